@@ -1,0 +1,51 @@
+# Needs only python3 (3.11 to 3.13) with venv and pip. Everything else comes hash-pinned from requirements/.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --quiet
+
+.PHONY: install install-dev up test check format bench requirements
+
+install: $(VENV)/.installed
+
+install-dev: $(VENV)/.installed-dev
+
+up: install
+	@exec $(BIN)/celeriac up
+
+# Three processes, for two cores: many tests wait. Each has a PostgreSQL and a Valkey of its own. loadgroup keeps tests
+# marked with one xdist_group together.
+test: install-dev
+	$(BIN)/pytest -n 3 --dist loadgroup
+
+check: install-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: install-dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: install-dev
+	$(BIN)/python -m bench
+
+requirements: install-dev
+	$(COMPILE) pyproject.toml requirements/build.in --output-file requirements/run.txt
+	$(COMPILE) pyproject.toml requirements/build.in --extra dev --output-file requirements/dev.txt
+
+$(VENV)/.created:
+	$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 14) else "Celeriac needs Python 3.11, 3.12 or 3.13; name one: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.created requirements/run.txt pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@

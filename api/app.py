@@ -1,0 +1,170 @@
+"""The REST application: rooms opened and closed, layers in order, routes. `celeriac api` serves what this makes."""
+
+import asyncio
+import gc
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+
+from fastapi import FastAPI
+
+from api.checks import HealthChecks
+from api.dependencies import Rooms
+from api.docs_pages import app_with_docs
+from api.fleet import Fleet
+from api.gate import Gate
+from api.handlers import install_handlers
+from api.host import HostUsage
+from api.last_answers import LastAnswers
+from api.metrics import Metrics
+from api.middleware.authentication import Authentication
+from api.middleware.client_address import ClientAddress
+from api.middleware.rate_limit import RateLimit, WindowCounter
+from api.middleware.request_context import RequestContext
+from api.middleware.security_headers import SecurityHeaders
+from api.openapi import describe
+from api.probe import HealthProbe
+from api.routes import (
+    alerts,
+    analytics,
+    dashboard,
+    debug,
+    health,
+    metrics,
+    resilience,
+    search,
+    tasks,
+    trees,
+    workers,
+    workflows,
+)
+from api.version import VERSION
+from background import end
+from domain.health import DATABASE
+from gateway.connection import redis_client
+from gateway.control import Control
+from gateway.pause_keys import PauseKeys
+from gateway.queues import QueueReader
+from gateway.recall import Recall
+from gateway.results import ResultReader
+from services.degradation import DegradationMarks
+from services.endings import Endings
+from services.limits import Limits
+from services.submissions import SubmissionBatcher
+from services.task_names import TaskNames
+from services.worker_orders import WorkerOrders
+from settings import Settings, urls
+from store.engine import open_engine, tell_lost_connections
+
+ROUTERS = (
+    health.router,
+    metrics.router,
+    tasks.router,
+    trees.router,
+    debug.router,
+    workflows.router,
+    workers.router,
+    search.router,
+    dashboard.router,
+    analytics.router,
+    alerts.router,
+    resilience.router,
+)
+# One each for the database, the workers, the mirror and `/metrics`.
+PROBE_CONNECTIONS = 4
+
+DESCRIPTION = """A control plane for Celery: tasks go in over REST, run on Celery workers, and everything that happens
+to them is kept and shown. Where keys are configured, every request but those to `/api/v1/health` and `/metrics` needs
+one."""
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The application; nothing is opened before its lifespan begins."""
+    settings = settings or Settings()
+    app = app_with_docs(
+        "Celeriac", version=VERSION, description=DESCRIPTION, lifespan=_lifespan, redirect_slashes=False
+    )
+    app.state.settings = settings
+    app.state.metrics = Metrics()
+    install_handlers(app)
+    for router in ROUTERS:
+        app.include_router(router)
+    _add_layers(app, settings)
+    app.openapi = partial(describe, app)  # type: ignore[method-assign]  # FastAPI's documented way
+    return app
+
+
+def _add_layers(app: FastAPI, settings: Settings) -> None:
+    """What lies around the routes, innermost first."""
+    app.add_middleware(Authentication, keys=settings.api_keys)
+    if settings.rate_limit_per_minute:
+        app.add_middleware(
+            RateLimit,
+            limit=settings.rate_limit_per_minute,
+            address=ClientAddress(settings.trusted_proxies),
+        )
+    app.add_middleware(SecurityHeaders)
+    app.add_middleware(RequestContext, metrics=app.state.metrics)
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async with AsyncExitStack() as stack:
+        rooms = app.state.rooms = await open_rooms(stack, app.state.settings, metrics=app.state.metrics)
+        answers = await stack.enter_async_context(LastAnswers(rooms.redis))
+        app.state.gate = Gate(rooms.marks, rooms.probe.breakers, answers)
+        # What never goes is not looked through again; see `cli/serving.py`.
+        gc.freeze()
+        yield
+
+
+async def open_rooms(stack: AsyncExitStack, settings: Settings, *, metrics: Metrics) -> Rooms:
+    """Everything that requests need, closed with the stack. Nothing has to answer yet: servers may come later."""
+    database_url, broker_url, result_url = urls(settings)
+    redis_url = settings.effective_redis_url or ""
+    engine = open_engine(database_url, pool_size=settings.database_pool_size, name="celeriac api")
+    stack.push_async_callback(engine.dispose)
+    redis = redis_client(redis_url)
+    stack.push_async_callback(redis.aclose)
+    queues, results, recall = QueueReader(broker_url), ResultReader(result_url), Recall(broker_url)
+    for reader in (queues, results, recall):
+        stack.push_async_callback(reader.close)
+    health_engine = open_engine(database_url, pool_size=PROBE_CONNECTIONS, name="celeriac health")
+    stack.push_async_callback(health_engine.dispose)
+    checks = HealthChecks(health_engine, redis, queues=queues, results=results)
+    probe = await _open_probe(stack, checks)
+    fleet = Fleet(health_engine, redis, queues)
+    stack.push_async_callback(fleet.close)
+    tell_lost_connections(engine, partial(probe.breakers.failed, DATABASE))
+    control = Control(broker_url)
+    stack.push_async_callback(control.close)
+    return Rooms(
+        settings=settings,
+        engine=engine,
+        redis=redis,
+        request_counter=WindowCounter(redis),
+        checks=checks,
+        probe=probe,
+        fleet=fleet,
+        metrics=metrics,
+        marks=await stack.enter_async_context(DegradationMarks(redis)),
+        batcher=await stack.enter_async_context(SubmissionBatcher(engine, tell_size=metrics.group_sizes.observe)),
+        endings=await stack.enter_async_context(Endings(engine, database_url)),
+        task_names=TaskNames(engine),
+        control=control,
+        orders=WorkerOrders(control, PauseKeys(redis)),
+        queues=queues,
+        recall=recall,
+        limits=await stack.enter_async_context(Limits(engine)),
+        host=HostUsage(),
+    )
+
+
+async def _open_probe(stack: AsyncExitStack, checks: HealthChecks) -> HealthProbe:
+    """A probe that has asked once and goes on asking, with connections that requests cannot keep busy."""
+    probe = HealthProbe(checks.by_name())
+    stack.push_async_callback(probe.close)
+    await probe.run_once()
+    asking = asyncio.create_task(probe.run(), name="health-probe")
+    stack.push_async_callback(end, asking)
+    return probe

@@ -1,0 +1,147 @@
+"""Errors as HTTP: the status of each class, the body, and drivers' errors translated. Handlers are in `handlers.py`.
+
+The classes that the whole system knows are in `domain/errors.py`; those below only make sense over HTTP.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import redis.exceptions
+import sqlalchemy.exc
+from starlette.responses import Response
+from starlette.types import Scope
+
+from api.schemas.base import ErrorResponse, FieldError
+from domain.errors import (
+    BuiltInPreset,
+    CeleriacError,
+    Conflict,
+    DatabaseUnavailable,
+    InvalidRequest,
+    NotFound,
+    Unavailable,
+    WorkerExists,
+)
+
+MAX_FIELD_ERRORS = 100
+
+
+class Unauthenticated(CeleriacError):
+    """This needs an API key: send `Authorization: Bearer <key>`."""
+
+    code = "UNAUTHENTICATED"
+
+
+class Forbidden(CeleriacError):
+    """This API key may only read."""
+
+    code = "FORBIDDEN"
+
+
+class MethodNotAllowed(CeleriacError):
+    """This path does not take this method."""
+
+    code = "METHOD_NOT_ALLOWED"
+
+
+class BodyTooLarge(CeleriacError):
+    """The request body is too large."""
+
+    code = "BODY_TOO_LARGE"
+
+
+class UnsupportedMediaType(CeleriacError):
+    """The request body must be JSON: send `Content-Type: application/json`."""
+
+    code = "UNSUPPORTED_MEDIA_TYPE"
+
+
+class RateLimited(CeleriacError):
+    """Too many requests; try again later."""
+
+    code = "RATE_LIMITED"
+
+
+class InternalError(CeleriacError):
+    """Something went wrong on our side; the log line with this request id says more."""
+
+
+STATUS: dict[type[CeleriacError], int] = {
+    InvalidRequest: 400,
+    Unauthenticated: 401,
+    BuiltInPreset: 403,
+    Forbidden: 403,
+    NotFound: 404,
+    MethodNotAllowed: 405,
+    Conflict: 409,
+    BodyTooLarge: 413,
+    UnsupportedMediaType: 415,
+    RateLimited: 429,
+    InternalError: 500,
+    Unavailable: 503,
+}
+"""A subclass has the status of its nearest ancestor here; any other error is a 500."""
+
+UNAVAILABLE_DRIVER_ERRORS: dict[type[Exception], type[Unavailable]] = {
+    sqlalchemy.exc.OperationalError: DatabaseUnavailable,
+    sqlalchemy.exc.InterfaceError: DatabaseUnavailable,
+    sqlalchemy.exc.TimeoutError: DatabaseUnavailable,
+    redis.exceptions.ConnectionError: Unavailable,
+    redis.exceptions.TimeoutError: Unavailable,
+    TimeoutError: Unavailable,
+}
+"""What drivers raise when a server is down, hangs or shuts down. Any other error of theirs is a fault of ours."""
+
+
+def status_of(error_class: type[CeleriacError]) -> int:
+    """The HTTP status of an error class."""
+    return next((STATUS[ancestor] for ancestor in error_class.__mro__ if ancestor in STATUS), 500)
+
+
+def translate(error: Exception) -> CeleriacError:
+    """Ours as it is; a driver's error for a server that is down as `Unavailable`; anything else as internal."""
+    if isinstance(error, CeleriacError):
+        return error
+    for driver_error, unavailable in UNAVAILABLE_DRIVER_ERRORS.items():
+        if isinstance(error, driver_error):
+            return unavailable()
+    return InternalError()
+
+
+def error_response(error: CeleriacError, scope: Scope) -> Response:
+    """The answer for an error, in the one form that all errors have."""
+    body = ErrorResponse(
+        detail=error.detail,
+        code=error.code,
+        request_id=scope["request_id"],
+        timestamp=datetime.now(UTC),
+        errors=_field_errors(error),
+        worker_id=error.worker_id if isinstance(error, WorkerExists) else None,
+    )
+    return Response(
+        body.model_dump_json(exclude_none=True),
+        status_code=status_of(type(error)),
+        headers=_headers(error),
+        media_type="application/json",
+    )
+
+
+def sentence(errors: Sequence[tuple[str, str]]) -> str:
+    """What is wrong with a request in one sentence, from its pairs of (field, message)."""
+    field, message = errors[0]
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    return f"{field}: {message}{more}"
+
+
+def _field_errors(error: CeleriacError) -> list[FieldError] | None:
+    if not isinstance(error, InvalidRequest) or not (error.errors or error.code == InvalidRequest.code):
+        return None
+    return [FieldError(field=field, message=message) for field, message in error.errors[:MAX_FIELD_ERRORS]]
+
+
+def _headers(error: CeleriacError) -> dict[str, str]:
+    if isinstance(error, Unavailable):
+        return {"Retry-After": str(error.retry_after_seconds)}
+    if isinstance(error, Unauthenticated):
+        return {"WWW-Authenticate": 'Bearer realm="celeriac"'}
+    return {}

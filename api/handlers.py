@@ -1,0 +1,91 @@
+"""Exceptions that reach the edge of a route, answered in the one error form of `errors.py`.
+
+What no handler here expects is answered with a 500 by `middleware/request_context.py`.
+"""
+
+from typing import Any
+
+import structlog
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError, ResponseValidationError
+from fastapi.routing import iter_route_contexts
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.errors import (
+    MAX_FIELD_ERRORS,
+    STATUS,
+    UNAVAILABLE_DRIVER_ERRORS,
+    InternalError,
+    MethodNotAllowed,
+    error_response,
+    sentence,
+    translate,
+)
+from domain.errors import CeleriacError, InvalidRequest, Unavailable
+
+_BY_STATUS = {status: error_class for error_class, status in STATUS.items()}
+_BODY = "body"
+
+log = structlog.get_logger(__name__)
+
+
+def install_handlers(app: FastAPI) -> None:
+    """Gives every exception that we know of its answer."""
+    known_errors: list[type[Exception]] = [CeleriacError, *UNAVAILABLE_DRIVER_ERRORS]
+    for known in known_errors:
+        app.add_exception_handler(known, _answer_known)
+    app.add_exception_handler(RequestValidationError, _answer_invalid)
+    app.add_exception_handler(ResponseValidationError, _answer_our_mistake)
+    app.add_exception_handler(HTTPException, _answer_http)
+
+
+async def _answer_known(request: Request, error: Exception) -> Response:
+    translated = translate(error)
+    if isinstance(translated, Unavailable):
+        log.warning("component_unavailable", code=translated.code, error=type(error.__cause__ or error).__name__)
+    return error_response(translated, request.scope)
+
+
+async def _answer_invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    fields = tuple(_field_error(problem) for problem in error.errors())
+    return error_response(InvalidRequest(sentence(fields), errors=fields), request.scope)
+
+
+async def _answer_our_mistake(request: Request, error: Exception) -> Response:
+    """A response of another form than declared. Logged by its fields: its text would hold the values, arguments too."""
+    assert isinstance(error, ResponseValidationError)
+    log.error("response_invalid", fields=[_field_error(problem) for problem in error.errors()[:MAX_FIELD_ERRORS]])
+    return error_response(InternalError(), request.scope)
+
+
+async def _answer_http(request: Request, error: Exception) -> Response:
+    """Starlette's and FastAPI's own: 404, 405, and the body that cannot be parsed."""
+    assert isinstance(error, HTTPException)
+    error_class = _BY_STATUS.get(error.status_code, InternalError)
+    if error_class is InvalidRequest:
+        unreadable = InvalidRequest("The request body is not valid JSON.", errors=((_BODY, "not valid JSON"),))
+        return error_response(unreadable, request.scope)
+    detail = error.detail if error.status_code == 413 else None
+    response = error_response(error_class(detail), request.scope)
+    if error_class is MethodNotAllowed and (methods := _allowed_methods(request)):
+        response.headers["Allow"] = ", ".join(methods)
+    return response
+
+
+def _allowed_methods(request: Request) -> list[str]:
+    """Of all routes with this path; FastAPI's own `Allow` names only those of the first."""
+    path = request.scope["path"]
+    routes = [route for route in iter_route_contexts(request.app.routes) if route.path_regex.fullmatch(path)]
+    return sorted({method for route in routes for method in route.methods or ()})
+
+
+def _field_error(problem: dict[str, Any]) -> tuple[str, str]:
+    """Field and message of one of pydantic's errors; never the value, which may be a secret."""
+    if problem["type"] == "json_invalid":
+        return _BODY, f"not valid JSON: {problem['ctx']['error']} at character {problem['loc'][-1]}"
+    where, *steps = problem["loc"]
+    field = ".".join(map(str, steps)) or str(where)
+    return field[:200], problem["msg"].removeprefix("Value error, ")

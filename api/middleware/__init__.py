@@ -1,0 +1,1 @@
+"""Pure ASGI, outermost first: request context, security headers, rate limit, authentication."""

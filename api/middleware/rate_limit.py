@@ -1,0 +1,157 @@
+"""So many requests a minute for each client address, counted in Redis for all API processes together.
+
+Fixed windows that begin with an address's first request. A counter that is down or slow never holds up or refuses
+a request: after 50 ms it is given up, for 5 s nobody asks it again, and one log line says so. An event loop that was
+itself busy for so long is no reason: nobody shall get past the limit with large bodies.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from limits.aio.storage import RedisStorage
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.errors import RateLimited, error_response
+from api.middleware.client_address import ClientAddress
+from api.middleware.scopes import is_open
+
+WINDOW_SECONDS = 60
+STORE_TIMEOUT_SECONDS = 0.05
+# The end of the 50 ms, counted only once the loop turns again: then an answer that has come meanwhile is read first.
+LAST_LOOK_SECONDS = 0.01
+BREAK_SECONDS = 5.0
+# About 100 bytes each; the reset of an address beyond these is asked for again.
+MAX_KNOWN_RESETS = 10_000
+
+log = structlog.get_logger(__name__)
+
+
+class RateLimit:
+    """Refuses with 429 what exceeds the limit, and tells every client where it stands."""
+
+    def __init__(self, app: ASGIApp, *, limit: int, address: ClientAddress) -> None:
+        self._app = app
+        self._limit = limit
+        self._address = address
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or is_open(scope):
+            await self._app(scope, receive, send)
+            return
+        counter: WindowCounter = scope["app"].state.rooms.request_counter
+        count, reset = await counter.count(self._address.of(scope))
+        headers = self._headers(count, reset)
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), *headers]
+            await send(message)
+
+        if count <= self._limit:
+            await self._app(scope, receive, send_with_headers)
+            return
+        response = error_response(RateLimited(), scope)
+        response.headers["Retry-After"] = str(max(1, reset - int(time.time())))
+        await response(scope, receive, send_with_headers)
+
+    def _headers(self, count: int, reset: int) -> list[tuple[bytes, bytes]]:
+        return [
+            (b"x-ratelimit-limit", b"%d" % self._limit),
+            (b"x-ratelimit-remaining", b"%d" % max(0, self._limit - count)),
+            (b"x-ratelimit-reset", b"%d" % reset),
+        ]
+
+
+@dataclass(slots=True)
+class _Group:
+    """Requests of one address that are counted together."""
+
+    counted: "asyncio.Task[tuple[int, int]]"
+    size: int = 0
+
+
+class WindowCounter:
+    """Counts requests by address in a Redis that other processes share.
+
+    Those that arrive in the same turn of the event loop are counted with one command: it costs 110 us, as much as
+    FastAPI and all other layers together.
+    """
+
+    def __init__(self, redis: Redis) -> None:
+        pool: Any = redis.connection_pool  # which the storage takes, but its signature does not say so
+        self._storage = RedisStorage("async+redis://", implementation="redispy", connection_pool=pool)
+        self._groups: dict[str, _Group] = {}
+        self._resets: dict[str, int] = {}
+        self._broken_until = 0.0
+        self._is_broken = False
+
+    async def count(self, address: str) -> tuple[int, int]:
+        """This request's number in its window, and the Unix second at which the window ends.
+
+        0 and a whole window while the store does not answer.
+        """
+        now = time.time()
+        if now < self._broken_until:
+            return 0, int(now) + WINDOW_SECONDS
+        group = self._groups.get(address)
+        if group is None:
+            group = self._groups[address] = _Group(asyncio.create_task(self._count_group(address)))
+        number = group.size = group.size + 1
+        count, reset = await asyncio.shield(group.counted)
+        return max(0, count - group.size + number), reset
+
+    async def _count_group(self, address: str) -> tuple[int, int]:
+        await asyncio.sleep(0)
+        size = self._groups.pop(address).size
+        now = time.time()
+        try:
+            async with _store_timeout():
+                return await self._add(f"celeriac:requests:{address}", size, now=now)
+        except (RedisError, OSError) as error:
+            self._break(now, error)
+        return 0, int(now) + WINDOW_SECONDS
+
+    async def _add(self, key: str, amount: int, *, now: float) -> tuple[int, int]:
+        count = await self._storage.incr(key, WINDOW_SECONDS, amount)
+        reset = self._resets.get(key, 0)
+        if count == amount or reset <= now:
+            # One more round trip in each window, not in each request.
+            # Redis rounds to whole seconds: whoever waits until then surely finds a new window.
+            reset = int(await self._storage.get_expiry(key)) + 1
+            self._remember(key, reset)
+        if self._is_broken:
+            self._is_broken = False
+            log.info("rate_limit_store_recovered")
+        return count, reset
+
+    def _remember(self, key: str, reset: int) -> None:
+        if len(self._resets) >= MAX_KNOWN_RESETS:
+            self._resets.clear()
+        self._resets[key] = reset
+
+    def _break(self, now: float, error: Exception) -> None:
+        self._broken_until = now + BREAK_SECONDS
+        if not self._is_broken:
+            self._is_broken = True
+            log.warning("rate_limit_store_unavailable", error=type(error).__name__)
+
+
+@asynccontextmanager
+async def _store_timeout() -> AsyncIterator[None]:
+    """TimeoutError after 50 ms in which the event loop could have read the answer."""
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(None) as timer:
+        last_look = loop.call_later(
+            STORE_TIMEOUT_SECONDS - LAST_LOOK_SECONDS, lambda: timer.reschedule(loop.time() + LAST_LOOK_SECONDS)
+        )
+        try:
+            yield
+        finally:
+            last_look.cancel()

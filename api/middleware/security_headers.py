@@ -1,0 +1,38 @@
+"""Headers that tell browsers to be strict. No CORS headers: other origins may not read the API."""
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.docs_pages import DOCS_CONTENT_POLICY, is_docs_page
+
+_NOTHING = "default-src 'none'; frame-ancestors 'none'"
+
+
+def _headers(content_policy: str) -> list[tuple[bytes, bytes]]:
+    return [
+        (b"x-content-type-options", b"nosniff"),
+        (b"x-frame-options", b"DENY"),
+        (b"referrer-policy", b"no-referrer"),
+        (b"content-security-policy", content_policy.encode()),
+    ]
+
+
+_API_HEADERS = _headers(_NOTHING)
+_DOCS_HEADERS = _headers(DOCS_CONTENT_POLICY)
+
+
+class SecurityHeaders:
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = _DOCS_HEADERS if is_docs_page(scope["path"]) else _API_HEADERS
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), *headers]
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)

@@ -1,0 +1,69 @@
+"""Alerts: what is wrong now, what was, who has seen it, and the rules by which it is said."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Query
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from api.dependencies import ReadConnection, WriteConnection
+from api.openapi import responses
+from api.routing import api_router
+from api.schemas.alerts import AlertModel, AlertPage, RuleModel, RulePage, RulesUpdate
+from api.schemas.pages import DEFAULT_LIMIT, Limit, Offset
+from domain.alert_rules import AlertType, Severity
+from domain.errors import AlertNotFound
+from services.alerts import RuleChange, change_rules, read_rules
+from store.queries import alerts
+from store.queries.alerts import AlertFilter
+
+router = api_router("/alerts", tag="alerts")
+
+
+@router.get("", summary="List alerts")
+async def list_alerts(
+    connection: ReadConnection,
+    include_resolved: Annotated[bool, Query(description="Also those that are over; kept for 90 days.")] = False,
+    type: Annotated[list[AlertType], Query(description="May repeat.")] = [],  # noqa: B006  FastAPI copies it
+    severity: Annotated[list[Severity], Query(description="May repeat.")] = [],  # noqa: B006
+    acknowledged: bool | None = None,
+    limit: Limit = DEFAULT_LIMIT,
+    offset: Offset = 0,
+) -> AlertPage:
+    """Active alerts, newest first. Each is raised once while its condition lasts, and resolved by itself."""
+    wanted = AlertFilter(tuple(type), tuple(severity), acknowledged, include_resolved)
+    total, rows = await alerts.list_alerts(connection, wanted, limit=limit, offset=offset)
+    found = [AlertModel.from_row(row) for row in rows]
+    return AlertPage(total=total, limit=limit, offset=offset, data=found, alerts=found)
+
+
+@router.post("/{alert_id}/acknowledge", summary="Acknowledge an alert", responses=responses(AlertNotFound))
+async def acknowledge_alert(connection: WriteConnection, alert_id: str) -> AlertModel:
+    """Notes that somebody has seen it; a second time changes nothing. It stays listed until it is resolved."""
+    try:
+        row = await alerts.acknowledge(connection, UUID(alert_id))
+    except ValueError:
+        row = None
+    if row is None:
+        raise AlertNotFound
+    return AlertModel.from_row(row)
+
+
+@router.get("/rules", summary="List alert rules")
+async def list_rules(connection: ReadConnection, limit: Limit = DEFAULT_LIMIT, offset: Offset = 0) -> RulePage:
+    """The rule of every type of alert: as somebody changed it, else the default."""
+    return await _rules(connection, limit=limit, offset=offset)
+
+
+@router.put("/rules", summary="Change alert rules")
+async def update_rules(connection: WriteConnection, body: RulesUpdate) -> RulePage:
+    """Changes the rules of the named types, all or none; in force from the next look, at most some 5 s later."""
+    changes = [RuleChange(rule.type, rule.model_dump(exclude_none=True, exclude={"type"})) for rule in body.rules]
+    await change_rules(connection, changes)
+    return await _rules(connection, limit=DEFAULT_LIMIT, offset=0)
+
+
+async def _rules(connection: AsyncConnection, *, limit: int, offset: int) -> RulePage:
+    rules = [RuleModel.from_rule(in_force) for in_force in (await read_rules(connection)).values()]
+    page = rules[offset : offset + limit]
+    return RulePage(total=len(rules), limit=limit, offset=offset, data=page, rules=page)

@@ -1,0 +1,40 @@
+"""The dashboard: the system and its workers at this moment."""
+
+from datetime import UTC, datetime
+
+from api.dependencies import OpenRooms, ReadConnection
+from api.routing import api_router
+from api.schemas.dashboard import DepthSource, SystemStats, WorkerFigures, WorkerGrid
+from api.schemas.pages import DEFAULT_LIMIT, Limit, Offset
+from domain.degradation import BROKER
+from domain.grid import RATE_WINDOW, Ends
+from services.dashboard import ask_depths, read_known
+from store.queries.dashboard import count_ends_by_node, count_queued
+from store.queries.workers import list_workers
+
+router = api_router("/dashboard", tag="dashboard")
+
+
+@router.get("/stats", summary="Get system statistics")
+async def get_stats(rooms: OpenRooms) -> SystemStats:
+    """Queues, workers, load and lifetime totals. Answered without the broker too: `queue_depth_source` tells."""
+    async with rooms.engine.connect() as connection:
+        known = await read_known(connection, default_queue=rooms.settings.default_queue)
+    # A broker that is known to be away would hold up every answer for a second.
+    is_away = BROKER in rooms.probe.breakers.open_ones()
+    waiting = None if is_away else await ask_depths(rooms.queues, known.queue_names)
+    source = DepthSource.BROKER
+    if waiting is None:
+        source = DepthSource.MIRROR
+        async with rooms.engine.connect() as connection:
+            waiting = await count_queued(connection)
+    return SystemStats.of(known, waiting, source=source, host=rooms.host)
+
+
+@router.get("/workers", summary="Get the worker grid")
+async def get_worker_grid(connection: ReadConnection, limit: Limit = DEFAULT_LIMIT, offset: Offset = 0) -> WorkerGrid:
+    """Every worker with its rates, by name."""
+    total, rows = await list_workers(connection, limit=limit, offset=offset)
+    ends, now = await count_ends_by_node(connection, window=RATE_WINDOW), datetime.now(UTC)
+    grid = [WorkerFigures.of(row, ends.get(row.node, Ends()), now=now) for row in rows]
+    return WorkerGrid(total=total, limit=limit, offset=offset, data=grid, workers=grid)

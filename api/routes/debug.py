@@ -1,0 +1,58 @@
+"""Looking into tasks that went wrong: run them again, compare them. Their timelines are in `tasks.py`."""
+
+from datetime import UTC, datetime
+
+from fastapi import Response
+from sqlalchemy.ext.asyncio import AsyncConnection
+from uuid_utils.compat import uuid7
+
+from api.dependencies import OpenRooms, ReadConnection
+from api.idempotency import IdempotencyKey, answer_once
+from api.openapi import responses
+from api.routing import api_router
+from api.schemas.comparisons import TaskComparison
+from api.schemas.replays import ReplayedTask, TaskReplay
+from api.submissions import find_unknown, refuse_marked, refuse_unknown
+from domain.errors import ArgumentsNotRecorded, TaskNotFinished, TaskNotFound, UnknownTaskName
+from domain.replays import Replay
+from services.compare import compare
+from services.replay import replay
+from store.queries.submissions import get_original
+
+router = api_router("/tasks", tag="tasks")
+
+
+@router.post(
+    "/{task_id}/replay",
+    summary="Replay a task",
+    status_code=201,
+    responses=responses(TaskNotFound, TaskNotFinished, ArgumentsNotRecorded, UnknownTaskName),
+)
+async def replay_task(
+    rooms: OpenRooms, task_id: str, key: IdempotencyKey, response: Response, body: TaskReplay | None = None
+) -> ReplayedTask:
+    """A new task with the name, arguments, queue, priority and limits of a finished one, but for what the body says."""
+    async with rooms.engine.connect() as connection:
+        original = await get_original(connection, task_id)
+    name = (original and original.task_name) or ""
+    unknown = await find_unknown(rooms, [name] if name else [])
+    new = Replay(
+        task_id=str(uuid7()),
+        created_at=datetime.now(UTC),
+        default_queue=rooms.settings.default_queue,
+        changes=body.changes() if body else {},
+    )
+
+    async def act(connection: AsyncConnection) -> ReplayedTask:
+        submission = await replay(connection, task_id, new)
+        refuse_unknown(unknown, [("task_name", submission.task_name)])
+        refuse_marked(rooms, [submission])
+        return ReplayedTask.from_submission(submission)
+
+    return await answer_once(rooms.engine, key, response, act=act, form=ReplayedTask)
+
+
+@router.get("/{task_id1}/compare/{task_id2}", summary="Compare two tasks", responses=responses(TaskNotFound))
+async def compare_tasks(connection: ReadConnection, task_id1: str, task_id2: str) -> TaskComparison:
+    """What is alike and what differs in two tasks: their submissions, their times, their timelines."""
+    return TaskComparison.from_comparison(await compare(connection, task_id1, task_id2))

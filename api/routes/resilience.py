@@ -1,0 +1,109 @@
+"""Resilience: marking services as degraded, and how the parts of the system are."""
+
+from datetime import timedelta
+
+from api.dependencies import OpenRooms, Rooms
+from api.openapi import responses
+from api.routing import api_router
+from api.schemas.resilience import (
+    ActiveMark,
+    ClearedService,
+    ClearRequest,
+    Component,
+    Degradation,
+    DegradationRequest,
+    MarkedService,
+    Mirror,
+    ResilienceSummary,
+    SystemHealth,
+)
+from domain.degradation import COMPONENTS, automatic, check_service
+from domain.errors import ServiceDegraded
+from domain.health import DATABASE, Condition, score
+
+router = api_router("/resilience", tag="resilience")
+
+MARK_DESCRIPTION = """Changes what the API does until the mark ends, by time or by `/clear`. Every process knows of it
+within a second. A new mark replaces the former one of the same service.
+
+| Marked | What depends on it |
+|---|---|
+| `database` | every request but health and this API |
+| `mirror` | all reads: they show what it has written |
+| `broker` | new work, control of workers, reads of `/dashboard` and `/workers` |
+| `workers` | as `broker` |
+| `result_backend` | new work, `GET /tasks/{task_id}` |
+| `queue:<name>` | new work for this queue |
+| `task:<name>` | new work of this name |
+
+New work is `POST /tasks`, `/tasks/batch`, `/tasks/{task_id}/replay`, `/workflows`, `/workflows/{workflow_id}/retry` and
+`/workflows/{workflow_id}/replay`. Cancels depend on the database alone.
+
+- `fail_fast`: what depends on it is refused at once with 503 `SERVICE_DEGRADED`.
+- `return_cached`: reads that depend on it are answered with their last good answer of the last 10 minutes, with the
+  headers `Warning: 110` and `Age`. Kept are answers up to 64 KiB of lists of tasks, workers, workflows and alerts, of
+  searches, of `GET /tasks/{task_id}`, of the dashboard and of trends; a read without a kept answer is refused as by
+  `fail_fast`. Everything but reads goes on. Not for queues and tasks.
+- `queue_only`: new work is taken and kept, and handed to the broker only when the mark has ended. Of a component: all
+  work; of a queue or task name: its own.
+
+A breaker opens when a component has failed for 3 s. Of the database, reads are then answered as by `return_cached` and
+everything else as by `fail_fast`; of the broker, work is kept as by `queue_only`. Both end by themselves."""
+
+
+@router.post(
+    "/degradation/mark",
+    summary="Mark a service as degraded",
+    description=MARK_DESCRIPTION,
+    responses=responses(ServiceDegraded),
+)
+async def mark_degraded(rooms: OpenRooms, body: DegradationRequest) -> MarkedService:
+    check_service(body.service_name, body.strategy)
+    duration = timedelta(seconds=body.duration_seconds)
+    until = await rooms.marks.set(body.service_name, body.strategy, duration=duration)
+    return MarkedService(service_name=body.service_name, strategy=body.strategy, degraded_until=until)
+
+
+@router.post("/degradation/clear", summary="End a mark before its time", responses=responses(ServiceDegraded))
+async def clear_degradation(rooms: OpenRooms, body: ClearRequest) -> ClearedService:
+    """A service that is not marked is fine. What a breaker does ends only when the component is back."""
+    check_service(body.service_name)
+    return ClearedService(service_name=body.service_name, cleared=await rooms.marks.clear(body.service_name))
+
+
+@router.get("/summary", summary="Get the state of the system's parts")
+async def get_summary(rooms: OpenRooms) -> ResilienceSummary:
+    """Answered from what is known, at once, whatever hangs."""
+    components = _components(rooms)
+    healthy = sum(component.status is Condition.HEALTHY for component in components)
+    return ResilienceSummary(
+        system_health=SystemHealth(
+            components_total=len(components), healthy=healthy, unhealthy=len(components) - healthy
+        ),
+        degradation=_degradation(rooms),
+        resilience_score=score(healthy=healthy, total=len(components)),
+        components=components,
+        mirror=_mirror(rooms),
+    )
+
+
+def _components(rooms: Rooms) -> list[Component]:
+    parts = rooms.probe.parts()
+    return [
+        Component(name=name, status=part.condition, since=part.since, detail=part.reason or None)
+        for name, part in ((name, parts[name]) for name in COMPONENTS)
+    ]
+
+
+def _degradation(rooms: Rooms) -> Degradation:
+    marks = {**automatic(rooms.probe.breakers.open_ones()), **rooms.marks.current()}
+    shown = [ActiveMark.from_mark(marks[name]) for name in sorted(marks)]
+    return Degradation(degraded_services_count=len(shown), services=[mark.service_name for mark in shown], marks=shown)
+
+
+def _mirror(rooms: Rooms) -> Mirror:
+    is_known = rooms.probe.parts()[DATABASE].condition is Condition.HEALTHY
+    state = rooms.checks.mirror if is_known else None
+    if state is None:
+        return Mirror(lag_seconds=None, gaps_24h=None)
+    return Mirror(lag_seconds=state.lag_seconds, gaps_24h=state.gaps_24h)

@@ -1,0 +1,70 @@
+"""Search: tasks by words and filters, filters with a name, and what they find as CSV."""
+
+from typing import Annotated
+
+from fastapi import Query, Response
+
+from api.csv_export import CSV_FILE, EXPORT_SECONDS, CsvResponse, csv_response
+from api.dependencies import ExportConnection, ReadConnection, WriteConnection
+from api.openapi import responses
+from api.routing import api_router
+from api.schemas.filters import ExportQuery, PageQuery, TaskFilters, TaskQuery
+from api.schemas.pages import DEFAULT_LIMIT, Limit, Offset
+from api.schemas.presets import PresetModel, PresetPage, PresetSubmission
+from api.schemas.tasks import TaskPage
+from api.task_pages import read_page, slice_of
+from domain.errors import BuiltInPreset, Overloaded, PresetExists, PresetNotFound
+from services import presets
+from store.queries.task_lines import stream_lines
+
+router = api_router("/search", tag="search")
+
+
+@router.get("/tasks", summary="Search tasks")
+async def search_tasks(connection: ReadConnection, query: Annotated[TaskQuery, Query()]) -> TaskPage:
+    """Tasks that match all filters, newest first unless asked otherwise. A new task is found within a second."""
+    return await read_page(connection, query.wanted(), query)
+
+
+@router.get(
+    "/tasks/export/csv",
+    summary="Export tasks as CSV",
+    # Not CsvResponse: FastAPI would then declare the errors as text/csv too.
+    response_class=Response,
+    responses=responses(Overloaded) | {200: CSV_FILE},
+)
+async def export_tasks(connection: ExportConnection, query: Annotated[ExportQuery, Query()]) -> CsvResponse:
+    """All tasks that match, or so many as `limit` says, streamed. A cell that would be a formula begins with `'`."""
+    return await csv_response(stream_lines(connection, query.wanted(), slice_of(query), seconds=EXPORT_SECONDS))
+
+
+@router.get("/presets", summary="List filter presets")
+async def list_presets(connection: ReadConnection, limit: Limit = DEFAULT_LIMIT, offset: Offset = 0) -> PresetPage:
+    """Those that ship with Celeriac, then the saved ones by name."""
+    total, page = await presets.list_presets(connection, limit=limit, offset=offset)
+    rows = [PresetModel.from_preset(preset) for preset in page]
+    return PresetPage(total=total, limit=limit, offset=offset, data=rows, presets=rows)
+
+
+@router.post("/presets", summary="Save a filter preset", status_code=201, responses=responses(PresetExists))
+async def save_preset(connection: WriteConnection, body: PresetSubmission) -> PresetModel:
+    """Filters under a name; relative times such as `-24h` count from when the preset is applied."""
+    return PresetModel.from_preset(await presets.save_preset(connection, body.as_preset()))
+
+
+@router.get("/presets/{name}", summary="Apply a filter preset", responses=responses(PresetNotFound))
+async def apply_preset(connection: ReadConnection, name: str, query: Annotated[PageQuery, Query()]) -> TaskPage:
+    """Answers as a search with the preset's filters does."""
+    preset = await presets.find_preset(connection, name)
+    return await read_page(connection, TaskFilters.model_validate(preset.filters).wanted(), query)
+
+
+@router.delete(
+    "/presets/{name}",
+    summary="Remove a saved filter preset",
+    status_code=204,
+    responses=responses(PresetNotFound, BuiltInPreset),
+)
+async def delete_preset(connection: WriteConnection, name: str) -> None:
+    """Those that ship with Celeriac stay."""
+    await presets.delete_preset(connection, name)

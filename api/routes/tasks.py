@@ -1,0 +1,191 @@
+"""Tasks: submit, read, list, follow, cancel. Replaying and comparing them is in `debug.py`."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import Query, Request, Response
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from api.dependencies import OpenRooms, ReadConnection, Rooms, StatementConnection
+from api.idempotency import IdempotencyKey, answer_once
+from api.openapi import responses
+from api.routing import api_router
+from api.schemas.filters import TaskQuery
+from api.schemas.tasks import (
+    CancelAnswer,
+    CancelBody,
+    SubmittedBatch,
+    SubmittedTask,
+    TaskBatch,
+    TaskDetail,
+    TaskPage,
+    TaskSubmission,
+    Timeline,
+    TimelineEvent,
+)
+from api.submissions import (
+    find_unknown,
+    name_fields,
+    refuse_marked,
+    refuse_unknown,
+    to_submission,
+    to_submissions,
+)
+from api.task_pages import read_page
+from domain.errors import Overloaded, TaskAlreadyFinished, TaskNotFound, UnknownTaskName
+from domain.idempotency import RequestKey
+from domain.states import Status
+from domain.submissions import Submission
+from services.cancel import (
+    CancelRequest,
+    Outcome,
+    enforce,
+    read_outcome,
+    request_cancel,
+    settle,
+)
+from services.submissions import submit
+from services.timeline import read_history
+from store.queries import tasks
+
+CANCEL_PROOF_SECONDS = 5.0
+MAX_BATCH_BYTES = 16 * 1024 * 1024
+SIGTERM = CancelBody()
+
+router = api_router("/tasks", tag="tasks")
+
+
+@router.post("", summary="Submit a task", status_code=201, responses=responses(UnknownTaskName, Overloaded))
+async def submit_task(
+    request: Request,
+    rooms: OpenRooms,
+    body: TaskSubmission,
+    key: IdempotencyKey,
+    response: Response,
+    asynchronous: Annotated[bool, Query(alias="async", description="false: answer when the task has ended.")] = True,
+    wait_seconds: Annotated[int, Query(ge=1, le=300, description="With async=false: wait at most this long.")] = 30,
+) -> SubmittedTask | TaskDetail:
+    """Stored before it is answered; handed to the broker right after, or once the broker is back."""
+    answer = await _submit(rooms, body, key, response)
+    request.scope["task_id"] = answer.task_id
+    if asynchronous:
+        return answer
+    await rooms.endings.wait(answer.task_id, wait_seconds)
+    async with rooms.engine.connect() as connection:
+        return await get_task(rooms, connection, answer.task_id)
+
+
+async def _submit(rooms: Rooms, body: TaskSubmission, key: RequestKey | None, response: Response) -> SubmittedTask:
+    """Without a key the task shares the commit of a group; with one, task and key have a commit of their own."""
+    unknown = await find_unknown(rooms, [body.task_name])
+    queue, own_retries = rooms.settings.default_queue, rooms.limits.own_retries
+    submission = to_submission(body, default_queue=queue, now=datetime.now(UTC), own_retries=own_retries)
+    answer = SubmittedTask.from_submission(submission, message=_explain_limits(rooms, submission))
+
+    def check() -> None:
+        refuse_unknown(unknown, [("task_name", body.task_name)])
+        refuse_marked(rooms, [submission])
+
+    async def store(connection: AsyncConnection) -> SubmittedTask:
+        check()
+        await submit(connection, [submission])
+        return answer
+
+    if key is not None:
+        return await answer_once(rooms.engine, key, response, act=store, form=SubmittedTask)
+    check()
+    await rooms.batcher.store(submission)
+    return answer
+
+
+def _explain_limits(rooms: Rooms, task: Submission) -> str | None:
+    return rooms.limits.explain(
+        task.task_name, task.queue_name, timeout_seconds=task.timeout_seconds, max_retries=task.max_retries
+    )
+
+
+@router.post(
+    "/batch",
+    summary="Submit many tasks",
+    status_code=201,
+    max_body_size=MAX_BATCH_BYTES,
+    responses=responses(UnknownTaskName),
+)
+async def submit_batch(rooms: OpenRooms, body: TaskBatch, key: IdempotencyKey, response: Response) -> SubmittedBatch:
+    """All of them or none; an error names its item: `tasks.17.priority`."""
+    unknown = await find_unknown(rooms, (item.task_name for item in body.tasks))
+    queue, own_retries = rooms.settings.default_queue, rooms.limits.own_retries
+    submissions = to_submissions(body.tasks, default_queue=queue, now=datetime.now(UTC), own_retries=own_retries)
+
+    async def store(connection: AsyncConnection) -> SubmittedBatch:
+        refuse_unknown(unknown, name_fields(body.tasks))
+        refuse_marked(rooms, submissions)
+        await submit(connection, submissions)
+        task_ids = [submission.task_id for submission in submissions]
+        return SubmittedBatch(submitted=len(task_ids), task_ids=task_ids)
+
+    return await answer_once(rooms.engine, key, response, act=store, form=SubmittedBatch)
+
+
+@router.get("", summary="List tasks")
+async def list_tasks(connection: ReadConnection, query: Annotated[TaskQuery, Query()]) -> TaskPage:
+    """Tasks that match all filters, newest first unless asked otherwise."""
+    return await read_page(connection, query.wanted(), query)
+
+
+@router.get("/{task_id}", summary="Get a task", responses=responses(TaskNotFound))
+async def get_task(rooms: OpenRooms, connection: StatementConnection, task_id: str) -> TaskDetail:
+    """One task with its arguments, result and attempts."""
+    record = await tasks.get_task(connection, task_id)
+    if record is None:
+        raise TaskNotFound
+    message = rooms.limits.explain(
+        record["task_name"],
+        record["queue_name"],
+        timeout_seconds=record["timeout_seconds"],
+        max_retries=record["max_retries"],
+    )
+    return TaskDetail.from_record(record, message=message)
+
+
+@router.get("/{task_id}/timeline", summary="Get a task's timeline", responses=responses(TaskNotFound))
+async def get_timeline(connection: ReadConnection, task_id: str) -> Timeline:
+    """Every event of every attempt, oldest cause first."""
+    history = await read_history(connection, task_id)
+    return Timeline(
+        **{name: history.task[name] for name in Timeline.model_fields if name in history.task},
+        complete=history.complete,
+        events=[TimelineEvent.from_entry(entry, history.worker_ids) for entry in history.entries],
+    )
+
+
+@router.post(
+    "/{task_id}/cancel",
+    summary="Cancel a task",
+    responses=responses(TaskNotFound, TaskAlreadyFinished)
+    | {202: {"model": CancelAnswer, "description": "Requested; the end is not proven yet."}},
+)
+async def cancel_task(rooms: OpenRooms, task_id: str, response: Response, body: CancelBody = SIGTERM) -> CancelAnswer:
+    """200 once it is certain that the task will not run or has been stopped; 202 while that is not certain."""
+    async with rooms.engine.begin() as connection:
+        request = await request_cancel(connection, task_id, signal=body.signal)
+    told = request.certain or await _enforce(rooms, request)
+    outcome = await _read_outcome(rooms, task_id, told=told)
+    if outcome.worth_waiting:
+        await rooms.endings.wait(task_id, CANCEL_PROOF_SECONDS)
+        outcome = await _read_outcome(rooms, task_id, told=told)
+    response.status_code = 200 if outcome.status is Status.CANCELLED else 202
+    return CancelAnswer(task_id=task_id, status=outcome.status, message=outcome.message)
+
+
+async def _enforce(rooms: Rooms, request: CancelRequest) -> bool:
+    """Whether the connected workers were told."""
+    enforced = await enforce(request, redis=rooms.redis, control=rooms.control, recall=rooms.recall)
+    async with rooms.engine.begin() as connection:
+        await settle(connection, request, enforced)
+    return enforced.told
+
+
+async def _read_outcome(rooms: Rooms, task_id: str, *, told: bool) -> Outcome:
+    async with rooms.engine.connect() as connection:
+        return await read_outcome(connection, task_id, told=told)

@@ -1,0 +1,145 @@
+"""Workers: the nodes that were heard or registered, how they are, and what operators want of them."""
+
+from typing import Annotated
+
+from fastapi import Query, Response
+
+from api.dependencies import OpenRooms, ReadConnection, Rooms, WriteConnection
+from api.openapi import responses
+from api.routing import api_router
+from api.schemas.pages import DEFAULT_LIMIT, Limit, Offset
+from api.schemas.workers import (
+    MAX_CAPACITY,
+    CapacityAnswer,
+    CapacityUpdate,
+    DrainProgress,
+    DrainRequest,
+    WorkerAnswer,
+    WorkerDetail,
+    WorkerModel,
+    WorkerPage,
+)
+from domain.errors import CapacityNotSupported, WorkerExists, WorkerNotFound, WorkerOffline, WorkerOnline
+from domain.workers import WorkerStatus
+from services import workers as verbs
+from services.nodes import save_descriptions
+from services.worker_orders import observed
+from store.queries import workers
+from store.queries.workers import WorkerRow
+
+# A node name ends up in Redis keys, logs and shells: one word, at most one @.
+NODE_PATTERN = r"^[A-Za-z0-9_.%:+-]+(@[A-Za-z0-9_.:-]+)?$"
+
+router = api_router("/workers", tag="workers")
+
+
+@router.post("", summary="Register a worker", status_code=201, responses=responses(WorkerExists))
+async def register_worker(
+    connection: WriteConnection,
+    hostname: Annotated[
+        str, Query(max_length=255, pattern=NODE_PATTERN, description="`compute-1` is the node `celery@compute-1`.")
+    ],
+    capacity: Annotated[
+        int | None,
+        Query(ge=1, le=MAX_CAPACITY, description="Tasks at once. Default: 5; a worker already seen keeps its own."),
+    ] = None,
+) -> WorkerDetail:
+    """Makes a worker known before it is first heard, or takes on one that was only seen so far."""
+    return WorkerDetail.from_row(await verbs.register(connection, hostname, capacity))
+
+
+@router.get("", summary="List workers")
+async def list_workers(
+    connection: ReadConnection,
+    status: Annotated[WorkerStatus | None, Query(description="Only workers of this status.")] = None,
+    limit: Limit = DEFAULT_LIMIT,
+    offset: Offset = 0,
+) -> WorkerPage:
+    """All nodes that were ever heard or registered, by name."""
+    total, rows = await workers.list_workers(connection, status=status, limit=limit, offset=offset)
+    found = [WorkerModel.from_row(row) for row in rows]
+    return WorkerPage(total=total, limit=limit, offset=offset, data=found, workers=found)
+
+
+@router.get("/{worker_id}", summary="Get a worker", responses=responses(WorkerNotFound))
+async def get_worker(connection: ReadConnection, worker_id: str) -> WorkerDetail:
+    """One worker, by its id or hostname, with what is wanted of it and what it says of itself."""
+    return WorkerDetail.from_row(await verbs.find_worker(connection, worker_id))
+
+
+@router.get("/{worker_id}/status", summary="Get worker status", responses=responses(WorkerNotFound))
+async def get_worker_status(connection: ReadConnection, worker_id: str) -> WorkerModel:
+    """One worker, by its id or hostname."""
+    return WorkerModel.from_row(await verbs.find_worker(connection, worker_id))
+
+
+@router.delete(
+    "/{worker_id}", summary="Forget a worker", status_code=204, responses=responses(WorkerNotFound, WorkerOnline)
+)
+async def forget_worker(rooms: OpenRooms, worker_id: str) -> Response:
+    """Forgets an offline worker and all that was wanted of it. What it ran stays; heard again, it is a new worker."""
+    async with rooms.engine.begin() as connection:
+        worker = await verbs.forget(connection, worker_id)
+    await rooms.orders.release_key(worker.node)
+    return Response(status_code=204)
+
+
+@router.patch("/{worker_id}/pause", summary="Pause a worker", responses=responses(WorkerNotFound))
+async def pause_worker(rooms: OpenRooms, worker_id: str) -> WorkerAnswer:
+    """It starts no new task, over restarts of its own, of the broker and of Celeriac, until it is resumed."""
+    async with rooms.engine.begin() as connection:
+        worker = await verbs.request_pause(connection, worker_id)
+    return WorkerAnswer.of(await _tell(rooms, worker), "paused")
+
+
+@router.patch("/{worker_id}/resume", summary="Resume a worker", responses=responses(WorkerNotFound))
+async def resume_worker(rooms: OpenRooms, worker_id: str) -> WorkerAnswer:
+    """It works again. Takes back a drain, if the worker has not yet been told to exit; starts a drained one of `up`."""
+    async with rooms.engine.begin() as connection:
+        worker = await verbs.request_resume(connection, worker_id)
+    return WorkerAnswer.of(await _tell(rooms, worker), "resumed")
+
+
+@router.post("/{worker_id}/drain", summary="Drain a worker", responses=responses(WorkerNotFound, WorkerOffline))
+async def drain_worker(rooms: OpenRooms, worker_id: str, body: DrainRequest | None = None) -> WorkerAnswer:
+    """It finishes what it runs, gives the rest back and exits; see `GET` for how far it is."""
+    deadline_seconds = body.deadline_seconds if body else None
+    async with rooms.engine.begin() as connection:
+        worker = await verbs.request_drain(connection, worker_id, deadline_seconds=deadline_seconds)
+    return WorkerAnswer.of(await _tell(rooms, worker), "draining")
+
+
+@router.get("/{worker_id}/drain", summary="Get the progress of a drain", responses=responses(WorkerNotFound))
+async def get_drain(connection: ReadConnection, worker_id: str) -> DrainProgress:
+    """The drain under way, or the one by which the worker ended; 404 `NOT_FOUND` once it has started again."""
+    return DrainProgress.from_row(await verbs.find_drain(connection, worker_id))
+
+
+@router.patch(
+    "/{worker_id}/capacity",
+    summary="Update worker capacity",
+    responses=responses(WorkerNotFound, CapacityNotSupported),
+)
+async def update_capacity(rooms: OpenRooms, worker_id: str, body: CapacityUpdate) -> CapacityAnswer:
+    """Sets how many tasks it runs at once; an offline worker gets that many when it starts."""
+    async with rooms.engine.connect() as connection:
+        worker = await verbs.find_worker(connection, worker_id)
+    told = await rooms.orders.describe(worker.node) if worker.online else None
+    if worker.online:
+        verbs.refuse_unresizable(worker.node, observed(told) if told else worker.observed)
+    async with rooms.engine.begin() as connection:
+        by = await verbs.request_capacity(connection, worker.worker_id, body.capacity, told=told)
+    if told is not None:
+        reached = await rooms.orders.resize(told, by)
+        async with rooms.engine.begin() as connection:
+            await verbs.record_resize(connection, told, asked=by, reached=reached)
+    async with rooms.engine.connect() as connection:
+        return CapacityAnswer.of(await verbs.find_worker(connection, str(worker.worker_id)), body.capacity)
+
+
+async def _tell(rooms: Rooms, worker: WorkerRow) -> WorkerRow:
+    """Tells the worker what is wanted, with no connection held meanwhile; returns it as it is then."""
+    told = await rooms.orders.fetch_as_desired(worker)
+    async with rooms.engine.begin() as connection:
+        await save_descriptions(connection, [told] if told else [])
+        return await verbs.find_worker(connection, str(worker.worker_id))

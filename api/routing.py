@@ -1,0 +1,136 @@
+"""The routers that `routes/` are made of, and what they hold every request against before its function runs.
+
+Unknown query parameters, a body that is not JSON and a body too large are refused here, once for all routes.
+"""
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
+
+from api.errors import BodyTooLarge, UnsupportedMediaType
+from api.gate import KEPT_PATHS, Gate, access_of
+from domain.errors import InvalidRequest
+
+API_PREFIX = "/api/v1"
+HEALTH_TAG = "health"
+"""Routes with this tag are neither limited nor authenticated."""
+MAX_BODY_BYTES = 2 * 1024 * 1024
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+def api_router(prefix: str = "", *, tag: str) -> APIRouter:
+    """The router of one noun, e.g. `api_router("/tasks", tag="tasks")`."""
+    return APIRouter(prefix=API_PREFIX + prefix, tags=[tag], route_class=StrictRoute)
+
+
+class StrictRoute(APIRoute):
+    """A route that refuses what it does not know. `max_body_size=` of the route decorator raises its body's cap.
+
+    The cap is enforced here and not by FastAPI, whose 413 is plain text.
+    """
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], *, max_body_size: int | None = None, **options: Any):
+        self.max_body_bytes = max_body_size or MAX_BODY_BYTES
+        super().__init__(path, endpoint, **options)
+
+    def get_route_handler(self) -> Handler:
+        handle = super().get_route_handler()
+        known_parameters = _query_parameters(self.dependant)
+        takes_body = self.body_field is not None
+
+        async def handle_strictly(request: Request) -> Response:
+            _refuse_unknown_parameters(request, known_parameters)
+            if takes_body:
+                request = _with_sound_body(request, max_bytes=self.max_body_bytes)
+            return await handle(request)
+
+        return handle_strictly
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Through the gate, which may answer in the place of the route."""
+        method, path = scope["method"], self.path_format.removeprefix(API_PREFIX)
+        access = access_of(path, method, tag=str(self.tags[0])) if method in (self.methods or ()) else None
+        if access is None:
+            await super().handle(scope, receive, send)
+            return
+        gate: Gate = scope["app"].state.gate
+        keeps = method == "GET" and path in KEPT_PATHS
+        await gate.pass_through(super().handle, scope, receive, send, access=access, keeps=keeps)
+
+
+def _query_parameters(dependant: Dependant) -> frozenset[str]:
+    """Names of all query parameters of a route and its dependencies, those inside a query model included."""
+    names: set[str] = set()
+    for field in dependant.query_params:
+        annotation = field.field_info.annotation
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            names.update(inner.alias or name for name, inner in annotation.model_fields.items())
+        else:
+            names.add(field.alias)
+    return frozenset(names.union(*map(_query_parameters, dependant.dependencies)))
+
+
+def _refuse_unknown_parameters(request: Request, known: frozenset[str]) -> None:
+    if b"\x00" in request.scope.get("raw_path", b"") or "\x00" in request.scope["path"]:
+        raise InvalidRequest("A path cannot hold the character U+0000.", errors=(("path", "holds U+0000"),))
+    if not request.scope["query_string"]:
+        return
+    parameters = request.query_params
+    unknown = [name for name in parameters if name not in known]
+    if unknown:
+        raise InvalidRequest(
+            f"Unknown query parameter: {unknown[0][:100]}",
+            errors=tuple((name[:100], "unknown query parameter") for name in unknown),
+        )
+    nul = [name for name, value in parameters.multi_items() if "\x00" in value]
+    if nul:
+        raise InvalidRequest(
+            f"{nul[0]} holds the character U+0000.", errors=tuple((name, "holds U+0000") for name in nul)
+        )
+
+
+def _with_sound_body(request: Request, *, max_bytes: int) -> Request:
+    """The request, once its head promises a JSON body within bounds; one of unknown length is counted while read."""
+    length = request.headers.get("content-length", "")
+    if length == "0" or not (length or "transfer-encoding" in request.headers):
+        return request
+    if not _is_json(request.headers.get("content-type", "")):
+        raise UnsupportedMediaType()
+    if not length.isdecimal():
+        return Request(request.scope, _bounded(request.receive, max_bytes))
+    if int(length) > max_bytes:
+        raise _too_large(max_bytes)
+    return request
+
+
+def _is_json(content_type: str) -> bool:
+    media_type = content_type.partition(";")[0].strip().lower()
+    return media_type == "application/json" or (media_type.startswith("application/") and media_type.endswith("+json"))
+
+
+def _bounded(receive: Receive, max_bytes: int) -> Receive:
+    read = 0
+
+    async def receive_bounded() -> Message:
+        nonlocal read
+        message = await receive()
+        read += len(message.get("body", b""))
+        if read > max_bytes:
+            # FastAPI turns any other exception that it meets while reading a body into a 400.
+            raise HTTPException(413, _too_large(max_bytes).detail)
+        return message
+
+    return receive_bounded
+
+
+def _too_large(max_bytes: int) -> BodyTooLarge:
+    return BodyTooLarge(f"The request body is larger than {max_bytes} bytes.")

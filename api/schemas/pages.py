@@ -1,0 +1,40 @@
+"""Lists: the envelope that they come in, and the query parameters by which a client asks for a part."""
+
+from enum import StrEnum
+from typing import Annotated, Generic, TypeVar
+
+from fastapi import Query
+from pydantic import Field
+
+from api.schemas.base import ResponseModel
+
+DEFAULT_LIMIT = 50
+MAX_LIMIT = 1000
+# A bigint holds it; further than any table of ours reaches.
+MAX_OFFSET = 2**53 - 1
+
+MAX_CURSOR = 512
+CURSOR_MEANING = "`next_cursor` of the page before; instead of `offset`."
+
+Row = TypeVar("Row")
+
+Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Rows in this page.")]
+Offset = Annotated[int, Query(ge=0, le=MAX_OFFSET, description="Rows before this page.")]
+
+PageCursor = Annotated[str | None, Query(max_length=MAX_CURSOR, description=CURSOR_MEANING)]
+
+
+class SortOrder(StrEnum):
+    ASC = "asc"
+    DESC = "desc"
+
+
+class Page(ResponseModel, Generic[Row]):
+    """A part of a list. Subclasses add the reference's own name of the rows where it has one."""
+
+    total: int = Field(description="Rows that match.")
+    total_is_exact: bool = Field(True, description="False: there are at least `total`.")
+    limit: int
+    offset: int
+    data: list[Row]
+    next_cursor: str | None = Field(None, description="Continues after this page, stable under inserts.")

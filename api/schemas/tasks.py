@@ -1,0 +1,221 @@
+"""Tasks on the wire: submissions, rows of lists, one task whole, its timeline, the answer to a cancel."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Self
+from uuid import UUID
+
+from pydantic import Field
+
+from api.schemas.base import RequestModel, ResponseModel
+from api.schemas.pages import Page
+from api.schemas.types import JsonArray, JsonObject, JsonValue, Text, Time, Timestamp
+from domain.cancels import StopSignal
+from domain.facts import Detail
+from domain.states import EventType, Phase, Status
+from domain.submissions import DEFAULT_MAX_RETRIES, DEFAULT_PRIORITY, MAX_BATCH, Submission
+from domain.timeline import Entry
+from domain.workers import hostname
+from store.queries.tasks import Record
+
+LIMITS = "Which limits do not hold on the workers of the queue; null if all do, or no worker is known."
+QUEUE_NAME = r"^[A-Za-z0-9_.-]{1,128}$"
+
+Priority = Annotated[int, Field(ge=1, le=10, description="10 is most urgent.")]
+QueueName = Annotated[str, Field(pattern=QUEUE_NAME)]
+MAX_RETRIES = 100
+MaxRetries = Annotated[int, Field(ge=0, le=MAX_RETRIES)]
+TimeoutSeconds = Annotated[int, Field(ge=1, le=86_400)]
+
+
+class TaskSubmission(RequestModel):
+    """The body of `POST /tasks`."""
+
+    task_name: Annotated[Text, Field(min_length=1, max_length=255, examples=["process_payment"])]
+    task_args: JsonArray = Field(default=[], examples=[[1234]])
+    task_kwargs: JsonObject = Field(default={}, examples=[{"currency": "USD", "amount": 99.99}])
+    priority: Priority = DEFAULT_PRIORITY
+    queue_name: QueueName | None = Field(None, description="Default: the configured default queue.")
+    max_retries: MaxRetries = Field(
+        DEFAULT_MAX_RETRIES,
+        description="Ceiling on the retries that the task itself asks for. Default: the task's own, where it is known.",
+    )
+    timeout_seconds: TimeoutSeconds | None = Field(None, description="Hard limit of one run.")
+    scheduled_at: Time | None = Field(None, description="Not before; a time that has passed means now.")
+
+
+class TaskBatch(RequestModel):
+    """The body of `POST /tasks/batch`."""
+
+    tasks: Annotated[list[TaskSubmission], Field(min_length=1, max_length=MAX_BATCH)]
+
+
+class SubmittedTask(ResponseModel):
+    """A task that was accepted."""
+
+    task_id: str
+    task_name: str
+    status: Status
+    priority: int
+    created_at: Timestamp
+    queue_name: str
+    scheduled_at: Timestamp | None
+    message: str | None = Field(None, description=LIMITS)
+
+    @classmethod
+    def from_submission(cls, submission: Submission, *, message: str | None = None) -> Self:
+        return cls.model_validate(submission).model_copy(update={"message": message})
+
+
+class SubmittedBatch(ResponseModel):
+    """A batch that was accepted whole."""
+
+    submitted: int
+    task_ids: list[str] = Field(description="In the order of the batch.")
+
+
+class TaskRow(ResponseModel):
+    """A task as lists show it."""
+
+    task_id: str
+    task_name: str | None = Field(description="null until an event of a task that others submitted names it.")
+    status: Status
+    phase: Phase = Field(description="Tells the several kinds of PENDING apart.")
+    priority: int | None
+    queue_name: str | None
+    worker_id: UUID | None
+    worker_hostname: str | None
+    created_at: Timestamp
+    scheduled_at: Timestamp | None
+    started_at: Timestamp | None
+    completed_at: Timestamp | None
+    duration_seconds: float | None
+    retry_count: int
+    max_retries: int | None
+    timeout_seconds: int | None
+    error: str | None
+    original_task_id: str | None
+    workflow_id: UUID | None
+    cancel_requested: bool
+
+    @classmethod
+    def from_record(cls, record: Record) -> Self:
+        return cls.model_validate(_fields(record))
+
+
+class TaskPage(Page[TaskRow]):
+    """A part of the list of tasks; the rows stand under both names."""
+
+    tasks: list[TaskRow]
+
+
+class AttemptModel(ResponseModel):
+    """One delivery of the task to a worker."""
+
+    number: int
+    retries: int = Field(description="0 is the first run, 1 the first retry.")
+    delivery: int = Field(description="Above 1: the same run was delivered again.")
+    state: str
+    worker_id: UUID | None
+    worker_hostname: str | None
+    received_at: Timestamp | None
+    started_at: Timestamp | None
+    finished_at: Timestamp | None
+    runtime_seconds: float | None
+    exception: str | None
+    traceback: str | None
+
+
+class TaskDetail(TaskRow):
+    """A task with all that is known of it."""
+
+    task_args: list[Any] | None = Field(description="null for a task that others submitted: see args_repr.")
+    task_kwargs: dict[str, Any] | None
+    args_repr: str | None = Field(description="What Celery tells of others' arguments: text, cut at 1,024 characters.")
+    kwargs_repr: str | None
+    result: JsonValue
+    result_pending: bool = Field(description="The result backend had not yet told the result.")
+    result_truncated: bool = Field(description="The result is above 1 MiB and was not kept.")
+    traceback: str | None
+    attempts: list[AttemptModel]
+    message: str | None = Field(None, description=LIMITS)
+
+    @classmethod
+    def from_record(cls, record: Record, *, message: str | None = None) -> Self:
+        attempts = record["attempts"] or []
+        fields = _fields(record) | {
+            "task_args": record["args"],
+            "task_kwargs": record["kwargs"],
+            "result_truncated": bool(record["result_truncated"]),
+            "traceback": record["traceback"] or (attempts[-1]["traceback"] if attempts else None),
+            "attempts": [attempt | _worker(attempt) for attempt in attempts],
+            "message": message,
+        }
+        return cls.model_validate(fields)
+
+
+def _fields(record: Record) -> dict[str, Any]:
+    phase = record["phase"]
+    due = record["scheduled_at"] is None or record["scheduled_at"] <= datetime.now(UTC)
+    return (
+        dict(record)
+        | _worker(record)
+        | {
+            "phase": Phase.DISPATCHING if phase == Phase.SCHEDULED and due else phase,
+            "cancel_requested": record["cancel_requested_at"] is not None,
+        }
+    )
+
+
+def _worker(record: Record | dict[str, Any]) -> dict[str, str | None]:
+    return {"worker_hostname": hostname(record["node"]) if record["node"] else None}
+
+
+class TimelineEvent(ResponseModel):
+    """One thing that happened."""
+
+    timestamp: Timestamp
+    event_type: EventType
+    details: dict[str, Detail]
+
+    @classmethod
+    def from_entry(cls, entry: Entry, worker_ids: dict[str, UUID]) -> Self:
+        details: dict[str, Detail] = {}
+        if entry.node is not None:
+            worker_id = worker_ids.get(entry.node)
+            details["worker_id"] = str(worker_id) if worker_id else None
+            details["worker_hostname"] = hostname(entry.node)
+        if entry.attempt is not None:
+            details["attempt"] = entry.attempt
+        details |= {name: value for name, value in entry.details.items() if name not in ("traceback", "scheduled")}
+        return cls(timestamp=entry.at, event_type=entry.type, details=details)
+
+
+class Timeline(ResponseModel):
+    """The history of a task, oldest cause first."""
+
+    task_id: str
+    task_name: str | None
+    status: Status
+    created_at: Timestamp
+    started_at: Timestamp | None
+    completed_at: Timestamp | None
+    duration_seconds: float | None
+    complete: bool = Field(description="false: events may have been missed while this task was on its way.")
+    events: list[TimelineEvent]
+
+
+class CancelBody(RequestModel):
+    """The body of a cancel, which may be left out."""
+
+    signal: Annotated[StopSignal, Field(strict=False)] = Field(
+        StopSignal.SIGTERM, description="What ends a run on a prefork pool; SIGKILL for a task that ignores SIGTERM."
+    )
+
+
+class CancelAnswer(ResponseModel):
+    """What became of a cancel."""
+
+    task_id: str
+    status: Status
+    message: str
+    cancel_requested: bool = True

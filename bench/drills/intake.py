@@ -1,0 +1,148 @@
+"""A steady load on a worker with our plugin and nothing between it and the mirror: the setting of the drills on intake.
+
+The tasks are published by Celery itself, so all that Postgres knows of them came as events.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import LiteralString
+
+import psutil
+import psycopg
+import redis
+from celery import Celery
+
+from bench.drills.findings import Finding, equal
+from bench.drills.freezing import server_of
+from bench.stack import Running, Servers, running_door, running_servers, wait_until
+from gateway.event_stream import STREAM_KEY
+
+QUEUE = "celery"
+EVENTS = 3
+"""Received, started, succeeded."""
+SETTLE_SECONDS = 300.0
+
+COUNTS: Mapping[str, LiteralString] = {
+    "tasks": "select count(*) from tasks",
+    "completed with their result": "select count(*) from tasks where status = 'COMPLETED' and not result_pending",
+    "reconstructed": "select count(*) from tasks where reconstructed",
+    "attempts": "select count(*) from attempts where state = 'SUCCEEDED'",
+    "events": "select count(*) from events",
+    "gaps": "select count(*) from gaps",
+}
+
+
+@contextmanager
+def running_worker() -> Iterator[Servers]:
+    """Servers and a worker of two processes. The stream is there: some mirror has run once."""
+    with running_servers() as servers:
+        with running_mirror(servers), _redis(servers) as client:
+            wait_until(lambda: bool(client.exists(STREAM_KEY)), "the stream")
+        with running_door("worker", servers, ready=" ready."):
+            yield servers
+
+
+@contextmanager
+def running_mirror(servers: Servers) -> Iterator[Running]:
+    with running_door("mirror", servers, ready="mirror_ready") as mirror:
+        yield mirror
+
+
+class Load:
+    """Publishes so many tasks a second until it is left; `published` counts them."""
+
+    def __init__(self, servers: Servers, *, rate: float) -> None:
+        self.published = 0
+        self._app = Celery("drill", broker=servers.broker_url, set_as_current=False)
+        self._rate = rate
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._publish, name="load")
+
+    def __enter__(self) -> "Load":
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stopping.set()
+        self._thread.join()
+        self._app.close()
+
+    def _publish(self) -> None:
+        begun = time.monotonic()
+        while not self._stopping.wait(max(0.0, begun + self.published / self._rate - time.monotonic())):
+            self._app.send_task("celeriac.add", args=(self.published, 1), queue=QUEUE)
+            self.published += 1
+
+
+@dataclass
+class Watched:
+    """The memory of a process in MB, second by second."""
+
+    megabytes: list[float]
+
+    @property
+    def growth(self) -> float:
+        """From the tenth second, when all that it needs has been loaded, to the most it ever had."""
+        settled = self.megabytes[min(10, len(self.megabytes) - 1)]
+        return max(self.megabytes) - settled
+
+
+def watch(mirror: Running, *, seconds: float) -> Watched:
+    """For so long."""
+    process = psutil.Process(mirror.process.pid)
+    found = []
+    for _ in range(round(seconds)):
+        found.append(process.memory_info().rss / 1e6)
+        time.sleep(1)
+    return Watched(found)
+
+
+def backlog(servers: Servers) -> int:
+    """Messages in the stream: what the mirrors are behind."""
+    with _redis(servers) as client:
+        return int(client.xlen(STREAM_KEY))
+
+
+def used_memory(servers: Servers) -> float:
+    """Of Valkey, in MB."""
+    with _redis(servers) as client:
+        return float(client.info("memory")["used_memory"]) / 1e6
+
+
+def wait_until_stored(servers: Servers, *, but: float = 0) -> float:
+    """Seconds until no more than so many messages are in the stream. Under load it is never empty."""
+    begun = time.monotonic()
+    wait_until(lambda: backlog(servers) <= but, "an empty stream", seconds=SETTLE_SECONDS)
+    return time.monotonic() - begun
+
+
+def wait_until_run(servers: Servers) -> None:
+    """Returns when no task waits or runs any more."""
+    with redis.Redis.from_url(servers.broker_url) as client:
+        wait_until(
+            lambda: client.llen(QUEUE) == 0 and client.hlen("unacked") == 0, "an empty queue", seconds=SETTLE_SECONDS
+        )
+
+
+def postgres() -> psutil.Process:
+    return server_of(os.getpid(), "postgres")
+
+
+def counted(servers: Servers, published: int) -> Iterator[Finding]:
+    """Nothing is missing and nothing is twice."""
+    each = dict.fromkeys(COUNTS, published) | {"events": published * EVENTS, "gaps": 0, "reconstructed": 0}
+    with psycopg.connect(servers.database_url, autocommit=True) as connection:
+        for name, question in COUNTS.items():
+            (seen,) = connection.execute(question).fetchone() or (None,)
+            yield equal(name, each[name], seen)
+
+
+def _redis(servers: Servers) -> redis.Redis:
+    return redis.Redis.from_url(servers.redis_url)

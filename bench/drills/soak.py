@@ -1,0 +1,99 @@
+"""A million events of steady load, and the memory of every process meanwhile: it may not grow.
+
+Warm-up is the first quarter. Held against each other are the medians of the second quarter and of the last one.
+"""
+
+import statistics
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from typing import Annotated
+
+import httpx
+import typer
+
+from bench.drills.findings import DrillReport, Finding, at_most, equal, present
+from bench.drills.truth import UNSETTLED, Database
+from bench.memory import Sample, sample
+from bench.plain_celery import ARGUMENTS, TASK_NAME
+from bench.report import JsonFile
+from bench.stack import Stack, running_up, wait_until
+
+PORTION = 250
+UNSETTLED_AT_MOST = 2_000
+"""So much may wait or run: load without a backlog."""
+LOOK_SECONDS = 0.5
+SAMPLE_SECONDS = 5.0
+SETTLE_SECONDS = 120.0
+GROWTH_MIB = 4.0
+"""About a hundredth of what all processes hold; a leak of 16 bytes an event would be four times as much."""
+NOT_OURS = ("postgres", "valkey-server", "flower")
+BATCH = {"tasks": [{"task_name": TASK_NAME, "task_args": ARGUMENTS}] * PORTION}
+
+
+def main(
+    tasks: Annotated[int, typer.Option(min=PORTION, help="Tasks in all, of five events each.")] = 200_000,
+    json_file: JsonFile = None,
+) -> None:
+    """Submit tasks for as long as it takes, and look at every process."""
+    present(measure(tasks=tasks), json_file)
+
+
+def measure(*, tasks: int) -> DrillReport:
+    with running_up(workers=1, flower=True) as stack:
+        begun = time.monotonic()
+        samples = _sample_while(stack, tasks)
+        seconds = time.monotonic() - begun
+        database = Database(stack.servers.database_url)
+        events, done = database.number("select count(*) from events"), _completed(database)
+        database.close()
+    before, after = _quarter(samples, 2), _quarter(samples, 4)
+    return DrillReport(
+        title=f"{tasks:,} tasks, {events:,} events in {seconds / 60:.1f} minutes",
+        findings=[equal("tasks completed", tasks, done), *_growth(before, after)],
+        measured={f"{kind}, MiB": f"{before[kind]:,.1f}, then {after[kind]:,.1f}" for kind in before}
+        | {"tasks/s": tasks / seconds, "samples": len(samples)},
+        notes=[
+            "PSS: memory that processes share is divided among them.",
+            "Not judged: Postgres fills its shared buffers, Valkey keeps the result of each task for a day, and"
+            " Flower keeps the last 100,000 tasks.",
+        ],
+    )
+
+
+def _sample_while(stack: Stack, tasks: int) -> list[Sample]:
+    """While all of them are submitted and run."""
+    samples: list[Sample] = []
+    loading = threading.Thread(target=_submit, args=(stack, tasks), name="load")
+    loading.start()
+    while loading.is_alive():
+        samples.append(sample(stack.pid))
+        loading.join(SAMPLE_SECONDS)
+    return samples
+
+
+def _submit(stack: Stack, tasks: int) -> None:
+    database = Database(stack.servers.database_url)
+    with httpx.Client(base_url=f"{stack.api_url}/api/v1", timeout=30) as client:
+        for _ in range(0, tasks, PORTION):
+            while database.number(UNSETTLED) > UNSETTLED_AT_MOST:
+                time.sleep(LOOK_SECONDS)
+            client.post("/tasks/batch", json=BATCH).raise_for_status()
+    wait_until(lambda: not database.number(UNSETTLED), "the end of all tasks", seconds=SETTLE_SECONDS)
+    database.close()
+
+
+def _completed(database: Database) -> int:
+    return database.number("select count(*) from tasks where status = 'COMPLETED'")
+
+
+def _quarter(samples: Sequence[Sample], nth: int) -> dict[str, float]:
+    """The median of each kind of process in this quarter of the time, in MiB."""
+    size = len(samples) // 4
+    part = samples[size * (nth - 1) : size * nth]
+    return {kind: statistics.median(each[kind].pss for each in part if kind in each) for kind in part[0]}
+
+
+def _growth(before: dict[str, float], after: dict[str, float]) -> Iterator[Finding]:
+    for kind in sorted(before.keys() - NOT_OURS):
+        yield at_most(f"{kind} grew by", GROWTH_MIB, after[kind] - before[kind], unit=" MiB")

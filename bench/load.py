@@ -1,0 +1,109 @@
+"""The load generator: N keep-alive connections that each send the next request when the last is answered.
+
+A raw HTTP/1.1 client on uvloop and httptools, because a client library would be slower than the servers it measures.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import cast
+from urllib.parse import urlsplit
+
+import httptools
+import uvloop
+
+from bench.figures import Round
+
+LATE_SECONDS = 30.0
+"""After the end of a turn; who has not answered the last request by then is given up."""
+
+
+@dataclass(slots=True)
+class _Tally:
+    ends_at: float
+    latencies: list[float] = field(default_factory=list)
+    refusals: Counter[int] = field(default_factory=Counter)
+
+
+def request(url: str, body: bytes | None) -> bytes:
+    """A whole POST of JSON, or a GET where there is no body, to be sent as it is."""
+    address = urlsplit(url)
+    target = f"{address.path}?{address.query}" if address.query else address.path
+    head = f"{'GET' if body is None else 'POST'} {target} HTTP/1.1\r\nHost: {address.netloc}\r\n"
+    if body is None:
+        return f"{head}\r\n".encode()
+    return f"{head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+def load(url: str, body: bytes | None, *, connections: int, seconds: float) -> Round:
+    """POST the body to the URL, or GET it, for so long. Raises RuntimeError if anything but a 2xx comes back."""
+    return load_evenly([url], body, connections=connections, seconds=seconds)
+
+
+def load_evenly(urls: Sequence[str], body: bytes | None, *, connections: int, seconds: float) -> Round:
+    """The same with the connections dealt out to several servers, as a load balancer does."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_load([urls[nth % len(urls)] for nth in range(connections)], body, seconds=seconds))
+
+
+async def _load(urls: Sequence[str], body: bytes | None, *, seconds: float) -> Round:
+    """One connection for each URL."""
+    tally = _Tally(ends_at=time.perf_counter() + seconds)
+    opened = [await _connect(url, body, tally) for url in urls]
+    async with asyncio.timeout(seconds + LATE_SECONDS):
+        await asyncio.gather(*(connection.closed for connection in opened))
+    if tally.refusals:
+        raise RuntimeError(
+            f"{urls[0]} refused: " + ", ".join(f"{n} x {status}" for status, n in tally.refusals.items())
+        )
+    return Round(len(tally.latencies), seconds, tuple(tally.latencies))
+
+
+async def _connect(url: str, body: bytes | None, tally: _Tally) -> "_Connection":
+    host, port = urlsplit(url).hostname or "", urlsplit(url).port or 80
+    loop = asyncio.get_running_loop()
+    _, connection = await loop.create_connection(lambda: _Connection(request(url, body), tally), host, port)
+    return connection
+
+
+class _Connection(asyncio.Protocol):
+    """Requests in a row; answers after the end of the turn do not count."""
+
+    def __init__(self, request: bytes, tally: _Tally) -> None:
+        self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._request = request
+        self._tally = tally
+        self._parser = httptools.HttpResponseParser(self)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._send()
+
+    def data_received(self, data: bytes) -> None:
+        self._parser.feed_data(data)
+
+    def on_message_complete(self) -> None:
+        """httptools calls this at the end of each answer."""
+        now = time.perf_counter()
+        status = self._parser.get_status_code()
+        if not 200 <= status < 300:
+            self._tally.refusals[status] += 1
+        if now < self._tally.ends_at:
+            self._tally.latencies.append(now - self._sent_at)
+            self._send()
+        else:
+            self._transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if time.perf_counter() < self._tally.ends_at:
+            exc = exc or ConnectionResetError("the server closed a connection in the middle of the turn")
+        if exc:
+            self.closed.set_exception(exc)
+        else:
+            self.closed.set_result(None)
+
+    def _send(self) -> None:
+        self._sent_at = time.perf_counter()
+        self._transport.write(self._request)

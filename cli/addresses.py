@@ -1,0 +1,47 @@
+"""Where the servers of a running `celeriac up` are: kept in its data folder for `doctor` and `migrate`."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from cli.embedded.files import write_secret
+from settings import Settings
+
+FILE = "urls.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """URLs with their passwords: never printed."""
+
+    api_url: str
+    database_url: str = field(repr=False)
+    broker_url: str = field(repr=False)
+    result_url: str = field(repr=False)
+    redis_url: str = field(repr=False)
+
+
+def write_addresses(data: Path, addresses: Addresses) -> None:
+    write_secret(data / FILE, json.dumps(asdict(addresses), indent=2) + "\n")
+
+
+def read_addresses(data: Path) -> Addresses | None:
+    """None if no `up` runs in this folder."""
+    try:
+        return Addresses(**json.loads((data / FILE).read_text()))
+    except FileNotFoundError:
+        return None
+
+
+def forget_addresses(data: Path) -> None:
+    (data / FILE).unlink(missing_ok=True)
+
+
+def with_addresses(settings: Settings) -> Settings:
+    """Settings whose missing URLs are those of the `up` in their data folder."""
+    addresses = read_addresses(settings.data)
+    if addresses is None:
+        return settings
+    names = ("database_url", "broker_url", "result_url", "redis_url")
+    missing = {name: getattr(addresses, name) for name in names if not getattr(settings, name)}
+    return settings.model_copy(update=missing)

@@ -1,0 +1,111 @@
+"""The REST API as a client command asks it: JSON in, JSON out, and one sentence for everything that goes wrong."""
+
+import os
+from http import HTTPStatus
+from typing import Any, Self
+from urllib.parse import quote
+
+import httpx
+
+from cli.configuration import mask_url
+from cli.errors import CliError
+
+TIMEOUT_SECONDS = 30.0
+MOST_WORKERS = 1000
+
+Json = dict[str, Any]
+
+
+class NotReachable(CliError):
+    """Nobody answers there; a start or a restart may be under way."""
+
+
+class Client:
+    """A connection to one API. A key comes from CELERIAC_API_KEY: an option would show it to `ps`."""
+
+    def __init__(self, url: str) -> None:
+        key = os.environ.get("CELERIAC_API_KEY")
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._url = url.rstrip("/")
+        # The environment's web proxy is not the way to a control plane, least of all on loopback.
+        self._http = httpx.Client(headers=headers, timeout=TIMEOUT_SECONDS, trust_env=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
+    def submit(self, body: Json) -> Json:
+        return self._ask("POST", "/tasks", json=body)
+
+    def task(self, task_id: str) -> Json:
+        """Ids that a path cannot carry are asked for as a filter (rulings, 32)."""
+        if "/" not in task_id and task_id not in {".", ".."}:
+            return self._ask("GET", f"/tasks/{quote(task_id, safe='')}")
+        found: list[Json] = self._ask("GET", "/tasks", params={"task_id": task_id})["data"]
+        if not found:
+            raise CliError("Task not found")
+        return found[0]
+
+    def start_workflow(self, body: Json) -> Json:
+        return self._ask("POST", "/workflows", json=body)
+
+    def workflow(self, workflow_id: str) -> Json:
+        return self._ask("GET", f"/workflows/{quote(workflow_id, safe='')}")
+
+    def change_workflow(self, workflow_id: str, verb: str) -> Json:
+        """`verb` is `cancel` or `retry`."""
+        return self._ask("POST", f"/workflows/{quote(workflow_id, safe='')}/{verb}")
+
+    def workers(self) -> list[Json]:
+        found: list[Json] = self._ask("GET", "/workers", params={"limit": MOST_WORKERS})["data"]
+        return found
+
+    def worker(self, name: str) -> Json:
+        return self._ask("GET", _worker_path(name))
+
+    def order(self, name: str, verb: str) -> Json:
+        """`pause` or `resume`."""
+        return self._ask("PATCH", _worker_path(name, verb))
+
+    def drain(self, name: str, deadline_seconds: int | None) -> Json:
+        return self._ask("POST", _worker_path(name, "drain"), json={"deadline_seconds": deadline_seconds})
+
+    def drain_progress(self, name: str) -> Json:
+        return self._ask("GET", _worker_path(name, "drain"))
+
+    def resize(self, name: str, capacity: int) -> Json:
+        return self._ask("PATCH", _worker_path(name, "capacity"), json={"capacity": capacity})
+
+    def health(self) -> Json:
+        return self._ask("GET", "/health", accept=(HTTPStatus.SERVICE_UNAVAILABLE,))
+
+    def _ask(self, method: str, path: str, *, accept: tuple[int, ...] = (), **request: Any) -> Json:
+        try:
+            response = self._http.request(method, f"{self._url}/api/v1{path}", **request)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise NotReachable(
+                f"No answer from {mask_url(self._url)} ({error}); "
+                "start it with `celeriac up`, or name another API with --url."
+            ) from error
+        answer = _json_object(response)
+        if response.is_success or response.status_code in accept:
+            return answer
+        raise CliError(str(answer.get("detail") or f"HTTP {response.status_code} from {mask_url(self._url)}"))
+
+
+def _worker_path(name: str, *verb: str) -> str:
+    return "/".join(("/workers", quote(name, safe="@"), *verb))
+
+
+def _json_object(response: httpx.Response) -> Json:
+    try:
+        answer = response.json()
+    except ValueError:
+        answer = None
+    if isinstance(answer, dict):
+        return answer
+    if response.is_success:
+        raise CliError(f"What answers at {response.url.host}:{response.url.port} is not Celeriac.")
+    return {}

@@ -1,0 +1,7 @@
+"""`celeriac mirror`: writes what Celery tells about itself to Postgres, until SIGTERM or SIGINT."""
+
+from cli.serving import serve
+
+
+def command() -> None:
+    serve("mirror.main:run")

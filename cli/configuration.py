@@ -1,0 +1,105 @@
+"""Reads the settings for a command and refuses, in one sentence, what the command cannot run with."""
+
+import os
+import re
+from collections.abc import Iterable
+from difflib import get_close_matches
+from urllib.parse import urlsplit, urlunsplit
+
+from pydantic import ValidationError
+
+from cli.errors import CliError
+from settings import Settings
+
+PREFIX = "CELERIAC_"
+OF_THE_CLIENT = frozenset({"CELERIAC_URL", "CELERIAC_API_KEY"})
+"""No settings: read by the commands that ask the API."""
+SECRETS = ("api_keys",)
+MASK = "***"
+
+# A user's module of one of these names would never be found: ours comes first.
+ROOMS = {"api", "cli", "domain", "gateway", "loops", "mirror", "services", "store", "tasks"} | {
+    "celeriac_worker",
+    "celeryconfig",
+    "settings",
+}
+
+
+def read_settings(**options: object) -> Settings:
+    """The environment's settings, overridden by the options that are not None."""
+    given = {name: value for name, value in options.items() if value is not None}
+    try:
+        settings = Settings(**given)  # type: ignore[arg-type]
+    except ValidationError as error:
+        raise CliError(" ".join(_sentence(problem) for problem in error.errors(include_input=False))) from None
+    _refuse_room_names(settings.task_modules)
+    return settings
+
+
+def require_urls(settings: Settings, *names: str) -> None:
+    """Refuses to start without these; what another setting stands in for is not missing."""
+    stand_ins = {"redis_url": settings.effective_redis_url, "result_url": settings.effective_result_url}
+    missing = [variable(name) for name in names if not (getattr(settings, name) or stand_ins.get(name))]
+    if missing:
+        verb = "is" if len(missing) == 1 else "are"
+        raise CliError(f"{', '.join(missing)} {verb} not set; `celeriac up` starts servers of its own instead.")
+
+
+def variable(field: str) -> str:
+    """`port` -> `CELERIAC_PORT`."""
+    return PREFIX + field.upper()
+
+
+def unknown_variables() -> dict[str, str | None]:
+    """Variables of this process with our prefix that nothing reads, each with the one that was perhaps meant."""
+    known = [name.removeprefix(PREFIX) for name in (*map(variable, Settings.model_fields), *OF_THE_CLIENT)]
+    given = {name: name.upper().removeprefix(PREFIX) for name in sorted(os.environ) if name.upper().startswith(PREFIX)}
+    unknown = {name: rest for name, rest in given.items() if rest not in known}
+    return {name: next(map(variable, get_close_matches(rest, known, n=1)), None) for name, rest in unknown.items()}
+
+
+def described(field: str) -> str:
+    """A setting's meaning, so that an option and its variable are explained alike."""
+    return f"{Settings.model_fields[field].description} [{variable(field)}]"
+
+
+def as_environment(settings: Settings) -> dict[str, str]:
+    """What a child process reads to get these settings."""
+    values = {name: getattr(settings, name) for name in Settings.model_fields}
+    return {variable(name): as_text(value) for name, value in values.items() if value is not None}
+
+
+def as_text(value: object) -> str:
+    """A value as it stands in the environment."""
+    if isinstance(value, tuple):
+        return ",".join(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def masked(field: str, value: object) -> str:
+    """A value that may be shown: no password, no key."""
+    if field in SECRETS:
+        return ",".join(MASK for _ in value) if isinstance(value, tuple) else MASK
+    return mask_url(as_text(value)) if field.endswith("_url") else as_text(value)
+
+
+def mask_url(url: str) -> str:
+    """The URL without its password, and without what a query may hide."""
+    parts = urlsplit(url)
+    netloc = re.sub(r":[^:@]*@|:.*@", f":{MASK}@", parts.netloc, count=1)
+    query = re.sub(r"(?i)(password|secret|token|key)=[^&]*", rf"\1={MASK}", parts.query)
+    return urlunsplit(parts._replace(netloc=netloc, query=query))
+
+
+def _sentence(problem: object) -> str:
+    assert isinstance(problem, dict)
+    return f"{variable(str(problem['loc'][0]))}: {problem['msg']}."
+
+
+def _refuse_room_names(modules: Iterable[str]) -> None:
+    for module in modules:
+        if module.split(".")[0] in ROOMS:
+            raise CliError(
+                f"CELERIAC_TASK_MODULES names {module!r}, but `{module.split('.')[0]}` is a package of Celeriac's own; "
+                "put your tasks under another name."
+            )

@@ -1,0 +1,190 @@
+"""What `celeriac doctor` checks. Each check returns findings and raises nothing: a sick server is what it is for."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, requires, version
+from typing import Literal
+
+import psycopg
+import redis
+from kombu import Connection
+from kombu.exceptions import OperationalError
+from packaging.requirements import Requirement
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from sqlalchemy.exc import DBAPIError
+
+from cli.client import Client
+from cli.configuration import mask_url
+from cli.errors import CliError
+from settings import Settings, is_redis
+from store.inspection import ask_server
+from store.migrate import pending_revisions
+
+OLDEST_PYTHON, FIRST_UNTESTED_PYTHON = (3, 11), (3, 14)
+OLDEST_POSTGRES = 15
+CONNECT_SECONDS = 3
+CLOCK_TOLERANCE_SECONDS = 1.0
+
+Verdict = Literal["ok", "warn", "fail"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the report; `mend` says what to do about it."""
+
+    subject: str
+    verdict: Verdict
+    detail: str
+    mend: str | None = None
+
+
+def examine(settings: Settings, *, api_url: str) -> list[Finding]:
+    """All findings, in the order of the report."""
+    checks: tuple[Callable[[], Iterator[Finding]], ...] = (
+        _versions,
+        lambda: _database(settings.database_url),
+        lambda: _broker(settings.broker_url),
+        lambda: _redis("redis", settings.effective_redis_url),
+        lambda: _results(settings.effective_result_url),
+        lambda: _api(api_url),
+    )
+    return [finding for check in checks for finding in check()]
+
+
+def _versions() -> Iterator[Finding]:
+    python = sys.version_info[:2]
+    tested = OLDEST_PYTHON <= python < FIRST_UNTESTED_PYTHON
+    shown = ".".join(map(str, sys.version_info[:3]))
+    yield Finding("python", "ok" if tested else "fail", shown, None if tested else "Use Python 3.11, 3.12 or 3.13.")
+    try:
+        pins = {pin.name: pin.specifier for pin in map(Requirement, requires("celeriac") or ())}
+    except PackageNotFoundError:
+        pins = {}
+    for name in ("celery", "kombu"):
+        fits = name not in pins or pins[name].contains(version(name))
+        mend = None if fits else f"Tested with {name}{pins[name]}; run `make install`."
+        yield Finding(name, "ok" if fits else "warn", version(name), mend)
+
+
+def _database(url: str | None) -> Iterator[Finding]:
+    if url is None:
+        yield _unset("database", "CELERIAC_DATABASE_URL")
+        return
+    try:
+        asked_at = time.time()
+        facts = ask_server(url)
+        yield _postgres_version(facts.major_version)
+        yield _clock("database clock", facts.now.timestamp(), asked_at)
+        yield _migrations(pending_revisions(url))
+    except (psycopg.Error, DBAPIError) as error:
+        yield _unreachable("database", url, error)
+
+
+def _postgres_version(major: int) -> Finding:
+    if major >= OLDEST_POSTGRES:
+        return Finding("database", "ok", f"PostgreSQL {major}")
+    return Finding("database", "fail", f"PostgreSQL {major}", f"Use PostgreSQL {OLDEST_POSTGRES} or newer.")
+
+
+def _migrations(pending: list[str]) -> Finding:
+    if not pending:
+        return Finding("migrations", "ok", "none pending")
+    return Finding("migrations", "fail", f"pending: {', '.join(pending)}", "Run `celeriac migrate`.")
+
+
+def _broker(url: str | None) -> Iterator[Finding]:
+    if url is None:
+        yield _unset("broker", "CELERIAC_BROKER_URL")
+        return
+    try:
+        # kombu's Redis transport waits for ever for the answer of a server that hangs.
+        limits = {"socket_timeout": CONNECT_SECONDS} if is_redis(url) else {}
+        with Connection(url, connect_timeout=CONNECT_SECONDS, transport_options=limits) as connection:
+            connection.ensure_connection(max_retries=1, timeout=CONNECT_SECONDS)
+            yield Finding("broker", "ok", connection.transport.driver_name)
+    except (OperationalError, OSError, redis.RedisError, KeyError) as error:
+        yield _unreachable("broker", url, error)
+
+
+def _results(url: str | None) -> Iterator[Finding]:
+    if url is None or is_redis(url):
+        yield from _redis("results", url)
+    else:
+        yield Finding("results", "warn", f"{mask_url(url)}: not checked", "Only a Redis result backend is checked.")
+
+
+def _redis(subject: str, url: str | None) -> Iterator[Finding]:
+    if url is None:
+        yield _unset(subject, "CELERIAC_REDIS_URL")
+        return
+    try:
+        with redis.Redis.from_url(
+            url,
+            socket_connect_timeout=CONNECT_SECONDS,
+            socket_timeout=CONNECT_SECONDS,
+            retry=Retry(NoBackoff(), 0),
+        ) as client:
+            asked_at = time.time()
+            seconds, microseconds = client.time()
+            yield _eviction(subject, client)
+            yield _clock(f"{subject} clock", seconds + microseconds / 1e6, asked_at)
+    except (redis.RedisError, ValueError) as error:
+        yield _unreachable(subject, url, error)
+
+
+def _eviction(subject: str, client: redis.Redis) -> Finding:
+    policy = client.info("memory").get("maxmemory_policy", "unknown")
+    if policy == "noeviction":
+        return Finding(subject, "ok", "reachable")
+    mend = "Set maxmemory-policy noeviction: an evicted key can be a lost task or result."
+    return Finding(subject, "warn", f"maxmemory-policy is {policy}", mend)
+
+
+def _clock(subject: str, theirs: float, asked_at: float) -> Finding:
+    """Their clock was read at some moment of the round trip: the difference is counted from its nearest end."""
+    difference = max(asked_at - theirs, theirs - time.time(), 0.0)
+    if difference <= CLOCK_TOLERANCE_SECONDS:
+        return Finding(subject, "ok", "agrees with ours")
+    return Finding(subject, "warn", f"{difference:.1f} s apart from ours", "Let both machines keep time with NTP.")
+
+
+def _api(url: str) -> Iterator[Finding]:
+    try:
+        with Client(url) as client:
+            yield _health(client.health())
+            workers = client.workers()
+    except CliError as error:
+        yield Finding("api", "fail", str(error), "Start it with `celeriac up` or `celeriac api`.")
+        return
+    if not workers:
+        yield Finding("workers", "warn", "none seen", "Start one with `celeriac worker`.")
+    yield from map(_worker, workers)
+
+
+def _health(health: dict[str, object]) -> Finding:
+    checks = health.get("checks")
+    unwell = [name for name, verdict in checks.items() if verdict != "healthy"] if isinstance(checks, dict) else []
+    if health.get("status") == "healthy":
+        return Finding("api", "ok", "healthy")
+    return Finding("api", "warn", f"{health.get('status')}: {', '.join(unwell)}", "See the lines of these servers.")
+
+
+def _worker(worker: dict[str, object]) -> Finding:
+    subject = f"worker {worker.get('hostname')}"
+    if worker.get("status") == "OFFLINE":
+        return Finding(subject, "warn", "OFFLINE", "Start it again, or forget it with DELETE /api/v1/workers/{id}.")
+    if worker.get("plugin"):
+        return Finding(subject, "ok", f"{worker.get('status')}, plugin {worker.get('plugin')}")
+    return Finding(subject, "warn", f"{worker.get('status')}, no plugin", "Install celeriac_worker on its host.")
+
+
+def _unset(subject: str, variable: str) -> Finding:
+    return Finding(subject, "fail", f"{variable} is not set", "Set it, or name the --data folder of a running `up`.")
+
+
+def _unreachable(subject: str, url: str, error: Exception) -> Finding:
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return Finding(subject, "fail", f"{mask_url(url)}: {reason}", "Is the server running, and the URL right?")

@@ -1,0 +1,1 @@
+"""PostgreSQL and Valkey out of Python wheels, each in its own folder with its own password and port."""

@@ -1,0 +1,59 @@
+"""`celeriac`: the table of its commands. Each command is the module of its name in `cli/commands`.
+
+Its `command` is a function, or an application where it has commands of its own.
+"""
+
+import sys
+from pkgutil import resolve_name
+
+import typer
+
+from cli.errors import CliError
+
+COMMANDS = {
+    "up": "Start everything on this machine and keep it alive: servers, API, mirror, loops, workers, Flower.",
+    "api": "Serve the REST API.",
+    "mirror": "Write what Celery tells about itself to Postgres.",
+    "loops": "Run the background loops: dispatch and its siblings.",
+    "worker": "Run a Celery worker with the tasks of this project and those of CELERIAC_TASK_MODULES.",
+    "flower": "Serve Flower on the same broker.",
+    "migrate": "Bring the database to the newest schema.",
+    "doctor": "Check versions, servers, clocks and workers, and say how to mend what is wrong.",
+    "submit": "Submit a task; with --wait, follow it to its end.",
+    "task": "Show a task.",
+    "workflow": "Run, show, retry or cancel a workflow.",
+    "workers": "List workers, and pause, resume, drain or resize one.",
+    "settings": "List every setting with its variable, value and meaning.",
+}
+
+
+def main() -> None:
+    try:
+        application(sys.argv[1:])(prog_name="celeriac")
+    except CliError as error:
+        print(f"celeriac: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def application(arguments: list[str]) -> typer.Typer:
+    """The command line with the asked command loaded: all of their imports together take 2 s, and help needs none."""
+    app = typer.Typer(
+        help="Celeriac: a control plane for Celery.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,  # its tracebacks print local variables, secrets among them
+    )
+    for name, summary in COMMANDS.items():
+        asked = arguments[:1] == [name]
+        command = resolve_name(f"cli.commands.{name}:command") if asked else _not_loaded
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=name, help=summary)
+        else:
+            app.command(name, help=summary)(command)
+    return app
+
+
+def _not_loaded() -> None:
+    raise AssertionError("only listed, never run")

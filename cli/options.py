@@ -1,0 +1,12 @@
+"""Options that several commands share."""
+
+from typing import Annotated
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else on stdout.")]
+Data = Annotated[
+    str | None, typer.Option(help="Folder of a running `celeriac up`, whose servers stand in for unset URLs.")
+]
+Url = Annotated[str, typer.Option(envvar="CELERIAC_URL", help="Where the REST API is.")]
+DEFAULT_URL = "http://127.0.0.1:8000"

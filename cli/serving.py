@@ -1,0 +1,42 @@
+"""Runs our long-lived doors in this process: settings, logs, and a stop at SIGTERM or SIGINT."""
+
+import asyncio
+import gc
+import signal
+from collections.abc import Awaitable, Callable
+from pkgutil import resolve_name
+
+import structlog
+
+import logs
+from cli.configuration import read_settings, require_urls, unknown_variables
+from settings import Settings
+
+Run = Callable[[Settings, asyncio.Event], Awaitable[None]]
+
+log = structlog.get_logger(__name__)
+
+
+def serve(door: str) -> None:
+    """Runs the function `module:name`. By name, as uvicorn takes the API: doors never import each other."""
+    settings = read_settings()
+    require_urls(settings, "database_url", "broker_url", "result_url", "redis_url")
+    configure_logs(settings)
+    run = resolve_name(door)
+    # 115,000 objects of modules that never go: looking through them again and again is a fifth of the mirror's time.
+    gc.freeze()
+    asyncio.run(_until_stopped(run, settings))
+
+
+def configure_logs(settings: Settings) -> None:
+    """Sets the logs of this process up, and tells there which of its variables nothing reads; never their values."""
+    logs.configure(settings.log_level, settings.log_format)
+    for name, meant in unknown_variables().items():
+        log.warning("variable_unknown", variable=name, perhaps=meant)
+
+
+async def _until_stopped(run: Run, settings: Settings) -> None:
+    stopping = asyncio.Event()
+    for which in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(which, stopping.set)
+    await run(settings, stopping)

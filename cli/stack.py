@@ -1,0 +1,109 @@
+"""What `celeriac up` consists of: which servers are embedded, where everything listens, which children run.
+
+Pure: it decides, and `cli/up.py` starts.
+"""
+
+import os
+import signal
+import socket
+import sys
+from dataclasses import replace
+from functools import partial
+
+from cli.addresses import Addresses
+from cli.child import Child
+from cli.configuration import as_environment
+from cli.embedded.postgres import PostgresServer
+from cli.embedded.valkey import ValkeyServer
+from cli.launch import launch_command
+from settings import Settings
+from store.inspection import is_drained
+
+ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  compared with, never listened on here
+SERVER_STOP_SECONDS = 30.0
+
+# Warm (finish what runs), then cold (put it back), then SIGKILL.
+WORKER_STOP_STEPS = ((signal.SIGTERM, 20.0), (signal.SIGQUIT, 10.0))
+
+
+def needs_postgres(settings: Settings) -> bool:
+    return settings.database_url is None
+
+
+def needs_valkey(settings: Settings) -> bool:
+    """One embedded Valkey serves whatever needs a Redis and was given no URL."""
+    return None in (settings.broker_url, settings.effective_result_url, settings.effective_redis_url)
+
+
+def addresses_of(settings: Settings, *, postgres_url: str | None, valkey_url: str | None) -> Addresses:
+    """The URLs given, and those of the embedded servers for the rest."""
+    return Addresses(
+        api_url=api_url(settings),
+        database_url=settings.database_url or str(postgres_url),
+        broker_url=settings.broker_url or f"{valkey_url}/0",
+        result_url=settings.effective_result_url or f"{valkey_url}/1",
+        redis_url=settings.effective_redis_url or f"{valkey_url}/2",
+    )
+
+
+def api_url(settings: Settings) -> str:
+    """How this machine reaches the API."""
+    host = ANY_ADDRESS.get(settings.host, settings.host)
+    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
+
+
+def child_environment(settings: Settings, addresses: Addresses) -> dict[str, str]:
+    """This process's environment with every setting in it: children read nothing else."""
+    urls = {
+        "CELERIAC_DATABASE_URL": addresses.database_url,
+        "CELERIAC_BROKER_URL": addresses.broker_url,
+        "CELERIAC_RESULT_URL": addresses.result_url,
+        "CELERIAC_REDIS_URL": addresses.redis_url,
+    }
+    # Nobody else can have workers waiting on a broker that we have just started.
+    adopts = settings.adopt_queues or settings.broker_url is None
+    decided = {"CELERIAC_ADOPT_QUEUES": str(adopts).lower()}
+    return {**os.environ, "PYTHONUNBUFFERED": "1", **as_environment(settings), **decided, **urls}
+
+
+def server_child(server: PostgresServer | ValkeyServer) -> Child:
+    return Child(
+        name=server.name,
+        command=server.command,
+        stop_steps=((server.stop_signal, SERVER_STOP_SECONDS), (signal.SIGQUIT, SERVER_STOP_SECONDS)),
+    )
+
+
+def own_child(name: str, environment: dict[str, str], *options: str) -> Child:
+    """A child that is a command of ours. `-P`: a folder `tasks` where `up` was started must not shadow ours."""
+    command = launch_command([sys.executable, "-P", "-m", "cli", name, *options])
+    return Child(name=name, command=command, environment=environment)
+
+
+def children(settings: Settings, environment: dict[str, str]) -> list[Child]:
+    """Those that readiness depends on. The mirror is first: workers are held until it hears them."""
+    mirror = replace(own_child("mirror", environment), announces="mirror_ready")
+    others = [own_child(name, environment) for name in ("api", "loops")]
+    return [mirror, *others, *(_worker(name, environment) for name in worker_names(settings))]
+
+
+def late_children(settings: Settings, environment: dict[str, str]) -> list[Child]:
+    """Started when all is well: Flower takes a second of processor time that the others would wait for."""
+    return [own_child("flower", environment)] if settings.flower_port else []
+
+
+def stop_order(settings: Settings) -> list[list[str]]:
+    """Groups that stop together: no new work first; the mirror after the workers, whose last events it still hears."""
+    return [["api"], ["loops"], worker_names(settings), ["mirror"], ["flower"], ["valkey"], ["postgres"]]
+
+
+def worker_names(settings: Settings) -> list[str]:
+    return [f"worker-{number}" for number in range(1, settings.workers + 1)]
+
+
+def _worker(name: str, environment: dict[str, str]) -> Child:
+    """Its node name is the same in every life and after every `up`: the mirror knows a worker by it."""
+    node = f"{name}@{socket.gethostname()}"
+    child = own_child("worker", environment, "--held", "--hostname", node)
+    stays_away = partial(is_drained, environment["CELERIAC_DATABASE_URL"], node)
+    return replace(child, name=name, held=True, stop_steps=WORKER_STOP_STEPS, stays_away=stays_away)

@@ -1,0 +1,181 @@
+"""`celeriac up`: starts the whole system on this machine, keeps it alive, and stops it in order.
+
+The data folder (`--data`, default `./.celeriac`) holds everything that survives a restart:
+
+    lock            held while an `up` runs here
+    urls.json       URLs of the running servers, passwords included; there while `up` runs
+    postgres/       cluster/ (the data), password, port
+    valkey/         appendonlydir/ (the data), valkey.conf, password, port
+    logs/           what each child printed, 10 MB and one older file each
+
+Files with passwords are readable by their owner only. What `up` consists of is in `cli/stack.py`.
+"""
+
+import asyncio
+import fcntl
+import http.client
+import json
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from cli.addresses import Addresses, forget_addresses, write_addresses
+from cli.embedded.files import is_free, make_folder, pick_port
+from cli.embedded.postgres import PostgresServer, prepare_postgres
+from cli.embedded.valkey import ValkeyServer, prepare_valkey
+from cli.errors import CliError
+from cli.stack import (
+    addresses_of,
+    api_url,
+    child_environment,
+    children,
+    late_children,
+    needs_postgres,
+    needs_valkey,
+    own_child,
+    server_child,
+    stop_order,
+    worker_names,
+)
+from cli.supervisor import Supervisor
+from settings import Settings
+from store.inspection import is_current
+
+SERVER_TRIES = 3
+SERVER_START_SECONDS = 300.0  # crash recovery of a large database included
+HEALTH_SECONDS = 3.0
+PATIENCE_SECONDS = 15.0
+
+Server = PostgresServer | ValkeyServer
+
+
+async def run_up(settings: Settings) -> None:
+    """Returns after SIGINT or SIGTERM, when every child has stopped. Raises CliError if the system cannot start."""
+    settings = settings if settings.port else settings.model_copy(update={"port": pick_port()})
+    _refuse_taken_ports(settings)
+    stop_asked = asyncio.Event()
+    for which in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(which, stop_asked.set)
+    with _only_one(settings.data):
+        supervisor = Supervisor(settings.data / "logs")
+        starting = asyncio.create_task(_start(settings, supervisor))
+        try:
+            await _until_asked(stop_asked, starting)
+        finally:
+            starting.cancel()
+            await asyncio.wait([starting])
+            for names in stop_order(settings):
+                await supervisor.stop(*names)
+            forget_addresses(settings.data)
+
+
+async def _until_asked(stop_asked: asyncio.Event, starting: asyncio.Task[None]) -> None:
+    asked = asyncio.create_task(stop_asked.wait())
+    await asyncio.wait([asked, starting], return_when=asyncio.FIRST_COMPLETED)
+    if not asked.done():
+        await starting
+    await asked
+
+
+async def _start(settings: Settings, supervisor: Supervisor) -> None:
+    addresses = await _start_servers(settings, supervisor)
+    write_addresses(settings.data, addresses)
+    environment = child_environment(settings, addresses)
+    if not await asyncio.to_thread(is_current, addresses.database_url):
+        await supervisor.run(own_child("migrate", environment))
+    for child in children(settings, environment):
+        supervisor.start(child)
+    await supervisor.until(partial(_hears_workers, settings, supervisor))
+    for name in worker_names(settings):
+        supervisor.let_go(name)
+    await supervisor.until(_Health(settings).is_green)
+    for child in late_children(settings, environment):
+        supervisor.start(child)
+    print(f"celeriac ready {addresses.api_url}", flush=True)
+
+
+def _hears_workers(settings: Settings, supervisor: Supervisor) -> bool:
+    """The mirror says so at level info; where that is not logged, nobody waits for it."""
+    return supervisor.has_announced("mirror") or settings.log_level not in {"debug", "info"}
+
+
+async def _start_servers(settings: Settings, supervisor: Supervisor) -> Addresses:
+    postgres_url, valkey_url = await asyncio.gather(
+        _start_if(needs_postgres(settings), lambda: prepare_postgres(settings.data / "postgres"), supervisor),
+        _start_if(needs_valkey(settings), lambda: prepare_valkey(settings.data / "valkey"), supervisor),
+    )
+    return addresses_of(settings, postgres_url=postgres_url, valkey_url=valkey_url)
+
+
+async def _start_if(needed: bool, prepare: Callable[[], Server], supervisor: Supervisor) -> str | None:
+    """The server's URL once it answers, on another port if the chosen one was taken before it listened."""
+    if not needed:
+        return None
+    for tries_left in reversed(range(SERVER_TRIES)):
+        server = await asyncio.to_thread(prepare)
+        supervisor.start(server_child(server))
+        try:
+            await supervisor.until(server.answers, server.name, within_seconds=SERVER_START_SECONDS)
+            return server.url
+        except CliError:
+            await supervisor.stop(server.name)
+            if not tries_left:
+                raise
+    return None
+
+
+class _Health:
+    """Asks the API whether everything is well, and tells on stderr now and then what it still waits for."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._address = urlsplit(api_url(settings)).netloc
+        self._ignored = {"workers"} if settings.workers == 0 else set()
+        self._told_at = time.monotonic()
+
+    def is_green(self) -> bool:
+        checks = self._ask()
+        unwell = [name for name, verdict in checks.items() if verdict != "healthy" and name not in self._ignored]
+        if checks and not unwell:
+            return True
+        if time.monotonic() - self._told_at > PATIENCE_SECONDS:
+            self._told_at = time.monotonic()
+            print(f"celeriac: not ready yet: {', '.join(unwell) or 'the API does not answer'}", file=sys.stderr)
+        return False
+
+    def _ask(self) -> dict[str, str]:
+        connection = http.client.HTTPConnection(self._address, timeout=HEALTH_SECONDS)
+        try:
+            connection.request("GET", "/api/v1/health")
+            checks: dict[str, str] = json.load(connection.getresponse())["checks"]
+        except (OSError, http.client.HTTPException, ValueError, KeyError):
+            return {}  # not there yet
+        finally:
+            connection.close()
+        return checks
+
+
+def _refuse_taken_ports(settings: Settings) -> None:
+    for port, option in ((settings.port, "--port"), (settings.flower_port, "--flower-port")):
+        try:
+            free = not port or is_free(settings.host, port)
+        except OSError as error:
+            raise CliError(f"{settings.host} cannot be listened on: {error.strerror}.") from error
+        if not free:
+            raise CliError(f"Port {port} on {settings.host} is in use; choose another with {option}.")
+
+
+@contextmanager
+def _only_one(data: Path) -> Iterator[None]:
+    """Holds the folder's lock, which the kernel releases even after a kill -9."""
+    make_folder(data)
+    with (data / "lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise CliError(f"A `celeriac up` already runs in {data}; stop it or choose another --data.") from error
+        yield

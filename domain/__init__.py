@@ -1,0 +1,1 @@
+"""The rules: states, facts and how they fold into a task. No I/O, standard library only."""

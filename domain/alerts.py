@@ -1,0 +1,187 @@
+"""From measured facts to alerts: one condition for each type, and the step that raises and resolves.
+
+Pure: `services/alerts.py` measures and stores, `loops/alerts.py` calls every few seconds. An alert belongs to a type
+and a subject (a queue, a worker, a component ...; empty for the system as a whole) and is open at most once.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from types import MappingProxyType
+
+from domain.alert_rules import KINDS, AlertType, Rule
+
+SYSTEM = ""
+"""The subject of an alert about the whole."""
+BROKER = "broker"
+
+Key = tuple[AlertType, str]
+Readings = Mapping[str, float]
+"""Value by subject. A subject that is not there is well."""
+Pending = Mapping[tuple[Key, bool], datetime]
+"""Since when a subject has been in breach (True) without an open alert, or well (False) with one."""
+
+NOTHING: Readings = MappingProxyType({})
+NOTHING_PENDING: Pending = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What one look found. Ages are in seconds; an absent queue, worker or name has none."""
+
+    waiting: Mapping[str, int] | None = None
+    """Messages in the broker by queue; None where it could not be asked."""
+    due: Mapping[str, int] = field(default_factory=dict)
+    """Tasks by queue that are due and not handed to the broker."""
+    unserved: Collection[str] = frozenset()
+    """Queues that surely no online worker consumes."""
+    online_workers: int = 0
+    silent_workers: Readings = field(default_factory=dict)
+    failed: int = 0
+    finished: int = 0
+    """Completed and failed."""
+    running: Readings = field(default_factory=dict)
+    """By task name, the longest run beyond its own timeout."""
+    not_picked_up: Readings = field(default_factory=dict)
+    oldest_due: float | None = None
+    refused: Readings = field(default_factory=dict)
+    """By queue, the oldest task that the broker was offered and did not take."""
+    missed: Readings = field(default_factory=dict)
+    """By source, how long the mirror was deaf."""
+    down: Readings = field(default_factory=dict)
+    """By component, how long it has not answered."""
+
+
+def _queue_depths(facts: Facts, _rule: Rule) -> Readings | None:
+    if facts.waiting is None:
+        return None
+    waiting, due = facts.waiting, facts.due
+    return {queue: waiting.get(queue, 0) + due.get(queue, 0) for queue in {*waiting, *due}}
+
+
+def _online_workers(facts: Facts, _rule: Rule) -> Readings | None:
+    # Heartbeats come through the broker: while that is down, silence says nothing about the workers.
+    return None if BROKER in facts.down else {SYSTEM: facts.online_workers}
+
+
+def _silent_workers(facts: Facts, _rule: Rule) -> Readings | None:
+    return None if BROKER in facts.down else facts.silent_workers
+
+
+def _failure_rate(facts: Facts, rule: Rule) -> Readings | None:
+    if facts.finished < max(1, rule.minimum_tasks or 1):
+        return NOTHING
+    return {SYSTEM: 100 * facts.failed / facts.finished}
+
+
+def _stalled(facts: Facts, _rule: Rule) -> Readings | None:
+    return dict(facts.refused) | ({} if facts.oldest_due is None else {SYSTEM: facts.oldest_due})
+
+
+_READ: Mapping[AlertType, Callable[[Facts, Rule], Readings | None]] = {
+    AlertType.HIGH_QUEUE_DEPTH: _queue_depths,
+    AlertType.NO_ACTIVE_WORKERS: _online_workers,
+    AlertType.WORKER_OFFLINE: _silent_workers,
+    AlertType.HIGH_FAILURE_RATE: _failure_rate,
+    AlertType.STUCK_TASKS: lambda facts, _: facts.running,
+    AlertType.TASKS_NOT_PICKED_UP: lambda facts, _: facts.not_picked_up,
+    AlertType.DISPATCH_STALLED: _stalled,
+    AlertType.EVENTS_MISSED: lambda facts, _: facts.missed,
+    AlertType.COMPONENT_DOWN: lambda facts, _: facts.down,
+}
+"""What each type is judged by; None while that cannot be known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A condition that holds: to be raised, or open already and seen again."""
+
+    key: Key
+    value: float
+    rule: Rule
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What one look comes to."""
+
+    raised: tuple[Finding, ...]
+    still_open: tuple[Finding, ...]
+    """Open before and after, with the present value."""
+    resolved: tuple[Key, ...]
+    pending: Pending
+    """To be handed to the next look."""
+
+
+def judge(
+    facts: Facts, rules: Mapping[AlertType, Rule], *, open_alerts: Collection[Key], pending: Pending, now: datetime
+) -> Judgement:
+    """Which alerts to raise, to refresh and to resolve. What could not be measured leaves its alerts as they are."""
+    raised: list[Finding] = []
+    still_open: list[Finding] = []
+    resolved: list[Key] = []
+    waiting: dict[tuple[Key, bool], datetime] = {}
+    for rule in rules.values():
+        readings = _READ[rule.type](facts, rule) if rule.enabled else NOTHING
+        if readings is None:
+            continue
+        for key in _keys(rule.type, readings, open_alerts):
+            value, is_open = readings.get(key[1]), key in open_alerts
+            breached = value is not None and is_breached(rule, value, is_open=is_open)
+            since = pending.get((key, breached), now)
+            opens = step(rule, is_open=is_open, breached=breached, since=since, now=now)
+            if opens is not breached:
+                waiting[key, breached] = since
+            if is_open and not opens:
+                resolved.append(key)
+            if opens and value is not None:
+                finding = Finding(key, value, rule, describe(rule, key[1], facts))
+                (still_open if is_open else raised).append(finding)
+    return Judgement(tuple(raised), tuple(still_open), tuple(resolved), waiting)
+
+
+def is_breached(rule: Rule, value: float, *, is_open: bool) -> bool:
+    """Whether the value is beyond the threshold; for an open alert beyond the bound at which it resolves."""
+    kind = KINDS[rule.type]
+    if kind.raised_below:
+        return value < rule.threshold
+    return value > rule.threshold * (kind.resolve_fraction if is_open else 1)
+
+
+def step(rule: Rule, *, is_open: bool, breached: bool, since: datetime, now: datetime) -> bool:
+    """Whether the alert is open after this look, at which the condition has been as it is now `since` then."""
+    if not rule.enabled or is_open is breached:
+        return breached
+    patience = timedelta(seconds=rule.for_seconds if breached else rule.resolve_after_seconds)
+    return breached if now - since >= patience else is_open
+
+
+def _keys(alert_type: AlertType, readings: Readings, open_alerts: Collection[Key]) -> list[Key]:
+    measured = {(alert_type, subject) for subject in readings}
+    return sorted(measured.union(key for key in open_alerts if key[0] is alert_type))
+
+
+_DESCRIPTIONS = {
+    AlertType.HIGH_QUEUE_DEPTH: "Depth of queue {subject} exceeded {rule.threshold:g}",
+    AlertType.NO_ACTIVE_WORKERS: "Number of online workers fell below {rule.threshold:g}",
+    AlertType.WORKER_OFFLINE: "Worker {subject} was silent for more than {rule.threshold:g} s and had not said goodbye",
+    AlertType.HIGH_FAILURE_RATE: "More than {rule.threshold:g} % of the tasks that finished within "
+    "{rule.window_seconds} s failed",
+    AlertType.STUCK_TASKS: "A task {subject} was running for more than {rule.threshold:g} s",
+    AlertType.TASKS_NOT_PICKED_UP: "A task in queue {subject} was not picked up for more than {rule.threshold:g} s",
+    AlertType.DISPATCH_STALLED: "A task that was due was not handed to the broker for more than {rule.threshold:g} s",
+    AlertType.EVENTS_MISSED: "Events of workers were missed for more than {rule.threshold:g} s within the last "
+    "{rule.window_seconds} s",
+    AlertType.COMPONENT_DOWN: "Component {subject} did not answer for more than {rule.threshold:g} s",
+}
+
+
+def describe(rule: Rule, subject: str, facts: Facts) -> str:
+    """One sentence for people: what was measured, not what is measured now, so that it stays true while open."""
+    said = _DESCRIPTIONS[rule.type].format(rule=rule, subject=subject)
+    if rule.type is AlertType.TASKS_NOT_PICKED_UP and subject in facts.unserved:
+        return f"{said}; no online worker consumes it"
+    if rule.type is AlertType.DISPATCH_STALLED and subject:
+        return f"The broker did not take a task for queue {subject} for more than {rule.threshold:g} s"
+    return said

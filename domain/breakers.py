@@ -1,0 +1,44 @@
+"""A breaker: when a part of the system counts as failed, and when it may be relied on again.
+
+Closed, it lets everything through. After three failures in a row that span three seconds it opens: a restart of a
+server is shorter, and what waits for one shall not be refused. The first success after that makes it half-open: things
+are tried again, and one more success closes it while one failure opens it anew.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+OPEN_AFTER_FAILURES = 3
+OPEN_AFTER = timedelta(seconds=3)
+
+
+class BreakerState(StrEnum):
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half-open"
+
+
+@dataclass(frozen=True, slots=True)
+class Breaker:
+    """The state, and the failures in a row that have not opened it yet."""
+
+    state: BreakerState = BreakerState.CLOSED
+    failures: int = 0
+    failing_since: datetime | None = None
+
+    def succeeded(self) -> "Breaker":
+        """After a success."""
+        if self.state is BreakerState.OPEN:
+            return Breaker(BreakerState.HALF_OPEN)
+        return Breaker()
+
+    def failed(self, at: datetime) -> "Breaker":
+        """After a failure at this time."""
+        if self.state is not BreakerState.CLOSED:
+            return Breaker(BreakerState.OPEN)
+        since = self.failing_since or at
+        failures = self.failures + 1
+        if failures >= OPEN_AFTER_FAILURES and at - since >= OPEN_AFTER:
+            return Breaker(BreakerState.OPEN)
+        return replace(self, failures=failures, failing_since=since)

@@ -1,0 +1,40 @@
+"""Health of the system as a whole, from the health of its parts (api-contract, section 7)."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+
+class Condition(StrEnum):
+    """Of one part."""
+
+    HEALTHY = "healthy"
+    UNHEALTHY = "unhealthy"
+    UNKNOWN = "unknown"
+    """Not asked for so long that the last answer says nothing any more."""
+
+
+class Health(StrEnum):
+    """Of the whole."""
+
+    HEALTHY = "healthy"
+    DEGRADED = "degraded"
+    """Something is down, but the API still does its work: it stores and answers."""
+    UNHEALTHY = "unhealthy"
+
+
+DATABASE = "database"
+"""The one part without which nothing can be stored or answered."""
+
+
+def judge(checks: Mapping[str, Condition]) -> Health:
+    """The whole is as healthy as its parts; without the database it is unhealthy."""
+    if checks.get(DATABASE) is not Condition.HEALTHY:
+        return Health.UNHEALTHY
+    if all(condition is Condition.HEALTHY for condition in checks.values()):
+        return Health.HEALTHY
+    return Health.DEGRADED
+
+
+def score(*, healthy: int, total: int) -> float:
+    """The healthy share in percent, one decimal."""
+    return round(100 * healthy / total, 1)

@@ -1,0 +1,81 @@
+"""JSON values that can be stored and sent on: what Python's parser lets through and Postgres or a worker would not.
+
+NaN and Infinity are no JSON; `\\u0000` and lone surrogates have no place in a Postgres text; deep nesting
+overflows somebody's stack. Whole lists are judged by their set of types first, since most hold plain numbers.
+"""
+
+from collections.abc import Iterable
+from math import isfinite
+
+MAX_DEPTH = 64
+MAX_STEP_LENGTH = 64
+
+_ALWAYS_SOUND = frozenset({int, bool, type(None)})
+
+
+def check_json(value: object) -> None:
+    """Raises ValueError, naming the place as `0.rows.3`, if the value cannot be stored or sent on."""
+    try:
+        _check(value, MAX_DEPTH)
+    except _Flaw as flaw:
+        place = ".".join(reversed(flaw.place))
+        raise ValueError(f"{flaw.message} (at {place})" if place else flaw.message) from None
+
+
+def check_text(text: str) -> None:
+    """Raises ValueError if the text holds a NUL or a lone surrogate."""
+    if "\x00" in text:
+        raise ValueError("the character U+0000 cannot be stored")
+    if not text.isascii() and not _is_encodable(text):
+        raise ValueError("a lone surrogate is not a character")
+
+
+class _Flaw(Exception):
+    """What is wrong, and on the way up where: innermost step first."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.place: list[str] = []
+
+
+def _check(value: object, depth_left: int) -> None:
+    if isinstance(value, str):
+        _check_string(value)
+    elif isinstance(value, float):
+        if not isfinite(value):
+            raise _Flaw("NaN and Infinity are not JSON")
+    elif isinstance(value, dict):
+        for key in value:
+            _check_string(key)
+        _check_items(value.items(), set(map(type, value.values())), depth_left)
+    elif isinstance(value, list):
+        _check_items(enumerate(value), set(map(type, value)), depth_left)
+
+
+def _check_items(items: Iterable[tuple[object, object]], types: set[type], depth_left: int) -> None:
+    if depth_left == 0:
+        raise _Flaw(f"nested deeper than {MAX_DEPTH}")
+    if types <= _ALWAYS_SOUND:
+        return
+    for step, item in items:
+        try:
+            _check(item, depth_left - 1)
+        except _Flaw as flaw:
+            flaw.place.append(str(step)[:MAX_STEP_LENGTH])
+            raise
+
+
+def _check_string(text: str) -> None:
+    try:
+        check_text(text)
+    except ValueError as error:
+        raise _Flaw(str(error)) from None
+
+
+def _is_encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,58 @@
+"""How far the limits of a submission hold on the workers that may take it, and what to say where they do not.
+
+A hard time limit needs a pool that can enforce it. `max_retries` is obeyed by workers with our plugin; a stock worker
+obeys only the task's own limit M, and is held to a lower one N by letting its count begin at M - N (ruling 11).
+"""
+
+from collections.abc import Iterator
+
+from domain.consumers import MAX_RETRIES, POOLS_WITH_TIME_LIMITS, Consumers
+
+STOCK_VISIBILITY_SECONDS = 3600
+"""Celery's default on Redis, after which a message that was not acknowledged goes to another worker."""
+
+
+def retries_base(consumers: Consumers, *, queue_name: str, max_retries: int | None, own_limit: int | None) -> int:
+    """Where Celery's count of retries begins, so that stock workers stop at `max_retries`; 0 where that is no help."""
+    found = consumers.of(queue_name)
+    stock = found and all(node.queues is not None and MAX_RETRIES not in node.capabilities for node in found)
+    if not stock or max_retries is None or own_limit is None:
+        return 0
+    return max(0, own_limit - max_retries)
+
+
+def explain_limits(
+    consumers: Consumers,
+    *,
+    queue_name: str,
+    timeout_seconds: int | None,
+    max_retries: int | None,
+    own_limit: int | None,
+) -> str | None:
+    """What does not hold, in sentences; None if all of it holds, or nobody is known to take from the queue."""
+    told = [*_of_retries(consumers, queue_name, max_retries, own_limit)]
+    if timeout_seconds is not None:
+        told += _of_time(consumers, queue_name, timeout_seconds)
+    return " ".join(told) or None
+
+
+def _of_retries(consumers: Consumers, queue_name: str, max_retries: int | None, own_limit: int | None) -> Iterator[str]:
+    found = [node for node in consumers.of(queue_name) if node.queues is not None]
+    without = [node for node in found if MAX_RETRIES not in node.capabilities]
+    if not without or max_retries is None or max_retries == own_limit:
+        return
+    if len(without) < len(found) or own_limit is None or max_retries > own_limit:
+        own = "its own limit" if own_limit is None else f"its own limit of {own_limit}"
+        yield f"max_retries is not enforced on workers without Celeriac's plugin: there the task keeps {own}."
+
+
+def _of_time(consumers: Consumers, queue_name: str, timeout_seconds: int) -> Iterator[str]:
+    found = [node for node in consumers.of(queue_name) if node.queues is not None]
+    pools = sorted({node.pool for node in found if node.pool and node.pool not in POOLS_WITH_TIME_LIMITS})
+    if pools:
+        yield f"timeout_seconds is not enforced on a {' or '.join(pools)} pool."
+    if timeout_seconds > STOCK_VISIBILITY_SECONDS and any(node.plugin is None for node in found):
+        yield (
+            "A worker without Celeriac's plugin may run a task again that runs longer than its broker's visibility "
+            "timeout (1 h on Redis, unless it was set)."
+        )

@@ -1,0 +1,247 @@
+"""`fold`: all facts of a task -> its attempts and its state.
+
+The state is a function of the *set* of facts. So events may come shuffled, twice or late, from one
+mirror or from several, and the rows come out the same; tests/property proves it. Nothing here looks
+at a clock or at what the row said before.
+
+The rule for late facts: a success, once proven, stays and wins over any other end. Other ends yield
+only to a success or to the end of a later attempt.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from domain.cancels import StopSignal, strongest_signal
+from domain.deliveries import STATE_OF_FACT, Delivery, deliveries
+from domain.facts import BACKEND, PUBLISHER, TOLD_LATER, Fact, by_time, dispatch_number, distinct
+from domain.states import (
+    ATTEMPT_RANK,
+    ENDED,
+    PHASE_OF_ATTEMPT,
+    STATUS_OF_ATTEMPT,
+    AttemptState,
+    EventType,
+    Phase,
+    Status,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One delivery of the task to a worker, and how it went."""
+
+    number: int
+    """1-n over the whole task."""
+    retries: int
+    """Celery's count: 0 is the first run, 1 the first retry."""
+    delivery: int
+    """1-n within the same `retries`; above 1 it is a redelivery."""
+    state: AttemptState
+    node: str | None
+    pid: int | None
+    received_at: datetime | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    runtime_seconds: float | None
+    exception: str | None
+    traceback: str | None
+    facts: tuple[Fact, ...]
+
+    @property
+    def proves(self) -> Status | None:
+        """The end of the task that this attempt proves, if any; a lost one does where nothing is left to run again."""
+        return STATUS_OF_ATTEMPT.get(self.state) or (Status.FAILED if any(map(_is_final, self.facts)) else None)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskState:
+    """What the facts say about a task."""
+
+    status: Status
+    phase: Phase
+    attempts: tuple[Attempt, ...]
+    retry_count: int
+    node: str | None
+    started_at: datetime | None
+    """Start of the run that decided the status, else of the latest run."""
+    first_started_at: datetime | None
+    completed_at: datetime | None
+    exception: str | None
+    traceback: str | None
+    cancel_requested_at: datetime | None
+    cancel_signal: StopSignal | None
+    """What a cancel is repeated with; None where none was asked for."""
+    dispatched_at: datetime | None
+    reconstructed: bool
+    """Whether a start or an end is known only because we asked, not from an event."""
+
+    @property
+    def leaves_result(self) -> bool:
+        """Whether a worker has stored how it ended: not one that died of it."""
+        stores = LEAVES_RESULT.get(self.status)
+        return any(attempt.state is stores for attempt in self.attempts)
+
+    @property
+    def duration_seconds(self) -> float | None:
+        """Start to end of the run that decided; both by the same node's clock, and never negative."""
+        if self.started_at is None or self.completed_at is None:
+            return None
+        return max(0.0, (self.completed_at - self.started_at).total_seconds())
+
+
+LEAVES_RESULT = {Status.COMPLETED: AttemptState.SUCCEEDED, Status.FAILED: AttemptState.FAILED}
+
+
+def _is_final(fact: Fact) -> bool:
+    """A loss with which the message is gone, so that nothing runs again by itself."""
+    return fact.type is EventType.LOST and fact.details.get("final") is True
+
+
+def fold(facts: Iterable[Fact]) -> TaskState:
+    """The state that these facts of one task prove; duplicates and order do not matter."""
+    known = distinct(facts)
+    ours = [fact for fact in known if not _concerns_worker(fact)]
+    attempts = _attempts(deliveries(fact for fact in known if _concerns_worker(fact)))
+    deciding = _deciding(attempts)
+    withdrawn = _first(ours, EventType.REVOKED)
+    status, phase = _status_and_phase(ours, attempts, deciding, withdrawn=withdrawn)
+    shown = deciding or _latest_started(attempts)
+    last = deciding or (attempts[-1] if attempts else None)
+    return TaskState(
+        status=status,
+        phase=phase,
+        attempts=attempts,
+        retry_count=max((attempt.retries for attempt in attempts), default=0),
+        node=last.node if last else None,
+        started_at=shown.started_at if shown else None,
+        first_started_at=min((a.started_at for a in attempts if a.started_at), default=None),
+        completed_at=_completed_at(phase, deciding, withdrawn),
+        exception=last.exception if last else None,
+        traceback=last.traceback if last else None,
+        cancel_requested_at=_at(_first(ours, EventType.CANCEL_REQUESTED)),
+        cancel_signal=strongest_signal(ours),
+        dispatched_at=_at(_first(ours, EventType.DISPATCHED)),
+        reconstructed=any(reconstructed_facts(attempt.facts) for attempt in attempts),
+    )
+
+
+def reconstructed_facts(facts: Sequence[Fact]) -> list[Fact]:
+    """Of one attempt's facts those that were only found out by asking, and that no event of a worker told."""
+    heard = {fact.type for fact in facts if fact.source not in TOLD_LATER}
+    return [fact for fact in facts if fact.source in TOLD_LATER and fact.type not in heard]
+
+
+def _concerns_worker(fact: Fact) -> bool:
+    return fact.type in STATE_OF_FACT and (fact.node is not None or fact.source == BACKEND)
+
+
+def _first(facts: Sequence[Fact], event_type: EventType) -> Fact | None:
+    return next((fact for fact in facts if fact.type is event_type), None)
+
+
+def _at(fact: Fact | None) -> datetime | None:
+    return fact.at if fact else None
+
+
+def _attempts(found: Sequence[Delivery]) -> tuple[Attempt, ...]:
+    highest = max((delivery.retries or 0 for delivery in found), default=0)
+    attempts: list[Attempt] = []
+    delivered: Counter[int] = Counter()
+    for number, delivery in enumerate(found, start=1):
+        retries = delivery.retries or 0
+        delivered[retries] += 1
+        attempts.append(_attempt(delivery, number=number, nth=delivered[retries], superseded=retries < highest))
+    return tuple(attempts)
+
+
+def _attempt(delivery: Delivery, *, number: int, nth: int, superseded: bool) -> Attempt:
+    facts = tuple(sorted(delivery.facts, key=by_time))
+    state = delivery.state
+    if superseded and state not in ENDED:
+        # Celery numbers an attempt n+1 only after attempt n asked for a retry: that event was missed.
+        state = AttemptState.RETRIED
+    end = next((fact for fact in facts if STATE_OF_FACT[fact.type] is state and state in ENDED), None)
+    return Attempt(
+        number=number,
+        retries=delivery.retries or 0,
+        delivery=nth,
+        state=state,
+        node=delivery.node or next((fact.node for fact in facts if fact.node), None),
+        pid=delivery.pid,
+        received_at=_at(_first(facts, EventType.RECEIVED)),
+        started_at=_at(_first(facts, EventType.STARTED)),
+        finished_at=_at(end),
+        runtime_seconds=_number(end, "runtime"),
+        exception=_text(facts, "exception", state),
+        traceback=_text(facts, "traceback", state),
+        facts=facts,
+    )
+
+
+def _number(fact: Fact | None, name: str) -> float | None:
+    value = fact.details.get(name) if fact else None
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _text(facts: Sequence[Fact], name: str, state: AttemptState) -> str | None:
+    """The detail as the deciding kind of fact tells it; the backend knows it better than an event's repr."""
+    told = [fact for fact in facts if STATE_OF_FACT[fact.type] is state and fact.details.get(name)]
+    best = next((fact for fact in told if fact.source == BACKEND), told[0] if told else None)
+    return str(best.details[name]) if best else None
+
+
+def _deciding(attempts: Sequence[Attempt]) -> Attempt | None:
+    """The attempt that ended the task: the first to succeed, else the last that failed, was revoked or finally lost."""
+    for attempt in attempts:
+        if attempt.state is AttemptState.SUCCEEDED:
+            return attempt
+    return next((attempt for attempt in reversed(attempts) if attempt.proves), None)
+
+
+def _status_and_phase(
+    ours: Sequence[Fact], attempts: Sequence[Attempt], deciding: Attempt | None, *, withdrawn: Fact | None
+) -> tuple[Status, Phase]:
+    if deciding and deciding.proves:
+        return deciding.proves, Phase.FINISHED
+    if withdrawn:
+        return Status.CANCELLED, Phase.FINISHED
+    phase = _phase_of_attempts(attempts) if attempts else _phase_before_attempts(ours)
+    return (Status.RUNNING if phase is Phase.RUNNING else Status.PENDING), phase
+
+
+def _phase_of_attempts(attempts: Sequence[Attempt]) -> Phase:
+    """Of the newest retry's deliveries the one that came furthest: of those still open, else of those that ended.
+
+    Not the last one: deliveries of one attempt to several nodes are ordered by clocks that may be off.
+    """
+    newest = [attempt for attempt in attempts if attempt.retries == attempts[-1].retries]
+    for state in (AttemptState.STARTED, AttemptState.RECEIVED):
+        if any(attempt.state is state for attempt in newest):
+            return PHASE_OF_ATTEMPT[state]
+    return PHASE_OF_ATTEMPT[max((attempt.state for attempt in newest), key=ATTEMPT_RANK.__getitem__)]
+
+
+def _phase_before_attempts(ours: Sequence[Fact]) -> Phase:
+    dispatched = _highest_dispatch(ours, EventType.DISPATCHED)
+    if dispatched > _highest_dispatch(ours, EventType.LOST):
+        return Phase.QUEUED
+    submitted = _first(ours, EventType.SUBMITTED)
+    if submitted is None or submitted.source == PUBLISHER:
+        return Phase.QUEUED
+    return Phase.SCHEDULED if submitted.details.get("scheduled") and not dispatched else Phase.DISPATCHING
+
+
+def _highest_dispatch(facts: Sequence[Fact], event_type: EventType) -> int:
+    return max((dispatch_number(fact) for fact in facts if fact.type is event_type), default=0)
+
+
+def _latest_started(attempts: Sequence[Attempt]) -> Attempt | None:
+    return next((attempt for attempt in reversed(attempts) if attempt.started_at), None)
+
+
+def _completed_at(phase: Phase, deciding: Attempt | None, withdrawn: Fact | None) -> datetime | None:
+    if phase is not Phase.FINISHED:
+        return None
+    return deciding.finished_at if deciding else _at(withdrawn)

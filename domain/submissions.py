@@ -1,0 +1,66 @@
+"""What a client submits, after validation, and the bounds that hold for it (api-contract, section 2)."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from domain.errors import InvalidRequest
+from domain.states import Status
+
+DEFAULT_PRIORITY = 5
+DEFAULT_MAX_RETRIES = 3
+MAX_ARGUMENT_BYTES = 1024 * 1024
+MAX_BATCH = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A task to be stored and dispatched. `args` and `kwargs` are JSON texts, stored as they are."""
+
+    task_id: str
+    task_name: str
+    args: str
+    kwargs: str
+    queue_name: str
+    priority: int
+    max_retries: int
+    timeout_seconds: int | None
+    scheduled_at: datetime | None
+    """When to run at the earliest; None, or a time that has passed, means at once."""
+    created_at: datetime
+    original_task_id: str | None = None
+    workflow_id: UUID | None = None
+    """The workflow of which it is a step."""
+
+    @property
+    def status(self) -> Status:
+        """Of every task that was just submitted, scheduled ones too."""
+        return Status.PENDING
+
+    @property
+    def is_scheduled(self) -> bool:
+        """Whether it must wait."""
+        return self.scheduled_at is not None and self.scheduled_at > self.created_at
+
+    @property
+    def due_at(self) -> datetime:
+        return due_at(self.created_at, self.scheduled_at)
+
+
+def due_at(created_at: datetime, scheduled_at: datetime | None) -> datetime:
+    """When the task may run."""
+    return max(created_at, scheduled_at or created_at)
+
+
+def wait_until_start(started_at: datetime, *, created_at: datetime, scheduled_at: datetime | None) -> timedelta:
+    """From when the task was due. Two clocks tell of it, so it may seem negative and is then nothing."""
+    return max(started_at - due_at(created_at, scheduled_at), timedelta(0))
+
+
+def check_size(args: str, kwargs: str) -> None:
+    """Raises InvalidRequest if these JSON texts are too large together."""
+    if len(args) + len(kwargs) > MAX_ARGUMENT_BYTES:
+        raise InvalidRequest(
+            "task_args and task_kwargs are larger than 1 MiB together.",
+            errors=(("task_args", f"at most {MAX_ARGUMENT_BYTES} bytes of JSON together with task_kwargs"),),
+        )

@@ -1,0 +1,94 @@
+"""The timeline of a task: every fact, in the order of cause and effect.
+
+Clocks of several machines cannot order events, so entries sort by attempt, then by causal rank,
+then by time.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from domain.facts import TOLD_LATER, Detail, Fact, distinct
+from domain.merge import Attempt, fold, reconstructed_facts
+from domain.states import EventType
+
+CAUSAL_RANK = {
+    EventType.SUBMITTED: 0,
+    EventType.DISPATCHED: 1,
+    EventType.RECEIVED: 3,
+    EventType.STARTED: 4,
+    EventType.CANCEL_REQUESTED: 5,
+    EventType.RETRIED: 6,
+    EventType.REJECTED: 6,
+    EventType.REVOKED: 6,
+    EventType.SUCCEEDED: 7,
+    EventType.FAILED: 7,
+    EventType.LOST: 8,
+    EventType.REPLAYED: 9,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of a timeline."""
+
+    at: datetime
+    type: EventType
+    node: str | None
+    attempt: int | None
+    """The attempt's number; None for what happened to the task as a whole."""
+    details: Mapping[str, Detail]
+
+
+def timeline(facts: Iterable[Fact]) -> list[Entry]:
+    """Every fact once, oldest cause first.
+
+    A second `received` of one attempt shows as `redelivered`; what was found out by asking is left out
+    where the worker's own event was heard after all.
+    """
+    known = distinct(facts)
+    attempts = fold(known).attempts
+    owner = {fact.key: attempt for attempt in attempts for fact in attempt.facts}
+    shown = [fact for fact in known if fact.source not in TOLD_LATER or _is_reconstructed(fact, owner[fact.key])]
+    losses = [fact for fact in shown if fact.type is EventType.LOST and fact.key not in owner]
+    ordered = sorted(shown, key=lambda fact: _position(fact, owner.get(fact.key), attempts, losses))
+    return [_entry(fact, owner.get(fact.key)) for fact in ordered]
+
+
+def _is_reconstructed(fact: Fact, owner: Attempt) -> bool:
+    return fact in reconstructed_facts(owner.facts)
+
+
+def _position(
+    fact: Fact, owner: Attempt | None, attempts: tuple[Attempt, ...], losses: Sequence[Fact]
+) -> tuple[int, int, int, datetime, str]:
+    number = owner.number if owner else _attempt_at(fact, attempts)
+    dispatch_no = 0 if number else _dispatch_at(fact, losses)
+    return (number, dispatch_no, CAUSAL_RANK[fact.type], fact.at, fact.key)
+
+
+def _dispatch_at(fact: Fact, losses: Sequence[Fact]) -> int:
+    """The dispatch that the fact tells of, or during which it came about; 0 is before the first."""
+    if fact.type is EventType.SUBMITTED:
+        return 0
+    told = fact.details.get("dispatch_no")
+    return told if isinstance(told, int) else 1 + sum(lost.at <= fact.at for lost in losses)
+
+
+def _attempt_at(fact: Fact, attempts: tuple[Attempt, ...]) -> int:
+    """The attempt during which the task as a whole was touched; 0 is before the first."""
+    if fact.type in (EventType.SUBMITTED, EventType.DISPATCHED, EventType.LOST):
+        return 0
+    begun = [attempt.number for attempt in attempts if attempt.facts[0].at <= fact.at]
+    return max(begun, default=0)
+
+
+def _entry(fact: Fact, owner: Attempt | None) -> Entry:
+    redelivered = fact.type is EventType.RECEIVED and owner is not None and owner.delivery > 1
+    return Entry(
+        at=fact.at,
+        type=EventType.REDELIVERED if redelivered else fact.type,
+        node=fact.node,
+        attempt=owner.number if owner else None,
+        details=fact.details,
+    )

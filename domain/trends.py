@@ -1,0 +1,121 @@
+"""From summed-up counts to the figures of `/analytics/trends` (api-contract, section 6).
+
+No figure is made up: where nothing was counted that it could be computed from, it is None.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+from domain.histograms import percentile
+
+PEAKS = 5
+# Times are measured in microseconds and percentages need no more either.
+DECIMALS = 6
+
+
+class Interval(StrEnum):
+    """How long a bucket of the series is."""
+
+    HOURLY = "hourly"
+    DAILY = "daily"
+
+    @property
+    def length(self) -> timedelta:
+        return timedelta(hours=1) if self is Interval.HOURLY else timedelta(days=1)
+
+    def start_of(self, at: datetime) -> datetime:
+        """Start of the bucket that this time lies in: a whole hour or midnight, UTC."""
+        hour = at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+        return hour if self is Interval.HOURLY else hour.replace(hour=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The time that is looked at; it begins with a whole minute and ends now."""
+
+    since: datetime
+    until: datetime
+
+    @classmethod
+    def of_last(cls, length: timedelta, *, now: datetime) -> "Window":
+        return cls(since=now.replace(second=0, microsecond=0) - length, until=now)
+
+    def buckets(self, interval: Interval) -> list[datetime]:
+        """Starts of all buckets that it touches, oldest first; the first and the last may lie in it only in part."""
+        first = interval.start_of(self.since)
+        return [first + nth * interval.length for nth in range(1 + (self.until - first) // interval.length)]
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """What was counted, together."""
+
+    submitted: int = 0
+    completed: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    waits: int = 0
+    """Tasks that started."""
+    wait_microseconds: int = 0
+    runs: int = 0
+    """Ended tasks whose duration is known."""
+    run_microseconds: int = 0
+
+    def __add__(self, other: "Sums") -> "Sums":
+        return Sums(*(getattr(self, name) + getattr(other, name) for name in Sums.__slots__))
+
+    @property
+    def completion_rate(self) -> float | None:
+        """Percent of the completed among the completed and failed."""
+        return percentage(self.completed, self.completed + self.failed)
+
+    @property
+    def average_wait_seconds(self) -> float | None:
+        return _average(self.wait_microseconds, self.waits)
+
+    @property
+    def average_duration_seconds(self) -> float | None:
+        return _average(self.run_microseconds, self.runs)
+
+
+NOTHING = Sums()
+
+
+def sum_buckets(hours: Mapping[datetime, Sums], window: Window, interval: Interval) -> dict[datetime, Sums]:
+    """The sums of every bucket of the window, also of those in which nothing happened, oldest first."""
+    found = dict.fromkeys(window.buckets(interval), NOTHING)
+    for hour, sums in hours.items():
+        found[interval.start_of(hour)] += sums
+    return found
+
+
+def peak_loads(hours: Mapping[datetime, Sums]) -> list[str]:
+    """The hours of the day (UTC) in which most tasks were submitted, busiest first, at most 5, ties by time."""
+    load: Counter[str] = Counter()
+    for hour, sums in hours.items():
+        load[f"{hour:%H:%M}"] += sums.submitted
+    busy = [time for time, submitted in load.items() if submitted > 0]
+    return sorted(busy, key=lambda time: (-load[time], time))[:PEAKS]
+
+
+def p95_seconds(sums: Sums, histogram: Mapping[int, int]) -> float | None:
+    """Of the durations, within 5 %."""
+    p95 = percentile(histogram, 95) if sums.runs > 0 else None
+    return None if p95 is None else round(p95, DECIMALS)
+
+
+def percentage(part: int, whole: int) -> float | None:
+    """None of nothing."""
+    return round(100 * part / whole, DECIMALS) if whole > 0 else None
+
+
+def total(sums: Iterable[Sums]) -> Sums:
+    """All of them together."""
+    return sum(sums, NOTHING)
+
+
+def _average(microseconds: int, count: int) -> float | None:
+    return round(microseconds / count / 1e6, DECIMALS) if count > 0 else None

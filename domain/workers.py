@@ -1,0 +1,112 @@
+"""Workers: node names, what they tell of themselves, and when one counts as gone."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID, uuid5
+
+SILENCE = timedelta(seconds=15)
+"""A node silent this long is OFFLINE. Heartbeats come every 2 s; Celery's own 2 x 2 s flaps."""
+REGISTRATION_GRACE = timedelta(seconds=60)
+"""A registered node has this long for its first heartbeat."""
+DEFAULT_CAPACITY = 5
+_IDS = UUID("52bbb0d7-4d8b-477b-a17e-0717cca5c965")
+
+
+class WorkerStatus(StrEnum):
+    """Api-contract, section 3."""
+
+    ACTIVE = "ACTIVE"
+    PAUSED = "PAUSED"
+    DRAINING = "DRAINING"
+    OFFLINE = "OFFLINE"
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """What one or several of a node's worker events said; of each time the latest."""
+
+    node: str
+    heard_at: datetime
+    """By our clock."""
+    at: datetime
+    """By the node's clock, as are the two below."""
+    online_at: datetime | None = None
+    goodbye_at: datetime | None = None
+    pid: int | None = None
+    active: int | None = None
+    processed: int | None = None
+    load_average: tuple[float, ...] | None = None
+    software: str | None = None
+    """`py-celery 5.7.0 (Linux)`"""
+    kept: bool = False
+    """Whether what the node tells waits for the mirror while that is away."""
+
+
+def newest(heartbeats: Iterable[Heartbeat]) -> dict[str, Heartbeat]:
+    """One heartbeat for each node: the facts of the latest, and the latest of each time."""
+    found: dict[str, Heartbeat] = {}
+    for heartbeat in heartbeats:
+        known = found.get(heartbeat.node)
+        found[heartbeat.node] = _joined(known, heartbeat) if known else heartbeat
+    return found
+
+
+def _joined(one: Heartbeat, other: Heartbeat) -> Heartbeat:
+    return replace(
+        max(one, other, key=_age),
+        heard_at=max(one.heard_at, other.heard_at),
+        online_at=_later(one.online_at, other.online_at),
+        goodbye_at=_later(one.goodbye_at, other.goodbye_at),
+    )
+
+
+def _age(heartbeat: Heartbeat) -> tuple[object, ...]:
+    """Sorts by the node's clock; two of one instant by content, so that the order of arrival cannot matter."""
+    told = (heartbeat.pid, heartbeat.processed, heartbeat.active)
+    numbers = tuple(-1 if number is None else number for number in told)
+    return heartbeat.at, numbers, heartbeat.load_average or (), heartbeat.kept
+
+
+def _later(one: datetime | None, other: datetime | None) -> datetime | None:
+    return max((at for at in (one, other) if at is not None), default=None)
+
+
+def node_name(hostname: str) -> str:
+    """`compute-1` -> `celery@compute-1`; a name with `@` is taken whole."""
+    return hostname if "@" in hostname else f"celery@{hostname}"
+
+
+def worker_id_of(node: str) -> UUID:
+    """The id that stays with the node name for ever, also when its worker was forgotten (api-contract, section 3)."""
+    return uuid5(_IDS, node)
+
+
+def hostname(node: str) -> str:
+    """`celery@compute-1` -> `compute-1`; any other node name is its own hostname."""
+    prefix, _, host = node.partition("@")
+    return host if prefix == "celery" else node
+
+
+def is_online(
+    *, last_heartbeat_at: datetime | None, last_event_at: datetime | None, goodbye_at: datetime | None, now: datetime
+) -> bool:
+    """Heard within `SILENCE` by our clock, and nothing heard that says goodbye after the latest sign of life."""
+    if last_heartbeat_at is None or now - last_heartbeat_at > SILENCE:
+        return False
+    return goodbye_at is None or (last_event_at is not None and last_event_at > goodbye_at)
+
+
+def is_awaited(*, registered_at: datetime | None, ever_heard: bool, now: datetime) -> bool:
+    """Whether a registered node was never heard and is still in its grace."""
+    return registered_at is not None and not ever_heard and now - registered_at <= REGISTRATION_GRACE
+
+
+def status_of(*, present: bool, paused: bool, draining: bool) -> WorkerStatus:
+    """`present`: online, or awaited. A node stands still as soon as somebody wants it, and until it fetches again."""
+    if not present:
+        return WorkerStatus.OFFLINE
+    if draining:
+        return WorkerStatus.DRAINING
+    return WorkerStatus.PAUSED if paused else WorkerStatus.ACTIVE

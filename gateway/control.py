@@ -1,0 +1,245 @@
+"""Asks nodes about themselves and tells them what to do, over Celery's remote control.
+
+Every question names its nodes and ends with the last reply (9 ms instead of a whole second), or after 2 s. A node that
+is silent (down, or a solo pool at work) is simply not in the answer: silence proves nothing.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from domain.worker_control import PROTOCOL
+from gateway.mailbox import Command, ask, tell
+from gateway.threads import BrokerThread
+
+TASK_OPTIONS = ("acks_late", "max_retries")
+ANSWER_SECONDS = 2.0
+FIND_SECONDS = 1.0
+BROKER_SECONDS = 4.0
+"""For connecting and publishing, beside the time for answers; both have socket timeouts of 2 s."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeDescription:
+    """What a node says about itself."""
+
+    node: str
+    pid: int
+    pool: str
+    """`prefork`, `threads`, `solo`, `gevent`..."""
+    concurrency: int
+    queues: tuple[str, ...]
+    registered: tuple[str, ...]
+    """Names of the tasks that it knows."""
+    prefetch_count: int
+    plugin: str | None
+    """Version of our plugin; None on a stock worker."""
+    priority_steps: tuple[int, ...]
+    """The priorities that it says it reads on Redis; empty on a stock worker, which does not say."""
+    protocol: int | None = None
+    """Of our plugin."""
+    capabilities: tuple[str, ...] = ()
+    """What our plugin says can be relied on; none on a stock worker, and of a plugin whose protocol is not ours."""
+    paused: bool | None = None
+    """What our plugin says; None on a stock worker, which is paused when it consumes no queue."""
+    autoscales: bool = False
+    acks_late: frozenset[str] = frozenset()
+    """Names of the tasks whose messages it acknowledges only when they have ended."""
+    retry_limits: Mapping[str, int] = field(default_factory=dict)
+    """The tasks' own `max_retries`, by name; without those that have none."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldTask:
+    """Where a task is at this moment."""
+
+    node: str
+    phase: str
+    """`active`, `reserved`, `scheduled` or `ready`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveTask:
+    """A task that a node runs at this moment."""
+
+    node: str
+    pid: int | None
+    """Of the process that runs it."""
+    started_at: datetime | None
+    """By the node's clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """The ids of the tasks that a node holds."""
+
+    active: tuple[str, ...]
+    reserved: tuple[str, ...]
+    """Fetched and not started; a stock worker that stands still starts them all the same."""
+
+
+_REGISTERED = Command("registered", {"taskinfoitems": TASK_OPTIONS})
+
+
+class Control:
+    """Questions run in one thread and commands in another, so that a silent node never delays a revoke."""
+
+    def __init__(self, broker_url: str) -> None:
+        self._broker_url = broker_url
+        self._asking = BrokerThread("control-ask")
+        self._telling = BrokerThread("control-tell")
+
+    async def find_nodes(self, *, wait_seconds: float = FIND_SECONDS) -> frozenset[str]:
+        """Nodes that answer a broadcast ping. Takes the whole wait: nobody knows how many there are."""
+        (replies,) = await self._ask([Command("ping")], None, seconds=wait_seconds)
+        return frozenset(replies)
+
+    async def ping(self, nodes: Collection[str]) -> frozenset[str]:
+        """Those of the nodes that answer."""
+        (replies,) = await self._ask([Command("ping")], nodes)
+        return frozenset(replies)
+
+    async def describe(self, nodes: Collection[str]) -> dict[str, NodeDescription]:
+        """By node, for those that answer all three questions of it."""
+        questions = [Command("stats"), _REGISTERED, Command("active_queues")]
+        stats, registered, queues = await self._ask(questions, nodes)
+        answered = [node for node in stats if node in registered and node in queues]
+        return {node: _description(node, stats[node], registered[node], queues[node]) for node in answered}
+
+    async def query_tasks(self, task_ids: Collection[str], nodes: Collection[str]) -> dict[str, HeldTask]:
+        """Where each of the tasks is, for those that one of the nodes holds."""
+        (replies,) = await self._ask([Command("query_task", {"ids": list(task_ids)})], nodes)
+        return {
+            task_id: HeldTask(node, phase) for node, held in replies.items() for task_id, (phase, _) in held.items()
+        }
+
+    async def list_active(self, nodes: Collection[str]) -> tuple[frozenset[str], dict[str, ActiveTask]]:
+        """The nodes that answered, and what they run, by task id."""
+        (replies,) = await self._ask([Command("active")], nodes)
+        found = {told["id"]: _active_task(node, told) for node, running in replies.items() for told in running}
+        return frozenset(replies), found
+
+    async def add_consumer(self, queue_name: str, nodes: Collection[str]) -> frozenset[str]:
+        """Nodes that took the order to consume this queue, where they did not do so already."""
+        (replies,) = await self._ask([Command("add_consumer", {"queue": queue_name})], nodes)
+        return frozenset(replies)
+
+    async def pause(self, node: str) -> bool:
+        """Whether our plugin has answered: from then on nothing starts there, and what was fetched went back."""
+        (replies,) = await self._ask([Command("celeriac_pause")], [node])
+        return node in replies
+
+    async def resume(self, node: str) -> bool:
+        """Whether our plugin has answered that the node fetches again."""
+        (replies,) = await self._ask([Command("celeriac_resume")], [node])
+        return node in replies
+
+    async def set_consuming(self, node: str, queue_names: Collection[str], *, consuming: bool) -> None:
+        """Orders a node to consume these queues, or no longer to. It does so a moment after its answer."""
+        method = "add_consumer" if consuming else "cancel_consumer"
+        await self._ask([Command(method, {"queue": name}) for name in queue_names], [node])
+
+    async def resize(self, node: str, by: int) -> bool:
+        """Whether the node takes the order to run so many tasks more, or fewer, at once. Busy processes stay."""
+        command = Command("pool_grow", {"n": by}) if by > 0 else Command("pool_shrink", {"n": -by})
+        (replies,) = await self._ask([command], [node])
+        return node in replies
+
+    async def list_work(self, nodes: Collection[str]) -> dict[str, Work]:
+        """What each node holds, by node, for those that answer both questions of it."""
+        active, reserved = await self._ask([Command("active"), Command("reserved")], nodes)
+        return {node: Work(_ids(active[node]), _ids(reserved[node])) for node in active if node in reserved}
+
+    async def shut_down(self, node: str) -> None:
+        """Tells a node to finish what it runs, give back the rest and exit. It does not answer; it says goodbye."""
+        await self._telling.run(
+            lambda: tell(self._broker_url, Command("shutdown"), nodes=[node]), limit_seconds=BROKER_SECONDS
+        )
+
+    async def revoke(self, task_ids: Collection[str], *, terminate: bool = False, signal: str = "SIGTERM") -> None:
+        """Tells every node not to start these tasks, and with `terminate` to end those that run. One broadcast.
+
+        Heard only by the nodes that are connected now.
+        """
+        arguments = {"task_id": list(task_ids), "terminate": terminate, "signal": signal}
+        await self._telling.run(
+            lambda: tell(self._broker_url, Command("revoke", arguments)), limit_seconds=BROKER_SECONDS
+        )
+
+    async def close(self) -> None:
+        """Ends both threads."""
+        await self._asking.close()
+        await self._telling.close()
+
+    async def _ask(
+        self, commands: list[Command], nodes: Collection[str] | None, *, seconds: float = ANSWER_SECONDS
+    ) -> list[dict[str, Any]]:
+        if nodes is not None and not nodes:
+            return [{} for _ in commands]
+        replies = await self._asking.run(
+            lambda: ask(self._broker_url, commands, nodes=nodes, seconds=seconds),
+            limit_seconds=seconds + BROKER_SECONDS,
+        )
+        return [{node: reply for node, reply in answers.items() if not _is_error(reply)} for answers in replies]
+
+
+def _is_error(reply: object) -> bool:
+    """A node answers `{"error": ...}` to a command that it does not know or cannot do."""
+    return isinstance(reply, Mapping) and "error" in reply
+
+
+def _active_task(node: str, told: Mapping[str, Any]) -> ActiveTask:
+    started = told.get("time_start")
+    return ActiveTask(node, told.get("worker_pid"), datetime.fromtimestamp(started, UTC) if started else None)
+
+
+def _description(
+    node: str, stats: Mapping[str, Any], registered: Collection[str], queues: Collection[Mapping[str, Any]]
+) -> NodeDescription:
+    pool = stats.get("pool", {})
+    plugin = stats.get("celeriac", {})
+    options = dict(map(_name_and_options, registered))
+    return NodeDescription(
+        node=node,
+        pid=stats.get("pid", 0),
+        pool=_pool_name(pool.get("implementation", "")),
+        concurrency=_concurrency(pool),
+        queues=tuple(sorted(queue["name"] for queue in queues)),
+        registered=tuple(sorted(options)),
+        prefetch_count=stats.get("prefetch_count", 0),
+        plugin=plugin.get("version"),
+        priority_steps=tuple(plugin.get("priority_steps", ())),
+        protocol=plugin.get("protocol"),
+        capabilities=tuple(plugin.get("capabilities", ())) if plugin.get("protocol") == PROTOCOL else (),
+        paused=plugin.get("paused"),
+        autoscales=bool(stats.get("autoscaler")),
+        acks_late=frozenset(name for name, told in options.items() if told.get("acks_late") == "True"),
+        retry_limits={name: int(told["max_retries"]) for name, told in options.items() if _is_limit(told)},
+    )
+
+
+def _name_and_options(told: str) -> tuple[str, dict[str, str]]:
+    """`name [acks_late=True max_retries=3]`; an option that is None is left out."""
+    name, _, options = told.partition(" [")
+    return name, dict(option.split("=", 1) for option in options.rstrip("]").split() if "=" in option)
+
+
+def _is_limit(options: Mapping[str, str]) -> bool:
+    return options.get("max_retries", "").isdecimal()
+
+
+def _ids(requests: Collection[Mapping[str, Any]]) -> tuple[str, ...]:
+    return tuple(request["id"] for request in requests)
+
+
+def _pool_name(implementation: str) -> str:
+    """As `--pool` has it: `prefork` of `celery.concurrency.prefork:TaskPool`; the module of `threads` is `thread`."""
+    name = implementation.split(":")[0].rsplit(".", 1)[-1]
+    return "threads" if name == "thread" else name
+
+
+def _concurrency(pool: Mapping[str, Any]) -> int:
+    """Prefork keeps saying the size it began with, so its processes are counted."""
+    processes = pool.get("processes")
+    return len(processes) if processes else pool.get("max-concurrency", 0)

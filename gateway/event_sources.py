@@ -1,0 +1,231 @@
+"""How the events of Celery are listened to on each broker. Used by one thread, that of `gateway/events.py`.
+
+On Redis events are PUB/SUB: what nobody hears is lost, but for what our plugin also puts into a stream
+(`gateway/event_stream.py`). On RabbitMQ a durable queue of ours is bound beside those of Flower and others, and keeps
+what it got until it is acknowledged; a restart of the broker drops what stock workers sent, and only that.
+"""
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol, cast
+
+import amqp
+import msgspec
+from kombu import Connection, Consumer, Exchange, Queue
+
+from domain.priority import Transport
+from gateway.connection import SOCKET_SECONDS, blocking_redis_client, connect, transport_of
+
+EVENT_EXCHANGE = "celeryev"
+DURABLE_QUEUE = "celeriac.events"
+WITNESS_QUEUE = "celeriac.events.witness"
+"""Holds one message that a restart of RabbitMQ drops, like the events that nobody had fetched."""
+QUEUE_LENGTH = 1_000_000
+"""Events that RabbitMQ keeps for a mirror that is away; then it drops the oldest."""
+MOST_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class EventMessage:
+    """One message of Celery's events."""
+
+    body: bytes
+    heard_at: datetime
+    """When it reached us or, where it was kept for us, its keeper; by our clock."""
+    kept: bool = False
+    """Whether such messages wait for us while we are away."""
+    tag: int | bytes | None = None
+    """What its source acknowledges it by."""
+    session: int = 0
+    """Which connection a tag of RabbitMQ belongs to; on any other it means nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Blind:
+    """Between these times events may have been missed. The first one runs from `start` to the first connection."""
+
+    started_at: datetime
+    ended_at: datetime
+    kept: bool = False
+    """Whether it concerns the nodes whose messages wait for us, or all the others."""
+
+
+EventItem = EventMessage | Blind
+
+
+class EventSource(Protocol):
+    """A connection to the events of one broker. Every method may raise one of BROKER_ERRORS."""
+
+    kept: bool
+    """Whether what it brings waits for us while we are away."""
+
+    def connect(self) -> bool:
+        """Opens the connection and subscribes; events are heard from here on. Whether any may have been missed."""
+
+    def receive(self, timeout: float) -> Sequence[EventItem] | None:
+        """What has come; empty for a mere sign of life, None where there was not even that for `timeout` seconds."""
+
+    def probe(self) -> None:
+        """Asks for a sign of life."""
+
+    def acknowledge(self, item: EventItem) -> None:
+        """This one and all before it are stored."""
+
+    def close(self) -> None:
+        """Drops the connection, whatever its state."""
+
+
+def open_source(broker_url: str) -> EventSource:
+    """The source for this broker, not yet connected."""
+    return RedisEvents(broker_url) if transport_of(broker_url) is Transport.REDIS else RabbitEvents(broker_url)
+
+
+class _Properties(msgspec.Struct):
+    body_encoding: str | None = None
+
+
+class _Headers(msgspec.Struct):
+    celeriac_kept: bool = False
+
+
+class _Envelope(msgspec.Struct):
+    """kombu's message on Redis."""
+
+    body: str
+    properties: _Properties
+    headers: _Headers = msgspec.field(default_factory=_Headers)
+
+
+class RedisEvents:
+    """A subscription to the channels `/<db>.celeryev/<routing key>`, without kombu.
+
+    kombu's consumer reconnects to half-open pub/sub connections by itself, which would hide what was missed meanwhile.
+    """
+
+    kept = False
+
+    def __init__(self, broker_url: str) -> None:
+        self._client = blocking_redis_client(broker_url)
+        self._pattern = f"/{self._client.get_connection_kwargs().get('db', 0)}.{EVENT_EXCHANGE}*"
+        self._decode = msgspec.json.Decoder(_Envelope).decode
+
+    def connect(self) -> bool:
+        self._subscription = self._client.pubsub()  # type: ignore[no-untyped-call]
+        self._subscription.psubscribe(self._pattern)
+        confirmation = self._subscription.get_message(timeout=SOCKET_SECONDS)
+        if confirmation is None or confirmation["type"] != "psubscribe":
+            raise TimeoutError("the subscription was not confirmed")
+        return True
+
+    def receive(self, timeout: float) -> Sequence[EventItem] | None:
+        message = self._subscription.get_message(timeout=timeout)
+        if message is None:
+            return None
+        heard_at = datetime.now(UTC)
+        bodies = self._unpack(message)
+        while len(bodies) < MOST_AT_ONCE and (message := self._subscription.get_message(timeout=0)) is not None:
+            bodies += self._unpack(message)
+        return [EventMessage(body, heard_at) for body in bodies]
+
+    def probe(self) -> None:
+        self._subscription.ping()
+
+    def acknowledge(self, item: EventItem) -> None:
+        pass  # PUB/SUB keeps nothing
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _unpack(self, message: Mapping[str, Any]) -> list[bytes]:
+        """The body inside kombu's envelope; none of what the stream has as well.
+
+        An answer to `probe` has no envelope, nor has what others publish there.
+        """
+        if message["type"] != "pmessage":
+            return []
+        try:
+            envelope = self._decode(message["data"])
+            if envelope.headers.celeriac_kept:
+                return []
+            encoded = envelope.properties.body_encoding == "base64"
+            return [base64.b64decode(envelope.body, validate=True) if encoded else envelope.body.encode()]
+        except (msgspec.MsgspecError, ValueError):
+            return []
+
+
+class RabbitEvents:
+    """A durable queue bound to every event. Its messages are acknowledged after the commit."""
+
+    kept = False  # a restart of the broker drops what it holds, so every node may have been missed
+
+    def __init__(self, broker_url: str) -> None:
+        self._broker_url = broker_url
+        self._connection: Connection | None = None
+        self._session = 0
+        self._received: list[EventItem] = []
+
+    def connect(self) -> bool:
+        self._session += 1
+        self._received = []
+        self._connection = connect(self._broker_url, heartbeat_seconds=10)
+        self._channel = cast(Any, self._connection.default_channel)
+        self._channel.basic_qos(0, 10 * MOST_AT_ONCE, False)
+        consumer = Consumer(self._channel, [_durable_queue()], on_message=self._on_message, accept=["json"])
+        has_dropped = self._length() >= QUEUE_LENGTH
+        consumer.consume(no_ack=False)
+        return has_dropped or not self._has_witness()
+
+    def receive(self, timeout: float) -> Sequence[EventItem] | None:
+        assert self._connection is not None
+        try:
+            self._connection.drain_events(timeout=timeout)
+        except TimeoutError:
+            # AMQP has heartbeats of its own: a silent broker that passes this check is alive.
+            self._connection.heartbeat_check()
+        received, self._received = self._received, []
+        return received
+
+    def probe(self) -> None:
+        pass  # `receive` has checked the heartbeat
+
+    def acknowledge(self, item: EventItem) -> None:
+        if isinstance(item, Blind):
+            # Only now that it is stored: a mirror that dies in between leaves the next one to find it out again.
+            self._channel.basic_publish(amqp.Message(b"", delivery_mode=1), routing_key=WITNESS_QUEUE)
+        elif item.session == self._session:
+            self._channel.basic_ack(item.tag, multiple=True)
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.collect()
+            self._connection = None
+
+    def _length(self) -> int:
+        return int(self._channel.queue_declare(DURABLE_QUEUE, passive=True).message_count)
+
+    def _has_witness(self) -> bool:
+        """Whether the broker still has all that it was given since a mirror last stored that something was missed."""
+        declared = self._channel.queue_declare(WITNESS_QUEUE, durable=True, auto_delete=False, arguments=_ONE_MESSAGE)
+        return bool(declared.message_count)
+
+    def _on_message(self, message: Any) -> None:
+        # py-amqp hands over text where the message names its encoding, and Celery's events do.
+        body = message.body if isinstance(message.body, bytes) else str(message.body).encode()
+        tag, session = message.delivery_tag, self._session
+        self._received.append(EventMessage(body, datetime.now(UTC), tag=tag, session=session))
+
+
+_ONE_MESSAGE = {"x-max-length": 1}
+
+
+def _durable_queue() -> Queue:
+    return Queue(
+        DURABLE_QUEUE,
+        # As Celery declares it; a difference would be refused.
+        exchange=Exchange(EVENT_EXCHANGE, type="topic", durable=True),
+        routing_key="#",
+        durable=True,
+        queue_arguments={"x-max-length": QUEUE_LENGTH, "x-overflow": "drop-head"},
+    )

@@ -1,0 +1,33 @@
+"""The keys by which workers with our plugin know that they are paused, before they are told and after a restart."""
+
+from collections.abc import Collection
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from domain.errors import Unavailable
+
+PREFIX = "celeriac:paused:"
+
+
+class PauseKeys:
+    """One key for each node that shall start nothing. Both methods raise Unavailable while Redis does not answer."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    async def hold(self, nodes: Collection[str]) -> None:
+        """These nodes start nothing, for as long as nobody releases them."""
+        if not nodes:
+            return
+        try:
+            await self._redis.mset({PREFIX + node: "1" for node in nodes})
+        except (RedisError, OSError) as error:
+            raise Unavailable from error
+
+    async def release(self, node: str) -> None:
+        """Nothing keeps this node from starting tasks."""
+        try:
+            await self._redis.delete(PREFIX + node)
+        except (RedisError, OSError) as error:
+            raise Unavailable from error

@@ -1,0 +1,128 @@
+"""Which nodes surely have no connection to the broker: silence alone proves nothing.
+
+A busy solo pool, or a process that is stopped, answers nothing and still holds its messages. On RabbitMQ each node has
+a control queue that goes with its connection. On Redis every connected node subscribes to one channel; where as many
+listen as answer, none that is silent listens.
+"""
+
+import base64
+import json
+import time
+import uuid
+from collections.abc import Collection
+from contextlib import closing
+from typing import Any, Protocol
+
+from amqp.exceptions import NotFound, ResourceLocked
+from redis.exceptions import RedisError
+
+from domain.errors import BrokerUnavailable
+from domain.priority import Transport
+from gateway.connection import connect, redis_client, transport_of
+from gateway.mailbox import COMMANDS
+from gateway.threads import BrokerThread
+
+RABBIT_SECONDS = 5.0
+
+
+class FindsNodes(Protocol):
+    """The part of `gateway.control.Control` that this needs."""
+
+    async def find_nodes(self) -> frozenset[str]: ...
+
+    async def ping(self, nodes: Collection[str]) -> frozenset[str]: ...
+
+
+class Presence:
+    """One broker."""
+
+    def __init__(self, broker_url: str, control: FindsNodes) -> None:
+        on_redis = transport_of(broker_url) is Transport.REDIS
+        self._listeners: _RedisListeners | _RabbitListeners = (
+            _RedisListeners(broker_url, control) if on_redis else _RabbitListeners(broker_url, control)
+        )
+
+    async def find_absent(self, nodes: Collection[str]) -> frozenset[str]:
+        """Those of the nodes that neither answer nor are connected; none while that cannot be told.
+
+        Raises BrokerUnavailable.
+        """
+        return await self._listeners.find_absent(nodes) if nodes else frozenset()
+
+    async def close(self) -> None:
+        """Ends the connection."""
+        await self._listeners.close()
+
+
+class _RedisListeners:
+    def __init__(self, broker_url: str, control: FindsNodes) -> None:
+        self._redis = redis_client(broker_url)
+        self._control = control
+        database = self._redis.connection_pool.connection_kwargs.get("db", 0)
+        self._channel = f"/{database}.{COMMANDS.name}"
+
+    async def find_absent(self, nodes: Collection[str]) -> frozenset[str]:
+        before = await self._count()
+        answering = await self._control.find_nodes()
+        if not before == len(answering) == await self._count():
+            return frozenset()
+        return frozenset(nodes) - answering
+
+    async def close(self) -> None:
+        await self._redis.aclose()
+
+    async def _count(self) -> int:
+        """Redis tells how many a message has reached; this one is for nobody."""
+        try:
+            return int(await self._redis.publish(self._channel, _message_for_nobody()))
+        except (RedisError, OSError) as error:
+            raise BrokerUnavailable from error
+
+
+class _RabbitListeners:
+    def __init__(self, broker_url: str, control: FindsNodes) -> None:
+        self._broker_url = broker_url
+        self._control = control
+        self._thread = BrokerThread("presence")
+
+    async def find_absent(self, nodes: Collection[str]) -> frozenset[str]:
+        silent = frozenset(nodes) - await self._control.ping(nodes)
+        return await self._thread.run(self._without_queue, silent, limit_seconds=RABBIT_SECONDS)
+
+    async def close(self) -> None:
+        await self._thread.close()
+
+    def _without_queue(self, nodes: Collection[str]) -> frozenset[str]:
+        with connect(self._broker_url) as connection:
+            return frozenset(node for node in nodes if not _has_control_queue(connection.channel(), node))
+
+
+def _has_control_queue(channel: Any, node: str) -> bool:
+    # Each refusal closes the channel.
+    with closing(channel):
+        try:
+            return bool(channel.queue_declare(f"{node}.{COMMANDS.name}", passive=True).consumer_count)
+        except NotFound:
+            return False
+        except ResourceLocked:
+            return True  # it belongs to a connection that is open
+
+
+def _message_for_nobody() -> str:
+    """kombu's form of a control message, addressed to a node that does not exist."""
+    body: dict[str, Any] = {"method": "ping", "arguments": {}, "destination": [str(uuid.uuid4())]}
+    return json.dumps(
+        {
+            "body": base64.b64encode(json.dumps(body).encode()).decode(),
+            "content-encoding": "utf-8",
+            "content-type": "application/json",
+            "headers": {"clock": 0, "expires": time.time() + 1},
+            "properties": {
+                "delivery_mode": 1,
+                "delivery_info": {"exchange": COMMANDS.name, "routing_key": ""},
+                "priority": 0,
+                "body_encoding": "base64",
+                "delivery_tag": str(uuid.uuid4()),
+            },
+        }
+    )

@@ -1,0 +1,160 @@
+"""Looks into the broker's queues: how long they are, and on Redis which tasks lie in them.
+
+Redis is read directly: kombu's passive declare reports an empty queue as missing. RabbitMQ tells only how many messages
+are ready, not what its consumers hold, and its queues cannot be read without taking messages out.
+"""
+
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from contextlib import closing
+from typing import Any, cast
+
+import msgspec
+from amqp.exceptions import NotFound
+from redis.exceptions import RedisError
+
+from domain.errors import BrokerUnavailable
+from domain.priority import Transport
+from gateway.connection import PRIORITY_STEPS, connect, redis_client, transport_of
+from gateway.threads import BrokerThread
+
+SCAN_SIZE = 500
+RABBIT_SECONDS = 5
+PRIORITY_SEPARATOR = "\x06\x16"
+UNACKED_KEY = "unacked"
+
+
+class QueueReader:
+    """Reads the queues of one broker."""
+
+    def __init__(self, broker_url: str) -> None:
+        redis = transport_of(broker_url) is Transport.REDIS
+        self._queues: _RedisQueues | _RabbitQueues = _RedisQueues(broker_url) if redis else _RabbitQueues(broker_url)
+
+    async def depths(self, names: Collection[str]) -> dict[str, int]:
+        """How many messages wait in each queue; 0 for one that does not exist. Raises BrokerUnavailable."""
+        return await self._queues.depths(list(names))
+
+    async def held_task_ids(
+        self, queue_names: Collection[str], *, among: Collection[str] | None = None
+    ) -> set[str] | None:
+        """Ids of the tasks in these queues and of those that any worker has fetched and not acknowledged.
+
+        None where the broker cannot be read so (RabbitMQ). With `among`, only such ids are kept: a long backlog then
+        takes no memory. A task on its way back from a worker may be missed; ask twice before believing in its absence.
+        """
+        return await self._queues.held_task_ids(list(queue_names), None if among is None else set(among))
+
+    async def ping(self) -> None:
+        """Returns when the broker answers; raises BrokerUnavailable otherwise."""
+        await self._queues.ping()
+
+    async def close(self) -> None:
+        """Ends the connection."""
+        await self._queues.close()
+
+
+class _RedisQueues:
+    def __init__(self, broker_url: str) -> None:
+        self._redis = redis_client(broker_url)
+
+    async def depths(self, names: Sequence[str]) -> dict[str, int]:
+        try:
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for name in names:
+                    for key in lists_of(name):
+                        pipe.llen(key)
+                lengths = await pipe.execute()
+        except (RedisError, OSError) as error:
+            raise BrokerUnavailable from error
+        steps = len(PRIORITY_STEPS)
+        return {name: sum(lengths[index * steps : (index + 1) * steps]) for index, name in enumerate(names)}
+
+    async def held_task_ids(self, names: Sequence[str], among: set[str] | None) -> set[str]:
+        held: set[str] = set()
+        try:
+            # First the queues, then the unacknowledged: the way that messages take.
+            async for messages in self._messages(names):
+                found = task_ids_of(messages)
+                held.update(found if among is None else among.intersection(found))
+        except (RedisError, OSError) as error:
+            raise BrokerUnavailable from error
+        return held
+
+    async def ping(self) -> None:
+        try:
+            await self._redis.ping()
+        except (RedisError, OSError) as error:
+            raise BrokerUnavailable from error
+
+    async def close(self) -> None:
+        await self._redis.aclose()
+
+    async def _messages(self, names: Sequence[str]) -> AsyncIterator[list[bytes]]:
+        """Portions of messages. Lists are read from the end that grows, so what is added meanwhile hides nothing."""
+        for key in (key for name in names for key in lists_of(name)):
+            start = 0
+            while portion := await self._redis.lrange(key, start, start + SCAN_SIZE - 1):
+                yield cast(list[bytes], portion)
+                start += SCAN_SIZE
+        async for _, message in self._redis.hscan_iter(UNACKED_KEY, count=SCAN_SIZE):
+            yield [message]
+
+
+class _RabbitQueues:
+    def __init__(self, broker_url: str) -> None:
+        self._broker_url = broker_url
+        self._thread = BrokerThread("queues")
+
+    async def depths(self, names: Sequence[str]) -> dict[str, int]:
+        return await self._thread.run(self._depths, names, limit_seconds=RABBIT_SECONDS)
+
+    async def held_task_ids(self, _names: Sequence[str], _among: set[str] | None) -> None:
+        return None
+
+    async def ping(self) -> None:
+        await self._thread.run(self._depths, [], limit_seconds=RABBIT_SECONDS)
+
+    async def close(self) -> None:
+        await self._thread.close()
+
+    def _depths(self, names: Sequence[str]) -> dict[str, int]:
+        depths = {}
+        with connect(self._broker_url) as connection:
+            connection.ensure_connection(max_retries=1, timeout=RABBIT_SECONDS)
+            for name in names:
+                # The answer "not found" closes the channel: each queue gets its own.
+                channel: Any = connection.channel()
+                with closing(channel):
+                    try:
+                        depths[name] = channel.queue_declare(name, passive=True).message_count
+                    except NotFound:
+                        depths[name] = 0
+        return depths
+
+
+class _Headers(msgspec.Struct):
+    id: str
+
+
+class _Message(msgspec.Struct):
+    headers: _Headers
+
+
+_decode_waiting = msgspec.json.Decoder(_Message).decode
+_decode_unacked = msgspec.json.Decoder(tuple[_Message, str, str]).decode
+
+
+def lists_of(queue_name: str) -> list[str]:
+    """The lists that a queue consists of: one for each priority, that of 0 bears the bare name."""
+    return [f"{queue_name}{PRIORITY_SEPARATOR}{step}" if step else queue_name for step in PRIORITY_STEPS]
+
+
+def task_ids_of(messages: Iterable[bytes]) -> set[str]:
+    """Ids of the tasks in these messages, waiting or unacknowledged."""
+    ids = set()
+    for message in messages:
+        try:
+            ids.add((_decode_unacked(message)[0] if message.startswith(b"[") else _decode_waiting(message)).headers.id)
+        except msgspec.MsgspecError:
+            continue  # none of Celery's tasks: control replies and foreign messages lie in the same hash
+    return ids

@@ -1,0 +1,144 @@
+"""Reads what workers stored about their tasks, many at a time.
+
+On Redis one MGET fetches what would be one `get_task_meta` each (1,000 in 3 ms instead of 200). Other key-value
+backends are read through Celery. Only JSON is ever decoded (`gateway/result_metas.py`); backends that keep pickles,
+like Celery's database backend, are refused.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import Protocol, cast
+
+from celery import Celery
+from celery.backends.base import KeyValueStoreBackend
+from redis.exceptions import RedisError
+
+from domain.errors import Unavailable
+from domain.results import StoredResult
+from gateway.connection import is_redis, redis_client
+from gateway.result_metas import decode_meta
+from gateway.threads import BrokerThread
+
+META_PREFIX = "celery-task-meta-"
+FETCH_SECONDS = 1.0
+STORE_SECONDS = 10.0
+PING_ID = "celeriac-ping"
+"""The id of no task."""
+BATCH_SIZE = 500
+BATCH_BYTES = 16 * 1024 * 1024
+"""Results may be large: so many bytes are held at once, or one result where that alone is larger."""
+MAX_WHOLE_BYTES = 64 * 1024 * 1024
+UNAVAILABLE = "The result backend is unavailable; try again."
+
+
+class ResultReader:
+    """Reads from the backend of one URL. Raises ValueError for one whose results are not JSON by key."""
+
+    def __init__(self, result_url: str) -> None:
+        self._store: _Store = _RedisStore(result_url) if is_redis(result_url) else _CeleryStore(result_url)
+
+    async def fetch(self, task_ids: Collection[str]) -> dict[str, StoredResult]:
+        """By task id, for those of which a worker has stored anything. Raises Unavailable."""
+        ids = list(task_ids)
+        results: dict[str, StoredResult] = {}
+        for start in range(0, len(ids), BATCH_SIZE):
+            await self._fetch_batch(ids[start : start + BATCH_SIZE], results)
+        return results
+
+    async def fetch_whole(self, task_id: str) -> StoredResult | None:
+        """As `fetch`, of one task, with a result up to 64 MiB; above, it is `result_truncated`. Raises Unavailable."""
+        (size,) = await self._store.sizes([task_id])
+        if size > MAX_WHOLE_BYTES:
+            return StoredResult(task_id, "SUCCESS", result_truncated=True)
+        (stored,) = await self._store.metas([task_id])
+        return decode_meta(task_id, stored, max_result_bytes=MAX_WHOLE_BYTES) if stored else None
+
+    async def ping(self) -> None:
+        """Returns when the backend answers; raises Unavailable otherwise."""
+        await self._store.metas([PING_ID])
+
+    async def close(self) -> None:
+        """Ends the connection."""
+        await self._store.close()
+
+    async def _fetch_batch(self, ids: Sequence[str], results: dict[str, StoredResult]) -> None:
+        sizes = await self._store.sizes(ids)
+        stored_ids = [task_id for task_id, size in zip(ids, sizes, strict=True) if size]
+        sizes = [size for size in sizes if size]
+        for portion in _portions(stored_ids, sizes):
+            for task_id, stored in zip(portion, await self._store.metas(portion), strict=True):
+                result = decode_meta(task_id, stored) if stored else None
+                if result is not None:
+                    results[task_id] = result
+
+
+class _Store(Protocol):
+    """Metas by task id."""
+
+    async def sizes(self, ids: Sequence[str]) -> Sequence[int]:
+        """In bytes; 0 where there is none, 1 where the size is not known beforehand."""
+
+    async def metas(self, ids: Sequence[str]) -> Sequence[bytes | None]: ...
+
+    async def close(self) -> None: ...
+
+
+class _RedisStore:
+    def __init__(self, result_url: str) -> None:
+        self._redis = redis_client(result_url, timeout=FETCH_SECONDS)
+
+    async def sizes(self, ids: Sequence[str]) -> Sequence[int]:
+        try:
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for task_id in ids:
+                    pipe.strlen(META_PREFIX + task_id)
+                return list(await pipe.execute())
+        except (RedisError, OSError) as error:
+            raise Unavailable(UNAVAILABLE) from error
+
+    async def metas(self, ids: Sequence[str]) -> Sequence[bytes | None]:
+        try:
+            return cast(list[bytes | None], await self._redis.mget([META_PREFIX + task_id for task_id in ids]))
+        except (RedisError, OSError) as error:
+            raise Unavailable(UNAVAILABLE) from error
+
+    async def close(self) -> None:
+        await self._redis.aclose()
+
+
+class _CeleryStore:
+    """Any backend of Celery that keeps values by key, in a thread of its own."""
+
+    def __init__(self, result_url: str) -> None:
+        backend = Celery("celeriac-results", set_as_current=False, broker="memory://", backend=result_url).backend
+        if not isinstance(backend, KeyValueStoreBackend):
+            raise ValueError(f"Results of {type(backend).__name__} cannot be read: use Redis or a key-value backend.")
+        self._backend = backend
+        self._thread = BrokerThread("results")
+
+    async def sizes(self, ids: Sequence[str]) -> Sequence[int]:
+        return [1] * len(ids)
+
+    async def metas(self, ids: Sequence[str]) -> Sequence[bytes | None]:
+        try:
+            return await self._thread.run(self._get_all, ids, limit_seconds=STORE_SECONDS)
+        except Unavailable as error:
+            raise Unavailable(UNAVAILABLE) from error
+
+    async def close(self) -> None:
+        await self._thread.close()
+
+    def _get_all(self, ids: Sequence[str]) -> list[bytes | None]:
+        return [self._backend.get(self._backend.get_key_for_task(task_id)) for task_id in ids]
+
+
+def _portions(ids: Sequence[str], sizes: Sequence[int]) -> Iterator[list[str]]:
+    portion: list[str] = []
+    held = 0
+    for task_id, size in zip(ids, sizes, strict=True):
+        if portion and held + size > BATCH_BYTES:
+            yield portion
+            portion, held = [], 0
+        portion.append(task_id)
+        held += size
+    if portion:
+        yield portion

@@ -1,0 +1,1 @@
+"""Background loops, one per file, all alike: `run_once()` does one round."""

@@ -1,0 +1,83 @@
+"""Looks every few seconds whether anything is wrong enough to say so, and whether what was wrong is well again."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Protocol
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from domain.alert_rules import AlertType, Rule
+from domain.alerts import NOTHING_PENDING, Facts, Judgement, judge
+from domain.degradation import KnowsMarks, held_by
+from domain.errors import BrokerUnavailable
+from services.alerts import measure, read_rules, settle
+from store.queries import alerts, leadership, measurements
+
+ROUND_SECONDS = 5.0
+
+log = structlog.get_logger(__name__)
+
+
+class ReadsDepths(Protocol):
+    """The part of `gateway.queues.QueueReader` that this needs."""
+
+    async def depths(self, names: Collection[str]) -> dict[str, int]: ...
+
+
+class AsksComponents(Protocol):
+    """The part of `loops.components.Components` that this needs."""
+
+    async def ask(self) -> dict[str, float]: ...
+
+
+class AlertsRound:
+    """One look. Any number of processes may look; what is open lies in Postgres, and one at a time writes it."""
+
+    def __init__(self, engine: AsyncEngine, queues: ReadsDepths, components: AsksComponents, marks: KnowsMarks) -> None:
+        self._engine = engine
+        self._marks = marks
+        self._queues = queues
+        self._components = components
+        self._pending = NOTHING_PENDING
+
+    async def run_once(self) -> float:
+        """Measure, judge, store."""
+        async with self._engine.connect() as connection:
+            rules = {kind: in_force.rule for kind, in_force in (await read_rules(connection)).items()}
+            facts = await measure(connection, rules, held=held_by(self._marks.current()))
+            consumed = await measurements.list_consumed_queues(connection)
+        # No connection is held while servers are asked that may take seconds to answer.
+        waiting = await self._depths({*consumed, *facts.due, *facts.not_picked_up})
+        await self._settle(replace(facts, waiting=waiting, down=await self._components.ask()), rules)
+        return ROUND_SECONDS
+
+    async def _depths(self, queue_names: Collection[str]) -> dict[str, int] | None:
+        try:
+            return await self._queues.depths(sorted(queue_names))
+        except BrokerUnavailable:
+            return None
+
+    async def _settle(self, facts: Facts, rules: Mapping[AlertType, Rule]) -> None:
+        async with self._engine.begin() as connection:
+            if not await leadership.take(connection, leadership.ALERTS):
+                return
+            judgement = judge(
+                facts,
+                rules,
+                open_alerts=await alerts.list_open_keys(connection),
+                pending=self._pending,
+                now=datetime.now(UTC),
+            )
+            await settle(connection, judgement)
+        self._pending = judgement.pending
+        _tell(judgement)
+
+
+def _tell(judgement: Judgement) -> None:
+    for found in judgement.raised:
+        kind, subject = found.key
+        log.warning("alert_raised", type=kind, subject=subject, severity=found.rule.severity, value=found.value)
+    for kind, subject in judgement.resolved:
+        log.info("alert_resolved", type=kind, subject=subject)

@@ -1,0 +1,101 @@
+"""Brings workers to what operators want of them: after a restart, after an outage, and when somebody else changed it.
+
+`nodes` asks those workers every 3 s how they are; whatever is not as wanted, or not known since a restart, is ordered
+here again. Drains are moved on here too, so that they outlive a restart of the API and of this process.
+"""
+
+import time
+from collections.abc import Awaitable, Collection
+from typing import Protocol
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from gateway.control import NodeDescription
+from loops.drains import Drains
+from services import workers as verbs
+from services.nodes import save_descriptions
+from services.worker_orders import WorkerOrders
+from store.queries import worker_wishes
+from store.queries.workers import WorkerRow
+
+ROUND_SECONDS = 0.5
+MAX_WORKERS = 100
+KEYS_SECONDS = 5.0
+"""How soon a Redis that was emptied has the pause keys again."""
+PATIENCE_SECONDS = 2.0
+"""A worker that was told, or is silent, is left alone for so long: prefork takes up to 6 s to show a new size."""
+
+log = structlog.get_logger(__name__)
+
+
+class Describes(Protocol):
+    """The part of `gateway.control.Control` that this needs beside the orders."""
+
+    def describe(self, nodes: Collection[str]) -> Awaitable[dict[str, NodeDescription]]: ...
+
+
+class ControlRound:
+    """One look for workers that are not as wanted. Any number of processes may look: orders can be repeated."""
+
+    def __init__(self, engine: AsyncEngine, control: Describes, orders: WorkerOrders, drains: Drains) -> None:
+        self._engine = engine
+        self._control = control
+        self._orders = orders
+        self._drains = drains
+        self._told_at: dict[str, float] = {}
+        self._keys_at = -KEYS_SECONDS
+
+    async def run_once(self) -> float:
+        """Order again what is not so, and take every drain one step on."""
+        await self._hold_keys()
+        async with self._engine.connect() as connection:
+            diverged = await worker_wishes.list_diverged(connection, limit=MAX_WORKERS)
+        now = time.monotonic()
+        self._told_at = {node: at for node, at in self._told_at.items() if now - at < PATIENCE_SECONDS}
+        await self._converge([worker.node for worker in diverged if worker.node not in self._told_at])
+        await self._drains.move_on()
+        return ROUND_SECONDS
+
+    async def _hold_keys(self) -> None:
+        if time.monotonic() - self._keys_at < KEYS_SECONDS:
+            return
+        async with self._engine.connect() as connection:
+            held = await worker_wishes.list_held_nodes(connection)
+        await self._orders.hold_keys(held)
+        self._keys_at = time.monotonic()
+
+    async def _converge(self, nodes: Collection[str]) -> None:
+        told = await self._control.describe(nodes) if nodes else {}
+        self._told_at |= dict.fromkeys(nodes, time.monotonic())
+        for description in told.values():
+            await self._converge_one(description)
+        if nodes:
+            log.debug("workers_converged", asked=len(nodes), answered=len(told))
+
+    async def _converge_one(self, told: NodeDescription) -> None:
+        """What is wanted is read right before it is ordered: it may have changed while the nodes were asked."""
+        async with self._engine.begin() as connection:
+            await save_descriptions(connection, [told])
+            worker = await worker_wishes.lock_node(connection, told.node)
+            by = await verbs.claim_resize(connection, told)
+        if worker is None:
+            return
+        await self._resize(told, by)
+        await self._steer(worker, told)
+
+    async def _resize(self, told: NodeDescription, by: int) -> None:
+        if not by:
+            return
+        reached = await self._orders.resize(told, by)
+        async with self._engine.begin() as connection:
+            await verbs.record_resize(connection, told, asked=by, reached=reached)
+        log.info("worker_resized", node=told.node, asked=by, reached=reached)
+
+    async def _steer(self, worker: WorkerRow, told: NodeDescription) -> None:
+        after = await self._orders.steer(worker, told)
+        if after is told:
+            return
+        async with self._engine.begin() as connection:
+            await save_descriptions(connection, [after])
+        log.info("worker_steered", node=worker.node, held=worker.desired.held)

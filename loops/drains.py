@@ -1,0 +1,98 @@
+"""Takes drains on, one step at a time: the worker stands still, has nothing left to do, is told to exit, is gone."""
+
+import time
+from collections.abc import Awaitable, Collection
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+from uuid import UUID
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from domain.worker_control import DrainState, drain_state
+from domain.workers import SILENCE
+from gateway.control import Work
+from services.worker_orders import WorkerOrders
+from store.queries import worker_wishes
+from store.queries.workers import WorkerRow
+
+MAX_WORKERS = 100
+SHUTDOWN_AGAIN = timedelta(seconds=10)
+"""A worker that lives on after this did not hear that it was told to exit."""
+
+log = structlog.get_logger(__name__)
+
+
+class Controls(Protocol):
+    """The part of `gateway.control.Control` that this needs."""
+
+    def list_work(self, nodes: Collection[str]) -> Awaitable[dict[str, Work]]: ...
+    def ping(self, nodes: Collection[str]) -> Awaitable[frozenset[str]]: ...
+    def shut_down(self, node: str) -> Awaitable[None]: ...
+
+
+class Drains:
+    """Its steps may be repeated, by this process or another."""
+
+    def __init__(self, engine: AsyncEngine, control: Controls, orders: WorkerOrders) -> None:
+        self._engine = engine
+        self._control = control
+        self._orders = orders
+        self._unanswered_since: dict[UUID, float] = {}
+        self._told_overdue: set[UUID] = set()
+
+    async def move_on(self) -> None:
+        """One step of each drain."""
+        async with self._engine.begin() as connection:
+            await worker_wishes.forget_returned(connection)
+            draining = await worker_wishes.list_draining(connection, limit=MAX_WORKERS)
+        self._forget_others({worker.worker_id for worker in draining})
+        standing = [worker for worker in draining if worker.online and worker.is_paused]
+        work = await self._control.list_work([worker.node for worker in standing])
+        for worker in draining:
+            self._tell_overdue(worker)
+            if await self._is_gone(worker):
+                await self._finish(worker)
+            elif worker.node in work:
+                await self._empty(worker, work[worker.node])
+
+    async def _empty(self, worker: WorkerRow, work: Work) -> None:
+        """Standing still: wait for what runs, then send it away. What it has only fetched it gives back itself."""
+        if work.active:
+            async with self._engine.begin() as connection:
+                await worker_wishes.note_remaining(connection, worker.worker_id, work.active)
+            return
+        async with self._engine.begin() as connection:
+            is_ours = await worker_wishes.note_shutdown(
+                connection, worker.worker_id, not_after=datetime.now(UTC) - SHUTDOWN_AGAIN
+            )
+        if is_ours:
+            await self._control.shut_down(worker.node)
+            log.info("worker_told_to_exit", node=worker.node)
+
+    async def _is_gone(self, worker: WorkerRow) -> bool:
+        """A goodbye says so; after the order to exit a long silence does too, for a goodbye may be missed."""
+        if worker.has_left:
+            return True
+        if worker.online or worker.drain_shutdown_at is None or await self._control.ping([worker.node]):
+            self._unanswered_since.pop(worker.worker_id, None)
+            return False
+        since = self._unanswered_since.setdefault(worker.worker_id, time.monotonic())
+        return time.monotonic() - since > SILENCE.total_seconds()
+
+    async def _finish(self, worker: WorkerRow) -> None:
+        async with self._engine.begin() as connection:
+            is_over = await worker_wishes.finish_drain(connection, worker.worker_id)
+        if is_over:
+            await self._orders.release_key(worker.node)
+            log.info("worker_drained", node=worker.node)
+
+    def _tell_overdue(self, worker: WorkerRow) -> None:
+        state = drain_state(deadline_at=worker.drain_deadline_at, finished_at=None, now=datetime.now(UTC))
+        if state is DrainState.OVERDUE and worker.worker_id not in self._told_overdue:
+            self._told_overdue.add(worker.worker_id)
+            log.warning("drain_overdue", node=worker.node, remaining=len(worker.drain_remaining or ()))
+
+    def _forget_others(self, draining: set[UUID]) -> None:
+        self._told_overdue &= draining
+        self._unanswered_since = {key: at for key, at in self._unanswered_since.items() if key in draining}

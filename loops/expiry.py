@@ -1,0 +1,27 @@
+"""Removes what is kept only for a time: idempotency keys after their 24 hours."""
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from domain.idempotency import KEPT_FOR
+from store.queries import idempotency
+
+ROUND_SECONDS = 60.0
+BATCH_SIZE = 5_000
+
+log = structlog.get_logger(__name__)
+
+
+class ExpiryRound:
+    """One batch. An old key that is still there does no harm: it counts as unused."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def run_once(self) -> float:
+        """Remove the oldest; at once again if there may be more."""
+        async with self._engine.begin() as connection:
+            forgotten = await idempotency.forget_old(connection, kept_for=KEPT_FOR, limit=BATCH_SIZE)
+        if forgotten:
+            log.info("idempotency_keys_expired", count=forgotten)
+        return 0 if forgotten == BATCH_SIZE else ROUND_SECONDS

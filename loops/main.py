@@ -1,0 +1,90 @@
+"""The loops process: opens what the loops need, runs them all, stops them together."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from functools import partial
+
+import structlog
+
+from background import end
+from gateway.connection import redis_client
+from gateway.control import Control
+from gateway.pause_keys import PauseKeys
+from gateway.presence import Presence
+from gateway.publisher import Publisher
+from gateway.queues import QueueReader
+from gateway.recall import Recall
+from gateway.results import ResultReader
+from loops.alerts import AlertsRound
+from loops.cancels import CancelsRound
+from loops.components import Components
+from loops.control import ControlRound
+from loops.dispatch import DispatchRound
+from loops.drains import Drains
+from loops.expiry import ExpiryRound
+from loops.loop import Loop, run_loop
+from loops.nodes import NodesRound
+from loops.partitions import PartitionsRound
+from loops.queues import QueuesRound
+from loops.rescue import Gateway, RescueRound
+from loops.retention import RetentionRound
+from loops.rollups import RollupsRound
+from loops.search_index import SearchIndexRound
+from loops.strays import StraysRound
+from loops.sweep import SweepRound
+from loops.unsettled import UnsettledRound
+from loops.workflows import WorkflowsRound
+from services.counters import Counted, Counters
+from services.degradation import DegradationMarks
+from services.worker_orders import WorkerOrders
+from settings import Settings, urls
+from store.engine import open_engine
+from store.listener import OUTBOX, WORKFLOWS, Listener
+
+log = structlog.get_logger(__name__)
+
+
+async def run(settings: Settings, stopping: asyncio.Event) -> None:
+    """Run every loop until `stopping` is set; what was claimed and not finished stays in the outbox."""
+    database_url, broker_url, result_url = urls(settings)
+    async with AsyncExitStack() as stack:
+        engine = open_engine(database_url, pool_size=settings.database_pool_size, name="celeriac loops", by_key=True)
+        stack.push_async_callback(engine.dispose)
+        publisher, control = Publisher(broker_url), Control(broker_url)
+        results, queues, recall = ResultReader(result_url), QueueReader(broker_url), Recall(broker_url)
+        presence = Presence(broker_url, control)
+        for room in (publisher, control, results, queues, recall, presence):
+            stack.push_async_callback(room.close)
+        redis = redis_client(settings.effective_redis_url or "")
+        stack.push_async_callback(redis.aclose)
+        marks = await stack.enter_async_context(DegradationMarks(redis))
+        counters = await stack.enter_async_context(Counters(redis))
+        count_published = partial(counters.add, Counted.DISPATCHED)
+        dispatch = DispatchRound(engine, publisher, marks=marks, broker=queues, tell_published=count_published)
+        components = Components({"broker": queues.ping, "redis": redis.ping, "result_backend": results.ping})
+        orders = WorkerOrders(control, PauseKeys(redis))
+        submitted = await stack.enter_async_context(Listener(database_url, OUTBOX))
+        stepped = await stack.enter_async_context(Listener(database_url, WORKFLOWS))
+        loops: tuple[Loop, ...] = (
+            Loop("dispatch", dispatch, submitted.wait),
+            Loop("workflows", WorkflowsRound(engine, results), stepped.wait),
+            Loop("nodes", NodesRound(engine, control)),
+            Loop("control", ControlRound(engine, control, orders, Drains(engine, control, orders))),
+            Loop("cancels", CancelsRound(engine, control, recall, redis)),
+            Loop("sweep", SweepRound(engine, results, queues, control)),
+            Loop("rescue", RescueRound(engine, Gateway(presence, recall, queues, control, results), redis)),
+            Loop("strays", StraysRound(engine, recall, control, presence, redis)),
+            Loop("unsettled", UnsettledRound(engine, control, queues, results)),
+            Loop("partitions", PartitionsRound(engine)),
+            Loop("expiry", ExpiryRound(engine)),
+            Loop("retention", RetentionRound(engine, settings.retention)),
+            Loop("search_index", SearchIndexRound(engine)),
+            Loop("rollups", RollupsRound(engine)),
+            Loop("alerts", AlertsRound(engine, queues, components, marks)),
+        )
+        if settings.adopt_queues:
+            loops += (Loop("queues", QueuesRound(engine, control)),)
+        running = [asyncio.create_task(run_loop(loop), name=loop.name) for loop in loops]
+        await stopping.wait()
+        await end(*running)
+    log.info("loops_stopped")

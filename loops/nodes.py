@@ -1,0 +1,48 @@
+"""Asks nodes that have come online what they are: pool, queues, the tasks they know, our plugin."""
+
+from collections.abc import Collection
+from datetime import timedelta
+from typing import Protocol
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from gateway.control import NodeDescription
+from services.nodes import save_descriptions
+from store.queries import workers
+
+ROUND_SECONDS = 1.0
+MAX_AGE = timedelta(seconds=60)
+WATCHED_AGE = timedelta(seconds=3)
+"""Of workers of which something is wanted: a change behind our back is seen this soon."""
+MAX_NODES = 100
+"""In one question: three answers of each are read within 2 s."""
+
+log = structlog.get_logger(__name__)
+
+
+class Describes(Protocol):
+    """The part of `gateway.control.Control` that this needs."""
+
+    async def describe(self, nodes: Collection[str]) -> dict[str, NodeDescription]: ...
+
+
+class NodesRound:
+    """One look for nodes without a fresh description. A solo pool answers only between its tasks: it is asked again."""
+
+    def __init__(self, engine: AsyncEngine, control: Describes) -> None:
+        self._engine = engine
+        self._control = control
+
+    async def run_once(self) -> float:
+        """Describe what needs it."""
+        async with self._engine.connect() as connection:
+            nodes = await workers.list_undescribed(
+                connection, max_age=MAX_AGE, watched_age=WATCHED_AGE, limit=MAX_NODES
+            )
+        if nodes:
+            found = await self._control.describe(nodes)
+            async with self._engine.begin() as connection:
+                await save_descriptions(connection, found.values())
+            log.debug("nodes_described", asked=len(nodes), answered=len(found))
+        return ROUND_SECONDS

@@ -1,0 +1,142 @@
+"""Looks after what dead workers held, within seconds of their being noticed.
+
+A worker is dead if it was silent for 15 s while we listened, answers no question, has no connection to the broker and,
+with our plugin, has let its sign of life fade; or if a new process of its name says that it does not hold the task.
+A task goes back only if no live worker holds it.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+import structlog
+from redis.asyncio import Redis
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from gateway.control import HeldTask
+from loops.absences import Absences
+from services.mirror_life import is_mirror_alive
+from services.rescue import drop_living, find_orphans, record_ends, record_lost
+from services.sweep import ReadsResults
+from store.queries import leadership, workers
+from store.queries.orphans import Orphan
+
+ROUND_SECONDS = 1.0
+UNPROVEN_SECONDS = 5.0
+"""A proof asks every node and takes a second."""
+
+log = structlog.get_logger(__name__)
+
+
+class FindsAbsent(Protocol):
+    """The part of `gateway.presence.Presence` that this needs."""
+
+    async def find_absent(self, nodes: Collection[str]) -> frozenset[str]: ...
+
+
+class PutsBack(Protocol):
+    """The part of `gateway.recall.Recall` that this needs."""
+
+    async def put_back(self, task_ids: Collection[str]) -> frozenset[str]: ...
+
+    async def discard(self, task_ids: Collection[str]) -> frozenset[str]: ...
+
+
+class ReadsQueues(Protocol):
+    """The part of `gateway.queues.QueueReader` that this needs."""
+
+    async def held_task_ids(self, queue_names: Collection[str], *, among: Collection[str]) -> set[str] | None: ...
+
+
+class AsksNodes(Protocol):
+    """The part of `gateway.control.Control` that this needs."""
+
+    async def ping(self, nodes: Collection[str]) -> frozenset[str]: ...
+
+    async def query_tasks(self, task_ids: Collection[str], nodes: Collection[str]) -> Mapping[str, HeldTask]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """All that a rescue asks and moves."""
+
+    presence: FindsAbsent
+    recall: PutsBack
+    queues: ReadsQueues
+    control: AsksNodes
+    results: ReadsResults
+
+
+class RescueRound:
+    """One look at what workers held that may be dead. One process at a time does it, for the whole of a look."""
+
+    def __init__(self, engine: AsyncEngine, gateway: Gateway, redis: Redis) -> None:
+        self._engine = engine
+        self._gateway = gateway
+        self._redis = redis
+        self._absences = Absences()
+
+    async def run_once(self) -> float:
+        """Find, prove, put back, record. Raises BrokerUnavailable."""
+        # The lock is held until all is recorded: two who move the same messages could move one twice.
+        async with self._engine.begin() as leading:
+            if not await leadership.take(leading, leadership.RESCUE):
+                return UNPROVEN_SECONDS
+            suspects = await find_orphans(leading)
+            if not suspects:
+                return ROUND_SECONDS
+            proven = await self._prove(suspects) if await is_mirror_alive(self._redis) else []
+            await self._rescue(proven)
+            return ROUND_SECONDS if proven else UNPROVEN_SECONDS
+
+    async def _prove(self, suspects: Sequence[Orphan]) -> list[Orphan]:
+        """Those of which it is sure that their process is gone and that no live worker holds them."""
+        silent = await drop_living(self._redis, [orphan for orphan in suspects if not orphan.restarted])
+        absent = await self._gateway.presence.find_absent(sorted({orphan.node for orphan in silent}))
+        proven = [orphan for orphan in silent if orphan.node in absent]
+        restarted = [orphan for orphan in suspects if orphan.restarted]
+        if not (proven or restarted):
+            return []
+        async with self._engine.connect() as connection:
+            nodes = [node for node, _ in await workers.list_consumers(connection)]
+        answering = await self._gateway.control.ping(nodes)
+        proven += [orphan for orphan in restarted if orphan.node in answering]
+        held = await self._gateway.control.query_tasks([orphan.task_id for orphan in proven], sorted(answering))
+        return [orphan for orphan in proven if not _is_held(orphan, held.get(orphan.task_id))]
+
+    async def _rescue(self, orphans: Sequence[Orphan]) -> None:
+        if not orphans:
+            return
+        stranded = [orphan for orphan in orphans if not orphan.outrun]
+        results = await self._gateway.results.fetch([orphan.task_id for orphan in stranded])
+        async with self._engine.begin() as connection:
+            ended = await record_ends(connection, results.values())
+        left = [orphan for orphan in stranded if orphan.task_id not in ended]
+        cancelled = {orphan.task_id for orphan in left if orphan.cancel_requested}
+        await self._gateway.recall.discard(cancelled)
+        back = await self._gateway.recall.put_back({orphan.task_id for orphan in left} - cancelled)
+        kept, gone = await self._sort([orphan for orphan in left if orphan.task_id not in back | cancelled])
+        lost = [orphan for orphan in orphans if orphan.outrun or orphan.task_id in back | cancelled | kept | gone]
+        async with self._engine.begin() as connection:
+            await record_lost(connection, lost, gone=gone, cancelled=cancelled)
+        if lost:
+            log.warning(
+                "orphans_rescued", lost=len(lost), put_back=len(back), failed=len(gone), cancelled=len(cancelled)
+            )
+
+    async def _sort(self, orphans: Sequence[Orphan]) -> tuple[set[str], set[str]]:
+        """Tasks whose message the broker has, and tasks of which nothing is left; nobody knows yet of the others."""
+        wanted = {orphan.task_id for orphan in orphans}
+        names = {orphan.queue_name for orphan in orphans if orphan.queue_name}
+        kept = await self._gateway.queues.held_task_ids(names, among=wanted) if wanted else set()
+        if kept is None:
+            # RabbitMQ has put back what was not acknowledged; a run is acknowledged at its start, unless late.
+            kept = {orphan.task_id for orphan in orphans if not orphan.started or orphan.acks_late is not False}
+        gone = self._absences.missing_again(wanted - kept, looked_at=wanted, now=datetime.now(UTC))
+        return kept, set(gone)
+
+
+def _is_held(orphan: Orphan, held: HeldTask | None) -> bool:
+    """By a live worker; of what another delivery has taken on, by the very node."""
+    return held is not None and (not orphan.outrun or held.node == orphan.node)

@@ -1,0 +1,26 @@
+"""Makes tasks findable: indexes what was submitted, or has changed, since the last round."""
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.search_index import BATCH_SIZE, index_waiting
+
+# How long an idle system takes to find a new task. A look at the empty queue takes 1 ms.
+ROUND_SECONDS = 0.25
+
+log = structlog.get_logger(__name__)
+
+
+class SearchIndexRound:
+    """One batch. Any number of processes may run this; one at a time does the work."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def run_once(self) -> float:
+        """Index what waits; at once again if there is more."""
+        async with self._engine.begin() as connection:
+            indexed = await index_waiting(connection)
+        if indexed:
+            log.debug("search_indexed", count=indexed)
+        return 0 if indexed == BATCH_SIZE else ROUND_SECONDS

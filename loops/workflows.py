@@ -1,0 +1,104 @@
+"""Takes workflows further: woken by the end of a step, in the transaction that recorded it.
+
+Any number of processes may run this; each workflow is in the hands of one at a time.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Protocol
+from uuid import UUID
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from domain.errors import Unavailable
+from domain.results import StoredResult
+from domain.states import TERMINAL
+from services.workflow_progress import Advanced, advance
+from services.workflow_results import Unread, Values
+from services.workflows import cancel_tasks, withdraw_tasks
+from store.queries import workflow_progress
+from store.queries.workflow_progress import LockedWorkflow
+
+# The notification is what wakes us; this finds what was due while we could not listen.
+POLL_SECONDS = 1.0
+AFTER_AN_ERROR = timedelta(seconds=5)
+
+log = structlog.get_logger(__name__)
+
+
+class ReadsResults(Protocol):
+    """The part of `gateway.results.ResultReader` that this needs."""
+
+    async def fetch_whole(self, task_id: str) -> StoredResult | None: ...
+
+
+class WorkflowsRound:
+    """One workflow."""
+
+    def __init__(self, engine: AsyncEngine, results: ReadsResults) -> None:
+        self._engine = engine
+        self._results = results
+
+    async def run_once(self) -> float:
+        """Take the one that has been due longest further; at once again, for there may be another."""
+        workflow: LockedWorkflow | None = None
+        try:
+            async with self._engine.begin() as connection:
+                workflow = await workflow_progress.claim_woken(connection)
+                if workflow is None:
+                    return POLL_SECONDS
+                advanced = await advance(connection, workflow)
+        except Exception as error:
+            if workflow is None:
+                raise
+            await self._postpone(workflow.workflow_id, error)
+            return 0
+        await self._go_on(workflow, advanced)
+        return 0
+
+    async def _postpone(self, workflow_id: UUID, error: Exception) -> None:
+        """Whatever is wrong with one, the others must go on. If Postgres is away, this fails too and the loop waits."""
+        log.warning("workflow_not_advanced", workflow_id=str(workflow_id), error=type(error).__name__)
+        async with self._engine.begin() as connection:
+            await workflow_progress.postpone(connection, workflow_id, by=AFTER_AN_ERROR)
+
+    async def _go_on(self, workflow: LockedWorkflow, advanced: Advanced) -> None:
+        """What cannot be done under the lock on the workflow."""
+        if advanced.status in TERMINAL:
+            if workflow.status not in TERMINAL:
+                log.info("workflow_ended", workflow_id=str(workflow.workflow_id), status=advanced.status.value)
+            return
+        if workflow.cancel_requested_at is not None:
+            async with self._engine.begin() as connection:
+                await cancel_tasks(connection, workflow.workflow_id)
+        elif workflow.stopped_at is not None:
+            async with self._engine.begin() as connection:
+                await withdraw_tasks(connection, workflow.workflow_id)
+        elif advanced.unread:
+            await self._read(workflow.workflow_id, advanced.unread)
+
+    async def _read(self, workflow_id: UUID, unread: Sequence[Unread]) -> None:
+        """Fetch what Postgres does not have, one by one, for each may be large; then take the workflow further."""
+        values = Values()
+        for wanted in unread:
+            try:
+                take_result(values, wanted, await self._results.fetch_whole(wanted.task_id))
+            except Unavailable:
+                log.warning("workflow_results_not_read", workflow_id=str(workflow_id), count=len(unread))
+                break
+        if values.found or values.problems:
+            async with self._engine.begin() as connection:
+                workflow = await workflow_progress.lock(connection, workflow_id)
+                if workflow is not None:
+                    await advance(connection, workflow, fetched=values)
+
+
+def take_result(values: Values, wanted: Unread, stored: StoredResult | None) -> None:
+    """Adds what the result backend told; nothing if it may tell more later."""
+    if stored is not None and stored.result_json is not None:
+        values.take(wanted.references, stored.result_json)
+    elif not wanted.is_awaited or (stored is not None and stored.result_truncated):
+        reason = "is larger than 64 MiB" if stored is not None and stored.result_truncated else "is not known any more"
+        for reference in wanted.references:
+            values.problems[reference] = f"The result of step {reference.step_id!r} {reason}."

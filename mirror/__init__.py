@@ -1,0 +1,1 @@
+"""Celery's events become rows in Postgres."""

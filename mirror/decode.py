@@ -1,0 +1,228 @@
+"""Raw Celery event messages -> facts, identities and heartbeats. No I/O.
+
+A message holds one event or, from a prefork worker, a list of them (`task.multi`). What cannot be
+understood is counted and left out: one bad event never holds up the others.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import msgspec
+
+from domain.facts import PUBLISHER, Detail, Fact, worker_event_key
+from domain.identities import Identity
+from domain.states import EventType
+from domain.workers import Heartbeat
+from gateway.event_sources import EventMessage
+
+MAX_NAME = 255
+"""Longest id or name: indexed by Postgres, which takes rows of an index up to 2.7 kB."""
+
+EVENT_TYPES = {
+    "task-received": EventType.RECEIVED,
+    "task-started": EventType.STARTED,
+    "task-succeeded": EventType.SUCCEEDED,
+    "task-failed": EventType.FAILED,
+    "task-retried": EventType.RETRIED,
+    "task-rejected": EventType.REJECTED,
+    "task-revoked": EventType.REVOKED,
+}
+DETAILS = ("exception", "traceback", "runtime", "requeue", "terminated", "signum", "expired", "eta")
+"""Fields of task events that a fact keeps."""
+
+
+Name = Annotated[str, msgspec.Meta(max_length=MAX_NAME)]
+Int4 = Annotated[int, msgspec.Meta(ge=-(2**31), lt=2**31)]
+Int8 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+
+
+class Event(msgspec.Struct):
+    """The fields of any Celery event that we read (celery-facts: event types and fields)."""
+
+    type: Name
+    timestamp: float
+    hostname: Name | None = None
+    pid: Int8 | None = None
+    clock: Int8 | None = None
+    uuid: Name | None = None
+    name: Name | None = None
+    args: Any = None
+    kwargs: Any = None
+    queue: Name | None = None
+    root_id: Name | None = None
+    parent_id: Name | None = None
+    retries: Int4 | None = None
+    eta: str | None = None
+    exception: str | None = None
+    traceback: str | None = None
+    runtime: float | None = None
+    requeue: bool | None = None
+    terminated: bool | None = None
+    signum: int | str | None = None
+    expired: bool | None = None
+    active: Int4 | None = None
+    processed: Int8 | None = None
+    loadavg: tuple[float, ...] | None = None
+    sw_ident: str | None = None
+    sw_ver: str | None = None
+    sw_sys: str | None = None
+
+
+@dataclass(slots=True)
+class Decoded:
+    """What a batch of messages says."""
+
+    facts: list[Fact] = field(default_factory=list)
+    identities: list[Identity] = field(default_factory=list)
+    heartbeats: list[Heartbeat] = field(default_factory=list)
+    refused: int = 0
+    """Events that could not be understood."""
+
+    @property
+    def ended(self) -> list[str]:
+        """Ids of tasks of which an end was heard, whose result the backend now has."""
+        ends = (EventType.SUCCEEDED, EventType.FAILED)
+        return list(dict.fromkeys(fact.task_id for fact in self.facts if fact.type in ends))
+
+
+NOT_UNDERSTOOD = (ValueError, OverflowError, OSError, RecursionError)
+"""msgspec's errors are ValueErrors; timestamps no calendar has give the next two, deep nesting the last."""
+
+_decode = msgspec.json.Decoder(Event | list[Event]).decode
+
+
+def decode(messages: Iterable[EventMessage]) -> Decoded:
+    """All that these messages say."""
+    decoded = Decoded()
+    for message in messages:
+        for event in _events(message.body, decoded):
+            try:
+                _take(event, decoded, message)
+            except NOT_UNDERSTOOD:
+                decoded.refused += 1
+    return decoded
+
+
+def _events(body: bytes, decoded: Decoded) -> Iterator[Event]:
+    """The events of one message. Only where they do not all decode at once, which is rare, is each looked at alone."""
+    try:
+        if b"\\u0000" in body or b"\\ud" in body.lower():
+            # Postgres text holds neither NUL nor lone surrogates; msgspec refuses the latter.
+            body = json.dumps(_storable(json.loads(body))).encode()
+        events = _decode(body)
+    except NOT_UNDERSTOOD:
+        yield from _sound_events(body, decoded)
+    else:
+        yield from events if isinstance(events, list) else (events,)
+
+
+def _sound_events(body: bytes, decoded: Decoded) -> Iterator[Event]:
+    try:
+        items = msgspec.json.decode(body, type=list[msgspec.Raw])
+    except NOT_UNDERSTOOD:
+        decoded.refused += 1
+        return
+    for item in items:
+        try:
+            yield msgspec.json.decode(item, type=Event)
+        except NOT_UNDERSTOOD:
+            decoded.refused += 1
+
+
+def _storable(value: Any) -> Any:
+    if isinstance(value, str):
+        return (
+            value.replace("\0", "\N{REPLACEMENT CHARACTER}")
+            .encode("utf-16", "surrogatepass")
+            .decode("utf-16", "replace")
+        )
+    if isinstance(value, list):
+        return [_storable(item) for item in value]
+    if isinstance(value, Mapping):
+        return {_storable(key): _storable(item) for key, item in value.items()}
+    return value
+
+
+def _take(event: Event, decoded: Decoded, message: EventMessage) -> None:
+    at = datetime.fromtimestamp(event.timestamp, UTC)
+    if event.type.startswith("worker-"):
+        decoded.heartbeats.append(_heartbeat(event, at, message))
+        return
+    if event.type not in EVENT_TYPES and event.type != "task-sent":
+        return  # an application's own event: theirs, not a fact of the task's life
+    if not event.uuid:
+        raise ValueError("a task event without a usable id")
+    if event.type in ("task-sent", "task-received"):
+        decoded.identities.append(_identity(event))
+    fact = _publishers_fact(event, at) if event.type == "task-sent" else _workers_fact(event, at)
+    if fact is not None:
+        decoded.facts.append(fact)
+
+
+def _heartbeat(event: Event, at: datetime, message: EventMessage) -> Heartbeat:
+    if not event.hostname:
+        raise ValueError("a worker event without a hostname")
+    software = " ".join(part for part in (event.sw_ident, event.sw_ver) if part)
+    return Heartbeat(
+        node=event.hostname,
+        heard_at=message.heard_at,
+        at=at,
+        online_at=at if event.type == "worker-online" else None,
+        goodbye_at=at if event.type == "worker-offline" else None,
+        pid=event.pid,
+        active=event.active,
+        processed=event.processed,
+        load_average=event.loadavg,
+        software=f"{software} ({event.sw_sys})" if software and event.sw_sys else software or None,
+        kept=message.kept,
+    )
+
+
+def _identity(event: Event) -> Identity:
+    return Identity(
+        task_id=event.uuid or "",
+        task_name=event.name,
+        args_repr=_repr(event.args),
+        kwargs_repr=_repr(event.kwargs),
+        queue_name=event.queue,
+        root_id=event.root_id,
+        parent_id=event.parent_id,
+    )
+
+
+def _repr(value: Any) -> str | None:
+    return value if value is None or isinstance(value, str) else repr(value)
+
+
+def _publishers_fact(event: Event, at: datetime) -> Fact | None:
+    """`task-sent` of a first run is a submission by another publisher; that of a retry adds nothing to `retried`."""
+    if event.retries:
+        return None
+    return Fact(
+        task_id=event.uuid or "",
+        type=EventType.SUBMITTED,
+        at=at,
+        key="sent",
+        details={"source": PUBLISHER},
+    )
+
+
+def _workers_fact(event: Event, at: datetime) -> Fact:
+    if not event.hostname:
+        raise ValueError("a worker's event without a hostname")
+    event_type = EVENT_TYPES[event.type]
+    details: dict[str, Detail] = {name: getattr(event, name) for name in DETAILS if getattr(event, name) is not None}
+    return Fact(
+        task_id=event.uuid or "",
+        type=event_type,
+        at=at,
+        key=worker_event_key(event_type, event.hostname, event.pid or 0, event.clock or 0),
+        node=event.hostname,
+        pid=event.pid or 0,
+        clock=event.clock or 0,
+        retries=event.retries if event_type is EventType.RECEIVED else None,
+        details=details,
+    )

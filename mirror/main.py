@@ -1,0 +1,102 @@
+"""The mirror process: hear, write, acknowledge, until told to stop."""
+
+import asyncio
+from contextlib import AsyncExitStack
+
+import structlog
+
+from gateway.connection import is_redis, redis_client
+from gateway.event_sources import Blind, open_source
+from gateway.event_stream import StreamEvents
+from gateway.events import EventSubscriber
+from gateway.results import ResultReader
+from mirror.writer import Writer
+from services.counters import Counted, Counters
+from services.mirror_life import SignOfLife
+from settings import Settings, urls
+from store.engine import open_engine
+
+MAX_BATCH = 5_000
+"""Reached only when much waits: then most events of a task are in one batch, and it is folded once. Half a second of
+work, for which its tasks are locked.
+"""
+MAX_WAIT_SECONDS = 0.2
+STREAM_BUFFERED = 2 * MAX_BATCH
+"""What waits in the stream is as safe as it can be; what we hold, another mirror takes over only after 10 s."""
+STOP_SECONDS = 3.0
+"""For what has arrived when we are told to stop; `up` gives us 10 s in all."""
+LEAVE_SECONDS = 1.0
+
+log = structlog.get_logger(__name__)
+
+
+async def run(settings: Settings, stopping: asyncio.Event) -> None:
+    """Mirror events until `stopping` is set, and then what has already arrived."""
+    database_url, _, result_url = urls(settings)
+    async with AsyncExitStack() as stack:
+        engine = open_engine(database_url, pool_size=settings.database_pool_size, name="celeriac mirror", by_key=True)
+        stack.push_async_callback(engine.dispose)
+        results = ResultReader(result_url)
+        stack.push_async_callback(results.close)
+        subscribers = _subscribers(settings)
+        for subscriber in subscribers:
+            stack.push_async_callback(subscriber.close)
+            await subscriber.start()
+        redis = redis_client(settings.effective_redis_url or "")
+        stack.push_async_callback(redis.aclose)
+        life = await stack.enter_async_context(SignOfLife(redis, parts=len(subscribers)))
+        counters = await stack.enter_async_context(Counters(redis))
+        log.info("mirror_ready")
+        writer = Writer(engine, results, forgets_after=settings.retention.of_news)
+        async with asyncio.TaskGroup() as group:
+            for subscriber in subscribers:
+                group.create_task(mirror_events(subscriber, writer, stopping, life=life, counters=counters))
+    log.info("mirror_stopped")
+
+
+def _subscribers(settings: Settings) -> list[EventSubscriber]:
+    """The events of the broker, and on Redis those that our plugin has put into the stream."""
+    _, broker_url, _ = urls(settings)
+    found = [EventSubscriber(open_source(broker_url))]
+    if is_redis(broker_url):
+        stream = StreamEvents(settings.effective_redis_url or "")
+        found.append(EventSubscriber(stream, max_buffered=STREAM_BUFFERED))
+    return found
+
+
+async def mirror_events(
+    subscriber: EventSubscriber, writer: Writer, stopping: asyncio.Event, *, life: SignOfLife, counters: Counters
+) -> None:
+    """Until told to stop, and then what has already arrived; what takes too long is left, and not acknowledged."""
+    mirroring = asyncio.create_task(_mirror(subscriber, writer, stopping, life=life, counters=counters))
+    told = asyncio.create_task(stopping.wait())
+    await asyncio.wait({mirroring, told}, return_when=asyncio.FIRST_COMPLETED)
+    told.cancel()
+    await asyncio.wait({mirroring}, timeout=STOP_SECONDS)
+    if mirroring.done():
+        mirroring.result()
+        return
+    log.warning("batch_left", after_seconds=STOP_SECONDS)
+    mirroring.cancel()
+    # A frozen Postgres does not even answer to a cancel.
+    await asyncio.wait({mirroring}, timeout=LEAVE_SECONDS)
+
+
+async def _mirror(
+    subscriber: EventSubscriber, writer: Writer, stopping: asyncio.Event, *, life: SignOfLife, counters: Counters
+) -> None:
+    """Batches as they come; acknowledged only when committed."""
+    while True:
+        if subscriber.connected:
+            life.give(subscriber)
+        was_stopping = stopping.is_set()
+        heard = await subscriber.get(max_size=MAX_BATCH, max_wait=0 if was_stopping else MAX_WAIT_SECONDS)
+        if isinstance(heard, Blind):
+            await writer.note_blindness(heard)
+            await subscriber.acknowledge()
+        elif heard.messages:
+            written = await writer.write(heard.messages)
+            counters.add(Counted.EVENTS_APPLIED, written)
+            await subscriber.acknowledge()
+        elif was_stopping:
+            return

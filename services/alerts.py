@@ -1,0 +1,80 @@
+"""Alerts: measure what Postgres knows, store what was judged, read and change the rules."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.alert_rules import DEFAULT_RULES, AlertType, Rule, problems
+from domain.alerts import Facts, Judgement
+from domain.degradation import Held
+from domain.errors import InvalidRequest
+from store.queries import alerts, measurements
+from store.queries.alerts import RuleInForce
+from store.queries.workers import count_online
+
+KEPT = timedelta(days=90)
+"""Resolved alerts are forgotten after this."""
+
+
+@dataclass(frozen=True, slots=True)
+class RuleChange:
+    """New values by field, for the rule of one type; what is not named stays as it is."""
+
+    type: AlertType
+    values: Mapping[str, Any]
+
+
+async def read_rules(connection: AsyncConnection) -> dict[AlertType, RuleInForce]:
+    """The rule of every type: as somebody changed it, else the default."""
+    changed = {stored.rule.type: stored for stored in await alerts.list_changed_rules(connection)}
+    return {kind: changed.get(kind) or RuleInForce(default, None) for kind, default in DEFAULT_RULES.items()}
+
+
+async def change_rules(connection: AsyncConnection, changes: Sequence[RuleChange]) -> None:
+    """Store these changes, all or none. Raises InvalidRequest for a type named twice or a rule that makes no sense."""
+    await alerts.lock_rules(connection)
+    rules = await read_rules(connection)
+    changed: dict[AlertType, Rule] = {}
+    errors: list[tuple[str, str]] = []
+    for index, change in enumerate(changes):
+        rule = replace(rules[change.type].rule, **change.values)
+        wrong = [("type", "is named twice")] if change.type in changed else problems(rule)
+        errors += [(f"rules.{index}.{field}", message) for field, message in wrong]
+        changed[change.type] = rule
+    if errors:
+        raise InvalidRequest(f"{errors[0][0]}: {errors[0][1]}", errors=tuple(errors))
+    await alerts.save_rules(connection, list(changed.values()))
+
+
+async def measure(connection: AsyncConnection, rules: Mapping[AlertType, Rule], *, held: Held) -> Facts:
+    """All that Postgres knows; what must be asked of the broker and other servers is left open."""
+    failed, finished = await measurements.count_failures(connection, window=_window(rules[AlertType.HIGH_FAILURE_RATE]))
+    waits = await measurements.get_waits_for_pickup(connection)
+    served = await measurements.list_served_queues(connection)
+    return Facts(
+        due=await measurements.count_due(connection),
+        unserved=frozenset() if served is None else waits.keys() - served,
+        online_workers=await count_online(connection),
+        silent_workers=await measurements.get_silences(connection, window=_window(rules[AlertType.WORKER_OFFLINE])),
+        failed=failed,
+        finished=finished,
+        running=await measurements.get_longest_running(connection),
+        not_picked_up=waits,
+        oldest_due=await measurements.get_oldest_due(connection, held),
+        refused=await measurements.get_waits_for_broker(connection),
+        missed=await measurements.get_missed(connection, window=_window(rules[AlertType.EVENTS_MISSED])),
+    )
+
+
+async def settle(connection: AsyncConnection, judgement: Judgement) -> None:
+    """Store what was raised, seen again and resolved."""
+    await alerts.resolve(connection, judgement.resolved)
+    await alerts.save(connection, (*judgement.raised, *judgement.still_open))
+    await alerts.forget_resolved(connection, older_than=KEPT)
+
+
+def _window(rule: Rule) -> timedelta:
+    return timedelta(seconds=rule.window_seconds or 0)

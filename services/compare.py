@@ -1,0 +1,88 @@
+"""Two executions compared: their submissions, their ends, their times and their timelines."""
+
+from dataclasses import dataclass
+from itertools import islice
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.compare import Difference, differences, is_same, is_same_json
+from domain.submissions import wait_until_start
+from services.timeline import History, read_history
+
+MAX_DIFFERENCES = 1_000
+"""In the arguments; two lists of a million numbers may differ in every one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two tasks, and what is alike in them; None is what is not known of one of them."""
+
+    one: History
+    other: History
+    same_function: bool | None
+    same_args: bool | None
+    same_kwargs: bool | None
+    same_priority: bool | None
+    same_queue: bool | None
+    same_status: bool
+    same_worker: bool | None
+    arguments: list[Difference] | None
+    arguments_truncated: bool
+
+    @property
+    def waits(self) -> tuple[float | None, float | None]:
+        """How long each was due before it started, in seconds."""
+        return _waited(self.one), _waited(self.other)
+
+    @property
+    def difference_seconds(self) -> float | None:
+        """How much longer the second ran; negative if the first ran longer."""
+        one, other = (history.task["duration_seconds"] for history in (self.one, self.other))
+        return None if one is None or other is None else other - one
+
+
+async def compare(connection: AsyncConnection, task_id: str, other_id: str) -> Comparison:
+    """Raises TaskNotFound if either is unknown."""
+    one, other = await read_history(connection, task_id), await read_history(connection, other_id)
+    arguments = _differing_arguments(one, other)
+    return Comparison(
+        one=one,
+        other=other,
+        same_function=_same("task_name", one, other),
+        same_args=_same_json("args", one, other),
+        same_kwargs=_same_json("kwargs", one, other),
+        same_priority=_same("priority", one, other),
+        same_queue=_same("queue_name", one, other),
+        same_status=one.task["status"] == other.task["status"],
+        same_worker=_same("node", one, other),
+        arguments=None if arguments is None else arguments[:MAX_DIFFERENCES],
+        arguments_truncated=arguments is not None and len(arguments) > MAX_DIFFERENCES,
+    )
+
+
+def _same(column: str, one: History, other: History) -> bool | None:
+    return is_same(one.task[column], other.task[column])
+
+
+def _same_json(column: str, one: History, other: History) -> bool | None:
+    if one.task[column] is None or other.task[column] is None:
+        return None
+    return is_same_json(one.task[column], other.task[column])
+
+
+def _differing_arguments(one: History, other: History) -> list[Difference] | None:
+    """One more than is shown, if there are so many."""
+    ours, theirs = ({"task_args": h.task["args"], "task_kwargs": h.task["kwargs"]} for h in (one, other))
+    if None in (*ours.values(), *theirs.values()):
+        return None
+    return list(islice(differences(ours, theirs), MAX_DIFFERENCES + 1))
+
+
+def _waited(history: History) -> float | None:
+    task = history.task
+    if task["first_started_at"] is None:
+        return None
+    waited = wait_until_start(
+        task["first_started_at"], created_at=task["created_at"], scheduled_at=task["scheduled_at"]
+    )
+    return waited.total_seconds()

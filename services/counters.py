@@ -1,0 +1,73 @@
+"""What processes other than the API have done, counted in Redis, where any API process finds it (`/metrics`)."""
+
+import asyncio
+from collections import Counter
+from enum import StrEnum
+from types import TracebackType
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from background import end
+
+KEY = "celeriac:counters"
+TELL_SECONDS = 1.0
+
+
+class Counted(StrEnum):
+    """A field of the key; each only ever grows, until Redis loses its data."""
+
+    EVENTS_APPLIED = "events_applied"
+    """Celery events that a mirror has committed, heartbeats included."""
+    DISPATCHED = "dispatched"
+    """Tasks that the broker has taken; one that goes again counts again."""
+
+
+class Counters:
+    """`async with Counters(redis) as counters: counters.add(Counted.DISPATCHED, 3)`; `add` never waits.
+
+    All processes of a kind add to the same sums. What Redis does not take is kept and told later; after a lost answer
+    it may be told twice, and what was counted in the last second before a kill is lost: good enough for a rate.
+    """
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._untold: Counter[Counted] = Counter()
+        self._telling: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> "Counters":
+        self._telling = asyncio.create_task(self._tell_forever(), name="counters")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._telling is not None
+        await end(self._telling)
+        await self._tell()
+
+    def add(self, counted: Counted, count: int) -> None:
+        """So many more."""
+        self._untold[counted] += count
+
+    async def _tell_forever(self) -> None:
+        while True:
+            await self._tell()
+            await asyncio.sleep(TELL_SECONDS)
+
+    async def _tell(self) -> None:
+        """Says nothing when Redis is away: the mirror's sign of life and COMPONENT_DOWN do."""
+        for counted, count in list(self._untold.items()):
+            try:
+                await self._redis.hincrby(KEY, counted, count)
+            except (RedisError, OSError):
+                return
+            self._untold[counted] -= count
+            if not self._untold[counted]:
+                del self._untold[counted]
+
+
+async def read_counters(redis: Redis) -> dict[Counted, int]:
+    """All of them, 0 for what was never counted. Raises what the client raises."""
+    values = await redis.hmget(KEY, list(Counted))
+    return {counted: int(value or 0) for counted, value in zip(Counted, values, strict=True)}

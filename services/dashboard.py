@@ -1,0 +1,65 @@
+"""What `/dashboard/stats` tells: what Postgres knows, then how long the broker says its queues are."""
+
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.errors import BrokerUnavailable
+from domain.rollups import Measure
+from domain.workers import WorkerStatus
+from store.queries import dashboard, workers
+
+MAX_QUEUES = 1_000
+# A broker that is there answers within milliseconds; one that is frozen must not hold up a dashboard.
+BROKER_SECONDS = 1.0
+
+log = structlog.get_logger(__name__)
+
+
+class ReadsDepths(Protocol):
+    """The part of `gateway.queues.QueueReader` that this needs."""
+
+    async def depths(self, names: Collection[str]) -> dict[str, int]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What Postgres knows."""
+
+    totals: Mapping[Measure, int]
+    active_workers: int
+    total_workers: int
+    due: int
+    """Tasks not yet handed to the broker though they are due."""
+    queue_names: Sequence[str]
+    held: Mapping[str, int]
+    """Tasks that workers hold, by queue."""
+
+
+async def read_known(connection: AsyncConnection, *, default_queue: str) -> Known:
+    """Everything but the broker's part, in one snapshot."""
+    total_workers, _ = await workers.list_workers(connection, limit=0, offset=0)
+    active_workers, _ = await workers.list_workers(connection, limit=0, offset=0, status=WorkerStatus.ACTIVE)
+    names = await dashboard.list_queue_names(connection, limit=MAX_QUEUES)
+    return Known(
+        totals=await dashboard.count_totals(connection),
+        active_workers=active_workers,
+        total_workers=total_workers,
+        due=await dashboard.count_due(connection),
+        queue_names=sorted({default_queue, *names}),
+        held=await dashboard.count_held(connection),
+    )
+
+
+async def ask_depths(queues: ReadsDepths, names: Collection[str]) -> Mapping[str, int] | None:
+    """How many messages wait in each queue; None if the broker does not say so now. Holds no connection to Postgres."""
+    try:
+        async with asyncio.timeout(BROKER_SECONDS):
+            return await queues.depths(names)
+    except (BrokerUnavailable, TimeoutError) as error:
+        log.warning("queue_depths_not_read", error=type(error).__name__)
+        return None

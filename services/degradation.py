@@ -1,0 +1,136 @@
+"""Degradation marks, kept in Redis for all processes; each process has a copy that is at most a second old.
+
+While Redis does not answer, nothing is known to be marked, and one log line says so: marks never stop the work of a
+system whose Redis is down.
+"""
+
+import asyncio
+from collections.abc import Awaitable
+from datetime import UTC, datetime, timedelta
+from types import TracebackType
+from typing import TypeVar, cast
+
+import msgspec
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from background import end
+from domain.degradation import NO_MARKS, Mark, Marks, Strategy, in_force, refusal_of
+from domain.errors import ServiceDegraded, Unavailable
+
+KEY = "celeriac:degraded"
+"""A hash of service name to mark. Redis forgets it with the longest mark that can be."""
+MAX_DURATION_SECONDS = 86_400
+MAX_MARKS = 1_000
+REFRESH_SECONDS = 1.0
+TIMEOUT_SECONDS = 0.5
+
+T = TypeVar("T")
+
+log = structlog.get_logger(__name__)
+
+
+class DegradationMarks:
+    """`async with DegradationMarks(redis) as marks`: `marks.current()` never waits."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._marks: Marks = NO_MARKS
+        self._is_known = True
+        self._refreshing: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> "DegradationMarks":
+        await self.refresh()
+        self._refreshing = asyncio.create_task(self._refresh_for_ever(), name="degradation-marks")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._refreshing is not None
+        await end(self._refreshing)
+
+    def current(self) -> Marks:
+        """The marks that have not ended, by service name."""
+        return in_force(self._marks.values(), now=datetime.now(UTC)) if self._marks else NO_MARKS
+
+    async def set(self, service_name: str, strategy: Strategy, *, duration: timedelta) -> datetime:
+        """Mark a service, in place of its former mark; returns when it ends.
+
+        Raises Unavailable while Redis does not answer.
+        """
+        until = datetime.now(UTC) + duration
+        await _answered(self._store(Mark(service_name, strategy, until)))
+        await self.refresh()
+        log.warning("service_marked", service=service_name, strategy=strategy.value, until=until.isoformat())
+        return until
+
+    async def clear(self, service_name: str) -> bool:
+        """End a mark; whether there was one. Raises Unavailable while Redis does not answer."""
+        had = service_name in self.current()
+        removed = await _answered(self._redis.hdel(KEY, service_name))
+        await self.refresh()
+        log.info("service_mark_cleared", service=service_name)
+        return had or bool(removed)
+
+    async def refresh(self) -> None:
+        """Read the marks now."""
+        try:
+            stored = await _answered(cast(Awaitable[dict[bytes, bytes]], self._redis.hgetall(KEY)))
+        except Unavailable as error:
+            self._marks = NO_MARKS
+            if self._is_known:
+                log.warning("degradation_marks_unknown", error=type(error.__cause__).__name__)
+            self._is_known = False
+            return
+        self._is_known = True
+        marks = [_mark(name.decode(), value) for name, value in stored.items()]
+        self._marks = {mark.service_name: mark for mark in marks}
+
+    async def _refresh_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(REFRESH_SECONDS)
+            await self.refresh()
+
+    async def _store(self, mark: Mark) -> None:
+        await self._forget_ended(make_room_for=mark.service_name)
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.hset(KEY, mark.service_name, msgspec.json.encode([mark.strategy.value, mark.until]))
+            pipe.expire(KEY, MAX_DURATION_SECONDS)
+            await pipe.execute()
+
+    async def _forget_ended(self, *, make_room_for: str) -> None:
+        await self.refresh()
+        kept = self.current()
+        if len(kept) >= MAX_MARKS and make_room_for not in kept:
+            raise Unavailable(f"{MAX_MARKS} services are marked already; clear one first.")
+        ended = [name for name in self._marks if name not in kept]
+        if ended:
+            await self._redis.hdel(KEY, *ended)
+
+
+def refuse_degraded(marks: Marks, *, queue_name: str | None, task_name: str | None) -> None:
+    """Raises ServiceDegraded where this queue or task is marked to take no new work."""
+    mark = refusal_of(marks, queue_name=queue_name, task_name=task_name)
+    if mark:
+        raise refusal(mark)
+
+
+def refusal(mark: Mark) -> ServiceDegraded:
+    """The error that says what is degraded, and until when where that is known."""
+    until = f" until {mark.until:%Y-%m-%dT%H:%M:%SZ}" if mark.until else ""
+    return ServiceDegraded(f"{mark.service_name} is degraded{until} ({mark.strategy.value}); try again later.")
+
+
+def _mark(service_name: str, stored: bytes) -> Mark:
+    strategy, until = msgspec.json.decode(stored, type=tuple[str, datetime])
+    return Mark(service_name, Strategy(strategy), until)
+
+
+async def _answered(call: Awaitable[T]) -> T:
+    try:
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            return await call
+    except (RedisError, OSError) as error:
+        raise Unavailable("Redis, which keeps the marks, is unavailable; try again.") from error

@@ -1,0 +1,125 @@
+"""Handing due tasks to the broker: claim, publish, record, all in the caller's transaction.
+
+If anything fails after the publish, the rows stay in the outbox and go again under the same task id
+and dispatch number: at least once, never lost.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.consumers import Consumers
+from domain.degradation import Held
+from domain.facts import Fact
+from domain.limits import retries_base
+from domain.states import EventType
+from gateway.messages import TaskMessage
+from services.history import News, record
+from store.queries import history, outbox
+from store.queries.consumers import get_consumers, get_retry_limits
+from store.queries.outbox import DueTask
+
+BATCH_SIZE = 500
+NOTHING_HELD = Held()
+DOUBTFUL_PAUSE = timedelta(seconds=1)
+"""What the broker did not surely take goes again after this, behind the rest: it must not hold up what can go."""
+
+
+class Publishes(Protocol):
+    """The part of `gateway.publisher.Publisher` that this needs."""
+
+    async def publish(
+        self, messages: Sequence[TaskMessage], *, ten_step_queues: Collection[str] = ()
+    ) -> frozenset[str]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatched:
+    """What one round did."""
+
+    claimed: int
+    published: int
+    cancelled: int
+
+
+async def dispatch_due(connection: AsyncConnection, publisher: Publishes, *, held: Held = NOTHING_HELD) -> Dispatched:
+    """Publish one batch of due tasks that are not held back; those whose cancel was requested meanwhile end here.
+
+    Raises BrokerUnavailable if nothing could be sent.
+    """
+    due = await outbox.claim_due(
+        connection, batch_size=BATCH_SIZE, held_queues=held.queue_names, held_tasks=held.task_names
+    )
+    if not due:
+        return Dispatched(claimed=0, published=0, cancelled=0)
+    cancelled = [task for task in due if task.cancel_requested_at is not None]
+    wanted = [task for task in due if task.cancel_requested_at is None]
+    # Before the publish: a worker may well start the task before we are back.
+    at = datetime.now(UTC)
+    sent = await _publish(connection, publisher, wanted) if wanted else frozenset[str]()
+    gone = [task for task in wanted if task.task_id in sent]
+    facts = [dispatched(task, at) for task in gone] + [withdrawn(task.task_id, at) for task in cancelled]
+    await record(connection, News(facts=facts))
+    await outbox.delete_dispatched(connection, [fact.task_id for fact in facts])
+    if len(gone) < len(wanted):
+        unsent = [task.task_id for task in wanted if task.task_id not in sent]
+        await outbox.postpone(connection, unsent, by=DOUBTFUL_PAUSE)
+    return Dispatched(claimed=len(due), published=len(gone), cancelled=len(cancelled))
+
+
+async def _publish(connection: AsyncConnection, publisher: Publishes, wanted: Sequence[DueTask]) -> frozenset[str]:
+    consumers = await get_consumers(connection)
+    ten_steps = {name for name in {task.queue_name for task in wanted} if consumers.read_ten_steps(name)}
+    counted = await _with_bases(connection, consumers, wanted)
+    return await publisher.publish([_message(task) for task in counted], ten_step_queues=ten_steps)
+
+
+async def _with_bases(connection: AsyncConnection, consumers: Consumers, due: Sequence[DueTask]) -> list[DueTask]:
+    """The tasks with the start of their count of retries, decided at the first dispatch."""
+    limits = await get_retry_limits(connection)
+    counted = [task if task.dispatch_no > 1 else _counted(task, consumers, limits.get(task.task_name)) for task in due]
+    bases = {task.task_id: task.retries_base for task in counted if task.retries_base and task.dispatch_no == 1}
+    if bases:
+        # All in order, and before the publish: what a worker tells is counted from the base.
+        await history.lock_tasks(connection, [task.task_id for task in due])
+        await outbox.set_retries_bases(connection, bases)
+    return counted
+
+
+def _counted(task: DueTask, consumers: Consumers, own_limit: int | None) -> DueTask:
+    base = retries_base(consumers, queue_name=task.queue_name, max_retries=task.max_retries, own_limit=own_limit)
+    return replace(task, retries_base=base)
+
+
+def dispatched(task: DueTask, at: datetime) -> Fact:
+    """The fact that the broker has the task's message."""
+    return Fact(
+        task_id=task.task_id,
+        type=EventType.DISPATCHED,
+        at=at,
+        key=f"{EventType.DISPATCHED}:{task.dispatch_no}",
+        details={"dispatch_no": task.dispatch_no},
+    )
+
+
+def withdrawn(task_id: str, at: datetime, *, reason: str = "not yet handed to the broker") -> Fact:
+    """The fact that a task ended before it started: proof that it never runs."""
+    return Fact(task_id=task_id, type=EventType.REVOKED, at=at, key="withdrawn", details={"reason": reason})
+
+
+def _message(task: DueTask) -> TaskMessage:
+    return TaskMessage(
+        task_id=task.task_id,
+        task_name=task.task_name,
+        args=task.args,
+        kwargs=task.kwargs,
+        queue_name=task.queue_name,
+        priority=task.priority,
+        timeout_seconds=task.timeout_seconds,
+        max_retries=task.max_retries,
+        dispatch_no=task.dispatch_no,
+        retries_base=task.retries_base,
+    )

@@ -1,0 +1,78 @@
+"""Waiting for tasks to end without asking again and again.
+
+One task of the process listens for `celeriac_finished`; each wake-up is one query for all the ids that
+anybody waits for. No waiter holds a connection.
+"""
+
+import asyncio
+from collections import defaultdict
+from types import TracebackType
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from background import end
+from store.listener import FINISHED, Listener
+from store.queries import tasks
+
+# A notification can be lost while the listener reconnects; then this poll finds the end.
+POLL_SECONDS = 1.0
+
+log = structlog.get_logger(__name__)
+
+
+class Endings:
+    """`async with Endings(engine, url) as endings: await endings.wait(task_id, timeout)`."""
+
+    def __init__(self, engine: AsyncEngine, database_url: str) -> None:
+        self._engine = engine
+        self._listener = Listener(database_url, FINISHED)
+        self._waiting: dict[str, set[asyncio.Event]] = defaultdict(set)
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> "Endings":
+        await self._listener.__aenter__()
+        self._task = asyncio.create_task(self._watch(), name="endings")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._task is not None
+        await end(self._task)
+        await self._listener.__aexit__(kind, error, trace)
+
+    async def wait(self, task_id: str, timeout_seconds: float) -> bool:
+        """True once the task has reached an end; False if it has not within this time."""
+        ended = asyncio.Event()
+        self._waiting[task_id].add(ended)
+        try:
+            # The end may have come before we were in the list.
+            await self._look([task_id])
+            await asyncio.wait_for(ended.wait(), timeout_seconds)
+        except TimeoutError:
+            return False
+        finally:
+            self._forget(task_id, ended)
+        return True
+
+    def _forget(self, task_id: str, ended: asyncio.Event) -> None:
+        self._waiting[task_id].discard(ended)
+        if not self._waiting[task_id]:
+            del self._waiting[task_id]
+
+    async def _watch(self) -> None:
+        while True:
+            await self._listener.wait(POLL_SECONDS)
+            if self._waiting:
+                try:
+                    await self._look(list(self._waiting))
+                except (SQLAlchemyError, OSError) as error:
+                    log.warning("endings_not_read", error=type(error).__name__)
+
+    async def _look(self, task_ids: list[str]) -> None:
+        async with self._engine.connect() as connection:
+            for task_id in await tasks.list_finished(connection, task_ids):
+                for ended in self._waiting.get(task_id, ()):
+                    ended.set()

@@ -1,0 +1,215 @@
+"""`record`: the one door through which facts become rows.
+
+The mirror, the dispatcher, cancels and the sweep all come through here. Tasks are locked in id order,
+the new facts are folded together with the ones already known, and the outcome is written, all in the
+caller's transaction: so nobody's write undoes what another has learned.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TypeVar
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.facts import Fact
+from domain.identities import Identity, combine
+from domain.merge import TaskState, fold
+from domain.results import StoredResult
+from domain.states import TERMINAL, Status
+from services.rollups import count_changes
+from store.queries import events, history
+from store.queries.history import LockedTask, StateToWrite
+from store.queries.workflow_steps import TaskChange, follow_tasks
+
+log = structlog.get_logger(__name__)
+
+NONE: frozenset[str] = frozenset()
+
+Told = TypeVar("Told", Fact, StoredResult)
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What one source has learned about tasks."""
+
+    facts: Sequence[Fact] = ()
+    identities: Sequence[Identity] = ()
+    results: Sequence[StoredResult] = ()
+    begins_at: datetime | None = None
+    """Of a task that is not known and was last heard of before this, nothing is recorded: retention has deleted it."""
+
+
+async def record(connection: AsyncConnection, news: News) -> frozenset[str]:
+    """Fold news into the tasks it concerns; returns the ids of those that reached an end by it.
+
+    Facts of unknown tasks make them, unless they are too old (`News.begins_at`): others may submit to the same broker.
+    """
+    first_heard = _first_heard(news.facts)
+    identities = combine(news.identities)
+    task_ids = {*first_heard, *identities, *(result.task_id for result in news.results)}
+    if not task_ids:
+        return NONE
+    locked = await history.lock_tasks(connection, list(task_ids))
+    unknown = {task_id: at for task_id, at in first_heard.items() if task_id not in locked}
+    if unknown and news.begins_at:
+        news = _without_forgotten(news, unknown, begins_at=news.begins_at)
+        unknown = {task_id: at for task_id, at in _first_heard(news.facts).items() if task_id in unknown}
+    made = NONE
+    if unknown:
+        made = await history.add_missing_tasks(connection, unknown)
+        # Another may have made some of them meanwhile.
+        locked |= await history.lock_tasks(connection, list(unknown))
+    if not locked:
+        return NONE
+    # Of those submitted here all is known; half of what a mirror of them hears would be written for nothing.
+    identities = {task_id: told for task_id, told in identities.items() if _is_foreign(locked.get(task_id))}
+    if identities:
+        await history.write_identities(connection, identities.values())
+    states = await _fold_into(connection, locked, news)
+    await count_changes(connection, locked, states, made=made, identities=identities)
+    await _follow(connection, locked, states)
+    finished = frozenset(
+        written.task_id
+        for written in states
+        if written.state.status in TERMINAL and locked[written.task_id].status not in TERMINAL
+    )
+    if finished:
+        await history.notify_finished(connection)
+    return finished
+
+
+async def _fold_into(
+    connection: AsyncConnection, locked: Mapping[str, LockedTask], news: News
+) -> Sequence[StateToWrite]:
+    since = min(task.events_from for task in locked.values())
+    known = await events.get_facts(connection, list(locked), since=since)
+    fresh = _fresh((_counted(fact, locked) for fact in news.facts), known)
+    for fact in fresh:
+        known.setdefault(fact.task_id, []).append(fact)
+    results = {
+        result.task_id: _counted(result, locked)
+        for result in news.results
+        if result.task_id in locked and result.status
+    }
+    touched = sorted({fact.task_id for fact in fresh} | results.keys())
+    folded = {task_id: fold(known.get(task_id, ())) for task_id in touched}
+    for told in _missed_ends(results.values(), folded, known):
+        fresh.append(told)
+        known.setdefault(told.task_id, []).append(told)
+        folded[told.task_id] = fold(known[told.task_id])
+    if fresh:
+        await events.add_facts(connection, fresh)
+    states = [
+        _to_write(locked[task_id], state, known.get(task_id, ()), results.get(task_id))
+        for task_id, state in folded.items()
+    ]
+    await _write(connection, locked, states, results.values())
+    return states
+
+
+async def _follow(
+    connection: AsyncConnection, locked: Mapping[str, LockedTask], states: Iterable[StateToWrite]
+) -> None:
+    """Steps of workflows have the status of their tasks."""
+    changes = [
+        TaskChange(workflow_id, written.task_id, written.state.status, _ended_at(written.state))
+        for written in states
+        if (workflow_id := locked[written.task_id].workflow_id)
+        and written.state.status != locked[written.task_id].status
+    ]
+    if changes:
+        await follow_tasks(connection, changes)
+
+
+def _ended_at(state: TaskState) -> datetime | None:
+    return state.completed_at or datetime.now(UTC) if state.status in TERMINAL else None
+
+
+def _is_foreign(task: LockedTask | None) -> bool:
+    return task is not None and not task.submitted_here
+
+
+def _first_heard(facts: Iterable[Fact]) -> dict[str, datetime]:
+    first: dict[str, datetime] = {}
+    for fact in facts:
+        known = first.get(fact.task_id)
+        first[fact.task_id] = min(known, fact.at) if known else fact.at
+    return first
+
+
+def _without_forgotten(news: News, unknown: Collection[str], *, begins_at: datetime) -> News:
+    """The news without the facts of unknown tasks that nothing was heard of since."""
+    recent = {fact.task_id for fact in news.facts if fact.at >= begins_at}
+    facts = [fact for fact in news.facts if fact.task_id in recent or fact.task_id not in unknown]
+    if len(facts) < len(news.facts):
+        log.info("old_news_ignored", count=len(news.facts) - len(facts))
+    return replace(news, facts=facts)
+
+
+def _counted(told: Told, locked: Mapping[str, LockedTask]) -> Told:
+    """With retries counted from 0, where a worker counted from elsewhere. Facts without a clock are ours already."""
+    base = locked[told.task_id].retries_base
+    if not base or told.retries is None or (isinstance(told, Fact) and told.clock is None):
+        return told
+    return replace(told, retries=max(0, told.retries - base))
+
+
+def _fresh(facts: Iterable[Fact], known: Mapping[str, Iterable[Fact]]) -> list[Fact]:
+    """The facts not yet stored, each once. The tasks are locked, so this cannot go stale."""
+    seen = {(fact.task_id, fact.key) for stored in known.values() for fact in stored}
+    fresh: list[Fact] = []
+    for fact in facts:
+        if (fact.task_id, fact.key) not in seen:
+            seen.add((fact.task_id, fact.key))
+            fresh.append(fact)
+    return fresh
+
+
+def _missed_ends(
+    results: Iterable[StoredResult], folded: Mapping[str, TaskState], known: Mapping[str, Collection[Fact]]
+) -> list[Fact]:
+    """Ends that only the result backend tells: the facts known so far say otherwise."""
+    seen_at = datetime.now(UTC)
+    doubted = (result for result in results if folded[result.task_id].status is not result.status)
+    told = (result.as_fact(seen_at=seen_at) for result in doubted)
+    return [end for end in told if all(fact.key != end.key for fact in known.get(end.task_id, ()))]
+
+
+def _to_write(
+    locked: LockedTask, state: TaskState, facts: Collection[Fact], result: StoredResult | None
+) -> StateToWrite:
+    has_result = locked.has_result or result is not None
+    told = result.error if result else locked.error
+    return StateToWrite(
+        task_id=locked.task_id,
+        state=state,
+        error=(told if state.status is Status.FAILED else None) or state.exception,
+        result_pending=state.leaves_result and not has_result,
+        events_from=min((locked.events_from, *(fact.at for fact in facts))),
+    )
+
+
+async def _write(
+    connection: AsyncConnection,
+    locked: Mapping[str, LockedTask],
+    states: Sequence[StateToWrite],
+    results: Collection[StoredResult],
+) -> None:
+    if not states:
+        return
+    await history.write_states(connection, states)
+    await history.write_attempts(connection, states)
+    shrunk = {
+        written.task_id: len(written.state.attempts)
+        for written in states
+        if len(written.state.attempts) < locked[written.task_id].attempt_count
+    }
+    if shrunk:
+        await history.drop_attempts_above(connection, shrunk)
+    ended_as = {written.task_id: written.state.status for written in states}
+    # A failure told late does not take the place of a success.
+    deciding = [result for result in results if result.status is ended_as[result.task_id]]
+    if deciding:
+        await history.write_results(connection, deciding)

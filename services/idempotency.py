@@ -1,0 +1,21 @@
+"""Acting once on a request that is sent again: claim its key, act, keep the answer, all in one transaction."""
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.errors import IdempotencyConflict
+from domain.idempotency import KEPT_FOR, RequestKey
+from store.queries import idempotency
+
+
+async def recall(connection: AsyncConnection, key: RequestKey) -> str | None:
+    """The first answer, as JSON text; None if there was none: then act, and `keep_answer` in this transaction.
+
+    A request with this key that is still under way is waited for: if it fails, it is our turn.
+    Raises IdempotencyConflict if the key was used with another body.
+    """
+    if await idempotency.claim(connection, key, kept_for=KEPT_FOR):
+        return None
+    first = await idempotency.get_first_answer(connection, key)
+    if first.body_hash != key.body_hash:
+        raise IdempotencyConflict
+    return first.answer

@@ -1,0 +1,70 @@
+"""What workers can hold a submission to: read again every few seconds, so that no request waits for it."""
+
+import asyncio
+from collections.abc import Mapping
+from types import TracebackType
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from background import end
+from domain.consumers import Consumers
+from domain.limits import explain_limits
+from store.queries.consumers import get_consumers, get_retry_limits
+
+READ_SECONDS = 2.0
+
+log = structlog.get_logger(__name__)
+
+
+class Limits:
+    """`async with Limits(engine) as limits: limits.explain(...)`."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._consumers = Consumers()
+        self._own_retries: Mapping[str, int] = {}
+        self._reading: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> "Limits":
+        self._reading = asyncio.create_task(self._watch(), name="limits")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._reading is not None
+        await end(self._reading)
+
+    @property
+    def own_retries(self) -> Mapping[str, int]:
+        """The `max_retries` that tasks have by themselves, by name, as workers report it."""
+        return self._own_retries
+
+    def explain(
+        self, task_name: str | None, queue_name: str | None, *, timeout_seconds: int | None, max_retries: int | None
+    ) -> str | None:
+        """Which of a task's limits do not hold on the queue's workers; None if all do."""
+        return explain_limits(
+            self._consumers,
+            queue_name=queue_name or "",
+            timeout_seconds=timeout_seconds,
+            max_retries=max_retries,
+            own_limit=self._own_retries.get(task_name or ""),
+        )
+
+    async def read(self) -> None:
+        """What the workers say now."""
+        async with self._engine.connect() as connection:
+            self._consumers = await get_consumers(connection)
+            self._own_retries = await get_retry_limits(connection)
+
+    async def _watch(self) -> None:
+        while True:
+            try:
+                await self.read()
+            except (SQLAlchemyError, OSError) as error:
+                # While Postgres is away what was known a moment ago will do.
+                log.warning("limits_not_read", error=type(error).__name__)
+            await asyncio.sleep(READ_SECONDS)

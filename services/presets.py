@@ -1,0 +1,38 @@
+"""Filter presets: those that ship with Celeriac stand before those that clients save, and do not change."""
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.errors import BuiltInPreset, PresetExists, PresetNotFound
+from domain.presets import BUILT_IN, Preset, built_in
+from store.queries import presets
+
+
+async def save_preset(connection: AsyncConnection, preset: Preset) -> Preset:
+    """Store it; raises PresetExists if the name is taken."""
+    added = None if built_in(preset.name) else await presets.add_preset(connection, preset)
+    if added is None:
+        raise PresetExists(f"There is a preset of this name: {preset.name}")
+    return added
+
+
+async def find_preset(connection: AsyncConnection, name: str) -> Preset:
+    """The preset of this name; raises PresetNotFound."""
+    preset = built_in(name) or await presets.get_preset(connection, name)
+    if preset is None:
+        raise PresetNotFound
+    return preset
+
+
+async def list_presets(connection: AsyncConnection, *, limit: int, offset: int) -> tuple[int, list[Preset]]:
+    """How many presets there are and one page of them: ours, then the saved ones by name."""
+    ours = list(BUILT_IN[offset : offset + limit])
+    saved, page = await presets.list_presets(connection, limit=limit - len(ours), offset=max(0, offset - len(BUILT_IN)))
+    return len(BUILT_IN) + saved, ours + page
+
+
+async def delete_preset(connection: AsyncConnection, name: str) -> None:
+    """Remove a saved preset; raises BuiltInPreset for ours, PresetNotFound if there is none."""
+    if built_in(name):
+        raise BuiltInPreset
+    if not await presets.delete_preset(connection, name):
+        raise PresetNotFound

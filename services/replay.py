@@ -1,0 +1,39 @@
+"""Running a finished task again: a new task with the old one's arguments, told on both."""
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.errors import TaskNotFinished, TaskNotFound
+from domain.facts import Fact
+from domain.replays import Replay, replay_of
+from domain.states import TERMINAL, EventType
+from domain.submissions import Submission
+from services.history import News, record
+from services.submissions import submit
+from store.queries import history, submissions
+
+
+async def replay(connection: AsyncConnection, task_id: str, new: Replay) -> Submission:
+    """Submit the task anew and note it on its timeline; returns what was submitted.
+
+    Raises TaskNotFound, TaskNotFinished, ArgumentsNotRecorded, and InvalidRequest for arguments too large.
+    """
+    locked = (await history.lock_tasks(connection, [task_id])).get(task_id)
+    original = await submissions.get_original(connection, task_id)
+    if locked is None or original is None:
+        raise TaskNotFound
+    if locked.status not in TERMINAL:
+        raise TaskNotFinished(f"The task has not finished: {locked.status}")
+    submission = replay_of(original, new)
+    await record(connection, News(facts=[_replayed(task_id, submission)]))
+    await submit(connection, [submission])
+    return submission
+
+
+def _replayed(task_id: str, submission: Submission) -> Fact:
+    return Fact(
+        task_id=task_id,
+        type=EventType.REPLAYED,
+        at=submission.created_at,
+        key=f"{EventType.REPLAYED}:{submission.task_id}",
+        details={"new_task_id": submission.task_id},
+    )

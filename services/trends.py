@@ -1,0 +1,56 @@
+"""Reading what happened in a window of time as the figures of `/analytics/trends`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.trends import Interval, Sums, Window, peak_loads, sum_buckets, total
+from store.queries import trends
+from store.queries.trends import Name
+
+MAX_NAMES = 100
+MAX_ERRORS = 100
+EMPTY: Mapping[int, int] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Sums, and the histogram of the durations that belong to them."""
+
+    sums: Sums
+    durations: Mapping[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Trends:
+    """What happened."""
+
+    total: Sums
+    series: Mapping[datetime, Counted]
+    by_task: Mapping[str, Counted]
+    by_queue: Mapping[str, Counted]
+    failures: Mapping[str, int]
+    peak_loads: list[str]
+
+
+async def read_trends(connection: AsyncConnection, window: Window, *, interval: Interval) -> Trends:
+    """All figures of the window, in the one snapshot of the connection's transaction."""
+    hours = await trends.sum_by_hour(connection, window)
+    durations = await trends.count_durations_by_interval(connection, window, interval=interval)
+    buckets = sum_buckets(hours, window, interval)
+    return Trends(
+        total=total(hours.values()),
+        series={start: Counted(sums, durations.get(start, EMPTY)) for start, sums in buckets.items()},
+        by_task=await _read_by_name(connection, window, name="task_name"),
+        by_queue=await _read_by_name(connection, window, name="queue_name"),
+        failures=await trends.count_failures(connection, window, limit=MAX_ERRORS),
+        peak_loads=peak_loads(hours),
+    )
+
+
+async def _read_by_name(connection: AsyncConnection, window: Window, *, name: Name) -> dict[str, Counted]:
+    sums = await trends.sum_by_name(connection, window, name=name, limit=MAX_NAMES)
+    durations = await trends.count_durations_by_name(connection, window, name=name, names=list(sums))
+    return {found: Counted(sums[found], durations.get(found, EMPTY)) for found in sums}

@@ -1,0 +1,126 @@
+"""What operators do with workers: each verb stores a wish; `worker_orders` tells the worker and the loops repeat it."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.errors import CapacityNotSupported, NotFound, WorkerExists, WorkerNotFound, WorkerOffline, WorkerOnline
+from domain.worker_control import Observed, resize_base
+from domain.workers import DEFAULT_CAPACITY, hostname, node_name
+from gateway.control import NodeDescription
+from services.nodes import save_descriptions
+from store.queries import worker_wishes, workers
+from store.queries.workers import WorkerRow
+
+
+async def find_worker(connection: AsyncConnection, worker_id: str) -> WorkerRow:
+    """The worker of this id or hostname. Raises WorkerNotFound."""
+    try:
+        row = await workers.get_worker(connection, worker_id=UUID(worker_id))
+    except ValueError:
+        row = None
+    row = row or await workers.get_worker(connection, node=node_name(worker_id))
+    if row is None:
+        raise WorkerNotFound
+    return row
+
+
+async def register(connection: AsyncConnection, name: str, capacity: int | None) -> WorkerRow:
+    """Make a worker known before it is heard, or take on one that was only seen. Raises WorkerExists."""
+    node = node_name(name)
+    is_new = await worker_wishes.register(connection, node, capacity, default_capacity=DEFAULT_CAPACITY)
+    worker = await find_worker(connection, node)
+    if not is_new:
+        raise WorkerExists(
+            f"{hostname(node)} is registered already, as {worker.worker_id}.", worker_id=str(worker.worker_id)
+        )
+    return worker
+
+
+async def request_pause(connection: AsyncConnection, worker_id: str) -> WorkerRow:
+    """It shall start no new task. Raises WorkerNotFound."""
+    worker = await find_worker(connection, worker_id)
+    await worker_wishes.want_pause(connection, worker.worker_id)
+    return await find_worker(connection, str(worker.worker_id))
+
+
+async def request_resume(connection: AsyncConnection, worker_id: str) -> WorkerRow:
+    """It shall work again; ends a drain. Raises WorkerNotFound."""
+    worker = await find_worker(connection, worker_id)
+    await worker_wishes.want_resume(connection, worker.worker_id)
+    return await find_worker(connection, str(worker.worker_id))
+
+
+async def request_drain(connection: AsyncConnection, worker_id: str, *, deadline_seconds: int | None) -> WorkerRow:
+    """It shall finish what it runs and exit. Raises WorkerNotFound, and WorkerOffline if there is nothing to drain."""
+    worker = await find_worker(connection, worker_id)
+    if not worker.online:
+        raise WorkerOffline(f"{hostname(worker.node)} is offline: there is nothing to drain.")
+    deadline_at = None if deadline_seconds is None else datetime.now(UTC) + timedelta(seconds=deadline_seconds)
+    await worker_wishes.want_drain(connection, worker.worker_id, deadline_at=deadline_at)
+    return await find_worker(connection, str(worker.worker_id))
+
+
+def refuse_unresizable(node: str, observed: Observed) -> None:
+    """Raises CapacityNotSupported for an online worker that is known not to be resizable."""
+    if observed.is_resizable or observed.pool is None:
+        return
+    reason = "it scales itself (--autoscale)" if observed.autoscales else f"its pool is {observed.pool}"
+    raise CapacityNotSupported(
+        f"{hostname(node)} cannot be resized: {reason}. Start it with another --concurrency instead."
+    )
+
+
+async def request_capacity(
+    connection: AsyncConnection, worker_id: UUID, capacity: int, *, told: NodeDescription | None
+) -> int:
+    """It shall run so many tasks at once; returns by how much the caller is to resize what has `told` of itself."""
+    await worker_wishes.want_capacity(connection, worker_id, capacity)
+    if told is None:
+        return 0
+    await save_descriptions(connection, [told])
+    return await claim_resize(connection, told)
+
+
+async def claim_resize(connection: AsyncConnection, told: NodeDescription) -> int:
+    """By how much this node is to be resized now, by the caller alone: any other sees the size as ordered.
+
+    Prefork shows a new size only seconds later; counting from what is observed would order it once more.
+    """
+    worker = await worker_wishes.lock_node(connection, told.node)
+    if worker is None or worker.capacity is None or not worker.observed.is_resizable:
+        return 0
+    base = resize_base(
+        target=worker.resize_target if worker.resize_pid == told.pid else None,
+        target_at=worker.resize_at,
+        concurrency=told.concurrency,
+        now=datetime.now(UTC),
+    )
+    if worker.capacity != base:
+        await worker_wishes.note_resize(connection, worker.worker_id, target=worker.capacity, pid=told.pid)
+    return worker.capacity - base
+
+
+async def record_resize(connection: AsyncConnection, told: NodeDescription, *, asked: int, reached: int) -> None:
+    """What became of a claimed resize: the rest of it may be claimed again at once."""
+    worker = await worker_wishes.lock_node(connection, told.node)
+    if worker is not None and worker.resize_target is not None and asked != reached:
+        target = worker.resize_target - asked + reached
+        await worker_wishes.note_resize(connection, worker.worker_id, target=target, pid=told.pid)
+
+
+async def find_drain(connection: AsyncConnection, worker_id: str) -> WorkerRow:
+    """A worker that is drained or was. Raises WorkerNotFound, and NotFound if it is an ordinary one."""
+    worker = await find_worker(connection, worker_id)
+    if worker.drain_started_at is None:
+        raise NotFound(f"{hostname(worker.node)} is not being drained, nor was it since it last started.")
+    return worker
+
+
+async def forget(connection: AsyncConnection, worker_id: str) -> WorkerRow:
+    """Forget an offline worker and all wishes. Raises WorkerNotFound, and WorkerOnline."""
+    worker = await find_worker(connection, worker_id)
+    if not await worker_wishes.delete_offline(connection, worker.worker_id):
+        raise WorkerOnline
+    return worker

@@ -1,0 +1,87 @@
+"""The history of a workflow: what happened to it as a whole, and the timelines of all the tasks that its steps had."""
+
+import heapq
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.errors import WorkflowNotFound
+from domain.steps import StepStatus
+from domain.timeline import Entry, timeline
+from store.queries import events, workers, workflows
+from store.queries.workflows import Record
+
+LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """One line of a workflow's timeline. `entry` is None for what has no task: the workflow, and steps without one."""
+
+    at: datetime
+    event_type: str
+    step_id: str | None = None
+    task_id: str | None = None
+    entry: Entry | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowHistory:
+    """A workflow and all that happened to it."""
+
+    workflow: Record
+    happenings: Sequence[Happening]
+    worker_ids: dict[str, UUID]
+
+
+async def read_history(connection: AsyncConnection, workflow_id: UUID) -> WorkflowHistory:
+    """Everything that was told of a workflow, oldest first; raises WorkflowNotFound."""
+    workflow = await workflows.get_workflow(connection, workflow_id)
+    if workflow is None:
+        raise WorkflowNotFound
+    steps = await workflows.list_steps(connection, workflow_id)
+    told = [
+        Happening(row["occurred_at"], row["event_type"]) for row in await workflows.list_events(connection, workflow_id)
+    ]
+    told += _without_task(steps)
+    of_tasks = await _of_tasks(connection, workflow_id, {step["task_id"]: step["step_id"] for step in steps})
+    merged = _merged([sorted(told, key=lambda happening: happening.at), *of_tasks])
+    nodes = {happening.entry.node for happening in merged if happening.entry and happening.entry.node}
+    return WorkflowHistory(workflow, merged, await workers.get_worker_ids(connection, nodes))
+
+
+def _without_task(steps: Iterable[Record]) -> Iterator[Happening]:
+    """Steps that ended and never became a task."""
+    for step in steps:
+        if step["created_at"] is None and step["ended_at"] is not None:
+            event_type = "skipped" if step["status"] == StepStatus.SKIPPED else "failed"
+            yield Happening(step["ended_at"], event_type, step["step_id"], error=step["error"])
+
+
+async def _of_tasks(connection: AsyncConnection, workflow_id: UUID, step_ids: dict[str, str]) -> list[list[Happening]]:
+    tasks = await workflows.list_tasks(connection, workflow_id)
+    if not tasks:
+        return []
+    since = min(task["events_from"] for task in tasks)
+    facts = await events.get_facts(connection, [task["task_id"] for task in tasks], since=since)
+    # A task that a retry has replaced is no step's any more.
+    return [
+        [Happening(entry.at, entry.type, step_ids.get(task_id), task_id, entry) for entry in timeline(of_task)]
+        for task_id, of_task in facts.items()
+    ]
+
+
+def _merged(timelines: Iterable[Sequence[Happening]]) -> list[Happening]:
+    """By time, but the order within each timeline stays, whatever its clocks say."""
+    return [happening for _, happening in heapq.merge(*map(_rising, timelines), key=lambda pair: pair[0])]
+
+
+def _rising(happenings: Iterable[Happening]) -> Iterator[tuple[datetime, Happening]]:
+    latest = LONG_AGO
+    for happening in happenings:
+        latest = max(latest, happening.at)
+        yield latest, happening

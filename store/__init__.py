@@ -1,0 +1,1 @@
+"""Postgres: tables, queries, migrations. The only room that knows SQL."""

@@ -1,0 +1,30 @@
+"""Many rows in one statement: columns travel as arrays and are unnested by Postgres.
+
+One compiled statement serves every batch size, which neither VALUES lists nor executemany give.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import bindparam, column, func
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.sql.selectable import TableValuedAlias
+from sqlalchemy.types import TypeEngine
+
+Columns = dict[str, TypeEngine[Any] | type[TypeEngine[Any]]]
+
+
+def batch_of(**columns: TypeEngine[Any] | type[TypeEngine[Any]]) -> TableValuedAlias:
+    """A `batch(...)` row source; bind the rows with `bind_rows`. JSON columns travel as text: cast them."""
+    arrays = [bindparam(f"batch_{name}", type_=ARRAY(kind)) for name, kind in columns.items()]
+    typed = [column(name, kind) for name, kind in columns.items()]
+    return func.unnest(*arrays).table_valued(*typed, name="batch").render_derived()
+
+
+def bind_rows(names: Sequence[str], rows: Iterable[Sequence[object]]) -> dict[str, list[object]]:
+    """Rows -> the parameters of a statement over `batch_of` with these column names, in this order."""
+    arrays: list[list[object]] = [[] for _ in names]
+    for row in rows:
+        for array, value in zip(arrays, row, strict=True):
+            array.append(value)
+    return {f"batch_{name}": array for name, array in zip(names, arrays, strict=True)}

@@ -1,0 +1,148 @@
+"""Connections to Postgres: one pool for each process, with bounds on every wait."""
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg import AsyncConnection
+from psycopg.abc import RV, PQGen
+from psycopg.types.array import ListBinaryDumper
+from sqlalchemy import AsyncAdaptedQueuePool, event
+from sqlalchemy.engine import URL, ExceptionContext, make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import PoolProxiedConnection
+
+CONNECT_TIMEOUT_SECONDS = 3
+POOL_TIMEOUT_SECONDS = 3
+STATEMENT_TIMEOUT_MS = 30_000
+IDLE_IN_TRANSACTION_MS = 45_000
+"""Longer than any of ours waits for anything else within one: its client is gone, and Postgres drops its locks."""
+# A peer that vanished without a word is noticed after this long, not after the kernel's 15 minutes.
+TCP_USER_TIMEOUT_MS = 10_000
+ANSWER_SECONDS = STATEMENT_TIMEOUT_MS / 1000 + 5
+"""Where something between us and Postgres takes what we send, the kernel notices nothing: then this ends the wait."""
+
+
+class BoundedConnection(AsyncConnection[Any]):
+    """Hangs up on a server that owes an answer for longer than it may work on one. psycopg itself waits for ever."""
+
+    _asked_at: float | None = None
+    _guard: asyncio.TimerHandle | None = None
+    """One for many waits: a timer for each would cost a tenth of a short query."""
+
+    async def wait(self, gen: PQGen[RV], *limits: Any, **named_limits: Any) -> RV:
+        loop = asyncio.get_running_loop()
+        self._asked_at = loop.time()
+        if self._guard is None:
+            self._guard = loop.call_later(ANSWER_SECONDS, self._judge, loop)
+        try:
+            return await super().wait(gen, *limits, **named_limits)
+        finally:
+            self._asked_at = None
+
+    def _judge(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._guard = None
+        if self._asked_at is None:
+            return
+        left = self._asked_at + ANSWER_SECONDS - loop.time()
+        if left > 0:
+            self._guard = loop.call_later(left, self._judge, loop)
+        else:
+            self._hang_up()
+
+    def _hang_up(self) -> None:
+        """The wait then ends as if the server had closed the connection."""
+        with suppress(OSError), socket.socket(fileno=os.dup(self.pgconn.socket)) as connected:
+            connected.shutdown(socket.SHUT_RDWR)
+
+
+class CountingPool(AsyncAdaptedQueuePool):
+    """Knows how many wait for one of its connections, which SQLAlchemy does not tell."""
+
+    waiting = 0
+
+    def connect(self) -> PoolProxiedConnection:
+        self.waiting += 1
+        try:
+            return super().connect()
+        finally:
+            self.waiting -= 1
+
+
+@dataclass(frozen=True, slots=True)
+class PoolUse:
+    """Of the connections of one process."""
+
+    size: int
+    in_use: int
+    waiting: int
+    """Who has asked for a connection and does not have it yet."""
+
+
+def pool_use(engine: AsyncEngine) -> PoolUse:
+    """At this moment."""
+    pool = engine.pool
+    assert isinstance(pool, CountingPool)
+    return PoolUse(size=pool.size(), in_use=pool.checkedout(), waiting=pool.waiting)
+
+
+def sqlalchemy_url(database_url: str) -> URL:
+    """`postgresql://...` as people write it -> the URL of the psycopg 3 dialect."""
+    return make_url(database_url).set(drivername="postgresql+psycopg")
+
+
+def libpq_url(database_url: str) -> str:
+    """Any accepted form -> what psycopg itself and libpq tools take."""
+    return make_url(database_url).set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+def open_engine(database_url: str, *, pool_size: int = 10, name: str = "celeriac", by_key: bool = False) -> AsyncEngine:
+    """A pooled engine; dispose it when the process ends. `name` shows in pg_stat_activity.
+
+    `by_key`: its statements find rows by an index, and shall not scan a table because it was small when they were
+    planned: a plan is kept, while a new table or a new day's partition grows by a million rows.
+    """
+    options = {
+        "statement_timeout": STATEMENT_TIMEOUT_MS,
+        "idle_in_transaction_session_timeout": IDLE_IN_TRANSACTION_MS,
+        "timezone": "UTC",
+    } | ({"enable_seqscan": "off"} if by_key else {})
+    engine = create_async_engine(
+        sqlalchemy_url(database_url),
+        poolclass=CountingPool,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=POOL_TIMEOUT_SECONDS,
+        pool_pre_ping=True,
+        # Errors of SQLAlchemy are logged, and the parameters are task arguments.
+        hide_parameters=True,
+        connect_args={
+            "async_creator_fn": BoundedConnection.connect,
+            "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+            "tcp_user_timeout": TCP_USER_TIMEOUT_MS,
+            "application_name": name,
+            "options": " ".join(f"-c {option}={value}" for option, value in options.items()),
+        },
+    )
+    event.listen(engine.sync_engine, "connect", _send_lists_as_binary)
+    return engine
+
+
+def _send_lists_as_binary(connection: Any, _record: object) -> None:
+    """As text, each element of a batch's arrays is searched for characters to quote: a third of the mirror's time."""
+    connection.driver_connection.adapters.register_dumper(list, ListBinaryDumper)
+
+
+def tell_lost_connections(engine: AsyncEngine, tell: Callable[[], None]) -> None:
+    """Calls `tell` whenever a connection is lost or cannot be made; an old one found dead before its use is neither."""
+
+    def listen(context: ExceptionContext) -> None:
+        is_lost = context.is_disconnect or context.connection is None
+        if is_lost and not context.is_pre_ping and isinstance(context.original_exception, Exception):
+            tell()
+
+    event.listen(engine.sync_engine, "handle_error", listen)

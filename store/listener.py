@@ -1,0 +1,77 @@
+"""LISTEN on Postgres: an asyncio event that is set whenever another process notified a channel.
+
+One connection of its own outside the pool. Notifications carry nothing; who is woken reads again. After
+every (re)connect the event is set once, since what was notified meanwhile is lost.
+"""
+
+import asyncio
+from types import TracebackType
+
+import psycopg
+import structlog
+
+from background import end
+from store.engine import CONNECT_TIMEOUT_SECONDS, TCP_USER_TIMEOUT_MS, libpq_url
+
+OUTBOX = "celeriac_outbox"
+"""A submission was committed."""
+FINISHED = "celeriac_finished"
+"""Tasks reached an end."""
+WORKFLOWS = "celeriac_workflows"
+"""Workflows have something to go on with."""
+
+RECONNECT_SECONDS = 1.0
+
+log = structlog.get_logger(__name__)
+
+
+class Listener:
+    """`async with Listener(url, channel) as listener: await listener.wait(timeout)`."""
+
+    def __init__(self, database_url: str, channel: str) -> None:
+        self._url = libpq_url(database_url)
+        self._channel = channel
+        self._notified = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> "Listener":
+        self._task = asyncio.create_task(self._listen(), name=f"listen-{self._channel}")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._task is not None
+        await end(self._task)
+
+    async def wait(self, timeout_seconds: float) -> bool:
+        """Until the next notification, at most this long; True if there was one since the last call."""
+        try:
+            await asyncio.wait_for(self._notified.wait(), timeout_seconds)
+        except TimeoutError:
+            return False
+        self._notified.clear()
+        return True
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                await self._hear()
+            except (psycopg.Error, OSError) as error:
+                log.warning("listen_connection_lost", channel=self._channel, error=type(error).__name__)
+            await asyncio.sleep(RECONNECT_SECONDS)
+
+    async def _hear(self) -> None:
+        connection = await psycopg.AsyncConnection.connect(
+            self._url,
+            autocommit=True,
+            connect_timeout=CONNECT_TIMEOUT_SECONDS,
+            tcp_user_timeout=TCP_USER_TIMEOUT_MS,
+            keepalives_idle=10,
+            application_name=f"{self._channel} listener",
+        )
+        async with connection:
+            await connection.execute(f"LISTEN {self._channel}")
+            self._notified.set()
+            async for _ in connection.notifies():
+                self._notified.set()

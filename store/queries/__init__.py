@@ -1,0 +1,1 @@
+"""One function per question, verb first; each takes a connection and never commits."""

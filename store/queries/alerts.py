@@ -1,0 +1,172 @@
+"""Alerts and their rules, as stored. What they are judged by is measured in `measurements.py`."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Double, Text, Uuid, bindparam, delete, func, or_, select, text, tuple_, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+from uuid_utils.compat import uuid7
+
+from domain.alert_rules import AlertType, Rule, Severity
+from domain.alerts import Finding, Key
+from store.batch import Columns, batch_of, bind_rows
+from store.tables import alert_rules, alerts
+
+
+@dataclass(frozen=True, slots=True)
+class AlertRow:
+    """An alert, open or resolved."""
+
+    alert_id: UUID
+    type: str
+    subject: str
+    severity: str
+    description: str
+    value: float
+    threshold: float
+    created_at: datetime
+    acknowledged_at: datetime | None
+    resolved_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class AlertFilter:
+    """All that is given must hold; None and empty mean no condition."""
+
+    types: tuple[AlertType, ...] = ()
+    severities: tuple[Severity, ...] = ()
+    acknowledged: bool | None = None
+    include_resolved: bool = False
+
+
+_columns = [alerts.c[name] for name in AlertRow.__dataclass_fields__]
+
+
+async def list_alerts(
+    connection: AsyncConnection, wanted: AlertFilter, *, limit: int, offset: int
+) -> tuple[int, list[AlertRow]]:
+    """How many alerts match and one page of them, newest first (index alerts_open or alerts_created)."""
+    where = _conditions(wanted)
+    total = (await connection.execute(select(func.count()).select_from(alerts).where(*where))).scalar_one()
+    newest_first = (alerts.c.created_at.desc(), alerts.c.alert_id.desc())
+    page = select(*_columns).where(*where).order_by(*newest_first).limit(limit).offset(offset)
+    return total, [AlertRow(*row) for row in await connection.execute(page)]
+
+
+def _conditions(wanted: AlertFilter) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if not wanted.include_resolved:
+        conditions.append(alerts.c.resolved_at.is_(None))
+    if wanted.types:
+        conditions.append(alerts.c.type.in_([alert_type.value for alert_type in wanted.types]))
+    if wanted.severities:
+        conditions.append(alerts.c.severity.in_([severity.value for severity in wanted.severities]))
+    if wanted.acknowledged is not None:
+        conditions.append(alerts.c.acknowledged_at.is_not(None) == wanted.acknowledged)
+    return conditions
+
+
+_acknowledge = (
+    update(alerts)
+    .where(alerts.c.alert_id == bindparam("wanted", type_=Uuid))
+    .values(acknowledged_at=func.coalesce(alerts.c.acknowledged_at, func.now()))
+    .returning(*_columns)
+)
+
+
+async def acknowledge(connection: AsyncConnection, alert_id: UUID) -> AlertRow | None:
+    """Note that somebody has seen the alert, the first time only; None if there is none of this id (primary key)."""
+    row = (await connection.execute(_acknowledge, {"wanted": alert_id})).one_or_none()
+    return AlertRow(*row) if row else None
+
+
+async def list_open_keys(connection: AsyncConnection) -> frozenset[Key]:
+    """Type and subject of every open alert (index alerts_open)."""
+    keys = select(alerts.c.type, alerts.c.subject).where(alerts.c.resolved_at.is_(None))
+    return frozenset((AlertType(row.type), row.subject) for row in await connection.execute(keys))
+
+
+_FOUND: Columns = {
+    "alert_id": Uuid(),
+    "type": Text(),
+    "subject": Text(),
+    "severity": Text(),
+    "description": Text(),
+    "value": Double(),
+    "threshold": Double(),
+}
+_found = batch_of(**_FOUND)
+_insert_found = insert(alerts).from_select((*_FOUND, "created_at"), select(*_found.c, func.now()))
+_REFRESHED = ("severity", "description", "value", "threshold")
+_save = _insert_found.on_conflict_do_update(
+    index_elements=["type", "subject"],
+    index_where=alerts.c.resolved_at.is_(None),
+    set_={name: _insert_found.excluded[name] for name in _REFRESHED},
+    where=or_(*(alerts.c[name] != _insert_found.excluded[name] for name in _REFRESHED)),
+)
+
+
+async def save(connection: AsyncConnection, findings: Iterable[Finding]) -> None:
+    """Raise these; what is open already is brought up to date and stays the alert that it is (index alerts_open)."""
+    rows = [_found_row(found) for found in findings]
+    if rows:
+        await connection.execute(_save, bind_rows(tuple(_FOUND), rows))
+
+
+def _found_row(found: Finding) -> tuple[object, ...]:
+    rule = found.rule
+    # A batch's column is of one type: a count beside an age would be refused.
+    numbers = float(found.value), float(rule.threshold)
+    return (uuid7(), *found.key, rule.severity.value, found.description, *numbers)
+
+
+async def resolve(connection: AsyncConnection, keys: Collection[Key]) -> None:
+    """Close the open alerts of these types and subjects (index alerts_open)."""
+    gone = tuple_(alerts.c.type, alerts.c.subject).in_([(alert_type.value, subject) for alert_type, subject in keys])
+    if keys:
+        await connection.execute(
+            update(alerts).where(gone, alerts.c.resolved_at.is_(None)).values(resolved_at=func.now())
+        )
+
+
+async def forget_resolved(connection: AsyncConnection, *, older_than: timedelta) -> None:
+    """Delete what was resolved so long ago (index alerts_resolved)."""
+    await connection.execute(delete(alerts).where(alerts.c.resolved_at < func.now() - older_than))
+
+
+@dataclass(frozen=True, slots=True)
+class RuleInForce:
+    """A rule, and when somebody last changed it; None for a default."""
+
+    rule: Rule
+    updated_at: datetime | None
+
+
+_RULE = tuple(Rule.__dataclass_fields__)
+_rules = select(*(alert_rules.c[name] for name in _RULE), alert_rules.c.updated_at)
+
+
+async def list_changed_rules(connection: AsyncConnection) -> list[RuleInForce]:
+    """The rules that somebody has changed; nine at most."""
+    found = []
+    for *columns, updated_at in await connection.execute(_rules):
+        values = dict(zip(_RULE, columns, strict=True))
+        values |= {"type": AlertType(values["type"]), "severity": Severity(values["severity"])}
+        found.append(RuleInForce(Rule(**values), updated_at))
+    return found
+
+
+async def lock_rules(connection: AsyncConnection) -> None:
+    """Let nobody else change a rule until the transaction ends; readers are not held up."""
+    await connection.execute(text("LOCK TABLE alert_rules IN SHARE ROW EXCLUSIVE MODE"))
+
+
+async def save_rules(connection: AsyncConnection, rules: Sequence[Rule]) -> None:
+    """Store at least one rule in the place of what was there for its type (primary key)."""
+    rows = [{name: getattr(rule, name) for name in _RULE} | {"updated_at": func.now()} for rule in rules]
+    wanted = insert(alert_rules).values(rows)
+    changed = {column.name: column for column in wanted.excluded if column.name != "type"}
+    await connection.execute(wanted.on_conflict_do_update(index_elements=["type"], set_=changed))

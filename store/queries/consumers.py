@@ -1,0 +1,68 @@
+"""The nodes that take messages from queues, and the tasks they know, as they described themselves."""
+
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Interval, Row, and_, bindparam, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.consumers import Consumer, Consumers
+from store.queries.workers import is_online
+from store.tables import registered_tasks, workers
+
+KNOWN_WITHIN = timedelta(days=7)
+"""A node unheard for longer is not expected back."""
+
+_is_described = and_(
+    workers.c.described_at.is_not(None),
+    or_(~is_online(), workers.c.described_pid.is_not_distinct_from(workers.c.pid)),
+    or_(~is_online(), workers.c.online_at.is_(None), workers.c.described_at >= workers.c.online_at),
+)
+_consumers = select(
+    workers.c.node,
+    is_online().label("online"),
+    _is_described.label("described"),
+    workers.c.queues,
+    workers.c.pool,
+    workers.c.plugin,
+    workers.c.capabilities,
+    workers.c.priority_steps,
+).where(
+    workers.c.last_heartbeat_at > func.now() - bindparam("known_within", KNOWN_WITHIN, type_=Interval),
+    or_(is_online(), workers.c.described_at.is_not(None)),
+)
+
+
+async def get_consumers(connection: AsyncConnection) -> Consumers:
+    """All nodes that take messages or may come back to do so. Nodes number in the thousands at most."""
+    return Consumers([_consumer(row) for row in await connection.execute(_consumers)])
+
+
+_retry_limits = (
+    select(registered_tasks.c.task_name, func.min(registered_tasks.c.max_retries).label("max_retries"))
+    .where(
+        registered_tasks.c.seen_at > func.now() - bindparam("known_within", KNOWN_WITHIN, type_=Interval),
+        registered_tasks.c.max_retries.is_not(None),
+    )
+    .group_by(registered_tasks.c.task_name)
+)
+
+
+async def get_retry_limits(connection: AsyncConnection) -> dict[str, int]:
+    """By task name the `max_retries` of its own; the lowest, where workers have different ones."""
+    return {row.task_name: row.max_retries for row in await connection.execute(_retry_limits)}
+
+
+def _consumer(row: Row[Any]) -> Consumer:
+    """Of a node that has not said what it is now, what it was before counts for nothing."""
+    if not row.described:
+        return Consumer(node=row.node, online=row.online, queues=None)
+    return Consumer(
+        node=row.node,
+        online=row.online,
+        queues=frozenset(row.queues or ()),
+        pool=row.pool,
+        plugin=row.plugin,
+        capabilities=frozenset(row.capabilities or ()),
+        priority_steps=frozenset(row.priority_steps or ()),
+    )

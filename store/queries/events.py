@@ -1,0 +1,60 @@
+"""The facts of tasks, as kept in `events`."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from sqlalchemy import JSON, BigInteger, Integer, Text, bindparam, cast, select
+from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.facts import Fact
+from domain.states import EventType
+from store.batch import batch_of, bind_rows
+from store.tables import Time, events
+
+COLUMNS = ("task_id", "occurred_at", "event_key", "event_type", "node", "pid", "clock", "retries", "details")
+
+_batch = batch_of(
+    task_id=Text,
+    occurred_at=Time,
+    event_key=Text,
+    event_type=Text,
+    node=Text,
+    pid=BigInteger,
+    clock=BigInteger,
+    retries=Integer,
+    details=Text,
+)
+_add = (
+    insert(events)
+    .from_select(COLUMNS, select(*(_batch.c[name] for name in COLUMNS[:-1]), cast(_batch.c.details, JSON)))
+    .on_conflict_do_nothing()
+)
+_of_tasks = select(*(events.c[name] for name in COLUMNS)).where(
+    events.c.task_id == bindparam("task_ids", type_=ARRAY(Text)).any_(), events.c.occurred_at >= bindparam("since")
+)
+
+
+async def add_facts(connection: AsyncConnection, facts: Iterable[Fact]) -> None:
+    """Store facts; one that is there already is left alone."""
+    await connection.execute(_add, bind_rows(COLUMNS, map(_row, facts)))
+
+
+async def get_facts(connection: AsyncConnection, task_ids: Sequence[str], *, since: datetime) -> dict[str, list[Fact]]:
+    """All facts of these tasks that happened at or after `since`, by task.
+
+    Uses the primary key of each daily partition; `since` (the tasks' `events_from`) leaves out older ones.
+    """
+    found: dict[str, list[Fact]] = defaultdict(list)
+    for row in (await connection.execute(_of_tasks, {"task_ids": list(task_ids), "since": since})).all():
+        task_id, at, key, event_type, node, pid, clock, retries, details = row
+        fact = Fact(task_id, EventType(event_type), at, key, node, pid, clock, retries, details or {})
+        found[task_id].append(fact)
+    return found
+
+
+def _row(fact: Fact) -> tuple[object, ...]:
+    details = json.dumps(dict(fact.details)) if fact.details else None
+    return (fact.task_id, fact.at, fact.key, fact.type.value, fact.node, fact.pid, fact.clock, fact.retries, details)

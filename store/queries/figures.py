@@ -1,0 +1,77 @@
+"""The figures of `/metrics` that Postgres knows; asked every few seconds, so each stays cheap at any size."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Float, ScalarSelect, cast, extract, func, literal, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from store.tables import alerts, gaps, outbox, workers
+
+MOST_COUNTED = 100_000
+"""Of a longer outbox no more rows are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreFigures:
+    """Ages are in seconds by the database's clock."""
+
+    due: int
+    """Tasks that are due and not handed to the broker, `MOST_COUNTED` at most."""
+    scheduled: int
+    """Tasks in the outbox whose time has not come, `MOST_COUNTED` at most; those put off for a second included."""
+    oldest_due_seconds: float
+    """How long the first of the due, or of those that the broker does not take, has waited; 0 if none does."""
+    gaps: int
+    """Stretches during which the mirror could not hear; they are never deleted."""
+    heartbeat_seconds: float | None
+    """Since the newest heartbeat that a mirror has stored, of any worker; None before the first."""
+
+
+def _seconds_since(time: Any) -> ColumnElement[float]:
+    return cast(extract("epoch", func.now() - time), Float)
+
+
+def _counted(is_wanted: ColumnElement[bool]) -> ScalarSelect[Any]:
+    rows = select(literal(1)).select_from(outbox).where(is_wanted).limit(MOST_COUNTED).subquery()
+    return select(func.count()).select_from(rows).scalar_subquery()
+
+
+def _first(time: ColumnElement[datetime | None]) -> ScalarSelect[Any]:
+    return select(func.min(time)).where(time <= func.now()).scalar_subquery()
+
+
+_figures = select(
+    _counted(outbox.c.due_at <= func.now()),
+    _counted(outbox.c.due_at > func.now()),
+    # A row that the broker did not take is due anew a second later: since when it waits stands in postponed_at.
+    _seconds_since(func.least(_first(outbox.c.due_at), _first(outbox.c.postponed_at))),
+    select(func.count()).select_from(gaps).scalar_subquery(),
+    select(_seconds_since(func.max(workers.c.last_heartbeat_at))).scalar_subquery(),
+)
+
+
+async def get_figures(connection: AsyncConnection) -> StoreFigures:
+    """All in one statement (indexes outbox_due and outbox_postponed; gaps and workers are small)."""
+    due, scheduled, oldest, gap_count, heartbeat = (await connection.execute(_figures)).one()
+    return StoreFigures(
+        due=due,
+        scheduled=scheduled,
+        oldest_due_seconds=oldest or 0.0,
+        gaps=gap_count,
+        # Receipt times are by the mirror's clock, which may be ahead.
+        heartbeat_seconds=None if heartbeat is None else max(0.0, heartbeat),
+    )
+
+
+_open_alerts = (
+    select(alerts.c.type, alerts.c.severity, func.count())
+    .where(alerts.c.resolved_at.is_(None))
+    .group_by(alerts.c.type, alerts.c.severity)
+)
+
+
+async def count_open_alerts(connection: AsyncConnection) -> dict[tuple[str, str], int]:
+    """By type and severity (index alerts_open)."""
+    return {(kind, severity): count for kind, severity, count in await connection.execute(_open_alerts)}

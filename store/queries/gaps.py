@@ -1,0 +1,33 @@
+"""Stretches of time during which the mirror could not hear."""
+
+from datetime import datetime
+
+from sqlalchemy import func, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+from uuid_utils.compat import uuid7
+
+from store.queries.workers import has_not_left
+from store.tables import gaps, workers
+
+
+async def add_gap(connection: AsyncConnection, *, source: str, started_at: datetime, ended_at: datetime) -> None:
+    """Note that events between these times may be missing."""
+    values = {"gap_id": uuid7(), "source": source, "started_at": started_at, "ended_at": ended_at}
+    await connection.execute(insert(gaps).values(values))
+
+
+async def get_last_sign_of_life(connection: AsyncConnection, *, kept: bool) -> datetime | None:
+    """When a node that has not said goodbye was last heard; None if none is out there unheard.
+
+    Asked of the nodes whose events wait for the mirror (`kept`), or of all others. Nodes tell of themselves every
+    2 s, so this is when some mirror last listened.
+    """
+    last = select(func.max(workers.c.last_heartbeat_at)).where(has_not_left(), workers.c.kept == kept)
+    found: datetime | None = (await connection.execute(last)).scalar_one()
+    return found
+
+
+async def overlaps_gap(connection: AsyncConnection, *, since: datetime, until: datetime) -> bool:
+    """Whether the mirror was deaf at any moment of this time (index gaps_ended)."""
+    found = select(gaps.c.gap_id).where(gaps.c.ended_at >= since, gaps.c.started_at <= until).limit(1)
+    return (await connection.execute(found)).first() is not None

@@ -1,0 +1,19 @@
+"""Who of several processes does a thing that only one should do: Postgres advisory locks."""
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+SWEEP = 0x73776570
+RESCUE = 0x72657363
+SEARCH_INDEX = 0x73726368
+ROLLUPS = 0x726F6C6C
+ALERTS = 0x616C7274
+UNSETTLED = 0x756E7374
+RETENTION = 0x7265746E
+STRAYS = 0x73747261
+
+
+async def take(connection: AsyncConnection, lock: int) -> bool:
+    """Take this lock until the transaction ends; False if another process has it."""
+    taken = await connection.execute(text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": lock})
+    return bool(taken.scalar_one())

@@ -1,0 +1,32 @@
+"""How far the mirror is behind, and how often it could not hear."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import func, literal, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from store.queries.workers import is_online
+from store.tables import gaps, workers
+
+
+@dataclass(frozen=True, slots=True)
+class MirrorState:
+    """Judged by the database's clock, which receipt times are compared with everywhere."""
+
+    lag_seconds: float | None
+    """Since the last sign of life of any node that is online; None while none is."""
+    gaps_24h: int
+
+
+GAPS_WITHIN = timedelta(days=1)
+
+_lag = func.extract("epoch", func.now() - func.max(workers.c.last_heartbeat_at))
+_gaps = select(func.count()).select_from(gaps).where(gaps.c.ended_at >= func.now() - literal(GAPS_WITHIN))
+_state = select(_lag, _gaps.scalar_subquery()).where(is_online())
+
+
+async def get_state(connection: AsyncConnection) -> MirrorState:
+    """The mirror as its own facts show it (workers is small; index gaps_ended)."""
+    lag, count = (await connection.execute(_state)).one()
+    return MirrorState(None if lag is None else max(0.0, float(lag)), count)

@@ -1,0 +1,153 @@
+"""The outbox: what must still be handed to the broker, and when."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import starmap
+from typing import Any
+
+from sqlalchemy import Integer, Interval, Text, bindparam, delete, func, select, text, update
+from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from store.batch import batch_of, bind_rows
+from store.listener import OUTBOX
+from store.tables import outbox, task_arguments, tasks
+
+IDS = ARRAY(Text)
+
+
+@dataclass(frozen=True, slots=True)
+class DueTask:
+    """A claimed outbox row with all that its message needs; `_claim` selects the fields in this order."""
+
+    task_id: str
+    dispatch_no: int
+    task_name: str
+    args: list[Any]
+    kwargs: dict[str, Any]
+    queue_name: str
+    priority: int
+    max_retries: int | None
+    timeout_seconds: int | None
+    cancel_requested_at: datetime | None
+    retries_base: int
+
+
+_claim = (
+    select(
+        outbox.c.task_id,
+        outbox.c.dispatch_no,
+        tasks.c.task_name,
+        task_arguments.c.args,
+        task_arguments.c.kwargs,
+        tasks.c.queue_name,
+        tasks.c.priority,
+        tasks.c.max_retries,
+        tasks.c.timeout_seconds,
+        tasks.c.cancel_requested_at,
+        tasks.c.retries_base,
+    )
+    .join(tasks, tasks.c.task_id == outbox.c.task_id)
+    .join(task_arguments, task_arguments.c.task_id == outbox.c.task_id)
+    .where(
+        outbox.c.due_at <= func.now(),
+        tasks.c.queue_name != bindparam("held_queues", type_=IDS).all_(),
+        tasks.c.task_name != bindparam("held_tasks", type_=IDS).all_(),
+    )
+    .order_by(outbox.c.due_at, outbox.c.task_id)
+    .limit(bindparam("batch_size", type_=Integer))
+    .with_for_update(of=outbox, skip_locked=True)
+)
+
+
+async def claim_due(
+    connection: AsyncConnection,
+    *,
+    batch_size: int,
+    held_queues: Collection[str] = (),
+    held_tasks: Collection[str] = (),
+) -> list[DueTask]:
+    """Lock up to `batch_size` due rows that no other dispatcher holds, longest due first (index outbox_due).
+
+    Rows of the held queues and task names are passed over.
+    """
+    wanted = {"batch_size": batch_size, "held_queues": list(held_queues), "held_tasks": list(held_tasks)}
+    return list(starmap(DueTask, await connection.execute(_claim, wanted)))
+
+
+_delete = delete(outbox).where(outbox.c.task_id == bindparam("task_ids", type_=IDS).any_())
+_postpone = (
+    update(outbox)
+    .where(outbox.c.task_id == bindparam("task_ids", type_=IDS).any_())
+    .values(
+        due_at=func.clock_timestamp() + bindparam("by", type_=Interval),
+        postponed_at=func.coalesce(outbox.c.postponed_at, func.now()),
+    )
+)
+_held_by_nobody = (
+    select(outbox.c.task_id)
+    .where(outbox.c.task_id == bindparam("task_ids", type_=IDS).any_())
+    .with_for_update(skip_locked=True)
+)
+_withdraw = delete(outbox).where(outbox.c.task_id.in_(_held_by_nobody)).returning(outbox.c.task_id)
+
+
+async def delete_dispatched(connection: AsyncConnection, task_ids: Sequence[str]) -> None:
+    """Remove rows whose messages the broker has; the caller holds their locks."""
+    await connection.execute(_delete, {"task_ids": list(task_ids)})
+
+
+async def postpone(connection: AsyncConnection, task_ids: Sequence[str], *, by: timedelta) -> None:
+    """Make rows due again after this long; the caller holds their locks."""
+    await connection.execute(_postpone, {"task_ids": list(task_ids), "by": by})
+
+
+async def withdraw(connection: AsyncConnection, task_ids: Sequence[str]) -> frozenset[str]:
+    """Remove rows not yet dispatched; a row that a dispatcher holds counts as dispatched and stays."""
+    return frozenset(row.task_id for row in await connection.execute(_withdraw, {"task_ids": list(task_ids)}))
+
+
+_BASE = ("task_id", "retries_base")
+_bases = batch_of(task_id=Text, retries_base=Integer)
+_set_bases = update(tasks).where(tasks.c.task_id == _bases.c.task_id).values(retries_base=_bases.c.retries_base)
+
+
+async def set_retries_bases(connection: AsyncConnection, bases: Mapping[str, int]) -> None:
+    """Note where the counts of these tasks begin; the caller holds their locks."""
+    await connection.execute(_set_bases, bind_rows(_BASE, bases.items()))
+
+
+_next_due = select(func.min(outbox.c.due_at) - func.clock_timestamp()).where(outbox.c.due_at > func.now())
+
+
+async def get_time_to_next_due(connection: AsyncConnection) -> timedelta | None:
+    """How long until the next row falls due that `claim_due` of this transaction did not see; None if none waits.
+
+    Both look from the transaction's start, so a row that falls due between them is not missed; its time is negative.
+    """
+    left: timedelta | None = (await connection.execute(_next_due)).scalar_one()
+    return left
+
+
+_RETURNED = ("task_id", "dispatch_no")
+_returned = batch_of(task_id=Text, dispatch_no=Integer)
+_put_back = (
+    insert(outbox)
+    .from_select(
+        ("task_id", "due_at", "dispatch_no"),
+        select(_returned.c.task_id, func.clock_timestamp(), _returned.c.dispatch_no),
+    )
+    .on_conflict_do_nothing()
+)
+
+
+async def put_back(connection: AsyncConnection, dispatch_nos: Mapping[str, int]) -> None:
+    """Queue tasks for another dispatch, due at once, under these dispatch numbers."""
+    await connection.execute(_put_back, bind_rows(_RETURNED, dispatch_nos.items()))
+    await notify(connection)
+
+
+async def notify(connection: AsyncConnection) -> None:
+    """Wake the dispatchers when this transaction commits."""
+    await connection.execute(text(f"NOTIFY {OUTBOX}"))

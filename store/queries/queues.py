@@ -1,0 +1,58 @@
+"""Queues, as tasks name them and workers consume them."""
+
+from collections import defaultdict
+from datetime import timedelta
+
+from sqlalchemy import Interval, bindparam, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.states import Phase, Status
+from store.queries.workers import is_draining, is_online
+from store.tables import registered_tasks, tasks, workers
+
+# The sweep looks at every waiting task at least this often, so each of them was touched within it.
+RECENT = timedelta(seconds=20)
+
+_consumed = select(func.unnest(workers.c.queues)).where(is_online())
+_unserved = (
+    select(tasks.c.queue_name, workers.c.node)
+    .join(registered_tasks, registered_tasks.c.task_name == tasks.c.task_name)
+    .join(workers, workers.c.node == registered_tasks.c.node)
+    .where(
+        tasks.c.status == Status.PENDING.value,
+        tasks.c.phase == Phase.QUEUED.value,
+        tasks.c.submitted_here,
+        tasks.c.checked_at > func.now() - bindparam("recent", RECENT, type_=Interval),
+        tasks.c.queue_name.not_in(_consumed),
+        is_online(),
+        workers.c.plugin.is_not(None),
+        workers.c.want_paused.is_not(True),
+        workers.c.is_paused.is_not(True),
+        ~is_draining(),
+    )
+    .distinct()
+)
+
+
+async def list_unserved(connection: AsyncConnection) -> dict[str, list[str]]:
+    """Queues in which tasks wait and that no online worker consumes -> our online workers that know these tasks.
+
+    Only workers with our plugin that are not held back count: a foreign worker's queues are its owner's
+    (index tasks_unfinished).
+    """
+    found: dict[str, list[str]] = defaultdict(list)
+    for row in await connection.execute(_unserved):
+        found[row.queue_name].append(row.node)
+    return found
+
+
+async def add_to_described(connection: AsyncConnection, queue_name: str, nodes: list[str]) -> None:
+    """Note that these nodes consume the queue now, until they are next asked."""
+    await connection.execute(
+        workers.update()
+        .where(workers.c.node.in_(nodes), workers.c.queues.is_not(None))
+        .values(
+            queues=func.array_append(workers.c.queues, queue_name),
+            consuming=func.array_append(workers.c.consuming, queue_name),
+        )
+    )

@@ -1,0 +1,169 @@
+"""Keeping the roll-ups: writers append deltas, one process folds them into sums, old sums go.
+
+Who reads adds what is folded and what is not, in one snapshot: `trends.py` and `dashboard.py`.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import (
+    CTE,
+    BigInteger,
+    ColumnElement,
+    Integer,
+    Interval,
+    SmallInteger,
+    Table,
+    Text,
+    bindparam,
+    delete,
+    func,
+    literal,
+    select,
+)
+from sqlalchemy.dialects.postgresql import Insert, insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.rollups import ENDS, Delta, Measure
+from store.batch import Columns, batch_of, bind_rows
+from store.tables import (
+    Time,
+    rollup_day_histograms,
+    rollup_days,
+    rollup_deltas,
+    rollup_histograms,
+    rollup_hour_histograms,
+    rollup_hour_totals,
+    rollup_hours,
+    rollup_minutes,
+    rollup_nodes,
+    rollup_totals,
+)
+
+_DELTA: Columns = {
+    "starts_at": Time,
+    "task_name": Text,
+    "queue_name": Text,
+    "measure": Text,
+    "error": Text,
+    "node": Text,
+    "bucket": SmallInteger,
+    "count": BigInteger,
+    "microseconds": BigInteger,
+}
+_deltas = batch_of(**_DELTA)
+_add = insert(rollup_deltas).from_select(tuple(_DELTA), select(*_deltas.c))
+
+
+async def add_deltas(connection: AsyncConnection, deltas: Sequence[Delta]) -> None:
+    """Append changes of the counts, in the transaction that changes what they count."""
+    rows = [(*delta.entry, delta.count, delta.microseconds) for delta in deltas]
+    await connection.execute(_add, bind_rows(tuple(_DELTA), rows))
+
+
+def count_submitted(new_tasks: CTE) -> Insert:
+    """The statement that counts the rows of a CTE with `created_at`, `task_name` and `queue_name` as submitted."""
+    row = new_tasks.c
+    keys = (func.date_trunc("minute", row.created_at), row.task_name, row.queue_name)
+    counted = select(*keys, literal(Measure.SUBMITTED.value, Text), func.count()).group_by(*keys)
+    return insert(rollup_deltas).from_select(("starts_at", "task_name", "queue_name", "measure", "count"), counted)
+
+
+_oldest = (
+    select(rollup_deltas.c.delta_id)
+    .order_by(rollup_deltas.c.delta_id)
+    .limit(bindparam("batch_size", type_=Integer))
+    .scalar_subquery()
+)
+_taken = delete(rollup_deltas).where(rollup_deltas.c.delta_id.in_(_oldest)).returning(*rollup_deltas.c).cte("taken")
+_row = _taken.c
+_count = func.sum(_row.count)
+_SUMS = {
+    "count": _count,
+    "timed": func.coalesce(_count.filter(_row.bucket.is_not(None)), 0),
+    "microseconds": func.sum(_row.microseconds),
+}
+_NAMES = (_row.task_name, _row.queue_name, _row.measure)
+_is_timed = _row.bucket.is_not(None)
+_is_end = _row.measure.in_([measure.value for measure in ENDS])
+
+
+def _fold_into(
+    table: Table,
+    *keys: ColumnElement[Any],
+    sums: Mapping[str, ColumnElement[Any]],
+    where: ColumnElement[bool] | None = None,
+) -> CTE:
+    names = [column.name for column in table.primary_key]
+    folded = select(*keys, *sums.values()).group_by(*keys)
+    if where is not None:
+        folded = folded.where(where)
+    new = insert(table).from_select([*names, *sums], folded)
+    added = {name: table.c[name] + new.excluded[name] for name in sums}
+    return new.on_conflict_do_update(index_elements=names, set_=added).cte(f"into_{table.name}")
+
+
+def _by(period: str) -> ColumnElement[Any]:
+    return func.date_trunc(period, _row.starts_at)
+
+
+_COUNT = {"count": _count}
+_fold = (
+    select(func.count())
+    .select_from(_taken)
+    .add_cte(
+        _fold_into(rollup_minutes, _by("minute"), *_NAMES, _row.error, sums=_SUMS),
+        _fold_into(rollup_hours, _by("hour"), *_NAMES, _row.error, sums=_SUMS),
+        _fold_into(rollup_days, _by("day"), *_NAMES, _row.error, sums=_SUMS),
+        _fold_into(rollup_hour_totals, _by("hour"), _row.measure, sums=_SUMS),
+        _fold_into(rollup_histograms, _by("hour"), *_NAMES, _row.bucket, sums=_COUNT, where=_is_timed),
+        _fold_into(rollup_hour_histograms, _by("hour"), _row.bucket, sums=_COUNT, where=_is_end & _is_timed),
+        _fold_into(
+            rollup_day_histograms,
+            _by("day"),
+            _row.task_name,
+            _row.queue_name,
+            _row.bucket,
+            sums=_COUNT,
+            where=_is_end & _is_timed,
+        ),
+        _fold_into(
+            rollup_nodes, _row.starts_at, _row.node, _row.measure, sums=_COUNT, where=_is_end & (_row.node != "")
+        ),
+        _fold_into(rollup_totals, _row.measure, sums=_COUNT),
+    )
+)
+
+
+async def fold_deltas(connection: AsyncConnection, *, batch_size: int) -> int:
+    """Move up to `batch_size` deltas into the sums, oldest first (primary key); returns how many there were.
+
+    Only one process may do so at a time: two would lock the same sums in different orders.
+    """
+    return int((await connection.execute(_fold, {"batch_size": batch_size})).scalar_one())
+
+
+_max_age = bindparam("max_age", type_=Interval)
+_prune = {
+    table: delete(table).where(table.c.starts_at < func.now() - _max_age)
+    for table in (
+        rollup_minutes,
+        rollup_hours,
+        rollup_days,
+        rollup_hour_totals,
+        rollup_histograms,
+        rollup_hour_histograms,
+        rollup_day_histograms,
+        rollup_nodes,
+    )
+}
+
+
+async def delete_old_sums(connection: AsyncConnection, *, max_age: timedelta, max_age_of_nodes: timedelta) -> int:
+    """Remove sums that no window reaches any more (primary keys); returns how many. Totals stay for ever."""
+    removed = 0
+    for table, statement in _prune.items():
+        age = max_age_of_nodes if table is rollup_nodes else max_age
+        removed += (await connection.execute(statement, {"max_age": age})).rowcount
+    return removed

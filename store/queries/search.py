@@ -1,0 +1,108 @@
+"""Full-text search in Postgres: the queue of tasks to be indexed, their documents, and the condition that finds them.
+
+Words and queries come from `domain/search_text.py`; Postgres gets them ready-made, so its parsers have no part in this.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Integer, Text, bindparam, cast, func, literal, select, text
+from sqlalchemy.dialects.postgresql import ARRAY, TSQUERY, TSVECTOR, insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.search_text import Query, Term
+from store.batch import batch_of, bind_rows
+from store.tables import task_arguments, task_search, tasks
+
+MAX_TEXT = 8192
+"""So much of the arguments and of the error is searched, in characters: JSON is stored as ASCII."""
+
+# By place, since the queue has no key. Nobody else deletes: the caller is the only reader.
+_claim = text(
+    "DELETE FROM search_queue WHERE ctid = ANY (ARRAY(SELECT ctid FROM search_queue LIMIT :batch_size)) "
+    "RETURNING task_id"
+).bindparams(bindparam("batch_size", type_=Integer))
+
+
+async def claim_waiting(connection: AsyncConnection, *, batch_size: int) -> list[str]:
+    """Take ids off the queue, each as often as it stands there; the caller holds `leadership.SEARCH_INDEX`."""
+    return [row.task_id for row in await connection.execute(_claim, {"batch_size": batch_size})]
+
+
+@dataclass(frozen=True, slots=True)
+class SearchSource:
+    """What a task is found by."""
+
+    task_id: str
+    task_name: str | None
+    queue_name: str | None
+    node: str | None
+    error: str | None
+    arguments: str
+    """As JSON, or as the text that Celery tells; cut at `MAX_TEXT`."""
+
+
+_told = (task_arguments.c[name] for name in ("args", "kwargs", "args_repr", "kwargs_repr"))
+_sources = (
+    select(
+        tasks.c.task_id,
+        tasks.c.task_name,
+        tasks.c.queue_name,
+        tasks.c.node,
+        func.left(tasks.c.exception, MAX_TEXT),
+        func.left(func.concat_ws(literal(" ", Text), *(cast(column, Text) for column in _told)), MAX_TEXT),
+    )
+    .outerjoin(task_arguments, task_arguments.c.task_id == tasks.c.task_id)
+    .where(tasks.c.task_id == bindparam("task_ids", type_=ARRAY(Text)).any_())
+)
+
+
+async def list_sources(connection: AsyncConnection, task_ids: Sequence[str]) -> list[SearchSource]:
+    """What these tasks are found by; those that are gone are left out (primary keys)."""
+    return [SearchSource(*row) for row in await connection.execute(_sources, {"task_ids": list(task_ids)})]
+
+
+_DOCUMENT = ("task_id", "document")
+_documents = batch_of(task_id=Text, document=Text)
+_insert_documents = insert(task_search).from_select(
+    _DOCUMENT, select(_documents.c.task_id, cast(_documents.c.document, TSVECTOR))
+)
+_write_documents = _insert_documents.on_conflict_do_update(
+    index_elements=["task_id"],
+    set_={"document": _insert_documents.excluded.document},
+    where=task_search.c.document != _insert_documents.excluded.document,
+)
+
+
+async def write_documents(connection: AsyncConnection, words: Mapping[str, Mapping[str, Iterable[int]]]) -> None:
+    """Store the words of these tasks with their positions, over what was there."""
+    rows = [(task_id, _vector(positions)) for task_id, positions in words.items()]
+    await connection.execute(_write_documents, bind_rows(_DOCUMENT, rows))
+
+
+def matches(query: Query) -> ColumnElement[bool]:
+    """Whether a task's document answers the query (index task_search_document)."""
+    found = task_search.c.document.op("@@")(cast(literal(_tsquery(query), Text), TSQUERY))
+    return tasks.c.task_id.in_(select(task_search.c.task_id).where(found))
+
+
+def _vector(positions: Mapping[str, Iterable[int]]) -> str:
+    return " ".join(f"{_quoted(word)}:{','.join(map(str, places))}" for word, places in positions.items())
+
+
+def _tsquery(query: Query) -> str:
+    return " | ".join(f"({' & '.join(map(_operand, terms))})" for terms in query)
+
+
+def _operand(term: Term) -> str:
+    suffix = ":*" if term.is_prefix else ""
+    spelled = " <-> ".join(map(_quoted, term.words)) + suffix
+    if term.joined is not None:
+        spelled = f"{spelled} | {_quoted(term.joined)}{suffix}"
+    return f"{'!' if term.is_excluded else ''}({spelled})"
+
+
+def _quoted(word: str) -> str:
+    """A lexeme as Postgres reads it; no word holds a quote or backslash, but that is for others to know."""
+    escaped = word.replace("\\", "\\\\").replace("'", "''")
+    return f"'{escaped}'"

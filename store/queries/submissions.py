@@ -1,0 +1,146 @@
+"""What clients submit: stored by one statement for a whole group, and read as it was submitted."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import JSON, Boolean, Integer, SmallInteger, Text, Uuid, bindparam, cast, func, literal, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.replays import Original
+from domain.states import EventType, Phase, Status
+from domain.submissions import Submission
+from store.batch import batch_of, bind_rows
+from store.listener import OUTBOX
+from store.queries.rollups import count_submitted
+from store.tables import Time, events, outbox, search_queue, task_arguments, tasks
+
+COLUMNS = (
+    "task_id",
+    "task_name",
+    "args",
+    "kwargs",
+    "queue_name",
+    "priority",
+    "max_retries",
+    "timeout_seconds",
+    "scheduled_at",
+    "created_at",
+    "due_at",
+    "phase",
+    "original_task_id",
+    "workflow_id",
+)
+_new = batch_of(
+    task_id=Text,
+    task_name=Text,
+    args=Text,
+    kwargs=Text,
+    queue_name=Text,
+    priority=SmallInteger,
+    max_retries=Integer,
+    timeout_seconds=Integer,
+    scheduled_at=Time,
+    created_at=Time,
+    due_at=Time,
+    phase=Text,
+    original_task_id=Text,
+    workflow_id=Uuid,
+)
+_source = select(*_new.c).cte("submitted")
+_row = _source.c
+
+_AS_SUBMITTED = (
+    "task_id",
+    "task_name",
+    "queue_name",
+    "priority",
+    "max_retries",
+    "timeout_seconds",
+    "scheduled_at",
+    "created_at",
+    "phase",
+    "original_task_id",
+    "workflow_id",
+)
+_tasks = insert(tasks).from_select(
+    (*_AS_SUBMITTED, "status", "submitted_here", "events_from", "checked_at"),
+    select(
+        *(_row[name] for name in _AS_SUBMITTED),
+        literal(Status.PENDING.value, Text),
+        literal(True, Boolean),
+        _row.created_at,
+        func.now(),
+    ),
+)
+_arguments = insert(task_arguments).from_select(
+    ("task_id", "args", "kwargs"), select(_row.task_id, cast(_row.args, JSON), cast(_row.kwargs, JSON))
+)
+_events = insert(events).from_select(
+    ("task_id", "occurred_at", "event_key", "event_type", "details"),
+    select(
+        _row.task_id,
+        _row.created_at,
+        literal(EventType.SUBMITTED.value, Text),
+        literal(EventType.SUBMITTED.value, Text),
+        func.json_build_object(literal("scheduled", Text), _row.phase == bindparam("scheduled", Phase.SCHEDULED.value)),
+    ),
+)
+_outbox = insert(outbox).from_select(("task_id", "due_at"), select(_row.task_id, _row.due_at))
+_to_index = insert(search_queue).from_select(("task_id",), select(_row.task_id))
+_store = select(func.pg_notify(OUTBOX, "")).add_cte(
+    _tasks.cte("new_tasks"),
+    _arguments.cte("new_arguments"),
+    _events.cte("new_events"),
+    _outbox.cte("new_outbox"),
+    _to_index.cte("to_index"),
+    count_submitted(_source).cte("counted"),
+)
+
+
+async def add_submissions(connection: AsyncConnection, submissions: Sequence[Submission]) -> None:
+    """Insert tasks, arguments, `submitted` events, outbox and search queue rows, and count; the commit wakes the
+    dispatchers. All in one statement.
+    """
+    await connection.execute(_store, bind_rows(COLUMNS, map(_values, submissions)))
+
+
+def _values(submission: Submission) -> tuple[object, ...]:
+    phase = Phase.SCHEDULED if submission.is_scheduled else Phase.DISPATCHING
+    return (
+        submission.task_id,
+        submission.task_name,
+        submission.args,
+        submission.kwargs,
+        submission.queue_name,
+        submission.priority,
+        submission.max_retries,
+        submission.timeout_seconds,
+        submission.scheduled_at,
+        submission.created_at,
+        submission.due_at,
+        phase.value,
+        submission.original_task_id,
+        submission.workflow_id,
+    )
+
+
+_original = (
+    select(
+        tasks.c.task_id,
+        tasks.c.task_name,
+        cast(task_arguments.c.args, Text),
+        cast(task_arguments.c.kwargs, Text),
+        tasks.c.queue_name,
+        tasks.c.priority,
+        tasks.c.max_retries,
+        tasks.c.timeout_seconds,
+    )
+    .outerjoin(task_arguments, task_arguments.c.task_id == tasks.c.task_id)
+    .where(tasks.c.task_id == bindparam("task_id"))
+)
+
+
+async def get_original(connection: AsyncConnection, task_id: str) -> Original | None:
+    """A task as it was submitted, for a replay (primary keys); None if there is none."""
+    row = (await connection.execute(_original, {"task_id": task_id})).one_or_none()
+    return Original(*row) if row else None

@@ -1,0 +1,61 @@
+"""`domain/filters.TaskFilter` as SQL: the conditions that the list, search, presets and the export share."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Column, ColumnElement, select
+
+from domain.filters import TaskFilter
+from store.queries.search import matches
+from store.tables import tasks, workers
+
+_EQUAL = {name: tasks.c[name] for name in ("task_id", "task_name", "queue_name", "priority", "node", "workflow_id")}
+_AT_LEAST = {
+    "min_priority": tasks.c.priority,
+    "min_duration": tasks.c.duration_seconds,
+    "created_after": tasks.c.created_at,
+    "started_after": tasks.c.started_at,
+    "completed_after": tasks.c.completed_at,
+}
+_BELOW = {
+    "created_before": tasks.c.created_at,
+    "started_before": tasks.c.started_at,
+    "completed_before": tasks.c.completed_at,
+}
+CLOCKS_APART = timedelta(hours=1)
+"""At most, for the clock of a worker and of whoever made the task: see `_made_before`."""
+
+
+def conditions(wanted: TaskFilter) -> list[ColumnElement[bool]]:
+    """All that must hold of a row of `tasks`."""
+    given: list[ColumnElement[bool]] = []
+    if wanted.statuses:
+        given.append(tasks.c.status.in_([status.value for status in wanted.statuses]))
+    given += [column == value for column, value in _given(wanted, _EQUAL)]
+    given += [column >= value for column, value in _given(wanted, _AT_LEAST)]
+    given += [column < value for column, value in _given(wanted, _BELOW)]
+    given += _made_before(wanted)
+    if wanted.max_duration is not None:
+        given.append(tasks.c.duration_seconds <= wanted.max_duration)
+    if wanted.worker_id is not None:
+        node = select(workers.c.node).where(workers.c.worker_id == wanted.worker_id).scalar_subquery()
+        given.append(tasks.c.node == node)
+    if wanted.error is not None:
+        given.append(tasks.c.exception.icontains(wanted.error, autoescape=True))
+    if wanted.search:
+        given.append(matches(wanted.search))
+    return given
+
+
+def _made_before(wanted: TaskFilter) -> list[ColumnElement[bool]]:
+    """What started or ended before a time was made before it. The newest such tasks are then found from that time on,
+    not by going back to it from now.
+    """
+    bounds = [bound for bound in (wanted.started_before, wanted.completed_before) if bound is not None]
+    return [tasks.c.created_at < min(bounds) + CLOCKS_APART] if bounds else []
+
+
+def _given(wanted: TaskFilter, columns: Mapping[str, Column[Any]]) -> list[tuple[Column[Any], object]]:
+    values = ((column, getattr(wanted, name)) for name, column in columns.items())
+    return [(column, value) for column, value in values if value is not None]

@@ -1,0 +1,220 @@
+"""Reading tasks: one whole, or pages of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, RowMapping, Select, Text, bindparam, func, select, text, tuple_
+from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
+
+from domain.cancels import StopSignal
+from domain.filters import SORT_COLUMNS, Cursor, Sort, TaskFilter
+from domain.states import TERMINAL, Status
+from store.queries.task_filters import conditions
+from store.tables import attempts, task_arguments, task_results, tasks, workers
+
+EXACT_TOTAL = 10_000
+"""Beyond this many matching rows a total is a lower bound: counting on would cost more than it tells."""
+FEW = 2_000
+"""So many rows are sorted in 3 ms."""
+NEWEST_FIRST = Sort()
+
+worker_id = select(workers.c.worker_id).where(workers.c.node == tasks.c.node).scalar_subquery().label("worker_id")
+ROW = (
+    tasks.c.task_id,
+    tasks.c.task_name,
+    tasks.c.status,
+    tasks.c.phase,
+    tasks.c.priority,
+    tasks.c.queue_name,
+    tasks.c.node,
+    worker_id,
+    tasks.c.created_at,
+    tasks.c.scheduled_at,
+    tasks.c.started_at,
+    tasks.c.completed_at,
+    tasks.c.duration_seconds,
+    tasks.c.retry_count,
+    tasks.c.max_retries,
+    tasks.c.timeout_seconds,
+    tasks.c.exception.label("error"),
+    tasks.c.original_task_id,
+    tasks.c.workflow_id,
+    tasks.c.cancel_requested_at,
+    tasks.c.result_pending,
+)
+"""The columns of a `Record` in a list."""
+_attempt = (
+    select(
+        attempts,
+        select(workers.c.worker_id).where(workers.c.node == attempts.c.node).scalar_subquery().label("worker_id"),
+    )
+    .where(attempts.c.task_id == bindparam("task_id"))
+    .subquery("attempt")
+)
+_attempts = select(func.json_agg(aggregate_order_by(_attempt.table_valued(), _attempt.c.number))).scalar_subquery()
+_one = (
+    select(
+        *ROW,
+        tasks.c.first_started_at,
+        tasks.c.events_from,
+        tasks.c.submitted_here,
+        tasks.c.reconstructed,
+        task_arguments.c.args,
+        task_arguments.c.kwargs,
+        task_arguments.c.args_repr,
+        task_arguments.c.kwargs_repr,
+        task_results.c.result,
+        task_results.c.truncated.label("result_truncated"),
+        task_results.c.traceback,
+        _attempts.label("attempts"),
+    )
+    .outerjoin(task_arguments, task_arguments.c.task_id == tasks.c.task_id)
+    .outerjoin(task_results, task_results.c.task_id == tasks.c.task_id)
+    .where(tasks.c.task_id == bindparam("task_id"))
+)
+
+Record = RowMapping
+"""A row by column name."""
+"""Records as they are read."""
+
+
+async def get_task(connection: AsyncConnection, task_id: str) -> Record | None:
+    """One task with its arguments, result and attempts (primary keys); None if there is none.
+
+    One statement, which alone is a snapshot: each further round trip would cost as much again. So `attempts` are
+    JSON: dictionaries with times as text, or None where there are none.
+    """
+    return (await connection.execute(_one, {"task_id": task_id})).mappings().one_or_none()
+
+
+_status = select(tasks.c.status, tasks.c.phase, tasks.c.cancel_requested_at, tasks.c.node).where(
+    tasks.c.task_id == bindparam("task_id")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskProgress:
+    """How far a task is."""
+
+    status: str
+    phase: str
+    cancel_requested_at: datetime | None
+    node: str | None
+
+
+async def get_progress(connection: AsyncConnection, task_id: str) -> TaskProgress | None:
+    """Status and phase of a task (primary key); None if there is none."""
+    row = (await connection.execute(_status, {"task_id": task_id})).one_or_none()
+    return TaskProgress(*row) if row else None
+
+
+_finished = select(tasks.c.task_id).where(
+    tasks.c.task_id == bindparam("task_ids", type_=ARRAY(Text)).any_(),
+    tasks.c.status.in_([status.value for status in TERMINAL]),
+)
+
+
+async def list_finished(connection: AsyncConnection, task_ids: Sequence[str]) -> list[str]:
+    """Those of these tasks that have reached an end (primary key)."""
+    return [row.task_id for row in await connection.execute(_finished, {"task_ids": list(task_ids)})]
+
+
+_open_cancels = (
+    select(tasks.c.task_id, tasks.c.cancel_signal)
+    .where(
+        tasks.c.status.in_((Status.PENDING.value, Status.RUNNING.value)),
+        tasks.c.cancel_requested_at.is_not(None),
+        tasks.c.dispatched_at.is_not(None) | ~tasks.c.submitted_here,
+    )
+    .order_by(tasks.c.task_id)
+    .limit(bindparam("limit"))
+)
+
+
+async def list_open_cancels(connection: AsyncConnection, *, limit: int) -> dict[str, StopSignal]:
+    """Tasks with a cancel request that a worker or the broker may still hold, and its signal (index tasks_cancels)."""
+    rows = await connection.execute(_open_cancels, {"limit": limit})
+    return {row.task_id: StopSignal(row.cancel_signal or StopSignal.SIGTERM) for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Which part of the tasks that match, in which order."""
+
+    sort: Sort = NEWEST_FIRST
+    limit: int | None = None
+    offset: int = 0
+    after: Cursor | None = None
+    """Goes on behind a row by key, stable under inserts; presumes sorting by `created_at`."""
+
+
+async def list_tasks(
+    connection: AsyncConnection, wanted: TaskFilter, part: Slice, *, few: bool = False
+) -> list[Record]:
+    """One page of the tasks that match, ties broken by id (index tasks_created, or that of a filter or the column).
+
+    `few`: no more than `FEW` match.
+    """
+    await connection.execute(_plan_for_these_values)
+    if few:
+        return list((await connection.execute(_select_few(wanted, part))).mappings())
+    if tasks.c[SORT_COLUMNS[part.sort.by]].nullable:
+        # Rows without a value come last; an index has them at one end, and so gives only the others in both orders.
+        valued = list((await connection.execute(_select_valued(wanted, part))).mappings())
+        if len(valued) == part.limit:
+            return valued
+    return list((await connection.execute(in_order(select(*ROW), wanted, part))).mappings())
+
+
+def in_order(cells: Select[Any], wanted: TaskFilter, part: Slice) -> Select[Any]:
+    """These cells of the tasks that match."""
+    order = _order(tasks.c, part.sort)
+    return cells.where(*_conditions(wanted, part)).order_by(*order).limit(part.limit).offset(part.offset)
+
+
+def _select_valued(wanted: TaskFilter, part: Slice) -> Select[Any]:
+    """The same of the rows that have a value to sort by."""
+    column = tasks.c[SORT_COLUMNS[part.sort.by]]
+    first, by_id = (column.desc(), tasks.c.task_id.desc()) if part.sort.descending else (column, tasks.c.task_id)
+    valued = select(*ROW).where(*_conditions(wanted, part), column.is_not(None))
+    return valued.order_by(first, by_id).limit(part.limit).offset(part.offset)
+
+
+def _select_few(wanted: TaskFilter, part: Slice) -> Select[Any]:
+    """The same, found as a whole and sorted then: Postgres may take few for many, and look for them in their order."""
+    found = select(*ROW).where(*_conditions(wanted, part)).offset(0).subquery()
+    return select(found).order_by(*_order(found.c, part.sort)).limit(part.limit).offset(part.offset)
+
+
+def _conditions(wanted: TaskFilter, part: Slice) -> list[ColumnElement[bool]]:
+    where = conditions(wanted)
+    if part.after is not None:
+        key, last = tuple_(tasks.c.created_at, tasks.c.task_id), tuple_(part.after.created_at, part.after.row_id)
+        where.append(key < last if part.sort.descending else key > last)
+    return where
+
+
+# A plan for any values takes a rare word for a common one, and a duration that few exceed for one that a third does.
+_plan_for_these_values = text("SET LOCAL plan_cache_mode = force_custom_plan")
+
+
+async def count_tasks(connection: AsyncConnection, wanted: TaskFilter) -> tuple[int, bool]:
+    """How many tasks match, and whether that is exact: counting stops just past `EXACT_TOTAL`."""
+    await connection.execute(_plan_for_these_values)
+    matching = select(tasks.c.task_id).where(*conditions(wanted)).limit(EXACT_TOTAL + 1).subquery()
+    found: int = (await connection.execute(select(func.count()).select_from(matching))).scalar_one()
+    return (found, True) if found <= EXACT_TOTAL else (EXACT_TOTAL, False)
+
+
+def _order(columns: ReadOnlyColumnCollection[str, Any], sort: Sort) -> list[ColumnElement[Any]]:
+    """The column and then the id, both ways alike. Rows without a value come last, whichever way."""
+    name = SORT_COLUMNS[sort.by]
+    first = columns[name].desc() if sort.descending else columns[name].asc()
+    return [
+        first.nulls_last() if tasks.c[name].nullable else first,
+        columns.task_id.desc() if sort.descending else columns.task_id.asc(),
+    ]

@@ -1,0 +1,377 @@
+"""Workers: nodes that were heard or registered, and which tasks they know."""
+
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    ColumnElement,
+    Double,
+    Integer,
+    Interval,
+    Select,
+    Text,
+    Uuid,
+    and_,
+    bindparam,
+    case,
+    cast,
+    delete,
+    func,
+    literal,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.states import Status
+from domain.worker_control import Desired, Observed, is_converged
+from domain.workers import REGISTRATION_GRACE, SILENCE, Heartbeat, WorkerStatus, is_awaited, status_of, worker_id_of
+from store.batch import Columns, batch_of, bind_rows
+from store.tables import Time, registered_tasks, tasks, workers
+
+_HEARD: Columns = {
+    "worker_id": Uuid(),
+    "node": Text(),
+    "last_heartbeat_at": Time,
+    "last_event_at": Time,
+    "online_at": Time,
+    "goodbye_at": Time,
+    "pid": BigInteger(),
+    "active": Integer(),
+    "processed": BigInteger(),
+    "load_average": Text(),
+    "software": Text(),
+    "kept": Boolean(),
+}
+_LATEST = ("last_heartbeat_at", "last_event_at", "online_at", "goodbye_at")
+_OF_NEWEST = ("pid", "active", "processed", "load_average", "software", "kept")
+
+_heard = batch_of(**_HEARD)
+_insert_heard = insert(workers).from_select(
+    (*_HEARD, "first_seen_at"),
+    select(
+        *(cast(c, ARRAY(Double)) if c.name == "load_average" else c for c in _heard.c), _heard.c.last_heartbeat_at
+    ).order_by(_heard.c.node),
+)
+_told = _insert_heard.excluded
+_is_newer = _told.last_event_at >= func.coalesce(workers.c.last_event_at, _told.last_event_at)
+_hear = _insert_heard.on_conflict_do_update(
+    index_elements=["node"],
+    set_={name: func.greatest(workers.c[name], _told[name]) for name in _LATEST}
+    | {name: case((_is_newer, _told[name]), else_=workers.c[name]) for name in _OF_NEWEST}
+    | {"first_seen_at": func.coalesce(workers.c.first_seen_at, _told.first_seen_at)},
+)
+
+
+async def hear(connection: AsyncConnection, heartbeats: Iterable[Heartbeat]) -> None:
+    """Store signs of life, at most one for each node; a node that is not known gets its id. Order does not matter."""
+    rows = [
+        (
+            worker_id_of(beat.node),
+            beat.node,
+            beat.heard_at,
+            beat.at,
+            beat.online_at,
+            beat.goodbye_at,
+            beat.pid,
+            beat.active,
+            beat.processed,
+            None if beat.load_average is None else "{" + ",".join(map(repr, beat.load_average)) + "}",
+            beat.software,
+            beat.kept,
+        )
+        for beat in heartbeats
+    ]
+    await connection.execute(_hear, bind_rows(tuple(_HEARD), rows))
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerRow:
+    """A worker with what is derived from its tasks."""
+
+    worker_id: UUID
+    node: str
+    capacity: int | None
+    registered_at: datetime | None
+    last_heartbeat_at: datetime | None
+    last_event_at: datetime | None
+    online_at: datetime | None
+    goodbye_at: datetime | None
+    pid: int | None
+    software: str | None
+    pool: str | None
+    concurrency: int | None
+    prefetch_count: int | None
+    queues: list[str] | None
+    plugin: str | None
+    described_at: datetime | None
+    described_pid: int | None
+    want_paused: bool | None
+    drain_started_at: datetime | None
+    drain_deadline_at: datetime | None
+    drain_shutdown_at: datetime | None
+    drain_finished_at: datetime | None
+    drain_goodbye_at: datetime | None
+    drain_remaining: list[str] | None
+    resize_target: int | None
+    resize_at: datetime | None
+    resize_pid: int | None
+    is_paused: bool | None
+    consuming: list[str] | None
+    autoscales: bool
+    protocol: int | None
+    capabilities: list[str] | None
+    online: bool
+    running: int
+
+    @property
+    def desired(self) -> Desired:
+        """What operators want."""
+        return Desired(paused=self.want_paused, draining=self.is_draining, capacity=self.capacity)
+
+    @property
+    def observed(self) -> Observed:
+        """What it said when it was last asked."""
+        return Observed(
+            pool=self.pool,
+            concurrency=self.concurrency,
+            consuming=None if self.consuming is None else tuple(self.consuming),
+            paused=self.is_paused,
+            autoscales=self.autoscales,
+            plugin=self.plugin,
+            protocol=self.protocol,
+            announced=tuple(self.capabilities or ()),
+        )
+
+    @property
+    def is_draining(self) -> bool:
+        return self.drain_started_at is not None and self.drain_finished_at is None
+
+    @property
+    def has_left(self) -> bool:
+        """Whether it has said goodbye since its drain began; it may have come back since."""
+        return self.goodbye_at is not None and self.goodbye_at != self.drain_goodbye_at
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the process that runs now has said how it is."""
+        if self.described_at is None or self.described_pid != self.pid:
+            return False
+        return self.online_at is None or self.described_at >= self.online_at
+
+    @property
+    def converged(self) -> bool:
+        """Whether what operators want is so; of a process that was never asked only the absence of wishes is."""
+        observed = self.observed if self.is_known else Observed()
+        return is_converged(self.desired, observed, queues=self.queues or (), online=self.online)
+
+    @property
+    def status(self) -> WorkerStatus:
+        """Judged now."""
+        awaited = is_awaited(
+            registered_at=self.registered_at, ever_heard=self.last_heartbeat_at is not None, now=datetime.now(UTC)
+        )
+        return status_of(
+            present=self.online or awaited,
+            paused=bool(self.want_paused or self.is_paused),
+            draining=self.is_draining,
+        )
+
+
+def is_online() -> ColumnElement[bool]:
+    """`domain.workers.is_online`, in SQL."""
+    heard = workers.c.last_heartbeat_at >= func.now() - literal(SILENCE)
+    return func.coalesce(and_(heard, has_not_left()), False)
+
+
+def has_not_left() -> ColumnElement[bool]:
+    """Whether nothing that a node said since is a goodbye."""
+    return or_(workers.c.goodbye_at.is_(None), workers.c.last_event_at > workers.c.goodbye_at)
+
+
+def is_draining() -> ColumnElement[bool]:
+    """Whether somebody wants the node gone and it has not yet said goodbye."""
+    return and_(workers.c.drain_started_at.is_not(None), workers.c.drain_finished_at.is_(None))
+
+
+def _has_status(status: WorkerStatus) -> ColumnElement[bool]:
+    """`domain.workers.status_of`, in SQL."""
+    awaited = and_(
+        workers.c.last_heartbeat_at.is_(None), workers.c.registered_at >= func.now() - literal(REGISTRATION_GRACE)
+    )
+    present = or_(is_online(), func.coalesce(awaited, False))
+    paused = or_(func.coalesce(workers.c.want_paused, False), func.coalesce(workers.c.is_paused, False))
+    return {
+        WorkerStatus.OFFLINE: ~present,
+        WorkerStatus.DRAINING: and_(present, is_draining()),
+        WorkerStatus.PAUSED: and_(present, ~is_draining(), paused),
+        WorkerStatus.ACTIVE: and_(present, ~is_draining(), ~paused),
+    }[status]
+
+
+_running = (
+    select(func.count()).where(tasks.c.node == workers.c.node, tasks.c.status == Status.RUNNING.value).scalar_subquery()
+)
+COLUMNS: tuple[ColumnElement[Any], ...] = (
+    *(workers.c[name] for name in list(WorkerRow.__dataclass_fields__)[:-2]),
+    is_online().label("online"),
+    _running.label("running"),
+)
+
+
+async def list_workers(
+    connection: AsyncConnection, *, limit: int, offset: int, status: WorkerStatus | None = None
+) -> tuple[int, list[WorkerRow]]:
+    """How many workers there are and one page of them, by node name. Nodes number in the thousands at most."""
+    where = [] if status is None else [_has_status(status)]
+    total = (await connection.execute(select(func.count()).select_from(workers).where(*where))).scalar_one()
+    page = select(*COLUMNS).where(*where).order_by(workers.c.node).limit(limit).offset(offset)
+    return total, [WorkerRow(*row) for row in await connection.execute(page)]
+
+
+async def get_worker(
+    connection: AsyncConnection, *, worker_id: UUID | None = None, node: str | None = None
+) -> WorkerRow | None:
+    """The worker of this id, or else of this node name."""
+    wanted: Select[Any] = select(*COLUMNS).where(
+        workers.c.worker_id == worker_id if worker_id else workers.c.node == node
+    )
+    row = (await connection.execute(wanted)).one_or_none()
+    return WorkerRow(*row) if row else None
+
+
+async def count_online(connection: AsyncConnection) -> int:
+    """Nodes heard within the last 15 s that have not said goodbye."""
+    return (await connection.execute(select(func.count()).select_from(workers).where(is_online()))).scalar_one()
+
+
+def has_wish() -> ColumnElement[bool]:
+    """Whether operators want anything of the node."""
+    return or_(workers.c.want_paused.is_not(None), workers.c.capacity.is_not(None), is_draining())
+
+
+def is_other_process() -> ColumnElement[bool]:
+    """Whether the description is missing, or of an earlier process of the node."""
+    return or_(
+        workers.c.described_at.is_(None),
+        workers.c.described_pid.is_distinct_from(workers.c.pid),
+        # A restarted container may come back with the same pid.
+        workers.c.described_at < workers.c.online_at,
+    )
+
+
+_undescribed = (
+    select(workers.c.node)
+    .where(
+        is_online(),
+        or_(
+            is_other_process(),
+            workers.c.described_at < func.now() - bindparam("max_age", type_=Interval),
+            and_(has_wish(), workers.c.described_at < func.now() - bindparam("watched_age", type_=Interval)),
+        ),
+    )
+    .order_by(workers.c.described_at.nulls_first())
+    .limit(bindparam("limit", type_=Integer))
+)
+
+
+async def list_undescribed(
+    connection: AsyncConnection, *, max_age: timedelta, watched_age: timedelta | None = None, limit: int = 1_000
+) -> list[str]:
+    """Online nodes whose description is missing, of an earlier process, or too old, the oldest first.
+
+    `watched_age` is the age for nodes of which something is wanted.
+    """
+    ages = {"max_age": max_age, "watched_age": watched_age or max_age, "limit": limit}
+    return [row.node for row in await connection.execute(_undescribed, ages)]
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What a node answers when asked about itself."""
+
+    node: str
+    pid: int | None
+    pool: str | None
+    concurrency: int | None
+    prefetch_count: int | None
+    queues: Sequence[str]
+    registered: Sequence[str]
+    plugin: str | None
+    consuming: Sequence[str] = ()
+    is_paused: bool | None = None
+    autoscales: bool = False
+    protocol: int | None = None
+    capabilities: Sequence[str] = ()
+    priority_steps: Sequence[int] = ()
+    acks_late: Container[str] = frozenset()
+    """Of the registered tasks those that acknowledge late."""
+    retry_limits: Mapping[str, int] = field(default_factory=dict)
+
+
+async def describe(connection: AsyncConnection, description: Description) -> None:
+    """Store a node's description and the names of the tasks it knows."""
+    node, registered = description.node, description.registered
+    await connection.execute(
+        update(workers)
+        .where(workers.c.node == node)
+        .values(
+            pool=description.pool,
+            concurrency=description.concurrency,
+            prefetch_count=description.prefetch_count,
+            queues=list(description.queues),
+            plugin=description.plugin,
+            consuming=list(description.consuming),
+            is_paused=description.is_paused,
+            autoscales=description.autoscales,
+            protocol=description.protocol,
+            capabilities=list(description.capabilities),
+            priority_steps=list(description.priority_steps),
+            described_at=func.now(),
+            described_pid=description.pid,
+        )
+    )
+    await connection.execute(
+        delete(registered_tasks).where(
+            registered_tasks.c.node == node, registered_tasks.c.task_name.not_in(list(registered))
+        )
+    )
+    if registered:
+        known = insert(registered_tasks).values([_registered(description, name) for name in sorted(set(registered))])
+        told = {name: known.excluded[name] for name in ("seen_at", "acks_late", "max_retries")}
+        await connection.execute(known.on_conflict_do_update(index_elements=["node", "task_name"], set_=told))
+
+
+def _registered(description: Description, task_name: str) -> dict[str, object]:
+    return {
+        "node": description.node,
+        "task_name": task_name,
+        "seen_at": func.now(),
+        "acks_late": task_name in description.acks_late,
+        "max_retries": description.retry_limits.get(task_name),
+    }
+
+
+async def list_known_task_names(connection: AsyncConnection, *, max_age: timedelta) -> list[str]:
+    """Names of tasks that some worker knew within `max_age`."""
+    names = select(registered_tasks.c.task_name).distinct().where(registered_tasks.c.seen_at > func.now() - max_age)
+    return [row.task_name for row in await connection.execute(names)]
+
+
+async def list_consumers(connection: AsyncConnection) -> list[tuple[str, list[str]]]:
+    """Online nodes with the queues they consume; nodes not yet described are left out."""
+    consumers = select(workers.c.node, workers.c.queues).where(is_online(), workers.c.queues.is_not(None))
+    return [(row.node, row.queues) for row in await connection.execute(consumers)]
+
+
+async def get_worker_ids(connection: AsyncConnection, nodes: Iterable[str]) -> dict[str, UUID]:
+    """The ids of these nodes, for those that are known (unique index on node)."""
+    wanted = select(workers.c.node, workers.c.worker_id).where(workers.c.node.in_(sorted(set(nodes))))
+    return {row.node: row.worker_id for row in await connection.execute(wanted)}

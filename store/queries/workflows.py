@@ -1,0 +1,259 @@
+"""Workflows as clients see them: stored whole, read whole, listed. How they go on is in `workflow_progress.py`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    Integer,
+    RowMapping,
+    SmallInteger,
+    Text,
+    Uuid,
+    bindparam,
+    case,
+    cast,
+    func,
+    insert,
+    literal,
+    select,
+    tuple_,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.dag import Dag, invert
+from domain.steps import OnFailure, WorkflowStatus
+from domain.submissions import Submission
+from domain.workflows import NewWorkflow, Step
+from store.batch import batch_of, bind_rows
+from store.tables import Time, task_results, tasks
+from store.workflow_tables import workflow_events, workflow_steps, workflow_submissions, workflows
+
+EXACT_TOTAL = 10_000
+SHOWN_RESULT_BYTES = 64 * 1024
+"""A step's result above this is left out where all of its workflow are shown: a thousand may be."""
+
+Record = RowMapping
+
+_insert_workflow = insert(workflows)
+_STEP = ("position", "step_id", "task_id", "status", "waiting_for", "children")
+_new_steps = batch_of(position=Integer, step_id=Text, task_id=Text, status=Text, waiting_for=Integer, children=Text)
+_workflow = bindparam("workflow", type_=Uuid)
+_insert_steps = insert(workflow_steps).from_select(
+    ("workflow_id", *_STEP),
+    # An array of arrays would be unnested to its numbers.
+    select(_workflow, *(_new_steps.c[name] for name in _STEP[:-1]), cast(_new_steps.c.children, ARRAY(Integer))),
+)
+_SUBMITTED = ("task_name", "args", "kwargs", "queue_name", "priority", "max_retries", "timeout_seconds", "scheduled_at")
+_SUBMISSION = ("position", "has_references", *_SUBMITTED)
+_new_submissions = batch_of(
+    position=Integer,
+    has_references=workflow_submissions.c.has_references.type,
+    task_name=Text,
+    args=Text,
+    kwargs=Text,
+    queue_name=Text,
+    priority=SmallInteger,
+    max_retries=Integer,
+    timeout_seconds=Integer,
+    scheduled_at=Time,
+)
+_insert_submissions = insert(workflow_submissions).from_select(
+    ("workflow_id", *_SUBMISSION),
+    select(_workflow, *(cast(c, JSON) if c.name in ("args", "kwargs") else c for c in _new_submissions.c)),
+)
+_insert_event = insert(workflow_events)
+
+
+async def add_workflow(connection: AsyncConnection, new: NewWorkflow) -> None:
+    """Insert a workflow, its steps and what they submit: four statements, however many steps."""
+    row = {
+        "workflow_id": new.workflow_id,
+        "name": new.name,
+        "on_failure": new.on_failure.value,
+        "status": new.status.value,
+        "step_count": len(new.steps),
+        "unfinished": len(new.steps),
+        "created_at": new.created_at,
+        "original_workflow_id": new.original_workflow_id,
+    }
+    await connection.execute(_insert_workflow, row)
+    this = {"workflow": new.workflow_id}
+    await connection.execute(_insert_steps, this | bind_rows(_STEP, _step_rows(new)))
+    await connection.execute(_insert_submissions, this | bind_rows(_SUBMISSION, _submission_rows(new)))
+    event = {"workflow_id": new.workflow_id, "occurred_at": new.created_at, "event_type": "submitted"}
+    await connection.execute(_insert_event, event)
+
+
+def _step_rows(new: NewWorkflow) -> list[tuple[object, ...]]:
+    children = new.dag.children
+    return [
+        (
+            position,
+            step.step_id,
+            step.submission.task_id,
+            new.status_of(position).value,
+            len(new.dag.parents[position]),
+            f"{{{','.join(map(str, children[position]))}}}",
+        )
+        for position, step in enumerate(new.steps)
+    ]
+
+
+def _submission_rows(new: NewWorkflow) -> list[tuple[object, ...]]:
+    return [
+        (position, step.has_references, *(getattr(step.submission, name) for name in _SUBMITTED))
+        for position, step in enumerate(new.steps)
+    ]
+
+
+_definition = (
+    select(
+        workflow_steps.c.step_id,
+        workflow_steps.c.task_id,
+        workflow_steps.c.children,
+        workflow_submissions.c.has_references,
+        *(
+            cast(workflow_submissions.c[name], Text).label(name)
+            if name in ("args", "kwargs")
+            else workflow_submissions.c[name]
+            for name in _SUBMITTED
+        ),
+    )
+    .join(
+        workflow_submissions,
+        (workflow_submissions.c.workflow_id == workflow_steps.c.workflow_id)
+        & (workflow_submissions.c.position == workflow_steps.c.position),
+    )
+    .where(workflow_steps.c.workflow_id == _workflow)
+    .order_by(workflow_steps.c.position)
+)
+
+
+async def get_definition(connection: AsyncConnection, workflow_id: UUID) -> NewWorkflow | None:
+    """A workflow as it was submitted (primary keys); None if there is none."""
+    workflow = await get_workflow(connection, workflow_id)
+    if workflow is None:
+        return None
+    rows = (await connection.execute(_definition, {"workflow": workflow_id})).all()
+    steps = [
+        Step(
+            step_id=row.step_id,
+            has_references=row.has_references,
+            submission=Submission(
+                task_id=row.task_id,
+                created_at=workflow["created_at"],
+                workflow_id=workflow_id,
+                **{name: row._mapping[name] for name in _SUBMITTED},
+            ),
+        )
+        for row in rows
+    ]
+    return NewWorkflow(
+        workflow_id=workflow_id,
+        name=workflow["name"],
+        on_failure=OnFailure(workflow["on_failure"]),
+        steps=steps,
+        dag=Dag(invert([row.children for row in rows])),
+        created_at=workflow["created_at"],
+        original_workflow_id=workflow["original_workflow_id"],
+    )
+
+
+_one = select(workflows).where(workflows.c.workflow_id == _workflow)
+
+
+async def get_workflow(connection: AsyncConnection, workflow_id: UUID) -> Record | None:
+    """One workflow without its steps (primary key); None if there is none."""
+    return (await connection.execute(_one, {"workflow": workflow_id})).mappings().one_or_none()
+
+
+_result_size = func.octet_length(cast(task_results.c.result, Text))
+_omitted = func.coalesce(_result_size > SHOWN_RESULT_BYTES, task_results.c.truncated, literal(value=False))
+_progress = (
+    select(
+        *(workflow_steps.c[name] for name in ("position", "step_id", "task_id", "status", "children", "ended_at")),
+        func.coalesce(workflow_steps.c.error, tasks.c.exception).label("error"),
+        *(workflow_submissions.c[name] for name in _SUBMITTED if name not in ("args", "kwargs")),
+        *(tasks.c[name] for name in ("created_at", "started_at", "completed_at", "duration_seconds", "node")),
+        func.coalesce(tasks.c.retry_count, 0).label("retry_count"),
+        _omitted.label("result_omitted"),
+        case((~_omitted, task_results.c.result)).label("result"),
+    )
+    .join(
+        workflow_submissions,
+        (workflow_submissions.c.workflow_id == workflow_steps.c.workflow_id)
+        & (workflow_submissions.c.position == workflow_steps.c.position),
+    )
+    .outerjoin(tasks, tasks.c.task_id == workflow_steps.c.task_id)
+    .outerjoin(task_results, task_results.c.task_id == workflow_steps.c.task_id)
+    .where(workflow_steps.c.workflow_id == _workflow)
+    .order_by(workflow_steps.c.position)
+)
+
+
+async def list_steps(connection: AsyncConnection, workflow_id: UUID) -> Sequence[Record]:
+    """All steps of a workflow with how their tasks went, in the client's order (primary keys)."""
+    return (await connection.execute(_progress, {"workflow": workflow_id})).mappings().all()
+
+
+_events = (
+    select(workflow_events.c.occurred_at, workflow_events.c.event_type)
+    .where(workflow_events.c.workflow_id == _workflow)
+    .order_by(workflow_events.c.occurred_at)
+)
+_task_ids = select(tasks.c.task_id, tasks.c.events_from).where(tasks.c.workflow_id == _workflow)
+
+
+async def list_events(connection: AsyncConnection, workflow_id: UUID) -> Sequence[Record]:
+    """What happened to a workflow as a whole, oldest first (primary key)."""
+    return (await connection.execute(_events, {"workflow": workflow_id})).mappings().all()
+
+
+async def list_tasks(connection: AsyncConnection, workflow_id: UUID) -> Sequence[Record]:
+    """Every task that a step has had, those before a retry too (index tasks_workflow)."""
+    return (await connection.execute(_task_ids, {"workflow": workflow_id})).mappings().all()
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowFilter:
+    """All that is given must hold."""
+
+    statuses: tuple[WorkflowStatus, ...] = ()
+    name: str | None = None
+
+
+async def list_workflows(
+    connection: AsyncConnection,
+    wanted: WorkflowFilter,
+    *,
+    limit: int,
+    offset: int,
+    after: tuple[datetime, UUID] | None = None,
+) -> tuple[int, bool, Sequence[Record]]:
+    """How many match, whether that is exact, and one page, newest first (index workflows_created, or the filter's).
+
+    `after`: `created_at` and id of the row behind which the page begins; the count is of all.
+    """
+    where = _conditions(wanted)
+    newest = (workflows.c.created_at.desc(), workflows.c.workflow_id.desc())
+    page = select(workflows).where(*where).order_by(*newest).limit(limit).offset(offset)
+    if after is not None:
+        page = page.where(tuple_(workflows.c.created_at, workflows.c.workflow_id) < tuple_(*after))
+    rows = (await connection.execute(page)).mappings().all()
+    matching = select(workflows.c.workflow_id).where(*where).limit(EXACT_TOTAL + 1).subquery()
+    found: int = (await connection.execute(select(func.count()).select_from(matching))).scalar_one()
+    return min(found, EXACT_TOTAL), found <= EXACT_TOTAL, rows
+
+
+def _conditions(wanted: WorkflowFilter) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if wanted.statuses:
+        conditions.append(workflows.c.status.in_([status.value for status in wanted.statuses]))
+    if wanted.name is not None:
+        conditions.append(workflows.c.name == wanted.name)
+    return conditions

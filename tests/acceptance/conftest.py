@@ -1,0 +1,13 @@
+"""One running stack for all tests of this folder that do it no harm."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.acceptance.stack import Stack, running
+
+
+@pytest.fixture(scope="package")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with running(tmp_path_factory.mktemp("up")) as stack:
+        yield stack

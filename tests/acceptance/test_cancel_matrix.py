@@ -1,0 +1,12 @@
+"""One state of the cancel drill, few tries: `python -m bench.drills cancel` makes twenty of each, on either broker."""
+
+from bench.drills.cancel_matrix import measure
+
+
+def test_cancelled_tasks_that_a_killed_worker_had_fetched_do_not_run() -> None:
+    report = measure(tries=3, states=("prefetched",))
+    broken = [
+        f"{each.promise}: expected {each.expected}, seen {each.seen}" for each in report.findings if not each.kept
+    ]
+    assert broken == []
+    assert len(report.findings) == 2

@@ -1,0 +1,31 @@
+"""The drills that are short enough, in small: each judges itself, and its exit code is 1 if a promise is broken.
+
+Postgres frozen under marked readers is `tests/faults/test_resilience.py`; whole drills are run by hand.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SMALL = {
+    "figures": ["--tasks", "200"],
+    "export": ["--tasks", "20000"],
+    "limit": ["--no-wait"],
+}
+
+
+@pytest.mark.parametrize("drill", SMALL)
+@pytest.mark.timeout(180)
+def test_every_promise_of_the_drill_is_kept(drill: str, tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    command = [sys.executable, "-m", "bench.drills", drill, *SMALL[drill], "--json", str(report)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=170, check=False)
+
+    assert report.exists(), done.stderr[-3000:]
+    told = json.loads(report.read_text())
+    assert [finding for finding in told["findings"] if not finding["kept"]] == []
+    assert told["findings"]
+    assert done.returncode == 0, done.stderr[-3000:]

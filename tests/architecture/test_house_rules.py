@@ -1,0 +1,105 @@
+"""Rules of the house that no linter knows. What violates one wants to be two things, or stands in the wrong room."""
+
+import ast
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+DOORS = ("api", "cli", "loops", "mirror")
+ROOMS = (*DOORS, "domain", "gateway", "services", "store", "tasks", "workers")
+LONGEST_FUNCTION = 60
+LONGEST_FILE = 400
+COMMITS = {"begin", "commit"}
+GROUP_COMMIT = Path("services/submissions.py")
+
+
+def modules(*rooms: str) -> list[Path]:
+    """The Python files of these rooms, relative to the repository."""
+    return sorted(path.relative_to(ROOT) for room in rooms for path in (ROOT / room).rglob("*.py"))
+
+
+def parsed(module: Path) -> ast.Module:
+    return ast.parse((ROOT / module).read_text())
+
+
+def imports(module: Path) -> Iterator[str]:
+    """Full names of the modules that this one imports."""
+    for node in ast.walk(parsed(module)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+
+
+def calls(module: Path) -> Iterator[tuple[str, str]]:
+    """What is called in the module, as (object, method) or ("", function)."""
+    for node in ast.walk(parsed(module)):
+        if isinstance(node, ast.Call):
+            name = node.func
+            if isinstance(name, ast.Attribute):
+                yield ast.unparse(name.value), name.attr
+            elif isinstance(name, ast.Name):
+                yield "", name.id
+
+
+def functions(module: Path) -> Iterator[tuple[str, int]]:
+    """Each function of the module with its number of lines."""
+    for node in ast.walk(parsed(module)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node.name, (node.end_lineno or node.lineno) - node.lineno + 1
+
+
+def test_the_rooms_are_found() -> None:
+    assert all(modules(room) for room in ROOMS)
+
+
+def test_every_module_says_what_lives_in_it() -> None:
+    filled = [module for module in modules(*ROOMS) if parsed(module).body]
+    assert [str(module) for module in filled if not ast.get_docstring(parsed(module))] == []
+
+
+def test_every_file_can_be_read_in_one_go() -> None:
+    lengths = {str(module): len((ROOT / module).read_text().splitlines()) for module in modules(*ROOMS)}
+    assert {module: length for module, length in lengths.items() if length > LONGEST_FILE} == {}
+
+
+def test_every_function_fits_on_a_screen() -> None:
+    lengths = {f"{module}:{name}": length for module in modules(*ROOMS) for name, length in functions(module)}
+    assert {name: length for name, length in lengths.items() if length > LONGEST_FUNCTION} == {}
+
+
+def test_the_rules_import_the_standard_library_and_each_other() -> None:
+    allowed = sys.stdlib_module_names | {"domain"}
+    found = {(str(module), name) for module in modules("domain") for name in imports(module)}
+    assert {(module, name) for module, name in found if name.split(".")[0] not in allowed} == set()
+
+
+def test_a_route_knows_no_sql() -> None:
+    found = [(module, name) for module in modules("api/routes") for name in imports(module)]
+    assert found
+    # A connection is what a route hands on.
+    assert [(m, n) for m, n in found if n.split(".")[0] == "sqlalchemy" and n != "sqlalchemy.ext.asyncio"] == []
+    assert [module for module in modules("api/routes") if ("", "text") in calls(module)] == []
+
+
+def test_only_doors_and_the_group_commit_of_submissions_commit() -> None:
+    inside = [module for module in modules(*ROOMS) if module.parts[0] not in DOORS and module != GROUP_COMMIT]
+    # `store/migrate.py` is a command line's: it opens an engine of its own.
+    inside.remove(Path("store/migrate.py"))
+    found = {
+        (str(module), f"{owner}.{method}")
+        for module in inside
+        for owner, method in calls(module)
+        if owner and method in COMMITS
+    }
+    assert found == set()
+
+
+def test_imports_go_one_way() -> None:
+    lint_imports = shutil.which("lint-imports", path=Path(sys.executable).parent)
+    assert lint_imports, "import-linter is not installed"
+    done = subprocess.run([lint_imports, "--no-cache"], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout

@@ -1,0 +1,98 @@
+"""Fixtures that every test folder may use: real servers, one of each per test process, empty for every test."""
+
+import uuid
+from collections.abc import Iterator
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+import pytest
+import redis
+
+from store.migrate import migrate
+from tests.embedded import postgres, quick_folder, valkey
+
+TEMPLATE = "migrated"
+FOLDERS_WITH_A_STACK = ("acceptance", "contract")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that share the running stack of their folder run in one process, so that there is one."""
+    for item in items:
+        if item.path.parent.name in FOLDERS_WITH_A_STACK and "stack" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group(f"stack of {item.path.parent.name}"))
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """URL of a PostgreSQL of this test process; prefer `database_url`, which is yours alone."""
+    with quick_folder() as folder, postgres(folder) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a Valkey of this test process, without a database number; prefer `redis_url` and its siblings."""
+    with valkey(tmp_path_factory.mktemp("valkey")) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def migrated_template(postgres_server: str) -> str:
+    """Name of a migrated database that is copied for each test: a copy takes far less than the migrations."""
+    _execute(postgres_server, f"create database {TEMPLATE}")
+    migrate(_with_path(postgres_server, TEMPLATE))
+    return TEMPLATE
+
+
+@pytest.fixture
+def database_url(postgres_server: str, migrated_template: str) -> Iterator[str]:
+    """URL of a migrated, empty database for one test."""
+    name = f"test_{uuid.uuid4().hex}"
+    _execute(postgres_server, f"create database {name} template {migrated_template} strategy file_copy")
+    yield _with_path(postgres_server, name)
+    _execute(postgres_server, f"drop database {name} with (force)")
+
+
+@pytest.fixture
+def unmigrated_database_url(postgres_server: str) -> Iterator[str]:
+    """URL of a database without any table, for one test."""
+    name = f"bare_{uuid.uuid4().hex}"
+    _execute(postgres_server, f"create database {name}")
+    yield _with_path(postgres_server, name)
+    _execute(postgres_server, f"drop database {name} with (force)")
+
+
+@pytest.fixture
+def empty_valkey(valkey_server: str) -> str:
+    """URL of the Valkey, without a database number, after every database was emptied."""
+    with redis.Redis.from_url(valkey_server) as client:
+        client.flushall()
+    return valkey_server
+
+
+@pytest.fixture
+def broker_url(empty_valkey: str) -> str:
+    """Celery's broker: database 0, as under `celeriac up`."""
+    return f"{empty_valkey}/0"
+
+
+@pytest.fixture
+def result_url(empty_valkey: str) -> str:
+    """Celery's result backend: database 1."""
+    return f"{empty_valkey}/1"
+
+
+@pytest.fixture
+def redis_url(empty_valkey: str) -> str:
+    """Our own keys: database 2."""
+    return f"{empty_valkey}/2"
+
+
+def _execute(url: str, statement: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(statement)
+
+
+def _with_path(url: str, database: str) -> str:
+    return urlunsplit(urlsplit(url)._replace(path=f"/{database}"))

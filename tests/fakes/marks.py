@@ -1,0 +1,10 @@
+"""Degradation marks where nothing is marked."""
+
+from domain.degradation import NO_MARKS, Marks
+
+
+class FakeMarks:
+    """Stands in for `services.degradation.DegradationMarks`."""
+
+    def current(self) -> Marks:
+        return NO_MARKS

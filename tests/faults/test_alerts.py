@@ -1,0 +1,123 @@
+"""Alerts of a whole running system: what goes wrong is told once, and taken back when it is well again."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import redis
+
+from gateway.event_stream import STREAM_KEY
+from tests.acceptance.stack import Stack, running, wait_for
+
+# Silence of 15 s, the rule's patience, a round of the loop, and a busy machine.
+NOTICE_SECONDS = 60
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[Stack]:
+    with running(tmp_path) as stack:
+        yield stack
+
+
+def change_rules(stack: Stack, **rules: dict[str, Any]) -> None:
+    body = {"rules": [{"type": kind} | values for kind, values in rules.items()]}
+    assert stack.client.put("/alerts/rules", json=body).status_code == 200
+
+
+def find(stack: Stack, kind: str, **parameters: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = stack.client.get("/alerts", params={"type": kind} | parameters).json()["alerts"]
+    return found
+
+
+@contextmanager
+def frozen(process: psutil.Process) -> Iterator[None]:
+    """Stops a process and its children, as a machine that hangs does."""
+    family = [process, *process.children(recursive=True)]
+    for member in family:
+        member.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for member in family:
+            member.send_signal(signal.SIGCONT)
+
+
+def test_a_worker_that_hangs_is_told_once_and_taken_back_when_it_is_heard_again(stack: Stack) -> None:
+    change_rules(stack, NO_ACTIVE_WORKERS={"for_seconds": 5}, TASKS_NOT_PICKED_UP={"threshold": 5})
+    kinds = ("WORKER_OFFLINE", "NO_ACTIVE_WORKERS", "TASKS_NOT_PICKED_UP")
+    (worker,) = stack.client.get("/workers").json()["workers"]
+    assert not any(find(stack, kind) for kind in kinds)
+    with frozen(stack.child("worker")):
+        task_id = stack.submit("celeriac.add", 1, 2)
+        wait_for(lambda: all(find(stack, kind) for kind in kinds), seconds=NOTICE_SECONDS)
+        ((offline,), (nobody,), (waiting,)) = (find(stack, kind) for kind in kinds)
+        assert (offline["subject"], offline["severity"]) == (worker["hostname"], "WARNING")
+        assert (nobody["subject"], nobody["severity"], nobody["value"]) == (None, "CRITICAL", 0)
+        assert waiting["subject"] == "celery"
+        acknowledged = stack.client.post(f"/alerts/{offline['alert_id']}/acknowledge").json()
+        assert acknowledged["acknowledged"] is True
+        # Further looks see it again and raise nothing.
+        wait_for(lambda: find(stack, "WORKER_OFFLINE")[0]["value"] > offline["value"])
+        assert find(stack, "TASKS_NOT_PICKED_UP")[0]["description"].endswith("; no online worker consumes it")
+    assert stack.wait_for_end(task_id, seconds=NOTICE_SECONDS)["result"] == 3
+    wait_for(lambda: not any(find(stack, kind) for kind in kinds), seconds=NOTICE_SECONDS)
+    for kind in kinds:
+        (past,) = find(stack, kind, include_resolved="true")
+        assert past["resolved_at"] > past["created_at"]
+
+
+def test_failures_and_a_queue_that_nobody_consumes_are_told(stack: Stack) -> None:
+    change_rules(
+        stack,
+        HIGH_FAILURE_RATE={"minimum_tasks": 4, "for_seconds": 0},
+        HIGH_QUEUE_DEPTH={"threshold": 2, "for_seconds": 0},
+        STUCK_TASKS={"threshold": 1},
+    )
+    ended = [stack.submit("celeriac.fail", "no such order") for _ in range(2)]
+    ended += [stack.submit("celeriac.add", 1, 2) for _ in range(2)]
+    for task_id in ended:
+        stack.wait_for_end(task_id)
+    wait_for(lambda: find(stack, "HIGH_FAILURE_RATE"))
+    assert find(stack, "HIGH_FAILURE_RATE")[0]["value"] == 50
+
+    slow = [stack.submit("celeriac.sleep", 30) for _ in range(12)]
+    wait_for(lambda: find(stack, "STUCK_TASKS") and find(stack, "HIGH_QUEUE_DEPTH"))
+    assert find(stack, "STUCK_TASKS")[0]["subject"] == "celeriac.sleep"
+    assert find(stack, "HIGH_QUEUE_DEPTH")[0]["subject"] == "celery"
+    for task_id in slow:
+        stack.client.post(f"/tasks/{task_id}/cancel")
+
+
+def test_a_stretch_that_the_mirror_missed_is_told_until_its_rule_is_switched_off(stack: Stack) -> None:
+    """What workers with the plugin tell waits for the mirror, so it is thrown away while the mirror stands still."""
+    with redis.Redis.from_url(stack.addresses.redis_url) as valkey:
+        with frozen(stack.child("mirror")):
+            wait_for(lambda: valkey.xlen(STREAM_KEY) > 0, seconds=NOTICE_SECONDS)
+            valkey.xtrim(STREAM_KEY, maxlen=0, approximate=False)
+        wait_for(lambda: find(stack, "EVENTS_MISSED"), seconds=NOTICE_SECONDS)
+    (missed,) = find(stack, "EVENTS_MISSED")
+    assert missed["severity"] == "INFO"
+    assert 0 < missed["value"] < NOTICE_SECONDS
+    change_rules(stack, EVENTS_MISSED={"enabled": False})
+    wait_for(lambda: not find(stack, "EVENTS_MISSED"))
+
+
+def test_a_broker_that_hangs_is_told_and_no_worker_is_blamed_for_it(stack: Stack) -> None:
+    change_rules(stack, DISPATCH_STALLED={"threshold": 5}, WORKER_OFFLINE={"for_seconds": 0})
+    with frozen(stack.child("valkey")):
+        task_id = stack.submit("celeriac.add", 1, 2)
+        wait_for(lambda: len(find(stack, "COMPONENT_DOWN")) == 3, seconds=NOTICE_SECONDS)
+        down = find(stack, "COMPONENT_DOWN")
+        assert {alert["subject"] for alert in down} == {"broker", "redis", "result_backend"}
+        assert [alert["subject"] for alert in find(stack, "DISPATCH_STALLED")] == [None]
+        # Long enough for a worker of which nothing is heard to count as silent.
+        wait_for(lambda: min(alert["value"] for alert in find(stack, "COMPONENT_DOWN")) > 20, seconds=NOTICE_SECONDS)
+    assert stack.wait_for_end(task_id, seconds=NOTICE_SECONDS)["result"] == 3
+    kinds = ("COMPONENT_DOWN", "DISPATCH_STALLED")
+    wait_for(lambda: not any(find(stack, kind) for kind in kinds), seconds=NOTICE_SECONDS)
+    wait_for(stack.is_healthy, seconds=NOTICE_SECONDS)
+    assert find(stack, "WORKER_OFFLINE", include_resolved="true") == []

@@ -1,0 +1,104 @@
+"""What becomes of the tasks of a worker that is killed, on both brokers, with a stock app that somebody else wrote."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from cli.addresses import read_addresses
+from tests.acceptance.stack import Stack, running, wait_for
+from tests.rabbitmq import rabbitmq, rabbitmq_program
+from tests.worker_process import WorkerProcess, celery_worker
+
+STOCK_APP = """
+import os
+import time
+
+from celery import Celery
+
+app = Celery("stock", broker=os.environ["CELERIAC_BROKER_URL"], backend=os.environ["CELERIAC_RESULT_URL"])
+app.conf.worker_prefetch_multiplier = 4
+
+
+@app.task(name="stock.early")
+def early(seconds):
+    time.sleep(seconds)
+
+
+@app.task(name="stock.late", acks_late=True)
+def late(seconds):
+    time.sleep(seconds)
+"""
+QUEUE = "stock"
+RESCUED_SECONDS = 30
+"""Noticed after 15 s of silence; proven and moved soon after, also on a busy machine."""
+
+
+@pytest.fixture(
+    params=[
+        "redis",
+        pytest.param(
+            "rabbitmq",
+            marks=[
+                pytest.mark.skipif(rabbitmq_program() is None, reason="RabbitMQ is not installed"),
+                pytest.mark.xdist_group("rabbitmq"),
+            ],
+        ),
+    ]
+)
+def stack(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stack]:
+    (tmp_path / "stock.py").write_text(STOCK_APP)
+    if request.param == "redis":
+        with running(tmp_path / "data") as stack:
+            yield stack
+        return
+    folder = tmp_path / "rabbitmq"
+    folder.mkdir()
+    with rabbitmq(folder) as url, running(tmp_path / "data", CELERIAC_BROKER_URL=url) as stack:
+        yield stack
+
+
+@pytest.mark.timeout(300)
+def test_prefetched_tasks_run_elsewhere_and_a_run_is_lost_with_its_worker(stack: Stack, tmp_path: Path) -> None:
+    addresses = read_addresses(tmp_path / "data")
+    assert addresses is not None
+    servers = (addresses.broker_url, addresses.result_url)
+    options = ("--concurrency", "2", "-Q", QUEUE)
+    with celery_worker(tmp_path, *servers, app="stock", name="first", options=options) as first:
+        wait_for(lambda: _is_described(stack, first))
+        early, late = (stack.submit(name, 120, queue_name=QUEUE) for name in ("stock.early", "stock.late"))
+        for task_id in (early, late):
+            wait_for(lambda task_id=task_id: stack.task(task_id)["status"] == "RUNNING")  # type: ignore[misc]
+        prefetched = [stack.submit("stock.early", 0, queue_name=QUEUE) for _ in range(3)]
+        for task_id in prefetched:
+            wait_for(lambda task_id=task_id: stack.task(task_id)["phase"] == "reserved")  # type: ignore[misc]
+        _kill_all(first)
+        killed_at = time.monotonic()
+    with celery_worker(tmp_path, *servers, app="stock", name="second", options=options):
+        for task_id in prefetched:
+            task = stack.wait_for_end(task_id, seconds=RESCUED_SECONDS)
+            assert (task["status"], task["worker_hostname"]) == ("COMPLETED", "second@test")
+            assert stack.events(task_id).count("started") == 1
+        print(f"prefetched tasks had run {time.monotonic() - killed_at:.1f} s after the kill")
+        failed = stack.wait_for_end(early, seconds=RESCUED_SECONDS)
+        assert (failed["status"], failed["attempts"][0]["state"]) == ("FAILED", "LOST")
+        assert failed["error"].startswith("WorkerLost: first@test ended")
+        again = wait_for(lambda: (task := stack.task(late))["status"] == "RUNNING" and task, seconds=RESCUED_SECONDS)
+        assert [attempt["state"] for attempt in again["attempts"]] == ["LOST", "STARTED"]
+    assert time.monotonic() - killed_at < 4 * RESCUED_SECONDS
+
+
+def _is_described(stack: Stack, worker: WorkerProcess) -> bool:
+    """Whether the API knows its tasks."""
+    answer = stack.client.post("/tasks", json={"task_name": "stock.early", "task_args": [0], "queue_name": QUEUE})
+    return answer.status_code == 201 and worker.process.poll() is None
+
+
+def _kill_all(worker: WorkerProcess) -> None:
+    """The host is gone, and with it the processes that ran the tasks."""
+    children = psutil.Process(worker.process.pid).children(recursive=True)
+    worker.kill()
+    for child in children:
+        child.kill()

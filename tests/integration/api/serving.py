@@ -1,0 +1,41 @@
+"""The whole API on a free port of loopback, in a thread of the test process; ordinary HTTP clients talk to it."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+
+from api.app import create_app
+from settings import Settings
+
+START_SECONDS = 20
+
+
+@contextmanager
+def serving(settings: Settings) -> Iterator[str]:
+    """The base URL while it serves."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        config = uvicorn.Config(
+            create_app(settings), http="httptools", ws="none", log_config=None, access_log=False, proxy_headers=False
+        )
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, args=([listening],))
+        thread.start()
+        try:
+            _wait_until_started(server, thread)
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join(START_SECONDS)
+            assert not thread.is_alive()
+
+
+def _wait_until_started(server: uvicorn.Server, thread: threading.Thread) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while not server.started:
+        assert thread.is_alive(), "the server ended while starting"
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

@@ -1,0 +1,131 @@
+import threading
+import time
+from datetime import UTC, datetime
+
+import pytest
+import redis
+from celery import Celery
+
+from gateway import events as events_module
+from gateway.event_sources import open_source
+from gateway.events import EventSubscriber
+from tests.gateway_broker import FragileBroker
+from tests.integration.gateway.conftest import next_blind, next_events
+
+
+async def test_an_outage_of_the_broker_is_one_blind_stretch_and_listening_goes_on(broker: FragileBroker) -> None:
+    subscriber = await _listening(broker)
+    broker.stop()
+    lost_at = datetime.now(UTC)
+    away_until = datetime.now(UTC)
+    broker.start()
+    blind = await next_blind(subscriber)
+    assert blind.started_at <= lost_at
+    assert blind.ended_at >= away_until
+    _send(broker, "after")
+    assert [event["uuid"] for event in await next_events(subscriber, 1)] == ["after"]
+    await subscriber.close()
+
+
+async def test_a_frozen_broker_is_noticed_though_its_connection_stays_open(
+    broker: FragileBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events_module, "PROBE_SECONDS", 0.2)
+    monkeypatch.setattr(events_module, "ANSWER_SECONDS", 0.5)
+    subscriber = await _listening(broker)
+    broker.freeze()
+    frozen_at = datetime.now(UTC)
+    await _until_disconnected(subscriber)
+    broker.thaw()
+    blind = await next_blind(subscriber)
+    assert blind.started_at <= frozen_at <= blind.ended_at
+    await subscriber.close()
+
+
+async def test_silence_alone_is_no_outage(broker: FragileBroker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events_module, "PROBE_SECONDS", 0.1)
+    monkeypatch.setattr(events_module, "ANSWER_SECONDS", 0.5)
+    subscriber = await _listening(broker)
+    quiet_since = subscriber.last_heard
+    deadline = time.monotonic() + 1.5
+    while time.monotonic() < deadline:
+        await subscriber.get(max_wait=0.2)
+        assert subscriber.connected
+    assert subscriber.last_heard > quiet_since, "the probe was never answered"
+    await subscriber.close()
+
+
+async def test_starting_before_the_broker_is_there_is_no_error(broker: FragileBroker) -> None:
+    broker.stop()
+    subscriber = EventSubscriber(open_source(broker.broker_url))
+    await subscriber.start()
+    assert not subscriber.connected
+    broker.start()
+    await next_blind(subscriber)
+    assert subscriber.connected
+    await subscriber.close()
+
+
+async def test_a_slow_reader_loses_nothing_and_takes_no_memory(broker: FragileBroker) -> None:
+    subscriber = EventSubscriber(open_source(broker.broker_url), max_buffered=10)
+    await subscriber.start()
+    await next_blind(subscriber)
+    for number in range(100):
+        _send(broker, str(number))
+    heard = await next_events(subscriber, 100)
+    assert [event["uuid"] for event in heard] == [str(number) for number in range(100)]
+    await subscriber.close()
+
+
+async def test_a_full_buffer_does_not_keep_it_from_closing(broker: FragileBroker) -> None:
+    subscriber = EventSubscriber(open_source(broker.broker_url), max_buffered=1)
+    await subscriber.start()
+    for number in range(5):
+        _send(broker, str(number))
+    await subscriber.close()
+    assert not any(thread.name == "gateway-events" for thread in threading.enumerate())
+    await subscriber.close()
+
+
+async def test_what_is_none_of_celerys_is_passed_over(broker: FragileBroker) -> None:
+    subscriber = await _listening(broker)
+    with redis.Redis.from_url(broker.broker_url) as client:
+        for rubbish in (
+            b"",
+            b"\xff",
+            b"{}",
+            b'{"body": 1, "properties": {}}',
+            b'{"body": "*", "properties": {"body_encoding": "base64"}}',
+        ):
+            client.publish("/0.celeryev/task.sent", rubbish)
+    _send(broker, "sound")
+    assert [event["uuid"] for event in await next_events(subscriber, 1)] == ["sound"]
+    await subscriber.close()
+
+
+async def test_events_of_another_database_are_not_heard(broker: FragileBroker) -> None:
+    subscriber = await _listening(broker)
+    _send(broker, "elsewhere", database=5)
+    _send(broker, "here")
+    assert [event["uuid"] for event in await next_events(subscriber, 1)] == ["here"]
+    await subscriber.close()
+
+
+async def _listening(broker: FragileBroker) -> EventSubscriber:
+    subscriber = EventSubscriber(open_source(broker.broker_url))
+    await subscriber.start()
+    await next_blind(subscriber)
+    return subscriber
+
+
+async def _until_disconnected(subscriber: EventSubscriber) -> None:
+    deadline = time.monotonic() + 10
+    while subscriber.connected:
+        assert time.monotonic() < deadline, "not noticed"
+        await subscriber.get(max_wait=0.05)
+
+
+def _send(broker: FragileBroker, uuid: str, *, database: int = 0) -> None:
+    url = broker.broker_url.removesuffix("0") + str(database)
+    with Celery(broker=url, set_as_current=False) as app, app.events.default_dispatcher() as dispatcher:
+        dispatcher.send("task-custom", uuid=uuid)

@@ -1,0 +1,117 @@
+"""The gateway on RabbitMQ, where it is installed: what differs from Redis, and one task all the way."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from celery import Celery
+
+from gateway.connection import connect
+from gateway.control import Control
+from gateway.event_sources import WITNESS_QUEUE, Blind, open_source
+from gateway.events import EventSubscriber, Heard
+from gateway.publisher import Publisher
+from gateway.queues import QueueReader
+from tests.celery_apps import wait_for_result
+from tests.gateway_messages import make_message
+from tests.integration.gateway.conftest import next_blind, next_events
+from tests.rabbitmq import rabbitmq, rabbitmq_program
+from tests.worker_process import celery_worker
+
+pytestmark = [
+    pytest.mark.skipif(rabbitmq_program() is None, reason="RabbitMQ is not installed"),
+    pytest.mark.xdist_group("rabbitmq"),
+]
+
+
+@pytest.fixture(scope="module")
+def amqp_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with rabbitmq(tmp_path_factory.mktemp("rabbitmq")) as url:
+        yield url
+
+
+async def test_a_message_for_a_queue_that_nobody_declared_is_not_sent(amqp_url: str) -> None:
+    publisher, queues = Publisher(amqp_url), QueueReader(amqp_url)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(publisher.close)
+        stack.push_async_callback(queues.close)
+        nowhere = make_message("t", queue_name=f"q-{uuid4()}")
+        assert await publisher.publish([nowhere]) == frozenset()
+        assert await queues.depths([nowhere.queue_name]) == {nowhere.queue_name: 0}
+        assert await queues.held_task_ids([nowhere.queue_name]) is None
+
+
+async def test_a_task_runs_on_a_worker_and_its_events_wait_for_a_mirror_that_is_away(
+    amqp_url: str, result_url: str, tmp_path: Path
+) -> None:
+    publisher, control, queues = Publisher(amqp_url), Control(amqp_url), QueueReader(amqp_url)
+    async with AsyncExitStack() as stack:
+        for part in (publisher, control, queues):
+            stack.push_async_callback(part.close)
+        await _listen_once(amqp_url)
+        with celery_worker(tmp_path, amqp_url, result_url) as worker:
+            description = (await control.describe([worker.node]))[worker.node]
+            assert (description.pool, description.queues) == ("prefork", ("celery",))
+            message = make_message("celeriac.add", args=[2, 3])
+            assert await publisher.publish([message]) == {message.task_id}
+            assert await asyncio.to_thread(wait_for_result, result_url, message.task_id, seconds=20) == 5
+            assert await queues.depths(["celery"]) == {"celery": 0}
+        heard = await _events_of(amqp_url, message.task_id)
+    assert heard == ["task-received", "task-started", "task-succeeded"]
+
+
+async def test_being_away_is_no_blindness_but_a_broker_that_forgot_is(amqp_url: str) -> None:
+    await _listen_once(amqp_url)
+    again = EventSubscriber(open_source(amqp_url))
+    await again.start()
+    await _send_event(amqp_url, "t")
+    heard = await again.get(max_wait=20)
+    assert isinstance(heard, Heard), "it was not away long enough to miss anything"
+    await again.acknowledge()
+    await again.close()
+    with connect(amqp_url) as connection:
+        # What a restart does to messages that are not persistent, ours in this queue like the events.
+        connection.default_channel.queue_purge(WITNESS_QUEUE)
+    for _ in range(2):
+        forgot = EventSubscriber(open_source(amqp_url))
+        await forgot.start()
+        await next_blind(forgot)
+        await forgot.close()  # not stored: the next one finds it out again
+
+
+async def _send_event(amqp_url: str, uuid: str) -> None:
+    def send() -> None:
+        with Celery(broker=amqp_url, set_as_current=False) as app, app.events.default_dispatcher() as dispatcher:
+            dispatcher.send("task-custom", uuid=uuid)
+
+    await asyncio.to_thread(send)
+
+
+async def _listen_once(amqp_url: str) -> None:
+    """Declares the durable queue, as a mirror does that then goes away."""
+    events = EventSubscriber(open_source(amqp_url))
+    await events.start()
+    async with asyncio.timeout(20):
+        while not events.connected:  # noqa: ASYNC110 - told by its thread
+            await asyncio.sleep(0.01)
+    if isinstance(await events.get(max_wait=1), Blind):
+        await events.acknowledge()
+    await events.close()
+
+
+async def _events_of(amqp_url: str, task_id: str) -> list[str]:
+    events = EventSubscriber(open_source(amqp_url))
+    await events.start()
+    types: list[str] = []
+    try:
+        async with asyncio.timeout(20):
+            while types[-1:] != ["task-succeeded"]:
+                heard = await next_events(events, 1)
+                types += [event["type"] for event in heard if event.get("uuid") == task_id]
+        await events.acknowledge()
+    finally:
+        await events.close()
+    return types

@@ -1,0 +1,219 @@
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
+from sqlalchemy.ext.asyncio import AsyncEngine
+from structlog.testing import capture_logs
+
+from domain.alert_rules import DEFAULT_RULES, AlertType
+from domain.degradation import NO_MARKS, Marks
+from domain.errors import BrokerUnavailable
+from loops import components
+from loops.alerts import AlertsRound
+from loops.components import Components
+from loops.dispatch import DispatchRound
+from services.alerts import RuleChange, change_rules
+from services.submissions import SubmissionBatcher
+from store.queries import leadership
+from store.queries.alerts import AlertFilter, AlertRow, list_alerts
+from tests.fakes.gateway import FakeBroker, FakePublisher, FakeQueueReader
+from tests.stored import add_task, add_undispatched, add_worker, ago
+from tests.submissions import make_submission
+
+
+class World:
+    """A broker, components and marks that tests switch, and rounds over them."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self.engine = engine
+        self.broker = FakeBroker()
+        self.down: dict[str, float] = {}
+        self.marks = NO_MARKS
+
+    def current(self) -> Marks:
+        return self.marks
+
+    async def ask(self) -> dict[str, float]:
+        return self.down
+
+    def round(self) -> AlertsRound:
+        return AlertsRound(self.engine, FakeQueueReader(self.broker), self, self)
+
+    def dispatch(self) -> DispatchRound:
+        return DispatchRound(self.engine, FakePublisher(self.broker), marks=self, broker=FakeQueueReader(self.broker))
+
+    async def alerts(self, *, include_resolved: bool = False) -> list[AlertRow]:
+        async with self.engine.connect() as connection:
+            wanted = AlertFilter(include_resolved=include_resolved)
+            return (await list_alerts(connection, wanted, limit=100, offset=0))[1]
+
+
+@pytest.fixture
+async def world(engine: AsyncEngine) -> World:
+    """All rules impatient, one worker online."""
+    impatient = {"for_seconds": 0, "resolve_after_seconds": 0}
+    async with engine.begin() as connection:
+        await change_rules(connection, [RuleChange(kind, impatient) for kind in DEFAULT_RULES])
+        await add_worker(connection, "celery@one", queues=["celery"])
+    return World(engine)
+
+
+def told(alerts: list[AlertRow]) -> set[tuple[str, str]]:
+    return {(alert.type, alert.subject) for alert in alerts}
+
+
+async def test_a_system_that_is_well_raises_nothing(world: World) -> None:
+    assert await world.round().run_once() > 0
+    assert await world.alerts(include_resolved=True) == []
+
+
+async def test_a_deep_queue_is_raised_once_and_resolved_when_it_has_drained(world: World) -> None:
+    async with world.engine.begin() as connection:
+        await change_rules(connection, [RuleChange(AlertType.HIGH_QUEUE_DEPTH, {"threshold": 4.0})])
+        for _ in range(3):
+            await add_undispatched(connection, queue_name="celery")
+    look = world.round()
+    message: Any = object()
+    world.broker.queues["celery"] = [message, message]
+    with capture_logs() as logs:
+        for _ in range(3):
+            await look.run_once()
+    (alert,) = await world.alerts()
+    assert (alert.type, alert.subject, alert.value) == ("HIGH_QUEUE_DEPTH", "celery", 5)
+    assert [line["event"] for line in logs] == ["alert_raised"]
+
+    world.broker.queues["celery"] = []
+    with capture_logs() as logs:
+        await look.run_once()
+    assert await world.alerts() == []
+    assert [line["event"] for line in logs] == ["alert_resolved"]
+
+
+async def test_a_queue_of_a_known_worker_counts_though_nothing_of_ours_waits_there(world: World) -> None:
+    message: Any = object()
+    world.broker.queues["celery"] = [message] * 1001
+    await world.round().run_once()
+    assert told(await world.alerts()) == {("HIGH_QUEUE_DEPTH", "celery")}
+
+
+async def test_several_conditions_stand_side_by_side(world: World) -> None:
+    async with world.engine.begin() as connection:
+        await add_worker(connection, "celery@two", silent=30, queues=[])
+        await add_task(connection, queue_name="nowhere", dispatched_at=ago(100))
+        await add_undispatched(connection, queue_name="celery", due_at=ago(100))
+    world.down = {"redis": 20.0}
+    await world.round().run_once()
+    alerts = await world.alerts()
+    assert told(alerts) == {
+        ("WORKER_OFFLINE", "two"),
+        ("TASKS_NOT_PICKED_UP", "nowhere"),
+        ("DISPATCH_STALLED", ""),
+        ("COMPONENT_DOWN", "redis"),
+    }
+    assert any("no online worker consumes it" in alert.description for alert in alerts)
+
+
+async def test_a_task_that_the_broker_gives_back_is_told_by_its_queue(world: World) -> None:
+    async with world.engine.begin() as connection:
+        await change_rules(connection, [RuleChange(AlertType.DISPATCH_STALLED, {"threshold": 1.0})])
+    async with SubmissionBatcher(world.engine) as batcher:
+        submission = make_submission(queue_name="nowhere")
+        await batcher.store(submission)
+    world.broker.doubtful = {submission.task_id}
+    dispatch, look = world.dispatch(), world.round()
+    async with asyncio.timeout(20):
+        while ("DISPATCH_STALLED", "nowhere") not in told(await world.alerts()):
+            await dispatch.run_once()
+            await look.run_once()
+            await asyncio.sleep(0.1)
+    world.broker.doubtful = set()
+    async with asyncio.timeout(20):
+        while ("DISPATCH_STALLED", "nowhere") in told(await world.alerts()):
+            await dispatch.run_once()
+            await look.run_once()
+            await asyncio.sleep(0.1)
+
+
+async def test_while_the_broker_is_down_workers_and_queues_are_not_judged(world: World) -> None:
+    async with world.engine.begin() as connection:
+        await add_worker(connection, "celery@two", silent=30)
+    world.broker.available = False
+    world.down = {"broker": 20.0}
+    look = world.round()
+    await look.run_once()
+    assert told(await world.alerts()) == {("COMPONENT_DOWN", "broker")}
+    world.broker.available, world.down = True, {}
+    await look.run_once()
+    assert told(await world.alerts()) == {("WORKER_OFFLINE", "two")}
+
+
+async def test_patience_spans_rounds(world: World) -> None:
+    async with world.engine.begin() as connection:
+        await change_rules(connection, [RuleChange(AlertType.COMPONENT_DOWN, {"for_seconds": 1})])
+    world.down = {"redis": 20.0}
+    look = world.round()
+    await look.run_once()
+    assert await world.alerts() == []
+    async with asyncio.timeout(10):
+        while not await world.alerts():
+            await asyncio.sleep(0.05)
+            await look.run_once()
+    assert told(await world.alerts()) == {("COMPONENT_DOWN", "redis")}
+
+
+async def test_processes_side_by_side_raise_it_once(world: World) -> None:
+    world.down = {"redis": 20.0}
+    looks = [world.round() for _ in range(3)]
+    for _ in range(3):
+        await asyncio.gather(*(look.run_once() for look in looks))
+    assert len(await world.alerts(include_resolved=True)) == 1
+
+
+async def test_who_does_not_lead_writes_nothing(world: World) -> None:
+    world.down = {"redis": 20.0}
+    async with world.engine.begin() as leader:
+        assert await leadership.take(leader, leadership.ALERTS)
+        await world.round().run_once()
+        assert await world.alerts() == []
+    await world.round().run_once()
+    assert told(await world.alerts()) == {("COMPONENT_DOWN", "redis")}
+
+
+def failing(error: Exception) -> Callable[[], Awaitable[object]]:
+    async def fail() -> object:
+        raise error
+
+    return fail
+
+
+async def answering() -> object:
+    return True
+
+
+@pytest.mark.parametrize("error", [BrokerUnavailable(), RedisConnectionError(), ConnectionRefusedError()])
+async def test_a_component_is_silent_from_its_first_failure_until_it_answers(error: Exception) -> None:
+    checks: dict[str, Callable[[], Awaitable[object]]] = {"well": answering, "ill": failing(error)}
+    asked = Components(checks)
+    first = await asked.ask()
+    second = await asked.ask()
+    assert first.keys() == second.keys() == {"ill"}
+    assert 0 <= first["ill"] < second["ill"]
+    checks["ill"] = answering
+    assert await asked.ask() == {}
+
+
+async def test_a_component_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(components, "DEADLINE_SECONDS", 0.05)
+
+    async def hang() -> object:
+        return await asyncio.Event().wait()
+
+    checks: Mapping[str, Callable[[], Awaitable[object]]] = {"hung": hang, "well": answering}
+    assert (await Components(checks).ask()).keys() == {"hung"}
+
+
+async def test_a_fault_of_ours_is_not_taken_for_an_outage() -> None:
+    with pytest.raises(KeyError):
+        await Components({"broken": failing(KeyError("bug"))}).ask()

@@ -1,0 +1,152 @@
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from domain.results import StoredResult
+from gateway.event_sources import Blind, EventMessage
+from mirror import writer as writer_module
+from mirror.writer import Writer
+from store.queries import gaps, history, workers
+from store.tables import events, task_results, tasks
+from store.tables import gaps as gaps_table
+from tests.integration.mirror.locks import terminate, wait_for_a_waiter
+from tests.integration.mirror.messages import NODE, Results, life, message
+
+LIMIT_SECONDS = 15
+JUNK = EventMessage(b"junk", datetime.now(UTC))
+
+
+@pytest.fixture(autouse=True)
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer_module, "RETRY_SECONDS", (0.01, 0.05))
+
+
+def success(task_id: str, **given: Any) -> StoredResult:
+    usual: dict[str, Any] = {"result_json": "5", "retries": 0, "worker": NODE}
+    return StoredResult(task_id, "SUCCESS", **(usual | given))
+
+
+async def stored(engine: AsyncEngine) -> dict[str, tuple[str, bool]]:
+    """Status of every task, and whether its result is still missing."""
+    async with engine.connect() as connection:
+        rows = await connection.execute(select(tasks.c.task_id, tasks.c.status, tasks.c.result_pending))
+        return {row.task_id: (row.status, row.result_pending) for row in rows}
+
+
+async def test_a_batch_becomes_tasks_with_their_results_and_workers(engine: AsyncEngine) -> None:
+    writer = Writer(engine, Results(success("a")))
+    await writer.write([*life("a"), *life("b"), message("worker-heartbeat", active=1)])
+    assert await stored(engine) == {"a": ("COMPLETED", False), "b": ("COMPLETED", True)}
+    async with engine.connect() as connection:
+        assert await workers.count_online(connection) == 1
+
+
+async def test_the_same_batch_twice_changes_nothing(engine: AsyncEngine) -> None:
+    writer, batch = Writer(engine, Results(success("a"))), life("a")
+    await writer.write(batch)
+    await writer.write(batch)
+    assert await stored(engine) == {"a": ("COMPLETED", False)}
+
+
+async def test_junk_in_a_batch_harms_nobody(engine: AsyncEngine) -> None:
+    await Writer(engine, Results()).write([JUNK, *life("a"), message("task-started")])
+    assert await stored(engine) == {"a": ("COMPLETED", True)}
+
+
+async def test_a_batch_of_nothing_but_junk_is_done(engine: AsyncEngine) -> None:
+    await Writer(engine, Results()).write([JUNK])
+    assert await stored(engine) == {}
+
+
+async def test_without_the_result_backend_results_are_pending(engine: AsyncEngine) -> None:
+    results = Results(success("a"))
+    results.available = False
+    await Writer(engine, results).write(life("a"))
+    assert await stored(engine) == {"a": ("COMPLETED", True)}
+
+
+async def test_a_result_backend_that_does_not_answer_is_not_waited_for(
+    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "RESULT_TIMEOUT_SECONDS", 0.05)
+    results = Results()
+    monkeypatch.setattr(results, "fetch", lambda task_ids: asyncio.Event().wait())
+    async with asyncio.timeout(LIMIT_SECONDS):
+        await Writer(engine, results).write(life("a"))
+    assert await stored(engine) == {"a": ("COMPLETED", True)}
+
+
+@pytest.mark.parametrize("bad", [{"result_json": "not json"}, {"exception_message": "\0", "exception_type": "X"}])
+async def test_what_postgres_refuses_is_found_and_the_rest_is_stored(engine: AsyncEngine, bad: dict[str, str]) -> None:
+    writer = Writer(engine, Results(success("good"), success("bad", **bad)))
+    async with asyncio.timeout(LIMIT_SECONDS):
+        await writer.write([*life("good"), *life("bad"), *life("other")])
+    assert await stored(engine) == {
+        "good": ("COMPLETED", False),
+        "bad": ("RUNNING", False),
+        "other": ("COMPLETED", True),
+    }
+    async with engine.connect() as connection:
+        assert (await connection.execute(select(task_results.c.task_id))).scalars().all() == ["good"]
+
+
+async def test_a_batch_cut_off_in_the_middle_is_written_again(engine: AsyncEngine, database_url: str) -> None:
+    await Writer(engine, Results()).write(life("a")[:1])
+    async with asyncio.timeout(LIMIT_SECONDS), engine.connect() as blocker:
+        await history.lock_tasks(blocker, ["a"])
+        writing = asyncio.create_task(Writer(engine, Results()).write([*life("a"), *life("b")]))
+        await terminate(engine, await wait_for_a_waiter(engine))
+        await blocker.rollback()
+        await writing
+    assert await stored(engine) == {"a": ("COMPLETED", True), "b": ("COMPLETED", True)}
+
+
+async def test_blindness_to_nodes_whose_events_wait_for_us_is_no_gap(engine: AsyncEngine) -> None:
+    writer, now = Writer(engine, Results()), datetime.now(UTC)
+    await writer.write([message("worker-heartbeat", kept=True)])
+    await writer.note_blindness(Blind(now, now))
+    async with engine.connect() as connection:
+        assert (await connection.execute(select(gaps_table))).all() == []
+    await writer.note_blindness(Blind(now, now, kept=True))
+    async with engine.connect() as connection:
+        assert await gaps.overlaps_gap(connection, since=now, until=now), "but what their stream has lost is one"
+
+
+async def test_blindness_reaches_back_to_when_a_node_was_last_heard(engine: AsyncEngine) -> None:
+    writer, now = Writer(engine, Results()), datetime.now(UTC)
+    await writer.note_blindness(Blind(now, now))
+    async with engine.connect() as connection:
+        assert (await connection.execute(select(gaps_table))).all() == [], "nobody was there to be heard"
+    await writer.write([message("worker-heartbeat")])
+    since, until = now + timedelta(seconds=60), now + timedelta(seconds=90)
+    await writer.note_blindness(Blind(since, until))
+    async with engine.connect() as connection:
+        assert await gaps.overlaps_gap(connection, since=now + timedelta(seconds=30), until=since)
+        assert not await gaps.overlaps_gap(
+            connection, since=until + timedelta(seconds=1), until=until + timedelta(days=1)
+        )
+
+
+@pytest.mark.parametrize(("age", "found"), [(29, {"a": ("COMPLETED", False)}), (31, {})])
+async def test_old_news_does_not_bring_back_a_deleted_task(
+    engine: AsyncEngine, age: int, found: dict[str, tuple[str, bool]]
+) -> None:
+    heard_at = datetime.now(UTC) - timedelta(days=age)
+    writer = Writer(engine, Results(success("a")), forgets_after=timedelta(days=30))
+    await writer.write([message("task-succeeded", uuid="a", name="add", timestamp=heard_at.timestamp())])
+    assert await stored(engine) == found
+    async with engine.connect() as connection:
+        counted = await connection.execute(select(func.count()).select_from(events))
+        assert counted.scalar_one() == len(found)
+
+
+async def test_old_news_of_a_task_that_is_known_or_still_heard_of_counts(engine: AsyncEngine) -> None:
+    writer, old = Writer(engine, Results(), forgets_after=timedelta(days=30)), datetime.now(UTC) - timedelta(days=31)
+    await writer.write([message("task-received", uuid="a")])
+    started = [message("task-started", 2, uuid=task_id, timestamp=old.timestamp()) for task_id in "abc"]
+    await writer.write([*started, message("task-succeeded", 3, uuid="b")])
+    assert await stored(engine) == {"a": ("RUNNING", False), "b": ("COMPLETED", True)}

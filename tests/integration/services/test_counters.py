@@ -1,0 +1,47 @@
+from collections.abc import AsyncIterator
+
+import pytest
+from redis.asyncio import Redis
+
+from gateway.connection import redis_client
+from gateway.event_backlog import Backlog, read_stream_backlog
+from gateway.event_stream import STREAM_KEY
+from services import counters
+from services.counters import Counted, Counters, read_counters
+from tests.patience import until
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator[Redis]:
+    client = redis_client(redis_url)
+    yield client
+    await client.aclose()
+
+
+async def test_all_processes_add_to_the_same_sums_and_tell_the_rest_when_they_end(redis: Redis) -> None:
+    assert await read_counters(redis) == {Counted.EVENTS_APPLIED: 0, Counted.DISPATCHED: 0}
+    async with Counters(redis) as one, Counters(redis) as other:
+        one.add(Counted.EVENTS_APPLIED, 3)
+        one.add(Counted.DISPATCHED, 1)
+        other.add(Counted.EVENTS_APPLIED, 4)
+    assert await read_counters(redis) == {Counted.EVENTS_APPLIED: 7, Counted.DISPATCHED: 1}
+
+
+async def test_what_redis_does_not_take_is_kept(monkeypatch: pytest.MonkeyPatch, redis: Redis) -> None:
+    monkeypatch.setattr(counters, "TELL_SECONDS", 0.01)
+    nowhere = redis_client("redis://127.0.0.1:1/2")
+    async with Counters(nowhere) as counting:
+        counting.add(Counted.DISPATCHED, 2)
+        counting._redis = redis
+        await until(lambda: not counting._untold)
+    assert (await read_counters(redis))[Counted.DISPATCHED] == 2
+    await nowhere.aclose()
+
+
+async def test_the_backlog_is_as_old_as_its_oldest_event(redis: Redis) -> None:
+    assert await read_stream_backlog(redis) == Backlog(0, 0.0)
+    seconds, _ = await redis.time()
+    for age in (30, 10):
+        await redis.xadd(STREAM_KEY, {"body": "x"}, id=f"{(seconds - age) * 1000}-0")
+    found = await read_stream_backlog(redis)
+    assert (found.count, found.oldest_seconds) == (2, pytest.approx(30, abs=5))

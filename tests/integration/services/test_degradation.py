@@ -1,0 +1,91 @@
+"""Marks on a real Valkey, and without one."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from redis.asyncio import Redis
+from structlog.testing import capture_logs
+
+from domain.degradation import BROKER, DATABASE, Mark, Strategy
+from domain.errors import ServiceDegraded, Unavailable
+from gateway.connection import redis_client
+from services import degradation
+from services.degradation import KEY, MAX_DURATION_SECONDS, DegradationMarks, refuse_degraded
+from tests.patience import until
+
+FIVE_MINUTES = timedelta(minutes=5)
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator[Redis]:
+    client = redis_client(redis_url)
+    yield client
+    await client.aclose()
+
+
+async def test_a_mark_is_known_at_once_here_and_within_a_second_elsewhere(redis: Redis) -> None:
+    async with DegradationMarks(redis) as here, DegradationMarks(redis) as elsewhere:
+        before = datetime.now(UTC)
+        ends = await here.set(DATABASE, Strategy.RETURN_CACHED, duration=FIVE_MINUTES)
+        assert before + FIVE_MINUTES <= ends <= datetime.now(UTC) + FIVE_MINUTES
+        assert here.current() == {DATABASE: Mark(DATABASE, Strategy.RETURN_CACHED, ends)}
+        await until(lambda: elsewhere.current() == here.current())
+
+
+async def test_a_new_mark_replaces_the_former_one_of_its_service(redis: Redis) -> None:
+    async with DegradationMarks(redis) as marks:
+        await marks.set("queue:a", Strategy.QUEUE_ONLY, duration=FIVE_MINUTES)
+        await marks.set("queue:a", Strategy.FAIL_FAST, duration=FIVE_MINUTES)
+        assert [mark.strategy for mark in marks.current().values()] == [Strategy.FAIL_FAST]
+
+
+async def test_clearing_ends_a_mark_and_tells_whether_there_was_one(redis: Redis) -> None:
+    async with DegradationMarks(redis) as marks:
+        await marks.set(BROKER, Strategy.QUEUE_ONLY, duration=FIVE_MINUTES)
+        assert await marks.clear(BROKER) is True
+        assert await marks.clear(BROKER) is False
+        assert marks.current() == {}
+
+
+async def test_a_mark_ends_by_itself_and_redis_forgets_it(redis: Redis) -> None:
+    async with DegradationMarks(redis) as marks:
+        await marks.set(BROKER, Strategy.QUEUE_ONLY, duration=timedelta(milliseconds=50))
+        await until(lambda: marks.current() == {})
+        assert 0 < await redis.ttl(KEY) <= MAX_DURATION_SECONDS
+        await marks.set(DATABASE, Strategy.FAIL_FAST, duration=FIVE_MINUTES)
+        assert await redis.hkeys(KEY) == [DATABASE.encode()]
+
+
+async def test_there_are_only_so_many_marks(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(degradation, "MAX_MARKS", 2)
+    async with DegradationMarks(redis) as marks:
+        for name in ("queue:a", "queue:b", "queue:b"):
+            await marks.set(name, Strategy.QUEUE_ONLY, duration=FIVE_MINUTES)
+        with pytest.raises(Unavailable):
+            await marks.set("queue:c", Strategy.QUEUE_ONLY, duration=FIVE_MINUTES)
+        assert marks.current().keys() == {"queue:a", "queue:b"}
+
+
+async def test_without_redis_nothing_is_marked_and_one_line_says_so() -> None:
+    nowhere = redis_client("redis://127.0.0.1:1/2")
+    with capture_logs() as logs:
+        async with DegradationMarks(nowhere) as marks:
+            await marks.refresh()
+            assert marks.current() == {}
+            with pytest.raises(Unavailable):
+                await marks.set(DATABASE, Strategy.FAIL_FAST, duration=FIVE_MINUTES)
+            with pytest.raises(Unavailable):
+                await marks.clear(DATABASE)
+    assert [line["event"] for line in logs] == ["degradation_marks_unknown"]
+    await nowhere.aclose()
+
+
+async def test_work_for_a_queue_marked_to_fail_is_refused_with_the_reason(redis: Redis) -> None:
+    async with DegradationMarks(redis) as marks:
+        ends = await marks.set("queue:emails", Strategy.FAIL_FAST, duration=FIVE_MINUTES)
+        with pytest.raises(ServiceDegraded) as refused:
+            refuse_degraded(marks.current(), queue_name="emails", task_name="send")
+        refuse_degraded(marks.current(), queue_name="celery", task_name="send")
+    assert "queue:emails" in refused.value.detail
+    assert f"{ends:%H:%M:%SZ}" in refused.value.detail

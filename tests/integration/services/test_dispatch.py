@@ -1,0 +1,112 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+import services.dispatch
+from domain.errors import BrokerUnavailable
+from domain.states import EventType
+from services.dispatch import Dispatched, dispatch_due
+from services.history import News, record
+from store.queries import submissions
+from store.queries.tasks import get_task
+from store.tables import events as events_table
+from store.tables import outbox, tasks
+from tests.facts import told
+from tests.fakes.gateway import FakeBroker, FakePublisher
+from tests.submissions import make_submission
+
+
+async def submit(engine: AsyncEngine, **given: object) -> str:
+    submission = make_submission(**given)
+    async with engine.begin() as connection:
+        await submissions.add_submissions(connection, [submission])
+    return submission.task_id
+
+
+async def dispatch(engine: AsyncEngine, broker: FakeBroker) -> Dispatched:
+    async with engine.begin() as connection:
+        return await dispatch_due(connection, FakePublisher(broker))
+
+
+async def waiting(engine: AsyncEngine) -> list[str]:
+    """Ids in the outbox."""
+    async with engine.connect() as connection:
+        return list((await connection.execute(select(outbox.c.task_id))).scalars())
+
+
+async def phase(engine: AsyncEngine, task_id: str) -> tuple[str, str]:
+    async with engine.connect() as connection:
+        task = await get_task(connection, task_id)
+    assert task is not None
+    return task["status"], task["phase"]
+
+
+async def test_a_published_task_is_queued_and_out_of_the_outbox(engine: AsyncEngine) -> None:
+    broker, before = FakeBroker(), datetime.now(UTC)
+    task_id = await submit(engine, args="[1]", kwargs='{"a": 2}', queue_name="math", priority=7, timeout_seconds=9)
+    assert await dispatch(engine, broker) == Dispatched(claimed=1, published=1, cancelled=0)
+    (message,) = broker.queues["math"]
+    assert (message.task_id, message.args, message.kwargs, message.priority) == (task_id, [1], {"a": 2}, 7)
+    assert (message.timeout_seconds, message.max_retries, message.dispatch_no) == (9, 3, 1)
+    assert (await waiting(engine), await phase(engine, task_id)) == ([], ("PENDING", "queued"))
+    async with engine.connect() as connection:
+        dispatched = events_table.c.event_type == EventType.DISPATCHED
+        at = (await connection.execute(select(events_table.c.occurred_at).where(dispatched))).scalar_one()
+    assert before <= at <= datetime.now(UTC)
+
+
+async def test_nothing_due_is_nothing_done(engine: AsyncEngine) -> None:
+    task_id = await submit(engine, scheduled_at=datetime.now(UTC) + timedelta(seconds=60))
+    assert await dispatch(engine, FakeBroker(available=False)) == Dispatched(claimed=0, published=0, cancelled=0)
+    assert await phase(engine, task_id) == ("PENDING", "scheduled")
+
+
+async def test_a_doubtful_publish_stays_and_goes_again_as_the_same_message(
+    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(services.dispatch, "DOUBTFUL_PAUSE", timedelta(0))
+    doubtful, sound = await submit(engine), await submit(engine)
+    broker = FakeBroker(doubtful={doubtful})
+    assert await dispatch(engine, broker) == Dispatched(claimed=2, published=1, cancelled=0)
+    assert (await waiting(engine), await phase(engine, sound)) == ([doubtful], ("PENDING", "queued"))
+    assert await phase(engine, doubtful) == ("PENDING", "dispatching")
+    broker.doubtful.clear()
+    await dispatch(engine, broker)
+    first, again = (message for message in broker.queues["celery"] if message.task_id == doubtful)
+    assert first == again
+
+
+async def test_a_doubtful_publish_goes_again_only_after_a_pause(engine: AsyncEngine) -> None:
+    doubtful = await submit(engine)
+    broker = FakeBroker(doubtful={doubtful})
+    await dispatch(engine, broker)
+    assert await dispatch(engine, broker) == Dispatched(claimed=0, published=0, cancelled=0)
+    assert await waiting(engine) == [doubtful]
+
+
+async def test_without_a_broker_everything_stays(engine: AsyncEngine) -> None:
+    task_id = await submit(engine)
+    with pytest.raises(BrokerUnavailable):
+        await dispatch(engine, FakeBroker(available=False))
+    assert (await waiting(engine), await phase(engine, task_id)) == ([task_id], ("PENDING", "dispatching"))
+
+
+async def test_a_task_cancelled_meanwhile_ends_instead_of_being_published(engine: AsyncEngine) -> None:
+    cancelled, wanted = await submit(engine), await submit(engine)
+    async with engine.begin() as connection:
+        mine = update(tasks).where(tasks.c.task_id == cancelled)
+        await connection.execute(mine.values(cancel_requested_at=datetime.now(UTC)))
+    broker = FakeBroker()
+    assert await dispatch(engine, broker) == Dispatched(claimed=2, published=1, cancelled=1)
+    assert [message.task_id for message in broker.queues["celery"]] == [wanted]
+    assert (await waiting(engine), await phase(engine, cancelled)) == ([], ("CANCELLED", "finished"))
+
+
+async def test_the_worker_may_be_heard_before_the_dispatch_is_recorded(engine: AsyncEngine) -> None:
+    task_id = await submit(engine)
+    async with engine.begin() as connection:
+        await record(connection, News([told(EventType.RECEIVED, 1, task_id=task_id)]))
+    await dispatch(engine, FakeBroker())
+    assert await phase(engine, task_id) == ("PENDING", "reserved")

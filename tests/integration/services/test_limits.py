@@ -1,0 +1,86 @@
+"""Limits from what workers say, and the count of retries on stock workers, from dispatch to the row."""
+
+import asyncio
+from datetime import UTC, datetime
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from domain.facts import Fact, worker_event_key
+from domain.results import StoredResult
+from domain.states import EventType
+from domain.workers import Heartbeat
+from services.dispatch import dispatch_due
+from services.history import News, record
+from services.limits import Limits
+from store.queries import submissions, workers
+from store.queries.tasks import get_task
+from store.queries.workers import Description
+from tests.fakes.gateway import FakeBroker, FakePublisher
+from tests.submissions import make_submission
+
+NODE = "celery@stock"
+
+
+async def add_stock_node(engine: AsyncEngine, *, own_limit: int) -> None:
+    now = datetime.now(UTC)
+    async with engine.begin() as connection:
+        await workers.hear(connection, [Heartbeat(NODE, heard_at=now, at=now, pid=1)])
+        limits = {"celeriac.add": own_limit}
+        description = Description(NODE, 1, "threads", 1, 1, ["celery"], ["celeriac.add"], None, retry_limits=limits)
+        await workers.describe(connection, description)
+
+
+async def dispatch(engine: AsyncEngine, *, max_retries: int) -> tuple[str, FakeBroker]:
+    submission, broker = make_submission(max_retries=max_retries), FakeBroker()
+    async with engine.begin() as connection:
+        await submissions.add_submissions(connection, [submission])
+    async with engine.begin() as connection:
+        await dispatch_due(connection, FakePublisher(broker))
+    return submission.task_id, broker
+
+
+def heard(task_id: str, kind: EventType, clock: int, *, retries: int | None = None) -> Fact:
+    key = worker_event_key(kind, NODE, 1, clock)
+    return Fact(task_id, kind, datetime.now(UTC), key, NODE, 1, clock, retries)
+
+
+async def test_what_is_known_of_the_workers_is_told(engine: AsyncEngine) -> None:
+    await add_stock_node(engine, own_limit=7)
+    async with Limits(engine) as limits:
+        async with asyncio.timeout(10):
+            while not limits.own_retries:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        assert limits.own_retries == {"celeriac.add": 7}
+        told = limits.explain("celeriac.add", "celery", timeout_seconds=5, max_retries=9)
+        assert told is not None
+        assert "timeout_seconds is not enforced on a threads pool" in told
+        assert "own limit of 7" in told
+        assert limits.explain("celeriac.add", "elsewhere", timeout_seconds=5, max_retries=9) is None
+
+
+async def test_a_stock_worker_counts_from_where_it_will_stop_and_we_count_from_nought(engine: AsyncEngine) -> None:
+    await add_stock_node(engine, own_limit=3)
+    task_id, broker = await dispatch(engine, max_retries=1)
+    assert broker.queues["celery"][0].retries_base == 2
+    story = [
+        heard(task_id, EventType.RECEIVED, 1, retries=2),
+        heard(task_id, EventType.STARTED, 2),
+        heard(task_id, EventType.RETRIED, 3),
+        heard(task_id, EventType.RECEIVED, 4, retries=3),
+        heard(task_id, EventType.STARTED, 5),
+    ]
+    result = StoredResult(task_id, "FAILURE", exception_type="ValueError", exception_message="no", retries=3)
+    async with engine.begin() as connection:
+        await record(connection, News(story))
+        await record(connection, News(results=[result]))
+    async with engine.connect() as connection:
+        task = await get_task(connection, task_id)
+    assert task is not None
+    assert (task["status"], task["retry_count"], task["max_retries"]) == ("FAILED", 1, 1)
+    assert [(attempt["retries"], attempt["state"]) for attempt in task["attempts"]] == [(0, "RETRIED"), (1, "FAILED")]
+
+
+async def test_a_limit_that_is_the_tasks_own_needs_no_count(engine: AsyncEngine) -> None:
+    await add_stock_node(engine, own_limit=3)
+    _, broker = await dispatch(engine, max_retries=3)
+    assert broker.queues["celery"][0].retries_base == 0

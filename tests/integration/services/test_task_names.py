@@ -1,0 +1,55 @@
+import pytest
+from sqlalchemy import func, insert
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services import task_names as task_names_module
+from services.task_names import TaskNames
+from store.tables import registered_tasks
+
+
+async def register(engine: AsyncEngine, *names: str) -> None:
+    async with engine.begin() as connection:
+        for name in names:
+            told = {"node": "celery@one", "task_name": name, "seen_at": func.now()}
+            await connection.execute(insert(registered_tasks).values(told))
+
+
+async def test_a_name_that_a_worker_knows_is_let_through(engine: AsyncEngine) -> None:
+    await register(engine, "celeriac.add")
+    assert await TaskNames(engine).find_unknown(["celeriac.add"]) == {}
+
+
+async def test_a_mistyped_name_is_refused_with_those_that_look_alike(engine: AsyncEngine) -> None:
+    await register(engine, "celeriac.add", "celeriac.echo", "process_payment")
+    unknown = await TaskNames(engine).find_unknown(["celeriac.ad", "celeriac.echo"])
+    assert unknown.keys() == {"celeriac.ad"}
+    assert "'celeriac.ad'. Did you mean celeriac.add" in unknown["celeriac.ad"]
+
+
+async def test_a_name_like_no_other_is_refused_without_a_hint(engine: AsyncEngine) -> None:
+    await register(engine, "celeriac.add")
+    assert await TaskNames(engine).find_unknown(["zzz"]) == {"zzz": "No worker knows a task named 'zzz'."}
+
+
+async def test_before_any_worker_has_reported_every_name_is_let_through(engine: AsyncEngine) -> None:
+    assert await TaskNames(engine).find_unknown(["anything"]) == {}
+
+
+async def test_a_name_that_has_just_appeared_is_found(engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(task_names_module, "LOOK_AGAIN_SECONDS", 0)
+    await register(engine, "celeriac.add")
+    names = TaskNames(engine)
+    assert await names.find_unknown(["celeriac.add"]) == {}
+    await register(engine, "celeriac.new")
+    assert await names.find_unknown(["celeriac.new"]) == {}
+
+
+async def test_a_flood_of_bad_names_is_no_flood_of_queries(
+    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(task_names_module, "LOOK_AGAIN_SECONDS", 60)
+    await register(engine, "celeriac.add")
+    names = TaskNames(engine)
+    assert await names.find_unknown(["celeriac.add"]) == {}
+    await register(engine, "celeriac.new")
+    assert await names.find_unknown(["celeriac.new"]) != {}

@@ -1,0 +1,56 @@
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from domain.errors import TaskNotFound
+from domain.facts import PUBLISHER
+from domain.states import EventType
+from domain.workers import Heartbeat
+from services.history import News, record
+from services.timeline import History, read_history
+from store.queries import gaps, workers
+from tests.facts import NODE, NOON, TASK_ID, after, ours, told
+
+LIFE = (
+    ours(EventType.SUBMITTED, source=PUBLISHER),
+    told(EventType.RECEIVED, 10),
+    told(EventType.STARTED, 11),
+    told(EventType.SUCCEEDED, 20),
+)
+
+
+async def lived(engine: AsyncEngine, *, deaf: tuple[int, int] | None = None) -> History:
+    """The history of a task that lived for 20 s, during some of which the mirror may have been deaf."""
+    async with engine.begin() as connection:
+        await record(connection, News(LIFE))
+        if deaf:
+            await gaps.add_gap(connection, source="broker", started_at=after(deaf[0]), ended_at=after(deaf[1]))
+        return await read_history(connection, TASK_ID)
+
+
+async def test_a_task_heard_all_the_while_has_a_complete_history(engine: AsyncEngine) -> None:
+    history = await lived(engine)
+    assert history.complete
+    assert [(entry.type, entry.at) for entry in history.entries] == [(fact.type, fact.at) for fact in LIFE]
+
+
+@pytest.mark.parametrize(
+    ("deaf", "complete"), [((-9, -1), True), ((-9, 1), False), ((15, 99), False), ((21, 99), True)]
+)
+async def test_a_gap_during_its_life_makes_it_incomplete(
+    engine: AsyncEngine, deaf: tuple[int, int], *, complete: bool
+) -> None:
+    assert (await lived(engine, deaf=deaf)).complete is complete
+
+
+async def test_its_entries_name_workers_by_their_ids(engine: AsyncEngine) -> None:
+    async with engine.begin() as connection:
+        await workers.hear(connection, [Heartbeat(NODE, heard_at=NOON, at=NOON)])
+        worker = await workers.get_worker(connection, node=NODE)
+    assert worker is not None
+    assert (await lived(engine)).worker_ids == {NODE: worker.worker_id}
+
+
+async def test_an_unknown_task_has_no_history(engine: AsyncEngine) -> None:
+    async with engine.connect() as connection:
+        with pytest.raises(TaskNotFound):
+            await read_history(connection, "unknown")

@@ -1,0 +1,191 @@
+"""Every figure of the trends against an independent count over the tasks themselves."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from importlib import import_module
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from api.schemas.analytics import TrendsAnswer
+from domain.trends import Interval, Window
+from services.history import record
+from services.trends import read_trends
+from store.queries import rollups, submissions
+from store.queries.dashboard import count_totals
+from tests.courses import Courses, make_courses
+
+COUNT_WHAT_IS_THERE: str = import_module("store.migrations.versions.0004_rollups").COUNT_WHAT_IS_THERE
+SUM_UP: str = import_module("store.migrations.versions.0012_coarse_rollups").SUM_UP
+COARSE = ("rollup_days", "rollup_hour_totals", "rollup_hour_histograms", "rollup_day_histograms")
+TASKS = 3_000
+HOURS = 50
+START = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=HOURS + 2)
+WINDOW = Window.of_last(timedelta(hours=30), now=START + timedelta(hours=HOURS, seconds=1234))
+
+
+@pytest.fixture(scope="module")
+def courses() -> Courses:
+    return make_courses(TASKS, start=START, length=timedelta(hours=HOURS))
+
+
+@pytest.fixture
+async def counted(engine: AsyncEngine, courses: Courses) -> AsyncIterator[AsyncConnection]:
+    """A connection to a database in which it all happened."""
+    for start in range(0, len(courses.submissions), 500):
+        async with engine.begin() as connection:
+            await submissions.add_submissions(connection, courses.submissions[start : start + 500])
+    for batch in courses.batches(300):
+        async with engine.begin() as connection:
+            await record(connection, batch)
+    async with engine.connect() as connection:
+        yield await connection.execution_options(isolation_level="AUTOCOMMIT")
+
+
+async def fold_all(engine: AsyncEngine) -> None:
+    async with engine.begin() as connection:
+        await rollups.fold_deltas(connection, batch_size=1_000_000)
+
+
+FIGURES = """
+SELECT {key} AS key,
+       count(*) FILTER (WHERE what = 'submitted') AS submitted,
+       count(*) FILTER (WHERE what = 'ended' AND status = 'COMPLETED') AS completed,
+       count(*) FILTER (WHERE what = 'ended' AND status = 'FAILED') AS failed,
+       count(*) FILTER (WHERE what = 'ended' AND status = 'CANCELLED') AS cancelled,
+       avg(seconds) FILTER (WHERE what = 'started') AS average_wait_seconds,
+       avg(seconds) FILTER (WHERE what = 'ended') AS average_duration_seconds,
+       percentile_disc(0.95) WITHIN GROUP (ORDER BY seconds) FILTER (WHERE what = 'ended') AS p95_duration_seconds
+FROM (
+    SELECT 'submitted' AS what, created_at AS at, NULL::float8 AS seconds, tasks.* FROM tasks
+    UNION ALL
+    SELECT 'started', first_started_at,
+           greatest(0, extract(epoch FROM first_started_at - greatest(created_at, scheduled_at))), tasks.*
+    FROM tasks WHERE first_started_at IS NOT NULL
+    UNION ALL
+    SELECT 'ended', completed_at, duration_seconds, tasks.* FROM tasks WHERE completed_at IS NOT NULL
+) AS happened
+WHERE at >= :since AND at <= :until
+GROUP BY 1 ORDER BY 1
+"""
+
+
+async def truth(connection: AsyncConnection, key: str, *, whole_hours: bool = False) -> dict[Any, dict[str, Any]]:
+    since = WINDOW.since.replace(minute=0) if whole_hours else WINDOW.since
+    rows = await connection.execute(text(FIGURES.format(key=key)), {"since": since, "until": WINDOW.until})
+    found = [dict(row._mapping) for row in rows]
+    return {row.pop("key"): row for row in found}
+
+
+async def check(connection: AsyncConnection, interval: Interval) -> None:
+    trends = await read_trends(connection, WINDOW, interval=interval)
+    answer = TrendsAnswer.from_trends(trends, WINDOW, interval=interval).model_dump()
+    unit = {"hourly": "hour", "daily": "day"}[interval]
+    await _check_figures(connection, f"date_trunc('{unit}', at)", {row["bucket"]: row for row in answer["series"]})
+    await _check_figures(connection, "task_name", {row["task_name"]: row for row in answer["by_task"]})
+    await _check_figures(connection, "queue_name", {row["queue_name"]: row for row in answer["by_queue"]})
+    await _check_whole(connection, answer)
+
+
+async def _check_figures(connection: AsyncConnection, key: str, rows: dict[Any, dict[str, Any]]) -> None:
+    true, of_whole_hours = await truth(connection, key), await truth(connection, key, whole_hours=True)
+    assert set(true) == {found for found, row in rows.items() if _happened(row)}
+    for found, expected in true.items():
+        row, expected = rows[found], dict(expected)
+        expected["p95_duration_seconds"] = of_whole_hours[found]["p95_duration_seconds"]
+        p95 = expected.pop("p95_duration_seconds")
+        assert {name: row[name] for name in expected} == pytest.approx(expected, abs=1e-6)
+        assert row["p95_duration_seconds"] == (None if p95 is None else pytest.approx(p95, rel=0.05))
+
+
+def _happened(row: dict[str, Any]) -> bool:
+    return any(row[name] for name in ("submitted", "completed", "failed", "cancelled", "average_wait_seconds"))
+
+
+async def _check_whole(connection: AsyncConnection, answer: dict[str, Any]) -> None:
+    (whole,) = (await truth(connection, "1")).values()
+    assert min(whole["completed"], whole["failed"], whole["cancelled"]) > 100
+    rate = 100 * whole["completed"] / (whole["completed"] + whole["failed"])
+    assert answer["completion_rate"] == pytest.approx(rate, abs=1e-6)
+    assert answer["average_wait_time_seconds"] == pytest.approx(float(whole["average_wait_seconds"]), abs=1e-6)
+    bounds = {"since": WINDOW.since, "until": WINDOW.until}
+    failures = await connection.execute(
+        text(
+            "SELECT substring(exception FROM '^[A-Za-z]+'), count(*) FROM tasks "
+            "WHERE status = 'FAILED' AND completed_at BETWEEN :since AND :until GROUP BY 1 ORDER BY 2 DESC, 1"
+        ),
+        bounds,
+    )
+    expected = [(error, count, pytest.approx(100 * count / whole["failed"])) for error, count in failures]
+    assert [(row["error"], row["count"], row["percentage"]) for row in answer["failure_patterns"]] == expected
+    peaks = await connection.execute(
+        text(
+            "SELECT to_char(created_at, 'HH24:00') FROM tasks WHERE created_at BETWEEN :since AND :until "
+            "GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 5"
+        ),
+        bounds,
+    )
+    assert answer["peak_loads"] == [time for (time,) in peaks]
+
+
+async def test_every_figure_equals_a_count_over_the_tasks_however_much_is_folded(
+    engine: AsyncEngine, counted: AsyncConnection
+) -> None:
+    (waiting,) = (await counted.execute(text("SELECT count(*) FROM rollup_deltas"))).one()
+    await check(counted, Interval.HOURLY)
+    async with engine.begin() as connection:
+        assert await rollups.fold_deltas(connection, batch_size=waiting // 2) == waiting // 2
+    await check(counted, Interval.HOURLY)
+    await check(counted, Interval.DAILY)
+    await fold_all(engine)
+    assert (await counted.execute(text("SELECT count(*) FROM rollup_deltas"))).scalar_one() == 0
+    await check(counted, Interval.HOURLY)
+
+
+async def test_totals_equal_the_tasks_and_outlive_them(engine: AsyncEngine, counted: AsyncConnection) -> None:
+    statuses = await counted.execute(text("SELECT lower(status), count(*) FROM tasks GROUP BY 1"))
+    expected = {status: count for status, count in statuses if status not in ("pending", "running")}
+    await fold_all(engine)
+    async with engine.begin() as connection:
+        await connection.execute(text("TRUNCATE tasks, events, attempts"))
+        await rollups.delete_old_sums(connection, max_age=timedelta(0), max_age_of_nodes=timedelta(0))
+    async with engine.connect() as connection:
+        totals = await count_totals(connection)
+    assert expected.items() <= totals.items()
+    assert totals["submitted"] == TASKS
+
+
+async def test_the_migration_counts_what_is_there_as_the_writers_do(
+    engine: AsyncEngine, counted: AsyncConnection
+) -> None:
+    await fold_all(engine)
+    by_writers = [await _sums(counted, table) for table in SUMMED]
+    async with engine.begin() as connection:
+        await connection.execute(text(f"TRUNCATE {', '.join(SUMMED)}"))
+        await connection.exec_driver_sql(COUNT_WHAT_IS_THERE)
+    await fold_all(engine)
+    assert [await _sums(counted, table) for table in SUMMED] == by_writers
+
+
+async def test_the_migration_sums_up_what_the_loop_would_have_folded(
+    engine: AsyncEngine, counted: AsyncConnection
+) -> None:
+    await fold_all(engine)
+    folded = {table: await _sums(counted, table) for table in COARSE}
+    assert all(folded.values())
+    await counted.execute(text(f"TRUNCATE {', '.join(COARSE)}"))
+    for statement in SUM_UP.split(";")[:-1]:
+        await counted.execute(text(statement))
+    assert {table: await _sums(counted, table) for table in COARSE} == folded
+
+
+SUMMED = ("rollup_minutes", "rollup_hours", "rollup_histograms", "rollup_nodes", "rollup_totals", *COARSE)
+
+
+async def _sums(connection: AsyncConnection, table: str) -> set[tuple[Any, ...]]:
+    """All that is not zero; what was taken back leaves zeros behind."""
+    rows = (await connection.execute(text(f"SELECT * FROM {table} WHERE count <> 0"))).all()
+    assert rows
+    return {tuple(row) for row in rows}

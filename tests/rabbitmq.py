@@ -1,0 +1,126 @@
+"""A RabbitMQ of a test's own, where the program is installed: all on loopback, all in one folder."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+from tests.acceptance.stack import free_ports
+
+# As root the wrapper on PATH would change to the user `rabbitmq`, who cannot write to the test's folder.
+PROGRAMS = ("/usr/lib/rabbitmq/bin/rabbitmq-server", "rabbitmq-server")
+START_SECONDS = 60
+STOP_SECONDS = 30
+
+
+def rabbitmq_program() -> str | None:
+    """The path of the server, if there is one."""
+    return next((found for program in PROGRAMS if (found := shutil.which(program))), None)
+
+
+class RabbitMQ:
+    """A broker on a port of its own; what is durable outlives a kill."""
+
+    def __init__(self, folder: Path) -> None:
+        self._ports = free_ports(3)
+        self._environment = _environment(folder, *self._ports)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"amqp://guest:guest@127.0.0.1:{self._ports[0]}//"
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(
+            [str(rabbitmq_program())],
+            env=self._environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        _wait_until_listening(self._ports[0], self._process)
+
+    def kill(self) -> None:
+        assert self._process is not None
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+    def stop(self) -> None:
+        assert self._process is not None
+        if self._process.poll() is None:
+            _stop(self._process)
+        _stop_mapper(self._ports[2])
+
+
+@contextmanager
+def rabbitmq(folder: Path) -> Iterator[str]:
+    """The URL of an empty broker; its port mapper is stopped with it."""
+    with rabbitmq_server(folder) as server:
+        yield server.url
+
+
+@contextmanager
+def rabbitmq_server(folder: Path) -> Iterator[RabbitMQ]:
+    """The same, for tests that kill it."""
+    server = RabbitMQ(folder)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+def _environment(folder: Path, port: int, distribution_port: int, mapper_port: int) -> dict[str, str]:
+    for name, text in (("env.conf", ""), ("rabbitmq.conf", ""), ("plugins", "[].")):
+        (folder / name).write_text(text)
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "ERL_EPMD_PORT": str(mapper_port),
+        "ERL_EPMD_ADDRESS": "127.0.0.1",
+        "RABBITMQ_NODENAME": f"test{port}@localhost",
+        "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+        "RABBITMQ_NODE_PORT": str(port),
+        "RABBITMQ_DIST_PORT": str(distribution_port),
+        "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
+        "RABBITMQ_LOG_BASE": str(folder / "log"),
+        "RABBITMQ_PID_FILE": str(folder / "pid"),
+        "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
+        "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
+        "RABBITMQ_CONF_ENV_FILE": str(folder / "env.conf"),
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1} -setcookie test",
+    }
+
+
+def _wait_until_listening(port: int, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.1)
+    raise RuntimeError("RabbitMQ did not start")
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    os.killpg(process.pid, signal.SIGTERM)
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _stop_mapper(mapper_port: int) -> None:
+    # `epmd -daemon` has left the session; we know it by the port that only we gave out.
+    for mapper in psutil.process_iter(["name", "environ"]):
+        environment = mapper.info["environ"] or {}
+        if mapper.info["name"] == "epmd" and environment.get("ERL_EPMD_PORT") == str(mapper_port):
+            mapper.kill()

@@ -1,0 +1,44 @@
+"""Small apps with the real edge (handlers, request context) around routes of a test's own, and a client for them."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+from httpx import ASGITransport, AsyncClient
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from api.handlers import install_handlers
+from api.metrics import Metrics
+from api.middleware.request_context import RequestContext
+from domain.degradation import Access
+
+
+class OpenGate:
+    """See `api.gate.Gate`; nothing is marked."""
+
+    async def pass_through(
+        self, route: ASGIApp, scope: Scope, receive: Receive, send: Send, *, access: Access, keeps: bool
+    ) -> None:
+        await route(scope, receive, send)
+
+
+def app_of(*routers: APIRouter, layers: tuple[tuple[Any, dict[str, Any]], ...] = ()) -> FastAPI:
+    """An app of these routers; `layers` are middlewares with their options, innermost first."""
+    app = FastAPI(redirect_slashes=False)
+    app.state.gate = OpenGate()
+    install_handlers(app)
+    for router in routers:
+        app.include_router(router)
+    for layer, options in layers:
+        app.add_middleware(layer, **options)
+    app.state.metrics = Metrics()
+    app.add_middleware(RequestContext, metrics=app.state.metrics)
+    return app
+
+
+@asynccontextmanager
+async def client_of(app: FastAPI, *, address: str = "127.0.0.1") -> AsyncIterator[AsyncClient]:
+    transport = ASGITransport(app=app, client=(address, 50_000))
+    async with AsyncClient(transport=transport, base_url="http://celeriac.test") as client:
+        yield client

@@ -1,0 +1,104 @@
+from collections.abc import AsyncIterator
+
+import pytest
+from fastapi import FastAPI
+from httpx import AsyncClient
+
+from api.app import create_app
+from api.docs_pages import ASSETS_URL
+from api.middleware.authentication import Authentication
+from api.routing import API_PREFIX, HEALTH_TAG, api_router
+from settings import Settings
+from tests.unit.api.apps import app_of, client_of
+
+THINGS = f"{API_PREFIX}/things"
+WRITER = {"Authorization": "Bearer writer-key"}
+READER = {"Authorization": "Bearer reader-key"}
+
+router = api_router(tag=HEALTH_TAG)
+
+
+@router.get("/things")
+@router.post("/things")
+@router.delete("/things")
+@router.get("/health")
+@router.get("/health/live")
+@router.get("/healthy")
+async def done() -> dict[str, bool]:
+    return {"done": True}
+
+
+def app_with_keys(*keys: str) -> FastAPI:
+    return app_of(router, layers=((Authentication, {"keys": keys}),))
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[AsyncClient]:
+    async with client_of(app_with_keys("writer-key", "reader-key:read")) as client:
+        yield client
+
+
+async def test_without_configured_keys_nobody_needs_one() -> None:
+    async with client_of(app_with_keys()) as client:
+        assert (await client.post(THINGS)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {},
+        {"Authorization": "writer-key"},
+        {"Authorization": "Bearer"},
+        {"Authorization": "Bearer "},
+        {"Authorization": "Bearer nobody"},
+        {"Authorization": "Bearer reader-key:read"},
+        {"Authorization": "Bearer writer-ke"},
+        {"Authorization": "Basic writer-key"},
+        {"Authorization": b"Bearer caf\xe9"},
+        {"X-API-Key": "writer-key"},
+    ],
+)
+async def test_without_a_valid_key_it_is_a_401_that_says_how(client: AsyncClient, header: dict[str, str]) -> None:
+    answer = await client.get(THINGS, headers=header)
+    assert answer.status_code == 401
+    assert answer.json()["code"] == "UNAUTHENTICATED"
+    assert answer.headers["www-authenticate"].startswith("Bearer")
+    assert answer.headers["x-request-id"] == answer.json()["request_id"]
+
+
+async def test_a_full_key_reads_and_writes_whatever_the_case_of_its_scheme(client: AsyncClient) -> None:
+    for headers in (WRITER, {"Authorization": "bearer writer-key"}):
+        assert (await client.get(THINGS, headers=headers)).status_code == 200
+        assert (await client.post(THINGS, headers=headers)).status_code == 200
+
+
+@pytest.mark.parametrize("method", ["POST", "DELETE", "PATCH", "PUT"])
+async def test_a_reading_key_may_not_write(client: AsyncClient, method: str) -> None:
+    assert (await client.get(THINGS, headers=READER)).status_code == 200
+    answer = await client.request(method, THINGS, headers=READER)
+    assert (answer.status_code, answer.json()["code"]) == (403, "FORBIDDEN")
+
+
+async def test_a_key_given_for_both_may_write() -> None:
+    async with client_of(app_with_keys("key:read", "key")) as client:
+        assert (await client.post(THINGS, headers={"Authorization": "Bearer key"})).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["health", "health/live"])
+async def test_health_needs_no_key(client: AsyncClient, path: str) -> None:
+    assert (await client.get(f"{API_PREFIX}/{path}")).status_code == 200
+
+
+async def test_what_only_begins_like_health_needs_one(client: AsyncClient) -> None:
+    assert (await client.get(f"{API_PREFIX}/healthy")).status_code == 401
+
+
+async def test_unknown_paths_tell_strangers_nothing(client: AsyncClient) -> None:
+    assert (await client.get("/nowhere")).status_code == 401
+
+
+async def test_the_documentation_pages_need_one_too() -> None:
+    settings = Settings(api_keys=("key",), rate_limit_per_minute=0)
+    async with client_of(create_app(settings)) as client:
+        for path in ("/docs", "/redoc", "/openapi.json", f"{ASSETS_URL}/favicon.png"):
+            assert (await client.get(path)).status_code == 401, path

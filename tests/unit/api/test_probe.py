@@ -1,0 +1,127 @@
+import asyncio
+
+import pytest
+from structlog.testing import capture_logs
+
+from api import probe
+from api.probe import HealthProbe, Unwell
+from domain.health import DATABASE, Condition, Health
+
+
+async def healthy() -> bool:
+    return True
+
+
+async def no() -> bool:
+    return False
+
+
+async def broken() -> bool:
+    raise ConnectionRefusedError("postgresql://user:password@host")
+
+
+async def frozen() -> bool:
+    await asyncio.Event().wait()
+    return True
+
+
+async def test_before_the_first_round_nothing_is_known() -> None:
+    verdict = HealthProbe({DATABASE: healthy}).verdict()
+    assert (verdict.health, verdict.checks) == (Health.UNHEALTHY, {DATABASE: Condition.UNKNOWN})
+
+
+@pytest.mark.parametrize("check", [no, broken, frozen])
+async def test_a_part_that_says_no_fails_or_hangs_is_unhealthy_and_the_rest_is_not(check: probe.Check) -> None:
+    health = HealthProbe({DATABASE: healthy, "redis": check}, deadline_seconds=0.05)
+    await health.run_once()
+    verdict = health.verdict()
+    assert verdict.health is Health.DEGRADED
+    assert verdict.checks == {DATABASE: Condition.HEALTHY, "redis": Condition.UNHEALTHY}
+    await health.close()
+
+
+async def test_a_check_that_resists_its_cancellation_is_abandoned_and_not_asked_again() -> None:
+    asked = 0
+    thawed = asyncio.Event()
+
+    async def resisting() -> bool:
+        nonlocal asked
+        asked += 1
+        while not thawed.is_set():
+            try:
+                await thawed.wait()
+            except asyncio.CancelledError:
+                continue
+        return True
+
+    health = HealthProbe({DATABASE: resisting}, deadline_seconds=0.05)
+    async with asyncio.timeout(2):
+        for _ in range(3):
+            await health.run_once()
+    assert (asked, health.verdict().health) == (1, Health.UNHEALTHY)
+    thawed.set()
+    async with asyncio.timeout(2):
+        while health.verdict().health is not Health.HEALTHY:
+            await health.run_once()
+    assert asked == 2
+
+
+async def test_an_old_verdict_is_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    health = HealthProbe({DATABASE: healthy})
+    await health.run_once()
+    assert health.verdict().health is Health.HEALTHY
+    monkeypatch.setattr(probe, "STALE_SECONDS", -1.0)
+    verdict = health.verdict()
+    assert (verdict.health, verdict.checks) == (Health.UNHEALTHY, {DATABASE: Condition.UNKNOWN})
+
+
+async def test_it_goes_on_asking_and_hears_of_a_recovery(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe, "INTERVAL_SECONDS", 0.01)
+    rounds = 0
+    third_round = asyncio.Event()
+
+    async def recovering() -> bool:
+        nonlocal rounds
+        rounds += 1
+        if rounds == 3:
+            third_round.set()
+        return rounds > 1
+
+    health = HealthProbe({DATABASE: recovering})
+    with capture_logs() as logs:
+        running = asyncio.create_task(health.run())
+        async with asyncio.timeout(5):
+            await third_round.wait()
+        running.cancel()
+    assert [event["condition"] for event in logs] == ["unhealthy", "healthy"]
+
+
+async def test_a_part_tells_since_when_it_is_so_and_why_without_what_may_be_secret() -> None:
+    well = True
+
+    async def changing() -> bool:
+        if not well:
+            raise Unwell("no worker is online")
+        return True
+
+    health = HealthProbe({DATABASE: changing, "redis": broken})
+    await health.run_once()
+    before = health.parts()
+    assert (before[DATABASE].condition, before[DATABASE].reason) == (Condition.HEALTHY, "")
+    assert before["redis"].reason == "ConnectionRefusedError"
+    well = False
+    await health.run_once()
+    after = health.parts()
+    assert (after[DATABASE].condition, after[DATABASE].reason) == (Condition.UNHEALTHY, "no worker is online")
+    assert after[DATABASE].since > before[DATABASE].since
+    assert after["redis"].since == before["redis"].since
+
+
+async def test_only_changes_are_logged_and_never_an_errors_text() -> None:
+    health = HealthProbe({DATABASE: broken})
+    with capture_logs() as logs:
+        await health.run_once()
+        await health.run_once()
+    assert [(event["part"], event["condition"], event["reason"]) for event in logs] == [
+        (DATABASE, "unhealthy", "ConnectionRefusedError")
+    ]

@@ -1,0 +1,182 @@
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+import pytest
+from fastapi import Depends, Query
+from httpx import AsyncClient
+from pydantic import BaseModel, Field
+
+from api.routing import API_PREFIX, MAX_BODY_BYTES, api_router
+from api.schemas.base import RequestModel
+from api.schemas.pages import DEFAULT_LIMIT, Limit
+from api.schemas.types import JsonArray
+from tests.unit.api.apps import app_of, client_of
+
+THINGS = f"{API_PREFIX}/things"
+JSON = {"content-type": "application/json"}
+BIG_CAP = 4 * MAX_BODY_BYTES
+
+router = api_router("/things", tag="things")
+
+
+class Thing(RequestModel):
+    name: str
+    values: JsonArray = Field(default_factory=list)
+
+
+class Window(BaseModel):
+    since: int = 0
+
+
+async def depth(deep: int = 0) -> int:
+    return deep
+
+
+@router.get("")
+async def list_things(
+    window: Annotated[Window, Query()],
+    deep: Annotated[int, Depends(depth)],
+    wait: Annotated[bool, Query(alias="async")] = True,
+    limit: Limit = DEFAULT_LIMIT,
+    name: str | None = None,
+) -> dict[str, Any]:
+    return {"limit": limit, "wait": wait, "since": window.since, "deep": deep, "name": name}
+
+
+@router.post("", status_code=201)
+async def add_thing(thing: Thing) -> dict[str, str]:
+    return {"name": thing.name}
+
+
+@router.post("/many", status_code=201, max_body_size=BIG_CAP)
+async def add_things(things: list[Thing]) -> dict[str, int]:
+    return {"count": len(things)}
+
+
+@router.post("/maybe")
+async def change_thing(thing: Thing | None = None) -> dict[str, bool]:
+    return {"given": thing is not None}
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[AsyncClient]:
+    async with client_of(app_of(router)) as client:
+        yield client
+
+
+async def chunks(total: int) -> AsyncIterator[bytes]:
+    yield b'{"name": "'
+    for _ in range(total // 65_536):
+        yield b"x" * 65_536
+    yield b'"}'
+
+
+async def test_known_parameters_pass_aliases_models_and_dependencies_included(client: AsyncClient) -> None:
+    answer = await client.get(THINGS, params={"async": "false", "limit": 3, "since": 7, "deep": 2, "name": "a"})
+    assert answer.json() == {"limit": 3, "wait": False, "since": 7, "deep": 2, "name": "a"}
+
+
+@pytest.mark.parametrize("name", ["statsu", "wait", "window", "Limit", ""])
+async def test_an_unknown_query_parameter_is_refused_by_name(client: AsyncClient, name: str) -> None:
+    answer = await client.get(f"{THINGS}?limit=3&{name}=1")
+    assert answer.status_code == 400
+    body = answer.json()
+    assert body["code"] == "VALIDATION_ERROR"
+    assert body["errors"] == [{"field": name, "message": "unknown query parameter"}]
+
+
+async def test_a_bad_query_value_is_named_without_its_container(client: AsyncClient) -> None:
+    answer = await client.get(THINGS, params={"limit": 1001})
+    assert answer.status_code == 400
+    assert answer.json()["errors"] == [{"field": "limit", "message": "Input should be less than or equal to 1000"}]
+
+
+@pytest.mark.parametrize("url", [f"{THINGS}?name=a%00b", f"{THINGS}/maybe%00"])
+async def test_nul_in_a_url_never_reaches_a_route(client: AsyncClient, url: str) -> None:
+    assert (await client.get(url)).status_code in (400, 404)
+
+
+async def test_a_field_of_a_list_is_named_with_dots(client: AsyncClient) -> None:
+    things = [{"name": "ok"}, {"name": 5}]
+    answer = await client.post(f"{THINGS}/many", json=things)
+    assert answer.status_code == 400
+    assert answer.json()["errors"] == [{"field": "1.name", "message": "Input should be a valid string"}]
+
+
+async def test_unknown_body_fields_are_refused(client: AsyncClient) -> None:
+    answer = await client.post(THINGS, json={"name": "a", "nmae": "b"})
+    assert answer.status_code == 400
+    assert [error["field"] for error in answer.json()["errors"]] == ["nmae"]
+
+
+async def test_at_most_a_hundred_errors_are_listed(client: AsyncClient) -> None:
+    answer = await client.post(f"{THINGS}/many", json=[{}] * 150)
+    assert answer.status_code == 400
+    assert len(answer.json()["errors"]) == 100
+    assert answer.json()["detail"] == "0.name: Field required (and 149 more)"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"\xff\xfe",
+        b'{"name": "\xff"}',
+        b"[" * 100_000,
+        b"1" * 5_000,
+        b'{"name": "a", "values": [NaN]}',
+        b'{"name": "a", "values": ["\\u0000"]}',
+        b'{"name": "a", "values": ["\\ud800"]}',
+        b'{"name": "a", "values": ' + b"[" * 65 + b"]" * 65 + b"}",
+    ],
+)
+async def test_a_body_that_is_no_sound_json_is_a_400(client: AsyncClient, body: bytes) -> None:
+    answer = await client.post(THINGS, content=body, headers=JSON)
+    assert answer.status_code == 400
+    assert answer.json()["code"] == "VALIDATION_ERROR"
+    assert answer.json()["errors"]
+
+
+@pytest.mark.parametrize("content_type", ["application/x-www-form-urlencoded", "text/plain", "application/jsonx", None])
+async def test_a_body_of_another_type_is_a_415(client: AsyncClient, content_type: str | None) -> None:
+    headers = {"content-type": content_type} if content_type else {}
+    answer = await client.post(THINGS, content=b'{"name": "a"}', headers=headers)
+    assert answer.status_code == 415
+    assert answer.json()["code"] == "UNSUPPORTED_MEDIA_TYPE"
+
+
+@pytest.mark.parametrize("content_type", ["application/json; charset=utf-8", "Application/JSON", "application/a+json"])
+async def test_json_by_any_of_its_names_is_read(client: AsyncClient, content_type: str) -> None:
+    answer = await client.post(THINGS, content=b'{"name": "a"}', headers={"content-type": content_type})
+    assert answer.status_code == 201
+
+
+async def test_an_optional_body_may_be_left_out_without_a_content_type(client: AsyncClient) -> None:
+    assert (await client.post(f"{THINGS}/maybe")).json() == {"given": False}
+    assert (await client.post(f"{THINGS}/maybe", json={"name": "a"})).json() == {"given": True}
+
+
+async def test_a_body_up_to_the_cap_is_read_and_one_byte_more_is_a_413(client: AsyncClient) -> None:
+    frame = len(b'{"name": ""}')
+    for excess, status in ((0, 201), (1, 413)):
+        body = b'{"name": "' + b"x" * (MAX_BODY_BYTES - frame + excess) + b'"}'
+        answer = await client.post(THINGS, content=body, headers=JSON)
+        assert answer.status_code == status
+    assert answer.json()["code"] == "BODY_TOO_LARGE"
+    assert str(MAX_BODY_BYTES) in answer.json()["detail"]
+
+
+async def test_a_body_of_unknown_length_is_counted_while_read(client: AsyncClient) -> None:
+    small = await client.post(THINGS, content=chunks(MAX_BODY_BYTES // 2), headers=JSON)
+    large = await client.post(THINGS, content=chunks(2 * MAX_BODY_BYTES), headers=JSON)
+    assert (small.status_code, large.status_code) == (201, 413)
+    assert large.json()["code"] == "BODY_TOO_LARGE"
+    assert large.json()["request_id"] == large.headers["x-request-id"]
+
+
+async def test_a_route_may_have_a_larger_cap_of_its_own(client: AsyncClient) -> None:
+    thing = b'{"name": "' + b"x" * MAX_BODY_BYTES + b'"}'
+    assert (await client.post(f"{THINGS}/many", content=b"[" + thing + b"]", headers=JSON)).status_code == 201
+    answer = await client.post(f"{THINGS}/many", content=b"[" + b",".join([thing] * 5) + b"]", headers=JSON)
+    assert answer.status_code == 413

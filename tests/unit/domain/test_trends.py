@@ -1,0 +1,86 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from domain.trends import (
+    NOTHING,
+    Interval,
+    Sums,
+    Window,
+    p95_seconds,
+    peak_loads,
+    percentage,
+    sum_buckets,
+    total,
+)
+
+NOW = datetime(2026, 3, 1, 14, 20, 31, 5, tzinfo=UTC)
+
+
+def at(hour: int, *, day: int = 1) -> datetime:
+    return datetime(2026, 3, day, hour, tzinfo=UTC)
+
+
+def test_a_window_begins_with_a_whole_minute() -> None:
+    window = Window.of_last(timedelta(hours=2), now=NOW)
+    assert (window.since, window.until) == (datetime(2026, 3, 1, 12, 20, tzinfo=UTC), NOW)
+
+
+def test_the_series_has_every_hour_that_the_window_touches() -> None:
+    window = Window.of_last(timedelta(hours=2), now=NOW)
+    assert window.buckets(Interval.HOURLY) == [at(12), at(13), at(14)]
+
+
+def test_days_begin_at_midnight_in_utc() -> None:
+    window = Window.of_last(timedelta(hours=24), now=NOW.astimezone())
+    assert window.buckets(Interval.DAILY) == [datetime(2026, 2, 28, tzinfo=UTC), at(0)]
+
+
+def test_buckets_in_which_nothing_happened_are_there() -> None:
+    window = Window.of_last(timedelta(hours=3), now=NOW)
+    one = Sums(submitted=1)
+    assert sum_buckets({at(12): one}, window, Interval.HOURLY) == {at(11): NOTHING, at(12): one} | dict.fromkeys(
+        (at(13), at(14)), NOTHING
+    )
+
+
+def test_a_day_is_the_sum_of_its_hours() -> None:
+    window = Window.of_last(timedelta(hours=3), now=NOW)
+    hours = {at(12): Sums(submitted=1, waits=2, wait_microseconds=3), at(13): Sums(submitted=2, failed=1)}
+    assert sum_buckets(hours, window, Interval.DAILY) == {
+        at(0): Sums(submitted=3, failed=1, waits=2, wait_microseconds=3)
+    }
+    assert total(hours.values()) == Sums(submitted=3, failed=1, waits=2, wait_microseconds=3)
+
+
+def test_peaks_are_the_hours_of_the_day_with_most_submissions() -> None:
+    hours = {at(9): Sums(submitted=3), at(9, day=2): Sums(submitted=3), at(8): Sums(submitted=5), at(7): Sums(failed=9)}
+    assert peak_loads(hours) == ["09:00", "08:00"]
+
+
+def test_there_are_at_most_five_peaks_and_the_earlier_of_equals_comes_first() -> None:
+    assert peak_loads({at(hour): Sums(submitted=1) for hour in range(8)}) == [f"0{hour}:00" for hour in range(5)]
+
+
+def test_rates_of_nothing_are_none() -> None:
+    assert NOTHING.completion_rate is None
+    assert NOTHING.average_wait_seconds is None
+    assert NOTHING.average_duration_seconds is None
+    assert p95_seconds(NOTHING, {}) is None
+    assert percentage(0, 0) is None
+
+
+def test_cancelled_tasks_neither_raise_nor_lower_the_completion_rate() -> None:
+    assert Sums(completed=3, failed=1, cancelled=5).completion_rate == 75.0
+
+
+def test_averages_are_in_seconds() -> None:
+    sums = Sums(waits=4, wait_microseconds=6_000_000, runs=3, run_microseconds=1_000_000)
+    assert sums.average_wait_seconds == 1.5
+    assert sums.average_duration_seconds == pytest.approx(1 / 3)
+
+
+def test_the_p95_is_read_from_the_histogram_where_a_run_was_counted() -> None:
+    assert p95_seconds(Sums(runs=1), {0: 1}) == 0.0
+    assert p95_seconds(Sums(runs=1), {}) is None
+    assert p95_seconds(NOTHING, {0: 1}) is None

@@ -1,0 +1,47 @@
+import threading
+import time
+
+import pytest
+
+from domain.errors import BrokerUnavailable
+from gateway.threads import BrokerThread
+
+
+async def test_calls_run_one_after_another_in_a_thread_of_their_own() -> None:
+    thread = BrokerThread("test")
+    names = [await thread.run(lambda: threading.current_thread().name, limit_seconds=5) for _ in range(3)]
+    await thread.close()
+    assert set(names) == {"gateway-test_0"}
+
+
+async def test_a_brokers_error_becomes_ours_and_any_other_stays() -> None:
+    thread = BrokerThread("test")
+    with pytest.raises(BrokerUnavailable):
+        await thread.run(_raise, ConnectionRefusedError(), limit_seconds=5)
+    with pytest.raises(KeyError):
+        await thread.run(_raise, KeyError("bug"), limit_seconds=5)
+    await thread.close()
+
+
+async def test_a_call_that_hangs_is_given_up_and_the_loop_goes_on() -> None:
+    thread = BrokerThread("test")
+    release = threading.Event()
+    began = time.monotonic()
+    with pytest.raises(BrokerUnavailable):
+        await thread.run(release.wait, 10, limit_seconds=0.1)
+    assert time.monotonic() - began < 5
+    release.set()
+    assert await thread.run(lambda: "next", limit_seconds=5) == "next"
+    await thread.close()
+
+
+async def test_no_thread_is_left_after_close_and_a_second_close_is_harmless() -> None:
+    thread = BrokerThread("closing")
+    await thread.run(lambda: None, limit_seconds=5)
+    await thread.close()
+    await thread.close()
+    assert not [running for running in threading.enumerate() if running.name.startswith("gateway-closing")]
+
+
+def _raise(error: Exception) -> None:
+    raise error

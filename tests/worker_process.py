@@ -1,0 +1,99 @@
+"""A real Celery worker as a process of its own, stopped at the end of the test."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from celery import Celery
+
+ROOT = Path(__file__).parent.parent
+START_SECONDS = 30
+STOP_SECONDS = 20
+
+
+@dataclass
+class WorkerProcess:
+    """A running worker; `node` is its name to Celery."""
+
+    node: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def kill(self) -> None:
+        """As by the kernel: the children of prefork end with their parent's pipes."""
+        self.process.kill()
+        self.process.wait()
+
+    def freeze(self) -> None:
+        """Connected, and answers nothing."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self.process.send_signal(signal.SIGCONT)
+
+
+@contextmanager
+def celery_worker(
+    folder: Path,
+    broker_url: str,
+    result_url: str,
+    *,
+    app: str = "tasks.app",
+    name: str = "worker",
+    options: tuple[str, ...] = ("--concurrency", "1"),
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[WorkerProcess]:
+    """A worker of `app`, started in `folder` and ready for work; without gossip and mingle, which only cost time."""
+    node = f"{name}@test"
+    log = folder / f"{name}.log"
+    command = [sys.executable, "-m", "celery", "-A", app, "worker", "-n", node, "-E", "-l", "info"]
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [*command, "--without-gossip", "--without-mingle", *options],
+            cwd=folder,
+            env=_environment(broker_url, result_url) | dict(environment or {}),
+            stdout=output,
+            stderr=output,
+        )
+    worker = WorkerProcess(node, process, log)
+    try:
+        _wait_until_ready(worker, broker_url)
+        yield worker
+    finally:
+        _stop(process)
+
+
+def _environment(broker_url: str, result_url: str) -> dict[str, str]:
+    return os.environ | {
+        "CELERIAC_BROKER_URL": broker_url,
+        "CELERIAC_RESULT_URL": result_url,
+        "PYTHONPATH": f"{ROOT}:{ROOT / 'workers'}",
+    }
+
+
+def _wait_until_ready(worker: WorkerProcess, broker_url: str) -> None:
+    app = Celery(broker=broker_url, set_as_current=False)
+    deadline = time.monotonic() + START_SECONDS
+    try:
+        while time.monotonic() < deadline and worker.process.poll() is None:
+            if app.control.ping(destination=[worker.node], limit=1, timeout=0.5):
+                return
+        raise RuntimeError(f"{worker.node} did not start:\n{worker.log.read_text()[-3000:]}")
+    finally:
+        app.close()
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

@@ -1,0 +1,63 @@
+"""What Celeriac may order and ask of a worker with the plugin, beside Celery's own remote control."""
+
+from typing import Any
+
+from celery.utils.log import get_logger
+from celery.worker import state as worker_state
+from celery.worker.control import control_command, inspect_command
+from celery.worker.state import scheduled_requests  # type: ignore[attr-defined]
+
+from celeriac_worker.gate import GateUnreachableError
+
+logger = get_logger(__name__)
+
+NO_REDIS = {"error": "the plugin has no Redis: set CELERIAC_REDIS_URL on the worker's host"}
+
+
+@control_command()
+def celeriac_pause(state: Any, **_: Any) -> dict[str, Any]:
+    """Start no task any more, and give back what has been fetched."""
+    node = getattr(state.consumer.controller, "celeriac", None)
+    if node is None:
+        return NO_REDIS
+    node.order(paused=True)
+    returned = node.intake.settle()
+    try:
+        node.gate.set_paused(True)
+    except GateUnreachableError as error:
+        logger.warning("Redis does not answer (%s): the pause does not outlive this process.", error)
+    logger.info("Paused; %d messages went back to their queues.", returned)
+    return {"paused": True, "returned": returned}
+
+
+@control_command()
+def celeriac_resume(state: Any, **_: Any) -> dict[str, Any]:
+    """Fetch and start tasks again."""
+    node = getattr(state.consumer.controller, "celeriac", None)
+    if node is None:
+        return NO_REDIS
+    try:
+        node.gate.set_paused(False)
+    except GateUnreachableError as error:
+        return {"error": f"Redis does not answer ({error}): still paused"}
+    node.order(paused=False)
+    node.intake.settle()
+    logger.info("Resumed.")
+    return {"paused": False}
+
+
+@inspect_command()
+def celeriac_drain_status(state: Any, **_: Any) -> dict[str, Any]:
+    """What is still to do here, by task id, and whether it would be done elsewhere if this worker were killed."""
+    node = getattr(state.consumer.controller, "celeriac", None)
+    if node is None:
+        return NO_REDIS
+    reserved = [request for request in worker_state.reserved_requests if not request.was_put_back]
+    active = {request for request in reserved if request.admitted} | set(worker_state.active_requests)
+    return {
+        "paused": node.paused,
+        "active": sorted(request.id for request in active),
+        "reserved": sorted(request.id for request in reserved if request not in active),
+        "scheduled": sorted(request.id for request in scheduled_requests),
+        "acks_late": all(request.task.acks_late for request in active),
+    }

@@ -1,0 +1,41 @@
+"""The names that Celeriac and its plugin share in Redis, and which Redis that is.
+
+What they mean stands in `workers/README.md`.
+"""
+
+import os
+from urllib.parse import urlsplit
+
+URL_VARIABLE = "CELERIAC_REDIS_URL"
+DISPATCH_NO_HEADER = "celeriac_dispatch_no"
+NODE_PREFIX = "celeriac:node:"
+_SCHEMES = {"redis": "redis", "rediss": "rediss", "valkey": "redis", "valkeys": "rediss"}
+
+
+def redis_url(broker_url: str | None) -> str | None:
+    """`CELERIAC_REDIS_URL`, else the broker if that is a Redis, else None."""
+    for url in (os.environ.get(URL_VARIABLE), broker_url):
+        scheme, _, rest = (url or "").partition("://")
+        if scheme in _SCHEMES and urlsplit(url).hostname:
+            return f"{_SCHEMES[scheme]}://{rest}"
+    return None
+
+
+def node_key(node: str) -> str:
+    """Holds the boot id of the node's worker while that is alive."""
+    return NODE_PREFIX + node
+
+
+def paused_key(node: str) -> str:
+    """Is there while the node shall start nothing."""
+    return f"celeriac:paused:{node}"
+
+
+def cancelled_key(task_id: str) -> str:
+    """Is there once somebody wants the task not to run."""
+    return f"celeriac:cancelled:{task_id}"
+
+
+def run_key(task_id: str, retries: int, dispatch_no: int) -> str:
+    """Names one start; its value tells who made it and whether it has ended."""
+    return f"celeriac:run:{task_id}:{retries}:{dispatch_no}"

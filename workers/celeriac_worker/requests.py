@@ -1,0 +1,113 @@
+"""Requests that ask before they start: Celery's, with the gate in front and its answers behind.
+
+On prefork the gate stands before the pool: a request is given to it only when a process is free, and the process
+reports the start before it runs anything, so a refusal inside would come after `task-started` and after an early
+acknowledgement. The other pools have a queue of their own; there it stands in the thread that is about to run the task.
+"""
+
+from typing import Any, ClassVar
+
+from celery.exceptions import TaskRevokedError
+from celery.utils.imports import symbol_by_name
+from celery.utils.log import get_logger
+from celery.worker import state
+from celery.worker.request import Request
+
+from celeriac_worker.gate import Verdict
+from celeriac_worker.keys import DISPATCH_NO_HEADER, run_key
+from celeriac_worker.node import Node
+from celeriac_worker.retries import HEADER as MAX_RETRIES_HEADER
+
+try:
+    # A greenlet that ends with it has not failed.
+    from greenlet import GreenletExit  # type: ignore[import-untyped]
+except ImportError:
+    GreenletExit = Exception
+
+logger = get_logger(__name__)
+
+# Most of what is used of it is missing from its published types.
+_Request: Any = Request
+
+
+class NotStartedError(TaskRevokedError, GreenletExit):  # type: ignore[misc]
+    """Ends the pool's job before the task begins. Nobody has to do anything: it has been seen to."""
+
+
+def gate_task(task: Any, node: Node) -> None:
+    """From the next connection to the broker on, the requests of this task ask `node`; also after an earlier node."""
+    own = symbol_by_name(task.Request)
+    own = getattr(own, "ungated", own)
+    task.Request = type(own.__name__, (GatedRequest, own), {"node": node, "ungated": own})
+
+
+class GatedRequest(_Request):  # type: ignore[misc]
+    """Mixed into the class of requests of a task."""
+
+    node: ClassVar[Node]
+
+    admitted = False
+    """Redis has said GO."""
+    accepted = False
+    """The pool has taken it on: it runs, or has run."""
+    was_put_back = False
+    """Its message belongs to the queue again; whoever still holds this object drops it."""
+    was_cancelled = False
+    """Celery ends the run and lets the broker send the message again."""
+    found_silence = False
+    """The worker that had started this delivery was silent when last asked about."""
+    asked_at = 0.0
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.run_key = self._run_key()
+
+    def revoked(self) -> bool:
+        """Whether to drop it. Celery asks this right before the pool gets it, and now and then at its arrival."""
+        if self.was_put_back or super().revoked():
+            return True
+        arrives = self not in state.reserved_requests
+        return not arrives and self.node.gates_before_pool and not self._may_start()
+
+    def on_accepted(self, pid: int, time_accepted: float) -> None:
+        """Called before the task runs: by the thread that will run it, or in prefork's main process."""
+        if not self.node.gates_before_pool and (self.was_put_back or super().revoked() or not self._may_start()):
+            raise NotStartedError(self.id)
+        super().on_accepted(pid, time_accepted)
+        self.accepted = True
+
+    def reject(self, requeue: bool = False) -> None:
+        if requeue and not self.acknowledged:
+            self.node.release(self)
+        super().reject(requeue=requeue)
+
+    def cancel(self, *args: Any, **options: Any) -> None:
+        self.was_cancelled = True
+        super().cancel(*args, **options)
+
+    def _retry_worker_lost(self, exc: Exception, exc_info: Any) -> bool:
+        """Not above the `max_retries` of the submission; Celery itself sees to the task's own."""
+        ceiling = self._request_dict.get(MAX_RETRIES_HEADER)
+        if ceiling is not None and self._context.retries >= ceiling:
+            return False
+        return bool(super()._retry_worker_lost(exc, exc_info))
+
+    def _run_key(self) -> str | None:
+        """None for what others published: only Celeriac's messages say which dispatch they are."""
+        dispatch_no = self._request_dict.get(DISPATCH_NO_HEADER)
+        return None if dispatch_no is None else run_key(self.id, self._request_dict.get("retries") or 0, dispatch_no)
+
+    def _may_start(self) -> bool:
+        verdict = self.node.admit(self)
+        if verdict is Verdict.GO:
+            return True
+        if verdict is Verdict.CANCELLED:
+            self._announce_revoked("revoked", False, None, False)
+        elif verdict is Verdict.PAUSED:
+            self.node.intake.refuse(self)
+        elif verdict is Verdict.FINISHED or (verdict is Verdict.RUNNING and not self.task.acks_late):
+            self.node.intake.drop(self)
+        else:
+            self.found_silence = verdict is Verdict.SILENT
+            self.node.intake.hold(self)
+        return False

@@ -1,0 +1,62 @@
+"""The `max_retries` of a submission, as a ceiling on the retries that a task itself asks for.
+
+Celery's messages carry no such limit: it belongs to the task, or to each call of `retry`. Celeriac sends it as a
+header, which Celery keeps over retries.
+"""
+
+from typing import Any
+
+from celery import bootsteps
+
+HEADER = "celeriac_max_retries"
+
+
+class RetryCeiling(bootsteps.Step):
+    """When the worker starts, and before it forks, every task of its app learns to obey the header.
+
+    Not done through `app.task_cls`: tasks with a base of their own, and those defined before `install`, would miss it.
+    """
+
+    def __init__(self, worker: Any, **kwargs: Any) -> None:
+        super().__init__(worker, **kwargs)
+        for task in worker.app.tasks.values():
+            obey_ceiling(task)
+
+
+def obey_ceiling(task: Any) -> None:
+    """Gives this one task the behaviour of `CeilingObeyed`, before its own class'; a second time changes nothing."""
+    own: type = type(task)
+    if not issubclass(own, CeilingObeyed):
+        task.__class__ = type(
+            own.__name__, (CeilingObeyed, own), {"__module__": own.__module__, "__doc__": own.__doc__}
+        )
+
+
+class CeilingObeyed:
+    """Mixed into the class of a task."""
+
+    request: Any
+
+    def retry(self, *args: Any, **options: Any) -> Any:
+        """Celery's own, with the submission's limit in place of the task's."""
+        ceiling = getattr(self.request, HEADER, None)
+        if ceiling is not None:
+            options["max_retries"] = ceiling
+        return super().retry(*args, **options)  # type: ignore[misc]
+
+    @property
+    def override_max_retries(self) -> int:
+        """The limit that a `retry(max_retries=...)` of this run has set.
+
+        Celery keeps it on the task, which all runs of a process share: there it limits later, unrelated runs too
+        (2 runs measured where 4 were due). A request belongs to one run and ends with it.
+        """
+        return self.request.celeriac_override_max_retries  # type: ignore[no-any-return]
+
+    @override_max_retries.setter
+    def override_max_retries(self, limit: int) -> None:
+        self.request.celeriac_override_max_retries = limit
+
+    @override_max_retries.deleter
+    def override_max_retries(self) -> None:
+        del self.request.celeriac_override_max_retries
