@@ -3,14 +3,14 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
+from kombu import Connection
 
 from tests.acceptance.stack import free_ports
 
@@ -45,7 +45,7 @@ class RabbitMQ:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        _wait_until_listening(self._ports[0], self._process)
+        _wait_until_ready(self.url, self._process)
 
     def kill(self) -> None:
         assert self._process is not None
@@ -99,12 +99,13 @@ def _environment(folder: Path, port: int, distribution_port: int, mapper_port: i
     }
 
 
-def _wait_until_listening(port: int, process: subprocess.Popen[bytes]) -> None:
+def _wait_until_ready(url: str, process: subprocess.Popen[bytes]) -> None:
+    # A client that logs in: while the node boots, an open port may still close what it accepts.
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
+        with Connection(url, connect_timeout=5) as client, suppress(*client.connection_errors):
+            client.connect()
+            return
         time.sleep(0.1)
     raise RuntimeError("RabbitMQ did not start")
 
