@@ -22,6 +22,7 @@ LATE_SECONDS = 30.0
 
 @dataclass(slots=True)
 class _Tally:
+    begun_at: float
     ends_at: float
     latencies: list[float] = field(default_factory=list)
     refusals: Counter[int] = field(default_factory=Counter)
@@ -38,7 +39,10 @@ def request(url: str, body: bytes | None) -> bytes:
 
 
 def load(url: str, body: bytes | None, *, connections: int, seconds: float) -> Round:
-    """POST the body to the URL, or GET it, for so long. Raises RuntimeError if anything but a 2xx comes back."""
+    """POST the body to the URL, or GET it, for so long, and longer where nothing was answered by then: until one is.
+
+    Raises RuntimeError if anything but a 2xx comes back.
+    """
     return load_evenly([url], body, connections=connections, seconds=seconds)
 
 
@@ -50,7 +54,8 @@ def load_evenly(urls: Sequence[str], body: bytes | None, *, connections: int, se
 
 async def _load(urls: Sequence[str], body: bytes | None, *, seconds: float) -> Round:
     """One connection for each URL."""
-    tally = _Tally(ends_at=time.perf_counter() + seconds)
+    now = time.perf_counter()
+    tally = _Tally(begun_at=now, ends_at=now + seconds)
     opened = [await _connect(url, body, tally) for url in urls]
     async with asyncio.timeout(seconds + LATE_SECONDS):
         await asyncio.gather(*(connection.closed for connection in opened))
@@ -58,7 +63,7 @@ async def _load(urls: Sequence[str], body: bytes | None, *, seconds: float) -> R
         raise RuntimeError(
             f"{urls[0]} refused: " + ", ".join(f"{n} x {status}" for status, n in tally.refusals.items())
         )
-    return Round(len(tally.latencies), seconds, tuple(tally.latencies))
+    return Round(len(tally.latencies), tally.ends_at - tally.begun_at, tuple(tally.latencies))
 
 
 async def _connect(url: str, body: bytes | None, tally: _Tally) -> "_Connection":
@@ -90,7 +95,9 @@ class _Connection(asyncio.Protocol):
         status = self._parser.get_status_code()
         if not 200 <= status < 300:
             self._tally.refusals[status] += 1
-        if now < self._tally.ends_at:
+        if not self._tally.latencies:
+            self._tally.ends_at = max(self._tally.ends_at, now)
+        if now <= self._tally.ends_at:
             self._tally.latencies.append(now - self._sent_at)
             self._send()
         else:
