@@ -5,8 +5,9 @@ WORKDIR /build
 RUN python -m venv /opt/celeriac
 ENV PATH=/opt/celeriac/bin:$PATH
 # Before the code, so that a change of code does not fetch every package again.
-COPY requirements/run.txt requirements/
-RUN pip install --no-cache-dir --require-hashes -r requirements/run.txt
+COPY requirements/installer.txt requirements/run.txt requirements/
+RUN pip install --no-cache-dir --require-hashes -r requirements/installer.txt && \
+    pip install --no-cache-dir --require-hashes -r requirements/run.txt
 # .dockerignore lists what there is to copy.
 COPY . .
 RUN pip install --no-cache-dir --no-deps --no-build-isolation .

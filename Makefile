@@ -33,6 +33,7 @@ bench: install-dev
 	$(BIN)/python -m bench
 
 requirements: install-dev
+	$(COMPILE) requirements/installer.in --output-file requirements/installer.txt
 	$(COMPILE) pyproject.toml requirements/build.in --output-file requirements/run.txt
 	$(COMPILE) pyproject.toml requirements/build.in --extra dev --output-file requirements/dev.txt
 
@@ -41,7 +42,9 @@ $(VENV)/.created:
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-$(VENV)/.installed: $(VENV)/.created requirements/run.txt pyproject.toml
+# First the installer itself: the pip that a Python brings may look past the pins once there are newer releases.
+$(VENV)/.installed: $(VENV)/.created requirements/installer.txt requirements/run.txt pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/installer.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
