@@ -8,8 +8,9 @@ import redis
 from structlog.testing import capture_logs
 
 from domain.errors import BrokerUnavailable
-from gateway.publisher import BATCH_SIZE, Publisher
+from gateway.publisher import Publisher
 from gateway.queues import QueueReader
+from gateway.senders import BATCH_SIZE
 from tests.gateway_broker import FragileBroker
 from tests.gateway_messages import make_message
 
@@ -43,7 +44,7 @@ async def test_only_lists_that_every_worker_reads_are_written_unless_all_ten_are
 async def test_more_than_one_batch_is_sent_whole(broker: FragileBroker) -> None:
     messages = [make_message("t") for _ in range(2 * BATCH_SIZE + 1)]
     publisher, queues = Publisher(broker.broker_url), QueueReader(broker.broker_url)
-    assert len(await publisher.publish(messages)) == len(messages)
+    assert len((await publisher.publish(messages)).sent) == len(messages)
     assert await queues.depths(["celery"]) == {"celery": len(messages)}
     assert await queues.held_task_ids(["celery"]) == {message.task_id for message in messages}
     await publisher.close()
@@ -54,7 +55,7 @@ async def test_a_task_that_cannot_be_put_into_words_does_not_hold_up_the_others(
     good, bad = make_message("t"), make_message("t", object())
     publisher = Publisher(broker.broker_url)
     with capture_logs() as logs:
-        assert await publisher.publish([bad, good]) == {good.task_id}
+        assert (await publisher.publish([bad, good])).sent == {good.task_id}
     await publisher.close()
     assert [(line["event"], line["task_id"]) for line in logs] == [("publish_refused", bad.task_id)]
 
@@ -67,7 +68,7 @@ async def test_after_a_restart_of_the_broker_the_next_publish_simply_works(broke
         await publisher.publish([make_message("t")])
     broker.start()
     message = make_message("t")
-    assert await publisher.publish([message]) == {message.task_id}
+    assert (await publisher.publish([message])).sent == {message.task_id}
     await publisher.close()
 
 
@@ -87,7 +88,7 @@ async def test_a_frozen_broker_is_given_up_in_time_and_holds_up_nobody_else(brok
         await publishing
     broker.thaw()
     message = make_message("t")
-    assert await publisher.publish([message]) == {message.task_id}
+    assert (await publisher.publish([message])).sent == {message.task_id}
     await publisher.close()
 
 

@@ -56,7 +56,7 @@ async def test_a_task_runs_on_a_worker_and_its_events_wait_for_a_mirror_that_is_
             description = (await control.describe([worker.node]))[worker.node]
             assert (description.pool, description.queues) == ("prefork", ("celery",))
             message = make_message("celeriac.add", args=[2, 3])
-            assert await publisher.publish([message]) == {message.task_id}
+            assert (await publisher.publish([message])).sent == {message.task_id}
             assert await asyncio.to_thread(wait_for_result, result_url, message.task_id, seconds=20) == 5
             assert await queues.depths(["celery"]) == {"celery": 0}
         heard = await _events_of(amqp_url, message.task_id)

@@ -124,6 +124,6 @@ async def test_a_queue_that_nobody_consumes_is_given_to_a_worker_of_ours(engine:
     control = FakeControl(FakeBroker(nodes={NODE: DESCRIPTION}))
     await NodesRound(engine, control).run_once()
     await submit(engine, phase="queued", queue_name="math")
-    assert await QueuesRound(engine, control).run_once() == queues.ROUND_SECONDS
+    assert await QueuesRound(engine, control, FakeQueueReader(broker)).run_once() == queues.ROUND_SECONDS
     async with engine.connect() as connection:
         assert await workers.list_consumers(connection) == [(NODE, ["celery", "math"])]
