@@ -10,26 +10,25 @@ from redis.exceptions import ResponseError
 
 from gateway.envelopes import Envelope
 
-MOST_BYTES = 4 * 1024 * 1024
+MOST_BYTES = 1024 * 1024
 """What is sent at once: 500 messages of 1 MiB would take longer than any timeout, and be sent again for ever."""
 
 
 class AnsweredBatch:
-    """Messages of one channel. After `execute`, also after one that raised, `answers` belong to the first of them."""
+    """Messages for one go. After `execute`, also after one that raised, `answers` belong to the first of them."""
 
-    def __init__(self, channel: Any) -> None:
-        self._channel = channel
+    def __init__(self) -> None:
         self._commands: list[tuple[str, tuple[Any, ...]]] = []
         self._size_bytes = 0
         self.envelopes: list[Envelope] = []
         self.answers: list[object] = []
         """What the server said, the ResponseErrors among them."""
 
-    def put(self, envelope: Envelope) -> None:
+    def put(self, channel: Any, envelope: Envelope) -> None:
         """Another message. One message is one command: nothing but a list is written, and no expiry is known."""
-        message = envelope.on(self._channel)
+        message = envelope.on(channel)
         # The door through which kombu's own batch collects commands.
-        self._channel.basic_publish(message, exchange="", routing_key=envelope.queue_name, _publish_batch=self)
+        channel.basic_publish(message, exchange="", routing_key=envelope.queue_name, _publish_batch=self)
         self.envelopes.append(envelope)
 
     def add(self, name: str, *args: Any) -> None:
@@ -41,9 +40,9 @@ class AnsweredBatch:
         """Whether no more should be put into it."""
         return len(self.envelopes) >= most or self._size_bytes >= MOST_BYTES
 
-    def execute(self) -> None:
+    def execute(self, channel: Any) -> None:
         """Raises the driver's error if the connection breaks; an error that is an answer is kept."""
-        with self._channel.conn_or_acquire() as client, client.pipeline(transaction=False) as pipeline:
+        with channel.conn_or_acquire() as client, client.pipeline(transaction=False) as pipeline:
             for name, args in self._commands:
                 getattr(pipeline, name)(*args)
             pipeline.parse_response = self._keep_answers(pipeline.parse_response)

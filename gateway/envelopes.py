@@ -29,6 +29,11 @@ class Envelope:
     headers: dict[str, Any]
     properties: dict[str, Any]
 
+    @property
+    def size_bytes(self) -> int:
+        """Of the body, about."""
+        return len(self.body)
+
     def on(self, channel: Any) -> Any:
         """The message as the channel's transport has it."""
         return channel.prepare_message(

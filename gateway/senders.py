@@ -10,7 +10,15 @@ from typing import Any, Protocol
 
 from amqp.exceptions import ChannelError, IrrecoverableConnectionError, MessageNacked
 from kombu import Connection
-from redis.exceptions import ResponseError
+from redis.exceptions import (
+    ClusterDownError,
+    MasterDownError,
+    NoPermissionError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    ResponseError,
+    TryAgainError,
+)
 
 from domain.refusals import LONGEST_REASON, Refusal
 from gateway.answered_batch import AnsweredBatch
@@ -19,22 +27,16 @@ from gateway.envelopes import Envelope
 
 BATCH_SIZE = 500
 CONFIRM_SECONDS = 2
+ALONE_BYTES = 256 * 1024
+"""Redis refuses what is too large by closing the connection, in the middle of what was sent with it."""
 
 NO_QUEUE = Refusal("there is no queue of this name: no worker has declared it", awaits_queue=True)
 NACKED = Refusal("the broker refuses it (nack): the queue may be full")
+BROKE = Refusal("the connection broke while it was sent")
 NOT_CONFIRMED = Refusal(f"the broker did not answer to it within {CONFIRM_SECONDS} s")
-# By the first word of Redis' answer: what would be said to any message. redis-py raises LOADING and NOAUTH itself.
-_OF_THE_SERVER = (
-    "OOM",
-    "READONLY",
-    "MISCONF",
-    "NOREPLICAS",
-    "MASTERDOWN",
-    "CLUSTERDOWN",
-    "BUSY",
-    "TRYAGAIN",
-    "UNKILLABLE",
-)
+# What Redis would say to any message. redis-py takes the first word away where it has a class for it.
+_OF_THE_SERVER = (OutOfMemoryError, ReadOnlyError, MasterDownError, ClusterDownError, TryAgainError)
+_WORDS_OF_THE_SERVER = ("MISCONF", "NOREPLICAS", "BUSY", "UNKILLABLE", "LOADING")
 
 
 @dataclass(slots=True)
@@ -44,7 +46,7 @@ class Fates:
     sent: set[str] = field(default_factory=set)
     refused: dict[str, Refusal] = field(default_factory=dict)
     unanswered: dict[str, Refusal] = field(default_factory=dict)
-    """Refused, if the broker takes others meanwhile; else it is the broker that does not answer."""
+    """Refused if the broker takes others meanwhile; else it is the broker that does not answer."""
     trouble: Exception | None = None
     """What the broker has against all messages."""
 
@@ -68,30 +70,28 @@ class RedisSender:
         """After a batch whose connection broke: one message may be what breaks it, and it must be known which."""
 
     def send(self, envelopes: Iterable[Envelope], fates: Fates) -> None:
-        if self._singly or self._doubts_one:
-            self._send_singly(envelopes, fates)
-            self._doubts_one = False
-            return
-        batch = AnsweredBatch(self._channel())
+        batch, most = AnsweredBatch(), 1 if self._singly or self._doubts_one else BATCH_SIZE
         for envelope in envelopes:
-            batch.put(envelope)
-            if batch.is_full(BATCH_SIZE):
-                self._execute(batch, fates)
-                batch = AnsweredBatch(self._channel())
-        if batch.envelopes:
-            self._execute(batch, fates)
+            if most == 1 or envelope.size_bytes >= ALONE_BYTES:
+                batch = self._execute(batch, fates)
+                self._send_alone(envelope, fates)
+                continue
+            batch.put(self._channel(), envelope)
+            if batch.is_full(most):
+                batch = self._execute(batch, fates)
+        self._execute(batch, fates)
+        self._doubts_one = False
 
-    def _send_singly(self, envelopes: Iterable[Envelope], fates: Fates) -> None:
-        for envelope in envelopes:
-            batch = AnsweredBatch(self._channel())
-            batch.put(envelope)
-            try:
-                self._execute(batch, fates)
-            except BROKER_ERRORS:
-                self.disconnect()
-                self._channel()  # raises where it is the broker that is away
-                if envelope.task_id not in fates.refused:
-                    fates.unanswered[envelope.task_id] = NOT_CONFIRMED
+    def _send_alone(self, envelope: Envelope, fates: Fates) -> None:
+        """If the connection breaks and can be had again at once, the message is what breaks it."""
+        batch = AnsweredBatch()
+        batch.put(self._channel(), envelope)
+        try:
+            self._execute(batch, fates)
+        except BROKER_ERRORS:
+            self.disconnect()
+            self._channel()
+            fates.refused.setdefault(envelope.task_id, BROKE)
 
     def disconnect(self) -> None:
         if self._connection is not None:
@@ -99,29 +99,38 @@ class RedisSender:
             self._connection = None
 
     def _channel(self) -> Any:
-        """Asks the server before it answers."""
+        """A new one has asked the server. Raises where the broker is away."""
         if self._connection is None:
             self._connection = connect(self._broker_url)
         return self._connection.default_channel
 
-    def _execute(self, batch: AnsweredBatch, fates: Fates) -> None:
-        try:
-            batch.execute()
-        except BROKER_ERRORS:
-            self._doubts_one = True
-            raise
-        finally:
-            _note_answers(batch, fates)
+    def _execute(self, batch: AnsweredBatch, fates: Fates) -> AnsweredBatch:
+        """Returns the next, empty one."""
+        if batch.envelopes:
+            try:
+                batch.execute(self._channel())
+            except BROKER_ERRORS:
+                self._doubts_one = True
+                raise
+            finally:
+                _note_answers(batch, fates)
+        return AnsweredBatch()
 
 
 def _note_answers(batch: AnsweredBatch, fates: Fates) -> None:
     for envelope, answer in zip(batch.envelopes, batch.answers, strict=False):
         if not isinstance(answer, ResponseError):
             fates.sent.add(envelope.task_id)
-        elif str(answer).startswith(_OF_THE_SERVER):
+        elif _concerns_all(answer):
             fates.trouble = answer
         else:
-            fates.refused[envelope.task_id] = Refusal(_said(answer))
+            fates.refused[envelope.task_id] = Refusal(words_of(answer))
+
+
+def _concerns_all(answer: ResponseError) -> bool:
+    if isinstance(answer, NoPermissionError):
+        return " command" in str(answer)  # else it is the key that may not be written
+    return isinstance(answer, _OF_THE_SERVER) or str(answer).startswith(_WORDS_OF_THE_SERVER)
 
 
 class RabbitSender:
@@ -147,7 +156,7 @@ class RabbitSender:
                 fates.refused[envelope.task_id] = NACKED
             except (ChannelError, IrrecoverableConnectionError) as error:
                 self._renew(error)
-                fates.refused[envelope.task_id] = Refusal(_said(error))
+                fates.refused[envelope.task_id] = Refusal(words_of(error))
             except BROKER_ERRORS as error:
                 self._renew(error)
                 shut[envelope.queue_name] = fates.unanswered, NOT_CONFIRMED
@@ -199,7 +208,7 @@ class RabbitSender:
         self._returned = True
 
 
-def _said(error: Exception) -> str:
+def words_of(error: Exception) -> str:
     """The broker's words. Of an unknown command Redis repeats the arguments, which are the task's."""
     text = " ".join(str(error).split(", with args", 1)[0].split())
     return f"the broker says: {text}"[:LONGEST_REASON]
