@@ -111,6 +111,8 @@ class KnowsMarks(Protocol):
 
     def current(self) -> Marks: ...
 
+    async def fresh(self) -> Marks: ...
+
 
 def decide(access: Access, marks: Marks, *, failing: Collection[str] = ()) -> Mark | None:
     """The mark that changes the answer to such a request: a refusal before a cached answer; None for none.

@@ -59,7 +59,7 @@ class DispatchRound:
 
     async def run_once(self) -> float:
         """Dispatch what is due; returns the seconds until something else may be. Raises BrokerUnavailable."""
-        if self._held().everything:
+        if (await self._held()).everything:
             return POLL_SECONDS
         if self._breaker.state is BreakerState.OPEN:
             await self._broker.ping()
@@ -82,8 +82,8 @@ class DispatchRound:
             await asyncio.sleep(GATHERING_SECONDS)
         return POLL_SECONDS if left is None else min(POLL_SECONDS, max(SHORTEST_PAUSE_SECONDS, left.total_seconds()))
 
-    def _held(self) -> Held:
-        return held_by(self._marks.current())
+    async def _held(self) -> Held:
+        return held_by(await self._marks.fresh())
 
     def _note(self, breaker: Breaker) -> None:
         if breaker.state is not self._breaker.state:
@@ -112,7 +112,7 @@ class RefusedRound:
 
     async def run_once(self) -> float:
         """Offer what is due; returns the seconds until the next look. Raises BrokerUnavailable."""
-        if self._held().everything:
+        if (await self._held()).everything:
             return POLL_SECONDS
         async with self._engine.begin() as connection:
             done = await dispatch_refused(connection, self._publisher, held=self._held)
@@ -122,5 +122,5 @@ class RefusedRound:
             log.info("refused_again", published=done.published, refused=done.refused, claimed=done.claimed)
         return 0 if done.published or done.claimed == REFUSED_BATCH else POLL_SECONDS
 
-    def _held(self) -> Held:
-        return held_by(self._marks.current())
+    async def _held(self) -> Held:
+        return held_by(await self._marks.fresh())

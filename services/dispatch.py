@@ -4,13 +4,15 @@ If anything fails after the publish, the rows stay in the outbox and go again un
 and dispatch number: at least once, never lost.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain.consumers import Consumers
 from domain.degradation import Held
@@ -28,6 +30,8 @@ from store.queries.outbox import DueTask, NotedRefusal
 BATCH_SIZE = 500
 REFUSED_BATCH = 100
 """Of those that were refused before, offered one by one."""
+ROUND_ENDS_SECONDS = 10.0
+LOOK_SECONDS = 0.02
 DOUBTFUL_PAUSE = timedelta(seconds=1)
 """What the broker did not surely take goes again after this, behind the rest: it must not hold up what can go."""
 
@@ -41,6 +45,13 @@ class Publishes(Protocol):
     async def publish(self, messages: Sequence[TaskMessage], *, ten_step_queues: Collection[str] = ()) -> Published: ...
 
 
+AsksHeld = Callable[[], Awaitable[Held]]
+
+
+async def _nothing_held() -> Held:
+    return Held()
+
+
 @dataclass(frozen=True, slots=True)
 class Dispatched:
     """What one round did."""
@@ -52,7 +63,7 @@ class Dispatched:
 
 
 async def dispatch_due(
-    connection: AsyncConnection, publisher: Publishes, *, held: Callable[[], Held] = Held
+    connection: AsyncConnection, publisher: Publishes, *, held: AsksHeld = _nothing_held
 ) -> Dispatched:
     """Publish one batch of due tasks that are not held back; those whose cancel was requested meanwhile end here.
 
@@ -64,7 +75,7 @@ async def dispatch_due(
 
 
 async def dispatch_refused(
-    connection: AsyncConnection, publisher: Publishes, *, held: Callable[[], Held] = Held
+    connection: AsyncConnection, publisher: Publishes, *, held: AsksHeld = _nothing_held
 ) -> Dispatched:
     """The same for due tasks that the broker has refused before. If it takes one, the others of its queue are due."""
     due = await _claim(connection, held, batch_size=REFUSED_BATCH, refused=True)
@@ -75,9 +86,9 @@ async def dispatch_refused(
 
 
 async def _claim(
-    connection: AsyncConnection, held: Callable[[], Held], *, batch_size: int, refused: bool = False
+    connection: AsyncConnection, held: AsksHeld, *, batch_size: int, refused: bool = False
 ) -> list[DueTask]:
-    before = held()
+    before = await held()
     claimed = await outbox.claim_due(
         connection,
         batch_size=batch_size,
@@ -85,7 +96,7 @@ async def _claim(
         held_tasks=before.task_names,
         refused=refused,
     )
-    now = held()
+    now = await held()
     return claimed if now == before else [task for task in claimed if not now.holds(task.queue_name, task.task_name)]
 
 
@@ -150,6 +161,22 @@ async def _with_bases(connection: AsyncConnection, consumers: Consumers, due: Se
 def _counted(task: DueTask, consumers: Consumers, own_limit: int | None) -> DueTask:
     base = retries_base(consumers, queue_name=task.queue_name, max_retries=task.max_retries, own_limit=own_limit)
     return replace(task, retries_base=base)
+
+
+async def await_rounds(engine: AsyncEngine) -> None:
+    """Return when every round that runs now has ended: what is marked since is handed over by none.
+
+    A round that hangs is not waited for longer than 10 s, nor a database that does not answer.
+    """
+    try:
+        async with asyncio.timeout(ROUND_ENDS_SECONDS), engine.connect() as connection:
+            # Each look is a transaction of its own: within one Postgres shows the same sessions again.
+            looking = await connection.execution_options(isolation_level="AUTOCOMMIT")
+            now = await outbox.get_time(looking)
+            while await outbox.has_rounds(looking, begun_before=now):  # noqa: ASYNC110 - only Postgres knows
+                await asyncio.sleep(LOOK_SECONDS)
+    except (TimeoutError, SQLAlchemyError, OSError) as error:
+        log.warning("rounds_not_awaited", error=type(error).__name__)
 
 
 def dispatched(task: DueTask, at: datetime) -> Fact:

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Text,
     bindparam,
     case,
+    cast,
     delete,
     func,
     literal_column,
@@ -25,6 +26,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.batch import batch_of, bind_rows
 from store.listener import OUTBOX
+from store.queries.leadership import DISPATCH
 from store.tables import outbox, task_arguments, tasks
 
 IDS = ARRAY(Text)
@@ -74,6 +76,8 @@ _claim = (
         outbox.c.due_at <= func.now(),
         tasks.c.queue_name != bindparam("held_queues", type_=IDS).all_(),
         tasks.c.task_name != bindparam("held_tasks", type_=IDS).all_(),
+        # Taken once, before any row is: by this lock `has_rounds` knows who is about to publish.
+        select(cast(func.pg_advisory_xact_lock_shared(DISPATCH), Text)).scalar_subquery().is_not(None),
     )
     .order_by(outbox.c.due_at, outbox.c.task_id)
     .limit(bindparam("batch_size", type_=Integer))
@@ -98,6 +102,30 @@ async def claim_due(
     wanted = {"batch_size": batch_size, "held_queues": list(held_queues), "held_tasks": list(held_tasks)}
     claim = _claim_refused if refused else _claim_calm
     return list(starmap(DueTask, await connection.execute(claim, wanted)))
+
+
+_rounds = text(
+    """
+    SELECT EXISTS (
+        SELECT FROM pg_locks LEFT JOIN pg_stat_activity USING (pid)
+        WHERE locktype = 'advisory' AND classid = 0 AND objid = :lock AND objsubid = 1
+          AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+          AND coalesce(xact_start < :begun_before, true)
+    )
+    """
+)
+
+
+async def has_rounds(connection: AsyncConnection, *, begun_before: datetime) -> bool:
+    """Whether a transaction that began before then has claimed rows, or is about to, and has not ended."""
+    wanted = {"lock": DISPATCH, "begun_before": begun_before}
+    return bool((await connection.execute(_rounds, wanted)).scalar_one())
+
+
+async def get_time(connection: AsyncConnection) -> datetime:
+    """The database's clock."""
+    now: datetime = (await connection.execute(select(func.clock_timestamp()))).scalar_one()
+    return now
 
 
 _delete = delete(outbox).where(outbox.c.task_id == bindparam("task_ids", type_=IDS).any_())

@@ -1,3 +1,5 @@
+import asyncio
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,8 +11,10 @@ from domain.degradation import Held
 from domain.errors import BrokerUnavailable
 from domain.refusals import PARKED_AFTER, PARKED_PAUSE, Refusal
 from domain.states import EventType
+from gateway.messages import TaskMessage
+from gateway.publisher import Published
 from services.cancel import request_cancel
-from services.dispatch import Dispatched, dispatch_due, dispatch_refused
+from services.dispatch import Dispatched, await_rounds, dispatch_due, dispatch_refused
 from services.history import News, record
 from store.queries import dashboard, submissions
 from store.queries.tasks import get_task
@@ -182,7 +186,44 @@ async def test_a_mark_that_is_set_while_rows_are_claimed_holds(engine: AsyncEngi
     held, free = await submit(engine, queue_name="emails"), await submit(engine)
     marks = iter([Held(), Held(queue_names=frozenset({"emails"}))])
     broker = FakeBroker()
+
+    async def held_now() -> Held:
+        return next(marks)
+
     async with engine.begin() as connection:
-        await dispatch_due(connection, FakePublisher(broker), held=lambda: next(marks))
+        await dispatch_due(connection, FakePublisher(broker), held=held_now)
     assert ([message.task_id for message in broker.queues["celery"]], broker.queues["emails"]) == ([free], [])
     assert await waiting(engine) == [held]
+
+
+class Hesitating(FakePublisher):
+    """Begins to publish, and goes on when it is told to."""
+
+    def __init__(self, broker: FakeBroker) -> None:
+        super().__init__(broker)
+        self.begun, self.may_go_on = asyncio.Event(), asyncio.Event()
+
+    async def publish(self, messages: Sequence[TaskMessage], *, ten_step_queues: Collection[str] = ()) -> Published:
+        self.begun.set()
+        await self.may_go_on.wait()
+        return await super().publish(messages, ten_step_queues=ten_step_queues)
+
+
+async def test_whoever_waits_for_the_rounds_is_let_go_when_the_batch_that_is_being_handed_over_has_ended(
+    engine: AsyncEngine,
+) -> None:
+    await submit(engine)
+    publisher = Hesitating(FakeBroker())
+
+    async def run_round() -> None:
+        async with engine.begin() as connection:
+            await dispatch_due(connection, publisher)
+
+    dispatching = asyncio.create_task(run_round())
+    await publisher.begun.wait()
+    waiting_for_it = asyncio.create_task(await_rounds(engine))
+    done, _ = await asyncio.wait({waiting_for_it}, timeout=0.5)
+    assert not done, "the batch was not waited for"
+    publisher.may_go_on.set()
+    await asyncio.wait_for(asyncio.gather(dispatching, waiting_for_it), timeout=30)
+    await asyncio.wait_for(await_rounds(engine), timeout=30)
