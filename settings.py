@@ -9,13 +9,22 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from domain.queue_names import check_queue_name
 from domain.retention import Retention
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 Names = Annotated[tuple[str, ...], NoDecode]
+
+
+def _checked_queue_name(value: str) -> str:
+    check_queue_name(value)
+    return value
+
+
+QueueName = Annotated[str, AfterValidator(_checked_queue_name)]
 
 
 class Settings(BaseSettings):
@@ -43,10 +52,12 @@ class Settings(BaseSettings):
     workers: Annotated[int, Field(ge=0, le=64)] = Field(1, description="Worker processes that `up` starts.")
     concurrency: Annotated[int, Field(ge=1, le=1000)] = Field(2, description="Tasks that each worker runs at once.")
     pool: Literal["prefork", "threads", "solo", "gevent"] = Field("prefork", description="Celery pool of the workers.")
-    queues: Names = Field((), description="Queues that our workers consume, comma separated; else the default queue.")
-    default_queue: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,128}$")] = Field(
-        "celery", description="Queue of a submission that names none."
+    queues: Annotated[tuple[QueueName, ...], NoDecode] = Field(
+        (),
+        description="Queues that our workers consume, comma separated (so none with a comma in its name); else the "
+        "default queue.",
     )
+    default_queue: QueueName = Field("celery", description="Queue of a submission that names none.")
     adopt_queues: bool = Field(
         False,
         description="Let our workers consume queues that tasks are sent to and nobody consumes. "

@@ -78,6 +78,7 @@ class Gate:
         self, route: ASGIApp, scope: Scope, receive: Receive, send: Send, *, access: Access, keeps: bool
     ) -> None:
         """The route's answer, the last good one, or ServiceDegraded. `keeps`: its good answers are kept."""
+        await self._marks.fresh()
         mark = self._decide(access)
         if mark is None:
             sending = _Sending(send, keeps=keeps)

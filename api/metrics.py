@@ -94,7 +94,12 @@ def _fleet(figures: Figures) -> Iterator[Metric]:
     """What was not told in time is left out; `celeriac_up` says so."""
     yield _labelled("celeriac_up", "Whether the store answered this scrape within 1 s.", "store", figures.answered())
     if (store := figures.store) is not None:
-        waiting = {"due": store.due, "scheduled": store.scheduled}
+        waiting = {
+            "due": store.due,
+            "scheduled": store.scheduled,
+            "refused": store.refused,
+            "parked": store.parked,
+        }
         yield _labelled(
             "celeriac_outbox_tasks", "Tasks not yet handed to the broker, counted to 100,000.", "state", waiting
         )

@@ -77,8 +77,8 @@ def refuse_unknown(unknown: Mapping[str, str], named: Iterable[tuple[str, str]])
         raise UnknownTaskName(sentence(errors), errors=tuple(errors))
 
 
-def refuse_marked(rooms: Rooms, submissions: Iterable[Submission]) -> None:
+async def refuse_marked(rooms: Rooms, submissions: Iterable[Submission]) -> None:
     """Raises ServiceDegraded if one of these goes to a queue, or is a task, that takes no new work now."""
-    marks = rooms.marks.current()
+    marks = await rooms.marks.fresh()
     for queue_name, task_name in {(submission.queue_name, submission.task_name) for submission in submissions}:
         refuse_degraded(marks, queue_name=queue_name, task_name=task_name)

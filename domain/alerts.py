@@ -5,11 +5,11 @@ and a subject (a queue, a worker, a component ...; empty for the system as a who
 """
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
-from domain.alert_rules import KINDS, AlertType, Rule
+from domain.alert_rules import KINDS, AlertType, Rule, Severity
 
 SYSTEM = ""
 """The subject of an alert about the whole."""
@@ -23,6 +23,15 @@ Pending = Mapping[tuple[Key, bool], datetime]
 
 NOTHING: Readings = MappingProxyType({})
 NOTHING_PENDING: Pending = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """Tasks of one queue that the broker refuses again and again: the first of them, why, and how many they are."""
+
+    task_id: str
+    reason: str
+    tasks: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +55,8 @@ class Facts:
     oldest_due: float | None = None
     refused: Readings = field(default_factory=dict)
     """By queue, the oldest task that the broker was offered and did not take."""
+    parked: Mapping[str, Parked] = field(default_factory=dict)
+    """By queue."""
     missed: Readings = field(default_factory=dict)
     """By source, how long the mirror was deaf."""
     down: Readings = field(default_factory=dict)
@@ -136,7 +147,7 @@ def judge(
             if is_open and not opens:
                 resolved.append(key)
             if opens and value is not None:
-                finding = Finding(key, value, rule, describe(rule, key[1], facts))
+                finding = Finding(key, value, _as_severe(rule, key[1], facts), describe(rule, key[1], facts))
                 (still_open if is_open else raised).append(finding)
     return Judgement(tuple(raised), tuple(still_open), tuple(resolved), waiting)
 
@@ -155,6 +166,12 @@ def step(rule: Rule, *, is_open: bool, breached: bool, since: datetime, now: dat
         return breached
     patience = timedelta(seconds=rule.for_seconds if breached else rule.resolve_after_seconds)
     return breached if now - since >= patience else is_open
+
+
+def _as_severe(rule: Rule, subject: str, facts: Facts) -> Rule:
+    """A parked task is nobody else's trouble: critical is only what holds up the rest."""
+    harmless = rule.type is AlertType.DISPATCH_STALLED and subject in facts.parked
+    return replace(rule, severity=Severity.WARNING) if harmless and rule.severity is Severity.CRITICAL else rule
 
 
 def _keys(alert_type: AlertType, readings: Readings, open_alerts: Collection[Key]) -> list[Key]:
@@ -182,6 +199,10 @@ def describe(rule: Rule, subject: str, facts: Facts) -> str:
     said = _DESCRIPTIONS[rule.type].format(rule=rule, subject=subject)
     if rule.type is AlertType.TASKS_NOT_PICKED_UP and subject in facts.unserved:
         return f"{said}; no online worker consumes it"
+    if rule.type is AlertType.DISPATCH_STALLED and subject in facts.parked:
+        parked = facts.parked[subject]
+        others = f", and {parked.tasks - 1} more of the queue" if parked.tasks > 1 else ""
+        return f"Task {parked.task_id} for queue {subject} was refused again and again{others}: {parked.reason}"
     if rule.type is AlertType.DISPATCH_STALLED and subject:
         return f"The broker did not take a task for queue {subject} for more than {rule.threshold:g} s"
     return said

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from domain.errors import InvalidRequest
 from domain.health import DATABASE
+from domain.queue_names import flaw_of
 
 BROKER = "broker"
 RESULT_BACKEND = "result_backend"
@@ -25,7 +26,7 @@ TASK_PREFIX = "task:"
 SERVICES = (*COMPONENTS, f"{QUEUE_PREFIX}<name>", f"{TASK_PREFIX}<name>")
 """What may be marked."""
 
-_NAMED = re.compile(rf"{QUEUE_PREFIX}[A-Za-z0-9_.-]{{1,128}}|{TASK_PREFIX}[^\x00-\x1f\x7f]{{1,255}}")
+_TASK = re.compile(rf"{TASK_PREFIX}[^\x00-\x1f\x7f]{{1,255}}")
 
 
 class Strategy(StrEnum):
@@ -54,7 +55,9 @@ def check_service(service_name: str, strategy: Strategy | None = None) -> None:
     """Raises InvalidRequest for what cannot be marked, or cannot be marked so."""
     if service_name in COMPONENTS:
         return
-    if not _NAMED.fullmatch(service_name):
+    if service_name.startswith(QUEUE_PREFIX):
+        _check_queue(service_name.removeprefix(QUEUE_PREFIX))
+    elif not _TASK.fullmatch(service_name):
         raise InvalidRequest(
             f"service_name must be one of: {', '.join(SERVICES)}.",
             errors=(("service_name", f"must be one of: {', '.join(SERVICES)}"),),
@@ -63,6 +66,15 @@ def check_service(service_name: str, strategy: Strategy | None = None) -> None:
         raise InvalidRequest(
             "A queue or a task can only be marked fail_fast or queue_only.",
             errors=(("strategy", "a queue or a task takes only fail_fast or queue_only"),),
+        )
+
+
+def _check_queue(queue_name: str) -> None:
+    flaw = flaw_of(queue_name)
+    if flaw:
+        raise InvalidRequest(
+            f"service_name: the queue's name {flaw}; one of: {', '.join(SERVICES)}.",
+            errors=(("service_name", f"the queue's name {flaw}"),),
         )
 
 
@@ -99,6 +111,8 @@ class KnowsMarks(Protocol):
 
     def current(self) -> Marks: ...
 
+    async def fresh(self) -> Marks: ...
+
 
 def decide(access: Access, marks: Marks, *, failing: Collection[str] = ()) -> Mark | None:
     """The mark that changes the answer to such a request: a refusal before a cached answer; None for none.
@@ -132,6 +146,10 @@ class Held:
     everything: bool = False
     queue_names: frozenset[str] = frozenset()
     task_names: frozenset[str] = frozenset()
+
+    def holds(self, queue_name: str, task_name: str) -> bool:
+        """Whether this task must stay."""
+        return self.everything or queue_name in self.queue_names or task_name in self.task_names
 
 
 def held_by(marks: Marks) -> Held:

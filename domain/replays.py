@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from domain.errors import ArgumentsNotRecorded
+from domain.errors import ArgumentsNotRecorded, InvalidRequest
+from domain.queue_names import flaw_of
 from domain.submissions import DEFAULT_MAX_RETRIES, DEFAULT_PRIORITY, Submission, check_size
 
 
@@ -39,7 +40,8 @@ class Replay:
 def replay_of(original: Original, replay: Replay) -> Submission:
     """The new submission. What neither the client nor the original says is as in any submission that leaves it out.
 
-    Raises ArgumentsNotRecorded without a name or arguments, InvalidRequest if the arguments are too large.
+    Raises ArgumentsNotRecorded without a name or arguments, InvalidRequest if the arguments are too large or the
+    original's queue may not be used.
     """
     args, kwargs = (replay.changes.get(name, getattr(original, name)) for name in ("args", "kwargs"))
     if original.task_name is None or args is None or kwargs is None:
@@ -54,10 +56,14 @@ def replay_of(original: Original, replay: Replay) -> Submission:
         "args": args,
         "kwargs": kwargs,
     }
+    new = changeable | dict(replay.changes)
+    flaw = flaw_of(new["queue_name"])
+    if flaw:
+        raise InvalidRequest(f"queue_name: {flaw}", errors=(("queue_name", flaw),))
     return Submission(
         task_id=replay.task_id,
         task_name=original.task_name,
         created_at=replay.created_at,
         original_task_id=original.task_id,
-        **(changeable | dict(replay.changes)),
+        **new,
     )

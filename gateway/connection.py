@@ -15,7 +15,7 @@ from kombu.exceptions import KombuError
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry as RetryBlocking
 
 from domain.priority import Transport
@@ -125,6 +125,11 @@ def redis_url(url: str) -> str:
     if "ssl_cert_reqs" in query:
         query["ssl_cert_reqs"] = query["ssl_cert_reqs"].removeprefix("CERT_").lower()
     return f"{scheme}://{parts.netloc}{parts.path}" + (f"?{urlencode(query)}" if query else "")
+
+
+def is_no_list(error: Exception) -> bool:
+    """Whether a Redis key is of another kind than a queue's list: it is somebody else's, and no message lies in it."""
+    return isinstance(error, ResponseError) and str(error).startswith("WRONGTYPE")
 
 
 def _scheme(url: str) -> str:

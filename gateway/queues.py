@@ -9,18 +9,22 @@ from contextlib import closing
 from typing import Any, cast
 
 import msgspec
-from amqp.exceptions import NotFound
-from redis.exceptions import RedisError
+import structlog
+from amqp.exceptions import ChannelError
+from redis.asyncio import Redis
+from redis.exceptions import RedisError, ResponseError
 
 from domain.errors import BrokerUnavailable
 from domain.priority import Transport
-from gateway.connection import PRIORITY_STEPS, connect, redis_client, transport_of
+from gateway.connection import PRIORITY_STEPS, connect, is_no_list, redis_client, transport_of
 from gateway.threads import BrokerThread
 
 SCAN_SIZE = 500
 RABBIT_SECONDS = 5
 PRIORITY_SEPARATOR = "\x06\x16"
 UNACKED_KEY = "unacked"
+
+log = structlog.get_logger(__name__)
 
 
 class QueueReader:
@@ -44,6 +48,13 @@ class QueueReader:
         """
         return await self._queues.held_task_ids(list(queue_names), None if among is None else set(among))
 
+    async def find_foreign(self, names: Collection[str]) -> frozenset[str]:
+        """Those of these names that are keys of another kind: a worker that consumed one would end at once.
+
+        On RabbitMQ a queue is nothing else. Raises BrokerUnavailable.
+        """
+        return await self._queues.find_foreign(list(names))
+
     async def ping(self) -> None:
         """Returns when the broker answers; raises BrokerUnavailable otherwise."""
         await self._queues.ping()
@@ -63,7 +74,8 @@ class _RedisQueues:
                 for name in names:
                     for key in lists_of(name):
                         pipe.llen(key)
-                lengths = await pipe.execute()
+                answers = await pipe.execute(raise_on_error=False)
+            lengths = [_length(answer) for answer in answers]
         except (RedisError, OSError) as error:
             raise BrokerUnavailable from error
         steps = len(PRIORITY_STEPS)
@@ -80,6 +92,17 @@ class _RedisQueues:
             raise BrokerUnavailable from error
         return held
 
+    async def find_foreign(self, names: Sequence[str]) -> frozenset[str]:
+        keys = [(name, key) for name in names for key in lists_of(name)]
+        try:
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for _, key in keys:
+                    pipe.type(key)
+                kinds = await pipe.execute()
+        except (RedisError, OSError) as error:
+            raise BrokerUnavailable from error
+        return frozenset(name for (name, _), kind in zip(keys, kinds, strict=True) if kind not in (b"none", b"list"))
+
     async def ping(self) -> None:
         try:
             await self._redis.ping()
@@ -93,11 +116,28 @@ class _RedisQueues:
         """Portions of messages. Lists are read from the end that grows, so what is added meanwhile hides nothing."""
         for key in (key for name in names for key in lists_of(name)):
             start = 0
-            while portion := await self._redis.lrange(key, start, start + SCAN_SIZE - 1):
-                yield cast(list[bytes], portion)
+            while portion := await read_list(self._redis, key, start):
+                yield portion
                 start += SCAN_SIZE
         async for _, message in self._redis.hscan_iter(UNACKED_KEY, count=SCAN_SIZE):
             yield [message]
+
+
+def _length(answer: object) -> int:
+    """Of a list. One queue's name that is somebody else's key must not hide the depths of all others."""
+    if isinstance(answer, Exception) and not is_no_list(answer):
+        raise answer
+    return answer if isinstance(answer, int) else 0
+
+
+async def read_list(redis: Redis, key: str, start: int) -> list[bytes]:
+    """A portion of a queue's list from there on; nothing where the key is none."""
+    try:
+        return cast(list[bytes], await redis.lrange(key, start, start + SCAN_SIZE - 1))
+    except ResponseError as error:
+        if is_no_list(error):
+            return []
+        raise
 
 
 class _RabbitQueues:
@@ -110,6 +150,9 @@ class _RabbitQueues:
 
     async def held_task_ids(self, _names: Sequence[str], _among: set[str] | None) -> None:
         return None
+
+    async def find_foreign(self, _names: Sequence[str]) -> frozenset[str]:
+        return frozenset()
 
     async def ping(self) -> None:
         await self._thread.run(self._depths, [], limit_seconds=RABBIT_SECONDS)
@@ -127,7 +170,9 @@ class _RabbitQueues:
                 with closing(channel):
                     try:
                         depths[name] = channel.queue_declare(name, passive=True).message_count
-                    except NotFound:
+                    except ChannelError as error:
+                        # Not found, or somebody's own: an exclusive queue, one without the right to see it.
+                        log.debug("queue_not_read", queue=name, error=type(error).__name__)
                         depths[name] = 0
         return depths
 

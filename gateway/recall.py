@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 from domain.errors import BrokerUnavailable
 from domain.priority import STOCK_REDIS_STEP, Transport
 from gateway.connection import redis_client, transport_of
-from gateway.queues import SCAN_SIZE, UNACKED_KEY, lists_of, task_ids_of
+from gateway.queues import SCAN_SIZE, UNACKED_KEY, lists_of, read_list, task_ids_of
 
 INDEX_KEY = "unacked_index"
 BINDINGS_KEY = "_kombu.binding."
@@ -105,7 +105,7 @@ class Recall:
         assert self._redis is not None
         found: list[bytes] = []
         for start in range(0, MOST_LOOKED_AT, SCAN_SIZE):
-            portion = cast(list[bytes], await self._redis.lrange(key, start, start + SCAN_SIZE - 1))
+            portion = await read_list(self._redis, key, start)
             if not portion:
                 break
             likely = [message for message in portion if task_id.encode() in message]

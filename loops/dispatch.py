@@ -13,9 +13,9 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.breakers import Breaker, BreakerState
-from domain.degradation import BROKER, KnowsMarks, held_by
+from domain.degradation import BROKER, Held, KnowsMarks, held_by
 from domain.errors import BrokerUnavailable
-from services.dispatch import BATCH_SIZE, Publishes, dispatch_due
+from services.dispatch import BATCH_SIZE, REFUSED_BATCH, Publishes, dispatch_due, dispatch_refused
 from store.queries import outbox
 
 # The notification is what wakes us; this finds what was due while we could not listen.
@@ -59,15 +59,14 @@ class DispatchRound:
 
     async def run_once(self) -> float:
         """Dispatch what is due; returns the seconds until something else may be. Raises BrokerUnavailable."""
-        held = held_by(self._marks.current())
-        if held.everything:
+        if (await self._held()).everything:
             return POLL_SECONDS
         if self._breaker.state is BreakerState.OPEN:
             await self._broker.ping()
             self._note(self._breaker.succeeded())
         try:
             async with self._engine.begin() as connection:
-                done = await dispatch_due(connection, self._publisher, held=held)
+                done = await dispatch_due(connection, self._publisher, held=self._held)
                 left = await outbox.get_time_to_next_due(connection)
         except BrokerUnavailable:
             self._note(self._breaker.failed(datetime.now(UTC)))
@@ -83,7 +82,45 @@ class DispatchRound:
             await asyncio.sleep(GATHERING_SECONDS)
         return POLL_SECONDS if left is None else min(POLL_SECONDS, max(SHORTEST_PAUSE_SECONDS, left.total_seconds()))
 
+    async def _held(self) -> Held:
+        return held_by(await self._marks.fresh())
+
     def _note(self, breaker: Breaker) -> None:
         if breaker.state is not self._breaker.state:
             log.warning("breaker_changed", part=BROKER, state=breaker.state.value)
         self._breaker = breaker
+
+
+class RefusedRound:
+    """What the broker has refused before, offered again one by one, with a publisher of its own.
+
+    However many they are and however long each takes, the tasks of `DispatchRound` do not wait for them.
+    """
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        publisher: Publishes,
+        *,
+        marks: KnowsMarks,
+        tell_published: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        self._engine = engine
+        self._publisher = publisher
+        self._marks = marks
+        self._tell_published = tell_published
+
+    async def run_once(self) -> float:
+        """Offer what is due; returns the seconds until the next look. Raises BrokerUnavailable."""
+        if (await self._held()).everything:
+            return POLL_SECONDS
+        async with self._engine.begin() as connection:
+            done = await dispatch_refused(connection, self._publisher, held=self._held)
+        if done.published:
+            self._tell_published(done.published)
+        if done.claimed:
+            log.info("refused_again", published=done.published, refused=done.refused, claimed=done.claimed)
+        return 0 if done.published or done.claimed == REFUSED_BATCH else POLL_SECONDS
+
+    async def _held(self) -> Held:
+        return held_by(await self._marks.fresh())

@@ -19,7 +19,7 @@ from loops.alerts import AlertsRound
 from loops.cancels import CancelsRound
 from loops.components import Components
 from loops.control import ControlRound
-from loops.dispatch import DispatchRound
+from loops.dispatch import DispatchRound, RefusedRound
 from loops.drains import Drains
 from loops.expiry import ExpiryRound
 from loops.loop import Loop, run_loop
@@ -50,10 +50,10 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
     async with AsyncExitStack() as stack:
         engine = open_engine(database_url, pool_size=settings.database_pool_size, name="celeriac loops", by_key=True)
         stack.push_async_callback(engine.dispose)
-        publisher, control = Publisher(broker_url), Control(broker_url)
+        publisher, singly, control = Publisher(broker_url), Publisher(broker_url, singly=True), Control(broker_url)
         results, queues, recall = ResultReader(result_url), QueueReader(broker_url), Recall(broker_url)
         presence = Presence(broker_url, control)
-        for room in (publisher, control, results, queues, recall, presence):
+        for room in (publisher, singly, control, results, queues, recall, presence):
             stack.push_async_callback(room.close)
         redis = redis_client(settings.effective_redis_url or "")
         stack.push_async_callback(redis.aclose)
@@ -61,12 +61,14 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
         counters = await stack.enter_async_context(Counters(redis))
         count_published = partial(counters.add, Counted.DISPATCHED)
         dispatch = DispatchRound(engine, publisher, marks=marks, broker=queues, tell_published=count_published)
+        refused = RefusedRound(engine, singly, marks=marks, tell_published=count_published)
         components = Components({"broker": queues.ping, "redis": redis.ping, "result_backend": results.ping})
         orders = WorkerOrders(control, PauseKeys(redis))
         submitted = await stack.enter_async_context(Listener(database_url, OUTBOX))
         stepped = await stack.enter_async_context(Listener(database_url, WORKFLOWS))
         loops: tuple[Loop, ...] = (
             Loop("dispatch", dispatch, submitted.wait),
+            Loop("refused", refused),
             Loop("workflows", WorkflowsRound(engine, results), stepped.wait),
             Loop("nodes", NodesRound(engine, control)),
             Loop("control", ControlRound(engine, control, orders, Drains(engine, control, orders))),
@@ -83,7 +85,7 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
             Loop("alerts", AlertsRound(engine, queues, components, marks)),
         )
         if settings.adopt_queues:
-            loops += (Loop("queues", QueuesRound(engine, control)),)
+            loops += (Loop("queues", QueuesRound(engine, control, queues)),)
         running = [asyncio.create_task(run_loop(loop), name=loop.name) for loop in loops]
         await stopping.wait()
         await end(*running)

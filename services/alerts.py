@@ -65,6 +65,7 @@ async def measure(connection: AsyncConnection, rules: Mapping[AlertType, Rule], 
         not_picked_up=waits,
         oldest_due=await measurements.get_oldest_due(connection, held),
         refused=await measurements.get_waits_for_broker(connection),
+        parked=await measurements.list_parked(connection),
         missed=await measurements.get_missed(connection, window=_window(rules[AlertType.EVENTS_MISSED])),
     )
 

@@ -35,6 +35,8 @@ class Known:
     total_workers: int
     due: int
     """Tasks not yet handed to the broker though they are due."""
+    parked: int
+    """Those of them that the broker refuses again and again."""
     queue_names: Sequence[str]
     held: Mapping[str, int]
     """Tasks that workers hold, by queue."""
@@ -44,12 +46,14 @@ async def read_known(connection: AsyncConnection, *, default_queue: str) -> Know
     """Everything but the broker's part, in one snapshot."""
     total_workers, _ = await workers.list_workers(connection, limit=0, offset=0)
     active_workers, _ = await workers.list_workers(connection, limit=0, offset=0, status=WorkerStatus.ACTIVE)
+    due, parked = await dashboard.count_due(connection)
     names = await dashboard.list_queue_names(connection, limit=MAX_QUEUES)
     return Known(
         totals=await dashboard.count_totals(connection),
         active_workers=active_workers,
         total_workers=total_workers,
-        due=await dashboard.count_due(connection),
+        due=due,
+        parked=parked,
         queue_names=sorted({default_queue, *names}),
         held=await dashboard.count_held(connection),
     )

@@ -1,10 +1,14 @@
-"""Degradation marks, kept in Redis for all processes; each process has a copy that is at most a second old.
+"""Degradation marks, kept in Redis for all processes; each process has a copy.
+
+A copy is used for half a second after it was read, and whoever sets a mark waits for so long: then every process knows
+of it, and nobody need be asked. What a copy costs is a question 5 times a second; using it costs nothing.
 
 While Redis does not answer, nothing is known to be marked, and one log line says so: marks never stop the work of a
 system whose Redis is down.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
@@ -23,7 +27,8 @@ KEY = "celeriac:degraded"
 """A hash of service name to mark. Redis forgets it with the longest mark that can be."""
 MAX_DURATION_SECONDS = 86_400
 MAX_MARKS = 1_000
-REFRESH_SECONDS = 1.0
+REFRESH_SECONDS = 0.2
+VALID_SECONDS = 0.5
 TIMEOUT_SECONDS = 0.5
 
 T = TypeVar("T")
@@ -32,12 +37,14 @@ log = structlog.get_logger(__name__)
 
 
 class DegradationMarks:
-    """`async with DegradationMarks(redis) as marks`: `marks.current()` never waits."""
+    """`async with DegradationMarks(redis) as marks`: `marks.current()` never waits, `marks.fresh()` hardly ever."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._marks: Marks = NO_MARKS
         self._is_known = True
+        self._read_at = 0.0
+        self._renewing = asyncio.Lock()
         self._refreshing: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> "DegradationMarks":
@@ -55,27 +62,40 @@ class DegradationMarks:
         """The marks that have not ended, by service name."""
         return in_force(self._marks.values(), now=datetime.now(UTC)) if self._marks else NO_MARKS
 
+    async def fresh(self) -> Marks:
+        """The same, with every mark whose setting was answered before this call.
+
+        Waits only where this process has not come round to reading them for long. While Redis is away it never waits.
+        """
+        if self._is_stale():
+            async with self._renewing:
+                if self._is_stale():
+                    await self.refresh()
+        return self.current()
+
     async def set(self, service_name: str, strategy: Strategy, *, duration: timedelta) -> datetime:
-        """Mark a service, in place of its former mark; returns when it ends.
+        """Mark a service, in place of its former mark; returns its end, once every process goes by it.
 
         Raises Unavailable while Redis does not answer.
         """
         until = datetime.now(UTC) + duration
         await _answered(self._store(Mark(service_name, strategy, until)))
-        await self.refresh()
+        await self._until_known_everywhere()
         log.warning("service_marked", service=service_name, strategy=strategy.value, until=until.isoformat())
         return until
 
     async def clear(self, service_name: str) -> bool:
-        """End a mark; whether there was one. Raises Unavailable while Redis does not answer."""
+        """End a mark in every process; whether there was one. Raises Unavailable while Redis does not answer."""
         had = service_name in self.current()
         removed = await _answered(self._redis.hdel(KEY, service_name))
-        await self.refresh()
+        if had or removed:
+            await self._until_known_everywhere()
         log.info("service_mark_cleared", service=service_name)
         return had or bool(removed)
 
     async def refresh(self) -> None:
         """Read the marks now."""
+        began = time.monotonic()
         try:
             stored = await _answered(cast(Awaitable[dict[bytes, bytes]], self._redis.hgetall(KEY)))
         except Unavailable as error:
@@ -85,8 +105,18 @@ class DegradationMarks:
             self._is_known = False
             return
         self._is_known = True
+        if began < self._read_at:
+            return  # somebody has read them since
+        self._read_at = began
         marks = [_mark(name.decode(), value) for name, value in stored.items()]
         self._marks = {mark.service_name: mark for mark in marks}
+
+    async def _until_known_everywhere(self) -> None:
+        await self.refresh()
+        await asyncio.sleep(VALID_SECONDS)
+
+    def _is_stale(self) -> bool:
+        return self._is_known and time.monotonic() - self._read_at > VALID_SECONDS
 
     async def _refresh_for_ever(self) -> None:
         while True:

@@ -4,36 +4,52 @@ If anything fails after the publish, the rows stay in the outbox and go again un
 and dispatch number: at least once, never lost.
 """
 
-from collections.abc import Collection, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-from sqlalchemy.ext.asyncio import AsyncConnection
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain.consumers import Consumers
 from domain.degradation import Held
 from domain.facts import Fact
 from domain.limits import retries_base
+from domain.refusals import Refusal, is_parked, pause_after
 from domain.states import EventType
 from gateway.messages import TaskMessage
+from gateway.publisher import Published
 from services.history import News, record
 from store.queries import history, outbox
 from store.queries.consumers import get_consumers, get_retry_limits
-from store.queries.outbox import DueTask
+from store.queries.outbox import DueTask, NotedRefusal
 
 BATCH_SIZE = 500
-NOTHING_HELD = Held()
+REFUSED_BATCH = 100
+"""Of those that were refused before, offered one by one."""
+ROUND_ENDS_SECONDS = 10.0
+LOOK_SECONDS = 0.02
 DOUBTFUL_PAUSE = timedelta(seconds=1)
 """What the broker did not surely take goes again after this, behind the rest: it must not hold up what can go."""
+
+
+log = structlog.get_logger(__name__)
 
 
 class Publishes(Protocol):
     """The part of `gateway.publisher.Publisher` that this needs."""
 
-    async def publish(
-        self, messages: Sequence[TaskMessage], *, ten_step_queues: Collection[str] = ()
-    ) -> frozenset[str]: ...
+    async def publish(self, messages: Sequence[TaskMessage], *, ten_step_queues: Collection[str] = ()) -> Published: ...
+
+
+AsksHeld = Callable[[], Awaitable[Held]]
+
+
+async def _nothing_held() -> Held:
+    return Held()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,34 +59,87 @@ class Dispatched:
     claimed: int
     published: int
     cancelled: int
+    refused: int = 0
 
 
-async def dispatch_due(connection: AsyncConnection, publisher: Publishes, *, held: Held = NOTHING_HELD) -> Dispatched:
+async def dispatch_due(
+    connection: AsyncConnection, publisher: Publishes, *, held: AsksHeld = _nothing_held
+) -> Dispatched:
     """Publish one batch of due tasks that are not held back; those whose cancel was requested meanwhile end here.
 
-    Raises BrokerUnavailable if nothing could be sent.
+    What the broker refuses is put off, and is the business of `dispatch_refused` from then on. `held` is asked again
+    when the rows are claimed: a mark that was set meanwhile holds. Raises BrokerUnavailable if nothing could be sent.
     """
-    due = await outbox.claim_due(
-        connection, batch_size=BATCH_SIZE, held_queues=held.queue_names, held_tasks=held.task_names
+    due = await _claim(connection, held, batch_size=BATCH_SIZE)
+    return await _dispatch(connection, publisher, due)
+
+
+async def dispatch_refused(
+    connection: AsyncConnection, publisher: Publishes, *, held: AsksHeld = _nothing_held
+) -> Dispatched:
+    """The same for due tasks that the broker has refused before. If it takes one, the others of its queue are due."""
+    due = await _claim(connection, held, batch_size=REFUSED_BATCH, refused=True)
+    done = await _dispatch(connection, publisher, due)
+    if done.published:
+        await outbox.release_refused(connection, {task.queue_name for task in due})
+    return done
+
+
+async def _claim(
+    connection: AsyncConnection, held: AsksHeld, *, batch_size: int, refused: bool = False
+) -> list[DueTask]:
+    before = await held()
+    claimed = await outbox.claim_due(
+        connection,
+        batch_size=batch_size,
+        held_queues=before.queue_names,
+        held_tasks=before.task_names,
+        refused=refused,
     )
+    now = await held()
+    return claimed if now == before else [task for task in claimed if not now.holds(task.queue_name, task.task_name)]
+
+
+async def _dispatch(connection: AsyncConnection, publisher: Publishes, due: Sequence[DueTask]) -> Dispatched:
     if not due:
         return Dispatched(claimed=0, published=0, cancelled=0)
     cancelled = [task for task in due if task.cancel_requested_at is not None]
     wanted = [task for task in due if task.cancel_requested_at is None]
     # Before the publish: a worker may well start the task before we are back.
     at = datetime.now(UTC)
-    sent = await _publish(connection, publisher, wanted) if wanted else frozenset[str]()
-    gone = [task for task in wanted if task.task_id in sent]
+    published = await _publish(connection, publisher, wanted) if wanted else Published()
+    gone = [task for task in wanted if task.task_id in published.sent]
     facts = [dispatched(task, at) for task in gone] + [withdrawn(task.task_id, at) for task in cancelled]
     await record(connection, News(facts=facts))
     await outbox.delete_dispatched(connection, [fact.task_id for fact in facts])
     if len(gone) < len(wanted):
-        unsent = [task.task_id for task in wanted if task.task_id not in sent]
-        await outbox.postpone(connection, unsent, by=DOUBTFUL_PAUSE)
-    return Dispatched(claimed=len(due), published=len(gone), cancelled=len(cancelled))
+        await _put_off(connection, [task for task in wanted if task.task_id not in published.sent], published.refused)
+    return Dispatched(claimed=len(due), published=len(gone), cancelled=len(cancelled), refused=len(published.refused))
 
 
-async def _publish(connection: AsyncConnection, publisher: Publishes, wanted: Sequence[DueTask]) -> frozenset[str]:
+async def _put_off(connection: AsyncConnection, unsent: Sequence[DueTask], refused: Mapping[str, Refusal]) -> None:
+    noted = [_noted(task, refused[task.task_id]) for task in unsent if task.task_id in refused]
+    for refusal in noted:
+        if refusal.is_parked:
+            log.warning("dispatch_parked", task_id=refusal.task_id, refusals=refusal.refusals, reason=refusal.reason)
+    await outbox.note_refusals(connection, noted)
+    doubtful = [task.task_id for task in unsent if task.task_id not in refused]
+    if doubtful:
+        await outbox.postpone(connection, doubtful, by=DOUBTFUL_PAUSE)
+
+
+def _noted(task: DueTask, refusal: Refusal) -> NotedRefusal:
+    refusals = task.refusals + 1
+    return NotedRefusal(
+        task_id=task.task_id,
+        refusals=refusals,
+        reason=refusal.reason,
+        pause=pause_after(refusals, refusal),
+        is_parked=is_parked(refusals),
+    )
+
+
+async def _publish(connection: AsyncConnection, publisher: Publishes, wanted: Sequence[DueTask]) -> Published:
     consumers = await get_consumers(connection)
     ten_steps = {name for name in {task.queue_name for task in wanted} if consumers.read_ten_steps(name)}
     counted = await _with_bases(connection, consumers, wanted)
@@ -92,6 +161,22 @@ async def _with_bases(connection: AsyncConnection, consumers: Consumers, due: Se
 def _counted(task: DueTask, consumers: Consumers, own_limit: int | None) -> DueTask:
     base = retries_base(consumers, queue_name=task.queue_name, max_retries=task.max_retries, own_limit=own_limit)
     return replace(task, retries_base=base)
+
+
+async def await_rounds(engine: AsyncEngine) -> None:
+    """Return when every round that runs now has ended: what is marked since is handed over by none.
+
+    A round that hangs is not waited for longer than 10 s, nor a database that does not answer.
+    """
+    try:
+        async with asyncio.timeout(ROUND_ENDS_SECONDS), engine.connect() as connection:
+            # Each look is a transaction of its own: within one Postgres shows the same sessions again.
+            looking = await connection.execution_options(isolation_level="AUTOCOMMIT")
+            now = await outbox.get_time(looking)
+            while await outbox.has_rounds(looking, begun_before=now):  # noqa: ASYNC110 - only Postgres knows
+                await asyncio.sleep(LOOK_SECONDS)
+    except (TimeoutError, SQLAlchemyError, OSError) as error:
+        log.warning("rounds_not_awaited", error=type(error).__name__)
 
 
 def dispatched(task: DueTask, at: datetime) -> Fact:

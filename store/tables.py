@@ -160,10 +160,16 @@ outbox = Table(
     Column("due_at", Time, nullable=False),
     Column("dispatch_no", Integer, nullable=False, server_default="1"),
     Column("postponed_at", Time),
-    Index("outbox_due", "due_at", "task_id"),
+    Column("refusals", Integer, nullable=False, server_default="0"),
+    Column("refusal", Text),
+    Column("parked_at", Time),
+    Index("outbox_due", "due_at", "task_id", postgresql_where=text("refusals = 0")),
+    Index("outbox_refused", "due_at", "task_id", postgresql_where=text("refusals > 0")),
     Index("outbox_postponed", "postponed_at", "task_id", postgresql_where=text("postponed_at IS NOT NULL")),
 )
-"""`postponed_at`: when the broker was first offered the task and did not surely take it."""
+"""`postponed_at`: when the broker was first offered the task and did not surely take it. `refusals`: how often the
+broker has refused just this task, `refusal`: why it did so last, `parked_at`: since when it counts as parked. Each of
+the two kinds of rows has an index of its own, so that none of the one is in the way of the other."""
 
 workers = Table(
     "workers",

@@ -46,7 +46,7 @@ async def replay_task(
     async def act(connection: AsyncConnection) -> ReplayedTask:
         submission = await replay(connection, task_id, new)
         refuse_unknown(unknown, [("task_name", submission.task_name)])
-        refuse_marked(rooms, [submission])
+        await refuse_marked(rooms, [submission])
         return ReplayedTask.from_submission(submission)
 
     return await answer_once(rooms.engine, key, response, act=act, form=ReplayedTask)

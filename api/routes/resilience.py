@@ -17,14 +17,16 @@ from api.schemas.resilience import (
     ResilienceSummary,
     SystemHealth,
 )
-from domain.degradation import COMPONENTS, automatic, check_service
+from domain.degradation import COMPONENTS, Strategy, automatic, check_service
 from domain.errors import ServiceDegraded
 from domain.health import DATABASE, Condition, score
+from services.dispatch import await_rounds
 
 router = api_router("/resilience", tag="resilience")
 
-MARK_DESCRIPTION = """Changes what the API does until the mark ends, by time or by `/clear`. Every process knows of it
-within a second. A new mark replaces the former one of the same service.
+MARK_DESCRIPTION = """Changes what the API does until the mark ends, by time or by `/clear`. It is in force in every
+process when the answer arrives: after half a second, under `queue_only` also after the batch that is being handed over.
+A new mark replaces the former one of the same service.
 
 | Marked | What depends on it |
 |---|---|
@@ -61,6 +63,8 @@ async def mark_degraded(rooms: OpenRooms, body: DegradationRequest) -> MarkedSer
     check_service(body.service_name, body.strategy)
     duration = timedelta(seconds=body.duration_seconds)
     until = await rooms.marks.set(body.service_name, body.strategy, duration=duration)
+    if body.strategy is Strategy.QUEUE_ONLY and DATABASE not in rooms.probe.breakers.open_ones():
+        await await_rounds(rooms.engine)
     return MarkedService(service_name=body.service_name, strategy=body.strategy, degraded_until=until)
 
 

@@ -82,18 +82,18 @@ async def _submit(rooms: Rooms, body: TaskSubmission, key: RequestKey | None, re
     submission = to_submission(body, default_queue=queue, now=datetime.now(UTC), own_retries=own_retries)
     answer = SubmittedTask.from_submission(submission, message=_explain_limits(rooms, submission))
 
-    def check() -> None:
+    async def check() -> None:
         refuse_unknown(unknown, [("task_name", body.task_name)])
-        refuse_marked(rooms, [submission])
+        await refuse_marked(rooms, [submission])
 
     async def store(connection: AsyncConnection) -> SubmittedTask:
-        check()
+        await check()
         await submit(connection, [submission])
         return answer
 
     if key is not None:
         return await answer_once(rooms.engine, key, response, act=store, form=SubmittedTask)
-    check()
+    await check()
     await rooms.batcher.store(submission)
     return answer
 
@@ -119,7 +119,7 @@ async def submit_batch(rooms: OpenRooms, body: TaskBatch, key: IdempotencyKey, r
 
     async def store(connection: AsyncConnection) -> SubmittedBatch:
         refuse_unknown(unknown, name_fields(body.tasks))
-        refuse_marked(rooms, submissions)
+        await refuse_marked(rooms, submissions)
         await submit(connection, submissions)
         task_ids = [submission.task_id for submission in submissions]
         return SubmittedBatch(submitted=len(task_ids), task_ids=task_ids)

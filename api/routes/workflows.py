@@ -78,7 +78,7 @@ async def start_workflow(
 
     async def store(connection: AsyncConnection) -> SubmittedWorkflow:
         refuse_unknown(unknown, name_fields(body))
-        refuse_marked(rooms, [step.submission for step in new.steps])
+        await refuse_marked(rooms, [step.submission for step in new.steps])
         await start(connection, new)
         return SubmittedWorkflow.from_new(new)
 
@@ -241,7 +241,7 @@ async def replay_workflow(
 
     async def act(connection: AsyncConnection) -> SubmittedWorkflow:
         new = await replay(connection, workflow_id)
-        refuse_marked(rooms, [step.submission for step in new.steps])
+        await refuse_marked(rooms, [step.submission for step in new.steps])
         return SubmittedWorkflow.from_new(new)
 
     return await answer_once(rooms.engine, key, response, act=act, form=SubmittedWorkflow)

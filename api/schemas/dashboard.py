@@ -46,6 +46,10 @@ class SystemStats(ResponseModel):
     tasks_failed: int = Field(examples=[450])
     tasks_cancelled: int
     undispatched: int = Field(description="The part of queue_depth that the broker does not have yet.")
+    parked: int = Field(
+        description="The part of undispatched that the broker refuses again and again; `GET /tasks/{task_id}` and the "
+        "alert DISPATCH_STALLED say why."
+    )
     queue_depth_source: DepthSource = Field(
         description="`mirror`: the broker does not answer, and what waits there is counted from tasks that were "
         "handed to it and not heard of since; tasks of other publishers are then missing."
@@ -65,6 +69,7 @@ class SystemStats(ResponseModel):
             tasks_failed=known.totals[Measure.FAILED],
             tasks_cancelled=known.totals[Measure.CANCELLED],
             undispatched=known.due,
+            parked=known.parked,
             queue_depth_source=source,
             queues=[
                 QueueDepth(name=name, waiting=waiting.get(name, 0), unacked=known.held.get(name, 0))

@@ -6,8 +6,8 @@ from typing import Any
 from pydantic import MISSING
 
 from api.schemas.base import RequestModel
-from api.schemas.tasks import MaxRetries, Priority, QueueName, SubmittedTask, TimeoutSeconds
-from api.schemas.types import JsonArray, JsonObject, Time
+from api.schemas.tasks import MaxRetries, Priority, SubmittedTask, TimeoutSeconds
+from api.schemas.types import JsonArray, JsonObject, QueueName, Time
 
 _AS_STORED = {"task_args": "args", "task_kwargs": "kwargs"}
 

@@ -8,9 +8,10 @@ from pydantic import Field
 
 from api.schemas.base import RequestModel, ResponseModel
 from api.schemas.pages import Page
-from api.schemas.types import JsonArray, JsonObject, JsonValue, Text, Time, Timestamp
+from api.schemas.types import JsonArray, JsonObject, JsonValue, QueueName, Text, Time, Timestamp
 from domain.cancels import StopSignal
 from domain.facts import Detail
+from domain.queue_names import RULE
 from domain.states import EventType, Phase, Status
 from domain.submissions import DEFAULT_MAX_RETRIES, DEFAULT_PRIORITY, MAX_BATCH, Submission
 from domain.timeline import Entry
@@ -18,10 +19,8 @@ from domain.workers import hostname
 from store.queries.tasks import Record
 
 LIMITS = "Which limits do not hold on the workers of the queue; null if all do, or no worker is known."
-QUEUE_NAME = r"^[A-Za-z0-9_.-]{1,128}$"
 
 Priority = Annotated[int, Field(ge=1, le=10, description="10 is most urgent.")]
-QueueName = Annotated[str, Field(pattern=QUEUE_NAME)]
 MAX_RETRIES = 100
 MaxRetries = Annotated[int, Field(ge=0, le=MAX_RETRIES)]
 TimeoutSeconds = Annotated[int, Field(ge=1, le=86_400)]
@@ -34,7 +33,7 @@ class TaskSubmission(RequestModel):
     task_args: JsonArray = Field(default=[], examples=[[1234]])
     task_kwargs: JsonObject = Field(default={}, examples=[{"currency": "USD", "amount": 99.99}])
     priority: Priority = DEFAULT_PRIORITY
-    queue_name: QueueName | None = Field(None, description="Default: the configured default queue.")
+    queue_name: QueueName | None = Field(None, description=f"{RULE}. Default: the configured default queue.")
     max_retries: MaxRetries = Field(
         DEFAULT_MAX_RETRIES,
         description="Ceiling on the retries that the task itself asks for. Default: the task's own, where it is known.",
@@ -125,6 +124,22 @@ class AttemptModel(ResponseModel):
     traceback: str | None
 
 
+class DispatchRefusal(ResponseModel):
+    """Why the broker has not taken the task."""
+
+    refusals: int = Field(description="How often it was refused.")
+    reason: str = Field(description="Why it was refused last.")
+    parked_at: Timestamp | None = Field(
+        description="Since when it waits apart, because it was refused again and again; null: not yet."
+    )
+    next_try_at: Timestamp = Field(description="When it is offered again, at the latest.")
+
+    @classmethod
+    def from_record(cls, record: Record) -> Self | None:
+        """None for a task that was not refused, or that was taken since."""
+        return cls.model_validate({**record, "reason": record["refusal"] or ""}) if record["refusals"] else None
+
+
 class TaskDetail(TaskRow):
     """A task with all that is known of it."""
 
@@ -137,6 +152,9 @@ class TaskDetail(TaskRow):
     result_truncated: bool = Field(description="The result is above 1 MiB and was not kept.")
     traceback: str | None
     attempts: list[AttemptModel]
+    dispatch_refusal: DispatchRefusal | None = Field(
+        None, description="Set while the broker refuses this task; null otherwise. It can be cancelled."
+    )
     message: str | None = Field(None, description=LIMITS)
 
     @classmethod
@@ -148,6 +166,7 @@ class TaskDetail(TaskRow):
             "result_truncated": bool(record["result_truncated"]),
             "traceback": record["traceback"] or (attempts[-1]["traceback"] if attempts else None),
             "attempts": [attempt | _worker(attempt) for attempt in attempts],
+            "dispatch_refusal": DispatchRefusal.from_record(record),
             "message": message,
         }
         return cls.model_validate(fields)

@@ -4,10 +4,11 @@ import re
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AwareDatetime, BeforeValidator, WithJsonSchema
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, WithJsonSchema
 
 from domain.filters import parse_ago
 from domain.json_values import check_json, check_text
+from domain.queue_names import MAX_BYTES, RULE, check_queue_name
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?([Zz]|[+-]\d{2}:\d{2})?")
@@ -75,6 +76,21 @@ def _checked_json(value: Any) -> Any:
 
 Text = Annotated[str, AfterValidator(_checked_text)]
 """Text that Postgres can hold: no NUL."""
+
+
+def _checked_queue_name(value: str) -> str:
+    check_queue_name(value)
+    return value
+
+
+QueueName = Annotated[
+    str,
+    AfterValidator(_checked_queue_name),
+    Field(
+        description=f"{RULE}.",
+        json_schema_extra={"minLength": 1, "maxLength": MAX_BYTES, "pattern": r"^[^\x00-\x1f\x7f-\x9f]+$"},
+    ),
+]
 
 JsonArray = Annotated[list[Any], AfterValidator(_checked_json)]
 JsonObject = Annotated[dict[str, Any], AfterValidator(_checked_json)]

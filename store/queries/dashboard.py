@@ -4,7 +4,7 @@ from collections import defaultdict
 from dataclasses import fields
 from datetime import timedelta
 
-from sqlalchemy import Integer, Interval, Text, bindparam, func, literal, select, union, union_all
+from sqlalchemy import Integer, Interval, Text, bindparam, func, literal, literal_column, select, union, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.grid import Ends
@@ -27,10 +27,27 @@ async def count_totals(connection: AsyncConnection) -> dict[Measure, int]:
     return found
 
 
-async def count_due(connection: AsyncConnection) -> int:
-    """Tasks that are due and not yet handed to the broker (index outbox_due)."""
-    due = select(func.count()).select_from(outbox).where(outbox.c.due_at <= func.now())
-    return int((await connection.execute(due)).scalar_one())
+_refusals = outbox.c.refusals
+_undispatched = select(
+    select(func.count())
+    .select_from(outbox)
+    .where(outbox.c.due_at <= func.now(), _refusals == literal_column("0"))
+    .scalar_subquery(),
+    select(func.count()).select_from(outbox).where(_refusals > literal_column("0")).scalar_subquery(),
+    select(func.count())
+    .select_from(outbox)
+    .where(_refusals > literal_column("0"), outbox.c.parked_at.is_not(None))
+    .scalar_subquery(),
+)
+
+
+async def count_due(connection: AsyncConnection) -> tuple[int, int]:
+    """Tasks that are due and not yet handed to the broker, and how many of them are parked.
+
+    What the broker has refused is due, whenever it is offered again (indexes outbox_due, outbox_refused).
+    """
+    due, refused, parked = (await connection.execute(_undispatched)).one()
+    return int(due) + int(refused), int(parked)
 
 
 # From one queue name to the next along the index: DISTINCT would read all of it.

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Float, ScalarSelect, cast, extract, func, literal, select
+from sqlalchemy import ColumnElement, Float, ScalarSelect, and_, cast, extract, func, literal, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.tables import alerts, gaps, outbox, workers
@@ -21,6 +21,10 @@ class StoreFigures:
     """Tasks that are due and not handed to the broker, `MOST_COUNTED` at most."""
     scheduled: int
     """Tasks in the outbox whose time has not come, `MOST_COUNTED` at most; those put off for a second included."""
+    refused: int
+    """Tasks that the broker has refused and that are not parked yet, `MOST_COUNTED` at most."""
+    parked: int
+    """Tasks that the broker has refused again and again, `MOST_COUNTED` at most."""
     oldest_due_seconds: float
     """How long the first of the due, or of those that the broker does not take, has waited; 0 if none does."""
     gaps: int
@@ -38,26 +42,33 @@ def _counted(is_wanted: ColumnElement[bool]) -> ScalarSelect[Any]:
     return select(func.count()).select_from(rows).scalar_subquery()
 
 
-def _first(time: ColumnElement[datetime | None]) -> ScalarSelect[Any]:
-    return select(func.min(time)).where(time <= func.now()).scalar_subquery()
+def _first(time: ColumnElement[datetime | None], *conditions: ColumnElement[bool]) -> ScalarSelect[Any]:
+    return select(func.min(time)).where(time <= func.now(), *conditions).scalar_subquery()
 
+
+_is_calm = outbox.c.refusals == literal_column("0")
+_is_refused = outbox.c.refusals > literal_column("0")
 
 _figures = select(
-    _counted(outbox.c.due_at <= func.now()),
-    _counted(outbox.c.due_at > func.now()),
+    _counted(and_(outbox.c.due_at <= func.now(), _is_calm)),
+    _counted(and_(outbox.c.due_at > func.now(), _is_calm)),
+    _counted(and_(_is_refused, outbox.c.parked_at.is_(None))),
+    _counted(and_(_is_refused, outbox.c.parked_at.is_not(None))),
     # A row that the broker did not take is due anew a second later: since when it waits stands in postponed_at.
-    _seconds_since(func.least(_first(outbox.c.due_at), _first(outbox.c.postponed_at))),
+    _seconds_since(func.least(_first(outbox.c.due_at, _is_calm), _first(outbox.c.postponed_at))),
     select(func.count()).select_from(gaps).scalar_subquery(),
     select(_seconds_since(func.max(workers.c.last_heartbeat_at))).scalar_subquery(),
 )
 
 
 async def get_figures(connection: AsyncConnection) -> StoreFigures:
-    """All in one statement (indexes outbox_due and outbox_postponed; gaps and workers are small)."""
-    due, scheduled, oldest, gap_count, heartbeat = (await connection.execute(_figures)).one()
+    """All in one statement (indexes outbox_due, outbox_refused and outbox_postponed; gaps and workers are small)."""
+    due, scheduled, refused, parked, oldest, gap_count, heartbeat = (await connection.execute(_figures)).one()
     return StoreFigures(
         due=due,
         scheduled=scheduled,
+        refused=refused,
+        parked=parked,
         oldest_due_seconds=oldest or 0.0,
         gaps=gap_count,
         # Receipt times are by the mirror's clock, which may be ahead.

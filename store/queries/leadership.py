@@ -11,6 +11,8 @@ ALERTS = 0x616C7274
 UNSETTLED = 0x756E7374
 RETENTION = 0x7265746E
 STRAYS = 0x73747261
+DISPATCH = 0x64697370
+"""Shared by all who dispatch, while they do."""
 
 
 async def take(connection: AsyncConnection, lock: int) -> bool:

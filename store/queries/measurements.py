@@ -6,9 +6,24 @@ Ages are in seconds by the database's clock. No answer names more than `MOST_SUB
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Float, Interval, Select, and_, bindparam, cast, extract, func, select, true
+from sqlalchemy import (
+    ColumnElement,
+    Float,
+    Interval,
+    Select,
+    and_,
+    bindparam,
+    cast,
+    extract,
+    func,
+    literal_column,
+    select,
+    true,
+)
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.alerts import Parked
 from domain.degradation import Held
 from domain.states import Phase, Status
 from domain.workers import SILENCE, hostname
@@ -31,7 +46,9 @@ async def _by_subject(connection: AsyncConnection, question: Select[Any], **para
     return {subject or "": value for subject, value in rows}
 
 
-_due = select(outbox.c.task_id).where(outbox.c.due_at <= func.now()).order_by(outbox.c.due_at).limit(COUNTED_DUE)
+_is_calm = outbox.c.refusals == literal_column("0")
+_is_due = and_(outbox.c.due_at <= func.now(), _is_calm)
+_due = select(outbox.c.task_id).where(_is_due).order_by(outbox.c.due_at).limit(COUNTED_DUE)
 _due_rows = _due.subquery()
 _due_by_queue = (
     select(tasks.c.queue_name, func.count().label("count"))
@@ -50,7 +67,7 @@ _oldest_due = (
     select(_seconds_since(outbox.c.due_at))
     .join(tasks, tasks.c.task_id == outbox.c.task_id)
     .where(
-        outbox.c.due_at <= func.now(),
+        _is_due,
         tasks.c.queue_name != bindparam("held_queues", type_=IDS).all_(),
         tasks.c.task_name != bindparam("held_tasks", type_=IDS).all_(),
     )
@@ -80,6 +97,28 @@ _refused = (
 async def get_waits_for_broker(connection: AsyncConnection) -> dict[str, float]:
     """By queue, since when the broker does not take a task that it was offered (index outbox_postponed)."""
     return await _by_subject(connection, _refused)
+
+
+_parked = (
+    select(
+        tasks.c.queue_name,
+        func.min(outbox.c.task_id).label("task_id"),
+        # Of the same task as the id.
+        func.array_agg(aggregate_order_by(outbox.c.refusal, outbox.c.task_id), type_=IDS)[1].label("reason"),
+        func.count().label("tasks"),
+    )
+    .join(tasks, tasks.c.task_id == outbox.c.task_id)
+    .where(outbox.c.refusals > literal_column("0"), outbox.c.parked_at.is_not(None))
+    .group_by(tasks.c.queue_name)
+    .order_by(func.count().desc())
+    .limit(MOST_SUBJECTS)
+)
+
+
+async def list_parked(connection: AsyncConnection) -> dict[str, Parked]:
+    """By queue, what the broker refuses again and again (index outbox_refused)."""
+    found = await connection.execute(_parked)
+    return {row.queue_name or "": Parked(row.task_id, row.reason or "", row.tasks) for row in found}
 
 
 _unreceived = and_(tasks.c.phase == Phase.QUEUED.value, tasks.c.submitted_here, tasks.c.attempt_count == 0)

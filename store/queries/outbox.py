@@ -1,17 +1,32 @@
 """The outbox: what must still be handed to the broker, and when."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import datetime, timedelta
 from itertools import starmap
 from typing import Any
 
-from sqlalchemy import Integer, Interval, Text, bindparam, delete, func, select, text, update
+from sqlalchemy import (
+    Boolean,
+    Integer,
+    Interval,
+    Text,
+    bindparam,
+    case,
+    cast,
+    delete,
+    func,
+    literal_column,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.batch import batch_of, bind_rows
 from store.listener import OUTBOX
+from store.queries.leadership import DISPATCH
 from store.tables import outbox, task_arguments, tasks
 
 IDS = ARRAY(Text)
@@ -32,7 +47,13 @@ class DueTask:
     timeout_seconds: int | None
     cancel_requested_at: datetime | None
     retries_base: int
+    refusals: int
+    """How often the broker has refused it."""
 
+
+_is_calm = outbox.c.refusals == literal_column("0")
+_is_refused = outbox.c.refusals > literal_column("0")
+"""As literals, for the sake of the two partial indexes."""
 
 _claim = (
     select(
@@ -47,6 +68,7 @@ _claim = (
         tasks.c.timeout_seconds,
         tasks.c.cancel_requested_at,
         tasks.c.retries_base,
+        outbox.c.refusals,
     )
     .join(tasks, tasks.c.task_id == outbox.c.task_id)
     .join(task_arguments, task_arguments.c.task_id == outbox.c.task_id)
@@ -54,11 +76,14 @@ _claim = (
         outbox.c.due_at <= func.now(),
         tasks.c.queue_name != bindparam("held_queues", type_=IDS).all_(),
         tasks.c.task_name != bindparam("held_tasks", type_=IDS).all_(),
+        # Taken once, before any row is: by this lock `has_rounds` knows who is about to publish.
+        select(cast(func.pg_advisory_xact_lock_shared(DISPATCH), Text)).scalar_subquery().is_not(None),
     )
     .order_by(outbox.c.due_at, outbox.c.task_id)
     .limit(bindparam("batch_size", type_=Integer))
     .with_for_update(of=outbox, skip_locked=True)
 )
+_claim_calm, _claim_refused = _claim.where(_is_calm), _claim.where(_is_refused)
 
 
 async def claim_due(
@@ -67,13 +92,40 @@ async def claim_due(
     batch_size: int,
     held_queues: Collection[str] = (),
     held_tasks: Collection[str] = (),
+    refused: bool = False,
 ) -> list[DueTask]:
     """Lock up to `batch_size` due rows that no other dispatcher holds, longest due first (index outbox_due).
 
-    Rows of the held queues and task names are passed over.
+    Rows of the held queues and task names are passed over. What the broker has refused before is claimed apart from
+    all else, with `refused` (index outbox_refused).
     """
     wanted = {"batch_size": batch_size, "held_queues": list(held_queues), "held_tasks": list(held_tasks)}
-    return list(starmap(DueTask, await connection.execute(_claim, wanted)))
+    claim = _claim_refused if refused else _claim_calm
+    return list(starmap(DueTask, await connection.execute(claim, wanted)))
+
+
+_rounds = text(
+    """
+    SELECT EXISTS (
+        SELECT FROM pg_locks LEFT JOIN pg_stat_activity USING (pid)
+        WHERE locktype = 'advisory' AND classid = 0 AND objid = :lock AND objsubid = 1
+          AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+          AND coalesce(xact_start < :begun_before, true)
+    )
+    """
+)
+
+
+async def has_rounds(connection: AsyncConnection, *, begun_before: datetime) -> bool:
+    """Whether a transaction that began before then has claimed rows, or is about to, and has not ended."""
+    wanted = {"lock": DISPATCH, "begun_before": begun_before}
+    return bool((await connection.execute(_rounds, wanted)).scalar_one())
+
+
+async def get_time(connection: AsyncConnection) -> datetime:
+    """The database's clock."""
+    now: datetime = (await connection.execute(select(func.clock_timestamp()))).scalar_one()
+    return now
 
 
 _delete = delete(outbox).where(outbox.c.task_id == bindparam("task_ids", type_=IDS).any_())
@@ -108,6 +160,58 @@ async def withdraw(connection: AsyncConnection, task_ids: Sequence[str]) -> froz
     return frozenset(row.task_id for row in await connection.execute(_withdraw, {"task_ids": list(task_ids)}))
 
 
+_REFUSED = ("task_id", "refusals", "refusal", "pause", "is_parked")
+_refused = batch_of(task_id=Text, refusals=Integer, refusal=Text, pause=Interval, is_parked=Boolean)
+_note_refused = (
+    update(outbox)
+    .where(outbox.c.task_id == _refused.c.task_id)
+    .values(
+        refusals=_refused.c.refusals,
+        refusal=_refused.c.refusal,
+        due_at=func.clock_timestamp() + _refused.c.pause,
+        postponed_at=func.coalesce(outbox.c.postponed_at, func.now()),
+        parked_at=case((_refused.c.is_parked, func.coalesce(outbox.c.parked_at, func.now()))),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NotedRefusal:
+    """A refusal and what follows from it; the fields are as `_REFUSED`."""
+
+    task_id: str
+    refusals: int
+    reason: str
+    pause: timedelta
+    is_parked: bool
+
+
+async def note_refusals(connection: AsyncConnection, refusals: Sequence[NotedRefusal]) -> None:
+    """Put these off, out of the way of all others; the caller holds their locks."""
+    if refusals:
+        await connection.execute(_note_refused, bind_rows(_REFUSED, map(astuple, refusals)))
+
+
+MOST_RELEASED = 10_000
+_of_queues = (
+    select(outbox.c.task_id)
+    .join(tasks, tasks.c.task_id == outbox.c.task_id)
+    .where(
+        _is_refused,
+        outbox.c.due_at > func.clock_timestamp(),
+        tasks.c.queue_name == bindparam("queue_names", type_=IDS).any_(),
+    )
+    .limit(MOST_RELEASED)
+    .with_for_update(of=outbox, skip_locked=True)
+)
+_release = update(outbox).where(outbox.c.task_id.in_(_of_queues)).values(due_at=func.clock_timestamp())
+
+
+async def release_refused(connection: AsyncConnection, queue_names: Collection[str]) -> None:
+    """Make what was refused in these queues due at once: the broker takes such tasks again (index outbox_refused)."""
+    await connection.execute(_release, {"queue_names": list(queue_names)})
+
+
 _BASE = ("task_id", "retries_base")
 _bases = batch_of(task_id=Text, retries_base=Integer)
 _set_bases = update(tasks).where(tasks.c.task_id == _bases.c.task_id).values(retries_base=_bases.c.retries_base)
@@ -118,11 +222,13 @@ async def set_retries_bases(connection: AsyncConnection, bases: Mapping[str, int
     await connection.execute(_set_bases, bind_rows(_BASE, bases.items()))
 
 
-_next_due = select(func.min(outbox.c.due_at) - func.clock_timestamp()).where(outbox.c.due_at > func.now())
+_next_due = select(func.min(outbox.c.due_at) - func.clock_timestamp()).where(outbox.c.due_at > func.now(), _is_calm)
 
 
 async def get_time_to_next_due(connection: AsyncConnection) -> timedelta | None:
     """How long until the next row falls due that `claim_due` of this transaction did not see; None if none waits.
+
+    Of what the broker has refused nothing is said: it is looked for every second.
 
     Both look from the transaction's start, so a row that falls due between them is not missed; its time is negative.
     """

@@ -14,7 +14,7 @@ from domain.cancels import StopSignal
 from domain.filters import SORT_COLUMNS, Cursor, Sort, TaskFilter
 from domain.states import TERMINAL, Status
 from store.queries.task_filters import conditions
-from store.tables import attempts, task_arguments, task_results, tasks, workers
+from store.tables import attempts, outbox, task_arguments, task_results, tasks, workers
 
 EXACT_TOTAL = 10_000
 """Beyond this many matching rows a total is a lower bound: counting on would cost more than it tells."""
@@ -71,9 +71,14 @@ _one = (
         task_results.c.truncated.label("result_truncated"),
         task_results.c.traceback,
         _attempts.label("attempts"),
+        outbox.c.refusals,
+        outbox.c.refusal,
+        outbox.c.parked_at,
+        outbox.c.due_at.label("next_try_at"),
     )
     .outerjoin(task_arguments, task_arguments.c.task_id == tasks.c.task_id)
     .outerjoin(task_results, task_results.c.task_id == tasks.c.task_id)
+    .outerjoin(outbox, outbox.c.task_id == tasks.c.task_id)
     .where(tasks.c.task_id == bindparam("task_id"))
 )
 

@@ -10,11 +10,13 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from domain.errors import BrokerUnavailable, Unavailable
+from domain.refusals import Refusal
 from domain.results import StoredResult
 from gateway.control import ActiveTask, HeldTask, NodeDescription, Work
 from gateway.event_sources import Blind, EventItem, EventMessage
 from gateway.events import Heard
 from gateway.messages import TaskMessage
+from gateway.publisher import Published
 from gateway.result_metas import decode_meta
 from gateway.results import MAX_WHOLE_BYTES
 
@@ -28,6 +30,10 @@ class FakeBroker:
     unacknowledged: dict[str, TaskMessage] = field(default_factory=dict)
     doubtful: set[str] = field(default_factory=set)
     """Tasks whose publish reaches the queue and is not confirmed."""
+    refusals: dict[str, Refusal] = field(default_factory=dict)
+    """By queue, why its messages are not taken."""
+    foreign: frozenset[str] = frozenset()
+    """Keys that are no queues."""
     metas: dict[str, bytes] = field(default_factory=dict)
     nodes: dict[str, NodeDescription] = field(default_factory=dict)
     held: dict[str, HeldTask] = field(default_factory=dict)
@@ -51,13 +57,14 @@ class FakePublisher:
     def __init__(self, broker: FakeBroker) -> None:
         self._broker = broker
 
-    async def publish(
-        self, messages: Sequence[TaskMessage], *, ten_step_queues: Collection[str] = ()
-    ) -> frozenset[str]:
+    async def publish(self, messages: Sequence[TaskMessage], *, ten_step_queues: Collection[str] = ()) -> Published:
         self._broker.check()
+        refusals = self._broker.refusals
         for message in messages:
-            self._broker.queues[message.queue_name].append(message)
-        return frozenset(message.task_id for message in messages) - self._broker.doubtful
+            if message.queue_name not in refusals:
+                self._broker.queues[message.queue_name].append(message)
+        refused = {m.task_id: refusals[m.queue_name] for m in messages if m.queue_name in refusals}
+        return Published(frozenset(m.task_id for m in messages) - self._broker.doubtful - refused.keys(), refused)
 
     async def close(self) -> None:
         pass
@@ -243,6 +250,10 @@ class FakeQueueReader:
         waiting = {message.task_id for name in queue_names for message in self._broker.queues.get(name, ())}
         held = waiting | set(self._broker.unacknowledged)
         return held if among is None else held & set(among)
+
+    async def find_foreign(self, names: Collection[str]) -> frozenset[str]:
+        self._broker.check()
+        return self._broker.foreign & frozenset(names)
 
     async def ping(self) -> None:
         self._broker.check()

@@ -8,3 +8,6 @@ class FakeMarks:
 
     def current(self) -> Marks:
         return NO_MARKS
+
+    async def fresh(self) -> Marks:
+        return NO_MARKS

@@ -8,6 +8,7 @@ import pytest
 
 from domain.errors import BrokerUnavailable, Unavailable
 from gateway.events import Heard
+from gateway.publisher import Published
 from gateway.result_metas import MAX_RESULT_BYTES
 from tests.gateway_messages import make_message
 from tests.integration.gateway.conftest import World, next_blind, next_events
@@ -15,7 +16,7 @@ from tests.integration.gateway.conftest import World, next_blind, next_events
 
 async def test_what_is_published_lies_in_its_queue(world: World) -> None:
     messages = [make_message("t", queue_name=name, priority=priority) for name in "ab" for priority in range(1, 11)]
-    assert await world.publisher.publish(messages) == {message.task_id for message in messages}
+    assert (await world.publisher.publish(messages)).sent == {message.task_id for message in messages}
     assert await world.queues.depths(["a", "b", "none"]) == {"a": 10, "b": 10, "none": 0}
     assert await world.queues.held_task_ids(["a"]) == {message.task_id for message in messages[:10]}
     assert await world.queues.held_task_ids(["a", "b"], among=[messages[3].task_id, "x"]) == {messages[3].task_id}
@@ -24,12 +25,12 @@ async def test_what_is_published_lies_in_its_queue(world: World) -> None:
 async def test_a_second_publish_of_a_task_is_a_second_message(world: World) -> None:
     message = make_message("t")
     for _ in range(2):
-        assert await world.publisher.publish([message]) == {message.task_id}
+        assert (await world.publisher.publish([message])).sent == {message.task_id}
     assert await world.queues.depths(["celery"]) == {"celery": 2}
 
 
 async def test_nothing_published_is_nothing_sent(world: World) -> None:
-    assert await world.publisher.publish([]) == frozenset()
+    assert await world.publisher.publish([]) == Published()
     assert await world.queues.depths([]) == {}
     assert await world.queues.held_task_ids([]) == set()
 

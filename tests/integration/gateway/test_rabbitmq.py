@@ -13,8 +13,9 @@ from gateway.connection import connect
 from gateway.control import Control
 from gateway.event_sources import WITNESS_QUEUE, Blind, open_source
 from gateway.events import EventSubscriber, Heard
-from gateway.publisher import Publisher
+from gateway.publisher import Published, Publisher
 from gateway.queues import QueueReader
+from gateway.senders import NACKED, NO_QUEUE
 from tests.celery_apps import wait_for_result
 from tests.gateway_messages import make_message
 from tests.integration.gateway.conftest import next_blind, next_events
@@ -39,9 +40,35 @@ async def test_a_message_for_a_queue_that_nobody_declared_is_not_sent(amqp_url: 
         stack.push_async_callback(publisher.close)
         stack.push_async_callback(queues.close)
         nowhere = make_message("t", queue_name=f"q-{uuid4()}")
-        assert await publisher.publish([nowhere]) == frozenset()
+        assert await publisher.publish([nowhere]) == Published(refused={nowhere.task_id: NO_QUEUE})
         assert await queues.depths([nowhere.queue_name]) == {nowhere.queue_name: 0}
         assert await queues.held_task_ids([nowhere.queue_name]) is None
+
+
+async def test_what_rabbitmq_refuses_is_the_fate_of_its_message_and_the_others_are_sent_once(amqp_url: str) -> None:
+    full, good = f"full-{uuid4()}", f"good-{uuid4()}"
+    publisher, queues = Publisher(amqp_url), QueueReader(amqp_url)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(publisher.close)
+        stack.push_async_callback(queues.close)
+        with connect(amqp_url) as connection:
+            channel = connection.default_channel
+            channel.queue_declare(good, durable=True, auto_delete=False)
+            channel.queue_declare(
+                full, durable=True, auto_delete=False, arguments={"x-max-length": 0, "x-overflow": "reject-publish"}
+            )
+        names = [good, full, "nowhere", "amq.rabbitmq.reply-to"]
+        messages = [make_message("t", queue_name=names[number % 4]) for number in range(40)]
+        published = await publisher.publish(messages)
+        fates = {message.queue_name: published.refused.get(message.task_id) for message in messages}
+        assert published.sent == {message.task_id for message in messages if message.queue_name == good}
+        assert (fates[good], fates[full], fates["nowhere"]) == (None, NACKED, NO_QUEUE)
+        assert len(published.refused) == 30
+        assert (await queues.depths([good, full])) == {good: 10, full: 0}
+        with connect(amqp_url) as connection:
+            connection.default_channel.queue_declare("private", exclusive=True)
+            # Not ours to look at; what lies in the others is told all the same.
+            assert await queues.depths([good, "private", "nowhere"]) == {good: 10, "private": 0, "nowhere": 0}
 
 
 async def test_a_task_runs_on_a_worker_and_its_events_wait_for_a_mirror_that_is_away(
@@ -56,7 +83,7 @@ async def test_a_task_runs_on_a_worker_and_its_events_wait_for_a_mirror_that_is_
             description = (await control.describe([worker.node]))[worker.node]
             assert (description.pool, description.queues) == ("prefork", ("celery",))
             message = make_message("celeriac.add", args=[2, 3])
-            assert await publisher.publish([message]) == {message.task_id}
+            assert (await publisher.publish([message])).sent == {message.task_id}
             assert await asyncio.to_thread(wait_for_result, result_url, message.task_id, seconds=20) == 5
             assert await queues.depths(["celery"]) == {"celery": 0}
         heard = await _events_of(amqp_url, message.task_id)

@@ -35,6 +35,9 @@ class World:
     def current(self) -> Marks:
         return self.marks
 
+    async def fresh(self) -> Marks:
+        return self.marks
+
     async def ask(self) -> dict[str, float]:
         return self.down
 

@@ -30,6 +30,9 @@ class World:
     def current(self) -> Marks:
         return self.marks
 
+    async def fresh(self) -> Marks:
+        return self.marks
+
     def mark(self, *service_names: str, strategy: Strategy = Strategy.QUEUE_ONLY) -> None:
         until = datetime.now(UTC) + timedelta(minutes=5)
         self.marks = {name: Mark(name, strategy, until) for name in service_names}

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
+from structlog.testing import capture_logs
 
 from domain.errors import BrokerUnavailable
 from domain.workers import Heartbeat
@@ -119,11 +120,20 @@ async def test_partitions_are_kept_ready(engine: AsyncEngine) -> None:
         assert (await connection.execute(text(f"select to_regclass('{last}')"))).scalar_one() == last
 
 
-async def test_a_queue_that_nobody_consumes_is_given_to_a_worker_of_ours(engine: AsyncEngine) -> None:
+async def test_a_queue_that_nobody_consumes_is_given_to_a_worker_of_ours_unless_it_is_a_key_of_something_else(
+    engine: AsyncEngine,
+) -> None:
     await hear(engine)
-    control = FakeControl(FakeBroker(nodes={NODE: DESCRIPTION}))
+    broker = FakeBroker(nodes={NODE: DESCRIPTION}, foreign=frozenset({"cart"}))
+    control = FakeControl(broker)
     await NodesRound(engine, control).run_once()
-    await submit(engine, phase="queued", queue_name="math")
-    assert await QueuesRound(engine, control).run_once() == queues.ROUND_SECONDS
+    for queue_name in ("math", "cart", "unacked", "_kombu.binding.celery", "celeryev"):
+        await submit(engine, phase="queued", queue_name=queue_name)
+    look = QueuesRound(engine, control, FakeQueueReader(broker))
+    with capture_logs() as logs:
+        assert await look.run_once() == queues.ROUND_SECONDS
+        await look.run_once()
+    left_alone = [line["queue"] for line in logs if line["event"] == "queue_left_alone"]
+    assert left_alone == ["_kombu.binding.celery", "cart", "celeryev", "unacked"]
     async with engine.connect() as connection:
         assert await workers.list_consumers(connection) == [(NODE, ["celery", "math"])]

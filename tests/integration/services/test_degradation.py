@@ -1,6 +1,10 @@
 """Marks on a real Valkey, and without one."""
 
-from collections.abc import AsyncIterator
+import json
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -24,7 +28,62 @@ async def redis(redis_url: str) -> AsyncIterator[Redis]:
     await client.aclose()
 
 
-async def test_a_mark_is_known_at_once_here_and_within_a_second_elsewhere(redis: Redis) -> None:
+OTHER_PROCESS = """
+import asyncio, json, sys
+from gateway.connection import redis_client
+from services.degradation import DegradationMarks
+
+async def main():
+    async with DegradationMarks(redis_client(sys.argv[1])) as marks:
+        while await asyncio.to_thread(sys.stdin.readline):
+            print(json.dumps(sorted(await marks.fresh())), flush=True)
+
+asyncio.run(main())
+"""
+
+
+@contextmanager
+def other_process(redis_url: str) -> Iterator[Callable[[], list[str]]]:
+    """Asks another process for the services that it takes for marked."""
+    command = [sys.executable, "-c", OTHER_PROCESS, redis_url]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+
+        def ask() -> list[str]:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.write("\n")
+            process.stdin.flush()
+            marked: list[str] = json.loads(process.stdout.readline())
+            return marked
+
+        ask()
+        yield ask
+        process.stdin.close()
+
+
+async def test_when_a_mark_or_its_end_is_answered_another_process_goes_by_it(redis: Redis, redis_url: str) -> None:
+    with other_process(redis_url) as ask:
+        async with DegradationMarks(redis) as marks:
+            for _ in range(3):
+                await marks.set("queue:a", Strategy.QUEUE_ONLY, duration=FIVE_MINUTES)
+                assert ask() == ["queue:a"]
+                await marks.clear("queue:a")
+                assert ask() == []
+
+
+async def test_a_process_that_has_not_come_round_to_reading_the_marks_reads_them_before_it_goes_by_them(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with DegradationMarks(redis) as here:
+        monkeypatch.setattr(degradation, "REFRESH_SECONDS", 3600)
+        async with DegradationMarks(redis) as busy:
+            await here.set("queue:a", Strategy.QUEUE_ONLY, duration=FIVE_MINUTES)
+            assert (await busy.fresh()).keys() == {"queue:a"}
+
+
+async def test_a_mark_is_known_at_once_here_and_soon_elsewhere(redis: Redis) -> None:
     async with DegradationMarks(redis) as here, DegradationMarks(redis) as elsewhere:
         before = datetime.now(UTC)
         ends = await here.set(DATABASE, Strategy.RETURN_CACHED, duration=FIVE_MINUTES)

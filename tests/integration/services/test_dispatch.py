@@ -1,3 +1,5 @@
+import asyncio
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -5,11 +7,16 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 import services.dispatch
+from domain.degradation import Held
 from domain.errors import BrokerUnavailable
+from domain.refusals import PARKED_AFTER, PARKED_PAUSE, Refusal
 from domain.states import EventType
-from services.dispatch import Dispatched, dispatch_due
+from gateway.messages import TaskMessage
+from gateway.publisher import Published
+from services.cancel import request_cancel
+from services.dispatch import Dispatched, await_rounds, dispatch_due, dispatch_refused
 from services.history import News, record
-from store.queries import submissions
+from store.queries import dashboard, submissions
 from store.queries.tasks import get_task
 from store.tables import events as events_table
 from store.tables import outbox, tasks
@@ -110,3 +117,113 @@ async def test_the_worker_may_be_heard_before_the_dispatch_is_recorded(engine: A
         await record(connection, News([told(EventType.RECEIVED, 1, task_id=task_id)]))
     await dispatch(engine, FakeBroker())
     assert await phase(engine, task_id) == ("PENDING", "reserved")
+
+
+async def offer_again(engine: AsyncEngine, broker: FakeBroker) -> Dispatched:
+    """As if the pause of every refused task were over."""
+    async with engine.begin() as connection:
+        await connection.execute(update(outbox).where(outbox.c.refusals > 0).values(due_at=datetime.now(UTC)))
+        return await dispatch_refused(connection, FakePublisher(broker))
+
+
+async def refused_row(engine: AsyncEngine, task_id: str) -> tuple[int, str | None, bool]:
+    """How often, why, and whether it is parked."""
+    async with engine.connect() as connection:
+        row = (await connection.execute(select(outbox).where(outbox.c.task_id == task_id))).one()
+    return row.refusals, row.refusal, row.parked_at is not None
+
+
+async def test_what_the_broker_refuses_leaves_the_batches_of_the_others_at_once(engine: AsyncEngine) -> None:
+    broker = FakeBroker(refusals={"cart": Refusal("WRONGTYPE")})
+    refused = [await submit(engine, queue_name="cart") for _ in range(3)]
+    good = await submit(engine)
+    assert await dispatch(engine, broker) == Dispatched(claimed=4, published=1, cancelled=0, refused=3)
+    assert await phase(engine, good) == ("PENDING", "queued")
+    assert await refused_row(engine, refused[0]) == (1, "WRONGTYPE", False)
+    async with engine.begin() as connection:
+        await connection.execute(update(outbox).values(due_at=datetime.now(UTC) - timedelta(hours=1)))
+    assert await dispatch(engine, broker) == Dispatched(claimed=0, published=0, cancelled=0)
+
+
+async def test_a_task_that_is_refused_again_and_again_is_parked_with_its_reason_and_can_be_cancelled(
+    engine: AsyncEngine,
+) -> None:
+    broker = FakeBroker(refusals={"cart": Refusal("WRONGTYPE")})
+    task_id = await submit(engine, queue_name="cart")
+    await dispatch(engine, broker)
+    for refusals in range(2, PARKED_AFTER + 1):
+        assert not (await refused_row(engine, task_id))[2]
+        assert (await offer_again(engine, broker)).refused == 1
+        assert (await refused_row(engine, task_id))[0] == refusals
+    assert await refused_row(engine, task_id) == (PARKED_AFTER, "WRONGTYPE", True)
+    async with engine.connect() as connection:
+        row = (await connection.execute(select(outbox.c.due_at))).scalar_one()
+        assert await dashboard.count_due(connection) == (1, 1)
+    assert row > datetime.now(UTC) + PARKED_PAUSE / 2
+    async with engine.begin() as connection:
+        assert (await request_cancel(connection, task_id)).certain
+    assert (await waiting(engine), await phase(engine, task_id)) == ([], ("CANCELLED", "finished"))
+
+
+async def test_when_the_broker_takes_one_again_the_others_of_its_queue_are_due_at_once(engine: AsyncEngine) -> None:
+    broker = FakeBroker(refusals={"cart": Refusal("WRONGTYPE"), "box": Refusal("WRONGTYPE")})
+    first, second = await submit(engine, queue_name="cart"), await submit(engine, queue_name="cart")
+    other = await submit(engine, queue_name="box")
+    await dispatch(engine, broker)
+    del broker.refusals["cart"]
+    async with engine.begin() as connection:
+        now = datetime.now(UTC)
+        await connection.execute(update(outbox).where(outbox.c.task_id == first).values(due_at=now))
+        await connection.execute(update(outbox).where(outbox.c.task_id == second).values(due_at=now + PARKED_PAUSE))
+        await connection.execute(update(outbox).where(outbox.c.task_id == other).values(due_at=now + PARKED_PAUSE))
+    for published in (1, 1, 0):
+        async with engine.begin() as connection:
+            assert (await dispatch_refused(connection, FakePublisher(broker))).published == published
+    assert await waiting(engine) == [other]
+
+
+async def test_a_mark_that_is_set_while_rows_are_claimed_holds(engine: AsyncEngine) -> None:
+    held, free = await submit(engine, queue_name="emails"), await submit(engine)
+    marks = iter([Held(), Held(queue_names=frozenset({"emails"}))])
+    broker = FakeBroker()
+
+    async def held_now() -> Held:
+        return next(marks)
+
+    async with engine.begin() as connection:
+        await dispatch_due(connection, FakePublisher(broker), held=held_now)
+    assert ([message.task_id for message in broker.queues["celery"]], broker.queues["emails"]) == ([free], [])
+    assert await waiting(engine) == [held]
+
+
+class Hesitating(FakePublisher):
+    """Begins to publish, and goes on when it is told to."""
+
+    def __init__(self, broker: FakeBroker) -> None:
+        super().__init__(broker)
+        self.begun, self.may_go_on = asyncio.Event(), asyncio.Event()
+
+    async def publish(self, messages: Sequence[TaskMessage], *, ten_step_queues: Collection[str] = ()) -> Published:
+        self.begun.set()
+        await self.may_go_on.wait()
+        return await super().publish(messages, ten_step_queues=ten_step_queues)
+
+
+async def test_whoever_waits_for_the_rounds_is_let_go_when_the_batch_that_is_being_handed_over_has_ended(
+    engine: AsyncEngine,
+) -> None:
+    await submit(engine)
+    publisher = Hesitating(FakeBroker())
+
+    async def run_round() -> None:
+        async with engine.begin() as connection:
+            await dispatch_due(connection, publisher)
+
+    dispatching = asyncio.create_task(run_round())
+    await publisher.begun.wait()
+    waiting_for_it = asyncio.create_task(await_rounds(engine))
+    done, _ = await asyncio.wait({waiting_for_it}, timeout=0.5)
+    assert not done, "the batch was not waited for"
+    publisher.may_go_on.set()
+    await asyncio.wait_for(asyncio.gather(dispatching, waiting_for_it), timeout=30)
+    await asyncio.wait_for(await_rounds(engine), timeout=30)

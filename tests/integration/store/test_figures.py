@@ -12,7 +12,9 @@ async def read(engine: AsyncEngine) -> StoreFigures:
 
 
 async def test_an_empty_database_has_nothing_to_tell(engine: AsyncEngine) -> None:
-    assert await read(engine) == StoreFigures(0, 0, 0.0, 0, None)
+    assert await read(engine) == StoreFigures(
+        due=0, scheduled=0, refused=0, parked=0, oldest_due_seconds=0.0, gaps=0, heartbeat_seconds=None
+    )
     async with engine.connect() as connection:
         assert await count_open_alerts(connection) == {}
 

@@ -14,7 +14,7 @@ from store.engine import PoolUse
 from store.queries.figures import StoreFigures
 from tests.unit.api.apps import app_of, client_of
 
-STORE = StoreFigures(due=3, scheduled=2, oldest_due_seconds=1.5, gaps=4, heartbeat_seconds=0.5)
+STORE = StoreFigures(due=3, scheduled=2, refused=6, parked=8, oldest_due_seconds=1.5, gaps=4, heartbeat_seconds=0.5)
 COUNTERS = {Counted.EVENTS_APPLIED: 70, Counted.DISPATCHED: 9}
 ALL = Figures(STORE, {("STUCK_TASKS", "WARNING"): 2}, COUNTERS, Backlog(5, 0.25), in_queue=0)
 NONE = Figures(None, None, None, None, None)
@@ -61,6 +61,8 @@ def test_every_figure_has_its_name() -> None:
         key("celeriac_up", store="broker"): 1,
         key("celeriac_outbox_tasks", state="due"): 3,
         key("celeriac_outbox_tasks", state="scheduled"): 2,
+        key("celeriac_outbox_tasks", state="refused"): 6,
+        key("celeriac_outbox_tasks", state="parked"): 8,
         key("celeriac_outbox_oldest_due_seconds"): 1.5,
         key("celeriac_mirror_gaps_total"): 4,
         key("celeriac_mirror_heartbeat_age_seconds"): 0.5,

@@ -42,7 +42,18 @@ def affected(marks: Marks) -> set[Access]:
     return {access for access in Access if decide(access, marks)}
 
 
-@pytest.mark.parametrize("name", [*COMPONENTS, "queue:emails", "queue:a.b_c-9", "task:app.tasks.pay", "task:ж"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *COMPONENTS,
+        "queue:emails",
+        "queue:a.b_c-9",
+        "queue:high:priority",
+        "queue:acme/eu west",
+        "task:app.tasks.pay",
+        "task:ж",
+    ],
+)
 def test_components_queues_and_tasks_can_be_marked(name: str) -> None:
     check_service(name)
     check_service(name, FAST)
@@ -51,7 +62,18 @@ def test_components_queues_and_tasks_can_be_marked(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["", "redis", "Database", "queue:", "task:", "queue:a b", f"queue:{'q' * 129}", f"task:{'t' * 256}", "task:\n"],
+    [
+        "",
+        "redis",
+        "Database",
+        "queue:",
+        "task:",
+        "queue:a\tb",
+        "queue:unacked",
+        f"queue:{'q' * 256}",
+        f"task:{'t' * 256}",
+        "task:\n",
+    ],
 )
 def test_any_other_name_is_refused_with_a_list_of_those_that_can(name: str) -> None:
     with pytest.raises(InvalidRequest) as refused:
