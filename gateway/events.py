@@ -187,6 +187,8 @@ class _Buffer:
         self._filled.set()
 
     async def _wait(self, seconds: float) -> None:
+        if self._closed:
+            await asyncio.sleep(0)  # a reader that goes on asking would let nobody else have a turn, its end included
         try:
             async with asyncio.timeout(seconds):
                 while not self._items and not self._closed:  # the word of items that are long taken comes late

@@ -10,7 +10,7 @@ from typing import Annotated, Any, cast
 
 import msgspec
 from amqp.exceptions import NotFound
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from domain.errors import BrokerUnavailable
 from domain.priority import Transport
@@ -67,7 +67,7 @@ class _RedisQueues:
                 for name in names:
                     for key in lists_of(name):
                         pipe.llen(key)
-                lengths = await pipe.execute()
+                lengths = [_length(answer) for answer in await pipe.execute(raise_on_error=False)]
         except (RedisError, OSError) as error:
             raise BrokerUnavailable from error
         steps = len(PRIORITY_STEPS)
@@ -97,11 +97,19 @@ class _RedisQueues:
         """Portions of messages. Lists are read from the end that grows, so what is added meanwhile hides nothing."""
         for key in (key for name in names for key in lists_of(name)):
             start = 0
-            while portion := await self._redis.lrange(key, start, start + SCAN_SIZE - 1):
-                yield cast(list[bytes], portion)
+            while portion := await self._portion(key, start):
+                yield portion
                 start += SCAN_SIZE
         async for _, message in self._redis.hscan_iter(UNACKED_KEY, count=SCAN_SIZE):
             yield [message]
+
+    async def _portion(self, key: str, start: int) -> list[bytes]:
+        try:
+            return cast(list[bytes], await self._redis.lrange(key, start, start + SCAN_SIZE - 1))
+        except ResponseError as error:
+            if is_wrong_type(error):
+                return []
+            raise
 
 
 class _RabbitQueues:
@@ -146,6 +154,20 @@ class _Message(msgspec.Struct):
 
 _decode_waiting = msgspec.json.Decoder(_Message).decode
 _decode_unacked = msgspec.json.Decoder(tuple[_Message, str, str]).decode
+
+
+def is_wrong_type(error: Exception) -> bool:
+    """Whether Redis says that a key is none of a queue: anybody may name a key as the queue of a task."""
+    return isinstance(error, ResponseError) and str(error).startswith("WRONGTYPE")
+
+
+def _length(answer: int | Exception) -> int:
+    """Of a list; a key that is something else holds no messages."""
+    if not isinstance(answer, Exception):
+        return answer
+    if is_wrong_type(answer):
+        return 0
+    raise answer
 
 
 def lists_of(queue_name: str) -> list[str]:

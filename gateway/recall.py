@@ -14,12 +14,12 @@ from typing import Any, cast
 
 import structlog
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from domain.errors import BrokerUnavailable
 from domain.priority import STOCK_REDIS_STEP, Transport
 from gateway.connection import PRIORITY_STEPS, redis_client, transport_of
-from gateway.queues import SCAN_SIZE, UNACKED_KEY, lists_of, task_ids_of
+from gateway.queues import SCAN_SIZE, UNACKED_KEY, is_wrong_type, lists_of, task_ids_of
 
 INDEX_KEY = "unacked_index"
 BINDINGS_KEY = "_kombu.binding."
@@ -153,9 +153,18 @@ class Recall:
         if not held.exchange:
             return [held.routing_key]
         assert self._redis is not None
-        members = cast(set[bytes], await self._redis.smembers(BINDINGS_KEY + held.exchange))
+        members = await self._bindings(held.exchange)
         bindings = [member.decode("utf-8", "replace").split(BINDING_SEPARATOR) for member in members]
         return [parts[2] for parts in bindings if len(parts) == 3 and parts[0] == held.routing_key]
+
+    async def _bindings(self, exchange: str) -> set[bytes]:
+        assert self._redis is not None
+        try:
+            return cast(set[bytes], await self._redis.smembers(BINDINGS_KEY + exchange))
+        except ResponseError as error:
+            if is_wrong_type(error):
+                return set()  # whoever wrote the message named a key that is something else
+            raise
 
     async def _move_one(self, held: Held, lists: Sequence[str] | None, before: float) -> bool:
         """Into these lists, or nowhere for None. What leads to no queue stays where it is."""
@@ -169,44 +178,6 @@ class Recall:
         if moved == -1:
             log.warning("message_not_moved", task_id=held.task_id)
         return bool(moved == 1)
-
-
-def _held(self, wanted: set[str]) -> list[Held]:
-        assert self._redis is not None
-        entries = self._redis.hscan_iter(UNACKED_KEY, count=SCAN_SIZE)
-        likely = [(tag, entry) async for tag, entry in entries if not wanted.isdisjoint(task_ids_of([entry]))]
-        return [held for tag, entry in likely if (held := _held(tag, entry)) is not None]
-
-    async def _lists(self, held: Held) -> list[str]:
-        """Of a step that every worker reads, whatever steps the queue's consumers are used to."""
-        told = held.message["properties"].get("priority")
-        priority = min(max(told, 0), PRIORITY_STEPS[-1]) if isinstance(told, int) else 0
-        step = priority // STOCK_REDIS_STEP * STOCK_REDIS_STEP
-        return [lists_of(name)[step] for name in await self._queues(held)]
-
-    async def _queues(self, held: Held) -> Sequence[str]:
-        """The queues that the message's exchange leads to; the exchange without a name leads to that of the key."""
-        if not held.exchange:
-            return [held.routing_key]
-        assert self._redis is not None
-        members = cast(set[bytes], await self._redis.smembers(BINDINGS_KEY + held.exchange))
-        bindings = [member.decode("utf-8", "replace").split(BINDING_SEPARATOR) for member in members]
-        return [parts[2] for parts in bindings if len(parts) == 3 and parts[0] == held.routing_key]
-
-    async def _move_one(self, held: Held, lists: Sequence[str] | None, before: float) -> bool:
-        """Into these lists, or nowhere for None. What leads to no queue stays where it is."""
-        if lists is not None and not lists:
-            return False
-        assert self._redis is not None
-        held.message["headers"]["redelivered"] = True
-        held.message["properties"].setdefault("delivery_info", {})["redelivered"] = True
-        keys = [UNACKED_KEY, INDEX_KEY, *(lists or ())]
-        try:
-            return bool(await self._redis.eval(_MOVE, len(keys), *keys, held.tag, json.dumps(held.message), before))
-        except ResponseError as error:
-            # It names a key that is no list as its queue; the others go on.
-            log.warning("message_not_moved", task_id=held.task_id, error=str(error)[:MAX_ERROR])
-            return False
 
 
 def _held(tag: bytes, entry: bytes) -> Held | None:
