@@ -18,6 +18,10 @@ WATCHED_AGE = timedelta(seconds=3)
 MAX_NODES = 100
 """In one question: three answers of each are read within 2 s."""
 
+MOST_STRANGERS = 1_000
+"""Nodes that never answered, kept: a fleet that comes up all at once, and no more than that of invented names."""
+FORGOTTEN_AT_ONCE = 10_000
+
 log = structlog.get_logger(__name__)
 
 
@@ -35,7 +39,11 @@ class NodesRound:
         self._control = control
 
     async def run_once(self) -> float:
-        """Describe what needs it."""
+        """Describe what needs it. What never answers is forgotten where there is too much of it."""
+        async with self._engine.begin() as connection:
+            forgotten = await workers.forget_strangers(connection, kept=MOST_STRANGERS, most=FORGOTTEN_AT_ONCE)
+        if forgotten:
+            log.warning("strangers_forgotten", count=forgotten)
         async with self._engine.connect() as connection:
             nodes = await workers.list_undescribed(
                 connection, max_age=MAX_AGE, watched_age=WATCHED_AGE, limit=MAX_NODES

@@ -30,6 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.clocks import AHEAD_SECONDS
 from domain.states import Status
 from domain.worker_control import Desired, Observed, is_converged
 from domain.workers import REGISTRATION_GRACE, SILENCE, Heartbeat, WorkerStatus, is_awaited, status_of, worker_id_of
@@ -61,10 +62,14 @@ _insert_heard = insert(workers).from_select(
     ).order_by(_heard.c.node),
 )
 _told = _insert_heard.excluded
-_is_newer = _told.last_event_at >= func.coalesce(workers.c.last_event_at, _told.last_event_at)
+_latest_credible = func.now() + literal(timedelta(seconds=AHEAD_SECONDS))
+_is_newer = _told.last_event_at >= func.coalesce(
+    func.least(workers.c.last_event_at, _latest_credible), _told.last_event_at
+)
 _hear = _insert_heard.on_conflict_do_update(
     index_elements=["node"],
-    set_={name: func.greatest(workers.c[name], _told[name]) for name in _LATEST}
+    # What is stored may be of the future, if our own clock once was ahead: the latest time of all would stay for ever.
+    set_={name: func.greatest(func.least(workers.c[name], _latest_credible), _told[name]) for name in _LATEST}
     | {name: case((_is_newer, _told[name]), else_=workers.c[name]) for name in _OF_NEWEST}
     | {"first_seen_at": func.coalesce(workers.c.first_seen_at, _told.first_seen_at)},
 )
@@ -257,6 +262,29 @@ def has_wish() -> ColumnElement[bool]:
     return or_(workers.c.want_paused.is_not(None), workers.c.capacity.is_not(None), is_draining())
 
 
+def is_stranger() -> ColumnElement[bool]:
+    """Whether it is but a name in events: it never answered a question, nobody registered it or wants anything of it.
+
+    Whoever reaches the broker can make any number of these.
+    """
+    return and_(workers.c.described_at.is_(None), workers.c.registered_at.is_(None), ~has_wish())
+
+
+_strangers = select(workers.c.node).where(is_stranger())
+_forget_strangers = delete(workers).where(
+    workers.c.node.in_(
+        _strangers.order_by(workers.c.last_heartbeat_at.desc().nulls_last(), workers.c.node)
+        .offset(bindparam("kept", type_=Integer))
+        .limit(bindparam("most", type_=Integer))
+    )
+)
+
+
+async def forget_strangers(connection: AsyncConnection, *, kept: int, most: int) -> int:
+    """Remove all but the `kept` strangers that were heard last, `most` of them at once; how many."""
+    return (await connection.execute(_forget_strangers, {"kept": kept, "most": most})).rowcount
+
+
 def is_other_process() -> ColumnElement[bool]:
     """Whether the description is missing, or of an earlier process of the node."""
     return or_(
@@ -277,7 +305,8 @@ _undescribed = (
             and_(has_wish(), workers.c.described_at < func.now() - bindparam("watched_age", type_=Interval)),
         ),
     )
-    .order_by(workers.c.described_at.nulls_first())
+    # Those never described first, and among them by lot: names that nobody answers to must not hide new workers.
+    .order_by(workers.c.described_at.nulls_first(), func.random())
     .limit(bindparam("limit", type_=Integer))
 )
 
