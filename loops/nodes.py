@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.control import NodeDescription
 from services.nodes import save_descriptions
-from store.queries import workers
+from store.queries import strangers, workers
 
 ROUND_SECONDS = 1.0
 MAX_AGE = timedelta(seconds=60)
@@ -41,7 +41,7 @@ class NodesRound:
     async def run_once(self) -> float:
         """Describe what needs it. What never answers is forgotten where there is too much of it."""
         async with self._engine.begin() as connection:
-            forgotten = await workers.forget_strangers(connection, kept=MOST_STRANGERS, most=FORGOTTEN_AT_ONCE)
+            forgotten = await strangers.forget_strangers(connection, kept=MOST_STRANGERS, most=FORGOTTEN_AT_ONCE)
         if forgotten:
             log.warning("strangers_forgotten", count=forgotten)
         async with self._engine.connect() as connection:

@@ -13,7 +13,8 @@ from domain.degradation import Held
 from domain.states import Phase, Status
 from domain.workers import SILENCE, hostname
 from store.queries.outbox import IDS
-from store.queries.workers import has_not_left, is_online, is_stranger
+from store.queries.strangers import is_stranger
+from store.queries.workers import has_not_left, is_online
 from store.tables import gaps, outbox, tasks, workers
 
 MOST_SUBJECTS = 1_000

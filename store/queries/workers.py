@@ -63,13 +63,18 @@ _insert_heard = insert(workers).from_select(
 )
 _told = _insert_heard.excluded
 _latest_credible = func.now() + literal(timedelta(seconds=AHEAD_SECONDS))
-_is_newer = _told.last_event_at >= func.coalesce(
-    func.least(workers.c.last_event_at, _latest_credible), _told.last_event_at
-)
+
+
+def _stored(name: str) -> ColumnElement[Any]:
+    """A stored time; one of the future, told by a clock that was wrong once, would else be the latest for ever."""
+    column = workers.c[name]
+    return case((column > _latest_credible, _latest_credible), else_=column)
+
+
+_is_newer = _told.last_event_at >= func.coalesce(_stored("last_event_at"), _told.last_event_at)
 _hear = _insert_heard.on_conflict_do_update(
     index_elements=["node"],
-    # What is stored may be of the future, if our own clock once was ahead: the latest time of all would stay for ever.
-    set_={name: func.greatest(func.least(workers.c[name], _latest_credible), _told[name]) for name in _LATEST}
+    set_={name: func.greatest(_stored(name), _told[name]) for name in _LATEST}
     | {name: case((_is_newer, _told[name]), else_=workers.c[name]) for name in _OF_NEWEST}
     | {"first_seen_at": func.coalesce(workers.c.first_seen_at, _told.first_seen_at)},
 )
@@ -260,29 +265,6 @@ async def count_online(connection: AsyncConnection) -> int:
 def has_wish() -> ColumnElement[bool]:
     """Whether operators want anything of the node."""
     return or_(workers.c.want_paused.is_not(None), workers.c.capacity.is_not(None), is_draining())
-
-
-def is_stranger() -> ColumnElement[bool]:
-    """Whether it is but a name in events: it never answered a question, nobody registered it or wants anything of it.
-
-    Whoever reaches the broker can make any number of these.
-    """
-    return and_(workers.c.described_at.is_(None), workers.c.registered_at.is_(None), ~has_wish())
-
-
-_strangers = select(workers.c.node).where(is_stranger())
-_forget_strangers = delete(workers).where(
-    workers.c.node.in_(
-        _strangers.order_by(workers.c.last_heartbeat_at.desc().nulls_last(), workers.c.node)
-        .offset(bindparam("kept", type_=Integer))
-        .limit(bindparam("most", type_=Integer))
-    )
-)
-
-
-async def forget_strangers(connection: AsyncConnection, *, kept: int, most: int) -> int:
-    """Remove all but the `kept` strangers that were heard last, `most` of them at once; how many."""
-    return (await connection.execute(_forget_strangers, {"kept": kept, "most": most})).rowcount
 
 
 def is_other_process() -> ColumnElement[bool]:
