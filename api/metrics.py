@@ -118,6 +118,11 @@ def _fleet(figures: Figures) -> Iterator[Metric]:
     if figures.counters is not None:
         applied, dispatched = figures.counters[Counted.EVENTS_APPLIED], figures.counters[Counted.DISPATCHED]
         yield _counter("celeriac_mirror_events_applied", "Events that mirrors have committed.", applied)
+        yield _counter(
+            "celeriac_mirror_events_refused",
+            "What came as an event and was none, or could not be stored: skipped.",
+            figures.counters[Counted.EVENTS_REFUSED],
+        )
         yield _counter("celeriac_dispatched_tasks", "Tasks that the broker has taken from the loops.", dispatched)
     if figures.in_stream is not None:
         yield _gauge(

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from domain.clocks import credible_time
 from domain.facts import BACKEND, Fact
 from domain.states import EventType, Status
 
@@ -45,7 +46,7 @@ class StoredResult:
         return Fact(
             task_id=self.task_id,
             type=event_type,
-            at=self.date_done or seen_at,
+            at=credible_time(self.date_done, heard=seen_at) if self.date_done else seen_at,
             key=f"backend:{event_type}:{self.retries or 0}",
             node=self.worker,
             retries=self.retries,

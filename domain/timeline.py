@@ -4,10 +4,11 @@ Clocks of several machines cannot order events, so entries sort by attempt, then
 then by time.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from domain.deliveries import STATE_OF_FACT
 from domain.facts import TOLD_LATER, Detail, Fact, distinct
 from domain.merge import Attempt, fold, reconstructed_facts
 from domain.states import EventType
@@ -27,6 +28,9 @@ CAUSAL_RANK = {
     EventType.REPLAYED: 9,
 }
 
+ENDS = frozenset({EventType.REJECTED, EventType.REVOKED, EventType.FAILED, EventType.SUCCEEDED})
+"""Of which a run has one, however many are told: a hard time limit is told twice, a rejection as failed too."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -44,15 +48,25 @@ def timeline(facts: Iterable[Fact]) -> list[Entry]:
     """Every fact once, oldest cause first.
 
     A second `received` of one attempt shows as `redelivered`; what was found out by asking is left out
-    where the worker's own event was heard after all.
+    where the worker's own event was heard after all. Of several ends of one attempt the one that counts is shown.
     """
     known = distinct(facts)
     attempts = fold(known).attempts
     owner = {fact.key: attempt for attempt in attempts for fact in attempt.facts}
     shown = [fact for fact in known if fact.source not in TOLD_LATER or _is_reconstructed(fact, owner[fact.key])]
+    ends = {fact.key for fact in shown if fact.type in ENDS}
+    others = {fact.key for attempt in attempts for fact in _other_ends(attempt, ends)}
+    shown = [fact for fact in shown if fact.key not in others]
     losses = [fact for fact in shown if fact.type is EventType.LOST and fact.key not in owner]
     ordered = sorted(shown, key=lambda fact: _position(fact, owner.get(fact.key), attempts, losses))
     return [_entry(fact, owner.get(fact.key)) for fact in ordered]
+
+
+def _other_ends(attempt: Attempt, ends: Container[str]) -> list[Fact]:
+    """Of these ends those of the attempt, but for the first that its state is taken from."""
+    told = [fact for fact in attempt.facts if fact.key in ends]
+    best = next((fact for fact in told if STATE_OF_FACT[fact.type] is attempt.state), None)
+    return [fact for fact in told if best is not None and fact is not best]
 
 
 def _is_reconstructed(fact: Fact, owner: Attempt) -> bool:

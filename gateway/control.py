@@ -9,13 +9,19 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from domain.clocks import time_of
 from domain.worker_control import PROTOCOL
 from gateway.mailbox import Command, ask, tell
+from gateway.replies import ConsumedQueues, Found, RegisteredTasks, Replies, RunningTasks, Stats, form
 from gateway.threads import BrokerThread
 
 TASK_OPTIONS = ("acks_late", "max_retries")
 ANSWER_SECONDS = 2.0
 FIND_SECONDS = 1.0
+MAX_NODE = 255
+MAX_TASK_NAME = 255
+MOST_DIGITS = 10
+"""Of a number that Postgres' integers hold."""
 BROKER_SECONDS = 4.0
 """For connecting and publishing, beside the time for answers; both have socket timeouts of 2 s."""
 
@@ -89,6 +95,7 @@ class Control:
         self._broker_url = broker_url
         self._asking = BrokerThread("control-ask")
         self._telling = BrokerThread("control-tell")
+        self._replies = Replies()
 
     async def find_nodes(self, *, wait_seconds: float = FIND_SECONDS) -> frozenset[str]:
         """Nodes that answer a broadcast ping. Takes the whole wait: nobody knows how many there are."""
@@ -104,21 +111,24 @@ class Control:
         """By node, for those that answer all three questions of it."""
         questions = [Command("stats"), _REGISTERED, Command("active_queues")]
         stats, registered, queues = await self._ask(questions, nodes)
-        answered = [node for node in stats if node in registered and node in queues]
-        return {node: _description(node, stats[node], registered[node], queues[node]) for node in answered}
+        answered = {
+            node: (stats[node], registered[node], queues[node])
+            for node in stats
+            if node in registered and node in queues
+        }
+        return self._replies.read(answered, _description)
 
     async def query_tasks(self, task_ids: Collection[str], nodes: Collection[str]) -> dict[str, HeldTask]:
         """Where each of the tasks is, for those that one of the nodes holds."""
         (replies,) = await self._ask([Command("query_task", {"ids": list(task_ids)})], nodes)
-        return {
-            task_id: HeldTask(node, phase) for node, held in replies.items() for task_id, (phase, _) in held.items()
-        }
+        held = self._replies.read(replies, _held_tasks)
+        return {task_id: task for found in held.values() for task_id, task in found.items()}
 
     async def list_active(self, nodes: Collection[str]) -> tuple[frozenset[str], dict[str, ActiveTask]]:
         """The nodes that answered, and what they run, by task id."""
         (replies,) = await self._ask([Command("active")], nodes)
-        found = {told["id"]: _active_task(node, told) for node, running in replies.items() for told in running}
-        return frozenset(replies), found
+        running = self._replies.read(replies, _active_tasks)
+        return frozenset(running), {task_id: task for found in running.values() for task_id, task in found.items()}
 
     async def add_consumer(self, queue_name: str, nodes: Collection[str]) -> frozenset[str]:
         """Nodes that took the order to consume this queue, where they did not do so already."""
@@ -149,7 +159,8 @@ class Control:
     async def list_work(self, nodes: Collection[str]) -> dict[str, Work]:
         """What each node holds, by node, for those that answer both questions of it."""
         active, reserved = await self._ask([Command("active"), Command("reserved")], nodes)
-        return {node: Work(_ids(active[node]), _ids(reserved[node])) for node in active if node in reserved}
+        both = {node: (active[node], reserved[node]) for node in active if node in reserved}
+        return self._replies.read(both, _work)
 
     async def shut_down(self, node: str) -> None:
         """Tells a node to finish what it runs, give back the rest and exit. It does not answer; it says goodbye."""
@@ -181,7 +192,17 @@ class Control:
             lambda: ask(self._broker_url, commands, nodes=nodes, seconds=seconds),
             limit_seconds=seconds + BROKER_SECONDS,
         )
-        return [{node: reply for node, reply in answers.items() if not _is_error(reply)} for answers in replies]
+        return [
+            {node: reply for node, reply in answers.items() if _is_asked(node, nodes) and not _is_error(reply)}
+            for answers in replies
+        ]
+
+
+def _is_asked(node: object, nodes: Collection[str] | None) -> bool:
+    """Whether the reply is that of one who was asked; whoever replies gives its own name."""
+    if nodes is not None:
+        return node in nodes
+    return isinstance(node, str) and len(node) <= MAX_NODE
 
 
 def _is_error(reply: object) -> bool:
@@ -189,31 +210,43 @@ def _is_error(reply: object) -> bool:
     return isinstance(reply, Mapping) and "error" in reply
 
 
-def _active_task(node: str, told: Mapping[str, Any]) -> ActiveTask:
-    started = told.get("time_start")
-    return ActiveTask(node, told.get("worker_pid"), datetime.fromtimestamp(started, UTC) if started else None)
+def _held_tasks(node: str, reply: Any) -> dict[str, HeldTask]:
+    return {task_id: HeldTask(node, phase) for task_id, (phase, _) in form(reply, Found).items()}
 
 
-def _description(
-    node: str, stats: Mapping[str, Any], registered: Collection[str], queues: Collection[Mapping[str, Any]]
-) -> NodeDescription:
-    pool = stats.get("pool", {})
-    plugin = stats.get("celeriac", {})
+def _active_tasks(node: str, reply: Any) -> dict[str, ActiveTask]:
+    heard = datetime.now(UTC)
+    return {
+        task.id: ActiveTask(
+            node, task.worker_pid, time_of(task.time_start, heard=heard) if task.time_start is not None else None
+        )
+        for task in form(reply, RunningTasks)
+    }
+
+
+def _work(_node: str, reply: tuple[Any, Any]) -> Work:
+    active, reserved = (form(requests, RunningTasks) for requests in reply)
+    return Work(tuple(task.id for task in active), tuple(task.id for task in reserved))
+
+
+def _description(node: str, reply: tuple[Any, Any, Any]) -> NodeDescription:
+    stats, registered, queues = form(reply[0], Stats), form(reply[1], RegisteredTasks), form(reply[2], ConsumedQueues)
+    plugin = stats.celeriac
     options = dict(map(_name_and_options, registered))
     return NodeDescription(
         node=node,
-        pid=stats.get("pid", 0),
-        pool=_pool_name(pool.get("implementation", "")),
-        concurrency=_concurrency(pool),
-        queues=tuple(sorted(queue["name"] for queue in queues)),
+        pid=stats.pid,
+        pool=_pool_name(stats.pool.implementation),
+        concurrency=len(stats.pool.processes) if stats.pool.processes else stats.pool.max_concurrency or 0,
+        queues=tuple(sorted(queue.name for queue in queues)),
         registered=tuple(sorted(options)),
-        prefetch_count=stats.get("prefetch_count", 0),
-        plugin=plugin.get("version"),
-        priority_steps=tuple(plugin.get("priority_steps", ())),
-        protocol=plugin.get("protocol"),
-        capabilities=tuple(plugin.get("capabilities", ())) if plugin.get("protocol") == PROTOCOL else (),
-        paused=plugin.get("paused"),
-        autoscales=bool(stats.get("autoscaler")),
+        prefetch_count=stats.prefetch_count or 0,
+        plugin=plugin.version,
+        priority_steps=plugin.priority_steps,
+        protocol=plugin.protocol,
+        capabilities=plugin.capabilities if plugin.protocol == PROTOCOL else (),
+        paused=plugin.paused,
+        autoscales=bool(stats.autoscaler),
         acks_late=frozenset(name for name, told in options.items() if told.get("acks_late") == "True"),
         retry_limits={name: int(told["max_retries"]) for name, told in options.items() if _is_limit(told)},
     )
@@ -222,24 +255,15 @@ def _description(
 def _name_and_options(told: str) -> tuple[str, dict[str, str]]:
     """`name [acks_late=True max_retries=3]`; an option that is None is left out."""
     name, _, options = told.partition(" [")
-    return name, dict(option.split("=", 1) for option in options.rstrip("]").split() if "=" in option)
+    return name[:MAX_TASK_NAME], dict(option.split("=", 1) for option in options.rstrip("]").split() if "=" in option)
 
 
 def _is_limit(options: Mapping[str, str]) -> bool:
-    return options.get("max_retries", "").isdecimal()
-
-
-def _ids(requests: Collection[Mapping[str, Any]]) -> tuple[str, ...]:
-    return tuple(request["id"] for request in requests)
+    limit = options.get("max_retries", "")
+    return limit.isdecimal() and len(limit) < MOST_DIGITS
 
 
 def _pool_name(implementation: str) -> str:
     """As `--pool` has it: `prefork` of `celery.concurrency.prefork:TaskPool`; the module of `threads` is `thread`."""
     name = implementation.split(":")[0].rsplit(".", 1)[-1]
     return "threads" if name == "thread" else name
-
-
-def _concurrency(pool: Mapping[str, Any]) -> int:
-    """Prefork keeps saying the size it began with, so its processes are counted."""
-    processes = pool.get("processes")
-    return len(processes) if processes else pool.get("max-concurrency", 0)

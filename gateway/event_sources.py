@@ -13,7 +13,8 @@ from typing import Any, Protocol, cast
 
 import amqp
 import msgspec
-from kombu import Connection, Consumer, Exchange, Queue
+from amqp import serialization
+from kombu import Connection, Exchange, Queue
 
 from domain.priority import Transport
 from gateway.connection import SOCKET_SECONDS, blocking_redis_client, connect, transport_of
@@ -25,6 +26,11 @@ WITNESS_QUEUE = "celeriac.events.witness"
 QUEUE_LENGTH = 1_000_000
 """Events that RabbitMQ keeps for a mirror that is away; then it drops the oldest."""
 MOST_AT_ONCE = 500
+MOST_BYTES_AT_ONCE = 8 * 1024 * 1024
+MAX_MESSAGE_BYTES = 4 * 1024 * 1024
+"""Of one message. Celery puts up to 24 events into one, each with a traceback of a few kB; above that, none is read."""
+NOT_UNDERSTOOD = b""
+"""Passed on in the place of a message that cannot be one of Celery's, so that it is counted, and acknowledged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +88,10 @@ def open_source(broker_url: str) -> EventSource:
     return RedisEvents(broker_url) if transport_of(broker_url) is Transport.REDIS else RabbitEvents(broker_url)
 
 
+MAX_ENVELOPE_BYTES = MAX_MESSAGE_BYTES * 4 // 3 + 65_536
+"""Base64 takes a third more, and the headers have some hundred bytes."""
+
+
 class _Properties(msgspec.Struct):
     body_encoding: str | None = None
 
@@ -125,8 +135,14 @@ class RedisEvents:
             return None
         heard_at = datetime.now(UTC)
         bodies = self._unpack(message)
-        while len(bodies) < MOST_AT_ONCE and (message := self._subscription.get_message(timeout=0)) is not None:
-            bodies += self._unpack(message)
+        count, size = 1, sum(map(len, bodies))
+        while count < MOST_AT_ONCE and size < MOST_BYTES_AT_ONCE:
+            message = self._subscription.get_message(timeout=0)
+            if message is None:
+                break
+            found = self._unpack(message)
+            bodies += found
+            count, size = count + 1, size + sum(map(len, found))
         return [EventMessage(body, heard_at) for body in bodies]
 
     def probe(self) -> None:
@@ -145,14 +161,17 @@ class RedisEvents:
         """
         if message["type"] != "pmessage":
             return []
+        data = message["data"]
+        if len(data) > MAX_ENVELOPE_BYTES:
+            return [NOT_UNDERSTOOD]
         try:
-            envelope = self._decode(message["data"])
+            envelope = self._decode(data)
             if envelope.headers.celeriac_kept:
                 return []
             encoded = envelope.properties.body_encoding == "base64"
             return [base64.b64decode(envelope.body, validate=True) if encoded else envelope.body.encode()]
-        except (msgspec.MsgspecError, ValueError):
-            return []
+        except Exception:  # whatever is wrong with one message, the next one is heard; it is counted, not logged here
+            return [NOT_UNDERSTOOD]
 
 
 class RabbitEvents:
@@ -165,17 +184,21 @@ class RabbitEvents:
         self._connection: Connection | None = None
         self._session = 0
         self._received: list[EventItem] = []
+        _read_any_headers()
 
     def connect(self) -> bool:
         self._session += 1
         self._received = []
         self._connection = connect(self._broker_url, heartbeat_seconds=10)
         self._channel = cast(Any, self._connection.default_channel)
+        # A message may name any encoding for its body, and kombu would open any compression: events have neither.
+        self._channel.auto_decode = False
         self._channel.basic_qos(0, 10 * MOST_AT_ONCE, False)
-        consumer = Consumer(self._channel, [_durable_queue()], on_message=self._on_message, accept=["json"])
+        _durable_queue().bind(self._channel).declare()
         has_dropped = self._length() >= QUEUE_LENGTH
-        consumer.consume(no_ack=False)
-        return has_dropped or not self._has_witness()
+        has_witness = self._has_witness()
+        self._channel.basic_consume(DURABLE_QUEUE, no_ack=False, callback=self._on_message)
+        return has_dropped or not has_witness
 
     def receive(self, timeout: float) -> Sequence[EventItem] | None:
         assert self._connection is not None
@@ -211,13 +234,34 @@ class RabbitEvents:
         return bool(declared.message_count)
 
     def _on_message(self, message: Any) -> None:
-        # py-amqp hands over text where the message names its encoding, and Celery's events do.
-        body = message.body if isinstance(message.body, bytes) else str(message.body).encode()
+        body = message.body if isinstance(message.body, bytes) else NOT_UNDERSTOOD
+        if len(body) > MAX_MESSAGE_BYTES:
+            body = NOT_UNDERSTOOD
         tag, session = message.delivery_tag, self._session
         self._received.append(EventMessage(body, datetime.now(UTC), tag=tag, session=session))
 
 
 _ONE_MESSAGE = {"x-max-length": 1}
+_BASIC = 60
+"""AMQP's class of everything that is about messages."""
+_readers = cast(dict[int, Any], serialization.PROPERTY_CLASSES)
+_read_headers = _readers[_BASIC]
+
+
+def _read_any_headers() -> None:
+    """From now on py-amqp takes headers that it cannot read for none.
+
+    It would give up the connection over them (a timestamp beyond the calendar is enough), and the next one would begin
+    with the same message, for ever.
+    """
+    _readers[_BASIC] = _headers_or_none
+
+
+def _headers_or_none(buffer: bytes, offset: int) -> tuple[dict[str, Any], int]:
+    try:
+        return cast(tuple[dict[str, Any], int], _read_headers(buffer, offset))
+    except Exception:  # the body alone decides what becomes of the message
+        return {}, len(buffer)
 
 
 def _durable_queue() -> Queue:

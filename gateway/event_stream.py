@@ -7,15 +7,24 @@ behind. Workers drop the oldest messages of a full stream; the sums below tell t
 import socket
 import time
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
 from uuid import uuid4
 
+import structlog
 from redis.exceptions import ResponseError
 
 from gateway.connection import blocking_redis_client
-from gateway.event_sources import MOST_AT_ONCE, Blind, EventItem, EventMessage
+from gateway.event_sources import (
+    MAX_MESSAGE_BYTES,
+    MOST_AT_ONCE,
+    MOST_BYTES_AT_ONCE,
+    NOT_UNDERSTOOD,
+    Blind,
+    EventItem,
+    EventMessage,
+)
 
 STREAM_KEY = "celeriac:events"
 COUNTS_KEY = "celeriac:events:counts"
@@ -27,11 +36,31 @@ TAKE_OVER_SECONDS = 10.0
 """What a mirror has not stored after this time another one stores; if it does so as well, that changes nothing."""
 FORGET_SECONDS = 3600.0
 """A mirror asks several times a second, unless it stands still, and then it holds messages."""
+FIRST_AT_ONCE = 32
+"""After a rest: how large the messages are shows only when they are here."""
+LONGEST_WAIT = timedelta(days=366)
+AHEAD_MS = 60_000
+"""Ids count Redis' milliseconds; one that is further ahead was given by hand, and all later ones follow it."""
 
 _ACKNOWLEDGE = """
 redis.call('XACK', KEYS[1], ARGV[1], unpack(ARGV, 2))
 redis.call('HINCRBY', KEYS[2], 'stored', redis.call('XDEL', KEYS[1], unpack(ARGV, 2)))
 """
+
+# KEYS: the stream, the sums. ARGV: the group, the last id given when the stream was looked at. Never drops a message.
+_BEGIN_ANEW = """
+if redis.call('XLEN', KEYS[1]) > 0 then return 0 end
+local told = redis.call('XINFO', 'STREAM', KEYS[1])
+for i = 1, #told, 2 do
+  if told[i] == 'last-generated-id' and told[i + 1] ~= ARGV[2] then return 0 end
+end
+redis.call('DEL', KEYS[1])
+redis.call('XGROUP', 'CREATE', KEYS[1], ARGV[1], '0', 'MKSTREAM')
+redis.call('HSET', KEYS[2], 'stored', 0, 'missed', 0)
+return 1
+"""
+
+log = structlog.get_logger()
 
 
 class StreamEvents:
@@ -42,11 +71,13 @@ class StreamEvents:
     def __init__(self, redis_url: str) -> None:
         self._client = blocking_redis_client(redis_url, protocol=2)
         self._store = self._client.register_script(_ACKNOWLEDGE)
+        self._begin_anew = self._client.register_script(_BEGIN_ANEW)
         self._consumer = f"{socket.gethostname()}-{uuid4().hex[:8]}"
         self._held: dict[bytes, None] = {}
         """Ids of what was handed over and is not acknowledged, in that order."""
         self._missed = 0
         self._looked_at = 0.0
+        self._at_once = FIRST_AT_ONCE
 
     def connect(self) -> bool:
         """Workers add to the stream only once it is here."""
@@ -56,7 +87,9 @@ class StreamEvents:
             if not str(error).startswith("BUSYGROUP"):
                 raise
             self._forget_consumers()
-            return False
+            if all(map(_is_number, self._client.hmget(COUNTS_KEY, ["stored", "missed"]))):
+                return False
+            log.warning("stream_counts_made_anew")
         made = self._client.xinfo_stream(STREAM_KEY)
         self._client.hset(COUNTS_KEY, mapping={"stored": made["entries-added"] - made["length"], "missed": 0})
         return True
@@ -69,11 +102,13 @@ class StreamEvents:
                 return found
         with self._client.pipeline(transaction=False) as pipe:
             pipe.xreadgroup(
-                GROUP, self._consumer, {STREAM_KEY: ">"}, count=MOST_AT_ONCE, block=max(1, round(timeout * 1000))
+                GROUP, self._consumer, {STREAM_KEY: ">"}, count=self._at_once, block=max(1, round(timeout * 1000))
             )
             pipe.time()
             streams, now = pipe.execute()
-        return self._messages(streams[0][1] if streams else (), now)
+        entries = streams[0][1] if streams else ()
+        self._at_once = self._next_count(entries)
+        return self._messages(entries, now)
 
     def probe(self) -> None:
         pass  # each `receive` is one
@@ -93,12 +128,28 @@ class StreamEvents:
     def close(self) -> None:
         self._client.close()
 
-    def _messages(self, entries: Iterable[tuple[bytes, dict[bytes, bytes]]], now: tuple[int, int]) -> list[EventItem]:
-        ahead = _ahead(now)
+    def _next_count(self, entries: Sequence[tuple[bytes, dict[bytes, bytes]]]) -> int:
+        """How many to ask for next: twice as many while those that come are small and many, up to a bound in bytes."""
+        size = sum(len(body) for _, fields in entries for body in fields.values())
+        if size > MOST_BYTES_AT_ONCE:
+            return max(1, len(entries) * MOST_BYTES_AT_ONCE // size)
+        if len(entries) < self._at_once:
+            return max(FIRST_AT_ONCE, len(entries))
+        return min(2 * self._at_once, MOST_AT_ONCE)
+
+    def _messages(
+        self, entries: Iterable[tuple[bytes | None, dict[bytes, bytes]]], now: tuple[int, int]
+    ) -> list[EventItem]:
+        ahead, here = _ahead(now), datetime.now(UTC)
         found: list[EventItem] = []
         for entry_id, fields in entries:
+            if entry_id is None:
+                continue  # deleted meanwhile
+            body = fields.get(FIELD, NOT_UNDERSTOOD)
+            if len(body) > MAX_MESSAGE_BYTES:
+                body = NOT_UNDERSTOOD
+            found.append(EventMessage(body, _heard_at(entry_id, ahead, here), kept=True, tag=entry_id))
             self._held[entry_id] = None
-            found.append(EventMessage(fields.get(FIELD, b""), _heard_at(entry_id, ahead), kept=True, tag=entry_id))
         return found
 
     def _taken_over(self) -> list[EventItem]:
@@ -125,11 +176,23 @@ class StreamEvents:
             stream, (stored, known), pending, now = pipe.execute()
         self._missed = stream["entries-added"] - int(stored or 0) - stream["length"]
         if self._missed <= int(known or 0):
+            self._leave_the_future(stream["last-generated-id"], now)
             return []
         begun = min(filter(None, (stream["max-deleted-entry-id"], pending["min"])), key=_milliseconds)
         ended = stream["first-entry"][0] if stream["first-entry"] else stream["last-generated-id"]
-        ahead = _ahead(now)
-        return [Blind(_heard_at(begun, ahead), _heard_at(ended, ahead), kept=True)]
+        ahead, here = _ahead(now), datetime.now(UTC)
+        return [Blind(_heard_at(begun, ahead, here), _heard_at(ended, ahead, here), kept=True)]
+
+    def _leave_the_future(self, last_id: bytes, now: tuple[int, int]) -> None:
+        """Make the stream anew where its ids are ahead of the time and nothing waits in it.
+
+        Otherwise nobody would know any more when a message arrived; after the last of all ids none can be added.
+        """
+        if _milliseconds(last_id) < now[0] * 1000 + AHEAD_MS:
+            return
+        if self._begin_anew(keys=[STREAM_KEY, COUNTS_KEY], args=[GROUP, last_id]):
+            self._held.clear()
+            log.warning("stream_made_anew", last_id=last_id.decode())
 
     def _forget_consumers(self) -> None:
         """Every mirror that ever ran has left its name."""
@@ -149,5 +212,15 @@ def _milliseconds(entry_id: Any) -> int:
     return int(entry_id.split(b"-")[0])
 
 
-def _heard_at(entry_id: Any, ahead: float) -> datetime:
-    return datetime.fromtimestamp(_milliseconds(entry_id) / 1000 + ahead, UTC)
+def _heard_at(entry_id: Any, ahead: float, here: datetime) -> datetime:
+    """When the message arrived; now (`here`) where its id, which anybody may choose, is no time of the past year."""
+    latest = here.timestamp()
+    seconds = _milliseconds(entry_id) / 1000 + ahead
+    if not latest - LONGEST_WAIT.total_seconds() <= seconds <= latest:
+        return here
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _is_number(count: Any) -> bool:
+    """Whether it is one of the sums, or not there yet."""
+    return count is None or (count.isdigit() and len(count) < 19)

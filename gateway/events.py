@@ -29,6 +29,8 @@ ANSWER_SECONDS = 8.0
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 2.0
 CLOSE_SECONDS = 5.0
+SLACK_SECONDS = 2.0
+"""A busy machine wakes a thread late."""
 
 log = structlog.get_logger()
 
@@ -50,9 +52,17 @@ class EventSubscriber:
         self._closing = threading.Event()
         self._last_read: EventItem | None = None
         self._to_acknowledge: deque[EventItem] = deque()
-        self.connected = False
+        self._is_connected = False
+        self._pause = FIRST_PAUSE_SECONDS
         self.last_heard = time.monotonic()
         """When the broker last gave a sign of life, on the monotonic clock."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether it hears: its thread lives, has a connection, and had a sign of life of the broker not long ago."""
+        patience = PROBE_SECONDS + ANSWER_SECONDS + SLACK_SECONDS
+        is_alive = self._thread is not None and self._thread.is_alive()
+        return is_alive and self._is_connected and time.monotonic() - self.last_heard < patience
 
     async def start(self) -> None:
         """Begins to listen; returns at once, connected or not."""
@@ -86,23 +96,29 @@ class EventSubscriber:
 
     def _listen(self) -> None:
         deaf_since = datetime.now(UTC)
-        pause = FIRST_PAUSE_SECONDS
         while not self._closing.is_set():
             try:
-                self._connected(deaf_since, missed=self._source.connect())
-                pause = FIRST_PAUSE_SECONDS
+                self._note_connected(deaf_since, missed=self._source.connect())
                 self._hear()
             except BROKER_ERRORS as error:
-                log.warning("events_disconnected", error=str(error), retry_in_seconds=pause)
-            if self.connected:
-                self.connected = False
+                log.warning("events_disconnected", error=str(error), retry_in_seconds=self._pause)
+            except Exception:  # a listener that ends hears nothing more, whatever it was that ended it
+                log.exception("events_listener_failed", retry_in_seconds=self._pause)
+            if self._is_connected:
+                self._is_connected = False
                 deaf_since = datetime.now(UTC) - timedelta(seconds=time.monotonic() - self.last_heard)
-            self._source.close()
-            self._closing.wait(pause)
-            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+            self._close_source()
+            self._closing.wait(self._pause)
+            self._pause = min(self._pause * 2, LONGEST_PAUSE_SECONDS)
 
-    def _connected(self, deaf_since: datetime, *, missed: bool) -> None:
-        self.connected = True
+    def _close_source(self) -> None:
+        try:
+            self._source.close()
+        except Exception as error:  # it is given up in any case
+            log.warning("events_disconnected", error=str(error), retry_in_seconds=self._pause)
+
+    def _note_connected(self, deaf_since: datetime, *, missed: bool) -> None:
+        self._is_connected = True
         self.last_heard = time.monotonic()
         if missed:
             self._buffer.put([Blind(deaf_since, datetime.now(UTC), self._source.kept)])
@@ -116,6 +132,8 @@ class EventSubscriber:
             now = time.monotonic()
             if items is not None:
                 self.last_heard, probed_at = now, None
+                # Not before: a connection that breaks at its first message is tried ever more slowly.
+                self._pause = FIRST_PAUSE_SECONDS
                 self._buffer.put(items)
             elif probed_at is None and now - self.last_heard > PROBE_SECONDS:
                 self._source.probe()
@@ -169,6 +187,8 @@ class _Buffer:
         self._filled.set()
 
     async def _wait(self, seconds: float) -> None:
+        if self._closed:
+            await asyncio.sleep(0)  # a reader that goes on asking would let nobody else have a turn, its end included
         try:
             async with asyncio.timeout(seconds):
                 while not self._items and not self._closed:  # the word of items that are long taken comes late

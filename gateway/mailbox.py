@@ -11,13 +11,19 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import structlog
 from kombu import Connection, Consumer, Exchange, Producer, Queue
+from kombu.exceptions import ContentDisallowed, DecodeError
 
-from gateway.connection import connect
+from gateway.connection import BROKER_ERRORS, connect
 
 COMMANDS = Exchange("celery.pidbox", type="fanout", durable=False, delivery_mode="transient")
 REPLIES = Exchange("reply.celery.pidbox", type="direct", durable=False, delivery_mode="transient")
 REPLY_QUEUE_SECONDS = 30.0
+NOT_UNDERSTOOD = (ContentDisallowed, DecodeError)
+"""Errors of kombu that say something of one message, not of the connection."""
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +82,7 @@ class _Replies:
     def receive(self, message: Any) -> None:
         answers = self.by_ticket.get(message.headers.get("ticket"))
         if answers is not None:
-            answers.update(message.decode())
+            answers.update(dict(message.decode()))
 
 
 def _drain(connection: Connection, replies: _Replies, expected: int | None, deadline: float) -> None:
@@ -88,6 +94,12 @@ def _drain(connection: Connection, replies: _Replies, expected: int | None, dead
             connection.drain_events(timeout=remaining)
         except TimeoutError:
             return
+        except BROKER_ERRORS as error:
+            if not isinstance(error, NOT_UNDERSTOOD):
+                raise
+            log.warning("control_message_not_understood", error=type(error).__name__)
+        except Exception as error:  # whatever one node sent, the others are still to be heard
+            log.warning("control_message_not_understood", error=type(error).__name__)
 
 
 def _send(

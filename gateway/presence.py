@@ -20,6 +20,7 @@ from domain.errors import BrokerUnavailable
 from domain.priority import Transport
 from gateway.connection import connect, redis_client, transport_of
 from gateway.mailbox import COMMANDS
+from gateway.queues import can_be_on_rabbit
 from gateway.threads import BrokerThread
 
 RABBIT_SECONDS = 5.0
@@ -98,10 +99,13 @@ class _RabbitListeners:
 
 
 def _has_control_queue(channel: Any, node: str) -> bool:
+    queue_name = f"{node}.{COMMANDS.name}"
+    if not can_be_on_rabbit(queue_name):
+        return False
     # Each refusal closes the channel.
     with closing(channel):
         try:
-            return bool(channel.queue_declare(f"{node}.{COMMANDS.name}", passive=True).consumer_count)
+            return bool(channel.queue_declare(queue_name, passive=True).consumer_count)
         except NotFound:
             return False
         except ResourceLocked:

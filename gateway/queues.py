@@ -6,7 +6,7 @@ are ready, not what its consumers hold, and its queues cannot be read without ta
 
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import closing
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 import msgspec
 import structlog
@@ -23,6 +23,10 @@ SCAN_SIZE = 500
 RABBIT_SECONDS = 5
 PRIORITY_SEPARATOR = "\x06\x16"
 UNACKED_KEY = "unacked"
+MAX_ID = 1_024
+"""Characters of an id of a task; what is longer is none of ours."""
+MAX_RABBIT_NAME_BYTES = 255
+"""AMQP knows no longer names, so no such queue exists."""
 
 log = structlog.get_logger(__name__)
 
@@ -161,10 +165,10 @@ class _RabbitQueues:
         await self._thread.close()
 
     def _depths(self, names: Sequence[str]) -> dict[str, int]:
-        depths = {}
+        depths = dict.fromkeys(names, 0)
         with connect(self._broker_url) as connection:
             connection.ensure_connection(max_retries=1, timeout=RABBIT_SECONDS)
-            for name in names:
+            for name in filter(can_be_on_rabbit, names):
                 # The answer "not found" closes the channel: each queue gets its own.
                 channel: Any = connection.channel()
                 with closing(channel):
@@ -173,12 +177,11 @@ class _RabbitQueues:
                     except ChannelError as error:
                         # Not found, or somebody's own: an exclusive queue, one without the right to see it.
                         log.debug("queue_not_read", queue=name, error=type(error).__name__)
-                        depths[name] = 0
         return depths
 
 
 class _Headers(msgspec.Struct):
-    id: str
+    id: Annotated[str, msgspec.Meta(max_length=MAX_ID)]
 
 
 class _Message(msgspec.Struct):
@@ -194,12 +197,19 @@ def lists_of(queue_name: str) -> list[str]:
     return [f"{queue_name}{PRIORITY_SEPARATOR}{step}" if step else queue_name for step in PRIORITY_STEPS]
 
 
+def can_be_on_rabbit(queue_name: str) -> bool:
+    """Whether RabbitMQ can have a queue of this name; the library would not even ask for any other."""
+    return len(queue_name.encode("utf-8", "replace")) <= MAX_RABBIT_NAME_BYTES
+
+
 def task_ids_of(messages: Iterable[bytes]) -> set[str]:
-    """Ids of the tasks in these messages, waiting or unacknowledged."""
+    """Ids of the tasks in these messages, waiting or unacknowledged; of those that Postgres can have an id of."""
     ids = set()
     for message in messages:
         try:
-            ids.add((_decode_unacked(message)[0] if message.startswith(b"[") else _decode_waiting(message)).headers.id)
-        except msgspec.MsgspecError:
-            continue  # none of Celery's tasks: control replies and foreign messages lie in the same hash
+            decoded = _decode_unacked(message)[0] if message.startswith(b"[") else _decode_waiting(message)
+        except Exception:  # noqa: S112  none of Celery's tasks: control replies, foreign messages, whatever anybody put
+            continue
+        if "\0" not in decoded.headers.id:
+            ids.add(decoded.headers.id)
     return ids

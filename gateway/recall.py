@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
+import structlog
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from domain.errors import BrokerUnavailable
 from domain.priority import STOCK_REDIS_STEP, Transport
-from gateway.connection import redis_client, transport_of
+from gateway.connection import PRIORITY_STEPS, is_no_list, redis_client, transport_of
 from gateway.queues import SCAN_SIZE, UNACKED_KEY, lists_of, read_list, task_ids_of
 
 INDEX_KEY = "unacked_index"
@@ -29,15 +30,21 @@ MOST_LOOKED_AT = 20_000
 """Waiting messages of a queue, the newest first; 10,000 of 0.7 kB take 60 ms. A cancel is not worth more."""
 
 # KEYS: unacked, its index, the lists to put it into. ARGV: delivery tag, message, the latest time of its fetch that
-# counts: a message keeps its tag when it is fetched again. Whoever deletes the entry moves it.
+# counts: a message keeps its tag when it is fetched again. Whoever deletes the entry moves it; -1 where a list is none.
 _MOVE = """
 local fetched = redis.call('ZSCORE', KEYS[2], ARGV[1])
 if fetched and tonumber(fetched) > tonumber(ARGV[3]) then return 0 end
+for i = 3, #KEYS do
+  local kind = redis.call('TYPE', KEYS[i]).ok
+  if kind ~= 'list' and kind ~= 'none' then return -1 end
+end
 if redis.call('HDEL', KEYS[1], ARGV[1]) == 0 then return 0 end
 redis.call('ZREM', KEYS[2], ARGV[1])
 for i = 3, #KEYS do redis.call('RPUSH', KEYS[i], ARGV[2]) end
 return 1
 """
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +84,8 @@ class Recall:
             found = await self._redis.zrangebyscore(INDEX_KEY, "-inf", before.timestamp(), start=0, num=limit)
             tags = cast(list[bytes], found)
             entries = cast(list[bytes | None], await self._redis.hmget(UNACKED_KEY, *tags) if tags else [])
-        held = zip(tags, entries, strict=True)
-        return [_held(tag, entry) for tag, entry in held if entry and task_ids_of([entry])]
+        read = (_held(tag, entry) for tag, entry in zip(tags, entries, strict=True) if entry)
+        return [held for held in read if held is not None]
 
     async def put_back_fetched(self, messages: Collection[Held], *, before: datetime) -> frozenset[str]:
         """Like `put_back`, of just these messages; one that was fetched again since then stays."""
@@ -131,11 +138,14 @@ class Recall:
     async def _held(self, wanted: set[str]) -> list[Held]:
         assert self._redis is not None
         entries = self._redis.hscan_iter(UNACKED_KEY, count=SCAN_SIZE)
-        return [_held(tag, entry) async for tag, entry in entries if not wanted.isdisjoint(task_ids_of([entry]))]
+        likely = [(tag, entry) async for tag, entry in entries if not wanted.isdisjoint(task_ids_of([entry]))]
+        return [held for tag, entry in likely if (held := _held(tag, entry)) is not None]
 
     async def _lists(self, held: Held) -> list[str]:
         """Of a step that every worker reads, whatever steps the queue's consumers are used to."""
-        step = int(held.message["properties"].get("priority") or 0) // STOCK_REDIS_STEP * STOCK_REDIS_STEP
+        told = held.message["properties"].get("priority")
+        priority = min(max(told, 0), PRIORITY_STEPS[-1]) if isinstance(told, int) else 0
+        step = priority // STOCK_REDIS_STEP * STOCK_REDIS_STEP
         return [lists_of(name)[step] for name in await self._queues(held)]
 
     async def _queues(self, held: Held) -> Sequence[str]:
@@ -143,9 +153,18 @@ class Recall:
         if not held.exchange:
             return [held.routing_key]
         assert self._redis is not None
-        members = cast(set[bytes], await self._redis.smembers(BINDINGS_KEY + held.exchange))
-        bindings = [member.decode().split(BINDING_SEPARATOR) for member in members]
-        return [queue for routing_key, _, queue in bindings if routing_key == held.routing_key]
+        members = await self._bindings(held.exchange)
+        bindings = [member.decode("utf-8", "replace").split(BINDING_SEPARATOR) for member in members]
+        return [parts[2] for parts in bindings if len(parts) == 3 and parts[0] == held.routing_key]
+
+    async def _bindings(self, exchange: str) -> set[bytes]:
+        assert self._redis is not None
+        try:
+            return cast(set[bytes], await self._redis.smembers(BINDINGS_KEY + exchange))
+        except ResponseError as error:
+            if is_no_list(error):
+                return set()  # whoever wrote the message named a key that is something else
+            raise
 
     async def _move_one(self, held: Held, lists: Sequence[str] | None, before: float) -> bool:
         """Into these lists, or nowhere for None. What leads to no queue stays where it is."""
@@ -155,12 +174,24 @@ class Recall:
         held.message["headers"]["redelivered"] = True
         held.message["properties"].setdefault("delivery_info", {})["redelivered"] = True
         keys = [UNACKED_KEY, INDEX_KEY, *(lists or ())]
-        return bool(await self._redis.eval(_MOVE, len(keys), *keys, held.tag, json.dumps(held.message), before))
+        moved = await self._redis.eval(_MOVE, len(keys), *keys, held.tag, json.dumps(held.message), before)
+        if moved == -1:
+            log.warning("message_not_moved", task_id=held.task_id)
+        return bool(moved == 1)
 
 
-def _held(tag: bytes, entry: bytes) -> Held:
-    message, exchange, routing_key = json.loads(entry)
-    return Held(message["headers"]["id"], tag.decode(), message, exchange, routing_key)
+def _held(tag: bytes, entry: bytes) -> Held | None:
+    """None where it is no message of a task, or not one that a worker could read either."""
+    if not task_ids_of([entry]):
+        return None
+    try:
+        message, exchange, routing_key = json.loads(entry)
+        delivery = message.setdefault("properties", {}).setdefault("delivery_info", {})
+        if not isinstance(delivery, dict):
+            return None
+        return Held(message["headers"]["id"], tag.decode(), message, exchange, routing_key)
+    except Exception:  # whatever anybody has put there: such a message never keeps the others from being put back
+        return None
 
 
 @asynccontextmanager

@@ -3,19 +3,22 @@
 JSON texts are kept as they are, with these exceptions, which Postgres cannot store or JSON does not know:
 NaN, Infinity and -Infinity become the strings of that name; U+0000 and lone surrogates become U+FFFD; Celery's wrappers
 for dates, decimals, UUIDs and bytes (`{"__type__": "datetime", "__value__": "2026-..."}`) give way to their value.
-A return value above 1 MiB is left out.
+A return value above 1 MiB is left out, other texts are shortened, and names and numbers have the bounds of events.
 """
 
 import json
 import re
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 from domain.results import StoredResult
 
 MAX_RESULT_BYTES = 1024 * 1024
+MAX_TEXT = 65_536
+"""Characters of a traceback or of what an exception says. A traceback is told from its end."""
+LEFT_OUT = "\N{HORIZONTAL ELLIPSIS}"
 EXCEPTION_STATES = {"FAILURE", "RETRY", "REVOKED"}
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
@@ -24,20 +27,23 @@ _SUSPECT = re.compile(rb'\\u0000|\\u[dD][89a-fA-F]|NaN|Infinity|"__type__"')
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
+Name = Annotated[str, msgspec.Meta(max_length=255)]
+
+
 class _Exception(msgspec.Struct):
-    exc_type: str = "Exception"
+    exc_type: Name = "Exception"
     exc_message: Any = None
 
 
 class _Meta(msgspec.Struct):
-    status: str
+    status: Name
     result: msgspec.Raw = msgspec.Raw(b"null")
     traceback: str | None = None
     date_done: str | None = None
-    retries: int | None = None
-    worker: str | None = None
-    queue: str | None = None
-    name: str | None = None
+    retries: Annotated[int, msgspec.Meta(ge=-1_000_000, le=1_000_000)] | None = None
+    worker: Name | None = None
+    queue: Name | None = None
+    name: Name | None = None
 
 
 _decode = msgspec.json.Decoder(_Meta).decode
@@ -48,7 +54,9 @@ def decode_meta(task_id: str, stored: bytes, *, max_result_bytes: int = MAX_RESU
     try:
         meta = _decode(_plain_json(stored) if _SUSPECT.search(stored) else stored)
         return _stored_result(task_id, meta, max_result_bytes=max_result_bytes)
-    except (ValueError, RecursionError):
+    except (
+        Exception
+    ):  # anybody may store anything there: dates beyond the calendar, deep nesting, bytes that are no text
         return None
 
 
@@ -62,8 +70,8 @@ def _stored_result(task_id: str, meta: _Meta, *, max_result_bytes: int) -> Store
         result_json=bytes(meta.result).decode() if succeeded and not truncated else None,
         result_truncated=truncated,
         exception_type=exception.exc_type if exception else None,
-        exception_message=_message(exception.exc_message) if exception else None,
-        traceback=meta.traceback,
+        exception_message=_message(exception.exc_message)[:MAX_TEXT] if exception else None,
+        traceback=_end_of(meta.traceback) if meta.traceback else meta.traceback,
         date_done=_aware(meta.date_done),
         retries=meta.retries,
         worker=meta.worker,
@@ -85,6 +93,10 @@ def _message(arguments: object) -> str:
     if not isinstance(arguments, list):
         return str(arguments)
     return str(arguments[0]) if len(arguments) == 1 else ", ".join(map(str, arguments))
+
+
+def _end_of(text: str) -> str:
+    return text if len(text) <= MAX_TEXT else LEFT_OUT + text[1 - MAX_TEXT :]
 
 
 def _aware(date_done: str | None) -> datetime | None:

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.control import NodeDescription
 from services.nodes import save_descriptions
-from store.queries import workers
+from store.queries import strangers, workers
 
 ROUND_SECONDS = 1.0
 MAX_AGE = timedelta(seconds=60)
@@ -17,6 +17,10 @@ WATCHED_AGE = timedelta(seconds=3)
 """Of workers of which something is wanted: a change behind our back is seen this soon."""
 MAX_NODES = 100
 """In one question: three answers of each are read within 2 s."""
+
+MOST_STRANGERS = 1_000
+"""Nodes that never answered, kept: a fleet that comes up all at once, and no more than that of invented names."""
+FORGOTTEN_AT_ONCE = 10_000
 
 log = structlog.get_logger(__name__)
 
@@ -35,7 +39,11 @@ class NodesRound:
         self._control = control
 
     async def run_once(self) -> float:
-        """Describe what needs it."""
+        """Describe what needs it. What never answers is forgotten where there is too much of it."""
+        async with self._engine.begin() as connection:
+            forgotten = await strangers.forget_strangers(connection, kept=MOST_STRANGERS, most=FORGOTTEN_AT_ONCE)
+        if forgotten:
+            log.warning("strangers_forgotten", count=forgotten)
         async with self._engine.connect() as connection:
             nodes = await workers.list_undescribed(
                 connection, max_age=MAX_AGE, watched_age=WATCHED_AGE, limit=MAX_NODES

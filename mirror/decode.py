@@ -1,17 +1,20 @@
 """Raw Celery event messages -> facts, identities and heartbeats. No I/O.
 
 A message holds one event or, from a prefork worker, a list of them (`task.multi`). What cannot be
-understood is counted and left out: one bad event never holds up the others.
+understood is counted and left out: one bad event never holds up the others. Every field has a bound, and times are
+those that can be true (`domain/clocks.py`): whoever reaches the broker may send anything.
 """
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import msgspec
 
+from domain.clocks import credible
+from domain.exceptions import told_exception
 from domain.facts import PUBLISHER, Detail, Fact, worker_event_key
 from domain.identities import Identity
 from domain.states import EventType
@@ -34,9 +37,21 @@ DETAILS = ("exception", "traceback", "runtime", "requeue", "terminated", "signum
 """Fields of task events that a fact keeps."""
 
 
+MAX_TEXT = 65_536
+"""Characters of an exception or a traceback; of a longer one the end is kept, which says what was raised."""
+MAX_REPR = 16_384
+"""Characters of arguments; Celery itself shortens them to 1,024."""
+MAX_RUNTIME_SECONDS = 1e9
+LEFT_OUT = "\N{HORIZONTAL ELLIPSIS}"
+"""In the place of what is left out."""
+
 Name = Annotated[str, msgspec.Meta(max_length=MAX_NAME)]
-Int4 = Annotated[int, msgspec.Meta(ge=-(2**31), lt=2**31)]
+Short = Annotated[str, msgspec.Meta(max_length=64)]
+Count = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
+Retries = Annotated[int, msgspec.Meta(ge=-1_000_000, le=1_000_000)]
+ProcessId = Annotated[int, msgspec.Meta(ge=0, lt=2**32)]
 Int8 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+Load = Annotated[float, msgspec.Meta(ge=0, le=1e6)]
 
 
 class Event(msgspec.Struct):
@@ -45,7 +60,7 @@ class Event(msgspec.Struct):
     type: Name
     timestamp: float
     hostname: Name | None = None
-    pid: Int8 | None = None
+    pid: ProcessId | None = None
     clock: Int8 | None = None
     uuid: Name | None = None
     name: Name | None = None
@@ -54,21 +69,21 @@ class Event(msgspec.Struct):
     queue: Name | None = None
     root_id: Name | None = None
     parent_id: Name | None = None
-    retries: Int4 | None = None
-    eta: str | None = None
+    retries: Retries | None = None
+    eta: Short | None = None
     exception: str | None = None
     traceback: str | None = None
-    runtime: float | None = None
+    runtime: Annotated[float, msgspec.Meta(ge=0, le=MAX_RUNTIME_SECONDS)] | None = None
     requeue: bool | None = None
     terminated: bool | None = None
-    signum: int | str | None = None
+    signum: ProcessId | Short | None = None
     expired: bool | None = None
-    active: Int4 | None = None
-    processed: Int8 | None = None
-    loadavg: tuple[float, ...] | None = None
-    sw_ident: str | None = None
-    sw_ver: str | None = None
-    sw_sys: str | None = None
+    active: Count | None = None
+    processed: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] | None = None
+    loadavg: Annotated[tuple[Load, ...], msgspec.Meta(max_length=3)] | None = None
+    sw_ident: Short | None = None
+    sw_ver: Short | None = None
+    sw_sys: Short | None = None
 
 
 @dataclass(slots=True)
@@ -88,22 +103,30 @@ class Decoded:
         return list(dict.fromkeys(fact.task_id for fact in self.facts if fact.type in ends))
 
 
-NOT_UNDERSTOOD = (ValueError, OverflowError, OSError, RecursionError)
-"""msgspec's errors are ValueErrors; timestamps no calendar has give the next two, deep nesting the last."""
-
 _decode = msgspec.json.Decoder(Event | list[Event]).decode
+_decode_one = msgspec.json.Decoder(Event).decode
 
 
 def decode(messages: Iterable[EventMessage]) -> Decoded:
     """All that these messages say."""
     decoded = Decoded()
     for message in messages:
+        heard = message.heard_at.timestamp()
         for event in _events(message.body, decoded):
             try:
-                _take(event, decoded, message)
-            except NOT_UNDERSTOOD:
+                _take(event, decoded, message, heard)
+            except Exception:  # whatever is wrong with one event; it is counted, and logged with the others
                 decoded.refused += 1
     return decoded
+
+
+def split(message: EventMessage) -> list[EventMessage]:
+    """The events of one message as messages of their own; the message itself where it has but one."""
+    try:
+        bodies = msgspec.json.decode(message.body, type=list[msgspec.Raw])
+    except Exception:  # one event, or what is none
+        return [message]
+    return [replace(message, body=bytes(body)) for body in bodies]
 
 
 def _events(body: bytes, decoded: Decoded) -> Iterator[Event]:
@@ -113,7 +136,7 @@ def _events(body: bytes, decoded: Decoded) -> Iterator[Event]:
             # Postgres text holds neither NUL nor lone surrogates; msgspec refuses the latter.
             body = json.dumps(_storable(json.loads(body))).encode()
         events = _decode(body)
-    except NOT_UNDERSTOOD:
+    except Exception:  # msgspec's errors, bytes that are no UTF-8, numbers too long for Python, deep nesting
         yield from _sound_events(body, decoded)
     else:
         yield from events if isinstance(events, list) else (events,)
@@ -122,14 +145,16 @@ def _events(body: bytes, decoded: Decoded) -> Iterator[Event]:
 def _sound_events(body: bytes, decoded: Decoded) -> Iterator[Event]:
     try:
         items = msgspec.json.decode(body, type=list[msgspec.Raw])
-    except NOT_UNDERSTOOD:
+    except Exception:  # as above
         decoded.refused += 1
         return
     for item in items:
         try:
-            yield msgspec.json.decode(item, type=Event)
-        except NOT_UNDERSTOOD:
+            event = _decode_one(item)
+        except Exception:  # as above
             decoded.refused += 1
+        else:
+            yield event
 
 
 def _storable(value: Any) -> Any:
@@ -146,8 +171,8 @@ def _storable(value: Any) -> Any:
     return value
 
 
-def _take(event: Event, decoded: Decoded, message: EventMessage) -> None:
-    at = datetime.fromtimestamp(event.timestamp, UTC)
+def _take(event: Event, decoded: Decoded, message: EventMessage, heard: float) -> None:
+    at = datetime.fromtimestamp(credible(event.timestamp, heard=heard), UTC)
     if event.type.startswith("worker-"):
         decoded.heartbeats.append(_heartbeat(event, at, message))
         return
@@ -194,7 +219,14 @@ def _identity(event: Event) -> Identity:
 
 
 def _repr(value: Any) -> str | None:
-    return value if value is None or isinstance(value, str) else repr(value)
+    if value is None:
+        return None
+    text = value if isinstance(value, str) else repr(value)
+    return text if len(text) <= MAX_REPR else text[: MAX_REPR - 1] + LEFT_OUT
+
+
+def _end_of(text: str) -> str:
+    return text if len(text) <= MAX_TEXT else LEFT_OUT + text[1 - MAX_TEXT :]
 
 
 def _publishers_fact(event: Event, at: datetime) -> Fact | None:
@@ -215,6 +247,8 @@ def _workers_fact(event: Event, at: datetime) -> Fact:
         raise ValueError("a worker's event without a hostname")
     event_type = EVENT_TYPES[event.type]
     details: dict[str, Detail] = {name: getattr(event, name) for name in DETAILS if getattr(event, name) is not None}
+    if event.exception is not None or event.traceback is not None:
+        _mend_exception(details, event)
     return Fact(
         task_id=event.uuid or "",
         type=event_type,
@@ -226,3 +260,14 @@ def _workers_fact(event: Event, at: datetime) -> Fact:
         retries=event.retries if event_type is EventType.RECEIVED else None,
         details=details,
     )
+
+
+def _mend_exception(details: dict[str, Detail], event: Event) -> None:
+    """What was raised and where, in bounds."""
+    exception = told_exception(event.exception, event.traceback)
+    told = {"exception": exception, "traceback": event.traceback}
+    for name, text in told.items():
+        if text is None:
+            details.pop(name, None)
+        else:
+            details[name] = _end_of(text)

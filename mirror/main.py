@@ -65,18 +65,34 @@ def _subscribers(settings: Settings) -> list[EventSubscriber]:
 
 
 async def mirror_events(
-    subscriber: EventSubscriber, writer: Writer, stopping: asyncio.Event, *, life: SignOfLife, counters: Counters
+    subscriber: EventSubscriber,
+    writer: Writer,
+    stopping: asyncio.Event,
+    *,
+    life: SignOfLife,
+    counters: Counters,
+    stop_seconds: float = STOP_SECONDS,
 ) -> None:
-    """Until told to stop, and then what has already arrived; what takes too long is left, and not acknowledged."""
+    """Until told to stop, and then what has already arrived; what takes too long is left, and not acknowledged.
+
+    Raises what it cannot go on after: then the process ends, and is started again.
+    """
     mirroring = asyncio.create_task(_mirror(subscriber, writer, stopping, life=life, counters=counters))
     told = asyncio.create_task(stopping.wait())
-    await asyncio.wait({mirroring, told}, return_when=asyncio.FIRST_COMPLETED)
-    told.cancel()
-    await asyncio.wait({mirroring}, timeout=STOP_SECONDS)
+    try:
+        await asyncio.wait({mirroring, told}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({mirroring}, timeout=stop_seconds)
+    except asyncio.CancelledError:
+        # The other half has failed, and the process ends; not before this one has let go of what it uses.
+        mirroring.cancel()
+        await asyncio.wait({mirroring}, timeout=LEAVE_SECONDS)
+        raise
+    finally:
+        told.cancel()
     if mirroring.done():
         mirroring.result()
         return
-    log.warning("batch_left", after_seconds=STOP_SECONDS)
+    log.warning("batch_left", after_seconds=stop_seconds)
     mirroring.cancel()
     # A frozen Postgres does not even answer to a cancel.
     await asyncio.wait({mirroring}, timeout=LEAVE_SECONDS)
@@ -96,7 +112,8 @@ async def _mirror(
             await subscriber.acknowledge()
         elif heard.messages:
             written = await writer.write(heard.messages)
-            counters.add(Counted.EVENTS_APPLIED, written)
+            counters.add(Counted.EVENTS_APPLIED, written.applied)
+            counters.add(Counted.EVENTS_REFUSED, written.refused)
             await subscriber.acknowledge()
         elif was_stopping:
             return

@@ -1,27 +1,30 @@
 """One batch of messages into Postgres: decode, fetch the true results, fold and commit."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import chain, repeat
 from typing import Protocol
 
 import structlog
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError, StatementError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from domain.errors import Unavailable
 from domain.results import StoredResult
 from domain.workers import Heartbeat, newest
 from gateway.event_sources import Blind, EventMessage
-from mirror.decode import Decoded, decode
+from mirror.decode import Decoded, decode, split
 from services.history import News, record
 from store.queries import gaps, workers
 
 RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0)
 """Waits between tries of a batch; the last one repeats until Postgres is back. Meanwhile intake stands still."""
 RESULT_TIMEOUT_SECONDS = 1.0
+TELL_SECONDS = 10.0
+"""Between two log lines about events that were skipped: whoever sends one bad message may send a million."""
 
 log = structlog.get_logger(__name__)
 
@@ -32,6 +35,18 @@ class ReadsResults(Protocol):
     async def fetch(self, task_ids: Sequence[str]) -> dict[str, StoredResult]: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What became of the events of a batch."""
+
+    applied: int = 0
+    refused: int = 0
+    """Not understood, or of a kind that Postgres refuses for good: skipped."""
+
+    def __add__(self, other: "Written") -> "Written":
+        return Written(self.applied + other.applied, self.refused + other.refused)
+
+
 class Writer:
     """Writes batches in order; returns from `write` only when the batch is committed."""
 
@@ -40,22 +55,26 @@ class Writer:
         self._engine = engine
         self._results = results
         self._forgets_after = forgets_after
+        self._skipped = _Skipped()
 
-    async def write(self, messages: Sequence[EventMessage]) -> int:
-        """Store what these messages say. Tries until Postgres takes it; what it refuses for good is logged.
+    async def write(self, messages: Sequence[EventMessage]) -> Written:
+        """Store what these messages say. Tries until Postgres takes it; what it refuses for good is skipped.
 
-        Returns how many events they held: a busy worker sends several in one message.
+        Counts events, not messages: a busy worker sends several in one.
         """
+        written = await self._write(messages)
+        self._skipped.note(written.refused)
+        return written
+
+    async def _write(self, messages: Sequence[EventMessage]) -> Written:
         decoded = decode(messages)
-        if decoded.refused:
-            log.warning("events_not_understood", count=decoded.refused)
         begins_at = datetime.now(UTC) - self._forgets_after if self._forgets_after else None
         news = News(decoded.facts, decoded.identities, await self._fetch_results(decoded), begins_at)
         try:
             await self._commit(partial(_store, news=news, heartbeats=decoded.heartbeats))
-        except DBAPIError as error:
-            await self._write_singly(messages, error)
-        return len(decoded.facts) + len(decoded.heartbeats)
+        except Exception as error:  # another try would not mend it, see `_commit`
+            return await self._write_apart(messages, error)
+        return Written(len(decoded.facts) + len(decoded.heartbeats), decoded.refused)
 
     async def note_blindness(self, blind: Blind) -> None:
         """Store that something may not have been heard, reaching back to when a mirror last listened."""
@@ -67,7 +86,7 @@ class Writer:
             try:
                 async with self._engine.begin() as connection:
                     await store(connection)
-            except (SQLAlchemyError, OSError) as error:
+            except Exception as error:
                 if _is_refused(error):
                     raise
                 log.warning("batch_not_written", error=type(error).__name__, again_in=wait)
@@ -75,13 +94,15 @@ class Writer:
             else:
                 return
 
-    async def _write_singly(self, messages: Sequence[EventMessage], error: Exception) -> None:
-        """Postgres refuses something in the batch: find out what, store the rest."""
+    async def _write_apart(self, messages: Sequence[EventMessage], error: Exception) -> Written:
+        """Something in the batch cannot be stored: find out what, by halves, and store the rest."""
         if len(messages) == 1:
-            log.error("event_refused", error=str(error).splitlines()[0])
-            return
-        for message in messages:
-            await self.write([message])
+            messages = split(messages[0])
+        if len(messages) == 1:
+            self._skipped.why(error)
+            return Written(refused=1)
+        middle = len(messages) // 2
+        return await self._write(messages[:middle]) + await self._write(messages[middle:])
 
     async def _fetch_results(self, decoded: Decoded) -> list[StoredResult]:
         """True results of the tasks that ended; without them the rows say `result_pending` and the sweep asks again."""
@@ -89,7 +110,7 @@ class Writer:
             return []
         try:
             found = await asyncio.wait_for(self._results.fetch(decoded.ended), RESULT_TIMEOUT_SECONDS)
-        except (Unavailable, TimeoutError) as error:
+        except Exception as error:  # away, silent, or holding what nobody can read: never a reason to store no events
             log.warning("results_not_fetched", count=len(decoded.ended), error=type(error).__name__)
             return []
         return [result for result in found.values() if result.status is not None]
@@ -110,9 +131,33 @@ async def _store_gap(connection: AsyncConnection, *, blind: Blind) -> None:
 
 
 def _is_refused(error: Exception) -> bool:
-    """Whether trying again cannot help: the data are at fault, not the connection or a deadlock."""
+    """Whether trying again cannot help: the data are at fault, not the connection, the schema or a deadlock."""
     if isinstance(error, DataError | IntegrityError):
         return True
-    # A program limit, such as a value too long for an index; 40P01 and 40001 (deadlock) deserve another try.
-    code = getattr(error.orig, "sqlstate", None) if isinstance(error, DBAPIError) else None
-    return (code or "").startswith("54")
+    if isinstance(error, DBAPIError):
+        # A program limit, such as a value too long for an index; 40P01 and 40001 (deadlock) deserve another try.
+        return (getattr(error.orig, "sqlstate", None) or "").startswith("54")
+    if isinstance(error, StatementError):
+        return True  # a value that the driver cannot even write, such as text that is no UTF-8
+    return not isinstance(error, SQLAlchemyError | OSError)
+
+
+class _Skipped:
+    """Counts what is skipped, and says so at most every 10 s."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._reason: str | None = None
+        self._told_at = -TELL_SECONDS
+
+    def note(self, count: int) -> None:
+        """So many more; called for every batch, so that the last ones are told as well."""
+        self._count += count
+        if not self._count or time.monotonic() - self._told_at < TELL_SECONDS:
+            return
+        log.warning("events_not_understood", count=self._count, refused_because=self._reason)
+        self._count, self._reason, self._told_at = 0, None, time.monotonic()
+
+    def why(self, error: Exception) -> None:
+        """Why one of them could not be stored. Only the kind of the error: its text may hold task arguments."""
+        self._reason = type(error).__name__

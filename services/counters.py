@@ -19,6 +19,8 @@ class Counted(StrEnum):
 
     EVENTS_APPLIED = "events_applied"
     """Celery events that a mirror has committed, heartbeats included."""
+    EVENTS_REFUSED = "events_refused"
+    """What came as an event and was none, or could not be stored: skipped."""
     DISPATCHED = "dispatched"
     """Tasks that the broker has taken; one that goes again counts again."""
 

@@ -28,6 +28,7 @@ from domain.degradation import Held
 from domain.states import Phase, Status
 from domain.workers import SILENCE, hostname
 from store.queries.outbox import IDS
+from store.queries.strangers import is_stranger
 from store.queries.workers import has_not_left, is_online
 from store.tables import gaps, outbox, tasks, workers
 
@@ -176,13 +177,17 @@ _silent = (
         workers.c.last_heartbeat_at < func.now() - bindparam("silence", SILENCE, type_=Interval),
         workers.c.last_heartbeat_at > func.now() - bindparam("window", type_=Interval),
         has_not_left(),
+        ~is_stranger(),
     )
     .order_by(workers.c.last_heartbeat_at)
 )
 
 
 async def get_silences(connection: AsyncConnection, *, window: timedelta) -> dict[str, float]:
-    """By hostname, the silence of workers that went without a goodbye; none that is longer than the window."""
+    """By hostname, the silence of workers that went without a goodbye; none that is longer than the window.
+
+    Not of nodes that were never more than a name in events: anybody could raise an alert for each of a thousand names.
+    """
     found = await _by_subject(connection, _silent, window=window)
     return {hostname(node): seconds for node, seconds in found.items()}
 

@@ -30,6 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.clocks import AHEAD_SECONDS
 from domain.states import Status
 from domain.worker_control import Desired, Observed, is_converged
 from domain.workers import REGISTRATION_GRACE, SILENCE, Heartbeat, WorkerStatus, is_awaited, status_of, worker_id_of
@@ -61,10 +62,19 @@ _insert_heard = insert(workers).from_select(
     ).order_by(_heard.c.node),
 )
 _told = _insert_heard.excluded
-_is_newer = _told.last_event_at >= func.coalesce(workers.c.last_event_at, _told.last_event_at)
+_latest_credible = func.now() + literal(timedelta(seconds=AHEAD_SECONDS))
+
+
+def _stored(name: str) -> ColumnElement[Any]:
+    """A stored time; one of the future, told by a clock that was wrong once, would else be the latest for ever."""
+    column = workers.c[name]
+    return case((column > _latest_credible, _latest_credible), else_=column)
+
+
+_is_newer = _told.last_event_at >= func.coalesce(_stored("last_event_at"), _told.last_event_at)
 _hear = _insert_heard.on_conflict_do_update(
     index_elements=["node"],
-    set_={name: func.greatest(workers.c[name], _told[name]) for name in _LATEST}
+    set_={name: func.greatest(_stored(name), _told[name]) for name in _LATEST}
     | {name: case((_is_newer, _told[name]), else_=workers.c[name]) for name in _OF_NEWEST}
     | {"first_seen_at": func.coalesce(workers.c.first_seen_at, _told.first_seen_at)},
 )
@@ -277,7 +287,8 @@ _undescribed = (
             and_(has_wish(), workers.c.described_at < func.now() - bindparam("watched_age", type_=Interval)),
         ),
     )
-    .order_by(workers.c.described_at.nulls_first())
+    # Those never described first, and among them by lot: names that nobody answers to must not hide new workers.
+    .order_by(workers.c.described_at.nulls_first(), func.random())
     .limit(bindparam("limit", type_=Integer))
 )
 

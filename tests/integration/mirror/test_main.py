@@ -1,33 +1,53 @@
 import asyncio
+import threading
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import cast
 
+import pytest
+from redis.exceptions import ResponseError
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.connection import redis_client
+from gateway.event_stream import STREAM_KEY
 from gateway.events import EventSubscriber
-from mirror.main import MAX_BATCH, mirror_events
+from mirror.main import MAX_BATCH, mirror_events, run
 from mirror.writer import Writer
 from services.counters import Counters
 from services.mirror_life import SignOfLife
+from settings import Settings
 from store.queries import gaps
 from store.tables import tasks
 from tests.fakes.gateway import FakeEventSubscriber
 from tests.integration.mirror.locks import wait_for_a_waiter
 from tests.integration.mirror.messages import Results, life, message
+from tests.patience import until
 
-LIMIT_SECONDS = 20
+LIMIT_SECONDS = 60
 NOWHERE = redis_client("redis://127.0.0.1:1/0")
 UNTOLD, UNCOUNTED = SignOfLife(NOWHERE), Counters(NOWHERE)
 """Never entered, so nobody is told."""
 
 
-async def mirror(engine: AsyncEngine, subscriber: FakeEventSubscriber, stopping: asyncio.Event) -> None:
+async def mirror(
+    engine: AsyncEngine,
+    subscriber: FakeEventSubscriber,
+    stopping: asyncio.Event,
+    *,
+    writer: Writer | None = None,
+    stop_seconds: float = LIMIT_SECONDS,
+) -> None:
+    """What is mirrored is not judged by the time that this machine takes for it, unless `stop_seconds` says so."""
     async with asyncio.timeout(LIMIT_SECONDS):
-        writer = Writer(engine, Results())
-        heard = cast(EventSubscriber, subscriber)
-        await mirror_events(heard, writer, stopping, life=UNTOLD, counters=UNCOUNTED)
+        await mirror_events(
+            cast(EventSubscriber, subscriber),
+            writer or Writer(engine, Results()),
+            stopping,
+            life=UNTOLD,
+            counters=UNCOUNTED,
+            stop_seconds=stop_seconds,
+        )
 
 
 async def count(engine: AsyncEngine) -> int:
@@ -46,11 +66,51 @@ async def acknowledged(subscriber: FakeEventSubscriber, bodies: int) -> None:
 
 async def test_what_has_arrived_is_written_before_it_stops(engine: AsyncEngine) -> None:
     subscriber, stopping = FakeEventSubscriber(), asyncio.Event()
-    bodies = [message("task-received", uuid=f"task-{nth}") for nth in range(2 * MAX_BATCH)]
+    bodies = [message("task-received", uuid=f"task-{nth}") for nth in range(MAX_BATCH + 1)]
     subscriber.hear(*bodies)
     stopping.set()
     await mirror(engine, subscriber, stopping)
     assert (await count(engine), subscriber.acknowledged) == (len(bodies), len(bodies))
+
+
+async def test_what_takes_too_long_to_write_is_left_for_another_mirror(engine: AsyncEngine) -> None:
+    subscriber, stopping = FakeEventSubscriber(), asyncio.Event()
+    subscriber.hear(*life("a"))
+    stopping.set()
+    async with engine.connect() as blocker:
+        await blocker.exec_driver_sql("lock table events in access exclusive mode")
+        await mirror(engine, subscriber, stopping, stop_seconds=0.1)
+        await blocker.rollback()
+    assert (await count(engine), subscriber.acknowledged) == (0, 0)
+
+
+async def test_what_it_cannot_go_on_after_ends_it(engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    subscriber, writer = FakeEventSubscriber(), Writer(engine, Results())
+    monkeypatch.setattr(writer, "write", fail)
+    subscriber.hear(*life("a"))
+    with pytest.raises(RuntimeError):
+        await mirror(engine, subscriber, asyncio.Event(), writer=writer)
+
+
+async def test_a_process_half_of_which_fails_ends_and_does_not_go_on_deaf(
+    database_url: str, broker_url: str, result_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Writer, "write", fail)
+    settings = Settings(database_url=database_url, broker_url=broker_url, result_url=result_url, redis_url=redis_url)
+    ending = asyncio.create_task(run(settings, asyncio.Event()))
+    async with redis_client(redis_url) as redis:
+        await until(lambda: any(thread.name == "gateway-events" for thread in threading.enumerate()))
+        while not ending.done():
+            with suppress(ResponseError):
+                await redis.xadd(STREAM_KEY, {"body": b"{}"}, nomkstream=True)
+            await asyncio.wait({ending}, timeout=0.1)
+    with pytest.raises(ExceptionGroup):
+        ending.result()
+    assert not any(thread.name == "gateway-events" for thread in threading.enumerate())
+
+
+async def fail(*_: object) -> None:
+    raise RuntimeError
 
 
 async def test_it_goes_on_until_it_is_told_to_stop(engine: AsyncEngine) -> None:

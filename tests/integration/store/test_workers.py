@@ -19,7 +19,7 @@ AGES = {
     "last_heartbeat_at": (None, timedelta(0), SILENCE - SECOND, SILENCE + SECOND),
     "last_event_at": (None, timedelta(0), 5 * SECOND),
     "goodbye_at": (None, timedelta(0), 5 * SECOND, 9 * SECOND),
-    "registered_at": (None, REGISTRATION_GRACE - 5 * SECOND, REGISTRATION_GRACE + SECOND),
+    "registered_at": (None, REGISTRATION_GRACE / 2, REGISTRATION_GRACE + SECOND),
 }
 """How long ago each may have been, in every combination."""
 WISHES: tuple[dict[str, object], ...] = (

@@ -15,7 +15,7 @@ from store.queries.figures import StoreFigures
 from tests.unit.api.apps import app_of, client_of
 
 STORE = StoreFigures(due=3, scheduled=2, refused=6, parked=8, oldest_due_seconds=1.5, gaps=4, heartbeat_seconds=0.5)
-COUNTERS = {Counted.EVENTS_APPLIED: 70, Counted.DISPATCHED: 9}
+COUNTERS = {Counted.EVENTS_APPLIED: 70, Counted.EVENTS_REFUSED: 6, Counted.DISPATCHED: 9}
 ALL = Figures(STORE, {("STUCK_TASKS", "WARNING"): 2}, COUNTERS, Backlog(5, 0.25), in_queue=0)
 NONE = Figures(None, None, None, None, None)
 

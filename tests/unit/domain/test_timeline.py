@@ -1,3 +1,5 @@
+import pytest
+
 from domain.facts import Fact
 from domain.states import EventType
 from domain.timeline import timeline
@@ -119,3 +121,26 @@ def test_a_cancel_stands_in_the_attempt_during_which_it_was_asked_for() -> None:
 
 def test_a_task_without_facts_has_no_lines() -> None:
     assert timeline([]) == []
+
+
+@pytest.mark.parametrize(
+    ("ends", "shown"),
+    [
+        ([FAILED, FAILED], FAILED),
+        ([FAILED, REJECTED], FAILED),
+        ([REJECTED, FAILED], FAILED),
+        ([REVOKED, FAILED], FAILED),
+    ],
+)
+def test_one_end_is_shown_of_an_attempt_however_many_celery_tells(ends: list[EventType], shown: EventType) -> None:
+    begun = [told(RECEIVED, 1), told(STARTED, 2)]
+    facts = begun + [told(end, 3 + nth, exception=f"{nth}") for nth, end in enumerate(ends)]
+    *_, entry = found = timeline(facts)
+    assert [entry.type for entry in found] == [RECEIVED, STARTED, shown]
+    assert entry.details["exception"] == str(ends.index(shown)), "the first of those that are true"
+
+
+def test_each_attempt_has_an_end_of_its_own() -> None:
+    facts = [told(RECEIVED, 1, retries=0), told(STARTED, 2), told(RETRIED, 3), told(RECEIVED, 4, retries=1)]
+    facts += [told(STARTED, 5), told(FAILED, 6), told(FAILED, 7)]
+    assert types(facts) == [RECEIVED, STARTED, RETRIED, RECEIVED, STARTED, FAILED]

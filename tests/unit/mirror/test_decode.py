@@ -4,11 +4,12 @@ from typing import Any
 
 import pytest
 
+from domain.clocks import AHEAD_SECONDS
 from domain.facts import PUBLISHER
 from domain.identities import Identity
 from domain.states import EventType
 from gateway.event_sources import EventMessage
-from mirror.decode import MAX_NAME, Decoded, decode
+from mirror.decode import MAX_NAME, MAX_REPR, MAX_TEXT, Decoded, decode, split
 from tests.facts import NODE, NOON, TASK_ID, after
 
 HEARD_AT = after(1)
@@ -136,14 +137,35 @@ def test_an_applications_own_events_are_ignored() -> None:
         event("x" * (MAX_NAME + 1)),
         event("task-received", name="x" * (MAX_NAME + 1)),
         event(timestamp="noon"),
-        event(timestamp=1e18),
-        event(timestamp=-1e18),
+        event(timestamp=None),
+        event(timestamp="1772366400"),
+        json.dumps(event()).replace("1772366400.0", "NaN").encode(),
+        json.dumps(event()).replace("1772366400.0", "Infinity").encode(),
+        json.dumps(event()).replace("1772366400.0", "1e999").encode(),
         event(clock=2**63),
         event(clock=2**70),
-        event(pid=-(2**63) - 1),
-        event("task-received", retries=2**31),
+        event(clock="3"),
+        event(pid=-1),
+        event(pid=2**32),
+        event(hostname=["celery@one"]),
+        event(hostname={}),
+        event("task-received", retries=10**6 + 1),
+        event("task-received", name=7),
+        event("task-failed", exception=["x"]),
+        event("task-succeeded", runtime=-1.0),
+        event("task-succeeded", runtime=1e300),
+        event("task-revoked", signum=2**70),
+        event("task-revoked", signum="9" * 65),
         event("worker-heartbeat", active=2**31),
+        event("worker-heartbeat", active=-1),
+        event("worker-heartbeat", processed=-1),
         event("worker-heartbeat", loadavg="high"),
+        event("worker-heartbeat", loadavg=[-1.0, 0, 0]),
+        event("worker-heartbeat", loadavg=[0.0] * 4),
+        event("worker-heartbeat", sw_ident="x" * 65),
+        b"\x80\x05\x95pickled",
+        json.dumps(event()).encode("utf-16"),
+        b'{"type": "task-started", "pid": ' + b"9" * 5_000 + b"}",
     ],
 )
 def test_what_cannot_be_understood_is_counted_and_left_out(junk: object) -> None:
@@ -158,7 +180,7 @@ def test_deep_nesting_harms_nobody() -> None:
     assert (decoded.refused, len(decoded.facts)) == (2, 1)
 
 
-@pytest.mark.parametrize("bad", [event(uuid=None), event(uuid=5), event(clock=2**70), event(timestamp=1e18), 17])
+@pytest.mark.parametrize("bad", [event(uuid=None), event(uuid=5), event(clock=2**70), event(pid=-1), 17])
 def test_a_bad_event_in_a_list_does_not_take_its_neighbours_with_it(bad: object) -> None:
     decoded = heard([event(clock=1), bad, event("worker-heartbeat"), event(clock=2)])
     assert [fact.clock for fact in decoded.facts] == [1, 2]
@@ -202,3 +224,61 @@ def test_ended_names_each_task_once_of_which_a_result_may_be_had() -> None:
     )
     decoded.facts += heard(event("task-revoked", uuid="c"), event("task-retried", uuid="d")).facts
     assert decoded.ended == ["b", "a"]
+
+
+@pytest.mark.parametrize("event_type", ["task-received", "worker-heartbeat", "worker-offline", "worker-online"])
+@pytest.mark.parametrize(
+    ("told", "seconds_after_heard"),
+    [
+        (253402300799.0, AHEAD_SECONDS),
+        (1e300, AHEAD_SECONDS),
+        (HEARD_AT.timestamp() + 3600, AHEAD_SECONDS),
+        (HEARD_AT.timestamp() + 3, 3),
+        (HEARD_AT.timestamp() - 3600, -3600),
+        (0.0, 0),
+        (-62135596800.0, 0),
+        (-1e300, 0),
+    ],
+)
+def test_no_clock_dates_anything_to_when_it_cannot_have_been(
+    event_type: str, told: float, seconds_after_heard: float
+) -> None:
+    decoded = heard(event(event_type, timestamp=told))
+    assert decoded.refused == 0
+    dates = [fact.at for fact in decoded.facts]
+    for beat in decoded.heartbeats:
+        dates += [at for at in (beat.at, beat.online_at, beat.goodbye_at) if at is not None]
+    assert {(at - HEARD_AT).total_seconds() for at in dates} == {seconds_after_heard}
+
+
+def test_long_texts_are_shortened_to_what_matters() -> None:
+    failed, received = heard(
+        event("task-failed", exception="x" * 10**6, traceback="y" * 10**6 + "the end"),
+        event("task-received", args="z" * 10**6, kwargs={"k": "z" * 10**6}, clock=4),
+    ).facts
+    assert received.type is EventType.RECEIVED
+    exception, traceback = str(failed.details["exception"]), str(failed.details["traceback"])
+    assert (len(exception), len(traceback)) == (MAX_TEXT, MAX_TEXT)
+    assert traceback.endswith("the end")
+    (identity,) = heard(event("task-received", args="z" * 10**6, kwargs={"k": "z" * 10**6})).identities
+    assert (len(identity.args_repr or ""), len(identity.kwargs_repr or "")) == (MAX_REPR, MAX_REPR)
+
+
+def test_a_task_that_did_not_live_to_tell_has_the_exception_of_its_traceback() -> None:
+    traceback = (
+        "Traceback (most recent call last):\n  ...\nbilliard.exceptions.TimeLimitExceeded: TimeLimitExceeded(1,)\n"
+    )
+    (fact,) = heard(event("task-failed", exception="ExceptionWithTraceback()", traceback=traceback)).facts
+    assert fact.details == {"exception": "TimeLimitExceeded: 1", "traceback": traceback}
+    (fact,) = heard(event("task-failed", exception="ExceptionWithTraceback()")).facts
+    assert fact.details == {}
+
+
+def test_the_events_of_a_message_can_be_told_apart() -> None:
+    events = [event(clock=1), event(clock=2)]
+    message = EventMessage(json.dumps(events).encode(), HEARD_AT, kept=True)
+    apart = split(message)
+    assert [json.loads(part.body) for part in apart] == events
+    assert {(part.heard_at, part.kept) for part in apart} == {(HEARD_AT, True)}
+    for single in (EventMessage(b"{}", HEARD_AT), EventMessage(b"junk", HEARD_AT)):
+        assert split(single) == [single]

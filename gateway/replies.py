@@ -1,0 +1,103 @@
+"""What nodes reply to questions, held to its form before anything is made of it.
+
+Any node may reply anything, and its names go to Postgres: a reply that is not as Celery's own is left out, and only
+that one.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+import structlog
+
+# No NUL and no lone surrogates, which Postgres cannot store.
+Name = Annotated[str, msgspec.Meta(max_length=255, pattern=r"^[^\x00\ud800-\udfff]*\Z")]
+Text = Annotated[str, msgspec.Meta(max_length=4_096, pattern=r"^[^\x00\ud800-\udfff]*\Z")]
+TaskId = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[^\x00\ud800-\udfff]*\Z")]
+Number = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
+ProcessId = Annotated[int, msgspec.Meta(ge=0, lt=2**32)]
+MOST_TASK_NAMES = 10_000
+MOST_QUEUES = 1_000
+MOST_PROCESSES = 10_000
+MOST_TASKS = 100_000
+MOST_WARNED_OF = 1_000
+
+Reply = TypeVar("Reply")
+
+log = structlog.get_logger()
+
+
+class Pool(msgspec.Struct):
+    """Of `stats`."""
+
+    implementation: Name = ""
+    processes: Annotated[list[ProcessId], msgspec.Meta(max_length=MOST_PROCESSES)] | None = None
+    max_concurrency: Number | None = msgspec.field(name="max-concurrency", default=None)
+
+
+class Plugin(msgspec.Struct):
+    """What our plugin adds to `stats`."""
+
+    version: Name | None = None
+    protocol: Number | None = None
+    capabilities: Annotated[tuple[Name, ...], msgspec.Meta(max_length=100)] = ()
+    priority_steps: Annotated[tuple[Number, ...], msgspec.Meta(max_length=256)] = ()
+    paused: bool | None = None
+
+
+class Stats(msgspec.Struct):
+    """The reply to `stats`."""
+
+    pid: ProcessId = 0
+    pool: Pool = msgspec.field(default_factory=Pool)
+    prefetch_count: Number | None = 0
+    celeriac: Plugin = msgspec.field(default_factory=Plugin)
+    autoscaler: Any = None
+
+
+class ConsumedQueue(msgspec.Struct):
+    """One of the reply to `active_queues`."""
+
+    name: Name
+
+
+class RunningTask(msgspec.Struct):
+    """One of the replies to `active` and `reserved`."""
+
+    id: TaskId
+    worker_pid: ProcessId | None = None
+    time_start: float | None = None
+
+
+ConsumedQueues = Annotated[list[ConsumedQueue], msgspec.Meta(max_length=MOST_QUEUES)]
+RegisteredTasks = Annotated[list[Text], msgspec.Meta(max_length=MOST_TASK_NAMES)]
+RunningTasks = Annotated[list[RunningTask], msgspec.Meta(max_length=MOST_TASKS)]
+Found = Annotated[dict[TaskId, tuple[Name, Any]], msgspec.Meta(max_length=MOST_TASKS)]
+"""The reply to `query_task`: by task id its phase and the request."""
+
+
+class Replies:
+    """Takes replies apart, node by node, and says once of each node that it does not speak as Celery does."""
+
+    def __init__(self) -> None:
+        self._warned_of: set[str] = set()
+
+    def read(self, replies: Mapping[str, Any], read: Callable[[str, Any], Reply]) -> dict[str, Reply]:
+        """What `read` makes of each node's reply; without those that it raises anything for."""
+        found: dict[str, Reply] = {}
+        for node, reply in replies.items():
+            try:
+                found[node] = read(node, reply)
+            except Exception as error:  # one node's nonsense is not allowed to hide what the others say
+                self._warn_of(node, error)
+        return found
+
+    def _warn_of(self, node: str, error: Exception) -> None:
+        if node not in self._warned_of and len(self._warned_of) < MOST_WARNED_OF:
+            self._warned_of.add(node)
+            log.warning("reply_not_understood", node=node, error=type(error).__name__)
+
+
+def form(reply: Any, kind: type[Reply]) -> Reply:
+    """The reply as this kind. Raises msgspec.ValidationError, RecursionError."""
+    return msgspec.convert(reply, kind)

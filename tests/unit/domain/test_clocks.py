@@ -1,0 +1,31 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from domain.clocks import AHEAD_SECONDS, BEHIND_SECONDS, credible, credible_time, time_of
+
+HEARD = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("told", "believed"),
+    [
+        (0.0, 0.0),
+        (AHEAD_SECONDS, AHEAD_SECONDS),
+        (AHEAD_SECONDS + 0.1, AHEAD_SECONDS),
+        (1e12, AHEAD_SECONDS),
+        (-BEHIND_SECONDS, -BEHIND_SECONDS),
+        (-BEHIND_SECONDS - 1, 0.0),
+    ],
+)
+def test_a_time_is_believed_within_bounds(told: float, believed: float) -> None:
+    heard = HEARD.timestamp()
+    assert credible(heard + told, heard=heard) - heard == believed
+    assert time_of(heard + told, heard=HEARD) - HEARD == timedelta(seconds=believed)
+    if told < 1e12:
+        assert credible_time(HEARD + timedelta(seconds=told), heard=HEARD) - HEARD == timedelta(seconds=believed)
+
+
+def test_any_time_of_the_calendar_may_be_told() -> None:
+    for told in (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)):
+        assert abs(credible_time(told, heard=HEARD) - HEARD) <= timedelta(seconds=AHEAD_SECONDS)
