@@ -44,6 +44,7 @@ SPARE_FILES = 224
 """Open files that are left to the process itself: databases, brokers, logs."""
 LOOK_SECONDS = 1.0
 
+HTTP_VERSIONS = ("1.1", "1.0")
 NOT_HTTP = "This is not a valid HTTP request."
 
 log = structlog.get_logger(__name__)
@@ -113,6 +114,8 @@ class BoundedProtocol(HttpToolsProtocol):
             self._refuse(InvalidRequest(NOT_HTTP), "too_much_framing")
 
     def on_headers_complete(self) -> None:
+        if self.parser.get_http_version() not in HTTP_VERSIONS:
+            raise _Refused(InvalidRequest(NOT_HTTP), "not_http")
         if len(self.headers) > MAX_HEADERS or self._head_is_too_large():
             raise _Refused(HeadTooLarge(), "head_too_large")
         if len(self.pipeline) >= MAX_PIPELINED:
