@@ -8,6 +8,7 @@ from functools import partial
 
 from fastapi import FastAPI
 
+from api.bodies import LargeBodies
 from api.checks import HealthChecks
 from api.dependencies import Rooms
 from api.docs_pages import app_with_docs
@@ -86,6 +87,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.settings = settings
     app.state.metrics = Metrics()
+    app.state.large_bodies = LargeBodies()
     install_handlers(app)
     for router in ROUTERS:
         app.include_router(router)

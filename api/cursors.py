@@ -3,12 +3,12 @@ under inserts.
 """
 
 import base64
-import binascii
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 
 from domain.errors import InvalidRequest
 from domain.filters import Cursor
+from domain.json_values import check_text
 
 NOT_OURS = "is not a cursor of this API"
 
@@ -23,12 +23,24 @@ def decode_cursor(cursor: str) -> Cursor:
     """The row behind which to go on; raises InvalidRequest for what `encode_cursor` never wrote."""
     try:
         created_at, row_id = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        position = Cursor(datetime.fromisoformat(created_at), str(row_id))
-    except (ValueError, TypeError, binascii.Error):
+        return Cursor(_time(created_at), _row_id(row_id))
+    # OverflowError: at the ends of the calendar there are times that UTC does not have.
+    except (ValueError, TypeError, OverflowError, RecursionError):
         raise refused(NOT_OURS) from None
-    if position.created_at.tzinfo is None or "\0" in position.row_id:
-        raise refused(NOT_OURS)
-    return position
+
+
+def _time(text: str) -> datetime:
+    time = datetime.fromisoformat(text)
+    if time.tzinfo is None:
+        raise ValueError("has no offset")
+    return time.astimezone(UTC)
+
+
+def _row_id(text: object) -> str:
+    if not isinstance(text, str):
+        raise TypeError("is no text")
+    check_text(text)
+    return text
 
 
 def refused(reason: str) -> InvalidRequest:

@@ -50,6 +50,18 @@ class BodyTooLarge(CeleriacError):
     code = "BODY_TOO_LARGE"
 
 
+class RequestTimeout(CeleriacError):
+    """The request took too long to arrive."""
+
+    code = "REQUEST_TIMEOUT"
+
+
+class HeadTooLarge(CeleriacError):
+    """The request's path, query and headers are too large together, or the headers too many."""
+
+    code = "HEAD_TOO_LARGE"
+
+
 class UnsupportedMediaType(CeleriacError):
     """The request body must be JSON: send `Content-Type: application/json`."""
 
@@ -73,10 +85,12 @@ STATUS: dict[type[CeleriacError], int] = {
     Forbidden: 403,
     NotFound: 404,
     MethodNotAllowed: 405,
+    RequestTimeout: 408,
     Conflict: 409,
     BodyTooLarge: 413,
     UnsupportedMediaType: 415,
     RateLimited: 429,
+    HeadTooLarge: 431,
     InternalError: 500,
     Unavailable: 503,
 }
@@ -126,11 +140,11 @@ def error_response(error: CeleriacError, scope: Scope) -> Response:
     )
 
 
-def sentence(errors: Sequence[tuple[str, str]]) -> str:
-    """What is wrong with a request in one sentence, from its pairs of (field, message)."""
+def sentence(errors: Sequence[tuple[str, str]], *, more: bool = False) -> str:
+    """What is wrong with a request in one sentence, from its pairs of (field, message). `more`: these are not all."""
     field, message = errors[0]
-    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    return f"{field}: {message}{more}"
+    others = f"{'at least ' if more else ''}{len(errors) - 1} more"
+    return f"{field}: {message} (and {others})" if len(errors) > 1 else f"{field}: {message}"
 
 
 def _field_errors(error: CeleriacError) -> list[FieldError] | None:

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.body_shapes import field_name, message_of
 from api.errors import (
     MAX_FIELD_ERRORS,
     STATUS,
@@ -26,7 +27,6 @@ from api.errors import (
 from domain.errors import CeleriacError, InvalidRequest, Unavailable
 
 _BY_STATUS = {status: error_class for error_class, status in STATUS.items()}
-_BODY = "body"
 
 log = structlog.get_logger(__name__)
 
@@ -50,7 +50,7 @@ async def _answer_known(request: Request, error: Exception) -> Response:
 
 async def _answer_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    fields = tuple(_field_error(problem) for problem in error.errors())
+    fields = tuple(_field_error(problem) for problem in error.errors()[:MAX_FIELD_ERRORS])
     return error_response(InvalidRequest(sentence(fields), errors=fields), request.scope)
 
 
@@ -62,14 +62,10 @@ async def _answer_our_mistake(request: Request, error: Exception) -> Response:
 
 
 async def _answer_http(request: Request, error: Exception) -> Response:
-    """Starlette's and FastAPI's own: 404, 405, and the body that cannot be parsed."""
+    """Starlette's and FastAPI's own: 404 and 405."""
     assert isinstance(error, HTTPException)
     error_class = _BY_STATUS.get(error.status_code, InternalError)
-    if error_class is InvalidRequest:
-        unreadable = InvalidRequest("The request body is not valid JSON.", errors=((_BODY, "not valid JSON"),))
-        return error_response(unreadable, request.scope)
-    detail = error.detail if error.status_code == 413 else None
-    response = error_response(error_class(detail), request.scope)
+    response = error_response(error_class(), request.scope)
     if error_class is MethodNotAllowed and (methods := _allowed_methods(request)):
         response.headers["Allow"] = ", ".join(methods)
     return response
@@ -84,8 +80,5 @@ def _allowed_methods(request: Request) -> list[str]:
 
 def _field_error(problem: dict[str, Any]) -> tuple[str, str]:
     """Field and message of one of pydantic's errors; never the value, which may be a secret."""
-    if problem["type"] == "json_invalid":
-        return _BODY, f"not valid JSON: {problem['ctx']['error']} at character {problem['loc'][-1]}"
     where, *steps = problem["loc"]
-    field = ".".join(map(str, steps)) or str(where)
-    return field[:200], problem["msg"].removeprefix("Value error, ")
+    return field_name(steps or [where]), message_of(problem)

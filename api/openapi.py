@@ -13,8 +13,10 @@ from fastapi.openapi.utils import get_openapi
 from api.errors import (
     BodyTooLarge,
     Forbidden,
+    HeadTooLarge,
     InternalError,
     RateLimited,
+    RequestTimeout,
     Unauthenticated,
     UnsupportedMediaType,
     status_of,
@@ -24,7 +26,14 @@ from api.idempotency import KEY_HEADER, REPLAYED_HEADER
 from api.links import add_links
 from api.routing import API_PREFIX, HEALTH_TAG
 from api.schemas.base import ErrorResponse
-from domain.errors import CeleriacError, DatabaseUnavailable, IdempotencyConflict, InvalidRequest, ServiceDegraded
+from domain.errors import (
+    CeleriacError,
+    DatabaseUnavailable,
+    IdempotencyConflict,
+    InvalidRequest,
+    Overloaded,
+    ServiceDegraded,
+)
 
 Json = dict[str, Any]
 Responses = dict[int | str, Json]
@@ -104,7 +113,7 @@ def _complete(operation: Json) -> None:
 
 
 def _errors_of_any(operation: Json, *, open_to_all: bool) -> Iterator[type[CeleriacError]]:
-    yield from (InvalidRequest, InternalError)
+    yield from (InvalidRequest, InternalError, HeadTooLarge, RequestTimeout, Overloaded)
     if not open_to_all:
         yield from (Unauthenticated, Forbidden, RateLimited, DatabaseUnavailable, ServiceDegraded)
     if "requestBody" in operation:

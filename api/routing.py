@@ -10,19 +10,21 @@ from fastapi import APIRouter
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
-from api.errors import BodyTooLarge, UnsupportedMediaType
+from api.bodies import MAX_BODY_BYTES, with_model
+from api.body_shapes import BodyForm, field_name
+from api.errors import UnsupportedMediaType
 from api.gate import KEPT_PATHS, Gate, access_of
 from domain.errors import InvalidRequest
 
 API_PREFIX = "/api/v1"
 HEALTH_TAG = "health"
 """Routes with this tag are neither limited nor authenticated."""
-MAX_BODY_BYTES = 2 * 1024 * 1024
+MAX_PARAMETERS = 300
+"""In one query string: every filter, and the longest list of statuses."""
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -45,13 +47,17 @@ class StrictRoute(APIRoute):
     def get_route_handler(self) -> Handler:
         handle = super().get_route_handler()
         known_parameters = _query_parameters(self.dependant)
-        takes_body = self.body_field is not None
+        form = BodyForm(self.body_field.field_info.annotation) if self.body_field else None
 
         async def handle_strictly(request: Request) -> Response:
             _refuse_unknown_parameters(request, known_parameters)
-            if takes_body:
-                request = _with_sound_body(request, max_bytes=self.max_body_bytes)
-            return await handle(request)
+            if form is None:
+                return await handle(request)
+            has_body, length = _promised_length(request)
+            if not has_body:
+                return await handle(request)
+            async with with_model(request, form, max_bytes=self.max_body_bytes, length=length) as sound:
+                return await handle(sound)
 
         return handle_strictly
 
@@ -84,6 +90,10 @@ def _refuse_unknown_parameters(request: Request, known: frozenset[str]) -> None:
         raise InvalidRequest("A path cannot hold the character U+0000.", errors=(("path", "holds U+0000"),))
     if not request.scope["query_string"]:
         return
+    if request.scope["query_string"].count(b"&") >= MAX_PARAMETERS:
+        raise InvalidRequest(
+            f"There are more than {MAX_PARAMETERS} query parameters.", errors=(("query", "too many parameters"),)
+        )
     parameters = request.query_params
     unknown = [name for name in parameters if name not in known]
     if unknown:
@@ -94,43 +104,21 @@ def _refuse_unknown_parameters(request: Request, known: frozenset[str]) -> None:
     nul = [name for name, value in parameters.multi_items() if "\x00" in value]
     if nul:
         raise InvalidRequest(
-            f"{nul[0]} holds the character U+0000.", errors=tuple((name, "holds U+0000") for name in nul)
+            f"{field_name(nul[:1])} holds the character U+0000.",
+            errors=tuple((field_name((name,)), "holds U+0000") for name in nul),
         )
 
 
-def _with_sound_body(request: Request, *, max_bytes: int) -> Request:
-    """The request, once its head promises a JSON body within bounds; one of unknown length is counted while read."""
+def _promised_length(request: Request) -> tuple[bool, int | None]:
+    """Whether the head promises a body, and how long it says it is; raises UnsupportedMediaType if it is not JSON."""
     length = request.headers.get("content-length", "")
     if length == "0" or not (length or "transfer-encoding" in request.headers):
-        return request
+        return False, None
     if not _is_json(request.headers.get("content-type", "")):
         raise UnsupportedMediaType()
-    if not length.isdecimal():
-        return Request(request.scope, _bounded(request.receive, max_bytes))
-    if int(length) > max_bytes:
-        raise _too_large(max_bytes)
-    return request
+    return True, int(length) if length.isdecimal() else None
 
 
 def _is_json(content_type: str) -> bool:
     media_type = content_type.partition(";")[0].strip().lower()
     return media_type == "application/json" or (media_type.startswith("application/") and media_type.endswith("+json"))
-
-
-def _bounded(receive: Receive, max_bytes: int) -> Receive:
-    read = 0
-
-    async def receive_bounded() -> Message:
-        nonlocal read
-        message = await receive()
-        read += len(message.get("body", b""))
-        if read > max_bytes:
-            # FastAPI turns any other exception that it meets while reading a body into a 400.
-            raise HTTPException(413, _too_large(max_bytes).detail)
-        return message
-
-    return receive_bounded
-
-
-def _too_large(max_bytes: int) -> BodyTooLarge:
-    return BodyTooLarge(f"The request body is larger than {max_bytes} bytes.")

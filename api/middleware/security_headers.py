@@ -16,7 +16,7 @@ def _headers(content_policy: str) -> list[tuple[bytes, bytes]]:
     ]
 
 
-_API_HEADERS = _headers(_NOTHING)
+API_HEADERS = _headers(_NOTHING)
 _DOCS_HEADERS = _headers(DOCS_CONTENT_POLICY)
 
 
@@ -28,7 +28,7 @@ class SecurityHeaders:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = _DOCS_HEADERS if is_docs_page(scope["path"]) else _API_HEADERS
+        headers = _DOCS_HEADERS if is_docs_page(scope["path"]) else API_HEADERS
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":

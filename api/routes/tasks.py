@@ -1,11 +1,13 @@
 """Tasks: submit, read, list, follow, cancel. Replaying and comparing them is in `debug.py`."""
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated
 
 from fastapi import Query, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from api.bodies import beside
 from api.dependencies import OpenRooms, ReadConnection, Rooms, StatementConnection
 from api.idempotency import IdempotencyKey, answer_once
 from api.openapi import responses
@@ -66,7 +68,7 @@ async def submit_task(
     wait_seconds: Annotated[int, Query(ge=1, le=300, description="With async=false: wait at most this long.")] = 30,
 ) -> SubmittedTask | TaskDetail:
     """Stored before it is answered; handed to the broker right after, or once the broker is back."""
-    answer = await _submit(rooms, body, key, response)
+    answer = await _submit(rooms, request, body, key, response)
     request.scope["task_id"] = answer.task_id
     if asynchronous:
         return answer
@@ -75,11 +77,16 @@ async def submit_task(
         return await get_task(rooms, connection, answer.task_id)
 
 
-async def _submit(rooms: Rooms, body: TaskSubmission, key: RequestKey | None, response: Response) -> SubmittedTask:
+async def _submit(
+    rooms: Rooms, request: Request, body: TaskSubmission, key: RequestKey | None, response: Response
+) -> SubmittedTask:
     """Without a key the task shares the commit of a group; with one, task and key have a commit of their own."""
     unknown = await find_unknown(rooms, [body.task_name])
     queue, own_retries = rooms.settings.default_queue, rooms.limits.own_retries
-    submission = to_submission(body, default_queue=queue, now=datetime.now(UTC), own_retries=own_retries)
+    submission = await beside(
+        request,
+        partial(to_submission, body, default_queue=queue, now=datetime.now(UTC), own_retries=own_retries),
+    )
     answer = SubmittedTask.from_submission(submission, message=_explain_limits(rooms, submission))
 
     async def check() -> None:
@@ -111,11 +118,16 @@ def _explain_limits(rooms: Rooms, task: Submission) -> str | None:
     max_body_size=MAX_BATCH_BYTES,
     responses=responses(UnknownTaskName),
 )
-async def submit_batch(rooms: OpenRooms, body: TaskBatch, key: IdempotencyKey, response: Response) -> SubmittedBatch:
+async def submit_batch(
+    request: Request, rooms: OpenRooms, body: TaskBatch, key: IdempotencyKey, response: Response
+) -> SubmittedBatch:
     """All of them or none; an error names its item: `tasks.17.priority`."""
     unknown = await find_unknown(rooms, (item.task_name for item in body.tasks))
     queue, own_retries = rooms.settings.default_queue, rooms.limits.own_retries
-    submissions = to_submissions(body.tasks, default_queue=queue, now=datetime.now(UTC), own_retries=own_retries)
+    submissions = await beside(
+        request,
+        partial(to_submissions, body.tasks, default_queue=queue, now=datetime.now(UTC), own_retries=own_retries),
+    )
 
     async def store(connection: AsyncConnection) -> SubmittedBatch:
         refuse_unknown(unknown, name_fields(body.tasks))

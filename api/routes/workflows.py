@@ -3,12 +3,14 @@
 import asyncio
 import time
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, Query, Response
+from fastapi import Depends, Query, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from api.bodies import beside
 from api.cursors import NOT_OURS, decode_cursor, encode_cursor, refused
 from api.dependencies import OpenRooms, ReadConnection, Rooms, WriteConnection
 from api.idempotency import IdempotencyKey, answer_once
@@ -70,11 +72,13 @@ WorkflowId = Annotated[UUID, Depends(_workflow_id)]
     responses=responses(UnknownTaskName),
 )
 async def start_workflow(
-    rooms: OpenRooms, body: WorkflowSubmission, key: IdempotencyKey, response: Response
+    request: Request, rooms: OpenRooms, body: WorkflowSubmission, key: IdempotencyKey, response: Response
 ) -> SubmittedWorkflow:
     """Checked and stored whole before it is answered; steps that wait for none are submitted with it."""
     unknown = await find_unknown(rooms, (step.task_name for step in body.steps))
-    new = to_workflow(body, default_queue=rooms.settings.default_queue, now=datetime.now(UTC))
+    new = await beside(
+        request, partial(to_workflow, body, default_queue=rooms.settings.default_queue, now=datetime.now(UTC))
+    )
 
     async def store(connection: AsyncConnection) -> SubmittedWorkflow:
         refuse_unknown(unknown, name_fields(body))

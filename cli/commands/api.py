@@ -18,7 +18,7 @@ def command() -> None:
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http="httptools",
+        http="api.protocol:BoundedProtocol",
         ws="none",
         log_config=None,  # ours stands
         access_log=False,

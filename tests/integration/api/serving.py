@@ -19,7 +19,12 @@ def serving(settings: Settings) -> Iterator[str]:
     """The base URL while it serves."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         config = uvicorn.Config(
-            create_app(settings), http="httptools", ws="none", log_config=None, access_log=False, proxy_headers=False
+            create_app(settings),
+            http="api.protocol:BoundedProtocol",
+            ws="none",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
         )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, args=([listening],))

@@ -8,6 +8,7 @@ from fastapi import APIRouter, FastAPI
 from httpx import ASGITransport, AsyncClient
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from api.bodies import LargeBodies
 from api.handlers import install_handlers
 from api.metrics import Metrics
 from api.middleware.request_context import RequestContext
@@ -27,6 +28,7 @@ def app_of(*routers: APIRouter, layers: tuple[tuple[Any, dict[str, Any]], ...] =
     """An app of these routers; `layers` are middlewares with their options, innermost first."""
     app = FastAPI(redirect_slashes=False)
     app.state.gate = OpenGate()
+    app.state.large_bodies = LargeBodies()
     install_handlers(app)
     for router in routers:
         app.include_router(router)
