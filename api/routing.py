@@ -103,7 +103,8 @@ def _with_sound_body(request: Request, *, max_bytes: int) -> Request:
     length = request.headers.get("content-length", "")
     if length == "0" or not (length or "transfer-encoding" in request.headers):
         return request
-    if not _is_json(request.headers.get("content-type", "")):
+    # All of them: whoever stands before us may have read another than FastAPI does.
+    if not _is_json(",".join(request.headers.getlist("content-type"))):
         raise UnsupportedMediaType()
     if not length.isdecimal():
         return Request(request.scope, _bounded(request.receive, max_bytes))
