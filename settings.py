@@ -70,9 +70,16 @@ class Settings(BaseSettings):
     rate_limit_per_minute: Annotated[int, Field(ge=0)] = Field(
         1000, description="Requests a minute for each client IP; 0 switches the limit off."
     )
-    trusted_proxies: Names = Field((), description="Addresses or networks whose X-Forwarded-For is believed.")
+    trusted_proxies: Names = Field(
+        (), description="Addresses or networks of proxies whose X-Forwarded-For is believed, comma separated."
+    )
     api_keys: Names = Field(
         (), repr=False, description="Bearer keys, comma separated; `key:read` may only read. Unset: no authentication."
+    )
+    metrics_key: Annotated[str, Field(pattern=r"^[\x21-\x7e]{16,256}$")] | None = Field(
+        None,
+        repr=False,
+        description="Bearer key that opens /metrics and nothing else, 16 characters or more. Unset: /metrics is open.",
     )
     check_task_names: bool = Field(True, description="Refuse a task name that no worker has reported.")
     keep_days: Annotated[int, Field(ge=0, le=36500)] = Field(

@@ -39,6 +39,7 @@ from api.routes import (
     workers,
     workflows,
 )
+from api.scrapes import Scrapes
 from api.version import VERSION
 from background import end
 from domain.health import DATABASE
@@ -98,7 +99,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 def _add_layers(app: FastAPI, settings: Settings) -> None:
     """What lies around the routes, innermost first."""
-    app.add_middleware(Authentication, keys=settings.api_keys)
+    app.add_middleware(Authentication, keys=settings.api_keys, metrics_key=settings.metrics_key)
     if settings.rate_limit_per_minute:
         app.add_middleware(
             RateLimit,
@@ -137,6 +138,8 @@ async def open_rooms(stack: AsyncExitStack, settings: Settings, *, metrics: Metr
     probe = await _open_probe(stack, checks)
     fleet = Fleet(health_engine, redis, queues)
     stack.push_async_callback(fleet.close)
+    scrapes = Scrapes(metrics, fleet, probe, engine)
+    stack.push_async_callback(scrapes.close)
     tell_lost_connections(engine, partial(probe.breakers.failed, DATABASE))
     control = Control(broker_url)
     stack.push_async_callback(control.close)
@@ -147,7 +150,7 @@ async def open_rooms(stack: AsyncExitStack, settings: Settings, *, metrics: Metr
         request_counter=WindowCounter(redis),
         checks=checks,
         probe=probe,
-        fleet=fleet,
+        scrapes=scrapes,
         metrics=metrics,
         marks=await stack.enter_async_context(DegradationMarks(redis)),
         batcher=await stack.enter_async_context(SubmissionBatcher(engine, tell_size=metrics.group_sizes.observe)),

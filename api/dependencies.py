@@ -10,11 +10,11 @@ from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from api.checks import HealthChecks
-from api.fleet import Fleet
 from api.host import HostUsage
 from api.metrics import Metrics
 from api.middleware.rate_limit import WindowCounter
 from api.probe import HealthProbe
+from api.scrapes import Scrapes
 from domain.errors import Overloaded
 from gateway.control import Control
 from gateway.queues import QueueReader
@@ -49,7 +49,7 @@ class Rooms:
     recall: Recall
     host: HostUsage
     checks: HealthChecks
-    fleet: Fleet
+    scrapes: Scrapes
     metrics: Metrics
     marks: DegradationMarks
     limits: Limits

@@ -6,7 +6,9 @@ from typing import Annotated, TypeVar
 from fastapi import Depends, Header, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from api.middleware.scopes import KEY_HASH
 from api.schemas.base import ResponseModel
+from domain.errors import InvalidRequest
 from domain.idempotency import MAX_KEY_LENGTH, RequestKey, request_key
 from services.idempotency import recall
 from store.queries.idempotency import keep_answer
@@ -32,7 +34,12 @@ async def _request_key(
 ) -> RequestKey | None:
     if idempotency_key is None:
         return None
-    return request_key(request.scope["path"], idempotency_key, body=await request.body())
+    if len(request.headers.getlist(KEY_HEADER)) > 1:
+        raise InvalidRequest(
+            f"{KEY_HEADER} is given more than once.", errors=((KEY_HEADER, "is given more than once"),)
+        )
+    owner = request.scope.get(KEY_HASH)
+    return request_key(request.scope["path"], idempotency_key, body=await request.body(), owner=owner)
 
 
 IdempotencyKey = Annotated[RequestKey | None, Depends(_request_key)]

@@ -114,7 +114,9 @@ def _promised_length(request: Request) -> tuple[bool, int | None]:
     length = request.headers.get("content-length", "")
     if length == "0" or not (length or "transfer-encoding" in request.headers):
         return False, None
-    if not _is_json(request.headers.get("content-type", "")):
+    # All of them: whoever stands before us may have read another than FastAPI does.
+    media_types = request.headers.getlist("content-type")
+    if not media_types or not all(map(_is_json, media_types)):
         raise UnsupportedMediaType()
     return True, int(length) if length.isdecimal() else None
 

@@ -9,6 +9,8 @@ from domain.filters import Cursor, TaskFilter
 from store.queries import tasks
 from store.queries.tasks import Record, Slice
 
+NO_WORD = "`search` has no word in it: no letter and no digit. So it finds nothing."
+
 
 async def read_page(connection: AsyncConnection, wanted: TaskFilter, query: PageQuery) -> TaskPage:
     """The tasks that match, of which the query wants one page."""
@@ -24,6 +26,7 @@ async def read_page(connection: AsyncConnection, wanted: TaskFilter, query: Page
         data=rows,
         tasks=rows,
         next_cursor=_cursor_behind(records[-1], query) if len(records) == query.limit else None,
+        message=NO_WORD if wanted.search == () else None,
     )
 
 

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
+from domain.printable import printable
+
 LOG_BYTES = 10_000_000
 LONGEST_LINE_BYTES = 65_536
 LAST_OUTPUT_SECONDS = 1.0
@@ -56,7 +58,8 @@ class ChildLog:
             lines.append(self._partial)
             self._partial = b""
         if lines:
-            self._write([line.decode(errors="replace") for line in lines])
+            # What a child prints may be what a client chose; the file is read on a terminal, too.
+            self._write([printable(line.decode(errors="replace").rstrip("\r")) for line in lines])
 
     def close(self) -> None:
         if self._partial:

@@ -14,7 +14,7 @@ from settings import Settings
 PREFIX = "CELERIAC_"
 OF_THE_CLIENT = frozenset({"CELERIAC_URL", "CELERIAC_API_KEY"})
 """No settings: read by the commands that ask the API."""
-SECRETS = ("api_keys",)
+SECRETS = ("api_keys", "metrics_key")
 MASK = "***"
 
 # A user's module of one of these names would never be found: ours comes first.

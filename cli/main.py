@@ -9,6 +9,7 @@ from pkgutil import resolve_name
 import typer
 
 from cli.errors import CliError
+from cli.terminal import print_error
 
 COMMANDS = {
     "up": "Start everything on this machine and keep it alive: servers, API, mirror, loops, workers, Flower.",
@@ -31,7 +32,7 @@ def main() -> None:
     try:
         application(sys.argv[1:])(prog_name="celeriac")
     except CliError as error:
-        print(f"celeriac: {error}", file=sys.stderr)
+        print_error(str(error))
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -1,15 +1,13 @@
 """Follows a task to its end and shows it; draws on stderr, so that stdout holds only the outcome."""
 
-import json
 import time
 from collections.abc import Callable
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from cli.client import Client, NotReachable
+from cli.terminal import line_of, print_fields
 
 FINAL = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
 FIRST_WAIT_SECONDS = 0.1
@@ -24,15 +22,15 @@ HIDDEN = frozenset({"attempts", "task_args", "task_kwargs", "traceback"})
 def follow(client: Client, task_id: str, *, quiet: bool) -> Task:
     """The task in its final state. An API that restarts meanwhile is waited for, 30 s at a time."""
     console = Console(stderr=True, quiet=quiet)
-    with console.status(f"{task_id}: submitted") as status:
+    with console.status(line_of(f"{task_id}: submitted")) as status:
         shown = ""
 
         def show(task: Task) -> None:
             nonlocal shown
             now = f"{task['status']} {task.get('phase') or ''}".strip()
             if now != shown:
-                console.print(Text(f"{task_id}: {now}"))
-                status.update(Text(f"{task_id}: {now}"))
+                console.print(line_of(f"{task_id}: {now}"))
+                status.update(line_of(f"{task_id}: {now}"))
             shown = now
 
         return _poll(client, task_id, show)
@@ -57,12 +55,4 @@ def _poll(client: Client, task_id: str, show: Callable[[Task], None]) -> Task:
 
 def show_task(task: Task) -> None:
     """A table of what is known and short; values are printed as they are, never read as markup."""
-    table = Table(show_header=False, box=None)
-    for name, value in task.items():
-        if value is not None and name not in HIDDEN:
-            table.add_row(name, Text(_text(value)))
-    Console(soft_wrap=True).print(table)
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    print_fields(task, hidden=HIDDEN)

@@ -43,6 +43,7 @@ from cli.stack import (
     worker_names,
 )
 from cli.supervisor import Supervisor
+from domain.printable import printable
 from settings import Settings
 from store.inspection import is_current
 
@@ -144,7 +145,9 @@ class _Health:
             return True
         if time.monotonic() - self._told_at > PATIENCE_SECONDS:
             self._told_at = time.monotonic()
-            print(f"celeriac: not ready yet: {', '.join(unwell) or 'the API does not answer'}", file=sys.stderr)
+            print(
+                f"celeriac: not ready yet: {printable(', '.join(unwell)) or 'the API does not answer'}", file=sys.stderr
+            )
         return False
 
     def _ask(self) -> dict[str, str]:

@@ -10,6 +10,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from cli.client import Client, NotReachable
+from cli.terminal import line_of
 
 FINAL = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
 ASK_AGAIN_SECONDS = 0.5  # 120 requests a minute, of the 1,000 that the rate limit grants
@@ -60,7 +61,7 @@ def as_tree(workflow: Workflow) -> Tree:
     done = workflow["step_count"] - workflow["unfinished_steps"]
     sign, style = SIGNS[workflow["status"]]
     title = f"{sign} {workflow['name']} {workflow['status']} {done}/{workflow['step_count']}  {workflow['workflow_id']}"
-    tree = Tree(Text(title, style=style))
+    tree = Tree(line_of(title, style=style))
     depths = _depths(workflow["steps"])
     above = {step["id"]: max(step["depends_on"], key=depths.__getitem__, default=None) for step in workflow["steps"]}
     followers = Counter(above.values())
@@ -94,13 +95,13 @@ def _depths(steps: list[dict[str, Any]]) -> dict[str, int]:
 
 def _line(step: dict[str, Any], *, also: list[str]) -> Text:
     sign, style = SIGNS[step["status"]]
-    line = Text(f"{sign} {step['id']} ", style=style)
-    line.append(step["task_name"], style="dim")
+    line = line_of(f"{sign} {step['id']} ", style=style)
+    line.append(line_of(step["task_name"], style="dim"))
     if step["duration_seconds"] is not None:
         line.append(f" {step['duration_seconds']:.2f} s", style="dim")
     if also:
         shown = ", ".join(also[:3]) + (f" and {len(also) - 3} more" if len(also) > 3 else "")
-        line.append(f" (also after {shown})", style="dim")
+        line.append(line_of(f" (also after {shown})", style="dim"))
     if step["error"]:
-        line.append(f" {step['error'].splitlines()[0][:200]}", style="red")
+        line.append(line_of(f" {step['error'].splitlines()[0][:200]}", style="red"))
     return line

@@ -52,7 +52,8 @@ class TaskFilter:
     started_before: datetime | None = None
     completed_after: datetime | None = None
     completed_before: datetime | None = None
-    search: Query = ()
+    search: Query | None = None
+    """Empty: text without a word, which nothing answers."""
 
 
 @dataclass(frozen=True, slots=True)

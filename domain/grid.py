@@ -52,6 +52,6 @@ def uptime_seconds(
     return max(NO_TIME, by_its_clock + max(NO_TIME, by_ours)) // timedelta(seconds=1)
 
 
-def utilization(*, running: int, capacity: int) -> float:
-    """Share of the capacity in use, 0 to 1: what was heard may be more than fits."""
-    return round(min(1.0, running / capacity), DECIMALS) if capacity > 0 else 0.0
+def utilization(*, running: int, capacity: int | None) -> float | None:
+    """Share of the capacity in use, 0 to 1: what was heard may be more than fits. None of a capacity not known."""
+    return round(min(1.0, running / capacity), DECIMALS) if capacity else None

@@ -13,6 +13,16 @@ class Condition(StrEnum):
     """Not asked for so long that the last answer says nothing any more."""
 
 
+class ComponentStatus(StrEnum):
+    """Of a part, with what is said of it by marks."""
+
+    HEALTHY = "healthy"
+    DEGRADED = "degraded"
+    """It answers, and is marked."""
+    UNHEALTHY = "unhealthy"
+    UNKNOWN = "unknown"
+
+
 class Health(StrEnum):
     """Of the whole."""
 
@@ -33,6 +43,13 @@ def judge(checks: Mapping[str, Condition]) -> Health:
     if all(condition is Condition.HEALTHY for condition in checks.values()):
         return Health.HEALTHY
     return Health.DEGRADED
+
+
+def status_of(condition: Condition, *, marked: bool) -> ComponentStatus:
+    """A mark counts: what is marked is not healthy, whatever it answers."""
+    if marked and condition is Condition.HEALTHY:
+        return ComponentStatus.DEGRADED
+    return ComponentStatus(condition.value)
 
 
 def score(*, healthy: int, total: int) -> float:

@@ -13,11 +13,20 @@ class RequestKey:
     """A request as it is told from others. Only hashes, so that no path or body makes a row large."""
 
     request_hash: bytes
-    """Of the path and the client's key: the same key on another path is another request."""
+    """Of the path, the client's key, and the API key: the same key on another path is another request."""
     body_hash: bytes
     """Of the body: the same request with another body is a conflict."""
+    ownerless_hash: bytes | None = None
+    """The same without the API key, under which it was stored before API keys were told apart, or before there were
+    any; None where there are none."""
 
 
-def request_key(path: str, key: str, *, body: bytes) -> RequestKey:
-    """The key of a request to this path. A path holds no NUL, so path and key cannot run into each other."""
-    return RequestKey(sha256(f"{path}\0{key}".encode()).digest(), sha256(body).digest())
+def request_key(path: str, key: str, *, body: bytes, owner: bytes | None = None) -> RequestKey:
+    """The key of a request to this path by this `owner`, the hash of an API key; None without API keys.
+
+    A path holds no NUL, so path and key cannot run into each other; what begins with a hash is no path.
+    """
+    ownerless = sha256(f"{path}\0{key}".encode()).digest()
+    if owner is None:
+        return RequestKey(ownerless, sha256(body).digest())
+    return RequestKey(sha256(owner + ownerless).digest(), sha256(body).digest(), ownerless)

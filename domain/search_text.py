@@ -32,7 +32,7 @@ class Term:
 
 
 Query = tuple[tuple[Term, ...], ...]
-"""Alternatives, of each of which all terms must hold. Empty: no condition."""
+"""Alternatives, of each of which all terms must hold. Empty: there is no word in it."""
 
 
 def parse_query(text: str) -> Query:

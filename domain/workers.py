@@ -11,6 +11,7 @@ SILENCE = timedelta(seconds=15)
 REGISTRATION_GRACE = timedelta(seconds=60)
 """A registered node has this long for its first heartbeat."""
 DEFAULT_CAPACITY = 5
+"""Of a worker that is registered before it is heard, and without any."""
 _IDS = UUID("52bbb0d7-4d8b-477b-a17e-0717cca5c965")
 
 

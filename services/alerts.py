@@ -1,13 +1,13 @@
 """Alerts: measure what Postgres knows, store what was judged, read and change the rules."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.alert_rules import DEFAULT_RULES, AlertType, Rule, problems
+from domain.alert_rules import DEFAULT_RULES, KINDS, AlertType, Rule, problems
 from domain.alerts import Facts, Judgement
 from domain.degradation import Held
 from domain.errors import InvalidRequest
@@ -17,6 +17,8 @@ from store.queries.workers import count_online
 
 KEPT = timedelta(days=90)
 """Resolved alerts are forgotten after this."""
+FIXED_FIELDS = ("unit", "description", "updated_at")
+"""Of a rule as it is shown, those that nobody can set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,8 @@ class RuleChange:
 
     type: AlertType
     values: Mapping[str, Any]
+    told: Mapping[str, Any] = field(default_factory=dict)
+    """What was read of `FIXED_FIELDS`."""
 
 
 async def read_rules(connection: AsyncConnection) -> dict[AlertType, RuleInForce]:
@@ -33,20 +37,35 @@ async def read_rules(connection: AsyncConnection) -> dict[AlertType, RuleInForce
     return {kind: changed.get(kind) or RuleInForce(default, None) for kind, default in DEFAULT_RULES.items()}
 
 
-async def change_rules(connection: AsyncConnection, changes: Sequence[RuleChange]) -> None:
-    """Store these changes, all or none. Raises InvalidRequest for a type named twice or a rule that makes no sense."""
+async def change_rules(connection: AsyncConnection, changes: Sequence[RuleChange], *, name: str = "rules") -> None:
+    """Store these changes, all or none; what changes nothing is not stored, so that a default stays one.
+
+    Raises InvalidRequest for a type named twice, a rule that makes no sense, or one that was not read as it is; `name`
+    is the field in which the changes stand.
+    """
     await alerts.lock_rules(connection)
     rules = await read_rules(connection)
     changed: dict[AlertType, Rule] = {}
     errors: list[tuple[str, str]] = []
     for index, change in enumerate(changes):
-        rule = replace(rules[change.type].rule, **change.values)
+        in_force = rules[change.type]
+        rule = replace(in_force.rule, **change.values)
         wrong = [("type", "is named twice")] if change.type in changed else problems(rule)
-        errors += [(f"rules.{index}.{field}", message) for field, message in wrong]
+        wrong += _differences(change, in_force)
+        errors += [(f"{name}.{index}.{field}", message) for field, message in wrong]
         changed[change.type] = rule
     if errors:
         raise InvalidRequest(f"{errors[0][0]}: {errors[0][1]}", errors=tuple(errors))
-    await alerts.save_rules(connection, list(changed.values()))
+    if new := [rule for kind, rule in changed.items() if rule != rules[kind].rule]:
+        await alerts.save_rules(connection, new)
+
+
+def _differences(change: RuleChange, in_force: RuleInForce) -> list[tuple[str, str]]:
+    """What was told of a rule and is not so, as pairs of (field, message)."""
+    kind = KINDS[change.type]
+    stored = {"unit": kind.unit, "description": kind.meaning, "updated_at": in_force.updated_at}
+    wrong = [field for field, value in change.told.items() if value != stored[field]]
+    return [(field, f"cannot be set, and differs from what is stored: {stored[field]}") for field in wrong]
 
 
 async def measure(connection: AsyncConnection, rules: Mapping[AlertType, Rule], *, held: Held) -> Facts:

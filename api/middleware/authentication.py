@@ -1,15 +1,16 @@
 """Bearer keys (`CELERIAC_API_KEYS`): all may do everything, those that end in `:read` may only read.
 
-Only health and metrics need no key, for orchestrators have none.
+Only health needs no key, for orchestrators have none; metrics need one where `CELERIAC_METRICS_KEY` is set.
 """
 
 import hmac
 from collections.abc import Sequence
+from hashlib import sha256
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.errors import Forbidden, Unauthenticated, error_response
-from api.middleware.scopes import header_of, is_open
+from api.middleware.scopes import KEY_HASH, METRICS_PATH, header_of, is_open
 from domain.errors import CeleriacError
 
 _READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -17,32 +18,50 @@ _READ_ONLY_SUFFIX = ":read"
 
 
 class Authentication:
-    """Without keys there is no authentication."""
+    """Without keys there is no authentication. `metrics_key`: opens `/metrics` and nothing else, as any of `keys`."""
 
-    def __init__(self, app: ASGIApp, keys: Sequence[str]) -> None:
+    def __init__(self, app: ASGIApp, keys: Sequence[str], metrics_key: str | None = None) -> None:
         self._app = app
+        self._metrics_key = metrics_key.encode() if metrics_key else None
         self._keys = [
             (key.removesuffix(_READ_ONLY_SUFFIX).encode(), not key.endswith(_READ_ONLY_SUFFIX)) for key in keys
         ]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        refusal = self._refusal(scope) if self._keys and scope["type"] == "http" else None
+        refusal = self._refusal(scope) if scope["type"] == "http" else None
         if refusal:
             await error_response(refusal, scope)(scope, receive, send)
         else:
             await self._app(scope, receive, send)
 
     def _refusal(self, scope: Scope) -> CeleriacError | None:
-        if is_open(scope):
+        if scope["path"] == METRICS_PATH:
+            return self._refusal_of_metrics(scope)
+        if is_open(scope) or not self._keys:
             return None
-        scheme, _, sent = header_of(scope, b"authorization").partition(" ")
-        may_write = self._find(sent.strip()) if scheme.lower() == "bearer" else None
+        sent = _bearer(scope)
+        may_write = self._find(sent)
         if may_write is None:
             return Unauthenticated()
+        scope[KEY_HASH] = sha256(sent).digest()
         return None if may_write or scope["method"] in _READING_METHODS else Forbidden()
 
-    def _find(self, sent: str) -> bool | None:
+    def _refusal_of_metrics(self, scope: Scope) -> CeleriacError | None:
+        if self._metrics_key is None:
+            return None
+        sent = _bearer(scope)
+        is_known = hmac.compare_digest(self._metrics_key, sent) or self._find(sent) is not None
+        return None if is_known else Unauthenticated()
+
+    def _find(self, candidate: bytes) -> bool | None:
         """Whether the key may write; None if it is not a key. Compares with all, so that time tells nothing."""
-        candidate = sent.encode("latin-1")
+        if not candidate:
+            return None
         found = [may_write for key, may_write in self._keys if hmac.compare_digest(key, candidate)]
         return any(found) if found else None
+
+
+def _bearer(scope: Scope) -> bytes:
+    """The key that was sent, or nothing. A header that came twice is none: a proxy may have believed the other."""
+    scheme, _, sent = header_of(scope, b"authorization").partition(" ")
+    return sent.strip().encode("latin-1") if scheme.lower() == "bearer" else b""

@@ -1,8 +1,9 @@
 """So many requests a minute for each client address, counted in Redis for all API processes together.
 
-Fixed windows that begin with an address's first request. A counter that is down or slow never holds up or refuses
-a request: after 50 ms it is given up, for 5 s nobody asks it again, and one log line says so. An event loop that was
-itself busy for so long is no reason: nobody shall get past the limit with large bodies.
+Fixed windows that begin with an address's first request. A counter that is down or slow never holds a request up:
+after 50 ms it is given up, for 5 s nobody asks it again, and one log line says so. Meanwhile each process counts on by
+itself, from what it last knew of the address; when Redis is back, so is the count that all share. An event loop that
+was itself busy for so long is no reason: nobody shall get past the limit with large bodies.
 """
 
 import asyncio
@@ -27,8 +28,8 @@ STORE_TIMEOUT_SECONDS = 0.05
 # The end of the 50 ms, counted only once the loop turns again: then an answer that has come meanwhile is read first.
 LAST_LOOK_SECONDS = 0.01
 BREAK_SECONDS = 5.0
-# About 100 bytes each; the reset of an address beyond these is asked for again.
-MAX_KNOWN_RESETS = 10_000
+# About 200 bytes each; beyond these the one that began first is forgotten.
+MAX_WINDOWS = 10_000
 
 log = structlog.get_logger(__name__)
 
@@ -70,6 +71,14 @@ class RateLimit:
 
 
 @dataclass(slots=True)
+class _Window:
+    """What this process knows of an address: the requests counted in its window, and the second at which that ends."""
+
+    count: int
+    reset: int
+
+
+@dataclass(slots=True)
 class _Group:
     """Requests of one address that are counted together."""
 
@@ -88,18 +97,18 @@ class WindowCounter:
         pool: Any = redis.connection_pool  # which the storage takes, but its signature does not say so
         self._storage = RedisStorage("async+redis://", implementation="redispy", connection_pool=pool)
         self._groups: dict[str, _Group] = {}
-        self._resets: dict[str, int] = {}
+        self._windows: dict[str, _Window] = {}
         self._broken_until = 0.0
         self._is_broken = False
 
     async def count(self, address: str) -> tuple[int, int]:
         """This request's number in its window, and the Unix second at which the window ends.
 
-        0 and a whole window while the store does not answer.
+        As far as this process alone can tell while the store does not answer.
         """
         now = time.time()
         if now < self._broken_until:
-            return 0, int(now) + WINDOW_SECONDS
+            return self._count_alone(address, 1, now=now)
         group = self._groups.get(address)
         if group is None:
             group = self._groups[address] = _Group(asyncio.create_task(self._count_group(address)))
@@ -113,28 +122,39 @@ class WindowCounter:
         now = time.time()
         try:
             async with _store_timeout():
-                return await self._add(f"celeriac:requests:{address}", size, now=now)
+                return await self._add(address, size, now=now)
         except (RedisError, OSError) as error:
             self._break(now, error)
-        return 0, int(now) + WINDOW_SECONDS
+        return self._count_alone(address, size, now=now)
 
-    async def _add(self, key: str, amount: int, *, now: float) -> tuple[int, int]:
+    async def _add(self, address: str, amount: int, *, now: float) -> tuple[int, int]:
+        key = f"celeriac:requests:{address}"
         count = await self._storage.incr(key, WINDOW_SECONDS, amount)
-        reset = self._resets.get(key, 0)
-        if count == amount or reset <= now:
+        window = self._windows.get(address)
+        if window is None or count == amount or window.reset <= now:
             # One more round trip in each window, not in each request.
             # Redis rounds to whole seconds: whoever waits until then surely finds a new window.
-            reset = int(await self._storage.get_expiry(key)) + 1
-            self._remember(key, reset)
+            window = self._begin(address, count, int(await self._storage.get_expiry(key)) + 1)
+        window.count = count
         if self._is_broken:
             self._is_broken = False
             log.info("rate_limit_store_recovered")
-        return count, reset
+        return count, window.reset
 
-    def _remember(self, key: str, reset: int) -> None:
-        if len(self._resets) >= MAX_KNOWN_RESETS:
-            self._resets.clear()
-        self._resets[key] = reset
+    def _count_alone(self, address: str, amount: int, *, now: float) -> tuple[int, int]:
+        window = self._windows.get(address)
+        if window is None or window.reset <= now:
+            window = self._begin(address, 0, int(now) + WINDOW_SECONDS + 1)
+        window.count += amount
+        return window.count, window.reset
+
+    def _begin(self, address: str, count: int, reset: int) -> _Window:
+        """A window in the place of an older one, or of the one that began first where there are too many."""
+        self._windows.pop(address, None)
+        if len(self._windows) >= MAX_WINDOWS:
+            del self._windows[next(iter(self._windows))]
+        window = self._windows[address] = _Window(count, reset)
+        return window
 
     def _break(self, now: float, error: Exception) -> None:
         self._broken_until = now + BREAK_SECONDS

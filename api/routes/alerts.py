@@ -13,7 +13,7 @@ from api.schemas.alerts import AlertModel, AlertPage, RuleModel, RulePage, Rules
 from api.schemas.pages import DEFAULT_LIMIT, Limit, Offset
 from domain.alert_rules import AlertType, Severity
 from domain.errors import AlertNotFound
-from services.alerts import RuleChange, change_rules, read_rules
+from services.alerts import change_rules, read_rules
 from store.queries import alerts
 from store.queries.alerts import AlertFilter
 
@@ -57,9 +57,12 @@ async def list_rules(connection: ReadConnection, limit: Limit = DEFAULT_LIMIT, o
 
 @router.put("/rules", summary="Change alert rules")
 async def update_rules(connection: WriteConnection, body: RulesUpdate) -> RulePage:
-    """Changes the rules of the named types, all or none; in force from the next look, at most some 5 s later."""
-    changes = [RuleChange(rule.type, rule.model_dump(exclude_none=True, exclude={"type"})) for rule in body.rules]
-    await change_rules(connection, changes)
+    """Changes the rules of the named types, all or none; in force from the next look, at most some 5 s later.
+
+    What `GET` answers can be sent as it is, and changes nothing.
+    """
+    name, changes = body.changes()
+    await change_rules(connection, changes, name=name)
     return await _rules(connection, limit=DEFAULT_LIMIT, offset=0)
 
 

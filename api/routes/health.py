@@ -1,6 +1,7 @@
 """Health for people and orchestrators; answers at once with the probe's last verdict, whatever hangs."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from fastapi import Request, Response
@@ -10,7 +11,7 @@ from api.routing import HEALTH_TAG, api_router
 from api.schemas.health import HealthResponse, LiveResponse, UnhealthyResponse
 from api.version import VERSION
 from domain.errors import DatabaseUnavailable
-from domain.health import Health
+from domain.health import Condition, Health
 
 router = api_router("/health", tag=HEALTH_TAG)
 
@@ -20,13 +21,13 @@ UNHEALTHY: dict[int | str, dict[str, Any]] = {
 
 
 @router.get("", summary="Health of the whole system", response_model=HealthResponse, responses=UNHEALTHY)
-async def get_health(request: Request, rooms: OpenRooms) -> Response | HealthResponse:
+async def get_health(request: Request, rooms: OpenRooms) -> Response:
     """`degraded`: a part is down, but the API still stores and answers; only without the database it is `unhealthy`."""
     return _answer(request, rooms)
 
 
 @router.get("/ready", summary="Whether to send requests here", response_model=HealthResponse, responses=UNHEALTHY)
-async def get_readiness(request: Request, rooms: OpenRooms) -> Response | HealthResponse:
+async def get_readiness(request: Request, rooms: OpenRooms) -> Response:
     """Ready while the database answers, as `/health`."""
     return _answer(request, rooms)
 
@@ -37,10 +38,16 @@ async def get_liveness() -> LiveResponse:
     return LiveResponse(version=VERSION)
 
 
-def _answer(request: Request, rooms: OpenRooms) -> Response | HealthResponse:
+@lru_cache(maxsize=64)
+def _body(health: Health, checks: tuple[tuple[str, Condition], ...]) -> str:
+    """Made when something changes, which is once a second at most: anybody may ask, as often as they like."""
+    return HealthResponse(status=health, version=VERSION, checks=dict(checks)).model_dump_json()
+
+
+def _answer(request: Request, rooms: OpenRooms) -> Response:
     verdict = rooms.probe.verdict()
     if verdict.health is not Health.UNHEALTHY:
-        return HealthResponse(status=verdict.health, version=VERSION, checks=dict(verdict.checks))
+        return Response(_body(verdict.health, tuple(verdict.checks.items())), media_type="application/json")
     error = DatabaseUnavailable()
     body = UnhealthyResponse(
         status=verdict.health,

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from api.dependencies import OpenRooms, Rooms
 from api.openapi import responses
+from api.probe import Part
 from api.routing import api_router
 from api.schemas.resilience import (
     ActiveMark,
@@ -17,9 +18,9 @@ from api.schemas.resilience import (
     ResilienceSummary,
     SystemHealth,
 )
-from domain.degradation import COMPONENTS, Strategy, automatic, check_service
+from domain.degradation import COMPONENTS, Mark, Marks, Strategy, automatic, check_service
 from domain.errors import ServiceDegraded
-from domain.health import DATABASE, Condition, score
+from domain.health import DATABASE, ComponentStatus, Condition, score, status_of
 from services.dispatch import await_rounds
 
 router = api_router("/resilience", tag="resilience")
@@ -78,29 +79,32 @@ async def clear_degradation(rooms: OpenRooms, body: ClearRequest) -> ClearedServ
 @router.get("/summary", summary="Get the state of the system's parts")
 async def get_summary(rooms: OpenRooms) -> ResilienceSummary:
     """Answered from what is known, at once, whatever hangs."""
-    components = _components(rooms)
-    healthy = sum(component.status is Condition.HEALTHY for component in components)
+    marks = {**automatic(rooms.probe.breakers.open_ones()), **rooms.marks.current()}
+    components = _components(rooms, marks)
+    healthy = sum(component.status is ComponentStatus.HEALTHY for component in components)
     return ResilienceSummary(
         system_health=SystemHealth(
             components_total=len(components), healthy=healthy, unhealthy=len(components) - healthy
         ),
-        degradation=_degradation(rooms),
+        degradation=_degradation(marks),
         resilience_score=score(healthy=healthy, total=len(components)),
         components=components,
         mirror=_mirror(rooms),
     )
 
 
-def _components(rooms: Rooms) -> list[Component]:
+def _components(rooms: Rooms, marks: Marks) -> list[Component]:
     parts = rooms.probe.parts()
-    return [
-        Component(name=name, status=part.condition, since=part.since, detail=part.reason or None)
-        for name, part in ((name, parts[name]) for name in COMPONENTS)
-    ]
+    return [_component(name, parts[name], marks.get(name)) for name in COMPONENTS]
 
 
-def _degradation(rooms: Rooms) -> Degradation:
-    marks = {**automatic(rooms.probe.breakers.open_ones()), **rooms.marks.current()}
+def _component(name: str, part: Part, mark: Mark | None) -> Component:
+    status = status_of(part.condition, marked=mark is not None)
+    reason = f"marked {mark.strategy.value}" if mark and status is ComponentStatus.DEGRADED else part.reason
+    return Component(name=name, status=status, since=part.since, detail=reason or None)
+
+
+def _degradation(marks: Marks) -> Degradation:
     shown = [ActiveMark.from_mark(marks[name]) for name in sorted(marks)]
     return Degradation(degraded_services_count=len(shown), services=[mark.service_name for mark in shown], marks=shown)
 

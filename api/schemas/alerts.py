@@ -6,9 +6,11 @@ from uuid import UUID
 from pydantic import Field
 
 from api.schemas.base import RequestModel, ResponseModel
-from api.schemas.pages import Page
-from api.schemas.types import Timestamp
+from api.schemas.pages import MAX_LIMIT, MAX_OFFSET, Page
+from api.schemas.types import Time, Timestamp
 from domain.alert_rules import KINDS, AlertType, Severity, Unit
+from domain.errors import InvalidRequest
+from services.alerts import FIXED_FIELDS, RuleChange
 from store.queries.alerts import AlertRow, RuleInForce
 
 LONGEST_WAIT_SECONDS = 86_400
@@ -100,6 +102,9 @@ class RulePage(Page[RuleModel]):
 Wait = Annotated[int, Field(ge=0, le=LONGEST_WAIT_SECONDS)]
 
 
+_AS_READ = "Cannot be set: left out, or as `GET` answers it."
+
+
 class RuleUpdate(RequestModel):
     """New values for the rule of one type; what is left out or null stays as it is."""
 
@@ -117,9 +122,43 @@ class RuleUpdate(RequestModel):
     )
     for_seconds: Wait | None = None
     resolve_after_seconds: Wait | None = None
+    unit: Annotated[Unit, Field(strict=False)] | None = Field(None, description=_AS_READ)
+    description: Annotated[str, Field(max_length=1000)] | None = Field(None, description=_AS_READ)
+    updated_at: Time | None = Field(None, description=f"{_AS_READ} Older than the rule: somebody has changed it since.")
+
+    def as_change(self) -> RuleChange:
+        """What is to be set, and what was only repeated."""
+        given = self.model_dump(exclude_none=True, exclude={"type", *FIXED_FIELDS})
+        told = {name: getattr(self, name) for name in FIXED_FIELDS if name in self.model_fields_set}
+        return RuleChange(self.type, given, told)
+
+
+Updates = Annotated[list[RuleUpdate], Field(min_length=1, max_length=len(AlertType))]
 
 
 class RulesUpdate(RequestModel):
-    """The body of `PUT /alerts/rules`."""
+    """The body of `PUT /alerts/rules`: some rules, or what `GET` has answered, changed or not."""
 
-    rules: Annotated[list[RuleUpdate], Field(min_length=1, max_length=len(AlertType))]
+    rules: Updates | None = None
+    data: Updates | None = Field(None, description="In the place of `rules`, or the same.")
+    total: int | None = Field(None, description=_AS_READ)
+    total_is_exact: bool | None = Field(None, description=_AS_READ)
+    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] | None = Field(None, description="Of the page that was read.")
+    offset: Annotated[int, Field(ge=0, le=MAX_OFFSET)] | None = Field(None, description="Of the page that was read.")
+    next_cursor: None = Field(None, description=_AS_READ)
+
+    def changes(self) -> tuple[str, list[RuleChange]]:
+        """The changes, and the field in which they stand. Raises InvalidRequest for what is not as `GET` answers it."""
+        name, updates = ("data", self.data) if self.rules is None else ("rules", self.rules)
+        wrong: list[tuple[str, str]] = []
+        if updates is None:
+            wrong.append(("rules", "Field required"))
+        if self.data is not None and self.rules not in (None, self.data):
+            wrong.append(("data", "differs from rules, which it repeats"))
+        if self.total not in (None, len(AlertType)):
+            wrong.append(("total", f"cannot be set; it is {len(AlertType)}"))
+        if self.total_is_exact is False:
+            wrong.append(("total_is_exact", "cannot be set; it is true"))
+        if wrong or updates is None:
+            raise InvalidRequest(": ".join(wrong[0]), errors=tuple(wrong))
+        return name, [update.as_change() for update in updates]

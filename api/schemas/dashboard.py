@@ -13,7 +13,7 @@ from api.schemas.base import ResponseModel
 from api.schemas.pages import Page
 from domain.grid import Ends, uptime_seconds, utilization
 from domain.rollups import Measure
-from domain.workers import DEFAULT_CAPACITY, WorkerStatus, hostname
+from domain.workers import WorkerStatus, hostname
 from services.dashboard import Known
 from store.queries.workers import WorkerRow
 
@@ -87,7 +87,9 @@ class WorkerFigures(ResponseModel):
     uptime_seconds: int | None = Field(description="null if it is offline or its start was not heard.")
     task_rate: float = Field(description="Finished tasks a minute, over the last 5 minutes.", examples=[45.2])
     error_rate: float | None = Field(description="Failed of those, in percent; null if none finished.", examples=[2.1])
-    capacity_utilization: float = Field(description="Running tasks of its capacity, 0 to 1.", examples=[0.6])
+    capacity_utilization: float | None = Field(
+        description="Running tasks of its capacity, 0 to 1; null while its capacity is not known.", examples=[0.6]
+    )
 
     @classmethod
     def of(cls, row: WorkerRow, ends: Ends, *, now: datetime) -> Self:
@@ -98,9 +100,7 @@ class WorkerFigures(ResponseModel):
             uptime_seconds=_uptime(row, now) if row.online else None,
             task_rate=ends.per_minute,
             error_rate=ends.error_rate,
-            capacity_utilization=utilization(
-                running=row.running, capacity=row.concurrency or row.capacity or DEFAULT_CAPACITY
-            ),
+            capacity_utilization=utilization(running=row.running, capacity=row.concurrency or row.capacity),
         )
 
 

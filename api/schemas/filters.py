@@ -67,7 +67,7 @@ class TaskFilters(RequestModel):
     search: Annotated[Text, Field(max_length=MAX_SEARCH)] | None = Field(
         None,
         description='Words of the name, arguments, error, worker, queue and id, each from its beginning; `"a phrase"`, '
-        "`-without`, `or`. Names are split at `_ . - /` and changes of case.",
+        "`-without`, `or`. Names are split at `_ . - /` and changes of case. Without a letter or digit: finds nothing.",
     )
 
     def wanted(self) -> TaskFilter:
@@ -88,7 +88,7 @@ class TaskFilters(RequestModel):
             error=self.error or None,
             min_duration=self.min_duration,
             max_duration=self.max_duration,
-            search=parse_query(self.search or ""),
+            search=parse_query(self.search) if self.search and not self.search.isspace() else None,
             **times,
         )
 

@@ -7,7 +7,7 @@ from pydantic import Field
 from api.schemas.base import RequestModel, ResponseModel
 from api.schemas.types import Text, Timestamp
 from domain.degradation import SERVICES, Mark, Strategy
-from domain.health import Condition
+from domain.health import ComponentStatus
 from services.degradation import MAX_DURATION_SECONDS
 
 ServiceName = Annotated[
@@ -63,7 +63,7 @@ class ActiveMark(ResponseModel):
 
 
 class SystemHealth(ResponseModel):
-    """How many of the five components are well; one of unknown condition is not."""
+    """How many of the five components are well; one that is marked or of unknown condition is not."""
 
     components_total: int = Field(examples=[5])
     healthy: int = Field(examples=[4])
@@ -82,8 +82,10 @@ class Component(ResponseModel):
     """One of the five."""
 
     name: str
-    status: Condition
-    since: Timestamp = Field(description="When this API process found it so.")
+    status: ComponentStatus = Field(description="`degraded`: it answers, and is marked.")
+    since: Timestamp = Field(
+        description="When this API process found that it answers, or does not; whatever is marked."
+    )
     detail: str | None = Field(description="Why it is not healthy.")
 
 

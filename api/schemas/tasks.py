@@ -105,6 +105,7 @@ class TaskPage(Page[TaskRow]):
     """A part of the list of tasks; the rows stand under both names."""
 
     tasks: list[TaskRow]
+    message: str | None = Field(None, description="Why nothing is found, where that is not as it seems.")
 
 
 class AttemptModel(ResponseModel):

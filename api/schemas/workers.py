@@ -11,7 +11,7 @@ from api.schemas.pages import Page
 from api.schemas.types import Timestamp
 from api.worker_messages import message_of
 from domain.worker_control import DrainState, drain_state
-from domain.workers import DEFAULT_CAPACITY, WorkerStatus, hostname
+from domain.workers import WorkerStatus, hostname
 from store.queries.workers import WorkerRow
 
 MAX_CAPACITY = 1000
@@ -26,7 +26,11 @@ class WorkerModel(ResponseModel):
     worker_id: UUID = Field(description="Stays with the node name for ever.")
     hostname: str
     status: WorkerStatus
-    capacity: int = Field(description="Tasks that it shall run at once; where nobody has said so, that it does.")
+    capacity: int | None = Field(
+        description="Tasks that it shall run at once; where nobody has said so, that it does. "
+        "null: only seen so far, and not yet asked.",
+        examples=[5],
+    )
     current_load: int = Field(description="Tasks that it is running.")
     current_tasks: int
     last_heartbeat: Timestamp | None = Field(description="When it was last heard, by our clock.")
@@ -180,7 +184,7 @@ def _fields(row: WorkerRow) -> dict[str, Any]:
         "worker_id": row.worker_id,
         "hostname": hostname(row.node),
         "status": row.status,
-        "capacity": row.capacity or row.concurrency or DEFAULT_CAPACITY,
+        "capacity": row.capacity or row.concurrency,
         "current_load": row.running,
         "current_tasks": row.running,
         "last_heartbeat": row.last_heartbeat_at,

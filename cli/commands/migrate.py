@@ -1,7 +1,5 @@
 """`celeriac migrate`: brings the database to the newest schema."""
 
-import json
-
 import psycopg
 from sqlalchemy.exc import DBAPIError
 
@@ -9,6 +7,7 @@ from cli.addresses import with_addresses
 from cli.configuration import read_settings, require_urls
 from cli.errors import CliError
 from cli.options import Data, Json
+from cli.terminal import print_json
 from store.migrate import migrate, pending_revisions
 
 
@@ -17,7 +16,7 @@ def command(data: Data = None, as_json: Json = False) -> None:
     require_urls(settings, "database_url")
     applied = _migrate(str(settings.database_url))
     if as_json:
-        print(json.dumps({"applied": applied}))
+        print_json({"applied": applied})
     else:
         print("\n".join(f"applied {revision}" for revision in applied) or "nothing to apply")
 

@@ -1,24 +1,22 @@
 """`celeriac settings`: every setting with its variable, its value without secrets, and its meaning."""
 
-import json
-
 from rich.console import Console
 from rich.table import Column, Table
-from rich.text import Text
 
 from cli.configuration import masked, read_settings, variable
 from cli.options import Json
+from cli.terminal import line_of, print_json
 from settings import Settings
 
 
 def command(as_json: Json = False) -> None:
     rows = _rows(read_settings())
     if as_json:
-        print(json.dumps(rows, indent=2))
+        print_json(rows, indent=2)
         return
     table = Table("variable", Column("value", overflow="fold"), Column("meaning", overflow="fold"), box=None)
     for row in rows:
-        table.add_row(*(Text(cell or "-") for cell in row.values()))
+        table.add_row(*(line_of(cell or "-") for cell in row.values()))
     Console().print(table)
 
 

@@ -9,6 +9,7 @@ from cli.client import Client
 from cli.errors import CliError
 from cli.options import DEFAULT_URL, Json, Url
 from cli.progress import follow, show_task
+from cli.terminal import print_json
 
 
 def command(
@@ -41,7 +42,7 @@ def command(
         task = client.submit(body)
         if wait:
             task = follow(client, task["task_id"], quiet=as_json)
-    print(json.dumps(task)) if as_json else show_task(task)
+    print_json(task) if as_json else show_task(task)
     if wait and task["status"] != "COMPLETED":
         raise typer.Exit(1)
 

@@ -1,6 +1,5 @@
 """`celeriac task ID`: shows a task."""
 
-import json
 from typing import Annotated
 
 import typer
@@ -8,6 +7,7 @@ import typer
 from cli.client import Client
 from cli.options import DEFAULT_URL, Json, Url
 from cli.progress import show_task
+from cli.terminal import print_json
 
 
 def command(
@@ -15,4 +15,4 @@ def command(
 ) -> None:
     with Client(url) as client:
         task = client.task(task_id)
-    print(json.dumps(task)) if as_json else show_task(task)
+    print_json(task) if as_json else show_task(task)

@@ -8,10 +8,12 @@ from typing import Annotated, Any
 
 import typer
 from celery import Celery, maybe_patch_concurrency
+from celery.signals import after_setup_logger, after_setup_task_logger
 from celery.utils.nodenames import default_nodename, host_format
 
 from cli.configuration import described, read_settings, require_urls
 from cli.errors import CliError
+from logs import clean_handlers
 from settings import Settings
 
 
@@ -27,6 +29,7 @@ def command(
     _patch_for(settings.pool)
     app = resolve_name("tasks.app:app")
     _load_task_modules(settings.task_modules)
+    _clean_logs()
     worker = _worker(app, settings, hostname)
     if held:
         sys.stdin.read()  # ends when `celeriac up` lets go: the mirror hears us now
@@ -52,6 +55,12 @@ def _load_task_modules(modules: tuple[str, ...]) -> None:
             raise CliError(f"CELERIAC_TASK_MODULES names {name!r}, but {error.name!r} cannot be found.") from error
 
 
+def _clean_logs() -> None:
+    """Names, ids and errors of tasks are chosen by clients, and Celery logs them as they are."""
+    for signal in (after_setup_logger, after_setup_task_logger):
+        signal.connect(clean_handlers, weak=False)
+
+
 def _worker(app: Celery, settings: Settings, hostname: str) -> Any:
     """What `celery worker` builds, without its command line: that imports every plugin, Flower too, in 0.8 s."""
     return app.Worker(
@@ -60,6 +69,7 @@ def _worker(app: Celery, settings: Settings, hostname: str) -> Any:
         pool_cls=settings.pool,
         queues=list(settings.queues or (settings.default_queue,)),
         loglevel=settings.log_level.upper(),
+        no_color=True,
         task_events=True,
         # Mingle waits 1 s for other workers' revoked ids. Ours need none: cancels are repeated until an end is proven.
         without_mingle=True,

@@ -1,16 +1,15 @@
 """`celeriac workers`: lists workers, and pauses, resumes, drains or resizes one by its hostname or id."""
 
-import json
 import time
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from cli.client import Client
 from cli.options import DEFAULT_URL, Json, Url
+from cli.terminal import line_of, print_fields, print_json
 
 COLUMNS = ("hostname", "status", "current_tasks", "capacity", "pool", "queues", "plugin", "converged")
 POLL_SECONDS = 1.0
@@ -25,11 +24,11 @@ def list_workers(url: Url = DEFAULT_URL, as_json: Json = False) -> None:
     with Client(url) as client:
         workers = client.workers()
     if as_json:
-        print(json.dumps(workers))
+        print_json(workers)
         return
     table = Table(*(name.replace("_", " ") for name in COLUMNS), box=None)
     for worker in workers:
-        table.add_row(*(Text(_text(worker[name])) for name in COLUMNS))
+        table.add_row(*(line_of(worker[name]) for name in COLUMNS))
     Console(soft_wrap=True).print(table)
 
 
@@ -84,17 +83,4 @@ def _wait(client: Client, worker: str) -> dict[str, Any]:
 
 
 def _print(answer: dict[str, Any], *, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(answer))
-        return
-    table = Table(show_header=False, box=None)
-    for name, value in answer.items():
-        if value is not None:
-            table.add_row(name, Text(_text(value)))
-    Console(soft_wrap=True).print(table)
-
-
-def _text(value: object) -> str:
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    print_json(answer) if as_json else print_fields(answer)

@@ -1,6 +1,5 @@
 """`celeriac workflow run FILE | show ID | retry ID | cancel ID`: workflows over REST."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,6 +7,7 @@ import typer
 
 from cli.client import Client
 from cli.options import DEFAULT_URL, Json, Url
+from cli.terminal import print_json, print_text
 from cli.workflow_files import read_workflow
 from cli.workflow_tree import follow, show_tree
 
@@ -55,7 +55,7 @@ def retry(workflow_id: WorkflowId, wait: Wait = False, url: Url = DEFAULT_URL, a
 def cancel(workflow_id: WorkflowId, url: Url = DEFAULT_URL, as_json: Json = False) -> None:
     with Client(url) as client:
         answer = client.change_workflow(workflow_id, "cancel")
-    print(json.dumps(answer) if as_json else answer["message"])
+    print_json(answer) if as_json else print_text(answer["message"])
 
 
 def _finish(client: Client, workflow_id: str, *, wait: bool, as_json: bool) -> None:
@@ -66,4 +66,4 @@ def _finish(client: Client, workflow_id: str, *, wait: bool, as_json: bool) -> N
 
 
 def _print(workflow: dict[str, Any], *, as_json: bool) -> None:
-    print(json.dumps(workflow)) if as_json else show_tree(workflow)
+    print_json(workflow) if as_json else show_tree(workflow)

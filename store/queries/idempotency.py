@@ -41,6 +41,16 @@ async def claim(connection: AsyncConnection, key: RequestKey, *, kept_for: timed
     return (await connection.execute(_claim, values)).first() is not None
 
 
+_kept = select(idempotency_keys.c.request_hash).where(
+    idempotency_keys.c.request_hash == bindparam("request_hash", type_=LargeBinary), ~_is_old
+)
+
+
+async def is_kept(connection: AsyncConnection, request_hash: bytes, *, kept_for: timedelta) -> bool:
+    """Whether somebody used this key within `kept_for` (primary key)."""
+    return (await connection.execute(_kept, {"request_hash": request_hash, "kept_for": kept_for})).first() is not None
+
+
 _first = select(idempotency_keys.c.body_hash, idempotency_keys.c.answer).where(
     idempotency_keys.c.request_hash == bindparam("request_hash", type_=LargeBinary)
 )

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, select
+from sqlalchemy import Column, ColumnElement, false, select
 
 from domain.filters import TaskFilter
 from store.queries.search import matches
@@ -43,8 +43,8 @@ def conditions(wanted: TaskFilter) -> list[ColumnElement[bool]]:
         given.append(tasks.c.node == node)
     if wanted.error is not None:
         given.append(tasks.c.exception.icontains(wanted.error, autoescape=True))
-    if wanted.search:
-        given.append(matches(wanted.search))
+    if wanted.search is not None:
+        given.append(matches(wanted.search) if wanted.search else false())
     return given
 
 

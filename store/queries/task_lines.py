@@ -17,9 +17,11 @@ from store.queries.tasks import Slice, in_order
 from store.queries.tasks import worker_id as _worker_id
 from store.tables import tasks
 
-# What spreadsheets take for the start of a formula, OWASP's list with the full-width forms, behind any kind of space.
-_SPACE = r"\s\u001c-\u001f\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
-FORMULA = rf"^([\t\r\n]|[{_SPACE}]*[=+@＝＋－＠-])"  # noqa: RUF001
+# What spreadsheets take for the start of a formula, OWASP's list with the full-width forms, behind any kind of space,
+# behind quotes, and behind what is not seen: controls, zero widths, marks of direction, a byte order mark.
+_SPACE = r"\s\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+_UNSEEN = r"\u0001-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+FORMULA = rf"^([\t\r\n]|[{_SPACE}{_UNSEEN}\u0022]*[=+@＝＋－＠-])"  # noqa: RUF001
 EXACT_FLOAT = 1e15
 """Below it a whole number of seconds has the `.0` that JSON gives it."""
 

@@ -41,6 +41,11 @@ class Stack:
         return f"http://127.0.0.1:{self._port}"
 
     @property
+    def data(self) -> Path:
+        """Its folder."""
+        return self._data
+
+    @property
     def flower_url(self) -> str:
         return f"http://127.0.0.1:{self._flower_port}"
 

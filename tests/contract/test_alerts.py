@@ -245,6 +245,15 @@ BAD_BODIES: list[tuple[Any, str]] = [
     ({"rules": [DEPTH | {"colour": "red"}]}, "rules.0.colour"),
     ({"rules": [DEPTH, DEPTH]}, "rules.1.type"),
     ({"rules": [DEPTH | {"threshold": 5}, {"type": "HIGH_FAILURE_RATE", "threshold": 101}]}, "rules.1.threshold"),
+    ({"rules": [DEPTH | {"unit": "seconds"}]}, "rules.0.unit"),
+    ({"rules": [DEPTH | {"description": "Mine."}]}, "rules.0.description"),
+    ({"rules": [DEPTH | {"updated_at": "2026-01-24T10:00:00Z"}]}, "rules.0.updated_at"),
+    ({"data": [DEPTH | {"unit": "seconds"}]}, "data.0.unit"),
+    ({"rules": [DEPTH], "data": [DEPTH | {"threshold": 7}]}, "data"),
+    ({"rules": [DEPTH], "total": 8}, "total"),
+    ({"rules": [DEPTH], "total_is_exact": False}, "total_is_exact"),
+    ({"rules": [DEPTH], "next_cursor": "x"}, "next_cursor"),
+    ({"rules": [DEPTH], "limit": 0}, "limit"),
     ({"rules": []}, "rules"),
     ({}, "rules"),
     ([], "body"),
@@ -271,3 +280,24 @@ def test_the_words_of_types_and_severities_are_those_of_the_contract(client: htt
     assert schemas["Severity"]["enum"] == [severity.value for severity in Severity]
     acknowledge = document["paths"]["/api/v1/alerts/{alert_id}/acknowledge"]["post"]
     assert "ALERT_NOT_FOUND" in acknowledge["responses"]["404"]["description"]
+
+
+def test_what_is_read_can_be_put_back_and_changes_nothing(client: httpx.Client) -> None:
+    for change in ({}, {"threshold": 5}):
+        client.put("/alerts/rules", json={"rules": [{"type": "HIGH_QUEUE_DEPTH"} | change]})
+        body = client.get("/alerts/rules").json()
+        forms = [body, {"rules": body["rules"]}, {"data": body["data"]}, {"rules": body["rules"][3:4]}]
+        forms.append(client.get("/alerts/rules", params={"limit": 3, "offset": 2}).json())
+        for form in forms:
+            answer = client.put("/alerts/rules", json=form)
+            assert (answer.status_code, answer.json()) == (200, body)
+    assert [rule["type"] for rule in body["rules"] if rule["updated_at"]] == ["HIGH_QUEUE_DEPTH"]
+
+
+def test_a_rule_that_somebody_has_changed_since_it_was_read_is_not_overwritten(client: httpx.Client) -> None:
+    (read,) = [rule for rule in client.get("/alerts/rules").json()["rules"] if rule["type"] == "HIGH_QUEUE_DEPTH"]
+    assert client.put("/alerts/rules", json={"rules": [{"type": read["type"], "threshold": 7}]}).status_code == 200
+    answer = client.put("/alerts/rules", json={"rules": [read | {"enabled": False}]})
+    assert refused(answer, 400, "VALIDATION_ERROR") == ["rules.0.updated_at"]
+    del read["updated_at"]
+    assert client.put("/alerts/rules", json={"rules": [read | {"enabled": False}]}).status_code == 200

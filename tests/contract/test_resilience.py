@@ -92,17 +92,26 @@ def test_the_refusal_of_a_name_lists_those_that_can_be_marked(stack: Stack, path
 def test_the_references_example_of_a_summary(stack: Stack) -> None:
     mark(stack, "database", "return_cached")
     summary = stack.client.get("/resilience/summary").json()
-    assert summary["system_health"] == {"components_total": 5, "healthy": 5, "unhealthy": 0}
-    assert summary["resilience_score"] == 100.0
+    assert summary["system_health"] == {"components_total": 5, "healthy": 4, "unhealthy": 1}
+    assert summary["resilience_score"] == 80.0
     assert summary["degradation"]["degraded_services_count"] == 1
     assert summary["degradation"]["services"] == ["database"]
     assert [component["name"] for component in summary["components"]] == list(COMPONENTS)
     for component in summary["components"]:
         assert component.keys() == {"name", "status", "since", "detail"}
-        assert (component["status"], component["detail"]) == ("healthy", None)
+    told = [(component["status"], component["detail"]) for component in summary["components"]]
+    assert told == [("degraded", "marked return_cached"), *[("healthy", None)] * 4]
     assert summary["mirror"].keys() == {"lag_seconds", "gaps_24h"}
     assert 0 <= summary["mirror"]["lag_seconds"] < 10
     assert summary["mirror"]["gaps_24h"] >= 0
+
+
+def test_marks_of_queues_and_tasks_are_no_components(stack: Stack) -> None:
+    for service_name in ("queue:emails", "task:celeriac.add"):
+        mark(stack, service_name, "fail_fast")
+    summary = stack.client.get("/resilience/summary").json()
+    assert summary["degradation"]["degraded_services_count"] == 2
+    assert (summary["system_health"]["healthy"], summary["resilience_score"]) == (5, 100.0)
 
 
 def test_the_references_example_of_health(stack: Stack) -> None:

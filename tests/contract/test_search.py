@@ -114,6 +114,38 @@ def test_any_text_is_a_query(stack: Stack, text: str) -> None:
     assert search(stack, search=text, limit=1)["total"] >= 0
 
 
+NO_WORD = ["%", "_", '"', '""', "!!", "-", "or", "- or -", "-%", "& | ! <-> :* ()", "…", "🙂", " % "]
+
+
+@pytest.mark.parametrize("text", NO_WORD)
+@pytest.mark.parametrize("path", ["/search/tasks", "/tasks"])
+def test_text_without_a_word_finds_nothing_and_says_so(
+    stack: Stack, payments: dict[str, str], path: str, text: str
+) -> None:
+    page = search(stack, path, search=text)
+    assert (page["total"], page["total_is_exact"], page["data"], page["next_cursor"]) == (0, True, [], None)
+    assert "no letter" in page["message"]
+
+
+def test_a_preset_and_an_export_without_a_word_find_nothing_too(
+    stack: Stack, payments: dict[str, str], mark: str
+) -> None:
+    stack.client.post("/search/presets", json={"name": f"odd-{mark}", "filters": {"search": "%"}})
+    page = search(stack, f"/search/presets/odd-{mark}")
+    assert (page["total"], "no letter" in page["message"]) == (0, True)
+    exported = stack.client.get("/search/tasks/export/csv", params={"search": "%"})
+    assert (exported.status_code, len(exported.text.splitlines())) == (200, 1)
+
+
+@pytest.mark.parametrize("text", ["", "  ", "-nothing-like-this", "% or celeriac"])
+def test_no_text_is_no_condition_and_a_word_among_marks_is_a_word(
+    stack: Stack, payments: dict[str, str], text: str
+) -> None:
+    page = search(stack, search=text)
+    assert page["total"] >= len(payments)
+    assert page["message"] is None
+
+
 @pytest.mark.parametrize(
     ("filters", "found"),
     [

@@ -62,3 +62,63 @@ def test_a_traceback_shows_no_local_variables(format: str) -> None:
     assert text.count("boom") == 2
     assert "Traceback" in text
     assert "hunterhunter" not in text
+
+
+BAD = r"'\x1b]0;pwn\x07\x9b31m\u202e\r\n2026-01-01 forged'"
+
+
+@pytest.mark.parametrize("format", ["json", "console"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"structlog.get_logger().info({BAD}, field={BAD})",
+        f"structlog.get_logger().info('x', field=[{BAD}])",
+        f"structlog.contextvars.bind_contextvars(request_id={BAD}); structlog.get_logger().info('x')",
+        f"logging.getLogger('x').warning('%s', {BAD})",
+        f"try: raise ValueError({BAD})\nexcept ValueError: structlog.get_logger().exception('x')",
+        f"try: raise ValueError({BAD})\nexcept ValueError: logging.getLogger('x').exception('x')",
+    ],
+)
+def test_what_others_chose_neither_steers_a_terminal_nor_makes_a_line(format: str, line: str) -> None:
+    text = stderr_of(line, format=format)
+    assert "pwn" in text
+    assert not [char for char in text if char != "\n" and not char.isprintable()]
+    assert not [line for line in text.splitlines() if line.startswith("2026-01-01")]
+
+
+def test_half_a_surrogate_pair_does_not_stop_the_line() -> None:
+    (event,) = events_of(r"structlog.get_logger().info('odd', value='a\ud800', other=object())")
+    assert event["value"] == "a\ud800"
+
+
+def test_console_lines_are_bounded() -> None:
+    text = stderr_of("structlog.get_logger().info('x' * 1_000_000, field='y' * 1_000_000)", format="console")
+    assert len(text) < 20_000
+
+
+CELERY = """
+import io, sys
+from celery import Celery
+from celery.signals import after_setup_logger, after_setup_task_logger
+from logs import clean_handlers
+for signal in (after_setup_logger, after_setup_task_logger):
+    signal.connect(clean_handlers, weak=False)
+Celery("x").log.setup_logging_subsystem(loglevel="INFO")
+"""
+
+
+@pytest.mark.parametrize("logger", ["celery.app.trace", "celery.task", "anything"])
+def test_celery_lines_are_clean(logger: str) -> None:
+    lines = (
+        f"{CELERY}\nlog = logging.getLogger({logger!r})\n"
+        f"log.info('Task %(name)s', {{'name': {BAD}}})\n"
+        f"log.info('y' * 1_000_000)\n"
+        f"try: raise ValueError({BAD})\nexcept ValueError: log.exception({BAD})"
+    )
+    text = stderr_of(lines)
+    assert text.count("pwn") >= 3
+    assert "Traceback" in text
+    assert not [char for char in text if char != "\n" and not char.isprintable()]
+    assert [line for line in text.splitlines() if not line.startswith(("[", " "))] == []
+    assert not [line for line in text.splitlines() if line.startswith("[2026-01-01")]
+    assert len(text) < 20_000

@@ -225,7 +225,7 @@ async def test_of_a_worker_that_did_nothing_the_error_rate_is_unknown(client: As
         await workers.hear(connection, [Heartbeat(NODE, heard_at=past, at=past, online_at=past)])
     (worker,) = (await read(client, "workers"))["workers"]
     assert (worker["status"], worker["uptime_seconds"]) == ("OFFLINE", None)
-    assert (worker["task_rate"], worker["error_rate"], worker["capacity_utilization"]) == (0.0, None, 0.0)
+    assert (worker["task_rate"], worker["error_rate"], worker["capacity_utilization"]) == (0.0, None, None)
 
 
 async def test_the_grid_comes_in_pages(client: AsyncClient, engine: AsyncEngine) -> None:

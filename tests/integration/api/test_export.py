@@ -88,13 +88,33 @@ def test_the_cells_are_those_of_the_list(client: httpx.Client, database_url: str
 
 @pytest.mark.parametrize(
     "text",
-    ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\rx", "\nx", "  =1", "\u00a0=1", "\uff1d1", '=HYPERLINK("http://x")'],
+    [
+        *(
+            "=1+1",
+            "+1",
+            "-1",
+            "@SUM(A1)",
+            "\t=1",
+            "\rx",
+            "\nx",
+            "  =1",
+            "\u00a0=1",
+            "\uff1d1",
+            '=HYPERLINK("http://x")',
+        ),
+        # Behind what is not seen, or taken for quoting.
+        *("\u200b=1", "\ufeff=1", '"=1', '" \u200b"@x', "\u00ad+1", "\u2060-1", "\u202e=1"),
+        *("\x01=1", "\x1b=1", "\x7f=1", "\x9b=1"),
+    ],
 )
 def test_what_a_spreadsheet_would_run_is_defused(client: httpx.Client, database_url: str, text: str) -> None:
     assert exported(client, database_url, text) == "'" + text
 
 
-@pytest.mark.parametrize("text", ["", "a=1", "2026-01-24T12:00:00Z", "process_payment", " spaced", "'=1", "x\n=1"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "a=1", "2026-01-24T12:00:00Z", "process_payment", " spaced", "'=1", "x\n=1", "\u200bx=1", '"a"', "a\u200b=1"],
+)
 def test_any_other_text_stays_as_it_is(client: httpx.Client, database_url: str, text: str) -> None:
     assert exported(client, database_url, text) == text
 

@@ -2,7 +2,9 @@
 
 import asyncio
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
@@ -196,3 +198,56 @@ def test_a_key_has_1_to_255_characters(api: httpx.Client, settings: Settings, ke
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "Idempotency-Key")
     assert count(settings) == 0
     assert api.post("/tasks", json=TASK, headers={"Idempotency-Key": "k" * 255}).status_code == 201
+
+
+def test_a_key_that_is_given_twice_is_refused(api: httpx.Client, settings: Settings) -> None:
+    answer = api.post("/tasks", json=TASK, headers=[("Idempotency-Key", "one"), ("Idempotency-Key", "other")])
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "Idempotency-Key")
+    assert count(settings) == 0
+
+
+ROUTES = [("/tasks", TASK), ("/tasks/batch", BATCH), ("/workflows", {"name": "w", "steps": [{"id": "a", **TASK}]})]
+
+
+@pytest.mark.parametrize(("path", "body"), ROUTES)
+def test_each_api_key_has_keys_of_its_own(settings: Settings, path: str, body: dict[str, Any]) -> None:
+    with two_clients(settings) as (one, other):
+        first, foreign = (client.post(path, json=body, headers=KEY) for client in (one, other))
+        assert [first.status_code, foreign.status_code] == [201, 201]
+        assert not is_replayed(foreign)
+        assert first.json() != foreign.json()
+        for client, answer in ((one, first), (other, foreign)):
+            again = client.post(path, json=body, headers=KEY)
+            assert (again.json(), is_replayed(again)) == (answer.json(), True)
+    with psycopg.connect(settings.database_url or "") as connection:
+        stored = str(connection.execute("select request_hash, body_hash, answer from idempotency_keys").fetchall())
+    assert ONE not in stored
+
+
+def test_what_was_stored_before_keys_were_told_apart_is_given_to_nobody_and_not_done_again(
+    api: httpx.Client, settings: Settings
+) -> None:
+    api.post("/tasks", json=TASK, headers=KEY)
+    with two_clients(settings) as (one, other):
+        for client in (one, other):
+            answer = client.post("/tasks", json=TASK, headers=KEY)
+            assert (answer.status_code, answer.json()["code"]) == (409, "IDEMPOTENCY_CONFLICT")
+        assert count(settings) == 1
+        execute(settings, "update idempotency_keys set created_at = now() - interval '24 hours 1 second'")
+        assert one.post("/tasks", json=TASK, headers=KEY).status_code == 201
+
+
+ONE, OTHER = "one-key-of-16-characters", "other-key-of-16-characters"
+
+
+@contextmanager
+def two_clients(settings: Settings) -> Iterator[tuple[httpx.Client, httpx.Client]]:
+    """Each with a key of its own."""
+    with serving(settings.model_copy(update={"api_keys": (ONE, OTHER)})) as url:
+        base = f"{url}/api/v1"
+        headers = [{"Authorization": f"Bearer {key}"} for key in (ONE, OTHER)]
+        with (
+            httpx.Client(base_url=base, headers=headers[0]) as one,
+            httpx.Client(base_url=base, headers=headers[1]) as other,
+        ):
+            yield one, other

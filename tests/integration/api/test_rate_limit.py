@@ -133,13 +133,17 @@ async def test_after_the_reset_the_count_starts_anew(
     assert int(answer.headers["x-ratelimit-reset"]) > int(first.headers["x-ratelimit-reset"])
 
 
-async def test_a_store_that_was_never_there_lets_requests_pass_and_is_logged_once(make_app: MakeApp) -> None:
+async def test_without_a_store_each_process_counts_by_itself_and_logs_it_once(make_app: MakeApp) -> None:
     with capture_logs() as logs:
-        async with client_of(make_app("redis://127.0.0.1:1/0", limit=1)) as client:
+        async with client_of(make_app("redis://127.0.0.1:1/0", limit=2)) as client:
+            before = time.time()
             answers = [await client.get(THINGS) for _ in range(3)]
-    assert [answer.status_code for answer in answers] == [200] * 3
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert [remaining(answer) for answer in answers] == [1, 0, 0]
     # The client is told nothing of it.
-    assert {answer.headers["x-ratelimit-limit"] for answer in answers} == {"1"}
+    (reset,) = {int(answer.headers["x-ratelimit-reset"]) for answer in answers}
+    assert before + 55 < reset < before + 63
+    assert 55 < int(answers[-1].headers["retry-after"]) <= 62
     assert [e["event"] for e in logs if e["event"].startswith("rate_limit")] == ["rate_limit_store_unavailable"]
 
 
@@ -157,21 +161,49 @@ async def test_an_event_loop_that_was_busy_is_no_reason_to_let_a_request_pass(
             assert remaining(await asked) == turns - 1 - turn
 
 
+async def test_without_a_store_concurrent_requests_are_counted_each_once(make_app: MakeApp) -> None:
+    async with client_of(make_app("redis://127.0.0.1:1/0", limit=30)) as client:
+        answers = await asyncio.gather(*(client.get(THINGS) for _ in range(40)))
+    assert sorted(remaining(answer) for answer in answers) == [0] * 10 + list(range(30))
+
+
+async def test_without_a_store_so_many_addresses_are_kept_and_no_more(
+    make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rate_limit, "MAX_WINDOWS", 10)
+    app = make_app("redis://127.0.0.1:1/0", limit=3)
+    for n in range(50):
+        async with client_of(app, address=f"203.0.113.{n}") as client:
+            assert remaining(await client.get(THINGS)) == 2
+    assert len(app.state.rooms.request_counter._windows) == 10
+    async with client_of(app, address="203.0.113.49") as latest, client_of(app, address="203.0.113.1") as forgotten:
+        assert [remaining(await client.get(THINGS)) for client in (latest, forgotten)] == [1, 2]
+
+
 async def test_a_frozen_store_delays_one_request_briefly_and_counts_again_once_thawed(
     make_app: MakeApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rate_limit, "BREAK_SECONDS", 0.5)
     with valkey(tmp_path) as url, redis.Redis.from_url(url) as plain:
         pid = plain.info("server")["process_id"]
-        async with client_of(make_app(f"{url}/2", limit=3)) as client:
-            assert await statuses(client, 1) == [200]
+        one, other = make_app(f"{url}/2", limit=8), make_app(f"{url}/2", limit=8)
+        async with client_of(one) as client, client_of(other) as beside:
+            before = [await client.get(THINGS), await beside.get(THINGS), await client.get(THINGS)]
             os.kill(pid, signal.SIGSTOP)
             try:
                 started = time.monotonic()
-                assert await statuses(client, 20) == [200] * 20
-                assert time.monotonic() - started < 1
+                frozen = [await client.get(THINGS) for _ in range(8)]
+                assert time.monotonic() - started < 5
             finally:
                 os.kill(pid, signal.SIGCONT)
+            # Each goes on by itself from what it has seen of the shared count.
+            assert [remaining(answer) for answer in before + frozen] == [7, 6, 5, 4, 3, 2, 1, 0, 0, 0, 0]
+            assert [answer.status_code for answer in frozen] == [200] * 5 + [429] * 3
+            assert {int(answer.headers["x-ratelimit-reset"]) for answer in frozen} == {
+                int(before[-1].headers["x-ratelimit-reset"])
+            }
+            # The shared count knows nothing of what the other has refused.
+            assert (await beside.get(THINGS)).status_code == 200
             async with asyncio.timeout(10):
-                while await statuses(client, 1) != [429]:  # noqa: ASYNC110  the breaker decides when
+                while await statuses(beside, 1) != [429]:  # noqa: ASYNC110  the breaker decides when
                     await asyncio.sleep(0.02)

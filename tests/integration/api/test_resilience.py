@@ -88,6 +88,12 @@ def test_without_a_broker_work_is_taken_and_the_summary_says_that_it_is_kept(set
         assert found["system_health"] == {"components_total": 5, "healthy": 4, "unhealthy": 1}
         assert found["resilience_score"] == 80.0
         assert submit(url).status_code == 201
+        # What is down already is not degraded by a mark, and counts once.
+        for service_name in ("broker", "workers"):
+            assert mark(url, service_name, "queue_only") == 200
+        found = summary(url)
+        assert (statuses(found)["broker"], statuses(found)["workers"]) == ("unhealthy", "degraded")
+        assert (found["system_health"]["healthy"], found["resilience_score"]) == (3, 60.0)
 
 
 def test_a_component_tells_why_it_is_not_well(settings: Settings) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 import redis
 
@@ -55,6 +56,21 @@ def test_the_default_capacity_is_5_and_a_worker_already_seen_keeps_its_own(
     seen(settings, "celery@older")
     older = registered(api, hostname="older", capacity=7)
     assert (older["capacity"], older["desired"]["capacity"], older["concurrency"]) == (7, 7, 2)
+
+
+def test_a_worker_that_has_not_been_asked_yet_has_no_capacity_and_none_is_invented(
+    api: httpx.Client, settings: Settings
+) -> None:
+    with psycopg.connect(settings.database_url or "") as connection:
+        connection.execute(
+            "insert into workers (worker_id, node, last_heartbeat_at, last_event_at)"
+            " values (gen_random_uuid(), 'celery@heard', now(), now())"
+        )
+    for answer in (api.get("/workers/heard"), api.get("/workers/heard/status"), api.post("/workers?hostname=heard")):
+        assert (answer.is_success, answer.json()["capacity"]) == (True, None)
+    assert api.get("/workers").json()["data"][0]["capacity"] is None
+    (figures,) = api.get("/dashboard/workers").json()["data"]
+    assert (figures["hostname"], figures["capacity_utilization"]) == ("heard", None)
 
 
 @pytest.mark.parametrize(

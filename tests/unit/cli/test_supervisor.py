@@ -74,6 +74,13 @@ async def test_what_a_child_prints_goes_to_stderr_behind_its_name_and_to_its_fil
     assert printed.out == ""
 
 
+async def test_what_a_child_prints_steers_no_terminal(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    supervisor = Supervisor(tmp_path)
+    await supervisor.run(python(r"print('{\"a\": \"\x1b]0;pwn\x07\x9b\u202e\"}\r\n\ttab\rover')"))
+    assert lines(tmp_path / "child.log") == [r'{"a": "\u001b]0;pwn\u0007\u009b\u202e"}', "\ttab\\u000dover"]
+    assert "\x1b" not in capfd.readouterr().err
+
+
 def test_a_line_without_end_does_not_grow_without_bound(tmp_path: Path) -> None:
     log = ChildLog("child", tmp_path)
     for _ in range(20):

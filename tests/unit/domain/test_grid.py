@@ -47,4 +47,9 @@ def test_a_start_that_was_not_heard_after_a_goodbye_is_unknown() -> None:
 def test_utilization_is_a_share_and_never_above_one() -> None:
     assert utilization(running=3, capacity=5) == 0.6
     assert utilization(running=6, capacity=5) == 1.0
-    assert utilization(running=1, capacity=0) == 0.0
+    assert utilization(running=0, capacity=5) == 0.0
+
+
+def test_of_a_capacity_that_is_not_known_no_share_is_invented() -> None:
+    assert utilization(running=1, capacity=None) is None
+    assert utilization(running=1, capacity=0) is None

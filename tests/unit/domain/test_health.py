@@ -1,6 +1,6 @@
 import pytest
 
-from domain.health import DATABASE, Condition, Health, judge, score
+from domain.health import DATABASE, ComponentStatus, Condition, Health, judge, score, status_of
 
 HEALTHY, UNHEALTHY, UNKNOWN = Condition.HEALTHY, Condition.UNHEALTHY, Condition.UNKNOWN
 
@@ -25,3 +25,10 @@ def test_a_database_never_asked_is_not_a_healthy_one() -> None:
 
 def test_the_score_is_the_healthy_share_with_one_decimal() -> None:
     assert [score(healthy=healthy, total=6) for healthy in (0, 4, 6)] == [0.0, 66.7, 100.0]
+
+
+@pytest.mark.parametrize("condition", [UNHEALTHY, UNKNOWN])
+def test_a_mark_makes_a_healthy_part_degraded_and_no_other_better(condition: Condition) -> None:
+    assert status_of(HEALTHY, marked=True) is ComponentStatus.DEGRADED
+    assert status_of(HEALTHY, marked=False) is ComponentStatus.HEALTHY
+    assert status_of(condition, marked=True).value == status_of(condition, marked=False).value == condition.value

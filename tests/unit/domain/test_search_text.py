@@ -73,7 +73,7 @@ def test_queries_are_read_as_people_write_them(text: str, expected: object) -> N
 
 
 @pytest.mark.parametrize("text", ["", "   ", "-", '"', '""', "or", "!!! & | <-> :*", "- or -", "'"])
-def test_what_holds_no_word_is_no_condition(text: str) -> None:
+def test_what_holds_no_word_is_an_empty_query(text: str) -> None:
     assert parse_query(text) == ()
 
 

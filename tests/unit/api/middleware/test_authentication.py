@@ -1,7 +1,7 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from httpx import AsyncClient
 
 from api.app import create_app
@@ -26,6 +26,10 @@ router = api_router(tag=HEALTH_TAG)
 @router.get("/healthy")
 async def done() -> dict[str, bool]:
     return {"done": True}
+
+
+metrics = APIRouter()
+metrics.add_api_route("/metrics", done)
 
 
 def app_with_keys(*keys: str) -> FastAPI:
@@ -102,3 +106,29 @@ async def test_the_documentation_pages_need_one_too() -> None:
     async with client_of(create_app(settings)) as client:
         for path in ("/docs", "/redoc", "/openapi.json", f"{ASSETS_URL}/favicon.png"):
             assert (await client.get(path)).status_code == 401, path
+
+
+@pytest.mark.parametrize("sent", [("writer-key", "nobody"), ("nobody", "writer-key"), ("writer-key", "writer-key")])
+async def test_a_key_that_is_sent_twice_is_none(client: AsyncClient, sent: tuple[str, str]) -> None:
+    """A proxy that adds one, and a client that sends one: each might believe in another of them."""
+    answer = await client.get(THINGS, headers=[("Authorization", f"Bearer {key}") for key in sent])
+    assert answer.status_code == 401
+
+
+async def test_a_key_for_metrics_opens_them_alone() -> None:
+    layer = (Authentication, {"keys": ("key:read",), "metrics_key": "scraper"})
+    async with client_of(app_of(router, metrics, layers=(layer,))) as client:
+        given = {None: 401, "nobody": 401, "scraper": 200, "key": 200}
+        for key, status in given.items():
+            headers = {"Authorization": f"Bearer {key}"} if key else {}
+            assert (await client.get("/metrics", headers=headers)).status_code == status, key
+        assert (await client.get(THINGS, headers={"Authorization": "Bearer scraper"})).status_code == 401
+        assert (await client.get(f"{API_PREFIX}/health")).status_code == 200
+
+
+async def test_a_key_for_metrics_closes_nothing_else() -> None:
+    layer = (Authentication, {"keys": (), "metrics_key": "scraper"})
+    async with client_of(app_of(router, metrics, layers=(layer,))) as client:
+        assert (await client.get("/metrics")).status_code == 401
+        assert (await client.get("/metrics", headers={"Authorization": "Bearer "})).status_code == 401
+        assert (await client.post(THINGS)).status_code == 200

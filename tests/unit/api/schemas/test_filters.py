@@ -25,7 +25,11 @@ def test_a_query_string_and_a_body_say_the_same() -> None:
 
 def test_nothing_given_is_no_condition() -> None:
     assert TaskQuery().wanted() == TaskFilter()
-    assert TaskFilters(search=" ! ", error="").wanted() == TaskFilter()
+    assert TaskFilters(search="  ", error="").wanted() == TaskFilters(search="").wanted() == TaskFilter()
+
+
+def test_a_search_without_a_word_is_one_that_finds_nothing() -> None:
+    assert TaskFilters(search=" ! ").wanted() == TaskFilter(search=())
     assert TaskQuery().sort() == Sort()
 
 
