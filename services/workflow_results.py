@@ -20,11 +20,11 @@ from domain.submissions import Submission
 from store.queries import workflow_steps
 from store.queries.workflow_steps import FreeStep
 
-READ_AT_ONCE = 16
+READ_AT_ONCE = 8
 """Results in memory at a time, each up to 1 MiB."""
-GROUP_BYTES = 8 * 1024 * 1024
+GROUP_BYTES = 4 * 1024 * 1024
 """What the arguments of a group's steps may be together, or one step's where that alone is larger."""
-GROUP_READS = 16 * 1024 * 1024
+GROUP_READS = 8 * 1024 * 1024
 """Behind so many bytes of results a group reads on only for its first step that lacks any."""
 
 
