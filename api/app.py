@@ -143,7 +143,7 @@ async def open_rooms(stack: AsyncExitStack, settings: Settings, *, metrics: Metr
     tell_lost_connections(engine, partial(probe.breakers.failed, DATABASE))
     control = Control(broker_url)
     stack.push_async_callback(control.close)
-    return Rooms(
+    rooms = Rooms(
         settings=settings,
         engine=engine,
         redis=redis,
@@ -163,6 +163,8 @@ async def open_rooms(stack: AsyncExitStack, settings: Settings, *, metrics: Metr
         limits=await stack.enter_async_context(Limits(engine)),
         host=HostUsage(),
     )
+    stack.callback(rooms.answers.shutdown, wait=False)
+    return rooms
 
 
 async def _open_probe(stack: AsyncExitStack, checks: HealthChecks) -> HealthProbe:

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -53,6 +55,8 @@ class Rooms:
     metrics: Metrics
     marks: DegradationMarks
     limits: Limits
+    answers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="answers"))
+    """Of `large_answers.py`."""
     exports: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MAX_EXPORTS))
 
 
@@ -68,6 +72,11 @@ OpenRooms = Annotated[Rooms, Depends(get_rooms)]
 async def _read_connection(rooms: OpenRooms) -> AsyncIterator[AsyncConnection]:
     async with rooms.engine.connect() as connection:
         yield await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+
+def reading(rooms: Rooms) -> AbstractAsyncContextManager[AsyncConnection]:
+    """A ReadConnection for a route that goes on without it."""
+    return asynccontextmanager(_read_connection)(rooms)
 
 
 async def _statement_connection(rooms: OpenRooms) -> AsyncIterator[AsyncConnection]:

@@ -1,8 +1,9 @@
 """From the body of a workflow's submission to what is stored; everything that is wrong with it is said at once."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
+from itertools import chain, islice
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
@@ -10,9 +11,9 @@ from uuid_utils.compat import uuid7
 from api.errors import sentence
 from api.schemas.workflows import StepSubmission, WorkflowSubmission
 from api.submissions import to_submission
-from domain.dag import Link, build
+from domain.dag import Link, build, check_edges
 from domain.errors import InvalidRequest
-from domain.references import find
+from domain.references import MAX_REFERENCES, find
 from domain.workflows import NewWorkflow, Step
 
 
@@ -22,21 +23,20 @@ def to_workflow(body: WorkflowSubmission, *, default_queue: str, now: datetime) 
     steps: list[Step] = []
     links: list[Link] = []
     errors: list[tuple[str, str]] = []
+    edges = 0
     for position, step in enumerate(body.steps):
+        place = f"steps.{position}"
         try:
-            needs = list(_needs(step, f"steps.{position}"))
+            references = _references(step, place)
+            needs = _needs(step, references, place)
             links.append(Link(step.id, needs))
             steps.append(
-                _to_step(
-                    step,
-                    workflow_id,
-                    has_references=len(needs) > len(step.depends_on),
-                    now=now,
-                    default_queue=default_queue,
-                )
+                _to_step(step, workflow_id, has_references=bool(references), now=now, default_queue=default_queue)
             )
+            edges += len(needs)
         except InvalidRequest as error:
             errors += [_placed(field, position) for field in error.errors]
+        check_edges(edges, f"{place}.depends_on")
     if errors:
         raise InvalidRequest(sentence(errors), errors=tuple(errors))
     return NewWorkflow(
@@ -54,13 +54,24 @@ def name_fields(body: WorkflowSubmission) -> Iterator[tuple[str, str]]:
     return ((f"steps.{position}.task_name", step.task_name) for position, step in enumerate(body.steps))
 
 
-def _needs(step: StepSubmission, place: str) -> Iterator[tuple[str, str]]:
-    """The steps that it waits for, each with the field that says so: named ones, then those of its references."""
-    for number, needed in enumerate(step.depends_on):
-        yield f"{place}.depends_on.{number}", needed
-    for name in ("task_args", "task_kwargs"):
-        for field, reference in find(getattr(step, name), f"{place}.{name}"):
-            yield field, reference.step_id
+def _references(step: StepSubmission, place: str) -> list[tuple[str, str]]:
+    """The steps whose results its arguments refer to, each with the field that does; raises InvalidRequest."""
+    names = ("task_args", "task_kwargs")
+    found = chain.from_iterable(find(getattr(step, name), f"{place}.{name}") for name in names)
+    references = [(field, reference.step_id) for field, reference in islice(found, MAX_REFERENCES + 1)]
+    if len(references) > MAX_REFERENCES:
+        field, message = f"{place}.task_args", f"may refer to results at most {MAX_REFERENCES:,} times"
+        raise InvalidRequest(f"{field}: {message}", errors=((field, message),))
+    return references
+
+
+def _needs(step: StepSubmission, references: Iterable[tuple[str, str]], place: str) -> list[tuple[str, str]]:
+    """The steps that it waits for, each once, with the field that says so: named ones, then those of its references."""
+    named = ((f"{place}.depends_on.{number}", needed) for number, needed in enumerate(step.depends_on))
+    fields: dict[str, str] = {}
+    for field, needed in chain(named, references):
+        fields.setdefault(needed, field)
+    return [(field, needed) for needed, field in fields.items()]
 
 
 def _to_step(

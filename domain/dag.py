@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from domain.errors import InvalidRequest
 
 MAX_STEPS = 1_000
+MAX_EDGES = 20_000
+"""Of a workflow: twenty for each of a thousand steps. To store, follow and draw so many takes 0.1 s each."""
 MAX_NAMED = 20
 """Steps of a cycle that an error names."""
 
@@ -33,6 +35,13 @@ class Dag:
     def children(self) -> tuple[tuple[int, ...], ...]:
         """By position: the positions of the steps that wait for each one."""
         return invert(self.parents)
+
+
+def check_edges(count: int, field: str) -> None:
+    """Raises InvalidRequest if a workflow waits more often than it may; `field` is where it began to."""
+    if count > MAX_EDGES:
+        message = f"with it the steps of the workflow wait for others more than {MAX_EDGES:,} times"
+        _refuse([(field, message)])
 
 
 def build(links: Sequence[Link]) -> Dag:
@@ -62,6 +71,16 @@ def invert(edges: Sequence[Sequence[int]]) -> tuple[tuple[int, ...], ...]:
         for other in others:
             inverted[other].append(position)
     return tuple(map(tuple, inverted))
+
+
+def first_edges(parents: Sequence[tuple[int, ...]]) -> tuple[tuple[int, ...], ...]:
+    """The same without what is beyond `MAX_EDGES`: older workflows may have half a million."""
+    left = MAX_EDGES
+    kept: list[tuple[int, ...]] = []
+    for needed in parents:
+        kept.append(needed[:left])
+        left -= len(kept[-1])
+    return tuple(kept)
 
 
 def in_order(parents: Sequence[Sequence[int]]) -> list[int]:

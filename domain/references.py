@@ -1,22 +1,31 @@
 """`{"$result": "extract", "pointer": "/rows"}`: where a step's arguments stand for the result of another step.
 
-Finding them, following a JSON pointer (RFC 6901) into a result, and putting the values in their place.
+Finding them, following a JSON pointer (RFC 6901) into a result, and putting the values in their place. A few bytes of
+references can stand for any number of megabytes, so everything is counted before it is made.
 """
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from domain.errors import InvalidRequest
-from domain.json_values import MAX_STEP_LENGTH, check_json
+from domain.json_values import MAX_DEPTH, MAX_STEP_LENGTH, check_json
 from domain.submissions import MAX_ARGUMENT_BYTES
 
 RESULT = "$result"
 POINTER = "pointer"
+MAX_REFERENCES = 1_000
+"""In the arguments of one step."""
+MAX_POINTER_LENGTH = 1_024
+MAX_POINTER_DEPTH = MAX_DEPTH
+MAX_READ_BYTES = 32 * 1024 * 1024
+"""Results of one step's references, read together: to parse so much takes half a second."""
 SHOWN = 100
 """Characters of a pointer that an error shows."""
+TOO_LARGE = "With the results in their places the arguments are larger than 1 MiB together."
 
 _INDEX = re.compile(r"0|[1-9][0-9]{0,9}")
 _BAD_ESCAPE = re.compile(r"~(?![01])")
@@ -41,30 +50,96 @@ def find(value: Any, place: str) -> Iterator[tuple[str, Reference]]:
             yield place, _parse(value, place)
         else:
             for key, item in value.items():
-                yield from find(item, f"{place}.{key[:MAX_STEP_LENGTH]}")
+                if isinstance(item, dict | list):
+                    yield from find(item, f"{place}.{key[:MAX_STEP_LENGTH]}")
     elif isinstance(value, list):
         for number, item in enumerate(value):
-            yield from find(item, f"{place}.{number}")
+            if isinstance(item, dict | list):
+                yield from find(item, f"{place}.{number}")
 
 
-def read(reference: Reference, result: Any) -> str:
-    """What it stands for in this result, as JSON text; raises NotResolved."""
-    text = json.dumps(_follow(reference, result))
-    if len(text) > MAX_ARGUMENT_BYTES:
-        raise NotResolved(f"{_shown(reference)} is larger than 1 MiB.")
-    return text
+def references_in(*arguments: str) -> Counter[Reference]:
+    """Those in JSON texts that `find` has accepted, each with how often it stands there.
+
+    Raises NotResolved beyond `MAX_REFERENCES`: what was stored by an older version may hold more.
+    """
+    found: Counter[Reference] = Counter()
+    for number, reference in enumerate(_each_in(arguments), start=1):
+        if number > MAX_REFERENCES:
+            raise NotResolved(f"The arguments refer to results more than {MAX_REFERENCES:,} times.")
+        found[reference] += 1
+    return found
+
+
+class Result:
+    """What a step has returned, as JSON text; parsed once, when the first pointer leads into it."""
+
+    __slots__ = ("_parsed", "step_id", "text")
+
+    def __init__(self, step_id: str, text: str) -> None:
+        self.step_id = step_id
+        self.text = text
+        self._parsed: list[Any] = []
+
+    def read(self, reference: Reference) -> str:
+        """What the reference stands for, as JSON text; raises NotResolved."""
+        text = json.dumps(_follow(reference, self._value())) if reference.pointer else self.text
+        if len(text) > MAX_ARGUMENT_BYTES:
+            raise NotResolved(f"{_shown(reference)} is larger than 1 MiB.")
+        return text
+
+    def _value(self) -> Any:
+        if not self._parsed:
+            try:
+                self._parsed.append(json.loads(self.text))
+            except RecursionError:
+                raise NotResolved(f"The result of step {self.step_id!r} is nested too deeply.") from None
+            except (ValueError, MemoryError) as error:
+                raise NotResolved(f"The result of step {self.step_id!r} cannot be read: {error}.") from None
+        return self._parsed[0]
+
+
+class Filling:
+    """The references of one step, and what they stand for as far as it was read: never more than arguments may hold."""
+
+    __slots__ = ("_read", "_wanted", "found", "missing", "size")
+
+    def __init__(self, wanted: Mapping[Reference, int]) -> None:
+        """`wanted`: each reference with how often it stands in the arguments."""
+        self._wanted = wanted
+        self._read = 0
+        self.found: dict[Reference, str] = {}
+        """JSON texts."""
+        self.size = 0
+        """Of all that is found, at every place where it will stand."""
+        self.missing: dict[str, list[Reference]] = {}
+        """By step: what refers to results that were not read yet."""
+        for reference in wanted:
+            self.missing.setdefault(reference.step_id, []).append(reference)
+
+    def take(self, result: Result) -> None:
+        """Read what refers to this result; raises NotResolved, before anything large is made."""
+        self._read += len(result.text)
+        if self._read > MAX_READ_BYTES:
+            raise NotResolved(f"The results that it refers to are larger than {MAX_READ_BYTES >> 20} MiB together.")
+        for reference in self.missing.pop(result.step_id):
+            text = result.read(reference)
+            self.size += len(text) * self._wanted[reference]
+            if self.size > MAX_ARGUMENT_BYTES:
+                raise NotResolved(TOO_LARGE)
+            self.found[reference] = text
 
 
 def fill(arguments: str, values: Mapping[Reference, str]) -> str:
     """These arguments (JSON text) with the value of each reference in its place; `values` holds them all.
 
-    Raises NotResolved if no task may be given what comes out.
+    The caller has counted them (`Filling`). Raises NotResolved if no task may be given what comes out.
     """
     try:
         filled = _filled(json.loads(arguments), values)
         check_json(filled)
         return json.dumps(filled)
-    except ValueError as error:
+    except (ValueError, MemoryError) as error:
         raise NotResolved(f"The results cannot be passed on: {error}.") from None
     except RecursionError:
         raise NotResolved("The results cannot be passed on: nested too deeply.") from None
@@ -73,12 +148,16 @@ def fill(arguments: str, values: Mapping[Reference, str]) -> str:
 def check_filled(args: str, kwargs: str) -> None:
     """Raises NotResolved if these are too large together."""
     if len(args) + len(kwargs) > MAX_ARGUMENT_BYTES:
-        raise NotResolved("With the results in their places the arguments are larger than 1 MiB together.")
+        raise NotResolved(TOO_LARGE)
 
 
-def references_in(*arguments: str) -> set[Reference]:
-    """Those in JSON texts that `find` has accepted."""
-    return {reference for text in arguments for _, reference in find(json.loads(text), "")}
+def _each_in(arguments: Iterable[str]) -> Iterator[Reference]:
+    for text in arguments:
+        if f'"{RESULT}"' in text:
+            try:
+                yield from (reference for _, reference in find(json.loads(text), ""))
+            except InvalidRequest as error:
+                raise NotResolved(f"The arguments hold a reference that cannot be followed: {error}") from None
 
 
 def _parse(value: Mapping[str, Any], place: str) -> Reference:
@@ -89,6 +168,10 @@ def _parse(value: Mapping[str, Any], place: str) -> Reference:
         raise _refused(place, f'"{RESULT}" must be the id of a step')
     if not isinstance(pointer, str) or (pointer and not pointer.startswith("/")) or _BAD_ESCAPE.search(pointer):
         raise _refused(place, f'"{POINTER}" must be a JSON pointer (RFC 6901), e.g. "/rows/0"')
+    if len(pointer) > MAX_POINTER_LENGTH or pointer.count("/") > MAX_POINTER_DEPTH:
+        raise _refused(
+            place, f'"{POINTER}" must have at most {MAX_POINTER_LENGTH:,} characters and {MAX_POINTER_DEPTH} parts'
+        )
     return Reference(step_id, pointer)
 
 

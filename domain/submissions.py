@@ -38,6 +38,11 @@ class Submission:
         return Status.PENDING
 
     @property
+    def argument_bytes(self) -> int:
+        """How large its arguments are together."""
+        return len(self.args) + len(self.kwargs)
+
+    @property
     def is_scheduled(self) -> bool:
         """Whether it must wait."""
         return self.scheduled_at is not None and self.scheduled_at > self.created_at

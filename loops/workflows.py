@@ -3,7 +3,7 @@
 Any number of processes may run this; each workflow is in the hands of one at a time.
 """
 
-from collections.abc import Sequence
+import asyncio
 from datetime import timedelta
 from typing import Protocol
 from uuid import UUID
@@ -12,10 +12,11 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.errors import Unavailable
+from domain.references import Result
 from domain.results import StoredResult
 from domain.states import TERMINAL
 from services.workflow_progress import Advanced, advance
-from services.workflow_results import Unread, Values
+from services.workflow_results import Group, Unread
 from services.workflows import cancel_tasks, withdraw_tasks
 from store.queries import workflow_progress
 from store.queries.workflow_progress import LockedWorkflow
@@ -76,29 +77,35 @@ class WorkflowsRound:
             async with self._engine.begin() as connection:
                 await withdraw_tasks(connection, workflow.workflow_id)
         elif advanced.unread:
-            await self._read(workflow.workflow_id, advanced.unread)
+            await self._read(workflow.workflow_id, advanced)
 
-    async def _read(self, workflow_id: UUID, unread: Sequence[Unread]) -> None:
+    async def _read(self, workflow_id: UUID, advanced: Advanced) -> None:
         """Fetch what Postgres does not have, one by one, for each may be large; then take the workflow further."""
-        values = Values()
-        for wanted in unread:
+        group, is_told = advanced.blocked, False
+        for unread in advanced.unread:
+            if not group.needs(unread.step_id):
+                continue
             try:
-                take_result(values, wanted, await self._results.fetch_whole(wanted.task_id))
+                stored = await self._results.fetch_whole(unread.task_id)
             except Unavailable:
-                log.warning("workflow_results_not_read", workflow_id=str(workflow_id), count=len(unread))
+                log.warning("workflow_results_not_read", workflow_id=str(workflow_id), count=len(advanced.unread))
                 break
-        if values.found or values.problems:
+            is_told |= await asyncio.to_thread(give_result, group, unread, stored)
+        if is_told:
             async with self._engine.begin() as connection:
                 workflow = await workflow_progress.lock(connection, workflow_id)
                 if workflow is not None:
-                    await advance(connection, workflow, fetched=values)
+                    await advance(connection, workflow, fetched=group)
 
 
-def take_result(values: Values, wanted: Unread, stored: StoredResult | None) -> None:
-    """Adds what the result backend told; nothing if it may tell more later."""
+def give_result(group: Group, unread: Unread, stored: StoredResult | None) -> bool:
+    """Gives the steps of the group what the result backend told; False if that was nothing, and it may tell it yet."""
     if stored is not None and stored.result_json is not None:
-        values.take(wanted.references, stored.result_json)
-    elif not wanted.is_awaited or (stored is not None and stored.result_truncated):
-        reason = "is larger than 64 MiB" if stored is not None and stored.result_truncated else "is not known any more"
-        for reference in wanted.references:
-            values.problems[reference] = f"The result of step {reference.step_id!r} {reason}."
+        group.take([Result(unread.step_id, stored.result_json)])
+    elif not unread.is_awaited or (stored is not None and stored.result_truncated):
+        is_large = stored is not None and stored.result_truncated
+        reason = "is too large to be read" if is_large else "is not known any more"
+        group.fail_all(unread.step_id, f"The result of step {unread.step_id!r} {reason}.")
+    else:
+        return False
+    return True

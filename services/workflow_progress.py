@@ -5,19 +5,25 @@ All in the transaction that holds the lock on the workflow. What a step needs fr
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.steps import WorkflowStatus, outcome, settle, stops
 from services.submissions import submit
-from services.workflow_results import Unread, Values, resolve
+from services.workflow_results import GROUP_BYTES, Group, Resolved, Unread, resolve
 from store.queries import workflow_progress, workflow_steps
 from store.queries.workflow_progress import LockedWorkflow
 
 START_AT_ONCE = 100
-"""Steps whose arguments are in memory at a time, each up to 1 MiB."""
+"""Steps whose arguments are in memory at a time, `GROUP_BYTES` of them."""
+STEPS_OF_A_TURN = 300
+"""Behind so many, or behind one full group, other workflows have their turn: measured, 0.3 s."""
+MAX_FILLED_BYTES = 256 * 1024 * 1024
+"""What results may make of the arguments of a workflow's steps, all together: a thousand may refer to one of 1 MiB."""
+NO_ROOM = f"With results in their places the arguments of this workflow's steps are above {MAX_FILLED_BYTES >> 20} MiB."
 LOOK_AGAIN_AFTER = timedelta(seconds=1)
 """For a result that nobody has told yet."""
 BEFORE_THE_FIRST = -1
@@ -29,25 +35,31 @@ class Advanced:
 
     status: WorkflowStatus
     unread: Sequence[Unread]
-    """Results without which some step cannot start."""
+    """Results without which some steps cannot start."""
+    blocked: Group
+    """Those steps, as far as they are filled."""
 
 
-async def advance(connection: AsyncConnection, workflow: LockedWorkflow, *, fetched: Values | None = None) -> Advanced:
-    """Do all that can be done now. Doing it again, at any time, does nothing that was done before."""
+async def advance(connection: AsyncConnection, workflow: LockedWorkflow, *, fetched: Group | None = None) -> Advanced:
+    """Do what can be done in one turn, and have it looked at again if more can.
+
+    Doing it again, at any time, does nothing that was done before.
+    """
     unfinished = workflow.unfinished - await _settle(connection, workflow)
-    start = await _start(connection, workflow, fetched=fetched or Values())
-    while start.broken:  # an end like any other
+    turn = await _start(connection, workflow, fetched=fetched or Group())
+    if turn.broken:  # an end like any other
         unfinished -= await _settle(connection, workflow)
-        start = await _start(connection, workflow, fetched=fetched or Values())
     status = await _status(connection, workflow, unfinished=unfinished)
     if (status, unfinished) != (workflow.status, workflow.unfinished):
         await workflow_progress.write_progress(connection, workflow, status=status, unfinished=unfinished)
     if status is not workflow.status:
         event = "started" if status is WorkflowStatus.RUNNING else status.lower()
         await workflow_progress.add_event(connection, workflow.workflow_id, event)
-    if start.unread:
+    if unfinished and (turn.broken or (turn.is_cut_off and turn.started)):
+        await workflow_progress.wake(connection, workflow.workflow_id)
+    elif turn.unread:
         await workflow_progress.wake(connection, workflow.workflow_id, after=LOOK_AGAIN_AFTER)
-    return Advanced(status, start.unread)
+    return Advanced(status, () if turn.broken else turn.unread, turn.blocked)
 
 
 async def _settle(connection: AsyncConnection, workflow: LockedWorkflow) -> int:
@@ -72,32 +84,68 @@ async def _settle(connection: AsyncConnection, workflow: LockedWorkflow) -> int:
     return settled
 
 
-@dataclass(frozen=True, slots=True)
-class _Start:
-    broken: int
+@dataclass(slots=True)
+class _Turn:
+    """What was done about free steps."""
+
+    filled_bytes: int
+    """Of this workflow, in all of its turns."""
+    seen: int = 0
+    started: int = 0
+    started_bytes: int = 0
+    broken: int = 0
     """Steps that failed instead."""
-    unread: tuple[Unread, ...]
+    is_cut_off: bool = False
+    """The turn ended before the steps did."""
+    unread: Sequence[Unread] = ()
+    """Of the first group that lacks any."""
+    blocked: Group = field(default_factory=Group)
+    """The steps of that group."""
+
+    def is_over(self) -> bool:
+        return self.is_cut_off or self.seen >= STEPS_OF_A_TURN or self.started_bytes >= GROUP_BYTES
 
 
-async def _start(connection: AsyncConnection, workflow: LockedWorkflow, *, fetched: Values) -> _Start:
+async def _start(connection: AsyncConnection, workflow: LockedWorkflow, *, fetched: Group) -> _Turn:
     """Make tasks of the steps that are free; one whose arguments cannot be made fails here."""
     this, position = workflow.workflow_id, BEFORE_THE_FIRST
-    broken = 0
-    unread: list[Unread] = []
+    turn = _Turn(workflow.filled_bytes)
     now = datetime.now(UTC)
-    while free := await workflow_steps.list_free(connection, this, behind=position, limit=START_AT_ONCE, now=now):
+    while free := await workflow_steps.list_free(
+        connection, this, behind=position, limit=START_AT_ONCE, max_bytes=GROUP_BYTES, now=now
+    ):
         position = free[-1].position
         resolved = await resolve(connection, this, free, fetched=fetched)
-        if resolved.ready:
-            await submit(connection, list(resolved.ready.values()))
-            await workflow_steps.mark_started(connection, this, resolved.ready.keys())
-        if resolved.broken:
-            await workflow_steps.fail(connection, this, resolved.broken)
-        broken += len(resolved.broken)
-        unread += resolved.unread
-        if len(free) < START_AT_ONCE:
+        await _submit(connection, this, resolved, turn)
+        turn.seen += len(free)
+        turn.is_cut_off = resolved.deferred
+        if resolved.unread and not turn.unread:
+            turn.unread, turn.blocked = resolved.unread, resolved.blocked
+        if turn.is_over():
+            turn.is_cut_off = True
             break
-    return _Start(broken, tuple(unread))
+    if turn.filled_bytes != workflow.filled_bytes:
+        await workflow_progress.write_filled(connection, this, turn.filled_bytes)
+    return turn
+
+
+async def _submit(connection: AsyncConnection, workflow_id: UUID, resolved: Resolved, turn: _Turn) -> None:
+    """Make tasks of those that are ready, as long as the workflow has room for what results have made of them."""
+    ready, broken = dict(resolved.plain), dict(resolved.broken)
+    for position, submission in resolved.filled.items():
+        if turn.filled_bytes + submission.argument_bytes > MAX_FILLED_BYTES:
+            broken[position] = NO_ROOM
+        else:
+            turn.filled_bytes += submission.argument_bytes
+            ready[position] = submission
+    if ready:
+        await submit(connection, list(ready.values()))
+        await workflow_steps.mark_started(connection, workflow_id, ready.keys())
+    if broken:
+        await workflow_steps.fail(connection, workflow_id, broken)
+    turn.started += len(ready)
+    turn.started_bytes += sum(submission.argument_bytes for submission in ready.values())
+    turn.broken += len(broken)
 
 
 async def _status(connection: AsyncConnection, workflow: LockedWorkflow, *, unfinished: int) -> WorkflowStatus:

@@ -2,123 +2,183 @@
 
 From what Postgres has of them. A result that it does not have, because it is above 1 MiB or was not read in time, is
 asked for: `loops/workflows.py` fetches it from the result backend, outside of any transaction.
+
+Steps are taken in groups that share what is read. A group holds little at a time, whatever its steps refer to: those
+that find no room in it wait for the next one. All parsing and filling is done in a thread, since dispatch runs in the
+same process.
 """
 
-import json
-from collections import defaultdict
+import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.references import NotResolved, Reference, check_filled, fill, read, references_in
+from domain.references import Filling, NotResolved, Result, check_filled, fill, references_in
 from domain.submissions import Submission
 from store.queries import workflow_steps
-from store.queries.workflow_steps import FreeStep, StepResult
+from store.queries.workflow_steps import FreeStep
 
-READ_AT_ONCE = 16
+READ_AT_ONCE = 8
 """Results in memory at a time, each up to 1 MiB."""
+GROUP_BYTES = 4 * 1024 * 1024
+"""What the arguments of a group's steps may be together, or one step's where that alone is larger."""
+GROUP_READS = 8 * 1024 * 1024
+"""Behind so many bytes of results a group reads on only for its first step that lacks any."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A result that only the result backend may tell, and which parts of it are wanted."""
+    """A result that only the result backend may tell."""
 
+    step_id: str
     task_id: str
-    references: frozenset[Reference]
     is_awaited: bool
     """The sweep still looks for it: if the backend does not have it now, it may come."""
 
 
 @dataclass(slots=True)
-class Values:
-    """What references stand for, as far as it is known."""
+class Group:
+    """Steps that are being filled, by position; only its own steps are ever looked at."""
 
-    found: dict[Reference, str] = field(default_factory=dict)
-    """JSON texts."""
-    problems: dict[Reference, str] = field(default_factory=dict)
-    """Those that lead nowhere, each with a sentence that says so."""
+    fillings: dict[int, Filling] = field(default_factory=dict)
+    problems: dict[int, str] = field(default_factory=dict)
+    """By position, why no task can be made of a step."""
+    read: int = 0
+    deferred: bool = False
+    """Some steps found no room, and wait for another group."""
 
-    def take(self, references: Iterable[Reference], result: str) -> None:
-        """Read these out of their step's result, a JSON text."""
-        for reference in references:
-            try:
-                self.found[reference] = read(reference, json.loads(result))
-            except NotResolved as problem:
-                self.problems[reference] = str(problem)
-            except RecursionError:
-                self.problems[reference] = f"The result of step {reference.step_id!r} is nested too deeply."
+    def only(self, positions: Collection[int]) -> "Group":
+        """What it knows of these steps, in a group that may be filled further."""
+        return Group(
+            {position: filling for position, filling in self.fillings.items() if position in positions},
+            {position: problem for position, problem in self.problems.items() if position in positions},
+        )
 
-    def knows(self, reference: Reference) -> bool:
-        return reference in self.found or reference in self.problems
+    def add(self, steps: Iterable[FreeStep]) -> None:
+        """Look for their references. A step that is there already keeps what was found for it."""
+        for step in steps:
+            if step.position not in self.fillings and step.position not in self.problems:
+                try:
+                    wanted = references_in(step.submission.args, step.submission.kwargs)
+                    self.fillings[step.position] = Filling(wanted)
+                except NotResolved as problem:
+                    self.problems[step.position] = str(problem)
+
+    def missing(self, *, apart_from: Collection[str] = ()) -> list[str]:
+        """Some steps whose results are to be read next."""
+        wanted: dict[str, None] = {}
+        for filling in self.fillings.values():
+            wanted |= dict.fromkeys(step_id for step_id in filling.missing if step_id not in apart_from)
+            if len(wanted) >= READ_AT_ONCE:
+                break
+        return list(wanted)[:READ_AT_ONCE]
+
+    def needs(self, step_id: str) -> bool:
+        """Whether the result of this step is still missing somewhere."""
+        return any(step_id in filling.missing for filling in self.fillings.values())
+
+    def take(self, results: Iterable[Result]) -> None:
+        """Give these to all that refer to them."""
+        for result in results:
+            self.read += len(result.text)
+            for position, filling in list(self.fillings.items()):
+                if result.step_id in filling.missing:
+                    try:
+                        filling.take(result)
+                    except NotResolved as problem:
+                        self.fail(position, str(problem))
+            self._make_room()
+
+    def fail(self, position: int, problem: str) -> None:
+        """No task can be made of this step."""
+        del self.fillings[position]
+        self.problems[position] = problem
+
+    def fail_all(self, step_id: str, problem: str) -> None:
+        """No task can be made of any step that refers to this one."""
+        for position, filling in list(self.fillings.items()):
+            if step_id in filling.missing:
+                self.fail(position, problem)
+
+    def _make_room(self) -> None:
+        """The first one stays, so that something is always done."""
+        while len(self.fillings) > 1 and sum(filling.size for filling in self.fillings.values()) > GROUP_BYTES:
+            self.fillings.popitem()
+            self.deferred = True
+        if self.read > GROUP_READS:
+            lacking = [position for position, filling in self.fillings.items() if filling.missing]
+            for position in lacking[1:]:
+                del self.fillings[position]
+                self.deferred = True
 
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """Free steps, sorted by what can be done with them."""
+    """Free steps, sorted by what can be done with them; one that is in none of these waits for another turn."""
 
-    ready: Mapping[int, Submission]
-    """By position, with their arguments complete."""
+    plain: Mapping[int, Submission]
+    """By position, those that refer to nothing."""
+    filled: Mapping[int, Submission]
+    """Those with results in their arguments."""
     broken: Mapping[int, str]
-    """By position, why no task can be made of them."""
+    """Why no task can be made of these."""
+    blocked: Group
+    """Those that wait for what is unread."""
     unread: Sequence[Unread]
-    """What the others wait for."""
+    deferred: bool
+    """Some found no room."""
 
 
 async def resolve(
-    connection: AsyncConnection, workflow_id: UUID, steps: Sequence[FreeStep], *, fetched: Values
+    connection: AsyncConnection, workflow_id: UUID, steps: Sequence[FreeStep], *, fetched: Group
 ) -> Resolved:
     """Look up what these steps refer to. `fetched`: what the result backend has told of what was `unread` before."""
-    wanted = {
-        step.position: references_in(step.submission.args, step.submission.kwargs)
-        for step in steps
-        if step.has_references
-    }
-    values = Values(dict(fetched.found), dict(fetched.problems))
-    unread = await _look_up(connection, workflow_id, set().union(*wanted.values()), values)
-    ready: dict[int, Submission] = {}
-    broken: dict[int, str] = {}
-    for step in steps:
-        references = wanted.get(step.position, set())
-        try:
-            if all(map(values.knows, references)):
-                ready[step.position] = _filled(step, references, values)
-        except NotResolved as problem:
-            broken[step.position] = str(problem)
-    return Resolved(ready, broken, unread)
+    plain = {step.position: step.submission for step in steps if not step.has_references}
+    referring = {step.position: step for step in steps if step.has_references}
+    if not referring:
+        return Resolved(plain, {}, {}, Group(), (), deferred=False)
+    group = fetched.only(referring)
+    await asyncio.to_thread(group.add, referring.values())
+    unread = await _look_up(connection, workflow_id, group)
+    filled = await asyncio.to_thread(_fill_all, group, referring)
+    needed = {step_id for filling in group.fillings.values() for step_id in filling.missing}
+    asked = [one for step_id, one in unread.items() if step_id in needed]
+    return Resolved(plain, filled, group.problems, group, asked, deferred=group.deferred)
 
 
-async def _look_up(
-    connection: AsyncConnection, workflow_id: UUID, references: Collection[Reference], values: Values
-) -> list[Unread]:
-    """Adds to `values` what Postgres knows; returns what it does not."""
-    wanted: dict[str, set[Reference]] = defaultdict(set)
-    for reference in references:
-        if not values.knows(reference):
-            wanted[reference.step_id].add(reference)
-    unread: list[Unread] = []
-    step_ids = sorted(wanted)
-    for start in range(0, len(step_ids), READ_AT_ONCE):
-        portion = step_ids[start : start + READ_AT_ONCE]
-        for result in await workflow_steps.get_results(connection, workflow_id, portion):
-            if result.result is not None:
-                values.take(wanted[result.step_id], result.result)
-            else:
-                unread.append(_unread(result, wanted[result.step_id]))
+async def _look_up(connection: AsyncConnection, workflow_id: UUID, group: Group) -> dict[str, Unread]:
+    """Gives the group what Postgres knows; returns what it does not, by step."""
+    unread: dict[str, Unread] = {}
+    while step_ids := group.missing(apart_from=unread):
+        told = await workflow_steps.get_results(connection, workflow_id, step_ids)
+        if not told:
+            raise LookupError(f"workflow {workflow_id} has no step of these ids")
+        for result in told:
+            if result.result is None:
+                unread[result.step_id] = Unread(result.step_id, result.task_id, result.is_awaited)
+        known = [Result(result.step_id, result.result) for result in told if result.result is not None]
+        if known:
+            await asyncio.to_thread(group.take, known)
     return unread
 
 
-def _unread(result: StepResult, references: Iterable[Reference]) -> Unread:
-    return Unread(result.task_id, frozenset(references), result.is_awaited)
+def _fill_all(group: Group, steps: Mapping[int, FreeStep]) -> dict[int, Submission]:
+    """Takes those that are complete out of the group, filled."""
+    filled: dict[int, Submission] = {}
+    for position, filling in list(group.fillings.items()):
+        if filling.missing:
+            continue
+        try:
+            filled[position] = _filled(steps[position].submission, filling)
+            del group.fillings[position]
+        except NotResolved as problem:
+            group.fail(position, str(problem))
+    return filled
 
 
-def _filled(step: FreeStep, references: Collection[Reference], values: Values) -> Submission:
-    if not references:
-        return step.submission
-    for reference in references:
-        if reference in values.problems:
-            raise NotResolved(values.problems[reference])
-    args, kwargs = (fill(text, values.found) for text in (step.submission.args, step.submission.kwargs))
+def _filled(submission: Submission, filling: Filling) -> Submission:
+    args, kwargs = (fill(text, filling.found) for text in (submission.args, submission.kwargs))
     check_filled(args, kwargs)
-    return replace(step.submission, args=args, kwargs=kwargs)
+    return replace(submission, args=args, kwargs=kwargs)

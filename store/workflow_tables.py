@@ -1,6 +1,6 @@
 """The tables of workflows. What their steps become stands with all other tasks, in `tables.py`."""
 
-from sqlalchemy import JSON, Boolean, Column, Index, Integer, SmallInteger, Table, Text, Uuid, func, text
+from sqlalchemy import JSON, BigInteger, Boolean, Column, Index, Integer, SmallInteger, Table, Text, Uuid, func, text
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from store.tables import Time, metadata
@@ -20,13 +20,15 @@ workflows = Table(
     Column("cancel_requested_at", Time),
     Column("stopped_at", Time),
     Column("original_workflow_id", Uuid),
+    Column("filled_bytes", BigInteger, nullable=False, server_default="0"),
     Index("workflows_created", "created_at", "workflow_id"),
     Index("workflows_status", "status", "created_at", "workflow_id"),
     Index("workflows_name", "name", "created_at", "workflow_id"),
 )
 """Who takes steps further holds the lock on this row. `unfinished` counts the steps that are not settled.
 
-`stopped_at`: a step did not complete, and nothing new may start.
+`stopped_at`: a step did not complete, and nothing new may start. `filled_bytes`: what the arguments that hold results
+are together, since it began or was last retried.
 """
 
 workflow_steps = Table(

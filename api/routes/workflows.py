@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated
@@ -12,8 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.bodies import beside
 from api.cursors import NOT_OURS, decode_cursor, encode_cursor, refused
-from api.dependencies import OpenRooms, ReadConnection, Rooms, WriteConnection
+from api.dependencies import OpenRooms, ReadConnection, Rooms, reading
 from api.idempotency import IdempotencyKey, answer_once
+from api.large_answers import answer_beside
 from api.openapi import responses
 from api.routing import api_router
 from api.schemas.pages import DEFAULT_LIMIT, Limit, Offset, PageCursor
@@ -128,40 +130,70 @@ def _cursor_behind(last: WorkflowRow) -> str:
     return encode_cursor(Cursor(last.created_at, str(last.workflow_id)))
 
 
-@router.get("/{workflow_id}", summary="Get a workflow", responses=responses(WorkflowNotFound))
-async def get_workflow(connection: ReadConnection, workflow_id: WorkflowId) -> WorkflowDetail:
+@router.get(
+    "/{workflow_id}",
+    summary="Get a workflow",
+    response_model=WorkflowDetail,
+    responses=responses(WorkflowNotFound),
+)
+async def get_workflow(rooms: OpenRooms, workflow_id: WorkflowId) -> Response:
     """One workflow with all of its steps, their tasks and results."""
+    async with reading(rooms) as connection:
+        make = await _read_detail(connection, workflow_id)
+    return await answer_beside(rooms, make)
+
+
+async def _read_detail(connection: AsyncConnection, workflow_id: UUID) -> Callable[[], WorkflowDetail]:
+    """What makes the answer of what was read."""
     record = await workflows.get_workflow(connection, workflow_id)
     if record is None:
         raise WorkflowNotFound
-    return WorkflowDetail.from_records(record, await workflows.list_steps(connection, workflow_id))
-
-
-@router.get("/{workflow_id}/graph", summary="Get a workflow's graph", responses=responses(WorkflowNotFound))
-async def get_graph(connection: ReadConnection, workflow_id: WorkflowId) -> WorkflowGraph:
-    """Its steps, what they wait for, the path that takes longest, and a drawing."""
     steps = await workflows.list_steps(connection, workflow_id)
+    results, omitted = await workflows.list_results(connection, workflow_id)
+    return partial(WorkflowDetail.from_records, record, steps, results=results, omitted=omitted)
+
+
+@router.get(
+    "/{workflow_id}/graph",
+    summary="Get a workflow's graph",
+    response_model=WorkflowGraph,
+    responses=responses(WorkflowNotFound),
+)
+async def get_graph(rooms: OpenRooms, workflow_id: WorkflowId) -> Response:
+    """Its steps, what they wait for, the path that takes longest, and a drawing."""
+    async with reading(rooms) as connection:
+        steps = await workflows.list_steps(connection, workflow_id)
     if not steps:
         raise WorkflowNotFound
-    return WorkflowGraph.from_records(workflow_id, steps)
+    return await answer_beside(rooms, partial(WorkflowGraph.from_records, workflow_id, steps))
 
 
-@router.get("/{workflow_id}/timeline", summary="Get a workflow's timeline", responses=responses(WorkflowNotFound))
+@router.get(
+    "/{workflow_id}/timeline",
+    summary="Get a workflow's timeline",
+    response_model=WorkflowTimeline,
+    responses=responses(WorkflowNotFound),
+)
 async def get_timeline(
-    connection: ReadConnection, workflow_id: WorkflowId, limit: Limit = DEFAULT_LIMIT, offset: Offset = 0
-) -> WorkflowTimeline:
+    rooms: OpenRooms, workflow_id: WorkflowId, limit: Limit = DEFAULT_LIMIT, offset: Offset = 0
+) -> Response:
     """What happened to it and to every task that its steps have had, oldest first."""
-    history = await read_history(connection, workflow_id)
+    async with reading(rooms) as connection:
+        history = await read_history(connection, workflow_id)
     page = history.happenings[offset : offset + limit]
-    found = [event_of(happening, history.worker_ids) for happening in page]
-    return WorkflowTimeline(
-        total=len(history.happenings),
-        limit=limit,
-        offset=offset,
-        data=found,
-        events=found,
-        **{name: history.workflow[name] for name in ("workflow_id", "name", "status")},
-    )
+
+    def make() -> WorkflowTimeline:
+        found = [event_of(happening, history.worker_ids) for happening in page]
+        return WorkflowTimeline(
+            total=len(history.happenings),
+            limit=limit,
+            offset=offset,
+            data=found,
+            events=found,
+            **{name: history.workflow[name] for name in ("workflow_id", "name", "status")},
+        )
+
+    return await answer_beside(rooms, make)
 
 
 @router.post(
@@ -224,12 +256,15 @@ def _message(status: WorkflowStatus, *, reached: bool) -> str:
 @router.post(
     "/{workflow_id}/retry",
     summary="Retry a workflow",
+    response_model=WorkflowDetail,
     responses=responses(WorkflowNotFound, WorkflowNotFinished, WorkflowAlreadyFinished),
 )
-async def retry_workflow(connection: WriteConnection, workflow_id: WorkflowId) -> WorkflowDetail:
+async def retry_workflow(rooms: OpenRooms, workflow_id: WorkflowId) -> Response:
     """Goes on with a failed or cancelled workflow: what has completed is kept and does not run again."""
-    await retry(connection, workflow_id)
-    return await get_workflow(connection, workflow_id)
+    async with rooms.engine.begin() as connection:
+        await retry(connection, workflow_id)
+        make = await _read_detail(connection, workflow_id)
+    return await answer_beside(rooms, make)
 
 
 @router.post(

@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import Field
 
 from api.schemas.base import ResponseModel
-from domain.dag import invert, longest_path
+from domain.dag import first_edges, invert, longest_path
 from domain.drawing import Box, draw
 from domain.steps import StepStatus
 from store.queries.workflows import Record
@@ -37,7 +37,8 @@ class WorkflowGraph(ResponseModel):
 
     workflow_id: UUID
     nodes: list[Node]
-    edges: list[Edge]
+    edges: list[Edge] = Field(description="At most 20,000.")
+    edges_truncated: bool = Field(description="There are more edges than are shown and drawn, from before the bound.")
     critical_path: list[str] = Field(
         description="The chain of steps that took longest, so far; before anything has run, the one with most steps."
     )
@@ -51,16 +52,18 @@ class WorkflowGraph(ResponseModel):
         seconds = {step["position"]: spent for step in steps if (spent := _seconds(step)) is not None}
         path = longest_path(parents, seconds)
         on_path = set(path)
+        shown = first_edges(parents)
         statuses = [StepStatus(step["status"]) for step in steps]
         return cls(
             workflow_id=workflow_id,
             nodes=[_node(step, seconds.get(step["position"]), critical=step["position"] in on_path) for step in steps],
             edges=[
-                Edge(source=ids[parent], target=ids[child]) for child, those in enumerate(parents) for parent in those
+                Edge(source=ids[parent], target=ids[child]) for child, those in enumerate(shown) for parent in those
             ],
+            edges_truncated=shown != parents,
             critical_path=[ids[position] for position in path],
             critical_path_seconds=sum(seconds.get(position, 0.0) for position in path),
-            mermaid=draw(list(map(Box, ids, statuses)), parents),
+            mermaid=draw(list(map(Box, ids, statuses)), shown),
         )
 
 

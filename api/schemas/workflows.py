@@ -1,6 +1,6 @@
 """Workflows on the wire: submissions, rows of lists, one whole, its timeline. Its graph is in `workflow_graphs.py`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Self
 from uuid import UUID
@@ -126,7 +126,10 @@ class StepDetail(StepRow):
     retry_count: int
     worker_hostname: str | None
     result: JsonValue
-    result_omitted: bool = Field(description="The result is above 64 KiB: `GET /tasks/{task_id}` has it.")
+    result_omitted: bool = Field(
+        description="The result is above 64 KiB, or those of the steps before are 2 MiB together: "
+        "`GET /tasks/{task_id}` has it."
+    )
     error: str | None
 
 
@@ -136,10 +139,17 @@ class WorkflowDetail(WorkflowRow):
     steps: list[StepDetail]
 
     @classmethod
-    def from_records(cls, record: Record, steps: Sequence[Record]) -> Self:
+    def from_records(
+        cls, record: Record, steps: Sequence[Record], *, results: Mapping[str, object], omitted: Collection[str]
+    ) -> Self:
+        """`results` by task id; `omitted`: the tasks that have one which is not among them."""
         ids = [step["step_id"] for step in steps]
         parents = invert([step["children"] for step in steps])
-        details = [_step(step, [ids[parent] for parent in parents[step["position"]]]) for step in steps]
+        details = [
+            _step(step, [ids[parent] for parent in parents[step["position"]]])
+            | {"result": results.get(step["task_id"]), "result_omitted": step["task_id"] in omitted}
+            for step in steps
+        ]
         return cls.model_validate(_fields(record) | {"steps": details})
 
 

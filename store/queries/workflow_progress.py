@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Integer, Interval, Text, Uuid, bindparam, delete, func, insert, select, text, update
+from sqlalchemy import BigInteger, Integer, Interval, Text, Uuid, bindparam, delete, func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.steps import OnFailure, WorkflowStatus
@@ -20,7 +20,9 @@ LOOK_AT = 1_000
 """Wakes among which a workflow is chosen: many may be of one that another process holds."""
 
 _wake = insert(workflow_wakes).values(
-    workflow_id=bindparam("workflow", type_=Uuid), due_at=func.now() + bindparam("after", type_=Interval)
+    # Not from the transaction's start: behind those that were woken while it lasted.
+    workflow_id=bindparam("workflow", type_=Uuid),
+    due_at=func.clock_timestamp() + bindparam("after", type_=Interval),
 )
 
 
@@ -57,6 +59,7 @@ class LockedWorkflow:
     unfinished: int
     cancel_requested_at: datetime | None
     stopped_at: datetime | None
+    filled_bytes: int
 
 
 _locked = select(
@@ -66,6 +69,7 @@ _locked = select(
     workflows.c.unfinished,
     workflows.c.cancel_requested_at,
     workflows.c.stopped_at,
+    workflows.c.filled_bytes,
 )
 _lock = _locked.where(workflows.c.workflow_id == bindparam("workflow", type_=Uuid)).with_for_update()
 _due = (
@@ -114,6 +118,7 @@ def _as_locked(row: Any) -> LockedWorkflow:
         row.unfinished,
         row.cancel_requested_at,
         row.stopped_at,
+        row.filled_bytes,
     )
 
 
@@ -140,6 +145,7 @@ _add_event = insert(workflow_events).values(
     event_type=bindparam("event_type", type_=Text),
     occurred_at=func.coalesce(bindparam("at", type_=Time), func.clock_timestamp()),
 )
+_write_filled = update(workflows).where(_of_row).values(filled_bytes=bindparam("bytes", type_=BigInteger))
 _request_cancel = update(workflows).where(_of_row).values(cancel_requested_at=func.now())
 _stop = update(workflows).where(_of_row).values(stopped_at=func.now())
 
@@ -156,6 +162,11 @@ async def write_progress(
         statement = _begin if status is WorkflowStatus.RUNNING else _end
     values = {"workflow": workflow.workflow_id, "new_status": status.value, "left": unfinished}
     await connection.execute(statement, values)
+
+
+async def write_filled(connection: AsyncConnection, workflow_id: UUID, filled_bytes: int) -> None:
+    """Write how large results have made the arguments of a locked workflow's steps, all together."""
+    await connection.execute(_write_filled, {"workflow": workflow_id, "bytes": filled_bytes})
 
 
 async def request_cancel(connection: AsyncConnection, workflow_id: UUID) -> None:
@@ -176,7 +187,7 @@ async def add_event(
     await connection.execute(_add_event, {"workflow": workflow_id, "event_type": event_type, "at": at})
 
 
-_reopen = _write.values(completed_at=None, cancel_requested_at=None, stopped_at=None)
+_reopen = _write.values(completed_at=None, cancel_requested_at=None, stopped_at=None, filled_bytes=0)
 
 
 async def reopen(connection: AsyncConnection, workflow_id: UUID, *, unfinished: int) -> None:

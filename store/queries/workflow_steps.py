@@ -144,7 +144,7 @@ class FreeStep:
     """As it was stored: with its references, and the time of the workflow."""
 
 
-_free = (
+_next_free = (
     select(
         _steps.position,
         _steps.task_id,
@@ -168,6 +168,15 @@ _free = (
     )
     .order_by(_steps.position)
     .limit(bindparam("limit", type_=Integer))
+    .subquery()
+)
+_size = func.octet_length(_next_free.c.args) + func.octet_length(_next_free.c.kwargs)
+_before = func.sum(_size).over(order_by=_next_free.c.position) - _size
+_measured = select(_next_free, _before.label("before")).subquery()
+_free = (
+    select(*(column for column in _measured.c if column.name != "before"))
+    .where(_measured.c.before < bindparam("max_bytes", type_=Integer))
+    .order_by(_measured.c.position)
 )
 _start = update(workflow_steps).where(*_at_positions).values(status=StepStatus.PENDING.value)
 _FAILURE = ("position", "error")
@@ -180,10 +189,13 @@ _fail = (
 
 
 async def list_free(
-    connection: AsyncConnection, workflow_id: UUID, *, behind: int, limit: int, now: datetime
+    connection: AsyncConnection, workflow_id: UUID, *, behind: int, limit: int, max_bytes: int, now: datetime
 ) -> list[FreeStep]:
-    """Up to `limit` steps that may start, in their order, behind this position (index workflow_steps_free)."""
-    found = {"workflow": workflow_id, "behind": behind, "limit": limit}
+    """Up to `limit` steps that may start, in their order, behind this position (index workflow_steps_free).
+
+    The last of them is the one whose arguments reach `max_bytes`.
+    """
+    found = {"workflow": workflow_id, "behind": behind, "limit": limit, "max_bytes": max_bytes}
     steps: list[FreeStep] = []
     for row in await connection.execute(_free, found):
         submitted = dict(row._mapping)

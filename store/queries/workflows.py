@@ -18,7 +18,6 @@ from sqlalchemy import (
     cast,
     func,
     insert,
-    literal,
     select,
     tuple_,
 )
@@ -36,6 +35,8 @@ from store.workflow_tables import workflow_events, workflow_steps, workflow_subm
 EXACT_TOTAL = 10_000
 SHOWN_RESULT_BYTES = 64 * 1024
 """A step's result above this is left out where all of its workflow are shown: a thousand may be."""
+SHOWN_RESULTS_BYTES = 2 * 1024 * 1024
+"""All of them together; those of later steps are left out."""
 
 Record = RowMapping
 
@@ -172,8 +173,6 @@ async def get_workflow(connection: AsyncConnection, workflow_id: UUID) -> Record
     return (await connection.execute(_one, {"workflow": workflow_id})).mappings().one_or_none()
 
 
-_result_size = func.octet_length(cast(task_results.c.result, Text))
-_omitted = func.coalesce(_result_size > SHOWN_RESULT_BYTES, task_results.c.truncated, literal(value=False))
 _progress = (
     select(
         *(workflow_steps.c[name] for name in ("position", "step_id", "task_id", "status", "children", "ended_at")),
@@ -181,8 +180,6 @@ _progress = (
         *(workflow_submissions.c[name] for name in _SUBMITTED if name not in ("args", "kwargs")),
         *(tasks.c[name] for name in ("created_at", "started_at", "completed_at", "duration_seconds", "node")),
         func.coalesce(tasks.c.retry_count, 0).label("retry_count"),
-        _omitted.label("result_omitted"),
-        case((~_omitted, task_results.c.result)).label("result"),
     )
     .join(
         workflow_submissions,
@@ -190,7 +187,6 @@ _progress = (
         & (workflow_submissions.c.position == workflow_steps.c.position),
     )
     .outerjoin(tasks, tasks.c.task_id == workflow_steps.c.task_id)
-    .outerjoin(task_results, task_results.c.task_id == workflow_steps.c.task_id)
     .where(workflow_steps.c.workflow_id == _workflow)
     .order_by(workflow_steps.c.position)
 )
@@ -199,6 +195,43 @@ _progress = (
 async def list_steps(connection: AsyncConnection, workflow_id: UUID) -> Sequence[Record]:
     """All steps of a workflow with how their tasks went, in the client's order (primary keys)."""
     return (await connection.execute(_progress, {"workflow": workflow_id})).mappings().all()
+
+
+# What is larger as stored is not unpacked. Each size is asked for once, since a CTE that is used twice stays apart.
+_sized = (
+    select(
+        workflow_steps.c.position,
+        workflow_steps.c.task_id,
+        case(
+            (task_results.c.truncated, None),
+            (func.pg_column_size(task_results.c.result) > SHOWN_RESULT_BYTES, None),
+            else_=func.octet_length(cast(task_results.c.result, Text)),
+        ).label("size"),
+    )
+    .join(task_results, task_results.c.task_id == workflow_steps.c.task_id)
+    .where(workflow_steps.c.workflow_id == _workflow, task_results.c.result.is_not(None) | task_results.c.truncated)
+    .cte("sized")
+)
+_small = select(_sized.c.task_id, func.sum(_sized.c.size).over(order_by=_sized.c.position).label("up_to")).where(
+    _sized.c.size <= SHOWN_RESULT_BYTES
+)
+_shown = _small.subquery("small")
+_results = (
+    select(_sized.c.task_id, task_results.c.result)
+    .outerjoin(_shown, (_shown.c.task_id == _sized.c.task_id) & (_shown.c.up_to <= SHOWN_RESULTS_BYTES))
+    .outerjoin(task_results, task_results.c.task_id == _shown.c.task_id)
+)
+_is_omitted = _shown.c.task_id.is_(None).label("is_omitted")
+
+
+async def list_results(connection: AsyncConnection, workflow_id: UUID) -> tuple[dict[str, object], set[str]]:
+    """Results of a workflow's steps by task id, and the ids of those that are too large to be shown with all others.
+
+    At most `SHOWN_RESULT_BYTES` each and `SHOWN_RESULTS_BYTES` together (primary keys).
+    """
+    rows = (await connection.execute(_results.add_columns(_is_omitted), {"workflow": workflow_id})).all()
+    shown = {row.task_id: row.result for row in rows if not row.is_omitted}
+    return shown, {row.task_id for row in rows if row.is_omitted}
 
 
 _events = (

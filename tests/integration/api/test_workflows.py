@@ -11,15 +11,20 @@ import httpx
 import psycopg
 import pytest
 
+from domain.dag import MAX_EDGES
+from domain.references import MAX_REFERENCES
 from domain.results import StoredResult
 from domain.states import EventType
 from loops.workflows import WorkflowsRound
 from services.history import News, record
+from services.workflows import start as start_workflow
 from settings import Settings
 from store.engine import open_engine
 from store.queries.outbox import withdraw
+from store.queries.workflows import SHOWN_RESULTS_BYTES
 from tests.fakes.gateway import FakeBroker, FakeResultReader
 from tests.integration.api.ends import finish, tell
+from tests.workflows import make_workflow
 
 Json = dict[str, Any]
 
@@ -145,11 +150,61 @@ def test_the_number_of_steps_has_bounds(api: httpx.Client) -> None:
     assert errors(api, [step("a")], on_failure="ignore")[0][0] == "on_failure"
 
 
-def test_a_thousand_steps_each_after_all_before_it_are_taken(api: httpx.Client) -> None:
+def dense(edges: int) -> list[Json]:
+    """A thousand steps that wait for others so many times together: the last ones for up to a thousand each."""
     ids = [str(n) for n in range(1000)]
-    steps = [{"id": n, "task_name": "celeriac.add", "depends_on": ids[: int(n)]} for n in ids]
-    workflow = start(api, steps)
-    assert list(statuses(workflow).values()).count("WAITING") == 999
+    steps: list[Json] = []
+    for number in reversed(range(1000)):
+        needed = ids[: min(number, edges)]
+        edges -= len(needed)
+        steps.append({"id": ids[number], "task_name": "celeriac.add", "depends_on": needed})
+    return steps[::-1]
+
+
+def test_a_thousand_steps_with_as_many_edges_as_may_be_are_taken_and_drawn(api: httpx.Client) -> None:
+    workflow = start(api, dense(MAX_EDGES))
+    assert list(statuses(workflow).values()).count("WAITING") == 21
+    graph = get(api, f"/workflows/{workflow['workflow_id']}/graph")
+    assert (len(graph["edges"]), graph["edges_truncated"], graph["mermaid"].count("-->")) == (
+        MAX_EDGES,
+        False,
+        MAX_EDGES,
+    )
+
+
+def test_one_edge_more_is_refused_where_it_stands(api: httpx.Client) -> None:
+    ((field, message),) = errors(api, dense(MAX_EDGES + 1))
+    assert (field, "more than 20,000 times" in message) == ("steps.999.depends_on", True)
+
+
+def test_the_same_step_named_again_and_again_is_one_edge(api: httpx.Client) -> None:
+    steps = [step("a"), *(step(f"b{n}", *["a"] * 1000) for n in range(30))]
+    graph = get(api, f"/workflows/{start(api, steps)['workflow_id']}/graph")
+    assert len(graph["edges"]) == 30
+
+
+def test_more_references_in_one_step_than_it_may_hold_are_refused(api: httpx.Client) -> None:
+    many = [{"$result": "a"}] * (MAX_REFERENCES + 1)
+    assert errors(api, [step("a"), step("b", task_args=many)]) == [
+        ("steps.1.task_args", "may refer to results at most 1,000 times")
+    ]
+
+
+def test_a_workflow_from_before_the_bound_is_still_drawn_as_far_as_that(api: httpx.Client, settings: Settings) -> None:
+    ids = [str(n) for n in range(300)]
+    old = make_workflow({ids[n]: ids[:n] for n in range(300)})
+
+    async def store() -> None:
+        engine = open_engine(settings.database_url or "", pool_size=1)
+        async with engine.begin() as connection:
+            await start_workflow(connection, old)
+        await engine.dispose()
+
+    asyncio.run(store())
+    graph = get(api, f"/workflows/{old.workflow_id}/graph")
+    assert (len(graph["edges"]), graph["edges_truncated"]) == (MAX_EDGES, True)
+    assert graph["critical_path"] == ids
+    assert len(get(api, f"/workflows/{old.workflow_id}")["steps"][299]["depends_on"]) == 299
 
 
 def test_the_same_key_starts_one_workflow(api: httpx.Client) -> None:
@@ -338,6 +393,16 @@ def test_a_completed_workflow_cannot_be_cancelled(api: httpx.Client, settings: S
     end(settings, workflow, "a")
     answer = api.post(f"/workflows/{workflow['workflow_id']}/cancel")
     assert (answer.status_code, answer.json()["code"]) == (409, "WORKFLOW_ALREADY_FINISHED")
+
+
+def test_results_that_are_large_together_are_left_out_of_the_whole(api: httpx.Client, settings: Settings) -> None:
+    workflow = start(api, [step(str(n)) for n in range(40)])
+    result = "x" * 60_000
+    _store_results(settings, [found["task_id"] for found in workflow["steps"]], [result] * 40)
+    steps = get(api, f"/workflows/{workflow['workflow_id']}")["steps"]
+    few = SHOWN_RESULTS_BYTES // 60_002
+    assert [found["result"] == result for found in steps] == [True] * few + [False] * (40 - few)
+    assert [found["result_omitted"] for found in steps] == [False] * few + [True] * (40 - few)
 
 
 def test_large_results_are_left_out_of_the_whole(api: httpx.Client, settings: Settings) -> None:

@@ -1,7 +1,9 @@
 import asyncio
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -127,3 +129,37 @@ async def test_what_is_in_the_outbox_already_is_not_put_back(engine: AsyncEngine
     async with engine.begin() as connection:
         await outbox.put_back(connection, {task_id: 2})
         assert (await connection.execute(select(outbox_table.c.dispatch_no))).scalars().all() == [1]
+
+
+async def test_large_arguments_are_claimed_a_few_at_a_time_and_small_ones_do_not_wait_for_them(
+    engine: AsyncEngine,
+) -> None:
+    large = [make_submission(args=json.dumps(["x" * 1_000_000]), created_at=in_seconds(-9 + n)) for n in range(8)]
+    small = make_submission(created_at=in_seconds(-1))
+    await submit(engine, *large, small)
+    claimed: list[str] = []
+    async with engine.begin() as connection:
+        first = await outbox.claim_due(connection, batch_size=100)
+        assert small.task_id in {task.task_id for task in first}
+        assert sum(len(str(task.args)) for task in first) <= outbox.CLAIMED_BYTES + 2 * 1024 * 1024
+        left = await outbox.get_time_to_next_due(connection)
+        assert left is not None
+        assert left <= timedelta(0)  # the next round is at once
+        await outbox.delete_dispatched(connection, [task.task_id for task in first])
+        claimed += [task.task_id for task in first]
+    while rest := await due_ids(engine):
+        async with engine.begin() as connection:
+            await outbox.delete_dispatched(connection, rest)
+        claimed += rest
+    assert sorted(claimed) == sorted(task.task_id for task in [*large, small])
+
+
+async def test_arguments_larger_than_a_claim_holds_are_claimed_all_the_same(
+    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "CLAIMED_BYTES", 1_000)
+    one = make_submission(args=json.dumps([list(range(50_000))]), kwargs='{"a": 1}')
+    await submit(engine, one)
+    async with engine.begin() as connection:
+        (task,) = await outbox.claim_due(connection, batch_size=10)
+    assert (task.args, task.kwargs) == ([list(range(50_000))], {"a": 1})

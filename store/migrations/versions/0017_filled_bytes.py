@@ -1,0 +1,16 @@
+"""What results have made of a workflow's arguments is counted, so that it can be bounded."""
+
+from alembic import op
+
+revision = "0017_filled_bytes"
+down_revision = "0012_coarse_rollups"
+
+
+def upgrade() -> None:
+    """Workflows that are under way begin to count now."""
+    op.execute("ALTER TABLE workflows ADD COLUMN filled_bytes bigint NOT NULL DEFAULT 0")
+
+
+def downgrade() -> None:
+    """Nothing else knows of it."""
+    op.execute("ALTER TABLE workflows DROP COLUMN filled_bytes")
