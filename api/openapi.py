@@ -16,6 +16,7 @@ from api.errors import (
     InternalError,
     RateLimited,
     Unauthenticated,
+    UnknownHost,
     UnsupportedMediaType,
     status_of,
 )
@@ -104,9 +105,9 @@ def _complete(operation: Json) -> None:
 
 
 def _errors_of_any(operation: Json, *, open_to_all: bool) -> Iterator[type[CeleriacError]]:
-    yield from (InvalidRequest, InternalError)
+    yield from (InvalidRequest, Forbidden, UnknownHost, InternalError)
     if not open_to_all:
-        yield from (Unauthenticated, Forbidden, RateLimited, DatabaseUnavailable, ServiceDegraded)
+        yield from (Unauthenticated, RateLimited, DatabaseUnavailable, ServiceDegraded)
     if "requestBody" in operation:
         yield from (BodyTooLarge, UnsupportedMediaType)
     if _is_keyed(operation):
