@@ -75,7 +75,7 @@ def test_shown_keys_are_masked() -> None:
 
 
 def test_a_child_reads_back_the_same_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = read_settings(queues="a,b", port=9000, check_task_names=False, data="/tmp/x", api_keys="k:read")
+    settings = read_settings(queues="a,b", port=9000, check_task_names=False, data="/tmp/x", api_keys="a-key-of-this-test:read")
     for name, value in as_environment(settings).items():
         monkeypatch.setenv(name, value)
     assert read_settings() == settings
