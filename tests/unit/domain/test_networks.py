@@ -14,7 +14,9 @@ def test_a_network_with_strangers_in_it_is_refused(proxy: str) -> None:
         check_proxies(("127.0.0.1", proxy))
 
 
-@pytest.mark.parametrize("proxy", ["", "proxy", "10.0.0.0.0", "10.1.2.3/8", "10.0.0.0/33", "*", "fe80::1/64", "010.0.0.1"])
+@pytest.mark.parametrize(
+    "proxy", ["", "proxy", "10.0.0.0.0", "10.1.2.3/8", "10.0.0.0/33", "*", "fe80::1/64", "010.0.0.1"]
+)
 def test_what_is_no_network_is_refused_without_its_text(proxy: str) -> None:
     with pytest.raises(ValueError, match="entry 1 is no address") as raised:
         check_proxies((proxy,))

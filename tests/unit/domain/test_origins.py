@@ -275,7 +275,8 @@ def test_an_entry_is_a_name_perhaps_with_a_port_or_all_names_below(entry: str, p
 
 
 @pytest.mark.parametrize(
-    "entry", ["", "http://example.com", "example.com/", "*", "*.*.com", ".example.com", "a b", "ex*mple.com", "a." * 200]
+    "entry",
+    ["", "http://example.com", "example.com/", "*", "*.*.com", ".example.com", "a b", "ex*mple.com", "a." * 200],
 )
 def test_anything_else_is_none(entry: str) -> None:
     with pytest.raises(ValueError, match="takes names"):

@@ -105,5 +105,3 @@ async def test_websockets_are_held_to_the_same(headers: list[tuple[bytes, bytes]
     await OwnOriginsOnly(inner, own_origins("127.0.0.1", ()))(scope, receive, send)
     assert bool(reached) is is_let_in
     assert [message["type"] for message in sent] == ([] if is_let_in else ["websocket.close"])
-
-
