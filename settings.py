@@ -6,17 +6,23 @@ arguments. Nothing below the doors imports this module. `celeriac settings` prin
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from domain.networks import check_proxies
+from domain.origins import ANY, own_origins
 from domain.queue_names import check_queue_name
 from domain.retention import Retention
+from domain.secrets import check_api_keys, check_logins, is_placeholder
 
+LOOPBACK = "127.0.0.1"
 Port = Annotated[int, Field(ge=0, le=65535)]
 Names = Annotated[tuple[str, ...], NoDecode]
+# An empty one would be taken for a server that is named: `CELERIAC_BROKER_URL=$UNSET`.
+Url = Annotated[str, Field(min_length=1)]
 
 
 def _checked_queue_name(value: str) -> str:
@@ -30,23 +36,25 @@ QueueName = Annotated[str, AfterValidator(_checked_queue_name)]
 class Settings(BaseSettings):
     """Typed settings; a bad value stops the process at start with one sentence."""
 
-    model_config = SettingsConfigDict(env_prefix="CELERIAC_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="CELERIAC_", extra="ignore", frozen=True, hide_input_in_errors=True)
 
-    database_url: str | None = Field(
+    database_url: Url | None = Field(
         None, description="PostgreSQL, e.g. postgresql://user:password@host/db. Embedded by `up` if unset."
     )
-    broker_url: str | None = Field(
+    broker_url: Url | None = Field(
         None, description="Celery's broker: redis:// or amqp://. Embedded Valkey by `up` if unset."
     )
-    result_url: str | None = Field(None, description="Celery's result backend. Default: that of CELERIAC_REDIS_URL.")
-    redis_url: str | None = Field(
+    result_url: Url | None = Field(None, description="Celery's result backend. Default: that of CELERIAC_REDIS_URL.")
+    redis_url: Url | None = Field(
         None,
         description="Redis for events that wait for the mirror, rate limits, caches and cancel keys. "
         "Default: the broker, where that is Redis.",
     )
 
     data: Path = Field(Path(".celeriac"), description="Folder of the embedded servers and of `up`.")
-    host: str = Field("127.0.0.1", description="Address that the REST API and Flower listen on.")
+    host: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:%-]+$")] = Field(
+        LOOPBACK, description="Address that the REST API and Flower listen on; needs API keys if not loopback."
+    )
     port: Port = Field(8000, description="Port of the REST API.")
     flower_port: Port = Field(5555, description="Port of Flower; 0 starts none.")
     workers: Annotated[int, Field(ge=0, le=64)] = Field(1, description="Worker processes that `up` starts.")
@@ -81,6 +89,14 @@ class Settings(BaseSettings):
         repr=False,
         description="Bearer key that opens /metrics and nothing else, 16 characters or more. Unset: /metrics is open.",
     )
+    allowed_hosts: Names = Field(
+        (),
+        description="Names, comma separated, under which browsers and programs may ask (`Host`), beside localhost, "
+        "CELERIAC_HOST and every IP address: `celeriac.example.com`, `*.example.com`, or `*` for any.",
+    )
+    flower_basic_auth: Names = Field(
+        (), repr=False, description="Who may open Flower, as user:password, comma separated. Made by `up` if unset."
+    )
     check_task_names: bool = Field(True, description="Refuse a task name that no worker has reported.")
     keep_days: Annotated[int, Field(ge=0, le=36500)] = Field(
         30, description="Days that completed and cancelled tasks are kept after their end; 0 keeps them for ever."
@@ -90,12 +106,55 @@ class Settings(BaseSettings):
     )
     database_pool_size: Annotated[int, Field(ge=1, le=200)] = Field(10, description="Connections in each process.")
 
-    @field_validator("queues", "task_modules", "trusted_proxies", "api_keys", mode="before")
+    @field_validator(
+        "queues", "task_modules", "trusted_proxies", "api_keys", "allowed_hosts", "flower_basic_auth", mode="before"
+    )
     @classmethod
-    def _split_commas(cls, value: object) -> object:
-        if isinstance(value, str):
-            return tuple(part.strip() for part in value.split(",") if part.strip())
-        return value
+    def _split_commas(cls, value: object, info: ValidationInfo) -> object:
+        if not isinstance(value, str):
+            return value
+        parts = tuple(part.strip() for part in value.split(",") if part.strip())
+        if not parts and info.field_name == "api_keys":
+            raise ValueError("is set and holds no key; name one, or unset it to need none")
+        return parts
+
+    @field_validator("api_keys")
+    @classmethod
+    def _refuse_weak_keys(cls, keys: tuple[str, ...]) -> tuple[str, ...]:
+        check_api_keys(keys)
+        return keys
+
+    @field_validator("flower_basic_auth")
+    @classmethod
+    def _refuse_weak_logins(cls, logins: tuple[str, ...]) -> tuple[str, ...]:
+        check_logins(logins)
+        return logins
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _refuse_strangers_as_proxies(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
+        check_proxies(proxies)
+        return proxies
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _refuse_what_is_no_host(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
+        own_origins(LOOPBACK, hosts)
+        return hosts
+
+    @field_validator("database_url", "broker_url", "result_url", "redis_url")
+    @classmethod
+    def _refuse_password_of_the_example(cls, url: str | None) -> str | None:
+        if url and is_placeholder(urlsplit(url).password or ""):
+            raise ValueError("its password is still that of the example")
+        return url
+
+    @model_validator(mode="after")
+    def _refuse_any_host_without_keys(self) -> Self:
+        """With keys a page under a name of its own gets nowhere; without them it could do everything."""
+        if ANY in self.allowed_hosts and not self.api_keys:
+            raise ValueError("CELERIAC_ALLOWED_HOSTS: * needs CELERIAC_API_KEYS; without keys, list the names")
+        return self
 
     @property
     def retention(self) -> Retention:

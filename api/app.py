@@ -20,6 +20,7 @@ from api.last_answers import LastAnswers
 from api.metrics import Metrics
 from api.middleware.authentication import Authentication
 from api.middleware.client_address import ClientAddress
+from api.middleware.own_origins import OwnOriginsOnly
 from api.middleware.rate_limit import RateLimit, WindowCounter
 from api.middleware.request_context import RequestContext
 from api.middleware.security_headers import SecurityHeaders
@@ -43,6 +44,7 @@ from api.scrapes import Scrapes
 from api.version import VERSION
 from background import end
 from domain.health import DATABASE
+from domain.origins import own_origins
 from gateway.connection import redis_client
 from gateway.control import Control
 from gateway.pause_keys import PauseKeys
@@ -106,6 +108,7 @@ def _add_layers(app: FastAPI, settings: Settings) -> None:
             limit=settings.rate_limit_per_minute,
             address=ClientAddress(settings.trusted_proxies),
         )
+    app.add_middleware(OwnOriginsOnly, own=own_origins(settings.host, settings.allowed_hosts))
     app.add_middleware(SecurityHeaders)
     app.add_middleware(RequestContext, metrics=app.state.metrics)
 

@@ -38,6 +38,12 @@ class Forbidden(CeleriacError):
     code = "FORBIDDEN"
 
 
+class UnknownHost(CeleriacError):
+    """This host name is not one of ours; an operator may add it to CELERIAC_ALLOWED_HOSTS."""
+
+    code = "UNKNOWN_HOST"
+
+
 class MethodNotAllowed(CeleriacError):
     """This path does not take this method."""
 
@@ -89,6 +95,7 @@ STATUS: dict[type[CeleriacError], int] = {
     Conflict: 409,
     BodyTooLarge: 413,
     UnsupportedMediaType: 415,
+    UnknownHost: 421,
     RateLimited: 429,
     HeadTooLarge: 431,
     InternalError: 500,

@@ -18,6 +18,7 @@ from api.errors import (
     RateLimited,
     RequestTimeout,
     Unauthenticated,
+    UnknownHost,
     UnsupportedMediaType,
     status_of,
 )
@@ -113,9 +114,9 @@ def _complete(operation: Json) -> None:
 
 
 def _errors_of_any(operation: Json, *, open_to_all: bool) -> Iterator[type[CeleriacError]]:
-    yield from (InvalidRequest, InternalError, HeadTooLarge, RequestTimeout, Overloaded)
+    yield from (InvalidRequest, Forbidden, UnknownHost, InternalError, HeadTooLarge, RequestTimeout, Overloaded)
     if not open_to_all:
-        yield from (Unauthenticated, Forbidden, RateLimited, DatabaseUnavailable, ServiceDegraded)
+        yield from (Unauthenticated, RateLimited, DatabaseUnavailable, ServiceDegraded)
     if "requestBody" in operation:
         yield from (BodyTooLarge, UnsupportedMediaType)
     if _is_keyed(operation):

@@ -5,11 +5,12 @@ A raw HTTP/1.1 client on uvloop and httptools, because a client library would be
 
 import asyncio
 import time
+from base64 import b64encode
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import cast
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import httptools
 import uvloop
@@ -29,10 +30,13 @@ class _Tally:
 
 
 def request(url: str, body: bytes | None) -> bytes:
-    """A whole POST of JSON, or a GET where there is no body, to be sent as it is."""
+    """A whole POST of JSON, or a GET where there is no body, to be sent as it is; a login in the URL goes with it."""
     address = urlsplit(url)
+    login, _, host = address.netloc.rpartition("@")
     target = f"{address.path}?{address.query}" if address.query else address.path
-    head = f"{'GET' if body is None else 'POST'} {target} HTTP/1.1\r\nHost: {address.netloc}\r\n"
+    head = f"{'GET' if body is None else 'POST'} {target} HTTP/1.1\r\nHost: {host}\r\n"
+    if login:
+        head += f"Authorization: Basic {b64encode(unquote(login).encode()).decode()}\r\n"
     if body is None:
         return f"{head}\r\n".encode()
     return f"{head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
@@ -61,7 +65,7 @@ async def _load(urls: Sequence[str], body: bytes | None, *, seconds: float) -> R
         await asyncio.gather(*(connection.closed for connection in opened))
     if tally.refusals:
         raise RuntimeError(
-            f"{urls[0]} refused: " + ", ".join(f"{n} x {status}" for status, n in tally.refusals.items())
+            f"{urlsplit(urls[0]).path} refused: " + ", ".join(f"{n} x {status}" for status, n in tally.refusals.items())
         )
     return Round(len(tally.latencies), tally.ends_at - tally.begun_at, tuple(tally.latencies))
 

@@ -51,7 +51,8 @@ class Stack:
     """A `celeriac up` that is ready."""
 
     api_url: str
-    flower_url: str
+    flower_url: str = field(repr=False)
+    """With its login; empty if it was not started."""
     servers: Servers
     pid: int
     """Of `celeriac up`; its children are all the others."""
@@ -94,7 +95,7 @@ def running_up(
             found = read_addresses(folder)
             assert found is not None
             servers = Servers(found.database_url, found.broker_url, found.result_url, found.redis_url)
-            yield Stack(found.api_url, f"http://{LOOPBACK}:{flower_port}", servers, up.process.pid)
+            yield Stack(found.api_url, found.flower_url or "", servers, up.process.pid)
 
 
 @contextmanager

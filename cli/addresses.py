@@ -19,6 +19,8 @@ class Addresses:
     broker_url: str = field(repr=False)
     result_url: str = field(repr=False)
     redis_url: str = field(repr=False)
+    flower_url: str | None = field(default=None, repr=False)
+    """With a login in it; None where none was started."""
 
 
 def write_addresses(data: Path, addresses: Addresses) -> None:

@@ -12,14 +12,17 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
+from cli.embedded.files import open_private
 from domain.printable import printable
 
 LOG_BYTES = 10_000_000
 LONGEST_LINE_BYTES = 65_536
 LAST_OUTPUT_SECONDS = 1.0
+PRIVATE_UMASK = 0o077
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +31,7 @@ class Child:
 
     `announces`: a word that it prints once it is ready, if anyone is to wait for that.
     `held`: it gets ready and then reads its stdin, which ends when the supervisor lets it go.
+    `umask`: of the files that it makes; None leaves that of `up`.
     `stays_away`: asked after an exit with 0, again and again, whether it is wanted to stay away; it may block.
     """
 
@@ -37,7 +41,15 @@ class Child:
     stop_steps: tuple[tuple[signal.Signals, float], ...] = ((signal.SIGTERM, 10.0),)
     announces: str | None = None
     held: bool = False
+    umask: int | None = PRIVATE_UMASK
     stays_away: Callable[[], bool] | None = field(default=None, repr=False)
+
+
+class _PrivateFileHandler(RotatingFileHandler):
+    """Its files, each new one too, can be read by their owner only: they hold errors of tasks."""
+
+    def _open(self) -> TextIOWrapper:
+        return open_private(Path(self.baseFilename))
 
 
 class ChildLog:
@@ -46,7 +58,7 @@ class ChildLog:
     def __init__(self, name: str, folder: Path, *, awaited: str | None = None) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._prefix = f"{name:<9}| "
-        self._file = RotatingFileHandler(folder / f"{name}.log", maxBytes=LOG_BYTES, backupCount=1, encoding="utf-8")
+        self._file = _PrivateFileHandler(folder / f"{name}.log", maxBytes=LOG_BYTES, backupCount=1, encoding="utf-8")
         self._partial = b""
         self._awaited = awaited
         self.heard_awaited = False
@@ -149,5 +161,6 @@ async def spawn(child: Child, log: ChildLog) -> ChildProcess:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,
+        umask=-1 if child.umask is None else child.umask,
     )
     return process

@@ -14,13 +14,17 @@ from settings import Settings
 PREFIX = "CELERIAC_"
 OF_THE_CLIENT = frozenset({"CELERIAC_URL", "CELERIAC_API_KEY"})
 """No settings: read by the commands that ask the API."""
-SECRETS = ("api_keys", "metrics_key")
+SECRETS = ("api_keys", "metrics_key", "flower_basic_auth")
+NEVER_EMPTY = frozenset({"api_keys"})
+"""Set and empty is a slip that settings refuse."""
 MASK = "***"
 
 # A user's module of one of these names would never be found: ours comes first.
 ROOMS = {"api", "cli", "domain", "gateway", "loops", "mirror", "services", "store", "tasks"} | {
+    "background",
     "celeriac_worker",
     "celeryconfig",
+    "logs",
     "settings",
 }
 
@@ -66,7 +70,8 @@ def described(field: str) -> str:
 def as_environment(settings: Settings) -> dict[str, str]:
     """What a child process reads to get these settings."""
     values = {name: getattr(settings, name) for name in Settings.model_fields}
-    return {variable(name): as_text(value) for name, value in values.items() if value is not None}
+    unset = {name for name, value in values.items() if value is None or (name in NEVER_EMPTY and not value)}
+    return {variable(name): as_text(value) for name, value in values.items() if name not in unset}
 
 
 def as_text(value: object) -> str:
@@ -93,7 +98,9 @@ def mask_url(url: str) -> str:
 
 def _sentence(problem: object) -> str:
     assert isinstance(problem, dict)
-    return f"{variable(str(problem['loc'][0]))}: {problem['msg']}."
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    # What several settings together make wrong has no place of its own, and names them itself.
+    return f"{variable(str(problem['loc'][0]))}: {message}." if problem["loc"] else f"{message}."
 
 
 def _refuse_room_names(modules: Iterable[str]) -> None:

@@ -19,6 +19,8 @@ from sqlalchemy.exc import DBAPIError
 from cli.client import Client
 from cli.configuration import mask_url
 from cli.errors import CliError
+from cli.exposure import WAYS_OUT, is_open
+from cli.flower_login import USER, password_file
 from settings import Settings, is_redis
 from store.inspection import ask_server
 from store.migrate import pending_revisions
@@ -45,6 +47,8 @@ def examine(settings: Settings, *, api_url: str) -> list[Finding]:
     """All findings, in the order of the report."""
     checks: tuple[Callable[[], Iterator[Finding]], ...] = (
         _versions,
+        lambda: _access(settings),
+        lambda: _flower(settings),
         lambda: _database(settings.database_url),
         lambda: _broker(settings.broker_url),
         lambda: _redis("redis", settings.effective_redis_url),
@@ -67,6 +71,23 @@ def _versions() -> Iterator[Finding]:
         fits = name not in pins or pins[name].contains(version(name))
         mend = None if fits else f"Tested with {name}{pins[name]}; run `make install`."
         yield Finding(name, "ok" if fits else "warn", version(name), mend)
+
+
+def _access(settings: Settings) -> Iterator[Finding]:
+    if is_open(settings):
+        yield Finding("access", "fail", f"{settings.host} is open to others and no key is asked for", WAYS_OUT)
+    else:
+        reason = "API keys are asked for" if settings.api_keys else f"only this machine reaches {settings.host}"
+        yield Finding("access", "ok", reason)
+
+
+def _flower(settings: Settings) -> Iterator[Finding]:
+    """Who may open it; nothing where none is started, or where nobody has been given a password here."""
+    file = password_file(settings.data)
+    if settings.flower_basic_auth:
+        yield Finding("flower", "ok", "for the logins of CELERIAC_FLOWER_BASIC_AUTH")
+    elif settings.flower_port and file.exists():
+        yield Finding("flower", "ok", f"for the user {USER}, whose password is in {file}")
 
 
 def _database(url: str | None) -> Iterator[Finding]:

@@ -15,6 +15,7 @@ from cli.child import Child
 from cli.configuration import as_environment
 from cli.embedded.postgres import PostgresServer
 from cli.embedded.valkey import ValkeyServer
+from cli.flower_login import with_login
 from cli.launch import launch_command
 from settings import Settings
 from store.inspection import is_drained
@@ -35,7 +36,9 @@ def needs_valkey(settings: Settings) -> bool:
     return None in (settings.broker_url, settings.effective_result_url, settings.effective_redis_url)
 
 
-def addresses_of(settings: Settings, *, postgres_url: str | None, valkey_url: str | None) -> Addresses:
+def addresses_of(
+    settings: Settings, *, postgres_url: str | None, valkey_url: str | None, flower_login: str | None = None
+) -> Addresses:
     """The URLs given, and those of the embedded servers for the rest."""
     return Addresses(
         api_url=api_url(settings),
@@ -43,13 +46,18 @@ def addresses_of(settings: Settings, *, postgres_url: str | None, valkey_url: st
         broker_url=settings.broker_url or f"{valkey_url}/0",
         result_url=settings.effective_result_url or f"{valkey_url}/1",
         redis_url=settings.effective_redis_url or f"{valkey_url}/2",
+        flower_url=with_login(flower_url(settings), flower_login) if settings.flower_port else None,
     )
 
 
 def api_url(settings: Settings) -> str:
     """How this machine reaches the API."""
-    host = ANY_ADDRESS.get(settings.host, settings.host)
-    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
+    return _url(settings.host, settings.port)
+
+
+def flower_url(settings: Settings) -> str:
+    """How this machine reaches Flower."""
+    return _url(settings.host, settings.flower_port)
 
 
 def child_environment(settings: Settings, addresses: Addresses) -> dict[str, str]:
@@ -101,9 +109,15 @@ def worker_names(settings: Settings) -> list[str]:
     return [f"worker-{number}" for number in range(1, settings.workers + 1)]
 
 
+def _url(host: str, port: int) -> str:
+    host = ANY_ADDRESS.get(host, host)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 def _worker(name: str, environment: dict[str, str]) -> Child:
     """Its node name is the same in every life and after every `up`: the mirror knows a worker by it."""
     node = f"{name}@{socket.gethostname()}"
     child = own_child("worker", environment, "--held", "--hostname", node)
     stays_away = partial(is_drained, environment["CELERIAC_DATABASE_URL"], node)
-    return replace(child, name=name, held=True, stop_steps=WORKER_STOP_STEPS, stays_away=stays_away)
+    # Files that people's tasks write are theirs to open to others; ours are written by the other children.
+    return replace(child, name=name, held=True, stop_steps=WORKER_STOP_STEPS, stays_away=stays_away, umask=None)

@@ -3,12 +3,13 @@
 The data folder (`--data`, default `./.celeriac`) holds everything that survives a restart:
 
     lock            held while an `up` runs here
+    flower/         password, where nobody has named a login for Flower
     urls.json       URLs of the running servers, passwords included; there while `up` runs
     postgres/       cluster/ (the data), password, port
     valkey/         appendonlydir/ (the data), valkey.conf, password, port
     logs/           what each child printed, 10 MB and one older file each
 
-Files with passwords are readable by their owner only. What `up` consists of is in `cli/stack.py`.
+All of it is readable by its owner only. What `up` consists of is in `cli/stack.py`.
 """
 
 import asyncio
@@ -25,10 +26,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from cli.addresses import Addresses, forget_addresses, write_addresses
-from cli.embedded.files import is_free, make_folder, pick_port
+from cli.embedded.files import is_free, make_folder, open_private, pick_port, tighten
 from cli.embedded.postgres import PostgresServer, prepare_postgres
 from cli.embedded.valkey import ValkeyServer, prepare_valkey
 from cli.errors import CliError
+from cli.exposure import refuse_open
+from cli.flower_login import USER, kept_login, login_of, password_file
 from cli.stack import (
     addresses_of,
     api_url,
@@ -57,6 +60,7 @@ Server = PostgresServer | ValkeyServer
 
 async def run_up(settings: Settings) -> None:
     """Returns after SIGINT or SIGTERM, when every child has stopped. Raises CliError if the system cannot start."""
+    refuse_open(settings)
     settings = settings if settings.port else settings.model_copy(update={"port": pick_port()})
     _refuse_taken_ports(settings)
     stop_asked = asyncio.Event()
@@ -84,7 +88,7 @@ async def _until_asked(stop_asked: asyncio.Event, starting: asyncio.Task[None]) 
 
 
 async def _start(settings: Settings, supervisor: Supervisor) -> None:
-    addresses = await _start_servers(settings, supervisor)
+    addresses = await _start_servers(settings, supervisor, flower_login=_prepare_flower(settings))
     write_addresses(settings.data, addresses)
     environment = child_environment(settings, addresses)
     if not await asyncio.to_thread(is_current, addresses.database_url):
@@ -105,12 +109,25 @@ def _hears_workers(settings: Settings, supervisor: Supervisor) -> bool:
     return supervisor.has_announced("mirror") or settings.log_level not in {"debug", "info"}
 
 
-async def _start_servers(settings: Settings, supervisor: Supervisor) -> Addresses:
+def _prepare_flower(settings: Settings) -> str | None:
+    """Its login, if there is one. A password made here is shown once, and only to a terminal: other ends are logs."""
+    if not settings.flower_port:
+        return None
+    file = password_file(settings.data)
+    is_new = not file.exists()
+    login = login_of(settings)
+    if login and file.exists() and login == kept_login(settings.data):
+        shown = f" ({file.read_text()})" if is_new and sys.stderr.isatty() else ""
+        print(f"celeriac: Flower's user is {USER}, its password{shown} is in {file}", file=sys.stderr, flush=True)
+    return login
+
+
+async def _start_servers(settings: Settings, supervisor: Supervisor, *, flower_login: str | None) -> Addresses:
     postgres_url, valkey_url = await asyncio.gather(
         _start_if(needs_postgres(settings), lambda: prepare_postgres(settings.data / "postgres"), supervisor),
         _start_if(needs_valkey(settings), lambda: prepare_valkey(settings.data / "valkey"), supervisor),
     )
-    return addresses_of(settings, postgres_url=postgres_url, valkey_url=valkey_url)
+    return addresses_of(settings, postgres_url=postgres_url, valkey_url=valkey_url, flower_login=flower_login)
 
 
 async def _start_if(needed: bool, prepare: Callable[[], Server], supervisor: Supervisor) -> str | None:
@@ -176,7 +193,8 @@ def _refuse_taken_ports(settings: Settings) -> None:
 def _only_one(data: Path) -> Iterator[None]:
     """Holds the folder's lock, which the kernel releases even after a kill -9."""
     make_folder(data)
-    with (data / "lock").open("a") as lock:
+    tighten(data)
+    with open_private(data / "lock") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

@@ -3,6 +3,7 @@
 import uvicorn
 
 from cli.configuration import read_settings, require_urls
+from cli.exposure import refuse_open
 from cli.serving import configure_logs
 
 GRACEFUL_SECONDS = 8  # below the 10 s after which `up` kills
@@ -11,6 +12,7 @@ GRACEFUL_SECONDS = 8  # below the 10 s after which `up` kills
 def command() -> None:
     settings = read_settings()
     require_urls(settings, "database_url", "broker_url", "redis_url")
+    refuse_open(settings)
     configure_logs(settings)
     uvicorn.run(
         "api.app:create_app",

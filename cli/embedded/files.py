@@ -1,23 +1,78 @@
 """Small files that an embedded server's folder keeps: its password and the port it had last time."""
 
 import errno
+import os
 import secrets
 import socket
+import stat
+from io import TextIOWrapper
 from pathlib import Path
 
 from cli.errors import CliError
 
 LOOPBACK = "127.0.0.1"
+PRIVATE_FOLDER, PRIVATE_FILE, OTHERS = 0o700, 0o600, 0o077
+CLUSTER = "cluster"
+OURS = ("lock", "urls.json", "logs", "postgres", "valkey", "flower")
+"""What `up` makes in its data folder; whatever is below these is ours."""
+EXPECTED = frozenset((*OURS, ".writable", ".writable.new", "lost+found"))
 
 
-def make_folder(folder: Path) -> None:
-    """Makes the folder, readable by its owner only."""
+def make_folder(folder: Path, *, lent_to: int | None = None) -> None:
+    """Makes the folder, or takes one that is there, so that only its owner, who is us, can enter it.
+
+    `lent_to`: a user whom we have given it to. Raises CliError for one that cannot be used, or that holds other things
+    than ours and is open to others: it may be meant to be.
+    """
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+        _take(folder, owners={os.geteuid(), lent_to})
         write_secret(folder / ".writable", "")
         (folder / ".writable").unlink()
     except OSError as error:
         raise CliError(f"The data folder {folder} cannot be written: {error.strerror}.") from error
+
+
+def tighten(data: Path) -> None:
+    """Closes to others what an older `up` left open in its data folder. PostgreSQL watches over its cluster itself."""
+    for name in OURS:
+        for folder, folders, files in os.walk(data / name):
+            folders[:] = [inner for inner in folders if inner != CLUSTER]
+            _close(Path(folder), PRIVATE_FOLDER)
+            for file in files:
+                _close(Path(folder) / file, PRIVATE_FILE)
+        if (data / name).is_file():
+            _close(data / name, PRIVATE_FILE)
+
+
+def open_private(path: Path) -> TextIOWrapper:
+    """For appending; a file that is made here can be read by its owner only."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, PRIVATE_FILE)
+    return open(descriptor, "a", encoding="utf-8")  # noqa: PTH123  the descriptor decides the mode
+
+
+def _take(folder: Path, *, owners: set[int | None]) -> None:
+    found = folder.stat()
+    if found.st_uid not in owners:
+        raise CliError(
+            f"The data folder {folder} belongs to another user (uid {found.st_uid}); choose one of your own."
+        )
+    if not found.st_mode & OTHERS:
+        return
+    others = sorted({path.name for path in folder.iterdir()} - EXPECTED) if folder.name not in OURS else []
+    if others:
+        raise CliError(
+            f"The data folder {folder} is open to other users and holds other things, such as {others[0]}: "
+            "choose one of its own, or close it with chmod 700."
+        )
+    folder.chmod(PRIVATE_FOLDER)
+
+
+def _close(path: Path, most: int) -> None:
+    """Never through a link, and never what is not ours: both may be somebody's intention."""
+    found = path.lstat()
+    if not stat.S_ISLNK(found.st_mode) and found.st_uid == os.geteuid() and found.st_mode & OTHERS:
+        path.chmod(most)
 
 
 def write_secret(path: Path, text: str) -> None:
@@ -44,7 +99,7 @@ def kept_port(folder: Path) -> int:
     port = int(remembered) if remembered.isdecimal() else 0
     if not port or not is_free(LOOPBACK, port):
         port = pick_port()
-        path.write_text(f"{port}\n")
+        write_secret(path, f"{port}\n")
     return port
 
 

@@ -10,6 +10,7 @@ import pwd
 import shutil
 import signal
 import subprocess
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -75,7 +76,7 @@ class PostgresServer:
 
 def prepare_postgres(folder: Path, *, durable: bool = True) -> PostgresServer:
     """Makes the cluster in `folder` if there is none. Raises CliError with one sentence if it cannot be used."""
-    make_folder(folder)
+    make_folder(folder, lent_to=_nobody())
     cluster = folder.absolute() / "cluster"
     if not cluster.exists():
         _make_cluster(folder.absolute(), cluster, durable=durable)
@@ -148,6 +149,13 @@ def _identity_for_new(folder: Path) -> str:
     for path in (folder, folder / "password"):
         os.chown(path, nobody.pw_uid, nobody.pw_gid)
     return identity
+
+
+def _nobody() -> int | None:
+    """Whom `_identity_for_new` may have given the folder to."""
+    with suppress(KeyError):
+        return pwd.getpwnam("nobody").pw_uid if os.geteuid() == 0 else None
+    return None
 
 
 def _namespaces_work() -> bool:

@@ -47,7 +47,9 @@ class Stack:
 
     @property
     def flower_url(self) -> str:
-        return f"http://127.0.0.1:{self._flower_port}"
+        """With its login, which httpx sends; never printed."""
+        assert self.addresses.flower_url is not None
+        return self.addresses.flower_url
 
     @property
     def addresses(self) -> Addresses:
@@ -68,7 +70,7 @@ class Stack:
 
     def start(self) -> None:
         """Returns when it has printed that it is ready. Works in the repository's folder, as `make up` does."""
-        self._data.mkdir(parents=True, exist_ok=True)
+        self._data.mkdir(mode=0o700, parents=True, exist_ok=True)
         with (self._data / "up.stderr").open("a") as errors:
             self._process = subprocess.Popen(
                 self._command(),

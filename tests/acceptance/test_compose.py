@@ -71,8 +71,8 @@ def _variables(**more: str) -> dict[str, str]:
     return {
         "POSTGRES_PASSWORD": "x",
         "VALKEY_PASSWORD": VALKEY_PASSWORD,
-        "CELERIAC_API_KEYS": f"{KEY},another:read",
-        "FLOWER_BASIC_AUTH": "operator:of-this-test",
+        "CELERIAC_API_KEYS": f"{KEY},a-key-that-may-read:read",
+        "CELERIAC_FLOWER_BASIC_AUTH": "operator:a-password-of-this-test",
     } | more
 
 

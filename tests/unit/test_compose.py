@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from cli.configuration import read_settings
+from cli.errors import CliError
 from cli.main import COMMANDS
 from settings import Settings
 from tests.acceptance.compose import COMPOSE_FILE, REPOSITORY, interpolate, our_services, read_compose_file
@@ -74,6 +76,47 @@ def test_a_worker_that_was_drained_is_not_started_again() -> None:
     assert COMPOSE["services"]["worker"]["restart"] == "on-failure"
     lasting = COMPOSE["services"].keys() - {"worker", "migrate"}
     assert {COMPOSE["services"][name]["restart"] for name in lasting} == {"unless-stopped"}
+
+
+def test_every_service_is_confined() -> None:
+    for name, service in COMPOSE["services"].items():
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service["mem_limit"], name
+        assert service["pids_limit"], name
+        # Tasks of people may want to write where they run.
+        assert service["read_only"] is (name != "worker"), name
+    assert {name for name, service in OURS.items() if "cap_add" in service} == set()
+
+
+def test_what_runs_tasks_and_what_shows_them_cannot_reach_the_database() -> None:
+    networks = {name: set(service["networks"]) for name, service in COMPOSE["services"].items()}
+    with_database = {name for name, service in OURS.items() if "CELERIAC_DATABASE_URL" in service["environment"]}
+    assert {name for name, joined in networks.items() if "database" in joined} == with_database | {"postgres"}
+    assert networks["postgres"] == {"database"}
+    assert COMPOSE["networks"]["database"]["internal"] is True
+    for name, service in COMPOSE["services"].items():
+        for needed in service.get("depends_on", {}):
+            assert networks[name] & networks[needed] or needed in {"migrate", "mirror"}, (name, needed)
+
+
+def test_the_example_starts_nothing_before_its_values_are_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    example = dict(re.findall(r"^(\w+)=(.*)$", (REPOSITORY / ".env.example").read_text(), re.MULTILINE))
+    services = interpolate(OURS, example)
+    for name in ("api", "mirror", "loops", "worker", "flower", "migrate"):
+        with monkeypatch.context() as patched:
+            for variable, value in services[name]["environment"].items():
+                patched.setenv(variable, str(value))
+            with pytest.raises(CliError, match="that of the example"):
+                read_settings()
+
+
+def test_secrets_beside_the_code_reach_neither_git_nor_the_image() -> None:
+    ignored = (REPOSITORY / ".gitignore").read_text().splitlines()
+    assert {".env", ".env.*", "!.env.example", ".celeriac/"} <= set(ignored)
+    kept_out = (REPOSITORY / ".dockerignore").read_text().splitlines()
+    allowed = [number for number, line in enumerate(kept_out) if line.startswith("!")]
+    assert kept_out.index("**/.env*") > max(allowed)
 
 
 def test_the_image_gets_every_package_and_module() -> None:

@@ -42,5 +42,5 @@ def app_of(*routers: APIRouter, layers: tuple[tuple[Any, dict[str, Any]], ...] =
 @asynccontextmanager
 async def client_of(app: FastAPI, *, address: str = "127.0.0.1") -> AsyncIterator[AsyncClient]:
     transport = ASGITransport(app=app, client=(address, 50_000))
-    async with AsyncClient(transport=transport, base_url="http://celeriac.test") as client:
+    async with AsyncClient(transport=transport, base_url="http://localhost") as client:
         yield client

@@ -1,11 +1,14 @@
 """Settings as commands read them: what is refused, what is hidden, what children inherit."""
 
 import os
+import tomllib
+from pathlib import Path
 
 import pytest
 
 from cli.configuration import (
     OF_THE_CLIENT,
+    ROOMS,
     as_environment,
     mask_url,
     masked,
@@ -14,6 +17,8 @@ from cli.configuration import (
     unknown_variables,
 )
 from cli.errors import CliError
+
+REPOSITORY = Path(__file__).parents[3]
 
 
 @pytest.fixture(autouse=True)
@@ -36,10 +41,24 @@ def test_a_bad_value_is_one_sentence_with_the_variable_and_without_the_value(mon
     assert "\n" not in str(raised.value)
 
 
-@pytest.mark.parametrize("module", ["tasks", "tasks.mine", "settings", "celeriac_worker.more"])
+@pytest.mark.parametrize(
+    "module", ["tasks", "tasks.mine", "settings", "logs", "background.jobs", "celeriac_worker.more"]
+)
 def test_task_modules_that_our_own_packages_would_hide_are_refused(module: str) -> None:
     with pytest.raises(CliError, match=f"{module.split('.')[0]}` is a package of Celeriac's own"):
         read_settings(task_modules=f"shop.jobs,{module}")
+
+
+def test_every_module_and_package_that_is_installed_with_us_is_a_name_that_tasks_cannot_have() -> None:
+    setuptools = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["setuptools"]
+    packages = {
+        found.parent.name for place in (REPOSITORY, REPOSITORY / "workers") for found in place.glob("*/__init__.py")
+    }
+    shipped = {pattern.removesuffix("*") for pattern in setuptools["packages"]["find"]["include"]}
+    assert shipped <= packages
+    assert shipped.union(setuptools["py-modules"]) == ROOMS
+    top_level = {file.stem for file in REPOSITORY.glob("*.py")}
+    assert top_level == set(setuptools["py-modules"])
 
 
 def test_a_missing_url_is_named_by_its_variable() -> None:
@@ -75,7 +94,9 @@ def test_shown_keys_are_masked() -> None:
 
 
 def test_a_child_reads_back_the_same_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = read_settings(queues="a,b", port=9000, check_task_names=False, data="/tmp/x", api_keys="k:read")
+    settings = read_settings(
+        queues="a,b", port=9000, check_task_names=False, data="/tmp/x", api_keys="a-key-of-this-test:read"
+    )
     for name, value in as_environment(settings).items():
         monkeypatch.setenv(name, value)
     assert read_settings() == settings

@@ -207,9 +207,13 @@ def test_nothing_is_left_after_a_kill_of_the_supervisor(tmp_path: Path, identity
 
 
 def _wait_for_title(pid: int, part: str) -> None:
-    """Until the launcher has become the child."""
-    _wait_for(lambda: "launch.py" not in " ".join(psutil.Process(pid).cmdline()) and is_alive(pid))
-    assert part in " ".join(psutil.Process(pid).cmdline())
+    """Until the launcher has become the child; in between the process has no title at all."""
+
+    def has_title() -> bool:
+        title = " ".join(psutil.Process(pid).cmdline())
+        return part in title and "launch.py" not in title
+
+    _wait_for(has_title)
 
 
 def _wait_for(fact: Callable[[], object]) -> None:

@@ -78,6 +78,48 @@ def test_hash_file_refuses_a_folder_of_a_like_name_beside_its_own(folder: Path) 
         hash_file(str(neighbour / "a"))
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "data/postgres/password",
+        "data/urls.json",
+        "data/no-such-file",
+        "./data/../data/urls.json",
+        "link-to-data/urls.json",
+        "link-to-file",
+        ".env",
+        "sub/.env",
+        ".git/config",
+        ".ssh/../.env",
+        "sub/.hidden/a",
+        "link-to-env",
+    ],
+)
+def test_hash_file_refuses_the_data_folder_and_what_is_hidden_by_a_dot(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    for name in ("data/postgres", ".git", ".ssh", "sub/.hidden"):
+        (folder / name).mkdir(parents=True)
+    for name in ("data/postgres/password", "data/urls.json", ".env", "sub/.env", ".git/config", "sub/.hidden/a"):
+        (folder / name).write_text("secret")
+    (folder / "link-to-data").symlink_to("data")
+    (folder / "link-to-file").symlink_to("data/urls.json")
+    (folder / "link-to-env").symlink_to(".env")
+    monkeypatch.setattr(files, "DATA", (folder / "data").resolve())
+    with pytest.raises(PermissionError, match="is hidden"):
+        hash_file(path)
+
+
+def test_hash_file_reads_nothing_where_the_folder_itself_holds_the_data(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "urls.json").write_text("secret")
+    for data in (folder, folder.parent):
+        monkeypatch.setattr(files, "DATA", data.resolve())
+        with pytest.raises(PermissionError, match="is hidden"):
+            hash_file("urls.json")
+
+
 def test_hash_file_names_what_it_cannot_read(folder: Path) -> None:
     os.mkfifo(folder / "pipe")
     with pytest.raises(ValueError, match="pipe is not a file"):

@@ -102,7 +102,7 @@ async def test_unknown_paths_tell_strangers_nothing(client: AsyncClient) -> None
 
 
 async def test_the_documentation_pages_need_one_too() -> None:
-    settings = Settings(api_keys=("key",), rate_limit_per_minute=0)
+    settings = Settings(api_keys=("a-key-of-this-test",), rate_limit_per_minute=0)
     async with client_of(create_app(settings)) as client:
         for path in ("/docs", "/redoc", "/openapi.json", f"{ASSETS_URL}/favicon.png"):
             assert (await client.get(path)).status_code == 401, path
