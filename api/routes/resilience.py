@@ -1,5 +1,6 @@
 """Resilience: marking services as degraded, and how the parts of the system are."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 
 from api.dependencies import OpenRooms, Rooms
@@ -74,7 +75,8 @@ async def clear_degradation(rooms: OpenRooms, body: ClearRequest) -> ClearedServ
 @router.get("/summary", summary="Get the state of the system's parts")
 async def get_summary(rooms: OpenRooms) -> ResilienceSummary:
     """Answered from what is known, at once, whatever hangs."""
-    components = _components(rooms)
+    components = _components(rooms, COMPONENTS)
+    others = [name for name in rooms.probe.parts() if name not in COMPONENTS]
     healthy = sum(component.status is Condition.HEALTHY for component in components)
     return ResilienceSummary(
         system_health=SystemHealth(
@@ -83,15 +85,16 @@ async def get_summary(rooms: OpenRooms) -> ResilienceSummary:
         degradation=_degradation(rooms),
         resilience_score=score(healthy=healthy, total=len(components)),
         components=components,
+        other_parts=_components(rooms, others),
         mirror=_mirror(rooms),
     )
 
 
-def _components(rooms: Rooms) -> list[Component]:
+def _components(rooms: Rooms, names: Iterable[str]) -> list[Component]:
     parts = rooms.probe.parts()
     return [
         Component(name=name, status=part.condition, since=part.since, detail=part.reason or None)
-        for name, part in ((name, parts[name]) for name in COMPONENTS)
+        for name, part in ((name, parts[name]) for name in names)
     ]
 
 

@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any
 
 import pytest
@@ -30,6 +30,9 @@ class World:
         self.engine = engine
         self.broker = FakeBroker()
         self.down: dict[str, float] = {}
+        self.processes: dict[str, float] = {}
+        """That ended, as `ended` tells them."""
+        self.told: set[str] = set()
         self.marks = NO_MARKS
 
     def current(self) -> Marks:
@@ -38,8 +41,14 @@ class World:
     async def ask(self) -> dict[str, float]:
         return self.down
 
+    def ended(self) -> dict[str, float]:
+        return self.processes
+
+    async def forget(self, told: Collection[str]) -> None:
+        self.told |= set(told)
+
     def round(self) -> AlertsRound:
-        return AlertsRound(self.engine, FakeQueueReader(self.broker), self, self)
+        return AlertsRound(self.engine, FakeQueueReader(self.broker), self, self, self)
 
     def dispatch(self) -> DispatchRound:
         return DispatchRound(self.engine, FakePublisher(self.broker), marks=self, broker=FakeQueueReader(self.broker))

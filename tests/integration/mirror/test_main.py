@@ -10,7 +10,7 @@ from gateway.events import EventSubscriber
 from mirror.main import MAX_BATCH, mirror_events
 from mirror.writer import Writer
 from services.counters import Counters
-from services.mirror_life import SignOfLife
+from services.signs_of_life import SignOfLife
 from store.queries import gaps
 from store.tables import tasks
 from tests.fakes.gateway import FakeEventSubscriber
@@ -19,7 +19,7 @@ from tests.integration.mirror.messages import Results, life, message
 
 LIMIT_SECONDS = 20
 NOWHERE = redis_client("redis://127.0.0.1:1/0")
-UNTOLD, UNCOUNTED = SignOfLife(NOWHERE), Counters(NOWHERE)
+UNTOLD, UNCOUNTED = SignOfLife(NOWHERE, "mirror"), Counters(NOWHERE)
 """Never entered, so nobody is told."""
 
 

@@ -6,14 +6,14 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from gateway.connection import redis_client
-from services import mirror_life
-from services.mirror_life import KEY, SignOfLife, is_mirror_alive
+from services import signs_of_life
+from services.signs_of_life import SignOfLife, is_alive, key_of
 from tests.patience import until
 
 
 @pytest.fixture(autouse=True)
 def _fast(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mirror_life, "RENEW_SECONDS", 0.01)
+    monkeypatch.setattr(signs_of_life, "RENEW_SECONDS", 0.01)
 
 
 @pytest.fixture
@@ -24,13 +24,13 @@ async def redis(redis_url: str) -> AsyncIterator[Redis]:
 
 
 async def test_a_mirror_that_goes_round_is_alive_and_its_sign_fades(redis: Redis) -> None:
-    assert not await is_mirror_alive(redis)
-    async with SignOfLife(redis) as life:
+    assert not await is_alive(redis, "mirror")
+    async with SignOfLife(redis, "mirror") as life:
         life.give()
         async with asyncio.timeout(10):
-            while not await is_mirror_alive(redis):
+            while not await is_alive(redis, "mirror"):
                 pass
-        assert 0 < await redis.ttl(KEY) <= mirror_life.FADES_SECONDS
+        assert 0 < await redis.ttl(key_of("mirror")) <= signs_of_life.FADES_SECONDS
 
 
 async def test_a_mirror_that_stands_still_renews_nothing(redis: Redis) -> None:
@@ -41,19 +41,19 @@ async def test_a_mirror_that_stands_still_renews_nothing(redis: Redis) -> None:
             nonlocal told
             told += 1
 
-    async with Counting(redis) as life:
+    async with Counting(redis, "mirror") as life:
         for rounds in (1, 2):
             life.give()
             await until(lambda rounds=rounds: told == rounds)
     assert told == 2
 
 
-async def test_without_redis_the_mirror_goes_on_and_one_line_says_so() -> None:
+async def test_without_redis_the_mirror_goes_on_and_one_line_of_each_kind_says_so() -> None:
     nowhere = redis_client("redis://127.0.0.1:1/2")
     with capture_logs() as logs:
-        async with SignOfLife(nowhere) as life:
+        async with SignOfLife(nowhere, "mirror") as life:
             for _ in range(3):
                 life.give()
                 await until(lambda: not life._given)
-    assert [line["event"] for line in logs] == ["sign_of_life_not_told"]
+    assert sorted(line["event"] for line in logs) == ["presence_lost", "sign_of_life_not_told"]
     await nowhere.aclose()
