@@ -1,9 +1,62 @@
-"""How tasks that run beside everything else are ended."""
+"""Tasks and threads that run beside everything else: how they are started, watched and ended.
+
+A process is needed with all of its parts. One that lost a part looks well and is not, so an end that nobody asked for
+is logged with the part's name and ends the process, with an exit code at which whoever started it starts it again.
+That is as safe as a kill -9, which everything of ours outlives. Nothing else starts a task or a thread that outlives
+the call that started it; a test of the architecture holds that.
+"""
 
 import asyncio
+import os
+import sys
+import threading
+import traceback
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from typing import Any, NoReturn
 
+import structlog
+
+EXIT_CODE = 70
+"""EX_SOFTWARE of sysexits.h: a part ended unasked, or the event loop hung."""
 AGAIN_SECONDS = 0.1
 LIMIT_SECONDS = 10.0
+FIRST_PAUSE_SECONDS = 0.2
+LONGEST_PAUSE_SECONDS = 5.0
+HUNG_SECONDS = 30
+"""Far beyond the second for which any one thing may hold the event loop."""
+TICK_SECONDS = 1.0
+
+log = structlog.get_logger(__name__)
+
+
+def _never() -> bool:
+    return False
+
+
+def end_process() -> NoReturn:
+    """At once, with nothing cleaned up: what is left of the process cannot be trusted to."""
+    sys.stderr.flush()
+    os._exit(EXIT_CODE)
+
+
+def start(work: Coroutine[Any, Any, None], *, name: str, asked: Callable[[], bool] = _never) -> "asyncio.Task[None]":
+    """A task that the process needs until it is cancelled, or until `asked` says that it may end."""
+    task = asyncio.create_task(work, name=name)
+    task.add_done_callback(lambda ended: _look_at(ended, asked))
+    return task
+
+
+def start_rounds(once: Callable[[], Awaitable[object]], *, name: str) -> "asyncio.Task[None]":
+    """The same for a round that is repeated for ever; one that fails is logged and followed by the next."""
+    return start(_repeat(once, name), name=name)
+
+
+def start_thread(work: Callable[[], None], *, name: str, asked: Callable[[], bool]) -> threading.Thread:
+    """A thread that the process needs until `asked` says that it may end."""
+    thread = threading.Thread(target=_run_watched, args=(work, name, asked), name=name, daemon=True)
+    thread.start()
+    return thread
 
 
 async def end(*tasks: "asyncio.Task[None]") -> None:
@@ -19,3 +72,78 @@ async def end(*tasks: "asyncio.Task[None]") -> None:
             task.cancel()
         done, running = await asyncio.wait(running, timeout=AGAIN_SECONDS)
         await asyncio.gather(*done, return_exceptions=True)
+
+
+class Watchdog:
+    """`async with Watchdog()`: the process ends if its event loop does not turn for `HUNG_SECONDS`.
+
+    The thread counts its own ticks instead of looking at a clock, so that a process that was stopped as a whole, or a
+    machine that slept, is not taken for hung.
+    """
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop
+        self._missed = 0
+        self._stopped = threading.Event()
+
+    async def __aenter__(self) -> "Watchdog":
+        self._loop = asyncio.get_running_loop()
+        start_thread(self._watch, name="watchdog", asked=self._stopped.is_set)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._stopped.set()
+
+    def _watch(self) -> None:
+        watched = threading.main_thread().ident
+        while not self._stopped.wait(TICK_SECONDS):
+            if self._missed >= HUNG_SECONDS / TICK_SECONDS:
+                frame = sys._current_frames().get(watched or 0)
+                where = traceback.format_stack(frame)[-5:] if frame else []
+                log.critical("event_loop_hung", seconds=HUNG_SECONDS, where="".join(where))
+                end_process()
+            self._missed += 1
+            with suppress(RuntimeError):  # closed: the process is ending, and has so many seconds for it
+                self._loop.call_soon_threadsafe(self._turn)
+
+    def _turn(self) -> None:
+        self._missed = 0
+
+
+async def _repeat(once: Callable[[], Awaitable[object]], name: str) -> None:
+    pause = 0.0
+    while True:
+        try:
+            await once()
+            pause = 0.0
+        except Exception as error:
+            pause = min(pause * 2 or FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
+            log.exception("round_failed", part=name, error=type(error).__name__, again_in=pause)
+            await asyncio.sleep(pause)
+
+
+def _look_at(task: "asyncio.Task[None]", asked: Callable[[], bool]) -> None:
+    # A cancellation that nobody ordered comes from inside: something that was awaited there had been cancelled.
+    if task.cancelling() or asked():
+        return
+    error = asyncio.CancelledError() if task.cancelled() else task.exception()
+    _end_unasked(task.get_name(), error)
+
+
+def _run_watched(work: Callable[[], None], name: str, asked: Callable[[], bool]) -> None:
+    error: BaseException | None = None
+    try:
+        work()
+    except BaseException as caught:
+        error = caught
+    if not asked():
+        _end_unasked(name, error)
+    elif error is not None:
+        log.warning("part_failed_at_its_end", part=name, error=type(error).__name__, exc_info=error)
+
+
+def _end_unasked(name: str, error: BaseException | None) -> None:
+    try:
+        log.critical("part_ended", part=name, error=type(error).__name__ if error else None, exc_info=error)
+    finally:
+        end_process()

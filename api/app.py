@@ -1,6 +1,5 @@
 """The REST application: rooms opened and closed, layers in order, routes. `celeriac api` serves what this makes."""
 
-import asyncio
 import gc
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -42,8 +41,8 @@ from api.routes import (
 )
 from api.scrapes import Scrapes
 from api.version import VERSION
-from background import end
-from domain.health import DATABASE
+from background import Watchdog, end, start_rounds
+from domain.health import API, DATABASE
 from domain.origins import own_origins
 from gateway.connection import redis_client
 from gateway.control import Control
@@ -54,6 +53,7 @@ from gateway.results import ResultReader
 from services.degradation import DegradationMarks
 from services.endings import Endings
 from services.limits import Limits
+from services.signs_of_life import SignOfLife
 from services.submissions import SubmissionBatcher
 from services.task_names import TaskNames
 from services.worker_orders import WorkerOrders
@@ -118,6 +118,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
         rooms = app.state.rooms = await open_rooms(stack, app.state.settings, metrics=app.state.metrics)
         answers = await stack.enter_async_context(LastAnswers(rooms.redis))
+        await stack.enter_async_context(SignOfLife(rooms.redis, API, parts=0))
+        await stack.enter_async_context(Watchdog())
         app.state.gate = Gate(rooms.marks, rooms.probe.breakers, answers)
         # What never goes is not looked through again; see `cli/serving.py`.
         gc.freeze()
@@ -175,6 +177,6 @@ async def _open_probe(stack: AsyncExitStack, checks: HealthChecks) -> HealthProb
     probe = HealthProbe(checks.by_name())
     stack.push_async_callback(probe.close)
     await probe.run_once()
-    asking = asyncio.create_task(probe.run(), name="health-probe")
+    asking = start_rounds(probe.ask_and_rest, name="health-probe")
     stack.push_async_callback(end, asking)
     return probe

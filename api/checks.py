@@ -8,10 +8,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.probe import Check, Unwell
 from domain.degradation import BROKER, MIRROR, RESULT_BACKEND, WORKERS
-from domain.health import DATABASE
+from domain.health import DATABASE, LOOPS
 from gateway.queues import QueueReader
 from gateway.results import ResultReader
-from services.mirror_life import is_mirror_alive
+from services.signs_of_life import is_alive
 from store.queries.mirror import MirrorState, get_state
 from store.queries.workers import count_online
 
@@ -38,6 +38,7 @@ class HealthChecks:
             RESULT_BACKEND: self._check_result_backend,
             WORKERS: self._check_workers,
             MIRROR: self._check_mirror,
+            LOOPS: self._check_loops,
         }
 
     async def _check_database(self) -> bool:
@@ -66,6 +67,11 @@ class HealthChecks:
         """By its own sign of life: silent nodes are no sign of a deaf mirror."""
         async with self._engine.connect() as connection:
             self.mirror = await get_state(connection)
-        if not await is_mirror_alive(self._redis):
+        if not await is_alive(self._redis, MIRROR):
             raise Unwell("no mirror gives a sign of life")
+        return True
+
+    async def _check_loops(self) -> bool:
+        if not await is_alive(self._redis, LOOPS):
+            raise Unwell("no loops give a sign of life")
         return True

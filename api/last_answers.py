@@ -16,7 +16,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from background import end
+from background import end, start_rounds
 
 ANSWERS_KEY = "{celeriac:answers}:bodies"
 TIMES_KEY = "{celeriac:answers}:times"
@@ -79,7 +79,7 @@ class LastAnswers:
         self._writing: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> "LastAnswers":
-        self._writing = asyncio.create_task(self._write_for_ever(), name="last-answers")
+        self._writing = start_rounds(self._write_soon, name="last-answers")
         return self
 
     async def __aexit__(
@@ -128,12 +128,11 @@ class LastAnswers:
         finally:
             self._on_the_way = {}
 
-    async def _write_for_ever(self) -> None:
-        while True:
-            await self._arrived.wait()
-            self._arrived.clear()
-            await asyncio.sleep(WRITE_SECONDS)
-            await self.write_waiting()
+    async def _write_soon(self) -> None:
+        await self._arrived.wait()
+        self._arrived.clear()
+        await asyncio.sleep(WRITE_SECONDS)
+        await self.write_waiting()
 
 
 def _field(question: str) -> bytes:

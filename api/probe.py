@@ -71,11 +71,10 @@ class HealthProbe:
         since = datetime.now(UTC) - timedelta(seconds=silent)
         return dict.fromkeys(self._checks, Part(Condition.UNKNOWN, since, "not asked for too long"))
 
-    async def run(self) -> None:
-        """Asks for ever."""
-        while True:
-            await self.run_once()
-            await asyncio.sleep(INTERVAL_SECONDS)
+    async def ask_and_rest(self) -> None:
+        """One round and the pause after it."""
+        await self.run_once()
+        await asyncio.sleep(INTERVAL_SECONDS)
 
     async def run_once(self) -> None:
         """Asks every part; takes as long as the deadline at most."""
@@ -101,6 +100,8 @@ class HealthProbe:
         if not done:
             task.cancel()
             return Condition.UNHEALTHY, "no answer in time"
+        if task.cancelled():  # from inside: by whatever it waited for
+            return Condition.UNHEALTHY, "gave up"
         if error := task.exception():
             return Condition.UNHEALTHY, str(error) if isinstance(error, Unwell) else type(error).__name__
         return (Condition.HEALTHY, "") if task.result() else (Condition.UNHEALTHY, "answered no")

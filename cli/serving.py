@@ -9,6 +9,7 @@ from pkgutil import resolve_name
 import structlog
 
 import logs
+from background import Watchdog
 from cli.configuration import read_settings, require_urls, unknown_variables
 from settings import Settings
 
@@ -39,4 +40,5 @@ async def _until_stopped(run: Run, settings: Settings) -> None:
     stopping = asyncio.Event()
     for which in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(which, stopping.set)
-    await run(settings, stopping)
+    async with Watchdog():
+        await run(settings, stopping)

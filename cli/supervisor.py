@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import background
 from cli.child import Child, ChildLog, ChildProcess, spawn
 from cli.errors import CliError
 
@@ -18,6 +19,7 @@ PROBE_SECONDS = 0.05
 DEATHS_WHILE_STARTING = 5
 REST_SECONDS = 1.0
 CLEAN_EXIT = "exit code 0"
+LONGEST_WORDS = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +45,8 @@ class _Running:
     process: ChildProcess | None = None
     let_go: bool = False
     deaths: int = 0
+    deaths_in_a_row: int = 0
+    """Without a steady life in between."""
     last_exit: str = ""
 
 
@@ -59,7 +63,7 @@ class Supervisor:
         stopping = asyncio.get_running_loop().create_future()
         running = _Running(child, ChildLog(child.name, self._logs, awaited=child.announces), stopping)
         self._running[child.name] = running
-        running.task = asyncio.create_task(self._keep_alive(running))
+        running.task = background.start(self._keep_alive(running), name=f"keep-{child.name}", asked=stopping.done)
 
     async def until(self, probe: Callable[[], bool], *names: str, within_seconds: float | None = None) -> None:
         """Waits until the blocking `probe` says yes.
@@ -112,11 +116,12 @@ class Supervisor:
         return process.pid if process is not None and not process.exited.done() else None
 
     async def _keep_alive(self, running: _Running) -> None:
+        """Whatever goes wrong, the child is started again: ever more slowly, and for ever."""
         delay = 0.0
         while not running.stopping.done():
             began = time.monotonic()
-            ended = await self._live_once(running)
-            if ended == CLEAN_EXIT and await self._rest(running):
+            ended, rested = await self._live_and_rest(running)
+            if rested:
                 delay = 0.0
             elif not running.stopping.done():
                 delay = self._backoff.after(delay, lifetime_seconds=time.monotonic() - began)
@@ -124,18 +129,34 @@ class Supervisor:
                 await asyncio.wait([running.stopping], timeout=delay)
         running.log.close()
 
+    async def _live_and_rest(self, running: _Running) -> tuple[str, bool]:
+        """How a life ended, and whether it was followed by a rest."""
+        try:
+            ended = await self._live_once(running)
+            return ended, ended == CLEAN_EXIT and await self._rest(running)
+        except Exception as error:
+            if running.process is not None:
+                await running.process.stop(())
+            return f"not kept: {type(error).__name__}: {error}", False
+
     async def _rest(self, running: _Running) -> bool:
         """Waits for as long as the child is wanted to stay away; False if it is not."""
         rested = False
-        while not running.stopping.done() and await self._is_unwanted(running.child):
+        while not running.stopping.done() and await self._is_unwanted(running):
             if not rested:
                 print(f"celeriac: {running.child.name} ended and stays away", file=sys.stderr, flush=True)
             rested = True
             await asyncio.wait([running.stopping], timeout=REST_SECONDS)
         return rested
 
-    async def _is_unwanted(self, child: Child) -> bool:
-        return child.stays_away is not None and await asyncio.to_thread(child.stays_away)
+    async def _is_unwanted(self, running: _Running) -> bool:
+        """Asks in a thread; a stop does not wait for the answer, which a frozen server may never give."""
+        if running.child.stays_away is None:
+            return False
+        asked = asyncio.ensure_future(asyncio.to_thread(running.child.stays_away))
+        ends: set[asyncio.Future[bool] | asyncio.Future[None]] = {asked, running.stopping}
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        return asked.done() and asked.result()
 
     async def _live_once(self, running: _Running) -> str:
         """From the start of a process to its end, by itself or by `stop`; returns how it ended."""
@@ -161,8 +182,13 @@ class Supervisor:
 
     def _record_death(self, running: _Running, ended: str, delay: float) -> None:
         running.deaths += 1
+        running.deaths_in_a_row = 1 if delay == self._backoff.first_seconds else running.deaths_in_a_row + 1
         running.last_exit = ended
-        print(f"celeriac: {running.child.name} ended ({ended}); again in {delay:.1f} s", file=sys.stderr, flush=True)
+        told = f"celeriac: {running.child.name} ended ({ended}); again in {delay:.1f} s"
+        if running.deaths_in_a_row > 1:
+            last = running.log.last_line[:LONGEST_WORDS] or "nothing"
+            told += f"; {running.deaths_in_a_row} times in a row, it said last: {last}"
+        print(told, file=sys.stderr, flush=True)
 
     def _failure(self, running: _Running) -> str:
         return (

@@ -152,7 +152,8 @@ _KINDS = (
     Kind(
         Rule(_T.COMPONENT_DOWN, _S.CRITICAL, 10, for_seconds=0, resolve_after_seconds=5),
         Unit.SECONDS,
-        "Time since the broker, Redis or the result backend last answered.",
+        "Time since the broker, Redis, the result backend or the mirror was last heard; a process of ours that ended "
+        "unasked counts at once.",
         lowest=0,
         highest=LONGEST_SECONDS,
     ),

@@ -61,6 +61,8 @@ class Facts:
     """By source, how long the mirror was deaf."""
     down: Readings = field(default_factory=dict)
     """By component, how long it has not answered."""
+    ended: Readings = field(default_factory=dict)
+    """By kind of process of ours, since when one is missed that ended unasked: no matter for a threshold."""
 
 
 def _queue_depths(facts: Facts, _rule: Rule) -> Readings | None:
@@ -98,7 +100,7 @@ _READ: Mapping[AlertType, Callable[[Facts, Rule], Readings | None]] = {
     AlertType.TASKS_NOT_PICKED_UP: lambda facts, _: facts.not_picked_up,
     AlertType.DISPATCH_STALLED: _stalled,
     AlertType.EVENTS_MISSED: lambda facts, _: facts.missed,
-    AlertType.COMPONENT_DOWN: lambda facts, _: facts.down,
+    AlertType.COMPONENT_DOWN: lambda facts, _: {**facts.ended, **facts.down},
 }
 """What each type is judged by; None while that cannot be known."""
 
@@ -139,7 +141,7 @@ def judge(
             continue
         for key in _keys(rule.type, readings, open_alerts):
             value, is_open = readings.get(key[1]), key in open_alerts
-            breached = value is not None and is_breached(rule, value, is_open=is_open)
+            breached = value is not None and (_is_certain(key, facts) or is_breached(rule, value, is_open=is_open))
             since = pending.get((key, breached), now)
             opens = step(rule, is_open=is_open, breached=breached, since=since, now=now)
             if opens is not breached:
@@ -158,6 +160,11 @@ def is_breached(rule: Rule, value: float, *, is_open: bool) -> bool:
     if kind.raised_below:
         return value < rule.threshold
     return value > rule.threshold * (kind.resolve_fraction if is_open else 1)
+
+
+def _is_certain(key: Key, facts: Facts) -> bool:
+    """A process of ours that has ended has not just been slow to answer."""
+    return key[0] is AlertType.COMPONENT_DOWN and key[1] in facts.ended
 
 
 def step(rule: Rule, *, is_open: bool, breached: bool, since: datetime, now: datetime) -> bool:
@@ -203,6 +210,8 @@ def describe(rule: Rule, subject: str, facts: Facts) -> str:
         parked = facts.parked[subject]
         others = f", and {parked.tasks - 1} more of the queue" if parked.tasks > 1 else ""
         return f"Task {parked.task_id} for queue {subject} was refused again and again{others}: {parked.reason}"
+    if rule.type is AlertType.COMPONENT_DOWN and subject in facts.ended:
+        return f"Process {subject} ended without being asked to"
     if rule.type is AlertType.DISPATCH_STALLED and subject:
         return f"The broker did not take a task for queue {subject} for more than {rule.threshold:g} s"
     return said

@@ -34,6 +34,8 @@ class Health(StrEnum):
 
 DATABASE = "database"
 """The one part without which nothing can be stored or answered."""
+LOOPS = "loops"
+API = "api"
 
 
 def judge(checks: Mapping[str, Condition]) -> Health:

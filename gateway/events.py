@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
+from background import start_thread
 from gateway.connection import BROKER_ERRORS
 from gateway.event_sources import Blind, EventItem, EventMessage, EventSource
 
@@ -67,8 +68,7 @@ class EventSubscriber:
     async def start(self) -> None:
         """Begins to listen; returns at once, connected or not."""
         self._buffer.reader = asyncio.get_running_loop()
-        self._thread = threading.Thread(target=self._listen, name="gateway-events", daemon=True)
-        self._thread.start()
+        self._thread = start_thread(self._listen, name="gateway-events", asked=self._closing.is_set)
 
     async def get(self, *, max_size: int = 1500, max_wait: float = 0.5) -> Heard | Blind:
         """All that was heard, up to `max_size` messages; waits up to `max_wait` seconds for the first.

@@ -32,11 +32,27 @@ class AsksComponents(Protocol):
     async def ask(self) -> dict[str, float]: ...
 
 
+class KnowsEnds(Protocol):
+    """The part of `loops.lives.LivesRound` that this needs."""
+
+    def ended(self) -> Mapping[str, float]: ...
+
+    async def forget(self, told: Collection[str]) -> None: ...
+
+
 class AlertsRound:
     """One look. Any number of processes may look; what is open lies in Postgres, and one at a time writes it."""
 
-    def __init__(self, engine: AsyncEngine, queues: ReadsDepths, components: AsksComponents, marks: KnowsMarks) -> None:
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        queues: ReadsDepths,
+        components: AsksComponents,
+        marks: KnowsMarks,
+        lives: KnowsEnds,
+    ) -> None:
         self._engine = engine
+        self._lives = lives
         self._marks = marks
         self._queues = queues
         self._components = components
@@ -50,7 +66,9 @@ class AlertsRound:
             consumed = await measurements.list_consumed_queues(connection)
         # No connection is held while servers are asked that may take seconds to answer.
         waiting = await self._depths({*consumed, *facts.due, *facts.not_picked_up})
-        await self._settle(replace(facts, waiting=waiting, down=await self._components.ask()), rules)
+        down, ended = await self._components.ask(), self._lives.ended()
+        if await self._settle(replace(facts, waiting=waiting, down=down, ended=ended), rules):
+            await self._lives.forget(ended.keys())
         return ROUND_SECONDS
 
     async def _depths(self, queue_names: Collection[str]) -> dict[str, int] | None:
@@ -59,10 +77,11 @@ class AlertsRound:
         except BrokerUnavailable:
             return None
 
-    async def _settle(self, facts: Facts, rules: Mapping[AlertType, Rule]) -> None:
+    async def _settle(self, facts: Facts, rules: Mapping[AlertType, Rule]) -> bool:
+        """False if another process does it."""
         async with self._engine.begin() as connection:
             if not await leadership.take(connection, leadership.ALERTS):
-                return
+                return False
             judgement = judge(
                 facts,
                 rules,
@@ -73,6 +92,7 @@ class AlertsRound:
             await settle(connection, judgement)
         self._pending = judgement.pending
         _tell(judgement)
+        return True
 
 
 def _tell(judgement: Judgement) -> None:

@@ -1,13 +1,16 @@
-"""Whether the servers that all of this leans on answer, as the loops process sees it, and since when they do not."""
+"""Whether the servers and the mirror that all of this leans on are there, as the loops see it, and since when not."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 
 import structlog
+from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from domain.degradation import MIRROR
 from domain.errors import Unavailable
+from services.signs_of_life import is_alive
 
 DEADLINE_SECONDS = 3.0
 
@@ -35,6 +38,16 @@ class Components:
                 self._silent_since.setdefault(name, asked_at)
         now = datetime.now(UTC)
         return {name: (now - since).total_seconds() for name, since in self._silent_since.items()}
+
+
+async def check_mirror(redis: Redis) -> None:
+    """Raises Unavailable while no mirror gives a sign of life; not while Redis is away, when nobody could hear one."""
+    try:
+        alive = await is_alive(redis, MIRROR)
+    except (RedisError, OSError):
+        return
+    if not alive:
+        raise Unavailable("No mirror gives a sign of life.")
 
 
 async def _answers(check: Check) -> bool:

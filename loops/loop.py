@@ -9,6 +9,8 @@ import structlog
 
 FIRST_BACKOFF_SECONDS = 0.2
 LONGEST_BACKOFF_SECONDS = 5.0
+LONGEST_ROUND_SECONDS = 120.0
+"""A loop whose round takes longer, or that comes so late to its next one, gives no sign of life."""
 
 log = structlog.get_logger(__name__)
 
@@ -23,6 +25,9 @@ class Round(Protocol):
 Waits = Callable[[float], Awaitable[object]]
 """Waits at most this many seconds; may return sooner because there is something to do."""
 
+Gives = Callable[[str, float], None]
+"""Told by a loop that it works, and for how many seconds that holds."""
+
 
 @dataclass(frozen=True, slots=True)
 class Loop:
@@ -33,11 +38,12 @@ class Loop:
     wait: Waits = asyncio.sleep
 
 
-async def run_loop(loop: Loop) -> None:
+async def run_loop(loop: Loop, *, give: Gives = lambda _name, _seconds: None) -> None:
     """Rounds for ever, until cancelled. An error is logged and tried again, ever more slowly."""
     backoff = 0.0
     log.info("loop_ready", loop=loop.name)
     while True:
+        give(loop.name, LONGEST_ROUND_SECONDS)
         try:
             pause = await loop.round.run_once()
         except Exception as error:  # a loop that dies of one bad round would stop everything it does
@@ -53,6 +59,7 @@ async def run_loop(loop: Loop) -> None:
             continue
         backoff = 0.0
         if pause:
+            give(loop.name, pause + LONGEST_ROUND_SECONDS)
             await loop.wait(pause)
         else:
             await asyncio.sleep(0)

@@ -6,7 +6,8 @@ from functools import partial
 
 import structlog
 
-from background import end
+from background import end, start
+from domain.health import LOOPS
 from gateway.connection import redis_client
 from gateway.control import Control
 from gateway.pause_keys import PauseKeys
@@ -17,11 +18,12 @@ from gateway.recall import Recall
 from gateway.results import ResultReader
 from loops.alerts import AlertsRound
 from loops.cancels import CancelsRound
-from loops.components import Components
+from loops.components import Check, Components, check_mirror
 from loops.control import ControlRound
 from loops.dispatch import DispatchRound, RefusedRound
 from loops.drains import Drains
 from loops.expiry import ExpiryRound
+from loops.lives import LivesRound
 from loops.loop import Loop, run_loop
 from loops.nodes import NodesRound
 from loops.partitions import PartitionsRound
@@ -36,6 +38,7 @@ from loops.unsettled import UnsettledRound
 from loops.workflows import WorkflowsRound
 from services.counters import Counted, Counters
 from services.degradation import DegradationMarks
+from services.signs_of_life import SignOfLife
 from services.worker_orders import WorkerOrders
 from settings import Settings, urls
 from store.engine import open_engine
@@ -62,7 +65,10 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
         count_published = partial(counters.add, Counted.DISPATCHED)
         dispatch = DispatchRound(engine, publisher, marks=marks, broker=queues, tell_published=count_published)
         refused = RefusedRound(engine, singly, marks=marks, tell_published=count_published)
-        components = Components({"broker": queues.ping, "redis": redis.ping, "result_backend": results.ping})
+        checks: dict[str, Check] = {"broker": queues.ping, "redis": redis.ping, "result_backend": results.ping}
+        components = Components({**checks, "mirror": partial(check_mirror, redis)})
+        life = await stack.enter_async_context(SignOfLife(redis, LOOPS))
+        lives = LivesRound(redis, lambda: life.present_since)
         orders = WorkerOrders(control, PauseKeys(redis))
         submitted = await stack.enter_async_context(Listener(database_url, OUTBOX))
         stepped = await stack.enter_async_context(Listener(database_url, WORKFLOWS))
@@ -82,11 +88,13 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
             Loop("retention", RetentionRound(engine, settings.retention)),
             Loop("search_index", SearchIndexRound(engine)),
             Loop("rollups", RollupsRound(engine)),
-            Loop("alerts", AlertsRound(engine, queues, components, marks)),
+            Loop("lives", lives),
+            Loop("alerts", AlertsRound(engine, queues, components, marks, lives), lives.wait),
         )
         if settings.adopt_queues:
             loops += (Loop("queues", QueuesRound(engine, control, queues)),)
-        running = [asyncio.create_task(run_loop(loop), name=loop.name) for loop in loops]
+        life.parts = len(loops)
+        running = [start(run_loop(loop, give=life.promise), name=loop.name) for loop in loops]
         await stopping.wait()
         await end(*running)
     log.info("loops_stopped")

@@ -14,10 +14,11 @@ import structlog
 from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from domain.degradation import MIRROR
 from gateway.control import HeldTask
 from loops.absences import Absences
-from services.mirror_life import is_mirror_alive
 from services.rescue import drop_living, find_orphans, record_ends, record_lost
+from services.signs_of_life import is_alive
 from services.sweep import ReadsResults
 from store.queries import leadership, workers
 from store.queries.orphans import Orphan
@@ -86,7 +87,7 @@ class RescueRound:
             suspects = await find_orphans(leading)
             if not suspects:
                 return ROUND_SECONDS
-            proven = await self._prove(suspects) if await is_mirror_alive(self._redis) else []
+            proven = await self._prove(suspects) if await is_alive(self._redis, MIRROR) else []
             await self._rescue(proven)
             return ROUND_SECONDS if proven else UNPROVEN_SECONDS
 

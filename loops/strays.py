@@ -12,9 +12,10 @@ import structlog
 from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from domain.degradation import MIRROR
 from gateway.recall import Held
 from loops.absences import Absences
-from services.mirror_life import is_mirror_alive
+from services.signs_of_life import is_alive
 from store.queries import leadership, strays, workers
 
 ROUND_SECONDS = 10.0
@@ -83,7 +84,7 @@ class StraysRound:
 
         What runs is asked for apart: a worker that lost its connection runs on, and forgets the ids of its tasks.
         """
-        if not await is_mirror_alive(self._redis):
+        if not await is_alive(self._redis, MIRROR):
             return frozenset()
         async with self._engine.connect() as connection:
             nodes = [node for node, _ in await workers.list_consumers(connection)]

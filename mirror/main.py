@@ -5,6 +5,8 @@ from contextlib import AsyncExitStack
 
 import structlog
 
+from background import start
+from domain.degradation import MIRROR
 from gateway.connection import is_redis, redis_client
 from gateway.event_sources import Blind, open_source
 from gateway.event_stream import StreamEvents
@@ -12,7 +14,7 @@ from gateway.events import EventSubscriber
 from gateway.results import ResultReader
 from mirror.writer import Writer
 from services.counters import Counted, Counters
-from services.mirror_life import SignOfLife
+from services.signs_of_life import SignOfLife
 from settings import Settings, urls
 from store.engine import open_engine
 
@@ -44,13 +46,19 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
             await subscriber.start()
         redis = redis_client(settings.effective_redis_url or "")
         stack.push_async_callback(redis.aclose)
-        life = await stack.enter_async_context(SignOfLife(redis, parts=len(subscribers)))
+        life = await stack.enter_async_context(SignOfLife(redis, MIRROR, parts=len(subscribers)))
         counters = await stack.enter_async_context(Counters(redis))
         log.info("mirror_ready")
         writer = Writer(engine, results, forgets_after=settings.retention.of_news)
-        async with asyncio.TaskGroup() as group:
-            for subscriber in subscribers:
-                group.create_task(mirror_events(subscriber, writer, stopping, life=life, counters=counters))
+        mirroring = [
+            start(
+                mirror_events(subscriber, writer, stopping, life=life, counters=counters),
+                name=f"mirror-{number}",
+                asked=stopping.is_set,
+            )
+            for number, subscriber in enumerate(subscribers, 1)
+        ]
+        await asyncio.gather(*mirroring)
     log.info("mirror_stopped")
 
 

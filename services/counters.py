@@ -8,7 +8,7 @@ from types import TracebackType
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from background import end
+from background import end, start_rounds
 
 KEY = "celeriac:counters"
 TELL_SECONDS = 1.0
@@ -38,7 +38,7 @@ class Counters:
         self._telling: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> "Counters":
-        self._telling = asyncio.create_task(self._tell_forever(), name="counters")
+        self._telling = start_rounds(self._tell_now_and_then, name="counters")
         return self
 
     async def __aexit__(
@@ -52,10 +52,9 @@ class Counters:
         """So many more."""
         self._untold[counted] += count
 
-    async def _tell_forever(self) -> None:
-        while True:
-            await self._tell()
-            await asyncio.sleep(TELL_SECONDS)
+    async def _tell_now_and_then(self) -> None:
+        await self._tell()
+        await asyncio.sleep(TELL_SECONDS)
 
     async def _tell(self) -> None:
         """Says nothing when Redis is away: the mirror's sign of life and COMPONENT_DOWN do."""

@@ -19,7 +19,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from background import end
+from background import end, start_rounds
 from domain.degradation import NO_MARKS, Mark, Marks, Strategy, in_force, refusal_of
 from domain.errors import ServiceDegraded, Unavailable
 
@@ -49,7 +49,7 @@ class DegradationMarks:
 
     async def __aenter__(self) -> "DegradationMarks":
         await self.refresh()
-        self._refreshing = asyncio.create_task(self._refresh_for_ever(), name="degradation-marks")
+        self._refreshing = start_rounds(self._refresh_soon, name="degradation-marks")
         return self
 
     async def __aexit__(
@@ -108,8 +108,8 @@ class DegradationMarks:
         if began < self._read_at:
             return  # somebody has read them since
         self._read_at = began
-        marks = [_mark(name.decode(), value) for name, value in stored.items()]
-        self._marks = {mark.service_name: mark for mark in marks}
+        marks = [_mark(name, value) for name, value in stored.items()]
+        self._marks = {mark.service_name: mark for mark in marks if mark is not None}
 
     async def _until_known_everywhere(self) -> None:
         await self.refresh()
@@ -118,10 +118,9 @@ class DegradationMarks:
     def _is_stale(self) -> bool:
         return self._is_known and time.monotonic() - self._read_at > VALID_SECONDS
 
-    async def _refresh_for_ever(self) -> None:
-        while True:
-            await asyncio.sleep(REFRESH_SECONDS)
-            await self.refresh()
+    async def _refresh_soon(self) -> None:
+        await asyncio.sleep(REFRESH_SECONDS)
+        await self.refresh()
 
     async def _store(self, mark: Mark) -> None:
         await self._forget_ended(make_room_for=mark.service_name)
@@ -153,9 +152,15 @@ def refusal(mark: Mark) -> ServiceDegraded:
     return ServiceDegraded(f"{mark.service_name} is degraded{until} ({mark.strategy.value}); try again later.")
 
 
-def _mark(service_name: str, stored: bytes) -> Mark:
-    strategy, until = msgspec.json.decode(stored, type=tuple[str, datetime])
-    return Mark(service_name, Strategy(strategy), until)
+def _mark(service_name: bytes, stored: bytes) -> Mark | None:
+    """None for what none of us has written: one strange field must not hide the marks beside it."""
+    try:
+        strategy, until = msgspec.json.decode(stored, type=tuple[str, datetime])
+        # Without an offset it could not be compared with the present.
+        return Mark(service_name.decode(), Strategy(strategy), until) if until.tzinfo else None
+    except (ValueError, RecursionError) as error:
+        log.debug("degradation_mark_not_understood", error=type(error).__name__)
+        return None
 
 
 async def _answered(call: Awaitable[T]) -> T:

@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from background import end
+from background import end, start_rounds
 from store.listener import FINISHED, Listener
 from store.queries import tasks
 
@@ -33,7 +33,7 @@ class Endings:
 
     async def __aenter__(self) -> "Endings":
         await self._listener.__aenter__()
-        self._task = asyncio.create_task(self._watch(), name="endings")
+        self._task = start_rounds(self._watch, name="endings")
         return self
 
     async def __aexit__(
@@ -63,13 +63,12 @@ class Endings:
             del self._waiting[task_id]
 
     async def _watch(self) -> None:
-        while True:
-            await self._listener.wait(POLL_SECONDS)
-            if self._waiting:
-                try:
-                    await self._look(list(self._waiting))
-                except (SQLAlchemyError, OSError) as error:
-                    log.warning("endings_not_read", error=type(error).__name__)
+        await self._listener.wait(POLL_SECONDS)
+        if self._waiting:
+            try:
+                await self._look(list(self._waiting))
+            except (SQLAlchemyError, OSError) as error:
+                log.warning("endings_not_read", error=type(error).__name__)
 
     async def _look(self, task_ids: list[str]) -> None:
         async with self._engine.connect() as connection:

@@ -8,7 +8,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from background import end
+from background import end, start_rounds
 from domain.consumers import Consumers
 from domain.limits import explain_limits
 from store.queries.consumers import get_consumers, get_retry_limits
@@ -28,7 +28,7 @@ class Limits:
         self._reading: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> "Limits":
-        self._reading = asyncio.create_task(self._watch(), name="limits")
+        self._reading = start_rounds(self._watch, name="limits")
         return self
 
     async def __aexit__(
@@ -61,10 +61,9 @@ class Limits:
             self._own_retries = await get_retry_limits(connection)
 
     async def _watch(self) -> None:
-        while True:
-            try:
-                await self.read()
-            except (SQLAlchemyError, OSError) as error:
-                # While Postgres is away what was known a moment ago will do.
-                log.warning("limits_not_read", error=type(error).__name__)
-            await asyncio.sleep(READ_SECONDS)
+        try:
+            await self.read()
+        except (SQLAlchemyError, OSError) as error:
+            # While Postgres is away what was known a moment ago will do.
+            log.warning("limits_not_read", error=type(error).__name__)
+        await asyncio.sleep(READ_SECONDS)

@@ -15,6 +15,7 @@ import structlog
 from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from background import start
 from domain.errors import DatabaseUnavailable, Overloaded
 from domain.submissions import Submission
 from store.queries import submissions
@@ -57,7 +58,7 @@ class SubmissionBatcher:
         self._inserting: set[asyncio.Future[None]] = set()
 
     async def __aenter__(self) -> "SubmissionBatcher":
-        self._task = asyncio.create_task(self._run(), name="submission-batcher")
+        self._task = start(self._run(), name="submission-batcher", asked=lambda: self._closing)
         return self
 
     async def __aexit__(

@@ -10,7 +10,7 @@ from types import TracebackType
 import psycopg
 import structlog
 
-from background import end
+from background import end, start_rounds
 from store.engine import CONNECT_TIMEOUT_SECONDS, TCP_USER_TIMEOUT_MS, libpq_url
 
 OUTBOX = "celeriac_outbox"
@@ -35,7 +35,7 @@ class Listener:
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> "Listener":
-        self._task = asyncio.create_task(self._listen(), name=f"listen-{self._channel}")
+        self._task = start_rounds(self._listen, name=f"listen-{self._channel}")
         return self
 
     async def __aexit__(
@@ -54,12 +54,11 @@ class Listener:
         return True
 
     async def _listen(self) -> None:
-        while True:
-            try:
-                await self._hear()
-            except (psycopg.Error, OSError) as error:
-                log.warning("listen_connection_lost", channel=self._channel, error=type(error).__name__)
-            await asyncio.sleep(RECONNECT_SECONDS)
+        try:
+            await self._hear()
+        except (psycopg.Error, OSError) as error:
+            log.warning("listen_connection_lost", channel=self._channel, error=type(error).__name__)
+        await asyncio.sleep(RECONNECT_SECONDS)
 
     async def _hear(self) -> None:
         connection = await psycopg.AsyncConnection.connect(

@@ -8,6 +8,7 @@ import psycopg
 import pytest
 import redis
 
+import background
 from store.migrate import migrate
 from tests.embedded import postgres, quick_folder, valkey
 
@@ -21,6 +22,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.parent.name in FOLDERS_WITH_A_STACK and "stack" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group(f"stack of {item.path.parent.name}"))
+
+
+@pytest.fixture(autouse=True)
+def unasked_ends(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """Filled where a part of a process ends unasked, instead of ending the test run. Who wants that clears it."""
+    ends: list[int] = []
+    monkeypatch.setattr(background, "end_process", lambda: ends.append(background.EXIT_CODE))
+    yield ends
+    assert ends == []
 
 
 @pytest.fixture(scope="session")

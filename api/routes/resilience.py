@@ -1,5 +1,6 @@
 """Resilience: marking services as degraded, and how the parts of the system are."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 
 from api.dependencies import OpenRooms, Rooms
@@ -80,7 +81,8 @@ async def clear_degradation(rooms: OpenRooms, body: ClearRequest) -> ClearedServ
 async def get_summary(rooms: OpenRooms) -> ResilienceSummary:
     """Answered from what is known, at once, whatever hangs."""
     marks = {**automatic(rooms.probe.breakers.open_ones()), **rooms.marks.current()}
-    components = _components(rooms, marks)
+    components = _components(rooms, COMPONENTS, marks)
+    others = [name for name in rooms.probe.parts() if name not in COMPONENTS]
     healthy = sum(component.status is ComponentStatus.HEALTHY for component in components)
     return ResilienceSummary(
         system_health=SystemHealth(
@@ -89,13 +91,14 @@ async def get_summary(rooms: OpenRooms) -> ResilienceSummary:
         degradation=_degradation(marks),
         resilience_score=score(healthy=healthy, total=len(components)),
         components=components,
+        other_parts=_components(rooms, others, marks),
         mirror=_mirror(rooms),
     )
 
 
-def _components(rooms: Rooms, marks: Marks) -> list[Component]:
+def _components(rooms: Rooms, names: Iterable[str], marks: Marks) -> list[Component]:
     parts = rooms.probe.parts()
-    return [_component(name, parts[name], marks.get(name)) for name in COMPONENTS]
+    return [_component(name, parts[name], marks.get(name)) for name in names]
 
 
 def _component(name: str, part: Part, mark: Mark | None) -> Component:

@@ -79,7 +79,7 @@ class Degradation(ResponseModel):
 
 
 class Component(ResponseModel):
-    """One of the five."""
+    """A part of the system."""
 
     name: str
     status: ComponentStatus = Field(description="`degraded`: it answers, and is marked.")
@@ -106,4 +106,5 @@ class ResilienceSummary(ResponseModel):
     degradation: Degradation
     resilience_score: float = Field(description="100 x healthy / total.", examples=[80.0])
     components: list[Component]
+    other_parts: list[Component] = Field(description="What `/health` also looks at, and the score leaves out.")
     mirror: Mirror

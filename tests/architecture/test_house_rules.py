@@ -4,6 +4,7 @@ import ast
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -103,3 +104,30 @@ def test_imports_go_one_way() -> None:
     assert lint_imports, "import-linter is not installed"
     done = subprocess.run([lint_imports, "--no-cache"], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout
+
+
+BARE = {"create_task", "ensure_future", "Thread", "ThreadPoolExecutor", "ProcessPoolExecutor", "TaskGroup", "Process"}
+AWAITED = {
+    # Tasks of one request, scrape or look, which their caller waits for or which say what became of them.
+    ("api/csv_export.py", "create_task"): 1,
+    ("api/fleet.py", "create_task"): 1,
+    ("api/gate.py", "ensure_future"): 1,
+    ("api/middleware/rate_limit.py", "create_task"): 1,
+    ("api/probe.py", "ensure_future"): 1,
+    ("services/submissions.py", "ensure_future"): 1,
+    # `up`: its start, its stop signal, and one question of the supervisor.
+    ("cli/up.py", "create_task"): 2,
+    ("cli/supervisor.py", "ensure_future"): 1,
+    # The two halves of a watched task.
+    ("mirror/main.py", "create_task"): 2,
+    # One thread for blocking calls, looked at before each of them.
+    ("gateway/threads.py", "ThreadPoolExecutor"): 1,
+    # The plugin has nothing of ours; its thread begins anew by itself.
+    ("workers/celeriac_worker/keeper.py", "Thread"): 1,
+}
+"""What is started without `background.py`. Add to it only what nobody misses once its caller is gone."""
+
+
+def test_what_outlives_its_caller_is_started_where_its_end_is_noticed() -> None:
+    found = Counter((str(module), name) for module in modules(*ROOMS) for _, name in calls(module) if name in BARE)
+    assert found == AWAITED

@@ -13,6 +13,7 @@ logger = get_logger(__name__)
 
 ENDS_SECONDS = 0.2
 """How long Redis may take an ended run for a running one."""
+AGAIN_SECONDS = 1.0
 LIFE_SECONDS = 2.0
 """A fifth of the time after which a silent worker counts as dead; also how soon a change of the pause key is seen."""
 
@@ -60,6 +61,15 @@ class Keeper:
             self._node.write_down_ends()
 
     def _run(self) -> None:
+        """If it ended, this worker would pass for dead, and others run its tasks. It never ends its host."""
+        while not self._stopped.is_set():
+            try:
+                self._keep_alive()
+            except BaseException as error:
+                logger.critical("What keeps this worker alive in Redis failed; it begins anew.", exc_info=error)
+                self._stopped.wait(AGAIN_SECONDS)
+
+    def _keep_alive(self) -> None:
         wait = 0.0
         while not self._stopped.wait(wait):
             try:

@@ -70,9 +70,17 @@ class KeptEvents:
     def _publish(self, event: Any, producer: Any, routing_key: str, *args: Any, **options: Any) -> None:
         """Called under the dispatcher's lock, for one event or for a list of them."""
         if producer is not None and self.exchange.type == "fanout":
-            is_kept = self.kept.add(dumps(event, self.serializer)[2])
+            is_kept = self._keep(event)
             self.headers = {"hostname": self.hostname} | ({KEPT_HEADER: True} if is_kept else {})
         super()._publish(event, producer, routing_key, *args, **options)  # type: ignore[misc]
+
+    def _keep(self, event: Any) -> bool:
+        """Whatever fails here, Celery publishes the event all the same, and the host's worker goes on."""
+        try:
+            return self.kept.add(dumps(event, self.serializer)[2])
+        except Exception as error:
+            logger.error("An event is not kept for Celeriac (%s): if that is away, it is missed.", type(error).__name__)
+            return False
 
 
 class Spaced:

@@ -13,15 +13,15 @@ import psutil
 import psycopg
 import redis
 
-from services.mirror_life import KEY
+from services.signs_of_life import key_of
 from settings import Settings
 from store.migrate import migrate
 from tests.embedded import postgres, valkey
 from tests.integration.api.serving import serving
 
 HEALTH = "/api/v1/health"
-HEALTHY = dict.fromkeys(("database", "redis", "broker", "result_backend", "workers", "mirror"), "healthy")
-HEALTHY_WITHOUT_WORKERS = HEALTHY | {"workers": "unhealthy", "mirror": "unhealthy"}
+HEALTHY = dict.fromkeys(("database", "redis", "broker", "result_backend", "workers", "mirror", "loops"), "healthy")
+HEALTHY_WITHOUT_WORKERS = HEALTHY | {"workers": "unhealthy", "mirror": "unhealthy", "loops": "unhealthy"}
 # The probe's round and its deadline, twice, on a busy machine.
 NOTICE_SECONDS = 15
 
@@ -46,10 +46,11 @@ def hear_a_worker(settings: Settings) -> None:
         )
 
 
-def give_the_mirrors_sign_of_life(settings: Settings) -> None:
+def give_signs_of_life(settings: Settings) -> None:
     assert settings.redis_url
     with redis.Redis.from_url(settings.redis_url) as client:
-        client.set(KEY, "now", ex=60)
+        for process in ("mirror", "loops"):
+            client.set(key_of(process), "now", ex=60)
 
 
 @contextmanager
@@ -82,9 +83,9 @@ def test_without_workers_the_system_is_degraded_and_ready(settings: Settings) ->
         assert ask(url, f"{HEALTH}/live").json() == {"status": "healthy", "version": "1.0.0"}
 
 
-def test_a_worker_that_was_heard_and_a_living_mirror_make_it_healthy(settings: Settings) -> None:
+def test_a_worker_that_was_heard_a_living_mirror_and_living_loops_make_it_healthy(settings: Settings) -> None:
     hear_a_worker(settings)
-    give_the_mirrors_sign_of_life(settings)
+    give_signs_of_life(settings)
     with serving(settings) as url:
         body = ask(url).json()
     assert (body["status"], body["checks"]) == ("healthy", HEALTHY)

@@ -12,7 +12,7 @@ from tests.embedded import postgres
 from tests.integration.api.serving import serving
 from tests.integration.api.test_health import (
     frozen,
-    give_the_mirrors_sign_of_life,
+    give_signs_of_life,
     hear_a_worker,
     processes_of_postgres,
     wait_for,
@@ -79,7 +79,7 @@ def test_a_frozen_database_opens_the_breaker_and_everything_is_answered_at_once(
 
 def test_without_a_broker_work_is_taken_and_the_summary_says_that_it_is_kept(settings: Settings) -> None:
     hear_a_worker(settings)
-    give_the_mirrors_sign_of_life(settings)
+    give_signs_of_life(settings)
     with serving(settings.model_copy(update={"broker_url": "redis://127.0.0.1:1/0"})) as url:
         wait_for(is_degraded(url, "broker"))
         found = summary(url)

@@ -5,12 +5,14 @@ from datetime import UTC, datetime
 import pytest
 import redis
 from celery import Celery
+from structlog.testing import capture_logs
 
 from gateway import events as events_module
 from gateway.event_sources import open_source
 from gateway.events import EventSubscriber
 from tests.gateway_broker import FragileBroker
 from tests.integration.gateway.conftest import next_blind, next_events
+from tests.patience import until
 
 
 async def test_an_outage_of_the_broker_is_one_blind_stretch_and_listening_goes_on(broker: FragileBroker) -> None:
@@ -129,3 +131,19 @@ def _send(broker: FragileBroker, uuid: str, *, database: int = 0) -> None:
     url = broker.broker_url.removesuffix("0") + str(database)
     with Celery(broker=url, set_as_current=False) as app, app.events.default_dispatcher() as dispatcher:
         dispatcher.send("task-custom", uuid=uuid)
+
+
+async def test_a_listener_that_ends_is_noticed_at_once(
+    broker: FragileBroker, monkeypatch: pytest.MonkeyPatch, unasked_ends: list[int]
+) -> None:
+    subscriber = await _listening(broker)
+
+    def fail(_seconds: float) -> None:
+        raise SystemExit
+
+    with capture_logs() as logs:
+        monkeypatch.setattr(subscriber._source, "receive", fail)
+        await until(lambda: unasked_ends)
+    assert ("part_ended", "gateway-events") in [(line["event"], line.get("part")) for line in logs]
+    unasked_ends.clear()
+    await subscriber.close()

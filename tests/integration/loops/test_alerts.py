@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any
 
 import pytest
@@ -9,12 +9,14 @@ from structlog.testing import capture_logs
 
 from domain.alert_rules import DEFAULT_RULES, AlertType
 from domain.degradation import NO_MARKS, Marks
-from domain.errors import BrokerUnavailable
+from domain.errors import BrokerUnavailable, Unavailable
+from gateway.connection import redis_client
 from loops import components
 from loops.alerts import AlertsRound
 from loops.components import Components
 from loops.dispatch import DispatchRound
 from services.alerts import RuleChange, change_rules
+from services.signs_of_life import key_of
 from services.submissions import SubmissionBatcher
 from store.queries import leadership
 from store.queries.alerts import AlertFilter, AlertRow, list_alerts
@@ -30,6 +32,9 @@ class World:
         self.engine = engine
         self.broker = FakeBroker()
         self.down: dict[str, float] = {}
+        self.processes: dict[str, float] = {}
+        """That ended, as `ended` tells them."""
+        self.told: set[str] = set()
         self.marks = NO_MARKS
 
     def current(self) -> Marks:
@@ -41,8 +46,14 @@ class World:
     async def ask(self) -> dict[str, float]:
         return self.down
 
+    def ended(self) -> dict[str, float]:
+        return self.processes
+
+    async def forget(self, told: Collection[str]) -> None:
+        self.told |= set(told)
+
     def round(self) -> AlertsRound:
-        return AlertsRound(self.engine, FakeQueueReader(self.broker), self, self)
+        return AlertsRound(self.engine, FakeQueueReader(self.broker), self, self, self)
 
     def dispatch(self) -> DispatchRound:
         return DispatchRound(self.engine, FakePublisher(self.broker), marks=self, broker=FakeQueueReader(self.broker))
@@ -220,3 +231,34 @@ async def test_a_component_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatc
 async def test_a_fault_of_ours_is_not_taken_for_an_outage() -> None:
     with pytest.raises(KeyError):
         await Components({"broken": failing(KeyError("bug"))}).ask()
+
+
+async def test_a_process_that_ended_is_told_at_once_and_then_forgotten(world: World) -> None:
+    world.processes = {"mirror": 0.2}
+    look = world.round()
+    await look.run_once()
+    (alert,) = await world.alerts()
+    assert (alert.type, alert.subject, alert.value) == ("COMPONENT_DOWN", "mirror", 0.2)
+    assert world.told == {"mirror"}
+    world.processes = {}
+    await look.run_once()
+    assert await world.alerts() == []
+
+
+async def test_an_end_is_not_forgotten_by_loops_that_did_not_tell_it(world: World) -> None:
+    world.processes = {"mirror": 0.2}
+    async with world.engine.begin() as other:
+        assert await leadership.take(other, leadership.ALERTS)
+        await world.round().run_once()
+    assert world.told == set()
+
+
+async def test_a_mirror_is_missed_while_redis_answers_and_not_while_it_is_away(redis_url: str) -> None:
+    here, nowhere = redis_client(redis_url), redis_client("redis://127.0.0.1:1/2")
+    with pytest.raises(Unavailable):
+        await components.check_mirror(here)
+    await components.check_mirror(nowhere)
+    await here.set(key_of("mirror"), "now")
+    await components.check_mirror(here)
+    for client in (here, nowhere):
+        await client.aclose()

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from loops.loop import Loop, run_loop
+from loops.loop import LONGEST_ROUND_SECONDS, Loop, run_loop
 
 LIMIT_SECONDS = 5
 
@@ -67,3 +67,14 @@ async def test_a_good_round_ends_the_slowness(slept: list[float]) -> None:
     script = Script(RuntimeError(), RuntimeError(), 1.0, RuntimeError())
     await run(script)
     assert (slept, script.paused) == ([0.2, 0.4, 0.2], [1.0])
+
+
+async def test_it_promises_to_come_round_before_and_after_each_round(slept: list[float]) -> None:
+    given: list[tuple[str, float]] = []
+    with pytest.raises(asyncio.CancelledError):
+        await run_loop(Loop("script", script := Script(2.0), script.wait), give=lambda *word: given.append(word))
+    assert given == [
+        ("script", LONGEST_ROUND_SECONDS),
+        ("script", 2.0 + LONGEST_ROUND_SECONDS),
+        ("script", LONGEST_ROUND_SECONDS),
+    ]

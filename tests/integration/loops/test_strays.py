@@ -22,7 +22,7 @@ from gateway.recall import Recall
 from loops import absences
 from loops.strays import StraysRound
 from services.history import News, record
-from services.mirror_life import KEY
+from services.signs_of_life import key_of
 from store.queries import leadership, submissions, workers
 from store.queries.workers import Description
 from tests.fakes.gateway import FakeBroker, FakeControl, FakePresence
@@ -88,7 +88,7 @@ async def world(
 ) -> AsyncIterator[World]:
     monkeypatch.setattr(absences, "BETWEEN_LOOKS", timedelta(microseconds=1))
     world = World(engine, broker_url, redis_client(redis_url))
-    await world.redis.set(KEY, "now")
+    await world.redis.set(key_of("mirror"), "now")
     await world.add_node()
     world.answers.nodes[NODE] = None  # type: ignore[assignment]
     async with AsyncExitStack() as stack:
@@ -150,7 +150,7 @@ async def test_nothing_is_moved_while_a_silent_node_is_connected(world: World) -
 
 async def test_nothing_is_moved_while_the_mirror_does_not_hear(world: World) -> None:
     await world.add_fetched()
-    await world.redis.delete(KEY)
+    await world.redis.delete(key_of("mirror"))
     assert await world.look(3) == {"celery": 0}
 
 

@@ -15,7 +15,7 @@ from gateway.events import EventSubscriber
 from mirror.main import MAX_BATCH, mirror_events, run
 from mirror.writer import Writer
 from services.counters import Counters
-from services.mirror_life import SignOfLife
+from services.signs_of_life import SignOfLife
 from settings import Settings
 from store.queries import gaps
 from store.tables import tasks
@@ -26,7 +26,7 @@ from tests.patience import until
 
 LIMIT_SECONDS = 60
 NOWHERE = redis_client("redis://127.0.0.1:1/0")
-UNTOLD, UNCOUNTED = SignOfLife(NOWHERE), Counters(NOWHERE)
+UNTOLD, UNCOUNTED = SignOfLife(NOWHERE, "mirror"), Counters(NOWHERE)
 """Never entered, so nobody is told."""
 
 

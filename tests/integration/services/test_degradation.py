@@ -148,3 +148,24 @@ async def test_work_for_a_queue_marked_to_fail_is_refused_with_the_reason(redis:
         refuse_degraded(marks.current(), queue_name="celery", task_name="send")
     assert "queue:emails" in refused.value.detail
     assert f"{ends:%H:%M:%SZ}" in refused.value.detail
+
+
+async def test_marks_that_none_of_us_has_written_hide_no_others_and_stop_nobody(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(degradation, "REFRESH_SECONDS", 0.01)
+    until_then = b'"2100-01-01T00:00:00Z"'
+    strange = {
+        "broker": b"no json",
+        "mirror": b'["fail_fast"]',
+        "workers": b'["no_such_strategy", %s]' % until_then,
+        "result_backend": b'["fail_fast", "2100-01-01T00:00:00"]',
+        b"queue:\xff": b'["fail_fast", %s]' % until_then,
+        "task:deep": b"[" * 100_000,
+    }
+    for name, value in strange.items():
+        await redis.hset(KEY, name, value)
+    async with DegradationMarks(redis) as marks:
+        assert marks.current() == {}
+        await redis.hset(KEY, DATABASE, b'["fail_fast", %s]' % until_then)
+        await until(lambda: marks.current().keys() == {DATABASE})

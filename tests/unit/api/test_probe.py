@@ -5,6 +5,7 @@ from structlog.testing import capture_logs
 
 from api import probe
 from api.probe import HealthProbe, Unwell
+from background import end, start_rounds
 from domain.health import DATABASE, Condition, Health
 
 
@@ -89,10 +90,10 @@ async def test_it_goes_on_asking_and_hears_of_a_recovery(monkeypatch: pytest.Mon
 
     health = HealthProbe({DATABASE: recovering})
     with capture_logs() as logs:
-        running = asyncio.create_task(health.run())
+        running = start_rounds(health.ask_and_rest, name="probe")
         async with asyncio.timeout(5):
             await third_round.wait()
-        running.cancel()
+        await end(running)
     assert [event["condition"] for event in logs] == ["unhealthy", "healthy"]
 
 

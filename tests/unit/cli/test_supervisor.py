@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -252,3 +253,61 @@ async def test_a_child_that_stays_away_can_be_stopped(tmp_path: Path) -> None:
     await until(lambda: asked)
     await supervisor.stop("child")
     assert supervisor.pid("child") is None
+
+
+async def test_each_death_in_a_row_is_told_with_their_number_and_the_last_words(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    supervisor = Supervisor(tmp_path, backoff=QUICK)
+    supervisor.start(python("import sys; print('no such luck'); sys.exit(70)"))
+    told: list[str] = []
+    await until(lambda: told.append(capfd.readouterr().err) or "3 times" in "".join(told))
+    await supervisor.stop("child")
+    lines = [line for line in "".join(told).splitlines() if line.startswith("celeriac:")]
+    assert lines[0] == "celeriac: child ended (exit code 70); again in 0.0 s"
+    assert (
+        lines[2] == "celeriac: child ended (exit code 70); again in 0.0 s; 3 times in a row, it said last: no such luck"
+    )
+
+
+async def test_a_child_is_kept_alive_although_something_goes_wrong_around_it(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[int] = []
+
+    def stays_away() -> bool:
+        asked.append(1)
+        raise ValueError("odd")
+
+    supervisor = Supervisor(tmp_path, backoff=QUICK)
+    supervisor.start(python("print('ran')", stays_away=stays_away))
+    await until(lambda: len(asked) > 2)
+    await supervisor.stop("child")
+    assert len(lines(tmp_path / "child.log")) > 2
+    assert "celeriac: child ended (not kept: ValueError: odd)" in capfd.readouterr().err
+
+
+async def test_a_stop_does_not_wait_for_an_answer_that_does_not_come(tmp_path: Path) -> None:
+    asked, answer = threading.Event(), threading.Event()
+    supervisor = Supervisor(tmp_path, backoff=QUICK)
+    supervisor.start(python("pass", stays_away=lambda: asked.set() or answer.wait(LIMIT_SECONDS * 2)))
+    await until(asked.is_set)
+    try:
+        await asyncio.wait_for(supervisor.stop("child"), LIMIT_SECONDS)
+    finally:
+        answer.set()
+
+
+async def test_whoever_keeps_a_child_alive_does_not_end_unseen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unasked_ends: list[int]
+) -> None:
+    class NoError(BaseException):
+        pass
+
+    async def fail(*_: object) -> None:
+        raise NoError
+
+    monkeypatch.setattr("cli.supervisor.spawn", fail)
+    Supervisor(tmp_path).start(python(SLEEP))
+    await until(lambda: unasked_ends)
+    unasked_ends.clear()

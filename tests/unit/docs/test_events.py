@@ -36,13 +36,14 @@ def _listed() -> dict[str, Event]:
 
 def _logged() -> dict[str, Event]:
     events: dict[str, Event] = defaultdict(Event)
-    for path in (path for room in ROOMS for path in (REPOSITORY / room).rglob("*.py")):
+    rooms = (path for room in ROOMS for path in (REPOSITORY / room).rglob("*.py"))
+    for path in (*REPOSITORY.glob("*.py"), *rooms):
         for call, levels in _log_calls(ast.parse(path.read_text())):
             name = call.args[0]
             assert isinstance(name, ast.Constant), f"{path}:{call.lineno}: the name of an event is written out"
             event = events[str(name.value)]
             event.levels |= levels
-            event.fields |= {str(keyword.arg) for keyword in call.keywords}
+            event.fields |= {str(keyword.arg) for keyword in call.keywords} - {"exc_info"}
     return events
 
 

@@ -139,6 +139,21 @@ def test_a_rule_switched_off_raises_nothing_and_resolves_at_once() -> None:
     assert look(down, rule, open_alerts={(rule.type, "redis")}).resolved == ((rule.type, "redis"),)
 
 
+def test_a_process_that_ended_is_down_at_once_whatever_the_threshold_and_said_to_have_ended() -> None:
+    rule = rule_of(AlertType.COMPONENT_DOWN, threshold=600, resolve_after_seconds=5)
+    (found,) = look(replace(WELL, ended={"mirror": 0.1}, down={"redis": 11.0}), rule).raised
+    assert (found.key, found.value) == ((rule.type, "mirror"), 0.1)
+    assert found.description == "Process mirror ended without being asked to"
+    there_again = look(WELL, rule, open_alerts={found.key})
+    assert there_again.resolved == ()
+    assert look(WELL, rule, open_alerts={found.key}, pending=there_again.pending, at=5).resolved == (found.key,)
+
+
+def test_that_a_process_ended_says_nothing_of_other_types_with_its_name() -> None:
+    facts = replace(WELL, ended={"etl": 1.0}, not_picked_up={"etl": 1.0})
+    assert look(facts, rule_of(AlertType.TASKS_NOT_PICKED_UP)).raised == ()
+
+
 def test_types_and_subjects_are_judged_each_for_itself() -> None:
     facts = replace(WELL, silent_workers={"one": 20.0, "two": 20.0}, down={"redis": 20.0})
     rules = rule_of(AlertType.WORKER_OFFLINE), rule_of(AlertType.COMPONENT_DOWN)

@@ -1,7 +1,9 @@
 import threading
 import time
+from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from domain.errors import BrokerUnavailable
 from gateway.threads import BrokerThread
@@ -45,3 +47,22 @@ async def test_no_thread_is_left_after_close_and_a_second_close_is_harmless() ->
 
 def _raise(error: Exception) -> None:
     raise error
+
+
+async def test_a_thread_that_died_is_replaced_and_that_is_told() -> None:
+    thread = BrokerThread("dying")
+    kill(await thread.run(threading.current_thread, limit_seconds=5), thread)
+    with capture_logs() as logs:
+        assert await thread.run(lambda: "again", limit_seconds=5) == "again"
+    assert [(line["event"], line["thread"]) for line in logs] == [("thread_replaced", "gateway-dying")]
+    await thread.close()
+    with pytest.raises(RuntimeError):
+        await thread.run(lambda: None, limit_seconds=5)
+
+
+def kill(running: threading.Thread, thread: BrokerThread) -> None:
+    """By an item that is none: what runs an item survives whatever that raises."""
+    queue: Any = thread._executor._work_queue
+    queue.put("no item")
+    running.join(timeout=10)
+    assert not running.is_alive()

@@ -2,8 +2,11 @@
 
 import os
 import threading
+from types import SimpleNamespace
 from typing import Any, cast
 
+import pytest
+from celeriac_worker import keeper
 from celeriac_worker.keeper import Keeper
 
 
@@ -25,12 +28,12 @@ class SlowNode:
 
 def test_a_pool_process_is_not_forked_in_the_midst_of_a_round() -> None:
     node = SlowNode()
-    keeper = threading.Thread(target=Keeper(cast(Any, node)).run_once)
-    keeper.start()
+    keeping = threading.Thread(target=Keeper(cast(Any, node)).run_once)
+    keeping.start()
     assert node.asked.wait(timeout=10)
     threading.Timer(0.1, node.answer.set).start()
     assert _fork_and_ask(lambda: node.answered)
-    keeper.join()
+    keeping.join()
 
 
 def test_a_round_runs_after_a_fork_on_both_sides() -> None:
@@ -38,6 +41,42 @@ def test_a_round_runs_after_a_fork_on_both_sides() -> None:
     node.answer.set()
     assert _fork_and_ask(lambda: _runs_once(node))
     assert _runs_once(node)
+
+
+class NoError(BaseException):
+    """Nothing that goes on after an ordinary error goes on after this."""
+
+
+class FailingNode:
+    """Fails once in each of these ways."""
+
+    def __init__(self, *errors: BaseException) -> None:
+        self._errors = list(errors)
+        self.kept_alive = threading.Event()
+        self.gate = SimpleNamespace(say_goodbye=lambda **_: None, close=lambda: None)
+
+    def show_life(self) -> None:
+        if self._errors:
+            raise self._errors.pop()
+        self.kept_alive.set()
+
+    def write_down_ends(self) -> None:
+        pass
+
+
+def test_a_keeper_outlives_whatever_fails_says_so_and_its_host_goes_on(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(keeper, "AGAIN_SECONDS", 0.01)
+    errors = [ValueError("odd"), MemoryError(), RecursionError(), SystemExit(1), NoError()]
+    node = FailingNode(*errors)
+    kept = Keeper(cast(Any, node))
+    kept.start()
+    assert node.kept_alive.wait(timeout=10)
+    kept.stop(forget_pause=False)
+    assert not kept._thread.is_alive()
+    told = [record.exc_info[0] for record in caplog.records if record.exc_info]
+    assert told == [type(error) for error in reversed(errors)]
 
 
 def _runs_once(node: SlowNode) -> bool:

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 from celeriac_worker import stream
-from celeriac_worker.stream import SPACING_SECONDS, Spaced, space_events
+from celeriac_worker.stream import SPACING_SECONDS, KeptEvents, Spaced, space_events
 from kombu.asynchronous.hub import Hub
 
 
@@ -102,3 +102,32 @@ def test_the_loop_does_not_sleep_over_the_last_events(monkeypatch: pytest.Monkey
         os.close(write)
     first, last = published
     assert max(sleeps[first:last]) <= SPACING_SECONDS
+
+
+class Published:
+    """Celery's own dispatcher, as far as it is asked here."""
+
+    exchange = SimpleNamespace(type="fanout")
+    hostname, serializer = "celery@one", "json"
+
+    def __init__(self) -> None:
+        self.published: list[tuple[object, dict[str, object]]] = []
+        self.headers: dict[str, object] = {}
+
+    def _publish(self, event: object, producer: object, routing_key: str) -> None:
+        self.published.append((event, self.headers))
+
+
+class Failing:
+    def add(self, body: object) -> bool:
+        raise RecursionError
+
+
+@pytest.mark.parametrize("event", [{"type": "task-sent"}, {"type": "task-odd", "value": object()}])
+def test_an_event_that_cannot_be_kept_is_published_all_the_same(event: dict[str, object]) -> None:
+    class Dispatcher(KeptEvents, Published):
+        kept = Failing()  # type: ignore[assignment]
+
+    dispatcher = Dispatcher()
+    dispatcher._publish(event, "producer", "key")
+    assert dispatcher.published == [(event, {"hostname": "celery@one"})]

@@ -1,0 +1,175 @@
+"""Signs of life of our own processes, in Redis, where each API process and the loops find them.
+
+There are two. A key for each kind of process, which one renews while all of its parts come round: it fades 5 s after a
+process has begun to hang. And a subscription, which Redis drops in the moment in which the process is gone: it tells at
+once of one that was killed, and of one that ended itself because it had lost a part.
+"""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Collection
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, cast
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from background import end, start_rounds
+
+RENEW_SECONDS = 1.0
+FADES_SECONDS = 5
+LISTEN_SECONDS = 60.0
+RECONNECT_SECONDS = 0.5
+GOODBYE_SECONDS = 1.0
+ONCE = 0.0
+LIVES_KEY = "celeriac:lives"
+"""A hash of every life that has begun and has not ended in order, to the time at which it began."""
+MOST_LIVES = 1_000
+"""Then all are forgotten: no loops have looked for long. The end of one that is forgotten raises no alert."""
+PRESENT = b"present"
+"""The key's value while the subscription holds. Where Redis allows none, the key alone tells."""
+
+log = structlog.get_logger(__name__)
+
+
+def key_of(process: str) -> str:
+    return f"celeriac:{process}"
+
+
+def channel_of(life: str) -> str:
+    """Of all processes of a kind (`mirror`), or of one (`mirror:<id>`). Nothing is ever said there."""
+    return f"celeriac:life:{life}"
+
+
+def process_of(life: str) -> str:
+    """The kind of process whose life this is."""
+    return life.partition(":")[0]
+
+
+class SignOfLife:
+    """`async with SignOfLife(redis, "mirror") as life: life.give()` in each round of the process; `give` never waits.
+
+    A process of several parts is alive while each of them gives.
+    """
+
+    def __init__(self, redis: Redis, process: str, *, parts: int = 1) -> None:
+        self._life = f"{process}:{uuid.uuid4().hex}"
+        self.present_since: float | None = None
+        """On the monotonic clock; None while Redis does not know that we are there."""
+        self.parts = parts
+        self._redis = redis
+        self._process = process
+        self._given: dict[object, float] = {}
+        """By part, until when its word holds: in the past once told, if it was given for one time."""
+        self._is_told = True
+        self._subscribes = True
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> "SignOfLife":
+        self._tasks = [
+            start_rounds(self._be_present, name="presence"),
+            start_rounds(self._tell, name="sign-of-life"),
+        ]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None and self.present_since is not None:
+            await self._say_goodbye()
+        await end(*self._tasks)
+
+    def give(self, part: object = None) -> None:
+        """This part works, and has come round once more."""
+        self._given[part] = ONCE
+
+    def promise(self, part: object, seconds: float) -> None:
+        """This part works, and comes round once more within so many seconds."""
+        self._given[part] = time.monotonic() + seconds
+
+    async def _tell(self) -> None:
+        now = time.monotonic()
+        holding = [until for until in self._given.values() if until == ONCE or until > now]
+        if len(holding) >= self.parts:
+            self._given = {part: until for part, until in self._given.items() if until > now}
+            await self._renew()
+        await asyncio.sleep(RENEW_SECONDS)
+
+    async def _renew(self) -> None:
+        value = PRESENT if self.present_since is not None else datetime.now(UTC).isoformat()
+        try:
+            await self._redis.set(key_of(self._process), value, ex=FADES_SECONDS)
+            self._is_told = True
+        except (RedisError, OSError) as error:
+            if self._is_told:
+                log.warning("sign_of_life_not_told", error=type(error).__name__)
+            self._is_told = False
+
+    async def _be_present(self) -> None:
+        """Until the subscription is lost."""
+        try:
+            async with self._redis.pubsub() as listening:
+                await listening.subscribe(channel_of(self._process), channel_of(self._life))
+                while True:
+                    await self._hear(await listening.get_message(timeout=LISTEN_SECONDS))
+        except (RedisError, OSError) as error:
+            if self._subscribes:
+                log.warning("presence_lost", error=type(error).__name__)
+            self._subscribes = False
+        finally:
+            self.present_since = None
+        await asyncio.sleep(RECONNECT_SECONDS)
+
+    async def _hear(self, message: Any) -> None:
+        """The subscription is confirmed at first, and again after redis-py has connected anew by itself."""
+        if message is not None and message["type"] == "subscribe" and message["data"] >= 2:
+            self.present_since, self._subscribes = time.monotonic(), True
+            if await _length(self._redis) >= MOST_LIVES:
+                await self._redis.delete(LIVES_KEY)
+            await self._redis.hset(LIVES_KEY, self._life, datetime.now(UTC).isoformat())
+
+    async def _say_goodbye(self) -> None:
+        try:
+            async with asyncio.timeout(GOODBYE_SECONDS):
+                await forget_lives(self._redis, [self._life])
+        except (RedisError, OSError) as error:
+            log.warning("goodbye_not_said", error=type(error).__name__)
+
+
+async def _length(redis: Redis) -> int:
+    return int(await redis.hlen(LIVES_KEY))
+
+
+async def is_alive(redis: Redis, process: str) -> bool:
+    """Whether any process of this kind is there, and has come round within the last seconds.
+
+    Raises what the client raises.
+    """
+    async with redis.pipeline(transaction=False) as pipe:
+        pipe.get(key_of(process))
+        pipe.pubsub_numsub(channel_of(process))
+        value, counted = await pipe.execute()
+    return value is not None and (value != PRESENT or _counts(counted)[channel_of(process)] > 0)
+
+
+async def list_lives(redis: Redis) -> dict[str, bool]:
+    """Every life that has not ended in order, and whether its process is there. Raises what the client raises."""
+    lives = [life.decode() for life in cast(list[bytes], await redis.hkeys(LIVES_KEY))]
+    if not lives:
+        return {}
+    listening = _counts(await redis.pubsub_numsub(*map(channel_of, lives)))
+    return {life: listening[channel_of(life)] > 0 for life in lives}
+
+
+async def forget_lives(redis: Redis, lives: Collection[str]) -> None:
+    """What is known of these is told, or needs not be told. Raises what the client raises."""
+    if lives:
+        await redis.hdel(LIVES_KEY, *lives)
+
+
+def _counts(answer: Any) -> dict[str, int]:
+    pairs = answer.items() if isinstance(answer, dict) else answer
+    return {channel.decode(): int(count) for channel, count in pairs}

@@ -1,0 +1,118 @@
+"""Deaths of threads and tasks within the processes of a whole stack, and of the processes: health, alert, restart."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from tests.acceptance.stack import Stack, running, wait_for
+
+pytestmark = pytest.mark.timeout(300)
+
+KILLER = Path(__file__).parent / "killer"
+PARTS = (
+    ("mirror", "gateway-events"),
+    ("mirror", "mirror-2"),
+    ("loops", "dispatch"),
+    ("loops", "watchdog"),
+    ("api", "submission-batcher"),
+)
+"""Of each kind one. That nothing is started in another way, `tests/architecture` holds."""
+EXIT_CODE = "exit code 70"
+
+
+class Watched:
+    """A stack in whose processes single parts can be ended."""
+
+    def __init__(self, stack: Stack, orders: Path) -> None:
+        self.stack = stack
+        self._orders = orders
+
+    def end_part(self, process: psutil.Process, name: str) -> None:
+        """Obeyed by `killer/sitecustomize.py`, which runs in each process of the stack."""
+        draft = self._orders / f"{process.pid}.draft"
+        draft.write_text(name)
+        draft.rename(self._orders / str(process.pid))
+
+    def unhealthy(self) -> set[str]:
+        """The parts that `/health` says are not well; the API itself, where that does not answer."""
+        try:
+            checks = self.stack.client.get("/health").json()["checks"]
+        except httpx.TransportError:
+            return {"api"}
+        return {name for name, condition in checks.items() if condition != "healthy"}
+
+    def alerts(self, subject: str) -> list[dict[str, Any]]:
+        """All that were raised for a process of ours, the newest first."""
+        query = {"type": "COMPONENT_DOWN", "include_resolved": "true"}
+        try:
+            found = self.stack.client.get("/alerts", params=query).json()["data"]
+        except httpx.TransportError:
+            return []
+        return [alert for alert in found if alert["subject"] == subject]
+
+    def is_back(self, name: str, old_pid: int) -> bool:
+        try:
+            return self.stack.child(name).pid != old_pid
+        except (LookupError, psutil.Error):
+            return False
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+    orders = tmp_path_factory.mktemp("orders")
+    environment = {"PYTHONPATH": str(KILLER), "CELERIAC_TEST_ORDERS": str(orders)}
+    with running(tmp_path_factory.mktemp("watched"), **environment) as stack:
+        yield Watched(stack, orders)
+
+
+@pytest.mark.parametrize(("name", "part"), PARTS)
+def test_a_part_that_dies_is_seen_told_and_started_again(watched: Watched, name: str, part: str) -> None:
+    wait_for(lambda: not watched.unhealthy(), seconds=60)
+    before = len(watched.alerts(name))
+    ends = watched.stack.errors().count(f"celeriac: {name} ended ({EXIT_CODE})")
+    victim = watched.stack.child(name)
+    watched.end_part(victim, part)
+    wait_for(lambda: name in watched.unhealthy())
+    wait_for(lambda: watched.is_back(name, victim.pid))
+    wait_for(lambda: len(watched.alerts(name)) > before, seconds=60)
+    assert watched.alerts(name)[0]["description"] == f"Process {name} ended without being asked to"
+    assert watched.stack.errors().count(f"celeriac: {name} ended ({EXIT_CODE})") == ends + 1
+    assert f'"part":"{part}"' in watched.stack.errors()
+
+
+@pytest.mark.parametrize("name", ["mirror", "loops", "api"])
+def test_a_killed_process_is_seen_told_and_started_again(watched: Watched, name: str) -> None:
+    wait_for(lambda: not watched.unhealthy(), seconds=60)
+    before = len(watched.alerts(name))
+    victim = watched.stack.child(name)
+    victim.kill()
+    wait_for(lambda: name in watched.unhealthy())
+    wait_for(lambda: watched.is_back(name, victim.pid))
+    wait_for(lambda: len(watched.alerts(name)) > before, seconds=60)
+    wait_for(lambda: not watched.unhealthy(), seconds=60)
+    wait_for(lambda: all(alert["resolved_at"] for alert in watched.alerts(name)), seconds=60)
+
+
+def test_the_keeper_of_a_worker_begins_anew_and_the_worker_goes_on(watched: Watched) -> None:
+    wait_for(lambda: not watched.unhealthy(), seconds=60)
+    worker = watched.stack.child("worker")
+    watched.end_part(worker, "celeriac-keeper")
+    wait_for(lambda: "What keeps this worker alive in Redis failed" in watched.stack.errors())
+    assert watched.stack.wait_for_end(watched.stack.submit("celeriac.add", 2, 3))["result"] == 5
+    assert watched.stack.child("worker").pid == worker.pid
+
+
+def test_processes_that_end_in_order_raise_nothing(tmp_path: Path) -> None:
+    with running(tmp_path) as stack:
+        wait_for(stack.is_healthy)
+        stack.stop()
+        stack.start()
+        wait_for(stack.is_healthy)
+        # The loops look whom they miss 3 s after their start; this task is handed out by a round after that.
+        stack.wait_for_end(stack.submit("celeriac.sleep", 5))
+        found = stack.client.get("/alerts", params={"type": "COMPONENT_DOWN", "include_resolved": "true"})
+        assert found.json()["data"] == []
