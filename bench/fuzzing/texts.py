@@ -1,6 +1,7 @@
 """Hostile JSON: values, as text that `json.dumps` would never write, and sound bodies with something wrong in them."""
 
 import json
+import zlib
 from collections.abc import Iterator
 from functools import cache
 from random import Random
@@ -91,6 +92,12 @@ def wide(count: int, item: str = "0") -> str:
 def many_keys(count: int) -> str:
     """Members of an object, without its braces."""
     return ",".join(f'"k{number}":1' for number in range(count))
+
+
+@cache
+def blanks(mebibytes: int) -> bytes:
+    """So many of them in a thousandth of their size."""
+    return zlib.compress(b" " * (mebibytes * 2**20), 9)
 
 
 def with_value(body: Any, random: Random, text: str) -> str:

@@ -101,10 +101,14 @@ async def fire(
     *,
     connections: int,
     within: float,
+    into: Tally | None = None,
 ) -> Tally:
-    """Sends all of them, each as soon as one of the connections is free; `within`: seconds for each answer."""
+    """Sends all of them, each as soon as one of the connections is free; `within`: seconds for each answer.
+
+    `into`: a tally to go on with.
+    """
     address = urlsplit(api_url)
-    tally = Tally()
+    tally = Tally() if into is None else into
 
     async def send(connection: Connection) -> None:
         for generator, request in requests:
