@@ -33,7 +33,7 @@ WARM_SHARE = 0.25
 SETTLE_SECONDS = 10.0
 """Rest before the end is measured: what is under way is no growth."""
 GROWTH_MIB = 64.0
-"""From the warm-up to the end: a leak of 1 KB a request would be 75. What is freed does not all go back to the system."""
+"""From the warm-up to the end: a leak of 1 KB a request would be 75. Not all that is freed goes back to the system."""
 MOST_MIB = 768.0
 HEALTH_SECONDS = 60.0
 JUDGED = ("api", "flower", "loops", "mirror", "worker", "worker child")
@@ -74,11 +74,12 @@ def measure(*, requests: int, events: int, seed: int | None = None) -> DrillRepo
             _warm_up_and_attack(stack, attack, watch, requests=requests, events=events, seed=seed)
         after = _afterwards(stack)
     minutes = (time.monotonic() - begun) / 60
+    sent = sum(attack.events.values())
     return DrillReport(
-        title=f"{attack.tally.sent:,} fuzzed requests and {sum(attack.events.values()):,} fuzzed events in {minutes:.1f} minutes",
+        title=f"{attack.tally.sent:,} fuzzed requests and {sent:,} fuzzed events in {minutes:.1f} minutes",
         findings=[
             equal("requests sent", requests, attack.tally.sent),
-            equal("events sent", events // 2 * 2, sum(attack.events.values())),
+            equal("events sent", events // 2 * 2, sent),
             *_answers(attack),
             *_work(prober.found),
             *_processes(watch.found),
