@@ -17,6 +17,8 @@ from schemathesis.schemas import APIOperation, BaseSchema
 from schemathesis.specs.openapi import checks
 
 from bench.fuzzing.answers import LONGEST_ERROR
+from bench.fuzzing.operations import NOWHERE
+from domain.degradation import COMPONENTS
 from tests.acceptance.stack import Stack
 from tests.contract.test_openapi import SHOWN, bounded, clear_marks, has_no_server_error, with_known_tasks
 from tests.fuzz.bounds import ANSWER_SECONDS
@@ -68,6 +70,7 @@ def test_what_the_document_does_not_allow_is_refused_as_it_says(
     failures: Counter[str] = Counter()
 
     def call(case: Case) -> None:
+        keep_services_going(case)
         sent[case.operation.label] += 1
         every = [*CHECKS, has_no_server_error, has_a_short_error, is_in_time]
         case.call_and_validate(base_url=stack.url, session=session, timeout=ANSWER_SECONDS, checks=every)
@@ -80,6 +83,12 @@ def test_what_the_document_does_not_allow_is_refused_as_it_says(
             clear_marks(stack)
     assert not failures, "\n\n".join(f"{count} x {text}" for text, count in failures.items())
     assert sent.total() >= LEAST_CASES, sent
+
+
+def keep_services_going(case: Case) -> None:
+    """A case whose fault is not in its body marks a service in truth, and then work may stand still."""
+    if isinstance(case.body, dict) and case.body.get("service_name") in COMPONENTS:
+        case.body = case.body | {"service_name": f"queue:{NOWHERE}"}
 
 
 def covered(schema: BaseSchema, operation: APIOperation) -> Iterable[Case]:
