@@ -11,6 +11,7 @@ from bench.drills import (
     frozen_intake,
     frozen_postgres,
     full_disk,
+    fuzz,
     half_open,
     kills,
     mirror_away,
@@ -34,6 +35,7 @@ DRILLS: Mapping[str, Callable[..., None]] = {
     "kills": kills.main,
     "cancel": cancel_matrix.main,
     "soak": soak.main,
+    "fuzz": fuzz.main,
 }
 
 application = typer.Typer(

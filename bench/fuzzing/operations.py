@@ -1,0 +1,143 @@
+"""What the API says of itself in /openapi.json, and for each operation a request that it takes.
+
+Generators begin with what is sound and spoil one thing, so that what they send gets past the first check.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+Json = dict[str, Any]
+
+API = "/api/v1"
+WORKER = "celery@fuzz-target"
+"""Registered and never online: what is asked of it harms nobody."""
+NOWHERE = "fuzz-nowhere"
+PRESET = "fuzz_preset"
+STEPS = 3
+LARGEST_BODY = 2 * 2**20
+LARGE_BODIES: Mapping[str, int] = {f"{API}/tasks/batch": 16 * 2**20, f"{API}/workflows": 16 * 2**20}
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One method of one path, and how it may answer."""
+
+    method: str
+    path: str
+    """Its template."""
+    codes: Mapping[int, frozenset[str]]
+    """By status, the codes of errors that the document shows; none for what is no error."""
+    takes_body: bool
+    query: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        return f"{self.method} {self.path.removeprefix(API)}"
+
+    @property
+    def largest_body(self) -> int:
+        return LARGE_BODIES.get(self.path, LARGEST_BODY)
+
+
+@dataclass(slots=True)
+class Known:
+    """Ids of things that are there, for paths."""
+
+    task_ids: Sequence[str] = ()
+    workflow_ids: Sequence[str] = ()
+    nodes: Sequence[str] = field(default=(WORKER,))
+
+
+def operations_of(document: Json) -> list[Operation]:
+    """All of them, in the document's order."""
+    return [
+        Operation(
+            method=method.upper(),
+            path=path,
+            codes={int(status): _codes(response) for status, response in described["responses"].items()},
+            takes_body="requestBody" in described,
+            query=tuple(each["name"] for each in described.get("parameters", ()) if each["in"] == "query"),
+        )
+        for path, methods in document["paths"].items()
+        for method, described in methods.items()
+    ]
+
+
+def _codes(response: Json) -> frozenset[str]:
+    return frozenset(response.get("content", {}).get("application/json", {}).get("examples", {}))
+
+
+def filled(path: str, known: Known, random: Random) -> str:
+    """The path with the ids of things that are there, or that could be."""
+    return re.sub(r"\{(\w+)\}", lambda match: _identity(match[1], known, random), path)
+
+
+def _identity(parameter: str, known: Known, random: Random) -> str:
+    if parameter.startswith("task_id") and known.task_ids:
+        return random.choice(known.task_ids)
+    if parameter == "workflow_id" and known.workflow_ids:
+        return random.choice(known.workflow_ids)
+    # Of others nothing is touched: no preset that ships, no worker that works.
+    return {"worker_id": WORKER, "name": PRESET}.get(parameter, "00000000-0000-7000-8000-000000000000")
+
+
+def sound_body(operation: Operation, random: Random) -> Json | None:
+    """A new body that the operation takes; None if it takes none."""
+    return SOUND[operation.name](random) if operation.takes_body else None
+
+
+def submission(random: Random) -> Json:
+    return {
+        "task_name": "celeriac.echo",
+        "task_args": [random.randrange(1000), "two", None, [1.5]],
+        "task_kwargs": {"key": {"nested": True}},
+        "priority": random.randint(1, 9),
+        "queue_name": "celery",
+        "max_retries": 0,
+        "timeout_seconds": 60,
+        "scheduled_at": "2026-01-25T14:30:00Z",
+    }
+
+
+def workflow(steps: Sequence[Json], *, name: str = "fuzz") -> Json:
+    return {"name": name, "on_failure": "stop", "steps": list(steps)}
+
+
+def step(step_id: str, *needs: str, args: Sequence[Any] = (), task_name: str = "celeriac.echo") -> Json:
+    return {"id": step_id, "task_name": task_name, "task_args": list(args), "depends_on": list(needs)}
+
+
+def _workflow(random: Random) -> Json:
+    ids = [f"s{number}" for number in range(STEPS)]
+    first, *others = ids
+    later = [step(each, first, args=[{"$result": first, "pointer": "/args"}]) for each in others]
+    return workflow([step(first, args=[random.randrange(1000)]), *later])
+
+
+SOUND: Mapping[str, Callable[[Random], Json]] = {
+    "POST /tasks": submission,
+    "POST /tasks/batch": lambda random: {"tasks": [submission(random), submission(random)]},
+    "POST /tasks/{task_id}/cancel": lambda _: {"signal": "SIGTERM"},
+    "POST /tasks/{task_id}/replay": lambda _: {"task_args": [1], "queue_name": "celery", "max_retries": 0},
+    "POST /workflows": _workflow,
+    "POST /workers/{worker_id}/drain": lambda _: {"deadline_seconds": 60},
+    "PATCH /workers/{worker_id}/capacity": lambda _: {"capacity": 5},
+    "PUT /alerts/rules": lambda _: {"rules": [{"type": "HIGH_QUEUE_DEPTH", "threshold": 900, "enabled": True}]},
+    "POST /search/presets": lambda _: {"name": PRESET, "description": "", "filters": {"search": "word", "status": []}},
+    # Of a queue that nobody sends to, and for a second: whatever is marked otherwise would hold up the probe.
+    "POST /resilience/degradation/mark": lambda _: {
+        "service_name": f"queue:{NOWHERE}",
+        "strategy": "fail_fast",
+        "duration_seconds": 1,
+    },
+    "POST /resilience/degradation/clear": lambda _: {"service_name": f"queue:{NOWHERE}"},
+}
+"""By name of the operation; a test holds it against the document."""
+
+
+def encoded(value: object) -> bytes:
+    return json.dumps(value).encode()
