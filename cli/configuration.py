@@ -93,7 +93,7 @@ def mask_url(url: str) -> str:
 
 def _sentence(problem: object) -> str:
     assert isinstance(problem, dict)
-    return f"{variable(str(problem['loc'][0]))}: {problem['msg']}."
+    return f"{variable(str(problem['loc'][0]))}: {problem['msg'].removeprefix('Value error, ')}."
 
 
 def _refuse_room_names(modules: Iterable[str]) -> None:
