@@ -29,10 +29,15 @@ MOST_LOOKED_AT = 20_000
 """Waiting messages of a queue, the newest first; 10,000 of 0.7 kB take 60 ms. A cancel is not worth more."""
 
 # KEYS: unacked, its index, the lists to put it into. ARGV: delivery tag, message, the latest time of its fetch that
-# counts: a message keeps its tag when it is fetched again. Whoever deletes the entry moves it.
+# counts: a message keeps its tag when it is fetched again. Whoever deletes the entry moves it; what fails after that is
+# lost, so a key that is no list is found out before.
 _MOVE = """
 local fetched = redis.call('ZSCORE', KEYS[2], ARGV[1])
 if fetched and tonumber(fetched) > tonumber(ARGV[3]) then return 0 end
+for i = 3, #KEYS do
+    local kind = redis.call('TYPE', KEYS[i]).ok
+    if kind ~= 'none' and kind ~= 'list' then return 0 end
+end
 if redis.call('HDEL', KEYS[1], ARGV[1]) == 0 then return 0 end
 redis.call('ZREM', KEYS[2], ARGV[1])
 for i = 3, #KEYS do redis.call('RPUSH', KEYS[i], ARGV[2]) end
