@@ -26,7 +26,8 @@ class StoreFigures:
     parked: int
     """Tasks that the broker has refused again and again, `MOST_COUNTED` at most."""
     oldest_due_seconds: float
-    """How long the first of the due, or of those that the broker does not take, has waited; 0 if none does."""
+    """How long the first of the due, or of those that the broker does not take, has waited; 0 if none does. Parked
+    tasks are not among them."""
     gaps: int
     """Stretches during which the mirror could not hear; they are never deleted."""
     heartbeat_seconds: float | None
@@ -55,7 +56,9 @@ _figures = select(
     _counted(and_(_is_refused, outbox.c.parked_at.is_(None))),
     _counted(and_(_is_refused, outbox.c.parked_at.is_not(None))),
     # A row that the broker did not take is due anew a second later: since when it waits stands in postponed_at.
-    _seconds_since(func.least(_first(outbox.c.due_at, _is_calm), _first(outbox.c.postponed_at))),
+    _seconds_since(
+        func.least(_first(outbox.c.due_at, _is_calm), _first(outbox.c.postponed_at, outbox.c.parked_at.is_(None)))
+    ),
     select(func.count()).select_from(gaps).scalar_subquery(),
     select(_seconds_since(func.max(workers.c.last_heartbeat_at))).scalar_subquery(),
 )

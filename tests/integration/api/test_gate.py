@@ -47,6 +47,9 @@ class World:
     def current(self) -> Marks:
         return self.marks
 
+    async def fresh(self) -> Marks:
+        return self.marks
+
     def mark(self, service_name: str, strategy: Strategy) -> None:
         until = datetime.now(UTC) + timedelta(minutes=5)
         self.marks = {service_name: Mark(service_name, strategy, until)}

@@ -1,6 +1,7 @@
 """Messages taken back from a real Valkey, and from workers that were killed there."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -156,3 +157,26 @@ def _wait_for(broker: FragileBroker, task_ids: list[str]) -> None:
 
 def _is_receipt(line: str, message: object) -> bool:
     return f"{message.task_id}] received" in line  # type: ignore[attr-defined]
+
+
+async def test_a_key_of_another_kind_holds_no_message_of_the_task(gateway: Gateway) -> None:
+    message = make_message("t", queue_name="cart")
+    await gateway.publisher.publish([message])
+    with redis.Redis.from_url(gateway.broker_url) as client:
+        client.hset("cart", "item", "1")
+    assert await gateway.recall.withdraw(message.task_id, "cart") is True
+
+
+async def test_a_message_whose_queue_has_become_a_key_of_another_kind_stays_where_it_is(gateway: Gateway) -> None:
+    message = make_message("t", queue_name="cart", priority=10)
+    await gateway.publisher.publish([message])
+    with redis.Redis.from_url(gateway.broker_url) as client:
+        raw = client.rpop("cart")
+        client.hset("unacked", "tag", json.dumps([json.loads(raw), "", "cart"]))
+        client.zadd("unacked_index", {"tag": 1})
+        client.hset("cart", "item", "1")
+        assert await gateway.recall.put_back([message.task_id]) == frozenset()
+        assert client.hlen("unacked") == 1
+        client.delete("cart")
+    assert await gateway.recall.put_back([message.task_id]) == {message.task_id}
+    assert await gateway.queues.depths(["cart"]) == {"cart": 1}

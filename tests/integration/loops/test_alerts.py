@@ -129,6 +129,20 @@ async def test_several_conditions_stand_side_by_side(world: World) -> None:
     assert any("no online worker consumes it" in alert.description for alert in alerts)
 
 
+async def test_a_parked_task_is_told_with_its_queue_and_reason_and_holds_up_nothing_else(world: World) -> None:
+    reason = "the broker says: WRONGTYPE"
+    refused = {"refusals": 5, "refusal": reason, "parked_at": ago(60), "postponed_at": ago(70), "due_at": ago(60)}
+    async with world.engine.begin() as connection:
+        first, _ = [await add_undispatched(connection, queue_name="cart", **refused) for _ in range(2)]
+    await world.round().run_once()
+    (alert,) = await world.alerts()
+    assert (alert.type, alert.subject, alert.severity) == ("DISPATCH_STALLED", "cart", "WARNING")
+    assert (
+        alert.description
+        == f"Task {first} for queue cart was refused again and again, and 1 more of the queue: {reason}"
+    )
+
+
 async def test_a_task_that_the_broker_gives_back_is_told_by_its_queue(world: World) -> None:
     async with world.engine.begin() as connection:
         await change_rules(connection, [RuleChange(AlertType.DISPATCH_STALLED, {"threshold": 1.0})])

@@ -5,15 +5,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain import breakers
 from domain.degradation import COMPONENTS, NO_MARKS, Mark, Marks, Strategy
 from domain.errors import BrokerUnavailable
+from domain.refusals import Refusal
 from gateway.messages import TaskMessage
-from loops.dispatch import DispatchRound
+from gateway.publisher import Published
+from loops.dispatch import DispatchRound, RefusedRound
 from services.cancel import request_cancel
 from store.queries import submissions
+from store.tables import outbox
 from tests.fakes.gateway import FakeBroker, FakePublisher, FakeQueueReader
 from tests.submissions import make_submission
 
@@ -24,7 +28,7 @@ class World:
     def __init__(self, engine: AsyncEngine) -> None:
         self.broker = FakeBroker()
         self.marks: Marks = NO_MARKS
-        self._engine = engine
+        self.engine = engine
         self.round = DispatchRound(engine, FakePublisher(self.broker), marks=self, broker=FakeQueueReader(self.broker))
 
     def current(self) -> Marks:
@@ -39,12 +43,17 @@ class World:
 
     async def submit(self, **given: str) -> str:
         submission = make_submission(**given)
-        async with self._engine.begin() as connection:
+        async with self.engine.begin() as connection:
             await submissions.add_submissions(connection, [submission])
         return submission.task_id
 
+    async def make_due(self, task_id: str) -> None:
+        async with self.engine.begin() as connection:
+            wanted = update(outbox).where(outbox.c.task_id == task_id)
+            await connection.execute(wanted.values(due_at=datetime.now(UTC)))
+
     async def cancel(self, task_id: str) -> bool:
-        async with self._engine.begin() as connection:
+        async with self.engine.begin() as connection:
             return (await request_cancel(connection, task_id)).certain
 
     async def dispatched(self) -> set[str]:
@@ -102,11 +111,30 @@ async def test_while_the_breaker_is_open_the_broker_is_asked_and_no_row_is_claim
     assert await world.dispatched() == {another}
 
 
+async def test_what_was_refused_is_offered_apart_and_held_back_like_all_else(world: World) -> None:
+    world.broker.refusals = {"cart": Refusal("WRONGTYPE")}
+    refused = await world.submit(queue_name="cart")
+    assert await world.dispatched() == set()
+    again = RefusedRound(world.engine, FakePublisher(world.broker), marks=world)
+    world.broker.refusals = {}
+    await world.make_due(refused)
+    assert await world.dispatched() == set(), "the others would wait for it"
+    world.mark("queue:cart")
+    await again.run_once()
+    world.mark("broker")
+    assert await again.run_once() > 0
+    assert world.broker.queues["cart"] == []
+    world.mark()
+    assert await again.run_once() == 0, "more of its queue may be due now"
+    assert [message.task_id for message in world.broker.queues["cart"]] == [refused]
+    assert await again.run_once() > 0
+
+
 def _count_publishes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     claimed: list[int] = []
     publish = FakePublisher.publish
 
-    async def counting(self: FakePublisher, messages: Sequence[TaskMessage], **options: Any) -> frozenset[str]:
+    async def counting(self: FakePublisher, messages: Sequence[TaskMessage], **options: Any) -> Published:
         claimed.append(len(messages))
         return await publish(self, messages, **options)
 

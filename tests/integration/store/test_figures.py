@@ -34,3 +34,14 @@ async def test_a_task_that_the_broker_does_not_take_waits_since_it_was_first_off
     async with engine.begin() as connection:
         await add_undispatched(connection, queue_name="etl", due_at=ago(-1), postponed_at=ago(50))
     assert (await read(engine)).oldest_due_seconds == pytest.approx(50, abs=3)
+
+
+async def test_refused_and_parked_tasks_are_told_apart_and_parked_ones_make_nothing_old(engine: AsyncEngine) -> None:
+    async with engine.begin() as connection:
+        parked = {"refusals": 5, "refusal": "no", "parked_at": ago(50), "postponed_at": ago(80), "due_at": ago(-100)}
+        await add_undispatched(connection, queue_name="cart", **parked)
+        await add_undispatched(connection, queue_name="cart", refusals=1, refusal="no", due_at=ago(2))
+        await add_undispatched(connection, queue_name="celery", due_at=ago(3))
+    found = await read(engine)
+    assert (found.due, found.scheduled, found.refused, found.parked) == (1, 0, 1, 1)
+    assert found.oldest_due_seconds == pytest.approx(3, abs=3)

@@ -121,3 +121,19 @@ def test_no_variable_that_some_command_reads_is_unknown(monkeypatch: pytest.Monk
     for name, value in known.items():
         monkeypatch.setenv(name.lower() if name == "CELERIAC_PORT" else name, value)
     assert unknown_variables() == {}
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"), [("CELERIAC_DEFAULT_QUEUE", "unacked"), ("CELERIAC_QUEUES", "a,celeryev")]
+)
+def test_a_worker_is_never_told_to_consume_a_key_of_something_else(
+    variable: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(CliError, match=f"{variable}.*is a key of kombu, Celery or Celeriac"):
+        read_settings()
+
+
+def test_queues_may_have_the_names_that_real_fleets_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CELERIAC_QUEUES", "high:priority, mail queue,acme/eu-west")
+    assert read_settings(default_queue="übersetzung").queues == ("high:priority", "mail queue", "acme/eu-west")

@@ -5,8 +5,20 @@ from typing import Any
 
 import pytest
 
-from domain.alert_rules import DEFAULT_RULES, AlertType, Rule
-from domain.alerts import NOTHING_PENDING, SYSTEM, Facts, Judgement, Key, Pending, describe, is_breached, judge, step
+from domain.alert_rules import DEFAULT_RULES, AlertType, Rule, Severity
+from domain.alerts import (
+    NOTHING_PENDING,
+    SYSTEM,
+    Facts,
+    Judgement,
+    Key,
+    Parked,
+    Pending,
+    describe,
+    is_breached,
+    judge,
+    step,
+)
 from tests.facts import NOON, after
 
 WELL = Facts(waiting={}, online_workers=1)
@@ -212,3 +224,19 @@ def test_a_description_says_what_happened(alert_type: AlertType, subject: str, s
 def test_a_subject_is_never_taken_for_a_format() -> None:
     said = describe(DEFAULT_RULES[AlertType.STUCK_TASKS], "{rule}", WELL)
     assert said == "A task {rule} was running for more than 3600 s"
+
+
+def test_a_queue_with_parked_tasks_is_a_warning_that_names_the_task_and_the_reason() -> None:
+    rule = DEFAULT_RULES[AlertType.DISPATCH_STALLED]
+    parked = {"cart": Parked("t-1", "the broker says: WRONGTYPE", 3)}
+    facts = Facts(refused={"cart": 50.0, "mute": 50.0}, parked=parked, oldest_due=50.0)
+    found = judge(facts, {rule.type: rule}, open_alerts=[], pending=NOTHING_PENDING, now=NOON).raised
+    told = {finding.key[1]: (finding.rule.severity, finding.description) for finding in found}
+    assert told["cart"] == (
+        Severity.WARNING,
+        "Task t-1 for queue cart was refused again and again, and 2 more of the queue: the broker says: WRONGTYPE",
+    )
+    assert told["mute"][0] is told[SYSTEM][0] is Severity.CRITICAL
+    mild = replace(rule, severity=Severity.INFO)
+    found = judge(facts, {rule.type: mild}, open_alerts=[], pending=NOTHING_PENDING, now=NOON).raised
+    assert {finding.rule.severity for finding in found} == {Severity.INFO}
