@@ -1,4 +1,4 @@
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from typing import Any
 
 import pytest
@@ -22,7 +22,7 @@ HOSTILE: dict[str, Any] = {
 
 
 @pytest.fixture
-def replies(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, dict[str, Any]]]:
+def replies(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, Any]]:
     """By method, what each node replies."""
     told: dict[str, dict[str, Any]] = {}
 
@@ -30,7 +30,7 @@ def replies(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, dict[str, Any
         return [told.get(command.method, {}) for command in commands]
 
     monkeypatch.setattr(control_module, "ask", ask)
-    yield told
+    return told
 
 
 async def test_one_nodes_nonsense_hides_nothing_of_what_the_others_say(replies: dict[str, dict[str, Any]]) -> None:
