@@ -43,7 +43,7 @@ async def add_undispatched(connection: AsyncConnection, *, queue_name: str, **ou
 
 
 async def add_worker(connection: AsyncConnection, node: str, *, silent: float = 0, **given: Any) -> None:
-    """A node last heard so many seconds ago."""
+    """A node last heard so many seconds ago, and described then."""
     at = ago(silent)
     row = {
         "worker_id": worker_id_of(node),
@@ -51,5 +51,6 @@ async def add_worker(connection: AsyncConnection, node: str, *, silent: float = 
         "first_seen_at": at,
         "last_heartbeat_at": at,
         "last_event_at": at,
+        "described_at": at,
     }
     await connection.execute(insert(workers).values(row | given))

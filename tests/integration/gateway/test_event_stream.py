@@ -6,8 +6,8 @@ import pytest
 import redis
 
 from gateway import event_stream
-from gateway.event_sources import Blind, EventItem, EventMessage
-from gateway.event_stream import GROUP, STREAM_KEY, StreamEvents
+from gateway.event_sources import MAX_MESSAGE_BYTES, Blind, EventItem, EventMessage
+from gateway.event_stream import COUNTS_KEY, FIRST_AT_ONCE, GROUP, STREAM_KEY, StreamEvents
 
 
 @pytest.fixture
@@ -177,3 +177,75 @@ def test_mirrors_of_long_ago_are_forgotten_but_for_those_that_hold_something(
     assert left["pending"] == 1
     for source in (holder, idle):
         source.close()
+
+
+@pytest.mark.parametrize(
+    "hostile_id", ["300000000000000-0", "95617584000000-7", "18446744073709551615-18446744073709551614"]
+)
+@pytest.mark.usefixtures("at_once")
+def test_an_id_beyond_the_calendar_stops_nobody_and_the_stream_comes_back_to_the_present(
+    server: redis.Redis, stream: StreamEvents, other: StreamEvents, hostile_id: str
+) -> None:
+    add(server, "a")
+    server.xadd(STREAM_KEY, {"body": "h"}, id=hostile_id)
+    add(server, "b")
+    found = read(stream)
+    assert letters(found) == "ahb"
+    for item in found:
+        assert isinstance(item, EventMessage)
+        assert timedelta(0) <= datetime.now(UTC) - item.heard_at < timedelta(minutes=1)
+    stream.acknowledge(found[-1])
+    assert read(stream) == []
+    add(server, "c")
+    found = read(other)
+    assert letters(found) == "c", "the other mirror finds the stream that was made anew"
+    assert int(server.xinfo_stream(STREAM_KEY)["last-generated-id"].split("-")[0]) < time.time() * 1000 + 60_000
+    other.acknowledge(found[-1])
+    assert read(stream) == read(other) == [], "and nothing counts as missed"
+
+
+def test_after_the_last_of_all_ids_messages_can_be_added_again(server: redis.Redis, stream: StreamEvents) -> None:
+    server.xadd(STREAM_KEY, {"body": "h"}, id="18446744073709551615-18446744073709551615")
+    with pytest.raises(redis.ResponseError, match="exhausted"):
+        add(server, "a")
+    stream.acknowledge(read(stream)[-1])
+    stream._looked_at = 0.0
+    read(stream)
+    add(server, "b")
+    assert letters(read(stream)) == "b"
+
+
+@pytest.mark.usefixtures("at_once")
+@pytest.mark.parametrize("count", ["many", "-5", "9" * 30, ""])
+def test_sums_that_are_no_numbers_are_made_anew(server: redis.Redis, stream: StreamEvents, count: str) -> None:
+    server.hset(COUNTS_KEY, "stored", count)
+    assert stream.connect() is True, "nobody knows what was missed until now"
+    add(server, "a")
+    stream.acknowledge(read(stream)[-1])
+    assert server.hgetall(COUNTS_KEY) == {"stored": "1", "missed": "0"}
+
+
+def test_entries_that_are_no_messages_are_passed_on_as_nothing_and_acknowledged(
+    server: redis.Redis, stream: StreamEvents
+) -> None:
+    server.xadd(STREAM_KEY, {"boody": "x"})
+    server.xadd(STREAM_KEY, {b"\xff\x00": b"\xff", "body": "b", "more": "m"})
+    server.xadd(STREAM_KEY, {"body": "x" * (MAX_MESSAGE_BYTES + 1)})
+    found = read(stream)
+    assert [item.body for item in found if isinstance(item, EventMessage)] == [b"", b"b", b""]
+    stream.acknowledge(found[-1])
+    assert server.xlen(STREAM_KEY) == 0
+
+
+def test_large_messages_are_read_a_few_at_once(server: redis.Redis, stream: StreamEvents) -> None:
+    for _ in range(FIRST_AT_ONCE + 8):
+        server.xadd(STREAM_KEY, {"body": "x" * 1_000_000})
+    counts = []
+    while items := stream.receive(0.01):
+        counts.append(len(items))
+    assert counts == [FIRST_AT_ONCE, 8], "some 8 MB at once, after the first time showed how large they are"
+    add(server, "a" * (4 * FIRST_AT_ONCE))
+    counts = []
+    while items := stream.receive(0.01):
+        counts.append(len(items))
+    assert counts == [FIRST_AT_ONCE, 2 * FIRST_AT_ONCE, FIRST_AT_ONCE]

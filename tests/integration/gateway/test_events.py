@@ -1,3 +1,4 @@
+import json
 import threading
 import time
 from datetime import UTC, datetime
@@ -8,8 +9,8 @@ from celery import Celery
 from structlog.testing import capture_logs
 
 from gateway import events as events_module
-from gateway.event_sources import open_source
-from gateway.events import EventSubscriber
+from gateway.event_sources import MAX_MESSAGE_BYTES, EventMessage, open_source
+from gateway.events import EventSubscriber, Heard
 from tests.gateway_broker import FragileBroker
 from tests.integration.gateway.conftest import next_blind, next_events
 from tests.patience import until
@@ -89,19 +90,38 @@ async def test_a_full_buffer_does_not_keep_it_from_closing(broker: FragileBroker
     await subscriber.close()
 
 
-async def test_what_is_none_of_celerys_is_passed_over(broker: FragileBroker) -> None:
+RUBBISH = (
+    b"",
+    b"\xff",
+    b"{}",
+    b'{"body": 1, "properties": {}}',
+    b'{"body": "*", "properties": {"body_encoding": "base64"}}',
+    b'{"body": "e30=", "properties": {"body_encoding": 64}}',
+    b'{"body": "e30=", "properties": {}, "headers": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+    b'{"body": "e30=", "properties": {}, "headers": null}',
+    b'{"body": "' + b"x" * (2 * MAX_MESSAGE_BYTES) + b'", "properties": {}}',
+    b"[" * 100_000,
+)
+
+
+async def test_what_is_none_of_celerys_is_passed_on_as_nothing_by_one_and_the_same_thread(
+    broker: FragileBroker,
+) -> None:
     subscriber = await _listening(broker)
+    thread = subscriber._thread
     with redis.Redis.from_url(broker.broker_url) as client:
-        for rubbish in (
-            b"",
-            b"\xff",
-            b"{}",
-            b'{"body": 1, "properties": {}}',
-            b'{"body": "*", "properties": {"body_encoding": "base64"}}',
-        ):
+        for rubbish in RUBBISH:
             client.publish("/0.celeryev/task.sent", rubbish)
     _send(broker, "sound")
-    assert [event["uuid"] for event in await next_events(subscriber, 1)] == ["sound"]
+    found: list[EventMessage] = []
+    while len(found) <= len(RUBBISH):
+        heard = await subscriber.get(max_wait=5)
+        assert isinstance(heard, Heard), "nothing was missed"
+        assert heard.messages, "nor is anything awaited in vain"
+        found += heard.messages
+    assert [message.body for message in found[:-1]] == [b""] * len(RUBBISH), "so that each is counted"
+    assert json.loads(found[-1].body)["uuid"] == "sound"
+    assert (subscriber._thread, subscriber.connected) == (thread, True)
     await subscriber.close()
 
 

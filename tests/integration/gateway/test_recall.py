@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -180,3 +181,35 @@ async def test_a_message_whose_queue_has_become_a_key_of_another_kind_stays_wher
         client.delete("cart")
     assert await gateway.recall.put_back([message.task_id]) == {message.task_id}
     assert await gateway.queues.depths(["cart"]) == {"cart": 1}
+
+
+async def test_hostile_entries_keep_no_message_from_being_put_back(broker: FragileBroker, gateway: Gateway) -> None:
+    sound = {"headers": {"id": "sound"}, "properties": {"priority": 99}, "body": ""}
+    deep = b"[" * 100_000 + b"]" * 100_000
+    hostile: dict[str, bytes] = {
+        "deep": b'[{"headers": {"id": "sound"}, "z": ' + deep + b'}, "", "celery"]',
+        "long": b'[{"headers": {"id": "sound"}, "z": ' + b"9" * 5_000 + b'}, "", "celery"]',
+        "bare": b'[{"headers": {"id": "sound"}}, "", "bare"]',
+        "listed": b'[{"headers": {"id": "sound"}, "properties": []}, "", "celery"]',
+        "odd": b'[{"headers": {"id": "sound"}, "properties": {"delivery_info": 7}}, "", "celery"]',
+        "nul": b'[{"headers": {"id": "so\\u0000und"}}, "", "celery"]',
+        "no queue": b'[{"headers": {"id": "sound"}, "properties": {}}, "", "a-set"]',
+        "no exchange": b'[{"headers": {"id": "sound"}, "properties": {}}, "wrong", "celery"]',
+        "half": b'[{"headers": {"id": "sound"}}, ""',
+    }
+    with redis.Redis.from_url(broker.broker_url) as server:
+        server.sadd("a-set", "member")
+        server.set("_kombu.binding.wrong", "text")
+        for tag, entry in hostile.items():
+            server.hset("unacked", tag, entry)
+            server.zadd("unacked_index", {tag: 1})
+        server.hset("unacked", b"\xff", json.dumps([sound, "", "celery"]))
+        server.hset("unacked", "tag", json.dumps([sound, "", "celery"]))
+        server.zadd("unacked_index", {"tag": 1, b"\xff": 1})
+        fetched = await gateway.recall.list_fetched(before=datetime.now(UTC), limit=100)
+        assert "tag" in {held.tag for held in fetched}
+        assert await gateway.queues.held_task_ids(["celery", "a-set", "_kombu.binding.wrong"]) == {"sound"}
+        assert await gateway.queues.depths(["a-set", "celery"]) == {"a-set": 0, "celery": 0}
+        assert await gateway.recall.put_back({"sound"}) == {"sound"}
+        assert server.llen("celery\x06\x169") == 1, "that of the least urgent step"
+        assert server.hexists("unacked", "no queue"), "what names something else as its queue stays where it is"

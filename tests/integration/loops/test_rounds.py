@@ -1,9 +1,10 @@
 """Each round once, against a real Postgres and the gateway in memory."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import select, text, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
@@ -17,6 +18,7 @@ from loops.partitions import PartitionsRound
 from loops.queues import QueuesRound
 from store.queries import submissions, workers
 from store.tables import outbox, tasks
+from store.tables import workers as table
 from tests.fakes.gateway import FakeBroker, FakeControl, FakePublisher, FakeQueueReader
 from tests.fakes.marks import FakeMarks
 from tests.submissions import make_submission
@@ -137,3 +139,26 @@ async def test_a_queue_that_nobody_consumes_is_given_to_a_worker_of_ours_unless_
     assert left_alone == ["_kombu.binding.celery", "cart", "celeryev", "unacked"]
     async with engine.connect() as connection:
         assert await workers.list_consumers(connection) == [(NODE, ["celery", "math"])]
+
+
+async def test_of_names_that_never_answer_only_the_newest_are_kept(
+    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nodes, "MOST_STRANGERS", 2)
+    known = replace(DESCRIPTION, node="celery@known")
+    round_of_nodes = NodesRound(engine, FakeControl(FakeBroker(nodes={known.node: known})))
+    await hear(engine, known.node)
+    await round_of_nodes.run_once()
+    for name in ("registered", "wanted", "forged-1", "forged-2", "forged-3", "forged-4"):
+        await hear(engine, f"celery@{name}")
+    async with engine.begin() as connection:
+        await connection.execute(
+            update(table).where(table.c.node == "celery@registered").values(registered_at=func.now())
+        )
+        await connection.execute(update(table).where(table.c.node == "celery@wanted").values(want_paused=True))
+    await round_of_nodes.run_once()
+    async with engine.connect() as connection:
+        _, found = await workers.list_workers(connection, limit=100, offset=0)
+    assert {worker.node.removeprefix("celery@") for worker in found} == {
+        *("known", "registered", "wanted", "forged-3", "forged-4")
+    }

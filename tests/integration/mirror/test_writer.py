@@ -1,15 +1,19 @@
 import asyncio
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import structlog
 from sqlalchemy import func, select
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from domain.clocks import AHEAD_SECONDS
 from domain.results import StoredResult
 from gateway.event_sources import Blind, EventMessage
 from mirror import writer as writer_module
 from mirror.writer import Writer
+from services.history import News
 from store.queries import gaps, history, workers
 from store.tables import events, task_results, tasks
 from store.tables import gaps as gaps_table
@@ -150,3 +154,70 @@ async def test_old_news_of_a_task_that_is_known_or_still_heard_of_counts(engine:
     started = [message("task-started", 2, uuid=task_id, timestamp=old.timestamp()) for task_id in "abc"]
     await writer.write([*started, message("task-succeeded", 3, uuid="b")])
     assert await stored(engine) == {"a": ("RUNNING", False), "b": ("COMPLETED", True)}
+
+
+class Unstorable:
+    """Where Postgres refuses whatever concerns these tasks, though nothing can be seen of it beforehand."""
+
+    def __init__(self, engine: AsyncEngine, *task_ids: str) -> None:
+        self._engine, self._task_ids = engine, task_ids
+
+    async def hold(self) -> None:
+        listed = ", ".join(f"'{task_id}'" for task_id in self._task_ids)
+        async with self._engine.begin() as connection:
+            await connection.exec_driver_sql(f"alter table tasks add check (task_id not in ({listed}))")
+
+
+async def test_one_event_that_postgres_refuses_holds_back_none_of_the_others(engine: AsyncEngine) -> None:
+    await Unstorable(engine, "bad").hold()
+    batch = [*life("a"), message("task-started", uuid="bad"), *life("b"), message("worker-heartbeat")]
+    many = json.dumps([json.loads(item.body) for item in batch]).encode()
+    written = await Writer(engine, Results()).write([*batch, EventMessage(many, datetime.now(UTC)), JUNK])
+    assert await stored(engine) == {"a": ("COMPLETED", True), "b": ("COMPLETED", True)}
+    assert (written.applied, written.refused) == (14, 3)
+    async with engine.connect() as connection:
+        assert await workers.count_online(connection) == 1
+
+
+@pytest.mark.parametrize("error", [UnicodeEncodeError("utf-8", "\ud800", 0, 1, "x"), OverflowError(), KeyError("x")])
+async def test_what_cannot_even_be_sent_to_postgres_is_not_tried_for_ever(
+    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    record = writer_module.record
+
+    async def fail_for_bad(connection: AsyncConnection, news: News) -> object:
+        if any(fact.task_id == "bad" for fact in news.facts):
+            raise error
+        return await record(connection, news)
+
+    monkeypatch.setattr(writer_module, "record", fail_for_bad)
+    async with asyncio.timeout(LIMIT_SECONDS):
+        written = await Writer(engine, Results()).write([*life("a"), message("task-started", uuid="bad"), *life("b")])
+    assert (written.applied, written.refused) == (6, 1)
+    assert set(await stored(engine)) == {"a", "b"}
+
+
+async def test_a_flood_of_rubbish_is_told_in_one_line(
+    engine: AsyncEngine,
+) -> None:
+    writer = Writer(engine, Results())
+    with structlog.testing.capture_logs() as lines:
+        for _ in range(50):
+            assert (await writer.write([JUNK] * 10)).refused == 10
+    assert [line["count"] for line in lines if line["event"] == "events_not_understood"] == [10]
+
+
+async def test_no_date_makes_a_partition_or_a_task_of_another_time(engine: AsyncEngine) -> None:
+    dated = {"a": 253402300799.0, "b": -62135596800.0, "c": 0.0, "d": 1e18}
+    began = datetime.now(UTC)
+    await Writer(engine, Results()).write(
+        [message("task-received", uuid=task_id, timestamp=at) for task_id, at in dated.items()]
+    )
+    async with engine.connect() as connection:
+        rows = (await connection.execute(select(tasks.c.task_id, tasks.c.created_at, tasks.c.events_from))).all()
+        default = await connection.exec_driver_sql("select count(*) from events_default")
+        assert default.scalar_one() == 0
+    assert {row.task_id for row in rows} == dated.keys()
+    for row in rows:
+        for at in (row.created_at, row.events_from):
+            assert began - timedelta(seconds=1) <= at <= datetime.now(UTC) + timedelta(seconds=AHEAD_SECONDS)

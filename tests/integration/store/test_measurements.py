@@ -125,8 +125,16 @@ async def test_only_workers_that_went_silent_without_a_goodbye_are_told(connecti
     await add_worker(connection, "celery@left", silent=100, goodbye_at=ago(99))
     await add_worker(connection, "celery@gone-for-good", silent=90_000)
     await add_worker(connection, "celery@never-heard", last_heartbeat_at=None, last_event_at=None)
+    await add_worker(connection, "celery@forged", silent=100, described_at=None)
+    await add_worker(connection, "celery@forged-drain", silent=100, described_at=None, drain_started_at=ago(9))
+    await add_worker(connection, "celery@registered", silent=30, described_at=None, registered_at=ago(200))
     found = await measurements.get_silences(connection, window=timedelta(days=1))
-    assert found == {"killed": pytest.approx(100, abs=2), "other@killed": pytest.approx(50, abs=2)}
+    assert found == {
+        "killed": pytest.approx(100, abs=2),
+        "other@killed": pytest.approx(50, abs=2),
+        "registered": pytest.approx(30, abs=2),
+        "forged-drain": pytest.approx(100, abs=2),
+    }
 
 
 async def test_of_gaps_only_what_lies_within_the_window_counts(connection: AsyncConnection) -> None:

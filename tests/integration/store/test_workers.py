@@ -6,6 +6,7 @@ from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from uuid_utils.compat import uuid7
 
+from domain.clocks import AHEAD_SECONDS
 from domain.workers import REGISTRATION_GRACE, SILENCE, Heartbeat, WorkerStatus, is_awaited, is_online, status_of
 from store.queries import submissions, workers
 from store.queries.workers import Description
@@ -190,3 +191,20 @@ async def test_consumers_are_the_online_nodes_that_were_described(engine: AsyncE
         for node in (NODE, "celery@gone"):
             await workers.describe(connection, description(node, queues=["math", "celery"]))
         assert await workers.list_consumers(connection) == [(NODE, ["math", "celery"])]
+
+
+async def test_a_time_of_the_future_that_is_stored_gives_way_to_what_is_heard(engine: AsyncEngine) -> None:
+    """A goodbye of tomorrow, or our own clock that was ahead for an hour, must not hold for as long."""
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    times = dict.fromkeys(("last_heartbeat_at", "last_event_at", "online_at", "goodbye_at"), tomorrow)
+    async with engine.begin() as connection:
+        await workers.hear(connection, [beat(0)])
+        await connection.execute(update(table).values(**times))
+    async with engine.begin() as connection:
+        await workers.hear(connection, [beat(0, processed=8)])
+        (row,) = await rows(connection)
+        soon = datetime.now(UTC) + timedelta(seconds=AHEAD_SECONDS)
+        assert all(row[name] <= soon for name in times)
+        # As it will be in AHEAD_SECONDS.
+        await workers.hear(connection, [replace(beat(0), at=soon + SECOND)])
+        assert await workers.count_online(connection) == 1

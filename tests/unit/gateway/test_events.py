@@ -1,10 +1,14 @@
 import threading
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
-from gateway.event_sources import EventItem, EventMessage
+import pytest
+
+from gateway import events as events_module
+from gateway.event_sources import Blind, EventItem, EventMessage
 from gateway.events import EventSubscriber, Heard
+from tests.patience import until
 
 MESSAGE = EventMessage(b"{}", datetime.now(UTC))
 
@@ -44,4 +48,64 @@ async def test_the_late_word_of_a_message_already_taken_ends_no_later_wait() -> 
     began = time.monotonic()
     assert await subscriber.get(max_wait=0.2) == Heard()
     assert time.monotonic() - began > 0.15
+    await subscriber.close()
+
+
+class Failing(OneMessage):
+    """Raises what no broker raises; each connection brings one message, and something was missed before each."""
+
+    kept = True
+
+    def __init__(self, *, where: str) -> None:
+        super().__init__()
+        self.connections = 0
+        self._where = where
+
+    def connect(self) -> bool:
+        self.connections += 1
+        self._fail_in("connect")
+        self._to_bring = [MESSAGE]
+        return True
+
+    def receive(self, timeout: float) -> Sequence[EventItem]:
+        if not self._to_bring:
+            self._fail_in("receive")
+        return super().receive(timeout)
+
+    def close(self) -> None:
+        self._fail_in("close")
+
+    def _fail_in(self, where: str) -> None:
+        if where == self._where and self.connections < 3:
+            raise RecursionError("of one message")
+
+
+@pytest.mark.parametrize("where", ["connect", "receive", "close"])
+async def test_a_listener_that_fails_listens_again_and_what_it_missed_is_told(
+    where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events_module, "FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(events_module, "LONGEST_PAUSE_SECONDS", 0.02)
+    source = Failing(where=where)
+    subscriber = EventSubscriber(source)
+    assert not subscriber.connected
+    began = datetime.now(UTC)
+    await subscriber.start()
+    expected = 3 if where != "close" else 1
+    await until(lambda: source.connections == expected and subscriber.connected)
+    blinds = []
+    while isinstance(item := await subscriber.get(max_wait=1), Blind) or item.messages:
+        blinds += [item] if isinstance(item, Blind) else []
+    assert len(blinds) == (3 if where == "receive" else 1)
+    assert all(began - timedelta(seconds=1) <= blind.started_at <= blind.ended_at and blind.kept for blind in blinds)
+    await subscriber.close()
+    assert not subscriber.connected
+
+
+async def test_green_means_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    subscriber = EventSubscriber(OneMessage())
+    await subscriber.start()
+    await until(lambda: subscriber.connected)
+    monkeypatch.setattr(events_module, "SLACK_SECONDS", -60.0)
+    assert not subscriber.connected, "connected, and silent for longer than a probe takes"
     await subscriber.close()
