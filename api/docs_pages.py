@@ -39,7 +39,7 @@ def app_with_docs(title: str, **options: Any) -> FastAPI:
 
 
 def serve_document(app: FastAPI) -> None:
-    """Serves the OpenAPI document in the place of FastAPI's own route, which writes it anew, for 20 ms, for each request."""
+    """Serves the OpenAPI document in the place of FastAPI's own route, which writes it anew for each: 20 ms."""
     routes = app.router.routes
     routes[:] = [route for route in routes if getattr(route, "path", None) != OPENAPI_URL]
     app.add_route(OPENAPI_URL, Document(app).answer, include_in_schema=False)
