@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from api.bodies import LargeBodies
 from api.checks import HealthChecks
 from api.dependencies import Rooms
-from api.docs_pages import app_with_docs
+from api.docs_pages import app_with_docs, serve_document
 from api.fleet import Fleet
 from api.gate import Gate
 from api.handlers import install_handlers
@@ -96,6 +96,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.include_router(router)
     _add_layers(app, settings)
     app.openapi = partial(describe, app)  # type: ignore[method-assign]  # FastAPI's documented way
+    serve_document(app)
     return app
 
 

@@ -1,9 +1,13 @@
-"""Swagger UI and ReDoc from our own assets: where they are, and what their pages may load."""
+"""Swagger UI and ReDoc from our own assets, and the document that they show: where they are, what they may load."""
 
+import asyncio
+import json
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
+from starlette.requests import Request
+from starlette.responses import Response
 
 DOCS_URL = "/docs"
 REDOC_URL = "/redoc"
@@ -32,6 +36,31 @@ def app_with_docs(title: str, **options: Any) -> FastAPI:
         **options,
     )
     return app
+
+
+def serve_document(app: FastAPI) -> None:
+    """Serves the OpenAPI document in the place of FastAPI's own route, which writes it anew for each: 20 ms."""
+    routes = app.router.routes
+    routes[:] = [route for route in routes if getattr(route, "path", None) != OPENAPI_URL]
+    app.add_route(OPENAPI_URL, Document(app).answer, include_in_schema=False)
+
+
+class Document:
+    """The document's text, written once, when it is first asked for, beside the event loop: it takes half a second."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self._app = app
+        self._writing = asyncio.Lock()
+        self._text: str | None = None
+
+    async def answer(self, _: Request) -> Response:
+        async with self._writing:
+            if self._text is None:
+                self._text = await asyncio.to_thread(self._write)
+        return Response(self._text, media_type="application/json")
+
+    def _write(self) -> str:
+        return json.dumps(self._app.openapi(), ensure_ascii=False, separators=(",", ":"))
 
 
 def is_docs_page(path: str) -> bool:

@@ -1,4 +1,6 @@
+import asyncio
 import re
+from typing import Any
 
 import pytest
 from httpx import AsyncClient
@@ -37,3 +39,20 @@ async def test_both_pages_show_our_document() -> None:
 async def test_swagger_ui_does_not_ask_the_public_validator() -> None:
     async with client_of(create_app(Settings(rate_limit_per_minute=0))) as client:
         assert '"validatorUrl": null' in await page(client, "/docs")
+
+
+async def test_the_document_is_written_once_for_all_who_ask() -> None:
+    app = create_app(Settings(rate_limit_per_minute=0))
+    written = 0
+    describe = app.openapi
+
+    def counting() -> dict[str, Any]:
+        nonlocal written
+        written += 1
+        return describe()
+
+    app.openapi = counting  # type: ignore[method-assign]
+    async with client_of(app) as client:
+        answers = await asyncio.gather(*(client.get("/openapi.json") for _ in range(5)))
+    assert written == 1
+    assert [answer.json() for answer in answers] == [describe()] * 5
