@@ -100,3 +100,15 @@ def test_no_variable_that_some_command_reads_is_unknown(monkeypatch: pytest.Monk
     for name, value in known.items():
         monkeypatch.setenv(name.lower() if name == "CELERIAC_PORT" else name, value)
     assert unknown_variables() == {}
+
+
+def test_the_key_of_metrics_is_shown_to_nobody() -> None:
+    assert masked("metrics_key", "scraper-of-16-characters") == "***"
+
+
+@pytest.mark.parametrize("key", ["", " ", "short", "with a blank in it", "with-a-bell-in-it\a"])
+def test_a_key_of_metrics_that_would_open_them_by_a_slip_is_refused(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    monkeypatch.setenv("CELERIAC_METRICS_KEY", key)
+    with pytest.raises(CliError, match=r"^CELERIAC_METRICS_KEY: ") as refused:
+        read_settings()
+    assert not key.strip() or key not in str(refused.value)
