@@ -84,7 +84,7 @@ class Settings(BaseSettings):
     api_keys: Names = Field(
         (), repr=False, description="Bearer keys, comma separated; `key:read` may only read. Unset: no authentication."
     )
-    metrics_key: Annotated[str, Field(pattern=r"^[\x21-\x7e]{16,256}$")] | None = Field(
+    metrics_key: Annotated[str, Field(min_length=16, max_length=256, pattern=r"^[\x21-\x7e]+$")] | None = Field(
         None,
         repr=False,
         description="Bearer key that opens /metrics and nothing else, 16 characters or more. Unset: /metrics is open.",

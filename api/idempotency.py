@@ -28,7 +28,7 @@ async def _request_key(
             min_length=1,
             max_length=MAX_KEY_LENGTH,
             description="Sent again within 24 hours with the same body: nothing is done twice, and the first answer "
-            f"is given again with `{REPLAYED_HEADER}: true`.",
+            f"is given again with `{REPLAYED_HEADER}: true`. Each API key has keys of its own.",
         ),
     ] = None,
 ) -> RequestKey | None:

@@ -20,8 +20,10 @@ def _sentences(worker: WorkerRow) -> Iterator[str]:
     if worker.online:
         yield from _fetching(worker)
         yield from _size(worker)
-    elif worker.drain_finished_at is not None or (worker.is_draining and worker.has_left):
+    elif worker.drain_finished_at is not None:
         yield "It was drained and has exited; its next start is an ordinary one."
+    elif worker.is_draining and worker.has_left:
+        yield "It has said goodbye and is about to exit."
     elif worker.is_draining:
         yield "It went away without a goodbye while it was drained; the drain goes on if it comes back."
     elif not worker.converged:

@@ -13,6 +13,7 @@ from collections.abc import Collection
 from contextlib import closing
 from typing import Any, Protocol
 
+import psutil
 from amqp.exceptions import NotFound, ResourceLocked
 from redis.exceptions import RedisError
 
@@ -53,6 +54,21 @@ class Presence:
     async def close(self) -> None:
         """Ends the connection."""
         await self._listeners.close()
+
+
+def runs_here(node: str, pid: int | None) -> bool:
+    """Whether this machine runs a process of this pid that was started as this node, as `celeriac up` starts them.
+
+    The name in its command line proves that it is this one: a pid is soon another process's, and in another container
+    from the first.
+    """
+    if pid is None:
+        return False
+    try:
+        process = psutil.Process(pid)
+        return node in process.cmdline() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
 
 
 class _RedisListeners:

@@ -1,17 +1,26 @@
-"""Takes drains on, one step at a time: the worker stands still, has nothing left to do, is told to exit, is gone."""
+"""Takes drains on, one step at a time: the worker stands still, has nothing left to do, is told to exit, is gone.
+
+A goodbye is not the end: the process lives on for 2 to 3 s, ending its pool and its connections. It is gone once it
+listens to the broker no more, with our plugin shows no life any more, and, where it ran on this machine, has ended.
+"""
 
 import time
-from collections.abc import Awaitable, Collection
+from collections.abc import Awaitable, Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
 import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from domain.errors import BrokerUnavailable
 from domain.worker_control import DrainState, drain_state
 from domain.workers import SILENCE
 from gateway.control import Work
+from gateway.presence import runs_here
+from services.rescue import list_living
 from services.worker_orders import WorkerOrders
 from store.queries import worker_wishes
 from store.queries.workers import WorkerRow
@@ -19,6 +28,9 @@ from store.queries.workers import WorkerRow
 MAX_WORKERS = 100
 SHUTDOWN_AGAIN = timedelta(seconds=10)
 """A worker that lives on after this did not hear that it was told to exit."""
+UNPROVEN = timedelta(seconds=60)
+"""After a goodbye, the time in which it is proven that a process has gone. On Redis that cannot be told while another
+node listens and does not answer, as a busy solo pool does."""
 
 log = structlog.get_logger(__name__)
 
@@ -31,13 +43,23 @@ class Controls(Protocol):
     def shut_down(self, node: str) -> Awaitable[None]: ...
 
 
+class FindsAbsent(Protocol):
+    """The part of `gateway.presence.Presence` that this needs."""
+
+    async def find_absent(self, nodes: Collection[str]) -> frozenset[str]: ...
+
+
 class Drains:
     """Its steps may be repeated, by this process or another."""
 
-    def __init__(self, engine: AsyncEngine, control: Controls, orders: WorkerOrders) -> None:
+    def __init__(
+        self, engine: AsyncEngine, control: Controls, orders: WorkerOrders, presence: FindsAbsent, redis: Redis
+    ) -> None:
         self._engine = engine
         self._control = control
         self._orders = orders
+        self._presence = presence
+        self._redis = redis
         self._unanswered_since: dict[UUID, float] = {}
         self._told_overdue: set[UUID] = set()
 
@@ -49,9 +71,10 @@ class Drains:
         self._forget_others({worker.worker_id for worker in draining})
         standing = [worker for worker in draining if worker.online and worker.is_paused]
         work = await self._control.list_work([worker.node for worker in standing])
+        absent = await self._find_absent([worker for worker in draining if worker.has_left and not worker.online])
         for worker in draining:
             self._tell_overdue(worker)
-            if await self._is_gone(worker):
+            if await self._is_gone(worker, absent):
                 await self._finish(worker)
             elif worker.node in work:
                 await self._empty(worker, work[worker.node])
@@ -70,15 +93,34 @@ class Drains:
             await self._control.shut_down(worker.node)
             log.info("worker_told_to_exit", node=worker.node)
 
-    async def _is_gone(self, worker: WorkerRow) -> bool:
-        """A goodbye says so; after the order to exit a long silence does too, for a goodbye may be missed."""
+    async def _find_absent(self, leaving: Sequence[WorkerRow]) -> frozenset[str]:
+        """Those of them that are proven to be gone; all the proofs of one round take a second together."""
+        ended = [worker for worker in leaving if not runs_here(worker.node, worker.pid)]
+        if not ended:
+            return frozenset()
+        try:
+            absent = await self._presence.find_absent([worker.node for worker in ended])
+            with_plugin = [worker.node for worker in ended if worker.plugin and worker.node in absent]
+            return absent - await list_living(self._redis, with_plugin)
+        except (BrokerUnavailable, RedisError) as error:
+            log.info("drain_not_proven", count=len(ended), error=type(error).__name__)
+            return frozenset()
+
+    async def _is_gone(self, worker: WorkerRow, absent: Collection[str]) -> bool:
+        """After its goodbye by proof, else after the order to exit by a long silence, for a goodbye may be missed."""
         if worker.has_left:
-            return True
+            # Who is heard after a goodbye is the process that follows.
+            return worker.online or worker.node in absent or self._is_unproven(worker, UNPROVEN)
         if worker.online or worker.drain_shutdown_at is None or await self._control.ping([worker.node]):
             self._unanswered_since.pop(worker.worker_id, None)
             return False
+        return self._is_unproven(worker, SILENCE)
+
+    def _is_unproven(self, worker: WorkerRow, patience: timedelta) -> bool:
+        """Whether nothing was heard of it for so long, and no process of it runs here."""
         since = self._unanswered_since.setdefault(worker.worker_id, time.monotonic())
-        return time.monotonic() - since > SILENCE.total_seconds()
+        is_over = time.monotonic() - since > patience.total_seconds()
+        return is_over and not runs_here(worker.node, worker.pid)
 
     async def _finish(self, worker: WorkerRow) -> None:
         async with self._engine.begin() as connection:

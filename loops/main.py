@@ -77,7 +77,7 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
             Loop("refused", refused),
             Loop("workflows", WorkflowsRound(engine, results), stepped.wait),
             Loop("nodes", NodesRound(engine, control)),
-            Loop("control", ControlRound(engine, control, orders, Drains(engine, control, orders))),
+            Loop("control", ControlRound(engine, control, orders, Drains(engine, control, orders, presence, redis))),
             Loop("cancels", CancelsRound(engine, control, recall, redis)),
             Loop("sweep", SweepRound(engine, results, queues, control)),
             Loop("rescue", RescueRound(engine, Gateway(presence, recall, queues, control, results), redis)),

@@ -40,9 +40,14 @@ async def drop_living(redis: Redis, suspects: Sequence[Orphan]) -> list[Orphan]:
     Raises what the client raises.
     """
     nodes = sorted({orphan.node for orphan in suspects if orphan.plugin and not orphan.restarted})
-    signs = await redis.mget([f"celeriac:node:{node}" for node in nodes]) if nodes else []
-    living = {node for node, sign in zip(nodes, signs, strict=True) if sign}
+    living = await list_living(redis, nodes)
     return [orphan for orphan in suspects if orphan.node not in living]
+
+
+async def list_living(redis: Redis, nodes: Sequence[str]) -> frozenset[str]:
+    """Those of these nodes with our plugin that show life. Raises what the client raises."""
+    signs = await redis.mget([f"celeriac:node:{node}" for node in nodes]) if nodes else []
+    return frozenset(node for node, sign in zip(nodes, signs, strict=True) if sign)
 
 
 async def record_ends(connection: AsyncConnection, results: Collection[StoredResult]) -> frozenset[str]:

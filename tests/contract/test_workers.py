@@ -169,7 +169,9 @@ def test_a_drained_worker_exits_stays_away_and_comes_back_when_it_is_resumed(sta
     wait_for(lambda: stack.client.get(f"{path}/drain").json()["remaining_task_ids"] == [running_task])
     assert (worker(stack)["status"], worker(stack)["is_draining"]) == ("DRAINING", True)
     wait_for(lambda: stack.client.get(f"{path}/drain").json()["state"] == "overdue")
+    process = stack.child("worker")
     wait_for(lambda: stack.client.get(f"{path}/drain").json()["state"] == "drained")
+    assert not process.is_running(), "drained means that it is gone"
     progress = stack.client.get(f"{path}/drain").json()
     assert_like(progress, {"started_at": "2026-01-25T14:15:00Z", "finished_at": "2026-01-25T14:15:00Z"})
     assert progress["remaining_task_ids"] == []

@@ -1,14 +1,20 @@
 """Wishes against a real Postgres and the gateway in memory."""
 
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from redis.asyncio import Redis
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.workers import SILENCE, Heartbeat
+from gateway.connection import redis_client
 from gateway.control import Work
 from loops import control as control_loop
 from loops.control import ControlRound
@@ -19,7 +25,7 @@ from services.workers import find_drain, find_worker, request_capacity, request_
 from store.queries import worker_wishes, workers
 from store.queries.workers import WorkerRow
 from store.tables import workers as table
-from tests.fakes.gateway import FakeBroker, FakeControl, FakePauseKeys
+from tests.fakes.gateway import FakeBroker, FakeControl, FakePauseKeys, FakePresence
 from tests.integration.api.nodes import describe_node
 
 NODE = "celery@one"
@@ -31,7 +37,7 @@ WITH_PLUGIN = replace(STOCK, **PLUGIN)
 class World:
     """One worker as the mirror, the loops and operators see it."""
 
-    def __init__(self, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, engine: AsyncEngine, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(control_loop, "PATIENCE_SECONDS", 0)
         monkeypatch.setattr(control_loop, "KEYS_SECONDS", 0)
         self.engine = engine
@@ -39,7 +45,10 @@ class World:
         self.keys = FakePauseKeys()
         control = FakeControl(self.broker)
         orders = WorkerOrders(control, self.keys)
-        self.round = ControlRound(engine, control, orders, Drains(engine, control, orders))
+        self.redis = redis
+        self.presence = FakePresence(self.broker)
+        drains = Drains(engine, control, orders, self.presence, redis)
+        self.round = ControlRound(engine, control, orders, drains)
         self.look = NodesRound(engine, control)
 
     async def hear(self, **told: Any) -> None:
@@ -47,9 +56,11 @@ class World:
         async with self.engine.begin() as connection:
             await workers.hear(connection, [Heartbeat(NODE, **({"heard_at": now, "at": now, "pid": 1} | told))])
 
-    async def say_goodbye(self) -> None:
+    async def say_goodbye(self, **told: Any) -> None:
+        """It answers nobody from then on."""
         now = datetime.now(UTC)
-        await self.hear(at=now, goodbye_at=now)
+        self.broker.nodes.pop(NODE, None)
+        await self.hear(at=now, goodbye_at=now, **told)
 
     async def worker(self) -> WorkerRow:
         async with self.engine.connect() as connection:
@@ -68,11 +79,12 @@ class World:
 
 
 @pytest.fixture
-async def world(engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch) -> World:
-    world = World(engine, monkeypatch)
-    await world.hear()
-    await world.look.run_once()
-    return world
+async def world(engine: AsyncEngine, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+    async with redis_client(redis_url) as redis:
+        world = World(engine, redis, monkeypatch)
+        await world.hear()
+        await world.look.run_once()
+        yield world
 
 
 async def test_a_worker_of_which_nothing_is_wanted_is_left_alone_whatever_it_does(world: World) -> None:
@@ -231,6 +243,61 @@ async def test_a_worker_told_to_exit_that_is_silent_and_answers_nobody_is_gone(
     assert (await world.worker()).is_draining, "for a moment only"
     monkeypatch.setattr("loops.drains.SILENCE", timedelta(0))
     await world.run(2)
+    assert not (await world.worker()).is_draining
+
+
+async def test_a_goodbye_is_not_the_end_while_it_is_connected_or_shows_life(world: World) -> None:
+    world.broker.nodes[NODE] = replace(WITH_PLUGIN, pid=1)
+    await world.hear(pid=1)
+    await age_description(world)
+    await world.look.run_once()
+    await world.want(request_drain, deadline_seconds=None)
+    await world.run()
+    await world.redis.set(f"celeriac:node:{NODE}", "1")
+    world.presence.connected.add(NODE)
+    await world.say_goodbye()
+    for leave in (world.presence.connected.clear, lambda: None):
+        await world.run()
+        worker = await world.worker()
+        assert (worker.is_draining, worker.drain_finished_at, worker.status) == (True, None, "OFFLINE")
+        leave()
+    await world.redis.delete(f"celeriac:node:{NODE}")
+    await world.run()
+    assert not (await world.worker()).is_draining
+
+
+async def test_a_goodbye_is_not_the_end_while_its_process_runs_on_this_machine(world: World) -> None:
+    await world.want(request_drain, deadline_seconds=None)
+    await world.run()
+    argv = [sys.executable, "-c", "input()", "--hostname", NODE]
+    process = await asyncio.create_subprocess_exec(*argv, stdin=asyncio.subprocess.PIPE)
+    await world.say_goodbye(pid=process.pid)
+    await world.run(2)
+    assert (await world.worker()).is_draining
+    await process.communicate(b"\n")
+    await world.run()
+    assert not (await world.worker()).is_draining
+
+
+async def test_another_process_of_the_same_pid_proves_nothing(world: World) -> None:
+    await world.want(request_drain, deadline_seconds=None)
+    await world.run()
+    await world.say_goodbye(pid=os.getpid())
+    await world.run()
+    assert not (await world.worker()).is_draining
+
+
+async def test_where_its_end_cannot_be_proven_a_drain_ends_a_while_after_the_goodbye(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.want(request_drain, deadline_seconds=None)
+    await world.run()
+    world.presence.connected.add(NODE)
+    await world.say_goodbye()
+    await world.run(2)
+    assert (await world.worker()).is_draining
+    monkeypatch.setattr("loops.drains.UNPROVEN", timedelta(0))
+    await world.run()
     assert not (await world.worker()).is_draining
 
 

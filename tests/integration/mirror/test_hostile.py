@@ -14,12 +14,13 @@ from redis.exceptions import ResponseError
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from domain.health import MIRROR
 from gateway.connection import connect, redis_client
 from gateway.event_sources import DURABLE_QUEUE, EVENT_EXCHANGE
 from gateway.event_stream import STREAM_KEY
 from mirror.main import run
 from services.counters import Counted, read_counters
-from services.mirror_life import is_mirror_alive
+from services.signs_of_life import is_alive
 from settings import Settings
 from store.tables import gaps, tasks, workers
 from tests.hostile_events import WORST, envelope, forged
@@ -41,7 +42,7 @@ async def mirroring(settings: Settings, engine: AsyncEngine) -> AsyncIterator["a
     mirror = asyncio.create_task(run(settings, stopping))
     try:
         async with redis_client(settings.redis_url or "") as redis, asyncio.timeout(PATIENCE_SECONDS):
-            while not await is_mirror_alive(redis):
+            while not await is_alive(redis, MIRROR):
                 assert not mirror.done()
                 await asyncio.sleep(0.02)
         yield mirror

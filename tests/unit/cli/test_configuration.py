@@ -137,3 +137,15 @@ def test_a_worker_is_never_told_to_consume_a_key_of_something_else(
 def test_queues_may_have_the_names_that_real_fleets_have(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CELERIAC_QUEUES", "high:priority, mail queue,acme/eu-west")
     assert read_settings(default_queue="übersetzung").queues == ("high:priority", "mail queue", "acme/eu-west")
+
+
+def test_the_key_of_metrics_is_shown_to_nobody() -> None:
+    assert masked("metrics_key", "scraper-of-16-characters") == "***"
+
+
+@pytest.mark.parametrize("key", ["", " ", "short", "with a blank in it", "with-a-bell-in-it\a"])
+def test_a_key_of_metrics_that_would_open_them_by_a_slip_is_refused(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    monkeypatch.setenv("CELERIAC_METRICS_KEY", key)
+    with pytest.raises(CliError, match=r"^CELERIAC_METRICS_KEY: ") as refused:
+        read_settings()
+    assert not key.strip() or key not in str(refused.value)
