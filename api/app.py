@@ -157,6 +157,7 @@ async def open_rooms(stack: AsyncExitStack, settings: Settings, *, metrics: Metr
         recall=recall,
         limits=await stack.enter_async_context(Limits(engine)),
         host=HostUsage(),
+        searches=asyncio.Semaphore(max(1, settings.database_pool_size // 2)),
     )
     stack.callback(rooms.answers.shutdown, wait=False)
     return rooms

@@ -4,9 +4,10 @@ Every question names its nodes and ends with the last reply (9 ms instead of a w
 is silent (down, or a solo pool at work) is simply not in the answer: silence proves nothing.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 from domain.worker_control import PROTOCOL
@@ -14,6 +15,12 @@ from gateway.mailbox import Command, ask, tell
 from gateway.threads import BrokerThread
 
 TASK_OPTIONS = ("acks_late", "max_retries")
+MAX_REGISTERED = 10_000
+MAX_REGISTERED_LENGTH = 1_000
+"""Of a task's name with its options."""
+MAX_QUEUES = 1_000
+MAX_NAME_LENGTH = 255
+"""What a node says beyond these is passed over."""
 ANSWER_SECONDS = 2.0
 FIND_SECONDS = 1.0
 BROKER_SECONDS = 4.0
@@ -199,13 +206,13 @@ def _description(
 ) -> NodeDescription:
     pool = stats.get("pool", {})
     plugin = stats.get("celeriac", {})
-    options = dict(map(_name_and_options, registered))
+    options = dict(map(_name_and_options, islice(_short(registered, MAX_REGISTERED_LENGTH), MAX_REGISTERED)))
     return NodeDescription(
         node=node,
         pid=stats.get("pid", 0),
         pool=_pool_name(pool.get("implementation", "")),
         concurrency=_concurrency(pool),
-        queues=tuple(sorted(queue["name"] for queue in queues)),
+        queues=tuple(sorted(islice(_short((queue["name"] for queue in queues), MAX_NAME_LENGTH), MAX_QUEUES))),
         registered=tuple(sorted(options)),
         prefetch_count=stats.get("prefetch_count", 0),
         plugin=plugin.get("version"),
@@ -217,6 +224,10 @@ def _description(
         acks_late=frozenset(name for name, told in options.items() if told.get("acks_late") == "True"),
         retry_limits={name: int(told["max_retries"]) for name, told in options.items() if _is_limit(told)},
     )
+
+
+def _short(names: Iterable[str], most: int) -> Iterator[str]:
+    return (name for name in names if len(name) <= most)
 
 
 def _name_and_options(told: str) -> tuple[str, dict[str, str]]:

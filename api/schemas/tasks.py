@@ -136,7 +136,8 @@ class TaskDetail(TaskRow):
     result_pending: bool = Field(description="The result backend had not yet told the result.")
     result_truncated: bool = Field(description="The result is above 1 MiB and was not kept.")
     traceback: str | None
-    attempts: list[AttemptModel]
+    attempts: list[AttemptModel] = Field(description="The latest 1,000.")
+    attempts_truncated: bool = Field(description="There were more attempts than are shown.")
     message: str | None = Field(None, description=LIMITS)
 
     @classmethod
@@ -148,6 +149,7 @@ class TaskDetail(TaskRow):
             "result_truncated": bool(record["result_truncated"]),
             "traceback": record["traceback"] or (attempts[-1]["traceback"] if attempts else None),
             "attempts": [attempt | _worker(attempt) for attempt in attempts],
+            "attempts_truncated": record["attempt_count"] > len(attempts),
             "message": message,
         }
         return cls.model_validate(fields)
@@ -201,6 +203,7 @@ class Timeline(ResponseModel):
     completed_at: Timestamp | None
     duration_seconds: float | None
     complete: bool = Field(description="false: events may have been missed while this task was on its way.")
+    truncated: bool = Field(description="There are more than 10,000 events; these are the last ones.")
     events: list[TimelineEvent]
 
 
