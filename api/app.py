@@ -1,5 +1,6 @@
 """The REST application: rooms opened and closed, layers in order, routes. `celeriac api` serves what this makes."""
 
+import asyncio
 import gc
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -168,6 +169,7 @@ async def open_rooms(stack: AsyncExitStack, settings: Settings, *, metrics: Metr
         recall=recall,
         limits=await stack.enter_async_context(Limits(engine)),
         host=HostUsage(),
+        searches=asyncio.Semaphore(max(1, settings.database_pool_size // 2)),
     )
     stack.callback(rooms.answers.shutdown, wait=False)
     return rooms

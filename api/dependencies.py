@@ -28,7 +28,12 @@ from services.submissions import SubmissionBatcher
 from services.task_names import TaskNames
 from services.worker_orders import WorkerOrders
 from settings import Settings
+from store.engine import limit_statements
 
+SEARCH_SECONDS = 10.0
+"""For each statement of a list or search of tasks: what no index helps with may read all of them."""
+SEARCH_WAIT_SECONDS = 5.0
+"""Longer than it takes to notice that PostgreSQL is frozen, and to answer without it."""
 MAX_EXPORTS = 3
 """Exports at a time in each process: each holds a connection for as long as its client reads."""
 
@@ -55,6 +60,8 @@ class Rooms:
     metrics: Metrics
     marks: DegradationMarks
     limits: Limits
+    searches: asyncio.Semaphore
+    """Lists and searches of tasks hold at most half of the connections: others find one beside them."""
     answers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="answers"))
     """Of `large_answers.py`."""
     exports: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MAX_EXPORTS))
@@ -79,9 +86,28 @@ def reading(rooms: Rooms) -> AbstractAsyncContextManager[AsyncConnection]:
     return asynccontextmanager(_read_connection)(rooms)
 
 
-async def _statement_connection(rooms: OpenRooms) -> AsyncIterator[AsyncConnection]:
+async def _search_connection(rooms: OpenRooms) -> AsyncIterator[AsyncConnection]:
+    try:
+        async with asyncio.timeout(SEARCH_WAIT_SECONDS):
+            await rooms.searches.acquire()
+    except TimeoutError:
+        raise Overloaded("Too many searches are running; try again.") from None
+    try:
+        async for connection in _read_connection(rooms):
+            await limit_statements(connection, seconds=SEARCH_SECONDS)
+            yield connection
+    finally:
+        rooms.searches.release()
+
+
+async def _statement_connection(rooms: Rooms) -> AsyncIterator[AsyncConnection]:
     async with rooms.engine.connect() as connection:
         yield await connection.execution_options(isolation_level="AUTOCOMMIT")
+
+
+def stating(rooms: Rooms) -> AbstractAsyncContextManager[AsyncConnection]:
+    """For one query, without the round trips of a transaction around it, which cost more than the query."""
+    return asynccontextmanager(_statement_connection)(rooms)
 
 
 async def _export_connection(rooms: OpenRooms) -> AsyncIterator[AsyncConnection]:
@@ -100,8 +126,8 @@ async def _write_connection(rooms: OpenRooms) -> AsyncIterator[AsyncConnection]:
 # scope="function": the transaction ends before the response exists, so nobody is told of what was not committed.
 ReadConnection = Annotated[AsyncConnection, Depends(_read_connection, scope="function")]
 """One snapshot for all queries of a request; Postgres refuses to write on it."""
-StatementConnection = Annotated[AsyncConnection, Depends(_statement_connection, scope="function")]
-"""For one query: without the round trips of a transaction around it, which cost more than the query."""
+SearchConnection = Annotated[AsyncConnection, Depends(_search_connection, scope="function")]
+"""As ReadConnection, for what clients search by: a few at a time, and not for long."""
 ExportConnection = Annotated[AsyncConnection, Depends(_export_connection, scope="request")]
 """As ReadConnection, but open until the response has been sent or its client has gone away."""
 WriteConnection = Annotated[AsyncConnection, Depends(_write_connection, scope="function")]

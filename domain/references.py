@@ -50,11 +50,11 @@ def find(value: Any, place: str) -> Iterator[tuple[str, Reference]]:
             yield place, _parse(value, place)
         else:
             for key, item in value.items():
-                if isinstance(item, dict | list):
+                if item and isinstance(item, dict | list):
                     yield from find(item, f"{place}.{key[:MAX_STEP_LENGTH]}")
     elif isinstance(value, list):
         for number, item in enumerate(value):
-            if isinstance(item, dict | list):
+            if item and isinstance(item, dict | list):
                 yield from find(item, f"{place}.{number}")
 
 

@@ -4,9 +4,10 @@ Every question names its nodes and ends with the last reply (9 ms instead of a w
 is silent (down, or a solo pool at work) is simply not in the answer: silence proves nothing.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 from domain.clocks import time_of
@@ -16,6 +17,12 @@ from gateway.replies import ConsumedQueues, Found, RegisteredTasks, Replies, Run
 from gateway.threads import BrokerThread
 
 TASK_OPTIONS = ("acks_late", "max_retries")
+MAX_REGISTERED = 10_000
+MAX_REGISTERED_LENGTH = 1_000
+"""Of a task's name with its options."""
+MAX_QUEUES = 1_000
+MAX_NAME_LENGTH = 255
+"""What a node says beyond these is passed over."""
 ANSWER_SECONDS = 2.0
 FIND_SECONDS = 1.0
 MAX_NODE = 255
@@ -232,13 +239,13 @@ def _work(_node: str, reply: tuple[Any, Any]) -> Work:
 def _description(node: str, reply: tuple[Any, Any, Any]) -> NodeDescription:
     stats, registered, queues = form(reply[0], Stats), form(reply[1], RegisteredTasks), form(reply[2], ConsumedQueues)
     plugin = stats.celeriac
-    options = dict(map(_name_and_options, registered))
+    options = dict(map(_name_and_options, islice(_short(registered, MAX_REGISTERED_LENGTH), MAX_REGISTERED)))
     return NodeDescription(
         node=node,
         pid=stats.pid,
         pool=_pool_name(stats.pool.implementation),
         concurrency=len(stats.pool.processes) if stats.pool.processes else stats.pool.max_concurrency or 0,
-        queues=tuple(sorted(queue.name for queue in queues)),
+        queues=tuple(sorted(islice(_short((queue.name for queue in queues), MAX_NAME_LENGTH), MAX_QUEUES))),
         registered=tuple(sorted(options)),
         prefetch_count=stats.prefetch_count or 0,
         plugin=plugin.version,
@@ -250,6 +257,10 @@ def _description(node: str, reply: tuple[Any, Any, Any]) -> NodeDescription:
         acks_late=frozenset(name for name, told in options.items() if told.get("acks_late") == "True"),
         retry_limits={name: int(told["max_retries"]) for name, told in options.items() if _is_limit(told)},
     )
+
+
+def _short(names: Iterable[str], most: int) -> Iterator[str]:
+    return (name for name in names if len(name) <= most)
 
 
 def _name_and_options(told: str) -> tuple[str, dict[str, str]]:

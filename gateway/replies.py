@@ -12,12 +12,10 @@ import structlog
 
 # No NUL and no lone surrogates, which Postgres cannot store.
 Name = Annotated[str, msgspec.Meta(max_length=255, pattern=r"^[^\x00\ud800-\udfff]*\Z")]
-Text = Annotated[str, msgspec.Meta(max_length=4_096, pattern=r"^[^\x00\ud800-\udfff]*\Z")]
+Text = Annotated[str, msgspec.Meta(pattern=r"^[^\x00\ud800-\udfff]*\Z")]
 TaskId = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[^\x00\ud800-\udfff]*\Z")]
 Number = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
 ProcessId = Annotated[int, msgspec.Meta(ge=0, lt=2**32)]
-MOST_TASK_NAMES = 10_000
-MOST_QUEUES = 1_000
 MOST_PROCESSES = 10_000
 MOST_TASKS = 100_000
 MOST_WARNED_OF = 1_000
@@ -58,7 +56,7 @@ class Stats(msgspec.Struct):
 class ConsumedQueue(msgspec.Struct):
     """One of the reply to `active_queues`."""
 
-    name: Name
+    name: Text
 
 
 class RunningTask(msgspec.Struct):
@@ -69,8 +67,8 @@ class RunningTask(msgspec.Struct):
     time_start: float | None = None
 
 
-ConsumedQueues = Annotated[list[ConsumedQueue], msgspec.Meta(max_length=MOST_QUEUES)]
-RegisteredTasks = Annotated[list[Text], msgspec.Meta(max_length=MOST_TASK_NAMES)]
+ConsumedQueues = list[ConsumedQueue]
+RegisteredTasks = list[Text]
 RunningTasks = Annotated[list[RunningTask], msgspec.Meta(max_length=MOST_TASKS)]
 Found = Annotated[dict[TaskId, tuple[Name, Any]], msgspec.Meta(max_length=MOST_TASKS)]
 """The reply to `query_task`: by task id its phase and the request."""

@@ -5,7 +5,8 @@ backends are read through Celery. Only JSON is ever decoded (`gateway/result_met
 like Celery's database backend, are refused.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+import asyncio
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Protocol, cast
 
 from celery import Celery
@@ -26,7 +27,11 @@ PING_ID = "celeriac-ping"
 BATCH_SIZE = 500
 BATCH_BYTES = 16 * 1024 * 1024
 """Results may be large: so many bytes are held at once, or one result where that alone is larger."""
-MAX_WHOLE_BYTES = 64 * 1024 * 1024
+LARGE_BYTES = 256 * 1024
+"""More is decoded in a thread: a MiB that Postgres cannot store as it is takes 0.3 s."""
+MAX_WHOLE_BYTES = 32 * 1024 * 1024
+MAX_VALUES = 2_000_000
+"""JSON values in one result that is fetched whole: they take 250 MB of memory at worst."""
 UNAVAILABLE = "The result backend is unavailable; try again."
 
 
@@ -45,12 +50,17 @@ class ResultReader:
         return results
 
     async def fetch_whole(self, task_id: str) -> StoredResult | None:
-        """As `fetch`, of one task, with a result up to 64 MiB; above, it is `result_truncated`. Raises Unavailable."""
+        """As `fetch`, of one task, with a result up to 32 MiB and two million values; above, it is `result_truncated`.
+
+        Raises Unavailable.
+        """
         (size,) = await self._store.sizes([task_id])
         if size > MAX_WHOLE_BYTES:
             return StoredResult(task_id, "SUCCESS", result_truncated=True)
         (stored,) = await self._store.metas([task_id])
-        return decode_meta(task_id, stored, max_result_bytes=MAX_WHOLE_BYTES) if stored else None
+        if stored and sum(map(stored.count, (b",", b"[", b"{"))) > MAX_VALUES:
+            return StoredResult(task_id, "SUCCESS", result_truncated=True)
+        return await asyncio.to_thread(_decode_whole, task_id, stored) if stored else None
 
     async def ping(self) -> None:
         """Returns when the backend answers; raises Unavailable otherwise."""
@@ -65,10 +75,21 @@ class ResultReader:
         stored_ids = [task_id for task_id, size in zip(ids, sizes, strict=True) if size]
         sizes = [size for size in sizes if size]
         for portion in _portions(stored_ids, sizes):
-            for task_id, stored in zip(portion, await self._store.metas(portion), strict=True):
-                result = decode_meta(task_id, stored) if stored else None
-                if result is not None:
-                    results[task_id] = result
+            metas = [
+                (task_id, stored) for task_id, stored in zip(portion, await self._store.metas(portion), strict=True)
+            ]
+            is_large = sum(len(stored or b"") for _, stored in metas) > LARGE_BYTES
+            decoded = await asyncio.to_thread(_decode_all, metas) if is_large else _decode_all(metas)
+            results |= {result.task_id: result for result in decoded}
+
+
+def _decode_all(metas: Iterable[tuple[str, bytes | None]]) -> list[StoredResult]:
+    found = (decode_meta(task_id, stored) for task_id, stored in metas if stored)
+    return [result for result in found if result is not None]
+
+
+def _decode_whole(task_id: str, stored: bytes) -> StoredResult | None:
+    return decode_meta(task_id, stored, max_result_bytes=MAX_WHOLE_BYTES)
 
 
 class _Store(Protocol):

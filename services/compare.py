@@ -41,9 +41,14 @@ class Comparison:
         return None if one is None or other is None else other - one
 
 
-async def compare(connection: AsyncConnection, task_id: str, other_id: str) -> Comparison:
+async def read_both(connection: AsyncConnection, task_id: str, other_id: str) -> tuple[History, History]:
     """Raises TaskNotFound if either is unknown."""
-    one, other = await read_history(connection, task_id), await read_history(connection, other_id)
+    one = await read_history(connection, task_id, whole=True)
+    return one, await read_history(connection, other_id, whole=True)
+
+
+def compare(one: History, other: History) -> Comparison:
+    """Takes up to a second where arguments are large, and so is for a thread."""
     arguments = _differing_arguments(one, other)
     return Comparison(
         one=one,

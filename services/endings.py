@@ -18,6 +18,8 @@ from store.queries import tasks
 
 # A notification can be lost while the listener reconnects; then this poll finds the end.
 POLL_SECONDS = 1.0
+MAX_WAITING = 2_000
+"""Tasks that are waited for at a time in one process."""
 
 log = structlog.get_logger(__name__)
 
@@ -44,7 +46,13 @@ class Endings:
         await self._listener.__aexit__(kind, error, trace)
 
     async def wait(self, task_id: str, timeout_seconds: float) -> bool:
-        """True once the task has reached an end; False if it has not within this time."""
+        """True once the task has reached an end; False if it has not within this time.
+
+        With `MAX_WAITING` waiting already, only whether it has ended: each wake-up asks for all of them.
+        """
+        if len(self._waiting) >= MAX_WAITING:
+            async with self._engine.connect() as connection:
+                return bool(await tasks.list_finished(connection, [task_id]))
         ended = asyncio.Event()
         self._waiting[task_id].add(ended)
         try:

@@ -2,13 +2,19 @@
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.errors import BuiltInPreset, PresetExists, PresetNotFound
+from domain.errors import BuiltInPreset, InvalidRequest, PresetExists, PresetNotFound
 from domain.presets import BUILT_IN, Preset, built_in
 from store.queries import presets
 
+MAX_PRESETS = 1_000
+
 
 async def save_preset(connection: AsyncConnection, preset: Preset) -> Preset:
-    """Store it; raises PresetExists if the name is taken."""
+    """Store it; raises PresetExists if the name is taken, InvalidRequest if there are `MAX_PRESETS` already."""
+    saved, _ = await presets.list_presets(connection, limit=0, offset=0)
+    if saved >= MAX_PRESETS:
+        message = f"there are {MAX_PRESETS:,} saved presets; remove one first"
+        raise InvalidRequest(f"name: {message}", errors=(("name", message),))
     added = None if built_in(preset.name) else await presets.add_preset(connection, preset)
     if added is None:
         raise PresetExists(f"There is a preset of this name: {preset.name}")

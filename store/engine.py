@@ -11,14 +11,16 @@ from typing import Any
 from psycopg import AsyncConnection
 from psycopg.abc import RV, PQGen
 from psycopg.types.array import ListBinaryDumper
-from sqlalchemy import AsyncAdaptedQueuePool, event
+from sqlalchemy import AsyncAdaptedQueuePool, event, text
 from sqlalchemy.engine import URL, ExceptionContext, make_url
+from sqlalchemy.ext.asyncio import AsyncConnection as SqlConnection
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import PoolProxiedConnection
 
 CONNECT_TIMEOUT_SECONDS = 3
 POOL_TIMEOUT_SECONDS = 3
 STATEMENT_TIMEOUT_MS = 30_000
+_limit_statements = text("SELECT set_config('statement_timeout', :limit, true)")
 IDLE_IN_TRANSACTION_MS = 45_000
 """Longer than any of ours waits for anything else within one: its client is gone, and Postgres drops its locks."""
 # A peer that vanished without a word is noticed after this long, not after the kernel's 15 minutes.
@@ -130,6 +132,11 @@ def open_engine(database_url: str, *, pool_size: int = 10, name: str = "celeriac
     )
     event.listen(engine.sync_engine, "connect", _send_lists_as_binary)
     return engine
+
+
+async def limit_statements(connection: SqlConnection, *, seconds: float) -> None:
+    """Each statement of this transaction is broken off by Postgres after this long."""
+    await connection.execute(_limit_statements, {"limit": f"{int(seconds * 1000)}ms"})
 
 
 def _send_lists_as_binary(connection: Any, _record: object) -> None:

@@ -6,8 +6,9 @@ from fastapi import Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 from uuid_utils.compat import uuid7
 
-from api.dependencies import OpenRooms, ReadConnection
+from api.dependencies import OpenRooms, reading
 from api.idempotency import IdempotencyKey, answer_once
+from api.large_answers import answer_beside
 from api.openapi import responses
 from api.routing import api_router
 from api.schemas.comparisons import TaskComparison
@@ -15,7 +16,7 @@ from api.schemas.replays import ReplayedTask, TaskReplay
 from api.submissions import find_unknown, refuse_marked, refuse_unknown
 from domain.errors import ArgumentsNotRecorded, TaskNotFinished, TaskNotFound, UnknownTaskName
 from domain.replays import Replay
-from services.compare import compare
+from services.compare import compare, read_both
 from services.replay import replay
 from store.queries.submissions import get_original
 
@@ -52,7 +53,14 @@ async def replay_task(
     return await answer_once(rooms.engine, key, response, act=act, form=ReplayedTask)
 
 
-@router.get("/{task_id1}/compare/{task_id2}", summary="Compare two tasks", responses=responses(TaskNotFound))
-async def compare_tasks(connection: ReadConnection, task_id1: str, task_id2: str) -> TaskComparison:
+@router.get(
+    "/{task_id1}/compare/{task_id2}",
+    summary="Compare two tasks",
+    response_model=TaskComparison,
+    responses=responses(TaskNotFound),
+)
+async def compare_tasks(rooms: OpenRooms, task_id1: str, task_id2: str) -> Response:
     """What is alike and what differs in two tasks: their submissions, their times, their timelines."""
-    return TaskComparison.from_comparison(await compare(connection, task_id1, task_id2))
+    async with reading(rooms) as connection:
+        one, other = await read_both(connection, task_id1, task_id2)
+    return await answer_beside(rooms, lambda: TaskComparison.from_comparison(compare(one, other)))

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Query, Response
 
 from api.csv_export import CSV_FILE, EXPORT_SECONDS, CsvResponse, csv_response
-from api.dependencies import ExportConnection, ReadConnection, WriteConnection
+from api.dependencies import ExportConnection, ReadConnection, SearchConnection, WriteConnection
 from api.openapi import responses
 from api.routing import api_router
 from api.schemas.filters import ExportQuery, PageQuery, TaskFilters, TaskQuery
@@ -21,7 +21,7 @@ router = api_router("/search", tag="search")
 
 
 @router.get("/tasks", summary="Search tasks")
-async def search_tasks(connection: ReadConnection, query: Annotated[TaskQuery, Query()]) -> TaskPage:
+async def search_tasks(connection: SearchConnection, query: Annotated[TaskQuery, Query()]) -> TaskPage:
     """Tasks that match all filters, newest first unless asked otherwise. A new task is found within a second."""
     return await read_page(connection, query.wanted(), query)
 
@@ -53,7 +53,7 @@ async def save_preset(connection: WriteConnection, body: PresetSubmission) -> Pr
 
 
 @router.get("/presets/{name}", summary="Apply a filter preset", responses=responses(PresetNotFound))
-async def apply_preset(connection: ReadConnection, name: str, query: Annotated[PageQuery, Query()]) -> TaskPage:
+async def apply_preset(connection: SearchConnection, name: str, query: Annotated[PageQuery, Query()]) -> TaskPage:
     """Answers as a search with the preset's filters does."""
     preset = await presets.find_preset(connection, name)
     return await read_page(connection, TaskFilters.model_validate(preset.filters).wanted(), query)

@@ -8,8 +8,9 @@ from fastapi import Query, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.bodies import beside
-from api.dependencies import OpenRooms, ReadConnection, Rooms, StatementConnection
+from api.dependencies import OpenRooms, Rooms, SearchConnection, reading, stating
 from api.idempotency import IdempotencyKey, answer_once
+from api.large_answers import answer_beside
 from api.openapi import responses
 from api.routing import api_router
 from api.schemas.filters import TaskQuery
@@ -47,8 +48,9 @@ from services.cancel import (
     settle,
 )
 from services.submissions import submit
-from services.timeline import read_history
+from services.timeline import FEW, History, read_history
 from store.queries import tasks
+from store.queries.tasks import Record
 
 CANCEL_PROOF_SECONDS = 5.0
 MAX_BATCH_BYTES = 16 * 1024 * 1024
@@ -57,7 +59,13 @@ SIGTERM = CancelBody()
 router = api_router("/tasks", tag="tasks")
 
 
-@router.post("", summary="Submit a task", status_code=201, responses=responses(UnknownTaskName, Overloaded))
+@router.post(
+    "",
+    summary="Submit a task",
+    status_code=201,
+    response_model=SubmittedTask | TaskDetail,
+    responses=responses(UnknownTaskName, Overloaded),
+)
 async def submit_task(
     request: Request,
     rooms: OpenRooms,
@@ -66,15 +74,17 @@ async def submit_task(
     response: Response,
     asynchronous: Annotated[bool, Query(alias="async", description="false: answer when the task has ended.")] = True,
     wait_seconds: Annotated[int, Query(ge=1, le=300, description="With async=false: wait at most this long.")] = 30,
-) -> SubmittedTask | TaskDetail:
+) -> SubmittedTask | TaskDetail | Response:
     """Stored before it is answered; handed to the broker right after, or once the broker is back."""
     answer = await _submit(rooms, request, body, key, response)
     request.scope["task_id"] = answer.task_id
     if asynchronous:
         return answer
     await rooms.endings.wait(answer.task_id, wait_seconds)
-    async with rooms.engine.connect() as connection:
-        return await get_task(rooms, connection, answer.task_id)
+    found = await get_task(rooms, answer.task_id)
+    if isinstance(found, Response):
+        found.status_code = 201
+    return found
 
 
 async def _submit(
@@ -140,17 +150,23 @@ async def submit_batch(
 
 
 @router.get("", summary="List tasks")
-async def list_tasks(connection: ReadConnection, query: Annotated[TaskQuery, Query()]) -> TaskPage:
+async def list_tasks(connection: SearchConnection, query: Annotated[TaskQuery, Query()]) -> TaskPage:
     """Tasks that match all filters, newest first unless asked otherwise."""
     return await read_page(connection, query.wanted(), query)
 
 
-@router.get("/{task_id}", summary="Get a task", responses=responses(TaskNotFound))
-async def get_task(rooms: OpenRooms, connection: StatementConnection, task_id: str) -> TaskDetail:
-    """One task with its arguments, result and attempts."""
-    record = await tasks.get_task(connection, task_id)
+@router.get("/{task_id}", summary="Get a task", response_model=TaskDetail, responses=responses(TaskNotFound))
+async def get_task(rooms: OpenRooms, task_id: str) -> TaskDetail | Response:
+    """One task with its arguments, result and its latest attempts."""
+    async with stating(rooms) as connection:
+        record = await tasks.get_task(connection, task_id)
     if record is None:
         raise TaskNotFound
+    make = partial(_detail, rooms, record)
+    return await answer_beside(rooms, make) if record["is_large"] else make()
+
+
+def _detail(rooms: Rooms, record: Record) -> TaskDetail:
     message = rooms.limits.explain(
         record["task_name"],
         record["queue_name"],
@@ -160,13 +176,22 @@ async def get_task(rooms: OpenRooms, connection: StatementConnection, task_id: s
     return TaskDetail.from_record(record, message=message)
 
 
-@router.get("/{task_id}/timeline", summary="Get a task's timeline", responses=responses(TaskNotFound))
-async def get_timeline(connection: ReadConnection, task_id: str) -> Timeline:
-    """Every event of every attempt, oldest cause first."""
-    history = await read_history(connection, task_id)
+@router.get(
+    "/{task_id}/timeline", summary="Get a task's timeline", response_model=Timeline, responses=responses(TaskNotFound)
+)
+async def get_timeline(rooms: OpenRooms, task_id: str) -> Timeline | Response:
+    """Every event of every attempt, oldest cause first; of more than 10,000 the last ones."""
+    async with reading(rooms) as connection:
+        history = await read_history(connection, task_id)
+    make = partial(_timeline, history)
+    return await answer_beside(rooms, make) if len(history.entries) > FEW else make()
+
+
+def _timeline(history: History) -> Timeline:
     return Timeline(
         **{name: history.task[name] for name in Timeline.model_fields if name in history.task},
         complete=history.complete,
+        truncated=history.truncated,
         events=[TimelineEvent.from_entry(entry, history.worker_ids) for entry in history.entries],
     )
 

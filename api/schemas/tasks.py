@@ -152,7 +152,8 @@ class TaskDetail(TaskRow):
     result_pending: bool = Field(description="The result backend had not yet told the result.")
     result_truncated: bool = Field(description="The result is above 1 MiB and was not kept.")
     traceback: str | None
-    attempts: list[AttemptModel]
+    attempts: list[AttemptModel] = Field(description="The latest 1,000.")
+    attempts_truncated: bool = Field(description="There were more attempts than are shown.")
     dispatch_refusal: DispatchRefusal | None = Field(
         None, description="Set while the broker refuses this task; null otherwise. It can be cancelled."
     )
@@ -168,6 +169,7 @@ class TaskDetail(TaskRow):
             "traceback": record["traceback"] or (attempts[-1]["traceback"] if attempts else None),
             "attempts": [attempt | _worker(attempt) for attempt in attempts],
             "dispatch_refusal": DispatchRefusal.from_record(record),
+            "attempts_truncated": record["attempt_count"] > len(attempts),
             "message": message,
         }
         return cls.model_validate(fields)
@@ -221,6 +223,7 @@ class Timeline(ResponseModel):
     completed_at: Timestamp | None
     duration_seconds: float | None
     complete: bool = Field(description="false: events may have been missed while this task was on its way.")
+    truncated: bool = Field(description="There are more than 10,000 events; these are the last ones.")
     events: list[TimelineEvent]
 
 

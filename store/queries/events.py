@@ -4,6 +4,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import JSON, BigInteger, Integer, Text, bindparam, cast, select
 from sqlalchemy.dialects.postgresql import ARRAY, insert
@@ -49,10 +50,28 @@ async def get_facts(connection: AsyncConnection, task_ids: Sequence[str], *, sin
     """
     found: dict[str, list[Fact]] = defaultdict(list)
     for row in (await connection.execute(_of_tasks, {"task_ids": list(task_ids), "since": since})).all():
-        task_id, at, key, event_type, node, pid, clock, retries, details = row
-        fact = Fact(task_id, EventType(event_type), at, key, node, pid, clock, retries, details or {})
-        found[task_id].append(fact)
+        found[row.task_id].append(_fact(row))
     return found
+
+
+_latest = (
+    select(*(events.c[name] for name in COLUMNS))
+    .where(events.c.task_id == bindparam("task_id", type_=Text), events.c.occurred_at >= bindparam("since"))
+    .order_by(events.c.occurred_at.desc())
+    .limit(bindparam("limit", type_=Integer))
+)
+
+
+async def get_latest_facts(connection: AsyncConnection, task_id: str, *, since: datetime, limit: int) -> list[Fact]:
+    """Up to `limit` facts of one task, those that happened last (primary key of each daily partition)."""
+    return [
+        _fact(row) for row in await connection.execute(_latest, {"task_id": task_id, "since": since, "limit": limit})
+    ]
+
+
+def _fact(row: Any) -> Fact:
+    task_id, at, key, event_type, node, pid, clock, retries, details = row
+    return Fact(task_id, EventType(event_type), at, key, node, pid, clock, retries, details or {})
 
 
 def _row(fact: Fact) -> tuple[object, ...]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, Select, Text, bindparam, func, select, text, tuple_
+from sqlalchemy import ColumnElement, RowMapping, Select, Text, bindparam, func, literal, select, text, tuple_
 from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
@@ -18,6 +18,10 @@ from store.tables import attempts, outbox, task_arguments, task_results, tasks, 
 
 EXACT_TOTAL = 10_000
 """Beyond this many matching rows a total is a lower bound: counting on would cost more than it tells."""
+MAX_ATTEMPTS = 1_000
+"""Of one task, the latest: one that is tried again for ever has any number."""
+LARGE_BYTES = 20_000
+"""Arguments and result as they are stored: unpacked they may be 100 times that."""
 FEW = 2_000
 """So many rows are sorted in 3 ms."""
 NEWEST_FIRST = Sort()
@@ -53,9 +57,13 @@ _attempt = (
         select(workers.c.worker_id).where(workers.c.node == attempts.c.node).scalar_subquery().label("worker_id"),
     )
     .where(attempts.c.task_id == bindparam("task_id"))
+    .order_by(attempts.c.number.desc())
+    .limit(MAX_ATTEMPTS)
     .subquery("attempt")
 )
 _attempts = select(func.json_agg(aggregate_order_by(_attempt.table_valued(), _attempt.c.number))).scalar_subquery()
+_parts = (task_arguments.c.args, task_arguments.c.kwargs, task_results.c.result)
+_stored_bytes = sum((func.coalesce(func.pg_column_size(part), 0) for part in _parts), literal(0))
 _one = (
     select(
         *ROW,
@@ -75,11 +83,17 @@ _one = (
         outbox.c.refusal,
         outbox.c.parked_at,
         outbox.c.due_at.label("next_try_at"),
+        tasks.c.attempt_count,
+        (_stored_bytes > LARGE_BYTES).label("is_large"),
     )
     .outerjoin(task_arguments, task_arguments.c.task_id == tasks.c.task_id)
     .outerjoin(task_results, task_results.c.task_id == tasks.c.task_id)
     .outerjoin(outbox, outbox.c.task_id == tasks.c.task_id)
     .where(tasks.c.task_id == bindparam("task_id"))
+)
+
+_row = select(*ROW, tasks.c.first_started_at, tasks.c.events_from, tasks.c.reconstructed, tasks.c.attempt_count).where(
+    tasks.c.task_id == bindparam("task_id")
 )
 
 Record = RowMapping
@@ -91,9 +105,15 @@ async def get_task(connection: AsyncConnection, task_id: str) -> Record | None:
     """One task with its arguments, result and attempts (primary keys); None if there is none.
 
     One statement, which alone is a snapshot: each further round trip would cost as much again. So `attempts` are
-    JSON: dictionaries with times as text, or None where there are none.
+    JSON: dictionaries with times as text, the latest `MAX_ATTEMPTS`, or None where there are none. `is_large`: it takes
+    long to make something of it.
     """
     return (await connection.execute(_one, {"task_id": task_id})).mappings().one_or_none()
+
+
+async def get_task_row(connection: AsyncConnection, task_id: str) -> Record | None:
+    """One task without all that may be large: arguments, result, attempts (primary key); None if there is none."""
+    return (await connection.execute(_row, {"task_id": task_id})).mappings().one_or_none()
 
 
 _status = select(tasks.c.status, tasks.c.phase, tasks.c.cancel_requested_at, tasks.c.node).where(

@@ -370,9 +370,10 @@ def _registered(description: Description, task_name: str) -> dict[str, object]:
     }
 
 
-async def list_known_task_names(connection: AsyncConnection, *, max_age: timedelta) -> list[str]:
-    """Names of tasks that some worker knew within `max_age`."""
+async def list_known_task_names(connection: AsyncConnection, *, max_age: timedelta, limit: int) -> list[str]:
+    """Up to `limit` names of tasks that some worker knew within `max_age`."""
     names = select(registered_tasks.c.task_name).distinct().where(registered_tasks.c.seen_at > func.now() - max_age)
+    names = names.limit(limit)
     return [row.task_name for row in await connection.execute(names)]
 
 

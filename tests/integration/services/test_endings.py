@@ -62,3 +62,16 @@ async def test_an_end_is_found_even_while_nobody_listens(
         await asyncio.sleep(0)
         await finish(engine)
         assert await waiting
+
+
+async def test_with_too_many_waiting_nobody_else_waits(
+    engine: AsyncEngine, endings: Endings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(endings_module, "MAX_WAITING", 1)
+    waiting = asyncio.create_task(endings.wait("other", LIMIT_SECONDS))
+    await asyncio.sleep(0)
+    async with asyncio.timeout(LIMIT_SECONDS):
+        assert not await endings.wait(TASK_ID, 1e6)
+        await finish(engine)
+        assert await endings.wait(TASK_ID, 1e6)
+    waiting.cancel()

@@ -1,3 +1,6 @@
+import difflib
+from difflib import get_close_matches
+
 import pytest
 from sqlalchemy import func, insert
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -53,3 +56,28 @@ async def test_a_flood_of_bad_names_is_no_flood_of_queries(
     assert await names.find_unknown(["celeriac.add"]) == {}
     await register(engine, "celeriac.new")
     assert await names.find_unknown(["celeriac.new"]) != {}
+
+
+async def test_a_slip_is_found_among_thousands_of_names_without_looking_at_each(
+    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await register(engine, *(f"shop{n % 7}.tasks.send_{n:04}" for n in range(2000)))
+    compared: list[int] = []
+
+    def note(word: str, possibilities: list[str], **options: int) -> list[str]:
+        compared.append(len(possibilities))
+        return get_close_matches(word, possibilities, **options)
+
+    monkeypatch.setattr(difflib, "get_close_matches", note)
+    slips = {"shop3.tasks.sendd_1011": "shop3.tasks.send_1011", "shoop3.tasks.send_1011": "shop3.tasks.send_1011"}
+    unknown = await TaskNames(engine).find_unknown(slips)
+    assert all(meant in unknown[slip] for slip, meant in slips.items())
+    assert max(compared) <= 4 * task_names_module.NEIGHBOURS
+
+
+async def test_where_more_names_are_known_than_are_read_none_is_refused(
+    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(task_names_module, "MAX_KNOWN", 2)
+    await register(engine, "a", "b", "c")
+    assert await TaskNames(engine).find_unknown(["zzz"]) == {}

@@ -1,13 +1,16 @@
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from api.schemas.tasks import TaskDetail
 from domain.errors import TaskNotFound
 from domain.facts import PUBLISHER
 from domain.states import EventType
 from domain.workers import Heartbeat
+from services import timeline as timeline_service
 from services.history import News, record
 from services.timeline import History, read_history
 from store.queries import gaps, workers
+from store.queries.tasks import MAX_ATTEMPTS, get_task
 from tests.facts import NODE, NOON, TASK_ID, after, ours, told
 
 LIFE = (
@@ -54,3 +57,31 @@ async def test_an_unknown_task_has_no_history(engine: AsyncEngine) -> None:
     async with engine.connect() as connection:
         with pytest.raises(TaskNotFound):
             await read_history(connection, "unknown")
+
+
+async def test_of_a_task_that_is_tried_for_ever_the_last_events_are_told(
+    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(timeline_service, "MAX_FACTS", 6)
+    facts = [ours(EventType.SUBMITTED, source=PUBLISHER)]
+    for attempt in range(5):
+        clock = 10 + attempt * 3
+        facts.append(told(EventType.RECEIVED, clock, retries=attempt))
+        facts += [told(EventType.STARTED, clock + 1), told(EventType.RETRIED, clock + 2)]
+    async with engine.begin() as connection:
+        await record(connection, News(facts))
+        history = await read_history(connection, TASK_ID)
+    assert (history.truncated, history.complete) == (True, False)
+    assert [entry.attempt for entry in history.entries] == [4, 4, 4, 5, 5, 5]
+    assert [entry.at for entry in history.entries] == [fact.at for fact in facts[-6:]]
+
+
+async def test_of_many_attempts_the_latest_are_shown_with_the_task(engine: AsyncEngine) -> None:
+    facts = [told(EventType.RECEIVED, 1 + attempt, retries=attempt) for attempt in range(MAX_ATTEMPTS + 5)]
+    async with engine.begin() as connection:
+        await record(connection, News(facts))
+        task = await get_task(connection, TASK_ID)
+    assert task is not None
+    assert [attempt["number"] for attempt in task["attempts"]] == list(range(6, MAX_ATTEMPTS + 6))
+    shown = TaskDetail.from_record(task)
+    assert (len(shown.attempts), shown.attempts_truncated) == (MAX_ATTEMPTS, True)

@@ -72,3 +72,11 @@ def test_what_is_not_known_is_neither_same_nor_different() -> None:
         None,
         None,
     ]
+
+
+def test_lists_that_are_alike_are_gone_through_without_a_step_for_each_place() -> None:
+    """One call for a place would be a million of them for 1 MiB; kinds of numbers differ all the same."""
+    assert list(differences([[], 1, {}, "a"], [[], 1.0, {}, "a"])) == [
+        Difference(Op.REPLACE, "/1", value=1.0, old_value=1)
+    ]
+    assert list(differences([[1]], [[True]])) == [Difference(Op.REPLACE, "/0/0", value=True, old_value=1)]
