@@ -12,7 +12,7 @@ from store.migrate import migrate
 from tests.embedded import postgres, quick_folder, valkey
 
 TEMPLATE = "migrated"
-FOLDERS_WITH_A_STACK = ("acceptance", "contract")
+FOLDERS_WITH_A_STACK = ("acceptance", "browser", "contract")
 
 
 @pytest.hookimpl(tryfirst=True)
