@@ -39,14 +39,17 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="CELERIAC_", extra="ignore", frozen=True, hide_input_in_errors=True)
 
     database_url: Url | None = Field(
-        None, description="PostgreSQL, e.g. postgresql://user:password@host/db. Embedded by `up` if unset."
+        None, repr=False, description="PostgreSQL, e.g. postgresql://user:password@host/db. Embedded by `up` if unset."
     )
     broker_url: Url | None = Field(
-        None, description="Celery's broker: redis:// or amqp://. Embedded Valkey by `up` if unset."
+        None, repr=False, description="Celery's broker: redis:// or amqp://. Embedded Valkey by `up` if unset."
     )
-    result_url: Url | None = Field(None, description="Celery's result backend. Default: that of CELERIAC_REDIS_URL.")
+    result_url: Url | None = Field(
+        None, repr=False, description="Celery's result backend. Default: that of CELERIAC_REDIS_URL."
+    )
     redis_url: Url | None = Field(
         None,
+        repr=False,
         description="Redis for events that wait for the mirror, rate limits, caches and cancel keys. "
         "Default: the broker, where that is Redis.",
     )

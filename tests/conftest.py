@@ -13,7 +13,7 @@ from store.migrate import migrate
 from tests.embedded import postgres, quick_folder, valkey
 
 TEMPLATE = "migrated"
-FOLDERS_WITH_A_STACK = ("acceptance", "contract", "fuzz")
+FOLDERS_WITH_A_STACK = ("acceptance", "browser", "contract", "fuzz")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -199,6 +199,30 @@ def test_a_door_logs_a_misspelt_variable_without_its_value(door: str) -> None:
     assert "s3cret" not in line
 
 
+@pytest.mark.parametrize("door", ["up", "api"])
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+def test_an_open_address_without_keys_is_refused_before_anything_is_touched(
+    door: str, host: str, tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    nowhere = {"CELERIAC_DATABASE_URL": "postgresql://127.0.0.1:9/db", "CELERIAC_BROKER_URL": "redis://127.0.0.1:9/0"}
+    done = celeriac(door, CELERIAC_HOST=host, CELERIAC_DATA=str(data), **nowhere)
+    assert done.returncode == 1
+    what, why, ways_out = done.stderr.splitlines()
+    assert what == f"celeriac: The API would listen on {host} and ask nobody for a key."
+    assert "run tasks" in why
+    assert "CELERIAC_API_KEYS" in ways_out
+    assert not data.exists()
+
+
+def test_doctor_says_the_same_of_an_open_address(tmp_path: Path) -> None:
+    for keys, verdict in (({}, "fail"), ({"CELERIAC_API_KEYS": "a-key-of-this-test"}, "ok")):
+        done = celeriac("doctor", "--json", "--url", NOWHERE, "--data", str(tmp_path), CELERIAC_HOST="0.0.0.0", **keys)
+        findings = {finding["subject"]: finding for finding in json.loads(done.stdout)}
+        assert findings["access"]["verdict"] == verdict
+        assert "a-key-of-this-test" not in done.stdout
+
+
 def test_up_refuses_an_address_that_is_not_ours(tmp_path: Path) -> None:
     done = celeriac("up", "--data", str(tmp_path), "--host", "192.0.2.1", CELERIAC_API_KEYS="a-key-of-this-test")
     assert done.returncode == 1

@@ -1,0 +1,87 @@
+"""A real Chromium where the machine has one, and pages of other sites for it to visit. All of it on loopback."""
+
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from playwright.sync_api import Browser, Frame, Page, sync_playwright
+
+PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
+EVIL, REBOUND = "evil.example", "rebound.example"
+"""Names of strangers that lead to this machine: the second is one whose page was fetched before it was pointed here."""
+PATIENCE_MS = 60_000
+
+FETCH = """async ([url, options]) => {
+    try {
+        const answer = await fetch(url, options);
+        return {type: answer.type, status: answer.status, text: await answer.text()};
+    } catch (error) {
+        return {type: "error", status: 0, text: ""};
+    }
+}"""
+
+
+def chromium_program() -> str | None:
+    """Its path, if there is one."""
+    return next((found for name in PROGRAMS if (found := shutil.which(name))), None)
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Without its sandbox, which root cannot use; it visits nothing but this machine.
+
+    And without its own guard of local networks, which other browsers lack and a person may wave away.
+    """
+    names = ", ".join(f"MAP {name} 127.0.0.1" for name in (EVIL, REBOUND))
+    guard = "--disable-features=LocalNetworkAccessChecks,PrivateNetworkAccessChecks"
+    quiet = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium_program(),
+            args=[
+                *quiet,
+                "--disable-sync",
+                guard,
+                f"--host-resolver-rules={names}, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
+            ],
+            timeout=PATIENCE_MS,
+        )
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+def fetch(page: Page | Frame, url: str, **options: object) -> tuple[str, int, str]:
+    """What a script of the page gets: the type of the answer (`error`: nothing), its status and its text."""
+    answer = page.evaluate(FETCH, [url, options])
+    return answer["type"], answer["status"], answer["text"]
+
+
+@contextmanager
+def stranger() -> Iterator[int]:
+    """The port of a site of somebody else's, with one empty page."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _EmptyPage)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+class _EmptyPage(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        page = b"<!doctype html><title>elsewhere</title><p>elsewhere"
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Length", str(len(page)))
+        self.end_headers()
+        self.wfile.write(page)
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        """Not on stderr."""

@@ -1,0 +1,37 @@
+"""One running stack, one Chromium and one strange site for all tests of this folder."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.acceptance.stack import Stack, running
+from tests.browser.chromium import PATIENCE_MS, chromium, chromium_program, stranger
+
+
+@pytest.fixture(scope="package")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with running(tmp_path_factory.mktemp("browser") / "data") as stack:
+        yield stack
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    if chromium_program() is None:
+        pytest.skip("no Chromium is installed here: apt-get install chromium")
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="package")
+def elsewhere() -> Iterator[int]:
+    with stranger() as port:
+        yield port
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page in a profile of its own."""
+    with browser.new_context() as context:
+        context.set_default_timeout(PATIENCE_MS)
+        yield context.new_page()
