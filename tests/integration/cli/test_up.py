@@ -36,10 +36,8 @@ class Up:
 
 @contextmanager
 def up(data: Path, *options: str) -> Iterator[Up]:
-    argv = [sys.executable, "-P", "-m", "cli", "up", "--data", str(data), "--port", "0", "--flower-port", "0", *options]
     log = data.with_name("up.log")
-    with log.open("a") as stderr:
-        process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=stderr, text=True, env=ENVIRONMENT)
+    process = _start(data, *options)
     try:
         yield Up(process, _ready_url(process, log), data)
     finally:
@@ -47,6 +45,12 @@ def up(data: Path, *options: str) -> Iterator[Up]:
         process.wait(STOP_SECONDS)
         assert process.stdout
         process.stdout.close()
+
+
+def _start(data: Path, *options: str) -> subprocess.Popen[str]:
+    argv = [sys.executable, "-P", "-m", "cli", "up", "--data", str(data), "--port", "0", "--flower-port", "0", *options]
+    with data.with_name("up.log").open("a") as stderr:
+        return subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=stderr, text=True, env=ENVIRONMENT)
 
 
 def celeriac(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -90,6 +94,44 @@ def test_it_starts_again_on_the_same_data_and_two_interrupts_end_it_well(data: P
         assert running.process.stdout.read() == ""
     assert not psutil.wait_procs(family, timeout=0)[1]
     assert not (data / "urls.json").exists()
+
+
+@pytest.mark.parametrize("child", ["valkey", "postgres", "mirror", "worker-1"])
+def test_a_signal_while_it_starts_ends_it_well(data: Path, child: str) -> None:
+    """However far it has come: the child's log is made right before the child is."""
+    log = data / "logs" / f"{child}.log"
+    log.unlink(missing_ok=True)
+    process = _start(data)
+    _wait_for(log.exists)
+    family = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(STOP_SECONDS) == 0
+    assert process.stdout
+    assert process.stdout.read() == ""
+    process.stdout.close()
+    assert not psutil.wait_procs(family, timeout=5)[1]
+
+
+def test_a_signal_while_a_child_waits_for_its_next_life_ends_it_well(data: Path) -> None:
+    with up(data) as running:
+        errors = data.with_name("up.log")
+        for _ in range(4):  # the fourth wait is long enough to be met
+            ends = errors.read_text().count("celeriac: loops ended")
+            _kill_child(running, "loops")
+            _wait_for(lambda ends=ends: errors.read_text().count("celeriac: loops ended") > ends)
+        family = running.family()
+        running.process.send_signal(signal.SIGTERM)
+        assert running.process.wait(STOP_SECONDS) == 0
+    assert not psutil.wait_procs(family, timeout=5)[1]
+
+
+def _kill_child(running: Up, name: str) -> None:
+    def found() -> list[psutil.Process]:
+        return [child for child in running.family() if child.is_running() and child.cmdline()[-1:] == [name]]
+
+    _wait_for(found)
+    for child in found():
+        child.kill()
 
 
 def _assert_passwords_are_private(running: Up) -> None:

@@ -308,6 +308,8 @@ async def test_whoever_keeps_a_child_alive_does_not_end_unseen(
         raise NoError
 
     monkeypatch.setattr("cli.supervisor.spawn", fail)
-    Supervisor(tmp_path).start(python(SLEEP))
+    supervisor = Supervisor(tmp_path)
+    supervisor.start(python(SLEEP))
     await until(lambda: unasked_ends)
     unasked_ends.clear()
+    supervisor._running["child"].log.close()
