@@ -14,6 +14,8 @@ Text = Callable[[dict[str, object], Random], str]
 RARE = HEAVY / 8
 MIB = 2**20
 BATCH, TASKS, WORKFLOWS = "POST /tasks/batch", "POST /tasks", "POST /workflows"
+HEAVY_WORKFLOWS = ("dense", "references", "doubling")
+"""Names of the workflows that are large, for whoever waits for their end."""
 MEDIA_TYPES = (
     *("text/plain", "application/xml", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", ""),
     *("application/json; charset=utf-16", "application/problem+json", "APPLICATION/JSON", "json", "a" * 5_000, "*/*"),

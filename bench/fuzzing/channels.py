@@ -149,7 +149,8 @@ PROPERTIES: Mapping[str, Mapping[str, Any]] = {
     "false compression": JSON | {"application_headers": {"compression": "application/x-gzip"}},
     "unknown compression": JSON | {"application_headers": {"compression": "application/x-no-such"}},
     "compression of no name": JSON | {"application_headers": {"compression": {"a": [1]}}},
-    "compressed blanks": JSON | {"application_headers": {"compression": "application/x-gzip"}, "body": texts.blanks(64)},
+    "compressed blanks": JSON
+    | {"application_headers": {"compression": "application/x-gzip"}, "body": texts.blanks(64)},
     "deep headers": JSON | {"application_headers": {"a": {"b": {"c": {"d": [[[[1]]]]}}}}},
     "large headers": JSON | {"application_headers": {f"h{number}": "x" * 100 for number in range(500)}},
     "false mark": JSON | {"application_headers": {"celeriac_kept": True}},
