@@ -173,7 +173,7 @@ def _encoding(material: Material) -> FuzzedRequest:
 def _compressed(material: Material) -> FuzzedRequest:
     """16 MiB of blanks in 16 KB, or a sound body, under a name that is true or is not."""
     operation = material.any_with_body()
-    sound = gzip.compress(encoded(_sound(operation, material.random)))
+    sound = gzip.compress(encoded(_sound(operation, material.random)), mtime=0)
     body = material.random.choice((bomb(16), sound))
     name = material.random.choice(("gzip", "deflate", "br", "identity", "gzip, gzip", "x"))
     return request(material, operation, body=body, headers=[("Content-Encoding", name)])

@@ -30,7 +30,9 @@ def attack(stack: Stack, channel: Channel) -> None:
     ended = [stack.submit("celeriac.echo", number) for number in range(3)]
     for task_id in ended:
         stack.wait_for_end(task_id, seconds=60)
-    nodes = [worker["hostname"] for worker in stack.client.get("/workers?status=ACTIVE").json()["data"]]
+    workers = stack.client.get("/workers?limit=1000").json()["data"]
+    nodes = [worker["hostname"] for worker in workers if worker["plugin"]]
+    assert nodes
     with bounded(stack):
         bombard(channel, Targets(random, ended, nodes), EVENTS)
         assert is_heard(channel, stack.client) is not None, again()
