@@ -13,7 +13,7 @@ from tests.acceptance.stack import Stack, running, wait_for
 from tests.fuzz.bounds import SEED, again, bounded
 from tests.rabbitmq import rabbitmq, rabbitmq_program
 
-EVENTS = 3_000
+EVENTS = 2_000
 
 pytestmark = pytest.mark.timeout(240)
 

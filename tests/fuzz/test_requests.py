@@ -10,7 +10,7 @@ from bench.fuzzing.volley import Tally, each, fire, material_of, names_of, seed_
 from tests.acceptance.stack import Stack, wait_for
 from tests.fuzz.bounds import ANSWER_SECONDS, SEED, again, bounded
 
-EACH = 25
+EACH = 15
 HEAVY_EACH = 2
 CONNECTIONS = 4
 END_SECONDS = 60
