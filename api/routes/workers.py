@@ -19,7 +19,7 @@ from api.schemas.workers import (
     WorkerModel,
     WorkerPage,
 )
-from domain.errors import CapacityNotSupported, WorkerExists, WorkerNotFound, WorkerOffline, WorkerOnline
+from domain.errors import CapacityNotSupported, NotFound, WorkerExists, WorkerNotFound, WorkerOffline, WorkerOnline
 from domain.workers import WorkerStatus
 from services import workers as verbs
 from services.nodes import save_descriptions
@@ -109,7 +109,7 @@ async def drain_worker(rooms: OpenRooms, worker_id: str, body: DrainRequest | No
     return WorkerAnswer.of(await _tell(rooms, worker), "draining")
 
 
-@router.get("/{worker_id}/drain", summary="Get the progress of a drain", responses=responses(WorkerNotFound))
+@router.get("/{worker_id}/drain", summary="Get the progress of a drain", responses=responses(WorkerNotFound, NotFound))
 async def get_drain(connection: ReadConnection, worker_id: str) -> DrainProgress:
     """The drain under way, or the one by which the worker ended; 404 `NOT_FOUND` once it has started again."""
     return DrainProgress.from_row(await verbs.find_drain(connection, worker_id))

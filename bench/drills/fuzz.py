@@ -130,7 +130,7 @@ def _warm_up_and_attack(stack: Stack, attack: Attack, watch: Watch, *, requests:
 
 
 def _targets(stack: Stack, material: Material, seed: int, channel: Channel) -> Targets:
-    nodes = [worker["hostname"] for worker in _get(stack, "/workers?status=ACTIVE")["data"]]
+    nodes = [worker["hostname"] for worker in _get(stack, "/workers")["data"] if worker["plugin"]]
     return Targets(seed_for(seed, channel.name), material.known.task_ids, nodes)
 
 

@@ -146,14 +146,15 @@ PROPERTIES: Mapping[str, Mapping[str, Any]] = {
     "surrogates by utf-7": JSON | {"content_encoding": "utf-7", "body": b"+2AA-"},
     "quadratic encoding": JSON | {"content_encoding": "punycode", "body": b"a" * 20_000},
     "utf-16": JSON | {"content_encoding": "utf-16", "body": b"{\x00}\x00\x00"},
-    "false compression": JSON | {"headers": {"compression": "application/x-gzip"}},
-    "unknown compression": JSON | {"headers": {"compression": "application/x-no-such"}},
-    "compression of no name": JSON | {"headers": {"compression": {"a": [1]}}},
-    "compressed blanks": JSON | {"headers": {"compression": "application/x-gzip"}, "body": texts.blanks(64)},
-    "deep headers": JSON | {"headers": {"a": {"b": {"c": {"d": [[[[1]]]]}}}}},
-    "large headers": JSON | {"headers": {f"h{number}": "x" * 100 for number in range(500)}},
-    "false mark": JSON | {"headers": {"celeriac_kept": True}},
-    "marks of another type": JSON | {"headers": {"celeriac_kept": [None], "hostname": 1}},
+    "false compression": JSON | {"application_headers": {"compression": "application/x-gzip"}},
+    "unknown compression": JSON | {"application_headers": {"compression": "application/x-no-such"}},
+    "compression of no name": JSON | {"application_headers": {"compression": {"a": [1]}}},
+    "compressed blanks": JSON
+    | {"application_headers": {"compression": "application/x-gzip"}, "body": texts.blanks(64)},
+    "deep headers": JSON | {"application_headers": {"a": {"b": {"c": {"d": [[[[1]]]]}}}}},
+    "large headers": JSON | {"application_headers": {f"h{number}": "x" * 100 for number in range(500)}},
+    "false mark": JSON | {"application_headers": {"celeriac_kept": True}},
+    "marks of another type": JSON | {"application_headers": {"celeriac_kept": [None], "hostname": 1}},
     "priority and expiry": JSON | {"priority": 255, "expiration": "0", "delivery_mode": 2},
 }
 """By name; `body` replaces the event's."""

@@ -73,4 +73,7 @@ def _worker(app: Celery, settings: Settings, hostname: str) -> Any:
         task_events=True,
         # Mingle waits 1 s for other workers' revoked ids. Ours need none: cancels are repeated until an end is proven.
         without_mingle=True,
+        # Gossip hears other workers' events, for an election that nobody holds. kombu raises what is wrong with one of
+        # them: a single published text that is no event (its headers a string) ended every worker that listened.
+        without_gossip=True,
     )

@@ -24,8 +24,8 @@ from tests.contract.test_openapi import SHOWN, bounded, clear_marks, has_no_serv
 from tests.fuzz.bounds import ANSWER_SECONDS
 from tests.fuzz.bounds import bounded as bounded_beside
 
-GENERATED_EACH = 10
-LEAST_CASES = 1_600
+GENERATED_EACH = 5
+LEAST_CASES = 1_500
 """Those that schemathesis derives from the schemas, one for each way to be wrong."""
 CHECKS = [
     checks.status_code_conformance,
@@ -49,7 +49,11 @@ def session() -> Iterator[requests.Session]:
 
 @pytest.fixture
 def schema(stack: Stack) -> BaseSchema:
-    schema = schemathesis.openapi.from_url(f"{stack.url}/openapi.json")
+    """Without the keys that are needed where some are configured: here none is, and a request without one is sound."""
+    document = requests.get(f"{stack.url}/openapi.json", timeout=ANSWER_SECONDS).json()
+    for operation in (each for methods in document["paths"].values() for each in methods.values()):
+        operation.pop("security", None)
+    schema = schemathesis.openapi.from_dict(document)
     schema.hooks.register_hook_with_name(with_known_tasks, "map_body")
     return schema
 
