@@ -13,6 +13,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from annotated_types import MaxLen
 from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
 
 from api.errors import MAX_FIELD_ERRORS, sentence
 from domain.errors import InvalidRequest
@@ -49,7 +50,9 @@ def shape_of(annotation: Any, metadata: Sequence[Any] = ()) -> Shape | None:
     origin = get_origin(annotation)
     if origin is Annotated:
         inner, *own = get_args(annotation)
-        return shape_of(inner, (*own, *metadata))
+        # Inside a union pydantic leaves the bounds of `Field` in it.
+        bounds = [bound for each in own for bound in (each.metadata if isinstance(each, FieldInfo) else [each])]
+        return shape_of(inner, (*bounds, *metadata))
     if origin in (Union, UnionType):
         shapes = [shape_of(choice, metadata) for choice in get_args(annotation)]
         return next((shape for shape in shapes if shape), None)

@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0017_filled_bytes"
-down_revision = "0012_coarse_rollups"
+revision = "0014_filled_bytes"
+down_revision = "0013_refusals"
 
 
 def upgrade() -> None:
