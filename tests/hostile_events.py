@@ -21,9 +21,9 @@ NOON = 1_772_366_400.0
 
 _texts = st.one_of(
     st.text(max_size=20),
-    st.sampled_from(
-        ["", "\0", "a\0b", "\ud800", "\udfff\ud800", "\x1b]0;x\x07", "\u202e", "x" * 300, "é" * 3_000, "x" * 70_000]
-    ),
+    st.sampled_from(["", "\0", "a\0b", "\ud800", "\udfff\ud800", "\x1b]0;x\x07", "\u202e"]),
+    # Not as they are: hypothesis would print them.
+    st.sampled_from([300, 3_000, 70_000]).map(lambda length: "\N{LATIN SMALL LETTER E WITH ACUTE}" * length),
 )
 _numbers = st.one_of(
     st.integers(-10, 10),
@@ -32,7 +32,7 @@ _numbers = st.one_of(
         [2**31, 2**32, 2**63 - 1, 2**63, -(2**63) - 1, 10**40, 1e308, -1e308, NOON, 253402300800.0, -62135596801.0]
     ),
 )
-_values = st.recursive(
+values = st.recursive(
     st.one_of(st.none(), st.booleans(), _texts, _numbers),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_texts, inner, max_size=3),
     max_leaves=6,
@@ -50,7 +50,7 @@ def forged_events(draw: st.DrawFn) -> dict[str, Any]:
         "pid": 7,
         "clock": draw(st.integers(0, 50)),
     }
-    event |= draw(st.dictionaries(st.sampled_from(FIELDS), _values, max_size=3))
+    event |= draw(st.dictionaries(st.sampled_from(FIELDS), values, max_size=3))
     for name in draw(st.lists(st.sampled_from(FIELDS), max_size=1)):
         event.pop(name, None)
     return event
@@ -72,13 +72,13 @@ def _dumped(value: Any) -> bytes:
 bodies = st.one_of(
     forged_events().map(_dumped),
     st.lists(forged_events(), max_size=4).map(_dumped),
-    _values.map(_dumped),
+    values.map(_dumped),
     mutilated(),
     st.binary(max_size=60),
 )
 
 
-def envelope(body: bytes, **changes: Any) -> bytes:
+def envelope(body: bytes, /, **changes: Any) -> bytes:
     """kombu's message on Redis around it; `changes` replace its parts."""
     usual = {
         "body": base64.b64encode(body).decode(),
@@ -92,7 +92,7 @@ def envelope(body: bytes, **changes: Any) -> bytes:
 
 envelopes = st.one_of(
     bodies.map(envelope),
-    st.dictionaries(st.sampled_from(["body", "headers", "properties", "content-type"]), _values, max_size=2).map(
+    st.dictionaries(st.sampled_from(["body", "headers", "properties", "content-type"]), values, max_size=2).map(
         lambda changes: envelope(b"{}", **changes)
     ),
     mutilated(),

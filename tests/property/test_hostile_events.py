@@ -18,13 +18,12 @@ from gateway.queues import task_ids_of
 from gateway.recall import _held
 from gateway.result_metas import decode_meta
 from mirror.decode import MAX_NAME, MAX_REPR, MAX_TEXT, Decoded, decode
-from tests.hostile_events import WORST, _values, bodies, envelope, envelopes, forged
+from tests.hostile_events import WORST, bodies, envelope, envelopes, forged, values
 
 HEARD = datetime(2026, 3, 1, 12, tzinfo=UTC)
 NOWHERE = "redis://127.0.0.1:1/0"
 EARLIEST, LATEST = HEARD - timedelta(seconds=BEHIND_SECONDS), HEARD + timedelta(seconds=AHEAD_SECONDS)
 SOUND = forged(uuid="sound", clock=99)
-GOOD = st.just(SOUND)
 
 
 def assert_storable(decoded: Decoded) -> None:
@@ -119,9 +118,9 @@ def test_the_worst_is_survived_on_every_way(name: str) -> None:
 
 
 _metas = st.fixed_dictionaries(
-    {"status": st.sampled_from(["SUCCESS", "FAILURE", "RETRY"]) | _values, "result": _values},
-    optional=dict.fromkeys(("traceback", "retries", "worker", "queue", "name"), _values)
-    | {"date_done": _values | st.sampled_from(["9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59", "2026", "x"])},
+    {"status": st.sampled_from(["SUCCESS", "FAILURE", "RETRY"]) | values, "result": values},
+    optional=dict.fromkeys(("traceback", "retries", "worker", "queue", "name"), values)
+    | {"date_done": values | st.sampled_from(["9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59", "2026", "x"])},
 )
 
 
@@ -144,14 +143,12 @@ def _lying(value: Any) -> bytes:
 
 _waiting = st.builds(
     lambda headers, rest: {"headers": headers} | rest,
-    st.dictionaries(st.just("id"), _values, max_size=1) | _values,
-    st.dictionaries(st.sampled_from(["properties", "body"]), _values, max_size=2),
+    st.dictionaries(st.just("id"), values, max_size=1) | values,
+    st.dictionaries(st.sampled_from(["properties", "body"]), values, max_size=2),
 )
 
 
-@given(
-    st.one_of(_waiting.map(_lying), _waiting.map(lambda told: _lying([told, "e", "k"])), _values.map(_lying), bodies)
-)
+@given(st.one_of(_waiting.map(_lying), _waiting.map(lambda told: _lying([told, "e", "k"])), values.map(_lying), bodies))
 def test_whatever_lies_in_a_queue_or_with_a_consumer_is_a_task_or_none(message: bytes) -> None:
     sound = json.dumps({"headers": {"id": "sound"}}).encode()
     ids = task_ids_of([message, sound])
