@@ -9,7 +9,7 @@ import asyncio
 import json
 import re
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -17,6 +17,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from starlette.requests import Request
+from starlette.responses import Response
 
 from api.body_shapes import BODY, BodyForm
 from api.errors import BodyTooLarge, RequestTimeout
@@ -144,12 +145,22 @@ class ModelRequest(Request):
         return self._model
 
 
-@asynccontextmanager
-async def with_model(request: Request, form: BodyForm, *, max_bytes: int, length: int | None) -> AsyncIterator[Request]:
-    """The request with its body read and valid. What a large one holds is given back when the route has answered.
+async def pass_on(
+    handle: Callable[[Request], Awaitable[Response]],
+    request: Request,
+    form: BodyForm,
+    *,
+    max_bytes: int,
+    length: int | None,
+) -> Response:
+    """The answer of `handle` to the request with its body read and valid. `length`: as its head says, if it does.
 
-    `length`: as its head says, if it does. Raises InvalidRequest, BodyTooLarge, RequestTimeout, Overloaded.
+    What a large body holds is given back when the answer is there. Raises InvalidRequest, BodyTooLarge,
+    RequestTimeout, Overloaded.
     """
+    if length is not None and length <= min(LARGE_BYTES, max_bytes):
+        body = await _read_small(request)
+        return await handle(ModelRequest(request, body, _to_model(body, form)))
     large: LargeBodies = request.app.state.large_bodies
     lane = large.lane(max_bytes)
     async with AsyncExitStack() as stack:
@@ -159,7 +170,7 @@ async def with_model(request: Request, form: BodyForm, *, max_bytes: int, length
             model = await _in_thread(request, partial(_to_model, body, form))
         else:
             model = _to_model(body, form)
-        yield ModelRequest(request, body, model)
+        return await handle(ModelRequest(request, body, model))
 
 
 async def beside(request: Request, work: Callable[[], Result]) -> Result:
@@ -172,31 +183,44 @@ async def _in_thread(request: Request, work: Callable[[], Result]) -> Result:
     return await asyncio.get_running_loop().run_in_executor(large.threads, work)
 
 
+async def _read_small(request: Request) -> bytes:
+    """A body of known length: the server reads no more of it, and has its own clock."""
+    body = b""
+    while True:
+        chunk, is_last = await _receive(request)
+        body += chunk
+        if is_last:
+            return body
+
+
 async def _read(request: Request, lane: Lane, stack: AsyncExitStack, *, max_bytes: int, length: int | None) -> bytes:
     if length is not None and length > max_bytes:
         raise too_large(max_bytes)
-    chunks: list[bytes] = []
-    size = 0
-    is_large = False
+    body = bytearray()
+    is_large, is_last = False, False
     try:
         async with asyncio.timeout(None) as timer:
-            while True:
-                if not is_large and max(size, length or 0) > LARGE_BYTES:
+            while not is_last:
+                if not is_large and max(len(body), length or 0) > LARGE_BYTES:
                     is_large = True
                     await stack.enter_async_context(lane.arriving.hold(length or max_bytes))
                     seconds = ARRIVAL_SECONDS + (length or max_bytes) / ARRIVAL_BYTES_A_SECOND
                     timer.reschedule(asyncio.get_running_loop().time() + seconds)
-                message = await request.receive()
-                if message["type"] == "http.disconnect":
-                    raise InvalidRequest("The request ended before its body did.", errors=((BODY, "not whole"),))
-                chunks.append(message.get("body", b""))
-                size += len(chunks[-1])
-                if size > max_bytes:
+                chunk, is_last = await _receive(request)
+                body += chunk
+                if len(body) > max_bytes:
                     raise too_large(max_bytes)
-                if not message.get("more_body", False):
-                    return b"".join(chunks)
     except TimeoutError:
         raise RequestTimeout from None
+    return bytes(body)
+
+
+async def _receive(request: Request) -> tuple[bytes, bool]:
+    """The next part of the body, and whether it is the last."""
+    message = await request.receive()
+    if message["type"] == "http.disconnect":
+        raise InvalidRequest("The request ended before its body did.", errors=((BODY, "not whole"),))
+    return message.get("body", b""), not message.get("more_body", False)
 
 
 def too_large(max_bytes: int) -> BodyTooLarge:

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from api.bodies import MAX_BODY_BYTES, with_model
+from api.bodies import MAX_BODY_BYTES, pass_on
 from api.body_shapes import BodyForm, field_name
 from api.errors import UnsupportedMediaType
 from api.gate import KEPT_PATHS, Gate, access_of
@@ -56,8 +56,7 @@ class StrictRoute(APIRoute):
             has_body, length = _promised_length(request)
             if not has_body:
                 return await handle(request)
-            async with with_model(request, form, max_bytes=self.max_body_bytes, length=length) as sound:
-                return await handle(sound)
+            return await pass_on(handle, request, form, max_bytes=self.max_body_bytes, length=length)
 
         return handle_strictly
 
