@@ -47,9 +47,11 @@ class Stack:
 
     @property
     def flower_url(self) -> str:
-        """With its login, which httpx sends; never printed."""
-        assert self.addresses.flower_url is not None
-        return self.addresses.flower_url
+        """With its login, which httpx sends; never printed. Flower starts last, and answers when this returns."""
+        url = self.addresses.flower_url
+        assert url is not None
+        wait_for(lambda: _answers(f"{url}/healthcheck"), seconds=READY_SECONDS)
+        return url
 
     @property
     def addresses(self) -> Addresses:
@@ -193,6 +195,13 @@ def wait_for(question: Callable[[], Found | None], *, seconds: float = 30) -> Fo
             return answer
         time.sleep(0.05)
     raise AssertionError(f"no answer within {seconds} s: {question}")
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=READY_SECONDS).status_code == 200
+    except httpx.TransportError:
+        return False
 
 
 def free_ports(count: int) -> list[int]:
