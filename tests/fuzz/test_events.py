@@ -15,7 +15,7 @@ from tests.rabbitmq import rabbitmq, rabbitmq_program
 
 EVENTS = 2_000
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(480)
 
 
 @pytest.fixture
