@@ -91,7 +91,7 @@ async def mirror_events(
         await asyncio.wait({mirroring, told}, return_when=asyncio.FIRST_COMPLETED)
         await asyncio.wait({mirroring}, timeout=stop_seconds)
     except asyncio.CancelledError:
-        # The other half has failed, and the process ends; not before this one has let go of what it uses.
+        # Not ended before it has let go of what it uses.
         mirroring.cancel()
         await asyncio.wait({mirroring}, timeout=LEAVE_SECONDS)
         raise

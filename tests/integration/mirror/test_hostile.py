@@ -14,7 +14,7 @@ from redis.exceptions import ResponseError
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from domain.health import MIRROR
+from domain.degradation import MIRROR
 from gateway.connection import connect, redis_client
 from gateway.event_sources import DURABLE_QUEUE, EVENT_EXCHANGE
 from gateway.event_stream import STREAM_KEY

@@ -182,7 +182,7 @@ async def test_task_names_are_known_as_long_as_any_worker_told_them_lately(engin
     async with engine.begin() as connection:
         for node, name, seen_at in (("a", "add", old), ("b", "add", func.now()), ("a", "sub", old)):
             await connection.execute(insert(registered_tasks).values(node=node, task_name=name, seen_at=seen_at))
-        assert await workers.list_known_task_names(connection, max_age=timedelta(days=7)) == ["add"]
+        assert await workers.list_known_task_names(connection, max_age=timedelta(days=7), limit=10) == ["add"]
 
 
 async def test_consumers_are_the_online_nodes_that_were_described(engine: AsyncEngine) -> None:
