@@ -186,7 +186,7 @@ async def _in_thread(request: Request, work: Callable[[], Result]) -> Result:
 
 
 def _do_and_rest(work: Callable[[], Result]) -> Result:
-    """A parser that keeps the interpreter for 0.1 s leaves the event loop one turn between two bodies, without a rest."""
+    """A parser keeps the interpreter for 0.1 s: without a rest the event loop has one turn between two bodies."""
     started = time.monotonic()
     try:
         return work()
