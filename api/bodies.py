@@ -1,6 +1,6 @@
 """Bodies of requests: read within bounds, parsed, and turned into the route's model.
 
-Large ones are few at a time, by their bytes, and worked on in threads: the event loop goes on beside them. What holds
+Large ones are few at a time, by their bytes, and worked on in a thread: the event loop goes on beside them. What holds
 the interpreter itself, as Python's JSON parser does, is bounded by the number of values instead: a million take it some
 0.1 s. Ordinary bodies and those of routes with a larger cap have budgets of their own, so neither waits for the other.
 """
@@ -8,6 +8,7 @@ the interpreter itself, as Python's JSON parser does, is bounded by the number o
 import asyncio
 import json
 import re
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -37,6 +38,7 @@ WAIT_SECONDS = 10.0
 """Until a large body may come in."""
 WORK_WAIT_SECONDS = 30.0
 """Until one that is there is worked on: a batch of 16 MiB takes PostgreSQL some 2 s."""
+MAX_REST_SECONDS = 0.05
 
 _OPENERS_AND_SEPARATORS = (b",", b":", b"[", b"{")
 # A text is one match however long it is. One without an end goes to the end of the body: looking for it again behind
@@ -125,8 +127,8 @@ class LargeBodies:
 
     ordinary: Lane = field(default_factory=lambda: _lane(arriving=32 * MIB, in_work=8 * MIB))
     oversize: Lane = field(default_factory=lambda: _lane(arriving=128 * MIB, in_work=16 * MIB))
-    # Python runs one of them at a time: the second is for what waits behind a body of 16 MiB.
-    threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(2, thread_name_prefix="bodies"))
+    # Python runs one thread at a time: with more of them the event loop would only wait for more.
+    thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="bodies"))
 
     def lane(self, max_bytes: int) -> Lane:
         return self.ordinary if max_bytes <= MAX_BODY_BYTES else self.oversize
@@ -180,7 +182,16 @@ async def beside(request: Request, work: Callable[[], Result]) -> Result:
 
 async def _in_thread(request: Request, work: Callable[[], Result]) -> Result:
     large: LargeBodies = request.app.state.large_bodies
-    return await asyncio.get_running_loop().run_in_executor(large.threads, work)
+    return await asyncio.get_running_loop().run_in_executor(large.thread, _do_and_rest, work)
+
+
+def _do_and_rest(work: Callable[[], Result]) -> Result:
+    """A parser keeps the interpreter for 0.1 s: without a rest the event loop has one turn between two bodies."""
+    started = time.monotonic()
+    try:
+        return work()
+    finally:
+        time.sleep(min(time.monotonic() - started, MAX_REST_SECONDS))
 
 
 async def _read_small(request: Request) -> bytes:
