@@ -1,7 +1,7 @@
 """Refuses what a browser was made to send by a page of others, and what was sent to a name that is not ours.
 
 Outside of keys and of the rate limit, for every route and both kinds of connection. The rules are in
-`domain/origins.py`; what they cost is 2 us a request.
+`domain/origins.py`. They cost a program's request 3 us and a page's 12, measured on a busy machine.
 """
 
 from starlette.types import ASGIApp, Receive, Scope, Send

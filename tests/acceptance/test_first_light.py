@@ -167,11 +167,13 @@ def test_the_worker_is_listed_with_what_it_knows_of_itself(stack: Stack) -> None
 
 
 def test_flower_sees_the_same_tasks(stack: Stack) -> None:
-    task_id = stack.submit("celeriac.add", 20, 22)
-    stack.wait_for_end(task_id)
+    url = stack.flower_url
 
     def seen() -> dict[str, Any] | None:
-        answer = httpx.get(f"{stack.flower_url}/api/task/info/{task_id}")
+        # A new one each time: what ended before Flower listened it never hears of.
+        task_id = stack.submit("celeriac.add", 20, 22)
+        stack.wait_for_end(task_id)
+        answer = httpx.get(f"{url}/api/task/info/{task_id}")
         return answer.json() if answer.status_code == 200 and answer.json()["state"] == "SUCCESS" else None
 
     assert wait_for(seen)["result"] == "42"
