@@ -13,8 +13,8 @@ from settings import Settings
 from tests.acceptance.stack import wait_for
 from tests.integration.api.serving import serving
 
-LIVE = b"GET /api/v1/health/live HTTP/1.1\r\nHost: celeriac\r\n"
-SUBMIT = b"POST /api/v1/tasks HTTP/1.1\r\nHost: celeriac\r\nContent-Type: application/json\r\n"
+LIVE = b"GET /api/v1/health/live HTTP/1.1\r\nHost: localhost\r\n"
+SUBMIT = b"POST /api/v1/tasks HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 TASK = b'{"task_name": "celeriac.echo"}'
 PATIENCE_SECONDS = 30
 """A client of these tests waits no longer for an answer."""
@@ -84,7 +84,7 @@ def is_alive(address: tuple[str, int]) -> bool:
         LIVE + b"X: " + b"x" * 2_000_000,
         LIVE + b"X: y\r\n" * 12_000 + b"\r\n",
         LIVE + b"X: y\r\n" * 200 + b"\r\n",
-        b"GET /api/v1/tasks?status=" + b"x" * 70_000 + b" HTTP/1.1\r\nHost: celeriac\r\n\r\n",
+        b"GET /api/v1/tasks?status=" + b"x" * 70_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
         b"GET /" + b"a/" * 40_000,
     ],
     ids=["long header", "endless header", "very many headers", "many headers", "long query", "endless path"],
@@ -283,7 +283,7 @@ def _leave_unread(address: tuple[str, int]) -> None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.settimeout(PATIENCE_SECONDS)
         connection.connect(address)
-        ask_for_document = b"GET /openapi.json HTTP/1.1\r\nHost: celeriac\r\n\r\n"
+        ask_for_document = b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n"
         connection.settimeout(0.2)
 
         def is_cut() -> bool:

@@ -109,7 +109,7 @@ def test_a_replay_may_differ_in_what_its_body_says(api: httpx.Client, settings: 
         ({"task_args": ["x" * 1_050_000]}, "task_args"),
         ({"timeout_seconds": 0}, "timeout_seconds"),
         ({"scheduled_at": "2026-01-25T14:30:00"}, "scheduled_at"),
-        ({"queue_name": "not a queue"}, "queue_name"),
+        ({"queue_name": "unacked"}, "queue_name"),
         ({"task_name": "other"}, "task_name"),
     ],
 )
