@@ -54,9 +54,7 @@ def decode_meta(task_id: str, stored: bytes, *, max_result_bytes: int = MAX_RESU
     try:
         meta = _decode(_plain_json(stored) if _SUSPECT.search(stored) else stored)
         return _stored_result(task_id, meta, max_result_bytes=max_result_bytes)
-    except (
-        Exception
-    ):  # anybody may store anything there: dates beyond the calendar, deep nesting, bytes that are no text
+    except Exception:  # anybody may store anything: dates beyond the calendar, deep nesting, bytes that are no text
         return None
 
 

@@ -160,6 +160,13 @@ def test_whatever_lies_in_a_queue_or_with_a_consumer_is_a_task_or_none(message: 
 
 def test_deep_nesting_in_a_queue_harms_nobody() -> None:
     deep = WORST["deep nesting"]
-    hostile = [deep, b'{"headers": ' + deep + b"}", b'[{"headers": {"id": "x"}, "z": ' + b"9" * 5_000 + b'}, "", ""]']
-    assert task_ids_of([*hostile, b'{"headers": {"id": "sound"}}']) == {"sound", "x"}
-    assert [_held(b"tag", message) for message in hostile] == [None, None, None]
+    hidden = b'{"headers": {"id": "deep"}, "z": ' + deep + b"}"
+    hostile = [deep, b'{"headers": ' + deep + b"}", hidden, b"[" + hidden + b', "", ""]']
+    long = b'[{"headers": {"id": "x"}, "z": ' + b"9" * 5_000 + b'}, "", ""]'
+    assert task_ids_of([*hostile, long, b'{"headers": {"id": "sound"}}']) == {"sound", "x"}
+    assert [_held(b"tag", message) for message in [*hostile, long]] == [None] * 5
+
+
+@pytest.mark.parametrize("date", ["9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59"])
+def test_a_result_dated_beyond_the_calendar_is_none(date: str) -> None:
+    assert decode_meta("t", json.dumps({"status": "SUCCESS", "result": 1, "date_done": date}).encode()) is None

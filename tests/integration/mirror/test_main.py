@@ -93,6 +93,16 @@ async def test_what_it_cannot_go_on_after_ends_it(engine: AsyncEngine, monkeypat
         await mirror(engine, subscriber, asyncio.Event(), writer=writer)
 
 
+async def test_a_half_that_is_given_up_leaves_nothing_running(engine: AsyncEngine) -> None:
+    mirroring = asyncio.create_task(mirror(engine, FakeEventSubscriber(), asyncio.Event()))
+    others = asyncio.all_tasks()
+    await asyncio.sleep(0.05)
+    mirroring.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await mirroring
+    assert asyncio.all_tasks() <= others
+
+
 async def test_a_process_half_of_which_fails_ends_and_does_not_go_on_deaf(
     database_url: str,
     broker_url: str,

@@ -1,3 +1,4 @@
+import asyncio
 import threading
 import time
 from collections.abc import Sequence
@@ -109,3 +110,19 @@ async def test_green_means_heard(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(events_module, "SLACK_SECONDS", -60.0)
     assert not subscriber.connected, "connected, and silent for longer than a probe takes"
     await subscriber.close()
+
+
+async def test_who_goes_on_reading_what_is_closed_can_still_be_stopped() -> None:
+    subscriber = EventSubscriber(OneMessage())
+    await subscriber.start()
+    await subscriber.close()
+
+    async def read_on() -> None:
+        while True:
+            await subscriber.get()
+
+    reading = asyncio.create_task(read_on())
+    await asyncio.sleep(0)
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
