@@ -130,14 +130,14 @@ class RedisEvents:
         return True
 
     def receive(self, timeout: float) -> Sequence[EventItem] | None:
-        message = self._subscription.get_message(timeout=timeout)
+        message = self._next(timeout)
         if message is None:
             return None
         heard_at = datetime.now(UTC)
         bodies = self._unpack(message)
         count, size = 1, sum(map(len, bodies))
         while count < MOST_AT_ONCE and size < MOST_BYTES_AT_ONCE:
-            message = self._subscription.get_message(timeout=0)
+            message = self._next(0)
             if message is None:
                 break
             found = self._unpack(message)
@@ -153,6 +153,16 @@ class RedisEvents:
 
     def close(self) -> None:
         self._client.close()
+
+    def _next(self, timeout: float) -> Mapping[str, Any] | None:
+        """The next message, None if not even the beginning of one comes in time.
+
+        What has begun to come is waited for: `get_message` gives the connection up over the rest of a large message, or
+        over one that a burst has cut in two, and all that is published meanwhile would be missed.
+        """
+        if not self._subscription.connection.can_read(timeout=timeout):
+            return None
+        return cast(Mapping[str, Any] | None, self._subscription.get_message(timeout=SOCKET_SECONDS))
 
     def _unpack(self, message: Mapping[str, Any]) -> list[bytes]:
         """The body inside kombu's envelope; none of what the stream has as well.

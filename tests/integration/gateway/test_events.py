@@ -1,7 +1,12 @@
+import asyncio
 import json
+import socket
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 import pytest
 import redis
@@ -9,7 +14,7 @@ from celery import Celery
 from structlog.testing import capture_logs
 
 from gateway import events as events_module
-from gateway.event_sources import MAX_MESSAGE_BYTES, EventMessage, open_source
+from gateway.event_sources import MAX_MESSAGE_BYTES, EventMessage, RedisEvents, open_source
 from gateway.events import EventSubscriber, Heard
 from tests.gateway_broker import FragileBroker
 from tests.integration.gateway.conftest import next_blind, next_events
@@ -123,6 +128,47 @@ async def test_what_is_none_of_celerys_is_passed_on_as_nothing_by_one_and_the_sa
     assert json.loads(found[-1].body)["uuid"] == "sound"
     assert (subscriber._thread, subscriber.connected) == (thread, True)
     await subscriber.close()
+
+
+async def test_a_message_that_comes_in_two_parts_does_not_cost_the_connection(broker: FragileBroker) -> None:
+    with stuttering(broker.broker_url) as slow_url:
+        source = RedisEvents(slow_url)
+        source.connect()
+        found: list[str] = []
+        with redis.Redis.from_url(broker.broker_url) as client:
+            async with asyncio.timeout(20):
+                for nth in range(3):
+                    client.publish("/0.celeryev/task.sent", json.dumps({"body": f"{nth}", "properties": {}}))
+                    while len(found) <= nth:
+                        items = await asyncio.to_thread(source.receive, 0.05)
+                        found += [item.body.decode() for item in items or () if isinstance(item, EventMessage)]
+        assert found == ["0", "1", "2"]
+        source.close()
+
+
+@contextmanager
+def stuttering(url: str) -> Iterator[str]:
+    """The same server, behind a line on which the last quarter of whatever comes from it is late by half a second."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=_relay, args=(listener, urlsplit(url)), daemon=True).start()
+        who, at, _ = urlsplit(url).netloc.rpartition("@")
+        yield urlunsplit(urlsplit(url)._replace(netloc=f"{who}{at}127.0.0.1:{listener.getsockname()[1]}"))
+
+
+def _relay(listener: socket.socket, to: SplitResult) -> None:
+    client, _ = listener.accept()
+    server = socket.create_connection((to.hostname or "", to.port or 0))
+    threading.Thread(target=_copy, args=(client, server, 0.0), daemon=True).start()
+    _copy(server, client, 0.5)
+
+
+def _copy(one: socket.socket, other: socket.socket, pause: float) -> None:
+    with one, other, suppress(OSError):
+        while data := one.recv(65_536):
+            cut = len(data) * 3 // 4
+            other.sendall(data[:cut])
+            time.sleep(pause)
+            other.sendall(data[cut:])
 
 
 async def test_events_of_another_database_are_not_heard(broker: FragileBroker) -> None:

@@ -68,6 +68,7 @@ def test_every_figure_has_its_name() -> None:
         key("celeriac_mirror_heartbeat_age_seconds"): 0.5,
         key("celeriac_alerts_open", type="STUCK_TASKS", severity="WARNING"): 2,
         key("celeriac_mirror_events_applied_total"): 70,
+        key("celeriac_mirror_events_refused_total"): 6,
         key("celeriac_dispatched_tasks_total"): 9,
         key("celeriac_mirror_lag_seconds"): 0.25,
         key("celeriac_mirror_pending_events", intake="stream"): 5,
