@@ -118,7 +118,9 @@ class Services:
     def _environment(self, name: str) -> dict[str, str]:
         """Nothing of the test's own environment but where programs are: a container has nothing else either."""
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-        given = {key: self._move(str(value)) for key, value in self._services[name].get("environment", {}).items()}
+        told = self._services[name].get("environment", {})
+        # A key without a value is passed on where it is set, and here nothing is.
+        given = {key: self._move(str(value)) for key, value in told.items() if value is not None}
         return {"PATH": path, "PYTHONPATH": f"{REPOSITORY}:{REPOSITORY / 'workers'}"} | given
 
     def _move(self, text: str) -> str:

@@ -26,7 +26,9 @@ def repository_files() -> list[Path]:
         check=True,
         text=True,
     )
-    return [REPOSITORY / name for name in listed.stdout.split("\0") if name and (REPOSITORY / name).is_file()]
+    files = [Path(name) for name in listed.stdout.split("\0") if name and (REPOSITORY / name).is_file()]
+    # What is hidden is nobody's business.
+    return [REPOSITORY / file for file in files if not any(part.startswith(".") for part in file.parts)]
 
 
 def test_files_are_hashed_and_texts_counted_as_an_independent_computation_says(stack: Stack) -> None:

@@ -27,7 +27,8 @@ LIVES: Mapping[str, Mapping[str, Any]] = {life["task_id"]: life for life in RECO
 EVENTS = [
     event for told in map(json.loads, RECORDING["messages"]) for event in (told if isinstance(told, list) else [told])
 ]
-HEARD_AT = datetime(2026, 3, 1, tzinfo=UTC)
+HEARD_AT = datetime.fromtimestamp(max(event["timestamp"] for event in EVENTS), UTC)
+"""Nothing was told of later than of when it was heard."""
 
 COMPLETED, FAILED, CANCELLED = Status.COMPLETED, Status.FAILED, Status.CANCELLED
 ENDS: Mapping[str, tuple[Status, str]] = {

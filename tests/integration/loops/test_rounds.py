@@ -99,7 +99,7 @@ async def test_a_node_that_has_come_online_is_asked_once_what_it_is(engine: Asyn
     assert await round_.run_once() == nodes.ROUND_SECONDS
     async with engine.connect() as connection:
         worker = await workers.get_worker(connection, node=NODE)
-        assert await workers.list_known_task_names(connection, max_age=timedelta(days=1)) == ["celeriac.add"]
+        assert await workers.list_known_task_names(connection, max_age=timedelta(days=1), limit=10) == ["celeriac.add"]
     assert worker is not None
     assert (worker.pool, worker.concurrency, worker.queues, worker.plugin) == ("prefork", 2, ["celery"], "1.0")
     broker.available = False
