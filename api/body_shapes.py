@@ -15,13 +15,12 @@ from annotated_types import MaxLen
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from api.errors import MAX_FIELD_ERRORS, sentence
+from api.errors import MAX_FIELD, MAX_FIELD_ERRORS, sentence
 from domain.errors import InvalidRequest
 
 BODY = "body"
 MAX_UNKNOWN_KEYS = 20
 """Unknown keys of one object that pydantic is left to name."""
-MAX_FIELD_LENGTH = 200
 
 Place = tuple[str | int, ...]
 Shape = Union["ObjectShape", "ListShape"]
@@ -127,7 +126,7 @@ class _Flaws:
 
 def field_name(place: Iterable[str | int]) -> str:
     """The name of a field as the client wrote it, nested with dots; cut, for it may be of any length."""
-    return ".".join(str(step)[:MAX_FIELD_LENGTH] for step in place)[:MAX_FIELD_LENGTH] or BODY
+    return ".".join(str(step)[:MAX_FIELD] for step in place)[:MAX_FIELD] or BODY
 
 
 def message_of(problem: Mapping[str, Any]) -> str:

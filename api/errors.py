@@ -24,6 +24,10 @@ from domain.errors import (
 )
 
 MAX_FIELD_ERRORS = 100
+MAX_DETAIL = 4_000
+MAX_FIELD = 200
+MAX_MESSAGE = 300
+"""Characters. What is wrong is often named, and names of things are the client's own, however long."""
 
 
 class Unauthenticated(CeleriacError):
@@ -132,7 +136,7 @@ def translate(error: Exception) -> CeleriacError:
 def error_response(error: CeleriacError, scope: Scope) -> Response:
     """The answer for an error, in the one form that all errors have."""
     body = ErrorResponse(
-        detail=error.detail,
+        detail=_cut(error.detail, MAX_DETAIL),
         code=error.code,
         request_id=scope["request_id"],
         timestamp=datetime.now(UTC),
@@ -157,7 +161,12 @@ def sentence(errors: Sequence[tuple[str, str]], *, more: bool = False) -> str:
 def _field_errors(error: CeleriacError) -> list[FieldError] | None:
     if not isinstance(error, InvalidRequest) or not (error.errors or error.code == InvalidRequest.code):
         return None
-    return [FieldError(field=field, message=message) for field, message in error.errors[:MAX_FIELD_ERRORS]]
+    told = error.errors[:MAX_FIELD_ERRORS]
+    return [FieldError(field=_cut(field, MAX_FIELD), message=_cut(message, MAX_MESSAGE)) for field, message in told]
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
 def _headers(error: CeleriacError) -> dict[str, str]:

@@ -26,6 +26,7 @@ FAULTS: dict[str, Exception] = {
     "redis": redis.exceptions.ConnectionError("Error 111 connecting to 10.0.0.8"),
     "slow": TimeoutError(),
     "bug": RuntimeError("password=secret"),
+    "long": InvalidRequest("x" * 100_000, errors=(("f" * 100_000, "m" * 100_000),) * 1_000),
     "our-sql": sqlalchemy.exc.ProgrammingError("selct", {}, psycopg.ProgrammingError("syntax error")),
 }
 
@@ -135,3 +136,13 @@ async def test_a_response_that_breaks_its_own_form_is_logged_without_its_values(
     (event,) = [event for event in logs if event["event"] == "response_invalid"]
     assert event["fields"] == [("count", "Input should be a valid integer, unable to parse string as an integer")]
     assert "secret" not in str(logs)
+
+
+async def test_an_error_is_short_however_long_the_names_are_that_it_tells(client: AsyncClient) -> None:
+    answer = await client.get(f"{API_PREFIX}/faults/long")
+    assert answer.status_code == 400
+    told = answer.json()
+    assert (len(told["detail"]), len(told["errors"])) == (4_000, 100)
+    assert {len(error["field"]) for error in told["errors"]} == {200}
+    assert {len(error["message"]) for error in told["errors"]} == {300}
+    assert len(answer.content) < 64 * 1024
