@@ -29,8 +29,8 @@ MAX_BODY_BYTES = 2 * MIB
 LARGE_BYTES = 64 * 1024
 """Bodies beyond this count while they arrive, and their values are counted before they are parsed."""
 BESIDE_BYTES = 256 * 1024
-"""Bodies beyond this are worked on in a thread. 256 KiB take 16 ms at worst; in a thread, with its rests, batches of 1,000
-ordinary tasks (90 KiB) came at half their rate.
+"""Bodies beyond this are worked on in a thread. 256 KiB take 16 ms at worst; in a thread, with its rests, batches of
+1,000 ordinary tasks (90 KiB) came at half their rate.
 """
 MAX_VALUES = 2_000_000
 """JSON values and keys in one body: 16 MiB of numbers of 8 characters. They take 250 MB of memory at worst."""

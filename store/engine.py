@@ -2,17 +2,21 @@
 
 import asyncio
 import os
+import select
 import socket
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from psycopg import AsyncConnection
 from psycopg.abc import RV, PQGen
 from psycopg.types.array import ListBinaryDumper
 from sqlalchemy import AsyncAdaptedQueuePool, event, text
-from sqlalchemy.engine import URL, ExceptionContext, make_url
+from sqlalchemy.engine import URL, Dialect, ExceptionContext, make_url
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncConnection as SqlConnection
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import PoolProxiedConnection
@@ -27,6 +31,8 @@ IDLE_IN_TRANSACTION_MS = 45_000
 TCP_USER_TIMEOUT_MS = 10_000
 ANSWER_SECONDS = STATEMENT_TIMEOUT_MS / 1000 + 5
 """Where something between us and Postgres takes what we send, the kernel notices nothing: then this ends the wait."""
+TRUSTED_SECONDS = 1.0
+"""A connection that answered so short a time ago is not asked again whether it lives: a tenth of a short request."""
 
 
 class BoundedConnection(AsyncConnection[Any]):
@@ -35,6 +41,16 @@ class BoundedConnection(AsyncConnection[Any]):
     _asked_at: float | None = None
     _guard: asyncio.TimerHandle | None = None
     """One for many waits: a timer for each would cost a tenth of a short query."""
+    _answered_at = float("-inf")
+
+    @property
+    def is_trusted(self) -> bool:
+        """Answered just now, and the server has sent nothing since, which at rest could only be its farewell."""
+        if time.monotonic() - self._answered_at > TRUSTED_SECONDS:
+            return False
+        waiting = select.poll()
+        waiting.register(self.pgconn.socket, select.POLLIN)
+        return not waiting.poll(0)
 
     async def wait(self, gen: PQGen[RV], *limits: Any, **named_limits: Any) -> RV:
         loop = asyncio.get_running_loop()
@@ -42,7 +58,9 @@ class BoundedConnection(AsyncConnection[Any]):
         if self._guard is None:
             self._guard = loop.call_later(ANSWER_SECONDS, self._judge, loop)
         try:
-            return await super().wait(gen, *limits, **named_limits)
+            answer = await super().wait(gen, *limits, **named_limits)
+            self._answered_at = time.monotonic()
+            return answer
         finally:
             self._asked_at = None
 
@@ -119,7 +137,6 @@ def open_engine(database_url: str, *, pool_size: int = 10, name: str = "celeriac
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=POOL_TIMEOUT_SECONDS,
-        pool_pre_ping=True,
         # Errors of SQLAlchemy are logged, and the parameters are task arguments.
         hide_parameters=True,
         connect_args={
@@ -131,12 +148,23 @@ def open_engine(database_url: str, *, pool_size: int = 10, name: str = "celeriac
         },
     )
     event.listen(engine.sync_engine, "connect", _send_lists_as_binary)
+    event.listen(engine.sync_engine, "checkout", partial(_try_before_use, engine.dialect))
     return engine
 
 
 async def limit_statements(connection: SqlConnection, *, seconds: float) -> None:
     """Each statement of this transaction is broken off by Postgres after this long."""
     await connection.execute(_limit_statements, {"limit": f"{int(seconds * 1000)}ms"})
+
+
+def _try_before_use(dialect: Dialect, connection: Any, _record: object, _fairy: object) -> None:
+    """What `pool_pre_ping` does, but only for connections that rested: the pool replaces those that are dead."""
+    if connection.driver_connection.is_trusted:
+        return
+    try:
+        dialect.do_ping(connection)
+    except dialect.loaded_dbapi.Error as error:
+        raise InvalidatePoolError from error
 
 
 def _send_lists_as_binary(connection: Any, _record: object) -> None:
@@ -149,7 +177,7 @@ def tell_lost_connections(engine: AsyncEngine, tell: Callable[[], None]) -> None
 
     def listen(context: ExceptionContext) -> None:
         is_lost = context.is_disconnect or context.connection is None
-        if is_lost and not context.is_pre_ping and isinstance(context.original_exception, Exception):
+        if is_lost and isinstance(context.original_exception, Exception):
             tell()
 
     event.listen(engine.sync_engine, "handle_error", listen)
