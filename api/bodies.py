@@ -256,7 +256,8 @@ def _parse(body: bytes) -> Any:
     if len(body) > LARGE_BYTES:
         _refuse_too_many_values(body)
     try:
-        return json.loads(body, parse_int=_parse_int) if _LONG_NUMBER.search(body) else json.loads(body)
+        is_slow = len(body) > BESIDE_BYTES and _LONG_NUMBER.search(body)
+        return json.loads(body, parse_int=_parse_int) if is_slow else json.loads(body)
     except json.JSONDecodeError as error:
         message = f"not valid JSON: {error.msg} at character {error.pos}"
         raise InvalidRequest(f"{BODY}: {message}", errors=((BODY, message),)) from None
