@@ -35,15 +35,23 @@ _KEYS = re.compile(
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
-@lru_cache(maxsize=10_000)
+_WRONG_SIZE = f"takes 1 to {MAX_BYTES} bytes"
+
+
 def flaw_of(queue_name: str) -> str | None:
     """What is wrong with the name, to stand behind the name of its field; None if a queue may be called so."""
+    # Before anything is remembered: a thousand names of 1 MiB would be.
+    return _WRONG_SIZE if len(queue_name) > MAX_BYTES else _flaw_of(queue_name)
+
+
+@lru_cache(maxsize=4_096)
+def _flaw_of(queue_name: str) -> str | None:
     try:
         check_text(queue_name)
     except ValueError as error:
         return str(error)
     if not 1 <= len(queue_name.encode()) <= MAX_BYTES:
-        return f"takes 1 to {MAX_BYTES} bytes"
+        return _WRONG_SIZE
     if _CONTROL.search(queue_name):
         return "holds a control character"
     if _KEYS.search(queue_name):

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, With
 
 from domain.filters import parse_ago
 from domain.json_values import check_json, check_text
-from domain.queue_names import MAX_BYTES, RULE, check_queue_name
+from domain.queue_names import MAX_BYTES, RULE, flaw_of
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?([Zz]|[+-]\d{2}:\d{2})?")
@@ -79,7 +79,9 @@ Text = Annotated[str, AfterValidator(_checked_text)]
 
 
 def _checked_queue_name(value: str) -> str:
-    check_queue_name(value)
+    flaw = flaw_of(value)
+    if flaw:
+        raise ValueError(flaw)
     return value
 
 

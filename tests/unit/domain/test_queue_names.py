@@ -1,3 +1,6 @@
+import gc
+import tracemalloc
+
 import pytest
 
 from domain.queue_names import check_queue_name, flaw_of
@@ -96,3 +99,14 @@ def test_control_characters_and_with_them_kombus_separator_are_refused(name: str
 def test_what_cannot_be_stored_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match=r"cannot be stored|is not a character"):
         check_queue_name(name)
+
+
+def test_what_is_far_too_long_is_not_remembered() -> None:
+    gc.collect()
+    tracemalloc.start()
+    try:
+        for number in range(50):
+            assert flaw_of(f"{number}" * 1_000_000) == "takes 1 to 255 bytes"
+        assert tracemalloc.get_traced_memory()[0] < 1_000_000
+    finally:
+        tracemalloc.stop()
