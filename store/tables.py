@@ -163,7 +163,7 @@ outbox = Table(
     Column("refusals", Integer, nullable=False, server_default="0"),
     Column("refusal", Text),
     Column("parked_at", Time),
-    Index("outbox_due", "due_at", "task_id", postgresql_where=text("refusals = 0")),
+    Index("outbox_due", "due_at", "task_id", postgresql_where=text("refusals <= 0")),
     Index("outbox_refused", "due_at", "task_id", postgresql_where=text("refusals > 0")),
     Index("outbox_postponed", "postponed_at", "task_id", postgresql_where=text("postponed_at IS NOT NULL")),
 )

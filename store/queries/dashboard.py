@@ -31,7 +31,7 @@ _refusals = outbox.c.refusals
 _undispatched = select(
     select(func.count())
     .select_from(outbox)
-    .where(outbox.c.due_at <= func.now(), _refusals == literal_column("0"))
+    .where(outbox.c.due_at <= func.now(), _refusals <= literal_column("0"))
     .scalar_subquery(),
     select(func.count()).select_from(outbox).where(_refusals > literal_column("0")).scalar_subquery(),
     select(func.count())

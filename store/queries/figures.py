@@ -47,7 +47,7 @@ def _first(time: ColumnElement[datetime | None], *conditions: ColumnElement[bool
     return select(func.min(time)).where(time <= func.now(), *conditions).scalar_subquery()
 
 
-_is_calm = outbox.c.refusals == literal_column("0")
+_is_calm = outbox.c.refusals <= literal_column("0")
 _is_refused = outbox.c.refusals > literal_column("0")
 
 _figures = select(

@@ -47,7 +47,7 @@ async def _by_subject(connection: AsyncConnection, question: Select[Any], **para
     return {subject or "": value for subject, value in rows}
 
 
-_is_calm = outbox.c.refusals == literal_column("0")
+_is_calm = outbox.c.refusals <= literal_column("0")
 _is_due = and_(outbox.c.due_at <= func.now(), _is_calm)
 _due = select(outbox.c.task_id).where(_is_due).order_by(outbox.c.due_at).limit(COUNTED_DUE)
 _due_rows = _due.subquery()

@@ -59,9 +59,11 @@ class DueTask:
     """How often the broker has refused it."""
 
 
-_is_calm = outbox.c.refusals == literal_column("0")
+_is_calm = outbox.c.refusals <= literal_column("0")
 _is_refused = outbox.c.refusals > literal_column("0")
-"""As literals, for the sake of the two partial indexes."""
+"""As literals, for the sake of the two partial indexes. `= 0` PostgreSQL takes for one row in 200 where it has no
+statistics, and sorts all that is due: 144 ms a claim at 53,000 rows, instead of 6.
+"""
 _stored_bytes = func.coalesce(func.pg_column_size(task_arguments.c.args), 0) + func.coalesce(
     func.pg_column_size(task_arguments.c.kwargs), 0
 )

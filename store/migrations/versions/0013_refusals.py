@@ -9,7 +9,7 @@ REFUSALS = """
 ALTER TABLE outbox ADD COLUMN refusals integer NOT NULL DEFAULT 0, ADD COLUMN refusal text,
                    ADD COLUMN parked_at timestamptz;
 DROP INDEX outbox_due;
-CREATE INDEX outbox_due ON outbox (due_at, task_id) WHERE refusals = 0;
+CREATE INDEX outbox_due ON outbox (due_at, task_id) WHERE refusals <= 0;
 CREATE INDEX outbox_refused ON outbox (due_at, task_id) WHERE refusals > 0;
 """
 
