@@ -4,12 +4,13 @@ from collections import defaultdict
 from dataclasses import fields
 from datetime import timedelta
 
-from sqlalchemy import Integer, Interval, Text, bindparam, func, literal, literal_column, select, union, union_all
+from sqlalchemy import Integer, Interval, Text, bindparam, func, literal, select, union, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.grid import Ends
 from domain.rollups import ENDS, Measure
 from domain.states import Phase, Status
+from store.queries.outbox import is_calm, is_refused
 from store.queries.workers import is_online
 from store.tables import outbox, rollup_deltas, rollup_nodes, rollup_totals, tasks, workers
 
@@ -27,17 +28,10 @@ async def count_totals(connection: AsyncConnection) -> dict[Measure, int]:
     return found
 
 
-_refusals = outbox.c.refusals
 _undispatched = select(
-    select(func.count())
-    .select_from(outbox)
-    .where(outbox.c.due_at <= func.now(), _refusals <= literal_column("0"))
-    .scalar_subquery(),
-    select(func.count()).select_from(outbox).where(_refusals > literal_column("0")).scalar_subquery(),
-    select(func.count())
-    .select_from(outbox)
-    .where(_refusals > literal_column("0"), outbox.c.parked_at.is_not(None))
-    .scalar_subquery(),
+    select(func.count()).select_from(outbox).where(outbox.c.due_at <= func.now(), is_calm).scalar_subquery(),
+    select(func.count()).select_from(outbox).where(is_refused).scalar_subquery(),
+    select(func.count()).select_from(outbox).where(is_refused, outbox.c.parked_at.is_not(None)).scalar_subquery(),
 )
 
 

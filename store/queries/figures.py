@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Float, ScalarSelect, and_, cast, extract, func, literal, literal_column, select
+from sqlalchemy import ColumnElement, Float, ScalarSelect, and_, cast, extract, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from store.queries.outbox import is_calm, is_refused
 from store.tables import alerts, gaps, outbox, workers
 
 MOST_COUNTED = 100_000
@@ -47,17 +48,14 @@ def _first(time: ColumnElement[datetime | None], *conditions: ColumnElement[bool
     return select(func.min(time)).where(time <= func.now(), *conditions).scalar_subquery()
 
 
-_is_calm = outbox.c.refusals <= literal_column("0")
-_is_refused = outbox.c.refusals > literal_column("0")
-
 _figures = select(
-    _counted(and_(outbox.c.due_at <= func.now(), _is_calm)),
-    _counted(and_(outbox.c.due_at > func.now(), _is_calm)),
-    _counted(and_(_is_refused, outbox.c.parked_at.is_(None))),
-    _counted(and_(_is_refused, outbox.c.parked_at.is_not(None))),
+    _counted(and_(outbox.c.due_at <= func.now(), is_calm)),
+    _counted(and_(outbox.c.due_at > func.now(), is_calm)),
+    _counted(and_(is_refused, outbox.c.parked_at.is_(None))),
+    _counted(and_(is_refused, outbox.c.parked_at.is_not(None))),
     # A row that the broker did not take is due anew a second later: since when it waits stands in postponed_at.
     _seconds_since(
-        func.least(_first(outbox.c.due_at, _is_calm), _first(outbox.c.postponed_at, outbox.c.parked_at.is_(None)))
+        func.least(_first(outbox.c.due_at, is_calm), _first(outbox.c.postponed_at, outbox.c.parked_at.is_(None)))
     ),
     select(func.count()).select_from(gaps).scalar_subquery(),
     select(_seconds_since(func.max(workers.c.last_heartbeat_at))).scalar_subquery(),

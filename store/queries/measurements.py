@@ -16,7 +16,6 @@ from sqlalchemy import (
     cast,
     extract,
     func,
-    literal_column,
     select,
     true,
 )
@@ -27,7 +26,7 @@ from domain.alerts import Parked
 from domain.degradation import Held
 from domain.states import Phase, Status
 from domain.workers import SILENCE, hostname
-from store.queries.outbox import IDS
+from store.queries.outbox import IDS, is_calm, is_refused
 from store.queries.strangers import is_stranger
 from store.queries.workers import has_not_left, is_online
 from store.tables import gaps, outbox, tasks, workers
@@ -47,8 +46,7 @@ async def _by_subject(connection: AsyncConnection, question: Select[Any], **para
     return {subject or "": value for subject, value in rows}
 
 
-_is_calm = outbox.c.refusals <= literal_column("0")
-_is_due = and_(outbox.c.due_at <= func.now(), _is_calm)
+_is_due = and_(outbox.c.due_at <= func.now(), is_calm)
 _due = select(outbox.c.task_id).where(_is_due).order_by(outbox.c.due_at).limit(COUNTED_DUE)
 _due_rows = _due.subquery()
 _due_by_queue = (
@@ -109,7 +107,7 @@ _parked = (
         func.count().label("tasks"),
     )
     .join(tasks, tasks.c.task_id == outbox.c.task_id)
-    .where(outbox.c.refusals > literal_column("0"), outbox.c.parked_at.is_not(None))
+    .where(is_refused, outbox.c.parked_at.is_not(None))
     .group_by(tasks.c.queue_name)
     .order_by(func.count().desc())
     .limit(MOST_SUBJECTS)
