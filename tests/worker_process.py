@@ -48,14 +48,20 @@ def celery_worker(
     name: str = "worker",
     options: tuple[str, ...] = ("--concurrency", "1"),
     environment: Mapping[str, str] | None = None,
+    usual: tuple[str, ...] = ("-E", "--without-gossip", "--without-mingle"),
+    python: str = sys.executable,
+    answers: bool = True,
 ) -> Iterator[WorkerProcess]:
-    """A worker of `app`, started in `folder` and ready for work; without gossip and mingle, which only cost time."""
+    """A worker of `app`, started in `folder` and ready for work; without gossip and mingle, which only cost time.
+
+    `answers`: whether it can be asked (else its log tells that it is ready). `python`: of another environment.
+    """
     node = f"{name}@test"
     log = folder / f"{name}.log"
-    command = [sys.executable, "-m", "celery", "-A", app, "worker", "-n", node, "-E", "-l", "info"]
+    command = [python, "-m", "celery", "-A", app, "worker", "-n", node, "-l", "info"]
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [*command, "--without-gossip", "--without-mingle", *options],
+            [*command, *usual, *options],
             cwd=folder,
             env=_environment(broker_url, result_url) | dict(environment or {}),
             stdout=output,
@@ -63,7 +69,7 @@ def celery_worker(
         )
     worker = WorkerProcess(node, process, log)
     try:
-        _wait_until_ready(worker, broker_url)
+        _wait_until_ready(worker, broker_url if answers else None)
         yield worker
     finally:
         _stop(process)
@@ -77,12 +83,17 @@ def _environment(broker_url: str, result_url: str) -> dict[str, str]:
     }
 
 
-def _wait_until_ready(worker: WorkerProcess, broker_url: str) -> None:
-    app = Celery(broker=broker_url, set_as_current=False)
+def _wait_until_ready(worker: WorkerProcess, broker_url: str | None) -> None:
+    """Until it answers at this broker; without one, until it says so."""
+    app = Celery(broker=broker_url or "memory://", set_as_current=False)
     deadline = time.monotonic() + START_SECONDS
     try:
         while time.monotonic() < deadline and worker.process.poll() is None:
-            if app.control.ping(destination=[worker.node], limit=1, timeout=0.5):
+            if broker_url is None:
+                if " ready." in worker.log.read_text():
+                    return
+                time.sleep(0.05)
+            elif app.control.ping(destination=[worker.node], limit=1, timeout=0.5):
                 return
         raise RuntimeError(f"{worker.node} did not start:\n{worker.log.read_text()[-3000:]}")
     finally:
