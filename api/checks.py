@@ -11,7 +11,7 @@ from domain.degradation import BROKER, MIRROR, RESULT_BACKEND, WORKERS
 from domain.health import DATABASE, LOOPS
 from gateway.queues import QueueReader
 from gateway.results import ResultReader
-from services.signs_of_life import is_alive
+from services.signs_of_life import is_alive, list_lives, process_of
 from store.queries.mirror import MirrorState, get_state
 from store.queries.workers import count_online
 
@@ -28,6 +28,8 @@ class HealthChecks:
         self._results = results
         self.mirror: MirrorState | None = None
         """As the last check found it."""
+        self._ended: dict[str, frozenset[str]] = {}
+        """By kind of process, the lives that had ended unasked by the last check."""
 
     def by_name(self) -> Mapping[str, Check]:
         """The checks, by the name of their part."""
@@ -69,9 +71,19 @@ class HealthChecks:
             self.mirror = await get_state(connection)
         if not await is_alive(self._redis, MIRROR):
             raise Unwell("no mirror gives a sign of life")
+        await self._check_ends(MIRROR)
         return True
 
     async def _check_loops(self) -> bool:
         if not await is_alive(self._redis, LOOPS):
             raise Unwell("no loops give a sign of life")
+        await self._check_ends(LOOPS)
         return True
+
+    async def _check_ends(self, process: str) -> None:
+        """One round says that a process has ended, even where the next one was there within a moment."""
+        lives = await list_lives(self._redis)
+        ended = frozenset(life for life, is_there in lives.items() if process_of(life) == process and not is_there)
+        known, self._ended[process] = self._ended.get(process, ended), ended
+        if ended - known:
+            raise Unwell("a process ended unasked")

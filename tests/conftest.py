@@ -18,8 +18,13 @@ FOLDERS_WITH_A_STACK = ("acceptance", "browser", "contract", "fuzz")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that share the running stack of their folder run in one process, so that there is one."""
+    """Tests that share the running stack of their folder, or the fleet of their file, run in one process.
+
+    So there is one of each.
+    """
     for item in items:
+        if item.path.parent.name == "fleets":
+            item.add_marker(pytest.mark.xdist_group(f"fleet of {item.path.stem}"))
         if item.path.parent.name in FOLDERS_WITH_A_STACK and "stack" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group(f"stack of {item.path.parent.name}"))
 

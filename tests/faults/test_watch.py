@@ -1,4 +1,4 @@
-"""Deaths of threads and tasks within the processes of a whole stack, and of the processes: told, and started again."""
+"""Deaths of threads and tasks within the processes of a whole stack, and of the processes: health, alert, restart."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,12 +15,15 @@ pytestmark = pytest.mark.timeout(300)
 KILLER = Path(__file__).parent / "killer"
 PARTS = (
     ("mirror", "gateway-events"),
-    ("mirror", "mirror-2"),
     ("loops", "dispatch"),
-    ("loops", "watchdog"),
     ("api", "submission-batcher"),
+    ("mirror", "mirror-2"),
+    ("loops", "watchdog"),
 )
-"""Of each kind one. That nothing is started in another way, `tests/architecture` holds."""
+"""Of each kind one, in turns: an alert of the same process must have been resolved before.
+
+That nothing is started in another way, `tests/architecture` holds.
+"""
 EXIT_CODE = "exit code 70"
 
 
@@ -54,6 +57,19 @@ class Watched:
             return []
         return [alert for alert in found if alert["subject"] == subject]
 
+    def settle(self, name: str) -> int:
+        """How many alerts there were for it, once all is well: one still open would take up the next end."""
+        wait_for(lambda: not self.unhealthy(), seconds=60)
+        wait_for(lambda: all(alert["resolved_at"] for alert in self.alerts(name)), seconds=60)
+        return len(self.alerts(name))
+
+    def wait_until_told(self, name: str, old_pid: int, *, told_before: int) -> None:
+        """By health, by a restart and by an alert."""
+        wait_for(lambda: name in self.unhealthy())
+        wait_for(lambda: self.is_back(name, old_pid), seconds=60)
+        wait_for(lambda: len(self.alerts(name)) > told_before, seconds=60)
+        assert self.alerts(name)[0]["description"] == f"Process {name} ended without being asked to"
+
     def is_back(self, name: str, old_pid: int) -> bool:
         try:
             return self.stack.child(name).pid != old_pid
@@ -70,25 +86,23 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
 
 
 @pytest.mark.parametrize(("name", "part"), PARTS)
-def test_a_part_that_dies_ends_its_process_which_is_started_again(watched: Watched, name: str, part: str) -> None:
-    wait_for(lambda: not watched.unhealthy(), seconds=60)
+def test_a_part_that_dies_is_seen_told_and_started_again(watched: Watched, name: str, part: str) -> None:
+    told = watched.settle(name)
     ends = watched.stack.errors().count(f"celeriac: {name} ended ({EXIT_CODE})")
     victim = watched.stack.child(name)
     watched.end_part(victim, part)
-    # It is back within half a second: between two looks at health nothing may have been seen.
-    wait_for(lambda: watched.is_back(name, victim.pid), seconds=60)
-    wait_for(lambda: watched.stack.errors().count(f"celeriac: {name} ended ({EXIT_CODE})") == ends + 1, seconds=60)
+    watched.wait_until_told(name, victim.pid, told_before=told)
+    assert watched.stack.errors().count(f"celeriac: {name} ended ({EXIT_CODE})") == ends + 1
     assert f'"part":"{part}"' in watched.stack.errors()
 
 
 @pytest.mark.parametrize("name", ["mirror", "loops", "api"])
-def test_a_killed_process_is_started_again_and_all_is_well(watched: Watched, name: str) -> None:
-    wait_for(lambda: not watched.unhealthy(), seconds=60)
+def test_a_killed_process_is_seen_told_and_started_again(watched: Watched, name: str) -> None:
+    told = watched.settle(name)
     victim = watched.stack.child(name)
     victim.kill()
-    wait_for(lambda: watched.is_back(name, victim.pid), seconds=60)
-    wait_for(lambda: not watched.unhealthy(), seconds=60)
-    wait_for(lambda: all(alert["resolved_at"] for alert in watched.alerts(name)), seconds=60)
+    watched.wait_until_told(name, victim.pid, told_before=told)
+    watched.settle(name)
 
 
 def test_the_keeper_of_a_worker_begins_anew_and_the_worker_goes_on(watched: Watched) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,9 +31,8 @@ def attack(stack: Stack, channel: Channel) -> None:
     ended = [stack.submit("celeriac.echo", number) for number in range(3)]
     for task_id in ended:
         stack.wait_for_end(task_id, seconds=60)
-    workers = stack.client.get("/workers?limit=1000").json()["data"]
-    nodes = [worker["hostname"] for worker in workers if worker["plugin"]]
-    assert nodes
+    # A worker is at work before it has been asked who it is.
+    nodes = wait_for(lambda: [worker["hostname"] for worker in workers_of(stack) if worker["plugin"]], seconds=60)
     with bounded(stack):
         bombard(channel, Targets(random, ended, nodes), EVENTS)
         assert is_heard(channel, stack.client) is not None, again()
@@ -41,9 +41,13 @@ def attack(stack: Stack, channel: Channel) -> None:
         wait_for(lambda node=node: status_of(stack, node) == "ACTIVE")
 
 
+def workers_of(stack: Stack) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = stack.client.get("/workers?limit=1000").json()["data"]
+    return found
+
+
 def status_of(stack: Stack, node: str) -> str:
-    workers = stack.client.get("/workers?limit=1000").json()["data"]
-    return next(str(worker["status"]) for worker in workers if worker["hostname"] == node)
+    return next(str(worker["status"]) for worker in workers_of(stack) if worker["hostname"] == node)
 
 
 def test_whatever_is_published_the_next_event_is_heard(stack: Stack, channels: ExitStack) -> None:

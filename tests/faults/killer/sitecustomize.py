@@ -19,15 +19,17 @@ class KilledByTest(BaseException):
     """Raised where the test wants an end."""
 
 
-def end_part(name: str) -> None:
-    """Raises in the thread of this name, or else in the asyncio task of this name."""
+def end_part(name: str) -> bool:
+    """Raises in the thread of this name, or else in the asyncio task of this name; False if there is neither yet."""
     thread = next((thread for thread in threading.enumerate() if thread.name.startswith(name)), None)
     if thread is not None:
         ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(KilledByTest))
-        return
+        return True
     for task in list(getattr(asyncio.tasks, "_scheduled_tasks", None) or asyncio.tasks._all_tasks):
         if task.get_name() == name and not task.done():
             task.get_loop().call_soon_threadsafe(_fail, task)
+            return True
+    return False
 
 
 def _fail(task: "asyncio.Task[object]") -> None:
@@ -47,10 +49,8 @@ def _obey(folder: Path) -> None:
     order = folder / str(os.getpid())
     while True:
         time.sleep(POLL_SECONDS)
-        if order.exists():
-            name = order.read_text()
+        if order.exists() and end_part(order.read_text()):
             order.unlink()
-            end_part(name)
 
 
 if "cli" in sys.orig_argv and "CELERIAC_TEST_ORDERS" in os.environ:
