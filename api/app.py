@@ -2,11 +2,13 @@
 
 import asyncio
 import gc
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
 
 from api.bodies import LargeBodies
 from api.checks import HealthChecks
@@ -98,6 +100,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     _add_layers(app, settings)
     app.openapi = partial(describe, app)  # type: ignore[method-assign]  # FastAPI's documented way
     serve_document(app)
+    # FastAPI builds its routes at the first request otherwise, which waits for it; and not safely for two threads.
+    deque(iter_route_contexts(app.routes), maxlen=0)
     return app
 
 

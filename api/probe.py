@@ -16,6 +16,7 @@ from domain.health import Condition, Health, judge
 
 INTERVAL_SECONDS = 1.0
 DEADLINE_SECONDS = 1.0
+LAST_LOOK_SECONDS = 0.01
 STALE_SECONDS = 5.0
 
 Check = Callable[[], Awaitable[bool]]
@@ -95,8 +96,10 @@ class HealthProbe:
             return Condition.UNHEALTHY, "still busy with an abandoned check"
         task = asyncio.ensure_future(_as_coroutine(self._checks[name]))
         self._asking[name] = task
-        task.add_done_callback(lambda _: self._asking.pop(name))
+        task.add_done_callback(lambda ended: self._forget(name, ended))
         done, _ = await asyncio.wait({task}, timeout=self._deadline_seconds)
+        if not done:  # perhaps because our own event loop was busy: an answer that has come meanwhile is read first
+            done, _ = await asyncio.wait({task}, timeout=LAST_LOOK_SECONDS)
         if not done:
             task.cancel()
             return Condition.UNHEALTHY, "no answer in time"
@@ -105,6 +108,12 @@ class HealthProbe:
         if error := task.exception():
             return Condition.UNHEALTHY, str(error) if isinstance(error, Unwell) else type(error).__name__
         return (Condition.HEALTHY, "") if task.result() else (Condition.UNHEALTHY, "answered no")
+
+    def _forget(self, name: str, ended: "asyncio.Task[bool]") -> None:
+        """Also of one that was abandoned: asyncio logs errors that nobody has looked at."""
+        del self._asking[name]
+        if not ended.cancelled():
+            ended.exception()
 
     def _record(self, name: str, condition: Condition, reason: str) -> None:
         known = self._parts[name]

@@ -1,4 +1,7 @@
 import asyncio
+import gc
+import socket
+import time
 
 import pytest
 from structlog.testing import capture_logs
@@ -65,6 +68,40 @@ async def test_a_check_that_resists_its_cancellation_is_abandoned_and_not_asked_
         while health.verdict().health is not Health.HEALTHY:
             await health.run_once()
     assert asked == 2
+
+
+async def test_an_answer_that_came_while_our_own_loop_was_busy_counts() -> None:
+    there, answering = socket.socketpair()
+    there.setblocking(False)
+
+    async def asking() -> bool:
+        return await asyncio.get_running_loop().sock_recv(there, 1) == b"!"
+
+    async def stall() -> None:
+        await asyncio.sleep(0.01)
+        answering.send(b"!")
+        time.sleep(0.1)  # noqa: ASYNC251  # which is the point: the deadline passes meanwhile
+
+    health = HealthProbe({DATABASE: asking}, deadline_seconds=0.05)
+    with there, answering:
+        await asyncio.gather(health.run_once(), stall())
+    assert health.verdict().checks == {DATABASE: Condition.HEALTHY}
+
+
+async def test_the_late_error_of_an_abandoned_check_is_not_logged_by_asyncio(caplog: pytest.LogCaptureFixture) -> None:
+    async def stubborn() -> bool:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise ConnectionResetError from None
+        return True
+
+    health = HealthProbe({DATABASE: stubborn}, deadline_seconds=0.01)
+    await health.run_once()
+    await health.close()
+    gc.collect()
+    assert health.verdict().checks == {DATABASE: Condition.UNHEALTHY}
+    assert caplog.text == ""
 
 
 async def test_an_old_verdict_is_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
