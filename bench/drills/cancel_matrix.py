@@ -205,7 +205,6 @@ def _in_outbox(ground: Ground, cell: Cell, tries: int) -> Tried:
     name = {"service_name": f"queue:{cell.queue}"}
     mark = name | {"strategy": "queue_only", "duration_seconds": 60}
     ground.client.post("/resilience/degradation/mark", json=mark).raise_for_status()
-    time.sleep(1.1)  # marks are cached for a second in each process
     task_ids = [ground.submit(cell, RUN, 0) for _ in range(tries)]
     statuses = ground.cancel(task_ids)
     ground.client.post("/resilience/degradation/clear", json=name).raise_for_status()

@@ -39,8 +39,6 @@ LONG_TASKS = {"celery": 12, "billing": 5}
 LONG_SECONDS = 600
 SETTLE_SECONDS = 1800.0
 STILL_SECONDS = 1.5
-MARK_KNOWN_SECONDS = 1.5
-"""Each process knows of a mark within a second (docs/resilience.md)."""
 COUNTS = ("submitted", "completed", "failed", "cancelled")
 AVERAGES = ("average_wait_seconds", "average_duration_seconds")
 MICROSECONDS = 2e-6  # ours are rounded to one
@@ -99,7 +97,6 @@ def _at_work(client: httpx.Client, database: Database, stack: Stack, app: Celery
     """Workers are full, tasks wait in two queues, and others are held back by a mark."""
     mark = {"service_name": f"queue:{HELD_QUEUE}", "strategy": "queue_only", "duration_seconds": 3600}
     client.post("/resilience/degradation/mark", json=mark).raise_for_status()
-    time.sleep(MARK_KNOWN_SECONDS)
     long = [
         {"task_name": "celeriac.sleep", "task_args": [LONG_SECONDS], "queue_name": queue}
         for queue, count in LONG_TASKS.items()
