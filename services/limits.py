@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from background import end, start_rounds
 from domain.consumers import Consumers
 from domain.limits import explain_limits
+from gateway.layout import Layout
 from store.queries.consumers import get_consumers, get_retry_limits
 
 READ_SECONDS = 2.0
@@ -21,8 +22,10 @@ log = structlog.get_logger(__name__)
 class Limits:
     """`async with Limits(engine) as limits: limits.explain(...)`."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, layout: Layout | None = None) -> None:
+        """What workers say of the broker is passed on to `layout`."""
         self._engine = engine
+        self._layout = layout or Layout()
         self._consumers = Consumers()
         self._own_retries: Mapping[str, int] = {}
         self._reading: asyncio.Task[None] | None = None
@@ -59,6 +62,7 @@ class Limits:
         async with self._engine.connect() as connection:
             self._consumers = await get_consumers(connection)
             self._own_retries = await get_retry_limits(connection)
+        self._layout.learn(self._consumers)
 
     async def _watch(self) -> None:
         try:

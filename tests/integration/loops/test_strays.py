@@ -30,6 +30,7 @@ from tests.gateway_messages import make_message
 from tests.submissions import make_submission
 
 NODE, SILENT = "celery@one", "celery@two"
+KNOWN = Layout(BrokerOptions(priority_steps=STOCK_STEPS))
 LONG_AGO = datetime.now(UTC) - timedelta(minutes=5)
 
 
@@ -44,7 +45,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.publisher, self.queues = Publisher(self.broker_url), QueueReader(self.broker_url)
-        self.recall, self.presence = Recall(self.broker_url), FakePresence(self.answers)
+        self.recall, self.presence = Recall(self.broker_url, KNOWN), FakePresence(self.answers)
         self.consumer = Connection(self.broker_url)
         self.round = StraysRound(self.engine, self.recall, FakeControl(self.answers), self.presence, self.redis)
 
