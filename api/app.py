@@ -45,7 +45,7 @@ from api.version import VERSION
 from background import Watchdog, end, start_rounds
 from domain.health import API, DATABASE
 from domain.origins import own_origins
-from gateway.connection import redis_client
+from gateway.connection import is_redis, redis_client
 from gateway.control import Control
 from gateway.layout import Layout
 from gateway.pause_keys import PauseKeys
@@ -171,7 +171,7 @@ async def open_rooms(stack: AsyncExitStack, settings: Settings, *, metrics: Metr
         orders=WorkerOrders(control, PauseKeys(redis)),
         queues=queues,
         recall=recall,
-        limits=await stack.enter_async_context(Limits(engine, layout)),
+        limits=await stack.enter_async_context(Limits(engine, layout, on_redis=is_redis(broker_url))),
         host=HostUsage(),
         searches=asyncio.Semaphore(max(1, settings.database_pool_size // 2)),
     )

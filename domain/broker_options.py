@@ -70,6 +70,16 @@ class BrokerOptions:
         return self.global_keyprefix + self.fanout_prefix.replace("{db}", str(database)) + exchange
 
 
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Workers that cannot be reached, or not all of them alike, because of one option."""
+
+    option: str
+    workers: int
+    meaning: str
+    """A sentence: what differs, and what to write where."""
+
+
 def _text(told: Mapping[str, object], name: str, default: str, *, may_be_empty: bool = False) -> str:
     value = told.get(name, default)
     if not isinstance(value, str) or len(value) > MAX_TEXT or not (value or may_be_empty):

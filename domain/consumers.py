@@ -7,8 +7,9 @@ a consumer of every queue, and as one that promises nothing.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from domain.broker_options import BrokerOptions
+from domain.broker_options import BrokerOptions, Difference
 
+MOST_NAMED = 3
 CANCEL_GATE = "cancel_gate"
 MAX_RETRIES = "max_retries"
 POOLS_WITH_TIME_LIMITS = frozenset({"prefork", "gevent"})
@@ -74,6 +75,21 @@ class Consumers:
         """Whether those that are online read different lists of the queue, so that none can serve it alone."""
         told = [node for node in self.of(queue_name) if node.online and node.options and node.options.priority_steps]
         return len(told) > 1 and not _common(told, queue_name)
+
+    @property
+    def differences(self) -> dict[str, Difference]:
+        """By option what keeps workers of the same queue from serving it alike."""
+        queues = sorted({name for node in self.nodes if node.online for name in node.queues or ()})
+        apart = [name for name in queues if self.have_no_list_in_common(name)]
+        if not apart:
+            return {}
+        workers = {node.node for name in apart for node in self.of(name) if node.online}
+        named = ", ".join(apart[:MOST_NAMED]) + (f" and {len(apart) - MOST_NAMED} more" if apart[MOST_NAMED:] else "")
+        meaning = (
+            f"Workers of {named} read no priority list in common: a task there reaches only some of them. "
+            "Give them all the same sep and priority_steps in broker_transport_options"
+        )
+        return {"priority_steps": Difference("priority_steps", len(workers), meaning)}
 
     def say_nothing_of_lists(self, queue_name: str) -> bool:
         """Whether one that may take from the queue has had its time and has not said which lists it reads."""

@@ -11,11 +11,13 @@ from kombu import Connection, Queue
 from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from domain.broker_options import STOCK_STEPS, BrokerOptions
 from domain.facts import Fact, worker_event_key
 from domain.states import EventType
 from domain.workers import Heartbeat
 from gateway.connection import redis_client
 from gateway.control import ActiveTask, HeldTask
+from gateway.layout import Layout
 from gateway.publisher import Publisher
 from gateway.queues import QueueReader
 from gateway.recall import Recall
