@@ -159,7 +159,7 @@ _KINDS = (
         highest=LONGEST_SECONDS,
     ),
     Kind(
-        Rule(_T.BROKER_OPTIONS_DIFFER, _S.CRITICAL, 0, for_seconds=5, resolve_after_seconds=5),
+        Rule(_T.BROKER_OPTIONS_DIFFER, _S.WARNING, 0, for_seconds=5, resolve_after_seconds=5),
         Unit.WORKERS,
         "Workers that use the broker by other options than ours, or than each other: tasks do not reach them.",
         lowest=0,

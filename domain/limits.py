@@ -33,12 +33,12 @@ def explain_limits(
 ) -> str | None:
     """What does not hold, in sentences; None if all of it holds, or nobody is known to take from the queue.
 
-    `on_redis`: whether a queue consists of lists. `differing` is said of workers that cannot be reached, where no other is known to take from the queue.
+    `on_redis`: whether a queue consists of lists. `differing` is said of workers that cannot be reached, where no other
+    is known to take from the queue.
     """
-    told = [
-        *_of_retries(consumers, queue_name, max_retries, own_limit),
-        *(_of_lists(consumers, queue_name) if on_redis else ()),
-    ]
+    told = [*_of_retries(consumers, queue_name, max_retries, own_limit)]
+    if on_redis:
+        told += _of_lists(consumers, queue_name)
     if differing and not any(node.queues is not None for node in consumers.of(queue_name)):
         told.append(f"{differing}.")
     if timeout_seconds is not None:

@@ -45,6 +45,8 @@ _REDIS_OPTIONS = {
     # An idle connection is asked before use, so that one lost meanwhile is replaced rather than published into.
     "health_check_interval": 1,
     "retry_on_timeout": False,
+    # A worker that was told no step 0 sends its answers, which have no priority, into the list of its last step.
+    "priority_steps": list(range(21)),
     # We acknowledge nothing. With kombu's own keys each of our questions that nobody answers would look there for what
     # workers have held longer than *our* visibility timeout, and give it out again: a second run of whatever runs for
     # more than an hour, and in lists that perhaps nobody reads.

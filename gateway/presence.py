@@ -94,7 +94,7 @@ class _RedisListeners:
     async def _count(self) -> int:
         """Redis tells how many a message has reached; this one is for nobody."""
         try:
-            return int(await self._redis.publish(self._channel, _message_for_nobody()))
+            return int(await self._redis.publish(self._channel, message_for_nobody()))
         except (RedisError, OSError) as error:
             raise BrokerUnavailable from error
 
@@ -131,7 +131,7 @@ def _has_control_queue(channel: Any, node: str) -> bool:
             return True  # it belongs to a connection that is open
 
 
-def _message_for_nobody() -> str:
+def message_for_nobody() -> str:
     """kombu's form of a control message, addressed to a node that does not exist."""
     body: dict[str, Any] = {"method": "ping", "arguments": {}, "destination": [str(uuid.uuid4())]}
     return json.dumps(

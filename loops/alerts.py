@@ -43,7 +43,7 @@ class KnowsEnds(Protocol):
 
 
 class FindsDifferences(Protocol):
-    """The part of `gateway.foreign_channels.ForeignChannels` that this needs."""
+    """The part of `gateway.foreign_prefixes.ForeignPrefixes` that this needs."""
 
     async def differences(self) -> dict[str, Difference]: ...
 
@@ -58,11 +58,11 @@ class AlertsRound:
         components: AsksComponents,
         marks: KnowsMarks,
         lives: KnowsEnds,
-        channels: FindsDifferences | None = None,
+        prefixes: FindsDifferences | None = None,
     ) -> None:
         self._engine = engine
         self._lives = lives
-        self._channels = channels
+        self._prefixes = prefixes
         self._marks = marks
         self._queues = queues
         self._components = components
@@ -91,7 +91,7 @@ class AlertsRound:
 
     async def _differing(self, apart: Mapping[str, Difference]) -> Mapping[str, Difference] | None:
         try:
-            return {**apart, **(await self._channels.differences() if self._channels else {})}
+            return {**apart, **(await self._prefixes.differences() if self._prefixes else {})}
         except BrokerUnavailable:
             return None
 

@@ -10,7 +10,7 @@ from background import end, start
 from domain.health import LOOPS
 from gateway.connection import redis_client
 from gateway.control import Control
-from gateway.foreign_channels import ForeignChannels
+from gateway.foreign_prefixes import ForeignPrefixes
 from gateway.layout import Layout
 from gateway.pause_keys import PauseKeys
 from gateway.presence import Presence
@@ -61,8 +61,8 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
         control, results = Control(broker_url, options), ResultReader(result_url, prefix=settings.result_prefix)
         queues, recall = QueueReader(broker_url, layout), Recall(broker_url, layout)
         presence = Presence(broker_url, control, options)
-        channels = ForeignChannels(broker_url, layout)
-        for room in (publisher, singly, control, results, queues, recall, presence, channels):
+        prefixes = ForeignPrefixes(broker_url, layout)
+        for room in (publisher, singly, control, results, queues, recall, presence, prefixes):
             stack.push_async_callback(room.close)
         redis = redis_client(settings.effective_redis_url or "")
         stack.push_async_callback(redis.aclose)
@@ -95,7 +95,7 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
             Loop("search_index", SearchIndexRound(engine)),
             Loop("rollups", RollupsRound(engine)),
             Loop("lives", lives),
-            Loop("alerts", AlertsRound(engine, queues, components, marks, lives, channels), lives.wait),
+            Loop("alerts", AlertsRound(engine, queues, components, marks, lives, prefixes), lives.wait),
         )
         if settings.adopt_queues:
             loops += (Loop("queues", QueuesRound(engine, control, queues)),)
