@@ -17,6 +17,7 @@ from domain.origins import ANY, own_origins
 from domain.queue_names import check_queue_name
 from domain.retention import Retention
 from domain.secrets import check_api_keys, check_logins, is_placeholder
+from domain.server_urls import is_redis
 
 LOOPBACK = "127.0.0.1"
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -175,11 +176,6 @@ class Settings(BaseSettings):
     def effective_result_url(self) -> str | None:
         """Celery's result backend: named, or else our Redis."""
         return self.result_url or self.effective_redis_url
-
-
-def is_redis(url: str | None) -> bool:
-    """Whether the URL's scheme is one of Redis' (`redis`, `rediss`, `redis+socket`, `valkey`...)."""
-    return url is not None and urlsplit(url).scheme.split("+")[0] in {"redis", "rediss", "valkey", "valkeys"}
 
 
 def urls(settings: Settings) -> tuple[str, str, str]:

@@ -21,7 +21,7 @@ from cli.configuration import mask_url
 from cli.errors import CliError
 from cli.exposure import WAYS_OUT, is_open
 from cli.flower_login import USER, password_file
-from settings import Settings, is_redis
+from settings import Settings
 from store.inspection import ask_server
 from store.migrate import pending_revisions
 
