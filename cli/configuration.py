@@ -1,14 +1,13 @@
 """Reads the settings for a command and refuses, in one sentence, what the command cannot run with."""
 
 import os
-import re
 from collections.abc import Iterable
 from difflib import get_close_matches
-from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import ValidationError
 
 from cli.errors import CliError
+from domain.server_urls import MASK, mask_url
 from settings import Settings
 
 PREFIX = "CELERIAC_"
@@ -17,7 +16,6 @@ OF_THE_CLIENT = frozenset({"CELERIAC_URL", "CELERIAC_API_KEY"})
 SECRETS = ("api_keys", "metrics_key", "flower_basic_auth")
 NEVER_EMPTY = frozenset({"api_keys"})
 """Set and empty is a slip that settings refuse."""
-MASK = "***"
 
 # A user's module of one of these names would never be found: ours comes first.
 ROOMS = {"api", "cli", "domain", "gateway", "loops", "mirror", "services", "store", "tasks"} | {
@@ -86,14 +84,6 @@ def masked(field: str, value: object) -> str:
     if field in SECRETS:
         return ",".join(MASK for _ in value) if isinstance(value, tuple) else MASK
     return mask_url(as_text(value)) if field.endswith("_url") else as_text(value)
-
-
-def mask_url(url: str) -> str:
-    """The URL without its password, and without what a query may hide."""
-    parts = urlsplit(url)
-    netloc = re.sub(r":[^:@]*@|:.*@", f":{MASK}@", parts.netloc, count=1)
-    query = re.sub(r"(?i)(password|secret|token|key)=[^&]*", rf"\1={MASK}", parts.query)
-    return urlunsplit(parts._replace(netloc=netloc, query=query))
 
 
 def _sentence(problem: object) -> str:

@@ -17,8 +17,8 @@ from redis.retry import Retry
 from sqlalchemy.exc import DBAPIError
 
 from cli.client import Client
-from cli.configuration import mask_url
 from cli.errors import CliError
+from domain.server_urls import mask_url
 from cli.exposure import WAYS_OUT, is_open
 from cli.flower_login import USER, password_file
 from settings import Settings
