@@ -4,26 +4,33 @@ Read once, where a process starts (`api`, `mirror`, `loops`, `cli`); from there 
 arguments. Nothing below the doors imports this module. `celeriac settings` prints what stands here.
 """
 
+import json
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from domain.broker_options import BrokerOptions
 from domain.networks import check_proxies
 from domain.origins import ANY, own_origins
 from domain.queue_names import check_queue_name
 from domain.retention import Retention
 from domain.secrets import check_api_keys, check_logins, is_placeholder
-from domain.server_urls import is_redis
+from domain.server_urls import check_url, is_redis, same_sentinels, with_sentinel_options
 
 LOOPBACK = "127.0.0.1"
 Port = Annotated[int, Field(ge=0, le=65535)]
 Names = Annotated[tuple[str, ...], NoDecode]
 # An empty one would be taken for a server that is named: `CELERIAC_BROKER_URL=$UNSET`.
 Url = Annotated[str, Field(min_length=1)]
+
+TransportOptions = Annotated[dict[str, Any], NoDecode]
+MAX_OPTIONS = 65_536
+"""Characters of JSON."""
 
 
 def _checked_queue_name(value: str) -> str:
@@ -43,10 +50,24 @@ class Settings(BaseSettings):
         None, repr=False, description="PostgreSQL, e.g. postgresql://user:password@host/db. Embedded by `up` if unset."
     )
     broker_url: Url | None = Field(
-        None, repr=False, description="Celery's broker: redis:// or amqp://. Embedded Valkey by `up` if unset."
+        None,
+        repr=False,
+        description="Celery's broker: redis://, rediss://, redis+socket://, sentinel:// or amqp(s)://. "
+        "Embedded Valkey by `up` if unset.",
     )
     result_url: Url | None = Field(
         None, repr=False, description="Celery's result backend. Default: that of CELERIAC_REDIS_URL."
+    )
+    broker_transport_options: TransportOptions = Field(
+        {},
+        repr=False,
+        description="Your app's broker_transport_options, as a JSON object: sep, priority_steps, global_keyprefix, "
+        "unacked_key and others, for workers that do not run on Celery's defaults.",
+    )
+    result_transport_options: TransportOptions = Field(
+        {},
+        repr=False,
+        description="Your app's result_backend_transport_options, as a JSON object: global_keyprefix and others.",
     )
     redis_url: Url | None = Field(
         None,
@@ -122,6 +143,25 @@ class Settings(BaseSettings):
             raise ValueError("is set and holds no key; name one, or unset it to need none")
         return parts
 
+    @field_validator("broker_transport_options", "result_transport_options", mode="before")
+    @classmethod
+    def _read_json(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        try:
+            read = json.loads(value or "{}") if len(value) <= MAX_OPTIONS else None
+        except (ValueError, RecursionError):
+            read = None
+        if not isinstance(read, dict):
+            raise ValueError('must be a JSON object, such as {"global_keyprefix": "shop:"}')
+        return read
+
+    @field_validator("broker_transport_options", "result_transport_options")
+    @classmethod
+    def _refuse_wrong_options(cls, options: dict[str, Any]) -> dict[str, Any]:
+        BrokerOptions.from_transport_options(options)
+        return options
+
     @field_validator("api_keys")
     @classmethod
     def _refuse_weak_keys(cls, keys: tuple[str, ...]) -> tuple[str, ...]:
@@ -149,9 +189,32 @@ class Settings(BaseSettings):
     @field_validator("database_url", "broker_url", "result_url", "redis_url")
     @classmethod
     def _refuse_password_of_the_example(cls, url: str | None) -> str | None:
-        if url and is_placeholder(urlsplit(url).password or ""):
+        if url and is_placeholder(_password_of(url)):
             raise ValueError("its password is still that of the example")
         return url
+
+    @model_validator(mode="after")
+    def _name_masters(self) -> Self:
+        """What transport options say of a master stands in the URL from here on: whoever has it finds the server."""
+        for name, options in self._options_of_masters():
+            url = getattr(self, name)
+            if url is None:
+                continue
+            try:
+                url = with_sentinel_options(url, options)
+                check_url(url)
+            except ValueError as error:
+                raise ValueError(f"CELERIAC_{name.upper()} {error}") from None
+            object.__setattr__(self, name, url)  # frozen for all others
+        return self
+
+    def _options_of_masters(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """Where the same sentinels know the broker, what is said of that holds for the others, too."""
+        yield "broker_url", self.broker_transport_options
+        for name, own in (("result_url", self.result_transport_options), ("redis_url", {})):
+            url = getattr(self, name)
+            shared = url and self.broker_url and same_sentinels(url, self.broker_url)
+            yield name, (self.broker_transport_options if shared else {}) | own
 
     @model_validator(mode="after")
     def _refuse_any_host_without_keys(self) -> Self:
@@ -159,6 +222,16 @@ class Settings(BaseSettings):
         if ANY in self.allowed_hosts and not self.api_keys:
             raise ValueError("CELERIAC_ALLOWED_HOSTS: * needs CELERIAC_API_KEYS; without keys, list the names")
         return self
+
+    @property
+    def broker_options(self) -> BrokerOptions:
+        """Where messages lie on the broker, as far as that is said."""
+        return BrokerOptions.from_transport_options(self.broker_transport_options)
+
+    @property
+    def result_prefix(self) -> str:
+        """What stands before every key of the result backend."""
+        return BrokerOptions.from_transport_options(self.result_transport_options).global_keyprefix
 
     @property
     def retention(self) -> Retention:
@@ -176,6 +249,13 @@ class Settings(BaseSettings):
     def effective_result_url(self) -> str | None:
         """Celery's result backend: named, or else our Redis."""
         return self.result_url or self.effective_redis_url
+
+
+def _password_of(url: str) -> str:
+    try:
+        return urlsplit(url).password or ""
+    except ValueError:
+        return ""  # what is wrong with it is said by those who read it
 
 
 def urls(settings: Settings) -> tuple[str, str, str]:

@@ -1,5 +1,6 @@
 """Reads the settings for a command and refuses, in one sentence, what the command cannot run with."""
 
+import json
 import os
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -7,7 +8,7 @@ from difflib import get_close_matches
 from pydantic import ValidationError
 
 from cli.errors import CliError
-from domain.server_urls import MASK, mask_url
+from domain.server_urls import MASK, mask_options, mask_url
 from settings import Settings
 
 PREFIX = "CELERIAC_"
@@ -76,6 +77,8 @@ def as_text(value: object) -> str:
     """A value as it stands in the environment."""
     if isinstance(value, tuple):
         return ",".join(value)
+    if isinstance(value, dict):
+        return json.dumps(value)
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
@@ -83,6 +86,8 @@ def masked(field: str, value: object) -> str:
     """A value that may be shown: no password, no key."""
     if field in SECRETS:
         return ",".join(MASK for _ in value) if isinstance(value, tuple) else MASK
+    if isinstance(value, dict):
+        return json.dumps(mask_options(value))
     return mask_url(as_text(value)) if field.endswith("_url") else as_text(value)
 
 

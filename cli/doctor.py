@@ -9,18 +9,15 @@ from typing import Literal
 
 import psycopg
 import redis
-from kombu import Connection
-from kombu.exceptions import OperationalError
 from packaging.requirements import Requirement
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 from sqlalchemy.exc import DBAPIError
 
 from cli.client import Client
 from cli.errors import CliError
-from domain.server_urls import mask_url
 from cli.exposure import WAYS_OUT, is_open
 from cli.flower_login import USER, password_file
+from domain.server_urls import is_redis, mask_url
+from gateway.connection import BROKER_ERRORS, blocking_redis_client, connect
 from settings import Settings
 from store.inspection import ask_server
 from store.migrate import pending_revisions
@@ -121,12 +118,10 @@ def _broker(url: str | None) -> Iterator[Finding]:
         yield _unset("broker", "CELERIAC_BROKER_URL")
         return
     try:
-        # kombu's Redis transport waits for ever for the answer of a server that hangs.
-        limits = {"socket_timeout": CONNECT_SECONDS} if is_redis(url) else {}
-        with Connection(url, connect_timeout=CONNECT_SECONDS, transport_options=limits) as connection:
+        with connect(url) as connection:
             connection.ensure_connection(max_retries=1, timeout=CONNECT_SECONDS)
             yield Finding("broker", "ok", connection.transport.driver_name)
-    except (OperationalError, OSError, redis.RedisError, KeyError) as error:
+    except (*BROKER_ERRORS, ValueError, KeyError) as error:
         yield _unreachable("broker", url, error)
 
 
@@ -142,17 +137,12 @@ def _redis(subject: str, url: str | None) -> Iterator[Finding]:
         yield _unset(subject, "CELERIAC_REDIS_URL")
         return
     try:
-        with redis.Redis.from_url(
-            url,
-            socket_connect_timeout=CONNECT_SECONDS,
-            socket_timeout=CONNECT_SECONDS,
-            retry=Retry(NoBackoff(), 0),
-        ) as client:
+        with blocking_redis_client(url) as client:
             asked_at = time.time()
             seconds, microseconds = client.time()
             yield _eviction(subject, client)
             yield _clock(f"{subject} clock", seconds + microseconds / 1e6, asked_at)
-    except (redis.RedisError, ValueError) as error:
+    except (redis.RedisError, OSError, ValueError) as error:
         yield _unreachable(subject, url, error)
 
 

@@ -116,9 +116,12 @@ def read_url(url: str) -> ServerUrl:
 
 def check_url(url: str) -> None:
     """Raises ValueError, without any part of the URL, for one by which no server can be found."""
+    if not (is_redis(url) or is_amqp(url)):
+        return
     server = read_url(url)
-    if server.kind in _REDIS_KINDS.values():
-        _ = server.db, server.tls
+    _ = server.tls
+    if is_redis(url):
+        _ = server.db
         if server.kind == "unix" and not server.path:
             raise ValueError("names no path of a socket: redis+socket:///run/redis.sock?virtual_host=0")
     if server.kind == SENTINEL:

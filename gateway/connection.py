@@ -33,6 +33,9 @@ PRIORITY_STEPS = list(range(10))
 
 BROKER_ERRORS = (KombuError, RedisError, AMQPError, OSError, EOFError)
 
+# Without types in their library.
+_blocking_sentinels: Any = redis.sentinel.Sentinel
+_asyncio_sentinels: Any = redis.asyncio.sentinel.Sentinel
 # kombu otherwise tries to connect for ever, in the middle of a call that has a limit.
 _CONNECT_ONCE = {"max_retries": 0, "interval_start": 0, "interval_step": 0, "interval_max": 0}
 _REDIS_OPTIONS = {
@@ -118,7 +121,7 @@ def redis_client(url: str, *, timeout: float = SOCKET_SECONDS) -> redis.asyncio.
     }
     server = read_url(url)
     if server.kind == SENTINEL:
-        sentinels = redis.asyncio.sentinel.Sentinel(*_sentinels(server, timeout), **_of_master(server, options))
+        sentinels: Any = _asyncio_sentinels(*_sentinels(server, timeout), **_of_master(server, options))
         return cast(redis.asyncio.Redis, sentinels.master_for(server.master_name, redis_class=_AsyncMaster))
     return redis.asyncio.Redis.from_url(redis_url(url), **_for_socket(server, options))
 
@@ -134,7 +137,7 @@ def blocking_redis_client(url: str, *, protocol: int = 3) -> redis.Redis:
     }
     server = read_url(url)
     if server.kind == SENTINEL:
-        sentinels = redis.sentinel.Sentinel(*_sentinels(server, CONNECT_SECONDS), **_of_master(server, options))
+        sentinels: Any = _blocking_sentinels(*_sentinels(server, CONNECT_SECONDS), **_of_master(server, options))
         return cast(redis.Redis, sentinels.master_for(server.master_name, redis_class=_Master))
     return redis.Redis.from_url(redis_url(url), **_for_socket(server, options))
 
@@ -156,7 +159,8 @@ class _Master(redis.Redis):
 
     def close(self) -> None:
         super().close()
-        self.connection_pool.sentinel_manager.close()
+        pool: Any = self.connection_pool
+        pool.sentinel_manager.close()
 
 
 class _AsyncMaster(redis.asyncio.Redis):
@@ -164,7 +168,8 @@ class _AsyncMaster(redis.asyncio.Redis):
 
     async def aclose(self, close_connection_pool: bool | None = None) -> None:
         await super().aclose(close_connection_pool)
-        await self.connection_pool.sentinel_manager.aclose()
+        pool: Any = self.connection_pool
+        await pool.sentinel_manager.aclose()
 
 
 def _sentinels(server: ServerUrl, timeout: float) -> tuple[list[tuple[str, int]], int, dict[str, Any]]:
