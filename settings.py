@@ -5,7 +5,6 @@ arguments. Nothing below the doors imports this module. `celeriac settings` prin
 """
 
 import json
-from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -20,7 +19,7 @@ from domain.origins import ANY, own_origins
 from domain.queue_names import check_queue_name
 from domain.retention import Retention
 from domain.secrets import check_api_keys, check_logins, is_placeholder
-from domain.server_urls import check_url, is_redis, same_sentinels, with_sentinel_options
+from domain.server_urls import beside_broker, check_url, is_redis
 
 LOOPBACK = "127.0.0.1"
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -196,25 +195,23 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _name_masters(self) -> Self:
         """What transport options say of a master stands in the URL from here on: whoever has it finds the server."""
-        for name, options in self._options_of_masters():
-            url = getattr(self, name)
-            if url is None:
-                continue
-            try:
-                url = with_sentinel_options(url, options)
-                check_url(url)
-            except ValueError as error:
-                raise ValueError(f"CELERIAC_{name.upper()} {error}") from None
-            object.__setattr__(self, name, url)  # frozen for all others
+        for name, own in (
+            ("broker_url", self.broker_transport_options),
+            ("result_url", self.result_transport_options),
+            ("redis_url", {}),
+        ):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, self._with_master(name, own))  # frozen for all others
         return self
 
-    def _options_of_masters(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        """Where the same sentinels know the broker, what is said of that holds for the others, too."""
-        yield "broker_url", self.broker_transport_options
-        for name, own in (("result_url", self.result_transport_options), ("redis_url", {})):
-            url = getattr(self, name)
-            shared = url and self.broker_url and same_sentinels(url, self.broker_url)
-            yield name, (self.broker_transport_options if shared else {}) | own
+    def _with_master(self, name: str, own: dict[str, Any]) -> str:
+        given, broker = getattr(self, name), (self.broker_url, self.broker_transport_options)
+        try:
+            url = beside_broker(given, own, broker_url=broker[0], broker_options=broker[1])
+            check_url(url)
+        except ValueError as error:
+            raise ValueError(f"CELERIAC_{name.upper()} {error}") from None
+        return url
 
     @model_validator(mode="after")
     def _refuse_any_host_without_keys(self) -> Self:

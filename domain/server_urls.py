@@ -8,6 +8,7 @@ message of an error holds a part of the URL.
 
 import json
 import re
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -88,6 +89,10 @@ class ServerUrl:
             raise ValueError("has a sentinel_kwargs that is no JSON object")
         return found
 
+    def sentinel_kwargs_within(self, seconds: float) -> dict[str, Any]:
+        """The same, with a limit: a frozen sentinel must not hold up the question to the next one."""
+        return {"socket_timeout": seconds, "socket_connect_timeout": seconds} | self.sentinel_kwargs
+
     @property
     def min_other_sentinels(self) -> int:
         """How many other sentinels one must know for its word to count."""
@@ -157,9 +162,14 @@ def with_sentinel_options(url: str, options: Mapping[str, Any]) -> str:
     return ";".join((*others, last + ("&" if "?" in last else "?") + urlencode(texts) if texts else last))
 
 
-def same_sentinels(url: str, other: str) -> bool:
-    """Whether both are found by the same sentinels."""
-    return kind_of(url) == kind_of(other) == SENTINEL and read_url(url).hosts == read_url(other).hosts
+def beside_broker(
+    url: str, options: Mapping[str, Any], *, broker_url: str | None, broker_options: Mapping[str, Any]
+) -> str:
+    """As `with_sentinel_options`. Where the same sentinels know the broker, what is said of that holds here, too."""
+    shared = broker_url is not None and kind_of(url) == kind_of(broker_url) == SENTINEL
+    if shared and read_url(url).hosts == read_url(str(broker_url)).hosts:
+        options = {**broker_options, **options}
+    return with_sentinel_options(url, options)
 
 
 def kombu_url(url: str) -> str:
@@ -175,6 +185,36 @@ def kombu_url(url: str) -> str:
         f"{server.kind}://{_user_of(server)}{_bracketed(host)}{f':{port}' if port else ''}{path}"
         for host, port in server.hosts
     )
+
+
+def kombu_sentinel_options(url: str, seconds: float) -> dict[str, Any]:
+    """kombu's transport options for a master that sentinels know, each of which has so long; else nothing."""
+    server = read_url(url)
+    if server.kind != SENTINEL:
+        return {}
+    return {
+        "master_name": server.master_name,
+        "min_other_sentinels": server.min_other_sentinels,
+        "sentinel_kwargs": server.sentinel_kwargs_within(seconds),
+        # Workers before kombu 5.4 listen where nobody has filled in the database; those that know both listen once.
+        "sentinel_fanout_compat": True,
+    }
+
+
+def kombu_tls(url: str) -> dict[str, Any] | None:
+    """kombu's `ssl`, if the URL says more of TLS than that. RabbitMQ's client has names of its own for all of it."""
+    server = read_url(url)
+    if server.tls is None or (is_amqp(url) and not any(name.startswith("ssl_") for name in server.query)):
+        return None
+    needs = {"none": ssl.CERT_NONE, "optional": ssl.CERT_OPTIONAL, "required": ssl.CERT_REQUIRED}
+    found: dict[str, Any] = server.tls | {"ssl_cert_reqs": needs[server.tls["ssl_cert_reqs"]]}
+    if "ssl_check_hostname" in found:
+        found["ssl_check_hostname"] = found["ssl_check_hostname"].lower() != "false"
+    if is_redis(url):
+        return found
+    checks_name = found.pop("ssl_check_hostname", True) and found["ssl_cert_reqs"] is ssl.CERT_REQUIRED
+    named = {name.removeprefix("ssl_"): value for name, value in found.items()}
+    return named | ({"server_hostname": server.hosts[0][0]} if checks_name else {})
 
 
 def mask_url(url: str) -> str:

@@ -4,7 +4,6 @@ Every socket has a timeout: without one a frozen broker that still accepts TCP b
 frozen (12 s measured). Nothing here retries by itself, because a retried publish arrives twice.
 """
 
-import ssl
 from typing import Any, cast
 from urllib.parse import quote, urlencode
 
@@ -22,7 +21,18 @@ from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry as RetryBlocking
 
 from domain.priority import Transport
-from domain.server_urls import SENTINEL, SENTINEL_PORT, ServerUrl, is_amqp, is_redis, kind_of, kombu_url, read_url
+from domain.server_urls import (
+    SENTINEL,
+    SENTINEL_PORT,
+    ServerUrl,
+    is_amqp,
+    is_redis,
+    kind_of,
+    kombu_sentinel_options,
+    kombu_tls,
+    kombu_url,
+    read_url,
+)
 
 __all__ = ["is_redis", "kombu_url"]
 
@@ -76,39 +86,10 @@ def connect(broker_url: str, *, heartbeat_seconds: int = 0) -> Connection:
         kombu_url(broker_url),
         connect_timeout=CONNECT_SECONDS,
         heartbeat=heartbeat_seconds,
-        ssl=tls_for_kombu(broker_url) or False,
-        transport_options=transport_options(transport_of(broker_url)) | sentinel_options(broker_url),
+        ssl=kombu_tls(broker_url) or False,
+        transport_options=transport_options(transport_of(broker_url))
+        | kombu_sentinel_options(broker_url, CONNECT_SECONDS),
     )
-
-
-def sentinel_options(broker_url: str) -> dict[str, Any]:
-    """What kombu is told besides about a master that sentinels know; nothing for any other server."""
-    server = read_url(broker_url)
-    if server.kind != SENTINEL:
-        return {}
-    return {
-        "master_name": server.master_name,
-        "min_other_sentinels": server.min_other_sentinels,
-        "sentinel_kwargs": _sentinel_kwargs(server, CONNECT_SECONDS),
-        # Workers before kombu 5.4 listen where nobody has filled in the database; those that know both listen once.
-        "sentinel_fanout_compat": True,
-    }
-
-
-def tls_for_kombu(url: str) -> dict[str, Any] | None:
-    """kombu's `ssl`, if the URL says more of TLS than that. RabbitMQ's client has names of its own for all of it."""
-    server = read_url(url)
-    if server.tls is None or (is_amqp(url) and not any(name.startswith("ssl_") for name in server.query)):
-        return None
-    needs = {"none": ssl.CERT_NONE, "optional": ssl.CERT_OPTIONAL, "required": ssl.CERT_REQUIRED}
-    found: dict[str, Any] = server.tls | {"ssl_cert_reqs": needs[server.tls["ssl_cert_reqs"]]}
-    if "ssl_check_hostname" in found:
-        found["ssl_check_hostname"] = found["ssl_check_hostname"].lower() != "false"
-    if is_redis(url):
-        return found
-    checks_name = found.pop("ssl_check_hostname", True) and found["ssl_cert_reqs"] is ssl.CERT_REQUIRED
-    named = {name.removeprefix("ssl_"): value for name, value in found.items()}
-    return named | ({"server_hostname": server.hosts[0][0]} if checks_name else {})
 
 
 def redis_client(url: str, *, timeout: float = SOCKET_SECONDS) -> redis.asyncio.Redis:
@@ -175,12 +156,7 @@ class _AsyncMaster(redis.asyncio.Redis):
 def _sentinels(server: ServerUrl, timeout: float) -> tuple[list[tuple[str, int]], int, dict[str, Any]]:
     """What redis-py's `Sentinel` takes first."""
     hosts = [(host, port or SENTINEL_PORT) for host, port in server.hosts]
-    return hosts, server.min_other_sentinels, _sentinel_kwargs(server, timeout)
-
-
-def _sentinel_kwargs(server: ServerUrl, timeout: float) -> dict[str, Any]:
-    """A frozen sentinel must not hold up the question to the next one."""
-    return {"socket_timeout": timeout, "socket_connect_timeout": timeout} | server.sentinel_kwargs
+    return hosts, server.min_other_sentinels, server.sentinel_kwargs_within(timeout)
 
 
 def _of_master(server: ServerUrl, options: dict[str, Any]) -> dict[str, Any]:
