@@ -45,7 +45,7 @@ if _results:
 broker_url = kombu_url(_broker)
 broker_use_ssl = kombu_tls(_broker)
 result_backend = kombu_url(_results) if _results else None
-redis_backend_use_ssl = kombu_tls(_results) if is_redis(_results) else None
+redis_backend_use_ssl = kombu_tls(_results) if _results and is_redis(_results) else None
 
 # --- What runs, and from where -----------------------------------------------------------------
 
