@@ -1,5 +1,6 @@
-"""A Valkey master, its replica, and the sentinels that watch them, all on loopback in one folder: for tests that kill."""
+"""A Valkey master, its replica and the sentinels that watch them, on loopback in one folder: for those who kill."""
 
+import json
 import signal
 import socket
 import subprocess
@@ -12,8 +13,8 @@ from urllib.parse import quote
 import redis
 from redis.exceptions import RedisError
 
-from cli.embedded.valkey import _binary
-from tests.acceptance.stack import free_ports
+from cli.embedded.files import pick_port
+from cli.embedded.valkey import valkey_binary
 
 MASTER = "fleet"
 PASSWORD = "p/w:d@#%?&= x"
@@ -31,8 +32,10 @@ class Sentinels:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
-        self.servers = free_ports(2)
-        self.sentinels = free_ports(3)
+        ports: set[int] = set()
+        while len(ports) < 5:
+            ports.add(pick_port())
+        self.servers, self.sentinels = sorted(ports)[:2], sorted(ports)[2:]
 
     @property
     def hosts(self) -> str:
@@ -43,6 +46,13 @@ class Sentinels:
     def url(self, db: int) -> str:
         """As Celery has it: without the name of the master."""
         return ";".join(f"{host}/{db}" for host in self.hosts.split(";"))
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Of a Celeriac whose broker, results and own keys are all there."""
+        urls = {"BROKER": self.url(0), "RESULT": self.url(1), "REDIS": self.url(2)}
+        options = {"CELERIAC_BROKER_TRANSPORT_OPTIONS": json.dumps(self.options)}
+        return {f"CELERIAC_{name}_URL": url for name, url in urls.items()} | options
 
     @property
     def options(self) -> Mapping[str, object]:
@@ -136,7 +146,7 @@ class Sentinels:
         file = self._folder / f"{port}.conf"
         file.write_text("\n".join(lines) + "\n")
         with (self._folder / f"{port}.log").open("ab") as log:
-            command = [str(_binary()), str(file), *options]
+            command = [str(valkey_binary()), str(file), *options]
             self._processes[port] = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
         self._wait(lambda: self._answers(port))
 
