@@ -16,6 +16,7 @@ from cli.client import Client
 from cli.errors import CliError
 from cli.exposure import WAYS_OUT, is_open
 from cli.flower_login import USER, password_file
+from cli.servers import reasons_against
 from domain.server_urls import is_redis, mask_url
 from gateway.connection import BROKER_ERRORS, blocking_redis_client, connect
 from settings import Settings
@@ -197,5 +198,7 @@ def _unset(subject: str, variable: str) -> Finding:
 
 
 def _unreachable(subject: str, url: str, error: Exception) -> Finding:
+    if reason := next(reasons_against(url), None):
+        return Finding(subject, "fail", f"{mask_url(url)}: {reason}", "Mend the URL, or what the server lets us do.")
     reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
     return Finding(subject, "fail", f"{mask_url(url)}: {reason}", "Is the server running, and the URL right?")

@@ -35,6 +35,11 @@ _NEXT_URL = re.compile(r";(?=[a-z0-9+.-]+://)")
 """Where one of several URLs ends. A password may hold a `;` as well."""
 _SECRET = re.compile(r"(?i)pass|secret|token|credential|(^|_)key$")
 _SECRET_IN_QUERY = re.compile(r"(?i)([^&?=]*(?:password|secret|token|key)|sentinel_kwargs)=[^&]*")
+_CHECKS = {name: ("none", "optional", "required")[int(name)] for name in "012"} | {
+    name: name for name in ("none", "optional", "required")
+}
+"""In whatever words: Celery's names are `CERT_REQUIRED`, and Python's own writes itself as a number."""
+TLS_FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 _NOT_ENCODED = "is not a URL: a password with / : @ # % ? must be percent-encoded"
 
 
@@ -66,8 +71,8 @@ class ServerUrl:
         given = {name: value for name, value in self.query.items() if name.startswith("ssl_")}
         if not given and self.kind not in ("rediss", "amqps"):
             return None
-        needs = given.get("ssl_cert_reqs", "required").removeprefix("CERT_").lower()
-        if needs not in ("none", "optional", "required"):
+        needs = _CHECKS.get(given.get("ssl_cert_reqs", "required").rpartition(".")[2].removeprefix("CERT_").lower())
+        if needs is None:
             raise ValueError("names an ssl_cert_reqs that is none of CERT_REQUIRED, CERT_OPTIONAL and CERT_NONE")
         return given | {"ssl_cert_reqs": needs}
 

@@ -27,7 +27,7 @@ def main(
 def measure(*, tasks: int, rate: float) -> DrillReport:
     with temporary_folder() as folder, sentinels(folder) as servers:
         notes = folder / "notes"
-        environment = witness(notes) | servers.environment
+        environment = witness(notes) | servers.environment | {"CELERIAC_ADOPT_QUEUES": "true"}
         with running_up(workers=WORKERS, environment=environment) as stack:
             begun = time.monotonic()
             with Submitter(stack.api_url, tasks=tasks, rate=rate) as submitter:
