@@ -1,4 +1,4 @@
-"""Certificates for the time of a test, made by `openssl`: an authority, a server of 127.0.0.1, a client, and a stranger."""
+"""Certificates for the time of a test, made by `openssl`: authorities, a server of 127.0.0.1, and a client."""
 
 import shutil
 import subprocess
