@@ -101,7 +101,10 @@ class ServerUrl:
     @property
     def min_other_sentinels(self) -> int:
         """How many other sentinels one must know for its word to count."""
-        return int(self.query.get("min_other_sentinels", 0))
+        try:
+            return int(self.query.get("min_other_sentinels", 0))
+        except ValueError:
+            raise ValueError("has a min_other_sentinels that is no number") from None
 
 
 def read_url(url: str) -> ServerUrl:
