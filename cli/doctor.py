@@ -16,6 +16,7 @@ from cli.client import Client
 from cli.errors import CliError
 from cli.exposure import WAYS_OUT, is_open
 from cli.flower_login import USER, password_file
+from cli.rights import probes_of
 from cli.servers import reasons_against
 from domain.server_urls import is_redis, mask_url
 from gateway.connection import BROKER_ERRORS, blocking_redis_client, connect
@@ -49,6 +50,7 @@ def examine(settings: Settings, *, api_url: str) -> list[Finding]:
         lambda: _flower(settings),
         lambda: _database(settings.database_url),
         lambda: _broker(settings.broker_url),
+        lambda: _rights(settings),
         lambda: _redis("redis", settings.effective_redis_url),
         lambda: _results(settings.effective_result_url),
         lambda: _api(api_url),
@@ -124,6 +126,20 @@ def _broker(url: str | None) -> Iterator[Finding]:
             yield Finding("broker", "ok", connection.transport.driver_name)
     except (*BROKER_ERRORS, ValueError, KeyError) as error:
         yield _unreachable("broker", url, error)
+
+
+def _rights(settings: Settings) -> Iterator[Finding]:
+    """Only what is missing, or refused; whether a server is there is said by its own line."""
+    for name, url in (
+        ("broker_url", settings.broker_url),
+        ("result_url", settings.effective_result_url),
+        ("redis_url", settings.effective_redis_url),
+    ):
+        if url is None:
+            continue
+        for reason in reasons_against(url, probes_of(name, settings)):
+            if reason.startswith("rights"):
+                yield Finding(name.removesuffix("_url"), "fail", f"{mask_url(url)}: {reason}", "Grant them.")
 
 
 def _results(url: str | None) -> Iterator[Finding]:

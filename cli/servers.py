@@ -7,7 +7,7 @@ stays refused, and children would only be restarted over it.
 import os
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from amqp.exceptions import AccessRefused, NotAllowed
@@ -15,6 +15,7 @@ from redis.exceptions import AuthenticationError, NoPermissionError
 
 from cli.configuration import variable
 from cli.errors import CliError
+from cli.rights import Probe, missing_rights, probes_of
 from domain.server_urls import TLS_FILES, is_amqp, is_redis, mask_url, read_url
 from gateway.connection import BROKER_ERRORS, blocking_redis_client, connect
 from settings import Settings
@@ -30,19 +31,22 @@ def refuse_unusable(settings: Settings) -> None:
     for name in URLS:
         url = getattr(settings, name)
         if url:
-            _refuse(name, url)
+            _refuse(name, url, probes_of(name, settings))
 
 
-def _refuse(name: str, url: str) -> None:
+def _refuse(name: str, url: str, probes: Sequence[Probe]) -> None:
     """Asked twice: a server that just ends breaks off in the middle of TLS, too."""
-    if any(True for _ in reasons_against(url)):
+    if any(True for _ in reasons_against(url, probes)):
         time.sleep(AGAIN_SECONDS)
-        for reason in reasons_against(url):
+        for reason in reasons_against(url, probes):
             raise CliError(f"{variable(name)} ({mask_url(url)}): {reason}")
 
 
-def reasons_against(url: str) -> Iterator[str]:
-    """Sentences about what of this URL stays refused; none for a server of another kind, or one that is away."""
+def reasons_against(url: str, probes: Sequence[Probe] = ()) -> Iterator[str]:
+    """Sentences about what of this URL stays refused, and which of these rights on a Redis are missing.
+
+    None for a server of another kind, or one that is away.
+    """
     if not (is_redis(url) or is_amqp(url)):
         return
     try:
@@ -51,7 +55,7 @@ def reasons_against(url: str) -> Iterator[str]:
             if file and not os.access(Path(file), os.R_OK):
                 yield f"the file of {name}, {file}, cannot be read here."
                 return
-        _greet(url)
+        yield from _greet(url, probes)
     except (*BROKER_ERRORS, ValueError) as error:
         found = _refusal_in(error)
         if found is not None:
@@ -70,14 +74,16 @@ def said_of(error: BaseException) -> str:
     return f"we are not let in ({words}); see the user and the password in the URL."
 
 
-def _greet(url: str) -> None:
+def _greet(url: str, probes: Sequence[Probe]) -> Iterator[str]:
     """One answer of the server. TLS 1.3 refuses a client's certificate only at the first one."""
-    if is_redis(url):
-        with blocking_redis_client(url) as client:
-            client.ping()
+    if is_amqp(url):
+        with connect(url) as connection:
+            connection.connect()
         return
-    with connect(url) as connection:
-        connection.connect()
+    with blocking_redis_client(url) as client:
+        client.ping()
+        if missing := missing_rights(client, probes):
+            yield f"rights are missing ({', '.join(missing)}); docs/brokers.md lists those that are needed."
 
 
 def _refusal_in(error: BaseException | None) -> BaseException | None:

@@ -99,15 +99,19 @@ class StreamEvents:
             log.warning("stream_counts_made_anew")
         made = self._client.xinfo_stream(STREAM_KEY)
         self._look_at_server()
-        counted = {"stored": made["entries-added"] - made["length"], "missed": 0, "server": self._server}
+        counted: dict[Any, Any] = {
+            "stored": made["entries-added"] - made["length"],
+            "missed": 0,
+            "server": self._server,
+        }
         self._client.hset(COUNTS_KEY, mapping=counted)
         return True
 
     def receive(self, timeout: float) -> Sequence[EventItem]:
         """Never None: Redis answers also where there is nothing, and its silence is an error."""
         if self._failover is not None:
-            found, self._failover = self._failover, None
-            return [found]
+            gap, self._failover = self._failover, None
+            return [gap]
         if time.monotonic() - self._looked_at > LOOK_SECONDS:
             self._looked_at = time.monotonic()
             if found := [*self._dropped(), *self._taken_over()]:
@@ -146,7 +150,7 @@ class StreamEvents:
 
         Its own counts agree with each other, so they do not tell. One that merely began anew has no history of another.
         """
-        known = self._client.hget(COUNTS_KEY, "server")
+        known: Any = self._client.hget(COUNTS_KEY, "server")
         self._server = str(self._client.info("server")["run_id"])
         if known is None:
             self._client.hset(COUNTS_KEY, "server", self._server)
