@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import redis
@@ -72,7 +73,10 @@ class Sentinels:
     @property
     def master(self) -> int:
         """The port of the master that the sentinels agree on."""
-        found = {self._sentinel(port).sentinel_get_master_addr_by_name(MASTER)[1] for port in self.sentinels}
+        addresses: list[Any] = [
+            self._sentinel(port).sentinel_get_master_addr_by_name(MASTER) for port in self.sentinels
+        ]
+        found = {port for _, port in addresses}
         return int(found.pop()) if len(found) == 1 else 0
 
     def kill_master(self) -> int:

@@ -1,7 +1,6 @@
 """What no waiting mends is one sentence without a secret: certificates, passwords, rights."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
