@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,6 +29,11 @@ def rights() -> dict[str, str]:
     """By whose they are, as the page lists them for database 0."""
     rows = re.findall(r"^\| (broker|results|our keys|the plugin) \| `(.+?)` \|", PAGE.read_text(), re.MULTILINE)
     return {whose.split()[-1]: allowed.replace(r"\|", "|").replace("/0.", "/11.") for whose, allowed in rows}
+
+
+def workers(stack: Stack) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = stack.client.get("/workers").json()["data"]
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -53,8 +59,7 @@ def test_all_that_is_done_is_allowed_by_the_listed_rights(secured: Secured) -> N
     stack = secured.stack
     done = stack.wait_for_end(stack.submit("celeriac.echo", 7))
     assert (done["status"], done["result"]["args"]) == ("COMPLETED", [7])
-    (worker,) = stack.client.get("/workers").json()["data"]
-    assert worker["plugin"]
+    worker = wait_for(lambda: next((row for row in workers(stack) if row["plugin"]), None))
     for order in ("pause", "resume"):
         assert stack.client.patch(f"/workers/{worker['worker_id']}/{order}").json()["converged"]
     runs, waits, unread = (stack.submit("celeriac.sleep", 60) for _ in range(3))
