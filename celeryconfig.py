@@ -24,11 +24,12 @@ def _names(variable: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in os.environ.get(variable, "").split(",") if name.strip())
 
 
-def _options(variable: str) -> dict[str, Any]:
-    return dict(json.loads(os.environ.get(variable) or "{}"))
+def _options(server: str) -> dict[str, Any]:
+    """Those that an app beside ours has for the same server: we read and write the same lists and keys."""
+    return dict(json.loads(os.environ.get(f"CELERIAC_{server}_TRANSPORT_OPTIONS") or "{}"))
 
 
-_broker_options = _options("CELERIAC_BROKER_TRANSPORT_OPTIONS")
+_broker_options, _result_options = _options("BROKER"), _options("RESULT")
 _broker = with_sentinel_options(os.environ.get("CELERIAC_BROKER_URL") or "redis://127.0.0.1:6379/0", _broker_options)
 _on_redis = is_redis(_broker)
 _results = (
@@ -37,7 +38,7 @@ _results = (
 if _results:
     _results = beside_broker(
         _results,
-        _options("CELERIAC_RESULT_TRANSPORT_OPTIONS"),
+        _result_options,
         broker_url=_broker,
         broker_options=_broker_options,
     )
@@ -107,10 +108,14 @@ _REDIS_OPTIONS = {
     "health_check_interval": 10,
 }
 # RabbitMQ: a message counts as sent when the broker has confirmed it.
-broker_transport_options = (_REDIS_OPTIONS if _on_redis else {"confirm_publish": True}) | kombu_sentinel_options(
-    _broker, _SOCKET_SECONDS
+broker_transport_options = (
+    (_REDIS_OPTIONS if _on_redis else {"confirm_publish": True})
+    | _broker_options
+    | kombu_sentinel_options(_broker, _SOCKET_SECONDS)
 )
-result_backend_transport_options = kombu_sentinel_options(_results, _SOCKET_SECONDS) if _results else {}
+result_backend_transport_options = _result_options | (
+    kombu_sentinel_options(_results, _SOCKET_SECONDS) if _results else {}
+)
 
 redis_socket_timeout = redis_socket_connect_timeout = _SOCKET_SECONDS
 redis_socket_keepalive = not (_results and _results.partition("://")[0].endswith(("socket", "unix")))

@@ -20,6 +20,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry as RetryBlocking
 
+from domain.broker_options import BrokerOptions
 from domain.priority import Transport
 from domain.server_urls import (
     SENTINEL,
@@ -38,9 +39,7 @@ __all__ = ["is_redis", "kombu_url"]
 
 SOCKET_SECONDS = 2
 CONNECT_SECONDS = 2
-PRIORITY_STEPS = list(range(10))
-"""All the lists that a Redis queue may consist of. Stock workers use four of them."""
-
+_OWN_LEDGER = "celeriac:unacked"
 BROKER_ERRORS = (KombuError, RedisError, AMQPError, OSError, EOFError)
 
 # Without types in their library.
@@ -56,7 +55,14 @@ _REDIS_OPTIONS = {
     # An idle connection is asked before use, so that one lost meanwhile is replaced rather than published into.
     "health_check_interval": 1,
     "retry_on_timeout": False,
-    "priority_steps": PRIORITY_STEPS,
+    # A worker that was told no step 0 sends its answers, which have no priority, into the list of its last step.
+    "priority_steps": list(range(21)),
+    # We acknowledge nothing. With kombu's own keys each of our questions that nobody answers would look there for what
+    # workers have held longer than *our* visibility timeout, and give it out again: a second run of whatever runs for
+    # more than an hour, and in lists that perhaps nobody reads.
+    "unacked_key": _OWN_LEDGER,
+    "unacked_index_key": f"{_OWN_LEDGER}_index",
+    "unacked_mutex_key": f"{_OWN_LEDGER}_mutex",
 }
 _AMQP_OPTIONS = {
     **_CONNECT_ONCE,
@@ -75,19 +81,27 @@ def transport_of(url: str) -> Transport:
     raise ValueError(f"A broker of the kind {kind_of(url) or '(none)'}:// is not supported: use redis or amqp.")
 
 
-def transport_options(transport: Transport) -> dict[str, Any]:
-    """kombu's options for one connection."""
-    return dict(_REDIS_OPTIONS if transport is Transport.REDIS else _AMQP_OPTIONS)
+def transport_options(transport: Transport, options: BrokerOptions | None = None) -> dict[str, Any]:
+    """kombu's options for one connection, as others on this broker have them."""
+    if transport is not Transport.REDIS:
+        return dict(_AMQP_OPTIONS)
+    used = options or BrokerOptions()
+    return _REDIS_OPTIONS | {
+        "sep": used.separator,
+        "global_keyprefix": used.global_keyprefix,
+        "fanout_prefix": used.fanout_prefix,
+        "fanout_patterns": used.fanout_patterns,
+    }
 
 
-def connect(broker_url: str, *, heartbeat_seconds: int = 0) -> Connection:
+def connect(broker_url: str, *, options: BrokerOptions | None = None, heartbeat_seconds: int = 0) -> Connection:
     """A kombu connection, opened at its first use. It belongs to the thread that uses it."""
     return Connection(
         kombu_url(broker_url),
         connect_timeout=CONNECT_SECONDS,
         heartbeat=heartbeat_seconds,
         ssl=kombu_tls(broker_url) or False,
-        transport_options=transport_options(transport_of(broker_url))
+        transport_options=transport_options(transport_of(broker_url), options)
         | kombu_sentinel_options(broker_url, CONNECT_SECONDS),
     )
 

@@ -10,6 +10,8 @@ from background import end, start
 from domain.health import LOOPS
 from gateway.connection import redis_client
 from gateway.control import Control
+from gateway.foreign_prefixes import ForeignPrefixes
+from gateway.layout import Layout
 from gateway.pause_keys import PauseKeys
 from gateway.presence import Presence
 from gateway.publisher import Publisher
@@ -53,10 +55,14 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
     async with AsyncExitStack() as stack:
         engine = open_engine(database_url, pool_size=settings.database_pool_size, name="celeriac loops", by_key=True)
         stack.push_async_callback(engine.dispose)
-        publisher, singly, control = Publisher(broker_url), Publisher(broker_url, singly=True), Control(broker_url)
-        results, queues, recall = ResultReader(result_url), QueueReader(broker_url), Recall(broker_url)
-        presence = Presence(broker_url, control)
-        for room in (publisher, singly, control, results, queues, recall, presence):
+        options = settings.broker_options
+        layout = Layout(options, is_told=False)
+        publisher, singly = Publisher(broker_url, options=options), Publisher(broker_url, singly=True, options=options)
+        control, results = Control(broker_url, options), ResultReader(result_url, prefix=settings.result_prefix)
+        queues, recall = QueueReader(broker_url, layout), Recall(broker_url, layout)
+        presence = Presence(broker_url, control, options)
+        prefixes = ForeignPrefixes(broker_url, layout)
+        for room in (publisher, singly, control, results, queues, recall, presence, prefixes):
             stack.push_async_callback(room.close)
         redis = redis_client(settings.effective_redis_url or "")
         stack.push_async_callback(redis.aclose)
@@ -76,7 +82,7 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
             Loop("dispatch", dispatch, submitted.wait),
             Loop("refused", refused),
             Loop("workflows", WorkflowsRound(engine, results), stepped.wait),
-            Loop("nodes", NodesRound(engine, control)),
+            Loop("nodes", NodesRound(engine, control, layout)),
             Loop("control", ControlRound(engine, control, orders, Drains(engine, control, orders, presence, redis))),
             Loop("cancels", CancelsRound(engine, control, recall, redis)),
             Loop("sweep", SweepRound(engine, results, queues, control)),
@@ -89,7 +95,7 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
             Loop("search_index", SearchIndexRound(engine)),
             Loop("rollups", RollupsRound(engine)),
             Loop("lives", lives),
-            Loop("alerts", AlertsRound(engine, queues, components, marks, lives), lives.wait),
+            Loop("alerts", AlertsRound(engine, queues, components, marks, lives, prefixes), lives.wait),
         )
         if settings.adopt_queues:
             loops += (Loop("queues", QueuesRound(engine, control, queues)),)
