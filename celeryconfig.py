@@ -6,29 +6,47 @@ this: the gateway takes every worker as it is.
 
 import json
 import os
-from typing import Any, cast
+from typing import Any
+
+from domain.server_urls import (
+    beside_broker,
+    is_redis,
+    kombu_sentinel_options,
+    kombu_tls,
+    kombu_url,
+    with_sentinel_options,
+)
 
 _HOUR_SECONDS = 3600
-
-
-def _server(name: str) -> str | None:
-    """A URL from the environment; Valkey's own scheme is Redis' to Celery."""
-    url = os.environ.get(name)
-    return "redis" + url.removeprefix("valkey") if url and url.startswith("valkey") else url
-
-
-def _options(server: str) -> dict[str, Any]:
-    """Those that an app beside ours has for the same server: we read and write the same lists and keys."""
-    return cast(dict[str, Any], json.loads(os.environ.get(f"CELERIAC_{server}_TRANSPORT_OPTIONS") or "{}"))
 
 
 def _names(variable: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in os.environ.get(variable, "").split(",") if name.strip())
 
 
-broker_url = _server("CELERIAC_BROKER_URL") or "redis://127.0.0.1:6379/0"
-_on_redis = broker_url.startswith("redis")
-result_backend = _server("CELERIAC_RESULT_URL") or _server("CELERIAC_REDIS_URL") or (broker_url if _on_redis else None)
+def _options(server: str) -> dict[str, Any]:
+    """Those that an app beside ours has for the same server: we read and write the same lists and keys."""
+    return dict(json.loads(os.environ.get(f"CELERIAC_{server}_TRANSPORT_OPTIONS") or "{}"))
+
+
+_broker_options, _result_options = _options("BROKER"), _options("RESULT")
+_broker = with_sentinel_options(os.environ.get("CELERIAC_BROKER_URL") or "redis://127.0.0.1:6379/0", _broker_options)
+_on_redis = is_redis(_broker)
+_results = (
+    os.environ.get("CELERIAC_RESULT_URL") or os.environ.get("CELERIAC_REDIS_URL") or (_broker if _on_redis else None)
+)
+if _results:
+    _results = beside_broker(
+        _results,
+        _result_options,
+        broker_url=_broker,
+        broker_options=_broker_options,
+    )
+# In Celery's own words: a URL of ours may also say how the server is proven, and which master sentinels are asked for.
+broker_url = kombu_url(_broker)
+broker_use_ssl = kombu_tls(_broker)
+result_backend = kombu_url(_results) if _results else None
+redis_backend_use_ssl = kombu_tls(_results) if _results and is_redis(_results) else None
 
 # --- What runs, and from where -----------------------------------------------------------------
 
@@ -90,11 +108,17 @@ _REDIS_OPTIONS = {
     "health_check_interval": 10,
 }
 # RabbitMQ: a message counts as sent when the broker has confirmed it.
-broker_transport_options = (_REDIS_OPTIONS if _on_redis else {"confirm_publish": True}) | _options("BROKER")
-result_backend_transport_options = _options("RESULT")
+broker_transport_options = (
+    (_REDIS_OPTIONS if _on_redis else {"confirm_publish": True})
+    | _broker_options
+    | kombu_sentinel_options(_broker, _SOCKET_SECONDS)
+)
+result_backend_transport_options = _result_options | (
+    kombu_sentinel_options(_results, _SOCKET_SECONDS) if _results else {}
+)
 
 redis_socket_timeout = redis_socket_connect_timeout = _SOCKET_SECONDS
-redis_socket_keepalive = True
+redis_socket_keepalive = not (_results and _results.partition("://")[0].endswith(("socket", "unix")))
 redis_backend_health_check_interval = 10
 # A result waits for its store to come back: up to about 15 minutes, then the task counts as failed to store.
 result_backend_always_retry = True

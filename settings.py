@@ -19,6 +19,7 @@ from domain.origins import ANY, own_origins
 from domain.queue_names import check_queue_name
 from domain.retention import Retention
 from domain.secrets import check_api_keys, check_logins, is_placeholder
+from domain.server_urls import beside_broker, check_url, is_redis
 
 LOOPBACK = "127.0.0.1"
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -48,7 +49,10 @@ class Settings(BaseSettings):
         None, repr=False, description="PostgreSQL, e.g. postgresql://user:password@host/db. Embedded by `up` if unset."
     )
     broker_url: Url | None = Field(
-        None, repr=False, description="Celery's broker: redis:// or amqp://. Embedded Valkey by `up` if unset."
+        None,
+        repr=False,
+        description="Celery's broker: redis://, rediss://, redis+socket://, sentinel:// or amqp(s)://. "
+        "Embedded Valkey by `up` if unset.",
     )
     result_url: Url | None = Field(
         None, repr=False, description="Celery's result backend. Default: that of CELERIAC_REDIS_URL."
@@ -184,8 +188,29 @@ class Settings(BaseSettings):
     @field_validator("database_url", "broker_url", "result_url", "redis_url")
     @classmethod
     def _refuse_password_of_the_example(cls, url: str | None) -> str | None:
-        if url and is_placeholder(urlsplit(url).password or ""):
+        if url and is_placeholder(_password_of(url)):
             raise ValueError("its password is still that of the example")
+        return url
+
+    @model_validator(mode="after")
+    def _name_masters(self) -> Self:
+        """What transport options say of a master stands in the URL from here on: whoever has it finds the server."""
+        for name, own in (
+            ("broker_url", self.broker_transport_options),
+            ("result_url", self.result_transport_options),
+            ("redis_url", {}),
+        ):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, self._with_master(name, own))  # frozen for all others
+        return self
+
+    def _with_master(self, name: str, own: dict[str, Any]) -> str:
+        given, broker = getattr(self, name), (self.broker_url, self.broker_transport_options)
+        try:
+            url = beside_broker(given, own, broker_url=broker[0], broker_options=broker[1])
+            check_url(url)
+        except ValueError as error:
+            raise ValueError(f"CELERIAC_{name.upper()} {error}") from None
         return url
 
     @model_validator(mode="after")
@@ -223,9 +248,11 @@ class Settings(BaseSettings):
         return self.result_url or self.effective_redis_url
 
 
-def is_redis(url: str | None) -> bool:
-    """Whether the URL's scheme is one of Redis' (`redis`, `rediss`, `redis+socket`, `valkey`...)."""
-    return url is not None and urlsplit(url).scheme.split("+")[0] in {"redis", "rediss", "valkey", "valkeys"}
+def _password_of(url: str) -> str:
+    try:
+        return urlsplit(url).password or ""
+    except ValueError:
+        return ""  # what is wrong with it is said by those who read it
 
 
 def urls(settings: Settings) -> tuple[str, str, str]:

@@ -7,8 +7,8 @@ from urllib.parse import quote
 
 import httpx
 
-from cli.configuration import mask_url
 from cli.errors import CliError
+from domain.server_urls import mask_url
 
 TIMEOUT_SECONDS = 30.0
 MOST_WORKERS = 1000

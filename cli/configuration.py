@@ -2,14 +2,13 @@
 
 import json
 import os
-import re
 from collections.abc import Iterable
 from difflib import get_close_matches
-from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import ValidationError
 
 from cli.errors import CliError
+from domain.server_urls import MASK, mask_options, mask_url
 from settings import Settings
 
 PREFIX = "CELERIAC_"
@@ -18,9 +17,6 @@ OF_THE_CLIENT = frozenset({"CELERIAC_URL", "CELERIAC_API_KEY"})
 SECRETS = ("api_keys", "metrics_key", "flower_basic_auth")
 NEVER_EMPTY = frozenset({"api_keys"})
 """Set and empty is a slip that settings refuse."""
-MASK = "***"
-HIDDEN = re.compile(r"(?i)pass|secret|token|credential")
-"""Names in a JSON object whose values are not shown."""
 
 # A user's module of one of these names would never be found: ours comes first.
 ROOMS = {"api", "cli", "domain", "gateway", "loops", "mirror", "services", "store", "tasks"} | {
@@ -91,25 +87,8 @@ def masked(field: str, value: object) -> str:
     if field in SECRETS:
         return ",".join(MASK for _ in value) if isinstance(value, tuple) else MASK
     if isinstance(value, dict):
-        return json.dumps(_without_secrets(value))
+        return json.dumps(mask_options(value))
     return mask_url(as_text(value)) if field.endswith("_url") else as_text(value)
-
-
-def mask_url(url: str) -> str:
-    """The URL without its password, and without what a query may hide."""
-    parts = urlsplit(url)
-    netloc = re.sub(r":[^:@]*@|:.*@", f":{MASK}@", parts.netloc, count=1)
-    query = re.sub(r"(?i)(password|secret|token|key)=[^&]*", rf"\1={MASK}", parts.query)
-    return urlunsplit(parts._replace(netloc=netloc, query=query))
-
-
-def _without_secrets(value: object) -> object:
-    """Options for a Sentinel hold its password."""
-    if isinstance(value, list):
-        return [_without_secrets(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    return {name: MASK if HIDDEN.search(name) else _without_secrets(item) for name, item in value.items()}
 
 
 def _sentence(problem: object) -> str:

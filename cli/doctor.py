@@ -9,19 +9,18 @@ from typing import Literal
 
 import psycopg
 import redis
-from kombu import Connection
-from kombu.exceptions import OperationalError
 from packaging.requirements import Requirement
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 from sqlalchemy.exc import DBAPIError
 
 from cli.client import Client
-from cli.configuration import mask_url
 from cli.errors import CliError
 from cli.exposure import WAYS_OUT, is_open
 from cli.flower_login import USER, password_file
-from settings import Settings, is_redis
+from cli.rights import probes_of
+from cli.servers import reasons_against
+from domain.server_urls import is_redis, mask_url
+from gateway.connection import BROKER_ERRORS, blocking_redis_client, connect
+from settings import Settings
 from store.inspection import ask_server
 from store.migrate import pending_revisions
 
@@ -53,6 +52,7 @@ def examine(settings: Settings, *, api_url: str) -> list[Finding]:
         lambda: _flower(settings),
         lambda: _database(settings.database_url),
         lambda: _broker(settings.broker_url),
+        lambda: _rights(settings),
         lambda: _redis("redis", settings.effective_redis_url),
         lambda: _results(settings.effective_result_url),
         lambda: _api(api_url),
@@ -123,13 +123,25 @@ def _broker(url: str | None) -> Iterator[Finding]:
         yield _unset("broker", "CELERIAC_BROKER_URL")
         return
     try:
-        # kombu's Redis transport waits for ever for the answer of a server that hangs.
-        limits = {"socket_timeout": CONNECT_SECONDS} if is_redis(url) else {}
-        with Connection(url, connect_timeout=CONNECT_SECONDS, transport_options=limits) as connection:
+        with connect(url) as connection:
             connection.ensure_connection(max_retries=1, timeout=CONNECT_SECONDS)
             yield Finding("broker", "ok", connection.transport.driver_name)
-    except (OperationalError, OSError, redis.RedisError, KeyError) as error:
+    except (*BROKER_ERRORS, ValueError, KeyError) as error:
         yield _unreachable("broker", url, error)
+
+
+def _rights(settings: Settings) -> Iterator[Finding]:
+    """Only what is missing, or refused; whether a server is there is said by its own line."""
+    for name, url in (
+        ("broker_url", settings.broker_url),
+        ("result_url", settings.effective_result_url),
+        ("redis_url", settings.effective_redis_url),
+    ):
+        if url is None:
+            continue
+        for reason in reasons_against(url, probes_of(name, settings)):
+            if reason.startswith("rights"):
+                yield Finding(name.removesuffix("_url"), "fail", f"{mask_url(url)}: {reason}", "Grant them.")
 
 
 def _results(url: str | None) -> Iterator[Finding]:
@@ -144,17 +156,12 @@ def _redis(subject: str, url: str | None) -> Iterator[Finding]:
         yield _unset(subject, "CELERIAC_REDIS_URL")
         return
     try:
-        with redis.Redis.from_url(
-            url,
-            socket_connect_timeout=CONNECT_SECONDS,
-            socket_timeout=CONNECT_SECONDS,
-            retry=Retry(NoBackoff(), 0),
-        ) as client:
+        with blocking_redis_client(url) as client:
             asked_at = time.time()
             seconds, microseconds = client.time()
             yield _eviction(subject, client)
             yield _clock(f"{subject} clock", seconds + microseconds / 1e6, asked_at)
-    except (redis.RedisError, ValueError) as error:
+    except (redis.RedisError, OSError, ValueError) as error:
         yield _unreachable(subject, url, error)
 
 
@@ -213,5 +220,7 @@ def _unset(subject: str, variable: str) -> Finding:
 
 
 def _unreachable(subject: str, url: str, error: Exception) -> Finding:
+    if reason := next(reasons_against(url), None):
+        return Finding(subject, "fail", f"{mask_url(url)}: {reason}", "Mend the URL, or what the server lets us do.")
     reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
     return Finding(subject, "fail", f"{mask_url(url)}: {reason}", "Is the server running, and the URL right?")

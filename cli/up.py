@@ -32,6 +32,7 @@ from cli.embedded.valkey import ValkeyServer, prepare_valkey
 from cli.errors import CliError
 from cli.exposure import refuse_open
 from cli.flower_login import USER, kept_login, login_of, password_file
+from cli.servers import refuse_unusable
 from cli.stack import (
     addresses_of,
     api_url,
@@ -63,6 +64,7 @@ async def run_up(settings: Settings) -> None:
     refuse_open(settings)
     settings = settings if settings.port else settings.model_copy(update={"port": pick_port()})
     _refuse_taken_ports(settings)
+    await asyncio.to_thread(refuse_unusable, settings)
     stop_asked = asyncio.Event()
     for which in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(which, stop_asked.set)

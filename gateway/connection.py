@@ -4,11 +4,13 @@ Every socket has a timeout: without one a frozen broker that still accepts TCP b
 frozen (12 s measured). Nothing here retries by itself, because a retried publish arrives twice.
 """
 
-from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from typing import Any, cast
+from urllib.parse import quote, urlencode
 
 import redis
 import redis.asyncio
+import redis.asyncio.sentinel
+import redis.sentinel
 from amqp.exceptions import AMQPError
 from kombu import Connection
 from kombu.exceptions import KombuError
@@ -20,21 +22,29 @@ from redis.retry import Retry as RetryBlocking
 
 from domain.broker_options import BrokerOptions
 from domain.priority import Transport
+from domain.server_urls import (
+    SENTINEL,
+    SENTINEL_PORT,
+    ServerUrl,
+    is_amqp,
+    is_redis,
+    kind_of,
+    kombu_sentinel_options,
+    kombu_tls,
+    kombu_url,
+    read_url,
+)
+
+__all__ = ["is_redis", "kombu_url"]
 
 SOCKET_SECONDS = 2
 CONNECT_SECONDS = 2
 _OWN_LEDGER = "celeriac:unacked"
 BROKER_ERRORS = (KombuError, RedisError, AMQPError, OSError, EOFError)
 
-_TRANSPORTS = {
-    "redis": Transport.REDIS,
-    "rediss": Transport.REDIS,
-    "valkey": Transport.REDIS,
-    "valkeys": Transport.REDIS,
-    "amqp": Transport.AMQP,
-    "amqps": Transport.AMQP,
-    "pyamqp": Transport.AMQP,
-}
+# Without types in their library.
+_blocking_sentinels: Any = redis.sentinel.Sentinel
+_asyncio_sentinels: Any = redis.asyncio.sentinel.Sentinel
 # kombu otherwise tries to connect for ever, in the middle of a call that has a limit.
 _CONNECT_ONCE = {"max_retries": 0, "interval_start": 0, "interval_step": 0, "interval_max": 0}
 _REDIS_OPTIONS = {
@@ -64,15 +74,11 @@ _AMQP_OPTIONS = {
 
 def transport_of(url: str) -> Transport:
     """Which kind of broker a URL names. Raises ValueError, without the URL, for one that we do not speak to."""
-    transport = _TRANSPORTS.get(_scheme(url))
-    if transport is None:
-        raise ValueError(f"A broker of the kind {_scheme(url) or '(none)'}:// is not supported: use redis or amqp.")
-    return transport
-
-
-def is_redis(url: str) -> bool:
-    """Whether the server of this URL speaks Redis' protocol."""
-    return _TRANSPORTS.get(_scheme(url)) is Transport.REDIS
+    if is_redis(url):
+        return Transport.REDIS
+    if is_amqp(url):
+        return Transport.AMQP
+    raise ValueError(f"A broker of the kind {kind_of(url) or '(none)'}:// is not supported: use redis or amqp.")
 
 
 def transport_options(transport: Transport, options: BrokerOptions | None = None) -> dict[str, Any]:
@@ -94,57 +100,92 @@ def connect(broker_url: str, *, options: BrokerOptions | None = None, heartbeat_
         kombu_url(broker_url),
         connect_timeout=CONNECT_SECONDS,
         heartbeat=heartbeat_seconds,
-        transport_options=transport_options(transport_of(broker_url), options),
+        ssl=kombu_tls(broker_url) or False,
+        transport_options=transport_options(transport_of(broker_url), options)
+        | kombu_sentinel_options(broker_url, CONNECT_SECONDS),
     )
-
-
-def kombu_url(url: str) -> str:
-    """The URL as kombu and Celery know it: Valkey's own scheme is Redis' to them."""
-    return "redis" + url.removeprefix("valkey") if url.startswith("valkey") else url
 
 
 def redis_client(url: str, *, timeout: float = SOCKET_SECONDS) -> redis.asyncio.Redis:
-    """An asyncio client for the server of a Celery URL; it connects at its first use."""
-    return redis.asyncio.Redis.from_url(
-        redis_url(url),
-        socket_timeout=timeout,
-        socket_connect_timeout=timeout,
-        socket_keepalive=True,
+    """An asyncio client for the server of a Celery URL; it connects at its first use. It follows a master."""
+    options: dict[str, Any] = {
+        "socket_timeout": timeout,
+        "socket_connect_timeout": timeout,
         # A connection that broke while idle is replaced once; nothing that has timed out is asked again.
-        retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
-    )
+        "retry": Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
+    }
+    server = read_url(url)
+    if server.kind == SENTINEL:
+        sentinels: Any = _asyncio_sentinels(*_sentinels(server, timeout), **_of_master(server, options))
+        return cast(redis.asyncio.Redis, sentinels.master_for(server.master_name, redis_class=_AsyncMaster))
+    return redis.asyncio.Redis.from_url(redis_url(url), **_for_socket(server, options))
 
 
 def blocking_redis_client(url: str, *, protocol: int = 3) -> redis.Redis:
     """The same for a thread, and it tries nothing twice."""
-    return redis.Redis.from_url(
-        redis_url(url),
-        protocol=protocol,
-        socket_timeout=SOCKET_SECONDS,
-        socket_connect_timeout=CONNECT_SECONDS,
-        socket_keepalive=True,
-        health_check_interval=0,
-        retry=RetryBlocking(NoBackoff(), 0),
-    )
+    options: dict[str, Any] = {
+        "protocol": protocol,
+        "socket_timeout": SOCKET_SECONDS,
+        "socket_connect_timeout": CONNECT_SECONDS,
+        "health_check_interval": 0,
+        "retry": RetryBlocking(NoBackoff(), 0),
+    }
+    server = read_url(url)
+    if server.kind == SENTINEL:
+        sentinels: Any = _blocking_sentinels(*_sentinels(server, CONNECT_SECONDS), **_of_master(server, options))
+        return cast(redis.Redis, sentinels.master_for(server.master_name, redis_class=_Master))
+    return redis.Redis.from_url(redis_url(url), **_for_socket(server, options))
 
 
 def redis_url(url: str) -> str:
     """As redis-py knows it: Celery writes `redis+socket:///path?virtual_host=1` and `CERT_NONE` its own way."""
-    parts = urlsplit(kombu_url(url))
-    query = dict(parse_qsl(parts.query))
-    scheme = parts.scheme
-    if scheme == "redis+socket":
-        scheme = "unix"
-        query["db"] = query.pop("virtual_host", "0")
-    if "ssl_cert_reqs" in query:
-        query["ssl_cert_reqs"] = query["ssl_cert_reqs"].removeprefix("CERT_").lower()
-    return f"{scheme}://{parts.netloc}{parts.path}" + (f"?{urlencode(query)}" if query else "")
+    server = read_url(url)
+    query = {name: value for name, value in server.query.items() if name not in ("virtual_host", "db")}
+    base = kombu_url(url)
+    if server.kind == "unix":
+        base = f"unix://{base.removeprefix('redis+socket://').partition('?')[0]}"
+        query["db"] = str(server.db)
+    query |= server.tls or {}
+    return base + (f"?{urlencode(query, quote_via=quote)}" if query else "")
+
+
+class _Master(redis.Redis):
+    """Closed with the connections to its sentinels."""
+
+    def close(self) -> None:
+        super().close()
+        pool: Any = self.connection_pool
+        pool.sentinel_manager.close()
+
+
+class _AsyncMaster(redis.asyncio.Redis):
+    """Closed with the connections to its sentinels."""
+
+    async def aclose(self, close_connection_pool: bool | None = None) -> None:
+        await super().aclose(close_connection_pool)
+        pool: Any = self.connection_pool
+        await pool.sentinel_manager.aclose()
+
+
+def _sentinels(server: ServerUrl, timeout: float) -> tuple[list[tuple[str, int]], int, dict[str, Any]]:
+    """What redis-py's `Sentinel` takes first."""
+    hosts = [(host, port or SENTINEL_PORT) for host, port in server.hosts]
+    return hosts, server.min_other_sentinels, server.sentinel_kwargs_within(timeout)
+
+
+def _of_master(server: ServerUrl, options: dict[str, Any]) -> dict[str, Any]:
+    found = options | {"socket_keepalive": True, "username": server.username, "password": server.password}
+    tls: dict[str, Any] = dict(server.tls or {})
+    if "ssl_check_hostname" in tls:
+        tls["ssl_check_hostname"] = tls["ssl_check_hostname"].lower() != "false"
+    return found | {"db": server.db} | ({"ssl": True} | tls if tls else {})
+
+
+def _for_socket(server: ServerUrl, options: dict[str, Any]) -> dict[str, Any]:
+    """A unix socket has nothing to keep alive, and refuses to be told of it."""
+    return options if server.kind == "unix" else options | {"socket_keepalive": True}
 
 
 def is_no_list(error: Exception) -> bool:
     """Whether a Redis key is of another kind than a queue's list: it is somebody else's, and no message lies in it."""
     return isinstance(error, ResponseError) and str(error).startswith("WRONGTYPE")
-
-
-def _scheme(url: str) -> str:
-    return urlsplit(url).scheme.split("+")[0]

@@ -15,6 +15,7 @@ from typing import Any, Protocol, cast
 import amqp
 import msgspec
 from amqp import serialization
+from amqp.exceptions import NotFound
 from kombu import Connection, Exchange, Queue
 
 from domain.broker_options import BrokerOptions
@@ -205,11 +206,13 @@ class RabbitEvents:
         self._session += 1
         self._received = []
         self._connection = connect(self._broker_url, heartbeat_seconds=10)
-        self._channel = cast(Any, self._connection.default_channel)
+        self._channel = self._channel_with_exchange(self._connection)
         # A message may name any encoding for its body, and kombu would open any compression: events have neither.
         self._channel.auto_decode = False
         self._channel.basic_qos(0, 10 * MOST_AT_ONCE, False)
-        _durable_queue().bind(self._channel).declare()
+        queue = _durable_queue().bind(self._channel)
+        queue.queue_declare()
+        queue.queue_bind()
         has_dropped = self._length() >= QUEUE_LENGTH
         has_witness = self._has_witness()
         self._channel.basic_consume(DURABLE_QUEUE, no_ack=False, callback=self._on_message)
@@ -239,6 +242,16 @@ class RabbitEvents:
         if self._connection is not None:
             self._connection.collect()
             self._connection = None
+
+    def _channel_with_exchange(self, connection: Connection) -> Any:
+        """The exchange is the workers': it is declared only where no worker has. Even to repeat that takes a right."""
+        channel: Any = connection.channel()
+        try:
+            channel.exchange_declare(EVENT_EXCHANGE, "topic", passive=True)
+        except NotFound:  # which closes the channel
+            channel = connection.channel()
+            _durable_queue().exchange.bind(channel).declare()
+        return channel
 
     def _length(self) -> int:
         return int(self._channel.queue_declare(DURABLE_QUEUE, passive=True).message_count)

@@ -28,7 +28,8 @@ from gateway.event_sources import (
 
 STREAM_KEY = "celeriac:events"
 COUNTS_KEY = "celeriac:events:counts"
-"""`stored`: how many messages were deleted because they are; `missed`: how many dropped ones are recorded as a gap."""
+"""`stored`: how many messages were deleted because they are; `missed`: how many dropped ones are recorded as a gap;
+`server`: the server's `run_id` when that was looked at."""
 FIELD = b"body"
 GROUP = "mirror"
 LOOK_SECONDS = 2.0
@@ -76,6 +77,9 @@ class StreamEvents:
         self._held: dict[bytes, None] = {}
         """Ids of what was handed over and is not acknowledged, in that order."""
         self._missed = 0
+        self._server = ""
+        self._failover: Blind | None = None
+        self._answered_at = datetime.min.replace(tzinfo=UTC)
         self._looked_at = 0.0
         self._at_once = FIRST_AT_ONCE
 
@@ -87,15 +91,27 @@ class StreamEvents:
             if not str(error).startswith("BUSYGROUP"):
                 raise
             self._forget_consumers()
-            if all(map(_is_number, self._client.hmget(COUNTS_KEY, ["stored", "missed"]))):
+            counts = self._client.hmget(COUNTS_KEY, ["stored", "missed"])
+            if all(map(_is_number, counts)):
+                self._missed = int(counts[1] or 0)
+                self._look_at_server()
                 return False
             log.warning("stream_counts_made_anew")
         made = self._client.xinfo_stream(STREAM_KEY)
-        self._client.hset(COUNTS_KEY, mapping={"stored": made["entries-added"] - made["length"], "missed": 0})
+        self._look_at_server()
+        counted: dict[Any, Any] = {
+            "stored": made["entries-added"] - made["length"],
+            "missed": 0,
+            "server": self._server,
+        }
+        self._client.hset(COUNTS_KEY, mapping=counted)
         return True
 
     def receive(self, timeout: float) -> Sequence[EventItem]:
         """Never None: Redis answers also where there is nothing, and its silence is an error."""
+        if self._failover is not None:
+            gap, self._failover = self._failover, None
+            return [gap]
         if time.monotonic() - self._looked_at > LOOK_SECONDS:
             self._looked_at = time.monotonic()
             if found := [*self._dropped(), *self._taken_over()]:
@@ -106,6 +122,7 @@ class StreamEvents:
             )
             pipe.time()
             streams, now = pipe.execute()
+        self._answered_at = datetime.now(UTC)
         entries = streams[0][1] if streams else ()
         self._at_once = self._next_count(entries)
         return self._messages(entries, now)
@@ -115,7 +132,7 @@ class StreamEvents:
 
     def acknowledge(self, item: EventItem) -> None:
         if isinstance(item, Blind):
-            self._client.hset(COUNTS_KEY, "missed", self._missed)
+            self._client.hset(COUNTS_KEY, mapping={"missed": self._missed, "server": self._server})
             return
         while item.tag in self._held:
             ids = list(islice(self._held, MOST_AT_ONCE))
@@ -127,6 +144,22 @@ class StreamEvents:
 
     def close(self) -> None:
         self._client.close()
+
+    def _look_at_server(self) -> None:
+        """Another one that was a replica before: what the last one had not handed on when it died is gone.
+
+        Its own counts agree with each other, so they do not tell. One that merely began anew has no history of another.
+        """
+        known: Any = self._client.hget(COUNTS_KEY, "server")
+        self._server = str(self._client.info("server")["run_id"])
+        if known is None:
+            self._client.hset(COUNTS_KEY, "server", self._server)
+        elif known.decode() != self._server and self._client.info("replication").get("second_repl_offset", -1) >= 0:
+            read = self._client.xinfo_groups(STREAM_KEY)[0]["last-delivered-id"]
+            here, now = datetime.now(UTC), self._client.time()
+            begun = max(_heard_at(read, _ahead(now), here), self._answered_at) if _milliseconds(read) else here
+            self._failover = Blind(begun, here, kept=True)
+            log.warning("stream_failed_over", since=begun.isoformat())
 
     def _next_count(self, entries: Sequence[tuple[bytes, dict[bytes, bytes]]]) -> int:
         """How many to ask for next: twice as many while those that come are small and many, up to a bound in bytes."""

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from urllib.parse import quote
 
 import psutil
 from kombu import Connection
@@ -36,6 +37,21 @@ class RabbitMQ:
     @property
     def url(self) -> str:
         return f"amqp://guest:guest@127.0.0.1:{self._ports[0]}//"
+
+    def url_of(self, user: str, password: str, host: str) -> str:
+        """Of another user, and of a virtual host of its own."""
+        return f"amqp://{user}:{quote(password, safe='')}@127.0.0.1:{self._ports[0]}/{quote(host, safe='')}"
+
+    def order(self, *command: str) -> None:
+        """By `rabbitmqctl`."""
+        program = str(Path(str(rabbitmq_program())).with_name("rabbitmqctl"))
+        node = self._environment["RABBITMQ_NODENAME"]
+        subprocess.run(
+            [program, "--erlang-cookie", "test", "--node", node, *command],
+            env=self._environment,
+            check=True,
+            capture_output=True,
+        )
 
     def start(self) -> None:
         self._process = subprocess.Popen(

@@ -15,6 +15,7 @@ from bench.drills import (
     half_open,
     kills,
     mirror_away,
+    sentinel,
     shared_limit,
     soak,
     true_figures,
@@ -34,6 +35,7 @@ DRILLS: Mapping[str, Callable[..., None]] = {
     "half-open": half_open.main,
     "kills": kills.main,
     "cancel": cancel_matrix.main,
+    "sentinel": sentinel.main,
     "soak": soak.main,
     "fuzz": fuzz.main,
 }

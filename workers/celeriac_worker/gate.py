@@ -9,12 +9,10 @@ from enum import StrEnum
 from typing import Any
 
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from celeriac_worker.keys import NODE_PREFIX, cancelled_key, node_key, paused_key
+from celeriac_worker.servers import connect
 
-ANSWER_SECONDS = 1.0
 NODE_EXPIRY_SECONDS = 10
 RUN_EXPIRY_SECONDS = 26 * 3600
 """Longer than any message stays unacknowledged: our visibility timeout is 25 h."""
@@ -85,14 +83,7 @@ class Gate:
         self._node = node
         self._boot_id = boot_id
         self._me = f"{node}|{boot_id}"
-        self._client = redis.Redis.from_url(
-            url,
-            protocol=2,
-            socket_timeout=ANSWER_SECONDS,
-            socket_connect_timeout=ANSWER_SECONDS,
-            # Once more at once: a connection that lay idle may have been closed. Never after a timeout.
-            retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
-        )
+        self._client = connect(url)
         self._may_start = self._client.register_script(_MAY_START)
         self._finish = self._client.register_script(_FINISH)
         self._release = self._client.register_script(_RELEASE)

@@ -11,6 +11,7 @@ from celeriac_worker.keeper import Keeper
 from celeriac_worker.keys import URL_VARIABLE, redis_url
 from celeriac_worker.node import Node
 from celeriac_worker.requests import gate_task
+from celeriac_worker.servers import broker_address
 
 logger = get_logger(__name__)
 
@@ -21,7 +22,7 @@ class Gating(bootsteps.StartStopStep):
     def __init__(self, worker: Any, **options: Any) -> None:
         super().__init__(worker, **options)
         worker.celeriac = None
-        url = redis_url(worker.app.conf.broker_url)
+        url = redis_url(broker_address(worker.app.conf, worker.app.conf.broker_url))
         if url is None:
             logger.warning(
                 "%s is not set and the broker is no Redis: Celeriac can neither pause nor drain this worker, nor "

@@ -4,21 +4,17 @@ What they mean stands in `workers/README.md`.
 """
 
 import os
-from urllib.parse import urlsplit
+
+from celeriac_worker.servers import kind_of
 
 URL_VARIABLE = "CELERIAC_REDIS_URL"
 DISPATCH_NO_HEADER = "celeriac_dispatch_no"
 NODE_PREFIX = "celeriac:node:"
-_SCHEMES = {"redis": "redis", "rediss": "rediss", "valkey": "redis", "valkeys": "rediss"}
 
 
 def redis_url(broker_url: str | None) -> str | None:
     """`CELERIAC_REDIS_URL`, else the broker if that is a Redis, else None."""
-    for url in (os.environ.get(URL_VARIABLE), broker_url):
-        scheme, _, rest = (url or "").partition("://")
-        if scheme in _SCHEMES and urlsplit(url).hostname:
-            return f"{_SCHEMES[scheme]}://{rest}"
-    return None
+    return next((url for url in (os.environ.get(URL_VARIABLE), broker_url) if url and kind_of(url)), None)
 
 
 def node_key(node: str) -> str:

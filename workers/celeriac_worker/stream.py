@@ -18,10 +18,9 @@ from celery import Celery
 from celery.utils.log import get_logger
 from kombu.serialization import dumps
 from kombu.utils.imports import symbol_by_name
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from celeriac_worker.keys import redis_url
+from celeriac_worker.servers import broker_address, connect
 
 KEY = "celeriac:events"
 FIELD = "body"
@@ -142,9 +141,9 @@ class EventStream:
 
     @cached_property
     def _client(self) -> "redis.Redis | None":
-        with self._app.connection_for_write() as connection:
-            url = redis_url(connection.as_uri(include_password=True))
-        return None if url is None else _connect(url)
+        conf = self._app.conf
+        url = redis_url(broker_address(conf, conf.broker_write_url))
+        return None if url is None else connect(url, seconds=ANSWER_SECONDS)
 
     def _try(self, client: redis.Redis) -> bool:
         try:
@@ -166,14 +165,3 @@ class EventStream:
             for _ in portion:
                 self._waiting.popleft()
         return is_kept
-
-
-def _connect(url: str) -> redis.Redis:
-    return redis.Redis.from_url(
-        url,
-        protocol=2,
-        socket_timeout=ANSWER_SECONDS,
-        socket_connect_timeout=ANSWER_SECONDS,
-        # Once more at once: a connection that lay idle may have been closed. Never after a timeout.
-        retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
-    )

@@ -1,0 +1,82 @@
+"""Which rights on a Redis we lack. Each command is asked for in a transaction that is given up: nothing is done.
+
+Redis says whether a user may when it takes a command into the transaction, and not at its end.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import redis
+from redis.exceptions import NoPermissionError, ResponseError
+
+from domain.server_urls import read_url
+from settings import Settings
+
+Probe = tuple[str, ...]
+NOWHERE = "celeriac:nobody"
+_SCRIPTS: tuple[Probe, ...] = (("EVAL", "return 1", "0"), ("SCRIPT", "EXISTS", "0"))
+
+
+def probes_of(name: str, settings: Settings) -> Sequence[Probe]:
+    """What is asked of the server of this setting, in the words of Redis."""
+    return {"broker_url": _of_broker, "result_url": _of_results, "redis_url": _of_keys}[name](settings)
+
+
+def missing_rights(client: redis.Redis, probes: Iterable[Probe]) -> list[str]:
+    """Those that this client's user lacks, each as a command with its key or channel. Raises redis.RedisError."""
+    pool = client.connection_pool
+    connection: Any = pool.get_connection()
+    try:
+        connection.send_command("MULTI")
+        connection.read_response()
+        missing = [" ".join(probe[:2]) for probe in probes if not _may(connection, probe)]
+        connection.send_command("DISCARD")
+        connection.read_response()
+    finally:
+        connection.disconnect()
+        pool.release(connection)
+    return missing
+
+
+def _may(connection: Any, probe: Probe) -> bool:
+    connection.send_command(*probe)
+    try:
+        connection.read_response()
+    except NoPermissionError:
+        return False
+    except ResponseError:
+        return True  # an older server does not know it so
+    return True
+
+
+def _of_broker(settings: Settings) -> Sequence[Probe]:
+    options = settings.broker_options
+    queue = options.global_keyprefix + settings.default_queue
+    held, index = (options.global_keyprefix + key for key in (options.unacked_key, options.unacked_index_key))
+    fanout = options.fanout_prefix.replace("{db}", str(read_url(settings.broker_url or "").db))
+    return (
+        *(("LPUSH", queue, "0"), ("RPUSH", queue, "0"), ("LREM", queue, "1", "0"), ("LLEN", queue)),
+        *(("LRANGE", queue, "0", "0"), ("TYPE", queue), ("BRPOP", f"{queue}.reply.celery.pidbox", "1")),
+        *(("HSCAN", held, "0"), ("HMGET", held, "0"), ("HDEL", held, "0")),
+        *(("ZRANGEBYSCORE", index, "0", "0"), ("ZSCORE", index, "0"), ("ZREM", index, "0")),
+        ("SMEMBERS", f"{options.global_keyprefix}_kombu.binding.celery"),
+        *_SCRIPTS,
+        *(("PUBLISH", f"{fanout}celery.pidbox", ""), ("PSUBSCRIBE", f"{fanout}celeryev*")),
+    )
+
+
+def _of_results(_: Settings) -> Sequence[Probe]:
+    meta = f"celery-task-meta-{NOWHERE}"
+    return (("MGET", meta), ("STRLEN", meta))
+
+
+def _of_keys(_: Settings) -> Sequence[Probe]:
+    return (
+        *(("GET", NOWHERE), ("SET", NOWHERE, "0"), ("MSET", NOWHERE, "0"), ("MGET", NOWHERE), ("DEL", NOWHERE)),
+        *(("EXISTS", NOWHERE), ("EXPIRE", NOWHERE, "1"), ("HSET", NOWHERE, "0", "0"), ("HGETALL", NOWHERE)),
+        *(("HINCRBY", NOWHERE, "0", "1"), ("XADD", NOWHERE, "*", "0", "0"), ("XINFO", "STREAM", NOWHERE)),
+        *(("XREADGROUP", "GROUP", "0", "0", "STREAMS", NOWHERE, ">"), ("XACK", NOWHERE, "0", "0-1")),
+        *(("HGET", "{celeriac:answers}:bodies", "0"), ("ZADD", "{celeriac:answers}:times", "0", "0")),
+        *_SCRIPTS,
+        *(("SUBSCRIBE", "celeriac:life:api"), ("PUBSUB", "NUMSUB")),
+    )
