@@ -6,6 +6,7 @@ a consumer of every queue, and as one that promises nothing.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 TEN_STEPS = frozenset(range(10))
 CANCEL_GATE = "cancel_gate"
@@ -27,6 +28,15 @@ class Consumer:
     plugin: str | None = None
     capabilities: frozenset[str] = field(default_factory=frozenset)
     priority_steps: frozenset[int] = field(default_factory=frozenset)
+    kept: bool = False
+    """Whether what it tells waits for the mirror while that is away."""
+    heard_at: datetime | None = None
+    """The latest sign of life, by our clock."""
+
+    @property
+    def tells_of_runs(self) -> bool:
+        """Whether no task begins there of which nothing is known afterwards."""
+        return CANCEL_GATE in self.capabilities
 
     def may_take_from(self, queue_name: str) -> bool:
         return self.queues is None or queue_name in self.queues

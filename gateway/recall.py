@@ -8,8 +8,8 @@ have fetched (`[message, exchange, routing key]` by delivery tag) and `unacked_i
 import json
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import structlog
@@ -56,6 +56,13 @@ class Held:
     message: dict[str, Any]
     exchange: str
     routing_key: str
+    fetched_at: datetime | None = None
+    """By the clock of whoever fetched it."""
+
+    @property
+    def queue_name(self) -> str | None:
+        """The queue it came from; None where its exchange may lead anywhere."""
+        return self.routing_key if self.exchange in ("", self.routing_key) else None
 
 
 class Recall:
@@ -81,11 +88,14 @@ class Recall:
         if self._redis is None:
             return []
         async with _translated_errors():
-            found = await self._redis.zrangebyscore(INDEX_KEY, "-inf", before.timestamp(), start=0, num=limit)
-            tags = cast(list[bytes], found)
+            found = await self._redis.zrangebyscore(
+                INDEX_KEY, "-inf", before.timestamp(), start=0, num=limit, withscores=True
+            )
+            times = dict(cast(list[tuple[bytes, float]], found))
+            tags = list(times)
             entries = cast(list[bytes | None], await self._redis.hmget(UNACKED_KEY, *tags) if tags else [])
-        read = (_held(tag, entry) for tag, entry in zip(tags, entries, strict=True) if entry)
-        return [held for held in read if held is not None]
+        read = ((tag, _held(tag, entry)) for tag, entry in zip(tags, entries, strict=True) if entry)
+        return [replace(held, fetched_at=_time(times[tag])) for tag, held in read if held is not None]
 
     async def put_back_fetched(self, messages: Collection[Held], *, before: datetime) -> frozenset[str]:
         """Like `put_back`, of just these messages; one that was fetched again since then stays."""
@@ -192,6 +202,11 @@ def _held(tag: bytes, entry: bytes) -> Held | None:
         return Held(message["headers"]["id"], tag.decode(), message, exchange, routing_key)
     except Exception:  # whatever anybody has put there: such a message never keeps the others from being put back
         return None
+
+
+def _time(seconds: float) -> datetime:
+    """Whatever anybody wrote there, a time that there can be."""
+    return datetime.fromtimestamp(max(0.0, seconds), UTC)
 
 
 @asynccontextmanager

@@ -171,6 +171,15 @@ outbox = Table(
 broker has refused just this task, `refusal`: why it did so last, `parked_at`: since when it counts as parked. Each of
 the two kinds of rows has an index of its own, so that none of the one is in the way of the other."""
 
+doubts = Table(
+    "doubts",
+    metadata,
+    Column("task_id", Text, primary_key=True),
+    Column("since", Time, nullable=False, server_default=func.now()),
+    Column("doubt", Text, nullable=False),
+)
+"""Tasks that were handed out and are nowhere to be found, and why they are not sent again (`domain/proofs.py`)."""
+
 workers = Table(
     "workers",
     metadata,
@@ -212,10 +221,14 @@ workers = Table(
     Column("autoscales", Boolean, nullable=False, server_default="false"),
     Column("protocol", Integer),
     Column("capabilities", ARRAY(Text)),
+    Column("clock", BigInteger),
+    Column("other_life_at", Time),
 )
 """`last_heartbeat_at` is our receipt time and judges liveness; `last_event_at`, `online_at`, `goodbye_at` and
 `drain_goodbye_at` (the last goodbye before the drain) are the node's own clock and are compared only with each other.
-`queues` are the node's own, also while it is held back; `consuming` is what it fetches from at this moment."""
+`other_life_at`, our receipt time, is when another process of this name was last heard: its predecessor, or its twin;
+`clock` is the logical one of the latest. `queues` are the node's own, also while it is held back; `consuming` is what
+it fetches from at this moment."""
 
 registered_tasks = Table(
     "registered_tasks",

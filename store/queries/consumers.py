@@ -1,6 +1,6 @@
 """The nodes that take messages from queues, and the tasks they know, as they described themselves."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Interval, Row, and_, bindparam, func, or_, select
@@ -27,6 +27,8 @@ _consumers = select(
     workers.c.plugin,
     workers.c.capabilities,
     workers.c.priority_steps,
+    workers.c.kept,
+    workers.c.last_heartbeat_at,
 ).where(
     workers.c.last_heartbeat_at > func.now() - bindparam("known_within", KNOWN_WITHIN, type_=Interval),
     or_(is_online(), workers.c.described_at.is_not(None)),
@@ -56,7 +58,7 @@ async def get_retry_limits(connection: AsyncConnection) -> dict[str, int]:
 def _consumer(row: Row[Any]) -> Consumer:
     """Of a node that has not said what it is now, what it was before counts for nothing."""
     if not row.described:
-        return Consumer(node=row.node, online=row.online, queues=None)
+        return Consumer(node=row.node, online=row.online, queues=None, heard_at=row.last_heartbeat_at)
     return Consumer(
         node=row.node,
         online=row.online,
@@ -65,4 +67,15 @@ def _consumer(row: Row[Any]) -> Consumer:
         plugin=row.plugin,
         capabilities=frozenset(row.capabilities or ()),
         priority_steps=frozenset(row.priority_steps or ()),
+        kept=row.kept,
+        heard_at=row.last_heartbeat_at,
     )
+
+
+_last_stranger = select(func.max(workers.c.last_heartbeat_at)).where(~is_online(), workers.c.described_at.is_(None))
+
+
+async def get_last_stranger(connection: AsyncConnection) -> datetime | None:
+    """When a node was last heard that is gone and never said what it is."""
+    found: datetime | None = (await connection.execute(_last_stranger)).scalar_one()
+    return found
