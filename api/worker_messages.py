@@ -17,6 +17,11 @@ def _sentences(worker: WorkerRow) -> Iterator[str]:
             f"Its plugin {worker.plugin} speaks protocol {worker.protocol}, this Celeriac {PROTOCOL}: "
             "it is treated as a worker without the plugin."
         )
+    if worker.is_shared:
+        yield (
+            "Several workers run under this name: orders and answers of one are taken for the other's, and what is "
+            "lost with one is not rescued. Give each a name of its own (`-n name@%h`)."
+        )
     if worker.online:
         yield from _fetching(worker)
         yield from _size(worker)

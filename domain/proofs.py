@@ -32,6 +32,11 @@ UNPROVEN = (
     "lost. It is not sent again by itself: {doubt}. If it did not run, replay it."
 )
 
+LEFT_ELSEWHERE = (
+    "The worker that held this task is gone, and its message is in none of the places that are known: it was not "
+    "acknowledged, so the broker may still hand it out again. If it does not, replay it."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class ServerLife:

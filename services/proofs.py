@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol, cast
 
+import structlog
 from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -15,10 +16,14 @@ from domain.facts import NODE, Fact
 from domain.proofs import Hearing, ServerLife, Suspect, doubt_of_absence, doubt_of_resend, is_restarted
 from domain.states import EventType, Phase
 from services.history import News, record
-from store.queries import consumers, gaps, unsettled
+from store.queries import consumers, gaps, unsettled, workers
 
 ACTIVE = "active"
+MOST_NAMED = 20
 UNHEARD = (Phase.DISPATCHING, Phase.QUEUED)
+
+
+log = structlog.get_logger(__name__)
 
 
 class Held(Protocol):
@@ -93,6 +98,7 @@ class Proofs:
         begun = await list_started(self._redis, keys)
         said = await self._control.ask_everyone({suspect.task_id for suspect in suspects})
         held = {**begun, **said.held}
+        await note_shared_names(self._engine, said.replies)
         async with self._engine.connect() as connection:
             hearing = await _hear(connection, said, await self._presence.count_listeners())
         doubts: dict[str, str] = {}
@@ -145,3 +151,13 @@ def _words(held: Mapping[str, Held]) -> Iterable[Fact]:
         event_type = EventType.STARTED if who.phase == ACTIVE else EventType.RECEIVED
         key = f"{NODE}:{event_type}:{who.node}:None"
         yield Fact(task_id, event_type, now, key, node=who.node, details={"source": NODE})
+
+
+async def note_shared_names(engine: AsyncEngine, replies: Mapping[str, int]) -> frozenset[str]:
+    """Names that more than one process answers to; kept with the worker."""
+    shared = frozenset(node for node, count in replies.items() if count > 1)
+    if shared:
+        async with engine.begin() as connection:
+            await workers.note_shared(connection, shared)
+        log.warning("names_shared", nodes=sorted(shared)[:MOST_NAMED])
+    return shared

@@ -77,6 +77,7 @@ def _is_unreceived(task: SilentTask, now: datetime) -> bool:
     return (
         task.phase == Phase.QUEUED
         and task.submitted_here
+        and task.attempt_count == 0
         and task.dispatched_at is not None
         and now - task.dispatched_at > NEVER_RECEIVED
     )

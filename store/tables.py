@@ -171,15 +171,6 @@ outbox = Table(
 broker has refused just this task, `refusal`: why it did so last, `parked_at`: since when it counts as parked. Each of
 the two kinds of rows has an index of its own, so that none of the one is in the way of the other."""
 
-doubts = Table(
-    "doubts",
-    metadata,
-    Column("task_id", Text, primary_key=True),
-    Column("since", Time, nullable=False, server_default=func.now()),
-    Column("doubt", Text, nullable=False),
-)
-"""Tasks that were handed out and are nowhere to be found, and why they are not sent again (`domain/proofs.py`)."""
-
 workers = Table(
     "workers",
     metadata,

@@ -8,7 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.states import Phase
 from store.batch import batch_of, bind_rows
-from store.tables import doubts, tasks
+from store.doubt_tables import doubts
+from store.tables import tasks
 
 MOST_QUEUES = 1_000
 

@@ -29,7 +29,8 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.states import TERMINAL, Status
-from store.tables import attempts, doubts, outbox, search_queue, task_arguments, task_results, task_search, tasks
+from store.doubt_tables import doubts
+from store.tables import attempts, outbox, search_queue, task_arguments, task_results, task_search, tasks
 from store.workflow_tables import workflow_events, workflow_steps, workflow_submissions, workflow_wakes, workflows
 
 QUIET = timedelta(minutes=1)

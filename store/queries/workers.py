@@ -50,9 +50,11 @@ _HEARD: Columns = {
     "load_average": Text(),
     "software": Text(),
     "kept": Boolean(),
+    "clock": BigInteger(),
+    "other_life_at": Time,
 }
 _LATEST = ("last_heartbeat_at", "last_event_at", "online_at", "goodbye_at")
-_OF_NEWEST = ("pid", "active", "processed", "load_average", "software", "kept")
+_OF_NEWEST = ("pid", "active", "processed", "load_average", "software", "kept", "clock")
 
 _heard = batch_of(**_HEARD)
 _insert_heard = insert(workers).from_select(
@@ -62,6 +64,7 @@ _insert_heard = insert(workers).from_select(
     ).order_by(_heard.c.node),
 )
 _told = _insert_heard.excluded
+RESTART = timedelta(seconds=3)
 _latest_credible = func.now() + literal(timedelta(seconds=AHEAD_SECONDS))
 
 
@@ -72,10 +75,16 @@ def _stored(name: str) -> ColumnElement[Any]:
 
 
 _is_newer = _told.last_event_at >= func.coalesce(_stored("last_event_at"), _told.last_event_at)
+_is_other = or_(_told.pid != workers.c.pid, and_(_told.pid == workers.c.pid, _is_newer, _told.clock < workers.c.clock))
+_other_heard_at = case((_is_newer, workers.c.last_heartbeat_at), else_=_told.last_heartbeat_at)
+_other_life_at = func.greatest(
+    workers.c.other_life_at, _told.other_life_at, case((_is_other, _other_heard_at), else_=None)
+)
 _hear = _insert_heard.on_conflict_do_update(
     index_elements=["node"],
     set_={name: func.greatest(_stored(name), _told[name]) for name in _LATEST}
     | {name: case((_is_newer, _told[name]), else_=workers.c[name]) for name in _OF_NEWEST}
+    | {"other_life_at": _other_life_at}
     | {"first_seen_at": func.coalesce(workers.c.first_seen_at, _told.first_seen_at)},
 )
 
@@ -96,6 +105,8 @@ async def hear(connection: AsyncConnection, heartbeats: Iterable[Heartbeat]) -> 
             None if beat.load_average is None else "{" + ",".join(map(repr, beat.load_average)) + "}",
             beat.software,
             beat.kept,
+            beat.clock,
+            beat.other_life_at,
         )
         for beat in heartbeats
     ]
@@ -138,6 +149,7 @@ class WorkerRow:
     autoscales: bool
     protocol: int | None
     capabilities: list[str] | None
+    other_life_at: datetime | None
     online: bool
     running: int
 
@@ -159,6 +171,15 @@ class WorkerRow:
             protocol=self.protocol,
             announced=tuple(self.capabilities or ()),
         )
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether two processes of this name are heard, one beside the other."""
+        heard = self.other_life_at
+        if heard is None or datetime.now(UTC) - heard > SILENCE:
+            return False
+        # A restart looks the same for a moment; the two clocks may differ a little.
+        return self.online_at is None or heard - self.online_at > RESTART
 
     @property
     def is_draining(self) -> bool:
@@ -204,6 +225,22 @@ def is_online() -> ColumnElement[bool]:
 def has_not_left() -> ColumnElement[bool]:
     """Whether nothing that a node said since is a goodbye."""
     return or_(workers.c.goodbye_at.is_(None), workers.c.last_event_at > workers.c.goodbye_at)
+
+
+def has_one_life() -> ColumnElement[bool]:
+    """Whether no other process of this name was heard lately: else it may be a twin, and not a predecessor."""
+    return func.coalesce(workers.c.other_life_at < func.now() - literal(SILENCE), True)
+
+
+async def list_shared(connection: AsyncConnection) -> frozenset[str]:
+    """Names under which more than one process was heard lately."""
+    return frozenset((await connection.execute(select(workers.c.node).where(~has_one_life()))).scalars())
+
+
+async def note_shared(connection: AsyncConnection, nodes: Iterable[str]) -> None:
+    """More than one process answers to these names just now (unique index on node)."""
+    named = update(workers).where(workers.c.node.in_(sorted(nodes)))
+    await connection.execute(named.values(other_life_at=func.now()))
 
 
 def is_draining() -> ColumnElement[bool]:

@@ -20,8 +20,8 @@ from loops.sweep import SweepRound
 from services.history import News, record
 from services.proofs import Proofs
 from store.queries import leadership, submissions, workers
-from store.queries.workers import Description
 from store.queries.tasks import get_task
+from store.queries.workers import Description
 from store.tables import outbox, tasks
 from tests.fakes.gateway import FakeBroker, FakeControl, FakePresence, FakeQueueReader, FakeResultReader
 from tests.submissions import make_submission
