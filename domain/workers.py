@@ -8,6 +8,7 @@ from uuid import UUID, uuid5
 
 SILENCE = timedelta(seconds=15)
 """A node silent this long is OFFLINE. Heartbeats come every 2 s; Celery's own 2 x 2 s flaps."""
+RESTART = timedelta(seconds=3)
 REGISTRATION_GRACE = timedelta(seconds=60)
 """A registered node has this long for its first heartbeat."""
 DEFAULT_CAPACITY = 5
@@ -113,6 +114,14 @@ def is_online(
     if last_heartbeat_at is None or now - last_heartbeat_at > SILENCE:
         return False
     return goodbye_at is None or (last_event_at is not None and last_event_at > goodbye_at)
+
+
+def is_shared(*, other_life_at: datetime | None, online_at: datetime | None, now: datetime) -> bool:
+    """Whether two processes of one name are heard, one beside the other."""
+    if other_life_at is None or now - other_life_at > SILENCE:
+        return False
+    # A restart looks the same for a moment; the clocks of the two, and ours, may differ a little.
+    return online_at is None or other_life_at - online_at > RESTART
 
 
 def is_awaited(*, registered_at: datetime | None, ever_heard: bool, now: datetime) -> bool:

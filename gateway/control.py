@@ -148,9 +148,8 @@ class Control:
         What runs is asked for apart: a worker that lost its connection runs on, and forgets the ids of its tasks.
         """
         wanted = frozenset(task_ids)
-        found, active = await self._ask(
-            [Command("query_task", {"ids": sorted(wanted)}), Command("active", {"safe": True})], None
-        )
+        questions = [Command("query_task", {"ids": sorted(wanted)}), Command("active", {"safe": True})]
+        found, active = await self._ask(questions, None)
         held: dict[str, HeldTask] = {}
         answered = [Counter[str](), Counter[str]()]
         for node, reply in active.all:

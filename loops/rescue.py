@@ -20,7 +20,7 @@ from domain.proofs import LEFT_ELSEWHERE
 from domain.results import UNREADABLE
 from gateway.control import HeldTask, Said
 from loops.absences import Absences
-from services.proofs import note_shared_names
+from loops.shared_names import note_shared_names
 from services.rescue import drop_living, find_orphans, record_ends, record_lost
 from services.signs_of_life import is_alive
 from services.sweep import ReadsResults

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.proofs import HAS_RUN, UNPROVEN, ServerLife, Suspect
 from loops.absences import Absences
+from loops.shared_names import note_shared_names
 from services.proofs import Judged, record_held
 from services.sweep import (
     BATCH_SIZE,
@@ -129,6 +130,7 @@ class SweepRound:
 
     async def _note(self, looked_at: AbstractSet[str], judged: Judged, found: Mapping[str, str], now: datetime) -> None:
         """Keep what workers said they have, and why the others are not sent again."""
+        await note_shared_names(self._engine, judged.replies)
         self._ask_again |= dict.fromkeys(found, now + ASKED_AGAIN)
         async with self._engine.begin() as connection:
             told = await record_held(connection, judged.held)

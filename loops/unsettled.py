@@ -8,10 +8,10 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.control import ActiveTask, Said
-from services.proofs import note_shared_names
+from loops.shared_names import note_shared_names
 from services.sweep import ReadsResults
 from services.unsettled import BATCH_SIZE, conclude, find_unheard, record_running
-from store.queries import leadership, unsettled, workers
+from store.queries import leadership, shared_names, unsettled, workers
 from store.queries.unsettled import WithWorker
 
 ROUND_SECONDS = 10.0
@@ -56,7 +56,7 @@ class UnsettledRound:
             if not await leadership.take(connection, leadership.UNSETTLED):
                 return ROUND_SECONDS
             # Of two processes of one name the first to answer would speak for both.
-            shared = await workers.list_shared(connection)
+            shared = await shared_names.list_shared(connection)
             nodes = [node for node, _ in await workers.list_consumers(connection) if node not in shared]
             held = await unsettled.list_with_workers(connection, nodes, limit=BATCH_SIZE)
         answered, active = await self._control.list_active(nodes)

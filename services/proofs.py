@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol, cast
 
-import structlog
 from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -16,14 +15,10 @@ from domain.facts import NODE, Fact
 from domain.proofs import Hearing, ServerLife, Suspect, doubt_of_absence, doubt_of_resend, is_restarted
 from domain.states import EventType, Phase
 from services.history import News, record
-from store.queries import consumers, gaps, unsettled, workers
+from store.queries import consumers, gaps, unsettled
 
 ACTIVE = "active"
-MOST_NAMED = 20
 UNHEARD = (Phase.DISPATCHING, Phase.QUEUED)
-
-
-log = structlog.get_logger(__name__)
 
 
 class Held(Protocol):
@@ -76,6 +71,8 @@ class Judged:
     """Why nothing is proven of them."""
     proofs: Mapping[str, str] = field(default_factory=dict)
     """Nobody has them, and nobody ran them; and how that is known."""
+    replies: Mapping[str, int] = field(default_factory=dict)
+    """How many processes have answered under each name."""
 
 
 class Proofs:
@@ -98,7 +95,6 @@ class Proofs:
         begun = await list_started(self._redis, keys)
         said = await self._control.ask_everyone({suspect.task_id for suspect in suspects})
         held = {**begun, **said.held}
-        await note_shared_names(self._engine, said.replies)
         async with self._engine.connect() as connection:
             hearing = await _hear(connection, said, await self._presence.count_listeners())
         doubts: dict[str, str] = {}
@@ -114,7 +110,8 @@ class Proofs:
             else:
                 proofs[suspect.task_id] = "the broker was restarted" if restarted else "every worker was asked"
         wanted = {suspect.task_id for suspect in suspects}
-        return Judged({task_id: who for task_id, who in held.items() if task_id in wanted}, doubts, proofs)
+        found = {task_id: who for task_id, who in held.items() if task_id in wanted}
+        return Judged(found, doubts, proofs, said.replies)
 
 
 async def _hear(connection: AsyncConnection, said: Said, listeners: int | None) -> Hearing:
@@ -151,13 +148,3 @@ def _words(held: Mapping[str, Held]) -> Iterable[Fact]:
         event_type = EventType.STARTED if who.phase == ACTIVE else EventType.RECEIVED
         key = f"{NODE}:{event_type}:{who.node}:None"
         yield Fact(task_id, event_type, now, key, node=who.node, details={"source": NODE})
-
-
-async def note_shared_names(engine: AsyncEngine, replies: Mapping[str, int]) -> frozenset[str]:
-    """Names that more than one process answers to; kept with the worker."""
-    shared = frozenset(node for node, count in replies.items() if count > 1)
-    if shared:
-        async with engine.begin() as connection:
-            await workers.note_shared(connection, shared)
-        log.warning("names_shared", nodes=sorted(shared)[:MOST_NAMED])
-    return shared

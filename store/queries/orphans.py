@@ -8,7 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.states import AttemptState, Phase
 from domain.workers import SILENCE
-from store.queries.workers import has_not_left, has_one_life
+from store.queries.shared_names import has_one_life
+from store.queries.workers import has_not_left
 from store.tables import attempts, registered_tasks, tasks, workers
 
 _OPEN = (AttemptState.RECEIVED.value, AttemptState.STARTED.value)

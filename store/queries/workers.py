@@ -64,7 +64,6 @@ _insert_heard = insert(workers).from_select(
     ).order_by(_heard.c.node),
 )
 _told = _insert_heard.excluded
-RESTART = timedelta(seconds=3)
 _latest_credible = func.now() + literal(timedelta(seconds=AHEAD_SECONDS))
 
 
@@ -173,15 +172,6 @@ class WorkerRow:
         )
 
     @property
-    def is_shared(self) -> bool:
-        """Whether two processes of this name are heard, one beside the other."""
-        heard = self.other_life_at
-        if heard is None or datetime.now(UTC) - heard > SILENCE:
-            return False
-        # A restart looks the same for a moment; the two clocks may differ a little.
-        return self.online_at is None or heard - self.online_at > RESTART
-
-    @property
     def is_draining(self) -> bool:
         return self.drain_started_at is not None and self.drain_finished_at is None
 
@@ -225,22 +215,6 @@ def is_online() -> ColumnElement[bool]:
 def has_not_left() -> ColumnElement[bool]:
     """Whether nothing that a node said since is a goodbye."""
     return or_(workers.c.goodbye_at.is_(None), workers.c.last_event_at > workers.c.goodbye_at)
-
-
-def has_one_life() -> ColumnElement[bool]:
-    """Whether no other process of this name was heard lately: else it may be a twin, and not a predecessor."""
-    return func.coalesce(workers.c.other_life_at < func.now() - literal(SILENCE), True)
-
-
-async def list_shared(connection: AsyncConnection) -> frozenset[str]:
-    """Names under which more than one process was heard lately."""
-    return frozenset((await connection.execute(select(workers.c.node).where(~has_one_life()))).scalars())
-
-
-async def note_shared(connection: AsyncConnection, nodes: Iterable[str]) -> None:
-    """More than one process answers to these names just now (unique index on node)."""
-    named = update(workers).where(workers.c.node.in_(sorted(nodes)))
-    await connection.execute(named.values(other_life_at=func.now()))
 
 
 def is_draining() -> ColumnElement[bool]:

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.facts import Fact, worker_event_key
 from domain.states import EventType
-from domain.workers import SILENCE, Heartbeat
+from domain.workers import SILENCE, Heartbeat, is_shared
 from gateway.connection import redis_client
 from gateway.control import HeldTask
 from gateway.messages import TaskMessage
@@ -250,7 +250,7 @@ async def test_a_new_process_proves_nothing_while_the_first_is_heard_or_answers_
     await world.add_held()
     now = datetime.now(UTC)
     world.broker.nodes[DEAD] = None  # type: ignore[assignment]
-    for pid, ago in ((1, 3), (2, 2), (1, 1)):
+    for pid, ago in ((1, 13), (2, 12), (1, 1)):
         at = now - timedelta(seconds=ago)
         online_at = at if pid == 2 else None
         async with world.engine.begin() as connection:
@@ -265,7 +265,7 @@ async def test_a_new_process_proves_nothing_while_the_first_is_heard_or_answers_
     async with world.engine.connect() as connection:
         worker = await workers.get_worker(connection, node=DEAD)
     assert worker is not None
-    assert worker.is_shared
+    assert is_shared(other_life_at=worker.other_life_at, online_at=worker.online_at, now=datetime.now(UTC))
     world.broker.twins.clear()
     await forget_other_lives(world.engine)
     await world.round.run_once()
