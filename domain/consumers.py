@@ -32,6 +32,8 @@ class Consumer:
     """Whether what it tells waits for the mirror while that is away."""
     heard_at: datetime | None = None
     """The latest sign of life, by our clock."""
+    online_at: datetime | None = None
+    """When it last began to listen: at its start, and whenever it lost its connection. By its own clock."""
 
     @property
     def tells_of_runs(self) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from domain.consumers import Consumers
+from domain.consumers import Consumer, Consumers
 
 MOST_DISPATCHES = 2
 """A task that is lost twice from a broker that lost nothing is one that its workers throw away."""
@@ -25,6 +25,7 @@ NO_ANSWER = "{node} takes from its queue and did not answer whether it has it"
 TWINS = "several processes answer to the name {node}"
 MUTE = "{node} takes from its queue and tells nothing of what it runs (no plugin of ours)"
 DEAF = "events of workers were missed since it was sent"
+UNBROKEN = "no known worker of its queue has lost its connection or ended since it was fetched"
 HAS_RUN = "something is stored in the result backend that cannot be read, so it has run"
 SENT_OFTEN = "it was sent {times} times and vanished each time"
 UNPROVEN = (
@@ -108,9 +109,23 @@ def doubt_of_absence(suspect: Suspect, hearing: Hearing, *, restarted: bool = Fa
     return _doubt_of_consumers(suspect, hearing, restarted=restarted)
 
 
-def _doubt_of_consumers(suspect: Suspect, hearing: Hearing, *, restarted: bool) -> str | None:
+def doubt_of_stray(suspect: Suspect, hearing: Hearing) -> str | None:
+    """The same of a message that was fetched: who fetched it has it, unless just then his connection broke."""
+    doubt = doubt_of_absence(suspect, hearing)
+    concerned = _concerned(suspect, hearing)
+    # Of the one who fetched it both times are by one clock.
+    broke = any(not node.online or (node.online_at and node.online_at >= suspect.since) for node in concerned)
+    return doubt or (None if broke else UNBROKEN)
+
+
+def _concerned(suspect: Suspect, hearing: Hearing) -> list[Consumer]:
+    """Those who may have had the message since it was sent or fetched."""
     found = hearing.consumers.of(suspect.queue_name or "")
-    concerned = [node for node in found if node.online or node.heard_at is None or node.heard_at >= suspect.since]
+    return [node for node in found if node.online or node.heard_at is None or node.heard_at >= suspect.since]
+
+
+def _doubt_of_consumers(suspect: Suspect, hearing: Hearing, *, restarted: bool) -> str | None:
+    concerned = _concerned(suspect, hearing)
     if not any(node.online and node.queues is not None for node in concerned):
         return NOBODY
     for node in concerned:

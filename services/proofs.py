@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain.facts import NODE, Fact
-from domain.proofs import Hearing, ServerLife, Suspect, doubt_of_absence, doubt_of_resend, is_restarted
+from domain.proofs import Hearing, ServerLife, Suspect, doubt_of_absence, doubt_of_resend, doubt_of_stray, is_restarted
 from domain.states import EventType, Phase
 from services.history import News, record
 from store.queries import consumers, gaps, unsettled
@@ -90,7 +90,7 @@ class Proofs:
         """Who has these, and what is proven of the others. Raises BrokerUnavailable, and what Redis' client raises.
 
         `keys` are those under which our plugin notes, by task, that it has begun to run it. `resends`: whether those
-        that are proven to be lost would be sent again.
+        that are proven to be lost would be sent again; else their messages are there, and the question is whose.
         """
         begun = await list_started(self._redis, keys)
         said = await self._control.ask_everyone({suspect.task_id for suspect in suspects})
@@ -103,8 +103,11 @@ class Proofs:
             if suspect.task_id in held:
                 continue
             restarted = is_restarted(suspect, life)
-            doubt = doubt_of_resend(suspect, restarted=restarted) if resends else None
-            doubt = doubt or doubt_of_absence(suspect, hearing, restarted=restarted)
+            if resends:
+                doubt = doubt_of_resend(suspect, restarted=restarted)
+                doubt = doubt or doubt_of_absence(suspect, hearing, restarted=restarted)
+            else:
+                doubt = doubt_of_stray(suspect, hearing)
             if doubt:
                 doubts[suspect.task_id] = doubt
             else:

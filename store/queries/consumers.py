@@ -29,6 +29,7 @@ _consumers = select(
     workers.c.priority_steps,
     workers.c.kept,
     workers.c.last_heartbeat_at,
+    workers.c.online_at,
 ).where(
     workers.c.last_heartbeat_at > func.now() - bindparam("known_within", KNOWN_WITHIN, type_=Interval),
     or_(is_online(), workers.c.described_at.is_not(None)),
@@ -69,6 +70,7 @@ def _consumer(row: Row[Any]) -> Consumer:
         priority_steps=frozenset(row.priority_steps or ()),
         kept=row.kept,
         heard_at=row.last_heartbeat_at,
+        online_at=row.online_at,
     )
 
 

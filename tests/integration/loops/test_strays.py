@@ -9,6 +9,7 @@ import pytest
 import redis
 from kombu import Connection, Queue
 from redis.asyncio import Redis
+from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.facts import Fact, worker_event_key
@@ -26,6 +27,7 @@ from services.proofs import Proofs
 from services.signs_of_life import key_of
 from store.queries import leadership, submissions, workers
 from store.queries.workers import Description
+from store.tables import workers as worker_rows
 from tests.fakes.gateway import FakeBroker, FakeControl, FakePresence
 from tests.gateway_messages import make_message
 from tests.submissions import make_submission
@@ -53,7 +55,8 @@ class World:
     async def add_node(self, node: str = NODE, *, ago: timedelta = timedelta(0), plugin: str | None = "1") -> None:
         at = datetime.now(UTC) - ago
         async with self.engine.begin() as connection:
-            await workers.hear(connection, [Heartbeat(node, heard_at=at, at=at, pid=1)])
+            beat = Heartbeat(node, heard_at=at, at=at, pid=1, online_at=at)
+            await workers.hear(connection, [beat])
             gates = ("cancel_gate",) if plugin else ()
             described = Description(node, 1, "prefork", 1, 1, ["celery"], ["celeriac.add"], plugin, capabilities=gates)
             await workers.describe(connection, described)
@@ -160,6 +163,14 @@ async def test_what_somebody_may_have_whom_we_cannot_ask_is_left_to_the_broker(w
     if stranger == "twin":
         await world.add_node("celery@mute")
         world.answers.twins.add("celery@mute")
+    assert await world.look(3) == {"celery": 0}
+
+
+async def test_where_no_known_worker_lost_its_connection_somebody_else_has_fetched_it(world: World) -> None:
+    async with world.engine.begin() as connection:
+        connected = datetime.now(UTC) - timedelta(minutes=10)
+        await connection.execute(update(worker_rows).values(online_at=connected))
+    await world.add_fetched()
     assert await world.look(3) == {"celery": 0}
 
 

@@ -12,6 +12,7 @@ from domain.proofs import (
     Suspect,
     doubt_of_absence,
     doubt_of_resend,
+    doubt_of_stray,
     is_restarted,
 )
 
@@ -115,3 +116,19 @@ def test_another_life_or_a_later_beginning_proves_a_restart(
 def test_sending_again_has_an_end(dispatches: int, *, restarted: bool, again: bool) -> None:
     suspect = Suspect("t", "celery", SENT, dispatches=dispatches)
     assert (doubt_of_resend(suspect, restarted=restarted) is None) is again
+
+
+@pytest.mark.parametrize(
+    ("nodes", "is_stray"),
+    [
+        ([consumer(online_at=NOW)], True),
+        ([consumer(online_at=BEFORE)], False),
+        ([consumer()], False),
+        ([consumer(online_at=BEFORE), consumer("celery@dead", online=False)], True),
+        ([consumer(online_at=NOW, tells=False)], False),
+    ],
+)
+def test_what_was_fetched_is_a_stray_only_if_a_worker_lost_its_connection_since(
+    nodes: list[Consumer], *, is_stray: bool
+) -> None:
+    assert (doubt_of_stray(SUSPECT, hearing(*nodes)) is None) is is_stray
