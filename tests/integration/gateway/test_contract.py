@@ -22,6 +22,13 @@ async def test_what_is_published_lies_in_its_queue(world: World) -> None:
     assert await world.queues.held_task_ids(["a", "b"], among=[messages[3].task_id, "x"]) == {messages[3].task_id}
 
 
+async def test_which_life_of_the_broker_took_a_message_is_known(world: World) -> None:
+    life = (await world.queues.get_life()).life
+    assert life
+    message = make_message("t")
+    assert (await world.publisher.publish([message])).lives == {message.task_id: life}
+
+
 async def test_a_second_publish_of_a_task_is_a_second_message(world: World) -> None:
     message = make_message("t")
     for _ in range(2):
