@@ -25,7 +25,7 @@ NO_ANSWER = "{node} takes from its queue and did not answer whether it has it"
 TWINS = "several processes answer to the name {node}"
 MUTE = "{node} takes from its queue and tells nothing of what it runs (no plugin of ours)"
 DEAF = "events of workers were missed since it was sent"
-UNBROKEN = "no known worker of its queue has lost its connection or ended since it was fetched"
+UNBROKEN = "no known worker of its queue has ended or lost its connection since"
 HAS_RUN = "something is stored in the result backend that cannot be read, so it has run"
 SENT_OFTEN = "it was sent {times} times and vanished each time"
 UNPROVEN = (
@@ -109,15 +109,6 @@ def doubt_of_absence(suspect: Suspect, hearing: Hearing, *, restarted: bool = Fa
     return _doubt_of_consumers(suspect, hearing, restarted=restarted)
 
 
-def doubt_of_stray(suspect: Suspect, hearing: Hearing) -> str | None:
-    """The same of a message that was fetched: who fetched it has it, unless just then his connection broke."""
-    doubt = doubt_of_absence(suspect, hearing)
-    concerned = _concerned(suspect, hearing)
-    # Of the one who fetched it both times are by one clock.
-    broke = any(not node.online or (node.online_at and node.online_at >= suspect.since) for node in concerned)
-    return doubt or (None if broke else UNBROKEN)
-
-
 def _concerned(suspect: Suspect, hearing: Hearing) -> list[Consumer]:
     """Those who may have had the message since it was sent or fetched."""
     found = hearing.consumers.of(suspect.queue_name or "")
@@ -138,4 +129,10 @@ def _doubt_of_consumers(suspect: Suspect, hearing: Hearing, *, restarted: bool) 
         is_deaf = hearing.deaf_until is not None and hearing.deaf_until >= suspect.since
         if is_deaf and not (restarted or node.kept):
             return DEAF
-    return None
+    # Nothing vanishes between a broker and a worker that are both well: else somebody whom we do not see has it.
+    return None if restarted or any(_broke(node, suspect.since) for node in concerned) else UNBROKEN
+
+
+def _broke(node: Consumer, since: datetime) -> bool:
+    """Whether it ended or began to listen anew since; a message that it was just being given is then nobody's."""
+    return not node.online or (node.online_at is not None and node.online_at >= since)

@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain.facts import NODE, Fact
-from domain.proofs import Hearing, ServerLife, Suspect, doubt_of_absence, doubt_of_resend, doubt_of_stray, is_restarted
+from domain.proofs import Hearing, ServerLife, Suspect, doubt_of_absence, doubt_of_resend, is_restarted
 from domain.states import EventType, Phase
 from services.history import News, record
 from store.queries import consumers, gaps, unsettled
@@ -103,11 +103,8 @@ class Proofs:
             if suspect.task_id in held:
                 continue
             restarted = is_restarted(suspect, life)
-            if resends:
-                doubt = doubt_of_resend(suspect, restarted=restarted)
-                doubt = doubt or doubt_of_absence(suspect, hearing, restarted=restarted)
-            else:
-                doubt = doubt_of_stray(suspect, hearing)
+            doubt = doubt_of_resend(suspect, restarted=restarted) if resends else None
+            doubt = doubt or doubt_of_absence(suspect, hearing, restarted=restarted)
             if doubt:
                 doubts[suspect.task_id] = doubt
             else:

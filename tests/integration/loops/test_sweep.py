@@ -23,6 +23,7 @@ from store.queries import leadership, submissions, workers
 from store.queries.tasks import get_task
 from store.queries.workers import Description
 from store.tables import outbox, tasks
+from store.tables import workers as worker_rows
 from tests.fakes.gateway import FakeBroker, FakeControl, FakePresence, FakeQueueReader, FakeResultReader
 from tests.submissions import make_submission
 
@@ -83,7 +84,7 @@ class World:
         """A node that takes from the queue; `gated` is one that tells of all that begins there."""
         at = datetime.now(UTC) - timedelta(seconds=0 if online else 30)
         async with self.engine.begin() as connection:
-            await workers.hear(connection, [Heartbeat(node, heard_at=at, at=at, pid=1, kept=gated)])
+            await workers.hear(connection, [Heartbeat(node, heard_at=at, at=at, pid=1, kept=gated, online_at=at)])
             gates = ("cancel_gate",) if gated else ()
             description = Description(
                 node, 1, "prefork", 1, 1, ["celery"], ["celeriac.add"], "1" if gated else None, capabilities=gates
@@ -206,6 +207,21 @@ async def test_where_more_listen_than_are_known_to_have_answered_nothing_is_prov
         await world.look(task_id)
     assert await world.in_outbox() == []
     assert await world.get_message(task_id)
+
+
+async def test_between_a_broker_and_a_worker_that_are_well_nothing_vanishes(world: World) -> None:
+    task_id = await world.add_dispatched()
+    await world.add_node()
+    async with world.engine.begin() as connection:
+        await connection.execute(update(worker_rows).values(online_at=LONG_AGO - timedelta(minutes=5)))
+    for _ in range(3):
+        await world.look(task_id)
+    assert await world.in_outbox() == []
+    assert await world.get_message(task_id)
+    world.broker.life = ServerLife("two", None)
+    for _ in range(2):
+        await world.look(task_id)
+    assert await world.in_outbox() == [task_id]
 
 
 async def test_what_a_worker_once_said_it_has_stays_received(world: World) -> None:

@@ -12,7 +12,6 @@ from domain.proofs import (
     Suspect,
     doubt_of_absence,
     doubt_of_resend,
-    doubt_of_stray,
     is_restarted,
 )
 
@@ -23,7 +22,7 @@ SUSPECT = Suspect("t", "celery", SENT, life="one")
 
 
 def consumer(node: str = "celery@one", *, tells: bool = True, **told: Any) -> Consumer:
-    usual: dict[str, Any] = {"online": True, "queues": frozenset({"celery"}), "heard_at": NOW}
+    usual: dict[str, Any] = {"online": True, "queues": frozenset({"celery"}), "heard_at": NOW, "online_at": NOW}
     gates = frozenset({CANCEL_GATE} if tells else ())
     return Consumer(node=node, capabilities=gates, **(usual | told))
 
@@ -119,16 +118,16 @@ def test_sending_again_has_an_end(dispatches: int, *, restarted: bool, again: bo
 
 
 @pytest.mark.parametrize(
-    ("nodes", "is_stray"),
+    ("nodes", "is_lost"),
     [
         ([consumer(online_at=NOW)], True),
         ([consumer(online_at=BEFORE)], False),
-        ([consumer()], False),
+        ([consumer(online_at=None)], False),
         ([consumer(online_at=BEFORE), consumer("celery@dead", online=False)], True),
-        ([consumer(online_at=NOW, tells=False)], False),
     ],
 )
-def test_what_was_fetched_is_a_stray_only_if_a_worker_lost_its_connection_since(
-    nodes: list[Consumer], *, is_stray: bool
+def test_a_message_gets_lost_only_where_a_worker_ended_or_lost_its_connection(
+    nodes: list[Consumer], *, is_lost: bool
 ) -> None:
-    assert (doubt_of_stray(SUSPECT, hearing(*nodes)) is None) is is_stray
+    assert (doubt_of_absence(SUSPECT, hearing(*nodes)) is None) is is_lost
+    assert doubt_of_absence(SUSPECT, hearing(*nodes), restarted=True) is None
