@@ -223,4 +223,4 @@ def _why_not_picked_up(queue: str, facts: Facts) -> str:
     unserved = "; no online worker consumes it" if queue in facts.unserved else ""
     if not facts.vanished.get(queue):
         return unserved
-    return f"{unserved}; {facts.vanished[queue]} in no queue and with no known worker: run unseen or lost, as they say"
+    return f"{unserved}; {facts.vanished[queue]} in no queue and with no known worker: run unseen, or lost"
