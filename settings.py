@@ -121,6 +121,11 @@ class Settings(BaseSettings):
     flower_basic_auth: Names = Field(
         (), repr=False, description="Who may open Flower, as user:password, comma separated. Made by `up` if unset."
     )
+    resend_unproven: bool = Field(
+        False,
+        description="Send a task once more that vanished without proof that the broker lost it; it may run twice. "
+        "Off: it stays PENDING and says why.",
+    )
     check_task_names: bool = Field(True, description="Refuse a task name that no worker has reported.")
     keep_days: Annotated[int, Field(ge=0, le=36500)] = Field(
         30, description="Days that completed and cancelled tasks are kept after their end; 0 keeps them for ever."

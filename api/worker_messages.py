@@ -1,8 +1,10 @@
 """What an operator should know of a worker beyond its fields: how far a wish is fulfilled, what stands in its way."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 from domain.worker_control import PROTOCOL, Capability, fetches_as_desired, is_sized_as_desired
+from domain.workers import is_shared
 from store.queries.workers import WorkerRow
 
 
@@ -16,6 +18,11 @@ def _sentences(worker: WorkerRow) -> Iterator[str]:
         yield (
             f"Its plugin {worker.plugin} speaks protocol {worker.protocol}, this Celeriac {PROTOCOL}: "
             "it is treated as a worker without the plugin."
+        )
+    if is_shared(other_life_at=worker.other_life_at, online_at=worker.online_at, now=datetime.now(UTC)):
+        yield (
+            "Several workers run under this name: orders and answers of one are taken for the other's, and what is "
+            "lost with one is not rescued. Give each a name of its own (`-n name@%h`)."
         )
     if worker.online:
         yield from _fetching(worker)

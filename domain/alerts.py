@@ -58,6 +58,8 @@ class Facts:
     """By queue, the oldest task that the broker was offered and did not take."""
     parked: Mapping[str, Parked] = field(default_factory=dict)
     """By queue."""
+    vanished: Mapping[str, int] = field(default_factory=dict)
+    """By queue, tasks that are nowhere to be found and that are not sent again without proof."""
     missed: Readings = field(default_factory=dict)
     """By source, how long the mirror was deaf."""
     down: Readings = field(default_factory=dict)
@@ -215,8 +217,8 @@ def describe(rule: Rule, subject: str, facts: Facts) -> str:
     said = _DESCRIPTIONS[rule.type].format(rule=rule, subject=subject)
     if rule.type is AlertType.BROKER_OPTIONS_DIFFER and facts.differing and subject in facts.differing:
         return facts.differing[subject].meaning
-    if rule.type is AlertType.TASKS_NOT_PICKED_UP and subject in facts.unserved:
-        return f"{said}; no online worker consumes it"
+    if rule.type is AlertType.TASKS_NOT_PICKED_UP:
+        return said + _why_not_picked_up(subject, facts)
     if rule.type is AlertType.DISPATCH_STALLED and subject in facts.parked:
         parked = facts.parked[subject]
         others = f", and {parked.tasks - 1} more of the queue" if parked.tasks > 1 else ""
@@ -226,3 +228,10 @@ def describe(rule: Rule, subject: str, facts: Facts) -> str:
     if rule.type is AlertType.DISPATCH_STALLED and subject:
         return f"The broker did not take a task for queue {subject} for more than {rule.threshold:g} s"
     return said
+
+
+def _why_not_picked_up(queue: str, facts: Facts) -> str:
+    unserved = "; no online worker consumes it" if queue in facts.unserved else ""
+    if not facts.vanished.get(queue):
+        return unserved
+    return f"{unserved}; {facts.vanished[queue]} in no queue and with no known worker: run unseen, or lost"

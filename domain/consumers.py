@@ -6,6 +6,7 @@ a consumer of every queue, and as one that promises nothing.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from domain.broker_options import BrokerOptions, Difference
 
@@ -32,6 +33,17 @@ class Consumer:
     """How it uses the broker; None: it has not said."""
     is_late: bool = False
     """Whether it could have said by now what it is, and has not."""
+    kept: bool = False
+    """Whether what it tells waits for the mirror while that is away."""
+    heard_at: datetime | None = None
+    """The latest sign of life, by our clock."""
+    online_at: datetime | None = None
+    """When it last began to listen: at its start, and whenever it lost its connection. By its own clock."""
+
+    @property
+    def tells_of_runs(self) -> bool:
+        """Whether no task begins there of which nothing is known afterwards."""
+        return CANCEL_GATE in self.capabilities
 
     def may_take_from(self, queue_name: str) -> bool:
         return self.queues is None or queue_name in self.queues

@@ -14,13 +14,17 @@ END_OF_BACKEND_STATE = {
 """Celery's states that prove an end. REVOKED does not: a restarted worker may still run the task."""
 
 
+UNREADABLE = "UNREADABLE"
+"""The state of what is stored and cannot be read: that it is there proves that the task ran."""
+
+
 @dataclass(frozen=True, slots=True)
 class StoredResult:
     """What a worker stored about a task."""
 
     task_id: str
     state: str
-    """Celery's word: STARTED, SUCCESS, FAILURE, RETRY, REVOKED..."""
+    """Celery's word: STARTED, SUCCESS, FAILURE, RETRY, REVOKED...; or UNREADABLE."""
     result_json: str | None = None
     """The return value as JSON text; None unless SUCCESS, or where it was too large."""
     result_truncated: bool = False

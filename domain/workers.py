@@ -8,6 +8,7 @@ from uuid import UUID, uuid5
 
 SILENCE = timedelta(seconds=15)
 """A node silent this long is OFFLINE. Heartbeats come every 2 s; Celery's own 2 x 2 s flaps."""
+RESTART = timedelta(seconds=3)
 REGISTRATION_GRACE = timedelta(seconds=60)
 """A registered node has this long for its first heartbeat."""
 DEFAULT_CAPACITY = 5
@@ -43,6 +44,17 @@ class Heartbeat:
     """`py-celery 5.7.0 (Linux)`"""
     kept: bool = False
     """Whether what the node tells waits for the mirror while that is away."""
+    clock: int | None = None
+    """The process's logical one: it never goes back."""
+    other_life_at: datetime | None = None
+    """By our clock, when another process of this name was heard: its predecessor, or its twin."""
+
+    def is_followed_by(self, later: "Heartbeat") -> bool:
+        """Whether a beat that is later by their clocks is of another process."""
+        if self.pid is None or later.pid is None:
+            return False
+        is_back = self.clock is not None and later.clock is not None and later.clock < self.clock
+        return self.pid != later.pid or is_back
 
 
 def newest(heartbeats: Iterable[Heartbeat]) -> dict[str, Heartbeat]:
@@ -55,8 +67,13 @@ def newest(heartbeats: Iterable[Heartbeat]) -> dict[str, Heartbeat]:
 
 
 def _joined(one: Heartbeat, other: Heartbeat) -> Heartbeat:
+    earlier, later = sorted((one, other), key=_age)
+    other_life_at = _later(one.other_life_at, other.other_life_at)
+    if earlier.is_followed_by(later):
+        other_life_at = _later(other_life_at, earlier.heard_at)
     return replace(
-        max(one, other, key=_age),
+        later,
+        other_life_at=other_life_at,
         heard_at=max(one.heard_at, other.heard_at),
         online_at=_later(one.online_at, other.online_at),
         goodbye_at=_later(one.goodbye_at, other.goodbye_at),
@@ -97,6 +114,14 @@ def is_online(
     if last_heartbeat_at is None or now - last_heartbeat_at > SILENCE:
         return False
     return goodbye_at is None or (last_event_at is not None and last_event_at > goodbye_at)
+
+
+def is_shared(*, other_life_at: datetime | None, online_at: datetime | None, now: datetime) -> bool:
+    """Whether two processes of one name are heard, one beside the other."""
+    if other_life_at is None or now - other_life_at > SILENCE:
+        return False
+    # A restart looks the same for a moment; the clocks of the two, and ours, may differ a little.
+    return online_at is None or other_life_at - online_at > RESTART
 
 
 def is_awaited(*, registered_at: datetime | None, ever_heard: bool, now: datetime) -> bool:

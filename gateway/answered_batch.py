@@ -9,6 +9,7 @@ from typing import Any
 from redis.exceptions import ResponseError
 
 from gateway.envelopes import Envelope
+from gateway.server_life import life_of
 
 MOST_BYTES = 1024 * 1024
 """What is sent at once: 500 messages of 1 MiB would take longer than any timeout, and be sent again for ever."""
@@ -22,6 +23,8 @@ class AnsweredBatch:
         self._size_bytes = 0
         self._list_name: str | None = None
         self.envelopes: list[Envelope] = []
+        self.server: str | None = None
+        """The life of the server that took them; None where it does not tell."""
         self.answers: list[object] = []
         """What the server said, the ResponseErrors among them."""
 
@@ -48,8 +51,11 @@ class AnsweredBatch:
         with channel.conn_or_acquire() as client, client.pipeline(transaction=False) as pipeline:
             for name, args in self._commands:
                 getattr(pipeline, name)(*args)
+            # In the same go: a client connects anew by itself, perhaps to a server that was started meanwhile.
+            pipeline.info("server")
             pipeline.parse_response = self._keep_answers(pipeline.parse_response)
-            pipeline.execute(raise_on_error=False)
+            *_, told = pipeline.execute(raise_on_error=False)
+            self.server = life_of(told)
 
     def _keep_answers(self, parse_response: Any) -> Any:
         """What had been answered before the connection broke is known; `execute` would throw it away."""

@@ -4,6 +4,7 @@ Every question names its nodes and ends with the last reply (9 ms instead of a w
 is silent (down, or a solo pool at work) is simply not in the answer: silence proves nothing.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -15,7 +16,7 @@ import msgspec
 from domain.broker_options import STOCK_STEPS, BrokerOptions
 from domain.clocks import time_of
 from domain.worker_control import PROTOCOL
-from gateway.mailbox import Command, ask, tell
+from gateway.mailbox import Answers, Command, ask, tell
 from gateway.replies import Broker, ConsumedQueues, Found, RegisteredTasks, Replies, RunningTasks, Stats, form
 from gateway.threads import BrokerThread
 
@@ -89,6 +90,16 @@ class ActiveTask:
 
 
 @dataclass(frozen=True, slots=True)
+class Said:
+    """What everyone who listens says of some tasks."""
+
+    replies: Mapping[str, int]
+    """How many processes have answered under each node's name."""
+    held: Mapping[str, HeldTask]
+    """Those of the tasks that one of them has, or runs."""
+
+
+@dataclass(frozen=True, slots=True)
 class Work:
     """The ids of the tasks that a node holds."""
 
@@ -136,6 +147,26 @@ class Control:
         (replies,) = await self._ask([Command("query_task", {"ids": list(task_ids)})], nodes)
         held = self._replies.read(replies, _held_tasks)
         return {task_id: task for found in held.values() for task_id, task in found.items()}
+
+    async def ask_everyone(self, task_ids: Collection[str]) -> Said:
+        """Who answers for these tasks, and who has them. Takes the whole wait: only then have all been heard.
+
+        What runs is asked for apart: a worker that lost its connection runs on, and forgets the ids of its tasks.
+        """
+        wanted = frozenset(task_ids)
+        questions = [Command("query_task", {"ids": sorted(wanted)}), Command("active", {"safe": True})]
+        found, active = await self._ask(questions, None)
+        held: dict[str, HeldTask] = {}
+        answered = [Counter[str](), Counter[str]()]
+        for node, reply in active.all:
+            running = self._replies.read({node: reply}, _active_tasks)
+            answered[0].update(running.keys())
+            held |= {task_id: HeldTask(node, "active") for task_id in running.get(node, ()) if task_id in wanted}
+        for node, reply in found.all:
+            said = self._replies.read({node: reply}, _held_tasks)
+            answered[1].update(said.keys())
+            held |= said.get(node, {})
+        return Said(answered[0] & answered[1], held)
 
     async def list_active(self, nodes: Collection[str]) -> tuple[frozenset[str], dict[str, ActiveTask]]:
         """The nodes that answered, and what they run, by task id."""
@@ -200,17 +231,23 @@ class Control:
 
     async def _ask(
         self, commands: list[Command], nodes: Collection[str] | None, *, seconds: float = ANSWER_SECONDS
-    ) -> list[dict[str, Any]]:
+    ) -> list[Answers]:
         if nodes is not None and not nodes:
-            return [{} for _ in commands]
+            return [Answers() for _ in commands]
         replies = await self._asking.run(
             lambda: ask(self._broker_url, commands, nodes=nodes, seconds=seconds, options=self._options),
             limit_seconds=seconds + BROKER_SECONDS,
         )
-        return [
-            {node: reply for node, reply in answers.items() if _is_asked(node, nodes) and not _is_error(reply)}
-            for answers in replies
-        ]
+        return [_sound(answers, nodes) for answers in replies]
+
+
+def _sound(answers: Answers, nodes: Collection[str] | None) -> Answers:
+    """The replies that are answers, of those who were asked."""
+    sound = Answers()
+    for node, reply in answers.all:
+        if _is_asked(node, nodes) and not _is_error(reply):
+            sound.add({node: reply})
+    return sound
 
 
 def _is_asked(node: object, nodes: Collection[str] | None) -> bool:

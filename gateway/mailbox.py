@@ -23,6 +23,8 @@ REPLIES = Exchange("reply.celery.pidbox", type="direct", durable=False, delivery
 REPLY_QUEUE_SECONDS = 30.0
 NOT_UNDERSTOOD = (ContentDisallowed, DecodeError)
 """Errors of kombu that say something of one message, not of the connection."""
+MOST_REPLIES = 50_000
+"""To one question; whoever reaches the broker may send any number."""
 
 log = structlog.get_logger()
 
@@ -35,6 +37,20 @@ class Command:
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
 
+class Answers(dict[str, Any]):
+    """What was replied to one command, by node. A name may be that of several processes: `all` has every reply."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.all: list[tuple[str, Any]] = []
+
+    def add(self, replies: Mapping[str, Any]) -> None:
+        """One message of replies, by node."""
+        self.update(replies)
+        if len(self.all) < MOST_REPLIES:
+            self.all.extend(replies.items())
+
+
 def ask(
     broker_url: str,
     commands: Sequence[Command],
@@ -42,10 +58,10 @@ def ask(
     nodes: Collection[str] | None,
     seconds: float,
     options: BrokerOptions | None = None,
-) -> list[dict[str, Any]]:
+) -> list[Answers]:
     """For each command what each node replied, by node; nodes that stay silent for `seconds` in all are missing.
 
-    `nodes` None asks everyone and therefore always takes the whole time.
+    `nodes` None asks everyone and therefore always takes the whole time; only then are all replies of one name heard.
     """
     with connect(broker_url, options=options) as connection:
         replies = _Replies([str(uuid.uuid4()) for _ in commands])
@@ -81,7 +97,7 @@ class _Replies:
             auto_delete=True,
             expires=REPLY_QUEUE_SECONDS,
         )
-        self.by_ticket: dict[str, dict[str, Any]] = {ticket: {} for ticket in tickets}
+        self.by_ticket = {ticket: Answers() for ticket in tickets}
 
     @property
     def count(self) -> int:
@@ -90,7 +106,7 @@ class _Replies:
     def receive(self, message: Any) -> None:
         answers = self.by_ticket.get(message.headers.get("ticket"))
         if answers is not None:
-            answers.update(dict(message.decode()))
+            answers.add(dict(message.decode()))
 
 
 def _drain(connection: Connection, replies: _Replies, expected: int | None, deadline: float) -> None:

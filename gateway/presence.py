@@ -54,6 +54,13 @@ class Presence:
         """
         return await self._listeners.find_absent(nodes) if nodes else frozenset()
 
+    async def count_listeners(self) -> int | None:
+        """How many processes hear our questions; None where the broker does not tell (RabbitMQ).
+
+        Raises BrokerUnavailable.
+        """
+        return await self._listeners.count()
+
     async def close(self) -> None:
         """Ends the connection."""
         await self._listeners.close()
@@ -82,16 +89,16 @@ class _RedisListeners:
         self._channel = options.fanout_channel(COMMANDS.name, database)
 
     async def find_absent(self, nodes: Collection[str]) -> frozenset[str]:
-        before = await self._count()
+        before = await self.count()
         answering = await self._control.find_nodes()
-        if not before == len(answering) == await self._count():
+        if not before == len(answering) == await self.count():
             return frozenset()
         return frozenset(nodes) - answering
 
     async def close(self) -> None:
         await self._redis.aclose()
 
-    async def _count(self) -> int:
+    async def count(self) -> int:
         """Redis tells how many a message has reached; this one is for nobody."""
         try:
             return int(await self._redis.publish(self._channel, message_for_nobody()))
@@ -108,6 +115,9 @@ class _RabbitListeners:
     async def find_absent(self, nodes: Collection[str]) -> frozenset[str]:
         silent = frozenset(nodes) - await self._control.ping(nodes)
         return await self._thread.run(self._without_queue, silent, limit_seconds=RABBIT_SECONDS)
+
+    async def count(self) -> None:
+        return None
 
     async def close(self) -> None:
         await self._thread.close()

@@ -43,6 +43,8 @@ class Published:
     """Task ids."""
     refused: Mapping[str, Refusal] = field(default_factory=dict)
     """By task id."""
+    lives: Mapping[str, str] = field(default_factory=dict)
+    """By task id, which life of the server took it, where that is told: another life may not have it any more."""
 
 
 class Publisher:
@@ -89,7 +91,7 @@ class Publisher:
         if fates.unanswered and not (fates.sent or fates.refused):
             raise BrokerUnavailable
         self._tell(fates, count=len(messages))
-        return Published(frozenset(fates.sent), fates.refused)
+        return Published(frozenset(fates.sent), fates.refused, fates.lives)
 
     def _envelopes(self, messages: Sequence[TaskMessage], lists: QueueLists, fates: Fates) -> Iterator[Envelope]:
         """Those that can be put into words, while there is time and nothing stands against all of them."""

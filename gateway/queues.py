@@ -11,13 +11,15 @@ from typing import Annotated, Any
 import msgspec
 import structlog
 from amqp.exceptions import ChannelError
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from domain.errors import BrokerUnavailable
 from domain.priority import Transport
+from domain.proofs import ServerLife
 from gateway.connection import connect, is_no_list, redis_client, transport_of
 from gateway.layout import Layout
 from gateway.portions import read_hash, read_list
+from gateway.server_life import server_life_of
 from gateway.threads import BrokerThread
 
 RABBIT_SECONDS = 5
@@ -59,6 +61,13 @@ class QueueReader:
         On RabbitMQ a queue is nothing else. Raises BrokerUnavailable.
         """
         return await self._queues.find_foreign(list(names))
+
+    async def get_life(self) -> ServerLife:
+        """Which life of the server this is; nothing is known of it where that is not told (RabbitMQ, no right to ask).
+
+        Raises BrokerUnavailable.
+        """
+        return await self._queues.get_life()
 
     async def ping(self) -> None:
         """Returns when the broker answers; raises BrokerUnavailable otherwise."""
@@ -112,6 +121,15 @@ class _RedisQueues:
             raise BrokerUnavailable from error
         return frozenset(name for (name, _), kind in zip(keys, kinds, strict=True) if kind not in (b"none", b"list"))
 
+    async def get_life(self) -> ServerLife:
+        try:
+            return server_life_of(await self._redis.info("server"))
+        except ResponseError as error:
+            log.debug("server_life_not_told", error=type(error).__name__)
+            return ServerLife(None, None)
+        except (RedisError, OSError) as error:
+            raise BrokerUnavailable from error
+
     async def ping(self) -> None:
         try:
             await self._redis.ping()
@@ -151,6 +169,9 @@ class _RabbitQueues:
 
     async def find_foreign(self, _names: Sequence[str]) -> frozenset[str]:
         return frozenset()
+
+    async def get_life(self) -> ServerLife:
+        return ServerLife(None, None)
 
     async def ping(self) -> None:
         await self._thread.run(self._depths, [], limit_seconds=RABBIT_SECONDS)

@@ -10,8 +10,8 @@ it stays where it is, and the broker gives it out again after its visibility tim
 import json
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import structlog
@@ -64,6 +64,13 @@ class Held:
     exchange: str
     routing_key: str
     ledger: Ledger
+    fetched_at: datetime | None = None
+    """By the clock of whoever fetched it."""
+
+    @property
+    def queue_name(self) -> str | None:
+        """The queue it came from; None where its exchange may lead anywhere."""
+        return self.routing_key if self.exchange in ("", self.routing_key) else None
 
 
 class Recall:
@@ -157,11 +164,12 @@ class Recall:
     async def _list_fetched(self, ledger: Ledger, *, before: float, limit: int) -> list[Held]:
         if self._redis is None or limit <= 0:
             return []
-        tags = await self._redis.zrangebyscore(ledger.index, "-inf", before, start=0, num=limit)
+        scores = await self._redis.zrangebyscore(ledger.index, "-inf", before, start=0, num=limit, withscores=True)
+        times = {tag.decode(): _time(score) for tag, score in cast(list[tuple[bytes, float]], scores)}
         found: list[Held] = []
         size = 0
-        async for entries in read_fields(self._redis, ledger.unacked, cast(list[bytes], tags)):
-            found += _read_held(entries, ledger)
+        async for entries in read_fields(self._redis, ledger.unacked, [tag.encode() for tag in times]):
+            found += (replace(held, fetched_at=times[held.tag]) for held in _read_held(entries, ledger))
             size += sum(len(entry) for _, entry in entries)
             if size >= MOST_FETCHED_BYTES:
                 break
@@ -224,6 +232,11 @@ def _held(tag: bytes, entry: bytes, ledger: Ledger) -> Held | None:
         return Held(message["headers"]["id"], tag.decode(), message, exchange, routing_key, ledger)
     except Exception:  # whatever anybody has put there: such a message never keeps the others from being put back
         return None
+
+
+def _time(seconds: float) -> datetime:
+    """Whatever anybody wrote there, a time that there can be."""
+    return datetime.fromtimestamp(max(0.0, seconds), UTC)
 
 
 @asynccontextmanager

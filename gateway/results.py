@@ -14,7 +14,7 @@ from celery.backends.base import KeyValueStoreBackend
 from redis.exceptions import RedisError
 
 from domain.errors import Unavailable
-from domain.results import StoredResult
+from domain.results import UNREADABLE, StoredResult
 from gateway.connection import is_redis, redis_client
 from gateway.result_metas import decode_meta
 from gateway.threads import BrokerThread
@@ -87,8 +87,7 @@ class ResultReader:
 
 
 def _decode_all(metas: Iterable[tuple[str, bytes | None]]) -> list[StoredResult]:
-    found = (decode_meta(task_id, stored) for task_id, stored in metas if stored)
-    return [result for result in found if result is not None]
+    return [decode_meta(task_id, stored) or StoredResult(task_id, UNREADABLE) for task_id, stored in metas if stored]
 
 
 def _decode_whole(task_id: str, stored: bytes) -> StoredResult | None:

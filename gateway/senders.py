@@ -48,6 +48,8 @@ class Fates:
     refused: dict[str, Refusal] = field(default_factory=dict)
     unanswered: dict[str, Refusal] = field(default_factory=dict)
     """Refused if the broker takes others meanwhile; else it is the broker that does not answer."""
+    lives: dict[str, str] = field(default_factory=dict)
+    """Of those sent, the life of the server that took it, where it tells."""
     trouble: Exception | None = None
     """What the broker has against all messages."""
 
@@ -123,6 +125,8 @@ def _note_answers(batch: AnsweredBatch, fates: Fates) -> None:
     for envelope, answer in zip(batch.envelopes, batch.answers, strict=False):
         if not isinstance(answer, ResponseError):
             fates.sent.add(envelope.task_id)
+            if batch.server:
+                fates.lives[envelope.task_id] = batch.server
         elif _concerns_all(answer):
             fates.trouble = answer
         else:

@@ -40,6 +40,7 @@ from loops.unsettled import UnsettledRound
 from loops.workflows import WorkflowsRound
 from services.counters import Counted, Counters
 from services.degradation import DegradationMarks
+from services.proofs import Proofs
 from services.signs_of_life import SignOfLife
 from services.worker_orders import WorkerOrders
 from settings import Settings, urls
@@ -66,6 +67,7 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
             stack.push_async_callback(room.close)
         redis = redis_client(settings.effective_redis_url or "")
         stack.push_async_callback(redis.aclose)
+        proofs = Proofs(engine, control, presence, redis)
         marks = await stack.enter_async_context(DegradationMarks(redis))
         counters = await stack.enter_async_context(Counters(redis))
         count_published = partial(counters.add, Counted.DISPATCHED)
@@ -85,9 +87,9 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
             Loop("nodes", NodesRound(engine, control, layout)),
             Loop("control", ControlRound(engine, control, orders, Drains(engine, control, orders, presence, redis))),
             Loop("cancels", CancelsRound(engine, control, recall, redis)),
-            Loop("sweep", SweepRound(engine, results, queues, control)),
+            Loop("sweep", SweepRound(engine, results, queues, proofs, resend_unproven=settings.resend_unproven)),
             Loop("rescue", RescueRound(engine, Gateway(presence, recall, queues, control, results), redis)),
-            Loop("strays", StraysRound(engine, recall, control, presence, redis)),
+            Loop("strays", StraysRound(engine, recall, proofs, presence, redis)),
             Loop("unsettled", UnsettledRound(engine, control, queues, results)),
             Loop("partitions", PartitionsRound(engine)),
             Loop("expiry", ExpiryRound(engine)),

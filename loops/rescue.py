@@ -1,11 +1,12 @@
 """Looks after what dead workers held, within seconds of their being noticed.
 
 A worker is dead if it was silent for 15 s while we listened, answers no question, has no connection to the broker and,
-with our plugin, has let its sign of life fade; or if a new process of its name says that it does not hold the task.
+with our plugin, has let its sign of life fade; or if a new process of its name says that it does not hold the task,
+no other of the name was heard for 15 s, and none answers: a name is not a process.
 A task goes back only if no live worker holds it.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
@@ -15,12 +16,15 @@ from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.degradation import MIRROR
-from gateway.control import HeldTask
+from domain.proofs import LEFT_ELSEWHERE
+from domain.results import UNREADABLE
+from gateway.control import HeldTask, Said
 from loops.absences import Absences
+from loops.shared_names import note_shared_names
 from services.rescue import drop_living, find_orphans, record_ends, record_lost
 from services.signs_of_life import is_alive
 from services.sweep import ReadsResults
-from store.queries import leadership, workers
+from store.queries import doubts, leadership
 from store.queries.orphans import Orphan
 
 ROUND_SECONDS = 1.0
@@ -53,9 +57,7 @@ class ReadsQueues(Protocol):
 class AsksNodes(Protocol):
     """The part of `gateway.control.Control` that this needs."""
 
-    async def ping(self, nodes: Collection[str]) -> frozenset[str]: ...
-
-    async def query_tasks(self, task_ids: Collection[str], nodes: Collection[str]) -> Mapping[str, HeldTask]: ...
+    async def ask_everyone(self, task_ids: Collection[str]) -> Said: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +101,10 @@ class RescueRound:
         restarted = [orphan for orphan in suspects if orphan.restarted]
         if not (proven or restarted):
             return []
-        async with self._engine.connect() as connection:
-            nodes = [node for node, _ in await workers.list_consumers(connection)]
-        answering = await self._gateway.control.ping(nodes)
-        proven += [orphan for orphan in restarted if orphan.node in answering]
-        held = await self._gateway.control.query_tasks([orphan.task_id for orphan in proven], sorted(answering))
-        return [orphan for orphan in proven if not _is_held(orphan, held.get(orphan.task_id))]
+        said = await self._gateway.control.ask_everyone({orphan.task_id for orphan in (*proven, *restarted)})
+        await note_shared_names(self._engine, said.replies)
+        proven += [orphan for orphan in restarted if said.replies.get(orphan.node) == 1]
+        return [orphan for orphan in proven if not _is_held(orphan, said.held.get(orphan.task_id))]
 
     async def _rescue(self, orphans: Sequence[Orphan]) -> None:
         if not orphans:
@@ -117,13 +117,21 @@ class RescueRound:
         cancelled = {orphan.task_id for orphan in left if orphan.cancel_requested}
         await self._gateway.recall.discard(cancelled)
         back = await self._gateway.recall.put_back({orphan.task_id for orphan in left} - cancelled)
-        kept, gone = await self._sort([orphan for orphan in left if orphan.task_id not in back | cancelled])
+        # Of what is stored and cannot be read nobody knows how it ended; but it ran, so nothing is said of it here.
+        unread = {task_id for task_id, result in results.items() if result.state == UNREADABLE}
+        kept, gone = await self._sort([orphan for orphan in left if orphan.task_id not in back | cancelled | unread])
         lost = [orphan for orphan in orphans if orphan.outrun or orphan.task_id in back | cancelled | kept | gone]
+        elsewhere = {orphan.task_id for orphan in left if orphan.task_id in gone and _must_be_left(orphan)}
         async with self._engine.begin() as connection:
-            await record_lost(connection, lost, gone=gone, cancelled=cancelled)
+            await record_lost(connection, lost, gone=gone - elsewhere, cancelled=cancelled)
+            await doubts.note(connection, dict.fromkeys(elsewhere, LEFT_ELSEWHERE))
         if lost:
             log.warning(
-                "orphans_rescued", lost=len(lost), put_back=len(back), failed=len(gone), cancelled=len(cancelled)
+                "orphans_rescued",
+                lost=len(lost),
+                put_back=len(back),
+                failed=len(gone - elsewhere),
+                cancelled=len(cancelled),
             )
 
     async def _sort(self, orphans: Sequence[Orphan]) -> tuple[set[str], set[str]]:
@@ -136,6 +144,11 @@ class RescueRound:
             kept = {orphan.task_id for orphan in orphans if not orphan.started or orphan.acks_late is not False}
         gone = self._absences.missing_again(wanted - kept, looked_at=wanted, now=datetime.now(UTC))
         return kept, set(gone)
+
+
+def _must_be_left(orphan: Orphan) -> bool:
+    """Whether its message was not acknowledged: if it is nowhere, it lies where we do not look (`unacked_key`)."""
+    return not orphan.plugin and (not orphan.started or orphan.acks_late is True)
 
 
 def _is_held(orphan: Orphan, held: HeldTask | None) -> bool:

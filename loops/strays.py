@@ -2,9 +2,13 @@
 
 When a connection breaks just as a message is fetched, the worker comes back without it; the broker would give it out
 again only after the visibility timeout, which is hours. RabbitMQ gives it out at once, by itself.
+
+A message that was fetched belongs to somebody. It is taken from nobody whom we cannot ask: only where each consumer of
+its queue says that it does not have it, and would have told of it, is it a stray (`domain/proofs.py`). Any other is
+left to the broker.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -13,16 +17,22 @@ from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.degradation import MIRROR
+from domain.proofs import ServerLife, Suspect
 from gateway.recall import Held
 from loops.absences import Absences
+from services.proofs import Judged, record_held
 from services.signs_of_life import is_alive
-from store.queries import leadership, strays, workers
+from store.queries import leadership, strays
 
 ROUND_SECONDS = 10.0
 FETCHED = timedelta(seconds=60)
 """A worker tells of what it has fetched within a moment."""
 BATCH_SIZE = 5_000
 """Messages looked at, the longest held first. Where workers hold more than that for long, later strays wait."""
+
+EVER = datetime.fromtimestamp(0, UTC)
+UNKNOWN = ServerLife(None, None)
+"""Whatever life: what lies in the broker it has not lost."""
 
 log = structlog.get_logger(__name__)
 
@@ -35,12 +45,12 @@ class PutsBack(Protocol):
     async def put_back_fetched(self, messages: Collection[Held], *, before: datetime) -> frozenset[str]: ...
 
 
-class AsksNodes(Protocol):
-    """The part of `gateway.control.Control` that this needs."""
+class Judges(Protocol):
+    """The part of `services.proofs.Proofs` that this needs."""
 
-    async def list_active(self, nodes: Collection[str]) -> tuple[frozenset[str], Mapping[str, object]]: ...
-
-    async def query_tasks(self, task_ids: Collection[str], nodes: Collection[str]) -> Mapping[str, object]: ...
+    async def judge(
+        self, suspects: Sequence[Suspect], *, life: ServerLife, keys: Mapping[str, Sequence[str]], resends: bool
+    ) -> Judged: ...
 
 
 class FindsAbsent(Protocol):
@@ -53,11 +63,11 @@ class StraysRound:
     """One look at what has been fetched for longer than a minute. One process at a time does it, for all of a look."""
 
     def __init__(
-        self, engine: AsyncEngine, recall: PutsBack, control: AsksNodes, presence: FindsAbsent, redis: Redis
+        self, engine: AsyncEngine, recall: PutsBack, proofs: Judges, presence: FindsAbsent, redis: Redis
     ) -> None:
         self._engine = engine
         self._recall = recall
-        self._control = control
+        self._proofs = proofs
         self._presence = presence
         self._redis = redis
         self._absences = Absences()
@@ -71,7 +81,7 @@ class StraysRound:
             before = now - FETCHED
             fetched = await self._recall.list_fetched(before=before, limit=BATCH_SIZE)
             unheld = await strays.list_unheld(leading, {held.task_id for held in fetched}) if fetched else frozenset()
-            absent = await self._absent(unheld) if unheld else frozenset()
+            absent = await self._absent([held for held in fetched if held.task_id in unheld])
             proven = set(self._absences.missing_again(absent, looked_at=unheld, now=now))
             if proven:
                 strayed = [held for held in fetched if held.task_id in proven]
@@ -79,17 +89,16 @@ class StraysRound:
                 log.warning("strays_put_back", count=len(back))
             return ROUND_SECONDS
 
-    async def _absent(self, task_ids: frozenset[str]) -> frozenset[str]:
-        """Those that no worker has; none while one is connected and does not answer, or the mirror does not hear.
-
-        What runs is asked for apart: a worker that lost its connection runs on, and forgets the ids of its tasks.
-        """
-        if not await is_alive(self._redis, MIRROR):
+    async def _absent(self, fetched: Sequence[Held]) -> frozenset[str]:
+        """Those that no worker has; none while one is connected and silent, or the mirror does not hear."""
+        if not fetched or not await is_alive(self._redis, MIRROR):
             return frozenset()
         async with self._engine.connect() as connection:
-            nodes = [node for node, _ in await workers.list_consumers(connection)]
             silent = await strays.list_silent_nodes(connection)
-        answered, active = await self._control.list_active(nodes)
-        if not (answered >= set(nodes) and await self._presence.find_absent(silent) >= silent):
+        if not await self._presence.find_absent(silent) >= silent:
             return frozenset()
-        return task_ids - active.keys() - (await self._control.query_tasks(task_ids, nodes)).keys()
+        suspects = [Suspect(held.task_id, held.queue_name, held.fetched_at or EVER) for held in fetched]
+        judged = await self._proofs.judge(suspects, life=UNKNOWN, keys={}, resends=False)
+        async with self._engine.begin() as connection:
+            await record_held(connection, judged.held)
+        return frozenset(judged.proofs)

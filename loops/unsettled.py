@@ -1,16 +1,17 @@
 """Asks workers what they run, and holds it against what was heard."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gateway.control import ActiveTask
+from gateway.control import ActiveTask, Said
+from loops.shared_names import note_shared_names
 from services.sweep import ReadsResults
 from services.unsettled import BATCH_SIZE, conclude, find_unheard, record_running
-from store.queries import leadership, unsettled, workers
+from store.queries import leadership, shared_names, unsettled, workers
 from store.queries.unsettled import WithWorker
 
 ROUND_SECONDS = 10.0
@@ -28,6 +29,8 @@ class AsksNodes(Protocol):
     async def list_active(self, nodes: Collection[str]) -> tuple[frozenset[str], Mapping[str, ActiveTask]]: ...
 
     async def query_tasks(self, task_ids: Collection[str], nodes: Collection[str]) -> Mapping[str, object]: ...
+
+    async def ask_everyone(self, task_ids: Collection[str]) -> Said: ...
 
 
 class ReadsQueues(Protocol):
@@ -52,7 +55,9 @@ class UnsettledRound:
         async with self._engine.begin() as connection:
             if not await leadership.take(connection, leadership.UNSETTLED):
                 return ROUND_SECONDS
-            nodes = [node for node, _ in await workers.list_consumers(connection)]
+            # Of two processes of one name the first to answer would speak for both.
+            shared = await shared_names.list_shared(connection)
+            nodes = [node for node, _ in await workers.list_consumers(connection) if node not in shared]
             held = await unsettled.list_with_workers(connection, nodes, limit=BATCH_SIZE)
         answered, active = await self._control.list_active(nodes)
         await self._repair_starts(active)
@@ -72,12 +77,23 @@ class UnsettledRound:
 
     async def _repair_ends(self, candidates: Collection[WithWorker], nodes: Collection[str]) -> None:
         absent = await self._absent_now(candidates, nodes) if candidates else frozenset[str]()
-        self._absent, gone = _lasting(self._absent, absent, ABSENT)
+        self._absent, lasting = _lasting(self._absent, absent, ABSENT)
+        gone = await self._confirmed([task for task in candidates if task.task_id in lasting])
         if gone:
             results = await self._results.fetch(sorted(gone))
             async with self._engine.begin() as connection:
                 ended = await conclude(connection, [task for task in candidates if task.task_id in gone], results)
             log.warning("tasks_concluded", count=len(ended))
+
+    async def _confirmed(self, candidates: Sequence[WithWorker]) -> frozenset[str]:
+        """Those of these that nobody has when all are asked, under names that are those of one process each."""
+        if not candidates:
+            return frozenset()
+        said = await self._control.ask_everyone({task.task_id for task in candidates})
+        shared = await note_shared_names(self._engine, said.replies)
+        return frozenset(
+            task.task_id for task in candidates if task.task_id not in said.held and task.node not in shared
+        )
 
     async def _absent_now(self, candidates: Collection[WithWorker], nodes: Collection[str]) -> frozenset[str]:
         """Those that are with no worker and in no queue; none where that cannot be known (RabbitMQ)."""

@@ -203,6 +203,7 @@ def _heartbeat(event: Event, at: datetime, message: EventMessage) -> Heartbeat:
         load_average=event.loadavg,
         software=f"{software} ({event.sw_sys})" if software and event.sw_sys else software or None,
         kept=message.kept,
+        clock=event.clock,
     )
 
 

@@ -11,7 +11,7 @@ from domain.alert_rules import DEFAULT_RULES, KINDS, AlertType, Rule, problems
 from domain.alerts import Facts, Judgement
 from domain.degradation import Held
 from domain.errors import InvalidRequest
-from store.queries import alerts, measurements
+from store.queries import alerts, doubts, measurements
 from store.queries.alerts import RuleInForce
 from store.queries.workers import count_online
 
@@ -82,6 +82,7 @@ async def measure(connection: AsyncConnection, rules: Mapping[AlertType, Rule], 
         finished=finished,
         running=await measurements.get_longest_running(connection),
         not_picked_up=waits,
+        vanished=await doubts.count_by_queue(connection),
         oldest_due=await measurements.get_oldest_due(connection, held),
         refused=await measurements.get_waits_for_broker(connection),
         parked=await measurements.list_parked(connection),

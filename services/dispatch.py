@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain.consumers import Consumers
 from domain.degradation import Held
-from domain.facts import Fact
+from domain.facts import Detail, Fact
 from domain.limits import retries_base
 from domain.refusals import Refusal, is_parked, pause_after
 from domain.states import EventType
@@ -109,7 +109,9 @@ async def _dispatch(connection: AsyncConnection, publisher: Publishes, due: Sequ
     at = datetime.now(UTC)
     published = await _publish(connection, publisher, wanted) if wanted else Published()
     gone = [task for task in wanted if task.task_id in published.sent]
-    facts = [dispatched(task, at) for task in gone] + [withdrawn(task.task_id, at) for task in cancelled]
+    facts = [dispatched(task, at, life=published.lives.get(task.task_id)) for task in gone] + [
+        withdrawn(task.task_id, at) for task in cancelled
+    ]
     await record(connection, News(facts=facts))
     await outbox.delete_dispatched(connection, [fact.task_id for fact in facts])
     if len(gone) < len(wanted):
@@ -179,14 +181,15 @@ async def await_rounds(engine: AsyncEngine) -> None:
         log.warning("rounds_not_awaited", error=type(error).__name__)
 
 
-def dispatched(task: DueTask, at: datetime) -> Fact:
-    """The fact that the broker has the task's message."""
+def dispatched(task: DueTask, at: datetime, *, life: str | None = None) -> Fact:
+    """The fact that the broker has the task's message; `life` is that of the server that took it."""
+    details: dict[str, Detail] = {"dispatch_no": task.dispatch_no}
     return Fact(
         task_id=task.task_id,
         type=EventType.DISPATCHED,
         at=at,
         key=f"{EventType.DISPATCHED}:{task.dispatch_no}",
-        details={"dispatch_no": task.dispatch_no},
+        details=details | {"broker": life} if life else details,
     )
 
 

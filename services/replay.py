@@ -1,4 +1,7 @@
-"""Running a finished task again: a new task with the old one's arguments, told on both."""
+"""Running a task again: a new task with the old one's arguments, told on both.
+
+It has finished, or is nowhere to be found: whether that one is to run again is then for a person to say.
+"""
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -9,7 +12,7 @@ from domain.states import TERMINAL, EventType
 from domain.submissions import Submission
 from services.history import News, record
 from services.submissions import submit
-from store.queries import history, submissions
+from store.queries import doubts, history, submissions
 
 
 async def replay(connection: AsyncConnection, task_id: str, new: Replay) -> Submission:
@@ -21,7 +24,7 @@ async def replay(connection: AsyncConnection, task_id: str, new: Replay) -> Subm
     original = await submissions.get_original(connection, task_id)
     if locked is None or original is None:
         raise TaskNotFound
-    if locked.status not in TERMINAL:
+    if locked.status not in TERMINAL and not await doubts.is_doubted(connection, task_id):
         raise TaskNotFinished(f"The task has not finished: {locked.status}")
     submission = replay_of(original, new)
     await record(connection, News(facts=[_replayed(task_id, submission)]))

@@ -1,10 +1,10 @@
 """Repairing what events did not tell: ends from the result backend, and dispatches that the broker lost.
 
 The sweep proves before it acts. A task counts as lost only if it was never received, is in no queue, in
-nobody's unacknowledged messages and with no live worker, twice in a row.
+nobody's unacknowledged messages and, proven as `domain/proofs.py` says, with no worker, twice in a row.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -12,7 +12,8 @@ from typing import Protocol
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.facts import Detail, Fact, dispatch_number
-from domain.results import StoredResult
+from domain.proofs import MOST_DISPATCHES_AT_RESTARTS, Suspect
+from domain.results import UNREADABLE, StoredResult
 from domain.states import EventType, Phase
 from services.history import News, record
 from store.queries import events, history, outbox, sweep
@@ -22,6 +23,7 @@ SILENCE = timedelta(seconds=10)
 NEVER_RECEIVED = timedelta(seconds=60)
 RESULT_PATIENCE = timedelta(seconds=60)
 BATCH_SIZE = 1_000
+BEFORE_DISPATCH = timedelta(seconds=1)
 
 
 class ReadsResults(Protocol):
@@ -39,6 +41,8 @@ class Swept:
     """Tasks whose end was found in the result backend."""
     unreceived: tuple[SilentTask, ...]
     """Dispatched by us long ago, never received, no result: perhaps lost."""
+    unreadable: frozenset[str] = frozenset()
+    """The same, but something is stored that cannot be read: not lost, for they ran."""
 
 
 async def find_silent(connection: AsyncConnection) -> list[SilentTask]:
@@ -58,8 +62,11 @@ async def repair(
     hopeless = [t.task_id for t in silent if t.result_pending and t.task_id not in known and _waited(t, now)]
     if hopeless:
         await sweep.give_up_results(connection, hopeless)
-    unreceived = tuple(task for task in silent if task.task_id not in results and _is_unreceived(task, now))
-    return Swept(len(silent), repaired, unreceived)
+    waiting = [task for task in silent if _is_unreceived(task, now)]
+    unreceived = tuple(task for task in waiting if task.task_id not in results)
+    stored = {task.task_id: results[task.task_id] for task in waiting if task.task_id in results}
+    unreadable = frozenset(task_id for task_id, result in stored.items() if result.state == UNREADABLE)
+    return Swept(len(silent), repaired, unreceived, unreadable)
 
 
 def _waited(task: SilentTask, now: datetime) -> bool:
@@ -70,17 +77,54 @@ def _is_unreceived(task: SilentTask, now: datetime) -> bool:
     return (
         task.phase == Phase.QUEUED
         and task.submitted_here
+        and task.attempt_count == 0
         and task.dispatched_at is not None
         and now - task.dispatched_at > NEVER_RECEIVED
     )
 
 
-async def return_to_outbox(connection: AsyncConnection, task_ids: Collection[str]) -> frozenset[str]:
-    """Record these dispatches as lost and queue the tasks for another, under the same ids.
+async def read_suspects(connection: AsyncConnection, missing: Sequence[SilentTask]) -> list[Suspect]:
+    """What is known of the last dispatch of each; without those of which none is known."""
+    since = min(task.dispatched_at for task in missing if task.dispatched_at) - BEFORE_DISPATCH
+    known = await events.get_facts(connection, [task.task_id for task in missing], since=since)
+    found = (_suspect(task, known.get(task.task_id, ())) for task in missing)
+    return [suspect for suspect in found if suspect is not None]
+
+
+def _suspect(task: SilentTask, facts: Sequence[Fact]) -> Suspect | None:
+    dispatches = [fact for fact in facts if fact.type is EventType.DISPATCHED]
+    if not dispatches:
+        return None
+    last = max(dispatches, key=dispatch_number)
+    life = last.details.get("broker")
+    return Suspect(
+        task_id=task.task_id,
+        queue_name=task.queue_name,
+        since=last.at,
+        life=life if isinstance(life, str) else None,
+        dispatches=dispatch_number(last),
+    )
+
+
+def run_keys(tasks: Sequence[SilentTask]) -> dict[str, list[str]]:
+    """By task, where our plugin notes that it has begun to run it, whichever dispatch that was."""
+    numbers = range(1, MOST_DISPATCHES_AT_RESTARTS + 1)
+    return {
+        task.task_id: [
+            f"celeriac:run:{task.task_id}:{retries}:{number}"
+            for retries in {0, task.retries_base}
+            for number in numbers
+        ]
+        for task in tasks
+    }
+
+
+async def return_to_outbox(connection: AsyncConnection, proofs: Mapping[str, str]) -> frozenset[str]:
+    """Record these dispatches as lost, with how that is known, and queue the tasks for another, under the same ids.
 
     Looks again under the lock: a task of which anything was heard meanwhile is left alone.
     """
-    locked = await history.lock_tasks(connection, list(task_ids))
+    locked = await history.lock_tasks(connection, list(proofs))
     if not locked:
         return frozenset()
     since = min(task.events_from for task in locked.values())
@@ -88,7 +132,9 @@ async def return_to_outbox(connection: AsyncConnection, task_ids: Collection[str
     now = datetime.now(UTC)
     latest = {task_id: _lost_dispatch(facts, now) for task_id, facts in known.items()}
     lost = {task_id: number for task_id, number in latest.items() if number is not None}
-    await record(connection, News(facts=[_lost(task_id, number, now) for task_id, number in lost.items()]))
+    await record(
+        connection, News(facts=[_lost(task_id, number, now, proofs[task_id]) for task_id, number in lost.items()])
+    )
     if lost:
         await outbox.put_back(connection, {task_id: number + 1 for task_id, number in lost.items()})
     return frozenset(lost)
@@ -110,6 +156,6 @@ def _dispatch_no(fact: Fact) -> tuple[int, bool]:
     return dispatch_number(fact), fact.type is EventType.LOST
 
 
-def _lost(task_id: str, dispatch_no: int, at: datetime) -> Fact:
-    details: dict[str, Detail] = {"dispatch_no": dispatch_no, "reason": "in no queue and with no worker"}
+def _lost(task_id: str, dispatch_no: int, at: datetime, proof: str) -> Fact:
+    details: dict[str, Detail] = {"dispatch_no": dispatch_no, "reason": f"in no queue and with no worker: {proof}"}
     return Fact(task_id, EventType.LOST, at, key=f"{EventType.LOST}:{dispatch_no}", details=details)

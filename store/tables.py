@@ -213,10 +213,14 @@ workers = Table(
     Column("autoscales", Boolean, nullable=False, server_default="false"),
     Column("protocol", Integer),
     Column("capabilities", ARRAY(Text)),
+    Column("clock", BigInteger),
+    Column("other_life_at", Time),
 )
 """`last_heartbeat_at` is our receipt time and judges liveness; `last_event_at`, `online_at`, `goodbye_at` and
 `drain_goodbye_at` (the last goodbye before the drain) are the node's own clock and are compared only with each other.
-`queues` are the node's own, also while it is held back; `consuming` is what it fetches from at this moment."""
+`other_life_at`, our receipt time, is when another process of this name was last heard: its predecessor, or its twin;
+`clock` is the logical one of the latest. `queues` are the node's own, also while it is held back; `consuming` is what
+it fetches from at this moment."""
 
 registered_tasks = Table(
     "registered_tasks",

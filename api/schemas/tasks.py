@@ -208,7 +208,9 @@ class TimelineEvent(ResponseModel):
             details["worker_hostname"] = hostname(entry.node)
         if entry.attempt is not None:
             details["attempt"] = entry.attempt
-        details |= {name: value for name, value in entry.details.items() if name not in ("traceback", "scheduled")}
+        details |= {
+            name: value for name, value in entry.details.items() if name not in ("traceback", "scheduled", "broker")
+        }
         return cls(timestamp=entry.at, event_type=entry.type, details=details)
 
 

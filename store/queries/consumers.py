@@ -1,6 +1,6 @@
 """The nodes that take messages from queues, and the tasks they know, as they described themselves."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Interval, Row, and_, bindparam, func, literal, or_, select
@@ -31,6 +31,9 @@ _consumers = select(
     workers.c.capabilities,
     workers.c.broker_options,
     (func.greatest(workers.c.first_seen_at, workers.c.online_at) < func.now() - literal(SAYS_WITHIN)).label("late"),
+    workers.c.kept,
+    workers.c.last_heartbeat_at,
+    workers.c.online_at,
 ).where(
     workers.c.last_heartbeat_at > func.now() - bindparam("known_within", KNOWN_WITHIN, type_=Interval),
     or_(is_online(), workers.c.described_at.is_not(None)),
@@ -60,7 +63,13 @@ async def get_retry_limits(connection: AsyncConnection) -> dict[str, int]:
 def _consumer(row: Row[Any]) -> Consumer:
     """Of a node that has not said what it is now, what it was before counts for nothing."""
     if not row.described:
-        return Consumer(node=row.node, online=row.online, queues=None, is_late=bool(row.late))
+        return Consumer(
+            node=row.node,
+            online=row.online,
+            queues=None,
+            is_late=bool(row.late),
+            heard_at=row.last_heartbeat_at,
+        )
     return Consumer(
         node=row.node,
         online=row.online,
@@ -70,6 +79,9 @@ def _consumer(row: Row[Any]) -> Consumer:
         capabilities=frozenset(row.capabilities or ()),
         options=_options(row.broker_options),
         is_late=True,
+        kept=row.kept,
+        heard_at=row.last_heartbeat_at,
+        online_at=row.online_at,
     )
 
 
@@ -78,3 +90,12 @@ def _options(stored: dict[str, Any] | None) -> BrokerOptions | None:
         return None
     steps = stored["priority_steps"]
     return BrokerOptions(**stored | {"priority_steps": None if steps is None else tuple(steps)})
+
+
+_last_stranger = select(func.max(workers.c.last_heartbeat_at)).where(~is_online(), workers.c.described_at.is_(None))
+
+
+async def get_last_stranger(connection: AsyncConnection) -> datetime | None:
+    """When a node was last heard that is gone and never said what it is."""
+    found: datetime | None = (await connection.execute(_last_stranger)).scalar_one()
+    return found

@@ -27,6 +27,12 @@ async def get_last_sign_of_life(connection: AsyncConnection, *, kept: bool) -> d
     return found
 
 
+async def get_last_end(connection: AsyncConnection) -> datetime | None:
+    """When the mirror was last deaf (index gaps_ended)."""
+    found: datetime | None = (await connection.execute(select(func.max(gaps.c.ended_at)))).scalar_one()
+    return found
+
+
 async def overlaps_gap(connection: AsyncConnection, *, since: datetime, until: datetime) -> bool:
     """Whether the mirror was deaf at any moment of this time (index gaps_ended)."""
     found = select(gaps.c.gap_id).where(gaps.c.ended_at >= since, gaps.c.started_at <= until).limit(1)

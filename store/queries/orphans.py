@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.states import AttemptState, Phase
 from domain.workers import SILENCE
+from store.queries.shared_names import has_one_life
 from store.queries.workers import has_not_left
 from store.tables import attempts, registered_tasks, tasks, workers
 
@@ -50,10 +51,12 @@ def _first_sign() -> ColumnElement[object]:
 
 
 _silent = workers.c.last_heartbeat_at < func.now() - literal(SILENCE)
-# A warm shutdown says goodbye first and may go on for hours with what it runs. Only of a node with our plugin is it
-# known when its process ends.
+# Another process of the name proves the end of the first only if nothing of that one is heard any more: it may be a
+# twin. A warm shutdown says goodbye first and may go on for hours with what it runs. Only of a node with our plugin is
+# it known when its process ends.
 _restarted = and_(
     ~_silent,
+    has_one_life(),
     workers.c.online_at > _first_sign(),
     or_(workers.c.goodbye_at.is_(None), workers.c.goodbye_at < _first_sign()),
 )

@@ -29,6 +29,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.states import TERMINAL, Status
+from store.doubt_tables import doubts
 from store.tables import attempts, outbox, search_queue, task_arguments, task_results, task_search, tasks
 from store.workflow_tables import workflow_events, workflow_steps, workflow_submissions, workflow_wakes, workflows
 
@@ -69,7 +70,7 @@ def _at_once(first: Delete, *others: Delete) -> Delete:
     return first.add_cte(*(other.cte(f"of_{nth}") for nth, other in enumerate(others)))
 
 
-_OF_TASKS = (tasks, task_arguments, task_results, attempts, task_search, _events_default)
+_OF_TASKS = (tasks, doubts, task_arguments, task_results, attempts, task_search, _events_default)
 # What stands in the search queue waits until it is indexed: that loop locks its rows in another order.
 _is_held = or_(
     tasks.c.status.not_in(TERMINAL),

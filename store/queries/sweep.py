@@ -25,6 +25,8 @@ class SilentTask:
     dispatched_at: datetime | None
     completed_at: datetime | None
     result_pending: bool
+    retries_base: int
+    attempt_count: int
 
 
 _columns = [tasks.c[name] for name in SilentTask.__dataclass_fields__]

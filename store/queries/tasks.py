@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, Select, Text, bindparam, func, literal, select, text, tuple_
+from sqlalchemy import ColumnElement, RowMapping, Select, Text, bindparam, case, func, literal, select, text, tuple_
 from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from domain.cancels import StopSignal
 from domain.filters import SORT_COLUMNS, Cursor, Sort, TaskFilter
-from domain.states import TERMINAL, Status
+from domain.states import TERMINAL, Phase, Status
+from store.doubt_tables import doubts
 from store.queries.task_filters import conditions
 from store.tables import attempts, outbox, task_arguments, task_results, tasks, workers
 
@@ -83,12 +84,14 @@ _one = (
         outbox.c.refusal,
         outbox.c.parked_at,
         outbox.c.due_at.label("next_try_at"),
+        case((tasks.c.phase == Phase.QUEUED.value, doubts.c.doubt)).label("doubt"),
         tasks.c.attempt_count,
         (_stored_bytes > LARGE_BYTES).label("is_large"),
     )
     .outerjoin(task_arguments, task_arguments.c.task_id == tasks.c.task_id)
     .outerjoin(task_results, task_results.c.task_id == tasks.c.task_id)
     .outerjoin(outbox, outbox.c.task_id == tasks.c.task_id)
+    .outerjoin(doubts, doubts.c.task_id == tasks.c.task_id)
     .where(tasks.c.task_id == bindparam("task_id"))
 )
 

@@ -50,9 +50,11 @@ _HEARD: Columns = {
     "load_average": Text(),
     "software": Text(),
     "kept": Boolean(),
+    "clock": BigInteger(),
+    "other_life_at": Time,
 }
 _LATEST = ("last_heartbeat_at", "last_event_at", "online_at", "goodbye_at")
-_OF_NEWEST = ("pid", "active", "processed", "load_average", "software", "kept")
+_OF_NEWEST = ("pid", "active", "processed", "load_average", "software", "kept", "clock")
 
 _heard = batch_of(**_HEARD)
 _insert_heard = insert(workers).from_select(
@@ -72,10 +74,16 @@ def _stored(name: str) -> ColumnElement[Any]:
 
 
 _is_newer = _told.last_event_at >= func.coalesce(_stored("last_event_at"), _told.last_event_at)
+_is_other = or_(_told.pid != workers.c.pid, and_(_told.pid == workers.c.pid, _is_newer, _told.clock < workers.c.clock))
+_other_heard_at = case((_is_newer, workers.c.last_heartbeat_at), else_=_told.last_heartbeat_at)
+_other_life_at = func.greatest(
+    workers.c.other_life_at, _told.other_life_at, case((_is_other, _other_heard_at), else_=None)
+)
 _hear = _insert_heard.on_conflict_do_update(
     index_elements=["node"],
     set_={name: func.greatest(_stored(name), _told[name]) for name in _LATEST}
     | {name: case((_is_newer, _told[name]), else_=workers.c[name]) for name in _OF_NEWEST}
+    | {"other_life_at": _other_life_at}
     | {"first_seen_at": func.coalesce(workers.c.first_seen_at, _told.first_seen_at)},
 )
 
@@ -96,6 +104,8 @@ async def hear(connection: AsyncConnection, heartbeats: Iterable[Heartbeat]) -> 
             None if beat.load_average is None else "{" + ",".join(map(repr, beat.load_average)) + "}",
             beat.software,
             beat.kept,
+            beat.clock,
+            beat.other_life_at,
         )
         for beat in heartbeats
     ]
@@ -138,6 +148,7 @@ class WorkerRow:
     autoscales: bool
     protocol: int | None
     capabilities: list[str] | None
+    other_life_at: datetime | None
     online: bool
     running: int
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from domain.errors import BrokerUnavailable, Unavailable
+from domain.proofs import ServerLife
 from domain.refusals import Refusal
-from domain.results import StoredResult
-from gateway.control import ActiveTask, HeldTask, NodeDescription, Work
+from domain.results import UNREADABLE, StoredResult
+from gateway.control import ActiveTask, HeldTask, NodeDescription, Said, Work
 from gateway.event_sources import Blind, EventItem, EventMessage
 from gateway.events import Heard
 from gateway.messages import TaskMessage
@@ -39,6 +40,11 @@ class FakeBroker:
     held: dict[str, HeldTask] = field(default_factory=dict)
     active: dict[str, ActiveTask] = field(default_factory=dict)
     revoked: list[tuple[tuple[str, ...], bool, str]] = field(default_factory=list)
+    twins: set[str] = field(default_factory=set)
+    """Names that two processes answer to."""
+    mute: set[str] = field(default_factory=set)
+    """Nodes that hear questions and do not answer those about tasks."""
+    life: ServerLife = field(default_factory=lambda: ServerLife("one", None))
     orders: list[tuple[str, ...]] = field(default_factory=list)
     """What nodes were told to do, the node last."""
     work: dict[str, Work] = field(default_factory=dict)
@@ -64,7 +70,9 @@ class FakePublisher:
             if message.queue_name not in refusals:
                 self._broker.queues[message.queue_name].append(message)
         refused = {m.task_id: refusals[m.queue_name] for m in messages if m.queue_name in refusals}
-        return Published(frozenset(m.task_id for m in messages) - self._broker.doubtful - refused.keys(), refused)
+        sent = frozenset(m.task_id for m in messages) - self._broker.doubtful - refused.keys()
+        life = self._broker.life.life
+        return Published(sent, refused, dict.fromkeys(sent, life) if life else {})
 
     async def close(self) -> None:
         pass
@@ -143,6 +151,14 @@ class FakeControl:
         held = self._broker.held
         return {task_id: held[task_id] for task_id in task_ids if task_id in held and held[task_id].node in answering}
 
+    async def ask_everyone(self, task_ids: Collection[str]) -> Said:
+        self._broker.check()
+        nodes, twins = self._broker.nodes, self._broker.twins
+        replies = {node: 2 if node in twins else 1 for node in nodes if node not in self._broker.mute}
+        active = {id: HeldTask(task.node, "active") for id, task in self._broker.active.items()}
+        held = {**active, **self._broker.held}
+        return Said(replies, {id: held[id] for id in task_ids if id in held and held[id].node in nodes})
+
     async def list_active(self, nodes: Collection[str]) -> tuple[frozenset[str], dict[str, ActiveTask]]:
         answering = frozenset(self._answering(nodes))
         return answering, {id: task for id, task in self._broker.active.items() if task.node in answering}
@@ -216,8 +232,8 @@ class FakeResultReader:
         if not self._broker.available and task_ids:
             raise Unavailable
         metas = self._broker.metas
-        results = {task_id: decode_meta(task_id, metas[task_id]) for task_id in task_ids if task_id in metas}
-        return {task_id: result for task_id, result in results.items() if result is not None}
+        stored = [task_id for task_id in task_ids if task_id in metas]
+        return {id: decode_meta(id, metas[id]) or StoredResult(id, UNREADABLE) for id in stored}
 
     async def fetch_whole(self, task_id: str) -> StoredResult | None:
         if not self._broker.available:
@@ -254,6 +270,10 @@ class FakeQueueReader:
     async def find_foreign(self, names: Collection[str]) -> frozenset[str]:
         self._broker.check()
         return self._broker.foreign & frozenset(names)
+
+    async def get_life(self) -> ServerLife:
+        self._broker.check()
+        return self._broker.life
 
     async def ping(self) -> None:
         self._broker.check()
@@ -302,6 +322,10 @@ class FakePresence:
     async def find_absent(self, nodes: Collection[str]) -> frozenset[str]:
         self._broker.check()
         return frozenset(nodes) - self.connected - self._broker.nodes.keys()
+
+    async def count_listeners(self) -> int | None:
+        self._broker.check()
+        return len(self._broker.nodes) + len(self._broker.twins) + len(self.connected)
 
     async def close(self) -> None:
         pass

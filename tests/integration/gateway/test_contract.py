@@ -22,6 +22,13 @@ async def test_what_is_published_lies_in_its_queue(world: World) -> None:
     assert await world.queues.held_task_ids(["a", "b"], among=[messages[3].task_id, "x"]) == {messages[3].task_id}
 
 
+async def test_which_life_of_the_broker_took_a_message_is_known(world: World) -> None:
+    life = (await world.queues.get_life()).life
+    assert life
+    message = make_message("t")
+    assert (await world.publisher.publish([message])).lives == {message.task_id: life}
+
+
 async def test_a_second_publish_of_a_task_is_a_second_message(world: World) -> None:
     message = make_message("t")
     for _ in range(2):
@@ -74,7 +81,8 @@ async def test_results_are_found_by_task(world: World) -> None:
     world.store_meta("pickled", b"\x80\x04")
     found = await world.results.fetch(["done", "pickled", "unknown"])
     assert {task_id: (result.state, result.result_json) for task_id, result in found.items()} == {
-        "done": ("SUCCESS", "[1, 2]")
+        "done": ("SUCCESS", "[1, 2]"),
+        "pickled": ("UNREADABLE", None),
     }
     assert await world.results.fetch([]) == {}
 

@@ -5,11 +5,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from redis.asyncio import Redis
+from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.facts import Fact, worker_event_key
 from domain.states import EventType
-from domain.workers import SILENCE, Heartbeat
+from domain.workers import SILENCE, Heartbeat, is_shared
 from gateway.connection import redis_client
 from gateway.control import HeldTask
 from gateway.messages import TaskMessage
@@ -23,6 +24,7 @@ from services.timeline import read_history
 from store.queries import gaps, leadership, submissions, workers
 from store.queries.tasks import get_task
 from store.queries.workers import Description
+from store.tables import workers as worker_rows
 from tests.fakes.gateway import (
     FakeBroker,
     FakeControl,
@@ -242,6 +244,68 @@ async def test_a_new_process_of_the_same_name_tells_what_its_predecessor_lost(wo
     world.broker.held[held] = HeldTask(DEAD, "reserved")
     await world.round.run_once()
     assert world.waiting() == [lost]
+
+
+async def test_a_new_process_proves_nothing_while_the_first_is_heard_or_answers_beside_it(world: World) -> None:
+    await world.add_held()
+    now = datetime.now(UTC)
+    world.broker.nodes[DEAD] = None  # type: ignore[assignment]
+    for pid, ago in ((1, 13), (2, 12), (1, 1)):
+        at = now - timedelta(seconds=ago)
+        online_at = at if pid == 2 else None
+        async with world.engine.begin() as connection:
+            beat = Heartbeat(DEAD, heard_at=at, at=at, pid=pid, online_at=online_at)
+            await workers.hear(connection, [beat])
+    await world.round.run_once()
+    assert world.waiting() == [], "both are heard"
+    await forget_other_lives(world.engine)
+    world.broker.twins.add(DEAD)
+    await world.round.run_once()
+    assert world.waiting() == [], "both answer"
+    async with world.engine.connect() as connection:
+        worker = await workers.get_worker(connection, node=DEAD)
+    assert worker is not None
+    assert is_shared(other_life_at=worker.other_life_at, online_at=worker.online_at, now=datetime.now(UTC))
+    world.broker.twins.clear()
+    await forget_other_lives(world.engine)
+    await world.round.run_once()
+    assert len(world.waiting()) == 1
+
+
+async def forget_other_lives(engine: AsyncEngine) -> None:
+    """As if 15 s had passed."""
+    async with engine.begin() as connection:
+        await connection.execute(update(worker_rows).values(other_life_at=datetime.now(UTC) - 2 * SILENCE))
+
+
+@pytest.mark.parametrize(
+    ("kinds", "acks_late", "plugin", "status"),
+    [
+        ((RECEIVED,), False, None, "PENDING"),
+        ((RECEIVED, STARTED), True, None, "PENDING"),
+        ((RECEIVED, STARTED), False, None, "FAILED"),
+        ((RECEIVED,), False, "1.0", "FAILED"),
+    ],
+)
+async def test_what_was_not_acknowledged_and_is_not_found_may_lie_elsewhere(
+    world: World, kinds: tuple[EventType, ...], acks_late: bool, plugin: str | None, status: str
+) -> None:
+    task_id = await world.add_held(*kinds, unacknowledged=False)
+    await world.hear(DEAD, ago=DIED, acks_late=acks_late, plugin=plugin)
+    for _ in range(2):
+        await world.round.run_once()
+    async with world.engine.connect() as connection:
+        task = await get_task(connection, task_id)
+    assert task is not None
+    assert (task["status"], bool(task["doubt"])) == (status, status == "PENDING")
+
+
+async def test_a_run_of_which_something_unreadable_is_stored_is_not_called_failed(world: World) -> None:
+    task_id = await world.add_held(RECEIVED, STARTED, unacknowledged=False)
+    world.broker.metas[task_id] = b"\x80\x05pickled"
+    for _ in range(3):
+        await world.round.run_once()
+    assert (await world.state(task_id))[0] == "RUNNING"
 
 
 @pytest.mark.parametrize(

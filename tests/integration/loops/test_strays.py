@@ -9,6 +9,7 @@ import pytest
 import redis
 from kombu import Connection, Queue
 from redis.asyncio import Redis
+from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.broker_options import STOCK_STEPS, BrokerOptions
@@ -24,9 +25,11 @@ from gateway.recall import Recall
 from loops import absences
 from loops.strays import StraysRound
 from services.history import News, record
+from services.proofs import Proofs
 from services.signs_of_life import key_of
 from store.queries import leadership, submissions, workers
 from store.queries.workers import Description
+from store.tables import workers as worker_rows
 from tests.fakes.gateway import FakeBroker, FakeControl, FakePresence
 from tests.gateway_messages import make_message
 from tests.submissions import make_submission
@@ -49,13 +52,16 @@ class World:
         self.publisher, self.queues = Publisher(self.broker_url), QueueReader(self.broker_url)
         self.recall, self.presence = Recall(self.broker_url, KNOWN), FakePresence(self.answers)
         self.consumer = Connection(self.broker_url)
-        self.round = StraysRound(self.engine, self.recall, FakeControl(self.answers), self.presence, self.redis)
+        proofs = Proofs(self.engine, FakeControl(self.answers), self.presence, self.redis)
+        self.round = StraysRound(self.engine, self.recall, proofs, self.presence, self.redis)
 
-    async def add_node(self, node: str = NODE, *, ago: timedelta = timedelta(0), plugin: str | None = None) -> None:
+    async def add_node(self, node: str = NODE, *, ago: timedelta = timedelta(0), plugin: str | None = "1") -> None:
         at = datetime.now(UTC) - ago
         async with self.engine.begin() as connection:
-            await workers.hear(connection, [Heartbeat(node, heard_at=at, at=at, pid=1)])
-            described = Description(node, 1, "prefork", 1, 1, ["celery"], ["celeriac.add"], plugin)
+            beat = Heartbeat(node, heard_at=at, at=at, pid=1, online_at=at)
+            await workers.hear(connection, [beat])
+            gates = ("cancel_gate",) if plugin else ()
+            described = Description(node, 1, "prefork", 1, 1, ["celery"], ["celeriac.add"], plugin, capabilities=gates)
             await workers.describe(connection, described)
 
     async def add_fetched(self, *heard: EventType, ago: timedelta = timedelta(minutes=2)) -> str:
@@ -149,6 +155,34 @@ async def test_nothing_is_moved_while_a_silent_node_is_connected(world: World) -
     assert await world.look(3) == {"celery": 0}
     world.presence.connected.clear()
     assert await world.look() == {"celery": 1}
+
+
+@pytest.mark.parametrize("stranger", ["mute", "unknown", "twin"])
+async def test_what_somebody_may_have_whom_we_cannot_ask_is_left_to_the_broker(world: World, stranger: str) -> None:
+    await world.add_fetched()
+    if stranger == "mute":
+        await world.add_node("celery@mute", plugin=None)
+    world.answers.nodes["celery@mute"] = None  # type: ignore[assignment]
+    if stranger == "twin":
+        await world.add_node("celery@mute")
+        world.answers.twins.add("celery@mute")
+    assert await world.look(3) == {"celery": 0}
+
+
+async def test_where_no_known_worker_lost_its_connection_somebody_else_has_fetched_it(world: World) -> None:
+    async with world.engine.begin() as connection:
+        connected = datetime.now(UTC) - timedelta(minutes=10)
+        await connection.execute(update(worker_rows).values(online_at=connected))
+    await world.add_fetched()
+    assert await world.look(3) == {"celery": 0}
+
+
+async def test_what_a_worker_once_said_it_has_stays_with_it(world: World) -> None:
+    task_id = await world.add_fetched()
+    world.answers.active[task_id] = ActiveTask(NODE, 7, LONG_AGO)
+    await world.look(1)
+    world.answers.active.clear()
+    assert await world.look(3) == {"celery": 0}
 
 
 async def test_nothing_is_moved_while_the_mirror_does_not_hear(world: World) -> None:

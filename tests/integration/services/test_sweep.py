@@ -5,13 +5,16 @@ import pytest
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from domain.errors import TaskNotFinished
 from domain.facts import Fact
+from domain.replays import Replay
 from domain.results import StoredResult
 from domain.states import EventType
 from services.history import News, record
+from services.replay import replay
 from services.sweep import NEVER_RECEIVED, RESULT_PATIENCE, Swept, find_silent, repair, return_to_outbox
 from services.timeline import read_history
-from store.queries import submissions
+from store.queries import doubts, submissions
 from store.tables import outbox, tasks
 from tests.facts import told
 from tests.submissions import make_submission
@@ -59,7 +62,7 @@ async def in_outbox(engine: AsyncEngine) -> Sequence[tuple[str, int]]:
 
 async def give_back(engine: AsyncEngine, *task_ids: str) -> frozenset[str]:
     async with engine.begin() as connection:
-        return await return_to_outbox(connection, task_ids)
+        return await return_to_outbox(connection, dict.fromkeys(task_ids, "every worker was asked"))
 
 
 async def test_an_end_that_the_backend_knows_is_repaired(engine: AsyncEngine) -> None:
@@ -144,6 +147,32 @@ async def test_a_second_dispatch_may_be_lost_like_the_first(engine: AsyncEngine)
         await record(connection, News([lost, dispatch_fact(task_id, 2)]))
     assert await give_back(engine, task_id) == {task_id}
     assert await in_outbox(engine) == [(task_id, 3)]
+
+
+async def test_a_task_that_is_nowhere_to_be_found_can_be_replayed_though_it_has_not_ended(engine: AsyncEngine) -> None:
+    task_id = await add_dispatched(engine)
+    new = Replay(task_id=make_submission().task_id, created_at=datetime.now(UTC), default_queue="celery", changes={})
+    async with engine.connect() as connection:
+        with pytest.raises(TaskNotFinished):
+            await replay(connection, task_id, new)
+    async with engine.begin() as connection:
+        await doubts.note(connection, {task_id: "who knows"})
+    async with engine.begin() as connection:
+        assert (await replay(connection, task_id, new)).original_task_id == task_id
+        assert await doubts.count_by_queue(connection) == {"celery": 1}
+
+
+async def test_a_doubt_is_gone_when_the_task_goes_on(engine: AsyncEngine) -> None:
+    waiting, found, running = [await add_dispatched(engine) for _ in range(3)]
+    async with engine.begin() as connection:
+        await doubts.note(connection, dict.fromkeys((waiting, found, running), "who knows"))
+        await record(connection, News([told(STARTED, 1, task_id=running)]))
+        await doubts.forget(connection, [found])
+        assert [await doubts.is_doubted(connection, task_id) for task_id in (waiting, found, running)] == [
+            True,
+            False,
+            False,
+        ]
 
 
 async def test_nothing_lost_is_nothing_done(engine: AsyncEngine) -> None:

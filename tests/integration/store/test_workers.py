@@ -2,6 +2,7 @@ import itertools
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from uuid_utils.compat import uuid7
@@ -54,8 +55,9 @@ def description(node: str = NODE, **told: object) -> Description:
 
 
 async def rows(connection: AsyncConnection) -> list[dict[str, object]]:
-    """All that was heard, but for the ids and when a node was first seen."""
-    wanted = [column for column in table.c if column.name not in ("worker_id", "first_seen_at")]
+    """All that was heard, but for the ids, when a node was first seen, and which life was heard beside another."""
+    left_out = ("worker_id", "first_seen_at", "other_life_at")
+    wanted = [column for column in table.c if column.name not in left_out]
     return [dict(row) for row in (await connection.execute(select(*wanted).order_by(table.c.node))).mappings()]
 
 
@@ -90,6 +92,23 @@ async def test_the_order_in_which_signs_of_life_are_stored_does_not_matter(engin
     (newest,) = found[0]
     assert (newest["pid"], newest["processed"], newest["last_event_at"]) == (2, 0, beats[2].at)
     assert (newest["online_at"], newest["goodbye_at"]) == (beats[0].online_at, beats[2].goodbye_at)
+
+
+@pytest.mark.parametrize(
+    ("second", "is_other"), [({"pid": 2}, True), ({"clock": 5}, True), ({"clock": 2_000}, False), ({}, False)]
+)
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+async def test_another_process_of_the_name_is_noticed_by_its_pid_or_its_clock(
+    engine: AsyncEngine, second: dict[str, int], order: tuple[int, ...], *, is_other: bool
+) -> None:
+    beats = [beat(3, pid=1, clock=1_000), beat(1, **({"pid": 1, "clock": 1_001} | second))]
+    async with engine.begin() as connection:
+        for index in order:
+            await workers.hear(connection, [beats[index]])
+        worker = await workers.get_worker(connection, node=NODE)
+    assert worker is not None
+    late_and_of_an_older_clock = order == (1, 0) and second == {"clock": 5}
+    assert (worker.other_life_at == beats[0].heard_at) is (is_other and not late_and_of_an_older_clock)
 
 
 async def test_a_late_sign_of_life_neither_revives_nor_ages_a_node(engine: AsyncEngine) -> None:

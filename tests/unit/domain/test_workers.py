@@ -1,3 +1,5 @@
+import itertools
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -10,6 +12,7 @@ from domain.workers import (
     hostname,
     is_awaited,
     is_online,
+    is_shared,
     newest,
     node_name,
     status_of,
@@ -26,7 +29,7 @@ def beat(at: float, **told: object) -> Heartbeat:
 
 def test_the_newest_heartbeat_tells_the_facts() -> None:
     found = newest([beat(4, processed=9, pid=2), beat(2, processed=3, pid=1, active=5)])
-    assert found == {NODE: beat(4, processed=9, pid=2)}
+    assert found == {NODE: replace(beat(4, processed=9, pid=2), other_life_at=beat(2).heard_at)}
 
 
 def test_each_node_has_its_own() -> None:
@@ -107,3 +110,33 @@ def test_a_present_node_works_unless_somebody_wants_it_otherwise(
     present: bool, paused: bool, draining: bool, status: WorkerStatus
 ) -> None:
     assert status_of(present=present, paused=paused, draining=draining) is status
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later", "is_other"),
+    [
+        ({"pid": 1}, {"pid": 2}, True),
+        ({"pid": 1, "clock": 9}, {"pid": 1, "clock": 3}, True),
+        ({"pid": 1, "clock": 3}, {"pid": 1, "clock": 9}, False),
+        ({"pid": 1}, {"pid": 1}, False),
+        ({"pid": None}, {"pid": 2}, False),
+    ],
+)
+def test_two_beats_of_one_batch_may_be_of_two_processes(
+    earlier: dict[str, int], later: dict[str, int], *, is_other: bool
+) -> None:
+    first, second = beat(1, **earlier), beat(2, **later)
+    for given in itertools.permutations((first, second)):
+        (found,) = newest(given).values()
+        assert found.other_life_at == (first.heard_at if is_other else None)
+
+
+@pytest.mark.parametrize(
+    ("heard", "online", "shared"),
+    [(None, 0, False), (2, 0, False), (10, 0, True), (10, None, True), (-20, None, False)],
+)
+def test_a_predecessor_that_was_just_heard_is_no_twin(heard: int | None, online: int | None, *, shared: bool) -> None:
+    def at(seconds: int | None) -> datetime | None:
+        return None if seconds is None else after(seconds)
+
+    assert is_shared(other_life_at=at(heard), online_at=at(online), now=after(12)) is shared

@@ -5,7 +5,7 @@ import structlog
 
 from gateway import control as control_module
 from gateway.control import Control
-from gateway.mailbox import Command
+from gateway.mailbox import Answers, Command
 
 STATS = {"pid": 7, "pool": {"implementation": "celery.concurrency.prefork:TaskPool", "processes": [8, 9]}}
 HOSTILE: dict[str, Any] = {
@@ -25,8 +25,11 @@ def replies(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, Any]]:
     """By method, what each node replies."""
     told: dict[str, dict[str, Any]] = {}
 
-    def ask(_url: str, commands: list[Command], **_: object) -> list[dict[str, Any]]:
-        return [told.get(command.method, {}) for command in commands]
+    def ask(_url: str, commands: list[Command], **_: object) -> list[Answers]:
+        answers = [Answers() for _ in commands]
+        for command, answer in zip(commands, answers, strict=True):
+            answer.add(told.get(command.method, {}))
+        return answers
 
     monkeypatch.setattr(control_module, "ask", ask)
     return told
