@@ -61,6 +61,7 @@ def _of_broker(settings: Settings) -> Sequence[Probe]:
         *(("ZRANGEBYSCORE", index, "0", "0"), ("ZSCORE", index, "0"), ("ZREM", index, "0")),
         ("SMEMBERS", f"{options.global_keyprefix}_kombu.binding.celery"),
         *_SCRIPTS,
+        ("TIME",),
         *(("PUBLISH", f"{fanout}celery.pidbox", ""), ("PSUBSCRIBE", f"{fanout}celeryev*")),
     )
 

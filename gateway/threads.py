@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 import structlog
+from redis.exceptions import NoPermissionError
 
 from domain.errors import BrokerUnavailable
 from gateway.connection import BROKER_ERRORS
@@ -41,6 +42,9 @@ class BrokerThread:
             async with asyncio.timeout(limit_seconds):
                 return await asyncio.get_running_loop().run_in_executor(self._executor, partial(call, *args))
         except BROKER_ERRORS as error:
+            if isinstance(error, NoPermissionError):
+                # Its words name the user and the command, and no argument.
+                log.warning("right_missing", thread=self._name, error=str(error))
             raise BrokerUnavailable from error
 
     async def close(self, cleanup: Callable[[], object] | None = None) -> None:

@@ -27,10 +27,7 @@ HOST, PASSWORD = "shop/one", "p/w:d@#%"
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
     with rabbitmq_server(tmp_path_factory.mktemp("rabbitmq")) as found:
-        found.order("add_vhost", HOST)
-        found.order("set_permissions", "-p", HOST, "guest", ".*", ".*", ".*")
-        found.order("add_user", "watcher", PASSWORD)
-        found.order("set_permissions", "-p", HOST, "watcher", *_rights())
+        found.add_user("watcher", PASSWORD, HOST, rights=_rights())
         yield found
 
 
