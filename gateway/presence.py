@@ -5,7 +5,6 @@ a control queue that goes with its connection. On Redis every connected node sub
 listen as answer, none that is silent listens.
 """
 
-import base64
 import json
 import time
 import uuid
@@ -20,7 +19,7 @@ from redis.exceptions import RedisError
 from domain.errors import BrokerUnavailable
 from domain.priority import Transport
 from gateway.connection import connect, redis_client, transport_of
-from gateway.mailbox import COMMANDS
+from gateway.mailbox import COMMANDS, PLAIN_DATA
 from gateway.queues import can_be_on_rabbit
 from gateway.threads import BrokerThread
 
@@ -129,19 +128,18 @@ def _has_control_queue(channel: Any, node: str) -> bool:
 
 
 def _message_for_nobody() -> str:
-    """kombu's form of a control message, addressed to a node that does not exist."""
-    body: dict[str, Any] = {"method": "ping", "arguments": {}, "destination": [str(uuid.uuid4())]}
+    """kombu's form of a control message, which every worker takes, addressed to a node that does not exist."""
     return json.dumps(
         {
-            "body": base64.b64encode(json.dumps(body).encode()).decode(),
-            "content-encoding": "utf-8",
-            "content-type": "application/json",
+            "body": {"method": "ping", "arguments": {}, "destination": [str(uuid.uuid4())]},
+            "content-encoding": PLAIN_DATA["content_encoding"],
+            "content-type": PLAIN_DATA["content_type"],
             "headers": {"clock": 0, "expires": time.time() + 1},
             "properties": {
                 "delivery_mode": 1,
                 "delivery_info": {"exchange": COMMANDS.name, "routing_key": ""},
                 "priority": 0,
-                "body_encoding": "base64",
+                "body_encoding": None,
                 "delivery_tag": str(uuid.uuid4()),
             },
         }
