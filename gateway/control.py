@@ -106,11 +106,9 @@ class ActiveTask:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """The ids of the tasks that a node holds."""
+    """The ids of the tasks that a node runs."""
 
     active: tuple[str, ...]
-    reserved: tuple[str, ...]
-    """Fetched and not started; a stock worker that stands still starts them all the same."""
 
 
 log = structlog.get_logger(__name__)
@@ -219,13 +217,11 @@ class Control:
         return node in replies
 
     async def list_work(self, nodes: Collection[str]) -> dict[str, Work]:
-        """What each node holds, by node, for those that answer both questions of it."""
+        """What each node runs, by node, for those that answer. What it has only fetched it gives back itself."""
         brief, others = self._by_answer(nodes)
-        told = await self._ask([Command("celeriac_active"), Command("celeriac_reserved")], brief)
-        told += await self._ask([_ACTIVE, Command("reserved")], others)
-        active, reserved = {**told[0], **told[2]}, {**told[1], **told[3]}
-        both = {node: (active[node], reserved[node]) for node in active if node in reserved}
-        return self._replies.read(both, _work)
+        (ids,) = await self._ask([Command("celeriac_active")], brief)
+        (replies,) = await self._ask([_ACTIVE], others)
+        return self._replies.read({**ids, **replies}, _work)
 
     async def shut_down(self, node: str) -> None:
         """Tells a node to finish what it runs, give back the rest and exit. It does not answer; it says goodbye."""
@@ -323,9 +319,8 @@ def _active_tasks(node: str, reply: Any) -> dict[str, ActiveTask]:
     }
 
 
-def _work(_node: str, reply: tuple[Any, Any]) -> Work:
-    active, reserved = (form(requests, RunningTasks) for requests in reply)
-    return Work(tuple(task.id for task in active), tuple(task.id for task in reserved))
+def _work(_node: str, reply: Any) -> Work:
+    return Work(tuple(task.id for task in form(reply, RunningTasks)))
 
 
 def _description(node: str, reply: tuple[Any, Any, Any]) -> NodeDescription:

@@ -50,6 +50,10 @@ class Presence:
         """
         return await self._listeners.find_absent(nodes) if nodes else frozenset()
 
+    async def find_connected(self, nodes: Collection[str]) -> frozenset[str]:
+        """Those of the nodes that answer, or surely listen though they do not. Raises BrokerUnavailable."""
+        return await self._listeners.find_connected(nodes) if nodes else frozenset()
+
     async def close(self) -> None:
         """Ends the connection."""
         await self._listeners.close()
@@ -84,6 +88,11 @@ class _RedisListeners:
             return frozenset()
         return frozenset(nodes) - answering
 
+    async def find_connected(self, nodes: Collection[str]) -> frozenset[str]:
+        answering = await self._control.find_nodes()
+        everyone = answering | frozenset(nodes)
+        return frozenset(nodes) if await self._count() == len(everyone) else answering & frozenset(nodes)
+
     async def close(self) -> None:
         await self._redis.aclose()
 
@@ -104,6 +113,9 @@ class _RabbitListeners:
     async def find_absent(self, nodes: Collection[str]) -> frozenset[str]:
         silent = frozenset(nodes) - await self._control.ping(nodes)
         return await self._thread.run(self._without_queue, silent, limit_seconds=RABBIT_SECONDS)
+
+    async def find_connected(self, nodes: Collection[str]) -> frozenset[str]:
+        return frozenset(nodes) - await self.find_absent(nodes)
 
     async def close(self) -> None:
         await self._thread.close()

@@ -66,7 +66,7 @@ class ConsumedQueue(msgspec.Struct):
 
 
 class RunningTask(msgspec.Struct):
-    """One of the replies to `active` and `reserved`."""
+    """One of the reply to `active`."""
 
     id: TaskId
     worker_pid: ProcessId | None = None

@@ -7,8 +7,8 @@ from sqlalchemy import Interval, Row, and_, bindparam, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.consumers import Consumer, Consumers
-from store.queries.workers import is_online
-from store.tables import registered_tasks, workers
+from store.queries.workers import is_online, last_sign
+from store.worker_tables import registered_tasks, workers
 
 KNOWN_WITHIN = timedelta(days=7)
 """A node unheard for longer is not expected back."""
@@ -28,7 +28,7 @@ _consumers = select(
     workers.c.capabilities,
     workers.c.priority_steps,
 ).where(
-    workers.c.last_heartbeat_at > func.now() - bindparam("known_within", KNOWN_WITHIN, type_=Interval),
+    last_sign() > func.now() - bindparam("known_within", KNOWN_WITHIN, type_=Interval),
     or_(is_online(), workers.c.described_at.is_not(None)),
 )
 

@@ -72,13 +72,6 @@ def celeriac_active(state: Any, **_: Any) -> list[dict[str, Any]]:
     ]
 
 
-@inspect_command()
-def celeriac_reserved(state: Any, **_: Any) -> list[dict[str, Any]]:
-    """What is fetched and does not run, as `reserved` has it, without the arguments."""
-    held = state.tset(worker_state.reserved_requests) - state.tset(worker_state.active_requests)
-    return [{"id": request.id} for request in held]
-
-
 @inspect_command(variadic="ids")
 def celeriac_find(_state: Any, ids: Any, **_: Any) -> dict[str, str]:
     """In which phase each of these tasks is here, as `query_task` has it, without the arguments."""

@@ -23,8 +23,8 @@ from loops import absences
 from loops.strays import StraysRound
 from services.history import News, record
 from services.signs_of_life import key_of
-from store.queries import leadership, submissions, workers
-from store.queries.workers import Description
+from store.queries import descriptions, leadership, submissions, workers
+from store.queries.descriptions import Description
 from tests.fakes.gateway import FakeBroker, FakeControl, FakePresence
 from tests.gateway_messages import make_message
 from tests.submissions import make_submission
@@ -53,7 +53,7 @@ class World:
         async with self.engine.begin() as connection:
             await workers.hear(connection, [Heartbeat(node, heard_at=at, at=at, pid=1)])
             described = Description(node, 1, "prefork", 1, 1, ["celery"], ["celeriac.add"], plugin)
-            await workers.describe(connection, described)
+            await descriptions.describe(connection, described)
 
     async def add_fetched(self, *heard: EventType, ago: timedelta = timedelta(minutes=2)) -> str:
         """A dispatched task whose message a consumer fetched so long ago; its id."""

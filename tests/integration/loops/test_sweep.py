@@ -13,8 +13,8 @@ from gateway.messages import TaskMessage
 from loops import absences, sweep
 from loops.sweep import SweepRound
 from services.history import News, record
-from store.queries import leadership, submissions, workers
-from store.queries.workers import Description
+from store.queries import descriptions, leadership, submissions, workers
+from store.queries.descriptions import Description
 from store.tables import outbox, tasks
 from tests.fakes.gateway import FakeBroker, FakeControl, FakeQueueReader, FakeResultReader
 from tests.submissions import make_submission
@@ -62,7 +62,7 @@ class World:
         async with self.engine.begin() as connection:
             await workers.hear(connection, [Heartbeat(NODE, heard_at=now, at=now, pid=1)])
             description = Description(NODE, 1, "prefork", 1, 1, ["celery"], ["celeriac.add"], None)
-            await workers.describe(connection, description)
+            await descriptions.describe(connection, description)
         if answers:
             self.broker.nodes[NODE] = None  # type: ignore[assignment]
 

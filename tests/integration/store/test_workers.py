@@ -8,10 +8,11 @@ from uuid_utils.compat import uuid7
 
 from domain.clocks import AHEAD_SECONDS
 from domain.workers import REGISTRATION_GRACE, SILENCE, Heartbeat, WorkerStatus, is_awaited, is_online, status_of
-from store.queries import submissions, workers
-from store.queries.workers import Description
-from store.tables import registered_tasks, tasks
-from store.tables import workers as table
+from store.queries import descriptions, submissions, task_names, workers
+from store.queries.descriptions import Description
+from store.tables import tasks
+from store.worker_tables import registered_tasks
+from store.worker_tables import workers as table
 from tests.submissions import make_submission
 
 NODE = "celery@one"
@@ -151,13 +152,13 @@ async def test_a_node_needs_a_description_when_it_is_new_restarted_or_described_
             connection, [beat(2, online_at=datetime.now(UTC) - 2 * SECOND), beat(99, node="celery@gone")]
         )
         assert await undescribed(connection) == [NODE]
-        await workers.describe(connection, description())
+        await descriptions.describe(connection, description())
         assert await undescribed(connection) == []
     async with engine.begin() as connection:
         assert await undescribed(connection, max_age=timedelta(0)) == [NODE]
         await workers.hear(connection, [beat(0, pid=2)])
         assert await undescribed(connection) == [NODE]
-        await workers.describe(connection, description(pid=2))
+        await descriptions.describe(connection, description(pid=2))
         assert await undescribed(connection) == []
         await workers.hear(connection, [beat(-1, pid=2, online_at=datetime.now(UTC) + SECOND)])
         assert await undescribed(connection) == [NODE]
@@ -166,14 +167,14 @@ async def test_a_node_needs_a_description_when_it_is_new_restarted_or_described_
 async def test_a_description_replaces_the_one_before(engine: AsyncEngine) -> None:
     async with engine.begin() as connection:
         await workers.hear(connection, [beat()])
-        await workers.describe(connection, description(registered=["a", "b", "a"]))
-        await workers.describe(connection, description(registered=["b", "c"], queues=["math"], concurrency=4))
+        await descriptions.describe(connection, description(registered=["a", "b", "a"]))
+        await descriptions.describe(connection, description(registered=["b", "c"], queues=["math"], concurrency=4))
         names = (await connection.execute(select(registered_tasks.c.task_name).order_by("task_name"))).scalars().all()
         worker = await workers.get_worker(connection, node=NODE)
         assert names == ["b", "c"]
         assert worker is not None
         assert (worker.queues, worker.concurrency, worker.pool, worker.plugin) == (["math"], 4, "prefork", "1.0")
-        await workers.describe(connection, description(registered=[]))
+        await descriptions.describe(connection, description(registered=[]))
         assert (await connection.execute(select(registered_tasks))).all() == []
 
 
@@ -182,14 +183,14 @@ async def test_task_names_are_known_as_long_as_any_worker_told_them_lately(engin
     async with engine.begin() as connection:
         for node, name, seen_at in (("a", "add", old), ("b", "add", func.now()), ("a", "sub", old)):
             await connection.execute(insert(registered_tasks).values(node=node, task_name=name, seen_at=seen_at))
-        assert await workers.list_known_task_names(connection, max_age=timedelta(days=7), limit=10) == ["add"]
+        assert await task_names.list_known_task_names(connection, max_age=timedelta(days=7), limit=10) == ["add"]
 
 
 async def test_consumers_are_the_online_nodes_that_were_described(engine: AsyncEngine) -> None:
     async with engine.begin() as connection:
         await workers.hear(connection, [beat(), beat(node="celery@new"), beat(99, node="celery@gone")])
         for node in (NODE, "celery@gone"):
-            await workers.describe(connection, description(node, queues=["math", "celery"]))
+            await descriptions.describe(connection, description(node, queues=["math", "celery"]))
         assert await workers.list_consumers(connection) == [(NODE, ["math", "celery"])]
 
 

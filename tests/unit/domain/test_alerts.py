@@ -54,6 +54,7 @@ ILL = [
     (AlertType.DISPATCH_STALLED, {"oldest_due": 2.0, "refused": {"nowhere": 31.0}}, "nowhere", 31),
     (AlertType.EVENTS_MISSED, {"missed": {"broker": 0.5}}, "broker", 0.5),
     (AlertType.COMPONENT_DOWN, {"down": {"redis": 11.0}}, "redis", 11),
+    (AlertType.EVENTS_OFF, {"without_events": ("one", "two")}, SYSTEM, 2),
 ]
 
 
