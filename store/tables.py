@@ -1,7 +1,8 @@
 """The tables, as Core sees them. The migrations make them; a test holds that both say the same.
 
 Everything that grows with tasks carries `task_id` in its key. `tasks` is the hot row and stays narrow:
-arguments, results, tracebacks and events live beside it. Those of workers are in `worker_tables.py`, of workflows in `workflow_tables.py`.
+arguments, results, tracebacks and events live beside it. Those of workers are in `worker_tables.py`, those of workflows
+in `workflow_tables.py`.
 """
 
 from sqlalchemy import (

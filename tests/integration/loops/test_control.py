@@ -235,7 +235,8 @@ async def test_a_worker_told_to_exit_that_is_silent_and_answers_nobody_is_gone(
 ) -> None:
     await world.want(request_drain, deadline_seconds=None)
     await world.run()
-    await age_description(world, last_heartbeat_at=datetime.now(UTC) - SILENCE - timedelta(seconds=1))
+    gone = datetime.now(UTC) - SILENCE - timedelta(seconds=1)
+    await age_description(world, last_heartbeat_at=gone, seen_at=gone)
     await world.run(2)
     assert (await world.worker()).is_draining, "it answers a ping"
     del world.broker.nodes[NODE]

@@ -7,8 +7,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from uuid_utils.compat import uuid7
 
 from domain.clocks import AHEAD_SECONDS
-from domain.workers import REGISTRATION_GRACE, SILENCE, Heartbeat, WorkerStatus, is_awaited, is_online, status_of
-from store.queries import descriptions, submissions, task_names, workers
+from domain.workers import (
+    MUTE_SILENCE,
+    REGISTRATION_GRACE,
+    SILENCE,
+    Heartbeat,
+    WorkerStatus,
+    is_awaited,
+    is_online,
+    status_of,
+)
+from store.queries import descriptions, signs, strangers, submissions, task_names, workers
 from store.queries.descriptions import Description
 from store.tables import tasks
 from store.worker_tables import registered_tasks
@@ -131,6 +140,40 @@ async def test_sql_judges_every_worker_as_the_rules_do(engine: AsyncEngine) -> N
             total, found = await workers.list_workers(connection, limit=1000, offset=0, status=wanted)
             assert {worker.node for worker in found} == {node for node, (_, is_) in expected.items() if is_ is wanted}
             assert total == len(found)
+
+
+async def test_sql_judges_every_sign_of_life_as_the_rules_do(engine: AsyncEngine) -> None:
+    heartbeats = (None, timedelta(0), SILENCE + SECOND, 99 * SECOND, 700 * SECOND)
+    seen = (None, timedelta(0), SILENCE + SECOND, MUTE_SILENCE - SECOND, MUTE_SILENCE + SECOND)
+    goodbyes = (None, timedelta(0), 99 * SECOND)
+    expected: dict[str, bool] = {}
+    async with engine.begin() as connection:
+        now: datetime = (await connection.execute(select(func.now()))).scalar_one()
+        for heard, last, goodbye, every in itertools.product(heartbeats, seen, goodbyes, (None, 2.0, 40.0, 1e9)):
+            node = f"celery@{len(expected)}"
+            ages = {"last_heartbeat_at": heard, "last_event_at": heard, "seen_at": last, "goodbye_at": goodbye}
+            times = {name: None if age is None else now - age for name, age in ages.items()}
+            row = {"worker_id": uuid7(), "node": node, "heartbeat_seconds": every, **times}
+            await connection.execute(insert(table).values(row))
+            expected[node] = is_online(**times, heartbeat_seconds=every, now=now)
+        _, found = await workers.list_workers(connection, limit=1000, offset=0)
+        assert {worker.node: worker.online for worker in found} == expected
+        assert 0 < sum(expected.values()) < len(expected)
+
+
+async def test_old_workers_are_forgotten_unless_somebody_wants_them(engine: AsyncEngine) -> None:
+    async with engine.begin() as connection:
+        for node in ("new", "old", "held", "registered", "mute"):
+            await workers.hear(connection, [beat(100 if node != "new" else 0, node=node)])
+            await descriptions.describe(connection, description(node))
+        await connection.execute(update(table).where(table.c.node == "held").values(want_paused=True))
+        await connection.execute(update(table).where(table.c.node == "registered").values(registered_at=func.now()))
+        await signs.see(connection, {"mute": datetime.now(UTC)})
+        assert await strangers.forget_old(connection, kept_for=timedelta(seconds=50), most=10) == 1
+        _, found = await workers.list_workers(connection, limit=10, offset=0)
+        assert [worker.node for worker in found] == ["held", "mute", "new", "registered"]
+        known = select(registered_tasks.c.node).distinct().order_by(registered_tasks.c.node)
+        assert list((await connection.execute(known)).scalars()) == ["held", "mute", "new", "registered"]
 
 
 async def test_workers_are_listed_by_name_in_pages_with_their_running_tasks(engine: AsyncEngine) -> None:
