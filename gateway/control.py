@@ -74,6 +74,8 @@ class NodeDescription:
     paused: bool | None = None
     """What our plugin says; None on a stock worker, which is paused when it consumes no queue."""
     autoscales: bool = False
+    broadcasts: frozenset[str] = frozenset()
+    """Those of its queues that are its own copies of a broadcast."""
     tells_ids: bool = False
     """Whether its plugin says what it holds without the arguments."""
     started: int | None = None
@@ -341,6 +343,7 @@ def _description(node: str, reply: tuple[Any, Any, Any]) -> NodeDescription:
         capabilities=plugin.capabilities if plugin.protocol == PROTOCOL else (),
         paused=plugin.paused,
         autoscales=bool(stats.autoscaler),
+        broadcasts=frozenset(queue.name for queue in queues if queue.exchange and queue.exchange.type == "fanout"),
         tells_ids=plugin.tells_ids and plugin.protocol == PROTOCOL,
         started=sum(stats.total.values()),
         acks_late=frozenset(name for name, told in options.items() if told.get("acks_late") == "True"),

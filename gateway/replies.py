@@ -59,10 +59,17 @@ class Stats(msgspec.Struct):
     """How many of each task it has started."""
 
 
+class QueueExchange(msgspec.Struct):
+    """Where a queue's messages come from."""
+
+    type: Name | None = None
+
+
 class ConsumedQueue(msgspec.Struct):
     """One of the reply to `active_queues`."""
 
     name: Text
+    exchange: QueueExchange | None = None
 
 
 class RunningTask(msgspec.Struct):

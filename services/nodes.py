@@ -99,10 +99,10 @@ def _is_another(node: NodeDescription, worker: WorkerRow) -> bool:
 
 
 def is_paused(node: NodeDescription) -> bool:
-    """What a plugin that speaks as we do says of itself; any other node is paused when it consumes nothing."""
+    """What a plugin that speaks as we do says of itself; any other node is paused when it consumes only broadcasts."""
     if node.protocol == PROTOCOL and node.paused is not None:
         return node.paused
-    return not node.queues
+    return node.broadcasts.issuperset(node.queues)
 
 
 def _stands_still(node: NodeDescription, worker: WorkerRow) -> bool:
