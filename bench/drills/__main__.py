@@ -15,6 +15,7 @@ from bench.drills import (
     half_open,
     kills,
     mirror_away,
+    owners_control,
     shared_limit,
     soak,
     true_figures,
@@ -36,6 +37,7 @@ DRILLS: Mapping[str, Callable[..., None]] = {
     "cancel": cancel_matrix.main,
     "soak": soak.main,
     "fuzz": fuzz.main,
+    "inspect": owners_control.main,
 }
 
 application = typer.Typer(
