@@ -47,6 +47,7 @@ BROKER_SECONDS = 4.0
 """For connecting and publishing, beside the time for answers; both have socket timeouts of 2 s."""
 MOST_NODES = 10_000
 """Of which is kept how they answer."""
+NO_EVENTS = "event dispatcher unavailable"
 EVENTS_ENABLED = ("task events enabled", "task events already enabled")
 
 
@@ -182,11 +183,17 @@ class Control:
         running = self._replies.read({**ids, **replies}, _active_tasks)
         return frozenset(running), {task_id: task for found in running.values() for task_id, task in found.items()}
 
-    async def enable_events(self, nodes: Collection[str]) -> dict[str, bool]:
-        """Whether each had them on before, by node, for those that tell of their tasks from now on."""
-        (replies,) = await self._ask([Command("enable_events")], nodes)
-        told = {node: reply.get("ok") for node, reply in replies.items() if isinstance(reply, Mapping)}
-        return {node: answer == EVENTS_ENABLED[1] for node, answer in told.items() if answer in EVENTS_ENABLED}
+    async def enable_events(self, nodes: Collection[str]) -> dict[str, bool | None]:
+        """Whether each had them on before, by node, for those that tell of their tasks from now on.
+
+        None: it says that it has nothing to send events with, as without -E, heartbeats and gossip.
+        """
+        (replies,) = await self._ask([Command("enable_events")], nodes, errors=True)
+        told = {node: reply for node, reply in replies.items() if isinstance(reply, Mapping)}
+        found: dict[str, bool | None] = {node: None for node, reply in told.items() if reply.get("error") == NO_EVENTS}
+        return found | {
+            node: reply["ok"] == EVENTS_ENABLED[1] for node, reply in told.items() if reply.get("ok") in EVENTS_ENABLED
+        }
 
     def unreadable(self, nodes: Collection[str]) -> dict[str, str]:
         """The content type of answers, for those of the nodes whose last ones could not be read."""
@@ -253,6 +260,7 @@ class Control:
         *,
         seconds: float = ANSWER_SECONDS,
         unread: set[str] | None = None,
+        errors: bool = False,
     ) -> list[dict[str, Any]]:
         if nodes is not None and not nodes:
             return [{} for _ in commands]
@@ -262,7 +270,11 @@ class Control:
             partial(question, unreadable=partial(self._note_unreadable, unread)), limit_seconds=seconds + BROKER_SECONDS
         )
         read = [
-            {node: reply for node, reply in answers.items() if _is_asked(node, nodes) and not _is_error(reply)}
+            {
+                node: reply
+                for node, reply in answers.items()
+                if _is_asked(node, nodes) and (errors or not _is_error(reply))
+            }
             for answers in replies
         ]
         for node in set().union(*read) & self._unreadable.keys():

@@ -32,7 +32,7 @@ class Describes(Protocol):
 
     async def describe(self, nodes: Collection[str]) -> dict[str, NodeDescription]: ...
 
-    async def enable_events(self, nodes: Collection[str]) -> dict[str, bool]: ...
+    async def enable_events(self, nodes: Collection[str]) -> dict[str, bool | None]: ...
 
     def unreadable(self, nodes: Collection[str]) -> dict[str, str]: ...
 
@@ -74,6 +74,7 @@ class NodesRound:
             return
         told = await self._control.enable_events(nodes)
         async with self._engine.begin() as connection:
-            await signs.note_events_asked(connection, nodes, told)
-        if switched := sorted(node for node, were_on in told.items() if not were_on):
+            sending = {node: were_on is not None for node, were_on in told.items()}
+            await signs.note_events_asked(connection, nodes, sending)
+        if switched := sorted(node for node, were_on in told.items() if were_on is False):
             log.info("events_switched_on", count=len(switched), nodes=switched[:MOST_NAMED])

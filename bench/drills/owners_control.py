@@ -24,7 +24,7 @@ from bench.stack import running, running_up, temporary_folder, wait_until
 from tests.embedded import valkey
 from tests.rabbitmq import rabbitmq, rabbitmq_program
 
-AT_ONCE = 5
+AT_ONCE = 2
 """Setups; their commands wait nearly all the time."""
 COMMANDS = ("inspect ping", "status", "purge")
 COMPLAINT = re.compile(r": (WARNING|ERROR|CRITICAL)/|^Traceback", re.MULTILINE)

@@ -1,6 +1,6 @@
 """Signs of life of workers that are no heartbeats, the questions they left open, and whether they tell of tasks."""
 
-from collections.abc import Collection, Container, Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from sqlalchemy import Boolean, Integer, Text, Uuid, and_, bindparam, func, or_, select, update
@@ -57,11 +57,11 @@ async def note_unanswered(connection: AsyncConnection, nodes: Collection[str], u
         await connection.execute(update(workers).where(workers.c.node == node).values(silent))
 
 
-async def note_events_asked(connection: AsyncConnection, nodes: Collection[str], sending: Container[str]) -> None:
-    """They were told to send events of their tasks, and these do; the others are asked when they begin anew."""
+async def note_events_asked(connection: AsyncConnection, nodes: Collection[str], sending: Mapping[str, bool]) -> None:
+    """They were told to send events of their tasks, and do so or cannot; all are asked again when they begin anew."""
     for node in sorted(nodes):
         told = {"events_asked_at": func.now(), "events_asked_pid": workers.c.described_pid}
-        sends = {"events": True} if node in sending else {}
+        sends = {"events": sending[node]} if node in sending else {}
         await connection.execute(update(workers).where(workers.c.node == node).values(**told, **sends))
 
 

@@ -143,9 +143,9 @@ class FakeControl:
     async def ping(self, nodes: Collection[str]) -> frozenset[str]:
         return frozenset(self._answering(nodes))
 
-    async def enable_events(self, nodes: Collection[str]) -> dict[str, bool]:
+    async def enable_events(self, nodes: Collection[str]) -> dict[str, bool | None]:
         answering = self._answering(nodes)
-        were_on = {node: node in self._broker.telling for node in answering}
+        were_on: dict[str, bool | None] = {node: node in self._broker.telling for node in answering}
         self._broker.telling |= set(answering)
         return were_on
 
