@@ -126,12 +126,18 @@ class Settings(BaseSettings):
         description="Send a task once more that vanished without proof that the broker lost it; it may run twice. "
         "Off: it stays PENDING and says why.",
     )
+    enable_events: bool = Field(
+        True, description="Tell workers that send no events of their tasks to send them, once each, as Flower does."
+    )
     check_task_names: bool = Field(True, description="Refuse a task name that no worker has reported.")
     keep_days: Annotated[int, Field(ge=0, le=36500)] = Field(
         30, description="Days that completed and cancelled tasks are kept after their end; 0 keeps them for ever."
     )
     keep_failed_days: Annotated[int, Field(ge=0, le=36500)] = Field(
         90, description="Days that failed tasks are kept after their end; 0 keeps them for ever."
+    )
+    forget_workers_days: Annotated[int, Field(ge=0, le=36500)] = Field(
+        7, description="Days after which a worker that gives no sign of life is forgotten; 0 keeps it for ever."
     )
     database_pool_size: Annotated[int, Field(ge=1, le=200)] = Field(10, description="Connections in each process.")
 
@@ -239,6 +245,11 @@ class Settings(BaseSettings):
     def retention(self) -> Retention:
         """For how long ended tasks are kept."""
         return Retention(finished=timedelta(days=self.keep_days), failed=timedelta(days=self.keep_failed_days))
+
+    @property
+    def workers_kept_for(self) -> timedelta | None:
+        """For how long a silent worker is kept; None for ever."""
+        return timedelta(days=self.forget_workers_days) if self.forget_workers_days else None
 
     @property
     def effective_redis_url(self) -> str | None:

@@ -5,7 +5,9 @@ from datetime import UTC, datetime
 
 from domain.worker_control import PROTOCOL, Capability, fetches_as_desired, is_sized_as_desired
 from domain.workers import is_shared
-from store.queries.workers import WorkerRow
+from store.queries.workers import DEAF, WorkerRow
+
+FORMS = {"application/x-python-serialize": "pickle", "application/x-yaml": "yaml", "application/x-msgpack": "msgpack"}
 
 
 def message_of(worker: WorkerRow) -> str | None:
@@ -25,6 +27,7 @@ def _sentences(worker: WorkerRow) -> Iterator[str]:
             "lost with one is not rescued. Give each a name of its own (`-n name@%h`)."
         )
     if worker.online:
+        yield from _what_it_keeps_to_itself(worker)
         yield from _fetching(worker)
         yield from _size(worker)
     elif worker.drain_finished_at is not None:
@@ -37,10 +40,34 @@ def _sentences(worker: WorkerRow) -> Iterator[str]:
         yield "It is offline: what is wanted of it is stored, and applied when it starts."
 
 
+def _what_it_keeps_to_itself(worker: WorkerRow) -> Iterator[str]:
+    if worker.unreadable is not None:
+        yield (
+            f"It answers in {_form(worker.unreadable)}, which Celeriac does not read: it cannot be asked what it does, "
+            "and whether it obeyed is not known."
+        )
+    elif worker.unanswered >= DEAF and worker.described_at is None:
+        yield (
+            "It has never answered a question: its remote control is switched off, or it cannot read JSON. "
+            "It cannot be paused, drained or resized, and is asked ever more rarely."
+        )
+    if worker.events is False:
+        yield (
+            "It sends no events of its tasks, which are seen late or not at all: start it with -E, "
+            "or set worker_send_task_events."
+        )
+
+
+def _form(content_type: str) -> str:
+    return FORMS.get(content_type, content_type)
+
+
 def _fetching(worker: WorkerRow) -> Iterator[str]:
     desired, observed = worker.desired, worker.observed
     if desired.held and Capability.PAUSE not in observed.capabilities:
         yield "It cannot be paused exactly: it stops fetching, and what it has fetched already still runs."
+        if worker.is_paused and worker.consuming:
+            yield "It goes on hearing its broadcast queues."
     confirmed = worker.is_known and fetches_as_desired(desired, observed, queues=worker.queues or ())
     if (desired.held or desired.paused is False) and not confirmed:
         yield "It has not confirmed the order yet, which is repeated until it does; a busy solo pool answers no one."

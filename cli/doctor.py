@@ -210,6 +210,9 @@ def _worker(worker: dict[str, object]) -> Finding:
     subject = f"worker {worker.get('hostname')}"
     if worker.get("status") == "OFFLINE":
         return Finding(subject, "warn", "OFFLINE", "Start it again, or forget it with DELETE /api/v1/workers/{id}.")
+    if worker.get("events") == "off":
+        how = "Start it with -E, or set worker_send_task_events in its app."
+        return Finding(subject, "warn", f"{worker.get('status')}, sends no events of its tasks", how)
     if worker.get("plugin"):
         return Finding(subject, "ok", f"{worker.get('status')}, plugin {worker.get('plugin')}")
     return Finding(subject, "warn", f"{worker.get('status')}, no plugin", "Install celeriac_worker on its host.")

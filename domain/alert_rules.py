@@ -24,6 +24,7 @@ class AlertType(StrEnum):
     EVENTS_MISSED = "EVENTS_MISSED"
     COMPONENT_DOWN = "COMPONENT_DOWN"
     BROKER_OPTIONS_DIFFER = "BROKER_OPTIONS_DIFFER"
+    EVENTS_OFF = "EVENTS_OFF"
 
 
 class Severity(StrEnum):
@@ -162,6 +163,13 @@ _KINDS = (
         Rule(_T.BROKER_OPTIONS_DIFFER, _S.WARNING, 0, for_seconds=5, resolve_after_seconds=5),
         Unit.WORKERS,
         "Workers that use the broker by other options than ours, or than each other: tasks do not reach them.",
+        lowest=0,
+        highest=100_000,
+    ),
+    Kind(
+        Rule(_T.EVENTS_OFF, _S.WARNING, 0, for_seconds=60, resolve_after_seconds=5),
+        Unit.WORKERS,
+        "Workers online that run tasks and send no events of them.",
         lowest=0,
         highest=100_000,
     ),

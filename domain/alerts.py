@@ -15,6 +15,10 @@ from domain.broker_options import Difference
 SYSTEM = ""
 """The subject of an alert about the whole."""
 BROKER = "broker"
+MOST_OF_THEIR_OWN = 10
+"""Silent workers that have an alert each."""
+MOST_NAMED = 5
+"""In one sentence."""
 
 Key = tuple[AlertType, str]
 Readings = Mapping[str, float]
@@ -47,6 +51,8 @@ class Facts:
     """Queues that surely no online worker consumes."""
     online_workers: int = 0
     silent_workers: Readings = field(default_factory=dict)
+    without_events: Collection[str] = ()
+    """Hostnames of online workers that send no events of their tasks."""
     failed: int = 0
     finished: int = 0
     """Completed and failed."""
@@ -82,8 +88,22 @@ def _online_workers(facts: Facts, _rule: Rule) -> Readings | None:
     return None if BROKER in facts.down else {SYSTEM: facts.online_workers}
 
 
-def _silent_workers(facts: Facts, _rule: Rule) -> Readings | None:
-    return None if BROKER in facts.down else facts.silent_workers
+def _silent_workers(facts: Facts, rule: Rule) -> Readings | None:
+    """The first to fall silent have an alert each, the others one together: pods of a week ago are thousands."""
+    if BROKER in facts.down:
+        return None
+    own, others = _split_silent(facts, rule)
+    return own | ({SYSTEM: max(others.values())} if others else {})
+
+
+def _split_silent(facts: Facts, rule: Rule) -> tuple[dict[str, float], dict[str, float]]:
+    silent = sorted(facts.silent_workers.items(), key=lambda found: (-found[1], found[0]))
+    own = dict(silent[:MOST_OF_THEIR_OWN])
+    return own, {name: seconds for name, seconds in silent[MOST_OF_THEIR_OWN:] if seconds > rule.threshold}
+
+
+def _without_events(facts: Facts, _rule: Rule) -> Readings | None:
+    return {SYSTEM: len(facts.without_events)} if facts.without_events else NOTHING
 
 
 def _failure_rate(facts: Facts, rule: Rule) -> Readings | None:
@@ -111,6 +131,7 @@ _READ: Mapping[AlertType, Callable[[Facts, Rule], Readings | None]] = {
     AlertType.EVENTS_MISSED: lambda facts, _: facts.missed,
     AlertType.BROKER_OPTIONS_DIFFER: _differing,
     AlertType.COMPONENT_DOWN: lambda facts, _: {**facts.ended, **facts.down},
+    AlertType.EVENTS_OFF: _without_events,
 }
 """What each type is judged by; None while that cannot be known."""
 
@@ -209,6 +230,7 @@ _DESCRIPTIONS = {
     "{rule.window_seconds} s",
     AlertType.BROKER_OPTIONS_DIFFER: "Workers use the broker by another {subject}",
     AlertType.COMPONENT_DOWN: "Component {subject} did not answer for more than {rule.threshold:g} s",
+    AlertType.EVENTS_OFF: "Workers run tasks and send no events of them",
 }
 
 
@@ -217,6 +239,11 @@ def describe(rule: Rule, subject: str, facts: Facts) -> str:
     said = _DESCRIPTIONS[rule.type].format(rule=rule, subject=subject)
     if rule.type is AlertType.BROKER_OPTIONS_DIFFER and facts.differing and subject in facts.differing:
         return facts.differing[subject].meaning
+    if rule.type is AlertType.WORKER_OFFLINE and subject == SYSTEM:
+        together = _split_silent(facts, rule)[1]
+        return f"{len(together)} more workers were silent without a goodbye: {_some_of(together)}"
+    if rule.type is AlertType.EVENTS_OFF:
+        return f"{said}, so their tasks are seen late or not at all: {_some_of(facts.without_events)}"
     if rule.type is AlertType.TASKS_NOT_PICKED_UP:
         return said + _why_not_picked_up(subject, facts)
     if rule.type is AlertType.DISPATCH_STALLED and subject in facts.parked:
@@ -235,3 +262,9 @@ def _why_not_picked_up(queue: str, facts: Facts) -> str:
     if not facts.vanished.get(queue):
         return unserved
     return f"{unserved}; {facts.vanished[queue]} in no queue and with no known worker: run unseen, or lost"
+
+
+def _some_of(names: Collection[str]) -> str:
+    """The first of them, and how many more they are."""
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return ", ".join(sorted(names)[:MOST_NAMED]) + more

@@ -9,6 +9,12 @@ from uuid import UUID, uuid5
 SILENCE = timedelta(seconds=15)
 """A node silent this long is OFFLINE. Heartbeats come every 2 s; Celery's own 2 x 2 s flaps."""
 RESTART = timedelta(seconds=3)
+HEARTBEATS_MISSED = 2.5
+"""So many of its own intervals, where a node tells of itself more rarely."""
+LONGEST_SILENCE = timedelta(minutes=10)
+"""Whatever interval a node claims."""
+MUTE_SILENCE = timedelta(seconds=90)
+"""Of a node without heartbeats, which is looked for every 30 s."""
 REGISTRATION_GRACE = timedelta(seconds=60)
 """A registered node has this long for its first heartbeat."""
 DEFAULT_CAPACITY = 5
@@ -55,6 +61,9 @@ class Heartbeat:
             return False
         is_back = self.clock is not None and later.clock is not None and later.clock < self.clock
         return self.pid != later.pid or is_back
+
+    every_seconds: float | None = None
+    """How often the node means to tell of itself."""
 
 
 def newest(heartbeats: Iterable[Heartbeat]) -> dict[str, Heartbeat]:
@@ -107,13 +116,34 @@ def hostname(node: str) -> str:
     return host if prefix == "celery" else node
 
 
+def patience(heartbeat_seconds: float | None) -> timedelta:
+    """How long a node that tells of itself so often may be silent."""
+    own = min(timedelta(seconds=(heartbeat_seconds or 0) * HEARTBEATS_MISSED), LONGEST_SILENCE)
+    return max(SILENCE, own)
+
+
 def is_online(
-    *, last_heartbeat_at: datetime | None, last_event_at: datetime | None, goodbye_at: datetime | None, now: datetime
+    *,
+    last_heartbeat_at: datetime | None,
+    last_event_at: datetime | None,
+    goodbye_at: datetime | None,
+    now: datetime,
+    seen_at: datetime | None = None,
+    heartbeat_seconds: float | None = None,
 ) -> bool:
-    """Heard within `SILENCE` by our clock, and nothing heard that says goodbye after the latest sign of life."""
-    if last_heartbeat_at is None or now - last_heartbeat_at > SILENCE:
+    """Heard or seen lately by our clock, and nothing heard that says goodbye after the latest sign of life.
+
+    Whoever is seen when heartbeats are long overdue is there without any, and a goodbye before that is of another life.
+    """
+    own = patience(heartbeat_seconds)
+    has_left = goodbye_at is not None and (last_event_at is None or last_event_at <= goodbye_at)
+    if last_heartbeat_at is not None and now - last_heartbeat_at <= own and not has_left:
+        return True
+    if seen_at is None:
         return False
-    return goodbye_at is None or (last_event_at is not None and last_event_at > goodbye_at)
+    if last_heartbeat_at is None or seen_at - last_heartbeat_at > own:
+        return now - seen_at <= max(own, MUTE_SILENCE)
+    return now - seen_at <= own and not has_left
 
 
 def is_shared(*, other_life_at: datetime | None, online_at: datetime | None, now: datetime) -> bool:

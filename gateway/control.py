@@ -8,16 +8,30 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from itertools import islice
 from typing import Any
+from uuid import uuid4
 
 import msgspec
+import structlog
 
 from domain.broker_options import STOCK_STEPS, BrokerOptions
 from domain.clocks import time_of
 from domain.worker_control import PROTOCOL
-from gateway.mailbox import Answers, Command, ask, tell
-from gateway.replies import Broker, ConsumedQueues, Found, RegisteredTasks, Replies, RunningTasks, Stats, form
+from gateway.mailbox import Answers, Command, ask, forget, tell
+from gateway.replies import (
+    Broker,
+    ConsumedQueues,
+    Found,
+    Phases,
+    Pool,
+    RegisteredTasks,
+    Replies,
+    RunningTasks,
+    Stats,
+    form,
+)
 from gateway.threads import BrokerThread
 
 TASK_OPTIONS = ("acks_late", "max_retries")
@@ -35,6 +49,10 @@ MOST_DIGITS = 10
 """Of a number that Postgres' integers hold."""
 BROKER_SECONDS = 4.0
 """For connecting and publishing, beside the time for answers; both have socket timeouts of 2 s."""
+MOST_NODES = 10_000
+"""Of which is kept how they answer."""
+NO_EVENTS = "event dispatcher unavailable"
+EVENTS_ENABLED = ("task events enabled", "task events already enabled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +81,12 @@ class NodeDescription:
     paused: bool | None = None
     """What our plugin says; None on a stock worker, which is paused when it consumes no queue."""
     autoscales: bool = False
+    broadcasts: frozenset[str] = frozenset()
+    """Those of its queues that are its own copies of a broadcast."""
+    tells_ids: bool = False
+    """Whether its plugin says what it holds without the arguments."""
+    started: int | None = None
+    """How many tasks it has started since it began; None if it does not say."""
     acks_late: frozenset[str] = frozenset()
     """Names of the tasks whose messages it acknowledges only when they have ended."""
     retry_limits: Mapping[str, int] = field(default_factory=dict)
@@ -101,22 +125,31 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """The ids of the tasks that a node holds."""
+    """The ids of the tasks that a node runs."""
 
     active: tuple[str, ...]
-    reserved: tuple[str, ...]
-    """Fetched and not started; a stock worker that stands still starts them all the same."""
 
+
+log = structlog.get_logger(__name__)
 
 _REGISTERED = Command("registered", {"taskinfoitems": TASK_OPTIONS})
+_ACTIVE = Command("active", {"safe": True})
+"""With the arguments as short texts: as they are, two tasks with 6 MB cost 8 MB/s, and some are no JSON at all."""
 
 
 class Control:
-    """Questions run in one thread and commands in another, so that a silent node never delays a revoke."""
+    """Questions run in one thread and commands in another, so that a silent node never delays a revoke.
+
+    Nodes whose plugin tells ids alone are asked for these: what else a worker says of a task holds its arguments.
+    """
 
     def __init__(self, broker_url: str, options: BrokerOptions | None = None) -> None:
         self._broker_url = broker_url
         self._options = options
+        self._address = str(uuid4())
+        self._has_asked = False
+        self._tell_ids: set[str] = set()
+        self._unreadable: dict[str, str] = {}
         self._asking = BrokerThread("control-ask")
         self._telling = BrokerThread("control-tell")
         self._replies = Replies()
@@ -125,6 +158,12 @@ class Control:
         """Nodes that answer a broadcast ping. Takes the whole wait: nobody knows how many there are."""
         (replies,) = await self._ask([Command("ping")], None, seconds=wait_seconds)
         return frozenset(replies)
+
+    async def find_present(self) -> frozenset[str]:
+        """The same with those whose answer cannot be read, which proves that they are there, and nothing else."""
+        unread: set[str] = set()
+        (replies,) = await self._ask([Command("ping")], None, seconds=FIND_SECONDS, unread=unread)
+        return frozenset(replies) | unread
 
     async def ping(self, nodes: Collection[str]) -> frozenset[str]:
         """Those of the nodes that answer."""
@@ -140,13 +179,18 @@ class Control:
             for node in stats
             if node in registered and node in queues
         }
-        return self._replies.read(answered, _description)
+        described = self._replies.read(answered, _description)
+        self._note_ids(described)
+        return described
 
     async def query_tasks(self, task_ids: Collection[str], nodes: Collection[str]) -> dict[str, HeldTask]:
         """Where each of the tasks is, for those that one of the nodes holds."""
-        (replies,) = await self._ask([Command("query_task", {"ids": list(task_ids)})], nodes)
-        held = self._replies.read(replies, _held_tasks)
-        return {task_id: task for found in held.values() for task_id, task in found.items()}
+        arguments = {"ids": list(task_ids)}
+        brief, others = self._by_answer(nodes)
+        (phases,) = await self._ask([Command("celeriac_find", arguments)], brief)
+        (replies,) = await self._ask([Command("query_task", arguments)], others)
+        told = (self._replies.read(phases, _phases), self._replies.read(replies, _held_tasks))
+        return {task_id: task for held in told for found in held.values() for task_id, task in found.items()}
 
     async def ask_everyone(self, task_ids: Collection[str]) -> Said:
         """Who answers for these tasks, and who has them. Takes the whole wait: only then have all been heard.
@@ -170,9 +214,27 @@ class Control:
 
     async def list_active(self, nodes: Collection[str]) -> tuple[frozenset[str], dict[str, ActiveTask]]:
         """The nodes that answered, and what they run, by task id."""
-        (replies,) = await self._ask([Command("active")], nodes)
-        running = self._replies.read(replies, _active_tasks)
+        brief, others = self._by_answer(nodes)
+        (ids,) = await self._ask([Command("celeriac_active")], brief)
+        (replies,) = await self._ask([_ACTIVE], others)
+        running = self._replies.read({**ids, **replies}, _active_tasks)
         return frozenset(running), {task_id: task for found in running.values() for task_id, task in found.items()}
+
+    async def enable_events(self, nodes: Collection[str]) -> dict[str, bool | None]:
+        """Whether each had them on before, by node, for those that tell of their tasks from now on.
+
+        None: it says that it has nothing to send events with, as without -E, heartbeats and gossip.
+        """
+        (replies,) = await self._ask([Command("enable_events")], nodes, errors=True)
+        told = {node: reply for node, reply in replies.items() if isinstance(reply, Mapping)}
+        found: dict[str, bool | None] = {node: None for node, reply in told.items() if reply.get("error") == NO_EVENTS}
+        return found | {
+            node: reply["ok"] == EVENTS_ENABLED[1] for node, reply in told.items() if reply.get("ok") in EVENTS_ENABLED
+        }
+
+    def unreadable(self, nodes: Collection[str]) -> dict[str, str]:
+        """The content type of answers, for those of the nodes whose last ones could not be read."""
+        return {node: self._unreadable[node] for node in nodes if node in self._unreadable}
 
     async def add_consumer(self, queue_name: str, nodes: Collection[str]) -> frozenset[str]:
         """Nodes that took the order to consume this queue, where they did not do so already."""
@@ -201,10 +263,11 @@ class Control:
         return node in replies
 
     async def list_work(self, nodes: Collection[str]) -> dict[str, Work]:
-        """What each node holds, by node, for those that answer both questions of it."""
-        active, reserved = await self._ask([Command("active"), Command("reserved")], nodes)
-        both = {node: (active[node], reserved[node]) for node in active if node in reserved}
-        return self._replies.read(both, _work)
+        """What each node runs, by node, for those that answer. What it has only fetched it gives back itself."""
+        brief, others = self._by_answer(nodes)
+        (ids,) = await self._ask([Command("celeriac_active")], brief)
+        (replies,) = await self._ask([_ACTIVE], others)
+        return self._replies.read({**ids, **replies}, _work)
 
     async def shut_down(self, node: str) -> None:
         """Tells a node to finish what it runs, give back the rest and exit. It does not answer; it says goodbye."""
@@ -226,26 +289,57 @@ class Control:
 
     async def close(self) -> None:
         """Ends both threads."""
-        await self._asking.close()
+        last = partial(forget, self._broker_url, self._address, options=self._options)
+        await self._asking.close(last if self._has_asked else None)
         await self._telling.close()
 
     async def _ask(
-        self, commands: list[Command], nodes: Collection[str] | None, *, seconds: float = ANSWER_SECONDS
+        self,
+        commands: list[Command],
+        nodes: Collection[str] | None,
+        *,
+        seconds: float = ANSWER_SECONDS,
+        unread: set[str] | None = None,
+        errors: bool = False,
     ) -> list[Answers]:
         if nodes is not None and not nodes:
             return [Answers() for _ in commands]
-        replies = await self._asking.run(
-            lambda: ask(self._broker_url, commands, nodes=nodes, seconds=seconds, options=self._options),
-            limit_seconds=seconds + BROKER_SECONDS,
-        )
-        return [_sound(answers, nodes) for answers in replies]
+        self._has_asked = True
+        question = partial(ask, self._broker_url, commands, nodes=nodes, seconds=seconds, options=self._options)
+        asked = partial(question, address=self._address, unreadable=partial(self._note_unreadable, unread))
+        replies = await self._asking.run(asked, limit_seconds=seconds + BROKER_SECONDS)
+        read = [_sound(answers, nodes, errors=errors) for answers in replies]
+        for node in set().union(*read) & self._unreadable.keys():
+            del self._unreadable[node]
+        return read
+
+    def _note_unreadable(self, unread: set[str] | None, node: str, content_type: str) -> None:
+        if not _is_asked(node, None) or len(self._unreadable) >= MOST_NODES:
+            return
+        if unread is not None:
+            unread.add(node)
+        if node not in self._unreadable:
+            log.warning("reply_unreadable", node=node, content_type=content_type)
+        self._unreadable[node] = content_type
+
+    def _by_answer(self, nodes: Collection[str]) -> tuple[list[str], list[str]]:
+        """Those that can be asked for ids alone, and the others."""
+        return [node for node in nodes if node in self._tell_ids], [
+            node for node in nodes if node not in self._tell_ids
+        ]
+
+    def _note_ids(self, described: Mapping[str, NodeDescription]) -> None:
+        if len(self._tell_ids) + len(described) > MOST_NODES:
+            self._tell_ids.clear()
+        self._tell_ids -= described.keys()
+        self._tell_ids |= {node for node, told in described.items() if told.tells_ids}
 
 
-def _sound(answers: Answers, nodes: Collection[str] | None) -> Answers:
-    """The replies that are answers, of those who were asked."""
+def _sound(answers: Answers, nodes: Collection[str] | None, *, errors: bool) -> Answers:
+    """The replies of those who were asked; without those that only say that something went wrong, or with them."""
     sound = Answers()
     for node, reply in answers.all:
-        if _is_asked(node, nodes) and not _is_error(reply):
+        if _is_asked(node, nodes) and (errors or not _is_error(reply)):
             sound.add({node: reply})
     return sound
 
@@ -266,6 +360,10 @@ def _held_tasks(node: str, reply: Any) -> dict[str, HeldTask]:
     return {task_id: HeldTask(node, phase) for task_id, (phase, _) in form(reply, Found).items()}
 
 
+def _phases(node: str, reply: Any) -> dict[str, HeldTask]:
+    return {task_id: HeldTask(node, phase) for task_id, phase in form(reply, Phases).items()}
+
+
 def _active_tasks(node: str, reply: Any) -> dict[str, ActiveTask]:
     heard = datetime.now(UTC)
     return {
@@ -276,9 +374,8 @@ def _active_tasks(node: str, reply: Any) -> dict[str, ActiveTask]:
     }
 
 
-def _work(_node: str, reply: tuple[Any, Any]) -> Work:
-    active, reserved = (form(requests, RunningTasks) for requests in reply)
-    return Work(tuple(task.id for task in active), tuple(task.id for task in reserved))
+def _work(_node: str, reply: Any) -> Work:
+    return Work(tuple(task.id for task in form(reply, RunningTasks)))
 
 
 def _description(node: str, reply: tuple[Any, Any, Any]) -> NodeDescription:
@@ -288,7 +385,7 @@ def _description(node: str, reply: tuple[Any, Any, Any]) -> NodeDescription:
     return NodeDescription(
         node=node,
         pid=stats.pid,
-        pool=_pool_name(stats.pool.implementation),
+        pool=_pool_name(stats.pool),
         concurrency=len(stats.pool.processes) if stats.pool.processes else stats.pool.max_concurrency or 0,
         queues=tuple(sorted(islice(_short((queue.name for queue in queues), MAX_NAME_LENGTH), MAX_QUEUES))),
         registered=tuple(sorted(options)),
@@ -300,6 +397,9 @@ def _description(node: str, reply: tuple[Any, Any, Any]) -> NodeDescription:
         capabilities=plugin.capabilities if plugin.protocol == PROTOCOL else (),
         paused=plugin.paused,
         autoscales=bool(stats.autoscaler),
+        broadcasts=frozenset(queue.name for queue in queues if queue.exchange and queue.exchange.type == "fanout"),
+        tells_ids=plugin.tells_ids and plugin.protocol == PROTOCOL,
+        started=sum(stats.total.values()),
         acks_late=frozenset(name for name, told in options.items() if told.get("acks_late") == "True"),
         retry_limits={name: int(told["max_retries"]) for name, told in options.items() if _is_limit(told)},
     )
@@ -331,7 +431,16 @@ def _is_limit(options: Mapping[str, str]) -> bool:
     return limit.isdecimal() and len(limit) < MOST_DIGITS
 
 
-def _pool_name(implementation: str) -> str:
-    """As `--pool` has it: `prefork` of `celery.concurrency.prefork:TaskPool`; the module of `threads` is `thread`."""
-    name = implementation.split(":")[0].rsplit(".", 1)[-1]
-    return "threads" if name == "thread" else name
+def _pool_name(pool: Pool) -> str:
+    """As `--pool` has it: `prefork` of `celery.concurrency.prefork:TaskPool`; the module of `threads` is `thread`.
+
+    Before Celery 5.3 a pool does not say what it is; each says something that the others do not.
+    """
+    if pool.implementation:
+        name = pool.implementation.split(":")[0].rsplit(".", 1)[-1]
+        return "threads" if name == "thread" else name
+    if pool.writes is not None:
+        return "prefork"
+    if pool.threads is not None:
+        return "threads"
+    return "solo" if pool.processes else "gevent"

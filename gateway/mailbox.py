@@ -1,13 +1,25 @@
 """Celery's remote control on the wire: one broadcast out, the replies of many nodes in.
 
 `app.control` itself is not used: it retries a publish for ever while the broker is away, waits anew for each reply, and
-lets late replies to one question take the place of answers to the next. Here every exchange has its own connection and
-reply queue, so nothing of an earlier one is left over.
+lets late replies to one question take the place of answers to the next. Here every exchange has its own connection, and
+replies are told apart by tickets, so nothing of an earlier one is left over.
+
+The mailbox belongs to whoever runs the workers, and so do their logs. On Redis each question reaches every worker, and
+each binding is compared with every reply:
+
+- Replies come through the default exchange, which needs no binding. One of ours, in kombu's own spelling, breaks every
+  reply of workers that have another `sep` (18 of 20 of their owner's `inspect ping` were lost).
+- Commands go as plain data, which any worker takes whatever it accepts. A worker that accepts nothing but pickle logs a
+  traceback for each command in JSON, to whomever that is addressed.
+
+On RabbitMQ neither is possible nor needed: a binding there goes with its queue, and a worker that may write to
+`reply.celery.pidbox` need not be allowed to write to the default exchange.
 """
 
+import pickletools
 import time
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,11 +28,17 @@ from kombu import Connection, Consumer, Exchange, Producer, Queue
 from kombu.exceptions import ContentDisallowed, DecodeError
 
 from domain.broker_options import BrokerOptions
-from gateway.connection import BROKER_ERRORS, connect
+from domain.priority import Transport
+from gateway.connection import BROKER_ERRORS, connect, transport_of
 
 COMMANDS = Exchange("celery.pidbox", type="fanout", durable=False, delivery_mode="transient")
 REPLIES = Exchange("reply.celery.pidbox", type="direct", durable=False, delivery_mode="transient")
 REPLY_QUEUE_SECONDS = 30.0
+PLAIN_DATA = {"content_type": "application/data", "content_encoding": "binary"}
+"""kombu hands out such a body as it is, and counts it as trusted (seen on Celery 4.4, 5.2 and 5.7)."""
+MOST_NAME_BYTES = 1_024
+"""Of an unreadable reply, those in which its sender's name is looked for."""
+PICKLE = "application/x-python-serialize"
 NOT_UNDERSTOOD = (ContentDisallowed, DecodeError)
 """Errors of kombu that say something of one message, not of the connection."""
 MOST_REPLIES = 50_000
@@ -51,6 +69,10 @@ class Answers(dict[str, Any]):
             self.all.extend(replies.items())
 
 
+Unreadable = Callable[[str, str], None]
+"""Told the node and the content type of a reply that cannot be read here."""
+
+
 def ask(
     broker_url: str,
     commands: Sequence[Command],
@@ -58,19 +80,28 @@ def ask(
     nodes: Collection[str] | None,
     seconds: float,
     options: BrokerOptions | None = None,
+    address: str | None = None,
+    unreadable: Unreadable = lambda _node, _kind: None,
 ) -> list[Answers]:
     """For each command what each node replied, by node; nodes that stay silent for `seconds` in all are missing.
 
     `nodes` None asks everyone and therefore always takes the whole time; only then are all replies of one name heard.
+    `address` is the asker's own for all its questions: a reply that comes too late on Redis waits there for the next
+    one, and not in a list for each question.
     """
     with connect(broker_url, options=options) as connection:
-        replies = _Replies([str(uuid.uuid4()) for _ in commands])
+        replies = _Replies(
+            [str(uuid.uuid4()) for _ in commands],
+            nodes=nodes,
+            bound=transport_of(broker_url) is not Transport.REDIS,
+            address=address,
+            unreadable=unreadable,
+        )
         expected = None if nodes is None else len(nodes) * len(commands)
         with Consumer(connection.default_channel, [replies.queue], on_message=replies.receive, no_ack=True):
             for ticket, command in zip(replies.by_ticket, commands, strict=True):
-                _send(connection, command, nodes, expires_at=time.time() + seconds, reply=(ticket, replies.address))
+                _send(connection, command, nodes, expires_at=time.time() + seconds, reply=(ticket, replies.reply_to))
             _drain(connection, replies, expected, time.monotonic() + seconds)
-        # On Redis nothing else removes its binding, which every later reply would be compared with.
         replies.queue.bind(connection.default_channel).delete()
         return list(replies.by_ticket.values())
 
@@ -83,30 +114,81 @@ def tell(
         _send(connection, command, nodes)
 
 
+def forget(broker_url: str, address: str, *, options: BrokerOptions | None = None) -> None:
+    """Removes what came too late for an asker of this address that asks no more; on RabbitMQ nothing is left."""
+    if transport_of(broker_url) is Transport.REDIS:
+        with connect(broker_url, options=options) as connection:
+            channel: Any = connection.default_channel
+            channel.queue_delete(f"{address}.{REPLIES.name}")
+
+
 class _Replies:
     """Collects replies by ticket."""
 
-    def __init__(self, tickets: Sequence[str]) -> None:
-        self.address = str(uuid.uuid4())
+    def __init__(
+        self,
+        tickets: Sequence[str],
+        *,
+        nodes: Collection[str] | None,
+        bound: bool,
+        address: str | None,
+        unreadable: Unreadable,
+    ) -> None:
+        key = (address if not bound else None) or str(uuid.uuid4())
+        name = f"{key}.{REPLIES.name}"
         self.queue = Queue(
-            f"{self.address}.{REPLIES.name}",
-            exchange=REPLIES,
-            routing_key=self.address,
+            name,
+            exchange=REPLIES if bound else None,
+            routing_key=key if bound else "",
             durable=False,
             exclusive=True,
             auto_delete=True,
             expires=REPLY_QUEUE_SECONDS,
         )
+        self.reply_to = (
+            {"exchange": REPLIES.name, "routing_key": key} if bound else {"exchange": "", "routing_key": name}
+        )
         self.by_ticket = {ticket: Answers() for ticket in tickets}
+        self._nodes = nodes
+        self._unreadable = unreadable
+        self._unread = 0
 
     @property
     def count(self) -> int:
-        return sum(map(len, self.by_ticket.values()))
+        return sum(map(len, self.by_ticket.values())) + self._unread
 
     def receive(self, message: Any) -> None:
         answers = self.by_ticket.get(message.headers.get("ticket"))
-        if answers is not None:
+        if answers is None:
+            return
+        try:
             answers.add(dict(message.decode()))
+        except Exception as error:  # whatever one node sent, the others are still to be heard
+            self._unread += 1
+            self._note_unread(message, error)
+
+    def _note_unread(self, message: Any, error: Exception) -> None:
+        """It counts as that node's silence, and nobody else's."""
+        node = _sender(message.content_type, bytes(message.body or b""), self._nodes)
+        if node is None:
+            log.warning("control_message_not_understood", error=type(error).__name__)
+        else:
+            self._unreadable(node, str(message.content_type)[:64])
+
+
+def _sender(content_type: str, body: bytes, nodes: Collection[str] | None) -> str | None:
+    """Whose reply this is, which begins with its name. Nothing is unpickled: the first text in it is looked at."""
+    begin = body[:MOST_NAME_BYTES]
+    if nodes is not None:
+        return next((node for node in sorted(nodes, key=len, reverse=True) if node.encode() in begin), None)
+    return _first_text(begin) if content_type == PICKLE else None
+
+
+def _first_text(begin: bytes) -> str | None:
+    try:
+        return next((told for _, told, _ in pickletools.genops(begin) if isinstance(told, str)), None)
+    except Exception:  # cut off, or no pickle at all
+        return None
 
 
 def _drain(connection: Connection, replies: _Replies, expected: int | None, deadline: float) -> None:
@@ -132,7 +214,7 @@ def _send(
     nodes: Collection[str] | None,
     *,
     expires_at: float = 0,
-    reply: tuple[str, str] | None = None,
+    reply: tuple[str, dict[str, str]] | None = None,
 ) -> None:
     message: dict[str, Any] = {
         "method": command.method,
@@ -143,12 +225,16 @@ def _send(
     }
     if reply is not None:
         ticket, address = reply
-        message |= {"ticket": ticket, "reply_to": {"exchange": REPLIES.name, "routing_key": address}}
-    Producer(connection.default_channel, auto_declare=False).publish(
+        message |= {"ticket": ticket, "reply_to": address}
+    options: dict[str, Any] = {"serializer": "json"}
+    channel: Any = connection.default_channel
+    if connection.transport.driver_type == "redis":
+        channel.body_encoding, options = None, PLAIN_DATA
+    Producer(channel, auto_declare=False).publish(
         message,
         exchange=COMMANDS,
         declare=[COMMANDS],
         headers={"clock": 0, "expires": expires_at},
-        serializer="json",
         retry=False,
+        **options,
     )

@@ -5,7 +5,6 @@ a control queue that goes with its connection. On Redis every connected node sub
 listen as answer, none that is silent listens.
 """
 
-import base64
 import json
 import time
 import uuid
@@ -21,7 +20,7 @@ from domain.broker_options import BrokerOptions
 from domain.errors import BrokerUnavailable
 from domain.priority import Transport
 from gateway.connection import connect, redis_client, transport_of
-from gateway.mailbox import COMMANDS
+from gateway.mailbox import COMMANDS, PLAIN_DATA
 from gateway.queues import can_be_on_rabbit
 from gateway.threads import BrokerThread
 
@@ -61,6 +60,10 @@ class Presence:
         """
         return await self._listeners.count()
 
+    async def find_connected(self, nodes: Collection[str]) -> frozenset[str]:
+        """Those of the nodes that answer, or surely listen though they do not. Raises BrokerUnavailable."""
+        return await self._listeners.find_connected(nodes) if nodes else frozenset()
+
     async def close(self) -> None:
         """Ends the connection."""
         await self._listeners.close()
@@ -95,6 +98,11 @@ class _RedisListeners:
             return frozenset()
         return frozenset(nodes) - answering
 
+    async def find_connected(self, nodes: Collection[str]) -> frozenset[str]:
+        answering = await self._control.find_nodes()
+        everyone = answering | frozenset(nodes)
+        return frozenset(nodes) if await self.count() == len(everyone) else answering & frozenset(nodes)
+
     async def close(self) -> None:
         await self._redis.aclose()
 
@@ -119,6 +127,9 @@ class _RabbitListeners:
     async def count(self) -> None:
         return None
 
+    async def find_connected(self, nodes: Collection[str]) -> frozenset[str]:
+        return frozenset(nodes) - await self.find_absent(nodes)
+
     async def close(self) -> None:
         await self._thread.close()
 
@@ -142,19 +153,18 @@ def _has_control_queue(channel: Any, node: str) -> bool:
 
 
 def message_for_nobody() -> str:
-    """kombu's form of a control message, addressed to a node that does not exist."""
-    body: dict[str, Any] = {"method": "ping", "arguments": {}, "destination": [str(uuid.uuid4())]}
+    """kombu's form of a control message, which every worker takes, addressed to a node that does not exist."""
     return json.dumps(
         {
-            "body": base64.b64encode(json.dumps(body).encode()).decode(),
-            "content-encoding": "utf-8",
-            "content-type": "application/json",
+            "body": {"method": "ping", "arguments": {}, "destination": [str(uuid.uuid4())]},
+            "content-encoding": PLAIN_DATA["content_encoding"],
+            "content-type": PLAIN_DATA["content_type"],
             "headers": {"clock": 0, "expires": time.time() + 1},
             "properties": {
                 "delivery_mode": 1,
                 "delivery_info": {"exchange": COMMANDS.name, "routing_key": ""},
                 "priority": 0,
-                "body_encoding": "base64",
+                "body_encoding": None,
                 "delivery_tag": str(uuid.uuid4()),
             },
         }

@@ -15,6 +15,7 @@ Name = Annotated[str, msgspec.Meta(max_length=255, pattern=r"^[^\x00\ud800-\udff
 Text = Annotated[str, msgspec.Meta(pattern=r"^[^\x00\ud800-\udfff]*\Z")]
 TaskId = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[^\x00\ud800-\udfff]*\Z")]
 Number = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
+Started = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
 ProcessId = Annotated[int, msgspec.Meta(ge=0, lt=2**32)]
 MOST_PROCESSES = 10_000
 MOST_TASKS = 100_000
@@ -31,6 +32,8 @@ class Pool(msgspec.Struct):
     implementation: Name = ""
     processes: Annotated[list[ProcessId], msgspec.Meta(max_length=MOST_PROCESSES)] | None = None
     max_concurrency: Number | None = msgspec.field(name="max-concurrency", default=None)
+    writes: Any = None
+    threads: Any = None
 
 
 class Plugin(msgspec.Struct):
@@ -41,6 +44,7 @@ class Plugin(msgspec.Struct):
     capabilities: Annotated[tuple[Name, ...], msgspec.Meta(max_length=100)] = ()
     priority_steps: Annotated[tuple[Number, ...], msgspec.Meta(max_length=256)] = ()
     paused: bool | None = None
+    tells_ids: bool = False
 
 
 class Broker(msgspec.Struct):
@@ -58,16 +62,25 @@ class Stats(msgspec.Struct):
     celeriac: Plugin = msgspec.field(default_factory=Plugin)
     broker: Any = None
     autoscaler: Any = None
+    total: Annotated[dict[str, Started], msgspec.Meta(max_length=MOST_TASKS)] = msgspec.field(default_factory=dict)
+    """How many of each task it has started."""
+
+
+class QueueExchange(msgspec.Struct):
+    """Where a queue's messages come from."""
+
+    type: Name | None = None
 
 
 class ConsumedQueue(msgspec.Struct):
     """One of the reply to `active_queues`."""
 
     name: Text
+    exchange: QueueExchange | None = None
 
 
 class RunningTask(msgspec.Struct):
-    """One of the replies to `active` and `reserved`."""
+    """One of the reply to `active`."""
 
     id: TaskId
     worker_pid: ProcessId | None = None
@@ -79,6 +92,8 @@ RegisteredTasks = list[Text]
 RunningTasks = Annotated[list[RunningTask], msgspec.Meta(max_length=MOST_TASKS)]
 Found = Annotated[dict[TaskId, tuple[Name, Any]], msgspec.Meta(max_length=MOST_TASKS)]
 """The reply to `query_task`: by task id its phase and the request."""
+Phases = Annotated[dict[TaskId, Name], msgspec.Meta(max_length=MOST_TASKS)]
+"""The same without the request."""
 
 
 class Replies:

@@ -8,7 +8,7 @@ import structlog
 
 from background import end, start
 from domain.health import LOOPS
-from gateway.connection import redis_client
+from gateway.connection import is_redis, redis_client
 from gateway.control import Control
 from gateway.foreign_prefixes import ForeignPrefixes
 from gateway.layout import Layout
@@ -29,6 +29,7 @@ from loops.lives import LivesRound
 from loops.loop import Loop, run_loop
 from loops.nodes import NodesRound
 from loops.partitions import PartitionsRound
+from loops.presence import PresenceRound
 from loops.queues import QueuesRound
 from loops.rescue import Gateway, RescueRound
 from loops.retention import RetentionRound
@@ -84,7 +85,8 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
             Loop("dispatch", dispatch, submitted.wait),
             Loop("refused", refused),
             Loop("workflows", WorkflowsRound(engine, results), stepped.wait),
-            Loop("nodes", NodesRound(engine, control, layout)),
+            Loop("nodes", NodesRound(engine, control, layout, enable_events=settings.enable_events)),
+            Loop("presence", PresenceRound(engine, control, presence, any_can_read=is_redis(broker_url))),
             Loop("control", ControlRound(engine, control, orders, Drains(engine, control, orders, presence, redis))),
             Loop("cancels", CancelsRound(engine, control, recall, redis)),
             Loop("sweep", SweepRound(engine, results, queues, proofs, resend_unproven=settings.resend_unproven)),
@@ -93,7 +95,7 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
             Loop("unsettled", UnsettledRound(engine, control, queues, results)),
             Loop("partitions", PartitionsRound(engine)),
             Loop("expiry", ExpiryRound(engine)),
-            Loop("retention", RetentionRound(engine, settings.retention)),
+            Loop("retention", RetentionRound(engine, settings.retention, workers_kept_for=settings.workers_kept_for)),
             Loop("search_index", SearchIndexRound(engine)),
             Loop("rollups", RollupsRound(engine)),
             Loop("lives", lives),

@@ -9,8 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.control import NodeDescription
 from gateway.layout import Layout
-from services.nodes import save_descriptions
-from store.queries import strangers, workers
+from services.nodes import note_silence, save_descriptions
+from store.queries import signs, strangers, workers
 from store.queries.consumers import get_consumers
 
 ROUND_SECONDS = 1.0
@@ -20,6 +20,8 @@ WATCHED_AGE = timedelta(seconds=3)
 MAX_NODES = 100
 """In one question: three answers of each are read within 2 s."""
 
+MOST_NAMED = 10
+"""In one line of the log."""
 MOST_STRANGERS = 1_000
 """Nodes that never answered, kept: a fleet that comes up all at once, and no more than that of invented names."""
 FORGOTTEN_AT_ONCE = 10_000
@@ -32,16 +34,23 @@ class Describes(Protocol):
 
     async def describe(self, nodes: Collection[str]) -> dict[str, NodeDescription]: ...
 
+    async def enable_events(self, nodes: Collection[str]) -> dict[str, bool | None]: ...
+
+    def unreadable(self, nodes: Collection[str]) -> dict[str, str]: ...
+
 
 class NodesRound:
     """One look for nodes without a fresh description; what they say of the broker is passed on to `layout`.
 
     A solo pool answers only between its tasks: it is asked again."""
 
-    def __init__(self, engine: AsyncEngine, control: Describes, layout: Layout | None = None) -> None:
+    def __init__(
+        self, engine: AsyncEngine, control: Describes, layout: Layout | None = None, *, enable_events: bool = True
+    ) -> None:
         self._engine = engine
         self._control = control
         self._layout = layout or Layout()
+        self._enable_events = enable_events
 
     async def run_once(self) -> float:
         """Describe what needs it. What never answers is forgotten where there is too much of it."""
@@ -55,9 +64,26 @@ class NodesRound:
             )
         if nodes:
             found = await self._control.describe(nodes)
+            silent = set(nodes) - found.keys()
             async with self._engine.begin() as connection:
                 await save_descriptions(connection, found.values())
+                await note_silence(connection, silent, self._control.unreadable(silent))
             log.debug("nodes_described", asked=len(nodes), answered=len(found))
         async with self._engine.connect() as connection:
             self._layout.learn(await get_consumers(connection))
+        if self._enable_events:
+            await self._switch_events_on()
         return ROUND_SECONDS
+
+    async def _switch_events_on(self) -> None:
+        """Once for each process of a node: whoever switches them off again means it."""
+        async with self._engine.connect() as connection:
+            nodes = await signs.list_unasked_of_events(connection, limit=MAX_NODES)
+        if not nodes:
+            return
+        told = await self._control.enable_events(nodes)
+        async with self._engine.begin() as connection:
+            sending = {node: were_on is not None for node, were_on in told.items()}
+            await signs.note_events_asked(connection, nodes, sending)
+        if switched := sorted(node for node, were_on in told.items() if were_on is False):
+            log.info("events_switched_on", count=len(switched), nodes=switched[:MOST_NAMED])

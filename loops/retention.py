@@ -1,11 +1,13 @@
 """Deletes what is older than its retention: ended tasks and workflows in batches, then whole days of events."""
 
+from datetime import timedelta
+
 import structlog
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.retention import Retention
-from store.queries import leadership, retention
+from store.queries import leadership, retention, strangers
 
 ROUND_SECONDS = 300.0
 # 30 ms (p99 100) on two cores, of locks on tasks that hardly anybody wants.
@@ -19,15 +21,25 @@ log = structlog.get_logger(__name__)
 class RetentionRound:
     """One batch of each status, or one day of events; one process at a time does it."""
 
-    def __init__(self, engine: AsyncEngine, kept: Retention) -> None:
+    def __init__(self, engine: AsyncEngine, kept: Retention, *, workers_kept_for: timedelta | None = None) -> None:
         self._engine = engine
         self._kept = kept
+        self._workers_kept_for = workers_kept_for
 
     async def run_once(self) -> float:
         """Delete the oldest; at once again while there may be more."""
+        await self._forget_workers()
         if await self._delete_batch() or await self._drop_day():
             return 0
         return ROUND_SECONDS
+
+    async def _forget_workers(self) -> None:
+        if self._workers_kept_for is None:
+            return
+        async with self._engine.begin() as connection:
+            count = await strangers.forget_old(connection, kept_for=self._workers_kept_for, most=BATCH_SIZE)
+        if count:
+            log.info("workers_forgotten", count=count)
 
     async def _delete_batch(self) -> bool:
         """Whether there may be more."""

@@ -81,6 +81,7 @@ class Event(msgspec.Struct):
     active: Count | None = None
     processed: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] | None = None
     loadavg: Annotated[tuple[Load, ...], msgspec.Meta(max_length=3)] | None = None
+    freq: Annotated[float, msgspec.Meta(ge=0, le=MAX_RUNTIME_SECONDS)] | None = None
     sw_ident: Short | None = None
     sw_ver: Short | None = None
     sw_sys: Short | None = None
@@ -93,6 +94,8 @@ class Decoded:
     facts: list[Fact] = field(default_factory=list)
     identities: list[Identity] = field(default_factory=list)
     heartbeats: list[Heartbeat] = field(default_factory=list)
+    seen: dict[str, datetime] = field(default_factory=dict)
+    """By node, when it was last heard to tell of a task, by our clock."""
     refused: int = 0
     """Events that could not be understood."""
 
@@ -185,6 +188,8 @@ def _take(event: Event, decoded: Decoded, message: EventMessage, heard: float) -
     fact = _publishers_fact(event, at) if event.type == "task-sent" else _workers_fact(event, at)
     if fact is not None:
         decoded.facts.append(fact)
+        if fact.node:
+            decoded.seen[fact.node] = message.heard_at
 
 
 def _heartbeat(event: Event, at: datetime, message: EventMessage) -> Heartbeat:
@@ -204,6 +209,7 @@ def _heartbeat(event: Event, at: datetime, message: EventMessage) -> Heartbeat:
         software=f"{software} ({event.sw_sys})" if software and event.sw_sys else software or None,
         kept=message.kept,
         clock=event.clock,
+        every_seconds=event.freq,
     )
 
 

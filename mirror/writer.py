@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -18,11 +18,13 @@ from domain.workers import Heartbeat, newest
 from gateway.event_sources import Blind, EventMessage
 from mirror.decode import Decoded, decode, split
 from services.history import News, record
-from store.queries import gaps, workers
+from store.queries import gaps, signs, workers
 
 RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0)
 """Waits between tries of a batch; the last one repeats until Postgres is back. Meanwhile intake stands still."""
 RESULT_TIMEOUT_SECONDS = 1.0
+SEEN_SECONDS = 5.0
+MOST_NODES = 10_000
 TELL_SECONDS = 10.0
 """Between two log lines about events that were skipped: whoever sends one bad message may send a million."""
 
@@ -56,6 +58,7 @@ class Writer:
         self._results = results
         self._forgets_after = forgets_after
         self._skipped = _Skipped()
+        self._seen_at: dict[str, float] = {}
 
     async def write(self, messages: Sequence[EventMessage]) -> Written:
         """Store what these messages say. Tries until Postgres takes it; what it refuses for good is skipped.
@@ -72,6 +75,7 @@ class Writer:
         news = News(decoded.facts, decoded.identities, await self._fetch_results(decoded), begins_at)
         try:
             await self._commit(partial(_store, news=news, heartbeats=decoded.heartbeats))
+            await self._note_seen(decoded.seen)
         except Exception as error:  # another try would not mend it, see `_commit`
             return await self._write_apart(messages, error)
         return Written(len(decoded.facts) + len(decoded.heartbeats), decoded.refused)
@@ -79,6 +83,16 @@ class Writer:
     async def note_blindness(self, blind: Blind) -> None:
         """Store that something may not have been heard, reaching back to when a mirror last listened."""
         await self._commit(partial(_store_gap, blind=blind))
+
+    async def _note_seen(self, seen: Mapping[str, datetime]) -> None:
+        """Whoever tells of a task is there; noted every few seconds, apart from what locks tasks."""
+        now = time.monotonic()
+        if len(self._seen_at) + len(seen) > MOST_NODES:
+            self._seen_at.clear()
+        due = {node: at for node, at in seen.items() if now - self._seen_at.get(node, -SEEN_SECONDS) >= SEEN_SECONDS}
+        if due:
+            await self._commit(partial(signs.see, seen=due, tells_of_tasks=True))
+            self._seen_at |= dict.fromkeys(due, now)
 
     async def _commit(self, store: Callable[[AsyncConnection], Awaitable[None]]) -> None:
         """One transaction; tried until Postgres takes it. Raises only what another try cannot mend."""

@@ -1,14 +1,21 @@
 """Keeping what nodes say of themselves."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import TypedDict
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.worker_control import PROTOCOL, own_queues
+from domain.workers import SILENCE
 from gateway.control import NodeDescription
-from store.queries import worker_wishes, workers
-from store.queries.workers import Description, WorkerRow
+from store.queries import descriptions, signs, worker_wishes
+from store.queries.descriptions import Description
+from store.queries.workers import WorkerRow
+
+LONG_ENOUGH = timedelta(seconds=10)
+"""A task's event is stored within this time after its start."""
 
 
 async def save_descriptions(connection: AsyncConnection, told: Iterable[NodeDescription]) -> None:
@@ -16,13 +23,22 @@ async def save_descriptions(connection: AsyncConnection, told: Iterable[NodeDesc
 
     What is said of a node that is not known (any more) is left out.
     """
+    now = datetime.now(UTC)
     for node in sorted(told, key=lambda description: description.node):
         worker = await worker_wishes.lock_node(connection, node.node)
         if worker is not None:
-            await workers.describe(connection, _described(node, worker))
+            await signs.see(connection, {node.node: now})
+            await descriptions.describe(connection, _described(node, worker, now))
 
 
-def _described(node: NodeDescription, worker: WorkerRow) -> Description:
+async def note_silence(connection: AsyncConnection, nodes: Collection[str], unreadable: Mapping[str, str]) -> None:
+    """These were asked and told nothing; an answer that cannot be read proves that its node is there."""
+    if unreadable:
+        await signs.see(connection, dict.fromkeys(unreadable, datetime.now(UTC)))
+    await signs.note_unanswered(connection, nodes, unreadable)
+
+
+def _described(node: NodeDescription, worker: WorkerRow, now: datetime) -> Description:
     """What it said, read in the light of what is wanted of it."""
     return Description(
         node=node.node,
@@ -47,14 +63,48 @@ def _described(node: NodeDescription, worker: WorkerRow) -> Description:
         broker_options=asdict(node.options) if node.options else None,
         acks_late=node.acks_late,
         retry_limits=node.retry_limits,
+        events=_sends_events(node, worker, now),
+        **_counted(node, worker, now),
     )
 
 
+class _Count(TypedDict):
+    started_before: int | None
+    counted_at: datetime | None
+
+
+def _counted(node: NodeDescription, worker: WorkerRow, now: datetime) -> _Count:
+    """What the next count is held against: the last one, until it is old enough."""
+    if worker.counted_at and now - worker.counted_at < LONG_ENOUGH and not _is_another(node, worker):
+        return {"started_before": worker.started_before, "counted_at": worker.counted_at}
+    return {"started_before": node.started, "counted_at": now}
+
+
+def _sends_events(node: NodeDescription, worker: WorkerRow, now: datetime) -> bool | None:
+    """False where it has started tasks since it was last counted and told of none; None where nothing is known.
+
+    Judged only while its heartbeats are heard: else it may be the mirror that hears nothing.
+    """
+    if worker.last_heartbeat_at is None or now - worker.last_heartbeat_at > SILENCE or _is_another(node, worker):
+        return None
+    if worker.counted_at is None or now - worker.counted_at < LONG_ENOUGH:
+        return None
+    if (node.started or 0) <= (worker.started_before or 0):
+        return None
+    told = worker.task_event_at is not None and worker.task_event_at >= worker.counted_at - LONG_ENOUGH
+    return None if told else False
+
+
+def _is_another(node: NodeDescription, worker: WorkerRow) -> bool:
+    """Whether the last count is of an earlier process."""
+    return worker.described_pid != node.pid
+
+
 def is_paused(node: NodeDescription) -> bool:
-    """What a plugin that speaks as we do says of itself; any other node is paused when it consumes nothing."""
+    """What a plugin that speaks as we do says of itself; any other node is paused when it consumes only broadcasts."""
     if node.protocol == PROTOCOL and node.paused is not None:
         return node.paused
-    return not node.queues
+    return node.broadcasts.issuperset(node.queues)
 
 
 def _stands_still(node: NodeDescription, worker: WorkerRow) -> bool:

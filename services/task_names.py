@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from store.queries import workers
+from store.queries import task_names as names_told
 
 KNOWN_WITHIN = timedelta(days=7)
 FRESH_SECONDS = 5.0
@@ -22,6 +22,9 @@ MAX_KNOWN = 100_000
 # Of many names at once only so many get suggestions, and each is held against so many: two names that are alike and as
 # long as may be take 1 ms.
 MAX_EXPLAINED = 20
+MAX_LOOKED_FOR = 500
+"""Names at once that are looked for among the tasks that were heard."""
+SWITCH = "CELERIAC_CHECK_TASK_NAMES=false lets any name through."
 NEIGHBOURS = 25
 
 log = structlog.get_logger(__name__)
@@ -33,6 +36,7 @@ class TaskNames:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self._known: frozenset[str] = frozenset()
+        self._all_told = False
         self._sorted: list[str] = []
         self._sorted_backwards: list[str] = []
         self._loaded_at = float("-inf")
@@ -45,11 +49,23 @@ class TaskNames:
             await self._load(older_than=LOOK_AGAIN_SECONDS)
         if not self._known:
             return {}
-        unknown = sorted(set(task_names) - self._known)
-        # More names than are read may be known: then nothing can be said of one that is missing.
-        if not unknown or len(self._known) >= MAX_KNOWN:
+        unknown = set(task_names) - self._known
+        # More names than are read may be known: then nothing can be said of one that is missing. The same holds while
+        # a worker is online that has not said what it knows: it may be one that cannot be asked.
+        if not unknown or len(self._known) >= MAX_KNOWN or not self._all_told:
             return {}
-        return await asyncio.to_thread(self._explain_all, unknown)
+        unknown -= await self._heard_of(unknown)
+        return await asyncio.to_thread(self._explain_all, sorted(unknown)) if unknown else {}
+
+    async def _heard_of(self, unknown: Collection[str]) -> set[str]:
+        """Those under which tasks were heard to run. Names beyond a bound are not looked for: they are as unknown."""
+        asked = sorted(unknown)[:MAX_LOOKED_FOR]
+        try:
+            async with self._engine.connect() as connection:
+                return await names_told.list_heard_task_names(connection, asked, max_age=KNOWN_WITHIN)
+        except (OperationalError, InterfaceError) as error:
+            log.warning("task_names_not_read", error=type(error).__name__)
+            return set(unknown)
 
     async def _load(self, *, older_than: float) -> None:
         if time.monotonic() - self._loaded_at < older_than:
@@ -59,7 +75,8 @@ class TaskNames:
                 return  # another request has just done it
             try:
                 async with self._engine.connect() as connection:
-                    names = await workers.list_known_task_names(connection, max_age=KNOWN_WITHIN, limit=MAX_KNOWN)
+                    names = await names_told.list_known_task_names(connection, max_age=KNOWN_WITHIN, limit=MAX_KNOWN)
+                    self._all_told = await names_told.have_all_told(connection)
                     if self._known != (known := frozenset(names)):
                         self._known = known
                         self._sorted, self._sorted_backwards = await asyncio.to_thread(_sort_both_ways, names)
@@ -75,7 +92,7 @@ class TaskNames:
     def _explain(self, task_name: str, *, suggest: bool) -> str:
         close = difflib.get_close_matches(task_name, self._neighbours(task_name), n=SUGGESTIONS) if suggest else []
         hint = f" Did you mean {', '.join(close)}?" if close else ""
-        return f"No worker knows a task named {task_name!r}.{hint}"
+        return f"No worker knows a task named {task_name!r}.{hint} {SWITCH}"
 
     def _neighbours(self, task_name: str) -> list[str]:
         """The known names around it, read from the front and from the back: a slip leaves one of both ends whole."""

@@ -74,7 +74,9 @@ class WorkerOrders:
             return told
         held = worker.desired.held
         if not observed(told).pauses_exactly:
-            queues = set(told.queues) if held else {*(worker.queues or ()), *told.queues}
+            # On Redis a worker that lets go of a broadcast queue never hears it again, though it says that it does:
+            # kombu subscribes to its channel only when it connects.
+            queues = set(told.queues) - told.broadcasts if held else {*(worker.queues or ()), *told.queues}
             await self._control.set_consuming(told.node, sorted(queues), consuming=not held)
         elif held:
             await self._control.pause(told.node)

@@ -1,5 +1,6 @@
 """Workers on the wire."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
@@ -16,6 +17,8 @@ from store.queries.workers import WorkerRow
 
 MAX_CAPACITY = 1000
 MAX_DEADLINE_SECONDS = 7 * 86_400
+
+EVENTS: Mapping[bool | None, str] = {True: "on", False: "off", None: "unknown"}
 
 Capacity = Annotated[int, Field(ge=1, le=MAX_CAPACITY)]
 
@@ -40,6 +43,9 @@ class WorkerModel(ResponseModel):
     software: str | None
     plugin: str | None = Field(description="Version of the worker plugin; null on a stock worker.")
     converged: bool = Field(description="Whether it is as operators want it.")
+    events: Literal["on", "off", "unknown"] = Field(
+        description="Whether it sends events of its tasks. `off`: what it runs is seen late or not at all."
+    )
 
     @classmethod
     def from_row(cls, row: WorkerRow) -> Self:
@@ -187,13 +193,14 @@ def _fields(row: WorkerRow) -> dict[str, Any]:
         "capacity": row.capacity or row.concurrency,
         "current_load": row.running,
         "current_tasks": row.running,
-        "last_heartbeat": row.last_heartbeat_at,
+        "last_heartbeat": row.last_sign_at,
         "is_draining": row.is_draining,
         "pool": row.pool,
         "queues": row.queues,
         "software": row.software,
         "plugin": row.plugin,
         "converged": row.converged,
+        "events": EVENTS[row.events],
     }
 
 

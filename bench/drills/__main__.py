@@ -15,6 +15,7 @@ from bench.drills import (
     half_open,
     kills,
     mirror_away,
+    owners_control,
     sentinel,
     shared_limit,
     soak,
@@ -38,6 +39,7 @@ DRILLS: Mapping[str, Callable[..., None]] = {
     "sentinel": sentinel.main,
     "soak": soak.main,
     "fuzz": fuzz.main,
+    "inspect": owners_control.main,
 }
 
 application = typer.Typer(

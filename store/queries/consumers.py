@@ -8,8 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.broker_options import BrokerOptions
 from domain.consumers import Consumer, Consumers
-from store.queries.workers import is_online
-from store.tables import registered_tasks, workers
+from store.queries.workers import is_online, last_sign
+from store.worker_tables import registered_tasks, workers
 
 KNOWN_WITHIN = timedelta(days=7)
 """A node unheard for longer is not expected back."""
@@ -32,10 +32,10 @@ _consumers = select(
     workers.c.broker_options,
     (func.greatest(workers.c.first_seen_at, workers.c.online_at) < func.now() - literal(SAYS_WITHIN)).label("late"),
     workers.c.kept,
-    workers.c.last_heartbeat_at,
+    last_sign().label("heard_at"),
     workers.c.online_at,
 ).where(
-    workers.c.last_heartbeat_at > func.now() - bindparam("known_within", KNOWN_WITHIN, type_=Interval),
+    last_sign() > func.now() - bindparam("known_within", KNOWN_WITHIN, type_=Interval),
     or_(is_online(), workers.c.described_at.is_not(None)),
 )
 
@@ -68,7 +68,7 @@ def _consumer(row: Row[Any]) -> Consumer:
             online=row.online,
             queues=None,
             is_late=bool(row.late),
-            heard_at=row.last_heartbeat_at,
+            heard_at=row.heard_at,
         )
     return Consumer(
         node=row.node,
@@ -80,7 +80,7 @@ def _consumer(row: Row[Any]) -> Consumer:
         options=_options(row.broker_options),
         is_late=True,
         kept=row.kept,
-        heard_at=row.last_heartbeat_at,
+        heard_at=row.heard_at,
         online_at=row.online_at,
     )
 
@@ -92,7 +92,7 @@ def _options(stored: dict[str, Any] | None) -> BrokerOptions | None:
     return BrokerOptions(**stored | {"priority_steps": None if steps is None else tuple(steps)})
 
 
-_last_stranger = select(func.max(workers.c.last_heartbeat_at)).where(~is_online(), workers.c.described_at.is_(None))
+_last_stranger = select(func.max(last_sign())).where(~is_online(), workers.c.described_at.is_(None))
 
 
 async def get_last_stranger(connection: AsyncConnection) -> datetime | None:

@@ -16,6 +16,7 @@ from sqlalchemy import (
     cast,
     extract,
     func,
+    literal,
     select,
     true,
 )
@@ -25,11 +26,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.alerts import Parked
 from domain.degradation import Held
 from domain.states import Phase, Status
-from domain.workers import SILENCE, hostname
+from domain.workers import hostname
 from store.queries.outbox import IDS, is_calm, is_refused
 from store.queries.strangers import is_stranger
-from store.queries.workers import has_not_left, is_online
-from store.tables import gaps, outbox, tasks, workers
+from store.queries.workers import has_not_left, is_online, last_sign
+from store.tables import gaps, outbox, tasks
+from store.worker_tables import workers
 
 MOST_SUBJECTS = 1_000
 COUNTED_DUE = 20_000
@@ -168,16 +170,16 @@ async def count_failures(connection: AsyncConnection, *, window: timedelta) -> t
     return failed, finished
 
 
-_silence = _seconds_since(workers.c.last_heartbeat_at)
+_silence = _seconds_since(last_sign())
 _silent = (
     select(workers.c.node, _silence)
     .where(
-        workers.c.last_heartbeat_at < func.now() - bindparam("silence", SILENCE, type_=Interval),
-        workers.c.last_heartbeat_at > func.now() - bindparam("window", type_=Interval),
+        ~is_online(),
+        last_sign() > func.now() - bindparam("window", type_=Interval),
         has_not_left(),
         ~is_stranger(),
     )
-    .order_by(workers.c.last_heartbeat_at)
+    .order_by(last_sign())
 )
 
 
@@ -188,6 +190,16 @@ async def get_silences(connection: AsyncConnection, *, window: timedelta) -> dic
     """
     found = await _by_subject(connection, _silent, window=window)
     return {hostname(node): seconds for node, seconds in found.items()}
+
+
+_sends_no_events = (
+    select(workers.c.node, literal(1.0)).where(is_online(), workers.c.events.is_(False)).order_by(workers.c.node)
+)
+
+
+async def list_without_events(connection: AsyncConnection) -> list[str]:
+    """Hostnames of online workers that are known to tell nothing of their tasks."""
+    return [hostname(node) for node in await _by_subject(connection, _sends_no_events)]
 
 
 _begin_of_window = func.now() - bindparam("window", type_=Interval)
@@ -219,7 +231,7 @@ async def list_served_queues(connection: AsyncConnection) -> frozenset[str] | No
 
 _consumed = (
     select(func.unnest(workers.c.queues).label("queue_name"))
-    .where(workers.c.last_heartbeat_at > func.now() - bindparam("recent", timedelta(days=7), type_=Interval))
+    .where(last_sign() > func.now() - bindparam("recent", timedelta(days=7), type_=Interval))
     .distinct()
     .order_by("queue_name")
     .limit(MOST_SUBJECTS)

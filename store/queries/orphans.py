@@ -9,8 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.states import AttemptState, Phase
 from domain.workers import SILENCE
 from store.queries.shared_names import has_one_life
-from store.queries.workers import has_not_left
-from store.tables import attempts, registered_tasks, tasks, workers
+from store.queries.workers import has_not_left, patience
+from store.tables import attempts, tasks
+from store.worker_tables import registered_tasks, workers
 
 _OPEN = (AttemptState.RECEIVED.value, AttemptState.STARTED.value)
 RECENT = timedelta(minutes=2)
@@ -50,7 +51,7 @@ def _first_sign() -> ColumnElement[object]:
     return func.coalesce(attempts.c.received_at, attempts.c.started_at)
 
 
-_silent = workers.c.last_heartbeat_at < func.now() - literal(SILENCE)
+_silent = workers.c.last_heartbeat_at < func.now() - patience()
 # Another process of the name proves the end of the first only if nothing of that one is heard any more: it may be a
 # twin. A warm shutdown says goodbye first and may go on for hours with what it runs. Only of a node with our plugin is
 # it known when its process ends.

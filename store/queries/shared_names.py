@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, func, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.workers import SILENCE
-from store.tables import workers
+from store.worker_tables import workers
 
 
 def has_one_life() -> ColumnElement[bool]:

@@ -1,10 +1,12 @@
 """Nodes that are but names in events: whoever reaches the broker can make any number of them."""
 
-from sqlalchemy import ColumnElement, Integer, and_, bindparam, delete, select
+from datetime import timedelta
+
+from sqlalchemy import ColumnElement, Integer, Interval, and_, bindparam, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from store.queries.workers import has_wish
-from store.tables import workers
+from store.queries.workers import has_wish, is_held, is_online, last_sign
+from store.worker_tables import registered_tasks, workers
 
 
 def is_stranger() -> ColumnElement[bool]:
@@ -15,11 +17,28 @@ def is_stranger() -> ColumnElement[bool]:
 _strangers = select(workers.c.node).where(is_stranger())
 _forget_strangers = delete(workers).where(
     workers.c.node.in_(
-        _strangers.order_by(workers.c.last_heartbeat_at.desc().nulls_last(), workers.c.node)
+        _strangers.order_by(last_sign().desc().nulls_last(), workers.c.node)
         .offset(bindparam("kept", type_=Integer))
         .limit(bindparam("most", type_=Integer))
     )
 )
+
+
+_old = (
+    select(workers.c.node)
+    .where(last_sign() < func.now() - bindparam("kept_for", type_=Interval), workers.c.registered_at.is_(None))
+    .where(~is_held())
+    .limit(bindparam("most", type_=Integer))
+)
+_forget_old = delete(workers).where(workers.c.node.in_(_old), ~is_online()).returning(workers.c.node)
+
+
+async def forget_old(connection: AsyncConnection, *, kept_for: timedelta, most: int) -> int:
+    """Remove nodes without a sign of life for so long, and what they knew; how many. Whoever is wanted so stays."""
+    gone = list((await connection.execute(_forget_old, {"kept_for": kept_for, "most": most})).scalars())
+    if gone:
+        await connection.execute(delete(registered_tasks).where(registered_tasks.c.node.in_(gone)))
+    return len(gone)
 
 
 async def forget_strangers(connection: AsyncConnection, *, kept: int, most: int) -> int:

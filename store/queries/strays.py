@@ -8,8 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.states import Phase
 from store.queries.consumers import KNOWN_WITHIN
-from store.queries.workers import has_not_left, is_online
-from store.tables import tasks, workers
+from store.queries.workers import has_not_left, is_online, last_sign
+from store.tables import tasks
+from store.worker_tables import workers
 
 _unheld = (
     select(tasks.c.task_id)
@@ -33,6 +34,6 @@ async def list_unheld(connection: AsyncConnection, task_ids: Collection[str]) ->
 
 async def list_silent_nodes(connection: AsyncConnection) -> frozenset[str]:
     """Nodes heard within a week that are not online and said no goodbye: busy with one task, cut off or dead."""
-    heard = workers.c.last_heartbeat_at > func.now() - literal(KNOWN_WITHIN)
+    heard = last_sign() > func.now() - literal(KNOWN_WITHIN)
     silent = select(workers.c.node).where(heard, ~is_online(), has_not_left())
     return frozenset((await connection.execute(silent)).scalars())

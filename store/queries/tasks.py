@@ -15,7 +15,8 @@ from domain.filters import SORT_COLUMNS, Cursor, Sort, TaskFilter
 from domain.states import TERMINAL, Phase, Status
 from store.doubt_tables import doubts
 from store.queries.task_filters import conditions
-from store.tables import attempts, outbox, task_arguments, task_results, tasks, workers
+from store.tables import attempts, outbox, task_arguments, task_results, tasks
+from store.worker_tables import workers
 
 EXACT_TOTAL = 10_000
 """Beyond this many matching rows a total is a lower bound: counting on would cost more than it tells."""

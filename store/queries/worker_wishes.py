@@ -10,8 +10,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.worker_control import RESIZABLE_POOLS
 from domain.workers import worker_id_of
-from store.queries.workers import COLUMNS, WorkerRow, has_wish, is_draining, is_online, is_other_process
-from store.tables import registered_tasks, workers
+from store.queries.workers import (
+    COLUMNS,
+    WorkerRow,
+    has_wish,
+    is_draining,
+    is_held,
+    is_online,
+    is_other_process,
+    may_be_asked,
+)
+from store.worker_tables import registered_tasks, workers
 
 _DRAIN = ("started_at", "deadline_at", "shutdown_at", "finished_at", "goodbye_at", "remaining")
 _NO_DRAIN = dict.fromkeys(f"drain_{name}" for name in _DRAIN)
@@ -116,18 +125,15 @@ async def delete_offline(connection: AsyncConnection, worker_id: UUID) -> bool:
     return True
 
 
-def _is_held() -> ColumnElement[bool]:
-    return or_(workers.c.want_paused.is_(True), is_draining())
-
-
 _diverged = (
     select(*COLUMNS)
     .where(
         is_online(),
         has_wish(),
+        may_be_asked(),
         or_(
             is_other_process(),
-            and_(_is_held(), workers.c.is_paused.is_distinct_from(True)),
+            and_(is_held(), workers.c.is_paused.is_distinct_from(True)),
             and_(
                 workers.c.want_paused.is_(False),
                 ~is_draining(),
@@ -163,7 +169,7 @@ async def list_draining(connection: AsyncConnection, *, limit: int) -> list[Work
 
 async def list_held_nodes(connection: AsyncConnection) -> list[str]:
     """Nodes that shall start nothing, online or not."""
-    return list((await connection.execute(select(workers.c.node).where(_is_held()))).scalars())
+    return list((await connection.execute(select(workers.c.node).where(is_held()))).scalars())
 
 
 async def _change(connection: AsyncConnection, worker_id: UUID, *where: ColumnElement[bool], **values: object) -> bool:

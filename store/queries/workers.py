@@ -1,7 +1,7 @@
 """Workers: nodes that were heard or registered, and which tasks they know."""
 
-from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -20,12 +20,10 @@ from sqlalchemy import (
     bindparam,
     case,
     cast,
-    delete,
     func,
     literal,
     or_,
     select,
-    update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -33,9 +31,24 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.clocks import AHEAD_SECONDS
 from domain.states import Status
 from domain.worker_control import Desired, Observed, is_converged
-from domain.workers import REGISTRATION_GRACE, SILENCE, Heartbeat, WorkerStatus, is_awaited, status_of, worker_id_of
+from domain.workers import (
+    HEARTBEATS_MISSED,
+    LONGEST_SILENCE,
+    MUTE_SILENCE,
+    REGISTRATION_GRACE,
+    SILENCE,
+    Heartbeat,
+    WorkerStatus,
+    is_awaited,
+    status_of,
+    worker_id_of,
+)
 from store.batch import Columns, batch_of, bind_rows
-from store.tables import Time, registered_tasks, tasks, workers
+from store.tables import Time, tasks
+from store.worker_tables import workers
+
+DEAF = 3
+"""Questions without an answer, after which a node that never gave one is said not to."""
 
 _HEARD: Columns = {
     "worker_id": Uuid(),
@@ -52,9 +65,10 @@ _HEARD: Columns = {
     "kept": Boolean(),
     "clock": BigInteger(),
     "other_life_at": Time,
+    "heartbeat_seconds": Double(),
 }
 _LATEST = ("last_heartbeat_at", "last_event_at", "online_at", "goodbye_at")
-_OF_NEWEST = ("pid", "active", "processed", "load_average", "software", "kept", "clock")
+_OF_NEWEST = ("pid", "active", "processed", "load_average", "software", "kept", "clock", "heartbeat_seconds")
 
 _heard = batch_of(**_HEARD)
 _insert_heard = insert(workers).from_select(
@@ -67,13 +81,13 @@ _told = _insert_heard.excluded
 _latest_credible = func.now() + literal(timedelta(seconds=AHEAD_SECONDS))
 
 
-def _stored(name: str) -> ColumnElement[Any]:
+def stored(name: str) -> ColumnElement[Any]:
     """A stored time; one of the future, told by a clock that was wrong once, would else be the latest for ever."""
     column = workers.c[name]
     return case((column > _latest_credible, _latest_credible), else_=column)
 
 
-_is_newer = _told.last_event_at >= func.coalesce(_stored("last_event_at"), _told.last_event_at)
+_is_newer = _told.last_event_at >= func.coalesce(stored("last_event_at"), _told.last_event_at)
 _is_other = or_(_told.pid != workers.c.pid, and_(_told.pid == workers.c.pid, _is_newer, _told.clock < workers.c.clock))
 _other_heard_at = case((_is_newer, workers.c.last_heartbeat_at), else_=_told.last_heartbeat_at)
 _other_life_at = func.greatest(
@@ -81,7 +95,7 @@ _other_life_at = func.greatest(
 )
 _hear = _insert_heard.on_conflict_do_update(
     index_elements=["node"],
-    set_={name: func.greatest(_stored(name), _told[name]) for name in _LATEST}
+    set_={name: func.greatest(stored(name), _told[name]) for name in _LATEST}
     | {name: case((_is_newer, _told[name]), else_=workers.c[name]) for name in _OF_NEWEST}
     | {"other_life_at": _other_life_at}
     | {"first_seen_at": func.coalesce(workers.c.first_seen_at, _told.first_seen_at)},
@@ -106,6 +120,7 @@ async def hear(connection: AsyncConnection, heartbeats: Iterable[Heartbeat]) -> 
             beat.kept,
             beat.clock,
             beat.other_life_at,
+            beat.every_seconds,
         )
         for beat in heartbeats
     ]
@@ -149,6 +164,14 @@ class WorkerRow:
     protocol: int | None
     capabilities: list[str] | None
     other_life_at: datetime | None
+    seen_at: datetime | None
+    heartbeat_seconds: float | None
+    events: bool | None
+    task_event_at: datetime | None
+    started_before: int | None
+    counted_at: datetime | None
+    unanswered: int
+    unreadable: str | None
     online: bool
     running: int
 
@@ -181,6 +204,11 @@ class WorkerRow:
         return self.goodbye_at is not None and self.goodbye_at != self.drain_goodbye_at
 
     @property
+    def last_sign_at(self) -> datetime | None:
+        """When it was last heard or seen, by our clock."""
+        return max((at for at in (self.last_heartbeat_at, self.seen_at) if at is not None), default=None)
+
+    @property
     def is_known(self) -> bool:
         """Whether the process that runs now has said how it is."""
         if self.described_at is None or self.described_pid != self.pid:
@@ -197,7 +225,7 @@ class WorkerRow:
     def status(self) -> WorkerStatus:
         """Judged now."""
         awaited = is_awaited(
-            registered_at=self.registered_at, ever_heard=self.last_heartbeat_at is not None, now=datetime.now(UTC)
+            registered_at=self.registered_at, ever_heard=self.last_sign_at is not None, now=datetime.now(UTC)
         )
         return status_of(
             present=self.online or awaited,
@@ -206,10 +234,33 @@ class WorkerRow:
         )
 
 
+def patience() -> ColumnElement[timedelta]:
+    """`domain.workers.patience`, in SQL."""
+    own = _seconds(func.coalesce(workers.c.heartbeat_seconds, 0.0) * HEARTBEATS_MISSED)
+    return func.greatest(literal(SILENCE), func.least(own, literal(LONGEST_SILENCE)), type_=Interval)
+
+
+def _seconds(number: ColumnElement[Any]) -> ColumnElement[timedelta]:
+    return func.make_interval(0, 0, 0, 0, 0, 0, number, type_=Interval)
+
+
+def is_mute() -> ColumnElement[bool]:
+    """Whether it was seen when its heartbeats, if it ever sent any, were long overdue."""
+    last = workers.c.last_heartbeat_at
+    return and_(workers.c.seen_at.is_not(None), or_(last.is_(None), workers.c.seen_at > last + patience()))
+
+
 def is_online() -> ColumnElement[bool]:
     """`domain.workers.is_online`, in SQL."""
-    heard = workers.c.last_heartbeat_at >= func.now() - literal(SILENCE)
-    return func.coalesce(and_(heard, has_not_left()), False)
+    heard = and_(workers.c.last_heartbeat_at >= func.now() - patience(), has_not_left())
+    seen = and_(workers.c.seen_at >= func.now() - patience(), has_not_left())
+    seen_mute = and_(is_mute(), workers.c.seen_at >= func.now() - func.greatest(patience(), literal(MUTE_SILENCE)))
+    return or_(*(func.coalesce(sign, False) for sign in (heard, seen, seen_mute)))
+
+
+def last_sign() -> ColumnElement[datetime]:
+    """When the node was last heard or seen, by our clock."""
+    return func.greatest(workers.c.last_heartbeat_at, workers.c.seen_at, type_=Time)
 
 
 def has_not_left() -> ColumnElement[bool]:
@@ -224,9 +275,7 @@ def is_draining() -> ColumnElement[bool]:
 
 def _has_status(status: WorkerStatus) -> ColumnElement[bool]:
     """`domain.workers.status_of`, in SQL."""
-    awaited = and_(
-        workers.c.last_heartbeat_at.is_(None), workers.c.registered_at >= func.now() - literal(REGISTRATION_GRACE)
-    )
+    awaited = and_(last_sign().is_(None), workers.c.registered_at >= func.now() - literal(REGISTRATION_GRACE))
     present = or_(is_online(), func.coalesce(awaited, False))
     paused = or_(func.coalesce(workers.c.want_paused, False), func.coalesce(workers.c.is_paused, False))
     return {
@@ -269,13 +318,18 @@ async def get_worker(
 
 
 async def count_online(connection: AsyncConnection) -> int:
-    """Nodes heard within the last 15 s that have not said goodbye."""
+    """Nodes that gave a sign of life lately and have not said goodbye."""
     return (await connection.execute(select(func.count()).select_from(workers).where(is_online()))).scalar_one()
 
 
 def has_wish() -> ColumnElement[bool]:
     """Whether operators want anything of the node."""
     return or_(workers.c.want_paused.is_not(None), workers.c.capacity.is_not(None), is_draining())
+
+
+def is_held() -> ColumnElement[bool]:
+    """Whether operators want it to start nothing."""
+    return or_(workers.c.want_paused.is_(True), is_draining())
 
 
 def is_other_process() -> ColumnElement[bool]:
@@ -288,10 +342,32 @@ def is_other_process() -> ColumnElement[bool]:
     )
 
 
+SOONEST_SECONDS = 1.0
+LATEST_OF_DESCRIBED = timedelta(seconds=8)
+"""A pool that runs tasks in the main process answers between them."""
+LATEST = timedelta(minutes=5)
+MOST_DOUBLED = 10
+
+
+def may_be_asked() -> ColumnElement[bool]:
+    """Whether it is time to ask a node again that does not answer: 1 s, 2 s, 4 s ... up to 5 min.
+
+    Each question may be a traceback in the log of a worker that cannot read it. A process that begins is asked at once.
+    """
+    doubled = _seconds(func.power(2.0, func.least(workers.c.unanswered - 1, MOST_DOUBLED)) * SOONEST_SECONDS)
+    latest = case((workers.c.described_at.is_(None), literal(LATEST)), else_=literal(LATEST_OF_DESCRIBED))
+    return or_(
+        workers.c.unanswered == 0,
+        workers.c.asked_at < func.now() - func.least(doubled, latest, type_=Interval),
+        workers.c.asked_at < workers.c.online_at,
+    )
+
+
 _undescribed = (
     select(workers.c.node)
     .where(
         is_online(),
+        may_be_asked(),
         or_(
             is_other_process(),
             workers.c.described_at < func.now() - bindparam("max_age", type_=Interval),
@@ -313,82 +389,6 @@ async def list_undescribed(
     """
     ages = {"max_age": max_age, "watched_age": watched_age or max_age, "limit": limit}
     return [row.node for row in await connection.execute(_undescribed, ages)]
-
-
-@dataclass(frozen=True, slots=True)
-class Description:
-    """What a node answers when asked about itself."""
-
-    node: str
-    pid: int | None
-    pool: str | None
-    concurrency: int | None
-    prefetch_count: int | None
-    queues: Sequence[str]
-    registered: Sequence[str]
-    plugin: str | None
-    consuming: Sequence[str] = ()
-    is_paused: bool | None = None
-    autoscales: bool = False
-    protocol: int | None = None
-    capabilities: Sequence[str] = ()
-    priority_steps: Sequence[int] = ()
-    broker_options: Mapping[str, Any] | None = None
-    """Fields of `domain.broker_options.BrokerOptions`."""
-    acks_late: Container[str] = frozenset()
-    """Of the registered tasks those that acknowledge late."""
-    retry_limits: Mapping[str, int] = field(default_factory=dict)
-
-
-async def describe(connection: AsyncConnection, description: Description) -> None:
-    """Store a node's description and the names of the tasks it knows."""
-    node, registered = description.node, description.registered
-    await connection.execute(
-        update(workers)
-        .where(workers.c.node == node)
-        .values(
-            pool=description.pool,
-            concurrency=description.concurrency,
-            prefetch_count=description.prefetch_count,
-            queues=list(description.queues),
-            plugin=description.plugin,
-            consuming=list(description.consuming),
-            is_paused=description.is_paused,
-            autoscales=description.autoscales,
-            protocol=description.protocol,
-            capabilities=list(description.capabilities),
-            priority_steps=list(description.priority_steps),
-            broker_options=description.broker_options,
-            described_at=func.now(),
-            described_pid=description.pid,
-        )
-    )
-    await connection.execute(
-        delete(registered_tasks).where(
-            registered_tasks.c.node == node, registered_tasks.c.task_name.not_in(list(registered))
-        )
-    )
-    if registered:
-        known = insert(registered_tasks).values([_registered(description, name) for name in sorted(set(registered))])
-        told = {name: known.excluded[name] for name in ("seen_at", "acks_late", "max_retries")}
-        await connection.execute(known.on_conflict_do_update(index_elements=["node", "task_name"], set_=told))
-
-
-def _registered(description: Description, task_name: str) -> dict[str, object]:
-    return {
-        "node": description.node,
-        "task_name": task_name,
-        "seen_at": func.now(),
-        "acks_late": task_name in description.acks_late,
-        "max_retries": description.retry_limits.get(task_name),
-    }
-
-
-async def list_known_task_names(connection: AsyncConnection, *, max_age: timedelta, limit: int) -> list[str]:
-    """Up to `limit` names of tasks that some worker knew within `max_age`."""
-    names = select(registered_tasks.c.task_name).distinct().where(registered_tasks.c.seen_at > func.now() - max_age)
-    names = names.limit(limit)
-    return [row.task_name for row in await connection.execute(names)]
 
 
 async def list_consumers(connection: AsyncConnection) -> list[tuple[str, list[str]]]:

@@ -14,6 +14,7 @@ SMALL = {
     "figures": ["--tasks", "200"],
     "export": ["--tasks", "20000"],
     "limit": ["--no-wait"],
+    "inspect": ["--times", "3", "--only", "sep", "--only", "pickle"],
 }
 
 

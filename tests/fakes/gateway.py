@@ -47,6 +47,10 @@ class FakeBroker:
     life: ServerLife = field(default_factory=lambda: ServerLife("one", None))
     orders: list[tuple[str, ...]] = field(default_factory=list)
     """What nodes were told to do, the node last."""
+    telling: set[str] = field(default_factory=set)
+    """Nodes that send events of their tasks."""
+    unreadable: dict[str, str] = field(default_factory=dict)
+    """Nodes whose answers cannot be read, with the form of these."""
     work: dict[str, Work] = field(default_factory=dict)
     fetched_from: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """The queues of nodes whose plugin is paused."""
@@ -140,8 +144,21 @@ class FakeControl:
         self._broker.check()
         return frozenset(self._broker.nodes)
 
+    async def find_present(self) -> frozenset[str]:
+        self._broker.check()
+        return frozenset(self._broker.nodes) | self._broker.unreadable.keys()
+
     async def ping(self, nodes: Collection[str]) -> frozenset[str]:
         return frozenset(self._answering(nodes))
+
+    async def enable_events(self, nodes: Collection[str]) -> dict[str, bool | None]:
+        answering = self._answering(nodes)
+        were_on: dict[str, bool | None] = {node: node in self._broker.telling for node in answering}
+        self._broker.telling |= set(answering)
+        return were_on
+
+    def unreadable(self, nodes: Collection[str]) -> dict[str, str]:
+        return {node: kind for node, kind in self._broker.unreadable.items() if node in nodes}
 
     async def describe(self, nodes: Collection[str]) -> dict[str, NodeDescription]:
         return {node: self._broker.nodes[node] for node in self._answering(nodes)}
@@ -196,7 +213,7 @@ class FakeControl:
         return True
 
     async def list_work(self, nodes: Collection[str]) -> dict[str, Work]:
-        return {node: self._broker.work.get(node, Work((), ())) for node in self._answering(nodes)}
+        return {node: self._broker.work.get(node, Work(())) for node in self._answering(nodes)}
 
     async def shut_down(self, node: str) -> None:
         self._broker.check()
@@ -326,6 +343,10 @@ class FakePresence:
     async def count_listeners(self) -> int | None:
         self._broker.check()
         return len(self._broker.nodes) + len(self._broker.twins) + len(self.connected)
+
+    async def find_connected(self, nodes: Collection[str]) -> frozenset[str]:
+        self._broker.check()
+        return frozenset(nodes) & (self.connected | self._broker.nodes.keys())
 
     async def close(self) -> None:
         pass

@@ -37,6 +37,7 @@ class Announcement(bootsteps.StartStopStep):
                 "boot_id": node.boot_id if node else None,
                 "capabilities": list(_capabilities(worker)),
                 "paused": bool(node and node.paused),
+                "tells_ids": True,
             }
         }
 

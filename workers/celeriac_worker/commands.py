@@ -61,3 +61,27 @@ def celeriac_drain_status(state: Any, **_: Any) -> dict[str, Any]:
         "scheduled": sorted(request.id for request in scheduled_requests),
         "acks_late": all(request.task.acks_late for request in active),
     }
+
+
+@inspect_command()
+def celeriac_active(state: Any, **_: Any) -> list[dict[str, Any]]:
+    """What runs here, as `active` has it, without the arguments: they may be megabytes, or no JSON."""
+    return [
+        {"id": request.id, "worker_pid": request.worker_pid, "time_start": request.time_start}
+        for request in state.tset(worker_state.active_requests)
+    ]
+
+
+@inspect_command(variadic="ids")
+def celeriac_find(_state: Any, ids: Any, **_: Any) -> dict[str, str]:
+    """In which phase each of these tasks is here, as `query_task` has it, without the arguments."""
+    found = [request for task_id in ids if (request := worker_state.requests.get(task_id)) is not None]
+    return {request.id: _phase_of(request) for request in found}
+
+
+def _phase_of(request: Any) -> str:
+    if request in worker_state.active_requests:
+        return "active"
+    if request in worker_state.reserved_requests:
+        return "reserved"
+    return "scheduled" if request in scheduled_requests else "ready"

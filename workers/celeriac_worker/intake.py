@@ -107,6 +107,7 @@ class Intake(bootsteps.StartStopStep):
         # Before its loop Celery has nowhere to put a message (RabbitMQ would send some at once); the loop consumes all.
         if missing and fetched.on_message is not None:
             fetched.consume()
+            _hear_broadcasts(fetched.channel)
 
     def _waiting(self) -> Iterator[Any]:
         """Requests that have not started: of the pool's next ones, of those with a countdown, and of rate limits."""
@@ -127,6 +128,12 @@ class Intake(bootsteps.StartStopStep):
         _forget(request)
         request.reject(requeue=True)
         return True
+
+
+def _hear_broadcasts(channel: Any) -> None:
+    """On Redis kombu subscribes to their channels when it connects, and not to those that come later."""
+    if getattr(channel, "active_fanout_queues", None):
+        channel._subscribe()
 
 
 def _forget(request: Any) -> None:

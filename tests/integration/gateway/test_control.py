@@ -84,8 +84,7 @@ async def test_a_stock_worker_is_paused_resumed_resized_and_sent_away(
     await publisher.publish(running)
     await publisher.close()
     ids = {message.task_id for message in running}
-    work = await _until(lambda: _work(control, worker.node), lambda work: set(work.active) == ids)
-    assert work.reserved == ()
+    await _until(lambda: _work(control, worker.node), lambda work: set(work.active) == ids)
     assert not await control.resize(worker.node, -1), "all processes are busy"
 
     await control.shut_down(worker.node)
@@ -107,7 +106,7 @@ async def test_a_worker_that_scales_itself_says_so_and_refuses(
 
 
 async def _work(control: Control, node: str) -> Work:
-    return (await control.list_work([node])).get(node, Work((), ()))
+    return (await control.list_work([node])).get(node, Work(()))
 
 
 async def _until(question: Callable[[], Awaitable[Answer]], fact: Callable[[Answer], bool]) -> Answer:

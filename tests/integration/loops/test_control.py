@@ -24,7 +24,7 @@ from services.worker_orders import WorkerOrders
 from services.workers import find_drain, find_worker, request_capacity, request_drain, request_pause, request_resume
 from store.queries import worker_wishes, workers
 from store.queries.workers import WorkerRow
-from store.tables import workers as table
+from store.worker_tables import workers as table
 from tests.fakes.gateway import FakeBroker, FakeControl, FakePauseKeys, FakePresence
 from tests.integration.api.nodes import describe_node
 
@@ -154,7 +154,7 @@ async def test_a_size_is_ordered_once_until_it_must_have_been_seen(world: World)
 
 async def test_busy_processes_are_not_ended_and_the_rest_is_tried_again(world: World) -> None:
     world.broker.nodes[NODE] = replace(STOCK, concurrency=4)
-    world.broker.work[NODE] = Work(("x", "y", "z"), ())
+    world.broker.work[NODE] = Work(("x", "y", "z"))
     await want_capacity(world, 1)
     await age_description(world)
     await world.look.run_once()
@@ -174,11 +174,11 @@ async def test_a_pool_that_cannot_be_resized_is_not_told_to(world: World, change
 
 
 async def test_a_drain_waits_for_what_runs_then_sends_the_worker_away_and_ends_with_its_goodbye(world: World) -> None:
-    world.broker.work[NODE] = Work(("x",), ("y",))
+    world.broker.work[NODE] = Work(("x",))
     await world.want(request_drain, deadline_seconds=None)
     assert [order[0] for order in await world.run(2)] == ["cancel_consumer", "cancel_consumer"]
     assert (await world.worker()).drain_remaining == ["x"]
-    world.broker.work[NODE] = Work((), ("y",))
+    world.broker.work[NODE] = Work(())
     assert await world.run(3) == [("shutdown", NODE)], "once"
     await world.say_goodbye()
     await world.run()
@@ -215,7 +215,7 @@ async def test_a_drain_goes_on_with_the_process_that_follows_a_crash(world: Worl
 
 
 async def test_a_resume_takes_a_drain_back_unless_the_worker_was_told_to_exit(world: World) -> None:
-    world.broker.work[NODE] = Work(("x",), ())
+    world.broker.work[NODE] = Work(("x",))
     await world.want(request_drain, deadline_seconds=None)
     await world.run()
     await world.want(request_resume)
@@ -235,7 +235,8 @@ async def test_a_worker_told_to_exit_that_is_silent_and_answers_nobody_is_gone(
 ) -> None:
     await world.want(request_drain, deadline_seconds=None)
     await world.run()
-    await age_description(world, last_heartbeat_at=datetime.now(UTC) - SILENCE - timedelta(seconds=1))
+    gone = datetime.now(UTC) - SILENCE - timedelta(seconds=1)
+    await age_description(world, last_heartbeat_at=gone, seen_at=gone)
     await world.run(2)
     assert (await world.worker()).is_draining, "it answers a ping"
     del world.broker.nodes[NODE]

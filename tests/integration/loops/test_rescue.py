@@ -21,10 +21,10 @@ from services.dispatch import dispatch_due
 from services.history import News, record
 from services.signs_of_life import key_of
 from services.timeline import read_history
-from store.queries import gaps, leadership, submissions, workers
+from store.queries import descriptions, gaps, leadership, submissions, workers
+from store.queries.descriptions import Description
 from store.queries.tasks import get_task
-from store.queries.workers import Description
-from store.tables import workers as worker_rows
+from store.worker_tables import workers as worker_rows
 from tests.fakes.gateway import (
     FakeBroker,
     FakeControl,
@@ -78,7 +78,7 @@ class World:
             late = frozenset({"celeriac.add"}) if acks_late else frozenset[str]()
             names = ["celeriac.add"]
             told_of = Description(node, 1, "prefork", 1, 1, ["celery"], names, plugin, acks_late=late)
-            await workers.describe(connection, told_of)
+            await descriptions.describe(connection, told_of)
 
     async def add_held(self, *kinds: EventType, unacknowledged: bool = True, node: str = DEAD) -> str:
         """A task that the node has received, or started, 20 s ago."""

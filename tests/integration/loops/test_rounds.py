@@ -11,15 +11,17 @@ from structlog.testing import capture_logs
 from domain.errors import BrokerUnavailable
 from domain.workers import Heartbeat
 from gateway.control import NodeDescription
-from loops import dispatch, nodes, partitions, queues
+from loops import dispatch, nodes, partitions, presence, queues
 from loops.dispatch import DispatchRound
 from loops.nodes import NodesRound
 from loops.partitions import PartitionsRound
+from loops.presence import PresenceRound
 from loops.queues import QueuesRound
-from store.queries import submissions, workers
+from store.queries import signs, submissions, task_names, workers
+from store.queries.workers import WorkerRow
 from store.tables import outbox, tasks
-from store.tables import workers as table
-from tests.fakes.gateway import FakeBroker, FakeControl, FakePublisher, FakeQueueReader
+from store.worker_tables import workers as table
+from tests.fakes.gateway import FakeBroker, FakeControl, FakePresence, FakePublisher, FakeQueueReader
 from tests.fakes.marks import FakeMarks
 from tests.submissions import make_submission
 
@@ -99,18 +101,133 @@ async def test_a_node_that_has_come_online_is_asked_once_what_it_is(engine: Asyn
     assert await round_.run_once() == nodes.ROUND_SECONDS
     async with engine.connect() as connection:
         worker = await workers.get_worker(connection, node=NODE)
-        assert await workers.list_known_task_names(connection, max_age=timedelta(days=1), limit=10) == ["celeriac.add"]
+        assert await task_names.list_known_task_names(connection, max_age=timedelta(days=1), limit=10) == [
+            "celeriac.add"
+        ]
     assert worker is not None
     assert (worker.pool, worker.concurrency, worker.queues, worker.plugin) == ("prefork", 2, ["celery"], "1.0")
     broker.available = False
     await round_.run_once()
 
 
-async def test_a_node_that_does_not_answer_is_asked_again(engine: AsyncEngine) -> None:
+async def test_a_node_that_does_not_answer_is_asked_ever_more_rarely_until_it_begins_anew(engine: AsyncEngine) -> None:
+    """Each question may be a traceback in its log."""
     await hear(engine)
-    await NodesRound(engine, FakeControl(FakeBroker())).run_once()
+    round_ = NodesRound(engine, FakeControl(FakeBroker()))
+    waits: list[float] = []
+    for _ in range(14):
+        await round_.run_once()
+        waits.append(await _next_question(engine))
+        await _age(engine, asked_at=datetime.now(UTC) - timedelta(seconds=waits[-1]))
+    assert waits == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300, 300, 300]
+    await _age(engine, asked_at=datetime.now(UTC), online_at=datetime.now(UTC) + timedelta(seconds=1))
+    assert await _next_question(engine) == 0
+
+
+async def _next_question(engine: AsyncEngine) -> float:
+    """After how many seconds without a question it would be asked."""
+    for seconds in (0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 300):
+        async with engine.connect() as connection:
+            await connection.execute(update(table).values(asked_at=table.c.asked_at - timedelta(seconds=seconds + 0.5)))
+            if await workers.list_undescribed(connection, max_age=nodes.MAX_AGE):
+                return seconds
+    return float("inf")
+
+
+async def _age(engine: AsyncEngine, **values: object) -> None:
+    async with engine.begin() as connection:
+        await connection.execute(update(table).values(values))
+
+
+async def test_an_answer_that_cannot_be_read_says_that_its_node_is_there_and_no_more(engine: AsyncEngine) -> None:
+    await hear(engine)
+    broker = FakeBroker(unreadable={NODE: "application/x-python-serialize"})
+    await NodesRound(engine, FakeControl(broker)).run_once()
+    worker = await _worker(engine)
+    assert (worker.unreadable, worker.unanswered, worker.described_at) == ("application/x-python-serialize", 1, None)
+    assert worker.seen_at is not None
+    broker.nodes[NODE] = DESCRIPTION
+    await _age(engine, asked_at=datetime.now(UTC) - timedelta(seconds=9))
+    await NodesRound(engine, FakeControl(broker)).run_once()
+    worker = await _worker(engine)
+    assert (worker.unreadable, worker.unanswered, worker.pool) == (None, 0, "prefork")
+
+
+async def _worker(engine: AsyncEngine) -> WorkerRow:
     async with engine.connect() as connection:
-        assert await workers.list_undescribed(connection, max_age=nodes.MAX_AGE) == [NODE]
+        worker = await workers.get_worker(connection, node=NODE)
+    assert worker is not None
+    return worker
+
+
+async def test_each_process_of_a_node_is_told_once_to_send_events(engine: AsyncEngine) -> None:
+    await hear(engine)
+    broker = FakeBroker(nodes={NODE: DESCRIPTION})
+    await NodesRound(engine, FakeControl(broker), enable_events=False).run_once()
+    assert (broker.telling, (await _worker(engine)).events) == (set(), None)
+    round_ = NodesRound(engine, FakeControl(broker))
+    with capture_logs() as lines:
+        await round_.run_once()
+        assert (broker.telling, (await _worker(engine)).events) == ({NODE}, True)
+        broker.telling.clear()  # a colleague switches them off: he means it
+        await round_.run_once()
+        assert broker.telling == set()
+        await _age(engine, online_at=datetime.now(UTC) + timedelta(seconds=1))
+        await round_.run_once()
+        assert broker.telling == {NODE}
+    assert [line["nodes"] for line in lines if line["event"] == "events_switched_on"] == [[NODE], [NODE]]
+
+
+async def test_who_starts_tasks_and_tells_of_none_sends_no_events(engine: AsyncEngine) -> None:
+    broker = FakeBroker(nodes={NODE: replace(DESCRIPTION, started=0)})
+    round_ = NodesRound(engine, FakeControl(broker), enable_events=False)
+
+    async def look(*, started: int) -> bool | None:
+        await hear(engine)
+        broker.nodes[NODE] = replace(DESCRIPTION, started=started)
+        ago = datetime.now(UTC) - timedelta(seconds=99)
+        await _age(engine, described_at=ago, counted_at=ago)
+        await round_.run_once()
+        return (await _worker(engine)).events
+
+    await hear(engine)
+    await round_.run_once()
+    assert await look(started=0) is None, "it has nothing to tell"
+    assert await look(started=3) is False
+    async with engine.begin() as connection:
+        await signs.see(connection, {NODE: datetime.now(UTC)}, tells_of_tasks=True)
+    assert (await _worker(engine)).events is True
+    assert await look(started=5) is True
+
+
+async def test_who_says_nothing_is_found_by_his_answer_or_his_connection(engine: AsyncEngine) -> None:
+    broker = FakeBroker(nodes={NODE: DESCRIPTION}, unreadable={"celery@pickle": "application/x-python-serialize"})
+    control, connected = FakeControl(broker), FakePresence(broker)
+    round_ = PresenceRound(engine, control, connected, any_can_read=True)
+    assert await round_.run_once() == presence.ROUND_SECONDS
+    await NodesRound(engine, control).run_once()
+    worker = await _worker(engine)
+    assert (worker.status, worker.is_known, worker.last_heartbeat_at) == ("ACTIVE", True, None)
+    broker.nodes.clear()
+    for is_connected in (True, False):
+        before = datetime.now(UTC) - timedelta(seconds=60)
+        await _age(engine, seen_at=before)
+        connected.connected = {NODE} if is_connected else set()
+        await round_.run_once()
+        worker = await _worker(engine)
+        assert worker.seen_at is not None
+        assert (worker.seen_at > before) is is_connected
+    await _age(engine, seen_at=datetime.now(UTC) - timedelta(seconds=91))
+    assert (await _worker(engine)).status == "OFFLINE"
+
+
+async def test_nobody_is_looked_for_often_where_somebody_cannot_read_the_question(engine: AsyncEngine) -> None:
+    await hear(engine)
+    await _age(engine, unanswered=3)
+    broker = FakeBroker()
+    for any_can_read, pause in ((True, presence.ROUND_SECONDS), (False, presence.RARE_SECONDS)):
+        round_ = PresenceRound(engine, FakeControl(broker), FakePresence(broker), any_can_read=any_can_read)
+        assert await round_.run_once() == pause
 
 
 async def test_partitions_are_kept_ready(engine: AsyncEngine) -> None:

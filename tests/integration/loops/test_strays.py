@@ -27,9 +27,9 @@ from loops.strays import StraysRound
 from services.history import News, record
 from services.proofs import Proofs
 from services.signs_of_life import key_of
-from store.queries import leadership, submissions, workers
-from store.queries.workers import Description
-from store.tables import workers as worker_rows
+from store.queries import descriptions, leadership, submissions, workers
+from store.queries.descriptions import Description
+from store.worker_tables import workers as worker_rows
 from tests.fakes.gateway import FakeBroker, FakeControl, FakePresence
 from tests.gateway_messages import make_message
 from tests.submissions import make_submission
@@ -62,7 +62,7 @@ class World:
             await workers.hear(connection, [beat])
             gates = ("cancel_gate",) if plugin else ()
             described = Description(node, 1, "prefork", 1, 1, ["celery"], ["celeriac.add"], plugin, capabilities=gates)
-            await workers.describe(connection, described)
+            await descriptions.describe(connection, described)
 
     async def add_fetched(self, *heard: EventType, ago: timedelta = timedelta(minutes=2)) -> str:
         """A dispatched task whose message a consumer fetched so long ago; its id."""

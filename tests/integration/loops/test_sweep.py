@@ -19,9 +19,9 @@ from loops import absences, sweep
 from loops.sweep import SweepRound
 from services.history import News, record
 from services.proofs import Proofs
-from store.queries import leadership, submissions, workers
+from store.queries import descriptions, leadership, submissions, workers
+from store.queries.descriptions import Description
 from store.queries.tasks import get_task
-from store.queries.workers import Description
 from store.tables import outbox, tasks
 from store.tables import workers as worker_rows
 from tests.fakes.gateway import FakeBroker, FakeControl, FakePresence, FakeQueueReader, FakeResultReader
@@ -90,7 +90,7 @@ class World:
                 node, 1, "prefork", 1, 1, ["celery"], ["celeriac.add"], "1" if gated else None, capabilities=gates
             )
             if described:
-                await workers.describe(connection, description)
+                await descriptions.describe(connection, description)
         if answers:
             self.broker.nodes[node] = None  # type: ignore[assignment]
 

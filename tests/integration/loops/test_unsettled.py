@@ -13,8 +13,8 @@ from loops import unsettled
 from loops.unsettled import UnsettledRound
 from services.history import News, record
 from services.timeline import History, read_history
-from store.queries import leadership, workers
-from store.queries.workers import Description
+from store.queries import descriptions, leadership, workers
+from store.queries.descriptions import Description
 from tests.fakes.gateway import FakeBroker, FakeControl, FakeQueueReader, FakeResultReader
 
 NODE, OTHER = "celery@one", "celery@two"
@@ -38,7 +38,7 @@ class World:
         now = datetime.now(UTC)
         async with self.engine.begin() as connection:
             await workers.hear(connection, [Heartbeat(node, heard_at=now, at=now, pid=1)])
-            await workers.describe(connection, Description(node, 1, "prefork", 1, 1, ["celery"], ["t"], None))
+            await descriptions.describe(connection, Description(node, 1, "prefork", 1, 1, ["celery"], ["t"], None))
         if answers:
             self.broker.nodes[node] = None  # type: ignore[assignment]
 

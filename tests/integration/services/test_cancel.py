@@ -29,10 +29,10 @@ from services.cancel import (
 from services.dispatch import dispatch_due
 from services.history import News, record
 from services.timeline import read_history
-from store.queries import outbox, submissions, workers
-from store.queries.workers import Description
+from store.queries import descriptions, outbox, submissions, workers
+from store.queries.descriptions import Description
 from store.tables import outbox as outbox_table
-from store.tables import workers as workers_table
+from store.worker_tables import workers as workers_table
 from tests.facts import NODE, told
 from tests.fakes.gateway import FakeBroker, FakeControl, FakePublisher, FakeRecall
 from tests.submissions import make_submission
@@ -74,7 +74,7 @@ class World:
         async with self.engine.begin() as connection:
             await workers.hear(connection, [Heartbeat(node, heard_at=at, at=at, pid=1)])
             description = Description(node, 1, pool, 1, 1, ["celery"], [], "1.0", capabilities=capabilities)
-            await workers.describe(connection, description)
+            await descriptions.describe(connection, description)
 
     async def request(self, task_id: str, *, signal: StopSignal = StopSignal.SIGTERM) -> CancelRequest:
         async with self.engine.begin() as connection:

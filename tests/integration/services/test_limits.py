@@ -12,9 +12,9 @@ from domain.workers import Heartbeat
 from services.dispatch import dispatch_due
 from services.history import News, record
 from services.limits import Limits
-from store.queries import submissions, workers
+from store.queries import descriptions, submissions, workers
+from store.queries.descriptions import Description
 from store.queries.tasks import get_task
-from store.queries.workers import Description
 from tests.fakes.gateway import FakeBroker, FakePublisher
 from tests.submissions import make_submission
 
@@ -27,7 +27,7 @@ async def add_stock_node(engine: AsyncEngine, *, own_limit: int) -> None:
         await workers.hear(connection, [Heartbeat(NODE, heard_at=now, at=now, pid=1)])
         limits = {"celeriac.add": own_limit}
         description = Description(NODE, 1, "threads", 1, 1, ["celery"], ["celeriac.add"], None, retry_limits=limits)
-        await workers.describe(connection, description)
+        await descriptions.describe(connection, description)
 
 
 async def dispatch(engine: AsyncEngine, *, max_retries: int) -> tuple[str, FakeBroker]:

@@ -1,13 +1,18 @@
 import difflib
+from datetime import UTC, datetime
 from difflib import get_close_matches
 
 import pytest
-from sqlalchemy import func, insert
+from sqlalchemy import func, insert, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from domain.workers import Heartbeat
 from services import task_names as task_names_module
 from services.task_names import TaskNames
-from store.tables import registered_tasks
+from store.queries import submissions, workers
+from store.tables import tasks
+from store.worker_tables import registered_tasks
+from tests.submissions import make_submission
 
 
 async def register(engine: AsyncEngine, *names: str) -> None:
@@ -31,11 +36,35 @@ async def test_a_mistyped_name_is_refused_with_those_that_look_alike(engine: Asy
 
 async def test_a_name_like_no_other_is_refused_without_a_hint(engine: AsyncEngine) -> None:
     await register(engine, "celeriac.add")
-    assert await TaskNames(engine).find_unknown(["zzz"]) == {"zzz": "No worker knows a task named 'zzz'."}
+    assert await TaskNames(engine).find_unknown(["zzz"]) == {
+        "zzz": f"No worker knows a task named 'zzz'. {task_names_module.SWITCH}"
+    }
 
 
 async def test_before_any_worker_has_reported_every_name_is_let_through(engine: AsyncEngine) -> None:
     assert await TaskNames(engine).find_unknown(["anything"]) == {}
+
+
+async def test_while_a_worker_is_online_that_has_told_no_names_none_is_refused(
+    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(task_names_module, "LOOK_AGAIN_SECONDS", 0)
+    await register(engine, "celeriac.add")
+    names, now = TaskNames(engine), datetime.now(UTC)
+    assert await names.find_unknown(["billing.pay"]) != {}
+    async with engine.begin() as connection:
+        await workers.hear(connection, [Heartbeat("celery@deaf", heard_at=now, at=now)])
+    assert await names.find_unknown(["billing.pay"]) == {}
+
+
+async def test_a_name_under_which_a_task_was_heard_to_run_is_known(engine: AsyncEngine) -> None:
+    await register(engine, "celeriac.add")
+    async with engine.begin() as connection:
+        made = [make_submission(task_name=name) for name in ("billing.pay", "never.received")]
+        await submissions.add_submissions(connection, made)
+        await connection.execute(update(tasks).where(tasks.c.task_name == "billing.pay").values(node="celery@deaf"))
+    unknown = await TaskNames(engine).find_unknown(["billing.pay", "never.received", "never.sent"])
+    assert unknown.keys() == {"never.received", "never.sent"}
 
 
 async def test_a_name_that_has_just_appeared_is_found(engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,8 +4,8 @@ from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain.workers import Heartbeat
-from store.queries import queues, submissions, workers
-from store.queries.workers import Description
+from store.queries import descriptions, queues, submissions, workers
+from store.queries.descriptions import Description
 from store.tables import tasks
 from tests.submissions import make_submission
 
@@ -16,7 +16,7 @@ async def add_worker(connection: AsyncConnection, node: str, *, consumes: str = 
     usual = {"pool": "solo", "concurrency": 1, "prefetch_count": 1, "registered": ["celeriac.add"], "plugin": "1.0"}
     await workers.hear(connection, [Heartbeat(node, heard_at=now, at=now, pid=1)])
     description = Description(node=node, pid=1, queues=[consumes], **(usual | told))  # type: ignore[arg-type]
-    await workers.describe(connection, description)
+    await descriptions.describe(connection, description)
 
 
 async def add_queued(connection: AsyncConnection, queue_name: str, **given: object) -> None:

@@ -8,11 +8,21 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from uuid_utils.compat import uuid7
 
 from domain.clocks import AHEAD_SECONDS
-from domain.workers import REGISTRATION_GRACE, SILENCE, Heartbeat, WorkerStatus, is_awaited, is_online, status_of
-from store.queries import submissions, workers
-from store.queries.workers import Description
-from store.tables import registered_tasks, tasks
-from store.tables import workers as table
+from domain.workers import (
+    MUTE_SILENCE,
+    REGISTRATION_GRACE,
+    SILENCE,
+    Heartbeat,
+    WorkerStatus,
+    is_awaited,
+    is_online,
+    status_of,
+)
+from store.queries import descriptions, signs, strangers, submissions, task_names, workers
+from store.queries.descriptions import Description
+from store.tables import tasks
+from store.worker_tables import registered_tasks
+from store.worker_tables import workers as table
 from tests.submissions import make_submission
 
 NODE = "celery@one"
@@ -151,6 +161,40 @@ async def test_sql_judges_every_worker_as_the_rules_do(engine: AsyncEngine) -> N
             assert total == len(found)
 
 
+async def test_sql_judges_every_sign_of_life_as_the_rules_do(engine: AsyncEngine) -> None:
+    heartbeats = (None, timedelta(0), SILENCE + SECOND, 99 * SECOND, 700 * SECOND)
+    seen = (None, timedelta(0), SILENCE + SECOND, MUTE_SILENCE - SECOND, MUTE_SILENCE + SECOND)
+    goodbyes = (None, timedelta(0), 99 * SECOND)
+    expected: dict[str, bool] = {}
+    async with engine.begin() as connection:
+        now: datetime = (await connection.execute(select(func.now()))).scalar_one()
+        for heard, last, goodbye, every in itertools.product(heartbeats, seen, goodbyes, (None, 2.0, 40.0, 1e9)):
+            node = f"celery@{len(expected)}"
+            ages = {"last_heartbeat_at": heard, "last_event_at": heard, "seen_at": last, "goodbye_at": goodbye}
+            times = {name: None if age is None else now - age for name, age in ages.items()}
+            row = {"worker_id": uuid7(), "node": node, "heartbeat_seconds": every, **times}
+            await connection.execute(insert(table).values(row))
+            expected[node] = is_online(**times, heartbeat_seconds=every, now=now)
+        _, found = await workers.list_workers(connection, limit=1000, offset=0)
+        assert {worker.node: worker.online for worker in found} == expected
+        assert 0 < sum(expected.values()) < len(expected)
+
+
+async def test_old_workers_are_forgotten_unless_somebody_wants_them(engine: AsyncEngine) -> None:
+    async with engine.begin() as connection:
+        for node in ("new", "old", "held", "registered", "mute"):
+            await workers.hear(connection, [beat(100 if node != "new" else 0, node=node)])
+            await descriptions.describe(connection, description(node))
+        await connection.execute(update(table).where(table.c.node == "held").values(want_paused=True))
+        await connection.execute(update(table).where(table.c.node == "registered").values(registered_at=func.now()))
+        await signs.see(connection, {"mute": datetime.now(UTC)})
+        assert await strangers.forget_old(connection, kept_for=timedelta(seconds=50), most=10) == 1
+        _, found = await workers.list_workers(connection, limit=10, offset=0)
+        assert [worker.node for worker in found] == ["held", "mute", "new", "registered"]
+        known = select(registered_tasks.c.node).distinct().order_by(registered_tasks.c.node)
+        assert list((await connection.execute(known)).scalars()) == ["held", "mute", "new", "registered"]
+
+
 async def test_workers_are_listed_by_name_in_pages_with_their_running_tasks(engine: AsyncEngine) -> None:
     async with engine.begin() as connection:
         await workers.hear(connection, [beat(node=f"celery@{letter}") for letter in "cab"])
@@ -170,13 +214,13 @@ async def test_a_node_needs_a_description_when_it_is_new_restarted_or_described_
             connection, [beat(2, online_at=datetime.now(UTC) - 2 * SECOND), beat(99, node="celery@gone")]
         )
         assert await undescribed(connection) == [NODE]
-        await workers.describe(connection, description())
+        await descriptions.describe(connection, description())
         assert await undescribed(connection) == []
     async with engine.begin() as connection:
         assert await undescribed(connection, max_age=timedelta(0)) == [NODE]
         await workers.hear(connection, [beat(0, pid=2)])
         assert await undescribed(connection) == [NODE]
-        await workers.describe(connection, description(pid=2))
+        await descriptions.describe(connection, description(pid=2))
         assert await undescribed(connection) == []
         await workers.hear(connection, [beat(-1, pid=2, online_at=datetime.now(UTC) + SECOND)])
         assert await undescribed(connection) == [NODE]
@@ -185,14 +229,14 @@ async def test_a_node_needs_a_description_when_it_is_new_restarted_or_described_
 async def test_a_description_replaces_the_one_before(engine: AsyncEngine) -> None:
     async with engine.begin() as connection:
         await workers.hear(connection, [beat()])
-        await workers.describe(connection, description(registered=["a", "b", "a"]))
-        await workers.describe(connection, description(registered=["b", "c"], queues=["math"], concurrency=4))
+        await descriptions.describe(connection, description(registered=["a", "b", "a"]))
+        await descriptions.describe(connection, description(registered=["b", "c"], queues=["math"], concurrency=4))
         names = (await connection.execute(select(registered_tasks.c.task_name).order_by("task_name"))).scalars().all()
         worker = await workers.get_worker(connection, node=NODE)
         assert names == ["b", "c"]
         assert worker is not None
         assert (worker.queues, worker.concurrency, worker.pool, worker.plugin) == (["math"], 4, "prefork", "1.0")
-        await workers.describe(connection, description(registered=[]))
+        await descriptions.describe(connection, description(registered=[]))
         assert (await connection.execute(select(registered_tasks))).all() == []
 
 
@@ -201,14 +245,14 @@ async def test_task_names_are_known_as_long_as_any_worker_told_them_lately(engin
     async with engine.begin() as connection:
         for node, name, seen_at in (("a", "add", old), ("b", "add", func.now()), ("a", "sub", old)):
             await connection.execute(insert(registered_tasks).values(node=node, task_name=name, seen_at=seen_at))
-        assert await workers.list_known_task_names(connection, max_age=timedelta(days=7), limit=10) == ["add"]
+        assert await task_names.list_known_task_names(connection, max_age=timedelta(days=7), limit=10) == ["add"]
 
 
 async def test_consumers_are_the_online_nodes_that_were_described(engine: AsyncEngine) -> None:
     async with engine.begin() as connection:
         await workers.hear(connection, [beat(), beat(node="celery@new"), beat(99, node="celery@gone")])
         for node in (NODE, "celery@gone"):
-            await workers.describe(connection, description(node, queues=["math", "celery"]))
+            await descriptions.describe(connection, description(node, queues=["math", "celery"]))
         assert await workers.list_consumers(connection) == [(NODE, ["math", "celery"])]
 
 

@@ -56,6 +56,7 @@ ILL = [
     (AlertType.EVENTS_MISSED, {"missed": {"broker": 0.5}}, "broker", 0.5),
     (AlertType.COMPONENT_DOWN, {"down": {"redis": 11.0}}, "redis", 11),
     (AlertType.BROKER_OPTIONS_DIFFER, {"differing": {"sep": Difference("sep", 2, "Write this")}}, "sep", 2),
+    (AlertType.EVENTS_OFF, {"without_events": ("one", "two")}, SYSTEM, 2),
 ]
 
 
@@ -73,6 +74,27 @@ def test_a_system_that_is_well_raises_nothing_and_resolves_what_was_open(alert_t
     key = (alert_type, SYSTEM)
     judgement = look(WELL, rule_of(alert_type), open_alerts={key})
     assert (judgement.raised, judgement.still_open, judgement.resolved) == ((), (), (key,))
+
+
+def test_pods_of_a_week_ago_are_one_alert_and_not_thousands() -> None:
+    silent = {f"pod-{number:04}": 2_000.0 - number for number in range(1_500)}
+    rule = rule_of(AlertType.WORKER_OFFLINE)
+    judgement = look(replace(WELL, silent_workers=silent), rule)
+    subjects = [found.key[1] for found in judgement.raised]
+    assert subjects == [SYSTEM, *sorted(silent)[:10]], "those that fell silent first keep an alert of their own"
+    assert judgement.raised[0].value == 1_990
+    assert judgement.raised[0].description.startswith("1490 more workers were silent without a goodbye: pod-0010, ")
+    assert judgement.raised[0].description.endswith(" and 1485 more")
+    fewer = replace(WELL, silent_workers=dict(list(silent.items())[:10]))
+    assert look(fewer, rule, open_alerts={found.key for found in judgement.raised}).resolved == (
+        (AlertType.WORKER_OFFLINE, SYSTEM),
+    )
+
+
+def test_all_that_send_no_events_are_one_alert_that_names_some_of_them() -> None:
+    facts = replace(WELL, without_events=[f"w{number}" for number in range(7)])
+    (found,) = look(facts, rule_of(AlertType.EVENTS_OFF)).raised
+    assert found.description.endswith(": w0, w1, w2, w3, w4 and 2 more")
 
 
 def test_few_tasks_say_nothing_about_the_failure_rate() -> None:

@@ -5,6 +5,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from domain.workers import (
+    LONGEST_SILENCE,
+    MUTE_SILENCE,
     REGISTRATION_GRACE,
     SILENCE,
     Heartbeat,
@@ -77,6 +79,41 @@ def test_online_is_who_was_heard_and_did_not_say_goodbye_since(
     last_heartbeat_at: datetime | None, last_event_at: datetime | None, goodbye_at: datetime | None, *, online: bool
 ) -> None:
     found = is_online(last_heartbeat_at=last_heartbeat_at, last_event_at=last_event_at, goodbye_at=goodbye_at, now=NOON)
+    assert found is online
+
+
+@pytest.mark.parametrize(
+    ("last_heartbeat_at", "goodbye_at", "seen_ago", "every", "online"),
+    [
+        (NOON - timedelta(seconds=100), None, None, 40.0, True),
+        (NOON - timedelta(seconds=101), None, None, 40.0, False),
+        (NOON - LONGEST_SILENCE - INSTANT, None, None, 1e9, False),
+        (None, None, MUTE_SILENCE, None, True),
+        (None, None, MUTE_SILENCE + INSTANT, None, False),
+        (NOON - timedelta(seconds=20), None, timedelta(seconds=6), 2.0, True),
+        (NOON - timedelta(seconds=60), NOON - timedelta(seconds=60), timedelta(seconds=5), 2.0, True),
+        (NOON - timedelta(seconds=6), NOON - timedelta(seconds=6), timedelta(seconds=5), 2.0, False),
+        (NOON - timedelta(seconds=16), None, timedelta(seconds=15), None, True),
+        (NOON - timedelta(seconds=17), None, timedelta(seconds=16), None, False),
+    ],
+)
+def test_any_sign_of_life_counts_and_silence_is_judged_by_the_nodes_own_interval(
+    last_heartbeat_at: datetime | None,
+    goodbye_at: datetime | None,
+    seen_ago: timedelta | None,
+    every: float | None,
+    *,
+    online: bool,
+) -> None:
+    """Seen at a time when heartbeats were overdue for long: it sends none, and is there."""
+    found = is_online(
+        last_heartbeat_at=last_heartbeat_at,
+        last_event_at=last_heartbeat_at,
+        goodbye_at=goodbye_at,
+        now=NOON,
+        seen_at=None if seen_ago is None else NOON - seen_ago,
+        heartbeat_seconds=every,
+    )
     assert found is online
 
 

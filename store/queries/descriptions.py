@@ -1,0 +1,95 @@
+"""What nodes answered when they were asked about themselves, and the names of the tasks that they know."""
+
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import case, delete, func, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from store.queries.workers import is_mute
+from store.worker_tables import registered_tasks, workers
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What a node answers when asked about itself."""
+
+    node: str
+    pid: int | None
+    pool: str | None
+    concurrency: int | None
+    prefetch_count: int | None
+    queues: Sequence[str]
+    registered: Sequence[str]
+    plugin: str | None
+    consuming: Sequence[str] = ()
+    is_paused: bool | None = None
+    autoscales: bool = False
+    protocol: int | None = None
+    capabilities: Sequence[str] = ()
+    priority_steps: Sequence[int] = ()
+    broker_options: Mapping[str, Any] | None = None
+    """Fields of `domain.broker_options.BrokerOptions`."""
+    events: bool | None = None
+    """Whether it tells of its tasks; None leaves what is known."""
+    started_before: int | None = None
+    counted_at: datetime | None = None
+    """When it had started so many tasks."""
+    acks_late: Container[str] = frozenset()
+    """Of the registered tasks those that acknowledge late."""
+    retry_limits: Mapping[str, int] = field(default_factory=dict)
+
+
+async def describe(connection: AsyncConnection, description: Description) -> None:
+    """Store a node's description and the names of the tasks it knows."""
+    node, registered = description.node, description.registered
+    await connection.execute(
+        update(workers)
+        .where(workers.c.node == node)
+        .values(
+            pool=description.pool,
+            concurrency=description.concurrency,
+            prefetch_count=description.prefetch_count,
+            queues=list(description.queues),
+            plugin=description.plugin,
+            consuming=list(description.consuming),
+            is_paused=description.is_paused,
+            autoscales=description.autoscales,
+            protocol=description.protocol,
+            capabilities=list(description.capabilities),
+            priority_steps=list(description.priority_steps),
+            broker_options=description.broker_options,
+            described_at=func.now(),
+            described_pid=description.pid,
+            # What sends no heartbeats never says which process it is.
+            pid=case((is_mute(), description.pid), else_=workers.c.pid),
+            events=func.coalesce(description.events, workers.c.events),
+            started_before=description.started_before,
+            counted_at=description.counted_at,
+            unanswered=0,
+            unreadable=None,
+            asked_at=func.now(),
+        )
+    )
+    await connection.execute(
+        delete(registered_tasks).where(
+            registered_tasks.c.node == node, registered_tasks.c.task_name.not_in(list(registered))
+        )
+    )
+    if registered:
+        known = insert(registered_tasks).values([_registered(description, name) for name in sorted(set(registered))])
+        told = {name: known.excluded[name] for name in ("seen_at", "acks_late", "max_retries")}
+        await connection.execute(known.on_conflict_do_update(index_elements=["node", "task_name"], set_=told))
+
+
+def _registered(description: Description, task_name: str) -> dict[str, object]:
+    return {
+        "node": description.node,
+        "task_name": task_name,
+        "seen_at": func.now(),
+        "acks_late": task_name in description.acks_late,
+        "max_retries": description.retry_limits.get(task_name),
+    }
