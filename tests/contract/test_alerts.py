@@ -195,7 +195,7 @@ def test_an_unknown_alert_cannot_be_acknowledged(client: httpx.Client, alert_id:
 
 def test_every_type_has_a_rule(client: httpx.Client) -> None:
     body = client.get("/alerts/rules").json()
-    assert (body["total"], types(body["rules"]), body["data"]) == (9, TYPES, body["rules"])
+    assert (body["total"], types(body["rules"]), body["data"]) == (10, TYPES, body["rules"])
     meaning = body["rules"][0].pop("description")
     assert meaning
     assert body["rules"][0] == {
