@@ -10,6 +10,7 @@ class Fetched:
 
     def __init__(self, on_message: object) -> None:
         self.on_message = on_message
+        self.channel = SimpleNamespace()
         self.added: list[str] = []
         self.has_consumed = False
 
