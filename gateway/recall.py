@@ -165,11 +165,11 @@ class Recall:
         if self._redis is None or limit <= 0:
             return []
         scores = await self._redis.zrangebyscore(ledger.index, "-inf", before, start=0, num=limit, withscores=True)
-        times = {tag.decode(): _time(score) for tag, score in cast(list[tuple[bytes, float]], scores)}
+        times = {tag: _time(score) for tag, score in cast(list[tuple[bytes, float]], scores)}
         found: list[Held] = []
         size = 0
-        async for entries in read_fields(self._redis, ledger.unacked, [tag.encode() for tag in times]):
-            found += (replace(held, fetched_at=times[held.tag]) for held in _read_held(entries, ledger))
+        async for entries in read_fields(self._redis, ledger.unacked, list(times)):
+            found += (replace(held, fetched_at=times[held.tag.encode()]) for held in _read_held(entries, ledger))
             size += sum(len(entry) for _, entry in entries)
             if size >= MOST_FETCHED_BYTES:
                 break

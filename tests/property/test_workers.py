@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,11 +22,16 @@ heartbeats = st.builds(
 )
 
 
+def told(beats: list[Heartbeat]) -> dict[str, Heartbeat]:
+    """Without when another life was heard: of two that beat in turns that depends on which were heard together."""
+    return {node: replace(beat, other_life_at=None) for node, beat in newest(beats).items()}
+
+
 @given(st.lists(heartbeats, max_size=8), st.data())
 def test_the_order_in_which_heartbeats_come_does_not_matter(beats: list[Heartbeat], data: st.DataObject) -> None:
-    assert newest(data.draw(st.permutations(beats))) == newest(beats)
+    assert told(data.draw(st.permutations(beats))) == told(beats)
 
 
 @given(st.lists(heartbeats, max_size=8), st.integers(0, 8))
 def test_joining_a_part_first_makes_no_difference(beats: list[Heartbeat], cut: int) -> None:
-    assert newest([*newest(beats[:cut]).values(), *beats[cut:]]) == newest(beats)
+    assert told([*newest(beats[:cut]).values(), *beats[cut:]]) == told(beats)

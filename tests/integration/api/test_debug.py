@@ -161,6 +161,8 @@ def test_a_name_that_no_worker_knows_any_more_is_not_replayed(api: httpx.Client,
     task_id = finished(api, settings)
     with psycopg.connect(settings.database_url or "") as connection:
         connection.execute("insert into registered_tasks values ('celery@one', 'process_payments', now())")
+        # Nor has one run a task of it lately.
+        connection.execute("update tasks set created_at = created_at - interval '8 days'")
     with serving(settings.model_copy(update={"check_task_names": True})) as url:
         answer = httpx.post(f"{url}/api/v1/tasks/{task_id}/replay")
     assert refusal(answer) == (400, "UNKNOWN_TASK_NAME")

@@ -23,7 +23,7 @@ from store.queries import descriptions, leadership, submissions, workers
 from store.queries.descriptions import Description
 from store.queries.tasks import get_task
 from store.tables import outbox, tasks
-from store.tables import workers as worker_rows
+from store.worker_tables import workers as worker_rows
 from tests.fakes.gateway import FakeBroker, FakeControl, FakePresence, FakeQueueReader, FakeResultReader
 from tests.submissions import make_submission
 
