@@ -75,13 +75,13 @@ def test_a_retry_asked_for_after_a_redelivery_stands_even_where_the_first_nodes_
 
 @pytest.mark.parametrize("end", [FAILED, REVOKED, RETRIED, REJECTED])
 def test_a_success_wins_over_any_other_end(end: EventType) -> None:
-    state = fold([told(STARTED, 1), told(SUCCEEDED, 2), told(STARTED, 5, pid=2), told(end, 6, pid=2)])
+    state = fold([HERE, told(STARTED, 1), told(SUCCEEDED, 2), told(STARTED, 5, pid=2), told(end, 6, pid=2)])
     assert (state.status, state.completed_at, state.started_at) == (Status.COMPLETED, after(2), after(1))
 
 
 def test_the_first_of_two_successes_decides() -> None:
     facts = [told(STARTED, 1), told(SUCCEEDED, 2), told(STARTED, 1, at=3, pid=2), told(SUCCEEDED, 2, at=4, pid=2)]
-    state = fold(facts)
+    state = fold([HERE, *facts])
     assert (state.completed_at, len(state.attempts)) == (after(2), 2)
 
 
@@ -97,7 +97,7 @@ def test_an_end_yields_to_the_end_of_a_later_attempt() -> None:
 
 
 def test_an_end_does_not_yield_to_a_later_attempt_that_still_runs() -> None:
-    state = fold([told(RECEIVED, 1), told(FAILED, 2), told(RECEIVED, 3), told(STARTED, 4)])
+    state = fold([HERE, told(RECEIVED, 1), told(FAILED, 2), told(RECEIVED, 3), told(STARTED, 4)])
     assert (state.status, state.phase) == (Status.FAILED, Phase.FINISHED)
 
 
