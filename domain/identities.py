@@ -18,6 +18,9 @@ class Identity:
     parent_id: str | None = None
 
 
+FAMILY = ("root_id", "parent_id")
+
+
 def combine(identities: Iterable[Identity]) -> dict[str, Identity]:
     """One identity for each task; what one event left out is taken from another."""
     combined: dict[str, Identity] = {}
@@ -28,5 +31,11 @@ def combine(identities: Iterable[Identity]) -> dict[str, Identity]:
 
 
 def _filled(known: Identity, other: Identity) -> Identity:
-    missing = {field.name: getattr(other, field.name) for field in fields(known) if getattr(known, field.name) is None}
+    # Who was told by name has the parent that was told with it, or none: another is that of what replaced it.
+    settled = FAMILY if known.task_name is not None else ()
+    missing = {
+        field.name: getattr(other, field.name)
+        for field in fields(known)
+        if getattr(known, field.name) is None and field.name not in settled
+    }
     return replace(known, **missing) if missing else known
