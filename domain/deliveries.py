@@ -36,6 +36,8 @@ AFTERWARDS = timedelta(minutes=1)
 """So long after an end what another node receives is no copy of the message, and what the backend tells another end."""
 CLOCKS_DIFFER = timedelta(hours=1)
 """What the backend tells of earlier than this before a run began is not that run's."""
+STAMPED_LATE = timedelta(seconds=5)
+"""An event bears the time when the worker's main process came to it, which may be after the end that a child stored."""
 TELLS_OF_A_FACT = frozenset({EventType.LOST, EventType.ENDED})
 """What we conclude of an attempt bears the key of one of its facts."""
 
@@ -208,13 +210,12 @@ def _attach(fact: Fact, found: list[Delivery], *, reusable: bool) -> None:
 
 def _at_the_time(fact: Fact, fits: Sequence[Delivery]) -> list[Delivery]:
     """Those that the fact may be about by its time: the backend may tell of the last use of the id."""
-    begun = [delivery for delivery in fits if _begun(delivery)[0] <= fact.at]
+    begun = [delivery for delivery in fits if _begun(delivery)[0] <= fact.at + STAMPED_LATE]
     if not begun:
         return [delivery for delivery in fits if _begun(delivery)[0] - fact.at <= CLOCKS_DIFFER]
     if fact.type is not EventType.STARTED and fact.source != BACKEND:
         return begun
-    margin = AFTERWARDS if fact.source == BACKEND else timedelta(0)
-    return [delivery for delivery in begun if (over := _over_since(delivery)) is None or fact.at <= over + margin]
+    return [delivery for delivery in begun if (over := _over_since(delivery)) is None or fact.at <= over + AFTERWARDS]
 
 
 def _divide(found: Sequence[Delivery], *, reusable: bool) -> None:

@@ -14,7 +14,7 @@ from typing import TypeVar
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.deliveries import STATE_OF_FACT, is_final
+from domain.deliveries import STAMPED_LATE, STATE_OF_FACT, is_final
 from domain.facts import Fact
 from domain.identities import Identity, combine
 from domain.merge import TaskState, fold
@@ -172,7 +172,7 @@ def _is_told_of(result: StoredResult | None, state: TaskState) -> bool:
     """Whether it is an end, of the latest use of the id; the backend has that of the one before until there is one."""
     if result is None or result.status is None:
         return False
-    return state.renewed_at is None or result.date_done is None or result.date_done >= state.renewed_at
+    return state.renewed_at is None or result.date_done is None or result.date_done >= state.renewed_at - STAMPED_LATE
 
 
 async def _follow(

@@ -37,7 +37,7 @@ from api.submissions import (
 from api.task_pages import read_page
 from domain.errors import Overloaded, TaskAlreadyFinished, TaskNotFound, UnknownTaskName
 from domain.idempotency import RequestKey
-from domain.states import Outcome, Status
+from domain.states import Status
 from domain.submissions import Submission
 from services.cancel import (
     CancelRequest,
@@ -56,8 +56,8 @@ CANCEL_PROOF_SECONDS = 5.0
 MAX_BATCH_BYTES = 16 * 1024 * 1024
 SIGTERM = CancelBody()
 UNKNOWN_OUTCOME = (
-    "The run is over, but nobody told how it went: its worker no longer has it and sent no event of its end, and there is "
-    "no result. See the timeline; it can be replayed."
+    "The run is over, but nobody told how it went: its worker no longer has it and sent no event of its end, and there "
+    "is no result. See the timeline; it can be replayed."
 )
 
 router = api_router("/tasks", tag="tasks")
@@ -177,7 +177,7 @@ def _detail(rooms: Rooms, record: Record) -> TaskDetail:
         timeout_seconds=record["timeout_seconds"],
         max_retries=record["max_retries"],
     )
-    if record["outcome"] == Outcome.UNKNOWN:
+    if record["outcome"] is not None:
         message = UNKNOWN_OUTCOME
     return TaskDetail.from_record(record, message=message)
 

@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -195,7 +196,7 @@ async def test_a_success_after_a_failure_has_no_error_and_its_own_result(engine:
     again = [told(RECEIVED, 5), told(STARTED, 6), told(SUCCEEDED, 7)]
     await tell(engine, *again)
     assert (await read(engine))["error"] is None
-    await tell(engine, results=[SUCCESS])
+    await tell(engine, results=[replace(SUCCESS, date_done=after(7))])
     task = await read(engine)
     assert (task["status"], task["error"], task["result"], task["traceback"]) == ("COMPLETED", None, 5, None)
 
