@@ -215,7 +215,14 @@ def _at_the_time(fact: Fact, fits: Sequence[Delivery]) -> list[Delivery]:
         return [delivery for delivery in fits if _begun(delivery)[0] - fact.at <= CLOCKS_DIFFER]
     if fact.type is not EventType.STARTED and fact.source != BACKEND:
         return begun
+    if known := [delivery for delivery in begun if _tells(delivery, fact)]:
+        return known
     return [delivery for delivery in begun if (over := _over_since(delivery)) is None or fact.at <= over + AFTERWARDS]
+
+
+def _tells(delivery: Delivery, end: Fact) -> bool:
+    """Whether an event told this very end; a backend keeps the first success, and has it of each later use too."""
+    return any(fact.type is end.type and abs(fact.at - end.at) <= STAMPED_LATE for fact in delivery.facts)
 
 
 def _divide(found: Sequence[Delivery], *, reusable: bool) -> None:

@@ -18,9 +18,6 @@ class Identity:
     parent_id: str | None = None
 
 
-FAMILY = ("root_id", "parent_id")
-
-
 def combine(identities: Iterable[Identity]) -> dict[str, Identity]:
     """One identity for each task; what one event left out is taken from another."""
     combined: dict[str, Identity] = {}
@@ -31,11 +28,8 @@ def combine(identities: Iterable[Identity]) -> dict[str, Identity]:
 
 
 def _filled(known: Identity, other: Identity) -> Identity:
-    # Who was told by name has the parent that was told with it, or none: another is that of what replaced it.
-    settled = FAMILY if known.task_name is not None else ()
-    missing = {
-        field.name: getattr(other, field.name)
-        for field in fields(known)
-        if getattr(known, field.name) is None and field.name not in settled
-    }
+    missing = {field.name: getattr(other, field.name) for field in fields(known) if getattr(known, field.name) is None}
+    if known.task_name is not None:
+        # What is told by name is told with its parent, or has none: another parent is that of what took its place.
+        missing.pop("parent_id", None)
     return replace(known, **missing) if missing else known

@@ -87,6 +87,8 @@ class TaskState:
     """Which use of the id this is about; 0 is the first."""
     renewed_at: datetime | None
     """When this story began, of any but the first."""
+    last_use_ended_at: datetime | None
+    """When the stories before it had ended."""
 
     @property
     def leaves_result(self) -> bool:
@@ -137,7 +139,12 @@ def fold(facts: Iterable[Fact]) -> TaskState:
         outcome=Outcome.UNKNOWN if deciding and deciding.state is AttemptState.UNKNOWN else None,
         story=attempts[-1].story if attempts else 0,
         renewed_at=renewed_at,
+        last_use_ended_at=_ended_before(attempts[0].story, all_attempts) if attempts else None,
     )
+
+
+def _ended_before(story: int, attempts: Sequence[Attempt]) -> datetime | None:
+    return max((each.finished_at for each in attempts if each.finished_at and each.story < story), default=None)
 
 
 def _latest_story(attempts: tuple[Attempt, ...]) -> tuple[tuple[Attempt, ...], datetime | None]:
@@ -149,12 +156,17 @@ def _latest_story(attempts: tuple[Attempt, ...]) -> tuple[tuple[Attempt, ...], d
 
 
 def _of_story(ours: list[Fact], attempts: Sequence[Attempt], renewed_at: datetime | None) -> list[Fact]:
-    """Without the wishes to cancel, and what came of them, of which what runs now knows nothing."""
-    begun = renewed_at or max((attempt.facts[0].at for attempt in attempts), default=None)
-    if begun is None:
+    """Without the wishes to cancel, and what came of them, of which what runs now knows nothing.
+
+    What was withdrawn may still be received, and be refused then; what starts after it is another.
+    """
+    started = max((attempt.started_at for attempt in attempts if attempt.started_at), default=None)
+    past = [fact.at for fact in ours if fact.type is EventType.REVOKED and started and fact.at < started]
+    limit = max((*past, *((renewed_at,) if renewed_at else ())), default=None)
+    if limit is None:
         return ours
-    since = {EventType.REVOKED: begun, EventType.CANCEL_REQUESTED: renewed_at}
-    return [fact for fact in ours if (limit := since.get(fact.type)) is None or fact.at >= limit]
+    of_a_cancel = (EventType.REVOKED, EventType.CANCEL_REQUESTED)
+    return [fact for fact in ours if fact.type not in of_a_cancel or fact.at > limit]
 
 
 def reconstructed_facts(facts: Sequence[Fact]) -> list[Fact]:

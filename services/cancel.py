@@ -197,7 +197,8 @@ def _refuse_finished(status: str, outcome: str | None) -> None:
 async def _story(connection: AsyncConnection, locked: LockedTask) -> int:
     """Which use of an id of others' this is: each may be cancelled once."""
     known = await events.get_facts(connection, [locked.task_id], since=locked.events_from)
-    return fold(known[locked.task_id]).story
+    facts = known[locked.task_id]
+    return fold(facts).story + sum(fact.type is EventType.REVOKED and fact.node is None for fact in facts)
 
 
 def _next_run(facts: Collection[Fact]) -> tuple[int, int] | None:

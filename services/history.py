@@ -14,7 +14,7 @@ from typing import TypeVar
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.deliveries import STAMPED_LATE, STATE_OF_FACT, is_final
+from domain.deliveries import STATE_OF_FACT, is_final
 from domain.facts import Fact
 from domain.identities import Identity, combine
 from domain.merge import TaskState, fold
@@ -95,6 +95,7 @@ async def _fold_into(
     fresh = _kept(_fresh((_counted(fact, locked) for fact in facts), known), known, locked, told)
     touched = sorted({fact.task_id for fact in fresh} | {task_id for task_id, each in results.items() if each.status})
     folded = {task_id: fold(known.get(task_id, ())) for task_id in touched}
+    answered = {task_id for task_id, each in results.items() if each.status}
     results = {task_id: results[task_id] for task_id in touched if _is_told_of(results.get(task_id), folded[task_id])}
     for end in _missed_ends(results.values(), folded, known):
         fresh.append(end)
@@ -110,6 +111,8 @@ async def _fold_into(
         _to_write(locked[task_id], state, known.get(task_id, []), results.get(task_id), told=told[task_id])
         for task_id, state in folded.items()
     ]
+    # A backend that keeps the success of an earlier use stores nothing of this one.
+    states = [replace(each, result_pending=each.result_pending and each.task_id not in answered) for each in states]
     unread = {task_id: count for task_id, count in told.items() if task_id not in folded}
     if unread:
         await history.count_left_out(connection, unread)
@@ -172,7 +175,8 @@ def _is_told_of(result: StoredResult | None, state: TaskState) -> bool:
     """Whether it is an end, of the latest use of the id; the backend has that of the one before until there is one."""
     if result is None or result.status is None:
         return False
-    return state.renewed_at is None or result.date_done is None or result.date_done >= state.renewed_at - STAMPED_LATE
+    before = state.last_use_ended_at
+    return before is None or result.date_done is None or result.date_done > before
 
 
 async def _follow(

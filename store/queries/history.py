@@ -28,7 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.identities import FAMILY, Identity
+from domain.identities import Identity
 from domain.merge import TaskState
 from domain.results import StoredResult
 from domain.rollups import Course
@@ -307,19 +307,20 @@ async def drop_results(connection: AsyncConnection, task_ids: Iterable[str]) -> 
 
 _IDENTITY = ("task_id", "task_name", "queue_name", "root_id", "parent_id")
 _identities = batch_of(task_id=Text, task_name=Text, queue_name=Text, root_id=Text, parent_id=Text)
-_is_unnamed = tasks.c.task_name.is_(None)
-_is_news = or_(*(tasks.c[name].is_(None) & _identities.c[name].is_not(None) for name in ("task_name", "queue_name")))
+_FILLED = {
+    name: func.coalesce(tasks.c[name], _identities.c[name]) for name in ("task_name", "queue_name", "root_id")
+} | {
+    # As `domain.identities.combine` has it.
+    "parent_id": case(
+        (tasks.c.task_name.is_(None), func.coalesce(tasks.c.parent_id, _identities.c.parent_id)),
+        else_=tasks.c.parent_id,
+    )
+}
+_is_news = or_(*(tasks.c[name].is_distinct_from(value) for name, value in _FILLED.items()))
 _named = (
     update(tasks)
     .where(tasks.c.task_id == _identities.c.task_id, ~tasks.c.submitted_here, _is_news)
-    .values(
-        {name: func.coalesce(tasks.c[name], _identities.c[name]) for name in ("task_name", "queue_name")}
-        # As `domain.identities.combine` has it.
-        | {
-            name: case((_is_unnamed, func.coalesce(tasks.c[name], _identities.c[name])), else_=tasks.c[name])
-            for name in FAMILY
-        }
-    )
+    .values(_FILLED)
     .returning(tasks.c.task_id)
     .cte("named")
 )
