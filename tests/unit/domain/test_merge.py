@@ -378,7 +378,7 @@ def test_what_the_backend_still_has_of_yesterday_does_not_end_the_run_of_today()
 def test_a_success_that_the_backend_keeps_is_that_of_the_use_that_told_it_however_soon_the_next_came() -> None:
     again = [told(RECEIVED, 6), told(STARTED, 7), told(FAILED, 8)]
     state = fold([*MONDAY, *again, from_backend(SUCCEEDED, at=2.9)])
-    assert (state.status, state.last_use_ended_at) == (Status.FAILED, after(3))
+    assert (state.status, state.last_use_ended_at) == (Status.FAILED, after(2.9))
 
 
 def test_an_end_that_is_told_another_day_is_that_of_another_use() -> None:
