@@ -77,7 +77,7 @@ def deliveries(facts: Iterable[Fact], *, reusable: bool = False) -> list[Deliver
     _attach_all(told_later, found, reusable=reusable)
     if len(found) > 1:
         _divide(found, reusable=reusable)
-    found.sort(key=_order)
+        found.sort(key=_order)
     return found
 
 
@@ -115,6 +115,7 @@ def _walk(group: Sequence[Fact], asked_for: Container[int | None]) -> list[Deliv
 
 
 def _begin(fact: Fact) -> Delivery:
+    """The delivery that begins with this event."""
     if fact.type is not EventType.RECEIVED:
         return Delivery(fact.node, fact.pid, None)
     parent = fact.details.get("parent_id")
@@ -149,6 +150,8 @@ def _place(
 
 def _not_replaced(ended: Sequence[Delivery]) -> Delivery:
     """Of these that may have ended the first that has no successor among them: who is replaced ends without a word."""
+    if len(ended) == 1:
+        return ended[0]
     own = ended[0].facts[0].task_id
     for nth, delivery in enumerate(ended):
         if not any(_replaces(other, delivery, own) for other in ended[nth + 1 :]):

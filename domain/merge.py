@@ -104,6 +104,7 @@ class TaskState:
         return max(0.0, (self.completed_at - self.started_at).total_seconds())
 
 
+OF_A_CANCEL = (EventType.REVOKED, EventType.CANCEL_REQUESTED)
 LEAVES_RESULT = {Status.COMPLETED: AttemptState.SUCCEEDED, Status.FAILED: AttemptState.FAILED}
 
 
@@ -139,7 +140,7 @@ def fold(facts: Iterable[Fact]) -> TaskState:
         outcome=Outcome.UNKNOWN if deciding and deciding.state is AttemptState.UNKNOWN else None,
         story=attempts[-1].story if attempts else 0,
         renewed_at=renewed_at,
-        last_use_ended_at=_ended_before(attempts[0].story, all_attempts) if attempts else None,
+        last_use_ended_at=_ended_before(attempts[0].story, all_attempts) if renewed_at else None,
     )
 
 
@@ -160,13 +161,14 @@ def _of_story(ours: list[Fact], attempts: Sequence[Attempt], renewed_at: datetim
 
     What was withdrawn may still be received, and be refused then; what starts after it is another.
     """
+    if not any(fact.type in OF_A_CANCEL for fact in ours):
+        return ours
     started = max((attempt.started_at for attempt in attempts if attempt.started_at), default=None)
     past = [fact.at for fact in ours if fact.type is EventType.REVOKED and started and fact.at < started]
     limit = max((*past, *((renewed_at,) if renewed_at else ())), default=None)
     if limit is None:
         return ours
-    of_a_cancel = (EventType.REVOKED, EventType.CANCEL_REQUESTED)
-    return [fact for fact in ours if fact.type not in of_a_cancel or fact.at > limit]
+    return [fact for fact in ours if fact.type not in OF_A_CANCEL or fact.at > limit]
 
 
 def reconstructed_facts(facts: Sequence[Fact]) -> list[Fact]:
