@@ -56,7 +56,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     with fleet(tmp_path_factory.mktemp("told")) as found:
         found.write_app("told", APP)
         for name in ("one", "two"):
-            found.start_worker("told", name)
+            found.start_worker(name, "told")
         yield found
 
 
