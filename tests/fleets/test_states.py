@@ -1,11 +1,10 @@
-"""Runs that Celery tells of in no event of its own: what took the place of a task, a broadcast, an id used again."""
+"""Runs that Celery tells of in no event of its own: what took the place of a task, and an id used again."""
 
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from celery import Celery
-from kombu.common import Broadcast
 
 from tests.acceptance.stack import wait_for
 from tests.fleets.fleet import Fleet, fleet
@@ -15,11 +14,8 @@ import os
 
 import ledger
 from celery import Celery, group
-from kombu import Queue
-from kombu.common import Broadcast
 
 app = Celery("told", broker=os.environ["BROKER"], backend=os.environ["BACKEND"])
-app.conf.task_queues = (Queue("celery"), Broadcast("everyone"))
 
 
 @app.task(name="told.plan", bind=True)
@@ -42,12 +38,6 @@ def report(day):
         raise OSError("printer on fire")
     return day
 
-
-@app.task(name="told.reload", bind=True)
-def reload(self):
-    ledger.note("reload")
-    if self.request.hostname.startswith("two"):
-        raise KeyError("only on two")
 """
 
 
@@ -69,7 +59,6 @@ def send(fleet: Fleet, name: str, *args: Any, **options: Any) -> str:
 def test_runs_of_one_id_are_told_apart(told: Fleet) -> None:
     monday = send(told, "told.report", "monday", task_id="report-daily")
     planned = told.stack.submit("told.plan", 2)
-    reloaded = send(told, "told.reload", queue=Broadcast("everyone"))
     assert told.stack.wait_for_end(monday)["result"] == "monday"
 
     task = told.stack.wait_for_end(planned)
@@ -82,13 +71,6 @@ def test_runs_of_one_id_are_told_apart(told: Fleet) -> None:
     task = told.stack.task(monday)
     assert (task["status"], task["result"], task["outcome"]) == ("FAILED", None, None)
     assert "printer on fire" in task["error"]
-
-    attempts = wait_for(lambda: _ended_everywhere(told.stack.task(reloaded)["attempts"]))
-    assert sorted((attempt["worker_hostname"], attempt["state"]) for attempt in attempts) == [
-        ("one@test", "SUCCEEDED"),
-        ("two@test", "FAILED"),
-    ]
-    assert len(told.starts("reload")) == 2
 
 
 def _ran_on(told: Fleet, task_id: str, node: str) -> bool:
@@ -104,7 +86,3 @@ def _settled(task: dict[str, Any], attempts: int) -> dict[str, Any] | None:
     """The last attempt, once so many have ended."""
     found: list[dict[str, Any]] = task["attempts"]
     return found[-1] if len(found) == attempts and all(each["finished_at"] for each in found) else None
-
-
-def _ended_everywhere(attempts: list[dict[str, Any]]) -> list[dict[str, Any]] | None:
-    return attempts if len(attempts) == 2 and all(attempt["finished_at"] for attempt in attempts) else None
