@@ -29,4 +29,7 @@ def combine(identities: Iterable[Identity]) -> dict[str, Identity]:
 
 def _filled(known: Identity, other: Identity) -> Identity:
     missing = {field.name: getattr(other, field.name) for field in fields(known) if getattr(known, field.name) is None}
+    if known.task_name is not None:
+        # What is told by name is told with its parent, or has none: another parent is that of what took its place.
+        missing.pop("parent_id", None)
     return replace(known, **missing) if missing else known

@@ -47,7 +47,8 @@ class StoredResult:
             task_id=self.task_id,
             type=event_type,
             at=credible_time(self.date_done, heard=seen_at) if self.date_done else seen_at,
-            key=f"backend:{event_type}:{self.retries or 0}",
+            key=f"backend:{event_type}:{self.retries or 0}"
+            + (f":{self.date_done:%Y%m%dT%H%M%S.%f}" if self.date_done else ""),
             node=self.worker,
             retries=self.retries,
             details={"source": BACKEND, "exception": self.error, "traceback": self.traceback},

@@ -214,7 +214,8 @@ def _identity(event: Event) -> Identity:
         kwargs_repr=_repr(event.kwargs),
         queue_name=event.queue,
         root_id=event.root_id,
-        parent_id=event.parent_id,
+        # A task that replaces itself is told to be its own parent.
+        parent_id=event.parent_id if event.parent_id != event.uuid else None,
     )
 
 
@@ -247,6 +248,8 @@ def _workers_fact(event: Event, at: datetime) -> Fact:
         raise ValueError("a worker's event without a hostname")
     event_type = EVENT_TYPES[event.type]
     details: dict[str, Detail] = {name: getattr(event, name) for name in DETAILS if getattr(event, name) is not None}
+    if event_type is EventType.RECEIVED and event.parent_id is not None:
+        details["parent_id"] = event.parent_id  # tells the message of a retry from that of what took the task's place
     if event.exception is not None or event.traceback is not None:
         _mend_exception(details, event)
     return Fact(

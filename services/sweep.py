@@ -54,8 +54,7 @@ async def repair(
     await sweep.mark_checked(connection, [task.task_id for task in silent])
     ended = [result for result in results.values() if result.status is not None]
     repaired = await record(connection, News(results=ended))
-    known = {result.task_id for result in ended}
-    hopeless = [t.task_id for t in silent if t.result_pending and t.task_id not in known and _waited(t, now)]
+    hopeless = [task.task_id for task in silent if task.result_pending and _waited(task, now)]
     if hopeless:
         await sweep.give_up_results(connection, hopeless)
     unreceived = tuple(task for task in silent if task.task_id not in results and _is_unreceived(task, now))

@@ -60,6 +60,8 @@ tasks = Table(
     Column("cancel_signal", Text),
     Column("result_pending", Boolean, nullable=False, server_default="false"),
     Column("reconstructed", Boolean, nullable=False, server_default="false"),
+    Column("outcome", Text),
+    Column("fact_count", Integer, nullable=False, server_default="0"),
     Column("submitted_here", Boolean, nullable=False, server_default="false"),
     Column("events_from", Time, nullable=False),
     Column("checked_at", Time, nullable=False),

@@ -55,6 +55,10 @@ from store.queries.tasks import Record
 CANCEL_PROOF_SECONDS = 5.0
 MAX_BATCH_BYTES = 16 * 1024 * 1024
 SIGTERM = CancelBody()
+UNKNOWN_OUTCOME = (
+    "The run is over, but nobody told how it went: its worker no longer has it and sent no event of its end, and there "
+    "is no result. See the timeline; it can be replayed."
+)
 
 router = api_router("/tasks", tag="tasks")
 
@@ -173,6 +177,8 @@ def _detail(rooms: Rooms, record: Record) -> TaskDetail:
         timeout_seconds=record["timeout_seconds"],
         max_retries=record["max_retries"],
     )
+    if record["outcome"] is not None:
+        message = UNKNOWN_OUTCOME
     return TaskDetail.from_record(record, message=message)
 
 
@@ -192,6 +198,7 @@ def _timeline(history: History) -> Timeline:
         **{name: history.task[name] for name in Timeline.model_fields if name in history.task},
         complete=history.complete,
         truncated=history.truncated,
+        events_left_out=history.left_out,
         events=[TimelineEvent.from_entry(entry, history.worker_ids) for entry in history.entries],
     )
 

@@ -12,7 +12,7 @@ from api.schemas.types import JsonArray, JsonObject, JsonValue, QueueName, Text,
 from domain.cancels import StopSignal
 from domain.facts import Detail
 from domain.queue_names import RULE
-from domain.states import EventType, Phase, Status
+from domain.states import EventType, Outcome, Phase, Status
 from domain.submissions import DEFAULT_MAX_RETRIES, DEFAULT_PRIORITY, MAX_BATCH, Submission
 from domain.timeline import Entry
 from domain.workers import hostname
@@ -95,6 +95,10 @@ class TaskRow(ResponseModel):
     original_task_id: str | None
     workflow_id: UUID | None
     cancel_requested: bool
+    outcome: Outcome | None = Field(
+        None,
+        description='"unknown": the run is over and nobody told how it went; it counts neither as done nor as failed.',
+    )
 
     @classmethod
     def from_record(cls, record: Record) -> Self:
@@ -224,6 +228,7 @@ class Timeline(ResponseModel):
     duration_seconds: float | None
     complete: bool = Field(description="false: events may have been missed while this task was on its way.")
     truncated: bool = Field(description="There are more than 10,000 events; these are the last ones.")
+    events_left_out: int = Field(0, description="Later than the first 1,000 and not kept, as they changed no end.")
     events: list[TimelineEvent]
 
 

@@ -54,11 +54,24 @@ class LockedTask:
     retries_base: int
     """Where Celery's count of its retries began."""
     workflow_id: UUID | None
+    outcome: str | None
+    fact_count: int
+    """How many facts were told of it, those that are not kept included; 0 where nobody has counted yet."""
     course: Course
     """What the roll-ups have counted of it."""
 
 
-_LOCKED = ("task_id", "status", "events_from", "attempt_count", "submitted_here", "retries_base", "workflow_id")
+_LOCKED = (
+    "task_id",
+    "status",
+    "events_from",
+    "attempt_count",
+    "submitted_here",
+    "retries_base",
+    "workflow_id",
+    "outcome",
+    "fact_count",
+)
 _COURSE = {field.name: "exception" if field.name == "error" else field.name for field in fields(Course)}
 _lock = (
     select(*(tasks.c[name] for name in (*_LOCKED, *_COURSE.values())))
@@ -130,6 +143,8 @@ _STATE: Columns = {
     "reconstructed": Boolean,
     "result_pending": Boolean,
     "events_from": Time,
+    "outcome": Text,
+    "fact_count": Integer,
 }
 _states = batch_of(**_STATE)
 _to_index = insert(search_queue).from_select(
@@ -168,6 +183,7 @@ class StateToWrite:
     error: str | None
     result_pending: bool
     events_from: datetime
+    fact_count: int
 
 
 async def write_states(connection: AsyncConnection, states: Iterable[StateToWrite]) -> None:
@@ -195,7 +211,22 @@ def _state_row(written: StateToWrite) -> tuple[object, ...]:
         state.reconstructed,
         written.result_pending,
         written.events_from,
+        state.outcome,
+        written.fact_count,
     )
+
+
+_left_out = batch_of(task_id=Text, count=Integer)
+_count_left_out = (
+    update(tasks)
+    .where(tasks.c.task_id == _left_out.c.task_id)
+    .values(fact_count=tasks.c.fact_count + _left_out.c["count"], checked_at=func.now())
+)
+
+
+async def count_left_out(connection: AsyncConnection, counts: Mapping[str, int]) -> None:
+    """Note so many more facts of locked tasks that are not kept (primary key)."""
+    await connection.execute(_count_left_out, bind_rows(("task_id", "count"), counts.items()))
 
 
 _ATTEMPT: Columns = {
@@ -266,13 +297,30 @@ async def write_results(connection: AsyncConnection, results: Iterable[StoredRes
     await connection.execute(_write_results, bind_rows(tuple(_RESULT), rows))
 
 
+_drop_results = delete(task_results).where(task_results.c.task_id == bindparam("task_ids", type_=IDS).any_())
+
+
+async def drop_results(connection: AsyncConnection, task_ids: Iterable[str]) -> None:
+    """Remove the results of tasks whose id stands for another run by now (primary key)."""
+    await connection.execute(_drop_results, {"task_ids": list(task_ids)})
+
+
 _IDENTITY = ("task_id", "task_name", "queue_name", "root_id", "parent_id")
 _identities = batch_of(task_id=Text, task_name=Text, queue_name=Text, root_id=Text, parent_id=Text)
-_is_news = or_(*(tasks.c[name].is_(None) & _identities.c[name].is_not(None) for name in _IDENTITY[1:]))
+_FILLED = {
+    name: func.coalesce(tasks.c[name], _identities.c[name]) for name in ("task_name", "queue_name", "root_id")
+} | {
+    # As `domain.identities.combine` has it.
+    "parent_id": case(
+        (tasks.c.task_name.is_(None), func.coalesce(tasks.c.parent_id, _identities.c.parent_id)),
+        else_=tasks.c.parent_id,
+    )
+}
+_is_news = or_(*(tasks.c[name].is_distinct_from(value) for name, value in _FILLED.items()))
 _named = (
     update(tasks)
     .where(tasks.c.task_id == _identities.c.task_id, ~tasks.c.submitted_here, _is_news)
-    .values({name: func.coalesce(tasks.c[name], _identities.c[name]) for name in _IDENTITY[1:]})
+    .values(_FILLED)
     .returning(tasks.c.task_id)
     .cte("named")
 )

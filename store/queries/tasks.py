@@ -49,6 +49,7 @@ ROW = (
     tasks.c.workflow_id,
     tasks.c.cancel_requested_at,
     tasks.c.result_pending,
+    tasks.c.outcome,
 )
 """The columns of a `Record` in a list."""
 _attempt = (
@@ -84,6 +85,7 @@ _one = (
         outbox.c.parked_at,
         outbox.c.due_at.label("next_try_at"),
         tasks.c.attempt_count,
+        tasks.c.fact_count,
         (_stored_bytes > LARGE_BYTES).label("is_large"),
     )
     .outerjoin(task_arguments, task_arguments.c.task_id == tasks.c.task_id)
@@ -92,9 +94,14 @@ _one = (
     .where(tasks.c.task_id == bindparam("task_id"))
 )
 
-_row = select(*ROW, tasks.c.first_started_at, tasks.c.events_from, tasks.c.reconstructed, tasks.c.attempt_count).where(
-    tasks.c.task_id == bindparam("task_id")
-)
+_row = select(
+    *ROW,
+    tasks.c.first_started_at,
+    tasks.c.events_from,
+    tasks.c.reconstructed,
+    tasks.c.attempt_count,
+    tasks.c.fact_count,
+).where(tasks.c.task_id == bindparam("task_id"))
 
 Record = RowMapping
 """A row by column name."""
@@ -116,7 +123,7 @@ async def get_task_row(connection: AsyncConnection, task_id: str) -> Record | No
     return (await connection.execute(_row, {"task_id": task_id})).mappings().one_or_none()
 
 
-_status = select(tasks.c.status, tasks.c.phase, tasks.c.cancel_requested_at, tasks.c.node).where(
+_status = select(tasks.c.status, tasks.c.phase, tasks.c.cancel_requested_at, tasks.c.node, tasks.c.outcome).where(
     tasks.c.task_id == bindparam("task_id")
 )
 
@@ -129,6 +136,7 @@ class TaskProgress:
     phase: str
     cancel_requested_at: datetime | None
     node: str | None
+    outcome: str | None
 
 
 async def get_progress(connection: AsyncConnection, task_id: str) -> TaskProgress | None:
