@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 from domain.errors import Unavailable
 from domain.results import StoredResult
 from gateway.connection import is_redis, redis_client
+from gateway.result_forms import as_json, is_compressed
 from gateway.result_metas import decode_meta
 from gateway.threads import BrokerThread
 
@@ -58,8 +59,6 @@ class ResultReader:
         if size > MAX_WHOLE_BYTES:
             return StoredResult(task_id, "SUCCESS", result_truncated=True)
         (stored,) = await self._store.metas([task_id])
-        if stored and sum(map(stored.count, (b",", b"[", b"{"))) > MAX_VALUES:
-            return StoredResult(task_id, "SUCCESS", result_truncated=True)
         return await asyncio.to_thread(_decode_whole, task_id, stored) if stored else None
 
     async def ping(self) -> None:
@@ -79,17 +78,22 @@ class ResultReader:
                 (task_id, stored) for task_id, stored in zip(portion, await self._store.metas(portion), strict=True)
             ]
             is_large = sum(len(stored or b"") for _, stored in metas) > LARGE_BYTES
+            is_large |= any(stored and is_compressed(stored) for _, stored in metas)
             decoded = await asyncio.to_thread(_decode_all, metas) if is_large else _decode_all(metas)
             results |= {result.task_id: result for result in decoded}
 
 
 def _decode_all(metas: Iterable[tuple[str, bytes | None]]) -> list[StoredResult]:
-    found = (decode_meta(task_id, stored) for task_id, stored in metas if stored)
-    return [result for result in found if result is not None]
+    return [decode_meta(task_id, stored) for task_id, stored in metas if stored]
 
 
-def _decode_whole(task_id: str, stored: bytes) -> StoredResult | None:
-    return decode_meta(task_id, stored, max_result_bytes=MAX_WHOLE_BYTES)
+def _decode_whole(task_id: str, stored: bytes) -> StoredResult:
+    unpacked = as_json(stored, most_bytes=MAX_WHOLE_BYTES)
+    if isinstance(unpacked, bytes):
+        if sum(map(unpacked.count, (b",", b"[", b"{"))) > MAX_VALUES:
+            return StoredResult(task_id, "SUCCESS", result_truncated=True)
+        stored = unpacked
+    return decode_meta(task_id, stored, whole_bytes=MAX_WHOLE_BYTES)
 
 
 class _Store(Protocol):

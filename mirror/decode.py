@@ -73,6 +73,7 @@ class Event(msgspec.Struct):
     eta: Short | None = None
     exception: str | None = None
     traceback: str | None = None
+    result: Any = None
     runtime: Annotated[float, msgspec.Meta(ge=0, le=MAX_RUNTIME_SECONDS)] | None = None
     requeue: bool | None = None
     terminated: bool | None = None
@@ -93,6 +94,8 @@ class Decoded:
     facts: list[Fact] = field(default_factory=list)
     identities: list[Identity] = field(default_factory=list)
     heartbeats: list[Heartbeat] = field(default_factory=list)
+    told_results: dict[str, str] = field(default_factory=dict)
+    """By task id, the text of a return value: shortened by Celery to 1,024 characters, never parsed."""
     refused: int = 0
     """Events that could not be understood."""
 
@@ -185,6 +188,8 @@ def _take(event: Event, decoded: Decoded, message: EventMessage, heard: float) -
     fact = _publishers_fact(event, at) if event.type == "task-sent" else _workers_fact(event, at)
     if fact is not None:
         decoded.facts.append(fact)
+        if fact.type is EventType.SUCCEEDED and (told := _repr(event.result)) is not None:
+            decoded.told_results[fact.task_id] = told
 
 
 def _heartbeat(event: Event, at: datetime, message: EventMessage) -> Heartbeat:

@@ -8,6 +8,7 @@ caller's transaction: so nobody's write undoes what another has learned.
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import chain
 from typing import TypeVar
 
 import structlog
@@ -16,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.facts import Fact
 from domain.identities import Identity, combine
 from domain.merge import TaskState, fold
-from domain.results import StoredResult
+from domain.results import StoredResult, ToldResult
 from domain.states import TERMINAL, Status
 from services.rollups import count_changes
 from store.queries import events, history
@@ -37,6 +38,8 @@ class News:
     facts: Sequence[Fact] = ()
     identities: Sequence[Identity] = ()
     results: Sequence[StoredResult] = ()
+    told: Sequence[ToldResult] = ()
+    """Of return values that nobody could read; of tasks that are not known nothing is kept."""
     begins_at: datetime | None = None
     """Of a task that is not known and was last heard of before this, nothing is recorded: retention has deleted it."""
 
@@ -48,7 +51,11 @@ async def record(connection: AsyncConnection, news: News) -> frozenset[str]:
     """
     first_heard = _first_heard(news.facts)
     identities = combine(news.identities)
-    task_ids = {*first_heard, *identities, *(result.task_id for result in news.results)}
+    task_ids = {
+        *first_heard,
+        *identities,
+        *(result.task_id for result in chain[StoredResult | ToldResult](news.results, news.told)),
+    }
     if not task_ids:
         return NONE
     locked = await history.lock_tasks(connection, list(task_ids))
@@ -101,11 +108,15 @@ async def _fold_into(
         folded[told.task_id] = fold(known[told.task_id])
     if fresh:
         await events.add_facts(connection, fresh)
+    sealed = {each.task_id for each in news.told if each.unreadable}
     states = [
-        _to_write(locked[task_id], state, known.get(task_id, ()), results.get(task_id))
+        _to_write(locked[task_id], state, known.get(task_id, ()), results.get(task_id), is_sealed=task_id in sealed)
         for task_id, state in folded.items()
     ]
     await _write(connection, locked, states, results.values())
+    known_of = [each for each in news.told if each.task_id in locked]
+    if known_of:
+        await history.write_told(connection, known_of)
     return states
 
 
@@ -178,9 +189,9 @@ def _missed_ends(
 
 
 def _to_write(
-    locked: LockedTask, state: TaskState, facts: Collection[Fact], result: StoredResult | None
+    locked: LockedTask, state: TaskState, facts: Collection[Fact], result: StoredResult | None, *, is_sealed: bool
 ) -> StateToWrite:
-    has_result = locked.has_result or result is not None
+    has_result = locked.has_result or result is not None or is_sealed
     told = result.error if result else locked.error
     return StateToWrite(
         task_id=locked.task_id,

@@ -117,7 +117,11 @@ task_results = Table(
     Column("exception_message", Text),
     Column("traceback", Text),
     Column("stored_at", Time, nullable=False, server_default=func.now()),
+    Column("unreadable", Text),
+    Column("result_repr", Text),
+    Index("task_results_unreadable", "stored_at", postgresql_where=text("unreadable IS NOT NULL")),
 )
+"""`unreadable`: why what the backend holds is not shown; `result_repr`: what an event told of it. Both for people."""
 
 attempts = Table(
     "attempts",

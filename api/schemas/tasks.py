@@ -11,6 +11,7 @@ from api.schemas.pages import Page
 from api.schemas.types import JsonArray, JsonObject, JsonValue, QueueName, Text, Time, Timestamp
 from domain.cancels import StopSignal
 from domain.facts import Detail
+from domain.json_values import is_too_deep
 from domain.queue_names import RULE
 from domain.states import EventType, Phase, Status
 from domain.submissions import DEFAULT_MAX_RETRIES, DEFAULT_PRIORITY, MAX_BATCH, Submission
@@ -19,6 +20,10 @@ from domain.workers import hostname
 from store.queries.tasks import Record
 
 LIMITS = "Which limits do not hold on the workers of the queue; null if all do, or no worker is known."
+MESSAGE = (
+    "Which limits do not hold on the workers of the queue, and why a result is not shown; null if nothing is amiss."
+)
+NO_RESULT = "The result backend holds no result of it: none is stored, it has expired, or it is kept elsewhere."
 
 Priority = Annotated[int, Field(ge=1, le=10, description="10 is most urgent.")]
 MAX_RETRIES = 100
@@ -150,29 +155,46 @@ class TaskDetail(TaskRow):
     kwargs_repr: str | None
     result: JsonValue
     result_pending: bool = Field(description="The result backend had not yet told the result.")
-    result_truncated: bool = Field(description="The result is above 1 MiB and was not kept.")
+    result_truncated: bool = Field(
+        description="The result is above 1 MiB, or nested deeper than 200, and was not kept."
+    )
+    result_repr: str | None = Field(
+        None, description="Where the result is not known: the text of it that the worker told, cut at 1,024 characters."
+    )
     traceback: str | None
     attempts: list[AttemptModel] = Field(description="The latest 1,000.")
     attempts_truncated: bool = Field(description="There were more attempts than are shown.")
     dispatch_refusal: DispatchRefusal | None = Field(
         None, description="Set while the broker refuses this task; null otherwise. It can be cancelled."
     )
-    message: str | None = Field(None, description=LIMITS)
+    message: str | None = Field(None, description=MESSAGE)
 
     @classmethod
     def from_record(cls, record: Record, *, message: str | None = None) -> Self:
         attempts = record["attempts"] or []
+        too_deep = is_too_deep(record["result"])
         fields = _fields(record) | {
             "task_args": record["args"],
             "task_kwargs": record["kwargs"],
-            "result_truncated": bool(record["result_truncated"]),
+            "result": None if too_deep else record["result"],
+            "result_truncated": too_deep or bool(record["result_truncated"]),
+            "result_repr": None if record["has_result"] else record["result_repr"],
             "traceback": record["traceback"] or (attempts[-1]["traceback"] if attempts else None),
             "attempts": [attempt | _worker(attempt) for attempt in attempts],
             "dispatch_refusal": DispatchRefusal.from_record(record),
             "attempts_truncated": record["attempt_count"] > len(attempts),
-            "message": message,
+            "message": " ".join(filter(None, (message, _why_no_result(record)))) or None,
         }
         return cls.model_validate(fields)
+
+
+def _why_no_result(record: Record) -> str | None:
+    """A sentence for a task that has succeeded and whose result nobody knows; None for any other."""
+    if record["status"] != Status.COMPLETED or record["result_pending"] or record["result_truncated"]:
+        return None
+    if record["unreadable"]:
+        return f"The result {record['unreadable']}."
+    return None if record["has_result"] else NO_RESULT
 
 
 def _fields(record: Record) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.identities import Identity
 from domain.merge import TaskState
-from domain.results import StoredResult
+from domain.results import StoredResult, ToldResult, error_of
 from domain.rollups import Course
 from store.batch import Columns, batch_of, bind_rows
 from store.listener import FINISHED
@@ -66,9 +66,19 @@ _lock = (
     .order_by(tasks.c.task_id)
     .with_for_update()
 )
-_results_of = select(task_results.c.task_id, task_results.c.exception_type, task_results.c.exception_message).where(
-    task_results.c.task_id == bindparam("task_ids", type_=IDS).any_()
+# What an event has told of a return value is no result: the backend may still have one.
+_is_result = (
+    task_results.c.result.is_not(None)
+    | task_results.c.truncated
+    | task_results.c.unreadable.is_not(None)
+    | task_results.c.result_repr.is_(None)
 )
+_results_of = select(
+    task_results.c.task_id,
+    task_results.c.exception_type,
+    task_results.c.exception_message,
+    _is_result.label("is_result"),
+).where(task_results.c.task_id == bindparam("task_ids", type_=IDS).any_())
 
 
 async def lock_tasks(connection: AsyncConnection, task_ids: Sequence[str]) -> dict[str, LockedTask]:
@@ -79,10 +89,12 @@ async def lock_tasks(connection: AsyncConnection, task_ids: Sequence[str]) -> di
     locked: dict[str, LockedTask] = {}
     for row in rows:
         result = results.get(row.task_id)
-        error = f"{result.exception_type}: {result.exception_message}" if result and result.exception_type else None
+        error = error_of(result.exception_type, result.exception_message) if result else None
         course = Course(*row[len(_LOCKED) :])
         told = dict(zip(_LOCKED, row[: len(_LOCKED)], strict=True))
-        locked[row.task_id] = LockedTask(**told, course=course, has_result=result is not None, error=error)
+        locked[row.task_id] = LockedTask(
+            **told, course=course, has_result=bool(result and result.is_result), error=error
+        )
     return locked
 
 
@@ -247,23 +259,59 @@ _RESULT: Columns = {
     "exception_type": Text,
     "exception_message": Text,
     "traceback": Text,
+    "unreadable": Text,
+    "result_repr": Text,
 }
 _results = batch_of(**_RESULT)
 _insert_results = insert(task_results).from_select(
     tuple(_RESULT), select(*(cast(c, JSON) if c.name == "result" else c for c in _results.c))
 )
 _write_results = _insert_results.on_conflict_do_update(
-    index_elements=["task_id"], set_={name: _insert_results.excluded[name] for name in list(_RESULT)[1:]}
+    index_elements=["task_id"],
+    set_={name: _insert_results.excluded[name] for name in list(_RESULT)[1:]}
+    # Told by an event, which is heard but once.
+    | {"result_repr": func.coalesce(_insert_results.excluded.result_repr, task_results.c.result_repr)},
 )
 
 
 async def write_results(connection: AsyncConnection, results: Iterable[StoredResult]) -> None:
     """Store true results and errors; a later one replaces an earlier."""
     rows = [
-        (r.task_id, r.result_json, r.result_truncated, r.exception_type, r.exception_message, r.traceback)
+        (
+            r.task_id,
+            r.result_json,
+            r.result_truncated,
+            r.exception_type,
+            r.exception_message,
+            r.traceback,
+            r.unreadable,
+            r.result_repr,
+        )
         for r in results
     ]
     await connection.execute(_write_results, bind_rows(tuple(_RESULT), rows))
+
+
+_TOLD = ("task_id", "result_repr", "unreadable")
+_told = batch_of(task_id=Text, result_repr=Text, unreadable=Text)
+_insert_told = insert(task_results).from_select(_TOLD, select(*_told.c))
+_write_told = _insert_told.on_conflict_do_update(
+    index_elements=["task_id"],
+    set_={name: func.coalesce(_insert_told.excluded[name], task_results.c[name]) for name in _TOLD[1:]},
+    where=task_results.c.result.is_(None) & ~task_results.c.truncated,
+)
+# A result that cannot be read is not waited for.
+_stop_waiting = update(tasks).where(tasks.c.task_id == bindparam("task_ids", type_=IDS).any_(), tasks.c.result_pending)
+
+
+async def write_told(connection: AsyncConnection, told: Iterable[ToldResult]) -> None:
+    """Store what is known of results of locked tasks that are not known themselves, beside nothing better."""
+    rows = {each.task_id: each for each in told}
+    values = [(each.task_id, each.result_repr, each.unreadable) for each in rows.values()]
+    await connection.execute(_write_told, bind_rows(_TOLD, values))
+    sealed = [each.task_id for each in rows.values() if each.unreadable]
+    if sealed:
+        await connection.execute(_stop_waiting.values(result_pending=False), {"task_ids": sealed})
 
 
 _IDENTITY = ("task_id", "task_name", "queue_name", "root_id", "parent_id")
