@@ -17,6 +17,7 @@ from domain.origins import ANY, own_origins
 from domain.queue_names import check_queue_name
 from domain.retention import Retention
 from domain.secrets import check_api_keys, check_logins, is_placeholder
+from domain.url_kinds import check_kind
 
 LOOPBACK = "127.0.0.1"
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -45,7 +46,10 @@ class Settings(BaseSettings):
         None, repr=False, description="Celery's broker: redis:// or amqp://. Embedded Valkey by `up` if unset."
     )
     result_url: Url | None = Field(
-        None, repr=False, description="Celery's result backend. Default: that of CELERIAC_REDIS_URL."
+        None,
+        repr=False,
+        description="Celery's result backend: redis://, db+postgresql://, django-db+postgresql:// (the database of a "
+        "Django application) or another of Celery's. Default: that of CELERIAC_REDIS_URL.",
     )
     redis_url: Url | None = Field(
         None,
@@ -150,6 +154,13 @@ class Settings(BaseSettings):
     def _refuse_password_of_the_example(cls, url: str | None) -> str | None:
         if url and is_placeholder(urlsplit(url).password or ""):
             raise ValueError("its password is still that of the example")
+        return url
+
+    @field_validator("database_url", "broker_url", "result_url", "redis_url")
+    @classmethod
+    def _refuse_kinds_that_nobody_speaks(cls, url: str | None, info: ValidationInfo) -> str | None:
+        if url is not None and info.field_name is not None:
+            check_kind(info.field_name, url)
         return url
 
     @model_validator(mode="after")

@@ -68,6 +68,8 @@ class Writer:
 
     async def _write(self, messages: Sequence[EventMessage]) -> Written:
         decoded = decode(messages)
+        if decoded.reason:
+            self._skipped.why(decoded.reason)
         begins_at = datetime.now(UTC) - self._forgets_after if self._forgets_after else None
         stored = await self._fetch_results(decoded)
         known = [_with_text(result, decoded) for result in stored.values() if result.status is not None]
@@ -101,7 +103,8 @@ class Writer:
         if len(messages) == 1:
             messages = split(messages[0])
         if len(messages) == 1:
-            self._skipped.why(error)
+            # Only the kind of the error: its text may hold task arguments.
+            self._skipped.why(type(error).__name__)
             return Written(refused=1)
         middle = len(messages) // 2
         return await self._write(messages[:middle]) + await self._write(messages[middle:])
@@ -173,6 +176,6 @@ class _Skipped:
         log.warning("events_not_understood", count=self._count, refused_because=self._reason)
         self._count, self._reason, self._told_at = 0, None, time.monotonic()
 
-    def why(self, error: Exception) -> None:
-        """Why one of them could not be stored. Only the kind of the error: its text may hold task arguments."""
-        self._reason = type(error).__name__
+    def why(self, reason: str) -> None:
+        """Why one of them could not be understood or stored."""
+        self._reason = reason

@@ -173,7 +173,7 @@ def _detail(rooms: Rooms, record: Record) -> TaskDetail:
         timeout_seconds=record["timeout_seconds"],
         max_retries=record["max_retries"],
     )
-    return TaskDetail.from_record(record, message=message)
+    return TaskDetail.from_record(record, message=message, no_result=rooms.no_results)
 
 
 @router.get(

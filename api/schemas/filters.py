@@ -13,6 +13,7 @@ from api.schemas.base import RequestModel
 from api.schemas.pages import CURSOR_MEANING, DEFAULT_LIMIT, MAX_CURSOR, MAX_LIMIT, MAX_OFFSET, SortOrder
 from api.schemas.types import Moment, Text, time_of
 from domain.filters import Sort, TaskFilter
+from domain.identities import MAX_ID_BYTES
 from domain.search_text import parse_query
 from domain.states import Status
 from domain.workers import node_name
@@ -48,7 +49,9 @@ class TaskFilters(RequestModel):
     status: Statuses = Field(default=[])
     priority: Priority | None = None
     min_priority: Priority | None = None
-    task_id: Name | None = Field(None, description="Also for ids that do not fit into a path.")
+    task_id: Annotated[Text, Field(max_length=MAX_ID_BYTES)] | None = Field(
+        None, description="Also for ids that no path can hold: `.` and `..`."
+    )
     task_name: Name | None = None
     queue_name: Name | None = None
     worker_id: Name | None = Field(None, description="Id or hostname of the worker that has or had it.")

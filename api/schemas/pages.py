@@ -13,7 +13,8 @@ MAX_LIMIT = 1000
 # A bigint holds it; further than any table of ours reaches.
 MAX_OFFSET = 2**53 - 1
 
-MAX_CURSOR = 512
+MAX_CURSOR = 8_448
+"""It holds an id of 1,024 bytes, each of which may be written as six."""
 CURSOR_MEANING = "`next_cursor` of the page before; instead of `offset`."
 
 Row = TypeVar("Row")

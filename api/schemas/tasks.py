@@ -170,7 +170,8 @@ class TaskDetail(TaskRow):
     message: str | None = Field(None, description=MESSAGE)
 
     @classmethod
-    def from_record(cls, record: Record, *, message: str | None = None) -> Self:
+    def from_record(cls, record: Record, *, message: str | None = None, no_result: str | None = None) -> Self:
+        """`no_result`: why the result backend tells of no task at all."""
         attempts = record["attempts"] or []
         too_deep = is_too_deep(record["result"])
         fields = _fields(record) | {
@@ -183,18 +184,18 @@ class TaskDetail(TaskRow):
             "attempts": [attempt | _worker(attempt) for attempt in attempts],
             "dispatch_refusal": DispatchRefusal.from_record(record),
             "attempts_truncated": record["attempt_count"] > len(attempts),
-            "message": " ".join(filter(None, (message, _why_no_result(record)))) or None,
+            "message": " ".join(filter(None, (message, _why_no_result(record, no_result or NO_RESULT)))) or None,
         }
         return cls.model_validate(fields)
 
 
-def _why_no_result(record: Record) -> str | None:
+def _why_no_result(record: Record, absent: str) -> str | None:
     """A sentence for a task that has succeeded and whose result nobody knows; None for any other."""
     if record["status"] != Status.COMPLETED or record["result_pending"] or record["result_truncated"]:
         return None
     if record["unreadable"]:
         return f"The result {record['unreadable']}."
-    return None if record["has_result"] else NO_RESULT
+    return None if record["has_result"] else absent
 
 
 def _fields(record: Record) -> dict[str, Any]:
