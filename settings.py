@@ -76,7 +76,7 @@ class Settings(BaseSettings):
     adopt_queues: bool = Field(
         False,
         description="Let our workers consume queues that tasks are sent to and nobody consumes. "
-        "`up` switches it on where the broker is its own.",
+        "Unless this says false, `up` switches it on where the broker is its own.",
     )
     task_modules: Names = Field((), description="Python modules with your own tasks, comma separated.")
 

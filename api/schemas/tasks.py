@@ -11,13 +11,14 @@ from api.schemas.pages import Page
 from api.schemas.types import JsonArray, JsonObject, JsonValue, QueueName, Text, Time, Timestamp
 from domain.cancels import StopSignal
 from domain.facts import Detail
+from domain.identities import LEFT_OUT
 from domain.json_values import is_too_deep
 from domain.queue_names import RULE
 from domain.states import EventType, Phase, Status
 from domain.submissions import DEFAULT_MAX_RETRIES, DEFAULT_PRIORITY, MAX_BATCH, Submission
 from domain.timeline import Entry
 from domain.workers import hostname
-from store.queries.tasks import Record
+from store.queries.tasks import SHOWN_ERROR, Record
 
 LIMITS = "Which limits do not hold on the workers of the queue; null if all do, or no worker is known."
 MESSAGE = (
@@ -96,7 +97,7 @@ class TaskRow(ResponseModel):
     retry_count: int
     max_retries: int | None
     timeout_seconds: int | None
-    error: str | None
+    error: str | None = Field(description="In lists cut at 1,024 characters.")
     original_task_id: str | None
     workflow_id: UUID | None
     cancel_requested: bool
@@ -126,8 +127,8 @@ class AttemptModel(ResponseModel):
     started_at: Timestamp | None
     finished_at: Timestamp | None
     runtime_seconds: float | None
-    exception: str | None
-    traceback: str | None
+    exception: str | None = Field(description="Cut at 1,024 characters for all but the latest 10.")
+    traceback: str | None = Field(description="Of all but the latest 10 the last 1,024 characters.")
 
 
 class DispatchRefusal(ResponseModel):
@@ -215,6 +216,11 @@ def _worker(record: Record | dict[str, Any]) -> dict[str, str | None]:
     return {"worker_hostname": hostname(record["node"]) if record["node"] else None}
 
 
+def _shortened(text: str) -> str:
+    """As lists show an error."""
+    return text if len(text) <= SHOWN_ERROR else text[: SHOWN_ERROR - 1] + LEFT_OUT
+
+
 class TimelineEvent(ResponseModel):
     """One thing that happened."""
 
@@ -231,7 +237,8 @@ class TimelineEvent(ResponseModel):
             details["worker_hostname"] = hostname(entry.node)
         if entry.attempt is not None:
             details["attempt"] = entry.attempt
-        details |= {name: value for name, value in entry.details.items() if name not in ("traceback", "scheduled")}
+        told = {name: value for name, value in entry.details.items() if name not in ("traceback", "scheduled")}
+        details |= {name: _shortened(value) if isinstance(value, str) else value for name, value in told.items()}
         return cls(timestamp=entry.at, event_type=entry.type, details=details)
 
 

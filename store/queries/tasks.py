@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, Select, Text, bindparam, func, literal, select, text, tuple_
+from sqlalchemy import ColumnElement, RowMapping, Select, Text, bindparam, case, func, literal, select, text, tuple_
 from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
@@ -26,6 +26,18 @@ FEW = 2_000
 """So many rows are sorted in 3 ms."""
 NEWEST_FIRST = Sort()
 
+SHOWN_ERROR = 1_024
+"""Characters of an error in a list, of which a thousand rows may be asked for; the task itself has 64 KiB."""
+WHOLE_ATTEMPTS = 10
+"""The latest, whose exceptions and tracebacks are whole: a thousand of 64 KiB each would be no answer."""
+
+
+def shortened(error: ColumnElement[str]) -> ColumnElement[str]:
+    """An error as lists show it."""
+    cut = func.left(error, SHOWN_ERROR - 1).concat(literal("\N{HORIZONTAL ELLIPSIS}", Text))
+    return case((func.length(error) > SHOWN_ERROR, cut), else_=error)
+
+
 worker_id = select(workers.c.worker_id).where(workers.c.node == tasks.c.node).scalar_subquery().label("worker_id")
 ROW = (
     tasks.c.task_id,
@@ -44,16 +56,23 @@ ROW = (
     tasks.c.retry_count,
     tasks.c.max_retries,
     tasks.c.timeout_seconds,
-    tasks.c.exception.label("error"),
+    shortened(tasks.c.exception).label("error"),
     tasks.c.original_task_id,
     tasks.c.workflow_id,
     tasks.c.cancel_requested_at,
     tasks.c.result_pending,
 )
 """The columns of a `Record` in a list."""
+_is_whole = (
+    attempts.c.number
+    > select(tasks.c.attempt_count).where(tasks.c.task_id == bindparam("task_id")).scalar_subquery() - WHOLE_ATTEMPTS
+)
+_end_of_traceback = func.right(attempts.c.traceback, SHOWN_ERROR)
 _attempt = (
     select(
-        attempts,
+        *(column for column in attempts.c if column.name not in ("exception", "traceback")),
+        case((_is_whole, attempts.c.exception), else_=shortened(attempts.c.exception)).label("exception"),
+        case((_is_whole, attempts.c.traceback), else_=_end_of_traceback).label("traceback"),
         select(workers.c.worker_id).where(workers.c.node == attempts.c.node).scalar_subquery().label("worker_id"),
     )
     .where(attempts.c.task_id == bindparam("task_id"))
@@ -64,9 +83,10 @@ _attempt = (
 _attempts = select(func.json_agg(aggregate_order_by(_attempt.table_valued(), _attempt.c.number))).scalar_subquery()
 _parts = (task_arguments.c.args, task_arguments.c.kwargs, task_results.c.result)
 _stored_bytes = sum((func.coalesce(func.pg_column_size(part), 0) for part in _parts), literal(0))
+_whole = [tasks.c.exception.label("error") if column.name == "error" else column for column in ROW]
 _one = (
     select(
-        *ROW,
+        *_whole,
         tasks.c.first_started_at,
         tasks.c.events_from,
         tasks.c.submitted_here,
@@ -95,9 +115,9 @@ _one = (
     .where(tasks.c.task_id == bindparam("task_id"))
 )
 
-_row = select(*ROW, tasks.c.first_started_at, tasks.c.events_from, tasks.c.reconstructed, tasks.c.attempt_count).where(
-    tasks.c.task_id == bindparam("task_id")
-)
+_row = select(
+    *_whole, tasks.c.first_started_at, tasks.c.events_from, tasks.c.reconstructed, tasks.c.attempt_count
+).where(tasks.c.task_id == bindparam("task_id"))
 
 Record = RowMapping
 """A row by column name."""
