@@ -10,7 +10,16 @@ from uuid import UUID
 from pydantic import BeforeValidator, ConfigDict, Field
 
 from api.schemas.base import RequestModel
-from api.schemas.pages import CURSOR_MEANING, DEFAULT_LIMIT, MAX_CURSOR, MAX_LIMIT, MAX_OFFSET, SortOrder
+from api.schemas.pages import (
+    CURSOR_MEANING,
+    DEFAULT_LIMIT,
+    MAX_CURSOR,
+    MAX_LIMIT,
+    MAX_OFFSET,
+    ROWS_MEANING,
+    Rows,
+    SortOrder,
+)
 from api.schemas.types import Moment, Text, time_of
 from domain.filters import Sort, TaskFilter
 from domain.identities import MAX_ID_BYTES
@@ -109,6 +118,7 @@ class PageQuery(RequestModel):
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT, description="Rows in this page.")] = DEFAULT_LIMIT
     offset: Annotated[int, Field(ge=0, le=MAX_OFFSET, description="Rows before this page.")] = 0
     cursor: Annotated[str, Field(max_length=MAX_CURSOR)] | None = Field(None, description=CURSOR_MEANING)
+    rows: Rows = Field(Rows.BOTH, description=ROWS_MEANING)
 
     def sort(self) -> Sort:
         """The order, in the domain's terms."""

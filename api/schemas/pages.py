@@ -1,9 +1,9 @@
 """Lists: the envelope that they come in, and the query parameters by which a client asks for a part."""
 
 from enum import StrEnum
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Generic, Self, TypeVar
 
-from fastapi import Query
+from fastapi import Query, Response
 from pydantic import Field
 
 from api.schemas.base import ResponseModel
@@ -30,6 +30,17 @@ class SortOrder(StrEnum):
     DESC = "desc"
 
 
+class Rows(StrEnum):
+    """How often the rows of a list stand in its answer."""
+
+    BOTH = "both"
+    DATA = "data"
+
+
+ROWS_MEANING = "`data`: the rows once, as `data`, without the list's own name for them."
+RowsShown = Annotated[Rows, Query(description=ROWS_MEANING)]
+
+
 class Page(ResponseModel, Generic[Row]):
     """A part of a list. Subclasses add the reference's own name of the rows where it has one."""
 
@@ -39,3 +50,11 @@ class Page(ResponseModel, Generic[Row]):
     offset: int
     data: list[Row]
     next_cursor: str | None = Field(None, description="Continues after this page, stable under inserts.")
+
+    def shown(self, rows: Rows) -> Self | Response:
+        """With the rows under both names, or once."""
+        if rows is Rows.BOTH:
+            return self
+        own = {name for name in type(self).model_fields if name not in Page.model_fields}
+        lists = {name for name in own if isinstance(getattr(self, name), list)}
+        return Response(self.model_dump_json(exclude=lists), media_type="application/json")

@@ -238,3 +238,26 @@ def test_what_cannot_be_meant_is_refused_and_named(api: httpx.Client, query: dic
     answer = api.get("/tasks", params=query)
     assert (answer.status_code, answer.json()["code"]) == (400, "VALIDATION_ERROR")
     assert answer.json()["errors"][0]["field"].split(".")[0] == field
+
+
+@pytest.mark.parametrize(
+    ("path", "own"),
+    [
+        ("/tasks", "tasks"),
+        ("/search/tasks", "tasks"),
+        ("/search/presets", "presets"),
+        ("/search/presets/failed_today", "tasks"),
+        ("/workers", "workers"),
+        ("/dashboard/workers", "workers"),
+        ("/workflows", "workflows"),
+        ("/alerts", "alerts"),
+        ("/alerts/rules", "rules"),
+    ],
+)
+def test_a_list_carries_its_rows_once_where_that_is_asked_for(api: httpx.Client, path: str, own: str) -> None:
+    both, once = api.get(path), api.get(path, params={"rows": "data"})
+    assert (both.status_code, once.status_code) == (200, 200), once.text
+    whole = both.json()
+    assert whole.pop(own) == whole["data"]
+    assert once.json() == whole
+    assert api.get(path, params={"rows": "none"}).status_code == 400
