@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Protocol, cast
 
-import structlog
 from celery import Celery
 from celery.backends.base import KeyValueStoreBackend
 from celery.exceptions import ImproperlyConfigured
@@ -39,8 +38,6 @@ MAX_VALUES = 2_000_000
 """JSON values in one result that is fetched whole: they take 250 MB of memory at worst."""
 UNAVAILABLE = "The result backend is unavailable; try again."
 
-log = structlog.get_logger(__name__)
-
 
 class ResultReader:
     """Reads from the backend of one URL."""
@@ -61,7 +58,6 @@ class ResultReader:
             except (ImproperlyConfigured, ImportError, ValueError) as error:
                 why = f"no client for it is installed here ({type(error).__name__})"
                 self.blind = f"Results of the backend {kind} are not read: {why}; what events tell is shown."
-        log.warning("results_not_read", backend=kind, reason=self.blind)
         return _NoStore()
 
     async def fetch(self, task_ids: Collection[str]) -> dict[str, StoredResult]:
