@@ -1,10 +1,10 @@
 """Lists: the envelope that they come in, and the query parameters by which a client asks for a part."""
 
 from enum import StrEnum
-from typing import Annotated, Generic, Self, TypeVar
+from typing import Annotated, Any, Generic, Self, TypeVar
 
 from fastapi import Query, Response
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from api.schemas.base import ResponseModel
 
@@ -41,8 +41,15 @@ ROWS_MEANING = "`data`: the rows once, as `data`, without the list's own name fo
 RowsShown = Annotated[Rows, Query(description=ROWS_MEANING)]
 
 
+def _own_name_may_be_absent(schema: dict[str, Any]) -> None:
+    """With `rows=data` it is."""
+    schema["required"] = [name for name in schema.get("required", ()) if name in Page.model_fields]
+
+
 class Page(ResponseModel, Generic[Row]):
     """A part of a list. Subclasses add the reference's own name of the rows where it has one."""
+
+    model_config = ConfigDict(json_schema_extra=_own_name_may_be_absent)
 
     total: int = Field(description="Rows that match.")
     total_is_exact: bool = Field(True, description="False: there are at least `total`.")
