@@ -29,6 +29,9 @@ def _names(variable: str) -> tuple[str, ...]:
 broker_url = _server("CELERIAC_BROKER_URL") or "redis://127.0.0.1:6379/0"
 _on_redis = broker_url.startswith("redis")
 result_backend = _server("CELERIAC_RESULT_URL") or _server("CELERIAC_REDIS_URL") or (broker_url if _on_redis else None)
+if result_backend and result_backend.startswith("django-"):
+    # The database of a Django application, which Celery reaches by Django alone. Our own workers store nothing there.
+    result_backend = "disabled://"
 
 # --- What runs, and from where -----------------------------------------------------------------
 

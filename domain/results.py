@@ -15,6 +15,17 @@ END_OF_BACKEND_STATE = {
 
 
 @dataclass(frozen=True, slots=True)
+class ToldResult:
+    """What is known of a return value that is not known itself: for people, never for programs."""
+
+    task_id: str
+    result_repr: str | None = None
+    """The text of it that the worker's event tells."""
+    unreadable: str | None = None
+    """Why what the backend holds cannot be read; None where it holds nothing."""
+
+
+@dataclass(frozen=True, slots=True)
 class StoredResult:
     """What a worker stored about a task."""
 
@@ -24,7 +35,7 @@ class StoredResult:
     result_json: str | None = None
     """The return value as JSON text; None unless SUCCESS, or where it was too large."""
     result_truncated: bool = False
-    """Whether the return value was above 1 MiB and is left out."""
+    """Whether the return value was above 1 MiB, or nested too deep, and is left out."""
     exception_type: str | None = None
     exception_message: str | None = None
     traceback: str | None = None
@@ -33,6 +44,10 @@ class StoredResult:
     worker: str | None = None
     queue: str | None = None
     name: str | None = None
+    unreadable: str | None = None
+    """Why what was stored cannot be read, to stand behind "The result"; then `state` may be empty."""
+    result_repr: str | None = None
+    """What the worker's event told of the return value, where it is not known otherwise."""
 
     @property
     def status(self) -> Status | None:
@@ -56,5 +71,10 @@ class StoredResult:
 
     @property
     def error(self) -> str | None:
-        """`ValueError: no such order`, for a failure."""
-        return f"{self.exception_type}: {self.exception_message}" if self.exception_type else None
+        """`ValueError: no such order`, for a failure; without a class where what was stored is no exception."""
+        return error_of(self.exception_type, self.exception_message)
+
+
+def error_of(exception_type: str | None, message: str | None) -> str | None:
+    """Class and message as one text; what is not known is left out."""
+    return f"{exception_type}: {message}" if exception_type else message

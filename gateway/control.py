@@ -4,6 +4,7 @@ Every question names its nodes and ends with the last reply (9 ms instead of a w
 is silent (down, or a solo pool at work) is simply not in the answer: silence proves nothing.
 """
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -97,6 +98,10 @@ class Work:
     """Fetched and not started; a stock worker that stands still starts them all the same."""
 
 
+# As Celery writes them: what was asked for, in this order, behind the name and a space.
+_WITH_OPTIONS = re.compile(
+    rf"(?P<name>.*) \[(?P<options>(?:{'|'.join(TASK_OPTIONS)})=\S+(?: (?:{'|'.join(TASK_OPTIONS)})=\S+)*)\]", re.DOTALL
+)
 _REGISTERED = Command("registered", {"taskinfoitems": TASK_OPTIONS})
 
 
@@ -247,7 +252,8 @@ def _work(_node: str, reply: tuple[Any, Any]) -> Work:
 def _description(node: str, reply: tuple[Any, Any, Any]) -> NodeDescription:
     stats, registered, queues = form(reply[0], Stats), form(reply[1], RegisteredTasks), form(reply[2], ConsumedQueues)
     plugin = stats.celeriac
-    options = dict(map(_name_and_options, islice(_short(registered, MAX_REGISTERED_LENGTH), MAX_REGISTERED)))
+    known = map(_name_and_options, islice(_short(registered, MAX_REGISTERED_LENGTH), MAX_REGISTERED))
+    options = {name: told for name, told in known if len(name) <= MAX_TASK_NAME}
     return NodeDescription(
         node=node,
         pid=stats.pid,
@@ -284,9 +290,11 @@ def _short(names: Iterable[str], most: int) -> Iterator[str]:
 
 
 def _name_and_options(told: str) -> tuple[str, dict[str, str]]:
-    """`name [acks_late=True max_retries=3]`; an option that is None is left out."""
-    name, _, options = told.partition(" [")
-    return name[:MAX_TASK_NAME], dict(option.split("=", 1) for option in options.rstrip("]").split() if "=" in option)
+    """`name [acks_late=True max_retries=3]`; an option that is None is left out. A name may hold ` [` itself."""
+    found = _WITH_OPTIONS.fullmatch(told)
+    if found is None:
+        return told, {}
+    return found["name"], dict(option.split("=", 1) for option in found["options"].split())
 
 
 def _is_limit(options: Mapping[str, str]) -> bool:

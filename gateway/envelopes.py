@@ -13,6 +13,10 @@ MAX_RETRIES_HEADER = "celeriac_max_retries"
 DISPATCH_NO_HEADER = "celeriac_dispatch_no"
 LONGEST_SHOWN = 1_024
 """Celery shortens what is longer."""
+NOT_OURS_TO_SAY = frozenset({"ignore_result"})
+"""Headers that Celery's maker of messages always sets, and that a worker since Celery 5.7 obeys before the task's own
+setting: `ignore_result: false` brought results to a backend whose owner wants none. The others that it sets say null or
+0, which leaves the task's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +75,14 @@ class EnvelopeMaker:
             list_name=list_name,
             content_type=content_type,
             content_encoding=content_encoding,
-            headers=task.headers | _own_headers(message),
+            headers=_said(task.headers) | _own_headers(message),
             properties=task.properties | {"delivery_mode": PERSISTENT},
         )
+
+
+def _said(headers: dict[str, Any]) -> dict[str, Any]:
+    """The headers of which the submission says something; of the others the worker's own settings decide."""
+    return {name: value for name, value in headers.items() if name not in NOT_OURS_TO_SAY}
 
 
 def _own_headers(message: TaskMessage) -> dict[str, int]:

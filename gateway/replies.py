@@ -10,10 +10,12 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 import structlog
 
+from domain.identities import MAX_ID_BYTES
+
 # No NUL and no lone surrogates, which Postgres cannot store.
 Name = Annotated[str, msgspec.Meta(max_length=255, pattern=r"^[^\x00\ud800-\udfff]*\Z")]
 Text = Annotated[str, msgspec.Meta(pattern=r"^[^\x00\ud800-\udfff]*\Z")]
-TaskId = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[^\x00\ud800-\udfff]*\Z")]
+TaskId = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID_BYTES, pattern=r"^[^\x00\ud800-\udfff]*\Z")]
 Number = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
 ProcessId = Annotated[int, msgspec.Meta(ge=0, lt=2**32)]
 MOST_PROCESSES = 10_000

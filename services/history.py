@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import chain
 from typing import TypeVar
 
 import structlog
@@ -18,10 +19,11 @@ from domain.deliveries import STATE_OF_FACT, is_final
 from domain.facts import Fact
 from domain.identities import Identity, combine
 from domain.merge import TaskState, fold
-from domain.results import StoredResult
+from domain.results import StoredResult, ToldResult
 from domain.states import STATUS_OF_ATTEMPT, TERMINAL, Status
 from services.rollups import count_changes
 from store.queries import events, history
+from store.queries import results as stored_results
 from store.queries.history import LockedTask, StateToWrite
 from store.queries.workflow_steps import TaskChange, follow_tasks
 
@@ -43,6 +45,8 @@ class News:
     facts: Sequence[Fact] = ()
     identities: Sequence[Identity] = ()
     results: Sequence[StoredResult] = ()
+    told: Sequence[ToldResult] = ()
+    """Of return values that nobody could read; of tasks that are not known nothing is kept."""
     begins_at: datetime | None = None
     """Of a task that is not known and was last heard of before this, nothing is recorded: retention has deleted it."""
 
@@ -54,7 +58,11 @@ async def record(connection: AsyncConnection, news: News) -> frozenset[str]:
     """
     first_heard = _first_heard(news.facts)
     identities = combine(news.identities)
-    task_ids = {*first_heard, *identities, *(result.task_id for result in news.results)}
+    task_ids = {
+        *first_heard,
+        *identities,
+        *(result.task_id for result in chain[StoredResult | ToldResult](news.results, news.told)),
+    }
     if not task_ids:
         return NONE
     locked = await history.lock_tasks(connection, list(task_ids))
@@ -105,10 +113,18 @@ async def _fold_into(
         await events.add_facts(connection, fresh)
     outdated = [task_id for task_id, state in folded.items() if _is_outdated(locked[task_id], state)]
     if outdated:
-        await history.drop_results(connection, outdated)
-        locked = {**locked, **{task_id: replace(locked[task_id], has_result=False, error=None) for task_id in outdated}}
+        await stored_results.drop_results(connection, outdated)
+        locked = {**locked, **{task_id: _without_result(locked[task_id]) for task_id in outdated}}
+    sealed = {each.task_id for each in news.told if each.unreadable}
     states = [
-        _to_write(locked[task_id], state, known.get(task_id, []), results.get(task_id), told=told[task_id])
+        _to_write(
+            locked[task_id],
+            state,
+            known.get(task_id, []),
+            results.get(task_id),
+            told=told[task_id],
+            is_sealed=task_id in sealed,
+        )
         for task_id, state in folded.items()
     ]
     # A backend that keeps the success of an earlier use stores nothing of this one.
@@ -117,6 +133,9 @@ async def _fold_into(
     if unread:
         await history.count_left_out(connection, unread)
     await _write(connection, locked, states, results.values())
+    known_of = [each for each in news.told if each.task_id in locked]
+    if known_of:
+        await stored_results.write_told(connection, known_of)
     return states
 
 
@@ -248,26 +267,37 @@ def _missed_ends(
 
 
 def _to_write(
-    locked: LockedTask, state: TaskState, facts: Collection[Fact], result: StoredResult | None, *, told: int
+    locked: LockedTask,
+    state: TaskState,
+    facts: Collection[Fact],
+    result: StoredResult | None,
+    *,
+    told: int,
+    is_sealed: bool,
 ) -> StateToWrite:
     window = _window(state, facts)
     if window is not None:
         state, facts = fold(window), window
+    has_result = locked.has_result or result is not None or is_sealed
     error = result.error if result else locked.error
     return StateToWrite(
         task_id=locked.task_id,
         state=state,
         error=(error if state.status is Status.FAILED else None) or state.exception,
-        result_pending=state.leaves_result and not (locked.has_result or result is not None),
+        result_pending=state.leaves_result and not has_result,
         events_from=min((*(fact.at for fact in facts), *(() if window else (locked.events_from,)))),
         fact_count=len(facts) if window else max(locked.fact_count + told, len(facts)),
     )
 
 
 def _is_outdated(locked: LockedTask, state: TaskState) -> bool:
-    """Whether the result that is stored is that of an earlier use of the id."""
+    """Whether what is kept of a result, be it only what an event told, is that of an earlier use of the id."""
     ended = locked.course.completed_at
-    return locked.has_result and state.renewed_at is not None and ended is not None and ended < state.renewed_at
+    return locked.is_result_told and state.renewed_at is not None and ended is not None and ended < state.renewed_at
+
+
+def _without_result(locked: LockedTask) -> LockedTask:
+    return replace(locked, is_result_told=False, has_result=False, error=None)
 
 
 async def _write(
@@ -291,4 +321,4 @@ async def _write(
     # A failure told late does not take the place of a success.
     deciding = [result for result in results if result.status is ended_as[result.task_id]]
     if deciding:
-        await history.write_results(connection, deciding)
+        await stored_results.write_results(connection, deciding)

@@ -12,7 +12,7 @@ from typing import Protocol
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.facts import Detail, Fact, dispatch_number
-from domain.results import StoredResult
+from domain.results import StoredResult, ToldResult
 from domain.states import EventType, Phase
 from services.history import News, record
 from store.queries import events, history, outbox, sweep
@@ -53,7 +53,12 @@ async def repair(
     """Record the ends that the backend tells, give up on results that will not come, name what may be lost."""
     await sweep.mark_checked(connection, [task.task_id for task in silent])
     ended = [result for result in results.values() if result.status is not None]
-    repaired = await record(connection, News(results=ended))
+    told = [
+        ToldResult(result.task_id, unreadable=result.unreadable)
+        for result in results.values()
+        if result.unreadable and result.status is None
+    ]
+    repaired = await record(connection, News(results=ended, told=told))
     hopeless = [task.task_id for task in silent if task.result_pending and _waited(task, now)]
     if hopeless:
         await sweep.give_up_results(connection, hopeless)

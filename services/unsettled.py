@@ -22,6 +22,7 @@ BATCH_SIZE = 1_000
 BEFORE_A_START = (Phase.DISPATCHING, Phase.QUEUED, Phase.RESERVED)
 REVOKED = "REVOKED"
 UNTOLD = "{node} no longer has the task, and neither its end nor a result was told."
+SEALED = "{node} no longer has the task and told no end. The result of it {why}."
 IGNORED = "{node}, which was heard all the while, no longer has the task and told no end, as when it raises Ignore."
 
 
@@ -83,8 +84,10 @@ async def conclude(
                 facts.append(_end(task, attempt, EventType.REVOKED, {"source": BACKEND}))
                 continue
             details: dict[str, Detail] = {"source": NODE, "outcome": Outcome.UNKNOWN.value}
-            details["reason"] = (await _reason(connection, attempt)).format(node=task.node)
-            if result is not None:
+            why = result.unreadable if result is not None else None
+            reason = SEALED if why else await _reason(connection, attempt)
+            details["reason"] = reason.format(node=task.node, why=why)
+            if result is not None and result.state:
                 details["backend_state"] = result.state
             facts.append(_end(task, attempt, EventType.ENDED, details))
     return ended | await record(connection, News(facts))

@@ -1,7 +1,8 @@
 """The tables, as Core sees them. The migrations make them; a test holds that both say the same.
 
 Everything that grows with tasks carries `task_id` in its key. `tasks` is the hot row and stays narrow:
-arguments, results, tracebacks and events live beside it. The tables of workflows are in `workflow_tables.py`.
+arguments, results, tracebacks and events live beside it. Those of workers are in `worker_tables.py`, those of workflows
+in `workflow_tables.py`.
 """
 
 from sqlalchemy import (
@@ -23,7 +24,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR
+from sqlalchemy.dialects.postgresql import TSVECTOR
 
 metadata = MetaData()
 
@@ -119,7 +120,11 @@ task_results = Table(
     Column("exception_message", Text),
     Column("traceback", Text),
     Column("stored_at", Time, nullable=False, server_default=func.now()),
+    Column("unreadable", Text),
+    Column("result_repr", Text),
+    Index("task_results_unreadable", "stored_at", postgresql_where=text("unreadable IS NOT NULL")),
 )
+"""`unreadable`: why what the backend holds is not shown; `result_repr`: what an event told of it. Both for people."""
 
 attempts = Table(
     "attempts",
@@ -172,64 +177,6 @@ outbox = Table(
 """`postponed_at`: when the broker was first offered the task and did not surely take it. `refusals`: how often the
 broker has refused just this task, `refusal`: why it did so last, `parked_at`: since when it counts as parked. Each of
 the two kinds of rows has an index of its own, so that none of the one is in the way of the other."""
-
-workers = Table(
-    "workers",
-    metadata,
-    Column("worker_id", Uuid, primary_key=True),
-    Column("node", Text, nullable=False, unique=True),
-    Column("capacity", Integer),
-    Column("registered_at", Time),
-    Column("first_seen_at", Time),
-    Column("last_heartbeat_at", Time),
-    Column("last_event_at", Time),
-    Column("online_at", Time),
-    Column("goodbye_at", Time),
-    Column("pid", BigInteger),
-    Column("active", Integer),
-    Column("processed", BigInteger),
-    Column("load_average", ARRAY(Double)),
-    Column("software", Text),
-    Column("kept", Boolean, nullable=False, server_default="false"),
-    Column("pool", Text),
-    Column("concurrency", Integer),
-    Column("prefetch_count", Integer),
-    Column("queues", ARRAY(Text)),
-    Column("plugin", Text),
-    Column("priority_steps", ARRAY(Integer)),
-    Column("broker_options", JSONB(none_as_null=True)),
-    Column("described_at", Time),
-    Column("described_pid", BigInteger),
-    Column("want_paused", Boolean),
-    Column("drain_started_at", Time),
-    Column("drain_deadline_at", Time),
-    Column("drain_shutdown_at", Time),
-    Column("drain_finished_at", Time),
-    Column("drain_goodbye_at", Time),
-    Column("drain_remaining", ARRAY(Text)),
-    Column("resize_target", Integer),
-    Column("resize_at", Time),
-    Column("resize_pid", BigInteger),
-    Column("is_paused", Boolean),
-    Column("consuming", ARRAY(Text)),
-    Column("autoscales", Boolean, nullable=False, server_default="false"),
-    Column("protocol", Integer),
-    Column("capabilities", ARRAY(Text)),
-)
-"""`last_heartbeat_at` is our receipt time and judges liveness; `last_event_at`, `online_at`, `goodbye_at` and
-`drain_goodbye_at` (the last goodbye before the drain) are the node's own clock and are compared only with each other.
-`queues` are the node's own, also while it is held back; `consuming` is what it fetches from at this moment."""
-
-registered_tasks = Table(
-    "registered_tasks",
-    metadata,
-    Column("node", Text, primary_key=True),
-    Column("task_name", Text, primary_key=True),
-    Column("seen_at", Time, nullable=False),
-    Column("acks_late", Boolean),
-    Column("max_retries", Integer),
-    Index("registered_tasks_name", "task_name", "seen_at"),
-)
 
 gaps = Table(
     "gaps",

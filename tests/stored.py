@@ -8,7 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from uuid_utils.compat import uuid7
 
 from domain.workers import worker_id_of
-from store.tables import outbox, tasks, workers
+from store.tables import outbox, tasks
+from store.worker_tables import workers
 
 
 def ago(seconds: float) -> datetime:

@@ -153,10 +153,10 @@ async def submit_batch(
     return await answer_once(rooms.engine, key, response, act=store, form=SubmittedBatch)
 
 
-@router.get("", summary="List tasks")
-async def list_tasks(connection: SearchConnection, query: Annotated[TaskQuery, Query()]) -> TaskPage:
+@router.get("", summary="List tasks", response_model=TaskPage)
+async def list_tasks(connection: SearchConnection, query: Annotated[TaskQuery, Query()]) -> TaskPage | Response:
     """Tasks that match all filters, newest first unless asked otherwise."""
-    return await read_page(connection, query.wanted(), query)
+    return (await read_page(connection, query.wanted(), query)).shown(query.rows)
 
 
 @router.get("/{task_id}", summary="Get a task", response_model=TaskDetail, responses=responses(TaskNotFound))
@@ -179,7 +179,7 @@ def _detail(rooms: Rooms, record: Record) -> TaskDetail:
     )
     if record["outcome"] is not None:
         message = UNKNOWN_OUTCOME
-    return TaskDetail.from_record(record, message=message)
+    return TaskDetail.from_record(record, message=message, no_result=rooms.no_results)
 
 
 @router.get(

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.broker_options import BrokerOptions
 from domain.consumers import Consumer, Consumers
 from store.queries.workers import is_online
-from store.tables import registered_tasks, workers
+from store.worker_tables import registered_tasks, workers
 
 KNOWN_WITHIN = timedelta(days=7)
 """A node unheard for longer is not expected back."""

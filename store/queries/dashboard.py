@@ -12,7 +12,8 @@ from domain.rollups import ENDS, Measure
 from domain.states import Phase, Status
 from store.queries.outbox import is_calm, is_refused
 from store.queries.workers import is_online
-from store.tables import outbox, rollup_deltas, rollup_nodes, rollup_totals, tasks, workers
+from store.tables import outbox, rollup_deltas, rollup_nodes, rollup_totals, tasks
+from store.worker_tables import workers
 
 _counted = union_all(
     select(rollup_totals.c.measure, rollup_totals.c.count), select(rollup_deltas.c.measure, rollup_deltas.c.count)

@@ -8,7 +8,8 @@ from sqlalchemy import ColumnElement, Float, ScalarSelect, and_, cast, extract, 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.queries.outbox import is_calm, is_refused
-from store.tables import alerts, gaps, outbox, workers
+from store.tables import alerts, gaps, outbox
+from store.worker_tables import workers
 
 MOST_COUNTED = 100_000
 """Of a longer outbox no more rows are counted."""

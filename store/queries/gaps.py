@@ -7,7 +7,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from uuid_utils.compat import uuid7
 
 from store.queries.workers import has_not_left
-from store.tables import gaps, workers
+from store.tables import gaps
+from store.worker_tables import workers
 
 
 async def add_gap(connection: AsyncConnection, *, source: str, started_at: datetime, ended_at: datetime) -> None:

@@ -29,7 +29,8 @@ from domain.workers import SILENCE, hostname
 from store.queries.outbox import IDS, is_calm, is_refused
 from store.queries.strangers import is_stranger
 from store.queries.workers import has_not_left, is_online
-from store.tables import gaps, outbox, tasks, workers
+from store.tables import gaps, outbox, tasks
+from store.worker_tables import workers
 
 MOST_SUBJECTS = 1_000
 COUNTED_DUE = 20_000

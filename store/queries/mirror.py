@@ -7,7 +7,8 @@ from sqlalchemy import func, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.queries.workers import is_online
-from store.tables import gaps, workers
+from store.tables import gaps
+from store.worker_tables import workers
 
 
 @dataclass(frozen=True, slots=True)

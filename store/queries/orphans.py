@@ -9,7 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.states import AttemptState, Phase
 from domain.workers import SILENCE
 from store.queries.workers import has_not_left
-from store.tables import attempts, registered_tasks, tasks, workers
+from store.tables import attempts, tasks
+from store.worker_tables import registered_tasks, workers
 
 _OPEN = (AttemptState.RECEIVED.value, AttemptState.STARTED.value)
 RECENT = timedelta(minutes=2)

@@ -4,7 +4,7 @@ from sqlalchemy import ColumnElement, Integer, and_, bindparam, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.queries.workers import has_wish
-from store.tables import workers
+from store.worker_tables import workers
 
 
 def is_stranger() -> ColumnElement[bool]:

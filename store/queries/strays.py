@@ -9,7 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.states import Phase
 from store.queries.consumers import KNOWN_WITHIN
 from store.queries.workers import has_not_left, is_online
-from store.tables import tasks, workers
+from store.tables import tasks
+from store.worker_tables import workers
 
 _unheld = (
     select(tasks.c.task_id)

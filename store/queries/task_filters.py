@@ -8,7 +8,8 @@ from sqlalchemy import Column, ColumnElement, false, select
 
 from domain.filters import TaskFilter
 from store.queries.search import matches
-from store.tables import tasks, workers
+from store.tables import tasks
+from store.worker_tables import workers
 
 _EQUAL = {name: tasks.c[name] for name in ("task_id", "task_name", "queue_name", "priority", "node", "workflow_id")}
 _AT_LEAST = {

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, Select, Text, bindparam, func, literal, select, text, tuple_
+from sqlalchemy import ColumnElement, RowMapping, Select, Text, bindparam, case, func, literal, select, text, tuple_
 from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
@@ -14,7 +14,8 @@ from domain.cancels import StopSignal
 from domain.filters import SORT_COLUMNS, Cursor, Sort, TaskFilter
 from domain.states import TERMINAL, Status
 from store.queries.task_filters import conditions
-from store.tables import attempts, outbox, task_arguments, task_results, tasks, workers
+from store.tables import attempts, outbox, task_arguments, task_results, tasks
+from store.worker_tables import workers
 
 EXACT_TOTAL = 10_000
 """Beyond this many matching rows a total is a lower bound: counting on would cost more than it tells."""
@@ -25,6 +26,18 @@ LARGE_BYTES = 20_000
 FEW = 2_000
 """So many rows are sorted in 3 ms."""
 NEWEST_FIRST = Sort()
+
+SHOWN_ERROR = 1_024
+"""Characters of an error in a list, of which a thousand rows may be asked for; the task itself has 64 KiB."""
+WHOLE_ATTEMPTS = 10
+"""The latest, whose exceptions and tracebacks are whole: a thousand of 64 KiB each would be no answer."""
+
+
+def shortened(error: ColumnElement[str]) -> ColumnElement[str]:
+    """An error as lists show it."""
+    cut = func.left(error, SHOWN_ERROR - 1).concat(literal("\N{HORIZONTAL ELLIPSIS}", Text))
+    return case((func.length(error) > SHOWN_ERROR, cut), else_=error)
+
 
 worker_id = select(workers.c.worker_id).where(workers.c.node == tasks.c.node).scalar_subquery().label("worker_id")
 ROW = (
@@ -44,7 +57,7 @@ ROW = (
     tasks.c.retry_count,
     tasks.c.max_retries,
     tasks.c.timeout_seconds,
-    tasks.c.exception.label("error"),
+    shortened(tasks.c.exception).label("error"),
     tasks.c.original_task_id,
     tasks.c.workflow_id,
     tasks.c.cancel_requested_at,
@@ -52,9 +65,16 @@ ROW = (
     tasks.c.outcome,
 )
 """The columns of a `Record` in a list."""
+_is_whole = (
+    attempts.c.number
+    > select(tasks.c.attempt_count).where(tasks.c.task_id == bindparam("task_id")).scalar_subquery() - WHOLE_ATTEMPTS
+)
+_end_of_traceback = func.right(attempts.c.traceback, SHOWN_ERROR)
 _attempt = (
     select(
-        attempts,
+        *(column for column in attempts.c if column.name not in ("exception", "traceback")),
+        case((_is_whole, attempts.c.exception), else_=shortened(attempts.c.exception)).label("exception"),
+        case((_is_whole, attempts.c.traceback), else_=_end_of_traceback).label("traceback"),
         select(workers.c.worker_id).where(workers.c.node == attempts.c.node).scalar_subquery().label("worker_id"),
     )
     .where(attempts.c.task_id == bindparam("task_id"))
@@ -65,9 +85,10 @@ _attempt = (
 _attempts = select(func.json_agg(aggregate_order_by(_attempt.table_valued(), _attempt.c.number))).scalar_subquery()
 _parts = (task_arguments.c.args, task_arguments.c.kwargs, task_results.c.result)
 _stored_bytes = sum((func.coalesce(func.pg_column_size(part), 0) for part in _parts), literal(0))
+_whole = [tasks.c.exception.label("error") if column.name == "error" else column for column in ROW]
 _one = (
     select(
-        *ROW,
+        *_whole,
         tasks.c.first_started_at,
         tasks.c.events_from,
         tasks.c.submitted_here,
@@ -78,6 +99,9 @@ _one = (
         task_arguments.c.kwargs_repr,
         task_results.c.result,
         task_results.c.truncated.label("result_truncated"),
+        task_results.c.result.is_not(None).label("has_result"),
+        task_results.c.unreadable,
+        task_results.c.result_repr,
         task_results.c.traceback,
         _attempts.label("attempts"),
         outbox.c.refusals,
@@ -95,7 +119,7 @@ _one = (
 )
 
 _row = select(
-    *ROW,
+    *_whole,
     tasks.c.first_started_at,
     tasks.c.events_from,
     tasks.c.reconstructed,

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.worker_control import RESIZABLE_POOLS
 from domain.workers import worker_id_of
 from store.queries.workers import COLUMNS, WorkerRow, has_wish, is_draining, is_online, is_other_process
-from store.tables import registered_tasks, workers
+from store.worker_tables import registered_tasks, workers
 
 _DRAIN = ("started_at", "deadline_at", "shutdown_at", "finished_at", "goodbye_at", "remaining")
 _NO_DRAIN = dict.fromkeys(f"drain_{name}" for name in _DRAIN)

@@ -35,7 +35,8 @@ from domain.states import Status
 from domain.worker_control import Desired, Observed, is_converged
 from domain.workers import REGISTRATION_GRACE, SILENCE, Heartbeat, WorkerStatus, is_awaited, status_of, worker_id_of
 from store.batch import Columns, batch_of, bind_rows
-from store.tables import Time, registered_tasks, tasks, workers
+from store.tables import Time, tasks
+from store.worker_tables import registered_tasks, workers
 
 _HEARD: Columns = {
     "worker_id": Uuid(),

@@ -216,14 +216,13 @@ class FakeResultReader:
         if not self._broker.available and task_ids:
             raise Unavailable
         metas = self._broker.metas
-        results = {task_id: decode_meta(task_id, metas[task_id]) for task_id in task_ids if task_id in metas}
-        return {task_id: result for task_id, result in results.items() if result is not None}
+        return {task_id: decode_meta(task_id, metas[task_id]) for task_id in task_ids if task_id in metas}
 
     async def fetch_whole(self, task_id: str) -> StoredResult | None:
         if not self._broker.available:
             raise Unavailable
         stored = self._broker.metas.get(task_id)
-        return decode_meta(task_id, stored, max_result_bytes=MAX_WHOLE_BYTES) if stored else None
+        return decode_meta(task_id, stored, whole_bytes=MAX_WHOLE_BYTES) if stored else None
 
     async def ping(self) -> None:
         if not self._broker.available:

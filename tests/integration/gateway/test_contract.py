@@ -74,8 +74,10 @@ async def test_results_are_found_by_task(world: World) -> None:
     world.store_meta("pickled", b"\x80\x04")
     found = await world.results.fetch(["done", "pickled", "unknown"])
     assert {task_id: (result.state, result.result_json) for task_id, result in found.items()} == {
-        "done": ("SUCCESS", "[1, 2]")
+        "done": ("SUCCESS", "[1, 2]"),
+        "pickled": ("", None),
     }
+    assert found["pickled"].unreadable
     assert await world.results.fetch([]) == {}
 
 

@@ -24,7 +24,7 @@ from services.worker_orders import WorkerOrders
 from services.workers import find_drain, find_worker, request_capacity, request_drain, request_pause, request_resume
 from store.queries import worker_wishes, workers
 from store.queries.workers import WorkerRow
-from store.tables import workers as table
+from store.worker_tables import workers as table
 from tests.fakes.gateway import FakeBroker, FakeControl, FakePauseKeys, FakePresence
 from tests.integration.api.nodes import describe_node
 

@@ -18,7 +18,7 @@ from loops.partitions import PartitionsRound
 from loops.queues import QueuesRound
 from store.queries import submissions, workers
 from store.tables import outbox, tasks
-from store.tables import workers as table
+from store.worker_tables import workers as table
 from tests.fakes.gateway import FakeBroker, FakeControl, FakePublisher, FakeQueueReader
 from tests.fakes.marks import FakeMarks
 from tests.submissions import make_submission

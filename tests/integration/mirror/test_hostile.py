@@ -22,7 +22,8 @@ from mirror.main import run
 from services.counters import Counted, read_counters
 from services.signs_of_life import is_alive
 from settings import Settings
-from store.tables import gaps, tasks, workers
+from store.tables import gaps, tasks
+from store.worker_tables import workers
 from tests.hostile_events import WORST, envelope, forged
 from tests.integration.mirror.messages import NODE
 from tests.rabbitmq import rabbitmq, rabbitmq_program

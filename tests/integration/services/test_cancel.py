@@ -32,7 +32,7 @@ from services.timeline import read_history
 from store.queries import outbox, submissions, workers
 from store.queries.workers import Description
 from store.tables import outbox as outbox_table
-from store.tables import workers as workers_table
+from store.worker_tables import workers as workers_table
 from tests.facts import NODE, told
 from tests.fakes.gateway import FakeBroker, FakeControl, FakePublisher, FakeRecall
 from tests.submissions import make_submission

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services import task_names as task_names_module
 from services.task_names import TaskNames
-from store.tables import registered_tasks
+from store.worker_tables import registered_tasks
 
 
 async def register(engine: AsyncEngine, *names: str) -> None:

@@ -10,8 +10,9 @@ from domain.clocks import AHEAD_SECONDS
 from domain.workers import REGISTRATION_GRACE, SILENCE, Heartbeat, WorkerStatus, is_awaited, is_online, status_of
 from store.queries import submissions, workers
 from store.queries.workers import Description
-from store.tables import registered_tasks, tasks
-from store.tables import workers as table
+from store.tables import tasks
+from store.worker_tables import registered_tasks
+from store.worker_tables import workers as table
 from tests.submissions import make_submission
 
 NODE = "celery@one"

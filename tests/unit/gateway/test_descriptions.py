@@ -1,5 +1,7 @@
 """What a node says of itself is taken only so far."""
 
+import pytest
+
 from gateway.control import MAX_QUEUES, MAX_REGISTERED, _description
 
 
@@ -13,3 +15,24 @@ def test_names_beyond_the_bounds_are_passed_over() -> None:
         MAX_QUEUES,
     )
     assert max(map(len, (*told.registered, *told.queues))) < 20
+
+
+@pytest.mark.parametrize(
+    ("told", "name", "limit"),
+    [
+        ("shop.pay [acks_late=False max_retries=7]", "shop.pay", 7),
+        ("report [daily] [acks_late=False max_retries=3]", "report [daily]", 3),
+        ("report [max_retries=7 acks_late=True] [acks_late=False]", "report [max_retries=7 acks_late=True]", None),
+        ("report [daily]", "report [daily]", None),
+        ("new\nline [x [acks_late=True max_retries=0]", "new\nline [x", 0),
+        ("plain", "plain", None),
+    ],
+)
+def test_a_name_may_hold_what_stands_around_its_options(told: str, name: str, limit: int | None) -> None:
+    found = _description("celery@one", ({}, [told], []))
+    assert (found.registered, found.retry_limits) == ((name,), {} if limit is None else {name: limit})
+
+
+def test_a_name_that_is_too_long_is_not_taken_for_another() -> None:
+    told = ["n" * 300 + " [acks_late=True]", "n" * 255 + " [acks_late=True]"]
+    assert _description("celery@one", ({}, told, [])).registered == ("n" * 255,)
