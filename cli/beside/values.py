@@ -1,0 +1,140 @@
+"""From what an app says to the settings that Celeriac runs with; what somebody has set for Celeriac itself wins."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from cli.beside.app import AppFacts
+from cli.configuration import mask_url, read_settings, variable
+from cli.errors import CliError
+from domain.queue_names import flaw_of
+from gateway.connection import transport_of
+from gateway.results import ResultReader
+from settings import Settings
+
+SECURE = {"redis": "rediss", "valkey": "valkeys", "amqp": "amqps", "pyamqp": "amqps"}
+NO_BACKEND = {None, "", "disabled", "disabled://"}
+USUAL = {"event_exchange": "celeryev", "control_exchange": "celery", "event_serializer": "json"}
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """A Celeriac beside an app: the settings it runs with, and what a person should know of how they came about."""
+
+    settings: Settings
+    results: str
+    """Where results are read, masked, or why they are not."""
+    notes: tuple[str, ...]
+
+
+def beside(facts: AppFacts, **options: object) -> Beside:
+    """Settings of the environment and the options, and for what neither says, what the app says. Raises CliError."""
+    chosen = read_settings(**options).model_fields_set
+    notes: list[str] = []
+    broker_url = _one(with_tls(facts.broker_url, facts.dictionaries.get("broker_use_ssl")), "broker", notes)
+    _refuse_unknown_transport(broker_url, chosen)
+    result_url, results = _results(facts, notes)
+    told = {
+        "broker_url": broker_url,
+        "result_url": result_url,
+        "default_queue": _default_queue(facts, notes),
+        "broker_transport_options": _as_json(facts.dictionary("broker_transport_options")),
+        "result_transport_options": _as_json(facts.dictionary("result_backend_transport_options")),
+        # Ours run our own tasks, and Flower asks workers in ways that some apps' settings break: only where wanted.
+        "workers": 0,
+        "flower_port": 0,
+    }
+    from_app = {
+        name: value
+        for name, value in told.items()
+        if value is not None and name not in chosen and name in Settings.model_fields
+    }
+    settings = read_settings(**options, **from_app)
+    notes += _overridden(settings, told, chosen)
+    notes += _unusual(facts)
+    if "result_url" in chosen:
+        results = mask_url(settings.result_url or "")
+    return Beside(settings, results, tuple(notes))
+
+
+def with_tls(url: str, use_ssl: Mapping[str, Any] | bool | None) -> str:
+    """The URL with what `broker_use_ssl` says in it: the scheme, and the files in the query, as Celery reads them."""
+    parts = urlsplit(url)
+    if not use_ssl:
+        return url
+    given = use_ssl if isinstance(use_ssl, Mapping) else {}
+    named = {name if name.startswith("ssl_") else f"ssl_{name}": str(value) for name, value in given.items() if value}
+    query = dict(parse_qsl(parts.query)) | named
+    parts = parts._replace(scheme=SECURE.get(parts.scheme, parts.scheme), query=urlencode(query, safe="/"))
+    return urlunsplit(parts)
+
+
+def _one(url: str, what: str, notes: list[str]) -> str:
+    """The first of several; all of those that name sentinels, which are one address."""
+    if ";" not in url or url.startswith("sentinel"):
+        return url
+    notes.append(f"Of the {url.count(';') + 1} addresses of the {what} the first is used.")
+    return url.split(";")[0]
+
+
+def _refuse_unknown_transport(url: str, chosen: set[str]) -> None:
+    if "broker_url" in chosen:
+        return
+    try:
+        transport_of(url)
+    except ValueError as error:
+        raise CliError(f"{error} The app's is {mask_url(url)}.") from None
+
+
+def _results(facts: AppFacts, notes: list[str]) -> tuple[str | None, str]:
+    """Its URL where it can be read, and in any case what is to be said of it."""
+    backend = facts.result_backend
+    if backend in NO_BACKEND or backend is None:
+        return None, "none: events tell how tasks end"
+    url = _one(with_tls(backend, facts.dictionaries.get("redis_backend_use_ssl")), "result backend", notes)
+    shown = mask_url(url)
+    try:
+        ResultReader(url)
+    except Exception as error:  # whatever a backend's library raises, it cannot be read
+        kind = type(error).__name__ if isinstance(error, ImportError) else ""
+        return None, f"{shown} cannot be read here{f' ({kind})' if kind else ''}: events tell how tasks end"
+    return url, shown
+
+
+def _default_queue(facts: AppFacts, notes: list[str]) -> str | None:
+    name = str(facts.options.get("task_default_queue") or "celery")
+    flaw = flaw_of(name)
+    if flaw is None:
+        return name
+    notes.append(f"The app's default queue cannot be submitted to: its name {flaw}.")
+    return None
+
+
+def _as_json(options: Mapping[str, Any]) -> str | None:
+    return json.dumps(options) if options else None
+
+
+def _overridden(settings: Settings, told: Mapping[str, object], chosen: set[str]) -> list[str]:
+    """A broker that is not the app's is worth a line: somebody may have forgotten a variable."""
+    names = [name for name in ("broker_url", "result_url") if name in chosen and told[name] is not None]
+    return [f"{variable(name)} stands in for the app's own." for name in names if getattr(settings, name) != told[name]]
+
+
+def _unusual(facts: AppFacts) -> list[str]:
+    """What the app has otherwise than Celery's defaults and nothing here can follow."""
+    notes = []
+    if facts.left_out:
+        notes.append(f"Code cannot be carried over: {', '.join(facts.left_out)}.")
+    for option, usual in USUAL.items():
+        value = facts.options.get(option)
+        if value not in (None, usual):
+            notes.append(f"{option} is {value!r}, and not {usual!r}: what goes that way is not heard here.")
+    accepted = facts.options.get("accept_content")
+    if isinstance(accepted, list) and not {"json", "application/json"} & set(map(str, accepted)):
+        notes.append(
+            f"The app accepts {', '.join(map(str, accepted))} only and throws submissions from here away: "
+            "add 'json' to accept_content."
+        )
+    return notes
