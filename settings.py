@@ -4,14 +4,16 @@ Read once, where a process starts (`api`, `mirror`, `loops`, `cli`); from there 
 arguments. Nothing below the doors imports this module. `celeriac settings` prints what stands here.
 """
 
+import json
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from domain.broker_options import BrokerOptions
 from domain.networks import check_proxies
 from domain.origins import ANY, own_origins
 from domain.queue_names import check_queue_name
@@ -23,6 +25,10 @@ Port = Annotated[int, Field(ge=0, le=65535)]
 Names = Annotated[tuple[str, ...], NoDecode]
 # An empty one would be taken for a server that is named: `CELERIAC_BROKER_URL=$UNSET`.
 Url = Annotated[str, Field(min_length=1)]
+
+TransportOptions = Annotated[dict[str, Any], NoDecode]
+MAX_OPTIONS = 65_536
+"""Characters of JSON."""
 
 
 def _checked_queue_name(value: str) -> str:
@@ -46,6 +52,17 @@ class Settings(BaseSettings):
     )
     result_url: Url | None = Field(
         None, repr=False, description="Celery's result backend. Default: that of CELERIAC_REDIS_URL."
+    )
+    broker_transport_options: TransportOptions = Field(
+        {},
+        repr=False,
+        description="Your app's broker_transport_options, as a JSON object: sep, priority_steps, global_keyprefix, "
+        "unacked_key and others, for workers that do not run on Celery's defaults.",
+    )
+    result_transport_options: TransportOptions = Field(
+        {},
+        repr=False,
+        description="Your app's result_backend_transport_options, as a JSON object: global_keyprefix and others.",
     )
     redis_url: Url | None = Field(
         None,
@@ -121,6 +138,25 @@ class Settings(BaseSettings):
             raise ValueError("is set and holds no key; name one, or unset it to need none")
         return parts
 
+    @field_validator("broker_transport_options", "result_transport_options", mode="before")
+    @classmethod
+    def _read_json(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        try:
+            read = json.loads(value or "{}") if len(value) <= MAX_OPTIONS else None
+        except (ValueError, RecursionError):
+            read = None
+        if not isinstance(read, dict):
+            raise ValueError('must be a JSON object, such as {"global_keyprefix": "shop:"}')
+        return read
+
+    @field_validator("broker_transport_options", "result_transport_options")
+    @classmethod
+    def _refuse_wrong_options(cls, options: dict[str, Any]) -> dict[str, Any]:
+        BrokerOptions.from_transport_options(options)
+        return options
+
     @field_validator("api_keys")
     @classmethod
     def _refuse_weak_keys(cls, keys: tuple[str, ...]) -> tuple[str, ...]:
@@ -158,6 +194,16 @@ class Settings(BaseSettings):
         if ANY in self.allowed_hosts and not self.api_keys:
             raise ValueError("CELERIAC_ALLOWED_HOSTS: * needs CELERIAC_API_KEYS; without keys, list the names")
         return self
+
+    @property
+    def broker_options(self) -> BrokerOptions:
+        """Where messages lie on the broker, as far as that is said."""
+        return BrokerOptions.from_transport_options(self.broker_transport_options)
+
+    @property
+    def result_prefix(self) -> str:
+        """What stands before every key of the result backend."""
+        return BrokerOptions.from_transport_options(self.result_transport_options).global_keyprefix
 
     @property
     def retention(self) -> Retention:

@@ -1,5 +1,6 @@
 """Reads the settings for a command and refuses, in one sentence, what the command cannot run with."""
 
+import json
 import os
 import re
 from collections.abc import Iterable
@@ -18,6 +19,8 @@ SECRETS = ("api_keys", "metrics_key", "flower_basic_auth")
 NEVER_EMPTY = frozenset({"api_keys"})
 """Set and empty is a slip that settings refuse."""
 MASK = "***"
+HIDDEN = re.compile(r"(?i)pass|secret|token|credential")
+"""Names in a JSON object whose values are not shown."""
 
 # A user's module of one of these names would never be found: ours comes first.
 ROOMS = {"api", "cli", "domain", "gateway", "loops", "mirror", "services", "store", "tasks"} | {
@@ -78,6 +81,8 @@ def as_text(value: object) -> str:
     """A value as it stands in the environment."""
     if isinstance(value, tuple):
         return ",".join(value)
+    if isinstance(value, dict):
+        return json.dumps(value)
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
@@ -85,6 +90,8 @@ def masked(field: str, value: object) -> str:
     """A value that may be shown: no password, no key."""
     if field in SECRETS:
         return ",".join(MASK for _ in value) if isinstance(value, tuple) else MASK
+    if isinstance(value, dict):
+        return json.dumps(_without_secrets(value))
     return mask_url(as_text(value)) if field.endswith("_url") else as_text(value)
 
 
@@ -94,6 +101,15 @@ def mask_url(url: str) -> str:
     netloc = re.sub(r":[^:@]*@|:.*@", f":{MASK}@", parts.netloc, count=1)
     query = re.sub(r"(?i)(password|secret|token|key)=[^&]*", rf"\1={MASK}", parts.query)
     return urlunsplit(parts._replace(netloc=netloc, query=query))
+
+
+def _without_secrets(value: object) -> object:
+    """Options for a Sentinel hold its password."""
+    if isinstance(value, list):
+        return [_without_secrets(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {name: MASK if HIDDEN.search(name) else _without_secrets(item) for name, item in value.items()}
 
 
 def _sentence(problem: object) -> str:

@@ -17,6 +17,7 @@ from cli.configuration import (
     unknown_variables,
 )
 from cli.errors import CliError
+from domain.broker_options import BrokerOptions
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -100,6 +101,31 @@ def test_a_child_reads_back_the_same_settings(monkeypatch: pytest.MonkeyPatch) -
     for name, value in as_environment(settings).items():
         monkeypatch.setenv(name, value)
     assert read_settings() == settings
+
+
+def test_transport_options_are_json_and_a_child_reads_back_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CELERIAC_BROKER_TRANSPORT_OPTIONS", '{"sep": ":", "priority_steps": [0, 5]}')
+    settings = read_settings(result_transport_options={"global_keyprefix": "shop:"})
+    assert settings.broker_options == BrokerOptions(separator=":", priority_steps=(0, 5))
+    assert settings.result_prefix == "shop:"
+    for name, value in as_environment(settings).items():
+        monkeypatch.setenv(name, value)
+    assert read_settings() == settings
+
+
+@pytest.mark.parametrize("value", ['{"sep": "s3cret"', "[1]", "s3cret", "[" * 65_000, '{"sep": ["s3cret"]}'])
+def test_options_that_are_none_are_refused_without_their_value(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("CELERIAC_RESULT_TRANSPORT_OPTIONS", value)
+    with pytest.raises(CliError, match=r"^CELERIAC_RESULT_TRANSPORT_OPTIONS: (must be a JSON object|sep must be)") as e:
+        read_settings()
+    assert "s3cret" not in str(e.value)
+
+
+def test_secrets_in_transport_options_are_not_shown() -> None:
+    options = {"sentinel_kwargs": {"password": "s3cret"}, "lists": [{"auth_token": "s3cret"}], "sep": ":"}
+    assert masked("broker_transport_options", options) == (
+        '{"sentinel_kwargs": {"password": "***"}, "lists": [{"auth_token": "***"}], "sep": ":"}'
+    )
 
 
 def test_a_misspelt_variable_is_told_with_the_one_that_was_meant(monkeypatch: pytest.MonkeyPatch) -> None:

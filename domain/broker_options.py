@@ -1,0 +1,89 @@
+"""How one broker is used by those who use it: kombu's transport options, as far as they decide where a message lies.
+
+On Redis a queue is a list for each priority step, and kombu keeps its books in keys beside them; each of these names
+can be another in somebody's app (`broker_transport_options`). A message in a list that no worker reads strands without
+a word, so every place that names a key of kombu's asks here. RabbitMQ has no such options.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+SEPARATOR = "\x06\x16"
+UNACKED, UNACKED_INDEX, UNACKED_MUTEX = "unacked", "unacked_index", "unacked_mutex"
+FANOUT_PREFIX = "/{db}."
+STOCK_STEPS = (0, 3, 6, 9)
+"""What a worker reads that was told no others."""
+MOST_STEPS = 256
+MAX_STEP = 255
+MAX_TEXT = 255
+"""Characters of a prefix, a separator or a key."""
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerOptions:
+    """Of one app, or of one worker; what is not said is kombu's default."""
+
+    separator: str = SEPARATOR
+    """Between a queue's name and the priority of a list; `sep` in kombu's words. Bindings are written with it too."""
+    priority_steps: tuple[int, ...] | None = None
+    """In ascending order; None where they are not known."""
+    global_keyprefix: str = ""
+    unacked_key: str = UNACKED
+    unacked_index_key: str = UNACKED_INDEX
+    unacked_mutex_key: str = UNACKED_MUTEX
+    fanout_prefix: str = FANOUT_PREFIX
+    """Of the channels of events and remote control."""
+    fanout_patterns: bool = True
+    """Whether a channel of an event ends in its routing key."""
+
+    @classmethod
+    def from_transport_options(cls, told: Mapping[str, object]) -> "BrokerOptions":
+        """Those of an app's `broker_transport_options`; others than these are not looked at.
+
+        Raises ValueError, which names the option and not its value.
+        """
+        return cls(
+            separator=_text(told, "sep", SEPARATOR),
+            priority_steps=_steps(told),
+            global_keyprefix=_text(told, "global_keyprefix", "", may_be_empty=True),
+            unacked_key=_text(told, "unacked_key", UNACKED),
+            unacked_index_key=_text(told, "unacked_index_key", UNACKED_INDEX),
+            unacked_mutex_key=_text(told, "unacked_mutex_key", UNACKED_MUTEX),
+            fanout_prefix=_fanout_prefix(told),
+            fanout_patterns=_flag(told, "fanout_patterns"),
+        )
+
+
+def _text(told: Mapping[str, object], name: str, default: str, *, may_be_empty: bool = False) -> str:
+    value = told.get(name, default)
+    if not isinstance(value, str) or len(value) > MAX_TEXT or not (value or may_be_empty):
+        raise ValueError(f"{name} must be text of {0 if may_be_empty else 1} to {MAX_TEXT} characters")
+    return value
+
+
+def _steps(told: Mapping[str, object]) -> tuple[int, ...] | None:
+    value = told.get("priority_steps")
+    if value is None:
+        return None
+    if not isinstance(value, list | tuple) or not 1 <= len(value) <= MOST_STEPS or not all(map(_is_step, value)):
+        raise ValueError(f"priority_steps must be a list of whole numbers from 0 to {MAX_STEP}")
+    return tuple(sorted(set(value)))
+
+
+def _is_step(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_STEP
+
+
+def _fanout_prefix(told: Mapping[str, object]) -> str:
+    """True is kombu's default, anything else that is empty is none."""
+    value = told.get("fanout_prefix", True)
+    if value is True:
+        return FANOUT_PREFIX
+    return _text({"fanout_prefix": value or ""}, "fanout_prefix", "", may_be_empty=True)
+
+
+def _flag(told: Mapping[str, object], name: str) -> bool:
+    value = told.get(name, True)
+    if not isinstance(value, bool | int | None):
+        raise ValueError(f"{name} must be true or false")
+    return bool(value)
