@@ -1,1 +1,1 @@
-"""`celeriac up -A proj` and `doctor -A proj`: what is read from somebody else's app, and what is told about its fleet."""
+"""`celeriac up -A proj` and `doctor -A proj`: what somebody else's app says, and what holds for its fleet."""

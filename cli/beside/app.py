@@ -3,6 +3,7 @@
 The process is `cli/beside/reader.py`. What it tells holds passwords: it comes through a pipe, and is never shown whole.
 """
 
+import contextlib
 import os
 import shutil
 import signal
@@ -50,6 +51,8 @@ class AppFacts:
     """Its version, where workers of this interpreter can have it."""
     plugin_installed: bool
     """Whether the app has called `install`."""
+    is_made: bool
+    """Whether what was named makes the app when it is called."""
     left_out: list[str]
     """Options whose values are code, which no other process can have."""
 
@@ -71,9 +74,8 @@ class _Answer(msgspec.Struct):
     error: _Refusal
 
 
-def read_app(name: str, *, python: str | None = None) -> AppFacts:
+def read_app(name: str, interpreter: str) -> AppFacts:
     """What the app says. Raises CliError, in a sentence without secrets, where it cannot be asked."""
-    interpreter = interpreter_of(python)
     answer = _run(name, interpreter)
     try:
         return msgspec.json.decode(answer, type=AppFacts)
@@ -133,10 +135,8 @@ def _run(name: str, interpreter: str) -> bytes:
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     """With all that the app has started meanwhile."""
-    try:
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # it has ended by itself, and left nothing
         os.killpg(process.pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass  # it has ended by itself, and left nothing
     process.wait()
     if process.stdout is not None:
         process.stdout.close()
@@ -148,7 +148,8 @@ def _sentence(name: str, interpreter: str, refusal: _Refusal) -> str:
     if refusal.missing == "celery":
         return f"There is no Celery in {interpreter}; name the app's own interpreter with --python.{_hint()}"
     if refusal.missing == name.split(":")[0].split(".")[0]:
-        return f"There is no module {refusal.missing!r} for {interpreter} in {Path.cwd()}; start it where `celery -A` works."
+        where = f"for {interpreter} in {Path.cwd()}"
+        return f"There is no module {refusal.missing!r} {where}; start it where `celery -A` works.{_hint()}"
     place = f" ({refusal.where})" if refusal.where else ""
     text = f": {refusal.text}" if refusal.text else ""
     hint = f" Name the app's own interpreter with --python.{_hint()}" if refusal.missing else ""

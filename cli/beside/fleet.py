@@ -10,7 +10,7 @@ from cli.client import Client
 from cli.errors import CliError
 from domain.errors import Unavailable
 from domain.promises import Consumer
-from domain.worker_control import PAUSE
+from domain.worker_control import Capability
 from gateway.control import Control, NodeDescription
 from settings import Settings
 
@@ -74,7 +74,7 @@ def _of_row(row: dict[str, Any], facts: AppFacts) -> Consumer:
         plugin=row.get("plugin"),
         events=_events(row.get("sends_events"), facts),
         answers=row.get("queues") is not None,
-        gated=PAUSE in capabilities,
+        gated=Capability.PAUSE in capabilities,
     )
 
 
@@ -86,7 +86,7 @@ def _of_node(node: str, described: NodeDescription | None, facts: AppFacts) -> C
         queues=described.queues,
         plugin=described.plugin,
         events=_events(None, facts),
-        gated=PAUSE in described.capabilities,
+        gated=Capability.PAUSE in described.capabilities,
     )
 
 

@@ -12,6 +12,7 @@ import os
 import re
 import sys
 import traceback
+from enum import Enum
 from pathlib import Path, PurePath
 from typing import Any
 from urllib.parse import quote
@@ -72,14 +73,14 @@ def read(name: str) -> dict[str, Any]:
     import celery  # noqa: PLC0415  the app's own, which is found only after the path is set
     import kombu  # noqa: PLC0415
 
-    app = find(name)
+    app, is_made = find(name)
     left_out: list[str] = []
     conf = app.conf
     return {
         "format": FORMAT,
         "python": ".".join(str(part) for part in sys.version_info[:3]),
-        "celery": celery.__version__,
-        "kombu": kombu.__version__,
+        "celery": celery.VERSION_BANNER.split(" ")[0],
+        "kombu": kombu.__version__,  # type: ignore[attr-defined]  # celery-types has no kombu
         "name": app.main,
         "broker_url": _broker_url(app),
         "result_backend": _result_backend(conf),
@@ -88,12 +89,13 @@ def read(name: str) -> dict[str, Any]:
         "queues": [_queue(queue) for queue in app.amqp.queues.values()],
         "plugin": _plugin(),
         "plugin_installed": any(step.__module__.startswith("celeriac_worker") for step in app.steps["worker"]),
+        "is_made": is_made,
         "left_out": left_out,
     }
 
 
-def find(name: str) -> Any:
-    """The app that `celery -A` would take, or what a factory makes. Raises NoApp."""
+def find(name: str) -> tuple[Any, bool]:
+    """The app that `celery -A` would take; or what a factory makes, and True. Raises NoApp."""
     from celery import Celery  # noqa: PLC0415
     from celery.app.utils import find_app  # noqa: PLC0415
 
@@ -108,12 +110,14 @@ def find(name: str) -> Any:
             raise
         module, _, attribute = name.partition(":")
         raise NoApp(f"module {module!r} has no attribute {attribute!r}") from error
-    if not isinstance(found, Celery) and callable(found) and not isinstance(found, type):
+    if isinstance(found, Celery):
+        return found, False
+    if callable(found) and not isinstance(found, type) and not hasattr(found, "extensions"):
         found = found()
-    found = getattr(found, "extensions", {}).get("celery", found) if not isinstance(found, Celery) else found
+    found = getattr(found, "extensions", {}).get("celery", found)  # where Flask's own documents keep it
     if not isinstance(found, Celery):
         raise NoApp(f"it is of the type {type(found).__name__}")
-    return found
+    return found, True
 
 
 def _is_about(error: AttributeError) -> bool:
@@ -141,7 +145,7 @@ class _WithoutOurs:
     """Finds modules as they would be found, but no package of ours: `tasks` is the app's, or nobody's."""
 
     def __init__(self, own_root: Path, rooms: list[str]) -> None:
-        self._own = {os.path.realpath(str(own_root / room)) for room in rooms}
+        self._own = {Path(os.path.realpath(str(own_root / room))) for room in rooms}
         self._rooms = set(rooms)
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
@@ -154,8 +158,8 @@ class _WithoutOurs:
         raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
     def _is_ours(self, origin: str | None) -> bool:
-        place = os.path.realpath(origin or "")
-        return place in {own + ".py" for own in self._own} or os.path.dirname(place) in self._own
+        place = Path(os.path.realpath(origin or ""))
+        return place.with_suffix("") in self._own or place.parent in self._own
 
 
 def _broker_url(app: Any) -> str:
@@ -203,8 +207,8 @@ def _plain(value: Any, name: str, left_out: list[str]) -> Any:
     """What JSON can say; of the rest only the name is told."""
     if isinstance(value, bytes):
         return value.decode(errors="replace")
-    if hasattr(value, "name") and isinstance(value, int):  # ssl.CERT_REQUIRED
-        return str(value.name)
+    if isinstance(value, Enum):  # ssl.CERT_REQUIRED
+        return value.name
     if value is None or isinstance(value, (bool, int, float)):
         return value
     if isinstance(value, (str, PurePath)):
@@ -229,7 +233,13 @@ def _described(error: BaseException) -> dict[str, str]:
     kinds = [kind.__name__ for kind in type(error).__mro__]
     text = _mask(str(error)) if any(kind in TELLING for kind in kinds) else ""
     missing = error.name if isinstance(error, ModuleNotFoundError) else None
-    return {"kind": "import", "type": type(error).__name__, "text": text, "where": _where(error), "missing": missing or ""}
+    return {
+        "kind": "import",
+        "type": type(error).__name__,
+        "text": text,
+        "where": _where(error),
+        "missing": missing or "",
+    }
 
 
 def _where(error: BaseException) -> str:

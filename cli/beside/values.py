@@ -1,6 +1,5 @@
 """From what an app says to the settings that Celeriac runs with; what somebody has set for Celeriac itself wins."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +8,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from cli.beside.app import AppFacts
 from cli.configuration import mask_url, read_settings, variable
 from cli.errors import CliError
+from domain.broker_options import STOCK_STEPS
+from domain.priority import Transport
 from domain.queue_names import flaw_of
 from gateway.connection import transport_of
 from gateway.results import ResultReader
@@ -31,27 +32,23 @@ class Beside:
 
 def beside(facts: AppFacts, **options: object) -> Beside:
     """Settings of the environment and the options, and for what neither says, what the app says. Raises CliError."""
-    chosen = read_settings(**options).model_fields_set
+    given = read_settings(**options)
+    chosen = given.model_fields_set
     notes: list[str] = []
     broker_url = _one(with_tls(facts.broker_url, facts.dictionaries.get("broker_use_ssl")), "broker", notes)
-    _refuse_unknown_transport(broker_url, chosen)
     result_url, results = _results(facts, notes)
     told = {
         "broker_url": broker_url,
         "result_url": result_url,
         "default_queue": _default_queue(facts, notes),
-        "broker_transport_options": _as_json(facts.dictionary("broker_transport_options")),
-        "result_transport_options": _as_json(facts.dictionary("result_backend_transport_options")),
+        "broker_transport_options": _broker_options(facts, given.broker_url or broker_url),
+        "result_transport_options": facts.dictionary("result_backend_transport_options") or None,
         # Ours run our own tasks, and Flower asks workers in ways that some apps' settings break: only where wanted.
         "workers": 0,
         "flower_port": 0,
     }
-    from_app = {
-        name: value
-        for name, value in told.items()
-        if value is not None and name not in chosen and name in Settings.model_fields
-    }
-    settings = read_settings(**options, **from_app)
+    from_app = {name: value for name, value in told.items() if value is not None and name not in chosen}
+    settings = read_settings(**{**options, **from_app})
     notes += _overridden(settings, told, chosen)
     notes += _unusual(facts)
     if "result_url" in chosen:
@@ -79,15 +76,6 @@ def _one(url: str, what: str, notes: list[str]) -> str:
     return url.split(";")[0]
 
 
-def _refuse_unknown_transport(url: str, chosen: set[str]) -> None:
-    if "broker_url" in chosen:
-        return
-    try:
-        transport_of(url)
-    except ValueError as error:
-        raise CliError(f"{error} The app's is {mask_url(url)}.") from None
-
-
 def _results(facts: AppFacts, notes: list[str]) -> tuple[str | None, str]:
     """Its URL where it can be read, and in any case what is to be said of it."""
     backend = facts.result_backend
@@ -112,8 +100,19 @@ def _default_queue(facts: AppFacts, notes: list[str]) -> str | None:
     return None
 
 
-def _as_json(options: Mapping[str, Any]) -> str | None:
-    return json.dumps(options) if options else None
+def _broker_options(facts: AppFacts, broker_url: str) -> dict[str, Any] | None:
+    """The app's own; where it names no priority steps, its workers read kombu's four, which is worth knowing.
+
+    Raises CliError for a broker that we do not speak to.
+    """
+    options = facts.dictionary("broker_transport_options")
+    try:
+        transport = transport_of(broker_url)
+    except ValueError as error:
+        raise CliError(f"{error} The app's broker is {mask_url(broker_url)}.") from None
+    if transport is Transport.REDIS:
+        options = {"priority_steps": list(STOCK_STEPS)} | options
+    return options or None
 
 
 def _overridden(settings: Settings, told: Mapping[str, object], chosen: set[str]) -> list[str]:
