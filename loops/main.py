@@ -53,7 +53,9 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
     async with AsyncExitStack() as stack:
         engine = open_engine(database_url, pool_size=settings.database_pool_size, name="celeriac loops", by_key=True)
         stack.push_async_callback(engine.dispose)
-        publisher, singly, control = Publisher(broker_url), Publisher(broker_url, singly=True), Control(broker_url)
+        publisher = Publisher(broker_url, serializer=settings.task_serializer)
+        singly = Publisher(broker_url, singly=True, serializer=settings.task_serializer)
+        control = Control(broker_url)
         results, queues, recall = ResultReader(result_url), QueueReader(broker_url), Recall(broker_url)
         presence = Presence(broker_url, control)
         for room in (publisher, singly, control, results, queues, recall, presence):

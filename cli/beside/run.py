@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -16,7 +16,7 @@ from cli.beside.values import Beside, beside
 from cli.beside.worker import app_worker, refuse_factory
 from cli.configuration import mask_url, tell_unknown_variables
 from cli.doctor import Finding, examine_servers
-from cli.up import Guest, run_up
+from cli.up import GUEST_WORKER, Guest, run_up
 from domain.promises import PROMISES, Consumer, by_queue, kept
 
 
@@ -31,7 +31,8 @@ def run_beside(name: str, *, python: str | None, worker: bool, **options: object
     found = beside(facts, **options)
     show_app(name, facts, interpreter, found)
     start = partial(app_worker, name, facts, interpreter, environment=environment) if worker else None
-    asyncio.run(run_up(found.settings, guest=Guest(start, partial(_tell, name, facts))))
+    guest = Guest(start, partial(_tell, name, facts, own_worker=worker))
+    asyncio.run(run_up(found.settings, guest=guest))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,12 @@ def examine_beside(name: str, *, python: str | None, data: str | None, url: str 
     return Examined(name, interpreter, facts, found, findings, consumers, advice)
 
 
-def _tell(name: str, facts: AppFacts, addresses: Addresses) -> None:
+def _tell(name: str, facts: AppFacts, addresses: Addresses, *, own_worker: bool) -> None:
     consumers = wait_for_consumers(addresses.api_url, facts)
+    if own_worker:  # which was started with -E
+        consumers = [replace(each, events=True) if _is_ours(each) else each for each in consumers]
     show_fleet(consumers, advise(name, facts, consumers))
+
+
+def _is_ours(consumer: Consumer) -> bool:
+    return consumer.node.split("@")[0] == GUEST_WORKER

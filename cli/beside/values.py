@@ -17,6 +17,13 @@ from settings import Settings
 
 SECURE = {"redis": "rediss", "valkey": "valkeys", "amqp": "amqps", "pyamqp": "amqps"}
 NO_BACKEND = {None, "", "disabled", "disabled://"}
+SERIALIZERS = {
+    "json": {"json", "application/json"},
+    "pickle": {"pickle", "application/x-python-serialize"},
+    "yaml": {"yaml", "application/x-yaml"},
+    "msgpack": {"msgpack", "application/x-msgpack"},
+}
+"""Of submissions, the preferred first, with the names that `accept_content` may call them by."""
 USUAL = {"event_exchange": "celeryev", "control_exchange": "celery", "event_serializer": "json"}
 
 
@@ -43,6 +50,7 @@ def beside(facts: AppFacts, **options: object) -> Beside:
         "default_queue": _default_queue(facts, notes),
         "broker_transport_options": _broker_options(facts, given.broker_url or broker_url),
         "result_transport_options": facts.dictionary("result_backend_transport_options") or None,
+        "task_serializer": _serializer(facts, notes),
         # Ours run our own tasks, and Flower asks workers in ways that some apps' settings break: only where wanted.
         "workers": 0,
         "flower_port": 0,
@@ -115,6 +123,20 @@ def _broker_options(facts: AppFacts, broker_url: str) -> dict[str, Any] | None:
     return options or None
 
 
+def _serializer(facts: AppFacts, notes: list[str]) -> str | None:
+    """The one in which the app's workers take submissions: JSON wherever they do."""
+    accepted = set(map(str, facts.options.get("accept_content") or ["json"]))
+    found = next((name for name, names in SERIALIZERS.items() if names & accepted), None)
+    if found is None:
+        shown = ", ".join(sorted(accepted))
+        notes.append(
+            f"The app accepts {shown} only and throws submissions from here away: add 'json' to accept_content."
+        )
+    elif found != "json":
+        notes.append(f"Submissions are sent as {found}: the app's accept_content has no json.")
+    return found
+
+
 def _overridden(settings: Settings, told: Mapping[str, object], chosen: set[str]) -> list[str]:
     """A broker that is not the app's is worth a line: somebody may have forgotten a variable."""
     names = [name for name in ("broker_url", "result_url") if name in chosen and told[name] is not None]
@@ -130,10 +152,4 @@ def _unusual(facts: AppFacts) -> list[str]:
         value = facts.options.get(option)
         if value not in (None, usual):
             notes.append(f"{option} is {value!r}, and not {usual!r}: what goes that way is not heard here.")
-    accepted = facts.options.get("accept_content")
-    if isinstance(accepted, list) and not {"json", "application/json"} & set(map(str, accepted)):
-        notes.append(
-            f"The app accepts {', '.join(map(str, accepted))} only and throws submissions from here away: "
-            "add 'json' to accept_content."
-        )
     return notes
