@@ -86,7 +86,7 @@ class Settings(BaseSettings):
         "default queue.",
     )
     default_queue: QueueName = Field("celery", description="Queue of a submission that names none.")
-    task_serializer: Literal["json", "pickle", "yaml", "msgpack"] = Field(
+    task_serializer: Literal["json", "pickle", "yaml"] = Field(
         "json", description="How submissions are written, for an app whose accept_content has no json."
     )
     adopt_queues: bool = Field(

@@ -42,7 +42,8 @@ class Published:
 class Publisher:
     """One thread with one held connection; a lost one is replaced by the next call.
 
-    `serializer`: of bodies, by kombu's name. `singly`: for messages that were refused before. Each goes alone, and the broker's silence counts as a refusal too.
+    `serializer`: of bodies, by kombu's name.
+    `singly`: for messages that were refused before. Each goes alone, and the broker's silence counts as a refusal too.
     """
 
     def __init__(self, broker_url: str, *, singly: bool = False, serializer: str = "json") -> None:

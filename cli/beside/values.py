@@ -21,7 +21,6 @@ SERIALIZERS = {
     "json": {"json", "application/json"},
     "pickle": {"pickle", "application/x-python-serialize"},
     "yaml": {"yaml", "application/x-yaml"},
-    "msgpack": {"msgpack", "application/x-msgpack"},
 }
 """Of submissions, the preferred first, with the names that `accept_content` may call them by."""
 USUAL = {"event_exchange": "celeryev", "control_exchange": "celery", "event_serializer": "json"}
@@ -90,7 +89,7 @@ def _results(facts: AppFacts, notes: list[str]) -> tuple[str | None, str]:
     if backend in NO_BACKEND or backend is None:
         return None, "none: events tell how tasks end"
     url = _one(with_tls(backend, facts.dictionaries.get("redis_backend_use_ssl")), "result backend", notes)
-    shown = mask_url(url)
+    shown = mask_url(url) if "@" in url or "?" in url else url
     try:
         ResultReader(url)
     except Exception as error:  # whatever a backend's library raises, it cannot be read
