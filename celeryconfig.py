@@ -4,7 +4,9 @@ Read from the environment that `celeriac up` or a compose file gives its childre
 this: the gateway takes every worker as it is.
 """
 
+import json
 import os
+from typing import Any, cast
 
 _HOUR_SECONDS = 3600
 
@@ -13,6 +15,11 @@ def _server(name: str) -> str | None:
     """A URL from the environment; Valkey's own scheme is Redis' to Celery."""
     url = os.environ.get(name)
     return "redis" + url.removeprefix("valkey") if url and url.startswith("valkey") else url
+
+
+def _options(server: str) -> dict[str, Any]:
+    """Those that an app beside ours has for the same server: we read and write the same lists and keys."""
+    return cast(dict[str, Any], json.loads(os.environ.get(f"CELERIAC_{server}_TRANSPORT_OPTIONS") or "{}"))
 
 
 def _names(variable: str) -> tuple[str, ...]:
@@ -83,7 +90,8 @@ _REDIS_OPTIONS = {
     "health_check_interval": 10,
 }
 # RabbitMQ: a message counts as sent when the broker has confirmed it.
-broker_transport_options = _REDIS_OPTIONS if _on_redis else {"confirm_publish": True}
+broker_transport_options = (_REDIS_OPTIONS if _on_redis else {"confirm_publish": True}) | _options("BROKER")
+result_backend_transport_options = _options("RESULT")
 
 redis_socket_timeout = redis_socket_connect_timeout = _SOCKET_SECONDS
 redis_socket_keepalive = True

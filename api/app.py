@@ -45,8 +45,9 @@ from api.version import VERSION
 from background import Watchdog, end, start_rounds
 from domain.health import API, DATABASE
 from domain.origins import own_origins
-from gateway.connection import redis_client
+from gateway.connection import is_redis, redis_client
 from gateway.control import Control
+from gateway.layout import Layout
 from gateway.pause_keys import PauseKeys
 from gateway.queues import QueueReader
 from gateway.recall import Recall
@@ -136,7 +137,10 @@ async def open_rooms(stack: AsyncExitStack, settings: Settings, *, metrics: Metr
     stack.push_async_callback(engine.dispose)
     redis = redis_client(redis_url)
     stack.push_async_callback(redis.aclose)
-    queues, results, recall = QueueReader(broker_url), ResultReader(result_url), Recall(broker_url)
+    options = settings.broker_options
+    layout = Layout(options, is_told=False)
+    queues, recall = QueueReader(broker_url, layout), Recall(broker_url, layout)
+    results = ResultReader(result_url, prefix=settings.result_prefix)
     for reader in (queues, results, recall):
         stack.push_async_callback(reader.close)
     health_engine = open_engine(database_url, pool_size=PROBE_CONNECTIONS, name="celeriac health")
@@ -148,7 +152,7 @@ async def open_rooms(stack: AsyncExitStack, settings: Settings, *, metrics: Metr
     scrapes = Scrapes(metrics, fleet, probe, engine)
     stack.push_async_callback(scrapes.close)
     tell_lost_connections(engine, partial(probe.breakers.failed, DATABASE))
-    control = Control(broker_url)
+    control = Control(broker_url, options)
     stack.push_async_callback(control.close)
     rooms = Rooms(
         settings=settings,
@@ -167,7 +171,7 @@ async def open_rooms(stack: AsyncExitStack, settings: Settings, *, metrics: Metr
         orders=WorkerOrders(control, PauseKeys(redis)),
         queues=queues,
         recall=recall,
-        limits=await stack.enter_async_context(Limits(engine)),
+        limits=await stack.enter_async_context(Limits(engine, layout, on_redis=is_redis(broker_url))),
         host=HostUsage(),
         searches=asyncio.Semaphore(max(1, settings.database_pool_size // 2)),
     )

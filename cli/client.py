@@ -78,6 +78,11 @@ class Client:
     def resize(self, name: str, capacity: int) -> Json:
         return self._ask("PATCH", _worker_path(name, "capacity"), json={"capacity": capacity})
 
+    def alerts(self, kind: str) -> list[Json]:
+        """Those of this type that are open."""
+        found: list[Json] = self._ask("GET", "/alerts", params={"type": kind})["alerts"]
+        return found
+
     def health(self) -> Json:
         return self._ask("GET", "/health", accept=(HTTPStatus.SERVICE_UNAVAILABLE,))
 

@@ -30,6 +30,8 @@ OLDEST_POSTGRES = 15
 CONNECT_SECONDS = 3
 CLOCK_TOLERANCE_SECONDS = 1.0
 
+OPTIONS_DIFFER = "BROKER_OPTIONS_DIFFER"
+
 Verdict = Literal["ok", "warn", "fail"]
 
 
@@ -187,12 +189,16 @@ def _api(url: str) -> Iterator[Finding]:
         with Client(url) as client:
             yield _health(client.health())
             workers = client.workers()
+            differing = client.alerts(OPTIONS_DIFFER)
     except CliError as error:
         yield Finding("api", "fail", str(error), "Start it with `celeriac up` or `celeriac api`.")
         return
     if not workers:
         yield Finding("workers", "warn", "none seen", "Start one with `celeriac worker`.")
     yield from map(_worker, workers)
+    for alert in differing:
+        what, _, mend = str(alert.get("description")).rpartition(". ")
+        yield Finding("broker options", "fail", what, f"{mend}.")
 
 
 def _health(health: dict[str, object]) -> Finding:

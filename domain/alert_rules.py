@@ -1,4 +1,4 @@
-"""When something is wrong enough to say so: the nine types of alert, their default rules, and what a rule may say.
+"""When something is wrong enough to say so: the types of alert, their default rules, and what a rule may say.
 
 What is measured and how a condition turns into an alert is in `alerts.py`.
 """
@@ -23,6 +23,7 @@ class AlertType(StrEnum):
     DISPATCH_STALLED = "DISPATCH_STALLED"
     EVENTS_MISSED = "EVENTS_MISSED"
     COMPONENT_DOWN = "COMPONENT_DOWN"
+    BROKER_OPTIONS_DIFFER = "BROKER_OPTIONS_DIFFER"
 
 
 class Severity(StrEnum):
@@ -156,6 +157,13 @@ _KINDS = (
         "unasked counts at once.",
         lowest=0,
         highest=LONGEST_SECONDS,
+    ),
+    Kind(
+        Rule(_T.BROKER_OPTIONS_DIFFER, _S.CRITICAL, 0, for_seconds=5, resolve_after_seconds=5),
+        Unit.WORKERS,
+        "Workers that use the broker by other options than ours, or than each other: tasks do not reach them.",
+        lowest=0,
+        highest=100_000,
     ),
 )
 KINDS: Mapping[AlertType, Kind] = MappingProxyType({kind.default.type: kind for kind in _KINDS})

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from domain.alert_rules import KINDS, AlertType, Rule, Severity
+from domain.broker_options import Difference
 
 SYSTEM = ""
 """The subject of an alert about the whole."""
@@ -61,6 +62,8 @@ class Facts:
     """By source, how long the mirror was deaf."""
     down: Readings = field(default_factory=dict)
     """By component, how long it has not answered."""
+    differing: Mapping[str, Difference] | None = field(default_factory=dict)
+    """By option; None where the broker could not be asked."""
     ended: Readings = field(default_factory=dict)
     """By kind of process of ours, since when one is missed that ended unasked: no matter for a threshold."""
 
@@ -87,6 +90,10 @@ def _failure_rate(facts: Facts, rule: Rule) -> Readings | None:
     return {SYSTEM: 100 * facts.failed / facts.finished}
 
 
+def _differing(facts: Facts, _rule: Rule) -> Readings | None:
+    return None if facts.differing is None else {option: each.workers for option, each in facts.differing.items()}
+
+
 def _stalled(facts: Facts, _rule: Rule) -> Readings | None:
     return dict(facts.refused) | ({} if facts.oldest_due is None else {SYSTEM: facts.oldest_due})
 
@@ -100,6 +107,7 @@ _READ: Mapping[AlertType, Callable[[Facts, Rule], Readings | None]] = {
     AlertType.TASKS_NOT_PICKED_UP: lambda facts, _: facts.not_picked_up,
     AlertType.DISPATCH_STALLED: _stalled,
     AlertType.EVENTS_MISSED: lambda facts, _: facts.missed,
+    AlertType.BROKER_OPTIONS_DIFFER: _differing,
     AlertType.COMPONENT_DOWN: lambda facts, _: {**facts.ended, **facts.down},
 }
 """What each type is judged by; None while that cannot be known."""
@@ -197,6 +205,7 @@ _DESCRIPTIONS = {
     AlertType.DISPATCH_STALLED: "A task that was due was not handed to the broker for more than {rule.threshold:g} s",
     AlertType.EVENTS_MISSED: "Events of workers were missed for more than {rule.threshold:g} s within the last "
     "{rule.window_seconds} s",
+    AlertType.BROKER_OPTIONS_DIFFER: "Workers use the broker by another {subject}",
     AlertType.COMPONENT_DOWN: "Component {subject} did not answer for more than {rule.threshold:g} s",
 }
 
@@ -204,6 +213,8 @@ _DESCRIPTIONS = {
 def describe(rule: Rule, subject: str, facts: Facts) -> str:
     """One sentence for people: what was measured, not what is measured now, so that it stays true while open."""
     said = _DESCRIPTIONS[rule.type].format(rule=rule, subject=subject)
+    if rule.type is AlertType.BROKER_OPTIONS_DIFFER and facts.differing and subject in facts.differing:
+        return facts.differing[subject].meaning
     if rule.type is AlertType.TASKS_NOT_PICKED_UP and subject in facts.unserved:
         return f"{said}; no online worker consumes it"
     if rule.type is AlertType.DISPATCH_STALLED and subject in facts.parked:

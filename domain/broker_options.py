@@ -8,11 +8,15 @@ a word, so every place that names a key of kombu's asks here. RabbitMQ has no su
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from domain.json_values import check_text
+
 SEPARATOR = "\x06\x16"
 UNACKED, UNACKED_INDEX, UNACKED_MUTEX = "unacked", "unacked_index", "unacked_mutex"
 FANOUT_PREFIX = "/{db}."
 STOCK_STEPS = (0, 3, 6, 9)
 """What a worker reads that was told no others."""
+TEN_STEPS = tuple(range(10))
+"""All that a message's priority can ask for: kombu takes no higher one than 9."""
 MOST_STEPS = 256
 MAX_STEP = 255
 MAX_TEXT = 255
@@ -53,11 +57,34 @@ class BrokerOptions:
             fanout_patterns=_flag(told, "fanout_patterns"),
         )
 
+    def list_of(self, queue_name: str, step: int) -> str:
+        """The list of a queue for one priority step, as kombu names it; that of 0 bears the bare name."""
+        return f"{queue_name}{self.separator}{step}" if step else queue_name
+
+    def lists_of(self, queue_name: str) -> dict[int, str]:
+        """By step the lists that are read; none where the steps are not known."""
+        return {step: self.list_of(queue_name, step) for step in self.priority_steps or ()}
+
+    def fanout_channel(self, exchange: str, database: int | str) -> str:
+        """The channel of a broadcast on this database, without a routing key."""
+        return self.global_keyprefix + self.fanout_prefix.replace("{db}", str(database)) + exchange
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Workers that cannot be reached, or not all of them alike, because of one option."""
+
+    option: str
+    workers: int
+    meaning: str
+    """A sentence: what differs, and what to write where."""
+
 
 def _text(told: Mapping[str, object], name: str, default: str, *, may_be_empty: bool = False) -> str:
     value = told.get(name, default)
     if not isinstance(value, str) or len(value) > MAX_TEXT or not (value or may_be_empty):
         raise ValueError(f"{name} must be text of {0 if may_be_empty else 1} to {MAX_TEXT} characters")
+    check_text(value)
     return value
 
 

@@ -4,10 +4,12 @@ A promise holds only if every known consumer keeps it. A node that is online and
 a consumer of every queue, and as one that promises nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-TEN_STEPS = frozenset(range(10))
+from domain.broker_options import BrokerOptions, Difference
+
+MOST_NAMED = 3
 CANCEL_GATE = "cancel_gate"
 MAX_RETRIES = "max_retries"
 POOLS_WITH_TIME_LIMITS = frozenset({"prefork", "gevent"})
@@ -26,7 +28,10 @@ class Consumer:
     pool: str | None = None
     plugin: str | None = None
     capabilities: frozenset[str] = field(default_factory=frozenset)
-    priority_steps: frozenset[int] = field(default_factory=frozenset)
+    options: BrokerOptions | None = None
+    """How it uses the broker; None: it has not said."""
+    is_late: bool = False
+    """Whether it could have said by now what it is, and has not."""
 
     def may_take_from(self, queue_name: str) -> bool:
         return self.queues is None or queue_name in self.queues
@@ -42,16 +47,63 @@ class Consumers:
         """Those that may take from this queue."""
         return [node for node in self.nodes if node.may_take_from(queue_name)]
 
+    @property
+    def have_all_told_options(self) -> bool:
+        """Whether nobody is known who may use the broker in a way that nobody knows."""
+        return all(node.options is not None for node in self.nodes)
+
     def pool_of(self, node_name: str | None) -> str | None:
         """`prefork`, `threads`...; None where it is not known."""
         return next((node.pool for node in self.nodes if node.node == node_name), None)
 
-    def read_ten_steps(self, queue_name: str) -> bool:
-        """Whether all ten of Redis' priority lists are read; a list that nobody reads strands its messages."""
+    def lists_of(self, queue_name: str) -> dict[int, str]:
+        """By priority step the lists on Redis that all consumers of the queue read, as far as they have said.
+
+        While one has not, only the bare list if the others read that. Where no list is read by all, it is those of one
+        consumer; empty where nobody has said anything. A list that nobody reads strands its messages.
+        """
         found = self.of(queue_name)
-        return bool(found) and all(node.priority_steps >= TEN_STEPS for node in found)
+        told = [node for node in found if node.options and node.options.priority_steps]
+        common = _common(told, queue_name) or _common((node for node in told if node.online), queue_name)
+        if not common:
+            told = sorted(told, key=lambda node: not node.online)[:1]
+            return _common(told, queue_name)
+        is_certain = len(told) == len(found)
+        return common if is_certain or 0 not in common else {0: common[0]}
+
+    def have_no_list_in_common(self, queue_name: str) -> bool:
+        """Whether those that are online read different lists of the queue, so that none can serve it alone."""
+        told = [node for node in self.of(queue_name) if node.online and node.options and node.options.priority_steps]
+        return len(told) > 1 and not _common(told, queue_name)
+
+    @property
+    def differences(self) -> dict[str, Difference]:
+        """By option what keeps workers of the same queue from serving it alike."""
+        queues = sorted({name for node in self.nodes if node.online for name in node.queues or ()})
+        apart = [name for name in queues if self.have_no_list_in_common(name)]
+        if not apart:
+            return {}
+        workers = {node.node for name in apart for node in self.of(name) if node.online}
+        named = ", ".join(apart[:MOST_NAMED]) + (f" and {len(apart) - MOST_NAMED} more" if apart[MOST_NAMED:] else "")
+        meaning = (
+            f"Workers of {named} read no priority list in common: a task there reaches only some of them. "
+            "Give them all the same sep and priority_steps in broker_transport_options"
+        )
+        return {"priority_steps": Difference("priority_steps", len(workers), meaning)}
+
+    def say_nothing_of_lists(self, queue_name: str) -> bool:
+        """Whether one that may take from the queue has had its time and has not said which lists it reads."""
+        return any(node.is_late and not (node.options and node.options.priority_steps) for node in self.of(queue_name))
 
     def all_can(self, queue_name: str, capability: str) -> bool:
         """Whether there is a consumer, and each of them announces this."""
         found = self.of(queue_name)
         return bool(found) and all(capability in node.capabilities for node in found)
+
+
+def _common(consumers: Iterable[Consumer], queue_name: str) -> dict[int, str]:
+    lists = [node.options.lists_of(queue_name) for node in consumers if node.options]
+    if not lists:
+        return {}
+    read_by_all = set(lists[0].items()).intersection(*(each.items() for each in lists[1:]))
+    return dict(sorted(read_by_all))

@@ -28,9 +28,19 @@ def explain_limits(
     timeout_seconds: int | None,
     max_retries: int | None,
     own_limit: int | None,
+    on_redis: bool = True,
+    differing: str | None = None,
 ) -> str | None:
-    """What does not hold, in sentences; None if all of it holds, or nobody is known to take from the queue."""
-    told = [*_of_retries(consumers, queue_name, max_retries, own_limit)]
+    """What does not hold, in sentences; None if all of it holds, or nobody is known to take from the queue.
+
+    `on_redis`: whether a queue consists of lists. `differing` is said of workers that cannot be reached, where no other is known to take from the queue.
+    """
+    told = [
+        *_of_retries(consumers, queue_name, max_retries, own_limit),
+        *(_of_lists(consumers, queue_name) if on_redis else ()),
+    ]
+    if differing and not any(node.queues is not None for node in consumers.of(queue_name)):
+        told.append(f"{differing}.")
     if timeout_seconds is not None:
         told += _of_time(consumers, queue_name, timeout_seconds)
     return " ".join(told) or None
@@ -44,6 +54,16 @@ def _of_retries(consumers: Consumers, queue_name: str, max_retries: int | None, 
     if len(without) < len(found) or own_limit is None or max_retries > own_limit:
         own = "its own limit" if own_limit is None else f"its own limit of {own_limit}"
         yield f"max_retries is not enforced on workers without Celeriac's plugin: there the task keeps {own}."
+
+
+def _of_lists(consumers: Consumers, queue_name: str) -> Iterator[str]:
+    if consumers.have_no_list_in_common(queue_name):
+        yield "The workers of this queue read no priority list in common: the task reaches only some of them."
+    elif consumers.say_nothing_of_lists(queue_name):
+        yield (
+            "A worker that may take from this queue has not said which priority lists it reads: the task goes into the "
+            "one that others read too, whatever its priority."
+        )
 
 
 def _of_time(consumers: Consumers, queue_name: str, timeout_seconds: int) -> Iterator[str]:

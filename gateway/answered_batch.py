@@ -20,6 +20,7 @@ class AnsweredBatch:
     def __init__(self) -> None:
         self._commands: list[tuple[str, tuple[Any, ...]]] = []
         self._size_bytes = 0
+        self._list_name: str | None = None
         self.envelopes: list[Envelope] = []
         self.answers: list[object] = []
         """What the server said, the ResponseErrors among them."""
@@ -27,13 +28,15 @@ class AnsweredBatch:
     def put(self, channel: Any, envelope: Envelope) -> None:
         """Another message. One message is one command: nothing but a list is written, and no expiry is known."""
         message = envelope.on(channel)
+        self._list_name = envelope.list_name
         # The door through which kombu's own batch collects commands.
         channel.basic_publish(message, exchange="", routing_key=envelope.queue_name, _publish_batch=self)
         self.envelopes.append(envelope)
 
     def add(self, name: str, *args: Any) -> None:
-        """Called by kombu's channel."""
-        self._commands.append((name, args))
+        """Called by kombu's channel, with the key that it would choose by its own steps and its own separator first."""
+        key = args[0] if self._list_name is None else self._list_name
+        self._commands.append((name, (key, *args[1:])))
         self._size_bytes += len(args[-1])
 
     def is_full(self, most: int) -> bool:

@@ -18,13 +18,12 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry as RetryBlocking
 
+from domain.broker_options import BrokerOptions
 from domain.priority import Transport
 
 SOCKET_SECONDS = 2
 CONNECT_SECONDS = 2
-PRIORITY_STEPS = list(range(10))
-"""All the lists that a Redis queue may consist of. Stock workers use four of them."""
-
+_OWN_LEDGER = "celeriac:unacked"
 BROKER_ERRORS = (KombuError, RedisError, AMQPError, OSError, EOFError)
 
 _TRANSPORTS = {
@@ -46,7 +45,12 @@ _REDIS_OPTIONS = {
     # An idle connection is asked before use, so that one lost meanwhile is replaced rather than published into.
     "health_check_interval": 1,
     "retry_on_timeout": False,
-    "priority_steps": PRIORITY_STEPS,
+    # We acknowledge nothing. With kombu's own keys each of our questions that nobody answers would look there for what
+    # workers have held longer than *our* visibility timeout, and give it out again: a second run of whatever runs for
+    # more than an hour, and in lists that perhaps nobody reads.
+    "unacked_key": _OWN_LEDGER,
+    "unacked_index_key": f"{_OWN_LEDGER}_index",
+    "unacked_mutex_key": f"{_OWN_LEDGER}_mutex",
 }
 _AMQP_OPTIONS = {
     **_CONNECT_ONCE,
@@ -69,18 +73,26 @@ def is_redis(url: str) -> bool:
     return _TRANSPORTS.get(_scheme(url)) is Transport.REDIS
 
 
-def transport_options(transport: Transport) -> dict[str, Any]:
-    """kombu's options for one connection."""
-    return dict(_REDIS_OPTIONS if transport is Transport.REDIS else _AMQP_OPTIONS)
+def transport_options(transport: Transport, options: BrokerOptions | None = None) -> dict[str, Any]:
+    """kombu's options for one connection, as others on this broker have them."""
+    if transport is not Transport.REDIS:
+        return dict(_AMQP_OPTIONS)
+    used = options or BrokerOptions()
+    return _REDIS_OPTIONS | {
+        "sep": used.separator,
+        "global_keyprefix": used.global_keyprefix,
+        "fanout_prefix": used.fanout_prefix,
+        "fanout_patterns": used.fanout_patterns,
+    }
 
 
-def connect(broker_url: str, *, heartbeat_seconds: int = 0) -> Connection:
+def connect(broker_url: str, *, options: BrokerOptions | None = None, heartbeat_seconds: int = 0) -> Connection:
     """A kombu connection, opened at its first use. It belongs to the thread that uses it."""
     return Connection(
         kombu_url(broker_url),
         connect_timeout=CONNECT_SECONDS,
         heartbeat=heartbeat_seconds,
-        transport_options=transport_options(transport_of(broker_url)),
+        transport_options=transport_options(transport_of(broker_url), options),
     )
 
 

@@ -5,15 +5,18 @@ is silent (down, or a solo pool at work) is simply not in the answer: silence pr
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
+import msgspec
+
+from domain.broker_options import STOCK_STEPS, BrokerOptions
 from domain.clocks import time_of
 from domain.worker_control import PROTOCOL
 from gateway.mailbox import Command, ask, tell
-from gateway.replies import ConsumedQueues, Found, RegisteredTasks, Replies, RunningTasks, Stats, form
+from gateway.replies import Broker, ConsumedQueues, Found, RegisteredTasks, Replies, RunningTasks, Stats, form
 from gateway.threads import BrokerThread
 
 TASK_OPTIONS = ("acks_late", "max_retries")
@@ -49,7 +52,9 @@ class NodeDescription:
     plugin: str | None
     """Version of our plugin; None on a stock worker."""
     priority_steps: tuple[int, ...]
-    """The priorities that it says it reads on Redis; empty on a stock worker, which does not say."""
+    """The priorities that our plugin says it reads on Redis; empty on a stock worker."""
+    options: BrokerOptions | None = None
+    """How it uses its broker, steps included; None where it does not say."""
     protocol: int | None = None
     """Of our plugin."""
     capabilities: tuple[str, ...] = ()
@@ -98,8 +103,9 @@ _REGISTERED = Command("registered", {"taskinfoitems": TASK_OPTIONS})
 class Control:
     """Questions run in one thread and commands in another, so that a silent node never delays a revoke."""
 
-    def __init__(self, broker_url: str) -> None:
+    def __init__(self, broker_url: str, options: BrokerOptions | None = None) -> None:
         self._broker_url = broker_url
+        self._options = options
         self._asking = BrokerThread("control-ask")
         self._telling = BrokerThread("control-tell")
         self._replies = Replies()
@@ -172,7 +178,8 @@ class Control:
     async def shut_down(self, node: str) -> None:
         """Tells a node to finish what it runs, give back the rest and exit. It does not answer; it says goodbye."""
         await self._telling.run(
-            lambda: tell(self._broker_url, Command("shutdown"), nodes=[node]), limit_seconds=BROKER_SECONDS
+            lambda: tell(self._broker_url, Command("shutdown"), nodes=[node], options=self._options),
+            limit_seconds=BROKER_SECONDS,
         )
 
     async def revoke(self, task_ids: Collection[str], *, terminate: bool = False, signal: str = "SIGTERM") -> None:
@@ -182,7 +189,8 @@ class Control:
         """
         arguments = {"task_id": list(task_ids), "terminate": terminate, "signal": signal}
         await self._telling.run(
-            lambda: tell(self._broker_url, Command("revoke", arguments)), limit_seconds=BROKER_SECONDS
+            lambda: tell(self._broker_url, Command("revoke", arguments), options=self._options),
+            limit_seconds=BROKER_SECONDS,
         )
 
     async def close(self) -> None:
@@ -196,7 +204,7 @@ class Control:
         if nodes is not None and not nodes:
             return [{} for _ in commands]
         replies = await self._asking.run(
-            lambda: ask(self._broker_url, commands, nodes=nodes, seconds=seconds),
+            lambda: ask(self._broker_url, commands, nodes=nodes, seconds=seconds, options=self._options),
             limit_seconds=seconds + BROKER_SECONDS,
         )
         return [
@@ -250,6 +258,7 @@ def _description(node: str, reply: tuple[Any, Any, Any]) -> NodeDescription:
         prefetch_count=stats.prefetch_count or 0,
         plugin=plugin.version,
         priority_steps=plugin.priority_steps,
+        options=_options(stats),
         protocol=plugin.protocol,
         capabilities=plugin.capabilities if plugin.protocol == PROTOCOL else (),
         paused=plugin.paused,
@@ -257,6 +266,17 @@ def _description(node: str, reply: tuple[Any, Any, Any]) -> NodeDescription:
         acks_late=frozenset(name for name, told in options.items() if told.get("acks_late") == "True"),
         retry_limits={name: int(told["max_retries"]) for name, told in options.items() if _is_limit(told)},
     )
+
+
+def _options(stats: Stats) -> BrokerOptions | None:
+    """What a worker was not told, it does as kombu has it; the plugin's word on steps is older than that of stats."""
+    try:
+        broker = form(stats.broker, Broker)
+        told = BrokerOptions.from_transport_options(broker.transport_options or {})
+    except (msgspec.ValidationError, ValueError):
+        steps = tuple(sorted(set(stats.celeriac.priority_steps)))
+        return BrokerOptions(priority_steps=steps) if steps else None
+    return told if told.priority_steps else replace(told, priority_steps=STOCK_STEPS)
 
 
 def _short(names: Iterable[str], most: int) -> Iterator[str]:

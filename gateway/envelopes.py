@@ -32,6 +32,8 @@ class Envelope:
     content_encoding: str
     headers: dict[str, Any]
     properties: dict[str, Any]
+    list_name: str | None = None
+    """On Redis the list of the queue that it is put into; None elsewhere."""
 
     @property
     def size_bytes(self) -> int:
@@ -53,7 +55,7 @@ class EnvelopeMaker:
         # Makes messages and never sends one: with a result backend each send would cost a SUBSCRIBE.
         self._messages = Celery("celeriac-publisher", set_as_current=False, broker="memory://").amqp
 
-    def make(self, message: TaskMessage, *, priority: int) -> Envelope:
+    def make(self, message: TaskMessage, *, priority: int, list_name: str | None = None) -> Envelope:
         """Raises whatever Celery, kombu or json has against the arguments."""
         task = self._messages.as_task_v2(
             message.task_id,
@@ -71,6 +73,7 @@ class EnvelopeMaker:
             queue_name=message.queue_name,
             body=body,
             priority=priority,
+            list_name=list_name,
             content_type=content_type,
             content_encoding=content_encoding,
             headers=task.headers | _own_headers(message),

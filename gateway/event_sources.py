@@ -6,6 +6,7 @@ what it got until it is acknowledged; a restart of the broker drops what stock w
 """
 
 import base64
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ import msgspec
 from amqp import serialization
 from kombu import Connection, Exchange, Queue
 
+from domain.broker_options import BrokerOptions
 from domain.priority import Transport
 from gateway.connection import SOCKET_SECONDS, blocking_redis_client, connect, transport_of
 
@@ -83,9 +85,10 @@ class EventSource(Protocol):
         """Drops the connection, whatever its state."""
 
 
-def open_source(broker_url: str) -> EventSource:
+def open_source(broker_url: str, options: BrokerOptions | None = None) -> EventSource:
     """The source for this broker, not yet connected."""
-    return RedisEvents(broker_url) if transport_of(broker_url) is Transport.REDIS else RabbitEvents(broker_url)
+    on_redis = transport_of(broker_url) is Transport.REDIS
+    return RedisEvents(broker_url, options) if on_redis else RabbitEvents(broker_url)
 
 
 MAX_ENVELOPE_BYTES = MAX_MESSAGE_BYTES * 4 // 3 + 65_536
@@ -109,16 +112,18 @@ class _Envelope(msgspec.Struct):
 
 
 class RedisEvents:
-    """A subscription to the channels `/<db>.celeryev/<routing key>`, without kombu.
+    """A subscription to the channels `/<db>.celeryev/<routing key>`, or as the app has it, without kombu.
 
     kombu's consumer reconnects to half-open pub/sub connections by itself, which would hide what was missed meanwhile.
     """
 
     kept = False
 
-    def __init__(self, broker_url: str) -> None:
+    def __init__(self, broker_url: str, options: BrokerOptions | None = None) -> None:
         self._client = blocking_redis_client(broker_url)
-        self._pattern = f"/{self._client.get_connection_kwargs().get('db', 0)}.{EVENT_EXCHANGE}*"
+        database = self._client.get_connection_kwargs().get("db", 0)
+        channel = (options or BrokerOptions()).fanout_channel(EVENT_EXCHANGE, database)
+        self._pattern = re.sub(r"([*?\[\]\\])", r"\\\1", channel) + "*"
         self._decode = msgspec.json.Decoder(_Envelope).decode
 
     def connect(self) -> bool:

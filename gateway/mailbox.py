@@ -15,6 +15,7 @@ import structlog
 from kombu import Connection, Consumer, Exchange, Producer, Queue
 from kombu.exceptions import ContentDisallowed, DecodeError
 
+from domain.broker_options import BrokerOptions
 from gateway.connection import BROKER_ERRORS, connect
 
 COMMANDS = Exchange("celery.pidbox", type="fanout", durable=False, delivery_mode="transient")
@@ -35,13 +36,18 @@ class Command:
 
 
 def ask(
-    broker_url: str, commands: Sequence[Command], *, nodes: Collection[str] | None, seconds: float
+    broker_url: str,
+    commands: Sequence[Command],
+    *,
+    nodes: Collection[str] | None,
+    seconds: float,
+    options: BrokerOptions | None = None,
 ) -> list[dict[str, Any]]:
     """For each command what each node replied, by node; nodes that stay silent for `seconds` in all are missing.
 
     `nodes` None asks everyone and therefore always takes the whole time.
     """
-    with connect(broker_url) as connection:
+    with connect(broker_url, options=options) as connection:
         replies = _Replies([str(uuid.uuid4()) for _ in commands])
         expected = None if nodes is None else len(nodes) * len(commands)
         with Consumer(connection.default_channel, [replies.queue], on_message=replies.receive, no_ack=True):
@@ -53,9 +59,11 @@ def ask(
         return list(replies.by_ticket.values())
 
 
-def tell(broker_url: str, command: Command, *, nodes: Collection[str] | None = None) -> None:
+def tell(
+    broker_url: str, command: Command, *, nodes: Collection[str] | None = None, options: BrokerOptions | None = None
+) -> None:
     """Sends a command to these nodes, or to all, and waits for nobody."""
-    with connect(broker_url) as connection:
+    with connect(broker_url, options=options) as connection:
         _send(connection, command, nodes)
 
 

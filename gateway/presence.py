@@ -17,6 +17,7 @@ import psutil
 from amqp.exceptions import NotFound, ResourceLocked
 from redis.exceptions import RedisError
 
+from domain.broker_options import BrokerOptions
 from domain.errors import BrokerUnavailable
 from domain.priority import Transport
 from gateway.connection import connect, redis_client, transport_of
@@ -38,10 +39,12 @@ class FindsNodes(Protocol):
 class Presence:
     """One broker."""
 
-    def __init__(self, broker_url: str, control: FindsNodes) -> None:
+    def __init__(self, broker_url: str, control: FindsNodes, options: BrokerOptions | None = None) -> None:
         on_redis = transport_of(broker_url) is Transport.REDIS
         self._listeners: _RedisListeners | _RabbitListeners = (
-            _RedisListeners(broker_url, control) if on_redis else _RabbitListeners(broker_url, control)
+            _RedisListeners(broker_url, control, options or BrokerOptions())
+            if on_redis
+            else _RabbitListeners(broker_url, control)
         )
 
     async def find_absent(self, nodes: Collection[str]) -> frozenset[str]:
@@ -72,11 +75,11 @@ def runs_here(node: str, pid: int | None) -> bool:
 
 
 class _RedisListeners:
-    def __init__(self, broker_url: str, control: FindsNodes) -> None:
+    def __init__(self, broker_url: str, control: FindsNodes, options: BrokerOptions) -> None:
         self._redis = redis_client(broker_url)
         self._control = control
         database = self._redis.connection_pool.connection_kwargs.get("db", 0)
-        self._channel = f"/{database}.{COMMANDS.name}"
+        self._channel = options.fanout_channel(COMMANDS.name, database)
 
     async def find_absent(self, nodes: Collection[str]) -> frozenset[str]:
         before = await self._count()

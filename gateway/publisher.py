@@ -6,13 +6,15 @@ known as sent. Nothing is sent with an ETA (workers would hoard it), and no queu
 """
 
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import structlog
 
+from domain.broker_options import BrokerOptions
 from domain.errors import BrokerUnavailable
-from domain.priority import Transport, message_priority
+from domain.priority import Transport, message_priority, step_for
 from domain.queue_names import flaw_of
 from domain.refusals import Refusal
 from gateway.connection import BROKER_ERRORS, transport_of
@@ -25,6 +27,10 @@ SENDING_SECONDS = 3
 """Nothing more is begun after this."""
 PUBLISH_SECONDS = 15
 """Given up after this, which leaves all of it in doubt: longer than the socket's timeouts let a call last."""
+
+QueueLists = Mapping[str, Mapping[int, str]]
+"""By queue."""
+NO_LISTS: QueueLists = MappingProxyType({})
 
 log = structlog.get_logger()
 
@@ -46,30 +52,41 @@ class Publisher:
     `singly`: for messages that were refused before. Each goes alone, and the broker's silence counts as a refusal too.
     """
 
-    def __init__(self, broker_url: str, *, singly: bool = False, serializer: str = "json") -> None:
+    def __init__(
+        self,
+        broker_url: str,
+        *,
+        singly: bool = False,
+        options: BrokerOptions | None = None,
+        serializer: str = "json",
+    ) -> None:
         self._transport = transport_of(broker_url)
         self._singly = singly
+        self._options = options or BrokerOptions()
         self._thread = BrokerThread("publisher")
         self._maker = EnvelopeMaker(serializer)
         on_redis = self._transport is Transport.REDIS
-        self._sender: Sender = RedisSender(broker_url, singly=singly) if on_redis else RabbitSender(broker_url)
+        self._sender: Sender = (
+            RedisSender(broker_url, singly=singly, options=options) if on_redis else RabbitSender(broker_url)
+        )
 
-    async def publish(self, messages: Sequence[TaskMessage], *, ten_step_queues: Collection[str] = ()) -> Published:
+    async def publish(self, messages: Sequence[TaskMessage], *, lists: QueueLists = NO_LISTS) -> Published:
         """What the broker surely holds of these, and what it refuses.
 
-        `ten_step_queues` are those whose every consumer reads ten priority steps (see `domain.priority`).
-        Raises BrokerUnavailable where nothing is known of any of them.
+        `lists` are those that a queue's consumers on Redis are known to read, by priority step. Of a queue that is not
+        there all goes into the steps that the settings name, or else into the list of its bare name: most read that.
+        Raises BrokerUnavailable where nothing is known of any of the messages.
         """
-        return await self._thread.run(self._publish, messages, ten_step_queues, limit_seconds=PUBLISH_SECONDS)
+        return await self._thread.run(self._publish, messages, lists, limit_seconds=PUBLISH_SECONDS)
 
     async def close(self) -> None:
         """Ends the connection and its thread."""
         await self._thread.close(self._sender.disconnect)
 
-    def _publish(self, messages: Sequence[TaskMessage], ten_step_queues: Collection[str]) -> Published:
+    def _publish(self, messages: Sequence[TaskMessage], lists: QueueLists) -> Published:
         fates = Fates()
         try:
-            self._sender.send(self._envelopes(messages, ten_step_queues, fates), fates)
+            self._sender.send(self._envelopes(messages, lists, fates), fates)
         except BROKER_ERRORS as error:
             self._sender.disconnect()
             fates.trouble = error
@@ -82,9 +99,7 @@ class Publisher:
         self._tell(fates, count=len(messages))
         return Published(frozenset(fates.sent), fates.refused)
 
-    def _envelopes(
-        self, messages: Sequence[TaskMessage], ten_step_queues: Collection[str], fates: Fates
-    ) -> Iterator[Envelope]:
+    def _envelopes(self, messages: Sequence[TaskMessage], lists: QueueLists, fates: Fates) -> Iterator[Envelope]:
         """Those that can be put into words, while there is time and nothing stands against all of them."""
         until = time.monotonic() + SENDING_SECONDS
         for message in messages:
@@ -92,7 +107,7 @@ class Publisher:
                 return
             refusal = _of_name(message.queue_name)
             try:
-                envelope = None if refusal else self._make(message, ten_step_queues)
+                envelope = None if refusal else self._make(message, lists)
             except Exception as error:  # whatever it is, it concerns this task alone; its text may hold arguments
                 refusal = Refusal(f"no message can be made of it: {type(error).__name__}")
             if refusal:
@@ -100,10 +115,14 @@ class Publisher:
             elif envelope:
                 yield envelope
 
-    def _make(self, message: TaskMessage, ten_step_queues: Collection[str]) -> Envelope:
-        ten_steps = message.queue_name in ten_step_queues
-        priority = message_priority(message.priority, self._transport, ten_steps=ten_steps)
-        return self._maker.make(message, priority=priority)
+    def _make(self, message: TaskMessage, lists: QueueLists) -> Envelope:
+        """A message keeps the priority that was asked for: a worker that gives it back knows its own lists."""
+        priority = message_priority(message.priority, self._transport)
+        if self._transport is not Transport.REDIS:
+            return self._maker.make(message, priority=priority)
+        known = lists.get(message.queue_name) or self._options.lists_of(message.queue_name)
+        name = known[step_for(priority, known)] if known else message.queue_name
+        return self._maker.make(message, priority=priority, list_name=name)
 
     def _tell(self, fates: Fates, *, count: int) -> None:
         for task_id, refusal in fates.refused.items():

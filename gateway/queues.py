@@ -6,23 +6,21 @@ are ready, not what its consumers hold, and its queues cannot be read without ta
 
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import closing
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import msgspec
 import structlog
 from amqp.exceptions import ChannelError
-from redis.asyncio import Redis
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import RedisError
 
 from domain.errors import BrokerUnavailable
 from domain.priority import Transport
-from gateway.connection import PRIORITY_STEPS, connect, is_no_list, redis_client, transport_of
+from gateway.connection import connect, is_no_list, redis_client, transport_of
+from gateway.layout import Layout
+from gateway.portions import read_hash, read_list
 from gateway.threads import BrokerThread
 
-SCAN_SIZE = 500
 RABBIT_SECONDS = 5
-PRIORITY_SEPARATOR = "\x06\x16"
-UNACKED_KEY = "unacked"
 MAX_ID = 1_024
 """Characters of an id of a task; what is longer is none of ours."""
 MAX_RABBIT_NAME_BYTES = 255
@@ -34,9 +32,11 @@ log = structlog.get_logger(__name__)
 class QueueReader:
     """Reads the queues of one broker."""
 
-    def __init__(self, broker_url: str) -> None:
+    def __init__(self, broker_url: str, layout: Layout | None = None) -> None:
         redis = transport_of(broker_url) is Transport.REDIS
-        self._queues: _RedisQueues | _RabbitQueues = _RedisQueues(broker_url) if redis else _RabbitQueues(broker_url)
+        self._queues: _RedisQueues | _RabbitQueues = (
+            _RedisQueues(broker_url, layout or Layout()) if redis else _RabbitQueues(broker_url)
+        )
 
     async def depths(self, names: Collection[str]) -> dict[str, int]:
         """How many messages wait in each queue; 0 for one that does not exist. Raises BrokerUnavailable."""
@@ -47,7 +47,8 @@ class QueueReader:
     ) -> set[str] | None:
         """Ids of the tasks in these queues and of those that any worker has fetched and not acknowledged.
 
-        None where the broker cannot be read so (RabbitMQ). With `among`, only such ids are kept: a long backlog then
+        None where the broker cannot be read so: RabbitMQ, or while some worker may keep its messages where we do not
+        know. With `among`, only such ids are kept: a long backlog then
         takes no memory. A task on its way back from a worker may be missed; ask twice before believing in its absence.
         """
         return await self._queues.held_task_ids(list(queue_names), None if among is None else set(among))
@@ -69,23 +70,27 @@ class QueueReader:
 
 
 class _RedisQueues:
-    def __init__(self, broker_url: str) -> None:
+    def __init__(self, broker_url: str, layout: Layout) -> None:
         self._redis = redis_client(broker_url)
+        self._layout = layout
 
     async def depths(self, names: Sequence[str]) -> dict[str, int]:
+        keys = [(name, key) for name in names for key in self._layout.lists_of(name)]
+        depths = dict.fromkeys(names, 0)
         try:
             async with self._redis.pipeline(transaction=False) as pipe:
-                for name in names:
-                    for key in lists_of(name):
-                        pipe.llen(key)
+                for _, key in keys:
+                    pipe.llen(key)
                 answers = await pipe.execute(raise_on_error=False)
-            lengths = [_length(answer) for answer in answers]
+            for (name, _), answer in zip(keys, answers, strict=True):
+                depths[name] += _length(answer)
         except (RedisError, OSError) as error:
             raise BrokerUnavailable from error
-        steps = len(PRIORITY_STEPS)
-        return {name: sum(lengths[index * steps : (index + 1) * steps]) for index, name in enumerate(names)}
+        return depths
 
-    async def held_task_ids(self, names: Sequence[str], among: set[str] | None) -> set[str]:
+    async def held_task_ids(self, names: Sequence[str], among: set[str] | None) -> set[str] | None:
+        if not self._layout.is_whole:
+            return None
         held: set[str] = set()
         try:
             # First the queues, then the unacknowledged: the way that messages take.
@@ -97,7 +102,7 @@ class _RedisQueues:
         return held
 
     async def find_foreign(self, names: Sequence[str]) -> frozenset[str]:
-        keys = [(name, key) for name in names for key in lists_of(name)]
+        keys = [(name, key) for name in names for key in self._layout.lists_of(name)]
         try:
             async with self._redis.pipeline(transaction=False) as pipe:
                 for _, key in keys:
@@ -118,13 +123,12 @@ class _RedisQueues:
 
     async def _messages(self, names: Sequence[str]) -> AsyncIterator[list[bytes]]:
         """Portions of messages. Lists are read from the end that grows, so what is added meanwhile hides nothing."""
-        for key in (key for name in names for key in lists_of(name)):
-            start = 0
-            while portion := await read_list(self._redis, key, start):
+        for key in (key for name in names for key in self._layout.lists_of(name)):
+            async for portion in read_list(self._redis, key):
                 yield portion
-                start += SCAN_SIZE
-        async for _, message in self._redis.hscan_iter(UNACKED_KEY, count=SCAN_SIZE):
-            yield [message]
+        for ledger in self._layout.ledgers:
+            async for fetched in read_hash(self._redis, ledger.unacked):
+                yield [message for _, message in fetched]
 
 
 def _length(answer: object) -> int:
@@ -132,16 +136,6 @@ def _length(answer: object) -> int:
     if isinstance(answer, Exception) and not is_no_list(answer):
         raise answer
     return answer if isinstance(answer, int) else 0
-
-
-async def read_list(redis: Redis, key: str, start: int) -> list[bytes]:
-    """A portion of a queue's list from there on; nothing where the key is none."""
-    try:
-        return cast(list[bytes], await redis.lrange(key, start, start + SCAN_SIZE - 1))
-    except ResponseError as error:
-        if is_no_list(error):
-            return []
-        raise
 
 
 class _RabbitQueues:
@@ -190,11 +184,6 @@ class _Message(msgspec.Struct):
 
 _decode_waiting = msgspec.json.Decoder(_Message).decode
 _decode_unacked = msgspec.json.Decoder(tuple[_Message, str, str]).decode
-
-
-def lists_of(queue_name: str) -> list[str]:
-    """The lists that a queue consists of: one for each priority, that of 0 bears the bare name."""
-    return [f"{queue_name}{PRIORITY_SEPARATOR}{step}" if step else queue_name for step in PRIORITY_STEPS]
 
 
 def can_be_on_rabbit(queue_name: str) -> bool:

@@ -2,11 +2,13 @@
 
 RabbitMQ gives the messages of a lost connection back by itself, and lets nobody take one out of the middle of a queue:
 there nothing is ever found. kombu's layout on Redis: lists per queue and priority, the hash `unacked` of what consumers
-have fetched (`[message, exchange, routing key]` by delivery tag) and `unacked_index` of when.
+have fetched (`[message, exchange, routing key]` by delivery tag) and `unacked_index` of when. Their names are the app's
+choice (`gateway/layout.py`). A message goes back only into a list that a consumer of its queue is known to read; else
+it stays where it is, and the broker gives it out again after its visibility timeout.
 """
 
 import json
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,13 +19,18 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from domain.errors import BrokerUnavailable
-from domain.priority import STOCK_REDIS_STEP, Transport
-from gateway.connection import PRIORITY_STEPS, is_no_list, redis_client, transport_of
-from gateway.queues import SCAN_SIZE, UNACKED_KEY, lists_of, read_list, task_ids_of
+from domain.priority import Transport
+from gateway.connection import is_no_list, redis_client, transport_of
+from gateway.layout import BINDINGS, Layout, Ledger
+from gateway.portions import read_fields, read_hash, read_list
+from gateway.queues import task_ids_of
 
-INDEX_KEY = "unacked_index"
-BINDINGS_KEY = "_kombu.binding."
-BINDING_SEPARATOR = "\x06\x16"
+MOST_PRIORITY = 9
+"""kombu takes no higher one."""
+MOST_FETCHED_BYTES = 32 * 1024 * 1024
+"""Of messages that are looked at in one go; what is more is left for the next look."""
+SETTLE_SECONDS = 5.0
+"""A worker that has come back says within a second or two which lists it reads."""
 EVER = 1e15
 """A time that is never reached, in seconds since 1970."""
 MOST_LOOKED_AT = 20_000
@@ -56,14 +63,16 @@ class Held:
     message: dict[str, Any]
     exchange: str
     routing_key: str
+    ledger: Ledger
 
 
 class Recall:
     """One broker. Every method may raise BrokerUnavailable."""
 
-    def __init__(self, broker_url: str) -> None:
+    def __init__(self, broker_url: str, layout: Layout | None = None) -> None:
         on_redis = transport_of(broker_url) is Transport.REDIS
         self._redis: Redis | None = redis_client(broker_url) if on_redis else None
+        self._layout = layout or Layout()
 
     async def withdraw(self, task_id: str, queue_name: str) -> bool:
         """Take a task's waiting messages out of its queue; True if there was one, and no consumer holds another."""
@@ -71,7 +80,7 @@ class Recall:
             return False
         removed = 0
         async with _translated_errors():
-            for key in lists_of(queue_name):
+            for key in self._layout.lists_of(queue_name):
                 for message in await self._find(key, task_id):
                     removed += await self._redis.lrem(key, 1, cast(str, message))
             return removed > 0 and not await self._held({task_id})
@@ -80,20 +89,20 @@ class Recall:
         """What consumers have held since before then, by their own clocks; the longest held first."""
         if self._redis is None:
             return []
+        found: list[Held] = []
         async with _translated_errors():
-            found = await self._redis.zrangebyscore(INDEX_KEY, "-inf", before.timestamp(), start=0, num=limit)
-            tags = cast(list[bytes], found)
-            entries = cast(list[bytes | None], await self._redis.hmget(UNACKED_KEY, *tags) if tags else [])
-        read = (_held(tag, entry) for tag, entry in zip(tags, entries, strict=True) if entry)
-        return [held for held in read if held is not None]
+            for ledger in self._layout.ledgers:
+                found += await self._list_fetched(ledger, before=before.timestamp(), limit=limit - len(found))
+        return found
 
     async def put_back_fetched(self, messages: Collection[Held], *, before: datetime) -> frozenset[str]:
         """Like `put_back`, of just these messages; one that was fetched again since then stays."""
         return await self._move_all(messages, back=True, before=before.timestamp())
 
     async def put_back(self, task_ids: Collection[str]) -> frozenset[str]:
-        """Put what consumers hold of these tasks first in line of its queue; returns the tasks that were held.
+        """Put what consumers hold of these tasks first in line of its queue; returns the tasks that were put back.
 
+        What would lie where nobody is known to read stays: the broker gives it out again after its visibility timeout.
         Only for tasks whose holder is surely gone: one that lives would run them beside the next.
         """
         return await self._move(task_ids, back=True)
@@ -111,10 +120,7 @@ class Recall:
         """Messages of the task in a list. Read from the end that grows, so what is added meanwhile hides nothing."""
         assert self._redis is not None
         found: list[bytes] = []
-        for start in range(0, MOST_LOOKED_AT, SCAN_SIZE):
-            portion = await read_list(self._redis, key, start)
-            if not portion:
-                break
+        async for portion in read_list(self._redis, key, most=MOST_LOOKED_AT):
             likely = [message for message in portion if task_id.encode() in message]
             found += [message for message in likely if task_id in task_ids_of([message])]
         return found
@@ -129,6 +135,10 @@ class Recall:
     async def _move_all(self, messages: Collection[Held], *, back: bool, before: float = EVER) -> frozenset[str]:
         moved = set()
         async with _translated_errors():
+            if back:
+                await self._layout.settle(
+                    [queue for held in messages for queue in await self._queues(held)], seconds=SETTLE_SECONDS
+                )
             # Each goes in front of the one before: the newest first leaves the oldest first in line.
             for held in sorted(messages, key=lambda held: held.task_id, reverse=True):
                 if await self._move_one(held, await self._lists(held) if back else None, before):
@@ -137,30 +147,47 @@ class Recall:
 
     async def _held(self, wanted: set[str]) -> list[Held]:
         assert self._redis is not None
-        entries = self._redis.hscan_iter(UNACKED_KEY, count=SCAN_SIZE)
-        likely = [(tag, entry) async for tag, entry in entries if not wanted.isdisjoint(task_ids_of([entry]))]
-        return [held for tag, entry in likely if (held := _held(tag, entry)) is not None]
+        found: list[Held] = []
+        for ledger in self._layout.ledgers:
+            async for entries in read_hash(self._redis, ledger.unacked):
+                likely = [(tag, entry) for tag, entry in entries if not wanted.isdisjoint(task_ids_of([entry]))]
+                found += _read_held(likely, ledger)
+        return found
+
+    async def _list_fetched(self, ledger: Ledger, *, before: float, limit: int) -> list[Held]:
+        if self._redis is None or limit <= 0:
+            return []
+        tags = await self._redis.zrangebyscore(ledger.index, "-inf", before, start=0, num=limit)
+        found: list[Held] = []
+        size = 0
+        async for entries in read_fields(self._redis, ledger.unacked, cast(list[bytes], tags)):
+            found += _read_held(entries, ledger)
+            size += sum(len(entry) for _, entry in entries)
+            if size >= MOST_FETCHED_BYTES:
+                break
+        return found
 
     async def _lists(self, held: Held) -> list[str]:
-        """Of a step that every worker reads, whatever steps the queue's consumers are used to."""
+        """One of each queue that the message belongs to; none if one of them is not known to be read."""
         told = held.message["properties"].get("priority")
-        priority = min(max(told, 0), PRIORITY_STEPS[-1]) if isinstance(told, int) else 0
-        step = priority // STOCK_REDIS_STEP * STOCK_REDIS_STEP
-        return [lists_of(name)[step] for name in await self._queues(held)]
+        priority = min(max(told, 0), MOST_PRIORITY) if isinstance(told, int) else 0
+        lists = [self._layout.list_for(name, priority) for name in await self._queues(held)]
+        if None in lists:
+            log.warning("message_left_to_broker", task_id=held.task_id)
+            return []
+        return [self._layout.key(name) for name in lists if name is not None]
 
     async def _queues(self, held: Held) -> Sequence[str]:
         """The queues that the message's exchange leads to; the exchange without a name leads to that of the key."""
         if not held.exchange:
             return [held.routing_key]
         assert self._redis is not None
-        members = await self._bindings(held.exchange)
-        bindings = [member.decode("utf-8", "replace").split(BINDING_SEPARATOR) for member in members]
-        return [parts[2] for parts in bindings if len(parts) == 3 and parts[0] == held.routing_key]
+        return self._layout.queues_of(await self._bindings(held.exchange), held.routing_key)
 
     async def _bindings(self, exchange: str) -> set[bytes]:
         assert self._redis is not None
         try:
-            return cast(set[bytes], await self._redis.smembers(BINDINGS_KEY + exchange))
+            return cast(set[bytes], await self._redis.smembers(self._layout.key(BINDINGS + exchange)))
         except ResponseError as error:
             if is_no_list(error):
                 return set()  # whoever wrote the message named a key that is something else
@@ -173,14 +200,19 @@ class Recall:
         assert self._redis is not None
         held.message["headers"]["redelivered"] = True
         held.message["properties"].setdefault("delivery_info", {})["redelivered"] = True
-        keys = [UNACKED_KEY, INDEX_KEY, *(lists or ())]
+        keys = [held.ledger.unacked, held.ledger.index, *(lists or ())]
         moved = await self._redis.eval(_MOVE, len(keys), *keys, held.tag, json.dumps(held.message), before)
         if moved == -1:
             log.warning("message_not_moved", task_id=held.task_id)
         return bool(moved == 1)
 
 
-def _held(tag: bytes, entry: bytes) -> Held | None:
+def _read_held(entries: Iterable[tuple[bytes, bytes]], ledger: Ledger) -> list[Held]:
+    read = (_held(tag, entry, ledger) for tag, entry in entries)
+    return [held for held in read if held is not None]
+
+
+def _held(tag: bytes, entry: bytes, ledger: Ledger) -> Held | None:
     """None where it is no message of a task, or not one that a worker could read either."""
     if not task_ids_of([entry]):
         return None
@@ -189,7 +221,7 @@ def _held(tag: bytes, entry: bytes) -> Held | None:
         delivery = message.setdefault("properties", {}).setdefault("delivery_info", {})
         if not isinstance(delivery, dict):
             return None
-        return Held(message["headers"]["id"], tag.decode(), message, exchange, routing_key)
+        return Held(message["headers"]["id"], tag.decode(), message, exchange, routing_key, ledger)
     except Exception:  # whatever anybody has put there: such a message never keeps the others from being put back
         return None
 

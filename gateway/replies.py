@@ -43,6 +43,12 @@ class Plugin(msgspec.Struct):
     paused: bool | None = None
 
 
+class Broker(msgspec.Struct):
+    """Of `stats`: how the node reaches its broker. Of its options only those of a broker are kept; some are secrets."""
+
+    transport_options: dict[str, Any] | None = None
+
+
 class Stats(msgspec.Struct):
     """The reply to `stats`."""
 
@@ -50,6 +56,7 @@ class Stats(msgspec.Struct):
     pool: Pool = msgspec.field(default_factory=Pool)
     prefetch_count: Number | None = 0
     celeriac: Plugin = msgspec.field(default_factory=Plugin)
+    broker: Any = None
     autoscaler: Any = None
 
 

@@ -38,8 +38,11 @@ UNAVAILABLE = "The result backend is unavailable; try again."
 class ResultReader:
     """Reads from the backend of one URL. Raises ValueError for one whose results are not JSON by key."""
 
-    def __init__(self, result_url: str) -> None:
-        self._store: _Store = _RedisStore(result_url) if is_redis(result_url) else _CeleryStore(result_url)
+    def __init__(self, result_url: str, *, prefix: str = "") -> None:
+        """`prefix`: the `global_keyprefix` of the app's result backend."""
+        self._store: _Store = (
+            _RedisStore(result_url, prefix) if is_redis(result_url) else _CeleryStore(result_url, prefix)
+        )
 
     async def fetch(self, task_ids: Collection[str]) -> dict[str, StoredResult]:
         """By task id, for those of which a worker has stored anything. Raises Unavailable."""
@@ -104,21 +107,22 @@ class _Store(Protocol):
 
 
 class _RedisStore:
-    def __init__(self, result_url: str) -> None:
+    def __init__(self, result_url: str, prefix: str) -> None:
         self._redis = redis_client(result_url, timeout=FETCH_SECONDS)
+        self._prefix = key_prefix(prefix) + META_PREFIX
 
     async def sizes(self, ids: Sequence[str]) -> Sequence[int]:
         try:
             async with self._redis.pipeline(transaction=False) as pipe:
                 for task_id in ids:
-                    pipe.strlen(META_PREFIX + task_id)
+                    pipe.strlen(self._prefix + task_id)
                 return list(await pipe.execute())
         except (RedisError, OSError) as error:
             raise Unavailable(UNAVAILABLE) from error
 
     async def metas(self, ids: Sequence[str]) -> Sequence[bytes | None]:
         try:
-            return cast(list[bytes | None], await self._redis.mget([META_PREFIX + task_id for task_id in ids]))
+            return cast(list[bytes | None], await self._redis.mget([self._prefix + task_id for task_id in ids]))
         except (RedisError, OSError) as error:
             raise Unavailable(UNAVAILABLE) from error
 
@@ -129,8 +133,10 @@ class _RedisStore:
 class _CeleryStore:
     """Any backend of Celery that keeps values by key, in a thread of its own."""
 
-    def __init__(self, result_url: str) -> None:
-        backend = Celery("celeriac-results", set_as_current=False, broker="memory://", backend=result_url).backend
+    def __init__(self, result_url: str, prefix: str) -> None:
+        app = Celery("celeriac-results", set_as_current=False, broker="memory://", backend=result_url)
+        app.conf.result_backend_transport_options = {"global_keyprefix": prefix} if prefix else {}
+        backend = app.backend
         if not isinstance(backend, KeyValueStoreBackend):
             raise ValueError(f"Results of {type(backend).__name__} cannot be read: use Redis or a key-value backend.")
         self._backend = backend
@@ -150,6 +156,11 @@ class _CeleryStore:
 
     def _get_all(self, ids: Sequence[str]) -> list[bytes | None]:
         return [self._backend.get(self._backend.get_key_for_task(task_id)) for task_id in ids]
+
+
+def key_prefix(told: str) -> str:
+    """As Celery makes it of `global_keyprefix`: an underscore is put behind what does not end like a prefix."""
+    return told if not told or told[-1] in ":_-." else f"{told}_"
 
 
 def _portions(ids: Sequence[str], sizes: Sequence[int]) -> Iterator[list[str]]:

@@ -20,6 +20,7 @@ from redis.exceptions import (
     TryAgainError,
 )
 
+from domain.broker_options import BrokerOptions
 from domain.refusals import LONGEST_REASON, Refusal
 from gateway.answered_batch import AnsweredBatch
 from gateway.connection import BROKER_ERRORS, connect
@@ -62,8 +63,9 @@ class Sender(Protocol):
 class RedisSender:
     """Up to 500 messages in one go, each of them answered."""
 
-    def __init__(self, broker_url: str, *, singly: bool) -> None:
+    def __init__(self, broker_url: str, *, singly: bool, options: BrokerOptions | None = None) -> None:
         self._broker_url = broker_url
+        self._options = options
         self._singly = singly
         self._connection: Connection | None = None
         self._doubts_one = False
@@ -101,7 +103,7 @@ class RedisSender:
     def _channel(self) -> Any:
         """A new one has asked the server. Raises where the broker is away."""
         if self._connection is None:
-            self._connection = connect(self._broker_url)
+            self._connection = connect(self._broker_url, options=self._options)
         return self._connection.default_channel
 
     def _execute(self, batch: AnsweredBatch, fates: Fates) -> AnsweredBatch:

@@ -10,10 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.alert_rules import AlertType, Rule
 from domain.alerts import NOTHING_PENDING, Facts, Judgement, judge
+from domain.broker_options import Difference
 from domain.degradation import KnowsMarks, held_by
 from domain.errors import BrokerUnavailable
 from services.alerts import measure, read_rules, settle
 from store.queries import alerts, leadership, measurements
+from store.queries.consumers import get_consumers
 
 ROUND_SECONDS = 5.0
 
@@ -40,6 +42,12 @@ class KnowsEnds(Protocol):
     async def forget(self, told: Collection[str]) -> None: ...
 
 
+class FindsDifferences(Protocol):
+    """The part of `gateway.foreign_channels.ForeignChannels` that this needs."""
+
+    async def differences(self) -> dict[str, Difference]: ...
+
+
 class AlertsRound:
     """One look. Any number of processes may look; what is open lies in Postgres, and one at a time writes it."""
 
@@ -50,9 +58,11 @@ class AlertsRound:
         components: AsksComponents,
         marks: KnowsMarks,
         lives: KnowsEnds,
+        channels: FindsDifferences | None = None,
     ) -> None:
         self._engine = engine
         self._lives = lives
+        self._channels = channels
         self._marks = marks
         self._queues = queues
         self._components = components
@@ -64,16 +74,24 @@ class AlertsRound:
             rules = {kind: in_force.rule for kind, in_force in (await read_rules(connection)).items()}
             facts = await measure(connection, rules, held=held_by(self._marks.current()))
             consumed = await measurements.list_consumed_queues(connection)
+            apart = (await get_consumers(connection)).differences
         # No connection is held while servers are asked that may take seconds to answer.
         waiting = await self._depths({*consumed, *facts.due, *facts.not_picked_up})
         down, ended = await self._components.ask(), self._lives.ended()
-        if await self._settle(replace(facts, waiting=waiting, down=down, ended=ended), rules):
+        differing = await self._differing(apart)
+        if await self._settle(replace(facts, waiting=waiting, down=down, ended=ended, differing=differing), rules):
             await self._lives.forget(ended.keys())
         return ROUND_SECONDS
 
     async def _depths(self, queue_names: Collection[str]) -> dict[str, int] | None:
         try:
             return await self._queues.depths(sorted(queue_names))
+        except BrokerUnavailable:
+            return None
+
+    async def _differing(self, apart: Mapping[str, Difference]) -> Mapping[str, Difference] | None:
+        try:
+            return {**apart, **(await self._channels.differences() if self._channels else {})}
         except BrokerUnavailable:
             return None
 

@@ -10,6 +10,8 @@ from background import end, start
 from domain.health import LOOPS
 from gateway.connection import redis_client
 from gateway.control import Control
+from gateway.foreign_channels import ForeignChannels
+from gateway.layout import Layout
 from gateway.pause_keys import PauseKeys
 from gateway.presence import Presence
 from gateway.publisher import Publisher
@@ -53,12 +55,15 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
     async with AsyncExitStack() as stack:
         engine = open_engine(database_url, pool_size=settings.database_pool_size, name="celeriac loops", by_key=True)
         stack.push_async_callback(engine.dispose)
-        publisher = Publisher(broker_url, serializer=settings.task_serializer)
-        singly = Publisher(broker_url, singly=True, serializer=settings.task_serializer)
-        control = Control(broker_url)
-        results, queues, recall = ResultReader(result_url), QueueReader(broker_url), Recall(broker_url)
-        presence = Presence(broker_url, control)
-        for room in (publisher, singly, control, results, queues, recall, presence):
+        options = settings.broker_options
+        layout = Layout(options, is_told=False)
+        publish = partial(Publisher, broker_url, options=options, serializer=settings.task_serializer)
+        publisher, singly = publish(), publish(singly=True)
+        control, results = Control(broker_url, options), ResultReader(result_url, prefix=settings.result_prefix)
+        queues, recall = QueueReader(broker_url, layout), Recall(broker_url, layout)
+        presence = Presence(broker_url, control, options)
+        channels = ForeignChannels(broker_url, layout)
+        for room in (publisher, singly, control, results, queues, recall, presence, channels):
             stack.push_async_callback(room.close)
         redis = redis_client(settings.effective_redis_url or "")
         stack.push_async_callback(redis.aclose)
@@ -78,7 +83,7 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
             Loop("dispatch", dispatch, submitted.wait),
             Loop("refused", refused),
             Loop("workflows", WorkflowsRound(engine, results), stepped.wait),
-            Loop("nodes", NodesRound(engine, control)),
+            Loop("nodes", NodesRound(engine, control, layout)),
             Loop("control", ControlRound(engine, control, orders, Drains(engine, control, orders, presence, redis))),
             Loop("cancels", CancelsRound(engine, control, recall, redis)),
             Loop("sweep", SweepRound(engine, results, queues, control)),
@@ -91,7 +96,7 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
             Loop("search_index", SearchIndexRound(engine)),
             Loop("rollups", RollupsRound(engine)),
             Loop("lives", lives),
-            Loop("alerts", AlertsRound(engine, queues, components, marks, lives), lives.wait),
+            Loop("alerts", AlertsRound(engine, queues, components, marks, lives, channels), lives.wait),
         )
         if settings.adopt_queues:
             loops += (Loop("queues", QueuesRound(engine, control, queues)),)

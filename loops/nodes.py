@@ -8,8 +8,10 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.control import NodeDescription
+from gateway.layout import Layout
 from services.nodes import save_descriptions
 from store.queries import strangers, workers
+from store.queries.consumers import get_consumers
 
 ROUND_SECONDS = 1.0
 MAX_AGE = timedelta(seconds=60)
@@ -32,11 +34,14 @@ class Describes(Protocol):
 
 
 class NodesRound:
-    """One look for nodes without a fresh description. A solo pool answers only between its tasks: it is asked again."""
+    """One look for nodes without a fresh description; what they say of the broker is passed on to `layout`.
 
-    def __init__(self, engine: AsyncEngine, control: Describes) -> None:
+    A solo pool answers only between its tasks: it is asked again."""
+
+    def __init__(self, engine: AsyncEngine, control: Describes, layout: Layout | None = None) -> None:
         self._engine = engine
         self._control = control
+        self._layout = layout or Layout()
 
     async def run_once(self) -> float:
         """Describe what needs it. What never answers is forgotten where there is too much of it."""
@@ -53,4 +58,6 @@ class NodesRound:
             async with self._engine.begin() as connection:
                 await save_descriptions(connection, found.values())
             log.debug("nodes_described", asked=len(nodes), answered=len(found))
+        async with self._engine.connect() as connection:
+            self._layout.learn(await get_consumers(connection))
         return ROUND_SECONDS

@@ -38,7 +38,7 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
     async with AsyncExitStack() as stack:
         engine = open_engine(database_url, pool_size=settings.database_pool_size, name="celeriac mirror", by_key=True)
         stack.push_async_callback(engine.dispose)
-        results = ResultReader(result_url)
+        results = ResultReader(result_url, prefix=settings.result_prefix)
         stack.push_async_callback(results.close)
         subscribers = _subscribers(settings)
         for subscriber in subscribers:
@@ -65,7 +65,7 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
 def _subscribers(settings: Settings) -> list[EventSubscriber]:
     """The events of the broker, and on Redis those that our plugin has put into the stream."""
     _, broker_url, _ = urls(settings)
-    found = [EventSubscriber(open_source(broker_url))]
+    found = [EventSubscriber(open_source(broker_url, settings.broker_options))]
     if is_redis(broker_url):
         stream = StreamEvents(settings.effective_redis_url or "")
         found.append(EventSubscriber(stream, max_buffered=STREAM_BUFFERED))

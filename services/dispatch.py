@@ -5,7 +5,7 @@ and dispatch number: at least once, never lost.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -21,7 +21,7 @@ from domain.limits import retries_base
 from domain.refusals import Refusal, is_parked, pause_after
 from domain.states import EventType
 from gateway.messages import TaskMessage
-from gateway.publisher import Published
+from gateway.publisher import NO_LISTS, Published, QueueLists
 from services.history import News, record
 from store.queries import history, outbox
 from store.queries.consumers import get_consumers, get_retry_limits
@@ -42,7 +42,7 @@ log = structlog.get_logger(__name__)
 class Publishes(Protocol):
     """The part of `gateway.publisher.Publisher` that this needs."""
 
-    async def publish(self, messages: Sequence[TaskMessage], *, ten_step_queues: Collection[str] = ()) -> Published: ...
+    async def publish(self, messages: Sequence[TaskMessage], *, lists: QueueLists = NO_LISTS) -> Published: ...
 
 
 AsksHeld = Callable[[], Awaitable[Held]]
@@ -141,9 +141,9 @@ def _noted(task: DueTask, refusal: Refusal) -> NotedRefusal:
 
 async def _publish(connection: AsyncConnection, publisher: Publishes, wanted: Sequence[DueTask]) -> Published:
     consumers = await get_consumers(connection)
-    ten_steps = {name for name in {task.queue_name for task in wanted} if consumers.read_ten_steps(name)}
+    lists = {name: consumers.lists_of(name) for name in {task.queue_name for task in wanted}}
     counted = await _with_bases(connection, consumers, wanted)
-    return await publisher.publish([_message(task) for task in counted], ten_step_queues=ten_steps)
+    return await publisher.publish([_message(task) for task in counted], lists=lists)
 
 
 async def _with_bases(connection: AsyncConnection, consumers: Consumers, due: Sequence[DueTask]) -> list[DueTask]:

@@ -9,8 +9,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from background import end, start_rounds
+from domain.alert_rules import AlertType
 from domain.consumers import Consumers
 from domain.limits import explain_limits
+from gateway.layout import Layout
+from store.queries import alerts
 from store.queries.consumers import get_consumers, get_retry_limits
 
 READ_SECONDS = 2.0
@@ -21,9 +24,13 @@ log = structlog.get_logger(__name__)
 class Limits:
     """`async with Limits(engine) as limits: limits.explain(...)`."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, layout: Layout | None = None, *, on_redis: bool = True) -> None:
+        """What workers say of the broker is passed on to `layout`."""
         self._engine = engine
+        self._layout = layout or Layout()
+        self._on_redis = on_redis
         self._consumers = Consumers()
+        self._differing: str | None = None
         self._own_retries: Mapping[str, int] = {}
         self._reading: asyncio.Task[None] | None = None
 
@@ -52,6 +59,8 @@ class Limits:
             timeout_seconds=timeout_seconds,
             max_retries=max_retries,
             own_limit=self._own_retries.get(task_name or ""),
+            on_redis=self._on_redis,
+            differing=self._differing,
         )
 
     async def read(self) -> None:
@@ -59,6 +68,10 @@ class Limits:
         async with self._engine.connect() as connection:
             self._consumers = await get_consumers(connection)
             self._own_retries = await get_retry_limits(connection)
+            self._differing = await alerts.get_open_description(
+                connection, AlertType.BROKER_OPTIONS_DIFFER, subject="global_keyprefix"
+            )
+        self._layout.learn(self._consumers)
 
     async def _watch(self) -> None:
         try:

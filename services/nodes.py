@@ -1,6 +1,7 @@
 """Keeping what nodes say of themselves."""
 
 from collections.abc import Iterable
+from dataclasses import asdict
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -43,6 +44,7 @@ def _described(node: NodeDescription, worker: WorkerRow) -> Description:
         protocol=node.protocol,
         capabilities=node.capabilities,
         priority_steps=node.priority_steps,
+        broker_options=asdict(node.options) if node.options else None,
         acks_late=node.acks_late,
         retry_limits=node.retry_limits,
     )

@@ -23,7 +23,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, TSVECTOR
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR
 
 metadata = MetaData()
 
@@ -195,6 +195,7 @@ workers = Table(
     Column("queues", ARRAY(Text)),
     Column("plugin", Text),
     Column("priority_steps", ARRAY(Integer)),
+    Column("broker_options", JSONB(none_as_null=True)),
     Column("described_at", Time),
     Column("described_pid", BigInteger),
     Column("want_paused", Boolean),

@@ -19,6 +19,7 @@ HEARD_SECONDS = 8.0
 LOOK_SECONDS = 0.5
 STEADY_LOOKS = 3
 MOST_DETAILS = 100
+TOLD = {"on": True, "off": False}
 
 
 def wait_for_consumers(url: str, facts: AppFacts) -> list[Consumer]:
@@ -58,7 +59,7 @@ def ask_consumers(settings: Settings, facts: AppFacts) -> list[Consumer]:
 
 
 async def _ask(settings: Settings) -> tuple[frozenset[str], dict[str, NodeDescription]]:
-    control = Control(str(settings.broker_url))
+    control = Control(str(settings.broker_url), settings.broker_options)
     try:
         nodes = await control.find_nodes()
         return nodes, await control.describe(nodes) if nodes else {}
@@ -72,7 +73,7 @@ def _of_row(row: dict[str, Any], facts: AppFacts) -> Consumer:
         node=str(row.get("hostname")),
         queues=tuple(row.get("queues") or ()),
         plugin=row.get("plugin"),
-        events=_events(row.get("sends_events"), facts),
+        events=_events(TOLD.get(str(row.get("events"))), facts),
         answers=row.get("queues") is not None,
         gated=Capability.PAUSE in capabilities,
     )

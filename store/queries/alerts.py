@@ -89,6 +89,12 @@ async def list_open_keys(connection: AsyncConnection) -> frozenset[Key]:
     return frozenset((AlertType(row.type), row.subject) for row in await connection.execute(keys))
 
 
+async def get_open_description(connection: AsyncConnection, alert_type: AlertType, *, subject: str) -> str | None:
+    """What the open alert of this type and subject says; None without one (index alerts_open)."""
+    wanted = (alerts.c.type == alert_type.value, alerts.c.subject == subject, alerts.c.resolved_at.is_(None))
+    return (await connection.execute(select(alerts.c.description).where(*wanted))).scalar_one_or_none()
+
+
 _FOUND: Columns = {
     "alert_id": Uuid(),
     "type": Text(),

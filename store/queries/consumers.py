@@ -3,15 +3,18 @@
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Interval, Row, and_, bindparam, func, or_, select
+from sqlalchemy import Interval, Row, and_, bindparam, func, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.broker_options import BrokerOptions
 from domain.consumers import Consumer, Consumers
 from store.queries.workers import is_online
 from store.tables import registered_tasks, workers
 
 KNOWN_WITHIN = timedelta(days=7)
 """A node unheard for longer is not expected back."""
+SAYS_WITHIN = timedelta(seconds=15)
+"""A node that is there for longer could have answered."""
 
 _is_described = and_(
     workers.c.described_at.is_not(None),
@@ -26,7 +29,8 @@ _consumers = select(
     workers.c.pool,
     workers.c.plugin,
     workers.c.capabilities,
-    workers.c.priority_steps,
+    workers.c.broker_options,
+    (func.greatest(workers.c.first_seen_at, workers.c.online_at) < func.now() - literal(SAYS_WITHIN)).label("late"),
 ).where(
     workers.c.last_heartbeat_at > func.now() - bindparam("known_within", KNOWN_WITHIN, type_=Interval),
     or_(is_online(), workers.c.described_at.is_not(None)),
@@ -56,7 +60,7 @@ async def get_retry_limits(connection: AsyncConnection) -> dict[str, int]:
 def _consumer(row: Row[Any]) -> Consumer:
     """Of a node that has not said what it is now, what it was before counts for nothing."""
     if not row.described:
-        return Consumer(node=row.node, online=row.online, queues=None)
+        return Consumer(node=row.node, online=row.online, queues=None, is_late=bool(row.late))
     return Consumer(
         node=row.node,
         online=row.online,
@@ -64,5 +68,13 @@ def _consumer(row: Row[Any]) -> Consumer:
         pool=row.pool,
         plugin=row.plugin,
         capabilities=frozenset(row.capabilities or ()),
-        priority_steps=frozenset(row.priority_steps or ()),
+        options=_options(row.broker_options),
+        is_late=True,
     )
+
+
+def _options(stored: dict[str, Any] | None) -> BrokerOptions | None:
+    if stored is None:
+        return None
+    steps = stored["priority_steps"]
+    return BrokerOptions(**stored | {"priority_steps": None if steps is None else tuple(steps)})

@@ -322,6 +322,8 @@ class Description:
     protocol: int | None = None
     capabilities: Sequence[str] = ()
     priority_steps: Sequence[int] = ()
+    broker_options: Mapping[str, Any] | None = None
+    """Fields of `domain.broker_options.BrokerOptions`."""
     acks_late: Container[str] = frozenset()
     """Of the registered tasks those that acknowledge late."""
     retry_limits: Mapping[str, int] = field(default_factory=dict)
@@ -345,6 +347,7 @@ async def describe(connection: AsyncConnection, description: Description) -> Non
             protocol=description.protocol,
             capabilities=list(description.capabilities),
             priority_steps=list(description.priority_steps),
+            broker_options=description.broker_options,
             described_at=func.now(),
             described_pid=description.pid,
         )

@@ -195,7 +195,7 @@ def test_an_unknown_alert_cannot_be_acknowledged(client: httpx.Client, alert_id:
 
 def test_every_type_has_a_rule(client: httpx.Client) -> None:
     body = client.get("/alerts/rules").json()
-    assert (body["total"], types(body["rules"]), body["data"]) == (9, TYPES, body["rules"])
+    assert (body["total"], types(body["rules"]), body["data"]) == (len(TYPES), TYPES, body["rules"])
     meaning = body["rules"][0].pop("description")
     assert meaning
     assert body["rules"][0] == {
@@ -210,7 +210,9 @@ def test_every_type_has_a_rule(client: httpx.Client) -> None:
         "resolve_after_seconds": 30,
         "updated_at": None,
     }
-    assert types(client.get("/alerts/rules", params={"limit": 2, "offset": 8}).json()["rules"]) == TYPES[8:]
+    assert (
+        types(client.get("/alerts/rules", params={"limit": 2, "offset": len(TYPES) - 1}).json()["rules"]) == TYPES[-1:]
+    )
 
 
 def test_a_changed_rule_is_told_from_then_on_and_others_stay(client: httpx.Client) -> None:

@@ -16,7 +16,7 @@ from gateway.control import ActiveTask, HeldTask, NodeDescription, Work
 from gateway.event_sources import Blind, EventItem, EventMessage
 from gateway.events import Heard
 from gateway.messages import TaskMessage
-from gateway.publisher import Published
+from gateway.publisher import NO_LISTS, Published, QueueLists
 from gateway.result_metas import decode_meta
 from gateway.results import MAX_WHOLE_BYTES
 
@@ -57,7 +57,7 @@ class FakePublisher:
     def __init__(self, broker: FakeBroker) -> None:
         self._broker = broker
 
-    async def publish(self, messages: Sequence[TaskMessage], *, ten_step_queues: Collection[str] = ()) -> Published:
+    async def publish(self, messages: Sequence[TaskMessage], *, lists: QueueLists = NO_LISTS) -> Published:
         self._broker.check()
         refusals = self._broker.refusals
         for message in messages:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from domain.broker_options import TEN_STEPS, BrokerOptions
 from gateway.publisher import Publisher
 from tests.acceptance.stack import wait_for
 from tests.gateway_broker import fragile_broker
@@ -47,7 +48,9 @@ async def test_a_worker_of_ours_takes_ten_levels_in_exact_order(urls: tuple[str,
     messages = [make_message("celeriac.add", 1, 1, priority=1 + number % 10) for number in range(40)]
     random.Random(4).shuffle(messages)
     publisher = Publisher(broker_url)
-    sent = (await publisher.publish(messages, ten_step_queues=["celery"])).sent
+    sent = (
+        await publisher.publish(messages, lists={"celery": BrokerOptions(priority_steps=TEN_STEPS).lists_of("celery")})
+    ).sent
     await publisher.close()
     assert sent == {message.task_id for message in messages}
     # With the gate, whatever the broker: it must let a worker begin with a full queue.

@@ -8,6 +8,7 @@ import pytest
 import redis
 from structlog.testing import capture_logs
 
+from domain.broker_options import BrokerOptions
 from domain.errors import BrokerUnavailable
 from gateway.publisher import Publisher
 from gateway.queues import QueueReader
@@ -22,7 +23,7 @@ async def test_a_message_says_all_that_a_worker_needs_and_has_no_eta(broker: Fra
     await publisher.publish([message])
     await publisher.close()
     with redis.Redis.from_url(broker.broker_url) as client:
-        (raw,) = client.lrange("celery\x06\x163", 0, -1)
+        (raw,) = client.lrange("celery", 0, -1)
     headers = json.loads(raw)["headers"]
     assert headers["id"] == headers["root_id"] == message.task_id
     assert (headers["task"], headers["retries"], headers["timelimit"]) == ("t", 0, [30, None])
@@ -30,16 +31,28 @@ async def test_a_message_says_all_that_a_worker_needs_and_has_no_eta(broker: Fra
     assert (headers["eta"], headers["expires"], headers["parent_id"]) == (None, None, None)
 
 
-async def test_only_lists_that_every_worker_reads_are_written_unless_all_ten_are_read(broker: FragileBroker) -> None:
-    publisher = Publisher(broker.broker_url)
+@pytest.mark.parametrize(
+    ("own", "known", "lengths"),
+    [
+        (None, None, {"celery": 10}),
+        (None, {0: "celery", 5: "celery:5"}, {"celery": 5, "celery:5": 5}),
+        (None, {3: "celery\x06\x163", 10: "celery\x06\x1610"}, {"celery\x06\x163": 10}),
+        (BrokerOptions(":", (1, 8), "shop:"), None, {"shop:celery:1": 8, "shop:celery:8": 2}),
+        (BrokerOptions(":", (1, 8), "shop:"), {0: "celery"}, {"shop:celery": 10}),
+    ],
+)
+async def test_only_lists_are_written_that_are_known_to_be_read_and_else_that_of_the_bare_name(
+    broker: FragileBroker, own: BrokerOptions | None, known: dict[int, str] | None, lengths: dict[str, int]
+) -> None:
+    publisher = Publisher(broker.broker_url, options=own)
     messages = [make_message("t", priority=priority) for priority in range(1, 11)]
-    await publisher.publish(messages)
-    with redis.Redis.from_url(broker.broker_url, decode_responses=True) as client:
-        assert set(client.keys("celery*")) == {"celery", "celery\x06\x163", "celery\x06\x166", "celery\x06\x169"}
-        client.flushdb()
-        await publisher.publish(messages, ten_step_queues=["celery"])
-        assert len(client.keys("celery*")) == 10
+    sent = (await publisher.publish(messages, lists={"celery": known} if known else {})).sent
     await publisher.close()
+    assert len(sent) == 10
+    with redis.Redis.from_url(broker.broker_url, decode_responses=True) as client:
+        assert {key: client.llen(key) for key in client.keys("*celery*")} == lengths
+        told = {json.loads(raw)["properties"]["priority"] for key in lengths for raw in client.lrange(key, 0, -1)}
+    assert told == set(range(10)), "a worker that gives one back puts it where it belongs by its own steps"
 
 
 async def test_more_than_one_batch_is_sent_whole(broker: FragileBroker) -> None:

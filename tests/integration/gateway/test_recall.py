@@ -11,7 +11,9 @@ import pytest
 import redis
 from celery import Celery
 
+from domain.broker_options import STOCK_STEPS, TEN_STEPS, BrokerOptions
 from gateway.control import Control
+from gateway.layout import Layout
 from gateway.presence import Presence
 from gateway.publisher import Publisher
 from gateway.queues import QueueReader
@@ -22,6 +24,7 @@ from tests.gateway_messages import make_message
 from tests.worker_process import celery_worker
 
 PATIENCE_SECONDS = 20
+KNOWN = Layout(BrokerOptions(priority_steps=STOCK_STEPS))
 
 STOCK_APP = """
 import os
@@ -50,7 +53,7 @@ class Gateway:
     def __init__(self, broker: FragileBroker) -> None:
         self.broker_url = broker.broker_url
         self.publisher, self.queues = Publisher(broker.broker_url), QueueReader(broker.broker_url)
-        self.recall, self.control = Recall(broker.broker_url), Control(broker.broker_url)
+        self.recall, self.control = Recall(broker.broker_url, KNOWN), Control(broker.broker_url)
         self.presence = Presence(broker.broker_url, self.control)
 
     async def held(self, *, at_least: int) -> set[str]:
@@ -79,7 +82,7 @@ async def gateway(broker: FragileBroker) -> AsyncIterator[Gateway]:
 
 async def test_a_waiting_message_is_withdrawn_wherever_it_lies_in_its_queue(gateway: Gateway) -> None:
     messages = [make_message("t", queue_name="deep", priority=1 + n % 10) for n in range(1_200)]
-    await gateway.publisher.publish(messages, ten_step_queues=["deep"])
+    await gateway.publisher.publish(messages, lists={"deep": BrokerOptions(priority_steps=TEN_STEPS).lists_of("deep")})
     first, middle, last = messages[0], messages[600], messages[-1]
     for message in (first, middle, last):
         assert await gateway.recall.withdraw(message.task_id, "deep")
@@ -162,7 +165,7 @@ def _is_receipt(line: str, message: object) -> bool:
 
 async def test_a_key_of_another_kind_holds_no_message_of_the_task(gateway: Gateway) -> None:
     message = make_message("t", queue_name="cart")
-    await gateway.publisher.publish([message])
+    await gateway.publisher.publish([message], lists={"cart": {3: "cart\x06\x163"}})
     with redis.Redis.from_url(gateway.broker_url) as client:
         client.hset("cart", "item", "1")
     assert await gateway.recall.withdraw(message.task_id, "cart") is True

@@ -11,11 +11,13 @@ from kombu import Connection, Queue
 from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from domain.broker_options import STOCK_STEPS, BrokerOptions
 from domain.facts import Fact, worker_event_key
 from domain.states import EventType
 from domain.workers import Heartbeat
 from gateway.connection import redis_client
 from gateway.control import ActiveTask, HeldTask
+from gateway.layout import Layout
 from gateway.publisher import Publisher
 from gateway.queues import QueueReader
 from gateway.recall import Recall
@@ -30,6 +32,7 @@ from tests.gateway_messages import make_message
 from tests.submissions import make_submission
 
 NODE, SILENT = "celery@one", "celery@two"
+KNOWN = Layout(BrokerOptions(priority_steps=STOCK_STEPS))
 LONG_AGO = datetime.now(UTC) - timedelta(minutes=5)
 
 
@@ -44,7 +47,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.publisher, self.queues = Publisher(self.broker_url), QueueReader(self.broker_url)
-        self.recall, self.presence = Recall(self.broker_url), FakePresence(self.answers)
+        self.recall, self.presence = Recall(self.broker_url, KNOWN), FakePresence(self.answers)
         self.consumer = Connection(self.broker_url)
         self.round = StraysRound(self.engine, self.recall, FakeControl(self.answers), self.presence, self.redis)
 

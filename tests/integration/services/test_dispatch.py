@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,7 +12,7 @@ from domain.errors import BrokerUnavailable
 from domain.refusals import PARKED_AFTER, PARKED_PAUSE, Refusal
 from domain.states import EventType
 from gateway.messages import TaskMessage
-from gateway.publisher import Published
+from gateway.publisher import NO_LISTS, Published, QueueLists
 from services.cancel import request_cancel
 from services.dispatch import Dispatched, await_rounds, dispatch_due, dispatch_refused
 from services.history import News, record
@@ -203,10 +203,10 @@ class Hesitating(FakePublisher):
         super().__init__(broker)
         self.begun, self.may_go_on = asyncio.Event(), asyncio.Event()
 
-    async def publish(self, messages: Sequence[TaskMessage], *, ten_step_queues: Collection[str] = ()) -> Published:
+    async def publish(self, messages: Sequence[TaskMessage], *, lists: QueueLists = NO_LISTS) -> Published:
         self.begun.set()
         await self.may_go_on.wait()
-        return await super().publish(messages, ten_step_queues=ten_step_queues)
+        return await super().publish(messages, lists=lists)
 
 
 async def test_whoever_waits_for_the_rounds_is_let_go_when_the_batch_that_is_being_handed_over_has_ended(

@@ -19,6 +19,7 @@ from domain.alerts import (
     judge,
     step,
 )
+from domain.broker_options import Difference
 from tests.facts import NOON, after
 
 WELL = Facts(waiting={}, online_workers=1)
@@ -54,6 +55,7 @@ ILL = [
     (AlertType.DISPATCH_STALLED, {"oldest_due": 2.0, "refused": {"nowhere": 31.0}}, "nowhere", 31),
     (AlertType.EVENTS_MISSED, {"missed": {"broker": 0.5}}, "broker", 0.5),
     (AlertType.COMPONENT_DOWN, {"down": {"redis": 11.0}}, "redis", 11),
+    (AlertType.BROKER_OPTIONS_DIFFER, {"differing": {"sep": Difference("sep", 2, "Write this")}}, "sep", 2),
 ]
 
 

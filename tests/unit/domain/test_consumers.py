@@ -1,39 +1,77 @@
-from domain.consumers import CANCEL_GATE, TEN_STEPS, Consumer, Consumers
+from dataclasses import replace
 
-OURS = Consumer(
-    "ours", True, frozenset({"q"}), "prefork", "1.0", capabilities=frozenset({CANCEL_GATE}), priority_steps=TEN_STEPS
-)
-STOCK = Consumer("stock", True, frozenset({"q"}), "threads")
-ELSEWHERE = Consumer("elsewhere", True, frozenset({"other"}))
+from domain.broker_options import STOCK_STEPS, TEN_STEPS, BrokerOptions
+from domain.consumers import CANCEL_GATE, Consumer, Consumers
+
+TEN = BrokerOptions(priority_steps=TEN_STEPS)
+FOUR = BrokerOptions(priority_steps=STOCK_STEPS)
+OURS = Consumer("ours", True, frozenset({"q"}), "prefork", "1.0", capabilities=frozenset({CANCEL_GATE}), options=TEN)
+STOCK = Consumer("stock", True, frozenset({"q"}), "threads", options=FOUR)
+ELSEWHERE = Consumer("elsewhere", True, frozenset({"other"}), options=TEN)
 UNKNOWN = Consumer("unknown", True, None)
+SILENT = Consumer("silent", True, frozenset({"q"}), is_late=True)
+
+
+def with_steps(*steps: int, online: bool = True, separator: str = "\x06\x16") -> Consumer:
+    return Consumer(f"{steps}", online, frozenset({"q"}), options=BrokerOptions(separator, steps))
+
+
+def steps_of(*nodes: Consumer) -> list[int]:
+    return list(Consumers(nodes).lists_of("q"))
 
 
 def test_a_promise_holds_where_every_consumer_keeps_it() -> None:
-    consumers = Consumers([OURS, ELSEWHERE])
-    assert consumers.read_ten_steps("q")
-    assert consumers.all_can("q", CANCEL_GATE)
+    assert Consumers([OURS, ELSEWHERE]).all_can("q", CANCEL_GATE)
 
 
 def test_one_consumer_that_does_not_keep_it_breaks_it() -> None:
-    consumers = Consumers([OURS, STOCK])
-    assert not consumers.read_ten_steps("q")
-    assert not consumers.all_can("q", CANCEL_GATE)
+    assert not Consumers([OURS, STOCK]).all_can("q", CANCEL_GATE)
 
 
 def test_a_node_that_has_not_said_what_it_is_may_take_from_every_queue() -> None:
-    consumers = Consumers([OURS, UNKNOWN])
-    assert not consumers.read_ten_steps("q")
-    assert consumers.of("anything") == [UNKNOWN]
+    assert Consumers([OURS, UNKNOWN]).of("anything") == [UNKNOWN]
 
 
 def test_a_queue_without_a_known_consumer_promises_nothing() -> None:
-    assert not Consumers([ELSEWHERE]).read_ten_steps("q")
     assert not Consumers().all_can("q", CANCEL_GATE)
+    assert Consumers([ELSEWHERE]).lists_of("q") == Consumers([SILENT]).lists_of("q") == {}
 
 
-def test_four_steps_are_not_ten() -> None:
-    four = Consumer("four", True, frozenset({"q"}), priority_steps=frozenset({0, 3, 6, 9}))
-    assert not Consumers([four]).read_ten_steps("q")
+def test_the_lists_of_a_queue_are_those_that_all_its_consumers_read() -> None:
+    assert Consumers([OURS]).lists_of("q") == TEN.lists_of("q")
+    assert steps_of(OURS, STOCK, ELSEWHERE) == list(STOCK_STEPS)
+    assert steps_of(OURS, STOCK, with_steps(0)) == [0]
+    assert steps_of(OURS, with_steps(*range(1, 11))) == list(range(1, 10))
+
+
+def test_lists_of_another_separator_are_other_lists() -> None:
+    colon = with_steps(0, 3, separator=":")
+    assert Consumers([colon]).lists_of("q") == {0: "q", 3: "q:3"}
+    assert Consumers([STOCK, colon]).lists_of("q") == {0: "q"}
+
+
+def test_while_one_has_not_said_what_it_reads_the_bare_list_is_enough() -> None:
+    assert steps_of(OURS, UNKNOWN) == steps_of(STOCK, SILENT) == [0]
+    assert steps_of(with_steps(1, 2), UNKNOWN) == [1, 2], "that of the bare name is surely not read by the one"
+
+
+def test_without_a_list_for_all_those_that_are_there_count() -> None:
+    assert steps_of(with_steps(5), with_steps(0, online=False)) == [5]
+    assert steps_of(with_steps(0, online=False), with_steps(5), with_steps(6)) == [5]
+    assert Consumers([with_steps(5), with_steps(6)]).have_no_list_in_common("q")
+    assert not Consumers([with_steps(5), with_steps(6, online=False)]).have_no_list_in_common("q")
+
+
+def test_one_that_has_just_come_is_not_yet_silent() -> None:
+    assert not Consumers([UNKNOWN, STOCK]).say_nothing_of_lists("q")
+    assert Consumers([replace(UNKNOWN, is_late=True)]).say_nothing_of_lists("anything")
+    assert Consumers([SILENT]).say_nothing_of_lists("q")
+    assert not Consumers([SILENT]).say_nothing_of_lists("other")
+
+
+def test_one_that_has_not_said_how_it_uses_the_broker_leaves_it_unknown() -> None:
+    assert Consumers([OURS, STOCK]).have_all_told_options
+    assert not Consumers([OURS, SILENT]).have_all_told_options
 
 
 def test_the_pool_of_a_node_is_found_by_its_name() -> None:
