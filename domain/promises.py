@@ -1,6 +1,6 @@
 """What can be promised of the tasks of a queue, by the kind of worker that consumes it.
 
-The one place for it: `up -A` and `doctor -A` show it, and the table in docs/guide/your-celery-app.md is compared with it by a test.
+The one place for it: `up -A` and `doctor -A` show it, and a test compares the table in docs/guide/your-celery-app.md.
 """
 
 from collections.abc import Collection, Iterable, Mapping
