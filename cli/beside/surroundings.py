@@ -26,5 +26,5 @@ def leave_app_variables() -> dict[str, str]:
 
 
 def _is_installed() -> bool:
-    """Or else we run from a clone that only PYTHONPATH names."""
-    return any(any(Path(place).glob("celeriac-*.dist-info")) for place in site.getsitepackages())
+    """Or else we run from a clone, which is named to our children whatever else is installed."""
+    return OWN_ROOT in {Path(place).resolve() for place in site.getsitepackages()}
