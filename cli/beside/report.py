@@ -56,7 +56,7 @@ def show_fleet(consumers: Sequence[Consumer], advice: Advice | None) -> None:
 def _workers(consumers: Sequence[Consumer]) -> Table:
     table = Table("worker", Column("queues", overflow="fold"), "events", "plugin", box=None, pad_edge=False)
     for each in consumers[:MOST_ROWS]:
-        queues = line_of(", ".join(each.queues)) if each.answers else Text("does not answer", style="red")
+        queues = line_of(_listed(each.queues)) if each.answers else Text("no answer yet", style="red")
         plugin = line_of(each.plugin, style="green") if each.plugin else Text("none", style="dim")
         table.add_row(line_of(each.node), queues, Text(*EVENTS[each.events]), plugin)
     _add_rest(table, len(consumers))
@@ -64,13 +64,19 @@ def _workers(consumers: Sequence[Consumer]) -> Table:
 
 
 def _promises(consumers: Sequence[Consumer]) -> Table:
-    queues = by_queue(consumers)
-    table = Table("queue", *(promise.word for promise in PROMISES), box=None, pad_edge=False)
-    for queue, found in list(queues.items())[:MOST_ROWS]:
-        marks = [kept(promise, found) for promise in PROMISES]
-        table.add_row(line_of(queue), *(Text(mark, style=STYLES[mark]) for mark in marks))
-    _add_rest(table, len(queues))
+    """A row for all queues of which the same holds: an app with twenty of them has one or two."""
+    alike: dict[tuple[Holds, ...], list[str]] = {}
+    for queue, found in by_queue(consumers).items():
+        alike.setdefault(tuple(kept(promise, found) for promise in PROMISES), []).append(queue)
+    table = Table(Column("queue", overflow="fold"), *(promise.word for promise in PROMISES), box=None, pad_edge=False)
+    for marks, queues in alike.items():
+        table.add_row(line_of(_listed(queues)), *(Text(mark, style=STYLES[mark]) for mark in marks))
     return table
+
+
+def _listed(names: Sequence[str]) -> str:
+    rest = f" and {len(names) - MOST_ROWS} more" if len(names) > MOST_ROWS else ""
+    return ", ".join(names[:MOST_ROWS]) + rest
 
 
 def _add_rest(table: Table, count: int) -> None:

@@ -20,6 +20,6 @@ def test_the_table_is_that_of_the_code() -> None:
 
 
 def test_the_picture_has_the_columns_and_the_lines_of_the_program() -> None:
-    assert "  queue   " + "".join(f"{promise.word:<8}" for promise in PROMISES[:4]) in PAGE
+    assert "  queue         " + "".join(f"{promise.word:<8}" for promise in PROMISES[:4]) in PAGE
     assert INSTALL in PAGE
     assert f"celery -A proj worker -E -I {PLUGIN_MODULE}" in PAGE

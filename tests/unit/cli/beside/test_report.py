@@ -39,6 +39,14 @@ def test_a_fleet_of_thousands_is_a_page(capsys: pytest.CaptureFixture[str]) -> N
     assert len(shown.splitlines()) < 40
 
 
+def test_queues_of_which_the_same_holds_share_a_row(capsys: pytest.CaptureFixture[str]) -> None:
+    queues = tuple(f"queue-{number:02}" for number in range(50))
+    show_fleet([Consumer("a", (*queues, "other"), None, True), Consumer("b", ("other",), None, False)], None)
+    shown = capsys.readouterr().out
+    assert "and 30 more" in shown
+    assert len([line for line in shown.splitlines() if line.split()[-2:] == ["no", "no"]]) == 2
+
+
 def test_names_that_workers_chose_do_not_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     show_fleet([consumer("celery@\x1b[2J[red]x")], None)
     shown = capsys.readouterr().out
