@@ -26,6 +26,7 @@ HIDDEN = re.compile(r"(?i)pass|secret|token|credential")
 # A user's module of one of these names would never be found: ours comes first.
 ROOMS = {"api", "cli", "domain", "gateway", "loops", "mirror", "services", "store", "tasks"} | {
     "background",
+    "celeriac_command",
     "celeriac_worker",
     "celeryconfig",
     "logs",
