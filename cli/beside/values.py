@@ -90,12 +90,14 @@ def _results(facts: AppFacts, notes: list[str]) -> tuple[str | None, str]:
         return None, "none: events tell how tasks end"
     url = _one(with_tls(backend, facts.dictionaries.get("redis_backend_use_ssl")), "result backend", notes)
     shown = mask_url(url) if "@" in url or "?" in url else url
+    return (url, shown) if _can_be_read(url) else (None, f"{shown} cannot be read here: events tell how tasks end")
+
+
+def _can_be_read(url: str) -> bool:
     try:
-        ResultReader(url)
-    except Exception as error:  # whatever a backend's library raises, it cannot be read
-        kind = type(error).__name__ if isinstance(error, ImportError) else ""
-        return None, f"{shown} cannot be read here{f' ({kind})' if kind else ''}: events tell how tasks end"
-    return url, shown
+        return getattr(ResultReader(url), "blind", None) is None
+    except Exception:  # whatever a backend's library raises, it says that there is no reading it
+        return False
 
 
 def _default_queue(facts: AppFacts, notes: list[str]) -> str | None:
