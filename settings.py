@@ -90,6 +90,9 @@ class Settings(BaseSettings):
         "default queue.",
     )
     default_queue: QueueName = Field("celery", description="Queue of a submission that names none.")
+    task_serializer: Literal["json", "pickle", "yaml"] = Field(
+        "json", description="How submissions are written, for an app whose accept_content has no json."
+    )
     adopt_queues: bool = Field(
         False,
         description="Let our workers consume queues that tasks are sent to and nobody consumes. "

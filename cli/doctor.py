@@ -52,7 +52,7 @@ class Finding:
 
 
 def examine(settings: Settings, *, api_url: str) -> list[Finding]:
-    """All findings, in the order of the report."""
+    """All findings about a Celeriac, in the order of the report."""
     checks: tuple[Callable[[], Iterator[Finding]], ...] = (
         _versions,
         lambda: _access(settings),
@@ -66,6 +66,16 @@ def examine(settings: Settings, *, api_url: str) -> list[Finding]:
         lambda: _api(api_url),
     )
     return [finding for check in checks for finding in check()]
+
+
+def examine_servers(settings: Settings) -> list[Finding]:
+    """Findings about the servers of somebody's app, beside which no Celeriac need run."""
+    found = [*_versions(), *_broker(settings.broker_url)]
+    if settings.effective_redis_url:
+        found += _redis("redis", settings.effective_redis_url)
+    if settings.result_url:
+        found += _results(settings.result_url)
+    return found
 
 
 def _versions() -> Iterator[Finding]:

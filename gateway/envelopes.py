@@ -1,4 +1,8 @@
-"""Makes of a task the message that a worker understands: Celery's headers and body, encoded as JSON."""
+"""Makes of a task the message that a worker understands: Celery's headers and body, encoded as JSON.
+
+Or as the app wants it whose workers throw JSON away (`accept_content`). What is encoded was JSON once: a pickle of it
+holds plain data and no code, and none is ever decoded here.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -50,7 +54,8 @@ class Envelope:
 class EnvelopeMaker:
     """Belongs to one thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, serializer: str = "json") -> None:
+        self._serializer = serializer
         # Makes messages and never sends one: with a result backend each send would cost a SUBSCRIBE.
         self._messages = Celery("celeriac-publisher", set_as_current=False, broker="memory://").amqp
 
@@ -66,7 +71,7 @@ class EnvelopeMaker:
             kwargsrepr=_shown(message.kwargs),
             retries=message.retries_base,
         )
-        content_type, content_encoding, body = dumps(task.body, serializer="json")
+        content_type, content_encoding, body = dumps(task.body, serializer=self._serializer)
         return Envelope(
             task_id=message.task_id,
             queue_name=message.queue_name,
