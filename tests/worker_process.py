@@ -15,6 +15,8 @@ from celery import Celery
 ROOT = Path(__file__).parent.parent
 START_SECONDS = 30
 STOP_SECONDS = 20
+PYTHON = os.environ.get("WORKER_PYTHON", sys.executable)
+"""Of the environment in which workers run: the tests of the plugin can be tried with another Celery."""
 
 
 @dataclass
@@ -49,7 +51,7 @@ def celery_worker(
     options: tuple[str, ...] = ("--concurrency", "1"),
     environment: Mapping[str, str] | None = None,
     usual: tuple[str, ...] = ("-E", "--without-gossip", "--without-mingle"),
-    python: str = sys.executable,
+    python: str = PYTHON,
     answers: bool = True,
 ) -> Iterator[WorkerProcess]:
     """A worker of `app`, started in `folder` and ready for work; without gossip and mingle, which only cost time.

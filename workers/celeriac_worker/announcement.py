@@ -3,6 +3,8 @@
 Carried by `stats` and not by a command of its own: a stock worker logs an error for each command it does not know.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from typing import Any
 
