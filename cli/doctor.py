@@ -21,6 +21,7 @@ from cli.configuration import mask_url
 from cli.errors import CliError
 from cli.exposure import WAYS_OUT, is_open
 from cli.flower_login import USER, password_file
+from domain.worker_control import PLUGIN_VERSION
 from settings import Settings, is_redis
 from store.inspection import ask_server
 from store.migrate import pending_revisions
@@ -197,8 +198,15 @@ def _worker(worker: dict[str, object]) -> Finding:
     subject = f"worker {worker.get('hostname')}"
     if worker.get("status") == "OFFLINE":
         return Finding(subject, "warn", "OFFLINE", "Start it again, or forget it with DELETE /api/v1/workers/{id}.")
-    if worker.get("plugin"):
-        return Finding(subject, "ok", f"{worker.get('status')}, plugin {worker.get('plugin')}")
+    if plugin := worker.get("plugin"):
+        differs = f"This Celeriac brings {PLUGIN_VERSION}: `celeriac workers show` says what holds."
+        is_ours = plugin == PLUGIN_VERSION
+        return Finding(
+            subject,
+            "ok" if is_ours else "warn",
+            f"{worker.get('status')}, plugin {plugin}",
+            None if is_ours else differs,
+        )
     return Finding(subject, "warn", f"{worker.get('status')}, no plugin", "Install celeriac_worker on its host.")
 
 
