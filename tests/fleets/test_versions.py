@@ -123,7 +123,7 @@ class Trial:
 
     def _mirror(self) -> str:
         """A task that the app itself sends, with a client of another release."""
-        client = Celery(broker=self._fleet.broker_url, set_as_current=False)
+        client = Celery(broker=self._fleet.broker_url, backend=self._fleet.result_url, set_as_current=False)
         task_id = client.send_task("age.add", (2, 3), queue=self._release).id
         close_app(client)
         wait_for(lambda: self._stack.client.get(f"/tasks/{task_id}").status_code == 200, seconds=PATIENCE_SECONDS)
@@ -195,6 +195,10 @@ class Trial:
     def _details(self) -> dict[str, Any]:
         found: dict[str, Any] = self._stack.client.get(f"/workers/{self._worker.node}").json()
         return found
+
+    def _is_converged(self, status: str) -> bool:
+        row = self._details()
+        return row["status"] == status and row["converged"] is True
 
     def _described(self) -> dict[str, Any] | None:
         row = self._details()
