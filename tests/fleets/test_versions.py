@@ -17,6 +17,9 @@ from tests.fleets.environments import NoPythonError, build_plugin, make_environm
 from tests.fleets.fleet import Fleet, fleet
 from tests.worker_process import ROOT, WorkerProcess
 
+# One process makes the fleet, once.
+pytestmark = pytest.mark.xdist_group("fleet of releases")
+
 APP = """
 import os
 import time
