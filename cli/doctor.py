@@ -23,6 +23,7 @@ from cli.errors import CliError
 from cli.exposure import WAYS_OUT, is_open
 from cli.flower_login import USER, password_file
 from domain.errors import Unavailable
+from domain.worker_control import PLUGIN_VERSION
 from gateway.connection import blocking_redis_client
 from gateway.results import ResultReader
 from services.counters import KEY as COUNTERS
@@ -259,8 +260,15 @@ def _worker(worker: dict[str, object]) -> Finding:
     subject = f"worker {worker.get('hostname')}"
     if worker.get("status") == "OFFLINE":
         return Finding(subject, "warn", "OFFLINE", "Start it again, or forget it with DELETE /api/v1/workers/{id}.")
-    if worker.get("plugin"):
-        return Finding(subject, "ok", f"{worker.get('status')}, plugin {worker.get('plugin')}")
+    if plugin := worker.get("plugin"):
+        differs = f"This Celeriac brings {PLUGIN_VERSION}: `celeriac workers show` says what holds."
+        is_ours = plugin == PLUGIN_VERSION
+        return Finding(
+            subject,
+            "ok" if is_ours else "warn",
+            f"{worker.get('status')}, plugin {plugin}",
+            None if is_ours else differs,
+        )
     return Finding(subject, "warn", f"{worker.get('status')}, no plugin", "Install celeriac_worker on its host.")
 
 

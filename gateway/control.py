@@ -15,7 +15,7 @@ import msgspec
 
 from domain.broker_options import STOCK_STEPS, BrokerOptions
 from domain.clocks import time_of
-from domain.worker_control import PROTOCOL
+from domain.worker_control import common_capabilities
 from gateway.mailbox import Command, ask, tell
 from gateway.replies import Broker, ConsumedQueues, Found, RegisteredTasks, Replies, RunningTasks, Stats, form
 from gateway.threads import BrokerThread
@@ -59,7 +59,7 @@ class NodeDescription:
     protocol: int | None = None
     """Of our plugin."""
     capabilities: tuple[str, ...] = ()
-    """What our plugin says can be relied on; none on a stock worker, and of a plugin whose protocol is not ours."""
+    """What our plugin says can be relied on and we know; none on a stock worker, and where we share no protocol."""
     paused: bool | None = None
     """What our plugin says; None on a stock worker, which is paused when it consumes no queue."""
     autoscales: bool = False
@@ -266,7 +266,9 @@ def _description(node: str, reply: tuple[Any, Any, Any]) -> NodeDescription:
         priority_steps=plugin.priority_steps,
         options=_options(stats),
         protocol=plugin.protocol,
-        capabilities=plugin.capabilities if plugin.protocol == PROTOCOL else (),
+        capabilities=common_capabilities(
+            plugin.capabilities, protocol=plugin.protocol, oldest_protocol=plugin.oldest_protocol
+        ),
         paused=plugin.paused,
         autoscales=bool(stats.autoscaler),
         acks_late=frozenset(name for name, told in options.items() if told.get("acks_late") == "True"),

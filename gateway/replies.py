@@ -40,6 +40,7 @@ class Plugin(msgspec.Struct):
 
     version: Name | None = None
     protocol: Number | None = None
+    oldest_protocol: Number | None = None
     capabilities: Annotated[tuple[Name, ...], msgspec.Meta(max_length=100)] = ()
     priority_steps: Annotated[tuple[Number, ...], msgspec.Meta(max_length=256)] = ()
     paused: bool | None = None

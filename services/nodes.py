@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.worker_control import PROTOCOL, own_queues
+from domain.worker_control import own_queues
 from gateway.control import NodeDescription
 from store.queries import worker_wishes, workers
 from store.queries.workers import Description, WorkerRow
@@ -51,8 +51,8 @@ def _described(node: NodeDescription, worker: WorkerRow) -> Description:
 
 
 def is_paused(node: NodeDescription) -> bool:
-    """What a plugin that speaks as we do says of itself; any other node is paused when it consumes nothing."""
-    if node.protocol == PROTOCOL and node.paused is not None:
+    """What a plugin that speaks with us says of itself; any other node is paused when it consumes nothing."""
+    if node.capabilities and node.paused is not None:
         return node.paused
     return not node.queues
 

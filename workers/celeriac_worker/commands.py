@@ -1,12 +1,14 @@
 """What Celeriac may order and ask of a worker with the plugin, beside Celery's own remote control."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from celery.utils.log import get_logger
 from celery.worker import state as worker_state
 from celery.worker.control import control_command, inspect_command
-from celery.worker.state import scheduled_requests  # type: ignore[attr-defined]
 
+from celeriac_worker.countdown import waiting_turns
 from celeriac_worker.gate import GateUnreachableError
 
 logger = get_logger(__name__)
@@ -58,6 +60,6 @@ def celeriac_drain_status(state: Any, **_: Any) -> dict[str, Any]:
         "paused": node.paused,
         "active": sorted(request.id for request in active),
         "reserved": sorted(request.id for request in reserved if request not in active),
-        "scheduled": sorted(request.id for request in scheduled_requests),
+        "scheduled": sorted(request.id for request in waiting_turns(state.consumer.timer)),
         "acks_late": all(request.task.acks_late for request in active),
     }

@@ -4,17 +4,17 @@ Each question is one script, so that nothing changes between its parts. Who asks
 answer, stands in `requests.py` and `keeper.py`.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
-from enum import StrEnum
+from enum import Enum
 from typing import Any
 
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
+from celeriac_worker.connection import connect
 from celeriac_worker.keys import NODE_PREFIX, cancelled_key, node_key, paused_key
 
-ANSWER_SECONDS = 1.0
 NODE_EXPIRY_SECONDS = 10
 RUN_EXPIRY_SECONDS = 26 * 3600
 """Longer than any message stays unacknowledged: our visibility timeout is 25 h."""
@@ -22,7 +22,7 @@ MOST_KEYS = 500
 """In one call."""
 
 
-class Verdict(StrEnum):
+class Verdict(str, Enum):
     """The answer to "may it start?"."""
 
     GO = "go"
@@ -85,14 +85,7 @@ class Gate:
         self._node = node
         self._boot_id = boot_id
         self._me = f"{node}|{boot_id}"
-        self._client = redis.Redis.from_url(
-            url,
-            protocol=2,
-            socket_timeout=ANSWER_SECONDS,
-            socket_connect_timeout=ANSWER_SECONDS,
-            # Once more at once: a connection that lay idle may have been closed. Never after a timeout.
-            retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
-        )
+        self._client = connect(url)
         self._may_start = self._client.register_script(_MAY_START)
         self._finish = self._client.register_script(_FINISH)
         self._release = self._client.register_script(_RELEASE)
