@@ -3,7 +3,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header --no-emit-index-url --quiet
+COMPILE := $(BIN)/uv pip compile --universal --generate-hashes --no-strip-extras --no-header --no-emit-index-url --quiet
+OURS := --python-version 3.11
+# Environments of the tests with other releases of Celery; 5.7 asks for a newer Python than the others.
+FLEETS := $(wildcard requirements/fleets/*.in)
 
 .PHONY: install install-dev up test check format bench requirements
 
@@ -33,9 +36,13 @@ bench: install-dev
 	$(BIN)/python -m bench
 
 requirements: install-dev
-	$(COMPILE) requirements/installer.in --output-file requirements/installer.txt
-	$(COMPILE) pyproject.toml requirements/build.in --output-file requirements/run.txt
-	$(COMPILE) pyproject.toml requirements/build.in --extra dev --output-file requirements/dev.txt
+	$(COMPILE) $(OURS) requirements/installer.in --output-file requirements/installer.txt
+	$(COMPILE) $(OURS) pyproject.toml requirements/build.in --output-file requirements/run.txt
+	$(COMPILE) $(OURS) pyproject.toml requirements/build.in --extra dev --output-file requirements/dev.txt
+	for pins in $(FLEETS:.in=); do \
+		oldest=3.9; case $$pins in *5.7) oldest=3.10;; esac; \
+		$(COMPILE) --python-version $$oldest $$pins.in --output-file $$pins.txt || exit 1; \
+	done
 
 $(VENV)/.created:
 	$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 14) else "Celeriac needs Python 3.11, 3.12 or 3.13; name one: make PYTHON=python3.12")'

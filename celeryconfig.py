@@ -42,6 +42,9 @@ if _results:
         broker_url=_broker,
         broker_options=_broker_options,
     )
+if _results and _results.startswith("django-"):
+    # The database of a Django application, which Celery reaches by Django alone. Our own workers store nothing there.
+    _results = "disabled://"
 # In Celery's own words: a URL of ours may also say how the server is proven, and which master sentinels are asked for.
 broker_url = kombu_url(_broker)
 broker_use_ssl = kombu_tls(_broker)

@@ -20,6 +20,7 @@ from domain.queue_names import check_queue_name
 from domain.retention import Retention
 from domain.secrets import check_api_keys, check_logins, is_placeholder
 from domain.server_urls import beside_broker, check_url, is_redis
+from domain.url_kinds import check_kind
 
 LOOPBACK = "127.0.0.1"
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -55,7 +56,10 @@ class Settings(BaseSettings):
         "Embedded Valkey by `up` if unset.",
     )
     result_url: Url | None = Field(
-        None, repr=False, description="Celery's result backend. Default: that of CELERIAC_REDIS_URL."
+        None,
+        repr=False,
+        description="Celery's result backend: redis://, db+postgresql://, django-db+postgresql:// (the database of a "
+        "Django application) or another of Celery's. Default: that of CELERIAC_REDIS_URL.",
     )
     broker_transport_options: TransportOptions = Field(
         {},
@@ -90,10 +94,13 @@ class Settings(BaseSettings):
         "default queue.",
     )
     default_queue: QueueName = Field("celery", description="Queue of a submission that names none.")
+    task_serializer: Literal["json", "pickle", "yaml"] = Field(
+        "json", description="How submissions are written, for an app whose accept_content has no json."
+    )
     adopt_queues: bool = Field(
         False,
         description="Let our workers consume queues that tasks are sent to and nobody consumes. "
-        "`up` switches it on where the broker is its own.",
+        "Unless this says false, `up` switches it on where the broker is its own.",
     )
     task_modules: Names = Field((), description="Python modules with your own tasks, comma separated.")
 
@@ -201,6 +208,13 @@ class Settings(BaseSettings):
     def _refuse_password_of_the_example(cls, url: str | None) -> str | None:
         if url and is_placeholder(_password_of(url)):
             raise ValueError("its password is still that of the example")
+        return url
+
+    @field_validator("database_url", "broker_url", "result_url", "redis_url")
+    @classmethod
+    def _refuse_kinds_that_nobody_speaks(cls, url: str | None, info: ValidationInfo) -> str | None:
+        if url is not None and info.field_name is not None:
+            check_kind(info.field_name, url)
         return url
 
     @model_validator(mode="after")

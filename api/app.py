@@ -26,6 +26,7 @@ from api.middleware.own_origins import OwnOriginsOnly
 from api.middleware.rate_limit import RateLimit, WindowCounter
 from api.middleware.request_context import RequestContext
 from api.middleware.security_headers import SecurityHeaders
+from api.middleware.whole_segments import WholeSegments
 from api.openapi import describe
 from api.probe import HealthProbe
 from api.routes import (
@@ -117,6 +118,7 @@ def _add_layers(app: FastAPI, settings: Settings) -> None:
         )
     app.add_middleware(OwnOriginsOnly, own=own_origins(settings.host, settings.allowed_hosts))
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(WholeSegments)
     app.add_middleware(RequestContext, metrics=app.state.metrics)
 
 
@@ -174,6 +176,7 @@ async def open_rooms(stack: AsyncExitStack, settings: Settings, *, metrics: Metr
         control=control,
         orders=WorkerOrders(control, PauseKeys(redis)),
         queues=queues,
+        no_results=results.blind,
         recall=recall,
         limits=await stack.enter_async_context(Limits(engine, layout, on_redis=is_redis(broker_url))),
         host=HostUsage(),

@@ -53,6 +53,8 @@ class Rooms:
     control: Control
     orders: WorkerOrders
     queues: QueueReader
+    no_results: str | None
+    """Why no result is read from the backend that is configured; None where they are."""
     recall: Recall
     host: HostUsage
     checks: HealthChecks

@@ -18,6 +18,7 @@ from api.bodies import MAX_BODY_BYTES, pass_on
 from api.body_shapes import BodyForm, field_name
 from api.errors import UnsupportedMediaType
 from api.gate import KEPT_PATHS, Gate, access_of
+from api.middleware.whole_segments import decode_segments
 from domain.errors import InvalidRequest
 
 API_PREFIX = "/api/v1"
@@ -62,6 +63,7 @@ class StrictRoute(APIRoute):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Through the gate, which may answer in the place of the route."""
+        decode_segments(scope)
         method, path = scope["method"], self.path_format.removeprefix(API_PREFIX)
         access = access_of(path, method, tag=str(self.tags[0])) if method in (self.methods or ()) else None
         if access is None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from domain.worker_control import PROTOCOL, Capability, fetches_as_desired, is_sized_as_desired
+from domain.worker_control import PLUGIN_VERSION, PROTOCOL, Capability, fetches_as_desired, is_sized_as_desired
 from domain.workers import is_shared
 from store.queries.workers import DEAF, WorkerRow
 
@@ -16,11 +16,8 @@ def message_of(worker: WorkerRow) -> str | None:
 
 
 def _sentences(worker: WorkerRow) -> Iterator[str]:
-    if worker.plugin is not None and worker.protocol != PROTOCOL:
-        yield (
-            f"Its plugin {worker.plugin} speaks protocol {worker.protocol}, this Celeriac {PROTOCOL}: "
-            "it is treated as a worker without the plugin."
-        )
+    if worker.plugin is not None:
+        yield from _plugin(worker)
     if is_shared(other_life_at=worker.other_life_at, online_at=worker.online_at, now=datetime.now(UTC)):
         yield (
             "Several workers run under this name: orders and answers of one are taken for the other's, and what is "
@@ -38,6 +35,15 @@ def _sentences(worker: WorkerRow) -> Iterator[str]:
         yield "It went away without a goodbye while it was drained; the drain goes on if it comes back."
     elif not worker.converged:
         yield "It is offline: what is wanted of it is stored, and applied when it starts."
+
+
+def _plugin(worker: WorkerRow) -> Iterator[str]:
+    observed = worker.observed
+    if worker.protocol != PROTOCOL:
+        what = "what both know holds" if observed.announced else "it is treated as a worker without the plugin"
+        yield f"Its plugin {worker.plugin} speaks protocol {worker.protocol}, this Celeriac {PROTOCOL}: {what}."
+    elif worker.plugin != PLUGIN_VERSION:
+        yield f"Its plugin is {worker.plugin}, this Celeriac brings {PLUGIN_VERSION}; both speak protocol {PROTOCOL}."
 
 
 def _what_it_keeps_to_itself(worker: WorkerRow) -> Iterator[str]:

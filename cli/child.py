@@ -53,14 +53,15 @@ class _PrivateFileHandler(RotatingFileHandler):
 
 
 class ChildLog:
-    """Everything that a child prints: to stderr behind its name, and to a file that stays bounded."""
+    """Everything that a child prints: to stderr behind its name, unless `quiet`, and to a file that stays bounded."""
 
-    def __init__(self, name: str, folder: Path, *, awaited: str | None = None) -> None:
+    def __init__(self, name: str, folder: Path, *, awaited: str | None = None, quiet: bool = False) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._prefix = f"{name:<9}| "
         self._file = _PrivateFileHandler(folder / f"{name}.log", maxBytes=LOG_BYTES, backupCount=1, encoding="utf-8")
         self._partial = b""
         self._awaited = awaited
+        self._quiet = quiet
         self.heard_awaited = False
         self.last_line = ""
 
@@ -83,6 +84,8 @@ class ChildLog:
         self.last_line = next((line.strip() for line in reversed(lines) if line.strip()), self.last_line)
         self.heard_awaited |= self._awaited is not None and any(self._awaited in line for line in lines)
         self._file.emit(logging.makeLogRecord({"msg": "\n".join(lines)}))
+        if self._quiet:
+            return
         # Whoever read our stderr may be gone (`celeriac up 2>&1 | head`); the file still has the line.
         with contextlib.suppress(OSError):
             print("\n".join(f"{self._prefix}{line}" for line in lines), file=sys.stderr, flush=True)

@@ -40,8 +40,8 @@ class Client:
         return self._ask("POST", "/tasks", json=body)
 
     def task(self, task_id: str) -> Json:
-        """Ids that a path cannot carry are asked for as a filter (rulings, 32)."""
-        if "/" not in task_id and task_id not in {".", ".."}:
+        """Ids that a path cannot carry, since clients and proxies resolve them, are asked for as a filter."""
+        if task_id not in {".", ".."}:
             return self._ask("GET", f"/tasks/{quote(task_id, safe='')}")
         found: list[Json] = self._ask("GET", "/tasks", params={"task_id": task_id})["data"]
         if not found:

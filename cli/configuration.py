@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -21,6 +22,7 @@ NEVER_EMPTY = frozenset({"api_keys"})
 # A user's module of one of these names would never be found: ours comes first.
 ROOMS = {"api", "cli", "domain", "gateway", "loops", "mirror", "services", "store", "tasks"} | {
     "background",
+    "celeriac_command",
     "celeriac_worker",
     "celeryconfig",
     "logs",
@@ -59,6 +61,12 @@ def unknown_variables() -> dict[str, str | None]:
     given = {name: name.upper().removeprefix(PREFIX) for name in sorted(os.environ) if name.upper().startswith(PREFIX)}
     unknown = {name: rest for name, rest in given.items() if rest not in known}
     return {name: next(map(variable, get_close_matches(rest, known, n=1)), None) for name, rest in unknown.items()}
+
+
+def tell_unknown_variables() -> None:
+    """On stderr, a line for each."""
+    for name, meant in unknown_variables().items():
+        print(f"celeriac: nothing reads {name}" + (f"; did you mean {meant}?" if meant else "."), file=sys.stderr)
 
 
 def described(field: str) -> str:

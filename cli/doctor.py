@@ -1,5 +1,6 @@
 """What `celeriac doctor` checks. Each check returns findings and raises nothing: a sick server is what it is for."""
 
+import asyncio
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -18,10 +19,15 @@ from cli.exposure import WAYS_OUT, is_open
 from cli.flower_login import USER, password_file
 from cli.rights import probes_of
 from cli.servers import reasons_against
+from domain.errors import Unavailable
 from domain.server_urls import is_redis, mask_url
+from domain.worker_control import PLUGIN_VERSION
 from gateway.connection import BROKER_ERRORS, blocking_redis_client, connect
+from gateway.results import ResultReader
+from services.counters import KEY as COUNTERS
+from services.counters import Counted
 from settings import Settings
-from store.inspection import ask_server
+from store.inspection import ask_server, count_unread
 from store.migrate import pending_revisions
 
 OLDEST_PYTHON, FIRST_UNTESTED_PYTHON = (3, 11), (3, 14)
@@ -45,7 +51,7 @@ class Finding:
 
 
 def examine(settings: Settings, *, api_url: str) -> list[Finding]:
-    """All findings, in the order of the report."""
+    """All findings about a Celeriac, in the order of the report."""
     checks: tuple[Callable[[], Iterator[Finding]], ...] = (
         _versions,
         lambda: _access(settings),
@@ -54,10 +60,22 @@ def examine(settings: Settings, *, api_url: str) -> list[Finding]:
         lambda: _broker(settings.broker_url),
         lambda: _rights(settings),
         lambda: _redis("redis", settings.effective_redis_url),
-        lambda: _results(settings.effective_result_url),
+        lambda: _results(settings.effective_result_url, settings.result_prefix),
+        lambda: _unread(settings.database_url),
+        lambda: _skipped(settings.effective_redis_url),
         lambda: _api(api_url),
     )
     return [finding for check in checks for finding in check()]
+
+
+def examine_servers(settings: Settings) -> list[Finding]:
+    """Findings about the servers of somebody's app, beside which no Celeriac need run."""
+    found = [*_versions(), *_broker(settings.broker_url)]
+    if settings.effective_redis_url:
+        found += _redis("redis", settings.effective_redis_url)
+    if settings.result_url:
+        found += _results(settings.result_url, settings.result_prefix)
+    return found
 
 
 def _versions() -> Iterator[Finding]:
@@ -144,11 +162,49 @@ def _rights(settings: Settings) -> Iterator[Finding]:
                 yield Finding(name.removesuffix("_url"), "fail", f"{mask_url(url)}: {reason}", "Grant them.")
 
 
-def _results(url: str | None) -> Iterator[Finding]:
+def _results(url: str | None, prefix: str) -> Iterator[Finding]:
     if url is None or is_redis(url):
         yield from _redis("results", url)
     else:
-        yield Finding("results", "warn", f"{mask_url(url)}: not checked", "Only a Redis result backend is checked.")
+        yield asyncio.run(_other_results(url, prefix))
+
+
+async def _other_results(url: str, prefix: str) -> Finding:
+    reader = ResultReader(url, prefix=prefix)
+    try:
+        if reader.blind:
+            mend = "Nothing need be done; statuses, errors and texts of results come from events (`celery worker -E`)."
+            return Finding("results", "warn", reader.blind, mend)
+        await reader.ping()
+        return Finding("results", "ok", "reachable")
+    except Unavailable as error:
+        return _unreachable("results", url, error)
+    finally:
+        await reader.close()
+
+
+def _unread(database_url: str | None) -> Iterator[Finding]:
+    """Results that workers have stored in forms that are not read; nothing where that cannot be asked."""
+    try:
+        found = count_unread(database_url) if database_url else {}
+    except psycopg.Error:
+        return  # said above, or a schema that is to be migrated
+    if found:
+        told = "; ".join(f"the result {reason} ({count} times)" for reason, count in found.items())
+        mend = "Let the application store JSON: result_serializer = 'json'. Meanwhile `result_repr` says what was told."
+        yield Finding("unread results", "warn", told, mend)
+
+
+def _skipped(redis_url: str | None) -> Iterator[Finding]:
+    """What the mirror was sent and could not take; nothing where that cannot be asked."""
+    try:
+        with blocking_redis_client(redis_url or "") as client:
+            count = int(client.hget(COUNTERS, Counted.EVENTS_REFUSED) or 0)
+    except (redis.RedisError, ValueError):
+        return
+    if count:
+        mend = "The mirror's log lines `events_not_understood` say why."
+        yield Finding("events", "warn", f"{count} were none of Celery's or could not be stored, and are missing", mend)
 
 
 def _redis(subject: str, url: str | None) -> Iterator[Finding]:
@@ -213,8 +269,15 @@ def _worker(worker: dict[str, object]) -> Finding:
     if worker.get("events") == "off":
         how = "Start it with -E, or set worker_send_task_events in its app."
         return Finding(subject, "warn", f"{worker.get('status')}, sends no events of its tasks", how)
-    if worker.get("plugin"):
-        return Finding(subject, "ok", f"{worker.get('status')}, plugin {worker.get('plugin')}")
+    if plugin := worker.get("plugin"):
+        differs = f"This Celeriac brings {PLUGIN_VERSION}: `celeriac workers show` says what holds."
+        is_ours = plugin == PLUGIN_VERSION
+        return Finding(
+            subject,
+            "ok" if is_ours else "warn",
+            f"{worker.get('status')}, plugin {plugin}",
+            None if is_ours else differs,
+        )
     return Finding(subject, "warn", f"{worker.get('status')}, no plugin", "Install celeriac_worker on its host.")
 
 

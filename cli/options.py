@@ -8,5 +8,11 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else 
 Data = Annotated[
     str | None, typer.Option(help="Folder of a running `celeriac up`, whose servers stand in for unset URLs.")
 ]
+App = Annotated[
+    str | None, typer.Option("-A", "--app", help="Your Celery app, as `celery -A` takes it, or module:factory.")
+]
+Python = Annotated[
+    str | None, typer.Option(help="With -A: the app's interpreter. Default: that of the active virtual environment.")
+]
 Url = Annotated[str, typer.Option(envvar="CELERIAC_URL", help="Where the REST API is.")]
 DEFAULT_URL = "http://127.0.0.1:8000"

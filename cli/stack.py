@@ -68,8 +68,9 @@ def child_environment(settings: Settings, addresses: Addresses) -> dict[str, str
         "CELERIAC_RESULT_URL": addresses.result_url,
         "CELERIAC_REDIS_URL": addresses.redis_url,
     }
-    # Nobody else can have workers waiting on a broker that we have just started.
-    adopts = settings.adopt_queues or settings.broker_url is None
+    # Nobody else can have workers waiting on a broker that we have just started. What somebody says holds, though.
+    is_said = "adopt_queues" in settings.model_fields_set
+    adopts = settings.adopt_queues if is_said else settings.broker_url is None
     decided = {"CELERIAC_ADOPT_QUEUES": str(adopts).lower()}
     return {**os.environ, "PYTHONUNBUFFERED": "1", **as_environment(settings), **decided, **urls}
 

@@ -51,17 +51,20 @@ class _Running:
 
 
 class Supervisor:
-    """The children of one process, by name."""
+    """The children of one process, by name. `quiet`: what they print goes to their files alone."""
 
-    def __init__(self, logs: Path, *, backoff: Backoff | None = None) -> None:
+    def __init__(self, logs: Path, *, backoff: Backoff | None = None, quiet: bool = False) -> None:
         self._logs = logs
+        self._quiet = quiet
         self._backoff = backoff or Backoff()
         self._running: dict[str, _Running] = {}
 
     def start(self, child: Child) -> None:
         """Starts the child and keeps it alive until `stop`."""
         stopping = asyncio.get_running_loop().create_future()
-        running = _Running(child, ChildLog(child.name, self._logs, awaited=child.announces), stopping)
+        running = _Running(
+            child, ChildLog(child.name, self._logs, awaited=child.announces, quiet=self._quiet), stopping
+        )
         self._running[child.name] = running
         running.task = background.start(self._keep_alive(running), name=f"keep-{child.name}", asked=stopping.done)
 
@@ -82,7 +85,7 @@ class Supervisor:
 
     async def run(self, child: Child) -> None:
         """Runs a child that ends by itself; any other exit code than 0 is a CliError."""
-        log = ChildLog(child.name, self._logs)
+        log = ChildLog(child.name, self._logs, quiet=self._quiet)
         process = await spawn(child, log)
         try:
             code = await asyncio.shield(process.exited)

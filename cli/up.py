@@ -21,11 +21,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from cli.addresses import Addresses, forget_addresses, write_addresses
+from cli.child import Child
 from cli.embedded.files import is_free, make_folder, open_private, pick_port, tighten
 from cli.embedded.postgres import PostgresServer, prepare_postgres
 from cli.embedded.valkey import ValkeyServer, prepare_valkey
@@ -55,12 +57,24 @@ SERVER_TRIES = 3
 SERVER_START_SECONDS = 300.0  # crash recovery of a large database included
 HEALTH_SECONDS = 3.0
 PATIENCE_SECONDS = 15.0
+GUEST_WORKER = "app-worker"
 
 Server = PostgresServer | ValkeyServer
 
 
-async def run_up(settings: Settings) -> None:
-    """Returns after SIGINT or SIGTERM, when every child has stopped. Raises CliError if the system cannot start."""
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """Somebody else's app that the system is started for: its own worker, if one is to run, and what is told then."""
+
+    worker: Callable[[Addresses], Child] | None
+    tell: Callable[[Addresses], None]
+
+
+async def run_up(settings: Settings, *, guest: Guest | None = None) -> None:
+    """Returns after SIGINT or SIGTERM, when every child has stopped. Raises CliError if the system cannot start.
+
+    With a guest the terminal is for what is told of it: what children print is in their logs alone.
+    """
     refuse_open(settings)
     settings = settings if settings.port else settings.model_copy(update={"port": pick_port()})
     _refuse_taken_ports(settings)
@@ -69,14 +83,14 @@ async def run_up(settings: Settings) -> None:
     for which in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(which, stop_asked.set)
     with _only_one(settings.data):
-        supervisor = Supervisor(settings.data / "logs")
-        starting = asyncio.create_task(_start(settings, supervisor))
+        supervisor = Supervisor(settings.data / "logs", quiet=guest is not None)
+        starting = asyncio.create_task(_start(settings, supervisor, guest))
         try:
             await _until_asked(stop_asked, starting)
         finally:
             starting.cancel()
             await asyncio.wait([starting])
-            for names in stop_order(settings):
+            for names in [[GUEST_WORKER], *stop_order(settings)]:
                 await supervisor.stop(*names)
             forget_addresses(settings.data)
 
@@ -89,7 +103,7 @@ async def _until_asked(stop_asked: asyncio.Event, starting: asyncio.Task[None]) 
     await asked
 
 
-async def _start(settings: Settings, supervisor: Supervisor) -> None:
+async def _start(settings: Settings, supervisor: Supervisor, guest: Guest | None) -> None:
     addresses = await _start_servers(settings, supervisor, flower_login=_prepare_flower(settings))
     write_addresses(settings.data, addresses)
     environment = child_environment(settings, addresses)
@@ -100,10 +114,14 @@ async def _start(settings: Settings, supervisor: Supervisor) -> None:
     await supervisor.until(partial(_hears_workers, settings, supervisor))
     for name in worker_names(settings):
         supervisor.let_go(name)
+    if guest and guest.worker:
+        supervisor.start(guest.worker(addresses))
     await supervisor.until(_Health(settings).is_green)
     for child in late_children(settings, environment):
         supervisor.start(child)
     print(f"celeriac ready {addresses.api_url}", flush=True)
+    if guest:
+        await asyncio.to_thread(guest.tell, addresses)
 
 
 def _hears_workers(settings: Settings, supervisor: Supervisor) -> bool:

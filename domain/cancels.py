@@ -27,10 +27,14 @@ class StopSignal(StrEnum):
     SIGKILL = "SIGKILL"
 
 
-def wish(task_id: str, at: datetime, signal: StopSignal = StopSignal.SIGTERM) -> Fact:
-    """The fact that somebody wants the task cancelled. Asking twice is one fact, asking for SIGKILL one of its own."""
+def wish(task_id: str, at: datetime, signal: StopSignal = StopSignal.SIGTERM, *, story: int = 0) -> Fact:
+    """The fact that somebody wants the task cancelled. Asking twice is one fact, asking for SIGKILL one of its own.
+
+    `story`: which use of the id is meant, where others use it again.
+    """
     kind = EventType.CANCEL_REQUESTED
     key = kind.value if signal is StopSignal.SIGTERM else f"{kind}:{signal}"
+    key = f"{key}:{story}" if story else key
     return Fact(task_id, kind, at, key, details={"signal": signal.value})
 
 

@@ -2,12 +2,16 @@
 
 Celery names the attempt only in `received`; every other event must be attached. The rules below look
 at the whole set of facts, never at the order of arrival, so any shuffle gives the same attempts.
+
+One id may stand for several runs that are none of each other's attempts. A program may use it again another day: a run
+that begins after the end is a new *story*, and the status of the task is that of the latest. And `self.replace()` lets
+another task go on under the id: a new *generation* of the same story, whose message has another parent.
 """
 
 from collections import defaultdict
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from domain.facts import BACKEND, Fact, by_time
 from domain.states import ATTEMPT_RANK, ENDED, AttemptState, EventType
@@ -15,6 +19,7 @@ from domain.states import ATTEMPT_RANK, ENDED, AttemptState, EventType
 STATE_OF_FACT = {
     EventType.RECEIVED: AttemptState.RECEIVED,
     EventType.STARTED: AttemptState.STARTED,
+    EventType.ENDED: AttemptState.UNKNOWN,
     EventType.LOST: AttemptState.LOST,
     EventType.REJECTED: AttemptState.REJECTED,
     EventType.RETRIED: AttemptState.RETRIED,
@@ -22,6 +27,19 @@ STATE_OF_FACT = {
     EventType.FAILED: AttemptState.FAILED,
     EventType.SUCCEEDED: AttemptState.SUCCEEDED,
 }
+
+OPEN = frozenset({AttemptState.RECEIVED, AttemptState.STARTED})
+ENDS_A_STORY = frozenset({AttemptState.SUCCEEDED, AttemptState.FAILED, AttemptState.REVOKED})
+TOLD_TWICE = timedelta(minutes=1)
+"""Celery tells one end twice within a second; an end that is told later than this is another's."""
+AFTERWARDS = timedelta(minutes=1)
+"""So long after an end what another node receives is no copy of the message, and what the backend tells another end."""
+CLOCKS_DIFFER = timedelta(hours=1)
+"""What the backend tells of earlier than this before a run began is not that run's."""
+STAMPED_LATE = timedelta(seconds=5)
+"""An event bears the time when the worker's main process came to it, which may be after the end that a child stored."""
+TELLS_OF_A_FACT = frozenset({EventType.LOST, EventType.ENDED})
+"""What we conclude of an attempt bears the key of one of its facts."""
 
 
 @dataclass(slots=True)
@@ -34,6 +52,11 @@ class Delivery:
     facts: list[Fact] = field(default_factory=list)
     is_started: bool = False
     """While its process's events are walked: one of them was `started`."""
+    parent: str | None = None
+    """The task that sent its message, if one did; another parent means another message."""
+    story: int = 0
+    generation: int = 0
+    """Within the story: how often another task had gone on under the id before it."""
 
     @property
     def state(self) -> AttemptState:
@@ -41,18 +64,20 @@ class Delivery:
         return max((STATE_OF_FACT[fact.type] for fact in self.facts), key=ATTEMPT_RANK.__getitem__)
 
 
-def deliveries(facts: Iterable[Fact]) -> list[Delivery]:
+def deliveries(facts: Iterable[Fact], *, reusable: bool = False) -> list[Delivery]:
     """All deliveries of a task, oldest attempt first, each with its `retries` known.
 
-    `facts` are those of one task that concern a worker: with a node, or told by the result backend.
+    `facts` are those of one task that concern a worker: with a node, or told by the result backend. `reusable`: the id
+    is not ours, and others may use it again; of ours, what is received after the end is the same message once more.
     """
     observed, told_later = _split(facts)
     asked_for = {fact.retries for group in observed.values() for fact in group if fact.type is EventType.RECEIVED}
     found = [delivery for group in observed.values() for delivery in _walk(group, asked_for)]
     _number_unnamed(found)
-    for fact in told_later:
-        _attach(fact, found)
-    found.sort(key=_order)
+    _attach_all(told_later, found, reusable=reusable)
+    if len(found) > 1:
+        _divide(found, reusable=reusable)
+        found.sort(key=_order)
     return found
 
 
@@ -79,7 +104,7 @@ def _walk(group: Sequence[Fact], asked_for: Container[int | None]) -> list[Deliv
     for fact in group:
         delivery = _place(fact, unended, asked_for, latest=found[-1] if found else None)
         if delivery is None:
-            delivery = Delivery(fact.node, fact.pid, fact.retries or 0 if fact.type is EventType.RECEIVED else None)
+            delivery = _begin(fact)
             found.append(delivery)
             unended.append(delivery)
         delivery.facts.append(fact)
@@ -87,6 +112,14 @@ def _walk(group: Sequence[Fact], asked_for: Container[int | None]) -> list[Deliv
         if STATE_OF_FACT[fact.type] in ENDED:
             unended = [other for other in unended if other is not delivery]
     return found
+
+
+def _begin(fact: Fact) -> Delivery:
+    """The delivery that begins with this event."""
+    if fact.type is not EventType.RECEIVED:
+        return Delivery(fact.node, fact.pid, None)
+    parent = fact.details.get("parent_id")
+    return Delivery(fact.node, fact.pid, fact.retries or 0, parent=parent if isinstance(parent, str) else None)
 
 
 def _place(
@@ -107,10 +140,34 @@ def _place(
     ends_in_retry = fact.type is EventType.RETRIED
     likely = [delivery for delivery in running if (_next(delivery) in asked_for) is ends_in_retry]
     if running or waiting:
-        return (likely or running or waiting)[0]
+        return _not_replaced(likely or running or waiting)
+    if latest and abs(fact.at - latest.facts[-1].at) > TOLD_TWICE:
+        return None
     if latest and (latest.state is not AttemptState.RETRIED or fact.type is EventType.RETRIED):
         return latest  # one end told twice: a hard time limit fails a task twice, a rejection fails it too
     return None
+
+
+def _not_replaced(ended: Sequence[Delivery]) -> Delivery:
+    """Of these that may have ended the first that has no successor among them: who is replaced ends without a word."""
+    if len(ended) == 1:
+        return ended[0]
+    own = ended[0].facts[0].task_id
+    for nth, delivery in enumerate(ended):
+        if not any(_replaces(other, delivery, own) for other in ended[nth + 1 :]):
+            return delivery
+    return ended[-1]
+
+
+def _replaces(later: Delivery, earlier: Delivery, own: str) -> bool:
+    """Whether the message of `later` is that of another task under the same id, not of a retry or the same once more.
+
+    Whoever replaces himself is the parent of his successor; of one that is replaced by a chain or a group the parent is
+    the last before it.
+    """
+    if later.parent is None or (later.retries or 0) > (earlier.retries or 0):
+        return False
+    return later.parent == own or later.parent != earlier.parent
 
 
 def _next(delivery: Delivery) -> int:
@@ -127,19 +184,104 @@ def _number_unnamed(found: Sequence[Delivery]) -> None:
         delivery.retries = max((_next(other) for other in before if other.retries is not None), default=0)
 
 
-def _attach(fact: Fact, found: list[Delivery]) -> None:
+def _attach_all(told_later: Iterable[Fact], found: list[Delivery], *, reusable: bool) -> None:
+    owners: dict[str, Delivery] | None = None
+    for fact in told_later:
+        if fact.type in TELLS_OF_A_FACT:
+            if owners is None:
+                owners = {known.key: delivery for delivery in found for known in delivery.facts}
+            owner = owners.get(fact.key.partition(f"{fact.type}:")[2])
+            if owner is not None:
+                owner.facts.append(fact)
+                continue
+        _attach(fact, found, reusable=reusable)
+
+
+def _attach(fact: Fact, found: list[Delivery], *, reusable: bool) -> None:
     """Put a fact without a clock where it belongs: the same attempt, best on the same process or node, the latest."""
     fits = [delivery for delivery in found if fact.retries is None or delivery.retries == fact.retries]
+    if reusable:
+        fits = _at_the_time(fact, fits)
     on_node = [delivery for delivery in fits if fact.node is None or delivery.node == fact.node]
     in_process = [delivery for delivery in on_node if delivery.pid == fact.pid]
     candidates = in_process or on_node or (fits if fact.source == BACKEND else [])
     if candidates:
-        max(candidates, key=_order).facts.append(fact)
+        max(candidates, key=_begun if reusable else _order).facts.append(fact)
     else:
         found.append(Delivery(fact.node, fact.pid, fact.retries or 0, [fact]))
 
 
-def _order(delivery: Delivery) -> tuple[int, datetime, str, int, str]:
-    """Attempts in their order; within one, deliveries by their first fact, ties broken by content."""
-    first = min(delivery.facts, key=by_time)
-    return (delivery.retries or 0, first.at, delivery.node or "", delivery.pid or 0, first.key)
+def _at_the_time(fact: Fact, fits: Sequence[Delivery]) -> list[Delivery]:
+    """Those that the fact may be about by its time: the backend may tell of the last use of the id."""
+    begun = [delivery for delivery in fits if _begun(delivery)[0] <= fact.at + STAMPED_LATE]
+    if not begun:
+        return [delivery for delivery in fits if _begun(delivery)[0] - fact.at <= CLOCKS_DIFFER]
+    if fact.type is not EventType.STARTED and fact.source != BACKEND:
+        return begun
+    if known := [delivery for delivery in begun if _tells(delivery, fact)]:
+        return known
+    return [delivery for delivery in begun if (over := _over_since(delivery)) is None or fact.at <= over + AFTERWARDS]
+
+
+def _tells(delivery: Delivery, end: Fact) -> bool:
+    """Whether an event told this very end; a backend keeps the first success, and has it of each later use too."""
+    return any(fact.type is end.type and abs(fact.at - end.at) <= STAMPED_LATE for fact in delivery.facts)
+
+
+def _divide(found: Sequence[Delivery], *, reusable: bool) -> None:
+    """Tell stories and generations apart.
+
+    While a copy of the message still runs, whatever comes is another copy: brokers hand out again what takes long, and
+    a broadcast reaches each node once. What has retries before it is older than they are, whatever the clocks say.
+    """
+    own = found[0].facts[0].task_id
+    story = generation = least_retries = 0
+    over_since: datetime | None = None
+    is_open = False
+    parents: set[str | None] = set()
+    nodes: set[str | None] = set()
+    for delivery in sorted(found, key=_begun):
+        retries = delivery.retries or 0
+        is_new = delivery.parent is not None and (delivery.parent == own or delivery.parent not in parents)
+        if reusable and over_since is not None and not is_open and not retries and not least_retries:
+            margin = timedelta(0) if delivery.node in nodes else AFTERWARDS
+            begins = _begun(delivery)[0] > over_since + margin
+        else:
+            begins = False
+        if begins:
+            story, generation, over_since, parents, nodes = story + 1, 0, None, set(), set()
+        elif is_new and parents and retries <= least_retries:
+            generation, is_open, least_retries = generation + 1, False, retries
+        elif not parents:
+            least_retries = retries
+        delivery.story, delivery.generation = story, generation
+        least_retries = min(least_retries, retries)
+        parents.add(delivery.parent)
+        nodes.add(delivery.node)
+        over = _over_since(delivery)
+        if over is not None:
+            over_since = max(over_since or over, over)
+        is_open |= delivery.state in OPEN
+
+
+def _over_since(delivery: Delivery) -> datetime | None:
+    """When it ended so that nothing of it runs again by itself, as far as was told."""
+    ends = [fact.at for fact in delivery.facts if STATE_OF_FACT[fact.type] in ENDS_A_STORY or is_final(fact)]
+    return max(ends, default=None)
+
+
+def is_final(fact: Fact) -> bool:
+    """A loss with which the message is gone, so that nothing runs again by itself."""
+    return fact.type is EventType.LOST and fact.details.get("final") is True
+
+
+def _begun(delivery: Delivery) -> tuple[datetime, str]:
+    """Sorts deliveries by their first fact."""
+    return min(map(by_time, delivery.facts))
+
+
+def _order(delivery: Delivery) -> tuple[int, int, int, datetime, str, int, str]:
+    """Stories and attempts in their order; within one, deliveries by their first fact, ties broken by content."""
+    at, key = _begun(delivery)
+    node, pid = delivery.node or "", delivery.pid or 0
+    return (delivery.story, delivery.generation, delivery.retries or 0, at, node, pid, key)

@@ -3,6 +3,22 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 
+MAX_ID_BYTES = 1_024
+"""Of a task's id, in UTF-8: 1,024 characters of ASCII. Two of them stand in one row of an index, which holds 2.7 kB."""
+MAX_NAME = 255
+"""Characters of a task's name; of a longer one the beginning is kept."""
+LEFT_OUT = "\N{HORIZONTAL ELLIPSIS}"
+
+
+def fits(task_id: str) -> bool:
+    """Whether a task may have this id here."""
+    return len(task_id) <= MAX_ID_BYTES and (task_id.isascii() or len(task_id.encode()) <= MAX_ID_BYTES)
+
+
+def shown_name(name: str) -> str:
+    """A task's name as it is kept."""
+    return name if len(name) <= MAX_NAME else name[: MAX_NAME - 1] + LEFT_OUT
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:
@@ -29,4 +45,7 @@ def combine(identities: Iterable[Identity]) -> dict[str, Identity]:
 
 def _filled(known: Identity, other: Identity) -> Identity:
     missing = {field.name: getattr(other, field.name) for field in fields(known) if getattr(known, field.name) is None}
+    if known.task_name is not None:
+        # What is told by name is told with its parent, or has none: another parent is that of what took its place.
+        missing.pop("parent_id", None)
     return replace(known, **missing) if missing else known

@@ -4,12 +4,19 @@ NaN and Infinity are no JSON; `\\u0000` and lone surrogates have no place in a P
 overflows somebody's stack. Whole lists are judged by their set of types first, since most hold plain numbers.
 """
 
+import re
 from collections.abc import Iterable
+from itertools import accumulate
 from math import isfinite
 
 MAX_DEPTH = 64
+MAX_ANSWER_DEPTH = 200
+"""Of what we only pass on. pydantic, which writes our answers, gives up at 255."""
 MAX_STEP_LENGTH = 64
 
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_STEP = tuple({ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}.get(byte, 0) for byte in range(256))
 _ALWAYS_SOUND = frozenset({int, bool, type(None)})
 
 
@@ -28,6 +35,30 @@ def check_text(text: str) -> None:
         raise ValueError("the character U+0000 cannot be stored")
     if not text.isascii() and not _is_encodable(text):
         raise ValueError("a lone surrogate is not a character")
+
+
+def nests_deeper(text: bytes, *, than: int) -> bool:
+    """Whether lists and objects lie deeper inside each other in this JSON text. 1 MiB of brackets takes 60 ms."""
+    if text.count(b"[") + text.count(b"{") <= than:
+        return False
+    brackets = _STRING.sub(b"", text).translate(None, _NO_BRACKETS)
+    return max(accumulate(map(_STEP.__getitem__, brackets)), default=0) > than
+
+
+def is_too_deep(value: object, *, most: int = MAX_ANSWER_DEPTH) -> bool:
+    """The same of a value: what was stored before results were held to this."""
+    layer = [value]
+    for _ in range(most):
+        layer = [inner for each in layer for inner in _inner(each)]
+        if not layer:
+            return False
+    return True
+
+
+def _inner(value: object) -> Iterable[object]:
+    """The lists and objects in it."""
+    items: Iterable[object] = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [item for item in items if isinstance(item, dict | list)]
 
 
 class _Flaw(Exception):

@@ -20,6 +20,13 @@ class Status(StrEnum):
 TERMINAL = frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELLED})
 
 
+class Outcome(StrEnum):
+    """What is said of an end beside its status, where the status alone would say too much."""
+
+    UNKNOWN = "unknown"
+    """The run is over, and nobody told how it went (docs/adr/0009)."""
+
+
 class Phase(StrEnum):
     """Where exactly a task is; tells the several kinds of PENDING apart."""
 
@@ -47,6 +54,8 @@ class EventType(StrEnum):
     CANCEL_REQUESTED = "cancel_requested"
     REDELIVERED = "redelivered"
     LOST = "lost"
+    ENDED = "ended"
+    """The run is over, and that is all that is known: its worker no longer has it and told nothing."""
     REPLAYED = "replayed"
 
 
@@ -55,6 +64,10 @@ class AttemptState(StrEnum):
 
     RECEIVED = "RECEIVED"
     STARTED = "STARTED"
+    UNKNOWN = "UNKNOWN"
+    """Over, without a word of how it went."""
+    REPLACED = "REPLACED"
+    """Over, because another task went on under its id (`self.replace()`); no event tells so."""
     LOST = "LOST"
     REJECTED = "REJECTED"
     RETRIED = "RETRIED"
@@ -67,7 +80,7 @@ ATTEMPT_RANK = {state: rank for rank, state in enumerate(AttemptState)}
 """A later fact never lowers an attempt: of all its states the one of highest rank holds.
 
 SUCCEEDED beats FAILED beats REVOKED because Celery may tell several ends of one run: SIGUSR1 gives
-revoked and then failed, a rejected task failed and rejected.
+revoked and then failed, a rejected task failed and rejected. UNKNOWN gives way to whatever is told after all.
 """
 
 ENDED = frozenset(AttemptState) - {AttemptState.RECEIVED, AttemptState.STARTED}
@@ -75,6 +88,8 @@ ENDED = frozenset(AttemptState) - {AttemptState.RECEIVED, AttemptState.STARTED}
 PHASE_OF_ATTEMPT = {
     AttemptState.RECEIVED: Phase.RESERVED,
     AttemptState.STARTED: Phase.RUNNING,
+    AttemptState.UNKNOWN: Phase.FINISHED,
+    AttemptState.REPLACED: Phase.QUEUED,
     AttemptState.LOST: Phase.QUEUED,
     AttemptState.REJECTED: Phase.QUEUED,
     AttemptState.RETRIED: Phase.RETRYING,
@@ -84,6 +99,7 @@ PHASE_OF_ATTEMPT = {
 }
 
 STATUS_OF_ATTEMPT = {
+    AttemptState.UNKNOWN: Status.CANCELLED,
     AttemptState.SUCCEEDED: Status.COMPLETED,
     AttemptState.FAILED: Status.FAILED,
     AttemptState.REVOKED: Status.CANCELLED,
@@ -113,7 +129,11 @@ TRANSITIONS: frozenset[tuple[Phase, EventType, Phase]] = frozenset(
         (Phase.RUNNING, EventType.LOST, Phase.FINISHED),
         (Phase.RETRYING, EventType.RECEIVED, Phase.RESERVED),
         (Phase.RETRYING, EventType.REVOKED, Phase.FINISHED),
+        (Phase.RESERVED, EventType.ENDED, Phase.FINISHED),
+        (Phase.RUNNING, EventType.ENDED, Phase.FINISHED),
+        (Phase.FINISHED, EventType.RECEIVED, Phase.RESERVED),
     }
 )
 """Every change of phase that a fully observed task can make. What is heard only in part may skip over
-some of them, and `finished` is left by nothing: a late success only makes it a completed one."""
+some of them. `finished` is left only where a run begins after it: another task under an id that somebody uses again, or
+one that nobody knew to go on; a late success only makes it a completed one."""

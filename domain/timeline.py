@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from domain.deliveries import STATE_OF_FACT
-from domain.facts import TOLD_LATER, Detail, Fact, distinct
+from domain.facts import BACKEND, TOLD_LATER, Detail, Fact, distinct
 from domain.merge import Attempt, fold, reconstructed_facts
-from domain.states import EventType
+from domain.states import AttemptState, EventType
 
 CAUSAL_RANK = {
     EventType.SUBMITTED: 0,
@@ -24,11 +24,12 @@ CAUSAL_RANK = {
     EventType.REVOKED: 6,
     EventType.SUCCEEDED: 7,
     EventType.FAILED: 7,
+    EventType.ENDED: 7,
     EventType.LOST: 8,
     EventType.REPLAYED: 9,
 }
 
-ENDS = frozenset({EventType.REJECTED, EventType.REVOKED, EventType.FAILED, EventType.SUCCEEDED})
+ENDS = frozenset({EventType.REJECTED, EventType.REVOKED, EventType.FAILED, EventType.SUCCEEDED, EventType.ENDED})
 """Of which a run has one, however many are told: a hard time limit is told twice, a rejection as failed too."""
 
 
@@ -64,9 +65,16 @@ def timeline(facts: Iterable[Fact]) -> list[Entry]:
 
 def _other_ends(attempt: Attempt, ends: Container[str]) -> list[Fact]:
     """Of these ends those of the attempt, but for the first that its state is taken from."""
+    if attempt.state is AttemptState.REPLACED:
+        return [fact for fact in attempt.facts if fact.type is EventType.ENDED]
     told = [fact for fact in attempt.facts if fact.key in ends]
     best = next((fact for fact in told if STATE_OF_FACT[fact.type] is attempt.state), None)
-    return [fact for fact in told if best is not None and fact is not best]
+    return [fact for fact in told if best is not None and fact is not best and not _disagrees(fact, best)]
+
+
+def _disagrees(fact: Fact, best: Fact) -> bool:
+    """Whether a worker and the result backend tell different ends of one run; then both are shown."""
+    return fact.type is not best.type and (fact.source == BACKEND) is not (best.source == BACKEND)
 
 
 def _is_reconstructed(fact: Fact, owner: Attempt) -> bool:

@@ -10,6 +10,10 @@ from enum import StrEnum
 
 PROTOCOL = 1
 """Of the plugin, as this version of Celeriac speaks it."""
+OLDEST_PROTOCOL = 1
+"""Of a plugin that was left behind: what that says of itself still holds, and it obeys what we order."""
+PLUGIN_VERSION = "0.1.0"
+"""Of the plugin that this version of Celeriac brings."""
 RESIZABLE_POOLS = ("prefork", "gevent")
 RESIZE_SETTLES = timedelta(seconds=8)
 """Prefork counts a new size only when it next looks after its processes: 5.6 s measured after a growth by 6."""
@@ -27,6 +31,24 @@ class Capability(StrEnum):
     CANCEL_GATE = "cancel_gate"
     SINGLE_START = "single_start"
     TEN_PRIORITIES = "ten_priorities"
+
+
+def common_capabilities(
+    capabilities: Collection[str], *, protocol: int | None, oldest_protocol: int | None
+) -> tuple[str, ...]:
+    """What both sides know of what a plugin says it can do; nothing where they share no protocol.
+
+    A plugin speaks all protocols from its `oldest_protocol` (None: only one) to its `protocol`, and so do we.
+    """
+    if protocol is None:
+        return ()
+    oldest = protocol if oldest_protocol is None else oldest_protocol
+    if protocol < OLDEST_PROTOCOL or oldest > PROTOCOL:
+        return ()
+    return tuple(capability for capability in capabilities if capability in _KNOWN)
+
+
+_KNOWN = frozenset(Capability)
 
 
 class DrainState(StrEnum):
@@ -66,14 +88,12 @@ class Observed:
     plugin: str | None = None
     protocol: int | None = None
     announced: tuple[str, ...] = ()
-    """What its plugin says it can do."""
+    """What its plugin says it can do, as far as both sides know it."""
 
     @property
     def capabilities(self) -> tuple[str, ...]:
-        """The plugin's word where its protocol is ours, else what any Celery worker with this pool can do."""
-        if self.announced and self.protocol == PROTOCOL:
-            return self.announced
-        return tuple(_stock_capabilities(self.pool, autoscales=self.autoscales))
+        """The plugin's word where we share a protocol, else what any Celery worker with this pool can do."""
+        return self.announced or tuple(_stock_capabilities(self.pool, autoscales=self.autoscales))
 
     @property
     def pauses_exactly(self) -> bool:

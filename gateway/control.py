@@ -5,92 +5,37 @@ is silent (down, or a solo pool at work) is simply not in the answer: silence pr
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from itertools import islice
 from typing import Any
 from uuid import uuid4
 
-import msgspec
 import structlog
 
-from domain.broker_options import STOCK_STEPS, BrokerOptions
+from domain.broker_options import BrokerOptions
 from domain.clocks import time_of
-from domain.worker_control import PROTOCOL
+from gateway.descriptions import TASK_OPTIONS, NodeDescription, describe_node
 from gateway.mailbox import Answers, Command, ask, forget, tell
 from gateway.replies import (
-    Broker,
-    ConsumedQueues,
     Found,
     Phases,
-    Pool,
-    RegisteredTasks,
     Replies,
     RunningTasks,
-    Stats,
     form,
 )
 from gateway.threads import BrokerThread
 
-TASK_OPTIONS = ("acks_late", "max_retries")
-MAX_REGISTERED = 10_000
-MAX_REGISTERED_LENGTH = 1_000
-"""Of a task's name with its options."""
-MAX_QUEUES = 1_000
-MAX_NAME_LENGTH = 255
-"""What a node says beyond these is passed over."""
 ANSWER_SECONDS = 2.0
 FIND_SECONDS = 1.0
 MAX_NODE = 255
-MAX_TASK_NAME = 255
-MOST_DIGITS = 10
-"""Of a number that Postgres' integers hold."""
 BROKER_SECONDS = 4.0
 """For connecting and publishing, beside the time for answers; both have socket timeouts of 2 s."""
 MOST_NODES = 10_000
 """Of which is kept how they answer."""
 NO_EVENTS = "event dispatcher unavailable"
 EVENTS_ENABLED = ("task events enabled", "task events already enabled")
-
-
-@dataclass(frozen=True, slots=True)
-class NodeDescription:
-    """What a node says about itself."""
-
-    node: str
-    pid: int
-    pool: str
-    """`prefork`, `threads`, `solo`, `gevent`..."""
-    concurrency: int
-    queues: tuple[str, ...]
-    registered: tuple[str, ...]
-    """Names of the tasks that it knows."""
-    prefetch_count: int
-    plugin: str | None
-    """Version of our plugin; None on a stock worker."""
-    priority_steps: tuple[int, ...]
-    """The priorities that our plugin says it reads on Redis; empty on a stock worker."""
-    options: BrokerOptions | None = None
-    """How it uses its broker, steps included; None where it does not say."""
-    protocol: int | None = None
-    """Of our plugin."""
-    capabilities: tuple[str, ...] = ()
-    """What our plugin says can be relied on; none on a stock worker, and of a plugin whose protocol is not ours."""
-    paused: bool | None = None
-    """What our plugin says; None on a stock worker, which is paused when it consumes no queue."""
-    autoscales: bool = False
-    broadcasts: frozenset[str] = frozenset()
-    """Those of its queues that are its own copies of a broadcast."""
-    tells_ids: bool = False
-    """Whether its plugin says what it holds without the arguments."""
-    started: int | None = None
-    """How many tasks it has started since it began; None if it does not say."""
-    acks_late: frozenset[str] = frozenset()
-    """Names of the tasks whose messages it acknowledges only when they have ended."""
-    retry_limits: Mapping[str, int] = field(default_factory=dict)
-    """The tasks' own `max_retries`, by name; without those that have none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +124,7 @@ class Control:
             for node in stats
             if node in registered and node in queues
         }
-        described = self._replies.read(answered, _description)
+        described = self._replies.read(answered, describe_node)
         self._note_ids(described)
         return described
 
@@ -376,71 +321,3 @@ def _active_tasks(node: str, reply: Any) -> dict[str, ActiveTask]:
 
 def _work(_node: str, reply: Any) -> Work:
     return Work(tuple(task.id for task in form(reply, RunningTasks)))
-
-
-def _description(node: str, reply: tuple[Any, Any, Any]) -> NodeDescription:
-    stats, registered, queues = form(reply[0], Stats), form(reply[1], RegisteredTasks), form(reply[2], ConsumedQueues)
-    plugin = stats.celeriac
-    options = dict(map(_name_and_options, islice(_short(registered, MAX_REGISTERED_LENGTH), MAX_REGISTERED)))
-    return NodeDescription(
-        node=node,
-        pid=stats.pid,
-        pool=_pool_name(stats.pool),
-        concurrency=len(stats.pool.processes) if stats.pool.processes else stats.pool.max_concurrency or 0,
-        queues=tuple(sorted(islice(_short((queue.name for queue in queues), MAX_NAME_LENGTH), MAX_QUEUES))),
-        registered=tuple(sorted(options)),
-        prefetch_count=stats.prefetch_count or 0,
-        plugin=plugin.version,
-        priority_steps=plugin.priority_steps,
-        options=_options(stats),
-        protocol=plugin.protocol,
-        capabilities=plugin.capabilities if plugin.protocol == PROTOCOL else (),
-        paused=plugin.paused,
-        autoscales=bool(stats.autoscaler),
-        broadcasts=frozenset(queue.name for queue in queues if queue.exchange and queue.exchange.type == "fanout"),
-        tells_ids=plugin.tells_ids and plugin.protocol == PROTOCOL,
-        started=sum(stats.total.values()),
-        acks_late=frozenset(name for name, told in options.items() if told.get("acks_late") == "True"),
-        retry_limits={name: int(told["max_retries"]) for name, told in options.items() if _is_limit(told)},
-    )
-
-
-def _options(stats: Stats) -> BrokerOptions | None:
-    """What a worker was not told, it does as kombu has it; the plugin's word on steps is older than that of stats."""
-    try:
-        broker = form(stats.broker, Broker)
-        told = BrokerOptions.from_transport_options(broker.transport_options or {})
-    except (msgspec.ValidationError, ValueError):
-        steps = tuple(sorted(set(stats.celeriac.priority_steps)))
-        return BrokerOptions(priority_steps=steps) if steps else None
-    return told if told.priority_steps else replace(told, priority_steps=STOCK_STEPS)
-
-
-def _short(names: Iterable[str], most: int) -> Iterator[str]:
-    return (name for name in names if len(name) <= most)
-
-
-def _name_and_options(told: str) -> tuple[str, dict[str, str]]:
-    """`name [acks_late=True max_retries=3]`; an option that is None is left out."""
-    name, _, options = told.partition(" [")
-    return name[:MAX_TASK_NAME], dict(option.split("=", 1) for option in options.rstrip("]").split() if "=" in option)
-
-
-def _is_limit(options: Mapping[str, str]) -> bool:
-    limit = options.get("max_retries", "")
-    return limit.isdecimal() and len(limit) < MOST_DIGITS
-
-
-def _pool_name(pool: Pool) -> str:
-    """As `--pool` has it: `prefork` of `celery.concurrency.prefork:TaskPool`; the module of `threads` is `thread`.
-
-    Before Celery 5.3 a pool does not say what it is; each says something that the others do not.
-    """
-    if pool.implementation:
-        name = pool.implementation.split(":")[0].rsplit(".", 1)[-1]
-        return "threads" if name == "thread" else name
-    if pool.writes is not None:
-        return "prefork"
-    if pool.threads is not None:
-        return "threads"
-    return "solo" if pool.processes else "gevent"

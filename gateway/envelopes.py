@@ -1,4 +1,8 @@
-"""Makes of a task the message that a worker understands: Celery's headers and body, encoded as JSON."""
+"""Makes of a task the message that a worker understands: Celery's headers and body, encoded as JSON.
+
+Or as the app wants it whose workers throw JSON away (`accept_content`). What is encoded was JSON once: a pickle of it
+holds plain data and no code, and none is ever decoded here.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +17,10 @@ MAX_RETRIES_HEADER = "celeriac_max_retries"
 DISPATCH_NO_HEADER = "celeriac_dispatch_no"
 LONGEST_SHOWN = 1_024
 """Celery shortens what is longer."""
+NOT_OURS_TO_SAY = frozenset({"ignore_result"})
+"""Headers that Celery's maker of messages always sets, and that a worker since Celery 5.7 obeys before the task's own
+setting: `ignore_result: false` brought results to a backend whose owner wants none. The others that it sets say null or
+0, which leaves the task's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +54,8 @@ class Envelope:
 class EnvelopeMaker:
     """Belongs to one thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, serializer: str = "json") -> None:
+        self._serializer = serializer
         # Makes messages and never sends one: with a result backend each send would cost a SUBSCRIBE.
         self._messages = Celery("celeriac-publisher", set_as_current=False, broker="memory://").amqp
 
@@ -62,7 +71,7 @@ class EnvelopeMaker:
             kwargsrepr=_shown(message.kwargs),
             retries=message.retries_base,
         )
-        content_type, content_encoding, body = dumps(task.body, serializer="json")
+        content_type, content_encoding, body = dumps(task.body, serializer=self._serializer)
         return Envelope(
             task_id=message.task_id,
             queue_name=message.queue_name,
@@ -71,9 +80,14 @@ class EnvelopeMaker:
             list_name=list_name,
             content_type=content_type,
             content_encoding=content_encoding,
-            headers=task.headers | _own_headers(message),
+            headers=_said(task.headers) | _own_headers(message),
             properties=task.properties | {"delivery_mode": PERSISTENT},
         )
+
+
+def _said(headers: dict[str, Any]) -> dict[str, Any]:
+    """The headers of which the submission says something; of the others the worker's own settings decide."""
+    return {name: value for name, value in headers.items() if name not in NOT_OURS_TO_SAY}
 
 
 def _own_headers(message: TaskMessage) -> dict[str, int]:

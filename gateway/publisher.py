@@ -50,15 +50,23 @@ class Published:
 class Publisher:
     """One thread with one held connection; a lost one is replaced by the next call.
 
+    `serializer`: of bodies, by kombu's name.
     `singly`: for messages that were refused before. Each goes alone, and the broker's silence counts as a refusal too.
     """
 
-    def __init__(self, broker_url: str, *, singly: bool = False, options: BrokerOptions | None = None) -> None:
+    def __init__(
+        self,
+        broker_url: str,
+        *,
+        singly: bool = False,
+        options: BrokerOptions | None = None,
+        serializer: str = "json",
+    ) -> None:
         self._transport = transport_of(broker_url)
         self._singly = singly
         self._options = options or BrokerOptions()
         self._thread = BrokerThread("publisher")
-        self._maker = EnvelopeMaker()
+        self._maker = EnvelopeMaker(serializer)
         on_redis = self._transport is Transport.REDIS
         self._sender: Sender = (
             RedisSender(broker_url, singly=singly, options=options) if on_redis else RabbitSender(broker_url)

@@ -10,10 +10,12 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 import structlog
 
+from domain.identities import MAX_ID_BYTES
+
 # No NUL and no lone surrogates, which Postgres cannot store.
 Name = Annotated[str, msgspec.Meta(max_length=255, pattern=r"^[^\x00\ud800-\udfff]*\Z")]
 Text = Annotated[str, msgspec.Meta(pattern=r"^[^\x00\ud800-\udfff]*\Z")]
-TaskId = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[^\x00\ud800-\udfff]*\Z")]
+TaskId = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID_BYTES, pattern=r"^[^\x00\ud800-\udfff]*\Z")]
 Number = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
 Started = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
 ProcessId = Annotated[int, msgspec.Meta(ge=0, lt=2**32)]
@@ -41,6 +43,7 @@ class Plugin(msgspec.Struct):
 
     version: Name | None = None
     protocol: Number | None = None
+    oldest_protocol: Number | None = None
     capabilities: Annotated[tuple[Name, ...], msgspec.Meta(max_length=100)] = ()
     priority_steps: Annotated[tuple[Number, ...], msgspec.Meta(max_length=256)] = ()
     paused: bool | None = None

@@ -1,8 +1,8 @@
 """Reads what workers stored about their tasks, many at a time.
 
 On Redis one MGET fetches what would be one `get_task_meta` each (1,000 in 3 ms instead of 200). Other key-value
-backends are read through Celery. Only JSON is ever decoded (`gateway/result_metas.py`); backends that keep pickles,
-like Celery's database backend, are refused.
+backends are read through Celery, SQL databases in `gateway/sql_results.py`. Nothing is ever unpickled
+(`gateway/result_metas.py`). Of backends that cannot be read there are no results: what events tell is enough.
 """
 
 import asyncio
@@ -11,12 +11,16 @@ from typing import Protocol, cast
 
 from celery import Celery
 from celery.backends.base import KeyValueStoreBackend
+from celery.exceptions import ImproperlyConfigured
 from redis.exceptions import RedisError
 
 from domain.errors import Unavailable
-from domain.results import UNREADABLE, StoredResult
+from domain.results import StoredResult
+from domain.url_kinds import SQL, kind_of, unread_reason
 from gateway.connection import is_redis, redis_client
+from gateway.result_forms import as_json, is_compressed
 from gateway.result_metas import decode_meta
+from gateway.sql_results import SqlStore
 from gateway.threads import BrokerThread
 
 META_PREFIX = "celery-task-meta-"
@@ -36,13 +40,26 @@ UNAVAILABLE = "The result backend is unavailable; try again."
 
 
 class ResultReader:
-    """Reads from the backend of one URL. Raises ValueError for one whose results are not JSON by key."""
+    """Reads from the backend of one URL."""
 
     def __init__(self, result_url: str, *, prefix: str = "") -> None:
         """`prefix`: the `global_keyprefix` of the app's result backend."""
-        self._store: _Store = (
-            _RedisStore(result_url, prefix) if is_redis(result_url) else _CeleryStore(result_url, prefix)
-        )
+        self.blind: str | None = None
+        """Why nothing is read there, as a sentence; None where it is."""
+        self._store = self._open(result_url, prefix)
+
+    def _open(self, result_url: str, prefix: str) -> "_Store":
+        if is_redis(result_url):
+            return _RedisStore(result_url, prefix)
+        kind = kind_of(result_url)
+        self.blind = unread_reason(result_url)
+        if self.blind is None:
+            try:
+                return SqlStore(result_url) if kind in SQL else _CeleryStore(result_url, prefix)
+            except (ImproperlyConfigured, ImportError, ValueError) as error:
+                why = f"no client for it is installed here ({type(error).__name__})"
+                self.blind = f"Results of the backend {kind} are not read: {why}; what events tell is shown."
+        return _NoStore()
 
     async def fetch(self, task_ids: Collection[str]) -> dict[str, StoredResult]:
         """By task id, for those of which a worker has stored anything. Raises Unavailable."""
@@ -61,8 +78,8 @@ class ResultReader:
         if size > MAX_WHOLE_BYTES:
             return StoredResult(task_id, "SUCCESS", result_truncated=True)
         (stored,) = await self._store.metas([task_id])
-        if stored and sum(map(stored.count, (b",", b"[", b"{"))) > MAX_VALUES:
-            return StoredResult(task_id, "SUCCESS", result_truncated=True)
+        if isinstance(stored, StoredResult):
+            return stored
         return await asyncio.to_thread(_decode_whole, task_id, stored) if stored else None
 
     async def ping(self) -> None:
@@ -81,17 +98,27 @@ class ResultReader:
             metas = [
                 (task_id, stored) for task_id, stored in zip(portion, await self._store.metas(portion), strict=True)
             ]
-            is_large = sum(len(stored or b"") for _, stored in metas) > LARGE_BYTES
+            texts = [stored for _, stored in metas if isinstance(stored, bytes)]
+            is_large = sum(map(len, texts)) > LARGE_BYTES or any(map(is_compressed, texts))
             decoded = await asyncio.to_thread(_decode_all, metas) if is_large else _decode_all(metas)
             results |= {result.task_id: result for result in decoded}
 
 
-def _decode_all(metas: Iterable[tuple[str, bytes | None]]) -> list[StoredResult]:
-    return [decode_meta(task_id, stored) or StoredResult(task_id, UNREADABLE) for task_id, stored in metas if stored]
+def _decode_all(metas: Iterable[tuple[str, bytes | StoredResult | None]]) -> list[StoredResult]:
+    return [
+        stored if isinstance(stored, StoredResult) else decode_meta(task_id, stored)
+        for task_id, stored in metas
+        if stored
+    ]
 
 
-def _decode_whole(task_id: str, stored: bytes) -> StoredResult | None:
-    return decode_meta(task_id, stored, max_result_bytes=MAX_WHOLE_BYTES)
+def _decode_whole(task_id: str, stored: bytes) -> StoredResult:
+    unpacked = as_json(stored, most_bytes=MAX_WHOLE_BYTES)
+    if isinstance(unpacked, bytes):
+        if sum(map(unpacked.count, (b",", b"[", b"{"))) > MAX_VALUES:
+            return StoredResult(task_id, "SUCCESS", result_truncated=True)
+        stored = unpacked
+    return decode_meta(task_id, stored, whole_bytes=MAX_WHOLE_BYTES)
 
 
 class _Store(Protocol):
@@ -100,9 +127,23 @@ class _Store(Protocol):
     async def sizes(self, ids: Sequence[str]) -> Sequence[int]:
         """In bytes; 0 where there is none, 1 where the size is not known beforehand."""
 
-    async def metas(self, ids: Sequence[str]) -> Sequence[bytes | None]: ...
+    async def metas(self, ids: Sequence[str]) -> Sequence[bytes | StoredResult | None]:
+        """As they are stored; where that is not one text, what it says."""
 
     async def close(self) -> None: ...
+
+
+class _NoStore:
+    """Of a backend that cannot be read: nobody ever stored anything."""
+
+    async def sizes(self, ids: Sequence[str]) -> Sequence[int]:
+        return [0] * len(ids)
+
+    async def metas(self, ids: Sequence[str]) -> Sequence[bytes | StoredResult | None]:
+        return [None] * len(ids)
+
+    async def close(self) -> None:
+        pass
 
 
 class _RedisStore:

@@ -11,7 +11,7 @@ from typing import Protocol
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gateway.control import NodeDescription
+from gateway.descriptions import NodeDescription
 from loops.drains import Drains
 from services import workers as verbs
 from services.nodes import save_descriptions

@@ -59,7 +59,8 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
         stack.push_async_callback(engine.dispose)
         options = settings.broker_options
         layout = Layout(options, is_told=False)
-        publisher, singly = Publisher(broker_url, options=options), Publisher(broker_url, singly=True, options=options)
+        publish = partial(Publisher, broker_url, options=options, serializer=settings.task_serializer)
+        publisher, singly = publish(), publish(singly=True)
         control, results = Control(broker_url, options), ResultReader(result_url, prefix=settings.result_prefix)
         queues, recall = QueueReader(broker_url, layout), Recall(broker_url, layout)
         presence = Presence(broker_url, control, options)

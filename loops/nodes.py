@@ -7,10 +7,10 @@ from typing import Protocol
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gateway.control import NodeDescription
+from gateway.descriptions import NodeDescription
 from gateway.layout import Layout
 from services.nodes import note_silence, save_descriptions
-from store.queries import signs, strangers, workers
+from store.queries import descriptions, signs, strangers
 from store.queries.consumers import get_consumers
 
 ROUND_SECONDS = 1.0
@@ -59,7 +59,7 @@ class NodesRound:
         if forgotten:
             log.warning("strangers_forgotten", count=forgotten)
         async with self._engine.connect() as connection:
-            nodes = await workers.list_undescribed(
+            nodes = await descriptions.list_undescribed(
                 connection, max_age=MAX_AGE, watched_age=WATCHED_AGE, limit=MAX_NODES
             )
         if nodes:

@@ -17,7 +17,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.degradation import MIRROR
 from domain.proofs import LEFT_ELSEWHERE
-from domain.results import UNREADABLE
 from gateway.control import HeldTask, Said
 from loops.absences import Absences
 from loops.shared_names import note_shared_names
@@ -118,7 +117,7 @@ class RescueRound:
         await self._gateway.recall.discard(cancelled)
         back = await self._gateway.recall.put_back({orphan.task_id for orphan in left} - cancelled)
         # Of what is stored and cannot be read nobody knows how it ended; but it ran, so nothing is said of it here.
-        unread = {task_id for task_id, result in results.items() if result.state == UNREADABLE}
+        unread = {task_id for task_id, result in results.items() if result.is_unread}
         kept, gone = await self._sort([orphan for orphan in left if orphan.task_id not in back | cancelled | unread])
         lost = [orphan for orphan in orphans if orphan.outrun or orphan.task_id in back | cancelled | kept | gone]
         elsewhere = {orphan.task_id for orphan in left if orphan.task_id in gone and _must_be_left(orphan)}

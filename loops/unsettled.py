@@ -102,7 +102,9 @@ class UnsettledRound:
         held = await self._queues.held_task_ids(names, among=wanted)
         if held is None or not (missing := wanted - held):
             return frozenset()
-        return frozenset(missing - (await self._control.query_tasks(missing, nodes)).keys())
+        missing -= (await self._control.query_tasks(missing, nodes)).keys()
+        async with self._engine.connect() as connection:
+            return frozenset(missing - await unsettled.list_continued(connection, missing))
 
 
 def _lasting(

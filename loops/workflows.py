@@ -102,9 +102,10 @@ def give_result(group: Group, unread: Unread, stored: StoredResult | None) -> bo
     """Gives the steps of the group what the result backend told; False if that was nothing, and it may tell it yet."""
     if stored is not None and stored.result_json is not None:
         group.take([Result(unread.step_id, stored.result_json)])
-    elif not unread.is_awaited or (stored is not None and stored.result_truncated):
-        is_large = stored is not None and stored.result_truncated
-        reason = "is too large to be read" if is_large else "is not known any more"
+    elif not unread.is_awaited or (stored is not None and (stored.result_truncated or stored.unreadable)):
+        reason = "is not known any more"
+        if stored is not None:
+            reason = "is too large to be read" if stored.result_truncated else stored.unreadable or reason
         group.fail_all(unread.step_id, f"The result of step {unread.step_id!r} {reason}.")
     else:
         return False

@@ -16,13 +16,13 @@ import msgspec
 from domain.clocks import credible
 from domain.exceptions import told_exception
 from domain.facts import PUBLISHER, Detail, Fact, worker_event_key
-from domain.identities import Identity
+from domain.identities import LEFT_OUT, MAX_ID_BYTES, Identity, fits, shown_name
 from domain.states import EventType
 from domain.workers import Heartbeat
 from gateway.event_sources import EventMessage
 
 MAX_NAME = 255
-"""Longest id or name: indexed by Postgres, which takes rows of an index up to 2.7 kB."""
+"""Longest name of a node or a queue: indexed by Postgres, which takes rows of an index up to 2.7 kB."""
 
 EVENT_TYPES = {
     "task-received": EventType.RECEIVED,
@@ -42,9 +42,6 @@ MAX_TEXT = 65_536
 MAX_REPR = 16_384
 """Characters of arguments; Celery itself shortens them to 1,024."""
 MAX_RUNTIME_SECONDS = 1e9
-LEFT_OUT = "\N{HORIZONTAL ELLIPSIS}"
-"""In the place of what is left out."""
-
 Name = Annotated[str, msgspec.Meta(max_length=MAX_NAME)]
 Short = Annotated[str, msgspec.Meta(max_length=64)]
 Count = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
@@ -62,17 +59,18 @@ class Event(msgspec.Struct):
     hostname: Name | None = None
     pid: ProcessId | None = None
     clock: Int8 | None = None
-    uuid: Name | None = None
-    name: Name | None = None
+    uuid: str | None = None
+    name: str | None = None
     args: Any = None
     kwargs: Any = None
-    queue: Name | None = None
-    root_id: Name | None = None
-    parent_id: Name | None = None
+    queue: str | None = None
+    root_id: str | None = None
+    parent_id: str | None = None
     retries: Retries | None = None
     eta: Short | None = None
     exception: str | None = None
     traceback: str | None = None
+    result: Any = None
     runtime: Annotated[float, msgspec.Meta(ge=0, le=MAX_RUNTIME_SECONDS)] | None = None
     requeue: bool | None = None
     terminated: bool | None = None
@@ -96,8 +94,12 @@ class Decoded:
     heartbeats: list[Heartbeat] = field(default_factory=list)
     seen: dict[str, datetime] = field(default_factory=dict)
     """By node, when it was last heard to tell of a task, by our clock."""
+    told_results: dict[str, str] = field(default_factory=dict)
+    """By task id, the text of a return value: shortened by Celery to 1,024 characters, never parsed."""
     refused: int = 0
     """Events that could not be understood."""
+    reason: str | None = None
+    """Why one of them was not, in words that hold nothing of it."""
 
     @property
     def ended(self) -> list[str]:
@@ -110,6 +112,10 @@ _decode = msgspec.json.Decoder(Event | list[Event]).decode
 _decode_one = msgspec.json.Decoder(Event).decode
 
 
+class _Unusable(ValueError):
+    """An event that is well-formed and of no use."""
+
+
 def decode(messages: Iterable[EventMessage]) -> Decoded:
     """All that these messages say."""
     decoded = Decoded()
@@ -118,8 +124,9 @@ def decode(messages: Iterable[EventMessage]) -> Decoded:
         for event in _events(message.body, decoded):
             try:
                 _take(event, decoded, message, heard)
-            except Exception:  # whatever is wrong with one event; it is counted, and logged with the others
+            except Exception as error:  # whatever is wrong with one event; it is counted, and logged with the others
                 decoded.refused += 1
+                decoded.reason = str(error) if isinstance(error, _Unusable) else type(error).__name__
     return decoded
 
 
@@ -182,7 +189,9 @@ def _take(event: Event, decoded: Decoded, message: EventMessage, heard: float) -
     if event.type not in EVENT_TYPES and event.type != "task-sent":
         return  # an application's own event: theirs, not a fact of the task's life
     if not event.uuid:
-        raise ValueError("a task event without a usable id")
+        raise _Unusable("a task event without an id")
+    if not fits(event.uuid):
+        raise _Unusable(f"a task's id of more than {MAX_ID_BYTES} bytes")
     if event.type in ("task-sent", "task-received"):
         decoded.identities.append(_identity(event))
     fact = _publishers_fact(event, at) if event.type == "task-sent" else _workers_fact(event, at)
@@ -190,11 +199,13 @@ def _take(event: Event, decoded: Decoded, message: EventMessage, heard: float) -
         decoded.facts.append(fact)
         if fact.node:
             decoded.seen[fact.node] = message.heard_at
+        if fact.type is EventType.SUCCEEDED and (told := _repr(event.result)) is not None:
+            decoded.told_results[fact.task_id] = told
 
 
 def _heartbeat(event: Event, at: datetime, message: EventMessage) -> Heartbeat:
     if not event.hostname:
-        raise ValueError("a worker event without a hostname")
+        raise _Unusable("a worker event without a hostname")
     software = " ".join(part for part in (event.sw_ident, event.sw_ver) if part)
     return Heartbeat(
         node=event.hostname,
@@ -216,13 +227,19 @@ def _heartbeat(event: Event, at: datetime, message: EventMessage) -> Heartbeat:
 def _identity(event: Event) -> Identity:
     return Identity(
         task_id=event.uuid or "",
-        task_name=event.name,
+        task_name=shown_name(event.name) if event.name is not None else None,
         args_repr=_repr(event.args),
         kwargs_repr=_repr(event.kwargs),
-        queue_name=event.queue,
-        root_id=event.root_id,
-        parent_id=event.parent_id,
+        queue_name=event.queue if event.queue is not None and len(event.queue) <= MAX_NAME else None,
+        root_id=_id(event.root_id),
+        # A task that replaces itself is told to be its own parent.
+        parent_id=_id(event.parent_id) if event.parent_id != event.uuid else None,
     )
+
+
+def _id(told: str | None) -> str | None:
+    """None for one that no task here can have."""
+    return told if told is None or fits(told) else None
 
 
 def _repr(value: Any) -> str | None:
@@ -251,9 +268,11 @@ def _publishers_fact(event: Event, at: datetime) -> Fact | None:
 
 def _workers_fact(event: Event, at: datetime) -> Fact:
     if not event.hostname:
-        raise ValueError("a worker's event without a hostname")
+        raise _Unusable("a worker's event without a hostname")
     event_type = EVENT_TYPES[event.type]
     details: dict[str, Detail] = {name: getattr(event, name) for name in DETAILS if getattr(event, name) is not None}
+    if event_type is EventType.RECEIVED and (parent_id := _id(event.parent_id)) is not None:
+        details["parent_id"] = parent_id  # tells the message of a retry from that of what took the task's place
     if event.exception is not None or event.traceback is not None:
         _mend_exception(details, event)
     return Fact(

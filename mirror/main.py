@@ -39,6 +39,8 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
         engine = open_engine(database_url, pool_size=settings.database_pool_size, name="celeriac mirror", by_key=True)
         stack.push_async_callback(engine.dispose)
         results = ResultReader(result_url, prefix=settings.result_prefix)
+        if results.blind:
+            log.warning("results_not_read", reason=results.blind)
         stack.push_async_callback(results.close)
         subscribers = _subscribers(settings)
         for subscriber in subscribers:

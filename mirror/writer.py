@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import chain, repeat
@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError, StatementError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from domain.results import StoredResult
+from domain.results import StoredResult, ToldResult
 from domain.workers import Heartbeat, newest
 from gateway.event_sources import Blind, EventMessage
 from mirror.decode import Decoded, decode, split
@@ -71,8 +71,12 @@ class Writer:
 
     async def _write(self, messages: Sequence[EventMessage]) -> Written:
         decoded = decode(messages)
+        if decoded.reason:
+            self._skipped.why(decoded.reason)
         begins_at = datetime.now(UTC) - self._forgets_after if self._forgets_after else None
-        news = News(decoded.facts, decoded.identities, await self._fetch_results(decoded), begins_at)
+        stored = await self._fetch_results(decoded)
+        known = [_with_text(result, decoded) for result in stored.values() if result.status is not None]
+        news = News(decoded.facts, decoded.identities, known, _told(stored, decoded), begins_at)
         try:
             await self._commit(partial(_store, news=news, heartbeats=decoded.heartbeats))
             await self._note_seen(decoded.seen)
@@ -113,21 +117,35 @@ class Writer:
         if len(messages) == 1:
             messages = split(messages[0])
         if len(messages) == 1:
-            self._skipped.why(error)
+            # Only the kind of the error: its text may hold task arguments.
+            self._skipped.why(type(error).__name__)
             return Written(refused=1)
         middle = len(messages) // 2
         return await self._write(messages[:middle]) + await self._write(messages[middle:])
 
-    async def _fetch_results(self, decoded: Decoded) -> list[StoredResult]:
+    async def _fetch_results(self, decoded: Decoded) -> Mapping[str, StoredResult]:
         """True results of the tasks that ended; without them the rows say `result_pending` and the sweep asks again."""
         if not decoded.ended:
-            return []
+            return {}
         try:
-            found = await asyncio.wait_for(self._results.fetch(decoded.ended), RESULT_TIMEOUT_SECONDS)
+            return await asyncio.wait_for(self._results.fetch(decoded.ended), RESULT_TIMEOUT_SECONDS)
         except Exception as error:  # away, silent, or holding what nobody can read: never a reason to store no events
             log.warning("results_not_fetched", count=len(decoded.ended), error=type(error).__name__)
-            return []
-        return [result for result in found.values() if result.status is not None]
+            return {}
+
+
+def _with_text(result: StoredResult, decoded: Decoded) -> StoredResult:
+    """One that cannot be read, with what the event told of it."""
+    return replace(result, result_repr=decoded.told_results.get(result.task_id)) if result.unreadable else result
+
+
+def _told(stored: Mapping[str, StoredResult], decoded: Decoded) -> list[ToldResult]:
+    """What events told of results of which the backend told no more, not even how the task ended."""
+    return [
+        ToldResult(task_id, told, stored[task_id].unreadable if task_id in stored else None)
+        for task_id, told in decoded.told_results.items()
+        if task_id not in stored or stored[task_id].status is None
+    ]
 
 
 async def _store(connection: AsyncConnection, *, news: News, heartbeats: Sequence[Heartbeat]) -> None:
@@ -172,6 +190,6 @@ class _Skipped:
         log.warning("events_not_understood", count=self._count, refused_because=self._reason)
         self._count, self._reason, self._told_at = 0, None, time.monotonic()
 
-    def why(self, error: Exception) -> None:
-        """Why one of them could not be stored. Only the kind of the error: its text may hold task arguments."""
-        self._reason = type(error).__name__
+    def why(self, reason: str) -> None:
+        """Why one of them could not be understood or stored."""
+        self._reason = reason

@@ -25,6 +25,7 @@ from services.dispatch import withdrawn
 from services.history import News, record
 from store.queries import events, history, outbox, tasks
 from store.queries.consumers import get_consumers
+from store.queries.history import LockedTask
 
 KEY_SECONDS = 7 * 24 * 3600
 """`loops/cancels` renews the key while the end is not proven."""
@@ -97,11 +98,12 @@ async def request_cancel(
     locked = (await history.lock_tasks(connection, [task_id])).get(task_id)
     if locked is None:
         raise TaskNotFound
-    _refuse_finished(locked.status)
+    _refuse_finished(locked.status, locked.outcome)
     if locked.status == Status.CANCELLED:
         return CancelRequest(task_id, certain=True)
     now = datetime.now(UTC)
-    facts = [wish(task_id, now, signal)]
+    story = 0 if locked.submitted_here else await _story(connection, locked)
+    facts = [wish(task_id, now, signal, story=story)]
     certain = bool(await outbox.withdraw(connection, [task_id]))
     if certain:
         facts.append(withdrawn(task_id, now))
@@ -152,7 +154,8 @@ async def settle(connection: AsyncConnection, request: CancelRequest, enforced: 
     if not (enforced.withdrawn or by_gate):
         return False
     reason = "taken out of its queue" if enforced.withdrawn else "every worker of its queue refuses it"
-    await record(connection, News(facts=[withdrawn(request.task_id, datetime.now(UTC), reason=reason)]))
+    story = 0 if locked.submitted_here else await _story(connection, locked)
+    await record(connection, News(facts=[withdrawn(request.task_id, datetime.now(UTC), reason=reason, story=story)]))
     return True
 
 
@@ -161,7 +164,7 @@ async def read_outcome(connection: AsyncConnection, task_id: str, *, told: bool)
     progress = await tasks.get_progress(connection, task_id)
     if progress is None:
         raise TaskNotFound
-    _refuse_finished(progress.status)
+    _refuse_finished(progress.status, progress.outcome)
     status = Status(progress.status)
     pool = (await get_consumers(connection)).pool_of(progress.node) if status is Status.RUNNING else None
     worth_waiting = told and status is not Status.CANCELLED and (status is not Status.RUNNING or can_stop(pool))
@@ -184,9 +187,18 @@ def cancelled_key(task_id: str) -> str:
     return f"celeriac:cancelled:{task_id}"
 
 
-def _refuse_finished(status: str) -> None:
+def _refuse_finished(status: str, outcome: str | None) -> None:
+    if outcome is not None:
+        raise TaskAlreadyFinished("The task has already finished, and nobody told how")
     if status in TERMINAL and status != Status.CANCELLED:
         raise TaskAlreadyFinished(f"The task has already finished: {status}")
+
+
+async def _story(connection: AsyncConnection, locked: LockedTask) -> int:
+    """Which use of an id of others' this is: each may be cancelled once."""
+    known = await events.get_facts(connection, [locked.task_id], since=locked.events_from)
+    facts = known[locked.task_id]
+    return fold(facts).story + sum(fact.type is EventType.REVOKED and fact.node is None for fact in facts)
 
 
 def _next_run(facts: Collection[Fact]) -> tuple[int, int] | None:

@@ -193,9 +193,10 @@ def dispatched(task: DueTask, at: datetime, *, life: str | None = None) -> Fact:
     )
 
 
-def withdrawn(task_id: str, at: datetime, *, reason: str = "not yet handed to the broker") -> Fact:
-    """The fact that a task ended before it started: proof that it never runs."""
-    return Fact(task_id=task_id, type=EventType.REVOKED, at=at, key="withdrawn", details={"reason": reason})
+def withdrawn(task_id: str, at: datetime, *, reason: str = "not yet handed to the broker", story: int = 0) -> Fact:
+    """The fact that a task ended before it started: proof that it never runs. `story`: as in `domain.cancels.wish`."""
+    key = f"withdrawn:{story}" if story else "withdrawn"
+    return Fact(task_id=task_id, type=EventType.REVOKED, at=at, key=key, details={"reason": reason})
 
 
 def _message(task: DueTask) -> TaskMessage:

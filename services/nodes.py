@@ -7,9 +7,9 @@ from typing import TypedDict
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.worker_control import PROTOCOL, own_queues
+from domain.worker_control import own_queues
 from domain.workers import SILENCE
-from gateway.control import NodeDescription
+from gateway.descriptions import NodeDescription
 from store.queries import descriptions, signs, worker_wishes
 from store.queries.descriptions import Description
 from store.queries.workers import WorkerRow
@@ -101,8 +101,8 @@ def _is_another(node: NodeDescription, worker: WorkerRow) -> bool:
 
 
 def is_paused(node: NodeDescription) -> bool:
-    """What a plugin that speaks as we do says of itself; any other node is paused when it consumes only broadcasts."""
-    if node.protocol == PROTOCOL and node.paused is not None:
+    """What a plugin that speaks with us says of itself; any other node is paused when it consumes only broadcasts."""
+    if node.capabilities and node.paused is not None:
         return node.paused
     return node.broadcasts.issuperset(node.queues)
 

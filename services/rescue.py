@@ -51,10 +51,12 @@ async def list_living(redis: Redis, nodes: Sequence[str]) -> frozenset[str]:
 
 
 async def record_ends(connection: AsyncConnection, results: Collection[StoredResult]) -> frozenset[str]:
-    """Store the ends that the backend tells of such tasks; their ids."""
+    """Store the ends that the backend tells of such tasks; the ids of those that ended by it.
+
+    Of an id that is used again the backend may still tell yesterday's end.
+    """
     ended = [result for result in results if result.status is not None]
-    await record(connection, News(results=ended))
-    return frozenset(result.task_id for result in ended)
+    return await record(connection, News(results=ended))
 
 
 async def record_lost(

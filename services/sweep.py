@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.facts import Detail, Fact, dispatch_number
 from domain.proofs import MOST_DISPATCHES_AT_RESTARTS, Suspect
-from domain.results import UNREADABLE, StoredResult
+from domain.results import StoredResult, ToldResult
 from domain.states import EventType, Phase
 from services.history import News, record
 from store.queries import events, history, outbox, sweep
@@ -57,15 +57,19 @@ async def repair(
     """Record the ends that the backend tells, give up on results that will not come, name what may be lost."""
     await sweep.mark_checked(connection, [task.task_id for task in silent])
     ended = [result for result in results.values() if result.status is not None]
-    repaired = await record(connection, News(results=ended))
-    known = {result.task_id for result in ended}
-    hopeless = [t.task_id for t in silent if t.result_pending and t.task_id not in known and _waited(t, now)]
+    told = [
+        ToldResult(result.task_id, unreadable=result.unreadable)
+        for result in results.values()
+        if result.unreadable and result.status is None
+    ]
+    repaired = await record(connection, News(results=ended, told=told))
+    hopeless = [task.task_id for task in silent if task.result_pending and _waited(task, now)]
     if hopeless:
         await sweep.give_up_results(connection, hopeless)
     waiting = [task for task in silent if _is_unreceived(task, now)]
     unreceived = tuple(task for task in waiting if task.task_id not in results)
     stored = {task.task_id: results[task.task_id] for task in waiting if task.task_id in results}
-    unreadable = frozenset(task_id for task_id, result in stored.items() if result.state == UNREADABLE)
+    unreadable = frozenset(task_id for task_id, result in stored.items() if result.is_unread)
     return Swept(len(silent), repaired, unreceived, unreadable)
 
 

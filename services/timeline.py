@@ -28,6 +28,8 @@ class History:
     complete: bool
     truncated: bool
     """There are more than `MAX_FACTS`; the entries are the last ones."""
+    left_out: int = 0
+    """So many more were told and not kept (`services/history.py`)."""
 
 
 async def read_history(connection: AsyncConnection, task_id: str, *, whole: bool = False) -> History:
@@ -42,14 +44,16 @@ async def read_history(connection: AsyncConnection, task_id: str, *, whole: bool
     entries = timeline(facts) if len(facts) <= FEW else await asyncio.to_thread(timeline, facts)
     if truncated:
         entries = _numbered_to(task["attempt_count"], entries)
+    left_out = 0 if truncated else max(0, (task["fact_count"] or 0) - len(facts))
     until = task["completed_at"] or datetime.now(UTC)
     deaf = await gaps.overlaps_gap(connection, since=task["events_from"], until=until)
     return History(
         task=task,
         entries=entries,
         worker_ids=await workers.get_worker_ids(connection, (entry.node for entry in entries if entry.node)),
-        complete=not deaf and not task["reconstructed"] and not truncated,
+        complete=not deaf and not task["reconstructed"] and not truncated and not left_out,
         truncated=truncated,
+        left_out=left_out,
     )
 
 

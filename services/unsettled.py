@@ -9,19 +9,21 @@ from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.deliveries import OPEN
 from domain.facts import BACKEND, NODE, Detail, Fact
 from domain.merge import Attempt, fold
 from domain.results import StoredResult
-from domain.states import AttemptState, EventType, Phase
+from domain.states import EventType, Outcome, Phase
 from services.history import News, record
-from store.queries import events, history, unsettled
+from store.queries import events, gaps, history, unsettled
 from store.queries.unsettled import WithWorker
 
 BATCH_SIZE = 1_000
 BEFORE_A_START = (Phase.DISPATCHING, Phase.QUEUED, Phase.RESERVED)
-OPEN = (AttemptState.RECEIVED, AttemptState.STARTED)
 REVOKED = "REVOKED"
-OUTCOME_UNKNOWN = "OutcomeUnknown: {node} no longer has the task, and neither its end nor a result was told."
+UNTOLD = "{node} no longer has the task, and neither its end nor a result was told."
+SEALED = "{node} no longer has the task and told no end. The result of it {why}."
+IGNORED = "{node}, which was heard all the while, no longer has the task and told no end, as when it raises Ignore."
 
 
 class Running(Protocol):
@@ -53,7 +55,8 @@ def _start(task_id: str, task: Running) -> Fact:
         task_id=task_id,
         type=EventType.STARTED,
         at=task.started_at or datetime.now(UTC),
-        key=f"{NODE}:{EventType.STARTED}:{task.node}:{task.pid}",
+        key=f"{NODE}:{EventType.STARTED}:{task.node}:{task.pid}"
+        + (f":{task.started_at:%Y%m%dT%H%M}" if task.started_at else ""),
         node=task.node,
         details={"source": NODE},
     )
@@ -62,8 +65,9 @@ def _start(task_id: str, task: Running) -> Fact:
 async def conclude(
     connection: AsyncConnection, gone: Collection[WithWorker], results: Mapping[str, StoredResult]
 ) -> frozenset[str]:
-    """End tasks that nobody has any more: as the backend tells, and else as failed, since nobody knows how they went.
+    """End tasks that nobody has any more: as the backend tells, and else with an outcome that is unknown.
 
+    That nobody told is no failure: a worker may send no events, and a run that raises Ignore sends none of its end.
     Looks again under the lock: an attempt of which more was heard meanwhile is left alone.
     """
     ended = await record(connection, News(results=[result for result in results.values() if result.status]))
@@ -75,7 +79,17 @@ async def conclude(
     for task in gone:
         attempt = _open_attempt(task, known.get(task.task_id, ()))
         if attempt is not None:
-            facts.append(_end(task, attempt, results.get(task.task_id)))
+            result = results.get(task.task_id)
+            if result is not None and result.state == REVOKED:
+                facts.append(_end(task, attempt, EventType.REVOKED, {"source": BACKEND}))
+                continue
+            details: dict[str, Detail] = {"source": NODE, "outcome": Outcome.UNKNOWN.value}
+            why = result.unreadable if result is not None else None
+            reason = SEALED if why else await _reason(connection, attempt)
+            details["reason"] = reason.format(node=task.node, why=why)
+            if result is not None and result.state:
+                details["backend_state"] = result.state
+            facts.append(_end(task, attempt, EventType.ENDED, details))
     return ended | await record(connection, News(facts))
 
 
@@ -86,12 +100,14 @@ def _open_attempt(task: WithWorker, facts: Collection[Fact]) -> Attempt | None:
     return next((each for each in reversed(state.attempts) if each.node == task.node and each.state in OPEN), None)
 
 
-def _end(task: WithWorker, attempt: Attempt, result: StoredResult | None) -> Fact:
-    is_revoked = result is not None and result.state == REVOKED
-    event_type = EventType.REVOKED if is_revoked else EventType.FAILED
-    details: dict[str, Detail] = {"source": BACKEND if is_revoked else NODE}
-    if not is_revoked:
-        details["exception"] = OUTCOME_UNKNOWN.format(node=task.node)
+async def _reason(connection: AsyncConnection, attempt: Attempt) -> str:
+    """What is known of a run that nobody has any more; without a gap in what was heard of a node that tells, more."""
+    tells = any(fact.clock is not None for fact in attempt.facts)
+    deaf = await gaps.overlaps_gap(connection, since=attempt.facts[0].at, until=datetime.now(UTC))
+    return IGNORED if tells and not deaf else UNTOLD
+
+
+def _end(task: WithWorker, attempt: Attempt, event_type: EventType, details: Mapping[str, Detail]) -> Fact:
     return Fact(
         task_id=task.task_id,
         type=event_type,

@@ -12,7 +12,8 @@ import structlog
 
 from domain.errors import BrokerUnavailable, Unavailable
 from domain.worker_control import Observed, fetches_as_desired
-from gateway.control import NodeDescription, Work
+from gateway.control import Work
+from gateway.descriptions import NodeDescription
 from services.nodes import is_paused
 from store.queries.workers import WorkerRow
 

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.errors import CapacityNotSupported, NotFound, WorkerExists, WorkerNotFound, WorkerOffline, WorkerOnline
 from domain.worker_control import Observed, resize_base
 from domain.workers import DEFAULT_CAPACITY, hostname, node_name
-from gateway.control import NodeDescription
+from gateway.descriptions import NodeDescription
 from services.nodes import save_descriptions
 from store.queries import worker_wishes, workers
 from store.queries.workers import WorkerRow

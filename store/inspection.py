@@ -29,6 +29,20 @@ def ask_server(database_url: str) -> ServerFacts:
         return ServerFacts(connection.info.server_version // 10_000, row[0])
 
 
+def count_unread(database_url: str) -> dict[str, int]:
+    """Of the last 1,000 results that could not be read, how many for which reason (index task_results_unreadable).
+
+    Raises psycopg.Error.
+    """
+    with psycopg.connect(database_url, connect_timeout=CONNECT_SECONDS) as connection:
+        return dict(connection.execute(_UNREAD).fetchall())
+
+
+_UNREAD = """select unreadable, count(*) from (
+    select unreadable from task_results where unreadable is not null order by stored_at desc limit 1000
+) latest group by unreadable order by 2 desc"""
+
+
 def is_drained(database_url: str, node: str) -> bool:
     """Whether a node is draining or drained, and nobody has resumed it since. True while nobody can say."""
     try:

@@ -61,6 +61,8 @@ tasks = Table(
     Column("cancel_signal", Text),
     Column("result_pending", Boolean, nullable=False, server_default="false"),
     Column("reconstructed", Boolean, nullable=False, server_default="false"),
+    Column("outcome", Text),
+    Column("fact_count", Integer, nullable=False, server_default="0"),
     Column("submitted_here", Boolean, nullable=False, server_default="false"),
     Column("events_from", Time, nullable=False),
     Column("checked_at", Time, nullable=False),
@@ -118,7 +120,11 @@ task_results = Table(
     Column("exception_message", Text),
     Column("traceback", Text),
     Column("stored_at", Time, nullable=False, server_default=func.now()),
+    Column("unreadable", Text),
+    Column("result_repr", Text),
+    Index("task_results_unreadable", "stored_at", postgresql_where=text("unreadable IS NOT NULL")),
 )
+"""`unreadable`: why what the backend holds is not shown; `result_repr`: what an event told of it. Both for people."""
 
 attempts = Table(
     "attempts",

@@ -15,6 +15,8 @@ from celery import Celery
 ROOT = Path(__file__).parent.parent
 START_SECONDS = 30
 STOP_SECONDS = 20
+PYTHON = os.environ.get("WORKER_PYTHON", sys.executable)
+"""Of the environment in which workers run: the tests of the plugin can be tried with another Celery."""
 
 
 @dataclass
@@ -49,12 +51,14 @@ def celery_worker(
     options: tuple[str, ...] = ("--concurrency", "1"),
     environment: Mapping[str, str] | None = None,
     usual: tuple[str, ...] = ("-E", "--without-gossip", "--without-mingle"),
-    python: str = sys.executable,
+    python: str = PYTHON,
     answers: bool = True,
+    patience: float = START_SECONDS,
 ) -> Iterator[WorkerProcess]:
     """A worker of `app`, started in `folder` and ready for work; without gossip and mingle, which only cost time.
 
     `answers`: whether it can be asked (else its log tells that it is ready). `python`: of another environment.
+    `patience`: seconds until it is ready.
     """
     node = f"{name}@test"
     log = folder / f"{name}.log"
@@ -69,7 +73,7 @@ def celery_worker(
         )
     worker = WorkerProcess(node, process, log)
     try:
-        _wait_until_ready(worker, broker_url if answers else None)
+        _wait_until_ready(worker, broker_url if answers else None, patience)
         yield worker
     finally:
         _stop(process)
@@ -83,10 +87,10 @@ def _environment(broker_url: str, result_url: str) -> dict[str, str]:
     }
 
 
-def _wait_until_ready(worker: WorkerProcess, broker_url: str | None) -> None:
+def _wait_until_ready(worker: WorkerProcess, broker_url: str | None, patience: float) -> None:
     """Until it answers at this broker; without one, until it says so."""
     app = Celery(broker=broker_url or "memory://", set_as_current=False)
-    deadline = time.monotonic() + START_SECONDS
+    deadline = time.monotonic() + patience
     try:
         while time.monotonic() < deadline and worker.process.poll() is None:
             if broker_url is None:

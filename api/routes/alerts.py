@@ -3,14 +3,14 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Query
+from fastapi import Query, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.dependencies import ReadConnection, WriteConnection
 from api.openapi import responses
 from api.routing import api_router
 from api.schemas.alerts import AlertModel, AlertPage, RuleModel, RulePage, RulesUpdate
-from api.schemas.pages import DEFAULT_LIMIT, Limit, Offset
+from api.schemas.pages import DEFAULT_LIMIT, Limit, Offset, Rows, RowsShown
 from domain.alert_rules import AlertType, Severity
 from domain.errors import AlertNotFound
 from services.alerts import change_rules, read_rules
@@ -20,7 +20,7 @@ from store.queries.alerts import AlertFilter
 router = api_router("/alerts", tag="alerts")
 
 
-@router.get("", summary="List alerts")
+@router.get("", summary="List alerts", response_model=AlertPage)
 async def list_alerts(
     connection: ReadConnection,
     include_resolved: Annotated[bool, Query(description="Also those that are over; kept for 90 days.")] = False,
@@ -29,12 +29,13 @@ async def list_alerts(
     acknowledged: bool | None = None,
     limit: Limit = DEFAULT_LIMIT,
     offset: Offset = 0,
-) -> AlertPage:
+    rows: RowsShown = Rows.BOTH,
+) -> AlertPage | Response:
     """Active alerts, newest first. Each is raised once while its condition lasts, and resolved by itself."""
     wanted = AlertFilter(tuple(type), tuple(severity), acknowledged, include_resolved)
-    total, rows = await alerts.list_alerts(connection, wanted, limit=limit, offset=offset)
-    found = [AlertModel.from_row(row) for row in rows]
-    return AlertPage(total=total, limit=limit, offset=offset, data=found, alerts=found)
+    total, raised = await alerts.list_alerts(connection, wanted, limit=limit, offset=offset)
+    found = [AlertModel.from_row(row) for row in raised]
+    return AlertPage(total=total, limit=limit, offset=offset, data=found, alerts=found).shown(rows)
 
 
 @router.post("/{alert_id}/acknowledge", summary="Acknowledge an alert", responses=responses(AlertNotFound))
@@ -49,10 +50,12 @@ async def acknowledge_alert(connection: WriteConnection, alert_id: str) -> Alert
     return AlertModel.from_row(row)
 
 
-@router.get("/rules", summary="List alert rules")
-async def list_rules(connection: ReadConnection, limit: Limit = DEFAULT_LIMIT, offset: Offset = 0) -> RulePage:
+@router.get("/rules", summary="List alert rules", response_model=RulePage)
+async def list_rules(
+    connection: ReadConnection, limit: Limit = DEFAULT_LIMIT, offset: Offset = 0, rows: RowsShown = Rows.BOTH
+) -> RulePage | Response:
     """The rule of every type of alert: as somebody changed it, else the default."""
-    return await _rules(connection, limit=limit, offset=offset)
+    return (await _rules(connection, limit=limit, offset=offset)).shown(rows)
 
 
 @router.put("/rules", summary="Change alert rules")

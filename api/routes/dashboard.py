@@ -2,10 +2,12 @@
 
 from datetime import UTC, datetime
 
+from fastapi import Response
+
 from api.dependencies import OpenRooms, ReadConnection
 from api.routing import api_router
 from api.schemas.dashboard import DepthSource, SystemStats, WorkerFigures, WorkerGrid
-from api.schemas.pages import DEFAULT_LIMIT, Limit, Offset
+from api.schemas.pages import DEFAULT_LIMIT, Limit, Offset, Rows, RowsShown
 from domain.degradation import BROKER
 from domain.grid import RATE_WINDOW, Ends
 from services.dashboard import ask_depths, read_known
@@ -31,10 +33,12 @@ async def get_stats(rooms: OpenRooms) -> SystemStats:
     return SystemStats.of(known, waiting, source=source, host=rooms.host)
 
 
-@router.get("/workers", summary="Get the worker grid")
-async def get_worker_grid(connection: ReadConnection, limit: Limit = DEFAULT_LIMIT, offset: Offset = 0) -> WorkerGrid:
+@router.get("/workers", summary="Get the worker grid", response_model=WorkerGrid)
+async def get_worker_grid(
+    connection: ReadConnection, limit: Limit = DEFAULT_LIMIT, offset: Offset = 0, rows: RowsShown = Rows.BOTH
+) -> WorkerGrid | Response:
     """Every worker with its rates, by name."""
-    total, rows = await list_workers(connection, limit=limit, offset=offset)
+    total, known = await list_workers(connection, limit=limit, offset=offset)
     ends, now = await count_ends_by_node(connection, window=RATE_WINDOW), datetime.now(UTC)
-    grid = [WorkerFigures.of(row, ends.get(row.node, Ends()), now=now) for row in rows]
-    return WorkerGrid(total=total, limit=limit, offset=offset, data=grid, workers=grid)
+    grid = [WorkerFigures.of(row, ends.get(row.node, Ends()), now=now) for row in known]
+    return WorkerGrid(total=total, limit=limit, offset=offset, data=grid, workers=grid).shown(rows)

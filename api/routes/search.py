@@ -9,7 +9,7 @@ from api.dependencies import ExportConnection, ReadConnection, SearchConnection,
 from api.openapi import responses
 from api.routing import api_router
 from api.schemas.filters import ExportQuery, PageQuery, TaskFilters, TaskQuery
-from api.schemas.pages import DEFAULT_LIMIT, Limit, Offset
+from api.schemas.pages import DEFAULT_LIMIT, Limit, Offset, Rows, RowsShown
 from api.schemas.presets import PresetModel, PresetPage, PresetSubmission
 from api.schemas.tasks import TaskPage
 from api.task_pages import read_page, slice_of
@@ -20,10 +20,10 @@ from store.queries.task_lines import stream_lines
 router = api_router("/search", tag="search")
 
 
-@router.get("/tasks", summary="Search tasks")
-async def search_tasks(connection: SearchConnection, query: Annotated[TaskQuery, Query()]) -> TaskPage:
+@router.get("/tasks", summary="Search tasks", response_model=TaskPage)
+async def search_tasks(connection: SearchConnection, query: Annotated[TaskQuery, Query()]) -> TaskPage | Response:
     """Tasks that match all filters, newest first unless asked otherwise. A new task is found within a second."""
-    return await read_page(connection, query.wanted(), query)
+    return (await read_page(connection, query.wanted(), query)).shown(query.rows)
 
 
 @router.get(
@@ -38,12 +38,14 @@ async def export_tasks(connection: ExportConnection, query: Annotated[ExportQuer
     return await csv_response(stream_lines(connection, query.wanted(), slice_of(query), seconds=EXPORT_SECONDS))
 
 
-@router.get("/presets", summary="List filter presets")
-async def list_presets(connection: ReadConnection, limit: Limit = DEFAULT_LIMIT, offset: Offset = 0) -> PresetPage:
+@router.get("/presets", summary="List filter presets", response_model=PresetPage)
+async def list_presets(
+    connection: ReadConnection, limit: Limit = DEFAULT_LIMIT, offset: Offset = 0, rows: RowsShown = Rows.BOTH
+) -> PresetPage | Response:
     """Those that ship with Celeriac, then the saved ones by name."""
     total, page = await presets.list_presets(connection, limit=limit, offset=offset)
-    rows = [PresetModel.from_preset(preset) for preset in page]
-    return PresetPage(total=total, limit=limit, offset=offset, data=rows, presets=rows)
+    found = [PresetModel.from_preset(preset) for preset in page]
+    return PresetPage(total=total, limit=limit, offset=offset, data=found, presets=found).shown(rows)
 
 
 @router.post("/presets", summary="Save a filter preset", status_code=201, responses=responses(PresetExists))
@@ -52,11 +54,16 @@ async def save_preset(connection: WriteConnection, body: PresetSubmission) -> Pr
     return PresetModel.from_preset(await presets.save_preset(connection, body.as_preset()))
 
 
-@router.get("/presets/{name}", summary="Apply a filter preset", responses=responses(PresetNotFound))
-async def apply_preset(connection: SearchConnection, name: str, query: Annotated[PageQuery, Query()]) -> TaskPage:
+@router.get(
+    "/presets/{name}", summary="Apply a filter preset", response_model=TaskPage, responses=responses(PresetNotFound)
+)
+async def apply_preset(
+    connection: SearchConnection, name: str, query: Annotated[PageQuery, Query()]
+) -> TaskPage | Response:
     """Answers as a search with the preset's filters does."""
     preset = await presets.find_preset(connection, name)
-    return await read_page(connection, TaskFilters.model_validate(preset.filters).wanted(), query)
+    found = await read_page(connection, TaskFilters.model_validate(preset.filters).wanted(), query)
+    return found.shown(query.rows)
 
 
 @router.delete(

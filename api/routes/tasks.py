@@ -55,6 +55,10 @@ from store.queries.tasks import Record
 CANCEL_PROOF_SECONDS = 5.0
 MAX_BATCH_BYTES = 16 * 1024 * 1024
 SIGTERM = CancelBody()
+UNKNOWN_OUTCOME = (
+    "The run is over, but nobody told how it went: its worker no longer has it and sent no event of its end, and there "
+    "is no result. See the timeline; it can be replayed."
+)
 
 router = api_router("/tasks", tag="tasks")
 
@@ -149,10 +153,10 @@ async def submit_batch(
     return await answer_once(rooms.engine, key, response, act=store, form=SubmittedBatch)
 
 
-@router.get("", summary="List tasks")
-async def list_tasks(connection: SearchConnection, query: Annotated[TaskQuery, Query()]) -> TaskPage:
+@router.get("", summary="List tasks", response_model=TaskPage)
+async def list_tasks(connection: SearchConnection, query: Annotated[TaskQuery, Query()]) -> TaskPage | Response:
     """Tasks that match all filters, newest first unless asked otherwise."""
-    return await read_page(connection, query.wanted(), query)
+    return (await read_page(connection, query.wanted(), query)).shown(query.rows)
 
 
 @router.get("/{task_id}", summary="Get a task", response_model=TaskDetail, responses=responses(TaskNotFound))
@@ -173,7 +177,10 @@ def _detail(rooms: Rooms, record: Record) -> TaskDetail:
         timeout_seconds=record["timeout_seconds"],
         max_retries=record["max_retries"],
     )
-    return TaskDetail.from_record(record, message=" ".join(filter(None, (record["doubt"], message))) or None)
+    if record["outcome"] is not None:
+        message = UNKNOWN_OUTCOME
+    told = " ".join(filter(None, (record["doubt"], message))) or None
+    return TaskDetail.from_record(record, message=told, no_result=rooms.no_results)
 
 
 @router.get(
@@ -192,6 +199,7 @@ def _timeline(history: History) -> Timeline:
         **{name: history.task[name] for name in Timeline.model_fields if name in history.task},
         complete=history.complete,
         truncated=history.truncated,
+        events_left_out=history.left_out,
         events=[TimelineEvent.from_entry(entry, history.worker_ids) for entry in history.entries],
     )
 

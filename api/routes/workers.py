@@ -7,7 +7,7 @@ from fastapi import Query, Response
 from api.dependencies import OpenRooms, ReadConnection, Rooms, WriteConnection
 from api.openapi import responses
 from api.routing import api_router
-from api.schemas.pages import DEFAULT_LIMIT, Limit, Offset
+from api.schemas.pages import DEFAULT_LIMIT, Limit, Offset, Rows, RowsShown
 from api.schemas.workers import (
     MAX_CAPACITY,
     CapacityAnswer,
@@ -48,17 +48,18 @@ async def register_worker(
     return WorkerDetail.from_row(await verbs.register(connection, hostname, capacity))
 
 
-@router.get("", summary="List workers")
+@router.get("", summary="List workers", response_model=WorkerPage)
 async def list_workers(
     connection: ReadConnection,
     status: Annotated[WorkerStatus | None, Query(description="Only workers of this status.")] = None,
     limit: Limit = DEFAULT_LIMIT,
     offset: Offset = 0,
-) -> WorkerPage:
+    rows: RowsShown = Rows.BOTH,
+) -> WorkerPage | Response:
     """All nodes that were ever heard or registered, by name."""
-    total, rows = await workers.list_workers(connection, status=status, limit=limit, offset=offset)
-    found = [WorkerModel.from_row(row) for row in rows]
-    return WorkerPage(total=total, limit=limit, offset=offset, data=found, workers=found)
+    total, known = await workers.list_workers(connection, status=status, limit=limit, offset=offset)
+    found = [WorkerModel.from_row(row) for row in known]
+    return WorkerPage(total=total, limit=limit, offset=offset, data=found, workers=found).shown(rows)
 
 
 @router.get("/{worker_id}", summary="Get a worker", responses=responses(WorkerNotFound))

@@ -18,7 +18,7 @@ from api.idempotency import IdempotencyKey, answer_once
 from api.large_answers import answer_beside
 from api.openapi import responses
 from api.routing import api_router
-from api.schemas.pages import DEFAULT_LIMIT, Limit, Offset, PageCursor
+from api.schemas.pages import DEFAULT_LIMIT, Limit, Offset, PageCursor, Rows, RowsShown
 from api.schemas.workflow_graphs import WorkflowGraph
 from api.schemas.workflows import (
     Name,
@@ -91,7 +91,7 @@ async def start_workflow(
     return await answer_once(rooms.engine, key, response, act=store, form=SubmittedWorkflow)
 
 
-@router.get("", summary="List workflows")
+@router.get("", summary="List workflows", response_model=WorkflowPage)
 async def list_workflows(
     connection: ReadConnection,
     status: Annotated[list[WorkflowStatus], Query(description="May repeat.")] = [],  # noqa: B006  FastAPI copies it
@@ -99,23 +99,25 @@ async def list_workflows(
     limit: Limit = DEFAULT_LIMIT,
     offset: Offset = 0,
     cursor: PageCursor = None,
-) -> WorkflowPage:
+    rows: RowsShown = Rows.BOTH,
+) -> WorkflowPage | Response:
     """Workflows that match, newest first."""
     wanted = WorkflowFilter(tuple(dict.fromkeys(status)), name)
     after = _position(cursor) if cursor else None
     total, is_exact, records = await workflows.list_workflows(
         connection, wanted, limit=limit, offset=offset, after=after
     )
-    rows = [WorkflowRow.from_record(record) for record in records]
-    return WorkflowPage(
+    found = [WorkflowRow.from_record(record) for record in records]
+    page = WorkflowPage(
         total=total,
         total_is_exact=is_exact,
         limit=limit,
         offset=offset,
-        data=rows,
-        workflows=rows,
-        next_cursor=_cursor_behind(rows[-1]) if len(rows) == limit else None,
+        data=found,
+        workflows=found,
+        next_cursor=_cursor_behind(found[-1]) if len(found) == limit else None,
     )
+    return page.shown(rows)
 
 
 def _position(cursor: str) -> tuple[datetime, UUID]:

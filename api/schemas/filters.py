@@ -10,9 +10,19 @@ from uuid import UUID
 from pydantic import BeforeValidator, ConfigDict, Field
 
 from api.schemas.base import RequestModel
-from api.schemas.pages import CURSOR_MEANING, DEFAULT_LIMIT, MAX_CURSOR, MAX_LIMIT, MAX_OFFSET, SortOrder
+from api.schemas.pages import (
+    CURSOR_MEANING,
+    DEFAULT_LIMIT,
+    MAX_CURSOR,
+    MAX_LIMIT,
+    MAX_OFFSET,
+    ROWS_MEANING,
+    Rows,
+    SortOrder,
+)
 from api.schemas.types import Moment, Text, time_of
 from domain.filters import Sort, TaskFilter
+from domain.identities import MAX_ID_BYTES
 from domain.search_text import parse_query
 from domain.states import Status
 from domain.workers import node_name
@@ -48,7 +58,9 @@ class TaskFilters(RequestModel):
     status: Statuses = Field(default=[])
     priority: Priority | None = None
     min_priority: Priority | None = None
-    task_id: Name | None = Field(None, description="Also for ids that do not fit into a path.")
+    task_id: Annotated[Text, Field(max_length=MAX_ID_BYTES)] | None = Field(
+        None, description="Also for ids that no path can hold: `.` and `..`."
+    )
     task_name: Name | None = None
     queue_name: Name | None = None
     worker_id: Name | None = Field(None, description="Id or hostname of the worker that has or had it.")
@@ -106,6 +118,7 @@ class PageQuery(RequestModel):
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT, description="Rows in this page.")] = DEFAULT_LIMIT
     offset: Annotated[int, Field(ge=0, le=MAX_OFFSET, description="Rows before this page.")] = 0
     cursor: Annotated[str, Field(max_length=MAX_CURSOR)] | None = Field(None, description=CURSOR_MEANING)
+    rows: Rows = Field(Rows.BOTH, description=ROWS_MEANING)
 
     def sort(self) -> Sort:
         """The order, in the domain's terms."""

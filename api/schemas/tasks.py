@@ -11,19 +11,28 @@ from api.schemas.pages import Page
 from api.schemas.types import JsonArray, JsonObject, JsonValue, QueueName, Text, Time, Timestamp
 from domain.cancels import StopSignal
 from domain.facts import Detail
+from domain.identities import LEFT_OUT
+from domain.json_values import is_too_deep
 from domain.queue_names import RULE
-from domain.states import EventType, Phase, Status
+from domain.states import EventType, Outcome, Phase, Status
 from domain.submissions import DEFAULT_MAX_RETRIES, DEFAULT_PRIORITY, MAX_BATCH, Submission
 from domain.timeline import Entry
 from domain.workers import hostname
-from store.queries.tasks import Record
+from store.queries.tasks import SHOWN_ERROR, Record
 
 LIMITS = "Which limits do not hold on the workers of the queue; null if all do, or no worker is known."
+MESSAGE = (
+    "Which limits do not hold on the workers of the queue, and why a result is not shown; null if nothing is amiss."
+)
+NO_RESULT = "The result backend holds no result of it: none is stored, it has expired, or it is kept elsewhere."
 
 Priority = Annotated[int, Field(ge=1, le=10, description="10 is most urgent.")]
 MAX_RETRIES = 100
 MaxRetries = Annotated[int, Field(ge=0, le=MAX_RETRIES)]
 TimeoutSeconds = Annotated[int, Field(ge=1, le=86_400)]
+
+UNSHOWN = ("traceback", "scheduled", "broker")
+"""Details of an event that its own fields show, or that only we need."""
 
 
 class TaskSubmission(RequestModel):
@@ -91,10 +100,14 @@ class TaskRow(ResponseModel):
     retry_count: int
     max_retries: int | None
     timeout_seconds: int | None
-    error: str | None
+    error: str | None = Field(description="In lists cut at 1,024 characters.")
     original_task_id: str | None
     workflow_id: UUID | None
     cancel_requested: bool
+    outcome: Outcome | None = Field(
+        None,
+        description='"unknown": the run is over and nobody told how it went; it counts neither as done nor as failed.',
+    )
 
     @classmethod
     def from_record(cls, record: Record) -> Self:
@@ -121,8 +134,8 @@ class AttemptModel(ResponseModel):
     started_at: Timestamp | None
     finished_at: Timestamp | None
     runtime_seconds: float | None
-    exception: str | None
-    traceback: str | None
+    exception: str | None = Field(description="Cut at 1,024 characters for all but the latest 10.")
+    traceback: str | None = Field(description="Of all but the latest 10 the last 1,024 characters.")
 
 
 class DispatchRefusal(ResponseModel):
@@ -150,29 +163,47 @@ class TaskDetail(TaskRow):
     kwargs_repr: str | None
     result: JsonValue
     result_pending: bool = Field(description="The result backend had not yet told the result.")
-    result_truncated: bool = Field(description="The result is above 1 MiB and was not kept.")
+    result_truncated: bool = Field(
+        description="The result is above 1 MiB, or nested deeper than 200, and was not kept."
+    )
+    result_repr: str | None = Field(
+        None, description="Where the result is not known: the text of it that the worker told, cut at 1,024 characters."
+    )
     traceback: str | None
     attempts: list[AttemptModel] = Field(description="The latest 1,000.")
     attempts_truncated: bool = Field(description="There were more attempts than are shown.")
     dispatch_refusal: DispatchRefusal | None = Field(
         None, description="Set while the broker refuses this task; null otherwise. It can be cancelled."
     )
-    message: str | None = Field(None, description=LIMITS)
+    message: str | None = Field(None, description=MESSAGE)
 
     @classmethod
-    def from_record(cls, record: Record, *, message: str | None = None) -> Self:
+    def from_record(cls, record: Record, *, message: str | None = None, no_result: str | None = None) -> Self:
+        """`no_result`: why the result backend tells of no task at all."""
         attempts = record["attempts"] or []
+        too_deep = is_too_deep(record["result"])
         fields = _fields(record) | {
             "task_args": record["args"],
             "task_kwargs": record["kwargs"],
-            "result_truncated": bool(record["result_truncated"]),
+            "result": None if too_deep else record["result"],
+            "result_truncated": too_deep or bool(record["result_truncated"]),
+            "result_repr": None if record["has_result"] else record["result_repr"],
             "traceback": record["traceback"] or (attempts[-1]["traceback"] if attempts else None),
             "attempts": [attempt | _worker(attempt) for attempt in attempts],
             "dispatch_refusal": DispatchRefusal.from_record(record),
             "attempts_truncated": record["attempt_count"] > len(attempts),
-            "message": message,
+            "message": " ".join(filter(None, (message, _why_no_result(record, no_result or NO_RESULT)))) or None,
         }
         return cls.model_validate(fields)
+
+
+def _why_no_result(record: Record, absent: str) -> str | None:
+    """A sentence for a task that has succeeded and whose result nobody knows; None for any other."""
+    if record["status"] != Status.COMPLETED or record["result_pending"] or record["result_truncated"]:
+        return None
+    if record["unreadable"]:
+        return f"The result {record['unreadable']}."
+    return None if record["has_result"] else absent
 
 
 def _fields(record: Record) -> dict[str, Any]:
@@ -192,6 +223,11 @@ def _worker(record: Record | dict[str, Any]) -> dict[str, str | None]:
     return {"worker_hostname": hostname(record["node"]) if record["node"] else None}
 
 
+def _shortened(text: str) -> str:
+    """As lists show an error."""
+    return text if len(text) <= SHOWN_ERROR else text[: SHOWN_ERROR - 1] + LEFT_OUT
+
+
 class TimelineEvent(ResponseModel):
     """One thing that happened."""
 
@@ -208,9 +244,8 @@ class TimelineEvent(ResponseModel):
             details["worker_hostname"] = hostname(entry.node)
         if entry.attempt is not None:
             details["attempt"] = entry.attempt
-        details |= {
-            name: value for name, value in entry.details.items() if name not in ("traceback", "scheduled", "broker")
-        }
+        told = {name: value for name, value in entry.details.items() if name not in UNSHOWN}
+        details |= {name: _shortened(value) if isinstance(value, str) else value for name, value in told.items()}
         return cls(timestamp=entry.at, event_type=entry.type, details=details)
 
 
@@ -226,6 +261,7 @@ class Timeline(ResponseModel):
     duration_seconds: float | None
     complete: bool = Field(description="false: events may have been missed while this task was on its way.")
     truncated: bool = Field(description="There are more than 10,000 events; these are the last ones.")
+    events_left_out: int = Field(0, description="Later than the first 1,000 and not kept, as they changed no end.")
     events: list[TimelineEvent]
 
 

@@ -13,6 +13,7 @@ from api.schemas.tasks import TaskSubmission, TimelineEvent
 from api.schemas.types import JsonValue, Text, Timestamp
 from domain.dag import MAX_STEPS, invert
 from domain.facts import Detail
+from domain.json_values import is_too_deep
 from domain.steps import OnFailure, StepStatus, WorkflowStatus
 from domain.workers import hostname
 from domain.workflows import NewWorkflow
@@ -127,7 +128,7 @@ class StepDetail(StepRow):
     worker_hostname: str | None
     result: JsonValue
     result_omitted: bool = Field(
-        description="The result is above 64 KiB, or those of the steps before are 2 MiB together: "
+        description="The result is above 64 KiB or nested deeper than 200, or those before are 2 MiB together: "
         "`GET /tasks/{task_id}` has it."
     )
     error: str | None
@@ -145,6 +146,8 @@ class WorkflowDetail(WorkflowRow):
         """`results` by task id; `omitted`: the tasks that have one which is not among them."""
         ids = [step["step_id"] for step in steps]
         parents = invert([step["children"] for step in steps])
+        omitted = {*omitted, *(task_id for task_id, result in results.items() if is_too_deep(result))}
+        results = {task_id: result for task_id, result in results.items() if task_id not in omitted}
         details = [
             _step(step, [ids[parent] for parent in parents[step["position"]]])
             | {"result": results.get(step["task_id"]), "result_omitted": step["task_id"] in omitted}

@@ -8,9 +8,11 @@ from rich.console import Console
 from rich.text import Text
 
 from cli.addresses import read_addresses, with_addresses
+from cli.beside.report import show_app, show_fleet
+from cli.beside.run import examine_beside
 from cli.configuration import read_settings
 from cli.doctor import Finding, examine
-from cli.options import DEFAULT_URL, Data, Json
+from cli.options import DEFAULT_URL, App, Data, Json, Python
 from cli.terminal import line_of, print_json
 
 COLOURS = {"ok": "green", "warn": "yellow", "fail": "bold red"}
@@ -20,12 +22,30 @@ def command(
     data: Data = None,
     url: Annotated[str | None, typer.Option(envvar="CELERIAC_URL", help="Where the REST API is.")] = None,
     as_json: Json = False,
+    app: App = None,
+    python: Python = None,
 ) -> None:
+    if app is not None:
+        _examine_beside(app, python=python, data=data, url=url, as_json=as_json)
+        return
     settings = with_addresses(read_settings(data=data))
     running = read_addresses(settings.data)
     findings = examine(settings, api_url=url or (running.api_url if running else DEFAULT_URL))
     print_json([asdict(finding) for finding in findings], indent=2) if as_json else _show(findings)
     if any(finding.verdict == "fail" for finding in findings):
+        raise typer.Exit(1)
+
+
+def _examine_beside(app: str, *, python: str | None, data: str | None, url: str | None, as_json: bool) -> None:
+    examined = examine_beside(app, python=python, data=data, url=url)
+    if as_json:
+        print_json(examined.as_json(), indent=2)
+    else:
+        show_app(app, examined.facts, examined.interpreter, examined.beside)
+        print()
+        _show(examined.findings)
+        show_fleet(examined.consumers, examined.advice)
+    if any(finding.verdict == "fail" for finding in examined.findings):
         raise typer.Exit(1)
 
 

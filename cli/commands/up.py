@@ -1,12 +1,14 @@
 """`celeriac up`: its options; what they start is in `cli/up.py`."""
 
 import asyncio
-import sys
 from typing import Annotated
 
 import typer
 
-from cli.configuration import described, read_settings, unknown_variables
+from cli.beside.run import run_beside
+from cli.configuration import described, read_settings, tell_unknown_variables
+from cli.errors import CliError
+from cli.options import App, Python
 from cli.up import run_up
 
 
@@ -19,17 +21,25 @@ def command(
     concurrency: Annotated[int | None, typer.Option(help=described("concurrency"))] = None,
     pool: Annotated[str | None, typer.Option(help=described("pool"))] = None,
     queues: Annotated[str | None, typer.Option(help=described("queues"))] = None,
+    app: App = None,
+    python: Python = None,
+    worker: Annotated[bool, typer.Option("--worker", help="With -A: start a worker of the app, too.")] = False,
 ) -> None:
-    settings = read_settings(
-        host=host,
-        port=port,
-        flower_port=flower_port,
-        data=data,
-        workers=workers,
-        concurrency=concurrency,
-        pool=pool,
-        queues=queues,
-    )
-    for name, meant in unknown_variables().items():
-        print(f"celeriac: nothing reads {name}" + (f"; did you mean {meant}?" if meant else "."), file=sys.stderr)
+    options = {
+        "host": host,
+        "port": port,
+        "flower_port": flower_port,
+        "data": data,
+        "workers": workers,
+        "concurrency": concurrency,
+        "pool": pool,
+        "queues": queues,
+    }
+    if app is not None:
+        run_beside(app, python=python, worker=worker, **options)
+        return
+    if python or worker:
+        raise CliError("--python and --worker are about the app that -A names.")
+    settings = read_settings(**options)
+    tell_unknown_variables()
     asyncio.run(run_up(settings))

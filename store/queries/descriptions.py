@@ -2,14 +2,14 @@
 
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import case, delete, func, update
+from sqlalchemy import Integer, Interval, and_, bindparam, case, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from store.queries.workers import is_mute
+from store.queries.workers import has_wish, is_mute, is_online, is_other_process, may_be_asked
 from store.worker_tables import registered_tasks, workers
 
 
@@ -41,6 +41,34 @@ class Description:
     acks_late: Container[str] = frozenset()
     """Of the registered tasks those that acknowledge late."""
     retry_limits: Mapping[str, int] = field(default_factory=dict)
+
+
+_undescribed = (
+    select(workers.c.node)
+    .where(
+        is_online(),
+        may_be_asked(),
+        or_(
+            is_other_process(),
+            workers.c.described_at < func.now() - bindparam("max_age", type_=Interval),
+            and_(has_wish(), workers.c.described_at < func.now() - bindparam("watched_age", type_=Interval)),
+        ),
+    )
+    # Those never described first, and among them by lot: names that nobody answers to must not hide new workers.
+    .order_by(workers.c.described_at.nulls_first(), func.random())
+    .limit(bindparam("limit", type_=Integer))
+)
+
+
+async def list_undescribed(
+    connection: AsyncConnection, *, max_age: timedelta, watched_age: timedelta | None = None, limit: int = 1_000
+) -> list[str]:
+    """Online nodes whose description is missing, of an earlier process, or too old, the oldest first.
+
+    `watched_age` is the age for nodes of which something is wanted.
+    """
+    ages = {"max_age": max_age, "watched_age": watched_age or max_age, "limit": limit}
+    return [row.node for row in await connection.execute(_undescribed, ages)]
 
 
 async def describe(connection: AsyncConnection, description: Description) -> None:

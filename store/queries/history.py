@@ -1,7 +1,7 @@
-"""The statements by which facts become rows: lock tasks, write their states, attempts and results.
+"""The statements by which facts become rows: lock tasks, write their states and attempts.
 
-Only `services/history.py` calls them, in this order and in one transaction. Each is one statement,
-whatever the batch holds.
+Only `services/history.py` calls them, and those of `results.py`, in this order and in one transaction. Each is one
+statement, whatever the batch holds.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,14 +10,12 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import (
-    JSON,
     Boolean,
     Double,
     Integer,
     Text,
     bindparam,
     case,
-    cast,
     delete,
     func,
     or_,
@@ -30,7 +28,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.identities import Identity
 from domain.merge import TaskState
-from domain.results import StoredResult
+from domain.results import error_of
 from domain.rollups import Course
 from store.batch import Columns, batch_of, bind_rows
 from store.listener import FINISHED
@@ -47,6 +45,8 @@ class LockedTask:
     status: str
     events_from: datetime
     attempt_count: int
+    is_result_told: bool
+    """Whether anything is kept of its result, be it only what an event told."""
     has_result: bool
     error: str | None
     """The error that its stored result tells, which is truer than an event's repr."""
@@ -54,11 +54,24 @@ class LockedTask:
     retries_base: int
     """Where Celery's count of its retries began."""
     workflow_id: UUID | None
+    outcome: str | None
+    fact_count: int
+    """How many facts were told of it, those that are not kept included; 0 where nobody has counted yet."""
     course: Course
     """What the roll-ups have counted of it."""
 
 
-_LOCKED = ("task_id", "status", "events_from", "attempt_count", "submitted_here", "retries_base", "workflow_id")
+_LOCKED = (
+    "task_id",
+    "status",
+    "events_from",
+    "attempt_count",
+    "submitted_here",
+    "retries_base",
+    "workflow_id",
+    "outcome",
+    "fact_count",
+)
 _COURSE = {field.name: "exception" if field.name == "error" else field.name for field in fields(Course)}
 _lock = (
     select(*(tasks.c[name] for name in (*_LOCKED, *_COURSE.values())))
@@ -66,9 +79,19 @@ _lock = (
     .order_by(tasks.c.task_id)
     .with_for_update()
 )
-_results_of = select(task_results.c.task_id, task_results.c.exception_type, task_results.c.exception_message).where(
-    task_results.c.task_id == bindparam("task_ids", type_=IDS).any_()
+# What an event has told of a return value is no result: the backend may still have one.
+_is_result = (
+    task_results.c.result.is_not(None)
+    | task_results.c.truncated
+    | task_results.c.unreadable.is_not(None)
+    | task_results.c.result_repr.is_(None)
 )
+_results_of = select(
+    task_results.c.task_id,
+    task_results.c.exception_type,
+    task_results.c.exception_message,
+    _is_result.label("is_result"),
+).where(task_results.c.task_id == bindparam("task_ids", type_=IDS).any_())
 
 
 async def lock_tasks(connection: AsyncConnection, task_ids: Sequence[str]) -> dict[str, LockedTask]:
@@ -79,10 +102,16 @@ async def lock_tasks(connection: AsyncConnection, task_ids: Sequence[str]) -> di
     locked: dict[str, LockedTask] = {}
     for row in rows:
         result = results.get(row.task_id)
-        error = f"{result.exception_type}: {result.exception_message}" if result and result.exception_type else None
+        error = error_of(result.exception_type, result.exception_message) if result else None
         course = Course(*row[len(_LOCKED) :])
         told = dict(zip(_LOCKED, row[: len(_LOCKED)], strict=True))
-        locked[row.task_id] = LockedTask(**told, course=course, has_result=result is not None, error=error)
+        locked[row.task_id] = LockedTask(
+            **told,
+            course=course,
+            is_result_told=result is not None,
+            has_result=bool(result and result.is_result),
+            error=error,
+        )
     return locked
 
 
@@ -130,6 +159,8 @@ _STATE: Columns = {
     "reconstructed": Boolean,
     "result_pending": Boolean,
     "events_from": Time,
+    "outcome": Text,
+    "fact_count": Integer,
 }
 _states = batch_of(**_STATE)
 _to_index = insert(search_queue).from_select(
@@ -168,6 +199,7 @@ class StateToWrite:
     error: str | None
     result_pending: bool
     events_from: datetime
+    fact_count: int
 
 
 async def write_states(connection: AsyncConnection, states: Iterable[StateToWrite]) -> None:
@@ -195,7 +227,22 @@ def _state_row(written: StateToWrite) -> tuple[object, ...]:
         state.reconstructed,
         written.result_pending,
         written.events_from,
+        state.outcome,
+        written.fact_count,
     )
+
+
+_left_out = batch_of(task_id=Text, count=Integer)
+_count_left_out = (
+    update(tasks)
+    .where(tasks.c.task_id == _left_out.c.task_id)
+    .values(fact_count=tasks.c.fact_count + _left_out.c["count"], checked_at=func.now())
+)
+
+
+async def count_left_out(connection: AsyncConnection, counts: Mapping[str, int]) -> None:
+    """Note so many more facts of locked tasks that are not kept (primary key)."""
+    await connection.execute(_count_left_out, bind_rows(("task_id", "count"), counts.items()))
 
 
 _ATTEMPT: Columns = {
@@ -240,39 +287,22 @@ def _attempt_row(task_id: str, attempt: object) -> tuple[object, ...]:
     return (task_id, *(getattr(attempt, name) for name in list(_ATTEMPT)[1:]))
 
 
-_RESULT: Columns = {
-    "task_id": Text,
-    "result": Text,
-    "truncated": Boolean,
-    "exception_type": Text,
-    "exception_message": Text,
-    "traceback": Text,
-}
-_results = batch_of(**_RESULT)
-_insert_results = insert(task_results).from_select(
-    tuple(_RESULT), select(*(cast(c, JSON) if c.name == "result" else c for c in _results.c))
-)
-_write_results = _insert_results.on_conflict_do_update(
-    index_elements=["task_id"], set_={name: _insert_results.excluded[name] for name in list(_RESULT)[1:]}
-)
-
-
-async def write_results(connection: AsyncConnection, results: Iterable[StoredResult]) -> None:
-    """Store true results and errors; a later one replaces an earlier."""
-    rows = [
-        (r.task_id, r.result_json, r.result_truncated, r.exception_type, r.exception_message, r.traceback)
-        for r in results
-    ]
-    await connection.execute(_write_results, bind_rows(tuple(_RESULT), rows))
-
-
 _IDENTITY = ("task_id", "task_name", "queue_name", "root_id", "parent_id")
 _identities = batch_of(task_id=Text, task_name=Text, queue_name=Text, root_id=Text, parent_id=Text)
-_is_news = or_(*(tasks.c[name].is_(None) & _identities.c[name].is_not(None) for name in _IDENTITY[1:]))
+_FILLED = {
+    name: func.coalesce(tasks.c[name], _identities.c[name]) for name in ("task_name", "queue_name", "root_id")
+} | {
+    # As `domain.identities.combine` has it.
+    "parent_id": case(
+        (tasks.c.task_name.is_(None), func.coalesce(tasks.c.parent_id, _identities.c.parent_id)),
+        else_=tasks.c.parent_id,
+    )
+}
+_is_news = or_(*(tasks.c[name].is_distinct_from(value) for name, value in _FILLED.items()))
 _named = (
     update(tasks)
     .where(tasks.c.task_id == _identities.c.task_id, ~tasks.c.submitted_here, _is_news)
-    .values({name: func.coalesce(tasks.c[name], _identities.c[name]) for name in _IDENTITY[1:]})
+    .values(_FILLED)
     .returning(tasks.c.task_id)
     .cte("named")
 )

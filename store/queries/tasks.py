@@ -28,6 +28,18 @@ FEW = 2_000
 """So many rows are sorted in 3 ms."""
 NEWEST_FIRST = Sort()
 
+SHOWN_ERROR = 1_024
+"""Characters of an error in a list, of which a thousand rows may be asked for; the task itself has 64 KiB."""
+WHOLE_ATTEMPTS = 10
+"""The latest, whose exceptions and tracebacks are whole: a thousand of 64 KiB each would be no answer."""
+
+
+def shortened(error: ColumnElement[str]) -> ColumnElement[str]:
+    """An error as lists show it."""
+    cut = func.left(error, SHOWN_ERROR - 1).concat(literal("\N{HORIZONTAL ELLIPSIS}", Text))
+    return case((func.length(error) > SHOWN_ERROR, cut), else_=error)
+
+
 worker_id = select(workers.c.worker_id).where(workers.c.node == tasks.c.node).scalar_subquery().label("worker_id")
 ROW = (
     tasks.c.task_id,
@@ -46,16 +58,24 @@ ROW = (
     tasks.c.retry_count,
     tasks.c.max_retries,
     tasks.c.timeout_seconds,
-    tasks.c.exception.label("error"),
+    shortened(tasks.c.exception).label("error"),
     tasks.c.original_task_id,
     tasks.c.workflow_id,
     tasks.c.cancel_requested_at,
     tasks.c.result_pending,
+    tasks.c.outcome,
 )
 """The columns of a `Record` in a list."""
+_is_whole = (
+    attempts.c.number
+    > select(tasks.c.attempt_count).where(tasks.c.task_id == bindparam("task_id")).scalar_subquery() - WHOLE_ATTEMPTS
+)
+_end_of_traceback = func.right(attempts.c.traceback, SHOWN_ERROR)
 _attempt = (
     select(
-        attempts,
+        *(column for column in attempts.c if column.name not in ("exception", "traceback")),
+        case((_is_whole, attempts.c.exception), else_=shortened(attempts.c.exception)).label("exception"),
+        case((_is_whole, attempts.c.traceback), else_=_end_of_traceback).label("traceback"),
         select(workers.c.worker_id).where(workers.c.node == attempts.c.node).scalar_subquery().label("worker_id"),
     )
     .where(attempts.c.task_id == bindparam("task_id"))
@@ -66,9 +86,10 @@ _attempt = (
 _attempts = select(func.json_agg(aggregate_order_by(_attempt.table_valued(), _attempt.c.number))).scalar_subquery()
 _parts = (task_arguments.c.args, task_arguments.c.kwargs, task_results.c.result)
 _stored_bytes = sum((func.coalesce(func.pg_column_size(part), 0) for part in _parts), literal(0))
+_whole = [tasks.c.exception.label("error") if column.name == "error" else column for column in ROW]
 _one = (
     select(
-        *ROW,
+        *_whole,
         tasks.c.first_started_at,
         tasks.c.events_from,
         tasks.c.submitted_here,
@@ -79,6 +100,9 @@ _one = (
         task_arguments.c.kwargs_repr,
         task_results.c.result,
         task_results.c.truncated.label("result_truncated"),
+        task_results.c.result.is_not(None).label("has_result"),
+        task_results.c.unreadable,
+        task_results.c.result_repr,
         task_results.c.traceback,
         _attempts.label("attempts"),
         outbox.c.refusals,
@@ -87,6 +111,7 @@ _one = (
         outbox.c.due_at.label("next_try_at"),
         case((tasks.c.phase == Phase.QUEUED.value, doubts.c.doubt)).label("doubt"),
         tasks.c.attempt_count,
+        tasks.c.fact_count,
         (_stored_bytes > LARGE_BYTES).label("is_large"),
     )
     .outerjoin(task_arguments, task_arguments.c.task_id == tasks.c.task_id)
@@ -96,9 +121,14 @@ _one = (
     .where(tasks.c.task_id == bindparam("task_id"))
 )
 
-_row = select(*ROW, tasks.c.first_started_at, tasks.c.events_from, tasks.c.reconstructed, tasks.c.attempt_count).where(
-    tasks.c.task_id == bindparam("task_id")
-)
+_row = select(
+    *_whole,
+    tasks.c.first_started_at,
+    tasks.c.events_from,
+    tasks.c.reconstructed,
+    tasks.c.attempt_count,
+    tasks.c.fact_count,
+).where(tasks.c.task_id == bindparam("task_id"))
 
 Record = RowMapping
 """A row by column name."""
@@ -120,7 +150,7 @@ async def get_task_row(connection: AsyncConnection, task_id: str) -> Record | No
     return (await connection.execute(_row, {"task_id": task_id})).mappings().one_or_none()
 
 
-_status = select(tasks.c.status, tasks.c.phase, tasks.c.cancel_requested_at, tasks.c.node).where(
+_status = select(tasks.c.status, tasks.c.phase, tasks.c.cancel_requested_at, tasks.c.node, tasks.c.outcome).where(
     tasks.c.task_id == bindparam("task_id")
 )
 
@@ -133,6 +163,7 @@ class TaskProgress:
     phase: str
     cancel_requested_at: datetime | None
     node: str | None
+    outcome: str | None
 
 
 async def get_progress(connection: AsyncConnection, task_id: str) -> TaskProgress | None:

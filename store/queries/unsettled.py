@@ -2,13 +2,17 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import timedelta
 
-from sqlalchemy import Integer, Text, bindparam, select
+from sqlalchemy import Integer, Text, bindparam, exists, func, literal, or_, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.states import Phase
+from domain.states import Phase, Status
 from store.tables import tasks
+
+ON_ITS_WAY = timedelta(hours=1)
+"""So long a task that no worker has told of may be waited for; of one that tells nothing no end is heard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,27 @@ _with_workers = (
 _phases = select(tasks.c.task_id, tasks.c.phase).where(
     tasks.c.task_id == bindparam("task_ids", type_=ARRAY(Text)).any_()
 )
+
+_other = tasks.alias("other")
+_continued = select(tasks.c.task_id).where(
+    tasks.c.task_id == bindparam("task_ids", type_=ARRAY(Text)).any_(),
+    exists().where(
+        _other.c.root_id == func.coalesce(tasks.c.root_id, tasks.c.task_id),
+        _other.c.parent_id.is_not(None),
+        _other.c.task_id != tasks.c.task_id,
+        _other.c.status.in_((Status.PENDING.value, Status.RUNNING.value)),
+        _other.c.created_at >= tasks.c.started_at,
+        or_(_other.c.node.is_not(None), _other.c.created_at > func.now() - literal(ON_ITS_WAY)),
+    ),
+)
+
+
+async def list_continued(connection: AsyncConnection, task_ids: Collection[str]) -> frozenset[str]:
+    """Those after whose start tasks of the same tree were sent that are under way (index tasks_root).
+
+    A task that replaced itself by a chain or a group goes on when they have run.
+    """
+    return frozenset((await connection.execute(_continued, {"task_ids": list(task_ids)})).scalars())
 
 
 async def list_with_workers(connection: AsyncConnection, nodes: Collection[str], *, limit: int) -> list[WithWorker]:

@@ -17,7 +17,6 @@ from sqlalchemy import (
     Text,
     Uuid,
     and_,
-    bindparam,
     case,
     cast,
     func,
@@ -361,34 +360,6 @@ def may_be_asked() -> ColumnElement[bool]:
         workers.c.asked_at < func.now() - func.least(doubled, latest, type_=Interval),
         workers.c.asked_at < workers.c.online_at,
     )
-
-
-_undescribed = (
-    select(workers.c.node)
-    .where(
-        is_online(),
-        may_be_asked(),
-        or_(
-            is_other_process(),
-            workers.c.described_at < func.now() - bindparam("max_age", type_=Interval),
-            and_(has_wish(), workers.c.described_at < func.now() - bindparam("watched_age", type_=Interval)),
-        ),
-    )
-    # Those never described first, and among them by lot: names that nobody answers to must not hide new workers.
-    .order_by(workers.c.described_at.nulls_first(), func.random())
-    .limit(bindparam("limit", type_=Integer))
-)
-
-
-async def list_undescribed(
-    connection: AsyncConnection, *, max_age: timedelta, watched_age: timedelta | None = None, limit: int = 1_000
-) -> list[str]:
-    """Online nodes whose description is missing, of an earlier process, or too old, the oldest first.
-
-    `watched_age` is the age for nodes of which something is wanted.
-    """
-    ages = {"max_age": max_age, "watched_age": watched_age or max_age, "limit": limit}
-    return [row.node for row in await connection.execute(_undescribed, ages)]
 
 
 async def list_consumers(connection: AsyncConnection) -> list[tuple[str, list[str]]]:

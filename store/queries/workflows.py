@@ -29,6 +29,7 @@ from domain.steps import OnFailure, WorkflowStatus
 from domain.submissions import Submission
 from domain.workflows import NewWorkflow, Step
 from store.batch import batch_of, bind_rows
+from store.queries.tasks import shortened
 from store.tables import Time, task_results, tasks
 from store.workflow_tables import workflow_events, workflow_steps, workflow_submissions, workflows
 
@@ -176,7 +177,7 @@ async def get_workflow(connection: AsyncConnection, workflow_id: UUID) -> Record
 _progress = (
     select(
         *(workflow_steps.c[name] for name in ("position", "step_id", "task_id", "status", "children", "ended_at")),
-        func.coalesce(workflow_steps.c.error, tasks.c.exception).label("error"),
+        shortened(func.coalesce(workflow_steps.c.error, tasks.c.exception)).label("error"),
         *(workflow_submissions.c[name] for name in _SUBMITTED if name not in ("args", "kwargs")),
         *(tasks.c[name] for name in ("created_at", "started_at", "completed_at", "duration_seconds", "node")),
         func.coalesce(tasks.c.retry_count, 0).label("retry_count"),

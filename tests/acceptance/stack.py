@@ -18,6 +18,8 @@ from bench.drills.freezing import door_of, server_of
 from cli.addresses import Addresses, read_addresses
 
 REPOSITORY = Path(__file__).parents[2]
+COMMAND = REPOSITORY / "celeriac_command.py"
+"""What `celeriac` is, for folders where `-m cli` would be somebody else's."""
 READY_SECONDS = 60
 LOST_SECONDS = 120
 """By then a task has ended whose message was lost with a process that was killed: it is sent again after 60 s."""
@@ -29,8 +31,12 @@ Found = TypeVar("Found")
 class Stack:
     """One data folder, and the `celeriac up` on it while it runs."""
 
-    def __init__(self, data: Path, **environment: str) -> None:
+    def __init__(
+        self, data: Path, *, folder: Path = REPOSITORY, options: tuple[str, ...] = (), **environment: str
+    ) -> None:
         self._data = data
+        self._folder = folder
+        self._options = options
         self._environment = environment
         self._port, self._flower_port = free_ports(2)
         self._process: subprocess.Popen[str] | None = None
@@ -71,21 +77,30 @@ class Stack:
         return self._process.pid
 
     def start(self) -> None:
-        """Returns when it has printed that it is ready. Works in the repository's folder, as `make up` does."""
+        """Returns when it has printed that it is ready. In the repository's folder, as `make up`, or its own."""
         self._data.mkdir(mode=0o700, parents=True, exist_ok=True)
         with (self._data / "up.stderr").open("a") as errors:
             self._process = subprocess.Popen(
                 self._command(),
-                cwd=REPOSITORY,
+                cwd=self._folder,
                 env=os.environ | {"CELERIAC_RATE_LIMIT_PER_MINUTE": "0"} | self._environment,
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 text=True,
                 start_new_session=True,
             )
+        ready = f"celeriac ready {self.url}\n"
+        told = self.read_until(ready)
+        assert told.endswith(ready) if self._options else told == ready, (told, self.errors()[-3000:])
+
+    def read_until(self, line: str) -> str:
+        """What it has printed on stdout since it was last read, up to this line, or to the end of all."""
+        assert self._process is not None
         assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        assert line == f"celeriac ready {self.url}\n", (line, self.errors()[-3000:])
+        told = ""
+        while not told.endswith(line) and (more := self._process.stdout.readline()):
+            told += more
+        return told
 
     def stop(self, which: signal.Signals = signal.SIGINT) -> int:
         """Asks it to stop; returns its exit code. A second time does nothing more."""
@@ -172,13 +187,16 @@ class Stack:
 
     def _command(self) -> list[str]:
         ports = ["--port", str(self._port), "--flower-port", str(self._flower_port)]
-        return [sys.executable, "-m", "cli", "up", *ports, "--data", str(self._data)]
+        own = [sys.executable, "-m", "cli"] if self._folder == REPOSITORY else [sys.executable, str(COMMAND)]
+        return [*own, "up", *ports, "--data", str(self._data), *self._options]
 
 
 @contextmanager
-def running(data: Path, **environment: str) -> Iterator[Stack]:
+def running(
+    data: Path, *, folder: Path = REPOSITORY, options: tuple[str, ...] = (), **environment: str
+) -> Iterator[Stack]:
     """A stack that is ready, stopped at the end."""
-    stack = Stack(data, **environment)
+    stack = Stack(data, folder=folder, options=options, **environment)
     try:
         stack.start()
         yield stack

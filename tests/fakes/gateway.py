@@ -12,8 +12,9 @@ from datetime import UTC, datetime
 from domain.errors import BrokerUnavailable, Unavailable
 from domain.proofs import ServerLife
 from domain.refusals import Refusal
-from domain.results import UNREADABLE, StoredResult
-from gateway.control import ActiveTask, HeldTask, NodeDescription, Said, Work
+from domain.results import StoredResult
+from gateway.control import ActiveTask, HeldTask, Said, Work
+from gateway.descriptions import NodeDescription
 from gateway.event_sources import Blind, EventItem, EventMessage
 from gateway.events import Heard
 from gateway.messages import TaskMessage
@@ -249,14 +250,13 @@ class FakeResultReader:
         if not self._broker.available and task_ids:
             raise Unavailable
         metas = self._broker.metas
-        stored = [task_id for task_id in task_ids if task_id in metas]
-        return {id: decode_meta(id, metas[id]) or StoredResult(id, UNREADABLE) for id in stored}
+        return {task_id: decode_meta(task_id, metas[task_id]) for task_id in task_ids if task_id in metas}
 
     async def fetch_whole(self, task_id: str) -> StoredResult | None:
         if not self._broker.available:
             raise Unavailable
         stored = self._broker.metas.get(task_id)
-        return decode_meta(task_id, stored, max_result_bytes=MAX_WHOLE_BYTES) if stored else None
+        return decode_meta(task_id, stored, whole_bytes=MAX_WHOLE_BYTES) if stored else None
 
     async def ping(self) -> None:
         if not self._broker.available:

@@ -12,7 +12,7 @@ from textwrap import dedent
 
 from tests.acceptance.stack import Stack, running
 from tests.embedded import valkey
-from tests.worker_process import WorkerProcess, celery_worker
+from tests.worker_process import START_SECONDS, WorkerProcess, celery_worker
 
 LEDGER = '''
 """Imported by the apps of a fleet: one line for each real start of a task."""
@@ -50,6 +50,7 @@ class Fleet:
         usual: tuple[str, ...] = ("-E", "--without-gossip", "--without-mingle"),
         python: str = sys.executable,
         answers: bool = True,
+        patience: float = START_SECONDS,
         **environment: str,
     ) -> WorkerProcess:
         """A worker `NAME@test` of the module `app`, stopped with the fleet. See `celery_worker`."""
@@ -64,6 +65,7 @@ class Fleet:
             usual=usual,
             python=python,
             answers=answers,
+            patience=patience,
         )
         return self._workers.enter_context(context)
 

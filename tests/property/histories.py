@@ -184,3 +184,51 @@ def node_facts(draw: st.DrawFn) -> Fact:
     retries = None if event_type is STARTED else draw(st.integers(0, 3))
     key = f"node:{event_type}:{node}:{retries}"
     return Fact(TASK_ID, event_type, at, key, node, retries=retries, details={"source": NODE})
+
+
+DAY = 86_400
+
+
+@st.composite
+def uses(draw: st.DrawFn) -> list[list[Fact]]:
+    """The lives of several tasks under one id, a day apart; each has ended but perhaps the last.
+
+    The worker may have been restarted between them, and then counts its clock from anywhere.
+    """
+    count = draw(st.integers(2, 4))
+    process = Process("celery@one", 1, 0, 0)
+    lives: list[list[Fact]] = []
+    for nth in range(count):
+        if draw(st.booleans()):
+            process = Process("celery@one", process.pid + 1, 0, draw(st.integers(0, 50)))
+        history = History(now=nth * DAY)
+        retries = draw(st.integers(0, 2))
+        for retry in range(retries):
+            _tell_run(history, process, retry, RETRIED)
+        ended = nth < count - 1 or draw(st.booleans())
+        _tell_run(history, process, retries, draw(st.sampled_from([SUCCEEDED, FAILED, REVOKED])) if ended else None)
+        lives.append(history.facts)
+    return lives
+
+
+def _tell_run(history: History, process: Process, retries: int, end: EventType | None, **details: Detail) -> None:
+    history.add(process.tell(RECEIVED, history.now, retries=retries, **details))
+    history.add(process.tell(STARTED, history.now))
+    if end is not None:
+        history.add(process.tell(end, history.now, exception=f"at {history.now}"))
+
+
+@st.composite
+def replacements(draw: st.DrawFn) -> list[Fact]:
+    """A task that replaced itself, and so did its successors; all of it heard. `parent_id` tells them apart."""
+    history = History()
+    processes = [Process(node, 1, 0, draw(st.integers(0, 9))) for node in ("celery@one", "celery@two")]
+    parents: list[Detail] = [draw(st.sampled_from([None, "a workflow"]))]
+    # By one task: the id is its own parent. By a chain or a group: its parent is the last of those before it.
+    parents += [draw(st.sampled_from([TASK_ID, f"link-{nth}"])) for nth in range(draw(st.integers(1, 4)))]
+    for nth, parent in enumerate(parents):
+        is_last = nth == len(parents) - 1
+        end = draw(st.sampled_from([SUCCEEDED, FAILED, None])) if is_last else None
+        details = {"parent_id": parent} if parent else {}
+        _tell_run(history, draw(st.sampled_from(processes)), 0, end, **details)
+    return history.facts

@@ -171,5 +171,6 @@ def test_deep_nesting_in_a_queue_harms_nobody() -> None:
 
 
 @pytest.mark.parametrize("date", ["9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59"])
-def test_a_result_dated_beyond_the_calendar_is_none(date: str) -> None:
-    assert decode_meta("t", json.dumps({"status": "SUCCESS", "result": 1, "date_done": date}).encode()) is None
+def test_a_result_dated_beyond_the_calendar_proves_no_end(date: str) -> None:
+    found = decode_meta("t", json.dumps({"status": "SUCCESS", "result": 1, "date_done": date}).encode())
+    assert (found.status, found.is_unread) == (None, True)

@@ -11,6 +11,8 @@ The worker then asks Celeriac's Redis before each start (`gating.py`, `requests.
 Celeriac can be cancelled and paused; else nothing changes for them.
 """
 
+from __future__ import annotations
+
 from typing import Any
 
 from celery import Celery
@@ -26,7 +28,7 @@ from celeriac_worker.version import __version__
 __all__ = ["__version__", "commands", "install"]
 
 
-def install(app: "Celery[Any]") -> None:
+def install(app: Celery[Any]) -> None:
     """Adds the plugin to every worker of this app. May be called before or after tasks are defined, and twice."""
     app.steps["worker"].update({RetryCeiling, Gating, Announcement})
     app.steps["consumer"].add(Intake)

@@ -3,14 +3,20 @@
 Carried by `stats` and not by a command of its own: a stock worker logs an error for each command it does not know.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from typing import Any
 
-from celery import bootsteps, signals
+from celery import VERSION, bootsteps, signals
+from celery import __version__ as CELERY
+from celery.utils.log import get_logger
 from celery.worker import state
 
 from celeriac_worker.machine import Machine
-from celeriac_worker.version import PROTOCOL, __version__
+from celeriac_worker.version import OLDEST_PROTOCOL, PROTOCOL, TRIED, __version__
+
+logger = get_logger(__name__)
 
 STOCK_PRIORITY_STEPS = (0, 3, 6, 9)
 TEN = 10
@@ -21,6 +27,7 @@ class Announcement(bootsteps.StartStopStep):
 
     def __init__(self, worker: Any, **options: Any) -> None:
         super().__init__(worker, **options)
+        _warn_of_other_releases()
         self._worker = worker
         self._machine = Machine()
         # Before the heart is made, which looks once whether anybody listens. Forgotten together with this object.
@@ -33,6 +40,7 @@ class Announcement(bootsteps.StartStopStep):
             "celeriac": {
                 "version": __version__,
                 "protocol": PROTOCOL,
+                "oldest_protocol": OLDEST_PROTOCOL,
                 "priority_steps": list(_priority_steps(worker)),
                 "boot_id": node.boot_id if node else None,
                 "capabilities": list(_capabilities(worker)),
@@ -56,6 +64,13 @@ class Announcement(bootsteps.StartStopStep):
             "pool": _pool_name(worker),
             "concurrency": worker.pool.num_processes,
         }
+
+
+def _warn_of_other_releases() -> None:
+    """It may well work; whoever installed it past its own bounds is told that nobody has tried."""
+    oldest, newest = TRIED
+    if not oldest <= tuple(VERSION[:2]) <= newest:
+        logger.warning("Celeriac's plugin was not tried with Celery %s.", CELERY)
 
 
 def _capabilities(worker: Any) -> Iterator[str]:

@@ -1,12 +1,15 @@
 """What Celeriac may order and ask of a worker with the plugin, beside Celery's own remote control."""
 
+from __future__ import annotations
+
+from collections.abc import Collection
 from typing import Any
 
 from celery.utils.log import get_logger
 from celery.worker import state as worker_state
 from celery.worker.control import control_command, inspect_command
-from celery.worker.state import scheduled_requests  # type: ignore[attr-defined]
 
+from celeriac_worker.countdown import waiting_turns
 from celeriac_worker.gate import GateUnreachableError
 
 logger = get_logger(__name__)
@@ -58,7 +61,7 @@ def celeriac_drain_status(state: Any, **_: Any) -> dict[str, Any]:
         "paused": node.paused,
         "active": sorted(request.id for request in active),
         "reserved": sorted(request.id for request in reserved if request not in active),
-        "scheduled": sorted(request.id for request in scheduled_requests),
+        "scheduled": sorted(request.id for request in waiting_turns(state.consumer.timer)),
         "acks_late": all(request.task.acks_late for request in active),
     }
 
@@ -73,15 +76,18 @@ def celeriac_active(state: Any, **_: Any) -> list[dict[str, Any]]:
 
 
 @inspect_command(variadic="ids")
-def celeriac_find(_state: Any, ids: Any, **_: Any) -> dict[str, str]:
+def celeriac_find(state: Any, ids: Any, **_: Any) -> dict[str, str]:
     """In which phase each of these tasks is here, as `query_task` has it, without the arguments."""
-    found = [request for task_id in ids if (request := worker_state.requests.get(task_id)) is not None]
-    return {request.id: _phase_of(request) for request in found}
+    # Before Celery 5.7 those that wait for their time are known to the timer alone.
+    phases = {request.id: "scheduled" for request in waiting_turns(state.consumer.timer)}
+    known = [request for task_id in ids if (request := worker_state.requests.get(task_id)) is not None]
+    phases |= {request.id: _phase_of(request, phases) for request in known}
+    return {task_id: phases[task_id] for task_id in ids if task_id in phases}
 
 
-def _phase_of(request: Any) -> str:
+def _phase_of(request: Any, scheduled: Collection[str]) -> str:
     if request in worker_state.active_requests:
         return "active"
     if request in worker_state.reserved_requests:
         return "reserved"
-    return "scheduled" if request in scheduled_requests else "ready"
+    return "scheduled" if request.id in scheduled else "ready"

@@ -4,8 +4,10 @@ Each question is one script, so that nothing changes between its parts. Who asks
 answer, stands in `requests.py` and `keeper.py`.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
-from enum import StrEnum
+from enum import Enum
 from typing import Any
 
 import redis
@@ -20,7 +22,7 @@ MOST_KEYS = 500
 """In one call."""
 
 
-class Verdict(StrEnum):
+class Verdict(str, Enum):
     """The answer to "may it start?"."""
 
     GO = "go"

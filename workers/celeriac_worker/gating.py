@@ -1,5 +1,7 @@
 """The bootstep that puts the gate in front of every task of a worker, if there is a Redis to ask."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from celery import bootsteps, signals

@@ -4,6 +4,8 @@ A bootstep of the consumer, started anew with each connection to the broker, so 
 reconnection lets a paused worker fetch a message.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,8 +13,8 @@ from celery import bootsteps
 from celery.bootsteps import RUN  # type: ignore[attr-defined]
 from celery.utils.log import get_logger
 from celery.worker import state
-from celery.worker.state import scheduled_requests, task_scheduled  # type: ignore[attr-defined]
 
+from celeriac_worker.countdown import cancel_turn, give_turn, waiting_turns
 from celeriac_worker.gate import GateUnreachableError
 from celeriac_worker.node import Node
 from celeriac_worker.stream import flush_events, space_events
@@ -73,12 +75,9 @@ class Intake(bootsteps.StartStopStep):
         self.settle_soon()
 
     def hold(self, request: Any) -> None:
-        """Let it ask again later, in the way of a task with a countdown: not acknowledged, out of the others' way."""
-        consumer = self._consumer
+        """Let it ask again later, not acknowledged, out of the others' way."""
         _forget(request)
-        consumer.qos.increment_eventually()
-        request._eta_timer_entry = consumer.timer.call_after(HOLD_SECONDS, consumer.apply_eta_task, (request,))
-        task_scheduled(request)
+        give_turn(self._consumer, request, HOLD_SECONDS)
         logger.info("Task %s[%s] is running already; this delivery waits.", request.name, request.id)
 
     def drop(self, request: Any) -> None:
@@ -95,7 +94,8 @@ class Intake(bootsteps.StartStopStep):
         # First, or what is given back would come again.
         for queue in self._consumer.task_consumer.queues:
             self._consumer.task_consumer.cancel_by_queue(queue)
-        return sum(self._put_back(request) for request in list(self._waiting()))
+        turns = waiting_turns(self._consumer.timer)
+        return sum(self._put_back(request, turns.get(request)) for request in [*self._waiting(), *turns])
 
     def _fetch(self) -> None:
         fetched = self._consumer.task_consumer
@@ -110,21 +110,19 @@ class Intake(bootsteps.StartStopStep):
             _hear_broadcasts(fetched.channel)
 
     def _waiting(self) -> Iterator[Any]:
-        """Requests that have not started: of the pool's next ones, of those with a countdown, and of rate limits."""
+        """Requests whose time has come, and that have not started: of the pool's next ones, and of rate limits."""
         yield from state.reserved_requests
-        yield from scheduled_requests
         for bucket in self._consumer.task_buckets.values():
             if bucket is not None:
                 yield from [request for request, _ in bucket.contents]
 
-    def _put_back(self, request: Any) -> bool:
+    def _put_back(self, request: Any, turn: Any = None) -> bool:
         """Whether it was given back now; its object may linger in a queue of the pool, which drops it."""
         assert self._node is not None
         if not self._node.take_back(request):
             return False
-        if request in scheduled_requests and request._eta_timer_entry is not None:
-            self._consumer.timer.cancel(request._eta_timer_entry)
-            self._consumer.qos.decrement_eventually()
+        if turn is not None:
+            cancel_turn(self._consumer, turn)
         _forget(request)
         request.reject(requeue=True)
         return True

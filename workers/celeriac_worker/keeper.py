@@ -1,5 +1,7 @@
 """The thread that keeps a worker alive in Redis, also while its main process waits for the broker or runs a task."""
 
+from __future__ import annotations
+
 import os
 import threading
 import time

@@ -3,6 +3,8 @@
 What they mean stands in `workers/README.md`.
 """
 
+from __future__ import annotations
+
 import os
 
 from celeriac_worker.servers import kind_of

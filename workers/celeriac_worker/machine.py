@@ -1,5 +1,7 @@
 """How busy the worker's machine is, as far as Linux tells in /proc; elsewhere nothing is known."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 _STAT, _MEMORY = Path("/proc/stat"), Path("/proc/meminfo")
@@ -18,7 +20,7 @@ class Machine:
         before, self._last = self._last, _processor_times()
         if before is None or self._last is None:
             return None
-        idle, total = (now - then for now, then in zip(self._last, before, strict=True))
+        idle, total = (now - then for now, then in zip(self._last, before))
         return round(100 * (1 - idle / total), 1) if total > 0 else None
 
     def memory_percent(self) -> float | None:

@@ -1,5 +1,7 @@
 """What one worker process knows of itself: its name and boot, whether it stands still, and what it has started."""
 
+from __future__ import annotations
+
 import threading
 import time
 import uuid
@@ -47,7 +49,7 @@ class Node:
     def stands_still(self) -> bool:
         return self.paused or self.blind
 
-    def admit(self, request: "GatedRequest") -> Verdict:
+    def admit(self, request: GatedRequest) -> Verdict:
         """Asks whether the request may start; with GO it is written down as started.
 
         A pause that comes while Redis is asked wins: what was not admitted before it is not admitted at all.
@@ -73,7 +75,7 @@ class Node:
                     self._doubtful.add(key)
         return verdict
 
-    def take_back(self, request: "GatedRequest") -> bool:
+    def take_back(self, request: GatedRequest) -> bool:
         """False if it has been admitted, or taken back before; if True it will not be admitted any more."""
         with self._lock:
             if request.admitted or request.was_put_back:
@@ -115,7 +117,7 @@ class Node:
             gone = {key for key, request in self._started.items() if _came_to_nothing(request)}
             self._give_up(gone | self._doubtful)
 
-    def release(self, request: "GatedRequest") -> None:
+    def release(self, request: GatedRequest) -> None:
         """Its message goes back to the queue, and whoever gets it next may start it."""
         if request.admitted and request.run_key is not None:
             # Redis away: it stays doubtful, and is told when that is back.
@@ -129,7 +131,7 @@ class Node:
         self.gate.release(list(keys))
         self._doubtful.clear()
 
-    def _ask(self, request: "GatedRequest") -> Verdict:
+    def _ask(self, request: GatedRequest) -> Verdict:
         request.asked_at = time.monotonic()
         try:
             return self.gate.may_start(request.id, request.run_key, silence_is_death=request.found_silence)
@@ -140,11 +142,11 @@ class Node:
             return Verdict.PAUSED
 
 
-def _has_ended(request: "GatedRequest") -> bool:
+def _has_ended(request: GatedRequest) -> bool:
     return request.accepted and request not in state.active_requests and not request.was_cancelled
 
 
-def _came_to_nothing(request: "GatedRequest") -> bool:
+def _came_to_nothing(request: GatedRequest) -> bool:
     if not request.admitted or request in state.active_requests:
         return False
     return request.was_cancelled or (not request.accepted and time.monotonic() - request.asked_at > ACCEPT_SECONDS)

@@ -5,6 +5,8 @@ reports the start before it runs anything, so a refusal inside would come after 
 acknowledgement. The other pools have a queue of their own; there it stands in the thread that is about to run the task.
 """
 
+from __future__ import annotations
+
 from typing import Any, ClassVar
 
 from celery.exceptions import TaskRevokedError

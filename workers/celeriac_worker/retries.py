@@ -4,6 +4,8 @@ Celery's messages carry no such limit: it belongs to the task, or to each call o
 header, which Celery keeps over retries.
 """
 
+from __future__ import annotations
+
 from typing import Any
 
 from celery import bootsteps

@@ -5,6 +5,8 @@ A URL may say all of it: `rediss://...?ssl_ca_certs=...`, `redis+socket:///path?
 beside the URL is put into it by `broker_address`.
 """
 
+from __future__ import annotations
+
 import json
 import re
 import ssl
@@ -71,7 +73,6 @@ def connect(url: str, *, seconds: float = ANSWER_SECONDS) -> redis.Redis:
     query = {name: value for chunk in chunks for name, value in parse_qsl(urlsplit(chunk).query)}
     kind = kind_of(url)
     options: dict[str, Any] = {
-        "protocol": 2,
         "username": unquote(parts.username or "") or None,
         "password": unquote(parts.password or "") or None,
         "db": int((query.get("virtual_host", query.get("db", "0")) if kind == "unix" else parts.path).strip("/") or 0),
@@ -79,7 +80,7 @@ def connect(url: str, *, seconds: float = ANSWER_SECONDS) -> redis.Redis:
         "socket_connect_timeout": seconds,
         # Once more at once: a connection that lay idle may have been closed. Never after a timeout.
         "retry": Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
-    }
+    } | _protocol()
     if kind == "unix":
         return redis.Redis(unix_socket_path=unquote(parts.path), **options)
     options |= _tls(kind, query)
@@ -105,6 +106,11 @@ def _tls(kind: str | None, query: Mapping[str, str]) -> dict[str, Any]:
         return {}
     given["ssl_cert_reqs"] = str(given.get("ssl_cert_reqs", "required")).removeprefix("CERT_").lower()
     return {"ssl": True} | {name: value != "false" if name in _FLAGS else value for name, value in given.items()}
+
+
+def _protocol() -> dict[str, Any]:
+    """Redis' second protocol, which 8.0 does not begin with any more, and which 4.x had no name for."""
+    return {"protocol": 2} if int(redis.__version__.split(".", 1)[0]) >= 5 else {}
 
 
 def _text(value: Any) -> str:

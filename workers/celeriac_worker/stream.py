@@ -5,6 +5,8 @@ with a header by which Celeriac leaves those aside that it finds in the stream. 
 them. Reading the stream is Celeriac's own business (`gateway/event_stream.py`).
 """
 
+from __future__ import annotations
+
 import threading
 import time
 from collections import deque
@@ -34,14 +36,13 @@ PORTION = 500
 SPACING_SECONDS = 0.005
 """Between two publications of the events of tasks while a worker is busy; Celery itself publishes them many times more
 often, which takes two fifths of its main process. After a rest the first goes out at once."""
-ANSWER_SECONDS = 1.0
 PAUSE_SECONDS = 5.0
-"""Between tries while Redis does not answer: a try may hold up the worker for `ANSWER_SECONDS`."""
+"""Between tries while Redis does not answer: a try may hold up the worker for `servers.ANSWER_SECONDS`."""
 
 logger = get_logger(__name__)
 
 
-def keep_events(app: "Celery[Any]") -> None:
+def keep_events(app: Celery[Any]) -> None:
     """All that this app tells from now on is kept for Celeriac; a second call changes nothing."""
     own = symbol_by_name(app.events.dispatcher_cls)
     if not issubclass(own, KeptEvents):
@@ -54,7 +55,7 @@ def keep_events(app: "Celery[Any]") -> None:
 class KeptEvents:
     """Mixed into the app's dispatcher of events. One is made for each connection; the stream is the app's."""
 
-    kept: "EventStream"
+    kept: EventStream
     exchange: Any
     hostname: str
     serializer: str
@@ -122,7 +123,7 @@ def flush_events(consumer: Any) -> None:
 class EventStream:
     """Adds messages in their order, and tries those again that Redis did not take. Shared by threads."""
 
-    def __init__(self, app: "Celery[Any]") -> None:
+    def __init__(self, app: Celery[Any]) -> None:
         self._app = app
         self._waiting: deque[bytes | str] = deque(maxlen=MAX_WAITING)
         self._next_try_at = 0.0
@@ -140,10 +141,10 @@ class EventStream:
             return time.monotonic() >= self._next_try_at and self._try(self._client)
 
     @cached_property
-    def _client(self) -> "redis.Redis | None":
+    def _client(self) -> redis.Redis | None:
         conf = self._app.conf
         url = redis_url(broker_address(conf, conf.broker_write_url))
-        return None if url is None else connect(url, seconds=ANSWER_SECONDS)
+        return None if url is None else connect(url)
 
     def _try(self, client: redis.Redis) -> bool:
         try:

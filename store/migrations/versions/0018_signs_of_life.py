@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0018_signs_of_life"
-down_revision = "0016_doubts"
+down_revision = "0017_outcomes"
 
 COLUMNS = {
     "seen_at": "timestamptz",

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gateway.control import NodeDescription
+from gateway.descriptions import NodeDescription
 
 
 def describe_node(node: str, **given: Any) -> NodeDescription:

@@ -241,3 +241,16 @@ def test_differences_are_bounded(api: httpx.Client) -> None:
     one, other = submitted(api, task_args=list(range(3_000))), submitted(api, task_args=list(range(1, 3_001)))
     found = compared(api, one, other)
     assert (len(found["arguments"]), found["arguments_truncated"], found["same_args"]) == (1_000, True, False)
+
+
+def test_an_end_of_which_nobody_told_is_neither_a_failure_nor_a_cancel(api: httpx.Client, settings: Settings) -> None:
+    task_id = submitted(api)
+    tell(settings.database_url or "", task_id, EventType.RECEIVED, EventType.STARTED, EventType.ENDED)
+    found = task(api, task_id)
+    assert (found["status"], found["outcome"], found["error"]) == ("CANCELLED", "unknown", None)
+    assert "nobody told how it went" in found["message"]
+    [row] = api.get("/tasks", params={"task_id": task_id}).json()["data"]
+    assert row["outcome"] == "unknown"
+    assert api.get("/dashboard/stats").json()["tasks_failed"] == 0
+    assert refusal(api.post(f"/tasks/{task_id}/cancel")) == (409, "TASK_ALREADY_FINISHED")
+    assert api.post(f"/tasks/{task_id}/replay").status_code == 201

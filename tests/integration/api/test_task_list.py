@@ -2,13 +2,18 @@
 
 from itertools import pairwise
 from typing import Any, get_args
+from urllib.parse import quote
 
 import httpx
+import psycopg
 import pytest
 
 from api.schemas.filters import SortBy
+from api.schemas.tasks import NO_RESULT
+from domain.identities import MAX_ID_BYTES
 from domain.states import EventType
 from settings import Settings
+from store.queries.tasks import SHOWN_ERROR
 from tests.integration.api.ends import finish, tell
 
 ECHO = {"task_name": "celeriac.echo"}
@@ -78,9 +83,48 @@ def test_every_filter_that_is_given_must_hold(
     assert (found["total"], found["total_is_exact"], found["next_cursor"]) == (len(expected), True, None)
 
 
-def test_a_task_is_found_by_an_id_that_does_not_fit_into_a_path(api: httpx.Client, settings: Settings) -> None:
-    finish(settings.database_url or "", "orders/2026 #1")
-    assert ids(page(api, task_id="orders/2026 #1")) == ["orders/2026 #1"]
+def test_an_id_of_any_characters_and_of_any_length_that_is_kept_opens_every_route(
+    api: httpx.Client, settings: Settings
+) -> None:
+    longest = "x/" * (MAX_ID_BYTES // 2)
+    for task_id in ("orders/2026 #1?", "../a%2Fb/..", longest):
+        finish(settings.database_url or "", task_id)
+        assert ids(page(api, task_id=task_id)) == [task_id]
+        path = f"/tasks/{quote(task_id, safe='')}"
+        for reading in ("", "/timeline", "/tree"):
+            answer = api.get(path + reading)
+            assert (answer.status_code, answer.json()["task_id"]) == (200, task_id)
+        assert api.get(f"{path}/compare/{quote(longest, safe='')}").status_code == (200 if task_id == longest else 404)
+        assert api.post(f"{path}/cancel").json()["code"] == "TASK_ALREADY_FINISHED"
+        assert api.post(f"{path}/replay").json()["code"] in ("ARGUMENTS_NOT_RECORDED", "UNKNOWN_TASK_NAME")
+    cursor = page(api, limit=1)["next_cursor"]
+    assert ids(page(api, limit=1, cursor=cursor)) == ["../a%2Fb/.."]
+
+
+def test_a_list_shortens_errors_and_the_task_itself_does_not(api: httpx.Client, settings: Settings) -> None:
+    long_error = "ValueError: " + "x" * 5_000
+    tell(settings.database_url or "", "long", EventType.RECEIVED, EventType.STARTED, EventType.FAILED)
+    with psycopg.connect(settings.database_url or "") as connection:
+        connection.execute("update tasks set exception = %s", [long_error])
+    (row,) = page(api)["tasks"]
+    assert row["error"] == long_error[: SHOWN_ERROR - 1] + "\N{HORIZONTAL ELLIPSIS}"
+    assert api.get("/tasks/long").json()["error"] == long_error
+
+
+def test_a_result_that_is_not_known_says_why_and_what_was_told(api: httpx.Client, settings: Settings) -> None:
+    deep = "[" * 300 + "]" * 300
+    for task_id in ("absent", "sealed", "deep", "null"):
+        finish(settings.database_url or "", task_id)
+    with psycopg.connect(settings.database_url or "") as connection:
+        connection.execute("update tasks set result_pending = false")
+        connection.execute("insert into task_results (task_id, result_repr) values ('absent', '7')")
+        connection.execute("insert into task_results (task_id, unreadable) values ('sealed', 'is pickled')")
+        connection.execute("insert into task_results (task_id, result) values ('deep', %s), ('null', 'null')", [deep])
+    found = {task_id: api.get(f"/tasks/{task_id}").json() for task_id in ("absent", "sealed", "deep", "null")}
+    assert (found["absent"]["result_repr"], found["absent"]["message"]) == ("7", NO_RESULT)
+    assert found["sealed"]["message"] == "The result is pickled."
+    assert (found["deep"]["result"], found["deep"]["result_truncated"]) == (None, True)
+    assert (found["null"]["result"], found["null"]["message"], found["null"]["result_repr"]) == (None, None, None)
 
 
 def test_created_before_is_exclusive_and_created_after_is_not(api: httpx.Client) -> None:
@@ -194,3 +238,26 @@ def test_what_cannot_be_meant_is_refused_and_named(api: httpx.Client, query: dic
     answer = api.get("/tasks", params=query)
     assert (answer.status_code, answer.json()["code"]) == (400, "VALIDATION_ERROR")
     assert answer.json()["errors"][0]["field"].split(".")[0] == field
+
+
+@pytest.mark.parametrize(
+    ("path", "own"),
+    [
+        ("/tasks", "tasks"),
+        ("/search/tasks", "tasks"),
+        ("/search/presets", "presets"),
+        ("/search/presets/failed_today", "tasks"),
+        ("/workers", "workers"),
+        ("/dashboard/workers", "workers"),
+        ("/workflows", "workflows"),
+        ("/alerts", "alerts"),
+        ("/alerts/rules", "rules"),
+    ],
+)
+def test_a_list_carries_its_rows_once_where_that_is_asked_for(api: httpx.Client, path: str, own: str) -> None:
+    both, once = api.get(path), api.get(path, params={"rows": "data"})
+    assert (both.status_code, once.status_code) == (200, 200), once.text
+    whole = both.json()
+    assert whole.pop(own) == whole["data"]
+    assert once.json() == whole
+    assert api.get(path, params={"rows": "none"}).status_code == 400

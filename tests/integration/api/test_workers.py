@@ -176,3 +176,18 @@ def test_a_plugin_that_speaks_otherwise_is_reported_as_such(api: httpx.Client, s
     details = api.get("/workers/new").json()
     assert "speaks protocol 9" in details["message"]
     assert details["versions"] == {"celery": None, "plugin": "9.0", "protocol": 9}
+
+
+@pytest.mark.parametrize(
+    ("protocol", "capabilities", "said"),
+    [
+        (9, ["pause"], "what both know holds"),
+        (9, [], "as a worker without the plugin"),
+        (1, ["pause"], "Its plugin is 0.0.1, this Celeriac brings"),
+    ],
+)
+def test_another_release_of_the_plugin_is_told(
+    api: httpx.Client, settings: Settings, protocol: int, capabilities: list[str], said: str
+) -> None:
+    seen(settings, "celery@other", plugin="0.0.1", protocol=protocol, capabilities=capabilities)
+    assert said in api.get("/workers/other").json()["message"]

@@ -19,6 +19,7 @@ from tests.embedded import valkey
 
 ROOT = Path(__file__).parents[3]
 NOWHERE = "http://127.0.0.1:9"
+NOWHERE_REDIS = "redis://127.0.0.1:9/0"
 
 
 def celeriac(*arguments: str, timeout: float = 60, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -46,6 +47,17 @@ def test_a_door_without_the_urls_it_needs_names_them(command: str, tmp_path: Pat
     assert done.stdout == ""
     assert done.stderr.startswith("celeriac: CELERIAC_")
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", ["up", "api", "mirror", "loops", "worker", "flower"])
+def test_a_url_of_a_kind_that_nobody_speaks_stops_a_door_in_one_sentence(command: str, tmp_path: Path) -> None:
+    urls = {f"CELERIAC_{name}_URL": NOWHERE_REDIS for name in ("BROKER", "REDIS")}
+    urls["CELERIAC_DATABASE_URL"] = "postgresql://u:p@127.0.0.1:9/db"
+    done = celeriac(command, CELERIAC_DATA=str(tmp_path), CELERIAC_RESULT_URL="redsi://:s3cret@h/1", **urls)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("celeriac: CELERIAC_RESULT_URL: is of the kind redsi://")
+    assert len(done.stderr.splitlines()) == 1
+    assert "s3cret" not in done.stderr
 
 
 def test_settings_are_listed_without_secrets() -> None:
@@ -108,6 +120,24 @@ def test_doctor_finds_servers_well_and_migrations_pending(
     verdicts = {finding["subject"]: finding["verdict"] for finding in json.loads(done.stdout)}
     assert [subject for subject, verdict in verdicts.items() if verdict != "ok"] == ["migrations", "api"]
     assert {"database", "database clock", "broker", "redis", "redis clock", "results"} <= verdicts.keys()
+
+
+def test_doctor_says_what_the_mirror_was_refused_and_which_results_are_not_read(
+    database_url: str, broker_url: str, redis_url: str
+) -> None:
+    with psycopg.connect(database_url) as connection:
+        connection.execute("insert into task_results (task_id, unreadable) values ('t', 'is pickled')")
+    with redis.Redis.from_url(redis_url) as client:
+        client.hset("celeriac:counters", "events_refused", 7)
+    servers = {"DATABASE": database_url, "BROKER": broker_url, "REDIS": redis_url, "RESULT": "rpc://"}
+    done = celeriac(
+        "doctor", "--json", "--url", NOWHERE, **{f"CELERIAC_{name}_URL": url for name, url in servers.items()}
+    )
+    findings = {finding["subject"]: finding for finding in json.loads(done.stdout)}
+    assert "7 were none of Celery's" in findings["events"]["detail"]
+    assert findings["unread results"]["detail"] == "the result is pickled (1 times)"
+    assert "rpc are not read" in findings["results"]["detail"]
+    assert {findings[name]["verdict"] for name in ("events", "unread results", "results")} == {"warn"}
 
 
 def test_doctor_does_not_wait_for_a_server_that_hangs(tmp_path: Path) -> None:

@@ -82,8 +82,9 @@ async def test_results_are_found_by_task(world: World) -> None:
     found = await world.results.fetch(["done", "pickled", "unknown"])
     assert {task_id: (result.state, result.result_json) for task_id, result in found.items()} == {
         "done": ("SUCCESS", "[1, 2]"),
-        "pickled": ("UNREADABLE", None),
+        "pickled": ("", None),
     }
+    assert found["pickled"].unreadable
     assert await world.results.fetch([]) == {}
 
 

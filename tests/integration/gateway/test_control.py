@@ -7,7 +7,8 @@ from typing import TypeVar
 
 import pytest
 
-from gateway.control import Control, NodeDescription, Work
+from gateway.control import Control, Work
+from gateway.descriptions import NodeDescription
 from gateway.publisher import Publisher
 from tests.gateway_broker import FragileBroker, fragile_broker
 from tests.gateway_messages import make_message

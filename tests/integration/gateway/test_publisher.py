@@ -2,10 +2,12 @@ import asyncio
 import json
 import threading
 import time
+from base64 import b64decode
 from collections.abc import AsyncIterator
 
 import pytest
 import redis
+from kombu.serialization import loads, registry
 from structlog.testing import capture_logs
 
 from domain.broker_options import BrokerOptions
@@ -53,6 +55,20 @@ async def test_only_lists_are_written_that_are_known_to_be_read_and_else_that_of
         assert {key: client.llen(key) for key in client.keys("*celery*")} == lengths
         told = {json.loads(raw)["properties"]["priority"] for key in lengths for raw in client.lrange(key, 0, -1)}
     assert told == set(range(10)), "a worker that gives one back puts it where it belongs by its own steps"
+
+
+@pytest.mark.parametrize("serializer", ["json", "pickle", "yaml"])
+async def test_a_body_is_written_as_the_app_accepts_it(broker: FragileBroker, serializer: str) -> None:
+    message = make_message("t", 1, "ä", kwargs={"k": [None, 0.5]})
+    publisher = Publisher(broker.broker_url, serializer=serializer)
+    await publisher.publish([message])
+    await publisher.close()
+    with redis.Redis.from_url(broker.broker_url) as client:
+        received = json.loads(client.lrange("celery", 0, -1)[0])
+    content = registry.name_to_type[serializer]
+    body = b64decode(received["body"])
+    args, kwargs, _ = loads(body, received["content-type"], received["content-encoding"], accept={content})
+    assert (received["content-type"], list(args), kwargs) == (content, [1, "ä"], {"k": [None, 0.5]})
 
 
 async def test_more_than_one_batch_is_sent_whole(broker: FragileBroker) -> None:

@@ -10,14 +10,14 @@ from structlog.testing import capture_logs
 
 from domain.errors import BrokerUnavailable
 from domain.workers import Heartbeat
-from gateway.control import NodeDescription
+from gateway.descriptions import NodeDescription
 from loops import dispatch, nodes, partitions, presence, queues
 from loops.dispatch import DispatchRound
 from loops.nodes import NodesRound
 from loops.partitions import PartitionsRound
 from loops.presence import PresenceRound
 from loops.queues import QueuesRound
-from store.queries import signs, submissions, task_names, workers
+from store.queries import descriptions, signs, submissions, task_names, workers
 from store.queries.workers import WorkerRow
 from store.tables import outbox, tasks
 from store.worker_tables import workers as table
@@ -129,7 +129,7 @@ async def _next_question(engine: AsyncEngine) -> float:
     for seconds in (0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 300):
         async with engine.connect() as connection:
             await connection.execute(update(table).values(asked_at=table.c.asked_at - timedelta(seconds=seconds + 0.5)))
-            if await workers.list_undescribed(connection, max_age=nodes.MAX_AGE):
+            if await descriptions.list_undescribed(connection, max_age=nodes.MAX_AGE):
                 return seconds
     return float("inf")
 

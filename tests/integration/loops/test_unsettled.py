@@ -5,6 +5,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.facts import Fact, worker_event_key
+from domain.identities import Identity
 from domain.states import EventType
 from domain.workers import Heartbeat
 from gateway.control import ActiveTask, HeldTask
@@ -13,13 +14,15 @@ from loops import unsettled
 from loops.unsettled import UnsettledRound
 from services.history import News, record
 from services.timeline import History, read_history
-from store.queries import descriptions, leadership, workers
+from store.queries import descriptions, gaps, leadership, workers
 from store.queries.descriptions import Description
+from store.queries.measurements import count_failures
 from tests.fakes.gateway import FakeBroker, FakeControl, FakeQueueReader, FakeResultReader
 
 NODE, OTHER = "celery@one", "celery@two"
 TASK_ID = "task-1"
 RECEIVED, STARTED, SUCCEEDED = EventType.RECEIVED, EventType.STARTED, EventType.SUCCEEDED
+ENDED = EventType.ENDED
 LONG_AGO = datetime.now(UTC) - timedelta(minutes=5)
 
 
@@ -108,16 +111,65 @@ async def test_one_look_is_not_enough(world: World) -> None:
 
 
 @pytest.mark.parametrize("heard", [(RECEIVED,), (RECEIVED, STARTED)])
-async def test_a_task_that_nobody_has_any_more_and_of_whose_end_nobody_knows_has_failed(
+async def test_a_task_that_nobody_has_any_more_and_of_whose_end_nobody_knows_has_an_unknown_outcome(
     world: World, heard: tuple[EventType, ...]
 ) -> None:
     await world.hear(*heard)
     await world.look()
     history = await world.history()
-    assert (history.task["status"], history.complete) == ("FAILED", False)
-    assert str(history.task["error"]).startswith("OutcomeUnknown: celery@one no longer has the task")
+    assert (history.task["status"], history.task["outcome"], history.complete) == ("CANCELLED", "unknown", False)
+    assert (history.task["error"], history.task["duration_seconds"]) == (None, None)
+    assert [entry.type for entry in history.entries] == [*heard, ENDED]
+    assert "heard all the while" in str(history.entries[-1].details["reason"])
+    async with world.engine.connect() as connection:
+        assert await count_failures(connection, window=timedelta(hours=1)) == (0, 0)
     await world.hear(*heard, SUCCEEDED)
-    assert await world.status() == "COMPLETED", "a success that is heard after all wins"
+    task = (await world.history()).task
+    assert (task["status"], task["outcome"]) == ("COMPLETED", None), "a success that is heard after all wins"
+
+
+async def test_where_something_may_have_been_missed_nothing_is_guessed_of_how_it_ended(world: World) -> None:
+    await world.hear(RECEIVED, STARTED)
+    async with world.engine.begin() as connection:
+        now = datetime.now(UTC)
+        await gaps.add_gap(connection, source="broker", started_at=LONG_AGO, ended_at=now - timedelta(minutes=1))
+    await world.look()
+    assert "neither its end nor a result was told" in str((await world.history()).entries[-1].details["reason"])
+
+
+async def test_a_task_that_only_the_node_told_of_ends_without_a_word_of_events(world: World) -> None:
+    world.broker.active[TASK_ID] = running()
+    await world.look()
+    world.broker.active.clear()
+    await world.look()
+    history = await world.history()
+    assert (history.task["status"], history.task["outcome"]) == ("CANCELLED", "unknown")
+    assert "neither its end nor a result was told" in str(history.entries[-1].details["reason"])
+
+
+async def test_a_task_that_goes_on_as_a_canvas_is_waited_for(world: World) -> None:
+    await world.hear(RECEIVED, STARTED)
+    link = Fact("link", RECEIVED, LONG_AGO + timedelta(seconds=9), "link", NODE, 1, 9, 0)
+    async with world.engine.begin() as connection:
+        await record(connection, News([link], [Identity("link", "link", root_id=TASK_ID, parent_id=TASK_ID)]))
+    world.broker.held["link"] = HeldTask(NODE, "reserved")
+    await world.look()
+    assert await world.status() == "RUNNING"
+    end = Fact("link", SUCCEEDED, LONG_AGO + timedelta(seconds=10), "end", NODE, 1, 10)
+    async with world.engine.begin() as connection:
+        await record(connection, News([end]))
+    await world.look()
+    assert await world.status() == "CANCELLED"
+
+
+async def test_a_run_that_is_received_after_all_takes_the_place_of_an_unknown_end(world: World) -> None:
+    await world.hear(RECEIVED, STARTED)
+    await world.look()
+    again = Fact(TASK_ID, RECEIVED, datetime.now(UTC), "again", OTHER, 1, 1, 0)
+    async with world.engine.begin() as connection:
+        await record(connection, News([again]))
+    task = (await world.history()).task
+    assert (task["status"], task["phase"], task["outcome"]) == ("PENDING", "reserved", None)
 
 
 @pytest.mark.parametrize(
@@ -125,7 +177,6 @@ async def test_a_task_that_nobody_has_any_more_and_of_whose_end_nobody_knows_has
     [
         (b'{"status": "SUCCESS", "result": 5}', "COMPLETED"),
         (b'{"status": "REVOKED", "result": null}', "CANCELLED"),
-        (b'{"status": "STARTED", "result": null}', "FAILED"),
     ],
 )
 async def test_it_ended_as_the_result_backend_says(world: World, meta: bytes, status: str) -> None:
@@ -133,6 +184,13 @@ async def test_it_ended_as_the_result_backend_says(world: World, meta: bytes, st
     world.broker.metas[TASK_ID] = meta
     await world.look()
     assert await world.status() == status
+
+
+async def test_what_the_backend_says_of_one_that_was_ignored_is_shown(world: World) -> None:
+    await world.hear(RECEIVED, STARTED)
+    world.broker.metas[TASK_ID] = b'{"status": "SKIPPED", "result": null}'
+    await world.look()
+    assert (await world.history()).entries[-1].details["backend_state"] == "SKIPPED"
 
 
 async def test_what_a_worker_or_the_broker_holds_is_left_alone(world: World) -> None:

@@ -221,3 +221,26 @@ async def test_no_date_makes_a_partition_or_a_task_of_another_time(engine: Async
     for row in rows:
         for at in (row.created_at, row.events_from):
             assert began - timedelta(seconds=1) <= at <= datetime.now(UTC) + timedelta(seconds=AHEAD_SECONDS)
+
+
+async def test_what_cannot_be_read_is_kept_as_a_reason_with_the_text_that_was_told(engine: AsyncEngine) -> None:
+    told = {task_id: message("task-succeeded", uuid=task_id, result=f"'{task_id}'") for task_id in "abcd"}
+    sealed = [StoredResult("a", "SUCCESS", unreadable="is pickled"), StoredResult("b", "", unreadable="is odd")]
+    writer = Writer(engine, Results(*sealed, success("c")))
+    await writer.write([each for task_id in "abcd" for each in (*life(task_id)[:-1], told[task_id])])
+    assert await stored(engine) == {
+        "a": ("COMPLETED", False),
+        "b": ("COMPLETED", False),
+        "c": ("COMPLETED", False),
+        "d": ("COMPLETED", True),
+    }
+    async with engine.connect() as connection:
+        kept = select(task_results.c.task_id, task_results.c.unreadable, task_results.c.result_repr)
+        rows = {row.task_id: tuple(row)[1:] for row in await connection.execute(kept)}
+    assert rows == {"a": ("is pickled", "'a'"), "b": ("is odd", "'b'"), "c": (None, None), "d": (None, "'d'")}
+    # What only the event has told is no result: the backend may still tell it, and then its word stands.
+    await Writer(engine, Results(success("d"))).write(life("d"))
+    async with engine.connect() as connection:
+        assert (
+            await connection.execute(select(task_results.c.result).where(task_results.c.task_id == "d"))
+        ).scalar() == 5

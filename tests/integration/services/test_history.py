@@ -1,8 +1,10 @@
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -10,7 +12,9 @@ from domain.facts import PUBLISHER, Fact
 from domain.identities import Identity
 from domain.results import StoredResult
 from domain.states import EventType
+from services import history as history_service
 from services.history import News, record
+from services.timeline import read_history
 from store.listener import FINISHED, Listener
 from store.queries import submissions
 from store.queries.tasks import get_task
@@ -195,7 +199,7 @@ async def test_a_success_after_a_failure_has_no_error_and_its_own_result(engine:
     again = [told(RECEIVED, 5), told(STARTED, 6), told(SUCCEEDED, 7)]
     await tell(engine, *again)
     assert (await read(engine))["error"] is None
-    await tell(engine, results=[SUCCESS])
+    await tell(engine, results=[replace(SUCCESS, date_done=after(7))])
     task = await read(engine)
     assert (task["status"], task["error"], task["result"], task["traceback"]) == ("COMPLETED", None, 5, None)
 
@@ -238,3 +242,80 @@ async def test_who_waits_for_an_end_is_woken_when_it_is_committed(engine: AsyncE
 
 async def test_no_news_touch_nothing(engine: AsyncEngine) -> None:
     assert await tell(engine) == frozenset()
+
+
+TODAY = (told(RECEIVED, 4, at=500), told(STARTED, 5, at=501), told(FAILED, 6, at=502, exception="OSError('fire')"))
+
+
+async def test_the_result_of_yesterday_is_not_that_of_today(engine: AsyncEngine) -> None:
+    await tell(engine, *RUN, results=[SUCCESS])
+    await tell(engine, TODAY[0])
+    task = await read(engine)
+    assert (task["status"], task["phase"], task["result"]) == ("PENDING", "reserved", None)
+    # Redis keeps the first success: whoever asks for today's gets yesterday's.
+    await tell(engine, *TODAY[1:], results=[SUCCESS])
+    task = await read(engine)
+    assert (task["status"], task["error"], task["result"]) == ("FAILED", "OSError('fire')", None)
+    assert (task["result_pending"], task["completed_at"]) == (False, after(502))
+    assert [attempt["state"] for attempt in task["attempts"]] == ["SUCCEEDED", "FAILED"]
+
+
+async def test_what_takes_the_place_of_a_task_is_not_its_parent(engine: AsyncEngine) -> None:
+    await tell(engine, told(RECEIVED, 1), identities=[Identity(TASK_ID, "plan", root_id=TASK_ID)])
+    await tell(engine, told(RECEIVED, 3), identities=[Identity(TASK_ID, "link", root_id=TASK_ID, parent_id="a link")])
+    async with engine.connect() as connection:
+        found = (await connection.execute(select(tasks.c.task_name, tasks.c.root_id, tasks.c.parent_id))).one()
+    assert tuple(found) == ("plan", TASK_ID, None)
+
+
+def requeued(times: int, *, begin: int = 1) -> list[Fact]:
+    """Runs that were rejected and put back, of three events each."""
+    kinds = (RECEIVED, STARTED, EventType.REJECTED)
+    return [told(kinds[nth % 3], begin + nth) for nth in range(3 * times)]
+
+
+async def count_kept(engine: AsyncEngine) -> int:
+    async with engine.connect() as connection:
+        return (await connection.execute(select(func.count()).select_from(events))).scalar_one()
+
+
+async def test_of_a_task_that_comes_back_for_ever_only_so_much_is_kept_and_its_end_is_known_all_the_same(
+    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history_service, "MAX_FACTS", 12)
+    await tell(engine, *requeued(3))
+    for nth in range(3, 40, 4):
+        await tell(engine, *requeued(4, begin=1 + 3 * nth))
+    assert await count_kept(engine) == 12
+    async with engine.connect() as connection:
+        history = await read_history(connection, TASK_ID)
+    assert (history.task["fact_count"], history.left_out, history.complete) == (129, 117, False)
+    await tell(engine, told(SUCCEEDED, 500))
+    assert (await read(engine))["status"] == "COMPLETED"
+
+
+async def test_a_flood_of_ends_of_one_task_is_kept_up_to_a_bound(
+    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history_service, "MAX_FACTS", 12)
+    monkeypatch.setattr(history_service, "MAX_KEPT", 20)
+    for nth in range(1, 90, 30):
+        await tell(engine, *(told(REVOKED, clock) for clock in range(nth, nth + 30)))
+        await tell(engine, *(told(FAILED, clock) for clock in range(nth + 100, nth + 130)))
+    assert await count_kept(engine) == 20
+    assert (await read(engine))["fact_count"] == 180
+
+
+async def test_of_an_id_that_is_used_for_ever_the_latest_use_is_always_known(
+    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history_service, "MAX_FACTS", 12)
+    for nth in range(10):
+        end = FAILED if nth % 2 else SUCCEEDED
+        facts = [
+            told(kind, 3 * nth + clock, at=100 * nth + clock) for clock, kind in enumerate((RECEIVED, STARTED, end))
+        ]
+        await tell(engine, *facts)
+        task = await read(engine)
+        assert (task["status"], task["completed_at"]) == ("FAILED" if nth % 2 else "COMPLETED", after(100 * nth + 2))
+        assert len(task["attempts"]) == task["attempt_count"] <= 4

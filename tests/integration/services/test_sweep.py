@@ -82,6 +82,16 @@ async def test_a_state_that_proves_no_end_is_a_sign_of_life(engine: AsyncEngine,
     assert await status(engine, task_id) == ("PENDING", False)
 
 
+@pytest.mark.parametrize(("state", "ends_as"), [("SUCCESS", "COMPLETED"), ("FAILURE", "FAILED"), ("", "PENDING")])
+async def test_a_result_that_nobody_can_read_proves_that_its_task_ran(
+    engine: AsyncEngine, state: str, ends_as: str
+) -> None:
+    task_id = await add_dispatched(engine)
+    swept = await sweep(engine, StoredResult(task_id, state, unreadable="is pickled"))
+    assert swept.unreceived == ()
+    assert await status(engine, task_id) == (ends_as, False)
+
+
 async def test_what_was_dispatched_long_ago_and_never_received_may_be_lost(engine: AsyncEngine) -> None:
     silent = await add_dispatched(engine)
     await add_dispatched(engine, STARTED)

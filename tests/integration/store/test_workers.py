@@ -207,7 +207,7 @@ async def test_workers_are_listed_by_name_in_pages_with_their_running_tasks(engi
 
 async def test_a_node_needs_a_description_when_it_is_new_restarted_or_described_long_ago(engine: AsyncEngine) -> None:
     async def undescribed(connection: AsyncConnection, *, max_age: timedelta = timedelta(seconds=60)) -> list[str]:
-        return await workers.list_undescribed(connection, max_age=max_age)
+        return await descriptions.list_undescribed(connection, max_age=max_age)
 
     async with engine.begin() as connection:
         await workers.hear(

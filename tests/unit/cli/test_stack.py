@@ -106,3 +106,18 @@ def test_addresses_of_a_running_up_fill_only_what_is_not_set(tmp_path: Path) -> 
     assert (filled.database_url, filled.broker_url) == ("postgresql://kept/db", AMQP)
     forget_addresses(tmp_path)
     assert read_addresses(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "broker_url", "adopts"),
+    [(None, None, "true"), (None, REDIS, "false"), ("false", None, "false"), ("true", REDIS, "true")],
+)
+def test_what_is_said_of_adopting_queues_holds_on_our_own_broker_too(
+    monkeypatch: pytest.MonkeyPatch, said: str | None, broker_url: str | None, adopts: str
+) -> None:
+    monkeypatch.delenv("CELERIAC_ADOPT_QUEUES", raising=False)
+    if said:
+        monkeypatch.setenv("CELERIAC_ADOPT_QUEUES", said)
+    settings = settings_with(broker_url=broker_url)
+    addresses = addresses_of(settings, postgres_url="postgresql://here/db", valkey_url="redis://v:1")
+    assert child_environment(settings, addresses)["CELERIAC_ADOPT_QUEUES"] == adopts

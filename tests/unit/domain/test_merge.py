@@ -4,7 +4,7 @@ import pytest
 
 from domain.facts import PUBLISHER, Detail, Fact
 from domain.merge import fold
-from domain.states import AttemptState, EventType, Phase, Status
+from domain.states import AttemptState, EventType, Outcome, Phase, Status
 from tests.facts import NODE, TASK_ID, after, from_backend, ours, told
 
 SUBMITTED, DISPATCHED, CANCEL_REQUESTED = EventType.SUBMITTED, EventType.DISPATCHED, EventType.CANCEL_REQUESTED
@@ -75,13 +75,13 @@ def test_a_retry_asked_for_after_a_redelivery_stands_even_where_the_first_nodes_
 
 @pytest.mark.parametrize("end", [FAILED, REVOKED, RETRIED, REJECTED])
 def test_a_success_wins_over_any_other_end(end: EventType) -> None:
-    state = fold([told(STARTED, 1), told(SUCCEEDED, 2), told(STARTED, 5, pid=2), told(end, 6, pid=2)])
+    state = fold([HERE, told(STARTED, 1), told(SUCCEEDED, 2), told(STARTED, 5, pid=2), told(end, 6, pid=2)])
     assert (state.status, state.completed_at, state.started_at) == (Status.COMPLETED, after(2), after(1))
 
 
 def test_the_first_of_two_successes_decides() -> None:
     facts = [told(STARTED, 1), told(SUCCEEDED, 2), told(STARTED, 1, at=3, pid=2), told(SUCCEEDED, 2, at=4, pid=2)]
-    state = fold(facts)
+    state = fold([HERE, *facts])
     assert (state.completed_at, len(state.attempts)) == (after(2), 2)
 
 
@@ -97,7 +97,7 @@ def test_an_end_yields_to_the_end_of_a_later_attempt() -> None:
 
 
 def test_an_end_does_not_yield_to_a_later_attempt_that_still_runs() -> None:
-    state = fold([told(RECEIVED, 1), told(FAILED, 2), told(RECEIVED, 3), told(STARTED, 4)])
+    state = fold([HERE, told(RECEIVED, 1), told(FAILED, 2), told(RECEIVED, 3), told(STARTED, 4)])
     assert (state.status, state.phase) == (Status.FAILED, Phase.FINISHED)
 
 
@@ -222,3 +222,179 @@ def test_where_the_message_is_gone_too_the_task_has_failed_and_the_attempt_is_lo
 def test_a_success_told_late_by_the_worker_thought_dead_wins() -> None:
     state = fold([told(RECEIVED, 1), told(STARTED, 2), lost(final=True), told(SUCCEEDED, 3)])
     assert (state.status, state.attempts[0].state) == (Status.COMPLETED, AttemptState.SUCCEEDED)
+
+
+def test_a_task_that_replaces_itself_has_the_result_of_its_successor() -> None:
+    """By one task, in the same process; the successor's message has the task's own id for its parent."""
+    first = [told(RECEIVED, 1), told(STARTED, 2)]
+    successor = [told(RECEIVED, 3, parent_id=TASK_ID), told(STARTED, 4), told(FAILED, 5, exception="no row")]
+    state = fold([HERE, *first, *successor])
+    assert [attempt.state for attempt in state.attempts] == [AttemptState.REPLACED, AttemptState.FAILED]
+    assert (state.status, state.exception, state.started_at, state.retry_count) == (
+        Status.FAILED,
+        "no row",
+        after(4),
+        0,
+    )
+
+
+def test_between_a_task_and_its_successor_it_waits() -> None:
+    facts = [told(RECEIVED, 1), told(STARTED, 2), told(RECEIVED, 1, at=9, pid=2, parent_id="the last of a group")]
+    state = fold([HERE, *facts])
+    assert [attempt.state for attempt in state.attempts] == [AttemptState.REPLACED, AttemptState.RECEIVED]
+    assert (state.status, state.phase) == (Status.PENDING, Phase.RESERVED)
+
+
+def test_a_successor_of_a_retried_run_stands_behind_it_and_may_be_retried_itself() -> None:
+    facts = [
+        *(told(kind, clock) for kind, clock in ((RECEIVED, 1), (STARTED, 2), (RETRIED, 3))),
+        *(told(kind, clock, retries=1) for kind, clock in ((RECEIVED, 4), (STARTED, 5))),
+        *(told(kind, clock, parent_id=TASK_ID) for kind, clock in ((RECEIVED, 6), (STARTED, 7), (RETRIED, 8))),
+        *(told(kind, clock, retries=1, parent_id=TASK_ID) for kind, clock in ((RECEIVED, 9), (STARTED, 10))),
+    ]
+    state = fold([HERE, *facts])
+    assert [attempt.state for attempt in state.attempts] == [
+        AttemptState.RETRIED,
+        AttemptState.REPLACED,
+        AttemptState.RETRIED,
+        AttemptState.STARTED,
+    ]
+    assert state.phase is Phase.RUNNING
+
+
+def test_a_message_that_is_delivered_again_is_no_successor() -> None:
+    """Nor is the first one once more, after its successor."""
+    copies = [told(RECEIVED, 1, parent_id="p"), told(STARTED, 2), told(RECEIVED, 1, pid=2, parent_id="p")]
+    assert [attempt.state for attempt in fold([HERE, *copies]).attempts] == [
+        AttemptState.STARTED,
+        AttemptState.RECEIVED,
+    ]
+    successor = [told(RECEIVED, 3, parent_id=TASK_ID), told(STARTED, 4)]
+    again = [told(RECEIVED, 9, pid=3, parent_id="p")]
+    assert [attempt.state for attempt in fold([HERE, *copies[:2], *successor, *again]).attempts] == [
+        AttemptState.REPLACED,
+        AttemptState.STARTED,
+        AttemptState.RECEIVED,
+    ]
+
+
+def broadcast(*ends: EventType | None) -> list[Fact]:
+    """A copy on each of so many nodes."""
+    facts = []
+    for nth, end in enumerate(ends):
+        node = f"celery@{nth}"
+        facts += [told(RECEIVED, 1, at=nth, node=node), told(STARTED, 2, at=nth, node=node)]
+        if end is LOST:
+            facts.append(Fact(TASK_ID, LOST, after(60), f"lost:{node}", node, 1, retries=0, details={"final": True}))
+        elif end is not None:
+            facts.append(told(end, 3, at=nth + 0.1, node=node, exception="on one of them"))
+    return facts
+
+
+def test_a_broadcast_has_an_attempt_on_each_node_and_shows_the_failure_of_one() -> None:
+    state = fold(broadcast(SUCCEEDED, FAILED, SUCCEEDED))
+    assert [(attempt.node, attempt.state) for attempt in state.attempts] == [
+        ("celery@0", AttemptState.SUCCEEDED),
+        ("celery@1", AttemptState.FAILED),
+        ("celery@2", AttemptState.SUCCEEDED),
+    ]
+    assert (state.attempts[1].exception, state.story) == ("on one of them", 0)
+
+
+def test_a_copy_that_died_with_its_worker_is_not_the_death_of_the_task() -> None:
+    assert fold(broadcast(LOST, None)).status is Status.RUNNING
+    assert fold(broadcast(LOST, SUCCEEDED)).status is Status.COMPLETED
+    assert fold(broadcast(LOST, LOST)).status is Status.FAILED
+
+
+def ended(*, at: float = 90, of: Fact) -> Fact:
+    return Fact(
+        TASK_ID, EventType.ENDED, after(at), f"node:ended:{of.key}", NODE, retries=0, details={"source": "node"}
+    )
+
+
+def test_a_run_of_which_nobody_told_the_end_is_over_and_has_neither_failed_nor_a_duration() -> None:
+    run = [told(RECEIVED, 1), told(STARTED, 2)]
+    state = fold([*run, ended(of=run[0])])
+    assert (state.status, state.outcome, state.exception) == (Status.CANCELLED, Outcome.UNKNOWN, None)
+    assert (state.duration_seconds, state.completed_at) == (None, after(90))
+
+
+@pytest.mark.parametrize("end", [SUCCEEDED, FAILED, REVOKED])
+def test_an_unknown_end_gives_way_to_what_is_told_after_all(end: EventType) -> None:
+    run = [told(RECEIVED, 1), told(STARTED, 2)]
+    state = fold([*run, ended(of=run[0]), told(end, 3)])
+    assert (state.phase, state.outcome, state.completed_at) == (Phase.FINISHED, None, after(3))
+
+
+def test_an_unknown_end_gives_way_to_a_run_that_goes_on_elsewhere() -> None:
+    run = [told(RECEIVED, 1), told(STARTED, 2)]
+    more = [told(RECEIVED, 1, at=100, node="celery@two"), told(STARTED, 2, at=101, node="celery@two")]
+    assert fold([HERE, *run, ended(of=run[0]), *more]).phase is Phase.RUNNING
+    retried = [told(RECEIVED, 1, at=100, node="celery@two", retries=1)]
+    assert [attempt.state for attempt in fold([HERE, *run, ended(of=run[0]), *retried]).attempts] == [
+        AttemptState.RETRIED,
+        AttemptState.RECEIVED,
+    ]
+
+
+MONDAY = [told(RECEIVED, 1), told(STARTED, 2), told(SUCCEEDED, 3)]
+
+
+def test_the_failure_of_today_is_not_hidden_by_the_success_of_yesterday() -> None:
+    today = [told(RECEIVED, 4, at=500), told(STARTED, 5, at=501), told(FAILED, 6, at=502, exception="on fire")]
+    state = fold([*MONDAY, *today])
+    assert (state.status, state.exception, state.completed_at, state.story) == (
+        Status.FAILED,
+        "on fire",
+        after(502),
+        1,
+    )
+    assert [attempt.state for attempt in state.attempts] == [AttemptState.SUCCEEDED, AttemptState.FAILED]
+    assert fold([*MONDAY, *today[:1]]).phase is Phase.RESERVED
+
+
+def test_of_a_task_of_ours_what_is_received_after_its_end_is_the_same_message_once_more() -> None:
+    assert fold([HERE, *MONDAY, told(RECEIVED, 4, at=500), told(STARTED, 5, at=501)]).status is Status.COMPLETED
+
+
+def test_a_copy_on_another_node_right_after_the_end_is_no_other_use_of_the_id() -> None:
+    state = fold([*MONDAY, told(RECEIVED, 1, at=8, node="celery@two"), told(FAILED, 2, at=9, node="celery@two")])
+    assert (state.status, state.story) == (Status.COMPLETED, 0)
+
+
+def test_while_a_copy_runs_what_is_received_is_another_copy() -> None:
+    copy = [told(RECEIVED, 1, at=2, pid=2), told(STARTED, 2, at=2, pid=2)]
+    assert fold([*MONDAY, *copy, told(RECEIVED, 4, at=500), told(STARTED, 5, at=501)]).status is Status.COMPLETED
+
+
+def test_what_the_backend_still_has_of_yesterday_does_not_end_the_run_of_today() -> None:
+    today = [told(RECEIVED, 4, at=9_000), told(STARTED, 5, at=9_001)]
+    assert fold([*MONDAY, from_backend(SUCCEEDED, at=3), *today]).phase is Phase.RUNNING
+    assert fold([from_backend(SUCCEEDED, at=3), *today]).phase is Phase.RUNNING
+    assert fold([*MONDAY, from_backend(SUCCEEDED, at=9_002), *today]).completed_at == after(9_002)
+
+
+def test_a_success_that_the_backend_keeps_is_that_of_the_use_that_told_it_however_soon_the_next_came() -> None:
+    again = [told(RECEIVED, 6), told(STARTED, 7), told(FAILED, 8)]
+    state = fold([*MONDAY, *again, from_backend(SUCCEEDED, at=2.9)])
+    assert (state.status, state.last_use_ended_at) == (Status.FAILED, after(2.9))
+
+
+def test_an_end_that_is_told_another_day_is_that_of_another_use() -> None:
+    """A worker that remembers a revoke tells of nothing but the end."""
+    state = fold([*MONDAY, told(REVOKED, 4, at=9_000)])
+    assert (state.status, [attempt.state for attempt in state.attempts]) == (
+        Status.CANCELLED,
+        [AttemptState.SUCCEEDED, AttemptState.REVOKED],
+    )
+
+
+def test_the_wish_to_cancel_one_use_of_an_id_is_none_to_cancel_the_next() -> None:
+    cancelled = [ours(CANCEL_REQUESTED, at=1), told(RECEIVED, 1), told(REVOKED, 3)]
+    state = fold([*cancelled, told(RECEIVED, 4, at=500), told(STARTED, 5, at=501)])
+    assert (state.status, state.cancel_requested_at, state.cancel_signal) == (Status.RUNNING, None, None)
+    taken_back = [ours(CANCEL_REQUESTED, at=1), ours(REVOKED, at=2)]
+    assert fold([*taken_back, told(RECEIVED, 4, at=500)]).status is Status.CANCELLED
+    state = fold([*taken_back, told(RECEIVED, 4, at=500), told(STARTED, 5, at=501)])
+    assert (state.status, state.cancel_requested_at) == (Status.RUNNING, None)

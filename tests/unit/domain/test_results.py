@@ -28,7 +28,7 @@ def test_an_end_is_a_fact_of_its_attempt_and_node() -> None:
     fact = result.as_fact(seen_at=after(9))
     assert (fact.type, fact.at, fact.node, fact.retries, fact.source) == (EventType.FAILED, NOON, NODE, 2, BACKEND)
     assert (fact.details["exception"], fact.details["traceback"]) == ("ValueError: no such order", "Trace")
-    assert fact.key == "backend:failed:2"
+    assert fact.key == "backend:failed:2:20260301T120000.000000", "the same id may fail again another day"
 
 
 def test_without_the_time_of_its_end_the_time_of_the_look_counts() -> None:

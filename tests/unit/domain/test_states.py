@@ -12,8 +12,10 @@ from domain.states import (
 )
 
 
-def test_finished_is_left_by_nothing() -> None:
-    assert not [step for step in TRANSITIONS if step[0] is Phase.FINISHED]
+def test_finished_is_left_by_nothing_but_another_run() -> None:
+    assert [step for step in TRANSITIONS if step[0] is Phase.FINISHED] == [
+        (Phase.FINISHED, EventType.RECEIVED, Phase.RESERVED)
+    ]
 
 
 def test_every_phase_leads_to_the_end() -> None:
@@ -33,9 +35,9 @@ def test_one_event_leads_from_a_phase_to_one_other() -> None:
     assert len({(before, event) for before, event, _ in certain}) == len(certain)
 
 
-def test_a_success_outranks_a_failure_outranks_a_revoke() -> None:
+def test_a_success_outranks_a_failure_outranks_a_revoke_outranks_not_knowing() -> None:
     ranked = sorted(STATUS_OF_ATTEMPT, key=ATTEMPT_RANK.__getitem__)
-    assert ranked == [AttemptState.REVOKED, AttemptState.FAILED, AttemptState.SUCCEEDED]
+    assert ranked == [AttemptState.UNKNOWN, AttemptState.REVOKED, AttemptState.FAILED, AttemptState.SUCCEEDED]
 
 
 def test_an_attempt_that_has_not_ended_ranks_below_every_end() -> None:

@@ -1,14 +1,18 @@
 from datetime import timedelta
 
 import pytest
+from celeriac_worker import version
 
 from domain.worker_control import (
+    OLDEST_PROTOCOL,
+    PLUGIN_VERSION,
     PROTOCOL,
     RESIZE_SETTLES,
     Capability,
     Desired,
     DrainState,
     Observed,
+    common_capabilities,
     drain_state,
     fetches_as_desired,
     is_converged,
@@ -30,17 +34,43 @@ SECOND = timedelta(seconds=1)
         (Observed(pool="gevent"), {"drain", "terminate", "time_limits", "resize"}),
         (Observed(pool="prefork", autoscales=True), {"drain", "terminate", "time_limits"}),
         (Observed(pool="solo"), {"drain"}),
-        (Observed(pool="prefork", protocol=PROTOCOL, announced=("pause",)), {"pause"}),
-        (Observed(pool="solo", protocol=PROTOCOL + 1, announced=("pause",)), {"drain"}),
-        (Observed(pool="solo", protocol=None, announced=("pause",)), {"drain"}),
+        (Observed(pool="prefork", announced=("pause",)), {"pause"}),
     ],
 )
-def test_a_plugin_is_believed_if_it_speaks_as_we_do_and_else_it_is_a_stock_worker(
+def test_a_plugin_is_believed_and_without_its_word_it_is_a_stock_worker(
     observed: Observed, capabilities: set[str]
 ) -> None:
     assert set(observed.capabilities) == capabilities
     assert observed.pauses_exactly is ("pause" in capabilities)
     assert observed.is_resizable is (Capability.RESIZE in capabilities)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "oldest_protocol", "common"),
+    [
+        (PROTOCOL, None, ("pause",)),
+        (PROTOCOL, PROTOCOL, ("pause",)),
+        (PROTOCOL + 1, OLDEST_PROTOCOL, ("pause",)),
+        (PROTOCOL + 1, None, ()),
+        (PROTOCOL + 2, PROTOCOL + 1, ()),
+        (OLDEST_PROTOCOL - 1, OLDEST_PROTOCOL - 1, ()),
+        (None, None, ()),
+        (None, PROTOCOL, ()),
+    ],
+)
+def test_of_another_plugin_holds_what_both_know_if_they_share_a_protocol(
+    protocol: int | None, oldest_protocol: int | None, common: tuple[str, ...]
+) -> None:
+    told = ("pause", "flies")
+    assert common_capabilities(told, protocol=protocol, oldest_protocol=oldest_protocol) == common
+
+
+def test_both_sides_are_of_one_release_and_speak_alike() -> None:
+    assert (version.PROTOCOL, version.OLDEST_PROTOCOL, version.__version__) == (
+        PROTOCOL,
+        OLDEST_PROTOCOL,
+        PLUGIN_VERSION,
+    )
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from domain.clocks import AHEAD_SECONDS
 from domain.facts import PUBLISHER
-from domain.identities import Identity
+from domain.identities import LEFT_OUT, MAX_ID_BYTES, Identity
 from domain.states import EventType
 from gateway.event_sources import EventMessage
 from mirror.decode import MAX_NAME, MAX_REPR, MAX_TEXT, Decoded, decode, split
@@ -130,12 +130,12 @@ def test_an_applications_own_events_are_ignored() -> None:
         event(uuid=None),
         event(uuid=""),
         event(uuid=5),
-        event(uuid="x" * (MAX_NAME + 1)),
+        event(uuid="x" * (MAX_ID_BYTES + 1)),
+        event(uuid="\N{GRINNING FACE}" * (MAX_ID_BYTES // 4 + 1)),
         event(hostname=None),
         event(hostname="x" * (MAX_NAME + 1)),
         event("worker-heartbeat", hostname=None),
         event("x" * (MAX_NAME + 1)),
-        event("task-received", name="x" * (MAX_NAME + 1)),
         event(timestamp="noon"),
         event(timestamp=None),
         event(timestamp="1772366400"),
@@ -282,3 +282,30 @@ def test_the_events_of_a_message_can_be_told_apart() -> None:
     assert {(part.heard_at, part.kept) for part in apart} == {(HEARD_AT, True)}
     for single in (EventMessage(b"{}", HEARD_AT), EventMessage(b"junk", HEARD_AT)):
         assert split(single) == [single]
+
+
+def test_ids_as_long_as_an_index_takes_are_kept_and_longer_names_are_shortened() -> None:
+    longest = "x" * MAX_ID_BYTES
+    told = event(
+        "task-received", uuid=longest, root_id=longest, parent_id=longest + "x", name="n" * 300, queue="q" * 300
+    )
+    decoded = heard(told)
+    shown = "n" * (MAX_NAME - 1) + LEFT_OUT
+    assert decoded.identities == [Identity(longest, shown, root_id=longest)]
+    assert decoded.facts[0].task_id == longest
+
+
+def test_it_is_said_why_an_event_was_of_no_use() -> None:
+    assert heard(event(uuid="x" * (MAX_ID_BYTES + 1))).reason == f"a task's id of more than {MAX_ID_BYTES} bytes"
+    assert heard(event()).reason is None
+
+
+def test_the_text_of_a_result_is_kept_for_those_that_nobody_can_read() -> None:
+    told = [
+        event("task-succeeded", result="{'total': 12}"),
+        event("task-succeeded", uuid="b", result="x" * MAX_REPR * 2),
+    ]
+    decoded = heard(told, event("task-succeeded", uuid="c"))
+    assert decoded.told_results.keys() == {TASK_ID, "b"}
+    assert decoded.told_results[TASK_ID] == "{'total': 12}"
+    assert len(decoded.told_results["b"]) == MAX_REPR

@@ -1,0 +1,101 @@
+"""Which workers an app has, from a Celeriac that watches them, or by asking them once over the broker."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from cli.beside.app import AppFacts
+from cli.client import Client
+from cli.errors import CliError
+from domain.errors import Unavailable
+from domain.promises import Consumer
+from domain.worker_control import Capability
+from gateway.control import Control
+from gateway.descriptions import NodeDescription
+from settings import Settings
+
+HEARD_SECONDS = 8.0
+"""A heartbeat comes every 2 s."""
+ANSWERED_SECONDS = 20.0
+"""Who is heard is asked what it is a second later; on a busy machine answers take their time."""
+LOOK_SECONDS = 0.5
+STEADY_LOOKS = 3
+MOST_DETAILS = 100
+TOLD = {"on": True, "off": False}
+
+
+def wait_for_consumers(url: str, facts: AppFacts) -> list[Consumer]:
+    """Those that the API knows once it learns no more of them: after 8 s if there are none, and after 20 s at most."""
+    began = time.monotonic()
+    steady, found = 0, known_consumers(url, facts)
+    while steady < STEADY_LOOKS and time.monotonic() - began < (ANSWERED_SECONDS if found else HEARD_SECONDS):
+        time.sleep(LOOK_SECONDS)
+        again = known_consumers(url, facts)
+        is_settled = again and again == found and all(consumer.queues for consumer in again)
+        steady = steady + 1 if is_settled else 0
+        found = again
+    return found
+
+
+def known_consumers(url: str, facts: AppFacts) -> list[Consumer]:
+    """Workers that are online, as the API tells; none where it does not answer."""
+    try:
+        with Client(url) as client:
+            rows = [row for row in client.workers() if row.get("status") != "OFFLINE"]
+            # Only what has a plugin has more to tell than the list says.
+            with_plugin = [row["worker_id"] for row in rows if row.get("plugin")][:MOST_DETAILS]
+            details = {worker_id: client.worker(str(worker_id)) for worker_id in with_plugin}
+    except CliError:
+        return []
+    found = [_of_row(row | details.get(row["worker_id"], {}), facts) for row in rows]
+    return sorted(found, key=lambda consumer: consumer.node)
+
+
+def ask_consumers(settings: Settings, facts: AppFacts) -> list[Consumer]:
+    """Workers that answer a broadcast ping, and what they say of themselves. None where the broker does not answer."""
+    try:
+        nodes, described = asyncio.run(_ask(settings))
+    except Unavailable:
+        return []
+    return [_of_node(node, described.get(node), facts) for node in sorted(nodes)]
+
+
+async def _ask(settings: Settings) -> tuple[frozenset[str], dict[str, NodeDescription]]:
+    control = Control(str(settings.broker_url), settings.broker_options)
+    try:
+        nodes = await control.find_nodes()
+        return nodes, await control.describe(nodes) if nodes else {}
+    finally:
+        await control.close()
+
+
+def _of_row(row: dict[str, Any], facts: AppFacts) -> Consumer:
+    capabilities: Sequence[str] = row.get("capabilities") or ()
+    return Consumer(
+        node=str(row.get("hostname")),
+        queues=tuple(row.get("queues") or ()),
+        plugin=row.get("plugin"),
+        events=_events(TOLD.get(str(row.get("events"))), facts),
+        answers=row.get("queues") is not None,
+        gated=Capability.PAUSE in capabilities,
+    )
+
+
+def _of_node(node: str, described: NodeDescription | None, facts: AppFacts) -> Consumer:
+    if described is None:
+        return Consumer(node=node, queues=(), plugin=None, events=_events(None, facts), answers=False)
+    return Consumer(
+        node=node,
+        queues=described.queues,
+        plugin=described.plugin,
+        events=_events(None, facts),
+        gated=Capability.PAUSE in described.capabilities,
+    )
+
+
+def _events(told: bool | None, facts: AppFacts) -> bool | None:
+    """What the worker told; else what its app says where that switches them on: `-E` stands on command lines."""
+    if told is not None:
+        return told
+    return True if facts.options.get("worker_send_task_events") else None
