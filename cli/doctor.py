@@ -75,7 +75,7 @@ def examine_servers(settings: Settings) -> list[Finding]:
     if settings.effective_redis_url:
         found += _redis("redis", settings.effective_redis_url)
     if settings.result_url:
-        found += _results(settings.result_url)
+        found += _results(settings.result_url, settings.result_prefix)
     return found
 
 

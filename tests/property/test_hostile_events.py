@@ -10,26 +10,30 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.clocks import AHEAD_SECONDS, BEHIND_SECONDS
+from domain.identities import fits
 from domain.merge import fold
 from domain.timeline import timeline
 from gateway.event_sources import NOT_UNDERSTOOD, EventMessage, RabbitEvents, RedisEvents, _headers_or_none
 from gateway.event_stream import StreamEvents
+from gateway.layout import Layout
 from gateway.queues import task_ids_of
 from gateway.recall import _held
-from gateway.result_metas import decode_meta
+from gateway.result_metas import NO_META, decode_meta
 from mirror.decode import MAX_NAME, MAX_REPR, MAX_TEXT, Decoded, decode
 from tests.hostile_events import WORST, bodies, envelope, envelopes, forged, values
 
 HEARD = datetime(2026, 3, 1, 12, tzinfo=UTC)
 NOWHERE = "redis://127.0.0.1:1/0"
 EARLIEST, LATEST = HEARD - timedelta(seconds=BEHIND_SECONDS), HEARD + timedelta(seconds=AHEAD_SECONDS)
+(LEDGER,) = Layout().ledgers
 SOUND = forged(uuid="sound", clock=99)
 
 
 def assert_storable(decoded: Decoded) -> None:
     """Within the bounds of what Postgres takes."""
     for fact in decoded.facts:
-        assert 0 < len(fact.task_id) <= MAX_NAME
+        assert fact.task_id
+        assert fits(fact.task_id)
         assert EARLIEST <= fact.at <= LATEST
         assert fact.retries is None or abs(fact.retries) <= 10**6
         assert_texts([fact.task_id, fact.node, fact.key, *fact.details.values()])
@@ -125,11 +129,10 @@ _metas = st.fixed_dictionaries(
 
 
 @given(_metas.map(lambda meta: json.dumps(meta).encode()) | bodies)
-def test_whatever_is_stored_as_a_result_is_read_as_one_or_as_none(stored: bytes) -> None:
+def test_whatever_is_stored_as_a_result_is_read_as_one_or_said_to_be_none(stored: bytes) -> None:
     result = decode_meta("t", stored)
-    if result is None:
-        return
     assert_texts([result.state, result.exception_type, result.exception_message, result.traceback, result.worker])
+    assert_texts([result.unreadable])
     assert result.result_json is None or json.loads(result.result_json) is not Ellipsis
     if result.status is not None:
         fact = result.as_fact(seen_at=HEARD)
@@ -154,7 +157,7 @@ def test_whatever_lies_in_a_queue_or_with_a_consumer_is_a_task_or_none(message: 
     ids = task_ids_of([message, sound])
     assert "sound" in ids
     assert_texts(list(ids))
-    held = _held(b"tag", message)
+    held = _held(b"tag", message, LEDGER)
     assert held is None or isinstance(held.message["properties"]["delivery_info"], dict)
 
 
@@ -164,9 +167,10 @@ def test_deep_nesting_in_a_queue_harms_nobody() -> None:
     hostile = [deep, b'{"headers": ' + deep + b"}", hidden, b"[" + hidden + b', "", ""]']
     long = b'[{"headers": {"id": "x"}, "z": ' + b"9" * 5_000 + b'}, "", ""]'
     assert task_ids_of([*hostile, long, b'{"headers": {"id": "sound"}}']) == {"sound", "x"}
-    assert [_held(b"tag", message) for message in [*hostile, long]] == [None] * 5
+    assert [_held(b"tag", message, LEDGER) for message in [*hostile, long]] == [None] * 5
 
 
 @pytest.mark.parametrize("date", ["9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59"])
-def test_a_result_dated_beyond_the_calendar_is_none(date: str) -> None:
-    assert decode_meta("t", json.dumps({"status": "SUCCESS", "result": 1, "date_done": date}).encode()) is None
+def test_a_result_dated_beyond_the_calendar_is_not_read(date: str) -> None:
+    result = decode_meta("t", json.dumps({"status": "SUCCESS", "result": 1, "date_done": date}).encode())
+    assert (result.status, result.unreadable) == (None, NO_META)
