@@ -10,6 +10,7 @@ from domain.states import EventType
 from domain.workers import Heartbeat
 from gateway.control import ActiveTask, HeldTask
 from gateway.messages import TaskMessage
+from gateway.result_metas import NO_META
 from loops import unsettled
 from loops.unsettled import UnsettledRound
 from services.history import News, record
@@ -191,6 +192,17 @@ async def test_what_the_backend_says_of_one_that_was_ignored_is_shown(world: Wor
     world.broker.metas[TASK_ID] = b'{"status": "SKIPPED", "result": null}'
     await world.look()
     assert (await world.history()).entries[-1].details["backend_state"] == "SKIPPED"
+
+
+async def test_a_result_that_nobody_can_read_is_named_as_one(world: World) -> None:
+    await world.hear(RECEIVED, STARTED)
+    world.broker.metas[TASK_ID] = b"what is in no form of Celery's"
+    await world.look()
+    history = await world.history()
+    assert (history.task["status"], history.task["outcome"]) == ("CANCELLED", "unknown")
+    details = history.entries[-1].details
+    assert str(details["reason"]).endswith(f"The result of it {NO_META}.")
+    assert "backend_state" not in details
 
 
 async def test_what_a_worker_or_the_broker_holds_is_left_alone(world: World) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.facts import PUBLISHER, Fact
 from domain.identities import Identity
-from domain.results import StoredResult
+from domain.results import StoredResult, ToldResult
 from domain.states import EventType
 from services import history as history_service
 from services.history import News, record
@@ -258,6 +258,23 @@ async def test_the_result_of_yesterday_is_not_that_of_today(engine: AsyncEngine)
     assert (task["status"], task["error"], task["result"]) == ("FAILED", "OSError('fire')", None)
     assert (task["result_pending"], task["completed_at"]) == (False, after(502))
     assert [attempt["state"] for attempt in task["attempts"]] == ["SUCCEEDED", "FAILED"]
+
+
+@pytest.mark.parametrize("unreadable", [None, "is pickled"])
+async def test_what_was_told_of_the_result_of_yesterday_is_not_that_of_today(
+    engine: AsyncEngine, unreadable: str | None
+) -> None:
+    await tell(engine, *RUN, told=[ToldResult(TASK_ID, "'five'", unreadable)])
+    before = await read(engine)
+    assert (before["result_repr"], before["unreadable"], before["result_pending"]) == (
+        "'five'",
+        unreadable,
+        not unreadable,
+    )
+    await tell(engine, *TODAY)
+    task = await read(engine)
+    assert (task["status"], task["result_repr"], task["unreadable"]) == ("FAILED", None, None)
+    assert task["result_pending"] is True, "of today's run the backend may yet tell more than its event"
 
 
 async def test_what_takes_the_place_of_a_task_is_not_its_parent(engine: AsyncEngine) -> None:
