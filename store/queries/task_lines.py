@@ -64,6 +64,7 @@ CELLS: dict[str, ColumnElement[Any]] = {
     "original_task_id": _plain(tasks.c.original_task_id),
     "workflow_id": tasks.c.workflow_id,
     "cancel_requested": case((tasks.c.cancel_requested_at.is_not(None), "true"), else_="false"),
+    "outcome": tasks.c.outcome,
 }
 """By the names that head the columns."""
 

@@ -115,7 +115,8 @@ async def test_a_worker_with_the_plugin_is_told_by_name(world: World) -> None:
 
 
 async def test_a_plugin_that_speaks_otherwise_is_treated_as_a_stock_worker(world: World) -> None:
-    world.broker.nodes[NODE] = replace(WITH_PLUGIN, protocol=2)
+    # Of one with which we share no protocol the gateway tells nothing that it can do.
+    world.broker.nodes[NODE] = replace(WITH_PLUGIN, protocol=2, capabilities=())
     await world.want(request_pause)
     assert ("cancel_consumer", "a", NODE) in await world.run()
     assert (await world.worker()).protocol == 2

@@ -224,7 +224,7 @@ async def test_no_date_makes_a_partition_or_a_task_of_another_time(engine: Async
 
 
 async def test_what_cannot_be_read_is_kept_as_a_reason_with_the_text_that_was_told(engine: AsyncEngine) -> None:
-    told = {task_id: message("task-succeeded", uuid=task_id, result=f"'{task_id}'") for task_id in "abcd"}
+    told = {task_id: message("task-succeeded", 3, uuid=task_id, result=f"'{task_id}'") for task_id in "abcd"}
     sealed = [StoredResult("a", "SUCCESS", unreadable="is pickled"), StoredResult("b", "", unreadable="is odd")]
     writer = Writer(engine, Results(*sealed, success("c")))
     await writer.write([each for task_id in "abcd" for each in (*life(task_id)[:-1], told[task_id])])

@@ -6,6 +6,7 @@ from domain.errors import TaskNotFound
 from domain.facts import PUBLISHER
 from domain.states import EventType
 from domain.workers import Heartbeat
+from services import history as history_service
 from services import timeline as timeline_service
 from services.history import News, record
 from services.timeline import History, read_history
@@ -76,7 +77,11 @@ async def test_of_a_task_that_is_tried_for_ever_the_last_events_are_told(
     assert [entry.at for entry in history.entries] == [fact.at for fact in facts[-6:]]
 
 
-async def test_of_many_attempts_the_latest_are_shown_with_the_task(engine: AsyncEngine) -> None:
+async def test_of_many_attempts_the_latest_are_shown_with_the_task(
+    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Of so many attempts most events are such as may end the task, which are kept beyond that bound.
+    monkeypatch.setattr(history_service, "MAX_FACTS", history_service.MAX_KEPT)
     facts = [told(EventType.RECEIVED, 1 + attempt, retries=attempt) for attempt in range(MAX_ATTEMPTS + 5)]
     async with engine.begin() as connection:
         await record(connection, News(facts))
