@@ -2,31 +2,36 @@
 
 import uuid
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import pytest
 import redis
+from xdist.scheduler import LoadGroupScheduling
 
 import background
 from store.migrate import migrate
 from tests.embedded import postgres, quick_folder, valkey
 
 TEMPLATE = "migrated"
-FOLDERS_WITH_A_STACK = ("acceptance", "browser", "contract", "fuzz")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that share the running stack of their folder, or the fleet of their file, run in one process.
+class FleetsTogether(LoadGroupScheduling):
+    """Tests that share the fleet of their file run in one process, so that there is one.
 
-    So there is one of each.
+    Told by the file: pytest 9.2 does not let xdist write the mark `xdist_group` into a test's id, which is all that
+    reaches the process that shares out.
     """
-    for item in items:
-        if item.path.parent.name == "fleets":
-            item.add_marker(pytest.mark.xdist_group(f"fleet of {item.path.stem}"))
-        if item.path.parent.name in FOLDERS_WITH_A_STACK and "stack" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group(f"stack of {item.path.parent.name}"))
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return file if "/fleets/" in file else str(super()._split_scope(nodeid))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadGroupScheduling:
+    """Asked of the process that shares out; only where there are several."""
+    return FleetsTogether(config, log)
 
 
 @pytest.fixture(autouse=True)

@@ -32,7 +32,7 @@ def late(seconds):
     time.sleep(seconds)
 """
 QUEUE = "stock"
-RESCUED_SECONDS = 30
+RESCUED_SECONDS = 60
 """Noticed after 15 s of silence; proven and moved soon after, also on a busy machine."""
 
 

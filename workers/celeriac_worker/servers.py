@@ -49,7 +49,7 @@ def kind_of(url: str) -> str | None:
 
 def broker_address(conf: Any, url: Any) -> str | None:
     """A broker's URL of this app, with what its settings say beside it of sentinels and TLS."""
-    if isinstance(url, list | tuple):
+    if isinstance(url, (list, tuple)):
         url = ";".join(url) if url and str(url[0]).startswith("sentinel") else next(iter(url), None)
     if not url or kind_of(url) is None:
         return None
@@ -66,8 +66,11 @@ def broker_address(conf: Any, url: Any) -> str | None:
     return str(url) + (("&" if "?" in url else "?") + urlencode(said) if said else "")
 
 
-def connect(url: str, *, seconds: float = ANSWER_SECONDS) -> redis.Redis:
-    """A client that waits no longer; it connects at its first use. Raises ValueError where no master is named."""
+def connect(url: str) -> redis.Redis:
+    """A client that gives up after `ANSWER_SECONDS`; it connects at its first use.
+
+    Raises ValueError where no master is named.
+    """
     chunks = _NEXT_URL.split(url)
     parts = urlsplit(chunks[0])
     query = {name: value for chunk in chunks for name, value in parse_qsl(urlsplit(chunk).query)}
@@ -76,8 +79,8 @@ def connect(url: str, *, seconds: float = ANSWER_SECONDS) -> redis.Redis:
         "username": unquote(parts.username or "") or None,
         "password": unquote(parts.password or "") or None,
         "db": int((query.get("virtual_host", query.get("db", "0")) if kind == "unix" else parts.path).strip("/") or 0),
-        "socket_timeout": seconds,
-        "socket_connect_timeout": seconds,
+        "socket_timeout": ANSWER_SECONDS,
+        "socket_connect_timeout": ANSWER_SECONDS,
         # Once more at once: a connection that lay idle may have been closed. Never after a timeout.
         "retry": Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
     } | _protocol()
@@ -88,7 +91,7 @@ def connect(url: str, *, seconds: float = ANSWER_SECONDS) -> redis.Redis:
         return redis.Redis(host=unquote(parts.hostname or ""), port=parts.port or 6379, **options)
     if not query.get("master_name"):
         raise ValueError("The sentinels' URL names no master: add ?master_name=... to it.")
-    limits = {"socket_timeout": seconds, "socket_connect_timeout": seconds}
+    limits = {"socket_timeout": ANSWER_SECONDS, "socket_connect_timeout": ANSWER_SECONDS}
     sentinels = _Sentinel(
         [(unquote(urlsplit(chunk).hostname or ""), urlsplit(chunk).port or SENTINEL_PORT) for chunk in chunks],
         min_other_sentinels=int(query.get("min_other_sentinels", 0)),

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import redis
-from celeriac_worker import connection, install, stream
+from celeriac_worker import install, servers, stream
 from celery import Celery
 from celery.events.dispatcher import EventDispatcher
 
@@ -118,7 +118,7 @@ def test_while_redis_is_away_events_are_heard_as_published_and_kept_later(
 def test_a_redis_that_does_not_answer_holds_the_worker_up_once_and_not_at_every_event(
     broker_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr(servers, "ANSWER_SECONDS", 0.3)
     with fragile_broker(tmp_path / "ours") as ours:
         monkeypatch.setenv("CELERIAC_REDIS_URL", ours.broker_url)
         with Celery(broker=broker_url, set_as_current=False) as app:
