@@ -200,11 +200,13 @@ def _attach_all(told_later: Iterable[Fact], found: list[Delivery], *, reusable: 
 def _attach(fact: Fact, found: list[Delivery], *, reusable: bool) -> None:
     """Put a fact without a clock where it belongs: the same attempt, best on the same process or node, the latest."""
     fits = [delivery for delivery in found if fact.retries is None or delivery.retries == fact.retries]
-    if reusable:
-        fits = _at_the_time(fact, fits)
     on_node = [delivery for delivery in fits if fact.node is None or delivery.node == fact.node]
     in_process = [delivery for delivery in on_node if delivery.pid == fact.pid]
-    candidates = in_process or on_node or (fits if fact.source == BACKEND else [])
+    choices: Sequence[list[Delivery]] = (in_process, on_node, fits if fact.source == BACKEND else [])
+    if reusable:
+        # Of each apart: clocks of different processes may differ by more than what lies between two of their runs.
+        choices = tuple(_at_the_time(fact, choice) for choice in choices)
+    candidates = next(filter(None, choices), None)
     if candidates:
         max(candidates, key=_begun if reusable else _order).facts.append(fact)
     else:
