@@ -48,7 +48,8 @@ from api.version import VERSION
 from background import Watchdog, end, start_rounds
 from domain.health import API, DATABASE
 from domain.origins import own_origins
-from gateway.connection import is_redis, redis_client
+from domain.server_urls import is_redis
+from gateway.connection import redis_client
 from gateway.control import Control
 from gateway.layout import Layout
 from gateway.pause_keys import PauseKeys

@@ -11,6 +11,7 @@ from rich.tree import Tree
 
 from cli.client import Client, NotReachable
 from cli.terminal import line_of
+from domain.sentences import some_of
 
 FINAL = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
 ASK_AGAIN_SECONDS = 0.5  # 120 requests a minute, of the 1,000 that the rate limit grants
@@ -100,8 +101,7 @@ def _line(step: dict[str, Any], *, also: list[str]) -> Text:
     if step["duration_seconds"] is not None:
         line.append(f" {step['duration_seconds']:.2f} s", style="dim")
     if also:
-        shown = ", ".join(also[:3]) + (f" and {len(also) - 3} more" if len(also) > 3 else "")
-        line.append(line_of(f" (also after {shown})", style="dim"))
+        line.append(line_of(f" (also after {some_of(also, most=3)})", style="dim"))
     if step["error"]:
         line.append(line_of(f" {step['error'].splitlines()[0][:200]}", style="red"))
     return line

@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from domain.alert_rules import KINDS, AlertType, Rule, Severity
 from domain.broker_options import Difference
+from domain.sentences import some_of
 
 SYSTEM = ""
 """The subject of an alert about the whole."""
@@ -241,9 +242,11 @@ def describe(rule: Rule, subject: str, facts: Facts) -> str:
         return facts.differing[subject].meaning
     if rule.type is AlertType.WORKER_OFFLINE and subject == SYSTEM:
         together = _split_silent(facts, rule)[1]
-        return f"{len(together)} more workers were silent without a goodbye: {_some_of(together)}"
+        named = some_of(sorted(together), most=MOST_NAMED)
+        return f"{len(together)} more workers were silent without a goodbye: {named}"
     if rule.type is AlertType.EVENTS_OFF:
-        return f"{said}, so their tasks are seen late or not at all: {_some_of(facts.without_events)}"
+        named = some_of(sorted(facts.without_events), most=MOST_NAMED)
+        return f"{said}, so their tasks are seen late or not at all: {named}"
     if rule.type is AlertType.TASKS_NOT_PICKED_UP:
         return said + _why_not_picked_up(subject, facts)
     if rule.type is AlertType.DISPATCH_STALLED and subject in facts.parked:
@@ -262,9 +265,3 @@ def _why_not_picked_up(queue: str, facts: Facts) -> str:
     if not facts.vanished.get(queue):
         return unserved
     return f"{unserved}; {facts.vanished[queue]} in no queue and with no known worker: run unseen, or lost"
-
-
-def _some_of(names: Collection[str]) -> str:
-    """The first of them, and how many more they are."""
-    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    return ", ".join(sorted(names)[:MOST_NAMED]) + more

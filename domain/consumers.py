@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from domain.broker_options import BrokerOptions, Difference
+from domain.sentences import some_of
 
 MOST_NAMED = 3
 CANCEL_GATE = "cancel_gate"
@@ -96,9 +97,9 @@ class Consumers:
         if not apart:
             return {}
         workers = {node.node for name in apart for node in self.of(name) if node.online}
-        named = ", ".join(apart[:MOST_NAMED]) + (f" and {len(apart) - MOST_NAMED} more" if apart[MOST_NAMED:] else "")
         meaning = (
-            f"Workers of {named} read no priority list in common: a task there reaches only some of them. "
+            f"Workers of {some_of(apart, most=MOST_NAMED)} read no priority list in common: "
+            "a task there reaches only some of them. "
             "Give them all the same sep and priority_steps in broker_transport_options"
         )
         return {"priority_steps": Difference("priority_steps", len(workers), meaning)}

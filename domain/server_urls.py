@@ -19,7 +19,7 @@ SENTINEL = "sentinel"
 SENTINEL_PORT = 26379
 SENTINEL_OPTIONS = ("master_name", "sentinel_kwargs", "min_other_sentinels")
 """Of Celery's transport options; those of the URL's query that say how a master is found."""
-_REDIS_KINDS = {
+REDIS_KINDS = {
     "redis": "redis",
     "rediss": "rediss",
     "valkey": "redis",
@@ -30,8 +30,8 @@ _REDIS_KINDS = {
     "unix": "unix",
     SENTINEL: SENTINEL,
 }
-_AMQP_KINDS = {"amqp": "amqp", "amqps": "amqps", "pyamqp": "amqp"}
-_NEXT_URL = re.compile(r";(?=[a-z0-9+.-]+://)")
+AMQP_KINDS = {"amqp": "amqp", "amqps": "amqps", "pyamqp": "amqp"}
+NEXT_URL = re.compile(r";(?=[a-z0-9+.-]+://)")
 """Where one of several URLs ends. A password may hold a `;` as well."""
 _SECRET = re.compile(r"(?i)pass|secret|token|credential|(^|_)key$")
 _SECRET_IN_QUERY = re.compile(r"(?i)([^&?=]*(?:password|secret|token|key)|sentinel_kwargs)=[^&]*")
@@ -40,7 +40,7 @@ _CHECKS = {name: ("none", "optional", "required")[int(name)] for name in "012"} 
 }
 """In whatever words: Celery's names are `CERT_REQUIRED`, and Python's own writes itself as a number."""
 TLS_FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
-_NOT_ENCODED = "is not a URL: a password with / : @ # % ? must be percent-encoded"
+NOT_ENCODED = "is not a URL: a password with / : @ # % ? must be percent-encoded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +109,12 @@ class ServerUrl:
 
 def read_url(url: str) -> ServerUrl:
     """Of several sentinels, user, password and database are those of the first, as Celery has it. Raises ValueError."""
-    first, *others = _NEXT_URL.split(url)
+    first, *others = NEXT_URL.split(url)
     try:
         parts = urlsplit(first)
         hosts = tuple(_host_of(each) for each in (first, *others))
     except ValueError:
-        raise ValueError(_NOT_ENCODED) from None
+        raise ValueError(NOT_ENCODED) from None
     kind = kind_of(first)
     query = {name: value for each in (*reversed(others), first) for name, value in parse_qsl(urlsplit(each).query)}
     return ServerUrl(
@@ -144,18 +144,18 @@ def check_url(url: str) -> None:
 def kind_of(url: str) -> str:
     """See `ServerUrl.kind`."""
     scheme = url.partition("://")[0].lower() if "://" in url else urlsplit(url).scheme
-    known = _REDIS_KINDS | _AMQP_KINDS
+    known = REDIS_KINDS | AMQP_KINDS
     return known.get(scheme) or known.get(scheme.split("+")[0]) or scheme
 
 
 def is_redis(url: str | None) -> bool:
     """Whether the server of this URL speaks Redis' protocol."""
-    return url is not None and kind_of(url) in _REDIS_KINDS.values()
+    return url is not None and kind_of(url) in REDIS_KINDS.values()
 
 
 def is_amqp(url: str) -> bool:
     """Whether it is a RabbitMQ."""
-    return kind_of(url) in _AMQP_KINDS.values()
+    return kind_of(url) in AMQP_KINDS.values()
 
 
 def with_sentinel_options(url: str, options: Mapping[str, Any]) -> str:
@@ -165,7 +165,7 @@ def with_sentinel_options(url: str, options: Mapping[str, Any]) -> str:
     server = read_url(url)
     said = {name: options[name] for name in SENTINEL_OPTIONS if name in options and name not in server.query}
     texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in said.items()}
-    first, *others = _NEXT_URL.split(url)
+    first, *others = NEXT_URL.split(url)
     *others, last = (first, *others)
     return ";".join((*others, last + ("&" if "?" in last else "?") + urlencode(texts) if texts else last))
 
@@ -227,7 +227,7 @@ def kombu_tls(url: str) -> dict[str, Any] | None:
 
 def mask_url(url: str) -> str:
     """The URL without its password, and without what a query may hide. Also for what is not quite a URL."""
-    return ";".join(_mask_one(each) for each in _NEXT_URL.split(url))
+    return ";".join(_mask_one(each) for each in NEXT_URL.split(url))
 
 
 def mask_options(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,8 +7,10 @@ its results are not read, what events tell is enough, and `unread_reason` says s
 import re
 from urllib.parse import urlsplit
 
-REDIS = frozenset({"redis", "rediss", "valkey", "valkeys", "sentinel", "unix", "socket"})
-AMQP = frozenset({"amqp", "amqps", "pyamqp"})
+from domain.server_urls import AMQP_KINDS, NEXT_URL, NOT_ENCODED, REDIS_KINDS
+
+REDIS = frozenset(scheme.split("+")[0] for scheme in REDIS_KINDS)
+AMQP = frozenset(AMQP_KINDS)
 POSTGRES = frozenset({"postgresql", "postgres"})
 SQL = frozenset({"db", "database", "django-db"})
 """Of results: `db+postgresql://...` is Celery's, `django-db+postgresql://...` the database of a Django application."""
@@ -28,7 +30,6 @@ _NAMED = {
     "result_url": (REDIS | SQL | OTHER_RESULTS, "redis://, db+postgresql:// or another result backend of Celery's"),
 }
 _SCHEME = re.compile(r"[a-z][a-z0-9.-]*(\+[a-z0-9+.-]+)?", re.IGNORECASE)
-_NEXT_URL = re.compile(r";(?=[a-z0-9+.-]+://)")
 
 
 def check_kind(setting: str, url: str) -> None:
@@ -36,23 +37,23 @@ def check_kind(setting: str, url: str) -> None:
     kinds, wanted = _NAMED[setting]
     if "://" not in url and setting == "result_url" and url.lower() in NAMES_WITHOUT_ADDRESS:
         return
-    for each in _NEXT_URL.split(url):
+    for each in NEXT_URL.split(url):
         scheme, separator, _ = each.partition("://")
         if not separator or not _SCHEME.fullmatch(scheme):
             raise ValueError(f"is not a URL; it must begin with {wanted}")
-        if kind_of(each) not in kinds:
+        if scheme_of(each) not in kinds:
             raise ValueError(f"is of the kind {scheme}://, which cannot be used here; it must begin with {wanted}")
         _check_address(each)
 
 
-def kind_of(url: str) -> str:
+def scheme_of(url: str) -> str:
     """`db` of `db+sqlite:///x`, `redis` of `redis://h`."""
     return url.partition("://")[0].lower().split("+")[0]
 
 
 def unread_reason(result_url: str) -> str | None:
     """Why nothing is read from this result backend, as a sentence; None where it may be read."""
-    kind = kind_of(result_url)
+    kind = scheme_of(result_url)
     if "://" not in result_url and kind in SQL | {"django-cache"}:
         return (
             f"Results of {kind} lie in the application's own database, which CELERIAC_RESULT_URL does not name "
@@ -67,4 +68,4 @@ def _check_address(url: str) -> None:
     try:
         _ = urlsplit(url).port
     except ValueError:
-        raise ValueError("is not a URL: a password with / : @ # % ? must be percent-encoded") from None
+        raise ValueError(NOT_ENCODED) from None

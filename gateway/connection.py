@@ -35,8 +35,6 @@ from domain.server_urls import (
     read_url,
 )
 
-__all__ = ["is_redis", "kombu_url"]
-
 SOCKET_SECONDS = 2
 CONNECT_SECONDS = 2
 _OWN_LEDGER = "celeriac:unacked"

@@ -143,7 +143,7 @@ class Control:
         What runs is asked for apart: a worker that lost its connection runs on, and forgets the ids of its tasks.
         """
         wanted = frozenset(task_ids)
-        questions = [Command("query_task", {"ids": sorted(wanted)}), Command("active", {"safe": True})]
+        questions = [Command("query_task", {"ids": sorted(wanted)}), _ACTIVE]
         found, active = await self._ask(questions, None)
         held: dict[str, HeldTask] = {}
         answered = [Counter[str](), Counter[str]()]
@@ -159,10 +159,7 @@ class Control:
 
     async def list_active(self, nodes: Collection[str]) -> tuple[frozenset[str], dict[str, ActiveTask]]:
         """The nodes that answered, and what they run, by task id."""
-        brief, others = self._by_answer(nodes)
-        (ids,) = await self._ask([Command("celeriac_active")], brief)
-        (replies,) = await self._ask([_ACTIVE], others)
-        running = self._replies.read({**ids, **replies}, _active_tasks)
+        running = self._replies.read(await self._ask_what_runs(nodes), _active_tasks)
         return frozenset(running), {task_id: task for found in running.values() for task_id, task in found.items()}
 
     async def enable_events(self, nodes: Collection[str]) -> dict[str, bool | None]:
@@ -209,10 +206,7 @@ class Control:
 
     async def list_work(self, nodes: Collection[str]) -> dict[str, Work]:
         """What each node runs, by node, for those that answer. What it has only fetched it gives back itself."""
-        brief, others = self._by_answer(nodes)
-        (ids,) = await self._ask([Command("celeriac_active")], brief)
-        (replies,) = await self._ask([_ACTIVE], others)
-        return self._replies.read({**ids, **replies}, _work)
+        return self._replies.read(await self._ask_what_runs(nodes), _work)
 
     async def shut_down(self, node: str) -> None:
         """Tells a node to finish what it runs, give back the rest and exit. It does not answer; it says goodbye."""
@@ -237,6 +231,12 @@ class Control:
         last = partial(forget, self._broker_url, self._address, options=self._options)
         await self._asking.close(last if self._has_asked else None)
         await self._telling.close()
+
+    async def _ask_what_runs(self, nodes: Collection[str]) -> dict[str, Any]:
+        brief, others = self._by_answer(nodes)
+        (ids,) = await self._ask([Command("celeriac_active")], brief)
+        (replies,) = await self._ask([_ACTIVE], others)
+        return {**ids, **replies}
 
     async def _ask(
         self,

@@ -16,6 +16,7 @@ from redis.exceptions import NoPermissionError, RedisError
 from domain.broker_options import MAX_TEXT, Difference
 from domain.errors import BrokerUnavailable
 from domain.priority import Transport
+from domain.sentences import some_of
 from gateway.connection import redis_client, transport_of
 from gateway.layout import BINDINGS, Layout
 from gateway.mailbox import COMMANDS
@@ -89,7 +90,7 @@ class ForeignPrefixes:
 
 def _meaning(prefixes: list[str]) -> str:
     shown = [json.dumps(re.sub(r"[\x00-\x1f\x7f]", "?", prefix), ensure_ascii=False) for prefix in prefixes]
-    named = ", ".join(shown[:MOST_NAMED]) + (f" and {len(shown) - MOST_NAMED} more" if shown[MOST_NAMED:] else "")
+    named = some_of(shown, most=MOST_NAMED)
     value = json.dumps({OPTION: prefixes[0]}, ensure_ascii=False) if prefixes[0] else "{}"
     return (
         f"Workers on this broker use the {OPTION} {named}, and we another: they are not heard and our tasks do not "

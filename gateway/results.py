@@ -16,8 +16,9 @@ from redis.exceptions import RedisError
 
 from domain.errors import Unavailable
 from domain.results import StoredResult
-from domain.url_kinds import SQL, kind_of, unread_reason
-from gateway.connection import is_redis, redis_client
+from domain.server_urls import is_redis
+from domain.url_kinds import SQL, scheme_of, unread_reason
+from gateway.connection import redis_client
 from gateway.result_forms import as_json, is_compressed
 from gateway.result_metas import decode_meta
 from gateway.sql_results import SqlStore
@@ -51,7 +52,7 @@ class ResultReader:
     def _open(self, result_url: str, prefix: str) -> "_Store":
         if is_redis(result_url):
             return _RedisStore(result_url, prefix)
-        kind = kind_of(result_url)
+        kind = scheme_of(result_url)
         self.blind = unread_reason(result_url)
         if self.blind is None:
             try:

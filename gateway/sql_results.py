@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from domain.errors import Unavailable
 from domain.results import StoredResult
-from domain.url_kinds import DJANGO_DB, POSTGRES, kind_of
+from domain.url_kinds import DJANGO_DB, POSTGRES, scheme_of
 from gateway.result_forms import Sealed, as_json
 from gateway.threads import BrokerThread
 
@@ -31,7 +31,7 @@ class SqlStore:
     """Metas by task id. Raises ImportError where the database's driver is not installed, ValueError for a bad URL."""
 
     def __init__(self, result_url: str) -> None:
-        self._is_django = kind_of(result_url) == DJANGO_DB
+        self._is_django = scheme_of(result_url) == DJANGO_DB
         self._table = DJANGO_TABLE if self._is_django else CELERY_TABLE
         kind = ", content_type" if self._is_django else ""
         wanted = f"FROM {self._table} WHERE task_id IN :ids"  # one of two names of ours

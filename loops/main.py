@@ -8,7 +8,8 @@ import structlog
 
 from background import end, start
 from domain.health import LOOPS
-from gateway.connection import is_redis, redis_client
+from domain.server_urls import is_redis
+from gateway.connection import redis_client
 from gateway.control import Control
 from gateway.foreign_prefixes import ForeignPrefixes
 from gateway.layout import Layout

@@ -7,7 +7,8 @@ import structlog
 
 from background import start
 from domain.degradation import MIRROR
-from gateway.connection import is_redis, redis_client
+from domain.server_urls import is_redis
+from gateway.connection import redis_client
 from gateway.event_sources import Blind, open_source
 from gateway.event_stream import StreamEvents
 from gateway.events import EventSubscriber

@@ -13,6 +13,7 @@ from cli.beside.app import AppFacts
 from cli.beside.values import Beside
 from cli.terminal import line_of
 from domain.promises import PROMISES, Consumer, Holds, by_queue, kept
+from domain.sentences import some_of
 from domain.server_urls import mask_url
 
 STYLES = {Holds.YES: "green", Holds.PARTLY: "yellow", Holds.UNKNOWN: "dim", Holds.NO: "red"}
@@ -56,7 +57,7 @@ def show_fleet(consumers: Sequence[Consumer], advice: Advice | None) -> None:
 def _workers(consumers: Sequence[Consumer]) -> Table:
     table = Table("worker", Column("queues", overflow="fold"), "events", "plugin", box=None, pad_edge=False)
     for each in consumers[:MOST_ROWS]:
-        queues = line_of(_listed(each.queues)) if each.answers else Text("no answer yet", style="red")
+        queues = line_of(some_of(each.queues, most=MOST_ROWS)) if each.answers else Text("no answer yet", style="red")
         plugin = line_of(each.plugin, style="green") if each.plugin else Text("none", style="dim")
         table.add_row(line_of(each.node), queues, Text(*EVENTS[each.events]), plugin)
     _add_rest(table, len(consumers))
@@ -70,13 +71,8 @@ def _promises(consumers: Sequence[Consumer]) -> Table:
         alike.setdefault(tuple(kept(promise, found) for promise in PROMISES), []).append(queue)
     table = Table(Column("queue", overflow="fold"), *(promise.word for promise in PROMISES), box=None, pad_edge=False)
     for marks, queues in alike.items():
-        table.add_row(line_of(_listed(queues)), *(Text(mark, style=STYLES[mark]) for mark in marks))
+        table.add_row(line_of(some_of(queues, most=MOST_ROWS)), *(Text(mark, style=STYLES[mark]) for mark in marks))
     return table
-
-
-def _listed(names: Sequence[str]) -> str:
-    rest = f" and {len(names) - MOST_ROWS} more" if len(names) > MOST_ROWS else ""
-    return ", ".join(names[:MOST_ROWS]) + rest
 
 
 def _add_rest(table: Table, count: int) -> None:

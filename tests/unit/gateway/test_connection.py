@@ -1,7 +1,8 @@
 import pytest
 
 from domain.priority import Transport
-from gateway.connection import is_redis, kombu_url, redis_client, redis_url, transport_of
+from domain.server_urls import is_redis, kombu_url
+from gateway.connection import redis_client, redis_url, transport_of
 
 
 @pytest.mark.parametrize("scheme", ["redis", "rediss", "valkey", "valkeys", "redis+socket"])
