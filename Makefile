@@ -17,10 +17,10 @@ install-dev: $(VENV)/.installed-dev
 up: install
 	@exec $(BIN)/celeriac up
 
-# Three processes, for two cores: many tests wait. Each has a PostgreSQL and a Valkey of its own. loadgroup keeps tests
-# marked with one xdist_group together.
+# Three processes, for two cores: many tests wait. Each has a PostgreSQL and a Valkey of its own. What shares a running
+# stack runs in one of them: tests/conftest.py.
 test: install-dev
-	$(BIN)/pytest -n 3 --dist loadgroup
+	$(BIN)/pytest -n 3
 
 check: install-dev
 	$(BIN)/ruff format --check .

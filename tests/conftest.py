@@ -8,7 +8,7 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 import pytest
 import redis
-from xdist.scheduler import LoadGroupScheduling
+from xdist.scheduler import LoadScopeScheduling
 
 import background
 from store.migrate import migrate
@@ -17,21 +17,27 @@ from tests.embedded import postgres, quick_folder, valkey
 TEMPLATE = "migrated"
 
 
-class FleetsTogether(LoadGroupScheduling):
-    """Tests that share the fleet of their file run in one process, so that there is one.
+SHARED_FOLDERS = ("tests/browser", "tests/contract", "tests/fuzz")
+"""Whose files share one running stack; everywhere else servers are shared by the tests of one file."""
 
-    Told by the file: pytest 9.2 does not let xdist write the mark `xdist_group` into a test's id, which is all that
-    reaches the process that shares out.
+
+class ServersShared(LoadScopeScheduling):
+    """What shares a running server runs in one process, so that there is one; in the order of the folders, because
+    the long ones come first in it.
     """
+
+    def __init__(self, config: pytest.Config, log: Any) -> None:
+        config.option.loadscopereorder = False
+        super().__init__(config, log)
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        return file if "/fleets/" in file else str(super()._split_scope(nodeid))
+        return next((folder for folder in SHARED_FOLDERS if file.startswith(f"{folder}/")), file)
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadGroupScheduling:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
     """Asked of the process that shares out; only where there are several."""
-    return FleetsTogether(config, log)
+    return ServersShared(config, log)
 
 
 @pytest.fixture(autouse=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import psutil
+import pytest
 from kombu import Connection
 
 from tests.acceptance.stack import free_ports
@@ -24,6 +25,9 @@ STOP_SECONDS = 30
 def rabbitmq_program() -> str | None:
     """The path of the server, if there is one."""
     return next((found for program in PROGRAMS if (found := shutil.which(program))), None)
+
+
+needs_rabbitmq = pytest.mark.skipif(rabbitmq_program() is None, reason="RabbitMQ is not installed")
 
 
 class RabbitMQ:

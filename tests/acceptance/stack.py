@@ -127,6 +127,11 @@ class Stack:
             return False
         return tasks.status_code == 200 and health.json()["status"] == "healthy"
 
+    def is_described(self, node: str) -> bool:
+        """Whether this worker has told what it is and how it works; until then it is but a name in events."""
+        found = self.client.get(f"/workers/{node}").json()
+        return found.get("observed", {}).get("described_at") is not None
+
     def submit(self, task_name: str, *args: Any, **fields: Any) -> str:
         """The id of a new task."""
         body = {"task_name": task_name, "task_args": list(args)} | fields

@@ -31,7 +31,7 @@ CHECKS = [
     checks.response_headers_conformance,
 ]
 
-pytestmark = [pytest.mark.xdist_group("openapi"), pytest.mark.timeout(240)]
+pytestmark = pytest.mark.timeout(240)
 
 
 @pytest.fixture(scope="module")

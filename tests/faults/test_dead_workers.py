@@ -9,7 +9,7 @@ import pytest
 
 from cli.addresses import read_addresses
 from tests.acceptance.stack import Stack, running, wait_for
-from tests.rabbitmq import rabbitmq, rabbitmq_program
+from tests.rabbitmq import needs_rabbitmq, rabbitmq
 from tests.worker_process import WorkerProcess, celery_worker
 
 STOCK_APP = """
@@ -41,10 +41,7 @@ RESCUED_SECONDS = 30
         "redis",
         pytest.param(
             "rabbitmq",
-            marks=[
-                pytest.mark.skipif(rabbitmq_program() is None, reason="RabbitMQ is not installed"),
-                pytest.mark.xdist_group("rabbitmq"),
-            ],
+            marks=needs_rabbitmq,
         ),
     ]
 )
@@ -67,7 +64,8 @@ def test_prefetched_tasks_run_elsewhere_and_a_run_is_lost_with_its_worker(stack:
     servers = (addresses.broker_url, addresses.result_url)
     options = ("--concurrency", "2", "-Q", QUEUE)
     with celery_worker(tmp_path, *servers, app="stock", name="first", options=options) as first:
-        wait_for(lambda: _is_described(stack, first))
+        # It must be known how it acknowledges. That its tasks are accepted says less: unknown ones are, before that.
+        wait_for(lambda: stack.is_described(first.node))
         early, late = (stack.submit(name, 120, queue_name=QUEUE) for name in ("stock.early", "stock.late"))
         for task_id in (early, late):
             wait_for(lambda task_id=task_id: stack.task(task_id)["status"] == "RUNNING")  # type: ignore[misc]
@@ -88,12 +86,6 @@ def test_prefetched_tasks_run_elsewhere_and_a_run_is_lost_with_its_worker(stack:
         again = wait_for(lambda: (task := stack.task(late))["status"] == "RUNNING" and task, seconds=RESCUED_SECONDS)
         assert [attempt["state"] for attempt in again["attempts"]] == ["LOST", "STARTED"]
     assert time.monotonic() - killed_at < 4 * RESCUED_SECONDS
-
-
-def _is_described(stack: Stack, worker: WorkerProcess) -> bool:
-    """Whether it is known how it acknowledges. That its tasks are accepted says less: unknown ones are, before that."""
-    found = stack.client.get(f"/workers/{worker.node}").json()
-    return found.get("observed", {}).get("described_at") is not None and worker.process.poll() is None
 
 
 def _kill_all(worker: WorkerProcess) -> None:

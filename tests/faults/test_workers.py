@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from tests.acceptance.stack import LOST_SECONDS, Stack, running, wait_for
-from tests.rabbitmq import rabbitmq_program, rabbitmq_server
+from tests.rabbitmq import needs_rabbitmq, rabbitmq_server
 
 TASKS, TASK_SECONDS = 500, 0.05
 BATCH = {"task_name": "celeriac.sleep", "task_args": [TASK_SECONDS], "task_kwargs": {}}
@@ -32,9 +32,7 @@ class Fleet:
     scope="module",
     params=[
         "redis",
-        pytest.param(
-            "rabbitmq", marks=pytest.mark.skipif(rabbitmq_program() is None, reason="RabbitMQ is not installed")
-        ),
+        pytest.param("rabbitmq", marks=needs_rabbitmq),
     ],
 )
 def fleet(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:

@@ -12,7 +12,7 @@ from bench.fuzzing.events import Targets
 from bench.fuzzing.volley import seed_for
 from tests.acceptance.stack import Stack, running, wait_for
 from tests.fuzz.bounds import SEED, again, bounded
-from tests.rabbitmq import rabbitmq, rabbitmq_program
+from tests.rabbitmq import needs_rabbitmq, rabbitmq
 
 EVENTS = 2_000
 
@@ -63,7 +63,7 @@ def test_whatever_is_in_the_stream_the_next_event_is_heard(stack: Stack, channel
     attack(stack, channel)
 
 
-@pytest.mark.skipif(rabbitmq_program() is None, reason="RabbitMQ is not installed")
+@needs_rabbitmq
 def test_whatever_comes_from_rabbitmq_the_next_event_is_heard(tmp_path: Path, channels: ExitStack) -> None:
     (tmp_path / "rabbitmq").mkdir()
     broker_url = channels.enter_context(rabbitmq(tmp_path / "rabbitmq"))

@@ -12,7 +12,7 @@ from gateway.publisher import Publisher
 from tests.acceptance.stack import wait_for
 from tests.gateway_broker import fragile_broker
 from tests.gateway_messages import make_message
-from tests.rabbitmq import rabbitmq, rabbitmq_program
+from tests.rabbitmq import needs_rabbitmq, rabbitmq
 from tests.worker_process import celery_worker
 
 RECEIVED = re.compile(r"Task celeriac\.add\[([^]]+)\] received")
@@ -20,10 +20,7 @@ BROKERS = (
     "redis",
     pytest.param(
         "rabbitmq",
-        marks=[
-            pytest.mark.skipif(rabbitmq_program() is None, reason="RabbitMQ is not installed"),
-            pytest.mark.xdist_group("rabbitmq"),
-        ],
+        marks=needs_rabbitmq,
     ),
 )
 

@@ -19,13 +19,10 @@ from gateway.senders import NACKED, NO_QUEUE
 from tests.celery_apps import wait_for_result
 from tests.gateway_messages import make_message
 from tests.integration.gateway.conftest import next_blind, next_events
-from tests.rabbitmq import rabbitmq, rabbitmq_program
+from tests.rabbitmq import needs_rabbitmq, rabbitmq
 from tests.worker_process import celery_worker
 
-pytestmark = [
-    pytest.mark.skipif(rabbitmq_program() is None, reason="RabbitMQ is not installed"),
-    pytest.mark.xdist_group("rabbitmq"),
-]
+pytestmark = needs_rabbitmq
 
 
 @pytest.fixture(scope="module")

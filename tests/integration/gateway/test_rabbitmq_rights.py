@@ -14,12 +14,9 @@ from gateway.event_sources import EVENT_EXCHANGE, EventMessage, RabbitEvents
 from gateway.publisher import Published, Publisher
 from gateway.queues import QueueReader
 from tests.gateway_messages import make_message
-from tests.rabbitmq import RabbitMQ, rabbitmq_program, rabbitmq_server
+from tests.rabbitmq import RabbitMQ, needs_rabbitmq, rabbitmq_server
 
-pytestmark = [
-    pytest.mark.skipif(rabbitmq_program() is None, reason="RabbitMQ is not installed"),
-    pytest.mark.xdist_group("rabbitmq"),
-]
+pytestmark = needs_rabbitmq
 PAGE = Path(__file__).parents[3] / "docs" / "brokers.md"
 HOST, PASSWORD = "shop/one", "p/w:d@#%"
 

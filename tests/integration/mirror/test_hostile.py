@@ -26,7 +26,7 @@ from store.tables import gaps, tasks
 from store.worker_tables import workers
 from tests.hostile_events import WORST, envelope, forged
 from tests.integration.mirror.messages import NODE
-from tests.rabbitmq import rabbitmq, rabbitmq_program
+from tests.rabbitmq import needs_rabbitmq, rabbitmq
 
 PATIENCE_SECONDS = 60
 Send = Callable[[bytes], Awaitable[object]]
@@ -110,8 +110,7 @@ async def test_after_each_hostile_message_on_redis_a_sound_one_is_stored_by_the_
         await assert_unharmed(engine, redis, before)
 
 
-@pytest.mark.skipif(rabbitmq_program() is None, reason="RabbitMQ is not installed")
-@pytest.mark.xdist_group("rabbitmq")
+@needs_rabbitmq
 async def test_after_each_hostile_message_on_rabbitmq_a_sound_one_is_stored_by_the_same_mirror(
     engine: AsyncEngine, database_url: str, result_url: str, redis_url: str, tmp_path: Path
 ) -> None:

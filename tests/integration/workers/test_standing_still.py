@@ -10,7 +10,7 @@ import redis
 from tests.embedded import valkey
 from tests.gateway_broker import fragile_broker
 from tests.integration.workers.plugged import Plant, plant, stays, wait_for
-from tests.rabbitmq import rabbitmq, rabbitmq_program
+from tests.rabbitmq import needs_rabbitmq, rabbitmq
 from tests.worker_process import WorkerProcess, celery_worker
 
 STOP_SECONDS = 20
@@ -72,9 +72,6 @@ def test_without_redis_nothing_starts_and_all_goes_back_until_it_answers(servers
     assert sorted(servers.runs()) == ["before", *sorted(f"kept-{number}" for number in range(10))]
 
 
-needs_rabbitmq = pytest.mark.skipif(rabbitmq_program() is None, reason="RabbitMQ is not installed")
-
-
 @pytest.fixture(scope="module")
 def rabbit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
     folder = tmp_path_factory.mktemp("rabbit")
@@ -88,7 +85,6 @@ def rabbit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
 
 
 @needs_rabbitmq
-@pytest.mark.xdist_group("rabbitmq")
 def test_on_rabbitmq_a_pause_gives_back_what_was_fetched_and_all_of_it_runs_once(rabbit: Plant) -> None:
     marks = [f"paused-{number}" for number in range(20)]
     with rabbit.worker() as worker:
@@ -106,7 +102,6 @@ def test_on_rabbitmq_a_pause_gives_back_what_was_fetched_and_all_of_it_runs_once
 
 
 @needs_rabbitmq
-@pytest.mark.xdist_group("rabbitmq")
 def test_on_rabbitmq_without_a_redis_of_ours_the_worker_is_a_stock_one_and_says_so(
     rabbit: Plant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
