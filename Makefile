@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 COMPILE := $(BIN)/uv pip compile --universal --generate-hashes --no-strip-extras --no-header --no-emit-index-url --quiet
 OURS := --python-version 3.11
-# Environments of the tests with other releases of Celery; 5.7 asks for a newer Python than the others.
+# Environments of the tests with other releases of Celery and with Django; 5.7 and Django ask for a newer Python.
 FLEETS := $(wildcard requirements/fleets/*.in)
 
 .PHONY: install install-dev up test check format bench requirements
@@ -40,7 +40,7 @@ requirements: install-dev
 	$(COMPILE) $(OURS) pyproject.toml requirements/build.in --output-file requirements/run.txt
 	$(COMPILE) $(OURS) pyproject.toml requirements/build.in --extra dev --output-file requirements/dev.txt
 	for pins in $(FLEETS:.in=); do \
-		oldest=3.9; case $$pins in *5.7) oldest=3.10;; esac; \
+		oldest=3.9; case $$pins in *5.7|*django) oldest=3.10;; esac; \
 		$(COMPILE) --python-version $$oldest $$pins.in --output-file $$pins.txt || exit 1; \
 	done
 

@@ -1,6 +1,6 @@
-"""Virtual environments with other releases of Celery, and the plugin in them as a wheel, built here.
+"""Virtual environments with other releases of Celery or with Django, and the plugin in them as a wheel, built here.
 
-uv makes them: what its cache holds takes less than a second each. Their pins are `requirements/fleets/celery-*.txt`.
+uv makes them: what its cache holds takes less than a second each. Their pins are `requirements/fleets/*.txt`.
 """
 
 import os
@@ -15,14 +15,14 @@ from tests.worker_process import ROOT
 
 PINS = ROOT / "requirements" / "fleets"
 INSTALL_SECONDS = 100
-PYTHONS = {"4.4": (">=3.8,<3.11",), "5.7": (">=3.10,<3.14",)}
-"""What each release runs on, the best first. 4.4 needs parts of `inspect` that are gone since 3.11."""
+PYTHONS = {"celery-4.4": (">=3.8,<3.11",), "celery-5.7": (">=3.10,<3.14",), "django": (">=3.10,<3.14",)}
+"""What each runs on, the best first. Celery 4.4 needs parts of `inspect` that are gone since 3.11."""
 USUAL_PYTHONS = ("3.9", ">=3.10,<3.14")
 """The oldest that the plugin promises, where this machine has it."""
 
 
 class NoPythonError(Exception):
-    """None that this release of Celery runs on is installed here; none is fetched."""
+    """None that these releases run on is installed here; none is fetched."""
 
 
 def build_plugin(folder: Path) -> Path:
@@ -35,13 +35,13 @@ def build_plugin(folder: Path) -> Path:
     return wheel
 
 
-def make_environment(folder: Path, release: str, wheel: Path | None) -> str:
-    """The Python of a new environment in this folder with Celery `release`, e.g. "5.3", and the plugin if given."""
+def make_environment(folder: Path, pins: str, wheel: Path | None = None) -> str:
+    """The Python of a new environment in this folder with these pins, e.g. "celery-5.3", and the plugin if given."""
     uv_binary = uv.find_uv_bin()
-    _make_venv(uv_binary, folder, PYTHONS.get(release, USUAL_PYTHONS))
+    _make_venv(uv_binary, folder, PYTHONS.get(pins, USUAL_PYTHONS))
     python = str(folder / "bin" / "python")
     install = [uv_binary, "pip", "install", "--quiet", "--no-deps", "--python", python]
-    _run([*install, "--require-hashes", "-r", str(PINS / f"celery-{release}.txt")])
+    _run([*install, "--require-hashes", "-r", str(PINS / f"{pins}.txt")])
     if wheel is not None:
         _run([*install, "--offline", str(wheel)])
     return python

@@ -214,7 +214,7 @@ def tried(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, dict[s
         wheel = installing.submit(build_plugin, folder / "wheel")
 
         def install(release: str) -> str:
-            return make_environment(folder / release, release, None if release in STOCK else wheel.result())
+            return make_environment(folder / release, f"celery-{release}", None if release in STOCK else wheel.result())
 
         pythons = {release: installing.submit(install, release) for release in PROMISES}
         with fleet(folder / "fleet") as made:
