@@ -9,6 +9,8 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import pairwise
 from random import SystemRandom
 from typing import Annotated, Any
 
@@ -38,6 +40,8 @@ MOST_MIB = 768.0
 HEALTH_SECONDS = 60.0
 JUDGED = ("api", "flower", "loops", "mirror", "worker", "worker child")
 SHOWN = 20
+STAGES = ("submitted", "dispatched", "received", "started", "completed")
+MOST_STAGES = 5
 
 
 @dataclass(slots=True)
@@ -72,7 +76,7 @@ def measure(*, requests: int, events: int, seed: int | None = None) -> DrillRepo
         attack = Attack()
         with beside(stack.api_url, stack.pid) as (watch, prober):
             _warm_up_and_attack(stack, attack, watch, requests=requests, events=events, seed=seed)
-        after = _afterwards(stack)
+        after, stages = _afterwards(stack), _stages_of_the_latest(stack, prober.found)
     minutes = (time.monotonic() - begun) / 60
     sent = sum(attack.events.values())
     return DrillReport(
@@ -85,7 +89,7 @@ def measure(*, requests: int, events: int, seed: int | None = None) -> DrillRepo
             *_processes(watch.found),
             *after,
         ],
-        measured={**_measured(attack, prober, watch.found), "seed": seed},
+        measured={**_measured(attack, prober, watch.found), "latest probes": stages, "seed": seed},
         notes=[
             "RSS, the largest process of each kind. Not judged for growth: Postgres fills its shared buffers, and"
             " Valkey keeps what it is given.",
@@ -195,6 +199,23 @@ def _workflow(stack: Stack) -> str:
             if found not in ("PENDING", "RUNNING") or time.monotonic() > deadline:
                 return found
             time.sleep(0.1)
+
+
+def _stages_of_the_latest(stack: Stack, probes: Probes) -> str:
+    """Where their time went: in the API's answers, and from stage to stage by their timelines."""
+    latest = sorted(probes.accepted.items(), key=lambda probe: probe[1].late, reverse=True)[:MOST_STAGES]
+    return "".join(
+        f"\n  {probe.late:.2f} s: accepted after {probe.accepted_after:.2f}, {_stages(stack, task_id)},"
+        f" slowest look {probe.slowest_look:.2f}"
+        for task_id, probe in latest
+    )
+
+
+def _stages(stack: Stack, task_id: str) -> str:
+    events = _get(stack, f"/tasks/{task_id}/timeline")["events"]
+    times = {event["event_type"]: datetime.fromisoformat(event["timestamp"]) for event in reversed(events)}
+    stages = [(stage, times[stage]) for stage in STAGES if stage in times]
+    return ", ".join(f"{stage} {(at - before).total_seconds():.2f}" for (_, before), (stage, at) in pairwise(stages))
 
 
 def _measured(attack: Attack, prober: Prober, watched: Watched) -> Mapping[str, Value]:

@@ -27,11 +27,23 @@ Sizes = dict[str, float]
 """MiB of RSS by kind of process, the largest of each kind."""
 
 
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One that was accepted, in seconds."""
+
+    late: float
+    accepted_after: float
+    slowest_look: float
+    """The longest answer to the question whether it has completed."""
+
+
 @dataclass(slots=True)
 class Probes:
     """What the probes met, in seconds."""
 
     late: list[float] = field(default_factory=list)
+    accepted: dict[str, "Probe"] = field(default_factory=dict)
+    """By task id."""
     live: list[float] = field(default_factory=list)
     """How long `/health/live` took."""
     failures: list[str] = field(default_factory=list)
@@ -65,13 +77,16 @@ class Prober:
             await asyncio.gather(*probing)
 
     async def _probe(self, client: httpx.AsyncClient) -> None:
-        started = time.monotonic()
+        started, accepted_after, task_id, slowest = time.monotonic(), 0.0, None, 0.0
         body = {"task_name": "celeriac.echo", "task_args": ["probe"], "priority": MOST_URGENT}
         try:
             answer = await client.post("/tasks", json=body)
             task_id = answer.raise_for_status().json()["task_id"]
+            accepted_after = time.monotonic() - started
             while True:
+                asked = time.monotonic()
                 status = (await client.get(f"/tasks/{task_id}")).raise_for_status().json()["status"]
+                slowest = max(slowest, time.monotonic() - asked)
                 if status == "COMPLETED":
                     break
                 if time.monotonic() - started > self._patience:
@@ -80,6 +95,8 @@ class Prober:
         except (httpx.HTTPError, TimeoutError) as error:
             self.found.failures.append(f"{type(error).__name__}: {error}"[:300])
         self.found.late.append(time.monotonic() - started)
+        if task_id is not None:
+            self.found.accepted[task_id] = Probe(self.found.late[-1], accepted_after, slowest)
 
     async def _look(self, client: httpx.AsyncClient) -> None:
         started = time.monotonic()
