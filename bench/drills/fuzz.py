@@ -40,7 +40,7 @@ MOST_MIB = 768.0
 HEALTH_SECONDS = 60.0
 JUDGED = ("api", "flower", "loops", "mirror", "worker", "worker child")
 SHOWN = 20
-STAGES = ("submitted", "dispatched", "received", "started", "completed")
+STAGES = ("submitted", "dispatched", "received", "started", "succeeded")
 MOST_STAGES = 5
 
 
