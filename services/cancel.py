@@ -22,7 +22,7 @@ from domain.facts import Fact, dispatch_number
 from domain.merge import fold
 from domain.states import TERMINAL, EventType, Phase, Status
 from services.dispatch import withdrawn
-from services.history import News, record
+from services.record import News, record
 from store.queries import events, history, outbox, tasks
 from store.queries.consumers import get_consumers
 from store.queries.history import LockedTask

@@ -16,7 +16,7 @@ from domain.results import StoredResult
 from domain.states import AttemptState, EventType
 from domain.workers import SILENCE
 from services.dispatch import withdrawn
-from services.history import News, record
+from services.record import News, record
 from store.queries import events, gaps, history, orphans
 from store.queries.orphans import Orphan
 

@@ -15,7 +15,7 @@ from domain.facts import Detail, Fact, dispatch_number
 from domain.proofs import MOST_DISPATCHES_AT_RESTARTS, Suspect
 from domain.results import StoredResult, ToldResult
 from domain.states import EventType, Phase
-from services.history import News, record
+from services.record import News, record
 from store.queries import events, history, outbox, sweep
 from store.queries.sweep import SilentTask
 

@@ -29,7 +29,7 @@ class History:
     truncated: bool
     """There are more than `MAX_FACTS`; the entries are the last ones."""
     left_out: int = 0
-    """So many more were told and not kept (`services/history.py`)."""
+    """So many more were told and not kept (`services/record.py`)."""
 
 
 async def read_history(connection: AsyncConnection, task_id: str, *, whole: bool = False) -> History:

@@ -18,7 +18,7 @@ from domain.states import EventType
 from domain.steps import OnFailure
 from domain.workflows import NewWorkflow, Step
 from loops.workflows import WorkflowsRound
-from services.history import News, record
+from services.record import News, record
 from services.workflows import start
 from store.queries import workflows
 from store.queries.outbox import withdraw

@@ -16,7 +16,7 @@ from domain.references import MAX_REFERENCES
 from domain.results import StoredResult
 from domain.states import EventType
 from loops.workflows import WorkflowsRound
-from services.history import News, record
+from services.record import News, record
 from services.workflows import start as start_workflow
 from settings import Settings
 from store.engine import open_engine

@@ -16,7 +16,7 @@ from loops import cancels
 from loops.cancels import CancelsRound
 from services.cancel import KEY_SECONDS, cancelled_key, request_cancel
 from services.dispatch import dispatch_due
-from services.history import News, record
+from services.record import News, record
 from store.queries import submissions
 from store.queries.tasks import get_task
 from tests.facts import told

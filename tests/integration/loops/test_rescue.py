@@ -18,7 +18,7 @@ from loops import absences, rescue
 from loops.rescue import Gateway, RescueRound
 from services.cancel import request_cancel
 from services.dispatch import dispatch_due
-from services.history import News, record
+from services.record import News, record
 from services.signs_of_life import key_of
 from services.timeline import read_history
 from store.queries import descriptions, gaps, leadership, submissions, workers

@@ -24,8 +24,8 @@ from gateway.queues import QueueReader
 from gateway.recall import Recall
 from loops import absences
 from loops.strays import StraysRound
-from services.history import News, record
 from services.proofs import Proofs
+from services.record import News, record
 from services.signs_of_life import key_of
 from store.queries import descriptions, leadership, submissions, workers
 from store.queries.descriptions import Description

@@ -17,8 +17,8 @@ from gateway.control import HeldTask
 from gateway.messages import TaskMessage
 from loops import absences, sweep
 from loops.sweep import SweepRound
-from services.history import News, record
 from services.proofs import Proofs
+from services.record import News, record
 from store.queries import descriptions, leadership, submissions, workers
 from store.queries.descriptions import Description
 from store.queries.tasks import get_task

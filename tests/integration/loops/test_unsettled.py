@@ -13,7 +13,7 @@ from gateway.messages import TaskMessage
 from gateway.result_metas import NO_META
 from loops import unsettled
 from loops.unsettled import UnsettledRound
-from services.history import News, record
+from services.record import News, record
 from services.timeline import History, read_history
 from store.queries import descriptions, gaps, leadership, workers
 from store.queries.descriptions import Description

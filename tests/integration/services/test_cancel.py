@@ -27,7 +27,7 @@ from services.cancel import (
     settle,
 )
 from services.dispatch import dispatch_due
-from services.history import News, record
+from services.record import News, record
 from services.timeline import read_history
 from store.queries import descriptions, outbox, submissions, workers
 from store.queries.descriptions import Description

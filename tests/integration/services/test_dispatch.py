@@ -15,7 +15,7 @@ from gateway.messages import TaskMessage
 from gateway.publisher import NO_LISTS, Published, QueueLists
 from services.cancel import request_cancel
 from services.dispatch import Dispatched, await_rounds, dispatch_due, dispatch_refused
-from services.history import News, record
+from services.record import News, record
 from store.queries import dashboard, submissions
 from store.queries.tasks import get_task
 from store.tables import events as events_table

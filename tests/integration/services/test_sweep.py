@@ -10,7 +10,7 @@ from domain.facts import Fact
 from domain.replays import Replay
 from domain.results import StoredResult
 from domain.states import EventType
-from services.history import News, record
+from services.record import News, record
 from services.replay import replay
 from services.sweep import NEVER_RECEIVED, RESULT_PATIENCE, Swept, find_silent, repair, return_to_outbox
 from services.timeline import read_history

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.states import EventType
 from domain.steps import OnFailure
-from services.history import News, record
+from services.record import News, record
 from store.queries.tasks import get_task
 from store.tables import outbox, task_results, tasks
 from store.workflow_tables import workflow_wakes

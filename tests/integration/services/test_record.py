@@ -12,8 +12,8 @@ from domain.facts import PUBLISHER, Fact
 from domain.identities import Identity
 from domain.results import StoredResult, ToldResult
 from domain.states import EventType
-from services import history as history_service
-from services.history import News, record
+from services import record as record_module
+from services.record import News, record
 from services.timeline import read_history
 from store.listener import FINISHED, Listener
 from store.queries import submissions
@@ -299,7 +299,7 @@ async def count_kept(engine: AsyncEngine) -> int:
 async def test_of_a_task_that_comes_back_for_ever_only_so_much_is_kept_and_its_end_is_known_all_the_same(
     engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(history_service, "MAX_FACTS", 12)
+    monkeypatch.setattr(record_module, "MAX_FACTS", 12)
     await tell(engine, *requeued(3))
     for nth in range(3, 40, 4):
         await tell(engine, *requeued(4, begin=1 + 3 * nth))
@@ -314,8 +314,8 @@ async def test_of_a_task_that_comes_back_for_ever_only_so_much_is_kept_and_its_e
 async def test_a_flood_of_ends_of_one_task_is_kept_up_to_a_bound(
     engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(history_service, "MAX_FACTS", 12)
-    monkeypatch.setattr(history_service, "MAX_KEPT", 20)
+    monkeypatch.setattr(record_module, "MAX_FACTS", 12)
+    monkeypatch.setattr(record_module, "MAX_KEPT", 20)
     for nth in range(1, 90, 30):
         await tell(engine, *(told(REVOKED, clock) for clock in range(nth, nth + 30)))
         await tell(engine, *(told(FAILED, clock) for clock in range(nth + 100, nth + 130)))
@@ -326,7 +326,7 @@ async def test_a_flood_of_ends_of_one_task_is_kept_up_to_a_bound(
 async def test_of_an_id_that_is_used_for_ever_the_latest_use_is_always_known(
     engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(history_service, "MAX_FACTS", 12)
+    monkeypatch.setattr(record_module, "MAX_FACTS", 12)
     for nth in range(10):
         end = FAILED if nth % 2 else SUCCEEDED
         facts = [
