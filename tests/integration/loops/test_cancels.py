@@ -10,11 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from domain.cancels import StopSignal
 from domain.errors import BrokerUnavailable
 from domain.facts import Fact
+from domain.redis_keys import cancelled_key
 from domain.states import EventType
 from gateway.connection import redis_client
 from loops import cancels
 from loops.cancels import CancelsRound
-from services.cancel import KEY_SECONDS, cancelled_key, request_cancel
+from services.cancel import KEY_SECONDS, request_cancel
 from services.dispatch import dispatch_due
 from services.record import News, record
 from store.queries import submissions

@@ -9,6 +9,7 @@ from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.facts import Fact, worker_event_key
+from domain.redis_keys import process_key
 from domain.states import EventType
 from domain.workers import SILENCE, Heartbeat, is_shared
 from gateway.connection import redis_client
@@ -19,7 +20,6 @@ from loops.rescue import Gateway, RescueRound
 from services.cancel import request_cancel
 from services.dispatch import dispatch_due
 from services.record import News, record
-from services.signs_of_life import key_of
 from services.timeline import read_history
 from store.queries import descriptions, gaps, leadership, submissions, workers
 from store.queries.descriptions import Description
@@ -58,7 +58,7 @@ class World:
         self._clock = 0
 
     async def set_up(self) -> None:
-        await self.redis.set(key_of("mirror"), "now")
+        await self.redis.set(process_key("mirror"), "now")
         await self.hear(DEAD, ago=DIED)
         await self.hear(LIVING)
         self.broker.nodes[LIVING] = None  # type: ignore[assignment]
@@ -183,9 +183,9 @@ async def test_a_silent_worker_that_is_still_connected_keeps_what_it_holds(world
 
 async def test_nothing_is_moved_while_the_mirror_does_not_hear(world: World) -> None:
     await world.add_held()
-    await world.redis.delete(key_of("mirror"))
+    await world.redis.delete(process_key("mirror"))
     assert await world.round.run_once() == rescue.UNPROVEN_SECONDS
-    await world.redis.set(key_of("mirror"), "now")
+    await world.redis.set(process_key("mirror"), "now")
     now = datetime.now(UTC)
     async with world.engine.begin() as connection:
         await gaps.add_gap(connection, source="broker", started_at=now - SILENCE, ended_at=now - timedelta(seconds=5))

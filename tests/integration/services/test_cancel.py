@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from domain.cancels import StopSignal
 from domain.errors import TaskAlreadyFinished, TaskNotFound
 from domain.facts import Fact
+from domain.redis_keys import cancelled_key
 from domain.states import EventType
 from domain.workers import Heartbeat
 from gateway.connection import redis_client
@@ -19,7 +20,6 @@ from services.cancel import (
     CancelRequest,
     Enforced,
     Outcome,
-    cancelled_key,
     enforce,
     read_outcome,
     renew_keys,
