@@ -50,7 +50,7 @@ from services.cancel import (
 from services.submissions import submit
 from services.timeline import FEW, History, read_history
 from store.queries import tasks
-from store.queries.tasks import Record
+from store.queries.tasks import TaskOutline, WholeTask
 
 CANCEL_PROOF_SECONDS = 5.0
 MAX_BATCH_BYTES = 16 * 1024 * 1024
@@ -59,6 +59,17 @@ UNKNOWN_OUTCOME = (
     "The run is over, but nobody told how it went: its worker no longer has it and sent no event of its end, and there "
     "is no result. See the timeline; it can be replayed."
 )
+
+OF_THE_TASK = (
+    "task_id",
+    "task_name",
+    "status",
+    "created_at",
+    "started_at",
+    "completed_at",
+    "duration_seconds",
+)
+"""What a timeline says of its task."""
 
 router = api_router("/tasks", tag="tasks")
 
@@ -119,7 +130,7 @@ async def _submit(
     return answer
 
 
-def _explain_limits(rooms: Rooms, task: Submission) -> str | None:
+def _explain_limits(rooms: Rooms, task: Submission | WholeTask) -> str | None:
     return rooms.limits.explain(
         task.task_name, task.queue_name, timeout_seconds=task.timeout_seconds, max_retries=task.max_retries
     )
@@ -163,24 +174,19 @@ async def list_tasks(connection: SearchConnection, query: Annotated[TaskQuery, Q
 async def get_task(rooms: OpenRooms, task_id: str) -> TaskDetail | Response:
     """One task with its arguments, result and its latest attempts."""
     async with stating(rooms) as connection:
-        record = await tasks.get_task(connection, task_id)
-    if record is None:
+        task = await tasks.get_task(connection, task_id)
+    if task is None:
         raise TaskNotFound
-    make = partial(_detail, rooms, record)
-    return await answer_beside(rooms, make) if record["is_large"] else make()
+    make = partial(_detail, rooms, task)
+    return await answer_beside(rooms, make) if task.is_large else make()
 
 
-def _detail(rooms: Rooms, record: Record) -> TaskDetail:
-    message = rooms.limits.explain(
-        record["task_name"],
-        record["queue_name"],
-        timeout_seconds=record["timeout_seconds"],
-        max_retries=record["max_retries"],
-    )
-    if record["outcome"] is not None:
+def _detail(rooms: Rooms, task: WholeTask) -> TaskDetail:
+    message = _explain_limits(rooms, task)
+    if task.outcome is not None:
         message = UNKNOWN_OUTCOME
-    told = " ".join(filter(None, (record["doubt"], message))) or None
-    return TaskDetail.from_record(record, message=told, no_result=rooms.no_results)
+    told = " ".join(filter(None, (task.doubt, message))) or None
+    return TaskDetail.from_whole(task, message=told, no_result=rooms.no_results)
 
 
 @router.get(
@@ -194,9 +200,9 @@ async def get_timeline(rooms: OpenRooms, task_id: str) -> Timeline | Response:
     return await answer_beside(rooms, make) if len(history.entries) > FEW else make()
 
 
-def _timeline(history: History) -> Timeline:
+def _timeline(history: History[TaskOutline]) -> Timeline:
     return Timeline(
-        **{name: history.task[name] for name in Timeline.model_fields if name in history.task},
+        **{name: getattr(history.task, name) for name in OF_THE_TASK},
         complete=history.complete,
         truncated=history.truncated,
         events_left_out=history.left_out,

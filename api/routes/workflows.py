@@ -104,10 +104,10 @@ async def list_workflows(
     """Workflows that match, newest first."""
     wanted = WorkflowFilter(tuple(dict.fromkeys(status)), name)
     after = _position(cursor) if cursor else None
-    total, is_exact, records = await workflows.list_workflows(
+    total, is_exact, stored = await workflows.list_workflows(
         connection, wanted, limit=limit, offset=offset, after=after
     )
-    found = [WorkflowRow.from_record(record) for record in records]
+    found = [WorkflowRow.from_stored(workflow) for workflow in stored]
     page = WorkflowPage(
         total=total,
         total_is_exact=is_exact,
@@ -147,12 +147,12 @@ async def get_workflow(rooms: OpenRooms, workflow_id: WorkflowId) -> Response:
 
 async def _read_detail(connection: AsyncConnection, workflow_id: UUID) -> Callable[[], WorkflowDetail]:
     """What makes the answer of what was read."""
-    record = await workflows.get_workflow(connection, workflow_id)
-    if record is None:
+    workflow = await workflows.get_workflow(connection, workflow_id)
+    if workflow is None:
         raise WorkflowNotFound
     steps = await workflows.list_steps(connection, workflow_id)
     results, omitted = await workflows.list_results(connection, workflow_id)
-    return partial(WorkflowDetail.from_records, record, steps, results=results, omitted=omitted)
+    return partial(WorkflowDetail.from_stored_with, workflow, steps, results=results, omitted=omitted)
 
 
 @router.get(
@@ -167,7 +167,7 @@ async def get_graph(rooms: OpenRooms, workflow_id: WorkflowId) -> Response:
         steps = await workflows.list_steps(connection, workflow_id)
     if not steps:
         raise WorkflowNotFound
-    return await answer_beside(rooms, partial(WorkflowGraph.from_records, workflow_id, steps))
+    return await answer_beside(rooms, partial(WorkflowGraph.from_steps, workflow_id, steps))
 
 
 @router.get(
@@ -192,7 +192,7 @@ async def get_timeline(
             offset=offset,
             data=found,
             events=found,
-            **{name: history.workflow[name] for name in ("workflow_id", "name", "status")},
+            **{name: getattr(history.workflow, name) for name in ("workflow_id", "name", "status")},
         )
 
     return await answer_beside(rooms, make)
@@ -241,7 +241,7 @@ async def _wait_for_end(rooms: Rooms, workflow_id: UUID) -> WorkflowStatus:
             record = await workflows.get_workflow(connection, workflow_id)
         if record is None:
             raise WorkflowNotFound
-        status = WorkflowStatus(record["status"])
+        status = WorkflowStatus(record.status)
         if status in TERMINAL or time.monotonic() > deadline:
             return status
         await asyncio.sleep(ASK_AGAIN_SECONDS)

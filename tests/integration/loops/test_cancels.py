@@ -52,7 +52,7 @@ class World:
         async with self.engine.connect() as connection:
             task = await get_task(connection, task_id)
         assert task is not None
-        return str(task["status"])
+        return str(task.status)
 
 
 @pytest.fixture

@@ -105,7 +105,7 @@ class World:
         async with self.engine.connect() as connection:
             task = await get_task(connection, task_id)
         assert task is not None
-        return task["status"], task["phase"], task["attempts"][0]["state"]
+        return task.status, task.phase, task.attempts[0]["state"]
 
     def waiting(self) -> list[str]:
         return [message.task_id for message in self.broker.queues["celery"]]
@@ -146,7 +146,7 @@ async def test_a_run_that_was_acknowledged_has_failed_once_nothing_of_it_is_foun
         task = await get_task(connection, task_id)
         history = await read_history(connection, task_id)
     assert task is not None
-    assert task["error"] == f"WorkerLost: {DEAD} ended while it held this task, and no message of it is left."
+    assert task.error == f"WorkerLost: {DEAD} ended while it held this task, and no message of it is left."
     assert history.entries[-1].type is EventType.LOST
 
 
@@ -297,7 +297,7 @@ async def test_what_was_not_acknowledged_and_is_not_found_may_lie_elsewhere(
     async with world.engine.connect() as connection:
         task = await get_task(connection, task_id)
     assert task is not None
-    assert (task["status"], bool(task["doubt"])) == (status, status == "PENDING")
+    assert (task.status, bool(task.doubt)) == (status, status == "PENDING")
 
 
 async def test_a_run_of_which_something_unreadable_is_stored_is_not_called_failed(world: World) -> None:

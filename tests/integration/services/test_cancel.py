@@ -96,7 +96,7 @@ class World:
         """Status and timeline."""
         async with self.engine.connect() as connection:
             history = await read_history(connection, task_id)
-        return history.task["status"], [entry.type for entry in history.entries]
+        return history.task.status, [entry.type for entry in history.entries]
 
 
 @pytest.fixture

@@ -47,7 +47,7 @@ async def phase(engine: AsyncEngine, task_id: str) -> tuple[str, str]:
     async with engine.connect() as connection:
         task = await get_task(connection, task_id)
     assert task is not None
-    return task["status"], task["phase"]
+    return task.status, task.phase
 
 
 async def test_a_published_task_is_queued_and_out_of_the_outbox(engine: AsyncEngine) -> None:

@@ -76,8 +76,8 @@ async def test_a_stock_worker_counts_from_where_it_will_stop_and_we_count_from_n
     async with engine.connect() as connection:
         task = await get_task(connection, task_id)
     assert task is not None
-    assert (task["status"], task["retry_count"], task["max_retries"]) == ("FAILED", 1, 1)
-    assert [(attempt["retries"], attempt["state"]) for attempt in task["attempts"]] == [(0, "RETRIED"), (1, "FAILED")]
+    assert (task.status, task.retry_count, task.max_retries) == ("FAILED", 1, 1)
+    assert [(attempt["retries"], attempt["state"]) for attempt in task.attempts] == [(0, "RETRIED"), (1, "FAILED")]
 
 
 async def test_a_limit_that_is_the_tasks_own_needs_no_count(engine: AsyncEngine) -> None:

@@ -11,7 +11,7 @@ from services import timeline as timeline_service
 from services.record import News, record
 from services.timeline import History, read_history
 from store.queries import gaps, workers
-from store.queries.tasks import MAX_ATTEMPTS, get_task
+from store.queries.tasks import MAX_ATTEMPTS, TaskOutline, get_task
 from tests.facts import NODE, NOON, TASK_ID, after, ours, told
 
 LIFE = (
@@ -22,7 +22,7 @@ LIFE = (
 )
 
 
-async def lived(engine: AsyncEngine, *, deaf: tuple[int, int] | None = None) -> History:
+async def lived(engine: AsyncEngine, *, deaf: tuple[int, int] | None = None) -> History[TaskOutline]:
     """The history of a task that lived for 20 s, during some of which the mirror may have been deaf."""
     async with engine.begin() as connection:
         await record(connection, News(LIFE))
@@ -87,6 +87,6 @@ async def test_of_many_attempts_the_latest_are_shown_with_the_task(
         await record(connection, News(facts))
         task = await get_task(connection, TASK_ID)
     assert task is not None
-    assert [attempt["number"] for attempt in task["attempts"]] == list(range(6, MAX_ATTEMPTS + 6))
+    assert [attempt["number"] for attempt in task.attempts] == list(range(6, MAX_ATTEMPTS + 6))
     shown = TaskDetail.from_record(task)
     assert (len(shown.attempts), shown.attempts_truncated) == (MAX_ATTEMPTS, True)
