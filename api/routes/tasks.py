@@ -8,7 +8,7 @@ from fastapi import Query, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.bodies import beside
-from api.dependencies import OpenRooms, Rooms, SearchConnection, reading, stating
+from api.dependencies import OpenRooms, Rooms, SearchConnection, cancels_of, reading, stating
 from api.idempotency import IdempotencyKey, answer_once
 from api.large_answers import answer_beside
 from api.openapi import responses
@@ -39,20 +39,11 @@ from domain.errors import Overloaded, TaskAlreadyFinished, TaskNotFound, Unknown
 from domain.idempotency import RequestKey
 from domain.states import Status
 from domain.submissions import Submission
-from services.cancel import (
-    CancelRequest,
-    Outcome,
-    enforce,
-    read_outcome,
-    request_cancel,
-    settle,
-)
 from services.submissions import submit
 from services.timeline import FEW, History, read_history
 from store.queries import tasks
 from store.queries.tasks import TaskOutline, WholeTask
 
-CANCEL_PROOF_SECONDS = 5.0
 MAX_BATCH_BYTES = 16 * 1024 * 1024
 SIGTERM = CancelBody()
 UNKNOWN_OUTCOME = (
@@ -218,25 +209,6 @@ def _timeline(history: History[TaskOutline]) -> Timeline:
 )
 async def cancel_task(rooms: OpenRooms, task_id: str, response: Response, body: CancelBody = SIGTERM) -> CancelAnswer:
     """200 once it is certain that the task will not run or has been stopped; 202 while that is not certain."""
-    async with rooms.engine.begin() as connection:
-        request = await request_cancel(connection, task_id, signal=body.signal)
-    told = request.certain or await _enforce(rooms, request)
-    outcome = await _read_outcome(rooms, task_id, told=told)
-    if outcome.worth_waiting:
-        await rooms.endings.wait(task_id, CANCEL_PROOF_SECONDS)
-        outcome = await _read_outcome(rooms, task_id, told=told)
+    outcome = await cancels_of(rooms).cancel(task_id, signal=body.signal, wait=rooms.endings.wait)
     response.status_code = 200 if outcome.status is Status.CANCELLED else 202
     return CancelAnswer(task_id=task_id, status=outcome.status, message=outcome.message)
-
-
-async def _enforce(rooms: Rooms, request: CancelRequest) -> bool:
-    """Whether the connected workers were told."""
-    enforced = await enforce(request, redis=rooms.redis, control=rooms.control, recall=rooms.recall)
-    async with rooms.engine.begin() as connection:
-        await settle(connection, request, enforced)
-    return enforced.told
-
-
-async def _read_outcome(rooms: Rooms, task_id: str, *, told: bool) -> Outcome:
-    async with rooms.engine.connect() as connection:
-        return await read_outcome(connection, task_id, told=told)

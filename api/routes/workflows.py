@@ -1,7 +1,5 @@
 """Workflows: start, list, read, follow, draw, cancel, retry, replay."""
 
-import asyncio
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
@@ -13,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.bodies import beside
 from api.cursors import NOT_OURS, decode_cursor, encode_cursor, refused
-from api.dependencies import OpenRooms, ReadConnection, Rooms, reading
+from api.dependencies import OpenRooms, ReadConnection, cancels_of, reading
 from api.idempotency import IdempotencyKey, answer_once
 from api.large_answers import answer_beside
 from api.openapi import responses
@@ -34,23 +32,18 @@ from api.schemas.workflows import (
 from api.submissions import find_unknown, refuse_marked, refuse_unknown
 from api.workflow_definitions import name_fields, to_workflow
 from domain.errors import (
-    BrokerUnavailable,
     UnknownTaskName,
     WorkflowAlreadyFinished,
     WorkflowNotFinished,
     WorkflowNotFound,
 )
 from domain.filters import Cursor
-from domain.states import TERMINAL
 from domain.steps import WorkflowStatus
-from services.cancel import renew_keys
 from services.workflow_timeline import read_history
-from services.workflows import cancel_tasks, refuse_finished, replay, request_cancel, retry, start
+from services.workflows import replay, retry, start
 from store.queries import workflows
 from store.queries.workflows import WorkflowFilter
 
-CANCEL_PROOF_SECONDS = 5.0
-ASK_AGAIN_SECONDS = 0.1
 MAX_WORKFLOW_BYTES = 16 * 1024 * 1024
 
 router = api_router("/workflows", tag="workflows")
@@ -206,53 +199,9 @@ async def get_timeline(
 )
 async def cancel_workflow(rooms: OpenRooms, workflow_id: WorkflowId, response: Response) -> WorkflowCancelAnswer:
     """Nothing of it starts any more; steps that run are cancelled as tasks are. 202 while one of them may still run."""
-    async with rooms.engine.begin() as connection:
-        status = await request_cancel(connection, workflow_id)
-    reached = True
-    if status not in TERMINAL:
-        async with rooms.engine.begin() as connection:
-            on_their_way = await cancel_tasks(connection, workflow_id)
-        if on_their_way:
-            reached = await _revoke(rooms, on_their_way)
-            status = await _wait_for_end(rooms, workflow_id)
-        else:
-            async with rooms.engine.begin() as connection:
-                status = await request_cancel(connection, workflow_id)
-    refuse_finished(status)
-    response.status_code = 200 if status is WorkflowStatus.CANCELLED else 202
-    return WorkflowCancelAnswer(workflow_id=workflow_id, status=status, message=_message(status, reached=reached))
-
-
-async def _revoke(rooms: Rooms, task_ids: list[str]) -> bool:
-    """Shut the gate and tell the workers, all at once; `loops/cancels` looks after each until its end is proven."""
-    await renew_keys(rooms.redis, task_ids)
-    try:
-        await rooms.control.revoke(task_ids, terminate=True)
-    except BrokerUnavailable:
-        return False
-    return True
-
-
-async def _wait_for_end(rooms: Rooms, workflow_id: UUID) -> WorkflowStatus:
-    """The status once it has ended, or after `CANCEL_PROOF_SECONDS`. No connection is held in between."""
-    deadline = time.monotonic() + CANCEL_PROOF_SECONDS
-    while True:
-        async with rooms.engine.connect() as connection:
-            record = await workflows.get_workflow(connection, workflow_id)
-        if record is None:
-            raise WorkflowNotFound
-        status = WorkflowStatus(record.status)
-        if status in TERMINAL or time.monotonic() > deadline:
-            return status
-        await asyncio.sleep(ASK_AGAIN_SECONDS)
-
-
-def _message(status: WorkflowStatus, *, reached: bool) -> str:
-    if status is WorkflowStatus.CANCELLED:
-        return "Workflow cancelled successfully"
-    if not reached:
-        return "The broker cannot be reached; the cancel is stored and will be sent when it is back."
-    return "Nothing new starts; workers were told to stop what runs, and some have not confirmed it yet."
+    outcome = await cancels_of(rooms).cancel_workflow(workflow_id)
+    response.status_code = 200 if outcome.status is WorkflowStatus.CANCELLED else 202
+    return WorkflowCancelAnswer(workflow_id=workflow_id, status=outcome.status, message=outcome.message)
 
 
 @router.post(
