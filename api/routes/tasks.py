@@ -8,6 +8,7 @@ from fastapi import Query, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.bodies import beside
+from api.declarations import answers_with_id, keeps_answers, reads_result, submits
 from api.dependencies import OpenRooms, Rooms, SearchConnection, cancels_of, reading, stating
 from api.idempotency import IdempotencyKey, answer_once
 from api.large_answers import answer_beside
@@ -72,6 +73,8 @@ router = api_router("/tasks", tag="tasks")
     response_model=SubmittedTask | TaskDetail,
     responses=responses(UnknownTaskName, Overloaded),
 )
+@submits
+@answers_with_id("task_id")
 async def submit_task(
     request: Request,
     rooms: OpenRooms,
@@ -134,6 +137,7 @@ def _explain_limits(rooms: Rooms, task: Submission | WholeTask) -> str | None:
     max_body_size=MAX_BATCH_BYTES,
     responses=responses(UnknownTaskName),
 )
+@submits
 async def submit_batch(
     request: Request, rooms: OpenRooms, body: TaskBatch, key: IdempotencyKey, response: Response
 ) -> SubmittedBatch:
@@ -156,12 +160,15 @@ async def submit_batch(
 
 
 @router.get("", summary="List tasks", response_model=TaskPage)
+@keeps_answers
 async def list_tasks(connection: SearchConnection, query: Annotated[TaskQuery, Query()]) -> TaskPage | Response:
     """Tasks that match all filters, newest first unless asked otherwise."""
     return (await read_page(connection, query.wanted(), query)).shown(query.rows)
 
 
 @router.get("/{task_id}", summary="Get a task", response_model=TaskDetail, responses=responses(TaskNotFound))
+@reads_result
+@keeps_answers
 async def get_task(rooms: OpenRooms, task_id: str) -> TaskDetail | Response:
     """One task with its arguments, result and its latest attempts."""
     async with stating(rooms) as connection:

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import Query, Response
 
+from api.declarations import keeps_answers
 from api.dependencies import OpenRooms, ReadConnection, Rooms, WriteConnection
 from api.openapi import responses
 from api.routing import api_router
@@ -49,6 +50,7 @@ async def register_worker(
 
 
 @router.get("", summary="List workers", response_model=WorkerPage)
+@keeps_answers
 async def list_workers(
     connection: ReadConnection,
     status: Annotated[WorkerStatus | None, Query(description="Only workers of this status.")] = None,

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.bodies import beside
 from api.cursors import NOT_OURS, decode_cursor, encode_cursor, refused
+from api.declarations import answers_with_id, keeps_answers, submits
 from api.dependencies import OpenRooms, ReadConnection, cancels_of, reading
 from api.idempotency import IdempotencyKey, answer_once
 from api.large_answers import answer_beside
@@ -66,6 +67,8 @@ WorkflowId = Annotated[UUID, Depends(_workflow_id)]
     max_body_size=MAX_WORKFLOW_BYTES,
     responses=responses(UnknownTaskName),
 )
+@submits
+@answers_with_id("workflow_id")
 async def start_workflow(
     request: Request, rooms: OpenRooms, body: WorkflowSubmission, key: IdempotencyKey, response: Response
 ) -> SubmittedWorkflow:
@@ -85,6 +88,7 @@ async def start_workflow(
 
 
 @router.get("", summary="List workflows", response_model=WorkflowPage)
+@keeps_answers
 async def list_workflows(
     connection: ReadConnection,
     status: Annotated[list[WorkflowStatus], Query(description="May repeat.")] = [],  # noqa: B006  FastAPI copies it
@@ -210,6 +214,7 @@ async def cancel_workflow(rooms: OpenRooms, workflow_id: WorkflowId, response: R
     response_model=WorkflowDetail,
     responses=responses(WorkflowNotFound, WorkflowNotFinished, WorkflowAlreadyFinished),
 )
+@submits
 async def retry_workflow(rooms: OpenRooms, workflow_id: WorkflowId) -> Response:
     """Goes on with a failed or cancelled workflow: what has completed is kept and does not run again."""
     async with rooms.engine.begin() as connection:
@@ -224,6 +229,7 @@ async def retry_workflow(rooms: OpenRooms, workflow_id: WorkflowId) -> Response:
     status_code=201,
     responses=responses(WorkflowNotFound, WorkflowNotFinished),
 )
+@submits
 async def replay_workflow(
     rooms: OpenRooms, workflow_id: WorkflowId, key: IdempotencyKey, response: Response
 ) -> SubmittedWorkflow:
