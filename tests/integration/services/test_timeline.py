@@ -88,5 +88,5 @@ async def test_of_many_attempts_the_latest_are_shown_with_the_task(
         task = await get_task(connection, TASK_ID)
     assert task is not None
     assert [attempt["number"] for attempt in task.attempts] == list(range(6, MAX_ATTEMPTS + 6))
-    shown = TaskDetail.from_record(task)
+    shown = TaskDetail.from_whole(task)
     assert (len(shown.attempts), shown.attempts_truncated) == (MAX_ATTEMPTS, True)
