@@ -46,7 +46,11 @@ def keeps_answers(endpoint: Endpoint) -> Endpoint:
 
 def answers_with_id(field: str) -> Callable[[Endpoint], Endpoint]:
     """Declare that this field of the 201 is the id which all routes below this one's path take."""
-    return lambda endpoint: _declare(endpoint, id_field=field)
+
+    def declare(endpoint: Endpoint) -> Endpoint:
+        return _declare(endpoint, id_field=field)
+
+    return declare
 
 
 def declared_by(endpoint: Callable[..., Any]) -> Declared:

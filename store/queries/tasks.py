@@ -200,7 +200,10 @@ async def get_task(connection: AsyncConnection, task_id: str) -> WholeTask | Non
     One statement, which alone is a snapshot: each further round trip would cost as much again.
     """
     row = (await connection.execute(_one, {"task_id": task_id})).one_or_none()
-    return WholeTask(*row[:-1], attempts=row.attempts or []) if row else None
+    if row is None:
+        return None
+    *cells, attempts_or_none = row
+    return WholeTask(*(*cells, attempts_or_none or []))
 
 
 async def get_outline(connection: AsyncConnection, task_id: str) -> TaskOutline | None:

@@ -67,9 +67,10 @@ class Node:
         with self._lock:
             if self.stands_still or request.was_put_back:
                 return Admission.PAUSED
-            if key is not None and self._started.setdefault(key, request) is not request:
-                return Admission.RUNNING
-            self._doubtful.discard(key)
+            if key is not None:
+                if self._started.setdefault(key, request) is not request:
+                    return Admission.RUNNING
+                self._doubtful.discard(key)
             orders = self._orders
         admission = self._ask(request)
         with self._lock:
