@@ -1,8 +1,9 @@
 """Tasks that have one root: chains, groups and chords, and what tasks have sent while they ran."""
 
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import Select, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.queries.tasks import ROW, ListedTask
@@ -29,7 +30,7 @@ async def list_tree(connection: AsyncConnection, root_id: str, *, limit: int) ->
     below_root = (tasks.c.root_id == root_id) & tasks.c.parent_id.is_not(None)
     of_root = or_(tasks.c.task_id == root_id, below_root)
     total: int = (await connection.execute(select(func.count()).select_from(tasks).where(of_root))).scalar_one()
-    oldest = (
+    oldest: Select[Any] = (
         select(*ROW, tasks.c.root_id, tasks.c.parent_id).where(of_root).order_by(tasks.c.created_at, tasks.c.task_id)
     )
     return total, [TreeMember(*row) for row in await connection.execute(oldest.limit(limit))]

@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
     JSON,
     ColumnElement,
     Integer,
+    Select,
     SmallInteger,
     Text,
     Uuid,
@@ -220,7 +222,7 @@ async def get_workflow(connection: AsyncConnection, workflow_id: UUID) -> Stored
     return StoredWorkflow(*row) if row else None
 
 
-_progress = (
+_progress: Select[Any] = (
     select(
         *(workflow_steps.c[name] for name in ("position", "step_id", "task_id", "status", "children", "ended_at")),
         shortened(func.coalesce(workflow_steps.c.error, tasks.c.exception)).label("error"),
