@@ -21,6 +21,7 @@ from domain.errors import Overloaded
 from gateway.control import Control
 from gateway.queues import QueueReader
 from gateway.recall import Recall
+from services.cancels import Cancels
 from services.degradation import DegradationMarks
 from services.endings import Endings
 from services.limits import Limits
@@ -76,6 +77,11 @@ async def get_rooms(request: Request) -> Rooms:
 
 
 OpenRooms = Annotated[Rooms, Depends(get_rooms)]
+
+
+def cancels_of(rooms: Rooms) -> Cancels:
+    """The cancels of a request, in transactions of its own."""
+    return Cancels(rooms.engine.begin, redis=rooms.redis, control=rooms.control, recall=rooms.recall)
 
 
 async def _read_connection(rooms: OpenRooms) -> AsyncIterator[AsyncConnection]:

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.breakers import Breakers
+from api.declarations import Declared
 from api.last_answers import MAX_ANSWER_BYTES, LastAnswer, LastAnswers
 from domain.degradation import Access, Mark, Strategy, decide
 from domain.health import DATABASE
@@ -20,32 +21,6 @@ from services.degradation import DegradationMarks, refusal
 
 EXEMPT_TAGS = frozenset({"health", "resilience"})
 """They answer from memory and Redis, and must answer when nothing else does."""
-SUBMIT_PATHS = frozenset(
-    {
-        "/tasks",
-        "/tasks/batch",
-        "/tasks/{task_id}/replay",
-        "/workflows",
-        "/workflows/{workflow_id}/retry",
-        "/workflows/{workflow_id}/replay",
-    }
-)
-KEPT_PATHS = frozenset(
-    {
-        "/tasks",
-        "/tasks/{task_id}",
-        "/workers",
-        "/workflows",
-        "/search/tasks",
-        "/search/presets",
-        "/search/presets/{name}",
-        "/dashboard/stats",
-        "/dashboard/workers",
-        "/analytics/trends",
-        "/alerts",
-    }
-)
-"""Whose answers to GET are kept."""
 SUBMIT_SECONDS = 10.0
 """How long a submission is tried on after the database's breaker has opened; as long as a group commit."""
 WARNING = '110 celeriac "Response is Stale"'
@@ -54,14 +29,14 @@ _NODE_TAGS = frozenset({"workers", "dashboard"})
 log = structlog.get_logger(__name__)
 
 
-def access_of(path: str, method: str, *, tag: str) -> Access | None:
-    """What a request to this route needs; None where no mark matters. `path` is below `/api/v1`."""
+def access_of(declared: Declared, method: str, *, tag: str) -> Access | None:
+    """What a request to a route needs that has declared this; None where no mark matters."""
     if tag in EXEMPT_TAGS:
         return None
+    if declared.access is not None:
+        return declared.access
     if method != "GET":
-        return Access.SUBMIT if path in SUBMIT_PATHS else Access.CONTROL if tag == "workers" else Access.WRITE
-    if path == "/tasks/{task_id}":
-        return Access.READ_RESULT
+        return Access.CONTROL if tag == "workers" else Access.WRITE
     return Access.READ_NODES if tag in _NODE_TAGS else Access.READ
 
 

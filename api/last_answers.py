@@ -17,10 +17,8 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from background import end, start_rounds
+from domain.redis_keys import ANSWER_TIMES_KEY, ANSWERS_KEY
 
-ANSWERS_KEY = "{celeriac:answers}:bodies"
-TIMES_KEY = "{celeriac:answers}:times"
-"""The braces keep both on one node of a Redis cluster."""
 MAX_ANSWER_BYTES = 64 * 1024
 MAX_TOTAL_BYTES = 64 * 1024 * 1024
 TTL_SECONDS = 600
@@ -117,7 +115,7 @@ class LastAnswers:
                 for question, stored in self._on_the_way.items():
                     limits = [time.time(), TTL_SECONDS, self._max_total_bytes]
                     await self._keep(
-                        keys=[ANSWERS_KEY, TIMES_KEY], args=[_field(question), stored, *limits], client=pipe
+                        keys=[ANSWERS_KEY, ANSWER_TIMES_KEY], args=[_field(question), stored, *limits], client=pipe
                     )
                 await pipe.execute()
             self._is_kept = True

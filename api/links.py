@@ -3,45 +3,24 @@
 Clients that walk the document go from a submission to its task or workflow without guessing; so do our tests.
 """
 
+from collections.abc import Mapping
 from typing import Any
-
-from api.routing import API_PREFIX
 
 Json = dict[str, Any]
 
-_TASK = ("/tasks", "task_id")
-_WORKFLOW = ("/workflows", "workflow_id")
-_FOLLOWING = {
-    _TASK: (
-        ("get", "/tasks/{task_id}"),
-        ("get", "/tasks/{task_id}/timeline"),
-        ("get", "/tasks/{task_id}/tree"),
-        ("post", "/tasks/{task_id}/cancel"),
-        ("post", "/tasks/{task_id}/replay"),
-        ("get", "/tasks/{task_id1}/compare/{task_id2}"),
-    ),
-    _WORKFLOW: (
-        ("get", "/workflows/{workflow_id}"),
-        ("get", "/workflows/{workflow_id}/graph"),
-        ("get", "/workflows/{workflow_id}/timeline"),
-        ("post", "/workflows/{workflow_id}/cancel"),
-        ("post", "/workflows/{workflow_id}/retry"),
-        ("post", "/workflows/{workflow_id}/replay"),
-    ),
-}
-"""By the path that is posted to and the field of its answer: where every parameter of the path takes that id."""
 
+def add_links(document: Json, id_fields: Mapping[str, str]) -> None:
+    """Add `links` to the 201 of each submission; `id_fields`: by its path, the field of its answer that holds the id.
 
-def add_links(document: Json) -> None:
-    """Adds `links` to the 201 of each submission that the document has."""
-    paths = document.get("paths", {})
-    for (source, field), targets in _FOLLOWING.items():
-        submission = paths.get(API_PREFIX + source, {}).get("post")
-        if submission:
-            operations = (paths[API_PREFIX + path][method] for method, path in targets)
-            submission["responses"]["201"]["links"] = {
-                operation["operationId"]: _link(operation, f"$response.body#/{field}") for operation in operations
-            }
+    They lead to all operations below the path: every parameter of their paths takes that id.
+    """
+    for source, field in id_fields.items():
+        below = (methods for path, methods in document["paths"].items() if path.startswith(f"{source}/{{"))
+        document["paths"][source]["post"]["responses"]["201"]["links"] = {
+            operation["operationId"]: _link(operation, f"$response.body#/{field}")
+            for methods in below
+            for operation in methods.values()
+        }
 
 
 def _link(operation: Json, identity: str) -> Json:

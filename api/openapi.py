@@ -9,6 +9,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import iter_route_contexts
 
 from api.errors import (
     BodyTooLarge,
@@ -22,10 +23,9 @@ from api.errors import (
     UnsupportedMediaType,
     status_of,
 )
-from api.gate import KEPT_PATHS
 from api.idempotency import KEY_HEADER, REPLAYED_HEADER
 from api.links import add_links
-from api.routing import API_PREFIX, HEALTH_TAG
+from api.routing import HEALTH_TAG, StrictRoute
 from api.schemas.base import ErrorResponse
 from domain.errors import (
     CeleriacError,
@@ -89,11 +89,18 @@ def describe(app: FastAPI) -> Json:
         document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
         for operation in _operations(document):
             _complete(operation)
-        _add_headers_of_last_answers(document)
-        add_links(document)
+        declared = [(route.path_format, route.declared) for route in _strict_routes(app)]
+        _add_headers_of_last_answers(document, [path for path, each in declared if each.keeps_answers])
+        add_links(document, {path: each.id_field for path, each in declared if each.id_field})
         _add_components(document)
         app.openapi_schema = document
     return app.openapi_schema
+
+
+def _strict_routes(app: FastAPI) -> Iterator[StrictRoute]:
+    for context in iter_route_contexts(app.routes):
+        if isinstance(context.original_route, StrictRoute):
+            yield context.original_route
 
 
 def _operations(document: Json) -> Iterator[Json]:
@@ -148,11 +155,9 @@ def _references(names: Iterable[str]) -> Json:
     return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
-def _add_headers_of_last_answers(document: Json) -> None:
-    for path in KEPT_PATHS:
-        operation = document.get("paths", {}).get(API_PREFIX + path, {}).get("get")
-        if operation:
-            operation["responses"]["200"]["headers"] |= _references(_OF_LAST_ANSWERS)
+def _add_headers_of_last_answers(document: Json, paths: Iterable[str]) -> None:
+    for path in paths:
+        document["paths"][path]["get"]["responses"]["200"]["headers"] |= _references(_OF_LAST_ANSWERS)
 
 
 def _add_components(document: Json) -> None:

@@ -16,8 +16,9 @@ from starlette.types import Receive, Scope, Send
 
 from api.bodies import MAX_BODY_BYTES, pass_on
 from api.body_shapes import BodyForm, field_name
+from api.declarations import declared_by
 from api.errors import UnsupportedMediaType
-from api.gate import KEPT_PATHS, Gate, access_of
+from api.gate import Gate, access_of
 from api.middleware.whole_segments import decode_segments
 from domain.errors import InvalidRequest
 
@@ -43,6 +44,7 @@ class StrictRoute(APIRoute):
 
     def __init__(self, path: str, endpoint: Callable[..., Any], *, max_body_size: int | None = None, **options: Any):
         self.max_body_bytes = max_body_size or MAX_BODY_BYTES
+        self.declared = declared_by(endpoint)
         super().__init__(path, endpoint, **options)
 
     def get_route_handler(self) -> Handler:
@@ -64,13 +66,13 @@ class StrictRoute(APIRoute):
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Through the gate, which may answer in the place of the route."""
         decode_segments(scope)
-        method, path = scope["method"], self.path_format.removeprefix(API_PREFIX)
-        access = access_of(path, method, tag=str(self.tags[0])) if method in (self.methods or ()) else None
+        method, is_known = scope["method"], scope["method"] in (self.methods or ())
+        access = access_of(self.declared, method, tag=str(self.tags[0])) if is_known else None
         if access is None:
             await super().handle(scope, receive, send)
             return
         gate: Gate = scope["app"].state.gate
-        keeps = method == "GET" and path in KEPT_PATHS
+        keeps = method == "GET" and self.declared.keeps_answers
         await gate.pass_through(super().handle, scope, receive, send, access=access, keeps=keeps)
 
 

@@ -7,7 +7,7 @@ from api.schemas.filters import PageQuery
 from api.schemas.tasks import TaskPage, TaskRow
 from domain.filters import Cursor, TaskFilter
 from store.queries import tasks
-from store.queries.tasks import Record, Slice
+from store.queries.tasks import ListedTask, Slice
 
 NO_WORD = "`search` has no word in it: no letter and no digit. So it finds nothing."
 
@@ -16,8 +16,8 @@ async def read_page(connection: AsyncConnection, wanted: TaskFilter, query: Page
     """The tasks that match, of which the query wants one page."""
     part = slice_of(query)
     total, is_exact = await tasks.count_tasks(connection, wanted)
-    records = await tasks.list_tasks(connection, wanted, part, few=is_exact and total <= tasks.FEW)
-    rows = [TaskRow.from_record(record) for record in records]
+    found = await tasks.list_tasks(connection, wanted, part, few=is_exact and total <= tasks.FEW)
+    rows = [TaskRow.from_task(task) for task in found]
     return TaskPage(
         total=total,
         total_is_exact=is_exact,
@@ -25,7 +25,7 @@ async def read_page(connection: AsyncConnection, wanted: TaskFilter, query: Page
         offset=query.offset,
         data=rows,
         tasks=rows,
-        next_cursor=_cursor_behind(records[-1], query) if len(records) == query.limit else None,
+        next_cursor=_cursor_behind(found[-1], query) if len(found) == query.limit else None,
         message=NO_WORD if wanted.search == () else None,
     )
 
@@ -38,5 +38,5 @@ def slice_of(query: PageQuery) -> Slice:
     return Slice(sort=query.sort(), limit=query.limit, offset=query.offset, after=after)
 
 
-def _cursor_behind(last: Record, query: PageQuery) -> str | None:
-    return encode_cursor(Cursor(last["created_at"], last["task_id"])) if query.sort_by == "created_at" else None
+def _cursor_behind(last: ListedTask, query: PageQuery) -> str | None:
+    return encode_cursor(Cursor(last.created_at, last.task_id)) if query.sort_by == "created_at" else None

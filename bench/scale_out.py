@@ -38,7 +38,8 @@ from bench.stack import (
     wait_until,
 )
 from bench.worker_events import EVENTS_PER_TASK, bodies_of
-from gateway.event_stream import COUNTS_KEY, FIELD, GROUP, STREAM_KEY
+from domain.redis_keys import STREAM_COUNTS_KEY, STREAM_KEY
+from gateway.event_stream import FIELD, GROUP
 
 
 class Stage(StrEnum):
@@ -232,7 +233,7 @@ def _empty(servers: Servers) -> None:
     empty_queue(servers.broker_url)
     with redis.Redis.from_url(servers.result_url) as results, redis.Redis.from_url(servers.redis_url) as ours:
         results.flushdb()
-        ours.delete(STREAM_KEY, COUNTS_KEY)
+        ours.delete(STREAM_KEY, STREAM_COUNTS_KEY)
 
 
 if __name__ == "__main__":

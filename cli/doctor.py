@@ -20,11 +20,11 @@ from cli.flower_login import USER, password_file
 from cli.rights import probes_of
 from cli.servers import reasons_against
 from domain.errors import Unavailable
+from domain.redis_keys import COUNTERS_KEY
 from domain.server_urls import is_redis, mask_url
 from domain.worker_control import PLUGIN_VERSION
 from gateway.connection import BROKER_ERRORS, blocking_redis_client, connect
 from gateway.results import ResultReader
-from services.counters import KEY as COUNTERS
 from services.counters import Counted
 from settings import Settings
 from store.inspection import ask_server, count_unread
@@ -199,7 +199,7 @@ def _skipped(redis_url: str | None) -> Iterator[Finding]:
     """What the mirror was sent and could not take; nothing where that cannot be asked."""
     try:
         with blocking_redis_client(redis_url or "") as client:
-            count = int(client.hget(COUNTERS, Counted.EVENTS_REFUSED) or 0)
+            count = int(client.hget(COUNTERS_KEY, Counted.EVENTS_REFUSED) or 0)
     except (redis.RedisError, ValueError):
         return
     if count:

@@ -9,11 +9,11 @@ from typing import Any
 import redis
 from redis.exceptions import NoPermissionError, ResponseError
 
+from domain.redis_keys import ANSWER_TIMES_KEY, ANSWERS_KEY, NOBODY, life_channel
 from domain.server_urls import read_url
 from settings import Settings
 
 Probe = tuple[str, ...]
-NOWHERE = "celeriac:nobody"
 _SCRIPTS: tuple[Probe, ...] = (("EVAL", "return 1", "0"), ("SCRIPT", "EXISTS", "0"))
 
 
@@ -67,17 +67,17 @@ def _of_broker(settings: Settings) -> Sequence[Probe]:
 
 
 def _of_results(_: Settings) -> Sequence[Probe]:
-    meta = f"celery-task-meta-{NOWHERE}"
+    meta = f"celery-task-meta-{NOBODY}"
     return (("MGET", meta), ("STRLEN", meta))
 
 
 def _of_keys(_: Settings) -> Sequence[Probe]:
     return (
-        *(("GET", NOWHERE), ("SET", NOWHERE, "0"), ("MSET", NOWHERE, "0"), ("MGET", NOWHERE), ("DEL", NOWHERE)),
-        *(("EXISTS", NOWHERE), ("EXPIRE", NOWHERE, "1"), ("HSET", NOWHERE, "0", "0"), ("HGETALL", NOWHERE)),
-        *(("HINCRBY", NOWHERE, "0", "1"), ("XADD", NOWHERE, "*", "0", "0"), ("XINFO", "STREAM", NOWHERE)),
-        *(("XREADGROUP", "GROUP", "0", "0", "STREAMS", NOWHERE, ">"), ("XACK", NOWHERE, "0", "0-1")),
-        *(("HGET", "{celeriac:answers}:bodies", "0"), ("ZADD", "{celeriac:answers}:times", "0", "0")),
+        *(("GET", NOBODY), ("SET", NOBODY, "0"), ("MSET", NOBODY, "0"), ("MGET", NOBODY), ("DEL", NOBODY)),
+        *(("EXISTS", NOBODY), ("EXPIRE", NOBODY, "1"), ("HSET", NOBODY, "0", "0"), ("HGETALL", NOBODY)),
+        *(("HINCRBY", NOBODY, "0", "1"), ("XADD", NOBODY, "*", "0", "0"), ("XINFO", "STREAM", NOBODY)),
+        *(("XREADGROUP", "GROUP", "0", "0", "STREAMS", NOBODY, ">"), ("XACK", NOBODY, "0", "0-1")),
+        *(("HGET", ANSWERS_KEY, "0"), ("ZADD", ANSWER_TIMES_KEY, "0", "0")),
         *_SCRIPTS,
-        *(("SUBSCRIBE", "celeriac:life:api"), ("PUBSUB", "NUMSUB")),
+        *(("SUBSCRIBE", life_channel("api")), ("PUBSUB", "NUMSUB")),
     )

@@ -1,4 +1,4 @@
-"""The wish that a task be cancelled, and what it can hope for in words: the answers of `POST /tasks/{id}/cancel`."""
+"""The wish that a task be cancelled, and what it can hope for in words, as the answers to a cancel say it."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -7,6 +7,7 @@ from enum import StrEnum
 from domain.consumers import POOLS_WITH_TERMINATION
 from domain.facts import Fact
 from domain.states import EventType, Phase, Status
+from domain.steps import WorkflowStatus
 
 DONE = "Task cancelled successfully"
 _UNREACHED = "The broker cannot be reached; the cancel is stored and will be sent when it is back."
@@ -60,3 +61,12 @@ def explain(status: Status, phase: Phase, *, told: bool, pool: str | None) -> st
     if status is Status.RUNNING and not can_stop(pool):
         return f"A {pool} pool cannot stop a task that runs; no retry of it will start."
     return _RUNNING if status is Status.RUNNING else _UNSTARTED.get(phase, _ON_THE_WAY)
+
+
+def explain_workflow(status: WorkflowStatus, *, reached: bool) -> str:
+    """A sentence for whoever has cancelled a workflow; `reached`: the broker has taken what workers are to be told."""
+    if status is WorkflowStatus.CANCELLED:
+        return "Workflow cancelled successfully"
+    if not reached:
+        return _UNREACHED
+    return "Nothing new starts; workers were told to stop what runs, and some have not confirmed it yet."

@@ -230,40 +230,66 @@ def _tells(delivery: Delivery, end: Fact) -> bool:
     return any(fact.type is end.type and abs(fact.at - end.at) <= STAMPED_LATE for fact in delivery.facts)
 
 
-def _divide(found: Sequence[Delivery], *, reusable: bool) -> None:
-    """Tell stories and generations apart.
+@dataclass(slots=True)
+class _Story:
+    """One use of the id, as far as its deliveries have been walked."""
 
-    While a copy of the message still runs, whatever comes is another copy: brokers hand out again what takes long, and
-    a broadcast reaches each node once. What has retries before it is older than they are, whatever the clocks say.
-    """
-    own = found[0].facts[0].task_id
-    story = generation = least_retries = 0
+    number: int
+    least_retries: int
+    """Of the latest generation, as `is_open` is."""
+    generation: int = 0
+    is_open: bool = False
+    """Whether a copy of the message still runs, as far as was told."""
     over_since: datetime | None = None
-    is_open = False
-    parents: set[str | None] = set()
-    nodes: set[str | None] = set()
-    for delivery in sorted(found, key=_begun):
-        retries = delivery.retries or 0
-        is_new = delivery.parent is not None and (delivery.parent == own or delivery.parent not in parents)
-        if reusable and over_since is not None and not is_open and not retries and not least_retries:
-            margin = timedelta(0) if delivery.node in nodes else AFTERWARDS
-            begins = _begun(delivery)[0] > over_since + margin
-        else:
-            begins = False
-        if begins:
-            story, generation, over_since, parents, nodes = story + 1, 0, None, set(), set()
-        elif is_new and parents and retries <= least_retries:
-            generation, is_open, least_retries = generation + 1, False, retries
-        elif not parents:
-            least_retries = retries
-        delivery.story, delivery.generation = story, generation
-        least_retries = min(least_retries, retries)
-        parents.add(delivery.parent)
-        nodes.add(delivery.node)
+    parents: set[str | None] = field(default_factory=set)
+    nodes: set[str | None] = field(default_factory=set)
+
+    def is_over_before(self, delivery: Delivery) -> bool:
+        """Whether the delivery begins so long after the end that it is another use of the id.
+
+        While a copy of the message still runs, whatever comes is another copy: brokers hand out again what takes long,
+        and a broadcast reaches each node once. What has retries before it is older than they are, whatever the clocks
+        say.
+        """
+        if self.over_since is None or self.is_open or delivery.retries or self.least_retries:
+            return False
+        margin = timedelta(0) if delivery.node in self.nodes else AFTERWARDS
+        return _begun(delivery)[0] > self.over_since + margin
+
+    def is_replaced_by(self, delivery: Delivery, own: str) -> bool:
+        """Whether it is the message of another task that goes on under the id, and not one of this generation."""
+        if delivery.parent is None or not self.parents or (delivery.retries or 0) > self.least_retries:
+            return False
+        return delivery.parent == own or delivery.parent not in self.parents
+
+    def begin_generation(self, first: Delivery) -> None:
+        """Another task goes on under the id, and this is its first message."""
+        self.generation += 1
+        self.least_retries, self.is_open = first.retries or 0, False
+
+    def add(self, delivery: Delivery) -> None:
+        """Give the delivery its place, and learn from it."""
+        delivery.story, delivery.generation = self.number, self.generation
+        self.least_retries = min(self.least_retries, delivery.retries or 0)
+        self.is_open |= delivery.state in OPEN
+        self.parents.add(delivery.parent)
+        self.nodes.add(delivery.node)
         over = _over_since(delivery)
         if over is not None:
-            over_since = max(over_since or over, over)
-        is_open |= delivery.state in OPEN
+            self.over_since = max(self.over_since or over, over)
+
+
+def _divide(found: Sequence[Delivery], *, reusable: bool) -> None:
+    """Tell stories and generations apart: give each delivery those that it belongs to."""
+    own = found[0].facts[0].task_id
+    in_order = sorted(found, key=_begun)
+    story = _Story(number=0, least_retries=in_order[0].retries or 0)
+    for delivery in in_order:
+        if reusable and story.is_over_before(delivery):
+            story = _Story(number=story.number + 1, least_retries=0)
+        elif story.is_replaced_by(delivery, own):
+            story.begin_generation(delivery)
+        story.add(delivery)
 
 
 def _over_since(delivery: Delivery) -> datetime | None:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from domain.errors import InvalidRequest
-from domain.states import Status
+from domain.states import Phase, Status
 
 DEFAULT_PRIORITY = 5
 DEFAULT_MAX_RETRIES = 3
@@ -46,6 +46,11 @@ class Submission:
     def is_scheduled(self) -> bool:
         """Whether it must wait."""
         return self.scheduled_at is not None and self.scheduled_at > self.created_at
+
+    @property
+    def phase(self) -> Phase:
+        """Where a task begins that was just submitted."""
+        return Phase.SCHEDULED if self.is_scheduled else Phase.DISPATCHING
 
     @property
     def due_at(self) -> datetime:

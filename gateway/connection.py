@@ -22,6 +22,7 @@ from redis.retry import Retry as RetryBlocking
 
 from domain.broker_options import BrokerOptions
 from domain.priority import Transport
+from domain.redis_keys import OWN_LEDGER_KEY
 from domain.server_urls import (
     SENTINEL,
     SENTINEL_PORT,
@@ -37,7 +38,6 @@ from domain.server_urls import (
 
 SOCKET_SECONDS = 2
 CONNECT_SECONDS = 2
-_OWN_LEDGER = "celeriac:unacked"
 BROKER_ERRORS = (KombuError, RedisError, AMQPError, OSError, EOFError)
 
 # Without types in their library.
@@ -58,9 +58,9 @@ _REDIS_OPTIONS = {
     # We acknowledge nothing. With kombu's own keys each of our questions that nobody answers would look there for what
     # workers have held longer than *our* visibility timeout, and give it out again: a second run of whatever runs for
     # more than an hour, and in lists that perhaps nobody reads.
-    "unacked_key": _OWN_LEDGER,
-    "unacked_index_key": f"{_OWN_LEDGER}_index",
-    "unacked_mutex_key": f"{_OWN_LEDGER}_mutex",
+    "unacked_key": OWN_LEDGER_KEY,
+    "unacked_index_key": f"{OWN_LEDGER_KEY}_index",
+    "unacked_mutex_key": f"{OWN_LEDGER_KEY}_mutex",
 }
 _AMQP_OPTIONS = {
     **_CONNECT_ONCE,

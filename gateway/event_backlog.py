@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from redis.asyncio import Redis
 
+from domain.redis_keys import STREAM_KEY
 from gateway.event_sources import DURABLE_QUEUE
-from gateway.event_stream import STREAM_KEY
 from gateway.queues import QueueReader
 
 

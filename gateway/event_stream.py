@@ -15,6 +15,7 @@ from uuid import uuid4
 import structlog
 from redis.exceptions import ResponseError
 
+from domain.redis_keys import STREAM_COUNTS_KEY, STREAM_KEY
 from gateway.connection import blocking_redis_client
 from gateway.event_sources import (
     MAX_MESSAGE_BYTES,
@@ -26,10 +27,6 @@ from gateway.event_sources import (
     EventMessage,
 )
 
-STREAM_KEY = "celeriac:events"
-COUNTS_KEY = "celeriac:events:counts"
-"""`stored`: how many messages were deleted because they are; `missed`: how many dropped ones are recorded as a gap;
-`server`: the server's `run_id` when that was looked at."""
 FIELD = b"body"
 GROUP = "mirror"
 LOOK_SECONDS = 2.0
@@ -91,7 +88,7 @@ class StreamEvents:
             if not str(error).startswith("BUSYGROUP"):
                 raise
             self._forget_consumers()
-            counts = self._client.hmget(COUNTS_KEY, ["stored", "missed"])
+            counts = self._client.hmget(STREAM_COUNTS_KEY, ["stored", "missed"])
             if all(map(_is_number, counts)):
                 self._missed = int(counts[1] or 0)
                 self._look_at_server()
@@ -104,7 +101,7 @@ class StreamEvents:
             "missed": 0,
             "server": self._server,
         }
-        self._client.hset(COUNTS_KEY, mapping=counted)
+        self._client.hset(STREAM_COUNTS_KEY, mapping=counted)
         return True
 
     def receive(self, timeout: float) -> Sequence[EventItem]:
@@ -132,13 +129,13 @@ class StreamEvents:
 
     def acknowledge(self, item: EventItem) -> None:
         if isinstance(item, Blind):
-            self._client.hset(COUNTS_KEY, mapping={"missed": self._missed, "server": self._server})
+            self._client.hset(STREAM_COUNTS_KEY, mapping={"missed": self._missed, "server": self._server})
             return
         while item.tag in self._held:
             ids = list(islice(self._held, MOST_AT_ONCE))
             if item.tag in ids:
                 ids = ids[: ids.index(item.tag) + 1]
-            self._store(keys=[STREAM_KEY, COUNTS_KEY], args=[GROUP, *ids])
+            self._store(keys=[STREAM_KEY, STREAM_COUNTS_KEY], args=[GROUP, *ids])
             for stored in ids:
                 del self._held[stored]
 
@@ -150,10 +147,10 @@ class StreamEvents:
 
         Its own counts agree with each other, so they do not tell. One that merely began anew has no history of another.
         """
-        known: Any = self._client.hget(COUNTS_KEY, "server")
+        known: Any = self._client.hget(STREAM_COUNTS_KEY, "server")
         self._server = str(self._client.info("server")["run_id"])
         if known is None:
-            self._client.hset(COUNTS_KEY, "server", self._server)
+            self._client.hset(STREAM_COUNTS_KEY, "server", self._server)
         elif known.decode() != self._server and self._client.info("replication").get("second_repl_offset", -1) >= 0:
             read = self._client.xinfo_groups(STREAM_KEY)[0]["last-delivered-id"]
             here, now = datetime.now(UTC), self._client.time()
@@ -203,7 +200,7 @@ class StreamEvents:
         """
         with self._client.pipeline(transaction=True) as pipe:
             pipe.xinfo_stream(STREAM_KEY)
-            pipe.hmget(COUNTS_KEY, ["stored", "missed"])
+            pipe.hmget(STREAM_COUNTS_KEY, ["stored", "missed"])
             pipe.xpending(STREAM_KEY, GROUP)
             pipe.time()
             stream, (stored, known), pending, now = pipe.execute()
@@ -223,7 +220,7 @@ class StreamEvents:
         """
         if _milliseconds(last_id) < now[0] * 1000 + AHEAD_MS:
             return
-        if self._begin_anew(keys=[STREAM_KEY, COUNTS_KEY], args=[GROUP, last_id]):
+        if self._begin_anew(keys=[STREAM_KEY, STREAM_COUNTS_KEY], args=[GROUP, last_id]):
             self._held.clear()
             log.warning("stream_made_anew", last_id=last_id.decode())
 

@@ -6,8 +6,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from domain.errors import Unavailable
-
-PREFIX = "celeriac:paused:"
+from domain.redis_keys import paused_key
 
 
 class PauseKeys:
@@ -21,13 +20,13 @@ class PauseKeys:
         if not nodes:
             return
         try:
-            await self._redis.mset({PREFIX + node: "1" for node in nodes})
+            await self._redis.mset({paused_key(node): "1" for node in nodes})
         except (RedisError, OSError) as error:
             raise Unavailable from error
 
     async def release(self, node: str) -> None:
         """Nothing keeps this node from starting tasks."""
         try:
-            await self._redis.delete(PREFIX + node)
+            await self._redis.delete(paused_key(node))
         except (RedisError, OSError) as error:
             raise Unavailable from error

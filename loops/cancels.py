@@ -9,7 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.cancels import StopSignal
 from domain.errors import TaskAlreadyFinished
-from services.cancel import Revokes, Withdraws, prevent, renew_keys, request_cancel, settle
+from services.cancel import Revokes, Withdraws, renew_keys
+from services.cancels import Cancels
 from store.queries import tasks
 
 ROUND_SECONDS = 2.0
@@ -27,8 +28,8 @@ class CancelsRound:
     def __init__(self, engine: AsyncEngine, control: Revokes, recall: Withdraws, redis: Redis) -> None:
         self._engine = engine
         self._control = control
-        self._recall = recall
         self._redis = redis
+        self._cancels = Cancels(engine.begin, redis=redis, control=control, recall=recall)
 
     async def run_once(self) -> float:
         """Renew the gate's keys, revoke again, and prove the end of what has not started."""
@@ -53,12 +54,6 @@ class CancelsRound:
 
     async def _prevent_one(self, task_id: str, signal: StopSignal) -> bool:
         try:
-            async with self._engine.begin() as connection:
-                request = await request_cancel(connection, task_id, signal=signal)
-            if request.certain:
-                return True
-            enforced = await prevent(request, redis=self._redis, recall=self._recall)
-            async with self._engine.begin() as connection:
-                return await settle(connection, request, enforced)
+            return await self._cancels.prevent(task_id, signal=signal)
         except TaskAlreadyFinished:
             return False

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from gateway.descriptions import NodeDescription
 from loops.drains import Drains
 from services import workers as verbs
+from services.capacity import resize
 from services.nodes import save_descriptions
 from services.worker_orders import WorkerOrders
 from store.queries import worker_wishes
@@ -87,9 +88,7 @@ class ControlRound:
     async def _resize(self, told: NodeDescription, by: int) -> None:
         if not by:
             return
-        reached = await self._orders.resize(told, by)
-        async with self._engine.begin() as connection:
-            await verbs.record_resize(connection, told, asked=by, reached=reached)
+        reached = await resize(self._engine.begin, self._orders, told=told, by=by)
         log.info("worker_resized", node=told.node, asked=by, reached=reached)
 
     async def _steer(self, worker: WorkerRow, told: NodeDescription) -> None:

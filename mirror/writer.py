@@ -17,7 +17,7 @@ from domain.results import StoredResult, ToldResult
 from domain.workers import Heartbeat, newest
 from gateway.event_sources import Blind, EventMessage
 from mirror.decode import Decoded, decode, split
-from services.history import News, record
+from services.record import News, record
 from store.queries import gaps, signs, workers
 
 RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0)

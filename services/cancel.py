@@ -20,9 +20,10 @@ from domain.consumers import CANCEL_GATE
 from domain.errors import BrokerUnavailable, TaskAlreadyFinished, TaskNotFound
 from domain.facts import Fact, dispatch_number
 from domain.merge import fold
+from domain.redis_keys import cancelled_key, run_key
 from domain.states import TERMINAL, EventType, Phase, Status
 from services.dispatch import withdrawn
-from services.history import News, record
+from services.record import News, record
 from store.queries import events, history, outbox, tasks
 from store.queries.consumers import get_consumers
 from store.queries.history import LockedTask
@@ -182,11 +183,6 @@ async def renew_keys(redis: Redis, task_ids: Collection[str]) -> None:
         log.warning("cancel_keys_not_renewed", count=len(task_ids), error=type(error).__name__)
 
 
-def cancelled_key(task_id: str) -> str:
-    """What the plugin looks for right before a start."""
-    return f"celeriac:cancelled:{task_id}"
-
-
 def _refuse_finished(status: str, outcome: str | None) -> None:
     if outcome is not None:
         raise TaskAlreadyFinished("The task has already finished, and nobody told how")
@@ -213,7 +209,7 @@ async def _shut_gate(redis: Redis, request: CancelRequest) -> bool:
     try:
         async with redis.pipeline(transaction=True) as pipe:
             pipe.set(cancelled_key(request.task_id), "1", ex=KEY_SECONDS)
-            pipe.exists(f"celeriac:run:{request.task_id}:{retries}:{dispatch_no}")
+            pipe.exists(run_key(request.task_id, retries=retries, dispatch_no=dispatch_no))
             _, has_run = await pipe.execute()
     except (RedisError, OSError) as error:
         log.warning("cancel_keys_not_renewed", count=1, error=type(error).__name__)

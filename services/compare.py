@@ -7,8 +7,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.compare import Difference, differences, is_same, is_same_json
 from domain.submissions import wait_until_start
-from services.timeline import History, read_history
+from services.timeline import History, read_whole_history
+from store.queries.tasks import WholeTask
 
+WholeHistory = History[WholeTask]
 MAX_DIFFERENCES = 1_000
 """In the arguments; two lists of a million numbers may differ in every one."""
 
@@ -17,8 +19,8 @@ MAX_DIFFERENCES = 1_000
 class Comparison:
     """Two tasks, and what is alike in them; None is what is not known of one of them."""
 
-    one: History
-    other: History
+    one: WholeHistory
+    other: WholeHistory
     same_function: bool | None
     same_args: bool | None
     same_kwargs: bool | None
@@ -37,17 +39,17 @@ class Comparison:
     @property
     def difference_seconds(self) -> float | None:
         """How much longer the second ran; negative if the first ran longer."""
-        one, other = (history.task["duration_seconds"] for history in (self.one, self.other))
+        one, other = (history.task.duration_seconds for history in (self.one, self.other))
         return None if one is None or other is None else other - one
 
 
-async def read_both(connection: AsyncConnection, task_id: str, other_id: str) -> tuple[History, History]:
+async def read_both(connection: AsyncConnection, task_id: str, other_id: str) -> tuple[WholeHistory, WholeHistory]:
     """Raises TaskNotFound if either is unknown."""
-    one = await read_history(connection, task_id, whole=True)
-    return one, await read_history(connection, other_id, whole=True)
+    one = await read_whole_history(connection, task_id)
+    return one, await read_whole_history(connection, other_id)
 
 
-def compare(one: History, other: History) -> Comparison:
+def compare(one: WholeHistory, other: WholeHistory) -> Comparison:
     """Takes up to a second where arguments are large, and so is for a thread."""
     arguments = _differing_arguments(one, other)
     return Comparison(
@@ -58,36 +60,33 @@ def compare(one: History, other: History) -> Comparison:
         same_kwargs=_same_json("kwargs", one, other),
         same_priority=_same("priority", one, other),
         same_queue=_same("queue_name", one, other),
-        same_status=one.task["status"] == other.task["status"],
+        same_status=one.task.status == other.task.status,
         same_worker=_same("node", one, other),
         arguments=None if arguments is None else arguments[:MAX_DIFFERENCES],
         arguments_truncated=arguments is not None and len(arguments) > MAX_DIFFERENCES,
     )
 
 
-def _same(column: str, one: History, other: History) -> bool | None:
-    return is_same(one.task[column], other.task[column])
+def _same(column: str, one: WholeHistory, other: WholeHistory) -> bool | None:
+    return is_same(getattr(one.task, column), getattr(other.task, column))
 
 
-def _same_json(column: str, one: History, other: History) -> bool | None:
-    if one.task[column] is None or other.task[column] is None:
-        return None
-    return is_same_json(one.task[column], other.task[column])
+def _same_json(column: str, one: WholeHistory, other: WholeHistory) -> bool | None:
+    ours, theirs = getattr(one.task, column), getattr(other.task, column)
+    return None if ours is None or theirs is None else is_same_json(ours, theirs)
 
 
-def _differing_arguments(one: History, other: History) -> list[Difference] | None:
+def _differing_arguments(one: WholeHistory, other: WholeHistory) -> list[Difference] | None:
     """One more than is shown, if there are so many."""
-    ours, theirs = ({"task_args": h.task["args"], "task_kwargs": h.task["kwargs"]} for h in (one, other))
+    ours, theirs = ({"task_args": h.task.args, "task_kwargs": h.task.kwargs} for h in (one, other))
     if None in (*ours.values(), *theirs.values()):
         return None
     return list(islice(differences(ours, theirs), MAX_DIFFERENCES + 1))
 
 
-def _waited(history: History) -> float | None:
+def _waited(history: WholeHistory) -> float | None:
     task = history.task
-    if task["first_started_at"] is None:
+    if task.first_started_at is None:
         return None
-    waited = wait_until_start(
-        task["first_started_at"], created_at=task["created_at"], scheduled_at=task["scheduled_at"]
-    )
+    waited = wait_until_start(task.first_started_at, created_at=task.created_at, scheduled_at=task.scheduled_at)
     return waited.total_seconds()

@@ -9,8 +9,8 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from background import end, start_rounds
+from domain.redis_keys import COUNTERS_KEY
 
-KEY = "celeriac:counters"
 TELL_SECONDS = 1.0
 
 
@@ -60,7 +60,7 @@ class Counters:
         """Says nothing when Redis is away: the mirror's sign of life and COMPONENT_DOWN do."""
         for counted, count in list(self._untold.items()):
             try:
-                await self._redis.hincrby(KEY, counted, count)
+                await self._redis.hincrby(COUNTERS_KEY, counted, count)
             except (RedisError, OSError):
                 return
             self._untold[counted] -= count
@@ -70,5 +70,5 @@ class Counters:
 
 async def read_counters(redis: Redis) -> dict[Counted, int]:
     """All of them, 0 for what was never counted. Raises what the client raises."""
-    values = await redis.hmget(KEY, list(Counted))
+    values = await redis.hmget(COUNTERS_KEY, list(Counted))
     return {counted: int(value or 0) for counted, value in zip(Counted, values, strict=True)}

@@ -22,9 +22,8 @@ from redis.exceptions import RedisError
 from background import end, start_rounds
 from domain.degradation import NO_MARKS, Mark, Marks, Strategy, in_force, refusal_of
 from domain.errors import ServiceDegraded, Unavailable
+from domain.redis_keys import MARKS_KEY
 
-KEY = "celeriac:degraded"
-"""A hash of service name to mark. Redis forgets it with the longest mark that can be."""
 MAX_DURATION_SECONDS = 86_400
 MAX_MARKS = 1_000
 REFRESH_SECONDS = 0.2
@@ -87,7 +86,7 @@ class DegradationMarks:
     async def clear(self, service_name: str) -> bool:
         """End a mark in every process; whether there was one. Raises Unavailable while Redis does not answer."""
         had = service_name in self.current()
-        removed = await _answered(self._redis.hdel(KEY, service_name))
+        removed = await _answered(self._redis.hdel(MARKS_KEY, service_name))
         if had or removed:
             await self._until_known_everywhere()
         log.info("service_mark_cleared", service=service_name)
@@ -97,7 +96,7 @@ class DegradationMarks:
         """Read the marks now."""
         began = time.monotonic()
         try:
-            stored = await _answered(cast(Awaitable[dict[bytes, bytes]], self._redis.hgetall(KEY)))
+            stored = await _answered(cast(Awaitable[dict[bytes, bytes]], self._redis.hgetall(MARKS_KEY)))
         except Unavailable as error:
             self._marks = NO_MARKS
             if self._is_known:
@@ -125,8 +124,8 @@ class DegradationMarks:
     async def _store(self, mark: Mark) -> None:
         await self._forget_ended(make_room_for=mark.service_name)
         async with self._redis.pipeline(transaction=True) as pipe:
-            pipe.hset(KEY, mark.service_name, msgspec.json.encode([mark.strategy.value, mark.until]))
-            pipe.expire(KEY, MAX_DURATION_SECONDS)
+            pipe.hset(MARKS_KEY, mark.service_name, msgspec.json.encode([mark.strategy.value, mark.until]))
+            pipe.expire(MARKS_KEY, MAX_DURATION_SECONDS)
             await pipe.execute()
 
     async def _forget_ended(self, *, make_room_for: str) -> None:
@@ -136,7 +135,7 @@ class DegradationMarks:
             raise Unavailable(f"{MAX_MARKS} services are marked already; clear one first.")
         ended = [name for name in self._marks if name not in kept]
         if ended:
-            await self._redis.hdel(KEY, *ended)
+            await self._redis.hdel(MARKS_KEY, *ended)
 
 
 def refuse_degraded(marks: Marks, *, queue_name: str | None, task_name: str | None) -> None:

@@ -22,7 +22,7 @@ from domain.refusals import Refusal, is_parked, pause_after
 from domain.states import EventType
 from gateway.messages import TaskMessage
 from gateway.publisher import NO_LISTS, Published, QueueLists
-from services.history import News, record
+from services.record import News, record
 from store.queries import history, outbox
 from store.queries.consumers import get_consumers, get_retry_limits
 from store.queries.outbox import DueTask, NotedRefusal

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from domain.facts import NODE, Fact
 from domain.proofs import Hearing, ServerLife, Suspect, doubt_of_absence, doubt_of_resend, is_restarted
 from domain.states import EventType, Phase
-from services.history import News, record
+from services.record import News, record
 from store.queries import consumers, gaps, unsettled
 
 ACTIVE = "active"

@@ -10,7 +10,7 @@ from domain.facts import Fact
 from domain.replays import Replay, replay_of
 from domain.states import TERMINAL, EventType
 from domain.submissions import Submission
-from services.history import News, record
+from services.record import News, record
 from services.submissions import submit
 from store.queries import doubts, history, submissions
 

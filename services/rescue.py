@@ -12,11 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.facts import Detail, Fact
 from domain.merge import Attempt, fold
+from domain.redis_keys import node_key
 from domain.results import StoredResult
 from domain.states import AttemptState, EventType
 from domain.workers import SILENCE
 from services.dispatch import withdrawn
-from services.history import News, record
+from services.record import News, record
 from store.queries import events, gaps, history, orphans
 from store.queries.orphans import Orphan
 
@@ -46,7 +47,7 @@ async def drop_living(redis: Redis, suspects: Sequence[Orphan]) -> list[Orphan]:
 
 async def list_living(redis: Redis, nodes: Sequence[str]) -> frozenset[str]:
     """Those of these nodes with our plugin that show life. Raises what the client raises."""
-    signs = await redis.mget([f"celeriac:node:{node}" for node in nodes]) if nodes else []
+    signs = await redis.mget([node_key(node) for node in nodes]) if nodes else []
     return frozenset(node for node, sign in zip(nodes, signs, strict=True) if sign)
 
 

@@ -18,6 +18,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from background import end, start_rounds
+from domain.redis_keys import LIVES_KEY, life_channel, process_key
 
 RENEW_SECONDS = 1.0
 FADES_SECONDS = 5
@@ -25,23 +26,12 @@ LISTEN_SECONDS = 60.0
 RECONNECT_SECONDS = 0.5
 GOODBYE_SECONDS = 1.0
 ONCE = 0.0
-LIVES_KEY = "celeriac:lives"
-"""A hash of every life that has begun and has not ended in order, to the time at which it began."""
 MOST_LIVES = 1_000
 """Then all are forgotten: no loops have looked for long. The end of one that is forgotten raises no alert."""
 PRESENT = b"present"
 """The key's value while the subscription holds. Where Redis allows none, the key alone tells."""
 
 log = structlog.get_logger(__name__)
-
-
-def key_of(process: str) -> str:
-    return f"celeriac:{process}"
-
-
-def channel_of(life: str) -> str:
-    """Of all processes of a kind (`mirror`), or of one (`mirror:<id>`). Nothing is ever said there."""
-    return f"celeriac:life:{life}"
 
 
 def process_of(life: str) -> str:
@@ -101,7 +91,7 @@ class SignOfLife:
     async def _renew(self) -> None:
         value = PRESENT if self.present_since is not None else datetime.now(UTC).isoformat()
         try:
-            await self._redis.set(key_of(self._process), value, ex=FADES_SECONDS)
+            await self._redis.set(process_key(self._process), value, ex=FADES_SECONDS)
             self._is_told = True
         except (RedisError, OSError) as error:
             if self._is_told:
@@ -112,7 +102,7 @@ class SignOfLife:
         """Until the subscription is lost."""
         try:
             async with self._redis.pubsub() as listening:
-                await listening.subscribe(channel_of(self._process), channel_of(self._life))
+                await listening.subscribe(life_channel(self._process), life_channel(self._life))
                 while True:
                     await self._hear(await listening.get_message(timeout=LISTEN_SECONDS))
         except (RedisError, OSError) as error:
@@ -149,10 +139,10 @@ async def is_alive(redis: Redis, process: str) -> bool:
     Raises what the client raises.
     """
     async with redis.pipeline(transaction=False) as pipe:
-        pipe.get(key_of(process))
-        pipe.pubsub_numsub(channel_of(process))
+        pipe.get(process_key(process))
+        pipe.pubsub_numsub(life_channel(process))
         value, counted = await pipe.execute()
-    return value is not None and (value != PRESENT or _counts(counted)[channel_of(process)] > 0)
+    return value is not None and (value != PRESENT or _counts(counted)[life_channel(process)] > 0)
 
 
 async def list_lives(redis: Redis) -> dict[str, bool]:
@@ -160,8 +150,8 @@ async def list_lives(redis: Redis) -> dict[str, bool]:
     lives = [life.decode() for life in cast(list[bytes], await redis.hkeys(LIVES_KEY))]
     if not lives:
         return {}
-    listening = _counts(await redis.pubsub_numsub(*map(channel_of, lives)))
-    return {life: listening[channel_of(life)] > 0 for life in lives}
+    listening = _counts(await redis.pubsub_numsub(*map(life_channel, lives)))
+    return {life: listening[life_channel(life)] > 0 for life in lives}
 
 
 async def forget_lives(redis: Redis, lives: Collection[str]) -> None:

@@ -13,9 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.facts import Detail, Fact, dispatch_number
 from domain.proofs import MOST_DISPATCHES_AT_RESTARTS, Suspect
+from domain.redis_keys import run_key
 from domain.results import StoredResult, ToldResult
 from domain.states import EventType, Phase
-from services.history import News, record
+from services.record import News, record
 from store.queries import events, history, outbox, sweep
 from store.queries.sweep import SilentTask
 
@@ -115,7 +116,7 @@ def run_keys(tasks: Sequence[SilentTask]) -> dict[str, list[str]]:
     numbers = range(1, MOST_DISPATCHES_AT_RESTARTS + 1)
     return {
         task.task_id: [
-            f"celeriac:run:{task.task_id}:{retries}:{number}"
+            run_key(task.task_id, retries=retries, dispatch_no=number)
             for retries in {0, task.retries_base}
             for number in numbers
         ]

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Generic, TypeVar
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -11,47 +12,62 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.errors import TaskNotFound
 from domain.timeline import Entry, timeline
 from store.queries import events, gaps, tasks, workers
-from store.queries.tasks import Record
+from store.queries.tasks import TaskOutline, WholeTask
 
 MAX_FACTS = 10_000
 """Of one task, the latest: one that is tried again for ever has any number."""
 FEW = 500
 
 
+Task = TypeVar("Task", bound=TaskOutline)
+
+
 @dataclass(frozen=True, slots=True)
-class History:
+class History(Generic[Task]):
     """A task, its timeline, and whether the mirror could hear all the while."""
 
-    task: Record
+    task: Task
     entries: Sequence[Entry]
     worker_ids: dict[str, UUID]
     complete: bool
     truncated: bool
     """There are more than `MAX_FACTS`; the entries are the last ones."""
     left_out: int = 0
-    """So many more were told and not kept (`services/history.py`)."""
+    """So many more were told and not kept (`services/record.py`)."""
 
 
-async def read_history(connection: AsyncConnection, task_id: str, *, whole: bool = False) -> History:
-    """What was told of a task; raises TaskNotFound. `whole`: the task with its arguments and result."""
-    task = await (tasks.get_task if whole else tasks.get_task_row)(connection, task_id)
+async def read_history(connection: AsyncConnection, task_id: str) -> History[TaskOutline]:
+    """What was told of a task; raises TaskNotFound."""
+    task = await tasks.get_outline(connection, task_id)
     if task is None:
         raise TaskNotFound
-    facts = await events.get_latest_facts(connection, task_id, since=task["events_from"], limit=MAX_FACTS + 1)
+    return await _history_of(connection, task)
+
+
+async def read_whole_history(connection: AsyncConnection, task_id: str) -> History[WholeTask]:
+    """The same, of a task with its arguments and its result; raises TaskNotFound."""
+    task = await tasks.get_task(connection, task_id)
+    if task is None:
+        raise TaskNotFound
+    return await _history_of(connection, task)
+
+
+async def _history_of(connection: AsyncConnection, task: Task) -> History[Task]:
+    facts = await events.get_latest_facts(connection, task.task_id, since=task.events_from, limit=MAX_FACTS + 1)
     truncated = len(facts) > MAX_FACTS
     # To sort ten thousand takes 0.3 s, a few less than the way into a thread and back.
     del facts[MAX_FACTS:]
     entries = timeline(facts) if len(facts) <= FEW else await asyncio.to_thread(timeline, facts)
     if truncated:
-        entries = _numbered_to(task["attempt_count"], entries)
-    left_out = 0 if truncated else max(0, (task["fact_count"] or 0) - len(facts))
-    until = task["completed_at"] or datetime.now(UTC)
-    deaf = await gaps.overlaps_gap(connection, since=task["events_from"], until=until)
+        entries = _numbered_to(task.attempt_count, entries)
+    left_out = 0 if truncated else max(0, (task.fact_count or 0) - len(facts))
+    until = task.completed_at or datetime.now(UTC)
+    deaf = await gaps.overlaps_gap(connection, since=task.events_from, until=until)
     return History(
         task=task,
         entries=entries,
         worker_ids=await workers.get_worker_ids(connection, (entry.node for entry in entries if entry.node)),
-        complete=not deaf and not task["reconstructed"] and not truncated and not left_out,
+        complete=not deaf and not task.reconstructed and not truncated and not left_out,
         truncated=truncated,
         left_out=left_out,
     )

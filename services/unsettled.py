@@ -14,7 +14,7 @@ from domain.facts import BACKEND, NODE, Detail, Fact
 from domain.merge import Attempt, fold
 from domain.results import StoredResult
 from domain.states import EventType, Outcome, Phase
-from services.history import News, record
+from services.record import News, record
 from store.queries import events, gaps, history, unsettled
 from store.queries.unsettled import WithWorker
 

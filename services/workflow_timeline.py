@@ -12,7 +12,7 @@ from domain.errors import WorkflowNotFound
 from domain.steps import StepStatus
 from domain.timeline import Entry, timeline
 from store.queries import events, workers, workflows
-from store.queries.workflows import Record
+from store.queries.workflows import StepProgress, StoredWorkflow
 
 LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
 
@@ -33,7 +33,7 @@ class Happening:
 class WorkflowHistory:
     """A workflow and all that happened to it."""
 
-    workflow: Record
+    workflow: StoredWorkflow
     happenings: Sequence[Happening]
     worker_ids: dict[str, UUID]
 
@@ -44,30 +44,27 @@ async def read_history(connection: AsyncConnection, workflow_id: UUID) -> Workfl
     if workflow is None:
         raise WorkflowNotFound
     steps = await workflows.list_steps(connection, workflow_id)
-    told = [
-        Happening(row["occurred_at"], row["event_type"]) for row in await workflows.list_events(connection, workflow_id)
-    ]
+    told = [Happening(at, event_type) for at, event_type in await workflows.list_events(connection, workflow_id)]
     told += _without_task(steps)
-    of_tasks = await _of_tasks(connection, workflow_id, {step["task_id"]: step["step_id"] for step in steps})
+    of_tasks = await _of_tasks(connection, workflow_id, {step.task_id: step.step_id for step in steps})
     merged = _merged([sorted(told, key=lambda happening: happening.at), *of_tasks])
     nodes = {happening.entry.node for happening in merged if happening.entry and happening.entry.node}
     return WorkflowHistory(workflow, merged, await workers.get_worker_ids(connection, nodes))
 
 
-def _without_task(steps: Iterable[Record]) -> Iterator[Happening]:
+def _without_task(steps: Iterable[StepProgress]) -> Iterator[Happening]:
     """Steps that ended and never became a task."""
     for step in steps:
-        if step["created_at"] is None and step["ended_at"] is not None:
-            event_type = "skipped" if step["status"] == StepStatus.SKIPPED else "failed"
-            yield Happening(step["ended_at"], event_type, step["step_id"], error=step["error"])
+        if step.created_at is None and step.ended_at is not None:
+            event_type = "skipped" if step.status == StepStatus.SKIPPED else "failed"
+            yield Happening(step.ended_at, event_type, step.step_id, error=step.error)
 
 
 async def _of_tasks(connection: AsyncConnection, workflow_id: UUID, step_ids: dict[str, str]) -> list[list[Happening]]:
     tasks = await workflows.list_tasks(connection, workflow_id)
     if not tasks:
         return []
-    since = min(task["events_from"] for task in tasks)
-    facts = await events.get_facts(connection, [task["task_id"] for task in tasks], since=since)
+    facts = await events.get_facts(connection, list(tasks), since=min(tasks.values()))
     # A task that a retry has replaced is no step's any more.
     return [
         [Happening(entry.at, entry.type, step_ids.get(task_id), task_id, entry) for entry in timeline(of_task)]

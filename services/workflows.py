@@ -14,7 +14,7 @@ from domain.states import TERMINAL, EventType
 from domain.steps import WorkflowStatus, resume
 from domain.workflows import NewWorkflow, replay_of
 from services.dispatch import withdrawn
-from services.history import News, record
+from services.record import News, record
 from services.submissions import submit
 from services.workflow_progress import advance
 from store.queries import history, outbox, workflow_progress, workflow_steps, workflows

@@ -59,7 +59,7 @@ workflow_steps = Table(
         postgresql_where=text("status = 'WAITING' AND waiting_for = 0"),
     ),
 )
-"""A step that has a task takes its status from there (`services/history.py`).
+"""A step that has a task takes its status from there (`services/record.py`).
 
 `settled`: its end has been taken into account. `error`: why it failed without a task.
 """

@@ -11,7 +11,7 @@ from domain.results import StoredResult
 from domain.states import EventType
 from domain.submissions import Submission
 from services.dispatch import withdrawn
-from services.history import News
+from services.record import News
 from tests.submissions import make_submission
 
 NAMES = ("orders.import", "orders.charge", "mail.send")

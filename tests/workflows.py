@@ -18,11 +18,11 @@ from domain.states import EventType
 from domain.steps import OnFailure
 from domain.workflows import NewWorkflow, Step
 from loops.workflows import WorkflowsRound
-from services.history import News, record
+from services.record import News, record
 from services.workflows import start
 from store.queries import workflows
 from store.queries.outbox import withdraw
-from store.queries.workflows import Record
+from store.queries.workflows import StepProgress, StoredWorkflow
 from store.tables import outbox
 from tests.fakes.gateway import FakeBroker, FakeResultReader
 from tests.submissions import make_submission
@@ -58,15 +58,15 @@ class World:
     broker: FakeBroker = field(default_factory=FakeBroker)
     clock: int = 0
 
-    async def steps(self) -> dict[str, Record]:
+    async def steps(self) -> dict[str, StepProgress]:
         async with self.engine.connect() as connection:
-            return {row["step_id"]: row for row in await workflows.list_steps(connection, self.workflow_id)}
+            return {row.step_id: row for row in await workflows.list_steps(connection, self.workflow_id)}
 
     async def statuses(self) -> str:
         """`a:COMPLETED b:WAITING`, in the order of the steps."""
-        return " ".join(f"{step_id}:{step['status']}" for step_id, step in (await self.steps()).items())
+        return " ".join(f"{step_id}:{step.status}" for step_id, step in (await self.steps()).items())
 
-    async def workflow(self) -> Record:
+    async def workflow(self) -> StoredWorkflow:
         async with self.engine.connect() as connection:
             found = await workflows.get_workflow(connection, self.workflow_id)
         assert found is not None
@@ -76,11 +76,11 @@ class World:
         """Ids of the steps whose tasks are in the outbox, in the order of the steps."""
         async with self.engine.connect() as connection:
             waiting = set((await connection.execute(select(outbox.c.task_id))).scalars())
-        return [step_id for step_id, step in (await self.steps()).items() if step["task_id"] in waiting]
+        return [step_id for step_id, step in (await self.steps()).items() if step.task_id in waiting]
 
     async def tell(self, step_id: str, *types: EventType, result: Any = None, **details: Any) -> None:
         """What a worker tells of the task of this step."""
-        task_id = (await self.steps())[step_id]["task_id"]
+        task_id = (await self.steps())[step_id].task_id
         now = datetime.now(UTC)
         facts = []
         for event_type in types:
@@ -94,7 +94,7 @@ class World:
 
     async def dispatch(self, step_id: str) -> None:
         """The broker has the task of this step."""
-        task_id = (await self.steps())[step_id]["task_id"]
+        task_id = (await self.steps())[step_id].task_id
         async with self.engine.begin() as connection:
             await withdraw(connection, [task_id])
 

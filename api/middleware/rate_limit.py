@@ -22,6 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.errors import RateLimited, error_response
 from api.middleware.client_address import ClientAddress
 from api.middleware.scopes import is_open
+from domain.redis_keys import requests_key
 
 WINDOW_SECONDS = 60
 STORE_TIMEOUT_SECONDS = 0.05
@@ -128,7 +129,7 @@ class WindowCounter:
         return self._count_alone(address, size, now=now)
 
     async def _add(self, address: str, amount: int, *, now: float) -> tuple[int, int]:
-        key = f"celeriac:requests:{address}"
+        key = requests_key(address)
         count = await self._storage.incr(key, WINDOW_SECONDS, amount)
         window = self._windows.get(address)
         if window is None or count == amount or window.reset <= now:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from fastapi import Response
 
+from api.declarations import keeps_answers
 from api.dependencies import OpenRooms, ReadConnection
 from api.routing import api_router
 from api.schemas.dashboard import DepthSource, SystemStats, WorkerFigures, WorkerGrid
@@ -18,6 +19,7 @@ router = api_router("/dashboard", tag="dashboard")
 
 
 @router.get("/stats", summary="Get system statistics")
+@keeps_answers
 async def get_stats(rooms: OpenRooms) -> SystemStats:
     """Queues, workers, load and lifetime totals. Answered without the broker too: `queue_depth_source` tells."""
     async with rooms.engine.connect() as connection:
@@ -34,6 +36,7 @@ async def get_stats(rooms: OpenRooms) -> SystemStats:
 
 
 @router.get("/workers", summary="Get the worker grid", response_model=WorkerGrid)
+@keeps_answers
 async def get_worker_grid(
     connection: ReadConnection, limit: Limit = DEFAULT_LIMIT, offset: Offset = 0, rows: RowsShown = Rows.BOTH
 ) -> WorkerGrid | Response:

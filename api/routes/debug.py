@@ -6,6 +6,7 @@ from fastapi import Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 from uuid_utils.compat import uuid7
 
+from api.declarations import submits
 from api.dependencies import OpenRooms, reading
 from api.idempotency import IdempotencyKey, answer_once
 from api.large_answers import answer_beside
@@ -29,6 +30,7 @@ router = api_router("/tasks", tag="tasks")
     status_code=201,
     responses=responses(TaskNotFound, TaskNotFinished, ArgumentsNotRecorded, UnknownTaskName),
 )
+@submits
 async def replay_task(
     rooms: OpenRooms, task_id: str, key: IdempotencyKey, response: Response, body: TaskReplay | None = None
 ) -> ReplayedTask:

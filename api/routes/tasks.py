@@ -8,7 +8,8 @@ from fastapi import Query, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.bodies import beside
-from api.dependencies import OpenRooms, Rooms, SearchConnection, reading, stating
+from api.declarations import answers_with_id, keeps_answers, reads_result, submits
+from api.dependencies import OpenRooms, Rooms, SearchConnection, cancels_of, reading, stating
 from api.idempotency import IdempotencyKey, answer_once
 from api.large_answers import answer_beside
 from api.openapi import responses
@@ -39,26 +40,28 @@ from domain.errors import Overloaded, TaskAlreadyFinished, TaskNotFound, Unknown
 from domain.idempotency import RequestKey
 from domain.states import Status
 from domain.submissions import Submission
-from services.cancel import (
-    CancelRequest,
-    Outcome,
-    enforce,
-    read_outcome,
-    request_cancel,
-    settle,
-)
 from services.submissions import submit
 from services.timeline import FEW, History, read_history
 from store.queries import tasks
-from store.queries.tasks import Record
+from store.queries.tasks import TaskOutline, WholeTask
 
-CANCEL_PROOF_SECONDS = 5.0
 MAX_BATCH_BYTES = 16 * 1024 * 1024
 SIGTERM = CancelBody()
 UNKNOWN_OUTCOME = (
     "The run is over, but nobody told how it went: its worker no longer has it and sent no event of its end, and there "
     "is no result. See the timeline; it can be replayed."
 )
+
+OF_THE_TASK = (
+    "task_id",
+    "task_name",
+    "status",
+    "created_at",
+    "started_at",
+    "completed_at",
+    "duration_seconds",
+)
+"""What a timeline says of its task."""
 
 router = api_router("/tasks", tag="tasks")
 
@@ -70,6 +73,8 @@ router = api_router("/tasks", tag="tasks")
     response_model=SubmittedTask | TaskDetail,
     responses=responses(UnknownTaskName, Overloaded),
 )
+@submits
+@answers_with_id("task_id")
 async def submit_task(
     request: Request,
     rooms: OpenRooms,
@@ -119,7 +124,7 @@ async def _submit(
     return answer
 
 
-def _explain_limits(rooms: Rooms, task: Submission) -> str | None:
+def _explain_limits(rooms: Rooms, task: Submission | WholeTask) -> str | None:
     return rooms.limits.explain(
         task.task_name, task.queue_name, timeout_seconds=task.timeout_seconds, max_retries=task.max_retries
     )
@@ -132,6 +137,7 @@ def _explain_limits(rooms: Rooms, task: Submission) -> str | None:
     max_body_size=MAX_BATCH_BYTES,
     responses=responses(UnknownTaskName),
 )
+@submits
 async def submit_batch(
     request: Request, rooms: OpenRooms, body: TaskBatch, key: IdempotencyKey, response: Response
 ) -> SubmittedBatch:
@@ -154,33 +160,31 @@ async def submit_batch(
 
 
 @router.get("", summary="List tasks", response_model=TaskPage)
+@keeps_answers
 async def list_tasks(connection: SearchConnection, query: Annotated[TaskQuery, Query()]) -> TaskPage | Response:
     """Tasks that match all filters, newest first unless asked otherwise."""
     return (await read_page(connection, query.wanted(), query)).shown(query.rows)
 
 
 @router.get("/{task_id}", summary="Get a task", response_model=TaskDetail, responses=responses(TaskNotFound))
+@reads_result
+@keeps_answers
 async def get_task(rooms: OpenRooms, task_id: str) -> TaskDetail | Response:
     """One task with its arguments, result and its latest attempts."""
     async with stating(rooms) as connection:
-        record = await tasks.get_task(connection, task_id)
-    if record is None:
+        task = await tasks.get_task(connection, task_id)
+    if task is None:
         raise TaskNotFound
-    make = partial(_detail, rooms, record)
-    return await answer_beside(rooms, make) if record["is_large"] else make()
+    make = partial(_detail, rooms, task)
+    return await answer_beside(rooms, make) if task.is_large else make()
 
 
-def _detail(rooms: Rooms, record: Record) -> TaskDetail:
-    message = rooms.limits.explain(
-        record["task_name"],
-        record["queue_name"],
-        timeout_seconds=record["timeout_seconds"],
-        max_retries=record["max_retries"],
-    )
-    if record["outcome"] is not None:
+def _detail(rooms: Rooms, task: WholeTask) -> TaskDetail:
+    message = _explain_limits(rooms, task)
+    if task.outcome is not None:
         message = UNKNOWN_OUTCOME
-    told = " ".join(filter(None, (record["doubt"], message))) or None
-    return TaskDetail.from_record(record, message=told, no_result=rooms.no_results)
+    told = " ".join(filter(None, (task.doubt, message))) or None
+    return TaskDetail.from_whole(task, message=told, no_result=rooms.no_results)
 
 
 @router.get(
@@ -194,9 +198,9 @@ async def get_timeline(rooms: OpenRooms, task_id: str) -> Timeline | Response:
     return await answer_beside(rooms, make) if len(history.entries) > FEW else make()
 
 
-def _timeline(history: History) -> Timeline:
+def _timeline(history: History[TaskOutline]) -> Timeline:
     return Timeline(
-        **{name: history.task[name] for name in Timeline.model_fields if name in history.task},
+        **{name: getattr(history.task, name) for name in OF_THE_TASK},
         complete=history.complete,
         truncated=history.truncated,
         events_left_out=history.left_out,
@@ -212,25 +216,6 @@ def _timeline(history: History) -> Timeline:
 )
 async def cancel_task(rooms: OpenRooms, task_id: str, response: Response, body: CancelBody = SIGTERM) -> CancelAnswer:
     """200 once it is certain that the task will not run or has been stopped; 202 while that is not certain."""
-    async with rooms.engine.begin() as connection:
-        request = await request_cancel(connection, task_id, signal=body.signal)
-    told = request.certain or await _enforce(rooms, request)
-    outcome = await _read_outcome(rooms, task_id, told=told)
-    if outcome.worth_waiting:
-        await rooms.endings.wait(task_id, CANCEL_PROOF_SECONDS)
-        outcome = await _read_outcome(rooms, task_id, told=told)
+    outcome = await cancels_of(rooms).cancel(task_id, signal=body.signal, wait=rooms.endings.wait)
     response.status_code = 200 if outcome.status is Status.CANCELLED else 202
     return CancelAnswer(task_id=task_id, status=outcome.status, message=outcome.message)
-
-
-async def _enforce(rooms: Rooms, request: CancelRequest) -> bool:
-    """Whether the connected workers were told."""
-    enforced = await enforce(request, redis=rooms.redis, control=rooms.control, recall=rooms.recall)
-    async with rooms.engine.begin() as connection:
-        await settle(connection, request, enforced)
-    return enforced.told
-
-
-async def _read_outcome(rooms: Rooms, task_id: str, *, told: bool) -> Outcome:
-    async with rooms.engine.connect() as connection:
-        return await read_outcome(connection, task_id, told=told)

@@ -13,7 +13,7 @@ from api.schemas.trees import TaskTree, TreeTask
 from domain.errors import TaskNotFound
 from domain.trees import Kin, arrange
 from store.queries import trees
-from store.queries.tasks import Record
+from store.queries.trees import TreeMember
 
 router = api_router("/tasks", tag="tasks")
 
@@ -28,13 +28,13 @@ async def get_tree(
     root_id = await trees.get_root_id(connection, task_id)
     if root_id is None:
         raise TaskNotFound
-    total, records = await trees.list_tree(connection, root_id, limit=limit)
+    total, members = await trees.list_tree(connection, root_id, limit=limit)
     return TaskTree(
-        task_id=task_id, root_id=root_id, total=total, limit=limit, offset=0, data=_arranged(root_id, records)
+        task_id=task_id, root_id=root_id, total=total, limit=limit, offset=0, data=_arranged(root_id, members)
     )
 
 
-def _arranged(root_id: str, records: Sequence[Record]) -> list[TreeTask]:
-    by_id = {record["task_id"]: record for record in records}
-    kin = [Kin(record["task_id"], record["parent_id"], record["created_at"]) for record in records]
+def _arranged(root_id: str, members: Sequence[TreeMember]) -> list[TreeTask]:
+    by_id = {member.task_id: member for member in members}
+    kin = [Kin(member.task_id, member.parent_id, member.created_at) for member in members]
     return [TreeTask.from_place(by_id[placed.task_id], depth=placed.depth) for placed in arrange(root_id, kin)]

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import Query, Response
 
+from api.declarations import keeps_answers
 from api.dependencies import OpenRooms, ReadConnection, Rooms, WriteConnection
 from api.openapi import responses
 from api.routing import api_router
@@ -22,8 +23,8 @@ from api.schemas.workers import (
 from domain.errors import CapacityNotSupported, NotFound, WorkerExists, WorkerNotFound, WorkerOffline, WorkerOnline
 from domain.workers import WorkerStatus
 from services import workers as verbs
+from services.capacity import set_capacity
 from services.nodes import save_descriptions
-from services.worker_orders import observed
 from store.queries import workers
 from store.queries.workers import WorkerRow
 
@@ -49,6 +50,7 @@ async def register_worker(
 
 
 @router.get("", summary="List workers", response_model=WorkerPage)
+@keeps_answers
 async def list_workers(
     connection: ReadConnection,
     status: Annotated[WorkerStatus | None, Query(description="Only workers of this status.")] = None,
@@ -123,19 +125,8 @@ async def get_drain(connection: ReadConnection, worker_id: str) -> DrainProgress
 )
 async def update_capacity(rooms: OpenRooms, worker_id: str, body: CapacityUpdate) -> CapacityAnswer:
     """Sets how many tasks it runs at once; an offline worker gets that many when it starts."""
-    async with rooms.engine.connect() as connection:
-        worker = await verbs.find_worker(connection, worker_id)
-    told = await rooms.orders.describe(worker.node) if worker.online else None
-    if worker.online:
-        verbs.refuse_unresizable(worker.node, observed(told) if told else worker.observed)
-    async with rooms.engine.begin() as connection:
-        by = await verbs.request_capacity(connection, worker.worker_id, body.capacity, told=told)
-    if told is not None:
-        reached = await rooms.orders.resize(told, by)
-        async with rooms.engine.begin() as connection:
-            await verbs.record_resize(connection, told, asked=by, reached=reached)
-    async with rooms.engine.connect() as connection:
-        return CapacityAnswer.of(await verbs.find_worker(connection, str(worker.worker_id)), body.capacity)
+    worker = await set_capacity(rooms.engine.begin, rooms.orders, worker_id=worker_id, capacity=body.capacity)
+    return CapacityAnswer.of(worker, body.capacity)
 
 
 async def _tell(rooms: Rooms, worker: WorkerRow) -> WorkerRow:

@@ -1,7 +1,5 @@
 """Workflows: start, list, read, follow, draw, cancel, retry, replay."""
 
-import asyncio
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
@@ -13,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.bodies import beside
 from api.cursors import NOT_OURS, decode_cursor, encode_cursor, refused
-from api.dependencies import OpenRooms, ReadConnection, Rooms, reading
+from api.declarations import answers_with_id, keeps_answers, submits
+from api.dependencies import OpenRooms, ReadConnection, cancels_of, reading
 from api.idempotency import IdempotencyKey, answer_once
 from api.large_answers import answer_beside
 from api.openapi import responses
@@ -34,23 +33,18 @@ from api.schemas.workflows import (
 from api.submissions import find_unknown, refuse_marked, refuse_unknown
 from api.workflow_definitions import name_fields, to_workflow
 from domain.errors import (
-    BrokerUnavailable,
     UnknownTaskName,
     WorkflowAlreadyFinished,
     WorkflowNotFinished,
     WorkflowNotFound,
 )
 from domain.filters import Cursor
-from domain.states import TERMINAL
 from domain.steps import WorkflowStatus
-from services.cancel import renew_keys
 from services.workflow_timeline import read_history
-from services.workflows import cancel_tasks, refuse_finished, replay, request_cancel, retry, start
+from services.workflows import replay, retry, start
 from store.queries import workflows
 from store.queries.workflows import WorkflowFilter
 
-CANCEL_PROOF_SECONDS = 5.0
-ASK_AGAIN_SECONDS = 0.1
 MAX_WORKFLOW_BYTES = 16 * 1024 * 1024
 
 router = api_router("/workflows", tag="workflows")
@@ -73,6 +67,8 @@ WorkflowId = Annotated[UUID, Depends(_workflow_id)]
     max_body_size=MAX_WORKFLOW_BYTES,
     responses=responses(UnknownTaskName),
 )
+@submits
+@answers_with_id("workflow_id")
 async def start_workflow(
     request: Request, rooms: OpenRooms, body: WorkflowSubmission, key: IdempotencyKey, response: Response
 ) -> SubmittedWorkflow:
@@ -92,6 +88,7 @@ async def start_workflow(
 
 
 @router.get("", summary="List workflows", response_model=WorkflowPage)
+@keeps_answers
 async def list_workflows(
     connection: ReadConnection,
     status: Annotated[list[WorkflowStatus], Query(description="May repeat.")] = [],  # noqa: B006  FastAPI copies it
@@ -104,10 +101,10 @@ async def list_workflows(
     """Workflows that match, newest first."""
     wanted = WorkflowFilter(tuple(dict.fromkeys(status)), name)
     after = _position(cursor) if cursor else None
-    total, is_exact, records = await workflows.list_workflows(
+    total, is_exact, stored = await workflows.list_workflows(
         connection, wanted, limit=limit, offset=offset, after=after
     )
-    found = [WorkflowRow.from_record(record) for record in records]
+    found = [WorkflowRow.from_stored(workflow) for workflow in stored]
     page = WorkflowPage(
         total=total,
         total_is_exact=is_exact,
@@ -147,12 +144,12 @@ async def get_workflow(rooms: OpenRooms, workflow_id: WorkflowId) -> Response:
 
 async def _read_detail(connection: AsyncConnection, workflow_id: UUID) -> Callable[[], WorkflowDetail]:
     """What makes the answer of what was read."""
-    record = await workflows.get_workflow(connection, workflow_id)
-    if record is None:
+    workflow = await workflows.get_workflow(connection, workflow_id)
+    if workflow is None:
         raise WorkflowNotFound
     steps = await workflows.list_steps(connection, workflow_id)
     results, omitted = await workflows.list_results(connection, workflow_id)
-    return partial(WorkflowDetail.from_records, record, steps, results=results, omitted=omitted)
+    return partial(WorkflowDetail.from_stored_with, workflow, steps, results=results, omitted=omitted)
 
 
 @router.get(
@@ -167,7 +164,7 @@ async def get_graph(rooms: OpenRooms, workflow_id: WorkflowId) -> Response:
         steps = await workflows.list_steps(connection, workflow_id)
     if not steps:
         raise WorkflowNotFound
-    return await answer_beside(rooms, partial(WorkflowGraph.from_records, workflow_id, steps))
+    return await answer_beside(rooms, partial(WorkflowGraph.from_steps, workflow_id, steps))
 
 
 @router.get(
@@ -192,7 +189,7 @@ async def get_timeline(
             offset=offset,
             data=found,
             events=found,
-            **{name: history.workflow[name] for name in ("workflow_id", "name", "status")},
+            **{name: getattr(history.workflow, name) for name in ("workflow_id", "name", "status")},
         )
 
     return await answer_beside(rooms, make)
@@ -206,53 +203,9 @@ async def get_timeline(
 )
 async def cancel_workflow(rooms: OpenRooms, workflow_id: WorkflowId, response: Response) -> WorkflowCancelAnswer:
     """Nothing of it starts any more; steps that run are cancelled as tasks are. 202 while one of them may still run."""
-    async with rooms.engine.begin() as connection:
-        status = await request_cancel(connection, workflow_id)
-    reached = True
-    if status not in TERMINAL:
-        async with rooms.engine.begin() as connection:
-            on_their_way = await cancel_tasks(connection, workflow_id)
-        if on_their_way:
-            reached = await _revoke(rooms, on_their_way)
-            status = await _wait_for_end(rooms, workflow_id)
-        else:
-            async with rooms.engine.begin() as connection:
-                status = await request_cancel(connection, workflow_id)
-    refuse_finished(status)
-    response.status_code = 200 if status is WorkflowStatus.CANCELLED else 202
-    return WorkflowCancelAnswer(workflow_id=workflow_id, status=status, message=_message(status, reached=reached))
-
-
-async def _revoke(rooms: Rooms, task_ids: list[str]) -> bool:
-    """Shut the gate and tell the workers, all at once; `loops/cancels` looks after each until its end is proven."""
-    await renew_keys(rooms.redis, task_ids)
-    try:
-        await rooms.control.revoke(task_ids, terminate=True)
-    except BrokerUnavailable:
-        return False
-    return True
-
-
-async def _wait_for_end(rooms: Rooms, workflow_id: UUID) -> WorkflowStatus:
-    """The status once it has ended, or after `CANCEL_PROOF_SECONDS`. No connection is held in between."""
-    deadline = time.monotonic() + CANCEL_PROOF_SECONDS
-    while True:
-        async with rooms.engine.connect() as connection:
-            record = await workflows.get_workflow(connection, workflow_id)
-        if record is None:
-            raise WorkflowNotFound
-        status = WorkflowStatus(record["status"])
-        if status in TERMINAL or time.monotonic() > deadline:
-            return status
-        await asyncio.sleep(ASK_AGAIN_SECONDS)
-
-
-def _message(status: WorkflowStatus, *, reached: bool) -> str:
-    if status is WorkflowStatus.CANCELLED:
-        return "Workflow cancelled successfully"
-    if not reached:
-        return "The broker cannot be reached; the cancel is stored and will be sent when it is back."
-    return "Nothing new starts; workers were told to stop what runs, and some have not confirmed it yet."
+    outcome = await cancels_of(rooms).cancel_workflow(workflow_id)
+    response.status_code = 200 if outcome.status is WorkflowStatus.CANCELLED else 202
+    return WorkflowCancelAnswer(workflow_id=workflow_id, status=outcome.status, message=outcome.message)
 
 
 @router.post(
@@ -261,6 +214,7 @@ def _message(status: WorkflowStatus, *, reached: bool) -> str:
     response_model=WorkflowDetail,
     responses=responses(WorkflowNotFound, WorkflowNotFinished, WorkflowAlreadyFinished),
 )
+@submits
 async def retry_workflow(rooms: OpenRooms, workflow_id: WorkflowId) -> Response:
     """Goes on with a failed or cancelled workflow: what has completed is kept and does not run again."""
     async with rooms.engine.begin() as connection:
@@ -275,6 +229,7 @@ async def retry_workflow(rooms: OpenRooms, workflow_id: WorkflowId) -> Response:
     status_code=201,
     responses=responses(WorkflowNotFound, WorkflowNotFinished),
 )
+@submits
 async def replay_workflow(
     rooms: OpenRooms, workflow_id: WorkflowId, key: IdempotencyKey, response: Response
 ) -> SubmittedWorkflow:

@@ -8,8 +8,7 @@ from api.schemas.base import ResponseModel
 from api.schemas.tasks import TimelineEvent
 from api.schemas.types import JsonValue
 from domain.compare import Op
-from services.compare import Comparison
-from services.timeline import History
+from services.compare import Comparison, WholeHistory
 
 
 class ComparedTiming(ResponseModel):
@@ -59,8 +58,8 @@ class TaskComparison(ResponseModel):
     def from_comparison(cls, found: Comparison) -> Self:
         task1_wait, task2_wait = found.waits
         return cls(
-            task_id1=found.one.task["task_id"],
-            task_id2=found.other.task["task_id"],
+            task_id1=found.one.task.task_id,
+            task_id2=found.other.task.task_id,
             same_function=found.same_function,
             same_args=found.same_args,
             same_kwargs=found.same_kwargs,
@@ -69,8 +68,8 @@ class TaskComparison(ResponseModel):
             same_status=found.same_status,
             same_worker=found.same_worker,
             timing=ComparedTiming(
-                task1_duration=found.one.task["duration_seconds"],
-                task2_duration=found.other.task["duration_seconds"],
+                task1_duration=found.one.task.duration_seconds,
+                task2_duration=found.other.task.duration_seconds,
                 difference_seconds=found.difference_seconds,
                 task1_wait=task1_wait,
                 task2_wait=task2_wait,
@@ -81,5 +80,5 @@ class TaskComparison(ResponseModel):
         )
 
 
-def _events(history: History) -> list[TimelineEvent]:
+def _events(history: WholeHistory) -> list[TimelineEvent]:
     return [TimelineEvent.from_entry(entry, history.worker_ids) for entry in history.entries]

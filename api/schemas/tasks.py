@@ -1,6 +1,8 @@
 """Tasks on the wire: submissions, rows of lists, one task whole, its timeline, the answer to a cancel."""
 
+from dataclasses import fields
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Annotated, Any, Self
 from uuid import UUID
 
@@ -18,7 +20,7 @@ from domain.states import EventType, Outcome, Phase, Status
 from domain.submissions import DEFAULT_MAX_RETRIES, DEFAULT_PRIORITY, MAX_BATCH, Submission
 from domain.timeline import Entry
 from domain.workers import hostname
-from store.queries.tasks import SHOWN_ERROR, Record
+from store.queries.tasks import SHOWN_ERROR, ListedTask, WholeTask
 
 LIMITS = "Which limits do not hold on the workers of the queue; null if all do, or no worker is known."
 MESSAGE = (
@@ -110,8 +112,8 @@ class TaskRow(ResponseModel):
     )
 
     @classmethod
-    def from_record(cls, record: Record) -> Self:
-        return cls.model_validate(_fields(record))
+    def from_task(cls, task: ListedTask) -> Self:
+        return cls.model_validate(_fields(task))
 
 
 class TaskPage(Page[TaskRow]):
@@ -149,9 +151,12 @@ class DispatchRefusal(ResponseModel):
     next_try_at: Timestamp = Field(description="When it is offered again, at the latest.")
 
     @classmethod
-    def from_record(cls, record: Record) -> Self | None:
+    def from_task(cls, task: WholeTask) -> Self | None:
         """None for a task that was not refused, or that was taken since."""
-        return cls.model_validate({**record, "reason": record["refusal"] or ""}) if record["refusals"] else None
+        if not task.refusals:
+            return None
+        told = {name: getattr(task, name) for name in ("refusals", "parked_at", "next_try_at")}
+        return cls.model_validate(told | {"reason": task.refusal or ""})
 
 
 class TaskDetail(TaskRow):
@@ -178,49 +183,51 @@ class TaskDetail(TaskRow):
     message: str | None = Field(None, description=MESSAGE)
 
     @classmethod
-    def from_record(cls, record: Record, *, message: str | None = None, no_result: str | None = None) -> Self:
+    def from_whole(cls, task: WholeTask, *, message: str | None = None, no_result: str | None = None) -> Self:
         """`no_result`: why the result backend tells of no task at all."""
-        attempts = record["attempts"] or []
-        too_deep = is_too_deep(record["result"])
-        fields = _fields(record) | {
-            "task_args": record["args"],
-            "task_kwargs": record["kwargs"],
-            "result": None if too_deep else record["result"],
-            "result_truncated": too_deep or bool(record["result_truncated"]),
-            "result_repr": None if record["has_result"] else record["result_repr"],
-            "traceback": record["traceback"] or (attempts[-1]["traceback"] if attempts else None),
-            "attempts": [attempt | _worker(attempt) for attempt in attempts],
-            "dispatch_refusal": DispatchRefusal.from_record(record),
-            "attempts_truncated": record["attempt_count"] > len(attempts),
-            "message": " ".join(filter(None, (message, _why_no_result(record, no_result or NO_RESULT)))) or None,
+        attempts = task.attempts
+        too_deep = is_too_deep(task.result)
+        whole = _fields(task) | {
+            "task_args": task.args,
+            "task_kwargs": task.kwargs,
+            "args_repr": task.args_repr,
+            "kwargs_repr": task.kwargs_repr,
+            "result": None if too_deep else task.result,
+            "result_truncated": too_deep or bool(task.result_truncated),
+            "result_repr": None if task.has_result else task.result_repr,
+            "traceback": task.traceback or (attempts[-1]["traceback"] if attempts else None),
+            "attempts": [attempt | {"worker_hostname": _hostname(attempt["node"])} for attempt in attempts],
+            "dispatch_refusal": DispatchRefusal.from_task(task),
+            "attempts_truncated": task.attempt_count > len(attempts),
+            "message": " ".join(filter(None, (message, _why_no_result(task, no_result or NO_RESULT)))) or None,
         }
-        return cls.model_validate(fields)
+        return cls.model_validate(whole)
 
 
-def _why_no_result(record: Record, absent: str) -> str | None:
+def _why_no_result(task: WholeTask, absent: str) -> str | None:
     """A sentence for a task that has succeeded and whose result nobody knows; None for any other."""
-    if record["status"] != Status.COMPLETED or record["result_pending"] or record["result_truncated"]:
+    if task.status != Status.COMPLETED or task.result_pending or task.result_truncated:
         return None
-    if record["unreadable"]:
-        return f"The result {record['unreadable']}."
-    return None if record["has_result"] else absent
+    if task.unreadable:
+        return f"The result {task.unreadable}."
+    return None if task.has_result else absent
 
 
-def _fields(record: Record) -> dict[str, Any]:
-    phase = record["phase"]
-    due = record["scheduled_at"] is None or record["scheduled_at"] <= datetime.now(UTC)
-    return (
-        dict(record)
-        | _worker(record)
-        | {
-            "phase": Phase.DISPATCHING if phase == Phase.SCHEDULED and due else phase,
-            "cancel_requested": record["cancel_requested_at"] is not None,
-        }
-    )
+_LISTED = tuple(field.name for field in fields(ListedTask))
+_listed = attrgetter(*_LISTED)
 
 
-def _worker(record: Record | dict[str, Any]) -> dict[str, str | None]:
-    return {"worker_hostname": hostname(record["node"]) if record["node"] else None}
+def _fields(task: ListedTask) -> dict[str, Any]:
+    due = task.scheduled_at is None or task.scheduled_at <= datetime.now(UTC)
+    return dict(zip(_LISTED, _listed(task), strict=True)) | {
+        "worker_hostname": _hostname(task.node),
+        "phase": Phase.DISPATCHING if task.phase == Phase.SCHEDULED and due else task.phase,
+        "cancel_requested": task.cancel_requested_at is not None,
+    }
+
+
+def _hostname(node: str | None) -> str | None:
+    return hostname(node) if node else None
 
 
 def _shortened(text: str) -> str:

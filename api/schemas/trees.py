@@ -6,7 +6,7 @@ from pydantic import Field
 
 from api.schemas.pages import Page
 from api.schemas.tasks import TaskRow
-from store.queries.tasks import Record
+from store.queries.trees import TreeMember
 
 
 class TreeTask(TaskRow):
@@ -17,10 +17,10 @@ class TreeTask(TaskRow):
     depth: int = Field(description="0 is the root.")
 
     @classmethod
-    def from_place(cls, record: Record, *, depth: int) -> Self:
+    def from_place(cls, member: TreeMember, *, depth: int) -> Self:
         return cls.model_validate(
-            TaskRow.from_record(record).model_dump()
-            | {"root_id": record["root_id"], "parent_id": record["parent_id"], "depth": depth}
+            TaskRow.from_task(member).model_dump()
+            | {"root_id": member.root_id, "parent_id": member.parent_id, "depth": depth}
         )
 
 

@@ -1,7 +1,7 @@
 """The graph of a workflow on the wire: nodes, edges, where its time went, and the drawing of it."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Self
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from api.schemas.base import ResponseModel
 from domain.dag import first_edges, invert, longest_path
 from domain.drawing import Box, draw
 from domain.steps import StepStatus
-from store.queries.workflows import Record
+from store.queries.workflows import StepProgress
 
 
 class Node(ResponseModel):
@@ -46,17 +46,17 @@ class WorkflowGraph(ResponseModel):
     mermaid: str = Field(description="The graph as a Mermaid flowchart.", examples=["flowchart LR\n..."])
 
     @classmethod
-    def from_records(cls, workflow_id: UUID, steps: Sequence[Record]) -> Self:
-        ids = [step["step_id"] for step in steps]
-        parents = invert([step["children"] for step in steps])
-        seconds = {step["position"]: spent for step in steps if (spent := _seconds(step)) is not None}
+    def from_steps(cls, workflow_id: UUID, steps: Sequence[StepProgress]) -> Self:
+        ids = [step.step_id for step in steps]
+        parents = invert([step.children for step in steps])
+        seconds = {step.position: spent for step in steps if (spent := _seconds(step)) is not None}
         path = longest_path(parents, seconds)
         on_path = set(path)
         shown = first_edges(parents)
-        statuses = [StepStatus(step["status"]) for step in steps]
+        statuses = [StepStatus(step.status) for step in steps]
         return cls(
             workflow_id=workflow_id,
-            nodes=[_node(step, seconds.get(step["position"]), critical=step["position"] in on_path) for step in steps],
+            nodes=[_node(step, seconds.get(step.position), critical=step.position in on_path) for step in steps],
             edges=[
                 Edge(source=ids[parent], target=ids[child]) for child, those in enumerate(shown) for parent in those
             ],
@@ -67,23 +67,21 @@ class WorkflowGraph(ResponseModel):
         )
 
 
-def _seconds(step: Record) -> float | None:
+def _seconds(step: StepProgress) -> float | None:
     """How long its task has run: to its end, or until now."""
-    if step["duration_seconds"] is not None:
-        spent: float = step["duration_seconds"]
-        return spent
-    if step["started_at"] is not None and step["status"] == StepStatus.RUNNING:
-        so_far: timedelta = datetime.now(UTC) - step["started_at"]
-        return max(0.0, so_far.total_seconds())
+    if step.duration_seconds is not None:
+        return step.duration_seconds
+    if step.started_at is not None and step.status == StepStatus.RUNNING:
+        return max(0.0, (datetime.now(UTC) - step.started_at).total_seconds())
     return None
 
 
-def _node(step: Record, seconds: float | None, *, critical: bool) -> Node:
+def _node(step: StepProgress, seconds: float | None, *, critical: bool) -> Node:
     return Node(
-        id=step["step_id"],
-        task_id=step["task_id"],
-        task_name=step["task_name"],
-        status=StepStatus(step["status"]),
+        id=step.step_id,
+        task_id=step.task_id,
+        task_name=step.task_name,
+        status=StepStatus(step.status),
         duration_seconds=seconds,
         critical=critical,
     )

@@ -1,6 +1,7 @@
 """Workflows on the wire: submissions, rows of lists, one whole, its timeline. Its graph is in `workflow_graphs.py`."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime
 from typing import Annotated, Any, Self
 from uuid import UUID
@@ -18,7 +19,7 @@ from domain.steps import OnFailure, StepStatus, WorkflowStatus
 from domain.workers import hostname
 from domain.workflows import NewWorkflow
 from services.workflow_timeline import Happening
-from store.queries.workflows import Record
+from store.queries.workflows import StepProgress, StoredWorkflow
 
 StepId = Annotated[Text, Field(min_length=1, max_length=255, examples=["extract"])]
 Name = Annotated[Text, Field(min_length=1, max_length=255, examples=["nightly-report"])]
@@ -100,8 +101,8 @@ class WorkflowRow(ResponseModel):
     original_workflow_id: UUID | None
 
     @classmethod
-    def from_record(cls, record: Record) -> Self:
-        return cls.model_validate(_fields(record))
+    def from_stored(cls, workflow: StoredWorkflow) -> Self:
+        return cls.model_validate(_fields(workflow))
 
 
 class WorkflowPage(Page[WorkflowRow]):
@@ -140,27 +141,36 @@ class WorkflowDetail(WorkflowRow):
     steps: list[StepDetail]
 
     @classmethod
-    def from_records(
-        cls, record: Record, steps: Sequence[Record], *, results: Mapping[str, object], omitted: Collection[str]
+    def from_stored_with(
+        cls,
+        workflow: StoredWorkflow,
+        steps: Sequence[StepProgress],
+        *,
+        results: Mapping[str, object],
+        omitted: Collection[str],
     ) -> Self:
         """`results` by task id; `omitted`: the tasks that have one which is not among them."""
-        ids = [step["step_id"] for step in steps]
-        parents = invert([step["children"] for step in steps])
+        ids = [step.step_id for step in steps]
+        parents = invert([step.children for step in steps])
         omitted = {*omitted, *(task_id for task_id, result in results.items() if is_too_deep(result))}
         results = {task_id: result for task_id, result in results.items() if task_id not in omitted}
         details = [
-            _step(step, [ids[parent] for parent in parents[step["position"]]])
-            | {"result": results.get(step["task_id"]), "result_omitted": step["task_id"] in omitted}
+            _step(step, [ids[parent] for parent in parents[step.position]])
+            | {"result": results.get(step.task_id), "result_omitted": step.task_id in omitted}
             for step in steps
         ]
-        return cls.model_validate(_fields(record) | {"steps": details})
+        return cls.model_validate(_fields(workflow) | {"steps": details})
 
 
-def _fields(record: Record) -> dict[str, Any]:
-    return dict(record) | {
-        "duration_seconds": _seconds(record["started_at"], record["completed_at"]),
-        "unfinished_steps": record["unfinished"],
-        "cancel_requested": record["cancel_requested_at"] is not None,
+_STORED = tuple(field.name for field in fields(StoredWorkflow))
+_PROGRESS = tuple(field.name for field in fields(StepProgress))
+
+
+def _fields(workflow: StoredWorkflow) -> dict[str, Any]:
+    return {name: getattr(workflow, name) for name in _STORED} | {
+        "duration_seconds": _seconds(workflow.started_at, workflow.completed_at),
+        "unfinished_steps": workflow.unfinished,
+        "cancel_requested": workflow.cancel_requested_at is not None,
     }
 
 
@@ -168,12 +178,12 @@ def _seconds(start: datetime | None, end: datetime | None) -> float | None:
     return max(0.0, (end - start).total_seconds()) if start and end else None
 
 
-def _step(step: Record, depends_on: list[str]) -> dict[str, Any]:
-    return dict(step) | {
-        "id": step["step_id"],
+def _step(step: StepProgress, depends_on: list[str]) -> dict[str, Any]:
+    return {name: getattr(step, name) for name in _PROGRESS} | {
+        "id": step.step_id,
         "depends_on": depends_on,
-        "completed_at": step["completed_at"] or step["ended_at"],
-        "worker_hostname": hostname(step["node"]) if step["node"] else None,
+        "completed_at": step.completed_at or step.ended_at,
+        "worker_hostname": hostname(step.node) if step.node else None,
     }
 
 

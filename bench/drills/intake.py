@@ -20,7 +20,7 @@ from celery import Celery
 from bench.drills.findings import Finding, equal
 from bench.drills.freezing import server_of
 from bench.stack import Running, Servers, running_door, running_servers, wait_until
-from gateway.event_stream import STREAM_KEY
+from domain.redis_keys import STREAM_KEY
 
 QUEUE = "celery"
 EVENTS = 3

@@ -21,8 +21,8 @@ from uuid_utils import uuid7
 from bench.fuzzing import texts
 from bench.fuzzing.events import Targets, drawn_event, life_of
 from bench.stack import wait_until
+from domain.redis_keys import STREAM_KEY
 from gateway.event_sources import EVENT_EXCHANGE
-from gateway.event_stream import STREAM_KEY
 
 HOSTILE_WRAPPING = 0.2
 """Of so many events the wrapping is what is wrong."""

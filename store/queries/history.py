@@ -1,6 +1,6 @@
 """The statements by which facts become rows: lock tasks, write their states and attempts.
 
-Only `services/history.py` calls them, and those of `results.py`, in this order and in one transaction. Each is one
+Only `services/record.py` calls them, and those of `results.py`, in this order and in one transaction. Each is one
 statement, whatever the batch holds.
 """
 

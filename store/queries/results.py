@@ -1,6 +1,6 @@
 """The statements by which results, and what is known of those that nobody can read, become rows.
 
-Only `services/history.py` calls them, after those of `history.py` and in their transaction. Each is one statement,
+Only `services/record.py` calls them, after those of `history.py` and in their transaction. Each is one statement,
 whatever the batch holds.
 """
 

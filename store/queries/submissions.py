@@ -1,6 +1,8 @@
 """What clients submit: stored by one statement for a whole group, and read as it was submitted."""
 
 from collections.abc import Sequence
+from dataclasses import fields
+from operator import attrgetter
 
 from sqlalchemy import JSON, Boolean, Integer, SmallInteger, Text, Uuid, bindparam, cast, func, literal, select
 from sqlalchemy.dialects.postgresql import insert
@@ -9,63 +11,39 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.replays import Original
 from domain.states import EventType, Phase, Status
 from domain.submissions import Submission
-from store.batch import batch_of, bind_rows
+from store.batch import Columns, batch_of, bind_rows
 from store.listener import OUTBOX
 from store.queries.rollups import count_submitted
 from store.tables import Time, events, outbox, search_queue, task_arguments, tasks
 
-COLUMNS = (
-    "task_id",
-    "task_name",
-    "args",
-    "kwargs",
-    "queue_name",
-    "priority",
-    "max_retries",
-    "timeout_seconds",
-    "scheduled_at",
-    "created_at",
-    "due_at",
-    "phase",
-    "original_task_id",
-    "workflow_id",
-)
-_new = batch_of(
-    task_id=Text,
-    task_name=Text,
-    args=Text,
-    kwargs=Text,
-    queue_name=Text,
-    priority=SmallInteger,
-    max_retries=Integer,
-    timeout_seconds=Integer,
-    scheduled_at=Time,
-    created_at=Time,
-    due_at=Time,
-    phase=Text,
-    original_task_id=Text,
-    workflow_id=Uuid,
-)
-_source = select(*_new.c).cte("submitted")
+_COLUMNS: Columns = {
+    "task_id": Text,
+    "task_name": Text,
+    "args": Text,
+    "kwargs": Text,
+    "queue_name": Text,
+    "priority": SmallInteger,
+    "max_retries": Integer,
+    "timeout_seconds": Integer,
+    "scheduled_at": Time,
+    "created_at": Time,
+    "due_at": Time,
+    "phase": Text,
+    "original_task_id": Text,
+    "workflow_id": Uuid,
+}
+"""What is stored of a `Submission`: each name is that of its attribute, and of the column of `tasks` that takes it."""
+_ARGUMENTS = ("args", "kwargs")
+"""These two are JSON in `task_arguments` instead, and `due_at` is a column of `outbox`."""
+_IN_TASKS = tuple(name for name in _COLUMNS if name not in (*_ARGUMENTS, "due_at"))
+_values = attrgetter(*("phase.value" if name == "phase" else name for name in _COLUMNS))
+_source = select(*batch_of(**_COLUMNS).c).cte("submitted")
 _row = _source.c
 
-_AS_SUBMITTED = (
-    "task_id",
-    "task_name",
-    "queue_name",
-    "priority",
-    "max_retries",
-    "timeout_seconds",
-    "scheduled_at",
-    "created_at",
-    "phase",
-    "original_task_id",
-    "workflow_id",
-)
 _tasks = insert(tasks).from_select(
-    (*_AS_SUBMITTED, "status", "submitted_here", "events_from", "checked_at"),
+    (*_IN_TASKS, "status", "submitted_here", "events_from", "checked_at"),
     select(
-        *(_row[name] for name in _AS_SUBMITTED),
+        *(_row[name] for name in _IN_TASKS),
         literal(Status.PENDING.value, Text),
         literal(True, Boolean),
         _row.created_at,
@@ -73,7 +51,7 @@ _tasks = insert(tasks).from_select(
     ),
 )
 _arguments = insert(task_arguments).from_select(
-    ("task_id", "args", "kwargs"), select(_row.task_id, cast(_row.args, JSON), cast(_row.kwargs, JSON))
+    ("task_id", *_ARGUMENTS), select(_row.task_id, *(cast(_row[name], JSON) for name in _ARGUMENTS))
 )
 _events = insert(events).from_select(
     ("task_id", "occurred_at", "event_key", "event_type", "details"),
@@ -101,39 +79,15 @@ async def add_submissions(connection: AsyncConnection, submissions: Sequence[Sub
     """Insert tasks, arguments, `submitted` events, outbox and search queue rows, and count; the commit wakes the
     dispatchers. All in one statement.
     """
-    await connection.execute(_store, bind_rows(COLUMNS, map(_values, submissions)))
-
-
-def _values(submission: Submission) -> tuple[object, ...]:
-    phase = Phase.SCHEDULED if submission.is_scheduled else Phase.DISPATCHING
-    return (
-        submission.task_id,
-        submission.task_name,
-        submission.args,
-        submission.kwargs,
-        submission.queue_name,
-        submission.priority,
-        submission.max_retries,
-        submission.timeout_seconds,
-        submission.scheduled_at,
-        submission.created_at,
-        submission.due_at,
-        phase.value,
-        submission.original_task_id,
-        submission.workflow_id,
-    )
+    await connection.execute(_store, bind_rows(tuple(_COLUMNS), map(_values, submissions)))
 
 
 _original = (
     select(
-        tasks.c.task_id,
-        tasks.c.task_name,
-        cast(task_arguments.c.args, Text),
-        cast(task_arguments.c.kwargs, Text),
-        tasks.c.queue_name,
-        tasks.c.priority,
-        tasks.c.max_retries,
-        tasks.c.timeout_seconds,
+        *(
+            cast(task_arguments.c[field.name], Text) if field.name in _ARGUMENTS else tasks.c[field.name]
+            for field in fields(Original)
+        )
     )
     .outerjoin(task_arguments, task_arguments.c.task_id == tasks.c.task_id)
     .where(tasks.c.task_id == bindparam("task_id"))

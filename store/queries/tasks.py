@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import ColumnElement, RowMapping, Select, Text, bindparam, case, func, literal, select, text, tuple_
+from sqlalchemy import ColumnElement, Select, Text, bindparam, case, func, literal, select, text, tuple_
 from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
@@ -65,7 +66,7 @@ ROW = (
     tasks.c.result_pending,
     tasks.c.outcome,
 )
-"""The columns of a `Record` in a list."""
+"""The columns of a `ListedTask`, in its order."""
 _is_whole = (
     attempts.c.number
     > select(tasks.c.attempt_count).where(tasks.c.task_id == bindparam("task_id")).scalar_subquery() - WHOLE_ATTEMPTS
@@ -86,14 +87,18 @@ _attempt = (
 _attempts = select(func.json_agg(aggregate_order_by(_attempt.table_valued(), _attempt.c.number))).scalar_subquery()
 _parts = (task_arguments.c.args, task_arguments.c.kwargs, task_results.c.result)
 _stored_bytes = sum((func.coalesce(func.pg_column_size(part), 0) for part in _parts), literal(0))
-_whole = [tasks.c.exception.label("error") if column.name == "error" else column for column in ROW]
+_outline = (
+    *(tasks.c.exception.label("error") if column.name == "error" else column for column in ROW),
+    tasks.c.first_started_at,
+    tasks.c.events_from,
+    tasks.c.reconstructed,
+    tasks.c.attempt_count,
+    tasks.c.fact_count,
+)
 _one = (
     select(
-        *_whole,
-        tasks.c.first_started_at,
-        tasks.c.events_from,
+        *_outline,
         tasks.c.submitted_here,
-        tasks.c.reconstructed,
         task_arguments.c.args,
         task_arguments.c.kwargs,
         task_arguments.c.args_repr,
@@ -104,15 +109,13 @@ _one = (
         task_results.c.unreadable,
         task_results.c.result_repr,
         task_results.c.traceback,
-        _attempts.label("attempts"),
         outbox.c.refusals,
         outbox.c.refusal,
         outbox.c.parked_at,
         outbox.c.due_at.label("next_try_at"),
         case((tasks.c.phase == Phase.QUEUED.value, doubts.c.doubt)).label("doubt"),
-        tasks.c.attempt_count,
-        tasks.c.fact_count,
         (_stored_bytes > LARGE_BYTES).label("is_large"),
+        _attempts.label("attempts"),
     )
     .outerjoin(task_arguments, task_arguments.c.task_id == tasks.c.task_id)
     .outerjoin(task_results, task_results.c.task_id == tasks.c.task_id)
@@ -121,33 +124,92 @@ _one = (
     .where(tasks.c.task_id == bindparam("task_id"))
 )
 
-_row = select(
-    *_whole,
-    tasks.c.first_started_at,
-    tasks.c.events_from,
-    tasks.c.reconstructed,
-    tasks.c.attempt_count,
-    tasks.c.fact_count,
-).where(tasks.c.task_id == bindparam("task_id"))
-
-Record = RowMapping
-"""A row by column name."""
-"""Records as they are read."""
+_row = select(*_outline).where(tasks.c.task_id == bindparam("task_id"))
 
 
-async def get_task(connection: AsyncConnection, task_id: str) -> Record | None:
+@dataclass(frozen=True, slots=True)
+class ListedTask:
+    """A task as lists show it. Times are aware; what is None is not known, has not happened, or holds no limit."""
+
+    task_id: str
+    task_name: str | None
+    status: str
+    phase: str
+    priority: int | None
+    queue_name: str | None
+    node: str | None
+    worker_id: UUID | None
+    created_at: datetime
+    scheduled_at: datetime | None
+    started_at: datetime | None
+    completed_at: datetime | None
+    duration_seconds: float | None
+    retry_count: int
+    max_retries: int | None
+    timeout_seconds: int | None
+    error: str | None
+    """In lists no longer than `SHOWN_ERROR`."""
+    original_task_id: str | None
+    workflow_id: UUID | None
+    cancel_requested_at: datetime | None
+    result_pending: bool
+    outcome: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskOutline(ListedTask):
+    """One task without all that may be large: arguments, result, attempts."""
+
+    first_started_at: datetime | None
+    events_from: datetime
+    """No fact of the task is older."""
+    reconstructed: bool
+    attempt_count: int
+    fact_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class WholeTask(TaskOutline):
+    """One task with its arguments, its result, and why the broker refuses it if it does."""
+
+    submitted_here: bool
+    args: Any
+    kwargs: Any
+    args_repr: str | None
+    kwargs_repr: str | None
+    result: Any
+    result_truncated: bool | None
+    has_result: bool
+    unreadable: str | None
+    result_repr: str | None
+    traceback: str | None
+    refusals: int | None
+    refusal: str | None
+    parked_at: datetime | None
+    next_try_at: datetime | None
+    doubt: str | None
+    is_large: bool
+    """Whether it takes long to make something of it."""
+    attempts: list[dict[str, Any]]
+    """JSON, with times as text: the latest `MAX_ATTEMPTS`, oldest first."""
+
+
+async def get_task(connection: AsyncConnection, task_id: str) -> WholeTask | None:
     """One task with its arguments, result and attempts (primary keys); None if there is none.
 
-    One statement, which alone is a snapshot: each further round trip would cost as much again. So `attempts` are
-    JSON: dictionaries with times as text, the latest `MAX_ATTEMPTS`, or None where there are none. `is_large`: it takes
-    long to make something of it.
+    One statement, which alone is a snapshot: each further round trip would cost as much again.
     """
-    return (await connection.execute(_one, {"task_id": task_id})).mappings().one_or_none()
+    row = (await connection.execute(_one, {"task_id": task_id})).one_or_none()
+    if row is None:
+        return None
+    *cells, attempts_or_none = row
+    return WholeTask(*(*cells, attempts_or_none or []))
 
 
-async def get_task_row(connection: AsyncConnection, task_id: str) -> Record | None:
+async def get_outline(connection: AsyncConnection, task_id: str) -> TaskOutline | None:
     """One task without all that may be large: arguments, result, attempts (primary key); None if there is none."""
-    return (await connection.execute(_row, {"task_id": task_id})).mappings().one_or_none()
+    row = (await connection.execute(_row, {"task_id": task_id})).one_or_none()
+    return TaskOutline(*row) if row else None
 
 
 _status = select(tasks.c.status, tasks.c.phase, tasks.c.cancel_requested_at, tasks.c.node, tasks.c.outcome).where(
@@ -214,20 +276,24 @@ class Slice:
 
 async def list_tasks(
     connection: AsyncConnection, wanted: TaskFilter, part: Slice, *, few: bool = False
-) -> list[Record]:
+) -> list[ListedTask]:
     """One page of the tasks that match, ties broken by id (index tasks_created, or that of a filter or the column).
 
     `few`: no more than `FEW` match.
     """
     await connection.execute(_plan_for_these_values)
     if few:
-        return list((await connection.execute(_select_few(wanted, part))).mappings())
+        return await _read(connection, _select_few(wanted, part))
     if tasks.c[SORT_COLUMNS[part.sort.by]].nullable:
         # Rows without a value come last; an index has them at one end, and so gives only the others in both orders.
-        valued = list((await connection.execute(_select_valued(wanted, part))).mappings())
+        valued = await _read(connection, _select_valued(wanted, part))
         if len(valued) == part.limit:
             return valued
-    return list((await connection.execute(in_order(select(*ROW), wanted, part))).mappings())
+    return await _read(connection, in_order(select(*ROW), wanted, part))
+
+
+async def _read(connection: AsyncConnection, statement: Select[Any]) -> list[ListedTask]:
+    return [ListedTask(*row) for row in await connection.execute(statement)]
 
 
 def in_order(cells: Select[Any], wanted: TaskFilter, part: Slice) -> Select[Any]:

@@ -1,10 +1,21 @@
 """Tasks that have one root: chains, groups and chords, and what tasks have sent while they ran."""
 
-from sqlalchemy import func, or_, select
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Select, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from store.queries.tasks import ROW, Record
+from store.queries.tasks import ROW, ListedTask
 from store.tables import tasks
+
+
+@dataclass(frozen=True, slots=True)
+class TreeMember(ListedTask):
+    """A task with its place among those of its root."""
+
+    root_id: str | None
+    parent_id: str | None
 
 
 async def get_root_id(connection: AsyncConnection, task_id: str) -> str | None:
@@ -14,12 +25,12 @@ async def get_root_id(connection: AsyncConnection, task_id: str) -> str | None:
     return found
 
 
-async def list_tree(connection: AsyncConnection, root_id: str, *, limit: int) -> tuple[int, list[Record]]:
+async def list_tree(connection: AsyncConnection, root_id: str, *, limit: int) -> tuple[int, list[TreeMember]]:
     """How many tasks have this root, itself included, and the oldest of them (index tasks_root)."""
     below_root = (tasks.c.root_id == root_id) & tasks.c.parent_id.is_not(None)
     of_root = or_(tasks.c.task_id == root_id, below_root)
     total: int = (await connection.execute(select(func.count()).select_from(tasks).where(of_root))).scalar_one()
-    oldest = (
+    oldest: Select[Any] = (
         select(*ROW, tasks.c.root_id, tasks.c.parent_id).where(of_root).order_by(tasks.c.created_at, tasks.c.task_id)
     )
-    return total, list((await connection.execute(oldest.limit(limit))).mappings())
+    return total, [TreeMember(*row) for row in await connection.execute(oldest.limit(limit))]

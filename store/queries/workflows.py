@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
     JSON,
     ColumnElement,
     Integer,
-    RowMapping,
+    Select,
     SmallInteger,
     Text,
     Uuid,
@@ -39,7 +40,53 @@ SHOWN_RESULT_BYTES = 64 * 1024
 SHOWN_RESULTS_BYTES = 2 * 1024 * 1024
 """All of them together; those of later steps are left out."""
 
-Record = RowMapping
+
+@dataclass(frozen=True, slots=True)
+class StoredWorkflow:
+    """A workflow without its steps: a row of its table, in the order of its columns."""
+
+    workflow_id: UUID
+    name: str
+    on_failure: str
+    status: str
+    step_count: int
+    unfinished: int
+    """How many of the steps are not settled."""
+    created_at: datetime
+    started_at: datetime | None
+    completed_at: datetime | None
+    cancel_requested_at: datetime | None
+    stopped_at: datetime | None
+    original_workflow_id: UUID | None
+    filled_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class StepProgress:
+    """A step, what it submits, and how its task went: the columns of `_progress`, in their order."""
+
+    position: int
+    step_id: str
+    task_id: str
+    status: str
+    children: Sequence[int]
+    """Positions of the steps that wait for it."""
+    ended_at: datetime | None
+    error: str | None
+    task_name: str
+    queue_name: str
+    priority: int
+    max_retries: int
+    timeout_seconds: int | None
+    scheduled_at: datetime | None
+    created_at: datetime | None
+    """When it became a task, as all times below are those of its task."""
+    started_at: datetime | None
+    completed_at: datetime | None
+    duration_seconds: float | None
+    node: str | None
+    retry_count: int
+
 
 _insert_workflow = insert(workflows)
 _STEP = ("position", "step_id", "task_id", "status", "waiting_for", "children")
@@ -148,7 +195,7 @@ async def get_definition(connection: AsyncConnection, workflow_id: UUID) -> NewW
             has_references=row.has_references,
             submission=Submission(
                 task_id=row.task_id,
-                created_at=workflow["created_at"],
+                created_at=workflow.created_at,
                 workflow_id=workflow_id,
                 **{name: row._mapping[name] for name in _SUBMITTED},
             ),
@@ -157,24 +204,25 @@ async def get_definition(connection: AsyncConnection, workflow_id: UUID) -> NewW
     ]
     return NewWorkflow(
         workflow_id=workflow_id,
-        name=workflow["name"],
-        on_failure=OnFailure(workflow["on_failure"]),
+        name=workflow.name,
+        on_failure=OnFailure(workflow.on_failure),
         steps=steps,
         dag=Dag(invert([row.children for row in rows])),
-        created_at=workflow["created_at"],
-        original_workflow_id=workflow["original_workflow_id"],
+        created_at=workflow.created_at,
+        original_workflow_id=workflow.original_workflow_id,
     )
 
 
 _one = select(workflows).where(workflows.c.workflow_id == _workflow)
 
 
-async def get_workflow(connection: AsyncConnection, workflow_id: UUID) -> Record | None:
+async def get_workflow(connection: AsyncConnection, workflow_id: UUID) -> StoredWorkflow | None:
     """One workflow without its steps (primary key); None if there is none."""
-    return (await connection.execute(_one, {"workflow": workflow_id})).mappings().one_or_none()
+    row = (await connection.execute(_one, {"workflow": workflow_id})).one_or_none()
+    return StoredWorkflow(*row) if row else None
 
 
-_progress = (
+_progress: Select[Any] = (
     select(
         *(workflow_steps.c[name] for name in ("position", "step_id", "task_id", "status", "children", "ended_at")),
         shortened(func.coalesce(workflow_steps.c.error, tasks.c.exception)).label("error"),
@@ -193,9 +241,9 @@ _progress = (
 )
 
 
-async def list_steps(connection: AsyncConnection, workflow_id: UUID) -> Sequence[Record]:
+async def list_steps(connection: AsyncConnection, workflow_id: UUID) -> list[StepProgress]:
     """All steps of a workflow with how their tasks went, in the client's order (primary keys)."""
-    return (await connection.execute(_progress, {"workflow": workflow_id})).mappings().all()
+    return [StepProgress(*row) for row in await connection.execute(_progress, {"workflow": workflow_id})]
 
 
 # What is larger as stored is not unpacked. Each size is asked for once, since a CTE that is used twice stays apart.
@@ -243,14 +291,16 @@ _events = (
 _task_ids = select(tasks.c.task_id, tasks.c.events_from).where(tasks.c.workflow_id == _workflow)
 
 
-async def list_events(connection: AsyncConnection, workflow_id: UUID) -> Sequence[Record]:
-    """What happened to a workflow as a whole, oldest first (primary key)."""
-    return (await connection.execute(_events, {"workflow": workflow_id})).mappings().all()
+async def list_events(connection: AsyncConnection, workflow_id: UUID) -> list[tuple[datetime, str]]:
+    """What happened to a workflow as a whole and when, oldest first (primary key)."""
+    rows = await connection.execute(_events, {"workflow": workflow_id})
+    return [(row.occurred_at, row.event_type) for row in rows]
 
 
-async def list_tasks(connection: AsyncConnection, workflow_id: UUID) -> Sequence[Record]:
-    """Every task that a step has had, those before a retry too (index tasks_workflow)."""
-    return (await connection.execute(_task_ids, {"workflow": workflow_id})).mappings().all()
+async def list_tasks(connection: AsyncConnection, workflow_id: UUID) -> dict[str, datetime]:
+    """Every task that a step has had, those before a retry too, and since when it has events (index tasks_workflow)."""
+    rows = await connection.execute(_task_ids, {"workflow": workflow_id})
+    return {row.task_id: row.events_from for row in rows}
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +318,7 @@ async def list_workflows(
     limit: int,
     offset: int,
     after: tuple[datetime, UUID] | None = None,
-) -> tuple[int, bool, Sequence[Record]]:
+) -> tuple[int, bool, list[StoredWorkflow]]:
     """How many match, whether that is exact, and one page, newest first (index workflows_created, or the filter's).
 
     `after`: `created_at` and id of the row behind which the page begins; the count is of all.
@@ -278,10 +328,10 @@ async def list_workflows(
     page = select(workflows).where(*where).order_by(*newest).limit(limit).offset(offset)
     if after is not None:
         page = page.where(tuple_(workflows.c.created_at, workflows.c.workflow_id) < tuple_(*after))
-    rows = (await connection.execute(page)).mappings().all()
+    shown = [StoredWorkflow(*row) for row in await connection.execute(page)]
     matching = select(workflows.c.workflow_id).where(*where).limit(EXACT_TOTAL + 1).subquery()
     found: int = (await connection.execute(select(func.count()).select_from(matching))).scalar_one()
-    return min(found, EXACT_TOTAL), found <= EXACT_TOTAL, rows
+    return min(found, EXACT_TOTAL), found <= EXACT_TOTAL, shown
 
 
 def _conditions(wanted: WorkflowFilter) -> list[ColumnElement[bool]]:

@@ -127,7 +127,7 @@ AWAITED = {
     ("api/bodies.py", "ThreadPoolExecutor"): 1,
     ("api/dependencies.py", "ThreadPoolExecutor"): 1,
     # The plugin has nothing of ours; its thread begins anew by itself.
-    ("workers/celeriac_worker/keeper.py", "Thread"): 1,
+    ("workers/celeriac_worker/life_thread.py", "Thread"): 1,
 }
 """What is started without `background.py`. Add to it only what nobody misses once its caller is gone."""
 

@@ -10,7 +10,7 @@ import psutil
 import pytest
 import redis
 
-from gateway.event_stream import STREAM_KEY
+from domain.redis_keys import STREAM_KEY
 from tests.acceptance.stack import Stack, running, wait_for
 
 # Silence of 15 s, the rule's patience, a round of the loop, and a busy machine.

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 import redis
 
-from gateway.event_stream import GROUP, STREAM_KEY
+from domain.redis_keys import STREAM_KEY
+from gateway.event_stream import GROUP
 from tests.acceptance.stack import free_ports, wait_for
 
 GRACE_SECONDS = 10

@@ -14,7 +14,7 @@ from domain.submissions import MAX_ARGUMENT_BYTES
 from gateway.descriptions import MAX_QUEUES, MAX_REGISTERED
 from gateway.result_metas import MAX_RESULT_BYTES
 from gateway.results import MAX_VALUES, MAX_WHOLE_BYTES
-from services import history
+from services import record
 from services.compare import MAX_DIFFERENCES
 from services.degradation import MAX_MARKS
 from services.endings import MAX_WAITING
@@ -62,8 +62,8 @@ def row(begin: str) -> str:
         ("results in `GET", [f"{SHOWN_RESULT_BYTES // KIB} KiB", f"{SHOWN_RESULTS_BYTES // MIB} MiB"]),
         ("arguments", [f"{MAX_ARGUMENT_BYTES // MIB} MiB", f"{MAX_DEPTH} deep"]),
         ("result that is kept", [f"{MAX_RESULT_BYTES // MIB} MiB"]),
-        ("events that are kept", [f"{history.MAX_FACTS:,}", f"{history.MAX_KEPT:,}"]),
-        ("events of an id", [f"{history.MAX_FACTS // 2:,}"]),
+        ("events that are kept", [f"{record.MAX_FACTS:,}", f"{record.MAX_KEPT:,}"]),
+        ("events of an id", [f"{record.MAX_FACTS // 2:,}"]),
         ("events in a timeline", [f"{MAX_FACTS:,}"]),
         ("`attempts`", [f"{MAX_ATTEMPTS:,}"]),
         ("differences", [f"{MAX_DIFFERENCES:,}"]),

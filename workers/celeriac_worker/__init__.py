@@ -5,8 +5,8 @@
     app = Celery(...)
     install(app)
 
-The worker then asks Celeriac's Redis before each start (`gating.py`, `requests.py`), can be paused and drained
-(`intake.py`, `commands.py`), obeys the `max_retries` of a submission (`retries.py`) and tells Celeriac what it can do
+The worker then asks Celeriac's Redis before each start (`gate_step.py`, `requests.py`), can be paused and drained
+(`fetching.py`, `commands.py`), obeys the `max_retries` of a submission (`retries.py`) and tells Celeriac what it can do
 (`announcement.py`). What it tells is kept while Celeriac is away (`stream.py`). Tasks that were not submitted through
 Celeriac can be cancelled and paused; else nothing changes for them.
 """
@@ -19,8 +19,8 @@ from celery import Celery
 
 from celeriac_worker import commands
 from celeriac_worker.announcement import Announcement
-from celeriac_worker.gating import Gating
-from celeriac_worker.intake import Intake
+from celeriac_worker.fetching import Fetching
+from celeriac_worker.gate_step import GateStep
 from celeriac_worker.retries import RetryCeiling
 from celeriac_worker.stream import keep_events
 from celeriac_worker.version import __version__
@@ -30,6 +30,6 @@ __all__ = ["__version__", "commands", "install"]
 
 def install(app: Celery[Any]) -> None:
     """Adds the plugin to every worker of this app. May be called before or after tasks are defined, and twice."""
-    app.steps["worker"].update({RetryCeiling, Gating, Announcement})
-    app.steps["consumer"].add(Intake)
+    app.steps["worker"].update({RetryCeiling, GateStep, Announcement})
+    app.steps["consumer"].add(Fetching)
     keep_events(app)

@@ -13,7 +13,7 @@ from celery import __version__ as CELERY
 from celery.utils.log import get_logger
 from celery.worker import state
 
-from celeriac_worker.machine import Machine
+from celeriac_worker.host_load import HostLoad
 from celeriac_worker.version import OLDEST_PROTOCOL, PROTOCOL, TRIED, __version__
 
 logger = get_logger(__name__)
@@ -29,7 +29,7 @@ class Announcement(bootsteps.StartStopStep):
         super().__init__(worker, **options)
         _warn_of_other_releases()
         self._worker = worker
-        self._machine = Machine()
+        self._load = HostLoad()
         # Before the heart is made, which looks once whether anybody listens. Forgotten together with this object.
         signals.heartbeat_sent.connect(self.refresh_heartbeat)
 
@@ -58,8 +58,8 @@ class Announcement(bootsteps.StartStopStep):
             "version": __version__,
             "protocol": PROTOCOL,
             "boot_id": node.boot_id if node else None,
-            "cpu_percent": self._machine.cpu_percent(),
-            "memory_percent": self._machine.memory_percent(),
+            "cpu_percent": self._load.cpu_percent(),
+            "memory_percent": self._load.memory_percent(),
             "paused": bool(node and node.paused),
             "pool": _pool_name(worker),
             "concurrency": worker.pool.num_processes,

@@ -24,7 +24,7 @@ def celeriac_pause(state: Any, **_: Any) -> dict[str, Any]:
     if node is None:
         return NO_REDIS
     node.order(paused=True)
-    returned = node.intake.settle()
+    returned = state.consumer.controller.celeriac_fetching.apply_state()
     try:
         node.gate.set_paused(True)
     except GateUnreachableError as error:
@@ -44,7 +44,7 @@ def celeriac_resume(state: Any, **_: Any) -> dict[str, Any]:
     except GateUnreachableError as error:
         return {"error": f"Redis does not answer ({error}): still paused"}
     node.order(paused=False)
-    node.intake.settle()
+    state.consumer.controller.celeriac_fetching.apply_state()
     logger.info("Resumed.")
     return {"paused": False}
 

@@ -1,7 +1,7 @@
 """What is asked of Redis: whether a task may start, and what is told to it about starts, pauses and life.
 
 Each question is one script, so that nothing changes between its parts. Who asks when, and what follows from an
-answer, stands in `requests.py` and `keeper.py`.
+answer, stands in `requests.py` and `life_thread.py`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MOST_KEYS = 500
 """In one call."""
 
 
-class Verdict(str, Enum):
+class Admission(str, Enum):
     """The answer to "may it start?"."""
 
     GO = "go"
@@ -91,12 +91,12 @@ class Gate:
         self._release = self._client.register_script(_RELEASE)
         self._paused_key = paused_key(node)
 
-    def may_start(self, task_id: str, run_key: str | None, *, silence_is_death: bool = False) -> Verdict:
+    def may_start(self, task_id: str, run_key: str | None, *, silence_is_death: bool = False) -> Admission:
         """With GO the start is written down, under `run_key` if there is one."""
         keys = [cancelled_key(task_id), self._paused_key]
         if run_key is not None:
             keys.append(run_key)
-        return Verdict(self._run(self._may_start, keys, self._me, "1" if silence_is_death else "").decode())
+        return Admission(self._run(self._may_start, keys, self._me, "1" if silence_is_death else "").decode())
 
     def finish(self, run_keys: Sequence[str]) -> None:
         """These have run, however it went."""

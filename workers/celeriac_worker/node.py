@@ -5,18 +5,14 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from celery.utils.log import get_logger
 from celery.worker import state
 
-from celeriac_worker.gate import Gate, GateUnreachableError, Verdict
-
-if TYPE_CHECKING:
-    from celeriac_worker.intake import Intake
-    from celeriac_worker.requests import GatedRequest
+from celeriac_worker.gate import Admission, Gate, GateUnreachableError
 
 logger = get_logger(__name__)
 
@@ -24,23 +20,36 @@ ACCEPT_SECONDS = 10.0
 """A start that the pool has not taken on by then was thrown away with a lost connection: the broker sends it again."""
 
 
+class Start(Protocol):
+    """The part of a request that decides whether it starts, and tells what became of that (`requests.GatedRequest`)."""
+
+    id: str
+    run_key: str | None
+    admitted: bool
+    accepted: bool
+    was_put_back: bool
+    was_cancelled: bool
+    found_silence: bool
+    asked_at: float
+
+
 class Node:
     """Shared by the threads of a worker. It stands still while `paused`, and while `blind`: Redis does not answer."""
 
-    def __init__(self, name: str, redis_url: str, *, gates_before_pool: bool) -> None:
+    def __init__(self, name: str, redis_url: str, *, gates_before_pool: bool, on_change: Callable[[], object]) -> None:
         self.name = name
         self.boot_id = uuid.uuid4().hex
         self.gate = Gate(redis_url, name, self.boot_id)
         self.gates_before_pool = gates_before_pool
         """Whether a request that is given to the pool starts there at once; elsewhere it waits in the pool's queue."""
-        self.intake: Intake
-        """Set when the worker gets one, which is before it connects to the broker."""
         self.paused = False
         self.blind = False
+        self._on_change = on_change
+        """Called from any thread when a sign of life has begun or ended the standing still."""
         self._orders = 0
         # Held while Redis is told of ends, for at most 2 s: no start may come between what is seen and what is told.
         self._lock = threading.Lock()
-        self._started: dict[str, GatedRequest] = {}
+        self._started: dict[str, Start] = {}
         """By run key, from before Redis is asked until it knows of the end."""
         self._doubtful: set[str] = set()
         """Run keys that may stand in Redis though nothing runs: the answer was lost, or Redis away."""
@@ -49,7 +58,7 @@ class Node:
     def stands_still(self) -> bool:
         return self.paused or self.blind
 
-    def admit(self, request: GatedRequest) -> Verdict:
+    def admit(self, request: Start) -> Admission:
         """Asks whether the request may start; with GO it is written down as started.
 
         A pause that comes while Redis is asked wins: what was not admitted before it is not admitted at all.
@@ -57,25 +66,26 @@ class Node:
         key = request.run_key
         with self._lock:
             if self.stands_still or request.was_put_back:
-                return Verdict.PAUSED
-            if key is not None and self._started.setdefault(key, request) is not request:
-                return Verdict.RUNNING
-            self._doubtful.discard(key)
+                return Admission.PAUSED
+            if key is not None:
+                if self._started.setdefault(key, request) is not request:
+                    return Admission.RUNNING
+                self._doubtful.discard(key)
             orders = self._orders
-        verdict = self._ask(request)
+        admission = self._ask(request)
         with self._lock:
-            if verdict is Verdict.PAUSED and not self.blind and orders == self._orders:
+            if admission is Admission.PAUSED and not self.blind and orders == self._orders:
                 self.paused = True
-            if verdict is Verdict.GO and (self.stands_still or request.was_put_back):
-                verdict = Verdict.PAUSED
-            request.admitted = verdict is Verdict.GO
+            if admission is Admission.GO and (self.stands_still or request.was_put_back):
+                admission = Admission.PAUSED
+            request.admitted = admission is Admission.GO
             if key is not None and not request.admitted:
                 del self._started[key]
-                if verdict is Verdict.PAUSED:
+                if admission is Admission.PAUSED:
                     self._doubtful.add(key)
-        return verdict
+        return admission
 
-    def take_back(self, request: GatedRequest) -> bool:
+    def take_back(self, request: Start) -> bool:
         """False if it has been admitted, or taken back before; if True it will not be admitted any more."""
         with self._lock:
             if request.admitted or request.was_put_back:
@@ -102,7 +112,7 @@ class Node:
             if orders == self._orders:
                 self.paused = paused
         if stood_still is not self.stands_still:
-            self.intake.settle_soon()
+            self._on_change()
 
     def write_down_ends(self) -> None:
         """Tells Redis of the starts that have ended, and takes back those that came to nothing.
@@ -117,7 +127,7 @@ class Node:
             gone = {key for key, request in self._started.items() if _came_to_nothing(request)}
             self._give_up(gone | self._doubtful)
 
-    def release(self, request: GatedRequest) -> None:
+    def release(self, request: Start) -> None:
         """Its message goes back to the queue, and whoever gets it next may start it."""
         if request.admitted and request.run_key is not None:
             # Redis away: it stays doubtful, and is told when that is back.
@@ -131,7 +141,7 @@ class Node:
         self.gate.release(list(keys))
         self._doubtful.clear()
 
-    def _ask(self, request: GatedRequest) -> Verdict:
+    def _ask(self, request: Start) -> Admission:
         request.asked_at = time.monotonic()
         try:
             return self.gate.may_start(request.id, request.run_key, silence_is_death=request.found_silence)
@@ -139,14 +149,14 @@ class Node:
             if not self.blind:
                 logger.warning("Redis does not answer (%s): no task is started until it does.", error)
             self.blind = True
-            return Verdict.PAUSED
+            return Admission.PAUSED
 
 
-def _has_ended(request: GatedRequest) -> bool:
+def _has_ended(request: Start) -> bool:
     return request.accepted and request not in state.active_requests and not request.was_cancelled
 
 
-def _came_to_nothing(request: GatedRequest) -> bool:
+def _came_to_nothing(request: Start) -> bool:
     if not request.admitted or request in state.active_requests:
         return False
     return request.was_cancelled or (not request.accepted and time.monotonic() - request.asked_at > ACCEPT_SECONDS)

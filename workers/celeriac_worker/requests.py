@@ -15,7 +15,7 @@ from celery.utils.log import get_logger
 from celery.worker import state
 from celery.worker.request import Request
 
-from celeriac_worker.gate import Verdict
+from celeriac_worker.gate import Admission
 from celeriac_worker.keys import DISPATCH_NO_HEADER, run_key
 from celeriac_worker.node import Node
 from celeriac_worker.retries import HEADER as MAX_RETRIES_HEADER
@@ -36,17 +36,21 @@ class NotStartedError(TaskRevokedError, GreenletExit):  # type: ignore[misc]
     """Ends the pool's job before the task begins. Nobody has to do anything: it has been seen to."""
 
 
-def gate_task(task: Any, node: Node) -> None:
-    """From the next connection to the broker on, the requests of this task ask `node`; also after an earlier node."""
+def gate_task(task: Any, worker: Any) -> None:
+    """From the next connection to the broker on, the requests of this task ask the worker's node, and no earlier one.
+
+    What they do about its answer is done by the worker's `celeriac_fetching`.
+    """
     own = symbol_by_name(task.Request)
     own = getattr(own, "ungated", own)
-    task.Request = type(own.__name__, (GatedRequest, own), {"node": node, "ungated": own})
+    task.Request = type(own.__name__, (GatedRequest, own), {"node": worker.celeriac, "worker": worker, "ungated": own})
 
 
 class GatedRequest(_Request):  # type: ignore[misc]
     """Mixed into the class of requests of a task."""
 
     node: ClassVar[Node]
+    worker: ClassVar[Any]
 
     admitted = False
     """Redis has said GO."""
@@ -100,16 +104,16 @@ class GatedRequest(_Request):  # type: ignore[misc]
         return None if dispatch_no is None else run_key(self.id, self._request_dict.get("retries") or 0, dispatch_no)
 
     def _may_start(self) -> bool:
-        verdict = self.node.admit(self)
-        if verdict is Verdict.GO:
+        admission = self.node.admit(self)
+        if admission is Admission.GO:
             return True
-        if verdict is Verdict.CANCELLED:
+        if admission is Admission.CANCELLED:
             self._announce_revoked("revoked", False, None, False)
-        elif verdict is Verdict.PAUSED:
-            self.node.intake.refuse(self)
-        elif verdict is Verdict.FINISHED or (verdict is Verdict.RUNNING and not self.task.acks_late):
-            self.node.intake.drop(self)
+        elif admission is Admission.PAUSED:
+            self.worker.celeriac_fetching.refuse(self)
+        elif admission is Admission.FINISHED or (admission is Admission.RUNNING and not self.task.acks_late):
+            self.worker.celeriac_fetching.drop(self)
         else:
-            self.found_silence = verdict is Verdict.SILENT
-            self.node.intake.hold(self)
+            self.found_silence = admission is Admission.SILENT
+            self.worker.celeriac_fetching.hold(self)
         return False

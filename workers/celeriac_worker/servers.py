@@ -28,11 +28,12 @@ KINDS = {
     "valkeys": "rediss",
     "redis+socket": "unix",
     "valkey+socket": "unix",
+    "socket": "unix",
     "unix": "unix",
     "sentinel": "sentinel",
 }
-_NEXT_URL = re.compile(r";(?=[a-z0-9+.-]+://)")
-_SENTINEL_OPTIONS = ("master_name", "sentinel_kwargs", "min_other_sentinels")
+NEXT_URL = re.compile(r";(?=[a-z0-9+.-]+://)")
+SENTINEL_OPTIONS = ("master_name", "sentinel_kwargs", "min_other_sentinels")
 _CHECKS = {ssl.CERT_NONE: "none", ssl.CERT_OPTIONAL: "optional", ssl.CERT_REQUIRED: "required"}
 _FLAGS = ("ssl_check_hostname",)
 
@@ -41,7 +42,7 @@ _Sentinel: Any = redis.sentinel.Sentinel
 
 def kind_of(url: str) -> str | None:
     """How the Redis of this URL is reached; None where it is none, or has no address."""
-    first = _NEXT_URL.split(url)[0]
+    first = NEXT_URL.split(url)[0]
     kind = KINDS.get(first.partition("://")[0])
     parts = urlsplit(first)
     return kind if (parts.path if kind == "unix" else parts.hostname) else None
@@ -54,7 +55,7 @@ def broker_address(conf: Any, url: Any) -> str | None:
     if not url or kind_of(url) is None:
         return None
     options: Mapping[str, Any] = conf.broker_transport_options or {}
-    said = {name: _text(options[name]) for name in _SENTINEL_OPTIONS if options.get(name)}
+    said = {name: _text(options[name]) for name in SENTINEL_OPTIONS if options.get(name)}
     said = said if kind_of(url) == "sentinel" else {}
     if isinstance(conf.broker_use_ssl, Mapping):
         said |= {
@@ -71,7 +72,7 @@ def connect(url: str) -> redis.Redis:
 
     Raises ValueError where no master is named.
     """
-    chunks = _NEXT_URL.split(url)
+    chunks = NEXT_URL.split(url)
     parts = urlsplit(chunks[0])
     query = {name: value for chunk in chunks for name, value in parse_qsl(urlsplit(chunk).query)}
     kind = kind_of(url)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from domain.facts import Detail, Fact, worker_event_key
 from domain.states import EventType
-from services.history import News, record
+from services.record import News, record
 from store.engine import open_engine
 
 NODE = "celery@one"

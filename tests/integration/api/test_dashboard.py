@@ -18,8 +18,8 @@ from domain.submissions import Submission
 from domain.workers import Heartbeat
 from services import dashboard as service
 from services.dispatch import dispatch_due
-from services.history import News, record
 from services.nodes import save_descriptions
+from services.record import News, record
 from settings import Settings
 from store.queries import submissions, workers
 from tests.fakes.gateway import FakeBroker, FakePublisher, FakeQueueReader

@@ -13,6 +13,7 @@ from starlette.responses import StreamingResponse
 from api import breakers as breakers_module
 from api import gate
 from api.breakers import Breakers
+from api.declarations import Declared, keeps_answers, reads_result, submits
 from api.gate import Gate, access_of
 from api.last_answers import LastAnswers
 from api.routing import API_PREFIX, api_router
@@ -75,18 +76,22 @@ worlds: list[World] = []
 
 
 @router.get("")
+@keeps_answers
 async def list_tasks(limit: int = 50, status: str = "") -> dict[str, int]:
     await here().answer()
     return {"calls": here().calls, "limit": limit}
 
 
 @router.post("", status_code=201)
+@submits
 async def submit_task() -> dict[str, int]:
     await here().answer()
     return {"calls": here().calls}
 
 
 @router.get("/{task_id}")
+@reads_result
+@keeps_answers
 async def get_task(task_id: str) -> dict[str, str]:
     if task_id == "unknown":
         raise TaskNotFound
@@ -272,23 +277,24 @@ async def test_an_answer_that_has_begun_is_sent_to_its_end(world: World) -> None
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "tag", "access"),
+    ("method", "tag", "declared", "access"),
     [
-        ("GET", "/tasks", "tasks", Access.READ),
-        ("GET", "/tasks/{task_id}", "tasks", Access.READ_RESULT),
-        ("GET", "/workers", "workers", Access.READ_NODES),
-        ("GET", "/dashboard/stats", "dashboard", Access.READ_NODES),
-        ("POST", "/tasks/batch", "tasks", Access.SUBMIT),
-        ("POST", "/tasks/{task_id}/replay", "tasks", Access.SUBMIT),
-        ("POST", "/tasks/{task_id}/cancel", "tasks", Access.WRITE),
-        ("POST", "/workers/{worker_id}/pause", "workers", Access.CONTROL),
-        ("DELETE", "/search/presets/{name}", "search", Access.WRITE),
-        ("POST", "/resilience/degradation/mark", "resilience", None),
-        ("GET", "/health", "health", None),
+        ("GET", "tasks", Declared(), Access.READ),
+        ("GET", "tasks", Declared(access=Access.READ_RESULT), Access.READ_RESULT),
+        ("GET", "workers", Declared(), Access.READ_NODES),
+        ("GET", "dashboard", Declared(), Access.READ_NODES),
+        ("POST", "tasks", Declared(access=Access.SUBMIT), Access.SUBMIT),
+        ("POST", "tasks", Declared(), Access.WRITE),
+        ("POST", "workers", Declared(), Access.CONTROL),
+        ("DELETE", "search", Declared(), Access.WRITE),
+        ("POST", "resilience", Declared(), None),
+        ("GET", "health", Declared(), None),
     ],
 )
-def test_what_a_request_needs_follows_from_its_route(method: str, path: str, tag: str, access: Access | None) -> None:
-    assert access_of(path, method, tag=tag) is access
+def test_what_a_request_needs_follows_from_its_route(
+    method: str, tag: str, declared: Declared, access: Access | None
+) -> None:
+    assert access_of(declared, method, tag=tag) is access
 
 
 async def test_a_breaker_that_has_closed_can_open_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ import psutil
 import psycopg
 import redis
 
-from services.signs_of_life import key_of
+from domain.redis_keys import process_key
 from settings import Settings
 from store.migrate import migrate
 from tests.embedded import postgres, valkey
@@ -50,7 +50,7 @@ def give_signs_of_life(settings: Settings) -> None:
     assert settings.redis_url
     with redis.Redis.from_url(settings.redis_url) as client:
         for process in ("mirror", "loops"):
-            client.set(key_of(process), "now", ex=60)
+            client.set(process_key(process), "now", ex=60)
 
 
 @contextmanager

@@ -10,7 +10,8 @@ from redis.asyncio.client import Pipeline
 from structlog.testing import capture_logs
 
 from api import last_answers
-from api.last_answers import ANSWERS_KEY, MAX_ANSWER_BYTES, TIMES_KEY, TTL_SECONDS, LastAnswers
+from api.last_answers import MAX_ANSWER_BYTES, TTL_SECONDS, LastAnswers
+from domain.redis_keys import ANSWER_TIMES_KEY, ANSWERS_KEY
 from gateway.connection import redis_client
 
 
@@ -116,7 +117,7 @@ async def test_an_old_answer_is_none_and_makes_room(redis: Redis, monkeypatch: p
     monkeypatch.setattr(time, "time", lambda: now + TTL_SECONDS + 1)
     assert await found(answers, "one") == [None]
     await keep(answers, two=b"[2]")
-    assert await redis.zcard(TIMES_KEY) == 1
+    assert await redis.zcard(ANSWER_TIMES_KEY) == 1
     assert await redis.hlen(ANSWERS_KEY) == 2  # the answer, and the total
     assert 0 < await redis.ttl(ANSWERS_KEY) <= TTL_SECONDS
 
@@ -124,7 +125,7 @@ async def test_an_old_answer_is_none_and_makes_room(redis: Redis, monkeypatch: p
 async def test_half_of_what_was_kept_is_forgotten_with_its_other_half(redis: Redis) -> None:
     answers = LastAnswers(redis, max_total_bytes=1_000)
     await keep(answers, one=b"x" * 900)
-    await redis.delete(TIMES_KEY)
+    await redis.delete(ANSWER_TIMES_KEY)
     await keep(answers, two=b"x" * 500)
     assert await kept_bytes(redis) <= 1_000
     assert await found(answers, "one") == [None]

@@ -8,8 +8,7 @@ import psycopg
 import redis
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway.event_stream import STREAM_KEY
-from services.counters import KEY
+from domain.redis_keys import COUNTERS_KEY, STREAM_KEY
 from settings import Settings
 from store.migrate import migrate
 from tests.embedded import postgres
@@ -47,7 +46,7 @@ def test_submissions_that_nobody_dispatches_are_in_the_outbox_and_in_the_group_c
 def test_two_apis_tell_the_same_of_what_others_have_counted_and_of_what_waits(settings: Settings) -> None:
     assert settings.redis_url
     with redis.Redis.from_url(settings.redis_url) as client:
-        client.hset(KEY, mapping={"events_applied": 70, "dispatched": 9})
+        client.hset(COUNTERS_KEY, mapping={"events_applied": 70, "dispatched": 9})
         client.xadd(STREAM_KEY, {"body": "x"})
     with serving(settings) as one, serving(settings) as other:
         for found in (scrape(one), scrape(other)):

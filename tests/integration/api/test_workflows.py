@@ -16,7 +16,7 @@ from domain.references import MAX_REFERENCES
 from domain.results import StoredResult
 from domain.states import EventType
 from loops.workflows import WorkflowsRound
-from services.history import News, record
+from services.record import News, record
 from services.workflows import start as start_workflow
 from settings import Settings
 from store.engine import open_engine
@@ -292,7 +292,7 @@ def test_a_cancel_before_anything_has_started_is_certain(api: httpx.Client, sett
 def test_a_cancel_that_is_not_proven_answers_202(
     api: httpx.Client, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.routes.workflows.CANCEL_PROOF_SECONDS", 0.2)
+    monkeypatch.setattr("services.cancels.PROOF_SECONDS", 0.2)
     workflow = start(api, DIAMOND)
     task_id = workflow["steps"][0]["task_id"]
     _take_from_outbox(settings, task_id)

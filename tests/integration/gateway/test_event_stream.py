@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import redis
 
+from domain.redis_keys import STREAM_COUNTS_KEY, STREAM_KEY
 from gateway import event_stream
 from gateway.event_sources import MAX_MESSAGE_BYTES, Blind, EventItem, EventMessage
-from gateway.event_stream import COUNTS_KEY, FIRST_AT_ONCE, GROUP, STREAM_KEY, StreamEvents
+from gateway.event_stream import FIRST_AT_ONCE, GROUP, StreamEvents
 
 
 @pytest.fixture
@@ -218,11 +219,11 @@ def test_after_the_last_of_all_ids_messages_can_be_added_again(server: redis.Red
 @pytest.mark.usefixtures("at_once")
 @pytest.mark.parametrize("count", ["many", "-5", "9" * 30, ""])
 def test_sums_that_are_no_numbers_are_made_anew(server: redis.Redis, stream: StreamEvents, count: str) -> None:
-    server.hset(COUNTS_KEY, "stored", count)
+    server.hset(STREAM_COUNTS_KEY, "stored", count)
     assert stream.connect() is True, "nobody knows what was missed until now"
     add(server, "a")
     stream.acknowledge(read(stream)[-1])
-    assert server.hmget(COUNTS_KEY, ["stored", "missed"]) == ["1", "0"]
+    assert server.hmget(STREAM_COUNTS_KEY, ["stored", "missed"]) == ["1", "0"]
 
 
 def test_entries_that_are_no_messages_are_passed_on_as_nothing_and_acknowledged(

@@ -10,13 +10,13 @@ from structlog.testing import capture_logs
 from domain.alert_rules import DEFAULT_RULES, AlertType
 from domain.degradation import NO_MARKS, Marks
 from domain.errors import BrokerUnavailable, Unavailable
+from domain.redis_keys import process_key
 from gateway.connection import redis_client
 from loops import components
 from loops.alerts import AlertsRound
 from loops.components import Components
 from loops.dispatch import DispatchRound
 from services.alerts import RuleChange, change_rules
-from services.signs_of_life import key_of
 from services.submissions import SubmissionBatcher
 from store.queries import leadership
 from store.queries.alerts import AlertFilter, AlertRow, list_alerts
@@ -272,7 +272,7 @@ async def test_a_mirror_is_missed_while_redis_answers_and_not_while_it_is_away(r
     with pytest.raises(Unavailable):
         await components.check_mirror(here)
     await components.check_mirror(nowhere)
-    await here.set(key_of("mirror"), "now")
+    await here.set(process_key("mirror"), "now")
     await components.check_mirror(here)
     for client in (here, nowhere):
         await client.aclose()

@@ -10,13 +10,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from domain.cancels import StopSignal
 from domain.errors import BrokerUnavailable
 from domain.facts import Fact
+from domain.redis_keys import cancelled_key
 from domain.states import EventType
 from gateway.connection import redis_client
 from loops import cancels
 from loops.cancels import CancelsRound
-from services.cancel import KEY_SECONDS, cancelled_key, request_cancel
+from services.cancel import KEY_SECONDS, request_cancel
 from services.dispatch import dispatch_due
-from services.history import News, record
+from services.record import News, record
 from store.queries import submissions
 from store.queries.tasks import get_task
 from tests.facts import told
@@ -51,7 +52,7 @@ class World:
         async with self.engine.connect() as connection:
             task = await get_task(connection, task_id)
         assert task is not None
-        return str(task["status"])
+        return str(task.status)
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ import pytest
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
+from domain.redis_keys import LIVES_KEY, life_channel
 from gateway.connection import redis_client
 from loops import lives
 from loops.lives import LivesRound
-from services.signs_of_life import LIVES_KEY, channel_of
 
 
 @dataclass
@@ -26,7 +26,7 @@ class World:
     async def begin(self, life: str) -> None:
         await self.redis.hset(LIVES_KEY, life, "now")
         subscription = self.redis.pubsub()
-        await subscription.subscribe(channel_of(life))
+        await subscription.subscribe(life_channel(life))
         await subscription.get_message(timeout=5)
         self.listening[life] = subscription
 

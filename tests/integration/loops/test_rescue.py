@@ -9,6 +9,7 @@ from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.facts import Fact, worker_event_key
+from domain.redis_keys import process_key
 from domain.states import EventType
 from domain.workers import SILENCE, Heartbeat, is_shared
 from gateway.connection import redis_client
@@ -18,8 +19,7 @@ from loops import absences, rescue
 from loops.rescue import Gateway, RescueRound
 from services.cancel import request_cancel
 from services.dispatch import dispatch_due
-from services.history import News, record
-from services.signs_of_life import key_of
+from services.record import News, record
 from services.timeline import read_history
 from store.queries import descriptions, gaps, leadership, submissions, workers
 from store.queries.descriptions import Description
@@ -58,7 +58,7 @@ class World:
         self._clock = 0
 
     async def set_up(self) -> None:
-        await self.redis.set(key_of("mirror"), "now")
+        await self.redis.set(process_key("mirror"), "now")
         await self.hear(DEAD, ago=DIED)
         await self.hear(LIVING)
         self.broker.nodes[LIVING] = None  # type: ignore[assignment]
@@ -105,7 +105,7 @@ class World:
         async with self.engine.connect() as connection:
             task = await get_task(connection, task_id)
         assert task is not None
-        return task["status"], task["phase"], task["attempts"][0]["state"]
+        return task.status, task.phase, task.attempts[0]["state"]
 
     def waiting(self) -> list[str]:
         return [message.task_id for message in self.broker.queues["celery"]]
@@ -146,7 +146,7 @@ async def test_a_run_that_was_acknowledged_has_failed_once_nothing_of_it_is_foun
         task = await get_task(connection, task_id)
         history = await read_history(connection, task_id)
     assert task is not None
-    assert task["error"] == f"WorkerLost: {DEAD} ended while it held this task, and no message of it is left."
+    assert task.error == f"WorkerLost: {DEAD} ended while it held this task, and no message of it is left."
     assert history.entries[-1].type is EventType.LOST
 
 
@@ -183,9 +183,9 @@ async def test_a_silent_worker_that_is_still_connected_keeps_what_it_holds(world
 
 async def test_nothing_is_moved_while_the_mirror_does_not_hear(world: World) -> None:
     await world.add_held()
-    await world.redis.delete(key_of("mirror"))
+    await world.redis.delete(process_key("mirror"))
     assert await world.round.run_once() == rescue.UNPROVEN_SECONDS
-    await world.redis.set(key_of("mirror"), "now")
+    await world.redis.set(process_key("mirror"), "now")
     now = datetime.now(UTC)
     async with world.engine.begin() as connection:
         await gaps.add_gap(connection, source="broker", started_at=now - SILENCE, ended_at=now - timedelta(seconds=5))
@@ -297,7 +297,7 @@ async def test_what_was_not_acknowledged_and_is_not_found_may_lie_elsewhere(
     async with world.engine.connect() as connection:
         task = await get_task(connection, task_id)
     assert task is not None
-    assert (task["status"], bool(task["doubt"])) == (status, status == "PENDING")
+    assert (task.status, bool(task.doubt)) == (status, status == "PENDING")
 
 
 async def test_a_run_of_which_something_unreadable_is_stored_is_not_called_failed(world: World) -> None:

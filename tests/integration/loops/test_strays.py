@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.broker_options import STOCK_STEPS, BrokerOptions
 from domain.facts import Fact, worker_event_key
+from domain.redis_keys import process_key
 from domain.states import EventType
 from domain.workers import Heartbeat
 from gateway.connection import redis_client
@@ -24,9 +25,8 @@ from gateway.queues import QueueReader
 from gateway.recall import Recall
 from loops import absences
 from loops.strays import StraysRound
-from services.history import News, record
 from services.proofs import Proofs
-from services.signs_of_life import key_of
+from services.record import News, record
 from store.queries import descriptions, leadership, submissions, workers
 from store.queries.descriptions import Description
 from store.worker_tables import workers as worker_rows
@@ -97,7 +97,7 @@ async def world(
 ) -> AsyncIterator[World]:
     monkeypatch.setattr(absences, "BETWEEN_LOOKS", timedelta(microseconds=1))
     world = World(engine, broker_url, redis_client(redis_url))
-    await world.redis.set(key_of("mirror"), "now")
+    await world.redis.set(process_key("mirror"), "now")
     await world.add_node()
     world.answers.nodes[NODE] = None  # type: ignore[assignment]
     async with AsyncExitStack() as stack:
@@ -187,7 +187,7 @@ async def test_what_a_worker_once_said_it_has_stays_with_it(world: World) -> Non
 
 async def test_nothing_is_moved_while_the_mirror_does_not_hear(world: World) -> None:
     await world.add_fetched()
-    await world.redis.delete(key_of("mirror"))
+    await world.redis.delete(process_key("mirror"))
     assert await world.look(3) == {"celery": 0}
 
 

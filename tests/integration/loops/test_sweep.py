@@ -17,8 +17,8 @@ from gateway.control import HeldTask
 from gateway.messages import TaskMessage
 from loops import absences, sweep
 from loops.sweep import SweepRound
-from services.history import News, record
 from services.proofs import Proofs
+from services.record import News, record
 from store.queries import descriptions, leadership, submissions, workers
 from store.queries.descriptions import Description
 from store.queries.tasks import get_task
@@ -76,7 +76,7 @@ class World:
         async with self.engine.connect() as connection:
             task = await get_task(connection, task_id)
         assert task is not None
-        return task["doubt"]  # type: ignore[no-any-return]
+        return task.doubt
 
     async def add_node(
         self, node: str = NODE, *, answers: bool = True, gated: bool = True, described: bool = True, online: bool = True
@@ -236,7 +236,7 @@ async def test_what_a_worker_once_said_it_has_stays_received(world: World) -> No
     async with world.engine.connect() as connection:
         task = await get_task(connection, task_id)
     assert task is not None
-    assert (task["phase"], task["node"]) == ("reserved", NODE)
+    assert (task.phase, task.node) == ("reserved", NODE)
 
 
 async def test_where_the_broker_was_started_again_more_resends_are_allowed(world: World) -> None:

@@ -13,11 +13,12 @@ from gateway.messages import TaskMessage
 from gateway.result_metas import NO_META
 from loops import unsettled
 from loops.unsettled import UnsettledRound
-from services.history import News, record
+from services.record import News, record
 from services.timeline import History, read_history
 from store.queries import descriptions, gaps, leadership, workers
 from store.queries.descriptions import Description
 from store.queries.measurements import count_failures
+from store.queries.tasks import TaskOutline
 from tests.fakes.gateway import FakeBroker, FakeControl, FakeQueueReader, FakeResultReader
 
 NODE, OTHER = "celery@one", "celery@two"
@@ -59,12 +60,12 @@ class World:
         for _ in range(times):
             await self.round.run_once()
 
-    async def history(self) -> History:
+    async def history(self) -> History[TaskOutline]:
         async with self.engine.connect() as connection:
             return await read_history(connection, TASK_ID)
 
     async def status(self) -> str:
-        return str((await self.history()).task["status"])
+        return str((await self.history()).task.status)
 
 
 @pytest.fixture
@@ -88,7 +89,7 @@ async def test_a_task_that_a_node_runs_is_shown_as_running_though_its_start_was_
     world.broker.active[TASK_ID] = running()
     await world.look()
     history = await world.history()
-    assert (history.task["status"], history.task["node"], history.complete) == ("RUNNING", NODE, False)
+    assert (history.task.status, history.task.node, history.complete) == ("RUNNING", NODE, False)
     assert [entry.type for entry in history.entries] == [*heard, STARTED]
 
 
@@ -97,7 +98,7 @@ async def test_the_start_that_comes_late_takes_the_place_of_what_was_asked(world
     await world.look()
     await world.hear(RECEIVED, STARTED, SUCCEEDED)
     history = await world.history()
-    assert (history.task["status"], history.complete) == ("COMPLETED", True)
+    assert (history.task.status, history.complete) == ("COMPLETED", True)
     assert [entry.type for entry in history.entries] == [RECEIVED, STARTED, SUCCEEDED]
 
 
@@ -118,8 +119,8 @@ async def test_a_task_that_nobody_has_any_more_and_of_whose_end_nobody_knows_has
     await world.hear(*heard)
     await world.look()
     history = await world.history()
-    assert (history.task["status"], history.task["outcome"], history.complete) == ("CANCELLED", "unknown", False)
-    assert (history.task["error"], history.task["duration_seconds"]) == (None, None)
+    assert (history.task.status, history.task.outcome, history.complete) == ("CANCELLED", "unknown", False)
+    assert (history.task.error, history.task.duration_seconds) == (None, None)
     assert [entry.type for entry in history.entries] == [*heard, ENDED]
     assert "heard all the while" in str(history.entries[-1].details["reason"])
     async with world.engine.connect() as connection:
@@ -144,7 +145,7 @@ async def test_a_task_that_only_the_node_told_of_ends_without_a_word_of_events(w
     world.broker.active.clear()
     await world.look()
     history = await world.history()
-    assert (history.task["status"], history.task["outcome"]) == ("CANCELLED", "unknown")
+    assert (history.task.status, history.task.outcome) == ("CANCELLED", "unknown")
     assert "neither its end nor a result was told" in str(history.entries[-1].details["reason"])
 
 
@@ -199,7 +200,7 @@ async def test_a_result_that_nobody_can_read_is_named_as_one(world: World) -> No
     world.broker.metas[TASK_ID] = b"what is in no form of Celery's"
     await world.look()
     history = await world.history()
-    assert (history.task["status"], history.task["outcome"]) == ("CANCELLED", "unknown")
+    assert (history.task.status, history.task.outcome) == ("CANCELLED", "unknown")
     details = history.entries[-1].details
     assert str(details["reason"]).endswith(f"The result of it {NO_META}.")
     assert "backend_state" not in details

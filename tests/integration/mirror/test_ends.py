@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from domain.states import EventType, Status
 from services.timeline import History, read_history
 from settings import Settings
+from store.queries.tasks import TaskOutline
 from store.tables import attempts, tasks
 from tests.integration.mirror.test_hostile import mirroring
 from tests.worker_process import celery_worker
@@ -83,6 +84,6 @@ async def _ended(engine: AsyncEngine, task_id: str) -> None:
             await asyncio.sleep(0.05)
 
 
-async def _history(engine: AsyncEngine, task_id: str) -> History:
+async def _history(engine: AsyncEngine, task_id: str) -> History[TaskOutline]:
     async with engine.connect() as connection:
         return await read_history(connection, task_id)

@@ -15,9 +15,9 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.degradation import MIRROR
+from domain.redis_keys import STREAM_KEY
 from gateway.connection import connect, redis_client
 from gateway.event_sources import DURABLE_QUEUE, EVENT_EXCHANGE
-from gateway.event_stream import STREAM_KEY
 from mirror.main import run
 from services.counters import Counted, read_counters
 from services.signs_of_life import is_alive

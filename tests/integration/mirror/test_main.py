@@ -10,8 +10,8 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from background import EXIT_CODE, end
+from domain.redis_keys import STREAM_KEY
 from gateway.connection import redis_client
-from gateway.event_stream import STREAM_KEY
 from gateway.events import EventSubscriber
 from mirror.main import MAX_BATCH, mirror_events, run
 from mirror.writer import Writer

@@ -13,7 +13,7 @@ from domain.results import StoredResult
 from gateway.event_sources import Blind, EventMessage
 from mirror import writer as writer_module
 from mirror.writer import Writer
-from services.history import News
+from services.record import News
 from store.queries import gaps, history, workers
 from store.tables import events, task_results, tasks
 from store.tables import gaps as gaps_table

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from domain.cancels import StopSignal
 from domain.errors import TaskAlreadyFinished, TaskNotFound
 from domain.facts import Fact
+from domain.redis_keys import cancelled_key
 from domain.states import EventType
 from domain.workers import Heartbeat
 from gateway.connection import redis_client
@@ -19,7 +20,6 @@ from services.cancel import (
     CancelRequest,
     Enforced,
     Outcome,
-    cancelled_key,
     enforce,
     read_outcome,
     renew_keys,
@@ -27,7 +27,7 @@ from services.cancel import (
     settle,
 )
 from services.dispatch import dispatch_due
-from services.history import News, record
+from services.record import News, record
 from services.timeline import read_history
 from store.queries import descriptions, outbox, submissions, workers
 from store.queries.descriptions import Description
@@ -96,7 +96,7 @@ class World:
         """Status and timeline."""
         async with self.engine.connect() as connection:
             history = await read_history(connection, task_id)
-        return history.task["status"], [entry.type for entry in history.entries]
+        return history.task.status, [entry.type for entry in history.entries]
 
 
 @pytest.fixture

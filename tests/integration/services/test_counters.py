@@ -3,9 +3,9 @@ from collections.abc import AsyncIterator
 import pytest
 from redis.asyncio import Redis
 
+from domain.redis_keys import STREAM_KEY
 from gateway.connection import redis_client
 from gateway.event_backlog import Backlog, read_stream_backlog
-from gateway.event_stream import STREAM_KEY
 from services import counters
 from services.counters import Counted, Counters, read_counters
 from tests.patience import until

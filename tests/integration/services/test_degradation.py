@@ -13,9 +13,10 @@ from structlog.testing import capture_logs
 
 from domain.degradation import BROKER, DATABASE, Mark, Strategy
 from domain.errors import ServiceDegraded, Unavailable
+from domain.redis_keys import MARKS_KEY
 from gateway.connection import redis_client
 from services import degradation
-from services.degradation import KEY, MAX_DURATION_SECONDS, DegradationMarks, refuse_degraded
+from services.degradation import MAX_DURATION_SECONDS, DegradationMarks, refuse_degraded
 from tests.patience import until
 
 FIVE_MINUTES = timedelta(minutes=5)
@@ -111,9 +112,9 @@ async def test_a_mark_ends_by_itself_and_redis_forgets_it(redis: Redis) -> None:
     async with DegradationMarks(redis) as marks:
         await marks.set(BROKER, Strategy.QUEUE_ONLY, duration=timedelta(milliseconds=50))
         await until(lambda: marks.current() == {})
-        assert 0 < await redis.ttl(KEY) <= MAX_DURATION_SECONDS
+        assert 0 < await redis.ttl(MARKS_KEY) <= MAX_DURATION_SECONDS
         await marks.set(DATABASE, Strategy.FAIL_FAST, duration=FIVE_MINUTES)
-        assert await redis.hkeys(KEY) == [DATABASE.encode()]
+        assert await redis.hkeys(MARKS_KEY) == [DATABASE.encode()]
 
 
 async def test_there_are_only_so_many_marks(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,8 +165,8 @@ async def test_marks_that_none_of_us_has_written_hide_no_others_and_stop_nobody(
         "task:deep": b"[" * 100_000,
     }
     for name, value in strange.items():
-        await redis.hset(KEY, name, value)
+        await redis.hset(MARKS_KEY, name, value)
     async with DegradationMarks(redis) as marks:
         assert marks.current() == {}
-        await redis.hset(KEY, DATABASE, b'["fail_fast", %s]' % until_then)
+        await redis.hset(MARKS_KEY, DATABASE, b'["fail_fast", %s]' % until_then)
         await until(lambda: marks.current().keys() == {DATABASE})

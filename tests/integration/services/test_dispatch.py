@@ -15,7 +15,7 @@ from gateway.messages import TaskMessage
 from gateway.publisher import NO_LISTS, Published, QueueLists
 from services.cancel import request_cancel
 from services.dispatch import Dispatched, await_rounds, dispatch_due, dispatch_refused
-from services.history import News, record
+from services.record import News, record
 from store.queries import dashboard, submissions
 from store.queries.tasks import get_task
 from store.tables import events as events_table
@@ -47,7 +47,7 @@ async def phase(engine: AsyncEngine, task_id: str) -> tuple[str, str]:
     async with engine.connect() as connection:
         task = await get_task(connection, task_id)
     assert task is not None
-    return task["status"], task["phase"]
+    return task.status, task.phase
 
 
 async def test_a_published_task_is_queued_and_out_of_the_outbox(engine: AsyncEngine) -> None:

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from domain.states import EventType
 from services import endings as endings_module
 from services.endings import Endings
-from services.history import News, record
+from services.record import News, record
 from store import listener as listener_module
 from tests.facts import TASK_ID, told
 

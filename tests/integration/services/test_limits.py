@@ -10,8 +10,8 @@ from domain.results import StoredResult
 from domain.states import EventType
 from domain.workers import Heartbeat
 from services.dispatch import dispatch_due
-from services.history import News, record
 from services.limits import Limits
+from services.record import News, record
 from store.queries import descriptions, submissions, workers
 from store.queries.descriptions import Description
 from store.queries.tasks import get_task
@@ -76,8 +76,8 @@ async def test_a_stock_worker_counts_from_where_it_will_stop_and_we_count_from_n
     async with engine.connect() as connection:
         task = await get_task(connection, task_id)
     assert task is not None
-    assert (task["status"], task["retry_count"], task["max_retries"]) == ("FAILED", 1, 1)
-    assert [(attempt["retries"], attempt["state"]) for attempt in task["attempts"]] == [(0, "RETRIED"), (1, "FAILED")]
+    assert (task.status, task.retry_count, task.max_retries) == ("FAILED", 1, 1)
+    assert [(attempt["retries"], attempt["state"]) for attempt in task.attempts] == [(0, "RETRIED"), (1, "FAILED")]
 
 
 async def test_a_limit_that_is_the_tasks_own_needs_no_count(engine: AsyncEngine) -> None:

@@ -13,7 +13,7 @@ from domain.search_text import index_words, parse_query
 from domain.states import EventType
 from loops.search_index import ROUND_SECONDS, SearchIndexRound
 from services import search_index
-from services.history import News, record
+from services.record import News, record
 from services.search_index import index_waiting
 from store.queries.submissions import add_submissions
 from store.queries.tasks import Slice, list_tasks
@@ -42,7 +42,7 @@ async def index(engine: AsyncEngine) -> int:
 async def find(engine: AsyncEngine, text: str) -> list[str]:
     async with engine.connect() as connection:
         found = await list_tasks(connection, TaskFilter(search=parse_query(text)), Slice(limit=100))
-        return [row["task_id"] for row in found]
+        return [row.task_id for row in found]
 
 
 async def count_waiting(engine: AsyncEngine) -> int:

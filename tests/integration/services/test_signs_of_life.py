@@ -8,9 +8,10 @@ import pytest
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
+from domain.redis_keys import LIVES_KEY, process_key
 from gateway.connection import redis_client
 from services import signs_of_life
-from services.signs_of_life import LIVES_KEY, SignOfLife, is_alive, key_of, list_lives
+from services.signs_of_life import SignOfLife, is_alive, list_lives
 from tests.patience import until
 
 
@@ -33,7 +34,7 @@ async def test_a_mirror_that_goes_round_is_alive_and_its_sign_fades(redis: Redis
         async with asyncio.timeout(10):
             while not await is_alive(redis, "mirror"):
                 pass
-        assert 0 < await redis.ttl(key_of("mirror")) <= signs_of_life.FADES_SECONDS
+        assert 0 < await redis.ttl(process_key("mirror")) <= signs_of_life.FADES_SECONDS
 
 
 async def test_a_mirror_that_stands_still_renews_nothing(redis: Redis) -> None:
@@ -68,7 +69,7 @@ async def test_a_process_that_is_gone_is_missed_at_once_though_its_key_has_not_f
         await told(redis, "mirror")
         cut_off(life)
         await eventually(lambda: is_missed(redis, "mirror"))
-        assert await redis.ttl(key_of("mirror")) > 0
+        assert await redis.ttl(process_key("mirror")) > 0
 
 
 async def test_where_redis_permits_no_subscription_the_key_alone_tells(redis: Redis) -> None:
@@ -159,8 +160,8 @@ async def is_missed(redis: Redis, kind: str) -> bool:
 
 async def told(redis: Redis, kind: str) -> None:
     """Returns when the key has been written after this call."""
-    await redis.delete(key_of(kind))
-    await eventually(lambda: redis.exists(key_of(kind)))
+    await redis.delete(process_key(kind))
+    await eventually(lambda: redis.exists(process_key(kind)))
 
 
 def cut_off(life: SignOfLife) -> None:

@@ -10,7 +10,7 @@ from domain.facts import Fact
 from domain.replays import Replay
 from domain.results import StoredResult
 from domain.states import EventType
-from services.history import News, record
+from services.record import News, record
 from services.replay import replay
 from services.sweep import NEVER_RECEIVED, RESULT_PATIENCE, Swept, find_silent, repair, return_to_outbox
 from services.timeline import read_history
@@ -123,7 +123,7 @@ async def test_a_lost_dispatch_goes_back_to_the_outbox_under_the_next_number(eng
     assert await in_outbox(engine) == [(task_id, 2)]
     async with engine.connect() as connection:
         history = await read_history(connection, task_id)
-    assert history.task["phase"] == "dispatching"
+    assert history.task.phase == "dispatching"
     assert [entry.type for entry in history.entries] == [EventType.SUBMITTED, DISPATCHED, LOST]
 
 

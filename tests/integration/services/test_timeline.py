@@ -6,12 +6,12 @@ from domain.errors import TaskNotFound
 from domain.facts import PUBLISHER
 from domain.states import EventType
 from domain.workers import Heartbeat
-from services import history as history_service
+from services import record as record_module
 from services import timeline as timeline_service
-from services.history import News, record
+from services.record import News, record
 from services.timeline import History, read_history
 from store.queries import gaps, workers
-from store.queries.tasks import MAX_ATTEMPTS, get_task
+from store.queries.tasks import MAX_ATTEMPTS, TaskOutline, get_task
 from tests.facts import NODE, NOON, TASK_ID, after, ours, told
 
 LIFE = (
@@ -22,7 +22,7 @@ LIFE = (
 )
 
 
-async def lived(engine: AsyncEngine, *, deaf: tuple[int, int] | None = None) -> History:
+async def lived(engine: AsyncEngine, *, deaf: tuple[int, int] | None = None) -> History[TaskOutline]:
     """The history of a task that lived for 20 s, during some of which the mirror may have been deaf."""
     async with engine.begin() as connection:
         await record(connection, News(LIFE))
@@ -81,12 +81,12 @@ async def test_of_many_attempts_the_latest_are_shown_with_the_task(
     engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Of so many attempts most events are such as may end the task, which are kept beyond that bound.
-    monkeypatch.setattr(history_service, "MAX_FACTS", history_service.MAX_KEPT)
+    monkeypatch.setattr(record_module, "MAX_FACTS", record_module.MAX_KEPT)
     facts = [told(EventType.RECEIVED, 1 + attempt, retries=attempt) for attempt in range(MAX_ATTEMPTS + 5)]
     async with engine.begin() as connection:
         await record(connection, News(facts))
         task = await get_task(connection, TASK_ID)
     assert task is not None
-    assert [attempt["number"] for attempt in task["attempts"]] == list(range(6, MAX_ATTEMPTS + 6))
-    shown = TaskDetail.from_record(task)
+    assert [attempt["number"] for attempt in task.attempts] == list(range(6, MAX_ATTEMPTS + 6))
+    shown = TaskDetail.from_whole(task)
     assert (len(shown.attempts), shown.attempts_truncated) == (MAX_ATTEMPTS, True)

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from api.schemas.analytics import TrendsAnswer
 from domain.trends import Interval, Window
-from services.history import record
+from services.record import record
 from services.trends import read_trends
 from store.queries import rollups, submissions
 from store.queries.dashboard import count_totals

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.states import EventType
 from domain.steps import OnFailure
-from services.history import News, record
+from services.record import News, record
 from store.queries.tasks import get_task
 from store.tables import outbox, task_results, tasks
 from store.workflow_tables import workflow_wakes
@@ -24,17 +24,17 @@ DIAMOND = {"a": (), "b": "a", "c": "a", "d": "bc"}
 async def arguments(world: World, step_id: str) -> Any:
     """What the task of a step was submitted with."""
     async with world.engine.connect() as connection:
-        task = await get_task(connection, (await world.steps())[step_id]["task_id"])
+        task = await get_task(connection, (await world.steps())[step_id].task_id)
     assert task is not None
-    return task["args"]
+    return task.args
 
 
 async def test_a_diamond_goes_on_as_its_steps_end(engine: AsyncEngine) -> None:
     world = await begin(engine, make_workflow(DIAMOND))
-    assert (await world.submitted(), (await world.workflow())["status"]) == (["a"], "PENDING")
+    assert (await world.submitted(), (await world.workflow()).status) == (["a"], "PENDING")
     await world.tell("a", EventType.RECEIVED, EventType.STARTED)
     await world.advance()
-    assert (await world.statuses(), (await world.workflow())["status"]) == (
+    assert (await world.statuses(), (await world.workflow()).status) == (
         "a:RUNNING b:WAITING c:WAITING d:WAITING",
         "RUNNING",
     )
@@ -49,8 +49,10 @@ async def test_a_diamond_goes_on_as_its_steps_end(engine: AsyncEngine) -> None:
     await world.complete("d")
     await world.advance()
     workflow = await world.workflow()
-    assert (workflow["status"], workflow["unfinished"]) == ("COMPLETED", 0)
-    assert workflow["created_at"] <= workflow["started_at"] <= workflow["completed_at"]
+    assert (workflow.status, workflow.unfinished) == ("COMPLETED", 0)
+    assert workflow.started_at
+    assert workflow.completed_at
+    assert workflow.created_at <= workflow.started_at <= workflow.completed_at
 
 
 async def test_a_step_is_an_ordinary_task_of_its_workflow(engine: AsyncEngine) -> None:
@@ -58,9 +60,9 @@ async def test_a_step_is_an_ordinary_task_of_its_workflow(engine: AsyncEngine) -
     await world.complete("a")
     await world.advance()
     async with engine.connect() as connection:
-        task = await get_task(connection, (await world.steps())["b"]["task_id"])
+        task = await get_task(connection, (await world.steps())["b"].task_id)
     assert task is not None
-    assert (task["workflow_id"], task["args"], task["status"]) == (world.workflow_id, [1], "PENDING")
+    assert (task.workflow_id, task.args, task.status) == (world.workflow_id, [1], "PENDING")
 
 
 async def test_taking_it_further_again_and_again_changes_nothing(engine: AsyncEngine) -> None:
@@ -72,7 +74,7 @@ async def test_taking_it_further_again_and_again_changes_nothing(engine: AsyncEn
         await world.advance()
     async with engine.connect() as connection:
         assert (await connection.execute(select(func.count()).select_from(tasks))).scalar_one() == 3
-    assert (await world.workflow())["unfinished"] == 3
+    assert (await world.workflow()).unfinished == 3
 
 
 async def test_many_loops_at_once_start_each_step_once(engine: AsyncEngine) -> None:
@@ -88,7 +90,7 @@ async def test_many_loops_at_once_start_each_step_once(engine: AsyncEngine) -> N
     await world.advance()
     async with engine.connect() as connection:
         assert (await connection.execute(select(func.count()).select_from(tasks))).scalar_one() == 32
-    assert (await world.workflow())["status"] == "COMPLETED"
+    assert (await world.workflow()).status == "COMPLETED"
 
 
 async def test_stop_skips_what_has_not_started_and_lets_run_what_has(engine: AsyncEngine) -> None:
@@ -97,11 +99,11 @@ async def test_stop_skips_what_has_not_started_and_lets_run_what_has(engine: Asy
     await world.fail("a")
     await world.advance()
     assert await world.statuses() == "a:FAILED b:PENDING after_a:SKIPPED after_b:SKIPPED"
-    assert (await world.workflow())["status"] == "RUNNING"
+    assert (await world.workflow()).status == "RUNNING"
     await world.complete("b")
     await world.advance()
-    assert (await world.workflow())["status"] == "FAILED"
-    assert (await world.steps())["a"]["error"] == "ValueError('no')"
+    assert (await world.workflow()).status == "FAILED"
+    assert (await world.steps())["a"].error == "ValueError('no')"
 
 
 async def test_stop_takes_back_what_has_not_left_for_the_broker(engine: AsyncEngine) -> None:
@@ -110,7 +112,7 @@ async def test_stop_takes_back_what_has_not_left_for_the_broker(engine: AsyncEng
     await world.fail("a")
     await world.advance()
     assert await world.statuses() == "a:FAILED b:CANCELLED"
-    assert ((await world.workflow())["status"], await world.submitted()) == ("FAILED", ["a"])
+    assert ((await world.workflow()).status, await world.submitted()) == ("FAILED", ["a"])
 
 
 async def test_continue_goes_on_with_what_does_not_need_the_failed_step(engine: AsyncEngine) -> None:
@@ -123,7 +125,7 @@ async def test_continue_goes_on_with_what_does_not_need_the_failed_step(engine: 
     await world.complete("e")
     await world.advance()
     assert await world.statuses() == "a:FAILED b:COMPLETED c:SKIPPED d:SKIPPED e:COMPLETED f:SKIPPED"
-    assert (await world.workflow())["status"] == "FAILED"
+    assert (await world.workflow()).status == "FAILED"
 
 
 async def test_a_step_whose_task_somebody_cancels_counts_as_failed(engine: AsyncEngine) -> None:
@@ -131,17 +133,17 @@ async def test_a_step_whose_task_somebody_cancels_counts_as_failed(engine: Async
     await world.tell("a", EventType.RECEIVED, EventType.REVOKED)
     await world.advance()
     assert await world.statuses() == "a:CANCELLED b:SKIPPED"
-    assert (await world.workflow())["status"] == "FAILED"
+    assert (await world.workflow()).status == "FAILED"
 
 
 async def test_a_success_that_is_heard_late_corrects_the_step_and_the_workflow(engine: AsyncEngine) -> None:
     world = await begin(engine, make_workflow({"a": ()}))
     await world.fail("a")
     await world.advance()
-    assert (await world.workflow())["status"] == "FAILED"
+    assert (await world.workflow()).status == "FAILED"
     await world.tell("a", EventType.SUCCEEDED)
     await world.advance()
-    assert (await world.statuses(), (await world.workflow())["status"]) == ("a:COMPLETED", "COMPLETED")
+    assert (await world.statuses(), (await world.workflow()).status) == ("a:COMPLETED", "COMPLETED")
 
 
 async def test_results_take_the_place_of_references(engine: AsyncEngine) -> None:
@@ -160,7 +162,7 @@ async def test_a_reference_to_something_absent_fails_that_step(engine: AsyncEngi
     await world.complete("a", result={})
     await world.advance()
     assert await world.statuses() == "a:COMPLETED b:FAILED c:SKIPPED d:PENDING"
-    assert (await world.steps())["b"]["error"] == "The result of step 'a' at '/rows' is absent: there is no 'rows'."
+    assert (await world.steps())["b"].error == "The result of step 'a' at '/rows' is absent: there is no 'rows'."
 
 
 async def test_arguments_that_grow_above_1_mib_fail_the_step(engine: AsyncEngine) -> None:
@@ -168,8 +170,8 @@ async def test_arguments_that_grow_above_1_mib_fail_the_step(engine: AsyncEngine
     world = await begin(engine, make_workflow({"a": (), "b": ()}, args={"b": [whole, whole]}))
     await world.complete("a", result="x" * 600_000)
     await world.advance()
-    assert "1 MiB together" in (await world.steps())["b"]["error"]
-    assert (await world.workflow())["status"] == "FAILED"
+    assert "1 MiB together" in str((await world.steps())["b"].error)
+    assert (await world.workflow()).status == "FAILED"
 
 
 async def test_a_result_that_postgres_does_not_have_is_fetched(engine: AsyncEngine) -> None:
@@ -178,7 +180,7 @@ async def test_a_result_that_postgres_does_not_have_is_fetched(engine: AsyncEngi
     await world.advance()
     assert await world.statuses() == "a:COMPLETED b:WAITING"
     meta = {"status": "SUCCESS", "result": 7}
-    world.broker.metas[(await world.steps())["a"]["task_id"]] = json.dumps(meta).encode()
+    world.broker.metas[(await world.steps())["a"].task_id] = json.dumps(meta).encode()
     await make_due(world)
     await world.advance()
     assert await arguments(world, "b") == [7]
@@ -187,7 +189,7 @@ async def test_a_result_that_postgres_does_not_have_is_fetched(engine: AsyncEngi
 async def test_a_part_of_a_result_above_1_mib_is_fetched_from_the_backend(engine: AsyncEngine) -> None:
     args = {"b": [{"$result": "a", "pointer": "/n"}]}
     world = await begin(engine, make_workflow({"a": (), "b": ()}, args=args))
-    task_id = (await world.steps())["a"]["task_id"]
+    task_id = (await world.steps())["a"].task_id
     meta = {"status": "SUCCESS", "result": {"n": 7, "rest": "x" * 2_000_000}}
     world.broker.metas[task_id] = json.dumps(meta).encode()
     await world.complete("a")
@@ -203,7 +205,7 @@ async def test_a_result_that_nobody_keeps_fails_the_step_once_the_sweep_has_give
     async with engine.begin() as connection:
         await connection.execute(update(tasks).values(result_pending=False))
     await world.advance()
-    assert (await world.steps())["b"]["error"] == "The result of step 'a' is not known any more."
+    assert (await world.steps())["b"].error == "The result of step 'a' is not known any more."
 
 
 async def test_while_the_backend_is_away_the_step_waits(engine: AsyncEngine) -> None:
@@ -225,7 +227,7 @@ async def test_a_workflow_that_cannot_be_taken_further_does_not_hold_up_another(
     world = await begin(engine, make_workflow({"a": (), "b": "a"}))
     await world.complete("a")
     async with engine.begin() as connection:  # a task of this id is there already
-        task_id = (await stuck.steps())["b"]["task_id"]
+        task_id = (await stuck.steps())["b"].task_id
         await record(connection, News([told(EventType.STARTED, 1, task_id=task_id)]))
     await world.advance()
     assert await world.submitted() == ["a", "b"]

@@ -37,7 +37,7 @@ async def names(
     connection: AsyncConnection, wanted: TaskFilter, sort: Sort = NEWEST_FIRST, **page: Any
 ) -> Sequence[str]:
     rows = await list_tasks(connection, wanted, Slice(**{"sort": sort, "limit": 100} | page))
-    return [row["task_name"] for row in rows]
+    return [row.task_name for row in rows]
 
 
 async def test_a_task_is_read_with_its_arguments_and_the_worker_it_ran_on(engine: AsyncEngine) -> None:
@@ -54,8 +54,8 @@ async def test_a_task_is_read_with_its_arguments_and_the_worker_it_ran_on(engine
     assert task is not None
     assert worker is not None
     assert progress is not None
-    assert alone["worker_id"] is None
-    assert (task["args"], task["kwargs"], task["worker_id"]) == ([1], {}, worker.worker_id)
+    assert alone.worker_id is None
+    assert (task.args, task.kwargs, task.worker_id) == ([1], {}, worker.worker_id)
     assert (progress.status, progress.phase, progress.cancel_requested_at) == ("RUNNING", "dispatching", None)
 
 
@@ -130,8 +130,8 @@ async def test_pages_by_cursor_meet_every_row_once_even_where_times_are_equal(
             page = await list_tasks(connection, TaskFilter(), part)
             if not page:
                 break
-            seen += [row["task_id"] for row in page]
-            after = Cursor(page[-1]["created_at"], page[-1]["task_id"])
+            seen += [row.task_id for row in page]
+            after = Cursor(page[-1].created_at, page[-1].task_id)
     assert seen == sorted(ids, reverse=descending)
 
 

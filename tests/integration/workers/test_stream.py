@@ -14,7 +14,7 @@ from celery import Celery
 from celery.events.dispatcher import EventDispatcher
 
 from gateway.event_sources import EventMessage, RedisEvents
-from gateway.event_stream import STREAM_KEY, StreamEvents
+from gateway.event_stream import StreamEvents
 from gateway.publisher import Publisher
 from tests.celery_apps import wait_for_result
 from tests.gateway_broker import FragileBroker, fragile_broker
@@ -149,10 +149,6 @@ def test_on_rabbitmq_events_survive_a_restart_of_the_broker() -> None:
     app = Celery(broker="amqp://nobody@127.0.0.1:1", set_as_current=False)
     install(app)
     assert app.events.Dispatcher(enabled=False).delivery_mode == 2
-
-
-def test_both_sides_speak_of_the_same_stream() -> None:
-    assert (stream.KEY, stream.FIELD.encode()) == (STREAM_KEY, b"body")
 
 
 async def test_a_real_workers_events_wait_for_a_mirror_that_is_away(tmp_path: Path) -> None:

@@ -8,9 +8,9 @@ from fastapi.routing import iter_route_contexts
 
 from api.app import create_app
 from api.errors import RateLimited
-from api.gate import KEPT_PATHS
 from api.openapi import HEADERS, responses
 from api.routing import API_PREFIX, HEALTH_TAG, StrictRoute
+from domain.degradation import Access
 from domain.errors import Conflict, TaskAlreadyFinished, TaskNotFound
 from settings import Settings
 
@@ -26,7 +26,12 @@ OPERATIONS = [
 ]
 
 
-KEPT = [DOCUMENT["paths"].get(API_PREFIX + path, {}).get("get") for path in KEPT_PATHS]
+ROUTES = [
+    context.original_route
+    for context in iter_route_contexts(APP.routes)
+    if isinstance(context.original_route, StrictRoute)
+]
+KEPT = [DOCUMENT["paths"][route.path_format]["get"] for route in ROUTES if route.declared.keeps_answers]
 
 
 def refs(node: Any) -> Iterator[str]:
@@ -119,3 +124,35 @@ def test_errors_of_one_status_share_an_entry_with_an_example_for_each_code() -> 
 def test_a_routes_own_400_stands_beside_the_one_of_all_routes() -> None:
     submit = DOCUMENT["paths"][f"{API_PREFIX}/tasks"]["post"]["responses"]["400"]
     assert submit["content"]["application/json"]["examples"].keys() == {"UNKNOWN_TASK_NAME", "VALIDATION_ERROR"}
+
+
+def test_routes_declare_what_marks_and_breakers_go_by() -> None:
+    declared = {
+        (method, route.path_format.removeprefix(API_PREFIX)): route.declared
+        for route in ROUTES
+        for method in route.methods or ()
+    }
+    assert {route for route, each in declared.items() if each.access is Access.SUBMIT} == {
+        ("POST", "/tasks"),
+        ("POST", "/tasks/batch"),
+        ("POST", "/tasks/{task_id}/replay"),
+        ("POST", "/workflows"),
+        ("POST", "/workflows/{workflow_id}/retry"),
+        ("POST", "/workflows/{workflow_id}/replay"),
+    }
+    assert {route for route, each in declared.items() if each.access is Access.READ_RESULT} == {
+        ("GET", "/tasks/{task_id}")
+    }
+    assert {path for (method, path), each in declared.items() if each.keeps_answers and method == "GET"} == {
+        "/tasks",
+        "/tasks/{task_id}",
+        "/workers",
+        "/workflows",
+        "/search/tasks",
+        "/search/presets",
+        "/search/presets/{name}",
+        "/dashboard/stats",
+        "/dashboard/workers",
+        "/analytics/trends",
+        "/alerts",
+    }

@@ -1,8 +1,9 @@
 import pytest
 
-from domain.cancels import DONE, StopSignal, can_stop, explain, strongest_signal, wish
+from domain.cancels import DONE, StopSignal, can_stop, explain, explain_workflow, strongest_signal, wish
 from domain.facts import Fact
 from domain.states import EventType, Phase, Status
+from domain.steps import WorkflowStatus
 from tests.facts import TASK_ID, after, ours
 
 GENTLE, HARSH = wish(TASK_ID, after(2)), wish(TASK_ID, after(1), StopSignal.SIGKILL)
@@ -50,3 +51,15 @@ def test_the_answer_says_how_certain_it_is(
     status: Status, phase: Phase, told: bool, pool: str | None, words: str
 ) -> None:
     assert words in explain(status, phase, told=told, pool=pool)
+
+
+@pytest.mark.parametrize(
+    ("status", "reached", "sentence"),
+    [
+        (WorkflowStatus.CANCELLED, False, "Workflow cancelled successfully"),
+        (WorkflowStatus.RUNNING, False, "The broker cannot be reached"),
+        (WorkflowStatus.RUNNING, True, "Nothing new starts"),
+    ],
+)
+def test_a_cancel_of_a_workflow_says_how_far_it_has_come(status: WorkflowStatus, reached: bool, sentence: str) -> None:
+    assert explain_workflow(status, reached=reached).startswith(sentence)

@@ -4,8 +4,11 @@ import ssl
 from typing import Any
 
 import pytest
+from celeriac_worker import servers
 from celeriac_worker.servers import broker_address, connect
 from celery import Celery
+
+from domain import server_urls
 
 MASTER = {"master_name": "m", "sentinel_kwargs": {"password": "s"}, "visibility_timeout": 9}
 
@@ -48,3 +51,17 @@ def test_a_socket_has_its_database_and_password_in_the_url() -> None:
 def test_sentinels_without_a_master_are_refused() -> None:
     with pytest.raises(ValueError, match="names no master"):
         connect("sentinel://h/0")
+
+
+@pytest.mark.parametrize("scheme", sorted(server_urls.REDIS_KINDS))
+def test_the_plugin_knows_every_scheme_of_a_redis_and_reaches_it_in_the_same_way(scheme: str) -> None:
+    """It may import none of our rooms, so it has a list of its own."""
+    url = f"{scheme}://host/path"
+    assert servers.kind_of(url) == server_urls.kind_of(url)
+
+
+def test_the_plugin_knows_no_other_schemes_and_the_same_options_of_sentinels() -> None:
+    assert servers.KINDS == server_urls.REDIS_KINDS
+    assert servers.SENTINEL_OPTIONS == server_urls.SENTINEL_OPTIONS
+    assert servers.SENTINEL_PORT == server_urls.SENTINEL_PORT
+    assert servers.NEXT_URL == server_urls.NEXT_URL

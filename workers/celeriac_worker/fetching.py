@@ -25,7 +25,7 @@ HOLD_SECONDS = 5.0
 """A second delivery of what runs elsewhere asks again so often."""
 
 
-class Intake(bootsteps.StartStopStep):
+class Fetching(bootsteps.StartStopStep):
     """Started after Celery's own step has made the consumer of the queues, and before that consumes."""
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
@@ -35,7 +35,7 @@ class Intake(bootsteps.StartStopStep):
         self._consumer = consumer
         self._node: Node | None = getattr(consumer.controller, "celeriac", None)
         if self._node is not None:
-            self._node.intake = self
+            consumer.controller.celeriac_fetching = self
 
     def include_if(self, _consumer: Any) -> bool:
         """Not without Redis: then the worker is a stock one."""
@@ -49,12 +49,12 @@ class Intake(bootsteps.StartStopStep):
         except GateUnreachableError as error:
             logger.warning("Redis does not answer (%s): no task is fetched until it does.", error)
             self._node.blind = True
-        self.settle()
+        self.apply_state()
 
     def stop(self, consumer: Any) -> None:
         flush_events(consumer)
 
-    def settle(self) -> int:
+    def apply_state(self) -> int:
         """Fetch, or do not, as the node's state demands. Returns how many messages went back to their queues."""
         assert self._node is not None
         consumer = self._consumer
@@ -65,14 +65,14 @@ class Intake(bootsteps.StartStopStep):
         self._fetch()
         return 0
 
-    def settle_soon(self) -> None:
+    def apply_state_soon(self) -> None:
         """The same, from any thread or from the midst of a message."""
-        self._consumer.call_soon(self.settle)
+        self._consumer.call_soon(self.apply_state)
 
     def refuse(self, request: Any) -> None:
         """Back to the queue with a message that came too late, and no more of them."""
         self._put_back(request)
-        self.settle_soon()
+        self.apply_state_soon()
 
     def hold(self, request: Any) -> None:
         """Let it ask again later, not acknowledged, out of the others' way."""

@@ -1,7 +1,7 @@
 from types import SimpleNamespace
 from typing import Any
 
-from celeriac_worker.intake import Intake
+from celeriac_worker.fetching import Fetching
 from celery.bootsteps import RUN  # type: ignore[attr-defined]
 
 
@@ -24,7 +24,7 @@ class Fetched:
         self.has_consumed = True
 
 
-def settle(on_message: object) -> Fetched:
+def apply_state(on_message: object) -> Fetched:
     """What a worker that does not stand still does with a queue that it does not consume yet."""
     node: Any = SimpleNamespace(stands_still=False)
     fetched = Fetched(on_message)
@@ -35,16 +35,16 @@ def settle(on_message: object) -> Fetched:
         blueprint=SimpleNamespace(state=RUN),
         app=SimpleNamespace(amqp=amqp),
     )
-    Intake(consumer).settle()
+    Fetching(consumer).apply_state()
     return fetched
 
 
 def test_nothing_is_fetched_before_there_is_somewhere_to_put_it() -> None:
     """RabbitMQ delivers at once, and the worker would end: Celery's loop consumes once it has set its handler."""
-    fetched = settle(on_message=None)
+    fetched = apply_state(on_message=None)
     assert (fetched.added, fetched.has_consumed) == (["q"], False)
 
 
 def test_afterwards_a_queue_is_consumed_at_once() -> None:
-    fetched = settle(on_message=print)
+    fetched = apply_state(on_message=print)
     assert (fetched.added, fetched.has_consumed) == (["q"], True)

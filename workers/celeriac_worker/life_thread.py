@@ -20,7 +20,7 @@ LIFE_SECONDS = 2.0
 """A fifth of the time after which a silent worker counts as dead; also how soon a change of the pause key is seen."""
 
 _round = threading.Lock()
-"""Held by a keeper at work, and while this process forks.
+"""Held by a round at work, and while this process forks.
 
 A child that prefork makes in the midst of a round would inherit locks (of imports, of the C library's resolver) whose
 owner does not exist there, and hang in its first task.
@@ -28,7 +28,7 @@ owner does not exist there, and hang in its first task.
 os.register_at_fork(before=_round.acquire, after_in_parent=_round.release, after_in_child=_round.release)
 
 
-class Keeper:
+class LifeThread:
     """Begins with `start` and ends with `stop`, which may be called twice."""
 
     def __init__(self, node: Node) -> None:

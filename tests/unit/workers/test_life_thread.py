@@ -1,4 +1,4 @@
-"""The keeper of a worker, and the forks of its pool."""
+"""The thread that keeps a worker alive in Redis, and the forks of its pool."""
 
 import os
 import threading
@@ -6,8 +6,8 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from celeriac_worker import keeper
-from celeriac_worker.keeper import Keeper
+from celeriac_worker import life_thread
+from celeriac_worker.life_thread import LifeThread
 
 
 class SlowNode:
@@ -28,7 +28,7 @@ class SlowNode:
 
 def test_a_pool_process_is_not_forked_in_the_midst_of_a_round() -> None:
     node = SlowNode()
-    keeping = threading.Thread(target=Keeper(cast(Any, node)).run_once)
+    keeping = threading.Thread(target=LifeThread(cast(Any, node)).run_once)
     keeping.start()
     assert node.asked.wait(timeout=10)
     threading.Timer(0.1, node.answer.set).start()
@@ -64,13 +64,13 @@ class FailingNode:
         pass
 
 
-def test_a_keeper_outlives_whatever_fails_says_so_and_its_host_goes_on(
+def test_the_thread_outlives_whatever_fails_says_so_and_its_host_goes_on(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(keeper, "AGAIN_SECONDS", 0.01)
+    monkeypatch.setattr(life_thread, "AGAIN_SECONDS", 0.01)
     errors = [ValueError("odd"), MemoryError(), RecursionError(), SystemExit(1), NoError()]
     node = FailingNode(*errors)
-    kept = Keeper(cast(Any, node))
+    kept = LifeThread(cast(Any, node))
     kept.start()
     assert node.kept_alive.wait(timeout=10)
     kept.stop(forget_pause=False)
@@ -80,7 +80,7 @@ def test_a_keeper_outlives_whatever_fails_says_so_and_its_host_goes_on(
 
 
 def _runs_once(node: SlowNode) -> bool:
-    Keeper(cast(Any, node)).run_once()
+    LifeThread(cast(Any, node)).run_once()
     return node.answered
 
 

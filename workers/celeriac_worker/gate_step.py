@@ -9,8 +9,8 @@ from celery.concurrency.prefork import TaskPool as PreforkPool
 from celery.utils.log import get_logger
 from celery.worker import state
 
-from celeriac_worker.keeper import Keeper
 from celeriac_worker.keys import URL_VARIABLE, redis_url
+from celeriac_worker.life_thread import LifeThread
 from celeriac_worker.node import Node
 from celeriac_worker.requests import gate_task
 from celeriac_worker.servers import broker_address
@@ -18,8 +18,11 @@ from celeriac_worker.servers import broker_address
 logger = get_logger(__name__)
 
 
-class Gating(bootsteps.StartStopStep):
-    """Sets `worker.celeriac`, the node, before anything else is made; without Redis the worker stays a stock one."""
+class GateStep(bootsteps.StartStopStep):
+    """Sets `worker.celeriac`, the node, before anything else is made; without Redis the worker stays a stock one.
+
+    The consumer's step sets `worker.celeriac_fetching` beside it (`fetching.py`), before the worker connects.
+    """
 
     def __init__(self, worker: Any, **options: Any) -> None:
         super().__init__(worker, **options)
@@ -33,19 +36,24 @@ class Gating(bootsteps.StartStopStep):
             )
             return
         in_main_process = issubclass(worker.pool_cls, PreforkPool)
-        worker.celeriac = Node(worker.hostname, url, gates_before_pool=in_main_process)
+        worker.celeriac = Node(
+            worker.hostname,
+            url,
+            gates_before_pool=in_main_process,
+            on_change=lambda: worker.celeriac_fetching.apply_state_soon(),
+        )
         for task in worker.app.tasks.values():
-            gate_task(task, worker.celeriac)
-        self._keeper = Keeper(worker.celeriac)
+            gate_task(task, worker)
+        self._life = LifeThread(worker.celeriac)
         signals.worker_shutdown.connect(self.say_goodbye, sender=worker)
 
     def start(self, worker: Any) -> None:
         if worker.celeriac is not None:
-            self._keeper.start()
+            self._life.start()
 
     def say_goodbye(self, **_: Any) -> None:
         """When all has stopped. A worker that was ordered to end while paused has been drained: it comes back active.
 
         One that a signal ended stays paused.
         """
-        self._keeper.stop(forget_pause=state.should_stop is None)
+        self._life.stop(forget_pause=state.should_stop is None)

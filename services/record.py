@@ -2,7 +2,7 @@
 
 The mirror, the dispatcher, cancels and the sweep all come through here. Tasks are locked in id order,
 the new facts are folded together with the ones already known, and the outcome is written, all in the
-caller's transaction: so nobody's write undoes what another has learned.
+caller's transaction: so nobody's write undoes what another has learned. Its five phases stand below in their order.
 """
 
 from collections import Counter
@@ -51,92 +51,153 @@ class News:
     """Of a task that is not known and was last heard of before this, nothing is recorded: retention has deleted it."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Locked:
+    """The tasks that the news concerns, locked, and what of the news is to be looked at."""
+
+    news: News
+    tasks: Mapping[str, LockedTask]
+    made: frozenset[str]
+    """Tasks that were not known before."""
+    identities: Mapping[str, Identity]
+    """By task; of those submitted here all is known already, and nothing is left in."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Learned:
+    """What was told of each locked task, before and now."""
+
+    locked: _Locked
+    facts: Mapping[str, Sequence[Fact]]
+    """By task, all that are kept, `fresh` included. Tasks of which nothing was told have none, whatever is stored."""
+    fresh: Sequence[Fact]
+    """Facts that are to be stored."""
+    counts: Mapping[str, int]
+    """How many facts were told now, by task, those that are not kept included."""
+    results: Mapping[str, StoredResult]
+
+
+@dataclass(frozen=True, slots=True)
+class _Folded:
+    """What follows from all that is known, to be written."""
+
+    locked: _Locked
+    fresh: Sequence[Fact]
+    states: Sequence[StateToWrite]
+    results: Sequence[StoredResult]
+    """Those that are an end of the latest use of their id."""
+    outdated: Sequence[str]
+    """Tasks whose stored result is that of an earlier use of their id."""
+    left_out: Mapping[str, int]
+    """How many facts are not kept, by task, of those whose state stays as it is."""
+
+
 async def record(connection: AsyncConnection, news: News) -> frozenset[str]:
     """Fold news into the tasks it concerns; returns the ids of those that reached an end by it.
 
     Facts of unknown tasks make them, unless they are too old (`News.begins_at`): others may submit to the same broker.
     """
-    first_heard = _first_heard(news.facts)
-    identities = combine(news.identities)
-    task_ids = {
-        *first_heard,
-        *identities,
-        *(result.task_id for result in chain[StoredResult | ToldResult](news.results, news.told)),
-    }
-    if not task_ids:
+    locked = await _lock_or_make(connection, news)
+    if not locked.tasks:
         return NONE
-    locked = await history.lock_tasks(connection, list(task_ids))
-    unknown = {task_id: at for task_id, at in first_heard.items() if task_id not in locked}
-    if unknown and news.begins_at:
-        news = _without_forgotten(news, unknown, begins_at=news.begins_at)
-        unknown = {task_id: at for task_id, at in _first_heard(news.facts).items() if task_id in unknown}
+    learned = await _learn(connection, locked)
+    folded = _fold(learned)
+    await _write(connection, folded)
+    return await _tell(connection, folded)
+
+
+async def _lock_or_make(connection: AsyncConnection, news: News) -> _Locked:
+    """Lock the tasks of the news, and make those of which nothing is known."""
+    first_heard, identities = _first_heard(news.facts), combine(news.identities)
+    results = chain[StoredResult | ToldResult](news.results, news.told)
+    task_ids = {*first_heard, *identities, *(result.task_id for result in results)}
+    tasks = await history.lock_tasks(connection, list(task_ids)) if task_ids else {}
+    missing = {task_id: at for task_id, at in first_heard.items() if task_id not in tasks}
+    forgotten = _forgotten(news, missing)
+    if forgotten:
+        news = _without_tasks(news, forgotten)
+        missing = {task_id: at for task_id, at in missing.items() if task_id not in forgotten}
     made = NONE
-    if unknown:
-        made = await history.add_missing_tasks(connection, unknown)
+    if missing:
+        made = await history.add_missing_tasks(connection, missing)
         # Another may have made some of them meanwhile.
-        locked |= await history.lock_tasks(connection, list(unknown))
-    if not locked:
-        return NONE
+        tasks |= await history.lock_tasks(connection, list(missing))
     # Of those submitted here all is known; half of what a mirror of them hears would be written for nothing.
-    identities = {task_id: told for task_id, told in identities.items() if _is_foreign(locked.get(task_id))}
-    if identities:
-        await history.write_identities(connection, identities.values())
-    states = await _fold_into(connection, locked, news)
-    await count_changes(connection, locked, states, made=made, identities=identities)
-    await _follow(connection, locked, states)
+    identities = {task_id: identity for task_id, identity in identities.items() if _is_foreign(tasks.get(task_id))}
+    return _Locked(news, tasks, made, identities)
+
+
+async def _learn(connection: AsyncConnection, locked: _Locked) -> _Learned:
+    """Read what is known of the tasks, and tell from it what is new and has room."""
+    tasks = locked.tasks
+    looked_at, counts = _without_excess(locked.news.facts, tasks)
+    results = {result.task_id: _counted(result, tasks) for result in locked.news.results if result.task_id in tasks}
+    facts = await _read_facts(connection, tasks, {fact.task_id for fact in looked_at} | results.keys())
+    told = _fresh((_counted(fact, tasks) for fact in looked_at), facts)
+    fresh = _kept(told, facts, tasks, counts)
+    return _Learned(locked, facts, fresh, counts, results)
+
+
+def _fold(learned: _Learned) -> _Folded:
+    """Fold the facts of every task of which something new was told, or whose end the result backend tells."""
+    tasks, facts = learned.locked.tasks, learned.facts
+    answers = {task_id: result for task_id, result in learned.results.items() if result.status}
+    touched = sorted({fact.task_id for fact in learned.fresh} | answers.keys())
+    folded = {task_id: fold(facts.get(task_id, ())) for task_id in touched}
+    results = {task_id: answers[task_id] for task_id in touched if _is_told_of(answers.get(task_id), folded[task_id])}
+    ends = _missed_ends(results.values(), folded, facts)
+    if ends:
+        facts = {**facts, **{end.task_id: [*facts.get(end.task_id, ()), end] for end in ends}}
+        folded |= {end.task_id: fold(facts[end.task_id]) for end in ends}
+    outdated = [task_id for task_id, state in folded.items() if _is_outdated(tasks[task_id], state)]
+    if outdated:
+        tasks = {**tasks, **{task_id: _without_result(tasks[task_id]) for task_id in outdated}}
+    # A backend that keeps the success of an earlier use stores nothing of this one, and nothing follows what is sealed.
+    awaits_none = answers.keys() | {each.task_id for each in learned.locked.news.told if each.unreadable}
+    states = [
+        _to_write(
+            tasks[task_id],
+            state,
+            facts.get(task_id, ()),
+            results.get(task_id),
+            told=learned.counts.get(task_id, 0),
+            awaits_result=task_id not in awaits_none,
+        )
+        for task_id, state in folded.items()
+    ]
+    left_out = {task_id: count for task_id, count in learned.counts.items() if task_id not in folded}
+    return _Folded(learned.locked, [*learned.fresh, *ends], states, list(results.values()), outdated, left_out)
+
+
+async def _write(connection: AsyncConnection, folded: _Folded) -> None:
+    """Store names, facts, states and results, each by one statement and only where there are some."""
+    locked = folded.locked
+    if locked.identities:
+        await history.write_identities(connection, locked.identities.values())
+    if folded.fresh:
+        await events.add_facts(connection, folded.fresh)
+    if folded.outdated:
+        await stored_results.drop_results(connection, folded.outdated)
+    if folded.left_out:
+        await history.count_left_out(connection, folded.left_out)
+    if folded.states:
+        await _write_states(connection, locked.tasks, folded.states)
+    await _write_results(connection, folded)
+
+
+async def _tell(connection: AsyncConnection, folded: _Folded) -> frozenset[str]:
+    """Tell the roll-ups, the steps of workflows and those who wait for an end; returns the tasks that reached one."""
+    locked = folded.locked
+    await count_changes(connection, locked.tasks, folded.states, made=locked.made, identities=locked.identities)
+    await _follow(connection, locked.tasks, folded.states)
     finished = frozenset(
         written.task_id
-        for written in states
-        if written.state.status in TERMINAL and locked[written.task_id].status not in TERMINAL
+        for written in folded.states
+        if written.state.status in TERMINAL and locked.tasks[written.task_id].status not in TERMINAL
     )
     if finished:
         await history.notify_finished(connection)
     return finished
-
-
-async def _fold_into(
-    connection: AsyncConnection, locked: Mapping[str, LockedTask], news: News
-) -> Sequence[StateToWrite]:
-    facts, told = _without_excess(news.facts, locked)
-    results = {result.task_id: _counted(result, locked) for result in news.results if result.task_id in locked}
-    known = await _read_facts(connection, locked, {fact.task_id for fact in facts} | results.keys())
-    fresh = _kept(_fresh((_counted(fact, locked) for fact in facts), known), known, locked, told)
-    touched = sorted({fact.task_id for fact in fresh} | {task_id for task_id, each in results.items() if each.status})
-    folded = {task_id: fold(known.get(task_id, ())) for task_id in touched}
-    answered = {task_id for task_id, each in results.items() if each.status}
-    results = {task_id: results[task_id] for task_id in touched if _is_told_of(results.get(task_id), folded[task_id])}
-    for end in _missed_ends(results.values(), folded, known):
-        fresh.append(end)
-        known.setdefault(end.task_id, []).append(end)
-        folded[end.task_id] = fold(known[end.task_id])
-    if fresh:
-        await events.add_facts(connection, fresh)
-    outdated = [task_id for task_id, state in folded.items() if _is_outdated(locked[task_id], state)]
-    if outdated:
-        await stored_results.drop_results(connection, outdated)
-        locked = {**locked, **{task_id: _without_result(locked[task_id]) for task_id in outdated}}
-    sealed = {each.task_id for each in news.told if each.unreadable}
-    states = [
-        _to_write(
-            locked[task_id],
-            state,
-            known.get(task_id, []),
-            results.get(task_id),
-            told=told[task_id],
-            is_sealed=task_id in sealed,
-        )
-        for task_id, state in folded.items()
-    ]
-    # A backend that keeps the success of an earlier use stores nothing of this one.
-    states = [replace(each, result_pending=each.result_pending and each.task_id not in answered) for each in states]
-    unread = {task_id: count for task_id, count in told.items() if task_id not in folded}
-    if unread:
-        await history.count_left_out(connection, unread)
-    await _write(connection, locked, states, results.values())
-    known_of = [each for each in news.told if each.task_id in locked]
-    if known_of:
-        await stored_results.write_told(connection, known_of)
-    return states
 
 
 async def _read_facts(
@@ -228,12 +289,17 @@ def _first_heard(facts: Iterable[Fact]) -> dict[str, datetime]:
     return first
 
 
-def _without_forgotten(news: News, unknown: Collection[str], *, begins_at: datetime) -> News:
-    """The news without the facts of unknown tasks that nothing was heard of since."""
-    recent = {fact.task_id for fact in news.facts if fact.at >= begins_at}
-    facts = [fact for fact in news.facts if fact.task_id in recent or fact.task_id not in unknown]
-    if len(facts) < len(news.facts):
-        log.info("old_news_ignored", count=len(news.facts) - len(facts))
+def _forgotten(news: News, missing: Mapping[str, datetime]) -> Collection[str]:
+    """Of these tasks, which are not known, those that retention has deleted: nothing was heard of them since."""
+    begins_at = news.begins_at
+    if begins_at is None or not missing:
+        return NONE
+    return missing.keys() - {fact.task_id for fact in news.facts if fact.at >= begins_at}
+
+
+def _without_tasks(news: News, forgotten: Collection[str]) -> News:
+    facts = [fact for fact in news.facts if fact.task_id not in forgotten]
+    log.info("old_news_ignored", count=len(news.facts) - len(facts))
     return replace(news, facts=facts)
 
 
@@ -273,18 +339,18 @@ def _to_write(
     result: StoredResult | None,
     *,
     told: int,
-    is_sealed: bool,
+    awaits_result: bool,
 ) -> StateToWrite:
     window = _window(state, facts)
     if window is not None:
         state, facts = fold(window), window
-    has_result = locked.has_result or result is not None or is_sealed
+    has_result = locked.has_result or result is not None
     error = result.error if result else locked.error
     return StateToWrite(
         task_id=locked.task_id,
         state=state,
         error=(error if state.status is Status.FAILED else None) or state.exception,
-        result_pending=state.leaves_result and not has_result,
+        result_pending=state.leaves_result and awaits_result and not has_result,
         events_from=min((*(fact.at for fact in facts), *(() if window else (locked.events_from,)))),
         fact_count=len(facts) if window else max(locked.fact_count + told, len(facts)),
     )
@@ -300,14 +366,9 @@ def _without_result(locked: LockedTask) -> LockedTask:
     return replace(locked, is_result_told=False, has_result=False, error=None)
 
 
-async def _write(
-    connection: AsyncConnection,
-    locked: Mapping[str, LockedTask],
-    states: Sequence[StateToWrite],
-    results: Collection[StoredResult],
+async def _write_states(
+    connection: AsyncConnection, locked: Mapping[str, LockedTask], states: Sequence[StateToWrite]
 ) -> None:
-    if not states:
-        return
     await history.write_states(connection, states)
     await history.write_attempts(connection, states)
     shrunk = {
@@ -317,8 +378,15 @@ async def _write(
     }
     if shrunk:
         await history.drop_attempts_above(connection, shrunk)
-    ended_as = {written.task_id: written.state.status for written in states}
-    # A failure told late does not take the place of a success.
-    deciding = [result for result in results if result.status is ended_as[result.task_id]]
-    if deciding:
-        await stored_results.write_results(connection, deciding)
+
+
+async def _write_results(connection: AsyncConnection, folded: _Folded) -> None:
+    if folded.results:
+        ended_as = {written.task_id: written.state.status for written in folded.states}
+        # A failure told late does not take the place of a success.
+        deciding = [result for result in folded.results if result.status is ended_as[result.task_id]]
+        if deciding:
+            await stored_results.write_results(connection, deciding)
+    told = [each for each in folded.locked.news.told if each.task_id in folded.locked.tasks]
+    if told:
+        await stored_results.write_told(connection, told)

@@ -9,7 +9,7 @@ _IDLE_FIELDS = (3, 4)
 """Of the line `cpu`: idle, and waiting for a disk."""
 
 
-class Machine:
+class HostLoad:
     """Percentages of the whole machine; None where they are not known."""
 
     def __init__(self) -> None:

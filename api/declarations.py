@@ -1,0 +1,64 @@
+"""What a route declares beside what FastAPI takes: decorators of its function, below that of the router.
+
+    @router.get("", summary="List tasks")
+    @keeps_answers
+    async def list_tasks() -> TaskPage: ...
+
+A `StrictRoute` has it as `declared`; the gate, the OpenAPI document and the links in that go by it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from domain.degradation import Access
+
+_ATTRIBUTE = "celeriac_declared"
+
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What one route has declared."""
+
+    access: Access | None = None
+    """What a request needs, where its method and the tag of the route do not tell."""
+    keeps_answers: bool = False
+    id_field: str | None = None
+    """The field of its 201 with the id that the routes below its path take."""
+
+
+def submits(endpoint: Endpoint) -> Endpoint:
+    """Declare that a request makes tasks to be dispatched."""
+    return _declare(endpoint, access=Access.SUBMIT)
+
+
+def reads_result(endpoint: Endpoint) -> Endpoint:
+    """Declare that the answer holds a result."""
+    return _declare(endpoint, access=Access.READ_RESULT)
+
+
+def keeps_answers(endpoint: Endpoint) -> Endpoint:
+    """Declare that good answers to GET are kept, and shown again while a component is degraded."""
+    return _declare(endpoint, keeps_answers=True)
+
+
+def answers_with_id(field: str) -> Callable[[Endpoint], Endpoint]:
+    """Declare that this field of the 201 is the id which all routes below this one's path take."""
+
+    def declare(endpoint: Endpoint) -> Endpoint:
+        return _declare(endpoint, id_field=field)
+
+    return declare
+
+
+def declared_by(endpoint: Callable[..., Any]) -> Declared:
+    """Return what was declared of the function; nothing for one without such decorators."""
+    declared: Declared = getattr(endpoint, _ATTRIBUTE, Declared())
+    return declared
+
+
+def _declare(endpoint: Endpoint, **changes: Any) -> Endpoint:
+    setattr(endpoint, _ATTRIBUTE, replace(declared_by(endpoint), **changes))
+    return endpoint

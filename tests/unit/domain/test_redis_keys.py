@@ -1,0 +1,49 @@
+"""The names in Redis and the headers that Celeriac and its plugin share: the plugin may import none of our rooms."""
+
+import ast
+from pathlib import Path
+
+from celeriac_worker import keys, retries, stream
+
+from domain import redis_keys
+from gateway import envelopes, event_sources, event_stream
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_the_plugin_has_the_same_names() -> None:
+    theirs = [
+        keys.node_key("n"),
+        keys.paused_key("n"),
+        keys.cancelled_key("t"),
+        keys.run_key("t", 2, 3),
+        stream.KEY,
+    ]
+    ours = [
+        redis_keys.node_key("n"),
+        redis_keys.paused_key("n"),
+        redis_keys.cancelled_key("t"),
+        redis_keys.run_key("t", retries=2, dispatch_no=3),
+        redis_keys.STREAM_KEY,
+    ]
+    assert theirs == ours
+
+
+def test_the_plugin_has_the_same_fields_and_headers() -> None:
+    assert stream.FIELD.encode() == event_stream.FIELD
+    assert keys.DISPATCH_NO_HEADER == envelopes.DISPATCH_NO_HEADER
+    assert retries.HEADER == envelopes.MAX_RETRIES_HEADER
+    assert event_sources._Headers.__struct_fields__ == (stream.KEPT_HEADER,)
+
+
+def test_no_other_module_makes_a_name() -> None:
+    """Names of queues and apps begin otherwise, and what the command line says begins `celeriac: `."""
+    found = {
+        (path.relative_to(ROOT).parts[0], node.value)
+        for room in ("api", "cli", "gateway", "loops", "mirror", "services", "store")
+        for path in (ROOT / room).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        if node.value.startswith(("celeriac:", "{celeriac:")) and not node.value.startswith("celeriac: ")
+    }
+    assert found == set()
