@@ -166,10 +166,10 @@ def measure(*, tasks: int, repeat: int, export: int) -> Report:
         filled = time.perf_counter() - filling
         with running_api(servers) as (url, process), httpx.Client(base_url=url, timeout=TIMEOUT_SECONDS) as client:
             ask = partial(_asked, client, repeat=repeat)
-            pages = [ask(name, "/search/tasks", each) for name, each in PAGES.items()]
-            pages += [ask(f"preset {name}", f"/search/presets/{name}") for name in _preset_names(client)]
-            trends = ask("trends over 30 days", "/analytics/trends", TRENDS)
-            stats = ask("statistics", "/dashboard/stats")
+            pages = [ask(name, path="/search/tasks", turns=each) for name, each in PAGES.items()]
+            pages += [ask(f"preset {name}", path=f"/search/presets/{name}") for name in _preset_names(client)]
+            trends = ask("trends over 30 days", path="/analytics/trends", turns=TRENDS)
+            stats = ask("statistics", path="/dashboard/stats")
             with _growth(process) as grown:
                 rows = _export(client, export)
             by_id = load(f"{url}/api/v1/tasks/{task_id}", None, connections=CONNECTIONS, seconds=READ_SECONDS)

@@ -81,13 +81,13 @@ def main(
 def measure(wanted: Sequence[Stage], *, tasks: int, seconds: float, rounds: int) -> Report:
     with running_servers() as servers:
         stages: dict[Stage, Callable[[int], Round]] = {
-            Stage.SUBMISSION: partial(_submit, servers, seconds),
-            Stage.DISPATCH: partial(_dispatch, servers, tasks),
-            Stage.INTAKE: partial(_take_in, servers, tasks),
-            Stage.ALL: partial(_run_all, servers, tasks),
+            Stage.SUBMISSION: partial(_submit, servers, seconds=seconds),
+            Stage.DISPATCH: partial(_dispatch, servers, tasks=tasks),
+            Stage.INTAKE: partial(_take_in, servers, tasks=tasks),
+            Stage.ALL: partial(_run_all, servers, tasks=tasks),
         }
         turns = {
-            f"{stage}, {word}": partial(_take_turn, servers, take_turn, count)
+            f"{stage}, {word}": partial(_take_turn, servers, take_turn, count=count)
             for stage, take_turn in stages.items()
             if stage in wanted
             for word, count in PROCESSES.items()
@@ -99,7 +99,7 @@ def measure(wanted: Sequence[Stage], *, tasks: int, seconds: float, rounds: int)
         unit="tasks",
         series=measured,
         notes=[
-            *(_compared(stage, *(by_name[f"{stage}, {word}"] for word in PROCESSES)) for stage in wanted),
+            *(_compared(stage, [by_name[f"{stage}, {word}"] for word in PROCESSES]) for stage in wanted),
             f"{Stage.SUBMISSION}: `celeriac api`, {CONNECTIONS} connections in all.",
             f"{Stage.DISPATCH}: `celeriac loops`.",
             f"{Stage.INTAKE}: `celeriac mirror`, {EVENTS_PER_TASK} events a task from the plugin's stream.",
@@ -109,7 +109,8 @@ def measure(wanted: Sequence[Stage], *, tasks: int, seconds: float, rounds: int)
     )
 
 
-def _compared(stage: str, one: Series, two: Series) -> str:
+def _compared(stage: str, series: Sequence[Series]) -> str:
+    one, two = series
     cost = f"{two.cost / one.cost:.2f}" if one.cost and two.cost else "too short to be told"
     return f"{stage}: two / one {two.ratio_to(one):.2f}, processor time a task {cost}"
 
@@ -120,7 +121,7 @@ def _take_turn(servers: Servers, take_turn: Callable[[int], Round], count: int) 
     return done
 
 
-def _submit(servers: Servers, seconds: float, count: int) -> Round:
+def _submit(servers: Servers, count: int, *, seconds: float) -> Round:
     with _apis(servers, count) as urls:
         addresses = [f"{url}/api/v1/tasks" for url in urls]
         body = httpx.Request("POST", addresses[0], json=TASK).content
@@ -130,13 +131,13 @@ def _submit(servers: Servers, seconds: float, count: int) -> Round:
         return replace(done, processor_seconds=processor_seconds() - used)
 
 
-def _dispatch(servers: Servers, tasks: int, count: int) -> Round:
+def _dispatch(servers: Servers, count: int, *, tasks: int) -> Round:
     with _doors("loops", servers, count, ready="loop_ready"):
         asyncio.run(fill_outbox(servers.database_url, tasks))
         return _timed(tasks, lambda: _wait_until_none(servers, "outbox", "true"))
 
 
-def _take_in(servers: Servers, tasks: int, count: int) -> Round:
+def _take_in(servers: Servers, count: int, *, tasks: int) -> Round:
     ids = [str(uuid7()) for _ in range(tasks)]
     bodies = bodies_of(ids)
     store_results(servers, ids)
@@ -149,7 +150,7 @@ def _take_in(servers: Servers, tasks: int, count: int) -> Round:
     return done
 
 
-def _run_all(servers: Servers, tasks: int, count: int) -> Round:
+def _run_all(servers: Servers, count: int, *, tasks: int) -> Round:
     with (
         _mirrors(servers, count),
         _doors("loops", servers, count, ready="loop_ready"),

@@ -90,7 +90,7 @@ class WorkflowsRound:
             except Unavailable:
                 log.warning("workflow_results_not_read", workflow_id=str(workflow_id), count=len(advanced.unread))
                 break
-            is_told |= await asyncio.to_thread(give_result, group, unread, stored)
+            is_told |= await asyncio.to_thread(give_result, group, unread, stored=stored)
         if is_told:
             async with self._engine.begin() as connection:
                 workflow = await workflow_progress.lock(connection, workflow_id)

@@ -5,7 +5,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
@@ -35,7 +35,7 @@ class RabbitMQ:
 
     def __init__(self, folder: Path) -> None:
         self._ports = free_ports(3)
-        self._environment = _environment(folder, *self._ports)
+        self._environment = _environment(folder, self._ports)
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -113,7 +113,8 @@ def _binary(text: str) -> str:
     return "<<" + ",".join(str(byte) for byte in text.encode()) + ">>"
 
 
-def _environment(folder: Path, port: int, distribution_port: int, mapper_port: int) -> dict[str, str]:
+def _environment(folder: Path, ports: Sequence[int]) -> dict[str, str]:
+    port, distribution_port, mapper_port = ports
     for name, text in (("env.conf", ""), ("rabbitmq.conf", ""), ("plugins", "[].")):
         (folder / name).write_text(text)
     return {

@@ -9,13 +9,13 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
 import httpx
 import psycopg
@@ -164,7 +164,7 @@ def _cells(*, on_redis: bool) -> Iterator[Cell]:
 
 
 def _try(ground: Ground, cell: Cell, tries: int) -> Finding:
-    task_ids, statuses = STATES[cell.state](ground, cell, tries)
+    task_ids, statuses = STATES[cell.state](ground, cell, tries=tries)
     _let_run_what_can(ground, cell, task_ids)
     began, ended = ground.noted("began"), ground.noted("ended")
     later = sum(began[task_id] - cell.begun for task_id in task_ids)
@@ -191,6 +191,12 @@ def _let_run_what_can(ground: Ground, cell: Cell, task_ids: Sequence[str]) -> No
 
 
 Tried = tuple[list[str], list[int]]
+
+
+class Bring(Protocol):
+    """Brings so many tasks into a state and cancels them there."""
+
+    def __call__(self, ground: Ground, cell: Cell, *, tries: int) -> Tried: ...
 
 
 def _scheduled(ground: Ground, cell: Cell, tries: int) -> Tried:
@@ -262,7 +268,7 @@ def _running(ground: Ground, cell: Cell, tries: int) -> Tried:
     return task_ids, statuses
 
 
-STATES: Mapping[str, Callable[[Ground, Cell, int], Tried]] = {
+STATES: Mapping[str, Bring] = {
     "scheduled": _scheduled,
     "in the outbox": _in_outbox,
     "queued, no worker": _queued_without_worker,

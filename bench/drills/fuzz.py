@@ -104,7 +104,10 @@ def _warm_up_and_attack(stack: Stack, attack: Attack, watch: Watch, *, requests:
     for number, (some_requests, some_events) in enumerate(parts):
         threads = [
             threading.Thread(
-                target=_send, args=(attack, channel, targets[channel.name], some_events), name=channel.name
+                target=_send,
+                args=(attack, channel),
+                kwargs={"targets": targets[channel.name], "count": some_events},
+                name=channel.name,
             )
             for channel in channels
         ]

@@ -148,7 +148,7 @@ class _WithoutOurs:
         self._own = {Path(os.path.realpath(str(own_root / room))) for room in rooms}
         self._rooms = set(rooms)
 
-    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+    def find_spec(self, name: str, path: Any = None, target: Any = None, /) -> Any:
         if path is not None or name not in self._rooms:
             return None
         for finder in sys.meta_path:

@@ -31,8 +31,8 @@ def run_beside(name: str, *, python: str | None, worker: bool, **options: object
     tell_unknown_variables()
     found = beside(facts, **options)
     show_app(name, facts, interpreter, found)
-    start = partial(app_worker, name, facts, interpreter, environment=environment) if worker else None
-    guest = Guest(start, partial(_tell, name, facts, own_worker=worker))
+    start = partial(app_worker, facts=facts, name=name, interpreter=interpreter, environment=environment) if worker else None
+    guest = Guest(start, partial(_tell, facts=facts, name=name, own_worker=worker))
     asyncio.run(run_up(found.settings, guest=guest))
 
 
@@ -90,7 +90,7 @@ def examine_beside(name: str, *, python: str | None, data: str | None, url: str 
     return Examined(name, interpreter, facts, found, findings, consumers, advice)
 
 
-def _tell(name: str, facts: AppFacts, addresses: Addresses, *, own_worker: bool) -> None:
+def _tell(addresses: Addresses, facts: AppFacts, *, name: str, own_worker: bool) -> None:
     consumers = wait_for_consumers(addresses.api_url, facts)
     if own_worker:  # which was started with -E
         consumers = [replace(each, events=True) if _is_ours(each) else each for each in consumers]

@@ -219,7 +219,7 @@ def tried(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, dict[s
         pythons = {release: installing.submit(install, release) for release in PROMISES}
         with fleet(folder / "fleet") as made:
             made.write_app("age", APP)
-            begun = [threads.submit(begin_trial, made, release, python.result) for release, python in pythons.items()]
+            begun = [threads.submit(begin_trial, made, release, python=python.result) for release, python in pythons.items()]
             # Before each has said which queues it consumes, it may consume all, and nothing is promised of any.
             wait(begun)
             tries = {

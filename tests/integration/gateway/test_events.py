@@ -158,7 +158,7 @@ def stuttering(url: str) -> Iterator[str]:
 def _relay(listener: socket.socket, to: SplitResult) -> None:
     client, _ = listener.accept()
     server = socket.create_connection((to.hostname or "", to.port or 0))
-    threading.Thread(target=_copy, args=(client, server, 0.0), daemon=True).start()
+    threading.Thread(target=_copy, args=(client, server), kwargs={"pause": 0.0}, daemon=True).start()
     _copy(server, client, 0.5)
 
 

@@ -38,10 +38,10 @@ async def settled(engine: AsyncEngine, outcome: Judgement) -> list[AlertRow]:
 
 async def test_an_alert_is_stored_once_refreshed_and_resolved(engine: AsyncEngine) -> None:
     key = (AlertType.WORKER_OFFLINE, "one")
-    (raised,) = await settled(engine, judgement(raised=(finding(*key, 20),)))
+    (raised,) = await settled(engine, judgement(raised=(finding(*key, value=20),)))
     assert (raised.subject, raised.severity, raised.value, raised.threshold) == ("one", "WARNING", 20, 15)
     assert raised.resolved_at is None
-    (again,) = await settled(engine, judgement(raised=(finding(*key, 25),)))
+    (again,) = await settled(engine, judgement(raised=(finding(*key, value=25),)))
     assert again == replace(raised, value=25)
     (gone,) = await settled(engine, judgement(resolved=(key,)))
     assert gone.resolved_at is not None
@@ -65,11 +65,11 @@ async def test_an_open_alert_follows_its_rule(engine: AsyncEngine) -> None:
 
 async def test_a_condition_that_comes_back_is_a_new_alert_that_nobody_has_seen(engine: AsyncEngine) -> None:
     key = (AlertType.COMPONENT_DOWN, "redis")
-    (first,) = await settled(engine, judgement(raised=(finding(*key, 20),)))
+    (first,) = await settled(engine, judgement(raised=(finding(*key, value=20),)))
     async with engine.begin() as connection:
         assert (await acknowledge(connection, first.alert_id)) is not None
     await settled(engine, judgement(resolved=(key,)))
-    second, old = await settled(engine, judgement(raised=(finding(*key, 20),)))
+    second, old = await settled(engine, judgement(raised=(finding(*key, value=20),)))
     assert old.alert_id == first.alert_id
     assert old.acknowledged_at is not None
     assert second.acknowledged_at is None
