@@ -81,7 +81,7 @@ class HealthProbe:
         """Asks every part; takes as long as the deadline at most."""
         answers = await asyncio.gather(*map(self._ask, self._checks))
         for name, (condition, reason) in zip(self._checks, answers, strict=True):
-            self._record(name, condition, reason)
+            self._record(name, condition, reason=reason)
         self._asked_at = asyncio.get_running_loop().time()
 
     async def close(self) -> None:
@@ -115,7 +115,7 @@ class HealthProbe:
         if not ended.cancelled():
             ended.exception()
 
-    def _record(self, name: str, condition: Condition, reason: str) -> None:
+    def _record(self, name: str, condition: Condition, *, reason: str) -> None:
         known = self._parts[name]
         if condition is not known.condition:
             log.info("health_changed", part=name, condition=condition.value, reason=reason)

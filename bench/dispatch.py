@@ -32,6 +32,7 @@ DRAIN_SECONDS = 600.0
 def main(
     tasks: Annotated[int, typer.Option(min=1, help="Tasks in the outbox at the start of each turn.")] = 5_000,
     rounds: Rounds = 3,
+    *,
     json_file: JsonFile = None,
 ) -> None:
     """Measure the dispatcher."""

@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 class CancelsRound:
     """Every cancel that is still open, in one broadcast for each signal."""
 
-    def __init__(self, engine: AsyncEngine, control: Revokes, recall: Withdraws, redis: Redis) -> None:
+    def __init__(self, engine: AsyncEngine, control: Revokes, *, recall: Withdraws, redis: Redis) -> None:
         self._engine = engine
         self._control = control
         self._recall = recall
@@ -59,6 +59,6 @@ class CancelsRound:
                 return True
             enforced = await prevent(request, redis=self._redis, recall=self._recall)
             async with self._engine.begin() as connection:
-                return await settle(connection, request, enforced)
+                return await settle(connection, request, enforced=enforced)
         except TaskAlreadyFinished:
             return False

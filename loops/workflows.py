@@ -98,7 +98,7 @@ class WorkflowsRound:
                     await advance(connection, workflow, fetched=group)
 
 
-def give_result(group: Group, unread: Unread, stored: StoredResult | None) -> bool:
+def give_result(group: Group, unread: Unread, *, stored: StoredResult | None) -> bool:
     """Gives the steps of the group what the result backend told; False if that was nothing, and it may tell it yet."""
     if stored is not None and stored.result_json is not None:
         group.take([Result(unread.step_id, stored.result_json)])

@@ -41,7 +41,7 @@ class Comparison:
         return None if one is None or other is None else other - one
 
 
-async def read_both(connection: AsyncConnection, task_id: str, other_id: str) -> tuple[History, History]:
+async def read_both(connection: AsyncConnection, task_id: str, *, other_id: str) -> tuple[History, History]:
     """Raises TaskNotFound if either is unknown."""
     one = await read_history(connection, task_id, whole=True)
     return one, await read_history(connection, other_id, whole=True)
@@ -53,23 +53,23 @@ def compare(one: History, other: History) -> Comparison:
     return Comparison(
         one=one,
         other=other,
-        same_function=_same("task_name", one, other),
-        same_args=_same_json("args", one, other),
-        same_kwargs=_same_json("kwargs", one, other),
-        same_priority=_same("priority", one, other),
-        same_queue=_same("queue_name", one, other),
+        same_function=_same("task_name", one, other=other),
+        same_args=_same_json("args", one, other=other),
+        same_kwargs=_same_json("kwargs", one, other=other),
+        same_priority=_same("priority", one, other=other),
+        same_queue=_same("queue_name", one, other=other),
         same_status=one.task["status"] == other.task["status"],
-        same_worker=_same("node", one, other),
+        same_worker=_same("node", one, other=other),
         arguments=None if arguments is None else arguments[:MAX_DIFFERENCES],
         arguments_truncated=arguments is not None and len(arguments) > MAX_DIFFERENCES,
     )
 
 
-def _same(column: str, one: History, other: History) -> bool | None:
+def _same(column: str, one: History, *, other: History) -> bool | None:
     return is_same(one.task[column], other.task[column])
 
 
-def _same_json(column: str, one: History, other: History) -> bool | None:
+def _same_json(column: str, one: History, *, other: History) -> bool | None:
     if one.task[column] is None or other.task[column] is None:
         return None
     return is_same_json(one.task[column], other.task[column])

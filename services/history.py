@@ -81,9 +81,9 @@ async def record(connection: AsyncConnection, news: News) -> frozenset[str]:
     identities = {task_id: told for task_id, told in identities.items() if _is_foreign(locked.get(task_id))}
     if identities:
         await history.write_identities(connection, identities.values())
-    states = await _fold_into(connection, locked, news)
-    await count_changes(connection, locked, states, made=made, identities=identities)
-    await _follow(connection, locked, states)
+    states = await _fold_into(connection, locked, news=news)
+    await count_changes(connection, locked, states=states, made=made, identities=identities)
+    await _follow(connection, locked, states=states)
     finished = frozenset(
         written.task_id
         for written in states
@@ -95,17 +95,17 @@ async def record(connection: AsyncConnection, news: News) -> frozenset[str]:
 
 
 async def _fold_into(
-    connection: AsyncConnection, locked: Mapping[str, LockedTask], news: News
+    connection: AsyncConnection, locked: Mapping[str, LockedTask], *, news: News
 ) -> Sequence[StateToWrite]:
     facts, told = _without_excess(news.facts, locked)
     results = {result.task_id: _counted(result, locked) for result in news.results if result.task_id in locked}
-    known = await _read_facts(connection, locked, {fact.task_id for fact in facts} | results.keys())
-    fresh = _kept(_fresh((_counted(fact, locked) for fact in facts), known), known, locked, told)
+    known = await _read_facts(connection, locked, task_ids={fact.task_id for fact in facts} | results.keys())
+    fresh = _kept(_fresh((_counted(fact, locked) for fact in facts), known), known, locked=locked, told=told)
     touched = sorted({fact.task_id for fact in fresh} | {task_id for task_id, each in results.items() if each.status})
     folded = {task_id: fold(known.get(task_id, ())) for task_id in touched}
     answered = {task_id for task_id, each in results.items() if each.status}
     results = {task_id: results[task_id] for task_id in touched if _is_told_of(results.get(task_id), folded[task_id])}
-    for end in _missed_ends(results.values(), folded, known):
+    for end in _missed_ends(results.values(), folded, known=known):
         fresh.append(end)
         known.setdefault(end.task_id, []).append(end)
         folded[end.task_id] = fold(known[end.task_id])
@@ -120,8 +120,8 @@ async def _fold_into(
         _to_write(
             locked[task_id],
             state,
-            known.get(task_id, []),
-            results.get(task_id),
+            facts=known.get(task_id, []),
+            result=results.get(task_id),
             told=told[task_id],
             is_sealed=task_id in sealed,
         )
@@ -132,7 +132,7 @@ async def _fold_into(
     unread = {task_id: count for task_id, count in told.items() if task_id not in folded}
     if unread:
         await history.count_left_out(connection, unread)
-    await _write(connection, locked, states, results.values())
+    await _write(connection, locked, states=states, results=results.values())
     known_of = [each for each in news.told if each.task_id in locked]
     if known_of:
         await stored_results.write_told(connection, known_of)
@@ -140,7 +140,7 @@ async def _fold_into(
 
 
 async def _read_facts(
-    connection: AsyncConnection, locked: Mapping[str, LockedTask], task_ids: Collection[str]
+    connection: AsyncConnection, locked: Mapping[str, LockedTask], *, task_ids: Collection[str]
 ) -> dict[str, list[Fact]]:
     if not task_ids:
         return {}
@@ -162,7 +162,7 @@ def _without_excess(facts: Iterable[Fact], locked: Mapping[str, LockedTask]) -> 
 
 
 def _kept(
-    fresh: Iterable[Fact], known: dict[str, list[Fact]], locked: Mapping[str, LockedTask], told: Counter[str]
+    fresh: Iterable[Fact], known: dict[str, list[Fact]], *, locked: Mapping[str, LockedTask], told: Counter[str]
 ) -> list[Fact]:
     """Those for which there is room, added to what is known; all are counted."""
     kept: list[Fact] = []
@@ -199,7 +199,7 @@ def _is_told_of(result: StoredResult | None, state: TaskState) -> bool:
 
 
 async def _follow(
-    connection: AsyncConnection, locked: Mapping[str, LockedTask], states: Iterable[StateToWrite]
+    connection: AsyncConnection, locked: Mapping[str, LockedTask], *, states: Iterable[StateToWrite]
 ) -> None:
     """Steps of workflows have the status of their tasks."""
     changes = [
@@ -257,7 +257,7 @@ def _fresh(facts: Iterable[Fact], known: Mapping[str, Iterable[Fact]]) -> list[F
 
 
 def _missed_ends(
-    results: Iterable[StoredResult], folded: Mapping[str, TaskState], known: Mapping[str, Collection[Fact]]
+    results: Iterable[StoredResult], folded: Mapping[str, TaskState], *, known: Mapping[str, Collection[Fact]]
 ) -> list[Fact]:
     """Ends that only the result backend tells: the facts known so far say otherwise."""
     seen_at = datetime.now(UTC)
@@ -269,9 +269,9 @@ def _missed_ends(
 def _to_write(
     locked: LockedTask,
     state: TaskState,
+    *,
     facts: Collection[Fact],
     result: StoredResult | None,
-    *,
     told: int,
     is_sealed: bool,
 ) -> StateToWrite:
@@ -303,6 +303,7 @@ def _without_result(locked: LockedTask) -> LockedTask:
 async def _write(
     connection: AsyncConnection,
     locked: Mapping[str, LockedTask],
+    *,
     states: Sequence[StateToWrite],
     results: Collection[StoredResult],
 ) -> None:

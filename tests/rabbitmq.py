@@ -42,11 +42,11 @@ class RabbitMQ:
     def url(self) -> str:
         return f"amqp://guest:guest@127.0.0.1:{self._ports[0]}//"
 
-    def url_of(self, user: str, password: str, host: str) -> str:
+    def url_of(self, user: str, password: str, *, host: str) -> str:
         """Of another user, and of a virtual host of its own."""
         return f"amqp://{user}:{quote(password, safe='')}@127.0.0.1:{self._ports[0]}/{quote(host, safe='')}"
 
-    def add_user(self, user: str, password: str, host: str, *, rights: list[str]) -> None:
+    def add_user(self, user: str, password: str, *, host: str, rights: list[str]) -> None:
         """With a virtual host, where it may configure, write and read just this; guest may do all there.
 
         In one order: each takes two seconds, of which Erlang needs most to start.

@@ -44,8 +44,8 @@ class WorkerProcess:
 def celery_worker(
     folder: Path,
     broker_url: str,
-    result_url: str,
     *,
+    result_url: str,
     app: str = "tasks.app",
     name: str = "worker",
     options: tuple[str, ...] = ("--concurrency", "1"),
@@ -73,7 +73,7 @@ def celery_worker(
         )
     worker = WorkerProcess(node, process, log)
     try:
-        _wait_until_ready(worker, broker_url if answers else None, patience)
+        _wait_until_ready(worker, broker_url if answers else None, patience=patience)
         yield worker
     finally:
         _stop(process)
@@ -87,7 +87,7 @@ def _environment(broker_url: str, result_url: str) -> dict[str, str]:
     }
 
 
-def _wait_until_ready(worker: WorkerProcess, broker_url: str | None, patience: float) -> None:
+def _wait_until_ready(worker: WorkerProcess, broker_url: str | None, *, patience: float) -> None:
     """Until it answers at this broker; without one, until it says so."""
     app = Celery(broker=broker_url or "memory://", set_as_current=False)
     deadline = time.monotonic() + patience

@@ -73,6 +73,7 @@ router = api_router("/tasks", tag="tasks")
 async def submit_task(
     request: Request,
     rooms: OpenRooms,
+    *,
     body: TaskSubmission,
     key: IdempotencyKey,
     response: Response,
@@ -80,7 +81,7 @@ async def submit_task(
     wait_seconds: Annotated[int, Query(ge=1, le=300, description="With async=false: wait at most this long.")] = 30,
 ) -> SubmittedTask | TaskDetail | Response:
     """Stored before it is answered; handed to the broker right after, or once the broker is back."""
-    answer = await _submit(rooms, request, body, key, response)
+    answer = await _submit(rooms, request, body=body, key=key, response=response)
     request.scope["task_id"] = answer.task_id
     if asynchronous:
         return answer
@@ -92,7 +93,7 @@ async def submit_task(
 
 
 async def _submit(
-    rooms: Rooms, request: Request, body: TaskSubmission, key: RequestKey | None, response: Response
+    rooms: Rooms, request: Request, *, body: TaskSubmission, key: RequestKey | None, response: Response
 ) -> SubmittedTask:
     """Without a key the task shares the commit of a group; with one, task and key have a commit of their own."""
     unknown = await find_unknown(rooms, [body.task_name])
@@ -113,7 +114,7 @@ async def _submit(
         return answer
 
     if key is not None:
-        return await answer_once(rooms.engine, key, response, act=store, form=SubmittedTask)
+        return await answer_once(rooms.engine, key, response=response, act=store, form=SubmittedTask)
     await check()
     await rooms.batcher.store(submission)
     return answer
@@ -133,7 +134,7 @@ def _explain_limits(rooms: Rooms, task: Submission) -> str | None:
     responses=responses(UnknownTaskName),
 )
 async def submit_batch(
-    request: Request, rooms: OpenRooms, body: TaskBatch, key: IdempotencyKey, response: Response
+    request: Request, rooms: OpenRooms, *, body: TaskBatch, key: IdempotencyKey, response: Response
 ) -> SubmittedBatch:
     """All of them or none; an error names its item: `tasks.17.priority`."""
     unknown = await find_unknown(rooms, (item.task_name for item in body.tasks))
@@ -150,13 +151,13 @@ async def submit_batch(
         task_ids = [submission.task_id for submission in submissions]
         return SubmittedBatch(submitted=len(task_ids), task_ids=task_ids)
 
-    return await answer_once(rooms.engine, key, response, act=store, form=SubmittedBatch)
+    return await answer_once(rooms.engine, key, response=response, act=store, form=SubmittedBatch)
 
 
 @router.get("", summary="List tasks", response_model=TaskPage)
 async def list_tasks(connection: SearchConnection, query: Annotated[TaskQuery, Query()]) -> TaskPage | Response:
     """Tasks that match all filters, newest first unless asked otherwise."""
-    return (await read_page(connection, query.wanted(), query)).shown(query.rows)
+    return (await read_page(connection, query.wanted(), query=query)).shown(query.rows)
 
 
 @router.get("/{task_id}", summary="Get a task", response_model=TaskDetail, responses=responses(TaskNotFound))
@@ -210,7 +211,9 @@ def _timeline(history: History) -> Timeline:
     responses=responses(TaskNotFound, TaskAlreadyFinished)
     | {202: {"model": CancelAnswer, "description": "Requested; the end is not proven yet."}},
 )
-async def cancel_task(rooms: OpenRooms, task_id: str, response: Response, body: CancelBody = SIGTERM) -> CancelAnswer:
+async def cancel_task(
+    rooms: OpenRooms, task_id: str, *, response: Response, body: CancelBody = SIGTERM
+) -> CancelAnswer:
     """200 once it is certain that the task will not run or has been stopped; 202 while that is not certain."""
     async with rooms.engine.begin() as connection:
         request = await request_cancel(connection, task_id, signal=body.signal)
@@ -227,7 +230,7 @@ async def _enforce(rooms: Rooms, request: CancelRequest) -> bool:
     """Whether the connected workers were told."""
     enforced = await enforce(request, redis=rooms.redis, control=rooms.control, recall=rooms.recall)
     async with rooms.engine.begin() as connection:
-        await settle(connection, request, enforced)
+        await settle(connection, request, enforced=enforced)
     return enforced.told
 
 

@@ -74,7 +74,7 @@ WorkflowId = Annotated[UUID, Depends(_workflow_id)]
     responses=responses(UnknownTaskName),
 )
 async def start_workflow(
-    request: Request, rooms: OpenRooms, body: WorkflowSubmission, key: IdempotencyKey, response: Response
+    request: Request, rooms: OpenRooms, *, body: WorkflowSubmission, key: IdempotencyKey, response: Response
 ) -> SubmittedWorkflow:
     """Checked and stored whole before it is answered; steps that wait for none are submitted with it."""
     unknown = await find_unknown(rooms, (step.task_name for step in body.steps))
@@ -88,13 +88,14 @@ async def start_workflow(
         await start(connection, new)
         return SubmittedWorkflow.from_new(new)
 
-    return await answer_once(rooms.engine, key, response, act=store, form=SubmittedWorkflow)
+    return await answer_once(rooms.engine, key, response=response, act=store, form=SubmittedWorkflow)
 
 
 @router.get("", summary="List workflows", response_model=WorkflowPage)
 async def list_workflows(
     connection: ReadConnection,
     status: Annotated[list[WorkflowStatus], Query(description="May repeat.")] = [],  # noqa: B006  FastAPI copies it
+    *,
     name: Annotated[Name | None, Query(description="The whole name.")] = None,
     limit: Limit = DEFAULT_LIMIT,
     offset: Offset = 0,
@@ -177,7 +178,7 @@ async def get_graph(rooms: OpenRooms, workflow_id: WorkflowId) -> Response:
     responses=responses(WorkflowNotFound),
 )
 async def get_timeline(
-    rooms: OpenRooms, workflow_id: WorkflowId, limit: Limit = DEFAULT_LIMIT, offset: Offset = 0
+    rooms: OpenRooms, workflow_id: WorkflowId, *, limit: Limit = DEFAULT_LIMIT, offset: Offset = 0
 ) -> Response:
     """What happened to it and to every task that its steps have had, oldest first."""
     async with reading(rooms) as connection:
@@ -204,7 +205,7 @@ async def get_timeline(
     responses=responses(WorkflowNotFound, WorkflowAlreadyFinished)
     | {202: {"model": WorkflowCancelAnswer, "description": "Requested; some step has not been proven to have ended."}},
 )
-async def cancel_workflow(rooms: OpenRooms, workflow_id: WorkflowId, response: Response) -> WorkflowCancelAnswer:
+async def cancel_workflow(rooms: OpenRooms, workflow_id: WorkflowId, *, response: Response) -> WorkflowCancelAnswer:
     """Nothing of it starts any more; steps that run are cancelled as tasks are. 202 while one of them may still run."""
     async with rooms.engine.begin() as connection:
         status = await request_cancel(connection, workflow_id)
@@ -276,7 +277,7 @@ async def retry_workflow(rooms: OpenRooms, workflow_id: WorkflowId) -> Response:
     responses=responses(WorkflowNotFound, WorkflowNotFinished),
 )
 async def replay_workflow(
-    rooms: OpenRooms, workflow_id: WorkflowId, key: IdempotencyKey, response: Response
+    rooms: OpenRooms, workflow_id: WorkflowId, *, key: IdempotencyKey, response: Response
 ) -> SubmittedWorkflow:
     """A new workflow, from the start, with the steps of a finished one."""
 
@@ -285,4 +286,4 @@ async def replay_workflow(
         await refuse_marked(rooms, [step.submission for step in new.steps])
         return SubmittedWorkflow.from_new(new)
 
-    return await answer_once(rooms.engine, key, response, act=act, form=SubmittedWorkflow)
+    return await answer_once(rooms.engine, key, response=response, act=act, form=SubmittedWorkflow)

@@ -213,7 +213,7 @@ class Slice:
 
 
 async def list_tasks(
-    connection: AsyncConnection, wanted: TaskFilter, part: Slice, *, few: bool = False
+    connection: AsyncConnection, wanted: TaskFilter, *, part: Slice, few: bool = False
 ) -> list[Record]:
     """One page of the tasks that match, ties broken by id (index tasks_created, or that of a filter or the column).
 
@@ -227,10 +227,10 @@ async def list_tasks(
         valued = list((await connection.execute(_select_valued(wanted, part))).mappings())
         if len(valued) == part.limit:
             return valued
-    return list((await connection.execute(in_order(select(*ROW), wanted, part))).mappings())
+    return list((await connection.execute(in_order(select(*ROW), wanted, part=part))).mappings())
 
 
-def in_order(cells: Select[Any], wanted: TaskFilter, part: Slice) -> Select[Any]:
+def in_order(cells: Select[Any], wanted: TaskFilter, *, part: Slice) -> Select[Any]:
     """These cells of the tasks that match."""
     order = _order(tasks.c, part.sort)
     return cells.where(*_conditions(wanted, part)).order_by(*order).limit(part.limit).offset(part.offset)

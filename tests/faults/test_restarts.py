@@ -50,16 +50,16 @@ def test_a_killed_child_comes_back_and_the_next_task_completes(harmed: Stack, na
     victim = harmed.child(name)
     victim.kill()
     if name in ("api", "postgres"):  # until then a submission is refused, and says so
-        wait_for(lambda: _is_back(harmed, name, victim.pid), seconds=60)
+        wait_for(lambda: _is_back(harmed, name, old_pid=victim.pid), seconds=60)
         wait_for(harmed.is_healthy, seconds=60)
     task_id = harmed.submit("celeriac.add", 2, 3)
-    wait_for(lambda: _is_back(harmed, name, victim.pid))
+    wait_for(lambda: _is_back(harmed, name, old_pid=victim.pid))
     wait_for(lambda: harmed.is_healthy(), seconds=60)
     task = harmed.wait_for_end(task_id, seconds=LOST_SECONDS)
     assert (task["status"], task["result"]) == ("COMPLETED", 5)
 
 
-def _is_back(stack: Stack, name: str, old_pid: int) -> bool:
+def _is_back(stack: Stack, name: str, *, old_pid: int) -> bool:
     try:
         return stack.child(name).pid != old_pid
     except (LookupError, psutil.Error):

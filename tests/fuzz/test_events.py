@@ -34,7 +34,7 @@ def attack(stack: Stack, channel: Channel) -> None:
     # A worker is at work before it has been asked who it is.
     nodes = wait_for(lambda: [worker["hostname"] for worker in workers_of(stack) if worker["plugin"]], seconds=60)
     with bounded(stack):
-        bombard(channel, Targets(random, ended, nodes), EVENTS)
+        bombard(channel, Targets(random, ended, nodes), count=EVENTS)
         assert is_heard(channel, stack.client) is not None, again()
     assert stack.is_healthy(), (stack.client.get("/health").text, again())
     for node in nodes:

@@ -23,7 +23,7 @@ STOP_SECONDS = 20
 class ProcessContainer(CeleryTestContainer):  # type: ignore[misc]
     """A process with the life of a container: killed with all its children, started again with the same command."""
 
-    def __init__(self, name: str, argv: Sequence[str], folder: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, name: str, argv: Sequence[str], *, folder: Path, environment: Mapping[str, str]) -> None:
         # super() wants a container of Docker's; there is none.
         self._name = name
         self._argv = list(argv)
@@ -121,7 +121,7 @@ class LocalValkey(ProcessContainer, RedisContainer):  # type: ignore[misc]
 
     def __init__(self, name: str, folder: Path) -> None:
         self._server = prepare_valkey(folder, durable=True)
-        super().__init__(name, self._server.command, folder, {})
+        super().__init__(name, self._server.command, folder=folder, environment={})
 
     @property
     def celeryconfig(self) -> dict[str, Any]:
@@ -145,4 +145,4 @@ class LocalWorker(ProcessContainer, CeleryWorkerContainer):  # type: ignore[misc
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_bytes(text)
         argv = [sys.executable, "-m", *(argument.replace("%h", name) for argument in command)]
-        super().__init__(name, argv, folder, {**environment, "PYTHONPATH": str(folder)})
+        super().__init__(name, argv, folder=folder, environment={**environment, "PYTHONPATH": str(folder)})

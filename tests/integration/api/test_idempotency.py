@@ -55,7 +55,7 @@ def test_a_batch_is_not_stored_twice(api: httpx.Client, settings: Settings) -> N
 
 def test_a_task_is_not_replayed_twice(api: httpx.Client, settings: Settings) -> None:
     task_id = api.post("/tasks", json=TASK).json()["task_id"]
-    finish(settings.database_url or "", task_id, EventType.FAILED)
+    finish(settings.database_url or "", task_id, end=EventType.FAILED)
     first, again = (api.post(f"/tasks/{task_id}/replay", headers=KEY) for _ in range(2))
     assert first.status_code == 201
     assert (first.json(), is_replayed(again)) == (again.json(), True)

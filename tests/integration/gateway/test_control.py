@@ -49,7 +49,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def worker(broker: FragileBroker, folder: Path) -> Iterator[WorkerProcess]:
     with celery_worker(
-        folder, broker.broker_url, broker.result_url, app="stock", options=("-c", "2", "-Q", "one,two")
+        folder, broker.broker_url, result_url=broker.result_url, app="stock", options=("-c", "2", "-Q", "one,two")
     ) as worker:
         yield worker
 
@@ -100,7 +100,7 @@ async def test_a_worker_that_scales_itself_says_so_and_refuses(
 ) -> None:
     options = ("--autoscale", "3,1", "-Q", "three")
     with celery_worker(
-        folder, broker.broker_url, broker.result_url, app="stock", name="scaling", options=options
+        folder, broker.broker_url, result_url=broker.result_url, app="stock", name="scaling", options=options
     ) as worker:
         assert (await control.describe([worker.node]))[worker.node].autoscales
         assert not await control.resize(worker.node, 1)

@@ -159,10 +159,10 @@ def _relay(listener: socket.socket, to: SplitResult) -> None:
     client, _ = listener.accept()
     server = socket.create_connection((to.hostname or "", to.port or 0))
     threading.Thread(target=_copy, args=(client, server), kwargs={"pause": 0.0}, daemon=True).start()
-    _copy(server, client, 0.5)
+    _copy(server, client, pause=0.5)
 
 
-def _copy(one: socket.socket, other: socket.socket, pause: float) -> None:
+def _copy(one: socket.socket, other: socket.socket, *, pause: float) -> None:
     with one, other, suppress(OSError):
         while data := one.recv(65_536):
             cut = len(data) * 3 // 4

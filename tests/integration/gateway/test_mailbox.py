@@ -60,7 +60,7 @@ def workers(broker: FragileBroker, tmp_path_factory: pytest.TempPathFactory) -> 
                 celery_worker(
                     folder,
                     broker.broker_url,
-                    broker.result_url,
+                    result_url=broker.result_url,
                     app="foreign",
                     name=name,
                     options=("-c", "1", "-Q", name),

@@ -67,7 +67,7 @@ def broker(tmp_path: Path) -> Iterator[FragileBroker]:
 
 @pytest.fixture
 def worker(broker: FragileBroker, tmp_path: Path) -> Iterator[WorkerProcess]:
-    with celery_worker(tmp_path, broker.broker_url, broker.result_url, app="shop", answers=False) as worker:
+    with celery_worker(tmp_path, broker.broker_url, result_url=broker.result_url, app="shop", answers=False) as worker:
         yield worker
 
 
@@ -82,7 +82,7 @@ async def test_such_a_worker_is_asked_heard_served_and_looked_after(
 ) -> None:
     layout = Layout(OWN)
     control = Control(broker.broker_url, OWN)
-    presence, publisher = Presence(broker.broker_url, control, OWN), Publisher(broker.broker_url, options=OWN)
+    presence, publisher = Presence(broker.broker_url, control, options=OWN), Publisher(broker.broker_url, options=OWN)
     queues, recall = QueueReader(broker.broker_url, layout), Recall(broker.broker_url, layout)
     results = ResultReader(broker.result_url, prefix="shop")
     for part in (control, presence, publisher, queues, recall, results):

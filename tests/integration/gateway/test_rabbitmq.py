@@ -76,7 +76,7 @@ async def test_a_task_runs_on_a_worker_and_its_events_wait_for_a_mirror_that_is_
         for part in (publisher, control, queues):
             stack.push_async_callback(part.close)
         await _listen_once(amqp_url)
-        with celery_worker(tmp_path, amqp_url, result_url) as worker:
+        with celery_worker(tmp_path, amqp_url, result_url=result_url) as worker:
             description = (await control.describe([worker.node]))[worker.node]
             assert (description.pool, description.queues) == ("prefork", ("celery",))
             message = make_message("celeriac.add", args=[2, 3])

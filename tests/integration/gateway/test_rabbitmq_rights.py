@@ -24,7 +24,7 @@ HOST, PASSWORD = "shop/one", "p/w:d@#%"
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
     with rabbitmq_server(tmp_path_factory.mktemp("rabbitmq")) as found:
-        found.add_user("watcher", PASSWORD, HOST, rights=_rights())
+        found.add_user("watcher", PASSWORD, host=HOST, rights=_rights())
         yield found
 
 
@@ -35,7 +35,7 @@ def _rights() -> list[str]:
 
 
 async def test_with_the_listed_rights_all_that_is_needed_is_allowed(server: RabbitMQ) -> None:
-    theirs, ours = server.url_of("guest", "guest", HOST), server.url_of("watcher", PASSWORD, HOST)
+    theirs, ours = server.url_of("guest", "guest", host=HOST), server.url_of("watcher", PASSWORD, host=HOST)
     events, publisher, queues, control = RabbitEvents(ours), Publisher(ours), QueueReader(ours), Control(ours)
     exchange = Exchange(EVENT_EXCHANGE, type="topic", durable=True)
     with connect(theirs) as worker:

@@ -105,7 +105,7 @@ async def test_what_a_killed_worker_held_goes_back_in_its_order_and_runs_once(
     broker: FragileBroker, gateway: Gateway, tmp_path: Path
 ) -> None:
     blocking, *prefetched = [make_message("stock.late", 60 if n == 0 else 0, priority=8) for n in range(4)]
-    with celery_worker(tmp_path, broker.broker_url, broker.result_url, app="stock") as worker:
+    with celery_worker(tmp_path, broker.broker_url, result_url=broker.result_url, app="stock") as worker:
         await gateway.publisher.publish([blocking, *prefetched])
         held = await gateway.held(at_least=4)
         worker.kill()
@@ -115,7 +115,7 @@ async def test_what_a_killed_worker_held_goes_back_in_its_order_and_runs_once(
     assert await gateway.recall.put_back(held) == frozenset()
     assert await gateway.held(at_least=0) == set()
     assert await gateway.queues.depths(["celery"]) == {"celery": 3}
-    with celery_worker(tmp_path, broker.broker_url, broker.result_url, app="stock", name="second") as worker:
+    with celery_worker(tmp_path, broker.broker_url, result_url=broker.result_url, app="stock", name="second") as worker:
         await asyncio.to_thread(_wait_for, broker, [message.task_id for message in prefetched])
         log = worker.log.read_text()
     received = [message.task_id for line in log.splitlines() for message in prefetched if _is_receipt(line, message)]
@@ -127,7 +127,7 @@ async def test_what_a_killed_worker_held_goes_back_in_its_order_and_runs_once(
 async def test_a_message_of_a_foreign_publisher_goes_back_through_its_exchange(
     broker: FragileBroker, gateway: Gateway, tmp_path: Path
 ) -> None:
-    with celery_worker(tmp_path, broker.broker_url, broker.result_url, app="stock") as worker:
+    with celery_worker(tmp_path, broker.broker_url, result_url=broker.result_url, app="stock") as worker:
         with Celery(broker=broker.broker_url, set_as_current=False) as app:
             sent = [app.send_task("stock.late", [60], priority=5).id for _ in range(2)]
         await gateway.held(at_least=2)
@@ -140,8 +140,8 @@ async def test_only_a_node_without_a_connection_is_absent(
     broker: FragileBroker, gateway: Gateway, tmp_path: Path
 ) -> None:
     with (
-        celery_worker(tmp_path, broker.broker_url, broker.result_url, app="stock") as worker,
-        celery_worker(tmp_path, broker.broker_url, broker.result_url, app="stock", name="other") as other,
+        celery_worker(tmp_path, broker.broker_url, result_url=broker.result_url, app="stock") as worker,
+        celery_worker(tmp_path, broker.broker_url, result_url=broker.result_url, app="stock", name="other") as other,
     ):
         both = [worker.node, other.node]
         assert await gateway.presence.find_absent(both) == frozenset()

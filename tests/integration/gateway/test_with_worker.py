@@ -34,7 +34,7 @@ def worker(broker: FragileBroker, tmp_path_factory: pytest.TempPathFactory) -> I
     folder = tmp_path_factory.mktemp("worker")
     (folder / "a.txt").write_text("a")
     with celery_worker(
-        folder, broker.broker_url, broker.result_url, options=("-c", "2", "-Q", "celery,second")
+        folder, broker.broker_url, result_url=broker.result_url, options=("-c", "2", "-Q", "celery,second")
     ) as worker:
         yield worker
 

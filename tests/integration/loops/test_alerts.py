@@ -53,7 +53,7 @@ class World:
         self.told |= set(told)
 
     def round(self) -> AlertsRound:
-        return AlertsRound(self.engine, FakeQueueReader(self.broker), self, self, self)
+        return AlertsRound(self.engine, FakeQueueReader(self.broker), components=self, marks=self, lives=self)
 
     def dispatch(self) -> DispatchRound:
         return DispatchRound(self.engine, FakePublisher(self.broker), marks=self, broker=FakeQueueReader(self.broker))

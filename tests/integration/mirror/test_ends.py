@@ -48,7 +48,7 @@ async def test_an_end_that_celery_tells_twice_or_badly_is_shown_once_and_truly(
 ) -> None:
     (tmp_path / "stock.py").write_text(APP)
     settings = Settings(database_url=database_url, broker_url=broker_url, result_url=result_url, redis_url=redis_url)
-    with celery_worker(tmp_path, broker_url, result_url, app="stock") as worker:
+    with celery_worker(tmp_path, broker_url, result_url=result_url, app="stock") as worker:
         async with mirroring(settings, engine):
             with Celery(broker=broker_url, set_as_current=False) as app:
                 for name, options in (

@@ -52,7 +52,7 @@ async def mirroring(settings: Settings, engine: AsyncEngine) -> AsyncIterator["a
         await mirror
 
 
-async def stored(engine: AsyncEngine, task_id: str, mirror: "asyncio.Task[None]") -> None:
+async def stored(engine: AsyncEngine, task_id: str, *, mirror: "asyncio.Task[None]") -> None:
     """Returns when the task is there."""
     async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
@@ -68,7 +68,7 @@ def listeners() -> set[int]:
     return {thread.native_id or 0 for thread in threading.enumerate() if thread.name == "gateway-events"}
 
 
-async def assert_unharmed(engine: AsyncEngine, redis: Redis, before: set[int]) -> None:
+async def assert_unharmed(engine: AsyncEngine, redis: Redis, *, before: set[int]) -> None:
     """The same threads, no blind stretch but those of the start, what was skipped is counted, nothing of tomorrow."""
     assert listeners() == before
     async with engine.connect() as connection:
@@ -104,10 +104,10 @@ async def test_after_each_hostile_message_on_redis_a_sound_one_is_stored_by_the_
             await redis.xadd(STREAM_KEY, {"body": sound(task_ids[1])})
             for task_id in task_ids:
                 try:
-                    await stored(engine, task_id, mirror)
+                    await stored(engine, task_id, mirror=mirror)
                 except TimeoutError:
                     pytest.fail(f"after {name} nothing is heard")
-        await assert_unharmed(engine, redis, before)
+        await assert_unharmed(engine, redis, before=before)
 
 
 @needs_rabbitmq
@@ -121,10 +121,10 @@ async def test_after_each_hostile_message_on_rabbitmq_a_sound_one_is_stored_by_t
             for nth, (name, body) in enumerate(WORST.items()):
                 await asyncio.to_thread(_publish, amqp_url, [*_disguised(body), amqp.Message(sound(f"rabbit-{nth}"))])
                 try:
-                    await stored(engine, f"rabbit-{nth}", mirror)
+                    await stored(engine, f"rabbit-{nth}", mirror=mirror)
                 except TimeoutError:
                     pytest.fail(f"after {name} nothing is heard")
-            await assert_unharmed(engine, redis, before)
+            await assert_unharmed(engine, redis, before=before)
             assert await asyncio.to_thread(_waiting, amqp_url) == 0
 
 

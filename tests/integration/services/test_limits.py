@@ -39,8 +39,8 @@ async def dispatch(engine: AsyncEngine, *, max_retries: int) -> tuple[str, FakeB
     return submission.task_id, broker
 
 
-def heard(task_id: str, kind: EventType, clock: int, *, retries: int | None = None) -> Fact:
-    key = worker_event_key(kind, NODE, 1, clock)
+def heard(task_id: str, kind: EventType, *, clock: int, retries: int | None = None) -> Fact:
+    key = worker_event_key(kind, NODE, pid=1, clock=clock)
     return Fact(task_id, kind, datetime.now(UTC), key, NODE, 1, clock, retries)
 
 
@@ -63,11 +63,11 @@ async def test_a_stock_worker_counts_from_where_it_will_stop_and_we_count_from_n
     task_id, broker = await dispatch(engine, max_retries=1)
     assert broker.queues["celery"][0].retries_base == 2
     story = [
-        heard(task_id, EventType.RECEIVED, 1, retries=2),
-        heard(task_id, EventType.STARTED, 2),
-        heard(task_id, EventType.RETRIED, 3),
-        heard(task_id, EventType.RECEIVED, 4, retries=3),
-        heard(task_id, EventType.STARTED, 5),
+        heard(task_id, EventType.RECEIVED, clock=1, retries=2),
+        heard(task_id, EventType.STARTED, clock=2),
+        heard(task_id, EventType.RETRIED, clock=3),
+        heard(task_id, EventType.RECEIVED, clock=4, retries=3),
+        heard(task_id, EventType.STARTED, clock=5),
     ]
     result = StoredResult(task_id, "FAILURE", exception_type="ValueError", exception_message="no", retries=3)
     async with engine.begin() as connection:

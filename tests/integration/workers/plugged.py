@@ -123,11 +123,11 @@ class Plant:
         raise AssertionError(f"{worker.node} did not answer {command}")
 
     @contextmanager
-    def worker(self, pool: str = "prefork", name: str = "worker", concurrency: int = 2) -> Iterator[WorkerProcess]:
+    def worker(self, pool: str = "prefork", name: str = "worker", *, concurrency: int = 2) -> Iterator[WorkerProcess]:
         with celery_worker(
             self.folder,
             self.broker_url,
-            self.result_url,
+            result_url=self.result_url,
             app="plugged",
             name=name,
             options=("--pool", pool, "--concurrency", str(concurrency)),
@@ -141,7 +141,7 @@ class Plant:
 
 
 @contextmanager
-def plant(folder: Path, broker_url: str, result_url: str, redis_url: str) -> Iterator[Plant]:
+def plant(folder: Path, broker_url: str, *, result_url: str, redis_url: str) -> Iterator[Plant]:
     made = Plant(folder, broker_url, result_url, redis_url)
     try:
         yield made
@@ -149,7 +149,7 @@ def plant(folder: Path, broker_url: str, result_url: str, redis_url: str) -> Ite
         made.close()
 
 
-def wait_for(fact: Callable[[], Any], what: str, seconds: float = PATIENCE_SECONDS) -> Any:
+def wait_for(fact: Callable[[], Any], what: str, *, seconds: float = PATIENCE_SECONDS) -> Any:
     """The first true answer."""
     deadline = time.monotonic() + seconds
     while not (answer := fact()):

@@ -18,7 +18,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
     folder = tmp_path_factory.mktemp("requests")
     with (
         valkey(folder / "valkey") as url,
-        plant(folder, f"{url}/0", f"{url}/1", f"{url}/2") as made,
+        plant(folder, f"{url}/0", result_url=f"{url}/1", redis_url=f"{url}/2") as made,
     ):
         yield made
 

@@ -78,7 +78,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FragileBroker]:
     (folder / "foreign.py").write_text(FOREIGN_APP)
     with (
         fragile_broker(folder / "valkey") as broker,
-        celery_worker(folder, broker.broker_url, broker.result_url, app="foreign"),
+        celery_worker(folder, broker.broker_url, result_url=broker.result_url, app="foreign"),
     ):
         yield broker
 

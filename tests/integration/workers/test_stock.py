@@ -45,7 +45,7 @@ async def test_a_stock_worker_runs_every_priority_the_most_urgent_first(tmp_path
             messages, lists={"celery": BrokerOptions(priority_steps=STOCK_STEPS).lists_of("celery")}
         )
         ids = [message.task_id for message in messages]
-        with celery_worker(tmp_path, broker.broker_url, broker.result_url, app="stock") as worker:
+        with celery_worker(tmp_path, broker.broker_url, result_url=broker.result_url, app="stock") as worker:
             async with asyncio.timeout(20):
                 while len(found := await results.fetch(ids)) < len(messages):  # noqa: ASYNC110
                     await asyncio.sleep(0.05)
@@ -73,7 +73,7 @@ async def test_a_stock_worker_is_held_to_fewer_retries_by_the_start_of_its_count
             ResultReader(broker.result_url),
         )
         await publisher.publish([message])
-        with celery_worker(tmp_path, broker.broker_url, broker.result_url, app="stock") as worker:
+        with celery_worker(tmp_path, broker.broker_url, result_url=broker.result_url, app="stock") as worker:
             async with asyncio.timeout(20):
                 while not (found := await results.fetch([message.task_id])) or found[message.task_id].status is None:  # noqa: ASYNC110
                     await asyncio.sleep(0.05)

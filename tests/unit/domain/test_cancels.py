@@ -5,7 +5,7 @@ from domain.facts import Fact
 from domain.states import EventType, Phase, Status
 from tests.facts import TASK_ID, after, ours
 
-GENTLE, HARSH = wish(TASK_ID, after(2)), wish(TASK_ID, after(1), StopSignal.SIGKILL)
+GENTLE, HARSH = wish(TASK_ID, after(2)), wish(TASK_ID, after(1), signal=StopSignal.SIGKILL)
 
 
 @pytest.mark.parametrize(

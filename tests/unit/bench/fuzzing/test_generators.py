@@ -58,7 +58,7 @@ def test_the_same_seed_makes_the_same_requests(operations: list[Operation]) -> N
 
 def test_as_many_of_each_kind_are_made_as_were_asked_for(material: Material) -> None:
     names = ["hostile path", "forged cursor"]
-    made = [name for name, _ in each(names, material, FEW)]
+    made = [name for name, _ in each(names, material, count=FEW)]
     assert sorted(made) == sorted(names * FEW)
 
 
