@@ -5,6 +5,7 @@ On loopback and free ports, in a temporary folder, and as durable as in producti
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -157,6 +158,15 @@ def running(
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def free_ports(count: int) -> list[int]:
+    """Different ports that are free now."""
+    sockets = [socket.create_server((LOOPBACK, 0)) for _ in range(count)]
+    ports = [listening.getsockname()[1] for listening in sockets]
+    for listening in sockets:
+        listening.close()
+    return ports
 
 
 @contextmanager

@@ -24,10 +24,10 @@ import typer
 from bench.drills.cancel_apps import PREFETCH_VARIABLE, RETRY, RETRY_SECONDS, RUN
 from bench.drills.findings import DrillReport, Finding, present
 from bench.drills.notes import NOTES_VARIABLE
+from bench.rabbitmq import rabbitmq, rabbitmq_program
 from bench.report import JsonFile
 from bench.stack import Running, Stack, running, running_up, temporary_folder, wait_until
 from cli.launch import launch_command
-from tests.rabbitmq import rabbitmq, rabbitmq_program
 
 STOCK, PLUGGED = "stock", "plugged"
 LONG_SECONDS = 600

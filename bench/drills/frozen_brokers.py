@@ -14,9 +14,9 @@ import typer
 from bench.drills.findings import DrillReport, Finding, at_most, equal, present
 from bench.drills.freezing import frozen, server_of
 from bench.drills.readers import Readers, slowest, statuses
+from bench.rabbitmq import rabbitmq, rabbitmq_program
 from bench.report import JsonFile
 from bench.stack import Stack, running_up, wait_until
-from tests.rabbitmq import rabbitmq, rabbitmq_program
 
 PATHS = ("/health", "/health/ready", "/resilience/summary", "/tasks?limit=10", "/dashboard/stats")
 HEALTH_PATHS = PATHS[:3]

@@ -19,10 +19,10 @@ import httpx
 import typer
 
 from bench.drills.findings import DrillReport, Finding, equal, present
+from bench.rabbitmq import rabbitmq, rabbitmq_program
 from bench.report import JsonFile
 from bench.stack import running, running_up, temporary_folder, wait_until
-from tests.embedded import valkey
-from tests.rabbitmq import rabbitmq, rabbitmq_program
+from cli.embedded.valkey import prepare_valkey
 
 AT_ONCE = 2
 """Setups; their commands wait nearly all the time."""
@@ -138,8 +138,10 @@ def _broker(name: str, folder: Path) -> Iterator[str]:
         with rabbitmq(place) as url:
             yield url
     else:
-        with valkey(place) as url:
-            yield f"{url}/0"
+        valkey = prepare_valkey(place)
+        with running(valkey.command, place / "server.log", environment={}, stop_signal=valkey.stop_signal):
+            wait_until(valkey.answers, valkey.name)
+            yield f"{valkey.url}/0"
 
 
 def _start_worker(stack: ExitStack, folder: Path, *, broker_url: str) -> Path:

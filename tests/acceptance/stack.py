@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ import httpx
 import psutil
 
 from bench.drills.freezing import door_of, server_of
+from bench.stack import free_ports
 from cli.addresses import Addresses, read_addresses
 
 REPOSITORY = Path(__file__).parents[2]
@@ -225,12 +225,3 @@ def _answers(url: str) -> bool:
         return httpx.get(url, timeout=READY_SECONDS).status_code == 200
     except httpx.TransportError:
         return False
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that are free now."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [listening.getsockname()[1] for listening in sockets]
-    for listening in sockets:
-        listening.close()
-    return ports

@@ -7,9 +7,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from bench.rabbitmq import rabbitmq
 from cli.addresses import read_addresses
 from tests.acceptance.stack import Stack, running, wait_for
-from tests.rabbitmq import needs_rabbitmq, rabbitmq
+from tests.rabbitmq import needs_rabbitmq
 from tests.worker_process import WorkerProcess, celery_worker
 
 STOCK_APP = """

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 import redis
 
+from bench.stack import free_ports
 from gateway.event_stream import GROUP, STREAM_KEY
-from tests.acceptance.stack import free_ports, wait_for
+from tests.acceptance.stack import wait_for
 
 GRACE_SECONDS = 10
 """What `celeriac up` gives it."""

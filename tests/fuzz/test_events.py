@@ -10,9 +10,10 @@ import pytest
 from bench.fuzzing.channels import Channel, Exchange, Fanout, Stream, bombard, is_heard
 from bench.fuzzing.events import Targets
 from bench.fuzzing.volley import seed_for
+from bench.rabbitmq import rabbitmq
 from tests.acceptance.stack import Stack, running, wait_for
 from tests.fuzz.bounds import SEED, again, bounded
-from tests.rabbitmq import needs_rabbitmq, rabbitmq
+from tests.rabbitmq import needs_rabbitmq
 
 EVENTS = 2_000
 

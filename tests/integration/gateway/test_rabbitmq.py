@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 from celery import Celery
 
+from bench.rabbitmq import rabbitmq
 from gateway.connection import connect
 from gateway.control import Control
 from gateway.event_sources import WITNESS_QUEUE, Blind, open_source
@@ -19,7 +20,7 @@ from gateway.senders import NACKED, NO_QUEUE
 from tests.celery_apps import wait_for_result
 from tests.gateway_messages import make_message
 from tests.integration.gateway.conftest import next_blind, next_events
-from tests.rabbitmq import needs_rabbitmq, rabbitmq
+from tests.rabbitmq import needs_rabbitmq
 from tests.worker_process import celery_worker
 
 pytestmark = needs_rabbitmq

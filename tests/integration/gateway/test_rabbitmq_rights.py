@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 from kombu import Exchange, Queue
 
+from bench.rabbitmq import RabbitMQ, rabbitmq_server
 from gateway.connection import connect
 from gateway.control import Control
 from gateway.event_sources import EVENT_EXCHANGE, EventMessage, RabbitEvents
 from gateway.publisher import Published, Publisher
 from gateway.queues import QueueReader
 from tests.gateway_messages import make_message
-from tests.rabbitmq import RabbitMQ, needs_rabbitmq, rabbitmq_server
+from tests.rabbitmq import needs_rabbitmq
 
 pytestmark = needs_rabbitmq
 PAGE = Path(__file__).parents[3] / "docs" / "brokers.md"

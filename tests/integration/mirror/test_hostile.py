@@ -14,6 +14,7 @@ from redis.exceptions import ResponseError
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from bench.rabbitmq import rabbitmq
 from domain.degradation import MIRROR
 from gateway.connection import connect, redis_client
 from gateway.event_sources import DURABLE_QUEUE, EVENT_EXCHANGE
@@ -26,7 +27,7 @@ from store.tables import gaps, tasks
 from store.worker_tables import workers
 from tests.hostile_events import WORST, envelope, forged
 from tests.integration.mirror.messages import NODE
-from tests.rabbitmq import needs_rabbitmq, rabbitmq
+from tests.rabbitmq import needs_rabbitmq
 
 PATIENCE_SECONDS = 60
 Send = Callable[[bytes], Awaitable[object]]

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 import redis
 
+from bench.rabbitmq import rabbitmq
 from tests.embedded import valkey
 from tests.gateway_broker import fragile_broker
 from tests.integration.workers.plugged import Plant, plant, stays, wait_for
-from tests.rabbitmq import needs_rabbitmq, rabbitmq
+from tests.rabbitmq import needs_rabbitmq
 from tests.worker_process import WorkerProcess, celery_worker
 
 STOP_SECONDS = 20
