@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from celery import Celery, chain, chord
 
-from tests.acceptance.stack import REPOSITORY, Stack, wait_for
+from tests.acceptance.stack import REPOSITORY, Stack
 from tests.celery_apps import close_app
+from tests.patience import wait_for
 
 PAGE = (REPOSITORY / "docs" / "workflows.md").read_text()
 EXAMPLES = dict(re.findall(r"```(json|yaml|toml)\n(.*?)```", PAGE, re.DOTALL))

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from httpx import Response
 
-from tests.acceptance.stack import Stack, wait_for
+from tests.acceptance.stack import Stack
+from tests.patience import wait_for
 
 MARK = "/resilience/degradation/mark"
 CLEAR = "/resilience/degradation/clear"

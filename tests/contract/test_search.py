@@ -10,7 +10,8 @@ from uuid import uuid4
 
 import pytest
 
-from tests.acceptance.stack import Stack, wait_for
+from tests.acceptance.stack import Stack
+from tests.patience import wait_for
 
 FAR_OFF = "2099-01-01T00:00:00Z"
 Z_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")

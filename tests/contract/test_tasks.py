@@ -7,8 +7,9 @@ from uuid import UUID
 import httpx
 import pytest
 
-from tests.acceptance.stack import Stack, wait_for
+from tests.acceptance.stack import Stack
 from tests.contract.likeness import TIME, assert_like
+from tests.patience import wait_for
 
 Prepare = Callable[[Stack], dict[str, str]]
 """Brings about what the example presumes; returns what stands in its path."""

@@ -11,8 +11,9 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from tests.acceptance.stack import REPOSITORY, Stack, wait_for
+from tests.acceptance.stack import REPOSITORY, Stack
 from tests.contract.likeness import assert_like
+from tests.patience import wait_for
 
 Prepare = Callable[[Stack], dict[str, str]]
 """Brings about what the example presumes; returns what stands in its path."""

@@ -9,7 +9,8 @@ import pytest
 
 from bench.rabbitmq import rabbitmq
 from cli.addresses import read_addresses
-from tests.acceptance.stack import Stack, running, wait_for
+from tests.acceptance.stack import Stack, running
+from tests.patience import wait_for
 from tests.rabbitmq import needs_rabbitmq
 from tests.worker_process import WorkerProcess, celery_worker
 

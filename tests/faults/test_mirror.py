@@ -15,7 +15,7 @@ import redis
 
 from bench.stack import free_ports
 from gateway.event_stream import GROUP, STREAM_KEY
-from tests.acceptance.stack import wait_for
+from tests.patience import wait_for
 
 GRACE_SECONDS = 10
 """What `celeriac up` gives it."""

@@ -2,13 +2,13 @@
 
 import signal
 import threading
-import time
 from pathlib import Path
 
 import psutil
 import pytest
 
-from tests.acceptance.stack import LOST_SECONDS, Stack, running, wait_for
+from tests.acceptance.stack import LOST_SECONDS, Stack, running
+from tests.patience import moments, wait_for
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -104,8 +104,6 @@ def test_submissions_go_on_while_valkey_is_killed_again_and_again(harmed: Stack)
 
 def _submit_for(stack: Stack, *, seconds: float) -> list[str]:
     accepted: list[str] = []
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
+    for _ in moments(seconds, every=0.1):
         accepted.append(stack.submit("celeriac.add", len(accepted), 1))
-        time.sleep(0.1)
     return accepted

@@ -14,7 +14,8 @@ import psycopg
 import pytest
 
 from bench.rabbitmq import rabbitmq_server
-from tests.acceptance.stack import LOST_SECONDS, Stack, running, wait_for
+from tests.acceptance.stack import LOST_SECONDS, Stack, running
+from tests.patience import wait_for
 from tests.rabbitmq import needs_rabbitmq
 
 TASKS, TASK_SECONDS = 500, 0.05

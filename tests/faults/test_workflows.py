@@ -6,7 +6,8 @@ from typing import Any
 
 import psutil
 
-from tests.acceptance.stack import Stack, running, wait_for
+from tests.acceptance.stack import Stack, running
+from tests.patience import wait_for
 
 WIDTH = 9
 LAYERS = 20

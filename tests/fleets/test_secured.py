@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.stack import Stack, running, wait_for
+from tests.acceptance.stack import Stack, running
+from tests.patience import wait_for
 from tests.secured import SecuredRedis, secure_program, secured_redis
 from tests.worker_process import WorkerProcess, celery_worker
 

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from celery import Celery
 
-from tests.acceptance.stack import wait_for
 from tests.celery_apps import close_app
 from tests.fleets.environments import NoPythonError, build_plugin, make_environment
 from tests.fleets.fleet import Fleet, fleet
+from tests.patience import wait_for
 from tests.worker_process import ROOT, WorkerProcess
 
 APP = """

@@ -11,8 +11,9 @@ from bench.fuzzing.channels import Channel, Exchange, Fanout, Stream, bombard, i
 from bench.fuzzing.events import Targets
 from bench.fuzzing.volley import seed_for
 from bench.rabbitmq import rabbitmq
-from tests.acceptance.stack import Stack, running, wait_for
+from tests.acceptance.stack import Stack, running
 from tests.fuzz.bounds import SEED, again, bounded
+from tests.patience import wait_for
 from tests.rabbitmq import needs_rabbitmq
 
 EVENTS = 2_000

@@ -7,8 +7,9 @@ import pytest
 
 from bench.fuzzing.bodies import HEAVY_WORKFLOWS
 from bench.fuzzing.volley import Tally, each, fire, material_of, names_of, seed_for
-from tests.acceptance.stack import Stack, wait_for
+from tests.acceptance.stack import Stack
 from tests.fuzz.bounds import ANSWER_SECONDS, SEED, again, bounded
+from tests.patience import wait_for
 
 EACH = 15
 HEAVY_EACH = 2

@@ -10,7 +10,7 @@ import socket
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from kombu.utils.encoding import bytes_to_str
 from gateway.event_sources import EventMessage, RedisEvents
 from gateway.results import META_PREFIX
 from tests.gateway_broker import FragileBroker, fragile_broker
+from tests.patience import wait_for
 from tests.worker_process import WorkerProcess, celery_worker
 
 FILE = Path(__file__).parent / "recordings" / "lives.json.gz"
@@ -185,20 +186,20 @@ def _live(folder: Path, broker: FragileBroker) -> dict[str, str]:
     kinds: dict[str, str] = {}
     with _worker(folder, broker, name="one") as one:
         _send(app, LEFT_RUNNING[1:], kinds=kinds)
-        _wait(lambda: len(_begun(folder)) == len(kinds))
+        wait_for(lambda: len(_begun(folder)) == len(kinds), seconds=PATIENCE_SECONDS, every=0.1)
         one.kill()
     with _worker(folder, broker, name="two"):
-        _wait(lambda: all(_ended(app, task_id) for task_id in kinds))
+        wait_for(lambda: all(_ended(app, task_id) for task_id in kinds), seconds=PATIENCE_SECONDS, every=0.1)
         _send(app, LEFT_RUNNING[:1], kinds=kinds)
-        _wait(lambda: all(_begun(folder)[task_id] for task_id in kinds))
+        wait_for(lambda: all(_begun(folder)[task_id] for task_id in kinds), seconds=PATIENCE_SECONDS, every=0.1)
         terminated = [task_id for task_id, kind in kinds.items() if kind == "is_terminated"]
         app.control.revoke(terminated, terminate=True)
-        _wait(lambda: all(_ended(app, task_id) for task_id in terminated))
+        wait_for(lambda: all(_ended(app, task_id) for task_id in terminated), seconds=PATIENCE_SECONDS, every=0.1)
         _send(app, KINDS, kinds=kinds)
         _send(app, ["expires"], kinds=kinds, expires=0.01)
         _send(app, ["is_revoked"], kinds=kinds, countdown=3)
         app.control.revoke([task_id for task_id, kind in kinds.items() if kind == "is_revoked"])
-        _wait(lambda: all(_ended(app, task_id) for task_id in kinds))
+        wait_for(lambda: all(_ended(app, task_id) for task_id in kinds), seconds=PATIENCE_SECONDS, every=0.1)
         time.sleep(4)  # the events of the revoked come when they are due
     app.close()
     return kinds
@@ -224,14 +225,6 @@ def _ended(app: "Celery[Any]", task_id: str) -> bool:
 def _begun(folder: Path) -> Counter[str]:
     file = folder / "begun"
     return Counter(file.read_text().split()) if file.exists() else Counter()
-
-
-def _wait(fact: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not fact():
-        if time.monotonic() > deadline:
-            raise TimeoutError
-        time.sleep(0.1)
 
 
 def _heard(ear: RedisEvents) -> Iterator[EventMessage]:

@@ -9,8 +9,8 @@ import pytest
 
 from api.dependencies import MAX_EXPORTS
 from settings import Settings
-from tests.acceptance.stack import wait_for
 from tests.integration.api.serving import serving
+from tests.patience import wait_for
 
 EXPORT = "/api/v1/search/tasks/export/csv"
 ROWS = 20_000

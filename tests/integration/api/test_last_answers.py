@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 from api import last_answers
 from api.last_answers import ANSWERS_KEY, MAX_ANSWER_BYTES, TIMES_KEY, TTL_SECONDS, LastAnswers
 from gateway.connection import redis_client
+from tests.patience import until
 
 
 @pytest.fixture
@@ -78,8 +79,7 @@ async def test_an_answer_is_found_while_it_is_being_written(redis: Redis, monkey
 async def test_an_open_store_writes_by_itself(redis: Redis) -> None:
     async with LastAnswers(redis) as answers:
         answers.keep("one", b"[1]")
-        while not await redis.hlen(ANSWERS_KEY):
-            pass
+        await until(lambda: redis.hlen(ANSWERS_KEY))
     assert await found(LastAnswers(redis), "one") == [b"[1]"]
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from cli.embedded.files import pick_port
 from cli.flower_login import USER, password_file
-from tests.acceptance.stack import wait_for
+from tests.patience import wait_for
 
 ROOT = Path(__file__).parents[3]
 START_SECONDS = 60

@@ -12,6 +12,7 @@ from gateway.descriptions import NodeDescription
 from gateway.publisher import Publisher
 from tests.gateway_broker import FragileBroker, fragile_broker
 from tests.gateway_messages import make_message
+from tests.patience import until
 from tests.worker_process import WorkerProcess, celery_worker
 
 PATIENCE_SECONDS = 30
@@ -112,7 +113,9 @@ async def _work(control: Control, node: str) -> Work:
 
 async def _until(question: Callable[[], Awaitable[Answer]], fact: Callable[[Answer], bool]) -> Answer:
     """The first answer of which the fact holds."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while not fact(answer := await question()):  # noqa: ASYNC110  the answer lies in another process
-            await asyncio.sleep(0.05)
-    return answer
+
+    async def asked() -> tuple[Answer] | None:
+        answer = await question()
+        return (answer,) if fact(answer) else None
+
+    return (await until(asked))[0]

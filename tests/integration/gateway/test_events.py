@@ -55,8 +55,7 @@ async def test_silence_alone_is_no_outage(broker: FragileBroker, monkeypatch: py
     monkeypatch.setattr(events_module, "ANSWER_SECONDS", 0.5)
     subscriber = await _listening(broker)
     quiet_since = subscriber.last_heard
-    deadline = time.monotonic() + 1.5
-    while time.monotonic() < deadline:
+    for _ in range(8):
         await subscriber.get(max_wait=0.2)
         assert subscriber.connected
     assert subscriber.last_heard > quiet_since, "the probe was never answered"
@@ -164,7 +163,7 @@ def _relay(listener: socket.socket, to: SplitResult) -> None:
 
 def _copy(one: socket.socket, other: socket.socket, *, pause: float) -> None:
     with one, other, suppress(OSError):
-        while data := one.recv(65_536):
+        for data in iter(lambda: one.recv(65_536), b""):
             cut = len(data) * 3 // 4
             other.sendall(data[:cut])
             time.sleep(pause)

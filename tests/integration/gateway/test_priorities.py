@@ -10,9 +10,9 @@ import pytest
 from bench.rabbitmq import rabbitmq
 from domain.broker_options import TEN_STEPS, BrokerOptions
 from gateway.publisher import Publisher
-from tests.acceptance.stack import wait_for
 from tests.gateway_broker import fragile_broker
 from tests.gateway_messages import make_message
+from tests.patience import wait_for
 from tests.rabbitmq import needs_rabbitmq
 from tests.worker_process import celery_worker
 

@@ -20,6 +20,7 @@ from gateway.senders import NACKED, NO_QUEUE
 from tests.celery_apps import wait_for_result
 from tests.gateway_messages import make_message
 from tests.integration.gateway.conftest import next_blind, next_events
+from tests.patience import until
 from tests.rabbitmq import needs_rabbitmq
 from tests.worker_process import celery_worker
 
@@ -119,9 +120,7 @@ async def _listen_once(amqp_url: str) -> None:
     """Declares the durable queue, as a mirror does that then goes away."""
     events = EventSubscriber(open_source(amqp_url))
     await events.start()
-    async with asyncio.timeout(20):
-        while not events.connected:  # noqa: ASYNC110 - told by its thread
-            await asyncio.sleep(0.01)
+    await until(lambda: events.connected)
     if isinstance(await events.get(max_wait=1), Blind):
         await events.acknowledge()
     await events.close()

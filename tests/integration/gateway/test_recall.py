@@ -21,6 +21,7 @@ from gateway.recall import Recall
 from tests.celery_apps import wait_for_result
 from tests.gateway_broker import FragileBroker, fragile_broker
 from tests.gateway_messages import make_message
+from tests.patience import until
 from tests.worker_process import celery_worker
 
 PATIENCE_SECONDS = 20
@@ -58,10 +59,12 @@ class Gateway:
 
     async def held(self, *, at_least: int) -> set[str]:
         """What consumers hold, once it is so much."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while len(held := await self.queues.held_task_ids([]) or set()) < at_least:  # noqa: ASYNC110
-                await asyncio.sleep(0.02)
-        return held
+
+        async def asked() -> set[str] | None:
+            held = await self.queues.held_task_ids([]) or set()
+            return held if len(held) >= at_least else None
+
+        return await until(asked)
 
 
 @pytest.fixture
@@ -149,9 +152,7 @@ async def test_only_a_node_without_a_connection_is_absent(
         assert await gateway.presence.find_absent(both) == frozenset(), "it is silent, and holds its messages"
         worker.thaw()
         worker.kill()
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while await gateway.presence.find_absent(both) != {worker.node}:  # noqa: ASYNC110
-                await asyncio.sleep(0.05)
+        assert await until(lambda: gateway.presence.find_absent(both)) == {worker.node}
 
 
 def _wait_for(broker: FragileBroker, task_ids: list[str]) -> None:

@@ -12,9 +12,9 @@ from services.timeline import History, read_history
 from settings import Settings
 from store.tables import attempts, tasks
 from tests.integration.mirror.test_hostile import mirroring
+from tests.patience import until
 from tests.worker_process import celery_worker
 
-PATIENCE_SECONDS = 60
 APP = """
 import os
 import signal
@@ -74,13 +74,12 @@ async def test_an_end_that_celery_tells_twice_or_badly_is_shown_once_and_truly(
 
 
 async def _ended(engine: AsyncEngine, task_id: str) -> None:
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while True:
-            async with engine.connect() as connection:
-                status = await connection.execute(select(tasks.c.status).where(tasks.c.task_id == task_id))
-                if status.scalar() == Status.COMPLETED:
-                    return
-            await asyncio.sleep(0.05)
+    async def has_ended() -> bool:
+        async with engine.connect() as connection:
+            status = await connection.execute(select(tasks.c.status).where(tasks.c.task_id == task_id))
+            return status.scalar() == Status.COMPLETED
+
+    await until(has_ended)
 
 
 async def _history(engine: AsyncEngine, task_id: str) -> History:

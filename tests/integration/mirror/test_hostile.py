@@ -27,9 +27,9 @@ from store.tables import gaps, tasks
 from store.worker_tables import workers
 from tests.hostile_events import WORST, envelope, forged
 from tests.integration.mirror.messages import NODE
+from tests.patience import until
 from tests.rabbitmq import needs_rabbitmq
 
-PATIENCE_SECONDS = 60
 Send = Callable[[bytes], Awaitable[object]]
 
 
@@ -43,10 +43,13 @@ async def mirroring(settings: Settings, engine: AsyncEngine) -> AsyncIterator["a
     stopping = asyncio.Event()
     mirror = asyncio.create_task(run(settings, stopping))
     try:
-        async with redis_client(settings.redis_url or "") as redis, asyncio.timeout(PATIENCE_SECONDS):
-            while not await is_alive(redis, MIRROR):
+        async with redis_client(settings.redis_url or "") as redis:
+
+            async def is_ready() -> bool:
                 assert not mirror.done()
-                await asyncio.sleep(0.02)
+                return await is_alive(redis, MIRROR)
+
+            await until(is_ready)
         yield mirror
     finally:
         stopping.set()
@@ -55,14 +58,14 @@ async def mirroring(settings: Settings, engine: AsyncEngine) -> AsyncIterator["a
 
 async def stored(engine: AsyncEngine, task_id: str, *, mirror: "asyncio.Task[None]") -> None:
     """Returns when the task is there."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while True:
-            assert not mirror.done()
-            async with engine.connect() as connection:
-                found = await connection.execute(select(tasks.c.task_id).where(tasks.c.task_id == task_id))
-                if found.first():
-                    return
-            await asyncio.sleep(0.02)
+
+    async def is_there() -> bool:
+        assert not mirror.done()
+        async with engine.connect() as connection:
+            found = await connection.execute(select(tasks.c.task_id).where(tasks.c.task_id == task_id))
+            return found.first() is not None
+
+    await until(is_there)
 
 
 def listeners() -> set[int]:
@@ -78,9 +81,11 @@ async def assert_unharmed(engine: AsyncEngine, redis: Redis, *, before: set[int]
         for column in (tasks.c.created_at, tasks.c.started_at, workers.c.last_event_at, workers.c.goodbye_at):
             ahead = select(func.count()).where(column > func.now() + func.make_interval(0, 0, 0, 0, 0, 1))
             assert (await connection.execute(ahead)).scalar_one() == 0
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while (await read_counters(redis))[Counted.EVENTS_REFUSED] < len(WORST) // 2:  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
+
+    async def are_counted() -> bool:
+        return (await read_counters(redis))[Counted.EVENTS_REFUSED] >= len(WORST) // 2
+
+    await until(are_counted)
 
 
 async def test_after_each_hostile_message_on_redis_a_sound_one_is_stored_by_the_same_mirror(

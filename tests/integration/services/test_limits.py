@@ -1,6 +1,5 @@
 """Limits from what workers say, and the count of retries on stock workers, from dispatch to the row."""
 
-import asyncio
 from datetime import UTC, datetime
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -16,6 +15,7 @@ from store.queries import descriptions, submissions, workers
 from store.queries.descriptions import Description
 from store.queries.tasks import get_task
 from tests.fakes.gateway import FakeBroker, FakePublisher
+from tests.patience import until
 from tests.submissions import make_submission
 
 NODE = "celery@stock"
@@ -47,10 +47,7 @@ def heard(task_id: str, kind: EventType, *, clock: int, retries: int | None = No
 async def test_what_is_known_of_the_workers_is_told(engine: AsyncEngine) -> None:
     await add_stock_node(engine, own_limit=7)
     async with Limits(engine) as limits:
-        async with asyncio.timeout(10):
-            while not limits.own_retries:  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
-        assert limits.own_retries == {"celeriac.add": 7}
+        assert await until(lambda: limits.own_retries) == {"celeriac.add": 7}
         told = limits.explain("celeriac.add", "celery", timeout_seconds=5, max_retries=9)
         assert told is not None
         assert "timeout_seconds is not enforced on a threads pool" in told

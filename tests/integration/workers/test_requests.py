@@ -6,7 +6,8 @@ from importlib.util import find_spec
 import pytest
 
 from tests.embedded import valkey
-from tests.integration.workers.plugged import Plant, plant, stays, wait_for
+from tests.integration.workers.plugged import Plant, plant
+from tests.patience import stays, wait_for
 from tests.worker_process import WorkerProcess
 
 NO_GEVENT = pytest.mark.skipif(find_spec("gevent") is None, reason="gevent is not installed")

@@ -10,7 +10,8 @@ import redis
 from bench.rabbitmq import rabbitmq
 from tests.embedded import valkey
 from tests.gateway_broker import fragile_broker
-from tests.integration.workers.plugged import Plant, plant, stays, wait_for
+from tests.integration.workers.plugged import Plant, plant
+from tests.patience import stays, wait_for
 from tests.rabbitmq import needs_rabbitmq
 from tests.worker_process import WorkerProcess, celery_worker
 
