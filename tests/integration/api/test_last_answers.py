@@ -9,7 +9,6 @@ from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 from structlog.testing import capture_logs
 
-from api import last_answers
 from api.last_answers import ANSWERS_KEY, MAX_ANSWER_BYTES, TIMES_KEY, TTL_SECONDS, LastAnswers
 from gateway.connection import redis_client
 from tests.patience import until
@@ -130,9 +129,8 @@ async def test_half_of_what_was_kept_is_forgotten_with_its_other_half(redis: Red
     assert await found(answers, "one") == [None]
 
 
-async def test_only_so_many_wait_to_be_written(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(last_answers, "MAX_WAITING", 2)
-    answers = LastAnswers(redis)
+async def test_only_so_many_wait_to_be_written(redis: Redis) -> None:
+    answers = LastAnswers(redis, max_waiting=2)
     for question in ("one", "two", "three", "two"):
         answers.keep(question, question.encode())
     assert await found(answers, "one", "two", "three") == [b"one", b"two", None]
