@@ -22,8 +22,9 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 def called(node: ast.AST) -> set[str]:
     """The last names of all that is called below."""
-    calls = (each.func for each in ast.walk(node) if isinstance(each, ast.Call))
-    return {ast.unparse(call).rpartition(".")[2] for call in calls}
+    calls = [each.func for each in ast.walk(node) if isinstance(each, ast.Call)]
+    methods = {call.attr for call in calls if isinstance(call, ast.Attribute)}
+    return methods | {call.id for call in calls if isinstance(call, ast.Name)}
 
 
 def functions(module: ast.Module) -> Iterator[Function]:

@@ -19,6 +19,7 @@ OURS = (*ROOMS, "bench", "tests")
 CALLED_AS_WRITTEN = {"__init__", "__new__", "__call__"}
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
+STATEMENTS = (ast.stmt, ast.excepthandler, ast.match_case)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ def functions(node: ast.AST, owner: ast.ClassDef | None = None) -> Iterator[tupl
         if isinstance(child, Function):
             yield child, owner
             yield from functions(child)
-        else:
+        elif isinstance(child, STATEMENTS):
             yield from functions(child, child if isinstance(child, ast.ClassDef) else owner)
 
 
@@ -97,9 +98,13 @@ def names_called(modules: list[Module]) -> set[str]:
             if isinstance(node, ast.Call):
                 if isinstance(node.func, ast.Name):
                     names.add(node.func.id)
-                elif isinstance(node.func, ast.Attribute) and ast.unparse(node.func.value) == "self":
+                elif isinstance(node.func, ast.Attribute) and _is_self(node.func.value):
                     names.add(f"self.{node.func.attr}")
     return names
+
+
+def _is_self(node: ast.expr) -> bool:
+    return isinstance(node, ast.Name) and node.id == "self"
 
 
 def too_many_by_position(modules: list[Module]) -> list[str]:
