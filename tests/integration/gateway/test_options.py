@@ -14,7 +14,6 @@ from celery import Celery
 
 from domain.broker_options import BrokerOptions
 from domain.consumers import Consumer, Consumers
-from gateway import foreign_prefixes
 from gateway.control import Control
 from gateway.event_sources import RedisEvents
 from gateway.foreign_prefixes import ForeignPrefixes
@@ -117,11 +116,10 @@ async def test_such_a_worker_is_asked_heard_served_and_looked_after(
 
 
 async def test_workers_behind_a_prefix_that_we_do_not_have_are_found_and_named(
-    broker: FragileBroker, worker: WorkerProcess, opened: AsyncExitStack, monkeypatch: pytest.MonkeyPatch
+    broker: FragileBroker, worker: WorkerProcess, opened: AsyncExitStack
 ) -> None:
-    monkeypatch.setattr(foreign_prefixes, "ASKED_EACH_SECONDS", 0.0)
     blind, seeing, elsewhere = (
-        ForeignPrefixes(broker.broker_url, Layout()),
+        ForeignPrefixes(broker.broker_url, Layout(), asked_each_seconds=0),
         ForeignPrefixes(broker.broker_url, Layout(PREFIX_ALONE)),
         ForeignPrefixes(broker.result_url, Layout()),
     )
