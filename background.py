@@ -54,7 +54,7 @@ def start_rounds(once: Callable[[], Awaitable[object]], *, name: str) -> "asynci
 
 def start_thread(work: Callable[[], None], *, name: str, asked: Callable[[], bool]) -> threading.Thread:
     """A thread that the process needs until `asked` says that it may end."""
-    thread = threading.Thread(target=_run_watched, args=(work, name, asked), name=name, daemon=True)
+    thread = threading.Thread(target=_run_watched, args=(work, name), kwargs={"asked": asked}, name=name, daemon=True)
     thread.start()
     return thread
 
@@ -130,7 +130,7 @@ def _look_at(task: "asyncio.Task[None]", asked: Callable[[], bool]) -> None:
     _end_unasked(task.get_name(), error)
 
 
-def _run_watched(work: Callable[[], None], name: str, asked: Callable[[], bool]) -> None:
+def _run_watched(work: Callable[[], None], name: str, *, asked: Callable[[], bool]) -> None:
     error: BaseException | None = None
     try:
         work()

@@ -64,7 +64,7 @@ def _console_renderers() -> list[Processor]:
     return [_clean, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=_print_traceback)]
 
 
-def _clean(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+def _clean(_: WrappedLogger, __: str, event: EventDict, /) -> EventDict:
     """Text in one line each; what is no text is shown by its `repr`, which escapes by itself."""
     for name, value in event.items():
         if isinstance(value, str):

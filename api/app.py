@@ -130,7 +130,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         answers = await stack.enter_async_context(LastAnswers(rooms.redis))
         await stack.enter_async_context(SignOfLife(rooms.redis, API, parts=0))
         await stack.enter_async_context(Watchdog())
-        app.state.gate = Gate(rooms.marks, rooms.probe.breakers, answers)
+        app.state.gate = Gate(rooms.marks, rooms.probe.breakers, answers=answers)
         # What never goes is not looked through again; see `cli/serving.py`.
         gc.freeze()
         yield
@@ -154,9 +154,9 @@ async def open_rooms(stack: AsyncExitStack, settings: Settings, *, metrics: Metr
     stack.push_async_callback(health_engine.dispose)
     checks = HealthChecks(health_engine, redis, queues=queues, results=results)
     probe = await _open_probe(stack, checks)
-    fleet = Fleet(health_engine, redis, queues)
+    fleet = Fleet(health_engine, redis, queues=queues)
     stack.push_async_callback(fleet.close)
-    scrapes = Scrapes(metrics, fleet, probe, engine)
+    scrapes = Scrapes(metrics, fleet, probe=probe, engine=engine)
     stack.push_async_callback(scrapes.close)
     tell_lost_connections(engine, partial(probe.breakers.failed, DATABASE))
     control = Control(broker_url, options)

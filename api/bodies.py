@@ -143,7 +143,7 @@ class LargeBodies:
 class ModelRequest(Request):
     """A request whose `json()`, for which FastAPI asks, is the valid model, so that FastAPI has nothing to do."""
 
-    def __init__(self, request: Request, body: bytes, model: Any) -> None:
+    def __init__(self, request: Request, body: bytes, *, model: Any) -> None:
         super().__init__(request.scope, request.receive)
         self._body = body
         self._model = model
@@ -156,8 +156,8 @@ class ModelRequest(Request):
 async def pass_on(
     handle: Callable[[Request], Awaitable[Response]],
     request: Request,
-    form: BodyForm,
     *,
+    form: BodyForm,
     max_bytes: int,
     length: int | None,
 ) -> Response:
@@ -168,17 +168,17 @@ async def pass_on(
     """
     if length is not None and length <= min(LARGE_BYTES, max_bytes):
         body = await _read_small(request)
-        return await handle(ModelRequest(request, body, _to_model(body, form)))
+        return await handle(ModelRequest(request, body, model=_to_model(body, form)))
     large: LargeBodies = request.app.state.large_bodies
     lane = large.lane(max_bytes)
     async with AsyncExitStack() as stack:
-        body = await _read(request, lane, stack, max_bytes=max_bytes, length=length)
+        body = await _read(request, lane, stack=stack, max_bytes=max_bytes, length=length)
         if len(body) > BESIDE_BYTES:
             await stack.enter_async_context(lane.in_work.hold(len(body)))
             model = await _in_thread(request, partial(_to_model, body, form))
         else:
             model = _to_model(body, form)
-        return await handle(ModelRequest(request, body, model))
+        return await handle(ModelRequest(request, body, model=model))
 
 
 async def beside(request: Request, work: Callable[[], Result]) -> Result:
@@ -212,7 +212,7 @@ async def _read_small(request: Request) -> bytes:
             return body
 
 
-async def _read(request: Request, lane: Lane, stack: AsyncExitStack, *, max_bytes: int, length: int | None) -> bytes:
+async def _read(request: Request, lane: Lane, *, stack: AsyncExitStack, max_bytes: int, length: int | None) -> bytes:
     if length is not None and length > max_bytes:
         raise too_large(max_bytes)
     body = bytearray()

@@ -34,11 +34,11 @@ class CsvResponse(StreamingResponse):
         leaving = asyncio.create_task(self.listen_for_disconnect(receive), name="export-client")
         try:
             async with aclosing(cast(AsyncGenerator[bytes], self.body_iterator)) as chunks:
-                await self._send_until(leaving, chunks, send)
+                await self._send_until(leaving, chunks, send=send)
         finally:
             leaving.cancel()
 
-    async def _send_until(self, leaving: asyncio.Task[None], chunks: AsyncIterator[bytes], send: Send) -> None:
+    async def _send_until(self, leaving: asyncio.Task[None], chunks: AsyncIterator[bytes], *, send: Send) -> None:
         deadline = time.monotonic() + EXPORT_SECONDS
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         async for chunk in chunks:

@@ -49,7 +49,7 @@ class Figures:
 class Fleet:
     """`engine` is not that of requests: a pool that they keep busy is a figure, and must not hide the others."""
 
-    def __init__(self, engine: AsyncEngine, redis: Redis, queues: QueueReader) -> None:
+    def __init__(self, engine: AsyncEngine, redis: Redis, *, queues: QueueReader) -> None:
         self._engine = engine
         self._redis = redis
         self._queues = queues

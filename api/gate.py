@@ -43,21 +43,21 @@ def access_of(declared: Declared, method: str, *, tag: str) -> Access | None:
 class Gate:
     """One for each process, in `app.state.gate`."""
 
-    def __init__(self, marks: DegradationMarks, breakers: Breakers, answers: LastAnswers) -> None:
+    def __init__(self, marks: DegradationMarks, breakers: Breakers, *, answers: LastAnswers) -> None:
         self._marks = marks
         self._breakers = breakers
         self._answers = answers
         self._left: set[asyncio.Future[None]] = set()
 
     async def pass_through(
-        self, route: ASGIApp, scope: Scope, receive: Receive, send: Send, *, access: Access, keeps: bool
+        self, route: ASGIApp, scope: Scope, *, receive: Receive, send: Send, access: Access, keeps: bool
     ) -> None:
         """The route's answer, the last good one, or ServiceDegraded. `keeps`: its good answers are kept."""
         await self._marks.fresh()
         mark = self._decide(access)
         if mark is None:
             sending = _Sending(send, keeps=keeps)
-            if await self._finishes(route, scope, receive, sending, access=access):
+            if await self._finishes(route, scope, receive=receive, sending=sending, access=access):
                 if body := sending.good_body():
                     self._answers.keep(_question(scope), body)
                 return
@@ -74,7 +74,7 @@ class Gate:
         return decide(access, marks, failing=failing) if marks or failing else None
 
     async def _finishes(
-        self, route: ASGIApp, scope: Scope, receive: Receive, sending: "_Sending", *, access: Access
+        self, route: ASGIApp, scope: Scope, *, receive: Receive, sending: "_Sending", access: Access
     ) -> bool:
         """Runs the route; False if the database's breaker opened before the route began to answer."""
         running = asyncio.ensure_future(route(scope, receive, sending))

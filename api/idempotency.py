@@ -49,8 +49,8 @@ IdempotencyKey = Annotated[RequestKey | None, Depends(_request_key)]
 async def answer_once(
     engine: AsyncEngine,
     key: RequestKey | None,
-    response: Response,
     *,
+    response: Response,
     act: Callable[[AsyncConnection], Awaitable[Answer]],
     form: type[Answer],
 ) -> Answer:
@@ -63,5 +63,5 @@ async def answer_once(
             response.headers[REPLAYED_HEADER] = "true"
             return form.model_validate_json(first)
         answer = await act(connection)
-        await keep_answer(connection, key, answer.model_dump_json())
+        await keep_answer(connection, key, answer=answer.model_dump_json())
         return answer

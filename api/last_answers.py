@@ -66,10 +66,11 @@ class LastAnswer:
 class LastAnswers:
     """`async with LastAnswers(redis) as answers: answers.keep(question, body); await answers.find(question)`."""
 
-    def __init__(self, redis: Redis, *, max_total_bytes: int = MAX_TOTAL_BYTES) -> None:
+    def __init__(self, redis: Redis, *, max_total_bytes: int = MAX_TOTAL_BYTES, max_waiting: int = MAX_WAITING) -> None:
         self._redis = redis
         self._keep: Callable[..., Awaitable[Any]] = redis.register_script(_KEEP)
         self._max_total_bytes = max_total_bytes
+        self._max_waiting = max_waiting
         self._waiting: dict[str, bytes] = {}
         self._on_the_way: dict[str, bytes] = {}
         self._arrived = asyncio.Event()
@@ -88,7 +89,7 @@ class LastAnswers:
 
     def keep(self, question: str, body: bytes) -> None:
         """Remember this answer, unless it is too large or too many are waiting to be written."""
-        if len(body) > MAX_ANSWER_BYTES or (len(self._waiting) >= MAX_WAITING and question not in self._waiting):
+        if len(body) > MAX_ANSWER_BYTES or (len(self._waiting) >= self._max_waiting and question not in self._waiting):
             return
         self._waiting[question] = b"%.3f " % time.time() + body
         self._arrived.set()

@@ -59,14 +59,14 @@ class Metrics:
                     _labelled(
                         "celeriac_healthy",
                         "Whether the part is healthy, as this process found it last (see /api/v1/health).",
-                        "part",
-                        {part: condition is Condition.HEALTHY for part, condition in conditions.items()},
+                        label="part",
+                        values={part: condition is Condition.HEALTHY for part, condition in conditions.items()},
                     ),
                     _labelled(
                         "celeriac_breaker_open",
                         "Whether this process leaves the part alone because it failed too often.",
-                        "part",
-                        {part: part in failed for part in conditions},
+                        label="part",
+                        values={part: part in failed for part in conditions},
                     ),
                     *_fleet(figures),
                 ]
@@ -85,14 +85,20 @@ class _Collected(Collector):
 
 
 def _pool(use: PoolUse) -> Iterator[Metric]:
-    yield _gauge("celeriac_database_pool_size", "Pooled connections to Postgres that are open.", use.size)
-    yield _gauge("celeriac_database_pool_in_use", "Of them, those that a request or a group commit holds.", use.in_use)
-    yield _gauge("celeriac_database_pool_waiting", "Who has asked for a connection and waits for it.", use.waiting)
+    yield _gauge("celeriac_database_pool_size", "Pooled connections to Postgres that are open.", value=use.size)
+    yield _gauge(
+        "celeriac_database_pool_in_use", "Of them, those that a request or a group commit holds.", value=use.in_use
+    )
+    yield _gauge(
+        "celeriac_database_pool_waiting", "Who has asked for a connection and waits for it.", value=use.waiting
+    )
 
 
 def _fleet(figures: Figures) -> Iterator[Metric]:
     """What was not told in time is left out; `celeriac_up` says so."""
-    yield _labelled("celeriac_up", "Whether the store answered this scrape within 1 s.", "store", figures.answered())
+    yield _labelled(
+        "celeriac_up", "Whether the store answered this scrape within 1 s.", label="store", values=figures.answered()
+    )
     if (store := figures.store) is not None:
         waiting = {
             "due": store.due,
@@ -101,42 +107,47 @@ def _fleet(figures: Figures) -> Iterator[Metric]:
             "parked": store.parked,
         }
         yield _labelled(
-            "celeriac_outbox_tasks", "Tasks not yet handed to the broker, counted to 100,000.", "state", waiting
+            "celeriac_outbox_tasks",
+            "Tasks not yet handed to the broker, counted to 100,000.",
+            label="state",
+            values=waiting,
         )
         yield _gauge(
-            "celeriac_outbox_oldest_due_seconds", "How long the first due task has waited.", store.oldest_due_seconds
+            "celeriac_outbox_oldest_due_seconds",
+            "How long the first due task has waited.",
+            value=store.oldest_due_seconds,
         )
-        yield _counter("celeriac_mirror_gaps", "Stretches during which no mirror could hear.", store.gaps)
+        yield _counter("celeriac_mirror_gaps", "Stretches during which no mirror could hear.", value=store.gaps)
         if store.heartbeat_seconds is not None:
             yield _gauge(
                 "celeriac_mirror_heartbeat_age_seconds",
                 "Since the newest heartbeat of any worker that is stored.",
-                store.heartbeat_seconds,
+                value=store.heartbeat_seconds,
             )
     if figures.open_alerts is not None:
         yield _alerts(figures.open_alerts)
     if figures.counters is not None:
         applied, dispatched = figures.counters[Counted.EVENTS_APPLIED], figures.counters[Counted.DISPATCHED]
-        yield _counter("celeriac_mirror_events_applied", "Events that mirrors have committed.", applied)
+        yield _counter("celeriac_mirror_events_applied", "Events that mirrors have committed.", value=applied)
         yield _counter(
             "celeriac_mirror_events_refused",
             "What came as an event and was none, or could not be stored: skipped.",
-            figures.counters[Counted.EVENTS_REFUSED],
+            value=figures.counters[Counted.EVENTS_REFUSED],
         )
-        yield _counter("celeriac_dispatched_tasks", "Tasks that the broker has taken from the loops.", dispatched)
+        yield _counter("celeriac_dispatched_tasks", "Tasks that the broker has taken from the loops.", value=dispatched)
     if figures.in_stream is not None:
         yield _gauge(
             "celeriac_mirror_lag_seconds",
             "Since the oldest event in the plugin's stream that is not committed arrived there; 0 where none waits.",
-            figures.in_stream.oldest_seconds,
+            value=figures.in_stream.oldest_seconds,
         )
     in_stream = figures.in_stream.count if figures.in_stream is not None else None
     pending = {"stream": in_stream, "queue": figures.in_queue}
     yield _labelled(
         "celeriac_mirror_pending_events",
         "Events that wait for a mirror: in the plugin's stream, and in RabbitMQ's queue.",
-        "intake",
-        {intake: count for intake, count in pending.items() if count is not None},
+        label="intake",
+        values={intake: count for intake, count in pending.items() if count is not None},
     )
 
 
@@ -147,16 +158,16 @@ def _alerts(counts: Mapping[tuple[str, str], int]) -> Metric:
     return family
 
 
-def _labelled(name: str, meaning: str, label: str, values: Mapping[str, float]) -> Metric:
+def _labelled(name: str, meaning: str, *, label: str, values: Mapping[str, float]) -> Metric:
     family = GaugeMetricFamily(name, meaning, labels=(label,))
     for value, number in values.items():
         family.add_metric((value,), number)
     return family
 
 
-def _gauge(name: str, meaning: str, value: float) -> Metric:
+def _gauge(name: str, meaning: str, *, value: float) -> Metric:
     return GaugeMetricFamily(name, meaning, value=value)
 
 
-def _counter(name: str, meaning: str, value: float) -> Metric:
+def _counter(name: str, meaning: str, *, value: float) -> Metric:
     return CounterMetricFamily(name, meaning, value=value)

@@ -51,10 +51,17 @@ class Part:
 class HealthProbe:
     """`checks` by the part's name; each says whether the part is healthy, and may also raise to say that it is not."""
 
-    def __init__(self, checks: Mapping[str, Check], *, deadline_seconds: float = DEADLINE_SECONDS) -> None:
+    def __init__(
+        self,
+        checks: Mapping[str, Check],
+        *,
+        deadline_seconds: float = DEADLINE_SECONDS,
+        interval_seconds: float = INTERVAL_SECONDS,
+    ) -> None:
         self.breakers = Breakers(checks)
         self._checks = checks
         self._deadline_seconds = deadline_seconds
+        self._interval_seconds = interval_seconds
         self._parts = dict.fromkeys(checks, Part(Condition.UNKNOWN, datetime.now(UTC), "not asked yet"))
         self._asked_at = float("-inf")
         self._asking: dict[str, asyncio.Task[bool]] = {}
@@ -75,13 +82,13 @@ class HealthProbe:
     async def ask_and_rest(self) -> None:
         """One round and the pause after it."""
         await self.run_once()
-        await asyncio.sleep(INTERVAL_SECONDS)
+        await asyncio.sleep(self._interval_seconds)
 
     async def run_once(self) -> None:
         """Asks every part; takes as long as the deadline at most."""
         answers = await asyncio.gather(*map(self._ask, self._checks))
         for name, (condition, reason) in zip(self._checks, answers, strict=True):
-            self._record(name, condition, reason)
+            self._record(name, condition, reason=reason)
         self._asked_at = asyncio.get_running_loop().time()
 
     async def close(self) -> None:
@@ -115,7 +122,7 @@ class HealthProbe:
         if not ended.cancelled():
             ended.exception()
 
-    def _record(self, name: str, condition: Condition, reason: str) -> None:
+    def _record(self, name: str, condition: Condition, *, reason: str) -> None:
         known = self._parts[name]
         if condition is not known.condition:
             log.info("health_changed", part=name, condition=condition.value, reason=reason)

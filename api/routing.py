@@ -59,7 +59,7 @@ class StrictRoute(APIRoute):
             has_body, length = _promised_length(request)
             if not has_body:
                 return await handle(request)
-            return await pass_on(handle, request, form, max_bytes=self.max_body_bytes, length=length)
+            return await pass_on(handle, request, form=form, max_bytes=self.max_body_bytes, length=length)
 
         return handle_strictly
 
@@ -73,7 +73,7 @@ class StrictRoute(APIRoute):
             return
         gate: Gate = scope["app"].state.gate
         keeps = method == "GET" and self.declared.keeps_answers
-        await gate.pass_through(super().handle, scope, receive, send, access=access, keeps=keeps)
+        await gate.pass_through(super().handle, scope, receive=receive, send=send, access=access, keeps=keeps)
 
 
 def _query_parameters(dependant: Dependant) -> frozenset[str]:

@@ -15,7 +15,7 @@ KEPT_SECONDS = 1.0
 class Scrapes:
     """However many ask, one text is made at a time, and everybody gets it."""
 
-    def __init__(self, metrics: Metrics, fleet: Fleet, probe: HealthProbe, engine: AsyncEngine) -> None:
+    def __init__(self, metrics: Metrics, fleet: Fleet, *, probe: HealthProbe, engine: AsyncEngine) -> None:
         self._metrics = metrics
         self._fleet = fleet
         self._probe = probe

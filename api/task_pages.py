@@ -12,11 +12,11 @@ from store.queries.tasks import ListedTask, Slice
 NO_WORD = "`search` has no word in it: no letter and no digit. So it finds nothing."
 
 
-async def read_page(connection: AsyncConnection, wanted: TaskFilter, query: PageQuery) -> TaskPage:
+async def read_page(connection: AsyncConnection, wanted: TaskFilter, *, query: PageQuery) -> TaskPage:
     """The tasks that match, of which the query wants one page."""
     part = slice_of(query)
     total, is_exact = await tasks.count_tasks(connection, wanted)
-    found = await tasks.list_tasks(connection, wanted, part, few=is_exact and total <= tasks.FEW)
+    found = await tasks.list_tasks(connection, wanted, part=part, few=is_exact and total <= tasks.FEW)
     rows = [TaskRow.from_task(task) for task in found]
     return TaskPage(
         total=total,

@@ -28,7 +28,7 @@ def to_workflow(body: WorkflowSubmission, *, default_queue: str, now: datetime) 
         place = f"steps.{position}"
         try:
             references = _references(step, place)
-            needs = _needs(step, references, place)
+            needs = _needs(step, references, place=place)
             links.append(Link(step.id, needs))
             steps.append(
                 _to_step(step, workflow_id, has_references=bool(references), now=now, default_queue=default_queue)
@@ -65,7 +65,7 @@ def _references(step: StepSubmission, place: str) -> list[tuple[str, str]]:
     return references
 
 
-def _needs(step: StepSubmission, references: Iterable[tuple[str, str]], place: str) -> list[tuple[str, str]]:
+def _needs(step: StepSubmission, references: Iterable[tuple[str, str]], *, place: str) -> list[tuple[str, str]]:
     """The steps that it waits for, each once, with the field that says so: named ones, then those of its references."""
     named = ((f"{place}.depends_on.{number}", needed) for number, needed in enumerate(step.depends_on))
     fields: dict[str, str] = {}

@@ -32,6 +32,7 @@ DRAIN_SECONDS = 600.0
 def main(
     tasks: Annotated[int, typer.Option(min=1, help="Tasks in the outbox at the start of each turn.")] = 5_000,
     rounds: Rounds = 3,
+    *,
     json_file: JsonFile = None,
 ) -> None:
     """Measure the dispatcher."""
@@ -47,8 +48,8 @@ def measure(*, tasks: int, rounds: int) -> Report:
     ):
         contenders: dict[str, Callable[[int], Round]] = {
             OURS: partial(_dispatch, servers),
-            PLAIN: partial(_send, servers, partial(send_many, app)),
-            BARE: partial(_send, servers, partial(send_many, bare_app)),
+            PLAIN: partial(_send, servers, send=partial(send_many, app)),
+            BARE: partial(_send, servers, send=partial(send_many, bare_app)),
         }
         for take_turn in contenders.values():
             take_turn(min(tasks, GROUP))  # warm-up
@@ -82,7 +83,7 @@ def _dispatch(servers: Servers, count: int) -> Round:
     return turn
 
 
-def _send(servers: Servers, send: Callable[[int], Round], count: int) -> Round:
+def _send(servers: Servers, count: int, *, send: Callable[[int], Round]) -> Round:
     turn = send(count)
     empty_queue(servers.broker_url)
     return turn

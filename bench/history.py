@@ -152,6 +152,7 @@ TRENDS: Sequence[Parameters] = [{"hours": 720, "interval": interval} for interva
 def main(
     tasks: Annotated[int, typer.Option(min=CHUNK // 500, help="Tasks of 30 days.")] = 1_000_000,
     repeat: Annotated[int, typer.Option(min=1, help="Requests of each kind.")] = 20,
+    *,
     export: Annotated[int, typer.Option(min=1, help="Rows to export as CSV.")] = 500_000,
     json_file: JsonFile = None,
 ) -> None:
@@ -166,10 +167,10 @@ def measure(*, tasks: int, repeat: int, export: int) -> Report:
         filled = time.perf_counter() - filling
         with running_api(servers) as (url, process), httpx.Client(base_url=url, timeout=TIMEOUT_SECONDS) as client:
             ask = partial(_asked, client, repeat=repeat)
-            pages = [ask(name, "/search/tasks", each) for name, each in PAGES.items()]
-            pages += [ask(f"preset {name}", f"/search/presets/{name}") for name in _preset_names(client)]
-            trends = ask("trends over 30 days", "/analytics/trends", TRENDS)
-            stats = ask("statistics", "/dashboard/stats")
+            pages = [ask(name, path="/search/tasks", turns=each) for name, each in PAGES.items()]
+            pages += [ask(f"preset {name}", path=f"/search/presets/{name}") for name in _preset_names(client)]
+            trends = ask("trends over 30 days", path="/analytics/trends", turns=TRENDS)
+            stats = ask("statistics", path="/dashboard/stats")
             with _growth(process) as grown:
                 rows = _export(client, export)
             by_id = load(f"{url}/api/v1/tasks/{task_id}", None, connections=CONNECTIONS, seconds=READ_SECONDS)
@@ -192,7 +193,7 @@ def measure(*, tasks: int, repeat: int, export: int) -> Report:
     )
 
 
-def _asked(client: httpx.Client, name: str, path: str, turns: Sequence[Parameters] = ({},), *, repeat: int) -> Series:
+def _asked(client: httpx.Client, name: str, *, path: str, turns: Sequence[Parameters] = ({},), repeat: int) -> Series:
     """One after another. The first round is not counted: it plans, and warms what everyday use keeps warm."""
     latencies: list[float] = []
     for query in islice(cycle(turns), len(turns) + repeat):
@@ -244,7 +245,7 @@ def _fill(servers: Servers, tasks: int) -> tuple[str, str]:
         (definition,) = connection.execute(FULL_TEXT_INDEX).fetchone() or ("",)
         connection.execute("drop index task_search_document")
         for first in range(1, tasks + 1, CHUNK):
-            _fill_chunk(connection, first, min(first + CHUNK - 1, tasks), of=tasks)
+            _fill_chunk(connection, first, last=min(first + CHUNK - 1, tasks), of=tasks)
         connection.execute(definition)
         connection.execute(WORKERS)
         connection.execute(COUNTED)
@@ -258,7 +259,7 @@ def _fill(servers: Servers, tasks: int) -> tuple[str, str]:
     return found[0], found[1]
 
 
-def _fill_chunk(connection: psycopg.Connection[Any], first: int, last: int, *, of: int) -> None:
+def _fill_chunk(connection: psycopg.Connection[Any], first: int, *, last: int, of: int) -> None:
     with connection.transaction():
         since = connection.execute(
             "select now() - interval '30 days' * (%s - %s + 0.5) / %s", [of, first, of]

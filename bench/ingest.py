@@ -37,6 +37,7 @@ Item = TypeVar("Item")
 def main(
     tasks: Annotated[int, typer.Option(min=1, help="Tasks in each turn, of four events each.")] = 20_000,
     rounds: Rounds = 3,
+    *,
     json_file: JsonFile = None,
 ) -> None:
     """Measure the mirror's intake."""

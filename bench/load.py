@@ -60,7 +60,7 @@ async def _load(urls: Sequence[str], body: bytes | None, *, seconds: float) -> R
     """One connection for each URL."""
     now = time.perf_counter()
     tally = _Tally(begun_at=now, ends_at=now + seconds)
-    opened = [await _connect(url, body, tally) for url in urls]
+    opened = [await _connect(url, body, tally=tally) for url in urls]
     async with asyncio.timeout(seconds + LATE_SECONDS):
         await asyncio.gather(*(connection.closed for connection in opened))
     if tally.refusals:
@@ -70,7 +70,7 @@ async def _load(urls: Sequence[str], body: bytes | None, *, seconds: float) -> R
     return Round(len(tally.latencies), tally.ends_at - tally.begun_at, tuple(tally.latencies))
 
 
-async def _connect(url: str, body: bytes | None, tally: _Tally) -> "_Connection":
+async def _connect(url: str, body: bytes | None, *, tally: _Tally) -> "_Connection":
     host, port = urlsplit(url).hostname or "", urlsplit(url).port or 80
     loop = asyncio.get_running_loop()
     _, connection = await loop.create_connection(lambda: _Connection(request(url, body), tally), host, port)

@@ -63,9 +63,9 @@ def main(
         time.sleep(REST_SECONDS)
         rest = sample(stack.pid)
         busy = _sample_under_load(stack, seconds)
-    _present(TITLE.format(seconds=seconds), rest, busy)
+    _present(TITLE.format(seconds=seconds), rest, busy=busy)
     if json_file:
-        json_file.write_text(json.dumps(_as_json(TITLE.format(seconds=seconds), rest, busy), indent=2) + "\n")
+        json_file.write_text(json.dumps(_as_json(TITLE.format(seconds=seconds), rest, busy=busy), indent=2) + "\n")
 
 
 def sample(pid: int) -> Sample:
@@ -105,7 +105,7 @@ def _sample_under_load(stack: Stack, seconds: float) -> Sample:
     return most
 
 
-def _present(title: str, rest: Mapping[str, Held], busy: Mapping[str, Held]) -> None:
+def _present(title: str, rest: Mapping[str, Held], *, busy: Mapping[str, Held]) -> None:
     table = Table(title=title, title_justify="left")
     table.add_column("MiB", no_wrap=True)
     for heading in ("processes", "RSS, rest", "PSS, rest", "RSS, load", "PSS, load"):
@@ -129,7 +129,7 @@ def _total(held: Mapping[str, Held]) -> float:
     return sum(each.pss for each in held.values())
 
 
-def _as_json(title: str, rest: Mapping[str, Held], busy: Mapping[str, Held]) -> dict[str, Any]:
+def _as_json(title: str, rest: Mapping[str, Held], *, busy: Mapping[str, Held]) -> dict[str, Any]:
     return {
         "title": title,
         "unit": "MiB",

@@ -42,6 +42,7 @@ ANSWER_SECONDS = 5.0
 def main(
     tasks: Annotated[int, typer.Option(min=1, help="Tasks of each turn.")] = 2_000,
     rounds: Rounds = 7,
+    *,
     json_file: JsonFile = None,
 ) -> None:
     """Measure the plugin."""
@@ -50,14 +51,14 @@ def main(
 
 def measure(*, tasks: int, rounds: int) -> Report:
     with running_servers() as servers, plain_app(servers, results=False) as app, ExitStack() as workers:
-        processes = {name: workers.enter_context(_worker(name, servers, app)) for name in (STOCK, PLUGGED)}
+        processes = {name: workers.enter_context(_worker(name, servers, app=app)) for name in (STOCK, PLUGGED)}
         for name in processes:
-            _run(name, servers, app, count=WARM_UP)
+            _run(name, servers, app=app, count=WARM_UP)
         spent = dict.fromkeys(processes, 0.0)
 
         def take_turn(name: str) -> Round:
             before = _processor_seconds(processes[name], servers)
-            turn = _run(name, servers, app, count=tasks)
+            turn = _run(name, servers, app=app, count=tasks)
             spent[name] += _processor_seconds(processes[name], servers) - before
             return turn
 
@@ -81,34 +82,34 @@ def measure(*, tasks: int, rounds: int) -> Report:
 
 
 @contextmanager
-def _worker(name: str, servers: Servers, app: Celery) -> Iterator[psutil.Process]:
+def _worker(name: str, servers: Servers, *, app: Celery) -> Iterator[psutil.Process]:
     options = ["-Q", name, "-n", f"{name}@bench", "-c", str(PROCESSES), "-l", "warning"]
     command = [sys.executable, "-m", "celery", "-A", f"bench.noop_apps:{name}", "worker", *options]
     environment = servers.environment() | {"PYTHONPATH": os.pathsep.join(sys.path)}
     with temporary_folder() as folder:
         launch = launch_command([*command, "--without-gossip", "--without-mingle"], death_signal=signal.SIGTERM)
-        with running(launch, folder / f"{name}.log", environment) as worker:
-            wait_until(lambda: bool(_order(app, name, "ping")), f"the worker {name}")
+        with running(launch, folder / f"{name}.log", environment=environment) as worker:
+            wait_until(lambda: bool(_order(app, name, command="ping")), f"the worker {name}")
             yield psutil.Process(worker.process.pid)
 
 
-def _run(name: str, servers: Servers, app: Celery, *, count: int) -> Round:
-    _order(app, name, "cancel_consumer", queue=name)
-    asyncio.run(_publish(servers.broker_url, name, count))
+def _run(name: str, servers: Servers, *, app: Celery, count: int) -> Round:
+    _order(app, name, command="cancel_consumer", queue=name)
+    asyncio.run(_publish(servers.broker_url, name, count=count))
     with redis.Redis.from_url(servers.broker_url) as broker:
         begun = perf_counter()
-        _order(app, name, "add_consumer", queue=name)
+        _order(app, name, command="add_consumer", queue=name)
         wait_until(lambda: _is_drained(broker, name), "an empty queue", seconds=DRAIN_SECONDS)
         return Round(count, perf_counter() - begun)
 
 
-def _order(app: Celery, name: str, command: str, **arguments: str) -> object:
+def _order(app: Celery, name: str, *, command: str, **arguments: str) -> object:
     return app.control.broadcast(
         command, arguments=arguments, destination=[f"{name}@bench"], reply=True, limit=1, timeout=ANSWER_SECONDS
     )
 
 
-async def _publish(broker_url: str, queue: str, count: int) -> None:
+async def _publish(broker_url: str, queue: str, *, count: int) -> None:
     publisher = Publisher(broker_url)
     messages = [_message(queue) for _ in range(count)]
     for start in range(0, count, GROUP):

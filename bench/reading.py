@@ -21,6 +21,7 @@ WARM_UP_SECONDS = 0.5
 def main(
     seconds: Annotated[float, typer.Option(min=0.1, help="Length of each turn.")] = 5.0,
     connections: Annotated[int, typer.Option(min=1, max=1000, help="Keep-alive connections.")] = 32,
+    *,
     rounds: Rounds = 3,
     json_file: JsonFile = None,
 ) -> None:

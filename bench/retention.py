@@ -47,6 +47,7 @@ def main(
         int, typer.Option(min=1, help="Tasks that each turn deletes, and as many that it keeps.")
     ] = 200_000,
     rounds: Rounds = 3,
+    *,
     json_file: JsonFile = None,
 ) -> None:
     """Measure the deletion of old tasks."""

@@ -71,6 +71,7 @@ ADD_TO_STREAM = "for _, body in ipairs(ARGV) do redis.call('XADD', KEYS[1], '*',
 def main(
     tasks: Annotated[int, typer.Option(min=1, help="Tasks of each turn but those of submission.")] = 10_000,
     seconds: Annotated[float, typer.Option(min=0.1, help="Length of each turn of submission.")] = 5.0,
+    *,
     stage: Annotated[list[Stage], typer.Option(help="Only this one; may repeat.")] = list(Stage),  # noqa: B006
     rounds: Rounds = 3,
     json_file: JsonFile = None,
@@ -82,13 +83,13 @@ def main(
 def measure(wanted: Sequence[Stage], *, tasks: int, seconds: float, rounds: int) -> Report:
     with running_servers() as servers:
         stages: dict[Stage, Callable[[int], Round]] = {
-            Stage.SUBMISSION: partial(_submit, servers, seconds),
-            Stage.DISPATCH: partial(_dispatch, servers, tasks),
-            Stage.INTAKE: partial(_take_in, servers, tasks),
-            Stage.ALL: partial(_run_all, servers, tasks),
+            Stage.SUBMISSION: partial(_submit, servers, seconds=seconds),
+            Stage.DISPATCH: partial(_dispatch, servers, tasks=tasks),
+            Stage.INTAKE: partial(_take_in, servers, tasks=tasks),
+            Stage.ALL: partial(_run_all, servers, tasks=tasks),
         }
         turns = {
-            f"{stage}, {word}": partial(_take_turn, servers, take_turn, count)
+            f"{stage}, {word}": partial(_take_turn, servers, take_turn, count=count)
             for stage, take_turn in stages.items()
             if stage in wanted
             for word, count in PROCESSES.items()
@@ -100,7 +101,7 @@ def measure(wanted: Sequence[Stage], *, tasks: int, seconds: float, rounds: int)
         unit="tasks",
         series=measured,
         notes=[
-            *(_compared(stage, *(by_name[f"{stage}, {word}"] for word in PROCESSES)) for stage in wanted),
+            *(_compared(stage, [by_name[f"{stage}, {word}"] for word in PROCESSES]) for stage in wanted),
             f"{Stage.SUBMISSION}: `celeriac api`, {CONNECTIONS} connections in all.",
             f"{Stage.DISPATCH}: `celeriac loops`.",
             f"{Stage.INTAKE}: `celeriac mirror`, {EVENTS_PER_TASK} events a task from the plugin's stream.",
@@ -110,18 +111,19 @@ def measure(wanted: Sequence[Stage], *, tasks: int, seconds: float, rounds: int)
     )
 
 
-def _compared(stage: str, one: Series, two: Series) -> str:
+def _compared(stage: str, series: Sequence[Series]) -> str:
+    one, two = series
     cost = f"{two.cost / one.cost:.2f}" if one.cost and two.cost else "too short to be told"
     return f"{stage}: two / one {two.ratio_to(one):.2f}, processor time a task {cost}"
 
 
-def _take_turn(servers: Servers, take_turn: Callable[[int], Round], count: int) -> Round:
+def _take_turn(servers: Servers, take_turn: Callable[[int], Round], *, count: int) -> Round:
     done = take_turn(count)
     _empty(servers)
     return done
 
 
-def _submit(servers: Servers, seconds: float, count: int) -> Round:
+def _submit(servers: Servers, count: int, *, seconds: float) -> Round:
     with _apis(servers, count) as urls:
         addresses = [f"{url}/api/v1/tasks" for url in urls]
         body = httpx.Request("POST", addresses[0], json=TASK).content
@@ -131,13 +133,13 @@ def _submit(servers: Servers, seconds: float, count: int) -> Round:
         return replace(done, processor_seconds=processor_seconds() - used)
 
 
-def _dispatch(servers: Servers, tasks: int, count: int) -> Round:
-    with _doors("loops", servers, count, ready="loop_ready"):
+def _dispatch(servers: Servers, count: int, *, tasks: int) -> Round:
+    with _doors("loops", servers, count=count, ready="loop_ready"):
         asyncio.run(fill_outbox(servers.database_url, tasks))
-        return _timed(tasks, lambda: _wait_until_none(servers, "outbox", "true"))
+        return _timed(tasks, lambda: _wait_until_none(servers, "outbox", condition="true"))
 
 
-def _take_in(servers: Servers, tasks: int, count: int) -> Round:
+def _take_in(servers: Servers, count: int, *, tasks: int) -> Round:
     ids = [str(uuid7()) for _ in range(tasks)]
     bodies = bodies_of(ids)
     store_results(servers, ids)
@@ -146,19 +148,19 @@ def _take_in(servers: Servers, tasks: int, count: int) -> Round:
         done = _timed(
             tasks, lambda: wait_until(lambda: not stream.xlen(STREAM_KEY), "an empty stream", seconds=TURN_SECONDS)
         )
-    _expect(servers, "events", "true", tasks * EVENTS_PER_TASK)
+    _expect(servers, "events", condition="true", count=tasks * EVENTS_PER_TASK)
     return done
 
 
-def _run_all(servers: Servers, tasks: int, count: int) -> Round:
+def _run_all(servers: Servers, count: int, *, tasks: int) -> Round:
     with (
         _mirrors(servers, count),
-        _doors("loops", servers, count, ready="loop_ready"),
+        _doors("loops", servers, count=count, ready="loop_ready"),
         _workers(servers, WORKERS[count]),
         _apis(servers, count) as urls,
     ):
-        done = _timed(tasks, lambda: _submit_and_await(servers, urls, tasks))
-    _expect(servers, "tasks", "status = 'COMPLETED' and not result_pending", tasks)
+        done = _timed(tasks, lambda: _submit_and_await(servers, urls, tasks=tasks))
+    _expect(servers, "tasks", condition="status = 'COMPLETED' and not result_pending", count=tasks)
     return done
 
 
@@ -168,12 +170,12 @@ def _timed(count: int, work: Callable[[], None]) -> Round:
     return Round(count, time.perf_counter() - begun, processor_seconds=processor_seconds() - used)
 
 
-def _submit_and_await(servers: Servers, urls: Sequence[str], tasks: int) -> None:
+def _submit_and_await(servers: Servers, urls: Sequence[str], *, tasks: int) -> None:
     with httpx.Client(timeout=30) as client:
         for nth, start in enumerate(range(0, tasks, BATCH_SIZE)):
             batch = {"tasks": [TASK] * min(BATCH_SIZE, tasks - start)}
             client.post(f"{urls[nth % len(urls)]}/api/v1/tasks/batch", json=batch).raise_for_status()
-    _wait_until_none(servers, "tasks", "status in ('PENDING', 'RUNNING') or result_pending")
+    _wait_until_none(servers, "tasks", condition="status in ('PENDING', 'RUNNING') or result_pending")
 
 
 @contextmanager
@@ -183,7 +185,7 @@ def _apis(servers: Servers, count: int) -> Iterator[list[str]]:
 
 
 @contextmanager
-def _doors(name: str, servers: Servers, count: int, *, ready: str) -> Iterator[None]:
+def _doors(name: str, servers: Servers, *, count: int, ready: str) -> Iterator[None]:
     with ExitStack() as stack:
         for _ in range(count):
             stack.enter_context(running_door(name, servers, ready=ready))
@@ -193,7 +195,10 @@ def _doors(name: str, servers: Servers, count: int, *, ready: str) -> Iterator[N
 @contextmanager
 def _mirrors(servers: Servers, count: int) -> Iterator[None]:
     """Each has read from the stream: from here on they share it."""
-    with _doors("mirror", servers, count, ready="mirror_ready"), redis.Redis.from_url(servers.redis_url) as stream:
+    with (
+        _doors("mirror", servers, count=count, ready="mirror_ready"),
+        redis.Redis.from_url(servers.redis_url) as stream,
+    ):
 
         def are_reading() -> bool:
             with suppress(ResponseError):  # no stream yet
@@ -213,13 +218,13 @@ def _workers(servers: Servers, count: int) -> Iterator[None]:
         yield
 
 
-def _wait_until_none(servers: Servers, table: str, condition: str) -> None:
+def _wait_until_none(servers: Servers, table: str, *, condition: str) -> None:
     with psycopg.connect(servers.database_url, autocommit=True) as connection:
         question = f"select not exists (select from {table} where {condition})"
         wait_until(lambda: connection.execute(question).fetchone() == (True,), f"no such {table}", seconds=TURN_SECONDS)
 
 
-def _expect(servers: Servers, table: str, condition: str, count: int) -> None:
+def _expect(servers: Servers, table: str, *, condition: str, count: int) -> None:
     with psycopg.connect(servers.database_url) as connection:
         found = connection.execute(f"select count(*) from {table} where {condition}").fetchone()
     if found != (count,):

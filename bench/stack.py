@@ -5,6 +5,7 @@ On loopback and free ports, in a temporary folder, and as durable as in producti
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -88,7 +89,9 @@ def running_up(
         options = ["--port", str(port), "--flower-port", str(flower_port), "--workers", str(workers)]
         command = [sys.executable, "-m", "cli", "up", *options, "--data", str(folder)]
         environment = {"CELERIAC_RATE_LIMIT_PER_MINUTE": "0"} | dict(environment)
-        with running(launch_command(command, death_signal=signal.SIGTERM), folder / "up.log", environment) as up:
+        with running(
+            launch_command(command, death_signal=signal.SIGTERM), folder / "up.log", environment=environment
+        ) as up:
             wait_until(lambda: up.has_printed("celeriac ready"), "celeriac up")
             if flower:
                 wait_until(lambda: not is_free(LOOPBACK, flower_port), "Flower")
@@ -105,7 +108,7 @@ def running_servers() -> Iterator[Servers]:
         postgres, valkey = prepare_postgres(folder / "postgres"), prepare_valkey(folder / "valkey")
         for server in (postgres, valkey):
             log = folder / f"{server.name}.log"
-            stack.enter_context(running(server.command, log, {}, stop_signal=server.stop_signal))
+            stack.enter_context(running(server.command, log, environment={}, stop_signal=server.stop_signal))
             wait_until(server.answers, server.name)
         migrate(postgres.url)
         yield Servers(postgres.url, f"{valkey.url}/0", f"{valkey.url}/1", f"{valkey.url}/2")
@@ -116,7 +119,7 @@ def running_door(name: str, servers: Servers, *options: str, ready: str) -> Iter
     """One process of ours, e.g. `celeriac loops`, that has logged the word by which it is ready."""
     with temporary_folder() as folder:
         command = launch_command([sys.executable, "-m", "cli", name, *options], death_signal=signal.SIGTERM)
-        with running(command, folder / f"{name}.log", servers.environment()) as door:
+        with running(command, folder / f"{name}.log", environment=servers.environment()) as door:
             wait_until(lambda: door.has_printed(ready), name)
             yield door
 
@@ -128,7 +131,7 @@ def running_api(servers: Servers, **environment: str) -> Iterator[tuple[str, psu
     environment = {"CELERIAC_RATE_LIMIT_PER_MINUTE": "0", "CELERIAC_PORT": str(port)} | environment
     with temporary_folder() as folder:
         command = launch_command([sys.executable, "-m", "cli", "api"], death_signal=signal.SIGTERM)
-        with running(command, folder / "api.log", servers.environment() | environment) as api:
+        with running(command, folder / "api.log", environment=servers.environment() | environment) as api:
             wait_until(lambda: not is_free(LOOPBACK, port) or api.has_printed("\0"), "the API")
             yield f"http://{LOOPBACK}:{port}", psutil.Process(api.process.pid)
 
@@ -137,8 +140,8 @@ def running_api(servers: Servers, **environment: str) -> Iterator[tuple[str, psu
 def running(
     command: Sequence[str],
     log: Path,
-    environment: Mapping[str, str],
     *,
+    environment: Mapping[str, str],
     stop_signal: signal.Signals = signal.SIGTERM,
 ) -> Iterator[Running]:
     """A process that is asked to stop at the end, and killed if it does not."""
@@ -155,6 +158,15 @@ def running(
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def free_ports(count: int) -> list[int]:
+    """Different ports that are free now."""
+    sockets = [socket.create_server((LOOPBACK, 0)) for _ in range(count)]
+    ports = [listening.getsockname()[1] for listening in sockets]
+    for listening in sockets:
+        listening.close()
+    return ports
 
 
 @contextmanager

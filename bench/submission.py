@@ -39,6 +39,7 @@ NOTES = (
 def main(
     seconds: Annotated[float, typer.Option(min=0.1, help="Length of each turn.")] = 5.0,
     connections: Annotated[int, typer.Option(min=1, max=1000, help="Keep-alive connections.")] = 32,
+    *,
     rounds: Rounds = 3,
     json_file: JsonFile = None,
 ) -> None:
@@ -116,7 +117,7 @@ def _measure_ceiling(*, seconds: float, connections: int) -> Round:
     port = pick_port()
     options = ["--host", LOOPBACK, "--port", str(port), "--no-access-log", "--log-level", "warning"]
     command = [sys.executable, "-m", "uvicorn", "bench.trivial:app", *options]
-    with temporary_folder() as folder, running(command, folder / "trivial.log", {}):
+    with temporary_folder() as folder, running(command, folder / "trivial.log", environment={}):
         wait_until(lambda: not is_free(LOOPBACK, port), "the trivial app")
         return load(f"http://{LOOPBACK}:{port}/", b'{"task_name": "x"}', connections=connections, seconds=seconds)
 

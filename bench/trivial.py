@@ -5,7 +5,7 @@ from typing import Any
 ANSWER = b'{"task_id": "0195536c-0000-7000-8000-000000000001", "status": "PENDING"}'
 
 
-async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
+async def app(scope: dict[str, Any], receive: Any, send: Any, /) -> None:
     assert scope["type"] == "http"
     while (await receive()).get("more_body"):
         pass

@@ -29,8 +29,8 @@ def bodies_of(task_ids: Sequence[str]) -> list[bytes]:
     for step in range(-SENT_AHEAD, len(task_ids) + SUCCEEDED_AFTER):
         at = begun + (step + SENT_AHEAD) * STEP_SECONDS
         if (sent := step + SENT_AHEAD) < len(task_ids):
-            bodies.append(_body([_sent(task_ids[sent], at, step)]))
-        bodies += _worker_bodies(_worker_events(task_ids, step, at), as_list=step % 2 == 0)
+            bodies.append(_body([_sent(task_ids[sent], at, clock=step)]))
+        bodies += _worker_bodies(_worker_events(task_ids, step, at=at), as_list=step % 2 == 0)
     return bodies
 
 
@@ -59,10 +59,10 @@ def result_meta(task_id: str) -> bytes:
     return json.dumps(meta).encode()
 
 
-def _worker_events(task_ids: Sequence[str], step: int, at: float) -> list[Event]:
+def _worker_events(task_ids: Sequence[str], step: int, *, at: float) -> list[Event]:
     kinds = (("task-received", 0), ("task-started", STARTED_AFTER), ("task-succeeded", SUCCEEDED_AFTER))
     ready = [(kind, step - behind) for kind, behind in kinds if 0 <= step - behind < len(task_ids)]
-    return [_told(kind, task_ids[index], at, clock=3 * step + n) for n, (kind, index) in enumerate(ready)]
+    return [_told(kind, task_ids[index], at=at, clock=3 * step + n) for n, (kind, index) in enumerate(ready)]
 
 
 def _worker_bodies(events: Sequence[Event], *, as_list: bool) -> Iterator[bytes]:
@@ -76,21 +76,21 @@ def _body(events: Sequence[Event]) -> bytes:
     return json.dumps(events if len(events) > 1 else events[0]).encode()
 
 
-def _sent(task_id: str, at: float, clock: int) -> Event:
+def _sent(task_id: str, at: float, *, clock: int) -> Event:
     names = {"name": "celeriac.add", "args": "(2, 3)", "kwargs": "{}", "root_id": task_id, "parent_id": None}
     queue = {"retries": 0, "eta": None, "expires": None, "queue": "celery", "exchange": "", "routing_key": "celery"}
-    return _event("task-sent", task_id, at, clock=clock, hostname=PUBLISHER, pid=100) | names | queue
+    return _event("task-sent", task_id, at=at, clock=clock, hostname=PUBLISHER, pid=100) | names | queue
 
 
-def _told(kind: str, task_id: str, at: float, *, clock: int) -> Event:
-    event = _event(kind, task_id, at, clock=clock, hostname=WORKER, pid=200)
+def _told(kind: str, task_id: str, *, at: float, clock: int) -> Event:
+    event = _event(kind, task_id, at=at, clock=clock, hostname=WORKER, pid=200)
     if kind == "task-received":
         names = {"name": "celeriac.add", "args": "(2, 3)", "kwargs": "{}", "root_id": task_id, "parent_id": None}
         return event | names | {"retries": 0, "eta": None, "expires": None}
     return event | ({"result": "5", "runtime": 0.0004} if kind == "task-succeeded" else {})
 
 
-def _event(kind: str, task_id: str, at: float, *, clock: int, hostname: str, pid: int) -> Event:
+def _event(kind: str, task_id: str, *, at: float, clock: int, hostname: str, pid: int) -> Event:
     return {"type": kind, "uuid": task_id, "timestamp": at, "clock": clock, "hostname": hostname, "pid": pid} | {
         "utcoffset": 0,
         "freq": None,

@@ -33,6 +33,7 @@ Step = dict[str, Any]
 def main(
     steps: Annotated[int, typer.Option(min=2, max=1000, help="Steps of the chain.")] = 1000,
     width: Annotated[int, typer.Option(min=1, max=998, help="Steps of the fan-out.")] = 500,
+    *,
     idle_steps: Annotated[int, typer.Option(min=2, max=1000, help="Steps whose latency is measured.")] = 200,
     rounds: Rounds = 3,
     json_file: JsonFile = None,

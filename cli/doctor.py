@@ -118,10 +118,10 @@ def _database(url: str | None) -> Iterator[Finding]:
         asked_at = time.time()
         facts = ask_server(url)
         yield _postgres_version(facts.major_version)
-        yield _clock("database clock", facts.now.timestamp(), asked_at)
+        yield _clock("database clock", facts.now.timestamp(), asked_at=asked_at)
         yield _migrations(pending_revisions(url))
     except (psycopg.Error, DBAPIError) as error:
-        yield _unreachable("database", url, error)
+        yield _unreachable("database", url, error=error)
 
 
 def _postgres_version(major: int) -> Finding:
@@ -145,7 +145,7 @@ def _broker(url: str | None) -> Iterator[Finding]:
             connection.ensure_connection(max_retries=1, timeout=CONNECT_SECONDS)
             yield Finding("broker", "ok", connection.transport.driver_name)
     except (*BROKER_ERRORS, ValueError, KeyError) as error:
-        yield _unreachable("broker", url, error)
+        yield _unreachable("broker", url, error=error)
 
 
 def _rights(settings: Settings) -> Iterator[Finding]:
@@ -178,7 +178,7 @@ async def _other_results(url: str, prefix: str) -> Finding:
         await reader.ping()
         return Finding("results", "ok", "reachable")
     except Unavailable as error:
-        return _unreachable("results", url, error)
+        return _unreachable("results", url, error=error)
     finally:
         await reader.close()
 
@@ -216,9 +216,9 @@ def _redis(subject: str, url: str | None) -> Iterator[Finding]:
             asked_at = time.time()
             seconds, microseconds = client.time()
             yield _eviction(subject, client)
-            yield _clock(f"{subject} clock", seconds + microseconds / 1e6, asked_at)
+            yield _clock(f"{subject} clock", seconds + microseconds / 1e6, asked_at=asked_at)
     except (redis.RedisError, OSError, ValueError) as error:
-        yield _unreachable(subject, url, error)
+        yield _unreachable(subject, url, error=error)
 
 
 def _eviction(subject: str, client: redis.Redis) -> Finding:
@@ -229,7 +229,7 @@ def _eviction(subject: str, client: redis.Redis) -> Finding:
     return Finding(subject, "warn", f"maxmemory-policy is {policy}", mend)
 
 
-def _clock(subject: str, theirs: float, asked_at: float) -> Finding:
+def _clock(subject: str, theirs: float, *, asked_at: float) -> Finding:
     """Their clock was read at some moment of the round trip: the difference is counted from its nearest end."""
     difference = max(asked_at - theirs, theirs - time.time(), 0.0)
     if difference <= CLOCK_TOLERANCE_SECONDS:
@@ -285,7 +285,7 @@ def _unset(subject: str, variable: str) -> Finding:
     return Finding(subject, "fail", f"{variable} is not set", "Set it, or name the --data folder of a running `up`.")
 
 
-def _unreachable(subject: str, url: str, error: Exception) -> Finding:
+def _unreachable(subject: str, url: str, *, error: Exception) -> Finding:
     if reason := next(reasons_against(url), None):
         return Finding(subject, "fail", f"{mask_url(url)}: {reason}", "Mend the URL, or what the server lets us do.")
     reason = (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -33,10 +33,10 @@ def follow(client: Client, task_id: str, *, quiet: bool) -> Task:
                 status.update(line_of(f"{task_id}: {now}"))
             shown = now
 
-        return _poll(client, task_id, show)
+        return _poll(client, task_id, show=show)
 
 
-def _poll(client: Client, task_id: str, show: Callable[[Task], None]) -> Task:
+def _poll(client: Client, task_id: str, *, show: Callable[[Task], None]) -> Task:
     wait = FIRST_WAIT_SECONDS
     answered_at = time.monotonic()
     while True:

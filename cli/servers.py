@@ -31,10 +31,10 @@ def refuse_unusable(settings: Settings) -> None:
     for name in URLS:
         url = getattr(settings, name)
         if url:
-            _refuse(name, url, probes_of(name, settings))
+            _refuse(name, url, probes=probes_of(name, settings))
 
 
-def _refuse(name: str, url: str, probes: Sequence[Probe]) -> None:
+def _refuse(name: str, url: str, *, probes: Sequence[Probe]) -> None:
     """Asked twice: a server that just ends breaks off in the middle of TLS, too."""
     if any(True for _ in reasons_against(url, probes)):
         time.sleep(AGAIN_SECONDS)

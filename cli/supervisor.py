@@ -128,7 +128,7 @@ class Supervisor:
                 delay = 0.0
             elif not running.stopping.done():
                 delay = self._backoff.after(delay, lifetime_seconds=time.monotonic() - began)
-                self._record_death(running, ended, delay)
+                self._record_death(running, ended, delay=delay)
                 await asyncio.wait([running.stopping], timeout=delay)
         running.log.close()
 
@@ -183,7 +183,7 @@ class Supervisor:
         assert running.task is not None
         await running.task
 
-    def _record_death(self, running: _Running, ended: str, delay: float) -> None:
+    def _record_death(self, running: _Running, ended: str, *, delay: float) -> None:
         running.deaths += 1
         running.deaths_in_a_row = 1 if delay == self._backoff.first_seconds else running.deaths_in_a_row + 1
         running.last_exit = ended

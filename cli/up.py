@@ -84,7 +84,7 @@ async def run_up(settings: Settings, *, guest: Guest | None = None) -> None:
         asyncio.get_running_loop().add_signal_handler(which, stop_asked.set)
     with _only_one(settings.data):
         supervisor = Supervisor(settings.data / "logs", quiet=guest is not None)
-        starting = asyncio.create_task(_start(settings, supervisor, guest))
+        starting = asyncio.create_task(_start(settings, supervisor, guest=guest))
         try:
             await _until_asked(stop_asked, starting)
         finally:
@@ -103,7 +103,7 @@ async def _until_asked(stop_asked: asyncio.Event, starting: asyncio.Task[None]) 
     await asked
 
 
-async def _start(settings: Settings, supervisor: Supervisor, guest: Guest | None) -> None:
+async def _start(settings: Settings, supervisor: Supervisor, *, guest: Guest | None) -> None:
     addresses = await _start_servers(settings, supervisor, flower_login=_prepare_flower(settings))
     write_addresses(settings.data, addresses)
     environment = child_environment(settings, addresses)
@@ -144,13 +144,15 @@ def _prepare_flower(settings: Settings) -> str | None:
 
 async def _start_servers(settings: Settings, supervisor: Supervisor, *, flower_login: str | None) -> Addresses:
     postgres_url, valkey_url = await asyncio.gather(
-        _start_if(needs_postgres(settings), lambda: prepare_postgres(settings.data / "postgres"), supervisor),
-        _start_if(needs_valkey(settings), lambda: prepare_valkey(settings.data / "valkey"), supervisor),
+        _start_if(
+            needs_postgres(settings), lambda: prepare_postgres(settings.data / "postgres"), supervisor=supervisor
+        ),
+        _start_if(needs_valkey(settings), lambda: prepare_valkey(settings.data / "valkey"), supervisor=supervisor),
     )
     return addresses_of(settings, postgres_url=postgres_url, valkey_url=valkey_url, flower_login=flower_login)
 
 
-async def _start_if(needed: bool, prepare: Callable[[], Server], supervisor: Supervisor) -> str | None:
+async def _start_if(needed: bool, prepare: Callable[[], Server], *, supervisor: Supervisor) -> str | None:
     """The server's URL once it answers, on another port if the chosen one was taken before it listened."""
     if not needed:
         return None

@@ -171,7 +171,7 @@ def judge(
         readings = _READ[rule.type](facts, rule) if rule.enabled else NOTHING
         if readings is None:
             continue
-        for key in _keys(rule.type, readings, open_alerts):
+        for key in _keys(rule.type, readings, open_alerts=open_alerts):
             value, is_open = readings.get(key[1]), key in open_alerts
             breached = value is not None and (_is_certain(key, facts) or is_breached(rule, value, is_open=is_open))
             since = pending.get((key, breached), now)
@@ -181,7 +181,9 @@ def judge(
             if is_open and not opens:
                 resolved.append(key)
             if opens and value is not None:
-                finding = Finding(key, value, _as_severe(rule, key[1], facts), describe(rule, key[1], facts))
+                finding = Finding(
+                    key, value, _as_severe(rule, key[1], facts=facts), describe(rule, key[1], facts=facts)
+                )
                 (still_open if is_open else raised).append(finding)
     return Judgement(tuple(raised), tuple(still_open), tuple(resolved), waiting)
 
@@ -207,13 +209,13 @@ def step(rule: Rule, *, is_open: bool, breached: bool, since: datetime, now: dat
     return breached if now - since >= patience else is_open
 
 
-def _as_severe(rule: Rule, subject: str, facts: Facts) -> Rule:
+def _as_severe(rule: Rule, subject: str, *, facts: Facts) -> Rule:
     """A parked task is nobody else's trouble: critical is only what holds up the rest."""
     harmless = rule.type is AlertType.DISPATCH_STALLED and subject in facts.parked
     return replace(rule, severity=Severity.WARNING) if harmless and rule.severity is Severity.CRITICAL else rule
 
 
-def _keys(alert_type: AlertType, readings: Readings, open_alerts: Collection[Key]) -> list[Key]:
+def _keys(alert_type: AlertType, readings: Readings, *, open_alerts: Collection[Key]) -> list[Key]:
     measured = {(alert_type, subject) for subject in readings}
     return sorted(measured.union(key for key in open_alerts if key[0] is alert_type))
 
@@ -235,7 +237,7 @@ _DESCRIPTIONS = {
 }
 
 
-def describe(rule: Rule, subject: str, facts: Facts) -> str:
+def describe(rule: Rule, subject: str, *, facts: Facts) -> str:
     """One sentence for people: what was measured, not what is measured now, so that it stays true while open."""
     said = _DESCRIPTIONS[rule.type].format(rule=rule, subject=subject)
     if rule.type is AlertType.BROKER_OPTIONS_DIFFER and facts.differing and subject in facts.differing:

@@ -47,12 +47,12 @@ class BrokerOptions:
         Raises ValueError, which names the option and not its value.
         """
         return cls(
-            separator=_text(told, "sep", SEPARATOR),
+            separator=_text(told, "sep", default=SEPARATOR),
             priority_steps=_steps(told),
-            global_keyprefix=_text(told, "global_keyprefix", "", may_be_empty=True),
-            unacked_key=_text(told, "unacked_key", UNACKED),
-            unacked_index_key=_text(told, "unacked_index_key", UNACKED_INDEX),
-            unacked_mutex_key=_text(told, "unacked_mutex_key", UNACKED_MUTEX),
+            global_keyprefix=_text(told, "global_keyprefix", default="", may_be_empty=True),
+            unacked_key=_text(told, "unacked_key", default=UNACKED),
+            unacked_index_key=_text(told, "unacked_index_key", default=UNACKED_INDEX),
+            unacked_mutex_key=_text(told, "unacked_mutex_key", default=UNACKED_MUTEX),
             fanout_prefix=_fanout_prefix(told),
             fanout_patterns=_flag(told, "fanout_patterns"),
         )
@@ -80,7 +80,7 @@ class Difference:
     """A sentence: what differs, and what to write where."""
 
 
-def _text(told: Mapping[str, object], name: str, default: str, *, may_be_empty: bool = False) -> str:
+def _text(told: Mapping[str, object], name: str, *, default: str, may_be_empty: bool = False) -> str:
     value = told.get(name, default)
     if not isinstance(value, str) or len(value) > MAX_TEXT or not (value or may_be_empty):
         raise ValueError(f"{name} must be text of {0 if may_be_empty else 1} to {MAX_TEXT} characters")
@@ -106,7 +106,7 @@ def _fanout_prefix(told: Mapping[str, object]) -> str:
     value = told.get("fanout_prefix", True)
     if value is True:
         return FANOUT_PREFIX
-    return _text({"fanout_prefix": value or ""}, "fanout_prefix", "", may_be_empty=True)
+    return _text({"fanout_prefix": value or ""}, "fanout_prefix", default="", may_be_empty=True)
 
 
 def _flag(told: Mapping[str, object], name: str) -> bool:

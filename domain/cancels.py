@@ -28,7 +28,7 @@ class StopSignal(StrEnum):
     SIGKILL = "SIGKILL"
 
 
-def wish(task_id: str, at: datetime, signal: StopSignal = StopSignal.SIGTERM, *, story: int = 0) -> Fact:
+def wish(task_id: str, at: datetime, *, signal: StopSignal = StopSignal.SIGTERM, story: int = 0) -> Fact:
     """The fact that somebody wants the task cancelled. Asking twice is one fact, asking for SIGKILL one of its own.
 
     `story`: which use of the id is meant, where others use it again.

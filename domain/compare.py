@@ -27,23 +27,23 @@ class Difference:
     """What stood there; None for `add`."""
 
 
-def differences(one: object, other: object, path: str = "") -> Iterator[Difference]:
+def differences(one: object, other: object, *, path: str = "") -> Iterator[Difference]:
     """The steps that make one JSON value into the other, applied in this order.
 
     Lists are compared place by place. 1, 1.0 and true are three values: a task may well treat them as such.
     """
     if isinstance(one, dict) and isinstance(other, dict):
-        yield from _of_objects(one, other, path)
+        yield from _of_objects(one, other, path=path)
     elif isinstance(one, list) and isinstance(other, list):
-        yield from _of_lists(one, other, path)
+        yield from _of_lists(one, other, path=path)
     elif type(one) is not type(other) or one != other:
         yield Difference(Op.REPLACE, path, value=other, old_value=one)
 
 
-def _of_objects(one: Mapping[str, object], other: Mapping[str, object], path: str) -> Iterator[Difference]:
+def _of_objects(one: Mapping[str, object], other: Mapping[str, object], *, path: str) -> Iterator[Difference]:
     for name, value in one.items():
         if name in other:
-            yield from differences(value, other[name], _inside(path, name))
+            yield from differences(value, other[name], path=_inside(path, name))
         else:
             yield Difference(Op.REMOVE, _inside(path, name), old_value=value)
     for name, value in other.items():
@@ -55,13 +55,13 @@ def _inside(path: str, name: str) -> str:
     return f"{path}/{name.replace('~', '~0').replace('/', '~1')}"
 
 
-def _of_lists(one: Sequence[object], other: Sequence[object], path: str) -> Iterator[Difference]:
+def _of_lists(one: Sequence[object], other: Sequence[object], *, path: str) -> Iterator[Difference]:
     shared = min(len(one), len(other))
     for place in range(shared):
         # Most are alike, and are plain or empty: a million calls that find nothing would take seconds.
         ours, theirs = one[place], other[place]
         if type(ours) is not type(theirs) or ours != theirs or (ours and isinstance(ours, dict | list)):
-            yield from differences(ours, theirs, f"{path}/{place}")
+            yield from differences(ours, theirs, path=f"{path}/{place}")
     for place in range(shared, len(other)):
         yield Difference(Op.ADD, f"{path}/{place}", value=other[place])
     # From the end, so that no removal moves what the next one names.

@@ -102,7 +102,7 @@ def _walk(group: Sequence[Fact], asked_for: Container[int | None]) -> list[Deliv
     # A task that kills its worker may come back thousands of times: only what has not ended is searched.
     unended: list[Delivery] = []
     for fact in group:
-        delivery = _place(fact, unended, asked_for, latest=found[-1] if found else None)
+        delivery = _place(fact, unended, asked_for=asked_for, latest=found[-1] if found else None)
         if delivery is None:
             delivery = _begin(fact)
             found.append(delivery)
@@ -123,7 +123,7 @@ def _begin(fact: Fact) -> Delivery:
 
 
 def _place(
-    fact: Fact, unended: Sequence[Delivery], asked_for: Container[int | None], *, latest: Delivery | None
+    fact: Fact, unended: Sequence[Delivery], *, asked_for: Container[int | None], latest: Delivery | None
 ) -> Delivery | None:
     """The delivery that an event belongs to; None for `received`, and where an unheard one is implied.
 
@@ -154,12 +154,12 @@ def _not_replaced(ended: Sequence[Delivery]) -> Delivery:
         return ended[0]
     own = ended[0].facts[0].task_id
     for nth, delivery in enumerate(ended):
-        if not any(_replaces(other, delivery, own) for other in ended[nth + 1 :]):
+        if not any(_replaces(other, delivery, own=own) for other in ended[nth + 1 :]):
             return delivery
     return ended[-1]
 
 
-def _replaces(later: Delivery, earlier: Delivery, own: str) -> bool:
+def _replaces(later: Delivery, earlier: Delivery, *, own: str) -> bool:
     """Whether the message of `later` is that of another task under the same id, not of a retry or the same once more.
 
     Whoever replaces himself is the parent of his successor; of one that is replaced by a chain or a group the parent is

@@ -60,6 +60,6 @@ def by_time(fact: Fact) -> tuple[datetime, str]:
     return fact.at, fact.key
 
 
-def worker_event_key(event_type: str, node: str, pid: int, clock: int) -> str:
+def worker_event_key(event_type: str, node: str, *, pid: int, clock: int) -> str:
     """The identity of a worker's event. Celery gives events none; (type, node, pid, clock) is unique."""
     return f"{event_type}:{node}:{pid}:{clock}"

@@ -79,12 +79,12 @@ def _check(value: object, depth_left: int) -> None:
     elif isinstance(value, dict):
         for key in value:
             _check_string(key)
-        _check_items(value.items(), set(map(type, value.values())), depth_left)
+        _check_items(value.items(), set(map(type, value.values())), depth_left=depth_left)
     elif isinstance(value, list):
-        _check_items(enumerate(value), set(map(type, value)), depth_left)
+        _check_items(enumerate(value), set(map(type, value)), depth_left=depth_left)
 
 
-def _check_items(items: Iterable[tuple[object, object]], types: set[type], depth_left: int) -> None:
+def _check_items(items: Iterable[tuple[object, object]], types: set[type], *, depth_left: int) -> None:
     if depth_left == 0:
         raise _Flaw(f"nested deeper than {MAX_DEPTH}")
     if types <= _ALWAYS_SOUND:

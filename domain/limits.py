@@ -36,17 +36,19 @@ def explain_limits(
     `on_redis`: whether a queue consists of lists. `differing` is said of workers that cannot be reached, where no other
     is known to take from the queue.
     """
-    told = [*_of_retries(consumers, queue_name, max_retries, own_limit)]
+    told = [*_of_retries(consumers, queue_name, max_retries=max_retries, own_limit=own_limit)]
     if on_redis:
         told += _of_lists(consumers, queue_name)
     if differing and not any(node.queues is not None for node in consumers.of(queue_name)):
         told.append(f"{differing}.")
     if timeout_seconds is not None:
-        told += _of_time(consumers, queue_name, timeout_seconds)
+        told += _of_time(consumers, queue_name, timeout_seconds=timeout_seconds)
     return " ".join(told) or None
 
 
-def _of_retries(consumers: Consumers, queue_name: str, max_retries: int | None, own_limit: int | None) -> Iterator[str]:
+def _of_retries(
+    consumers: Consumers, queue_name: str, *, max_retries: int | None, own_limit: int | None
+) -> Iterator[str]:
     found = [node for node in consumers.of(queue_name) if node.queues is not None]
     without = [node for node in found if MAX_RETRIES not in node.capabilities]
     if not without or max_retries is None or max_retries == own_limit:
@@ -66,7 +68,7 @@ def _of_lists(consumers: Consumers, queue_name: str) -> Iterator[str]:
         )
 
 
-def _of_time(consumers: Consumers, queue_name: str, timeout_seconds: int) -> Iterator[str]:
+def _of_time(consumers: Consumers, queue_name: str, *, timeout_seconds: int) -> Iterator[str]:
     found = [node for node in consumers.of(queue_name) if node.queues is not None]
     pools = sorted({node.pool for node in found if node.pool and node.pool not in POOLS_WITH_TIME_LIMITS})
     if pools:

@@ -117,9 +117,9 @@ def fold(facts: Iterable[Fact]) -> TaskState:
     attempts, renewed_at = _latest_story(all_attempts)
     deciding = _deciding(attempts)
     if reusable:
-        ours = _of_story(ours, attempts, renewed_at)
+        ours = _of_story(ours, attempts, renewed_at=renewed_at)
     withdrawn = _first(ours, EventType.REVOKED)
-    status, phase = _status_and_phase(ours, attempts, deciding, withdrawn=withdrawn)
+    status, phase = _status_and_phase(ours, attempts, deciding=deciding, withdrawn=withdrawn)
     shown = deciding or _latest_started(attempts)
     last = deciding or (attempts[-1] if attempts else None)
     return TaskState(
@@ -130,7 +130,7 @@ def fold(facts: Iterable[Fact]) -> TaskState:
         node=last.node if last else None,
         started_at=shown.started_at if shown else None,
         first_started_at=min((a.started_at for a in all_attempts if a.started_at), default=None),
-        completed_at=_completed_at(phase, deciding, withdrawn),
+        completed_at=_completed_at(phase, deciding, withdrawn=withdrawn),
         exception=last.exception if last else None,
         traceback=last.traceback if last else None,
         cancel_requested_at=_at(_first(ours, EventType.CANCEL_REQUESTED)),
@@ -156,7 +156,7 @@ def _latest_story(attempts: tuple[Attempt, ...]) -> tuple[tuple[Attempt, ...], d
     return latest, min(attempt.facts[0].at for attempt in latest)
 
 
-def _of_story(ours: list[Fact], attempts: Sequence[Attempt], renewed_at: datetime | None) -> list[Fact]:
+def _of_story(ours: list[Fact], attempts: Sequence[Attempt], *, renewed_at: datetime | None) -> list[Fact]:
     """Without the wishes to cancel, and what came of them, of which what runs now knows nothing.
 
     What was withdrawn may still be received, and be refused then; what starts after it is another.
@@ -223,8 +223,8 @@ def _attempt(delivery: Delivery, *, number: int, nth: int, latest: tuple[int, in
         started_at=_at(_first(facts, EventType.STARTED)),
         finished_at=_at(end),
         runtime_seconds=_number(end, "runtime"),
-        exception=_text(facts, "exception", state),
-        traceback=_text(facts, "traceback", state),
+        exception=_text(facts, "exception", state=state),
+        traceback=_text(facts, "traceback", state=state),
         facts=facts,
     )
 
@@ -234,7 +234,7 @@ def _number(fact: Fact | None, name: str) -> float | None:
     return float(value) if isinstance(value, int | float) else None
 
 
-def _text(facts: Sequence[Fact], name: str, state: AttemptState) -> str | None:
+def _text(facts: Sequence[Fact], name: str, *, state: AttemptState) -> str | None:
     """The detail as the deciding kind of fact tells it; the backend knows it better than an event's repr."""
     told = [fact for fact in facts if STATE_OF_FACT[fact.type] is state and fact.details.get(name)]
     best = next((fact for fact in told if fact.source == BACKEND), told[0] if told else None)
@@ -260,7 +260,7 @@ def _deciding(attempts: Sequence[Attempt]) -> Attempt | None:
 
 
 def _status_and_phase(
-    ours: Sequence[Fact], attempts: Sequence[Attempt], deciding: Attempt | None, *, withdrawn: Fact | None
+    ours: Sequence[Fact], attempts: Sequence[Attempt], *, deciding: Attempt | None, withdrawn: Fact | None
 ) -> tuple[Status, Phase]:
     if deciding and deciding.proves:
         return deciding.proves, Phase.FINISHED
@@ -301,7 +301,7 @@ def _latest_started(attempts: Sequence[Attempt]) -> Attempt | None:
     return next((attempt for attempt in reversed(attempts) if attempt.started_at), None)
 
 
-def _completed_at(phase: Phase, deciding: Attempt | None, withdrawn: Fact | None) -> datetime | None:
+def _completed_at(phase: Phase, deciding: Attempt | None, *, withdrawn: Fact | None) -> datetime | None:
     if phase is not Phase.FINISHED:
         return None
     return deciding.finished_at if deciding else _at(withdrawn)

@@ -84,13 +84,13 @@ class OwnOrigins:
                 return Refusal.MALFORMED
             if not self.has(host.host):
                 return Refusal.UNKNOWN_HOST
-        return None if self._is_own_page(method, told, host) else Refusal.FOREIGN_PAGE
+        return None if self._is_own_page(method, told, host=host) else Refusal.FOREIGN_PAGE
 
     def has(self, host: str) -> bool:
         """Whether a host, as `parse_authority` gives it, is one of ours."""
         return self.any_name or host in self.names or is_address(host) or host.endswith(self.suffixes)
 
-    def _is_own_page(self, method: str, told: dict[bytes, bytes], host: Authority | None) -> bool:
+    def _is_own_page(self, method: str, told: dict[bytes, bytes], *, host: Authority | None) -> bool:
         if ORIGIN in told and not self._is_own(told[ORIGIN], host):
             return False
         return told.get(SITE, b"none") in _OWN_SITES or _is_visit(method, told)

@@ -59,7 +59,7 @@ def timeline(facts: Iterable[Fact]) -> list[Entry]:
     others = {fact.key for attempt in attempts for fact in _other_ends(attempt, ends)}
     shown = [fact for fact in shown if fact.key not in others]
     losses = [fact for fact in shown if fact.type is EventType.LOST and fact.key not in owner]
-    ordered = sorted(shown, key=lambda fact: _position(fact, owner.get(fact.key), attempts, losses))
+    ordered = sorted(shown, key=lambda fact: _position(fact, owner.get(fact.key), attempts=attempts, losses=losses))
     return [_entry(fact, owner.get(fact.key)) for fact in ordered]
 
 
@@ -82,7 +82,7 @@ def _is_reconstructed(fact: Fact, owner: Attempt) -> bool:
 
 
 def _position(
-    fact: Fact, owner: Attempt | None, attempts: tuple[Attempt, ...], losses: Sequence[Fact]
+    fact: Fact, owner: Attempt | None, *, attempts: tuple[Attempt, ...], losses: Sequence[Fact]
 ) -> tuple[int, int, int, datetime, str]:
     number = owner.number if owner else _attempt_at(fact, attempts)
     dispatch_no = 0 if number else _dispatch_at(fact, losses)

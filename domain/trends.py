@@ -84,7 +84,7 @@ class Sums:
 NOTHING = Sums()
 
 
-def sum_buckets(hours: Mapping[datetime, Sums], window: Window, interval: Interval) -> dict[datetime, Sums]:
+def sum_buckets(hours: Mapping[datetime, Sums], window: Window, *, interval: Interval) -> dict[datetime, Sums]:
     """The sums of every bucket of the window, also of those in which nothing happened, oldest first."""
     found = dict.fromkeys(window.buckets(interval), NOTHING)
     for hour, sums in hours.items():

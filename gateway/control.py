@@ -251,14 +251,14 @@ class Control:
             return [Answers() for _ in commands]
         self._has_asked = True
         question = partial(ask, self._broker_url, commands, nodes=nodes, seconds=seconds, options=self._options)
-        asked = partial(question, address=self._address, unreadable=partial(self._note_unreadable, unread))
+        asked = partial(question, address=self._address, unreadable=partial(self._note_unreadable, unread=unread))
         replies = await self._asking.run(asked, limit_seconds=seconds + BROKER_SECONDS)
         read = [_sound(answers, nodes, errors=errors) for answers in replies]
         for node in set().union(*read) & self._unreadable.keys():
             del self._unreadable[node]
         return read
 
-    def _note_unreadable(self, unread: set[str] | None, node: str, content_type: str) -> None:
+    def _note_unreadable(self, node: str, content_type: str, *, unread: set[str] | None) -> None:
         if not _is_asked(node, None) or len(self._unreadable) >= MOST_NODES:
             return
         if unread is not None:

@@ -154,7 +154,7 @@ class StreamEvents:
         elif known.decode() != self._server and self._client.info("replication").get("second_repl_offset", -1) >= 0:
             read = self._client.xinfo_groups(STREAM_KEY)[0]["last-delivered-id"]
             here, now = datetime.now(UTC), self._client.time()
-            begun = max(_heard_at(read, _ahead(now), here), self._answered_at) if _milliseconds(read) else here
+            begun = max(_heard_at(read, _ahead(now), here=here), self._answered_at) if _milliseconds(read) else here
             self._failover = Blind(begun, here, kept=True)
             log.warning("stream_failed_over", since=begun.isoformat())
 
@@ -178,7 +178,7 @@ class StreamEvents:
             body = fields.get(FIELD, NOT_UNDERSTOOD)
             if len(body) > MAX_MESSAGE_BYTES:
                 body = NOT_UNDERSTOOD
-            found.append(EventMessage(body, _heard_at(entry_id, ahead, here), kept=True, tag=entry_id))
+            found.append(EventMessage(body, _heard_at(entry_id, ahead, here=here), kept=True, tag=entry_id))
             self._held[entry_id] = None
         return found
 
@@ -211,7 +211,7 @@ class StreamEvents:
         begun = min(filter(None, (stream["max-deleted-entry-id"], pending["min"])), key=_milliseconds)
         ended = stream["first-entry"][0] if stream["first-entry"] else stream["last-generated-id"]
         ahead, here = _ahead(now), datetime.now(UTC)
-        return [Blind(_heard_at(begun, ahead, here), _heard_at(ended, ahead, here), kept=True)]
+        return [Blind(_heard_at(begun, ahead, here=here), _heard_at(ended, ahead, here=here), kept=True)]
 
     def _leave_the_future(self, last_id: bytes, now: tuple[int, int]) -> None:
         """Make the stream anew where its ids are ahead of the time and nothing waits in it.
@@ -242,7 +242,7 @@ def _milliseconds(entry_id: Any) -> int:
     return int(entry_id.split(b"-")[0])
 
 
-def _heard_at(entry_id: Any, ahead: float, here: datetime) -> datetime:
+def _heard_at(entry_id: Any, ahead: float, *, here: datetime) -> datetime:
     """When the message arrived; now (`here`) where its id, which anybody may choose, is no time of the past year."""
     latest = here.timestamp()
     seconds = _milliseconds(entry_id) / 1000 + ahead

@@ -23,15 +23,7 @@ MAX_BUFFERED = 20_000
 MAX_BUFFERED_BYTES = 32 * 1024 * 1024
 """The same where they are large: 20,000 have some 10 MB, but each may bear two dozen tracebacks."""
 RECEIVE_SECONDS = 0.2
-PROBE_SECONDS = 2.0
-"""Silence after which the connection is asked whether it still lives."""
-ANSWER_SECONDS = 8.0
-"""A probe unanswered for so long means a half-open connection, which no socket error ever reports."""
-FIRST_PAUSE_SECONDS = 0.2
-LONGEST_PAUSE_SECONDS = 2.0
 CLOSE_SECONDS = 5.0
-SLACK_SECONDS = 2.0
-"""A busy machine wakes a thread late."""
 
 log = structlog.get_logger()
 
@@ -43,27 +35,50 @@ class Heard:
     messages: tuple[EventMessage, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """When a listener asks whether its connection lives, when it gives it up, and how long it rests before the next."""
+
+    probe_seconds: float = 2.0
+    """Silence after which the connection is asked whether it still lives."""
+    answer_seconds: float = 8.0
+    """A probe unanswered for so long means a half-open connection, which no socket error ever reports."""
+    slack_seconds: float = 2.0
+    """A busy machine wakes a thread late."""
+    first_pause_seconds: float = 0.2
+    longest_pause_seconds: float = 2.0
+
+    @property
+    def longest_silence_seconds(self) -> float:
+        """Of a connection that lives."""
+        return self.probe_seconds + self.answer_seconds + self.slack_seconds
+
+
+USUAL_PACE = Pace()
+
+
 class EventSubscriber:
     """One thread that listens and reconnects for ever, one buffer, and one reader."""
 
-    def __init__(self, source: EventSource, *, max_buffered: int = MAX_BUFFERED) -> None:
+    def __init__(self, source: EventSource, *, max_buffered: int = MAX_BUFFERED, pace: Pace = USUAL_PACE) -> None:
         self._source = source
+        self._pace = pace
         self._buffer = _Buffer(max_buffered)
         self._thread: threading.Thread | None = None
         self._closing = threading.Event()
         self._last_read: EventItem | None = None
         self._to_acknowledge: deque[EventItem] = deque()
         self._is_connected = False
-        self._pause = FIRST_PAUSE_SECONDS
+        self._pause = pace.first_pause_seconds
         self.last_heard = time.monotonic()
         """When the broker last gave a sign of life, on the monotonic clock."""
 
     @property
     def connected(self) -> bool:
         """Whether it hears: its thread lives, has a connection, and had a sign of life of the broker not long ago."""
-        patience = PROBE_SECONDS + ANSWER_SECONDS + SLACK_SECONDS
         is_alive = self._thread is not None and self._thread.is_alive()
-        return is_alive and self._is_connected and time.monotonic() - self.last_heard < patience
+        silence = time.monotonic() - self.last_heard
+        return is_alive and self._is_connected and silence < self._pace.longest_silence_seconds
 
     async def start(self) -> None:
         """Begins to listen; returns at once, connected or not."""
@@ -109,7 +124,7 @@ class EventSubscriber:
                 deaf_since = datetime.now(UTC) - timedelta(seconds=time.monotonic() - self.last_heard)
             self._close_source()
             self._closing.wait(self._pause)
-            self._pause = min(self._pause * 2, LONGEST_PAUSE_SECONDS)
+            self._pause = min(self._pause * 2, self._pace.longest_pause_seconds)
 
     def _close_source(self) -> None:
         try:
@@ -133,12 +148,12 @@ class EventSubscriber:
             if items is not None:
                 self.last_heard, probed_at = now, None
                 # Not before: a connection that breaks at its first message is tried ever more slowly.
-                self._pause = FIRST_PAUSE_SECONDS
+                self._pause = self._pace.first_pause_seconds
                 self._buffer.put(items)
-            elif probed_at is None and now - self.last_heard > PROBE_SECONDS:
+            elif probed_at is None and now - self.last_heard > self._pace.probe_seconds:
                 self._source.probe()
                 probed_at = now
-            elif probed_at is not None and now - probed_at > ANSWER_SECONDS:
+            elif probed_at is not None and now - probed_at > self._pace.answer_seconds:
                 raise TimeoutError(f"no answer for {now - self.last_heard:.1f} s")
             self._acknowledge()
         self._acknowledge()

@@ -35,7 +35,8 @@ MOST_NAMED = 3
 class ForeignPrefixes:
     """One broker; RabbitMQ has no such prefixes."""
 
-    def __init__(self, broker_url: str, layout: Layout) -> None:
+    def __init__(self, broker_url: str, layout: Layout, *, asked_each_seconds: float = ASKED_EACH_SECONDS) -> None:
+        self._asked_each_seconds = asked_each_seconds
         on_redis = transport_of(broker_url) is Transport.REDIS
         self._redis = redis_client(broker_url) if on_redis else None
         self._layout = layout
@@ -82,7 +83,7 @@ class ForeignPrefixes:
         channel = ours.fanout_channel(COMMANDS.name, database).removeprefix(ours.global_keyprefix)
         now = time.monotonic()
         for prefix in self._listeners:
-            if prefix in self._asked_at and now - self._asked_at[prefix] < ASKED_EACH_SECONDS:
+            if prefix in self._asked_at and now - self._asked_at[prefix] < self._asked_each_seconds:
                 continue
             self._asked_at[prefix] = now
             self._listeners[prefix] = int(await redis.publish(prefix + channel, message_for_nobody()))

@@ -100,8 +100,10 @@ def ask(
         expected = None if nodes is None else len(nodes) * len(commands)
         with Consumer(connection.default_channel, [replies.queue], on_message=replies.receive, no_ack=True):
             for ticket, command in zip(replies.by_ticket, commands, strict=True):
-                _send(connection, command, nodes, expires_at=time.time() + seconds, reply=(ticket, replies.reply_to))
-            _drain(connection, replies, expected, time.monotonic() + seconds)
+                _send(
+                    connection, command, nodes=nodes, expires_at=time.time() + seconds, reply=(ticket, replies.reply_to)
+                )
+            _drain(connection, replies, expected=expected, deadline=time.monotonic() + seconds)
         replies.queue.bind(connection.default_channel).delete()
         return list(replies.by_ticket.values())
 
@@ -111,7 +113,7 @@ def tell(
 ) -> None:
     """Sends a command to these nodes, or to all, and waits for nobody."""
     with connect(broker_url, options=options) as connection:
-        _send(connection, command, nodes)
+        _send(connection, command, nodes=nodes)
 
 
 def forget(broker_url: str, address: str, *, options: BrokerOptions | None = None) -> None:
@@ -169,14 +171,14 @@ class _Replies:
 
     def _note_unread(self, message: Any, error: Exception) -> None:
         """It counts as that node's silence, and nobody else's."""
-        node = _sender(message.content_type, bytes(message.body or b""), self._nodes)
+        node = _sender(message.content_type, bytes(message.body or b""), nodes=self._nodes)
         if node is None:
             log.warning("control_message_not_understood", error=type(error).__name__)
         else:
             self._unreadable(node, str(message.content_type)[:64])
 
 
-def _sender(content_type: str, body: bytes, nodes: Collection[str] | None) -> str | None:
+def _sender(content_type: str, body: bytes, *, nodes: Collection[str] | None) -> str | None:
     """Whose reply this is, which begins with its name. Nothing is unpickled: the first text in it is looked at."""
     begin = body[:MOST_NAME_BYTES]
     if nodes is not None:
@@ -191,7 +193,7 @@ def _first_text(begin: bytes) -> str | None:
         return None
 
 
-def _drain(connection: Connection, replies: _Replies, expected: int | None, deadline: float) -> None:
+def _drain(connection: Connection, replies: _Replies, *, expected: int | None, deadline: float) -> None:
     while expected is None or replies.count < expected:
         remaining = deadline - time.monotonic()
         if remaining <= 0:
@@ -211,8 +213,8 @@ def _drain(connection: Connection, replies: _Replies, expected: int | None, dead
 def _send(
     connection: Connection,
     command: Command,
-    nodes: Collection[str] | None,
     *,
+    nodes: Collection[str] | None,
     expires_at: float = 0,
     reply: tuple[str, dict[str, str]] | None = None,
 ) -> None:

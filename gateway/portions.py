@@ -43,14 +43,14 @@ async def read_list(redis: Redis, key: str, *, most: int | None = None) -> Async
     start = 0
     while most is None or start < most:
         count = MOST_MESSAGES if most is None else min(MOST_MESSAGES, most - start)
-        portion = await _read(redis, key, start, count)
+        portion = await _read(redis, key, start=start, count=count)
         if not portion:
             return
         yield portion
         start += len(portion)
 
 
-async def _read(redis: Redis, key: str, start: int, count: int) -> list[bytes]:
+async def _read(redis: Redis, key: str, *, start: int, count: int) -> list[bytes]:
     try:
         return cast(list[bytes], await redis.eval(_READ, 1, key, start, count, MOST_BYTES))
     except NoPermissionError:
@@ -69,11 +69,11 @@ async def read_hash(redis: Redis, key: str) -> AsyncIterator[list[tuple[bytes, b
         if is_no_list(error):
             return
         raise
-    async for portion in read_fields(redis, key, fields):
+    async for portion in read_fields(redis, key, fields=fields):
         yield portion
 
 
-async def read_fields(redis: Redis, key: str, fields: Sequence[bytes]) -> AsyncIterator[list[tuple[bytes, bytes]]]:
+async def read_fields(redis: Redis, key: str, *, fields: Sequence[bytes]) -> AsyncIterator[list[tuple[bytes, bytes]]]:
     """These fields of a hash, in their order, without those that are not there."""
     for start in range(0, len(fields), MOST_MESSAGES):
         some = fields[start : start + MOST_MESSAGES]
@@ -85,13 +85,13 @@ async def read_fields(redis: Redis, key: str, fields: Sequence[bytes]) -> AsyncI
         held = 0
         for field, size in zip(some, sizes, strict=True):
             if portion and held + size > MOST_BYTES:
-                yield await _read_fields(redis, key, portion)
+                yield await _read_fields(redis, key, fields=portion)
                 portion, held = [], 0
             portion.append(field)
             held += size
-        yield await _read_fields(redis, key, portion)
+        yield await _read_fields(redis, key, fields=portion)
 
 
-async def _read_fields(redis: Redis, key: str, fields: list[bytes]) -> list[tuple[bytes, bytes]]:
+async def _read_fields(redis: Redis, key: str, *, fields: list[bytes]) -> list[tuple[bytes, bytes]]:
     entries = cast(list[bytes | None], await redis.hmget(key, fields))
     return [(field, entry) for field, entry in zip(fields, entries, strict=True) if entry is not None]

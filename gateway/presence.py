@@ -38,10 +38,10 @@ class FindsNodes(Protocol):
 class Presence:
     """One broker."""
 
-    def __init__(self, broker_url: str, control: FindsNodes, options: BrokerOptions | None = None) -> None:
+    def __init__(self, broker_url: str, control: FindsNodes, *, options: BrokerOptions | None = None) -> None:
         on_redis = transport_of(broker_url) is Transport.REDIS
         self._listeners: _RedisListeners | _RabbitListeners = (
-            _RedisListeners(broker_url, control, options or BrokerOptions())
+            _RedisListeners(broker_url, control, options=options or BrokerOptions())
             if on_redis
             else _RabbitListeners(broker_url, control)
         )
@@ -85,7 +85,7 @@ def runs_here(node: str, pid: int | None) -> bool:
 
 
 class _RedisListeners:
-    def __init__(self, broker_url: str, control: FindsNodes, options: BrokerOptions) -> None:
+    def __init__(self, broker_url: str, control: FindsNodes, *, options: BrokerOptions) -> None:
         self._redis = redis_client(broker_url)
         self._control = control
         database = self._redis.connection_pool.connection_kwargs.get("db", 0)

@@ -88,7 +88,7 @@ class Publisher:
     def _publish(self, messages: Sequence[TaskMessage], lists: QueueLists) -> Published:
         fates = Fates()
         try:
-            self._sender.send(self._envelopes(messages, lists, fates), fates)
+            self._sender.send(self._envelopes(messages, lists, fates=fates), fates)
         except BROKER_ERRORS as error:
             self._sender.disconnect()
             fates.trouble = error
@@ -101,7 +101,7 @@ class Publisher:
         self._tell(fates, count=len(messages))
         return Published(frozenset(fates.sent), fates.refused, fates.lives)
 
-    def _envelopes(self, messages: Sequence[TaskMessage], lists: QueueLists, fates: Fates) -> Iterator[Envelope]:
+    def _envelopes(self, messages: Sequence[TaskMessage], lists: QueueLists, *, fates: Fates) -> Iterator[Envelope]:
         """Those that can be put into words, while there is time and nothing stands against all of them."""
         until = time.monotonic() + SENDING_SECONDS
         for message in messages:

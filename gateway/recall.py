@@ -148,7 +148,7 @@ class Recall:
                 )
             # Each goes in front of the one before: the newest first leaves the oldest first in line.
             for held in sorted(messages, key=lambda held: held.task_id, reverse=True):
-                if await self._move_one(held, await self._lists(held) if back else None, before):
+                if await self._move_one(held, await self._lists(held) if back else None, before=before):
                     moved.add(held.task_id)
         return frozenset(moved)
 
@@ -168,7 +168,7 @@ class Recall:
         times = {tag: _time(score) for tag, score in cast(list[tuple[bytes, float]], scores)}
         found: list[Held] = []
         size = 0
-        async for entries in read_fields(self._redis, ledger.unacked, list(times)):
+        async for entries in read_fields(self._redis, ledger.unacked, fields=list(times)):
             found += (replace(held, fetched_at=times[held.tag.encode()]) for held in _read_held(entries, ledger))
             size += sum(len(entry) for _, entry in entries)
             if size >= MOST_FETCHED_BYTES:
@@ -201,7 +201,7 @@ class Recall:
                 return set()  # whoever wrote the message named a key that is something else
             raise
 
-    async def _move_one(self, held: Held, lists: Sequence[str] | None, before: float) -> bool:
+    async def _move_one(self, held: Held, lists: Sequence[str] | None, *, before: float) -> bool:
         """Into these lists, or nowhere for None. What leads to no queue stays where it is."""
         if lists is not None and not lists:
             return False
@@ -216,11 +216,11 @@ class Recall:
 
 
 def _read_held(entries: Iterable[tuple[bytes, bytes]], ledger: Ledger) -> list[Held]:
-    read = (_held(tag, entry, ledger) for tag, entry in entries)
+    read = (_held(tag, entry, ledger=ledger) for tag, entry in entries)
     return [held for held in read if held is not None]
 
 
-def _held(tag: bytes, entry: bytes, ledger: Ledger) -> Held | None:
+def _held(tag: bytes, entry: bytes, *, ledger: Ledger) -> Held | None:
     """None where it is no message of a task, or not one that a worker could read either."""
     if not task_ids_of([entry]):
         return None

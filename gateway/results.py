@@ -43,8 +43,12 @@ UNAVAILABLE = "The result backend is unavailable; try again."
 class ResultReader:
     """Reads from the backend of one URL."""
 
-    def __init__(self, result_url: str, *, prefix: str = "") -> None:
+    def __init__(
+        self, result_url: str, *, prefix: str = "", batch_size: int = BATCH_SIZE, batch_bytes: int = BATCH_BYTES
+    ) -> None:
         """`prefix`: the `global_keyprefix` of the app's result backend."""
+        self._batch_size = batch_size
+        self._batch_bytes = batch_bytes
         self.blind: str | None = None
         """Why nothing is read there, as a sentence; None where it is."""
         self._store = self._open(result_url, prefix)
@@ -66,8 +70,8 @@ class ResultReader:
         """By task id, for those of which a worker has stored anything. Raises Unavailable."""
         ids = list(task_ids)
         results: dict[str, StoredResult] = {}
-        for start in range(0, len(ids), BATCH_SIZE):
-            await self._fetch_batch(ids[start : start + BATCH_SIZE], results)
+        for start in range(0, len(ids), self._batch_size):
+            await self._fetch_batch(ids[start : start + self._batch_size], results)
         return results
 
     async def fetch_whole(self, task_id: str) -> StoredResult | None:
@@ -95,7 +99,7 @@ class ResultReader:
         sizes = await self._store.sizes(ids)
         stored_ids = [task_id for task_id, size in zip(ids, sizes, strict=True) if size]
         sizes = [size for size in sizes if size]
-        for portion in _portions(stored_ids, sizes):
+        for portion in _portions(stored_ids, sizes, most_bytes=self._batch_bytes):
             metas = [
                 (task_id, stored) for task_id, stored in zip(portion, await self._store.metas(portion), strict=True)
             ]
@@ -204,11 +208,11 @@ def key_prefix(told: str) -> str:
     return told if not told or told[-1] in ":_-." else f"{told}_"
 
 
-def _portions(ids: Sequence[str], sizes: Sequence[int]) -> Iterator[list[str]]:
+def _portions(ids: Sequence[str], sizes: Sequence[int], *, most_bytes: int) -> Iterator[list[str]]:
     portion: list[str] = []
     held = 0
     for task_id, size in zip(ids, sizes, strict=True):
-        if portion and held + size > BATCH_BYTES:
+        if portion and held + size > most_bytes:
             yield portion
             portion, held = [], 0
         portion.append(task_id)

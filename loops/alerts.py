@@ -55,6 +55,7 @@ class AlertsRound:
         self,
         engine: AsyncEngine,
         queues: ReadsDepths,
+        *,
         components: AsksComponents,
         marks: KnowsMarks,
         lives: KnowsEnds,

@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 class CancelsRound:
     """Every cancel that is still open, in one broadcast for each signal."""
 
-    def __init__(self, engine: AsyncEngine, control: Revokes, recall: Withdraws, redis: Redis) -> None:
+    def __init__(self, engine: AsyncEngine, control: Revokes, *, recall: Withdraws, redis: Redis) -> None:
         self._engine = engine
         self._control = control
         self._redis = redis

@@ -53,7 +53,7 @@ class Drains:
     """Its steps may be repeated, by this process or another."""
 
     def __init__(
-        self, engine: AsyncEngine, control: Controls, orders: WorkerOrders, presence: FindsAbsent, redis: Redis
+        self, engine: AsyncEngine, control: Controls, *, orders: WorkerOrders, presence: FindsAbsent, redis: Redis
     ) -> None:
         self._engine = engine
         self._control = control
@@ -83,7 +83,7 @@ class Drains:
         """Standing still: wait for what runs, then send it away. What it has only fetched it gives back itself."""
         if work.active:
             async with self._engine.begin() as connection:
-                await worker_wishes.note_remaining(connection, worker.worker_id, work.active)
+                await worker_wishes.note_remaining(connection, worker.worker_id, task_ids=work.active)
             return
         async with self._engine.begin() as connection:
             is_ours = await worker_wishes.note_shutdown(

@@ -64,47 +64,49 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
         publisher, singly = publish(), publish(singly=True)
         control, results = Control(broker_url, options), ResultReader(result_url, prefix=settings.result_prefix)
         queues, recall = QueueReader(broker_url, layout), Recall(broker_url, layout)
-        presence = Presence(broker_url, control, options)
+        presence = Presence(broker_url, control, options=options)
         prefixes = ForeignPrefixes(broker_url, layout)
         for room in (publisher, singly, control, results, queues, recall, presence, prefixes):
             stack.push_async_callback(room.close)
         redis = redis_client(settings.effective_redis_url or "")
         stack.push_async_callback(redis.aclose)
-        proofs = Proofs(engine, control, presence, redis)
+        proofs = Proofs(engine, control, presence=presence, redis=redis)
         marks = await stack.enter_async_context(DegradationMarks(redis))
         counters = await stack.enter_async_context(Counters(redis))
         count_published = partial(counters.add, Counted.DISPATCHED)
         dispatch = DispatchRound(engine, publisher, marks=marks, broker=queues, tell_published=count_published)
-        refused = RefusedRound(engine, singly, marks=marks, tell_published=count_published)
         checks: dict[str, Check] = {"broker": queues.ping, "redis": redis.ping, "result_backend": results.ping}
         components = Components({**checks, "mirror": partial(check_mirror, redis)})
         life = await stack.enter_async_context(SignOfLife(redis, LOOPS))
         lives = LivesRound(redis, lambda: life.present_since)
         orders = WorkerOrders(control, PauseKeys(redis))
+        drains = Drains(engine, control, orders=orders, presence=presence, redis=redis)
+        sweep = SweepRound(engine, results, queues=queues, proofs=proofs, resend_unproven=settings.resend_unproven)
+        alerts = AlertsRound(engine, queues, components=components, marks=marks, lives=lives, prefixes=prefixes)
         submitted = await stack.enter_async_context(Listener(database_url, OUTBOX))
         stepped = await stack.enter_async_context(Listener(database_url, WORKFLOWS))
         loops: tuple[Loop, ...] = (
             Loop("dispatch", dispatch, submitted.wait),
-            Loop("refused", refused),
+            Loop("refused", RefusedRound(engine, singly, marks=marks, tell_published=count_published)),
             Loop("workflows", WorkflowsRound(engine, results), stepped.wait),
-            Loop("nodes", NodesRound(engine, control, layout, enable_events=settings.enable_events)),
-            Loop("presence", PresenceRound(engine, control, presence, any_can_read=is_redis(broker_url))),
-            Loop("control", ControlRound(engine, control, orders, Drains(engine, control, orders, presence, redis))),
-            Loop("cancels", CancelsRound(engine, control, recall, redis)),
-            Loop("sweep", SweepRound(engine, results, queues, proofs, resend_unproven=settings.resend_unproven)),
-            Loop("rescue", RescueRound(engine, Gateway(presence, recall, queues, control, results), redis)),
-            Loop("strays", StraysRound(engine, recall, proofs, presence, redis)),
-            Loop("unsettled", UnsettledRound(engine, control, queues, results)),
+            Loop("nodes", NodesRound(engine, control, layout=layout, enable_events=settings.enable_events)),
+            Loop("presence", PresenceRound(engine, control, presence=presence, any_can_read=is_redis(broker_url))),
+            Loop("control", ControlRound(engine, control, orders=orders, drains=drains)),
+            Loop("cancels", CancelsRound(engine, control, recall=recall, redis=redis)),
+            Loop("sweep", sweep),
+            Loop("rescue", RescueRound(engine, Gateway(presence, recall, queues, control, results), redis=redis)),
+            Loop("strays", StraysRound(engine, recall, proofs=proofs, presence=presence, redis=redis)),
+            Loop("unsettled", UnsettledRound(engine, control, queues=queues, results=results)),
             Loop("partitions", PartitionsRound(engine)),
             Loop("expiry", ExpiryRound(engine)),
             Loop("retention", RetentionRound(engine, settings.retention, workers_kept_for=settings.workers_kept_for)),
             Loop("search_index", SearchIndexRound(engine)),
             Loop("rollups", RollupsRound(engine)),
             Loop("lives", lives),
-            Loop("alerts", AlertsRound(engine, queues, components, marks, lives, prefixes), lives.wait),
+            Loop("alerts", alerts, lives.wait),
         )
         if settings.adopt_queues:
-            loops += (Loop("queues", QueuesRound(engine, control, queues)),)
+            loops += (Loop("queues", QueuesRound(engine, control, queues=queues)),)
         life.parts = len(loops)
         running = [start(run_loop(loop, give=life.promise), name=loop.name) for loop in loops]
         await stopping.wait()

@@ -45,7 +45,7 @@ class NodesRound:
     A solo pool answers only between its tasks: it is asked again."""
 
     def __init__(
-        self, engine: AsyncEngine, control: Describes, layout: Layout | None = None, *, enable_events: bool = True
+        self, engine: AsyncEngine, control: Describes, *, layout: Layout | None = None, enable_events: bool = True
     ) -> None:
         self._engine = engine
         self._control = control
@@ -67,7 +67,7 @@ class NodesRound:
             silent = set(nodes) - found.keys()
             async with self._engine.begin() as connection:
                 await save_descriptions(connection, found.values())
-                await note_silence(connection, silent, self._control.unreadable(silent))
+                await note_silence(connection, silent, unreadable=self._control.unreadable(silent))
             log.debug("nodes_described", asked=len(nodes), answered=len(found))
         async with self._engine.connect() as connection:
             self._layout.learn(await get_consumers(connection))
@@ -84,6 +84,6 @@ class NodesRound:
         told = await self._control.enable_events(nodes)
         async with self._engine.begin() as connection:
             sending = {node: were_on is not None for node, were_on in told.items()}
-            await signs.note_events_asked(connection, nodes, sending)
+            await signs.note_events_asked(connection, nodes, sending=sending)
         if switched := sorted(node for node, were_on in told.items() if were_on is False):
             log.info("events_switched_on", count=len(switched), nodes=switched[:MOST_NAMED])

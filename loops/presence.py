@@ -37,7 +37,7 @@ class PresenceRound:
     """One question to everybody. One process at a time asks it."""
 
     def __init__(
-        self, engine: AsyncEngine, control: FindsNodes, presence: FindsConnected, *, any_can_read: bool
+        self, engine: AsyncEngine, control: FindsNodes, *, presence: FindsConnected, any_can_read: bool
     ) -> None:
         """`any_can_read`: whether every worker of this broker can read our questions, whatever it accepts."""
         self._engine = engine

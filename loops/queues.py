@@ -32,7 +32,7 @@ class QueuesRound:
     A name that is a key of kombu, Celery, us or anybody else would end each worker that consumed it, again and again.
     """
 
-    def __init__(self, engine: AsyncEngine, control: AddsConsumers, queues: FindsForeign) -> None:
+    def __init__(self, engine: AsyncEngine, control: AddsConsumers, *, queues: FindsForeign) -> None:
         self._engine = engine
         self._control = control
         self._queues = queues
@@ -48,7 +48,7 @@ class QueuesRound:
                 continue
             took = await self._control.add_consumer(queue_name, nodes)
             async with self._engine.begin() as connection:
-                await queues.add_to_described(connection, queue_name, sorted(took))
+                await queues.add_to_described(connection, queue_name, nodes=sorted(took))
             log.info("queue_taken_on", queue=queue_name, nodes=sorted(took))
         return ROUND_SECONDS
 

@@ -73,7 +73,7 @@ class Gateway:
 class RescueRound:
     """One look at what workers held that may be dead. One process at a time does it, for the whole of a look."""
 
-    def __init__(self, engine: AsyncEngine, gateway: Gateway, redis: Redis) -> None:
+    def __init__(self, engine: AsyncEngine, gateway: Gateway, *, redis: Redis) -> None:
         self._engine = engine
         self._gateway = gateway
         self._redis = redis

@@ -63,7 +63,7 @@ class StraysRound:
     """One look at what has been fetched for longer than a minute. One process at a time does it, for all of a look."""
 
     def __init__(
-        self, engine: AsyncEngine, recall: PutsBack, proofs: Judges, presence: FindsAbsent, redis: Redis
+        self, engine: AsyncEngine, recall: PutsBack, *, proofs: Judges, presence: FindsAbsent, redis: Redis
     ) -> None:
         self._engine = engine
         self._recall = recall

@@ -65,9 +65,9 @@ class SweepRound:
         self,
         engine: AsyncEngine,
         results: ReadsResults,
+        *,
         queues: ReadsQueues,
         proofs: Judges,
-        *,
         resend_unproven: bool = False,
     ) -> None:
         self._engine = engine
@@ -90,7 +90,7 @@ class SweepRound:
         results = await self._results.fetch([task.task_id for task in silent])
         now = datetime.now(UTC)
         async with self._engine.begin() as connection:
-            swept = await repair(connection, silent, results, now=now)
+            swept = await repair(connection, silent, results=results, now=now)
         if swept.repaired:
             log.info("ends_reconstructed", count=len(swept.repaired))
         await self._look_for_lost(swept, now)
@@ -108,7 +108,9 @@ class SweepRound:
             proofs |= {task_id: BY_SETTING for task_id in doubted if search.looked_for[task_id].dispatches == 1}
         in_doubt = {task_id: search.judged.doubts[task_id] for task_id in doubted if task_id not in proofs}
         if looked_at or swept.unreadable:
-            await self._note(looked_at, search.judged, in_doubt | dict.fromkeys(swept.unreadable, HAS_RUN), now)
+            await self._note(
+                looked_at, search.judged, found=in_doubt | dict.fromkeys(swept.unreadable, HAS_RUN), now=now
+            )
         if proofs:
             async with self._engine.begin() as connection:
                 returned = await return_to_outbox(connection, proofs)
@@ -128,7 +130,9 @@ class SweepRound:
         judged = await self._proofs.judge(suspects, life=life, keys=run_keys(missing), resends=True)
         return Search({suspect.task_id: suspect for suspect in suspects}, judged)
 
-    async def _note(self, looked_at: AbstractSet[str], judged: Judged, found: Mapping[str, str], now: datetime) -> None:
+    async def _note(
+        self, looked_at: AbstractSet[str], judged: Judged, *, found: Mapping[str, str], now: datetime
+    ) -> None:
         """Keep what workers said they have, and why the others are not sent again."""
         await note_shared_names(self._engine, judged.replies)
         self._ask_again |= dict.fromkeys(found, now + ASKED_AGAIN)

@@ -42,7 +42,7 @@ class ReadsQueues(Protocol):
 class UnsettledRound:
     """One look at all that workers hold. One process at a time does it."""
 
-    def __init__(self, engine: AsyncEngine, control: AsksNodes, queues: ReadsQueues, results: ReadsResults) -> None:
+    def __init__(self, engine: AsyncEngine, control: AsksNodes, *, queues: ReadsQueues, results: ReadsResults) -> None:
         self._engine = engine
         self._control = control
         self._queues = queues
@@ -69,7 +69,7 @@ class UnsettledRound:
     async def _repair_starts(self, active: Mapping[str, ActiveTask]) -> None:
         async with self._engine.connect() as connection:
             unheard = await find_unheard(connection, active.keys())
-        self._unheard, missed = _lasting(self._unheard, unheard, UNHEARD)
+        self._unheard, missed = _lasting(self._unheard, unheard, long=UNHEARD)
         if missed:
             async with self._engine.begin() as connection:
                 await record_running(connection, {task_id: active[task_id] for task_id in missed})
@@ -77,12 +77,14 @@ class UnsettledRound:
 
     async def _repair_ends(self, candidates: Collection[WithWorker], nodes: Collection[str]) -> None:
         absent = await self._absent_now(candidates, nodes) if candidates else frozenset[str]()
-        self._absent, lasting = _lasting(self._absent, absent, ABSENT)
+        self._absent, lasting = _lasting(self._absent, absent, long=ABSENT)
         gone = await self._confirmed([task for task in candidates if task.task_id in lasting])
         if gone:
             results = await self._results.fetch(sorted(gone))
             async with self._engine.begin() as connection:
-                ended = await conclude(connection, [task for task in candidates if task.task_id in gone], results)
+                ended = await conclude(
+                    connection, [task for task in candidates if task.task_id in gone], results=results
+                )
             log.warning("tasks_concluded", count=len(ended))
 
     async def _confirmed(self, candidates: Sequence[WithWorker]) -> frozenset[str]:
@@ -108,7 +110,7 @@ class UnsettledRound:
 
 
 def _lasting(
-    since: Mapping[str, datetime], seen: Collection[str], long: timedelta
+    since: Mapping[str, datetime], seen: Collection[str], *, long: timedelta
 ) -> tuple[dict[str, datetime], frozenset[str]]:
     """Since when each has been seen without a break, and which of them for so long."""
     now = datetime.now(UTC)

@@ -90,7 +90,7 @@ class WorkflowsRound:
             except Unavailable:
                 log.warning("workflow_results_not_read", workflow_id=str(workflow_id), count=len(advanced.unread))
                 break
-            is_told |= await asyncio.to_thread(give_result, group, unread, stored)
+            is_told |= await asyncio.to_thread(give_result, group, unread, stored=stored)
         if is_told:
             async with self._engine.begin() as connection:
                 workflow = await workflow_progress.lock(connection, workflow_id)
@@ -98,7 +98,7 @@ class WorkflowsRound:
                     await advance(connection, workflow, fetched=group)
 
 
-def give_result(group: Group, unread: Unread, stored: StoredResult | None) -> bool:
+def give_result(group: Group, unread: Unread, *, stored: StoredResult | None) -> bool:
     """Gives the steps of the group what the result backend told; False if that was nothing, and it may tell it yet."""
     if stored is not None and stored.result_json is not None:
         group.take([Result(unread.step_id, stored.result_json)])

@@ -123,7 +123,7 @@ def decode(messages: Iterable[EventMessage]) -> Decoded:
         heard = message.heard_at.timestamp()
         for event in _events(message.body, decoded):
             try:
-                _take(event, decoded, message, heard)
+                _take(event, decoded, message=message, heard=heard)
             except Exception as error:  # whatever is wrong with one event; it is counted, and logged with the others
                 decoded.refused += 1
                 decoded.reason = str(error) if isinstance(error, _Unusable) else type(error).__name__
@@ -181,10 +181,10 @@ def _storable(value: Any) -> Any:
     return value
 
 
-def _take(event: Event, decoded: Decoded, message: EventMessage, heard: float) -> None:
+def _take(event: Event, decoded: Decoded, *, message: EventMessage, heard: float) -> None:
     at = datetime.fromtimestamp(credible(event.timestamp, heard=heard), UTC)
     if event.type.startswith("worker-"):
-        decoded.heartbeats.append(_heartbeat(event, at, message))
+        decoded.heartbeats.append(_heartbeat(event, at, message=message))
         return
     if event.type not in EVENT_TYPES and event.type != "task-sent":
         return  # an application's own event: theirs, not a fact of the task's life
@@ -203,7 +203,7 @@ def _take(event: Event, decoded: Decoded, message: EventMessage, heard: float) -
             decoded.told_results[fact.task_id] = told
 
 
-def _heartbeat(event: Event, at: datetime, message: EventMessage) -> Heartbeat:
+def _heartbeat(event: Event, at: datetime, *, message: EventMessage) -> Heartbeat:
     if not event.hostname:
         raise _Unusable("a worker event without a hostname")
     software = " ".join(part for part in (event.sw_ident, event.sw_ver) if part)
@@ -279,7 +279,7 @@ def _workers_fact(event: Event, at: datetime) -> Fact:
         task_id=event.uuid or "",
         type=event_type,
         at=at,
-        key=worker_event_key(event_type, event.hostname, event.pid or 0, event.clock or 0),
+        key=worker_event_key(event_type, event.hostname, pid=event.pid or 0, clock=event.clock or 0),
         node=event.hostname,
         pid=event.pid or 0,
         clock=event.clock or 0,

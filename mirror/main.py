@@ -55,7 +55,7 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
         writer = Writer(engine, results, forgets_after=settings.retention.of_news)
         mirroring = [
             start(
-                mirror_events(subscriber, writer, stopping, life=life, counters=counters),
+                mirror_events(subscriber, writer, stopping=stopping, life=life, counters=counters),
                 name=f"mirror-{number}",
                 asked=stopping.is_set,
             )
@@ -78,8 +78,8 @@ def _subscribers(settings: Settings) -> list[EventSubscriber]:
 async def mirror_events(
     subscriber: EventSubscriber,
     writer: Writer,
-    stopping: asyncio.Event,
     *,
+    stopping: asyncio.Event,
     life: SignOfLife,
     counters: Counters,
     stop_seconds: float = STOP_SECONDS,
@@ -88,7 +88,7 @@ async def mirror_events(
 
     Raises what it cannot go on after: then the process ends, and is started again.
     """
-    mirroring = asyncio.create_task(_mirror(subscriber, writer, stopping, life=life, counters=counters))
+    mirroring = asyncio.create_task(_mirror(subscriber, writer, stopping=stopping, life=life, counters=counters))
     told = asyncio.create_task(stopping.wait())
     try:
         await asyncio.wait({mirroring, told}, return_when=asyncio.FIRST_COMPLETED)
@@ -110,7 +110,7 @@ async def mirror_events(
 
 
 async def _mirror(
-    subscriber: EventSubscriber, writer: Writer, stopping: asyncio.Event, *, life: SignOfLife, counters: Counters
+    subscriber: EventSubscriber, writer: Writer, *, stopping: asyncio.Event, life: SignOfLife, counters: Counters
 ) -> None:
     """Batches as they come; acknowledged only when committed."""
     while True:

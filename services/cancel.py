@@ -104,7 +104,7 @@ async def request_cancel(
         return CancelRequest(task_id, certain=True)
     now = datetime.now(UTC)
     story = 0 if locked.submitted_here else await _story(connection, locked)
-    facts = [wish(task_id, now, signal, story=story)]
+    facts = [wish(task_id, now, signal=signal, story=story)]
     certain = bool(await outbox.withdraw(connection, [task_id]))
     if certain:
         facts.append(withdrawn(task_id, now))
@@ -146,7 +146,7 @@ async def revoke(control: Revokes, task_id: str, *, signal: StopSignal = StopSig
     return True
 
 
-async def settle(connection: AsyncConnection, request: CancelRequest, enforced: Enforced) -> bool:
+async def settle(connection: AsyncConnection, request: CancelRequest, *, enforced: Enforced) -> bool:
     """Record the end of a task that has not started, if what was done proves that it will not."""
     locked = (await history.lock_tasks(connection, [request.task_id])).get(request.task_id)
     if locked is None or locked.status != Status.PENDING:

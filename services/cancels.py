@@ -106,7 +106,7 @@ class Cancels:
 
     async def _settle(self, request: CancelRequest, enforced: Enforced) -> bool:
         async with self._transact() as connection:
-            return await settle(connection, request, enforced)
+            return await settle(connection, request, enforced=enforced)
 
     async def _read_outcome(self, task_id: str, *, told: bool) -> Outcome:
         async with self._transact() as connection:

@@ -21,7 +21,7 @@ async def set_capacity(transact: Transact, orders: WorkerOrders, *, worker_id: s
     if worker.online:
         verbs.refuse_unresizable(worker.node, observed(told) if told else worker.observed)
     async with transact() as connection:
-        by = await verbs.request_capacity(connection, worker.worker_id, capacity, told=told)
+        by = await verbs.request_capacity(connection, worker.worker_id, capacity=capacity, told=told)
     if told is not None:
         await resize(transact, orders, told=told, by=by)
     async with transact() as connection:

@@ -43,7 +43,7 @@ class Comparison:
         return None if one is None or other is None else other - one
 
 
-async def read_both(connection: AsyncConnection, task_id: str, other_id: str) -> tuple[WholeHistory, WholeHistory]:
+async def read_both(connection: AsyncConnection, task_id: str, *, other_id: str) -> tuple[WholeHistory, WholeHistory]:
     """Raises TaskNotFound if either is unknown."""
     one = await read_whole_history(connection, task_id)
     return one, await read_whole_history(connection, other_id)
@@ -55,23 +55,23 @@ def compare(one: WholeHistory, other: WholeHistory) -> Comparison:
     return Comparison(
         one=one,
         other=other,
-        same_function=_same("task_name", one, other),
-        same_args=_same_json("args", one, other),
-        same_kwargs=_same_json("kwargs", one, other),
-        same_priority=_same("priority", one, other),
-        same_queue=_same("queue_name", one, other),
+        same_function=_same("task_name", one, other=other),
+        same_args=_same_json("args", one, other=other),
+        same_kwargs=_same_json("kwargs", one, other=other),
+        same_priority=_same("priority", one, other=other),
+        same_queue=_same("queue_name", one, other=other),
         same_status=one.task.status == other.task.status,
-        same_worker=_same("node", one, other),
+        same_worker=_same("node", one, other=other),
         arguments=None if arguments is None else arguments[:MAX_DIFFERENCES],
         arguments_truncated=arguments is not None and len(arguments) > MAX_DIFFERENCES,
     )
 
 
-def _same(column: str, one: WholeHistory, other: WholeHistory) -> bool | None:
+def _same(column: str, one: WholeHistory, *, other: WholeHistory) -> bool | None:
     return is_same(getattr(one.task, column), getattr(other.task, column))
 
 
-def _same_json(column: str, one: WholeHistory, other: WholeHistory) -> bool | None:
+def _same_json(column: str, one: WholeHistory, *, other: WholeHistory) -> bool | None:
     ours, theirs = getattr(one.task, column), getattr(other.task, column)
     return None if ours is None or theirs is None else is_same_json(ours, theirs)
 

@@ -32,8 +32,9 @@ class Counters:
     it may be told twice, and what was counted in the last second before a kill is lost: good enough for a rate.
     """
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, *, tell_seconds: float = TELL_SECONDS) -> None:
         self._redis = redis
+        self._tell_seconds = tell_seconds
         self._untold: Counter[Counted] = Counter()
         self._telling: asyncio.Task[None] | None = None
 
@@ -54,7 +55,7 @@ class Counters:
 
     async def _tell_now_and_then(self) -> None:
         await self._tell()
-        await asyncio.sleep(TELL_SECONDS)
+        await asyncio.sleep(self._tell_seconds)
 
     async def _tell(self) -> None:
         """Says nothing when Redis is away: the mirror's sign of life and COMPONENT_DOWN do."""

@@ -38,8 +38,10 @@ log = structlog.get_logger(__name__)
 class DegradationMarks:
     """`async with DegradationMarks(redis) as marks`: `marks.current()` never waits, `marks.fresh()` hardly ever."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, *, refresh_seconds: float = REFRESH_SECONDS, max_marks: int = MAX_MARKS) -> None:
         self._redis = redis
+        self._refresh_seconds = refresh_seconds
+        self._max_marks = max_marks
         self._marks: Marks = NO_MARKS
         self._is_known = True
         self._read_at = 0.0
@@ -118,7 +120,7 @@ class DegradationMarks:
         return self._is_known and time.monotonic() - self._read_at > VALID_SECONDS
 
     async def _refresh_soon(self) -> None:
-        await asyncio.sleep(REFRESH_SECONDS)
+        await asyncio.sleep(self._refresh_seconds)
         await self.refresh()
 
     async def _store(self, mark: Mark) -> None:
@@ -131,8 +133,8 @@ class DegradationMarks:
     async def _forget_ended(self, *, make_room_for: str) -> None:
         await self.refresh()
         kept = self.current()
-        if len(kept) >= MAX_MARKS and make_room_for not in kept:
-            raise Unavailable(f"{MAX_MARKS} services are marked already; clear one first.")
+        if len(kept) >= self._max_marks and make_room_for not in kept:
+            raise Unavailable(f"{self._max_marks} services are marked already; clear one first.")
         ended = [name for name in self._marks if name not in kept]
         if ended:
             await self._redis.hdel(MARKS_KEY, *ended)

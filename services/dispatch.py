@@ -71,7 +71,7 @@ async def dispatch_due(
     when the rows are claimed: a mark that was set meanwhile holds. Raises BrokerUnavailable if nothing could be sent.
     """
     due = await _claim(connection, held, batch_size=BATCH_SIZE)
-    return await _dispatch(connection, publisher, due)
+    return await _dispatch(connection, publisher, due=due)
 
 
 async def dispatch_refused(
@@ -79,7 +79,7 @@ async def dispatch_refused(
 ) -> Dispatched:
     """The same for due tasks that the broker has refused before. If it takes one, the others of its queue are due."""
     due = await _claim(connection, held, batch_size=REFUSED_BATCH, refused=True)
-    done = await _dispatch(connection, publisher, due)
+    done = await _dispatch(connection, publisher, due=due)
     if done.published:
         await outbox.release_refused(connection, {task.queue_name for task in due})
     return done
@@ -100,14 +100,14 @@ async def _claim(
     return claimed if now == before else [task for task in claimed if not now.holds(task.queue_name, task.task_name)]
 
 
-async def _dispatch(connection: AsyncConnection, publisher: Publishes, due: Sequence[DueTask]) -> Dispatched:
+async def _dispatch(connection: AsyncConnection, publisher: Publishes, *, due: Sequence[DueTask]) -> Dispatched:
     if not due:
         return Dispatched(claimed=0, published=0, cancelled=0)
     cancelled = [task for task in due if task.cancel_requested_at is not None]
     wanted = [task for task in due if task.cancel_requested_at is None]
     # Before the publish: a worker may well start the task before we are back.
     at = datetime.now(UTC)
-    published = await _publish(connection, publisher, wanted) if wanted else Published()
+    published = await _publish(connection, publisher, wanted=wanted) if wanted else Published()
     gone = [task for task in wanted if task.task_id in published.sent]
     facts = [dispatched(task, at, life=published.lives.get(task.task_id)) for task in gone] + [
         withdrawn(task.task_id, at) for task in cancelled
@@ -115,11 +115,13 @@ async def _dispatch(connection: AsyncConnection, publisher: Publishes, due: Sequ
     await record(connection, News(facts=facts))
     await outbox.delete_dispatched(connection, [fact.task_id for fact in facts])
     if len(gone) < len(wanted):
-        await _put_off(connection, [task for task in wanted if task.task_id not in published.sent], published.refused)
+        await _put_off(
+            connection, [task for task in wanted if task.task_id not in published.sent], refused=published.refused
+        )
     return Dispatched(claimed=len(due), published=len(gone), cancelled=len(cancelled), refused=len(published.refused))
 
 
-async def _put_off(connection: AsyncConnection, unsent: Sequence[DueTask], refused: Mapping[str, Refusal]) -> None:
+async def _put_off(connection: AsyncConnection, unsent: Sequence[DueTask], *, refused: Mapping[str, Refusal]) -> None:
     noted = [_noted(task, refused[task.task_id]) for task in unsent if task.task_id in refused]
     for refusal in noted:
         if refusal.is_parked:
@@ -141,17 +143,20 @@ def _noted(task: DueTask, refusal: Refusal) -> NotedRefusal:
     )
 
 
-async def _publish(connection: AsyncConnection, publisher: Publishes, wanted: Sequence[DueTask]) -> Published:
+async def _publish(connection: AsyncConnection, publisher: Publishes, *, wanted: Sequence[DueTask]) -> Published:
     consumers = await get_consumers(connection)
     lists = {name: consumers.lists_of(name) for name in {task.queue_name for task in wanted}}
-    counted = await _with_bases(connection, consumers, wanted)
+    counted = await _with_bases(connection, consumers, due=wanted)
     return await publisher.publish([_message(task) for task in counted], lists=lists)
 
 
-async def _with_bases(connection: AsyncConnection, consumers: Consumers, due: Sequence[DueTask]) -> list[DueTask]:
+async def _with_bases(connection: AsyncConnection, consumers: Consumers, *, due: Sequence[DueTask]) -> list[DueTask]:
     """The tasks with the start of their count of retries, decided at the first dispatch."""
     limits = await get_retry_limits(connection)
-    counted = [task if task.dispatch_no > 1 else _counted(task, consumers, limits.get(task.task_name)) for task in due]
+    counted = [
+        task if task.dispatch_no > 1 else _counted(task, consumers, own_limit=limits.get(task.task_name))
+        for task in due
+    ]
     bases = {task.task_id: task.retries_base for task in counted if task.retries_base and task.dispatch_no == 1}
     if bases:
         # All in order, and before the publish: what a worker tells is counted from the base.
@@ -160,7 +165,7 @@ async def _with_bases(connection: AsyncConnection, consumers: Consumers, due: Se
     return counted
 
 
-def _counted(task: DueTask, consumers: Consumers, own_limit: int | None) -> DueTask:
+def _counted(task: DueTask, consumers: Consumers, *, own_limit: int | None) -> DueTask:
     base = retries_base(consumers, queue_name=task.queue_name, max_retries=task.max_retries, own_limit=own_limit)
     return replace(task, retries_base=base)
 

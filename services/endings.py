@@ -27,8 +27,17 @@ log = structlog.get_logger(__name__)
 class Endings:
     """`async with Endings(engine, url) as endings: await endings.wait(task_id, timeout)`."""
 
-    def __init__(self, engine: AsyncEngine, database_url: str) -> None:
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        database_url: str,
+        *,
+        poll_seconds: float = POLL_SECONDS,
+        max_waiting: int = MAX_WAITING,
+    ) -> None:
         self._engine = engine
+        self._poll_seconds = poll_seconds
+        self._max_waiting = max_waiting
         self._listener = Listener(database_url, FINISHED)
         self._waiting: dict[str, set[asyncio.Event]] = defaultdict(set)
         self._task: asyncio.Task[None] | None = None
@@ -48,9 +57,9 @@ class Endings:
     async def wait(self, task_id: str, timeout_seconds: float) -> bool:
         """True once the task has reached an end; False if it has not within this time.
 
-        With `MAX_WAITING` waiting already, only whether it has ended: each wake-up asks for all of them.
+        With `max_waiting` waiting already, only whether it has ended: each wake-up asks for all of them.
         """
-        if len(self._waiting) >= MAX_WAITING:
+        if len(self._waiting) >= self._max_waiting:
             async with self._engine.connect() as connection:
                 return bool(await tasks.list_finished(connection, [task_id]))
         ended = asyncio.Event()
@@ -71,7 +80,7 @@ class Endings:
             del self._waiting[task_id]
 
     async def _watch(self) -> None:
-        await self._listener.wait(POLL_SECONDS)
+        await self._listener.wait(self._poll_seconds)
         if self._waiting:
             try:
                 await self._look(list(self._waiting))

@@ -28,17 +28,17 @@ async def save_descriptions(connection: AsyncConnection, told: Iterable[NodeDesc
         worker = await worker_wishes.lock_node(connection, node.node)
         if worker is not None:
             await signs.see(connection, {node.node: now})
-            await descriptions.describe(connection, _described(node, worker, now))
+            await descriptions.describe(connection, _described(node, worker, now=now))
 
 
-async def note_silence(connection: AsyncConnection, nodes: Collection[str], unreadable: Mapping[str, str]) -> None:
+async def note_silence(connection: AsyncConnection, nodes: Collection[str], *, unreadable: Mapping[str, str]) -> None:
     """These were asked and told nothing; an answer that cannot be read proves that its node is there."""
     if unreadable:
         await signs.see(connection, dict.fromkeys(unreadable, datetime.now(UTC)))
-    await signs.note_unanswered(connection, nodes, unreadable)
+    await signs.note_unanswered(connection, nodes, unreadable=unreadable)
 
 
-def _described(node: NodeDescription, worker: WorkerRow, now: datetime) -> Description:
+def _described(node: NodeDescription, worker: WorkerRow, *, now: datetime) -> Description:
     """What it said, read in the light of what is wanted of it."""
     return Description(
         node=node.node,
@@ -63,8 +63,8 @@ def _described(node: NodeDescription, worker: WorkerRow, now: datetime) -> Descr
         broker_options=asdict(node.options) if node.options else None,
         acks_late=node.acks_late,
         retry_limits=node.retry_limits,
-        events=_sends_events(node, worker, now),
-        **_counted(node, worker, now),
+        events=_sends_events(node, worker, now=now),
+        **_counted(node, worker, now=now),
     )
 
 
@@ -73,14 +73,14 @@ class _Count(TypedDict):
     counted_at: datetime | None
 
 
-def _counted(node: NodeDescription, worker: WorkerRow, now: datetime) -> _Count:
+def _counted(node: NodeDescription, worker: WorkerRow, *, now: datetime) -> _Count:
     """What the next count is held against: the last one, until it is old enough."""
     if worker.counted_at and now - worker.counted_at < LONG_ENOUGH and not _is_another(node, worker):
         return {"started_before": worker.started_before, "counted_at": worker.counted_at}
     return {"started_before": node.started, "counted_at": now}
 
 
-def _sends_events(node: NodeDescription, worker: WorkerRow, now: datetime) -> bool | None:
+def _sends_events(node: NodeDescription, worker: WorkerRow, *, now: datetime) -> bool | None:
     """False where it has started tasks since it was last counted and told of none; None where nothing is known.
 
     Judged only while its heartbeats are heard: else it may be the mirror that hears nothing.

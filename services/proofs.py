@@ -78,7 +78,7 @@ class Judged:
 class Proofs:
     """One fleet. Any number of questions."""
 
-    def __init__(self, engine: AsyncEngine, control: AsksEveryone, presence: CountsListeners, redis: Redis) -> None:
+    def __init__(self, engine: AsyncEngine, control: AsksEveryone, *, presence: CountsListeners, redis: Redis) -> None:
         self._engine = engine
         self._control = control
         self._presence = presence
@@ -96,7 +96,7 @@ class Proofs:
         said = await self._control.ask_everyone({suspect.task_id for suspect in suspects})
         held = {**begun, **said.held}
         async with self._engine.connect() as connection:
-            hearing = await _hear(connection, said, await self._presence.count_listeners())
+            hearing = await _hear(connection, said, listeners=await self._presence.count_listeners())
         doubts: dict[str, str] = {}
         proofs: dict[str, str] = {}
         for suspect in suspects:
@@ -114,7 +114,7 @@ class Proofs:
         return Judged(found, doubts, proofs, said.replies)
 
 
-async def _hear(connection: AsyncConnection, said: Said, listeners: int | None) -> Hearing:
+async def _hear(connection: AsyncConnection, said: Said, *, listeners: int | None) -> Hearing:
     return Hearing(
         consumers=await consumers.get_consumers(connection),
         replies=said.replies,

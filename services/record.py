@@ -132,9 +132,9 @@ async def _learn(connection: AsyncConnection, locked: _Locked) -> _Learned:
     tasks = locked.tasks
     looked_at, counts = _without_excess(locked.news.facts, tasks)
     results = {result.task_id: _counted(result, tasks) for result in locked.news.results if result.task_id in tasks}
-    facts = await _read_facts(connection, tasks, {fact.task_id for fact in looked_at} | results.keys())
+    facts = await _read_facts(connection, tasks, task_ids={fact.task_id for fact in looked_at} | results.keys())
     told = _fresh((_counted(fact, tasks) for fact in looked_at), facts)
-    fresh = _kept(told, facts, tasks, counts)
+    fresh = _kept(told, facts, locked=tasks, told=counts)
     return _Learned(locked, facts, fresh, counts, results)
 
 
@@ -145,7 +145,7 @@ def _fold(learned: _Learned) -> _Folded:
     touched = sorted({fact.task_id for fact in learned.fresh} | answers.keys())
     folded = {task_id: fold(facts.get(task_id, ())) for task_id in touched}
     results = {task_id: answers[task_id] for task_id in touched if _is_told_of(answers.get(task_id), folded[task_id])}
-    ends = _missed_ends(results.values(), folded, facts)
+    ends = _missed_ends(results.values(), folded, known=facts)
     if ends:
         facts = {**facts, **{end.task_id: [*facts.get(end.task_id, ()), end] for end in ends}}
         folded |= {end.task_id: fold(facts[end.task_id]) for end in ends}
@@ -158,8 +158,8 @@ def _fold(learned: _Learned) -> _Folded:
         _to_write(
             tasks[task_id],
             state,
-            facts.get(task_id, ()),
-            results.get(task_id),
+            facts=facts.get(task_id, ()),
+            result=results.get(task_id),
             told=learned.counts.get(task_id, 0),
             awaits_result=task_id not in awaits_none,
         )
@@ -188,8 +188,8 @@ async def _write(connection: AsyncConnection, folded: _Folded) -> None:
 async def _tell(connection: AsyncConnection, folded: _Folded) -> frozenset[str]:
     """Tell the roll-ups, the steps of workflows and those who wait for an end; returns the tasks that reached one."""
     locked = folded.locked
-    await count_changes(connection, locked.tasks, folded.states, made=locked.made, identities=locked.identities)
-    await _follow(connection, locked.tasks, folded.states)
+    await count_changes(connection, locked.tasks, states=folded.states, made=locked.made, identities=locked.identities)
+    await _follow(connection, locked.tasks, states=folded.states)
     finished = frozenset(
         written.task_id
         for written in folded.states
@@ -201,7 +201,7 @@ async def _tell(connection: AsyncConnection, folded: _Folded) -> frozenset[str]:
 
 
 async def _read_facts(
-    connection: AsyncConnection, locked: Mapping[str, LockedTask], task_ids: Collection[str]
+    connection: AsyncConnection, locked: Mapping[str, LockedTask], *, task_ids: Collection[str]
 ) -> dict[str, list[Fact]]:
     if not task_ids:
         return {}
@@ -223,7 +223,7 @@ def _without_excess(facts: Iterable[Fact], locked: Mapping[str, LockedTask]) -> 
 
 
 def _kept(
-    fresh: Iterable[Fact], known: dict[str, list[Fact]], locked: Mapping[str, LockedTask], told: Counter[str]
+    fresh: Iterable[Fact], known: dict[str, list[Fact]], *, locked: Mapping[str, LockedTask], told: Counter[str]
 ) -> list[Fact]:
     """Those for which there is room, added to what is known; all are counted."""
     kept: list[Fact] = []
@@ -260,7 +260,7 @@ def _is_told_of(result: StoredResult | None, state: TaskState) -> bool:
 
 
 async def _follow(
-    connection: AsyncConnection, locked: Mapping[str, LockedTask], states: Iterable[StateToWrite]
+    connection: AsyncConnection, locked: Mapping[str, LockedTask], *, states: Iterable[StateToWrite]
 ) -> None:
     """Steps of workflows have the status of their tasks."""
     changes = [
@@ -323,7 +323,7 @@ def _fresh(facts: Iterable[Fact], known: Mapping[str, Iterable[Fact]]) -> list[F
 
 
 def _missed_ends(
-    results: Iterable[StoredResult], folded: Mapping[str, TaskState], known: Mapping[str, Collection[Fact]]
+    results: Iterable[StoredResult], folded: Mapping[str, TaskState], *, known: Mapping[str, Collection[Fact]]
 ) -> list[Fact]:
     """Ends that only the result backend tells: the facts known so far say otherwise."""
     seen_at = datetime.now(UTC)
@@ -335,9 +335,9 @@ def _missed_ends(
 def _to_write(
     locked: LockedTask,
     state: TaskState,
+    *,
     facts: Collection[Fact],
     result: StoredResult | None,
-    *,
     told: int,
     awaits_result: bool,
 ) -> StateToWrite:

@@ -15,7 +15,7 @@ from services.submissions import submit
 from store.queries import doubts, history, submissions
 
 
-async def replay(connection: AsyncConnection, task_id: str, new: Replay) -> Submission:
+async def replay(connection: AsyncConnection, task_id: str, *, new: Replay) -> Submission:
     """Submit the task anew and note it on its timeline; returns what was submitted.
 
     Raises TaskNotFound, TaskNotFinished, ArgumentsNotRecorded, and InvalidRequest for arguments too large.

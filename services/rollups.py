@@ -14,8 +14,8 @@ from store.queries.history import LockedTask, StateToWrite
 async def count_changes(
     connection: AsyncConnection,
     locked: Mapping[str, LockedTask],
-    states: Sequence[StateToWrite],
     *,
+    states: Sequence[StateToWrite],
     made: frozenset[str],
     identities: Mapping[str, Identity],
 ) -> None:

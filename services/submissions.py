@@ -48,8 +48,11 @@ class SubmissionBatcher:
     `tell_size` is called with the size of each group that was committed.
     """
 
-    def __init__(self, engine: AsyncEngine, *, tell_size: Callable[[int], None] = lambda _: None) -> None:
+    def __init__(
+        self, engine: AsyncEngine, *, tell_size: Callable[[int], None] = lambda _: None, max_waiting: int = MAX_WAITING
+    ) -> None:
         self._engine = engine
+        self._max_waiting = max_waiting
         self._tell_size = tell_size
         self._waiting: deque[_Waiting] = deque()
         self._arrived = asyncio.Event()
@@ -74,7 +77,7 @@ class SubmissionBatcher:
 
         A caller that goes away does not disturb its group: the row is stored all the same.
         """
-        if self._closing or len(self._waiting) >= MAX_WAITING:
+        if self._closing or len(self._waiting) >= self._max_waiting:
             raise Overloaded
         waiting = _Waiting(submission, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)

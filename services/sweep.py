@@ -53,7 +53,7 @@ async def find_silent(connection: AsyncConnection) -> list[SilentTask]:
 
 
 async def repair(
-    connection: AsyncConnection, silent: Sequence[SilentTask], results: Mapping[str, StoredResult], *, now: datetime
+    connection: AsyncConnection, silent: Sequence[SilentTask], *, results: Mapping[str, StoredResult], now: datetime
 ) -> Swept:
     """Record the ends that the backend tells, give up on results that will not come, name what may be lost."""
     await sweep.mark_checked(connection, [task.task_id for task in silent])
@@ -138,7 +138,8 @@ async def return_to_outbox(connection: AsyncConnection, proofs: Mapping[str, str
     latest = {task_id: _lost_dispatch(facts, now) for task_id, facts in known.items()}
     lost = {task_id: number for task_id, number in latest.items() if number is not None}
     await record(
-        connection, News(facts=[_lost(task_id, number, now, proofs[task_id]) for task_id, number in lost.items()])
+        connection,
+        News(facts=[_lost(task_id, number, at=now, proof=proofs[task_id]) for task_id, number in lost.items()]),
     )
     if lost:
         await outbox.put_back(connection, {task_id: number + 1 for task_id, number in lost.items()})
@@ -161,6 +162,6 @@ def _dispatch_no(fact: Fact) -> tuple[int, bool]:
     return dispatch_number(fact), fact.type is EventType.LOST
 
 
-def _lost(task_id: str, dispatch_no: int, at: datetime, proof: str) -> Fact:
+def _lost(task_id: str, dispatch_no: int, *, at: datetime, proof: str) -> Fact:
     details: dict[str, Detail] = {"dispatch_no": dispatch_no, "reason": f"in no queue and with no worker: {proof}"}
     return Fact(task_id, EventType.LOST, at, key=f"{EventType.LOST}:{dispatch_no}", details=details)

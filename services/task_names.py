@@ -33,8 +33,12 @@ log = structlog.get_logger(__name__)
 class TaskNames:
     """The names that any worker has reported within a week, kept for a few seconds."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(
+        self, engine: AsyncEngine, *, look_again_seconds: float = LOOK_AGAIN_SECONDS, max_known: int = MAX_KNOWN
+    ) -> None:
         self._engine = engine
+        self._look_again_seconds = look_again_seconds
+        self._max_known = max_known
         self._known: frozenset[str] = frozenset()
         self._all_told = False
         self._sorted: list[str] = []
@@ -46,13 +50,13 @@ class TaskNames:
         """What to say of each of these that no worker knows; nothing while no worker has reported any."""
         await self._load(older_than=FRESH_SECONDS)
         if not self._known.issuperset(task_names):
-            await self._load(older_than=LOOK_AGAIN_SECONDS)
+            await self._load(older_than=self._look_again_seconds)
         if not self._known:
             return {}
         unknown = set(task_names) - self._known
         # More names than are read may be known: then nothing can be said of one that is missing. The same holds while
         # a worker is online that has not said what it knows: it may be one that cannot be asked.
-        if not unknown or len(self._known) >= MAX_KNOWN or not self._all_told:
+        if not unknown or len(self._known) >= self._max_known or not self._all_told:
             return {}
         unknown -= await self._heard_of(unknown)
         return await asyncio.to_thread(self._explain_all, sorted(unknown)) if unknown else {}
@@ -75,7 +79,9 @@ class TaskNames:
                 return  # another request has just done it
             try:
                 async with self._engine.connect() as connection:
-                    names = await names_told.list_known_task_names(connection, max_age=KNOWN_WITHIN, limit=MAX_KNOWN)
+                    names = await names_told.list_known_task_names(
+                        connection, max_age=KNOWN_WITHIN, limit=self._max_known
+                    )
                     self._all_told = await names_told.have_all_told(connection)
                     if self._known != (known := frozenset(names)):
                         self._known = known

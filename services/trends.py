@@ -39,7 +39,7 @@ async def read_trends(connection: AsyncConnection, window: Window, *, interval: 
     """All figures of the window, in the one snapshot of the connection's transaction."""
     hours = await trends.sum_by_hour(connection, window)
     durations = await trends.count_durations_by_interval(connection, window, interval=interval)
-    buckets = sum_buckets(hours, window, interval)
+    buckets = sum_buckets(hours, window, interval=interval)
     return Trends(
         total=total(hours.values()),
         series={start: Counted(sums, durations.get(start, EMPTY)) for start, sums in buckets.items()},

@@ -63,7 +63,7 @@ def _start(task_id: str, task: Running) -> Fact:
 
 
 async def conclude(
-    connection: AsyncConnection, gone: Collection[WithWorker], results: Mapping[str, StoredResult]
+    connection: AsyncConnection, gone: Collection[WithWorker], *, results: Mapping[str, StoredResult]
 ) -> frozenset[str]:
     """End tasks that nobody has any more: as the backend tells, and else with an outcome that is unknown.
 
@@ -81,7 +81,7 @@ async def conclude(
         if attempt is not None:
             result = results.get(task.task_id)
             if result is not None and result.state == REVOKED:
-                facts.append(_end(task, attempt, EventType.REVOKED, {"source": BACKEND}))
+                facts.append(_end(task, attempt, event_type=EventType.REVOKED, details={"source": BACKEND}))
                 continue
             details: dict[str, Detail] = {"source": NODE, "outcome": Outcome.UNKNOWN.value}
             why = result.unreadable if result is not None else None
@@ -89,7 +89,7 @@ async def conclude(
             details["reason"] = reason.format(node=task.node, why=why)
             if result is not None and result.state:
                 details["backend_state"] = result.state
-            facts.append(_end(task, attempt, EventType.ENDED, details))
+            facts.append(_end(task, attempt, event_type=EventType.ENDED, details=details))
     return ended | await record(connection, News(facts))
 
 
@@ -107,7 +107,7 @@ async def _reason(connection: AsyncConnection, attempt: Attempt) -> str:
     return IGNORED if tells and not deaf else UNTOLD
 
 
-def _end(task: WithWorker, attempt: Attempt, event_type: EventType, details: Mapping[str, Detail]) -> Fact:
+def _end(task: WithWorker, attempt: Attempt, *, event_type: EventType, details: Mapping[str, Detail]) -> Fact:
     return Fact(
         task_id=task.task_id,
         type=event_type,

@@ -26,10 +26,10 @@ async def find_worker(connection: AsyncConnection, worker_id: str) -> WorkerRow:
     return row
 
 
-async def register(connection: AsyncConnection, name: str, capacity: int | None) -> WorkerRow:
+async def register(connection: AsyncConnection, name: str, *, capacity: int | None) -> WorkerRow:
     """Make a worker known before it is heard, or take on one that was only seen. Raises WorkerExists."""
     node = node_name(name)
-    is_new = await worker_wishes.register(connection, node, capacity, default_capacity=DEFAULT_CAPACITY)
+    is_new = await worker_wishes.register(connection, node, capacity=capacity, default_capacity=DEFAULT_CAPACITY)
     worker = await find_worker(connection, node)
     if not is_new:
         raise WorkerExists(
@@ -73,10 +73,10 @@ def refuse_unresizable(node: str, observed: Observed) -> None:
 
 
 async def request_capacity(
-    connection: AsyncConnection, worker_id: UUID, capacity: int, *, told: NodeDescription | None
+    connection: AsyncConnection, worker_id: UUID, *, capacity: int, told: NodeDescription | None
 ) -> int:
     """It shall run so many tasks at once; returns by how much the caller is to resize what has `told` of itself."""
-    await worker_wishes.want_capacity(connection, worker_id, capacity)
+    await worker_wishes.want_capacity(connection, worker_id, capacity=capacity)
     if told is None:
         return 0
     await save_descriptions(connection, [told])

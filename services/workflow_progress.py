@@ -54,7 +54,7 @@ async def advance(connection: AsyncConnection, workflow: LockedWorkflow, *, fetc
         await workflow_progress.write_progress(connection, workflow, status=status, unfinished=unfinished)
     if status is not workflow.status:
         event = "started" if status is WorkflowStatus.RUNNING else status.lower()
-        await workflow_progress.add_event(connection, workflow.workflow_id, event)
+        await workflow_progress.add_event(connection, workflow.workflow_id, event_type=event)
     if unfinished and (turn.broken or (turn.is_cut_off and turn.started)):
         await workflow_progress.wake(connection, workflow.workflow_id)
     elif turn.unread:
@@ -69,18 +69,20 @@ async def _settle(connection: AsyncConnection, workflow: LockedWorkflow) -> int:
     if workflow.cancel_requested_at is not None:
         settled += await workflow_steps.skip_waiting(connection, this)
     while ended := await workflow_steps.list_unsettled(connection, this):
-        await workflow_steps.mark_settled(connection, this, [step.position for step in ended])
+        await workflow_steps.mark_settled(connection, this, positions=[step.position for step in ended])
         settled += len(ended)
         if stops(ended, workflow.on_failure):
             settled += await workflow_steps.skip_waiting(connection, this)
             await workflow_progress.stop(connection, this)
             continue
         children = {child for step in ended for child in step.children}
-        moves = settle(ended, await workflow_steps.get_waiting(connection, this, children) if children else {})
+        moves = settle(
+            ended, await workflow_steps.get_waiting(connection, this, positions=children) if children else {}
+        )
         if moves.waiting_for:
-            await workflow_steps.write_waiting(connection, this, moves.waiting_for)
+            await workflow_steps.write_waiting(connection, this, waiting_for=moves.waiting_for)
         if moves.skipped:
-            await workflow_steps.skip(connection, this, moves.skipped)
+            await workflow_steps.skip(connection, this, positions=moves.skipped)
     return settled
 
 
@@ -115,8 +117,8 @@ async def _start(connection: AsyncConnection, workflow: LockedWorkflow, *, fetch
         connection, this, behind=position, limit=START_AT_ONCE, max_bytes=GROUP_BYTES, now=now
     ):
         position = free[-1].position
-        resolved = await resolve(connection, this, free, fetched=fetched)
-        await _submit(connection, this, resolved, turn)
+        resolved = await resolve(connection, this, steps=free, fetched=fetched)
+        await _submit(connection, this, resolved=resolved, turn=turn)
         turn.seen += len(free)
         turn.is_cut_off = resolved.deferred
         if resolved.unread and not turn.unread:
@@ -125,11 +127,11 @@ async def _start(connection: AsyncConnection, workflow: LockedWorkflow, *, fetch
             turn.is_cut_off = True
             break
     if turn.filled_bytes != workflow.filled_bytes:
-        await workflow_progress.write_filled(connection, this, turn.filled_bytes)
+        await workflow_progress.write_filled(connection, this, filled_bytes=turn.filled_bytes)
     return turn
 
 
-async def _submit(connection: AsyncConnection, workflow_id: UUID, resolved: Resolved, turn: _Turn) -> None:
+async def _submit(connection: AsyncConnection, workflow_id: UUID, *, resolved: Resolved, turn: _Turn) -> None:
     """Make tasks of those that are ready, as long as the workflow has room for what results have made of them."""
     ready, broken = dict(resolved.plain), dict(resolved.broken)
     for position, submission in resolved.filled.items():
@@ -140,9 +142,9 @@ async def _submit(connection: AsyncConnection, workflow_id: UUID, resolved: Reso
             ready[position] = submission
     if ready:
         await submit(connection, list(ready.values()))
-        await workflow_steps.mark_started(connection, workflow_id, ready.keys())
+        await workflow_steps.mark_started(connection, workflow_id, positions=ready.keys())
     if broken:
-        await workflow_steps.fail(connection, workflow_id, broken)
+        await workflow_steps.fail(connection, workflow_id, errors=broken)
     turn.started += len(ready)
     turn.started_bytes += sum(submission.argument_bytes for submission in ready.values())
     turn.broken += len(broken)

@@ -132,7 +132,7 @@ class Resolved:
 
 
 async def resolve(
-    connection: AsyncConnection, workflow_id: UUID, steps: Sequence[FreeStep], *, fetched: Group
+    connection: AsyncConnection, workflow_id: UUID, *, steps: Sequence[FreeStep], fetched: Group
 ) -> Resolved:
     """Look up what these steps refer to. `fetched`: what the result backend has told of what was `unread` before."""
     plain = {step.position: step.submission for step in steps if not step.has_references}
@@ -141,18 +141,18 @@ async def resolve(
         return Resolved(plain, {}, {}, Group(), (), deferred=False)
     group = fetched.only(referring)
     await asyncio.to_thread(group.add, referring.values())
-    unread = await _look_up(connection, workflow_id, group)
+    unread = await _look_up(connection, workflow_id, group=group)
     filled = await asyncio.to_thread(_fill_all, group, referring)
     needed = {step_id for filling in group.fillings.values() for step_id in filling.missing}
     asked = [one for step_id, one in unread.items() if step_id in needed]
     return Resolved(plain, filled, group.problems, group, asked, deferred=group.deferred)
 
 
-async def _look_up(connection: AsyncConnection, workflow_id: UUID, group: Group) -> dict[str, Unread]:
+async def _look_up(connection: AsyncConnection, workflow_id: UUID, *, group: Group) -> dict[str, Unread]:
     """Gives the group what Postgres knows; returns what it does not, by step."""
     unread: dict[str, Unread] = {}
     while step_ids := group.missing(apart_from=unread):
-        told = await workflow_steps.get_results(connection, workflow_id, step_ids)
+        told = await workflow_steps.get_results(connection, workflow_id, step_ids=step_ids)
         if not told:
             raise LookupError(f"workflow {workflow_id} has no step of these ids")
         for result in told:

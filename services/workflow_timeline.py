@@ -46,7 +46,7 @@ async def read_history(connection: AsyncConnection, workflow_id: UUID) -> Workfl
     steps = await workflows.list_steps(connection, workflow_id)
     told = [Happening(at, event_type) for at, event_type in await workflows.list_events(connection, workflow_id)]
     told += _without_task(steps)
-    of_tasks = await _of_tasks(connection, workflow_id, {step.task_id: step.step_id for step in steps})
+    of_tasks = await _of_tasks(connection, workflow_id, step_ids={step.task_id: step.step_id for step in steps})
     merged = _merged([sorted(told, key=lambda happening: happening.at), *of_tasks])
     nodes = {happening.entry.node for happening in merged if happening.entry and happening.entry.node}
     return WorkflowHistory(workflow, merged, await workers.get_worker_ids(connection, nodes))
@@ -60,7 +60,9 @@ def _without_task(steps: Iterable[StepProgress]) -> Iterator[Happening]:
             yield Happening(step.ended_at, event_type, step.step_id, error=step.error)
 
 
-async def _of_tasks(connection: AsyncConnection, workflow_id: UUID, step_ids: dict[str, str]) -> list[list[Happening]]:
+async def _of_tasks(
+    connection: AsyncConnection, workflow_id: UUID, *, step_ids: dict[str, str]
+) -> list[list[Happening]]:
     tasks = await workflows.list_tasks(connection, workflow_id)
     if not tasks:
         return []

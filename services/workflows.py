@@ -39,7 +39,7 @@ async def request_cancel(connection: AsyncConnection, workflow_id: UUID) -> Work
     refuse_finished(workflow.status)
     if workflow.cancel_requested_at is None:
         await workflow_progress.request_cancel(connection, workflow_id)
-        await workflow_progress.add_event(connection, workflow_id, EventType.CANCEL_REQUESTED)
+        await workflow_progress.add_event(connection, workflow_id, event_type=EventType.CANCEL_REQUESTED)
     wanted = replace(workflow, cancel_requested_at=workflow.cancel_requested_at or datetime.now(UTC))
     await workflow_progress.wake(connection, workflow_id)
     return (await advance(connection, wanted)).status
@@ -81,9 +81,9 @@ async def retry(connection: AsyncConnection, workflow_id: UUID) -> None:
     steps = await workflow_steps.list_states(connection, workflow_id)
     again = resume([step.status for step in steps], invert([step.children for step in steps]))
     new_task_ids = {position: str(uuid7()) for position in again.renewed}
-    await workflow_steps.reset_steps(connection, workflow_id, again.waiting_for, new_task_ids=new_task_ids)
+    await workflow_steps.reset_steps(connection, workflow_id, waiting_for=again.waiting_for, new_task_ids=new_task_ids)
     await workflow_progress.reopen(connection, workflow_id, unfinished=len(again.waiting_for))
-    await workflow_progress.add_event(connection, workflow_id, "retried")
+    await workflow_progress.add_event(connection, workflow_id, event_type="retried")
     await workflow_progress.wake(connection, workflow_id)
 
 
@@ -96,7 +96,7 @@ async def replay(connection: AsyncConnection, workflow_id: UUID) -> NewWorkflow:
         raise WorkflowNotFound
     new = replay_of(original, workflow_id=uuid7(), created_at=datetime.now(UTC), new_task_id=lambda: str(uuid7()))
     await start(connection, new)
-    await workflow_progress.add_event(connection, workflow_id, EventType.REPLAYED)
+    await workflow_progress.add_event(connection, workflow_id, event_type=EventType.REPLAYED)
     return new
 
 

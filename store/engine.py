@@ -157,7 +157,7 @@ async def limit_statements(connection: SqlConnection, *, seconds: float) -> None
     await connection.execute(_limit_statements, {"limit": f"{int(seconds * 1000)}ms"})
 
 
-def _try_before_use(dialect: Dialect, connection: Any, _record: object, _fairy: object) -> None:
+def _try_before_use(dialect: Dialect, connection: Any, _record: object, _fairy: object, /) -> None:
     """What `pool_pre_ping` does, but only for connections that rested: the pool replaces those that are dead."""
     if connection.driver_connection.is_trusted:
         return

@@ -44,7 +44,7 @@ def make_courses(count: int, *, start: datetime, length: timedelta, seed: int = 
     random = Random(seed)
     courses = Courses()
     for number in range(count):
-        course = _Course(random, number, start + random.random() * length)
+        course = _Course(random, number, begun=start + random.random() * length)
         if number % 3:
             courses.submissions.append(course.submission())
         else:
@@ -56,7 +56,7 @@ def make_courses(count: int, *, start: datetime, length: timedelta, seed: int = 
 
 
 class _Course:
-    def __init__(self, random: Random, number: int, begun: datetime) -> None:
+    def __init__(self, random: Random, number: int, *, begun: datetime) -> None:
         self._random, self._number, self._clock = random, number, 0
         self._at = begun
         self.task_id = f"task-{number:06}"
@@ -115,7 +115,7 @@ class _Course:
 
     def _event(self, event_type: EventType, *, retries: int | None = None, **details: str | bool) -> Fact:
         self._clock += 1
-        key = worker_event_key(event_type, self._node, 1, 10 * self._number + self._clock)
+        key = worker_event_key(event_type, self._node, pid=1, clock=10 * self._number + self._clock)
         at = self._after(self._random.lognormvariate(0, 2))
         clock = 10 * self._number + self._clock
         return Fact(self.task_id, event_type, at, key, self._node, 1, clock, retries, details)

@@ -6,7 +6,6 @@ Built on the same embedded servers as `celeriac up`. The fixtures made of them a
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ from tempfile import TemporaryDirectory
 
 from cli.embedded.postgres import PostgresServer, prepare_postgres
 from cli.embedded.valkey import ValkeyServer, prepare_valkey
+from tests.patience import moments
 
 START_SECONDS = 30
 STOP_SECONDS = 20
@@ -75,9 +75,9 @@ def stop(process: subprocess.Popen[bytes], server: Server) -> None:
 
 
 def _wait_until_it_answers(server: Server, process: subprocess.Popen[bytes]) -> bool:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
+    for _ in moments(START_SECONDS):
+        if process.poll() is not None:
+            break
         if server.answers():
             return True
-        time.sleep(0.02)
     return False

@@ -28,7 +28,7 @@ def told(
 ) -> Fact:
     """A worker's event; it happens `clock` seconds after noon unless told otherwise."""
     at = clock if at is None else at
-    key = worker_event_key(event_type, node, pid, clock)
+    key = worker_event_key(event_type, node, pid=pid, clock=clock)
     return Fact(task_id, event_type, after(at), key, node, pid, clock, retries, details)
 
 

@@ -2,13 +2,13 @@
 
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from cli.embedded.valkey import ValkeyServer, prepare_valkey
 from tests.embedded import stop
+from tests.patience import wait_for
 
 START_SECONDS = 20
 
@@ -26,10 +26,7 @@ class FragileBroker:
         self._process = subprocess.Popen(
             self._server.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
         )
-        deadline = time.monotonic() + START_SECONDS
-        while not self._server.answers():
-            assert time.monotonic() < deadline, "Valkey did not start"
-            time.sleep(0.02)
+        wait_for(self._server.answers, "Valkey answers", seconds=START_SECONDS)
 
     def stop(self) -> None:
         if self._process is not None:

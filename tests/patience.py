@@ -1,13 +1,80 @@
-"""Waiting for facts in asyncio tests, with a limit."""
+"""Waiting for a fact, with a limit: the only place of the tests that sleeps and looks again.
+
+`tests/architecture/test_patience.py` holds the others to it. What must not happen has no fact to wait for: it `stays`
+away for a while that the test chooses.
+"""
 
 import asyncio
-from collections.abc import Callable
+import inspect
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from typing import TypeVar, cast, overload
 
-PATIENCE_SECONDS = 10
+PATIENCE_SECONDS = 60.0
+"""Far more than anything takes: it is only used up by what never comes."""
+LOOK_SECONDS = 0.02
+
+Answer = TypeVar("Answer")
 
 
-async def until(fact: Callable[[], object]) -> None:
-    """Returns once the fact holds."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while not fact():  # noqa: ASYNC110  any fact, not only those that somebody announces
-            await asyncio.sleep(0.005)
+def wait_for(
+    question: Callable[[], Answer | None],
+    what: str = "",
+    *,
+    seconds: float = PATIENCE_SECONDS,
+    every: float = LOOK_SECONDS,
+) -> Answer:
+    """The first answer that is true. Raises AssertionError, which names `what` was awaited, if none is in time."""
+    for _ in moments(seconds, every=every):
+        if answer := question():
+            return answer
+    raise AssertionError(f"not within {seconds:g} s: {what or question}")
+
+
+@overload
+async def until(
+    question: Callable[[], Awaitable[Answer | None]],
+    what: str = ...,
+    *,
+    seconds: float = ...,
+    every: float = ...,
+) -> Answer: ...
+@overload
+async def until(
+    question: Callable[[], Answer | None], what: str = ..., *, seconds: float = ..., every: float = ...
+) -> Answer: ...
+async def until(
+    question: Callable[[], object],
+    what: str = "",
+    *,
+    seconds: float = PATIENCE_SECONDS,
+    every: float = LOOK_SECONDS,
+) -> object:
+    """The same in asyncio, where the question may be one that has to be awaited; it is cut off at the limit too."""
+    try:
+        async with asyncio.timeout(seconds):
+            while not (answer := await _answer(question)):  # noqa: ASYNC110  any fact, not only those that are announced
+                await asyncio.sleep(every)
+            return answer
+    except TimeoutError as error:
+        raise AssertionError(f"not within {seconds:g} s: {what or question}") from error
+
+
+def stays(fact: Callable[[], bool], seconds: float) -> bool:
+    """Whether it holds for so long; for what must not happen, which has no end to wait for."""
+    return all(fact() for _ in moments(seconds))
+
+
+def moments(seconds: float, *, every: float = LOOK_SECONDS) -> Iterator[None]:
+    """One at once, and one again and again until so much time has passed; for what is done or looked at meanwhile."""
+    deadline = time.monotonic() + seconds
+    while True:
+        yield
+        if time.monotonic() >= deadline:
+            return
+        time.sleep(every)
+
+
+async def _answer(question: Callable[[], object]) -> object:
+    answer = question()
+    return await cast(Awaitable[object], answer) if inspect.isawaitable(answer) else answer

@@ -2,7 +2,6 @@
 
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
@@ -13,6 +12,7 @@ import redis
 
 from cli.embedded.files import pick_port
 from tests.certificates import OPENSSL, Certificates, make_certificates
+from tests.patience import wait_for
 
 START_SECONDS = 30
 PASSWORD = "p/w:d@#%?&= x"
@@ -83,11 +83,9 @@ def secured_redis(folder: Path) -> Iterator[SecuredRedis]:
     with (folder / "redis.log").open("ab") as log:
         process = subprocess.Popen(server.command(), stdout=log, stderr=log, start_new_session=True)
     try:
-        deadline = time.monotonic() + START_SECONDS
-        while not _answers(server):
-            if time.monotonic() > deadline or process.poll() is not None:
-                raise RuntimeError((folder / "redis.log").read_text()[-2000:])
-            time.sleep(0.02)
+        wait_for(lambda: process.poll() is not None or _answers(server), "Redis answers", seconds=START_SECONDS)
+        if process.poll() is not None:
+            raise RuntimeError((folder / "redis.log").read_text()[-2000:])
         yield server
     finally:
         process.terminate()

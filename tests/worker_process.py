@@ -4,13 +4,14 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from celery import Celery
+
+from tests.patience import moments
 
 ROOT = Path(__file__).parent.parent
 START_SECONDS = 30
@@ -44,8 +45,8 @@ class WorkerProcess:
 def celery_worker(
     folder: Path,
     broker_url: str,
-    result_url: str,
     *,
+    result_url: str,
     app: str = "tasks.app",
     name: str = "worker",
     options: tuple[str, ...] = ("--concurrency", "1"),
@@ -73,7 +74,7 @@ def celery_worker(
         )
     worker = WorkerProcess(node, process, log)
     try:
-        _wait_until_ready(worker, broker_url if answers else None, patience)
+        _wait_until_ready(worker, broker_url if answers else None, patience=patience)
         yield worker
     finally:
         _stop(process)
@@ -87,16 +88,16 @@ def _environment(broker_url: str, result_url: str) -> dict[str, str]:
     }
 
 
-def _wait_until_ready(worker: WorkerProcess, broker_url: str | None, patience: float) -> None:
+def _wait_until_ready(worker: WorkerProcess, broker_url: str | None, *, patience: float) -> None:
     """Until it answers at this broker; without one, until it says so."""
     app = Celery(broker=broker_url or "memory://", set_as_current=False)
-    deadline = time.monotonic() + patience
     try:
-        while time.monotonic() < deadline and worker.process.poll() is None:
+        for _ in moments(patience):
+            if worker.process.poll() is not None:
+                break
             if broker_url is None:
                 if " ready." in worker.log.read_text():
                     return
-                time.sleep(0.05)
             elif app.control.ping(destination=[worker.node], limit=1, timeout=0.5):
                 return
         raise RuntimeError(f"{worker.node} did not start:\n{worker.log.read_text()[-3000:]}")

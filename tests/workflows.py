@@ -85,7 +85,7 @@ class World:
         facts = []
         for event_type in types:
             self.clock += 1
-            key = worker_event_key(event_type, NODE, 1, self.clock)
+            key = worker_event_key(event_type, NODE, pid=1, clock=self.clock)
             retries = 0 if event_type is EventType.RECEIVED else None
             facts.append(Fact(task_id, event_type, now, key, NODE, 1, self.clock, retries, details))
         results = [self.stored(task_id, result)] if EventType.SUCCEEDED in types and result is not ... else []

@@ -20,14 +20,14 @@ _READ_ONLY_SUFFIX = ":read"
 class Authentication:
     """Without keys there is no authentication. `metrics_key`: opens `/metrics` and nothing else, as any of `keys`."""
 
-    def __init__(self, app: ASGIApp, keys: Sequence[str], metrics_key: str | None = None) -> None:
+    def __init__(self, app: ASGIApp, keys: Sequence[str], *, metrics_key: str | None = None) -> None:
         self._app = app
         self._metrics_key = metrics_key.encode() if metrics_key else None
         self._keys = [
             (key.removesuffix(_READ_ONLY_SUFFIX).encode(), not key.endswith(_READ_ONLY_SUFFIX)) for key in keys
         ]
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send, /) -> None:
         refusal = self._refusal(scope) if scope["type"] == "http" else None
         if refusal:
             await error_response(refusal, scope)(scope, receive, send)

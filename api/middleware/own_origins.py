@@ -20,7 +20,7 @@ class OwnOriginsOnly:
         self._app = app
         self._own = own
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send, /) -> None:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return

@@ -43,7 +43,7 @@ class RateLimit:
         self._limit = limit
         self._address = address
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send, /) -> None:
         if scope["type"] != "http" or is_open(scope):
             await self._app(scope, receive, send)
             return
@@ -135,7 +135,7 @@ class WindowCounter:
         if window is None or count == amount or window.reset <= now:
             # One more round trip in each window, not in each request.
             # Redis rounds to whole seconds: whoever waits until then surely finds a new window.
-            window = self._begin(address, count, int(await self._storage.get_expiry(key)) + 1)
+            window = self._begin(address, count, reset=int(await self._storage.get_expiry(key)) + 1)
         window.count = count
         if self._is_broken:
             self._is_broken = False
@@ -145,11 +145,11 @@ class WindowCounter:
     def _count_alone(self, address: str, amount: int, *, now: float) -> tuple[int, int]:
         window = self._windows.get(address)
         if window is None or window.reset <= now:
-            window = self._begin(address, 0, int(now) + WINDOW_SECONDS + 1)
+            window = self._begin(address, 0, reset=int(now) + WINDOW_SECONDS + 1)
         window.count += amount
         return window.count, window.reset
 
-    def _begin(self, address: str, count: int, reset: int) -> _Window:
+    def _begin(self, address: str, count: int, *, reset: int) -> _Window:
         """A window in the place of an older one, or of the one that began first where there are too many."""
         self._windows.pop(address, None)
         if len(self._windows) >= MAX_WINDOWS:

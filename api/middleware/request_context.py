@@ -25,16 +25,16 @@ class RequestContext:
         self._app = app
         self._metrics = metrics
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send, /) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         request_id = _request_id(scope)
         scope["request_id"] = request_id
         with bound_contextvars(request_id=request_id):
-            await self._answer(scope, receive, send)
+            await self._answer(scope, receive, send=send)
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _answer(self, scope: Scope, receive: Receive, *, send: Send) -> None:
         started = time.perf_counter()
         status = 0
 

@@ -24,7 +24,7 @@ class SecurityHeaders:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send, /) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

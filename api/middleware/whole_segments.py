@@ -21,7 +21,7 @@ class WholeSegments:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send, /) -> None:
         if scope["type"] == "http" and _SLASH.search(scope.get("raw_path") or b""):
             scope["path"] = "/".join(map(_kept_whole, scope["raw_path"].split(b"/")))
             scope[_ENCODED] = True

@@ -26,6 +26,7 @@ router = api_router("/alerts", tag="alerts")
 async def list_alerts(
     connection: ReadConnection,
     include_resolved: Annotated[bool, Query(description="Also those that are over; kept for 90 days.")] = False,
+    *,
     type: Annotated[list[AlertType], Query(description="May repeat.")] = [],  # noqa: B006  FastAPI copies it
     severity: Annotated[list[Severity], Query(description="May repeat.")] = [],  # noqa: B006
     acknowledged: bool | None = None,
@@ -54,7 +55,7 @@ async def acknowledge_alert(connection: WriteConnection, alert_id: str) -> Alert
 
 @router.get("/rules", summary="List alert rules", response_model=RulePage)
 async def list_rules(
-    connection: ReadConnection, limit: Limit = DEFAULT_LIMIT, offset: Offset = 0, rows: RowsShown = Rows.BOTH
+    connection: ReadConnection, limit: Limit = DEFAULT_LIMIT, *, offset: Offset = 0, rows: RowsShown = Rows.BOTH
 ) -> RulePage | Response:
     """The rule of every type of alert: as somebody changed it, else the default."""
     return (await _rules(connection, limit=limit, offset=offset)).shown(rows)

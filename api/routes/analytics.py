@@ -22,6 +22,7 @@ router = api_router("/analytics", tag="analytics")
 async def get_trends(
     connection: ReadConnection,
     hours: Annotated[int, Query(ge=1, le=MAX_HOURS, description="How far back to look.")] = 24,
+    *,
     interval: Annotated[Interval, Query(description="Length of the buckets of `series`.")] = Interval.HOURLY,
 ) -> TrendsAnswer:
     """Completion, waits, durations, peaks and failures of the last hours, from roll-ups: no task is read for it."""

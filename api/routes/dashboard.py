@@ -38,7 +38,7 @@ async def get_stats(rooms: OpenRooms) -> SystemStats:
 @router.get("/workers", summary="Get the worker grid", response_model=WorkerGrid)
 @keeps_answers
 async def get_worker_grid(
-    connection: ReadConnection, limit: Limit = DEFAULT_LIMIT, offset: Offset = 0, rows: RowsShown = Rows.BOTH
+    connection: ReadConnection, limit: Limit = DEFAULT_LIMIT, *, offset: Offset = 0, rows: RowsShown = Rows.BOTH
 ) -> WorkerGrid | Response:
     """Every worker with its rates, by name."""
     total, known = await list_workers(connection, limit=limit, offset=offset)

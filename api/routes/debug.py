@@ -32,7 +32,7 @@ router = api_router("/tasks", tag="tasks")
 )
 @submits
 async def replay_task(
-    rooms: OpenRooms, task_id: str, key: IdempotencyKey, response: Response, body: TaskReplay | None = None
+    rooms: OpenRooms, task_id: str, *, key: IdempotencyKey, response: Response, body: TaskReplay | None = None
 ) -> ReplayedTask:
     """A new task with the name, arguments, queue, priority and limits of a finished one, but for what the body says."""
     async with rooms.engine.connect() as connection:
@@ -47,12 +47,12 @@ async def replay_task(
     )
 
     async def act(connection: AsyncConnection) -> ReplayedTask:
-        submission = await replay(connection, task_id, new)
+        submission = await replay(connection, task_id, new=new)
         refuse_unknown(unknown, [("task_name", submission.task_name)])
         await refuse_marked(rooms, [submission])
         return ReplayedTask.from_submission(submission)
 
-    return await answer_once(rooms.engine, key, response, act=act, form=ReplayedTask)
+    return await answer_once(rooms.engine, key, response=response, act=act, form=ReplayedTask)
 
 
 @router.get(
@@ -61,8 +61,8 @@ async def replay_task(
     response_model=TaskComparison,
     responses=responses(TaskNotFound),
 )
-async def compare_tasks(rooms: OpenRooms, task_id1: str, task_id2: str) -> Response:
+async def compare_tasks(rooms: OpenRooms, task_id1: str, *, task_id2: str) -> Response:
     """What is alike and what differs in two tasks: their submissions, their times, their timelines."""
     async with reading(rooms) as connection:
-        one, other = await read_both(connection, task_id1, task_id2)
+        one, other = await read_both(connection, task_id1, other_id=task_id2)
     return await answer_beside(rooms, lambda: TaskComparison.from_comparison(compare(one, other)))

@@ -81,7 +81,7 @@ async def clear_degradation(rooms: OpenRooms, body: ClearRequest) -> ClearedServ
 async def get_summary(rooms: OpenRooms) -> ResilienceSummary:
     """Answered from what is known, at once, whatever hangs."""
     marks = {**automatic(rooms.probe.breakers.open_ones()), **rooms.marks.current()}
-    components = _components(rooms, COMPONENTS, marks)
+    components = _components(rooms, COMPONENTS, marks=marks)
     others = [name for name in rooms.probe.parts() if name not in COMPONENTS]
     healthy = sum(component.status is ComponentStatus.HEALTHY for component in components)
     return ResilienceSummary(
@@ -91,17 +91,17 @@ async def get_summary(rooms: OpenRooms) -> ResilienceSummary:
         degradation=_degradation(marks),
         resilience_score=score(healthy=healthy, total=len(components)),
         components=components,
-        other_parts=_components(rooms, others, marks),
+        other_parts=_components(rooms, others, marks=marks),
         mirror=_mirror(rooms),
     )
 
 
-def _components(rooms: Rooms, names: Iterable[str], marks: Marks) -> list[Component]:
+def _components(rooms: Rooms, names: Iterable[str], *, marks: Marks) -> list[Component]:
     parts = rooms.probe.parts()
-    return [_component(name, parts[name], marks.get(name)) for name in names]
+    return [_component(name, parts[name], mark=marks.get(name)) for name in names]
 
 
-def _component(name: str, part: Part, mark: Mark | None) -> Component:
+def _component(name: str, part: Part, *, mark: Mark | None) -> Component:
     status = status_of(part.condition, marked=mark is not None)
     reason = f"marked {mark.strategy.value}" if mark and status is ComponentStatus.DEGRADED else part.reason
     return Component(name=name, status=status, since=part.since, detail=reason or None)

@@ -25,7 +25,7 @@ router = api_router("/search", tag="search")
 @keeps_answers
 async def search_tasks(connection: SearchConnection, query: Annotated[TaskQuery, Query()]) -> TaskPage | Response:
     """Tasks that match all filters, newest first unless asked otherwise. A new task is found within a second."""
-    return (await read_page(connection, query.wanted(), query)).shown(query.rows)
+    return (await read_page(connection, query.wanted(), query=query)).shown(query.rows)
 
 
 @router.get(
@@ -37,13 +37,13 @@ async def search_tasks(connection: SearchConnection, query: Annotated[TaskQuery,
 )
 async def export_tasks(connection: ExportConnection, query: Annotated[ExportQuery, Query()]) -> CsvResponse:
     """All tasks that match, or so many as `limit` says, streamed. A cell that would be a formula begins with `'`."""
-    return await csv_response(stream_lines(connection, query.wanted(), slice_of(query), seconds=EXPORT_SECONDS))
+    return await csv_response(stream_lines(connection, query.wanted(), part=slice_of(query), seconds=EXPORT_SECONDS))
 
 
 @router.get("/presets", summary="List filter presets", response_model=PresetPage)
 @keeps_answers
 async def list_presets(
-    connection: ReadConnection, limit: Limit = DEFAULT_LIMIT, offset: Offset = 0, rows: RowsShown = Rows.BOTH
+    connection: ReadConnection, limit: Limit = DEFAULT_LIMIT, *, offset: Offset = 0, rows: RowsShown = Rows.BOTH
 ) -> PresetPage | Response:
     """Those that ship with Celeriac, then the saved ones by name."""
     total, page = await presets.list_presets(connection, limit=limit, offset=offset)
@@ -62,11 +62,11 @@ async def save_preset(connection: WriteConnection, body: PresetSubmission) -> Pr
 )
 @keeps_answers
 async def apply_preset(
-    connection: SearchConnection, name: str, query: Annotated[PageQuery, Query()]
+    connection: SearchConnection, name: str, *, query: Annotated[PageQuery, Query()]
 ) -> TaskPage | Response:
     """Answers as a search with the preset's filters does."""
     preset = await presets.find_preset(connection, name)
-    found = await read_page(connection, TaskFilters.model_validate(preset.filters).wanted(), query)
+    found = await read_page(connection, TaskFilters.model_validate(preset.filters).wanted(), query=query)
     return found.shown(query.rows)
 
 

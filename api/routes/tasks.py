@@ -78,6 +78,7 @@ router = api_router("/tasks", tag="tasks")
 async def submit_task(
     request: Request,
     rooms: OpenRooms,
+    *,
     body: TaskSubmission,
     key: IdempotencyKey,
     response: Response,
@@ -85,7 +86,7 @@ async def submit_task(
     wait_seconds: Annotated[int, Query(ge=1, le=300, description="With async=false: wait at most this long.")] = 30,
 ) -> SubmittedTask | TaskDetail | Response:
     """Stored before it is answered; handed to the broker right after, or once the broker is back."""
-    answer = await _submit(rooms, request, body, key, response)
+    answer = await _submit(rooms, request, body=body, key=key, response=response)
     request.scope["task_id"] = answer.task_id
     if asynchronous:
         return answer
@@ -97,7 +98,7 @@ async def submit_task(
 
 
 async def _submit(
-    rooms: Rooms, request: Request, body: TaskSubmission, key: RequestKey | None, response: Response
+    rooms: Rooms, request: Request, *, body: TaskSubmission, key: RequestKey | None, response: Response
 ) -> SubmittedTask:
     """Without a key the task shares the commit of a group; with one, task and key have a commit of their own."""
     unknown = await find_unknown(rooms, [body.task_name])
@@ -118,7 +119,7 @@ async def _submit(
         return answer
 
     if key is not None:
-        return await answer_once(rooms.engine, key, response, act=store, form=SubmittedTask)
+        return await answer_once(rooms.engine, key, response=response, act=store, form=SubmittedTask)
     await check()
     await rooms.batcher.store(submission)
     return answer
@@ -139,7 +140,7 @@ def _explain_limits(rooms: Rooms, task: Submission | WholeTask) -> str | None:
 )
 @submits
 async def submit_batch(
-    request: Request, rooms: OpenRooms, body: TaskBatch, key: IdempotencyKey, response: Response
+    request: Request, rooms: OpenRooms, *, body: TaskBatch, key: IdempotencyKey, response: Response
 ) -> SubmittedBatch:
     """All of them or none; an error names its item: `tasks.17.priority`."""
     unknown = await find_unknown(rooms, (item.task_name for item in body.tasks))
@@ -156,14 +157,14 @@ async def submit_batch(
         task_ids = [submission.task_id for submission in submissions]
         return SubmittedBatch(submitted=len(task_ids), task_ids=task_ids)
 
-    return await answer_once(rooms.engine, key, response, act=store, form=SubmittedBatch)
+    return await answer_once(rooms.engine, key, response=response, act=store, form=SubmittedBatch)
 
 
 @router.get("", summary="List tasks", response_model=TaskPage)
 @keeps_answers
 async def list_tasks(connection: SearchConnection, query: Annotated[TaskQuery, Query()]) -> TaskPage | Response:
     """Tasks that match all filters, newest first unless asked otherwise."""
-    return (await read_page(connection, query.wanted(), query)).shown(query.rows)
+    return (await read_page(connection, query.wanted(), query=query)).shown(query.rows)
 
 
 @router.get("/{task_id}", summary="Get a task", response_model=TaskDetail, responses=responses(TaskNotFound))
@@ -214,7 +215,9 @@ def _timeline(history: History[TaskOutline]) -> Timeline:
     responses=responses(TaskNotFound, TaskAlreadyFinished)
     | {202: {"model": CancelAnswer, "description": "Requested; the end is not proven yet."}},
 )
-async def cancel_task(rooms: OpenRooms, task_id: str, response: Response, body: CancelBody = SIGTERM) -> CancelAnswer:
+async def cancel_task(
+    rooms: OpenRooms, task_id: str, *, response: Response, body: CancelBody = SIGTERM
+) -> CancelAnswer:
     """200 once it is certain that the task will not run or has been stopped; 202 while that is not certain."""
     outcome = await cancels_of(rooms).cancel(task_id, signal=body.signal, wait=rooms.endings.wait)
     response.status_code = 200 if outcome.status is Status.CANCELLED else 202

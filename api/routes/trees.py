@@ -22,6 +22,7 @@ router = api_router("/tasks", tag="tasks")
 async def get_tree(
     connection: ReadConnection,
     task_id: str,
+    *,
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="The oldest so many tasks of the tree.")] = MAX_LIMIT,
 ) -> TaskTree:
     """All tasks with the same root, each behind the one that it came of. A bare group has no common root."""

@@ -40,13 +40,14 @@ async def register_worker(
     hostname: Annotated[
         str, Query(max_length=255, pattern=NODE_PATTERN, description="`compute-1` is the node `celery@compute-1`.")
     ],
+    *,
     capacity: Annotated[
         int | None,
         Query(ge=1, le=MAX_CAPACITY, description="Tasks at once. Default: 5; a worker already seen keeps its own."),
     ] = None,
 ) -> WorkerDetail:
     """Makes a worker known before it is first heard, or takes on one that was only seen so far."""
-    return WorkerDetail.from_row(await verbs.register(connection, hostname, capacity))
+    return WorkerDetail.from_row(await verbs.register(connection, hostname, capacity=capacity))
 
 
 @router.get("", summary="List workers", response_model=WorkerPage)
@@ -54,6 +55,7 @@ async def register_worker(
 async def list_workers(
     connection: ReadConnection,
     status: Annotated[WorkerStatus | None, Query(description="Only workers of this status.")] = None,
+    *,
     limit: Limit = DEFAULT_LIMIT,
     offset: Offset = 0,
     rows: RowsShown = Rows.BOTH,
@@ -104,7 +106,7 @@ async def resume_worker(rooms: OpenRooms, worker_id: str) -> WorkerAnswer:
 
 
 @router.post("/{worker_id}/drain", summary="Drain a worker", responses=responses(WorkerNotFound, WorkerOffline))
-async def drain_worker(rooms: OpenRooms, worker_id: str, body: DrainRequest | None = None) -> WorkerAnswer:
+async def drain_worker(rooms: OpenRooms, worker_id: str, *, body: DrainRequest | None = None) -> WorkerAnswer:
     """It finishes what it runs, gives the rest back and exits; see `GET` for how far it is."""
     deadline_seconds = body.deadline_seconds if body else None
     async with rooms.engine.begin() as connection:
@@ -123,7 +125,7 @@ async def get_drain(connection: ReadConnection, worker_id: str) -> DrainProgress
     summary="Update worker capacity",
     responses=responses(WorkerNotFound, CapacityNotSupported),
 )
-async def update_capacity(rooms: OpenRooms, worker_id: str, body: CapacityUpdate) -> CapacityAnswer:
+async def update_capacity(rooms: OpenRooms, worker_id: str, *, body: CapacityUpdate) -> CapacityAnswer:
     """Sets how many tasks it runs at once; an offline worker gets that many when it starts."""
     worker = await set_capacity(rooms.engine.begin, rooms.orders, worker_id=worker_id, capacity=body.capacity)
     return CapacityAnswer.of(worker, body.capacity)

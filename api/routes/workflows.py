@@ -70,7 +70,7 @@ WorkflowId = Annotated[UUID, Depends(_workflow_id)]
 @submits
 @answers_with_id("workflow_id")
 async def start_workflow(
-    request: Request, rooms: OpenRooms, body: WorkflowSubmission, key: IdempotencyKey, response: Response
+    request: Request, rooms: OpenRooms, *, body: WorkflowSubmission, key: IdempotencyKey, response: Response
 ) -> SubmittedWorkflow:
     """Checked and stored whole before it is answered; steps that wait for none are submitted with it."""
     unknown = await find_unknown(rooms, (step.task_name for step in body.steps))
@@ -84,7 +84,7 @@ async def start_workflow(
         await start(connection, new)
         return SubmittedWorkflow.from_new(new)
 
-    return await answer_once(rooms.engine, key, response, act=store, form=SubmittedWorkflow)
+    return await answer_once(rooms.engine, key, response=response, act=store, form=SubmittedWorkflow)
 
 
 @router.get("", summary="List workflows", response_model=WorkflowPage)
@@ -92,6 +92,7 @@ async def start_workflow(
 async def list_workflows(
     connection: ReadConnection,
     status: Annotated[list[WorkflowStatus], Query(description="May repeat.")] = [],  # noqa: B006  FastAPI copies it
+    *,
     name: Annotated[Name | None, Query(description="The whole name.")] = None,
     limit: Limit = DEFAULT_LIMIT,
     offset: Offset = 0,
@@ -174,7 +175,7 @@ async def get_graph(rooms: OpenRooms, workflow_id: WorkflowId) -> Response:
     responses=responses(WorkflowNotFound),
 )
 async def get_timeline(
-    rooms: OpenRooms, workflow_id: WorkflowId, limit: Limit = DEFAULT_LIMIT, offset: Offset = 0
+    rooms: OpenRooms, workflow_id: WorkflowId, *, limit: Limit = DEFAULT_LIMIT, offset: Offset = 0
 ) -> Response:
     """What happened to it and to every task that its steps have had, oldest first."""
     async with reading(rooms) as connection:
@@ -201,7 +202,7 @@ async def get_timeline(
     responses=responses(WorkflowNotFound, WorkflowAlreadyFinished)
     | {202: {"model": WorkflowCancelAnswer, "description": "Requested; some step has not been proven to have ended."}},
 )
-async def cancel_workflow(rooms: OpenRooms, workflow_id: WorkflowId, response: Response) -> WorkflowCancelAnswer:
+async def cancel_workflow(rooms: OpenRooms, workflow_id: WorkflowId, *, response: Response) -> WorkflowCancelAnswer:
     """Nothing of it starts any more; steps that run are cancelled as tasks are. 202 while one of them may still run."""
     outcome = await cancels_of(rooms).cancel_workflow(workflow_id)
     response.status_code = 200 if outcome.status is WorkflowStatus.CANCELLED else 202
@@ -231,7 +232,7 @@ async def retry_workflow(rooms: OpenRooms, workflow_id: WorkflowId) -> Response:
 )
 @submits
 async def replay_workflow(
-    rooms: OpenRooms, workflow_id: WorkflowId, key: IdempotencyKey, response: Response
+    rooms: OpenRooms, workflow_id: WorkflowId, *, key: IdempotencyKey, response: Response
 ) -> SubmittedWorkflow:
     """A new workflow, from the start, with the steps of a finished one."""
 
@@ -240,4 +241,4 @@ async def replay_workflow(
         await refuse_marked(rooms, [step.submission for step in new.steps])
         return SubmittedWorkflow.from_new(new)
 
-    return await answer_once(rooms.engine, key, response, act=act, form=SubmittedWorkflow)
+    return await answer_once(rooms.engine, key, response=response, act=act, form=SubmittedWorkflow)

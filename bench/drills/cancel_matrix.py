@@ -9,13 +9,13 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
 import httpx
 import psycopg
@@ -24,10 +24,10 @@ import typer
 from bench.drills.cancel_apps import PREFETCH_VARIABLE, RETRY, RETRY_SECONDS, RUN
 from bench.drills.findings import DrillReport, Finding, present
 from bench.drills.notes import NOTES_VARIABLE
+from bench.rabbitmq import rabbitmq, rabbitmq_program
 from bench.report import JsonFile
 from bench.stack import Running, Stack, running, running_up, temporary_folder, wait_until
 from cli.launch import launch_command
-from tests.rabbitmq import rabbitmq, rabbitmq_program
 
 STOCK, PLUGGED = "stock", "plugged"
 LONG_SECONDS = 600
@@ -105,7 +105,7 @@ class Ground:
         started_at = datetime.now(UTC)
         with temporary_folder() as folder:
             log = folder / "worker.log"
-            with running(launch, log, environment, stop_signal=signal.SIGKILL) as worker:
+            with running(launch, log, environment=environment, stop_signal=signal.SIGKILL) as worker:
                 wait_until(lambda: worker.has_printed("ready.") and self._is_described(node, started_at), node)
                 yield worker
 
@@ -118,6 +118,7 @@ class Ground:
 def main(
     tries: Annotated[int, typer.Option(min=1, help="Tasks cancelled in each cell.")] = 20,
     broker: Annotated[str, typer.Option(help="redis or rabbitmq")] = "redis",
+    *,
     json_file: JsonFile = None,
 ) -> None:
     """Cancel so many tasks in every state."""
@@ -133,7 +134,7 @@ def measure(*, tries: int, broker: str = "redis", states: Sequence[str] = ()) ->
         client = stack.enter_context(httpx.Client(base_url=f"{up.api_url}/api/v1", timeout=60))
         ground = Ground(up, client, stack.enter_context(temporary_folder()) / "notes")
         findings = [
-            _try(ground, cell, tries) for cell in _cells(on_redis=on_redis) if not states or cell.state in states
+            _try(ground, cell, tries=tries) for cell in _cells(on_redis=on_redis) if not states or cell.state in states
         ]
     return DrillReport(title=f"A cancel in every state, {tries} tries each, on {broker}", findings=findings)
 
@@ -163,28 +164,28 @@ def _cells(*, on_redis: bool) -> Iterator[Cell]:
             yield Cell("running", kind, pool, 202, begun=1, ends="COMPLETED")
 
 
-def _try(ground: Ground, cell: Cell, tries: int) -> Finding:
-    task_ids, statuses = STATES[cell.state](ground, cell, tries)
-    _let_run_what_can(ground, cell, task_ids)
+def _try(ground: Ground, cell: Cell, *, tries: int) -> Finding:
+    task_ids, statuses = STATES[cell.state](ground, cell, tries=tries)
+    _let_run_what_can(ground, cell, task_ids=task_ids)
     began, ended = ground.noted("began"), ground.noted("ended")
     later = sum(began[task_id] - cell.begun for task_id in task_ids)
     if cell.begun and cell.ends == "CANCELLED":
         later += sum(ended[task_id] for task_id in task_ids)
     ends = Counter(ground.task(task_id)["status"] for task_id in task_ids)
-    expected = _words({cell.status: tries}, {cell.ends: tries}, 0)
-    seen = _words(Counter(statuses), ends, later)
+    expected = _words({cell.status: tries}, {cell.ends: tries}, runs=0)
+    seen = _words(Counter(statuses), ends, runs=later)
     if cell.may_run:
         as_it_was = sum(ended[task_id] for task_id in task_ids) == ends["COMPLETED"]
         return Finding(str(cell), f"{tries} x {cell.status}; what ran is COMPLETED", seen, as_it_was)
     return Finding(str(cell), expected, seen, expected == seen)
 
 
-def _words(statuses: Mapping[int, int], ends: Mapping[str, int], runs: int) -> str:
+def _words(statuses: Mapping[int, int], ends: Mapping[str, int], *, runs: int) -> str:
     answered = ", ".join(f"{count} x {status}" for status, count in sorted(statuses.items()))
     return f"{answered}; {', '.join(f'{count} {end}' for end, count in sorted(ends.items()))}; {runs} ran later"
 
 
-def _let_run_what_can(ground: Ground, cell: Cell, task_ids: Sequence[str]) -> None:
+def _let_run_what_can(ground: Ground, cell: Cell, *, task_ids: Sequence[str]) -> None:
     with ground.worker(cell):
         last = ground.submit(cell, RUN, 0, priority=1)
         ground.wait_for([last, *task_ids], "finished")
@@ -193,7 +194,13 @@ def _let_run_what_can(ground: Ground, cell: Cell, task_ids: Sequence[str]) -> No
 Tried = tuple[list[str], list[int]]
 
 
-def _scheduled(ground: Ground, cell: Cell, tries: int) -> Tried:
+class Bring(Protocol):
+    """Brings so many tasks into a state and cancels them there."""
+
+    def __call__(self, ground: Ground, cell: Cell, *, tries: int) -> Tried: ...
+
+
+def _scheduled(ground: Ground, cell: Cell, *, tries: int) -> Tried:
     due = (datetime.now(UTC) + timedelta(seconds=5)).isoformat()
     task_ids = [ground.submit(cell, RUN, 0, scheduled_at=due) for _ in range(tries)]
     statuses = ground.cancel(task_ids)
@@ -201,7 +208,7 @@ def _scheduled(ground: Ground, cell: Cell, tries: int) -> Tried:
     return task_ids, statuses
 
 
-def _in_outbox(ground: Ground, cell: Cell, tries: int) -> Tried:
+def _in_outbox(ground: Ground, cell: Cell, *, tries: int) -> Tried:
     name = {"service_name": f"queue:{cell.queue}"}
     mark = name | {"strategy": "queue_only", "duration_seconds": 60}
     ground.client.post("/resilience/degradation/mark", json=mark).raise_for_status()
@@ -211,7 +218,7 @@ def _in_outbox(ground: Ground, cell: Cell, tries: int) -> Tried:
     return task_ids, statuses
 
 
-def _queued_without_worker(ground: Ground, cell: Cell, tries: int) -> Tried:
+def _queued_without_worker(ground: Ground, cell: Cell, *, tries: int) -> Tried:
     with ground.worker(cell):
         pass  # so that the queue is there
     task_ids = [ground.submit(cell, RUN, 0) for _ in range(tries)]
@@ -219,7 +226,7 @@ def _queued_without_worker(ground: Ground, cell: Cell, tries: int) -> Tried:
     return task_ids, ground.cancel(task_ids)
 
 
-def _queued_behind_others(ground: Ground, cell: Cell, tries: int) -> Tried:
+def _queued_behind_others(ground: Ground, cell: Cell, *, tries: int) -> Tried:
     with ground.worker(cell):
         busy = [ground.submit(cell, RUN, LONG_SECONDS) for _ in range(2)]
         ground.wait_for(busy, "running", "reserved")
@@ -230,7 +237,7 @@ def _queued_behind_others(ground: Ground, cell: Cell, tries: int) -> Tried:
     return task_ids, statuses
 
 
-def _prefetched(ground: Ground, cell: Cell, tries: int) -> Tried:
+def _prefetched(ground: Ground, cell: Cell, *, tries: int) -> Tried:
     with ground.worker(cell, prefetch=tries + 1):
         busy = [ground.submit(cell, RUN, LONG_SECONDS)]
         ground.wait_for(busy, "running")
@@ -239,7 +246,7 @@ def _prefetched(ground: Ground, cell: Cell, tries: int) -> Tried:
         return task_ids, ground.cancel(task_ids)
 
 
-def _waiting_for_a_retry(ground: Ground, cell: Cell, tries: int) -> Tried:
+def _waiting_for_a_retry(ground: Ground, cell: Cell, *, tries: int) -> Tried:
     with ground.worker(cell, processes=2, prefetch=tries):
         task_ids = [ground.submit(cell, RETRY) for _ in range(tries)]
         for task_id in task_ids:
@@ -249,7 +256,7 @@ def _waiting_for_a_retry(ground: Ground, cell: Cell, tries: int) -> Tried:
     return task_ids, statuses
 
 
-def _running(ground: Ground, cell: Cell, tries: int) -> Tried:
+def _running(ground: Ground, cell: Cell, *, tries: int) -> Tried:
     seconds = UNSTOPPABLE_SECONDS.get(cell.pool, LONG_SECONDS)
     task_ids, statuses = [], []
     with ground.worker(cell):
@@ -262,7 +269,7 @@ def _running(ground: Ground, cell: Cell, tries: int) -> Tried:
     return task_ids, statuses
 
 
-STATES: Mapping[str, Callable[[Ground, Cell, int], Tried]] = {
+STATES: Mapping[str, Bring] = {
     "scheduled": _scheduled,
     "in the outbox": _in_outbox,
     "queued, no worker": _queued_without_worker,

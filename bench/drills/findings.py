@@ -62,15 +62,15 @@ class DrillReport:
         return all(finding.kept for finding in self.findings)
 
 
-def equal(promise: str, expected: object, seen: object) -> Finding:
+def equal(promise: str, expected: object, *, seen: object) -> Finding:
     return Finding(promise, str(expected), str(seen), expected == seen)
 
 
-def at_most(promise: str, limit: float, seen: float, *, unit: str = "") -> Finding:
+def at_most(promise: str, limit: float, *, seen: float, unit: str = "") -> Finding:
     return Finding(promise, f"<= {limit:,g}{unit}", f"{seen:,.3g}{unit}", seen <= limit)
 
 
-def at_least(promise: str, limit: float, seen: float, *, unit: str = "") -> Finding:
+def at_least(promise: str, limit: float, *, seen: float, unit: str = "") -> Finding:
     return Finding(promise, f">= {limit:,g}{unit}", f"{seen:,.3g}{unit}", seen >= limit)
 
 

@@ -14,9 +14,9 @@ import typer
 from bench.drills.findings import DrillReport, Finding, at_most, equal, present
 from bench.drills.freezing import frozen, server_of
 from bench.drills.readers import Readers, slowest, statuses
+from bench.rabbitmq import rabbitmq, rabbitmq_program
 from bench.report import JsonFile
 from bench.stack import Stack, running_up, wait_until
-from tests.rabbitmq import rabbitmq, rabbitmq_program
 
 PATHS = ("/health", "/health/ready", "/resilience/summary", "/tasks?limit=10", "/dashboard/stats")
 HEALTH_PATHS = PATHS[:3]
@@ -43,7 +43,7 @@ def measure(*, seconds: int) -> DrillReport:
 
 def _valkey(seconds: int) -> Iterator[Finding]:
     with running_up(workers=1) as stack:
-        yield from _freeze(stack, "Valkey", [server_of(stack.pid, "valkey-server")], seconds)
+        yield from _freeze(stack, "Valkey", processes=[server_of(stack.pid, "valkey-server")], seconds=seconds)
 
 
 def _rabbitmq(seconds: int) -> Iterator[Finding]:
@@ -51,7 +51,7 @@ def _rabbitmq(seconds: int) -> Iterator[Finding]:
         _running_rabbitmq() as (url, processes),
         running_up(workers=1, environment={"CELERIAC_BROKER_URL": url}) as stack,
     ):
-        yield from _freeze(stack, "RabbitMQ", processes, seconds)
+        yield from _freeze(stack, "RabbitMQ", processes=processes, seconds=seconds)
 
 
 @contextmanager
@@ -62,7 +62,7 @@ def _running_rabbitmq() -> Iterator[tuple[str, list[psutil.Process]]]:
         yield url, [child for child in psutil.Process().children() if child not in before]
 
 
-def _freeze(stack: Stack, name: str, processes: list[psutil.Process], seconds: int) -> Iterator[Finding]:
+def _freeze(stack: Stack, name: str, *, processes: list[psutil.Process], seconds: int) -> Iterator[Finding]:
     with (
         httpx.Client(base_url=f"{stack.api_url}/api/v1", timeout=60) as client,
         Readers(stack.api_url, PATHS) as readers,
@@ -76,14 +76,14 @@ def _freeze(stack: Stack, name: str, processes: list[psutil.Process], seconds: i
         wait_until(lambda: _has_recovered(client), f"{name} and all submissions", seconds=RECOVERY_SECONDS)
         ended_at = time.monotonic()
     for path in PATHS:
-        answers = readers.between(frozen_at, thawed_at, path)
+        answers = readers.between(frozen_at, thawed_at, path=path)
         promise = f"{name}: slowest {path.partition('?')[0]} ({statuses(answers)})"
-        yield at_most(promise, 2 if path in HEALTH_PATHS else 3, slowest(answers), unit=" s")
-    yield equal(f"{name}: health of the broker while frozen", "degraded, unhealthy", _verdict(health))
-    yield equal(f"{name}: submissions accepted while frozen", SUBMISSIONS, accepted)
+        yield at_most(promise, 2 if path in HEALTH_PATHS else 3, seen=slowest(answers), unit=" s")
+    yield equal(f"{name}: health of the broker while frozen", "degraded, unhealthy", seen=_verdict(health))
+    yield equal(f"{name}: submissions accepted while frozen", SUBMISSIONS, seen=accepted)
     wrong = [answer for answer in readers.between(frozen_at, ended_at) if answer.status in (0, 500)]
-    yield equal(f"{name}: answers that were a 500, or none", 0, len(wrong))
-    yield at_most(f"{name}: all is well after", RECOVERY_SECONDS, ended_at - thawed_at, unit=" s")
+    yield equal(f"{name}: answers that were a 500, or none", 0, seen=len(wrong))
+    yield at_most(f"{name}: all is well after", RECOVERY_SECONDS, seen=ended_at - thawed_at, unit=" s")
 
 
 def _verdict(health: dict[str, object]) -> str:

@@ -32,6 +32,7 @@ MEGABYTES = 40.0
 def main(
     seconds: Annotated[int, typer.Option(min=15, help="How long Postgres is frozen.")] = 60,
     rate: Annotated[float, typer.Option(min=1, help="Tasks a second, of three events each.")] = 100,
+    *,
     json_file: JsonFile = None,
 ) -> None:
     """Freeze Postgres under load, watch the mirror's memory, and tell the mirror to stop while it is frozen."""
@@ -52,7 +53,7 @@ def measure(*, seconds: int, rate: float) -> DrillReport:
             wait_until_run(servers)
             wait_until_stored(servers)
             findings = [
-                at_most("the mirror's memory grew", MEGABYTES, memory.growth, unit=" MB"),
+                at_most("the mirror's memory grew", MEGABYTES, seen=memory.growth, unit=" MB"),
                 left,
                 *counted(servers, load.published),
             ]
@@ -77,5 +78,5 @@ def _stop_while_frozen(servers: Servers) -> Finding:
             code = mirror.process.wait(6 * GRACE_SECONDS)
             seconds = time.monotonic() - begun
     if code:
-        return equal("told to stop while Postgres is frozen: exit code", 0, code)
-    return at_most("told to stop while Postgres is frozen: gone after", GRACE_SECONDS, seconds, unit=" s")
+        return equal("told to stop while Postgres is frozen: exit code", 0, seen=code)
+    return at_most("told to stop while Postgres is frozen: gone after", GRACE_SECONDS, seen=seconds, unit=" s")

@@ -53,6 +53,7 @@ class Course:
 def main(
     seconds: Annotated[int, typer.Option(min=3, help="How long Postgres is frozen.")] = 20,
     mark: Annotated[bool, typer.Option(help="Mark the database `return_cached` beforehand.")] = True,
+    *,
     json_file: JsonFile = None,
 ) -> None:
     """Freeze Postgres under a steady read load."""
@@ -82,11 +83,14 @@ def measure(*, seconds: int, mark: bool) -> DrillReport:
         title=f"Postgres ({stopped} processes) frozen for {seconds} s under reads, "
         + ("marked return_cached" if mark else "not marked"),
         findings=[
-            *_findings(readers, paths, course, marked=mark),
+            *_findings(readers, paths, course=course, marked=mark),
             at_most(
-                "a submission at the moment of the freeze is answered", SUBMIT_SECONDS, submission.result(), unit=" s"
+                "a submission at the moment of the freeze is answered",
+                SUBMIT_SECONDS,
+                seen=submission.result(),
+                unit=" s",
             ),
-            equal("a task submitted afterwards", "COMPLETED", finished),
+            equal("a task submitted afterwards", "COMPLETED", seen=finished),
         ],
         measured={
             "answers while frozen": len(readers.between(course.frozen_at, course.thawed_at)),
@@ -96,21 +100,21 @@ def measure(*, seconds: int, mark: bool) -> DrillReport:
     )
 
 
-def _findings(readers: Readers, paths: tuple[str, ...], course: Course, *, marked: bool) -> Iterator[Finding]:
+def _findings(readers: Readers, paths: tuple[str, ...], *, course: Course, marked: bool) -> Iterator[Finding]:
     waiting = 0.0 if marked else BREAKER_SECONDS
     for path in paths:
-        answers = readers.between(course.frozen_at + waiting, course.thawed_at, path)
-        yield equal(f"{path.partition('?')[0]}: 200 with Warning and Age", len(answers), _good(answers))
-    reads = [answer for path in paths for answer in readers.between(course.frozen_at, course.ended_at, path)]
-    yield equal("answers that were a 500, or none", 0, sum(answer.status in (0, 500) for answer in reads))
-    yield at_most("slowest read", 2 + waiting, slowest(reads), unit=" s")
-    ages = [answer.age or 0 for answer in readers.between(course.frozen_at, course.thawed_at, paths[0])]
-    yield at_least("oldest answer's Age", course.thawed_at - course.frozen_at - 1 - waiting, max(ages), unit=" s")
+        answers = readers.between(course.frozen_at + waiting, course.thawed_at, path=path)
+        yield equal(f"{path.partition('?')[0]}: 200 with Warning and Age", len(answers), seen=_good(answers))
+    reads = [answer for path in paths for answer in readers.between(course.frozen_at, course.ended_at, path=path)]
+    yield equal("answers that were a 500, or none", 0, seen=sum(answer.status in (0, 500) for answer in reads))
+    yield at_most("slowest read", 2 + waiting, seen=slowest(reads), unit=" s")
+    ages = [answer.age or 0 for answer in readers.between(course.frozen_at, course.thawed_at, path=paths[0])]
+    yield at_least("oldest answer's Age", course.thawed_at - course.frozen_at - 1 - waiting, seen=max(ages), unit=" s")
     for path in HEALTH_PATHS:
-        answers = readers.between(course.frozen_at, course.ended_at, path)
-        yield at_most(f"slowest {path} ({statuses(answers)})", 2, slowest(answers), unit=" s")
+        answers = readers.between(course.frozen_at, course.ended_at, path=path)
+        yield at_most(f"slowest {path} ({statuses(answers)})", 2, seen=slowest(answers), unit=" s")
     limit = RECOVERY_SECONDS + (MARK_SECONDS_AFTER if marked else 0)
-    yield at_most("fresh answers after the thaw", limit, course.ended_at - course.thawed_at, unit=" s")
+    yield at_most("fresh answers after the thaw", limit, seen=course.ended_at - course.thawed_at, unit=" s")
 
 
 def _good(answers: list[Answer]) -> int:

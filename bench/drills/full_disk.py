@@ -27,6 +27,7 @@ RECOVERY_SECONDS = 120.0
 def main(
     tasks: Annotated[int, typer.Option(min=1, help="Tasks of known outcome.")] = 5_000,
     rate: Annotated[float, typer.Option(min=1, help="Tasks submitted a second, at most.")] = 50,
+    *,
     seconds: Annotated[float, typer.Option(min=1, help="How long the disk stays full.")] = 30,
     json_file: JsonFile = None,
 ) -> None:
@@ -47,12 +48,12 @@ def measure(*, tasks: int, rate: float, seconds: float) -> DrillReport:
                 freed_at = time.monotonic()
                 wait_until(lambda: is_healthy(stack), "health after room was made", seconds=RECOVERY_SECONDS)
                 healthy_after = time.monotonic() - freed_at
-            ledger = settle(stack, submitter.accepted, notes)
+            ledger = settle(stack, submitter.accepted, notes=notes)
     return DrillReport(
         title=f"{len(ledger.accepted):,} tasks, and the disk of Postgres full for {seconds:g} s",
         findings=[
-            at_most("healthy after there was room again", RECOVERY_SECONDS, healthy_after, unit=" s"),
-            equal("answered 500", 0, submitter.refused["500"]),
+            at_most("healthy after there was room again", RECOVERY_SECONDS, seen=healthy_after, unit=" s"),
+            equal("answered 500", 0, seen=submitter.refused["500"]),
             *ledger.findings(),
         ],
         measured={

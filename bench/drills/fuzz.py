@@ -62,6 +62,7 @@ def main(
     events: Annotated[
         int, typer.Option(min=100, help="Fuzzed events, half of them by each way to the mirror.")
     ] = 100_000,
+    *,
     seed: Annotated[int | None, typer.Option(help="Of an earlier run, to send the same again.")] = None,
     json_file: JsonFile = None,
 ) -> None:
@@ -75,21 +76,21 @@ def measure(*, requests: int, events: int, seed: int | None = None) -> DrillRepo
     with running_up(workers=1, flower=True) as stack:
         attack = Attack()
         with beside(stack.api_url, stack.pid) as (watch, prober):
-            _warm_up_and_attack(stack, attack, watch, requests=requests, events=events, seed=seed)
+            _warm_up_and_attack(stack, attack, watch=watch, requests=requests, events=events, seed=seed)
         after, stages = _afterwards(stack), _stages_of_the_latest(stack, prober.found)
     minutes = (time.monotonic() - begun) / 60
     sent = sum(attack.events.values())
     return DrillReport(
         title=f"{attack.tally.sent:,} fuzzed requests and {sent:,} fuzzed events in {minutes:.1f} minutes",
         findings=[
-            equal("requests sent", requests, attack.tally.sent),
-            equal("events sent", events // 2 * 2, sent),
+            equal("requests sent", requests, seen=attack.tally.sent),
+            equal("events sent", events // 2 * 2, seen=sent),
             *_answers(attack),
             *_work(prober.found),
             *_processes(watch.found),
             *after,
         ],
-        measured={**_measured(attack, prober, watch.found), "latest probes": stages, "seed": seed},
+        measured={**_measured(attack, prober, watched=watch.found), "latest probes": stages, "seed": seed},
         notes=[
             "RSS, the largest process of each kind. Not judged for growth: Postgres fills its shared buffers, and"
             " Valkey keeps what it is given.",
@@ -98,17 +99,20 @@ def measure(*, requests: int, events: int, seed: int | None = None) -> DrillRepo
     )
 
 
-def _warm_up_and_attack(stack: Stack, attack: Attack, watch: Watch, *, requests: int, events: int, seed: int) -> None:
+def _warm_up_and_attack(stack: Stack, attack: Attack, *, watch: Watch, requests: int, events: int, seed: int) -> None:
     """Requests and both channels at once, in two parts."""
     material = material_of(stack.api_url, seed_for(seed, "requests"))
     channels: list[Channel] = [Fanout(stack.servers.broker_url), Stream(stack.servers.redis_url)]
-    targets = {channel.name: _targets(stack, material, seed, channel) for channel in channels}
+    targets = {channel.name: _targets(stack, material, seed=seed, channel=channel) for channel in channels}
     warm_requests, warm_events = int(requests * WARM_SHARE), int(events * WARM_SHARE / 2)
     parts = ((warm_requests, warm_events), (requests - warm_requests, events // 2 - warm_events))
     for number, (some_requests, some_events) in enumerate(parts):
         threads = [
             threading.Thread(
-                target=_send, args=(attack, channel, targets[channel.name], some_events), name=channel.name
+                target=_send,
+                args=(attack, channel),
+                kwargs={"targets": targets[channel.name], "count": some_events},
+                name=channel.name,
             )
             for channel in channels
         ]
@@ -133,14 +137,14 @@ def _warm_up_and_attack(stack: Stack, attack: Attack, watch: Watch, *, requests:
     time.sleep(SETTLE_SECONDS)
 
 
-def _targets(stack: Stack, material: Material, seed: int, channel: Channel) -> Targets:
+def _targets(stack: Stack, material: Material, *, seed: int, channel: Channel) -> Targets:
     nodes = [worker["hostname"] for worker in _get(stack, "/workers")["data"] if worker["plugin"]]
     return Targets(seed_for(seed, channel.name), material.known.task_ids, nodes)
 
 
-def _send(attack: Attack, channel: Channel, targets: Targets, count: int) -> None:
+def _send(attack: Attack, channel: Channel, *, targets: Targets, count: int) -> None:
     try:
-        bombard(channel, targets, count)
+        bombard(channel, targets, count=count)
         attack.events[channel.name] = attack.events.get(channel.name, 0) + count
     except Exception as error:
         attack.failures.append(f"{channel.name}: {type(error).__name__}: {error}")
@@ -148,7 +152,7 @@ def _send(attack: Attack, channel: Channel, targets: Targets, count: int) -> Non
 
 def _answers(attack: Attack) -> Iterator[Finding]:
     tally = attack.tally
-    yield equal("server errors (documented 503s apart)", 0, tally.server_errors)
+    yield equal("server errors (documented 503s apart)", 0, seen=tally.server_errors)
     yield _none("undocumented, late or missing answers", [f"{n} x {line}" for line, n in tally.complaints.items()])
     yield _none("events that could not be sent", attack.failures)
     for channel, seconds in attack.heard.items():
@@ -159,16 +163,16 @@ def _answers(attack: Attack) -> Iterator[Finding]:
 
 def _work(probes: Probes) -> Iterator[Finding]:
     yield _none("probes without an end", probes.failures)
-    yield at_most("latest probe", LATE_SECONDS, max(probes.late), unit=" s")
-    yield at_most("latest /health/live", LATE_SECONDS, max(probes.live), unit=" s")
+    yield at_most("latest probe", LATE_SECONDS, seen=max(probes.late), unit=" s")
+    yield at_most("latest /health/live", LATE_SECONDS, seen=max(probes.live), unit=" s")
 
 
 def _processes(watched: Watched) -> Iterator[Finding]:
-    yield equal("processes restarted", [], watched.restarted)
+    yield equal("processes restarted", [], seen=watched.restarted)
     for kind in JUDGED:
-        yield at_most(f"{kind} at most", MOST_MIB, watched.most.get(kind, 0.0), unit=" MiB")
+        yield at_most(f"{kind} at most", MOST_MIB, seen=watched.most.get(kind, 0.0), unit=" MiB")
         grown = watched.end.get(kind, 0.0) - watched.warm.get(kind, 0.0)
-        yield at_most(f"{kind} grew by", GROWTH_MIB, grown, unit=" MiB")
+        yield at_most(f"{kind} grew by", GROWTH_MIB, seen=grown, unit=" MiB")
 
 
 def _afterwards(stack: Stack) -> list[Finding]:
@@ -181,10 +185,10 @@ def _afterwards(stack: Stack) -> list[Finding]:
     gaps = _get(stack, "/resilience/summary")["mirror"]["gaps_24h"]
     own = [worker for worker in _get(stack, "/workers?limit=1000")["data"] if worker["plugin"]]
     return [
-        equal("health", "healthy", health["status"]),
-        equal("gaps recorded", 0, gaps),
-        equal("our worker", ["ACTIVE"], [worker["status"] for worker in own]),
-        equal("a workflow afterwards", "COMPLETED", _workflow(stack)),
+        equal("health", "healthy", seen=health["status"]),
+        equal("gaps recorded", 0, seen=gaps),
+        equal("our worker", ["ACTIVE"], seen=[worker["status"] for worker in own]),
+        equal("a workflow afterwards", "COMPLETED", seen=_workflow(stack)),
     ]
 
 
@@ -218,7 +222,7 @@ def _stages(stack: Stack, task_id: str) -> str:
     return ", ".join(f"{stage} {(at - before).total_seconds():.2f}" for (_, before), (stage, at) in pairwise(stages))
 
 
-def _measured(attack: Attack, prober: Prober, watched: Watched) -> Mapping[str, Value]:
+def _measured(attack: Attack, prober: Prober, *, watched: Watched) -> Mapping[str, Value]:
     probes = prober.found
     return {
         "answers": listed(dict(attack.tally.statuses.most_common())),

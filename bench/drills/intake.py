@@ -141,7 +141,7 @@ def counted(servers: Servers, published: int) -> Iterator[Finding]:
     with psycopg.connect(servers.database_url, autocommit=True) as connection:
         for name, question in COUNTS.items():
             (seen,) = connection.execute(question).fetchone() or (None,)
-            yield equal(name, each[name], seen)
+            yield equal(name, each[name], seen=seen)
 
 
 def _redis(servers: Servers) -> redis.Redis:

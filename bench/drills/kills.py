@@ -25,6 +25,7 @@ CALM_SECONDS = 2.0
 def main(
     tasks: Annotated[int, typer.Option(min=1, help="Tasks of known outcome.")] = 20_000,
     rate: Annotated[float, typer.Option(min=1, help="Tasks submitted a second, at most.")] = 100,
+    *,
     json_file: JsonFile = None,
 ) -> None:
     """Kill and stop every process in turn under load; count what is lost, stuck, wrong or run twice."""
@@ -39,7 +40,7 @@ def measure(*, tasks: int, rate: float) -> DrillReport:
             with Submitter(stack.api_url, tasks=tasks, rate=rate) as submitter:
                 blows = _strike_until(submitter.is_done, stack)
             submitted_after = time.monotonic() - begun
-            ledger = settle(stack, submitter.accepted, notes)
+            ledger = settle(stack, submitter.accepted, notes=notes)
             ended_after = time.monotonic() - begun
     return DrillReport(
         title=f"{len(ledger.accepted):,} tasks while every process is killed and stopped in turn",

@@ -134,7 +134,7 @@ class Ledger:
         """Each promise, with the first few tasks that break it."""
         ran = {task_id for task_id, _ in self.runs}
         cancelled = {task_id for task_id, kind in self.accepted.items() if kind.status == "CANCELLED"}
-        yield equal("stuck: without an end", 0, self.unsettled)
+        yield equal("stuck: without an end", 0, seen=self.unsettled)
         yield _none("lost: accepted, and not there", self.accepted.keys() - self.ends.keys())
         yield _none("there, and accepted by no answer", self.ends.keys() - self.accepted.keys())
         yield _none("wrong: another end than it had to have", self._wrong())
@@ -173,7 +173,7 @@ def is_healthy(stack: Stack) -> bool:
     return health.is_success and bool(health.json()["status"] == "healthy")
 
 
-def settle(stack: Stack, accepted: Mapping[str, Kind], notes: Path) -> Ledger:
+def settle(stack: Stack, accepted: Mapping[str, Kind], *, notes: Path) -> Ledger:
     """Waits for the end of all tasks, up to 15 minutes, and reads what became of them."""
     database = Database(stack.servers.database_url)
     try:

@@ -25,6 +25,7 @@ BEFORE_SECONDS = 10.0
 def main(
     seconds: Annotated[int, typer.Option(min=1, help="How long the mirror is away.")] = 60,
     rate: Annotated[float, typer.Option(min=1, help="Tasks a second, of three events each.")] = 100,
+    *,
     json_file: JsonFile = None,
 ) -> None:
     """Kill the mirror under load and start another one a minute later."""

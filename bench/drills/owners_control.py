@@ -19,10 +19,10 @@ import httpx
 import typer
 
 from bench.drills.findings import DrillReport, Finding, equal, present
+from bench.rabbitmq import rabbitmq, rabbitmq_program
 from bench.report import JsonFile
 from bench.stack import running, running_up, temporary_folder, wait_until
-from tests.embedded import valkey
-from tests.rabbitmq import rabbitmq, rabbitmq_program
+from cli.embedded.valkey import prepare_valkey
 
 AT_ONCE = 2
 """Setups; their commands wait nearly all the time."""
@@ -98,6 +98,7 @@ class Seen:
 def main(
     times: Annotated[int, typer.Option(min=1, help="How often each command is given.")] = 100,
     only: Annotated[list[str] | None, typer.Option(help=f"Of {', '.join(SETUPS)}.")] = None,
+    *,
     json_file: JsonFile = None,
 ) -> None:
     """Give the owner's commands without Celeriac and beside it."""
@@ -107,26 +108,26 @@ def main(
 def measure(*, times: int, names: Sequence[str]) -> DrillReport:
     able = [name for name in names if name != RABBIT or rabbitmq_program()]
     with ThreadPoolExecutor(AT_ONCE) as threads:
-        found = threads.map(lambda name: list(_try(name, SETUPS[name], times)), able)
+        found = threads.map(lambda name: list(_try(name, SETUPS[name], times=times)), able)
         findings = [finding for of_setup in found for finding in of_setup]
     notes = [f"{name} is not installed: not tried." for name in names if name not in able]
     return DrillReport(title=f"The owner's remote control, {times} times each", findings=findings, notes=notes)
 
 
-def _try(name: str, setup: Setup, times: int) -> Iterator[Finding]:
+def _try(name: str, setup: Setup, *, times: int) -> Iterator[Finding]:
     with temporary_folder() as folder, _broker(name, folder) as broker_url, ExitStack() as stack:
         (folder / "owned.py").write_text(APP.format(options=dict(setup.options)))
         (folder / "owner.py").write_text(OWNER)
-        log = _start_worker(stack, folder, broker_url)
-        alone = _give(folder, broker_url, times, log)
+        log = _start_worker(stack, folder, broker_url=broker_url)
+        alone = _give(folder, broker_url, times=times, log=log)
         ours = {"CELERIAC_BROKER_URL": broker_url, **setup.ours}
         with running_up(environment=ours) as up:
             if name != "prefix":  # known only where the prefix is
                 wait_until(lambda: _is_seen(up.api_url), f"the worker of {name}")
-            beside = _give(folder, broker_url, times, log)
+            beside = _give(folder, broker_url, times=times, log=log)
     for command in COMMANDS:
-        yield equal(f"{name}: `{command}` answered", alone.answered[command], beside.answered[command])
-    yield equal(f"{name}: lines in the owner's log", 0, beside.complaints - 2 * alone.complaints)
+        yield equal(f"{name}: `{command}` answered", alone.answered[command], seen=beside.answered[command])
+    yield equal(f"{name}: lines in the owner's log", 0, seen=beside.complaints - 2 * alone.complaints)
 
 
 @contextmanager
@@ -137,20 +138,22 @@ def _broker(name: str, folder: Path) -> Iterator[str]:
         with rabbitmq(place) as url:
             yield url
     else:
-        with valkey(place) as url:
-            yield f"{url}/0"
+        valkey = prepare_valkey(place)
+        with running(valkey.command, place / "server.log", environment={}, stop_signal=valkey.stop_signal):
+            wait_until(valkey.answers, valkey.name)
+            yield f"{valkey.url}/0"
 
 
-def _start_worker(stack: ExitStack, folder: Path, broker_url: str) -> Path:
+def _start_worker(stack: ExitStack, folder: Path, *, broker_url: str) -> Path:
     command = [sys.executable, "-m", "celery", "-A", "owned", "worker", "-l", "info", "-c", "1", "-n", "owned@drill"]
     log = folder / "worker.log"
     environment = {"BROKER": broker_url, "PYTHONPATH": str(folder), "C_FORCE_ROOT": "1"}
-    worker = stack.enter_context(running(command, log, environment))
+    worker = stack.enter_context(running(command, log, environment=environment))
     wait_until(lambda: worker.has_printed("owned@drill ready"), "the worker")
     return log
 
 
-def _give(folder: Path, broker_url: str, times: int, log: Path) -> Seen:
+def _give(folder: Path, broker_url: str, *, times: int, log: Path) -> Seen:
     """How often they were answered, with what the log complains of since the worker was ready."""
     done = subprocess.run(
         [sys.executable, str(folder / "owner.py"), str(times)],

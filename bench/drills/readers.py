@@ -49,7 +49,7 @@ class Readers:
         for thread in self._threads:
             thread.join()
 
-    def between(self, begun: float, ended: float, path: str | None = None) -> list[Answer]:
+    def between(self, begun: float, ended: float, *, path: str | None = None) -> list[Answer]:
         """Answers to what was asked in this time, of one path or of all."""
         return [
             answer for answer in list(self._answers) if begun <= answer.sent_at < ended and path in (None, answer.path)

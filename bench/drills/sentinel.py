@@ -18,6 +18,7 @@ WORKERS = 2
 def main(
     tasks: Annotated[int, typer.Option(min=1, help="Tasks of known outcome.")] = 5_000,
     rate: Annotated[float, typer.Option(min=1, help="Tasks submitted a second, at most.")] = 100,
+    *,
     json_file: JsonFile = None,
 ) -> None:
     """Kill -9 the master that sentinels watch in the middle of the load; count what is lost, twice or untold."""
@@ -34,7 +35,7 @@ def measure(*, tasks: int, rate: float) -> DrillReport:
                 wait_until(lambda: len(submitter.accepted) >= tasks // 2, "half of the tasks", seconds=tasks)
                 failed_over_after = _fail_over(servers)
                 healthy_after = _seconds(lambda: is_healthy(stack))
-            ledger = settle(stack, submitter.accepted, notes)
+            ledger = settle(stack, submitter.accepted, notes=notes)
             ended_after = time.monotonic() - begun
     ran = {task_id for task_id, _ in ledger.runs}
     cancelled = {task_id for task_id, kind in ledger.accepted.items() if kind.status == "CANCELLED"}

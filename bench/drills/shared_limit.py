@@ -46,7 +46,7 @@ def measure(*, wait: bool) -> DrillReport:
                     break
         findings = _findings(answers, begun)
         if wait:
-            findings.append(_reopened(second, address, answers[-1]))
+            findings.append(_reopened(second, address, refused=answers[-1]))
     return DrillReport(
         title=f"{LIMIT + OVER:,} requests in {seconds:.1f} s, to two API processes in turn, limit {LIMIT:,} a minute",
         findings=findings,
@@ -69,16 +69,18 @@ def _findings(answers: Sequence[httpx.Response], begun: float) -> list[Finding]:
     waits = [int(answer.headers.get("retry-after", 0)) for answer in refused]
     early = [answer for answer in passed if "retry-after" in answer.headers]
     return [
-        equal("requests that the counter missed", 0, sum(not _is_counted(answer) for answer in answers)),
-        equal("statuses up to request 1,000", "200", _each(answer.status_code for answer in passed)),
-        equal("statuses from request 1,001 on", "429", _each(answer.status_code for answer in refused)),
-        equal("code", "RATE_LIMITED", _each(answer.json().get("code") for answer in refused)),
-        equal("X-RateLimit-Limit", str(LIMIT), _each(answer.headers["x-ratelimit-limit"] for answer in answers)),
-        equal("Remaining counts 999 ... 0, 0", True, remaining == [*range(LIMIT - 1, -1, -1), *[0] * OVER]),
-        equal("Retry-After up to request 1,000", 0, len(early)),
-        at_most("X-RateLimit-Reset of both processes, apart by", 1, max(resets) - min(resets), unit=" s"),
-        at_most("the window's end is a minute away, off by", 2, abs(min(resets) - begun - WINDOW_SECONDS), unit=" s"),
-        at_most("Retry-After", WINDOW_SECONDS + 2, max(waits), unit=" s"),
+        equal("requests that the counter missed", 0, seen=sum(not _is_counted(answer) for answer in answers)),
+        equal("statuses up to request 1,000", "200", seen=_each(answer.status_code for answer in passed)),
+        equal("statuses from request 1,001 on", "429", seen=_each(answer.status_code for answer in refused)),
+        equal("code", "RATE_LIMITED", seen=_each(answer.json().get("code") for answer in refused)),
+        equal("X-RateLimit-Limit", str(LIMIT), seen=_each(answer.headers["x-ratelimit-limit"] for answer in answers)),
+        equal("Remaining counts 999 ... 0, 0", True, seen=remaining == [*range(LIMIT - 1, -1, -1), *[0] * OVER]),
+        equal("Retry-After up to request 1,000", 0, seen=len(early)),
+        at_most("X-RateLimit-Reset of both processes, apart by", 1, seen=max(resets) - min(resets), unit=" s"),
+        at_most(
+            "the window's end is a minute away, off by", 2, seen=abs(min(resets) - begun - WINDOW_SECONDS), unit=" s"
+        ),
+        at_most("Retry-After", WINDOW_SECONDS + 2, seen=max(waits), unit=" s"),
     ]
 
 
@@ -87,7 +89,7 @@ def _each(values: Iterable[object]) -> str:
     return ", ".join(sorted({str(value) for value in values}))
 
 
-def _reopened(url: str, address: str, refused: httpx.Response) -> Finding:
+def _reopened(url: str, address: str, *, refused: httpx.Response) -> Finding:
     time.sleep(int(refused.headers.get("retry-after", WINDOW_SECONDS)))
     with _client(url, address) as client:
-        return equal("after Retry-After seconds", 200, client.get(PATH).status_code)
+        return equal("after Retry-After seconds", 200, seen=client.get(PATH).status_code)

@@ -50,7 +50,7 @@ def measure(*, tasks: int) -> DrillReport:
     before, after = _quarter(samples, 2), _quarter(samples, 4)
     return DrillReport(
         title=f"{tasks:,} tasks, {events:,} events in {seconds / 60:.1f} minutes",
-        findings=[equal("tasks completed", tasks, done), *_growth(before, after)],
+        findings=[equal("tasks completed", tasks, seen=done), *_growth(before, after)],
         measured={f"{kind}, MiB": f"{before[kind]:,.1f}, then {after[kind]:,.1f}" for kind in before}
         | {"tasks/s": tasks / seconds, "samples": len(samples)},
         notes=[
@@ -96,4 +96,4 @@ def _quarter(samples: Sequence[Sample], nth: int) -> dict[str, float]:
 
 def _growth(before: dict[str, float], after: dict[str, float]) -> Iterator[Finding]:
     for kind in sorted(before.keys() - NOT_OURS):
-        yield at_most(f"{kind} grew by", GROWTH_MIB, after[kind] - before[kind], unit=" MiB")
+        yield at_most(f"{kind} grew by", GROWTH_MIB, seen=after[kind] - before[kind], unit=" MiB")

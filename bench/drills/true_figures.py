@@ -66,9 +66,9 @@ def measure(*, tasks: int) -> DrillReport:
         wait_until(lambda: not database.number(UNSETTLED), "the end of all tasks", seconds=SETTLE_SECONDS)
         ended_after = time.perf_counter() - begun
         findings = [
-            equal("tasks that ended as they had to", workload.expected.total(), _as_expected(workload, database)),
-            *_at_rest(client, database, stack, app),
-            *_at_work(client, database, stack, app),
+            equal("tasks that ended as they had to", workload.expected.total(), seen=_as_expected(workload, database)),
+            *_at_rest(client, database, stack=stack, app=app),
+            *_at_work(client, database, stack=stack, app=app),
         ]
         database.close()
     return DrillReport(
@@ -84,16 +84,16 @@ def _as_expected(workload: Workload, database: Database) -> int:
     return sum((workload.expected & found).values()) - sum((found - workload.expected).values())
 
 
-def _at_rest(client: httpx.Client, database: Database, stack: Stack, app: Celery) -> Iterator[Finding]:
-    yield from all_true("stats, at rest", _stats(client, database, stack, app))
-    yield from all_true("grid, at rest", _grid(client, database, app))
+def _at_rest(client: httpx.Client, database: Database, *, stack: Stack, app: Celery) -> Iterator[Finding]:
+    yield from all_true("stats, at rest", _stats(client, database, stack=stack, app=app))
+    yield from all_true("grid, at rest", _grid(client, database, app=app))
     for hours in (1, 24, 2160):
         for interval in ("hourly", "daily"):
             trends = _get(client, "/analytics/trends", hours=hours, interval=interval)
             yield from all_true(f"trends of {hours} h, {interval}", _trends(trends, database))
 
 
-def _at_work(client: httpx.Client, database: Database, stack: Stack, app: Celery) -> Iterator[Finding]:
+def _at_work(client: httpx.Client, database: Database, *, stack: Stack, app: Celery) -> Iterator[Finding]:
     """Workers are full, tasks wait in two queues, and others are held back by a mark."""
     mark = {"service_name": f"queue:{HELD_QUEUE}", "strategy": "queue_only", "duration_seconds": 3600}
     client.post("/resilience/degradation/mark", json=mark).raise_for_status()
@@ -105,12 +105,12 @@ def _at_work(client: httpx.Client, database: Database, stack: Stack, app: Celery
     held = [{"task_name": "celeriac.echo", "queue_name": HELD_QUEUE}] * HELD_TASKS
     task_ids = client.post("/tasks/batch", json={"tasks": [*long, *held]}).raise_for_status().json()["task_ids"]
     _wait_until_still(client)
-    yield from all_true("stats, at work", _stats(client, database, stack, app))
-    yield from all_true("grid, at work", _grid(client, database, app))
+    yield from all_true("stats, at work", _stats(client, database, stack=stack, app=app))
+    yield from all_true("grid, at work", _grid(client, database, app=app))
     answers = [client.post(f"/tasks/{task_id}/cancel").status_code for task_id in task_ids]
-    yield equal("cancels that were refused", 0, sum(status not in (200, 202) for status in answers))
+    yield equal("cancels that were refused", 0, seen=sum(status not in (200, 202) for status in answers))
     wait_until(lambda: not database.number(UNSETTLED), "the end of the cancelled tasks", seconds=60)
-    yield from all_true("stats, after cancels", _stats(client, database, stack, app))
+    yield from all_true("stats, after cancels", _stats(client, database, stack=stack, app=app))
     yield from all_true("trends, after cancels", _trends(_get(client, "/analytics/trends"), database))
 
 
@@ -129,7 +129,7 @@ def _wait_until_still(client: httpx.Client) -> None:
     wait_until(is_still, "steady queues")
 
 
-def _stats(client: httpx.Client, database: Database, stack: Stack, app: Celery) -> Iterator[Figure]:
+def _stats(client: httpx.Client, database: Database, *, stack: Stack, app: Celery) -> Iterator[Figure]:
     stats, held = _get(client, "/dashboard/stats"), ask_workers(app, expected=WORKERS)
     waiting, due = count_waiting(stack.servers.broker_url), database.number(DUE)
     counts = {row["status"]: row["count"] for row in database.rows(BY_STATUS)}
@@ -149,7 +149,7 @@ def _stats(client: httpx.Client, database: Database, stack: Stack, app: Celery) 
     yield Figure("cpu_usage_percent is a percentage", True, 0 <= stats["cpu_usage_percent"] <= 100)
 
 
-def _grid(client: httpx.Client, database: Database, app: Celery) -> Iterator[Figure]:
+def _grid(client: httpx.Client, database: Database, *, app: Celery) -> Iterator[Figure]:
     """Rates are of a moving window: asked again if the truth has moved meanwhile."""
     while True:
         ended = _by_node(database)

@@ -230,14 +230,16 @@ def _too_large(material: Material) -> FuzzedRequest:
 
 BODIES: Mapping[str, Generator] = {
     "sound body": Generator(of_text(lambda body, _: json.dumps(body)), 2),
-    "hostile value": Generator(of_text(lambda body, random: texts.with_value(body, random, _scalar(random))), 8),
-    "hostile key": Generator(of_text(lambda body, random: texts.with_key(body, random, _scalar(random))), 2),
+    "hostile value": Generator(of_text(lambda body, random: texts.with_value(body, random, text=_scalar(random))), 8),
+    "hostile key": Generator(of_text(lambda body, random: texts.with_key(body, random, text=_scalar(random))), 2),
     "missing key": Generator(of_text(texts.without_key), 2),
     "another value": Generator(of_text(lambda _, random: _scalar(random)), 2),
-    "deep value": Generator(of_text(lambda body, random: texts.with_value(body, random, texts.deep_value(random)))),
+    "deep value": Generator(
+        of_text(lambda body, random: texts.with_value(body, random, text=texts.deep_value(random)))
+    ),
     "deep body": Generator(of_text(lambda _, random: texts.deep_value(random))),
-    "wide value": Generator(of_text(lambda body, random: texts.with_value(body, random, texts.wide(5_000, "{}")))),
-    "long text": Generator(of_text(lambda body, random: texts.with_value(body, random, '"' + "x" * 50_000 + '"'))),
+    "wide value": Generator(of_text(lambda body, random: texts.with_value(body, random, text=texts.wide(5_000, "{}")))),
+    "long text": Generator(of_text(lambda body, random: texts.with_value(body, random, text='"' + "x" * 50_000 + '"'))),
     "unknown keys": Generator(
         of_text(lambda body, random: texts.with_members(body, texts.many_keys(random.choice((1, 30, 3_000)))))
     ),

@@ -180,9 +180,9 @@ def hostile_envelope(body: bytes, random: Random) -> bytes:
         lambda: body,
         lambda: texts.deep_value(random),
         lambda: random.choice(texts.SCALARS),
-        lambda: texts.with_value(sound, random, random.choice(texts.SCALARS)),
-        lambda: texts.with_value(sound, random, texts.deep_value(random)),
-        lambda: texts.with_key(sound, random, random.choice(texts.SCALARS)),
+        lambda: texts.with_value(sound, random, text=random.choice(texts.SCALARS)),
+        lambda: texts.with_value(sound, random, text=texts.deep_value(random)),
+        lambda: texts.with_key(sound, random, text=random.choice(texts.SCALARS)),
         lambda: texts.without_key(sound, random),
         lambda: texts.spoilt(json.dumps(sound).encode(), random),
         lambda: json.dumps(envelope(body, {"body": "A" + base64.b64encode(body).decode()})),
@@ -198,7 +198,7 @@ def hostile_envelope(body: bytes, random: Random) -> bytes:
     return made if isinstance(made, bytes) else made.encode("utf-8", "surrogatepass")
 
 
-def bombard(channel: Channel, targets: Targets, count: int) -> None:
+def bombard(channel: Channel, targets: Targets, *, count: int) -> None:
     """So many fuzzed events, at a pace that a listener can keep."""
     begun = time.monotonic()
     sent = 0

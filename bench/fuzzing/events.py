@@ -161,7 +161,7 @@ def _another_type(targets: Targets) -> bytes:
 def _another_time(targets: Targets) -> bytes:
     """Of a task or a worker; beyond the calendar, in the past, in the future."""
     event = _real(targets) if targets.random.random() < 0.5 else heartbeat(_some_node(targets))
-    return _with_text(event, "timestamp", targets.random.choice(TIMES))
+    return _with_text(event, "timestamp", text=targets.random.choice(TIMES))
 
 
 def _deep(targets: Targets) -> bytes:
@@ -170,7 +170,7 @@ def _deep(targets: Targets) -> bytes:
 
 def _deep_field(targets: Targets) -> bytes:
     field = targets.random.choice(("args", "kwargs", "loadavg", "unknown"))
-    return _with_text(_real(targets), field, texts.deep_value(targets.random))
+    return _with_text(_real(targets), field, text=texts.deep_value(targets.random))
 
 
 def _no_event(targets: Targets) -> bytes:
@@ -220,7 +220,7 @@ def _many_keys(targets: Targets) -> bytes:
 
 
 def _wide(targets: Targets) -> bytes:
-    return _with_text(heartbeat(_some_node(targets)), "loadavg", texts.wide(100_000, "0.1"))
+    return _with_text(heartbeat(_some_node(targets)), "loadavg", text=texts.wide(100_000, "0.1"))
 
 
 def _forged_worker(targets: Targets) -> bytes:
@@ -235,7 +235,7 @@ def _forged_goodbye(targets: Targets) -> bytes:
     """Of a worker that works, dated at every time but now."""
     node = targets.random.choice((*targets.nodes, _some_node(targets)))
     kind = targets.random.choice(("worker-offline", "worker-online", "worker-heartbeat"))
-    return _with_text(heartbeat(node, kind=kind), "timestamp", targets.random.choice(TIMES))
+    return _with_text(heartbeat(node, kind=kind), "timestamp", text=targets.random.choice(TIMES))
 
 
 def _forged_end(targets: Targets) -> bytes:
@@ -250,7 +250,7 @@ def _forged_id(targets: Targets) -> bytes:
     return json.dumps(_real(targets) | {"uuid": targets.random.choice(texts.NAMES)}).encode()
 
 
-def _with_text(event: Event, field: str, text: str) -> bytes:
+def _with_text(event: Event, field: str, *, text: str) -> bytes:
     written = json.dumps(event | {field: texts.HOLE}, ensure_ascii=False)
     return written.replace(json.dumps(texts.HOLE, ensure_ascii=False), text).encode("utf-8", "surrogatepass")
 

@@ -63,7 +63,7 @@ class Material:
 
     def path(self, operation: Operation) -> str:
         """A path that is sound, with what query the operation cannot do without."""
-        return filled(operation.path, self.known, self.random) + QUERIES.get(operation.name, "")
+        return filled(operation.path, self.known, random=self.random) + QUERIES.get(operation.name, "")
 
 
 QUERIES: Mapping[str, str] = {
@@ -92,7 +92,7 @@ class Generator:
 HEAVY = 0.1
 
 
-def head(method: str, target: str | bytes, headers: Headers) -> bytes:
+def head(method: str, target: str | bytes, *, headers: Headers) -> bytes:
     """Of a request: its line and its headers, as they are given."""
     line = method.encode() + b" " + (target if isinstance(target, bytes) else target.encode()) + b" HTTP/1.1\r\n"
     fields = (name.encode() + b": " + _bytes(value) + b"\r\n" for name, value in headers)
@@ -121,7 +121,7 @@ def request(
             usual.append(("Content-Type", content_type))
         if not named & {"content-length", "transfer-encoding"}:
             usual.append(("Content-Length", str(len(body))))
-    raw = head(method, target, [*usual, *headers]) + (body or b"")
+    raw = head(method, target, headers=[*usual, *headers]) + (body or b"")
     return FuzzedRequest(raw, expected, operation, method)
 
 

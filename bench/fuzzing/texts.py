@@ -100,7 +100,7 @@ def blanks(mebibytes: int) -> bytes:
     return zlib.compress(b" " * (mebibytes * 2**20), 9)
 
 
-def with_value(body: Any, random: Random, text: str) -> str:
+def with_value(body: Any, random: Random, *, text: str) -> str:
     """The body with this text in the place of one of its values."""
     copied = json.loads(json.dumps(body))
     places = list(_places(copied))
@@ -111,7 +111,7 @@ def with_value(body: Any, random: Random, text: str) -> str:
     return json.dumps(copied, ensure_ascii=False).replace(json.dumps(HOLE, ensure_ascii=False), text)
 
 
-def with_key(body: Any, random: Random, text: str) -> str:
+def with_key(body: Any, random: Random, *, text: str) -> str:
     """The body with one key written as this text."""
     copied = json.loads(json.dumps(body))
     objects = [each for each in _objects(copied) if each]

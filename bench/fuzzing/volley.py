@@ -52,7 +52,7 @@ class Tally:
     """By generator and what is wrong, so that a thousand of one kind are one line."""
     slowest: list[Shot] = field(default_factory=list)
 
-    def add(self, generator: str, request: FuzzedRequest, answer: Answer) -> None:
+    def add(self, generator: str, request: FuzzedRequest, *, answer: Answer) -> None:
         self.sent += 1
         self.statuses[_word(request, answer)] += 1
         self.outages += is_outage(answer)
@@ -87,7 +87,7 @@ def mixed(material: Material, count: int) -> Iterator[tuple[str, FuzzedRequest]]
         yield name, GENERATORS[name].make(material)
 
 
-def each(names: Sequence[str], material: Material, count: int) -> Iterator[tuple[str, FuzzedRequest]]:
+def each(names: Sequence[str], material: Material, *, count: int) -> Iterator[tuple[str, FuzzedRequest]]:
     """So many of each of these generators, in no order."""
     order = [name for name in names for _ in range(count)]
     material.random.shuffle(order)
@@ -118,7 +118,7 @@ async def fire(
                 alone=request.alone,
                 head_only=request.head_only,
             )
-            tally.add(generator, request, answer)
+            tally.add(generator, request, answer=answer)
         await connection.close()
 
     opened = [Connection(address.hostname or "", address.port or 80) for _ in range(connections)]

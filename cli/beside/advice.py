@@ -20,7 +20,7 @@ class Advice:
     before: str | None = None
 
 
-def advise(name: str, facts: AppFacts, consumers: Collection[Consumer]) -> Advice | None:
+def advise(name: str, facts: AppFacts, *, consumers: Collection[Consumer]) -> Advice | None:
     """None where nothing more can be had."""
     plain = f"celery -A {name} worker -E"
     if not consumers:

@@ -89,7 +89,7 @@ def read_app(name: str, interpreter: str) -> AppFacts:
         refusal = msgspec.json.decode(answer, type=_Answer).error
     except msgspec.ValidationError as error:
         raise CliError(f"What the app {name!r} says of itself is not understood: {error}.") from None
-    raise CliError(_sentence(name, interpreter, refusal))
+    raise CliError(_sentence(name, interpreter, refusal=refusal))
 
 
 def interpreter_of(python: str | None) -> str:
@@ -144,7 +144,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.stdout.close()
 
 
-def _sentence(name: str, interpreter: str, refusal: _Refusal) -> str:
+def _sentence(name: str, interpreter: str, *, refusal: _Refusal) -> str:
     if refusal.kind == "no app":
         return f"{name!r} names no Celery app: {refusal.text}. Name it as `celery -A` takes it, or as module:factory."
     if refusal.missing == "celery":

@@ -58,7 +58,7 @@ def ask_consumers(settings: Settings, facts: AppFacts) -> list[Consumer]:
         nodes, described = asyncio.run(_ask(settings))
     except Unavailable:
         return []
-    return [_of_node(node, described.get(node), facts) for node in sorted(nodes)]
+    return [_of_node(node, described.get(node), facts=facts) for node in sorted(nodes)]
 
 
 async def _ask(settings: Settings) -> tuple[frozenset[str], dict[str, NodeDescription]]:
@@ -82,7 +82,7 @@ def _of_row(row: dict[str, Any], facts: AppFacts) -> Consumer:
     )
 
 
-def _of_node(node: str, described: NodeDescription | None, facts: AppFacts) -> Consumer:
+def _of_node(node: str, described: NodeDescription | None, *, facts: AppFacts) -> Consumer:
     if described is None:
         return Consumer(node=node, queues=(), plugin=None, events=_events(None, facts), answers=False)
     return Consumer(

@@ -84,8 +84,10 @@ def read(name: str) -> dict[str, Any]:
         "name": app.main,
         "broker_url": _broker_url(app),
         "result_backend": _result_backend(conf),
-        "options": {option: _plain(getattr(conf, option, None), option, left_out) for option in OPTIONS},
-        "dictionaries": {option: _plain(getattr(conf, option, None), option, left_out) for option in DICTIONARIES},
+        "options": {option: _plain(getattr(conf, option, None), option, left_out=left_out) for option in OPTIONS},
+        "dictionaries": {
+            option: _plain(getattr(conf, option, None), option, left_out=left_out) for option in DICTIONARIES
+        },
         "queues": [_queue(queue) for queue in app.amqp.queues.values()],
         "plugin": _plugin(),
         "plugin_installed": any(step.__module__.startswith("celeriac_worker") for step in app.steps["worker"]),
@@ -148,7 +150,7 @@ class _WithoutOurs:
         self._own = {Path(os.path.realpath(str(own_root / room))) for room in rooms}
         self._rooms = set(rooms)
 
-    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+    def find_spec(self, name: str, path: Any = None, target: Any = None, /) -> Any:
         if path is not None or name not in self._rooms:
             return None
         for finder in sys.meta_path:
@@ -203,7 +205,7 @@ def _plugin() -> str | None:
         return None
 
 
-def _plain(value: Any, name: str, left_out: list[str]) -> Any:
+def _plain(value: Any, name: str, *, left_out: list[str]) -> Any:
     """What JSON can say; of the rest only the name is told."""
     if isinstance(value, bytes):
         return value.decode(errors="replace")
@@ -214,10 +216,10 @@ def _plain(value: Any, name: str, left_out: list[str]) -> Any:
     if isinstance(value, (str, PurePath)):
         return str(value)
     if isinstance(value, dict):
-        plain = {str(key): _plain(each, f"{name}.{key}", left_out) for key, each in value.items()}
+        plain = {str(key): _plain(each, f"{name}.{key}", left_out=left_out) for key, each in value.items()}
         return {key: each for key, each in plain.items() if each is not _LEFT_OUT}
     if isinstance(value, (list, tuple, set, frozenset, range)):
-        parts = [_plain(each, name, left_out) for each in value]
+        parts = [_plain(each, name, left_out=left_out) for each in value]
         return [each for each in parts if each is not _LEFT_OUT]
     if hasattr(value, "zone") or hasattr(value, "key") or name == "timezone":
         return str(value)

@@ -21,7 +21,7 @@ MOST_ROWS = 20
 EVENTS = {True: ("on", "green"), False: ("off", "red"), None: ("?", "dim")}
 
 
-def show_app(name: str, facts: AppFacts, interpreter: str, beside: Beside) -> None:
+def show_app(name: str, facts: AppFacts, *, interpreter: str, beside: Beside) -> None:
     """What was read."""
     settings = beside.settings
     rows = [

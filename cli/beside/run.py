@@ -30,9 +30,13 @@ def run_beside(name: str, *, python: str | None, worker: bool, **options: object
     environment = leave_app_variables()
     tell_unknown_variables()
     found = beside(facts, **options)
-    show_app(name, facts, interpreter, found)
-    start = partial(app_worker, name, facts, interpreter, environment=environment) if worker else None
-    guest = Guest(start, partial(_tell, name, facts, own_worker=worker))
+    show_app(name, facts, interpreter=interpreter, beside=found)
+    start = (
+        partial(app_worker, facts=facts, name=name, interpreter=interpreter, environment=environment)
+        if worker
+        else None
+    )
+    guest = Guest(start, partial(_tell, facts=facts, name=name, own_worker=worker))
     asyncio.run(run_up(found.settings, guest=guest))
 
 
@@ -86,15 +90,15 @@ def examine_beside(name: str, *, python: str | None, data: str | None, url: str 
     consumers = known_consumers(api_url, facts) if api_url else []
     if not consumers and broker_answers:
         consumers = ask_consumers(found.settings, facts)
-    advice = advise(name, facts, consumers) if broker_answers else None
+    advice = advise(name, facts, consumers=consumers) if broker_answers else None
     return Examined(name, interpreter, facts, found, findings, consumers, advice)
 
 
-def _tell(name: str, facts: AppFacts, addresses: Addresses, *, own_worker: bool) -> None:
+def _tell(addresses: Addresses, facts: AppFacts, *, name: str, own_worker: bool) -> None:
     consumers = wait_for_consumers(addresses.api_url, facts)
     if own_worker:  # which was started with -E
         consumers = [replace(each, events=True) if _is_ours(each) else each for each in consumers]
-    show_fleet(consumers, advise(name, facts, consumers))
+    show_fleet(consumers, advise(name, facts, consumers=consumers))
 
 
 def _is_ours(consumer: Consumer) -> bool:

@@ -43,7 +43,7 @@ def beside(facts: AppFacts, **options: object) -> Beside:
     given = read_settings(**options)
     chosen = given.model_fields_set
     notes: list[str] = []
-    broker_url = _one(with_tls(facts.broker_url, facts.dictionaries.get("broker_use_ssl")), "broker", notes)
+    broker_url = _one(with_tls(facts.broker_url, facts.dictionaries.get("broker_use_ssl")), "broker", notes=notes)
     result_url, results = _results(facts, notes)
     told = {
         "broker_url": broker_url,
@@ -58,7 +58,7 @@ def beside(facts: AppFacts, **options: object) -> Beside:
     }
     from_app = {name: value for name, value in told.items() if value is not None and name not in chosen}
     settings = read_settings(**{**options, **from_app})
-    notes += _overridden(settings, told, chosen)
+    notes += _overridden(settings, told, chosen=chosen)
     notes += _unusual(facts)
     if "result_url" in chosen:
         results = mask_url(settings.result_url or "")
@@ -77,7 +77,7 @@ def with_tls(url: str, use_ssl: Mapping[str, Any] | bool | None) -> str:
     return urlunsplit(parts)
 
 
-def _one(url: str, what: str, notes: list[str]) -> str:
+def _one(url: str, what: str, *, notes: list[str]) -> str:
     """The first of several; all of those that name sentinels, which are one address."""
     if ";" not in url or url.startswith("sentinel"):
         return url
@@ -90,7 +90,7 @@ def _results(facts: AppFacts, notes: list[str]) -> tuple[str | None, str]:
     backend = facts.result_backend
     if backend in NO_BACKEND or backend is None:
         return None, "none: events tell how tasks end"
-    url = _one(with_tls(backend, facts.dictionaries.get("redis_backend_use_ssl")), "result backend", notes)
+    url = _one(with_tls(backend, facts.dictionaries.get("redis_backend_use_ssl")), "result backend", notes=notes)
     shown = mask_url(url) if "@" in url or "?" in url else url
     reader = _reader(url)
     if reader is not None and reader.blind is None:
@@ -145,7 +145,7 @@ def _serializer(facts: AppFacts, notes: list[str]) -> str | None:
     return found
 
 
-def _overridden(settings: Settings, told: Mapping[str, object], chosen: set[str]) -> list[str]:
+def _overridden(settings: Settings, told: Mapping[str, object], *, chosen: set[str]) -> list[str]:
     """A broker that is not the app's is worth a line: somebody may have forgotten a variable."""
     names = [name for name in ("broker_url", "result_url") if name in chosen and told[name] is not None]
     return [f"{variable(name)} stands in for the app's own." for name in names if getattr(settings, name) != told[name]]

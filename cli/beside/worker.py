@@ -25,7 +25,7 @@ def refuse_factory(name: str, facts: AppFacts) -> None:
 
 
 def app_worker(
-    name: str, facts: AppFacts, interpreter: str, addresses: Addresses, *, environment: Mapping[str, str]
+    addresses: Addresses, facts: AppFacts, *, name: str, interpreter: str, environment: Mapping[str, str]
 ) -> Child:
     """It sends events, and has the plugin where that is installed beside the app."""
     node = f"{GUEST_WORKER}@{socket.gethostname()}"

@@ -21,6 +21,7 @@ COLOURS = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 def command(
     data: Data = None,
     url: Annotated[str | None, typer.Option(envvar="CELERIAC_URL", help="Where the REST API is.")] = None,
+    *,
     as_json: Json = False,
     app: App = None,
     python: Python = None,
@@ -41,7 +42,7 @@ def _examine_beside(app: str, *, python: str | None, data: str | None, url: str 
     if as_json:
         print_json(examined.as_json(), indent=2)
     else:
-        show_app(app, examined.facts, examined.interpreter, examined.beside)
+        show_app(app, examined.facts, interpreter=examined.interpreter, beside=examined.beside)
         print()
         _show(examined.findings)
         show_fleet(examined.consumers, examined.advice)

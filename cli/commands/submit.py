@@ -15,6 +15,7 @@ from cli.terminal import print_json
 def command(
     name: Annotated[str, typer.Argument(help="Name of the task, e.g. celeriac.add.")],
     args: Annotated[str, typer.Option(help="Positional arguments, a JSON array.")] = "[]",
+    *,
     kwargs: Annotated[str, typer.Option(help="Keyword arguments, a JSON object.")] = "{}",
     queue: Annotated[str | None, typer.Option(help="Queue; default: the configured default queue.")] = None,
     priority: Annotated[int | None, typer.Option(help="1 to 10, 10 is most urgent.")] = None,
@@ -34,8 +35,8 @@ def command(
     }
     body = {
         "task_name": name,
-        "task_args": _parsed(args, "--args", list),
-        "task_kwargs": _parsed(kwargs, "--kwargs", dict),
+        "task_args": _parsed(args, "--args", kind=list),
+        "task_kwargs": _parsed(kwargs, "--kwargs", kind=dict),
         **{field: value for field, value in optional.items() if value is not None},
     }
     with Client(url) as client:
@@ -47,7 +48,7 @@ def command(
         raise typer.Exit(1)
 
 
-def _parsed(text: str, option: str, kind: type[list[Any]] | type[dict[str, Any]]) -> object:
+def _parsed(text: str, option: str, *, kind: type[list[Any]] | type[dict[str, Any]]) -> object:
     try:
         value = json.loads(text)
     except ValueError as error:

@@ -11,7 +11,7 @@ from cli.terminal import print_json
 
 
 def command(
-    task_id: Annotated[str, typer.Argument(metavar="ID")], url: Url = DEFAULT_URL, as_json: Json = False
+    task_id: Annotated[str, typer.Argument(metavar="ID")], url: Url = DEFAULT_URL, *, as_json: Json = False
 ) -> None:
     with Client(url) as client:
         task = client.task(task_id)

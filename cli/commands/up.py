@@ -15,6 +15,7 @@ from cli.up import run_up
 def command(
     host: Annotated[str | None, typer.Option(help=described("host"))] = None,
     port: Annotated[int | None, typer.Option(help=described("port"))] = None,
+    *,
     flower_port: Annotated[int | None, typer.Option(help=described("flower_port"))] = None,
     data: Annotated[str | None, typer.Option(help=described("data"))] = None,
     workers: Annotated[int | None, typer.Option(help=described("workers"))] = None,

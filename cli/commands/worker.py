@@ -20,6 +20,7 @@ from settings import Settings
 def command(
     hostname: Annotated[str, typer.Option(help="Name of the Celery node; `%h` is this machine's.")] = "worker-1@%h",
     concurrency: Annotated[int | None, typer.Option(help=described("concurrency"))] = None,
+    *,
     pool: Annotated[str | None, typer.Option(help=described("pool"))] = None,
     queues: Annotated[str | None, typer.Option(help=described("queues"))] = None,
     held: Annotated[bool, typer.Option("--held", hidden=True)] = False,
@@ -30,7 +31,7 @@ def command(
     app = resolve_name("tasks.app:app")
     _load_task_modules(settings.task_modules)
     _clean_logs()
-    worker = _worker(app, settings, hostname)
+    worker = _worker(app, settings, hostname=hostname)
     if held:
         sys.stdin.read()  # ends when `celeriac up` lets go: the mirror hears us now
     worker.start()
@@ -61,7 +62,7 @@ def _clean_logs() -> None:
         signal.connect(clean_handlers, weak=False)
 
 
-def _worker(app: Celery, settings: Settings, hostname: str) -> Any:
+def _worker(app: Celery, settings: Settings, *, hostname: str) -> Any:
     """What `celery worker` builds, without its command line: that imports every plugin, Flower too, in 0.8 s."""
     return app.Worker(
         hostname=host_format(default_nodename(hostname)),

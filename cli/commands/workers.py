@@ -33,19 +33,19 @@ def list_workers(url: Url = DEFAULT_URL, as_json: Json = False) -> None:
 
 
 @command.command("show", help="Show a worker: what is wanted of it and what it says of itself.")
-def show(worker: Name, url: Url = DEFAULT_URL, as_json: Json = False) -> None:
+def show(worker: Name, url: Url = DEFAULT_URL, *, as_json: Json = False) -> None:
     with Client(url) as client:
         _print(client.worker(worker), as_json=as_json)
 
 
 @command.command("pause", help="Let a worker start no new task, until it is resumed.")
-def pause(worker: Name, url: Url = DEFAULT_URL, as_json: Json = False) -> None:
+def pause(worker: Name, url: Url = DEFAULT_URL, *, as_json: Json = False) -> None:
     with Client(url) as client:
         _print(client.order(worker, "pause"), as_json=as_json)
 
 
 @command.command("resume", help="Let a paused, draining or drained worker work again.")
-def resume(worker: Name, url: Url = DEFAULT_URL, as_json: Json = False) -> None:
+def resume(worker: Name, url: Url = DEFAULT_URL, *, as_json: Json = False) -> None:
     with Client(url) as client:
         _print(client.order(worker, "resume"), as_json=as_json)
 
@@ -54,6 +54,7 @@ def resume(worker: Name, url: Url = DEFAULT_URL, as_json: Json = False) -> None:
 def drain(
     worker: Name,
     deadline: Annotated[int | None, typer.Option(help="Seconds after which the drain counts as overdue.")] = None,
+    *,
     wait: Annotated[bool, typer.Option(help="Wait until it is gone; exit code 1 if it is overdue.")] = False,
     url: Url = DEFAULT_URL,
     as_json: Json = False,
@@ -68,7 +69,7 @@ def drain(
 
 
 @command.command("capacity", help="Set how many tasks a worker runs at once.")
-def capacity(worker: Name, tasks: int, url: Url = DEFAULT_URL, as_json: Json = False) -> None:
+def capacity(worker: Name, tasks: int, *, url: Url = DEFAULT_URL, as_json: Json = False) -> None:
     with Client(url) as client:
         _print(client.resize(worker, tasks), as_json=as_json)
 

@@ -21,6 +21,7 @@ command = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 def run(
     file: Annotated[Path, typer.Argument(metavar="FILE")],
     wait: Wait = False,
+    *,
     url: Url = DEFAULT_URL,
     as_json: Json = False,
 ) -> None:
@@ -34,6 +35,7 @@ def run(
 def show(
     workflow_id: WorkflowId,
     once: Annotated[bool, typer.Option(help="Show it as it is now.")] = False,
+    *,
     url: Url = DEFAULT_URL,
     as_json: Json = False,
 ) -> None:
@@ -45,14 +47,14 @@ def show(
 
 
 @command.command(help="Go on with a failed or cancelled workflow; what has completed does not run again.")
-def retry(workflow_id: WorkflowId, wait: Wait = False, url: Url = DEFAULT_URL, as_json: Json = False) -> None:
+def retry(workflow_id: WorkflowId, wait: Wait = False, *, url: Url = DEFAULT_URL, as_json: Json = False) -> None:
     with Client(url) as client:
         client.change_workflow(workflow_id, "retry")
         _finish(client, workflow_id, wait=wait, as_json=as_json)
 
 
 @command.command(help="Cancel a workflow: nothing of it starts any more, and what runs is stopped.")
-def cancel(workflow_id: WorkflowId, url: Url = DEFAULT_URL, as_json: Json = False) -> None:
+def cancel(workflow_id: WorkflowId, url: Url = DEFAULT_URL, *, as_json: Json = False) -> None:
     with Client(url) as client:
         answer = client.change_workflow(workflow_id, "cancel")
     print_json(answer) if as_json else print_text(answer["message"])

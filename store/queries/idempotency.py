@@ -67,7 +67,7 @@ async def get_first_answer(connection: AsyncConnection, key: RequestKey) -> Firs
     return FirstAnswer(bytes(row.body_hash), row.answer)
 
 
-async def keep_answer(connection: AsyncConnection, key: RequestKey, answer: str) -> None:
+async def keep_answer(connection: AsyncConnection, key: RequestKey, *, answer: str) -> None:
     """Store the answer to a key that `claim` took in this transaction (primary key)."""
     await connection.execute(_keep, {"claimed": key.request_hash, "first_answer": answer})
 

@@ -47,7 +47,7 @@ async def list_unserved(connection: AsyncConnection) -> dict[str, list[str]]:
     return found
 
 
-async def add_to_described(connection: AsyncConnection, queue_name: str, nodes: list[str]) -> None:
+async def add_to_described(connection: AsyncConnection, queue_name: str, *, nodes: list[str]) -> None:
     """Note that these nodes consume the queue now, until they are next asked."""
     await connection.execute(
         workers.update()

@@ -50,14 +50,18 @@ async def is_somebody_silent(connection: AsyncConnection) -> bool:
     return (await connection.execute(select(workers.c.node).where(silent).limit(1))).scalar_one_or_none() is not None
 
 
-async def note_unanswered(connection: AsyncConnection, nodes: Collection[str], unreadable: Mapping[str, str]) -> None:
+async def note_unanswered(
+    connection: AsyncConnection, nodes: Collection[str], *, unreadable: Mapping[str, str]
+) -> None:
     """These were asked and told nothing; `unreadable` is in which form those did that answered all the same."""
     for node in sorted(nodes):
         silent = {"asked_at": func.now(), "unanswered": workers.c.unanswered + 1, "unreadable": unreadable.get(node)}
         await connection.execute(update(workers).where(workers.c.node == node).values(silent))
 
 
-async def note_events_asked(connection: AsyncConnection, nodes: Collection[str], sending: Mapping[str, bool]) -> None:
+async def note_events_asked(
+    connection: AsyncConnection, nodes: Collection[str], *, sending: Mapping[str, bool]
+) -> None:
     """They were told to send events of their tasks, and do so or cannot; all are asked again when they begin anew."""
     for node in sorted(nodes):
         told = {"events_asked_at": func.now(), "events_asked_pid": workers.c.described_pid}

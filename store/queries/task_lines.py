@@ -70,14 +70,14 @@ CELLS: dict[str, ColumnElement[Any]] = {
 
 
 async def stream_lines(
-    connection: AsyncConnection, wanted: TaskFilter, part: Slice, *, seconds: float
+    connection: AsyncConnection, wanted: TaskFilter, *, part: Slice, seconds: float
 ) -> AsyncGenerator[bytes]:
     """One line of CSV for each task that matches, without its end, in order; close it. It may take so long in all.
 
     The rows come as fast as they are read: Postgres waits for a slow reader, and nothing piles up here.
     """
     await connection.execute(text(f"SET LOCAL statement_timeout = {round(seconds * 1000)}"))
-    statement = in_order(select(*CELLS.values()), wanted, part)
+    statement = in_order(select(*CELLS.values()), wanted, part=part)
     driver = (await connection.get_raw_connection()).driver_connection
     assert isinstance(driver, DriverConnection)
     query, values = _compiled(connection, statement)

@@ -275,7 +275,7 @@ class Slice:
 
 
 async def list_tasks(
-    connection: AsyncConnection, wanted: TaskFilter, part: Slice, *, few: bool = False
+    connection: AsyncConnection, wanted: TaskFilter, *, part: Slice, few: bool = False
 ) -> list[ListedTask]:
     """One page of the tasks that match, ties broken by id (index tasks_created, or that of a filter or the column).
 
@@ -289,14 +289,14 @@ async def list_tasks(
         valued = await _read(connection, _select_valued(wanted, part))
         if len(valued) == part.limit:
             return valued
-    return await _read(connection, in_order(select(*ROW), wanted, part))
+    return await _read(connection, in_order(select(*ROW), wanted, part=part))
 
 
 async def _read(connection: AsyncConnection, statement: Select[Any]) -> list[ListedTask]:
     return [ListedTask(*row) for row in await connection.execute(statement)]
 
 
-def in_order(cells: Select[Any], wanted: TaskFilter, part: Slice) -> Select[Any]:
+def in_order(cells: Select[Any], wanted: TaskFilter, *, part: Slice) -> Select[Any]:
     """These cells of the tasks that match."""
     order = _order(tasks.c, part.sort)
     return cells.where(*_conditions(wanted, part)).order_by(*order).limit(part.limit).offset(part.offset)

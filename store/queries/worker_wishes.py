@@ -35,7 +35,7 @@ async def lock_node(connection: AsyncConnection, node: str) -> WorkerRow | None:
     return WorkerRow(*(await connection.execute(select(*COLUMNS).where(workers.c.node == node))).one())
 
 
-async def register(connection: AsyncConnection, node: str, capacity: int | None, *, default_capacity: int) -> bool:
+async def register(connection: AsyncConnection, node: str, *, capacity: int | None, default_capacity: int) -> bool:
     """Make or adopt the worker of this node; False if it was registered before.
 
     A node never heard gets `default_capacity` where none is named, a known one keeps the size that it has.
@@ -75,7 +75,7 @@ async def want_drain(connection: AsyncConnection, worker_id: UUID, *, deadline_a
     )
 
 
-async def want_capacity(connection: AsyncConnection, worker_id: UUID, capacity: int) -> None:
+async def want_capacity(connection: AsyncConnection, worker_id: UUID, *, capacity: int) -> None:
     """It shall run so many tasks at once."""
     await _change(connection, worker_id, capacity=capacity)
 
@@ -85,7 +85,7 @@ async def note_resize(connection: AsyncConnection, worker_id: UUID, *, target: i
     await _change(connection, worker_id, resize_target=target, resize_at=func.now(), resize_pid=pid)
 
 
-async def note_remaining(connection: AsyncConnection, worker_id: UUID, task_ids: Sequence[str]) -> None:
+async def note_remaining(connection: AsyncConnection, worker_id: UUID, *, task_ids: Sequence[str]) -> None:
     """What a draining worker still runs."""
     await _change(connection, worker_id, is_draining(), drain_remaining=sorted(task_ids))
 

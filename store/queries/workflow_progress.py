@@ -164,7 +164,7 @@ async def write_progress(
     await connection.execute(statement, values)
 
 
-async def write_filled(connection: AsyncConnection, workflow_id: UUID, filled_bytes: int) -> None:
+async def write_filled(connection: AsyncConnection, workflow_id: UUID, *, filled_bytes: int) -> None:
     """Write how large results have made the arguments of a locked workflow's steps, all together."""
     await connection.execute(_write_filled, {"workflow": workflow_id, "bytes": filled_bytes})
 
@@ -181,7 +181,7 @@ async def stop(connection: AsyncConnection, workflow_id: UUID) -> None:
 
 
 async def add_event(
-    connection: AsyncConnection, workflow_id: UUID, event_type: str, *, at: datetime | None = None
+    connection: AsyncConnection, workflow_id: UUID, *, event_type: str, at: datetime | None = None
 ) -> None:
     """Note what happened to the workflow as a whole; now, unless told otherwise."""
     await connection.execute(_add_event, {"workflow": workflow_id, "event_type": event_type, "at": at})

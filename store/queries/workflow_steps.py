@@ -108,23 +108,23 @@ async def list_unsettled(connection: AsyncConnection, workflow_id: UUID) -> list
     return [EndedStep(row.position, StepStatus(row.status), row.children) for row in rows]
 
 
-async def get_waiting(connection: AsyncConnection, workflow_id: UUID, positions: Collection[int]) -> dict[int, int]:
+async def get_waiting(connection: AsyncConnection, workflow_id: UUID, *, positions: Collection[int]) -> dict[int, int]:
     """Of these steps those that wait, each with the number of steps that it waits for (primary key)."""
     rows = await connection.execute(_waiting, {"workflow": workflow_id, "positions": list(positions)})
     return {row.position: row.waiting_for for row in rows}
 
 
-async def mark_settled(connection: AsyncConnection, workflow_id: UUID, positions: Collection[int]) -> None:
+async def mark_settled(connection: AsyncConnection, workflow_id: UUID, *, positions: Collection[int]) -> None:
     """Note that these ends have been taken into account (primary key)."""
     await connection.execute(_settle, {"workflow": workflow_id, "positions": list(positions)})
 
 
-async def write_waiting(connection: AsyncConnection, workflow_id: UUID, waiting_for: Mapping[int, int]) -> None:
+async def write_waiting(connection: AsyncConnection, workflow_id: UUID, *, waiting_for: Mapping[int, int]) -> None:
     """Write for how many steps these still wait (primary key)."""
     await connection.execute(_move, {"workflow": workflow_id} | bind_rows(_MOVE, waiting_for.items()))
 
 
-async def skip(connection: AsyncConnection, workflow_id: UUID, positions: Collection[int]) -> None:
+async def skip(connection: AsyncConnection, workflow_id: UUID, *, positions: Collection[int]) -> None:
     """End these steps, which wait, as skipped (primary key)."""
     await connection.execute(_skip, {"workflow": workflow_id, "positions": list(positions)})
 
@@ -205,12 +205,12 @@ async def list_free(
     return steps
 
 
-async def mark_started(connection: AsyncConnection, workflow_id: UUID, positions: Collection[int]) -> None:
+async def mark_started(connection: AsyncConnection, workflow_id: UUID, *, positions: Collection[int]) -> None:
     """Note that these steps have become tasks (primary key)."""
     await connection.execute(_start, {"workflow": workflow_id, "positions": list(positions)})
 
 
-async def fail(connection: AsyncConnection, workflow_id: UUID, errors: Mapping[int, str]) -> None:
+async def fail(connection: AsyncConnection, workflow_id: UUID, *, errors: Mapping[int, str]) -> None:
     """End these steps, which wait, as failed without a task (primary key)."""
     await connection.execute(_fail, {"workflow": workflow_id} | bind_rows(_FAILURE, errors.items()))
 
@@ -240,7 +240,7 @@ _results = (
 )
 
 
-async def get_results(connection: AsyncConnection, workflow_id: UUID, step_ids: Sequence[str]) -> list[StepResult]:
+async def get_results(connection: AsyncConnection, workflow_id: UUID, *, step_ids: Sequence[str]) -> list[StepResult]:
     """Results of these steps: up to 1 MiB each, so ask for few at a time (index workflow_steps_id)."""
     rows = await connection.execute(_results, {"workflow": workflow_id, "step_ids": list(step_ids)})
     return [StepResult(**row._mapping) for row in rows]
@@ -297,7 +297,7 @@ _reset = (
 
 
 async def reset_steps(
-    connection: AsyncConnection, workflow_id: UUID, waiting_for: Mapping[int, int], *, new_task_ids: Mapping[int, str]
+    connection: AsyncConnection, workflow_id: UUID, *, waiting_for: Mapping[int, int], new_task_ids: Mapping[int, str]
 ) -> None:
     """Let these steps wait again for so many others; those that had a task get another id (primary key)."""
     rows = [(position, count, new_task_ids.get(position)) for position, count in waiting_for.items()]

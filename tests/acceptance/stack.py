@@ -2,20 +2,20 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
 import psutil
 
 from bench.drills.freezing import door_of, server_of
+from bench.stack import free_ports
 from cli.addresses import Addresses, read_addresses
+from tests.patience import wait_for
 
 REPOSITORY = Path(__file__).parents[2]
 COMMAND = REPOSITORY / "celeriac_command.py"
@@ -24,8 +24,6 @@ READY_SECONDS = 60
 LOST_SECONDS = 120
 """By then a task has ended whose message was lost with a process that was killed: it is sent again after 60 s."""
 STOP_SECONDS = 60
-
-Found = TypeVar("Found")
 
 
 class Stack:
@@ -210,27 +208,8 @@ def running(
         stack.client.close()
 
 
-def wait_for(question: Callable[[], Found | None], *, seconds: float = 30) -> Found:
-    """The first answer that is not None or False."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if answer := question():
-            return answer
-        time.sleep(0.05)
-    raise AssertionError(f"no answer within {seconds} s: {question}")
-
-
 def _answers(url: str) -> bool:
     try:
         return httpx.get(url, timeout=READY_SECONDS).status_code == 200
     except httpx.TransportError:
         return False
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that are free now."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [listening.getsockname()[1] for listening in sockets]
-    for listening in sockets:
-        listening.close()
-    return ports

@@ -8,11 +8,12 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from bench.stack import free_ports
 from cli.embedded.files import kept_port, make_folder, write_secret
 from cli.embedded.valkey import ValkeyServer
 from tests.acceptance.compose import Services, interpolate, our_services, read_compose_file, services
-from tests.acceptance.stack import free_ports, wait_for
 from tests.embedded import postgres, running
+from tests.patience import wait_for
 
 START_SECONDS = 90
 ASKED_TO = {0, -signal.SIGTERM}

@@ -12,7 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.acceptance.stack import REPOSITORY, Stack, wait_for
+from tests.acceptance.stack import REPOSITORY, Stack
+from tests.patience import wait_for
 
 HAPPY_PATH = ["submitted", "dispatched", "received", "started", "succeeded"]
 LARGEST_TEXT = 500_000

@@ -4,7 +4,8 @@ import httpx
 import psycopg
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.acceptance.stack import Stack, wait_for
+from tests.acceptance.stack import Stack
+from tests.patience import wait_for
 
 TASKS = 20
 EVENTS_OF_EACH = 3

@@ -6,7 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.acceptance.stack import Stack, wait_for
+from tests.acceptance.stack import Stack
+from tests.patience import wait_for
 
 BAD = "\x1b]0;pwn\x07\x1b[31mRED\x1b[2J\x9b31m\u202e\r\n[2026-01-01 00:00:00,000: INFO/MainProcess] forged [red]x[/red]"
 

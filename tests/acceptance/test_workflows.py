@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from celery import Celery, chain, chord
 
-from tests.acceptance.stack import REPOSITORY, Stack, wait_for
+from tests.acceptance.stack import REPOSITORY, Stack
 from tests.celery_apps import close_app
+from tests.patience import wait_for
 
 PAGE = (REPOSITORY / "docs" / "workflows.md").read_text()
 EXAMPLES = dict(re.findall(r"```(json|yaml|toml)\n(.*?)```", PAGE, re.DOTALL))
@@ -29,7 +30,7 @@ def celeriac(stack: Stack, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def run_example(stack: Stack, kind: str, folder: Path) -> tuple[int, dict[str, Json]]:
+def run_example(stack: Stack, kind: str, *, folder: Path) -> tuple[int, dict[str, Json]]:
     """The exit code, and the steps by id once the workflow has ended."""
     file = folder / f"example.{kind}"
     file.write_text(EXAMPLES[kind])
@@ -40,7 +41,7 @@ def run_example(stack: Stack, kind: str, folder: Path) -> tuple[int, dict[str, J
 
 
 def test_the_first_example_passes_results_from_step_to_step(stack: Stack, tmp_path: Path) -> None:
-    code, steps = run_example(stack, "json", tmp_path)
+    code, steps = run_example(stack, "json", folder=tmp_path)
     assert (code, steps[""]["status"]) == (0, "COMPLETED")
     words = {"to": 2, "be": 2, "or": 1, "not": 1}
     assert steps["report"]["result"] == {"args": [], "kwargs": {"words": words, "to_and_be": 4}}
@@ -48,7 +49,7 @@ def test_the_first_example_passes_results_from_step_to_step(stack: Stack, tmp_pa
 
 
 def test_the_second_example_runs_steps_side_by_side_and_brings_them_together(stack: Stack, tmp_path: Path) -> None:
-    code, steps = run_example(stack, "yaml", tmp_path)
+    code, steps = run_example(stack, "yaml", folder=tmp_path)
     assert code == 0
     assert steps["totals"]["depends_on"] == ["ada", "grace", "alan"]
     assert steps["totals"]["result"]["columns"]["minor_units"] == {"count": 3, "min": 1210, "max": 1912, "mean": 1676}
@@ -58,7 +59,7 @@ def test_the_second_example_runs_steps_side_by_side_and_brings_them_together(sta
 
 
 def test_the_third_example_fails_in_one_branch_and_is_retried(stack: Stack, tmp_path: Path) -> None:
-    code, steps = run_example(stack, "toml", tmp_path)
+    code, steps = run_example(stack, "toml", folder=tmp_path)
     expected = {"good": "COMPLETED", "thank": "COMPLETED", "bad": "FAILED", "ship": "SKIPPED", "": "FAILED"}
     assert (code, {step_id: step["status"] for step_id, step in steps.items()}) == (1, expected)
     assert "the amount must be positive" in steps["bad"]["error"]

@@ -6,7 +6,7 @@ from typing import Any
 TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?Z")
 
 
-def assert_like(answer: Any, example: Any, place: str = "") -> None:
+def assert_like(answer: Any, example: Any, *, place: str = "") -> None:
     """Fields may be more than in the example, never fewer. An example's null, and a list of `...`, say nothing more."""
     if example is None:
         return
@@ -14,13 +14,13 @@ def assert_like(answer: Any, example: Any, place: str = "") -> None:
         assert isinstance(answer, dict), place
         assert answer.keys() >= example.keys(), (place, example.keys() - answer.keys())
         for name, value in example.items():
-            assert_like(answer[name], value, f"{place}/{name}")
+            assert_like(answer[name], value, place=f"{place}/{name}")
     elif isinstance(example, list):
         assert isinstance(answer, list), place
         assert answer, f"{place} is empty: it would prove nothing"
         for number, value in enumerate(answer):
             if example != [...]:
-                assert_like(value, example[0], f"{place}/{number}")
+                assert_like(value, example[0], place=f"{place}/{number}")
     elif isinstance(example, bool):
         assert isinstance(answer, bool), (place, answer)
     elif isinstance(example, int | float):

@@ -92,7 +92,7 @@ def types(found: list[dict[str, Any]]) -> list[str]:
     return [alert["type"] for alert in found]
 
 
-def refused(answer: httpx.Response, status: int, code: str) -> list[str]:
+def refused(answer: httpx.Response, status: int, *, code: str) -> list[str]:
     """The fields that an error names, after a look at its form."""
     body = answer.json()
     assert (answer.status_code, body["code"]) == (status, code)
@@ -172,7 +172,7 @@ def test_filters_narrow_the_list_together(client: httpx.Client) -> None:
     ],
 )
 def test_a_bad_or_unknown_parameter_is_refused(client: httpx.Client, name: str, value: str) -> None:
-    (field,) = refused(client.get("/alerts", params={name: value}), 400, "VALIDATION_ERROR")
+    (field,) = refused(client.get("/alerts", params={name: value}), 400, code="VALIDATION_ERROR")
     assert field.split(".")[0] == name
 
 
@@ -190,7 +190,7 @@ def test_acknowledging_notes_the_first_time_and_leaves_the_alert_open(client: ht
 
 @pytest.mark.parametrize("alert_id", ["01985a2c-7d1e-7c3a-b2f0-5d2f7c1e9a44", "alert-uuid", "0"])
 def test_an_unknown_alert_cannot_be_acknowledged(client: httpx.Client, alert_id: str) -> None:
-    assert refused(client.post(f"/alerts/{alert_id}/acknowledge"), 404, "ALERT_NOT_FOUND") == []
+    assert refused(client.post(f"/alerts/{alert_id}/acknowledge"), 404, code="ALERT_NOT_FOUND") == []
 
 
 def test_every_type_has_a_rule(client: httpx.Client) -> None:
@@ -263,7 +263,7 @@ BAD_BODIES: list[tuple[Any, str]] = [
 
 @pytest.mark.parametrize(("body", "field"), BAD_BODIES)
 def test_a_bad_rule_is_refused_and_changes_nothing(client: httpx.Client, body: Any, field: str) -> None:
-    assert field in refused(client.put("/alerts/rules", json=body), 400, "VALIDATION_ERROR")
+    assert field in refused(client.put("/alerts/rules", json=body), 400, code="VALIDATION_ERROR")
     assert all(rule["updated_at"] is None for rule in client.get("/alerts/rules").json()["rules"])
 
 
@@ -271,7 +271,7 @@ def test_a_bad_rule_is_refused_and_changes_nothing(client: httpx.Client, body: A
 def test_a_threshold_that_is_no_number_is_refused(client: httpx.Client, number: str) -> None:
     body = f'{{"rules": [{{"type": "HIGH_QUEUE_DEPTH", "threshold": {number}}}]}}'
     answer = client.put("/alerts/rules", content=body, headers={"Content-Type": "application/json"})
-    assert refused(answer, 400, "VALIDATION_ERROR") == ["rules.0.threshold"]
+    assert refused(answer, 400, code="VALIDATION_ERROR") == ["rules.0.threshold"]
 
 
 def test_the_words_of_types_and_severities_are_those_of_the_contract(client: httpx.Client) -> None:
@@ -299,6 +299,6 @@ def test_a_rule_that_somebody_has_changed_since_it_was_read_is_not_overwritten(c
     (read,) = [rule for rule in client.get("/alerts/rules").json()["rules"] if rule["type"] == "HIGH_QUEUE_DEPTH"]
     assert client.put("/alerts/rules", json={"rules": [{"type": read["type"], "threshold": 7}]}).status_code == 200
     answer = client.put("/alerts/rules", json={"rules": [read | {"enabled": False}]})
-    assert refused(answer, 400, "VALIDATION_ERROR") == ["rules.0.updated_at"]
+    assert refused(answer, 400, code="VALIDATION_ERROR") == ["rules.0.updated_at"]
     del read["updated_at"]
     assert client.put("/alerts/rules", json={"rules": [read | {"enabled": False}]}).status_code == 200

@@ -81,7 +81,7 @@ def bounded(cases: int) -> settings:
     )
 
 
-def has_no_server_error(context: CheckContext, response: Response, case: Case) -> None:
+def has_no_server_error(context: CheckContext, response: Response, case: Case, /) -> None:
     """No 503 either: all servers are well, and nothing stays marked."""
     assert response.status_code < 500, response.text
 

@@ -10,7 +10,8 @@ from uuid import uuid4
 
 import pytest
 
-from tests.acceptance.stack import Stack, wait_for
+from tests.acceptance.stack import Stack
+from tests.patience import wait_for
 
 FAR_OFF = "2099-01-01T00:00:00Z"
 Z_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
@@ -49,7 +50,7 @@ def search(stack: Stack, path: str = "/search/tasks", **parameters: Any) -> dict
     return page
 
 
-def refused(stack: Stack, method: str, path: str, **request: Any) -> tuple[int, str]:
+def refused(stack: Stack, method: str, *, path: str, **request: Any) -> tuple[int, str]:
     answer = stack.client.request(method, path, **request)
     error = answer.json()
     assert error["request_id"] == answer.headers["X-Request-ID"]
@@ -233,7 +234,7 @@ def test_a_parameter_that_makes_no_sense_is_refused_and_named(stack: Stack, path
 
 
 def test_a_page_has_at_most_a_thousand_rows_and_an_export_any_number(stack: Stack) -> None:
-    assert refused(stack, "GET", "/search/tasks", params={"limit": 1001}) == (400, "VALIDATION_ERROR")
+    assert refused(stack, "GET", path="/search/tasks", params={"limit": 1001}) == (400, "VALIDATION_ERROR")
     assert stack.client.get("/search/tasks/export/csv", params={"limit": 1001}).status_code == 200
 
 
@@ -276,16 +277,16 @@ def test_a_preset_is_saved_listed_applied_and_removed(stack: Stack, payments: di
     assert found_by(search(stack, path), payments) == {"large", "refund"}
     page = search(stack, path, limit=1, offset=1, sort_by="priority")
     assert (page["total"], found_by(page, payments)) == (2, {"refund"})
-    assert refused(stack, "POST", "/search/presets", json=body) == (409, "PRESET_EXISTS")
+    assert refused(stack, "POST", path="/search/presets", json=body) == (409, "PRESET_EXISTS")
     removed = stack.client.delete(path)
     assert (removed.status_code, removed.content) == (204, b"")
-    assert refused(stack, "GET", path) == refused(stack, "DELETE", path) == (404, "PRESET_NOT_FOUND")
+    assert refused(stack, "GET", path=path) == refused(stack, "DELETE", path=path) == (404, "PRESET_NOT_FOUND")
 
 
 def test_what_ships_with_celeriac_can_neither_be_removed_nor_replaced(stack: Stack) -> None:
-    assert refused(stack, "DELETE", "/search/presets/failed_today") == (403, "FORBIDDEN")
+    assert refused(stack, "DELETE", path="/search/presets/failed_today") == (403, "FORBIDDEN")
     body = {"name": "failed_today", "filters": {}}
-    assert refused(stack, "POST", "/search/presets", json=body) == (409, "PRESET_EXISTS")
+    assert refused(stack, "POST", path="/search/presets", json=body) == (409, "PRESET_EXISTS")
 
 
 @pytest.mark.parametrize(

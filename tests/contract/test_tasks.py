@@ -7,8 +7,9 @@ from uuid import UUID
 import httpx
 import pytest
 
-from tests.acceptance.stack import Stack, wait_for
+from tests.acceptance.stack import Stack
 from tests.contract.likeness import TIME, assert_like
+from tests.patience import wait_for
 
 Prepare = Callable[[Stack], dict[str, str]]
 """Brings about what the example presumes; returns what stands in its path."""
@@ -166,7 +167,7 @@ EXAMPLES = {
 }
 
 
-def ask(stack: Stack, request: str, path: dict[str, str], body: Any = None) -> httpx.Response:
+def ask(stack: Stack, request: str, *, path: dict[str, str], body: Any = None) -> httpx.Response:
     method, _, url = request.partition(" ")
     return stack.client.request(method, url.format(**path), json=body)
 
@@ -175,7 +176,7 @@ def ask(stack: Stack, request: str, path: dict[str, str], body: Any = None) -> h
 def test_every_example_of_the_reference_holds(stack: Stack, name: str) -> None:
     example = EXAMPLES[name]
     path = example.prepare(stack)
-    answer = ask(stack, example.request, path, example.body)
+    answer = ask(stack, example.request, path=path, body=example.body)
     assert answer.status_code == example.status, answer.text
     assert_like(answer.json(), example.response)
     assert {name: answer.json()[name] for name in example.same} == example.same
@@ -234,7 +235,7 @@ def test_a_submission_that_waits_answers_with_the_whole_task_and_does_so_again(s
 def test_two_runs_compared_on_the_stack_tell_their_true_times(stack: Stack) -> None:
     path = two_payments(stack)
     one, other = (stack.task(task_id) for task_id in path.values())
-    found = ask(stack, "GET /tasks/{task_id1}/compare/{task_id2}", path).json()
+    found = ask(stack, "GET /tasks/{task_id1}/compare/{task_id2}", path=path).json()
     timing = found["timing"]
     assert timing["task1_duration"] == one["duration_seconds"] >= 0.1
     assert timing["task2_duration"] == other["duration_seconds"] >= 0.2
@@ -291,7 +292,7 @@ ADDED: dict[str, tuple[str, Prepare, dict[str, Any]]] = {
 @pytest.mark.parametrize("name", ADDED)
 def test_every_field_that_the_contract_adds_is_there(stack: Stack, name: str) -> None:
     request, prepare, fields = ADDED[name]
-    answer = ask(stack, request, prepare(stack), SUBMISSION if request == "POST /tasks" else None).json()
+    answer = ask(stack, request, path=prepare(stack), body=SUBMISSION if request == "POST /tasks" else None).json()
     for field, kinds in fields.items():
         assert field in answer
         kinds = kinds if isinstance(kinds, tuple) else (kinds,)

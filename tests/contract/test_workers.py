@@ -11,8 +11,9 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from tests.acceptance.stack import REPOSITORY, Stack, wait_for
+from tests.acceptance.stack import REPOSITORY, Stack
 from tests.contract.likeness import assert_like
+from tests.patience import wait_for
 
 Prepare = Callable[[Stack], dict[str, str]]
 """Brings about what the example presumes; returns what stands in its path."""
@@ -142,7 +143,7 @@ def test_the_list_is_filtered_by_status(stack: Stack) -> None:
     assert name in listed(stack, "ACTIVE")
     stack.client.patch(f"/workers/{name}/pause")
     assert (listed(stack, "PAUSED"), name in listed(stack, "ACTIVE")) == ([name], False)
-    assert_refused(stack.client.get("/workers", params={"status": "ASLEEP"}), 400, "VALIDATION_ERROR")
+    assert_refused(stack.client.get("/workers", params={"status": "ASLEEP"}), 400, code="VALIDATION_ERROR")
 
 
 def test_a_paused_worker_starts_nothing_and_a_resumed_one_goes_on(stack: Stack) -> None:
@@ -179,21 +180,21 @@ def test_a_drained_worker_exits_stays_away_and_comes_back_when_it_is_resumed(sta
 
     wait_for(lambda: "celeriac: worker-1 ended and stays away" in stack.errors())
     assert worker(stack)["status"] == "OFFLINE"
-    assert_refused(stack.client.post(f"{path}/drain"), 409, "WORKER_OFFLINE")
+    assert_refused(stack.client.post(f"{path}/drain"), 409, code="WORKER_OFFLINE")
     waiting = stack.submit("celeriac.echo", 1)
     stack.client.patch(f"{path}/resume")
     assert stack.wait_for_end(waiting)["status"] == "COMPLETED"
     wait_for(lambda: worker(stack)["status"] == "ACTIVE")
     assert worker(stack)["worker_id"] == before["worker_id"]
-    assert_refused(stack.client.get(f"{path}/drain"), 404, "NOT_FOUND")
+    assert_refused(stack.client.get(f"{path}/drain"), 404, code="NOT_FOUND")
 
 
 def test_only_workers_that_are_offline_can_be_forgotten(stack: Stack) -> None:
-    assert_refused(stack.client.delete(f"/workers/{worker(stack)['worker_id']}"), 409, "WORKER_ONLINE")
+    assert_refused(stack.client.delete(f"/workers/{worker(stack)['worker_id']}"), 409, code="WORKER_ONLINE")
     made = stack.client.post("/workers", params={"hostname": "passing"}).json()
     answer = stack.client.delete(f"/workers/{made['worker_id']}")
     assert (answer.status_code, answer.content) == (204, b"")
-    assert_refused(stack.client.get(f"/workers/{made['worker_id']}"), 404, "WORKER_NOT_FOUND")
+    assert_refused(stack.client.get(f"/workers/{made['worker_id']}"), 404, code="WORKER_NOT_FOUND")
 
 
 def test_a_worker_seen_so_far_is_adopted_once_and_keeps_its_id_and_its_size(stack: Stack) -> None:
@@ -201,7 +202,7 @@ def test_a_worker_seen_so_far_is_adopted_once_and_keeps_its_id_and_its_size(stac
     answer = stack.client.post("/workers", params={"hostname": seen["hostname"]})
     assert (answer.status_code, answer.json()["worker_id"]) == (201, seen["worker_id"])
     again = stack.client.post("/workers", params={"hostname": seen["hostname"]})
-    assert_refused(again, 409, "WORKER_EXISTS")
+    assert_refused(again, 409, code="WORKER_EXISTS")
     assert again.json()["worker_id"] == seen["worker_id"]
     assert seen["worker_id"] in again.json()["detail"]
 
@@ -232,7 +233,7 @@ def test_nobody_s_id_and_nobody_s_name_are_not_found(stack: Stack, method: str, 
     body = {"capacity": 3} if path == "/capacity" else None
     for name in (str(uuid4()), "nobody"):
         answer = stack.client.request(method, f"/workers/{name}{path}", json=body)
-        assert_refused(answer, 404, "WORKER_NOT_FOUND")
+        assert_refused(answer, 404, code="WORKER_NOT_FOUND")
 
 
 def worker(stack: Stack) -> dict[str, Any]:
@@ -255,6 +256,6 @@ def listed(stack: Stack, status: str) -> list[str]:
     return [row["hostname"] for row in body["data"]]
 
 
-def assert_refused(answer: httpx.Response, status: int, code: str) -> None:
+def assert_refused(answer: httpx.Response, status: int, *, code: str) -> None:
     assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
     assert answer.json().keys() >= {"detail", "code", "request_id", "timestamp"}

@@ -11,7 +11,8 @@ import pytest
 import redis
 
 from domain.redis_keys import STREAM_KEY
-from tests.acceptance.stack import Stack, running, wait_for
+from tests.acceptance.stack import Stack, running
+from tests.patience import wait_for
 
 # Silence of 15 s, the rule's patience, a round of the loop, and a busy machine.
 NOTICE_SECONDS = 60

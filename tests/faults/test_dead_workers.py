@@ -7,9 +7,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from bench.rabbitmq import rabbitmq
 from cli.addresses import read_addresses
-from tests.acceptance.stack import Stack, running, wait_for
-from tests.rabbitmq import needs_rabbitmq, rabbitmq
+from tests.acceptance.stack import Stack, running
+from tests.patience import wait_for
+from tests.rabbitmq import needs_rabbitmq
 from tests.worker_process import WorkerProcess, celery_worker
 
 STOCK_APP = """
@@ -61,9 +63,9 @@ def stack(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stack]:
 def test_prefetched_tasks_run_elsewhere_and_a_run_is_lost_with_its_worker(stack: Stack, tmp_path: Path) -> None:
     addresses = read_addresses(tmp_path / "data")
     assert addresses is not None
-    servers = (addresses.broker_url, addresses.result_url)
+    servers = {"broker_url": addresses.broker_url, "result_url": addresses.result_url}
     options = ("--concurrency", "2", "-Q", QUEUE)
-    with celery_worker(tmp_path, *servers, app="stock", name="first", options=options) as first:
+    with celery_worker(tmp_path, **servers, app="stock", name="first", options=options) as first:
         # It must be known how it acknowledges. That its tasks are accepted says less: unknown ones are, before that.
         wait_for(lambda: stack.is_described(first.node))
         early, late = (stack.submit(name, 120, queue_name=QUEUE) for name in ("stock.early", "stock.late"))
@@ -74,7 +76,7 @@ def test_prefetched_tasks_run_elsewhere_and_a_run_is_lost_with_its_worker(stack:
             wait_for(lambda task_id=task_id: stack.task(task_id)["phase"] == "reserved")  # type: ignore[misc]
         _kill_all(first)
         killed_at = time.monotonic()
-    with celery_worker(tmp_path, *servers, app="stock", name="second", options=options):
+    with celery_worker(tmp_path, **servers, app="stock", name="second", options=options):
         for task_id in prefetched:
             task = stack.wait_for_end(task_id, seconds=RESCUED_SECONDS)
             assert (task["status"], task["worker_hostname"]) == ("COMPLETED", "second@test")

@@ -13,16 +13,17 @@ from pathlib import Path
 import pytest
 import redis
 
+from bench.stack import free_ports
 from domain.redis_keys import STREAM_KEY
 from gateway.event_stream import GROUP
-from tests.acceptance.stack import free_ports, wait_for
+from tests.patience import wait_for
 
 GRACE_SECONDS = 10
 """What `celeriac up` gives it."""
 
 
 @contextmanager
-def mirror(folder: Path, database_url: str, valkey_url: str) -> Iterator[subprocess.Popen[bytes]]:
+def mirror(folder: Path, database_url: str, *, valkey_url: str) -> Iterator[subprocess.Popen[bytes]]:
     """A `celeriac mirror` that has made the stream."""
     urls = {
         "CELERIAC_DATABASE_URL": database_url,
@@ -57,7 +58,7 @@ def test_it_leaves_within_its_grace_and_gives_back_what_it_could_not_store(
     log = tmp_path / "mirror.log"
     with (
         redis.Redis.from_url(f"{empty_valkey}/2", protocol=2) as client,
-        mirror(tmp_path, absent_database_url, empty_valkey) as process,
+        mirror(tmp_path, absent_database_url, valkey_url=empty_valkey) as process,
     ):
         wait_for(lambda: client.exists(STREAM_KEY))
         client.xadd(STREAM_KEY, {"body": b'{"type": "task-received", "uuid": "a", "hostname": "w", "timestamp": 1}'})

@@ -9,7 +9,8 @@ from pathlib import Path
 import httpx
 import psutil
 
-from tests.acceptance.stack import Stack, running, wait_for
+from tests.acceptance.stack import Stack, running
+from tests.patience import wait_for
 
 FROZEN_SECONDS = 20
 PAUSE_SECONDS = 0.1

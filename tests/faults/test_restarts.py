@@ -2,13 +2,13 @@
 
 import signal
 import threading
-import time
 from pathlib import Path
 
 import psutil
 import pytest
 
-from tests.acceptance.stack import LOST_SECONDS, Stack, running, wait_for
+from tests.acceptance.stack import LOST_SECONDS, Stack, running
+from tests.patience import moments, wait_for
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -50,16 +50,16 @@ def test_a_killed_child_comes_back_and_the_next_task_completes(harmed: Stack, na
     victim = harmed.child(name)
     victim.kill()
     if name in ("api", "postgres"):  # until then a submission is refused, and says so
-        wait_for(lambda: _is_back(harmed, name, victim.pid), seconds=60)
+        wait_for(lambda: _is_back(harmed, name, old_pid=victim.pid), seconds=60)
         wait_for(harmed.is_healthy, seconds=60)
     task_id = harmed.submit("celeriac.add", 2, 3)
-    wait_for(lambda: _is_back(harmed, name, victim.pid))
+    wait_for(lambda: _is_back(harmed, name, old_pid=victim.pid))
     wait_for(lambda: harmed.is_healthy(), seconds=60)
     task = harmed.wait_for_end(task_id, seconds=LOST_SECONDS)
     assert (task["status"], task["result"]) == ("COMPLETED", 5)
 
 
-def _is_back(stack: Stack, name: str, old_pid: int) -> bool:
+def _is_back(stack: Stack, name: str, *, old_pid: int) -> bool:
     try:
         return stack.child(name).pid != old_pid
     except (LookupError, psutil.Error):
@@ -104,8 +104,6 @@ def test_submissions_go_on_while_valkey_is_killed_again_and_again(harmed: Stack)
 
 def _submit_for(stack: Stack, *, seconds: float) -> list[str]:
     accepted: list[str] = []
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
+    for _ in moments(seconds, every=0.1):
         accepted.append(stack.submit("celeriac.add", len(accepted), 1))
-        time.sleep(0.1)
     return accepted

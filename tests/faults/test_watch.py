@@ -8,7 +8,8 @@ import httpx
 import psutil
 import pytest
 
-from tests.acceptance.stack import Stack, running, wait_for
+from tests.acceptance.stack import Stack, running
+from tests.patience import wait_for
 
 pytestmark = pytest.mark.timeout(300)
 

@@ -13,8 +13,10 @@ import psutil
 import psycopg
 import pytest
 
-from tests.acceptance.stack import LOST_SECONDS, Stack, running, wait_for
-from tests.rabbitmq import needs_rabbitmq, rabbitmq_server
+from bench.rabbitmq import rabbitmq_server
+from tests.acceptance.stack import LOST_SECONDS, Stack, running
+from tests.patience import wait_for
+from tests.rabbitmq import needs_rabbitmq
 
 TASKS, TASK_SECONDS = 500, 0.05
 BATCH = {"task_name": "celeriac.sleep", "task_args": [TASK_SECONDS], "task_kwargs": {}}

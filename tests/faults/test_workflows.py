@@ -6,7 +6,8 @@ from typing import Any
 
 import psutil
 
-from tests.acceptance.stack import Stack, running, wait_for
+from tests.acceptance.stack import Stack, running
+from tests.patience import wait_for
 
 WIDTH = 9
 LAYERS = 20
@@ -34,7 +35,7 @@ def test_a_workflow_completes_with_every_step_run_once_while_processes_are_kille
             _wait_for_progress(stack, workflow_id)
             victim = stack.child(name)
             victim.kill()
-            wait_for(lambda name=name, pid=victim.pid: _is_back(stack, name, pid))
+            wait_for(lambda name=name, pid=victim.pid: _is_back(stack, name, old_pid=pid))
         wait_for(stack.is_healthy, seconds=60)
         workflow = stack.wait_for_workflow(workflow_id, seconds=90)
         assert workflow["status"] == "COMPLETED"
@@ -57,7 +58,7 @@ def _wait_for_progress(stack: Stack, workflow_id: str) -> None:
     wait_for(lambda: unfinished() < before - WIDTH, seconds=60)
 
 
-def _is_back(stack: Stack, name: str, old_pid: int) -> bool:
+def _is_back(stack: Stack, name: str, *, old_pid: int) -> bool:
     try:
         return stack.child(name).pid != old_pid
     except (LookupError, psutil.Error):

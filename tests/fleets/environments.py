@@ -35,10 +35,10 @@ def build_plugin(folder: Path) -> Path:
     return wheel
 
 
-def make_environment(folder: Path, pins: str, wheel: Path | None = None) -> str:
+def make_environment(folder: Path, pins: str, *, wheel: Path | None = None) -> str:
     """The Python of a new environment in this folder with these pins, e.g. "celery-5.3", and the plugin if given."""
     uv_binary = uv.find_uv_bin()
-    _make_venv(uv_binary, folder, PYTHONS.get(pins, USUAL_PYTHONS))
+    _make_venv(uv_binary, folder, versions=PYTHONS.get(pins, USUAL_PYTHONS))
     python = str(folder / "bin" / "python")
     install = [uv_binary, "pip", "install", "--quiet", "--no-deps", "--python", python]
     _run([*install, "--require-hashes", "-r", str(PINS / f"{pins}.txt")])
@@ -47,7 +47,7 @@ def make_environment(folder: Path, pins: str, wheel: Path | None = None) -> str:
     return python
 
 
-def _make_venv(uv_binary: str, folder: Path, versions: tuple[str, ...]) -> None:
+def _make_venv(uv_binary: str, folder: Path, *, versions: tuple[str, ...]) -> None:
     for version in versions:
         try:
             _run([uv_binary, "venv", "--quiet", "--no-python-downloads", "--python", version, str(folder)])

@@ -30,7 +30,7 @@ def note(label):
 class Fleet:
     """One broker with result backend, the apps in its folder, their workers, and the stack that watches them."""
 
-    def __init__(self, folder: Path, server_url: str, stack: Stack, workers: ExitStack) -> None:
+    def __init__(self, folder: Path, server_url: str, *, stack: Stack, workers: ExitStack) -> None:
         self.folder = folder
         self.broker_url = f"{server_url}/0"
         self.result_url = f"{server_url}/1"
@@ -57,7 +57,7 @@ class Fleet:
         context = celery_worker(
             self.folder,
             self.broker_url,
-            self.result_url,
+            result_url=self.result_url,
             app=app,
             name=name,
             options=options or ("--concurrency", "1"),
@@ -106,4 +106,4 @@ def fleet(folder: Path, **environment: str) -> Iterator[Fleet]:
         }
         stack = everything.enter_context(running(folder / "up", **(own | environment)))
         with ExitStack() as workers:
-            yield Fleet(apps, server_url, stack, workers)
+            yield Fleet(apps, server_url, stack=stack, workers=workers)

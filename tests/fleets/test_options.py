@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.stack import wait_for
 from tests.fleets.fleet import Fleet, fleet
+from tests.patience import wait_for
 
 APP = """
 import os

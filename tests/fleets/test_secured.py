@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.stack import Stack, running, wait_for
+from tests.acceptance.stack import Stack, running
+from tests.patience import wait_for
 from tests.secured import SecuredRedis, secure_program, secured_redis
 from tests.worker_process import WorkerProcess, celery_worker
 
@@ -46,11 +47,11 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
             "CELERIAC_RESULT_URL": server.by_socket("results", 1),
             "CELERIAC_REDIS_URL": server.by_tls("keys", 2),
         }
-        theirs = server.by_tls("worker", 11), server.by_tls("worker", 1)
+        theirs = {"broker_url": server.by_tls("worker", 11), "result_url": server.by_tls("worker", 1)}
         keys = {"CELERIAC_REDIS_URL": server.by_socket("plugin", 2)}
         with (
             running(folder / "up", CELERIAC_WORKERS="0", CELERIAC_FLOWER_PORT="0", **urls) as stack,
-            celery_worker(folder, *theirs, environment=keys, answers=False) as worker,
+            celery_worker(folder, **theirs, environment=keys, answers=False) as worker,
         ):
             yield Secured(server, stack, worker)
 

@@ -7,8 +7,8 @@ import pytest
 from celery import Celery
 from kombu import Exchange, Queue
 
-from tests.acceptance.stack import wait_for
 from tests.fleets.fleet import Fleet, fleet
+from tests.patience import wait_for
 
 APP = """
 import os

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from celery import Celery
 
-from tests.acceptance.stack import wait_for
 from tests.fleets.fleet import Fleet, fleet
+from tests.patience import wait_for
 
 APP = """
 import os
@@ -65,13 +65,13 @@ def test_runs_of_one_id_are_told_apart(told: Fleet) -> None:
     assert told.stack.wait_for_end(monday)["result"] == "monday"
     # For a minute what another node receives may be a copy of the message: the same node tells of another use.
     node = told.stack.task(monday)["worker_hostname"]
-    wait_for(lambda: _ran_on(told, monday, node) or None)
+    wait_for(lambda: _ran_on(told, monday, node=node) or None)
     task = told.stack.task(monday)
     assert (task["status"], task["result"], task["outcome"]) == ("FAILED", None, None)
     assert "printer on fire" in task["error"]
 
 
-def _ran_on(told: Fleet, task_id: str, node: str) -> bool:
+def _ran_on(told: Fleet, task_id: str, *, node: str) -> bool:
     """Whether the report of tuesday has failed on this node; it is asked for until it got there."""
     before = len(told.starts("tuesday"))
     send(told, "told.report", "tuesday", task_id=task_id)

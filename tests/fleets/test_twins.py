@@ -1,12 +1,11 @@
 """Two workers under one name, as in a scaled service with a fixed `-n`: the second takes nothing from the first."""
 
-import time
 from collections.abc import Iterator
 
 import pytest
 
-from tests.acceptance.stack import wait_for
 from tests.fleets.fleet import Fleet, fleet
+from tests.patience import moments, wait_for
 
 APP = """
 import os
@@ -55,11 +54,9 @@ def test_what_the_first_runs_stays_with_it_and_the_shared_name_is_said(twins: Fl
     twins.start_worker("twins", "twins", *OPTIONS)
     seen: set[tuple[str, str]] = set()
     messages: set[str] = set()
-    until = time.monotonic() + RUN_SECONDS
-    while time.monotonic() < until:
+    for _ in moments(RUN_SECONDS, every=0.5):
         seen |= {(label, stack.task(task_id)["status"]) for label, task_id in running.items()}
         messages.add(stack.client.get(f"/workers/{worker['worker_id']}").json()["message"] or "")
-        time.sleep(0.5)
     for label, task_id in running.items():
         task = stack.wait_for_end(task_id)
         assert (task["status"], task["result"], len(twins.starts(label))) == ("COMPLETED", label, 1)

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from celery import Celery
 
-from tests.acceptance.stack import wait_for
 from tests.celery_apps import close_app
 from tests.fleets.environments import NoPythonError, build_plugin, make_environment
 from tests.fleets.fleet import Fleet, fleet
+from tests.patience import wait_for
 from tests.worker_process import ROOT, WorkerProcess
 
 APP = """
@@ -96,7 +96,7 @@ PATIENCE_SECONDS = 120
 class Trial:
     """One release, asked for everything."""
 
-    def __init__(self, fleet: Fleet, release: str, worker: WorkerProcess) -> None:
+    def __init__(self, fleet: Fleet, release: str, *, worker: WorkerProcess) -> None:
         self._stack = fleet.stack
         self._fleet = fleet
         self._release = release
@@ -214,12 +214,16 @@ def tried(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, dict[s
         wheel = installing.submit(build_plugin, folder / "wheel")
 
         def install(release: str) -> str:
-            return make_environment(folder / release, f"celery-{release}", None if release in STOCK else wheel.result())
+            return make_environment(
+                folder / release, f"celery-{release}", wheel=None if release in STOCK else wheel.result()
+            )
 
         pythons = {release: installing.submit(install, release) for release in PROMISES}
         with fleet(folder / "fleet") as made:
             made.write_app("age", APP)
-            begun = [threads.submit(begin_trial, made, release, python.result) for release, python in pythons.items()]
+            begun = [
+                threads.submit(begin_trial, made, release, python=python.result) for release, python in pythons.items()
+            ]
             # Before each has said which queues it consumes, it may consume all, and nothing is promised of any.
             wait(begun)
             tries = {
@@ -229,7 +233,7 @@ def tried(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, dict[s
             yield {release: tried.exception() or tried.result() for release, tried in tries.items()}
 
 
-def begin_trial(fleet: Fleet, release: str, python: Callable[[], str]) -> Trial:
+def begin_trial(fleet: Fleet, release: str, *, python: Callable[[], str]) -> Trial:
     """Starts its worker once its environment is there; returns when it is described."""
     worker = fleet.start_worker(
         f"age-{release}",
@@ -239,7 +243,7 @@ def begin_trial(fleet: Fleet, release: str, python: Callable[[], str]) -> Trial:
         patience=START_SECONDS,
         PLUGIN="" if release in STOCK else "yes",
     )
-    trial = Trial(fleet, release, worker)
+    trial = Trial(fleet, release, worker=worker)
     wait_for(trial.described, seconds=START_SECONDS)
     return trial
 

@@ -10,9 +10,11 @@ import pytest
 from bench.fuzzing.channels import Channel, Exchange, Fanout, Stream, bombard, is_heard
 from bench.fuzzing.events import Targets
 from bench.fuzzing.volley import seed_for
-from tests.acceptance.stack import Stack, running, wait_for
+from bench.rabbitmq import rabbitmq
+from tests.acceptance.stack import Stack, running
 from tests.fuzz.bounds import SEED, again, bounded
-from tests.rabbitmq import needs_rabbitmq, rabbitmq
+from tests.patience import wait_for
+from tests.rabbitmq import needs_rabbitmq
 
 EVENTS = 2_000
 
@@ -34,7 +36,7 @@ def attack(stack: Stack, channel: Channel) -> None:
     # A worker is at work before it has been asked who it is.
     nodes = wait_for(lambda: [worker["hostname"] for worker in workers_of(stack) if worker["plugin"]], seconds=60)
     with bounded(stack):
-        bombard(channel, Targets(random, ended, nodes), EVENTS)
+        bombard(channel, Targets(random, ended, nodes), count=EVENTS)
         assert is_heard(channel, stack.client) is not None, again()
     assert stack.is_healthy(), (stack.client.get("/health").text, again())
     for node in nodes:

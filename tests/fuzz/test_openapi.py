@@ -53,12 +53,12 @@ def schema(stack: Stack) -> BaseSchema:
     return schema
 
 
-def has_a_short_error(context: CheckContext, response: Response, case: Case) -> None:
+def has_a_short_error(context: CheckContext, response: Response, case: Case, /) -> None:
     if response.status_code >= 400:
         assert len(response.content) <= LONGEST_ERROR
 
 
-def is_in_time(context: CheckContext, response: Response, case: Case) -> None:
+def is_in_time(context: CheckContext, response: Response, case: Case, /) -> None:
     assert response.elapsed < ANSWER_SECONDS
 
 

@@ -1,6 +1,5 @@
 """A master that sentinels know dies: whoever speaks to it finds the next one, and what may be lost is said."""
 
-import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from domain.server_urls import with_sentinel_options
 from gateway.connection import BROKER_ERRORS, blocking_redis_client, connect, redis_client
 from gateway.event_sources import Blind, RedisEvents
 from gateway.event_stream import StreamEvents
+from tests.patience import until
 
 
 @pytest.fixture
@@ -48,9 +48,7 @@ async def test_after_a_failover_all_are_at_the_new_master_and_the_stream_tells_a
             return False
         return found == [b"1"] * 3
 
-    async with asyncio.timeout(30):
-        while not await follows():  # noqa: ASYNC110  a fact that nobody announces
-            await asyncio.sleep(0.1)
+    await until(follows, every=0.1)
     with servers.client(after) as client:
         client.select(3)
         assert client.get("after") == b"1"

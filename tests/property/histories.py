@@ -36,7 +36,7 @@ class Process:
             TASK_ID,
             event_type,
             after(now + self.wall_off_by),
-            worker_event_key(event_type, self.node, self.pid, self.clock),
+            worker_event_key(event_type, self.node, pid=self.pid, clock=self.clock),
             self.node,
             self.pid,
             self.clock,
@@ -87,7 +87,7 @@ def histories(draw: st.DrawFn) -> list[Fact]:
     crew, retries = draw(crews(range(1, 4))), 0
     for _ in range(draw(st.integers(0, MAX_RUNS))):
         process = draw(st.sampled_from(crew))
-        end = _run(draw, history, process, retries)
+        end = _run(draw, history, process=process, retries=retries)
         retries += end is RETRIED
         if end is LOST:
             crew.remove(process)
@@ -113,7 +113,7 @@ def _begin(draw: st.DrawFn, history: History) -> bool:
     return dispatched
 
 
-def _run(draw: st.DrawFn, history: History, process: Process, retries: int) -> EventType | None:
+def _run(draw: st.DrawFn, history: History, *, process: Process, retries: int) -> EventType | None:
     """One delivery; how it ended, None if it never did."""
     history.add(process.tell(RECEIVED, history.now, retries=retries))
     if draw(st.integers(0, 4)) == 0:
@@ -124,7 +124,7 @@ def _run(draw: st.DrawFn, history: History, process: Process, retries: int) -> E
     if draw(st.integers(0, 9)) == 0:
         history.add(ours(EventType.CANCEL_REQUESTED, at=history.now))
     if draw(st.integers(0, 5)) == 0:
-        return _die(draw, history, process, retries)
+        return _die(draw, history, process=process, retries=retries)
     end = draw(st.sampled_from(ENDS))
     history.add(process.tell(end, history.now, runtime=draw(st.floats(0, 10))))
     if end is FAILED and draw(st.booleans()):
@@ -133,7 +133,7 @@ def _run(draw: st.DrawFn, history: History, process: Process, retries: int) -> E
     return end
 
 
-def _die(draw: st.DrawFn, history: History, process: Process, retries: int) -> EventType | None:
+def _die(draw: st.DrawFn, history: History, *, process: Process, retries: int) -> EventType | None:
     """The process is gone; whether that was noticed, and whether it took the message with it."""
     if not draw(st.booleans()):
         return None
@@ -152,7 +152,7 @@ def messy_histories(draw: st.DrawFn) -> list[Fact]:
     for process in draw(crews(range(4, 7))):
         # The same task with another process at the same time: a publish in doubt, or a message delivered again.
         history = History(now=draw(st.integers(0, 20)))
-        _run(draw, history, process, draw(st.integers(0, 3)))
+        _run(draw, history, process=process, retries=draw(st.integers(0, 3)))
         facts = facts + history.facts
     facts = facts + draw(st.lists(backend_facts(), max_size=2, unique_by=lambda fact: fact.key))
     facts = facts + draw(st.lists(node_facts(), max_size=2, unique_by=lambda fact: fact.key))
@@ -204,14 +204,19 @@ def uses(draw: st.DrawFn) -> list[list[Fact]]:
         history = History(now=nth * DAY)
         retries = draw(st.integers(0, 2))
         for retry in range(retries):
-            _tell_run(history, process, retry, RETRIED)
+            _tell_run(history, process, retries=retry, end=RETRIED)
         ended = nth < count - 1 or draw(st.booleans())
-        _tell_run(history, process, retries, draw(st.sampled_from([SUCCEEDED, FAILED, REVOKED])) if ended else None)
+        _tell_run(
+            history,
+            process,
+            retries=retries,
+            end=draw(st.sampled_from([SUCCEEDED, FAILED, REVOKED])) if ended else None,
+        )
         lives.append(history.facts)
     return lives
 
 
-def _tell_run(history: History, process: Process, retries: int, end: EventType | None, **details: Detail) -> None:
+def _tell_run(history: History, process: Process, *, retries: int, end: EventType | None, **details: Detail) -> None:
     history.add(process.tell(RECEIVED, history.now, retries=retries, **details))
     history.add(process.tell(STARTED, history.now))
     if end is not None:
@@ -230,5 +235,5 @@ def replacements(draw: st.DrawFn) -> list[Fact]:
         is_last = nth == len(parents) - 1
         end = draw(st.sampled_from([SUCCEEDED, FAILED, None])) if is_last else None
         details = {"parent_id": parent} if parent else {}
-        _tell_run(history, draw(st.sampled_from(processes)), 0, end, **details)
+        _tell_run(history, draw(st.sampled_from(processes)), retries=0, end=end, **details)
     return history.facts

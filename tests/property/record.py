@@ -10,7 +10,7 @@ import socket
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from kombu.utils.encoding import bytes_to_str
 from gateway.event_sources import EventMessage, RedisEvents
 from gateway.results import META_PREFIX
 from tests.gateway_broker import FragileBroker, fragile_broker
+from tests.patience import wait_for
 from tests.worker_process import WorkerProcess, celery_worker
 
 FILE = Path(__file__).parent / "recordings" / "lives.json.gz"
@@ -172,7 +173,7 @@ def main() -> None:
         ear.connect()
         kinds = _live(folder, broker)
         messages = [_without_machine(message.body) for message in _heard(ear)]
-        lives = list(_lives(folder, broker, kinds))
+        lives = list(_lives(folder, broker, kinds=kinds))
     FILE.parent.mkdir(exist_ok=True)
     text = json.dumps({"lives": list(map(asdict, lives)), "messages": [each for each in messages if each]})
     FILE.write_bytes(gzip.compress(text.encode(), mtime=0))
@@ -183,34 +184,36 @@ def _live(folder: Path, broker: FragileBroker) -> dict[str, str]:
     app = Celery("lives", broker=broker.broker_url, backend=broker.result_url, set_as_current=False)
     app.conf.task_send_sent_event = True
     kinds: dict[str, str] = {}
-    with _worker(folder, broker, "one") as one:
-        _send(app, LEFT_RUNNING[1:], kinds)
-        _wait(lambda: len(_begun(folder)) == len(kinds))
+    with _worker(folder, broker, name="one") as one:
+        _send(app, LEFT_RUNNING[1:], kinds=kinds)
+        wait_for(lambda: len(_begun(folder)) == len(kinds), seconds=PATIENCE_SECONDS, every=0.1)
         one.kill()
-    with _worker(folder, broker, "two"):
-        _wait(lambda: all(_ended(app, task_id) for task_id in kinds))
-        _send(app, LEFT_RUNNING[:1], kinds)
-        _wait(lambda: all(_begun(folder)[task_id] for task_id in kinds))
+    with _worker(folder, broker, name="two"):
+        wait_for(lambda: all(_ended(app, task_id) for task_id in kinds), seconds=PATIENCE_SECONDS, every=0.1)
+        _send(app, LEFT_RUNNING[:1], kinds=kinds)
+        wait_for(lambda: all(_begun(folder)[task_id] for task_id in kinds), seconds=PATIENCE_SECONDS, every=0.1)
         terminated = [task_id for task_id, kind in kinds.items() if kind == "is_terminated"]
         app.control.revoke(terminated, terminate=True)
-        _wait(lambda: all(_ended(app, task_id) for task_id in terminated))
-        _send(app, KINDS, kinds)
-        _send(app, ["expires"], kinds, expires=0.01)
-        _send(app, ["is_revoked"], kinds, countdown=3)
+        wait_for(lambda: all(_ended(app, task_id) for task_id in terminated), seconds=PATIENCE_SECONDS, every=0.1)
+        _send(app, KINDS, kinds=kinds)
+        _send(app, ["expires"], kinds=kinds, expires=0.01)
+        _send(app, ["is_revoked"], kinds=kinds, countdown=3)
         app.control.revoke([task_id for task_id, kind in kinds.items() if kind == "is_revoked"])
-        _wait(lambda: all(_ended(app, task_id) for task_id in kinds))
+        wait_for(lambda: all(_ended(app, task_id) for task_id in kinds), seconds=PATIENCE_SECONDS, every=0.1)
         time.sleep(4)  # the events of the revoked come when they are due
     app.close()
     return kinds
 
 
 @contextmanager
-def _worker(folder: Path, broker: FragileBroker, name: str) -> Iterator[WorkerProcess]:
-    with celery_worker(folder, broker.broker_url, broker.result_url, app="lives", name=name, options=OPTIONS) as worker:
+def _worker(folder: Path, broker: FragileBroker, *, name: str) -> Iterator[WorkerProcess]:
+    with celery_worker(
+        folder, broker.broker_url, result_url=broker.result_url, app="lives", name=name, options=OPTIONS
+    ) as worker:
         yield worker
 
 
-def _send(app: "Celery[Any]", names: Sequence[str], kinds: dict[str, str], **options: Any) -> None:
+def _send(app: "Celery[Any]", names: Sequence[str], *, kinds: dict[str, str], **options: Any) -> None:
     for name in (name for _ in range(EACH) for name in names):
         kinds[app.send_task(name, **options).id] = name
 
@@ -224,20 +227,12 @@ def _begun(folder: Path) -> Counter[str]:
     return Counter(file.read_text().split()) if file.exists() else Counter()
 
 
-def _wait(fact: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not fact():
-        if time.monotonic() > deadline:
-            raise TimeoutError
-        time.sleep(0.1)
-
-
 def _heard(ear: RedisEvents) -> Iterator[EventMessage]:
     while items := ear.receive(1.0):
         yield from (item for item in items if isinstance(item, EventMessage))
 
 
-def _lives(folder: Path, broker: FragileBroker, kinds: dict[str, str]) -> Iterator[Life]:
+def _lives(folder: Path, broker: FragileBroker, *, kinds: dict[str, str]) -> Iterator[Life]:
     begun = _begun(folder)
     with redis.Redis.from_url(broker.result_url) as client:
         for task_id, kind in kinds.items():

@@ -157,7 +157,7 @@ def test_whatever_lies_in_a_queue_or_with_a_consumer_is_a_task_or_none(message: 
     ids = task_ids_of([message, sound])
     assert "sound" in ids
     assert_texts(list(ids))
-    held = _held(b"tag", message, LEDGER)
+    held = _held(b"tag", message, ledger=LEDGER)
     assert held is None or isinstance(held.message["properties"]["delivery_info"], dict)
 
 
@@ -167,7 +167,7 @@ def test_deep_nesting_in_a_queue_harms_nobody() -> None:
     hostile = [deep, b'{"headers": ' + deep + b"}", hidden, b"[" + hidden + b', "", ""]']
     long = b'[{"headers": {"id": "x"}, "z": ' + b"9" * 5_000 + b'}, "", ""]'
     assert task_ids_of([*hostile, long, b'{"headers": {"id": "sound"}}']) == {"sound", "x"}
-    assert [_held(b"tag", message, LEDGER) for message in [*hostile, long]] == [None] * 5
+    assert [_held(b"tag", message, ledger=LEDGER) for message in [*hostile, long]] == [None] * 5
 
 
 @pytest.mark.parametrize("date", ["9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59"])

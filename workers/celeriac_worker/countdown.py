@@ -26,7 +26,7 @@ def waiting_turns(timer: Any) -> dict[Any, Any]:
     return turns
 
 
-def give_turn(consumer: Any, request: Any, seconds: float) -> None:
+def give_turn(consumer: Any, request: Any, *, seconds: float) -> None:
     """The pool gets it after so many seconds, in the way of a task with a countdown."""
     consumer.qos.increment_eventually()
     turn = consumer.timer.call_after(seconds, consumer.apply_eta_task, (request,))

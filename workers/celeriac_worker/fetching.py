@@ -77,7 +77,7 @@ class Fetching(bootsteps.StartStopStep):
     def hold(self, request: Any) -> None:
         """Let it ask again later, not acknowledged, out of the others' way."""
         _forget(request)
-        give_turn(self._consumer, request, HOLD_SECONDS)
+        give_turn(self._consumer, request, seconds=HOLD_SECONDS)
         logger.info("Task %s[%s] is running already; this delivery waits.", request.name, request.id)
 
     def drop(self, request: Any) -> None:

@@ -81,7 +81,7 @@ end
 class Gate:
     """One worker's view of Redis. May be used by several threads; every method may raise GateUnreachableError."""
 
-    def __init__(self, url: str, node: str, boot_id: str) -> None:
+    def __init__(self, url: str, node: str, *, boot_id: str) -> None:
         self._node = node
         self._boot_id = boot_id
         self._me = f"{node}|{boot_id}"

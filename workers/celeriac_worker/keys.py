@@ -34,6 +34,6 @@ def cancelled_key(task_id: str) -> str:
     return f"celeriac:cancelled:{task_id}"
 
 
-def run_key(task_id: str, retries: int, dispatch_no: int) -> str:
+def run_key(task_id: str, retries: int, *, dispatch_no: int) -> str:
     """Names one start; its value tells who made it and whether it has ended."""
     return f"celeriac:run:{task_id}:{retries}:{dispatch_no}"

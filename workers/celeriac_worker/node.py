@@ -39,7 +39,7 @@ class Node:
     def __init__(self, name: str, redis_url: str, *, gates_before_pool: bool, on_change: Callable[[], object]) -> None:
         self.name = name
         self.boot_id = uuid.uuid4().hex
-        self.gate = Gate(redis_url, name, self.boot_id)
+        self.gate = Gate(redis_url, name, boot_id=self.boot_id)
         self.gates_before_pool = gates_before_pool
         """Whether a request that is given to the pool starts there at once; elsewhere it waits in the pool's queue."""
         self.paused = False

@@ -101,7 +101,11 @@ class GatedRequest(_Request):  # type: ignore[misc]
     def _run_key(self) -> str | None:
         """None for what others published: only Celeriac's messages say which dispatch they are."""
         dispatch_no = self._request_dict.get(DISPATCH_NO_HEADER)
-        return None if dispatch_no is None else run_key(self.id, self._request_dict.get("retries") or 0, dispatch_no)
+        return (
+            None
+            if dispatch_no is None
+            else run_key(self.id, self._request_dict.get("retries") or 0, dispatch_no=dispatch_no)
+        )
 
     def _may_start(self) -> bool:
         admission = self.node.admit(self)

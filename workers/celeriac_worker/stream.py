@@ -67,12 +67,12 @@ class KeptEvents:
         if self.exchange.type != "fanout":
             self.delivery_mode = 2  # RabbitMQ: Celery's default does not survive a restart of the broker
 
-    def _publish(self, event: Any, producer: Any, routing_key: str, *args: Any, **options: Any) -> None:
+    def _publish(self, event: Any, producer: Any, *args: Any, **options: Any) -> None:
         """Called under the dispatcher's lock, for one event or for a list of them."""
         if producer is not None and self.exchange.type == "fanout":
             is_kept = self._keep(event)
             self.headers = {"hostname": self.hostname} | ({KEPT_HEADER: True} if is_kept else {})
-        super()._publish(event, producer, routing_key, *args, **options)  # type: ignore[misc]
+        super()._publish(event, producer, *args, **options)  # type: ignore[misc]
 
     def _keep(self, event: Any) -> bool:
         """Whatever fails here, Celery publishes the event all the same, and the host's worker goes on."""

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 from pytest_celery import CeleryTestContainer, CeleryWorkerContainer, RedisContainer
 
 from cli.embedded.valkey import prepare_valkey
+from tests.patience import wait_for
 
 READY_SECONDS = 30
 STOP_SECONDS = 20
@@ -23,7 +23,7 @@ STOP_SECONDS = 20
 class ProcessContainer(CeleryTestContainer):  # type: ignore[misc]
     """A process with the life of a container: killed with all its children, started again with the same command."""
 
-    def __init__(self, name: str, argv: Sequence[str], folder: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, name: str, argv: Sequence[str], *, folder: Path, environment: Mapping[str, str]) -> None:
         # super() wants a container of Docker's; there is none.
         self._name = name
         self._argv = list(argv)
@@ -55,12 +55,12 @@ class ProcessContainer(CeleryTestContainer):  # type: ignore[misc]
 
     def ready(self) -> bool:
         """Waits for the line that says so, of this start and not of an earlier one."""
-        deadline = time.monotonic() + READY_SECONDS
-        while str(self.ready_prompt) not in self.logs()[self._log_began :]:
+
+        def has_said_so() -> bool:
             assert self.status == "running", self.logs()[-3000:]
-            assert time.monotonic() < deadline, f"{self.name} is not ready:\n{self.logs()[-3000:]}"
-            time.sleep(0.05)
-        return True
+            return str(self.ready_prompt) in self.logs()[self._log_began :]
+
+        return wait_for(has_said_so, f"{self.name} is ready", seconds=READY_SECONDS)
 
     def kill(self, signal: str | int = "SIGKILL") -> None:
         self._signal(signal)
@@ -121,7 +121,7 @@ class LocalValkey(ProcessContainer, RedisContainer):  # type: ignore[misc]
 
     def __init__(self, name: str, folder: Path) -> None:
         self._server = prepare_valkey(folder, durable=True)
-        super().__init__(name, self._server.command, folder, {})
+        super().__init__(name, self._server.command, folder=folder, environment={})
 
     @property
     def celeryconfig(self) -> dict[str, Any]:
@@ -145,4 +145,4 @@ class LocalWorker(ProcessContainer, CeleryWorkerContainer):  # type: ignore[misc
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_bytes(text)
         argv = [sys.executable, "-m", *(argument.replace("%h", name) for argument in command)]
-        super().__init__(name, argv, folder, {**environment, "PYTHONPATH": str(folder)})
+        super().__init__(name, argv, folder=folder, environment={**environment, "PYTHONPATH": str(folder)})

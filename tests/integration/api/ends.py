@@ -15,17 +15,19 @@ NODE = "celery@one"
 def tell(database_url: str, task_id: str, *types: EventType, node: str = NODE, second: float = 1.0) -> None:
     """Let a worker tell these events of one run, `second` seconds apart; the first happens now."""
     now = datetime.now(UTC)
-    facts = [_fact(task_id, kind, now + n * timedelta(seconds=second), node, n) for n, kind in enumerate(types)]
+    facts = [
+        _fact(task_id, kind, at=now + n * timedelta(seconds=second), node=node, clock=n) for n, kind in enumerate(types)
+    ]
     asyncio.run(_record(database_url, facts))
 
 
-def finish(database_url: str, task_id: str, end: EventType = EventType.SUCCEEDED, *, seconds: float = 1.0) -> None:
+def finish(database_url: str, task_id: str, *, end: EventType = EventType.SUCCEEDED, seconds: float = 1.0) -> None:
     """Let a task be received, run for so many seconds, and end."""
     tell(database_url, task_id, EventType.RECEIVED, EventType.STARTED, end, second=seconds)
 
 
-def _fact(task_id: str, event_type: EventType, at: datetime, node: str, clock: int) -> Fact:
-    key = worker_event_key(event_type, node, 1, clock)
+def _fact(task_id: str, event_type: EventType, *, at: datetime, node: str, clock: int) -> Fact:
+    key = worker_event_key(event_type, node, pid=1, clock=clock)
     retries = 0 if event_type is EventType.RECEIVED else None
     details: dict[str, Detail] = {"exception": "ValueError('no')"} if event_type is EventType.FAILED else {}
     return Fact(task_id, event_type, at, key, node, 1, clock, retries, details)

@@ -2,7 +2,6 @@
 
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,6 +9,7 @@ import uvicorn
 
 from api.app import create_app
 from settings import Settings
+from tests.patience import wait_for
 
 START_SECONDS = 20
 
@@ -39,8 +39,8 @@ def serving(settings: Settings) -> Iterator[str]:
 
 
 def _wait_until_started(server: uvicorn.Server, thread: threading.Thread) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while not server.started:
+    def has_started() -> bool:
         assert thread.is_alive(), "the server ended while starting"
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+        return server.started
+
+    wait_for(has_started, seconds=START_SECONDS)

@@ -10,8 +10,8 @@ import pytest
 
 from api import protocol
 from settings import Settings
-from tests.acceptance.stack import wait_for
 from tests.integration.api.serving import serving
+from tests.patience import wait_for
 
 LIVE = b"GET /api/v1/health/live HTTP/1.1\r\nHost: localhost\r\n"
 SUBMIT = b"POST /api/v1/tasks HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"

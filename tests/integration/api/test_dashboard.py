@@ -78,7 +78,7 @@ async def tell(engine: AsyncEngine, tasks: list[Submission], *types: EventType, 
     facts = []
     for task in tasks:
         for clock, event_type in enumerate(types):
-            key = worker_event_key(event_type, NODE, 1, clock)
+            key = worker_event_key(event_type, NODE, pid=1, clock=clock)
             moment = (at or datetime.now(UTC)) + timedelta(milliseconds=clock)
             facts.append(Fact(task.task_id, event_type, moment, key, NODE, 1, clock, 0 if clock == 0 else None))
     async with engine.begin() as connection:

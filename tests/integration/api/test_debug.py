@@ -30,9 +30,9 @@ def submitted(api: httpx.Client, **fields: Any) -> str:
     return str(answer.json()["task_id"])
 
 
-def finished(api: httpx.Client, settings: Settings, end: EventType = EventType.FAILED, **fields: Any) -> str:
+def finished(api: httpx.Client, settings: Settings, *, end: EventType = EventType.FAILED, **fields: Any) -> str:
     task_id = submitted(api, **fields)
-    finish(settings.database_url or "", task_id, end)
+    finish(settings.database_url or "", task_id, end=end)
     return task_id
 
 
@@ -47,7 +47,7 @@ def refusal(answer: httpx.Response) -> tuple[int, str]:
 
 @pytest.mark.parametrize("end", [EventType.FAILED, EventType.SUCCEEDED, EventType.REVOKED])
 def test_a_replay_is_a_new_task_like_the_old_one(api: httpx.Client, settings: Settings, end: EventType) -> None:
-    task_id = finished(api, settings, end, scheduled_at="2026-01-25T14:30:00Z")
+    task_id = finished(api, settings, end=end, scheduled_at="2026-01-25T14:30:00Z")
     before = task(api, task_id)
     answer = api.post(f"/tasks/{task_id}/replay")
     assert answer.status_code == 201
@@ -135,8 +135,8 @@ def test_a_task_that_has_not_finished_is_not_replayed(api: httpx.Client, setting
 
 
 def test_arguments_that_only_celerys_text_tells_must_be_given(api: httpx.Client, settings: Settings) -> None:
-    finish(settings.database_url or "", "foreign/1", EventType.FAILED)
-    finish(settings.database_url or "", "foreign", EventType.FAILED)
+    finish(settings.database_url or "", "foreign/1", end=EventType.FAILED)
+    finish(settings.database_url or "", "foreign", end=EventType.FAILED)
     with psycopg.connect(settings.database_url or "") as connection:
         connection.execute("update tasks set task_name = 'add'")
         connection.execute("insert into task_arguments values ('foreign', null, null, '(1, 2)', '{}')")
@@ -171,7 +171,7 @@ def test_a_name_that_no_worker_knows_any_more_is_not_replayed(api: httpx.Client,
     assert "replayed" not in api.get(f"/tasks/{task_id}/timeline").text
 
 
-def compared(api: httpx.Client, one: str, other: str) -> dict[str, Any]:
+def compared(api: httpx.Client, one: str, *, other: str) -> dict[str, Any]:
     answer = api.get(f"/tasks/{one}/compare/{other}")
     assert answer.status_code == 200, answer.text
     found: dict[str, Any] = answer.json()
@@ -180,9 +180,9 @@ def compared(api: httpx.Client, one: str, other: str) -> dict[str, Any]:
 
 def test_two_runs_are_compared_in_all_that_is_known(api: httpx.Client, settings: Settings) -> None:
     one, other = submitted(api), submitted(api, task_args=[1235], priority=8, queue_name="other")
-    finish(settings.database_url or "", one, EventType.SUCCEEDED, seconds=30)
-    finish(settings.database_url or "", other, EventType.FAILED, seconds=45)
-    found = compared(api, one, other)
+    finish(settings.database_url or "", one, end=EventType.SUCCEEDED, seconds=30)
+    finish(settings.database_url or "", other, end=EventType.FAILED, seconds=45)
+    found = compared(api, one, other=other)
     alike = {name: value for name, value in found.items() if name.startswith("same_")}
     assert alike == {
         "same_function": True,
@@ -199,7 +199,7 @@ def test_two_runs_are_compared_in_all_that_is_known(api: httpx.Client, settings:
         told = task(api, task_id)
         started, created = (datetime.fromisoformat(told[name]) for name in ("started_at", "created_at"))
         assert timing[f"task{number}_wait"] == pytest.approx((started - created).total_seconds(), abs=1e-6)
-    assert compared(api, other, one)["timing"]["difference_seconds"] == -15
+    assert compared(api, other, other=one)["timing"]["difference_seconds"] == -15
     assert found["arguments"] == [
         {"op": "replace", "path": "/task_args/0", "value": 1235, "old_value": 1234},
         {"op": "remove", "path": "/task_args/2", "value": None, "old_value": 12345678901234567890},
@@ -215,7 +215,7 @@ def test_two_runs_are_compared_in_all_that_is_known(api: httpx.Client, settings:
 def test_what_has_not_happened_is_null(api: httpx.Client, settings: Settings) -> None:
     waiting, running = submitted(api), submitted(api)
     tell(settings.database_url or "", running, EventType.RECEIVED, EventType.STARTED)
-    found = compared(api, waiting, running)
+    found = compared(api, waiting, other=running)
     timing = found["timing"]
     assert (timing.pop("task2_wait") > 0, set(timing.values())) == (True, {None})
     assert (found["same_worker"], found["same_status"], found["same_args"]) == (None, False, True)
@@ -224,7 +224,7 @@ def test_what_has_not_happened_is_null(api: httpx.Client, settings: Settings) ->
 
 def test_what_is_not_known_of_anothers_task_is_null(api: httpx.Client, settings: Settings) -> None:
     finish(settings.database_url or "", "foreign")
-    found = compared(api, "foreign", submitted(api))
+    found = compared(api, "foreign", other=submitted(api))
     unknown = [name for name, value in found.items() if name.startswith("same_") and value is None]
     assert unknown == ["same_function", "same_args", "same_kwargs", "same_priority", "same_queue", "same_worker"]
     assert found["arguments"] is None
@@ -232,14 +232,14 @@ def test_what_is_not_known_of_anothers_task_is_null(api: httpx.Client, settings:
 
 def test_a_task_is_like_itself(api: httpx.Client, settings: Settings) -> None:
     task_id = finished(api, settings)
-    found = compared(api, task_id, task_id)
+    found = compared(api, task_id, other=task_id)
     assert all(value for name, value in found.items() if name.startswith("same_"))
     assert found["timing"]["difference_seconds"] == 0
 
 
 def test_differences_are_bounded(api: httpx.Client) -> None:
     one, other = submitted(api, task_args=list(range(3_000))), submitted(api, task_args=list(range(1, 3_001)))
-    found = compared(api, one, other)
+    found = compared(api, one, other=other)
     assert (len(found["arguments"]), found["arguments_truncated"], found["same_args"]) == (1_000, True, False)
 
 

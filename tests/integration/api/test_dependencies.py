@@ -90,7 +90,7 @@ async def test_the_commit_comes_before_the_first_byte_of_the_answer(notes: Async
         def __init__(self, app: Any) -> None:
             self._app = app
 
-        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def __call__(self, scope: Scope, receive: Receive, send: Send, /) -> None:
             async def watching(message: Message) -> None:
                 if message["type"] == "http.response.start":
                     async with notes.connect() as connection:

@@ -9,8 +9,8 @@ import pytest
 
 from api.dependencies import MAX_EXPORTS
 from settings import Settings
-from tests.acceptance.stack import wait_for
 from tests.integration.api.serving import serving
+from tests.patience import wait_for
 
 EXPORT = "/api/v1/search/tasks/export/csv"
 ROWS = 20_000
@@ -108,7 +108,7 @@ def test_the_cells_are_those_of_the_list(client: httpx.Client, database_url: str
     ],
 )
 def test_what_a_spreadsheet_would_run_is_defused(client: httpx.Client, database_url: str, text: str) -> None:
-    assert exported(client, database_url, text) == "'" + text
+    assert exported(client, database_url, error=text) == "'" + text
 
 
 @pytest.mark.parametrize(
@@ -116,10 +116,10 @@ def test_what_a_spreadsheet_would_run_is_defused(client: httpx.Client, database_
     ["", "a=1", "2026-01-24T12:00:00Z", "process_payment", " spaced", "'=1", "x\n=1", "\u200bx=1", '"a"', "a\u200b=1"],
 )
 def test_any_other_text_stays_as_it_is(client: httpx.Client, database_url: str, text: str) -> None:
-    assert exported(client, database_url, text) == text
+    assert exported(client, database_url, error=text) == text
 
 
-def exported(client: httpx.Client, database_url: str, error: str) -> str:
+def exported(client: httpx.Client, database_url: str, *, error: str) -> str:
     """The cell of a task with this error."""
     with psycopg.connect(database_url) as connection:
         connection.execute(FILL.replace("repeat('=x,\"' || chr(10), 200)", "%s").replace(str(ROWS), "1"), [error])

@@ -137,7 +137,7 @@ async def world(redis_url: str) -> AsyncIterator[World]:
     async with client_of(app) as client, LastAnswers(redis) as answers:
         breakers = Breakers([DATABASE, "broker"])
         made = World(client, breakers, cast(Gate, None))
-        made.gate = app.state.gate = Gate(cast(DegradationMarks, made), breakers, answers)
+        made.gate = app.state.gate = Gate(cast(DegradationMarks, made), breakers, answers=answers)
         worlds.append(made)
         yield made
         worlds.clear()

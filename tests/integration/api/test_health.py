@@ -2,8 +2,7 @@
 
 import os
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,23 +17,16 @@ from settings import Settings
 from store.migrate import migrate
 from tests.embedded import postgres, valkey
 from tests.integration.api.serving import serving
+from tests.patience import wait_for
 
 HEALTH = "/api/v1/health"
 HEALTHY = dict.fromkeys(("database", "redis", "broker", "result_backend", "workers", "mirror", "loops"), "healthy")
 HEALTHY_WITHOUT_WORKERS = HEALTHY | {"workers": "unhealthy", "mirror": "unhealthy", "loops": "unhealthy"}
 # The probe's round and its deadline, twice, on a busy machine.
-NOTICE_SECONDS = 15
 
 
 def ask(url: str, path: str = HEALTH) -> httpx.Response:
     return httpx.get(url + path, timeout=2)
-
-
-def wait_for(fact: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + NOTICE_SECONDS
-    while not fact():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def hear_a_worker(settings: Settings) -> None:

@@ -79,7 +79,7 @@ def test_every_route_refuses_them_in_the_documented_form(settings: Settings, met
     names = properties(method, path)
     with serving(settings) as url, httpx.Client(base_url=url + API_PREFIX, timeout=ANSWER_SECONDS) as client:
         for name, build in HOSTILE.items():
-            answer = _ask_beside(client, method, target, build(names))
+            answer = _ask_beside(client, method, target=target, content=build(names))
             body = answer.json()
             assert (answer.status_code, body["code"]) == (400, "VALIDATION_ERROR"), (name, answer.text[:300])
             assert 1 <= len(body["errors"]) <= 100, name
@@ -87,7 +87,7 @@ def test_every_route_refuses_them_in_the_documented_form(settings: Settings, met
             assert len(answer.content) < 100_000, name
 
 
-def _ask_beside(client: httpx.Client, method: str, target: str, content: bytes) -> httpx.Response:
+def _ask_beside(client: httpx.Client, method: str, *, target: str, content: bytes) -> httpx.Response:
     """The answer; all the time until it is there, others must be answered."""
     with ThreadPoolExecutor(1) as pool:
         asked = pool.submit(client.request, method, target, content=content, headers=JSON)
@@ -101,10 +101,15 @@ def test_a_batch_and_a_workflow_of_the_greatest_size_are_taken(api: httpx.Client
     item = {"task_name": "celeriac.echo", "task_args": ["a, b: [c]" * 150, 17, {"k": 2.5}]}
     batch = json.dumps({"tasks": [item] * 10_000}).encode()
     assert 12_000_000 < len(batch) < 16 * 1024 * 1024
-    answer = _ask_beside(api, "POST", "/tasks/batch", batch)
+    answer = _ask_beside(api, "POST", target="/tasks/batch", content=batch)
     assert answer.json()["submitted"] == 10_000
     steps = [item | {"id": f"s{number}", "task_args": ["x" * 14_000]} for number in range(1_000)]
-    assert _ask_beside(api, "POST", "/workflows", json.dumps({"name": "w", "steps": steps}).encode()).status_code == 201
+    assert (
+        _ask_beside(
+            api, "POST", target="/workflows", content=json.dumps({"name": "w", "steps": steps}).encode()
+        ).status_code
+        == 201
+    )
 
 
 def test_many_large_bodies_at_once_are_taken_in_turn_or_told_to_come_again(api: httpx.Client) -> None:

@@ -1,7 +1,6 @@
 """A request that is sent again acts once and is answered as the first was."""
 
 import asyncio
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from settings import Settings
 from store.engine import open_engine
 from tests.integration.api.ends import finish
 from tests.integration.api.serving import serving
+from tests.patience import wait_for
 
 KEY = {"Idempotency-Key": "order-1234"}
 TASK = {"task_name": "celeriac.add", "task_args": [2, 3]}
@@ -55,7 +55,7 @@ def test_a_batch_is_not_stored_twice(api: httpx.Client, settings: Settings) -> N
 
 def test_a_task_is_not_replayed_twice(api: httpx.Client, settings: Settings) -> None:
     task_id = api.post("/tasks", json=TASK).json()["task_id"]
-    finish(settings.database_url or "", task_id, EventType.FAILED)
+    finish(settings.database_url or "", task_id, end=EventType.FAILED)
     first, again = (api.post(f"/tasks/{task_id}/replay", headers=KEY) for _ in range(2))
     assert first.status_code == 201
     assert (first.json(), is_replayed(again)) == (again.json(), True)
@@ -121,10 +121,7 @@ def test_a_duplicate_waits_for_the_commit_of_the_first(api: httpx.Client, settin
 
 
 def wait_until_blocked(settings: Settings) -> None:
-    deadline = time.monotonic() + 10
-    while not execute(settings, "select from pg_stat_activity where wait_event_type = 'Lock'"):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_for(lambda: execute(settings, "select from pg_stat_activity where wait_event_type = 'Lock'"))
 
 
 def test_a_request_that_was_refused_does_not_use_up_its_key(api: httpx.Client, settings: Settings) -> None:
@@ -140,10 +137,7 @@ def test_the_first_answer_stands_when_its_task_name_has_become_unknown(settings:
     with serving(settings.model_copy(update={"check_task_names": True})) as url:
         first = httpx.post(f"{url}/api/v1/tasks", json=TASK, headers=KEY)
         execute(settings, "insert into registered_tasks values ('celery@one', 'something.else', now())")
-        deadline = time.monotonic() + 20
-        while httpx.post(f"{url}/api/v1/tasks", json=TASK).status_code != 400:
-            assert time.monotonic() < deadline, "the names are read again within seconds"
-            time.sleep(0.1)
+        wait_for(lambda: httpx.post(f"{url}/api/v1/tasks", json=TASK).status_code == 400, "the names are read again")
         again = httpx.post(f"{url}/api/v1/tasks", json=TASK, headers=KEY)
     assert (again.status_code, again.json(), is_replayed(again)) == (201, first.json(), True)
 

@@ -9,10 +9,10 @@ from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 from structlog.testing import capture_logs
 
-from api import last_answers
 from api.last_answers import MAX_ANSWER_BYTES, TTL_SECONDS, LastAnswers
 from domain.redis_keys import ANSWER_TIMES_KEY, ANSWERS_KEY
 from gateway.connection import redis_client
+from tests.patience import until
 
 
 @pytest.fixture
@@ -79,8 +79,7 @@ async def test_an_answer_is_found_while_it_is_being_written(redis: Redis, monkey
 async def test_an_open_store_writes_by_itself(redis: Redis) -> None:
     async with LastAnswers(redis) as answers:
         answers.keep("one", b"[1]")
-        while not await redis.hlen(ANSWERS_KEY):
-            pass
+        await until(lambda: redis.hlen(ANSWERS_KEY))
     assert await found(LastAnswers(redis), "one") == [b"[1]"]
 
 
@@ -131,9 +130,8 @@ async def test_half_of_what_was_kept_is_forgotten_with_its_other_half(redis: Red
     assert await found(answers, "one") == [None]
 
 
-async def test_only_so_many_wait_to_be_written(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(last_answers, "MAX_WAITING", 2)
-    answers = LastAnswers(redis)
+async def test_only_so_many_wait_to_be_written(redis: Redis) -> None:
+    answers = LastAnswers(redis, max_waiting=2)
     for question in ("one", "two", "three", "two"):
         answers.keep(question, question.encode())
     assert await found(answers, "one", "two", "three") == [b"one", b"two", None]

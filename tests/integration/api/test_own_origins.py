@@ -13,7 +13,7 @@ from tests.integration.api.serving import serving
 TASK = json.dumps({"task_name": "celeriac.add", "task_args": [1, 2]}).encode()
 
 
-def ask(url: str, head: str, body: bytes = b"") -> tuple[int, str]:
+def ask(url: str, head: str, *, body: bytes = b"") -> tuple[int, str]:
     """Status and code of the answer to these very bytes; `{port}` stands for the server's."""
     address = urlsplit(url)
     assert address.port

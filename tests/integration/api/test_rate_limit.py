@@ -19,6 +19,7 @@ from api.middleware.rate_limit import STORE_TIMEOUT_SECONDS, RateLimit, WindowCo
 from api.routing import API_PREFIX, api_router
 from gateway.connection import redis_client
 from tests.embedded import valkey
+from tests.patience import until
 from tests.unit.api.apps import app_of, client_of
 
 LIMIT = 5
@@ -125,10 +126,14 @@ async def test_after_the_reset_the_count_starts_anew(
     make_app: MakeApp, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rate_limit, "WINDOW_SECONDS", 1)
-    async with client_of(make_app(redis_url, limit=1)) as client, asyncio.timeout(10):
+    async with client_of(make_app(redis_url, limit=1)) as client:
         first = await client.get(THINGS)
-        while (answer := await client.get(THINGS)).status_code == 429:  # noqa: ASYNC110  Redis decides when
-            await asyncio.sleep(0.05)
+
+        async def taken() -> Response | None:
+            answer = await client.get(THINGS)
+            return None if answer.status_code == 429 else answer
+
+        answer = await until(taken)
     assert remaining(answer) == 0
     assert int(answer.headers["x-ratelimit-reset"]) > int(first.headers["x-ratelimit-reset"])
 
@@ -204,6 +209,8 @@ async def test_a_frozen_store_delays_one_request_briefly_and_counts_again_once_t
             }
             # The shared count knows nothing of what the other has refused.
             assert (await beside.get(THINGS)).status_code == 200
-            async with asyncio.timeout(10):
-                while await statuses(beside, 1) != [429]:  # noqa: ASYNC110  the breaker decides when
-                    await asyncio.sleep(0.02)
+
+            async def is_refused() -> bool:
+                return await statuses(beside, 1) == [429]
+
+            await until(is_refused, "the breaker asks Redis again")

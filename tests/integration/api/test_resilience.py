@@ -31,7 +31,7 @@ def submit(url: str) -> httpx.Response:
     return httpx.post(url + TASKS, json=BODY, timeout=20)
 
 
-def mark(url: str, service_name: str, strategy: str) -> int:
+def mark(url: str, service_name: str, *, strategy: str) -> int:
     body = {"service_name": service_name, "strategy": strategy}
     return httpx.post(f"{url}/api/v1/resilience/degradation/mark", json=body, timeout=20).status_code
 
@@ -90,7 +90,7 @@ def test_without_a_broker_work_is_taken_and_the_summary_says_that_it_is_kept(set
         assert submit(url).status_code == 201
         # What is down already is not degraded by a mark, and counts once.
         for service_name in ("broker", "workers"):
-            assert mark(url, service_name, "queue_only") == 200
+            assert mark(url, service_name, strategy="queue_only") == 200
         found = summary(url)
         assert (statuses(found)["broker"], statuses(found)["workers"]) == ("unhealthy", "degraded")
         assert (found["system_health"]["healthy"], found["resilience_score"]) == (3, 60.0)
@@ -110,7 +110,7 @@ def test_a_component_tells_why_it_is_not_well(settings: Settings) -> None:
 def test_a_mark_set_in_one_process_is_obeyed_by_another_and_its_kept_answers_too(settings: Settings) -> None:
     with serving(settings) as one, serving(settings) as other:
         known = ask(one, TASKS).json()
-        assert mark(one, "database", "return_cached") == 200
+        assert mark(one, "database", strategy="return_cached") == 200
         wait_for(is_degraded(other, "database"))
         stale = ask(other, TASKS)
         assert (stale.json(), stale.headers["warning"][:4]) == (known, "110 ")
@@ -118,6 +118,6 @@ def test_a_mark_set_in_one_process_is_obeyed_by_another_and_its_kept_answers_too
 
 def test_without_redis_nothing_can_be_marked_and_everything_else_goes_on(settings: Settings) -> None:
     with serving(settings.model_copy(update={"redis_url": "redis://127.0.0.1:1/2"})) as url:
-        assert mark(url, "database", "fail_fast") == 503
+        assert mark(url, "database", strategy="fail_fast") == 503
         assert ask(url, TASKS).status_code == 200
         assert summary(url)["degradation"]["services"] == []

@@ -54,7 +54,7 @@ def five(api: httpx.Client, settings: Settings) -> list[str]:
     for task_id, end, seconds in zip(
         task_ids[2:], (EventType.SUCCEEDED, EventType.REVOKED, EventType.FAILED), (3, 1, 2), strict=True
     ):
-        finish(url, task_id, end, seconds=seconds)
+        finish(url, task_id, end=end, seconds=seconds)
     return task_ids
 
 

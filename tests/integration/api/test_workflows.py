@@ -63,10 +63,10 @@ def advance(settings: Settings) -> None:
     asyncio.run(rounds())
 
 
-def end(settings: Settings, workflow: Json, step_id: str, how: EventType = EventType.SUCCEEDED) -> None:
+def end(settings: Settings, workflow: Json, *, step_id: str, how: EventType = EventType.SUCCEEDED) -> None:
     """Let the task of a step end, and take the workflow further."""
     task_ids = {found["id"]: found["task_id"] for found in workflow["steps"]}
-    finish(settings.database_url or "", task_ids[step_id], how)
+    finish(settings.database_url or "", task_ids[step_id], end=how)
     advance(settings)
 
 
@@ -94,7 +94,7 @@ def test_the_answer_names_the_workflow_and_every_step_with_its_task(api: httpx.C
 def test_a_workflow_is_read_with_how_its_steps_went(api: httpx.Client, settings: Settings) -> None:
     fields = {"queue_name": "etl", "priority": 9, "max_retries": 1, "timeout_seconds": 60}
     workflow = start(api, [step("a", **fields), step("b", "a")], on_failure="continue")
-    end(settings, workflow, "a")
+    end(settings, workflow, step_id="a")
     found = get(api, f"/workflows/{workflow['workflow_id']}")
     assert (found["status"], found["on_failure"], found["step_count"], found["unfinished_steps"]) == (
         "RUNNING",
@@ -216,7 +216,7 @@ def test_the_same_key_starts_one_workflow(api: httpx.Client) -> None:
 
 def test_the_list_is_filtered_and_paged_newest_first(api: httpx.Client, settings: Settings) -> None:
     workflows = [start(api, [step("a")], name=name) for name in ("x", "y", "x")]
-    end(settings, workflows[0], "a")
+    end(settings, workflows[0], step_id="a")
     assert [row["name"] for row in get(api, "/workflows")["data"]] == ["x", "y", "x"]
     assert [row["workflow_id"] for row in get(api, "/workflows", name="x", status="COMPLETED")["data"]] == [
         workflows[0]["workflow_id"]
@@ -253,7 +253,7 @@ def test_a_cursor_that_no_list_of_workflows_gave_is_refused(api: httpx.Client) -
 
 def test_the_graph_shows_edges_the_critical_path_and_a_drawing(api: httpx.Client, settings: Settings) -> None:
     workflow = start(api, DIAMOND)
-    end(settings, workflow, "a")
+    end(settings, workflow, step_id="a")
     finish(settings.database_url or "", workflow["steps"][2]["task_id"], seconds=5.0)
     graph = get(api, f"/workflows/{workflow['workflow_id']}/graph")
     assert graph["edges"] == [
@@ -269,7 +269,7 @@ def test_the_graph_shows_edges_the_critical_path_and_a_drawing(api: httpx.Client
 
 def test_the_timeline_tells_of_the_workflow_and_of_its_tasks(api: httpx.Client, settings: Settings) -> None:
     workflow = start(api, [step("a"), step("b", "a")])
-    end(settings, workflow, "a", EventType.FAILED)
+    end(settings, workflow, step_id="a", how=EventType.FAILED)
     timeline = get(api, f"/workflows/{workflow['workflow_id']}/timeline")
     told = [(event["step_id"], event["event_type"]) for event in timeline["events"]]
     assert told[0] == (None, "submitted")
@@ -321,11 +321,11 @@ def _take_from_outbox(settings: Settings, task_id: str) -> None:
 def test_a_retry_keeps_what_has_completed(api: httpx.Client, settings: Settings) -> None:
     workflow = start(api, DIAMOND)
     path = f"/workflows/{workflow['workflow_id']}"
-    end(settings, workflow, "a")
+    end(settings, workflow, step_id="a")
     _take_from_outbox(settings, workflow["steps"][2]["task_id"])
-    end(settings, workflow, "b", EventType.FAILED)
+    end(settings, workflow, step_id="b", how=EventType.FAILED)
     assert api.post(f"{path}/retry").json()["code"] == "WORKFLOW_NOT_FINISHED"
-    end(settings, workflow, "c")
+    end(settings, workflow, step_id="c")
     assert get(api, path)["status"] == "FAILED"
     answer = api.post(f"{path}/retry")
     assert (answer.status_code, answer.json()["status"]) == (200, "RUNNING")
@@ -334,7 +334,7 @@ def test_a_retry_keeps_what_has_completed(api: httpx.Client, settings: Settings)
     assert statuses(again) == {"a": "COMPLETED", "b": "PENDING", "c": "COMPLETED", "d": "WAITING"}
     assert again["completed_at"] is None
     for step_id in ("b", "d"):
-        end(settings, again, step_id)
+        end(settings, again, step_id=step_id)
     assert get(api, path)["status"] == "COMPLETED"
     kept = [old["task_id"] == new["task_id"] for old, new in zip(workflow["steps"], again["steps"], strict=True)]
     assert kept == [True, False, True, True]
@@ -349,7 +349,7 @@ def test_a_cancelled_workflow_can_be_retried(api: httpx.Client, settings: Settin
     assert api.post(f"{path}/retry").json()["cancel_requested"] is False
     advance(settings)
     for step_id in ("a", "b"):
-        end(settings, get(api, path), step_id)
+        end(settings, get(api, path), step_id=step_id)
     assert get(api, path)["status"] == "COMPLETED"
 
 
@@ -390,7 +390,7 @@ def test_nothing_can_be_done_with_an_unknown_workflow(api: httpx.Client, verb: s
 
 def test_a_completed_workflow_cannot_be_cancelled(api: httpx.Client, settings: Settings) -> None:
     workflow = start(api, [step("a")])
-    end(settings, workflow, "a")
+    end(settings, workflow, step_id="a")
     answer = api.post(f"/workflows/{workflow['workflow_id']}/cancel")
     assert (answer.status_code, answer.json()["code"]) == (409, "WORKFLOW_ALREADY_FINISHED")
 
@@ -398,7 +398,7 @@ def test_a_completed_workflow_cannot_be_cancelled(api: httpx.Client, settings: S
 def test_results_that_are_large_together_are_left_out_of_the_whole(api: httpx.Client, settings: Settings) -> None:
     workflow = start(api, [step(str(n)) for n in range(40)])
     result = "x" * 60_000
-    _store_results(settings, [found["task_id"] for found in workflow["steps"]], [result] * 40)
+    _store_results(settings, [found["task_id"] for found in workflow["steps"]], results=[result] * 40)
     steps = get(api, f"/workflows/{workflow['workflow_id']}")["steps"]
     few = SHOWN_RESULTS_BYTES // 60_002
     assert [found["result"] == result for found in steps] == [True] * few + [False] * (40 - few)
@@ -407,13 +407,13 @@ def test_results_that_are_large_together_are_left_out_of_the_whole(api: httpx.Cl
 
 def test_large_results_are_left_out_of_the_whole(api: httpx.Client, settings: Settings) -> None:
     workflow = start(api, [step("a"), step("b")])
-    _store_results(settings, [found["task_id"] for found in workflow["steps"]], ["x" * 70_000, {"n": 1}])
+    _store_results(settings, [found["task_id"] for found in workflow["steps"]], results=["x" * 70_000, {"n": 1}])
     large, small = get(api, f"/workflows/{workflow['workflow_id']}")["steps"]
     assert (large["result"], large["result_omitted"]) == (None, True)
     assert (small["result"], small["result_omitted"]) == ({"n": 1}, False)
 
 
-def _store_results(settings: Settings, task_ids: Sequence[str], results: Sequence[Any]) -> None:
+def _store_results(settings: Settings, task_ids: Sequence[str], *, results: Sequence[Any]) -> None:
     async def store() -> None:
         engine = open_engine(settings.database_url or "", pool_size=1)
         stored = [

@@ -21,6 +21,7 @@ from cli.embedded.postgres import prepare_postgres
 from cli.embedded.valkey import prepare_valkey
 from cli.errors import CliError
 from tests.embedded import Server, running
+from tests.patience import wait_for
 
 ROOT = Path(__file__).parents[3]
 UNPRIVILEGED = 65534
@@ -230,7 +231,4 @@ def _run_unprivileged(argv: list[str]) -> subprocess.CompletedProcess[str]:
 
 
 def _wait_for_fsync(client: redis.Redis) -> None:
-    deadline = time.monotonic() + 10
-    while client.info("persistence")["aof_pending_bio_fsync"]:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_for(lambda: not client.info("persistence")["aof_pending_bio_fsync"])

@@ -14,7 +14,7 @@ import pytest
 
 from cli.embedded.files import pick_port
 from cli.flower_login import USER, password_file
-from tests.acceptance.stack import wait_for
+from tests.patience import wait_for
 
 ROOT = Path(__file__).parents[3]
 START_SECONDS = 60
@@ -56,14 +56,14 @@ def flower(valkey_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iter
             [sys.executable, "-P", "-m", "cli", "flower"], cwd=folder, env=environment, stdout=output, stderr=output
         )
     try:
-        wait_for(lambda: _answers(port, process, log), seconds=START_SECONDS)
+        wait_for(lambda: _answers(port, process, log=log), seconds=START_SECONDS)
         yield Flower(f"http://127.0.0.1:{port}", password_file(data).read_text(), log, process)
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(START_SECONDS)
 
 
-def _answers(port: int, process: subprocess.Popen[bytes], log: Path) -> bool:
+def _answers(port: int, process: subprocess.Popen[bytes], *, log: Path) -> bool:
     assert process.poll() is None, log.read_text()[-2000:]
     try:
         return httpx.get(f"http://127.0.0.1:{port}/healthcheck", trust_env=False).text == "OK"

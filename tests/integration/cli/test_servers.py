@@ -8,6 +8,7 @@ from cli.doctor import examine
 from cli.errors import CliError
 from cli.servers import reasons_against, refuse_unusable
 from settings import Settings
+from tests.raised import raised_by
 from tests.secured import PASSWORD, SecuredRedis, secure_program, secured_redis
 
 pytestmark = pytest.mark.skipif(secure_program() is None, reason="no Redis with TLS is installed")
@@ -22,7 +23,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredRedis]:
 
 def test_the_right_certificates_and_a_socket_are_let_in(server: SecuredRedis) -> None:
     for url in (server.by_tls("all", 3), server.by_socket("all", 3)):
-        refuse_unusable(Settings(broker_url=url))
+        assert raised_by(refuse_unusable, Settings(broker_url=url)) is None
 
 
 def test_what_is_refused_for_good_is_said(server: SecuredRedis) -> None:

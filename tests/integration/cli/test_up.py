@@ -5,14 +5,15 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 import pytest
+
+from tests.patience import wait_for
 
 ROOT = Path(__file__).parents[3]
 STOP_SECONDS = 60.0
@@ -80,7 +81,7 @@ def test_it_runs_a_task_guards_its_folder_and_leaves_nothing_after_a_kill(data: 
 
         family = running.family()
         running.process.kill()
-        _wait_for(lambda: not psutil.wait_procs(family, timeout=0)[1])
+        wait_for(lambda: not psutil.wait_procs(family, timeout=0)[1])
 
 
 def test_it_starts_again_on_the_same_data_and_two_interrupts_end_it_well(data: Path) -> None:
@@ -102,7 +103,7 @@ def test_a_signal_while_it_starts_ends_it_well(data: Path, child: str) -> None:
     log = data / "logs" / f"{child}.log"
     log.unlink(missing_ok=True)
     process = _start(data)
-    _wait_for(log.exists)
+    wait_for(log.exists)
     family = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(signal.SIGTERM)
     assert process.wait(STOP_SECONDS) == 0
@@ -118,7 +119,7 @@ def test_a_signal_while_a_child_waits_for_its_next_life_ends_it_well(data: Path)
         for _ in range(4):  # the fourth wait is long enough to be met
             ends = errors.read_text().count("celeriac: loops ended")
             _kill_child(running, "loops")
-            _wait_for(lambda ends=ends: errors.read_text().count("celeriac: loops ended") > ends)
+            wait_for(lambda ends=ends: errors.read_text().count("celeriac: loops ended") > ends)
         family = running.family()
         running.process.send_signal(signal.SIGTERM)
         assert running.process.wait(STOP_SECONDS) == 0
@@ -129,7 +130,7 @@ def _kill_child(running: Up, name: str) -> None:
     def found() -> list[psutil.Process]:
         return [child for child in running.family() if child.is_running() and child.cmdline()[-1:] == [name]]
 
-    _wait_for(found)
+    wait_for(found)
     for child in found():
         child.kill()
 
@@ -150,10 +151,3 @@ def _ready_url(process: subprocess.Popen[str], log: Path) -> str:
     line = process.stdout.readline()
     assert line.startswith("celeriac ready http://127.0.0.1:"), log.read_text()[-3000:]
     return line.split()[-1]
-
-
-def _wait_for(fact: Callable[[], object]) -> None:
-    deadline = time.monotonic() + STOP_SECONDS
-    while not fact():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)

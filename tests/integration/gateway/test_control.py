@@ -12,6 +12,7 @@ from gateway.descriptions import NodeDescription
 from gateway.publisher import Publisher
 from tests.gateway_broker import FragileBroker, fragile_broker
 from tests.gateway_messages import make_message
+from tests.patience import until
 from tests.worker_process import WorkerProcess, celery_worker
 
 PATIENCE_SECONDS = 30
@@ -49,7 +50,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def worker(broker: FragileBroker, folder: Path) -> Iterator[WorkerProcess]:
     with celery_worker(
-        folder, broker.broker_url, broker.result_url, app="stock", options=("-c", "2", "-Q", "one,two")
+        folder, broker.broker_url, result_url=broker.result_url, app="stock", options=("-c", "2", "-Q", "one,two")
     ) as worker:
         yield worker
 
@@ -100,7 +101,7 @@ async def test_a_worker_that_scales_itself_says_so_and_refuses(
 ) -> None:
     options = ("--autoscale", "3,1", "-Q", "three")
     with celery_worker(
-        folder, broker.broker_url, broker.result_url, app="stock", name="scaling", options=options
+        folder, broker.broker_url, result_url=broker.result_url, app="stock", name="scaling", options=options
     ) as worker:
         assert (await control.describe([worker.node]))[worker.node].autoscales
         assert not await control.resize(worker.node, 1)
@@ -112,7 +113,9 @@ async def _work(control: Control, node: str) -> Work:
 
 async def _until(question: Callable[[], Awaitable[Answer]], fact: Callable[[Answer], bool]) -> Answer:
     """The first answer of which the fact holds."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while not fact(answer := await question()):  # noqa: ASYNC110  the answer lies in another process
-            await asyncio.sleep(0.05)
-    return answer
+
+    async def asked() -> tuple[Answer] | None:
+        answer = await question()
+        return (answer,) if fact(answer) else None
+
+    return (await until(asked))[0]

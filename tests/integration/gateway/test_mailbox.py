@@ -1,6 +1,5 @@
 """Questions to workers that somebody else set up: what they answer, and that their owner does not notice."""
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
@@ -13,11 +12,11 @@ from gateway.control import _ACTIVE, Control
 from gateway.mailbox import ask
 from gateway.presence import Presence
 from tests.gateway_broker import FragileBroker, fragile_broker
+from tests.patience import until
 from tests.worker_process import WorkerProcess, celery_worker
 
 PICKLE = "application/x-python-serialize"
 LARGE = 300_000
-PATIENCE_SECONDS = 30
 APP = """
 import os
 import time
@@ -60,7 +59,7 @@ def workers(broker: FragileBroker, tmp_path_factory: pytest.TempPathFactory) -> 
                 celery_worker(
                     folder,
                     broker.broker_url,
-                    broker.result_url,
+                    result_url=broker.result_url,
                     app="foreign",
                     name=name,
                     options=("-c", "1", "-Q", name),
@@ -117,9 +116,11 @@ async def test_what_runs_is_asked_for_without_its_arguments(
     plain = workers[0].node
     text, seconds = "x" * LARGE, 5
     sent = owner.send_task("foreign.pack", [{1, 2}, text, seconds], queue="plain", serializer="pickle")
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while sent.id not in (await control.list_active([plain]))[1]:  # noqa: ASYNC110  it lies in another process
-            await asyncio.sleep(0.1)
+
+    async def runs() -> bool:
+        return sent.id in (await control.list_active([plain]))[1]
+
+    await until(runs)
     began = time.monotonic()
     (replies,) = ask(broker.broker_url, [_ACTIVE], nodes=[plain], seconds=10)
     assert time.monotonic() - began < 9, "a set is no JSON: it would not be answered at all"

@@ -14,11 +14,11 @@ from celery import Celery
 
 from domain.broker_options import BrokerOptions
 from domain.consumers import Consumer, Consumers
-from gateway import foreign_prefixes
 from gateway.control import Control
 from gateway.event_sources import RedisEvents
 from gateway.foreign_prefixes import ForeignPrefixes
 from gateway.layout import Layout
+from gateway.messages import TaskMessage
 from gateway.presence import Presence
 from gateway.publisher import Publisher
 from gateway.queues import QueueReader
@@ -26,6 +26,7 @@ from gateway.recall import Recall
 from gateway.results import ResultReader
 from tests.gateway_broker import FragileBroker, fragile_broker
 from tests.gateway_messages import make_message
+from tests.patience import until
 from tests.worker_process import WorkerProcess, celery_worker
 
 OPTIONS = {
@@ -55,7 +56,6 @@ def sleep(seconds):
 """
 OWN = BrokerOptions.from_transport_options(OPTIONS)
 PREFIX_ALONE = BrokerOptions(global_keyprefix="shop:")
-PATIENCE_SECONDS = 30
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def broker(tmp_path: Path) -> Iterator[FragileBroker]:
 
 @pytest.fixture
 def worker(broker: FragileBroker, tmp_path: Path) -> Iterator[WorkerProcess]:
-    with celery_worker(tmp_path, broker.broker_url, broker.result_url, app="shop", answers=False) as worker:
+    with celery_worker(tmp_path, broker.broker_url, result_url=broker.result_url, app="shop", answers=False) as worker:
         yield worker
 
 
@@ -82,7 +82,7 @@ async def test_such_a_worker_is_asked_heard_served_and_looked_after(
 ) -> None:
     layout = Layout(OWN)
     control = Control(broker.broker_url, OWN)
-    presence, publisher = Presence(broker.broker_url, control, OWN), Publisher(broker.broker_url, options=OWN)
+    presence, publisher = Presence(broker.broker_url, control, options=OWN), Publisher(broker.broker_url, options=OWN)
     queues, recall = QueueReader(broker.broker_url, layout), Recall(broker.broker_url, layout)
     results = ResultReader(broker.result_url, prefix="shop")
     for part in (control, presence, publisher, queues, recall, results):
@@ -96,24 +96,18 @@ async def test_such_a_worker_is_asked_heard_served_and_looked_after(
     layout.learn(Consumers([Consumer(worker.node, True, frozenset(described.queues), options=described.options)]))
     messages = [make_message("shop.sleep", 0, priority=priority) for priority in range(1, 11)]
     await publisher.publish(messages)
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while len(await results.fetch([message.task_id for message in messages])) < len(messages):  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
+    await until(lambda: have_ended(results, messages))
     assert await asyncio.to_thread(events.receive, 10), "it sends heartbeats and tells of its tasks"
 
     running, waiting = make_message("shop.sleep", 60, priority=6), make_message("shop.sleep", 0, queue_name="other")
     await publisher.publish([running, waiting])
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while running.task_id not in {held.task_id for held in await recall.list_fetched(before=_now(), limit=10)}:  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
+    await until(lambda: is_fetched(recall, running.task_id))
     assert await queues.held_task_ids(["other"]) == {running.task_id, waiting.task_id}
     assert await queues.depths(["other"]) == {"other": 1}
     assert await recall.withdraw(waiting.task_id, "other")
     assert await presence.find_absent([worker.node]) == frozenset()
     worker.kill()
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while await presence.find_absent([worker.node]) != {worker.node}:  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
+    assert await until(lambda: presence.find_absent([worker.node])) == {worker.node}
     assert await recall.put_back([running.task_id]) == {running.task_id}
     with redis.Redis.from_url(broker.broker_url, decode_responses=True) as client:
         assert client.llen("shop:celery:4") == 1
@@ -122,28 +116,34 @@ async def test_such_a_worker_is_asked_heard_served_and_looked_after(
 
 
 async def test_workers_behind_a_prefix_that_we_do_not_have_are_found_and_named(
-    broker: FragileBroker, worker: WorkerProcess, opened: AsyncExitStack, monkeypatch: pytest.MonkeyPatch
+    broker: FragileBroker, worker: WorkerProcess, opened: AsyncExitStack
 ) -> None:
-    monkeypatch.setattr(foreign_prefixes, "ASKED_EACH_SECONDS", 0.0)
     blind, seeing, elsewhere = (
-        ForeignPrefixes(broker.broker_url, Layout()),
+        ForeignPrefixes(broker.broker_url, Layout(), asked_each_seconds=0),
         ForeignPrefixes(broker.broker_url, Layout(PREFIX_ALONE)),
         ForeignPrefixes(broker.result_url, Layout()),
     )
     for part in (blind, seeing, elsewhere):
         opened.push_async_callback(part.close)
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while not (told := await blind.differences()):  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
-    found = told["global_keyprefix"]
+    found = (await until(blind.differences))["global_keyprefix"]
     assert found.workers == 1
     assert """CELERIAC_BROKER_TRANSPORT_OPTIONS='{"global_keyprefix": "shop:"}'""" in found.meaning
     assert await seeing.differences() == {}
     assert await elsewhere.differences() == {}, "they are in another database"
     worker.kill()
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while await blind.differences():  # noqa: ASYNC110  its key stays, and nobody listens
-            await asyncio.sleep(0.05)
+    await until(lambda: has_no_differences(blind), "its key stays, and nobody listens")
+
+
+async def have_ended(results: ResultReader, messages: list[TaskMessage]) -> bool:
+    return len(await results.fetch([message.task_id for message in messages])) == len(messages)
+
+
+async def is_fetched(recall: Recall, task_id: str) -> bool:
+    return task_id in {held.task_id for held in await recall.list_fetched(before=_now(), limit=10)}
+
+
+async def has_no_differences(prefixes: ForeignPrefixes) -> bool:
+    return not await prefixes.differences()
 
 
 async def test_what_is_not_known_to_be_read_is_left_to_the_broker(

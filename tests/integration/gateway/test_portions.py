@@ -47,7 +47,7 @@ async def test_a_hash_comes_in_portions_too_and_what_is_gone_is_left_out(redis: 
     read = [portion async for portion in read_hash(redis, "unacked")]
     assert dict(pair for portion in read for pair in portion) == entries
     assert max(sizes([[entry for _, entry in portion] for portion in read])) <= 10_000
-    assert [portion async for portion in read_fields(redis, "unacked", [b"7", b"gone", b"8"])] == [
+    assert [portion async for portion in read_fields(redis, "unacked", fields=[b"7", b"gone", b"8"])] == [
         [(b"7", LARGE), (b"8", SMALL)]
     ]
 

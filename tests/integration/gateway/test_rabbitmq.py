@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 from celery import Celery
 
+from bench.rabbitmq import rabbitmq
 from gateway.connection import connect
 from gateway.control import Control
 from gateway.event_sources import WITNESS_QUEUE, Blind, open_source
@@ -19,7 +20,8 @@ from gateway.senders import NACKED, NO_QUEUE
 from tests.celery_apps import wait_for_result
 from tests.gateway_messages import make_message
 from tests.integration.gateway.conftest import next_blind, next_events
-from tests.rabbitmq import needs_rabbitmq, rabbitmq
+from tests.patience import until
+from tests.rabbitmq import needs_rabbitmq
 from tests.worker_process import celery_worker
 
 pytestmark = needs_rabbitmq
@@ -76,7 +78,7 @@ async def test_a_task_runs_on_a_worker_and_its_events_wait_for_a_mirror_that_is_
         for part in (publisher, control, queues):
             stack.push_async_callback(part.close)
         await _listen_once(amqp_url)
-        with celery_worker(tmp_path, amqp_url, result_url) as worker:
+        with celery_worker(tmp_path, amqp_url, result_url=result_url) as worker:
             description = (await control.describe([worker.node]))[worker.node]
             assert (description.pool, description.queues) == ("prefork", ("celery",))
             message = make_message("celeriac.add", args=[2, 3])
@@ -118,9 +120,7 @@ async def _listen_once(amqp_url: str) -> None:
     """Declares the durable queue, as a mirror does that then goes away."""
     events = EventSubscriber(open_source(amqp_url))
     await events.start()
-    async with asyncio.timeout(20):
-        while not events.connected:  # noqa: ASYNC110 - told by its thread
-            await asyncio.sleep(0.01)
+    await until(lambda: events.connected)
     if isinstance(await events.get(max_wait=1), Blind):
         await events.acknowledge()
     await events.close()

@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 from kombu import Exchange, Queue
 
+from bench.rabbitmq import RabbitMQ, rabbitmq_server
 from gateway.connection import connect
 from gateway.control import Control
 from gateway.event_sources import EVENT_EXCHANGE, EventMessage, RabbitEvents
 from gateway.publisher import Published, Publisher
 from gateway.queues import QueueReader
 from tests.gateway_messages import make_message
-from tests.rabbitmq import RabbitMQ, needs_rabbitmq, rabbitmq_server
+from tests.rabbitmq import needs_rabbitmq
 
 pytestmark = needs_rabbitmq
 PAGE = Path(__file__).parents[3] / "docs" / "brokers.md"
@@ -24,7 +25,7 @@ HOST, PASSWORD = "shop/one", "p/w:d@#%"
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
     with rabbitmq_server(tmp_path_factory.mktemp("rabbitmq")) as found:
-        found.add_user("watcher", PASSWORD, HOST, rights=_rights())
+        found.add_user("watcher", PASSWORD, host=HOST, rights=_rights())
         yield found
 
 
@@ -35,7 +36,7 @@ def _rights() -> list[str]:
 
 
 async def test_with_the_listed_rights_all_that_is_needed_is_allowed(server: RabbitMQ) -> None:
-    theirs, ours = server.url_of("guest", "guest", HOST), server.url_of("watcher", PASSWORD, HOST)
+    theirs, ours = server.url_of("guest", "guest", host=HOST), server.url_of("watcher", PASSWORD, host=HOST)
     events, publisher, queues, control = RabbitEvents(ours), Publisher(ours), QueueReader(ours), Control(ours)
     exchange = Exchange(EVENT_EXCHANGE, type="topic", durable=True)
     with connect(theirs) as worker:

@@ -21,6 +21,7 @@ from gateway.recall import Recall
 from tests.celery_apps import wait_for_result
 from tests.gateway_broker import FragileBroker, fragile_broker
 from tests.gateway_messages import make_message
+from tests.patience import until
 from tests.worker_process import celery_worker
 
 PATIENCE_SECONDS = 20
@@ -58,10 +59,12 @@ class Gateway:
 
     async def held(self, *, at_least: int) -> set[str]:
         """What consumers hold, once it is so much."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while len(held := await self.queues.held_task_ids([]) or set()) < at_least:  # noqa: ASYNC110
-                await asyncio.sleep(0.02)
-        return held
+
+        async def asked() -> set[str] | None:
+            held = await self.queues.held_task_ids([]) or set()
+            return held if len(held) >= at_least else None
+
+        return await until(asked)
 
 
 @pytest.fixture
@@ -105,7 +108,7 @@ async def test_what_a_killed_worker_held_goes_back_in_its_order_and_runs_once(
     broker: FragileBroker, gateway: Gateway, tmp_path: Path
 ) -> None:
     blocking, *prefetched = [make_message("stock.late", 60 if n == 0 else 0, priority=8) for n in range(4)]
-    with celery_worker(tmp_path, broker.broker_url, broker.result_url, app="stock") as worker:
+    with celery_worker(tmp_path, broker.broker_url, result_url=broker.result_url, app="stock") as worker:
         await gateway.publisher.publish([blocking, *prefetched])
         held = await gateway.held(at_least=4)
         worker.kill()
@@ -115,7 +118,7 @@ async def test_what_a_killed_worker_held_goes_back_in_its_order_and_runs_once(
     assert await gateway.recall.put_back(held) == frozenset()
     assert await gateway.held(at_least=0) == set()
     assert await gateway.queues.depths(["celery"]) == {"celery": 3}
-    with celery_worker(tmp_path, broker.broker_url, broker.result_url, app="stock", name="second") as worker:
+    with celery_worker(tmp_path, broker.broker_url, result_url=broker.result_url, app="stock", name="second") as worker:
         await asyncio.to_thread(_wait_for, broker, [message.task_id for message in prefetched])
         log = worker.log.read_text()
     received = [message.task_id for line in log.splitlines() for message in prefetched if _is_receipt(line, message)]
@@ -127,7 +130,7 @@ async def test_what_a_killed_worker_held_goes_back_in_its_order_and_runs_once(
 async def test_a_message_of_a_foreign_publisher_goes_back_through_its_exchange(
     broker: FragileBroker, gateway: Gateway, tmp_path: Path
 ) -> None:
-    with celery_worker(tmp_path, broker.broker_url, broker.result_url, app="stock") as worker:
+    with celery_worker(tmp_path, broker.broker_url, result_url=broker.result_url, app="stock") as worker:
         with Celery(broker=broker.broker_url, set_as_current=False) as app:
             sent = [app.send_task("stock.late", [60], priority=5).id for _ in range(2)]
         await gateway.held(at_least=2)
@@ -140,8 +143,8 @@ async def test_only_a_node_without_a_connection_is_absent(
     broker: FragileBroker, gateway: Gateway, tmp_path: Path
 ) -> None:
     with (
-        celery_worker(tmp_path, broker.broker_url, broker.result_url, app="stock") as worker,
-        celery_worker(tmp_path, broker.broker_url, broker.result_url, app="stock", name="other") as other,
+        celery_worker(tmp_path, broker.broker_url, result_url=broker.result_url, app="stock") as worker,
+        celery_worker(tmp_path, broker.broker_url, result_url=broker.result_url, app="stock", name="other") as other,
     ):
         both = [worker.node, other.node]
         assert await gateway.presence.find_absent(both) == frozenset()
@@ -149,9 +152,7 @@ async def test_only_a_node_without_a_connection_is_absent(
         assert await gateway.presence.find_absent(both) == frozenset(), "it is silent, and holds its messages"
         worker.thaw()
         worker.kill()
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while await gateway.presence.find_absent(both) != {worker.node}:  # noqa: ASYNC110
-                await asyncio.sleep(0.05)
+        assert await until(lambda: gateway.presence.find_absent(both)) == {worker.node}
 
 
 def _wait_for(broker: FragileBroker, task_ids: list[str]) -> None:

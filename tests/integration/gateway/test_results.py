@@ -13,16 +13,12 @@ from gateway.results import ResultReader
 from tests.gateway_broker import FragileBroker
 
 
-async def test_many_and_large_results_are_fetched_in_bounded_portions(
-    broker: FragileBroker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(results_module, "BATCH_SIZE", 10)
-    monkeypatch.setattr(results_module, "BATCH_BYTES", 1000)
+async def test_many_and_large_results_are_fetched_in_bounded_portions(broker: FragileBroker) -> None:
     sizes = {f"t{number}": 10 + number * 97 % 600 for number in range(35)} | {"huge": 5000}
     with redis.Redis.from_url(broker.result_url) as client:
         for task_id, size in sizes.items():
             client.set(f"celery-task-meta-{task_id}", json.dumps({"status": "SUCCESS", "result": "x" * size}))
-    reader = ResultReader(broker.result_url)
+    reader = ResultReader(broker.result_url, batch_size=10, batch_bytes=1000)
     found = await reader.fetch([*sizes, "unknown"])
     await reader.close()
     assert {task_id: len(json.loads(result.result_json or "")) for task_id, result in found.items()} == sizes

@@ -17,6 +17,7 @@ from gateway.results import ResultReader
 from tests.gateway_broker import FragileBroker, fragile_broker
 from tests.gateway_messages import make_message
 from tests.integration.gateway.conftest import next_events
+from tests.patience import until
 from tests.worker_process import WorkerProcess, celery_worker
 
 PATIENCE_SECONDS = 20
@@ -34,7 +35,7 @@ def worker(broker: FragileBroker, tmp_path_factory: pytest.TempPathFactory) -> I
     folder = tmp_path_factory.mktemp("worker")
     (folder / "a.txt").write_text("a")
     with celery_worker(
-        folder, broker.broker_url, broker.result_url, options=("-c", "2", "-Q", "celery,second")
+        folder, broker.broker_url, result_url=broker.result_url, options=("-c", "2", "-Q", "celery,second")
     ) as worker:
         yield worker
 
@@ -159,20 +160,22 @@ async def test_the_events_of_a_task_are_heard_single_and_in_lists(
 
 async def _until(question: Callable[[], Awaitable[object]], answer: object) -> None:
     """Asks until the answer is this one."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while await question() != answer:  # noqa: ASYNC110 - the answer lies in another process
-            await asyncio.sleep(0.05)
+
+    async def asked() -> bool:
+        return await question() == answer
+
+    await until(asked)
 
 
 async def _finished(broker: FragileBroker, task_ids: list[str]) -> dict[str, StoredResult]:
     """Their results, once all of them have ended."""
     reader = ResultReader(broker.result_url)
+
+    async def ended() -> dict[str, StoredResult] | None:
+        results = await reader.fetch(task_ids)
+        return results if all(task_id in results and results[task_id].date_done for task_id in task_ids) else None
+
     try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while True:
-                results = await reader.fetch(task_ids)
-                if all(task_id in results and results[task_id].date_done for task_id in task_ids):
-                    return results
-                await asyncio.sleep(0.05)
+        return await until(ended)
     finally:
         await reader.close()

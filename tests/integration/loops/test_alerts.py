@@ -21,6 +21,7 @@ from services.submissions import SubmissionBatcher
 from store.queries import leadership
 from store.queries.alerts import AlertFilter, AlertRow, list_alerts
 from tests.fakes.gateway import FakeBroker, FakePublisher, FakeQueueReader
+from tests.patience import until
 from tests.stored import add_task, add_undispatched, add_worker, ago
 from tests.submissions import make_submission
 
@@ -53,7 +54,7 @@ class World:
         self.told |= set(told)
 
     def round(self) -> AlertsRound:
-        return AlertsRound(self.engine, FakeQueueReader(self.broker), self, self, self)
+        return AlertsRound(self.engine, FakeQueueReader(self.broker), components=self, marks=self, lives=self)
 
     def dispatch(self) -> DispatchRound:
         return DispatchRound(self.engine, FakePublisher(self.broker), marks=self, broker=FakeQueueReader(self.broker))
@@ -151,17 +152,18 @@ async def test_a_task_that_the_broker_gives_back_is_told_by_its_queue(world: Wor
         await batcher.store(submission)
     world.broker.doubtful = {submission.task_id}
     dispatch, look = world.dispatch(), world.round()
-    async with asyncio.timeout(20):
-        while ("DISPATCH_STALLED", "nowhere") not in told(await world.alerts()):
-            await dispatch.run_once()
-            await look.run_once()
-            await asyncio.sleep(0.1)
+
+    async def is_told() -> bool:
+        await dispatch.run_once()
+        await look.run_once()
+        return ("DISPATCH_STALLED", "nowhere") in told(await world.alerts())
+
+    async def is_over() -> bool:
+        return not await is_told()
+
+    await until(is_told)
     world.broker.doubtful = set()
-    async with asyncio.timeout(20):
-        while ("DISPATCH_STALLED", "nowhere") in told(await world.alerts()):
-            await dispatch.run_once()
-            await look.run_once()
-            await asyncio.sleep(0.1)
+    await until(is_over)
 
 
 async def test_while_the_broker_is_down_workers_and_queues_are_not_judged(world: World) -> None:
@@ -184,11 +186,12 @@ async def test_patience_spans_rounds(world: World) -> None:
     look = world.round()
     await look.run_once()
     assert await world.alerts() == []
-    async with asyncio.timeout(10):
-        while not await world.alerts():
-            await asyncio.sleep(0.05)
-            await look.run_once()
-    assert told(await world.alerts()) == {("COMPONENT_DOWN", "redis")}
+
+    async def look_again() -> list[AlertRow]:
+        await look.run_once()
+        return await world.alerts()
+
+    assert told(await until(look_again)) == {("COMPONENT_DOWN", "redis")}
 
 
 async def test_processes_side_by_side_raise_it_once(world: World) -> None:

@@ -45,7 +45,7 @@ class World:
         return submission.task_id
 
     async def run_once(self) -> float:
-        round_ = CancelsRound(self.engine, FakeControl(self.broker), FakeRecall(self.broker), self.redis)
+        round_ = CancelsRound(self.engine, FakeControl(self.broker), recall=FakeRecall(self.broker), redis=self.redis)
         return await round_.run_once()
 
     async def status(self, task_id: str) -> str:

@@ -37,7 +37,7 @@ WITH_PLUGIN = replace(STOCK, **PLUGIN)
 class World:
     """One worker as the mirror, the loops and operators see it."""
 
-    def __init__(self, engine: AsyncEngine, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, engine: AsyncEngine, redis: Redis, *, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(control_loop, "PATIENCE_SECONDS", 0)
         monkeypatch.setattr(control_loop, "KEYS_SECONDS", 0)
         self.engine = engine
@@ -47,8 +47,8 @@ class World:
         orders = WorkerOrders(control, self.keys)
         self.redis = redis
         self.presence = FakePresence(self.broker)
-        drains = Drains(engine, control, orders, self.presence, redis)
-        self.round = ControlRound(engine, control, orders, drains)
+        drains = Drains(engine, control, orders=orders, presence=self.presence, redis=redis)
+        self.round = ControlRound(engine, control, orders=orders, drains=drains)
         self.look = NodesRound(engine, control)
 
     async def hear(self, **told: Any) -> None:
@@ -81,7 +81,7 @@ class World:
 @pytest.fixture
 async def world(engine: AsyncEngine, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
     async with redis_client(redis_url) as redis:
-        world = World(engine, redis, monkeypatch)
+        world = World(engine, redis, monkeypatch=monkeypatch)
         await world.hear()
         await world.look.run_once()
         yield world
@@ -317,7 +317,7 @@ async def test_a_second_drain_only_sets_the_deadline(world: World) -> None:
 async def want_capacity(world: World, capacity: int) -> None:
     async with world.engine.begin() as connection:
         worker = await find_worker(connection, NODE)
-        await request_capacity(connection, worker.worker_id, capacity, told=None)
+        await request_capacity(connection, worker.worker_id, capacity=capacity, told=None)
 
 
 async def age_description(world: World, **columns: Any) -> None:

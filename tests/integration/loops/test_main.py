@@ -7,8 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from loops.main import run
 from settings import Settings
 from store.tables import tasks
-
-LIMIT_SECONDS = 20
+from tests.patience import until
 
 
 async def test_the_loops_process_deletes_what_the_settings_say(
@@ -32,9 +31,8 @@ async def test_the_loops_process_deletes_what_the_settings_say(
 
 
 async def older_is_gone(engine: AsyncEngine) -> None:
-    for _ in range(20 * LIMIT_SECONDS):
+    async def is_alone() -> bool:
         async with engine.connect() as connection:
-            if (await connection.execute(select(func.count()).select_from(tasks))).scalar_one() == 1:
-                return
-        await asyncio.sleep(0.05)
-    raise AssertionError("the older task is still there")
+            return (await connection.execute(select(func.count()).select_from(tasks))).scalar_one() == 1
+
+    await until(is_alone, "the older task has gone")

@@ -54,7 +54,7 @@ class World:
             FakeControl(self.broker),
             FakeResultReader(self.broker),
         )
-        self.round = RescueRound(engine, gateway, redis)
+        self.round = RescueRound(engine, gateway, redis=redis)
         self._clock = 0
 
     async def set_up(self) -> None:
@@ -91,13 +91,13 @@ class World:
         if unacknowledged:
             self.broker.unacknowledged[message.task_id] = message
         async with self.engine.begin() as connection:
-            await record(connection, News([self.told(kind, node, message) for kind in kinds or (RECEIVED,)]))
+            await record(connection, News([self.told(kind, node, message=message) for kind in kinds or (RECEIVED,)]))
         return submission.task_id
 
-    def told(self, kind: EventType, node: str, message: TaskMessage, *, ago: float = 20) -> Fact:
+    def told(self, kind: EventType, node: str, *, message: TaskMessage, ago: float = 20) -> Fact:
         self._clock += 1
         at = datetime.now(UTC) - timedelta(seconds=ago)
-        key = worker_event_key(kind, node, 1, self._clock)
+        key = worker_event_key(kind, node, pid=1, clock=self._clock)
         return Fact(message.task_id, kind, at, key, node, 1, self._clock, 0 if kind is RECEIVED else None)
 
     async def state(self, task_id: str) -> tuple[str, str, str]:
@@ -227,7 +227,7 @@ async def test_an_attempt_that_another_has_outrun_is_lost_and_nothing_is_moved(w
     message = world.broker.unacknowledged[task_id]
     kinds = (RECEIVED, STARTED, EventType.SUCCEEDED) if ended else (RECEIVED, STARTED)
     async with world.engine.begin() as connection:
-        await record(connection, News([world.told(kind, LIVING, message, ago=5) for kind in kinds]))
+        await record(connection, News([world.told(kind, LIVING, message=message, ago=5) for kind in kinds]))
     if not ended:
         world.broker.held[task_id] = HeldTask(LIVING, "active")
     await world.round.run_once()

@@ -203,7 +203,7 @@ async def test_who_starts_tasks_and_tells_of_none_sends_no_events(engine: AsyncE
 async def test_who_says_nothing_is_found_by_his_answer_or_his_connection(engine: AsyncEngine) -> None:
     broker = FakeBroker(nodes={NODE: DESCRIPTION}, unreadable={"celery@pickle": "application/x-python-serialize"})
     control, connected = FakeControl(broker), FakePresence(broker)
-    round_ = PresenceRound(engine, control, connected, any_can_read=True)
+    round_ = PresenceRound(engine, control, presence=connected, any_can_read=True)
     assert await round_.run_once() == presence.ROUND_SECONDS
     await NodesRound(engine, control).run_once()
     worker = await _worker(engine)
@@ -226,7 +226,7 @@ async def test_nobody_is_looked_for_often_where_somebody_cannot_read_the_questio
     await _age(engine, unanswered=3)
     broker = FakeBroker()
     for any_can_read, pause in ((True, presence.ROUND_SECONDS), (False, presence.RARE_SECONDS)):
-        round_ = PresenceRound(engine, FakeControl(broker), FakePresence(broker), any_can_read=any_can_read)
+        round_ = PresenceRound(engine, FakeControl(broker), presence=FakePresence(broker), any_can_read=any_can_read)
         assert await round_.run_once() == pause
 
 
@@ -248,7 +248,7 @@ async def test_a_queue_that_nobody_consumes_is_given_to_a_worker_of_ours_unless_
     await NodesRound(engine, control).run_once()
     for queue_name in ("math", "cart", "unacked", "_kombu.binding.celery", "celeryev"):
         await submit(engine, phase="queued", queue_name=queue_name)
-    look = QueuesRound(engine, control, FakeQueueReader(broker))
+    look = QueuesRound(engine, control, queues=FakeQueueReader(broker))
     with capture_logs() as logs:
         assert await look.run_once() == queues.ROUND_SECONDS
         await look.run_once()

@@ -52,8 +52,8 @@ class World:
         self.publisher, self.queues = Publisher(self.broker_url), QueueReader(self.broker_url)
         self.recall, self.presence = Recall(self.broker_url, KNOWN), FakePresence(self.answers)
         self.consumer = Connection(self.broker_url)
-        proofs = Proofs(self.engine, FakeControl(self.answers), self.presence, self.redis)
-        self.round = StraysRound(self.engine, self.recall, proofs, self.presence, self.redis)
+        proofs = Proofs(self.engine, FakeControl(self.answers), presence=self.presence, redis=self.redis)
+        self.round = StraysRound(self.engine, self.recall, proofs=proofs, presence=self.presence, redis=self.redis)
 
     async def add_node(self, node: str = NODE, *, ago: timedelta = timedelta(0), plugin: str | None = "1") -> None:
         at = datetime.now(UTC) - ago
@@ -71,7 +71,16 @@ class World:
             submission.task_id, EventType.DISPATCHED, LONG_AGO, "dispatched:1", details={"dispatch_no": 1}
         )
         told = [
-            Fact(submission.task_id, type_, LONG_AGO, worker_event_key(type_, NODE, 1, clock), NODE, 1, clock, 0)
+            Fact(
+                submission.task_id,
+                type_,
+                LONG_AGO,
+                worker_event_key(type_, NODE, pid=1, clock=clock),
+                NODE,
+                1,
+                clock,
+                0,
+            )
             for clock, type_ in enumerate(heard, start=1)
         ]
         async with self.engine.begin() as connection:

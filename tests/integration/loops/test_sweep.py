@@ -44,9 +44,9 @@ class World:
 
     def make_round(self, **options: bool) -> SweepRound:
         self.presence = FakePresence(self.broker)
-        proofs = Proofs(self.engine, FakeControl(self.broker), self.presence, self.redis)
+        proofs = Proofs(self.engine, FakeControl(self.broker), presence=self.presence, redis=self.redis)
         results, queues = FakeResultReader(self.broker), FakeQueueReader(self.broker)
-        return SweepRound(self.engine, results, queues, proofs, **options)
+        return SweepRound(self.engine, results, queues=queues, proofs=proofs, **options)
 
     async def add_dispatched(self, *, number: int = 1) -> str:
         """A task of which nothing was heard since its dispatch, by the server's life `one`."""

@@ -37,7 +37,7 @@ class World:
 
     def __post_init__(self) -> None:
         control, queues, results = FakeControl(self.broker), FakeQueueReader(self.broker), FakeResultReader(self.broker)
-        self.round = UnsettledRound(self.engine, control, queues, results)
+        self.round = UnsettledRound(self.engine, control, queues=queues, results=results)
 
     async def add_node(self, node: str = NODE, *, answers: bool = True) -> None:
         now = datetime.now(UTC)
@@ -50,7 +50,7 @@ class World:
     async def hear(self, *types: EventType) -> None:
         facts = []
         for clock, event_type in enumerate(types, start=1):
-            at, key = LONG_AGO + timedelta(seconds=clock), worker_event_key(event_type, NODE, 1, clock)
+            at, key = LONG_AGO + timedelta(seconds=clock), worker_event_key(event_type, NODE, pid=1, clock=clock)
             retries = 0 if event_type is RECEIVED else None
             facts.append(Fact(TASK_ID, event_type, at, key, NODE, 1, clock, retries))
         async with self.engine.begin() as connection:

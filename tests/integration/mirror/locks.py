@@ -1,12 +1,9 @@
 """Looking at who waits for a lock in the test's own database."""
 
-import asyncio
-
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-LIMIT_SECONDS = 10
-LOOK_SECONDS = 0.01
+from tests.patience import until
 
 _waiting = text("select pid from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()")
 _terminate = text("select pg_terminate_backend(:pid)")
@@ -14,14 +11,14 @@ _terminate = text("select pg_terminate_backend(:pid)")
 
 async def wait_for_a_waiter(engine: AsyncEngine) -> int:
     """The process id of a backend that waits for a lock, once there is one."""
-    for _ in range(int(LIMIT_SECONDS / LOOK_SECONDS)):
+
+    async def waiting() -> int | None:
         # Each look is a transaction of its own: Postgres shows one and the same picture throughout one.
         async with engine.connect() as connection:
             pid: int | None = (await connection.execute(_waiting)).scalar()
-        if pid is not None:
-            return pid
-        await asyncio.sleep(LOOK_SECONDS)
-    raise AssertionError(f"nobody waited for a lock within {LIMIT_SECONDS} s")
+        return pid
+
+    return await until(waiting, "somebody waits for a lock")
 
 
 async def terminate(engine: AsyncEngine, pid: int) -> None:

@@ -13,9 +13,9 @@ from settings import Settings
 from store.queries.tasks import TaskOutline
 from store.tables import attempts, tasks
 from tests.integration.mirror.test_hostile import mirroring
+from tests.patience import until
 from tests.worker_process import celery_worker
 
-PATIENCE_SECONDS = 60
 APP = """
 import os
 import signal
@@ -49,7 +49,7 @@ async def test_an_end_that_celery_tells_twice_or_badly_is_shown_once_and_truly(
 ) -> None:
     (tmp_path / "stock.py").write_text(APP)
     settings = Settings(database_url=database_url, broker_url=broker_url, result_url=result_url, redis_url=redis_url)
-    with celery_worker(tmp_path, broker_url, result_url, app="stock") as worker:
+    with celery_worker(tmp_path, broker_url, result_url=result_url, app="stock") as worker:
         async with mirroring(settings, engine):
             with Celery(broker=broker_url, set_as_current=False) as app:
                 for name, options in (
@@ -75,13 +75,12 @@ async def test_an_end_that_celery_tells_twice_or_badly_is_shown_once_and_truly(
 
 
 async def _ended(engine: AsyncEngine, task_id: str) -> None:
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while True:
-            async with engine.connect() as connection:
-                status = await connection.execute(select(tasks.c.status).where(tasks.c.task_id == task_id))
-                if status.scalar() == Status.COMPLETED:
-                    return
-            await asyncio.sleep(0.05)
+    async def has_ended() -> bool:
+        async with engine.connect() as connection:
+            status = await connection.execute(select(tasks.c.status).where(tasks.c.task_id == task_id))
+            return status.scalar() == Status.COMPLETED
+
+    await until(has_ended)
 
 
 async def _history(engine: AsyncEngine, task_id: str) -> History[TaskOutline]:

@@ -14,6 +14,7 @@ from redis.exceptions import ResponseError
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from bench.rabbitmq import rabbitmq
 from domain.degradation import MIRROR
 from domain.redis_keys import STREAM_KEY
 from gateway.connection import connect, redis_client
@@ -26,9 +27,9 @@ from store.tables import gaps, tasks
 from store.worker_tables import workers
 from tests.hostile_events import WORST, envelope, forged
 from tests.integration.mirror.messages import NODE
-from tests.rabbitmq import needs_rabbitmq, rabbitmq
+from tests.patience import until
+from tests.rabbitmq import needs_rabbitmq
 
-PATIENCE_SECONDS = 60
 Send = Callable[[bytes], Awaitable[object]]
 
 
@@ -42,33 +43,36 @@ async def mirroring(settings: Settings, engine: AsyncEngine) -> AsyncIterator["a
     stopping = asyncio.Event()
     mirror = asyncio.create_task(run(settings, stopping))
     try:
-        async with redis_client(settings.redis_url or "") as redis, asyncio.timeout(PATIENCE_SECONDS):
-            while not await is_alive(redis, MIRROR):
+        async with redis_client(settings.redis_url or "") as redis:
+
+            async def is_ready() -> bool:
                 assert not mirror.done()
-                await asyncio.sleep(0.02)
+                return await is_alive(redis, MIRROR)
+
+            await until(is_ready)
         yield mirror
     finally:
         stopping.set()
         await mirror
 
 
-async def stored(engine: AsyncEngine, task_id: str, mirror: "asyncio.Task[None]") -> None:
+async def stored(engine: AsyncEngine, task_id: str, *, mirror: "asyncio.Task[None]") -> None:
     """Returns when the task is there."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while True:
-            assert not mirror.done()
-            async with engine.connect() as connection:
-                found = await connection.execute(select(tasks.c.task_id).where(tasks.c.task_id == task_id))
-                if found.first():
-                    return
-            await asyncio.sleep(0.02)
+
+    async def is_there() -> bool:
+        assert not mirror.done()
+        async with engine.connect() as connection:
+            found = await connection.execute(select(tasks.c.task_id).where(tasks.c.task_id == task_id))
+            return found.first() is not None
+
+    await until(is_there)
 
 
 def listeners() -> set[int]:
     return {thread.native_id or 0 for thread in threading.enumerate() if thread.name == "gateway-events"}
 
 
-async def assert_unharmed(engine: AsyncEngine, redis: Redis, before: set[int]) -> None:
+async def assert_unharmed(engine: AsyncEngine, redis: Redis, *, before: set[int]) -> None:
     """The same threads, no blind stretch but those of the start, what was skipped is counted, nothing of tomorrow."""
     assert listeners() == before
     async with engine.connect() as connection:
@@ -77,9 +81,11 @@ async def assert_unharmed(engine: AsyncEngine, redis: Redis, before: set[int]) -
         for column in (tasks.c.created_at, tasks.c.started_at, workers.c.last_event_at, workers.c.goodbye_at):
             ahead = select(func.count()).where(column > func.now() + func.make_interval(0, 0, 0, 0, 0, 1))
             assert (await connection.execute(ahead)).scalar_one() == 0
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while (await read_counters(redis))[Counted.EVENTS_REFUSED] < len(WORST) // 2:  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
+
+    async def are_counted() -> bool:
+        return (await read_counters(redis))[Counted.EVENTS_REFUSED] >= len(WORST) // 2
+
+    await until(are_counted)
 
 
 async def test_after_each_hostile_message_on_redis_a_sound_one_is_stored_by_the_same_mirror(
@@ -104,10 +110,10 @@ async def test_after_each_hostile_message_on_redis_a_sound_one_is_stored_by_the_
             await redis.xadd(STREAM_KEY, {"body": sound(task_ids[1])})
             for task_id in task_ids:
                 try:
-                    await stored(engine, task_id, mirror)
+                    await stored(engine, task_id, mirror=mirror)
                 except TimeoutError:
                     pytest.fail(f"after {name} nothing is heard")
-        await assert_unharmed(engine, redis, before)
+        await assert_unharmed(engine, redis, before=before)
 
 
 @needs_rabbitmq
@@ -121,10 +127,10 @@ async def test_after_each_hostile_message_on_rabbitmq_a_sound_one_is_stored_by_t
             for nth, (name, body) in enumerate(WORST.items()):
                 await asyncio.to_thread(_publish, amqp_url, [*_disguised(body), amqp.Message(sound(f"rabbit-{nth}"))])
                 try:
-                    await stored(engine, f"rabbit-{nth}", mirror)
+                    await stored(engine, f"rabbit-{nth}", mirror=mirror)
                 except TimeoutError:
                     pytest.fail(f"after {name} nothing is heard")
-            await assert_unharmed(engine, redis, before)
+            await assert_unharmed(engine, redis, before=before)
             assert await asyncio.to_thread(_waiting, amqp_url) == 0
 
 

@@ -34,8 +34,8 @@ UNTOLD, UNCOUNTED = SignOfLife(NOWHERE, "mirror"), Counters(NOWHERE)
 async def mirror(
     engine: AsyncEngine,
     subscriber: FakeEventSubscriber,
-    stopping: asyncio.Event,
     *,
+    stopping: asyncio.Event,
     writer: Writer | None = None,
     stop_seconds: float = LIMIT_SECONDS,
 ) -> None:
@@ -44,7 +44,7 @@ async def mirror(
         await mirror_events(
             cast(EventSubscriber, subscriber),
             writer or Writer(engine, Results()),
-            stopping,
+            stopping=stopping,
             life=UNTOLD,
             counters=UNCOUNTED,
             stop_seconds=stop_seconds,
@@ -70,7 +70,7 @@ async def test_what_has_arrived_is_written_before_it_stops(engine: AsyncEngine) 
     bodies = [message("task-received", uuid=f"task-{nth}") for nth in range(MAX_BATCH + 1)]
     subscriber.hear(*bodies)
     stopping.set()
-    await mirror(engine, subscriber, stopping)
+    await mirror(engine, subscriber, stopping=stopping)
     assert (await count(engine), subscriber.acknowledged) == (len(bodies), len(bodies))
 
 
@@ -80,7 +80,7 @@ async def test_what_takes_too_long_to_write_is_left_for_another_mirror(engine: A
     stopping.set()
     async with engine.connect() as blocker:
         await blocker.exec_driver_sql("lock table events in access exclusive mode")
-        await mirror(engine, subscriber, stopping, stop_seconds=0.1)
+        await mirror(engine, subscriber, stopping=stopping, stop_seconds=0.1)
         await blocker.rollback()
     assert (await count(engine), subscriber.acknowledged) == (0, 0)
 
@@ -90,11 +90,11 @@ async def test_what_it_cannot_go_on_after_ends_it(engine: AsyncEngine, monkeypat
     monkeypatch.setattr(writer, "write", fail)
     subscriber.hear(*life("a"))
     with pytest.raises(RuntimeError):
-        await mirror(engine, subscriber, asyncio.Event(), writer=writer)
+        await mirror(engine, subscriber, stopping=asyncio.Event(), writer=writer)
 
 
 async def test_a_half_that_is_given_up_leaves_nothing_running(engine: AsyncEngine) -> None:
-    mirroring = asyncio.create_task(mirror(engine, FakeEventSubscriber(), asyncio.Event()))
+    mirroring = asyncio.create_task(mirror(engine, FakeEventSubscriber(), stopping=asyncio.Event()))
     others = asyncio.all_tasks()
     await asyncio.sleep(0.05)
     mirroring.cancel()
@@ -133,7 +133,7 @@ async def fail(*_: object) -> None:
 
 async def test_it_goes_on_until_it_is_told_to_stop(engine: AsyncEngine) -> None:
     subscriber, stopping = FakeEventSubscriber(), asyncio.Event()
-    mirroring = asyncio.create_task(mirror(engine, subscriber, stopping))
+    mirroring = asyncio.create_task(mirror(engine, subscriber, stopping=stopping))
     for nth in range(3):
         subscriber.hear(*life(f"task-{nth}"))
         await acknowledged(subscriber, 3 * (nth + 1))
@@ -148,7 +148,7 @@ async def test_nothing_is_acknowledged_before_it_is_committed(engine: AsyncEngin
     subscriber.hear(*life("a"))
     async with engine.connect() as blocker:
         await blocker.exec_driver_sql("lock table events in access exclusive mode")
-        mirroring = asyncio.create_task(mirror(engine, subscriber, stopping))
+        mirroring = asyncio.create_task(mirror(engine, subscriber, stopping=stopping))
         await wait_for_a_waiter(engine)
         assert subscriber.acknowledged == 0
         await blocker.rollback()
@@ -163,6 +163,6 @@ async def test_a_blind_stretch_is_noted_in_its_place(engine: AsyncEngine) -> Non
     now = datetime.now(UTC)
     subscriber.go_blind(now, now)
     stopping.set()
-    await mirror(engine, subscriber, stopping)
+    await mirror(engine, subscriber, stopping=stopping)
     async with engine.connect() as connection:
         assert await gaps.overlaps_gap(connection, since=now, until=now)

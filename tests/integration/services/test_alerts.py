@@ -19,7 +19,7 @@ from tests.stored import add_task, add_worker, ago
 ALL = AlertFilter(include_resolved=True)
 
 
-def finding(alert_type: AlertType, subject: str, value: float) -> Finding:
+def finding(alert_type: AlertType, subject: str, *, value: float) -> Finding:
     return Finding((alert_type, subject), value, DEFAULT_RULES[alert_type], "Something is wrong")
 
 
@@ -38,10 +38,10 @@ async def settled(engine: AsyncEngine, outcome: Judgement) -> list[AlertRow]:
 
 async def test_an_alert_is_stored_once_refreshed_and_resolved(engine: AsyncEngine) -> None:
     key = (AlertType.WORKER_OFFLINE, "one")
-    (raised,) = await settled(engine, judgement(raised=(finding(*key, 20),)))
+    (raised,) = await settled(engine, judgement(raised=(finding(*key, value=20),)))
     assert (raised.subject, raised.severity, raised.value, raised.threshold) == ("one", "WARNING", 20, 15)
     assert raised.resolved_at is None
-    (again,) = await settled(engine, judgement(raised=(finding(*key, 25),)))
+    (again,) = await settled(engine, judgement(raised=(finding(*key, value=25),)))
     assert again == replace(raised, value=25)
     (gone,) = await settled(engine, judgement(resolved=(key,)))
     assert gone.resolved_at is not None
@@ -51,12 +51,15 @@ async def test_an_alert_is_stored_once_refreshed_and_resolved(engine: AsyncEngin
 
 
 async def test_counts_and_ages_are_stored_side_by_side(engine: AsyncEngine) -> None:
-    found = finding(AlertType.HIGH_QUEUE_DEPTH, "etl", 1001), finding(AlertType.STUCK_TASKS, "report", 3600.5)
+    found = (
+        finding(AlertType.HIGH_QUEUE_DEPTH, "etl", value=1001),
+        finding(AlertType.STUCK_TASKS, "report", value=3600.5),
+    )
     assert {row.value for row in await settled(engine, judgement(raised=found))} == {1001, 3600.5}
 
 
 async def test_an_open_alert_follows_its_rule(engine: AsyncEngine) -> None:
-    found = finding(AlertType.HIGH_QUEUE_DEPTH, "etl", 1001)
+    found = finding(AlertType.HIGH_QUEUE_DEPTH, "etl", value=1001)
     await settled(engine, judgement(raised=(found,)))
     strict = replace(found.rule, threshold=500, severity=Severity.CRITICAL)
     (row,) = await settled(engine, judgement(still_open=(replace(found, rule=strict, description="Worse"),)))
@@ -65,18 +68,18 @@ async def test_an_open_alert_follows_its_rule(engine: AsyncEngine) -> None:
 
 async def test_a_condition_that_comes_back_is_a_new_alert_that_nobody_has_seen(engine: AsyncEngine) -> None:
     key = (AlertType.COMPONENT_DOWN, "redis")
-    (first,) = await settled(engine, judgement(raised=(finding(*key, 20),)))
+    (first,) = await settled(engine, judgement(raised=(finding(*key, value=20),)))
     async with engine.begin() as connection:
         assert (await acknowledge(connection, first.alert_id)) is not None
     await settled(engine, judgement(resolved=(key,)))
-    second, old = await settled(engine, judgement(raised=(finding(*key, 20),)))
+    second, old = await settled(engine, judgement(raised=(finding(*key, value=20),)))
     assert old.alert_id == first.alert_id
     assert old.acknowledged_at is not None
     assert second.acknowledged_at is None
 
 
 async def test_two_processes_that_raise_at_once_make_one_alert(engine: AsyncEngine) -> None:
-    outcome = judgement(raised=(finding(AlertType.NO_ACTIVE_WORKERS, "", 0),))
+    outcome = judgement(raised=(finding(AlertType.NO_ACTIVE_WORKERS, "", value=0),))
     await asyncio.gather(*(settled(engine, outcome) for _ in range(4)))
     assert len(await settled(engine, judgement())) == 1
 

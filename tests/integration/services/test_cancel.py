@@ -86,7 +86,7 @@ class World:
         recall, control = FakeRecall(self.broker), FakeControl(self.broker)
         enforced = await enforce(request, redis=self.redis, control=control, recall=recall)
         async with self.engine.begin() as connection:
-            return enforced, await settle(connection, request, enforced)
+            return enforced, await settle(connection, request, enforced=enforced)
 
     async def outcome(self, task_id: str, *, told: bool = True) -> Outcome:
         async with self.engine.connect() as connection:

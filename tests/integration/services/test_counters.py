@@ -6,7 +6,6 @@ from redis.asyncio import Redis
 from domain.redis_keys import STREAM_KEY
 from gateway.connection import redis_client
 from gateway.event_backlog import Backlog, read_stream_backlog
-from services import counters
 from services.counters import Counted, Counters, read_counters
 from tests.patience import until
 
@@ -27,10 +26,9 @@ async def test_all_processes_add_to_the_same_sums_and_tell_the_rest_when_they_en
     assert await read_counters(redis) == {Counted.EVENTS_APPLIED: 7, Counted.EVENTS_REFUSED: 0, Counted.DISPATCHED: 1}
 
 
-async def test_what_redis_does_not_take_is_kept(monkeypatch: pytest.MonkeyPatch, redis: Redis) -> None:
-    monkeypatch.setattr(counters, "TELL_SECONDS", 0.01)
+async def test_what_redis_does_not_take_is_kept(redis: Redis) -> None:
     nowhere = redis_client("redis://127.0.0.1:1/2")
-    async with Counters(nowhere) as counting:
+    async with Counters(nowhere, tell_seconds=0.01) as counting:
         counting.add(Counted.DISPATCHED, 2)
         counting._redis = redis
         await until(lambda: not counting._untold)

@@ -15,7 +15,6 @@ from domain.degradation import BROKER, DATABASE, Mark, Strategy
 from domain.errors import ServiceDegraded, Unavailable
 from domain.redis_keys import MARKS_KEY
 from gateway.connection import redis_client
-from services import degradation
 from services.degradation import MAX_DURATION_SECONDS, DegradationMarks, refuse_degraded
 from tests.patience import until
 
@@ -75,13 +74,11 @@ async def test_when_a_mark_or_its_end_is_answered_another_process_goes_by_it(red
 
 
 async def test_a_process_that_has_not_come_round_to_reading_the_marks_reads_them_before_it_goes_by_them(
-    redis: Redis, monkeypatch: pytest.MonkeyPatch
+    redis: Redis,
 ) -> None:
-    async with DegradationMarks(redis) as here:
-        monkeypatch.setattr(degradation, "REFRESH_SECONDS", 3600)
-        async with DegradationMarks(redis) as busy:
-            await here.set("queue:a", Strategy.QUEUE_ONLY, duration=FIVE_MINUTES)
-            assert (await busy.fresh()).keys() == {"queue:a"}
+    async with DegradationMarks(redis) as here, DegradationMarks(redis, refresh_seconds=3600) as busy:
+        await here.set("queue:a", Strategy.QUEUE_ONLY, duration=FIVE_MINUTES)
+        assert (await busy.fresh()).keys() == {"queue:a"}
 
 
 async def test_a_mark_is_known_at_once_here_and_soon_elsewhere(redis: Redis) -> None:
@@ -117,9 +114,8 @@ async def test_a_mark_ends_by_itself_and_redis_forgets_it(redis: Redis) -> None:
         assert await redis.hkeys(MARKS_KEY) == [DATABASE.encode()]
 
 
-async def test_there_are_only_so_many_marks(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(degradation, "MAX_MARKS", 2)
-    async with DegradationMarks(redis) as marks:
+async def test_there_are_only_so_many_marks(redis: Redis) -> None:
+    async with DegradationMarks(redis, max_marks=2) as marks:
         for name in ("queue:a", "queue:b", "queue:b"):
             await marks.set(name, Strategy.QUEUE_ONLY, duration=FIVE_MINUTES)
         with pytest.raises(Unavailable):
@@ -152,9 +148,8 @@ async def test_work_for_a_queue_marked_to_fail_is_refused_with_the_reason(redis:
 
 
 async def test_marks_that_none_of_us_has_written_hide_no_others_and_stop_nobody(
-    redis: Redis, monkeypatch: pytest.MonkeyPatch
+    redis: Redis,
 ) -> None:
-    monkeypatch.setattr(degradation, "REFRESH_SECONDS", 0.01)
     until_then = b'"2100-01-01T00:00:00Z"'
     strange = {
         "broker": b"no json",
@@ -166,7 +161,7 @@ async def test_marks_that_none_of_us_has_written_hide_no_others_and_stop_nobody(
     }
     for name, value in strange.items():
         await redis.hset(MARKS_KEY, name, value)
-    async with DegradationMarks(redis) as marks:
+    async with DegradationMarks(redis, refresh_seconds=0.01) as marks:
         assert marks.current() == {}
         await redis.hset(MARKS_KEY, DATABASE, b'["fail_fast", %s]' % until_then)
         await until(lambda: marks.current().keys() == {DATABASE})

@@ -5,7 +5,6 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.states import EventType
-from services import endings as endings_module
 from services.endings import Endings
 from services.record import News, record
 from store import listener as listener_module
@@ -55,23 +54,19 @@ async def test_who_has_waited_long_enough_is_told_so_and_forgotten(endings: Endi
 async def test_an_end_is_found_even_while_nobody_listens(
     engine: AsyncEngine, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(endings_module, "POLL_SECONDS", 0.05)
     monkeypatch.setattr(listener_module.Listener, "_hear", asyncio.Event().wait)
-    async with Endings(engine, database_url) as endings:
+    async with Endings(engine, database_url, poll_seconds=0.05) as endings:
         waiting = asyncio.create_task(endings.wait(TASK_ID, LIMIT_SECONDS))
         await asyncio.sleep(0)
         await finish(engine)
         assert await waiting
 
 
-async def test_with_too_many_waiting_nobody_else_waits(
-    engine: AsyncEngine, endings: Endings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(endings_module, "MAX_WAITING", 1)
-    waiting = asyncio.create_task(endings.wait("other", LIMIT_SECONDS))
-    await asyncio.sleep(0)
-    async with asyncio.timeout(LIMIT_SECONDS):
+async def test_with_too_many_waiting_nobody_else_waits(engine: AsyncEngine, database_url: str) -> None:
+    async with Endings(engine, database_url, max_waiting=1) as endings, asyncio.timeout(LIMIT_SECONDS):
+        waiting = asyncio.create_task(endings.wait("other", LIMIT_SECONDS))
+        await asyncio.sleep(0)
         assert not await endings.wait(TASK_ID, 1e6)
         await finish(engine)
         assert await endings.wait(TASK_ID, 1e6)
-    waiting.cancel()
+        waiting.cancel()

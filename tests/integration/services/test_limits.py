@@ -1,6 +1,5 @@
 """Limits from what workers say, and the count of retries on stock workers, from dispatch to the row."""
 
-import asyncio
 from datetime import UTC, datetime
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -16,6 +15,7 @@ from store.queries import descriptions, submissions, workers
 from store.queries.descriptions import Description
 from store.queries.tasks import get_task
 from tests.fakes.gateway import FakeBroker, FakePublisher
+from tests.patience import until
 from tests.submissions import make_submission
 
 NODE = "celery@stock"
@@ -39,18 +39,15 @@ async def dispatch(engine: AsyncEngine, *, max_retries: int) -> tuple[str, FakeB
     return submission.task_id, broker
 
 
-def heard(task_id: str, kind: EventType, clock: int, *, retries: int | None = None) -> Fact:
-    key = worker_event_key(kind, NODE, 1, clock)
+def heard(task_id: str, kind: EventType, *, clock: int, retries: int | None = None) -> Fact:
+    key = worker_event_key(kind, NODE, pid=1, clock=clock)
     return Fact(task_id, kind, datetime.now(UTC), key, NODE, 1, clock, retries)
 
 
 async def test_what_is_known_of_the_workers_is_told(engine: AsyncEngine) -> None:
     await add_stock_node(engine, own_limit=7)
     async with Limits(engine) as limits:
-        async with asyncio.timeout(10):
-            while not limits.own_retries:  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
-        assert limits.own_retries == {"celeriac.add": 7}
+        assert await until(lambda: limits.own_retries) == {"celeriac.add": 7}
         told = limits.explain("celeriac.add", "celery", timeout_seconds=5, max_retries=9)
         assert told is not None
         assert "timeout_seconds is not enforced on a threads pool" in told
@@ -63,11 +60,11 @@ async def test_a_stock_worker_counts_from_where_it_will_stop_and_we_count_from_n
     task_id, broker = await dispatch(engine, max_retries=1)
     assert broker.queues["celery"][0].retries_base == 2
     story = [
-        heard(task_id, EventType.RECEIVED, 1, retries=2),
-        heard(task_id, EventType.STARTED, 2),
-        heard(task_id, EventType.RETRIED, 3),
-        heard(task_id, EventType.RECEIVED, 4, retries=3),
-        heard(task_id, EventType.STARTED, 5),
+        heard(task_id, EventType.RECEIVED, clock=1, retries=2),
+        heard(task_id, EventType.STARTED, clock=2),
+        heard(task_id, EventType.RETRIED, clock=3),
+        heard(task_id, EventType.RECEIVED, clock=4, retries=3),
+        heard(task_id, EventType.STARTED, clock=5),
     ]
     result = StoredResult(task_id, "FAILURE", exception_type="ValueError", exception_message="no", retries=3)
     async with engine.begin() as connection:

@@ -41,7 +41,7 @@ async def index(engine: AsyncEngine) -> int:
 
 async def find(engine: AsyncEngine, text: str) -> list[str]:
     async with engine.connect() as connection:
-        found = await list_tasks(connection, TaskFilter(search=parse_query(text)), Slice(limit=100))
+        found = await list_tasks(connection, TaskFilter(search=parse_query(text)), part=Slice(limit=100))
         return [row.task_id for row in found]
 
 

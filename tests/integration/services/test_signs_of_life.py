@@ -1,7 +1,7 @@
 """Signs of life on a real Valkey, and without one."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
@@ -31,9 +31,7 @@ async def test_a_mirror_that_goes_round_is_alive_and_its_sign_fades(redis: Redis
     assert not await is_alive(redis, "mirror")
     async with SignOfLife(redis, "mirror") as life:
         life.give()
-        async with asyncio.timeout(10):
-            while not await is_alive(redis, "mirror"):
-                pass
+        await until(lambda: is_alive(redis, "mirror"))
         assert 0 < await redis.ttl(process_key("mirror")) <= signs_of_life.FADES_SECONDS
 
 
@@ -68,7 +66,7 @@ async def test_a_process_that_is_gone_is_missed_at_once_though_its_key_has_not_f
         await until(lambda: life.present_since)
         await told(redis, "mirror")
         cut_off(life)
-        await eventually(lambda: is_missed(redis, "mirror"))
+        await until(lambda: is_missed(redis, "mirror"))
         assert await redis.ttl(process_key("mirror")) > 0
 
 
@@ -161,7 +159,7 @@ async def is_missed(redis: Redis, kind: str) -> bool:
 async def told(redis: Redis, kind: str) -> None:
     """Returns when the key has been written after this call."""
     await redis.delete(process_key(kind))
-    await eventually(lambda: redis.exists(process_key(kind)))
+    await until(lambda: redis.exists(process_key(kind)))
 
 
 def cut_off(life: SignOfLife) -> None:
@@ -174,10 +172,4 @@ async def until_lives(redis: Redis, there: set[bool]) -> None:
     async def are_so() -> bool:
         return set((await list_lives(redis)).values()) == there
 
-    await eventually(are_so)
-
-
-async def eventually(question: Callable[[], Awaitable[object]]) -> None:
-    async with asyncio.timeout(10):
-        while not await question():  # noqa: ASYNC110  the answer is Redis'
-            await asyncio.sleep(0.01)
+    await until(are_so)

@@ -1,6 +1,5 @@
 import asyncio
 
-import pytest
 from sqlalchemy import func, select
 from sqlalchemy.exc import DataError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -65,9 +64,8 @@ async def test_a_caller_that_goes_away_does_not_disturb_the_others(engine: Async
         assert (await connection.execute(select(func.count()).select_from(tasks))).scalar_one() == 2
 
 
-async def test_a_full_batcher_refuses_instead_of_growing(engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(submissions, "MAX_WAITING", 2)
-    async with SubmissionBatcher(engine) as batcher:
+async def test_a_full_batcher_refuses_instead_of_growing(engine: AsyncEngine) -> None:
+    async with SubmissionBatcher(engine, max_waiting=2) as batcher:
         outcomes = await asyncio.gather(*(batcher.store(make_submission()) for _ in range(4)), return_exceptions=True)
     assert [type(outcome) for outcome in outcomes].count(Overloaded) == 2
 

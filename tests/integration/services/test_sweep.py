@@ -45,7 +45,7 @@ async def sweep(engine: AsyncEngine, *results: StoredResult, now: datetime | Non
     async with engine.begin() as connection:
         silent = await find_silent(connection)
         found = {result.task_id: result for result in results}
-        return await repair(connection, silent, found, now=now or datetime.now(UTC))
+        return await repair(connection, silent, results=found, now=now or datetime.now(UTC))
 
 
 async def status(engine: AsyncEngine, task_id: str) -> tuple[str, bool]:
@@ -164,11 +164,11 @@ async def test_a_task_that_is_nowhere_to_be_found_can_be_replayed_though_it_has_
     new = Replay(task_id=make_submission().task_id, created_at=datetime.now(UTC), default_queue="celery", changes={})
     async with engine.connect() as connection:
         with pytest.raises(TaskNotFinished):
-            await replay(connection, task_id, new)
+            await replay(connection, task_id, new=new)
     async with engine.begin() as connection:
         await doubts.note(connection, {task_id: "who knows"})
     async with engine.begin() as connection:
-        assert (await replay(connection, task_id, new)).original_task_id == task_id
+        assert (await replay(connection, task_id, new=new)).original_task_id == task_id
         assert await doubts.count_by_queue(connection) == {"celery": 1}
 
 

@@ -46,11 +46,10 @@ async def test_before_any_worker_has_reported_every_name_is_let_through(engine: 
 
 
 async def test_while_a_worker_is_online_that_has_told_no_names_none_is_refused(
-    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+    engine: AsyncEngine,
 ) -> None:
-    monkeypatch.setattr(task_names_module, "LOOK_AGAIN_SECONDS", 0)
     await register(engine, "celeriac.add")
-    names, now = TaskNames(engine), datetime.now(UTC)
+    names, now = TaskNames(engine, look_again_seconds=0), datetime.now(UTC)
     assert await names.find_unknown(["billing.pay"]) != {}
     async with engine.begin() as connection:
         await workers.hear(connection, [Heartbeat("celery@deaf", heard_at=now, at=now)])
@@ -67,21 +66,19 @@ async def test_a_name_under_which_a_task_was_heard_to_run_is_known(engine: Async
     assert unknown.keys() == {"never.received", "never.sent"}
 
 
-async def test_a_name_that_has_just_appeared_is_found(engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(task_names_module, "LOOK_AGAIN_SECONDS", 0)
+async def test_a_name_that_has_just_appeared_is_found(engine: AsyncEngine) -> None:
     await register(engine, "celeriac.add")
-    names = TaskNames(engine)
+    names = TaskNames(engine, look_again_seconds=0)
     assert await names.find_unknown(["celeriac.add"]) == {}
     await register(engine, "celeriac.new")
     assert await names.find_unknown(["celeriac.new"]) == {}
 
 
 async def test_a_flood_of_bad_names_is_no_flood_of_queries(
-    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+    engine: AsyncEngine,
 ) -> None:
-    monkeypatch.setattr(task_names_module, "LOOK_AGAIN_SECONDS", 60)
     await register(engine, "celeriac.add")
-    names = TaskNames(engine)
+    names = TaskNames(engine, look_again_seconds=60)
     assert await names.find_unknown(["celeriac.add"]) == {}
     await register(engine, "celeriac.new")
     assert await names.find_unknown(["celeriac.new"]) != {}
@@ -105,8 +102,7 @@ async def test_a_slip_is_found_among_thousands_of_names_without_looking_at_each(
 
 
 async def test_where_more_names_are_known_than_are_read_none_is_refused(
-    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+    engine: AsyncEngine,
 ) -> None:
-    monkeypatch.setattr(task_names_module, "MAX_KNOWN", 2)
     await register(engine, "a", "b", "c")
-    assert await TaskNames(engine).find_unknown(["zzz"]) == {}
+    assert await TaskNames(engine, max_known=2).find_unknown(["zzz"]) == {}

@@ -83,13 +83,13 @@ async def check(connection: AsyncConnection, interval: Interval) -> None:
     trends = await read_trends(connection, WINDOW, interval=interval)
     answer = TrendsAnswer.from_trends(trends, WINDOW, interval=interval).model_dump()
     unit = {"hourly": "hour", "daily": "day"}[interval]
-    await _check_figures(connection, f"date_trunc('{unit}', at)", {row["bucket"]: row for row in answer["series"]})
-    await _check_figures(connection, "task_name", {row["task_name"]: row for row in answer["by_task"]})
-    await _check_figures(connection, "queue_name", {row["queue_name"]: row for row in answer["by_queue"]})
+    await _check_figures(connection, f"date_trunc('{unit}', at)", rows={row["bucket"]: row for row in answer["series"]})
+    await _check_figures(connection, "task_name", rows={row["task_name"]: row for row in answer["by_task"]})
+    await _check_figures(connection, "queue_name", rows={row["queue_name"]: row for row in answer["by_queue"]})
     await _check_whole(connection, answer)
 
 
-async def _check_figures(connection: AsyncConnection, key: str, rows: dict[Any, dict[str, Any]]) -> None:
+async def _check_figures(connection: AsyncConnection, key: str, *, rows: dict[Any, dict[str, Any]]) -> None:
     true, of_whole_hours = await truth(connection, key), await truth(connection, key, whole_hours=True)
     assert set(true) == {found for found, row in rows.items() if _happened(row)}
     for found, expected in true.items():

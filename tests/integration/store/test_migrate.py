@@ -30,7 +30,7 @@ def table_names(database_url: str) -> set[str]:
         return set(inspect(connection).get_table_names())
 
 
-def is_ours(name: str | None, type_: str, parents: object) -> bool:
+def is_ours(name: str | None, type_: str, parents: object, /) -> bool:
     """Partitions are made as the days go by; Alembic keeps a table of its own."""
     return type_ != "table" or name in metadata.tables
 

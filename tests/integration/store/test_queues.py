@@ -40,7 +40,7 @@ async def test_a_queue_is_served_once_a_worker_says_so(engine: AsyncEngine) -> N
     async with engine.begin() as connection:
         await add_worker(connection, "celery@ours")
         await add_queued(connection, "math")
-        await queues.add_to_described(connection, "math", ["celery@ours"])
+        await queues.add_to_described(connection, "math", nodes=["celery@ours"])
         assert await queues.list_unserved(connection) == {}
         assert await workers.list_consumers(connection) == [("celery@ours", ["celery", "math"])]
 

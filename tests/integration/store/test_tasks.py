@@ -34,9 +34,9 @@ async def add_tasks(connection: AsyncConnection, *given: dict[str, Any]) -> list
 
 
 async def names(
-    connection: AsyncConnection, wanted: TaskFilter, sort: Sort = NEWEST_FIRST, **page: Any
+    connection: AsyncConnection, wanted: TaskFilter, *, sort: Sort = NEWEST_FIRST, **page: Any
 ) -> Sequence[str]:
-    rows = await list_tasks(connection, wanted, Slice(**{"sort": sort, "limit": 100} | page))
+    rows = await list_tasks(connection, wanted, part=Slice(**{"sort": sort, "limit": 100} | page))
     return [row.task_name for row in rows]
 
 
@@ -114,7 +114,7 @@ async def test_ties_are_broken_by_id_and_rows_without_a_value_come_last(
             {"task_name": "b", "task_id": "2", "priority": 9},
             {"task_name": "c", "task_id": "3", "duration_seconds": 1},
         )
-        assert await names(connection, TaskFilter(), sort) == expected
+        assert await names(connection, TaskFilter(), sort=sort) == expected
 
 
 @pytest.mark.parametrize("descending", [True, False])
@@ -127,7 +127,7 @@ async def test_pages_by_cursor_meet_every_row_once_even_where_times_are_equal(
         after: Cursor | None = None
         while True:
             part = Slice(sort=Sort(descending=descending), limit=2, after=after)
-            page = await list_tasks(connection, TaskFilter(), part)
+            page = await list_tasks(connection, TaskFilter(), part=part)
             if not page:
                 break
             seen += [row.task_id for row in page]

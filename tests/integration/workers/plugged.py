@@ -1,7 +1,6 @@
 """A worker with the plugin, and an app whose tasks write down each run, so that a run too many is seen."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +14,6 @@ from kombu import pools
 from tests.celery_apps import close_app
 from tests.worker_process import WorkerProcess, celery_worker
 
-PATIENCE_SECONDS = 30
 HEADER = "celeriac_dispatch_no"
 
 APP = """
@@ -123,11 +121,11 @@ class Plant:
         raise AssertionError(f"{worker.node} did not answer {command}")
 
     @contextmanager
-    def worker(self, pool: str = "prefork", name: str = "worker", concurrency: int = 2) -> Iterator[WorkerProcess]:
+    def worker(self, pool: str = "prefork", name: str = "worker", *, concurrency: int = 2) -> Iterator[WorkerProcess]:
         with celery_worker(
             self.folder,
             self.broker_url,
-            self.result_url,
+            result_url=self.result_url,
             app="plugged",
             name=name,
             options=("--pool", pool, "--concurrency", str(concurrency)),
@@ -141,28 +139,9 @@ class Plant:
 
 
 @contextmanager
-def plant(folder: Path, broker_url: str, result_url: str, redis_url: str) -> Iterator[Plant]:
+def plant(folder: Path, broker_url: str, *, result_url: str, redis_url: str) -> Iterator[Plant]:
     made = Plant(folder, broker_url, result_url, redis_url)
     try:
         yield made
     finally:
         made.close()
-
-
-def wait_for(fact: Callable[[], Any], what: str, seconds: float = PATIENCE_SECONDS) -> Any:
-    """The first true answer."""
-    deadline = time.monotonic() + seconds
-    while not (answer := fact()):
-        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
-        time.sleep(0.02)
-    return answer
-
-
-def stays(fact: Callable[[], bool], seconds: float) -> bool:
-    """Whether it is true for so long; for what must not happen, which has no end to wait for."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if not fact():
-            return False
-        time.sleep(0.05)
-    return True

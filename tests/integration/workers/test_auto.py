@@ -23,7 +23,7 @@ async def test_a_worker_that_includes_it_has_the_whole_plugin(tmp_path: Path) ->
         celery_worker(
             tmp_path,
             f"{url}/0",
-            f"{url}/1",
+            result_url=f"{url}/1",
             app="innocent",
             options=("-c", "1", "-I", "celeriac_worker.auto"),
             environment={"PYTHONPATH": f"{tmp_path}:{ROOT / 'workers'}"},

@@ -22,7 +22,7 @@ def store(redis_url: str) -> Iterator["redis.Redis"]:
 @pytest.fixture
 def gates(redis_url: str) -> Iterator[tuple[Gate, Gate]]:
     """Two workers: `here` is alive, `there` has not said so yet."""
-    here, there = Gate(redis_url, "celery@here", "boot-1"), Gate(redis_url, "celery@there", "boot-2")
+    here, there = Gate(redis_url, "celery@here", boot_id="boot-1"), Gate(redis_url, "celery@there", boot_id="boot-2")
     here.show_life()
     yield here, there
     here.close()
@@ -66,7 +66,7 @@ def test_the_next_boot_of_a_node_takes_over_what_the_last_one_had_started(
     gates: tuple[Gate, Gate], redis_url: str, store: "redis.Redis"
 ) -> None:
     gates[0].may_start("t", RUN)
-    reborn = Gate(redis_url, "celery@here", "boot-3")
+    reborn = Gate(redis_url, "celery@here", boot_id="boot-3")
     reborn.show_life()
     assert gates[1].may_start("t", RUN) is Admission.GO
     reborn.close()
@@ -120,7 +120,7 @@ def test_a_pause_is_seen_with_the_next_sign_of_life_and_forgotten_at_a_goodbye(
 
 def test_a_silent_redis_is_given_up_within_its_second_and_asked_again_later(tmp_path: Path) -> None:
     with fragile_broker(tmp_path) as server:
-        gate = Gate(server.broker_url, "celery@here", "boot-1")
+        gate = Gate(server.broker_url, "celery@here", boot_id="boot-1")
         gate.may_start("t", None)
         server.freeze()
         begun = time.monotonic()

@@ -6,7 +6,8 @@ from importlib.util import find_spec
 import pytest
 
 from tests.embedded import valkey
-from tests.integration.workers.plugged import Plant, plant, stays, wait_for
+from tests.integration.workers.plugged import Plant, plant
+from tests.patience import stays, wait_for
 from tests.worker_process import WorkerProcess
 
 NO_GEVENT = pytest.mark.skipif(find_spec("gevent") is None, reason="gevent is not installed")
@@ -18,7 +19,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
     folder = tmp_path_factory.mktemp("requests")
     with (
         valkey(folder / "valkey") as url,
-        plant(folder, f"{url}/0", f"{url}/1", f"{url}/2") as made,
+        plant(folder, f"{url}/0", result_url=f"{url}/1", redis_url=f"{url}/2") as made,
     ):
         yield made
 

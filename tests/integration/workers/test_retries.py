@@ -1,6 +1,5 @@
 """The plugin in a foreign Celery app that has habits of its own."""
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -10,9 +9,8 @@ from gateway.publisher import Publisher
 from gateway.results import ResultReader
 from tests.gateway_broker import FragileBroker, fragile_broker
 from tests.gateway_messages import make_message
+from tests.patience import until
 from tests.worker_process import celery_worker
-
-PATIENCE_SECONDS = 20
 
 FOREIGN_APP = """
 import os
@@ -78,7 +76,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FragileBroker]:
     (folder / "foreign.py").write_text(FOREIGN_APP)
     with (
         fragile_broker(folder / "valkey") as broker,
-        celery_worker(folder, broker.broker_url, broker.result_url, app="foreign"),
+        celery_worker(folder, broker.broker_url, result_url=broker.result_url, app="foreign"),
     ):
         yield broker
 
@@ -139,12 +137,12 @@ async def _message_of_failure(broker: FragileBroker, task_id: str) -> str | None
 
 async def _failure(broker: FragileBroker, task_id: str) -> StoredResult:
     reader = ResultReader(broker.result_url)
+
+    async def failure() -> StoredResult | None:
+        result = (await reader.fetch([task_id])).get(task_id)
+        return result if result is not None and result.state == "FAILURE" else None
+
     try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while True:
-                result = (await reader.fetch([task_id])).get(task_id)
-                if result is not None and result.state == "FAILURE":
-                    return result
-                await asyncio.sleep(0.02)
+        return await until(failure)
     finally:
         await reader.close()

@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 import redis
 
+from bench.rabbitmq import rabbitmq
 from tests.embedded import valkey
 from tests.gateway_broker import fragile_broker
-from tests.integration.workers.plugged import Plant, plant, stays, wait_for
-from tests.rabbitmq import needs_rabbitmq, rabbitmq
+from tests.integration.workers.plugged import Plant, plant
+from tests.patience import stays, wait_for
+from tests.rabbitmq import needs_rabbitmq
 from tests.worker_process import WorkerProcess, celery_worker
 
 STOP_SECONDS = 20
@@ -18,7 +20,10 @@ STOP_SECONDS = 20
 
 @pytest.fixture
 def servers(tmp_path: Path) -> Iterator[Plant]:
-    with valkey(tmp_path / "valkey") as url, plant(tmp_path, f"{url}/0", f"{url}/1", f"{url}/2") as made:
+    with (
+        valkey(tmp_path / "valkey") as url,
+        plant(tmp_path, f"{url}/0", result_url=f"{url}/1", redis_url=f"{url}/2") as made,
+    ):
         yield made
 
 
@@ -79,7 +84,7 @@ def rabbit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
     with (
         rabbitmq(folder / "broker") as broker_url,
         valkey(folder / "valkey") as url,
-        plant(folder, broker_url, f"{url}/1", f"{url}/2") as made,
+        plant(folder, broker_url, result_url=f"{url}/1", redis_url=f"{url}/2") as made,
     ):
         yield made
 
@@ -108,7 +113,12 @@ def test_on_rabbitmq_without_a_redis_of_ours_the_worker_is_a_stock_one_and_says_
     monkeypatch.delenv("CELERIAC_REDIS_URL", raising=False)
     environment = {"RUNS": str(rabbit.folder / "runs")}
     with celery_worker(
-        rabbit.folder, rabbit.broker_url, rabbit.result_url, app="plugged", name="bare", environment=environment
+        rabbit.folder,
+        rabbit.broker_url,
+        result_url=rabbit.result_url,
+        app="plugged",
+        name="bare",
+        environment=environment,
     ) as worker:
         told = rabbit.order(worker, "stats")["celeriac"]
         assert told["capabilities"] == ["max_retries", "terminate", "time_limits", "resize"]

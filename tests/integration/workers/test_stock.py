@@ -1,6 +1,5 @@
 """A worker without our plugin takes what we send, whatever its priority."""
 
-import asyncio
 from pathlib import Path
 
 import pytest
@@ -8,9 +7,10 @@ import pytest
 from domain.broker_options import STOCK_STEPS, BrokerOptions
 from gateway.control import Control
 from gateway.publisher import Publisher
-from gateway.results import ResultReader
+from gateway.results import ResultReader, StoredResult
 from tests.gateway_broker import fragile_broker
 from tests.gateway_messages import make_message
+from tests.patience import until
 from tests.worker_process import celery_worker
 
 STOCK_APP = """
@@ -45,10 +45,13 @@ async def test_a_stock_worker_runs_every_priority_the_most_urgent_first(tmp_path
             messages, lists={"celery": BrokerOptions(priority_steps=STOCK_STEPS).lists_of("celery")}
         )
         ids = [message.task_id for message in messages]
-        with celery_worker(tmp_path, broker.broker_url, broker.result_url, app="stock") as worker:
-            async with asyncio.timeout(20):
-                while len(found := await results.fetch(ids)) < len(messages):  # noqa: ASYNC110
-                    await asyncio.sleep(0.05)
+        with celery_worker(tmp_path, broker.broker_url, result_url=broker.result_url, app="stock") as worker:
+
+            async def all_ended() -> dict[str, StoredResult] | None:
+                found = await results.fetch(ids)
+                return found if len(found) == len(messages) else None
+
+            found = await until(all_ended)
             description = (await control.describe([worker.node]))[worker.node]
             log = worker.log.read_text()
         for part in (publisher, control, results):
@@ -73,10 +76,13 @@ async def test_a_stock_worker_is_held_to_fewer_retries_by_the_start_of_its_count
             ResultReader(broker.result_url),
         )
         await publisher.publish([message])
-        with celery_worker(tmp_path, broker.broker_url, broker.result_url, app="stock") as worker:
-            async with asyncio.timeout(20):
-                while not (found := await results.fetch([message.task_id])) or found[message.task_id].status is None:  # noqa: ASYNC110
-                    await asyncio.sleep(0.05)
+        with celery_worker(tmp_path, broker.broker_url, result_url=broker.result_url, app="stock") as worker:
+
+            async def has_ended() -> bool:
+                found = (await results.fetch([message.task_id])).get(message.task_id)
+                return found is not None and found.status is not None
+
+            await until(has_ended)
             assert (await control.describe([worker.node]))[worker.node].retry_limits["stock.retry"] == 3
             received = worker.log.read_text().count(f"{message.task_id}] received")
         for part in (publisher, control, results):

@@ -158,7 +158,7 @@ async def test_a_real_workers_events_wait_for_a_mirror_that_is_away(tmp_path: Pa
         away.close()
         message = make_message("celeriac.add", args=[2, 3])
         publisher = Publisher(broker.broker_url)
-        with celery_worker(tmp_path, broker.broker_url, broker.result_url):
+        with celery_worker(tmp_path, broker.broker_url, result_url=broker.result_url):
             await publisher.publish([message])
             await publisher.close()
             await _until_success(broker, message.task_id)

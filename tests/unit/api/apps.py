@@ -19,7 +19,7 @@ class OpenGate:
     """See `api.gate.Gate`; nothing is marked."""
 
     async def pass_through(
-        self, route: ASGIApp, scope: Scope, receive: Receive, send: Send, *, access: Access, keeps: bool
+        self, route: ASGIApp, scope: Scope, *, receive: Receive, send: Send, access: Access, keeps: bool
     ) -> None:
         await route(scope, receive, send)
 

@@ -75,17 +75,17 @@ async def test_a_budget_is_given_to_those_in_line_in_their_order() -> None:
     budget = Budget(10)
     done: list[str] = []
 
-    async def use(name: str, size: int, release: asyncio.Event) -> None:
+    async def use(name: str, size: int, *, release: asyncio.Event) -> None:
         async with budget.hold(size):
             done.append(name)
             await release.wait()
 
     first, others = asyncio.Event(), asyncio.Event()
     async with asyncio.TaskGroup() as group:
-        group.create_task(use("a", 8, first))
+        group.create_task(use("a", 8, release=first))
         await until(lambda: done == ["a"])
         for name, size in (("b", 9), ("c", 1), ("d", 1)):
-            group.create_task(use(name, size, others))
+            group.create_task(use(name, size, release=others))
         await asyncio.sleep(0)
         assert done == ["a"]  # nobody overtakes: else a large one might wait for ever
         first.set()

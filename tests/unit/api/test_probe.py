@@ -116,8 +116,7 @@ async def test_an_old_verdict_is_no_verdict(monkeypatch: pytest.MonkeyPatch) -> 
     assert (verdict.health, verdict.checks) == (Health.UNHEALTHY, {DATABASE: Condition.UNKNOWN})
 
 
-async def test_it_goes_on_asking_and_hears_of_a_recovery(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probe, "INTERVAL_SECONDS", 0.01)
+async def test_it_goes_on_asking_and_hears_of_a_recovery() -> None:
     rounds = 0
     third_round = asyncio.Event()
 
@@ -128,7 +127,7 @@ async def test_it_goes_on_asking_and_hears_of_a_recovery(monkeypatch: pytest.Mon
             third_round.set()
         return rounds > 1
 
-    health = HealthProbe({DATABASE: recovering})
+    health = HealthProbe({DATABASE: recovering}, interval_seconds=0.01)
     with capture_logs() as logs:
         running = start_rounds(health.ask_and_rest, name="probe")
         async with asyncio.timeout(5):

@@ -36,6 +36,7 @@ async def depth(deep: int = 0) -> int:
 async def list_things(
     window: Annotated[Window, Query()],
     deep: Annotated[int, Depends(depth)],
+    *,
     wait: Annotated[bool, Query(alias="async")] = True,
     limit: Limit = DEFAULT_LIMIT,
     name: str | None = None,

@@ -43,7 +43,7 @@ def page(making: Making) -> Scrapes:
         breakers=SimpleNamespace(open_ones=frozenset),
     )
     engine = SimpleNamespace()
-    return Scrapes(*cast(Any, (making, making, probe, engine)))
+    return Scrapes(cast(Any, making), cast(Any, making), probe=cast(Any, probe), engine=cast(Any, engine))
 
 
 @pytest.fixture(autouse=True)

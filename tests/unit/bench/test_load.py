@@ -12,6 +12,10 @@ from bench.load import load, load_evenly, request
 def server(answer: bytes, *, after_seconds: float = 0) -> Iterator[str]:
     """The URL of a server on loopback that gives every request this answer; with an empty one it hangs up."""
 
+    async def answer_late(writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(after_seconds)
+        writer.write(answer)
+
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while True:
@@ -19,8 +23,7 @@ def server(answer: bytes, *, after_seconds: float = 0) -> Iterator[str]:
                 assert await reader.readexactly(len(BODY)) == BODY
                 if not answer:
                     break
-                await asyncio.sleep(after_seconds)
-                writer.write(answer)
+                await answer_late(writer)
         except (asyncio.IncompleteReadError, ConnectionResetError):
             pass  # the client has what it wanted
         writer.close()

@@ -7,8 +7,6 @@ import subprocess
 import sys
 import textwrap
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -18,6 +16,7 @@ from cli.child import Child, ChildLog
 from cli.errors import CliError
 from cli.launch import launch_command
 from cli.supervisor import Backoff, Supervisor
+from tests.patience import until, wait_for
 
 QUICK = Backoff(first_seconds=0.01, longest_seconds=0.02)
 SLEEP = "import time; print('up', flush=True); time.sleep(600)"
@@ -26,13 +25,6 @@ LIMIT_SECONDS = 20
 
 def python(code: str, name: str = "child", **options: object) -> Child:
     return Child(name=name, command=[sys.executable, "-I", "-S", "-c", textwrap.dedent(code)], **options)  # type: ignore[arg-type]
-
-
-async def until(fact: Callable[[], object]) -> None:
-    deadline = time.monotonic() + LIMIT_SECONDS
-    while not fact():
-        assert time.monotonic() < deadline, "it never became true"
-        await asyncio.sleep(0.01)
 
 
 def is_alive(pid: int) -> bool:
@@ -204,7 +196,7 @@ def test_nothing_is_left_after_a_kill_of_the_supervisor(tmp_path: Path, identity
         child = int(parent.stdout.readline())
         _wait_for_title(child, "time.sleep")
         parent.kill()
-    _wait_for(lambda: not is_alive(child))
+    wait_for(lambda: not is_alive(child))
 
 
 def _wait_for_title(pid: int, part: str) -> None:
@@ -214,14 +206,7 @@ def _wait_for_title(pid: int, part: str) -> None:
         title = " ".join(psutil.Process(pid).cmdline())
         return part in title and "launch.py" not in title
 
-    _wait_for(has_title)
-
-
-def _wait_for(fact: Callable[[], object]) -> None:
-    deadline = time.monotonic() + LIMIT_SECONDS
-    while not fact():
-        assert time.monotonic() < deadline, "it never became true"
-        time.sleep(0.01)
+    wait_for(has_title)
 
 
 async def test_a_child_that_ends_well_and_is_unwanted_stays_away_until_it_is_wanted(

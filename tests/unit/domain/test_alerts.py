@@ -242,17 +242,17 @@ def test_a_step_follows_the_condition_after_its_patience(
     ],
 )
 def test_a_description_says_what_happened(alert_type: AlertType, subject: str, said: str) -> None:
-    assert describe(DEFAULT_RULES[alert_type], subject, replace(WELL, unserved={"nobody"})) == said
+    assert describe(DEFAULT_RULES[alert_type], subject, facts=replace(WELL, unserved={"nobody"})) == said
 
 
 def test_tasks_that_are_nowhere_to_be_found_are_counted() -> None:
     rule, facts = DEFAULT_RULES[AlertType.TASKS_NOT_PICKED_UP], replace(WELL, unserved={"etl"}, vanished={"etl": 2})
     said = "A task in queue etl was not picked up for more than 60 s; no online worker consumes it; 2 in no queue"
-    assert describe(rule, "etl", facts).startswith(said)
+    assert describe(rule, "etl", facts=facts).startswith(said)
 
 
 def test_a_subject_is_never_taken_for_a_format() -> None:
-    said = describe(DEFAULT_RULES[AlertType.STUCK_TASKS], "{rule}", WELL)
+    said = describe(DEFAULT_RULES[AlertType.STUCK_TASKS], "{rule}", facts=WELL)
     assert said == "A task {rule} was running for more than 3600 s"
 
 

@@ -6,7 +6,7 @@ from domain.states import EventType, Phase, Status
 from domain.steps import WorkflowStatus
 from tests.facts import TASK_ID, after, ours
 
-GENTLE, HARSH = wish(TASK_ID, after(2)), wish(TASK_ID, after(1), StopSignal.SIGKILL)
+GENTLE, HARSH = wish(TASK_ID, after(2)), wish(TASK_ID, after(1), signal=StopSignal.SIGKILL)
 
 
 @pytest.mark.parametrize(

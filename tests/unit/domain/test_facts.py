@@ -19,11 +19,11 @@ def test_of_one_fact_told_twice_the_earliest_telling_is_kept() -> None:
 
 def test_a_workers_event_is_known_by_type_process_and_logical_clock() -> None:
     keys = {
-        worker_event_key(SUCCEEDED, "celery@a", 1, 7),
-        worker_event_key(EventType.FAILED, "celery@a", 1, 7),
-        worker_event_key(SUCCEEDED, "celery@b", 1, 7),
-        worker_event_key(SUCCEEDED, "celery@a", 2, 7),
-        worker_event_key(SUCCEEDED, "celery@a", 1, 8),
+        worker_event_key(SUCCEEDED, "celery@a", pid=1, clock=7),
+        worker_event_key(EventType.FAILED, "celery@a", pid=1, clock=7),
+        worker_event_key(SUCCEEDED, "celery@b", pid=1, clock=7),
+        worker_event_key(SUCCEEDED, "celery@a", pid=2, clock=7),
+        worker_event_key(SUCCEEDED, "celery@a", pid=1, clock=8),
     }
     assert len(keys) == 5
 

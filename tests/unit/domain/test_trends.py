@@ -39,15 +39,16 @@ def test_days_begin_at_midnight_in_utc() -> None:
 def test_buckets_in_which_nothing_happened_are_there() -> None:
     window = Window.of_last(timedelta(hours=3), now=NOW)
     one = Sums(submitted=1)
-    assert sum_buckets({at(12): one}, window, Interval.HOURLY) == {at(11): NOTHING, at(12): one} | dict.fromkeys(
-        (at(13), at(14)), NOTHING
-    )
+    assert sum_buckets({at(12): one}, window, interval=Interval.HOURLY) == {
+        at(11): NOTHING,
+        at(12): one,
+    } | dict.fromkeys((at(13), at(14)), NOTHING)
 
 
 def test_a_day_is_the_sum_of_its_hours() -> None:
     window = Window.of_last(timedelta(hours=3), now=NOW)
     hours = {at(12): Sums(submitted=1, waits=2, wait_microseconds=3), at(13): Sums(submitted=2, failed=1)}
-    assert sum_buckets(hours, window, Interval.DAILY) == {
+    assert sum_buckets(hours, window, interval=Interval.DAILY) == {
         at(0): Sums(submitted=3, failed=1, waits=2, wait_microseconds=3)
     }
     assert total(hours.values()) == Sums(submitted=3, failed=1, waits=2, wait_microseconds=3)

@@ -3,6 +3,7 @@
 import pytest
 
 from domain.url_kinds import check_kind, unread_reason
+from tests.raised import raised_by
 
 SECRET = "s3cret"
 
@@ -29,7 +30,7 @@ SECRET = "s3cret"
     ],
 )
 def test_what_can_be_used_is_taken(setting: str, url: str) -> None:
-    check_kind(setting, url)
+    assert raised_by(check_kind, setting, url) is None
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gateway import events as events_module
 from gateway.event_sources import Blind, EventItem, EventMessage
-from gateway.events import EventSubscriber, Heard
+from gateway.events import EventSubscriber, Heard, Pace
 from tests.patience import until
 
 MESSAGE = EventMessage(b"{}", datetime.now(UTC))
@@ -82,13 +81,9 @@ class Failing(OneMessage):
 
 
 @pytest.mark.parametrize("where", ["connect", "receive", "close"])
-async def test_a_listener_that_fails_listens_again_and_what_it_missed_is_told(
-    where: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(events_module, "FIRST_PAUSE_SECONDS", 0.01)
-    monkeypatch.setattr(events_module, "LONGEST_PAUSE_SECONDS", 0.02)
+async def test_a_listener_that_fails_listens_again_and_what_it_missed_is_told(where: str) -> None:
     source = Failing(where=where)
-    subscriber = EventSubscriber(source)
+    subscriber = EventSubscriber(source, pace=Pace(first_pause_seconds=0.01, longest_pause_seconds=0.02))
     assert not subscriber.connected
     began = datetime.now(UTC)
     await subscriber.start()
@@ -103,11 +98,10 @@ async def test_a_listener_that_fails_listens_again_and_what_it_missed_is_told(
     assert not subscriber.connected
 
 
-async def test_green_means_heard(monkeypatch: pytest.MonkeyPatch) -> None:
-    subscriber = EventSubscriber(OneMessage())
+async def test_green_means_heard() -> None:
+    subscriber = EventSubscriber(OneMessage(), pace=Pace(slack_seconds=-60))
     await subscriber.start()
-    await until(lambda: subscriber.connected)
-    monkeypatch.setattr(events_module, "SLACK_SECONDS", -60.0)
+    await until(lambda: subscriber._is_connected)
     assert not subscriber.connected, "connected, and silent for longer than a probe takes"
     await subscriber.close()
 

@@ -33,4 +33,4 @@ def test_redis_is_what_the_variable_names_else_the_broker(
 
 
 def test_a_start_is_named_by_task_retry_and_dispatch() -> None:
-    assert run_key("a/b", 2, 3) == "celeriac:run:a/b:2:3"
+    assert run_key("a/b", 2, dispatch_no=3) == "celeriac:run:a/b:2:3"

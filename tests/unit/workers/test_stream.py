@@ -114,7 +114,7 @@ class Published:
         self.published: list[tuple[object, dict[str, object]]] = []
         self.headers: dict[str, object] = {}
 
-    def _publish(self, event: object, producer: object, routing_key: str) -> None:
+    def _publish(self, event: object, producer: object) -> None:
         self.published.append((event, self.headers))
 
 
@@ -129,5 +129,5 @@ def test_an_event_that_cannot_be_kept_is_published_all_the_same(event: dict[str,
         kept = Failing()  # type: ignore[assignment]
 
     dispatcher = Dispatcher()
-    dispatcher._publish(event, "producer", "key")
+    dispatcher._publish(event, "producer")
     assert dispatcher.published == [(event, {"hostname": "celery@one"})]

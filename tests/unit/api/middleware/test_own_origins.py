@@ -92,7 +92,7 @@ async def test_websockets_are_held_to_the_same(headers: list[tuple[bytes, bytes]
     reached: list[Scope] = []
     sent: list[Message] = []
 
-    async def inner(scope: Scope, receive: Receive, send: Send) -> None:
+    async def inner(scope: Scope, receive: Receive, send: Send, /) -> None:
         reached.append(scope)
 
     async def receive() -> Message:

@@ -35,12 +35,14 @@ def test_figures_that_nobody_asked_for_are_not_true() -> None:
 
 
 def test_bounds_include_themselves() -> None:
-    assert [at_most("x", 2, seen).kept for seen in (2, 2.1)] == [True, False]
-    assert [at_least("x", 2, seen).kept for seen in (2, 1.9)] == [True, False]
+    assert [at_most("x", 2, seen=seen).kept for seen in (2, 2.1)] == [True, False]
+    assert [at_least("x", 2, seen=seen).kept for seen in (2, 1.9)] == [True, False]
 
 
 def test_a_broken_promise_is_shown_and_ends_the_program(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    report = DrillReport(title="A drill", findings=[equal("rows", 3, 3), equal("ids", 3, 2)], measured={"rows/s": 1.5})
+    report = DrillReport(
+        title="A drill", findings=[equal("rows", 3, seen=3), equal("ids", 3, seen=2)], measured={"rows/s": 1.5}
+    )
     with pytest.raises(SystemExit) as ended:
         present(report, tmp_path / "report.json")
     assert ended.value.code == 1
@@ -51,5 +53,5 @@ def test_a_broken_promise_is_shown_and_ends_the_program(tmp_path: Path, capsys: 
 
 
 def test_kept_promises_end_well(capsys: pytest.CaptureFixture[str]) -> None:
-    present(DrillReport(title="A drill", findings=[equal("rows", 3, 3)]), None)
+    present(DrillReport(title="A drill", findings=[equal("rows", 3, seen=3)]), None)
     assert "BROKEN" not in capsys.readouterr().out

@@ -21,7 +21,7 @@ def consumer(node: str = "celery@a", *, plugin: str | None = None, events: bool 
 
 
 def test_the_app_is_shown_with_its_servers_and_without_their_passwords(capsys: pytest.CaptureFixture[str]) -> None:
-    show_app("shop", facts(), "/srv/venv/bin/python", beside(facts(), data="here"))
+    show_app("shop", facts(), interpreter="/srv/venv/bin/python", beside=beside(facts(), data="here"))
     shown = capsys.readouterr().out
     assert "redis://:***@broker.example:6379/3" in shown
     assert "PostgreSQL in here" in shown
@@ -69,7 +69,7 @@ def test_names_that_workers_chose_do_not_steer_the_terminal(capsys: pytest.Captu
 def test_one_line_would_make_more_hold(
     consumers: list[Consumer], celery: str, plugin: str | None, installed: bool, line: str | None
 ) -> None:
-    found = advise("shop", facts(celery=celery, plugin=plugin, plugin_installed=installed), consumers)
+    found = advise("shop", facts(celery=celery, plugin=plugin, plugin_installed=installed), consumers=consumers)
     assert (found.line if found else None) == line
     if found and line and "-I" in line:
         assert found.before == "pip install celeriac-worker"
