@@ -1,4 +1,4 @@
-"""Health of the system as a whole, from the health of its parts (api-contract, section 7)."""
+"""Health of the system as a whole, from the health of its parts (docs/rest-contract.md)."""
 
 from collections.abc import Mapping
 from enum import StrEnum

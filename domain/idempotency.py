@@ -1,4 +1,4 @@
-"""Requests that a client may send again and that act once (api-contract, section 2, `Idempotency-Key`)."""
+"""Requests that a client may send again and that act once (`Idempotency-Key`)."""
 
 from dataclasses import dataclass
 from datetime import timedelta

@@ -1,7 +1,7 @@
 """How far the limits of a submission hold on the workers that may take it, and what to say where they do not.
 
 A hard time limit needs a pool that can enforce it. `max_retries` is obeyed by workers with our plugin; a stock worker
-obeys only the task's own limit M, and is held to a lower one N by letting its count begin at M - N (ruling 11).
+obeys only the task's own limit M, and is held to a lower one N by letting its count begin at M - N.
 """
 
 from collections.abc import Iterator

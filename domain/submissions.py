@@ -1,4 +1,4 @@
-"""What a client submits, after validation, and the bounds that hold for it (api-contract, section 2)."""
+"""What a client submits, after validation, and the bounds that hold for it (docs/rest-contract.md)."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta

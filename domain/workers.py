@@ -23,7 +23,7 @@ _IDS = UUID("52bbb0d7-4d8b-477b-a17e-0717cca5c965")
 
 
 class WorkerStatus(StrEnum):
-    """Api-contract, section 3."""
+    """What a client sees of a worker (docs/rest-contract.md, section 3)."""
 
     ACTIVE = "ACTIVE"
     PAUSED = "PAUSED"
@@ -106,7 +106,7 @@ def node_name(hostname: str) -> str:
 
 
 def worker_id_of(node: str) -> UUID:
-    """The id that stays with the node name for ever, also when its worker was forgotten (api-contract, section 3)."""
+    """The id that stays with the node name for ever, also when its worker was forgotten."""
     return uuid5(_IDS, node)
 
 

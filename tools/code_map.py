@@ -1,4 +1,4 @@
-"""`make map` writes docs/map.md: every noun with its files, tables, routes, loops and keys in Redis, read from the code.
+"""`make map` writes docs/map.md: every noun with its files, tables, routes, loops and Redis keys, read from the code.
 
 A noun is a heading with the words by which its files are known. What matches several belongs to the first. A test
 compares the page with the code, so a file that moves is a line that moves.
@@ -18,28 +18,28 @@ ROOMS = ("api", "mirror", "loops", "cli", "services", "store", "gateway", "domai
 NOUNS: Mapping[str, str] = {
     "The plugin for workers": "celeriac_worker",
     "Beside somebody's app": "beside",
-    "Requests": "middleware requests request rate protocol routing handlers errors openapi links docs_pages large_answers "
-    "origins own_origins",
+    "Requests": "middleware requests request rate protocol routing handlers errors openapi links docs_pages "
+    "large_answers origins own_origins",
     "Alerts": "alert alerts",
     "Workflows": "workflow workflows dag steps step references drawing graph graphs",
     "Search": "search filters filter presets preset",
     "Lists": "pages page cursors csv",
     "Counts and trends": "rollup rollups trends analytics dashboard histograms grid counters counted",
     "Cancels": "cancel cancels cancelled",
-    "Lost tasks": "sweep rescue strays unsettled proofs doubts doubt orphans absences recall lost missed dead stuck vanished "
-    "confirmed suspects unacked withdrawal",
-    "Health and metrics": "health probe checks lives life signs components metrics measurements figures fleet scrapes host "
-    "inspection process",
+    "Lost tasks": "sweep rescue strays unsettled proofs doubts doubt orphans absences recall lost missed dead stuck "
+    "vanished confirmed suspects unacked withdrawal",
+    "Health and metrics": "health probe checks lives life signs components metrics measurements figures fleet scrapes "
+    "host inspection process",
     "Degradation": "degradation degraded resilience gate guard breakers breaker last_answers answers",
     "Retention": "retention partitions expiry",
     "Submissions": "submission submissions batcher idempotency replay replays bodies body",
     "Dispatch": "dispatch outbox refused refusals publisher envelopes priority run",
     "Results": "result results",
-    "Events and their fold": "event events facts fold merge record history deliveries attempts timeline gaps mirror decode "
-    "writer identities clocks states stream compare comparisons endings tree trees",
+    "Events and their fold": "event events facts fold merge record history deliveries attempts timeline gaps mirror "
+    "decode writer identities clocks states stream compare comparisons endings tree trees",
     "Queues": "queue queues",
-    "Workers": "worker workers node nodes consumers control drains drain presence paused pause descriptions mailbox replies "
-    "strangers shared layout promises prefixes limits",
+    "Workers": "worker workers node nodes consumers control drains drain presence paused pause descriptions mailbox "
+    "replies strangers shared layout promises prefixes limits",
     "Tasks": "task tasks",
     "Brokers and servers": "broker servers urls url senders rights networks embedded gateway",
     "The database": "engine listener migrate leadership batch tables",
@@ -105,7 +105,7 @@ def _section(noun: str, entry: Entry) -> str:
     lines = [f"\n## {noun}\n\n| | |\n|---|---|\n"]
     for room in ROOMS:
         if entry.files.get(room):
-            lines.append(_row(f"`{room}/`", [path.removeprefix(f"{room}/") for path in entry.files[room]]))
+            lines.append(_row(f"`{room}/`", entry.files[room]))
     for title in ("tables", "routes", "loops", "keys"):
         found = getattr(entry, title)
         if found:

@@ -1,4 +1,4 @@
-"""docs/redis-keys.md lists every key of ours in Redis; where the plugin has a name of its own for one, it is the same."""
+"""docs/redis-keys.md lists every key of ours in Redis; where the plugin names one as well, it means the same."""
 
 import re
 from pathlib import Path
