@@ -42,11 +42,11 @@ class Mark:
     service_name: str
     strategy: Strategy
     until: datetime | None
-    """None: set by a breaker, ends when the service is back."""
+    """The end of the mark; None for a breaker's, which ends when the service is back."""
 
 
 Marks = Mapping[str, Mark]
-"""By service name."""
+"""The marks, by service name."""
 
 NO_MARKS: Marks = {}
 

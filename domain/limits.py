@@ -13,7 +13,7 @@ STOCK_VISIBILITY_SECONDS = 3600
 
 
 def retries_base(consumers: Consumers, *, queue_name: str, max_retries: int | None, own_limit: int | None) -> int:
-    """Where Celery's count of retries begins, so that stock workers stop at `max_retries`; 0 where that is no help."""
+    """Return where Celery's count begins, so that stock workers stop at `max_retries`; 0 if that is no help."""
     found = consumers.of(queue_name)
     stock = found and all(node.queues is not None and MAX_RETRIES not in node.capabilities for node in found)
     if not stock or max_retries is None or own_limit is None:

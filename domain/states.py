@@ -28,7 +28,7 @@ class Outcome(StrEnum):
 
 
 class Phase(StrEnum):
-    """Where exactly a task is; tells the several kinds of PENDING apart."""
+    """The place where a task is; it tells the several kinds of PENDING apart."""
 
     SCHEDULED = "scheduled"
     DISPATCHING = "dispatching"
