@@ -1,4 +1,4 @@
-"""From measured facts to alerts: one condition for each type, and the step that raises and resolves.
+"""Turns measurements into alerts: one condition for each type, and the step that raises and resolves.
 
 Pure: `services/alerts.py` measures and stores, `loops/alerts.py` calls every few seconds. An alert belongs to a type
 and a subject (a queue, a worker, a component ...; empty for the system as a whole) and is open at most once.

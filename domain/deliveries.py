@@ -1,4 +1,4 @@
-"""From the facts of one task to its attempts: which fact belongs to which delivery.
+"""Makes attempts of the facts of one task: which fact belongs to which delivery.
 
 Celery names the attempt only in `received`; every other event must be attached. The rules below look
 at the whole set of facts, never at the order of arrival, so any shuffle gives the same attempts.

@@ -12,7 +12,7 @@ class Preset:
     name: str
     description: str
     filters: Mapping[str, object]
-    """The filters in a client's words (`api/schemas/filters.py`); relative times count from when the preset is applied."""
+    """The filters in a client's words (`api/schemas/filters.py`); relative times count from its use."""
     created_at: datetime | None = None
     """The time of its making; None for what ships with Celeriac."""
 

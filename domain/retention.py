@@ -1,4 +1,4 @@
-"""For how long tasks and workflows are kept after their end, by the status that they ended in."""
+"""How long tasks and workflows are kept after their end, by the status that they ended in."""
 
 from dataclasses import dataclass
 from datetime import timedelta

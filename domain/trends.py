@@ -1,4 +1,4 @@
-"""From summed-up counts to the figures of `/analytics/trends` (docs/rest-contract.md).
+"""Makes of summed-up counts the figures of `/analytics/trends` (docs/rest-contract.md).
 
 No figure is made up: where nothing was counted that it could be computed from, it is None.
 """

@@ -9,8 +9,8 @@ import pytest
 
 REPOSITORY = Path(__file__).parents[2]
 FRAGMENT = re.compile(
-    r"(Of|By|As|None|Within|Behind|At|In|On|For|From|With|Without|Beside|Between|After|Before|Since|To|Until|Above|Below"
-    r"|Under|Whatever|While|Where|So)\b"
+    r"(Of|By|As|None|Within|Behind|At|In|On|For|From|With|Without|Beside|Between|After|Before|Since|To|Until|Above"
+    r"|Below|Under|Whatever|While|Where|So)\b"
 )
 """A beginning that leaves open what the thing is: its name may change, and the sentence says nothing any more."""
 MODULES = sorted((REPOSITORY / "domain").rglob("*.py"))
