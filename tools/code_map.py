@@ -46,6 +46,10 @@ NOUNS: Mapping[str, str] = {
     "The command line": "cli",
 }
 OTHERS = "The rest"
+OURS = ("api", "mirror", "loops", "services", "store", "gateway", "domain")
+"""Where keys of Redis are named; the command line only tries whether it has rights to them."""
+ONLY_TRIED = "celeriac:nobody"
+"""Nobody ever writes it."""
 
 
 @dataclass
@@ -166,10 +170,11 @@ def _first_text(call: ast.Call) -> str:
     return _text_of(call.args[0]) if call.args else ""
 
 
-def redis_keys() -> list[str]:
-    """The names of our keys in Redis, with `<...>` for what differs. The command line only tries out rights."""
-    rooms = (room for room in ROOMS if room != "cli")
-    found = sorted({key for room in rooms for path in (REPOSITORY / room).rglob("*.py") for key in _keys(path)})
+def redis_keys(*, of_plugin: bool | None = None) -> list[str]:
+    """The names of our keys in Redis, with `<...>` for what differs; those of the plugin, of the rest, or of both."""
+    rooms = {True: ("workers",), False: OURS, None: (*OURS, "workers")}[of_plugin]
+    paths = [path for room in rooms for path in (REPOSITORY / room).rglob("*.py")]
+    found = sorted({key for path in paths for key in _keys(path)} - {ONLY_TRIED})
     by_shape = {shape_of(key): key for key in reversed(found)}
     return sorted(by_shape.values())
 
