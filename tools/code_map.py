@@ -88,9 +88,9 @@ def render() -> str:
 HEAD = """# Map of the code
 
 `make map` writes this page from the code, and a test compares the two. To find a behaviour, look for its noun here and
-open the room that fits the question: `api/` for what a client sends and gets, `services/` for what is done, `domain/` for
-the rule, `store/queries/` for the SQL, `gateway/` for what is said to Celery, `loops/` for what is done again and again.
-`ARCHITECTURE.md` says what each room is for, and the [glossary](glossary.md) what each word means.
+open the room that fits the question: `api/` for what a client sends and gets, `services/` for what is done, `domain/`
+for the rule, `store/queries/` for the SQL, `gateway/` for what is said to Celery, `loops/` for what is done again and
+again. `ARCHITECTURE.md` says what each room is for, and the [glossary](glossary.md) what each word means.
 """
 
 
