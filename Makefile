@@ -8,7 +8,7 @@ OURS := --python-version 3.11
 # Environments of the tests with other releases of Celery and with Django; 5.7 and Django ask for a newer Python.
 FLEETS := $(wildcard requirements/fleets/*.in)
 
-.PHONY: install install-dev up test check format bench requirements
+.PHONY: install install-dev up test check format bench map site requirements
 
 install: $(VENV)/.installed
 
@@ -35,6 +35,14 @@ format: install-dev
 
 bench: install-dev
 	$(BIN)/python -m bench
+
+# docs/map.md, read from the code.
+map: install-dev
+	$(BIN)/python -m tools.code_map
+
+# The pages of docs/ as a site in site/, with no network; a link that leads nowhere fails it.
+site: install-dev
+	$(BIN)/zensical build --strict
 
 requirements: install-dev
 	$(COMPILE) $(OURS) requirements/installer.in --output-file requirements/installer.txt

@@ -12,7 +12,7 @@ from domain.workers import SILENCE
 
 
 class AlertType(StrEnum):
-    """Api-contract, section 6."""
+    """What an alert is about (docs/rest-contract.md, section 6)."""
 
     HIGH_QUEUE_DEPTH = "HIGH_QUEUE_DEPTH"
     NO_ACTIVE_WORKERS = "NO_ACTIVE_WORKERS"

@@ -1,4 +1,4 @@
-"""From measured facts to alerts: one condition for each type, and the step that raises and resolves.
+"""Turns measurements into alerts: one condition for each type, and the step that raises and resolves.
 
 Pure: `services/alerts.py` measures and stores, `loops/alerts.py` calls every few seconds. An alert belongs to a type
 and a subject (a queue, a worker, a component ...; empty for the system as a whole) and is open at most once.
@@ -19,13 +19,13 @@ BROKER = "broker"
 MOST_OF_THEIR_OWN = 10
 """Silent workers that have an alert each."""
 MOST_NAMED = 5
-"""In one sentence."""
+"""How many things one sentence names; the rest is counted."""
 
 Key = tuple[AlertType, str]
 Readings = Mapping[str, float]
 """Value by subject. A subject that is not there is well."""
 Pending = Mapping[tuple[Key, bool], datetime]
-"""Since when a subject has been in breach (True) without an open alert, or well (False) with one."""
+"""The time since which a subject has been in breach (True) without an open alert, or well (False) with one."""
 
 NOTHING: Readings = MappingProxyType({})
 NOTHING_PENDING: Pending = MappingProxyType({})
@@ -58,23 +58,23 @@ class Facts:
     finished: int = 0
     """Completed and failed."""
     running: Readings = field(default_factory=dict)
-    """By task name, the longest run beyond its own timeout."""
+    """The longest run beyond its own timeout, by task name."""
     not_picked_up: Readings = field(default_factory=dict)
     oldest_due: float | None = None
     refused: Readings = field(default_factory=dict)
-    """By queue, the oldest task that the broker was offered and did not take."""
+    """The oldest task that the broker was offered and did not take, by queue."""
     parked: Mapping[str, Parked] = field(default_factory=dict)
-    """By queue."""
+    """The parked tasks, by queue."""
     vanished: Mapping[str, int] = field(default_factory=dict)
-    """By queue, tasks that are nowhere to be found and that are not sent again without proof."""
+    """How many tasks are nowhere to be found and not sent again without proof, by queue."""
     missed: Readings = field(default_factory=dict)
-    """By source, how long the mirror was deaf."""
+    """How long the mirror was deaf, by source."""
     down: Readings = field(default_factory=dict)
-    """By component, how long it has not answered."""
+    """How long it has not answered, by component."""
     differing: Mapping[str, Difference] | None = field(default_factory=dict)
-    """By option; None where the broker could not be asked."""
+    """What differs, by option; None where the broker could not be asked."""
     ended: Readings = field(default_factory=dict)
-    """By kind of process of ours, since when one is missed that ended unasked: no matter for a threshold."""
+    """How long one that ended unasked is missed, by kind of process; no threshold applies."""
 
 
 def _queue_depths(facts: Facts, _rule: Rule) -> Readings | None:
@@ -156,7 +156,7 @@ class Judgement:
     """Open before and after, with the present value."""
     resolved: tuple[Key, ...]
     pending: Pending
-    """To be handed to the next look."""
+    """What the next look must be given."""
 
 
 def judge(

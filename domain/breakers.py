@@ -28,13 +28,13 @@ class Breaker:
     failing_since: datetime | None = None
 
     def succeeded(self) -> "Breaker":
-        """After a success."""
+        """Return the breaker as it is after a success."""
         if self.state is BreakerState.OPEN:
             return Breaker(BreakerState.HALF_OPEN)
         return Breaker()
 
     def failed(self, at: datetime) -> "Breaker":
-        """After a failure at this time."""
+        """Return the breaker as it is after a failure at this time."""
         if self.state is not BreakerState.CLOSED:
             return Breaker(BreakerState.OPEN)
         since = self.failing_since or at

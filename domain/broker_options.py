@@ -25,18 +25,18 @@ MAX_TEXT = 255
 
 @dataclass(frozen=True, slots=True)
 class BrokerOptions:
-    """Of one app, or of one worker; what is not said is kombu's default."""
+    """The options of one app or of one worker; what is not said is kombu's default."""
 
     separator: str = SEPARATOR
-    """Between a queue's name and the priority of a list; `sep` in kombu's words. Bindings are written with it too."""
+    """What stands between a queue's name and a list's priority, and in bindings; `sep` in kombu's words."""
     priority_steps: tuple[int, ...] | None = None
-    """In ascending order; None where they are not known."""
+    """The steps in ascending order; None where they are not known."""
     global_keyprefix: str = ""
     unacked_key: str = UNACKED
     unacked_index_key: str = UNACKED_INDEX
     unacked_mutex_key: str = UNACKED_MUTEX
     fanout_prefix: str = FANOUT_PREFIX
-    """Of the channels of events and remote control."""
+    """The prefix of the channels of events and remote control."""
     fanout_patterns: bool = True
     """Whether a channel of an event ends in its routing key."""
 
@@ -62,7 +62,7 @@ class BrokerOptions:
         return f"{queue_name}{self.separator}{step}" if step else queue_name
 
     def lists_of(self, queue_name: str) -> dict[int, str]:
-        """By step the lists that are read; none where the steps are not known."""
+        """Return the lists that are read, by step; empty where the steps are not known."""
         return {step: self.list_of(queue_name, step) for step in self.priority_steps or ()}
 
     def fanout_channel(self, exchange: str, database: int | str) -> str:

@@ -7,7 +7,7 @@ clock, and nothing happened later than it was told.
 from datetime import UTC, datetime, timedelta
 
 AHEAD_SECONDS = 5.0
-"""By so much clocks differ that are kept in step badly; what is dated later still happened before it was told."""
+"""How far clocks differ that are kept in step badly; what is dated later still happened before it was told."""
 BEHIND_SECONDS = 366 * 86_400.0
 """Events may wait for as long as a broker is kept alive without us; a clock that is further behind was never set."""
 

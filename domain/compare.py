@@ -7,7 +7,7 @@ from typing import Any
 
 
 class Op(StrEnum):
-    """Of a JSON Patch (RFC 6902)."""
+    """An operation of a JSON Patch (RFC 6902)."""
 
     ADD = "add"
     REMOVE = "remove"

@@ -26,7 +26,7 @@ class Consumer:
     node: str
     online: bool
     queues: frozenset[str] | None
-    """None: it has not said yet."""
+    """The queues that it takes from; None before it has said so."""
     pool: str | None = None
     plugin: str | None = None
     capabilities: frozenset[str] = field(default_factory=frozenset)
@@ -70,7 +70,7 @@ class Consumers:
         return next((node.pool for node in self.nodes if node.node == node_name), None)
 
     def lists_of(self, queue_name: str) -> dict[int, str]:
-        """By priority step the lists on Redis that all consumers of the queue read, as far as they have said.
+        """Return the lists on Redis that all consumers of the queue say they read, by priority step.
 
         While one has not, only the bare list if the others read that. Where no list is read by all, it is those of one
         consumer; empty where nobody has said anything. A list that nobody reads strands its messages.
@@ -91,7 +91,7 @@ class Consumers:
 
     @property
     def differences(self) -> dict[str, Difference]:
-        """By option what keeps workers of the same queue from serving it alike."""
+        """Return what keeps workers of the same queue from serving it alike, by option."""
         queues = sorted({name for node in self.nodes if node.online for name in node.queues or ()})
         apart = [name for name in queues if self.have_no_list_in_common(name)]
         if not apart:

@@ -11,7 +11,7 @@ from domain.errors import InvalidRequest
 
 MAX_STEPS = 1_000
 MAX_EDGES = 20_000
-"""Of a workflow: twenty for each of a thousand steps. To store, follow and draw so many takes 0.1 s each."""
+"""The most edges: twenty for each of a thousand steps. To store, follow and draw so many takes 0.1 s each."""
 MAX_NAMED = 20
 """Steps of a cycle that an error names."""
 
@@ -27,13 +27,13 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Dag:
-    """By position: the positions of the steps that each one waits for."""
+    """The positions of the steps that each one waits for, by position."""
 
     parents: tuple[tuple[int, ...], ...]
 
     @property
     def children(self) -> tuple[tuple[int, ...], ...]:
-        """By position: the positions of the steps that wait for each one."""
+        """Return the positions of the steps that wait for each one, by position."""
         return invert(self.parents)
 
 

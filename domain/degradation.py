@@ -1,4 +1,4 @@
-"""Degradation: which service is marked how, what depends on it, and what a mark changes (api-contract, section 7).
+"""Degradation: which service is marked how, what depends on it, and what a mark changes (docs/rest-contract.md).
 
 One table says what each kind of request needs. A mark acts on every request that needs the marked service:
 `fail_fast` refuses it, `return_cached` answers reads from the last good answer; `queue_only` keeps new work and hands
@@ -42,11 +42,11 @@ class Mark:
     service_name: str
     strategy: Strategy
     until: datetime | None
-    """None: set by a breaker, ends when the service is back."""
+    """The end of the mark; None for a breaker's, which ends when the service is back."""
 
 
 Marks = Mapping[str, Mark]
-"""By service name."""
+"""The marks, by service name."""
 
 NO_MARKS: Marks = {}
 

@@ -1,4 +1,4 @@
-"""From the facts of one task to its attempts: which fact belongs to which delivery.
+"""Makes attempts of the facts of one task: which fact belongs to which delivery.
 
 Celery names the attempt only in `received`; every other event must be attached. The rules below look
 at the whole set of facts, never at the order of arrival, so any shuffle gives the same attempts.
@@ -33,7 +33,7 @@ ENDS_A_STORY = frozenset({AttemptState.SUCCEEDED, AttemptState.FAILED, AttemptSt
 TOLD_TWICE = timedelta(minutes=1)
 """Celery tells one end twice within a second; an end that is told later than this is another's."""
 AFTERWARDS = timedelta(minutes=1)
-"""So long after an end what another node receives is no copy of the message, and what the backend tells another end."""
+"""The time after an end from which what another node receives is no copy, and what the backend tells another end."""
 CLOCKS_DIFFER = timedelta(hours=1)
 """What the backend tells of earlier than this before a run began is not that run's."""
 STAMPED_LATE = timedelta(seconds=5)
@@ -51,12 +51,12 @@ class Delivery:
     retries: int | None
     facts: list[Fact] = field(default_factory=list)
     is_started: bool = False
-    """While its process's events are walked: one of them was `started`."""
+    """Whether one of its process's events was `started`, while these are walked."""
     parent: str | None = None
     """The task that sent its message, if one did; another parent means another message."""
     story: int = 0
     generation: int = 0
-    """Within the story: how often another task had gone on under the id before it."""
+    """How often another task had gone on under the id before it, within the story."""
 
     @property
     def state(self) -> AttemptState:

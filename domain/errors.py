@@ -28,7 +28,7 @@
         ├── Overloaded
         └── ServiceDegraded
 
-Each class has a stable `code` (api-contract) and its docstring's first line is the default sentence.
+Each class has a stable `code` (docs/rest-contract.md) and its docstring's first line is the default sentence.
 The table from class to HTTP status lives in `api/errors.py`.
 """
 

@@ -1,4 +1,4 @@
-"""The figures of one worker in `/dashboard/workers` (api-contract, section 6)."""
+"""The figures of one worker in `/dashboard/workers` (docs/rest-contract.md, section 6)."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta

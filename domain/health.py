@@ -1,11 +1,11 @@
-"""Health of the system as a whole, from the health of its parts (api-contract, section 7)."""
+"""Health of the system as a whole, from the health of its parts (docs/rest-contract.md)."""
 
 from collections.abc import Mapping
 from enum import StrEnum
 
 
 class Condition(StrEnum):
-    """Of one part."""
+    """The condition of one component."""
 
     HEALTHY = "healthy"
     UNHEALTHY = "unhealthy"
@@ -14,7 +14,7 @@ class Condition(StrEnum):
 
 
 class ComponentStatus(StrEnum):
-    """Of a part, with what is said of it by marks."""
+    """The condition of a component, with what marks say of it."""
 
     HEALTHY = "healthy"
     DEGRADED = "degraded"
@@ -24,7 +24,7 @@ class ComponentStatus(StrEnum):
 
 
 class Health(StrEnum):
-    """Of the whole."""
+    """The health of the whole system."""
 
     HEALTHY = "healthy"
     DEGRADED = "degraded"

@@ -1,4 +1,4 @@
-"""Requests that a client may send again and that act once (api-contract, section 2, `Idempotency-Key`)."""
+"""Requests that a client may send again and that act once (`Idempotency-Key`)."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,9 +13,9 @@ class RequestKey:
     """A request as it is told from others. Only hashes, so that no path or body makes a row large."""
 
     request_hash: bytes
-    """Of the path, the client's key, and the API key: the same key on another path is another request."""
+    """The hash of the path, the client's key and the API key: the same key on another path is another request."""
     body_hash: bytes
-    """Of the body: the same request with another body is a conflict."""
+    """The hash of the body: the same request with another body is a conflict."""
     ownerless_hash: bytes | None = None
     """The same without the API key, under which it was stored before API keys were told apart, or before there were
     any; None where there are none."""

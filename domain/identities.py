@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 
 MAX_ID_BYTES = 1_024
-"""Of a task's id, in UTF-8: 1,024 characters of ASCII. Two of them stand in one row of an index, which holds 2.7 kB."""
+"""The longest id of a task, in UTF-8. Two of them stand in one row of an index, which holds 2.7 kB."""
 MAX_NAME = 255
 """Characters of a task's name; of a longer one the beginning is kept."""
 LEFT_OUT = "\N{HORIZONTAL ELLIPSIS}"
@@ -22,7 +22,7 @@ def shown_name(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """From `task-sent` and `task-received`; None is what this event did not say."""
+    """What `task-sent` and `task-received` tell of a task; None is what this event did not say."""
 
     task_id: str
     task_name: str | None = None

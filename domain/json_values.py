@@ -11,7 +11,7 @@ from math import isfinite
 
 MAX_DEPTH = 64
 MAX_ANSWER_DEPTH = 200
-"""Of what we only pass on. pydantic, which writes our answers, gives up at 255."""
+"""The deepest value that we pass on. pydantic, which writes our answers, gives up at 255."""
 MAX_STEP_LENGTH = 64
 
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)

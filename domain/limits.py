@@ -1,7 +1,7 @@
 """How far the limits of a submission hold on the workers that may take it, and what to say where they do not.
 
 A hard time limit needs a pool that can enforce it. `max_retries` is obeyed by workers with our plugin; a stock worker
-obeys only the task's own limit M, and is held to a lower one N by letting its count begin at M - N (ruling 11).
+obeys only the task's own limit M, and is held to a lower one N by letting its count begin at M - N.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ STOCK_VISIBILITY_SECONDS = 3600
 
 
 def retries_base(consumers: Consumers, *, queue_name: str, max_retries: int | None, own_limit: int | None) -> int:
-    """Where Celery's count of retries begins, so that stock workers stop at `max_retries`; 0 where that is no help."""
+    """Return where Celery's count begins, so that stock workers stop at `max_retries`; 0 if that is no help."""
     found = consumers.of(queue_name)
     stock = found and all(node.queues is not None and MAX_RETRIES not in node.capabilities for node in found)
     if not stock or max_retries is None or own_limit is None:

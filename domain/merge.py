@@ -172,7 +172,7 @@ def _of_story(ours: list[Fact], attempts: Sequence[Attempt], *, renewed_at: date
 
 
 def reconstructed_facts(facts: Sequence[Fact]) -> list[Fact]:
-    """Of one attempt's facts those that were only found out by asking, and that no event of a worker told."""
+    """Return the facts of one attempt that were only found out by asking, and that no event of a worker told."""
     heard = {fact.type for fact in facts if fact.source not in TOLD_LATER}
     return [fact for fact in facts if fact.source in TOLD_LATER and fact.type not in heard]
 

@@ -61,7 +61,7 @@ class OwnOrigins:
 
     names: frozenset[str]
     suffixes: tuple[str, ...]
-    """With their leading dot."""
+    """The suffixes, with their leading dot."""
     public: frozenset[Authority]
     """Names whose pages are ours although `Host` says something else, as behind a proxy that rewrites it."""
     any_name: bool

@@ -12,9 +12,9 @@ class Preset:
     name: str
     description: str
     filters: Mapping[str, object]
-    """As clients write them (`api/schemas/filters.py`); relative times count from when the preset is applied."""
+    """The filters in a client's words (`api/schemas/filters.py`); relative times count from its use."""
     created_at: datetime | None = None
-    """None for what ships with Celeriac."""
+    """The time of its making; None for what ships with Celeriac."""
 
 
 BUILT_IN: tuple[Preset, ...] = (

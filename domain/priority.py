@@ -1,6 +1,6 @@
 """How a priority of ours (10 is most urgent) is told to each broker, which count differently.
 
-One place, because a step that no worker reads strands its messages silently (ruling 16).
+One place, because a step that no worker reads strands its messages silently.
 """
 
 from collections.abc import Mapping

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 
 class Kind(StrEnum):
-    """Of a worker; the best first."""
+    """The kinds of workers, the best first."""
 
     PLUGIN = "plugin"
     EVENTS = "stock, with -E"

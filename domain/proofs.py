@@ -44,7 +44,7 @@ class ServerLife:
     """A broker's life; it changes when the server is started again, or another takes its place."""
 
     life: str | None
-    """None where it is not told, as `began_at`."""
+    """The id of this life; None where it is not told, as `began_at`."""
     began_at: datetime | None
 
 
@@ -57,7 +57,7 @@ class Suspect:
     since: datetime
     """When it was sent, or fetched by nobody knows whom."""
     life: str | None = None
-    """Of the server that took it, where that was told."""
+    """The life of the server that took it, where that was told."""
     dispatches: int = 1
     """How often its task was sent."""
 

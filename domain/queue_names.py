@@ -12,7 +12,7 @@ from functools import lru_cache
 from domain.json_values import check_text
 
 MAX_BYTES = 255
-"""Of UTF-8: RabbitMQ takes no longer names."""
+"""The longest name in bytes of UTF-8: RabbitMQ takes no longer ones."""
 RULE = f"1 to {MAX_BYTES} bytes without control characters, and no key of kombu, Celery or Celeriac"
 
 # Some with whatever `global_keyprefix` may stand before the key.

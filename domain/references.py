@@ -18,7 +18,7 @@ from domain.submissions import MAX_ARGUMENT_BYTES
 RESULT = "$result"
 POINTER = "pointer"
 MAX_REFERENCES = 1_000
-"""In the arguments of one step."""
+"""The most references in the arguments of one step."""
 MAX_POINTER_LENGTH = 1_024
 MAX_POINTER_DEPTH = MAX_DEPTH
 MAX_READ_BYTES = 32 * 1024 * 1024
@@ -111,9 +111,9 @@ class Filling:
         self.found: dict[Reference, str] = {}
         """JSON texts."""
         self.size = 0
-        """Of all that is found, at every place where it will stand."""
+        """The size of all that is found, at every place where it will stand."""
         self.missing: dict[str, list[Reference]] = {}
-        """By step: what refers to results that were not read yet."""
+        """The references to results that were not read yet, by step."""
         for reference in wanted:
             self.missing.setdefault(reference.step_id, []).append(reference)
 

@@ -23,7 +23,7 @@ class Original:
     priority: int | None
     max_retries: int | None
     timeout_seconds: int | None
-    """None also means: no limit."""
+    """The hard limit of one run; None also means that there is none."""
 
 
 @dataclass(frozen=True, slots=True)

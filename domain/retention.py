@@ -1,4 +1,4 @@
-"""For how long tasks and workflows are kept after their end, by the status that they ended in."""
+"""How long tasks and workflows are kept after their end, by the status that they ended in."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,11 +11,11 @@ class Retention:
     """Ages from the end on; zero is for ever."""
 
     finished: timedelta
-    """Of what completed or was cancelled."""
+    """The age at which what completed or was cancelled goes."""
     failed: timedelta
 
     def ages(self) -> dict[Status, timedelta]:
-        """By terminal status; one that is kept for ever is left out."""
+        """Return the ages by terminal status; one that is kept for ever is left out."""
         ages = {Status.COMPLETED: self.finished, Status.CANCELLED: self.finished, Status.FAILED: self.failed}
         return {status: age for status, age in ages.items() if age}
 

@@ -36,7 +36,7 @@ class Measure(StrEnum):
     STARTED = "started"
     """First starts; the time is the wait from due to start."""
     COMPLETED = "completed"
-    """As the two below, an end; the time is the duration of the run that decided it."""
+    """An end, as are the two below; the time is the duration of the run that decided it."""
     FAILED = "failed"
     CANCELLED = "cancelled"
 
@@ -78,7 +78,7 @@ class Entry(NamedTuple):
     node: str
     """Who ended it, of an end."""
     bucket: int | None
-    """Of the time, in a histogram; None without a time."""
+    """The bucket of the time in a histogram; None without a time."""
 
 
 @dataclass(frozen=True, slots=True)

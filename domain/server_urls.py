@@ -18,7 +18,7 @@ MASK = "***"
 SENTINEL = "sentinel"
 SENTINEL_PORT = 26379
 SENTINEL_OPTIONS = ("master_name", "sentinel_kwargs", "min_other_sentinels")
-"""Of Celery's transport options; those of the URL's query that say how a master is found."""
+"""Those of Celery's transport options, and of the URL's query, that say how a master is found."""
 REDIS_KINDS = {
     "redis": "redis",
     "rediss": "rediss",
@@ -32,13 +32,13 @@ REDIS_KINDS = {
 }
 AMQP_KINDS = {"amqp": "amqp", "amqps": "amqps", "pyamqp": "amqp"}
 NEXT_URL = re.compile(r";(?=[a-z0-9+.-]+://)")
-"""Where one of several URLs ends. A password may hold a `;` as well."""
+"""The place where one of several URLs ends. A password may hold a `;` as well."""
 _SECRET = re.compile(r"(?i)pass|secret|token|credential|(^|_)key$")
 _SECRET_IN_QUERY = re.compile(r"(?i)([^&?=]*(?:password|secret|token|key)|sentinel_kwargs)=[^&]*")
 _CHECKS = {name: ("none", "optional", "required")[int(name)] for name in "012"} | {
     name: name for name in ("none", "optional", "required")
 }
-"""In whatever words: Celery's names are `CERT_REQUIRED`, and Python's own writes itself as a number."""
+"""The checks in whatever words: Celery's names are `CERT_REQUIRED`, and Python's own writes itself as a number."""
 TLS_FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 NOT_ENCODED = "is not a URL: a password with / : @ # % ? must be percent-encoded"
 
@@ -58,7 +58,7 @@ class ServerUrl:
 
     @property
     def db(self) -> int:
-        """Of a Redis. Raises ValueError."""
+        """Return the number of the database of a Redis. Raises ValueError."""
         named = self.query.get("virtual_host", self.query.get("db", "0")) if self.kind == "unix" else self.path
         try:
             return int(named.strip("/") or 0)
@@ -108,7 +108,7 @@ class ServerUrl:
 
 
 def read_url(url: str) -> ServerUrl:
-    """Of several sentinels, user, password and database are those of the first, as Celery has it. Raises ValueError."""
+    """Read a URL in Celery's form; the first sentinel gives user, password and database. Raises ValueError."""
     first, *others = NEXT_URL.split(url)
     try:
         parts = urlsplit(first)
@@ -173,7 +173,7 @@ def with_sentinel_options(url: str, options: Mapping[str, Any]) -> str:
 def beside_broker(
     url: str, options: Mapping[str, Any], *, broker_url: str | None, broker_options: Mapping[str, Any]
 ) -> str:
-    """As `with_sentinel_options`. Where the same sentinels know the broker, what is said of that holds here, too."""
+    """Do as `with_sentinel_options`, and take what is said of the broker where the same sentinels know it."""
     shared = broker_url is not None and kind_of(url) == kind_of(broker_url) == SENTINEL
     if shared and read_url(url).hosts == read_url(str(broker_url)).hosts:
         options = {**broker_options, **options}

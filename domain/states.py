@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class Status(StrEnum):
-    """What a client sees (api-contract, section 2)."""
+    """What a client sees (docs/rest-contract.md)."""
 
     PENDING = "PENDING"
     RUNNING = "RUNNING"
@@ -28,7 +28,7 @@ class Outcome(StrEnum):
 
 
 class Phase(StrEnum):
-    """Where exactly a task is; tells the several kinds of PENDING apart."""
+    """The place where a task is; it tells the several kinds of PENDING apart."""
 
     SCHEDULED = "scheduled"
     DISPATCHING = "dispatching"
@@ -40,7 +40,7 @@ class Phase(StrEnum):
 
 
 class EventType(StrEnum):
-    """The facts that a timeline is made of (api-contract, section 2)."""
+    """The facts that a timeline is made of (docs/rest-contract.md)."""
 
     SUBMITTED = "submitted"
     DISPATCHED = "dispatched"

@@ -15,7 +15,7 @@ class StepStatus(StrEnum):
     """The statuses of tasks, and two for steps that have no task."""
 
     WAITING = "WAITING"
-    """For other steps, or for a result of one."""
+    """The step waits for other steps, or for a result of one."""
     PENDING = "PENDING"
     RUNNING = "RUNNING"
     COMPLETED = "COMPLETED"
@@ -57,7 +57,7 @@ class Moves:
     """What the ends of some steps mean for the steps behind them."""
 
     waiting_for: Mapping[int, int]
-    """By position: for how many steps it still waits. At 0 it may start."""
+    """How many steps each one still waits for, by position. At 0 it may start."""
     skipped: frozenset[int]
 
 

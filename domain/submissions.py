@@ -1,4 +1,4 @@
-"""What a client submits, after validation, and the bounds that hold for it (api-contract, section 2)."""
+"""What a client submits, after validation, and the bounds that hold for it (docs/rest-contract.md)."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -34,7 +34,7 @@ class Submission:
 
     @property
     def status(self) -> Status:
-        """Of every task that was just submitted, scheduled ones too."""
+        """The status of every task that was just submitted, scheduled ones too."""
         return Status.PENDING
 
     @property
@@ -63,7 +63,7 @@ def due_at(created_at: datetime, scheduled_at: datetime | None) -> datetime:
 
 
 def wait_until_start(started_at: datetime, *, created_at: datetime, scheduled_at: datetime | None) -> timedelta:
-    """From when the task was due. Two clocks tell of it, so it may seem negative and is then nothing."""
+    """Return the wait from when the task was due. Two clocks tell of it, so one that seems negative is nothing."""
     return max(started_at - due_at(created_at, scheduled_at), timedelta(0))
 
 

@@ -30,7 +30,7 @@ CAUSAL_RANK = {
 }
 
 ENDS = frozenset({EventType.REJECTED, EventType.REVOKED, EventType.FAILED, EventType.SUCCEEDED, EventType.ENDED})
-"""Of which a run has one, however many are told: a hard time limit is told twice, a rejection as failed too."""
+"""The ends, of which a run has one however many are told: a time limit is told twice, a rejection as failed too."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""From summed-up counts to the figures of `/analytics/trends` (api-contract, section 6).
+"""Makes of summed-up counts the figures of `/analytics/trends` (docs/rest-contract.md).
 
 No figure is made up: where nothing was counted that it could be computed from, it is None.
 """
@@ -102,13 +102,13 @@ def peak_loads(hours: Mapping[datetime, Sums]) -> list[str]:
 
 
 def p95_seconds(sums: Sums, histogram: Mapping[int, int]) -> float | None:
-    """Of the durations, within 5 %."""
+    """Return the 95th percentile of run durations, accurate to 5 %."""
     p95 = percentile(histogram, 95) if sums.runs > 0 else None
     return None if p95 is None else round(p95, DECIMALS)
 
 
 def percentage(part: int, whole: int) -> float | None:
-    """None of nothing."""
+    """Return the percentage, or None when `whole` is 0."""
     return round(100 * part / whole, DECIMALS) if whole > 0 else None
 
 

@@ -13,7 +13,7 @@ REDIS = frozenset(scheme.split("+")[0] for scheme in REDIS_KINDS)
 AMQP = frozenset(AMQP_KINDS)
 POSTGRES = frozenset({"postgresql", "postgres"})
 SQL = frozenset({"db", "database", "django-db"})
-"""Of results: `db+postgresql://...` is Celery's, `django-db+postgresql://...` the database of a Django application."""
+"""SQL result backends: `db+postgresql://...` is Celery's, `django-db+postgresql://...` a Django application's."""
 DJANGO_DB = "django-db"
 OTHER_RESULTS = frozenset(
     {

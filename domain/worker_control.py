@@ -9,11 +9,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 PROTOCOL = 1
-"""Of the plugin, as this version of Celeriac speaks it."""
+"""The protocol of the plugin, as this version of Celeriac speaks it."""
 OLDEST_PROTOCOL = 1
-"""Of a plugin that was left behind: what that says of itself still holds, and it obeys what we order."""
+"""The protocol of a plugin that was left behind: what that says of itself still holds, and it obeys what we order."""
 PLUGIN_VERSION = "0.1.0"
-"""Of the plugin that this version of Celeriac brings."""
+"""The version of the plugin that this version of Celeriac brings."""
 RESIZABLE_POOLS = ("prefork", "gevent")
 RESIZE_SETTLES = timedelta(seconds=8)
 """Prefork counts a new size only when it next looks after its processes: 5.6 s measured after a growth by 6."""
@@ -139,7 +139,7 @@ def own_queues(known: Collection[str], told: Collection[str], *, stands_still: b
 
 
 def drain_state(*, deadline_at: datetime | None, finished_at: datetime | None, now: datetime) -> DrainState:
-    """Where a drain stands at this time."""
+    """Return how far a drain has come at this time."""
     if finished_at is not None:
         return DrainState.DRAINED
     return DrainState.OVERDUE if deadline_at is not None and now > deadline_at else DrainState.DRAINING

@@ -10,20 +10,20 @@ SILENCE = timedelta(seconds=15)
 """A node silent this long is OFFLINE. Heartbeats come every 2 s; Celery's own 2 x 2 s flaps."""
 RESTART = timedelta(seconds=3)
 HEARTBEATS_MISSED = 2.5
-"""So many of its own intervals, where a node tells of itself more rarely."""
+"""How many of its own intervals a node may miss, where it tells of itself more rarely."""
 LONGEST_SILENCE = timedelta(minutes=10)
-"""Whatever interval a node claims."""
+"""The longest silence that is waited for, whatever interval a node claims."""
 MUTE_SILENCE = timedelta(seconds=90)
-"""Of a node without heartbeats, which is looked for every 30 s."""
+"""The silence after which a node without heartbeats is gone; it is looked for every 30 s."""
 REGISTRATION_GRACE = timedelta(seconds=60)
 """A registered node has this long for its first heartbeat."""
 DEFAULT_CAPACITY = 5
-"""Of a worker that is registered before it is heard, and without any."""
+"""The capacity of a worker that is registered before it is heard, and without any."""
 _IDS = UUID("52bbb0d7-4d8b-477b-a17e-0717cca5c965")
 
 
 class WorkerStatus(StrEnum):
-    """Api-contract, section 3."""
+    """What a client sees of a worker (docs/rest-contract.md, section 3)."""
 
     ACTIVE = "ACTIVE"
     PAUSED = "PAUSED"
@@ -37,9 +37,9 @@ class Heartbeat:
 
     node: str
     heard_at: datetime
-    """By our clock."""
+    """The time by our clock."""
     at: datetime
-    """By the node's clock, as are the two below."""
+    """The time by the node's clock, as are the two below."""
     online_at: datetime | None = None
     goodbye_at: datetime | None = None
     pid: int | None = None
@@ -53,7 +53,7 @@ class Heartbeat:
     clock: int | None = None
     """The process's logical one: it never goes back."""
     other_life_at: datetime | None = None
-    """By our clock, when another process of this name was heard: its predecessor, or its twin."""
+    """When another process of this name was heard, by our clock: its predecessor, or its twin."""
 
     def is_followed_by(self, later: "Heartbeat") -> bool:
         """Whether a beat that is later by their clocks is of another process."""
@@ -106,7 +106,7 @@ def node_name(hostname: str) -> str:
 
 
 def worker_id_of(node: str) -> UUID:
-    """The id that stays with the node name for ever, also when its worker was forgotten (api-contract, section 3)."""
+    """The id that stays with the node name for ever, also when its worker was forgotten."""
     return uuid5(_IDS, node)
 
 

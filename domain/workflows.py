@@ -16,7 +16,7 @@ class Step:
 
     step_id: str
     submission: Submission
-    """Of the task that it becomes, whose id is known from the beginning."""
+    """The submission of the task that it becomes, whose id is known from the beginning."""
     has_references: bool
 
 
@@ -34,7 +34,7 @@ class NewWorkflow:
 
     @property
     def status(self) -> WorkflowStatus:
-        """Of every workflow that was just accepted."""
+        """The status of every workflow that was just accepted."""
         return WorkflowStatus.PENDING
 
     @property
@@ -43,7 +43,7 @@ class NewWorkflow:
         return [step for step, parents in zip(self.steps, self.dag.parents, strict=True) if not parents]
 
     def status_of(self, position: int) -> StepStatus:
-        """Of a step when the workflow is stored."""
+        """Return the status of a step when the workflow is stored."""
         return StepStatus.WAITING if self.dag.parents[position] else StepStatus.PENDING
 
 

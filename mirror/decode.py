@@ -52,7 +52,7 @@ Load = Annotated[float, msgspec.Meta(ge=0, le=1e6)]
 
 
 class Event(msgspec.Struct):
-    """The fields of any Celery event that we read (celery-facts: event types and fields)."""
+    """The fields of any Celery event that we read; Celery's documentation lists them under Events."""
 
     type: Name
     timestamp: float

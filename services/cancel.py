@@ -2,7 +2,7 @@
 
 `request_cancel` and `settle` are two transactions; `enforce` acts between them, outside Postgres. A task is CANCELLED
 only with proof that it will not run: it never left us, its message was taken back, or every worker that may get it asks
-our gate, which now refuses it. Else a worker's own word is waited for (ruling 6).
+our gate, which now refuses it. Else a worker's own word is waited for.
 """
 
 from collections.abc import Collection

@@ -1,4 +1,4 @@
-"""Health, as in section 7 of the contract."""
+"""Health, as docs/rest-contract.md has it in section 7."""
 
 from pydantic import Field
 

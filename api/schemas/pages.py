@@ -47,7 +47,7 @@ def _own_name_may_be_absent(schema: dict[str, Any]) -> None:
 
 
 class Page(ResponseModel, Generic[Row]):
-    """A part of a list. Subclasses add the reference's own name of the rows where it has one."""
+    """A part of a list. Subclasses give the rows a second name, as docs/rest-contract.md has it."""
 
     model_config = ConfigDict(json_schema_extra=_own_name_may_be_absent)
 

@@ -1,4 +1,4 @@
-"""Degradation marks and the state of the system's parts, as in section 7 of the contract."""
+"""Degradation marks and the state of the system's parts, as docs/rest-contract.md has it."""
 
 from typing import Annotated, Self
 

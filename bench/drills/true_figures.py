@@ -42,7 +42,7 @@ STILL_SECONDS = 1.5
 COUNTS = ("submitted", "completed", "failed", "cancelled")
 AVERAGES = ("average_wait_seconds", "average_duration_seconds")
 MICROSECONDS = 2e-6  # ours are rounded to one
-P95_SHARE = 0.05  # api-contract: within 5 %
+P95_SHARE = 0.05  # docs/rest-contract.md, section 6: accurate to 5 %
 
 
 def main(

@@ -1,4 +1,4 @@
-"""One running stack for all examples of the reference."""
+"""One running stack for all examples of docs/rest-contract.md."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Whether an answer is like an example of the reference: every field is there, under its name and of its type."""
+"""Whether an answer is like an example of the contract: every field is there, under its name and of its type."""
 
 import re
 from typing import Any

@@ -1,4 +1,4 @@
-"""The reference's section on alerts, and what the contract adds to it, through HTTP on real servers."""
+"""Alerts, as docs/rest-contract.md has them in section 6, through HTTP on real servers."""
 
 import asyncio
 import re

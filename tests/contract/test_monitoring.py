@@ -1,4 +1,4 @@
-"""The reference's Monitoring section (alerts aside) and section 6 of the contract, on a running stack."""
+"""Section 6 of docs/rest-contract.md, alerts aside, on a running stack."""
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta

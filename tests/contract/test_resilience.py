@@ -1,4 +1,4 @@
-"""The reference's Resilience section, and section 7 of the contract, example by example on a running stack."""
+"""Section 7 of docs/rest-contract.md, example by example on a running stack."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""The reference's section on search, and what the contract adds to it, through HTTP on a running stack."""
+"""Section 5 of docs/rest-contract.md, through HTTP on a running stack."""
 
 import csv
 import io

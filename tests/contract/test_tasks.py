@@ -1,4 +1,4 @@
-"""The reference's sections Tasks and Debug, and section 2 of the contract: example by example on a running stack."""
+"""Section 2 of docs/rest-contract.md, example by example on a running stack."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -60,7 +60,7 @@ def two_payments(stack: Stack) -> dict[str, str]:
 
 
 class Example(NamedTuple):
-    """An example as it stands in the reference."""
+    """A request of the contract, and the answer that it must get."""
 
     request: str
     prepare: Prepare

@@ -1,4 +1,4 @@
-"""The reference's section Workers, and section 3 of the contract: example by example on a running stack."""
+"""Section 3 of docs/rest-contract.md, example by example on a running stack."""
 
 import json
 import os
@@ -34,7 +34,7 @@ def paused(stack: Stack) -> dict[str, str]:
 
 
 class Example(NamedTuple):
-    """An example as it stands in the reference."""
+    """A request of the contract, and the answer that it must get."""
 
     request: str
     prepare: Prepare

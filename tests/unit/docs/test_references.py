@@ -13,6 +13,8 @@ REPOSITORY = Path(__file__).parents[3]
 PAGES = sorted([*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/**/*.md"), REPOSITORY / "workers" / "README.md"])
 SETTINGS = {f"CELERIAC_{name.upper()}" for name in Settings.model_fields}
 
+CODE = [path for path in REPOSITORY.rglob("*.py") if not {".venv", "site"} & {*path.relative_to(REPOSITORY).parts}]
+
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
 
 
@@ -20,6 +22,19 @@ each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.rel
 def test_every_relative_link_leads_somewhere(page: Path) -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text())
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+@each_page
+def test_every_link_to_a_heading_finds_it(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]*)#([^)]+)\)", page.read_text())
+    targets = [(anchor, page.parent / link if link else page) for link, anchor in links]
+    assert [(anchor, target) for anchor, target in targets if anchor not in _anchors(target)] == []
+
+
+def test_every_page_that_code_names_is_there() -> None:
+    named = {name for path in CODE for name in re.findall(r"\bdocs/[\w/-]+\.md", path.read_text())}
+    assert "docs/rest-contract.md" in named
+    assert [name for name in sorted(named) if not (REPOSITORY / name).exists()] == []
 
 
 @each_page
@@ -44,3 +59,9 @@ def _code(text: str) -> str:
     blocks = re.findall(r"```.*?```", text, re.DOTALL)
     spans = re.findall(r"`[^`\n]+`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
     return "\n".join([*blocks, *spans])
+
+
+def _anchors(page: Path) -> set[str]:
+    """The headings of a page, as both the site and a repository's pages make anchors of them."""
+    headings = re.findall(r"^#+ (.+)$", re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL), re.MULTILINE)
+    return {re.sub(r"[ -]+", "-", re.sub(r"[^\w\s-]", "", heading.lower())).strip("-") for heading in headings}

@@ -1,0 +1,1 @@
+"""Programs for whoever changes the code; nothing that runs imports them."""
