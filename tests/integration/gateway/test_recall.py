@@ -60,11 +60,12 @@ class Gateway:
     async def held(self, *, at_least: int) -> set[str]:
         """What consumers hold, once it is so much."""
 
-        async def asked() -> set[str] | None:
+        async def asked() -> tuple[set[str]] | None:
             held = await self.queues.held_task_ids([]) or set()
-            return held if len(held) >= at_least else None
+            return (held,) if len(held) >= at_least else None
 
-        return await until(asked)
+        (held,) = await until(asked)
+        return held
 
 
 @pytest.fixture

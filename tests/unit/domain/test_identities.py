@@ -1,4 +1,4 @@
-from domain.identities import Identity, combine
+from domain.identities import LEFT_OUT, MAX_ID_BYTES, MAX_NAME, Identity, combine, fits, shown_name
 
 
 def test_what_one_event_left_out_is_taken_from_another() -> None:
@@ -17,3 +17,14 @@ def test_what_is_known_is_not_replaced() -> None:
 def test_tasks_are_kept_apart() -> None:
     one, two = Identity("1", task_name="add"), Identity("2")
     assert combine([one, two]) == {"1": one, "2": two}
+
+
+def test_an_id_is_measured_in_bytes() -> None:
+    assert fits("x" * MAX_ID_BYTES)
+    assert not fits("x" * (MAX_ID_BYTES + 1))
+    assert not fits("\u0436" * MAX_ID_BYTES)
+
+
+def test_a_long_name_ends_where_it_is_cut() -> None:
+    assert shown_name("x" * MAX_NAME) == "x" * MAX_NAME
+    assert shown_name("x" * (MAX_NAME + 1)) == "x" * (MAX_NAME - 1) + LEFT_OUT

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from domain.json_values import MAX_DEPTH, check_json, check_text
+from domain.json_values import MAX_DEPTH, check_json, check_text, is_too_deep, nests_deeper
 from tests.raised import raised_by
 
 
@@ -71,3 +71,17 @@ def test_half_a_million_numbers_are_checked_within_a_blink() -> None:
     started = time.process_time()
     check_json(value)
     assert time.process_time() - started < 0.5
+
+
+@pytest.mark.parametrize("text", ["a\x00", "\ud800"])
+def test_text_that_cannot_be_stored_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"cannot be stored|lone surrogate"):
+        check_text(text)
+
+
+def test_depth_is_the_same_of_a_text_and_of_a_value() -> None:
+    for depth in (1, 5, 6):
+        assert is_too_deep(nested(depth), most=5) is (depth > 5)
+    assert not nests_deeper(b"[[[]]]", than=3)
+    assert nests_deeper(b"[[[[]]]]", than=3)
+    assert not nests_deeper(b'[[["[[[[[["]]]', than=3)
