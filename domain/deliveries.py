@@ -236,7 +236,7 @@ class _Story:
 
     number: int
     least_retries: int
-    """Of the latest generation, as `is_open` is."""
+    """The least retry number of the latest generation; `is_open`, too, speaks of that one."""
     generation: int = 0
     is_open: bool = False
     """Whether a copy of the message still runs, as far as was told."""

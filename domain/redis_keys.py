@@ -43,7 +43,7 @@ ANSWERS_KEY = "{celeriac:answers}:bodies"
 ANSWER_TIMES_KEY = "{celeriac:answers}:times"
 """A sorted set that says how old they are. The braces keep both on one node of a Redis cluster."""
 OWN_LEDGER_KEY = "celeriac:unacked"
-"""On the broker: kombu's ledger of what our own clients hold, apart from that of the workers."""
+"""The broker's key with kombu's ledger of what our own clients hold, apart from that of the workers."""
 
 NOBODY = "celeriac:nobody"
 """Never written: `celeriac doctor` asks with it which commands are allowed."""

@@ -49,7 +49,7 @@ class Submission:
 
     @property
     def phase(self) -> Phase:
-        """Where a task begins that was just submitted."""
+        """The phase in which a task begins that was just submitted."""
         return Phase.SCHEDULED if self.is_scheduled else Phase.DISPATCHING
 
     @property

@@ -181,7 +181,7 @@ async def _write(connection: AsyncConnection, folded: _Folded) -> None:
     if folded.left_out:
         await history.count_left_out(connection, folded.left_out)
     if folded.states:
-        await _write_states(connection, locked.tasks, folded.states)
+        await _write_states(connection, locked.tasks, states=folded.states)
     await _write_results(connection, folded)
 
 
@@ -367,7 +367,7 @@ def _without_result(locked: LockedTask) -> LockedTask:
 
 
 async def _write_states(
-    connection: AsyncConnection, locked: Mapping[str, LockedTask], states: Sequence[StateToWrite]
+    connection: AsyncConnection, locked: Mapping[str, LockedTask], *, states: Sequence[StateToWrite]
 ) -> None:
     await history.write_states(connection, states)
     await history.write_attempts(connection, states)

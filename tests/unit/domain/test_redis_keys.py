@@ -16,7 +16,7 @@ def test_the_plugin_has_the_same_names() -> None:
         keys.node_key("n"),
         keys.paused_key("n"),
         keys.cancelled_key("t"),
-        keys.run_key("t", 2, 3),
+        keys.run_key("t", 2, dispatch_no=3),
         stream.KEY,
     ]
     ours = [
