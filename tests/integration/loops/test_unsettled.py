@@ -127,7 +127,7 @@ async def test_a_task_that_nobody_has_any_more_and_of_whose_end_nobody_knows_has
         assert await count_failures(connection, window=timedelta(hours=1)) == (0, 0)
     await world.hear(*heard, SUCCEEDED)
     task = (await world.history()).task
-    assert (task["status"], task["outcome"]) == ("COMPLETED", None), "a success that is heard after all wins"
+    assert (task.status, task.outcome) == ("COMPLETED", None), "a success that is heard after all wins"
 
 
 async def test_where_something_may_have_been_missed_nothing_is_guessed_of_how_it_ended(world: World) -> None:
@@ -171,7 +171,7 @@ async def test_a_run_that_is_received_after_all_takes_the_place_of_an_unknown_en
     async with world.engine.begin() as connection:
         await record(connection, News([again]))
     task = (await world.history()).task
-    assert (task["status"], task["phase"], task["outcome"]) == ("PENDING", "reserved", None)
+    assert (task.status, task.phase, task.outcome) == ("PENDING", "reserved", None)
 
 
 @pytest.mark.parametrize(
