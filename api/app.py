@@ -1,4 +1,4 @@
-"""The REST application: rooms opened and closed, layers in order, routes. `celeriac api` serves what this makes."""
+"""The REST application: resources opened and closed, layers in order, routes. `celeriac api` serves what this makes."""
 
 import asyncio
 import gc
@@ -10,16 +10,15 @@ from functools import partial
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 
-from api.bodies import LargeBodies
-from api.checks import HealthChecks
-from api.dependencies import Rooms
-from api.docs_pages import app_with_docs, serve_document
-from api.fleet import Fleet
-from api.gate import Gate
+from api.bodies.reading import LargeBodies
+from api.dependencies import ProcessResources
 from api.handlers import install_handlers
-from api.host import HostUsage
-from api.last_answers import LastAnswers
-from api.metrics import Metrics
+from api.health.checks import HealthChecks
+from api.health.host_usage import HostUsage
+from api.health.metrics import Metrics
+from api.health.metrics_sources import MetricsSources
+from api.health.probe import HealthProbe
+from api.health.scrapes import Scrapes
 from api.middleware.authentication import Authentication
 from api.middleware.client_address import ClientAddress
 from api.middleware.own_origins import OwnOriginsOnly
@@ -27,8 +26,10 @@ from api.middleware.rate_limit import RateLimit, WindowCounter
 from api.middleware.request_context import RequestContext
 from api.middleware.security_headers import SecurityHeaders
 from api.middleware.whole_segments import WholeSegments
-from api.openapi import describe
-from api.probe import HealthProbe
+from api.openapi.docs_pages import app_with_docs, serve_document
+from api.openapi.document import describe
+from api.resilience.guard import Guard
+from api.resilience.last_answers import LastAnswers
 from api.routes import (
     alerts,
     analytics,
@@ -43,7 +44,6 @@ from api.routes import (
     workers,
     workflows,
 )
-from api.scrapes import Scrapes
 from api.version import VERSION
 from background import Watchdog, end, start_rounds
 from domain.health import API, DATABASE
@@ -56,12 +56,12 @@ from gateway.pause_keys import PauseKeys
 from gateway.queues import QueueReader
 from gateway.recall import Recall
 from gateway.results import ResultReader
-from services.degradation import DegradationMarks
-from services.endings import Endings
-from services.limits import Limits
-from services.signs_of_life import SignOfLife
+from services.resident.degradation import DegradationMarks
+from services.resident.endings import Endings
+from services.resident.limits import Limits
+from services.resident.signs_of_life import SignOfLife
+from services.resident.task_names import TaskNames
 from services.submissions import SubmissionBatcher
-from services.task_names import TaskNames
 from services.worker_orders import WorkerOrders
 from settings import Settings, urls
 from store.engine import open_engine, tell_lost_connections
@@ -126,17 +126,17 @@ def _add_layers(app: FastAPI, settings: Settings) -> None:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
-        rooms = app.state.rooms = await open_rooms(stack, app.state.settings, metrics=app.state.metrics)
-        answers = await stack.enter_async_context(LastAnswers(rooms.redis))
-        await stack.enter_async_context(SignOfLife(rooms.redis, API, parts=0))
+        resources = app.state.resources = await open_rooms(stack, app.state.settings, metrics=app.state.metrics)
+        answers = await stack.enter_async_context(LastAnswers(resources.redis))
+        await stack.enter_async_context(SignOfLife(resources.redis, API, parts=0))
         await stack.enter_async_context(Watchdog())
-        app.state.gate = Gate(rooms.marks, rooms.probe.breakers, answers=answers)
+        app.state.guard = Guard(resources.marks, resources.probe.breakers, answers=answers)
         # What never goes is not looked through again; see `cli/serving.py`.
         gc.freeze()
         yield
 
 
-async def open_rooms(stack: AsyncExitStack, settings: Settings, *, metrics: Metrics) -> Rooms:
+async def open_rooms(stack: AsyncExitStack, settings: Settings, *, metrics: Metrics) -> ProcessResources:
     """Everything that requests need, closed with the stack. Nothing has to answer yet: servers may come later."""
     database_url, broker_url, result_url = urls(settings)
     redis_url = settings.effective_redis_url or ""
@@ -154,14 +154,14 @@ async def open_rooms(stack: AsyncExitStack, settings: Settings, *, metrics: Metr
     stack.push_async_callback(health_engine.dispose)
     checks = HealthChecks(health_engine, redis, queues=queues, results=results)
     probe = await _open_probe(stack, checks)
-    fleet = Fleet(health_engine, redis, queues=queues)
-    stack.push_async_callback(fleet.close)
-    scrapes = Scrapes(metrics, fleet, probe=probe, engine=engine)
+    sources = MetricsSources(health_engine, redis, queues=queues)
+    stack.push_async_callback(sources.close)
+    scrapes = Scrapes(metrics, sources, probe=probe, engine=engine)
     stack.push_async_callback(scrapes.close)
     tell_lost_connections(engine, partial(probe.breakers.failed, DATABASE))
     control = Control(broker_url, options)
     stack.push_async_callback(control.close)
-    rooms = Rooms(
+    resources = ProcessResources(
         settings=settings,
         engine=engine,
         redis=redis,
@@ -183,8 +183,8 @@ async def open_rooms(stack: AsyncExitStack, settings: Settings, *, metrics: Metr
         host=HostUsage(),
         searches=asyncio.Semaphore(max(1, settings.database_pool_size // 2)),
     )
-    stack.callback(rooms.answers.shutdown, wait=False)
-    return rooms
+    stack.callback(resources.answers.shutdown, wait=False)
+    return resources
 
 
 async def _open_probe(stack: AsyncExitStack, checks: HealthChecks) -> HealthProbe:

@@ -4,7 +4,7 @@
     @keeps_answers
     async def list_tasks() -> TaskPage: ...
 
-A `StrictRoute` has it as `declared`; the gate, the OpenAPI document and the links in that go by it.
+A `StrictRoute` has it as `declared`; the guard, the OpenAPI document and the links in that go by it.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What a request needs of the process: the opened rooms, and a connection for reading or for writing."""
+"""What a request needs of the process: the opened resources, and a connection for reading or for writing."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -11,22 +11,22 @@ from fastapi import Depends, Request
 from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from api.checks import HealthChecks
-from api.host import HostUsage
-from api.metrics import Metrics
+from api.health.checks import HealthChecks
+from api.health.host_usage import HostUsage
+from api.health.metrics import Metrics
+from api.health.probe import HealthProbe
+from api.health.scrapes import Scrapes
 from api.middleware.rate_limit import WindowCounter
-from api.probe import HealthProbe
-from api.scrapes import Scrapes
 from domain.errors import Overloaded
 from gateway.control import Control
 from gateway.queues import QueueReader
 from gateway.recall import Recall
 from services.cancels import Cancels
-from services.degradation import DegradationMarks
-from services.endings import Endings
-from services.limits import Limits
+from services.resident.degradation import DegradationMarks
+from services.resident.endings import Endings
+from services.resident.limits import Limits
+from services.resident.task_names import TaskNames
 from services.submissions import SubmissionBatcher
-from services.task_names import TaskNames
 from services.worker_orders import WorkerOrders
 from settings import Settings
 from store.engine import limit_statements
@@ -40,7 +40,7 @@ MAX_EXPORTS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Rooms:
+class ProcessResources:
     """What the process has opened; made in `app.lifespan`, closed by it, one for each process."""
 
     settings: Settings
@@ -71,63 +71,63 @@ class Rooms:
 
 
 # async, because FastAPI runs a plain function in a thread: a request then takes 320 us of CPU instead of 160.
-async def get_rooms(request: Request) -> Rooms:
-    rooms: Rooms = request.app.state.rooms
-    return rooms
+async def get_resources(request: Request) -> ProcessResources:
+    resources: ProcessResources = request.app.state.resources
+    return resources
 
 
-OpenRooms = Annotated[Rooms, Depends(get_rooms)]
+Resources = Annotated[ProcessResources, Depends(get_resources)]
 
 
-def cancels_of(rooms: Rooms) -> Cancels:
+def cancels_of(resources: ProcessResources) -> Cancels:
     """The cancels of a request, in transactions of its own."""
-    return Cancels(rooms.engine.begin, redis=rooms.redis, control=rooms.control, recall=rooms.recall)
+    return Cancels(resources.engine.begin, redis=resources.redis, control=resources.control, recall=resources.recall)
 
 
-async def _read_connection(rooms: OpenRooms) -> AsyncIterator[AsyncConnection]:
-    async with rooms.engine.connect() as connection:
+async def _read_connection(resources: Resources) -> AsyncIterator[AsyncConnection]:
+    async with resources.engine.connect() as connection:
         yield await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
 
-def reading(rooms: Rooms) -> AbstractAsyncContextManager[AsyncConnection]:
+def reading(resources: ProcessResources) -> AbstractAsyncContextManager[AsyncConnection]:
     """A ReadConnection for a route that goes on without it."""
-    return asynccontextmanager(_read_connection)(rooms)
+    return asynccontextmanager(_read_connection)(resources)
 
 
-async def _search_connection(rooms: OpenRooms) -> AsyncIterator[AsyncConnection]:
+async def _search_connection(resources: Resources) -> AsyncIterator[AsyncConnection]:
     try:
         async with asyncio.timeout(SEARCH_WAIT_SECONDS):
-            await rooms.searches.acquire()
+            await resources.searches.acquire()
     except TimeoutError:
         raise Overloaded("Too many searches are running; try again.") from None
     try:
-        async for connection in _read_connection(rooms):
+        async for connection in _read_connection(resources):
             await limit_statements(connection, seconds=SEARCH_SECONDS)
             yield connection
     finally:
-        rooms.searches.release()
+        resources.searches.release()
 
 
-async def _statement_connection(rooms: Rooms) -> AsyncIterator[AsyncConnection]:
-    async with rooms.engine.connect() as connection:
+async def _statement_connection(resources: ProcessResources) -> AsyncIterator[AsyncConnection]:
+    async with resources.engine.connect() as connection:
         yield await connection.execution_options(isolation_level="AUTOCOMMIT")
 
 
-def stating(rooms: Rooms) -> AbstractAsyncContextManager[AsyncConnection]:
+def stating(resources: ProcessResources) -> AbstractAsyncContextManager[AsyncConnection]:
     """For one query, without the round trips of a transaction around it, which cost more than the query."""
-    return asynccontextmanager(_statement_connection)(rooms)
+    return asynccontextmanager(_statement_connection)(resources)
 
 
-async def _export_connection(rooms: OpenRooms) -> AsyncIterator[AsyncConnection]:
-    if rooms.exports.locked():
+async def _export_connection(resources: Resources) -> AsyncIterator[AsyncConnection]:
+    if resources.exports.locked():
         raise Overloaded(f"{MAX_EXPORTS} exports are running; try again when one has ended.")
-    async with rooms.exports:
-        async for connection in _read_connection(rooms):
+    async with resources.exports:
+        async for connection in _read_connection(resources):
             yield connection
 
 
-async def _write_connection(rooms: OpenRooms) -> AsyncIterator[AsyncConnection]:
-    async with rooms.engine.begin() as connection:
+async def _write_connection(resources: Resources) -> AsyncIterator[AsyncConnection]:
+    async with resources.engine.begin() as connection:
         yield connection
 
 

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.body_shapes import field_name, message_of
+from api.bodies.shapes import field_name, message_of
 from api.errors import (
     MAX_FIELD_ERRORS,
     STATUS,

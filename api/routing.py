@@ -14,12 +14,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from api.bodies import MAX_BODY_BYTES, pass_on
-from api.body_shapes import BodyForm, field_name
+from api.bodies.reading import MAX_BODY_BYTES, pass_on
+from api.bodies.shapes import BodyForm, field_name
 from api.declarations import declared_by
 from api.errors import UnsupportedMediaType
-from api.gate import Gate, access_of
 from api.middleware.whole_segments import decode_segments
+from api.resilience.guard import Guard, access_of
 from domain.errors import InvalidRequest
 
 API_PREFIX = "/api/v1"
@@ -64,16 +64,16 @@ class StrictRoute(APIRoute):
         return handle_strictly
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Through the gate, which may answer in the place of the route."""
+        """Through the guard, which may answer in the place of the route."""
         decode_segments(scope)
         method, is_known = scope["method"], scope["method"] in (self.methods or ())
         access = access_of(self.declared, method, tag=str(self.tags[0])) if is_known else None
         if access is None:
             await super().handle(scope, receive, send)
             return
-        gate: Gate = scope["app"].state.gate
+        guard: Guard = scope["app"].state.guard
         keeps = method == "GET" and self.declared.keeps_answers
-        await gate.pass_through(super().handle, scope, receive=receive, send=send, access=access, keeps=keeps)
+        await guard.pass_through(super().handle, scope, receive=receive, send=send, access=access, keeps=keeps)
 
 
 def _query_parameters(dependant: Dependant) -> frozenset[str]:

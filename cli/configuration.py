@@ -20,7 +20,7 @@ NEVER_EMPTY = frozenset({"api_keys"})
 """Set and empty is a slip that settings refuse."""
 
 # A user's module of one of these names would never be found: ours comes first.
-ROOMS = {"api", "cli", "domain", "gateway", "loops", "mirror", "services", "store", "tasks"} | {
+RESERVED_MODULES = {"api", "cli", "domain", "gateway", "loops", "mirror", "services", "store", "tasks"} | {
     "background",
     "celeriac_command",
     "celeriac_worker",
@@ -108,7 +108,7 @@ def _sentence(problem: object) -> str:
 
 def _refuse_room_names(modules: Iterable[str]) -> None:
     for module in modules:
-        if module.split(".")[0] in ROOMS:
+        if module.split(".")[0] in RESERVED_MODULES:
             raise CliError(
                 f"CELERIAC_TASK_MODULES names {module!r}, but `{module.split('.')[0]}` is a package of Celeriac's own; "
                 "put your tasks under another name."

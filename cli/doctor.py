@@ -25,7 +25,7 @@ from domain.server_urls import is_redis, mask_url
 from domain.worker_control import PLUGIN_VERSION
 from gateway.connection import BROKER_ERRORS, blocking_redis_client, connect
 from gateway.results import ResultReader
-from services.counters import Counted
+from services.resident.counters import Counted
 from settings import Settings
 from store.inspection import ask_server, count_unread
 from store.migrate import pending_revisions

@@ -107,7 +107,7 @@ READS = frozenset({Access.READ, Access.READ_RESULT, Access.READ_NODES})
 
 
 class KnowsMarks(Protocol):
-    """Who has the marks at hand: `services.degradation.DegradationMarks`."""
+    """Who has the marks at hand: `services.resident.degradation.DegradationMarks`."""
 
     def current(self) -> Marks: ...
 
@@ -140,7 +140,7 @@ def automatic(failing: Collection[str]) -> Marks:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class BlockedWork:
     """What the dispatcher must not hand to the broker."""
 
     everything: bool = False
@@ -152,10 +152,10 @@ class Held:
         return self.everything or queue_name in self.queue_names or task_name in self.task_names
 
 
-def held_by(marks: Marks) -> Held:
+def blocked_by(marks: Marks) -> BlockedWork:
     """What the `queue_only` marks hold back: a component all work, a queue or task name its own."""
     names = [mark.service_name for mark in marks.values() if mark.strategy is Strategy.QUEUE_ONLY]
-    return Held(
+    return BlockedWork(
         everything=any(name in COMPONENTS for name in names),
         queue_names=frozenset(name.removeprefix(QUEUE_PREFIX) for name in names if name.startswith(QUEUE_PREFIX)),
         task_names=frozenset(name.removeprefix(TASK_PREFIX) for name in names if name.startswith(TASK_PREFIX)),

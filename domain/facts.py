@@ -1,6 +1,6 @@
 """A fact: one thing that happened to one task, told by us, by a worker or by the result backend.
 
-Facts are the only input of `domain/merge.py`; the events table keeps every one of them.
+Facts are the only input of `domain/fold.py`; the events table keeps every one of them.
 """
 
 from collections.abc import Iterable, Mapping

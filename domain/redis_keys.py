@@ -33,7 +33,7 @@ STREAM_COUNTS_KEY = "celeriac:events:counts"
 """A hash. `stored`: how many messages were deleted because they are; `missed`: how many dropped ones are recorded as a
 gap; `server`: the server's `run_id` when that was looked at."""
 COUNTERS_KEY = "celeriac:counters"
-"""A hash of what all processes of a kind have counted together; its fields are `services.counters.Counted`."""
+"""A hash of what all processes of a kind have counted together; its fields are `services.resident.counters.Counted`."""
 MARKS_KEY = "celeriac:degraded"
 """A hash of component to degradation mark. Redis forgets it with the longest mark that can be."""
 LIVES_KEY = "celeriac:lives"

@@ -1,7 +1,7 @@
 """The words for where a task is, and the one table of how it gets from place to place.
 
 `docs/lifecycle.md` draws this table; a test keeps the two equal. What decides which words apply is
-`domain/merge.py`.
+`domain/fold.py`.
 """
 
 from enum import StrEnum

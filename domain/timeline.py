@@ -10,7 +10,7 @@ from datetime import datetime
 
 from domain.deliveries import STATE_OF_FACT
 from domain.facts import BACKEND, TOLD_LATER, Detail, Fact, distinct
-from domain.merge import Attempt, fold, reconstructed_facts
+from domain.fold import Attempt, fold, reconstructed_facts
 from domain.states import AttemptState, EventType
 
 CAUSAL_RANK = {

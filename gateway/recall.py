@@ -55,7 +55,7 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class FetchedMessage:
     """A message that some consumer has fetched and not acknowledged."""
 
     task_id: str
@@ -92,17 +92,17 @@ class Recall:
                     removed += await self._redis.lrem(key, 1, cast(str, message))
             return removed > 0 and not await self._held({task_id})
 
-    async def list_fetched(self, *, before: datetime, limit: int) -> list[Held]:
+    async def list_fetched(self, *, before: datetime, limit: int) -> list[FetchedMessage]:
         """What consumers have held since before then, by their own clocks; the longest held first."""
         if self._redis is None:
             return []
-        found: list[Held] = []
+        found: list[FetchedMessage] = []
         async with _translated_errors():
             for ledger in self._layout.ledgers:
                 found += await self._list_fetched(ledger, before=before.timestamp(), limit=limit - len(found))
         return found
 
-    async def put_back_fetched(self, messages: Collection[Held], *, before: datetime) -> frozenset[str]:
+    async def put_back_fetched(self, messages: Collection[FetchedMessage], *, before: datetime) -> frozenset[str]:
         """Like `put_back`, of just these messages; one that was fetched again since then stays."""
         return await self._move_all(messages, back=True, before=before.timestamp())
 
@@ -139,7 +139,9 @@ class Recall:
             messages = await self._held(set(task_ids))
         return await self._move_all(messages, back=back)
 
-    async def _move_all(self, messages: Collection[Held], *, back: bool, before: float = EVER) -> frozenset[str]:
+    async def _move_all(
+        self, messages: Collection[FetchedMessage], *, back: bool, before: float = EVER
+    ) -> frozenset[str]:
         moved = set()
         async with _translated_errors():
             if back:
@@ -152,21 +154,21 @@ class Recall:
                     moved.add(held.task_id)
         return frozenset(moved)
 
-    async def _held(self, wanted: set[str]) -> list[Held]:
+    async def _held(self, wanted: set[str]) -> list[FetchedMessage]:
         assert self._redis is not None
-        found: list[Held] = []
+        found: list[FetchedMessage] = []
         for ledger in self._layout.ledgers:
             async for entries in read_hash(self._redis, ledger.unacked):
                 likely = [(tag, entry) for tag, entry in entries if not wanted.isdisjoint(task_ids_of([entry]))]
                 found += _read_held(likely, ledger)
         return found
 
-    async def _list_fetched(self, ledger: Ledger, *, before: float, limit: int) -> list[Held]:
+    async def _list_fetched(self, ledger: Ledger, *, before: float, limit: int) -> list[FetchedMessage]:
         if self._redis is None or limit <= 0:
             return []
         scores = await self._redis.zrangebyscore(ledger.index, "-inf", before, start=0, num=limit, withscores=True)
         times = {tag: _time(score) for tag, score in cast(list[tuple[bytes, float]], scores)}
-        found: list[Held] = []
+        found: list[FetchedMessage] = []
         size = 0
         async for entries in read_fields(self._redis, ledger.unacked, fields=list(times)):
             found += (replace(held, fetched_at=times[held.tag.encode()]) for held in _read_held(entries, ledger))
@@ -175,7 +177,7 @@ class Recall:
                 break
         return found
 
-    async def _lists(self, held: Held) -> list[str]:
+    async def _lists(self, held: FetchedMessage) -> list[str]:
         """One of each queue that the message belongs to; none if one of them is not known to be read."""
         told = held.message["properties"].get("priority")
         priority = min(max(told, 0), MOST_PRIORITY) if isinstance(told, int) else 0
@@ -185,7 +187,7 @@ class Recall:
             return []
         return [self._layout.key(name) for name in lists if name is not None]
 
-    async def _queues(self, held: Held) -> Sequence[str]:
+    async def _queues(self, held: FetchedMessage) -> Sequence[str]:
         """The queues that the message's exchange leads to; the exchange without a name leads to that of the key."""
         if not held.exchange:
             return [held.routing_key]
@@ -201,7 +203,7 @@ class Recall:
                 return set()  # whoever wrote the message named a key that is something else
             raise
 
-    async def _move_one(self, held: Held, lists: Sequence[str] | None, *, before: float) -> bool:
+    async def _move_one(self, held: FetchedMessage, lists: Sequence[str] | None, *, before: float) -> bool:
         """Into these lists, or nowhere for None. What leads to no queue stays where it is."""
         if lists is not None and not lists:
             return False
@@ -215,12 +217,12 @@ class Recall:
         return bool(moved == 1)
 
 
-def _read_held(entries: Iterable[tuple[bytes, bytes]], ledger: Ledger) -> list[Held]:
+def _read_held(entries: Iterable[tuple[bytes, bytes]], ledger: Ledger) -> list[FetchedMessage]:
     read = (_held(tag, entry, ledger=ledger) for tag, entry in entries)
     return [held for held in read if held is not None]
 
 
-def _held(tag: bytes, entry: bytes, *, ledger: Ledger) -> Held | None:
+def _held(tag: bytes, entry: bytes, *, ledger: Ledger) -> FetchedMessage | None:
     """None where it is no message of a task, or not one that a worker could read either."""
     if not task_ids_of([entry]):
         return None
@@ -229,7 +231,7 @@ def _held(tag: bytes, entry: bytes, *, ledger: Ledger) -> Held | None:
         delivery = message.setdefault("properties", {}).setdefault("delivery_info", {})
         if not isinstance(delivery, dict):
             return None
-        return Held(message["headers"]["id"], tag.decode(), message, exchange, routing_key, ledger)
+        return FetchedMessage(message["headers"]["id"], tag.decode(), message, exchange, routing_key, ledger)
     except Exception:  # whatever anybody has put there: such a message never keeps the others from being put back
         return None
 

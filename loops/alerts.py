@@ -11,10 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from domain.alert_rules import AlertType, Rule
 from domain.alerts import NOTHING_PENDING, Facts, Judgement, judge
 from domain.broker_options import Difference
-from domain.degradation import KnowsMarks, held_by
+from domain.degradation import KnowsMarks, blocked_by
 from domain.errors import BrokerUnavailable
 from services.alerts import measure, read_rules, settle
-from store.queries import alerts, leadership, measurements
+from store.queries import alerts, for_alerts, leadership
 from store.queries.consumers import get_consumers
 
 ROUND_SECONDS = 5.0
@@ -73,8 +73,8 @@ class AlertsRound:
         """Measure, judge, store."""
         async with self._engine.connect() as connection:
             rules = {kind: in_force.rule for kind, in_force in (await read_rules(connection)).items()}
-            facts = await measure(connection, rules, held=held_by(self._marks.current()))
-            consumed = await measurements.list_consumed_queues(connection)
+            facts = await measure(connection, rules, held=blocked_by(self._marks.current()))
+            consumed = await for_alerts.list_consumed_queues(connection)
             apart = (await get_consumers(connection)).differences
         # No connection is held while servers are asked that may take seconds to answer.
         waiting = await self._depths({*consumed, *facts.due, *facts.not_picked_up})

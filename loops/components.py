@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 
 from domain.degradation import MIRROR
 from domain.errors import Unavailable
-from services.signs_of_life import is_alive
+from services.resident.signs_of_life import is_alive
 
 DEADLINE_SECONDS = 3.0
 

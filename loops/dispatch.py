@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.breakers import Breaker, BreakerState
-from domain.degradation import BROKER, Held, KnowsMarks, held_by
+from domain.degradation import BROKER, BlockedWork, KnowsMarks, blocked_by
 from domain.errors import BrokerUnavailable
 from services.dispatch import BATCH_SIZE, REFUSED_BATCH, Publishes, dispatch_due, dispatch_refused
 from store.queries import outbox
@@ -82,8 +82,8 @@ class DispatchRound:
             await asyncio.sleep(GATHERING_SECONDS)
         return POLL_SECONDS if left is None else min(POLL_SECONDS, max(SHORTEST_PAUSE_SECONDS, left.total_seconds()))
 
-    async def _held(self) -> Held:
-        return held_by(await self._marks.fresh())
+    async def _held(self) -> BlockedWork:
+        return blocked_by(await self._marks.fresh())
 
     def _note(self, breaker: Breaker) -> None:
         if breaker.state is not self._breaker.state:
@@ -122,5 +122,5 @@ class RefusedRound:
             log.info("refused_again", published=done.published, refused=done.refused, claimed=done.claimed)
         return 0 if done.published or done.claimed == REFUSED_BATCH else POLL_SECONDS
 
-    async def _held(self) -> Held:
-        return held_by(await self._marks.fresh())
+    async def _held(self) -> BlockedWork:
+        return blocked_by(await self._marks.fresh())

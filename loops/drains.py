@@ -20,7 +20,7 @@ from domain.worker_control import DrainState, drain_state
 from domain.workers import SILENCE
 from gateway.control import Work
 from gateway.presence import runs_here
-from services.rescue import list_living
+from services.dead_workers import list_living
 from services.worker_orders import WorkerOrders
 from store.queries import worker_wishes
 from store.queries.workers import WorkerRow

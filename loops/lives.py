@@ -1,7 +1,7 @@
 """Looks twice a second which of our processes have ended without being asked to, so that an alert names each.
 
-It knows them by the subscription that each process holds (`services/signs_of_life.py`). A process of which none is
-left stays ended until another one of its kind is there.
+It knows them by the subscription that each process holds (`services/resident/signs_of_life.py`). A process of which
+none is left stays ended until another one of its kind is there.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from services.signs_of_life import forget_lives, list_lives, process_of
+from services.resident.signs_of_life import forget_lives, list_lives, process_of
 
 ROUND_SECONDS = 0.5
 SETTLE_SECONDS = 3.0

@@ -28,22 +28,22 @@ from loops.drains import Drains
 from loops.expiry import ExpiryRound
 from loops.lives import LivesRound
 from loops.loop import Loop, run_loop
+from loops.lost.dead_workers import DeadWorkersRound, Gateway
+from loops.lost.missed_ends import MissedEndsRound
+from loops.lost.stuck_messages import StuckMessagesRound
+from loops.lost.vanished_tasks import VanishedTasksRound
 from loops.nodes import NodesRound
 from loops.partitions import PartitionsRound
 from loops.presence import PresenceRound
 from loops.queues import QueuesRound
-from loops.rescue import Gateway, RescueRound
 from loops.retention import RetentionRound
 from loops.rollups import RollupsRound
 from loops.search_index import SearchIndexRound
-from loops.strays import StraysRound
-from loops.sweep import SweepRound
-from loops.unsettled import UnsettledRound
 from loops.workflows import WorkflowsRound
-from services.counters import Counted, Counters
-from services.degradation import DegradationMarks
 from services.proofs import Proofs
-from services.signs_of_life import SignOfLife
+from services.resident.counters import Counted, Counters
+from services.resident.degradation import DegradationMarks
+from services.resident.signs_of_life import SignOfLife
 from services.worker_orders import WorkerOrders
 from settings import Settings, urls
 from store.engine import open_engine
@@ -81,7 +81,7 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
         lives = LivesRound(redis, lambda: life.present_since)
         orders = WorkerOrders(control, PauseKeys(redis))
         drains = Drains(engine, control, orders=orders, presence=presence, redis=redis)
-        sweep = SweepRound(engine, results, queues=queues, proofs=proofs, resend_unproven=settings.resend_unproven)
+        sweep = MissedEndsRound(engine, results, queues=queues, proofs=proofs, resend_unproven=settings.resend_unproven)
         alerts = AlertsRound(engine, queues, components=components, marks=marks, lives=lives, prefixes=prefixes)
         submitted = await stack.enter_async_context(Listener(database_url, OUTBOX))
         stepped = await stack.enter_async_context(Listener(database_url, WORKFLOWS))
@@ -94,9 +94,9 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
             Loop("control", ControlRound(engine, control, orders=orders, drains=drains)),
             Loop("cancels", CancelsRound(engine, control, recall=recall, redis=redis)),
             Loop("sweep", sweep),
-            Loop("rescue", RescueRound(engine, Gateway(presence, recall, queues, control, results), redis=redis)),
-            Loop("strays", StraysRound(engine, recall, proofs=proofs, presence=presence, redis=redis)),
-            Loop("unsettled", UnsettledRound(engine, control, queues=queues, results=results)),
+            Loop("rescue", DeadWorkersRound(engine, Gateway(presence, recall, queues, control, results), redis=redis)),
+            Loop("strays", StuckMessagesRound(engine, recall, proofs=proofs, presence=presence, redis=redis)),
+            Loop("unsettled", VanishedTasksRound(engine, control, queues=queues, results=results)),
             Loop("partitions", PartitionsRound(engine)),
             Loop("expiry", ExpiryRound(engine)),
             Loop("retention", RetentionRound(engine, settings.retention, workers_kept_for=settings.workers_kept_for)),

@@ -14,8 +14,8 @@ from gateway.event_stream import StreamEvents
 from gateway.events import EventSubscriber
 from gateway.results import ResultReader
 from mirror.writer import Writer
-from services.counters import Counted, Counters
-from services.signs_of_life import SignOfLife
+from services.resident.counters import Counted, Counters
+from services.resident.signs_of_life import SignOfLife
 from settings import Settings, urls
 from store.engine import open_engine
 

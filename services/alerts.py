@@ -9,9 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.alert_rules import DEFAULT_RULES, KINDS, AlertType, Rule, problems
 from domain.alerts import Facts, Judgement
-from domain.degradation import Held
+from domain.degradation import BlockedWork
 from domain.errors import InvalidRequest
-from store.queries import alerts, doubts, measurements
+from store.queries import alerts, doubts, for_alerts
 from store.queries.alerts import RuleInForce
 from store.queries.workers import count_online
 
@@ -68,26 +68,26 @@ def _differences(change: RuleChange, in_force: RuleInForce) -> list[tuple[str, s
     return [(field, f"cannot be set, and differs from what is stored: {stored[field]}") for field in wrong]
 
 
-async def measure(connection: AsyncConnection, rules: Mapping[AlertType, Rule], *, held: Held) -> Facts:
+async def measure(connection: AsyncConnection, rules: Mapping[AlertType, Rule], *, held: BlockedWork) -> Facts:
     """All that Postgres knows; what must be asked of the broker and other servers is left open."""
-    failed, finished = await measurements.count_failures(connection, window=_window(rules[AlertType.HIGH_FAILURE_RATE]))
-    waits = await measurements.get_waits_for_pickup(connection)
-    served = await measurements.list_served_queues(connection)
+    failed, finished = await for_alerts.count_failures(connection, window=_window(rules[AlertType.HIGH_FAILURE_RATE]))
+    waits = await for_alerts.get_waits_for_pickup(connection)
+    served = await for_alerts.list_served_queues(connection)
     return Facts(
-        due=await measurements.count_due(connection),
+        due=await for_alerts.count_due(connection),
         unserved=frozenset() if served is None else waits.keys() - served,
         online_workers=await count_online(connection),
-        silent_workers=await measurements.get_silences(connection, window=_window(rules[AlertType.WORKER_OFFLINE])),
-        without_events=await measurements.list_without_events(connection),
+        silent_workers=await for_alerts.get_silences(connection, window=_window(rules[AlertType.WORKER_OFFLINE])),
+        without_events=await for_alerts.list_without_events(connection),
         failed=failed,
         finished=finished,
-        running=await measurements.get_longest_running(connection),
+        running=await for_alerts.get_longest_running(connection),
         not_picked_up=waits,
         vanished=await doubts.count_by_queue(connection),
-        oldest_due=await measurements.get_oldest_due(connection, held),
-        refused=await measurements.get_waits_for_broker(connection),
-        parked=await measurements.list_parked(connection),
-        missed=await measurements.get_missed(connection, window=_window(rules[AlertType.EVENTS_MISSED])),
+        oldest_due=await for_alerts.get_oldest_due(connection, held),
+        refused=await for_alerts.get_waits_for_broker(connection),
+        parked=await for_alerts.list_parked(connection),
+        missed=await for_alerts.get_missed(connection, window=_window(rules[AlertType.EVENTS_MISSED])),
     )
 
 

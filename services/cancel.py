@@ -19,7 +19,7 @@ from domain.cancels import StopSignal, can_stop, explain, wish
 from domain.consumers import CANCEL_GATE
 from domain.errors import BrokerUnavailable, TaskAlreadyFinished, TaskNotFound
 from domain.facts import Fact, dispatch_number
-from domain.merge import fold
+from domain.fold import fold
 from domain.redis_keys import cancelled_key, run_key
 from domain.states import TERMINAL, EventType, Phase, Status
 from services.dispatch import withdrawn

@@ -38,7 +38,7 @@ PROOF_SECONDS = 5.0
 ASK_AGAIN_SECONDS = 0.1
 
 Wait = Callable[[str, float], Awaitable[bool]]
-"""Waits for the end of a task, for so many seconds at most: `services.endings.Endings.wait`."""
+"""Waits for the end of a task, for so many seconds at most: `services.resident.endings.Endings.wait`."""
 
 
 @dataclass(frozen=True, slots=True)

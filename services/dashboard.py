@@ -11,10 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.errors import BrokerUnavailable
 from domain.rollups import Measure
 from domain.workers import WorkerStatus
-from store.queries import dashboard, workers
+from store.queries import for_dashboard, workers
 
 MAX_QUEUES = 1_000
-# A broker that is there answers within milliseconds; one that is frozen must not hold up a dashboard.
+# A broker that is there answers within milliseconds; one that is frozen must not hold up a for_dashboard.
 BROKER_SECONDS = 1.0
 
 log = structlog.get_logger(__name__)
@@ -46,16 +46,16 @@ async def read_known(connection: AsyncConnection, *, default_queue: str) -> Know
     """Everything but the broker's part, in one snapshot."""
     total_workers, _ = await workers.list_workers(connection, limit=0, offset=0)
     active_workers, _ = await workers.list_workers(connection, limit=0, offset=0, status=WorkerStatus.ACTIVE)
-    due, parked = await dashboard.count_due(connection)
-    names = await dashboard.list_queue_names(connection, limit=MAX_QUEUES)
+    due, parked = await for_dashboard.count_due(connection)
+    names = await for_dashboard.list_queue_names(connection, limit=MAX_QUEUES)
     return Known(
-        totals=await dashboard.count_totals(connection),
+        totals=await for_dashboard.count_totals(connection),
         active_workers=active_workers,
         total_workers=total_workers,
         due=due,
         parked=parked,
         queue_names=sorted({default_queue, *names}),
-        held=await dashboard.count_held(connection),
+        held=await for_dashboard.count_held(connection),
     )
 
 

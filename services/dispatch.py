@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain.consumers import Consumers
-from domain.degradation import Held
+from domain.degradation import BlockedWork
 from domain.facts import Detail, Fact
 from domain.limits import retries_base
 from domain.refusals import Refusal, is_parked, pause_after
@@ -45,11 +45,11 @@ class Publishes(Protocol):
     async def publish(self, messages: Sequence[TaskMessage], *, lists: QueueLists = NO_LISTS) -> Published: ...
 
 
-AsksHeld = Callable[[], Awaitable[Held]]
+AsksBlocked = Callable[[], Awaitable[BlockedWork]]
 
 
-async def _nothing_held() -> Held:
-    return Held()
+async def _nothing_held() -> BlockedWork:
+    return BlockedWork()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Dispatched:
 
 
 async def dispatch_due(
-    connection: AsyncConnection, publisher: Publishes, *, held: AsksHeld = _nothing_held
+    connection: AsyncConnection, publisher: Publishes, *, held: AsksBlocked = _nothing_held
 ) -> Dispatched:
     """Publish one batch of due tasks that are not held back; those whose cancel was requested meanwhile end here.
 
@@ -75,7 +75,7 @@ async def dispatch_due(
 
 
 async def dispatch_refused(
-    connection: AsyncConnection, publisher: Publishes, *, held: AsksHeld = _nothing_held
+    connection: AsyncConnection, publisher: Publishes, *, held: AsksBlocked = _nothing_held
 ) -> Dispatched:
     """The same for due tasks that the broker has refused before. If it takes one, the others of its queue are due."""
     due = await _claim(connection, held, batch_size=REFUSED_BATCH, refused=True)
@@ -86,7 +86,7 @@ async def dispatch_refused(
 
 
 async def _claim(
-    connection: AsyncConnection, held: AsksHeld, *, batch_size: int, refused: bool = False
+    connection: AsyncConnection, held: AsksBlocked, *, batch_size: int, refused: bool = False
 ) -> list[DueTask]:
     before = await held()
     claimed = await outbox.claim_due(

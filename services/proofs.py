@@ -15,13 +15,13 @@ from domain.facts import NODE, Fact
 from domain.proofs import Hearing, ServerLife, Suspect, doubt_of_absence, doubt_of_resend, is_restarted
 from domain.states import EventType, Phase
 from services.record import News, record
-from store.queries import consumers, gaps, unsettled
+from store.queries import consumers, gaps, vanished_tasks
 
 ACTIVE = "active"
 UNHEARD = (Phase.DISPATCHING, Phase.QUEUED)
 
 
-class Held(Protocol):
+class HeldMessage(Protocol):
     """The part of `gateway.control.HeldTask` that this needs."""
 
     @property
@@ -38,7 +38,7 @@ class Said(Protocol):
     def replies(self) -> Mapping[str, int]: ...
 
     @property
-    def held(self) -> Mapping[str, Held]: ...
+    def held(self) -> Mapping[str, HeldMessage]: ...
 
 
 class AsksEveryone(Protocol):
@@ -65,7 +65,7 @@ class Started:
 class Judged:
     """What became of the suspects; each stands in one of the three."""
 
-    held: Mapping[str, Held] = field(default_factory=dict)
+    held: Mapping[str, HeldMessage] = field(default_factory=dict)
     """With these nodes."""
     doubts: Mapping[str, str] = field(default_factory=dict)
     """Why nothing is proven of them."""
@@ -134,15 +134,15 @@ async def list_started(redis: Redis, keys: Mapping[str, Sequence[str]]) -> dict[
     }
 
 
-async def record_held(connection: AsyncConnection, held: Mapping[str, Held]) -> frozenset[str]:
+async def record_held(connection: AsyncConnection, held: Mapping[str, HeldMessage]) -> frozenset[str]:
     """Remember what workers say they have of tasks that nobody was heard to receive; a word is a fact."""
-    phases = await unsettled.get_phases(connection, held.keys())
+    phases = await vanished_tasks.get_phases(connection, held.keys())
     unheard = {task_id: who for task_id, who in held.items() if phases.get(task_id) in UNHEARD}
     await record(connection, News(list(_words(unheard))))
     return frozenset(unheard)
 
 
-def _words(held: Mapping[str, Held]) -> Iterable[Fact]:
+def _words(held: Mapping[str, HeldMessage]) -> Iterable[Fact]:
     now = datetime.now(UTC)
     for task_id, who in held.items():
         event_type = EventType.STARTED if who.phase == ACTIVE else EventType.RECEIVED

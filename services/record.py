@@ -17,8 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.deliveries import STATE_OF_FACT, is_final
 from domain.facts import Fact
+from domain.fold import TaskState, fold
 from domain.identities import Identity, combine
-from domain.merge import TaskState, fold
 from domain.results import StoredResult, ToldResult
 from domain.states import STATUS_OF_ATTEMPT, TERMINAL, Status
 from services.rollups import count_changes

@@ -47,7 +47,7 @@ class RateLimit:
         if scope["type"] != "http" or is_open(scope):
             await self._app(scope, receive, send)
             return
-        counter: WindowCounter = scope["app"].state.rooms.request_counter
+        counter: WindowCounter = scope["app"].state.resources.request_counter
         count, reset = await counter.count(self._address.of(scope))
         headers = self._headers(count, reset)
 

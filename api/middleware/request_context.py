@@ -10,7 +10,7 @@ from structlog.contextvars import bound_contextvars
 from uuid_utils import uuid7
 
 from api.errors import InternalError, error_response
-from api.metrics import Metrics
+from api.health.metrics import Metrics
 from api.middleware.scopes import header_of, is_open
 
 _SANE_ID = re.compile(r"[\x21-\x7e]([\x20-\x7e]{0,126}[\x21-\x7e])?")

@@ -2,7 +2,7 @@
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.docs_pages import DOCS_CONTENT_POLICY, is_docs_page
+from api.openapi.docs_pages import DOCS_CONTENT_POLICY, is_docs_page
 
 _NOTHING = "default-src 'none'; frame-ancestors 'none'"
 

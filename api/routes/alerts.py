@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.declarations import keeps_answers
 from api.dependencies import ReadConnection, WriteConnection
-from api.openapi import responses
+from api.openapi.document import responses
 from api.routing import api_router
 from api.schemas.alerts import AlertModel, AlertPage, RuleModel, RulePage, RulesUpdate
 from api.schemas.pages import DEFAULT_LIMIT, Limit, Offset, Rows, RowsShown

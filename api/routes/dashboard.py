@@ -5,14 +5,14 @@ from datetime import UTC, datetime
 from fastapi import Response
 
 from api.declarations import keeps_answers
-from api.dependencies import OpenRooms, ReadConnection
+from api.dependencies import ReadConnection, Resources
 from api.routing import api_router
 from api.schemas.dashboard import DepthSource, SystemStats, WorkerFigures, WorkerGrid
 from api.schemas.pages import DEFAULT_LIMIT, Limit, Offset, Rows, RowsShown
 from domain.degradation import BROKER
-from domain.grid import RATE_WINDOW, Ends
+from domain.worker_figures import RATE_WINDOW, Ends
 from services.dashboard import ask_depths, read_known
-from store.queries.dashboard import count_ends_by_node, count_queued
+from store.queries.for_dashboard import count_ends_by_node, count_queued
 from store.queries.workers import list_workers
 
 router = api_router("/dashboard", tag="dashboard")
@@ -20,19 +20,19 @@ router = api_router("/dashboard", tag="dashboard")
 
 @router.get("/stats", summary="Get system statistics")
 @keeps_answers
-async def get_stats(rooms: OpenRooms) -> SystemStats:
+async def get_stats(resources: Resources) -> SystemStats:
     """Queues, workers, load and lifetime totals. Answered without the broker too: `queue_depth_source` tells."""
-    async with rooms.engine.connect() as connection:
-        known = await read_known(connection, default_queue=rooms.settings.default_queue)
+    async with resources.engine.connect() as connection:
+        known = await read_known(connection, default_queue=resources.settings.default_queue)
     # A broker that is known to be away would hold up every answer for a second.
-    is_away = BROKER in rooms.probe.breakers.open_ones()
-    waiting = None if is_away else await ask_depths(rooms.queues, known.queue_names)
+    is_away = BROKER in resources.probe.breakers.open_ones()
+    waiting = None if is_away else await ask_depths(resources.queues, known.queue_names)
     source = DepthSource.BROKER
     if waiting is None:
         source = DepthSource.MIRROR
-        async with rooms.engine.connect() as connection:
+        async with resources.engine.connect() as connection:
             waiting = await count_queued(connection)
-    return SystemStats.of(known, waiting, source=source, host=rooms.host)
+    return SystemStats.of(known, waiting, source=source, host=resources.host)
 
 
 @router.get("/workers", summary="Get the worker grid", response_model=WorkerGrid)

@@ -6,15 +6,15 @@ from fastapi import Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 from uuid_utils.compat import uuid7
 
+from api.bodies.idempotency import IdempotencyKey, answer_once
+from api.bodies.submissions import find_unknown, refuse_marked, refuse_unknown
 from api.declarations import submits
-from api.dependencies import OpenRooms, reading
-from api.idempotency import IdempotencyKey, answer_once
-from api.large_answers import answer_beside
-from api.openapi import responses
+from api.dependencies import Resources, reading
+from api.openapi.document import responses
+from api.pages.large_answers import answer_beside
 from api.routing import api_router
 from api.schemas.comparisons import TaskComparison
 from api.schemas.replays import ReplayedTask, TaskReplay
-from api.submissions import find_unknown, refuse_marked, refuse_unknown
 from domain.errors import ArgumentsNotRecorded, TaskNotFinished, TaskNotFound, UnknownTaskName
 from domain.replays import Replay
 from services.compare import compare, read_both
@@ -32,27 +32,27 @@ router = api_router("/tasks", tag="tasks")
 )
 @submits
 async def replay_task(
-    rooms: OpenRooms, task_id: str, *, key: IdempotencyKey, response: Response, body: TaskReplay | None = None
+    resources: Resources, task_id: str, *, key: IdempotencyKey, response: Response, body: TaskReplay | None = None
 ) -> ReplayedTask:
     """A new task with the name, arguments, queue, priority and limits of a finished one, but for what the body says."""
-    async with rooms.engine.connect() as connection:
+    async with resources.engine.connect() as connection:
         original = await get_original(connection, task_id)
     name = (original and original.task_name) or ""
-    unknown = await find_unknown(rooms, [name] if name else [])
+    unknown = await find_unknown(resources, [name] if name else [])
     new = Replay(
         task_id=str(uuid7()),
         created_at=datetime.now(UTC),
-        default_queue=rooms.settings.default_queue,
+        default_queue=resources.settings.default_queue,
         changes=body.changes() if body else {},
     )
 
     async def act(connection: AsyncConnection) -> ReplayedTask:
         submission = await replay(connection, task_id, new=new)
         refuse_unknown(unknown, [("task_name", submission.task_name)])
-        await refuse_marked(rooms, [submission])
+        await refuse_marked(resources, [submission])
         return ReplayedTask.from_submission(submission)
 
-    return await answer_once(rooms.engine, key, response=response, act=act, form=ReplayedTask)
+    return await answer_once(resources.engine, key, response=response, act=act, form=ReplayedTask)
 
 
 @router.get(
@@ -61,8 +61,8 @@ async def replay_task(
     response_model=TaskComparison,
     responses=responses(TaskNotFound),
 )
-async def compare_tasks(rooms: OpenRooms, task_id1: str, *, task_id2: str) -> Response:
+async def compare_tasks(resources: Resources, task_id1: str, *, task_id2: str) -> Response:
     """What is alike and what differs in two tasks: their submissions, their times, their timelines."""
-    async with reading(rooms) as connection:
+    async with reading(resources) as connection:
         one, other = await read_both(connection, task_id1, other_id=task_id2)
-    return await answer_beside(rooms, lambda: TaskComparison.from_comparison(compare(one, other)))
+    return await answer_beside(resources, lambda: TaskComparison.from_comparison(compare(one, other)))

@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import Request, Response
 
-from api.dependencies import OpenRooms
+from api.dependencies import Resources
 from api.routing import HEALTH_TAG, api_router
 from api.schemas.health import HealthResponse, LiveResponse, UnhealthyResponse
 from api.version import VERSION
@@ -21,15 +21,15 @@ UNHEALTHY: dict[int | str, dict[str, Any]] = {
 
 
 @router.get("", summary="Health of the whole system", response_model=HealthResponse, responses=UNHEALTHY)
-async def get_health(request: Request, rooms: OpenRooms) -> Response:
+async def get_health(request: Request, resources: Resources) -> Response:
     """`degraded`: a part is down, but the API still stores and answers; only without the database it is `unhealthy`."""
-    return _answer(request, rooms)
+    return _answer(request, resources)
 
 
 @router.get("/ready", summary="Whether to send requests here", response_model=HealthResponse, responses=UNHEALTHY)
-async def get_readiness(request: Request, rooms: OpenRooms) -> Response:
+async def get_readiness(request: Request, resources: Resources) -> Response:
     """Ready while the database answers, as `/health`."""
-    return _answer(request, rooms)
+    return _answer(request, resources)
 
 
 @router.get("/live", summary="Whether the process is alive", response_model=LiveResponse)
@@ -44,8 +44,8 @@ def _body(health: Health, checks: tuple[tuple[str, Condition], ...]) -> str:
     return HealthResponse(status=health, version=VERSION, checks=dict(checks)).model_dump_json()
 
 
-def _answer(request: Request, rooms: OpenRooms) -> Response:
-    verdict = rooms.probe.verdict()
+def _answer(request: Request, resources: Resources) -> Response:
+    verdict = resources.probe.report()
     if verdict.health is not Health.UNHEALTHY:
         return Response(_body(verdict.health, tuple(verdict.checks.items())), media_type="application/json")
     error = DatabaseUnavailable()

@@ -6,13 +6,13 @@ Open as health is, unless `CELERIAC_METRICS_KEY` is set.
 from fastapi import APIRouter, Response
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
-from api.dependencies import OpenRooms
+from api.dependencies import Resources
 from api.middleware.scopes import METRICS_PATH
 
 router = APIRouter()
 
 
 @router.get(METRICS_PATH, include_in_schema=False)
-async def get_metrics(rooms: OpenRooms) -> Response:
+async def get_metrics(resources: Resources) -> Response:
     """Within 1 s, whatever hangs; at most 1 s old."""
-    return Response(await rooms.scrapes.read(), media_type=CONTENT_TYPE_PLAIN_0_0_4)
+    return Response(await resources.scrapes.read(), media_type=CONTENT_TYPE_PLAIN_0_0_4)

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from datetime import timedelta
 
-from api.dependencies import OpenRooms, Rooms
-from api.openapi import responses
-from api.probe import Part
+from api.dependencies import ProcessResources, Resources
+from api.health.probe import Part
+from api.openapi.document import responses
 from api.routing import api_router
 from api.schemas.resilience import (
     ActiveMark,
@@ -61,28 +61,28 @@ everything else as by `fail_fast`; of the broker, work is kept as by `queue_only
     description=MARK_DESCRIPTION,
     responses=responses(ServiceDegraded),
 )
-async def mark_degraded(rooms: OpenRooms, body: DegradationRequest) -> MarkedService:
+async def mark_degraded(resources: Resources, body: DegradationRequest) -> MarkedService:
     check_service(body.service_name, body.strategy)
     duration = timedelta(seconds=body.duration_seconds)
-    until = await rooms.marks.set(body.service_name, body.strategy, duration=duration)
-    if body.strategy is Strategy.QUEUE_ONLY and DATABASE not in rooms.probe.breakers.open_ones():
-        await await_rounds(rooms.engine)
+    until = await resources.marks.set(body.service_name, body.strategy, duration=duration)
+    if body.strategy is Strategy.QUEUE_ONLY and DATABASE not in resources.probe.breakers.open_ones():
+        await await_rounds(resources.engine)
     return MarkedService(service_name=body.service_name, strategy=body.strategy, degraded_until=until)
 
 
 @router.post("/degradation/clear", summary="End a mark before its time", responses=responses(ServiceDegraded))
-async def clear_degradation(rooms: OpenRooms, body: ClearRequest) -> ClearedService:
+async def clear_degradation(resources: Resources, body: ClearRequest) -> ClearedService:
     """A service that is not marked is fine. What a breaker does ends only when the component is back."""
     check_service(body.service_name)
-    return ClearedService(service_name=body.service_name, cleared=await rooms.marks.clear(body.service_name))
+    return ClearedService(service_name=body.service_name, cleared=await resources.marks.clear(body.service_name))
 
 
 @router.get("/summary", summary="Get the state of the system's parts")
-async def get_summary(rooms: OpenRooms) -> ResilienceSummary:
+async def get_summary(resources: Resources) -> ResilienceSummary:
     """Answered from what is known, at once, whatever hangs."""
-    marks = {**automatic(rooms.probe.breakers.open_ones()), **rooms.marks.current()}
-    components = _components(rooms, COMPONENTS, marks=marks)
-    others = [name for name in rooms.probe.parts() if name not in COMPONENTS]
+    marks = {**automatic(resources.probe.breakers.open_ones()), **resources.marks.current()}
+    components = _components(resources, COMPONENTS, marks=marks)
+    others = [name for name in resources.probe.parts() if name not in COMPONENTS]
     healthy = sum(component.status is ComponentStatus.HEALTHY for component in components)
     return ResilienceSummary(
         system_health=SystemHealth(
@@ -91,13 +91,13 @@ async def get_summary(rooms: OpenRooms) -> ResilienceSummary:
         degradation=_degradation(marks),
         resilience_score=score(healthy=healthy, total=len(components)),
         components=components,
-        other_parts=_components(rooms, others, marks=marks),
-        mirror=_mirror(rooms),
+        other_parts=_components(resources, others, marks=marks),
+        mirror=_mirror(resources),
     )
 
 
-def _components(rooms: Rooms, names: Iterable[str], *, marks: Marks) -> list[Component]:
-    parts = rooms.probe.parts()
+def _components(resources: ProcessResources, names: Iterable[str], *, marks: Marks) -> list[Component]:
+    parts = resources.probe.parts()
     return [_component(name, parts[name], mark=marks.get(name)) for name in names]
 
 
@@ -112,9 +112,9 @@ def _degradation(marks: Marks) -> Degradation:
     return Degradation(degraded_services_count=len(shown), services=[mark.service_name for mark in shown], marks=shown)
 
 
-def _mirror(rooms: Rooms) -> Mirror:
-    is_known = rooms.probe.parts()[DATABASE].condition is Condition.HEALTHY
-    state = rooms.checks.mirror if is_known else None
+def _mirror(resources: ProcessResources) -> Mirror:
+    is_known = resources.probe.parts()[DATABASE].condition is Condition.HEALTHY
+    state = resources.checks.mirror if is_known else None
     if state is None:
         return Mirror(lag_seconds=None, gaps_24h=None)
     return Mirror(lag_seconds=state.lag_seconds, gaps_24h=state.gaps_24h)

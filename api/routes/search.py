@@ -4,16 +4,16 @@ from typing import Annotated
 
 from fastapi import Query, Response
 
-from api.csv_export import CSV_FILE, EXPORT_SECONDS, CsvResponse, csv_response
 from api.declarations import keeps_answers
 from api.dependencies import ExportConnection, ReadConnection, SearchConnection, WriteConnection
-from api.openapi import responses
+from api.openapi.document import responses
+from api.pages.csv_export import CSV_FILE, EXPORT_SECONDS, CsvResponse, csv_response
+from api.pages.task_pages import read_page, slice_of
 from api.routing import api_router
 from api.schemas.filters import ExportQuery, PageQuery, TaskFilters, TaskQuery
 from api.schemas.pages import DEFAULT_LIMIT, Limit, Offset, Rows, RowsShown
 from api.schemas.presets import PresetModel, PresetPage, PresetSubmission
 from api.schemas.tasks import TaskPage
-from api.task_pages import read_page, slice_of
 from domain.errors import BuiltInPreset, Overloaded, PresetExists, PresetNotFound
 from services import presets
 from store.queries.task_lines import stream_lines

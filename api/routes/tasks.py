@@ -7,12 +7,21 @@ from typing import Annotated
 from fastapi import Query, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api.bodies import beside
+from api.bodies.idempotency import IdempotencyKey, answer_once
+from api.bodies.reading import beside
+from api.bodies.submissions import (
+    find_unknown,
+    name_fields,
+    refuse_marked,
+    refuse_unknown,
+    to_submission,
+    to_submissions,
+)
 from api.declarations import answers_with_id, keeps_answers, reads_result, submits
-from api.dependencies import OpenRooms, Rooms, SearchConnection, cancels_of, reading, stating
-from api.idempotency import IdempotencyKey, answer_once
-from api.large_answers import answer_beside
-from api.openapi import responses
+from api.dependencies import ProcessResources, Resources, SearchConnection, cancels_of, reading, stating
+from api.openapi.document import responses
+from api.pages.large_answers import answer_beside
+from api.pages.task_pages import read_page
 from api.routing import api_router
 from api.schemas.filters import TaskQuery
 from api.schemas.tasks import (
@@ -27,15 +36,6 @@ from api.schemas.tasks import (
     Timeline,
     TimelineEvent,
 )
-from api.submissions import (
-    find_unknown,
-    name_fields,
-    refuse_marked,
-    refuse_unknown,
-    to_submission,
-    to_submissions,
-)
-from api.task_pages import read_page
 from domain.errors import Overloaded, TaskAlreadyFinished, TaskNotFound, UnknownTaskName
 from domain.idempotency import RequestKey
 from domain.states import Status
@@ -77,7 +77,7 @@ router = api_router("/tasks", tag="tasks")
 @answers_with_id("task_id")
 async def submit_task(
     request: Request,
-    rooms: OpenRooms,
+    resources: Resources,
     *,
     body: TaskSubmission,
     key: IdempotencyKey,
@@ -86,32 +86,32 @@ async def submit_task(
     wait_seconds: Annotated[int, Query(ge=1, le=300, description="With async=false: wait at most this long.")] = 30,
 ) -> SubmittedTask | TaskDetail | Response:
     """Stored before it is answered; handed to the broker right after, or once the broker is back."""
-    answer = await _submit(rooms, request, body=body, key=key, response=response)
+    answer = await _submit(resources, request, body=body, key=key, response=response)
     request.scope["task_id"] = answer.task_id
     if asynchronous:
         return answer
-    await rooms.endings.wait(answer.task_id, wait_seconds)
-    found = await get_task(rooms, answer.task_id)
+    await resources.endings.wait(answer.task_id, wait_seconds)
+    found = await get_task(resources, answer.task_id)
     if isinstance(found, Response):
         found.status_code = 201
     return found
 
 
 async def _submit(
-    rooms: Rooms, request: Request, *, body: TaskSubmission, key: RequestKey | None, response: Response
+    resources: ProcessResources, request: Request, *, body: TaskSubmission, key: RequestKey | None, response: Response
 ) -> SubmittedTask:
     """Without a key the task shares the commit of a group; with one, task and key have a commit of their own."""
-    unknown = await find_unknown(rooms, [body.task_name])
-    queue, own_retries = rooms.settings.default_queue, rooms.limits.own_retries
+    unknown = await find_unknown(resources, [body.task_name])
+    queue, own_retries = resources.settings.default_queue, resources.limits.own_retries
     submission = await beside(
         request,
         partial(to_submission, body, default_queue=queue, now=datetime.now(UTC), own_retries=own_retries),
     )
-    answer = SubmittedTask.from_submission(submission, message=_explain_limits(rooms, submission))
+    answer = SubmittedTask.from_submission(submission, message=_explain_limits(resources, submission))
 
     async def check() -> None:
         refuse_unknown(unknown, [("task_name", body.task_name)])
-        await refuse_marked(rooms, [submission])
+        await refuse_marked(resources, [submission])
 
     async def store(connection: AsyncConnection) -> SubmittedTask:
         await check()
@@ -119,14 +119,14 @@ async def _submit(
         return answer
 
     if key is not None:
-        return await answer_once(rooms.engine, key, response=response, act=store, form=SubmittedTask)
+        return await answer_once(resources.engine, key, response=response, act=store, form=SubmittedTask)
     await check()
-    await rooms.batcher.store(submission)
+    await resources.batcher.store(submission)
     return answer
 
 
-def _explain_limits(rooms: Rooms, task: Submission | WholeTask) -> str | None:
-    return rooms.limits.explain(
+def _explain_limits(resources: ProcessResources, task: Submission | WholeTask) -> str | None:
+    return resources.limits.explain(
         task.task_name, task.queue_name, timeout_seconds=task.timeout_seconds, max_retries=task.max_retries
     )
 
@@ -140,11 +140,11 @@ def _explain_limits(rooms: Rooms, task: Submission | WholeTask) -> str | None:
 )
 @submits
 async def submit_batch(
-    request: Request, rooms: OpenRooms, *, body: TaskBatch, key: IdempotencyKey, response: Response
+    request: Request, resources: Resources, *, body: TaskBatch, key: IdempotencyKey, response: Response
 ) -> SubmittedBatch:
     """All of them or none; an error names its item: `tasks.17.priority`."""
-    unknown = await find_unknown(rooms, (item.task_name for item in body.tasks))
-    queue, own_retries = rooms.settings.default_queue, rooms.limits.own_retries
+    unknown = await find_unknown(resources, (item.task_name for item in body.tasks))
+    queue, own_retries = resources.settings.default_queue, resources.limits.own_retries
     submissions = await beside(
         request,
         partial(to_submissions, body.tasks, default_queue=queue, now=datetime.now(UTC), own_retries=own_retries),
@@ -152,12 +152,12 @@ async def submit_batch(
 
     async def store(connection: AsyncConnection) -> SubmittedBatch:
         refuse_unknown(unknown, name_fields(body.tasks))
-        await refuse_marked(rooms, submissions)
+        await refuse_marked(resources, submissions)
         await submit(connection, submissions)
         task_ids = [submission.task_id for submission in submissions]
         return SubmittedBatch(submitted=len(task_ids), task_ids=task_ids)
 
-    return await answer_once(rooms.engine, key, response=response, act=store, form=SubmittedBatch)
+    return await answer_once(resources.engine, key, response=response, act=store, form=SubmittedBatch)
 
 
 @router.get("", summary="List tasks", response_model=TaskPage)
@@ -170,33 +170,33 @@ async def list_tasks(connection: SearchConnection, query: Annotated[TaskQuery, Q
 @router.get("/{task_id}", summary="Get a task", response_model=TaskDetail, responses=responses(TaskNotFound))
 @reads_result
 @keeps_answers
-async def get_task(rooms: OpenRooms, task_id: str) -> TaskDetail | Response:
+async def get_task(resources: Resources, task_id: str) -> TaskDetail | Response:
     """One task with its arguments, result and its latest attempts."""
-    async with stating(rooms) as connection:
+    async with stating(resources) as connection:
         task = await tasks.get_task(connection, task_id)
     if task is None:
         raise TaskNotFound
-    make = partial(_detail, rooms, task)
-    return await answer_beside(rooms, make) if task.is_large else make()
+    make = partial(_detail, resources, task)
+    return await answer_beside(resources, make) if task.is_large else make()
 
 
-def _detail(rooms: Rooms, task: WholeTask) -> TaskDetail:
-    message = _explain_limits(rooms, task)
+def _detail(resources: ProcessResources, task: WholeTask) -> TaskDetail:
+    message = _explain_limits(resources, task)
     if task.outcome is not None:
         message = UNKNOWN_OUTCOME
     told = " ".join(filter(None, (task.doubt, message))) or None
-    return TaskDetail.from_whole(task, message=told, no_result=rooms.no_results)
+    return TaskDetail.from_whole(task, message=told, no_result=resources.no_results)
 
 
 @router.get(
     "/{task_id}/timeline", summary="Get a task's timeline", response_model=Timeline, responses=responses(TaskNotFound)
 )
-async def get_timeline(rooms: OpenRooms, task_id: str) -> Timeline | Response:
+async def get_timeline(resources: Resources, task_id: str) -> Timeline | Response:
     """Every event of every attempt, oldest cause first; of more than 10,000 the last ones."""
-    async with reading(rooms) as connection:
+    async with reading(resources) as connection:
         history = await read_history(connection, task_id)
     make = partial(_timeline, history)
-    return await answer_beside(rooms, make) if len(history.entries) > FEW else make()
+    return await answer_beside(resources, make) if len(history.entries) > FEW else make()
 
 
 def _timeline(history: History[TaskOutline]) -> Timeline:
@@ -216,9 +216,9 @@ def _timeline(history: History[TaskOutline]) -> Timeline:
     | {202: {"model": CancelAnswer, "description": "Requested; the end is not proven yet."}},
 )
 async def cancel_task(
-    rooms: OpenRooms, task_id: str, *, response: Response, body: CancelBody = SIGTERM
+    resources: Resources, task_id: str, *, response: Response, body: CancelBody = SIGTERM
 ) -> CancelAnswer:
     """200 once it is certain that the task will not run or has been stopped; 202 while that is not certain."""
-    outcome = await cancels_of(rooms).cancel(task_id, signal=body.signal, wait=rooms.endings.wait)
+    outcome = await cancels_of(resources).cancel(task_id, signal=body.signal, wait=resources.endings.wait)
     response.status_code = 200 if outcome.status is Status.CANCELLED else 202
     return CancelAnswer(task_id=task_id, status=outcome.status, message=outcome.message)

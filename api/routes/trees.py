@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import Query
 
 from api.dependencies import ReadConnection
-from api.openapi import responses
+from api.openapi.document import responses
 from api.routing import api_router
 from api.schemas.pages import MAX_LIMIT
 from api.schemas.trees import TaskTree, TreeTask

@@ -5,8 +5,8 @@ from typing import Annotated
 from fastapi import Query, Response
 
 from api.declarations import keeps_answers
-from api.dependencies import OpenRooms, ReadConnection, Rooms, WriteConnection
-from api.openapi import responses
+from api.dependencies import ProcessResources, ReadConnection, Resources, WriteConnection
+from api.openapi.document import responses
 from api.routing import api_router
 from api.schemas.pages import DEFAULT_LIMIT, Limit, Offset, Rows, RowsShown
 from api.schemas.workers import (
@@ -81,37 +81,37 @@ async def get_worker_status(connection: ReadConnection, worker_id: str) -> Worke
 @router.delete(
     "/{worker_id}", summary="Forget a worker", status_code=204, responses=responses(WorkerNotFound, WorkerOnline)
 )
-async def forget_worker(rooms: OpenRooms, worker_id: str) -> Response:
+async def forget_worker(resources: Resources, worker_id: str) -> Response:
     """Forgets an offline worker and all that was wanted of it. What it ran stays; heard again, it is a new worker."""
-    async with rooms.engine.begin() as connection:
+    async with resources.engine.begin() as connection:
         worker = await verbs.forget(connection, worker_id)
-    await rooms.orders.release_key(worker.node)
+    await resources.orders.release_key(worker.node)
     return Response(status_code=204)
 
 
 @router.patch("/{worker_id}/pause", summary="Pause a worker", responses=responses(WorkerNotFound))
-async def pause_worker(rooms: OpenRooms, worker_id: str) -> WorkerAnswer:
+async def pause_worker(resources: Resources, worker_id: str) -> WorkerAnswer:
     """It starts no new task, over restarts of its own, of the broker and of Celeriac, until it is resumed."""
-    async with rooms.engine.begin() as connection:
+    async with resources.engine.begin() as connection:
         worker = await verbs.request_pause(connection, worker_id)
-    return WorkerAnswer.of(await _tell(rooms, worker), "paused")
+    return WorkerAnswer.of(await _tell(resources, worker), "paused")
 
 
 @router.patch("/{worker_id}/resume", summary="Resume a worker", responses=responses(WorkerNotFound))
-async def resume_worker(rooms: OpenRooms, worker_id: str) -> WorkerAnswer:
+async def resume_worker(resources: Resources, worker_id: str) -> WorkerAnswer:
     """It works again. Takes back a drain, if the worker has not yet been told to exit; starts a drained one of `up`."""
-    async with rooms.engine.begin() as connection:
+    async with resources.engine.begin() as connection:
         worker = await verbs.request_resume(connection, worker_id)
-    return WorkerAnswer.of(await _tell(rooms, worker), "resumed")
+    return WorkerAnswer.of(await _tell(resources, worker), "resumed")
 
 
 @router.post("/{worker_id}/drain", summary="Drain a worker", responses=responses(WorkerNotFound, WorkerOffline))
-async def drain_worker(rooms: OpenRooms, worker_id: str, *, body: DrainRequest | None = None) -> WorkerAnswer:
+async def drain_worker(resources: Resources, worker_id: str, *, body: DrainRequest | None = None) -> WorkerAnswer:
     """It finishes what it runs, gives the rest back and exits; see `GET` for how far it is."""
     deadline_seconds = body.deadline_seconds if body else None
-    async with rooms.engine.begin() as connection:
+    async with resources.engine.begin() as connection:
         worker = await verbs.request_drain(connection, worker_id, deadline_seconds=deadline_seconds)
-    return WorkerAnswer.of(await _tell(rooms, worker), "draining")
+    return WorkerAnswer.of(await _tell(resources, worker), "draining")
 
 
 @router.get("/{worker_id}/drain", summary="Get the progress of a drain", responses=responses(WorkerNotFound, NotFound))
@@ -125,15 +125,15 @@ async def get_drain(connection: ReadConnection, worker_id: str) -> DrainProgress
     summary="Update worker capacity",
     responses=responses(WorkerNotFound, CapacityNotSupported),
 )
-async def update_capacity(rooms: OpenRooms, worker_id: str, *, body: CapacityUpdate) -> CapacityAnswer:
+async def update_capacity(resources: Resources, worker_id: str, *, body: CapacityUpdate) -> CapacityAnswer:
     """Sets how many tasks it runs at once; an offline worker gets that many when it starts."""
-    worker = await set_capacity(rooms.engine.begin, rooms.orders, worker_id=worker_id, capacity=body.capacity)
+    worker = await set_capacity(resources.engine.begin, resources.orders, worker_id=worker_id, capacity=body.capacity)
     return CapacityAnswer.of(worker, body.capacity)
 
 
-async def _tell(rooms: Rooms, worker: WorkerRow) -> WorkerRow:
+async def _tell(resources: ProcessResources, worker: WorkerRow) -> WorkerRow:
     """Tells the worker what is wanted, with no connection held meanwhile; returns it as it is then."""
-    told = await rooms.orders.fetch_as_desired(worker)
-    async with rooms.engine.begin() as connection:
+    told = await resources.orders.fetch_as_desired(worker)
+    async with resources.engine.begin() as connection:
         await save_descriptions(connection, [told] if told else [])
         return await verbs.find_worker(connection, str(worker.worker_id))

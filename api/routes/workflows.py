@@ -9,13 +9,15 @@ from uuid import UUID
 from fastapi import Depends, Query, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api.bodies import beside
-from api.cursors import NOT_OURS, decode_cursor, encode_cursor, refused
+from api.bodies.idempotency import IdempotencyKey, answer_once
+from api.bodies.reading import beside
+from api.bodies.submissions import find_unknown, refuse_marked, refuse_unknown
+from api.bodies.workflow_definitions import name_fields, to_workflow
 from api.declarations import answers_with_id, keeps_answers, submits
-from api.dependencies import OpenRooms, ReadConnection, cancels_of, reading
-from api.idempotency import IdempotencyKey, answer_once
-from api.large_answers import answer_beside
-from api.openapi import responses
+from api.dependencies import ReadConnection, Resources, cancels_of, reading
+from api.openapi.document import responses
+from api.pages.cursors import NOT_OURS, decode_cursor, encode_cursor, refused
+from api.pages.large_answers import answer_beside
 from api.routing import api_router
 from api.schemas.pages import DEFAULT_LIMIT, Limit, Offset, PageCursor, Rows, RowsShown
 from api.schemas.workflow_graphs import WorkflowGraph
@@ -30,8 +32,6 @@ from api.schemas.workflows import (
     WorkflowTimeline,
     event_of,
 )
-from api.submissions import find_unknown, refuse_marked, refuse_unknown
-from api.workflow_definitions import name_fields, to_workflow
 from domain.errors import (
     UnknownTaskName,
     WorkflowAlreadyFinished,
@@ -70,21 +70,21 @@ WorkflowId = Annotated[UUID, Depends(_workflow_id)]
 @submits
 @answers_with_id("workflow_id")
 async def start_workflow(
-    request: Request, rooms: OpenRooms, *, body: WorkflowSubmission, key: IdempotencyKey, response: Response
+    request: Request, resources: Resources, *, body: WorkflowSubmission, key: IdempotencyKey, response: Response
 ) -> SubmittedWorkflow:
     """Checked and stored whole before it is answered; steps that wait for none are submitted with it."""
-    unknown = await find_unknown(rooms, (step.task_name for step in body.steps))
+    unknown = await find_unknown(resources, (step.task_name for step in body.steps))
     new = await beside(
-        request, partial(to_workflow, body, default_queue=rooms.settings.default_queue, now=datetime.now(UTC))
+        request, partial(to_workflow, body, default_queue=resources.settings.default_queue, now=datetime.now(UTC))
     )
 
     async def store(connection: AsyncConnection) -> SubmittedWorkflow:
         refuse_unknown(unknown, name_fields(body))
-        await refuse_marked(rooms, [step.submission for step in new.steps])
+        await refuse_marked(resources, [step.submission for step in new.steps])
         await start(connection, new)
         return SubmittedWorkflow.from_new(new)
 
-    return await answer_once(rooms.engine, key, response=response, act=store, form=SubmittedWorkflow)
+    return await answer_once(resources.engine, key, response=response, act=store, form=SubmittedWorkflow)
 
 
 @router.get("", summary="List workflows", response_model=WorkflowPage)
@@ -136,11 +136,11 @@ def _cursor_behind(last: WorkflowRow) -> str:
     response_model=WorkflowDetail,
     responses=responses(WorkflowNotFound),
 )
-async def get_workflow(rooms: OpenRooms, workflow_id: WorkflowId) -> Response:
+async def get_workflow(resources: Resources, workflow_id: WorkflowId) -> Response:
     """One workflow with all of its steps, their tasks and results."""
-    async with reading(rooms) as connection:
+    async with reading(resources) as connection:
         make = await _read_detail(connection, workflow_id)
-    return await answer_beside(rooms, make)
+    return await answer_beside(resources, make)
 
 
 async def _read_detail(connection: AsyncConnection, workflow_id: UUID) -> Callable[[], WorkflowDetail]:
@@ -159,13 +159,13 @@ async def _read_detail(connection: AsyncConnection, workflow_id: UUID) -> Callab
     response_model=WorkflowGraph,
     responses=responses(WorkflowNotFound),
 )
-async def get_graph(rooms: OpenRooms, workflow_id: WorkflowId) -> Response:
+async def get_graph(resources: Resources, workflow_id: WorkflowId) -> Response:
     """Its steps, what they wait for, the path that takes longest, and a drawing."""
-    async with reading(rooms) as connection:
+    async with reading(resources) as connection:
         steps = await workflows.list_steps(connection, workflow_id)
     if not steps:
         raise WorkflowNotFound
-    return await answer_beside(rooms, partial(WorkflowGraph.from_steps, workflow_id, steps))
+    return await answer_beside(resources, partial(WorkflowGraph.from_steps, workflow_id, steps))
 
 
 @router.get(
@@ -175,10 +175,10 @@ async def get_graph(rooms: OpenRooms, workflow_id: WorkflowId) -> Response:
     responses=responses(WorkflowNotFound),
 )
 async def get_timeline(
-    rooms: OpenRooms, workflow_id: WorkflowId, *, limit: Limit = DEFAULT_LIMIT, offset: Offset = 0
+    resources: Resources, workflow_id: WorkflowId, *, limit: Limit = DEFAULT_LIMIT, offset: Offset = 0
 ) -> Response:
     """What happened to it and to every task that its steps have had, oldest first."""
-    async with reading(rooms) as connection:
+    async with reading(resources) as connection:
         history = await read_history(connection, workflow_id)
     page = history.happenings[offset : offset + limit]
 
@@ -193,7 +193,7 @@ async def get_timeline(
             **{name: getattr(history.workflow, name) for name in ("workflow_id", "name", "status")},
         )
 
-    return await answer_beside(rooms, make)
+    return await answer_beside(resources, make)
 
 
 @router.post(
@@ -202,9 +202,9 @@ async def get_timeline(
     responses=responses(WorkflowNotFound, WorkflowAlreadyFinished)
     | {202: {"model": WorkflowCancelAnswer, "description": "Requested; some step has not been proven to have ended."}},
 )
-async def cancel_workflow(rooms: OpenRooms, workflow_id: WorkflowId, *, response: Response) -> WorkflowCancelAnswer:
+async def cancel_workflow(resources: Resources, workflow_id: WorkflowId, *, response: Response) -> WorkflowCancelAnswer:
     """Nothing of it starts any more; steps that run are cancelled as tasks are. 202 while one of them may still run."""
-    outcome = await cancels_of(rooms).cancel_workflow(workflow_id)
+    outcome = await cancels_of(resources).cancel_workflow(workflow_id)
     response.status_code = 200 if outcome.status is WorkflowStatus.CANCELLED else 202
     return WorkflowCancelAnswer(workflow_id=workflow_id, status=outcome.status, message=outcome.message)
 
@@ -216,12 +216,12 @@ async def cancel_workflow(rooms: OpenRooms, workflow_id: WorkflowId, *, response
     responses=responses(WorkflowNotFound, WorkflowNotFinished, WorkflowAlreadyFinished),
 )
 @submits
-async def retry_workflow(rooms: OpenRooms, workflow_id: WorkflowId) -> Response:
+async def retry_workflow(resources: Resources, workflow_id: WorkflowId) -> Response:
     """Goes on with a failed or cancelled workflow: what has completed is kept and does not run again."""
-    async with rooms.engine.begin() as connection:
+    async with resources.engine.begin() as connection:
         await retry(connection, workflow_id)
         make = await _read_detail(connection, workflow_id)
-    return await answer_beside(rooms, make)
+    return await answer_beside(resources, make)
 
 
 @router.post(
@@ -232,13 +232,13 @@ async def retry_workflow(rooms: OpenRooms, workflow_id: WorkflowId) -> Response:
 )
 @submits
 async def replay_workflow(
-    rooms: OpenRooms, workflow_id: WorkflowId, *, key: IdempotencyKey, response: Response
+    resources: Resources, workflow_id: WorkflowId, *, key: IdempotencyKey, response: Response
 ) -> SubmittedWorkflow:
     """A new workflow, from the start, with the steps of a finished one."""
 
     async def act(connection: AsyncConnection) -> SubmittedWorkflow:
         new = await replay(connection, workflow_id)
-        await refuse_marked(rooms, [step.submission for step in new.steps])
+        await refuse_marked(resources, [step.submission for step in new.steps])
         return SubmittedWorkflow.from_new(new)
 
-    return await answer_once(rooms.engine, key, response=response, act=act, form=SubmittedWorkflow)
+    return await answer_once(resources.engine, key, response=response, act=act, form=SubmittedWorkflow)

@@ -8,11 +8,11 @@ from uuid import UUID
 
 from pydantic import Field
 
-from api.host import HostUsage
+from api.health.host_usage import HostUsage
 from api.schemas.base import ResponseModel
 from api.schemas.pages import Page
-from domain.grid import Ends, uptime_seconds, utilization
 from domain.rollups import Measure
+from domain.worker_figures import Ends, uptime_seconds, utilization
 from domain.workers import WorkerStatus, hostname
 from services.dashboard import Known
 from store.queries.workers import WorkerRow

@@ -8,7 +8,7 @@ from api.schemas.base import RequestModel, ResponseModel
 from api.schemas.types import Text, Timestamp
 from domain.degradation import SERVICES, Mark, Strategy
 from domain.health import ComponentStatus
-from services.degradation import MAX_DURATION_SECONDS
+from services.resident.degradation import MAX_DURATION_SECONDS
 
 ServiceName = Annotated[
     Text, Field(min_length=1, max_length=300, description=f"One of {', '.join(SERVICES)}.", examples=["database"])

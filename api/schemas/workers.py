@@ -10,7 +10,7 @@ from pydantic import Field
 from api.schemas.base import RequestModel, ResponseModel
 from api.schemas.pages import Page
 from api.schemas.types import Timestamp
-from api.worker_messages import message_of
+from api.schemas.worker_messages import message_of
 from domain.worker_control import DrainState, drain_state
 from domain.workers import WorkerStatus, hostname
 from store.queries.workers import WorkerRow

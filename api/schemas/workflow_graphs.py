@@ -9,7 +9,7 @@ from pydantic import Field
 
 from api.schemas.base import ResponseModel
 from domain.dag import first_edges, invert, longest_path
-from domain.drawing import Box, draw
+from domain.graph_layout import Box, draw
 from domain.steps import StepStatus
 from store.queries.workflows import StepProgress
 

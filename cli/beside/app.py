@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from cli.configuration import ROOMS
+from cli.configuration import RESERVED_MODULES
 from cli.errors import CliError
 
 OWN_ROOT = Path(__file__).resolve().parents[2]
@@ -110,7 +110,7 @@ def interpreter_of(python: str | None) -> str:
 
 
 def _run(name: str, interpreter: str) -> bytes:
-    command = [interpreter, str(READER), name, str(OWN_ROOT), ",".join(sorted(ROOMS - NOBODY_ELSES))]
+    command = [interpreter, str(READER), name, str(OWN_ROOT), ",".join(sorted(RESERVED_MODULES - NOBODY_ELSES))]
     try:
         process = subprocess.Popen(
             command,

@@ -26,8 +26,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.fold import TaskState
 from domain.identities import Identity
-from domain.merge import TaskState
 from domain.results import error_of
 from domain.rollups import Course
 from store.batch import Columns, batch_of, bind_rows

@@ -4,7 +4,7 @@ from domain.degradation import NO_MARKS, Marks
 
 
 class FakeMarks:
-    """Stands in for `services.degradation.DegradationMarks`."""
+    """Stands in for `services.resident.degradation.DegradationMarks`."""
 
     def current(self) -> Marks:
         return NO_MARKS

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.clocks import AHEAD_SECONDS, BEHIND_SECONDS
-from domain.merge import fold
+from domain.fold import fold
 from domain.timeline import timeline
 from gateway.event_sources import NOT_UNDERSTOOD, EventMessage, RabbitEvents, RedisEvents, _headers_or_none
 from gateway.event_stream import StreamEvents

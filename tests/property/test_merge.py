@@ -6,7 +6,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from domain.facts import Fact, distinct
-from domain.merge import TaskState, fold
+from domain.fold import TaskState, fold
 from domain.states import TRANSITIONS, AttemptState, EventType, Phase, Status
 from domain.timeline import Entry, timeline
 from tests.facts import TASK_ID, ours

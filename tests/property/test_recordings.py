@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from domain.facts import Fact
-from domain.merge import TaskState, fold
+from domain.fold import TaskState, fold
 from domain.states import TERMINAL, Status
 from gateway.event_sources import EventMessage
 from gateway.result_metas import decode_meta

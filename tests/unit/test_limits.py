@@ -16,10 +16,10 @@ from gateway.result_metas import MAX_RESULT_BYTES
 from gateway.results import MAX_VALUES, MAX_WHOLE_BYTES
 from services import record
 from services.compare import MAX_DIFFERENCES
-from services.degradation import MAX_MARKS
-from services.endings import MAX_WAITING
 from services.presets import MAX_PRESETS
-from services.task_names import MAX_EXPLAINED, MAX_KNOWN, NEIGHBOURS
+from services.resident.degradation import MAX_MARKS
+from services.resident.endings import MAX_WAITING
+from services.resident.task_names import MAX_EXPLAINED, MAX_KNOWN, NEIGHBOURS
 from services.timeline import MAX_FACTS
 from services.workflow_progress import MAX_FILLED_BYTES, STEPS_OF_A_TURN
 from services.workflow_results import GROUP_BYTES, GROUP_READS

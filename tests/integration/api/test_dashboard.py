@@ -9,7 +9,7 @@ import pytest
 from httpx import AsyncClient
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from api.host import HostUsage
+from api.health.host_usage import HostUsage
 from api.routes import dashboard
 from api.routing import API_PREFIX
 from domain.facts import Fact, worker_event_key
@@ -44,7 +44,7 @@ def open_breakers() -> set[str]:
 @pytest.fixture
 async def client(engine: AsyncEngine, broker: FakeBroker, open_breakers: set[str]) -> AsyncIterator[AsyncClient]:
     app = app_of(dashboard.router)
-    app.state.rooms = SimpleNamespace(
+    app.state.resources = SimpleNamespace(
         engine=engine,
         queues=FakeQueueReader(broker),
         host=HostUsage(),
@@ -193,7 +193,7 @@ async def test_only_workers_that_are_heard_are_active(client: AsyncClient, engin
 
 
 async def test_cpu_and_memory_are_those_of_the_host(client: AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api.host.FRESH_SECONDS", 0.0)
+    monkeypatch.setattr("api.health.host_usage.FRESH_SECONDS", 0.0)
     monkeypatch.setattr(psutil, "cpu_percent", lambda interval: 45.2)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(percent=62.1))
     stats = await read(client, "stats")

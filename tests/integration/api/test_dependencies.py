@@ -48,7 +48,7 @@ async def notes(engine: AsyncEngine) -> AsyncEngine:
 @pytest.fixture
 async def client(notes: AsyncEngine) -> AsyncIterator[AsyncClient]:
     app = app_of(router)
-    app.state.rooms = SimpleNamespace(engine=notes)
+    app.state.resources = SimpleNamespace(engine=notes)
     async with client_of(app) as client:
         yield client
 
@@ -100,7 +100,7 @@ async def test_the_commit_comes_before_the_first_byte_of_the_answer(notes: Async
             await self._app(scope, receive, watching)
 
     app = app_of(router, layers=((Watch, {}),))
-    app.state.rooms = SimpleNamespace(engine=notes)
+    app.state.resources = SimpleNamespace(engine=notes)
     async with client_of(app) as client:
         await client.post(NOTES)
     assert seen == [1]

@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 from structlog.testing import capture_logs
 
-from api.last_answers import MAX_ANSWER_BYTES, TTL_SECONDS, LastAnswers
+from api.resilience.last_answers import MAX_ANSWER_BYTES, TTL_SECONDS, LastAnswers
 from domain.redis_keys import ANSWER_TIMES_KEY, ANSWERS_KEY
 from gateway.connection import redis_client
 from tests.patience import until

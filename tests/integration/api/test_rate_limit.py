@@ -46,7 +46,7 @@ async def make_app() -> AsyncIterator[MakeApp]:
             client = redis_client(url)
             stack.push_async_callback(client.aclose)
             app = app_of(router, layers=((RateLimit, {"limit": limit, "address": ClientAddress(trusted)}),))
-            app.state.rooms = SimpleNamespace(request_counter=WindowCounter(client))
+            app.state.resources = SimpleNamespace(request_counter=WindowCounter(client))
             return app
 
         yield make
@@ -180,7 +180,7 @@ async def test_without_a_store_so_many_addresses_are_kept_and_no_more(
     for n in range(50):
         async with client_of(app, address=f"203.0.113.{n}") as client:
             assert remaining(await client.get(THINGS)) == 2
-    assert len(app.state.rooms.request_counter._windows) == 10
+    assert len(app.state.resources.request_counter._windows) == 10
     async with client_of(app, address="203.0.113.49") as latest, client_of(app, address="203.0.113.1") as forgotten:
         assert [remaining(await client.get(THINGS)) for client in (latest, forgotten)] == [1, 2]
 

@@ -16,7 +16,7 @@ from loops.partitions import PartitionsRound
 from loops.retention import ROUND_SECONDS, RetentionRound
 from loops.rollups import RollupsRound
 from store.queries import leadership
-from store.queries.dashboard import count_totals
+from store.queries.for_dashboard import count_totals
 from store.queries.submissions import add_submissions
 from store.tables import (
     attempts,

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from loops import rollups as loop
 from loops.rollups import KEPT, ROUND_SECONDS, RollupsRound
 from store.queries import leadership, submissions
-from store.queries.dashboard import count_totals
+from store.queries.for_dashboard import count_totals
 from store.tables import rollup_deltas, rollup_hours, rollup_minutes
 from tests.submissions import make_submission
 

@@ -20,8 +20,8 @@ from domain.redis_keys import STREAM_KEY
 from gateway.connection import connect, redis_client
 from gateway.event_sources import DURABLE_QUEUE, EVENT_EXCHANGE
 from mirror.main import run
-from services.counters import Counted, read_counters
-from services.signs_of_life import is_alive
+from services.resident.counters import Counted, read_counters
+from services.resident.signs_of_life import is_alive
 from settings import Settings
 from store.tables import gaps, tasks
 from store.worker_tables import workers

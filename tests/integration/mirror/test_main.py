@@ -15,8 +15,8 @@ from gateway.connection import redis_client
 from gateway.events import EventSubscriber
 from mirror.main import MAX_BATCH, mirror_events, run
 from mirror.writer import Writer
-from services.counters import Counters
-from services.signs_of_life import SignOfLife
+from services.resident.counters import Counters
+from services.resident.signs_of_life import SignOfLife
 from settings import Settings
 from store.queries import gaps
 from store.tables import tasks

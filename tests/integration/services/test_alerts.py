@@ -9,7 +9,7 @@ from uuid_utils.compat import uuid7
 
 from domain.alert_rules import DEFAULT_RULES, AlertType, Severity
 from domain.alerts import Finding, Judgement, Key
-from domain.degradation import Held
+from domain.degradation import BlockedWork
 from domain.errors import InvalidRequest
 from services.alerts import KEPT, RuleChange, change_rules, measure, read_rules, settle
 from store.queries.alerts import AlertFilter, AlertRow, acknowledge, list_alerts, list_open_keys
@@ -151,7 +151,7 @@ async def test_the_measured_facts_are_those_of_the_database(engine: AsyncEngine)
         await add_worker(connection, "celery@two", silent=30, queues=["etl"])
         await add_task(connection, queue_name="etl", dispatched_at=ago(90))
         await add_task(connection, status="FAILED", phase="finished", completed_at=ago(5))
-        facts = await measure(connection, DEFAULT_RULES, held=Held())
+        facts = await measure(connection, DEFAULT_RULES, held=BlockedWork())
     assert (facts.online_workers, facts.failed, facts.finished) == (1, 1, 1)
     assert facts.silent_workers == {"two": pytest.approx(30, abs=2)}
     assert facts.not_picked_up == {"etl": pytest.approx(90, abs=2)}

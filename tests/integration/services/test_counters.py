@@ -6,7 +6,7 @@ from redis.asyncio import Redis
 from domain.redis_keys import STREAM_KEY
 from gateway.connection import redis_client
 from gateway.event_backlog import Backlog, read_stream_backlog
-from services.counters import Counted, Counters, read_counters
+from services.resident.counters import Counted, Counters, read_counters
 from tests.patience import until
 
 

@@ -15,7 +15,7 @@ from domain.degradation import BROKER, DATABASE, Mark, Strategy
 from domain.errors import ServiceDegraded, Unavailable
 from domain.redis_keys import MARKS_KEY
 from gateway.connection import redis_client
-from services.degradation import MAX_DURATION_SECONDS, DegradationMarks, refuse_degraded
+from services.resident.degradation import MAX_DURATION_SECONDS, DegradationMarks, refuse_degraded
 from tests.patience import until
 
 FIVE_MINUTES = timedelta(minutes=5)
@@ -31,7 +31,7 @@ async def redis(redis_url: str) -> AsyncIterator[Redis]:
 OTHER_PROCESS = """
 import asyncio, json, sys
 from gateway.connection import redis_client
-from services.degradation import DegradationMarks
+from services.resident.degradation import DegradationMarks
 
 async def main():
     async with DegradationMarks(redis_client(sys.argv[1])) as marks:

@@ -7,7 +7,7 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 import services.dispatch
-from domain.degradation import Held
+from domain.degradation import BlockedWork
 from domain.errors import BrokerUnavailable
 from domain.refusals import PARKED_AFTER, PARKED_PAUSE, Refusal
 from domain.states import EventType
@@ -16,7 +16,7 @@ from gateway.publisher import NO_LISTS, Published, QueueLists
 from services.cancel import request_cancel
 from services.dispatch import Dispatched, await_rounds, dispatch_due, dispatch_refused
 from services.record import News, record
-from store.queries import dashboard, submissions
+from store.queries import for_dashboard, submissions
 from store.queries.tasks import get_task
 from store.tables import events as events_table
 from store.tables import outbox, tasks
@@ -158,7 +158,7 @@ async def test_a_task_that_is_refused_again_and_again_is_parked_with_its_reason_
     assert await refused_row(engine, task_id) == (PARKED_AFTER, "WRONGTYPE", True)
     async with engine.connect() as connection:
         row = (await connection.execute(select(outbox.c.due_at))).scalar_one()
-        assert await dashboard.count_due(connection) == (1, 1)
+        assert await for_dashboard.count_due(connection) == (1, 1)
     assert row > datetime.now(UTC) + PARKED_PAUSE / 2
     async with engine.begin() as connection:
         assert (await request_cancel(connection, task_id)).certain
@@ -184,10 +184,10 @@ async def test_when_the_broker_takes_one_again_the_others_of_its_queue_are_due_a
 
 async def test_a_mark_that_is_set_while_rows_are_claimed_holds(engine: AsyncEngine) -> None:
     held, free = await submit(engine, queue_name="emails"), await submit(engine)
-    marks = iter([Held(), Held(queue_names=frozenset({"emails"}))])
+    marks = iter([BlockedWork(), BlockedWork(queue_names=frozenset({"emails"}))])
     broker = FakeBroker()
 
-    async def held_now() -> Held:
+    async def held_now() -> BlockedWork:
         return next(marks)
 
     async with engine.begin() as connection:

@@ -5,8 +5,8 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.states import EventType
-from services.endings import Endings
 from services.record import News, record
+from services.resident.endings import Endings
 from store import listener as listener_module
 from tests.facts import TASK_ID, told
 

@@ -9,8 +9,8 @@ from domain.results import StoredResult
 from domain.states import EventType
 from domain.workers import Heartbeat
 from services.dispatch import dispatch_due
-from services.limits import Limits
 from services.record import News, record
+from services.resident.limits import Limits
 from store.queries import descriptions, submissions, workers
 from store.queries.descriptions import Description
 from store.queries.tasks import get_task

@@ -10,8 +10,8 @@ from structlog.testing import capture_logs
 
 from domain.redis_keys import LIVES_KEY, process_key
 from gateway.connection import redis_client
-from services import signs_of_life
-from services.signs_of_life import SignOfLife, is_alive, list_lives
+from services.resident import signs_of_life
+from services.resident.signs_of_life import SignOfLife, is_alive, list_lives
 from tests.patience import until
 
 

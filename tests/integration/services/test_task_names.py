@@ -7,8 +7,8 @@ from sqlalchemy import func, insert, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.workers import Heartbeat
-from services import task_names as task_names_module
-from services.task_names import TaskNames
+from services.resident import task_names as task_names_module
+from services.resident.task_names import TaskNames
 from store.queries import submissions, workers
 from store.tables import tasks
 from store.worker_tables import registered_tasks

@@ -14,7 +14,7 @@ from domain.trends import Interval, Window
 from services.record import record
 from services.trends import read_trends
 from store.queries import rollups, submissions
-from store.queries.dashboard import count_totals
+from store.queries.for_dashboard import count_totals
 from tests.courses import Courses, make_courses
 
 COUNT_WHAT_IS_THERE: str = import_module("store.migrations.versions.0004_rollups").COUNT_WHAT_IS_THERE

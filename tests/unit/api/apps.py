@@ -8,15 +8,15 @@ from fastapi import APIRouter, FastAPI
 from httpx import ASGITransport, AsyncClient
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.bodies import LargeBodies
+from api.bodies.reading import LargeBodies
 from api.handlers import install_handlers
-from api.metrics import Metrics
+from api.health.metrics import Metrics
 from api.middleware.request_context import RequestContext
 from domain.degradation import Access
 
 
 class OpenGate:
-    """See `api.gate.Gate`; nothing is marked."""
+    """See `api.resilience.guard.Gate`; nothing is marked."""
 
     async def pass_through(
         self, route: ASGIApp, scope: Scope, *, receive: Receive, send: Send, access: Access, keeps: bool
@@ -27,7 +27,7 @@ class OpenGate:
 def app_of(*routers: APIRouter, layers: tuple[tuple[Any, dict[str, Any]], ...] = ()) -> FastAPI:
     """An app of these routers; `layers` are middlewares with their options, innermost first."""
     app = FastAPI(redirect_slashes=False)
-    app.state.gate = OpenGate()
+    app.state.guard = OpenGate()
     app.state.large_bodies = LargeBodies()
     install_handlers(app)
     for router in routers:

@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 import pytest
 from starlette.types import Message
 
-from api import csv_export
-from api.csv_export import CsvResponse
+from api.pages import csv_export
+from api.pages.csv_export import CsvResponse
 
 
 async def test_a_client_that_stops_reading_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:

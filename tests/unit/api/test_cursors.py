@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from api.cursors import decode_cursor, encode_cursor
+from api.pages.cursors import decode_cursor, encode_cursor
 from domain.errors import InvalidRequest
 from domain.filters import Cursor
 

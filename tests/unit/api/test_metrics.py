@@ -3,15 +3,15 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from api.fleet import Figures
-from api.metrics import Metrics
+from api.health.metrics import Metrics
+from api.health.metrics_sources import Figures
 from api.middleware.authentication import Authentication
 from api.routing import API_PREFIX, api_router
 from domain.health import Condition
 from gateway.event_backlog import Backlog
-from services.counters import Counted
+from services.resident.counters import Counted
 from store.engine import PoolUse
-from store.queries.figures import StoreFigures
+from store.queries.for_metrics import StoreFigures
 from tests.unit.api.apps import app_of, client_of
 
 STORE = StoreFigures(due=3, scheduled=2, refused=6, parked=8, oldest_due_seconds=1.5, gaps=4, heartbeat_seconds=0.5)

@@ -6,8 +6,8 @@ import time
 import pytest
 from structlog.testing import capture_logs
 
-from api import probe
-from api.probe import HealthProbe, Unwell
+from api.health import probe
+from api.health.probe import HealthProbe, Unwell
 from background import end, start_rounds
 from domain.health import DATABASE, Condition, Health
 
@@ -30,7 +30,7 @@ async def frozen() -> bool:
 
 
 async def test_before_the_first_round_nothing_is_known() -> None:
-    verdict = HealthProbe({DATABASE: healthy}).verdict()
+    verdict = HealthProbe({DATABASE: healthy}).report()
     assert (verdict.health, verdict.checks) == (Health.UNHEALTHY, {DATABASE: Condition.UNKNOWN})
 
 
@@ -38,7 +38,7 @@ async def test_before_the_first_round_nothing_is_known() -> None:
 async def test_a_part_that_says_no_fails_or_hangs_is_unhealthy_and_the_rest_is_not(check: probe.Check) -> None:
     health = HealthProbe({DATABASE: healthy, "redis": check}, deadline_seconds=0.05)
     await health.run_once()
-    verdict = health.verdict()
+    verdict = health.report()
     assert verdict.health is Health.DEGRADED
     assert verdict.checks == {DATABASE: Condition.HEALTHY, "redis": Condition.UNHEALTHY}
     await health.close()
@@ -62,10 +62,10 @@ async def test_a_check_that_resists_its_cancellation_is_abandoned_and_not_asked_
     async with asyncio.timeout(2):
         for _ in range(3):
             await health.run_once()
-    assert (asked, health.verdict().health) == (1, Health.UNHEALTHY)
+    assert (asked, health.report().health) == (1, Health.UNHEALTHY)
     thawed.set()
     async with asyncio.timeout(2):
-        while health.verdict().health is not Health.HEALTHY:
+        while health.report().health is not Health.HEALTHY:
             await health.run_once()
     assert asked == 2
 
@@ -88,7 +88,7 @@ async def test_an_answer_that_came_while_our_own_loop_was_busy_counts() -> None:
     health = HealthProbe({DATABASE: asking}, deadline_seconds=0.05)
     with there, answering:
         await asyncio.gather(health.run_once(), stall())
-    assert health.verdict().checks == {DATABASE: Condition.HEALTHY}
+    assert health.report().checks == {DATABASE: Condition.HEALTHY}
 
 
 async def test_the_late_error_of_an_abandoned_check_is_not_logged_by_asyncio(caplog: pytest.LogCaptureFixture) -> None:
@@ -103,16 +103,16 @@ async def test_the_late_error_of_an_abandoned_check_is_not_logged_by_asyncio(cap
     await health.run_once()
     await health.close()
     gc.collect()
-    assert health.verdict().checks == {DATABASE: Condition.UNHEALTHY}
+    assert health.report().checks == {DATABASE: Condition.UNHEALTHY}
     assert caplog.text == ""
 
 
 async def test_an_old_verdict_is_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
     health = HealthProbe({DATABASE: healthy})
     await health.run_once()
-    assert health.verdict().health is Health.HEALTHY
+    assert health.report().health is Health.HEALTHY
     monkeypatch.setattr(probe, "STALE_SECONDS", -1.0)
-    verdict = health.verdict()
+    verdict = health.report()
     assert (verdict.health, verdict.checks) == (Health.UNHEALTHY, {DATABASE: Condition.UNKNOWN})
 
 

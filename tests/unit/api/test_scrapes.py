@@ -4,8 +4,8 @@ from typing import Any, cast
 
 import pytest
 
-from api import scrapes
-from api.scrapes import Scrapes
+from api.health import scrapes
+from api.health.scrapes import Scrapes
 from domain.health import Condition
 from tests.patience import until
 
@@ -39,7 +39,7 @@ def making() -> Making:
 @pytest.fixture
 def page(making: Making) -> Scrapes:
     probe = SimpleNamespace(
-        verdict=lambda: SimpleNamespace(checks={"database": Condition.HEALTHY}),
+        report=lambda: SimpleNamespace(checks={"database": Condition.HEALTHY}),
         breakers=SimpleNamespace(open_ones=frozenset),
     )
     engine = SimpleNamespace()

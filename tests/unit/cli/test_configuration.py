@@ -8,7 +8,7 @@ import pytest
 
 from cli.configuration import (
     OF_THE_CLIENT,
-    ROOMS,
+    RESERVED_MODULES,
     as_environment,
     mask_url,
     masked,
@@ -57,7 +57,7 @@ def test_every_module_and_package_that_is_installed_with_us_is_a_name_that_tasks
     }
     shipped = {pattern.removesuffix("*") for pattern in setuptools["packages"]["find"]["include"]}
     assert shipped <= packages
-    assert shipped.union(setuptools["py-modules"]) == ROOMS
+    assert shipped.union(setuptools["py-modules"]) == RESERVED_MODULES
     top_level = {file.stem for file in REPOSITORY.glob("*.py")}
     assert top_level == set(setuptools["py-modules"])
 

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tools.code_map import ROOMS
+
 REPOSITORY = Path(__file__).parents[3]
-ROOMS = ("api", "cli", "domain", "gateway", "loops", "mirror", "services", "store", "tasks", "workers")
 LEVELS = {"debug", "info", "warning", "error", "exception", "critical"}
 
 

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from api.metrics import Metrics
+from api.health.metrics import Metrics
 from domain.alert_rules import AlertType
 from tests.unit.api.test_metrics import rendered
 

@@ -11,14 +11,14 @@ from domain.degradation import (
     RESULT_BACKEND,
     WORKERS,
     Access,
-    Held,
+    BlockedWork,
     Mark,
     Marks,
     Strategy,
     automatic,
+    blocked_by,
     check_service,
     decide,
-    held_by,
     in_force,
     refusal_of,
 )
@@ -156,10 +156,10 @@ def test_new_work_is_refused_for_the_queue_or_the_name_that_is_marked_to_fail() 
 
 def test_queue_only_of_any_component_holds_all_work_back() -> None:
     for component in COMPONENTS:
-        assert held_by(named(component, QUEUE)).everything
-        assert held_by(named(component, FAST)) == Held()
+        assert blocked_by(named(component, QUEUE)).everything
+        assert blocked_by(named(component, FAST)) == BlockedWork()
 
 
 def test_queue_only_of_a_queue_or_a_name_holds_its_own_work_back() -> None:
-    held = held_by({**named("queue:emails", QUEUE), **named("task:pay", QUEUE), **named("queue:other", FAST)})
-    assert held == Held(queue_names=frozenset({"emails"}), task_names=frozenset({"pay"}))
+    held = blocked_by({**named("queue:emails", QUEUE), **named("task:pay", QUEUE), **named("queue:other", FAST)})
+    assert held == BlockedWork(queue_names=frozenset({"emails"}), task_names=frozenset({"pay"}))

@@ -5,8 +5,8 @@ from fastapi import APIRouter, FastAPI
 from httpx import AsyncClient
 
 from api.app import create_app
-from api.docs_pages import ASSETS_URL
 from api.middleware.authentication import Authentication
+from api.openapi.docs_pages import ASSETS_URL
 from api.routing import API_PREFIX, HEALTH_TAG, api_router
 from settings import Settings
 from tests.unit.api.apps import app_of, client_of

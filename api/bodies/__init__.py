@@ -1,0 +1,1 @@
+"""Bodies of requests on their way to what the services take."""

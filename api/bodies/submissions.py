@@ -1,0 +1,84 @@
+"""From the bodies of submissions to what is stored."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+
+from uuid_utils.compat import uuid7
+
+from api.dependencies import ProcessResources
+from api.errors import sentence
+from api.schemas.tasks import MAX_RETRIES, TaskSubmission
+from domain.errors import InvalidRequest, UnknownTaskName
+from domain.submissions import Submission, check_size
+from services.resident.degradation import refuse_degraded
+
+NOTHING_KNOWN: Mapping[str, int] = {}
+
+
+def to_submission(
+    body: TaskSubmission, *, default_queue: str, now: datetime, own_retries: Mapping[str, int] = NOTHING_KNOWN
+) -> Submission:
+    """A submission with an id and its defaults; raises InvalidRequest if its arguments are too large.
+
+    `own_retries`: the `max_retries` that tasks have by themselves, which hold where the body names none.
+    """
+    args, kwargs = json.dumps(body.task_args), json.dumps(body.task_kwargs)
+    check_size(args, kwargs)
+    return Submission(
+        task_id=str(uuid7()),
+        task_name=body.task_name,
+        args=args,
+        kwargs=kwargs,
+        queue_name=body.queue_name or default_queue,
+        priority=body.priority,
+        max_retries=_max_retries(body, own_retries),
+        timeout_seconds=body.timeout_seconds,
+        scheduled_at=body.scheduled_at,
+        created_at=now,
+    )
+
+
+def to_submissions(
+    bodies: Sequence[TaskSubmission], *, default_queue: str, now: datetime, own_retries: Mapping[str, int]
+) -> list[Submission]:
+    """All of a batch in its order; raises one InvalidRequest that names every item at fault."""
+    submissions: list[Submission] = []
+    errors: list[tuple[str, str]] = []
+    for number, body in enumerate(bodies):
+        try:
+            submissions.append(to_submission(body, default_queue=default_queue, now=now, own_retries=own_retries))
+        except InvalidRequest as error:
+            errors += [(f"tasks.{number}.{field}", message) for field, message in error.errors]
+    if errors:
+        raise InvalidRequest(sentence(errors), errors=tuple(errors))
+    return submissions
+
+
+def _max_retries(body: TaskSubmission, own_retries: Mapping[str, int]) -> int:
+    own = own_retries.get(body.task_name)
+    return body.max_retries if own is None or "max_retries" in body.model_fields_set else min(own, MAX_RETRIES)
+
+
+def name_fields(bodies: Sequence[TaskSubmission]) -> Iterator[tuple[str, str]]:
+    """The task names of a batch, each with its field."""
+    return ((f"tasks.{number}.task_name", body.task_name) for number, body in enumerate(bodies))
+
+
+async def find_unknown(resources: ProcessResources, task_names: Iterable[str]) -> Mapping[str, str]:
+    """Those of these names that no worker knows, each with what to say of it; none where that is not checked."""
+    return await resources.task_names.find_unknown(set(task_names)) if resources.settings.check_task_names else {}
+
+
+def refuse_unknown(unknown: Mapping[str, str], named: Iterable[tuple[str, str]]) -> None:
+    """Raises UnknownTaskName if one of the pairs (field, task name) names an unknown task."""
+    errors = [(field, unknown[name]) for field, name in named if name in unknown]
+    if errors:
+        raise UnknownTaskName(sentence(errors), errors=tuple(errors))
+
+
+async def refuse_marked(resources: ProcessResources, submissions: Iterable[Submission]) -> None:
+    """Raises ServiceDegraded if one of these goes to a queue, or is a task, that takes no new work now."""
+    marks = await resources.marks.fresh()
+    for queue_name, task_name in {(submission.queue_name, submission.task_name) for submission in submissions}:
+        refuse_degraded(marks, queue_name=queue_name, task_name=task_name)

@@ -1,0 +1,86 @@
+"""From the body of a workflow's submission to what is stored; everything that is wrong with it is said at once."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import datetime
+from itertools import chain, islice
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from api.bodies.submissions import to_submission
+from api.errors import sentence
+from api.schemas.workflows import StepSubmission, WorkflowSubmission
+from domain.dag import Link, build, check_edges
+from domain.errors import InvalidRequest
+from domain.references import MAX_REFERENCES, find
+from domain.workflows import NewWorkflow, Step
+
+
+def to_workflow(body: WorkflowSubmission, *, default_queue: str, now: datetime) -> NewWorkflow:
+    """A workflow with its ids; raises one InvalidRequest that names every step at fault."""
+    workflow_id = uuid7()
+    steps: list[Step] = []
+    links: list[Link] = []
+    errors: list[tuple[str, str]] = []
+    edges = 0
+    for position, step in enumerate(body.steps):
+        place = f"steps.{position}"
+        try:
+            references = _references(step, place)
+            needs = _needs(step, references, place=place)
+            links.append(Link(step.id, needs))
+            steps.append(
+                _to_step(step, workflow_id, has_references=bool(references), now=now, default_queue=default_queue)
+            )
+            edges += len(needs)
+        except InvalidRequest as error:
+            errors += [_placed(field, position) for field in error.errors]
+        check_edges(edges, f"{place}.depends_on")
+    if errors:
+        raise InvalidRequest(sentence(errors), errors=tuple(errors))
+    return NewWorkflow(
+        workflow_id=workflow_id,
+        name=body.name,
+        on_failure=body.on_failure,
+        steps=steps,
+        dag=build(links),
+        created_at=now,
+    )
+
+
+def name_fields(body: WorkflowSubmission) -> Iterator[tuple[str, str]]:
+    """The task names of the steps, each with its field."""
+    return ((f"steps.{position}.task_name", step.task_name) for position, step in enumerate(body.steps))
+
+
+def _references(step: StepSubmission, place: str) -> list[tuple[str, str]]:
+    """The steps whose results its arguments refer to, each with the field that does; raises InvalidRequest."""
+    names = ("task_args", "task_kwargs")
+    found = chain.from_iterable(find(getattr(step, name), f"{place}.{name}") for name in names)
+    references = [(field, reference.step_id) for field, reference in islice(found, MAX_REFERENCES + 1)]
+    if len(references) > MAX_REFERENCES:
+        field, message = f"{place}.task_args", f"may refer to results at most {MAX_REFERENCES:,} times"
+        raise InvalidRequest(f"{field}: {message}", errors=((field, message),))
+    return references
+
+
+def _needs(step: StepSubmission, references: Iterable[tuple[str, str]], *, place: str) -> list[tuple[str, str]]:
+    """The steps that it waits for, each once, with the field that says so: named ones, then those of its references."""
+    named = ((f"{place}.depends_on.{number}", needed) for number, needed in enumerate(step.depends_on))
+    fields: dict[str, str] = {}
+    for field, needed in chain(named, references):
+        fields.setdefault(needed, field)
+    return [(field, needed) for needed, field in fields.items()]
+
+
+def _to_step(
+    step: StepSubmission, workflow_id: UUID, *, has_references: bool, default_queue: str, now: datetime
+) -> Step:
+    submission = to_submission(step, default_queue=default_queue, now=now)
+    return Step(step.id, replace(submission, workflow_id=workflow_id), has_references)
+
+
+def _placed(error: tuple[str, str], position: int) -> tuple[str, str]:
+    field, message = error
+    return (field if field.startswith("steps.") else f"steps.{position}.{field}", message)

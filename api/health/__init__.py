@@ -1,0 +1,1 @@
+"""What the API says of its own health, of the machine and of all processes together."""

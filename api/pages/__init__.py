@@ -1,0 +1,1 @@
+"""Answers with many rows: pages, cursors and exports."""

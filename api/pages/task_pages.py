@@ -1,0 +1,42 @@
+"""A page of tasks: read by one filter and one slice, shaped as lists show it. The list, search and presets share it."""
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from api.pages.cursors import decode_cursor, encode_cursor, refused
+from api.schemas.filters import PageQuery
+from api.schemas.tasks import TaskPage, TaskRow
+from domain.filters import Cursor, TaskFilter
+from store.queries import tasks
+from store.queries.tasks import ListedTask, Slice
+
+NO_WORD = "`search` has no word in it: no letter and no digit. So it finds nothing."
+
+
+async def read_page(connection: AsyncConnection, wanted: TaskFilter, *, query: PageQuery) -> TaskPage:
+    """The tasks that match, of which the query wants one page."""
+    part = slice_of(query)
+    total, is_exact = await tasks.count_tasks(connection, wanted)
+    found = await tasks.list_tasks(connection, wanted, part=part, few=is_exact and total <= tasks.FEW)
+    rows = [TaskRow.from_task(task) for task in found]
+    return TaskPage(
+        total=total,
+        total_is_exact=is_exact,
+        limit=query.limit,
+        offset=query.offset,
+        data=rows,
+        tasks=rows,
+        next_cursor=_cursor_behind(found[-1], query) if len(found) == query.limit else None,
+        message=NO_WORD if wanted.search == () else None,
+    )
+
+
+def slice_of(query: PageQuery) -> Slice:
+    """Order and part, in the terms of the store; raises InvalidRequest for a cursor that is not ours."""
+    if query.cursor and query.sort_by != "created_at":
+        raise refused("needs sort_by=created_at")
+    after = decode_cursor(query.cursor) if query.cursor else None
+    return Slice(sort=query.sort(), limit=query.limit, offset=query.offset, after=after)
+
+
+def _cursor_behind(last: ListedTask, query: PageQuery) -> str | None:
+    return encode_cursor(Cursor(last.created_at, last.task_id)) if query.sort_by == "created_at" else None

@@ -1,0 +1,148 @@
+"""Between routing and the route: what marks and breakers change about a request.
+
+The guard stands around the whole route, its connection and transaction included: if the database freezes in the middle
+of a request, the request is answered at once and the route is left to end by itself, for a frozen server may hold even
+its cancellation. A submission is left only when the freeze lasts: a restart of Postgres delays it and refuses none.
+"""
+
+import asyncio
+from urllib.parse import parse_qsl, urlencode
+
+import structlog
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.declarations import Declared
+from api.resilience.breakers import Breakers
+from api.resilience.last_answers import MAX_ANSWER_BYTES, LastAnswer, LastAnswers
+from domain.degradation import Access, Mark, Strategy, decide
+from domain.health import DATABASE
+from services.resident.degradation import DegradationMarks, refusal
+
+EXEMPT_TAGS = frozenset({"health", "resilience"})
+"""They answer from memory and Redis, and must answer when nothing else does."""
+SUBMIT_SECONDS = 10.0
+"""How long a submission is tried on after the database's breaker has opened; as long as a group commit."""
+WARNING = '110 celeriac "Response is Stale"'
+_NODE_TAGS = frozenset({"workers", "dashboard"})
+
+log = structlog.get_logger(__name__)
+
+
+def access_of(declared: Declared, method: str, *, tag: str) -> Access | None:
+    """What a request to a route needs that has declared this; None where no mark matters."""
+    if tag in EXEMPT_TAGS:
+        return None
+    if declared.access is not None:
+        return declared.access
+    if method != "GET":
+        return Access.CONTROL if tag == "workers" else Access.WRITE
+    return Access.READ_NODES if tag in _NODE_TAGS else Access.READ
+
+
+class Guard:
+    """One for each process, in `app.state.guard`."""
+
+    def __init__(self, marks: DegradationMarks, breakers: Breakers, *, answers: LastAnswers) -> None:
+        self._marks = marks
+        self._breakers = breakers
+        self._answers = answers
+        self._left: set[asyncio.Future[None]] = set()
+
+    async def pass_through(
+        self, route: ASGIApp, scope: Scope, *, receive: Receive, send: Send, access: Access, keeps: bool
+    ) -> None:
+        """The route's answer, the last good one, or ServiceDegraded. `keeps`: its good answers are kept."""
+        await self._marks.fresh()
+        mark = self._decide(access)
+        if mark is None:
+            sending = _Sending(send, keeps=keeps)
+            if await self._finishes(route, scope, receive=receive, sending=sending, access=access):
+                if body := sending.good_body():
+                    self._answers.keep(_question(scope), body)
+                return
+            mark = self._decide(access)
+        if mark is None or mark.strategy is Strategy.FAIL_FAST or not keeps:
+            raise refusal(mark or Mark(DATABASE, Strategy.FAIL_FAST, None))
+        answer = await self._answers.find(_question(scope))
+        if answer is None:
+            raise refusal(mark)
+        await _stale(answer)(scope, receive, send)
+
+    def _decide(self, access: Access) -> Mark | None:
+        marks, failing = self._marks.current(), self._breakers.open_ones()
+        return decide(access, marks, failing=failing) if marks or failing else None
+
+    async def _finishes(
+        self, route: ASGIApp, scope: Scope, *, receive: Receive, sending: "_Sending", access: Access
+    ) -> bool:
+        """Runs the route; False if the database's breaker opened before the route began to answer."""
+        running = asyncio.ensure_future(route(scope, receive, sending))
+        try:
+            await asyncio.wait({running, self._breakers.opening(DATABASE)}, return_when=asyncio.FIRST_COMPLETED)
+            if access is Access.SUBMIT:
+                await asyncio.wait({running}, timeout=SUBMIT_SECONDS)
+        except asyncio.CancelledError:
+            running.cancel()
+            raise
+        if not running.done() and not sending.has_begun:
+            sending.is_left = True
+            self._leave(running)
+            return False
+        await running
+        return True
+
+    def _leave(self, running: "asyncio.Future[None]") -> None:
+        """Cancelled, not awaited; kept in sight until it has ended."""
+        log.warning("request_left", part=DATABASE)
+        self._left.add(running)
+        running.add_done_callback(self._forget)
+        running.cancel()
+
+    def _forget(self, running: "asyncio.Future[None]") -> None:
+        self._left.discard(running)
+        if not running.cancelled() and (error := running.exception()):
+            log.info("left_request_failed", error=type(error).__name__)
+
+
+class _Sending:
+    """Passes the answer on, and keeps a copy of one that is good and small."""
+
+    def __init__(self, send: Send, *, keeps: bool) -> None:
+        self._send = send
+        self._keeps = keeps
+        self._body = bytearray()
+        self.has_begun = False
+        self.is_left = False
+
+    async def __call__(self, message: Message) -> None:
+        if self.is_left:
+            return
+        if message["type"] == "http.response.start":
+            self.has_begun = True
+            self._keeps = self._keeps and _is_good(message)
+        elif self._keeps:
+            self._body += message.get("body", b"")
+            self._keeps = len(self._body) <= MAX_ANSWER_BYTES
+        await self._send(message)
+
+    def good_body(self) -> bytes | None:
+        """None for an answer that is not kept."""
+        return bytes(self._body) if self._keeps and self.has_begun else None
+
+
+def _is_good(start: Message) -> bool:
+    content_type: bytes = dict(start["headers"]).get(b"content-type", b"")
+    is_ok: bool = start["status"] == 200
+    return is_ok and content_type.startswith(b"application/json")
+
+
+def _question(scope: Scope) -> str:
+    """The same for all spellings of one question. The path's end is no part of the query: NUL stands in neither."""
+    query = sorted(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
+    return f"{scope['path']}\x00{urlencode(query)}"
+
+
+def _stale(answer: LastAnswer) -> Response:
+    headers = {"Warning": WARNING, "Age": str(int(answer.age_seconds))}
+    return Response(answer.body, headers=headers, media_type="application/json")

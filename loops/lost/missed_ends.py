@@ -1,0 +1,146 @@
+"""Looks after tasks of which nothing was heard for a while."""
+
+from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from domain.proofs import HAS_RUN, UNPROVEN, ServerLife, Suspect
+from loops.lost.seen_twice import SeenTwice
+from loops.shared_names import note_shared_names
+from services.missed_ends import (
+    BATCH_SIZE,
+    ReadsResults,
+    Swept,
+    find_silent,
+    read_suspects,
+    repair,
+    return_to_outbox,
+    run_keys,
+)
+from services.proofs import Judged, record_held
+from store.queries import doubts, leadership
+from store.queries.missed_ends import SilentTask
+
+ROUND_SECONDS = 5.0
+ASKED_AGAIN = timedelta(seconds=60)
+"""What was in doubt at two looks is left alone for so long: each look asks every worker."""
+BY_SETTING = "not proven; sent once more because CELERIAC_RESEND_UNPROVEN is on"
+
+log = structlog.get_logger(__name__)
+
+
+class ReadsQueues(Protocol):
+    """The part of `gateway.queues.QueueReader` that this needs."""
+
+    async def held_task_ids(self, queue_names: Collection[str], *, among: Collection[str]) -> set[str] | None: ...
+
+    async def get_life(self) -> ServerLife: ...
+
+
+class Judges(Protocol):
+    """The part of `services.proofs.Proofs` that this needs."""
+
+    async def judge(
+        self, suspects: Sequence[Suspect], *, life: ServerLife, keys: Mapping[str, Sequence[str]], resends: bool
+    ) -> Judged: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What a search for tasks came to."""
+
+    looked_for: Mapping[str, Suspect] = field(default_factory=dict)
+    judged: Judged = field(default_factory=Judged)
+
+
+class MissedEndsRound:
+    """One look at the tasks that have been silent longest. One process at a time does it."""
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        results: ReadsResults,
+        *,
+        queues: ReadsQueues,
+        proofs: Judges,
+        resend_unproven: bool = False,
+    ) -> None:
+        self._engine = engine
+        self._results = results
+        self._queues = queues
+        self._proofs = proofs
+        self._resend_unproven = resend_unproven
+        self._seen_twice = SeenTwice()
+        self._in_doubt = SeenTwice()
+        self._ask_again: dict[str, datetime] = {}
+
+    async def run_once(self) -> float:
+        """Repair what can be repaired; at once again if there is more."""
+        async with self._engine.begin() as connection:
+            if not await leadership.take(connection, leadership.SWEEP):
+                return ROUND_SECONDS
+            silent = await find_silent(connection)
+        if not silent:
+            return ROUND_SECONDS
+        results = await self._results.fetch([task.task_id for task in silent])
+        now = datetime.now(UTC)
+        async with self._engine.begin() as connection:
+            swept = await repair(connection, silent, results=results, now=now)
+        if swept.repaired:
+            log.info("ends_reconstructed", count=len(swept.repaired))
+        await self._look_for_lost(swept, now)
+        return 0 if len(silent) >= BATCH_SIZE else ROUND_SECONDS
+
+    async def _look_for_lost(self, swept: Swept, now: datetime) -> None:
+        self._ask_again = {task_id: at for task_id, at in self._ask_again.items() if at > now}
+        unreceived = [task for task in swept.unreceived if task.task_id not in self._ask_again]
+        search = await self._search(unreceived)
+        looked_at = {task.task_id for task in unreceived}
+        lost = self._seen_twice.missing_again(search.judged.proofs, looked_at=looked_at, now=now)
+        doubted = self._in_doubt.missing_again(search.judged.doubts, looked_at=looked_at, now=now)
+        proofs = {task_id: search.judged.proofs[task_id] for task_id in lost}
+        if self._resend_unproven:
+            proofs |= {task_id: BY_SETTING for task_id in doubted if search.looked_for[task_id].dispatches == 1}
+        in_doubt = {task_id: search.judged.doubts[task_id] for task_id in doubted if task_id not in proofs}
+        if looked_at or swept.unreadable:
+            await self._note(
+                looked_at, search.judged, found=in_doubt | dict.fromkeys(swept.unreadable, HAS_RUN), now=now
+            )
+        if proofs:
+            async with self._engine.begin() as connection:
+                returned = await return_to_outbox(connection, proofs)
+            log.warning("dispatches_lost", count=len(returned))
+
+    async def _search(self, unreceived: Sequence[SilentTask]) -> Search:
+        """Where those are that the broker does not have; nobody where that cannot be known."""
+        wanted = {task.task_id for task in unreceived}
+        names = {task.queue_name for task in unreceived if task.queue_name}
+        held = await self._queues.held_task_ids(names, among=wanted) if wanted else None
+        missing = [] if held is None else [task for task in unreceived if task.task_id not in held]
+        if not missing:
+            return Search()
+        async with self._engine.connect() as connection:
+            suspects = await read_suspects(connection, missing)
+        life = await self._queues.get_life()
+        judged = await self._proofs.judge(suspects, life=life, keys=run_keys(missing), resends=True)
+        return Search({suspect.task_id: suspect for suspect in suspects}, judged)
+
+    async def _note(
+        self, looked_at: AbstractSet[str], judged: Judged, *, found: Mapping[str, str], now: datetime
+    ) -> None:
+        """Keep what workers said they have, and why the others are not sent again."""
+        await note_shared_names(self._engine, judged.replies)
+        self._ask_again |= dict.fromkeys(found, now + ASKED_AGAIN)
+        async with self._engine.begin() as connection:
+            told = await record_held(connection, judged.held)
+            await doubts.forget(connection, looked_at - judged.doubts.keys())
+            await doubts.note(connection, {id: UNPROVEN.format(doubt=doubt) for id, doubt in found.items()})
+        if told:
+            log.info("holders_reconstructed", count=len(told))
+        if found:
+            log.warning("dispatches_in_doubt", count=len(found))
