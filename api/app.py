@@ -126,7 +126,7 @@ def _add_layers(app: FastAPI, settings: Settings) -> None:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
-        resources = app.state.resources = await open_rooms(stack, app.state.settings, metrics=app.state.metrics)
+        resources = app.state.resources = await open_resources(stack, app.state.settings, metrics=app.state.metrics)
         answers = await stack.enter_async_context(LastAnswers(resources.redis))
         await stack.enter_async_context(SignOfLife(resources.redis, API, parts=0))
         await stack.enter_async_context(Watchdog())
@@ -136,7 +136,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
 
 
-async def open_rooms(stack: AsyncExitStack, settings: Settings, *, metrics: Metrics) -> ProcessResources:
+async def open_resources(stack: AsyncExitStack, settings: Settings, *, metrics: Metrics) -> ProcessResources:
     """Everything that requests need, closed with the stack. Nothing has to answer yet: servers may come later."""
     database_url, broker_url, result_url = urls(settings)
     redis_url = settings.effective_redis_url or ""
@@ -173,7 +173,7 @@ async def open_rooms(stack: AsyncExitStack, settings: Settings, *, metrics: Metr
         marks=await stack.enter_async_context(DegradationMarks(redis)),
         batcher=await stack.enter_async_context(SubmissionBatcher(engine, tell_size=metrics.group_sizes.observe)),
         endings=await stack.enter_async_context(Endings(engine, database_url)),
-        task_names=TaskNames(engine),
+        task_names=TaskNames(engine) if settings.check_task_names else None,
         control=control,
         orders=WorkerOrders(control, PauseKeys(redis)),
         queues=queues,

@@ -50,7 +50,8 @@ class ProcessResources:
     probe: HealthProbe
     batcher: SubmissionBatcher
     endings: Endings
-    task_names: TaskNames
+    task_names: TaskNames | None
+    """None where any name is let through."""
     control: Control
     orders: WorkerOrders
     queues: QueueReader

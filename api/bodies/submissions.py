@@ -6,12 +6,12 @@ from datetime import datetime
 
 from uuid_utils.compat import uuid7
 
-from api.dependencies import ProcessResources
 from api.errors import sentence
 from api.schemas.tasks import MAX_RETRIES, TaskSubmission
 from domain.errors import InvalidRequest, UnknownTaskName
 from domain.submissions import Submission, check_size
-from services.resident.degradation import refuse_degraded
+from services.resident.degradation import DegradationMarks, refuse_degraded
+from services.resident.task_names import TaskNames
 
 NOTHING_KNOWN: Mapping[str, int] = {}
 
@@ -65,9 +65,9 @@ def name_fields(bodies: Sequence[TaskSubmission]) -> Iterator[tuple[str, str]]:
     return ((f"tasks.{number}.task_name", body.task_name) for number, body in enumerate(bodies))
 
 
-async def find_unknown(resources: ProcessResources, task_names: Iterable[str]) -> Mapping[str, str]:
+async def find_unknown(known: TaskNames | None, task_names: Iterable[str]) -> Mapping[str, str]:
     """Those of these names that no worker knows, each with what to say of it; none where that is not checked."""
-    return await resources.task_names.find_unknown(set(task_names)) if resources.settings.check_task_names else {}
+    return await known.find_unknown(set(task_names)) if known else {}
 
 
 def refuse_unknown(unknown: Mapping[str, str], named: Iterable[tuple[str, str]]) -> None:
@@ -77,8 +77,8 @@ def refuse_unknown(unknown: Mapping[str, str], named: Iterable[tuple[str, str]])
         raise UnknownTaskName(sentence(errors), errors=tuple(errors))
 
 
-async def refuse_marked(resources: ProcessResources, submissions: Iterable[Submission]) -> None:
+async def refuse_marked(marks: DegradationMarks, submissions: Iterable[Submission]) -> None:
     """Raises ServiceDegraded if one of these goes to a queue, or is a task, that takes no new work now."""
-    marks = await resources.marks.fresh()
+    fresh = await marks.fresh()
     for queue_name, task_name in {(submission.queue_name, submission.task_name) for submission in submissions}:
-        refuse_degraded(marks, queue_name=queue_name, task_name=task_name)
+        refuse_degraded(fresh, queue_name=queue_name, task_name=task_name)

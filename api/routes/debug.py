@@ -38,7 +38,7 @@ async def replay_task(
     async with resources.engine.connect() as connection:
         original = await get_original(connection, task_id)
     name = (original and original.task_name) or ""
-    unknown = await find_unknown(resources, [name] if name else [])
+    unknown = await find_unknown(resources.task_names, [name] if name else [])
     new = Replay(
         task_id=str(uuid7()),
         created_at=datetime.now(UTC),
@@ -49,7 +49,7 @@ async def replay_task(
     async def act(connection: AsyncConnection) -> ReplayedTask:
         submission = await replay(connection, task_id, new=new)
         refuse_unknown(unknown, [("task_name", submission.task_name)])
-        await refuse_marked(resources, [submission])
+        await refuse_marked(resources.marks, [submission])
         return ReplayedTask.from_submission(submission)
 
     return await answer_once(resources.engine, key, response=response, act=act, form=ReplayedTask)

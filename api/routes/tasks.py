@@ -101,7 +101,7 @@ async def _submit(
     resources: ProcessResources, request: Request, *, body: TaskSubmission, key: RequestKey | None, response: Response
 ) -> SubmittedTask:
     """Without a key the task shares the commit of a group; with one, task and key have a commit of their own."""
-    unknown = await find_unknown(resources, [body.task_name])
+    unknown = await find_unknown(resources.task_names, [body.task_name])
     queue, own_retries = resources.settings.default_queue, resources.limits.own_retries
     submission = await beside(
         request,
@@ -111,7 +111,7 @@ async def _submit(
 
     async def check() -> None:
         refuse_unknown(unknown, [("task_name", body.task_name)])
-        await refuse_marked(resources, [submission])
+        await refuse_marked(resources.marks, [submission])
 
     async def store(connection: AsyncConnection) -> SubmittedTask:
         await check()
@@ -143,7 +143,7 @@ async def submit_batch(
     request: Request, resources: Resources, *, body: TaskBatch, key: IdempotencyKey, response: Response
 ) -> SubmittedBatch:
     """All of them or none; an error names its item: `tasks.17.priority`."""
-    unknown = await find_unknown(resources, (item.task_name for item in body.tasks))
+    unknown = await find_unknown(resources.task_names, (item.task_name for item in body.tasks))
     queue, own_retries = resources.settings.default_queue, resources.limits.own_retries
     submissions = await beside(
         request,
@@ -152,7 +152,7 @@ async def submit_batch(
 
     async def store(connection: AsyncConnection) -> SubmittedBatch:
         refuse_unknown(unknown, name_fields(body.tasks))
-        await refuse_marked(resources, submissions)
+        await refuse_marked(resources.marks, submissions)
         await submit(connection, submissions)
         task_ids = [submission.task_id for submission in submissions]
         return SubmittedBatch(submitted=len(task_ids), task_ids=task_ids)

@@ -73,14 +73,14 @@ async def start_workflow(
     request: Request, resources: Resources, *, body: WorkflowSubmission, key: IdempotencyKey, response: Response
 ) -> SubmittedWorkflow:
     """Checked and stored whole before it is answered; steps that wait for none are submitted with it."""
-    unknown = await find_unknown(resources, (step.task_name for step in body.steps))
+    unknown = await find_unknown(resources.task_names, (step.task_name for step in body.steps))
     new = await beside(
         request, partial(to_workflow, body, default_queue=resources.settings.default_queue, now=datetime.now(UTC))
     )
 
     async def store(connection: AsyncConnection) -> SubmittedWorkflow:
         refuse_unknown(unknown, name_fields(body))
-        await refuse_marked(resources, [step.submission for step in new.steps])
+        await refuse_marked(resources.marks, [step.submission for step in new.steps])
         await start(connection, new)
         return SubmittedWorkflow.from_new(new)
 
@@ -238,7 +238,7 @@ async def replay_workflow(
 
     async def act(connection: AsyncConnection) -> SubmittedWorkflow:
         new = await replay(connection, workflow_id)
-        await refuse_marked(resources, [step.submission for step in new.steps])
+        await refuse_marked(resources.marks, [step.submission for step in new.steps])
         return SubmittedWorkflow.from_new(new)
 
     return await answer_once(resources.engine, key, response=response, act=act, form=SubmittedWorkflow)
