@@ -30,6 +30,7 @@ from kombu.exceptions import ContentDisallowed, DecodeError
 from domain.broker_options import BrokerOptions
 from domain.priority import Transport
 from gateway.connection import BROKER_ERRORS, connect, transport_of
+from gateway.pickled_data import read
 
 COMMANDS = Exchange("celery.pidbox", type="fanout", durable=False, delivery_mode="transient")
 REPLIES = Exchange("reply.celery.pidbox", type="direct", durable=False, delivery_mode="transient")
@@ -164,7 +165,7 @@ class _Replies:
         if answers is None:
             return
         try:
-            answers.add(dict(message.decode()))
+            answers.add(dict(_data_of(message)))
         except Exception as error:  # whatever one node sent, the others are still to be heard
             self._unread += 1
             self._note_unread(message, error)
@@ -176,6 +177,11 @@ class _Replies:
             log.warning("control_message_not_understood", error=type(error).__name__)
         else:
             self._unreadable(node, str(message.content_type)[:64])
+
+
+def _data_of(message: Any) -> Any:
+    """A pickle is read as data alone; kombu decodes what it trusts. Raises whatever says that it cannot be read."""
+    return read(bytes(message.body or b"")) if message.content_type == PICKLE else message.decode()
 
 
 def _sender(content_type: str, body: bytes, *, nodes: Collection[str] | None) -> str | None:
