@@ -21,6 +21,7 @@ from bench.figures import Round, alternate
 from bench.report import Goal, JsonFile, Report, Rounds, present
 from bench.stack import Servers, running_servers
 from bench.worker_events import EVENTS_PER_TASK, messages_of, result_meta
+from cli.serving import look_for_garbage_seldom
 from gateway.event_sources import EventMessage
 from gateway.results import META_PREFIX, ResultReader
 from mirror.decode import decode
@@ -81,6 +82,7 @@ async def _write(servers: Servers, messages: Sequence[EventMessage]) -> float:
 @asynccontextmanager
 async def open_writer(servers: Servers) -> AsyncIterator[Writer]:
     """As the mirror has it."""
+    look_for_garbage_seldom()
     engine = open_engine(servers.database_url, pool_size=2, name="celeriac bench", by_key=True)
     results = ResultReader(servers.result_url)
     try:

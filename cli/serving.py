@@ -13,6 +13,9 @@ from background import Watchdog
 from cli.configuration import read_settings, require_urls, unknown_variables
 from settings import Settings
 
+GARBAGE_THRESHOLDS = (50_000, 20, 20)
+"""New objects beyond those that went, and how many such rounds until older ones are looked through as well."""
+
 Run = Callable[[Settings, asyncio.Event], Awaitable[None]]
 
 log = structlog.get_logger(__name__)
@@ -24,9 +27,18 @@ def serve(door: str) -> None:
     require_urls(settings, "database_url", "broker_url", "result_url", "redis_url")
     configure_logs(settings)
     run = resolve_name(door)
-    # 115,000 objects of modules that never go: looking through them again and again is a fifth of the mirror's time.
-    gc.freeze()
+    look_for_garbage_seldom()
     asyncio.run(_until_stopped(run, settings))
+
+
+def look_for_garbage_seldom() -> None:
+    """What never goes is not looked through again, and the rest only when much has come.
+
+    115,000 objects of modules are a fifth of the mirror's time. A batch makes some hundred thousand more, next to none
+    of them in circles: with Python's own thresholds of 700, the mirror takes in 8 % fewer events.
+    """
+    gc.freeze()
+    gc.set_threshold(*GARBAGE_THRESHOLDS)
 
 
 def configure_logs(settings: Settings) -> None:
