@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 MOST_BYTES = 1024 * 1024
-MOST_OPCODES = 300_000
+MOST_PARTS = 300_000
+"""Opcodes, and again the values in what is referred to: forty lists that each hold the next one twice are 10^12."""
 DICTS = frozenset({"collections Counter", "collections OrderedDict"})
 
 NUMBERS = {"INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "FLOAT", "BINFLOAT"}
@@ -34,7 +35,7 @@ def read(body: bytes) -> Any:
     reader = _Reader()
     try:
         for number, (opcode, argument, _) in enumerate(pickletools.genops(body)):
-            if number > MOST_OPCODES:
+            if number > MOST_PARTS:
                 raise NotPlainError("too many parts")
             reader.take(opcode.name, argument)
         (data,) = reader.stack
@@ -58,6 +59,7 @@ class _Reader:
         self.stack: list[Any] = []
         self._marks: list[int] = []
         self._memo: dict[int, Any] = {}
+        self._copies = 0
         self._does: dict[str, Callable[[], None]] = {
             "MARK": lambda: self._marks.append(len(self.stack)),
             "EMPTY_LIST": lambda: self.stack.append([]),
@@ -80,7 +82,7 @@ class _Reader:
         elif opcode in PUTS:
             self._memo[len(self._memo) if argument is None else argument] = self.stack[-1]
         elif opcode in GETS:
-            self.stack.append(self._memo[argument])
+            self.stack.append(self._copied(self._memo[argument]))
         elif opcode in TUPLES:
             self.stack.append(tuple(self._drop(TUPLES[opcode])))
         elif opcode == "GLOBAL":
@@ -89,6 +91,17 @@ class _Reader:
             self._does[opcode]()
         elif opcode not in IGNORED:
             raise NotPlainError(opcode)
+
+    def _copied(self, value: Any) -> Any:
+        """What is referred to again stands there again, so that the data are never more than what is read."""
+        self._copies += 1
+        if self._copies > MOST_PARTS:
+            raise NotPlainError("too many parts")
+        if isinstance(value, list | tuple):
+            return type(value)(map(self._copied, value))
+        if isinstance(value, dict):
+            return {key: self._copied(item) for key, item in value.items()}
+        return value
 
     def _drop(self, count: int) -> list[Any]:
         if len(self.stack) < count:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.pickled_data import MOST_BYTES, MOST_OPCODES, NotPlainError, read
+from gateway.pickled_data import MOST_BYTES, MOST_PARTS, NotPlainError, read
 
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
 SCALARS = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False) | st.text()
@@ -38,12 +38,20 @@ def test_data_are_what_python_itself_reads(data: Any, protocol: int) -> None:
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_a_count_is_a_dict_and_what_stands_twice_is_one(protocol: int) -> None:
+def test_a_count_is_a_dict_and_what_stands_twice_is_there_twice(protocol: int) -> None:
     told = ["x"]
     stats = {"total": Counter({"shop.add": 3}), "order": OrderedDict(a=1), "twice": [told, told]}
     found = read(pickle.dumps(stats, protocol))
     assert found == {"total": {"shop.add": 3}, "order": {"a": 1}, "twice": [["x"], ["x"]]}
     assert type(found["total"]) is dict
+
+
+def test_what_holds_itself_twice_forty_times_over_is_refused() -> None:
+    data: list[Any] = []
+    for _ in range(40):
+        data = [data, data]
+    with pytest.raises(NotPlainError, match="too many parts"):
+        read(pickle.dumps(data))
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -67,7 +75,7 @@ def test_nothing_is_run(tmp_path: Path, protocol: int) -> None:
         pickle.dumps(print),
         pickle.dumps({(1,): 2}),
         pickle.dumps("x" * MOST_BYTES),
-        b"]" + b"0]" * MOST_OPCODES + b".",
+        b"]" + b"0]" * MOST_PARTS + b".",
         # A tuple so deep that its hash would end the process, as the key of a dict.
         b"}(" + b")" + b"\x85" * 200_000 + b"Nu.",
         # Items for what is no dict, a call of what is no name, a mark that is not there, a memory that nobody filled.
