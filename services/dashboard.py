@@ -46,7 +46,7 @@ async def read_known(connection: AsyncConnection, *, default_queue: str) -> Know
     """Everything but the broker's part, in one snapshot."""
     total_workers, _ = await workers.list_workers(connection, limit=0, offset=0)
     active_workers, _ = await workers.list_workers(connection, limit=0, offset=0, status=WorkerStatus.ACTIVE)
-    due, parked = await for_dashboard.count_due(connection)
+    due, parked = await for_dashboard.count_undispatched(connection)
     names = await for_dashboard.list_queue_names(connection, limit=MAX_QUEUES)
     return Known(
         totals=await for_dashboard.count_totals(connection),

@@ -27,6 +27,7 @@ from domain.alerts import Parked
 from domain.degradation import BlockedWork
 from domain.states import Phase, Status
 from domain.workers import hostname
+from store.queries.ages import seconds_since
 from store.queries.outbox import IDS, is_calm, is_refused
 from store.queries.strangers import is_stranger
 from store.queries.workers import has_not_left, is_online, last_sign
@@ -38,9 +39,9 @@ COUNTED_DUE = 20_000
 """Of a longer outbox the rows longest due are counted: each costs a look into tasks, 100,000 of them 1.1 s."""
 
 
-def _seconds_since(time: ColumnElement[Any]) -> ColumnElement[float]:
+def _age(time: ColumnElement[Any]) -> ColumnElement[float]:
     """Never negative: the time may be by another clock."""
-    return func.greatest(cast(extract("epoch", func.now() - time), Float), 0.0)
+    return func.greatest(seconds_since(time), 0.0)
 
 
 async def _by_subject(connection: AsyncConnection, question: Select[Any], **parameters: object) -> dict[str, Any]:
@@ -65,7 +66,7 @@ async def count_due(connection: AsyncConnection) -> dict[str, int]:
 
 
 _oldest_due = (
-    select(_seconds_since(outbox.c.due_at))
+    select(_age(outbox.c.due_at))
     .join(tasks, tasks.c.task_id == outbox.c.task_id)
     .where(
         _is_due,
@@ -87,7 +88,7 @@ async def get_oldest_due(connection: AsyncConnection, held: BlockedWork) -> floa
 
 
 _refused = (
-    select(tasks.c.queue_name, _seconds_since(func.min(outbox.c.postponed_at)))
+    select(tasks.c.queue_name, _age(func.min(outbox.c.postponed_at)))
     .join(tasks, tasks.c.task_id == outbox.c.task_id)
     .where(outbox.c.postponed_at.is_not(None))
     .group_by(tasks.c.queue_name)
@@ -133,7 +134,7 @@ _first_queue = _in_queue_order.subquery()
 _oldest = select(_first_queue).cte("oldest", recursive=True)
 _next_queue = _in_queue_order.where(tasks.c.queue_name > _oldest.c.queue_name).lateral()
 _all_queues = _oldest.union_all(select(_next_queue).select_from(_oldest.join(_next_queue, true())))
-_not_picked_up = select(_all_queues.c.queue_name, _seconds_since(_all_queues.c.dispatched_at))
+_not_picked_up = select(_all_queues.c.queue_name, _age(_all_queues.c.dispatched_at))
 
 
 async def get_waits_for_pickup(connection: AsyncConnection) -> dict[str, float]:
@@ -144,12 +145,12 @@ async def get_waits_for_pickup(connection: AsyncConnection) -> dict[str, float]:
     return await _by_subject(connection, _not_picked_up)
 
 
-_age = _seconds_since(tasks.c.started_at)
+_run = _age(tasks.c.started_at)
 _longest_running = (
-    select(tasks.c.task_name, func.max(_age))
-    .where(tasks.c.status == Status.RUNNING.value, _age > func.coalesce(tasks.c.timeout_seconds, 0))
+    select(tasks.c.task_name, func.max(_run))
+    .where(tasks.c.status == Status.RUNNING.value, _run > func.coalesce(tasks.c.timeout_seconds, 0))
     .group_by(tasks.c.task_name)
-    .order_by(func.max(_age).desc())
+    .order_by(func.max(_run).desc())
 )
 
 
@@ -170,7 +171,7 @@ async def count_failures(connection: AsyncConnection, *, window: timedelta) -> t
     return failed, finished
 
 
-_silence = _seconds_since(last_sign())
+_silence = _age(last_sign())
 _silent = (
     select(workers.c.node, _silence)
     .where(

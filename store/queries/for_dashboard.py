@@ -36,7 +36,7 @@ _undispatched = select(
 )
 
 
-async def count_due(connection: AsyncConnection) -> tuple[int, int]:
+async def count_undispatched(connection: AsyncConnection) -> tuple[int, int]:
     """Tasks that are due and not yet handed to the broker, and how many of them are parked.
 
     What the broker has refused is due, whenever it is offered again (indexes outbox_due, outbox_refused).

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Float, ScalarSelect, and_, cast, extract, func, literal, select
+from sqlalchemy import ColumnElement, ScalarSelect, and_, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from store.queries.ages import seconds_since
 from store.queries.outbox import is_calm, is_refused
 from store.tables import alerts, gaps, outbox
 from store.worker_tables import workers
@@ -36,10 +37,6 @@ class StoreFigures:
     """Since the newest heartbeat that a mirror has stored, of any worker; None before the first."""
 
 
-def _seconds_since(time: Any) -> ColumnElement[float]:
-    return cast(extract("epoch", func.now() - time), Float)
-
-
 def _counted(is_wanted: ColumnElement[bool]) -> ScalarSelect[Any]:
     rows = select(literal(1)).select_from(outbox).where(is_wanted).limit(MOST_COUNTED).subquery()
     return select(func.count()).select_from(rows).scalar_subquery()
@@ -55,11 +52,11 @@ _figures = select(
     _counted(and_(is_refused, outbox.c.parked_at.is_(None))),
     _counted(and_(is_refused, outbox.c.parked_at.is_not(None))),
     # A row that the broker did not take is due anew a second later: since when it waits stands in postponed_at.
-    _seconds_since(
+    seconds_since(
         func.least(_first(outbox.c.due_at, is_calm), _first(outbox.c.postponed_at, outbox.c.parked_at.is_(None)))
     ),
     select(func.count()).select_from(gaps).scalar_subquery(),
-    select(_seconds_since(func.max(workers.c.last_heartbeat_at))).scalar_subquery(),
+    select(seconds_since(func.max(workers.c.last_heartbeat_at))).scalar_subquery(),
 )
 
 

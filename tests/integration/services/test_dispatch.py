@@ -158,7 +158,7 @@ async def test_a_task_that_is_refused_again_and_again_is_parked_with_its_reason_
     assert await refused_row(engine, task_id) == (PARKED_AFTER, "WRONGTYPE", True)
     async with engine.connect() as connection:
         row = (await connection.execute(select(outbox.c.due_at))).scalar_one()
-        assert await for_dashboard.count_due(connection) == (1, 1)
+        assert await for_dashboard.count_undispatched(connection) == (1, 1)
     assert row > datetime.now(UTC) + PARKED_PAUSE / 2
     async with engine.begin() as connection:
         assert (await request_cancel(connection, task_id)).certain
