@@ -8,6 +8,7 @@ import pytest
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
+from background import end
 from domain.redis_keys import LIVES_KEY, process_key
 from gateway.connection import redis_client
 from services.resident import signs_of_life
@@ -65,7 +66,7 @@ async def test_a_process_that_is_gone_is_missed_at_once_though_its_key_has_not_f
     async with process(redis, "mirror") as life:
         await until(lambda: life.present_since)
         await told(redis, "mirror")
-        cut_off(life)
+        await cut_off(life)
         await until(lambda: is_missed(redis, "mirror"))
         assert await redis.ttl(process_key("mirror")) > 0
 
@@ -162,10 +163,12 @@ async def told(redis: Redis, kind: str) -> None:
     await until(lambda: redis.exists(process_key(kind)))
 
 
-def cut_off(life: SignOfLife) -> None:
-    """What the kernel does to the connections of a process that is gone, its sign of life with it."""
-    for task in life._tasks:
-        task.cancel()
+async def cut_off(life: SignOfLife) -> None:
+    """What the kernel does to the connections of a process that is gone, its sign of life with it.
+
+    By `end`: a single cancel may be lost in redis-py, and the sign of life then went on for ever.
+    """
+    await end(*life._tasks)
 
 
 async def until_lives(redis: Redis, there: set[bool]) -> None:
