@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 import structlog
 
 EXIT_CODE = 70
-"""EX_SOFTWARE of sysexits.h: a part ended unasked, or the event loop hung."""
+"""The exit code of a process of which a part ended unasked, or whose event loop hung: EX_SOFTWARE of sysexits.h."""
 AGAIN_SECONDS = 0.1
 LIMIT_SECONDS = 10.0
 FIRST_PAUSE_SECONDS = 0.2
@@ -35,25 +35,25 @@ def _never() -> bool:
 
 
 def end_process() -> NoReturn:
-    """At once, with nothing cleaned up: what is left of the process cannot be trusted to."""
+    """End the process at once, with nothing cleaned up: what is left of it cannot be trusted to."""
     sys.stderr.flush()
     os._exit(EXIT_CODE)
 
 
 def start(work: Coroutine[Any, Any, None], *, name: str, asked: Callable[[], bool] = _never) -> "asyncio.Task[None]":
-    """A task that the process needs until it is cancelled, or until `asked` says that it may end."""
+    """Start a task that the process needs until it is cancelled, or until `asked` says that it may end."""
     task = asyncio.create_task(work, name=name)
     task.add_done_callback(lambda ended: _look_at(ended, asked))
     return task
 
 
 def start_rounds(once: Callable[[], Awaitable[object]], *, name: str) -> "asyncio.Task[None]":
-    """The same for a round that is repeated for ever; one that fails is logged and followed by the next."""
+    """Start a task that repeats a round for ever; one that fails is logged and followed by the next."""
     return start(_repeat(once, name), name=name)
 
 
 def start_thread(work: Callable[[], None], *, name: str, asked: Callable[[], bool]) -> threading.Thread:
-    """A thread that the process needs until `asked` says that it may end."""
+    """Start a thread that the process needs until `asked` says that it may end."""
     thread = threading.Thread(target=_run_watched, args=(work, name), kwargs={"asked": asked}, name=name, daemon=True)
     thread.start()
     return thread
@@ -75,7 +75,7 @@ async def end(*tasks: "asyncio.Task[None]") -> None:
 
 
 class Watchdog:
-    """`async with Watchdog()`: the process ends if its event loop does not turn for `HUNG_SECONDS`.
+    """Ends the process if its event loop does not turn for `HUNG_SECONDS`: `async with Watchdog()`.
 
     The thread counts its own ticks instead of looking at a clock, so that a process that was stopped as a whole, or a
     machine that slept, is not taken for hung.

@@ -30,7 +30,7 @@ Url = Annotated[str, Field(min_length=1)]
 
 TransportOptions = Annotated[dict[str, Any], NoDecode]
 MAX_OPTIONS = 65_536
-"""Characters of JSON."""
+"""Characters of JSON in an option."""
 
 
 def _checked_queue_name(value: str) -> str:
@@ -247,34 +247,34 @@ class Settings(BaseSettings):
 
     @property
     def broker_options(self) -> BrokerOptions:
-        """Where messages lie on the broker, as far as that is said."""
+        """Return where messages lie on the broker, as far as that is said."""
         return BrokerOptions.from_transport_options(self.broker_transport_options)
 
     @property
     def result_prefix(self) -> str:
-        """What stands before every key of the result backend."""
+        """Return what stands before every key of the result backend."""
         return BrokerOptions.from_transport_options(self.result_transport_options).global_keyprefix
 
     @property
     def retention(self) -> Retention:
-        """For how long ended tasks are kept."""
+        """Return for how long ended tasks are kept."""
         return Retention(finished=timedelta(days=self.keep_days), failed=timedelta(days=self.keep_failed_days))
 
     @property
     def workers_kept_for(self) -> timedelta | None:
-        """For how long a silent worker is kept; None for ever."""
+        """Return for how long a silent worker is kept; None for ever."""
         return timedelta(days=self.forget_workers_days) if self.forget_workers_days else None
 
     @property
     def effective_redis_url(self) -> str | None:
-        """The Redis of our own keys: named, or else the broker where that is Redis."""
+        """Return the Redis of our own keys: named, or else the broker where that is Redis."""
         if self.redis_url:
             return self.redis_url
         return self.broker_url if is_redis(self.broker_url) else None
 
     @property
     def effective_result_url(self) -> str | None:
-        """Celery's result backend: named, or else our Redis."""
+        """Return Celery's result backend: named, or else our Redis."""
         return self.result_url or self.effective_redis_url
 
 
@@ -286,7 +286,7 @@ def _password_of(url: str) -> str:
 
 
 def urls(settings: Settings) -> tuple[str, str, str]:
-    """Database, broker and result backend, for a process that has checked that it has them."""
+    """Return database, broker and result backend, for a process that has checked that it has them."""
     found = (settings.database_url, settings.broker_url, settings.effective_result_url)
     database_url, broker_url, result_url = (url or "" for url in found)
     return database_url, broker_url, result_url

@@ -89,7 +89,7 @@ one."""
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
-    """The application; nothing is opened before its lifespan begins."""
+    """Return the application with all routes and layers; nothing is opened before its lifespan begins."""
     settings = settings or Settings()
     app = app_with_docs(
         "Celeriac", version=VERSION, description=DESCRIPTION, lifespan=_lifespan, redirect_slashes=False
@@ -137,7 +137,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 async def open_resources(stack: AsyncExitStack, settings: Settings, *, metrics: Metrics) -> ProcessResources:
-    """Everything that requests need, closed with the stack. Nothing has to answer yet: servers may come later."""
+    """Open everything that requests need; it is closed with the stack. Servers need not answer yet: they may come
+    later.
+    """
     database_url, broker_url, result_url = urls(settings)
     redis_url = settings.effective_redis_url or ""
     engine = open_engine(database_url, pool_size=settings.database_pool_size, name="celeriac api")

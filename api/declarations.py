@@ -23,10 +23,10 @@ class Declared:
     """What one route has declared."""
 
     access: Access | None = None
-    """What a request needs, where its method and the tag of the route do not tell."""
+    """What a request needs, where its method and the route's tag do not tell."""
     keeps_answers: bool = False
     id_field: str | None = None
-    """The field of its 201 with the id that the routes below its path take."""
+    """The field of its 201 that holds the id which the routes below its path take."""
 
 
 def submits(endpoint: Endpoint) -> Endpoint:

@@ -32,7 +32,7 @@ log = structlog.get_logger(__name__)
 
 
 def install_handlers(app: FastAPI) -> None:
-    """Gives every exception that we know of its answer."""
+    """Give every exception that we know of its answer."""
     known_errors: list[type[Exception]] = [CeleriacError, *UNAVAILABLE_DRIVER_ERRORS]
     for known in known_errors:
         app.add_exception_handler(known, _answer_known)

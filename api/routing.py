@@ -26,13 +26,13 @@ API_PREFIX = "/api/v1"
 HEALTH_TAG = "health"
 """Routes with this tag are neither limited nor authenticated."""
 MAX_PARAMETERS = 300
-"""In one query string: every filter, and the longest list of statuses."""
+"""Parameters in one query string: every filter, and the longest list of statuses."""
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 def api_router(prefix: str = "", *, tag: str) -> APIRouter:
-    """The router of one noun, e.g. `api_router("/tasks", tag="tasks")`."""
+    """Return the router of one noun, e.g. `api_router("/tasks", tag="tasks")`."""
     return APIRouter(prefix=API_PREFIX + prefix, tags=[tag], route_class=StrictRoute)
 
 
@@ -48,6 +48,7 @@ class StrictRoute(APIRoute):
         super().__init__(path, endpoint, **options)
 
     def get_route_handler(self) -> Handler:
+        """Return FastAPI's handler, with what is refused for every route before it."""
         handle = super().get_route_handler()
         known_parameters = _query_parameters(self.dependant)
         form = BodyForm(self.body_field.field_info.annotation) if self.body_field else None
@@ -64,7 +65,7 @@ class StrictRoute(APIRoute):
         return handle_strictly
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Through the guard, which may answer in the place of the route."""
+        """Pass the request through the guard, which may answer in the place of the route."""
         decode_segments(scope)
         method, is_known = scope["method"], scope["method"] in (self.methods or ())
         access = access_of(self.declared, method, tag=str(self.tags[0])) if is_known else None

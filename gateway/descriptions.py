@@ -15,13 +15,13 @@ from gateway.replies import Broker, ConsumedQueues, Pool, RegisteredTasks, Stats
 TASK_OPTIONS = ("acks_late", "max_retries")
 MAX_REGISTERED = 10_000
 MAX_REGISTERED_LENGTH = 1_000
-"""Of a task's name with its options."""
+"""Characters of a task's name with its options."""
 MAX_QUEUES = 1_000
 MAX_NAME_LENGTH = 255
-"""What a node says beyond these is passed over."""
+"""Characters of a name; what a node says beyond these is passed over."""
 MAX_TASK_NAME = 255
 MOST_DIGITS = 10
-"""Of a number that Postgres' integers hold."""
+"""Digits of a number that Postgres' integers hold."""
 
 # As Celery writes them: what was asked for, in this order, behind the name and a space.
 _WITH_OPTIONS = re.compile(
@@ -49,14 +49,14 @@ class NodeDescription:
     options: BrokerOptions | None = None
     """How it uses its broker, steps included; None where it does not say."""
     protocol: int | None = None
-    """Of our plugin."""
+    """The version of what our plugin says; None on a stock worker."""
     capabilities: tuple[str, ...] = ()
     """What our plugin says can be relied on and we know; none on a stock worker, and where we share no protocol."""
     paused: bool | None = None
     """What our plugin says; None on a stock worker, which is paused when it consumes no queue."""
     autoscales: bool = False
     broadcasts: frozenset[str] = frozenset()
-    """Those of its queues that are its own copies of a broadcast."""
+    """The queues that are its own copies of a broadcast."""
     tells_ids: bool = False
     """Whether its plugin says what it holds without the arguments."""
     started: int | None = None
@@ -68,7 +68,9 @@ class NodeDescription:
 
 
 def describe_node(node: str, reply: tuple[Any, Any, Any]) -> NodeDescription:
-    """From its answers to `stats`, `registered` and `active_queues`; raises what `gateway.replies.form` raises."""
+    """Make a description of answers to `stats`, `registered`, `active_queues`; raises what `gateway.replies.form`
+    raises.
+    """
     stats, registered, queues = form(reply[0], Stats), form(reply[1], RegisteredTasks), form(reply[2], ConsumedQueues)
     plugin = stats.celeriac
     known = map(_name_and_options, islice(_short(registered, MAX_REGISTERED_LENGTH), MAX_REGISTERED))

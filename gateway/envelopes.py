@@ -31,28 +31,28 @@ class Envelope:
     queue_name: str
     body: Any
     priority: int
-    """As the broker counts."""
+    """The priority as the broker counts."""
     content_type: str
     content_encoding: str
     headers: dict[str, Any]
     properties: dict[str, Any]
     list_name: str | None = None
-    """On Redis the list of the queue that it is put into; None elsewhere."""
+    """The list of the queue that it is put into on Redis; None elsewhere."""
 
     @property
     def size_bytes(self) -> int:
-        """Of the body, about."""
+        """Return the size of the body, about."""
         return len(self.body)
 
     def on(self, channel: Any) -> Any:
-        """The message as the channel's transport has it."""
+        """Return the message as the channel's transport has it."""
         return channel.prepare_message(
             self.body, self.priority, self.content_type, self.content_encoding, self.headers, dict(self.properties)
         )
 
 
 class EnvelopeMaker:
-    """Belongs to one thread."""
+    """Makes envelopes; belongs to one thread."""
 
     def __init__(self, serializer: str = "json") -> None:
         self._serializer = serializer
@@ -60,7 +60,7 @@ class EnvelopeMaker:
         self._messages = Celery("celeriac-publisher", set_as_current=False, broker="memory://").amqp
 
     def make(self, message: TaskMessage, *, priority: int, list_name: str | None = None) -> Envelope:
-        """Raises whatever Celery, kombu or json has against the arguments."""
+        """Make the envelope of a task. Raises whatever Celery, kombu or json has against the arguments."""
         task = self._messages.as_task_v2(
             message.task_id,
             message.task_name,

@@ -25,15 +25,17 @@ from gateway.connection import SOCKET_SECONDS, blocking_redis_client, connect, t
 EVENT_EXCHANGE = "celeryev"
 DURABLE_QUEUE = "celeriac.events"
 WITNESS_QUEUE = "celeriac.events.witness"
-"""Holds one message that a restart of RabbitMQ drops, like the events that nobody had fetched."""
+"""The queue with one message that a restart of RabbitMQ drops, like the events that nobody had fetched."""
 QUEUE_LENGTH = 1_000_000
-"""Events that RabbitMQ keeps for a mirror that is away; then it drops the oldest."""
+"""How many events RabbitMQ keeps for a mirror that is away; then it drops the oldest."""
 MOST_AT_ONCE = 500
 MOST_BYTES_AT_ONCE = 8 * 1024 * 1024
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
-"""Of one message. Celery puts up to 24 events into one, each with a traceback of a few kB; above that, none is read."""
+"""Bytes of a message; a larger one is not read. Celery puts up to 24 events into one, each with a traceback of a few
+kB.
+"""
 NOT_UNDERSTOOD = b""
-"""Passed on in the place of a message that cannot be one of Celery's, so that it is counted, and acknowledged."""
+"""What takes the place of a message that cannot be one of Celery's, so that it is counted, and acknowledged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class EventMessage:
 
     body: bytes
     heard_at: datetime
-    """When it reached us or, where it was kept for us, its keeper; by our clock."""
+    """The time when it reached us or, where it waited for us, whoever kept it; by our clock."""
     kept: bool = False
     """Whether such messages wait for us while we are away."""
     tag: int | bytes | None = None
@@ -53,7 +55,7 @@ class EventMessage:
 
 @dataclass(frozen=True, slots=True)
 class Blind:
-    """Between these times events may have been missed. The first one runs from `start` to the first connection."""
+    """A time in which events may have been missed. The first one runs from `start` to the first connection."""
 
     started_at: datetime
     ended_at: datetime
@@ -71,23 +73,26 @@ class EventSource(Protocol):
     """Whether what it brings waits for us while we are away."""
 
     def connect(self) -> bool:
-        """Opens the connection and subscribes; events are heard from here on. Whether any may have been missed."""
+        """Open the connection and subscribe; events are heard from here on. Returns whether any may have been missed.
+        """
 
     def receive(self, timeout: float) -> Sequence[EventItem] | None:
-        """What has come; empty for a mere sign of life, None where there was not even that for `timeout` seconds."""
+        """Return what has come; empty for a mere sign of life, None where there was not even that for `timeout`
+        seconds.
+        """
 
     def probe(self) -> None:
-        """Asks for a sign of life."""
+        """Ask for a sign of life."""
 
     def acknowledge(self, item: EventItem) -> None:
-        """This one and all before it are stored."""
+        """Acknowledge this item and all before it: they are stored."""
 
     def close(self) -> None:
-        """Drops the connection, whatever its state."""
+        """Drop the connection, whatever its state."""
 
 
 def open_source(broker_url: str, options: BrokerOptions | None = None) -> EventSource:
-    """The source for this broker, not yet connected."""
+    """Return the source for this broker, not yet connected."""
     on_redis = transport_of(broker_url) is Transport.REDIS
     return RedisEvents(broker_url, options) if on_redis else RabbitEvents(broker_url)
 
@@ -128,6 +133,7 @@ class RedisEvents:
         self._decode = msgspec.json.Decoder(_Envelope).decode
 
     def connect(self) -> bool:
+        """Subscribe; what was published before is missed."""
         self._subscription = self._client.pubsub()  # type: ignore[no-untyped-call]
         self._subscription.psubscribe(self._pattern)
         confirmation = self._subscription.get_message(timeout=SOCKET_SECONDS)
@@ -136,6 +142,7 @@ class RedisEvents:
         return True
 
     def receive(self, timeout: float) -> Sequence[EventItem] | None:
+        """Return the events of the messages that have come, as `EventSource` says."""
         message = self._next(timeout)
         if message is None:
             return None
@@ -152,12 +159,15 @@ class RedisEvents:
         return [EventMessage(body, heard_at) for body in bodies]
 
     def probe(self) -> None:
+        """Ping the server on the subscription."""
         self._subscription.ping()
 
     def acknowledge(self, item: EventItem) -> None:
+        """Do nothing: Redis keeps nothing that is published."""
         pass  # PUB/SUB keeps nothing
 
     def close(self) -> None:
+        """Close the subscription and its client."""
         self._client.close()
 
     def _next(self, timeout: float) -> Mapping[str, Any] | None:
@@ -203,6 +213,7 @@ class RabbitEvents:
         _read_any_headers()
 
     def connect(self) -> bool:
+        """Declare and consume the queue; returns whether events may have been dropped since a mirror last stored."""
         self._session += 1
         self._received = []
         self._connection = connect(self._broker_url, heartbeat_seconds=10)
@@ -219,6 +230,7 @@ class RabbitEvents:
         return has_dropped or not has_witness
 
     def receive(self, timeout: float) -> Sequence[EventItem] | None:
+        """Return what the broker has delivered, as `EventSource` says."""
         assert self._connection is not None
         try:
             self._connection.drain_events(timeout=timeout)
@@ -229,9 +241,10 @@ class RabbitEvents:
         return received
 
     def probe(self) -> None:
-        pass  # `receive` has checked the heartbeat
+        """Do nothing: `receive` has checked the heartbeat."""
 
     def acknowledge(self, item: EventItem) -> None:
+        """Acknowledge the message and all before it, if they came on this connection."""
         if isinstance(item, Blind):
             # Only now that it is stored: a mirror that dies in between leaves the next one to find it out again.
             self._channel.basic_publish(amqp.Message(b"", delivery_mode=1), routing_key=WITNESS_QUEUE)
@@ -239,6 +252,7 @@ class RabbitEvents:
             self._channel.basic_ack(item.tag, multiple=True)
 
     def close(self) -> None:
+        """Close the connection."""
         if self._connection is not None:
             self._connection.collect()
             self._connection = None

@@ -31,14 +31,14 @@ FIELD = b"body"
 GROUP = "mirror"
 LOOK_SECONDS = 2.0
 TAKE_OVER_SECONDS = 10.0
-"""What a mirror has not stored after this time another one stores; if it does so as well, that changes nothing."""
+"""After what time a mirror stores what another has read and not stored; if both do, that changes nothing."""
 FORGET_SECONDS = 3600.0
-"""A mirror asks several times a second, unless it stands still, and then it holds messages."""
+"""After what time without a question a mirror's name is forgotten: one that lives asks several times a second."""
 FIRST_AT_ONCE = 32
-"""After a rest: how large the messages are shows only when they are here."""
+"""How many messages are asked for after a rest: how large they are shows only when they are here."""
 LONGEST_WAIT = timedelta(days=366)
 AHEAD_MS = 60_000
-"""Ids count Redis' milliseconds; one that is further ahead was given by hand, and all later ones follow it."""
+"""How far an id may be ahead of Redis' clock; one further ahead was given by hand, and all later ones follow it."""
 
 _ACKNOWLEDGE = """
 redis.call('XACK', KEYS[1], ARGV[1], unpack(ARGV, 2))
@@ -62,7 +62,7 @@ log = structlog.get_logger()
 
 
 class StreamEvents:
-    """One consumer of the group, see `gateway.event_sources.EventSource`. Needs Redis 7, or Valkey."""
+    """One consumer of the group, as `gateway.event_sources.EventSource` says. Needs Redis 7, or Valkey."""
 
     kept = True
 
@@ -81,7 +81,7 @@ class StreamEvents:
         self._at_once = FIRST_AT_ONCE
 
     def connect(self) -> bool:
-        """Workers add to the stream only once it is here."""
+        """Make the stream and join the group: workers add to the stream only once it is here."""
         try:
             self._client.xgroup_create(STREAM_KEY, GROUP, id="0", mkstream=True)
         except ResponseError as error:
@@ -105,7 +105,7 @@ class StreamEvents:
         return True
 
     def receive(self, timeout: float) -> Sequence[EventItem]:
-        """Never None: Redis answers also where there is nothing, and its silence is an error."""
+        """Return what has come, never None: Redis answers also where there is nothing, and its silence is an error."""
         if self._failover is not None:
             gap, self._failover = self._failover, None
             return [gap]
@@ -125,9 +125,10 @@ class StreamEvents:
         return self._messages(entries, now)
 
     def probe(self) -> None:
-        pass  # each `receive` is one
+        """Do nothing: each `receive` is a probe."""
 
     def acknowledge(self, item: EventItem) -> None:
+        """Delete what is stored from the stream."""
         if isinstance(item, Blind):
             self._client.hset(STREAM_COUNTS_KEY, mapping={"missed": self._missed, "server": self._server})
             return
@@ -140,6 +141,7 @@ class StreamEvents:
                 del self._held[stored]
 
     def close(self) -> None:
+        """Close the client."""
         self._client.close()
 
     def _look_at_server(self) -> None:

@@ -26,14 +26,14 @@ OPTION = "global_keyprefix"
 SETTING = "CELERIAC_BROKER_TRANSPORT_OPTIONS"
 KEYS_AT_ONCE = 1_000
 MOST_STEPS = 10
-"""Of so many keys, at each look: 10,000 take some 5 ms of the server's time."""
+"""How many keys each look goes through: 10,000 take some 5 ms of the server's time."""
 ASKED_EACH_SECONDS = 30.0
 MOST_PREFIXES = 20
 MOST_NAMED = 3
 
 
 class ForeignPrefixes:
-    """One broker; RabbitMQ has no such prefixes."""
+    """Looks at one broker; RabbitMQ has no such prefixes."""
 
     def __init__(self, broker_url: str, layout: Layout, *, asked_each_seconds: float = ASKED_EACH_SECONDS) -> None:
         self._asked_each_seconds = asked_each_seconds
@@ -45,7 +45,8 @@ class ForeignPrefixes:
         self._listeners: dict[str, int] = {}
 
     async def differences(self) -> dict[str, Difference]:
-        """By option, where workers of this very database have another prefix than ours. Raises BrokerUnavailable."""
+        """Return by option where workers of this very database have another prefix than ours. Raises BrokerUnavailable.
+        """
         if self._redis is None:
             return {}
         try:
@@ -60,7 +61,7 @@ class ForeignPrefixes:
         return {OPTION: Difference(OPTION, workers, _meaning(there))} if there else {}
 
     async def close(self) -> None:
-        """Ends the connection."""
+        """End the connection."""
         if self._redis is not None:
             await self._redis.aclose()
 

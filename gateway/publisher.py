@@ -24,12 +24,12 @@ from gateway.senders import Fates, RabbitSender, RedisSender, Sender
 from gateway.threads import BrokerThread
 
 SENDING_SECONDS = 3
-"""Nothing more is begun after this."""
+"""After what time nothing more of a call is begun."""
 PUBLISH_SECONDS = 15
-"""Given up after this, which leaves all of it in doubt: longer than the socket's timeouts let a call last."""
+"""After what time a call is given up and all of it in doubt: longer than the socket's timeouts let it last."""
 
 QueueLists = Mapping[str, Mapping[int, str]]
-"""By queue."""
+"""The lists of each queue."""
 NO_LISTS: QueueLists = MappingProxyType({})
 
 log = structlog.get_logger()
@@ -40,11 +40,11 @@ class Published:
     """What became of the messages; those in neither are unsent or in doubt, and may be sent again."""
 
     sent: frozenset[str] = frozenset()
-    """Task ids."""
+    """The tasks that the broker surely holds."""
     refused: Mapping[str, Refusal] = field(default_factory=dict)
-    """By task id."""
+    """What the broker refused, by task id."""
     lives: Mapping[str, str] = field(default_factory=dict)
-    """By task id, which life of the server took it, where that is told: another life may not have it any more."""
+    """The life of the server that took a task, by id, where it tells: another life may not have it any more."""
 
 
 class Publisher:
@@ -73,7 +73,7 @@ class Publisher:
         )
 
     async def publish(self, messages: Sequence[TaskMessage], *, lists: QueueLists = NO_LISTS) -> Published:
-        """What the broker surely holds of these, and what it refuses.
+        """Publish these; returns what the broker surely holds of them, and what it refuses.
 
         `lists` are those that a queue's consumers on Redis are known to read, by priority step. Of a queue that is not
         there all goes into the steps that the settings name, or else into the list of its bare name: most read that.
@@ -82,7 +82,7 @@ class Publisher:
         return await self._thread.run(self._publish, messages, lists, limit_seconds=PUBLISH_SECONDS)
 
     async def close(self) -> None:
-        """Ends the connection and its thread."""
+        """End the connection and its thread."""
         await self._thread.close(self._sender.disconnect)
 
     def _publish(self, messages: Sequence[TaskMessage], lists: QueueLists) -> Published:

@@ -41,13 +41,13 @@ class QueueReader:
         )
 
     async def depths(self, names: Collection[str]) -> dict[str, int]:
-        """How many messages wait in each queue; 0 for one that does not exist. Raises BrokerUnavailable."""
+        """Return how many messages wait in each queue; 0 for one that does not exist. Raises BrokerUnavailable."""
         return await self._queues.depths(list(names))
 
     async def held_task_ids(
         self, queue_names: Collection[str], *, among: Collection[str] | None = None
     ) -> set[str] | None:
-        """Ids of the tasks in these queues and of those that any worker has fetched and not acknowledged.
+        """Return the tasks in these queues, and those that any worker has fetched and not acknowledged.
 
         None where the broker cannot be read so: RabbitMQ, or while some worker may keep its messages where we do not
         know. With `among`, only such ids are kept: a long backlog then
@@ -56,25 +56,26 @@ class QueueReader:
         return await self._queues.held_task_ids(list(queue_names), None if among is None else set(among))
 
     async def find_foreign(self, names: Collection[str]) -> frozenset[str]:
-        """Those of these names that are keys of another kind: a worker that consumed one would end at once.
+        """Return those of these names that are keys of another kind: a worker that consumed one would end at once.
 
         On RabbitMQ a queue is nothing else. Raises BrokerUnavailable.
         """
         return await self._queues.find_foreign(list(names))
 
     async def get_life(self) -> ServerLife:
-        """Which life of the server this is; nothing is known of it where that is not told (RabbitMQ, no right to ask).
+        """Return which life of the server this is; nothing is known of it where that is not told (RabbitMQ, no right to
+        ask).
 
         Raises BrokerUnavailable.
         """
         return await self._queues.get_life()
 
     async def ping(self) -> None:
-        """Returns when the broker answers; raises BrokerUnavailable otherwise."""
+        """Return when the broker answers; raises BrokerUnavailable otherwise."""
         await self._queues.ping()
 
     async def close(self) -> None:
-        """Ends the connection."""
+        """End the connection."""
         await self._queues.close()
 
 
@@ -208,12 +209,12 @@ _decode_unacked = msgspec.json.Decoder(tuple[_Message, str, str]).decode
 
 
 def can_be_on_rabbit(queue_name: str) -> bool:
-    """Whether RabbitMQ can have a queue of this name; the library would not even ask for any other."""
+    """Tell whether RabbitMQ can have a queue of this name; the library would not even ask for any other."""
     return len(queue_name.encode("utf-8", "replace")) <= MAX_RABBIT_NAME_BYTES
 
 
 def task_ids_of(messages: Iterable[bytes]) -> set[str]:
-    """Ids of the tasks in these messages, waiting or unacknowledged; of those that Postgres can have an id of."""
+    """Return the ids of the tasks in these messages, waiting or unacknowledged; only such ids as Postgres can have."""
     ids = set()
     for message in messages:
         try:

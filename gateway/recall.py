@@ -26,15 +26,15 @@ from gateway.portions import read_fields, read_hash, read_list
 from gateway.queues import task_ids_of
 
 MOST_PRIORITY = 9
-"""kombu takes no higher one."""
+"""The highest priority that kombu takes."""
 MOST_FETCHED_BYTES = 32 * 1024 * 1024
-"""Of messages that are looked at in one go; what is more is left for the next look."""
+"""Bytes of messages that are looked at in one go; what is more is left for the next look."""
 SETTLE_SECONDS = 5.0
-"""A worker that has come back says within a second or two which lists it reads."""
+"""How long a worker that has come back may take to say which lists it reads: a second or two were seen."""
 EVER = 1e15
 """A time that is never reached, in seconds since 1970."""
 MOST_LOOKED_AT = 20_000
-"""Waiting messages of a queue, the newest first; 10,000 of 0.7 kB take 60 ms. A cancel is not worth more."""
+"""How many waiting messages of a queue are looked at, the newest first; 10,000 of 0.7 kB take 60 ms."""
 
 # KEYS: unacked, its index, the lists to put it into. ARGV: delivery tag, message, the latest time of its fetch that
 # counts: a message keeps its tag when it is fetched again. Whoever deletes the entry moves it; -1 where a list is none.
@@ -65,11 +65,11 @@ class FetchedMessage:
     routing_key: str
     ledger: Ledger
     fetched_at: datetime | None = None
-    """By the clock of whoever fetched it."""
+    """The time by the clock of whoever fetched it."""
 
     @property
     def queue_name(self) -> str | None:
-        """The queue it came from; None where its exchange may lead anywhere."""
+        """Return the queue it came from; None where its exchange may lead anywhere."""
         return self.routing_key if self.exchange in ("", self.routing_key) else None
 
 
@@ -93,7 +93,7 @@ class Recall:
             return removed > 0 and not await self._held({task_id})
 
     async def list_fetched(self, *, before: datetime, limit: int) -> list[FetchedMessage]:
-        """What consumers have held since before then, by their own clocks; the longest held first."""
+        """Return what consumers have held since before then, by their own clocks; the longest held first."""
         if self._redis is None:
             return []
         found: list[FetchedMessage] = []
@@ -103,7 +103,7 @@ class Recall:
         return found
 
     async def put_back_fetched(self, messages: Collection[FetchedMessage], *, before: datetime) -> frozenset[str]:
-        """Like `put_back`, of just these messages; one that was fetched again since then stays."""
+        """Put just these messages back as `put_back` does; one that was fetched again since then stays."""
         return await self._move_all(messages, back=True, before=before.timestamp())
 
     async def put_back(self, task_ids: Collection[str]) -> frozenset[str]:
@@ -119,7 +119,7 @@ class Recall:
         return await self._move(task_ids, back=False)
 
     async def close(self) -> None:
-        """Ends the connection."""
+        """End the connection."""
         if self._redis is not None:
             await self._redis.aclose()
 

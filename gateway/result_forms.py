@@ -19,7 +19,7 @@ COMPRESSED = b"\x00celery-compressed\x00"
 """Celery's marker, before the content type, a NUL and the body."""
 LZMA_MEMORY = 64 * 1024 * 1024
 MOST_OPCODES = 32
-"""Of a pickle, in which its state stands: the first of a meta's fields."""
+"""Among how many opcodes of a pickle its state stands: the first of a meta's fields."""
 HEAD_BYTES = 512
 
 _JSON_STATE = re.compile(rb'\A\s*\{\s*"status"\s*:\s*"([A-Z_]{1,50})"')
@@ -34,15 +34,15 @@ class Sealed:
     """What was stored and is not read."""
 
     reason: str
-    """To stand behind "The result", for people."""
+    """Words for people, to stand behind "The result"."""
     state: str = ""
-    """Celery's word; empty where it is not known."""
+    """The state in Celery's word; empty where it is not known."""
     is_large: bool = False
-    """It could be read, if it were smaller."""
+    """Whether it could be read, if it were smaller."""
 
 
 def as_json(stored: bytes, *, most_bytes: int) -> bytes | Sealed:
-    """The JSON text of what a worker stored; `most_bytes`: of what is unpacked. Raises nothing."""
+    """Return the JSON text of what a worker stored; `most_bytes`: of what is unpacked. Raises nothing."""
     if stored.startswith(COMPRESSED):
         unpacked = _unpacked(stored, most_bytes)
         return unpacked if isinstance(unpacked, Sealed) else _uncompressed(unpacked)
@@ -50,7 +50,7 @@ def as_json(stored: bytes, *, most_bytes: int) -> bytes | Sealed:
 
 
 def is_compressed(stored: bytes) -> bool:
-    """Whether it may be far larger than it looks."""
+    """Tell whether it may be far larger than it looks."""
     return stored.startswith(COMPRESSED)
 
 

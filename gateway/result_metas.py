@@ -21,7 +21,7 @@ from gateway.result_forms import Sealed, as_json
 
 MAX_RESULT_BYTES = 1024 * 1024
 MAX_UNPACKED_BYTES = 4 * 1024 * 1024
-"""Of a compressed meta: a result of 1 MiB with all that is told around it."""
+"""Bytes of an unpacked meta: a result of 1 MiB with all that is told around it."""
 MAX_TEXT = 65_536
 """Characters of a traceback or of what an exception says. A traceback is told from its end."""
 LEFT_OUT = "\N{HORIZONTAL ELLIPSIS}"
@@ -29,7 +29,7 @@ EXCEPTION_STATES = {"FAILURE", "RETRY", "REVOKED"}
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 MAX_DIGITS = 4_300
-"""Python turns no longer text into a number."""
+"""Digits of a number; Python turns no longer text into one."""
 NO_META = "is in no form that Celeriac reads"
 
 # Only these need the slow way through Python's own parser; sound surrogate pairs take it too.
@@ -62,7 +62,7 @@ _decode = msgspec.json.Decoder(_Meta).decode
 
 
 def decode_meta(task_id: str, stored: bytes, *, whole_bytes: int | None = None) -> StoredResult:
-    """What a meta tells; where it cannot be read, that and why: `unreadable`.
+    """Return what a meta tells; where it cannot be read, that and why: `unreadable`.
 
     `whole_bytes`: a result up to this size is kept whole, and however deep it is nested.
     """

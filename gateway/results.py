@@ -28,12 +28,12 @@ META_PREFIX = "celery-task-meta-"
 FETCH_SECONDS = 1.0
 STORE_SECONDS = 10.0
 PING_ID = "celeriac-ping"
-"""The id of no task."""
+"""The id of no task, which a ping asks for."""
 BATCH_SIZE = 500
 BATCH_BYTES = 16 * 1024 * 1024
-"""Results may be large: so many bytes are held at once, or one result where that alone is larger."""
+"""How many bytes of results are held at once, or one result where that alone is larger."""
 LARGE_BYTES = 256 * 1024
-"""More is decoded in a thread: a MiB that Postgres cannot store as it is takes 0.3 s."""
+"""From what size on results are decoded in a thread: a MiB that Postgres cannot store as it is takes 0.3 s."""
 MAX_WHOLE_BYTES = 32 * 1024 * 1024
 MAX_VALUES = 2_000_000
 """JSON values in one result that is fetched whole: they take 250 MB of memory at worst."""
@@ -46,7 +46,7 @@ class ResultReader:
     def __init__(
         self, result_url: str, *, prefix: str = "", batch_size: int = BATCH_SIZE, batch_bytes: int = BATCH_BYTES
     ) -> None:
-        """`prefix`: the `global_keyprefix` of the app's result backend."""
+        """Prepare to read; `prefix` is the `global_keyprefix` of the app's result backend."""
         self._batch_size = batch_size
         self._batch_bytes = batch_bytes
         self.blind: str | None = None
@@ -67,7 +67,7 @@ class ResultReader:
         return _NoStore()
 
     async def fetch(self, task_ids: Collection[str]) -> dict[str, StoredResult]:
-        """By task id, for those of which a worker has stored anything. Raises Unavailable."""
+        """Return what workers have stored of these tasks, for those of which there is anything. Raises Unavailable."""
         ids = list(task_ids)
         results: dict[str, StoredResult] = {}
         for start in range(0, len(ids), self._batch_size):
@@ -75,7 +75,7 @@ class ResultReader:
         return results
 
     async def fetch_whole(self, task_id: str) -> StoredResult | None:
-        """As `fetch`, of one task, with a result up to 32 MiB and two million values; above, it is `result_truncated`.
+        """Return one task's result, up to 32 MiB and two million values; above, it is `result_truncated`.
 
         Raises Unavailable.
         """
@@ -88,11 +88,11 @@ class ResultReader:
         return await asyncio.to_thread(_decode_whole, task_id, stored) if stored else None
 
     async def ping(self) -> None:
-        """Returns when the backend answers; raises Unavailable otherwise."""
+        """Return when the backend answers; raises Unavailable otherwise."""
         await self._store.metas([PING_ID])
 
     async def close(self) -> None:
-        """Ends the connection."""
+        """End the connection."""
         await self._store.close()
 
     async def _fetch_batch(self, ids: Sequence[str], results: dict[str, StoredResult]) -> None:
@@ -204,7 +204,8 @@ class _CeleryStore:
 
 
 def key_prefix(told: str) -> str:
-    """As Celery makes it of `global_keyprefix`: an underscore is put behind what does not end like a prefix."""
+    """Return the prefix as Celery makes it of `global_keyprefix`: it adds an underscore where it does not end like one.
+    """
     return told if not told or told[-1] in ":_-." else f"{told}_"
 
 

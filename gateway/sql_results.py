@@ -28,7 +28,7 @@ DJANGO_TABLE, CELERY_TABLE = "django_celery_results_taskresult", "celery_taskmet
 
 
 class SqlStore:
-    """Metas by task id. Raises ImportError where the database's driver is not installed, ValueError for a bad URL."""
+    """Reads metas by task id. Raises ImportError without the database's driver, ValueError for a bad URL."""
 
     def __init__(self, result_url: str) -> None:
         self._is_django = scheme_of(result_url) == DJANGO_DB
@@ -50,16 +50,18 @@ class SqlStore:
         self._thread = BrokerThread("results")
 
     async def sizes(self, ids: Sequence[str]) -> Sequence[int]:
-        """In bytes or characters; 0 where there is none."""
+        """Return sizes in bytes or characters; 0 where there is none."""
         rows = await self._ask(self._sizes, ids)
         found = {row["task_id"]: (row["size"] or 0) + 1 for row in rows}
         return [found.get(task_id, 0) for task_id in ids]
 
     async def metas(self, ids: Sequence[str]) -> Sequence[bytes | StoredResult | None]:
+        """Return the metas as JSON; what is not is said to be so, with the state beside it."""
         rows = {row["task_id"]: row for row in await self._ask(self._rows, ids)}
         return [self._meta(rows[task_id]) if task_id in rows else None for task_id in ids]
 
     async def close(self) -> None:
+        """Close the connection."""
         await self._thread.close(self._engine.dispose)
 
     async def _ask(self, question: Any, ids: Sequence[str]) -> list[dict[str, Any]]:

@@ -49,7 +49,7 @@ class FindsDifferences(Protocol):
 
 
 class AlertsRound:
-    """One look. Any number of processes may look; what is open lies in Postgres, and one at a time writes it."""
+    """Looks once. Any number of processes may look; what is open lies in Postgres, and one at a time writes it."""
 
     def __init__(
         self,

@@ -15,15 +15,15 @@ from store.queries import tasks
 
 ROUND_SECONDS = 2.0
 MAX_TASKS = 10_000
-"""One broadcast carries all of a signal; 10,000 ids took 6 ms."""
+"""How many tasks one broadcast carries; 10,000 ids took 6 ms."""
 MAX_PREVENTED = 100
-"""So many of them, by lot, are looked at one by one in each round."""
+"""How many of them, by lot, are looked at one by one in each round."""
 
 log = structlog.get_logger(__name__)
 
 
 class CancelsRound:
-    """Every cancel that is still open, in one broadcast for each signal."""
+    """Repeats every cancel that is still open, in one broadcast for each signal."""
 
     def __init__(self, engine: AsyncEngine, control: Revokes, *, recall: Withdraws, redis: Redis) -> None:
         self._engine = engine

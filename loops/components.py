@@ -21,14 +21,14 @@ log = structlog.get_logger(__name__)
 
 
 class Components:
-    """`checks` by the component's name."""
+    """Asks components; `checks` go by the component's name."""
 
     def __init__(self, checks: Mapping[str, Check]) -> None:
         self._checks = checks
         self._silent_since: dict[str, datetime] = {}
 
     async def ask(self) -> dict[str, float]:
-        """By component, the seconds since its first question without an answer; those that answer are left out."""
+        """Return the seconds since a component's first question without an answer; those that answer are left out."""
         asked_at = datetime.now(UTC)
         answers = await asyncio.gather(*map(_answers, self._checks.values()))
         for name, answered in zip(self._checks, answers, strict=True):
@@ -41,7 +41,7 @@ class Components:
 
 
 async def check_mirror(redis: Redis) -> None:
-    """Raises Unavailable while no mirror gives a sign of life; not while Redis is away, when nobody could hear one."""
+    """Raise Unavailable while no mirror gives a sign of life; not while Redis is away, when nobody could hear one."""
     try:
         alive = await is_alive(redis, MIRROR)
     except (RedisError, OSError):

@@ -37,7 +37,7 @@ class Describes(Protocol):
 
 
 class ControlRound:
-    """One look for workers that are not as wanted. Any number of processes may look: orders can be repeated."""
+    """Looks once for workers that are not as wanted. Any number of processes may look: orders can be repeated."""
 
     def __init__(self, engine: AsyncEngine, control: Describes, *, orders: WorkerOrders, drains: Drains) -> None:
         self._engine = engine

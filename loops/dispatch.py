@@ -36,7 +36,7 @@ class Answers(Protocol):
 
 
 class DispatchRound:
-    """One batch. Any number of processes may run this side by side.
+    """Dispatches one batch. Any number of processes may run this side by side.
 
     `tell_published` is called with the number of tasks that a round has handed to the broker.
     """
@@ -92,7 +92,7 @@ class DispatchRound:
 
 
 class RefusedRound:
-    """What the broker has refused before, offered again one by one, with a publisher of its own.
+    """Offers what the broker has refused before again, one by one, with a publisher of its own.
 
     However many they are and however long each takes, the tasks of `DispatchRound` do not wait for them.
     """

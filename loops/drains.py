@@ -29,8 +29,9 @@ MAX_WORKERS = 100
 SHUTDOWN_AGAIN = timedelta(seconds=10)
 """A worker that lives on after this did not hear that it was told to exit."""
 UNPROVEN = timedelta(seconds=60)
-"""After a goodbye, the time in which it is proven that a process has gone. On Redis that cannot be told while another
-node listens and does not answer, as a busy solo pool does."""
+"""How long after a goodbye it may take to prove that a process has gone. On Redis that cannot be told while another
+node listens and does not answer, as a busy solo pool does.
+"""
 
 log = structlog.get_logger(__name__)
 
@@ -50,7 +51,7 @@ class FindsAbsent(Protocol):
 
 
 class Drains:
-    """Its steps may be repeated, by this process or another."""
+    """Moves drains on; its steps may be repeated, by this process or another."""
 
     def __init__(
         self, engine: AsyncEngine, control: Controls, *, orders: WorkerOrders, presence: FindsAbsent, redis: Redis
@@ -64,7 +65,7 @@ class Drains:
         self._told_overdue: set[UUID] = set()
 
     async def move_on(self) -> None:
-        """One step of each drain."""
+        """Do one step of each drain."""
         async with self._engine.begin() as connection:
             await worker_wishes.forget_returned(connection)
             draining = await worker_wishes.list_draining(connection, limit=MAX_WORKERS)

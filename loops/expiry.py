@@ -13,7 +13,7 @@ log = structlog.get_logger(__name__)
 
 
 class ExpiryRound:
-    """One batch. An old key that is still there does no harm: it counts as unused."""
+    """Removes one batch. An old key that is still there does no harm: it counts as unused."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine

@@ -16,16 +16,16 @@ from services.resident.signs_of_life import forget_lives, list_lives, process_of
 
 ROUND_SECONDS = 0.5
 SETTLE_SECONDS = 3.0
-"""After Redis, or our connection to it, was away: by then all others have subscribed again."""
+"""How long after Redis, or our connection to it, was away all others take to subscribe again."""
 
 log = structlog.get_logger(__name__)
 
 
 class LivesRound:
-    """One look; a life counts as ended when two in a row have missed it."""
+    """Looks once; a life counts as ended when two looks in a row have missed it."""
 
     def __init__(self, redis: Redis, present_since: Callable[[], float | None]) -> None:
-        """`present_since`: since when Redis knows of ourselves."""
+        """Prepare to look; `present_since` tells since when Redis knows of ourselves."""
         self._redis = redis
         self._present_since = present_since
         self._missed: frozenset[str] = frozenset()
@@ -51,7 +51,7 @@ class LivesRound:
         return ROUND_SECONDS
 
     def ended(self) -> Mapping[str, float]:
-        """By kind of process, for how many seconds one has been missed."""
+        """Return for how many seconds a process has been missed, by its kind."""
         now = time.monotonic()
         found: dict[str, float] = {}
         for life, at in self._ended.items():
@@ -60,7 +60,7 @@ class LivesRound:
         return found
 
     async def wait(self, timeout_seconds: float) -> None:
-        """Until another process has ended or come back, at most this long."""
+        """Wait until another process has ended or come back, at most this long."""
         try:
             await asyncio.wait_for(self._changed.wait(), timeout_seconds)
         except TimeoutError:
@@ -68,7 +68,7 @@ class LivesRound:
         self._changed.clear()
 
     async def forget(self, told: Collection[str]) -> None:
-        """An alert was raised for the ends of these kinds of process, where there were any."""
+        """Note that an alert was raised for the ends of these kinds of process, where there were any."""
         over = [life for life in self._ended if process_of(life) in told and process_of(life) in self._living]
         try:
             await forget_lives(self._redis, over)

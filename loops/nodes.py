@@ -16,14 +16,14 @@ from store.queries.consumers import get_consumers
 ROUND_SECONDS = 1.0
 MAX_AGE = timedelta(seconds=60)
 WATCHED_AGE = timedelta(seconds=3)
-"""Of workers of which something is wanted: a change behind our back is seen this soon."""
+"""After what time workers of which something is wanted are asked again: a change behind our back is seen this soon."""
 MAX_NODES = 100
-"""In one question: three answers of each are read within 2 s."""
+"""How many nodes are asked in one question: three answers of each are read within 2 s."""
 
 MOST_NAMED = 10
-"""In one line of the log."""
+"""How many nodes one line of the log names."""
 MOST_STRANGERS = 1_000
-"""Nodes that never answered, kept: a fleet that comes up all at once, and no more than that of invented names."""
+"""How many nodes that never answered are kept: a fleet that comes up at once, and no more invented names."""
 FORGOTTEN_AT_ONCE = 10_000
 
 log = structlog.get_logger(__name__)
@@ -40,9 +40,10 @@ class Describes(Protocol):
 
 
 class NodesRound:
-    """One look for nodes without a fresh description; what they say of the broker is passed on to `layout`.
+    """Looks once for nodes without a fresh description; what they say of the broker is passed on to `layout`.
 
-    A solo pool answers only between its tasks: it is asked again."""
+    A solo pool answers only between its tasks: it is asked again.
+    """
 
     def __init__(
         self, engine: AsyncEngine, control: Describes, *, layout: Layout | None = None, enable_events: bool = True

@@ -13,9 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from store.queries import leadership, signs
 
 ROUND_SECONDS = 30.0
-"""A third of the time after which a worker without heartbeats counts as gone."""
+"""Time between two looks: a third of that after which a worker without heartbeats counts as gone."""
 RARE_SECONDS = 300.0
-"""Between two looks where each may be a traceback in the log of somebody who cannot read it."""
+"""Time between two looks where each may be a traceback in the log of somebody who cannot read it."""
 MAX_NODES = 5_000
 
 log = structlog.get_logger(__name__)
@@ -34,12 +34,14 @@ class FindsConnected(Protocol):
 
 
 class PresenceRound:
-    """One question to everybody. One process at a time asks it."""
+    """Asks everybody one question. One process at a time does it."""
 
     def __init__(
         self, engine: AsyncEngine, control: FindsNodes, *, presence: FindsConnected, any_can_read: bool
     ) -> None:
-        """`any_can_read`: whether every worker of this broker can read our questions, whatever it accepts."""
+        """Prepare to ask; `any_can_read`: whether every worker of this broker can read our questions, whatever it
+        accepts.
+        """
         self._engine = engine
         self._control = control
         self._presence = presence

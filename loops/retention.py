@@ -13,13 +13,13 @@ ROUND_SECONDS = 300.0
 # 30 ms (p99 100) on two cores, of locks on tasks that hardly anybody wants.
 BATCH_SIZE = 1_000
 LOCK_REFUSED = frozenset({"55P03", "40P01"})
-"""Not within its time limit, or not without a deadlock."""
+"""Errors by which Postgres refuses a lock: not within its time limit, or not without a deadlock."""
 
 log = structlog.get_logger(__name__)
 
 
 class RetentionRound:
-    """One batch of each status, or one day of events; one process at a time does it."""
+    """Deletes one batch of each status, or one day of events; one process at a time does it."""
 
     def __init__(self, engine: AsyncEngine, kept: Retention, *, workers_kept_for: timedelta | None = None) -> None:
         self._engine = engine

@@ -19,7 +19,7 @@ log = structlog.get_logger(__name__)
 
 
 class RollupsRound:
-    """One batch; whatever the number of processes, one of them folds at a time."""
+    """Folds one batch; whatever the number of processes, one of them does so at a time."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine

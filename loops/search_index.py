@@ -12,7 +12,7 @@ log = structlog.get_logger(__name__)
 
 
 class SearchIndexRound:
-    """One batch. Any number of processes may run this; one at a time does the work."""
+    """Indexes one batch. Any number of processes may run this; one at a time does the work."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine

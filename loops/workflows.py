@@ -35,7 +35,7 @@ class ReadsResults(Protocol):
 
 
 class WorkflowsRound:
-    """One workflow."""
+    """Takes one workflow further."""
 
     def __init__(self, engine: AsyncEngine, results: ReadsResults) -> None:
         self._engine = engine
@@ -99,7 +99,7 @@ class WorkflowsRound:
 
 
 def give_result(group: Group, unread: Unread, *, stored: StoredResult | None) -> bool:
-    """Gives the steps of the group what the result backend told; False if that was nothing, and it may tell it yet."""
+    """Give the steps of the group what the result backend told; False if that was nothing, and it may tell it yet."""
     if stored is not None and stored.result_json is not None:
         group.take([Result(unread.step_id, stored.result_json)])
     elif not unread.is_awaited or (stored is not None and (stored.result_truncated or stored.unreadable)):

@@ -25,9 +25,9 @@ work, for which its tasks are locked.
 """
 MAX_WAIT_SECONDS = 0.2
 STREAM_BUFFERED = 2 * MAX_BATCH
-"""What waits in the stream is as safe as it can be; what we hold, another mirror takes over only after 10 s."""
+"""How many messages of the stream are held: they are safe there, and another mirror takes ours over only after 10 s."""
 STOP_SECONDS = 3.0
-"""For what has arrived when we are told to stop; `up` gives us 10 s in all."""
+"""Time for what has arrived when we are told to stop; `up` gives us 10 s in all."""
 LEAVE_SECONDS = 1.0
 
 log = structlog.get_logger(__name__)
@@ -84,7 +84,7 @@ async def mirror_events(
     counters: Counters,
     stop_seconds: float = STOP_SECONDS,
 ) -> None:
-    """Until told to stop, and then what has already arrived; what takes too long is left, and not acknowledged.
+    """Mirror until told to stop, then what has arrived; what takes too long is left, and not acknowledged.
 
     Raises what it cannot go on after: then the process ends, and is started again.
     """

@@ -21,12 +21,12 @@ from services.record import News, record
 from store.queries import gaps, signs, workers
 
 RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0)
-"""Waits between tries of a batch; the last one repeats until Postgres is back. Meanwhile intake stands still."""
+"""Waits between tries of a batch; the last one repeats until Postgres is back. Meanwhile nothing is read."""
 RESULT_TIMEOUT_SECONDS = 1.0
 SEEN_SECONDS = 5.0
 MOST_NODES = 10_000
 TELL_SECONDS = 10.0
-"""Between two log lines about events that were skipped: whoever sends one bad message may send a million."""
+"""Time between two log lines about skipped events: whoever sends one bad message may send a million."""
 
 log = structlog.get_logger(__name__)
 
@@ -43,7 +43,7 @@ class Written:
 
     applied: int = 0
     refused: int = 0
-    """Not understood, or of a kind that Postgres refuses for good: skipped."""
+    """How many events were skipped: not understood, or of a kind that Postgres refuses for good."""
 
     def __add__(self, other: "Written") -> "Written":
         return Written(self.applied + other.applied, self.refused + other.refused)
@@ -53,7 +53,9 @@ class Writer:
     """Writes batches in order; returns from `write` only when the batch is committed."""
 
     def __init__(self, engine: AsyncEngine, results: ReadsResults, *, forgets_after: timedelta | None = None) -> None:
-        """`forgets_after`: older news of tasks that are not known makes none; it would bring back deleted ones."""
+        """Prepare to write; news of unknown tasks older than `forgets_after` makes none: it would bring back deleted
+        ones.
+        """
         self._engine = engine
         self._results = results
         self._forgets_after = forgets_after

@@ -16,9 +16,9 @@ from store.queries.alerts import RuleInForce
 from store.queries.workers import count_online
 
 KEPT = timedelta(days=90)
-"""Resolved alerts are forgotten after this."""
+"""How long resolved alerts are retained."""
 FIXED_FIELDS = ("unit", "description", "updated_at")
-"""Of a rule as it is shown, those that nobody can set."""
+"""The fields of a rule, as it is shown, that nobody can set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +28,11 @@ class RuleChange:
     type: AlertType
     values: Mapping[str, Any]
     told: Mapping[str, Any] = field(default_factory=dict)
-    """What was read of `FIXED_FIELDS`."""
+    """What was repeated of `FIXED_FIELDS`; it must be as it is."""
 
 
 async def read_rules(connection: AsyncConnection) -> dict[AlertType, RuleInForce]:
-    """The rule of every type: as somebody changed it, else the default."""
+    """Return the rule of every type: as somebody changed it, else the default."""
     changed = {stored.rule.type: stored for stored in await alerts.list_changed_rules(connection)}
     return {kind: changed.get(kind) or RuleInForce(default, None) for kind, default in DEFAULT_RULES.items()}
 
@@ -69,7 +69,7 @@ def _differences(change: RuleChange, in_force: RuleInForce) -> list[tuple[str, s
 
 
 async def measure(connection: AsyncConnection, rules: Mapping[AlertType, Rule], *, held: BlockedWork) -> Facts:
-    """All that Postgres knows; what must be asked of the broker and other servers is left open."""
+    """Return all that Postgres knows; what must be asked of the broker and other servers is left open."""
     failed, finished = await for_alerts.count_failures(connection, window=_window(rules[AlertType.HIGH_FAILURE_RATE]))
     waits = await for_alerts.get_waits_for_pickup(connection)
     served = await for_alerts.list_served_queues(connection)

@@ -29,9 +29,9 @@ from store.queries.consumers import get_consumers
 from store.queries.history import LockedTask
 
 KEY_SECONDS = 7 * 24 * 3600
-"""`loops/cancels` renews the key while the end is not proven."""
+"""How long the key keeps the gate shut; `loops/cancels` renews it while the end is not proven."""
 LASTING_KEY_SECONDS = 90 * 24 * 3600
-"""Where the key alone is the proof: as long as a message may lie in a queue that nobody reads."""
+"""The same where the key alone is the proof: as long as a message may lie in a queue that nobody reads."""
 UNSTARTED = frozenset({Phase.QUEUED, Phase.RESERVED, Phase.RETRYING})
 
 log = structlog.get_logger(__name__)
@@ -59,7 +59,7 @@ class CancelRequest:
     certain: bool
     """The task is cancelled and will not run. If False, a worker may have it: enforce it and wait for proof."""
     signal: StopSignal = StopSignal.SIGTERM
-    """The strongest that anybody has asked for."""
+    """The strongest signal that anybody has asked for."""
     phase: Phase = Phase.FINISHED
     queue_name: str | None = None
     next_run: tuple[int, int] | None = None
@@ -71,11 +71,11 @@ class Enforced:
     """What could be done outside Postgres."""
 
     told: bool
-    """The workers that are connected were told to refuse or stop it."""
+    """Whether the connected workers were told to refuse or stop it."""
     gated: bool
-    """From now on our gate refuses it, and has let no run of it pass that we do not know of."""
+    """Whether our gate refuses it from now on, and has let no run of it pass that we do not know of."""
     withdrawn: bool
-    """Its message was taken out of the queue."""
+    """Whether its message was taken out of the queue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +161,7 @@ async def settle(connection: AsyncConnection, request: CancelRequest, *, enforce
 
 
 async def read_outcome(connection: AsyncConnection, task_id: str, *, told: bool) -> Outcome:
-    """How far the cancel has come. Raises as `request_cancel` does."""
+    """Return how far the cancel has come. Raises as `request_cancel` does."""
     progress = await tasks.get_progress(connection, task_id)
     if progress is None:
         raise TaskNotFound

@@ -50,7 +50,7 @@ class WorkflowOutcome:
 
 
 class Cancels:
-    """Belongs to a door, whose transactions it uses."""
+    """Cancels tasks and workflows in the transactions of the door that it belongs to."""
 
     def __init__(self, transact: Transact, *, redis: Redis, control: Revokes, recall: Withdraws) -> None:
         self._transact = transact

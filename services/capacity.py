@@ -11,7 +11,7 @@ from store.queries.workers import WorkerRow
 
 
 async def set_capacity(transact: Transact, orders: WorkerOrders, *, worker_id: str, capacity: int) -> WorkerRow:
-    """Store how many tasks the worker shall run at once, and resize it if it is online; returns it as it is then.
+    """Store how many tasks the worker shall run at once, resize it if it is online, and return it as it is then.
 
     Raises WorkerNotFound, and CapacityNotSupported for an online worker that cannot be resized.
     """

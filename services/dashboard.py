@@ -28,22 +28,22 @@ class ReadsDepths(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What Postgres knows."""
+    """What Postgres knows of the whole system."""
 
     totals: Mapping[Measure, int]
     active_workers: int
     total_workers: int
     due: int
-    """Tasks not yet handed to the broker though they are due."""
+    """How many tasks are due and not yet handed to the broker."""
     parked: int
-    """Those of them that the broker refuses again and again."""
+    """How many of the due tasks the broker refuses again and again."""
     queue_names: Sequence[str]
     held: Mapping[str, int]
-    """Tasks that workers hold, by queue."""
+    """How many tasks workers hold, by queue."""
 
 
 async def read_known(connection: AsyncConnection, *, default_queue: str) -> Known:
-    """Everything but the broker's part, in one snapshot."""
+    """Return everything but the broker's part, in one snapshot."""
     total_workers, _ = await workers.list_workers(connection, limit=0, offset=0)
     active_workers, _ = await workers.list_workers(connection, limit=0, offset=0, status=WorkerStatus.ACTIVE)
     due, parked = await for_dashboard.count_undispatched(connection)
@@ -60,7 +60,9 @@ async def read_known(connection: AsyncConnection, *, default_queue: str) -> Know
 
 
 async def ask_depths(queues: ReadsDepths, names: Collection[str]) -> Mapping[str, int] | None:
-    """How many messages wait in each queue; None if the broker does not say so now. Holds no connection to Postgres."""
+    """Return how many messages wait in each queue; None if the broker does not say so now. Holds no connection to
+    Postgres.
+    """
     try:
         async with asyncio.timeout(BROKER_SECONDS):
             return await queues.depths(names)

@@ -28,7 +28,7 @@ LOST_WITH_WORKER = "WorkerLost: {node} ended while it held this task, and no mes
 
 
 async def find_orphans(connection: AsyncConnection) -> list[Orphan]:
-    """Attempts whose worker may be dead. Silence counts only if we were listening all the while."""
+    """Return attempts whose worker may be dead. Silence counts only if we were listening all the while."""
     found = await dead_workers.list_orphans(connection, limit=BATCH_SIZE)
     now = datetime.now(UTC)
     # A gap is stored when it ends: the margin is for one that has just ended.
@@ -37,7 +37,8 @@ async def find_orphans(connection: AsyncConnection) -> list[Orphan]:
 
 
 async def drop_living(redis: Redis, suspects: Sequence[Orphan]) -> list[Orphan]:
-    """Without those whose process still renews its sign of life; our plugin does so to its very end.
+    """Return the suspects without those whose process still renews its sign of life, as our plugin does to its very
+    end.
 
     Raises what the client raises.
     """
@@ -47,13 +48,13 @@ async def drop_living(redis: Redis, suspects: Sequence[Orphan]) -> list[Orphan]:
 
 
 async def list_living(redis: Redis, nodes: Sequence[str]) -> frozenset[str]:
-    """Those of these nodes with our plugin that show life. Raises what the client raises."""
+    """Return those of these nodes with our plugin that show life. Raises what the client raises."""
     signs = await redis.mget([node_key(node) for node in nodes]) if nodes else []
     return frozenset(node for node, sign in zip(nodes, signs, strict=True) if sign)
 
 
 async def record_ends(connection: AsyncConnection, results: Collection[StoredResult]) -> frozenset[str]:
-    """Store the ends that the backend tells of such tasks; the ids of those that ended by it.
+    """Store the ends that the backend tells of such tasks; returns the ids of those that ended by it.
 
     Of an id that is used again the backend may still tell yesterday's end.
     """

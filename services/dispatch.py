@@ -29,11 +29,11 @@ from store.queries.outbox import DueTask, NotedRefusal
 
 BATCH_SIZE = 500
 REFUSED_BATCH = 100
-"""Of those that were refused before, offered one by one."""
+"""How many tasks that were refused before one round offers, one by one."""
 ROUND_ENDS_SECONDS = 10.0
 LOOK_SECONDS = 0.02
 DOUBTFUL_PAUSE = timedelta(seconds=1)
-"""What the broker did not surely take goes again after this, behind the rest: it must not hold up what can go."""
+"""After what time a task goes again that the broker did not surely take: it must not hold up what can go."""
 
 
 log = structlog.get_logger(__name__)
@@ -77,7 +77,7 @@ async def dispatch_due(
 async def dispatch_refused(
     connection: AsyncConnection, publisher: Publishes, *, held: AsksBlocked = _nothing_held
 ) -> Dispatched:
-    """The same for due tasks that the broker has refused before. If it takes one, the others of its queue are due."""
+    """Publish due tasks that the broker has refused before. If it takes one, the others of its queue are due."""
     due = await _claim(connection, held, batch_size=REFUSED_BATCH, refused=True)
     done = await _dispatch(connection, publisher, due=due)
     if done.published:
@@ -187,7 +187,7 @@ async def await_rounds(engine: AsyncEngine) -> None:
 
 
 def dispatched(task: DueTask, at: datetime, *, life: str | None = None) -> Fact:
-    """The fact that the broker has the task's message; `life` is that of the server that took it."""
+    """Return the fact that the broker has the task's message; `life` is that of the server that took it."""
     details: dict[str, Detail] = {"dispatch_no": task.dispatch_no}
     return Fact(
         task_id=task.task_id,
@@ -199,7 +199,7 @@ def dispatched(task: DueTask, at: datetime, *, life: str | None = None) -> Fact:
 
 
 def withdrawn(task_id: str, at: datetime, *, reason: str = "not yet handed to the broker", story: int = 0) -> Fact:
-    """The fact that a task ended before it started: proof that it never runs. `story`: as in `domain.cancels.wish`."""
+    """Return the fact that a task ended before it started: it never runs. `story`: as in `domain.cancels.wish`."""
     key = f"withdrawn:{story}" if story else "withdrawn"
     return Fact(task_id=task_id, type=EventType.REVOKED, at=at, key=key, details={"reason": reason})
 

@@ -41,13 +41,13 @@ class Swept:
     repaired: frozenset[str]
     """Tasks whose end was found in the result backend."""
     unreceived: tuple[SilentTask, ...]
-    """Dispatched by us long ago, never received, no result: perhaps lost."""
+    """Tasks dispatched by us long ago, never received, and without a result: perhaps lost."""
     unreadable: frozenset[str] = frozenset()
-    """The same, but something is stored that cannot be read: not lost, for they ran."""
+    """Unreceived tasks of which something is stored that cannot be read: not lost, for they ran."""
 
 
 async def find_silent(connection: AsyncConnection) -> list[SilentTask]:
-    """Tasks to look at now: unfinished and silent, or ended with their result still missing."""
+    """Return tasks to look at now: unfinished and silent, or ended with their result still missing."""
     silent = await missed_ends.list_silent(connection, silence=SILENCE, limit=BATCH_SIZE)
     return silent + await missed_ends.list_result_pending(connection, silence=SILENCE, limit=BATCH_SIZE)
 
@@ -89,7 +89,7 @@ def _is_unreceived(task: SilentTask, now: datetime) -> bool:
 
 
 async def read_suspects(connection: AsyncConnection, missing: Sequence[SilentTask]) -> list[Suspect]:
-    """What is known of the last dispatch of each; without those of which none is known."""
+    """Return what is known of the last dispatch of each, without those of which none is known."""
     since = min(task.dispatched_at for task in missing if task.dispatched_at) - BEFORE_DISPATCH
     known = await events.get_facts(connection, [task.task_id for task in missing], since=since)
     found = (_suspect(task, known.get(task.task_id, ())) for task in missing)
@@ -112,7 +112,8 @@ def _suspect(task: SilentTask, facts: Sequence[Fact]) -> Suspect | None:
 
 
 def run_keys(tasks: Sequence[SilentTask]) -> dict[str, list[str]]:
-    """By task, where our plugin notes that it has begun to run it, whichever dispatch that was."""
+    """Map each task to the keys under which our plugin notes that it has begun to run it, whichever dispatch that was.
+    """
     numbers = range(1, MOST_DISPATCHES_AT_RESTARTS + 1)
     return {
         task.task_id: [

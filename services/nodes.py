@@ -15,7 +15,7 @@ from store.queries.descriptions import Description
 from store.queries.workers import WorkerRow
 
 LONG_ENOUGH = timedelta(seconds=10)
-"""A task's event is stored within this time after its start."""
+"""Within this time after its start the event of a task is stored."""
 
 
 async def save_descriptions(connection: AsyncConnection, told: Iterable[NodeDescription]) -> None:
@@ -32,7 +32,8 @@ async def save_descriptions(connection: AsyncConnection, told: Iterable[NodeDesc
 
 
 async def note_silence(connection: AsyncConnection, nodes: Collection[str], *, unreadable: Mapping[str, str]) -> None:
-    """These were asked and told nothing; an answer that cannot be read proves that its node is there."""
+    """Note that these nodes were asked and told nothing; an answer that cannot be read proves that its node is there.
+    """
     if unreadable:
         await signs.see(connection, dict.fromkeys(unreadable, datetime.now(UTC)))
     await signs.note_unanswered(connection, nodes, unreadable=unreadable)
@@ -101,7 +102,7 @@ def _is_another(node: NodeDescription, worker: WorkerRow) -> bool:
 
 
 def is_paused(node: NodeDescription) -> bool:
-    """What a plugin that speaks with us says of itself; any other node is paused when it consumes only broadcasts."""
+    """Tell whether the node is paused: as its plugin says, or where it has none, if it consumes only broadcasts."""
     if node.capabilities and node.paused is not None:
         return node.paused
     return node.broadcasts.issuperset(node.queues)

@@ -63,20 +63,20 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What became of the suspects; each stands in one of the three."""
+    """What became of the suspects; each stands in exactly one of the three."""
 
     held: Mapping[str, HeldMessage] = field(default_factory=dict)
-    """With these nodes."""
+    """By suspect, the node that has it."""
     doubts: Mapping[str, str] = field(default_factory=dict)
-    """Why nothing is proven of them."""
+    """By suspect, why nothing is proven of it."""
     proofs: Mapping[str, str] = field(default_factory=dict)
-    """Nobody has them, and nobody ran them; and how that is known."""
+    """By suspect that nobody has and nobody ran, how that is known."""
     replies: Mapping[str, int] = field(default_factory=dict)
-    """How many processes have answered under each name."""
+    """How many processes have answered under each node's name."""
 
 
 class Proofs:
-    """One fleet. Any number of questions."""
+    """Asks one fleet, any number of times."""
 
     def __init__(self, engine: AsyncEngine, control: AsksEveryone, *, presence: CountsListeners, redis: Redis) -> None:
         self._engine = engine
@@ -87,7 +87,7 @@ class Proofs:
     async def judge(
         self, suspects: Sequence[Suspect], *, life: ServerLife, keys: Mapping[str, Sequence[str]], resends: bool
     ) -> Judged:
-        """Who has these, and what is proven of the others. Raises BrokerUnavailable, and what Redis' client raises.
+        """Say who has these, and what is proven of the others. Raises BrokerUnavailable, and what Redis' client raises.
 
         `keys` are those under which our plugin notes, by task, that it has begun to run it. `resends`: whether those
         that are proven to be lost would be sent again; else their messages are there, and the question is whose.
@@ -125,7 +125,7 @@ async def _hear(connection: AsyncConnection, said: Said, *, listeners: int | Non
 
 
 async def list_started(redis: Redis, keys: Mapping[str, Sequence[str]]) -> dict[str, Started]:
-    """By task, the node whose plugin noted under one of these keys that it began to run it."""
+    """Map each task to the node whose plugin noted under one of these keys that it began to run it."""
     pairs = [(task_id, key) for task_id, of_task in keys.items() for key in of_task]
     values = cast(list[bytes | None], await redis.mget([key for _, key in pairs]) if pairs else [])
     found = zip(pairs, values, strict=True)

@@ -31,9 +31,11 @@ log = structlog.get_logger(__name__)
 
 NONE: frozenset[str] = frozenset()
 MAX_FACTS = 1_000
-"""Of one task, the first: all are read whenever one more is told. Later ones are counted."""
+"""How many facts of one task are stored, the first ones: all are read whenever one more is told. Later ones are
+counted.
+"""
 MAX_KEPT = 2_000
-"""With those that are kept beyond `MAX_FACTS`, since they can change how the task ended."""
+"""How many facts are stored with those beyond `MAX_FACTS` that can change how the task ended."""
 
 Told = TypeVar("Told", Fact, StoredResult)
 
@@ -46,9 +48,9 @@ class News:
     identities: Sequence[Identity] = ()
     results: Sequence[StoredResult] = ()
     told: Sequence[ToldResult] = ()
-    """Of return values that nobody could read; of tasks that are not known nothing is kept."""
+    """What is known of return values that nobody could read; for tasks that are not known nothing is stored."""
     begins_at: datetime | None = None
-    """Of a task that is not known and was last heard of before this, nothing is recorded: retention has deleted it."""
+    """A task that is not known and was last heard of before this time is not recorded: retention has deleted it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from store.queries import events, gaps, tasks, workers
 from store.queries.tasks import TaskOutline, WholeTask
 
 MAX_FACTS = 10_000
-"""Of one task, the latest: one that is tried again for ever has any number."""
+"""How many facts of one task are read, the latest: one that is tried again for ever has any number."""
 FEW = 500
 
 
@@ -31,13 +31,13 @@ class History(Generic[Task]):
     worker_ids: dict[str, UUID]
     complete: bool
     truncated: bool
-    """There are more than `MAX_FACTS`; the entries are the last ones."""
+    """Whether there are more than `MAX_FACTS`; the entries are the last ones."""
     left_out: int = 0
-    """So many more were told and not kept (`services/record.py`)."""
+    """How many more facts were told and not stored (`services/record.py`)."""
 
 
 async def read_history(connection: AsyncConnection, task_id: str) -> History[TaskOutline]:
-    """What was told of a task; raises TaskNotFound."""
+    """Return what was told of a task; raises TaskNotFound."""
     task = await tasks.get_outline(connection, task_id)
     if task is None:
         raise TaskNotFound
@@ -45,7 +45,7 @@ async def read_history(connection: AsyncConnection, task_id: str) -> History[Tas
 
 
 async def read_whole_history(connection: AsyncConnection, task_id: str) -> History[WholeTask]:
-    """The same, of a task with its arguments and its result; raises TaskNotFound."""
+    """Return what was told of a task, with its arguments and its result; raises TaskNotFound."""
     task = await tasks.get_task(connection, task_id)
     if task is None:
         raise TaskNotFound

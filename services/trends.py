@@ -25,7 +25,7 @@ class Counted:
 
 @dataclass(frozen=True, slots=True)
 class Trends:
-    """What happened."""
+    """What happened in a window: in all, in each bucket, by task name, by queue, and which failures."""
 
     total: Sums
     series: Mapping[datetime, Counted]
@@ -36,7 +36,7 @@ class Trends:
 
 
 async def read_trends(connection: AsyncConnection, window: Window, *, interval: Interval) -> Trends:
-    """All figures of the window, in the one snapshot of the connection's transaction."""
+    """Return all figures of the window, in the one snapshot of the connection's transaction."""
     hours = await trends.sum_by_hour(connection, window)
     durations = await trends.count_durations_by_interval(connection, window, interval=interval)
     buckets = sum_buckets(hours, window, interval=interval)

@@ -40,7 +40,7 @@ class Running(Protocol):
 
 
 async def find_unheard(connection: AsyncConnection, running: Collection[str]) -> frozenset[str]:
-    """Of tasks that workers say they run those whose start was not heard; some were never heard of at all."""
+    """Return those of the tasks said to run whose start was not heard; some were never heard of at all."""
     phases = await vanished_tasks.get_phases(connection, running)
     return frozenset(task_id for task_id in running if phases.get(task_id, Phase.QUEUED) in BEFORE_A_START)
 

@@ -19,7 +19,7 @@ from store.queries.workers import WorkerRow
 
 LOOKS = 10
 LOOK_SECONDS = 0.1
-"""A stock worker stops and begins to fetch a moment after it has answered; at most 0.5 s were seen."""
+"""How long a stock worker is watched: it stops and begins to fetch after its answer; at most 0.5 s were seen."""
 
 log = structlog.get_logger(__name__)
 
@@ -43,14 +43,14 @@ class KeepsPauses(Protocol):
 
 
 class WorkerOrders:
-    """Orders to one worker at a time. A broker or a Redis that is away is logged: the loops repeat every order."""
+    """Gives orders to one worker at a time. A broker or Redis that is away is logged: the loops repeat every order."""
 
     def __init__(self, control: Controls, keys: KeepsPauses) -> None:
         self._control = control
         self._keys = keys
 
     async def describe(self, node: str) -> NodeDescription | None:
-        """What the node says of itself now; None if it does not answer."""
+        """Return what the node says of itself now; None if it does not answer."""
         try:
             return (await self._control.describe([node])).get(node)
         except BrokerUnavailable:
@@ -70,7 +70,7 @@ class WorkerOrders:
             return told
 
     async def steer(self, worker: WorkerRow, told: NodeDescription) -> NodeDescription:
-        """The same for a worker that has just been asked. Raises BrokerUnavailable."""
+        """Pause or resume a worker that has just been asked, and return what it says then. Raises BrokerUnavailable."""
         if _fetches_as_desired(worker, told):
             return told
         held = worker.desired.held
@@ -95,14 +95,14 @@ class WorkerOrders:
             return 0
 
     async def hold_keys(self, nodes: Collection[str]) -> None:
-        """Nodes with our plugin that start anew begin paused."""
+        """Let these nodes, if they have our plugin, begin paused when they start anew."""
         try:
             await self._keys.hold(nodes)
         except Unavailable:
             log.warning("pause_keys_not_written", count=len(nodes))
 
     async def release_key(self, node: str) -> None:
-        """The node's next start is an ordinary one."""
+        """Let the node's next start be an ordinary one."""
         try:
             await self._keys.release(node)
         except Unavailable:
@@ -133,7 +133,7 @@ class WorkerOrders:
 
 
 def observed(told: NodeDescription) -> Observed:
-    """A node's word, as the rules read it."""
+    """Return a node's word, as the rules read it."""
     return Observed(
         pool=told.pool,
         concurrency=told.concurrency,

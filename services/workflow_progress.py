@@ -18,14 +18,14 @@ from store.queries import workflow_progress, workflow_steps
 from store.queries.workflow_progress import LockedWorkflow
 
 START_AT_ONCE = 100
-"""Steps whose arguments are in memory at a time, `GROUP_BYTES` of them."""
+"""How many steps have their arguments in memory at a time, `GROUP_BYTES` of them."""
 STEPS_OF_A_TURN = 300
-"""Behind so many, or behind one full group, other workflows have their turn: measured, 0.3 s."""
+"""After how many steps, or after one full group, other workflows have their turn: measured, 0.3 s."""
 MAX_FILLED_BYTES = 256 * 1024 * 1024
-"""What results may make of the arguments of a workflow's steps, all together: a thousand may refer to one of 1 MiB."""
+"""What results may make of the arguments of a workflow's steps, in all: a thousand may refer to one of 1 MiB."""
 NO_ROOM = f"With results in their places the arguments of this workflow's steps are above {MAX_FILLED_BYTES >> 20} MiB."
 LOOK_AGAIN_AFTER = timedelta(seconds=1)
-"""For a result that nobody has told yet."""
+"""After what time a workflow is looked at again that lacks a result which nobody has told yet."""
 BEFORE_THE_FIRST = -1
 
 
@@ -37,7 +37,7 @@ class Advanced:
     unread: Sequence[Unread]
     """Results without which some steps cannot start."""
     blocked: Group
-    """Those steps, as far as they are filled."""
+    """The steps that lack results, filled as far as they can be."""
 
 
 async def advance(connection: AsyncConnection, workflow: LockedWorkflow, *, fetched: Group | None = None) -> Advanced:

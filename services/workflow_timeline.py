@@ -39,7 +39,7 @@ class WorkflowHistory:
 
 
 async def read_history(connection: AsyncConnection, workflow_id: UUID) -> WorkflowHistory:
-    """Everything that was told of a workflow, oldest first; raises WorkflowNotFound."""
+    """Return everything that was told of a workflow, oldest first; raises WorkflowNotFound."""
     workflow = await workflows.get_workflow(connection, workflow_id)
     if workflow is None:
         raise WorkflowNotFound

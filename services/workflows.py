@@ -101,13 +101,13 @@ async def replay(connection: AsyncConnection, workflow_id: UUID) -> NewWorkflow:
 
 
 def refuse_finished(status: str) -> None:
-    """Raises WorkflowAlreadyFinished if a workflow of this status ended otherwise than by a cancel."""
+    """Raise WorkflowAlreadyFinished if a workflow of this status ended otherwise than by a cancel."""
     if status in TERMINAL and status != WorkflowStatus.CANCELLED:
         raise WorkflowAlreadyFinished(f"The workflow has already finished: {status}")
 
 
 def refuse_unfinished(status: str) -> None:
-    """Raises WorkflowNotFinished."""
+    """Raise WorkflowNotFinished unless a workflow of this status has ended."""
     if status not in TERMINAL:
         raise WorkflowNotFinished(f"The workflow has not finished: {status}")
 

@@ -45,7 +45,7 @@ class Listener:
         await end(self._task)
 
     async def wait(self, timeout_seconds: float) -> bool:
-        """Until the next notification, at most this long; True if there was one since the last call."""
+        """Wait for the next notification, at most this long; True if there was one since the last call."""
         try:
             await asyncio.wait_for(self._notified.wait(), timeout_seconds)
         except TimeoutError:

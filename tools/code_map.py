@@ -47,9 +47,9 @@ NOUNS: Mapping[str, str] = {
 }
 OTHERS = "The rest"
 OURS = ("api", "mirror", "loops", "services", "store", "gateway", "domain")
-"""Where keys of Redis are named; the command line only tries whether it has rights to them."""
+"""The places where keys of Redis are named; the command line only tries whether it has rights to them."""
 ONLY_TRIED = "celeriac:nobody"
-"""Nobody ever writes it."""
+"""A key that nobody ever writes."""
 
 
 @dataclass
@@ -57,7 +57,7 @@ class Entry:
     """What is known of one noun."""
 
     files: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
-    """Paths by room."""
+    """Its paths, by room."""
     tables: list[str] = field(default_factory=list)
     routes: list[str] = field(default_factory=list)
     loops: list[str] = field(default_factory=list)
@@ -70,7 +70,7 @@ def main() -> None:
 
 
 def render() -> str:
-    """The text of docs/map.md, as the code is now."""
+    """Return the text of docs/map.md, as the code is now."""
     entries = {noun: Entry() for noun in (*NOUNS, OTHERS)}
     for path in _modules():
         entries[noun_of(path.as_posix().removesuffix(".py"))].files[path.parts[0]].append(path.as_posix())
@@ -99,7 +99,7 @@ def _order(item: tuple[str, Entry]) -> tuple[bool, str]:
 
 
 def noun_of(name: str) -> str:
-    """The first noun one of whose words is a part of this path or name."""
+    """Return the first noun one of whose words is a part of this path or name."""
     parts = re.split(r"[^\w]+", name)
     words = {*parts, *(word for part in parts for word in part.split("_"))}
     return next((noun for noun, known in NOUNS.items() if not words.isdisjoint(known.split())), OTHERS)
@@ -171,7 +171,7 @@ def _first_text(call: ast.Call) -> str:
 
 
 def redis_keys(*, of_plugin: bool | None = None) -> list[str]:
-    """The names of our keys in Redis, with `<...>` for what differs; those of the plugin, of the rest, or of both."""
+    """Return the names of our keys, with `<...>` for what differs; of the plugin, of the rest, or of both."""
     rooms = {True: ("workers",), False: OURS, None: (*OURS, "workers")}[of_plugin]
     paths = [path for room in rooms for path in (REPOSITORY / room).rglob("*.py")]
     found = sorted({key for path in paths for key in _keys(path)} - {ONLY_TRIED})
@@ -180,7 +180,7 @@ def redis_keys(*, of_plugin: bool | None = None) -> list[str]:
 
 
 def shape_of(key: str) -> str:
-    """The key without the words for what differs."""
+    """Return the key without the words for what differs."""
     return re.sub(r"<\w*>", "<>", key)
 
 

@@ -43,7 +43,7 @@ async def _request_key(
 
 
 IdempotencyKey = Annotated[RequestKey | None, Depends(_request_key)]
-"""What tells this request from others, where the client sent the header."""
+"""What tells this request from others, where the client sent the header; None where it did not."""
 
 
 async def answer_once(
@@ -54,7 +54,7 @@ async def answer_once(
     act: Callable[[AsyncConnection], Awaitable[Answer]],
     form: type[Answer],
 ) -> Answer:
-    """What `act` answers, in a transaction of its own; with a key that was used before the first answer instead."""
+    """Return what `act` answers, in a transaction of its own, or the first answer if the key was used before."""
     async with engine.begin() as connection:
         if key is None:
             return await act(connection)

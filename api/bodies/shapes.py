@@ -21,9 +21,9 @@ from domain.errors import InvalidRequest
 
 BODY = "body"
 TOGETHER = 20
-"""Items validated in one call: pydantic collects what is wrong with all of them."""
+"""How many items are validated in one call: pydantic collects what is wrong with all of them."""
 MAX_UNKNOWN_KEYS = 20
-"""Unknown keys of one object that pydantic is left to name."""
+"""How many unknown keys of one object pydantic is left to name."""
 
 Place = tuple[str | int, ...]
 Shape = Union["ObjectShape", "ListShape"]
@@ -36,7 +36,7 @@ class ObjectShape:
     model: type[BaseModel]
     adapter: TypeAdapter[Any]
     some: TypeAdapter[list[Any]]
-    """Of several of them."""
+    """Validates a list of several of them in one call."""
     names: frozenset[str] | None
     inner: Mapping[str, Shape]
 
@@ -50,7 +50,7 @@ class ListShape:
 
 
 def shape_of(annotation: Any, metadata: Sequence[Any] = ()) -> Shape | None:
-    """The shape of a type; None for one whose errors do not grow with the value, such as a text or any JSON."""
+    """Return the shape of a type; None for one whose errors do not grow with the value, such as a text or any JSON."""
     origin = get_origin(annotation)
     if origin is Annotated:
         inner, *own = get_args(annotation)
@@ -82,14 +82,16 @@ def _object_shape(model: type[BaseModel]) -> ObjectShape:
 
 
 class BodyForm:
-    """What the body of a route must be. Its only use is `validate`, from any thread."""
+    """The model that the body of a route must fit. Its only use is `validate`, from any thread."""
 
     def __init__(self, annotation: Any) -> None:
         self._adapter: TypeAdapter[Any] = TypeAdapter(annotation)
         self._shape = shape_of(annotation)
 
     def validate(self, value: Any) -> Any:
-        """The value as its model, which pydantic passes on unseen; raises InvalidRequest with 100 errors at most."""
+        """Return the value as its model, which pydantic passes on unseen; raises InvalidRequest with 100 errors at
+        most.
+        """
         flaws = _Flaws()
         if self._shape:
             _measure(value, self._shape, place=(), flaws=flaws)
@@ -131,12 +133,12 @@ class _Flaws:
 
 
 def field_name(place: Iterable[str | int]) -> str:
-    """The name of a field as the client wrote it, nested with dots; cut, for it may be of any length."""
+    """Return the name of a field as the client wrote it, nested with dots; cut, for it may be of any length."""
     return ".".join(str(step)[:MAX_FIELD] for step in place)[:MAX_FIELD] or BODY
 
 
 def message_of(problem: Mapping[str, Any]) -> str:
-    """What one of pydantic's errors says."""
+    """Return what one of pydantic's errors says."""
     message: str = problem["msg"]
     return message.removeprefix("Value error, ")
 

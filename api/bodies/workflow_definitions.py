@@ -1,4 +1,4 @@
-"""From the body of a workflow's submission to what is stored; everything that is wrong with it is said at once."""
+"""Turns the body of a workflow's submission into what is stored; everything that is wrong with it is said at once."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -18,7 +18,7 @@ from domain.workflows import NewWorkflow, Step
 
 
 def to_workflow(body: WorkflowSubmission, *, default_queue: str, now: datetime) -> NewWorkflow:
-    """A workflow with its ids; raises one InvalidRequest that names every step at fault."""
+    """Return a workflow with its ids; raises one InvalidRequest that names every step at fault."""
     workflow_id = uuid7()
     steps: list[Step] = []
     links: list[Link] = []
@@ -50,7 +50,7 @@ def to_workflow(body: WorkflowSubmission, *, default_queue: str, now: datetime) 
 
 
 def name_fields(body: WorkflowSubmission) -> Iterator[tuple[str, str]]:
-    """The task names of the steps, each with its field."""
+    """Yield the task names of the steps, each with its field, as pairs (field, task name)."""
     return ((f"steps.{position}.task_name", step.task_name) for position, step in enumerate(body.steps))
 
 

@@ -1,4 +1,4 @@
-"""The parts that health is made of, and how each is asked. `probe.py` asks them and keeps the deadlines."""
+"""The components that health is made of, and how each is asked. `probe.py` asks them and keeps the deadlines."""
 
 from collections.abc import Mapping
 
@@ -19,7 +19,9 @@ REDIS = "redis"
 
 
 class HealthChecks:
-    """`engine` is the probe's own: a pool that requests keep busy is not an unhealthy database."""
+    """The questions behind `/health`. `engine` is the probe's own: a pool that requests keep busy is no unhealthy
+    database.
+    """
 
     def __init__(self, engine: AsyncEngine, redis: Redis, *, queues: QueueReader, results: ResultReader) -> None:
         self._engine = engine
@@ -32,7 +34,7 @@ class HealthChecks:
         """By kind of process, the lives that had ended unasked by the last check."""
 
     def by_name(self) -> Mapping[str, Check]:
-        """The checks, by the name of their part."""
+        """Return the checks, by the name of their component."""
         return {
             DATABASE: self._check_database,
             REDIS: self._check_redis,

@@ -41,7 +41,7 @@ class Metrics:
         )
 
     def observe_request(self, method: str, route: str | None, *, status: int, seconds: float) -> None:
-        """`status` 0: the client went away first. Labels are few whatever clients type."""
+        """Count a request. `status` 0 means that the client went away first. Labels are few whatever clients type."""
         known = method if method in _METHODS else "other"
         status_class = f"{status // 100}xx" if status else "none"
         self._requests.labels(known, route or "none", status_class).observe(seconds)
@@ -49,7 +49,9 @@ class Metrics:
     def render(
         self, *, pool: PoolUse, conditions: Mapping[str, Condition], failing: Iterable[str], figures: Figures
     ) -> bytes:
-        """Prometheus' text format: this process's own first, then the parts of the system, then the fleet."""
+        """Return Prometheus' text format: this process's own figures first, then the components, then the other
+        processes.
+        """
         failed = frozenset(failing)
         return generate_latest(
             _Collected(

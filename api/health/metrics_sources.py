@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """None is what was not told in time."""
+    """What PostgreSQL, Redis and the broker told for one scrape; None is what was not told in time."""
 
     store: StoreFigures | None
     open_alerts: Mapping[tuple[str, str], int] | None
@@ -38,7 +38,7 @@ class Figures:
     in_queue: int | None
 
     def answered(self) -> dict[str, bool]:
-        """By store, whether it did."""
+        """Map each store to whether it answered in time."""
         return {
             DATABASE: self.store is not None,
             REDIS: self.counters is not None,
@@ -47,7 +47,9 @@ class Figures:
 
 
 class MetricsSources:
-    """`engine` is not that of requests: a pool that they keep busy is a figure, and must not hide the others."""
+    """Asks the stores for a scrape. `engine` is not that of requests: a busy pool is a figure, and must not hide
+    others.
+    """
 
     def __init__(self, engine: AsyncEngine, redis: Redis, *, queues: QueueReader) -> None:
         self._engine = engine
@@ -56,7 +58,7 @@ class MetricsSources:
         self._asking: dict[str, asyncio.Task[Any]] = {}
 
     async def read(self) -> Figures:
-        """Within 1 s."""
+        """Ask every store and return what they tell within 1 s."""
         asked = {
             DATABASE: self._ask(DATABASE, self._ask_database),
             REDIS: self._ask(REDIS, self._ask_redis),
@@ -69,7 +71,7 @@ class MetricsSources:
         return Figures(store, open_alerts, counters, in_stream, in_queue=answers[BROKER])
 
     async def close(self) -> None:
-        """Gives up whatever is still being asked."""
+        """Give up whatever is still being asked."""
         for task in self._asking.values():
             task.cancel()
         if self._asking:

@@ -23,7 +23,9 @@ Check = Callable[[], Awaitable[bool]]
 
 
 class Unwell(Exception):
-    """A check's word that its part is not well, and why. Other errors may hold secrets: their texts are not told."""
+    """A check's word that its component is not well, and why. Texts of other errors are not shown: they may hold
+    secrets.
+    """
 
 
 log = structlog.get_logger(__name__)
@@ -31,7 +33,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class HealthReport:
-    """What the probe knows of every part and of the whole."""
+    """What the probe knows of every component and of the whole."""
 
     health: Health
     checks: Mapping[str, Condition]
@@ -39,17 +41,18 @@ class HealthReport:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What the probe knows of one part."""
+    """What the probe knows of one component."""
 
     condition: Condition
     since: datetime
-    """When this process found it so."""
+    """The time at which this process found it so."""
     reason: str = ""
-    """Why it is not healthy."""
+    """Why it is not healthy; empty where it is, or where the check did not say."""
 
 
 class HealthProbe:
-    """`checks` by the part's name; each says whether the part is healthy, and may also raise to say that it is not."""
+    """Runs `checks`, which go by component; each returns whether the component is healthy, or raises to say it is not.
+    """
 
     def __init__(
         self,
@@ -67,12 +70,12 @@ class HealthProbe:
         self._asking: dict[str, asyncio.Task[bool]] = {}
 
     def report(self) -> HealthReport:
-        """The last one, or "unknown" throughout if it is older than 5 s."""
+        """Return the latest report, or "unknown" throughout if it is older than 5 s."""
         conditions = {name: part.condition for name, part in self.parts().items()}
         return HealthReport(judge(conditions), conditions)
 
     def parts(self) -> Mapping[str, Part]:
-        """Every part as it was found last; "unknown" if that is longer ago than 5 s."""
+        """Return every component as it was found last; "unknown" if that is longer ago than 5 s."""
         silent = asyncio.get_running_loop().time() - self._asked_at
         if silent <= STALE_SECONDS or silent == float("inf"):
             return dict(self._parts)
@@ -80,19 +83,19 @@ class HealthProbe:
         return dict.fromkeys(self._checks, Part(Condition.UNKNOWN, since, "not asked for too long"))
 
     async def ask_and_rest(self) -> None:
-        """One round and the pause after it."""
+        """Do one round and the pause after it."""
         await self.run_once()
         await asyncio.sleep(self._interval_seconds)
 
     async def run_once(self) -> None:
-        """Asks every part; takes as long as the deadline at most."""
+        """Ask every component; takes as long as the deadline at most."""
         answers = await asyncio.gather(*map(self._ask, self._checks))
         for name, (condition, reason) in zip(self._checks, answers, strict=True):
             self._record(name, condition, reason=reason)
         self._asked_at = asyncio.get_running_loop().time()
 
     async def close(self) -> None:
-        """Gives up whatever is still being asked."""
+        """Give up whatever is still being asked."""
         for task in self._asking.values():
             task.cancel()
         if self._asking:

@@ -18,7 +18,9 @@ _READ_ONLY_SUFFIX = ":read"
 
 
 class Authentication:
-    """Without keys there is no authentication. `metrics_key`: opens `/metrics` and nothing else, as any of `keys`."""
+    """Refuses requests without a key; with no `keys` it lets all pass. `metrics_key` opens `/metrics` alone, as any key
+    does.
+    """
 
     def __init__(self, app: ASGIApp, keys: Sequence[str], *, metrics_key: str | None = None) -> None:
         self._app = app

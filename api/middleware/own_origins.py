@@ -12,10 +12,12 @@ from domain.errors import CeleriacError, InvalidRequest
 from domain.origins import OwnOrigins, Refusal
 
 POLICY_VIOLATION = 1008
-"""Before a WebSocket is accepted, servers answer this close with a plain 403."""
+"""The close code of a refused WebSocket; before one is accepted, servers answer it with a plain 403."""
 
 
 class OwnOriginsOnly:
+    """The layer that refuses what `domain/origins.py` calls foreign."""
+
     def __init__(self, app: ASGIApp, own: OwnOrigins) -> None:
         self._app = app
         self._own = own

@@ -1,4 +1,4 @@
-"""So many requests a minute for each client address, counted in Redis for all API processes together.
+"""Lets each client address make only so many requests a minute, counted in Redis for all API processes together.
 
 Fixed windows that begin with an address's first request. A counter that is down or slow never holds a request up:
 after 50 ms it is given up, for 5 s nobody asks it again, and one log line says so. Meanwhile each process counts on by
@@ -103,7 +103,7 @@ class WindowCounter:
         self._is_broken = False
 
     async def count(self, address: str) -> tuple[int, int]:
-        """This request's number in its window, and the Unix second at which the window ends.
+        """Return this request's number in its window, and the Unix second at which the window ends.
 
         As far as this process alone can tell while the store does not answer.
         """

@@ -73,7 +73,7 @@ _ERROR_SCHEMA = {"$ref": "#/components/schemas/ErrorResponse"}
 
 
 def responses(*errors: type[CeleriacError]) -> Responses:
-    """The `responses=` of a route that may raise these: one entry for each status, an example for each code."""
+    """Return the `responses=` of a route that may raise these: one entry for each status, an example for each code."""
     declared: Responses = {}
     for error in errors:
         status = status_of(error)
@@ -84,7 +84,7 @@ def responses(*errors: type[CeleriacError]) -> Responses:
 
 
 def describe(app: FastAPI) -> Json:
-    """The document of the app, made once; FastAPI calls it as `app.openapi`."""
+    """Return the document of the app, made once; FastAPI calls it as `app.openapi`."""
     if app.openapi_schema is None:
         document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
         for operation in _operations(document):

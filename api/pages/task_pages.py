@@ -13,7 +13,7 @@ NO_WORD = "`search` has no word in it: no letter and no digit. So it finds nothi
 
 
 async def read_page(connection: AsyncConnection, wanted: TaskFilter, *, query: PageQuery) -> TaskPage:
-    """The tasks that match, of which the query wants one page."""
+    """Return the page of matching tasks that the query wants."""
     part = slice_of(query)
     total, is_exact = await tasks.count_tasks(connection, wanted)
     found = await tasks.list_tasks(connection, wanted, part=part, few=is_exact and total <= tasks.FEW)
@@ -31,7 +31,7 @@ async def read_page(connection: AsyncConnection, wanted: TaskFilter, *, query: P
 
 
 def slice_of(query: PageQuery) -> Slice:
-    """Order and part, in the terms of the store; raises InvalidRequest for a cursor that is not ours."""
+    """Translate order and part into the store's terms; raises InvalidRequest for a cursor that is not ours."""
     if query.cursor and query.sort_by != "created_at":
         raise refused("needs sort_by=created_at")
     after = decode_cursor(query.cursor) if query.cursor else None

@@ -1,4 +1,4 @@
-"""Between routing and the route: what marks and breakers change about a request.
+"""Stands between routing and the route, and does what marks and breakers change about a request.
 
 The guard stands around the whole route, its connection and transaction included: if the database freezes in the middle
 of a request, the request is answered at once and the route is left to end by itself, for a frozen server may hold even
@@ -20,7 +20,7 @@ from domain.health import DATABASE
 from services.resident.degradation import DegradationMarks, refusal
 
 EXEMPT_TAGS = frozenset({"health", "resilience"})
-"""They answer from memory and Redis, and must answer when nothing else does."""
+"""Tags of routes that answer from memory and Redis, and must answer when nothing else does."""
 SUBMIT_SECONDS = 10.0
 """How long a submission is tried on after the database's breaker has opened; as long as a group commit."""
 WARNING = '110 celeriac "Response is Stale"'
@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 
 
 def access_of(declared: Declared, method: str, *, tag: str) -> Access | None:
-    """What a request to a route needs that has declared this; None where no mark matters."""
+    """Return what a request needs to a route that declared this; None where no mark matters."""
     if tag in EXEMPT_TAGS:
         return None
     if declared.access is not None:
@@ -41,7 +41,7 @@ def access_of(declared: Declared, method: str, *, tag: str) -> Access | None:
 
 
 class Guard:
-    """One for each process, in `app.state.guard`."""
+    """The guard of all routes; one for each process, in `app.state.guard`."""
 
     def __init__(self, marks: DegradationMarks, breakers: Breakers, *, answers: LastAnswers) -> None:
         self._marks = marks
@@ -52,7 +52,8 @@ class Guard:
     async def pass_through(
         self, route: ASGIApp, scope: Scope, *, receive: Receive, send: Send, access: Access, keeps: bool
     ) -> None:
-        """The route's answer, the last good one, or ServiceDegraded. `keeps`: its good answers are kept."""
+        """Answer with the route's answer, the last good one, or ServiceDegraded. `keeps`: its good answers are cached.
+        """
         await self._marks.fresh()
         mark = self._decide(access)
         if mark is None:

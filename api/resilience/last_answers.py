@@ -24,7 +24,7 @@ MAX_TOTAL_BYTES = 64 * 1024 * 1024
 TTL_SECONDS = 600
 WRITE_SECONDS = 0.1
 MAX_WAITING = 500
-"""Answers between two writes: 32 MiB at most."""
+"""How many answers may wait for the next write: 32 MiB at most."""
 TIMEOUT_SECONDS = 0.5
 
 # The total lies in the hash itself, under a field that no question has: what Redis forgets, it forgets together.

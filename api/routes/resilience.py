@@ -62,6 +62,7 @@ everything else as by `fail_fast`; of the broker, work is kept as by `queue_only
     responses=responses(ServiceDegraded),
 )
 async def mark_degraded(resources: Resources, body: DegradationRequest) -> MarkedService:
+    """Marks a service as degraded for a time; every process goes by it once this is answered."""
     check_service(body.service_name, body.strategy)
     duration = timedelta(seconds=body.duration_seconds)
     until = await resources.marks.set(body.service_name, body.strategy, duration=duration)
@@ -72,7 +73,7 @@ async def mark_degraded(resources: Resources, body: DegradationRequest) -> Marke
 
 @router.post("/degradation/clear", summary="End a mark before its time", responses=responses(ServiceDegraded))
 async def clear_degradation(resources: Resources, body: ClearRequest) -> ClearedService:
-    """A service that is not marked is fine. What a breaker does ends only when the component is back."""
+    """Ends a mark; a service that is not marked is fine. What a breaker does ends only when the component is back."""
     check_service(body.service_name)
     return ClearedService(service_name=body.service_name, cleared=await resources.marks.clear(body.service_name))
 

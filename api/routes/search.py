@@ -45,7 +45,7 @@ async def export_tasks(connection: ExportConnection, query: Annotated[ExportQuer
 async def list_presets(
     connection: ReadConnection, limit: Limit = DEFAULT_LIMIT, *, offset: Offset = 0, rows: RowsShown = Rows.BOTH
 ) -> PresetPage | Response:
-    """Those that ship with Celeriac, then the saved ones by name."""
+    """Lists the presets that ship with Celeriac, then the saved ones by name."""
     total, page = await presets.list_presets(connection, limit=limit, offset=offset)
     found = [PresetModel.from_preset(preset) for preset in page]
     return PresetPage(total=total, limit=limit, offset=offset, data=found, presets=found).shown(rows)
@@ -77,5 +77,5 @@ async def apply_preset(
     responses=responses(PresetNotFound, BuiltInPreset),
 )
 async def delete_preset(connection: WriteConnection, name: str) -> None:
-    """Those that ship with Celeriac stay."""
+    """Deletes a saved preset; those that ship with Celeriac stay."""
     await presets.delete_preset(connection, name)

@@ -91,7 +91,7 @@ async def forget_worker(resources: Resources, worker_id: str) -> Response:
 
 @router.patch("/{worker_id}/pause", summary="Pause a worker", responses=responses(WorkerNotFound))
 async def pause_worker(resources: Resources, worker_id: str) -> WorkerAnswer:
-    """It starts no new task, over restarts of its own, of the broker and of Celeriac, until it is resumed."""
+    """Lets it start no new task, over restarts of its own, of the broker and of Celeriac, until it is resumed."""
     async with resources.engine.begin() as connection:
         worker = await verbs.request_pause(connection, worker_id)
     return WorkerAnswer.of(await _tell(resources, worker), "paused")
@@ -99,7 +99,8 @@ async def pause_worker(resources: Resources, worker_id: str) -> WorkerAnswer:
 
 @router.patch("/{worker_id}/resume", summary="Resume a worker", responses=responses(WorkerNotFound))
 async def resume_worker(resources: Resources, worker_id: str) -> WorkerAnswer:
-    """It works again. Takes back a drain, if the worker has not yet been told to exit; starts a drained one of `up`."""
+    """Lets it work again. Takes back a drain unless the worker was already told to exit; starts a drained one of `up`.
+    """
     async with resources.engine.begin() as connection:
         worker = await verbs.request_resume(connection, worker_id)
     return WorkerAnswer.of(await _tell(resources, worker), "resumed")
@@ -107,7 +108,7 @@ async def resume_worker(resources: Resources, worker_id: str) -> WorkerAnswer:
 
 @router.post("/{worker_id}/drain", summary="Drain a worker", responses=responses(WorkerNotFound, WorkerOffline))
 async def drain_worker(resources: Resources, worker_id: str, *, body: DrainRequest | None = None) -> WorkerAnswer:
-    """It finishes what it runs, gives the rest back and exits; see `GET` for how far it is."""
+    """Lets it finish what it runs, give the rest back and exit; `GET` tells how far it is."""
     deadline_seconds = body.deadline_seconds if body else None
     async with resources.engine.begin() as connection:
         worker = await verbs.request_drain(connection, worker_id, deadline_seconds=deadline_seconds)

@@ -160,7 +160,7 @@ async def _read_detail(connection: AsyncConnection, workflow_id: UUID) -> Callab
     responses=responses(WorkflowNotFound),
 )
 async def get_graph(resources: Resources, workflow_id: WorkflowId) -> Response:
-    """Its steps, what they wait for, the path that takes longest, and a drawing."""
+    """The steps, what they wait for, the path that takes longest, and a drawing."""
     async with reading(resources) as connection:
         steps = await workflows.list_steps(connection, workflow_id)
     if not steps:

@@ -33,16 +33,22 @@ class Bucket(Figures):
 
 
 class TaskFigures(Figures):
+    """What was counted of the tasks of one name."""
+
     task_name: str | None = Field(description="null: tasks of other publishers whose name was never told.")
     completion_rate: float | None
 
 
 class QueueFigures(Figures):
+    """What was counted of the tasks of one queue."""
+
     queue_name: str | None = Field(description="null: tasks of other publishers; Celery's events name no queue.")
     completion_rate: float | None
 
 
 class FailurePattern(ResponseModel):
+    """A class of exceptions, and how many tasks failed with it."""
+
     error: str = Field(description="Class of the exception.", examples=["Timeout"])
     count: int
     percentage: float = Field(description="Of all failures.")

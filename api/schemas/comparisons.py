@@ -31,7 +31,7 @@ class ArgumentDifference(ResponseModel):
 
 
 class ComparedEvents(ResponseModel):
-    """Both timelines, side by side."""
+    """The timelines of both tasks, side by side."""
 
     task1: list[TimelineEvent]
     task2: list[TimelineEvent]

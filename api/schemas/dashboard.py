@@ -26,6 +26,8 @@ class DepthSource(StrEnum):
 
 
 class QueueDepth(ResponseModel):
+    """A queue, and how many tasks wait in it."""
+
     name: str
     waiting: int = Field(description="Messages in the broker, or what the mirror knows of: see queue_depth_source.")
     unacked: int = Field(description="Tasks that workers have received and not finished, as the mirror knows it.")

@@ -83,7 +83,7 @@ class TaskFilters(RequestModel):
     )
 
     def wanted(self) -> TaskFilter:
-        """The filter as of now."""
+        """Return the filter as of now."""
         now = datetime.now(UTC)
         times = {name: time_of(getattr(self, name), now) for name in _MOMENTS if getattr(self, name) is not None}
         worker_id, node = _worker(self.worker_id)
@@ -132,7 +132,7 @@ class TaskQuery(TaskFilters, PageQuery):
 
 
 class ExportQuery(TaskQuery):
-    """As a search; without a limit all that match."""
+    """Which tasks to export, as in a search; without a limit all that match."""
 
     limit: Annotated[int, Field(ge=1, le=MAX_OFFSET)] | None = None  # type: ignore[assignment]
 

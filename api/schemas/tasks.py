@@ -152,7 +152,7 @@ class DispatchRefusal(ResponseModel):
 
     @classmethod
     def from_task(cls, task: WholeTask) -> Self | None:
-        """None for a task that was not refused, or that was taken since."""
+        """Return why the broker refuses the task; None if it does not, or has taken it since."""
         if not task.refusals:
             return None
         told = {name: getattr(task, name) for name in ("refusals", "parked_at", "next_try_at")}
@@ -184,7 +184,7 @@ class TaskDetail(TaskRow):
 
     @classmethod
     def from_whole(cls, task: WholeTask, *, message: str | None = None, no_result: str | None = None) -> Self:
-        """`no_result`: why the result backend tells of no task at all."""
+        """Return the detail of a task; `no_result` says why the backend tells no result of any task."""
         attempts = task.attempts
         too_deep = is_too_deep(task.result)
         whole = _fields(task) | {

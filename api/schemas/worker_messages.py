@@ -11,7 +11,7 @@ FORMS = {"application/x-python-serialize": "pickle", "application/x-yaml": "yaml
 
 
 def message_of(worker: WorkerRow) -> str | None:
-    """A few sentences, or None where there is nothing to say."""
+    """Return a few sentences, or None where there is nothing to say."""
     return " ".join(_sentences(worker)) or None
 
 

@@ -70,7 +70,7 @@ class Observation(ResponseModel):
 
 
 class Versions(ResponseModel):
-    """Of the software of a worker."""
+    """The versions of a worker's software."""
 
     celery: str | None = Field(examples=["5.7.0"])
     plugin: str | None

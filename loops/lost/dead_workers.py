@@ -61,7 +61,7 @@ class AsksNodes(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """All that a rescue asks and moves."""
+    """What a rescue asks and moves."""
 
     presence: FindsAbsent
     recall: PutsBack
@@ -71,7 +71,7 @@ class Gateway:
 
 
 class DeadWorkersRound:
-    """One look at what workers held that may be dead. One process at a time does it, for the whole of a look."""
+    """Looks once at what workers held that may be dead. One process at a time does it, for the whole of a look."""
 
     def __init__(self, engine: AsyncEngine, gateway: Gateway, *, redis: Redis) -> None:
         self._engine = engine

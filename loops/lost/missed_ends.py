@@ -28,7 +28,7 @@ from store.queries.missed_ends import SilentTask
 
 ROUND_SECONDS = 5.0
 ASKED_AGAIN = timedelta(seconds=60)
-"""What was in doubt at two looks is left alone for so long: each look asks every worker."""
+"""How long what was in doubt at two looks is left alone: each look asks every worker."""
 BY_SETTING = "not proven; sent once more because CELERIAC_RESEND_UNPROVEN is on"
 
 log = structlog.get_logger(__name__)
@@ -59,7 +59,7 @@ class Search:
 
 
 class MissedEndsRound:
-    """One look at the tasks that have been silent longest. One process at a time does it."""
+    """Looks once at the tasks that have been silent longest. One process at a time does it."""
 
     def __init__(
         self,

@@ -15,7 +15,7 @@ class SeenTwice:
         self._since: dict[str, datetime] = {}
 
     def missing_again(self, missing: Collection[str], *, looked_at: Collection[str], now: datetime) -> list[str]:
-        """Those missing that were so at an earlier look, and are then forgotten. Not every look is at every task."""
+        """Return those that an earlier look missed too, and forget them. Not every look is at every task."""
         since = {
             task_id: missed_at
             for task_id, missed_at in self._since.items()

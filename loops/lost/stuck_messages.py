@@ -26,13 +26,13 @@ from store.queries import leadership, stuck_messages
 
 ROUND_SECONDS = 10.0
 FETCHED = timedelta(seconds=60)
-"""A worker tells of what it has fetched within a moment."""
+"""How long a worker may take to tell of what it has fetched."""
 BATCH_SIZE = 5_000
-"""Messages looked at, the longest held first. Where workers hold more than that for long, later strays wait."""
+"""How many messages are looked at, the longest held first. Where workers hold more for long, later strays wait."""
 
 EVER = datetime.fromtimestamp(0, UTC)
 UNKNOWN = ServerLife(None, None)
-"""Whatever life: what lies in the broker it has not lost."""
+"""The life of a server of which nothing is asked: what lies in the broker it has not lost."""
 
 log = structlog.get_logger(__name__)
 
@@ -60,7 +60,7 @@ class FindsAbsent(Protocol):
 
 
 class StuckMessagesRound:
-    """One look at what has been fetched for longer than a minute. One process at a time does it, for all of a look."""
+    """Looks once at what was fetched more than a minute ago. One process at a time does it, for all of a look."""
 
     def __init__(
         self, engine: AsyncEngine, recall: PutsBack, *, proofs: Judges, presence: FindsAbsent, redis: Redis

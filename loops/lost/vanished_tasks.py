@@ -16,9 +16,9 @@ from store.queries.vanished_tasks import WithWorker
 
 ROUND_SECONDS = 10.0
 UNHEARD = timedelta(seconds=15)
-"""A start is heard within this time, or its event is lost."""
+"""Within this time a start is heard, or its event is lost."""
 ABSENT = timedelta(seconds=60)
-"""Its node tells of itself every 2 s, in order, and is online: had it told of an end by now, we would have heard."""
+"""How long a task is missed on a node that is online: it tells in order, so an end would have been heard by now."""
 
 log = structlog.get_logger(__name__)
 
@@ -40,7 +40,7 @@ class ReadsQueues(Protocol):
 
 
 class VanishedTasksRound:
-    """One look at all that workers hold. One process at a time does it."""
+    """Looks once at all that workers hold. One process at a time does it."""
 
     def __init__(self, engine: AsyncEngine, control: AsksNodes, *, queues: ReadsQueues, results: ReadsResults) -> None:
         self._engine = engine

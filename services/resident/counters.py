@@ -15,7 +15,7 @@ TELL_SECONDS = 1.0
 
 
 class Counted(StrEnum):
-    """A field of the key; each only ever grows, until Redis loses its data."""
+    """The fields of the key; each only ever grows, until Redis loses its data."""
 
     EVENTS_APPLIED = "events_applied"
     """Celery events that a mirror has committed, heartbeats included."""
@@ -50,7 +50,7 @@ class Counters:
         await self._tell()
 
     def add(self, counted: Counted, count: int) -> None:
-        """So many more."""
+        """Add `count` to this counter."""
         self._untold[counted] += count
 
     async def _tell_now_and_then(self) -> None:
@@ -70,6 +70,6 @@ class Counters:
 
 
 async def read_counters(redis: Redis) -> dict[Counted, int]:
-    """All of them, 0 for what was never counted. Raises what the client raises."""
+    """Return all counters, 0 for what was never counted. Raises what the client raises."""
     values = await redis.hmget(COUNTERS_KEY, list(Counted))
     return {counted: int(value or 0) for counted, value in zip(Counted, values, strict=True)}

@@ -19,7 +19,7 @@ from store.queries import tasks
 # A notification can be lost while the listener reconnects; then this poll finds the end.
 POLL_SECONDS = 1.0
 MAX_WAITING = 2_000
-"""Tasks that are waited for at a time in one process."""
+"""How many tasks are waited for at a time in one process."""
 
 log = structlog.get_logger(__name__)
 
@@ -55,7 +55,7 @@ class Endings:
         await self._listener.__aexit__(kind, error, trace)
 
     async def wait(self, task_id: str, timeout_seconds: float) -> bool:
-        """True once the task has reached an end; False if it has not within this time.
+        """Return True once the task has reached an end; False if it has not within this time.
 
         With `max_waiting` waiting already, only whether it has ended: each wake-up asks for all of them.
         """

@@ -25,7 +25,7 @@ class Limits:
     """`async with Limits(engine) as limits: limits.explain(...)`."""
 
     def __init__(self, engine: AsyncEngine, layout: Layout | None = None, *, on_redis: bool = True) -> None:
-        """What workers say of the broker is passed on to `layout`."""
+        """Prepare to read; what workers say of the broker is passed on to `layout`."""
         self._engine = engine
         self._layout = layout or Layout()
         self._on_redis = on_redis
@@ -46,13 +46,13 @@ class Limits:
 
     @property
     def own_retries(self) -> Mapping[str, int]:
-        """The `max_retries` that tasks have by themselves, by name, as workers report it."""
+        """Return the `max_retries` that tasks have by themselves, by name, as workers report it."""
         return self._own_retries
 
     def explain(
         self, task_name: str | None, queue_name: str | None, *, timeout_seconds: int | None, max_retries: int | None
     ) -> str | None:
-        """Which of a task's limits do not hold on the queue's workers; None if all do."""
+        """Say which of a task's limits do not hold on the queue's workers; None if all do."""
         return explain_limits(
             self._consumers,
             queue_name=queue_name or "",
@@ -64,7 +64,7 @@ class Limits:
         )
 
     async def read(self) -> None:
-        """What the workers say now."""
+        """Read what the workers say now."""
         async with self._engine.connect() as connection:
             self._consumers = await get_consumers(connection)
             self._own_retries = await get_retry_limits(connection)

@@ -27,7 +27,9 @@ RECONNECT_SECONDS = 0.5
 GOODBYE_SECONDS = 1.0
 ONCE = 0.0
 MOST_LIVES = 1_000
-"""Then all are forgotten: no loops have looked for long. The end of one that is forgotten raises no alert."""
+"""How many lives are remembered before all are forgotten: no loops have looked for long. A forgotten end raises no
+alert.
+"""
 PRESENT = b"present"
 """The key's value while the subscription holds. Where Redis allows none, the key alone tells."""
 
@@ -35,7 +37,7 @@ log = structlog.get_logger(__name__)
 
 
 def process_of(life: str) -> str:
-    """The kind of process whose life this is."""
+    """Return the kind of process whose life this is."""
     return life.partition(":")[0]
 
 
@@ -73,11 +75,11 @@ class SignOfLife:
         await end(*self._tasks)
 
     def give(self, part: object = None) -> None:
-        """This part works, and has come round once more."""
+        """Note that this part works, and has come round once more."""
         self._given[part] = ONCE
 
     def promise(self, part: object, seconds: float) -> None:
-        """This part works, and comes round once more within so many seconds."""
+        """Note that this part works, and comes round once more within so many seconds."""
         self._given[part] = time.monotonic() + seconds
 
     async def _tell(self) -> None:
@@ -134,7 +136,7 @@ async def _length(redis: Redis) -> int:
 
 
 async def is_alive(redis: Redis, process: str) -> bool:
-    """Whether any process of this kind is there, and has come round within the last seconds.
+    """Tell whether any process of this kind is there, and has come round within the last seconds.
 
     Raises what the client raises.
     """
@@ -146,7 +148,8 @@ async def is_alive(redis: Redis, process: str) -> bool:
 
 
 async def list_lives(redis: Redis) -> dict[str, bool]:
-    """Every life that has not ended in order, and whether its process is there. Raises what the client raises."""
+    """Return every life that has not ended in order, and whether its process is there. Raises what the client raises.
+    """
     lives = [life.decode() for life in cast(list[bytes], await redis.hkeys(LIVES_KEY))]
     if not lives:
         return {}
@@ -155,7 +158,7 @@ async def list_lives(redis: Redis) -> dict[str, bool]:
 
 
 async def forget_lives(redis: Redis, lives: Collection[str]) -> None:
-    """What is known of these is told, or needs not be told. Raises what the client raises."""
+    """Forget these lives: their ends are told, or need not be told. Raises what the client raises."""
     if lives:
         await redis.hdel(LIVES_KEY, *lives)
 

@@ -23,7 +23,7 @@ MAX_KNOWN = 100_000
 # long as may be take 1 ms.
 MAX_EXPLAINED = 20
 MAX_LOOKED_FOR = 500
-"""Names at once that are looked for among the tasks that were heard."""
+"""How many names at once are looked for among the tasks that were heard."""
 SWITCH = "CELERIAC_CHECK_TASK_NAMES=false lets any name through."
 NEIGHBOURS = 25
 
@@ -47,7 +47,7 @@ class TaskNames:
         self._loading = asyncio.Lock()
 
     async def find_unknown(self, task_names: Collection[str]) -> dict[str, str]:
-        """What to say of each of these that no worker knows; nothing while no worker has reported any."""
+        """Return what to say of each of these that no worker knows; nothing while no worker has reported any."""
         await self._load(older_than=FRESH_SECONDS)
         if not self._known.issuperset(task_names):
             await self._load(older_than=self._look_again_seconds)

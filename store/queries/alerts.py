@@ -34,7 +34,7 @@ class AlertRow:
 
 @dataclass(frozen=True, slots=True)
 class AlertFilter:
-    """All that is given must hold; None and empty mean no condition."""
+    """Which alerts are wanted: all that is given must hold; None and empty mean no condition."""
 
     types: tuple[AlertType, ...] = ()
     severities: tuple[Severity, ...] = ()
@@ -48,7 +48,7 @@ _columns = [alerts.c[name] for name in AlertRow.__dataclass_fields__]
 async def list_alerts(
     connection: AsyncConnection, wanted: AlertFilter, *, limit: int, offset: int
 ) -> tuple[int, list[AlertRow]]:
-    """How many alerts match and one page of them, newest first (index alerts_open or alerts_created)."""
+    """Return how many alerts match and one page of them, newest first (index alerts_open or alerts_created)."""
     where = _conditions(wanted)
     total = (await connection.execute(select(func.count()).select_from(alerts).where(*where))).scalar_one()
     newest_first = (alerts.c.created_at.desc(), alerts.c.alert_id.desc())
@@ -84,13 +84,13 @@ async def acknowledge(connection: AsyncConnection, alert_id: UUID) -> AlertRow |
 
 
 async def list_open_keys(connection: AsyncConnection) -> frozenset[Key]:
-    """Type and subject of every open alert (index alerts_open)."""
+    """Return type and subject of every open alert (index alerts_open)."""
     keys = select(alerts.c.type, alerts.c.subject).where(alerts.c.resolved_at.is_(None))
     return frozenset((AlertType(row.type), row.subject) for row in await connection.execute(keys))
 
 
 async def get_open_description(connection: AsyncConnection, alert_type: AlertType, *, subject: str) -> str | None:
-    """What the open alert of this type and subject says; None without one (index alerts_open)."""
+    """Return what the open alert of this type and subject says; None without one (index alerts_open)."""
     wanted = (alerts.c.type == alert_type.value, alerts.c.subject == subject, alerts.c.resolved_at.is_(None))
     return (await connection.execute(select(alerts.c.description).where(*wanted))).scalar_one_or_none()
 
@@ -156,7 +156,7 @@ _rules = select(*(alert_rules.c[name] for name in _RULE), alert_rules.c.updated_
 
 
 async def list_changed_rules(connection: AsyncConnection) -> list[RuleInForce]:
-    """The rules that somebody has changed; nine at most."""
+    """Return the rules that somebody has changed; nine at most."""
     found = []
     for *columns, updated_at in await connection.execute(_rules):
         values = dict(zip(_RULE, columns, strict=True))

@@ -32,14 +32,14 @@ class Description:
     capabilities: Sequence[str] = ()
     priority_steps: Sequence[int] = ()
     broker_options: Mapping[str, Any] | None = None
-    """Fields of `domain.broker_options.BrokerOptions`."""
+    """The fields of `domain.broker_options.BrokerOptions`."""
     events: bool | None = None
     """Whether it tells of its tasks; None leaves what is known."""
     started_before: int | None = None
     counted_at: datetime | None = None
-    """When it had started so many tasks."""
+    """The time at which it had started so many tasks."""
     acks_late: Container[str] = frozenset()
-    """Of the registered tasks those that acknowledge late."""
+    """Those of the registered tasks that acknowledge late."""
     retry_limits: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -63,7 +63,7 @@ _undescribed = (
 async def list_undescribed(
     connection: AsyncConnection, *, max_age: timedelta, watched_age: timedelta | None = None, limit: int = 1_000
 ) -> list[str]:
-    """Online nodes whose description is missing, of an earlier process, or too old, the oldest first.
+    """Return online nodes whose description is missing, of an earlier process or too old, the oldest first.
 
     `watched_age` is the age for nodes of which something is wanted.
     """

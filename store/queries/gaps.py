@@ -18,7 +18,7 @@ async def add_gap(connection: AsyncConnection, *, source: str, started_at: datet
 
 
 async def get_last_sign_of_life(connection: AsyncConnection, *, kept: bool) -> datetime | None:
-    """When a node that has not said goodbye was last heard; None if none is out there unheard.
+    """Return when a node that has not said goodbye was last heard; None if none is out there unheard.
 
     Asked of the nodes whose events wait for the mirror (`kept`), or of all others. Nodes tell of themselves every
     2 s, so this is when some mirror last listened.
@@ -29,12 +29,12 @@ async def get_last_sign_of_life(connection: AsyncConnection, *, kept: bool) -> d
 
 
 async def get_last_end(connection: AsyncConnection) -> datetime | None:
-    """When the mirror was last deaf (index gaps_ended)."""
+    """Return when the mirror was last deaf; None if it never was (index gaps_ended)."""
     found: datetime | None = (await connection.execute(select(func.max(gaps.c.ended_at)))).scalar_one()
     return found
 
 
 async def overlaps_gap(connection: AsyncConnection, *, since: datetime, until: datetime) -> bool:
-    """Whether the mirror was deaf at any moment of this time (index gaps_ended)."""
+    """Tell whether the mirror was deaf at any moment of this time (index gaps_ended)."""
     found = select(gaps.c.gap_id).where(gaps.c.ended_at >= since, gaps.c.started_at <= until).limit(1)
     return (await connection.execute(found)).first() is not None

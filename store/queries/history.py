@@ -52,11 +52,11 @@ class LockedTask:
     """The error that its stored result tells, which is truer than an event's repr."""
     submitted_here: bool
     retries_base: int
-    """Where Celery's count of its retries began."""
+    """The number at which Celery's count of its retries began."""
     workflow_id: UUID | None
     outcome: str | None
     fact_count: int
-    """How many facts were told of it, those that are not kept included; 0 where nobody has counted yet."""
+    """How many facts were told of it, those that are not stored included; 0 where nobody has counted yet."""
     course: Course
     """What the roll-ups have counted of it."""
 
@@ -241,7 +241,7 @@ _count_left_out = (
 
 
 async def count_left_out(connection: AsyncConnection, counts: Mapping[str, int]) -> None:
-    """Note so many more facts of locked tasks that are not kept (primary key)."""
+    """Note how many more facts of locked tasks were told and not stored (primary key)."""
     await connection.execute(_count_left_out, bind_rows(("task_id", "count"), counts.items()))
 
 

@@ -13,7 +13,7 @@ RETENTION = 0x7265746E
 STRAYS = 0x73747261
 PRESENCE = 0x70726573
 DISPATCH = 0x64697370
-"""Shared by all who dispatch, while they do."""
+"""The lock that all who dispatch share, while they do."""
 
 
 async def take(connection: AsyncConnection, lock: int) -> bool:

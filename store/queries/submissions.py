@@ -95,6 +95,6 @@ _original = (
 
 
 async def get_original(connection: AsyncConnection, task_id: str) -> Original | None:
-    """A task as it was submitted, for a replay (primary keys); None if there is none."""
+    """Return a task as it was submitted, for a replay (primary keys); None if there is none."""
     row = (await connection.execute(_original, {"task_id": task_id})).one_or_none()
     return Original(*row) if row else None

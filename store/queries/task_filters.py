@@ -25,11 +25,11 @@ _BELOW = {
     "completed_before": tasks.c.completed_at,
 }
 CLOCKS_APART = timedelta(hours=1)
-"""At most, for the clock of a worker and of whoever made the task: see `_made_before`."""
+"""How far apart the clocks of a worker and of whoever made the task may be: see `_made_before`."""
 
 
 def conditions(wanted: TaskFilter) -> list[ColumnElement[bool]]:
-    """All that must hold of a row of `tasks`."""
+    """Return all that must hold of a row of `tasks`."""
     given: list[ColumnElement[bool]] = []
     if wanted.statuses:
         given.append(tasks.c.status.in_([status.value for status in wanted.statuses]))

@@ -29,7 +29,7 @@ __all__ = ["__version__", "commands", "install"]
 
 
 def install(app: Celery[Any]) -> None:
-    """Adds the plugin to every worker of this app. May be called before or after tasks are defined, and twice."""
+    """Add the plugin to every worker of this app. May be called before or after tasks are defined, and twice."""
     app.steps["worker"].update({RetryCeiling, GateStep, Announcement})
     app.steps["consumer"].add(Fetching)
     keep_events(app)

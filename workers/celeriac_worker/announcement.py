@@ -34,7 +34,7 @@ class Announcement(bootsteps.StartStopStep):
         signals.heartbeat_sent.connect(self.refresh_heartbeat)
 
     def info(self, worker: Any) -> dict[str, Any]:  # type: ignore[override]
-        """`{"celeriac": {...}}`, see README.md."""
+        """Return `{"celeriac": {...}}`, see README.md."""
         node = getattr(worker, "celeriac", None)
         return {
             "celeriac": {

@@ -38,10 +38,11 @@ class LifeThread:
         self._life_due = 0.0
 
     def start(self) -> None:
+        """Start the thread."""
         self._thread.start()
 
     def stop(self, *, forget_pause: bool) -> None:
-        """Tells of the last ends and says goodbye."""
+        """Tell of the last ends, and say goodbye."""
         if self._stopped.is_set():
             return
         self._stopped.set()
@@ -55,7 +56,7 @@ class LifeThread:
         self._node.gate.close()
 
     def run_once(self) -> None:
-        """Raises GateUnreachableError."""
+        """Show life and tell of ends once. Raises GateUnreachableError."""
         with _round:
             if time.monotonic() >= self._life_due:
                 self._node.show_life()
