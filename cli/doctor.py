@@ -51,7 +51,7 @@ class Finding:
 
 
 def examine(settings: Settings, *, api_url: str) -> list[Finding]:
-    """All findings about a Celeriac, in the order of the report."""
+    """Return all findings about a Celeriac, in the order of the report."""
     checks: tuple[Callable[[], Iterator[Finding]], ...] = (
         _versions,
         lambda: _access(settings),
@@ -69,7 +69,7 @@ def examine(settings: Settings, *, api_url: str) -> list[Finding]:
 
 
 def examine_servers(settings: Settings) -> list[Finding]:
-    """Findings about the servers of somebody's app, beside which no Celeriac need run."""
+    """Return findings about the servers of somebody's app, beside which no Celeriac need run."""
     found = [*_versions(), *_broker(settings.broker_url)]
     if settings.effective_redis_url:
         found += _redis("redis", settings.effective_redis_url)

@@ -10,7 +10,7 @@ WAYS_OUT = "Set CELERIAC_API_KEYS to a key of 16 characters or more, or listen o
 
 
 def refuse_open(settings: Settings) -> None:
-    """Raises CliError where others than this machine would reach the API and none would need a key."""
+    """Raise CliError where others than this machine would reach the API and none would need a key."""
     if is_open(settings):
         raise CliError(
             f"The API would listen on {settings.host} and ask nobody for a key.\n"
@@ -20,11 +20,12 @@ def refuse_open(settings: Settings) -> None:
 
 
 def is_open(settings: Settings) -> bool:
+    """Tell whether others than this machine can reach the API and none needs a key."""
     return not settings.api_keys and not is_loopback(settings.host)
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches a server that listens there; a name by all addresses that it stands for.
+    """Tell whether only this machine reaches a server that listens there; a name by all addresses that it stands for.
 
     Asked of the resolver, as the server will: `0` and `127.1` are addresses too. A name that it does not know counts
     as reachable.

@@ -19,18 +19,19 @@ FOLDER = "flower"
 
 
 def password_file(data: Path) -> Path:
+    """Return where the password of Flower lies."""
     return data / FOLDER / "password"
 
 
 def kept_login(data: Path) -> str:
-    """`user:password`, made at first use."""
+    """Return `user:password`, made at first use."""
     make_folder(data)
     make_folder(data / FOLDER)
     return f"{USER}:{kept_password(data / FOLDER)}"
 
 
 def login_of(settings: Settings) -> str | None:
-    """With which programs open the Flower that `up` starts; None where people sign in with OAuth."""
+    """Return the login with which programs open Flower; None where people sign in with OAuth."""
     if settings.flower_basic_auth:
         return settings.flower_basic_auth[0]
     if "FLOWER_BASIC_AUTH" in os.environ:
@@ -41,7 +42,7 @@ def login_of(settings: Settings) -> str | None:
 
 
 def check_logins_of_flower(logins: Sequence[str]) -> None:
-    """Raises CliError for what Flower takes for a login and everybody knows: an empty one, or the example's."""
+    """Raise CliError for what Flower takes for a login and everybody knows: an empty one, or the example's."""
     for login in logins:
         user, _, password = login.partition(":")
         if not user or not password or is_placeholder(password):
@@ -49,7 +50,7 @@ def check_logins_of_flower(logins: Sequence[str]) -> None:
 
 
 def with_login(url: str, login: str | None) -> str:
-    """The URL as programs want it: never printed."""
+    """Return the URL as programs want it: never printed."""
     if login is None:
         return url
     user, _, password = login.partition(":")

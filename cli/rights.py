@@ -18,12 +18,14 @@ _SCRIPTS: tuple[Probe, ...] = (("EVAL", "return 1", "0"), ("SCRIPT", "EXISTS", "
 
 
 def probes_of(name: str, settings: Settings) -> Sequence[Probe]:
-    """What is asked of the server of this setting, in the words of Redis."""
+    """Return what is asked of the server of this setting, in the words of Redis."""
     return {"broker_url": _of_broker, "result_url": _of_results, "redis_url": _of_keys}[name](settings)
 
 
 def missing_rights(client: redis.Redis, probes: Iterable[Probe]) -> list[str]:
-    """Those that this client's user lacks, each as a command with its key or channel. Raises redis.RedisError."""
+    """Return the rights that this client's user lacks, each as a command with its key or channel. Raises
+    redis.RedisError.
+    """
     pool = client.connection_pool
     connection: Any = pool.get_connection()
     try:

@@ -28,18 +28,19 @@ WORKER_STOP_STEPS = ((signal.SIGTERM, 20.0), (signal.SIGQUIT, 10.0))
 
 
 def needs_postgres(settings: Settings) -> bool:
+    """Tell whether no PostgreSQL was named, so that one is embedded."""
     return settings.database_url is None
 
 
 def needs_valkey(settings: Settings) -> bool:
-    """One embedded Valkey serves whatever needs a Redis and was given no URL."""
+    """Tell whether one is embedded: it serves whatever needs a Redis and was given no URL."""
     return None in (settings.broker_url, settings.effective_result_url, settings.effective_redis_url)
 
 
 def addresses_of(
     settings: Settings, *, postgres_url: str | None, valkey_url: str | None, flower_login: str | None = None
 ) -> Addresses:
-    """The URLs given, and those of the embedded servers for the rest."""
+    """Return the URLs given, and those of the embedded servers for the rest."""
     return Addresses(
         api_url=api_url(settings),
         database_url=settings.database_url or str(postgres_url),
@@ -51,17 +52,17 @@ def addresses_of(
 
 
 def api_url(settings: Settings) -> str:
-    """How this machine reaches the API."""
+    """Return how this machine reaches the API."""
     return _url(settings.host, settings.port)
 
 
 def flower_url(settings: Settings) -> str:
-    """How this machine reaches Flower."""
+    """Return how this machine reaches Flower."""
     return _url(settings.host, settings.flower_port)
 
 
 def child_environment(settings: Settings, addresses: Addresses) -> dict[str, str]:
-    """This process's environment with every setting in it: children read nothing else."""
+    """Return this process's environment with every setting in it: children read nothing else."""
     urls = {
         "CELERIAC_DATABASE_URL": addresses.database_url,
         "CELERIAC_BROKER_URL": addresses.broker_url,
@@ -76,6 +77,7 @@ def child_environment(settings: Settings, addresses: Addresses) -> dict[str, str
 
 
 def server_child(server: PostgresServer | ValkeyServer) -> Child:
+    """Return an embedded server as a child."""
     return Child(
         name=server.name,
         command=server.command,
@@ -84,29 +86,33 @@ def server_child(server: PostgresServer | ValkeyServer) -> Child:
 
 
 def own_child(name: str, environment: dict[str, str], *options: str) -> Child:
-    """A child that is a command of ours. `-P`: a folder `tasks` where `up` was started must not shadow ours."""
+    """Return a command of ours as a child. `-P`: a folder `tasks` where `up` was started must not shadow ours."""
     command = launch_command([sys.executable, "-P", "-m", "cli", name, *options])
     return Child(name=name, command=command, environment=environment)
 
 
 def children(settings: Settings, environment: dict[str, str]) -> list[Child]:
-    """Those that readiness depends on. The mirror is first: workers are held until it hears them."""
+    """Return the children that readiness depends on. The mirror is first: workers are held until it hears them."""
     mirror = replace(own_child("mirror", environment), announces="mirror_ready")
     others = [own_child(name, environment) for name in ("api", "loops")]
     return [mirror, *others, *(_worker(name, environment) for name in worker_names(settings))]
 
 
 def late_children(settings: Settings, environment: dict[str, str]) -> list[Child]:
-    """Started when all is well: Flower takes a second of processor time that the others would wait for."""
+    """Return the children started when all is well: Flower takes a second of processor time that others would wait for.
+    """
     return [own_child("flower", environment)] if settings.flower_port else []
 
 
 def stop_order(settings: Settings) -> list[list[str]]:
-    """Groups that stop together: no new work first; the mirror after the workers, whose last events it still hears."""
+    """Return groups that stop together: no new work first; the mirror after the workers, whose last events it still
+    hears.
+    """
     return [["api"], ["loops"], worker_names(settings), ["mirror"], ["flower"], ["valkey"], ["postgres"]]
 
 
 def worker_names(settings: Settings) -> list[str]:
+    """Return the names of the workers that `up` runs, as its children."""
     return [f"worker-{number}" for number in range(1, settings.workers + 1)]
 
 

@@ -164,7 +164,6 @@ class RedisEvents:
 
     def acknowledge(self, item: EventItem) -> None:
         """Do nothing: Redis keeps nothing that is published."""
-        pass  # PUB/SUB keeps nothing
 
     def close(self) -> None:
         """Close the subscription and its client."""

@@ -21,7 +21,7 @@ class Advice:
 
 
 def advise(name: str, facts: AppFacts, *, consumers: Collection[Consumer]) -> Advice | None:
-    """None where nothing more can be had."""
+    """Return the best advice for this fleet; None where nothing more can be had."""
     plain = f"celery -A {name} worker -E"
     if not consumers:
         return Advice("No worker was heard. Start one:", plain)

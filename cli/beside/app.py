@@ -50,7 +50,7 @@ class AppFacts:
     dictionaries: dict[str, dict[str, Any] | bool | None] = field(repr=False)
     queues: list[AppQueue]
     plugin: str | None
-    """Its version, where workers of this interpreter can have it."""
+    """The plugin's version, where workers of this interpreter can have it."""
     plugin_installed: bool
     """Whether the app has called `install`."""
     is_made: bool
@@ -59,6 +59,7 @@ class AppFacts:
     """Options whose values are code, which no other process can have."""
 
     def dictionary(self, name: str) -> dict[str, Any]:
+        """Return a setting that is a dictionary; empty where the app does not have it."""
         value = self.dictionaries.get(name)
         return value if isinstance(value, dict) else {}
 
@@ -77,7 +78,7 @@ class _Answer(msgspec.Struct):
 
 
 def read_app(name: str, interpreter: str) -> AppFacts:
-    """What the app says. Raises CliError, in a sentence without secrets, where it cannot be asked."""
+    """Return what the app says. Raises CliError, in a sentence without secrets, where it cannot be asked."""
     answer = _run(name, interpreter)
     try:
         return msgspec.json.decode(answer, type=AppFacts)
@@ -93,7 +94,8 @@ def read_app(name: str, interpreter: str) -> AppFacts:
 
 
 def interpreter_of(python: str | None) -> str:
-    """The one named, that of the active virtual environment, or else ours. Raises CliError for one that is not there.
+    """Return the one named, that of the active virtual environment, or else ours. Raises CliError for one that is not
+    there.
 
     As it was written: the `python` of a virtual environment is a link, and would be another at the link's end.
     """

@@ -26,7 +26,7 @@ TOLD = {"on": True, "off": False}
 
 
 def wait_for_consumers(url: str, facts: AppFacts) -> list[Consumer]:
-    """Those that the API knows once it learns no more of them: after 8 s if there are none, and after 20 s at most."""
+    """Return the workers that the API knows once it learns no more: after 8 s if there are none, after 20 s at most."""
     began = time.monotonic()
     steady, found = 0, known_consumers(url, facts)
     while steady < STEADY_LOOKS and time.monotonic() - began < (ANSWERED_SECONDS if found else HEARD_SECONDS):
@@ -39,7 +39,7 @@ def wait_for_consumers(url: str, facts: AppFacts) -> list[Consumer]:
 
 
 def known_consumers(url: str, facts: AppFacts) -> list[Consumer]:
-    """Workers that are online, as the API tells; none where it does not answer."""
+    """Return workers that are online, as the API tells; none where it does not answer."""
     try:
         with Client(url) as client:
             rows = [row for row in client.workers() if row.get("status") != "OFFLINE"]
@@ -53,7 +53,8 @@ def known_consumers(url: str, facts: AppFacts) -> list[Consumer]:
 
 
 def ask_consumers(settings: Settings, facts: AppFacts) -> list[Consumer]:
-    """Workers that answer a broadcast ping, and what they say of themselves. None where the broker does not answer."""
+    """Return workers that answer a broadcast ping, as they describe themselves. None where the broker does not answer.
+    """
     try:
         nodes, described = asyncio.run(_ask(settings))
     except Unavailable:

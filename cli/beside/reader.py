@@ -53,6 +53,7 @@ class NoApp(Exception):
 
 
 def main(arguments: list[str]) -> None:
+    """Print what is told of the app as JSON on stdout, or why it cannot be told."""
     name, own_root, rooms = arguments
     answer = _keep_stdout()
     _look_where_celery_does(Path(own_root), rooms.split(","))
@@ -69,7 +70,8 @@ def main(arguments: list[str]) -> None:
 
 
 def read(name: str) -> dict[str, Any]:
-    """All that is told of the app. Raises NoApp, and whatever the app raises when it is imported or configured."""
+    """Return all that is told of the app. Raises NoApp, and whatever the app raises when it is imported or configured.
+    """
     import celery  # noqa: PLC0415  the app's own, which is found only after the path is set
     import kombu  # noqa: PLC0415
 
@@ -97,7 +99,7 @@ def read(name: str) -> dict[str, Any]:
 
 
 def find(name: str) -> tuple[Any, bool]:
-    """The app that `celery -A` would take; or what a factory makes, and True. Raises NoApp."""
+    """Return the app that `celery -A` would take; or what a factory makes, and True. Raises NoApp."""
     from celery import Celery  # noqa: PLC0415
     from celery.app.utils import find_app  # noqa: PLC0415
 

@@ -22,7 +22,7 @@ EVENTS = {True: ("on", "green"), False: ("off", "red"), None: ("?", "dim")}
 
 
 def show_app(name: str, facts: AppFacts, *, interpreter: str, beside: Beside) -> None:
-    """What was read."""
+    """Print what was read of the app."""
     settings = beside.settings
     rows = [
         ("app", f"{name}, Celery {facts.celery} on Python {facts.python}"),
@@ -45,7 +45,7 @@ def show_app(name: str, facts: AppFacts, *, interpreter: str, beside: Beside) ->
 
 
 def show_fleet(consumers: Sequence[Consumer], advice: Advice | None) -> None:
-    """Who is there, what holds for which queue, and what would make more of it hold."""
+    """Print who is there, what holds for which queue, and what would make more of it hold."""
     if consumers:
         _print(_workers(consumers))
     if any(consumer.queues for consumer in consumers):

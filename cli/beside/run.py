@@ -22,7 +22,7 @@ from domain.server_urls import mask_url
 
 
 def run_beside(name: str, *, python: str | None, worker: bool, **options: object) -> None:
-    """Returns when it was stopped. Raises CliError."""
+    """Run Celeriac beside the app until it is stopped. Raises CliError."""
     interpreter = interpreter_of(python)
     facts = read_app(name, interpreter)
     if worker:
@@ -53,7 +53,7 @@ class Examined:
     advice: Advice | None
 
     def as_json(self) -> dict[str, Any]:
-        """For programs; without secrets, as what is shown."""
+        """Return it for programs; without secrets, as what is shown."""
         settings = self.beside.settings
         return {
             "app": {
@@ -78,7 +78,7 @@ class Examined:
 
 
 def examine_beside(name: str, *, python: str | None, data: str | None, url: str | None) -> Examined:
-    """Asks a Celeriac that runs beside the app for its workers, or else the workers themselves. Raises CliError."""
+    """Ask a Celeriac that runs beside the app for its workers, or else the workers themselves. Raises CliError."""
     interpreter = interpreter_of(python)
     facts = read_app(name, interpreter)
     leave_app_variables()

@@ -1,4 +1,4 @@
-"""From what an app says to the settings that Celeriac runs with; what somebody has set for Celeriac itself wins."""
+"""Makes the settings that Celeriac runs with of what an app says; what somebody has set for Celeriac itself wins."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ SERIALIZERS = {
     "pickle": {"pickle", "application/x-python-serialize"},
     "yaml": {"yaml", "application/x-yaml"},
 }
-"""Of submissions, the preferred first, with the names that `accept_content` may call them by."""
+"""Serializers of submissions, the preferred first, with the names that `accept_content` may call them by."""
 USUAL = {"event_exchange": "celeryev", "control_exchange": "celery", "event_serializer": "json"}
 
 
@@ -34,12 +34,12 @@ class Beside:
 
     settings: Settings
     results: str
-    """Where results are read, masked, or why they are not."""
+    """The backend that results are read from, masked, or why none are."""
     notes: tuple[str, ...]
 
 
 def beside(facts: AppFacts, **options: object) -> Beside:
-    """Settings of the environment and the options, and for what neither says, what the app says. Raises CliError."""
+    """Take settings from the environment and the options, and from the app what neither says. Raises CliError."""
     given = read_settings(**options)
     chosen = given.model_fields_set
     notes: list[str] = []
@@ -66,7 +66,8 @@ def beside(facts: AppFacts, **options: object) -> Beside:
 
 
 def with_tls(url: str, use_ssl: Mapping[str, Any] | bool | None) -> str:
-    """The URL with what `broker_use_ssl` says in it: the scheme, and the files in the query, as Celery reads them."""
+    """Return the URL with what `broker_use_ssl` says in it: the scheme, and files in the query, as Celery reads them.
+    """
     parts = urlsplit(url)
     if not use_ssl:
         return url

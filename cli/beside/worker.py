@@ -16,7 +16,7 @@ from store.inspection import is_drained
 
 
 def refuse_factory(name: str, facts: AppFacts) -> None:
-    """Raises CliError where `celery -A` would not take what we were given."""
+    """Raise CliError where `celery -A` would not take what we were given."""
     if facts.is_made:
         raise CliError(
             f"{name!r} makes its app when it is called, and `celery -A` takes none of that kind: "
@@ -27,7 +27,8 @@ def refuse_factory(name: str, facts: AppFacts) -> None:
 def app_worker(
     addresses: Addresses, facts: AppFacts, *, name: str, interpreter: str, environment: Mapping[str, str]
 ) -> Child:
-    """It sends events, and has the plugin where that is installed beside the app."""
+    """Return the app's worker as a child. It sends events, and has the plugin where that is installed beside the app.
+    """
     node = f"{GUEST_WORKER}@{socket.gethostname()}"
     plugin = ["-I", PLUGIN_MODULE] if facts.plugin and not facts.plugin_installed else []
     command = [interpreter, "-m", "celery", "-A", name, "worker", "-E", "-l", "info", "-n", node, *plugin]

@@ -26,6 +26,7 @@ def command(
     app: App = None,
     python: Python = None,
 ) -> None:
+    """Print all findings; exits with 1 if anything fails."""
     if app is not None:
         _examine_beside(app, python=python, data=data, url=url, as_json=as_json)
         return

@@ -10,6 +10,7 @@ from settings import Settings
 
 
 def command(as_json: Json = False) -> None:
+    """Print every setting, without secrets."""
     rows = _rows(read_settings())
     if as_json:
         print_json(rows, indent=2)

@@ -54,17 +54,21 @@ class PostgresServer:
 
     @property
     def url(self) -> str:
+        """Return the URL with its password: never printed."""
         return f"postgresql://{USER}:{self.password}@{LOOPBACK}:{self.port}/{DATABASE}"
 
     @property
     def command(self) -> list[str]:
+        """Return the command that starts the server."""
         settings = (*SETTINGS, f"port={self.port}", *(() if self.durable else FORGETFUL_SETTINGS))
         options = [part for setting in settings for part in ("-c", setting)]
         argv = [str(_binary("postgres")), "-D", str(self.cluster), *options]
         return launch_command(argv, identity=self.identity, death_signal=self.stop_signal)
 
     def answers(self) -> bool:
-        """Not asked before it has noted that it is ready: it would log a FATAL error for each question."""
+        """Tell whether it answers. It is asked only once it has noted that it is ready: else it logs FATAL for each
+        question.
+        """
         try:
             if "ready" not in (self.cluster / "postmaster.pid").read_text():
                 return False
@@ -75,7 +79,7 @@ class PostgresServer:
 
 
 def prepare_postgres(folder: Path, *, durable: bool = True) -> PostgresServer:
-    """Makes the cluster in `folder` if there is none. Raises CliError with one sentence if it cannot be used."""
+    """Make the cluster in `folder` if there is none. Raises CliError with one sentence if it cannot be used."""
     make_folder(folder, lent_to=_nobody())
     cluster = folder.absolute() / "cluster"
     if not cluster.exists():
