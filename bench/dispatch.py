@@ -40,6 +40,7 @@ def main(
 
 
 def measure(*, tasks: int, rounds: int) -> Report:
+    """Let the dispatcher and plain `send_task` hand over so many tasks in turn."""
     with (
         running_servers() as servers,
         plain_app(servers) as app,
@@ -90,7 +91,7 @@ def _send(servers: Servers, count: int, *, send: Callable[[int], Round]) -> Roun
 
 
 async def fill_outbox(database_url: str, count: int) -> None:
-    """All at once: nothing is due before the commit."""
+    """Store so many tasks at once: nothing is due before the commit."""
     engine = open_engine(database_url, pool_size=1, name="celeriac bench", by_key=True)
     try:
         async with engine.begin() as connection:

@@ -46,6 +46,7 @@ def main(
 
 
 def measure(*, tasks: int, rounds: int) -> Report:
+    """Let the writer and COPY take the same events in turn."""
     with running_servers() as servers:
         for take_turn in (_mirror, _copy):
             take_turn(servers, min(tasks, MAX_BATCH))  # warm-up
@@ -81,7 +82,7 @@ async def _write(servers: Servers, messages: Sequence[EventMessage]) -> float:
 
 @asynccontextmanager
 async def open_writer(servers: Servers) -> AsyncIterator[Writer]:
-    """As the mirror has it."""
+    """Open a writer as the mirror has it."""
     look_for_garbage_seldom()
     engine = open_engine(servers.database_url, pool_size=2, name="celeriac bench", by_key=True)
     results = ResultReader(servers.result_url)
@@ -118,7 +119,7 @@ def _rows(ids: Sequence[str]) -> list[Row]:
 
 
 def store_results(servers: Servers, ids: Sequence[str]) -> None:
-    """As workers do when tasks succeed."""
+    """Store results as workers do when tasks succeed."""
     with redis.Redis.from_url(servers.result_url) as client:
         for portion in _portions(ids, 1_000):
             client.mset({f"{META_PREFIX}{task_id}": result_meta(task_id) for task_id in portion})

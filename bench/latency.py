@@ -31,6 +31,7 @@ def main(
 
 
 def measure(*, tasks: int) -> Report:
+    """Run so many tasks one after another and time each."""
     with running_up(workers=1) as stack, httpx.Client(base_url=f"{stack.api_url}/api/v1", timeout=30) as client:
         for _ in range(WARM_UP_TASKS):
             _follow_one(client)

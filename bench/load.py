@@ -18,7 +18,7 @@ import uvloop
 from bench.figures import Round
 
 LATE_SECONDS = 30.0
-"""After the end of a turn; who has not answered the last request by then is given up."""
+"""How long after the end of a turn a last answer is waited for."""
 
 
 @dataclass(slots=True)
@@ -30,7 +30,7 @@ class _Tally:
 
 
 def request(url: str, body: bytes | None) -> bytes:
-    """A whole POST of JSON, or a GET where there is no body, to be sent as it is; a login in the URL goes with it."""
+    """Return a whole POST of JSON, or a GET where there is no body; a login in the URL goes with it."""
     address = urlsplit(url)
     login, _, host = address.netloc.rpartition("@")
     target = f"{address.path}?{address.query}" if address.query else address.path
@@ -51,7 +51,7 @@ def load(url: str, body: bytes | None, *, connections: int, seconds: float) -> R
 
 
 def load_evenly(urls: Sequence[str], body: bytes | None, *, connections: int, seconds: float) -> Round:
-    """The same with the connections dealt out to several servers, as a load balancer does."""
+    """Load several servers with the connections dealt out to them, as a load balancer does."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_load([urls[nth % len(urls)] for nth in range(connections)], body, seconds=seconds))
 

@@ -24,7 +24,7 @@ from bench.stack import Stack, running_up
 CONNECTIONS = 32
 SAMPLE_SECONDS = 1.0
 REST_SECONDS = 5.0
-"""After everything is ready: the last imports are done, and the loops have had their first rounds."""
+"""Rest once everything is ready: the last imports are done, and the loops have had their first rounds."""
 SUBMISSION = json.dumps({"task_name": TASK_NAME, "task_args": ARGUMENTS}).encode()
 NOTES = (
     "postgres: all its processes; each counts the shared buffers that it has touched (128 MiB) in its RSS.",
@@ -36,18 +36,18 @@ TITLE = "Memory of `celeriac up` at rest and during {seconds:g} s of load"
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """By all processes of one kind together, in MiB."""
+    """The memory of all processes of one kind together, in MiB."""
 
     processes: int = 0
     rss: float = 0.0
     pss: float = 0.0
 
     def plus(self, rss_bytes: int, pss_bytes: int) -> "Held":
-        """With one more process."""
+        """Return the memory with one more process."""
         return Held(self.processes + 1, self.rss + rss_bytes / 2**20, self.pss + pss_bytes / 2**20)
 
     def most(self, other: "Held") -> "Held":
-        """The larger of each figure."""
+        """Return the larger of each figure."""
         return Held(max(self.processes, other.processes), max(self.rss, other.rss), max(self.pss, other.pss))
 
 
@@ -69,7 +69,7 @@ def main(
 
 
 def sample(pid: int) -> Sample:
-    """Of the `celeriac up` with this id and all that it has started, by the kind of process."""
+    """Return the memory of the `celeriac up` with this pid and all that it has started, by the kind of process."""
     held: Sample = {}
     up = psutil.Process(pid)
     for process in (up, *up.children(recursive=True)):
@@ -82,7 +82,7 @@ def sample(pid: int) -> Sample:
 
 
 def kind_of(process: psutil.Process) -> str:
-    """`api`, `worker child`, `postgres`...: the word behind `-m cli`, or the name of the program."""
+    """Return the word behind `-m cli`, or the name of the program: `api`, `worker child`, `postgres`."""
     words = process.cmdline()
     if "cli" not in words:
         return process.name()

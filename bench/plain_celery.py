@@ -15,7 +15,8 @@ ARGUMENTS = (2, 3)
 
 @contextmanager
 def plain_app(servers: Servers, *, results: bool = True) -> Iterator[Celery]:
-    """An application of the usual kind. With a result backend each send also subscribes to its result's channel."""
+    """Make an application of the usual kind. With a result backend each send also subscribes to its result's channel.
+    """
     backend = servers.result_url if results else None
     app = Celery("bench", broker=servers.broker_url, backend=backend, set_as_current=False)
     try:
@@ -25,7 +26,7 @@ def plain_app(servers: Servers, *, results: bool = True) -> Iterator[Celery]:
 
 
 def send_for(app: Celery, seconds: float) -> Round:
-    """As many as can be sent in this time."""
+    """Send as many as can be sent in this time."""
     latencies: list[float] = []
     begun = time.perf_counter()
     while (now := time.perf_counter()) - begun < seconds:
@@ -35,7 +36,7 @@ def send_for(app: Celery, seconds: float) -> Round:
 
 
 def send_many(app: Celery, count: int) -> Round:
-    """So many, however long it takes."""
+    """Send so many, however long it takes."""
     begun = time.perf_counter()
     for _ in range(count):
         _send(app)

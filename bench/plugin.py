@@ -50,6 +50,7 @@ def main(
 
 
 def measure(*, tasks: int, rounds: int) -> Report:
+    """Let a worker with the plugin and one without run so many tasks in turn."""
     with running_servers() as servers, plain_app(servers, results=False) as app, ExitStack() as workers:
         processes = {name: workers.enter_context(_worker(name, servers, app=app)) for name in (STOCK, PLUGGED)}
         for name in processes:

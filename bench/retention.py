@@ -56,6 +56,7 @@ def main(
 
 
 def measure(*, tasks: int, rounds: int) -> Report:
+    """Delete so many old tasks among as many that stay, and time each batch."""
     with running_servers() as servers:
         measured = alternate({"retention": partial(_delete, servers, tasks)}, rounds=rounds)
     return Report(

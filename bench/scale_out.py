@@ -53,7 +53,7 @@ class Stage(StrEnum):
 
 PROCESSES = {"one": 1, "two": 2}
 WORKERS = {1: 1, 2: 4}
-"""By how many there are of the others; each runs one task at a time."""
+"""How many workers there are, by how many there are of the others; each runs one task at a time."""
 CONNECTIONS = 32
 WARM_UP_SECONDS = 0.5
 BATCH_SIZE = 500
@@ -81,6 +81,7 @@ def main(
 
 
 def measure(wanted: Sequence[Stage], *, tasks: int, seconds: float, rounds: int) -> Report:
+    """Measure these stages with one and with two of each process in turn."""
     with running_servers() as servers:
         stages: dict[Stage, Callable[[int], Round]] = {
             Stage.SUBMISSION: partial(_submit, servers, seconds=seconds),

@@ -48,6 +48,7 @@ def main(
 
 
 def measure(*, seconds: float, connections: int, rounds: int) -> Report:
+    """Let each contender take submissions for so long in turn."""
     ceiling = Series(CEILING, (_measure_ceiling(seconds=seconds, connections=connections),))
     with running_up(flower=True) as stack, plain_app(stack.servers) as app:
         ours = partial(_submit_to_us, stack, connections=connections)

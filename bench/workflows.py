@@ -43,6 +43,7 @@ def main(
 
 
 def measure(*, steps: int, width: int, idle_steps: int, rounds: int) -> Report:
+    """Let Celeriac's workflows and Celery's canvas run the same steps in turn."""
     with (
         running_up(workers=1) as stack,
         httpx.Client(base_url=f"{stack.api_url}/api/v1", timeout=60) as client,

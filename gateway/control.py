@@ -33,7 +33,7 @@ MAX_NODE = 255
 BROKER_SECONDS = 4.0
 """Time for connecting and publishing, beside that for answers; both have socket timeouts of 2 s."""
 MOST_NODES = 10_000
-"""Of how many nodes it is remembered how they answer."""
+"""How many nodes there are at most of which it is remembered how they answer."""
 NO_EVENTS = "event dispatcher unavailable"
 EVENTS_ENABLED = ("task events enabled", "task events already enabled")
 

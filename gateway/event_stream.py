@@ -31,9 +31,9 @@ FIELD = b"body"
 GROUP = "mirror"
 LOOK_SECONDS = 2.0
 TAKE_OVER_SECONDS = 10.0
-"""After what time a mirror stores what another has read and not stored; if both do, that changes nothing."""
+"""How long a mirror may take to store what it has read; then another does. If both do, that changes nothing."""
 FORGET_SECONDS = 3600.0
-"""After what time without a question a mirror's name is forgotten: one that lives asks several times a second."""
+"""How long a mirror may ask nothing before its name is forgotten: one that lives asks several times a second."""
 FIRST_AT_ONCE = 32
 """How many messages are asked for after a rest: how large they are shows only when they are here."""
 LONGEST_WAIT = timedelta(days=366)

@@ -38,7 +38,7 @@ REPLY_QUEUE_SECONDS = 30.0
 PLAIN_DATA = {"content_type": "application/data", "content_encoding": "binary"}
 """The type of a body that kombu hands out as it is, and counts as trusted (seen on Celery 4.4, 5.2 and 5.7)."""
 MOST_NAME_BYTES = 1_024
-"""In how many bytes of an unreadable reply its sender's name is looked for."""
+"""How many bytes of an unreadable reply are searched for its sender's name."""
 PICKLE = "application/x-python-serialize"
 NOT_UNDERSTOOD = (ContentDisallowed, DecodeError)
 """Errors of kombu that say something of one message, not of the connection."""

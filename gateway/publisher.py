@@ -24,9 +24,9 @@ from gateway.senders import Fates, RabbitSender, RedisSender, Sender
 from gateway.threads import BrokerThread
 
 SENDING_SECONDS = 3
-"""After what time nothing more of a call is begun."""
+"""How long a call goes on to begin new messages."""
 PUBLISH_SECONDS = 15
-"""After what time a call is given up and all of it in doubt: longer than the socket's timeouts let it last."""
+"""How long a call may take until it is given up, all of it in doubt: longer than the socket's timeouts let it last."""
 
 QueueLists = Mapping[str, Mapping[int, str]]
 """The lists of each queue."""

@@ -33,7 +33,7 @@ BATCH_SIZE = 500
 BATCH_BYTES = 16 * 1024 * 1024
 """How many bytes of results are held at once, or one result where that alone is larger."""
 LARGE_BYTES = 256 * 1024
-"""From what size on results are decoded in a thread: a MiB that Postgres cannot store as it is takes 0.3 s."""
+"""The size from which results are decoded in a thread: a MiB that Postgres cannot store as it is takes 0.3 s."""
 MAX_WHOLE_BYTES = 32 * 1024 * 1024
 MAX_VALUES = 2_000_000
 """JSON values in one result that is fetched whole: they take 250 MB of memory at worst."""

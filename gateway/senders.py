@@ -29,7 +29,7 @@ from gateway.envelopes import Envelope
 BATCH_SIZE = 500
 CONFIRM_SECONDS = 2
 ALONE_BYTES = 256 * 1024
-"""From what size on a message goes alone: Redis refuses what is too large by closing the connection."""
+"""The size from which a message goes alone: Redis refuses what is too large by closing the connection."""
 
 NO_QUEUE = Refusal("there is no queue of this name: no worker has declared it", awaits_queue=True)
 NACKED = Refusal("the broker refuses it (nack): the queue may be full")

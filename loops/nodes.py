@@ -16,7 +16,7 @@ from store.queries.consumers import get_consumers
 ROUND_SECONDS = 1.0
 MAX_AGE = timedelta(seconds=60)
 WATCHED_AGE = timedelta(seconds=3)
-"""After what time workers of which something is wanted are asked again: a change behind our back is seen this soon."""
+"""The age of a description at which a watched worker is asked again: a change behind our back is seen this soon."""
 MAX_NODES = 100
 """How many nodes are asked in one question: three answers of each are read within 2 s."""
 

@@ -31,7 +31,7 @@ from store.queries.history import LockedTask
 KEY_SECONDS = 7 * 24 * 3600
 """How long the key keeps the gate shut; `loops/cancels` renews it while the end is not proven."""
 LASTING_KEY_SECONDS = 90 * 24 * 3600
-"""The same where the key alone is the proof: as long as a message may lie in a queue that nobody reads."""
+"""How long the key lives where it alone is the proof: as long as a message may lie in a queue that nobody reads."""
 UNSTARTED = frozenset({Phase.QUEUED, Phase.RESERVED, Phase.RETRYING})
 
 log = structlog.get_logger(__name__)

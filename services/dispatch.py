@@ -33,7 +33,7 @@ REFUSED_BATCH = 100
 ROUND_ENDS_SECONDS = 10.0
 LOOK_SECONDS = 0.02
 DOUBTFUL_PAUSE = timedelta(seconds=1)
-"""After what time a task goes again that the broker did not surely take: it must not hold up what can go."""
+"""How long a task waits that the broker did not surely take: it must not hold up what can go."""
 
 
 log = structlog.get_logger(__name__)

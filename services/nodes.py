@@ -15,7 +15,7 @@ from store.queries.descriptions import Description
 from store.queries.workers import WorkerRow
 
 LONG_ENOUGH = timedelta(seconds=10)
-"""Within this time after its start the event of a task is stored."""
+"""The longest that the event of a task's start may take until it is stored."""
 
 
 async def save_descriptions(connection: AsyncConnection, told: Iterable[NodeDescription]) -> None:

@@ -66,11 +66,11 @@ class Judged:
     """What became of the suspects; each stands in exactly one of the three."""
 
     held: Mapping[str, HeldMessage] = field(default_factory=dict)
-    """By suspect, the node that has it."""
+    """The node that has a suspect."""
     doubts: Mapping[str, str] = field(default_factory=dict)
-    """By suspect, why nothing is proven of it."""
+    """Why nothing is proven of a suspect."""
     proofs: Mapping[str, str] = field(default_factory=dict)
-    """By suspect that nobody has and nobody ran, how that is known."""
+    """How it is known of a suspect that nobody has it and nobody ran it."""
     replies: Mapping[str, int] = field(default_factory=dict)
     """How many processes have answered under each node's name."""
 

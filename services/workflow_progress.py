@@ -20,12 +20,12 @@ from store.queries.workflow_progress import LockedWorkflow
 START_AT_ONCE = 100
 """How many steps have their arguments in memory at a time, `GROUP_BYTES` of them."""
 STEPS_OF_A_TURN = 300
-"""After how many steps, or after one full group, other workflows have their turn: measured, 0.3 s."""
+"""How many steps one turn starts, or one full group; then others have theirs. Measured, 0.3 s."""
 MAX_FILLED_BYTES = 256 * 1024 * 1024
 """What results may make of the arguments of a workflow's steps, in all: a thousand may refer to one of 1 MiB."""
 NO_ROOM = f"With results in their places the arguments of this workflow's steps are above {MAX_FILLED_BYTES >> 20} MiB."
 LOOK_AGAIN_AFTER = timedelta(seconds=1)
-"""After what time a workflow is looked at again that lacks a result which nobody has told yet."""
+"""How long a workflow waits that lacks a result which nobody has told yet."""
 BEFORE_THE_FIRST = -1
 
 

@@ -25,7 +25,7 @@ READ_AT_ONCE = 8
 GROUP_BYTES = 4 * 1024 * 1024
 """What the arguments of a group's steps may be in all, or one step's where that alone is larger."""
 GROUP_READS = 8 * 1024 * 1024
-"""After how many bytes of results a group reads on only for its first step that lacks any."""
+"""How many bytes of results a group reads before it reads on only for its first step that lacks any."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,11 +30,9 @@ IDLE_IN_TRANSACTION_MS = 45_000
 # A peer that vanished without a word is noticed after this long, not after the kernel's 15 minutes.
 TCP_USER_TIMEOUT_MS = 10_000
 ANSWER_SECONDS = STATEMENT_TIMEOUT_MS / 1000 + 5
-"""After this long without an answer a connection is closed: if something on the way takes what we send, nobody else
-notices.
-"""
+"""How long an answer may take until the connection is closed: what is lost on the way nobody else notices."""
 TRUSTED_SECONDS = 1.0
-"""Within this time after an answer a connection is not asked whether it lives: that is a tenth of a short request."""
+"""How long after an answer a connection is not asked whether it lives: that is a tenth of a short request."""
 
 
 class BoundedConnection(AsyncConnection[Any]):

@@ -57,7 +57,7 @@ class Entry:
     """What is known of one noun."""
 
     files: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
-    """Its paths, by room."""
+    """The paths of its files, by room."""
     tables: list[str] = field(default_factory=list)
     routes: list[str] = field(default_factory=list)
     loops: list[str] = field(default_factory=list)

@@ -33,6 +33,7 @@ def main(
 
 
 def measure(*, seconds: int) -> DrillReport:
+    """Freeze each broker for so long, and hold health, submissions and what runs afterwards against the promises."""
     findings, notes = list(_valkey(seconds)), []
     if rabbitmq_program():
         findings += _rabbitmq(seconds)

@@ -32,12 +32,12 @@ READ_PATHS = (
 HEALTH_PATHS = ("/health", "/resilience/summary")
 BEFORE_SECONDS = 2.0
 MARK_SECONDS_AFTER = 5
-"""The mark outlives the freeze by so much, so that both ends can be seen."""
+"""How long the mark outlives the freeze, so that both ends can be seen."""
 BREAKER_SECONDS = 5.0
-"""Until a breaker opens: it looks once a second, waits 1 s for an answer, and wants 3 s of failure."""
+"""Time until a breaker opens: it looks once a second, waits 1 s for an answer, and wants 3 s of failure."""
 RECOVERY_SECONDS = 30.0
 SUBMIT_SECONDS = 17.0
-"""A submission on its way is tried for 10 s after the breaker has opened."""
+"""How long a submission on its way is tried after the breaker has opened."""
 SUBMISSION = {"task_name": "celeriac.add", "task_args": [1, 2]}
 
 
@@ -61,6 +61,7 @@ def main(
 
 
 def measure(*, seconds: int, mark: bool) -> DrillReport:
+    """Freeze Postgres for so long under a read load, with a mark or without, and judge every answer."""
     with (
         running_up(workers=1) as stack,
         httpx.Client(base_url=f"{stack.api_url}/api/v1", timeout=60) as client,

@@ -36,6 +36,7 @@ def main(
 
 
 def measure(*, tasks: int, rate: float, seconds: float) -> DrillReport:
+    """Fill the disk for so long under load, and hold what was accepted against what is there afterwards."""
     with temporary_folder() as folder, _small_disk(folder / "data" / "postgres") as disk:
         notes = folder / "notes"
         with running_up(workers=1, data=folder / "data", environment=witness(notes)) as stack:

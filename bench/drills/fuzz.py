@@ -31,11 +31,11 @@ CONNECTIONS = 8
 ANSWER_SECONDS = 30.0
 LATE_SECONDS = 2.0
 WARM_SHARE = 0.25
-"""Of the requests and events: after them memory is to stay as it is."""
+"""Share of the requests and events after which memory is to stay as it is."""
 SETTLE_SECONDS = 10.0
 """Rest before the end is measured: what is under way is no growth."""
 GROWTH_MIB = 64.0
-"""From the warm-up to the end: a leak of 1 KB a request would be 75. Not all that is freed goes back to the system."""
+"""Growth from the warm-up to the end: a leak of 1 KB a request would be 75. Not all that is freed goes back."""
 MOST_MIB = 768.0
 HEALTH_SECONDS = 60.0
 JUDGED = ("api", "flower", "loops", "mirror", "worker", "worker child")
@@ -46,15 +46,15 @@ MOST_STAGES = 5
 
 @dataclass(slots=True)
 class Attack:
-    """What became of it."""
+    """What became of an attack."""
 
     tally: Tally = field(default_factory=Tally)
     events: dict[str, int] = field(default_factory=dict)
-    """Sent, by channel."""
+    """How many events were sent, by channel."""
     heard: dict[str, float | None] = field(default_factory=dict)
-    """By channel, seconds until an event was shown that was sent after all others."""
+    """Seconds until an event was shown that was sent after all others, by channel."""
     failures: list[str] = field(default_factory=list)
-    """Of the drill's own threads."""
+    """Errors of the drill's own threads."""
 
 
 def main(
@@ -71,6 +71,7 @@ def main(
 
 
 def measure(*, requests: int, events: int, seed: int | None = None) -> DrillReport:
+    """Send so many fuzzed requests and events, drawn by this seed, and judge answers, processes, memory and probes."""
     seed = SystemRandom().randrange(2**32) if seed is None else seed
     begun = time.monotonic()
     with running_up(workers=1, flower=True) as stack:

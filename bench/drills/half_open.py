@@ -22,7 +22,7 @@ from bench.stack import Servers, Stack, running_servers, running_up, temporary_f
 
 WORKERS = 2
 ADOPT = {"CELERIAC_ADOPT_QUEUES": "true"}
-"""`up` does so by itself only on a broker of its own."""
+"""The setting that lets workers adopt queues, which `up` has by itself only on a broker of its own."""
 CALM_SECONDS = 10.0
 PROBE_SECONDS = 60.0
 """The longest that dead connections may keep a task from its end."""
@@ -41,6 +41,7 @@ def main(
 
 
 def measure(*, tasks: int, rate: float) -> DrillReport:
+    """Let connections go dead until so many tasks are submitted, and hold the ledger against the promises."""
     with ExitStack() as open_:
         notes = open_.enter_context(temporary_folder()) / "notes"
         servers = open_.enter_context(running_servers())

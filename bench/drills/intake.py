@@ -24,7 +24,7 @@ from domain.redis_keys import STREAM_KEY
 
 QUEUE = "celery"
 EVENTS = 3
-"""Received, started, succeeded."""
+"""How many events a task has: received, started, succeeded."""
 SETTLE_SECONDS = 300.0
 
 COUNTS: Mapping[str, LiteralString] = {
@@ -39,7 +39,7 @@ COUNTS: Mapping[str, LiteralString] = {
 
 @contextmanager
 def running_worker() -> Iterator[Servers]:
-    """Servers and a worker of two processes. The stream is there: some mirror has run once."""
+    """Start servers and a worker of two processes. The stream is there: some mirror has run once."""
     with running_servers() as servers:
         with running_mirror(servers), _redis(servers) as client:
             wait_until(lambda: bool(client.exists(STREAM_KEY)), "the stream")
@@ -49,6 +49,7 @@ def running_worker() -> Iterator[Servers]:
 
 @contextmanager
 def running_mirror(servers: Servers) -> Iterator[Running]:
+    """Start a mirror and wait until it hears."""
     with running_door("mirror", servers, ready="mirror_ready") as mirror:
         yield mirror
 
@@ -89,13 +90,13 @@ class Watched:
 
     @property
     def growth(self) -> float:
-        """From the tenth second, when all that it needs has been loaded, to the most it ever had."""
+        """Return the growth from the tenth second, when all that it needs has been loaded, to the most it ever had."""
         settled = self.megabytes[min(10, len(self.megabytes) - 1)]
         return max(self.megabytes) - settled
 
 
 def watch(mirror: Running, *, seconds: float) -> Watched:
-    """For so long."""
+    """Look at the memory of the mirror for so many seconds."""
     process = psutil.Process(mirror.process.pid)
     found = []
     for _ in range(round(seconds)):
@@ -105,26 +106,26 @@ def watch(mirror: Running, *, seconds: float) -> Watched:
 
 
 def backlog(servers: Servers) -> int:
-    """Messages in the stream: what the mirrors are behind."""
+    """Count the messages in the stream: what the mirrors are behind."""
     with _redis(servers) as client:
         return int(client.xlen(STREAM_KEY))
 
 
 def used_memory(servers: Servers) -> float:
-    """Of Valkey, in MB."""
+    """Return the memory of Valkey, in MB."""
     with _redis(servers) as client:
         return float(client.info("memory")["used_memory"]) / 1e6
 
 
 def wait_until_stored(servers: Servers, *, but: float = 0) -> float:
-    """Seconds until no more than so many messages are in the stream. Under load it is never empty."""
+    """Return after how many seconds no more than `but` messages are in the stream. Under load it is never empty."""
     begun = time.monotonic()
     wait_until(lambda: backlog(servers) <= but, "an empty stream", seconds=SETTLE_SECONDS)
     return time.monotonic() - begun
 
 
 def wait_until_run(servers: Servers) -> None:
-    """Returns when no task waits or runs any more."""
+    """Return when no task waits or runs any more."""
     with redis.Redis.from_url(servers.broker_url) as client:
         wait_until(
             lambda: client.llen(QUEUE) == 0 and client.hlen("unacked") == 0, "an empty queue", seconds=SETTLE_SECONDS
@@ -132,11 +133,12 @@ def wait_until_run(servers: Servers) -> None:
 
 
 def postgres() -> psutil.Process:
+    """Return the process of Postgres itself, the parent of all others."""
     return server_of(os.getpid(), "postgres")
 
 
 def counted(servers: Servers, published: int) -> Iterator[Finding]:
-    """Nothing is missing and nothing is twice."""
+    """Yield the findings that nothing is missing and nothing is there twice."""
     each = dict.fromkeys(COUNTS, published) | {"events": published * EVENTS, "gaps": 0, "reconstructed": 0}
     with psycopg.connect(servers.database_url, autocommit=True) as connection:
         for name, question in COUNTS.items():

@@ -33,6 +33,7 @@ def main(
 
 
 def measure(*, tasks: int, rate: float) -> DrillReport:
+    """Strike every process under load, and hold the ledger against the promises."""
     with temporary_folder() as folder:
         notes = folder / "notes"
         with running_up(workers=WORKERS, flower=True, environment=witness(notes)) as stack:

@@ -37,13 +37,13 @@ ATTEMPTS: LiteralString = "select task_id, retries, count(*) from attempts group
 
 
 def witness(notes: Path) -> dict[str, str]:
-    """The environment with which workers note each run in this file."""
+    """Return the environment with which workers note each run in this file."""
     notes.touch()
     return {"CELERIAC_TASK_MODULES": "bench.drills.witness", NOTES_VARIABLE: str(notes)}
 
 
 class PatientClient:
-    """Of the REST API: asks again, every 0.2 s for 3 minutes, while it is not answered or the fault is the server's."""
+    """Asks the REST API again, every 0.2 s for 3 minutes, while it is not answered or the fault is the server's."""
 
     def __init__(self, api_url: str) -> None:
         self.refused: Counter[str] = Counter()
@@ -51,10 +51,11 @@ class PatientClient:
         self._client = httpx.Client(base_url=f"{api_url}/api/v1", timeout=30)
 
     def close(self) -> None:
+        """Close its connections."""
         self._client.close()
 
     def post(self, path: str, json: object = None) -> dict[str, Any]:
-        """Raises TimeoutError, or httpx.HTTPStatusError if the fault is ours."""
+        """Return the answer. Raises TimeoutError, or httpx.HTTPStatusError if the fault is ours."""
         headers = {"Idempotency-Key": str(uuid4())}
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
@@ -95,10 +96,11 @@ class Submitter:
 
     @property
     def refused(self) -> Counter[str]:
-        """Requests that were asked again, by status or error."""
+        """Count the requests that were asked again, by status or error."""
         return self._client.refused
 
     def is_done(self) -> bool:
+        """Return whether all is submitted."""
         return not self._thread.is_alive()
 
     def _submit(self) -> None:
@@ -117,7 +119,7 @@ class Submitter:
 
 
 Run = tuple[str, int]
-"""A task, and how often it had asked to be retried."""
+"""A run of a task, with how often it had asked to be retried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,7 @@ class Ledger:
     unsettled: int
 
     def findings(self) -> Iterator[Finding]:
-        """Each promise, with the first few tasks that break it."""
+        """Yield each promise, with the first few tasks that break it."""
         ran = {task_id for task_id, _ in self.runs}
         cancelled = {task_id for task_id, kind in self.accepted.items() if kind.status == "CANCELLED"}
         yield equal("stuck: without an end", 0, seen=self.unsettled)
@@ -143,6 +145,7 @@ class Ledger:
         yield _none("run more often than attempts are told", self._untold())
 
     def measured(self) -> Mapping[str, Value]:
+        """Return the numbers that stand beside the promises."""
         return {
             "runs noted": self.runs.total(),
             "runs beyond the first": self.runs.total() - len(self.runs),
@@ -165,7 +168,7 @@ class Ledger:
 
 
 def is_healthy(stack: Stack) -> bool:
-    """Whether the API says that all is well."""
+    """Tell whether the API says that all is well."""
     try:
         health = httpx.get(f"{stack.api_url}/api/v1/health", timeout=5)
     except httpx.TransportError:
@@ -174,7 +177,7 @@ def is_healthy(stack: Stack) -> bool:
 
 
 def settle(stack: Stack, accepted: Mapping[str, Kind], *, notes: Path) -> Ledger:
-    """Waits for the end of all tasks, up to 15 minutes, and reads what became of them."""
+    """Wait for the end of all tasks, up to 15 minutes, and read what became of them."""
     database = Database(stack.servers.database_url)
     try:
         with suppress(TimeoutError):

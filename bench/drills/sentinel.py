@@ -26,6 +26,7 @@ def main(
 
 
 def measure(*, tasks: int, rate: float) -> DrillReport:
+    """Kill the master under load, and hold the ledger against the promises."""
     with temporary_folder() as folder, sentinels(folder) as servers:
         notes = folder / "notes"
         environment = witness(notes) | servers.environment | {"CELERIAC_ADOPT_QUEUES": "true"}

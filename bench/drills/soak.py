@@ -21,7 +21,7 @@ from bench.stack import Stack, running_up, wait_until
 
 PORTION = 250
 UNSETTLED_AT_MOST = 2_000
-"""So much may wait or run: load without a backlog."""
+"""How many tasks may wait or run: load without a backlog."""
 LOOK_SECONDS = 0.5
 SAMPLE_SECONDS = 5.0
 SETTLE_SECONDS = 120.0
@@ -40,6 +40,7 @@ def main(
 
 
 def measure(*, tasks: int) -> DrillReport:
+    """Run so many tasks at a steady rate, and compare each process's memory early and late."""
     with running_up(workers=1, flower=True) as stack:
         begun = time.monotonic()
         samples = _sample_while(stack, tasks)

@@ -53,6 +53,7 @@ def main(
 
 
 def measure(*, tasks: int) -> DrillReport:
+    """Run so many tasks, and hold every figure against a count of the raw rows."""
     with (
         running_up(workers=WORKERS) as stack,
         plain_app(stack.servers) as app,

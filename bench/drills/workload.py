@@ -23,7 +23,7 @@ Outcome = tuple[str, str, str, str | None]
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """So many of each thousand tasks, and what becomes of them."""
+    """A kind of tasks: how many of each thousand are of it, and what becomes of them."""
 
     per_thousand: int
     task_name: str
@@ -37,9 +37,11 @@ class Kind:
 
     @property
     def outcome(self) -> Outcome:
+        """Return what becomes of its tasks."""
         return self.task_name, self.queue, self.status, self.error
 
     def body(self, now: datetime) -> dict[str, Any]:
+        """Return the body of a submission."""
         body = {"task_name": self.task_name, "queue_name": self.queue, "task_args": self.args}
         due = {"scheduled_at": (now + self.due_in).isoformat()} if self.due_in else {}
         return body | {"task_kwargs": self.kwargs} | self.fields | due
@@ -75,14 +77,16 @@ KINDS = (
 
 
 def kinds_of(tasks: int) -> list[Kind]:
-    """The kind of each task: all in their proportions, at least one of each, in an order that is always the same."""
+    """Return the kind of each task: all in their proportions, at least one of each, in an order that is always the
+    same.
+    """
     kinds = [kind for kind in KINDS for _ in range(max(1, tasks * kind.per_thousand // 1000))]
     random.Random(SHUFFLE_SEED).shuffle(kinds)
     return kinds
 
 
 class Workload:
-    """So many tasks, and the cancels of those that are to be cancelled."""
+    """A number of tasks, and the cancels of those that are to be cancelled."""
 
     def __init__(self, client: httpx.Client, *, tasks: int) -> None:
         self._client = client
@@ -90,10 +94,11 @@ class Workload:
 
     @property
     def expected(self) -> Counter[Outcome]:
+        """Count what should become of the tasks, by outcome."""
         return Counter(kind.outcome for kind in self.kinds)
 
     def submit(self) -> None:
-        """All of them, and the cancels; each answer is checked."""
+        """Submit all of them and cancel what is to be cancelled; each answer is checked."""
         for portion in _portions(self.kinds):
             now = datetime.now(UTC)
             answer = self._client.post("/tasks/batch", json={"tasks": [kind.body(now) for kind in portion]})

@@ -16,7 +16,7 @@ from store.queries.vanished_tasks import WithWorker
 
 ROUND_SECONDS = 10.0
 UNHEARD = timedelta(seconds=15)
-"""Within this time a start is heard, or its event is lost."""
+"""The longest that it takes until a start is heard; else its event is lost."""
 ABSENT = timedelta(seconds=60)
 """How long a task is missed on a node that is online: it tells in order, so an end would have been heard by now."""
 

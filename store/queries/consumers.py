@@ -14,7 +14,7 @@ from store.worker_tables import registered_tasks, workers
 KNOWN_WITHIN = timedelta(days=7)
 """A node unheard for longer is not expected back."""
 SAYS_WITHIN = timedelta(seconds=15)
-"""Within this time a node that is there could have answered."""
+"""How long a node that is there takes at most to answer."""
 
 _is_described = and_(
     workers.c.described_at.is_not(None),

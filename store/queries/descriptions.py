@@ -39,7 +39,7 @@ class Description:
     counted_at: datetime | None = None
     """The time at which it had started so many tasks."""
     acks_late: Container[str] = frozenset()
-    """Those of the registered tasks that acknowledge late."""
+    """The names of registered tasks that acknowledge late."""
     retry_limits: Mapping[str, int] = field(default_factory=dict)
 
 

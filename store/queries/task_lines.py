@@ -23,7 +23,7 @@ _SPACE = r"\s\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 _UNSEEN = r"\u0001-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
 FORMULA = rf"^([\t\r\n]|[{_SPACE}{_UNSEEN}\u0022]*[=+@＝＋－＠-])"  # noqa: RUF001
 EXACT_FLOAT = 1e15
-"""Below this size a whole number of seconds has the `.0` that JSON gives it."""
+"""The size below which a whole number of seconds has the `.0` that JSON gives it."""
 
 
 def _plain(column: ColumnElement[Any]) -> ColumnElement[Any]:
