@@ -58,7 +58,7 @@ def main(
     seconds: Annotated[float, typer.Option(min=0.1, help="Length of the load.")] = 30.0,
     json_file: JsonFile = None,
 ) -> None:
-    """Measure memory."""
+    """Measure the memory of every process."""
     with running_up(workers=1, flower=True) as stack:
         time.sleep(REST_SECONDS)
         rest = sample(stack.pid)

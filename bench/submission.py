@@ -43,7 +43,7 @@ def main(
     rounds: Rounds = 3,
     json_file: JsonFile = None,
 ) -> None:
-    """Measure submissions."""
+    """Measure submissions side by side."""
     present(measure(seconds=seconds, connections=connections, rounds=rounds), json_file)
 
 

@@ -38,7 +38,7 @@ def main(
     rounds: Rounds = 3,
     json_file: JsonFile = None,
 ) -> None:
-    """Measure workflows."""
+    """Measure workflows side by side."""
     present(measure(steps=steps, width=width, idle_steps=idle_steps, rounds=rounds), json_file)
 
 

@@ -47,7 +47,7 @@ class _Running:
     let_go: bool = False
     deaths: int = 0
     deaths_in_a_row: int = 0
-    """Without a steady life in between."""
+    """How often it has died without a steady life in between."""
     last_exit: str = ""
 
 

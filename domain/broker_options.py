@@ -42,7 +42,7 @@ class BrokerOptions:
 
     @classmethod
     def from_transport_options(cls, told: Mapping[str, object]) -> "BrokerOptions":
-        """Those of an app's `broker_transport_options`; others than these are not looked at.
+        """Take the options that an app's `broker_transport_options` name; others than these are not looked at.
 
         Raises ValueError, which names the option and not its value.
         """

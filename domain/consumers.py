@@ -47,6 +47,7 @@ class Consumer:
         return CANCEL_GATE in self.capabilities
 
     def may_take_from(self, queue_name: str) -> bool:
+        """Tell whether it may take from this queue; it may from any where it has not said from which."""
         return self.queues is None or queue_name in self.queues
 
 
@@ -57,7 +58,7 @@ class Consumers:
     nodes: Sequence[Consumer] = ()
 
     def of(self, queue_name: str) -> list[Consumer]:
-        """Those that may take from this queue."""
+        """Return the consumers that may take from this queue."""
         return [node for node in self.nodes if node.may_take_from(queue_name)]
 
     @property

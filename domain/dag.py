@@ -74,7 +74,7 @@ def invert(edges: Sequence[Sequence[int]]) -> tuple[tuple[int, ...], ...]:
 
 
 def first_edges(parents: Sequence[tuple[int, ...]]) -> tuple[tuple[int, ...], ...]:
-    """The same without what is beyond `MAX_EDGES`: older workflows may have half a million."""
+    """Return the parents without what is beyond `MAX_EDGES`: older workflows may have half a million."""
     left = MAX_EDGES
     kept: list[tuple[int, ...]] = []
     for needed in parents:

@@ -10,7 +10,7 @@ class Condition(StrEnum):
     HEALTHY = "healthy"
     UNHEALTHY = "unhealthy"
     UNKNOWN = "unknown"
-    """Not asked for so long that the last answer says nothing any more."""
+    """The last answer was so long ago that it says nothing any more."""
 
 
 class ComponentStatus(StrEnum):
@@ -18,7 +18,7 @@ class ComponentStatus(StrEnum):
 
     HEALTHY = "healthy"
     DEGRADED = "degraded"
-    """It answers, and is marked."""
+    """The component answers, and is marked."""
     UNHEALTHY = "unhealthy"
     UNKNOWN = "unknown"
 

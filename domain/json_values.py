@@ -46,7 +46,7 @@ def nests_deeper(text: bytes, *, than: int) -> bool:
 
 
 def is_too_deep(value: object, *, most: int = MAX_ANSWER_DEPTH) -> bool:
-    """The same of a value: what was stored before results were held to this."""
+    """Tell whether a value is nested deeper than that: it was stored before results were held to this."""
     layer = [value]
     for _ in range(most):
         layer = [inner for each in layer for inner in _inner(each)]

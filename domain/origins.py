@@ -107,7 +107,9 @@ class OwnOrigins:
 
 
 def own_origins(listening: str, allowed: Sequence[str]) -> OwnOrigins:
-    """Those of a server that listens on `listening`, and the `allowed` ones. Raises ValueError for what is none."""
+    """Return the origins of a server that listens on `listening`, and the `allowed` ones. Raises ValueError for what is
+    none.
+    """
     entries = [parse_entry(entry) for entry in allowed if entry != ANY]
     names = {LOCALHOST, listening.lower().removesuffix(".")}
     return OwnOrigins(

@@ -116,6 +116,7 @@ class Consumer:
 
     @property
     def kind(self) -> Kind:
+        """Return what it is: with our plugin, one that sends events, or a silent one."""
         if self.plugin and self.gated:
             return Kind.PLUGIN
         return Kind.EVENTS if self.events else Kind.SILENT

@@ -59,7 +59,7 @@ def find(value: Any, place: str) -> Iterator[tuple[str, Reference]]:
 
 
 def references_in(*arguments: str) -> Counter[Reference]:
-    """Those in JSON texts that `find` has accepted, each with how often it stands there.
+    """Count the references in JSON texts that `find` has accepted.
 
     Raises NotResolved beyond `MAX_REFERENCES`: what was stored by an older version may hold more.
     """
@@ -131,7 +131,7 @@ class Filling:
 
 
 def fill(arguments: str, values: Mapping[Reference, str]) -> str:
-    """These arguments (JSON text) with the value of each reference in its place; `values` holds them all.
+    """Return the arguments as JSON text with the value of each reference in its place; `values` holds them all.
 
     The caller has counted them (`Filling`). Raises NotResolved if no task may be given what comes out.
     """

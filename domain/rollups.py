@@ -51,7 +51,7 @@ ENDS = tuple(MEASURE_OF_STATUS.values())
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """Those facts of a task's row that the roll-ups count."""
+    """The facts of a task's row that the roll-ups count."""
 
     task_name: str | None
     queue_name: str | None

@@ -25,7 +25,7 @@ class Term:
 
     words: tuple[str, ...]
     joined: str | None = None
-    """The same written as one word, which finds it too: `processPayment` is also `processpayment`."""
+    """The word as it is found written as one, too: `processPayment` is also `processpayment`."""
     is_prefix: bool = True
     """The last word may go on: `pay` finds `payment`."""
     is_excluded: bool = False

@@ -18,7 +18,7 @@ MASK = "***"
 SENTINEL = "sentinel"
 SENTINEL_PORT = 26379
 SENTINEL_OPTIONS = ("master_name", "sentinel_kwargs", "min_other_sentinels")
-"""Those of Celery's transport options, and of the URL's query, that say how a master is found."""
+"""Names of Celery's transport options, and of the URL's query, that say how a master is found."""
 REDIS_KINDS = {
     "redis": "redis",
     "rediss": "rediss",
@@ -67,7 +67,9 @@ class ServerUrl:
 
     @property
     def tls(self) -> dict[str, str] | None:
-        """Its `ssl_...` settings if it is spoken to by TLS. Certificates are checked unless `ssl_cert_reqs` forbids."""
+        """Return the `ssl_...` settings if it is spoken to by TLS. Certificates are checked unless `ssl_cert_reqs`
+        forbids.
+        """
         given = {name: value for name, value in self.query.items() if name.startswith("ssl_")}
         if not given and self.kind not in ("rediss", "amqps"):
             return None
@@ -95,7 +97,7 @@ class ServerUrl:
         return found
 
     def sentinel_kwargs_within(self, seconds: float) -> dict[str, Any]:
-        """The same, with a limit: a frozen sentinel must not hold up the question to the next one."""
+        """Return the settings of sentinels with a limit: a frozen one must not hold up the question to the next."""
         return {"socket_timeout": seconds, "socket_connect_timeout": seconds} | self.sentinel_kwargs
 
     @property
@@ -142,7 +144,7 @@ def check_url(url: str) -> None:
 
 
 def kind_of(url: str) -> str:
-    """See `ServerUrl.kind`."""
+    """Return the kind of server that a URL names, as `ServerUrl.kind` does."""
     scheme = url.partition("://")[0].lower() if "://" in url else urlsplit(url).scheme
     known = REDIS_KINDS | AMQP_KINDS
     return known.get(scheme) or known.get(scheme.split("+")[0]) or scheme

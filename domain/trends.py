@@ -41,6 +41,7 @@ class Window:
 
     @classmethod
     def of_last(cls, length: timedelta, *, now: datetime) -> "Window":
+        """Return the window of this length that ends now; it begins with a whole minute."""
         return cls(since=now.replace(second=0, microsecond=0) - length, until=now)
 
     def buckets(self, interval: Interval) -> list[datetime]:
@@ -74,10 +75,12 @@ class Sums:
 
     @property
     def average_wait_seconds(self) -> float | None:
+        """Return how long tasks waited on average; None where none did."""
         return _average(self.wait_microseconds, self.waits)
 
     @property
     def average_duration_seconds(self) -> float | None:
+        """Return how long tasks ran on average; None where none did."""
         return _average(self.run_microseconds, self.runs)
 
 

@@ -57,7 +57,7 @@ class DrainState(StrEnum):
     DRAINING = "draining"
     DRAINED = "drained"
     OVERDUE = "overdue"
-    """Its deadline has passed; it goes on all the same, because nothing that runs is ever killed."""
+    """The deadline has passed; the drain goes on all the same, because nothing that runs is ever killed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +102,7 @@ class Observed:
 
     @property
     def is_resizable(self) -> bool:
+        """Tell whether its plugin, or its pool, is known to take another size."""
         return Capability.RESIZE in self.capabilities
 
 

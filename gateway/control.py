@@ -79,7 +79,7 @@ log = structlog.get_logger(__name__)
 
 _REGISTERED = Command("registered", {"taskinfoitems": TASK_OPTIONS})
 _ACTIVE = Command("active", {"safe": True})
-"""With the arguments as short texts: as they are, two tasks with 6 MB cost 8 MB/s, and some are no JSON at all."""
+"""The question for running tasks, with arguments as short texts: whole, two tasks with 6 MB cost 8 MB/s."""
 
 
 class Control:

@@ -85,7 +85,8 @@ _UNPACKING: dict[bytes, Callable[[bytes, int], tuple[bytes, bool]]] = {
     b"application/x-bz2": _bz2,
     b"application/x-lzma": _lzma,
 }
-"""By the content type that Celery writes: what comes out, up to a size, and whether that is all."""
+"""Unpackers by the content type that Celery writes: each returns what comes out, up to a size, and whether that is all.
+"""
 
 
 def _unpacked(stored: bytes, most_bytes: int) -> bytes | Sealed:

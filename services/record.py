@@ -62,7 +62,7 @@ class _Locked:
     made: frozenset[str]
     """Tasks that were not known before."""
     identities: Mapping[str, Identity]
-    """By task; of those submitted here all is known already, and nothing is left in."""
+    """What was told of a task's name and arguments; of those submitted here all is known already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class _Learned:
 
     locked: _Locked
     facts: Mapping[str, Sequence[Fact]]
-    """By task, all that are kept, `fresh` included. Tasks of which nothing was told have none, whatever is stored."""
+    """All that are stored, `fresh` included, by task. Tasks of which nothing was told have none, whatever is stored."""
     fresh: Sequence[Fact]
     """Facts that are to be stored."""
     counts: Mapping[str, int]
@@ -87,7 +87,7 @@ class _Folded:
     fresh: Sequence[Fact]
     states: Sequence[StateToWrite]
     results: Sequence[StoredResult]
-    """Those that are an end of the latest use of their id."""
+    """The results that are an end of the latest use of their id."""
     outdated: Sequence[str]
     """Tasks whose stored result is that of an earlier use of their id."""
     left_out: Mapping[str, int]

@@ -91,7 +91,7 @@ class _Turn:
     """What was done about free steps."""
 
     filled_bytes: int
-    """Of this workflow, in all of its turns."""
+    """How large results have made arguments of this workflow, in all of its turns."""
     seen: int = 0
     started: int = 0
     started_bytes: int = 0
@@ -100,7 +100,7 @@ class _Turn:
     is_cut_off: bool = False
     """The turn ended before the steps did."""
     unread: Sequence[Unread] = ()
-    """Of the first group that lacks any."""
+    """The results that the first group lacks."""
     blocked: Group = field(default_factory=Group)
     """The steps of that group."""
 

@@ -29,7 +29,7 @@ CLIENT_PREFIX = 64
 _WITH_PORT = re.compile(r"\[(?P<v6>[^\[\]]*)\](:\d{1,5})?|(?P<v4>\d[\d.]*):\d{1,5}")
 _MAPPED = ip_network("::ffff:0:0/96")
 _TRANSLATED = ip_network("64:ff9b::/96")
-"""Where gateways from IPv4 put the whole Internet into one /64 (RFC 6052)."""
+"""The network into which gateways from IPv4 put the whole Internet: one /64 (RFC 6052)."""
 
 
 class ClientAddress:

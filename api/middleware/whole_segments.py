@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 _SLASH = re.compile(rb"%2f", re.IGNORECASE)
 _ENCODED = "celeriac_encoded_segments"
-"""In the scope of such a request."""
+"""The key that stands in the scope of such a request."""
 
 
 class WholeSegments:

@@ -15,7 +15,7 @@ from store.queries.workflows import StepProgress
 
 
 class Node(ResponseModel):
-    """A step."""
+    """A step of the workflow, as it is drawn."""
 
     id: str
     task_id: str

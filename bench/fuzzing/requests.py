@@ -25,7 +25,7 @@ class Expected(Enum):
 
 @dataclass(frozen=True, slots=True)
 class FuzzedRequest:
-    """One request."""
+    """One request, with what may be answered."""
 
     raw: bytes
     expected: Expected = Expected.DOCUMENTED

@@ -46,7 +46,7 @@ class Tally:
     statuses: Counter[str] = field(default_factory=Counter)
     """`hung up` and `unfinished` beside the numbers."""
     outages: int = 0
-    """Documented 503s."""
+    """How many documented 503s came."""
     server_errors: int = 0
     complaints: Counter[str] = field(default_factory=Counter)
     """What is wrong, by generator, so that a thousand of one kind are one line."""

@@ -34,7 +34,7 @@ _COLUMNS: Columns = {
 }
 """What is stored of a `Submission`: each name is that of its attribute, and of the column of `tasks` that takes it."""
 _ARGUMENTS = ("args", "kwargs")
-"""These two are JSON in `task_arguments` instead, and `due_at` is a column of `outbox`."""
+"""The arguments, which are JSON in `task_arguments` instead; `due_at` is a column of `outbox`."""
 _IN_TASKS = tuple(name for name in _COLUMNS if name not in (*_ARGUMENTS, "due_at"))
 _values = attrgetter(*("phase.value" if name == "phase" else name for name in _COLUMNS))
 _source = select(*batch_of(**_COLUMNS).c).cte("submitted")

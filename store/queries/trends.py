@@ -125,7 +125,7 @@ _SUMS: dict[str, tuple[str, Sequence[str]]] = {
     "runs": ("timed", _ends),
     "run_microseconds": ("microseconds", _ends),
 }
-"""Of which column and measures each figure is the sum."""
+"""The column and the measures that each figure is the sum of."""
 
 
 def _sums(rows: Subquery) -> Iterator[ColumnElement[Any]]:

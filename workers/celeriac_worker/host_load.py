@@ -6,7 +6,7 @@ from pathlib import Path
 
 _STAT, _MEMORY = Path("/proc/stat"), Path("/proc/meminfo")
 _IDLE_FIELDS = (3, 4)
-"""Of the line `cpu`: idle, and waiting for a disk."""
+"""The fields of the line `cpu` that are idle: idle, and waiting for a disk."""
 
 
 class HostLoad:

@@ -14,7 +14,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Remove them."""
+    """Remove the columns."""
     op.execute("ALTER TABLE tasks DROP COLUMN retries_base")
     op.execute("ALTER TABLE registered_tasks DROP COLUMN acks_late, DROP COLUMN max_retries")
     op.execute("ALTER TABLE workers DROP COLUMN priority_steps")
