@@ -27,7 +27,7 @@ from api.middleware.request_context import RequestContext
 from api.middleware.security_headers import SecurityHeaders
 from api.middleware.whole_segments import WholeSegments
 from api.openapi.docs_pages import app_with_docs, serve_document
-from api.openapi.document import describe
+from api.openapi.document import describe_app
 from api.resilience.guard import Guard
 from api.resilience.last_answers import LastAnswers
 from api.routes import (
@@ -54,7 +54,7 @@ from gateway.control import Control
 from gateway.layout import Layout
 from gateway.pause_keys import PauseKeys
 from gateway.queues import QueueReader
-from gateway.recall import Recall
+from gateway.recall import MessageMover
 from gateway.results import ResultReader
 from services.resident.degradation import DegradationMarks
 from services.resident.endings import Endings
@@ -101,7 +101,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router)
     _add_layers(app, settings)
-    app.openapi = partial(describe, app)  # type: ignore[method-assign]  # FastAPI's documented way
+    app.openapi = partial(describe_app, app)  # type: ignore[method-assign]  # FastAPI's documented way
     serve_document(app)
     # FastAPI builds its routes at the first request otherwise, which waits for it; and not safely for two threads.
     deque(iter_route_contexts(app.routes), maxlen=0)
@@ -148,9 +148,9 @@ async def open_resources(stack: AsyncExitStack, settings: Settings, *, metrics: 
     stack.push_async_callback(redis.aclose)
     options = settings.broker_options
     layout = Layout(options, is_told=False)
-    queues, recall = QueueReader(broker_url, layout), Recall(broker_url, layout)
+    queues, mover = QueueReader(broker_url, layout), MessageMover(broker_url, layout)
     results = ResultReader(result_url, prefix=settings.result_prefix)
-    for reader in (queues, results, recall):
+    for reader in (queues, results, mover):
         stack.push_async_callback(reader.close)
     health_engine = open_engine(database_url, pool_size=PROBE_CONNECTIONS, name="celeriac health")
     stack.push_async_callback(health_engine.dispose)
@@ -180,7 +180,7 @@ async def open_resources(stack: AsyncExitStack, settings: Settings, *, metrics: 
         orders=WorkerOrders(control, PauseKeys(redis)),
         queues=queues,
         no_results=results.blind,
-        recall=recall,
+        mover=mover,
         limits=await stack.enter_async_context(Limits(engine, layout, on_redis=is_redis(broker_url))),
         host=HostUsage(),
         searches=asyncio.Semaphore(max(1, settings.database_pool_size // 2)),

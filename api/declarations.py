@@ -24,7 +24,7 @@ class Declared:
 
     access: Access | None = None
     """What a request needs, where its method and the route's tag do not tell."""
-    keeps_answers: bool = False
+    caches_answers: bool = False
     id_field: str | None = None
     """The field of its 201 that holds the id which the routes below its path take."""
 
@@ -39,9 +39,9 @@ def reads_result(endpoint: Endpoint) -> Endpoint:
     return _declare(endpoint, access=Access.READ_RESULT)
 
 
-def keeps_answers(endpoint: Endpoint) -> Endpoint:
+def caches_answers(endpoint: Endpoint) -> Endpoint:
     """Declare that good answers to GET are kept, and shown again while a component is degraded."""
-    return _declare(endpoint, keeps_answers=True)
+    return _declare(endpoint, caches_answers=True)
 
 
 def answers_with_id(field: str) -> Callable[[Endpoint], Endpoint]:

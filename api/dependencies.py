@@ -20,7 +20,7 @@ from api.middleware.rate_limit import WindowCounter
 from domain.errors import Overloaded
 from gateway.control import Control
 from gateway.queues import QueueReader
-from gateway.recall import Recall
+from gateway.recall import MessageMover
 from services.cancels import Cancels
 from services.resident.degradation import DegradationMarks
 from services.resident.endings import Endings
@@ -57,7 +57,7 @@ class ProcessResources:
     queues: QueueReader
     no_results: str | None
     """Why no result is read from the configured backend; None where results are read."""
-    recall: Recall
+    mover: MessageMover
     host: HostUsage
     checks: HealthChecks
     scrapes: Scrapes
@@ -83,7 +83,7 @@ Resources = Annotated[ProcessResources, Depends(get_resources)]
 
 def cancels_of(resources: ProcessResources) -> Cancels:
     """Return the cancels of a request, each in transactions of its own."""
-    return Cancels(resources.engine.begin, redis=resources.redis, control=resources.control, recall=resources.recall)
+    return Cancels(resources.engine.begin, redis=resources.redis, control=resources.control, mover=resources.mover)
 
 
 async def _read_connection(resources: Resources) -> AsyncIterator[AsyncConnection]:

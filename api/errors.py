@@ -124,8 +124,8 @@ def status_of(error_class: type[CeleriacError]) -> int:
 
 
 def translate(error: Exception) -> CeleriacError:
-    """Return our errors as they are, a driver's for a server that is down as `Unavailable`, anything else as internal.
-    """
+    """Return our errors as they are, a driver's for a server that is down as `Unavailable`, anything else as
+    internal."""
     if isinstance(error, CeleriacError):
         return error
     for driver_error, unavailable in UNAVAILABLE_DRIVER_ERRORS.items():

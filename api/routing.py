@@ -73,8 +73,8 @@ class StrictRoute(APIRoute):
             await super().handle(scope, receive, send)
             return
         guard: Guard = scope["app"].state.guard
-        keeps = method == "GET" and self.declared.keeps_answers
-        await guard.pass_through(super().handle, scope, receive=receive, send=send, access=access, keeps=keeps)
+        caches = method == "GET" and self.declared.caches_answers
+        await guard.pass_through(super().handle, scope, receive=receive, send=send, access=access, caches=caches)
 
 
 def _query_parameters(dependant: Dependant) -> frozenset[str]:

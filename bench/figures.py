@@ -36,8 +36,8 @@ class Series:
 
     @property
     def cost(self) -> float | None:
-        """Return processor seconds for each one done, the median of the rounds: others disturb it less than the rate.
-        """
+        """Return processor seconds for each one done, the median of the rounds: others disturb it less than
+        the rate."""
         each = [done.processor_seconds / done.count for done in self.rounds if done.processor_seconds is not None]
         return median(each) if each else None
 

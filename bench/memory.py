@@ -35,23 +35,23 @@ TITLE = "Memory of `celeriac up` at rest and during {seconds:g} s of load"
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class MemoryUse:
     """The memory of all processes of one kind together, in MiB."""
 
     processes: int = 0
     rss: float = 0.0
     pss: float = 0.0
 
-    def plus(self, rss_bytes: int, pss_bytes: int) -> "Held":
+    def plus(self, rss_bytes: int, pss_bytes: int) -> "MemoryUse":
         """Return the memory with one more process."""
-        return Held(self.processes + 1, self.rss + rss_bytes / 2**20, self.pss + pss_bytes / 2**20)
+        return MemoryUse(self.processes + 1, self.rss + rss_bytes / 2**20, self.pss + pss_bytes / 2**20)
 
-    def most(self, other: "Held") -> "Held":
+    def most(self, other: "MemoryUse") -> "MemoryUse":
         """Return the larger of each figure."""
-        return Held(max(self.processes, other.processes), max(self.rss, other.rss), max(self.pss, other.pss))
+        return MemoryUse(max(self.processes, other.processes), max(self.rss, other.rss), max(self.pss, other.pss))
 
 
-Sample = dict[str, Held]
+Sample = dict[str, MemoryUse]
 
 
 def main(
@@ -77,7 +77,7 @@ def sample(pid: int) -> Sample:
             kind, memory = kind_of(process), process.memory_full_info()
         except psutil.NoSuchProcess:
             continue  # a backend of Postgres that has ended meanwhile
-        held[kind] = held.get(kind, Held()).plus(memory.rss, memory.pss)
+        held[kind] = held.get(kind, MemoryUse()).plus(memory.rss, memory.pss)
     return held
 
 
@@ -99,13 +99,13 @@ def _sample_under_load(stack: Stack, seconds: float) -> Sample:
         )
         while not loading.done():
             for kind, held in sample(stack.pid).items():
-                most[kind] = most.get(kind, Held()).most(held)
+                most[kind] = most.get(kind, MemoryUse()).most(held)
             time.sleep(SAMPLE_SECONDS)
         loading.result()
     return most
 
 
-def _present(title: str, rest: Mapping[str, Held], *, busy: Mapping[str, Held]) -> None:
+def _present(title: str, rest: Mapping[str, MemoryUse], *, busy: Mapping[str, MemoryUse]) -> None:
     table = Table(title=title, title_justify="left")
     table.add_column("MiB", no_wrap=True)
     for heading in ("processes", "RSS, rest", "PSS, rest", "RSS, load", "PSS, load"):
@@ -125,11 +125,11 @@ def _present(title: str, rest: Mapping[str, Held], *, busy: Mapping[str, Held]) 
         console.print(note, style="dim", highlight=False)
 
 
-def _total(held: Mapping[str, Held]) -> float:
+def _total(held: Mapping[str, MemoryUse]) -> float:
     return sum(each.pss for each in held.values())
 
 
-def _as_json(title: str, rest: Mapping[str, Held], *, busy: Mapping[str, Held]) -> dict[str, Any]:
+def _as_json(title: str, rest: Mapping[str, MemoryUse], *, busy: Mapping[str, MemoryUse]) -> dict[str, Any]:
     return {
         "title": title,
         "unit": "MiB",

@@ -15,8 +15,8 @@ ARGUMENTS = (2, 3)
 
 @contextmanager
 def plain_app(servers: Servers, *, results: bool = True) -> Iterator[Celery]:
-    """Make an application of the usual kind. With a result backend each send also subscribes to its result's channel.
-    """
+    """Make an application of the usual kind. With a result backend each send also subscribes to its result's
+    channel."""
     backend = servers.result_url if results else None
     app = Celery("bench", broker=servers.broker_url, backend=backend, set_as_current=False)
     try:

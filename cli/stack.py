@@ -99,8 +99,8 @@ def children(settings: Settings, environment: dict[str, str]) -> list[Child]:
 
 
 def late_children(settings: Settings, environment: dict[str, str]) -> list[Child]:
-    """Return the children started when all is well: Flower takes a second of processor time that others would wait for.
-    """
+    """Return the children started when all is well: Flower takes a second of processor time that others
+    would wait for."""
     return [own_child("flower", environment)] if settings.flower_port else []
 
 

@@ -71,7 +71,7 @@ class BrokerOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class OptionDifference:
     """Workers that cannot be reached, or not all of them alike, because of one option."""
 
     option: str

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from domain.broker_options import BrokerOptions, Difference
+from domain.broker_options import BrokerOptions, OptionDifference
 from domain.sentences import some_of
 
 MOST_NAMED = 3
@@ -34,7 +34,7 @@ class Consumer:
     """How it uses the broker; None: it has not said."""
     is_late: bool = False
     """Whether it could have said by now what it is, and has not."""
-    kept: bool = False
+    streamed: bool = False
     """Whether what it tells waits for the mirror while that is away."""
     heard_at: datetime | None = None
     """The latest sign of life, by our clock."""
@@ -91,7 +91,7 @@ class Consumers:
         return len(told) > 1 and not _common(told, queue_name)
 
     @property
-    def differences(self) -> dict[str, Difference]:
+    def differences(self) -> dict[str, OptionDifference]:
         """Return what keeps workers of the same queue from serving it alike, by option."""
         queues = sorted({name for node in self.nodes if node.online for name in node.queues or ()})
         apart = [name for name in queues if self.have_no_list_in_common(name)]
@@ -103,7 +103,7 @@ class Consumers:
             "a task there reaches only some of them. "
             "Give them all the same sep and priority_steps in broker_transport_options"
         )
-        return {"priority_steps": Difference("priority_steps", len(workers), meaning)}
+        return {"priority_steps": OptionDifference("priority_steps", len(workers), meaning)}
 
     def say_nothing_of_lists(self, queue_name: str) -> bool:
         """Whether one that may take from the queue has had its time and has not said which lists it reads."""

@@ -76,11 +76,11 @@ def invert(edges: Sequence[Sequence[int]]) -> tuple[tuple[int, ...], ...]:
 def first_edges(parents: Sequence[tuple[int, ...]]) -> tuple[tuple[int, ...], ...]:
     """Return the parents without what is beyond `MAX_EDGES`: older workflows may have half a million."""
     left = MAX_EDGES
-    kept: list[tuple[int, ...]] = []
+    edges: list[tuple[int, ...]] = []
     for needed in parents:
-        kept.append(needed[:left])
-        left -= len(kept[-1])
-    return tuple(kept)
+        edges.append(needed[:left])
+        left -= len(edges[-1])
+    return tuple(edges)
 
 
 def in_order(parents: Sequence[Sequence[int]]) -> list[int]:

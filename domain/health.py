@@ -38,7 +38,7 @@ LOOPS = "loops"
 API = "api"
 
 
-def judge(checks: Mapping[str, Condition]) -> Health:
+def health_of(checks: Mapping[str, Condition]) -> Health:
     """The whole is as healthy as its parts; without the database it is unhealthy."""
     if checks.get(DATABASE) is not Condition.HEALTHY:
         return Health.UNHEALTHY

@@ -127,7 +127,7 @@ def _doubt_of_consumers(suspect: Suspect, hearing: Hearing, *, restarted: bool) 
         if not node.tells_of_runs:
             return MUTE.format(node=node.node)
         is_deaf = hearing.deaf_until is not None and hearing.deaf_until >= suspect.since
-        if is_deaf and not (restarted or node.kept):
+        if is_deaf and not (restarted or node.streamed):
             return DEAF
     # Nothing vanishes between a broker and a worker that are both well: else somebody whom we do not see has it.
     return None if restarted or any(_broke(node, suspect.since) for node in concerned) else UNBROKEN

@@ -34,7 +34,7 @@ ENDS = frozenset({EventType.REJECTED, EventType.REVOKED, EventType.FAILED, Event
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class TimelineEntry:
     """One line of a timeline."""
 
     at: datetime
@@ -45,7 +45,7 @@ class Entry:
     details: Mapping[str, Detail]
 
 
-def timeline(facts: Iterable[Fact]) -> list[Entry]:
+def timeline(facts: Iterable[Fact]) -> list[TimelineEntry]:
     """Every fact once, oldest cause first.
 
     A second `received` of one attempt shows as `redelivered`; what was found out by asking is left out
@@ -105,9 +105,9 @@ def _attempt_at(fact: Fact, attempts: tuple[Attempt, ...]) -> int:
     return max(begun, default=0)
 
 
-def _entry(fact: Fact, owner: Attempt | None) -> Entry:
+def _entry(fact: Fact, owner: Attempt | None) -> TimelineEntry:
     redelivered = fact.type is EventType.RECEIVED and owner is not None and owner.delivery > 1
-    return Entry(
+    return TimelineEntry(
         at=fact.at,
         type=EventType.REDELIVERED if redelivered else fact.type,
         node=fact.node,

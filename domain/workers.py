@@ -48,7 +48,7 @@ class Heartbeat:
     load_average: tuple[float, ...] | None = None
     software: str | None = None
     """`py-celery 5.7.0 (Linux)`"""
-    kept: bool = False
+    streamed: bool = False
     """Whether what the node tells waits for the mirror while that is away."""
     clock: int | None = None
     """The process's logical one: it never goes back."""
@@ -93,7 +93,7 @@ def _age(heartbeat: Heartbeat) -> tuple[object, ...]:
     """Sorts by the node's clock; two of one instant by content, so that the order of arrival cannot matter."""
     told = (heartbeat.pid, heartbeat.processed, heartbeat.active)
     numbers = tuple(-1 if number is None else number for number in told)
-    return heartbeat.at, numbers, heartbeat.load_average or (), heartbeat.kept
+    return heartbeat.at, numbers, heartbeat.load_average or (), heartbeat.streamed
 
 
 def _later(one: datetime | None, other: datetime | None) -> datetime | None:

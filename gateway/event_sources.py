@@ -45,7 +45,7 @@ class EventMessage:
     body: bytes
     heard_at: datetime
     """The time when it reached us or, where it waited for us, whoever kept it; by our clock."""
-    kept: bool = False
+    streamed: bool = False
     """Whether such messages wait for us while we are away."""
     tag: int | bytes | None = None
     """What its source acknowledges it by."""
@@ -59,7 +59,7 @@ class Blind:
 
     started_at: datetime
     ended_at: datetime
-    kept: bool = False
+    streamed: bool = False
     """Whether it concerns the nodes whose messages wait for us, or all the others."""
 
 
@@ -69,12 +69,12 @@ EventItem = EventMessage | Blind
 class EventSource(Protocol):
     """A connection to the events of one broker. Every method may raise one of BROKER_ERRORS."""
 
-    kept: bool
+    streamed: bool
     """Whether what it brings waits for us while we are away."""
 
     def connect(self) -> bool:
-        """Open the connection and subscribe; events are heard from here on. Returns whether any may have been missed.
-        """
+        """Open the connection and subscribe; events are heard from here on. Returns whether any may have
+        been missed."""
 
     def receive(self, timeout: float) -> Sequence[EventItem] | None:
         """Return what has come; empty for a mere sign of life, None where there was not even that for `timeout`
@@ -123,7 +123,7 @@ class RedisEvents:
     kombu's consumer reconnects to half-open pub/sub connections by itself, which would hide what was missed meanwhile.
     """
 
-    kept = False
+    streamed = False
 
     def __init__(self, broker_url: str, options: BrokerOptions | None = None) -> None:
         self._client = blocking_redis_client(broker_url)
@@ -202,7 +202,7 @@ class RedisEvents:
 class RabbitEvents:
     """A durable queue bound to every event. Its messages are acknowledged after the commit."""
 
-    kept = False  # a restart of the broker drops what it holds, so every node may have been missed
+    streamed = False  # a restart of the broker drops what it holds, so every node may have been missed
 
     def __init__(self, broker_url: str) -> None:
         self._broker_url = broker_url

@@ -64,7 +64,7 @@ log = structlog.get_logger()
 class StreamEvents:
     """One consumer of the group, as `gateway.event_sources.EventSource` says. Needs Redis 7, or Valkey."""
 
-    kept = True
+    streamed = True
 
     def __init__(self, redis_url: str) -> None:
         self._client = blocking_redis_client(redis_url, protocol=2)
@@ -157,7 +157,7 @@ class StreamEvents:
             read = self._client.xinfo_groups(STREAM_KEY)[0]["last-delivered-id"]
             here, now = datetime.now(UTC), self._client.time()
             begun = max(_heard_at(read, _ahead(now), here=here), self._answered_at) if _milliseconds(read) else here
-            self._failover = Blind(begun, here, kept=True)
+            self._failover = Blind(begun, here, streamed=True)
             log.warning("stream_failed_over", since=begun.isoformat())
 
     def _next_count(self, entries: Sequence[tuple[bytes, dict[bytes, bytes]]]) -> int:
@@ -180,7 +180,7 @@ class StreamEvents:
             body = fields.get(FIELD, NOT_UNDERSTOOD)
             if len(body) > MAX_MESSAGE_BYTES:
                 body = NOT_UNDERSTOOD
-            found.append(EventMessage(body, _heard_at(entry_id, ahead, here=here), kept=True, tag=entry_id))
+            found.append(EventMessage(body, _heard_at(entry_id, ahead, here=here), streamed=True, tag=entry_id))
             self._held[entry_id] = None
         return found
 
@@ -213,7 +213,7 @@ class StreamEvents:
         begun = min(filter(None, (stream["max-deleted-entry-id"], pending["min"])), key=_milliseconds)
         ended = stream["first-entry"][0] if stream["first-entry"] else stream["last-generated-id"]
         ahead, here = _ahead(now), datetime.now(UTC)
-        return [Blind(_heard_at(begun, ahead, here=here), _heard_at(ended, ahead, here=here), kept=True)]
+        return [Blind(_heard_at(begun, ahead, here=here), _heard_at(ended, ahead, here=here), streamed=True)]
 
     def _leave_the_future(self, last_id: bytes, now: tuple[int, int]) -> None:
         """Make the stream anew where its ids are ahead of the time and nothing waits in it.

@@ -136,8 +136,8 @@ class EventSubscriber:
         self._is_connected = True
         self.last_heard = time.monotonic()
         if missed:
-            self._buffer.put([Blind(deaf_since, datetime.now(UTC), self._source.kept)])
-        log.info("events_connected", kept=self._source.kept, deaf_since=deaf_since.isoformat() if missed else None)
+            self._buffer.put([Blind(deaf_since, datetime.now(UTC), self._source.streamed)])
+        log.info("events_connected", kept=self._source.streamed, deaf_since=deaf_since.isoformat() if missed else None)
 
     def _hear(self) -> None:
         """Until closed; raises one of BROKER_ERRORS when the connection is lost or answers no more."""

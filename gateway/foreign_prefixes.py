@@ -13,7 +13,7 @@ from typing import cast
 from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError, RedisError
 
-from domain.broker_options import MAX_TEXT, Difference
+from domain.broker_options import MAX_TEXT, OptionDifference
 from domain.errors import BrokerUnavailable
 from domain.priority import Transport
 from domain.sentences import some_of
@@ -44,9 +44,9 @@ class ForeignPrefixes:
         self._asked_at: dict[str, float] = {}
         self._listeners: dict[str, int] = {}
 
-    async def differences(self) -> dict[str, Difference]:
-        """Return by option where workers of this very database have another prefix than ours. Raises BrokerUnavailable.
-        """
+    async def differences(self) -> dict[str, OptionDifference]:
+        """Return by option where workers of this very database have another prefix than ours. Raises
+        BrokerUnavailable."""
         if self._redis is None:
             return {}
         try:
@@ -58,7 +58,7 @@ class ForeignPrefixes:
             raise BrokerUnavailable from error
         there = sorted(prefix for prefix, listeners in self._listeners.items() if listeners)
         workers = sum(self._listeners.values())
-        return {OPTION: Difference(OPTION, workers, _meaning(there))} if there else {}
+        return {OPTION: OptionDifference(OPTION, workers, _meaning(there))} if there else {}
 
     async def close(self) -> None:
         """End the connection."""

@@ -76,8 +76,8 @@ class Layout:
         return self.own.global_keyprefix + name
 
     def queues_of(self, bindings: Collection[bytes], routing_key: str) -> list[str]:
-        """Return the queues that an exchange leads to, by the members of its bindings: `routing key, pattern, queue`.
-        """
+        """Return the queues that an exchange leads to, by the members of its bindings: `routing key,
+        pattern, queue`."""
         found = []
         for member in bindings:
             text = member.decode("utf-8", "replace")
@@ -86,7 +86,7 @@ class Layout:
                 found.append(parts[2])
         return found
 
-    async def settle(self, queue_names: Collection[str], *, seconds: float) -> None:
+    async def await_newcomers(self, queue_names: Collection[str], *, seconds: float) -> None:
         """Wait for nodes that have just come and have not yet said what they read of these queues."""
         try:
             async with asyncio.timeout(seconds):

@@ -29,7 +29,7 @@ MOST_PRIORITY = 9
 """The highest priority that kombu takes."""
 MOST_FETCHED_BYTES = 32 * 1024 * 1024
 """Bytes of messages that are looked at in one go; what is more is left for the next look."""
-SETTLE_SECONDS = 5.0
+NEWCOMER_SECONDS = 5.0
 """How long a worker that has come back may take to say which lists it reads: a second or two were seen."""
 EVER = 1e15
 """A time that is never reached, in seconds since 1970."""
@@ -73,7 +73,7 @@ class FetchedMessage:
         return self.routing_key if self.exchange in ("", self.routing_key) else None
 
 
-class Recall:
+class MessageMover:
     """One broker. Every method may raise BrokerUnavailable."""
 
     def __init__(self, broker_url: str, layout: Layout | None = None) -> None:
@@ -145,8 +145,8 @@ class Recall:
         moved = set()
         async with _translated_errors():
             if back:
-                await self._layout.settle(
-                    [queue for held in messages for queue in await self._queues(held)], seconds=SETTLE_SECONDS
+                await self._layout.await_newcomers(
+                    [queue for held in messages for queue in await self._queues(held)], seconds=NEWCOMER_SECONDS
                 )
             # Each goes in front of the one before: the newest first leaves the oldest first in line.
             for held in sorted(messages, key=lambda held: held.task_id, reverse=True):

@@ -204,8 +204,8 @@ class _CeleryStore:
 
 
 def key_prefix(told: str) -> str:
-    """Return the prefix as Celery makes it of `global_keyprefix`: it adds an underscore where it does not end like one.
-    """
+    """Return the prefix as Celery makes it of `global_keyprefix`: it adds an underscore where it does not
+    end like one."""
     return told if not told or told[-1] in ":_-." else f"{told}_"
 
 

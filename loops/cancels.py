@@ -25,11 +25,11 @@ log = structlog.get_logger(__name__)
 class CancelsRound:
     """Repeats every cancel that is still open, in one broadcast for each signal."""
 
-    def __init__(self, engine: AsyncEngine, control: Revokes, *, recall: Withdraws, redis: Redis) -> None:
+    def __init__(self, engine: AsyncEngine, control: Revokes, *, mover: Withdraws, redis: Redis) -> None:
         self._engine = engine
         self._control = control
         self._redis = redis
-        self._cancels = Cancels(engine.begin, redis=redis, control=control, recall=recall)
+        self._cancels = Cancels(engine.begin, redis=redis, control=control, mover=mover)
 
     async def run_once(self) -> float:
         """Renew the gate's keys, revoke again, and prove the end of what has not started."""

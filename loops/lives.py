@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 from services.resident.signs_of_life import forget_lives, list_lives, process_of
 
 ROUND_SECONDS = 0.5
-SETTLE_SECONDS = 3.0
+RESUBSCRIBE_SECONDS = 3.0
 """How long after Redis, or our connection to it, was away all others take to subscribe again."""
 
 log = structlog.get_logger(__name__)
@@ -44,7 +44,7 @@ class LivesRound:
             self._missed = frozenset()
             return ROUND_SECONDS
         since = self._present_since()
-        if since is None or time.monotonic() - since < SETTLE_SECONDS:
+        if since is None or time.monotonic() - since < RESUBSCRIBE_SECONDS:
             self._missed = frozenset()
         else:
             self._compare(lives)

@@ -17,7 +17,7 @@ from gateway.pause_keys import PauseKeys
 from gateway.presence import Presence
 from gateway.publisher import Publisher
 from gateway.queues import QueueReader
-from gateway.recall import Recall
+from gateway.recall import MessageMover
 from gateway.results import ResultReader
 from loops.alerts import AlertsRound
 from loops.cancels import CancelsRound
@@ -41,7 +41,7 @@ from loops.rollups import RollupsRound
 from loops.search_index import SearchIndexRound
 from loops.workflows import WorkflowsRound
 from services.proofs import Proofs
-from services.resident.counters import Counted, Counters
+from services.resident.counters import CounterName, Counters
 from services.resident.degradation import DegradationMarks
 from services.resident.signs_of_life import SignOfLife
 from services.worker_orders import WorkerOrders
@@ -63,17 +63,17 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
         publish = partial(Publisher, broker_url, options=options, serializer=settings.task_serializer)
         publisher, singly = publish(), publish(singly=True)
         control, results = Control(broker_url, options), ResultReader(result_url, prefix=settings.result_prefix)
-        queues, recall = QueueReader(broker_url, layout), Recall(broker_url, layout)
+        queues, mover = QueueReader(broker_url, layout), MessageMover(broker_url, layout)
         presence = Presence(broker_url, control, options=options)
         prefixes = ForeignPrefixes(broker_url, layout)
-        for room in (publisher, singly, control, results, queues, recall, presence, prefixes):
+        for room in (publisher, singly, control, results, queues, mover, presence, prefixes):
             stack.push_async_callback(room.close)
         redis = redis_client(settings.effective_redis_url or "")
         stack.push_async_callback(redis.aclose)
         proofs = Proofs(engine, control, presence=presence, redis=redis)
         marks = await stack.enter_async_context(DegradationMarks(redis))
         counters = await stack.enter_async_context(Counters(redis))
-        count_published = partial(counters.add, Counted.DISPATCHED)
+        count_published = partial(counters.add, CounterName.DISPATCHED)
         dispatch = DispatchRound(engine, publisher, marks=marks, broker=queues, tell_published=count_published)
         checks: dict[str, Check] = {"broker": queues.ping, "redis": redis.ping, "result_backend": results.ping}
         components = Components({**checks, "mirror": partial(check_mirror, redis)})
@@ -92,10 +92,10 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
             Loop("nodes", NodesRound(engine, control, layout=layout, enable_events=settings.enable_events)),
             Loop("presence", PresenceRound(engine, control, presence=presence, any_can_read=is_redis(broker_url))),
             Loop("control", ControlRound(engine, control, orders=orders, drains=drains)),
-            Loop("cancels", CancelsRound(engine, control, recall=recall, redis=redis)),
+            Loop("cancels", CancelsRound(engine, control, mover=mover, redis=redis)),
             Loop("sweep", sweep),
-            Loop("rescue", DeadWorkersRound(engine, Gateway(presence, recall, queues, control, results), redis=redis)),
-            Loop("strays", StuckMessagesRound(engine, recall, proofs=proofs, presence=presence, redis=redis)),
+            Loop("rescue", DeadWorkersRound(engine, Gateway(presence, mover, queues, control, results), redis=redis)),
+            Loop("strays", StuckMessagesRound(engine, mover, proofs=proofs, presence=presence, redis=redis)),
             Loop("unsettled", VanishedTasksRound(engine, control, queues=queues, results=results)),
             Loop("partitions", PartitionsRound(engine)),
             Loop("expiry", ExpiryRound(engine)),

@@ -56,7 +56,7 @@ class NodesRound:
     async def run_once(self) -> float:
         """Describe what needs it. What never answers is forgotten where there is too much of it."""
         async with self._engine.begin() as connection:
-            forgotten = await strangers.forget_strangers(connection, kept=MOST_STRANGERS, most=FORGOTTEN_AT_ONCE)
+            forgotten = await strangers.forget_strangers(connection, remaining=MOST_STRANGERS, most=FORGOTTEN_AT_ONCE)
         if forgotten:
             log.warning("strangers_forgotten", count=forgotten)
         async with self._engine.connect() as connection:

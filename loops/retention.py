@@ -21,9 +21,9 @@ log = structlog.get_logger(__name__)
 class RetentionRound:
     """Deletes one batch of each status, or one day of events; one process at a time does it."""
 
-    def __init__(self, engine: AsyncEngine, kept: Retention, *, workers_kept_for: timedelta | None = None) -> None:
+    def __init__(self, engine: AsyncEngine, retention: Retention, *, workers_kept_for: timedelta | None = None) -> None:
         self._engine = engine
-        self._kept = kept
+        self._retention = retention
         self._workers_kept_for = workers_kept_for
 
     async def run_once(self) -> float:
@@ -48,7 +48,7 @@ class RetentionRound:
         async with self._engine.begin() as connection:
             if not await leadership.take(connection, leadership.RETENTION):
                 return False
-            for status, age in self._kept.ages().items():
+            for status, age in self._retention.ages().items():
                 gone = await retention.delete_tasks(connection, status=status, kept_for=age, batch_size=BATCH_SIZE)
                 tasks += gone
                 is_full |= gone == BATCH_SIZE
@@ -61,13 +61,13 @@ class RetentionRound:
 
     async def _drop_day(self) -> bool:
         """Drop the oldest day of events, after the tasks that it tells of."""
-        if self._kept.of_events is None:
+        if self._retention.of_events is None:
             return False
         try:
             async with self._engine.begin() as connection:
                 if not await leadership.take(connection, leadership.RETENTION):
                     return False
-                day = await retention.drop_oldest_day(connection, kept_for=self._kept.of_events)
+                day = await retention.drop_oldest_day(connection, kept_for=self._retention.of_events)
         except OperationalError as error:
             if getattr(error.orig, "sqlstate", None) not in LOCK_REFUSED:
                 raise

@@ -218,7 +218,7 @@ def _heartbeat(event: Event, at: datetime, *, message: EventMessage) -> Heartbea
         processed=event.processed,
         load_average=event.loadavg,
         software=f"{software} ({event.sw_sys})" if software and event.sw_sys else software or None,
-        kept=message.kept,
+        streamed=message.streamed,
         clock=event.clock,
         every_seconds=event.freq,
     )

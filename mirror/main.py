@@ -14,7 +14,7 @@ from gateway.event_stream import StreamEvents
 from gateway.events import EventSubscriber
 from gateway.results import ResultReader
 from mirror.writer import Writer
-from services.resident.counters import Counted, Counters
+from services.resident.counters import CounterName, Counters
 from services.resident.signs_of_life import SignOfLife
 from settings import Settings, urls
 from store.engine import open_engine
@@ -123,8 +123,8 @@ async def _mirror(
             await subscriber.acknowledge()
         elif heard.messages:
             written = await writer.write(heard.messages)
-            counters.add(Counted.EVENTS_APPLIED, written.applied)
-            counters.add(Counted.EVENTS_REFUSED, written.refused)
+            counters.add(CounterName.EVENTS_APPLIED, written.applied)
+            counters.add(CounterName.EVENTS_REFUSED, written.refused)
             await subscriber.acknowledge()
         elif was_stopping:
             return

@@ -157,10 +157,10 @@ async def _store(connection: AsyncConnection, *, news: News, heartbeats: Sequenc
 
 
 async def _store_gap(connection: AsyncConnection, *, blind: Blind) -> None:
-    last_heard = await gaps.get_last_sign_of_life(connection, kept=blind.kept)
+    last_heard = await gaps.get_last_sign_of_life(connection, streamed=blind.streamed)
     if last_heard is not None:
         begun = min(last_heard, blind.started_at)
-        source = "stream" if blind.kept else "broker"
+        source = "stream" if blind.streamed else "broker"
         await gaps.add_gap(connection, source=source, started_at=begun, ended_at=blind.ended_at)
 
 

@@ -8,14 +8,14 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.alert_rules import DEFAULT_RULES, KINDS, AlertType, Rule, problems
-from domain.alerts import Facts, Judgement
+from domain.alerts import AlertInputs, Judgement
 from domain.degradation import BlockedWork
 from domain.errors import InvalidRequest
 from store.queries import alerts, doubts, for_alerts
 from store.queries.alerts import RuleInForce
 from store.queries.workers import count_online
 
-KEPT = timedelta(days=90)
+RETAINED = timedelta(days=90)
 """How long resolved alerts are retained."""
 FIXED_FIELDS = ("unit", "description", "updated_at")
 """The fields of a rule, as it is shown, that nobody can set."""
@@ -68,12 +68,12 @@ def _differences(change: RuleChange, in_force: RuleInForce) -> list[tuple[str, s
     return [(field, f"cannot be set, and differs from what is stored: {stored[field]}") for field in wrong]
 
 
-async def measure(connection: AsyncConnection, rules: Mapping[AlertType, Rule], *, held: BlockedWork) -> Facts:
+async def measure(connection: AsyncConnection, rules: Mapping[AlertType, Rule], *, held: BlockedWork) -> AlertInputs:
     """Return all that Postgres knows; what must be asked of the broker and other servers is left open."""
     failed, finished = await for_alerts.count_failures(connection, window=_window(rules[AlertType.HIGH_FAILURE_RATE]))
     waits = await for_alerts.get_waits_for_pickup(connection)
     served = await for_alerts.list_served_queues(connection)
-    return Facts(
+    return AlertInputs(
         due=await for_alerts.count_due(connection),
         unserved=frozenset() if served is None else waits.keys() - served,
         online_workers=await count_online(connection),
@@ -91,11 +91,11 @@ async def measure(connection: AsyncConnection, rules: Mapping[AlertType, Rule], 
     )
 
 
-async def settle(connection: AsyncConnection, judgement: Judgement) -> None:
+async def write_changes(connection: AsyncConnection, judgement: Judgement) -> None:
     """Store what was raised, seen again and resolved."""
     await alerts.resolve(connection, judgement.resolved)
     await alerts.save(connection, (*judgement.raised, *judgement.still_open))
-    await alerts.forget_resolved(connection, older_than=KEPT)
+    await alerts.forget_resolved(connection, older_than=RETAINED)
 
 
 def _window(rule: Rule) -> timedelta:

@@ -1,8 +1,8 @@
 """Cancelling a task: the wish is stored first, then whatever can still be stopped is stopped, then the proof is stored.
 
-`request_cancel` and `settle` are two transactions; `enforce` acts between them, outside Postgres. A task is CANCELLED
-only with proof that it will not run: it never left us, its message was taken back, or every worker that may get it asks
-our gate, which now refuses it. Else a worker's own word is waited for.
+`request_cancel` and `record_outcome` are two transactions; `enforce` acts between them, outside Postgres. A task is
+CANCELLED only with proof that it will not run: it never left us, its message was taken back, or every worker that may
+get it asks our gate, which now refuses it. Else a worker's own word is waited for.
 """
 
 from collections.abc import Collection
@@ -46,7 +46,7 @@ class Revokes(Protocol):
 
 
 class Withdraws(Protocol):
-    """The part of `gateway.recall.Recall` that this needs."""
+    """The part of `gateway.recall.MessageMover` that this needs."""
 
     async def withdraw(self, task_id: str, queue_name: str) -> bool: ...
 
@@ -79,7 +79,7 @@ class Enforced:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class CancelOutcome:
     """What may be answered now."""
 
     status: Status
@@ -121,16 +121,16 @@ async def request_cancel(
     )
 
 
-async def enforce(request: CancelRequest, *, redis: Redis, control: Revokes, recall: Withdraws) -> Enforced:
+async def enforce(request: CancelRequest, *, redis: Redis, control: Revokes, mover: Withdraws) -> Enforced:
     """Shut the gate, tell the workers, take the message back. What fails is tried again by `loops/cancels`."""
-    prevented = await prevent(request, redis=redis, recall=recall)
+    prevented = await prevent(request, redis=redis, mover=mover)
     return replace(prevented, told=await revoke(control, request.task_id, signal=request.signal))
 
 
-async def prevent(request: CancelRequest, *, redis: Redis, recall: Withdraws) -> Enforced:
+async def prevent(request: CancelRequest, *, redis: Redis, mover: Withdraws) -> Enforced:
     """Shut the gate and take the message back, without a word to the workers."""
     gated = await _shut_gate(redis, request)
-    taken = await _take_back(recall, request)
+    taken = await _take_back(mover, request)
     if gated and not taken:
         await _keep_key(redis, request.task_id)
     return Enforced(told=False, gated=gated, withdrawn=taken)
@@ -146,7 +146,7 @@ async def revoke(control: Revokes, task_id: str, *, signal: StopSignal = StopSig
     return True
 
 
-async def settle(connection: AsyncConnection, request: CancelRequest, *, enforced: Enforced) -> bool:
+async def record_outcome(connection: AsyncConnection, request: CancelRequest, *, enforced: Enforced) -> bool:
     """Record the end of a task that has not started, if what was done proves that it will not."""
     locked = (await history.lock_tasks(connection, [request.task_id])).get(request.task_id)
     if locked is None or locked.status != Status.PENDING:
@@ -160,7 +160,7 @@ async def settle(connection: AsyncConnection, request: CancelRequest, *, enforce
     return True
 
 
-async def read_outcome(connection: AsyncConnection, task_id: str, *, told: bool) -> Outcome:
+async def read_outcome(connection: AsyncConnection, task_id: str, *, told: bool) -> CancelOutcome:
     """Return how far the cancel has come. Raises as `request_cancel` does."""
     progress = await tasks.get_progress(connection, task_id)
     if progress is None:
@@ -169,7 +169,7 @@ async def read_outcome(connection: AsyncConnection, task_id: str, *, told: bool)
     status = Status(progress.status)
     pool = (await get_consumers(connection)).pool_of(progress.node) if status is Status.RUNNING else None
     worth_waiting = told and status is not Status.CANCELLED and (status is not Status.RUNNING or can_stop(pool))
-    return Outcome(status, explain(status, Phase(progress.phase), told=told, pool=pool), worth_waiting)
+    return CancelOutcome(status, explain(status, Phase(progress.phase), told=told, pool=pool), worth_waiting)
 
 
 async def renew_keys(redis: Redis, task_ids: Collection[str]) -> None:
@@ -217,12 +217,12 @@ async def _shut_gate(redis: Redis, request: CancelRequest) -> bool:
     return request.next_run is not None and request.phase in UNSTARTED and not has_run
 
 
-async def _take_back(recall: Withdraws, request: CancelRequest) -> bool:
+async def _take_back(mover: Withdraws, request: CancelRequest) -> bool:
     """Whether the task's message was taken out of its queue, so that nobody gets it."""
     if request.phase not in UNSTARTED or not request.queue_name:
         return False
     try:
-        return await recall.withdraw(request.task_id, request.queue_name)
+        return await mover.withdraw(request.task_id, request.queue_name)
     except BrokerUnavailable as error:
         log.warning("message_not_withdrawn", task_id=request.task_id, error=type(error).__name__)
         return False

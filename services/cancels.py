@@ -18,17 +18,17 @@ from domain.states import TERMINAL
 from domain.steps import WorkflowStatus
 from services import workflows as workflow_verbs
 from services.cancel import (
+    CancelOutcome,
     CancelRequest,
     Enforced,
-    Outcome,
     Revokes,
     Withdraws,
     enforce,
     prevent,
     read_outcome,
+    record_outcome,
     renew_keys,
     request_cancel,
-    settle,
 )
 from services.transactions import Transact
 from store.queries import workflows
@@ -52,13 +52,13 @@ class WorkflowOutcome:
 class Cancels:
     """Cancels tasks and workflows in the transactions of the door that it belongs to."""
 
-    def __init__(self, transact: Transact, *, redis: Redis, control: Revokes, recall: Withdraws) -> None:
+    def __init__(self, transact: Transact, *, redis: Redis, control: Revokes, mover: Withdraws) -> None:
         self._transact = transact
         self._redis = redis
         self._control = control
-        self._recall = recall
+        self._mover = mover
 
-    async def cancel(self, task_id: str, *, signal: StopSignal, wait: Wait) -> Outcome:
+    async def cancel(self, task_id: str, *, signal: StopSignal, wait: Wait) -> CancelOutcome:
         """Cancel a task, and wait for a moment if a worker may prove its end. Raises as `request_cancel` does."""
         async with self._transact() as connection:
             request = await request_cancel(connection, task_id, signal=signal)
@@ -78,7 +78,7 @@ class Cancels:
             request = await request_cancel(connection, task_id, signal=signal)
         if request.certain:
             return True
-        return await self._settle(request, await prevent(request, redis=self._redis, recall=self._recall))
+        return await self._record_outcome(request, await prevent(request, redis=self._redis, mover=self._mover))
 
     async def cancel_workflow(self, workflow_id: UUID) -> WorkflowOutcome:
         """Cancel a workflow and its tasks, and wait for a moment for the end of those that run.
@@ -100,15 +100,15 @@ class Cancels:
 
     async def _enforce(self, request: CancelRequest) -> bool:
         """Whether the connected workers were told."""
-        enforced = await enforce(request, redis=self._redis, control=self._control, recall=self._recall)
-        await self._settle(request, enforced)
+        enforced = await enforce(request, redis=self._redis, control=self._control, mover=self._mover)
+        await self._record_outcome(request, enforced)
         return enforced.told
 
-    async def _settle(self, request: CancelRequest, enforced: Enforced) -> bool:
+    async def _record_outcome(self, request: CancelRequest, enforced: Enforced) -> bool:
         async with self._transact() as connection:
-            return await settle(connection, request, enforced=enforced)
+            return await record_outcome(connection, request, enforced=enforced)
 
-    async def _read_outcome(self, task_id: str, *, told: bool) -> Outcome:
+    async def _read_outcome(self, task_id: str, *, told: bool) -> CancelOutcome:
         async with self._transact() as connection:
             return await read_outcome(connection, task_id, told=told)
 

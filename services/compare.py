@@ -7,10 +7,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.compare import Difference, differences, is_same, is_same_json
 from domain.submissions import wait_until_start
-from services.timeline import History, read_whole_history
+from services.timeline import TaskHistory, read_whole_history
 from store.queries.tasks import WholeTask
 
-WholeHistory = History[WholeTask]
+WholeHistory = TaskHistory[WholeTask]
 MAX_DIFFERENCES = 1_000
 """How many differences of the arguments are shown; two lists of a million numbers may differ in every one."""
 

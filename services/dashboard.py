@@ -27,7 +27,7 @@ class ReadsDepths(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class DashboardFigures:
     """What Postgres knows of the whole system."""
 
     totals: Mapping[Measure, int]
@@ -42,13 +42,13 @@ class Known:
     """How many tasks workers hold, by queue."""
 
 
-async def read_known(connection: AsyncConnection, *, default_queue: str) -> Known:
+async def read_figures(connection: AsyncConnection, *, default_queue: str) -> DashboardFigures:
     """Return everything but the broker's part, in one snapshot."""
     total_workers, _ = await workers.list_workers(connection, limit=0, offset=0)
     active_workers, _ = await workers.list_workers(connection, limit=0, offset=0, status=WorkerStatus.ACTIVE)
     due, parked = await for_dashboard.count_undispatched(connection)
     names = await for_dashboard.list_queue_names(connection, limit=MAX_QUEUES)
-    return Known(
+    return DashboardFigures(
         totals=await for_dashboard.count_totals(connection),
         active_workers=active_workers,
         total_workers=total_workers,

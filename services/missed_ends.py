@@ -112,8 +112,8 @@ def _suspect(task: SilentTask, facts: Sequence[Fact]) -> Suspect | None:
 
 
 def run_keys(tasks: Sequence[SilentTask]) -> dict[str, list[str]]:
-    """Map each task to the keys under which our plugin notes that it has begun to run it, whichever dispatch that was.
-    """
+    """Map each task to the keys under which our plugin notes that it has begun to run it, whichever dispatch
+    that was."""
     numbers = range(1, MOST_DISPATCHES_AT_RESTARTS + 1)
     return {
         task.task_id: [

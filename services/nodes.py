@@ -32,8 +32,8 @@ async def save_descriptions(connection: AsyncConnection, told: Iterable[NodeDesc
 
 
 async def note_silence(connection: AsyncConnection, nodes: Collection[str], *, unreadable: Mapping[str, str]) -> None:
-    """Note that these nodes were asked and told nothing; an answer that cannot be read proves that its node is there.
-    """
+    """Note that these nodes were asked and told nothing; an answer that cannot be read proves that its node
+    is there."""
     if unreadable:
         await signs.see(connection, dict.fromkeys(unreadable, datetime.now(UTC)))
     await signs.note_unanswered(connection, nodes, unreadable=unreadable)

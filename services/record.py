@@ -34,7 +34,7 @@ MAX_FACTS = 1_000
 """How many facts of one task are stored, the first ones: all are read whenever one more is told. Later ones are
 counted.
 """
-MAX_KEPT = 2_000
+MAX_STORED = 2_000
 """How many facts are stored with those beyond `MAX_FACTS` that can change how the task ended."""
 
 Told = TypeVar("Told", Fact, StoredResult)
@@ -136,7 +136,7 @@ async def _learn(connection: AsyncConnection, locked: _Locked) -> _Learned:
     results = {result.task_id: _counted(result, tasks) for result in locked.news.results if result.task_id in tasks}
     facts = await _read_facts(connection, tasks, task_ids={fact.task_id for fact in looked_at} | results.keys())
     told = _fresh((_counted(fact, tasks) for fact in looked_at), facts)
-    fresh = _kept(told, facts, locked=tasks, told=counts)
+    fresh = _with_room(told, facts, locked=tasks, told=counts)
     return _Learned(locked, facts, fresh, counts, results)
 
 
@@ -224,18 +224,18 @@ def _without_excess(facts: Iterable[Fact], locked: Mapping[str, LockedTask]) -> 
     return looked_at, left_out
 
 
-def _kept(
+def _with_room(
     fresh: Iterable[Fact], known: dict[str, list[Fact]], *, locked: Mapping[str, LockedTask], told: Counter[str]
 ) -> list[Fact]:
     """Those for which there is room, added to what is known; all are counted."""
-    kept: list[Fact] = []
+    stored: list[Fact] = []
     for fact in fresh:
         facts = known.setdefault(fact.task_id, [])
         told[fact.task_id] += 1
-        if len(facts) < MAX_FACTS or (len(facts) < MAX_KEPT and _may_end(fact, locked[fact.task_id])):
+        if len(facts) < MAX_FACTS or (len(facts) < MAX_STORED and _may_end(fact, locked[fact.task_id])):
             facts.append(fact)
-            kept.append(fact)
-    return kept
+            stored.append(fact)
+    return stored
 
 
 def _may_end(fact: Fact, task: LockedTask) -> bool:

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.errors import TaskNotFound
-from domain.timeline import Entry, timeline
+from domain.timeline import TimelineEntry, timeline
 from store.queries import events, gaps, tasks, workers
 from store.queries.tasks import TaskOutline, WholeTask
 
@@ -23,11 +23,11 @@ Task = TypeVar("Task", bound=TaskOutline)
 
 
 @dataclass(frozen=True, slots=True)
-class History(Generic[Task]):
+class TaskHistory(Generic[Task]):
     """A task, its timeline, and whether the mirror could hear all the while."""
 
     task: Task
-    entries: Sequence[Entry]
+    entries: Sequence[TimelineEntry]
     worker_ids: dict[str, UUID]
     complete: bool
     truncated: bool
@@ -36,7 +36,7 @@ class History(Generic[Task]):
     """How many more facts were told and not stored (`services/record.py`)."""
 
 
-async def read_history(connection: AsyncConnection, task_id: str) -> History[TaskOutline]:
+async def read_history(connection: AsyncConnection, task_id: str) -> TaskHistory[TaskOutline]:
     """Return what was told of a task; raises TaskNotFound."""
     task = await tasks.get_outline(connection, task_id)
     if task is None:
@@ -44,7 +44,7 @@ async def read_history(connection: AsyncConnection, task_id: str) -> History[Tas
     return await _history_of(connection, task)
 
 
-async def read_whole_history(connection: AsyncConnection, task_id: str) -> History[WholeTask]:
+async def read_whole_history(connection: AsyncConnection, task_id: str) -> TaskHistory[WholeTask]:
     """Return what was told of a task, with its arguments and its result; raises TaskNotFound."""
     task = await tasks.get_task(connection, task_id)
     if task is None:
@@ -52,7 +52,7 @@ async def read_whole_history(connection: AsyncConnection, task_id: str) -> Histo
     return await _history_of(connection, task)
 
 
-async def _history_of(connection: AsyncConnection, task: Task) -> History[Task]:
+async def _history_of(connection: AsyncConnection, task: Task) -> TaskHistory[Task]:
     facts = await events.get_latest_facts(connection, task.task_id, since=task.events_from, limit=MAX_FACTS + 1)
     truncated = len(facts) > MAX_FACTS
     # To sort ten thousand takes 0.3 s, a few less than the way into a thread and back.
@@ -63,7 +63,7 @@ async def _history_of(connection: AsyncConnection, task: Task) -> History[Task]:
     left_out = 0 if truncated else max(0, (task.fact_count or 0) - len(facts))
     until = task.completed_at or datetime.now(UTC)
     deaf = await gaps.overlaps_gap(connection, since=task.events_from, until=until)
-    return History(
+    return TaskHistory(
         task=task,
         entries=entries,
         worker_ids=await workers.get_worker_ids(connection, (entry.node for entry in entries if entry.node)),
@@ -73,7 +73,7 @@ async def _history_of(connection: AsyncConnection, task: Task) -> History[Task]:
     )
 
 
-def _numbered_to(attempt_count: int, entries: Sequence[Entry]) -> list[Entry]:
+def _numbered_to(attempt_count: int, entries: Sequence[TimelineEntry]) -> list[TimelineEntry]:
     """With the attempts that are not shown counted before those that are."""
     before = max(0, attempt_count - max((entry.attempt or 0 for entry in entries), default=0))
     return [replace(entry, attempt=entry.attempt + before) if entry.attempt else entry for entry in entries]

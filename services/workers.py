@@ -53,8 +53,8 @@ async def request_resume(connection: AsyncConnection, worker_id: str) -> WorkerR
 
 
 async def request_drain(connection: AsyncConnection, worker_id: str, *, deadline_seconds: int | None) -> WorkerRow:
-    """Store the wish that it finish what it runs and exit. Raises WorkerNotFound, and WorkerOffline for an offline one.
-    """
+    """Store the wish that it finish what it runs and exit. Raises WorkerNotFound, and WorkerOffline for an
+    offline one."""
     worker = await find_worker(connection, worker_id)
     if not worker.online:
         raise WorkerOffline(f"{hostname(worker.node)} is offline: there is nothing to drain.")
@@ -76,8 +76,8 @@ def refuse_unresizable(node: str, observed: Observed) -> None:
 async def request_capacity(
     connection: AsyncConnection, worker_id: UUID, *, capacity: int, told: NodeDescription | None
 ) -> int:
-    """Store how many tasks it shall run at once; returns by how much the caller is to resize what has `told` of itself.
-    """
+    """Store how many tasks it shall run at once; returns by how much the caller is to resize what has `told`
+    of itself."""
     await worker_wishes.want_capacity(connection, worker_id, capacity=capacity)
     if told is None:
         return 0

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.errors import WorkflowNotFound
 from domain.steps import StepStatus
-from domain.timeline import Entry, timeline
+from domain.timeline import TimelineEntry, timeline
 from store.queries import events, workers, workflows
 from store.queries.workflows import StepProgress, StoredWorkflow
 
@@ -25,7 +25,7 @@ class Happening:
     event_type: str
     step_id: str | None = None
     task_id: str | None = None
-    entry: Entry | None = None
+    entry: TimelineEntry | None = None
     error: str | None = None
 
 

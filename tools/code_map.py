@@ -53,7 +53,7 @@ ONLY_TRIED = "celeriac:nobody"
 
 
 @dataclass
-class Entry:
+class NounEntry:
     """What is known of one noun."""
 
     files: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
@@ -71,7 +71,7 @@ def main() -> None:
 
 def render() -> str:
     """Return the text of docs/map.md, as the code is now."""
-    entries = {noun: Entry() for noun in (*NOUNS, OTHERS)}
+    entries = {noun: NounEntry() for noun in (*NOUNS, OTHERS)}
     for path in _modules():
         entries[noun_of(path.as_posix().removesuffix(".py"))].files[path.parts[0]].append(path.as_posix())
     for table in _tables():
@@ -94,7 +94,7 @@ again. `ARCHITECTURE.md` says what each room is for, and the [glossary](glossary
 """
 
 
-def _order(item: tuple[str, Entry]) -> tuple[bool, str]:
+def _order(item: tuple[str, NounEntry]) -> tuple[bool, str]:
     return item[0] == OTHERS, item[0]
 
 
@@ -105,7 +105,7 @@ def noun_of(name: str) -> str:
     return next((noun for noun, known in NOUNS.items() if not words.isdisjoint(known.split())), OTHERS)
 
 
-def _section(noun: str, entry: Entry) -> str:
+def _section(noun: str, entry: NounEntry) -> str:
     lines = [f"\n## {noun}\n\n| | |\n|---|---|\n"]
     for room in ROOMS:
         if entry.files.get(room):

@@ -10,7 +10,7 @@ from api.middleware.scopes import KEY_HASH
 from api.schemas.base import ResponseModel
 from domain.errors import InvalidRequest
 from domain.idempotency import MAX_KEY_LENGTH, RequestKey, request_key
-from services.idempotency import recall
+from services.idempotency import find_first_answer
 from store.queries.idempotency import keep_answer
 
 KEY_HEADER = "Idempotency-Key"
@@ -58,7 +58,7 @@ async def answer_once(
     async with engine.begin() as connection:
         if key is None:
             return await act(connection)
-        first = await recall(connection, key)
+        first = await find_first_answer(connection, key)
         if first is not None:
             response.headers[REPLAYED_HEADER] = "true"
             return form.model_validate_json(first)

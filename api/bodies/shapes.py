@@ -96,7 +96,7 @@ class BodyForm:
         if self._shape:
             _measure(value, self._shape, place=(), flaws=flaws)
             flaws.refuse()
-            value = _settle(value, self._shape, place=(), flaws=flaws)
+            value = _make_models(value, self._shape, place=(), flaws=flaws)
         if flaws.are_enough:
             flaws.refuse()
         try:
@@ -182,44 +182,44 @@ def _is_plainly_sound(item: Any, shape: Shape) -> bool:
     return shape.names is None or len(item) <= len(shape.names) + MAX_UNKNOWN_KEYS
 
 
-def _settle(value: Any, shape: Shape, *, place: Place, flaws: _Flaws) -> Any:
+def _make_models(value: Any, shape: Shape, *, place: Place, flaws: _Flaws) -> Any:
     """The value with the models in its lists made. One that is wrong is noted, and replaced by one that passes."""
     if isinstance(shape, ObjectShape):
         return _settle_object(value, shape, place=place, flaws=flaws) if isinstance(value, dict) else value
     if not isinstance(value, list) or not shape.items:
         return value
-    settled: list[Any] = []
+    made: list[Any] = []
     for start in range(0, len(value), TOGETHER):
-        settled += _settle_some(value[start : start + TOGETHER], shape.items, place=place, flaws=flaws, start=start)
+        made += _make_some(value[start : start + TOGETHER], shape.items, place=place, flaws=flaws, start=start)
         if flaws.are_enough:
             break
-    return settled
+    return made
 
 
-def _settle_some(items: list[Any], shape: Shape, *, place: Place, flaws: _Flaws, start: int) -> list[Any]:
+def _make_some(items: list[Any], shape: Shape, *, place: Place, flaws: _Flaws, start: int) -> list[Any]:
     """Together, which is a fifth faster, if all of them are sound; else one by one until enough is wrong."""
     if isinstance(shape, ObjectShape) and not shape.inner:
         with suppress(ValidationError):
             return shape.some.validate_python(items)
-    settled = []
+    made = []
     for number, item in enumerate(items, start):
-        settled.append(_settle_item(item, shape, place=(*place, number), flaws=flaws))
+        made.append(_make_item(item, shape, place=(*place, number), flaws=flaws))
         if flaws.are_enough:
             break
-    return settled
+    return made
 
 
 def _settle_object(value: dict[str, Any], shape: ObjectShape, *, place: Place, flaws: _Flaws) -> dict[str, Any]:
     inner = {
-        name: _settle(value[name], part, place=(*place, name), flaws=flaws)
+        name: _make_models(value[name], part, place=(*place, name), flaws=flaws)
         for name, part in shape.inner.items()
         if name in value
     }
     return value | inner if inner else value
 
 
-def _settle_item(item: Any, shape: Shape, *, place: Place, flaws: _Flaws) -> Any:
-    item = _settle(item, shape, place=place, flaws=flaws)
+def _make_item(item: Any, shape: Shape, *, place: Place, flaws: _Flaws) -> Any:
+    item = _make_models(item, shape, place=place, flaws=flaws)
     if not isinstance(shape, ObjectShape):
         return item
     try:

@@ -18,7 +18,7 @@ from domain.degradation import BROKER
 from domain.health import DATABASE
 from gateway.event_backlog import Backlog, count_in_queue, read_stream_backlog
 from gateway.queues import QueueReader
-from services.resident.counters import Counted, read_counters
+from services.resident.counters import CounterName, read_counters
 from store.queries.for_metrics import StoreFigures, count_open_alerts, get_figures
 
 REDIS = "redis"
@@ -28,12 +28,12 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class ScrapeFigures:
     """What PostgreSQL, Redis and the broker told for one scrape; None is what was not told in time."""
 
     store: StoreFigures | None
     open_alerts: Mapping[tuple[str, str], int] | None
-    counters: Mapping[Counted, int] | None
+    counters: Mapping[CounterName, int] | None
     in_stream: Backlog | None
     in_queue: int | None
 
@@ -57,7 +57,7 @@ class MetricsSources:
         self._queues = queues
         self._asking: dict[str, asyncio.Task[Any]] = {}
 
-    async def read(self) -> Figures:
+    async def read(self) -> ScrapeFigures:
         """Ask every store and return what they tell within 1 s."""
         asked = {
             DATABASE: self._ask(DATABASE, self._ask_database),
@@ -68,7 +68,7 @@ class MetricsSources:
         answers = {store: _answer(task) for store, task in asked.items()}
         store, open_alerts = answers[DATABASE] or (None, None)
         counters, in_stream = answers[REDIS] or (None, None)
-        return Figures(store, open_alerts, counters, in_stream, in_queue=answers[BROKER])
+        return ScrapeFigures(store, open_alerts, counters, in_stream, in_queue=answers[BROKER])
 
     async def close(self) -> None:
         """Give up whatever is still being asked."""
@@ -94,7 +94,7 @@ class MetricsSources:
         async with self._engine.connect() as connection:
             return await get_figures(connection), await count_open_alerts(connection)
 
-    async def _ask_redis(self) -> tuple[dict[Counted, int], Backlog]:
+    async def _ask_redis(self) -> tuple[dict[CounterName, int], Backlog]:
         return await read_counters(self._redis), await read_stream_backlog(self._redis)
 
     async def _ask_broker(self) -> int:

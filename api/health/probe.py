@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from api.resilience.breakers import Breakers
-from domain.health import Condition, Health, judge
+from domain.health import Condition, Health, health_of
 
 INTERVAL_SECONDS = 1.0
 DEADLINE_SECONDS = 1.0
@@ -40,7 +40,7 @@ class HealthReport:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ComponentState:
     """What the probe knows of one component."""
 
     condition: Condition
@@ -51,8 +51,8 @@ class Part:
 
 
 class HealthProbe:
-    """Runs `checks`, which go by component; each returns whether the component is healthy, or raises to say it is not.
-    """
+    """Runs `checks`, which go by component; each returns whether the component is healthy, or raises to say
+    it is not."""
 
     def __init__(
         self,
@@ -65,22 +65,22 @@ class HealthProbe:
         self._checks = checks
         self._deadline_seconds = deadline_seconds
         self._interval_seconds = interval_seconds
-        self._parts = dict.fromkeys(checks, Part(Condition.UNKNOWN, datetime.now(UTC), "not asked yet"))
+        self._components = dict.fromkeys(checks, ComponentState(Condition.UNKNOWN, datetime.now(UTC), "not asked yet"))
         self._asked_at = float("-inf")
         self._asking: dict[str, asyncio.Task[bool]] = {}
 
     def report(self) -> HealthReport:
         """Return the latest report, or "unknown" throughout if it is older than 5 s."""
-        conditions = {name: part.condition for name, part in self.parts().items()}
-        return HealthReport(judge(conditions), conditions)
+        conditions = {name: part.condition for name, part in self.components().items()}
+        return HealthReport(health_of(conditions), conditions)
 
-    def parts(self) -> Mapping[str, Part]:
+    def components(self) -> Mapping[str, ComponentState]:
         """Return every component as it was found last; "unknown" if that is longer ago than 5 s."""
         silent = asyncio.get_running_loop().time() - self._asked_at
         if silent <= STALE_SECONDS or silent == float("inf"):
-            return dict(self._parts)
+            return dict(self._components)
         since = datetime.now(UTC) - timedelta(seconds=silent)
-        return dict.fromkeys(self._checks, Part(Condition.UNKNOWN, since, "not asked for too long"))
+        return dict.fromkeys(self._checks, ComponentState(Condition.UNKNOWN, since, "not asked for too long"))
 
     async def ask_and_rest(self) -> None:
         """Do one round and the pause after it."""
@@ -126,11 +126,11 @@ class HealthProbe:
             ended.exception()
 
     def _record(self, name: str, condition: Condition, *, reason: str) -> None:
-        known = self._parts[name]
+        known = self._components[name]
         if condition is not known.condition:
             log.info("health_changed", part=name, condition=condition.value, reason=reason)
-            known = Part(condition, datetime.now(UTC))
-        self._parts[name] = replace(known, reason=reason)
+            known = ComponentState(condition, datetime.now(UTC))
+        self._components[name] = replace(known, reason=reason)
         if condition is Condition.HEALTHY:
             self.breakers.succeeded(name)
         else:

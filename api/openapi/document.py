@@ -1,6 +1,6 @@
 """The OpenAPI document: each route's errors by class, and what all routes have in common.
 
-FastAPI writes the document; `describe` adds what it cannot know (the errors that any route may answer with, headers
+FastAPI writes the document; `describe_app` adds what it cannot know (the errors that any route may answer with, headers
 of every response, the bearer key, links) and drops its 422, since validation errors are 400 here.
 """
 
@@ -83,14 +83,14 @@ def responses(*errors: type[CeleriacError]) -> Responses:
     return declared
 
 
-def describe(app: FastAPI) -> Json:
+def describe_app(app: FastAPI) -> Json:
     """Return the document of the app, made once; FastAPI calls it as `app.openapi`."""
     if app.openapi_schema is None:
         document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
         for operation in _operations(document):
             _complete(operation)
         declared = [(route.path_format, route.declared) for route in _strict_routes(app)]
-        _add_headers_of_last_answers(document, [path for path, each in declared if each.keeps_answers])
+        _add_headers_of_last_answers(document, [path for path, each in declared if each.caches_answers])
         add_links(document, {path: each.id_field for path, each in declared if each.id_field})
         _add_components(document)
         app.openapi_schema = document

@@ -50,20 +50,20 @@ class Guard:
         self._left: set[asyncio.Future[None]] = set()
 
     async def pass_through(
-        self, route: ASGIApp, scope: Scope, *, receive: Receive, send: Send, access: Access, keeps: bool
+        self, route: ASGIApp, scope: Scope, *, receive: Receive, send: Send, access: Access, caches: bool
     ) -> None:
-        """Answer with the route's answer, the last good one, or ServiceDegraded. `keeps`: its good answers are cached.
-        """
+        """Answer with the route's answer, the last good one, or ServiceDegraded. `caches`: its good answers
+        are cached."""
         await self._marks.fresh()
         mark = self._decide(access)
         if mark is None:
-            sending = _Sending(send, keeps=keeps)
+            sending = _Sending(send, caches=caches)
             if await self._finishes(route, scope, receive=receive, sending=sending, access=access):
                 if body := sending.good_body():
-                    self._answers.keep(_question(scope), body)
+                    self._answers.remember(_question(scope), body)
                 return
             mark = self._decide(access)
-        if mark is None or mark.strategy is Strategy.FAIL_FAST or not keeps:
+        if mark is None or mark.strategy is Strategy.FAIL_FAST or not caches:
             raise refusal(mark or Mark(DATABASE, Strategy.FAIL_FAST, None))
         answer = await self._answers.find(_question(scope))
         if answer is None:
@@ -109,9 +109,9 @@ class Guard:
 class _Sending:
     """Passes the answer on, and keeps a copy of one that is good and small."""
 
-    def __init__(self, send: Send, *, keeps: bool) -> None:
+    def __init__(self, send: Send, *, caches: bool) -> None:
         self._send = send
-        self._keeps = keeps
+        self._caches = caches
         self._body = bytearray()
         self.has_begun = False
         self.is_left = False
@@ -121,15 +121,15 @@ class _Sending:
             return
         if message["type"] == "http.response.start":
             self.has_begun = True
-            self._keeps = self._keeps and _is_good(message)
-        elif self._keeps:
+            self._caches = self._caches and _is_good(message)
+        elif self._caches:
             self._body += message.get("body", b"")
-            self._keeps = len(self._body) <= MAX_ANSWER_BYTES
+            self._caches = len(self._body) <= MAX_ANSWER_BYTES
         await self._send(message)
 
     def good_body(self) -> bytes | None:
         """None for an answer that is not kept."""
-        return bytes(self._body) if self._keeps and self.has_begun else None
+        return bytes(self._body) if self._caches and self.has_begun else None
 
 
 def _is_good(start: Message) -> bool:

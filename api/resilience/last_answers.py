@@ -64,7 +64,7 @@ class LastAnswer:
 
 
 class LastAnswers:
-    """`async with LastAnswers(redis) as answers: answers.keep(question, body); await answers.find(question)`."""
+    """`async with LastAnswers(redis) as answers: answers.remember(question, body); await answers.find(question)`."""
 
     def __init__(self, redis: Redis, *, max_total_bytes: int = MAX_TOTAL_BYTES, max_waiting: int = MAX_WAITING) -> None:
         self._redis = redis
@@ -87,7 +87,7 @@ class LastAnswers:
         assert self._writing is not None
         await end(self._writing)
 
-    def keep(self, question: str, body: bytes) -> None:
+    def remember(self, question: str, body: bytes) -> None:
         """Remember this answer, unless it is too large or too many are waiting to be written."""
         if len(body) > MAX_ANSWER_BYTES or (len(self._waiting) >= self._max_waiting and question not in self._waiting):
             return

@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import Query, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api.declarations import keeps_answers
+from api.declarations import caches_answers
 from api.dependencies import ReadConnection, WriteConnection
 from api.openapi.document import responses
 from api.routing import api_router
@@ -22,7 +22,7 @@ router = api_router("/alerts", tag="alerts")
 
 
 @router.get("", summary="List alerts", response_model=AlertPage)
-@keeps_answers
+@caches_answers
 async def list_alerts(
     connection: ReadConnection,
     include_resolved: Annotated[bool, Query(description="Also those that are over; kept for 90 days.")] = False,

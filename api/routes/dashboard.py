@@ -4,14 +4,14 @@ from datetime import UTC, datetime
 
 from fastapi import Response
 
-from api.declarations import keeps_answers
+from api.declarations import caches_answers
 from api.dependencies import ReadConnection, Resources
 from api.routing import api_router
 from api.schemas.dashboard import DepthSource, SystemStats, WorkerFigures, WorkerGrid
 from api.schemas.pages import DEFAULT_LIMIT, Limit, Offset, Rows, RowsShown
 from domain.degradation import BROKER
 from domain.worker_figures import RATE_WINDOW, Ends
-from services.dashboard import ask_depths, read_known
+from services.dashboard import ask_depths, read_figures
 from store.queries.for_dashboard import count_ends_by_node, count_queued
 from store.queries.workers import list_workers
 
@@ -19,11 +19,11 @@ router = api_router("/dashboard", tag="dashboard")
 
 
 @router.get("/stats", summary="Get system statistics")
-@keeps_answers
+@caches_answers
 async def get_stats(resources: Resources) -> SystemStats:
     """Queues, workers, load and lifetime totals. Answered without the broker too: `queue_depth_source` tells."""
     async with resources.engine.connect() as connection:
-        known = await read_known(connection, default_queue=resources.settings.default_queue)
+        known = await read_figures(connection, default_queue=resources.settings.default_queue)
     # A broker that is known to be away would hold up every answer for a second.
     is_away = BROKER in resources.probe.breakers.open_ones()
     waiting = None if is_away else await ask_depths(resources.queues, known.queue_names)
@@ -36,7 +36,7 @@ async def get_stats(resources: Resources) -> SystemStats:
 
 
 @router.get("/workers", summary="Get the worker grid", response_model=WorkerGrid)
-@keeps_answers
+@caches_answers
 async def get_worker_grid(
     connection: ReadConnection, limit: Limit = DEFAULT_LIMIT, *, offset: Offset = 0, rows: RowsShown = Rows.BOTH
 ) -> WorkerGrid | Response:

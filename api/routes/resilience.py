@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from api.dependencies import ProcessResources, Resources
-from api.health.probe import Part
+from api.health.probe import ComponentState
 from api.openapi.document import responses
 from api.routing import api_router
 from api.schemas.resilience import (
@@ -83,7 +83,7 @@ async def get_summary(resources: Resources) -> ResilienceSummary:
     """Answered from what is known, at once, whatever hangs."""
     marks = {**automatic(resources.probe.breakers.open_ones()), **resources.marks.current()}
     components = _components(resources, COMPONENTS, marks=marks)
-    others = [name for name in resources.probe.parts() if name not in COMPONENTS]
+    others = [name for name in resources.probe.components() if name not in COMPONENTS]
     healthy = sum(component.status is ComponentStatus.HEALTHY for component in components)
     return ResilienceSummary(
         system_health=SystemHealth(
@@ -98,14 +98,14 @@ async def get_summary(resources: Resources) -> ResilienceSummary:
 
 
 def _components(resources: ProcessResources, names: Iterable[str], *, marks: Marks) -> list[Component]:
-    parts = resources.probe.parts()
-    return [_component(name, parts[name], mark=marks.get(name)) for name in names]
+    components = resources.probe.components()
+    return [_component(name, components[name], mark=marks.get(name)) for name in names]
 
 
-def _component(name: str, part: Part, *, mark: Mark | None) -> Component:
-    status = status_of(part.condition, marked=mark is not None)
-    reason = f"marked {mark.strategy.value}" if mark and status is ComponentStatus.DEGRADED else part.reason
-    return Component(name=name, status=status, since=part.since, detail=reason or None)
+def _component(name: str, state: ComponentState, *, mark: Mark | None) -> Component:
+    status = status_of(state.condition, marked=mark is not None)
+    reason = f"marked {mark.strategy.value}" if mark and status is ComponentStatus.DEGRADED else state.reason
+    return Component(name=name, status=status, since=state.since, detail=reason or None)
 
 
 def _degradation(marks: Marks) -> Degradation:
@@ -114,7 +114,7 @@ def _degradation(marks: Marks) -> Degradation:
 
 
 def _mirror(resources: ProcessResources) -> Mirror:
-    is_known = resources.probe.parts()[DATABASE].condition is Condition.HEALTHY
+    is_known = resources.probe.components()[DATABASE].condition is Condition.HEALTHY
     state = resources.checks.mirror if is_known else None
     if state is None:
         return Mirror(lag_seconds=None, gaps_24h=None)

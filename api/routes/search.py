@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Query, Response
 
-from api.declarations import keeps_answers
+from api.declarations import caches_answers
 from api.dependencies import ExportConnection, ReadConnection, SearchConnection, WriteConnection
 from api.openapi.document import responses
 from api.pages.csv_export import CSV_FILE, EXPORT_SECONDS, CsvResponse, csv_response
@@ -22,7 +22,7 @@ router = api_router("/search", tag="search")
 
 
 @router.get("/tasks", summary="Search tasks", response_model=TaskPage)
-@keeps_answers
+@caches_answers
 async def search_tasks(connection: SearchConnection, query: Annotated[TaskQuery, Query()]) -> TaskPage | Response:
     """Tasks that match all filters, newest first unless asked otherwise. A new task is found within a second."""
     return (await read_page(connection, query.wanted(), query=query)).shown(query.rows)
@@ -41,7 +41,7 @@ async def export_tasks(connection: ExportConnection, query: Annotated[ExportQuer
 
 
 @router.get("/presets", summary="List filter presets", response_model=PresetPage)
-@keeps_answers
+@caches_answers
 async def list_presets(
     connection: ReadConnection, limit: Limit = DEFAULT_LIMIT, *, offset: Offset = 0, rows: RowsShown = Rows.BOTH
 ) -> PresetPage | Response:
@@ -60,7 +60,7 @@ async def save_preset(connection: WriteConnection, body: PresetSubmission) -> Pr
 @router.get(
     "/presets/{name}", summary="Apply a filter preset", response_model=TaskPage, responses=responses(PresetNotFound)
 )
-@keeps_answers
+@caches_answers
 async def apply_preset(
     connection: SearchConnection, name: str, *, query: Annotated[PageQuery, Query()]
 ) -> TaskPage | Response:

@@ -17,7 +17,7 @@ from api.bodies.submissions import (
     to_submission,
     to_submissions,
 )
-from api.declarations import answers_with_id, keeps_answers, reads_result, submits
+from api.declarations import answers_with_id, caches_answers, reads_result, submits
 from api.dependencies import ProcessResources, Resources, SearchConnection, cancels_of, reading, stating
 from api.openapi.document import responses
 from api.pages.large_answers import answer_beside
@@ -41,7 +41,7 @@ from domain.idempotency import RequestKey
 from domain.states import Status
 from domain.submissions import Submission
 from services.submissions import submit
-from services.timeline import FEW, History, read_history
+from services.timeline import FEW, TaskHistory, read_history
 from store.queries import tasks
 from store.queries.tasks import TaskOutline, WholeTask
 
@@ -161,7 +161,7 @@ async def submit_batch(
 
 
 @router.get("", summary="List tasks", response_model=TaskPage)
-@keeps_answers
+@caches_answers
 async def list_tasks(connection: SearchConnection, query: Annotated[TaskQuery, Query()]) -> TaskPage | Response:
     """Tasks that match all filters, newest first unless asked otherwise."""
     return (await read_page(connection, query.wanted(), query=query)).shown(query.rows)
@@ -169,7 +169,7 @@ async def list_tasks(connection: SearchConnection, query: Annotated[TaskQuery, Q
 
 @router.get("/{task_id}", summary="Get a task", response_model=TaskDetail, responses=responses(TaskNotFound))
 @reads_result
-@keeps_answers
+@caches_answers
 async def get_task(resources: Resources, task_id: str) -> TaskDetail | Response:
     """One task with its arguments, result and its latest attempts."""
     async with stating(resources) as connection:
@@ -199,7 +199,7 @@ async def get_timeline(resources: Resources, task_id: str) -> Timeline | Respons
     return await answer_beside(resources, make) if len(history.entries) > FEW else make()
 
 
-def _timeline(history: History[TaskOutline]) -> Timeline:
+def _timeline(history: TaskHistory[TaskOutline]) -> Timeline:
     return Timeline(
         **{name: getattr(history.task, name) for name in OF_THE_TASK},
         complete=history.complete,

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Query, Response
 
-from api.declarations import keeps_answers
+from api.declarations import caches_answers
 from api.dependencies import ProcessResources, ReadConnection, Resources, WriteConnection
 from api.openapi.document import responses
 from api.routing import api_router
@@ -51,7 +51,7 @@ async def register_worker(
 
 
 @router.get("", summary="List workers", response_model=WorkerPage)
-@keeps_answers
+@caches_answers
 async def list_workers(
     connection: ReadConnection,
     status: Annotated[WorkerStatus | None, Query(description="Only workers of this status.")] = None,
@@ -99,8 +99,8 @@ async def pause_worker(resources: Resources, worker_id: str) -> WorkerAnswer:
 
 @router.patch("/{worker_id}/resume", summary="Resume a worker", responses=responses(WorkerNotFound))
 async def resume_worker(resources: Resources, worker_id: str) -> WorkerAnswer:
-    """Lets it work again. Takes back a drain unless the worker was already told to exit; starts a drained one of `up`.
-    """
+    """Lets it work again. Takes back a drain unless the worker was already told to exit; starts a drained
+    one of `up`."""
     async with resources.engine.begin() as connection:
         worker = await verbs.request_resume(connection, worker_id)
     return WorkerAnswer.of(await _tell(resources, worker), "resumed")

@@ -13,7 +13,7 @@ from api.bodies.idempotency import IdempotencyKey, answer_once
 from api.bodies.reading import beside
 from api.bodies.submissions import find_unknown, refuse_marked, refuse_unknown
 from api.bodies.workflow_definitions import name_fields, to_workflow
-from api.declarations import answers_with_id, keeps_answers, submits
+from api.declarations import answers_with_id, caches_answers, submits
 from api.dependencies import ReadConnection, Resources, cancels_of, reading
 from api.openapi.document import responses
 from api.pages.cursors import NOT_OURS, decode_cursor, encode_cursor, refused
@@ -88,7 +88,7 @@ async def start_workflow(
 
 
 @router.get("", summary="List workflows", response_model=WorkflowPage)
-@keeps_answers
+@caches_answers
 async def list_workflows(
     connection: ReadConnection,
     status: Annotated[list[WorkflowStatus], Query(description="May repeat.")] = [],  # noqa: B006  FastAPI copies it

@@ -9,7 +9,7 @@ from pydantic import Field
 from api.schemas.base import ResponseModel
 from api.schemas.types import Timestamp
 from domain.trends import Interval, Window, p95_seconds, percentage
-from services.trends import Counted, Trends
+from services.trends import SumsAndDurations, Trends
 
 
 class Figures(ResponseModel):
@@ -96,11 +96,11 @@ class TrendsAnswer(ResponseModel):
         )
 
 
-def _bucket(start: datetime, counted: Counted) -> Bucket:
+def _bucket(start: datetime, counted: SumsAndDurations) -> Bucket:
     return Bucket(bucket=start, **_figures(counted))
 
 
-def _figures(counted: Counted) -> dict[str, Any]:
+def _figures(counted: SumsAndDurations) -> dict[str, Any]:
     sums = counted.sums
     return {
         "submitted": sums.submitted,

@@ -18,7 +18,7 @@ from domain.json_values import is_too_deep
 from domain.queue_names import RULE
 from domain.states import EventType, Outcome, Phase, Status
 from domain.submissions import DEFAULT_MAX_RETRIES, DEFAULT_PRIORITY, MAX_BATCH, Submission
-from domain.timeline import Entry
+from domain.timeline import TimelineEntry
 from domain.workers import hostname
 from store.queries.tasks import SHOWN_ERROR, ListedTask, WholeTask
 
@@ -243,7 +243,7 @@ class TimelineEvent(ResponseModel):
     details: dict[str, Detail]
 
     @classmethod
-    def from_entry(cls, entry: Entry, worker_ids: dict[str, UUID]) -> Self:
+    def from_entry(cls, entry: TimelineEntry, worker_ids: dict[str, UUID]) -> Self:
         details: dict[str, Detail] = {}
         if entry.node is not None:
             worker_id = worker_ids.get(entry.node)

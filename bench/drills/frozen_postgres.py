@@ -42,7 +42,7 @@ SUBMISSION = {"task_name": "celeriac.add", "task_args": [1, 2]}
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class FreezeTimes:
     """When what happened, by the monotonic clock."""
 
     frozen_at: float
@@ -78,7 +78,7 @@ def measure(*, seconds: int, mark: bool) -> DrillReport:
                 time.sleep(seconds)
             thawed_at = time.monotonic()
             wait_until(lambda: _is_fresh(client), "fresh answers", seconds=RECOVERY_SECONDS + MARK_SECONDS_AFTER)
-            course = Course(frozen_at, thawed_at, time.monotonic())
+            course = FreezeTimes(frozen_at, thawed_at, time.monotonic())
             finished = client.post("/tasks", params={"async": False}, json=SUBMISSION).json().get("status")
     return DrillReport(
         title=f"Postgres ({stopped} processes) frozen for {seconds} s under reads, "
@@ -101,7 +101,7 @@ def measure(*, seconds: int, mark: bool) -> DrillReport:
     )
 
 
-def _findings(readers: Readers, paths: tuple[str, ...], *, course: Course, marked: bool) -> Iterator[Finding]:
+def _findings(readers: Readers, paths: tuple[str, ...], *, course: FreezeTimes, marked: bool) -> Iterator[Finding]:
     waiting = 0.0 if marked else BREAKER_SECONDS
     for path in paths:
         answers = readers.between(course.frozen_at + waiting, course.thawed_at, path=path)

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from bench.drills.findings import DrillReport, at_most, equal, listed, present
-from bench.drills.ledger import Submitter, is_healthy, settle, witness
+from bench.drills.ledger import Submitter, await_ends, is_healthy, witness
 from bench.report import JsonFile
 from bench.stack import running_up, temporary_folder, wait_until
 
@@ -49,7 +49,7 @@ def measure(*, tasks: int, rate: float, seconds: float) -> DrillReport:
                 freed_at = time.monotonic()
                 wait_until(lambda: is_healthy(stack), "health after room was made", seconds=RECOVERY_SECONDS)
                 healthy_after = time.monotonic() - freed_at
-            ledger = settle(stack, submitter.accepted, notes=notes)
+            ledger = await_ends(stack, submitter.accepted, notes=notes)
     return DrillReport(
         title=f"{len(ledger.accepted):,} tasks, and the disk of Postgres full for {seconds:g} s",
         findings=[

@@ -32,7 +32,7 @@ ANSWER_SECONDS = 30.0
 LATE_SECONDS = 2.0
 WARM_SHARE = 0.25
 """Share of the requests and events after which memory is to stay as it is."""
-SETTLE_SECONDS = 10.0
+REST_SECONDS = 10.0
 """Rest before the end is measured: what is under way is no growth."""
 GROWTH_MIB = 64.0
 """Growth from the warm-up to the end: a leak of 1 KB a request would be 75. Not all that is freed goes back."""
@@ -135,7 +135,7 @@ def _warm_up_and_attack(stack: Stack, attack: Attack, *, watch: Watch, requests:
         for channel in channels:
             attack.heard[channel.name] = is_heard(channel, client)
             channel.close()
-    time.sleep(SETTLE_SECONDS)
+    time.sleep(REST_SECONDS)
 
 
 def _targets(stack: Stack, material: Material, *, seed: int, channel: Channel) -> Targets:

@@ -13,10 +13,10 @@ from typing import Annotated, LiteralString
 import typer
 
 from bench.drills.findings import DrillReport, Finding, at_most, listed, present
-from bench.drills.ledger import PatientClient, Submitter, settle, witness
+from bench.drills.ledger import PatientClient, Submitter, await_ends, witness
 from bench.drills.truth import Database
 from bench.drills.wire import Wire, wire_to
-from bench.drills.workload import Kind
+from bench.drills.workload import TaskKind
 from bench.report import JsonFile
 from bench.stack import Servers, Stack, running_servers, running_up, temporary_folder, wait_until
 
@@ -26,7 +26,7 @@ ADOPT = {"CELERIAC_ADOPT_QUEUES": "true"}
 CALM_SECONDS = 10.0
 PROBE_SECONDS = 60.0
 """The longest that dead connections may keep a task from its end."""
-PROBE = Kind(0, "celeriac.add", "probe", args=[1, 2])
+PROBE = TaskKind(0, "celeriac.add", "probe", args=[1, 2])
 ENDED: LiteralString = "select count(*) from tasks where task_id = %(task_id)s and status = 'COMPLETED'"
 
 
@@ -56,7 +56,7 @@ def measure(*, tasks: int, rate: float) -> DrillReport:
             cuts = list(
                 _cut_until(submitter.is_done, {"Postgres": postgres, "Valkey": valkey}, stack=stack, servers=servers)
             )
-        ledger = settle(stack, submitter.accepted | {cut.task_id: PROBE for cut in cuts}, notes=notes)
+        ledger = await_ends(stack, submitter.accepted | {cut.task_id: PROBE for cut in cuts}, notes=notes)
     return DrillReport(
         title=f"{len(ledger.accepted):,} tasks while connections go dead",
         findings=[*_slowest(cuts), *ledger.findings()],

@@ -25,7 +25,7 @@ from domain.redis_keys import STREAM_KEY
 QUEUE = "celery"
 EVENTS = 3
 """How many events a task has: received, started, succeeded."""
-SETTLE_SECONDS = 300.0
+EMPTY_SECONDS = 300.0
 
 COUNTS: Mapping[str, LiteralString] = {
     "tasks": "select count(*) from tasks",
@@ -120,7 +120,7 @@ def used_memory(servers: Servers) -> float:
 def wait_until_stored(servers: Servers, *, but: float = 0) -> float:
     """Return after how many seconds no more than `but` messages are in the stream. Under load it is never empty."""
     begun = time.monotonic()
-    wait_until(lambda: backlog(servers) <= but, "an empty stream", seconds=SETTLE_SECONDS)
+    wait_until(lambda: backlog(servers) <= but, "an empty stream", seconds=EMPTY_SECONDS)
     return time.monotonic() - begun
 
 
@@ -128,7 +128,7 @@ def wait_until_run(servers: Servers) -> None:
     """Return when no task waits or runs any more."""
     with redis.Redis.from_url(servers.broker_url) as client:
         wait_until(
-            lambda: client.llen(QUEUE) == 0 and client.hlen("unacked") == 0, "an empty queue", seconds=SETTLE_SECONDS
+            lambda: client.llen(QUEUE) == 0 and client.hlen("unacked") == 0, "an empty queue", seconds=EMPTY_SECONDS
         )
 
 

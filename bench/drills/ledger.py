@@ -19,14 +19,14 @@ import httpx
 
 from bench.drills.findings import Finding, Value, equal
 from bench.drills.notes import NOTES_VARIABLE
-from bench.drills.truth import UNSETTLED, Database
-from bench.drills.workload import Kind, kinds_of
+from bench.drills.truth import UNFINISHED, Database
+from bench.drills.workload import TaskKind, kinds_of
 from bench.stack import Stack, wait_until
 
 PORTION = 25
 AGAIN_SECONDS = 0.2
 PATIENCE_SECONDS = 180.0
-SETTLE_SECONDS = 900.0
+END_SECONDS = 900.0
 SHOWN = 5
 
 ENDS: LiteralString = """
@@ -78,7 +78,7 @@ class Submitter:
     """A thread that submits, and cancels what is to be cancelled, until all is accepted."""
 
     def __init__(self, api_url: str, *, tasks: int, rate: float) -> None:
-        self.accepted: dict[str, Kind] = {}
+        self.accepted: dict[str, TaskKind] = {}
         self._client = PatientClient(api_url)
         self._kinds = kinds_of(tasks)
         self._rate = rate
@@ -109,7 +109,7 @@ class Submitter:
             time.sleep(max(0.0, begun + start / self._rate - time.monotonic()))
             self._submit_portion(self._kinds[start : start + PORTION])
 
-    def _submit_portion(self, kinds: list[Kind]) -> None:
+    def _submit_portion(self, kinds: list[TaskKind]) -> None:
         now = datetime.now(UTC)
         answer = self._client.post("/tasks/batch", {"tasks": [kind.body(now) for kind in kinds]})
         for task_id, kind in zip(answer["task_ids"], kinds, strict=True):
@@ -126,17 +126,17 @@ Run = tuple[str, int]
 class Ledger:
     """What the system tells of each task, and what the tasks noted themselves."""
 
-    accepted: Mapping[str, Kind]
+    accepted: Mapping[str, TaskKind]
     ends: Mapping[str, tuple[str, str | None]]
     attempts: Counter[Run]
     runs: Counter[Run]
-    unsettled: int
+    unfinished: int
 
     def findings(self) -> Iterator[Finding]:
         """Yield each promise, with the first few tasks that break it."""
         ran = {task_id for task_id, _ in self.runs}
         cancelled = {task_id for task_id, kind in self.accepted.items() if kind.status == "CANCELLED"}
-        yield equal("stuck: without an end", 0, seen=self.unsettled)
+        yield equal("stuck: without an end", 0, seen=self.unfinished)
         yield _none("lost: accepted, and not there", self.accepted.keys() - self.ends.keys())
         yield _none("there, and accepted by no answer", self.ends.keys() - self.accepted.keys())
         yield _none("wrong: another end than it had to have", self._wrong())
@@ -176,18 +176,18 @@ def is_healthy(stack: Stack) -> bool:
     return health.is_success and bool(health.json()["status"] == "healthy")
 
 
-def settle(stack: Stack, accepted: Mapping[str, Kind], *, notes: Path) -> Ledger:
+def await_ends(stack: Stack, accepted: Mapping[str, TaskKind], *, notes: Path) -> Ledger:
     """Wait for the end of all tasks, up to 15 minutes, and read what became of them."""
     database = Database(stack.servers.database_url)
     try:
         with suppress(TimeoutError):
-            wait_until(lambda: not database.number(UNSETTLED), "the end of all tasks", seconds=SETTLE_SECONDS)
+            wait_until(lambda: not database.number(UNFINISHED), "the end of all tasks", seconds=END_SECONDS)
         return Ledger(
             accepted=accepted,
             ends={row["task_id"]: (row["status"], row["error"]) for row in database.rows(ENDS)},
             attempts=Counter({(row["task_id"], row["retries"]): row["count"] for row in database.rows(ATTEMPTS)}),
             runs=_read(notes),
-            unsettled=database.number(UNSETTLED),
+            unfinished=database.number(UNFINISHED),
         )
     finally:
         database.close()

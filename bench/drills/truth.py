@@ -24,7 +24,7 @@ OUTCOMES = """
     select task_name, queue_name, status, split_part(exception_type, '.', -1) as error, count(*)
     from tasks left join task_results using (task_id) group by 1, 2, 3, 4
 """
-UNSETTLED = "select count(*) from tasks where status in ('PENDING', 'RUNNING') or result_pending"
+UNFINISHED = "select count(*) from tasks where status in ('PENDING', 'RUNNING') or result_pending"
 BY_STATUS = "select status, count(*) from tasks group by 1"
 DUE = "select count(*) from outbox where due_at <= now()"
 # Not the age of the process: `up` holds a worker until the mirror hears it, and only then it comes online.
@@ -122,7 +122,7 @@ class Database:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class HeldTasks:
     """What Celery's workers say about themselves."""
 
     running: Mapping[str, int]
@@ -133,12 +133,12 @@ class Held:
     """How many processes each node has."""
 
 
-def ask_workers(app: Celery, *, expected: int) -> Held:
+def ask_workers(app: Celery, *, expected: int) -> HeldTasks:
     """Ask until so many have answered one inspect of each kind; those that do not within 5 s are missing."""
     inspect = app.control.inspect(timeout=INSPECT_SECONDS, limit=expected)
     active, reserved, stats = inspect.active() or {}, inspect.reserved() or {}, inspect.stats() or {}
     requests = [request for held in (*active.values(), *reserved.values()) for request in held]
-    return Held(
+    return HeldTasks(
         running={node: len(requests) for node, requests in active.items()},
         by_queue=Counter(request["delivery_info"]["routing_key"] for request in requests),
         processes={node: len(told["pool"]["processes"]) for node, told in stats.items()},

@@ -46,7 +46,7 @@ class Operation:
 
 
 @dataclass(slots=True)
-class Known:
+class KnownIds:
     """Ids of things that are there, for paths."""
 
     task_ids: Sequence[str] = ()
@@ -73,12 +73,12 @@ def _codes(response: Json) -> frozenset[str]:
     return frozenset(response.get("content", {}).get("application/json", {}).get("examples", {}))
 
 
-def filled(path: str, known: Known, *, random: Random) -> str:
+def filled(path: str, known: KnownIds, *, random: Random) -> str:
     """Return the path with the ids of things that are there, or that could be."""
     return re.sub(r"\{(\w+)\}", lambda match: _identity(match[1], known, random=random), path)
 
 
-def _identity(parameter: str, known: Known, *, random: Random) -> str:
+def _identity(parameter: str, known: KnownIds, *, random: Random) -> str:
     if parameter.startswith("task_id") and known.task_ids:
         return random.choice(known.task_ids)
     if parameter == "workflow_id" and known.workflow_ids:

@@ -9,7 +9,7 @@ from enum import Enum
 from random import Random
 from urllib.parse import quote
 
-from bench.fuzzing.operations import API, WORKER, Known, Operation, filled
+from bench.fuzzing.operations import API, WORKER, KnownIds, Operation, filled
 
 HEAD_METHOD = "HEAD"
 
@@ -50,7 +50,7 @@ class Material:
 
     random: Random
     operations: Sequence[Operation]
-    known: Known
+    known: KnownIds
     host: str
 
     def any_operation(self) -> Operation:

@@ -13,7 +13,7 @@ import httpx
 from bench.fuzzing.answers import complaints, is_outage
 from bench.fuzzing.bodies import BODIES
 from bench.fuzzing.heads import HEADS
-from bench.fuzzing.operations import WORKER, Known, operations_of
+from bench.fuzzing.operations import WORKER, KnownIds, operations_of
 from bench.fuzzing.requests import Expected, FuzzedRequest, Generator, Material, drawn
 from bench.fuzzing.wire import Answer, Connection
 
@@ -77,7 +77,7 @@ def material_of(api_url: str, random: Random) -> Material:
         workflow = {"name": "fuzz", "steps": [{"id": "a", "task_name": "celeriac.echo"}]}
         workflow_id = client.post("/workflows", json=workflow).raise_for_status().json()["workflow_id"]
         client.post("/workers", params={"hostname": WORKER})  # there already the second time
-    known = Known(task_ids=submitted["task_ids"], workflow_ids=[workflow_id])
+    known = KnownIds(task_ids=submitted["task_ids"], workflow_ids=[workflow_id])
     return Material(random, operations_of(document), known, urlsplit(api_url).netloc)
 
 

@@ -68,8 +68,8 @@ class Connection:
         self._writer: asyncio.StreamWriter | None = None
 
     async def ask(self, raw: bytes, *, within: float, alone: bool = False, head_only: bool = False) -> Answer:
-        """Send the bytes and return the answer. `alone`: on a connection of its own, for what may leave it in disorder.
-        """
+        """Send the bytes and return the answer. `alone`: on a connection of its own, for what may leave it
+        in disorder."""
         if alone:
             await self.close()
         reused = self._writer is not None

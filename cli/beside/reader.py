@@ -70,8 +70,8 @@ def main(arguments: list[str]) -> None:
 
 
 def read(name: str) -> dict[str, Any]:
-    """Return all that is told of the app. Raises NoApp, and whatever the app raises when it is imported or configured.
-    """
+    """Return all that is told of the app. Raises NoApp, and whatever the app raises when it is imported or
+    configured."""
     import celery  # noqa: PLC0415  the app's own, which is found only after the path is set
     import kombu  # noqa: PLC0415
 

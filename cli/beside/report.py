@@ -12,7 +12,7 @@ from cli.beside.advice import Advice
 from cli.beside.app import AppFacts
 from cli.beside.values import Beside
 from cli.terminal import line_of
-from domain.promises import PROMISES, Consumer, Holds, by_queue, kept
+from domain.promises import PROMISES, FleetWorker, Holds, by_queue, extent_of
 from domain.sentences import some_of
 from domain.server_urls import mask_url
 
@@ -44,7 +44,7 @@ def show_app(name: str, facts: AppFacts, *, interpreter: str, beside: Beside) ->
     _print(table)
 
 
-def show_fleet(consumers: Sequence[Consumer], advice: Advice | None) -> None:
+def show_fleet(consumers: Sequence[FleetWorker], advice: Advice | None) -> None:
     """Print who is there, what holds for which queue, and what would make more of it hold."""
     if consumers:
         _print(_workers(consumers))
@@ -54,7 +54,7 @@ def show_fleet(consumers: Sequence[Consumer], advice: Advice | None) -> None:
         _print(_advice(advice))
 
 
-def _workers(consumers: Sequence[Consumer]) -> Table:
+def _workers(consumers: Sequence[FleetWorker]) -> Table:
     table = Table("worker", Column("queues", overflow="fold"), "events", "plugin", box=None, pad_edge=False)
     for each in consumers[:MOST_ROWS]:
         queues = line_of(some_of(each.queues, most=MOST_ROWS)) if each.answers else Text("no answer yet", style="red")
@@ -64,11 +64,11 @@ def _workers(consumers: Sequence[Consumer]) -> Table:
     return table
 
 
-def _promises(consumers: Sequence[Consumer]) -> Table:
+def _promises(consumers: Sequence[FleetWorker]) -> Table:
     """A row for all queues of which the same holds: an app with twenty of them has one or two."""
     alike: dict[tuple[Holds, ...], list[str]] = {}
     for queue, found in by_queue(consumers).items():
-        alike.setdefault(tuple(kept(promise, found) for promise in PROMISES), []).append(queue)
+        alike.setdefault(tuple(extent_of(promise, found) for promise in PROMISES), []).append(queue)
     table = Table(Column("queue", overflow="fold"), *(promise.word for promise in PROMISES), box=None, pad_edge=False)
     for marks, queues in alike.items():
         table.add_row(line_of(some_of(queues, most=MOST_ROWS)), *(Text(mark, style=STYLES[mark]) for mark in marks))

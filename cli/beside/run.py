@@ -9,15 +9,15 @@ from typing import Any
 from cli.addresses import Addresses, read_addresses
 from cli.beside.advice import Advice, advise
 from cli.beside.app import AppFacts, interpreter_of, read_app
-from cli.beside.fleet import ask_consumers, known_consumers, wait_for_consumers
+from cli.beside.fleet import find_workers, known_workers, wait_for_workers
 from cli.beside.report import show_app, show_fleet
 from cli.beside.surroundings import leave_app_variables
 from cli.beside.values import Beside, beside
 from cli.beside.worker import app_worker, refuse_factory
 from cli.configuration import tell_unknown_variables
-from cli.doctor import Finding, examine_servers
+from cli.doctor import CheckResult, examine_servers
 from cli.up import GUEST_WORKER, Guest, run_up
-from domain.promises import PROMISES, Consumer, by_queue, kept
+from domain.promises import PROMISES, FleetWorker, by_queue, extent_of
 from domain.server_urls import mask_url
 
 
@@ -48,8 +48,8 @@ class Examined:
     interpreter: str
     facts: AppFacts
     beside: Beside
-    findings: list[Finding]
-    consumers: Sequence[Consumer]
+    findings: list[CheckResult]
+    consumers: Sequence[FleetWorker]
     advice: Advice | None
 
     def as_json(self) -> dict[str, Any]:
@@ -70,7 +70,7 @@ class Examined:
             "findings": [asdict(finding) for finding in self.findings],
             "workers": [asdict(consumer) for consumer in self.consumers],
             "queues": {
-                queue: {promise.word: kept(promise, found) for promise in PROMISES}
+                queue: {promise.word: extent_of(promise, found) for promise in PROMISES}
                 for queue, found in by_queue(self.consumers).items()
             },
             "advice": asdict(self.advice) if self.advice else None,
@@ -87,19 +87,19 @@ def examine_beside(name: str, *, python: str | None, data: str | None, url: str 
     api_url = url or (running.api_url if running else None)
     findings = examine_servers(found.settings)
     broker_answers = all(finding.verdict != "fail" for finding in findings if finding.subject == "broker")
-    consumers = known_consumers(api_url, facts) if api_url else []
+    consumers = known_workers(api_url, facts) if api_url else []
     if not consumers and broker_answers:
-        consumers = ask_consumers(found.settings, facts)
+        consumers = find_workers(found.settings, facts)
     advice = advise(name, facts, consumers=consumers) if broker_answers else None
     return Examined(name, interpreter, facts, found, findings, consumers, advice)
 
 
 def _tell(addresses: Addresses, facts: AppFacts, *, name: str, own_worker: bool) -> None:
-    consumers = wait_for_consumers(addresses.api_url, facts)
+    consumers = wait_for_workers(addresses.api_url, facts)
     if own_worker:  # which was started with -E
         consumers = [replace(each, events=True) if _is_ours(each) else each for each in consumers]
     show_fleet(consumers, advise(name, facts, consumers=consumers))
 
 
-def _is_ours(consumer: Consumer) -> bool:
+def _is_ours(consumer: FleetWorker) -> bool:
     return consumer.node.split("@")[0] == GUEST_WORKER

@@ -66,8 +66,8 @@ def beside(facts: AppFacts, **options: object) -> Beside:
 
 
 def with_tls(url: str, use_ssl: Mapping[str, Any] | bool | None) -> str:
-    """Return the URL with what `broker_use_ssl` says in it: the scheme, and files in the query, as Celery reads them.
-    """
+    """Return the URL with what `broker_use_ssl` says in it: the scheme, and files in the query, as Celery
+    reads them."""
     parts = urlsplit(url)
     if not use_ssl:
         return url

@@ -27,8 +27,8 @@ def refuse_factory(name: str, facts: AppFacts) -> None:
 def app_worker(
     addresses: Addresses, facts: AppFacts, *, name: str, interpreter: str, environment: Mapping[str, str]
 ) -> Child:
-    """Return the app's worker as a child. It sends events, and has the plugin where that is installed beside the app.
-    """
+    """Return the app's worker as a child. It sends events, and has the plugin where that is installed beside
+    the app."""
     node = f"{GUEST_WORKER}@{socket.gethostname()}"
     plugin = ["-I", PLUGIN_MODULE] if facts.plugin and not facts.plugin_installed else []
     command = [interpreter, "-m", "celery", "-A", name, "worker", "-E", "-l", "info", "-n", node, *plugin]

@@ -11,7 +11,7 @@ from cli.addresses import read_addresses, with_addresses
 from cli.beside.report import show_app, show_fleet
 from cli.beside.run import examine_beside
 from cli.configuration import read_settings
-from cli.doctor import Finding, examine
+from cli.doctor import CheckResult, examine
 from cli.options import DEFAULT_URL, App, Data, Json, Python
 from cli.terminal import line_of, print_json
 
@@ -51,7 +51,7 @@ def _examine_beside(app: str, *, python: str | None, data: str | None, url: str 
         raise typer.Exit(1)
 
 
-def _show(findings: list[Finding]) -> None:
+def _show(findings: list[CheckResult]) -> None:
     console = Console(soft_wrap=True)
     for finding in findings:
         line = Text(f"{finding.verdict:<4} ", style=COLOURS[finding.verdict])

@@ -40,8 +40,8 @@ class ValkeyServer:
         return launch_command([str(valkey_binary()), str(self.config)], death_signal=self.stop_signal)
 
     def answers(self) -> bool:
-        """Tell whether it answers; False while it replays its file. Asked by hand, as importing a client takes 0.3 s.
-        """
+        """Tell whether it answers; False while it replays its file. Asked by hand, as importing a client
+        takes 0.3 s."""
         try:
             with socket.create_connection((LOOPBACK, self.port), timeout=ANSWER_SECONDS) as connection:
                 connection.sendall(f"AUTH {self.password}\r\nPING\r\nQUIT\r\n".encode())

@@ -40,7 +40,7 @@ class FindsAbsent(Protocol):
 
 
 class PutsBack(Protocol):
-    """The part of `gateway.recall.Recall` that this needs."""
+    """The part of `gateway.recall.MessageMover` that this needs."""
 
     async def put_back(self, task_ids: Collection[str]) -> frozenset[str]: ...
 
@@ -64,7 +64,7 @@ class Gateway:
     """What a rescue asks and moves."""
 
     presence: FindsAbsent
-    recall: PutsBack
+    mover: PutsBack
     queues: ReadsQueues
     control: AsksNodes
     results: ReadsResults
@@ -114,12 +114,14 @@ class DeadWorkersRound:
             ended = await record_ends(connection, results.values())
         left = [orphan for orphan in stranded if orphan.task_id not in ended]
         cancelled = {orphan.task_id for orphan in left if orphan.cancel_requested}
-        await self._gateway.recall.discard(cancelled)
-        back = await self._gateway.recall.put_back({orphan.task_id for orphan in left} - cancelled)
+        await self._gateway.mover.discard(cancelled)
+        back = await self._gateway.mover.put_back({orphan.task_id for orphan in left} - cancelled)
         # Of what is stored and cannot be read nobody knows how it ended; but it ran, so nothing is said of it here.
         unread = {task_id for task_id, result in results.items() if result.is_unread}
-        kept, gone = await self._sort([orphan for orphan in left if orphan.task_id not in back | cancelled | unread])
-        lost = [orphan for orphan in orphans if orphan.outrun or orphan.task_id in back | cancelled | kept | gone]
+        in_broker, gone = await self._sort(
+            [orphan for orphan in left if orphan.task_id not in back | cancelled | unread]
+        )
+        lost = [orphan for orphan in orphans if orphan.outrun or orphan.task_id in back | cancelled | in_broker | gone]
         elsewhere = {orphan.task_id for orphan in left if orphan.task_id in gone and _must_be_left(orphan)}
         async with self._engine.begin() as connection:
             await record_lost(connection, lost, gone=gone - elsewhere, cancelled=cancelled)
@@ -137,12 +139,12 @@ class DeadWorkersRound:
         """Tasks whose message the broker has, and tasks of which nothing is left; nobody knows yet of the others."""
         wanted = {orphan.task_id for orphan in orphans}
         names = {orphan.queue_name for orphan in orphans if orphan.queue_name}
-        kept = await self._gateway.queues.held_task_ids(names, among=wanted) if wanted else set()
-        if kept is None:
+        in_broker = await self._gateway.queues.held_task_ids(names, among=wanted) if wanted else set()
+        if in_broker is None:
             # RabbitMQ has put back what was not acknowledged; a run is acknowledged at its start, unless late.
-            kept = {orphan.task_id for orphan in orphans if not orphan.started or orphan.acks_late is not False}
-        gone = self._seen_twice.missing_again(wanted - kept, looked_at=wanted, now=datetime.now(UTC))
-        return kept, set(gone)
+            in_broker = {orphan.task_id for orphan in orphans if not orphan.started or orphan.acks_late is not False}
+        gone = self._seen_twice.missing_again(wanted - in_broker, looked_at=wanted, now=datetime.now(UTC))
+        return in_broker, set(gone)
 
 
 def _must_be_left(orphan: Orphan) -> bool:

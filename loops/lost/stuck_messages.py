@@ -38,7 +38,7 @@ log = structlog.get_logger(__name__)
 
 
 class PutsBack(Protocol):
-    """The part of `gateway.recall.Recall` that this needs."""
+    """The part of `gateway.recall.MessageMover` that this needs."""
 
     async def list_fetched(self, *, before: datetime, limit: int) -> list[FetchedMessage]: ...
 
@@ -63,10 +63,10 @@ class StuckMessagesRound:
     """Looks once at what was fetched more than a minute ago. One process at a time does it, for all of a look."""
 
     def __init__(
-        self, engine: AsyncEngine, recall: PutsBack, *, proofs: Judges, presence: FindsAbsent, redis: Redis
+        self, engine: AsyncEngine, mover: PutsBack, *, proofs: Judges, presence: FindsAbsent, redis: Redis
     ) -> None:
         self._engine = engine
-        self._recall = recall
+        self._mover = mover
         self._proofs = proofs
         self._presence = presence
         self._redis = redis
@@ -79,7 +79,7 @@ class StuckMessagesRound:
                 return ROUND_SECONDS
             now = datetime.now(UTC)
             before = now - FETCHED
-            fetched = await self._recall.list_fetched(before=before, limit=BATCH_SIZE)
+            fetched = await self._mover.list_fetched(before=before, limit=BATCH_SIZE)
             unheld = (
                 await stuck_messages.list_unheld(leading, {held.task_id for held in fetched})
                 if fetched
@@ -89,7 +89,7 @@ class StuckMessagesRound:
             proven = set(self._seen_twice.missing_again(absent, looked_at=unheld, now=now))
             if proven:
                 strayed = [held for held in fetched if held.task_id in proven]
-                back = await self._recall.put_back_fetched(strayed, before=before)
+                back = await self._mover.put_back_fetched(strayed, before=before)
                 log.warning("strays_put_back", count=len(back))
             return ROUND_SECONDS
 

@@ -14,7 +14,7 @@ from domain.redis_keys import COUNTERS_KEY
 TELL_SECONDS = 1.0
 
 
-class Counted(StrEnum):
+class CounterName(StrEnum):
     """The fields of the key; each only ever grows, until Redis loses its data."""
 
     EVENTS_APPLIED = "events_applied"
@@ -26,7 +26,7 @@ class Counted(StrEnum):
 
 
 class Counters:
-    """`async with Counters(redis) as counters: counters.add(Counted.DISPATCHED, 3)`; `add` never waits.
+    """`async with Counters(redis) as counters: counters.add(CounterName.DISPATCHED, 3)`; `add` never waits.
 
     All processes of a kind add to the same sums. What Redis does not take is kept and told later; after a lost answer
     it may be told twice, and what was counted in the last second before a kill is lost: good enough for a rate.
@@ -35,7 +35,7 @@ class Counters:
     def __init__(self, redis: Redis, *, tell_seconds: float = TELL_SECONDS) -> None:
         self._redis = redis
         self._tell_seconds = tell_seconds
-        self._untold: Counter[Counted] = Counter()
+        self._untold: Counter[CounterName] = Counter()
         self._telling: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> "Counters":
@@ -49,7 +49,7 @@ class Counters:
         await end(self._telling)
         await self._tell()
 
-    def add(self, counted: Counted, count: int) -> None:
+    def add(self, counted: CounterName, count: int) -> None:
         """Add `count` to this counter."""
         self._untold[counted] += count
 
@@ -69,7 +69,7 @@ class Counters:
                 del self._untold[counted]
 
 
-async def read_counters(redis: Redis) -> dict[Counted, int]:
+async def read_counters(redis: Redis) -> dict[CounterName, int]:
     """Return all counters, 0 for what was never counted. Raises what the client raises."""
-    values = await redis.hmget(COUNTERS_KEY, list(Counted))
-    return {counted: int(value or 0) for counted, value in zip(Counted, values, strict=True)}
+    values = await redis.hmget(COUNTERS_KEY, list(CounterName))
+    return {counted: int(value or 0) for counted, value in zip(CounterName, values, strict=True)}

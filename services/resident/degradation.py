@@ -86,8 +86,8 @@ class DegradationMarks:
         return until
 
     async def clear(self, service_name: str) -> bool:
-        """End a mark in every process; returns whether there was one. Raises Unavailable while Redis does not answer.
-        """
+        """End a mark in every process; returns whether there was one. Raises Unavailable while Redis does
+        not answer."""
         had = service_name in self.current()
         removed = await _answered(self._redis.hdel(MARKS_KEY, service_name))
         if had or removed:

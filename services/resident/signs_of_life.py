@@ -148,8 +148,8 @@ async def is_alive(redis: Redis, process: str) -> bool:
 
 
 async def list_lives(redis: Redis) -> dict[str, bool]:
-    """Return every life that has not ended in order, and whether its process is there. Raises what the client raises.
-    """
+    """Return every life that has not ended in order, and whether its process is there. Raises what the
+    client raises."""
     lives = [life.decode() for life in cast(list[bytes], await redis.hkeys(LIVES_KEY))]
     if not lives:
         return {}

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from uuid_utils.compat import uuid7
 
 from domain.alert_rules import AlertType, Rule, Severity
-from domain.alerts import Finding, Key
+from domain.alerts import AlertFinding, Key
 from store.batch import Columns, batch_of, bind_rows
 from store.tables import alert_rules, alerts
 
@@ -115,14 +115,14 @@ _save = _insert_found.on_conflict_do_update(
 )
 
 
-async def save(connection: AsyncConnection, findings: Iterable[Finding]) -> None:
+async def save(connection: AsyncConnection, findings: Iterable[AlertFinding]) -> None:
     """Raise these; what is open already is brought up to date and stays the alert that it is (index alerts_open)."""
     rows = [_found_row(found) for found in findings]
     if rows:
         await connection.execute(_save, bind_rows(tuple(_FOUND), rows))
 
 
-def _found_row(found: Finding) -> tuple[object, ...]:
+def _found_row(found: AlertFinding) -> tuple[object, ...]:
     rule = found.rule
     # A batch's column is of one type: a count beside an age would be refused.
     numbers = float(found.value), float(rule.threshold)

@@ -79,7 +79,7 @@ def _consumer(row: Row[Any]) -> Consumer:
         capabilities=frozenset(row.capabilities or ()),
         options=_options(row.broker_options),
         is_late=True,
-        kept=row.kept,
+        streamed=row.kept,
         heard_at=row.heard_at,
         online_at=row.online_at,
     )

@@ -22,8 +22,8 @@ _totals = select(_counted.c.measure, func.sum(_counted.c.count)).group_by(_count
 
 
 async def count_totals(connection: AsyncConnection) -> dict[Measure, int]:
-    """Return how many tasks were ever submitted, started, completed, failed, cancelled; retention takes nothing away.
-    """
+    """Return how many tasks were ever submitted, started, completed, failed, cancelled; retention takes
+    nothing away."""
     found = dict.fromkeys(Measure, 0)
     for measure, count in await connection.execute(_totals):
         found[Measure(measure)] = int(count)

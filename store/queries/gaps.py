@@ -17,13 +17,13 @@ async def add_gap(connection: AsyncConnection, *, source: str, started_at: datet
     await connection.execute(insert(gaps).values(values))
 
 
-async def get_last_sign_of_life(connection: AsyncConnection, *, kept: bool) -> datetime | None:
+async def get_last_sign_of_life(connection: AsyncConnection, *, streamed: bool) -> datetime | None:
     """Return when a node that has not said goodbye was last heard; None if none is out there unheard.
 
-    Asked of the nodes whose events wait for the mirror (`kept`), or of all others. Nodes tell of themselves every
+    Asked of the nodes whose events wait for the mirror (`streamed`), or of all others. Nodes tell of themselves every
     2 s, so this is when some mirror last listened.
     """
-    last = select(func.max(workers.c.last_heartbeat_at)).where(has_not_left(), workers.c.kept == kept)
+    last = select(func.max(workers.c.last_heartbeat_at)).where(has_not_left(), workers.c.kept == streamed)
     found: datetime | None = (await connection.execute(last)).scalar_one()
     return found
 

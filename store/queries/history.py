@@ -29,7 +29,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.fold import TaskState
 from domain.identities import Identity
 from domain.results import error_of
-from domain.rollups import Course
+from domain.rollups import TaskCourse
 from store.batch import Columns, batch_of, bind_rows
 from store.listener import FINISHED
 from store.tables import Time, attempts, search_queue, task_arguments, task_results, tasks
@@ -57,7 +57,7 @@ class LockedTask:
     outcome: str | None
     fact_count: int
     """How many facts were told of it, those that are not stored included; 0 where nobody has counted yet."""
-    course: Course
+    course: TaskCourse
     """What the roll-ups have counted of it."""
 
 
@@ -72,7 +72,7 @@ _LOCKED = (
     "outcome",
     "fact_count",
 )
-_COURSE = {field.name: "exception" if field.name == "error" else field.name for field in fields(Course)}
+_COURSE = {field.name: "exception" if field.name == "error" else field.name for field in fields(TaskCourse)}
 _lock = (
     select(*(tasks.c[name] for name in (*_LOCKED, *_COURSE.values())))
     .where(tasks.c.task_id == bindparam("task_ids", type_=IDS).any_())
@@ -103,7 +103,7 @@ async def lock_tasks(connection: AsyncConnection, task_ids: Sequence[str]) -> di
     for row in rows:
         result = results.get(row.task_id)
         error = error_of(result.exception_type, result.exception_message) if result else None
-        course = Course(*row[len(_LOCKED) :])
+        course = TaskCourse(*row[len(_LOCKED) :])
         told = dict(zip(_LOCKED, row[: len(_LOCKED)], strict=True))
         locked[row.task_id] = LockedTask(
             **told,

@@ -46,7 +46,7 @@ _kept = select(idempotency_keys.c.request_hash).where(
 )
 
 
-async def is_kept(connection: AsyncConnection, request_hash: bytes, *, kept_for: timedelta) -> bool:
+async def is_used(connection: AsyncConnection, request_hash: bytes, *, kept_for: timedelta) -> bool:
     """Tell whether somebody used this key within `kept_for` (primary key)."""
     return (await connection.execute(_kept, {"request_hash": request_hash, "kept_for": kept_for})).first() is not None
 

@@ -10,8 +10,8 @@ from store.worker_tables import workers
 
 
 def has_one_life() -> ColumnElement[bool]:
-    """Return the condition that no other process of this name was heard lately: else it may be a twin, no predecessor.
-    """
+    """Return the condition that no other process of this name was heard lately: else it may be a twin, no
+    predecessor."""
     return func.coalesce(workers.c.other_life_at < func.now() - literal(SILENCE), True)
 
 

@@ -53,8 +53,8 @@ async def is_somebody_silent(connection: AsyncConnection) -> bool:
 async def note_unanswered(
     connection: AsyncConnection, nodes: Collection[str], *, unreadable: Mapping[str, str]
 ) -> None:
-    """Note that these were asked and told nothing; `unreadable` is in which form those did that answered all the same.
-    """
+    """Note that these were asked and told nothing; `unreadable` is in which form those did that answered all
+    the same."""
     for node in sorted(nodes):
         silent = {"asked_at": func.now(), "unanswered": workers.c.unanswered + 1, "unreadable": unreadable.get(node)}
         await connection.execute(update(workers).where(workers.c.node == node).values(silent))

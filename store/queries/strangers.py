@@ -18,7 +18,7 @@ _strangers = select(workers.c.node).where(is_stranger())
 _forget_strangers = delete(workers).where(
     workers.c.node.in_(
         _strangers.order_by(last_sign().desc().nulls_last(), workers.c.node)
-        .offset(bindparam("kept", type_=Integer))
+        .offset(bindparam("remaining", type_=Integer))
         .limit(bindparam("most", type_=Integer))
     )
 )
@@ -43,6 +43,6 @@ async def forget_old(connection: AsyncConnection, *, kept_for: timedelta, most: 
     return len(gone)
 
 
-async def forget_strangers(connection: AsyncConnection, *, kept: int, most: int) -> int:
-    """Remove all but the `kept` strangers that were heard last, `most` of them at once; returns how many."""
-    return (await connection.execute(_forget_strangers, {"kept": kept, "most": most})).rowcount
+async def forget_strangers(connection: AsyncConnection, *, remaining: int, most: int) -> int:
+    """Remove all but the `remaining` strangers that were heard last, `most` of them at once; returns how many."""
+    return (await connection.execute(_forget_strangers, {"remaining": remaining, "most": most})).rowcount

@@ -258,8 +258,8 @@ _open_cancels = (
 
 
 async def list_open_cancels(connection: AsyncConnection, *, limit: int) -> dict[str, StopSignal]:
-    """Map tasks with a cancel request that a worker or the broker may still hold to its signal (index tasks_cancels).
-    """
+    """Map tasks with a cancel request that a worker or the broker may still hold to its signal (index
+    tasks_cancels)."""
     rows = await connection.execute(_open_cancels, {"limit": limit})
     return {row.task_id: StopSignal(row.cancel_signal or StopSignal.SIGTERM) for row in rows}
 

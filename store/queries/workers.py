@@ -81,8 +81,8 @@ _latest_credible = func.now() + literal(timedelta(seconds=AHEAD_SECONDS))
 
 
 def stored(name: str) -> ColumnElement[Any]:
-    """Return a stored time; one of the future, told by a clock that was wrong once, would else be the latest for ever.
-    """
+    """Return a stored time; one of the future, told by a clock that was wrong once, would else be the latest
+    for ever."""
     column = workers.c[name]
     return case((column > _latest_credible, _latest_credible), else_=column)
 
@@ -117,7 +117,7 @@ async def hear(connection: AsyncConnection, heartbeats: Iterable[Heartbeat]) -> 
             beat.processed,
             None if beat.load_average is None else "{" + ",".join(map(repr, beat.load_average)) + "}",
             beat.software,
-            beat.kept,
+            beat.streamed,
             beat.clock,
             beat.other_life_at,
             beat.every_seconds,

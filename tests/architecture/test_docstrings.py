@@ -67,9 +67,10 @@ def _public(node: Documented) -> Iterator[Documented]:
         return
     has_bases = isinstance(node, ast.ClassDef) and bool(node.bases)
     for below in node.body:
-        if isinstance(below, ast.ClassDef | Function) and not below.name.startswith("_"):
-            if not (has_bases and isinstance(below, Function)):
-                yield from _public(below)
+        if not isinstance(below, ast.ClassDef | Function) or below.name.startswith("_"):
+            continue
+        if not (has_bases and isinstance(below, Function)):
+            yield from _public(below)
 
 
 def _of_attributes(body: list[ast.stmt]) -> Iterator[str]:

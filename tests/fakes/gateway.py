@@ -299,8 +299,8 @@ class FakeQueueReader:
         pass
 
 
-class FakeRecall:
-    """See `gateway.recall.Recall`, on Redis."""
+class FakeMessageMover:
+    """See `gateway.recall.MessageMover`, on Redis."""
 
     def __init__(self, broker: FakeBroker) -> None:
         self._broker = broker

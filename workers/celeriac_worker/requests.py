@@ -70,8 +70,8 @@ class GatedRequest(_Request):  # type: ignore[misc]
         self.run_key = self._run_key()
 
     def revoked(self) -> bool:
-        """Return whether to drop it. Celery asks this right before the pool gets it, and now and then at its arrival.
-        """
+        """Return whether to drop it. Celery asks this right before the pool gets it, and now and then at its
+        arrival."""
         if self.was_put_back or super().revoked():
             return True
         arrives = self not in state.reserved_requests

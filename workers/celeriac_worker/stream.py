@@ -26,7 +26,7 @@ from celeriac_worker.servers import broker_address, connect
 
 KEY = "celeriac:events"
 FIELD = "body"
-KEPT_HEADER = "celeriac_kept"
+STREAMED_HEADER = "celeriac_kept"
 """The header of a published message that is in the stream as well."""
 STREAM_LENGTH = 1_000_000
 """How many messages wait for Celeriac at most; then Redis drops the oldest, and Celeriac records a gap."""
@@ -43,20 +43,20 @@ PAUSE_SECONDS = 5.0
 logger = get_logger(__name__)
 
 
-def keep_events(app: Celery[Any]) -> None:
+def stream_events(app: Celery[Any]) -> None:
     """Keep for Celeriac all that this app tells from now on; a second call changes nothing."""
     own = symbol_by_name(app.events.dispatcher_cls)
-    if not issubclass(own, KeptEvents):
+    if not issubclass(own, StreamedEvents):
         events: Any = app.events
-        events.dispatcher_cls = type("EventDispatcher", (KeptEvents, own), {"kept": EventStream(app)})
+        events.dispatcher_cls = type("EventDispatcher", (StreamedEvents, own), {"stream": EventStream(app)})
         # Made from the class at its first use, which may have been.
         vars(app.events).pop("Dispatcher", None)
 
 
-class KeptEvents:
+class StreamedEvents:
     """Mixed into the app's dispatcher of events. One is made for each connection; the stream is the app's."""
 
-    kept: EventStream
+    stream: EventStream
     exchange: Any
     hostname: str
     serializer: str
@@ -71,14 +71,14 @@ class KeptEvents:
     def _publish(self, event: Any, producer: Any, *args: Any, **options: Any) -> None:
         """Called under the dispatcher's lock, for one event or for a list of them."""
         if producer is not None and self.exchange.type == "fanout":
-            is_kept = self._keep(event)
-            self.headers = {"hostname": self.hostname} | ({KEPT_HEADER: True} if is_kept else {})
+            is_streamed = self._add(event)
+            self.headers = {"hostname": self.hostname} | ({STREAMED_HEADER: True} if is_streamed else {})
         super()._publish(event, producer, *args, **options)  # type: ignore[misc]
 
-    def _keep(self, event: Any) -> bool:
+    def _add(self, event: Any) -> bool:
         """Whatever fails here, Celery publishes the event all the same, and the host's worker goes on."""
         try:
-            return self.kept.add(dumps(event, self.serializer)[2])
+            return self.stream.add(dumps(event, self.serializer)[2])
         except Exception as error:
             logger.error("An event is not kept for Celeriac (%s): if that is away, it is missed.", type(error).__name__)
             return False
@@ -160,13 +160,13 @@ class EventStream:
             return False
 
     def _flush(self, client: redis.Redis) -> bool:
-        is_kept = False
+        is_added = False
         while self._waiting:
             portion = list(islice(self._waiting, PORTION))
             with client.pipeline(transaction=False) as pipe:
                 for body in portion:
                     pipe.xadd(KEY, {FIELD: body}, maxlen=STREAM_LENGTH, approximate=True, nomkstream=True)
-                is_kept = pipe.execute()[-1] is not None
+                is_added = pipe.execute()[-1] is not None
             for _ in portion:
                 self._waiting.popleft()
-        return is_kept
+        return is_added

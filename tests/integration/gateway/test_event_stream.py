@@ -114,7 +114,7 @@ def test_a_message_was_heard_when_it_reached_redis(server: redis.Redis, stream: 
     server.xadd(STREAM_KEY, {"body": "x"}, id=f"{round(minute_ago.timestamp() * 1000)}-0")
     (message,) = read(stream)
     assert isinstance(message, EventMessage)
-    assert message.kept
+    assert message.streamed
     assert abs(message.heard_at - minute_ago) < timedelta(seconds=1)
 
 
@@ -130,7 +130,7 @@ def test_a_stream_trimmed_past_what_is_stored_is_a_gap_until_that_is_recorded(
     for _ in range(2):
         (blind,) = stream.receive(0.01)
         assert isinstance(blind, Blind)
-        assert blind.kept
+        assert blind.streamed
         assert blind.started_at <= before <= blind.ended_at
     stream.acknowledge(blind)
     assert letters(read(stream)) == "fg"

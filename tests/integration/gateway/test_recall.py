@@ -17,7 +17,7 @@ from gateway.layout import Layout
 from gateway.presence import Presence
 from gateway.publisher import Publisher
 from gateway.queues import QueueReader
-from gateway.recall import Recall
+from gateway.recall import MessageMover
 from tests.celery_apps import wait_for_result
 from tests.gateway_broker import FragileBroker, fragile_broker
 from tests.gateway_messages import make_message
@@ -54,7 +54,7 @@ class Gateway:
     def __init__(self, broker: FragileBroker) -> None:
         self.broker_url = broker.broker_url
         self.publisher, self.queues = Publisher(broker.broker_url), QueueReader(broker.broker_url)
-        self.recall, self.control = Recall(broker.broker_url, KNOWN), Control(broker.broker_url)
+        self.mover, self.control = MessageMover(broker.broker_url, KNOWN), Control(broker.broker_url)
         self.presence = Presence(broker.broker_url, self.control)
 
     async def held(self, *, at_least: int) -> set[str]:

@@ -28,10 +28,10 @@ from store.worker_tables import workers as worker_rows
 from tests.fakes.gateway import (
     FakeBroker,
     FakeControl,
+    FakeMessageMover,
     FakePresence,
     FakePublisher,
     FakeQueueReader,
-    FakeRecall,
     FakeResultReader,
 )
 from tests.submissions import make_submission
@@ -49,7 +49,7 @@ class World:
         self.presence = FakePresence(self.broker)
         gateway = Gateway(
             self.presence,
-            FakeRecall(self.broker),
+            FakeMessageMover(self.broker),
             FakeQueueReader(self.broker),
             FakeControl(self.broker),
             FakeResultReader(self.broker),
@@ -152,7 +152,7 @@ async def test_a_run_that_was_acknowledged_has_failed_once_nothing_of_it_is_foun
 
 async def test_a_rescue_that_was_cut_off_after_the_move_is_recorded_by_the_next(world: World) -> None:
     task_id = await world.add_held()
-    await FakeRecall(world.broker).put_back([task_id])
+    await FakeMessageMover(world.broker).put_back([task_id])
     await world.round.run_once()
     assert (world.waiting(), await world.state(task_id)) == ([task_id], ("PENDING", "queued", "LOST"))
 

@@ -84,7 +84,7 @@ class World:
         """A node that takes from the queue; `gated` is one that tells of all that begins there."""
         at = datetime.now(UTC) - timedelta(seconds=0 if online else 30)
         async with self.engine.begin() as connection:
-            await workers.hear(connection, [Heartbeat(node, heard_at=at, at=at, pid=1, kept=gated, online_at=at)])
+            await workers.hear(connection, [Heartbeat(node, heard_at=at, at=at, pid=1, streamed=gated, online_at=at)])
             gates = ("cancel_gate",) if gated else ()
             description = Description(
                 node, 1, "prefork", 1, 1, ["celery"], ["celeriac.add"], "1" if gated else None, capabilities=gates

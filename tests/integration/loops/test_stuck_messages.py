@@ -22,7 +22,7 @@ from gateway.control import ActiveTask, HeldTask
 from gateway.layout import Layout
 from gateway.publisher import Publisher
 from gateway.queues import QueueReader
-from gateway.recall import Recall
+from gateway.recall import MessageMover
 from loops.lost import seen_twice
 from loops.lost.stuck_messages import StuckMessagesRound
 from services.proofs import Proofs
@@ -50,11 +50,11 @@ class World:
 
     def __post_init__(self) -> None:
         self.publisher, self.queues = Publisher(self.broker_url), QueueReader(self.broker_url)
-        self.recall, self.presence = Recall(self.broker_url, KNOWN), FakePresence(self.answers)
+        self.mover, self.presence = MessageMover(self.broker_url, KNOWN), FakePresence(self.answers)
         self.consumer = Connection(self.broker_url)
         proofs = Proofs(self.engine, FakeControl(self.answers), presence=self.presence, redis=self.redis)
         self.round = StuckMessagesRound(
-            self.engine, self.recall, proofs=proofs, presence=self.presence, redis=self.redis
+            self.engine, self.mover, proofs=proofs, presence=self.presence, redis=self.redis
         )
 
     async def add_node(self, node: str = NODE, *, ago: timedelta = timedelta(0), plugin: str | None = "1") -> None:
@@ -112,7 +112,7 @@ async def world(
     await world.add_node()
     world.answers.nodes[NODE] = None  # type: ignore[assignment]
     async with AsyncExitStack() as stack:
-        for room in (world.publisher, world.queues, world.recall):
+        for room in (world.publisher, world.queues, world.mover):
             stack.push_async_callback(room.close)
         stack.push_async_callback(world.redis.aclose)
         yield world
@@ -205,10 +205,10 @@ async def test_nothing_is_moved_while_the_mirror_does_not_hear(world: World) -> 
 async def test_a_message_fetched_again_meanwhile_stays(world: World) -> None:
     await world.add_fetched()
     begun = datetime.now(UTC)
-    (old,) = await world.recall.list_fetched(before=begun, limit=10)
-    assert await world.recall.put_back({old.task_id}) == {old.task_id}
+    (old,) = await world.mover.list_fetched(before=begun, limit=10)
+    assert await world.mover.put_back({old.task_id}) == {old.task_id}
     assert Queue("celery", channel=world.consumer.default_channel).get() is not None
-    assert await world.recall.put_back_fetched([old], before=begun) == frozenset()
+    assert await world.mover.put_back_fetched([old], before=begun) == frozenset()
     assert await world.queues.depths(["celery"]) == {"celery": 0}
 
 

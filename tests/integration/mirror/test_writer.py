@@ -111,11 +111,11 @@ async def test_a_batch_cut_off_in_the_middle_is_written_again(engine: AsyncEngin
 
 async def test_blindness_to_nodes_whose_events_wait_for_us_is_no_gap(engine: AsyncEngine) -> None:
     writer, now = Writer(engine, Results()), datetime.now(UTC)
-    await writer.write([message("worker-heartbeat", kept=True)])
+    await writer.write([message("worker-heartbeat", streamed=True)])
     await writer.note_blindness(Blind(now, now))
     async with engine.connect() as connection:
         assert (await connection.execute(select(gaps_table))).all() == []
-    await writer.note_blindness(Blind(now, now, kept=True))
+    await writer.note_blindness(Blind(now, now, streamed=True))
     async with engine.connect() as connection:
         assert await gaps.overlaps_gap(connection, since=now, until=now), "but what their stream has lost is one"
 
@@ -235,8 +235,8 @@ async def test_what_cannot_be_read_is_kept_as_a_reason_with_the_text_that_was_to
         "d": ("COMPLETED", True),
     }
     async with engine.connect() as connection:
-        kept = select(task_results.c.task_id, task_results.c.unreadable, task_results.c.result_repr)
-        rows = {row.task_id: tuple(row)[1:] for row in await connection.execute(kept)}
+        streamed = select(task_results.c.task_id, task_results.c.unreadable, task_results.c.result_repr)
+        rows = {row.task_id: tuple(row)[1:] for row in await connection.execute(streamed)}
     assert rows == {"a": ("is pickled", "'a'"), "b": ("is odd", "'b'"), "c": (None, None), "d": (None, "'d'")}
     # What only the event has told is no result: the backend may still tell it, and then its word stands.
     await Writer(engine, Results(success("d"))).write(life("d"))

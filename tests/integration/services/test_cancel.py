@@ -17,14 +17,14 @@ from gateway.connection import redis_client
 from services.cancel import (
     KEY_SECONDS,
     LASTING_KEY_SECONDS,
+    CancelOutcome,
     CancelRequest,
     Enforced,
-    Outcome,
     enforce,
     read_outcome,
+    record_outcome,
     renew_keys,
     request_cancel,
-    settle,
 )
 from services.dispatch import dispatch_due
 from services.record import News, record
@@ -34,7 +34,7 @@ from store.queries.descriptions import Description
 from store.tables import outbox as outbox_table
 from store.worker_tables import workers as workers_table
 from tests.facts import NODE, told
-from tests.fakes.gateway import FakeBroker, FakeControl, FakePublisher, FakeRecall
+from tests.fakes.gateway import FakeBroker, FakeControl, FakeMessageMover, FakePublisher
 from tests.submissions import make_submission
 
 SUBMITTED, DISPATCHED, CANCEL_REQUESTED = EventType.SUBMITTED, EventType.DISPATCHED, EventType.CANCEL_REQUESTED
@@ -83,12 +83,12 @@ class World:
     async def cancel(self, task_id: str, *, signal: StopSignal = StopSignal.SIGTERM) -> tuple[Enforced, bool]:
         """All that the route does; what was done, and whether it was proof."""
         request = await self.request(task_id, signal=signal)
-        recall, control = FakeRecall(self.broker), FakeControl(self.broker)
-        enforced = await enforce(request, redis=self.redis, control=control, recall=recall)
+        mover, control = FakeMessageMover(self.broker), FakeControl(self.broker)
+        enforced = await enforce(request, redis=self.redis, control=control, mover=mover)
         async with self.engine.begin() as connection:
-            return enforced, await settle(connection, request, enforced=enforced)
+            return enforced, await record_outcome(connection, request, enforced=enforced)
 
-    async def outcome(self, task_id: str, *, told: bool = True) -> Outcome:
+    async def outcome(self, task_id: str, *, told: bool = True) -> CancelOutcome:
         async with self.engine.connect() as connection:
             return await read_outcome(connection, task_id, told=told)
 

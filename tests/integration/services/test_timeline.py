@@ -9,7 +9,7 @@ from domain.workers import Heartbeat
 from services import record as record_module
 from services import timeline as timeline_service
 from services.record import News, record
-from services.timeline import History, read_history
+from services.timeline import TaskHistory, read_history
 from store.queries import gaps, workers
 from store.queries.tasks import MAX_ATTEMPTS, TaskOutline, get_task
 from tests.facts import NODE, NOON, TASK_ID, after, ours, told
@@ -22,7 +22,7 @@ LIFE = (
 )
 
 
-async def lived(engine: AsyncEngine, *, deaf: tuple[int, int] | None = None) -> History[TaskOutline]:
+async def lived(engine: AsyncEngine, *, deaf: tuple[int, int] | None = None) -> TaskHistory[TaskOutline]:
     """The history of a task that lived for 20 s, during some of which the mirror may have been deaf."""
     async with engine.begin() as connection:
         await record(connection, News(LIFE))
@@ -81,7 +81,7 @@ async def test_of_many_attempts_the_latest_are_shown_with_the_task(
     engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Of so many attempts most events are such as may end the task, which are kept beyond that bound.
-    monkeypatch.setattr(record_module, "MAX_FACTS", record_module.MAX_KEPT)
+    monkeypatch.setattr(record_module, "MAX_FACTS", record_module.MAX_STORED)
     facts = [told(EventType.RECEIVED, 1 + attempt, retries=attempt) for attempt in range(MAX_ATTEMPTS + 5)]
     async with engine.begin() as connection:
         await record(connection, News(facts))

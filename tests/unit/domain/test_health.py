@@ -1,26 +1,26 @@
 import pytest
 
-from domain.health import DATABASE, ComponentStatus, Condition, Health, judge, score, status_of
+from domain.health import DATABASE, ComponentStatus, Condition, Health, health_of, score, status_of
 
 HEALTHY, UNHEALTHY, UNKNOWN = Condition.HEALTHY, Condition.UNHEALTHY, Condition.UNKNOWN
 
 
 def test_all_parts_healthy_make_a_healthy_whole() -> None:
-    assert judge({DATABASE: HEALTHY, "redis": HEALTHY}) is Health.HEALTHY
+    assert health_of({DATABASE: HEALTHY, "redis": HEALTHY}) is Health.HEALTHY
 
 
 @pytest.mark.parametrize("condition", [UNHEALTHY, UNKNOWN])
 def test_any_other_part_down_degrades_the_whole(condition: Condition) -> None:
-    assert judge({DATABASE: HEALTHY, "redis": HEALTHY, "workers": condition}) is Health.DEGRADED
+    assert health_of({DATABASE: HEALTHY, "redis": HEALTHY, "workers": condition}) is Health.DEGRADED
 
 
 @pytest.mark.parametrize("condition", [UNHEALTHY, UNKNOWN])
 def test_without_the_database_the_whole_is_unhealthy(condition: Condition) -> None:
-    assert judge({DATABASE: condition, "redis": HEALTHY}) is Health.UNHEALTHY
+    assert health_of({DATABASE: condition, "redis": HEALTHY}) is Health.UNHEALTHY
 
 
 def test_a_database_never_asked_is_not_a_healthy_one() -> None:
-    assert judge({}) is Health.UNHEALTHY
+    assert health_of({}) is Health.UNHEALTHY
 
 
 def test_the_score_is_the_healthy_share_with_one_decimal() -> None:

@@ -71,9 +71,9 @@ async def test_a_worker_that_has_just_come_is_waited_for_and_one_that_never_answ
     layout = Layout()
     layout.learn(told(None, is_late=True))
     async with asyncio.timeout(20):
-        await layout.settle(["q"], seconds=3_600)
+        await layout.await_newcomers(["q"], seconds=3_600)
     layout.learn(told(None))
-    waiting = asyncio.create_task(layout.settle(["q"], seconds=3_600))
+    waiting = asyncio.create_task(layout.await_newcomers(["q"], seconds=3_600))
     await asyncio.sleep(0)
     assert not waiting.done()
     layout.learn(told(STOCK))
