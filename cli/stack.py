@@ -24,7 +24,7 @@ ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  compared with
 SERVER_STOP_SECONDS = 30.0
 
 # Warm (finish what runs), then cold (put it back), then SIGKILL.
-WORKER_STOP_STEPS = ((signal.SIGTERM, 20.0), (signal.SIGQUIT, 10.0))
+WORKER_STOP_SIGNALS = ((signal.SIGTERM, 20.0), (signal.SIGQUIT, 10.0))
 
 
 def needs_postgres(settings: Settings) -> bool:
@@ -81,7 +81,7 @@ def server_child(server: PostgresServer | ValkeyServer) -> Child:
     return Child(
         name=server.name,
         command=server.command,
-        stop_steps=((server.stop_signal, SERVER_STOP_SECONDS), (signal.SIGQUIT, SERVER_STOP_SECONDS)),
+        stop_signals=((server.stop_signal, SERVER_STOP_SECONDS), (signal.SIGQUIT, SERVER_STOP_SECONDS)),
     )
 
 
@@ -127,4 +127,4 @@ def _worker(name: str, environment: dict[str, str]) -> Child:
     child = own_child("worker", environment, "--held", "--hostname", node)
     stays_away = partial(is_drained, environment["CELERIAC_DATABASE_URL"], node)
     # Files that people's tasks write are theirs to open to others; ours are written by the other children.
-    return replace(child, name=name, held=True, stop_steps=WORKER_STOP_STEPS, stays_away=stays_away, umask=None)
+    return replace(child, name=name, held=True, stop_signals=WORKER_STOP_SIGNALS, stays_away=stays_away, umask=None)

@@ -91,7 +91,7 @@ class Supervisor:
         try:
             code = await asyncio.shield(process.exited)
         finally:
-            await process.stop(child.stop_steps)
+            await process.stop(child.stop_signals)
             await process.close()
             log.close()
         if code:
@@ -173,7 +173,7 @@ class Supervisor:
         ends: set[asyncio.Future[int] | asyncio.Future[None]] = {process.exited, running.stopping}
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         if running.stopping.done():
-            await process.stop(running.child.stop_steps)
+            await process.stop(running.child.stop_signals)
         code = await process.exited
         await process.close()
         return f"signal {-code}" if code < 0 else f"exit code {code}"

@@ -11,11 +11,11 @@ from types import MappingProxyType
 
 from domain.alert_rules import KINDS, AlertType, Rule, Severity
 from domain.broker_options import OptionDifference
+from domain.degradation import BROKER
 from domain.sentences import some_of
 
 SYSTEM = ""
 """The subject of an alert about the whole."""
-BROKER = "broker"
 MOST_OF_THEIR_OWN = 10
 """Silent workers that have an alert each."""
 MOST_NAMED = 5

@@ -13,12 +13,12 @@ from domain.json_values import check_text
 SEPARATOR = "\x06\x16"
 UNACKED, UNACKED_INDEX, UNACKED_MUTEX = "unacked", "unacked_index", "unacked_mutex"
 FANOUT_PREFIX = "/{db}."
-STOCK_STEPS = (0, 3, 6, 9)
+STOCK_PRIORITY_STEPS = (0, 3, 6, 9)
 """What a worker reads that was told no others."""
-TEN_STEPS = tuple(range(10))
+TEN_PRIORITY_STEPS = tuple(range(10))
 """All that a message's priority can ask for: kombu takes no higher one than 9."""
-MOST_STEPS = 256
-MAX_STEP = 255
+MOST_PRIORITY_STEPS = 256
+HIGHEST_PRIORITY_STEP = 255
 MAX_TEXT = 255
 """Characters of a prefix, a separator or a key."""
 
@@ -92,13 +92,17 @@ def _steps(told: Mapping[str, object]) -> tuple[int, ...] | None:
     value = told.get("priority_steps")
     if value is None:
         return None
-    if not isinstance(value, list | tuple) or not 1 <= len(value) <= MOST_STEPS or not all(map(_is_step, value)):
-        raise ValueError(f"priority_steps must be a list of whole numbers from 0 to {MAX_STEP}")
+    if (
+        not isinstance(value, list | tuple)
+        or not 1 <= len(value) <= MOST_PRIORITY_STEPS
+        or not all(map(_is_step, value))
+    ):
+        raise ValueError(f"priority_steps must be a list of whole numbers from 0 to {HIGHEST_PRIORITY_STEP}")
     return tuple(sorted(set(value)))
 
 
 def _is_step(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_STEP
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= HIGHEST_PRIORITY_STEP
 
 
 def _fanout_prefix(told: Mapping[str, object]) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from domain.errors import InvalidRequest
-from domain.json_values import MAX_DEPTH, MAX_STEP_LENGTH, check_json
+from domain.json_values import MAX_DEPTH, MAX_SEGMENT_LENGTH, check_json
 from domain.submissions import MAX_ARGUMENT_BYTES
 
 RESULT = "$result"
@@ -51,7 +51,7 @@ def find(value: Any, place: str) -> Iterator[tuple[str, Reference]]:
         else:
             for key, item in value.items():
                 if item and isinstance(item, dict | list):
-                    yield from find(item, f"{place}.{key[:MAX_STEP_LENGTH]}")
+                    yield from find(item, f"{place}.{key[:MAX_SEGMENT_LENGTH]}")
     elif isinstance(value, list):
         for number, item in enumerate(value):
             if item and isinstance(item, dict | list):

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from domain.broker_options import STOCK_STEPS, BrokerOptions
+from domain.broker_options import STOCK_PRIORITY_STEPS, BrokerOptions
 from domain.worker_control import common_capabilities
 from gateway.replies import Broker, ConsumedQueues, Pool, RegisteredTasks, Stats, form
 
@@ -108,7 +108,7 @@ def _options(stats: Stats) -> BrokerOptions | None:
     except (msgspec.ValidationError, ValueError):
         steps = tuple(sorted(set(stats.celeriac.priority_steps)))
         return BrokerOptions(priority_steps=steps) if steps else None
-    return told if told.priority_steps else replace(told, priority_steps=STOCK_STEPS)
+    return told if told.priority_steps else replace(told, priority_steps=STOCK_PRIORITY_STEPS)
 
 
 def _short(names: Iterable[str], most: int) -> Iterator[str]:

@@ -25,7 +25,7 @@ from gateway.presence import message_for_nobody
 OPTION = "global_keyprefix"
 SETTING = "CELERIAC_BROKER_TRANSPORT_OPTIONS"
 KEYS_AT_ONCE = 1_000
-MOST_STEPS = 10
+MOST_SCANS = 10
 """How many keys each look goes through: 10,000 take some 5 ms of the server's time."""
 ASKED_EACH_SECONDS = 30.0
 MOST_PREFIXES = 20
@@ -67,7 +67,7 @@ class ForeignPrefixes:
 
     async def _look(self, redis: Redis) -> None:
         ending = BINDINGS + COMMANDS.name
-        for _ in range(MOST_STEPS):
+        for _ in range(MOST_SCANS):
             self._cursor, keys = await redis.scan(self._cursor, match=f"*{ending}", count=KEYS_AT_ONCE)
             for key in cast(list[bytes], keys):
                 prefix = key.decode("utf-8", "replace").removesuffix(ending)

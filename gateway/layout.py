@@ -8,9 +8,9 @@ import asyncio
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from domain.broker_options import SEPARATOR, TEN_STEPS, BrokerOptions
+from domain.broker_options import SEPARATOR, TEN_PRIORITY_STEPS, BrokerOptions
 from domain.consumers import Consumers
-from domain.priority import step_for
+from domain.priority import priority_step_for
 
 BINDINGS = "_kombu.binding."
 MOST_SEPARATORS = 10
@@ -60,7 +60,10 @@ class Layout:
     def lists_of(self, queue_name: str) -> list[str]:
         """Return all lists that messages of a queue may lie in, as keys of Redis; the bare one first."""
         queue = self.own.global_keyprefix + queue_name
-        return [queue, *(f"{queue}{separator}{step}" for separator in self._separators for step in self._steps if step)]
+        return [
+            queue,
+            *(f"{queue}{separator}{step}" for separator in self._separators for step in self._priority_steps if step),
+        ]
 
     def list_for(self, queue_name: str, message_priority: int) -> str | None:
         """Return the list, without prefix, where a consumer of the queue is known to find such a message; None without
@@ -69,7 +72,7 @@ class Layout:
         What workers say of themselves goes before the setting.
         """
         lists = self._consumers.lists_of(queue_name) or self.own.lists_of(queue_name)
-        return lists[step_for(message_priority, lists)] if lists else None
+        return lists[priority_step_for(message_priority, lists)] if lists else None
 
     def key(self, name: str) -> str:
         """Return what kombu calls so, as a key of Redis."""
@@ -106,6 +109,8 @@ class Layout:
         ledgers = sorted({Ledger(self.key(o.unacked_key), self.key(o.unacked_index_key)) for o in everyone})
         self._separators = list(separators)[:MOST_SEPARATORS]
         self._ledgers = ledgers[:MOST_LEDGERS]
-        self._steps = sorted({*TEN_STEPS, *(step for each in everyone for step in each.priority_steps or ())})
+        self._priority_steps = sorted(
+            {*TEN_PRIORITY_STEPS, *(step for each in everyone for step in each.priority_steps or ())}
+        )
         is_bounded = len(separators) <= MOST_SEPARATORS and len(ledgers) <= MOST_LEDGERS
         self._is_whole = self._is_told and is_bounded and self._consumers.have_all_told_options

@@ -14,7 +14,7 @@ import structlog
 
 from domain.broker_options import BrokerOptions
 from domain.errors import BrokerUnavailable
-from domain.priority import Transport, message_priority, step_for
+from domain.priority import Transport, message_priority, priority_step_for
 from domain.queue_names import flaw_of
 from domain.refusals import Refusal
 from gateway.connection import BROKER_ERRORS, transport_of
@@ -123,7 +123,7 @@ class Publisher:
         if self._transport is not Transport.REDIS:
             return self._maker.make(message, priority=priority)
         known = lists.get(message.queue_name) or self._options.lists_of(message.queue_name)
-        name = known[step_for(priority, known)] if known else message.queue_name
+        name = known[priority_step_for(priority, known)] if known else message.queue_name
         return self._maker.make(message, priority=priority, list_name=name)
 
     def _tell(self, fates: Fates, *, count: int) -> None:

@@ -134,7 +134,7 @@ class _Flaws:
 
 def field_name(place: Iterable[str | int]) -> str:
     """Return the name of a field as the client wrote it, nested with dots; cut, for it may be of any length."""
-    return ".".join(str(step)[:MAX_FIELD] for step in place)[:MAX_FIELD] or BODY
+    return ".".join(str(segment)[:MAX_FIELD] for segment in place)[:MAX_FIELD] or BODY
 
 
 def message_of(problem: Mapping[str, Any]) -> str:

@@ -101,7 +101,7 @@ def _fleet(figures: ScrapeFigures) -> Iterator[Metric]:
     yield _labelled(
         "celeriac_up", "Whether the store answered this scrape within 1 s.", label="store", values=figures.answered()
     )
-    if (store := figures.store) is not None:
+    if (store := figures.database) is not None:
         waiting = {
             "due": store.due,
             "scheduled": store.scheduled,

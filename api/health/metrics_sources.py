@@ -1,7 +1,7 @@
 """What `/metrics` tells of the other processes, as Postgres, Redis and the broker know it. The same from every API.
 
-A store that does not answer in time is left out, not awaited: a frozen server may hold even its cancellation. Scrapes
-that come meanwhile wait for the same question, so that however many ask, each store has one question at a time.
+A component that does not answer in time is left out, not awaited: a frozen server may hold even its cancellation.
+Scrapes that come meanwhile wait for the same question, so that however many ask, each component has one at a time.
 """
 
 import asyncio
@@ -31,23 +31,23 @@ log = structlog.get_logger(__name__)
 class ScrapeFigures:
     """What PostgreSQL, Redis and the broker told for one scrape; None is what was not told in time."""
 
-    store: StoreFigures | None
+    database: StoreFigures | None
     open_alerts: Mapping[tuple[str, str], int] | None
     counters: Mapping[CounterName, int] | None
     in_stream: Backlog | None
     in_queue: int | None
 
     def answered(self) -> dict[str, bool]:
-        """Map each store to whether it answered in time."""
+        """Map each component to whether it answered in time."""
         return {
-            DATABASE: self.store is not None,
+            DATABASE: self.database is not None,
             REDIS: self.counters is not None,
             BROKER: self.in_queue is not None,
         }
 
 
 class MetricsSources:
-    """Asks the stores for a scrape. `engine` is not that of requests: a busy pool is a figure, and must not hide
+    """Asks the components for a scrape. `engine` is not that of requests: a busy pool is a figure, and must not hide
     others.
     """
 
@@ -58,17 +58,17 @@ class MetricsSources:
         self._asking: dict[str, asyncio.Task[Any]] = {}
 
     async def read(self) -> ScrapeFigures:
-        """Ask every store and return what they tell within 1 s."""
+        """Ask every component and return what they tell within 1 s."""
         asked = {
             DATABASE: self._ask(DATABASE, self._ask_database),
             REDIS: self._ask(REDIS, self._ask_redis),
             BROKER: self._ask(BROKER, self._ask_broker),
         }
         await asyncio.wait(asked.values(), timeout=LIMIT_SECONDS)
-        answers = {store: _answer(task) for store, task in asked.items()}
-        store, open_alerts = answers[DATABASE] or (None, None)
+        answers = {component: _answer(task) for component, task in asked.items()}
+        database, open_alerts = answers[DATABASE] or (None, None)
         counters, in_stream = answers[REDIS] or (None, None)
-        return ScrapeFigures(store, open_alerts, counters, in_stream, in_queue=answers[BROKER])
+        return ScrapeFigures(database, open_alerts, counters, in_stream, in_queue=answers[BROKER])
 
     async def close(self) -> None:
         """Give up whatever is still being asked."""
@@ -77,18 +77,18 @@ class MetricsSources:
         if self._asking:
             await asyncio.wait(self._asking.values(), timeout=LIMIT_SECONDS)
 
-    def _ask(self, store: str, ask: Callable[[], Awaitable[Any]]) -> "asyncio.Task[Any]":
+    def _ask(self, component: str, ask: Callable[[], Awaitable[Any]]) -> "asyncio.Task[Any]":
         """The question that is on its way, or else a new one."""
-        if store not in self._asking:
-            task = self._asking[store] = asyncio.create_task(_as_coroutine(ask), name=f"metrics-{store}")
-            task.add_done_callback(partial(self._note_end, store))
-        return self._asking[store]
+        if component not in self._asking:
+            task = self._asking[component] = asyncio.create_task(_as_coroutine(ask), name=f"metrics-{component}")
+            task.add_done_callback(partial(self._note_end, component))
+        return self._asking[component]
 
-    def _note_end(self, store: str, task: "asyncio.Task[Any]") -> None:
+    def _note_end(self, component: str, task: "asyncio.Task[Any]") -> None:
         """Only the class of an error: its text may hold secrets."""
-        del self._asking[store]
+        del self._asking[component]
         if not task.cancelled() and (error := task.exception()):
-            log.debug("figures_not_read", part=store, error=type(error).__name__)
+            log.debug("figures_not_read", part=component, error=type(error).__name__)
 
     async def _ask_database(self) -> tuple[StoreFigures, dict[tuple[str, str], int]]:
         async with self._engine.connect() as connection:

@@ -1,7 +1,7 @@
-"""The background probe behind `/health`: asks every part once a second, so that the route answers at once.
+"""The background probe behind `/health`: asks every component once a second, so that the route answers at once.
 
 A check that does not answer in time is abandoned, not awaited: a frozen server may hold even its cancellation. Until
-an abandoned check has ended, its part counts as unhealthy and is not asked again, so that nothing piles up.
+an abandoned check has ended, its component counts as unhealthy and is not asked again, so that nothing piles up.
 """
 
 import asyncio
@@ -71,7 +71,7 @@ class HealthProbe:
 
     def report(self) -> HealthReport:
         """Return the latest report, or "unknown" throughout if it is older than 5 s."""
-        conditions = {name: part.condition for name, part in self.components().items()}
+        conditions = {name: state.condition for name, state in self.components().items()}
         return HealthReport(health_of(conditions), conditions)
 
     def components(self) -> Mapping[str, ComponentState]:

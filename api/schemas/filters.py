@@ -105,7 +105,7 @@ class TaskFilters(RequestModel):
         )
 
 
-_MOMENTS = [f"{step}_{side}" for step in ("created", "started", "completed") for side in ("after", "before")]
+_MOMENTS = [f"{moment}_{side}" for moment in ("created", "started", "completed") for side in ("after", "before")]
 
 
 class PageQuery(RequestModel):

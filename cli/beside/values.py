@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from cli.beside.app import AppFacts
 from cli.configuration import read_settings, variable
 from cli.errors import CliError
-from domain.broker_options import STOCK_STEPS
+from domain.broker_options import STOCK_PRIORITY_STEPS
 from domain.priority import Transport
 from domain.queue_names import flaw_of
 from domain.server_urls import mask_url
@@ -128,7 +128,7 @@ def _broker_options(facts: AppFacts, broker_url: str) -> dict[str, Any] | None:
     except ValueError as error:
         raise CliError(f"{error} The app's broker is {mask_url(broker_url)}.") from None
     if transport is Transport.REDIS:
-        options = {"priority_steps": list(STOCK_STEPS)} | options
+        options = {"priority_steps": list(STOCK_PRIORITY_STEPS)} | options
     return options or None
 
 

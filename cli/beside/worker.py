@@ -10,7 +10,7 @@ from cli.beside.app import AppFacts
 from cli.child import Child
 from cli.errors import CliError
 from cli.launch import launch_command
-from cli.stack import WORKER_STOP_STEPS
+from cli.stack import WORKER_STOP_SIGNALS
 from cli.up import GUEST_WORKER
 from store.inspection import is_drained
 
@@ -36,7 +36,7 @@ def app_worker(
         name=GUEST_WORKER,
         command=launch_command(command),
         environment={**environment, "PYTHONUNBUFFERED": "1", "CELERIAC_REDIS_URL": addresses.redis_url},
-        stop_steps=WORKER_STOP_STEPS,
+        stop_signals=WORKER_STOP_SIGNALS,
         stays_away=partial(is_drained, addresses.database_url, node),
         umask=None,
     )

@@ -11,7 +11,7 @@ import pytest
 import redis
 from celery import Celery
 
-from domain.broker_options import STOCK_STEPS, TEN_STEPS, BrokerOptions
+from domain.broker_options import STOCK_PRIORITY_STEPS, TEN_PRIORITY_STEPS, BrokerOptions
 from gateway.control import Control
 from gateway.layout import Layout
 from gateway.presence import Presence
@@ -25,7 +25,7 @@ from tests.patience import until
 from tests.worker_process import celery_worker
 
 PATIENCE_SECONDS = 20
-KNOWN = Layout(BrokerOptions(priority_steps=STOCK_STEPS))
+KNOWN = Layout(BrokerOptions(priority_steps=STOCK_PRIORITY_STEPS))
 
 STOCK_APP = """
 import os
@@ -86,7 +86,9 @@ async def gateway(broker: FragileBroker) -> AsyncIterator[Gateway]:
 
 async def test_a_waiting_message_is_withdrawn_wherever_it_lies_in_its_queue(gateway: Gateway) -> None:
     messages = [make_message("t", queue_name="deep", priority=1 + n % 10) for n in range(1_200)]
-    await gateway.publisher.publish(messages, lists={"deep": BrokerOptions(priority_steps=TEN_STEPS).lists_of("deep")})
+    await gateway.publisher.publish(
+        messages, lists={"deep": BrokerOptions(priority_steps=TEN_PRIORITY_STEPS).lists_of("deep")}
+    )
     first, middle, last = messages[0], messages[600], messages[-1]
     for message in (first, middle, last):
         assert await gateway.recall.withdraw(message.task_id, "deep")

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from domain.broker_options import TEN_STEPS, BrokerOptions
+from domain.broker_options import TEN_PRIORITY_STEPS, BrokerOptions
 from domain.results import StoredResult
 from gateway.control import Control, HeldTask
 from gateway.event_sources import open_source
@@ -64,7 +64,7 @@ async def test_a_node_describes_itself(worker: WorkerProcess, control: Control) 
     assert not any("[" in name or name.startswith("celery.") for name in description.registered)
     assert description.plugin is not None
     assert description.priority_steps == tuple(range(10))
-    assert description.options == BrokerOptions(priority_steps=TEN_STEPS)
+    assert description.options == BrokerOptions(priority_steps=TEN_PRIORITY_STEPS)
 
 
 async def test_every_task_of_a_batch_is_run_whatever_its_priority(
@@ -72,7 +72,9 @@ async def test_every_task_of_a_batch_is_run_whatever_its_priority(
 ) -> None:
     messages = [make_message("celeriac.add", 1, priority, priority=priority) for priority in range(1, 11)]
     await publisher.publish(messages[:5])
-    await publisher.publish(messages[5:], lists={"celery": BrokerOptions(priority_steps=TEN_STEPS).lists_of("celery")})
+    await publisher.publish(
+        messages[5:], lists={"celery": BrokerOptions(priority_steps=TEN_PRIORITY_STEPS).lists_of("celery")}
+    )
     results = await _finished(broker, [message.task_id for message in messages])
     assert [results[message.task_id].result_json for message in messages] == [str(1 + p) for p in range(1, 11)]
     assert {(result.worker, result.queue, result.name) for result in results.values()} == {

@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from domain.broker_options import STOCK_STEPS, BrokerOptions
+from domain.broker_options import STOCK_PRIORITY_STEPS, BrokerOptions
 from domain.facts import Fact, worker_event_key
 from domain.redis_keys import process_key
 from domain.states import EventType
@@ -35,7 +35,7 @@ from tests.gateway_messages import make_message
 from tests.submissions import make_submission
 
 NODE, SILENT = "celery@one", "celery@two"
-KNOWN = Layout(BrokerOptions(priority_steps=STOCK_STEPS))
+KNOWN = Layout(BrokerOptions(priority_steps=STOCK_PRIORITY_STEPS))
 LONG_AGO = datetime.now(UTC) - timedelta(minutes=5)
 
 

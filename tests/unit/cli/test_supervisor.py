@@ -113,7 +113,7 @@ async def test_a_deaf_child_is_asked_by_each_signal_in_turn_and_then_killed(tmp_
             time.sleep({LIMIT_SECONDS})
     """
     supervisor = Supervisor(tmp_path)
-    supervisor.start(python(code, stop_steps=((signal.SIGTERM, 0.2), (signal.SIGQUIT, 0.2))))
+    supervisor.start(python(code, stop_signals=((signal.SIGTERM, 0.2), (signal.SIGQUIT, 0.2))))
     await until(lambda: lines(tmp_path / "child.log") == ["deaf"])
     await supervisor.stop("child")
     assert lines(tmp_path / "child.log") == ["deaf", "SIGTERM", "SIGQUIT"]

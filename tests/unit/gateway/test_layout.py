@@ -2,11 +2,11 @@
 
 import asyncio
 
-from domain.broker_options import STOCK_STEPS, BrokerOptions
+from domain.broker_options import STOCK_PRIORITY_STEPS, BrokerOptions
 from domain.consumers import Consumer, Consumers
 from gateway.layout import MOST_LEDGERS, Layout, Ledger
 
-STOCK = BrokerOptions(priority_steps=STOCK_STEPS)
+STOCK = BrokerOptions(priority_steps=STOCK_PRIORITY_STEPS)
 COLON = BrokerOptions(":", (0, 5, 12), unacked_key="mine", unacked_index_key="mine_index")
 
 
