@@ -287,6 +287,6 @@ def _password_of(url: str) -> str:
 
 def urls(settings: Settings) -> tuple[str, str, str]:
     """Return database, broker and result backend, for a process that has checked that it has them."""
-    found = (settings.database_url, settings.broker_url, settings.effective_result_url)
-    database_url, broker_url, result_url = (url or "" for url in found)
+    all_urls = (settings.database_url, settings.broker_url, settings.effective_result_url)
+    database_url, broker_url, result_url = (url or "" for url in all_urls)
     return database_url, broker_url, result_url

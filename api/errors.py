@@ -162,8 +162,10 @@ def sentence(errors: Sequence[tuple[str, str]], *, more: bool = False) -> str:
 def _field_errors(error: CeleriacError) -> list[FieldError] | None:
     if not isinstance(error, InvalidRequest) or not (error.errors or error.code == InvalidRequest.code):
         return None
-    told = error.errors[:MAX_FIELD_ERRORS]
-    return [FieldError(field=_cut(field, MAX_FIELD), message=_cut(message, MAX_MESSAGE)) for field, message in told]
+    first_errors = error.errors[:MAX_FIELD_ERRORS]
+    return [
+        FieldError(field=_cut(field, MAX_FIELD), message=_cut(message, MAX_MESSAGE)) for field, message in first_errors
+    ]
 
 
 def _cut(text: str, most: int) -> str:

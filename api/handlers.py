@@ -34,8 +34,8 @@ log = structlog.get_logger(__name__)
 def install_handlers(app: FastAPI) -> None:
     """Give every exception that we know of its answer."""
     known_errors: list[type[Exception]] = [CeleriacError, *UNAVAILABLE_DRIVER_ERRORS]
-    for known in known_errors:
-        app.add_exception_handler(known, _answer_known)
+    for error_class in known_errors:
+        app.add_exception_handler(error_class, _answer_known)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
     app.add_exception_handler(ResponseValidationError, _answer_our_mistake)
     app.add_exception_handler(HTTPException, _answer_http)

@@ -89,7 +89,7 @@ def _query_parameters(dependant: Dependant) -> frozenset[str]:
     return frozenset(names.union(*map(_query_parameters, dependant.dependencies)))
 
 
-def _refuse_unknown_parameters(request: Request, known: frozenset[str]) -> None:
+def _refuse_unknown_parameters(request: Request, names: frozenset[str]) -> None:
     if b"\x00" in request.scope.get("raw_path", b"") or "\x00" in request.scope["path"]:
         raise InvalidRequest("A path cannot hold the character U+0000.", errors=(("path", "holds U+0000"),))
     if not request.scope["query_string"]:
@@ -99,7 +99,7 @@ def _refuse_unknown_parameters(request: Request, known: frozenset[str]) -> None:
             f"There are more than {MAX_PARAMETERS} query parameters.", errors=(("query", "too many parameters"),)
         )
     parameters = request.query_params
-    unknown = [name for name in parameters if name not in known]
+    unknown = [name for name in parameters if name not in names]
     if unknown:
         raise InvalidRequest(
             f"Unknown query parameter: {unknown[0][:100]}",

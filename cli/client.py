@@ -46,10 +46,10 @@ class Client:
         """
         if task_id not in {".", ".."}:
             return self._ask("GET", f"/tasks/{quote(task_id, safe='')}")
-        found: list[Json] = self._ask("GET", "/tasks", params={"task_id": task_id})["data"]
-        if not found:
+        tasks: list[Json] = self._ask("GET", "/tasks", params={"task_id": task_id})["data"]
+        if not tasks:
             raise CliError("Task not found")
-        return found[0]
+        return tasks[0]
 
     def start_workflow(self, body: Json) -> Json:
         """Start a workflow; returns what the API answers."""
@@ -65,8 +65,8 @@ class Client:
 
     def workers(self) -> list[Json]:
         """Return all workers."""
-        found: list[Json] = self._ask("GET", "/workers", params={"limit": MOST_WORKERS})["data"]
-        return found
+        workers: list[Json] = self._ask("GET", "/workers", params={"limit": MOST_WORKERS})["data"]
+        return workers
 
     def worker(self, name: str) -> Json:
         """Return a worker, by its hostname or id."""
@@ -90,8 +90,8 @@ class Client:
 
     def alerts(self, kind: str) -> list[Json]:
         """Return the open alerts of this type."""
-        found: list[Json] = self._ask("GET", "/alerts", params={"type": kind})["alerts"]
-        return found
+        alerts: list[Json] = self._ask("GET", "/alerts", params={"type": kind})["alerts"]
+        return alerts
 
     def health(self) -> Json:
         """Return the health of the whole system, well or not."""

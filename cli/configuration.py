@@ -57,10 +57,10 @@ def variable(field: str) -> str:
 
 def unknown_variables() -> dict[str, str | None]:
     """Return variables with our prefix that nothing reads, each with the one that was perhaps meant."""
-    known = [name.removeprefix(PREFIX) for name in (*map(variable, Settings.model_fields), *OF_THE_CLIENT)]
+    names = [name.removeprefix(PREFIX) for name in (*map(variable, Settings.model_fields), *OF_THE_CLIENT)]
     given = {name: name.upper().removeprefix(PREFIX) for name in sorted(os.environ) if name.upper().startswith(PREFIX)}
-    unknown = {name: rest for name, rest in given.items() if rest not in known}
-    return {name: next(map(variable, get_close_matches(rest, known, n=1)), None) for name, rest in unknown.items()}
+    unknown = {name: rest for name, rest in given.items() if rest not in names}
+    return {name: next(map(variable, get_close_matches(rest, names, n=1)), None) for name, rest in unknown.items()}
 
 
 def tell_unknown_variables() -> None:

@@ -70,19 +70,21 @@ def examine(settings: Settings, *, api_url: str) -> list[CheckResult]:
 
 def examine_servers(settings: Settings) -> list[CheckResult]:
     """Return findings about the servers of somebody's app, beside which no Celeriac need run."""
-    found = [*_versions(), *_broker(settings.broker_url)]
+    results = [*_versions(), *_broker(settings.broker_url)]
     if settings.effective_redis_url:
-        found += _redis("redis", settings.effective_redis_url)
+        results += _redis("redis", settings.effective_redis_url)
     if settings.result_url:
-        found += _results(settings.result_url, settings.result_prefix)
-    return found
+        results += _results(settings.result_url, settings.result_prefix)
+    return results
 
 
 def _versions() -> Iterator[CheckResult]:
     python = sys.version_info[:2]
     tested = OLDEST_PYTHON <= python < FIRST_UNTESTED_PYTHON
-    shown = ".".join(map(str, sys.version_info[:3]))
-    yield CheckResult("python", "ok" if tested else "fail", shown, None if tested else "Use Python 3.11, 3.12 or 3.13.")
+    release = ".".join(map(str, sys.version_info[:3]))
+    yield CheckResult(
+        "python", "ok" if tested else "fail", release, None if tested else "Use Python 3.11, 3.12 or 3.13."
+    )
     try:
         pins = {pin.name: pin.specifier for pin in map(Requirement, requires("celeriac") or ())}
     except PackageNotFoundError:
@@ -186,13 +188,13 @@ async def _other_results(url: str, prefix: str) -> CheckResult:
 def _unread(database_url: str | None) -> Iterator[CheckResult]:
     """Results that workers have stored in forms that are not read; nothing where that cannot be asked."""
     try:
-        found = count_unread(database_url) if database_url else {}
+        counts = count_unread(database_url) if database_url else {}
     except psycopg.Error:
         return  # said above, or a schema that is to be migrated
-    if found:
-        told = "; ".join(f"the result {reason} ({count} times)" for reason, count in found.items())
+    if counts:
+        summary = "; ".join(f"the result {reason} ({count} times)" for reason, count in counts.items())
         mend = "Let the application store JSON: result_serializer = 'json'. Meanwhile `result_repr` says what was told."
-        yield CheckResult("unread results", "warn", told, mend)
+        yield CheckResult("unread results", "warn", summary, mend)
 
 
 def _skipped(redis_url: str | None) -> Iterator[CheckResult]:

@@ -31,10 +31,10 @@ def is_loopback(host: str) -> bool:
     as reachable.
     """
     try:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        addresses = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError:
         return False
-    return all(_is_loopback(str(address[0])) for *_, address in found)
+    return all(_is_loopback(str(address[0])) for *_, address in addresses)
 
 
 def _is_loopback(text: str) -> bool:

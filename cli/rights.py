@@ -54,12 +54,12 @@ def _may(connection: Any, probe: Probe) -> bool:
 def _of_broker(settings: Settings) -> Sequence[Probe]:
     options = settings.broker_options
     queue = options.global_keyprefix + settings.default_queue
-    held, index = (options.global_keyprefix + key for key in (options.unacked_key, options.unacked_index_key))
+    unacked, index = (options.global_keyprefix + key for key in (options.unacked_key, options.unacked_index_key))
     fanout = options.fanout_prefix.replace("{db}", str(read_url(settings.broker_url or "").db))
     return (
         *(("LPUSH", queue, "0"), ("RPUSH", queue, "0"), ("LREM", queue, "1", "0"), ("LLEN", queue)),
         *(("LRANGE", queue, "0", "0"), ("TYPE", queue), ("BRPOP", f"{queue}.reply.celery.pidbox", "1")),
-        *(("HSCAN", held, "0"), ("HMGET", held, "0"), ("HDEL", held, "0")),
+        *(("HSCAN", unacked, "0"), ("HMGET", unacked, "0"), ("HDEL", unacked, "0")),
         *(("ZRANGEBYSCORE", index, "0", "0"), ("ZSCORE", index, "0"), ("ZREM", index, "0")),
         ("SMEMBERS", f"{options.global_keyprefix}_kombu.binding.celery"),
         *_SCRIPTS,

@@ -57,9 +57,9 @@ def reasons_against(url: str, probes: Sequence[Probe] = ()) -> Iterator[str]:
                 return
         yield from _greet(url, probes)
     except (*BROKER_ERRORS, ValueError) as error:
-        found = _refusal_in(error)
-        if found is not None:
-            yield said_of(found)
+        refusal = _refusal_in(error)
+        if refusal is not None:
+            yield said_of(refusal)
 
 
 def said_of(error: BaseException) -> str:

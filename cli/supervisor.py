@@ -188,11 +188,11 @@ class Supervisor:
         running.deaths += 1
         running.deaths_in_a_row = 1 if delay == self._backoff.first_seconds else running.deaths_in_a_row + 1
         running.last_exit = ended
-        told = f"celeriac: {running.child.name} ended ({ended}); again in {delay:.1f} s"
+        message = f"celeriac: {running.child.name} ended ({ended}); again in {delay:.1f} s"
         if running.deaths_in_a_row > 1:
             last = running.log.last_line[:LONGEST_WORDS] or "nothing"
-            told += f"; {running.deaths_in_a_row} times in a row, it said last: {last}"
-        print(told, file=sys.stderr, flush=True)
+            message += f"; {running.deaths_in_a_row} times in a row, it said last: {last}"
+        print(message, file=sys.stderr, flush=True)
 
     def _failure(self, running: _Running) -> str:
         return (

@@ -181,10 +181,10 @@ DEFAULT_RULES: Mapping[AlertType, Rule] = MappingProxyType({kind.default.type: k
 def problems(rule: Rule) -> list[tuple[str, str]]:
     """What is wrong with a rule for its type, as pairs of (field, message); empty if nothing is."""
     kind = KINDS[rule.type]
-    found = []
+    texts = []
     if not kind.lowest <= rule.threshold <= kind.highest:
-        found.append(("threshold", f"of {rule.type} lies between {kind.lowest:.0f} and {kind.highest:.0f} {kind.unit}"))
+        texts.append(("threshold", f"of {rule.type} lies between {kind.lowest:.0f} and {kind.highest:.0f} {kind.unit}"))
     for field in ("window_seconds", "minimum_tasks"):
         if getattr(rule, field) is not None and getattr(kind.default, field) is None:
-            found.append((field, f"means nothing for {rule.type}"))
-    return found
+            texts.append((field, f"means nothing for {rule.type}"))
+    return texts

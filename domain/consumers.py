@@ -76,19 +76,21 @@ class Consumers:
         While one has not, only the bare list if the others read that. Where no list is read by all, it is those of one
         consumer; empty where nobody has said anything. A list that nobody reads strands its messages.
         """
-        found = self.of(queue_name)
-        told = [node for node in found if node.options and node.options.priority_steps]
-        common = _common(told, queue_name) or _common((node for node in told if node.online), queue_name)
+        nodes = self.of(queue_name)
+        with_steps = [node for node in nodes if node.options and node.options.priority_steps]
+        common = _common(with_steps, queue_name) or _common((node for node in with_steps if node.online), queue_name)
         if not common:
-            told = sorted(told, key=lambda node: not node.online)[:1]
-            return _common(told, queue_name)
-        is_certain = len(told) == len(found)
+            with_steps = sorted(with_steps, key=lambda node: not node.online)[:1]
+            return _common(with_steps, queue_name)
+        is_certain = len(with_steps) == len(nodes)
         return common if is_certain or 0 not in common else {0: common[0]}
 
     def have_no_list_in_common(self, queue_name: str) -> bool:
         """Whether those that are online read different lists of the queue, so that none can serve it alone."""
-        told = [node for node in self.of(queue_name) if node.online and node.options and node.options.priority_steps]
-        return len(told) > 1 and not _common(told, queue_name)
+        with_steps = [
+            node for node in self.of(queue_name) if node.online and node.options and node.options.priority_steps
+        ]
+        return len(with_steps) > 1 and not _common(with_steps, queue_name)
 
     @property
     def differences(self) -> dict[str, OptionDifference]:
@@ -111,8 +113,8 @@ class Consumers:
 
     def all_can(self, queue_name: str, capability: str) -> bool:
         """Whether there is a consumer, and each of them announces this."""
-        found = self.of(queue_name)
-        return bool(found) and all(capability in node.capabilities for node in found)
+        nodes = self.of(queue_name)
+        return bool(nodes) and all(capability in node.capabilities for node in nodes)
 
 
 def _common(consumers: Iterable[Consumer], queue_name: str) -> dict[int, str]:

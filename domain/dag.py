@@ -123,10 +123,10 @@ def _refuse_cycle(dag: Dag, links: Sequence[Link]) -> None:
     cycle = _find_cycle(dag, next(position for position in range(len(links)) if position not in sound), sound=sound)
     begin = cycle.index(min(cycle))
     names = [links[position].step_id for position in [*cycle[begin:], *cycle[:begin]]]
-    shown = " -> ".join([*names[:MAX_NAMED], *(["..."] if len(names) > MAX_NAMED else []), names[0]])
+    path = " -> ".join([*names[:MAX_NAMED], *(["..."] if len(names) > MAX_NAMED else []), names[0]])
     first = min(cycle)
     field = next((field for field, needed in links[first].needs if needed in names), f"steps.{first}")
-    _refuse([(field, f"the steps wait for each other in a circle: {shown}")])
+    _refuse([(field, f"the steps wait for each other in a circle: {path}")])
 
 
 def _find_cycle(dag: Dag, start: int, *, sound: Collection[int]) -> list[int]:

@@ -130,11 +130,11 @@ def extent_of(promise: Promise, consumers: Collection[FleetWorker]) -> Holds:
 
 def by_queue(consumers: Iterable[FleetWorker]) -> dict[str, list[FleetWorker]]:
     """Who consumes each queue."""
-    found: dict[str, list[FleetWorker]] = {}
+    workers_by_queue: dict[str, list[FleetWorker]] = {}
     for consumer in consumers:
         for queue in consumer.queues:
-            found.setdefault(queue, []).append(consumer)
-    return dict(sorted(found.items()))
+            workers_by_queue.setdefault(queue, []).append(consumer)
+    return dict(sorted(workers_by_queue.items()))
 
 
 def _extent_with(promise: Promise, consumer: FleetWorker) -> Holds:

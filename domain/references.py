@@ -63,12 +63,12 @@ def references_in(*arguments: str) -> Counter[Reference]:
 
     Raises NotResolved beyond `MAX_REFERENCES`: what was stored by an older version may hold more.
     """
-    found: Counter[Reference] = Counter()
+    counts: Counter[Reference] = Counter()
     for number, reference in enumerate(_each_in(arguments), start=1):
         if number > MAX_REFERENCES:
             raise NotResolved(f"The arguments refer to results more than {MAX_REFERENCES:,} times.")
-        found[reference] += 1
-    return found
+        counts[reference] += 1
+    return counts
 
 
 class Result:
@@ -104,9 +104,9 @@ class Filling:
 
     __slots__ = ("_read", "_wanted", "found", "missing", "size")
 
-    def __init__(self, wanted: Mapping[Reference, int]) -> None:
-        """`wanted`: each reference with how often it stands in the arguments."""
-        self._wanted = wanted
+    def __init__(self, counts: Mapping[Reference, int]) -> None:
+        """`counts`: each reference with how often it stands in the arguments."""
+        self._wanted = counts
         self._read = 0
         self.found: dict[Reference, str] = {}
         """JSON texts."""
@@ -114,7 +114,7 @@ class Filling:
         """The size of all that is found, at every place where it will stand."""
         self.missing: dict[str, list[Reference]] = {}
         """The references to results that were not read yet, by step."""
-        for reference in wanted:
+        for reference in counts:
             self.missing.setdefault(reference.step_id, []).append(reference)
 
     def take(self, result: Result) -> None:

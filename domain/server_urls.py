@@ -89,12 +89,12 @@ class ServerUrl:
     def sentinel_kwargs(self) -> dict[str, Any]:
         """How the sentinels themselves are spoken to: `password`, `username`, `ssl` ... Raises ValueError."""
         try:
-            found = json.loads(self.query.get("sentinel_kwargs") or "{}")
+            kwargs = json.loads(self.query.get("sentinel_kwargs") or "{}")
         except ValueError:
-            found = None
-        if not isinstance(found, dict):
+            kwargs = None
+        if not isinstance(kwargs, dict):
             raise ValueError("has a sentinel_kwargs that is no JSON object")
-        return found
+        return kwargs
 
     def sentinel_kwargs_within(self, seconds: float) -> dict[str, Any]:
         """Return the settings of sentinels with a limit: a frozen one must not hold up the question to the next."""
@@ -146,8 +146,8 @@ def check_url(url: str) -> None:
 def kind_of(url: str) -> str:
     """Return the kind of server that a URL names, as `ServerUrl.kind` does."""
     scheme = url.partition("://")[0].lower() if "://" in url else urlsplit(url).scheme
-    known = REDIS_KINDS | AMQP_KINDS
-    return known.get(scheme) or known.get(scheme.split("+")[0]) or scheme
+    kinds = REDIS_KINDS | AMQP_KINDS
+    return kinds.get(scheme) or kinds.get(scheme.split("+")[0]) or scheme
 
 
 def is_redis(url: str | None) -> bool:
@@ -217,13 +217,13 @@ def kombu_tls(url: str) -> dict[str, Any] | None:
     if server.tls is None or (is_amqp(url) and not any(name.startswith("ssl_") for name in server.query)):
         return None
     needs = {"none": ssl.CERT_NONE, "optional": ssl.CERT_OPTIONAL, "required": ssl.CERT_REQUIRED}
-    found: dict[str, Any] = server.tls | {"ssl_cert_reqs": needs[server.tls["ssl_cert_reqs"]]}
-    if "ssl_check_hostname" in found:
-        found["ssl_check_hostname"] = found["ssl_check_hostname"].lower() != "false"
+    options: dict[str, Any] = server.tls | {"ssl_cert_reqs": needs[server.tls["ssl_cert_reqs"]]}
+    if "ssl_check_hostname" in options:
+        options["ssl_check_hostname"] = options["ssl_check_hostname"].lower() != "false"
     if is_redis(url):
-        return found
-    checks_name = found.pop("ssl_check_hostname", True) and found["ssl_cert_reqs"] is ssl.CERT_REQUIRED
-    named = {name.removeprefix("ssl_"): value for name, value in found.items()}
+        return options
+    checks_name = options.pop("ssl_check_hostname", True) and options["ssl_cert_reqs"] is ssl.CERT_REQUIRED
+    named = {name.removeprefix("ssl_"): value for name, value in options.items()}
     return named | ({"server_hostname": server.hosts[0][0]} if checks_name else {})
 
 

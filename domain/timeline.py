@@ -51,15 +51,17 @@ def timeline(facts: Iterable[Fact]) -> list[TimelineEntry]:
     A second `received` of one attempt shows as `redelivered`; what was found out by asking is left out
     where the worker's own event was heard after all. Of several ends of one attempt the one that counts is shown.
     """
-    known = distinct(facts)
-    attempts = fold(known).attempts
+    distinct_facts = distinct(facts)
+    attempts = fold(distinct_facts).attempts
     owner = {fact.key: attempt for attempt in attempts for fact in attempt.facts}
-    shown = [fact for fact in known if fact.source not in TOLD_LATER or _is_reconstructed(fact, owner[fact.key])]
-    ends = {fact.key for fact in shown if fact.type in ENDS}
+    lines = [
+        fact for fact in distinct_facts if fact.source not in TOLD_LATER or _is_reconstructed(fact, owner[fact.key])
+    ]
+    ends = {fact.key for fact in lines if fact.type in ENDS}
     others = {fact.key for attempt in attempts for fact in _other_ends(attempt, ends)}
-    shown = [fact for fact in shown if fact.key not in others]
-    losses = [fact for fact in shown if fact.type is EventType.LOST and fact.key not in owner]
-    ordered = sorted(shown, key=lambda fact: _position(fact, owner.get(fact.key), attempts=attempts, losses=losses))
+    lines = [fact for fact in lines if fact.key not in others]
+    losses = [fact for fact in lines if fact.type is EventType.LOST and fact.key not in owner]
+    ordered = sorted(lines, key=lambda fact: _position(fact, owner.get(fact.key), attempts=attempts, losses=losses))
     return [_entry(fact, owner.get(fact.key)) for fact in ordered]
 
 
@@ -67,9 +69,9 @@ def _other_ends(attempt: Attempt, ends: Container[str]) -> list[Fact]:
     """Of these ends those of the attempt, but for the first that its state is taken from."""
     if attempt.state is AttemptState.REPLACED:
         return [fact for fact in attempt.facts if fact.type is EventType.ENDED]
-    told = [fact for fact in attempt.facts if fact.key in ends]
-    best = next((fact for fact in told if STATE_OF_FACT[fact.type] is attempt.state), None)
-    return [fact for fact in told if best is not None and fact is not best and not _disagrees(fact, best)]
+    ends_told = [fact for fact in attempt.facts if fact.key in ends]
+    best = next((fact for fact in ends_told if STATE_OF_FACT[fact.type] is attempt.state), None)
+    return [fact for fact in ends_told if best is not None and fact is not best and not _disagrees(fact, best)]
 
 
 def _disagrees(fact: Fact, best: Fact) -> bool:
@@ -93,8 +95,8 @@ def _dispatch_at(fact: Fact, losses: Sequence[Fact]) -> int:
     """The dispatch that the fact tells of, or during which it came about; 0 is before the first."""
     if fact.type is EventType.SUBMITTED:
         return 0
-    told = fact.details.get("dispatch_no")
-    return told if isinstance(told, int) else 1 + sum(lost.at <= fact.at for lost in losses)
+    number = fact.details.get("dispatch_no")
+    return number if isinstance(number, int) else 1 + sum(lost.at <= fact.at for lost in losses)
 
 
 def _attempt_at(fact: Fact, attempts: tuple[Attempt, ...]) -> int:

@@ -89,10 +89,10 @@ NOTHING = Sums()
 
 def sum_buckets(hours: Mapping[datetime, Sums], window: Window, *, interval: Interval) -> dict[datetime, Sums]:
     """The sums of every bucket of the window, also of those in which nothing happened, oldest first."""
-    found = dict.fromkeys(window.buckets(interval), NOTHING)
+    by_bucket = dict.fromkeys(window.buckets(interval), NOTHING)
     for hour, sums in hours.items():
-        found[interval.start_of(hour)] += sums
-    return found
+        by_bucket[interval.start_of(hour)] += sums
+    return by_bucket
 
 
 def peak_loads(hours: Mapping[datetime, Sums]) -> list[str]:

@@ -129,14 +129,14 @@ def is_converged(desired: Desired, observed: Observed, *, queues: Collection[str
     return fetches_as_desired(desired, observed, queues=queues) and is_sized_as_desired(desired, observed)
 
 
-def own_queues(known: Collection[str], told: Collection[str], *, stands_still: bool, restarted: bool) -> list[str]:
+def own_queues(before: Collection[str], answer: Collection[str], *, stands_still: bool, restarted: bool) -> list[str]:
     """The queues that a worker consumes, or will again: while it is held back it tells of none, or of some.
 
     A restarted worker that tells of any begins with what it was started for.
     """
-    if not stands_still or (restarted and told):
-        return sorted(told)
-    return sorted({*known, *told})
+    if not stands_still or (restarted and answer):
+        return sorted(answer)
+    return sorted({*before, *answer})
 
 
 def drain_state(*, deadline_at: datetime | None, finished_at: datetime | None, now: datetime) -> DrainState:

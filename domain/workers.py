@@ -68,11 +68,11 @@ class Heartbeat:
 
 def newest(heartbeats: Iterable[Heartbeat]) -> dict[str, Heartbeat]:
     """One heartbeat for each node: the facts of the latest, and the latest of each time."""
-    found: dict[str, Heartbeat] = {}
+    by_node: dict[str, Heartbeat] = {}
     for heartbeat in heartbeats:
-        known = found.get(heartbeat.node)
-        found[heartbeat.node] = _joined(known, heartbeat) if known else heartbeat
-    return found
+        latest = by_node.get(heartbeat.node)
+        by_node[heartbeat.node] = _joined(latest, heartbeat) if latest else heartbeat
+    return by_node
 
 
 def _joined(one: Heartbeat, other: Heartbeat) -> Heartbeat:
@@ -91,8 +91,8 @@ def _joined(one: Heartbeat, other: Heartbeat) -> Heartbeat:
 
 def _age(heartbeat: Heartbeat) -> tuple[object, ...]:
     """Sorts by the node's clock; two of one instant by content, so that the order of arrival cannot matter."""
-    told = (heartbeat.pid, heartbeat.processed, heartbeat.active)
-    numbers = tuple(-1 if number is None else number for number in told)
+    figures = (heartbeat.pid, heartbeat.processed, heartbeat.active)
+    numbers = tuple(-1 if number is None else number for number in figures)
     return heartbeat.at, numbers, heartbeat.load_average or (), heartbeat.streamed
 
 

@@ -54,8 +54,8 @@ class AnsweredBatch:
             # In the same go: a client connects anew by itself, perhaps to a server that was started meanwhile.
             pipeline.info("server")
             pipeline.parse_response = self._keep_answers(pipeline.parse_response)
-            *_, told = pipeline.execute(raise_on_error=False)
-            self.server = life_of(told)
+            *_, answer = pipeline.execute(raise_on_error=False)
+            self.server = life_of(answer)
 
     def _keep_answers(self, parse_response: Any) -> Any:
         """What had been answered before the connection broke is known; `execute` would throw it away."""

@@ -172,11 +172,11 @@ def _sentinels(server: ServerUrl, timeout: float) -> tuple[list[tuple[str, int]]
 
 
 def _of_master(server: ServerUrl, options: dict[str, Any]) -> dict[str, Any]:
-    found = options | {"socket_keepalive": True, "username": server.username, "password": server.password}
+    client_options = options | {"socket_keepalive": True, "username": server.username, "password": server.password}
     tls: dict[str, Any] = dict(server.tls or {})
     if "ssl_check_hostname" in tls:
         tls["ssl_check_hostname"] = tls["ssl_check_hostname"].lower() != "false"
-    return found | {"db": server.db} | ({"ssl": True} | tls if tls else {})
+    return client_options | {"db": server.db} | ({"ssl": True} | tls if tls else {})
 
 
 def _for_socket(server: ServerUrl, options: dict[str, Any]) -> dict[str, Any]:

@@ -136,33 +136,33 @@ class Control:
         brief, others = self._by_answer(nodes)
         (phases,) = await self._ask([Command("celeriac_find", arguments)], brief)
         (replies,) = await self._ask([Command("query_task", arguments)], others)
-        told = (self._replies.read(phases, _phases), self._replies.read(replies, _held_tasks))
-        return {task_id: task for held in told for found in held.values() for task_id, task in found.items()}
+        answers = (self._replies.read(phases, _phases), self._replies.read(replies, _held_tasks))
+        return {task_id: task for by_node in answers for places in by_node.values() for task_id, task in places.items()}
 
     async def ask_everyone(self, task_ids: Collection[str]) -> Said:
         """Ask all who listen for these tasks; returns who answers, and who has them.
 
         What runs is asked for apart: a worker that lost its connection runs on, and forgets the ids of its tasks.
         """
-        wanted = frozenset(task_ids)
-        questions = [Command("query_task", {"ids": sorted(wanted)}), _ACTIVE]
-        found, active = await self._ask(questions, None)
-        held: dict[str, HeldTask] = {}
+        asked_ids = frozenset(task_ids)
+        questions = [Command("query_task", {"ids": sorted(asked_ids)}), _ACTIVE]
+        places, active = await self._ask(questions, None)
+        holders: dict[str, HeldTask] = {}
         answered = [Counter[str](), Counter[str]()]
         for node, reply in active.all:
             running = self._replies.read({node: reply}, _active_tasks)
             answered[0].update(running.keys())
-            held |= {task_id: HeldTask(node, "active") for task_id in running.get(node, ()) if task_id in wanted}
-        for node, reply in found.all:
+            holders |= {task_id: HeldTask(node, "active") for task_id in running.get(node, ()) if task_id in asked_ids}
+        for node, reply in places.all:
             said = self._replies.read({node: reply}, _held_tasks)
             answered[1].update(said.keys())
-            held |= said.get(node, {})
-        return Said(answered[0] & answered[1], held)
+            holders |= said.get(node, {})
+        return Said(answered[0] & answered[1], holders)
 
     async def list_active(self, nodes: Collection[str]) -> tuple[frozenset[str], dict[str, ActiveTask]]:
         """Return the nodes that answered, and what they run, by task id."""
         running = self._replies.read(await self._ask_what_runs(nodes), _active_tasks)
-        return frozenset(running), {task_id: task for found in running.values() for task_id, task in found.items()}
+        return frozenset(running), {task_id: task for tasks in running.values() for task_id, task in tasks.items()}
 
     async def enable_events(self, nodes: Collection[str]) -> dict[str, bool | None]:
         """Let nodes tell of their tasks; returns, for those that do from now on, whether each did so before.
@@ -170,10 +170,14 @@ class Control:
         None: it says that it has nothing to send events with, as without -E, heartbeats and gossip.
         """
         (replies,) = await self._ask([Command("enable_events")], nodes, errors=True)
-        told = {node: reply for node, reply in replies.items() if isinstance(reply, Mapping)}
-        found: dict[str, bool | None] = {node: None for node, reply in told.items() if reply.get("error") == NO_EVENTS}
-        return found | {
-            node: reply["ok"] == EVENTS_ENABLED[1] for node, reply in told.items() if reply.get("ok") in EVENTS_ENABLED
+        mappings = {node: reply for node, reply in replies.items() if isinstance(reply, Mapping)}
+        answers: dict[str, bool | None] = {
+            node: None for node, reply in mappings.items() if reply.get("error") == NO_EVENTS
+        }
+        return answers | {
+            node: reply["ok"] == EVENTS_ENABLED[1]
+            for node, reply in mappings.items()
+            if reply.get("ok") in EVENTS_ENABLED
         }
 
     def unreadable(self, nodes: Collection[str]) -> dict[str, str]:
@@ -283,7 +287,7 @@ class Control:
         if len(self._tell_ids) + len(described) > MOST_NODES:
             self._tell_ids.clear()
         self._tell_ids -= described.keys()
-        self._tell_ids |= {node for node, told in described.items() if told.tells_ids}
+        self._tell_ids |= {node for node, description in described.items() if description.tells_ids}
 
 
 def _sound(answers: Answers, nodes: Collection[str] | None, *, errors: bool) -> Answers:

@@ -73,8 +73,8 @@ def describe_node(node: str, reply: tuple[Any, Any, Any]) -> NodeDescription:
     """
     stats, registered, queues = form(reply[0], Stats), form(reply[1], RegisteredTasks), form(reply[2], ConsumedQueues)
     plugin = stats.celeriac
-    known = map(_name_and_options, islice(_short(registered, MAX_REGISTERED_LENGTH), MAX_REGISTERED))
-    options = {name: told for name, told in known if len(name) <= MAX_TASK_NAME}
+    names_and_options = map(_name_and_options, islice(_short(registered, MAX_REGISTERED_LENGTH), MAX_REGISTERED))
+    options = {name: options_of for name, options_of in names_and_options if len(name) <= MAX_TASK_NAME}
     return NodeDescription(
         node=node,
         pid=stats.pid,
@@ -95,8 +95,10 @@ def describe_node(node: str, reply: tuple[Any, Any, Any]) -> NodeDescription:
         broadcasts=frozenset(queue.name for queue in queues if queue.exchange and queue.exchange.type == "fanout"),
         tells_ids=plugin.tells_ids,
         started=sum(stats.total.values()),
-        acks_late=frozenset(name for name, told in options.items() if told.get("acks_late") == "True"),
-        retry_limits={name: int(told["max_retries"]) for name, told in options.items() if _is_limit(told)},
+        acks_late=frozenset(name for name, options_of in options.items() if options_of.get("acks_late") == "True"),
+        retry_limits={
+            name: int(options_of["max_retries"]) for name, options_of in options.items() if _is_limit(options_of)
+        },
     )
 
 
@@ -104,23 +106,23 @@ def _options(stats: Stats) -> BrokerOptions | None:
     """What a worker was not told, it does as kombu has it; the plugin's word on steps is older than that of stats."""
     try:
         broker = form(stats.broker, Broker)
-        told = BrokerOptions.from_transport_options(broker.transport_options or {})
+        options = BrokerOptions.from_transport_options(broker.transport_options or {})
     except (msgspec.ValidationError, ValueError):
         steps = tuple(sorted(set(stats.celeriac.priority_steps)))
         return BrokerOptions(priority_steps=steps) if steps else None
-    return told if told.priority_steps else replace(told, priority_steps=STOCK_PRIORITY_STEPS)
+    return options if options.priority_steps else replace(options, priority_steps=STOCK_PRIORITY_STEPS)
 
 
 def _short(names: Iterable[str], most: int) -> Iterator[str]:
     return (name for name in names if len(name) <= most)
 
 
-def _name_and_options(told: str) -> tuple[str, dict[str, str]]:
+def _name_and_options(text: str) -> tuple[str, dict[str, str]]:
     """`name [acks_late=True max_retries=3]`; an option that is None is left out. A name may hold ` [` itself."""
-    found = _WITH_OPTIONS.fullmatch(told)
-    if found is None:
-        return told, {}
-    return found["name"], dict(option.split("=", 1) for option in found["options"].split())
+    match = _WITH_OPTIONS.fullmatch(text)
+    if match is None:
+        return text, {}
+    return match["name"], dict(option.split("=", 1) for option in match["options"].split())
 
 
 def _is_limit(options: Mapping[str, str]) -> bool:

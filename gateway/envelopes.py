@@ -102,5 +102,5 @@ def _shown(arguments: object) -> str | None:
 
     None for long ones, which it then shortens itself.
     """
-    shown = repr(arguments)
-    return shown if len(shown) <= LONGEST_SHOWN else None
+    text = repr(arguments)
+    return text if len(text) <= LONGEST_SHOWN else None

@@ -153,9 +153,9 @@ class RedisEvents:
             message = self._next(0)
             if message is None:
                 break
-            found = self._unpack(message)
-            bodies += found
-            count, size = count + 1, size + sum(map(len, found))
+            more = self._unpack(message)
+            bodies += more
+            count, size = count + 1, size + sum(map(len, more))
         return [EventMessage(body, heard_at) for body in bodies]
 
     def probe(self) -> None:

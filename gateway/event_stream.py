@@ -111,8 +111,8 @@ class StreamEvents:
             return [gap]
         if time.monotonic() - self._looked_at > LOOK_SECONDS:
             self._looked_at = time.monotonic()
-            if found := [*self._dropped(), *self._taken_over()]:
-                return found
+            if items := [*self._dropped(), *self._taken_over()]:
+                return items
         with self._client.pipeline(transaction=False) as pipe:
             pipe.xreadgroup(
                 GROUP, self._consumer, {STREAM_KEY: ">"}, count=self._at_once, block=max(1, round(timeout * 1000))
@@ -149,11 +149,14 @@ class StreamEvents:
 
         Its own counts agree with each other, so they do not tell. One that merely began anew has no history of another.
         """
-        known: Any = self._client.hget(STREAM_COUNTS_KEY, "server")
+        server_before: Any = self._client.hget(STREAM_COUNTS_KEY, "server")
         self._server = str(self._client.info("server")["run_id"])
-        if known is None:
+        if server_before is None:
             self._client.hset(STREAM_COUNTS_KEY, "server", self._server)
-        elif known.decode() != self._server and self._client.info("replication").get("second_repl_offset", -1) >= 0:
+        elif (
+            server_before.decode() != self._server
+            and self._client.info("replication").get("second_repl_offset", -1) >= 0
+        ):
             read = self._client.xinfo_groups(STREAM_KEY)[0]["last-delivered-id"]
             here, now = datetime.now(UTC), self._client.time()
             begun = max(_heard_at(read, _ahead(now), here=here), self._answered_at) if _milliseconds(read) else here
@@ -173,16 +176,16 @@ class StreamEvents:
         self, entries: Iterable[tuple[bytes | None, dict[bytes, bytes]]], now: tuple[int, int]
     ) -> list[EventItem]:
         ahead, here = _ahead(now), datetime.now(UTC)
-        found: list[EventItem] = []
+        items: list[EventItem] = []
         for entry_id, fields in entries:
             if entry_id is None:
                 continue  # deleted meanwhile
             body = fields.get(FIELD, NOT_UNDERSTOOD)
             if len(body) > MAX_MESSAGE_BYTES:
                 body = NOT_UNDERSTOOD
-            found.append(EventMessage(body, _heard_at(entry_id, ahead, here=here), streamed=True, tag=entry_id))
+            items.append(EventMessage(body, _heard_at(entry_id, ahead, here=here), streamed=True, tag=entry_id))
             self._held[entry_id] = None
-        return found
+        return items
 
     def _taken_over(self) -> list[EventItem]:
         """What was read by a mirror that died, or in an answer that was lost on its way to us."""
@@ -205,9 +208,9 @@ class StreamEvents:
             pipe.hmget(STREAM_COUNTS_KEY, ["stored", "missed"])
             pipe.xpending(STREAM_KEY, GROUP)
             pipe.time()
-            stream, (stored, known), pending, now = pipe.execute()
+            stream, (stored, missed_before), pending, now = pipe.execute()
         self._missed = stream["entries-added"] - int(stored or 0) - stream["length"]
-        if self._missed <= int(known or 0):
+        if self._missed <= int(missed_before or 0):
             self._leave_the_future(stream["last-generated-id"], now)
             return []
         begun = min(filter(None, (stream["max-deleted-entry-id"], pending["min"])), key=_milliseconds)

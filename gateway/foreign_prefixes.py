@@ -91,8 +91,8 @@ class ForeignPrefixes:
 
 
 def _meaning(prefixes: list[str]) -> str:
-    shown = [json.dumps(re.sub(r"[\x00-\x1f\x7f]", "?", prefix), ensure_ascii=False) for prefix in prefixes]
-    named = some_of(shown, most=MOST_NAMED)
+    texts = [json.dumps(re.sub(r"[\x00-\x1f\x7f]", "?", prefix), ensure_ascii=False) for prefix in prefixes]
+    named = some_of(texts, most=MOST_NAMED)
     value = json.dumps({OPTION: prefixes[0]}, ensure_ascii=False) if prefixes[0] else "{}"
     return (
         f"Workers on this broker use the {OPTION} {named}, and we another: they are not heard and our tasks do not "

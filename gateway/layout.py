@@ -81,13 +81,13 @@ class Layout:
     def queues_of(self, bindings: Collection[bytes], routing_key: str) -> list[str]:
         """Return the queues that an exchange leads to, by the members of its bindings: `routing key,
         pattern, queue`."""
-        found = []
+        queues = []
         for member in bindings:
             text = member.decode("utf-8", "replace")
             parts = next((p for s in self._separators if len(p := text.split(s)) == 3), None)
             if parts and parts[0] == routing_key:
-                found.append(parts[2])
-        return found
+                queues.append(parts[2])
+        return queues
 
     async def await_newcomers(self, queue_names: Collection[str], *, seconds: float) -> None:
         """Wait for nodes that have just come and have not yet said what they read of these queues."""
@@ -99,13 +99,13 @@ class Layout:
             return
 
     def _are_awaited(self, queue_name: str) -> bool:
-        found = self._consumers.of(queue_name)
-        return any(node.online and node.options is None and not node.is_late for node in found)
+        consumers = self._consumers.of(queue_name)
+        return any(node.online and node.options is None and not node.is_late for node in consumers)
 
     def _renew(self) -> None:
-        told = {node.options for node in self._consumers.nodes if node.options}
-        everyone = [self.own, *told]
-        separators = dict.fromkeys([self.own.separator, SEPARATOR, *sorted(each.separator for each in told)])
+        options = {node.options for node in self._consumers.nodes if node.options}
+        everyone = [self.own, *options]
+        separators = dict.fromkeys([self.own.separator, SEPARATOR, *sorted(each.separator for each in options)])
         ledgers = sorted({Ledger(self.key(o.unacked_key), self.key(o.unacked_index_key)) for o in everyone})
         self._separators = list(separators)[:MOST_SEPARATORS]
         self._ledgers = ledgers[:MOST_LEDGERS]

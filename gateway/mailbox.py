@@ -194,7 +194,7 @@ def _sender(content_type: str, body: bytes, *, nodes: Collection[str] | None) ->
 
 def _first_text(begin: bytes) -> str | None:
     try:
-        return next((told for _, told, _ in pickletools.genops(begin) if isinstance(told, str)), None)
+        return next((text for _, text, _ in pickletools.genops(begin) if isinstance(text, str)), None)
     except Exception:  # cut off, or no pickle at all
         return None
 

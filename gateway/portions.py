@@ -82,13 +82,13 @@ async def read_fields(redis: Redis, key: str, *, fields: Sequence[bytes]) -> Asy
                 pipe.hstrlen(key, field)
             sizes = await pipe.execute()
         portion: list[bytes] = []
-        held = 0
+        bytes_so_far = 0
         for field, size in zip(some, sizes, strict=True):
-            if portion and held + size > MOST_BYTES:
+            if portion and bytes_so_far + size > MOST_BYTES:
                 yield await _read_fields(redis, key, fields=portion)
-                portion, held = [], 0
+                portion, bytes_so_far = [], 0
             portion.append(field)
-            held += size
+            bytes_so_far += size
         yield await _read_fields(redis, key, fields=portion)
 
 

@@ -122,8 +122,8 @@ class Publisher:
         priority = message_priority(message.priority, self._transport)
         if self._transport is not Transport.REDIS:
             return self._maker.make(message, priority=priority)
-        known = lists.get(message.queue_name) or self._options.lists_of(message.queue_name)
-        name = known[priority_step_for(priority, known)] if known else message.queue_name
+        queue_lists = lists.get(message.queue_name) or self._options.lists_of(message.queue_name)
+        name = queue_lists[priority_step_for(priority, queue_lists)] if queue_lists else message.queue_name
         return self._maker.make(message, priority=priority, list_name=name)
 
     def _tell(self, fates: Fates, *, count: int) -> None:

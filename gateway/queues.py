@@ -101,15 +101,15 @@ class _RedisQueues:
     async def held_task_ids(self, names: Sequence[str], among: set[str] | None) -> set[str] | None:
         if not self._layout.is_whole:
             return None
-        held: set[str] = set()
+        all_ids: set[str] = set()
         try:
             # First the queues, then the unacknowledged: the way that messages take.
             async for messages in self._messages(names):
-                found = task_ids_of(messages)
-                held.update(found if among is None else among.intersection(found))
+                ids = task_ids_of(messages)
+                all_ids.update(ids if among is None else among.intersection(ids))
         except (RedisError, OSError) as error:
             raise BrokerUnavailable from error
-        return held
+        return all_ids
 
     async def find_foreign(self, names: Sequence[str]) -> frozenset[str]:
         keys = [(name, key) for name in names for key in self._layout.lists_of(name)]

@@ -107,13 +107,13 @@ class Replies:
 
     def read(self, replies: Mapping[str, Any], read: Callable[[str, Any], Reply]) -> dict[str, Reply]:
         """Return what `read` makes of each node's reply, without those that it raises anything for."""
-        found: dict[str, Reply] = {}
+        by_node: dict[str, Reply] = {}
         for node, reply in replies.items():
             try:
-                found[node] = read(node, reply)
+                by_node[node] = read(node, reply)
             except Exception as error:  # one node's nonsense is not allowed to hide what the others say
                 self._warn_of(node, error)
-        return found
+        return by_node
 
     def _warn_of(self, node: str, error: Exception) -> None:
         if node not in self._warned_of and len(self._warned_of) < MOST_WARNED_OF:

@@ -120,10 +120,10 @@ def _pickled_state(head: bytes) -> str:
         for opcode, argument, _ in islice(pickletools.genops(head), MOST_OPCODES):
             if opcode.name in _MEMOS:
                 continue
-            told = argument if opcode.name in _STRINGS else None
-            if previous == "status" and isinstance(told, str):
-                return told if re.fullmatch("[A-Z_]{1,50}", told) else ""
-            previous = told
+            text = argument if opcode.name in _STRINGS else None
+            if previous == "status" and isinstance(text, str):
+                return text if re.fullmatch("[A-Z_]{1,50}", text) else ""
+            previous = text
     except Exception:  # cut off, or no pickle: whatever pickletools makes of it
         return ""
     return ""

@@ -66,11 +66,11 @@ def decode_meta(task_id: str, stored: bytes, *, whole_bytes: int | None = None) 
 
     `whole_bytes`: a result up to this size is kept whole, and however deep it is nested.
     """
-    found = as_json(stored, most_bytes=whole_bytes or MAX_UNPACKED_BYTES) if stored else Sealed(NO_META)
-    if isinstance(found, Sealed):
-        return _sealed(task_id, found)
+    text = as_json(stored, most_bytes=whole_bytes or MAX_UNPACKED_BYTES) if stored else Sealed(NO_META)
+    if isinstance(text, Sealed):
+        return _sealed(task_id, text)
     try:
-        meta = _decode(_plain_json(found) if _SUSPECT.search(found) else found)
+        meta = _decode(_plain_json(text) if _SUSPECT.search(text) else text)
         return _stored_result(task_id, meta, whole_bytes=whole_bytes)
     except Exception:  # anybody may store anything: dates beyond the calendar, deep nesting, bytes that are no text
         return _sealed(task_id, Sealed(NO_META))
@@ -108,9 +108,9 @@ def _is_too_much(result: msgspec.Raw, whole_bytes: int | None) -> bool:
     return len(result) > MAX_RESULT_BYTES or nests_deeper(bytes(result), than=MAX_ANSWER_DEPTH)
 
 
-def _name(told: str | None) -> str | None:
+def _name(name: str | None) -> str | None:
     """None for one that is too long: it says nothing that is not known otherwise."""
-    return told if told is None or len(told) <= MAX_NAME else None
+    return name if name is None or len(name) <= MAX_NAME else None
 
 
 def _error(result: msgspec.Raw) -> tuple[str | None, str | None]:

@@ -203,20 +203,20 @@ class _CeleryStore:
         return [self._backend.get(self._backend.get_key_for_task(task_id)) for task_id in ids]
 
 
-def key_prefix(told: str) -> str:
+def key_prefix(prefix: str) -> str:
     """Return the prefix as Celery makes it of `global_keyprefix`: it adds an underscore where it does not
     end like one."""
-    return told if not told or told[-1] in ":_-." else f"{told}_"
+    return prefix if not prefix or prefix[-1] in ":_-." else f"{prefix}_"
 
 
 def _portions(ids: Sequence[str], sizes: Sequence[int], *, most_bytes: int) -> Iterator[list[str]]:
     portion: list[str] = []
-    held = 0
+    bytes_so_far = 0
     for task_id, size in zip(ids, sizes, strict=True):
-        if portion and held + size > most_bytes:
+        if portion and bytes_so_far + size > most_bytes:
             yield portion
-            portion, held = [], 0
+            portion, bytes_so_far = [], 0
         portion.append(task_id)
-        held += size
+        bytes_so_far += size
     if portion:
         yield portion

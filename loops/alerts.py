@@ -39,7 +39,7 @@ class KnowsEnds(Protocol):
 
     def ended(self) -> Mapping[str, float]: ...
 
-    async def forget(self, told: Collection[str]) -> None: ...
+    async def forget(self, processes: Collection[str]) -> None: ...
 
 
 class FindsDifferences(Protocol):
@@ -73,7 +73,7 @@ class AlertsRound:
         """Measure, judge, store."""
         async with self._engine.connect() as connection:
             rules = {kind: in_force.rule for kind, in_force in (await read_rules(connection)).items()}
-            inputs = await measure(connection, rules, held=blocked_by(self._marks.current()))
+            inputs = await measure(connection, rules, blocked=blocked_by(self._marks.current()))
             consumed = await for_alerts.list_consumed_queues(connection)
             apart = (await get_consumers(connection)).differences
         # No connection is held while servers are asked that may take seconds to answer.
@@ -117,8 +117,8 @@ class AlertsRound:
 
 
 def _tell(judgement: Judgement) -> None:
-    for found in judgement.raised:
-        kind, subject = found.key
-        log.warning("alert_raised", type=kind, subject=subject, severity=found.rule.severity, value=found.value)
+    for finding in judgement.raised:
+        kind, subject = finding.key
+        log.warning("alert_raised", type=kind, subject=subject, severity=finding.rule.severity, value=finding.value)
     for kind, subject in judgement.resolved:
         log.info("alert_resolved", type=kind, subject=subject)

@@ -44,7 +44,7 @@ class CancelsRound:
 
     async def _revoke(self, open_cancels: Mapping[str, StopSignal]) -> None:
         for signal in StopSignal:
-            task_ids = [task_id for task_id, wanted in open_cancels.items() if wanted is signal]
+            task_ids = [task_id for task_id, signal_of_task in open_cancels.items() if signal_of_task is signal]
             if task_ids:
                 await self._control.revoke(task_ids, terminate=True, signal=signal)
 

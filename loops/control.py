@@ -62,38 +62,38 @@ class ControlRound:
         if time.monotonic() - self._keys_at < KEYS_SECONDS:
             return
         async with self._engine.connect() as connection:
-            held = await worker_wishes.list_held_nodes(connection)
-        await self._orders.hold_keys(held)
+            nodes = await worker_wishes.list_held_nodes(connection)
+        await self._orders.hold_keys(nodes)
         self._keys_at = time.monotonic()
 
     async def _converge(self, nodes: Collection[str]) -> None:
-        told = await self._control.describe(nodes) if nodes else {}
+        descriptions = await self._control.describe(nodes) if nodes else {}
         self._told_at |= dict.fromkeys(nodes, time.monotonic())
-        for description in told.values():
+        for description in descriptions.values():
             await self._converge_one(description)
         if nodes:
-            log.debug("workers_converged", asked=len(nodes), answered=len(told))
+            log.debug("workers_converged", asked=len(nodes), answered=len(descriptions))
 
-    async def _converge_one(self, told: NodeDescription) -> None:
+    async def _converge_one(self, description: NodeDescription) -> None:
         """What is wanted is read right before it is ordered: it may have changed while the nodes were asked."""
         async with self._engine.begin() as connection:
-            await save_descriptions(connection, [told])
-            worker = await worker_wishes.lock_node(connection, told.node)
-            by = await verbs.claim_resize(connection, told)
+            await save_descriptions(connection, [description])
+            worker = await worker_wishes.lock_node(connection, description.node)
+            by = await verbs.claim_resize(connection, description)
         if worker is None:
             return
-        await self._resize(told, by)
-        await self._steer(worker, told)
+        await self._resize(description, by)
+        await self._steer(worker, description)
 
-    async def _resize(self, told: NodeDescription, by: int) -> None:
+    async def _resize(self, description: NodeDescription, by: int) -> None:
         if not by:
             return
-        reached = await resize(self._engine.begin, self._orders, told=told, by=by)
-        log.info("worker_resized", node=told.node, asked=by, reached=reached)
+        reached = await resize(self._engine.begin, self._orders, description=description, by=by)
+        log.info("worker_resized", node=description.node, asked=by, reached=reached)
 
-    async def _steer(self, worker: WorkerRow, told: NodeDescription) -> None:
-        after = await self._orders.steer(worker, told)
-        if after is told:
+    async def _steer(self, worker: WorkerRow, description: NodeDescription) -> None:
+        after = await self._orders.steer(worker, description)
+        if after is description:
             return
         async with self._engine.begin() as connection:
             await save_descriptions(connection, [after])

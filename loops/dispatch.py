@@ -66,7 +66,7 @@ class DispatchRound:
             self._note(self._breaker.succeeded())
         try:
             async with self._engine.begin() as connection:
-                done = await dispatch_due(connection, self._publisher, held=self._held)
+                done = await dispatch_due(connection, self._publisher, blocked=self._held)
                 left = await outbox.get_time_to_next_due(connection)
         except BrokerUnavailable:
             self._note(self._breaker.failed(datetime.now(UTC)))
@@ -115,7 +115,7 @@ class RefusedRound:
         if (await self._held()).everything:
             return POLL_SECONDS
         async with self._engine.begin() as connection:
-            done = await dispatch_refused(connection, self._publisher, held=self._held)
+            done = await dispatch_refused(connection, self._publisher, blocked=self._held)
         if done.published:
             self._tell_published(done.published)
         if done.claimed:

@@ -53,11 +53,11 @@ class LivesRound:
     def ended(self) -> Mapping[str, float]:
         """Return for how many seconds a process has been missed, by its kind."""
         now = time.monotonic()
-        found: dict[str, float] = {}
+        seconds_by_process: dict[str, float] = {}
         for life, at in self._ended.items():
             process = process_of(life)
-            found[process] = max(found.get(process, 0.0), now - at)
-        return found
+            seconds_by_process[process] = max(seconds_by_process.get(process, 0.0), now - at)
+        return seconds_by_process
 
     async def wait(self, timeout_seconds: float) -> None:
         """Wait until another process has ended or come back, at most this long."""
@@ -67,9 +67,9 @@ class LivesRound:
             return
         self._changed.clear()
 
-    async def forget(self, told: Collection[str]) -> None:
+    async def forget(self, processes: Collection[str]) -> None:
         """Note that an alert was raised for the ends of these kinds of process, where there were any."""
-        over = [life for life in self._ended if process_of(life) in told and process_of(life) in self._living]
+        over = [life for life in self._ended if process_of(life) in processes and process_of(life) in self._living]
         try:
             await forget_lives(self._redis, over)
         except (RedisError, OSError) as error:
@@ -81,9 +81,9 @@ class LivesRound:
     def _compare(self, lives: Mapping[str, bool]) -> None:
         missed = frozenset(life for life, is_there in lives.items() if not is_there)
         now = time.monotonic()
-        known = self._ended
-        self._ended = {life: known.get(life, now) for life in missed & self._missed}
-        for life in self._ended.keys() - known.keys():
+        ended_before = self._ended
+        self._ended = {life: ended_before.get(life, now) for life in missed & self._missed}
+        for life in self._ended.keys() - ended_before.keys():
             log.warning("process_ended_unasked", process=process_of(life))
             self._changed.set()
         living = frozenset(process_of(life) for life, is_there in lives.items() if is_there)

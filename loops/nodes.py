@@ -64,12 +64,12 @@ class NodesRound:
                 connection, max_age=MAX_AGE, watched_age=WATCHED_AGE, limit=MAX_NODES
             )
         if nodes:
-            found = await self._control.describe(nodes)
-            silent = set(nodes) - found.keys()
+            descriptions_told = await self._control.describe(nodes)
+            silent = set(nodes) - descriptions_told.keys()
             async with self._engine.begin() as connection:
-                await save_descriptions(connection, found.values())
+                await save_descriptions(connection, descriptions_told.values())
                 await note_silence(connection, silent, unreadable=self._control.unreadable(silent))
-            log.debug("nodes_described", asked=len(nodes), answered=len(found))
+            log.debug("nodes_described", asked=len(nodes), answered=len(descriptions_told))
         async with self._engine.connect() as connection:
             self._layout.learn(await get_consumers(connection))
         if self._enable_events:
@@ -82,9 +82,9 @@ class NodesRound:
             nodes = await signs.list_unasked_of_events(connection, limit=MAX_NODES)
         if not nodes:
             return
-        told = await self._control.enable_events(nodes)
+        answers = await self._control.enable_events(nodes)
         async with self._engine.begin() as connection:
-            sending = {node: were_on is not None for node, were_on in told.items()}
+            sending = {node: were_on is not None for node, were_on in answers.items()}
             await signs.note_events_asked(connection, nodes, sending=sending)
-        if switched := sorted(node for node, were_on in told.items() if were_on is False):
+        if switched := sorted(node for node, were_on in answers.items() if were_on is False):
             log.info("events_switched_on", count=len(switched), nodes=switched[:MOST_NAMED])

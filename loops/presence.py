@@ -52,12 +52,12 @@ class PresenceRound:
         async with self._engine.begin() as leading:
             if not await leadership.take(leading, leadership.PRESENCE):
                 return ROUND_SECONDS
-            found = await self._control.find_present()
+            present = await self._control.find_present()
             fading = await signs.list_fading(leading, limit=MAX_NODES)
-            if silent := fading - found:
-                found |= await self._presence.find_connected(silent)
-            if found:
-                await signs.see(leading, dict.fromkeys(sorted(found)[:MAX_NODES], datetime.now(UTC)))
-            log.debug("workers_looked_for", found=len(found))
+            if silent := fading - present:
+                present |= await self._presence.find_connected(silent)
+            if present:
+                await signs.see(leading, dict.fromkeys(sorted(present)[:MAX_NODES], datetime.now(UTC)))
+            log.debug("workers_looked_for", found=len(present))
             is_unread = not self._any_can_read and await signs.is_somebody_silent(leading)
         return RARE_SECONDS if is_unread else ROUND_SECONDS

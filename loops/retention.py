@@ -49,9 +49,9 @@ class RetentionRound:
             if not await leadership.take(connection, leadership.RETENTION):
                 return False
             for status, age in self._retention.ages().items():
-                gone = await retention.delete_tasks(connection, status=status, kept_for=age, batch_size=BATCH_SIZE)
-                tasks += gone
-                is_full |= gone == BATCH_SIZE
+                deleted = await retention.delete_tasks(connection, status=status, kept_for=age, batch_size=BATCH_SIZE)
+                tasks += deleted
+                is_full |= deleted == BATCH_SIZE
                 workflows += await retention.delete_workflows(
                     connection, status=status, kept_for=age, batch_size=BATCH_SIZE
                 )

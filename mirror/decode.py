@@ -199,8 +199,8 @@ def _take(event: Event, decoded: Decoded, *, message: EventMessage, heard: float
         decoded.facts.append(fact)
         if fact.node:
             decoded.seen[fact.node] = message.heard_at
-        if fact.type is EventType.SUCCEEDED and (told := _repr(event.result)) is not None:
-            decoded.told_results[fact.task_id] = told
+        if fact.type is EventType.SUCCEEDED and (text := _repr(event.result)) is not None:
+            decoded.told_results[fact.task_id] = text
 
 
 def _heartbeat(event: Event, at: datetime, *, message: EventMessage) -> Heartbeat:
@@ -237,9 +237,9 @@ def _identity(event: Event) -> Identity:
     )
 
 
-def _id(told: str | None) -> str | None:
+def _id(task_id: str | None) -> str | None:
     """None for one that no task here can have."""
-    return told if told is None or fits(told) else None
+    return task_id if task_id is None or fits(task_id) else None
 
 
 def _repr(value: Any) -> str | None:
@@ -291,8 +291,8 @@ def _workers_fact(event: Event, at: datetime) -> Fact:
 def _mend_exception(details: dict[str, Detail], event: Event) -> None:
     """What was raised and where, in bounds."""
     exception = told_exception(event.exception, event.traceback)
-    told = {"exception": exception, "traceback": event.traceback}
-    for name, text in told.items():
+    texts = {"exception": exception, "traceback": event.traceback}
+    for name, text in texts.items():
         if text is None:
             details.pop(name, None)
         else:

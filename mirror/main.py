@@ -68,11 +68,11 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
 def _subscribers(settings: Settings) -> list[EventSubscriber]:
     """The events of the broker, and on Redis those that our plugin has put into the stream."""
     _, broker_url, _ = urls(settings)
-    found = [EventSubscriber(open_source(broker_url, settings.broker_options))]
+    subscribers = [EventSubscriber(open_source(broker_url, settings.broker_options))]
     if is_redis(broker_url):
         stream = StreamEvents(settings.effective_redis_url or "")
-        found.append(EventSubscriber(stream, max_buffered=STREAM_BUFFERED))
-    return found
+        subscribers.append(EventSubscriber(stream, max_buffered=STREAM_BUFFERED))
+    return subscribers
 
 
 async def mirror_events(
@@ -89,9 +89,9 @@ async def mirror_events(
     Raises what it cannot go on after: then the process ends, and is started again.
     """
     mirroring = asyncio.create_task(_mirror(subscriber, writer, stopping=stopping, life=life, counters=counters))
-    told = asyncio.create_task(stopping.wait())
+    stop_asked = asyncio.create_task(stopping.wait())
     try:
-        await asyncio.wait({mirroring, told}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({mirroring, stop_asked}, return_when=asyncio.FIRST_COMPLETED)
         await asyncio.wait({mirroring}, timeout=stop_seconds)
     except asyncio.CancelledError:
         # Not ended before it has let go of what it uses.
@@ -99,7 +99,7 @@ async def mirror_events(
         await asyncio.wait({mirroring}, timeout=LEAVE_SECONDS)
         raise
     finally:
-        told.cancel()
+        stop_asked.cancel()
     if mirroring.done():
         mirroring.result()
         return

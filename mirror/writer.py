@@ -77,8 +77,8 @@ class Writer:
             self._skipped.why(decoded.reason)
         begins_at = datetime.now(UTC) - self._forgets_after if self._forgets_after else None
         stored = await self._fetch_results(decoded)
-        known = [_with_text(result, decoded) for result in stored.values() if result.status is not None]
-        news = News(decoded.facts, decoded.identities, known, _told(stored, decoded), begins_at)
+        results = [_with_text(result, decoded) for result in stored.values() if result.status is not None]
+        news = News(decoded.facts, decoded.identities, results, _told(stored, decoded), begins_at)
         try:
             await self._commit(partial(_store, news=news, heartbeats=decoded.heartbeats))
             await self._note_seen(decoded.seen)
@@ -144,8 +144,8 @@ def _with_text(result: StoredResult, decoded: Decoded) -> StoredResult:
 def _told(stored: Mapping[str, StoredResult], decoded: Decoded) -> list[ToldResult]:
     """What events told of results of which the backend told no more, not even how the task ended."""
     return [
-        ToldResult(task_id, told, stored[task_id].unreadable if task_id in stored else None)
-        for task_id, told in decoded.told_results.items()
+        ToldResult(task_id, text, stored[task_id].unreadable if task_id in stored else None)
+        for task_id, text in decoded.told_results.items()
         if task_id not in stored or stored[task_id].status is None
     ]
 

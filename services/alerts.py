@@ -68,7 +68,7 @@ def _differences(change: RuleChange, in_force: RuleInForce) -> list[tuple[str, s
     return [(field, f"cannot be set, and differs from what is stored: {stored[field]}") for field in wrong]
 
 
-async def measure(connection: AsyncConnection, rules: Mapping[AlertType, Rule], *, held: BlockedWork) -> AlertInputs:
+async def measure(connection: AsyncConnection, rules: Mapping[AlertType, Rule], *, blocked: BlockedWork) -> AlertInputs:
     """Return all that Postgres knows; what must be asked of the broker and other servers is left open."""
     failed, finished = await for_alerts.count_failures(connection, window=_window(rules[AlertType.HIGH_FAILURE_RATE]))
     waits = await for_alerts.get_waits_for_pickup(connection)
@@ -84,7 +84,7 @@ async def measure(connection: AsyncConnection, rules: Mapping[AlertType, Rule], 
         running=await for_alerts.get_longest_running(connection),
         not_picked_up=waits,
         vanished=await doubts.count_by_queue(connection),
-        oldest_due=await for_alerts.get_oldest_due(connection, held),
+        oldest_due=await for_alerts.get_oldest_due(connection, blocked),
         refused=await for_alerts.get_waits_for_broker(connection),
         parked=await for_alerts.list_parked(connection),
         missed=await for_alerts.get_missed(connection, window=_window(rules[AlertType.EVENTS_MISSED])),

@@ -109,15 +109,15 @@ async def request_cancel(
     if certain:
         facts.append(withdrawn(task_id, now))
     await record(connection, News(facts=facts))
-    known = (await events.get_facts(connection, [task_id], since=locked.events_from))[task_id]
-    state = fold(known)
+    earlier = (await events.get_facts(connection, [task_id], since=locked.events_from))[task_id]
+    state = fold(earlier)
     return CancelRequest(
         task_id,
         certain,
         signal=state.cancel_signal or signal,
         phase=state.phase,
         queue_name=locked.course.queue_name,
-        next_run=_next_run(known),
+        next_run=_next_run(earlier),
     )
 
 
@@ -160,7 +160,7 @@ async def record_outcome(connection: AsyncConnection, request: CancelRequest, *,
     return True
 
 
-async def read_outcome(connection: AsyncConnection, task_id: str, *, told: bool) -> CancelOutcome:
+async def read_outcome(connection: AsyncConnection, task_id: str, *, workers_told: bool) -> CancelOutcome:
     """Return how far the cancel has come. Raises as `request_cancel` does."""
     progress = await tasks.get_progress(connection, task_id)
     if progress is None:
@@ -168,8 +168,10 @@ async def read_outcome(connection: AsyncConnection, task_id: str, *, told: bool)
     _refuse_finished(progress.status, progress.outcome)
     status = Status(progress.status)
     pool = (await get_consumers(connection)).pool_of(progress.node) if status is Status.RUNNING else None
-    worth_waiting = told and status is not Status.CANCELLED and (status is not Status.RUNNING or can_stop(pool))
-    return CancelOutcome(status, explain(status, Phase(progress.phase), told=told, pool=pool), worth_waiting)
+    worth_waiting = workers_told and status is not Status.CANCELLED and (status is not Status.RUNNING or can_stop(pool))
+    return CancelOutcome(
+        status, explain(status, Phase(progress.phase), workers_told=workers_told, pool=pool), worth_waiting
+    )
 
 
 async def renew_keys(redis: Redis, task_ids: Collection[str]) -> None:
@@ -192,8 +194,8 @@ def _refuse_finished(status: str, outcome: str | None) -> None:
 
 async def _story(connection: AsyncConnection, locked: LockedTask) -> int:
     """Which use of an id of others' this is: each may be cancelled once."""
-    known = await events.get_facts(connection, [locked.task_id], since=locked.events_from)
-    facts = known[locked.task_id]
+    facts_by_task = await events.get_facts(connection, [locked.task_id], since=locked.events_from)
+    facts = facts_by_task[locked.task_id]
     return fold(facts).story + sum(fact.type is EventType.REVOKED and fact.node is None for fact in facts)
 
 

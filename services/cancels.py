@@ -62,11 +62,11 @@ class Cancels:
         """Cancel a task, and wait for a moment if a worker may prove its end. Raises as `request_cancel` does."""
         async with self._transact() as connection:
             request = await request_cancel(connection, task_id, signal=signal)
-        told = request.certain or await self._enforce(request)
-        outcome = await self._read_outcome(task_id, told=told)
+        workers_told = request.certain or await self._enforce(request)
+        outcome = await self._read_outcome(task_id, workers_told=workers_told)
         if outcome.worth_waiting:
             await wait(task_id, PROOF_SECONDS)
-            outcome = await self._read_outcome(task_id, told=told)
+            outcome = await self._read_outcome(task_id, workers_told=workers_told)
         return outcome
 
     async def prevent(self, task_id: str, *, signal: StopSignal) -> bool:
@@ -108,9 +108,9 @@ class Cancels:
         async with self._transact() as connection:
             return await record_outcome(connection, request, enforced=enforced)
 
-    async def _read_outcome(self, task_id: str, *, told: bool) -> CancelOutcome:
+    async def _read_outcome(self, task_id: str, *, workers_told: bool) -> CancelOutcome:
         async with self._transact() as connection:
-            return await read_outcome(connection, task_id, told=told)
+            return await read_outcome(connection, task_id, workers_told=workers_told)
 
     async def _request_cancel_of_workflow(self, workflow_id: UUID) -> WorkflowStatus:
         async with self._transact() as connection:

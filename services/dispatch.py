@@ -63,22 +63,22 @@ class Dispatched:
 
 
 async def dispatch_due(
-    connection: AsyncConnection, publisher: Publishes, *, held: AsksBlocked = _nothing_held
+    connection: AsyncConnection, publisher: Publishes, *, blocked: AsksBlocked = _nothing_held
 ) -> Dispatched:
     """Publish one batch of due tasks that are not held back; those whose cancel was requested meanwhile end here.
 
-    What the broker refuses is put off, and is the business of `dispatch_refused` from then on. `held` is asked again
+    What the broker refuses is put off, and is the business of `dispatch_refused` from then on. `blocked` is asked again
     when the rows are claimed: a mark that was set meanwhile holds. Raises BrokerUnavailable if nothing could be sent.
     """
-    due = await _claim(connection, held, batch_size=BATCH_SIZE)
+    due = await _claim(connection, blocked, batch_size=BATCH_SIZE)
     return await _dispatch(connection, publisher, due=due)
 
 
 async def dispatch_refused(
-    connection: AsyncConnection, publisher: Publishes, *, held: AsksBlocked = _nothing_held
+    connection: AsyncConnection, publisher: Publishes, *, blocked: AsksBlocked = _nothing_held
 ) -> Dispatched:
     """Publish due tasks that the broker has refused before. If it takes one, the others of its queue are due."""
-    due = await _claim(connection, held, batch_size=REFUSED_BATCH, refused=True)
+    due = await _claim(connection, blocked, batch_size=REFUSED_BATCH, refused=True)
     done = await _dispatch(connection, publisher, due=due)
     if done.published:
         await outbox.release_refused(connection, {task.queue_name for task in due})
@@ -86,9 +86,9 @@ async def dispatch_refused(
 
 
 async def _claim(
-    connection: AsyncConnection, held: AsksBlocked, *, batch_size: int, refused: bool = False
+    connection: AsyncConnection, blocked: AsksBlocked, *, batch_size: int, refused: bool = False
 ) -> list[DueTask]:
-    before = await held()
+    before = await blocked()
     claimed = await outbox.claim_due(
         connection,
         batch_size=batch_size,
@@ -96,7 +96,7 @@ async def _claim(
         held_tasks=before.task_names,
         refused=refused,
     )
-    now = await held()
+    now = await blocked()
     return claimed if now == before else [task for task in claimed if not now.holds(task.queue_name, task.task_name)]
 
 
@@ -104,21 +104,23 @@ async def _dispatch(connection: AsyncConnection, publisher: Publishes, *, due: S
     if not due:
         return Dispatched(claimed=0, published=0, cancelled=0)
     cancelled = [task for task in due if task.cancel_requested_at is not None]
-    wanted = [task for task in due if task.cancel_requested_at is None]
+    to_publish = [task for task in due if task.cancel_requested_at is None]
     # Before the publish: a worker may well start the task before we are back.
     at = datetime.now(UTC)
-    published = await _publish(connection, publisher, wanted=wanted) if wanted else Published()
-    gone = [task for task in wanted if task.task_id in published.sent]
-    facts = [dispatched(task, at, life=published.lives.get(task.task_id)) for task in gone] + [
+    published = await _publish(connection, publisher, tasks=to_publish) if to_publish else Published()
+    handed_over = [task for task in to_publish if task.task_id in published.sent]
+    facts = [dispatched(task, at, life=published.lives.get(task.task_id)) for task in handed_over] + [
         withdrawn(task.task_id, at) for task in cancelled
     ]
     await record(connection, News(facts=facts))
     await outbox.delete_dispatched(connection, [fact.task_id for fact in facts])
-    if len(gone) < len(wanted):
+    if len(handed_over) < len(to_publish):
         await _put_off(
-            connection, [task for task in wanted if task.task_id not in published.sent], refused=published.refused
+            connection, [task for task in to_publish if task.task_id not in published.sent], refused=published.refused
         )
-    return Dispatched(claimed=len(due), published=len(gone), cancelled=len(cancelled), refused=len(published.refused))
+    return Dispatched(
+        claimed=len(due), published=len(handed_over), cancelled=len(cancelled), refused=len(published.refused)
+    )
 
 
 async def _put_off(connection: AsyncConnection, unsent: Sequence[DueTask], *, refused: Mapping[str, Refusal]) -> None:
@@ -143,10 +145,10 @@ def _noted(task: DueTask, refusal: Refusal) -> NotedRefusal:
     )
 
 
-async def _publish(connection: AsyncConnection, publisher: Publishes, *, wanted: Sequence[DueTask]) -> Published:
+async def _publish(connection: AsyncConnection, publisher: Publishes, *, tasks: Sequence[DueTask]) -> Published:
     consumers = await get_consumers(connection)
-    lists = {name: consumers.lists_of(name) for name in {task.queue_name for task in wanted}}
-    counted = await _with_bases(connection, consumers, due=wanted)
+    lists = {name: consumers.lists_of(name) for name in {task.queue_name for task in tasks}}
+    counted = await _with_bases(connection, consumers, due=tasks)
     return await publisher.publish([_message(task) for task in counted], lists=lists)
 
 

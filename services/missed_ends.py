@@ -58,12 +58,12 @@ async def repair(
     """Record the ends that the backend tells, give up on results that will not come, name what may be lost."""
     await missed_ends.mark_checked(connection, [task.task_id for task in silent])
     ended = [result for result in results.values() if result.status is not None]
-    told = [
+    results_told = [
         ToldResult(result.task_id, unreadable=result.unreadable)
         for result in results.values()
         if result.unreadable and result.status is None
     ]
-    repaired = await record(connection, News(results=ended, told=told))
+    repaired = await record(connection, News(results=ended, told=results_told))
     hopeless = [task.task_id for task in silent if task.result_pending and _waited(task, now)]
     if hopeless:
         await missed_ends.give_up_results(connection, hopeless)
@@ -91,9 +91,9 @@ def _is_unreceived(task: SilentTask, now: datetime) -> bool:
 async def read_suspects(connection: AsyncConnection, missing: Sequence[SilentTask]) -> list[Suspect]:
     """Return what is known of the last dispatch of each, without those of which none is known."""
     since = min(task.dispatched_at for task in missing if task.dispatched_at) - BEFORE_DISPATCH
-    known = await events.get_facts(connection, [task.task_id for task in missing], since=since)
-    found = (_suspect(task, known.get(task.task_id, ())) for task in missing)
-    return [suspect for suspect in found if suspect is not None]
+    facts_by_task = await events.get_facts(connection, [task.task_id for task in missing], since=since)
+    suspects = (_suspect(task, facts_by_task.get(task.task_id, ())) for task in missing)
+    return [suspect for suspect in suspects if suspect is not None]
 
 
 def _suspect(task: SilentTask, facts: Sequence[Fact]) -> Suspect | None:
@@ -134,9 +134,9 @@ async def return_to_outbox(connection: AsyncConnection, proofs: Mapping[str, str
     if not locked:
         return frozenset()
     since = min(task.events_from for task in locked.values())
-    known = await events.get_facts(connection, list(locked), since=since)
+    facts_by_task = await events.get_facts(connection, list(locked), since=since)
     now = datetime.now(UTC)
-    latest = {task_id: _lost_dispatch(facts, now) for task_id, facts in known.items()}
+    latest = {task_id: _lost_dispatch(facts, now) for task_id, facts in facts_by_task.items()}
     lost = {task_id: number for task_id, number in latest.items() if number is not None}
     await record(
         connection,

@@ -18,13 +18,13 @@ LONG_ENOUGH = timedelta(seconds=10)
 """The longest that the event of a task's start may take until it is stored."""
 
 
-async def save_descriptions(connection: AsyncConnection, told: Iterable[NodeDescription]) -> None:
+async def save_descriptions(connection: AsyncConnection, descriptions_told: Iterable[NodeDescription]) -> None:
     """Store descriptions, by node name so that two processes that store them at once take turns.
 
     What is said of a node that is not known (any more) is left out.
     """
     now = datetime.now(UTC)
-    for node in sorted(told, key=lambda description: description.node):
+    for node in sorted(descriptions_told, key=lambda description: description.node):
         worker = await worker_wishes.lock_node(connection, node.node)
         if worker is not None:
             await signs.see(connection, {node.node: now})
@@ -92,8 +92,8 @@ def _sends_events(node: NodeDescription, worker: WorkerRow, *, now: datetime) ->
         return None
     if (node.started or 0) <= (worker.started_before or 0):
         return None
-    told = worker.task_event_at is not None and worker.task_event_at >= worker.counted_at - LONG_ENOUGH
-    return None if told else False
+    has_told = worker.task_event_at is not None and worker.task_event_at >= worker.counted_at - LONG_ENOUGH
+    return None if has_told else False
 
 
 def _is_another(node: NodeDescription, worker: WorkerRow) -> bool:

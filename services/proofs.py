@@ -94,13 +94,13 @@ class Proofs:
         """
         begun = await list_started(self._redis, keys)
         said = await self._control.ask_everyone({suspect.task_id for suspect in suspects})
-        held = {**begun, **said.held}
+        answers = {**begun, **said.held}
         async with self._engine.connect() as connection:
             hearing = await _hear(connection, said, listeners=await self._presence.count_listeners())
         doubts: dict[str, str] = {}
         proofs: dict[str, str] = {}
         for suspect in suspects:
-            if suspect.task_id in held:
+            if suspect.task_id in answers:
                 continue
             restarted = is_restarted(suspect, life)
             doubt = doubt_of_resend(suspect, restarted=restarted) if resends else None
@@ -109,9 +109,9 @@ class Proofs:
                 doubts[suspect.task_id] = doubt
             else:
                 proofs[suspect.task_id] = "the broker was restarted" if restarted else "every worker was asked"
-        wanted = {suspect.task_id for suspect in suspects}
-        found = {task_id: who for task_id, who in held.items() if task_id in wanted}
-        return Judged(found, doubts, proofs, said.replies)
+        suspect_ids = {suspect.task_id for suspect in suspects}
+        holders = {task_id: who for task_id, who in answers.items() if task_id in suspect_ids}
+        return Judged(holders, doubts, proofs, said.replies)
 
 
 async def _hear(connection: AsyncConnection, said: Said, *, listeners: int | None) -> Hearing:
@@ -128,23 +128,23 @@ async def list_started(redis: Redis, keys: Mapping[str, Sequence[str]]) -> dict[
     """Map each task to the node whose plugin noted under one of these keys that it began to run it."""
     pairs = [(task_id, key) for task_id, of_task in keys.items() for key in of_task]
     values = cast(list[bytes | None], await redis.mget([key for _, key in pairs]) if pairs else [])
-    found = zip(pairs, values, strict=True)
+    starts = zip(pairs, values, strict=True)
     return {
-        task_id: Started(value.decode("utf-8", "replace").partition("|")[0]) for (task_id, _), value in found if value
+        task_id: Started(value.decode("utf-8", "replace").partition("|")[0]) for (task_id, _), value in starts if value
     }
 
 
-async def record_held(connection: AsyncConnection, held: Mapping[str, HeldMessage]) -> frozenset[str]:
+async def record_held(connection: AsyncConnection, holders: Mapping[str, HeldMessage]) -> frozenset[str]:
     """Remember what workers say they have of tasks that nobody was heard to receive; a word is a fact."""
-    phases = await vanished_tasks.get_phases(connection, held.keys())
-    unheard = {task_id: who for task_id, who in held.items() if phases.get(task_id) in UNHEARD}
+    phases = await vanished_tasks.get_phases(connection, holders.keys())
+    unheard = {task_id: who for task_id, who in holders.items() if phases.get(task_id) in UNHEARD}
     await record(connection, News(list(_words(unheard))))
     return frozenset(unheard)
 
 
-def _words(held: Mapping[str, HeldMessage]) -> Iterable[Fact]:
+def _words(holders: Mapping[str, HeldMessage]) -> Iterable[Fact]:
     now = datetime.now(UTC)
-    for task_id, who in held.items():
+    for task_id, who in holders.items():
         event_type = EventType.STARTED if who.phase == ACTIVE else EventType.RECEIVED
         key = f"{NODE}:{event_type}:{who.node}:None"
         yield Fact(task_id, event_type, now, key, node=who.node, details={"source": NODE})

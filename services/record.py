@@ -135,8 +135,8 @@ async def _learn(connection: AsyncConnection, locked: _Locked) -> _Learned:
     looked_at, counts = _without_excess(locked.news.facts, tasks)
     results = {result.task_id: _counted(result, tasks) for result in locked.news.results if result.task_id in tasks}
     facts = await _read_facts(connection, tasks, task_ids={fact.task_id for fact in looked_at} | results.keys())
-    told = _fresh((_counted(fact, tasks) for fact in looked_at), facts)
-    fresh = _with_room(told, facts, locked=tasks, told=counts)
+    fresh_facts = _fresh((_counted(fact, tasks) for fact in looked_at), facts)
+    fresh = _with_room(fresh_facts, facts, locked=tasks, counts=counts)
     return _Learned(locked, facts, fresh, counts, results)
 
 
@@ -147,7 +147,7 @@ def _fold(learned: _Learned) -> _Folded:
     touched = sorted({fact.task_id for fact in learned.fresh} | answers.keys())
     folded = {task_id: fold(facts.get(task_id, ())) for task_id in touched}
     results = {task_id: answers[task_id] for task_id in touched if _is_told_of(answers.get(task_id), folded[task_id])}
-    ends = _missed_ends(results.values(), folded, known=facts)
+    ends = _missed_ends(results.values(), folded, facts_by_task=facts)
     if ends:
         facts = {**facts, **{end.task_id: [*facts.get(end.task_id, ()), end] for end in ends}}
         folded |= {end.task_id: fold(facts[end.task_id]) for end in ends}
@@ -162,7 +162,7 @@ def _fold(learned: _Learned) -> _Folded:
             state,
             facts=facts.get(task_id, ()),
             result=results.get(task_id),
-            told=learned.counts.get(task_id, 0),
+            told_count=learned.counts.get(task_id, 0),
             awaits_result=task_id not in awaits_none,
         )
         for task_id, state in folded.items()
@@ -225,13 +225,17 @@ def _without_excess(facts: Iterable[Fact], locked: Mapping[str, LockedTask]) -> 
 
 
 def _with_room(
-    fresh: Iterable[Fact], known: dict[str, list[Fact]], *, locked: Mapping[str, LockedTask], told: Counter[str]
+    fresh: Iterable[Fact],
+    facts_by_task: dict[str, list[Fact]],
+    *,
+    locked: Mapping[str, LockedTask],
+    counts: Counter[str],
 ) -> list[Fact]:
     """Those for which there is room, added to what is known; all are counted."""
     stored: list[Fact] = []
     for fact in fresh:
-        facts = known.setdefault(fact.task_id, [])
-        told[fact.task_id] += 1
+        facts = facts_by_task.setdefault(fact.task_id, [])
+        counts[fact.task_id] += 1
         if len(facts) < MAX_FACTS or (len(facts) < MAX_STORED and _may_end(fact, locked[fact.task_id])):
             facts.append(fact)
             stored.append(fact)
@@ -286,8 +290,8 @@ def _is_foreign(task: LockedTask | None) -> bool:
 def _first_heard(facts: Iterable[Fact]) -> dict[str, datetime]:
     first: dict[str, datetime] = {}
     for fact in facts:
-        known = first.get(fact.task_id)
-        first[fact.task_id] = min(known, fact.at) if known else fact.at
+        earliest = first.get(fact.task_id)
+        first[fact.task_id] = min(earliest, fact.at) if earliest else fact.at
     return first
 
 
@@ -305,17 +309,17 @@ def _without_tasks(news: News, forgotten: Collection[str]) -> News:
     return replace(news, facts=facts)
 
 
-def _counted(told: Told, locked: Mapping[str, LockedTask]) -> Told:
+def _counted(fact: Told, locked: Mapping[str, LockedTask]) -> Told:
     """With retries counted from 0, where a worker counted from elsewhere. Facts without a clock are ours already."""
-    base = locked[told.task_id].retries_base
-    if not base or told.retries is None or (isinstance(told, Fact) and told.clock is None):
-        return told
-    return replace(told, retries=max(0, told.retries - base))
+    base = locked[fact.task_id].retries_base
+    if not base or fact.retries is None or (isinstance(fact, Fact) and fact.clock is None):
+        return fact
+    return replace(fact, retries=max(0, fact.retries - base))
 
 
-def _fresh(facts: Iterable[Fact], known: Mapping[str, Iterable[Fact]]) -> list[Fact]:
+def _fresh(facts: Iterable[Fact], facts_by_task: Mapping[str, Iterable[Fact]]) -> list[Fact]:
     """The facts not yet stored, each once. The tasks are locked, so this cannot go stale."""
-    seen = {(fact.task_id, fact.key) for stored in known.values() for fact in stored}
+    seen = {(fact.task_id, fact.key) for stored in facts_by_task.values() for fact in stored}
     fresh: list[Fact] = []
     for fact in facts:
         if (fact.task_id, fact.key) not in seen:
@@ -325,13 +329,13 @@ def _fresh(facts: Iterable[Fact], known: Mapping[str, Iterable[Fact]]) -> list[F
 
 
 def _missed_ends(
-    results: Iterable[StoredResult], folded: Mapping[str, TaskState], *, known: Mapping[str, Collection[Fact]]
+    results: Iterable[StoredResult], folded: Mapping[str, TaskState], *, facts_by_task: Mapping[str, Collection[Fact]]
 ) -> list[Fact]:
     """Ends that only the result backend tells: the facts known so far say otherwise."""
     seen_at = datetime.now(UTC)
     doubted = (result for result in results if folded[result.task_id].status is not result.status)
-    told = (result.as_fact(seen_at=seen_at) for result in doubted)
-    return [end for end in told if all(fact.key != end.key for fact in known.get(end.task_id, ()))]
+    ends_told = (result.as_fact(seen_at=seen_at) for result in doubted)
+    return [end for end in ends_told if all(fact.key != end.key for fact in facts_by_task.get(end.task_id, ()))]
 
 
 def _to_write(
@@ -340,7 +344,7 @@ def _to_write(
     *,
     facts: Collection[Fact],
     result: StoredResult | None,
-    told: int,
+    told_count: int,
     awaits_result: bool,
 ) -> StateToWrite:
     window = _window(state, facts)
@@ -354,7 +358,7 @@ def _to_write(
         error=(error if state.status is Status.FAILED else None) or state.exception,
         result_pending=state.leaves_result and awaits_result and not has_result,
         events_from=min((*(fact.at for fact in facts), *(() if window else (locked.events_from,)))),
-        fact_count=len(facts) if window else max(locked.fact_count + told, len(facts)),
+        fact_count=len(facts) if window else max(locked.fact_count + told_count, len(facts)),
     )
 
 
@@ -389,6 +393,6 @@ async def _write_results(connection: AsyncConnection, folded: _Folded) -> None:
         deciding = [result for result in folded.results if result.status is ended_as[result.task_id]]
         if deciding:
             await stored_results.write_results(connection, deciding)
-    told = [each for each in folded.locked.news.told if each.task_id in folded.locked.tasks]
-    if told:
-        await stored_results.write_told(connection, told)
+    unreadable = [each for each in folded.locked.news.told if each.task_id in folded.locked.tasks]
+    if unreadable:
+        await stored_results.write_told(connection, unreadable)

@@ -36,5 +36,5 @@ def _words(sources: Iterable[SearchSource]) -> dict[str, dict[str, list[int]]]:
 
 
 def _parts(source: SearchSource) -> list[str]:
-    told = (source.task_name, source.queue_name, source.node and hostname(source.node), source.task_id, source.error)
-    return [part for part in told if part] + [unescape(source.arguments)]
+    texts = (source.task_name, source.queue_name, source.node and hostname(source.node), source.task_id, source.error)
+    return [part for part in texts if part] + [unescape(source.arguments)]

@@ -53,4 +53,4 @@ async def read_trends(connection: AsyncConnection, window: Window, *, interval: 
 async def _read_by_name(connection: AsyncConnection, window: Window, *, name: Name) -> dict[str, SumsAndDurations]:
     sums = await trends.sum_by_name(connection, window, name=name, limit=MAX_NAMES)
     durations = await trends.count_durations_by_name(connection, window, name=name, names=list(sums))
-    return {found: SumsAndDurations(sums[found], durations.get(found, EMPTY)) for found in sums}
+    return {key: SumsAndDurations(sums[key], durations.get(key, EMPTY)) for key in sums}

@@ -63,7 +63,7 @@ def _start(task_id: str, task: Running) -> Fact:
 
 
 async def conclude(
-    connection: AsyncConnection, gone: Collection[WithWorker], *, results: Mapping[str, StoredResult]
+    connection: AsyncConnection, attempts_gone: Collection[WithWorker], *, results: Mapping[str, StoredResult]
 ) -> frozenset[str]:
     """End tasks that nobody has any more: as the backend tells, and else with an outcome that is unknown.
 
@@ -71,13 +71,15 @@ async def conclude(
     Looks again under the lock: an attempt of which more was heard meanwhile is left alone.
     """
     ended = await record(connection, News(results=[result for result in results.values() if result.status]))
-    locked = await history.lock_tasks(connection, [task.task_id for task in gone if task.task_id not in ended])
+    locked = await history.lock_tasks(connection, [task.task_id for task in attempts_gone if task.task_id not in ended])
     if not locked:
         return ended
-    known = await events.get_facts(connection, list(locked), since=min(task.events_from for task in locked.values()))
+    facts_by_task = await events.get_facts(
+        connection, list(locked), since=min(task.events_from for task in locked.values())
+    )
     facts = []
-    for task in gone:
-        attempt = _open_attempt(task, known.get(task.task_id, ()))
+    for task in attempts_gone:
+        attempt = _open_attempt(task, facts_by_task.get(task.task_id, ()))
         if attempt is not None:
             result = results.get(task.task_id)
             if result is not None and result.state == REVOKED:

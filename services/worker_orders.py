@@ -60,38 +60,42 @@ class WorkerOrders:
     async def fetch_as_desired(self, worker: WorkerRow) -> NodeDescription | None:
         """Pause or resume the worker as is wanted; returns what it says of itself then, None if it is silent."""
         await (self.hold_keys([worker.node]) if worker.desired.held else self.release_key(worker.node))
-        told = await self.describe(worker.node) if worker.online else None
-        if told is None:
+        description = await self.describe(worker.node) if worker.online else None
+        if description is None:
             return None
         try:
-            return await self.steer(worker, told)
+            return await self.steer(worker, description)
         except BrokerUnavailable:
             log.warning("worker_not_told", node=worker.node)
-            return told
+            return description
 
-    async def steer(self, worker: WorkerRow, told: NodeDescription) -> NodeDescription:
+    async def steer(self, worker: WorkerRow, description: NodeDescription) -> NodeDescription:
         """Pause or resume a worker that has just been asked, and return what it says then. Raises BrokerUnavailable."""
-        if _fetches_as_desired(worker, told):
-            return told
-        held = worker.desired.held
-        if not observed(told).pauses_exactly:
+        if _fetches_as_desired(worker, description):
+            return description
+        stands_still = worker.desired.held
+        if not observed(description).pauses_exactly:
             # On Redis a worker that lets go of a broadcast queue never hears it again, though it says that it does:
             # kombu subscribes to its channel only when it connects.
-            queues = set(told.queues) - told.broadcasts if held else {*(worker.queues or ()), *told.queues}
-            await self._control.set_consuming(told.node, sorted(queues), consuming=not held)
-        elif held:
-            await self._control.pause(told.node)
+            queues = (
+                set(description.queues) - description.broadcasts
+                if stands_still
+                else {*(worker.queues or ()), *description.queues}
+            )
+            await self._control.set_consuming(description.node, sorted(queues), consuming=not stands_still)
+        elif stands_still:
+            await self._control.pause(description.node)
         else:
-            await self._control.resume(told.node)
-        return await self._look_again(worker, told)
+            await self._control.resume(description.node)
+        return await self._look_again(worker, description)
 
-    async def resize(self, told: NodeDescription, by: int) -> int:
+    async def resize(self, description: NodeDescription, by: int) -> int:
         """Make the pool larger or smaller; returns by how much it will change: busy processes are not ended."""
         try:
-            by = await self._possible(told, by)
-            return by if by and await self._control.resize(told.node, by) else 0
+            by = await self._possible(description, by)
+            return by if by and await self._control.resize(description.node, by) else 0
         except BrokerUnavailable:
-            log.warning("worker_not_told", node=told.node)
+            log.warning("worker_not_told", node=description.node)
             return 0
 
     async def hold_keys(self, nodes: Collection[str]) -> None:
@@ -108,43 +112,43 @@ class WorkerOrders:
         except Unavailable:
             log.warning("pause_keys_not_written", count=1)
 
-    async def _possible(self, told: NodeDescription, by: int) -> int:
+    async def _possible(self, description: NodeDescription, by: int) -> int:
         """Of prefork only idle processes end.
 
         One order for all of them: of two in a row the second may choose a process that is ending already.
         """
-        if by >= 0 or told.pool != "prefork":
+        if by >= 0 or description.pool != "prefork":
             return by
-        work = (await self._control.list_work([told.node])).get(told.node)
-        idle = max(told.concurrency - len(work.active), 0) if work else 0
+        work = (await self._control.list_work([description.node])).get(description.node)
+        idle = max(description.concurrency - len(work.active), 0) if work else 0
         return -min(-by, idle)
 
-    async def _look_again(self, worker: WorkerRow, told: NodeDescription) -> NodeDescription:
+    async def _look_again(self, worker: WorkerRow, description: NodeDescription) -> NodeDescription:
         """The node's word once it is as wanted, or its last."""
         for _ in range(LOOKS):
-            now = (await self._control.describe([told.node])).get(told.node)
+            now = (await self._control.describe([description.node])).get(description.node)
             if now is None:
                 break
-            told = now
-            if _fetches_as_desired(worker, told):
+            description = now
+            if _fetches_as_desired(worker, description):
                 break
             await asyncio.sleep(LOOK_SECONDS)
-        return told
+        return description
 
 
-def observed(told: NodeDescription) -> Observed:
+def observed(description: NodeDescription) -> Observed:
     """Return a node's word, as the rules read it."""
     return Observed(
-        pool=told.pool,
-        concurrency=told.concurrency,
-        consuming=told.queues,
-        paused=is_paused(told),
-        autoscales=told.autoscales,
-        plugin=told.plugin,
-        protocol=told.protocol,
-        announced=told.capabilities,
+        pool=description.pool,
+        concurrency=description.concurrency,
+        consuming=description.queues,
+        paused=is_paused(description),
+        autoscales=description.autoscales,
+        plugin=description.plugin,
+        protocol=description.protocol,
+        announced=description.capabilities,
     )
 
 
-def _fetches_as_desired(worker: WorkerRow, told: NodeDescription) -> bool:
-    return fetches_as_desired(worker.desired, observed(told), queues=worker.queues or ())
+def _fetches_as_desired(worker: WorkerRow, description: NodeDescription) -> bool:
+    return fetches_as_desired(worker.desired, observed(description), queues=worker.queues or ())

@@ -74,42 +74,42 @@ def refuse_unresizable(node: str, observed: Observed) -> None:
 
 
 async def request_capacity(
-    connection: AsyncConnection, worker_id: UUID, *, capacity: int, told: NodeDescription | None
+    connection: AsyncConnection, worker_id: UUID, *, capacity: int, description: NodeDescription | None
 ) -> int:
-    """Store how many tasks it shall run at once; returns by how much the caller is to resize what has `told`
+    """Store how many tasks it shall run at once; returns by how much the caller is to resize what has `description`
     of itself."""
     await worker_wishes.want_capacity(connection, worker_id, capacity=capacity)
-    if told is None:
+    if description is None:
         return 0
-    await save_descriptions(connection, [told])
-    return await claim_resize(connection, told)
+    await save_descriptions(connection, [description])
+    return await claim_resize(connection, description)
 
 
-async def claim_resize(connection: AsyncConnection, told: NodeDescription) -> int:
+async def claim_resize(connection: AsyncConnection, description: NodeDescription) -> int:
     """Return by how much the caller, and nobody else, is to resize this node now: others see the size as ordered.
 
     Prefork shows a new size only seconds later; counting from what is observed would order it once more.
     """
-    worker = await worker_wishes.lock_node(connection, told.node)
+    worker = await worker_wishes.lock_node(connection, description.node)
     if worker is None or worker.capacity is None or not worker.observed.is_resizable:
         return 0
     base = resize_base(
-        target=worker.resize_target if worker.resize_pid == told.pid else None,
+        target=worker.resize_target if worker.resize_pid == description.pid else None,
         target_at=worker.resize_at,
-        concurrency=told.concurrency,
+        concurrency=description.concurrency,
         now=datetime.now(UTC),
     )
     if worker.capacity != base:
-        await worker_wishes.note_resize(connection, worker.worker_id, target=worker.capacity, pid=told.pid)
+        await worker_wishes.note_resize(connection, worker.worker_id, target=worker.capacity, pid=description.pid)
     return worker.capacity - base
 
 
-async def record_resize(connection: AsyncConnection, told: NodeDescription, *, asked: int, reached: int) -> None:
+async def record_resize(connection: AsyncConnection, description: NodeDescription, *, asked: int, reached: int) -> None:
     """Store what became of a claimed resize: the rest of it may be claimed again at once."""
-    worker = await worker_wishes.lock_node(connection, told.node)
+    worker = await worker_wishes.lock_node(connection, description.node)
     if worker is not None and worker.resize_target is not None and asked != reached:
         target = worker.resize_target - asked + reached
-        await worker_wishes.note_resize(connection, worker.worker_id, target=target, pid=told.pid)
+        await worker_wishes.note_resize(connection, worker.worker_id, target=target, pid=description.pid)
 
 
 async def find_drain(connection: AsyncConnection, worker_id: str) -> WorkerRow:

@@ -61,19 +61,19 @@ class Group:
         for step in steps:
             if step.position not in self.fillings and step.position not in self.problems:
                 try:
-                    wanted = references_in(step.submission.args, step.submission.kwargs)
-                    self.fillings[step.position] = Filling(wanted)
+                    references = references_in(step.submission.args, step.submission.kwargs)
+                    self.fillings[step.position] = Filling(references)
                 except NotResolved as problem:
                     self.problems[step.position] = str(problem)
 
     def missing(self, *, apart_from: Collection[str] = ()) -> list[str]:
         """Return some steps whose results are to be read next."""
-        wanted: dict[str, None] = {}
+        step_ids: dict[str, None] = {}
         for filling in self.fillings.values():
-            wanted |= dict.fromkeys(step_id for step_id in filling.missing if step_id not in apart_from)
-            if len(wanted) >= READ_AT_ONCE:
+            step_ids |= dict.fromkeys(step_id for step_id in filling.missing if step_id not in apart_from)
+            if len(step_ids) >= READ_AT_ONCE:
                 break
-        return list(wanted)[:READ_AT_ONCE]
+        return list(step_ids)[:READ_AT_ONCE]
 
     def needs(self, step_id: str) -> bool:
         """Tell whether the result of this step is still missing somewhere."""
@@ -152,15 +152,15 @@ async def _look_up(connection: AsyncConnection, workflow_id: UUID, *, group: Gro
     """Gives the group what Postgres knows; returns what it does not, by step."""
     unread: dict[str, Unread] = {}
     while step_ids := group.missing(apart_from=unread):
-        told = await workflow_steps.get_results(connection, workflow_id, step_ids=step_ids)
-        if not told:
+        stored_results = await workflow_steps.get_results(connection, workflow_id, step_ids=step_ids)
+        if not stored_results:
             raise LookupError(f"workflow {workflow_id} has no step of these ids")
-        for result in told:
+        for result in stored_results:
             if result.result is None:
                 unread[result.step_id] = Unread(result.step_id, result.task_id, result.is_awaited)
-        known = [Result(result.step_id, result.result) for result in told if result.result is not None]
-        if known:
-            await asyncio.to_thread(group.take, known)
+        results = [Result(result.step_id, result.result) for result in stored_results if result.result is not None]
+        if results:
+            await asyncio.to_thread(group.take, results)
     return unread
 
 

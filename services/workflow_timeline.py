@@ -44,10 +44,10 @@ async def read_history(connection: AsyncConnection, workflow_id: UUID) -> Workfl
     if workflow is None:
         raise WorkflowNotFound
     steps = await workflows.list_steps(connection, workflow_id)
-    told = [Happening(at, event_type) for at, event_type in await workflows.list_events(connection, workflow_id)]
-    told += _without_task(steps)
+    happenings = [Happening(at, event_type) for at, event_type in await workflows.list_events(connection, workflow_id)]
+    happenings += _without_task(steps)
     of_tasks = await _of_tasks(connection, workflow_id, step_ids={step.task_id: step.step_id for step in steps})
-    merged = _merged([sorted(told, key=lambda happening: happening.at), *of_tasks])
+    merged = _merged([sorted(happenings, key=lambda happening: happening.at), *of_tasks])
     nodes = {happening.entry.node for happening in merged if happening.entry and happening.entry.node}
     return WorkflowHistory(workflow, merged, await workers.get_worker_ids(connection, nodes))
 

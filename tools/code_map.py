@@ -102,7 +102,7 @@ def noun_of(name: str) -> str:
     """Return the first noun one of whose words is a part of this path or name."""
     parts = re.split(r"[^\w]+", name)
     words = {*parts, *(word for part in parts for word in part.split("_"))}
-    return next((noun for noun, known in NOUNS.items() if not words.isdisjoint(known.split())), OTHERS)
+    return next((noun for noun, its_words in NOUNS.items() if not words.isdisjoint(its_words.split())), OTHERS)
 
 
 def _section(noun: str, entry: NounEntry) -> str:
@@ -111,9 +111,9 @@ def _section(noun: str, entry: NounEntry) -> str:
         if entry.files.get(room):
             lines.append(_row(f"`{room}/`", entry.files[room]))
     for title in ("tables", "routes", "loops", "keys"):
-        found = getattr(entry, title)
-        if found:
-            lines.append(_row("keys in Redis" if title == "keys" else title, found))
+        values = getattr(entry, title)
+        if values:
+            lines.append(_row("keys in Redis" if title == "keys" else title, values))
     return "".join(lines)
 
 
@@ -131,14 +131,14 @@ def _modules() -> Iterator[Path]:
 
 def _tables() -> list[str]:
     """The first argument of every `Table(...)`; where that is a variable, the texts that it goes through."""
-    found: set[str] = set()
+    names: set[str] = set()
     for path in sorted((REPOSITORY / "store").glob("*tables.py")):
         tree = ast.parse(path.read_text())
-        found |= {_first_text(call) for call in _calls(tree) if _name(call) == "Table"}
+        names |= {_first_text(call) for call in _calls(tree) if _name(call) == "Table"}
         for node in ast.walk(tree):
             if isinstance(node, ast.GeneratorExp) and ast.unparse(node.elt).startswith("Table("):
-                found |= {_text_of(each) for each in ast.walk(node.generators[0].iter)}
-    return sorted(found - {""})
+                names |= {_text_of(each) for each in ast.walk(node.generators[0].iter)}
+    return sorted(names - {""})
 
 
 def _routes() -> Iterator[str]:
@@ -174,8 +174,8 @@ def redis_keys(*, of_plugin: bool | None = None) -> list[str]:
     """Return the names of our keys, with `<...>` for what differs; of the plugin, of the rest, or of both."""
     rooms = {True: ("workers",), False: OURS, None: (*OURS, "workers")}[of_plugin]
     paths = [path for room in rooms for path in (REPOSITORY / room).rglob("*.py")]
-    found = sorted({key for path in paths for key in _keys(path)} - {ONLY_TRIED})
-    by_shape = {shape_of(key): key for key in reversed(found)}
+    keys = sorted({key for path in paths for key in _keys(path)} - {ONLY_TRIED})
+    by_shape = {shape_of(key): key for key in reversed(keys)}
     return sorted(by_shape.values())
 
 

@@ -65,9 +65,9 @@ def name_fields(bodies: Sequence[TaskSubmission]) -> Iterator[tuple[str, str]]:
     return ((f"tasks.{number}.task_name", body.task_name) for number, body in enumerate(bodies))
 
 
-async def find_unknown(known: TaskNames | None, task_names: Iterable[str]) -> Mapping[str, str]:
+async def find_unknown(registry: TaskNames | None, task_names: Iterable[str]) -> Mapping[str, str]:
     """Map each name that no worker knows to what to say of it; empty where names are not checked."""
-    return await known.find_unknown(set(task_names)) if known else {}
+    return await registry.find_unknown(set(task_names)) if registry else {}
 
 
 def refuse_unknown(unknown: Mapping[str, str], named: Iterable[tuple[str, str]]) -> None:

@@ -57,8 +57,8 @@ def name_fields(body: WorkflowSubmission) -> Iterator[tuple[str, str]]:
 def _references(step: StepSubmission, place: str) -> list[tuple[str, str]]:
     """The steps whose results its arguments refer to, each with the field that does; raises InvalidRequest."""
     names = ("task_args", "task_kwargs")
-    found = chain.from_iterable(find(getattr(step, name), f"{place}.{name}") for name in names)
-    references = [(field, reference.step_id) for field, reference in islice(found, MAX_REFERENCES + 1)]
+    pairs = chain.from_iterable(find(getattr(step, name), f"{place}.{name}") for name in names)
+    references = [(field, reference.step_id) for field, reference in islice(pairs, MAX_REFERENCES + 1)]
     if len(references) > MAX_REFERENCES:
         field, message = f"{place}.task_args", f"may refer to results at most {MAX_REFERENCES:,} times"
         raise InvalidRequest(f"{field}: {message}", errors=((field, message),))

@@ -86,6 +86,6 @@ class HealthChecks:
         """One round says that a process has ended, even where the next one was there within a moment."""
         lives = await list_lives(self._redis)
         ended = frozenset(life for life, is_there in lives.items() if process_of(life) == process and not is_there)
-        known, self._ended[process] = self._ended.get(process, ended), ended
-        if ended - known:
+        count_before, self._ended[process] = self._ended.get(process, ended), ended
+        if ended - count_before:
             raise Unwell("a process ended unasked")

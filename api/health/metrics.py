@@ -42,9 +42,9 @@ class Metrics:
 
     def observe_request(self, method: str, route: str | None, *, status: int, seconds: float) -> None:
         """Count a request. `status` 0 means that the client went away first. Labels are few whatever clients type."""
-        known = method if method in _METHODS else "other"
+        method_label = method if method in _METHODS else "other"
         status_class = f"{status // 100}xx" if status else "none"
-        self._requests.labels(known, route or "none", status_class).observe(seconds)
+        self._requests.labels(method_label, route or "none", status_class).observe(seconds)
 
     def render(
         self, *, pool: PoolUse, conditions: Mapping[str, Condition], failing: Iterable[str], figures: ScrapeFigures

@@ -126,11 +126,11 @@ class HealthProbe:
             ended.exception()
 
     def _record(self, name: str, condition: Condition, *, reason: str) -> None:
-        known = self._components[name]
-        if condition is not known.condition:
+        state = self._components[name]
+        if condition is not state.condition:
             log.info("health_changed", part=name, condition=condition.value, reason=reason)
-            known = ComponentState(condition, datetime.now(UTC))
-        self._components[name] = replace(known, reason=reason)
+            state = ComponentState(condition, datetime.now(UTC))
+        self._components[name] = replace(state, reason=reason)
         if condition is Condition.HEALTHY:
             self.breakers.succeeded(name)
         else:

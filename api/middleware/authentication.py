@@ -59,8 +59,8 @@ class Authentication:
         """Whether the key may write; None if it is not a key. Compares with all, so that time tells nothing."""
         if not candidate:
             return None
-        found = [may_write for key, may_write in self._keys if hmac.compare_digest(key, candidate)]
-        return any(found) if found else None
+        matches = [may_write for key, may_write in self._keys if hmac.compare_digest(key, candidate)]
+        return any(matches) if matches else None
 
 
 def _bearer(scope: Scope) -> bytes:

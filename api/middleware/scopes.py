@@ -18,8 +18,8 @@ def header_of(scope: Scope, name: bytes) -> str:
 
     Also "" of one that came more than once: a proxy and we might each believe another of them.
     """
-    found = headers_of(scope, name)
-    return found[0] if len(found) == 1 else ""
+    values = headers_of(scope, name)
+    return values[0] if len(values) == 1 else ""
 
 
 def is_open(scope: Scope) -> bool:

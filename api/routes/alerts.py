@@ -35,10 +35,10 @@ async def list_alerts(
     rows: RowsShown = Rows.BOTH,
 ) -> AlertPage | Response:
     """Active alerts, newest first. Each is raised once while its condition lasts, and resolved by itself."""
-    wanted = AlertFilter(tuple(type), tuple(severity), acknowledged, include_resolved)
-    total, raised = await alerts.list_alerts(connection, wanted, limit=limit, offset=offset)
-    found = [AlertModel.from_row(row) for row in raised]
-    return AlertPage(total=total, limit=limit, offset=offset, data=found, alerts=found).shown(rows)
+    filters = AlertFilter(tuple(type), tuple(severity), acknowledged, include_resolved)
+    total, raised = await alerts.list_alerts(connection, filters, limit=limit, offset=offset)
+    models = [AlertModel.from_row(row) for row in raised]
+    return AlertPage(total=total, limit=limit, offset=offset, data=models, alerts=models).shown(rows)
 
 
 @router.post("/{alert_id}/acknowledge", summary="Acknowledge an alert", responses=responses(AlertNotFound))

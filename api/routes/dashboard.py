@@ -23,16 +23,16 @@ router = api_router("/dashboard", tag="dashboard")
 async def get_stats(resources: Resources) -> SystemStats:
     """Queues, workers, load and lifetime totals. Answered without the broker too: `queue_depth_source` tells."""
     async with resources.engine.connect() as connection:
-        known = await read_figures(connection, default_queue=resources.settings.default_queue)
+        figures = await read_figures(connection, default_queue=resources.settings.default_queue)
     # A broker that is known to be away would hold up every answer for a second.
     is_away = BROKER in resources.probe.breakers.open_ones()
-    waiting = None if is_away else await ask_depths(resources.queues, known.queue_names)
+    waiting = None if is_away else await ask_depths(resources.queues, figures.queue_names)
     source = DepthSource.BROKER
     if waiting is None:
         source = DepthSource.MIRROR
         async with resources.engine.connect() as connection:
             waiting = await count_queued(connection)
-    return SystemStats.of(known, waiting, source=source, host=resources.host)
+    return SystemStats.of(figures, waiting, source=source, host=resources.host)
 
 
 @router.get("/workers", summary="Get the worker grid", response_model=WorkerGrid)
@@ -41,7 +41,7 @@ async def get_worker_grid(
     connection: ReadConnection, limit: Limit = DEFAULT_LIMIT, *, offset: Offset = 0, rows: RowsShown = Rows.BOTH
 ) -> WorkerGrid | Response:
     """Every worker with its rates, by name."""
-    total, known = await list_workers(connection, limit=limit, offset=offset)
+    total, page = await list_workers(connection, limit=limit, offset=offset)
     ends, now = await count_ends_by_node(connection, window=RATE_WINDOW), datetime.now(UTC)
-    grid = [WorkerFigures.of(row, ends.get(row.node, Ends()), now=now) for row in known]
+    grid = [WorkerFigures.of(row, ends.get(row.node, Ends()), now=now) for row in page]
     return WorkerGrid(total=total, limit=limit, offset=offset, data=grid, workers=grid).shown(rows)

@@ -109,8 +109,10 @@ def _component(name: str, state: ComponentState, *, mark: Mark | None) -> Compon
 
 
 def _degradation(marks: Marks) -> Degradation:
-    shown = [ActiveMark.from_mark(marks[name]) for name in sorted(marks)]
-    return Degradation(degraded_services_count=len(shown), services=[mark.service_name for mark in shown], marks=shown)
+    active = [ActiveMark.from_mark(marks[name]) for name in sorted(marks)]
+    return Degradation(
+        degraded_services_count=len(active), services=[mark.service_name for mark in active], marks=active
+    )
 
 
 def _mirror(resources: ProcessResources) -> Mirror:

@@ -47,8 +47,8 @@ async def list_presets(
 ) -> PresetPage | Response:
     """Lists the presets that ship with Celeriac, then the saved ones by name."""
     total, page = await presets.list_presets(connection, limit=limit, offset=offset)
-    found = [PresetModel.from_preset(preset) for preset in page]
-    return PresetPage(total=total, limit=limit, offset=offset, data=found, presets=found).shown(rows)
+    models = [PresetModel.from_preset(preset) for preset in page]
+    return PresetPage(total=total, limit=limit, offset=offset, data=models, presets=models).shown(rows)
 
 
 @router.post("/presets", summary="Save a filter preset", status_code=201, responses=responses(PresetExists))
@@ -66,8 +66,8 @@ async def apply_preset(
 ) -> TaskPage | Response:
     """Answers as a search with the preset's filters does."""
     preset = await presets.find_preset(connection, name)
-    found = await read_page(connection, TaskFilters.model_validate(preset.filters).wanted(), query=query)
-    return found.shown(query.rows)
+    result_page = await read_page(connection, TaskFilters.model_validate(preset.filters).wanted(), query=query)
+    return result_page.shown(query.rows)
 
 
 @router.delete(

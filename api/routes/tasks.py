@@ -91,10 +91,10 @@ async def submit_task(
     if asynchronous:
         return answer
     await resources.endings.wait(answer.task_id, wait_seconds)
-    found = await get_task(resources, answer.task_id)
-    if isinstance(found, Response):
-        found.status_code = 201
-    return found
+    detail = await get_task(resources, answer.task_id)
+    if isinstance(detail, Response):
+        detail.status_code = 201
+    return detail
 
 
 async def _submit(
@@ -184,8 +184,8 @@ def _detail(resources: ProcessResources, task: WholeTask) -> TaskDetail:
     message = _explain_limits(resources, task)
     if task.outcome is not None:
         message = UNKNOWN_OUTCOME
-    told = " ".join(filter(None, (task.doubt, message))) or None
-    return TaskDetail.from_whole(task, message=told, no_result=resources.no_results)
+    remarks = " ".join(filter(None, (task.doubt, message))) or None
+    return TaskDetail.from_whole(task, message=remarks, no_result=resources.no_results)
 
 
 @router.get(

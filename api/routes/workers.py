@@ -61,9 +61,9 @@ async def list_workers(
     rows: RowsShown = Rows.BOTH,
 ) -> WorkerPage | Response:
     """All nodes that were ever heard or registered, by name."""
-    total, known = await workers.list_workers(connection, status=status, limit=limit, offset=offset)
-    found = [WorkerModel.from_row(row) for row in known]
-    return WorkerPage(total=total, limit=limit, offset=offset, data=found, workers=found).shown(rows)
+    total, page = await workers.list_workers(connection, status=status, limit=limit, offset=offset)
+    models = [WorkerModel.from_row(row) for row in page]
+    return WorkerPage(total=total, limit=limit, offset=offset, data=models, workers=models).shown(rows)
 
 
 @router.get("/{worker_id}", summary="Get a worker", responses=responses(WorkerNotFound))
@@ -134,7 +134,7 @@ async def update_capacity(resources: Resources, worker_id: str, *, body: Capacit
 
 async def _tell(resources: ProcessResources, worker: WorkerRow) -> WorkerRow:
     """Tells the worker what is wanted, with no connection held meanwhile; returns it as it is then."""
-    told = await resources.orders.fetch_as_desired(worker)
+    description = await resources.orders.fetch_as_desired(worker)
     async with resources.engine.begin() as connection:
-        await save_descriptions(connection, [told] if told else [])
+        await save_descriptions(connection, [description] if description else [])
         return await verbs.find_worker(connection, str(worker.worker_id))

@@ -100,20 +100,20 @@ async def list_workflows(
     rows: RowsShown = Rows.BOTH,
 ) -> WorkflowPage | Response:
     """Workflows that match, newest first."""
-    wanted = WorkflowFilter(tuple(dict.fromkeys(status)), name)
+    filters = WorkflowFilter(tuple(dict.fromkeys(status)), name)
     after = _position(cursor) if cursor else None
     total, is_exact, stored = await workflows.list_workflows(
-        connection, wanted, limit=limit, offset=offset, after=after
+        connection, filters, limit=limit, offset=offset, after=after
     )
-    found = [WorkflowRow.from_stored(workflow) for workflow in stored]
+    models = [WorkflowRow.from_stored(workflow) for workflow in stored]
     page = WorkflowPage(
         total=total,
         total_is_exact=is_exact,
         limit=limit,
         offset=offset,
-        data=found,
-        workflows=found,
-        next_cursor=_cursor_behind(found[-1]) if len(found) == limit else None,
+        data=models,
+        workflows=models,
+        next_cursor=_cursor_behind(models[-1]) if len(models) == limit else None,
     )
     return page.shown(rows)
 
@@ -183,13 +183,13 @@ async def get_timeline(
     page = history.happenings[offset : offset + limit]
 
     def make() -> WorkflowTimeline:
-        found = [event_of(happening, history.worker_ids) for happening in page]
+        events = [event_of(happening, history.worker_ids) for happening in page]
         return WorkflowTimeline(
             total=len(history.happenings),
             limit=limit,
             offset=offset,
-            data=found,
-            events=found,
+            data=events,
+            events=events,
             **{name: getattr(history.workflow, name) for name in ("workflow_id", "name", "status")},
         )
 

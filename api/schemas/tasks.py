@@ -155,8 +155,8 @@ class DispatchRefusal(ResponseModel):
         """Return why the broker refuses the task; None if it does not, or has taken it since."""
         if not task.refusals:
             return None
-        told = {name: getattr(task, name) for name in ("refusals", "parked_at", "next_try_at")}
-        return cls.model_validate(told | {"reason": task.refusal or ""})
+        values = {name: getattr(task, name) for name in ("refusals", "parked_at", "next_try_at")}
+        return cls.model_validate(values | {"reason": task.refusal or ""})
 
 
 class TaskDetail(TaskRow):
@@ -251,8 +251,10 @@ class TimelineEvent(ResponseModel):
             details["worker_hostname"] = hostname(entry.node)
         if entry.attempt is not None:
             details["attempt"] = entry.attempt
-        told = {name: value for name, value in entry.details.items() if name not in UNSHOWN}
-        details |= {name: _shortened(value) if isinstance(value, str) else value for name, value in told.items()}
+        details_shown = {name: value for name, value in entry.details.items() if name not in UNSHOWN}
+        details |= {
+            name: _shortened(value) if isinstance(value, str) else value for name, value in details_shown.items()
+        }
         return cls(timestamp=entry.at, event_type=entry.type, details=details)
 
 

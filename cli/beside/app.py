@@ -100,10 +100,10 @@ def interpreter_of(python: str | None) -> str:
     As it was written: the `python` of a virtual environment is a link, and would be another at the link's end.
     """
     if python is not None:
-        found = shutil.which(python)
-        if found is None:
+        path = shutil.which(python)
+        if path is None:
             raise CliError(f"There is no interpreter {python!r}; --python takes the path of one.")
-        return str(Path(found).absolute())
+        return str(Path(path).absolute())
     active = os.environ.get("VIRTUAL_ENV")
     candidate = Path(active, "bin", "python") if active else None
     if candidate and candidate.exists() and Path(str(active)).resolve() != Path(sys.prefix).resolve():
@@ -163,7 +163,7 @@ def _sentence(name: str, interpreter: str, *, refusal: _Refusal) -> str:
 def _hint() -> str:
     """An environment that lies where people put theirs."""
     for folder in (".venv", "venv", "env"):
-        found = Path(folder, "bin", "python")
-        if found.exists() and Path(folder).resolve() != Path(sys.prefix).resolve():
-            return f" Perhaps --python {found}?"
+        interpreter = Path(folder, "bin", "python")
+        if interpreter.exists() and Path(folder).resolve() != Path(sys.prefix).resolve():
+            return f" Perhaps --python {interpreter}?"
     return ""

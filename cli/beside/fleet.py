@@ -28,14 +28,14 @@ TOLD = {"on": True, "off": False}
 def wait_for_workers(url: str, facts: AppFacts) -> list[FleetWorker]:
     """Return the workers that the API knows once it learns no more: after 8 s if there are none, after 20 s at most."""
     began = time.monotonic()
-    steady, found = 0, known_workers(url, facts)
-    while steady < STEADY_LOOKS and time.monotonic() - began < (ANSWERED_SECONDS if found else HEARD_SECONDS):
+    steady, workers = 0, known_workers(url, facts)
+    while steady < STEADY_LOOKS and time.monotonic() - began < (ANSWERED_SECONDS if workers else HEARD_SECONDS):
         time.sleep(LOOK_SECONDS)
         again = known_workers(url, facts)
-        is_settled = again and again == found and all(consumer.queues for consumer in again)
+        is_settled = again and again == workers and all(consumer.queues for consumer in again)
         steady = steady + 1 if is_settled else 0
-        found = again
-    return found
+        workers = again
+    return workers
 
 
 def known_workers(url: str, facts: AppFacts) -> list[FleetWorker]:
@@ -48,8 +48,8 @@ def known_workers(url: str, facts: AppFacts) -> list[FleetWorker]:
             details = {worker_id: client.worker(str(worker_id)) for worker_id in with_plugin}
     except CliError:
         return []
-    found = [_of_row(row | details.get(row["worker_id"], {}), facts) for row in rows]
-    return sorted(found, key=lambda consumer: consumer.node)
+    workers = [_of_row(row | details.get(row["worker_id"], {}), facts) for row in rows]
+    return sorted(workers, key=lambda consumer: consumer.node)
 
 
 def find_workers(settings: Settings, facts: AppFacts) -> list[FleetWorker]:
@@ -95,8 +95,8 @@ def _of_node(node: str, described: NodeDescription | None, *, facts: AppFacts) -
     )
 
 
-def _events(told: bool | None, facts: AppFacts) -> bool | None:
+def _events(answer: bool | None, facts: AppFacts) -> bool | None:
     """What the worker told; else what its app says where that switches them on: `-E` stands on command lines."""
-    if told is not None:
-        return told
+    if answer is not None:
+        return answer
     return True if facts.options.get("worker_send_task_events") else None

@@ -58,13 +58,13 @@ def main(arguments: list[str]) -> None:
     answer = _keep_stdout()
     _look_where_celery_does(Path(own_root), rooms.split(","))
     try:
-        told = read(name)
+        document = read(name)
     except NoApp as error:
-        told = {"error": {"kind": "no app", "text": str(error)}}
+        document = {"error": {"kind": "no app", "text": str(error)}}
     except BaseException as error:  # an app may also call sys.exit
-        told = {"error": _described(error)}
+        document = {"error": _described(error)}
     with os.fdopen(answer, "wb") as stdout:
-        stdout.write(json.dumps(told).encode())
+        stdout.write(json.dumps(document).encode())
     # Threads that the app has started would keep the process.
     os._exit(0)
 

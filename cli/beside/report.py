@@ -67,8 +67,8 @@ def _workers(consumers: Sequence[FleetWorker]) -> Table:
 def _promises(consumers: Sequence[FleetWorker]) -> Table:
     """A row for all queues of which the same holds: an app with twenty of them has one or two."""
     alike: dict[tuple[Holds, ...], list[str]] = {}
-    for queue, found in by_queue(consumers).items():
-        alike.setdefault(tuple(extent_of(promise, found) for promise in PROMISES), []).append(queue)
+    for queue, workers in by_queue(consumers).items():
+        alike.setdefault(tuple(extent_of(promise, workers) for promise in PROMISES), []).append(queue)
     table = Table(Column("queue", overflow="fold"), *(promise.word for promise in PROMISES), box=None, pad_edge=False)
     for marks, queues in alike.items():
         table.add_row(line_of(some_of(queues, most=MOST_ROWS)), *(Text(mark, style=STYLES[mark]) for mark in marks))
@@ -91,8 +91,8 @@ def _advice(advice: Advice) -> Table:
 
 def _options_of(options: dict[str, Any]) -> str:
     """Those that decide where messages lie."""
-    shown = ("global_keyprefix", "sep", "priority_steps", "master_name")
-    return ", ".join(f"{name} {options[name]!r}" for name in shown if name in options)
+    names = ("global_keyprefix", "sep", "priority_steps", "master_name")
+    return ", ".join(f"{name} {options[name]!r}" for name in names if name in options)
 
 
 def _print(table: Table) -> None:

@@ -29,15 +29,15 @@ def run_beside(name: str, *, python: str | None, worker: bool, **options: object
         refuse_factory(name, facts)
     environment = leave_app_variables()
     tell_unknown_variables()
-    found = beside(facts, **options)
-    show_app(name, facts, interpreter=interpreter, beside=found)
+    settings_beside = beside(facts, **options)
+    show_app(name, facts, interpreter=interpreter, beside=settings_beside)
     start = (
         partial(app_worker, facts=facts, name=name, interpreter=interpreter, environment=environment)
         if worker
         else None
     )
     guest = Guest(start, partial(_tell, facts=facts, name=name, own_worker=worker))
-    asyncio.run(run_up(found.settings, guest=guest))
+    asyncio.run(run_up(settings_beside.settings, guest=guest))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +70,8 @@ class Examined:
             "findings": [asdict(finding) for finding in self.findings],
             "workers": [asdict(consumer) for consumer in self.consumers],
             "queues": {
-                queue: {promise.word: extent_of(promise, found) for promise in PROMISES}
-                for queue, found in by_queue(self.consumers).items()
+                queue: {promise.word: extent_of(promise, workers) for promise in PROMISES}
+                for queue, workers in by_queue(self.consumers).items()
             },
             "advice": asdict(self.advice) if self.advice else None,
         }
@@ -82,16 +82,16 @@ def examine_beside(name: str, *, python: str | None, data: str | None, url: str 
     interpreter = interpreter_of(python)
     facts = read_app(name, interpreter)
     leave_app_variables()
-    found = beside(facts, data=data)
-    running = read_addresses(found.settings.data)
+    settings_beside = beside(facts, data=data)
+    running = read_addresses(settings_beside.settings.data)
     api_url = url or (running.api_url if running else None)
-    findings = examine_servers(found.settings)
+    findings = examine_servers(settings_beside.settings)
     broker_answers = all(finding.verdict != "fail" for finding in findings if finding.subject == "broker")
     consumers = known_workers(api_url, facts) if api_url else []
     if not consumers and broker_answers:
-        consumers = find_workers(found.settings, facts)
+        consumers = find_workers(settings_beside.settings, facts)
     advice = advise(name, facts, consumers=consumers) if broker_answers else None
-    return Examined(name, interpreter, facts, found, findings, consumers, advice)
+    return Examined(name, interpreter, facts, settings_beside, findings, consumers, advice)
 
 
 def _tell(addresses: Addresses, facts: AppFacts, *, name: str, own_worker: bool) -> None:

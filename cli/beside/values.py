@@ -45,7 +45,7 @@ def beside(facts: AppFacts, **options: object) -> Beside:
     notes: list[str] = []
     broker_url = _one(with_tls(facts.broker_url, facts.dictionaries.get("broker_use_ssl")), "broker", notes=notes)
     result_url, results = _results(facts, notes)
-    told = {
+    values = {
         "broker_url": broker_url,
         "result_url": result_url,
         "default_queue": _default_queue(facts, notes),
@@ -56,9 +56,9 @@ def beside(facts: AppFacts, **options: object) -> Beside:
         "workers": 0,
         "flower_port": 0,
     }
-    from_app = {name: value for name, value in told.items() if value is not None and name not in chosen}
+    from_app = {name: value for name, value in values.items() if value is not None and name not in chosen}
     settings = read_settings(**{**options, **from_app})
-    notes += _overridden(settings, told, chosen=chosen)
+    notes += _overridden(settings, values, chosen=chosen)
     notes += _unusual(facts)
     if "result_url" in chosen:
         results = mask_url(settings.result_url or "")
@@ -92,11 +92,11 @@ def _results(facts: AppFacts, notes: list[str]) -> tuple[str | None, str]:
     if backend in NO_BACKEND or backend is None:
         return None, "none: events tell how tasks end"
     url = _one(with_tls(backend, facts.dictionaries.get("redis_backend_use_ssl")), "result backend", notes=notes)
-    shown = mask_url(url) if "@" in url or "?" in url else url
+    masked_url = mask_url(url) if "@" in url or "?" in url else url
     reader = _reader(url)
     if reader is not None and reader.blind is None:
-        return url, shown
-    return url if reader else None, f"{shown} cannot be read here: events tell how tasks end"
+        return url, masked_url
+    return url if reader else None, f"{masked_url} cannot be read here: events tell how tasks end"
 
 
 def _reader(url: str) -> ResultReader | None:
@@ -135,21 +135,23 @@ def _broker_options(facts: AppFacts, broker_url: str) -> dict[str, Any] | None:
 def _serializer(facts: AppFacts, notes: list[str]) -> str | None:
     """The one in which the app's workers take submissions: JSON wherever they do."""
     accepted = set(map(str, facts.options.get("accept_content") or ["json"]))
-    found = next((name for name, names in SERIALIZERS.items() if names & accepted), None)
-    if found is None:
-        shown = ", ".join(sorted(accepted))
+    serializer = next((name for name, names in SERIALIZERS.items() if names & accepted), None)
+    if serializer is None:
+        names_shown = ", ".join(sorted(accepted))
         notes.append(
-            f"The app accepts {shown} only and throws submissions from here away: add 'json' to accept_content."
+            f"The app accepts {names_shown} only and throws submissions from here away: add 'json' to accept_content."
         )
-    elif found != "json":
-        notes.append(f"Submissions are sent as {found}: the app's accept_content has no json.")
-    return found
+    elif serializer != "json":
+        notes.append(f"Submissions are sent as {serializer}: the app's accept_content has no json.")
+    return serializer
 
 
-def _overridden(settings: Settings, told: Mapping[str, object], *, chosen: set[str]) -> list[str]:
+def _overridden(settings: Settings, values: Mapping[str, object], *, chosen: set[str]) -> list[str]:
     """A broker that is not the app's is worth a line: somebody may have forgotten a variable."""
-    names = [name for name in ("broker_url", "result_url") if name in chosen and told[name] is not None]
-    return [f"{variable(name)} stands in for the app's own." for name in names if getattr(settings, name) != told[name]]
+    names = [name for name in ("broker_url", "result_url") if name in chosen and values[name] is not None]
+    return [
+        f"{variable(name)} stands in for the app's own." for name in names if getattr(settings, name) != values[name]
+    ]
 
 
 def _unusual(facts: AppFacts) -> list[str]:

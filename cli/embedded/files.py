@@ -52,12 +52,12 @@ def open_private(path: Path) -> TextIOWrapper:
 
 
 def _take(folder: Path, *, owners: set[int | None]) -> None:
-    found = folder.stat()
-    if found.st_uid not in owners:
+    status = folder.stat()
+    if status.st_uid not in owners:
         raise CliError(
-            f"The data folder {folder} belongs to another user (uid {found.st_uid}); choose one of your own."
+            f"The data folder {folder} belongs to another user (uid {status.st_uid}); choose one of your own."
         )
-    if not found.st_mode & OTHERS:
+    if not status.st_mode & OTHERS:
         return
     others = sorted({path.name for path in folder.iterdir()} - EXPECTED) if folder.name not in OURS else []
     if others:
@@ -70,8 +70,8 @@ def _take(folder: Path, *, owners: set[int | None]) -> None:
 
 def _close(path: Path, most: int) -> None:
     """Never through a link, and never what is not ours: both may be somebody's intention."""
-    found = path.lstat()
-    if not stat.S_ISLNK(found.st_mode) and found.st_uid == os.geteuid() and found.st_mode & OTHERS:
+    status = path.lstat()
+    if not stat.S_ISLNK(status.st_mode) and status.st_uid == os.geteuid() and status.st_mode & OTHERS:
         path.chmod(most)
 
 

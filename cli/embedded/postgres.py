@@ -113,14 +113,14 @@ def _run(argv: list[str], identity: str, *, stdin: str = "") -> None:
 def _check_version(cluster: Path) -> None:
     version_file = cluster / "PG_VERSION"
     try:
-        found = version_file.read_text().strip()
+        made_by = version_file.read_text().strip()
     except OSError as error:
         raise CliError(f"{cluster} holds no readable PostgreSQL data ({version_file}: {error.strerror}).") from error
-    told = subprocess.run([str(_binary("postgres")), "--version"], capture_output=True, text=True, check=True).stdout
-    ours = told.split()[-1].split(".")[0]
-    if found != ours:
+    output = subprocess.run([str(_binary("postgres")), "--version"], capture_output=True, text=True, check=True).stdout
+    ours = output.split()[-1].split(".")[0]
+    if made_by != ours:
         raise CliError(
-            f"{cluster} was made by PostgreSQL {found} and this is PostgreSQL {ours}; "
+            f"{cluster} was made by PostgreSQL {made_by} and this is PostgreSQL {ours}; "
             "use another --data folder, or move the data with pg_dump of the old version."
         )
 

@@ -118,33 +118,39 @@ class DeadWorkersRound:
         back = await self._gateway.mover.put_back({orphan.task_id for orphan in left} - cancelled)
         # Of what is stored and cannot be read nobody knows how it ended; but it ran, so nothing is said of it here.
         unread = {task_id for task_id, result in results.items() if result.is_unread}
-        in_broker, gone = await self._sort(
+        in_broker, without_message = await self._sort(
             [orphan for orphan in left if orphan.task_id not in back | cancelled | unread]
         )
-        lost = [orphan for orphan in orphans if orphan.outrun or orphan.task_id in back | cancelled | in_broker | gone]
-        elsewhere = {orphan.task_id for orphan in left if orphan.task_id in gone and _must_be_left(orphan)}
+        lost = [
+            orphan
+            for orphan in orphans
+            if orphan.outrun or orphan.task_id in back | cancelled | in_broker | without_message
+        ]
+        elsewhere = {orphan.task_id for orphan in left if orphan.task_id in without_message and _must_be_left(orphan)}
         async with self._engine.begin() as connection:
-            await record_lost(connection, lost, gone=gone - elsewhere, cancelled=cancelled)
+            await record_lost(connection, lost, without_message=without_message - elsewhere, cancelled=cancelled)
             await doubts.note(connection, dict.fromkeys(elsewhere, LEFT_ELSEWHERE))
         if lost:
             log.warning(
                 "orphans_rescued",
                 lost=len(lost),
                 put_back=len(back),
-                failed=len(gone - elsewhere),
+                failed=len(without_message - elsewhere),
                 cancelled=len(cancelled),
             )
 
     async def _sort(self, orphans: Sequence[Orphan]) -> tuple[set[str], set[str]]:
         """Tasks whose message the broker has, and tasks of which nothing is left; nobody knows yet of the others."""
-        wanted = {orphan.task_id for orphan in orphans}
+        task_ids = {orphan.task_id for orphan in orphans}
         names = {orphan.queue_name for orphan in orphans if orphan.queue_name}
-        in_broker = await self._gateway.queues.held_task_ids(names, among=wanted) if wanted else set()
+        in_broker = await self._gateway.queues.held_task_ids(names, among=task_ids) if task_ids else set()
         if in_broker is None:
             # RabbitMQ has put back what was not acknowledged; a run is acknowledged at its start, unless late.
             in_broker = {orphan.task_id for orphan in orphans if not orphan.started or orphan.acks_late is not False}
-        gone = self._seen_twice.missing_again(wanted - in_broker, looked_at=wanted, now=datetime.now(UTC))
-        return in_broker, set(gone)
+        without_message = self._seen_twice.missing_again(
+            task_ids - in_broker, looked_at=task_ids, now=datetime.now(UTC)
+        )
+        return in_broker, set(without_message)
 
 
 def _must_be_left(orphan: Orphan) -> bool:
@@ -152,6 +158,6 @@ def _must_be_left(orphan: Orphan) -> bool:
     return not orphan.plugin and (not orphan.started or orphan.acks_late is True)
 
 
-def _is_held(orphan: Orphan, held: HeldTask | None) -> bool:
+def _is_held(orphan: Orphan, place: HeldTask | None) -> bool:
     """By a live worker; of what another delivery has taken on, by the very node."""
-    return held is not None and (not orphan.outrun or held.node == orphan.node)
+    return place is not None and (not orphan.outrun or place.node == orphan.node)

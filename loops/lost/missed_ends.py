@@ -109,7 +109,7 @@ class MissedEndsRound:
         in_doubt = {task_id: search.judged.doubts[task_id] for task_id in doubted if task_id not in proofs}
         if looked_at or swept.unreadable:
             await self._note(
-                looked_at, search.judged, found=in_doubt | dict.fromkeys(swept.unreadable, HAS_RUN), now=now
+                looked_at, search.judged, reasons=in_doubt | dict.fromkeys(swept.unreadable, HAS_RUN), now=now
             )
         if proofs:
             async with self._engine.begin() as connection:
@@ -118,10 +118,10 @@ class MissedEndsRound:
 
     async def _search(self, unreceived: Sequence[SilentTask]) -> Search:
         """Where those are that the broker does not have; nobody where that cannot be known."""
-        wanted = {task.task_id for task in unreceived}
+        task_ids = {task.task_id for task in unreceived}
         names = {task.queue_name for task in unreceived if task.queue_name}
-        held = await self._queues.held_task_ids(names, among=wanted) if wanted else None
-        missing = [] if held is None else [task for task in unreceived if task.task_id not in held]
+        in_broker = await self._queues.held_task_ids(names, among=task_ids) if task_ids else None
+        missing = [] if in_broker is None else [task for task in unreceived if task.task_id not in in_broker]
         if not missing:
             return Search()
         async with self._engine.connect() as connection:
@@ -131,16 +131,16 @@ class MissedEndsRound:
         return Search({suspect.task_id: suspect for suspect in suspects}, judged)
 
     async def _note(
-        self, looked_at: AbstractSet[str], judged: Judged, *, found: Mapping[str, str], now: datetime
+        self, looked_at: AbstractSet[str], judged: Judged, *, reasons: Mapping[str, str], now: datetime
     ) -> None:
         """Keep what workers said they have, and why the others are not sent again."""
         await note_shared_names(self._engine, judged.replies)
-        self._ask_again |= dict.fromkeys(found, now + ASKED_AGAIN)
+        self._ask_again |= dict.fromkeys(reasons, now + ASKED_AGAIN)
         async with self._engine.begin() as connection:
-            told = await record_held(connection, judged.held)
+            recorded = await record_held(connection, judged.held)
             await doubts.forget(connection, looked_at - judged.doubts.keys())
-            await doubts.note(connection, {id: UNPROVEN.format(doubt=doubt) for id, doubt in found.items()})
-        if told:
-            log.info("holders_reconstructed", count=len(told))
-        if found:
-            log.warning("dispatches_in_doubt", count=len(found))
+            await doubts.note(connection, {id: UNPROVEN.format(doubt=doubt) for id, doubt in reasons.items()})
+        if recorded:
+            log.info("holders_reconstructed", count=len(recorded))
+        if reasons:
+            log.warning("dispatches_in_doubt", count=len(reasons))

@@ -81,14 +81,14 @@ class StuckMessagesRound:
             before = now - FETCHED
             fetched = await self._mover.list_fetched(before=before, limit=BATCH_SIZE)
             unheld = (
-                await stuck_messages.list_unheld(leading, {held.task_id for held in fetched})
+                await stuck_messages.list_unheld(leading, {message.task_id for message in fetched})
                 if fetched
                 else frozenset()
             )
-            absent = await self._absent([held for held in fetched if held.task_id in unheld])
+            absent = await self._absent([message for message in fetched if message.task_id in unheld])
             proven = set(self._seen_twice.missing_again(absent, looked_at=unheld, now=now))
             if proven:
-                strayed = [held for held in fetched if held.task_id in proven]
+                strayed = [message for message in fetched if message.task_id in proven]
                 back = await self._mover.put_back_fetched(strayed, before=before)
                 log.warning("strays_put_back", count=len(back))
             return ROUND_SECONDS
@@ -101,7 +101,7 @@ class StuckMessagesRound:
             silent = await stuck_messages.list_silent_nodes(connection)
         if not await self._presence.find_absent(silent) >= silent:
             return frozenset()
-        suspects = [Suspect(held.task_id, held.queue_name, held.fetched_at or EVER) for held in fetched]
+        suspects = [Suspect(message.task_id, message.queue_name, message.fetched_at or EVER) for message in fetched]
         judged = await self._proofs.judge(suspects, life=UNKNOWN, keys={}, resends=False)
         async with self._engine.begin() as connection:
             await record_held(connection, judged.held)

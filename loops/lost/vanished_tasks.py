@@ -58,11 +58,11 @@ class VanishedTasksRound:
             # Of two processes of one name the first to answer would speak for both.
             shared = await shared_names.list_shared(connection)
             nodes = [node for node, _ in await workers.list_consumers(connection) if node not in shared]
-            held = await vanished_tasks.list_with_workers(connection, nodes, limit=BATCH_SIZE)
+            with_workers = await vanished_tasks.list_with_workers(connection, nodes, limit=BATCH_SIZE)
         answered, active = await self._control.list_active(nodes)
         await self._repair_starts(active)
         # A node that does not answer may have any of them.
-        candidates = [task for task in held if task.task_id not in active] if answered >= set(nodes) else []
+        candidates = [task for task in with_workers if task.task_id not in active] if answered >= set(nodes) else []
         await self._repair_ends(candidates, nodes)
         return ROUND_SECONDS
 
@@ -78,12 +78,12 @@ class VanishedTasksRound:
     async def _repair_ends(self, candidates: Collection[WithWorker], nodes: Collection[str]) -> None:
         absent = await self._absent_now(candidates, nodes) if candidates else frozenset[str]()
         self._absent, lasting = _lasting(self._absent, absent, long=ABSENT)
-        gone = await self._confirmed([task for task in candidates if task.task_id in lasting])
-        if gone:
-            results = await self._results.fetch(sorted(gone))
+        vanished = await self._confirmed([task for task in candidates if task.task_id in lasting])
+        if vanished:
+            results = await self._results.fetch(sorted(vanished))
             async with self._engine.begin() as connection:
                 ended = await conclude(
-                    connection, [task for task in candidates if task.task_id in gone], results=results
+                    connection, [task for task in candidates if task.task_id in vanished], results=results
                 )
             log.warning("tasks_concluded", count=len(ended))
 
@@ -99,10 +99,10 @@ class VanishedTasksRound:
 
     async def _absent_now(self, candidates: Collection[WithWorker], nodes: Collection[str]) -> frozenset[str]:
         """Those that are with no worker and in no queue; none where that cannot be known (RabbitMQ)."""
-        wanted = {task.task_id for task in candidates}
+        task_ids = {task.task_id for task in candidates}
         names = {task.queue_name for task in candidates if task.queue_name}
-        held = await self._queues.held_task_ids(names, among=wanted)
-        if held is None or not (missing := wanted - held):
+        in_broker = await self._queues.held_task_ids(names, among=task_ids)
+        if in_broker is None or not (missing := task_ids - in_broker):
             return frozenset()
         missing -= (await self._control.query_tasks(missing, nodes)).keys()
         async with self._engine.connect() as connection:
@@ -114,5 +114,5 @@ def _lasting(
 ) -> tuple[dict[str, datetime], frozenset[str]]:
     """Since when each has been seen without a break, and which of them for so long."""
     now = datetime.now(UTC)
-    known = {task_id: since.get(task_id, now) for task_id in seen}
-    return known, frozenset(task_id for task_id, at in known.items() if now - at >= long)
+    first_seen = {task_id: since.get(task_id, now) for task_id in seen}
+    return first_seen, frozenset(task_id for task_id, at in first_seen.items() if now - at >= long)

@@ -83,8 +83,8 @@ class TaskNames:
                         connection, max_age=KNOWN_WITHIN, limit=self._max_known
                     )
                     self._all_told = await names_told.have_all_told(connection)
-                    if self._known != (known := frozenset(names)):
-                        self._known = known
+                    if self._known != (loaded := frozenset(names)):
+                        self._known = loaded
                         self._sorted, self._sorted_backwards = await asyncio.to_thread(_sort_both_ways, names)
             except (OperationalError, InterfaceError) as error:
                 # While Postgres restarts the names of a moment ago will do: the submission itself waits for it.

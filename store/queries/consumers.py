@@ -97,5 +97,5 @@ _last_stranger = select(func.max(last_sign())).where(~is_online(), workers.c.des
 
 async def get_last_stranger(connection: AsyncConnection) -> datetime | None:
     """Return when a node was last heard that is gone and never said what it is; None if there is none."""
-    found: datetime | None = (await connection.execute(_last_stranger)).scalar_one()
-    return found
+    heard_at: datetime | None = (await connection.execute(_last_stranger)).scalar_one()
+    return heard_at

@@ -105,7 +105,7 @@ async def list_orphans(connection: AsyncConnection, *, limit: int) -> list[Orpha
 
     Tasks that have ended meanwhile are looked through only for minutes after a worker was lost.
     """
-    found = [Orphan(*row) for row in await connection.execute(_held, {"limit": limit})]
+    orphans = [Orphan(*row) for row in await connection.execute(_held, {"limit": limit})]
     if (await connection.execute(_recently_lost)).scalar_one():
-        found += [Orphan(*row) for row in await connection.execute(_ended, {"limit": limit})]
-    return found
+        orphans += [Orphan(*row) for row in await connection.execute(_ended, {"limit": limit})]
+    return orphans

@@ -108,9 +108,9 @@ async def describe(connection: AsyncConnection, description: Description) -> Non
         )
     )
     if registered:
-        known = insert(registered_tasks).values([_registered(description, name) for name in sorted(set(registered))])
-        told = {name: known.excluded[name] for name in ("seen_at", "acks_late", "max_retries")}
-        await connection.execute(known.on_conflict_do_update(index_elements=["node", "task_name"], set_=told))
+        names = insert(registered_tasks).values([_registered(description, name) for name in sorted(set(registered))])
+        values = {name: names.excluded[name] for name in ("seen_at", "acks_late", "max_retries")}
+        await connection.execute(names.on_conflict_do_update(index_elements=["node", "task_name"], set_=values))
 
 
 def _registered(description: Description, task_name: str) -> dict[str, object]:

@@ -29,10 +29,10 @@ _by_queue = (
 )
 
 
-async def note(connection: AsyncConnection, found: Mapping[str, str]) -> None:
+async def note(connection: AsyncConnection, reasons: Mapping[str, str]) -> None:
     """Store why these tasks are not sent again (primary key)."""
-    if found:
-        await connection.execute(_note, bind_rows(_DOUBT, found.items()))
+    if reasons:
+        await connection.execute(_note, bind_rows(_DOUBT, reasons.items()))
 
 
 async def forget(connection: AsyncConnection, task_ids: Collection[str]) -> None:
@@ -42,8 +42,8 @@ async def forget(connection: AsyncConnection, task_ids: Collection[str]) -> None
 
 async def is_doubted(connection: AsyncConnection, task_id: str) -> bool:
     """Tell whether the task is nowhere to be found (primary key)."""
-    found = select(doubts.c.task_id).where(doubts.c.task_id == task_id)
-    return (await connection.execute(found)).first() is not None
+    query = select(doubts.c.task_id).where(doubts.c.task_id == task_id)
+    return (await connection.execute(query)).first() is not None
 
 
 async def count_by_queue(connection: AsyncConnection) -> dict[str, int]:

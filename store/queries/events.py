@@ -48,10 +48,10 @@ async def get_facts(connection: AsyncConnection, task_ids: Sequence[str], *, sin
 
     Uses the primary key of each daily partition; `since` (the tasks' `events_from`) leaves out older ones.
     """
-    found: dict[str, list[Fact]] = defaultdict(list)
+    facts: dict[str, list[Fact]] = defaultdict(list)
     for row in (await connection.execute(_of_tasks, {"task_ids": list(task_ids), "since": since})).all():
-        found[row.task_id].append(_fact(row))
-    return found
+        facts[row.task_id].append(_fact(row))
+    return facts
 
 
 _latest = (

@@ -79,13 +79,13 @@ _oldest_due = (
 )
 
 
-async def get_oldest_due(connection: AsyncConnection, held: BlockedWork) -> float | None:
+async def get_oldest_due(connection: AsyncConnection, blocked: BlockedWork) -> float | None:
     """Return how long the first task that nobody holds back has been due; None if none is (index outbox_due)."""
-    if held.everything:
+    if blocked.everything:
         return None
-    wanted = {"held_queues": list(held.queue_names), "held_tasks": list(held.task_names)}
-    found: float | None = (await connection.execute(_oldest_due, wanted)).scalar()
-    return found
+    parameters = {"held_queues": list(blocked.queue_names), "held_tasks": list(blocked.task_names)}
+    age: float | None = (await connection.execute(_oldest_due, parameters)).scalar()
+    return age
 
 
 _refused = (
@@ -120,8 +120,8 @@ _parked = (
 
 async def list_parked(connection: AsyncConnection) -> dict[str, Parked]:
     """Return by queue what the broker refuses again and again (index outbox_refused)."""
-    found = await connection.execute(_parked)
-    return {row.queue_name or "": Parked(row.task_id, row.reason or "", row.tasks) for row in found}
+    rows = await connection.execute(_parked)
+    return {row.queue_name or "": Parked(row.task_id, row.reason or "", row.tasks) for row in rows}
 
 
 _unreceived = and_(tasks.c.phase == Phase.QUEUED.value, tasks.c.submitted_here, tasks.c.attempt_count == 0)
@@ -190,8 +190,8 @@ async def get_silences(connection: AsyncConnection, *, window: timedelta) -> dic
 
     Not of nodes that were never more than a name in events: anybody could raise an alert for each of a thousand names.
     """
-    found = await _by_subject(connection, _silent, window=window)
-    return {hostname(node): seconds for node, seconds in found.items()}
+    silences = await _by_subject(connection, _silent, window=window)
+    return {hostname(node): seconds for node, seconds in silences.items()}
 
 
 _sends_no_events = (

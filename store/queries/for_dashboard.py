@@ -24,10 +24,10 @@ _totals = select(_counted.c.measure, func.sum(_counted.c.count)).group_by(_count
 async def count_totals(connection: AsyncConnection) -> dict[Measure, int]:
     """Return how many tasks were ever submitted, started, completed, failed, cancelled; retention takes
     nothing away."""
-    found = dict.fromkeys(Measure, 0)
+    totals = dict.fromkeys(Measure, 0)
     for measure, count in await connection.execute(_totals):
-        found[Measure(measure)] = int(count)
-    return found
+        totals[Measure(measure)] = int(count)
+    return totals
 
 
 _undispatched = select(
@@ -106,4 +106,7 @@ async def count_ends_by_node(connection: AsyncConnection, *, window: timedelta) 
     counts: dict[str, dict[str, int]] = defaultdict(dict)
     for node, measure, count in await connection.execute(_by_node, {"window": window}):
         counts[node][measure] = int(count)
-    return {node: Ends(*(found.get(field.name, 0) for field in fields(Ends))) for node, found in counts.items()}
+    return {
+        node: Ends(*(counts_of_node.get(field.name, 0) for field in fields(Ends)))
+        for node, counts_of_node in counts.items()
+    }

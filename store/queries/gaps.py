@@ -24,17 +24,17 @@ async def get_last_sign_of_life(connection: AsyncConnection, *, streamed: bool) 
     2 s, so this is when some mirror last listened.
     """
     last = select(func.max(workers.c.last_heartbeat_at)).where(has_not_left(), workers.c.kept == streamed)
-    found: datetime | None = (await connection.execute(last)).scalar_one()
-    return found
+    heard_at: datetime | None = (await connection.execute(last)).scalar_one()
+    return heard_at
 
 
 async def get_last_end(connection: AsyncConnection) -> datetime | None:
     """Return when the mirror was last deaf; None if it never was (index gaps_ended)."""
-    found: datetime | None = (await connection.execute(select(func.max(gaps.c.ended_at)))).scalar_one()
-    return found
+    ended_at: datetime | None = (await connection.execute(select(func.max(gaps.c.ended_at)))).scalar_one()
+    return ended_at
 
 
 async def overlaps_gap(connection: AsyncConnection, *, since: datetime, until: datetime) -> bool:
     """Tell whether the mirror was deaf at any moment of this time (index gaps_ended)."""
-    found = select(gaps.c.gap_id).where(gaps.c.ended_at >= since, gaps.c.started_at <= until).limit(1)
-    return (await connection.execute(found)).first() is not None
+    query = select(gaps.c.gap_id).where(gaps.c.ended_at >= since, gaps.c.started_at <= until).limit(1)
+    return (await connection.execute(query)).first() is not None

@@ -104,9 +104,9 @@ async def lock_tasks(connection: AsyncConnection, task_ids: Sequence[str]) -> di
         result = results.get(row.task_id)
         error = error_of(result.exception_type, result.exception_message) if result else None
         course = TaskCourse(*row[len(_LOCKED) :])
-        told = dict(zip(_LOCKED, row[: len(_LOCKED)], strict=True))
+        fields_of_task = dict(zip(_LOCKED, row[: len(_LOCKED)], strict=True))
         locked[row.task_id] = LockedTask(
-            **told,
+            **fields_of_task,
             course=course,
             is_result_told=result is not None,
             has_result=bool(result and result.is_result),
@@ -320,10 +320,10 @@ _write_reprs = (
 
 async def write_identities(connection: AsyncConnection, identities: Iterable[Identity]) -> None:
     """Fill in what is not yet known of tasks that others submitted, and queue them for search."""
-    told = list(identities)
-    names = [(i.task_id, i.task_name, i.queue_name, i.root_id, i.parent_id) for i in told]
+    rows = list(identities)
+    names = [(i.task_id, i.task_name, i.queue_name, i.root_id, i.parent_id) for i in rows]
     await connection.execute(_write_identities, bind_rows(_IDENTITY, names))
-    reprs = [(i.task_id, i.args_repr, i.kwargs_repr) for i in told if i.args_repr or i.kwargs_repr]
+    reprs = [(i.task_id, i.args_repr, i.kwargs_repr) for i in rows if i.args_repr or i.kwargs_repr]
     if reprs:
         await connection.execute(_write_reprs, bind_rows(_REPRS, reprs))
 

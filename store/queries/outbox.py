@@ -117,9 +117,9 @@ async def claim_due(
     all else, with `refused` (index outbox_refused). Of those with large arguments no more are returned than
     `CLAIMED_BYTES` hold; the others are due again at once, behind what has come meanwhile.
     """
-    wanted = {"batch_size": batch_size, "held_queues": list(held_queues), "held_tasks": list(held_tasks)}
+    parameters = {"batch_size": batch_size, "held_queues": list(held_queues), "held_tasks": list(held_tasks)}
     claim = _claim_refused if refused else _claim_calm
-    return await _with_large(connection, list(starmap(DueTask, await connection.execute(claim, wanted))))
+    return await _with_large(connection, list(starmap(DueTask, await connection.execute(claim, parameters))))
 
 
 _large = select(
@@ -138,18 +138,20 @@ _defer = (
 async def _with_large(connection: AsyncConnection, claimed: list[DueTask]) -> list[DueTask]:
     """These with the arguments that were left out, but for those that have to wait (primary key)."""
     unread = deque(task.task_id for task in claimed if task.args is None)
-    found: dict[str, tuple[list[Any], dict[str, Any]]] = {}
-    held = 0
-    while unread and held < CLAIMED_BYTES:
+    arguments: dict[str, tuple[list[Any], dict[str, Any]]] = {}
+    bytes_so_far = 0
+    while unread and bytes_so_far < CLAIMED_BYTES:
         portion = [unread.popleft() for _ in range(min(READ_AT_ONCE, len(unread)))]
         for task_id, args, kwargs, size in await connection.execute(_large, {"task_ids": portion}):
-            found[task_id] = (args, kwargs)
-            held += size or 0
+            arguments[task_id] = (args, kwargs)
+            bytes_so_far += size or 0
     if unread:
         await connection.execute(_defer, {"task_ids": list(unread)})
-    small_or_read = [task for task in claimed if task.args is not None or task.task_id in found]
+    small_or_read = [task for task in claimed if task.args is not None or task.task_id in arguments]
     return [
-        replace(task, args=found[task.task_id][0], kwargs=found[task.task_id][1]) if task.task_id in found else task
+        replace(task, args=arguments[task.task_id][0], kwargs=arguments[task.task_id][1])
+        if task.task_id in arguments
+        else task
         for task in small_or_read
     ]
 
@@ -168,8 +170,8 @@ _rounds = text(
 
 async def has_rounds(connection: AsyncConnection, *, begun_before: datetime) -> bool:
     """Tell whether a transaction that began before then has claimed rows, or is about to, and has not ended."""
-    wanted = {"lock": DISPATCH, "begun_before": begun_before}
-    return bool((await connection.execute(_rounds, wanted)).scalar_one())
+    parameters = {"lock": DISPATCH, "begun_before": begun_before}
+    return bool((await connection.execute(_rounds, parameters)).scalar_one())
 
 
 async def get_time(connection: AsyncConnection) -> datetime:

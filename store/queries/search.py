@@ -82,8 +82,8 @@ async def write_documents(connection: AsyncConnection, words: Mapping[str, Mappi
 
 def matches(query: Query) -> ColumnElement[bool]:
     """Return the condition that a task's document answers the query (index task_search_document)."""
-    found = task_search.c.document.op("@@")(cast(literal(_tsquery(query), Text), TSQUERY))
-    return tasks.c.task_id.in_(select(task_search.c.task_id).where(found))
+    condition = task_search.c.document.op("@@")(cast(literal(_tsquery(query), Text), TSQUERY))
+    return tasks.c.task_id.in_(select(task_search.c.task_id).where(condition))
 
 
 def _vector(positions: Mapping[str, Iterable[int]]) -> str:

@@ -67,9 +67,9 @@ async def note_events_asked(
     anew.
     """
     for node in sorted(nodes):
-        told = {"events_asked_at": func.now(), "events_asked_pid": workers.c.described_pid}
+        values = {"events_asked_at": func.now(), "events_asked_pid": workers.c.described_pid}
         sends = {"events": sending[node]} if node in sending else {}
-        await connection.execute(update(workers).where(workers.c.node == node).values(**told, **sends))
+        await connection.execute(update(workers).where(workers.c.node == node).values(**values, **sends))
 
 
 _unasked_of_events = (

@@ -37,10 +37,10 @@ async def forget_old(connection: AsyncConnection, *, kept_for: timedelta, most: 
     """Remove nodes without a sign of life for so long, and what they knew; returns how many. Whoever is wanted so
     stays.
     """
-    gone = list((await connection.execute(_forget_old, {"kept_for": kept_for, "most": most})).scalars())
-    if gone:
-        await connection.execute(delete(registered_tasks).where(registered_tasks.c.node.in_(gone)))
-    return len(gone)
+    forgotten = list((await connection.execute(_forget_old, {"kept_for": kept_for, "most": most})).scalars())
+    if forgotten:
+        await connection.execute(delete(registered_tasks).where(registered_tasks.c.node.in_(forgotten)))
+    return len(forgotten)
 
 
 async def forget_strangers(connection: AsyncConnection, *, remaining: int, most: int) -> int:

@@ -70,7 +70,7 @@ CELLS: dict[str, ColumnElement[Any]] = {
 
 
 async def stream_lines(
-    connection: AsyncConnection, wanted: TaskFilter, *, part: Slice, seconds: float
+    connection: AsyncConnection, filters: TaskFilter, *, part: Slice, seconds: float
 ) -> AsyncGenerator[bytes]:
     """Yield one line of CSV for each task that matches, without its end, in order; close it. It may take so long in
     all.
@@ -78,7 +78,7 @@ async def stream_lines(
     The rows come as fast as they are read: Postgres waits for a slow reader, and nothing piles up here.
     """
     await connection.execute(text(f"SET LOCAL statement_timeout = {round(seconds * 1000)}"))
-    statement = in_order(select(*CELLS.values()), wanted, part=part)
+    statement = in_order(select(*CELLS.values()), filters, part=part)
     driver = (await connection.get_raw_connection()).driver_connection
     assert isinstance(driver, DriverConnection)
     query, values = _compiled(connection, statement)

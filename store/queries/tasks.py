@@ -276,7 +276,7 @@ class Slice:
 
 
 async def list_tasks(
-    connection: AsyncConnection, wanted: TaskFilter, *, part: Slice, few: bool = False
+    connection: AsyncConnection, filters: TaskFilter, *, part: Slice, few: bool = False
 ) -> list[ListedTask]:
     """Return one page of the tasks that match, ties broken by id (index tasks_created, or that of a filter or the
     column).
@@ -285,41 +285,41 @@ async def list_tasks(
     """
     await connection.execute(_plan_for_these_values)
     if few:
-        return await _read(connection, _select_few(wanted, part))
+        return await _read(connection, _select_few(filters, part))
     if tasks.c[SORT_COLUMNS[part.sort.by]].nullable:
         # Rows without a value come last; an index has them at one end, and so gives only the others in both orders.
-        valued = await _read(connection, _select_valued(wanted, part))
+        valued = await _read(connection, _select_valued(filters, part))
         if len(valued) == part.limit:
             return valued
-    return await _read(connection, in_order(select(*ROW), wanted, part=part))
+    return await _read(connection, in_order(select(*ROW), filters, part=part))
 
 
 async def _read(connection: AsyncConnection, statement: Select[Any]) -> list[ListedTask]:
     return [ListedTask(*row) for row in await connection.execute(statement)]
 
 
-def in_order(cells: Select[Any], wanted: TaskFilter, *, part: Slice) -> Select[Any]:
+def in_order(cells: Select[Any], filters: TaskFilter, *, part: Slice) -> Select[Any]:
     """Return the statement for these cells of the tasks that match, in order."""
     order = _order(tasks.c, part.sort)
-    return cells.where(*_conditions(wanted, part)).order_by(*order).limit(part.limit).offset(part.offset)
+    return cells.where(*_conditions(filters, part)).order_by(*order).limit(part.limit).offset(part.offset)
 
 
-def _select_valued(wanted: TaskFilter, part: Slice) -> Select[Any]:
+def _select_valued(filters: TaskFilter, part: Slice) -> Select[Any]:
     """The same of the rows that have a value to sort by."""
     column = tasks.c[SORT_COLUMNS[part.sort.by]]
     first, by_id = (column.desc(), tasks.c.task_id.desc()) if part.sort.descending else (column, tasks.c.task_id)
-    valued = select(*ROW).where(*_conditions(wanted, part), column.is_not(None))
+    valued = select(*ROW).where(*_conditions(filters, part), column.is_not(None))
     return valued.order_by(first, by_id).limit(part.limit).offset(part.offset)
 
 
-def _select_few(wanted: TaskFilter, part: Slice) -> Select[Any]:
+def _select_few(filters: TaskFilter, part: Slice) -> Select[Any]:
     """The same, found as a whole and sorted then: Postgres may take few for many, and look for them in their order."""
-    found = select(*ROW).where(*_conditions(wanted, part)).offset(0).subquery()
-    return select(found).order_by(*_order(found.c, part.sort)).limit(part.limit).offset(part.offset)
+    matching = select(*ROW).where(*_conditions(filters, part)).offset(0).subquery()
+    return select(matching).order_by(*_order(matching.c, part.sort)).limit(part.limit).offset(part.offset)
 
 
-def _conditions(wanted: TaskFilter, part: Slice) -> list[ColumnElement[bool]]:
-    where = conditions(wanted)
+def _conditions(filters: TaskFilter, part: Slice) -> list[ColumnElement[bool]]:
+    where = conditions(filters)
     if part.after is not None:
         key, last = tuple_(tasks.c.created_at, tasks.c.task_id), tuple_(part.after.created_at, part.after.row_id)
         where.append(key < last if part.sort.descending else key > last)
@@ -330,12 +330,12 @@ def _conditions(wanted: TaskFilter, part: Slice) -> list[ColumnElement[bool]]:
 _plan_for_these_values = text("SET LOCAL plan_cache_mode = force_custom_plan")
 
 
-async def count_tasks(connection: AsyncConnection, wanted: TaskFilter) -> tuple[int, bool]:
+async def count_tasks(connection: AsyncConnection, filters: TaskFilter) -> tuple[int, bool]:
     """Return how many tasks match, and whether that is exact: counting stops just past `EXACT_TOTAL`."""
     await connection.execute(_plan_for_these_values)
-    matching = select(tasks.c.task_id).where(*conditions(wanted)).limit(EXACT_TOTAL + 1).subquery()
-    found: int = (await connection.execute(select(func.count()).select_from(matching))).scalar_one()
-    return (found, True) if found <= EXACT_TOTAL else (EXACT_TOTAL, False)
+    matching = select(tasks.c.task_id).where(*conditions(filters)).limit(EXACT_TOTAL + 1).subquery()
+    count: int = (await connection.execute(select(func.count()).select_from(matching))).scalar_one()
+    return (count, True) if count <= EXACT_TOTAL else (EXACT_TOTAL, False)
 
 
 def _order(columns: ReadOnlyColumnCollection[str, Any], sort: Sort) -> list[ColumnElement[Any]]:

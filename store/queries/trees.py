@@ -21,8 +21,8 @@ class TreeMember(ListedTask):
 async def get_root_id(connection: AsyncConnection, task_id: str) -> str | None:
     """Return the root of the tree that a task stands in, its own id if it has none; None if there is no such task."""
     root = select(func.coalesce(tasks.c.root_id, tasks.c.task_id)).where(tasks.c.task_id == task_id)
-    found: str | None = (await connection.execute(root)).scalar_one_or_none()
-    return found
+    root_id: str | None = (await connection.execute(root)).scalar_one_or_none()
+    return root_id
 
 
 async def list_tree(connection: AsyncConnection, root_id: str, *, limit: int) -> tuple[int, list[TreeMember]]:

@@ -117,8 +117,8 @@ async def forget_returned(connection: AsyncConnection) -> None:
 
 async def delete_offline(connection: AsyncConnection, worker_id: UUID) -> bool:
     """Forget a worker and what it knew; False if it is online."""
-    gone = delete(workers).where(workers.c.worker_id == worker_id, ~is_online()).returning(workers.c.node)
-    node = (await connection.execute(gone)).scalar_one_or_none()
+    statement = delete(workers).where(workers.c.worker_id == worker_id, ~is_online()).returning(workers.c.node)
+    node = (await connection.execute(statement)).scalar_one_or_none()
     if node is None:
         return False
     await connection.execute(delete(registered_tasks).where(registered_tasks.c.node == node))
@@ -163,8 +163,8 @@ async def list_diverged(connection: AsyncConnection, *, limit: int) -> list[Work
 
 async def list_draining(connection: AsyncConnection, *, limit: int) -> list[WorkerRow]:
     """Return workers that are to go and have not gone, the longest under way first."""
-    wanted = select(*COLUMNS).where(is_draining()).order_by(workers.c.drain_started_at).limit(limit)
-    return [WorkerRow(*row) for row in await connection.execute(wanted)]
+    query = select(*COLUMNS).where(is_draining()).order_by(workers.c.drain_started_at).limit(limit)
+    return [WorkerRow(*row) for row in await connection.execute(query)]
 
 
 async def list_held_nodes(connection: AsyncConnection) -> list[str]:

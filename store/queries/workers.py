@@ -311,10 +311,10 @@ async def get_worker(
     connection: AsyncConnection, *, worker_id: UUID | None = None, node: str | None = None
 ) -> WorkerRow | None:
     """Return the worker of this id, or else of this node name; None if there is none."""
-    wanted: Select[Any] = select(*COLUMNS).where(
+    query: Select[Any] = select(*COLUMNS).where(
         workers.c.worker_id == worker_id if worker_id else workers.c.node == node
     )
-    row = (await connection.execute(wanted)).one_or_none()
+    row = (await connection.execute(query)).one_or_none()
     return WorkerRow(*row) if row else None
 
 
@@ -374,5 +374,5 @@ async def list_consumers(connection: AsyncConnection) -> list[tuple[str, list[st
 
 async def get_worker_ids(connection: AsyncConnection, nodes: Iterable[str]) -> dict[str, UUID]:
     """Return the ids of these nodes, for those that are known (unique index on node)."""
-    wanted = select(workers.c.node, workers.c.worker_id).where(workers.c.node.in_(sorted(set(nodes))))
-    return {row.node: row.worker_id for row in await connection.execute(wanted)}
+    query = select(workers.c.node, workers.c.worker_id).where(workers.c.node.in_(sorted(set(nodes))))
+    return {row.node: row.worker_id for row in await connection.execute(query)}

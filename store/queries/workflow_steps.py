@@ -195,9 +195,9 @@ async def list_free(
 
     The last of them is the one whose arguments reach `max_bytes`.
     """
-    found = {"workflow": workflow_id, "behind": behind, "limit": limit, "max_bytes": max_bytes}
+    parameters = {"workflow": workflow_id, "behind": behind, "limit": limit, "max_bytes": max_bytes}
     steps: list[FreeStep] = []
-    for row in await connection.execute(_free, found):
+    for row in await connection.execute(_free, parameters):
         submitted = dict(row._mapping)
         position, has_references = submitted.pop("position"), submitted.pop("has_references")
         submission = Submission(**submitted, created_at=now, workflow_id=workflow_id)

@@ -279,8 +279,8 @@ async def list_results(connection: AsyncConnection, workflow_id: UUID) -> tuple[
     At most `SHOWN_RESULT_BYTES` each and `SHOWN_RESULTS_BYTES` together (primary keys).
     """
     rows = (await connection.execute(_results.add_columns(_is_omitted), {"workflow": workflow_id})).all()
-    shown = {row.task_id: row.result for row in rows if not row.is_omitted}
-    return shown, {row.task_id for row in rows if row.is_omitted}
+    results = {row.task_id: row.result for row in rows if not row.is_omitted}
+    return results, {row.task_id for row in rows if row.is_omitted}
 
 
 _events = (
@@ -315,7 +315,7 @@ class WorkflowFilter:
 
 async def list_workflows(
     connection: AsyncConnection,
-    wanted: WorkflowFilter,
+    filters: WorkflowFilter,
     *,
     limit: int,
     offset: int,
@@ -326,21 +326,21 @@ async def list_workflows(
 
     `after`: `created_at` and id of the row behind which the page begins; the count is of all.
     """
-    where = _conditions(wanted)
+    where = _conditions(filters)
     newest = (workflows.c.created_at.desc(), workflows.c.workflow_id.desc())
     page = select(workflows).where(*where).order_by(*newest).limit(limit).offset(offset)
     if after is not None:
         page = page.where(tuple_(workflows.c.created_at, workflows.c.workflow_id) < tuple_(*after))
-    shown = [StoredWorkflow(*row) for row in await connection.execute(page)]
+    rows = [StoredWorkflow(*row) for row in await connection.execute(page)]
     matching = select(workflows.c.workflow_id).where(*where).limit(EXACT_TOTAL + 1).subquery()
-    found: int = (await connection.execute(select(func.count()).select_from(matching))).scalar_one()
-    return min(found, EXACT_TOTAL), found <= EXACT_TOTAL, shown
+    count: int = (await connection.execute(select(func.count()).select_from(matching))).scalar_one()
+    return min(count, EXACT_TOTAL), count <= EXACT_TOTAL, rows
 
 
-def _conditions(wanted: WorkflowFilter) -> list[ColumnElement[bool]]:
+def _conditions(filters: WorkflowFilter) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
-    if wanted.statuses:
-        conditions.append(workflows.c.status.in_([status.value for status in wanted.statuses]))
-    if wanted.name is not None:
-        conditions.append(workflows.c.name == wanted.name)
+    if filters.statuses:
+        conditions.append(workflows.c.status.in_([status.value for status in filters.statuses]))
+    if filters.name is not None:
+        conditions.append(workflows.c.name == filters.name)
     return conditions

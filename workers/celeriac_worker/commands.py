@@ -80,8 +80,8 @@ def celeriac_find(state: Any, ids: Any, **_: Any) -> dict[str, str]:
     """Tell in which phase each of these tasks is here, as `query_task` has it, without the arguments."""
     # Before Celery 5.7 those that wait for their time are known to the timer alone.
     phases = {request.id: "scheduled" for request in waiting_turns(state.consumer.timer)}
-    known = [request for task_id in ids if (request := worker_state.requests.get(task_id)) is not None]
-    phases |= {request.id: _phase_of(request, phases) for request in known}
+    requests = [request for task_id in ids if (request := worker_state.requests.get(task_id)) is not None]
+    phases |= {request.id: _phase_of(request, phases) for request in requests}
     return {task_id: phases[task_id] for task_id in ids if task_id in phases}
 
 

@@ -125,8 +125,8 @@ class Node:
             self.gate.finish(finished)
             for key in finished:
                 del self._started[key]
-            gone = {key for key, request in self._started.items() if _came_to_nothing(request)}
-            self._give_up(gone | self._doubtful)
+            thrown_away = {key for key, request in self._started.items() if _came_to_nothing(request)}
+            self._give_up(thrown_away | self._doubtful)
 
     def release(self, request: Start) -> None:
         """Let whoever gets the request's message next start it; the message goes back to the queue."""

@@ -99,8 +99,8 @@ def connect(url: str) -> redis.Redis:
         sentinel_kwargs=limits | json.loads(query.get("sentinel_kwargs") or "{}"),
         **options,
     )
-    found: redis.Redis = sentinels.master_for(query["master_name"])
-    return found
+    master: redis.Redis = sentinels.master_for(query["master_name"])
+    return master
 
 
 def _tls(kind: str | None, query: Mapping[str, str]) -> dict[str, Any]:

@@ -317,7 +317,7 @@ async def test_a_second_drain_only_sets_the_deadline(world: World) -> None:
 async def want_capacity(world: World, capacity: int) -> None:
     async with world.engine.begin() as connection:
         worker = await find_worker(connection, NODE)
-        await request_capacity(connection, worker.worker_id, capacity=capacity, told=None)
+        await request_capacity(connection, worker.worker_id, capacity=capacity, description=None)
 
 
 async def age_description(world: World, **columns: Any) -> None:

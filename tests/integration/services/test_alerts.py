@@ -151,7 +151,7 @@ async def test_the_measured_facts_are_those_of_the_database(engine: AsyncEngine)
         await add_worker(connection, "celery@two", silent=30, queues=["etl"])
         await add_task(connection, queue_name="etl", dispatched_at=ago(90))
         await add_task(connection, status="FAILED", phase="finished", completed_at=ago(5))
-        facts = await measure(connection, DEFAULT_RULES, held=BlockedWork())
+        facts = await measure(connection, DEFAULT_RULES, blocked=BlockedWork())
     assert (facts.online_workers, facts.failed, facts.finished) == (1, 1, 1)
     assert facts.silent_workers == {"two": pytest.approx(30, abs=2)}
     assert facts.not_picked_up == {"etl": pytest.approx(90, abs=2)}

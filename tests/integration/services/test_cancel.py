@@ -90,7 +90,7 @@ class World:
 
     async def outcome(self, task_id: str, *, told: bool = True) -> CancelOutcome:
         async with self.engine.connect() as connection:
-            return await read_outcome(connection, task_id, told=told)
+            return await read_outcome(connection, task_id, workers_told=told)
 
     async def story(self, task_id: str) -> tuple[str, list[EventType]]:
         """Status and timeline."""

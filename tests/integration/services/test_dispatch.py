@@ -191,7 +191,7 @@ async def test_a_mark_that_is_set_while_rows_are_claimed_holds(engine: AsyncEngi
         return next(marks)
 
     async with engine.begin() as connection:
-        await dispatch_due(connection, FakePublisher(broker), held=held_now)
+        await dispatch_due(connection, FakePublisher(broker), blocked=held_now)
     assert ([message.task_id for message in broker.queues["celery"]], broker.queues["emails"]) == ([free], [])
     assert await waiting(engine) == [held]
 
