@@ -30,7 +30,7 @@ class Child:
     """What to run, and the signals that end it, each with the seconds it has; SIGKILL follows the last.
 
     `announces`: a word that it prints once it is ready, if anyone is to wait for that.
-    `held`: it gets ready and then reads its stdin, which ends when the supervisor lets it go.
+    `is_held`: it gets ready and then reads its stdin, which ends when the supervisor lets it go.
     `umask`: of the files that it makes; None leaves that of `up`.
     `stays_away`: asked after an exit with 0, again and again, whether it is wanted to stay away; it may block.
     """
@@ -40,7 +40,7 @@ class Child:
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
     stop_signals: tuple[tuple[signal.Signals, float], ...] = ((signal.SIGTERM, 10.0),)
     announces: str | None = None
-    held: bool = False
+    is_held: bool = False
     umask: int | None = PRIVATE_UMASK
     stays_away: Callable[[], bool] | None = field(default=None, repr=False)
 
@@ -162,7 +162,7 @@ async def spawn(child: Child, log: ChildLog) -> ChildProcess:
         lambda: ChildProcess(log),
         *child.command,
         env=child.environment,
-        stdin=subprocess.PIPE if child.held else subprocess.DEVNULL,
+        stdin=subprocess.PIPE if child.is_held else subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,

@@ -127,4 +127,4 @@ def _worker(name: str, environment: dict[str, str]) -> Child:
     child = own_child("worker", environment, "--held", "--hostname", node)
     stays_away = partial(is_drained, environment["CELERIAC_DATABASE_URL"], node)
     # Files that people's tasks write are theirs to open to others; ours are written by the other children.
-    return replace(child, name=name, held=True, stop_signals=WORKER_STOP_SIGNALS, stays_away=stays_away, umask=None)
+    return replace(child, name=name, is_held=True, stop_signals=WORKER_STOP_SIGNALS, stays_away=stays_away, umask=None)

@@ -102,13 +102,13 @@ class Result:
 class Filling:
     """The references of one step, and what they stand for as far as it was read: never more than arguments may hold."""
 
-    __slots__ = ("_read", "_wanted", "found", "missing", "size")
+    __slots__ = ("_read", "_wanted", "texts", "missing", "size")
 
     def __init__(self, counts: Mapping[Reference, int]) -> None:
         """`counts`: each reference with how often it stands in the arguments."""
         self._wanted = counts
         self._read = 0
-        self.found: dict[Reference, str] = {}
+        self.texts: dict[Reference, str] = {}
         """JSON texts."""
         self.size = 0
         """The size of all that is found, at every place where it will stand."""
@@ -127,7 +127,7 @@ class Filling:
             self.size += len(text) * self._wanted[reference]
             if self.size > MAX_ARGUMENT_BYTES:
                 raise NotResolved(TOO_LARGE)
-            self.found[reference] = text
+            self.texts[reference] = text
 
 
 def fill(arguments: str, values: Mapping[Reference, str]) -> str:

@@ -69,7 +69,7 @@ class Desired:
     capacity: int | None = None
 
     @property
-    def held(self) -> bool:
+    def stands_still(self) -> bool:
         """Whether it shall start nothing."""
         return self.draining or self.paused is True
 
@@ -108,7 +108,7 @@ class Observed:
 
 def fetches_as_desired(desired: Desired, observed: Observed, *, queues: Collection[str]) -> bool:
     """Whether it stands still or fetches from all its queues, whichever is wanted."""
-    if desired.held:
+    if desired.stands_still:
         return observed.paused is True
     if desired.paused is None:
         return True
@@ -123,7 +123,7 @@ def is_sized_as_desired(desired: Desired, observed: Observed) -> bool:
 def is_converged(desired: Desired, observed: Observed, *, queues: Collection[str], online: bool) -> bool:
     """Whether what is wanted is so. Of a worker that is offline only the absence of wishes is."""
     if not online:
-        return not desired.held and desired.capacity is None
+        return not desired.stands_still and desired.capacity is None
     if desired.draining:
         return False
     return fetches_as_desired(desired, observed, queues=queues) and is_sized_as_desired(desired, observed)

@@ -64,7 +64,7 @@ class Said:
 
     replies: Mapping[str, int]
     """How many processes have answered under each node's name."""
-    held: Mapping[str, HeldTask]
+    holders: Mapping[str, HeldTask]
     """The tasks that one of them has, or runs."""
 
 

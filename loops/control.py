@@ -97,4 +97,4 @@ class ControlRound:
             return
         async with self._engine.begin() as connection:
             await save_descriptions(connection, [after])
-        log.info("worker_steered", node=worker.node, held=worker.desired.held)
+        log.info("worker_steered", node=worker.node, held=worker.desired.stands_still)

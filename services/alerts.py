@@ -27,7 +27,7 @@ class RuleChange:
 
     type: AlertType
     values: Mapping[str, Any]
-    told: Mapping[str, Any] = field(default_factory=dict)
+    repeated: Mapping[str, Any] = field(default_factory=dict)
     """What was repeated of `FIXED_FIELDS`; it must be as it is."""
 
 
@@ -64,7 +64,7 @@ def _differences(change: RuleChange, in_force: RuleInForce) -> list[tuple[str, s
     """What was told of a rule and is not so, as pairs of (field, message)."""
     kind = KINDS[change.type]
     stored = {"unit": kind.unit, "description": kind.meaning, "updated_at": in_force.updated_at}
-    wrong = [field for field, value in change.told.items() if value != stored[field]]
+    wrong = [field for field, value in change.repeated.items() if value != stored[field]]
     return [(field, f"cannot be set, and differs from what is stored: {stored[field]}") for field in wrong]
 
 

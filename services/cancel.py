@@ -70,7 +70,7 @@ class CancelRequest:
 class Enforced:
     """What could be done outside Postgres."""
 
-    told: bool
+    workers_told: bool
     """Whether the connected workers were told to refuse or stop it."""
     gated: bool
     """Whether our gate refuses it from now on, and has let no run of it pass that we do not know of."""
@@ -124,7 +124,7 @@ async def request_cancel(
 async def enforce(request: CancelRequest, *, redis: Redis, control: Revokes, mover: Withdraws) -> Enforced:
     """Shut the gate, tell the workers, take the message back. What fails is tried again by `loops/cancels`."""
     prevented = await prevent(request, redis=redis, mover=mover)
-    return replace(prevented, told=await revoke(control, request.task_id, signal=request.signal))
+    return replace(prevented, workers_told=await revoke(control, request.task_id, signal=request.signal))
 
 
 async def prevent(request: CancelRequest, *, redis: Redis, mover: Withdraws) -> Enforced:
@@ -133,7 +133,7 @@ async def prevent(request: CancelRequest, *, redis: Redis, mover: Withdraws) -> 
     taken = await _take_back(mover, request)
     if gated and not taken:
         await _keep_key(redis, request.task_id)
-    return Enforced(told=False, gated=gated, withdrawn=taken)
+    return Enforced(workers_told=False, gated=gated, withdrawn=taken)
 
 
 async def revoke(control: Revokes, task_id: str, *, signal: StopSignal = StopSignal.SIGTERM) -> bool:

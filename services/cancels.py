@@ -102,7 +102,7 @@ class Cancels:
         """Whether the connected workers were told."""
         enforced = await enforce(request, redis=self._redis, control=self._control, mover=self._mover)
         await self._record_outcome(request, enforced)
-        return enforced.told
+        return enforced.workers_told
 
     async def _record_outcome(self, request: CancelRequest, enforced: Enforced) -> bool:
         async with self._transact() as connection:

@@ -38,7 +38,7 @@ class DashboardFigures:
     parked: int
     """How many of the due tasks the broker refuses again and again."""
     queue_names: Sequence[str]
-    held: Mapping[str, int]
+    with_workers: Mapping[str, int]
     """How many tasks workers hold, by queue."""
 
 
@@ -55,7 +55,7 @@ async def read_figures(connection: AsyncConnection, *, default_queue: str) -> Da
         due=due,
         parked=parked,
         queue_names=sorted({default_queue, *names}),
-        held=await for_dashboard.count_held(connection),
+        with_workers=await for_dashboard.count_held(connection),
     )
 
 

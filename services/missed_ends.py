@@ -63,7 +63,7 @@ async def repair(
         for result in results.values()
         if result.unreadable and result.status is None
     ]
-    repaired = await record(connection, News(results=ended, told=results_told))
+    repaired = await record(connection, News(results=ended, told_results=results_told))
     hopeless = [task.task_id for task in silent if task.result_pending and _waited(task, now)]
     if hopeless:
         await missed_ends.give_up_results(connection, hopeless)

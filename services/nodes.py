@@ -111,4 +111,4 @@ def is_paused(node: NodeDescription) -> bool:
 def _stands_still(node: NodeDescription, worker: WorkerRow) -> bool:
     """Whether it may have more queues than it tells of: it is held back, or has not come back to all of them yet."""
     missing = not set(worker.queues or ()) <= set(node.queues)
-    return worker.desired.held or is_paused(node) or (worker.want_paused is False and missing)
+    return worker.desired.stands_still or is_paused(node) or (worker.want_paused is False and missing)

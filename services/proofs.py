@@ -38,7 +38,7 @@ class Said(Protocol):
     def replies(self) -> Mapping[str, int]: ...
 
     @property
-    def held(self) -> Mapping[str, HeldMessage]: ...
+    def holders(self) -> Mapping[str, HeldMessage]: ...
 
 
 class AsksEveryone(Protocol):
@@ -65,7 +65,7 @@ class Started:
 class Judged:
     """What became of the suspects; each stands in exactly one of the three."""
 
-    held: Mapping[str, HeldMessage] = field(default_factory=dict)
+    holders: Mapping[str, HeldMessage] = field(default_factory=dict)
     """The node that has a suspect."""
     doubts: Mapping[str, str] = field(default_factory=dict)
     """Why nothing is proven of a suspect."""
@@ -94,7 +94,7 @@ class Proofs:
         """
         begun = await list_started(self._redis, keys)
         said = await self._control.ask_everyone({suspect.task_id for suspect in suspects})
-        answers = {**begun, **said.held}
+        answers = {**begun, **said.holders}
         async with self._engine.connect() as connection:
             hearing = await _hear(connection, said, listeners=await self._presence.count_listeners())
         doubts: dict[str, str] = {}

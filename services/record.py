@@ -47,7 +47,7 @@ class News:
     facts: Sequence[Fact] = ()
     identities: Sequence[Identity] = ()
     results: Sequence[StoredResult] = ()
-    told: Sequence[ToldResult] = ()
+    told_results: Sequence[ToldResult] = ()
     """What is known of return values that nobody could read; for tasks that are not known nothing is stored."""
     begins_at: datetime | None = None
     """A task that is not known and was last heard of before this time is not recorded: retention has deleted it."""
@@ -111,7 +111,7 @@ async def record(connection: AsyncConnection, news: News) -> frozenset[str]:
 async def _lock_or_make(connection: AsyncConnection, news: News) -> _Locked:
     """Lock the tasks of the news, and make those of which nothing is known."""
     first_heard, identities = _first_heard(news.facts), combine(news.identities)
-    results = chain[StoredResult | ToldResult](news.results, news.told)
+    results = chain[StoredResult | ToldResult](news.results, news.told_results)
     task_ids = {*first_heard, *identities, *(result.task_id for result in results)}
     tasks = await history.lock_tasks(connection, list(task_ids)) if task_ids else {}
     missing = {task_id: at for task_id, at in first_heard.items() if task_id not in tasks}
@@ -155,7 +155,7 @@ def _fold(learned: _Learned) -> _Folded:
     if outdated:
         tasks = {**tasks, **{task_id: _without_result(tasks[task_id]) for task_id in outdated}}
     # A backend that keeps the success of an earlier use stores nothing of this one, and nothing follows what is sealed.
-    awaits_none = answers.keys() | {each.task_id for each in learned.locked.news.told if each.unreadable}
+    awaits_none = answers.keys() | {each.task_id for each in learned.locked.news.told_results if each.unreadable}
     states = [
         _to_write(
             tasks[task_id],
@@ -393,6 +393,6 @@ async def _write_results(connection: AsyncConnection, folded: _Folded) -> None:
         deciding = [result for result in folded.results if result.status is ended_as[result.task_id]]
         if deciding:
             await stored_results.write_results(connection, deciding)
-    unreadable = [each for each in folded.locked.news.told if each.task_id in folded.locked.tasks]
+    unreadable = [each for each in folded.locked.news.told_results if each.task_id in folded.locked.tasks]
     if unreadable:
         await stored_results.write_told(connection, unreadable)

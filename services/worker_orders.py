@@ -59,7 +59,7 @@ class WorkerOrders:
 
     async def fetch_as_desired(self, worker: WorkerRow) -> NodeDescription | None:
         """Pause or resume the worker as is wanted; returns what it says of itself then, None if it is silent."""
-        await (self.hold_keys([worker.node]) if worker.desired.held else self.release_key(worker.node))
+        await (self.hold_keys([worker.node]) if worker.desired.stands_still else self.release_key(worker.node))
         description = await self.describe(worker.node) if worker.online else None
         if description is None:
             return None
@@ -73,7 +73,7 @@ class WorkerOrders:
         """Pause or resume a worker that has just been asked, and return what it says then. Raises BrokerUnavailable."""
         if _fetches_as_desired(worker, description):
             return description
-        stands_still = worker.desired.held
+        stands_still = worker.desired.stands_still
         if not observed(description).pauses_exactly:
             # On Redis a worker that lets go of a broadcast queue never hears it again, though it says that it does:
             # kombu subscribes to its channel only when it connects.

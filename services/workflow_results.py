@@ -179,6 +179,6 @@ def _fill_all(group: Group, steps: Mapping[int, FreeStep]) -> dict[int, Submissi
 
 
 def _filled(submission: Submission, filling: Filling) -> Submission:
-    args, kwargs = (fill(text, filling.found) for text in (submission.args, submission.kwargs))
+    args, kwargs = (fill(text, filling.texts) for text in (submission.args, submission.kwargs))
     check_filled(args, kwargs)
     return replace(submission, args=args, kwargs=kwargs)

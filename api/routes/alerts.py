@@ -38,7 +38,7 @@ async def list_alerts(
     filters = AlertFilter(tuple(type), tuple(severity), acknowledged, include_resolved)
     total, raised = await alerts.list_alerts(connection, filters, limit=limit, offset=offset)
     models = [AlertModel.from_row(row) for row in raised]
-    return AlertPage(total=total, limit=limit, offset=offset, data=models, alerts=models).shown(rows)
+    return AlertPage(total=total, limit=limit, offset=offset, data=models, alerts=models).with_rows(rows)
 
 
 @router.post("/{alert_id}/acknowledge", summary="Acknowledge an alert", responses=responses(AlertNotFound))
@@ -58,7 +58,7 @@ async def list_rules(
     connection: ReadConnection, limit: Limit = DEFAULT_LIMIT, *, offset: Offset = 0, rows: RowsShown = Rows.BOTH
 ) -> RulePage | Response:
     """The rule of every type of alert: as somebody changed it, else the default."""
-    return (await _rules(connection, limit=limit, offset=offset)).shown(rows)
+    return (await _rules(connection, limit=limit, offset=offset)).with_rows(rows)
 
 
 @router.put("/rules", summary="Change alert rules")

@@ -44,4 +44,4 @@ async def get_worker_grid(
     total, page = await list_workers(connection, limit=limit, offset=offset)
     ends, now = await count_ends_by_node(connection, window=RATE_WINDOW), datetime.now(UTC)
     grid = [WorkerFigures.of(row, ends.get(row.node, Ends()), now=now) for row in page]
-    return WorkerGrid(total=total, limit=limit, offset=offset, data=grid, workers=grid).shown(rows)
+    return WorkerGrid(total=total, limit=limit, offset=offset, data=grid, workers=grid).with_rows(rows)

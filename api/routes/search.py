@@ -25,7 +25,7 @@ router = api_router("/search", tag="search")
 @caches_answers
 async def search_tasks(connection: SearchConnection, query: Annotated[TaskQuery, Query()]) -> TaskPage | Response:
     """Tasks that match all filters, newest first unless asked otherwise. A new task is found within a second."""
-    return (await read_page(connection, query.wanted(), query=query)).shown(query.rows)
+    return (await read_page(connection, query.as_filter(), query=query)).with_rows(query.rows)
 
 
 @router.get(
@@ -37,7 +37,7 @@ async def search_tasks(connection: SearchConnection, query: Annotated[TaskQuery,
 )
 async def export_tasks(connection: ExportConnection, query: Annotated[ExportQuery, Query()]) -> CsvResponse:
     """All tasks that match, or so many as `limit` says, streamed. A cell that would be a formula begins with `'`."""
-    return await csv_response(stream_lines(connection, query.wanted(), part=slice_of(query), seconds=EXPORT_SECONDS))
+    return await csv_response(stream_lines(connection, query.as_filter(), part=slice_of(query), seconds=EXPORT_SECONDS))
 
 
 @router.get("/presets", summary="List filter presets", response_model=PresetPage)
@@ -48,7 +48,7 @@ async def list_presets(
     """Lists the presets that ship with Celeriac, then the saved ones by name."""
     total, page = await presets.list_presets(connection, limit=limit, offset=offset)
     models = [PresetModel.from_preset(preset) for preset in page]
-    return PresetPage(total=total, limit=limit, offset=offset, data=models, presets=models).shown(rows)
+    return PresetPage(total=total, limit=limit, offset=offset, data=models, presets=models).with_rows(rows)
 
 
 @router.post("/presets", summary="Save a filter preset", status_code=201, responses=responses(PresetExists))
@@ -66,8 +66,8 @@ async def apply_preset(
 ) -> TaskPage | Response:
     """Answers as a search with the preset's filters does."""
     preset = await presets.find_preset(connection, name)
-    result_page = await read_page(connection, TaskFilters.model_validate(preset.filters).wanted(), query=query)
-    return result_page.shown(query.rows)
+    result_page = await read_page(connection, TaskFilters.model_validate(preset.filters).as_filter(), query=query)
+    return result_page.with_rows(query.rows)
 
 
 @router.delete(

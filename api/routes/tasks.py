@@ -164,7 +164,7 @@ async def submit_batch(
 @caches_answers
 async def list_tasks(connection: SearchConnection, query: Annotated[TaskQuery, Query()]) -> TaskPage | Response:
     """Tasks that match all filters, newest first unless asked otherwise."""
-    return (await read_page(connection, query.wanted(), query=query)).shown(query.rows)
+    return (await read_page(connection, query.as_filter(), query=query)).with_rows(query.rows)
 
 
 @router.get("/{task_id}", summary="Get a task", response_model=TaskDetail, responses=responses(TaskNotFound))

@@ -63,7 +63,7 @@ async def list_workers(
     """All nodes that were ever heard or registered, by name."""
     total, page = await workers.list_workers(connection, status=status, limit=limit, offset=offset)
     models = [WorkerModel.from_row(row) for row in page]
-    return WorkerPage(total=total, limit=limit, offset=offset, data=models, workers=models).shown(rows)
+    return WorkerPage(total=total, limit=limit, offset=offset, data=models, workers=models).with_rows(rows)
 
 
 @router.get("/{worker_id}", summary="Get a worker", responses=responses(WorkerNotFound))

@@ -115,7 +115,7 @@ async def list_workflows(
         workflows=models,
         next_cursor=_cursor_behind(models[-1]) if len(models) == limit else None,
     )
-    return page.shown(rows)
+    return page.with_rows(rows)
 
 
 def _position(cursor: str) -> tuple[datetime, UUID]:

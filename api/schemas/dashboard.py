@@ -74,7 +74,7 @@ class SystemStats(ResponseModel):
             parked=figures.parked,
             queue_depth_source=source,
             queues=[
-                QueueDepth(name=name, waiting=waiting.get(name, 0), unacked=figures.held.get(name, 0))
+                QueueDepth(name=name, waiting=waiting.get(name, 0), unacked=figures.with_workers.get(name, 0))
                 for name in figures.queue_names
             ],
         )

@@ -82,7 +82,7 @@ class TaskFilters(RequestModel):
         "`-without`, `or`. Names are split at `_ . - /` and changes of case. Without a letter or digit: finds nothing.",
     )
 
-    def wanted(self) -> TaskFilter:
+    def as_filter(self) -> TaskFilter:
         """Return the filter as of now."""
         now = datetime.now(UTC)
         times = {name: time_of(getattr(self, name), now) for name in _MOMENTS if getattr(self, name) is not None}

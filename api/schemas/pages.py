@@ -60,7 +60,7 @@ class Page(ResponseModel, Generic[Row]):
     data: list[Row]
     next_cursor: str | None = Field(None, description="Continues after this page, stable under inserts.")
 
-    def shown(self, rows: Rows) -> Self | Response:
+    def with_rows(self, rows: Rows) -> Self | Response:
         """Return the page with the rows under both names, or once."""
         if rows is Rows.BOTH:
             return self

@@ -103,7 +103,7 @@ class DeadWorkersRound:
         said = await self._gateway.control.ask_everyone({orphan.task_id for orphan in (*proven, *restarted)})
         await note_shared_names(self._engine, said.replies)
         proven += [orphan for orphan in restarted if said.replies.get(orphan.node) == 1]
-        return [orphan for orphan in proven if not _is_held(orphan, said.held.get(orphan.task_id))]
+        return [orphan for orphan in proven if not _is_held(orphan, said.holders.get(orphan.task_id))]
 
     async def _rescue(self, orphans: Sequence[Orphan]) -> None:
         if not orphans:

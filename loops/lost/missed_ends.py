@@ -137,7 +137,7 @@ class MissedEndsRound:
         await note_shared_names(self._engine, judged.replies)
         self._ask_again |= dict.fromkeys(reasons, now + ASKED_AGAIN)
         async with self._engine.begin() as connection:
-            recorded = await record_held(connection, judged.held)
+            recorded = await record_held(connection, judged.holders)
             await doubts.forget(connection, looked_at - judged.doubts.keys())
             await doubts.note(connection, {id: UNPROVEN.format(doubt=doubt) for id, doubt in reasons.items()})
         if recorded:

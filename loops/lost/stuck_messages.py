@@ -104,5 +104,5 @@ class StuckMessagesRound:
         suspects = [Suspect(message.task_id, message.queue_name, message.fetched_at or EVER) for message in fetched]
         judged = await self._proofs.judge(suspects, life=UNKNOWN, keys={}, resends=False)
         async with self._engine.begin() as connection:
-            await record_held(connection, judged.held)
+            await record_held(connection, judged.holders)
         return frozenset(judged.proofs)

@@ -94,7 +94,7 @@ class VanishedTasksRound:
         said = await self._control.ask_everyone({task.task_id for task in candidates})
         shared = await note_shared_names(self._engine, said.replies)
         return frozenset(
-            task.task_id for task in candidates if task.task_id not in said.held and task.node not in shared
+            task.task_id for task in candidates if task.task_id not in said.holders and task.node not in shared
         )
 
     async def _absent_now(self, candidates: Collection[WithWorker], nodes: Collection[str]) -> frozenset[str]:

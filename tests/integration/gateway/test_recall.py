@@ -79,7 +79,7 @@ def broker(tmp_path: Path) -> Iterator[FragileBroker]:
 async def gateway(broker: FragileBroker) -> AsyncIterator[Gateway]:
     gateway = Gateway(broker)
     async with AsyncExitStack() as stack:
-        for part in (gateway.publisher, gateway.queues, gateway.recall, gateway.control, gateway.presence):
+        for part in (gateway.publisher, gateway.queues, gateway.mover, gateway.control, gateway.presence):
             stack.push_async_callback(part.close)
         yield gateway
 
@@ -91,8 +91,8 @@ async def test_a_waiting_message_is_withdrawn_wherever_it_lies_in_its_queue(gate
     )
     first, middle, last = messages[0], messages[600], messages[-1]
     for message in (first, middle, last):
-        assert await gateway.recall.withdraw(message.task_id, "deep")
-        assert not await gateway.recall.withdraw(message.task_id, "deep")
+        assert await gateway.mover.withdraw(message.task_id, "deep")
+        assert not await gateway.mover.withdraw(message.task_id, "deep")
     assert await gateway.queues.depths(["deep"]) == {"deep": 1_197}
     gone = {message.task_id for message in (first, middle, last)}
     assert await gateway.queues.held_task_ids(["deep"], among=gone) == set()
@@ -102,9 +102,9 @@ async def test_every_copy_of_a_message_is_withdrawn_and_no_message_that_only_nam
     wanted = make_message("t")
     await gateway.publisher.publish([wanted])
     await gateway.publisher.publish([wanted, make_message("t", wanted.task_id)])
-    assert await gateway.recall.withdraw(wanted.task_id, "celery")
+    assert await gateway.mover.withdraw(wanted.task_id, "celery")
     assert await gateway.queues.depths(["celery"]) == {"celery": 1}
-    assert not await gateway.recall.withdraw("unknown", "celery")
+    assert not await gateway.mover.withdraw("unknown", "celery")
 
 
 async def test_what_a_killed_worker_held_goes_back_in_its_order_and_runs_once(
@@ -116,9 +116,9 @@ async def test_what_a_killed_worker_held_goes_back_in_its_order_and_runs_once(
         held = await gateway.held(at_least=4)
         worker.kill()
     assert held == {message.task_id for message in (blocking, *prefetched)}
-    assert await gateway.recall.discard([blocking.task_id]) == {blocking.task_id}
-    assert await gateway.recall.put_back(held) == {message.task_id for message in prefetched}
-    assert await gateway.recall.put_back(held) == frozenset()
+    assert await gateway.mover.discard([blocking.task_id]) == {blocking.task_id}
+    assert await gateway.mover.put_back(held) == {message.task_id for message in prefetched}
+    assert await gateway.mover.put_back(held) == frozenset()
     assert await gateway.held(at_least=0) == set()
     assert await gateway.queues.depths(["celery"]) == {"celery": 3}
     with celery_worker(tmp_path, broker.broker_url, result_url=broker.result_url, app="stock", name="second") as worker:
@@ -138,7 +138,7 @@ async def test_a_message_of_a_foreign_publisher_goes_back_through_its_exchange(
             sent = [app.send_task("stock.late", [60], priority=5).id for _ in range(2)]
         await gateway.held(at_least=2)
         worker.kill()
-    assert await gateway.recall.put_back(sent) == set(sent)
+    assert await gateway.mover.put_back(sent) == set(sent)
     assert await gateway.queues.held_task_ids(["celery"]) == set(sent)
 
 
@@ -172,7 +172,7 @@ async def test_a_key_of_another_kind_holds_no_message_of_the_task(gateway: Gatew
     await gateway.publisher.publish([message], lists={"cart": {3: "cart\x06\x163"}})
     with redis.Redis.from_url(gateway.broker_url) as client:
         client.hset("cart", "item", "1")
-    assert await gateway.recall.withdraw(message.task_id, "cart") is True
+    assert await gateway.mover.withdraw(message.task_id, "cart") is True
 
 
 async def test_a_message_whose_queue_has_become_a_key_of_another_kind_stays_where_it_is(gateway: Gateway) -> None:
@@ -183,10 +183,10 @@ async def test_a_message_whose_queue_has_become_a_key_of_another_kind_stays_wher
         client.hset("unacked", "tag", json.dumps([json.loads(raw), "", "cart"]))
         client.zadd("unacked_index", {"tag": 1})
         client.hset("cart", "item", "1")
-        assert await gateway.recall.put_back([message.task_id]) == frozenset()
+        assert await gateway.mover.put_back([message.task_id]) == frozenset()
         assert client.hlen("unacked") == 1
         client.delete("cart")
-    assert await gateway.recall.put_back([message.task_id]) == {message.task_id}
+    assert await gateway.mover.put_back([message.task_id]) == {message.task_id}
     assert await gateway.queues.depths(["cart"]) == {"cart": 1}
 
 
@@ -213,10 +213,10 @@ async def test_hostile_entries_keep_no_message_from_being_put_back(broker: Fragi
         server.hset("unacked", b"\xff", json.dumps([sound, "", "celery"]))
         server.hset("unacked", "tag", json.dumps([sound, "", "celery"]))
         server.zadd("unacked_index", {"tag": 1, b"\xff": 1})
-        fetched = await gateway.recall.list_fetched(before=datetime.now(UTC), limit=100)
+        fetched = await gateway.mover.list_fetched(before=datetime.now(UTC), limit=100)
         assert "tag" in {held.tag for held in fetched}
         assert await gateway.queues.held_task_ids(["celery", "a-set", "_kombu.binding.wrong"]) == {"sound"}
         assert await gateway.queues.depths(["a-set", "celery"]) == {"a-set": 0, "celery": 0}
-        assert await gateway.recall.put_back({"sound"}) == {"sound"}
+        assert await gateway.mover.put_back({"sound"}) == {"sound"}
         assert server.llen("celery\x06\x169") == 1, "that of the least urgent step"
         assert server.hexists("unacked", "no queue"), "what names something else as its queue stays where it is"

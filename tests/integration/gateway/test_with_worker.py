@@ -126,7 +126,7 @@ async def test_a_running_task_is_found_where_it_is_and_ends_when_revoked(
     assert (answered, set(active), active[running.task_id].node) == ({worker.node}, {running.task_id}, worker.node)
     assert abs(datetime.now(UTC) - (active[running.task_id].started_at or NEVER)) < timedelta(seconds=PATIENCE_SECONDS)
     said = await control.ask_everyone([running.task_id, "x"])
-    assert (said.replies, dict(said.held)) == ({worker.node: 1}, expected)
+    assert (said.replies, dict(said.holders)) == ({worker.node: 1}, expected)
     assert await queues.held_task_ids(["celery"]) == {running.task_id}, "a running task is unacknowledged"
     await control.revoke([running.task_id], terminate=True)
     results = await _finished(broker, [running.task_id])

@@ -216,7 +216,7 @@ async def test_a_stock_worker_that_said_goodbye_may_still_run_what_it_holds(worl
 
 async def test_what_another_worker_holds_by_now_is_left_to_it(world: World) -> None:
     task_id = await world.add_held()
-    world.broker.held[task_id] = HeldTask(LIVING, "active")
+    world.broker.holders[task_id] = HeldTask(LIVING, "active")
     await world.round.run_once()
     assert (world.waiting(), list(world.broker.unacknowledged)) == ([], [task_id])
 
@@ -229,7 +229,7 @@ async def test_an_attempt_that_another_has_outrun_is_lost_and_nothing_is_moved(w
     async with world.engine.begin() as connection:
         await record(connection, News([world.told(kind, LIVING, message=message, ago=5) for kind in kinds]))
     if not ended:
-        world.broker.held[task_id] = HeldTask(LIVING, "active")
+        world.broker.holders[task_id] = HeldTask(LIVING, "active")
     await world.round.run_once()
     assert await world.state(task_id) == (("COMPLETED", "finished") if ended else ("RUNNING", "running")) + ("LOST",)
     assert (world.waiting(), list(world.broker.unacknowledged)) == ([], [task_id])
@@ -241,7 +241,7 @@ async def test_a_new_process_of_the_same_name_tells_what_its_predecessor_lost(wo
     await world.round.run_once()
     assert world.waiting() == [], "it has not answered yet"
     world.broker.nodes[DEAD] = None  # type: ignore[assignment]
-    world.broker.held[held] = HeldTask(DEAD, "reserved")
+    world.broker.holders[held] = HeldTask(DEAD, "reserved")
     await world.round.run_once()
     assert world.waiting() == [lost]
 

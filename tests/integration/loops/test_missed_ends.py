@@ -157,7 +157,7 @@ async def test_a_task_found_anywhere_is_not_lost(world: World, place: str) -> No
     elif place == "unacknowledged":
         world.broker.unacknowledged[task_id] = message(task_id)
     elif place == "worker":
-        world.broker.held[task_id] = HeldTask(node=NODE, phase="reserved")
+        world.broker.holders[task_id] = HeldTask(node=NODE, phase="reserved")
     elif place == "gate":
         await world.redis.set(f"celeriac:run:{task_id}:0:1", f"{NODE}|boot|finished")
     else:
@@ -227,9 +227,9 @@ async def test_between_a_broker_and_a_worker_that_are_well_nothing_vanishes(worl
 async def test_what_a_worker_once_said_it_has_stays_received(world: World) -> None:
     task_id = await world.add_dispatched()
     await world.add_node()
-    world.broker.held[task_id] = HeldTask(node=NODE, phase="reserved")
+    world.broker.holders[task_id] = HeldTask(node=NODE, phase="reserved")
     await world.look(task_id)
-    world.broker.held.clear()
+    world.broker.holders.clear()
     for _ in range(3):
         await world.look(task_id)
     assert await world.in_outbox() == []

@@ -134,7 +134,7 @@ async def test_a_retry_on_its_way_goes_back_too(world: World) -> None:
 
 async def test_what_a_worker_has_or_runs_stays_with_it(world: World) -> None:
     held, running = await world.add_fetched(), await world.add_fetched()
-    world.answers.held[held] = HeldTask(NODE, "reserved")
+    world.answers.holders[held] = HeldTask(NODE, "reserved")
     world.answers.active[running] = ActiveTask(NODE, 7, LONG_AGO)
     assert await world.look(3) == {"celery": 0}
 

@@ -154,7 +154,7 @@ async def test_a_task_that_goes_on_as_a_canvas_is_waited_for(world: World) -> No
     link = Fact("link", RECEIVED, LONG_AGO + timedelta(seconds=9), "link", NODE, 1, 9, 0)
     async with world.engine.begin() as connection:
         await record(connection, News([link], [Identity("link", "link", root_id=TASK_ID, parent_id=TASK_ID)]))
-    world.broker.held["link"] = HeldTask(NODE, "reserved")
+    world.broker.holders["link"] = HeldTask(NODE, "reserved")
     await world.look()
     assert await world.status() == "RUNNING"
     end = Fact("link", SUCCEEDED, LONG_AGO + timedelta(seconds=10), "end", NODE, 1, 10)
@@ -208,9 +208,9 @@ async def test_a_result_that_nobody_can_read_is_named_as_one(world: World) -> No
 
 async def test_what_a_worker_or_the_broker_holds_is_left_alone(world: World) -> None:
     await world.hear(RECEIVED, STARTED)
-    world.broker.held[TASK_ID] = HeldTask(NODE, "reserved")
+    world.broker.holders[TASK_ID] = HeldTask(NODE, "reserved")
     await world.look()
-    world.broker.held.clear()
+    world.broker.holders.clear()
     world.broker.unacknowledged[TASK_ID] = TaskMessage(TASK_ID, "t", [], {}, "celery", 5, None, None, 1)
     await world.look()
     assert await world.status() == "RUNNING"

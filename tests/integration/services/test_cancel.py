@@ -136,7 +136,7 @@ async def test_a_task_that_a_worker_may_have_is_not_cancelled_yet(world: World) 
     task_id = await world.add_queued()
     world.broker.queues.clear()
     enforced, proven = await world.cancel(task_id)
-    assert (enforced.told, enforced.withdrawn, proven) == (True, False, False)
+    assert (enforced.workers_told, enforced.withdrawn, proven) == (True, False, False)
     assert (await world.story(task_id))[0] == "PENDING"
     outcome = await world.outcome(task_id)
     assert outcome.worth_waiting
@@ -228,7 +228,7 @@ async def test_without_broker_and_redis_the_wish_is_kept(world: World) -> None:
     world.broker.available = False
     world.redis.connection_pool.connection_kwargs["port"] = 1
     await world.redis.connection_pool.disconnect()
-    assert await world.cancel(task_id) == (Enforced(told=False, gated=False, withdrawn=False), False)
+    assert await world.cancel(task_id) == (Enforced(workers_told=False, gated=False, withdrawn=False), False)
     outcome = await world.outcome(task_id, told=False)
     assert (outcome.worth_waiting, "cannot be reached" in outcome.message) == (False, True)
     assert (await world.story(task_id))[1][-1] == CANCEL_REQUESTED

@@ -265,7 +265,7 @@ async def test_the_result_of_yesterday_is_not_that_of_today(engine: AsyncEngine)
 async def test_what_was_told_of_the_result_of_yesterday_is_not_that_of_today(
     engine: AsyncEngine, unreadable: str | None
 ) -> None:
-    await tell(engine, *RUN, told=[ToldResult(TASK_ID, "'five'", unreadable)])
+    await tell(engine, *RUN, told_results=[ToldResult(TASK_ID, "'five'", unreadable)])
     before = await read(engine)
     assert (before.result_repr, before.unreadable, before.result_pending) == (
         "'five'",
@@ -316,7 +316,7 @@ async def test_a_flood_of_ends_of_one_task_is_kept_up_to_a_bound(
     engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(record_module, "MAX_FACTS", 12)
-    monkeypatch.setattr(record_module, "MAX_KEPT", 20)
+    monkeypatch.setattr(record_module, "MAX_STORED", 20)
     for nth in range(1, 90, 30):
         await tell(engine, *(told(REVOKED, clock) for clock in range(nth, nth + 30)))
         await tell(engine, *(told(FAILED, clock) for clock in range(nth + 100, nth + 130)))
