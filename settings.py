@@ -240,7 +240,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _refuse_any_host_without_keys(self) -> Self:
-        """With keys a page under a name of its own gets nowhere; without them it could do everything."""
+        """Refuse it: without keys a page under a name of its own could do everything; with them it gets nowhere."""
         if ANY in self.allowed_hosts and not self.api_keys:
             raise ValueError("CELERIAC_ALLOWED_HOSTS: * needs CELERIAC_API_KEYS; without keys, list the names")
         return self

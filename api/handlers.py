@@ -72,7 +72,7 @@ async def _answer_http(request: Request, error: Exception) -> Response:
 
 
 def _allowed_methods(request: Request) -> list[str]:
-    """Of all routes with this path; FastAPI's own `Allow` names only those of the first."""
+    """Return the methods of all routes with this path; FastAPI's own `Allow` names only those of the first."""
     path = request.scope["path"]
     routes = [route for route in iter_route_contexts(request.app.routes) if route.path_regex.fullmatch(path)]
     return sorted({method for route in routes for method in route.methods or ()})

@@ -253,7 +253,7 @@ def max_connections() -> int:
 
 
 def _drop_unread_answers(connections: "set[BoundedProtocol]") -> None:
-    """While clients leave too much unread, that of which most is unread loses its connection."""
+    """Close the connection of which most is unread, while clients leave too much unread."""
     unsent = {connection: connection.transport.get_write_buffer_size() for connection in connections}
     total = sum(unsent.values())
     while total > MAX_UNSENT_BYTES and unsent:

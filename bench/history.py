@@ -231,7 +231,7 @@ def _export(client: httpx.Client, rows: int) -> float:
 
 @contextmanager
 def _growth(process: psutil.Process) -> Iterator[list[float]]:
-    """Of its memory meanwhile, in MiB."""
+    """Watch the growth of its memory meanwhile, in MiB."""
     before = process.memory_info().rss
     grown: list[float] = []
     yield grown

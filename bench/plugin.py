@@ -133,7 +133,7 @@ def _message(queue: str) -> TaskMessage:
 
 
 def _processor_seconds(worker: psutil.Process, servers: Servers) -> float:
-    """Of the worker's processes and of Valkey, which does its part of the work for all databases."""
+    """Return what the worker's processes have used, and Valkey, which does its part of the work for all databases."""
     times = [process.cpu_times() for process in (worker, *worker.children(recursive=True))]
     with redis.Redis.from_url(servers.broker_url) as valkey:
         used = valkey.info("cpu")

@@ -109,7 +109,7 @@ def rabbitmq_server(folder: Path) -> Iterator[RabbitMQ]:
 
 
 def _binary(text: str) -> str:
-    """As Erlang writes it."""
+    """Return the text as Erlang writes it."""
     return "<<" + ",".join(str(byte) for byte in text.encode()) + ">>"
 
 

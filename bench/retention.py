@@ -81,7 +81,7 @@ def _delete(servers: Servers, count: int) -> Round:
 
 
 async def _run_rounds(servers: Servers) -> list[float]:
-    """Until nothing is left to do; the seconds of each."""
+    """Run rounds until nothing is left to do; returns the seconds of each."""
     engine = open_engine(servers.database_url, pool_size=1, name="celeriac bench", by_key=True)
     retention, latencies, pause = RetentionRound(engine, KEPT), [], 0.0
     try:

@@ -81,7 +81,7 @@ def _fan_steps(width: int) -> list[Step]:
 
 
 def _run_workflow(client: httpx.Client, steps: list[Step]) -> Round:
-    """From the POST until it is seen as completed, asked every 20 ms."""
+    """Time a workflow from the POST until it is seen as completed, asked every 20 ms."""
     begun = time.perf_counter()
     _wait_for_end(client, _start(client, steps))
     return Round(len(steps), time.perf_counter() - begun)
@@ -129,7 +129,7 @@ def _signature(app: Celery) -> Signature:
 
 
 def _run_canvas(canvas: Signature, count: int) -> Round:
-    """From the call until its last result is there."""
+    """Time a canvas from the call until its last result is there."""
     begun = time.perf_counter()
     canvas.clone().apply_async().get(timeout=WHOLE_SECONDS)
     return Round(count, time.perf_counter() - begun)

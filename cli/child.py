@@ -46,7 +46,7 @@ class Child:
 
 
 class _PrivateFileHandler(RotatingFileHandler):
-    """Its files, each new one too, can be read by their owner only: they hold errors of tasks."""
+    """Writes files that only their owner can read, each new one too: they hold errors of tasks."""
 
     def _open(self) -> TextIOWrapper:
         return open_private(Path(self.baseFilename))

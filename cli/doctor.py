@@ -234,7 +234,7 @@ def _eviction(subject: str, client: redis.Redis) -> CheckResult:
 
 
 def _clock(subject: str, theirs: float, *, asked_at: float) -> CheckResult:
-    """Their clock was read at some moment of the round trip: the difference is counted from its nearest end."""
+    """Compare clocks; theirs was read at some moment of the round trip: the difference counts from its nearest end."""
     difference = max(asked_at - theirs, theirs - time.time(), 0.0)
     if difference <= CLOCK_TOLERANCE_SECONDS:
         return CheckResult(subject, "ok", "agrees with ours")

@@ -122,7 +122,8 @@ def _url(host: str, port: int) -> str:
 
 
 def _worker(name: str, environment: dict[str, str]) -> Child:
-    """Its node name is the same in every life and after every `up`: the mirror knows a worker by it."""
+    """Return a worker. Its node name is the same in every life and after every `up`: the mirror knows a
+    worker by it."""
     node = f"{name}@{socket.gethostname()}"
     child = own_child("worker", environment, "--held", "--hostname", node)
     stays_away = partial(is_drained, environment["CELERIAC_DATABASE_URL"], node)

@@ -120,7 +120,7 @@ class Supervisor:
         return process.pid if process is not None and not process.exited.done() else None
 
     async def _keep_alive(self, running: _Running) -> None:
-        """Whatever goes wrong, the child is started again: ever more slowly, and for ever."""
+        """Start the child again whatever goes wrong: ever more slowly, and for ever."""
         delay = 0.0
         while not running.stopping.done():
             began = time.monotonic()
@@ -163,7 +163,7 @@ class Supervisor:
         return asked.done() and asked.result()
 
     async def _live_once(self, running: _Running) -> str:
-        """From the start of a process to its end, by itself or by `stop`; returns how it ended."""
+        """Start the process and wait for its end, by itself or by `stop`; returns how it ended."""
         try:
             process = running.process = await spawn(running.child, running.log)
         except OSError as error:

@@ -130,7 +130,9 @@ def _hears_workers(settings: Settings, supervisor: Supervisor) -> bool:
 
 
 def _prepare_flower(settings: Settings) -> str | None:
-    """Its login, if there is one. A password made here is shown once, and only to a terminal: other ends are logs."""
+    """Return its login, if there is one. A password made here is shown once, and only to a terminal: other ends are
+    logs.
+    """
     if not settings.flower_port:
         return None
     file = password_file(settings.data)

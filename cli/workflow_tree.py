@@ -77,7 +77,7 @@ def as_tree(workflow: Workflow) -> Tree:
 
 
 def _depths(steps: list[dict[str, Any]]) -> dict[str, int]:
-    """By step, the length of the longest way to it."""
+    """Return the length of the longest way to each step."""
     waiting = {step["id"]: set(step["depends_on"]) for step in steps}
     children: dict[str, list[str]] = defaultdict(list)
     for step in steps:

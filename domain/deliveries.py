@@ -149,7 +149,7 @@ def _place(
 
 
 def _not_replaced(ended: Sequence[Delivery]) -> Delivery:
-    """Of these that may have ended the first that has no successor among them: who is replaced ends without a word."""
+    """Return the first of these that has no successor among them: who is replaced ends without a word."""
     if len(ended) == 1:
         return ended[0]
     own = ended[0].facts[0].task_id
@@ -216,7 +216,7 @@ def _attach(fact: Fact, all_deliveries: list[Delivery], *, reusable: bool) -> No
 
 
 def _at_the_time(fact: Fact, fits: Sequence[Delivery]) -> list[Delivery]:
-    """Those that the fact may be about by its time: the backend may tell of the last use of the id."""
+    """Return those that the fact may be about by its time: the backend may tell of the last use of the id."""
     begun = [delivery for delivery in fits if _begun(delivery)[0] <= fact.at + STAMPED_LATE]
     if not begun:
         return [delivery for delivery in fits if _begun(delivery)[0] - fact.at <= CLOCKS_DIFFER]

@@ -157,7 +157,7 @@ def _latest_story(attempts: tuple[Attempt, ...]) -> tuple[tuple[Attempt, ...], d
 
 
 def _of_story(ours: list[Fact], attempts: Sequence[Attempt], *, renewed_at: datetime | None) -> list[Fact]:
-    """Without the wishes to cancel, and what came of them, of which what runs now knows nothing.
+    """Return the facts without wishes to cancel, and what came of them, of which what runs now knows nothing.
 
     What was withdrawn may still be received, and be refused then; what starts after it is another.
     """
@@ -271,7 +271,7 @@ def _status_and_phase(
 
 
 def _phase_of_attempts(attempts: Sequence[Attempt]) -> Phase:
-    """Of the newest retry's deliveries the one that came furthest: of those still open, else of those that ended.
+    """Return the phase of the newest retry's delivery that came furthest: of those open, else of those that ended.
 
     Not the last one: deliveries of one attempt to several nodes are ordered by clocks that may be off.
     """

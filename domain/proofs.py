@@ -110,7 +110,7 @@ def doubt_of_absence(suspect: Suspect, hearing: Hearing, *, restarted: bool = Fa
 
 
 def _concerned(suspect: Suspect, hearing: Hearing) -> list[Consumer]:
-    """Those who may have had the message since it was sent or fetched."""
+    """Return those who may have had the message since it was sent or fetched."""
     consumers = hearing.consumers.of(suspect.queue_name or "")
     return [node for node in consumers if node.online or node.heard_at is None or node.heard_at >= suspect.since]
 

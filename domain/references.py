@@ -102,7 +102,7 @@ class Result:
 class Filling:
     """The references of one step, and what they stand for as far as it was read: never more than arguments may hold."""
 
-    __slots__ = ("_read", "_wanted", "texts", "missing", "size")
+    __slots__ = ("_read", "_wanted", "missing", "size", "texts")
 
     def __init__(self, counts: Mapping[Reference, int]) -> None:
         """`counts`: each reference with how often it stands in the arguments."""

@@ -90,7 +90,7 @@ def _tokens(text: str) -> Iterator[tuple[str, ...]]:
 
 
 def _fold(word: str) -> str:
-    """Without case; and without the marks into which casefold may part a letter, since they would divide the word."""
+    """Fold a word: without case, and without the marks into which casefold may part a letter and so divide the word."""
     folded = word.casefold()
     return folded if folded.isascii() else _MARK.sub("", folded)
 

@@ -66,7 +66,7 @@ def timeline(facts: Iterable[Fact]) -> list[TimelineEntry]:
 
 
 def _other_ends(attempt: Attempt, ends: Container[str]) -> list[Fact]:
-    """Of these ends those of the attempt, but for the first that its state is taken from."""
+    """Return those ends of the attempt that its state is not taken from."""
     if attempt.state is AttemptState.REPLACED:
         return [fact for fact in attempt.facts if fact.type is EventType.ENDED]
     ends_told = [fact for fact in attempt.facts if fact.key in ends]

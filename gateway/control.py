@@ -278,7 +278,7 @@ class Control:
         self._unreadable[node] = content_type
 
     def _by_answer(self, nodes: Collection[str]) -> tuple[list[str], list[str]]:
-        """Those that can be asked for ids alone, and the others."""
+        """Divide the nodes into those that can be asked for ids alone, and the others."""
         return [node for node in nodes if node in self._tell_ids], [
             node for node in nodes if node not in self._tell_ids
         ]

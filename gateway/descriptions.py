@@ -131,7 +131,7 @@ def _is_limit(options: Mapping[str, str]) -> bool:
 
 
 def _pool_name(pool: Pool) -> str:
-    """As `--pool` has it: `prefork` of `celery.concurrency.prefork:TaskPool`; the module of `threads` is `thread`.
+    """Return the name as `--pool` has it: `prefork` of `celery.concurrency.prefork:TaskPool`, `threads` of `thread`.
 
     Before Celery 5.3 a pool does not say what it is; each says something that the others do not.
     """

@@ -290,7 +290,7 @@ _read_headers = _readers[_BASIC]
 
 
 def _read_any_headers() -> None:
-    """From now on py-amqp takes headers that it cannot read for none.
+    """Let py-amqp take headers that it cannot read for none, from now on.
 
     It would give up the connection over them (a timestamp beyond the calendar is enough), and the next one would begin
     with the same message, for ever.

@@ -140,7 +140,7 @@ class EventSubscriber:
         log.info("events_connected", kept=self._source.streamed, deaf_since=deaf_since.isoformat() if missed else None)
 
     def _hear(self) -> None:
-        """Until closed; raises one of BROKER_ERRORS when the connection is lost or answers no more."""
+        """Hear until closed; raises one of BROKER_ERRORS when the connection is lost or answers no more."""
         probed_at: float | None = None
         while not self._closing.is_set():
             items = self._source.receive(RECEIVE_SECONDS)

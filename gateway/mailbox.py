@@ -171,7 +171,7 @@ class _Replies:
             self._note_unread(message, error)
 
     def _note_unread(self, message: Any, error: Exception) -> None:
-        """It counts as that node's silence, and nobody else's."""
+        """Count it as that node's silence, and nobody else's."""
         node = _sender(message.content_type, bytes(message.body or b""), nodes=self._nodes)
         if node is None:
             log.warning("control_message_not_understood", error=type(error).__name__)

@@ -138,7 +138,9 @@ def _of(kind: type[Any], value: Any) -> Any:
 
 
 def _dict_of(items: list[Any]) -> dict[Any, Any]:
-    """Of keys and values in turn. Keys are texts and numbers: the hash of a tuple goes as deep as the tuple."""
+    """Make a dict of keys and values in turn. Keys are texts and numbers: the hash of a tuple goes as deep as the
+    tuple.
+    """
     keys = items[::2]
     if not all(isinstance(key, str | int | float | None) for key in keys):
         raise NotPlainError("a key")

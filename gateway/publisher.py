@@ -102,7 +102,7 @@ class Publisher:
         return Published(frozenset(fates.sent), fates.refused, fates.lives)
 
     def _envelopes(self, messages: Sequence[TaskMessage], lists: QueueLists, *, fates: Fates) -> Iterator[Envelope]:
-        """Those that can be put into words, while there is time and nothing stands against all of them."""
+        """Yield those that can be put into words, while there is time and nothing stands against all of them."""
         until = time.monotonic() + SENDING_SECONDS
         for message in messages:
             if fates.trouble or time.monotonic() > until:
@@ -135,6 +135,8 @@ class Publisher:
 
 
 def _of_name(queue_name: str) -> Refusal | None:
-    """Of tasks that were stored before their queue's name was refused at the door."""
+    """Return the refusal of a task that was stored before its queue's name was refused at the door; None for a sound
+    one.
+    """
     flaw = flaw_of(queue_name)
     return Refusal(f"the queue's name {flaw}") if flaw else None

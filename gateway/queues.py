@@ -151,7 +151,7 @@ class _RedisQueues:
 
 
 def _length(answer: object) -> int:
-    """Of a list. One queue's name that is somebody else's key must not hide the depths of all others."""
+    """Return the length of a list; a name that is somebody else's key must not hide the depths of all others."""
     if isinstance(answer, Exception) and not is_no_list(answer):
         raise answer
     return answer if isinstance(answer, int) else 0

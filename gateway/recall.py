@@ -206,7 +206,7 @@ class MessageMover:
             raise
 
     async def _move_one(self, fetched: FetchedMessage, lists: Sequence[str] | None, *, before: float) -> bool:
-        """Into these lists, or nowhere for None. What leads to no queue stays where it is."""
+        """Move the message into these lists, or nowhere for None. What leads to no queue stays where it is."""
         if lists is not None and not lists:
             return False
         assert self._redis is not None
@@ -225,7 +225,7 @@ def _read_held(entries: Iterable[tuple[bytes, bytes]], ledger: Ledger) -> list[F
 
 
 def _held(tag: bytes, entry: bytes, *, ledger: Ledger) -> FetchedMessage | None:
-    """None where it is no message of a task, or not one that a worker could read either."""
+    """Read an entry; None where it is no message of a task, or not one that a worker could read either."""
     if not task_ids_of([entry]):
         return None
     try:
@@ -239,7 +239,7 @@ def _held(tag: bytes, entry: bytes, *, ledger: Ledger) -> FetchedMessage | None:
 
 
 def _time(seconds: float) -> datetime:
-    """Whatever anybody wrote there, a time that there can be."""
+    """Return a time that there can be, whatever anybody wrote there."""
     return datetime.fromtimestamp(max(0.0, seconds), UTC)
 
 

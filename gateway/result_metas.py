@@ -109,7 +109,7 @@ def _is_too_much(result: msgspec.Raw, whole_bytes: int | None) -> bool:
 
 
 def _name(name: str | None) -> str | None:
-    """None for one that is too long: it says nothing that is not known otherwise."""
+    """Return the name; None for one that is too long: it says nothing that is not known otherwise."""
     return name if name is None or len(name) <= MAX_NAME else None
 
 
@@ -158,7 +158,7 @@ def _plain_json(stored: bytes) -> bytes:
 
 
 def _number(digits: str) -> int | str:
-    """As text where Python, which reads it again for every answer, would refuse it."""
+    """Return the number; as text where Python, which reads it again for every answer, would refuse it."""
     return int(digits) if len(digits) <= MAX_DIGITS else digits
 
 

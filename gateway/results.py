@@ -130,16 +130,16 @@ class _Store(Protocol):
     """Metas by task id."""
 
     async def sizes(self, ids: Sequence[str]) -> Sequence[int]:
-        """In bytes; 0 where there is none, 1 where the size is not known beforehand."""
+        """Return sizes in bytes; 0 where there is none, 1 where the size is not known beforehand."""
 
     async def metas(self, ids: Sequence[str]) -> Sequence[bytes | StoredResult | None]:
-        """As they are stored; where that is not one text, what it says."""
+        """Return the metas as they are stored; where that is not one text, what it says."""
 
     async def close(self) -> None: ...
 
 
 class _NoStore:
-    """Of a backend that cannot be read: nobody ever stored anything."""
+    """The store of a backend that cannot be read: nobody ever stored anything."""
 
     async def sizes(self, ids: Sequence[str]) -> Sequence[int]:
         return [0] * len(ids)

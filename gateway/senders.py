@@ -207,7 +207,7 @@ class RabbitSender:
         return self._open_channel
 
     def _renew(self, error: Exception) -> None:
-        """After a channel's end another channel, else another connection; raises where the broker is away."""
+        """Open another channel after a channel's end, else another connection; raises where the broker is away."""
         if isinstance(error, ChannelError):
             self._open_channel = None
         else:

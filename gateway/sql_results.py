@@ -88,7 +88,7 @@ class SqlStore:
             raise Unavailable("The result backend is unavailable; try again.") from error
 
     def _meta(self, row: dict[str, Any]) -> bytes | StoredResult:
-        """As a key-value backend would have it: JSON. What is not is said to be so, with the state beside it."""
+        """Return the meta as a key-value backend would have it: JSON. What is not is said to be so, with the state."""
         task_id, state, result = row["task_id"], str(row["status"])[:50], row["result"]
         if self._is_django and row["content_type"] != JSON_TYPE:
             return StoredResult(task_id, state, unreadable=f"is stored as {str(row['content_type'])[:50]}")
@@ -102,7 +102,7 @@ class SqlStore:
 
 
 def _readable(url: URL) -> URL:
-    """With the driver that we have, and never written to by accident."""
+    """Return the URL with the driver that we have, and never written to by accident."""
     backend = url.get_backend_name()
     if backend in POSTGRES:
         return url.set(drivername="postgresql+psycopg")

@@ -95,7 +95,7 @@ class Drains:
             log.info("worker_told_to_exit", node=worker.node)
 
     async def _find_absent(self, leaving: Sequence[WorkerRow]) -> frozenset[str]:
-        """Those of them that are proven to be gone; all the proofs of one round take a second together."""
+        """Return those of them that are proven to be gone; all the proofs of one round take a second together."""
         ended = [worker for worker in leaving if not runs_here(worker.node, worker.pid)]
         if not ended:
             return frozenset()
@@ -108,7 +108,7 @@ class Drains:
             return frozenset()
 
     async def _is_gone(self, worker: WorkerRow, absent: Collection[str]) -> bool:
-        """After its goodbye by proof, else after the order to exit by a long silence, for a goodbye may be missed."""
+        """Tell whether it is gone: after its goodbye by proof, else by a long silence after the order to exit."""
         if worker.has_left:
             # Who is heard after a goodbye is the process that follows.
             return worker.online or worker.node in absent or self._is_unproven(worker, UNPROVEN)

@@ -59,7 +59,9 @@ class WorkflowsRound:
         return 0
 
     async def _postpone(self, workflow_id: UUID, error: Exception) -> None:
-        """Whatever is wrong with one, the others must go on. If Postgres is away, this fails too and the loop waits."""
+        """Postpone a workflow, whatever is wrong: the others must go on. If Postgres is away, this fails and the loop
+        waits.
+        """
         log.warning("workflow_not_advanced", workflow_id=str(workflow_id), error=type(error).__name__)
         async with self._engine.begin() as connection:
             await workflow_progress.postpone(connection, workflow_id, by=AFTER_AN_ERROR)

@@ -238,7 +238,7 @@ def _identity(event: Event) -> Identity:
 
 
 def _id(task_id: str | None) -> str | None:
-    """None for one that no task here can have."""
+    """Return the id; None for one that no task here can have."""
     return task_id if task_id is None or fits(task_id) else None
 
 

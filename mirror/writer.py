@@ -137,7 +137,7 @@ class Writer:
 
 
 def _with_text(result: StoredResult, decoded: Decoded) -> StoredResult:
-    """One that cannot be read, with what the event told of it."""
+    """Return the result; one that cannot be read, with what the event told of it."""
     return replace(result, result_repr=decoded.told_results.get(result.task_id)) if result.unreadable else result
 
 
@@ -185,7 +185,7 @@ class _Skipped:
         self._told_at = -TELL_SECONDS
 
     def note(self, count: int) -> None:
-        """So many more; called for every batch, so that the last ones are told as well."""
+        """Count more that were skipped; called for every batch, so that the last ones are told as well."""
         self._count += count
         if not self._count or time.monotonic() - self._told_at < TELL_SECONDS:
             return

@@ -75,7 +75,7 @@ class _Learned:
     fresh: Sequence[Fact]
     """Facts that are to be stored."""
     counts: Mapping[str, int]
-    """How many facts were told now, by task, those that are not kept included."""
+    """How many facts were told now, by task, those that are not stored included."""
     results: Mapping[str, StoredResult]
 
 
@@ -91,7 +91,7 @@ class _Folded:
     outdated: Sequence[str]
     """Tasks whose stored result is that of an earlier use of their id."""
     left_out: Mapping[str, int]
-    """How many facts are not kept, by task, of those whose state stays as it is."""
+    """How many facts are not stored, by task, of those whose state stays as it is."""
 
 
 async def record(connection: AsyncConnection, news: News) -> frozenset[str]:
@@ -212,7 +212,8 @@ async def _read_facts(
 
 
 def _without_excess(facts: Iterable[Fact], locked: Mapping[str, LockedTask]) -> tuple[list[Fact], Counter[str]]:
-    """Those to look at, and by task how many are not: of a task that has too many already, all that change little."""
+    """Return the facts to look at, and how many are left: of a task that has too many already, all that
+    change little."""
     looked_at: list[Fact] = []
     left_out: Counter[str] = Counter()
     for fact in facts:
@@ -231,7 +232,7 @@ def _with_room(
     locked: Mapping[str, LockedTask],
     counts: Counter[str],
 ) -> list[Fact]:
-    """Those for which there is room, added to what is known; all are counted."""
+    """Return the facts for which there is room, added to what is known; all are counted."""
     stored: list[Fact] = []
     for fact in fresh:
         facts = facts_by_task.setdefault(fact.task_id, [])
@@ -251,7 +252,9 @@ def _may_end(fact: Fact, task: LockedTask) -> bool:
 
 
 def _window(state: TaskState, facts: Collection[Fact]) -> list[Fact] | None:
-    """Of an id that is used again and again, once too much was told of it, the facts of the latest use alone."""
+    """Return the facts of the latest use of an id that is used again and again, once too much was told of it; else
+    None.
+    """
     if state.renewed_at is None or len(facts) <= MAX_FACTS // 2:
         return None
     return [fact for fact in facts if fact.at >= state.renewed_at]
@@ -296,7 +299,7 @@ def _first_heard(facts: Iterable[Fact]) -> dict[str, datetime]:
 
 
 def _forgotten(news: News, missing: Mapping[str, datetime]) -> Collection[str]:
-    """Of these tasks, which are not known, those that retention has deleted: nothing was heard of them since."""
+    """Return those of these unknown tasks that retention has deleted: nothing was heard of them since."""
     begins_at = news.begins_at
     if begins_at is None or not missing:
         return NONE
@@ -310,7 +313,7 @@ def _without_tasks(news: News, forgotten: Collection[str]) -> News:
 
 
 def _counted(fact: Told, locked: Mapping[str, LockedTask]) -> Told:
-    """With retries counted from 0, where a worker counted from elsewhere. Facts without a clock are ours already."""
+    """Return the fact with retries counted from 0, where a worker counted from elsewhere. Ours have no clock."""
     base = locked[fact.task_id].retries_base
     if not base or fact.retries is None or (isinstance(fact, Fact) and fact.clock is None):
         return fact
@@ -363,7 +366,7 @@ def _to_write(
 
 
 def _is_outdated(locked: LockedTask, state: TaskState) -> bool:
-    """Whether what is kept of a result, be it only what an event told, is that of an earlier use of the id."""
+    """Whether what is stored of a result, be it only what an event told, is that of an earlier use of the id."""
     ended = locked.course.completed_at
     return locked.is_result_told and state.renewed_at is not None and ended is not None and ended < state.renewed_at
 

@@ -43,7 +43,7 @@ def _changes(
 
 
 def _named(course: TaskCourse, identity: Identity) -> TaskCourse:
-    """As `store.queries.history.write_identities` does it."""
+    """Return what `store.queries.history.write_identities` makes of it."""
     return replace(
         course,
         task_name=course.task_name if course.task_name is not None else identity.task_name,
@@ -52,7 +52,7 @@ def _named(course: TaskCourse, identity: Identity) -> TaskCourse:
 
 
 def _moved(course: TaskCourse, written: StateToWrite, *, submitted_here: bool) -> TaskCourse:
-    """As `store.queries.history.write_states` does it."""
+    """Return what `store.queries.history.write_states` makes of it."""
     state = written.state
     return TaskCourse(
         task_name=course.task_name,

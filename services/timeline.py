@@ -74,6 +74,6 @@ async def _history_of(connection: AsyncConnection, task: Task) -> TaskHistory[Ta
 
 
 def _numbered_to(attempt_count: int, entries: Sequence[TimelineEntry]) -> list[TimelineEntry]:
-    """With the attempts that are not shown counted before those that are."""
+    """Number the attempts so that those that are not shown count before those that are."""
     before = max(0, attempt_count - max((entry.attempt or 0 for entry in entries), default=0))
     return [replace(entry, attempt=entry.attempt + before) if entry.attempt else entry for entry in entries]

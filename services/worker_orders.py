@@ -113,7 +113,7 @@ class WorkerOrders:
             log.warning("pause_keys_not_written", count=1)
 
     async def _possible(self, description: NodeDescription, by: int) -> int:
-        """Of prefork only idle processes end.
+        """Return by how much the pool can change: of prefork only idle processes end.
 
         One order for all of them: of two in a row the second may choose a process that is ending already.
         """

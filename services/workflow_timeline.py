@@ -75,7 +75,7 @@ async def _of_tasks(
 
 
 def _merged(timelines: Iterable[Sequence[Happening]]) -> list[Happening]:
-    """By time, but the order within each timeline stays, whatever its clocks say."""
+    """Merge by time, but the order within each timeline stays, whatever its clocks say."""
     return [happening for _, happening in heapq.merge(*map(_rising, timelines), key=lambda pair: pair[0])]
 
 

@@ -171,7 +171,7 @@ def _try_before_use(dialect: Dialect, connection: Any, _record: object, _fairy: 
 
 
 def _send_lists_as_binary(connection: Any, _record: object) -> None:
-    """As text, each element of a batch's arrays is searched for characters to quote: a third of the mirror's time."""
+    """Send lists as binary: as text, each element is searched for characters to quote, a third of the mirror's time."""
     connection.driver_connection.adapters.register_dumper(list, ListBinaryDumper)
 
 

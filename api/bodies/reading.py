@@ -269,7 +269,7 @@ def _parse(body: bytes) -> Any:
 
 
 def _parse_int(digits: str) -> int:
-    """As the parser itself does, but others may run between two numbers."""
+    """Parse a number as the parser itself does, but others may run between two numbers."""
     return int(digits)
 
 
@@ -285,7 +285,9 @@ def _refuse_too_many_values(body: bytes) -> None:
 
 
 def _has_few_tokens(body: bytes) -> bool:
-    """In UTF-8 no byte of a longer character looks like a quote. Python's loop lets others run between two tokens."""
+    """Tell whether its tokens are few. No byte of a longer UTF-8 character looks like a quote; others run between
+    tokens.
+    """
     left = MAX_VALUES
     for token in _TOKEN.finditer(body):
         left -= token.end() - token.start() == 1  # a text is longer

@@ -68,7 +68,7 @@ class HealthChecks:
         return True
 
     async def _check_mirror(self) -> bool:
-        """By its own sign of life: silent nodes are no sign of a deaf mirror."""
+        """Judge the mirror by its own sign of life: silent nodes are no sign of a deaf mirror."""
         async with self._engine.connect() as connection:
             self.mirror = await get_state(connection)
         if not await is_alive(self._redis, MIRROR):

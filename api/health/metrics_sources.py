@@ -106,5 +106,5 @@ async def _as_coroutine(ask: Callable[[], Awaitable[Any]]) -> Any:
 
 
 def _answer(task: "asyncio.Task[Any]") -> Any:
-    """None without one: the scrape says so by `celeriac_up`."""
+    """Return the answer; None without one, which the scrape says by `celeriac_up`."""
     return task.result() if task.done() and not task.cancelled() and task.exception() is None else None

@@ -120,7 +120,7 @@ class HealthProbe:
         return (Condition.HEALTHY, "") if task.result() else (Condition.UNHEALTHY, "answered no")
 
     def _forget(self, name: str, ended: "asyncio.Task[bool]") -> None:
-        """Also of one that was abandoned: asyncio logs errors that nobody has looked at."""
+        """Look at the error, also of a check that was abandoned: asyncio logs errors that nobody has looked at."""
         del self._asking[name]
         if not ended.cancelled():
             ended.exception()

@@ -58,7 +58,7 @@ class ClientAddress:
 
 
 def _entries(scope: Scope) -> Iterator[str]:
-    """Of all header lines together, from the right: what the nearest proxy added comes first."""
+    """Yield the entries of all header lines from the right: what the nearest proxy added comes first."""
     left = MAX_HOPS
     for line in reversed(headers_of(scope, b"x-forwarded-for")):
         # Only so many are taken apart, however long the line is.

@@ -128,7 +128,7 @@ class _Sending:
         await self._send(message)
 
     def good_body(self) -> bytes | None:
-        """None for an answer that is not kept."""
+        """Return the whole body; None for an answer that is not cached."""
         return bytes(self._body) if self._caches and self.has_begun else None
 
 
@@ -139,7 +139,8 @@ def _is_good(start: Message) -> bool:
 
 
 def _question(scope: Scope) -> str:
-    """The same for all spellings of one question. The path's end is no part of the query: NUL stands in neither."""
+    """Return the same for all spellings of one question. The path's end is no part of the query: NUL stands
+    in neither."""
     query = sorted(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
     return f"{scope['path']}\x00{urlencode(query)}"
 

@@ -100,7 +100,9 @@ async def submit_task(
 async def _submit(
     resources: ProcessResources, request: Request, *, body: TaskSubmission, key: RequestKey | None, response: Response
 ) -> SubmittedTask:
-    """Without a key the task shares the commit of a group; with one, task and key have a commit of their own."""
+    """Submit the task: without a key it shares the commit of a group; with one, task and key have a commit of their
+    own.
+    """
     unknown = await find_unknown(resources.task_names, [body.task_name])
     queue, own_retries = resources.settings.default_queue, resources.limits.own_retries
     submission = await beside(

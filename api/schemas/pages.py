@@ -44,7 +44,7 @@ RowsShown = Annotated[Rows, Query(description=ROWS_MEANING)]
 
 
 def _own_name_may_be_absent(schema: dict[str, Any]) -> None:
-    """With `rows=data` it is."""
+    """Say that the rows' own name may be absent, as it is with `rows=data`."""
     schema["required"] = [name for name in schema.get("required", ()) if name in Page.model_fields]
 
 

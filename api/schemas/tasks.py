@@ -231,7 +231,7 @@ def _hostname(node: str | None) -> str | None:
 
 
 def _shortened(text: str) -> str:
-    """As lists show an error."""
+    """Return an error as lists show it."""
     return text if len(text) <= SHOWN_ERROR else text[: SHOWN_ERROR - 1] + LEFT_OUT
 
 

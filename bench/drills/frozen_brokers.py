@@ -57,7 +57,7 @@ def _rabbitmq(seconds: int) -> Iterator[Finding]:
 
 @contextmanager
 def _running_rabbitmq() -> Iterator[tuple[str, list[psutil.Process]]]:
-    """Its URL and its processes."""
+    """Start a broker; yields its URL and its processes."""
     before = set(psutil.Process().children())
     with tempfile.TemporaryDirectory(prefix="celeriac-bench-") as folder, rabbitmq(Path(folder)) as url:
         yield url, [child for child in psutil.Process().children() if child not in before]

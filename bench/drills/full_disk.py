@@ -80,7 +80,7 @@ def _small_disk(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def _full(disk: Path) -> Iterator[None]:
-    """Not a byte is left at the beginning."""
+    """Fill the disk; not a byte is left at the beginning."""
     ballast = disk / "ballast"
     with ballast.open("wb", buffering=0) as file, suppress(OSError):
         while file.write(BLOCK):

@@ -207,7 +207,7 @@ def _workflow(stack: Stack) -> str:
 
 
 def _stages_of_the_latest(stack: Stack, probes: Probes) -> str:
-    """Where their time went: in the API's answers, and from stage to stage by their timelines."""
+    """Say where their time went: in the API's answers, and from stage to stage by their timelines."""
     latest = sorted(probes.accepted.items(), key=lambda probe: probe[1].late, reverse=True)[:MOST_STAGES]
     return "".join(
         f"\n  {probe.late:.2f} s: accepted after {probe.accepted_after:.2f}, {_stages(stack, task_id)},"

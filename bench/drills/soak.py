@@ -63,7 +63,7 @@ def measure(*, tasks: int) -> DrillReport:
 
 
 def _sample_while(stack: Stack, tasks: int) -> list[Sample]:
-    """While all of them are submitted and run."""
+    """Take samples while all of them are submitted and run."""
     samples: list[Sample] = []
     loading = threading.Thread(target=_submit, args=(stack, tasks), name="load")
     loading.start()

@@ -116,7 +116,7 @@ def _at_work(client: httpx.Client, database: Database, *, stack: Stack, app: Cel
 
 
 def _wait_until_still(client: httpx.Client) -> None:
-    """The same figures for a while: workers have fetched what they may, and the mirror has written it."""
+    """Wait until the figures stay the same: workers have fetched what they may, and the mirror has written it."""
     last: tuple[object, float] = (None, 0.0)
 
     def is_still() -> bool:

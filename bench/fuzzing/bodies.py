@@ -144,7 +144,7 @@ def _sound(operation: Operation, random: Random) -> dict[str, object]:
 
 
 def _reserved_queue(material: Material) -> FuzzedRequest:
-    """Through each door that takes the name of a queue."""
+    """Send it through each door that takes the name of a queue."""
     random = material.random
     name = random.choice(texts.RESERVED_NAMES)
     queue = {"queue_name": name} | ({"priority": 10} if random.random() < 0.5 else {})
@@ -186,7 +186,7 @@ def _compressed(material: Material) -> FuzzedRequest:
 
 
 def _chunked(material: Material) -> FuzzedRequest:
-    """As it should be, in chunks of a few bytes."""
+    """Send it as it should be, in chunks of a few bytes."""
     operation = material.any_with_body()
     body, size = encoded(_sound(operation, material.random)), material.random.choice((1, 7, 4_096))
     chunks = [body[start : start + size] for start in range(0, len(body), size)]
@@ -195,7 +195,7 @@ def _chunked(material: Material) -> FuzzedRequest:
 
 
 def _chunked_too_large(material: Material) -> FuzzedRequest:
-    """Its length is not announced, and beyond the bound."""
+    """Send a body beyond the bound whose length is not announced."""
     operation = material.any_with_body()
     chunk = b"10000\r\n" + b" " * 65_536 + b"\r\n"
     raw = chunk * (operation.largest_body // 65_536 + 2) + b"0\r\n\r\n"

@@ -162,7 +162,7 @@ def _another_type(targets: Targets) -> bytes:
 
 
 def _another_time(targets: Targets) -> bytes:
-    """Of a task or a worker; beyond the calendar, in the past, in the future."""
+    """Give an event of a task or a worker another time: beyond the calendar, in the past, in the future."""
     event = _real(targets) if targets.random.random() < 0.5 else heartbeat(_some_node(targets))
     return _with_text(event, "timestamp", text=targets.random.choice(TIMES))
 
@@ -235,14 +235,14 @@ def _forged_worker(targets: Targets) -> bytes:
 
 
 def _forged_goodbye(targets: Targets) -> bytes:
-    """Of a worker that works, dated at every time but now."""
+    """Forge the goodbye of a worker that works, dated at every time but now."""
     node = targets.random.choice((*targets.nodes, _some_node(targets)))
     kind = targets.random.choice(("worker-offline", "worker-online", "worker-heartbeat"))
     return _with_text(heartbeat(node, kind=kind), "timestamp", text=targets.random.choice(TIMES))
 
 
 def _forged_end(targets: Targets) -> bytes:
-    """Of a task that has long ended, by a worker that never had it."""
+    """Forge the end of a task that has long ended, by a worker that never had it."""
     random = targets.random
     kind = random.choice(("task-succeeded", "task-failed", "task-revoked", "task-started", "task-retried"))
     forged = {"type": kind, "hostname": _some_node(targets), "clock": random.randrange(2**40), "pid": 1}

@@ -138,7 +138,7 @@ def _run(name: str, interpreter: str) -> bytes:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """With all that the app has started meanwhile."""
+    """End the process with all that the app has started meanwhile."""
     with contextlib.suppress(ProcessLookupError, PermissionError):  # it has ended by itself, and left nothing
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

@@ -167,7 +167,7 @@ class _WithoutOurs:
 
 
 def _broker_url(app: Any) -> str:
-    """As it was written, several joined by `;` as Celery joins them; made of its parts where it was not written."""
+    """Return the URL as it was written, several joined by `;` as Celery joins them; else made of its parts."""
     written = app.conf.broker_read_url or app.conf.broker_url
     if isinstance(written, (list, tuple)):
         written = ";".join(str(url) for url in written)
@@ -178,7 +178,7 @@ def _broker_url(app: Any) -> str:
 
 
 def _result_backend(conf: Any) -> str | None:
-    """As it was written; Redis' of its parts, which are settings of their own."""
+    """Return the backend as it was written; Redis' of its parts, which are settings of their own."""
     written = conf.result_backend
     if not written or not isinstance(written, str):
         return str(written) if written else None
@@ -200,7 +200,7 @@ def _queue(queue: Any) -> dict[str, Any]:
 
 
 def _plugin() -> str | None:
-    """Its version, where a worker of this interpreter could have it."""
+    """Return the plugin's version, where a worker of this interpreter could have it."""
     try:
         return str(importlib.import_module("celeriac_worker.version").__version__)
     except Exception:  # none, or one that this Celery cannot load: either way there is none

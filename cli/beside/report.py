@@ -90,7 +90,7 @@ def _advice(advice: Advice) -> Table:
 
 
 def _options_of(options: dict[str, Any]) -> str:
-    """Those that decide where messages lie."""
+    """Return those options that decide where messages lie."""
     names = ("global_keyprefix", "sep", "priority_steps", "master_name")
     return ", ".join(f"{name} {options[name]!r}" for name in names if name in options)
 

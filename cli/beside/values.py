@@ -87,7 +87,8 @@ def _one(url: str, what: str, *, notes: list[str]) -> str:
 
 
 def _results(facts: AppFacts, notes: list[str]) -> tuple[str | None, str]:
-    """Its URL where our readers know it, be it to say why they read nothing, and in any case what is to be said."""
+    """Return the URL where our readers know it, be it to say why they read nothing, and in any case what is
+    to be said."""
     backend = facts.result_backend
     if backend in NO_BACKEND or backend is None:
         return None, "none: events tell how tasks end"
@@ -100,7 +101,7 @@ def _results(facts: AppFacts, notes: list[str]) -> tuple[str | None, str]:
 
 
 def _reader(url: str) -> ResultReader | None:
-    """None for a backend that our settings do not take, such as one of the app's own making."""
+    """Return the reader; None for a backend that our settings do not take, such as one of the app's own making."""
     try:
         check_kind("result_url", url)
         return ResultReader(url)

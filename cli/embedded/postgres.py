@@ -138,7 +138,8 @@ def _identity_for(cluster: Path) -> str:
 
 
 def _identity_for_new(folder: Path) -> str:
-    """As root: a user namespace, which works below a 0700 home; where those are forbidden, the user `nobody`."""
+    """Choose the identity as root: a user namespace works below a 0700 home; where it is forbidden, the user
+    `nobody`."""
     if os.geteuid() != 0:
         return SAME
     if _namespaces_work():

@@ -93,7 +93,7 @@ class DeadWorkersRound:
             return ROUND_SECONDS if proven else UNPROVEN_SECONDS
 
     async def _prove(self, suspects: Sequence[Orphan]) -> list[Orphan]:
-        """Those of which it is sure that their process is gone and that no live worker holds them."""
+        """Return those of which it is sure that their process is gone and that no live worker holds them."""
         silent = await drop_living(self._redis, [orphan for orphan in suspects if not orphan.restarted])
         absent = await self._gateway.presence.find_absent(sorted({orphan.node for orphan in silent}))
         proven = [orphan for orphan in silent if orphan.node in absent]
@@ -159,5 +159,5 @@ def _must_be_left(orphan: Orphan) -> bool:
 
 
 def _is_held(orphan: Orphan, place: HeldTask | None) -> bool:
-    """By a live worker; of what another delivery has taken on, by the very node."""
+    """Tell whether a live worker holds it; of what another delivery has taken on, whether the very node does."""
     return place is not None and (not orphan.outrun or place.node == orphan.node)

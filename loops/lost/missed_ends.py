@@ -117,7 +117,7 @@ class MissedEndsRound:
             log.warning("dispatches_lost", count=len(returned))
 
     async def _search(self, unreceived: Sequence[SilentTask]) -> Search:
-        """Where those are that the broker does not have; nobody where that cannot be known."""
+        """Search for those that the broker does not have; for none where that cannot be known."""
         task_ids = {task.task_id for task in unreceived}
         names = {task.queue_name for task in unreceived if task.queue_name}
         in_broker = await self._queues.held_task_ids(names, among=task_ids) if task_ids else None

@@ -94,7 +94,7 @@ class StuckMessagesRound:
             return ROUND_SECONDS
 
     async def _absent(self, fetched: Sequence[FetchedMessage]) -> frozenset[str]:
-        """Those that no worker has; none while one is connected and silent, or the mirror does not hear."""
+        """Return those that no worker has; none while one is connected and silent, or the mirror does not hear."""
         if not fetched or not await is_alive(self._redis, MIRROR):
             return frozenset()
         async with self._engine.connect() as connection:

@@ -88,7 +88,7 @@ class VanishedTasksRound:
             log.warning("tasks_concluded", count=len(ended))
 
     async def _confirmed(self, candidates: Sequence[WithWorker]) -> frozenset[str]:
-        """Those of these that nobody has when all are asked, under names that are those of one process each."""
+        """Return those that nobody has when all are asked, under names that are those of one process each."""
         if not candidates:
             return frozenset()
         said = await self._control.ask_everyone({task.task_id for task in candidates})
@@ -98,7 +98,7 @@ class VanishedTasksRound:
         )
 
     async def _absent_now(self, candidates: Collection[WithWorker], nodes: Collection[str]) -> frozenset[str]:
-        """Those that are with no worker and in no queue; none where that cannot be known (RabbitMQ)."""
+        """Return those that are with no worker and in no queue; none where that cannot be known (RabbitMQ)."""
         task_ids = {task.task_id for task in candidates}
         names = {task.queue_name for task in candidates if task.queue_name}
         in_broker = await self._queues.held_task_ids(names, among=task_ids)
@@ -112,7 +112,7 @@ class VanishedTasksRound:
 def _lasting(
     since: Mapping[str, datetime], seen: Collection[str], *, long: timedelta
 ) -> tuple[dict[str, datetime], frozenset[str]]:
-    """Since when each has been seen without a break, and which of them for so long."""
+    """Return since when each has been seen without a break, and which of them for so long."""
     now = datetime.now(UTC)
     first_seen = {task_id: since.get(task_id, now) for task_id in seen}
     return first_seen, frozenset(task_id for task_id, at in first_seen.items() if now - at >= long)

@@ -155,7 +155,7 @@ def refusal(mark: Mark) -> ServiceDegraded:
 
 
 def _mark(service_name: bytes, stored: bytes) -> Mark | None:
-    """None for what none of us has written: one strange field must not hide the marks beside it."""
+    """Read a mark; None for what none of us has written: one strange field must not hide the marks beside it."""
     try:
         strategy, until = msgspec.json.decode(stored, type=tuple[str, datetime])
         # Without an offset it could not be compared with the present.

@@ -101,7 +101,7 @@ class SignOfLife:
             self._is_told = False
 
     async def _be_present(self) -> None:
-        """Until the subscription is lost."""
+        """Hold the subscription until it is lost."""
         try:
             async with self._redis.pubsub() as listening:
                 await listening.subscribe(life_channel(self._process), life_channel(self._life))

@@ -62,7 +62,9 @@ class TaskNames:
         return await asyncio.to_thread(self._explain_all, sorted(unknown)) if unknown else {}
 
     async def _heard_of(self, unknown: Collection[str]) -> set[str]:
-        """Those under which tasks were heard to run. Names beyond a bound are not looked for: they are as unknown."""
+        """Return the names under which tasks were heard to run. Beyond a bound none is looked for: it counts as
+        unknown.
+        """
         asked = sorted(unknown)[:MAX_LOOKED_FOR]
         try:
             async with self._engine.connect() as connection:

@@ -61,7 +61,7 @@ async def get_retry_limits(connection: AsyncConnection) -> dict[str, int]:
 
 
 def _consumer(row: Row[Any]) -> Consumer:
-    """Of a node that has not said what it is now, what it was before counts for nothing."""
+    """Make a consumer of a row; where a node has not said what it is now, what it was before counts for nothing."""
     if not row.described:
         return Consumer(
             node=row.node,

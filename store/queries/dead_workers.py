@@ -47,7 +47,7 @@ _is_over = tasks.c.phase == Phase.FINISHED.value
 
 
 def _first_sign() -> ColumnElement[object]:
-    """Of an attempt, by the node's own clock."""
+    """Return the first sign of an attempt, by the node's own clock."""
     return func.coalesce(attempts.c.received_at, attempts.c.started_at)
 
 

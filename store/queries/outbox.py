@@ -136,7 +136,7 @@ _defer = (
 
 
 async def _with_large(connection: AsyncConnection, claimed: list[DueTask]) -> list[DueTask]:
-    """These with the arguments that were left out, but for those that have to wait (primary key)."""
+    """Return these with the arguments that were left out, but for those that have to wait (primary key)."""
     unread = deque(task.task_id for task in claimed if task.args is None)
     arguments: dict[str, tuple[list[Any], dict[str, Any]]] = {}
     bytes_so_far = 0

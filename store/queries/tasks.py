@@ -305,7 +305,7 @@ def in_order(cells: Select[Any], filters: TaskFilter, *, part: Slice) -> Select[
 
 
 def _select_valued(filters: TaskFilter, part: Slice) -> Select[Any]:
-    """The same of the rows that have a value to sort by."""
+    """Select the rows that have a value to sort by, in order."""
     column = tasks.c[SORT_COLUMNS[part.sort.by]]
     first, by_id = (column.desc(), tasks.c.task_id.desc()) if part.sort.descending else (column, tasks.c.task_id)
     valued = select(*ROW).where(*_conditions(filters, part), column.is_not(None))
@@ -313,7 +313,8 @@ def _select_valued(filters: TaskFilter, part: Slice) -> Select[Any]:
 
 
 def _select_few(filters: TaskFilter, part: Slice) -> Select[Any]:
-    """The same, found as a whole and sorted then: Postgres may take few for many, and look for them in their order."""
+    """Select the rows as a whole and sort them then: Postgres may take few for many, and look for them in
+    their order."""
     matching = select(*ROW).where(*_conditions(filters, part)).offset(0).subquery()
     return select(matching).order_by(*_order(matching.c, part.sort)).limit(part.limit).offset(part.offset)
 

@@ -70,7 +70,7 @@ def _unfolded(*keys: str) -> Select[Any]:
 
 
 def _of_minutes(*keys: str) -> Select[Any]:
-    """Of the hour that the window begins within."""
+    """Select the minutes of the hour that the window begins within."""
     minute = rollup_minutes.c
     hour = func.date_trunc("hour", minute.starts_at).label("starts_at")
     cells = (hour, *(minute[key] for key in (*keys, *_SUMMED)))

@@ -1,7 +1,7 @@
 """What a thing is can be read where a pointer hovers over its name, with nothing else on the screen.
 
-Every public module, class, function and method says so. A method that a class gives an answer of its own to is
-described by the class below it, and a port's methods (`Protocol`) by whoever implements them.
+Every public module, class, function and method says so, and a private one that speaks does so in a sentence. A method
+of a class with bases is described where it comes from: by the class below it, or by whoever implements the port.
 """
 
 import ast
@@ -50,10 +50,12 @@ def undocumented(source: str) -> Iterator[str]:
 
 
 def fragments(source: str) -> Iterator[str]:
-    """Docstrings of public things and of attributes that leave open what the thing is."""
-    tree = ast.parse(source)
-    texts = [ast.get_docstring(node) for node in _public(tree)]
-    for node in ast.walk(tree):
+    """Docstrings that leave open what the thing is: those of modules, classes, functions and attributes,
+    private too."""
+    texts: list[str | None] = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, Documented):
+            texts.append(ast.get_docstring(node))
         if isinstance(node, ast.Module | ast.ClassDef):
             texts += _of_attributes(node.body)
     for text in texts:

@@ -129,13 +129,13 @@ class Fetching(bootsteps.StartStopStep):
 
 
 def _hear_broadcasts(channel: Any) -> None:
-    """On Redis kombu subscribes to their channels when it connects, and not to those that come later."""
+    """Subscribe to broadcasts: on Redis kombu does so when it connects, and not for channels that come later."""
     if getattr(channel, "active_fanout_queues", None):
         channel._subscribe()
 
 
 def _forget(request: Any) -> None:
-    """Not reserved any more. The same id may be active in another delivery, which stays known by it."""
+    """Count it as reserved no more. The same id may be active in another delivery, which stays known by it."""
     state.task_ready(request)
     for other in state.active_requests:
         if other.id == request.id:

@@ -138,7 +138,7 @@ class Gate:
             self._run(script, run_keys[start : start + MOST_KEYS], self._me)
 
     def _run(self, script: Any, keys: Sequence[str], *arguments: str) -> Any:
-        """As calling the script object does, which costs 76 us instead of 50."""
+        """Run the script as calling the script object does, which costs 76 us instead of 50."""
         try:
             return _answered(self._client.evalsha, script.sha, len(keys), *keys, *arguments)
         except redis.exceptions.NoScriptError:

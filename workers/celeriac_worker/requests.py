@@ -94,14 +94,14 @@ class GatedRequest(_Request):  # type: ignore[misc]
         super().cancel(*args, **options)
 
     def _retry_worker_lost(self, exc: Exception, exc_info: Any) -> bool:
-        """Not above the `max_retries` of the submission; Celery itself sees to the task's own."""
+        """Retry not above the `max_retries` of the submission; Celery itself sees to the task's own."""
         ceiling = self._request_dict.get(MAX_RETRIES_HEADER)
         if ceiling is not None and self._context.retries >= ceiling:
             return False
         return bool(super()._retry_worker_lost(exc, exc_info))
 
     def _run_key(self) -> str | None:
-        """None for what others published: only Celeriac's messages say which dispatch they are."""
+        """Return the key; None for what others published: only Celeriac's messages say which dispatch they are."""
         dispatch_no = self._request_dict.get(DISPATCH_NO_HEADER)
         return (
             None

@@ -76,7 +76,9 @@ class StreamedEvents:
         super()._publish(event, producer, *args, **options)  # type: ignore[misc]
 
     def _add(self, event: Any) -> bool:
-        """Whatever fails here, Celery publishes the event all the same, and the host's worker goes on."""
+        """Add it to the stream. Whatever fails here, Celery publishes the event all the same, and the host's worker
+        goes on.
+        """
         try:
             return self.stream.add(dumps(event, self.serializer)[2])
         except Exception as error:
