@@ -28,7 +28,7 @@ async def save_descriptions(connection: AsyncConnection, descriptions_told: Iter
         worker = await worker_wishes.lock_node(connection, node.node)
         if worker is not None:
             await signs.see(connection, {node.node: now})
-            await descriptions.describe(connection, _described(node, worker, now=now))
+            await descriptions.save_description(connection, _described(node, worker, now=now))
 
 
 async def note_silence(connection: AsyncConnection, nodes: Collection[str], *, unreadable: Mapping[str, str]) -> None:

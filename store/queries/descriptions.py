@@ -71,7 +71,7 @@ async def list_undescribed(
     return [row.node for row in await connection.execute(_undescribed, ages)]
 
 
-async def describe(connection: AsyncConnection, description: Description) -> None:
+async def save_description(connection: AsyncConnection, description: Description) -> None:
     """Store a node's description and the names of the tasks it knows."""
     node, registered = description.node, description.registered
     await connection.execute(

@@ -78,7 +78,7 @@ class World:
             late = frozenset({"celeriac.add"}) if acks_late else frozenset[str]()
             names = ["celeriac.add"]
             told_of = Description(node, 1, "prefork", 1, 1, ["celery"], names, plugin, acks_late=late)
-            await descriptions.describe(connection, told_of)
+            await descriptions.save_description(connection, told_of)
 
     async def add_held(self, *kinds: EventType, unacknowledged: bool = True, node: str = DEAD) -> str:
         """A task that the node has received, or started, 20 s ago."""

@@ -90,7 +90,7 @@ class World:
                 node, 1, "prefork", 1, 1, ["celery"], ["celeriac.add"], "1" if gated else None, capabilities=gates
             )
             if described:
-                await descriptions.describe(connection, description)
+                await descriptions.save_description(connection, description)
         if answers:
             self.broker.nodes[node] = None  # type: ignore[assignment]
 

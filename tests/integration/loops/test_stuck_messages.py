@@ -64,7 +64,7 @@ class World:
             await workers.hear(connection, [beat])
             gates = ("cancel_gate",) if plugin else ()
             described = Description(node, 1, "prefork", 1, 1, ["celery"], ["celeriac.add"], plugin, capabilities=gates)
-            await descriptions.describe(connection, described)
+            await descriptions.save_description(connection, described)
 
     async def add_fetched(self, *heard: EventType, ago: timedelta = timedelta(minutes=2)) -> str:
         """A dispatched task whose message a consumer fetched so long ago; its id."""

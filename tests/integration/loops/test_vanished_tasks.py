@@ -43,7 +43,9 @@ class World:
         now = datetime.now(UTC)
         async with self.engine.begin() as connection:
             await workers.hear(connection, [Heartbeat(node, heard_at=now, at=now, pid=1)])
-            await descriptions.describe(connection, Description(node, 1, "prefork", 1, 1, ["celery"], ["t"], None))
+            await descriptions.save_description(
+                connection, Description(node, 1, "prefork", 1, 1, ["celery"], ["t"], None)
+            )
         if answers:
             self.broker.nodes[node] = None  # type: ignore[assignment]
 

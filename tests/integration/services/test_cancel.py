@@ -74,7 +74,7 @@ class World:
         async with self.engine.begin() as connection:
             await workers.hear(connection, [Heartbeat(node, heard_at=at, at=at, pid=1)])
             description = Description(node, 1, pool, 1, 1, ["celery"], [], "1.0", capabilities=capabilities)
-            await descriptions.describe(connection, description)
+            await descriptions.save_description(connection, description)
 
     async def request(self, task_id: str, *, signal: StopSignal = StopSignal.SIGTERM) -> CancelRequest:
         async with self.engine.begin() as connection:
