@@ -85,7 +85,7 @@ class Result:
         """What the reference stands for, as JSON text; raises NotResolved."""
         text = json.dumps(_follow(reference, self._value())) if reference.pointer else self.text
         if len(text) > MAX_ARGUMENT_BYTES:
-            raise NotResolved(f"{_shown(reference)} is larger than 1 MiB.")
+            raise NotResolved(f"{_text_of(reference)} is larger than 1 MiB.")
         return text
 
     def _value(self) -> Any:
@@ -186,7 +186,7 @@ def _follow(reference: Reference, result: Any) -> Any:
         elif isinstance(result, list) and _INDEX.fullmatch(token) and int(token) < len(result):
             result = result[int(token)]
         else:
-            raise NotResolved(f"{_shown(reference)} is absent: there is no {token[:SHOWN]!r}.")
+            raise NotResolved(f"{_text_of(reference)} is absent: there is no {token[:SHOWN]!r}.")
     return result
 
 
@@ -194,7 +194,7 @@ def _tokens(pointer: str) -> Iterable[str]:
     return (token.replace("~1", "/").replace("~0", "~") for token in pointer.split("/")[1:])
 
 
-def _shown(reference: Reference) -> str:
+def _text_of(reference: Reference) -> str:
     at = f" at {reference.pointer[:SHOWN]!r}" if reference.pointer else ""
     return f"The result of step {reference.step_id!r}{at}"
 

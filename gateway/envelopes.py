@@ -67,8 +67,8 @@ class EnvelopeMaker:
             tuple(message.args),
             message.kwargs,
             time_limit=message.timeout_seconds,
-            argsrepr=_shown(tuple(message.args)),
-            kwargsrepr=_shown(message.kwargs),
+            argsrepr=_text_of_arguments(tuple(message.args)),
+            kwargsrepr=_text_of_arguments(message.kwargs),
             retries=message.retries_base,
         )
         content_type, content_encoding, body = dumps(task.body, serializer=self._serializer)
@@ -97,7 +97,7 @@ def _own_headers(message: TaskMessage) -> dict[str, int]:
     return headers
 
 
-def _shown(arguments: object) -> str | None:
+def _text_of_arguments(arguments: object) -> str | None:
     """Arguments as events tell them: Celery's own way to say so is most of the cost of making a message.
 
     None for long ones, which it then shortens itself.

@@ -44,7 +44,7 @@ class QueueReader:
         """Return how many messages wait in each queue; 0 for one that does not exist. Raises BrokerUnavailable."""
         return await self._queues.depths(list(names))
 
-    async def held_task_ids(
+    async def ids_in_queues(
         self, queue_names: Collection[str], *, among: Collection[str] | None = None
     ) -> set[str] | None:
         """Return the tasks in these queues, and those that any worker has fetched and not acknowledged.
@@ -53,7 +53,7 @@ class QueueReader:
         know. With `among`, only such ids are kept: a long backlog then
         takes no memory. A task on its way back from a worker may be missed; ask twice before believing in its absence.
         """
-        return await self._queues.held_task_ids(list(queue_names), None if among is None else set(among))
+        return await self._queues.ids_in_queues(list(queue_names), None if among is None else set(among))
 
     async def find_foreign(self, names: Collection[str]) -> frozenset[str]:
         """Return those of these names that are keys of another kind: a worker that consumed one would end at once.
@@ -98,7 +98,7 @@ class _RedisQueues:
             raise BrokerUnavailable from error
         return depths
 
-    async def held_task_ids(self, names: Sequence[str], among: set[str] | None) -> set[str] | None:
+    async def ids_in_queues(self, names: Sequence[str], among: set[str] | None) -> set[str] | None:
         if not self._layout.is_whole:
             return None
         all_ids: set[str] = set()
@@ -165,7 +165,7 @@ class _RabbitQueues:
     async def depths(self, names: Sequence[str]) -> dict[str, int]:
         return await self._thread.run(self._depths, names, limit_seconds=RABBIT_SECONDS)
 
-    async def held_task_ids(self, _names: Sequence[str], _among: set[str] | None) -> None:
+    async def ids_in_queues(self, _names: Sequence[str], _among: set[str] | None) -> None:
         return None
 
     async def find_foreign(self, _names: Sequence[str]) -> frozenset[str]:

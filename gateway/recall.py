@@ -90,7 +90,7 @@ class MessageMover:
             for key in self._layout.lists_of(queue_name):
                 for message in await self._find(key, task_id):
                     removed += await self._redis.lrem(key, 1, cast(str, message))
-            return removed > 0 and not await self._held({task_id})
+            return removed > 0 and not await self._fetched_of({task_id})
 
     async def list_fetched(self, *, before: datetime, limit: int) -> list[FetchedMessage]:
         """Return what consumers have held since before then, by their own clocks; the longest held first."""
@@ -136,7 +136,7 @@ class MessageMover:
         if self._redis is None or not task_ids:
             return frozenset()
         async with _translated_errors():
-            messages = await self._held(set(task_ids))
+            messages = await self._fetched_of(set(task_ids))
         return await self._move_all(messages, back=back)
 
     async def _move_all(
@@ -154,13 +154,13 @@ class MessageMover:
                     moved.add(message.task_id)
         return frozenset(moved)
 
-    async def _held(self, task_ids: set[str]) -> list[FetchedMessage]:
+    async def _fetched_of(self, task_ids: set[str]) -> list[FetchedMessage]:
         assert self._redis is not None
         fetched: list[FetchedMessage] = []
         for ledger in self._layout.ledgers:
             async for entries in read_hash(self._redis, ledger.unacked):
                 likely = [(tag, entry) for tag, entry in entries if not task_ids.isdisjoint(task_ids_of([entry]))]
-                fetched += _read_held(likely, ledger)
+                fetched += _read_entries(likely, ledger)
         return fetched
 
     async def _list_fetched(self, ledger: Ledger, *, before: float, limit: int) -> list[FetchedMessage]:
@@ -172,7 +172,7 @@ class MessageMover:
         size = 0
         async for entries in read_fields(self._redis, ledger.unacked, fields=list(times)):
             fetched += (
-                replace(message, fetched_at=times[message.tag.encode()]) for message in _read_held(entries, ledger)
+                replace(message, fetched_at=times[message.tag.encode()]) for message in _read_entries(entries, ledger)
             )
             size += sum(len(entry) for _, entry in entries)
             if size >= MOST_FETCHED_BYTES:
@@ -219,12 +219,12 @@ class MessageMover:
         return bool(moved == 1)
 
 
-def _read_held(entries: Iterable[tuple[bytes, bytes]], ledger: Ledger) -> list[FetchedMessage]:
-    read = (_held(tag, entry, ledger=ledger) for tag, entry in entries)
+def _read_entries(entries: Iterable[tuple[bytes, bytes]], ledger: Ledger) -> list[FetchedMessage]:
+    read = (_read_entry(tag, entry, ledger=ledger) for tag, entry in entries)
     return [message for message in read if message is not None]
 
 
-def _held(tag: bytes, entry: bytes, *, ledger: Ledger) -> FetchedMessage | None:
+def _read_entry(tag: bytes, entry: bytes, *, ledger: Ledger) -> FetchedMessage | None:
     """Read an entry; None where it is no message of a task, or not one that a worker could read either."""
     if not task_ids_of([entry]):
         return None

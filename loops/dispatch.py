@@ -59,14 +59,14 @@ class DispatchRound:
 
     async def run_once(self) -> float:
         """Dispatch what is due; returns the seconds until something else may be. Raises BrokerUnavailable."""
-        if (await self._held()).everything:
+        if (await self._blocked_work()).everything:
             return POLL_SECONDS
         if self._breaker.state is BreakerState.OPEN:
             await self._broker.ping()
             self._note(self._breaker.succeeded())
         try:
             async with self._engine.begin() as connection:
-                done = await dispatch_due(connection, self._publisher, blocked=self._held)
+                done = await dispatch_due(connection, self._publisher, blocked=self._blocked_work)
                 left = await outbox.get_time_to_next_due(connection)
         except BrokerUnavailable:
             self._note(self._breaker.failed(datetime.now(UTC)))
@@ -82,7 +82,7 @@ class DispatchRound:
             await asyncio.sleep(GATHERING_SECONDS)
         return POLL_SECONDS if left is None else min(POLL_SECONDS, max(SHORTEST_PAUSE_SECONDS, left.total_seconds()))
 
-    async def _held(self) -> BlockedWork:
+    async def _blocked_work(self) -> BlockedWork:
         return blocked_by(await self._marks.fresh())
 
     def _note(self, breaker: Breaker) -> None:
@@ -112,15 +112,15 @@ class RefusedRound:
 
     async def run_once(self) -> float:
         """Offer what is due; returns the seconds until the next look. Raises BrokerUnavailable."""
-        if (await self._held()).everything:
+        if (await self._blocked_work()).everything:
             return POLL_SECONDS
         async with self._engine.begin() as connection:
-            done = await dispatch_refused(connection, self._publisher, blocked=self._held)
+            done = await dispatch_refused(connection, self._publisher, blocked=self._blocked_work)
         if done.published:
             self._tell_published(done.published)
         if done.claimed:
             log.info("refused_again", published=done.published, refused=done.refused, claimed=done.claimed)
         return 0 if done.published or done.claimed == REFUSED_BATCH else POLL_SECONDS
 
-    async def _held(self) -> BlockedWork:
+    async def _blocked_work(self) -> BlockedWork:
         return blocked_by(await self._marks.fresh())

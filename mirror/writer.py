@@ -78,7 +78,7 @@ class Writer:
         begins_at = datetime.now(UTC) - self._forgets_after if self._forgets_after else None
         stored = await self._fetch_results(decoded)
         results = [_with_text(result, decoded) for result in stored.values() if result.status is not None]
-        news = News(decoded.facts, decoded.identities, results, _told(stored, decoded), begins_at)
+        news = News(decoded.facts, decoded.identities, results, _told_results(stored, decoded), begins_at)
         try:
             await self._commit(partial(_store, news=news, heartbeats=decoded.heartbeats))
             await self._note_seen(decoded.seen)
@@ -141,7 +141,7 @@ def _with_text(result: StoredResult, decoded: Decoded) -> StoredResult:
     return replace(result, result_repr=decoded.told_results.get(result.task_id)) if result.unreadable else result
 
 
-def _told(stored: Mapping[str, StoredResult], decoded: Decoded) -> list[ToldResult]:
+def _told_results(stored: Mapping[str, StoredResult], decoded: Decoded) -> list[ToldResult]:
     """What events told of results of which the backend told no more, not even how the task ended."""
     return [
         ToldResult(task_id, text, stored[task_id].unreadable if task_id in stored else None)

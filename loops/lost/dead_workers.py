@@ -50,7 +50,7 @@ class PutsBack(Protocol):
 class ReadsQueues(Protocol):
     """The part of `gateway.queues.QueueReader` that this needs."""
 
-    async def held_task_ids(self, queue_names: Collection[str], *, among: Collection[str]) -> set[str] | None: ...
+    async def ids_in_queues(self, queue_names: Collection[str], *, among: Collection[str]) -> set[str] | None: ...
 
 
 class AsksNodes(Protocol):
@@ -143,7 +143,7 @@ class DeadWorkersRound:
         """Tasks whose message the broker has, and tasks of which nothing is left; nobody knows yet of the others."""
         task_ids = {orphan.task_id for orphan in orphans}
         names = {orphan.queue_name for orphan in orphans if orphan.queue_name}
-        in_broker = await self._gateway.queues.held_task_ids(names, among=task_ids) if task_ids else set()
+        in_broker = await self._gateway.queues.ids_in_queues(names, among=task_ids) if task_ids else set()
         if in_broker is None:
             # RabbitMQ has put back what was not acknowledged; a run is acknowledged at its start, unless late.
             in_broker = {orphan.task_id for orphan in orphans if not orphan.started or orphan.acks_late is not False}

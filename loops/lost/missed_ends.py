@@ -37,7 +37,7 @@ log = structlog.get_logger(__name__)
 class ReadsQueues(Protocol):
     """The part of `gateway.queues.QueueReader` that this needs."""
 
-    async def held_task_ids(self, queue_names: Collection[str], *, among: Collection[str]) -> set[str] | None: ...
+    async def ids_in_queues(self, queue_names: Collection[str], *, among: Collection[str]) -> set[str] | None: ...
 
     async def get_life(self) -> ServerLife: ...
 
@@ -120,7 +120,7 @@ class MissedEndsRound:
         """Search for those that the broker does not have; for none where that cannot be known."""
         task_ids = {task.task_id for task in unreceived}
         names = {task.queue_name for task in unreceived if task.queue_name}
-        in_broker = await self._queues.held_task_ids(names, among=task_ids) if task_ids else None
+        in_broker = await self._queues.ids_in_queues(names, among=task_ids) if task_ids else None
         missing = [] if in_broker is None else [task for task in unreceived if task.task_id not in in_broker]
         if not missing:
             return Search()

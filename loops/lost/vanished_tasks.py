@@ -36,7 +36,7 @@ class AsksNodes(Protocol):
 class ReadsQueues(Protocol):
     """The part of `gateway.queues.QueueReader` that this needs."""
 
-    async def held_task_ids(self, queue_names: Collection[str], *, among: Collection[str]) -> set[str] | None: ...
+    async def ids_in_queues(self, queue_names: Collection[str], *, among: Collection[str]) -> set[str] | None: ...
 
 
 class VanishedTasksRound:
@@ -101,7 +101,7 @@ class VanishedTasksRound:
         """Return those that are with no worker and in no queue; none where that cannot be known (RabbitMQ)."""
         task_ids = {task.task_id for task in candidates}
         names = {task.queue_name for task in candidates if task.queue_name}
-        in_broker = await self._queues.held_task_ids(names, among=task_ids)
+        in_broker = await self._queues.ids_in_queues(names, among=task_ids)
         if in_broker is None or not (missing := task_ids - in_broker):
             return frozenset()
         missing -= (await self._control.query_tasks(missing, nodes)).keys()

@@ -276,7 +276,7 @@ class FakeQueueReader:
         self._broker.check()
         return {name: len(self._broker.queues.get(name, ())) for name in names}
 
-    async def held_task_ids(
+    async def ids_in_queues(
         self, queue_names: Collection[str], *, among: Collection[str] | None = None
     ) -> set[str] | None:
         self._broker.check()

@@ -102,7 +102,7 @@ async def test_such_a_worker_is_asked_heard_served_and_looked_after(
     running, waiting = make_message("shop.sleep", 60, priority=6), make_message("shop.sleep", 0, queue_name="other")
     await publisher.publish([running, waiting])
     await until(lambda: is_fetched(mover, running.task_id))
-    assert await queues.held_task_ids(["other"]) == {running.task_id, waiting.task_id}
+    assert await queues.ids_in_queues(["other"]) == {running.task_id, waiting.task_id}
     assert await queues.depths(["other"]) == {"other": 1}
     assert await mover.withdraw(waiting.task_id, "other")
     assert await presence.find_absent([worker.node]) == frozenset()

@@ -61,7 +61,7 @@ class Gateway:
         """What consumers hold, once it is so much."""
 
         async def asked() -> tuple[set[str]] | None:
-            held = await self.queues.held_task_ids([]) or set()
+            held = await self.queues.ids_in_queues([]) or set()
             return (held,) if len(held) >= at_least else None
 
         (held,) = await until(asked)
@@ -95,7 +95,7 @@ async def test_a_waiting_message_is_withdrawn_wherever_it_lies_in_its_queue(gate
         assert not await gateway.mover.withdraw(message.task_id, "deep")
     assert await gateway.queues.depths(["deep"]) == {"deep": 1_197}
     gone = {message.task_id for message in (first, middle, last)}
-    assert await gateway.queues.held_task_ids(["deep"], among=gone) == set()
+    assert await gateway.queues.ids_in_queues(["deep"], among=gone) == set()
 
 
 async def test_every_copy_of_a_message_is_withdrawn_and_no_message_that_only_names_it(gateway: Gateway) -> None:
@@ -139,7 +139,7 @@ async def test_a_message_of_a_foreign_publisher_goes_back_through_its_exchange(
         await gateway.held(at_least=2)
         worker.kill()
     assert await gateway.mover.put_back(sent) == set(sent)
-    assert await gateway.queues.held_task_ids(["celery"]) == set(sent)
+    assert await gateway.queues.ids_in_queues(["celery"]) == set(sent)
 
 
 async def test_only_a_node_without_a_connection_is_absent(
@@ -215,7 +215,7 @@ async def test_hostile_entries_keep_no_message_from_being_put_back(broker: Fragi
         server.zadd("unacked_index", {"tag": 1, b"\xff": 1})
         fetched = await gateway.mover.list_fetched(before=datetime.now(UTC), limit=100)
         assert "tag" in {held.tag for held in fetched}
-        assert await gateway.queues.held_task_ids(["celery", "a-set", "_kombu.binding.wrong"]) == {"sound"}
+        assert await gateway.queues.ids_in_queues(["celery", "a-set", "_kombu.binding.wrong"]) == {"sound"}
         assert await gateway.queues.depths(["a-set", "celery"]) == {"a-set": 0, "celery": 0}
         assert await gateway.mover.put_back({"sound"}) == {"sound"}
         assert server.llen("celery\x06\x169") == 1, "that of the least urgent step"

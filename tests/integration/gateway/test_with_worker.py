@@ -127,11 +127,11 @@ async def test_a_running_task_is_found_where_it_is_and_ends_when_revoked(
     assert abs(datetime.now(UTC) - (active[running.task_id].started_at or NEVER)) < timedelta(seconds=PATIENCE_SECONDS)
     said = await control.ask_everyone([running.task_id, "x"])
     assert (said.replies, dict(said.holders)) == ({worker.node: 1}, expected)
-    assert await queues.held_task_ids(["celery"]) == {running.task_id}, "a running task is unacknowledged"
+    assert await queues.ids_in_queues(["celery"]) == {running.task_id}, "a running task is unacknowledged"
     await control.revoke([running.task_id], terminate=True)
     results = await _finished(broker, [running.task_id])
     assert results[running.task_id].state == "REVOKED"
-    await _until(lambda: queues.held_task_ids(["celery"]), set())
+    await _until(lambda: queues.ids_in_queues(["celery"]), set())
     await queues.close()
 
 

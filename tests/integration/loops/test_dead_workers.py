@@ -326,7 +326,7 @@ async def test_on_rabbitmq_what_becomes_of_it_follows_from_how_the_task_is_ackno
     async def unreadable(*args: object, **options: object) -> None:
         return None
 
-    monkeypatch.setattr(FakeQueueReader, "held_task_ids", unreadable)
+    monkeypatch.setattr(FakeQueueReader, "ids_in_queues", unreadable)
     task_id = await world.add_held(*kinds, unacknowledged=False)
     await world.hear(DEAD, ago=DIED, acks_late=acks_late)
     for _ in range(2):

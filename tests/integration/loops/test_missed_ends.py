@@ -268,7 +268,7 @@ async def test_where_queues_cannot_be_scanned_nothing_counts_as_lost(
     async def cannot_be_known(self: object, queue_names: object, *, among: object) -> None:
         return None
 
-    monkeypatch.setattr(FakeQueueReader, "held_task_ids", cannot_be_known)
+    monkeypatch.setattr(FakeQueueReader, "ids_in_queues", cannot_be_known)
     task_id = await world.add_dispatched()
     await world.add_node()
     await world.look(task_id)

@@ -124,7 +124,7 @@ async def test_what_was_fetched_and_no_worker_has_goes_back_once_into_its_queue(
     assert await world.look(1) == {"celery": 0}, "a worker may be about to tell"
     assert await world.look(1) == {"celery": 1}
     assert await world.look(3) == {"celery": 1}
-    assert await world.queues.held_task_ids(["celery"]) == {task_id}
+    assert await world.queues.ids_in_queues(["celery"]) == {task_id}
 
 
 async def test_a_retry_on_its_way_goes_back_too(world: World) -> None:
