@@ -118,7 +118,7 @@ UNAVAILABLE_DRIVER_ERRORS: dict[type[Exception], type[Unavailable]] = {
 """Errors that drivers raise when a server is down, hangs or shuts down. Any other is a fault of ours."""
 
 
-def status_of(error_class: type[CeleriacError]) -> int:
+def http_status_of(error_class: type[CeleriacError]) -> int:
     """Return the HTTP status of an error class."""
     return next((STATUS[ancestor] for ancestor in error_class.__mro__ if ancestor in STATUS), 500)
 
@@ -146,7 +146,7 @@ def error_response(error: CeleriacError, scope: Scope) -> Response:
     )
     return Response(
         body.model_dump_json(exclude_none=True),
-        status_code=status_of(type(error)),
+        status_code=http_status_of(type(error)),
         headers=_headers(error),
         media_type="application/json",
     )

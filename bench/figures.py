@@ -7,7 +7,7 @@ from statistics import median
 
 
 @dataclass(frozen=True, slots=True)
-class Round:
+class Turn:
     """One contender's turn: so much done in so many seconds, and how long each single one took, where that is known."""
 
     count: int
@@ -27,7 +27,7 @@ class Series:
     """All rounds of one contender."""
 
     name: str
-    rounds: tuple[Round, ...]
+    rounds: tuple[Turn, ...]
 
     @property
     def rate(self) -> float:
@@ -51,9 +51,9 @@ class Series:
         return self.rate / other.rate
 
 
-def alternate(contenders: Mapping[str, Callable[[], Round]], *, rounds: int) -> list[Series]:
+def alternate(contenders: Mapping[str, Callable[[], Turn]], *, rounds: int) -> list[Series]:
     """Give each contender its turn, A B C A B C..., so that a slow minute of the machine hits all alike."""
-    taken: dict[str, list[Round]] = {name: [] for name in contenders}
+    taken: dict[str, list[Turn]] = {name: [] for name in contenders}
     for _ in range(rounds):
         for name, take_turn in contenders.items():
             taken[name].append(take_turn())

@@ -17,7 +17,7 @@ import psutil
 import psycopg
 import typer
 
-from bench.figures import Round, Series, percentile
+from bench.figures import Series, Turn, percentile
 from bench.load import load
 from bench.report import Goal, JsonFile, Report, present
 from bench.stack import Servers, running_api, running_servers
@@ -202,7 +202,7 @@ def _asked(client: httpx.Client, name: str, *, path: str, turns: Sequence[Parame
         client.get(f"/api/v1{path}", params=query).raise_for_status()
         latencies.append(time.perf_counter() - begun)
     counted = tuple(latencies[len(turns) :])
-    return Series(name, (Round(repeat, sum(counted), counted),))
+    return Series(name, (Turn(repeat, sum(counted), counted),))
 
 
 def _preset_names(client: httpx.Client) -> list[str]:

@@ -17,7 +17,7 @@ import redis
 import typer
 from uuid_utils import uuid7
 
-from bench.figures import Round, alternate
+from bench.figures import Turn, alternate
 from bench.report import Goal, JsonFile, Report, Rounds, present
 from bench.stack import Servers, running_servers
 from bench.worker_events import EVENTS_PER_TASK, messages_of, result_meta
@@ -62,13 +62,13 @@ def measure(*, tasks: int, rounds: int) -> Report:
     )
 
 
-def _mirror(servers: Servers, count: int) -> Round:
+def _mirror(servers: Servers, count: int) -> Turn:
     ids = [str(uuid7()) for _ in range(count)]
     messages = messages_of(ids)
     store_results(servers, ids)
     seconds = asyncio.run(_write(servers, messages))
     _empty(servers)
-    return Round(count * EVENTS_PER_TASK, seconds)
+    return Turn(count * EVENTS_PER_TASK, seconds)
 
 
 async def _write(servers: Servers, messages: Sequence[EventMessage]) -> float:
@@ -93,7 +93,7 @@ async def open_writer(servers: Servers) -> AsyncIterator[Writer]:
         await engine.dispose()
 
 
-def _copy(servers: Servers, count: int) -> Round:
+def _copy(servers: Servers, count: int) -> Turn:
     rows = _rows([str(uuid7()) for _ in range(count)])
     columns = ", ".join(COPIED)
     with psycopg.connect(servers.database_url) as connection:
@@ -105,7 +105,7 @@ def _copy(servers: Servers, count: int) -> Round:
             for row in rows:
                 copy.write_row(row)
         connection.commit()
-        turn = Round(len(rows), time.perf_counter() - begun)
+        turn = Turn(len(rows), time.perf_counter() - begun)
         connection.execute("drop table copied")
     return turn
 

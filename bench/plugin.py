@@ -21,7 +21,7 @@ import typer
 from celery import Celery
 from uuid_utils import uuid7
 
-from bench.figures import Round, alternate
+from bench.figures import Turn, alternate
 from bench.noop_apps import TASK_NAME
 from bench.plain_celery import plain_app
 from bench.report import Goal, JsonFile, Report, Rounds, present
@@ -57,7 +57,7 @@ def measure(*, tasks: int, rounds: int) -> Report:
             _run(name, servers, app=app, count=WARM_UP)
         spent = dict.fromkeys(processes, 0.0)
 
-        def take_turn(name: str) -> Round:
+        def take_turn(name: str) -> Turn:
             before = _processor_seconds(processes[name], servers)
             turn = _run(name, servers, app=app, count=tasks)
             spent[name] += _processor_seconds(processes[name], servers) - before
@@ -94,14 +94,14 @@ def _worker(name: str, servers: Servers, *, app: Celery) -> Iterator[psutil.Proc
             yield psutil.Process(worker.process.pid)
 
 
-def _run(name: str, servers: Servers, *, app: Celery, count: int) -> Round:
+def _run(name: str, servers: Servers, *, app: Celery, count: int) -> Turn:
     _order(app, name, command="cancel_consumer", queue=name)
     asyncio.run(_publish(servers.broker_url, name, count=count))
     with redis.Redis.from_url(servers.broker_url) as broker:
         begun = perf_counter()
         _order(app, name, command="add_consumer", queue=name)
         wait_until(lambda: _is_drained(broker, name), "an empty queue", seconds=DRAIN_SECONDS)
-        return Round(count, perf_counter() - begun)
+        return Turn(count, perf_counter() - begun)
 
 
 def _order(app: Celery, name: str, *, command: str, **arguments: str) -> object:

@@ -14,7 +14,7 @@ import psycopg
 import structlog
 import typer
 
-from bench.figures import Round, alternate
+from bench.figures import Turn, alternate
 from bench.report import JsonFile, Report, Rounds, present
 from bench.stack import Servers, running_servers
 from domain.retention import Retention
@@ -67,7 +67,7 @@ def measure(*, tasks: int, rounds: int) -> Report:
     )
 
 
-def _delete(servers: Servers, count: int) -> Round:
+def _delete(servers: Servers, count: int) -> Turn:
     with psycopg.connect(servers.database_url, autocommit=True) as connection:
         for statement in FILL:
             connection.execute(statement, {"old": count} if "%(" in statement else None)
@@ -77,7 +77,7 @@ def _delete(servers: Servers, count: int) -> Round:
         if left != (count,):
             raise RuntimeError(f"{left} tasks are left of {count} to be kept")
         connection.execute(f"truncate {TABLES}")
-    return Round(count, sum(latencies), tuple(latencies))
+    return Turn(count, sum(latencies), tuple(latencies))
 
 
 async def _run_rounds(servers: Servers) -> list[float]:

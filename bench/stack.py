@@ -61,7 +61,7 @@ class Stack:
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
+class RunningProcess:
     """A process that was started, and the file with all that it printed."""
 
     process: subprocess.Popen[bytes]
@@ -118,7 +118,7 @@ def running_servers() -> Iterator[Servers]:
 
 
 @contextmanager
-def running_door(name: str, servers: Servers, *options: str, ready: str) -> Iterator[Running]:
+def running_door(name: str, servers: Servers, *options: str, ready: str) -> Iterator[RunningProcess]:
     """Start a process of ours, e.g. `celeriac loops`, and wait for the word by which it is ready."""
     with temporary_folder() as folder:
         command = launch_command([sys.executable, "-m", "cli", name, *options], death_signal=signal.SIGTERM)
@@ -146,14 +146,14 @@ def running(
     *,
     environment: Mapping[str, str],
     stop_signal: signal.Signals = signal.SIGTERM,
-) -> Iterator[Running]:
+) -> Iterator[RunningProcess]:
     """Start a process that is asked to stop at the end, and killed if it does not."""
     with log.open("ab") as output:
         process = subprocess.Popen(
             command, env=os.environ | dict(environment), stdout=output, stderr=output, start_new_session=True
         )
     try:
-        yield Running(process, log)
+        yield RunningProcess(process, log)
     finally:
         process.send_signal(stop_signal)
         try:

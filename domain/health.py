@@ -47,7 +47,7 @@ def health_of(checks: Mapping[str, Condition]) -> Health:
     return Health.DEGRADED
 
 
-def status_of(condition: Condition, *, marked: bool) -> ComponentStatus:
+def component_status_of(condition: Condition, *, marked: bool) -> ComponentStatus:
     """A mark counts: what is marked is not healthy, whatever it answers."""
     if marked and condition is Condition.HEALTHY:
         return ComponentStatus.DEGRADED

@@ -36,7 +36,7 @@ _ENTRY = re.compile(rf"(?P<wild>\*\.)?(?P<name>{_NAME}){_PORT}")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
-class Refusal(Enum):
+class OriginRefusal(Enum):
     """Why a request is not let in."""
 
     MALFORMED = "malformed"
@@ -66,7 +66,7 @@ class OwnOrigins:
     """Names whose pages are ours although `Host` says something else, as behind a proxy that rewrites it."""
     any_name: bool
 
-    def refusal(self, method: str, headers: Iterable[tuple[bytes, bytes]]) -> Refusal | None:
+    def refusal(self, method: str, headers: Iterable[tuple[bytes, bytes]]) -> OriginRefusal | None:
         """Why this request is refused; None lets it in. Header names are in lower case.
 
         A request without `Host` is a program's (HTTP/1.0); every browser sends one.
@@ -75,16 +75,16 @@ class OwnOrigins:
         for name, value in headers:
             if name in _READ:
                 if name in headers_told:
-                    return Refusal.MALFORMED
+                    return OriginRefusal.MALFORMED
                 headers_told[name] = value
         host = None
         if HOST in headers_told:
             host = parse_authority(headers_told[HOST])
             if host is None:
-                return Refusal.MALFORMED
+                return OriginRefusal.MALFORMED
             if not self.has(host.host):
-                return Refusal.UNKNOWN_HOST
-        return None if self._is_own_page(method, headers_told, host=host) else Refusal.FOREIGN_PAGE
+                return OriginRefusal.UNKNOWN_HOST
+        return None if self._is_own_page(method, headers_told, host=host) else OriginRefusal.FOREIGN_PAGE
 
     def has(self, host: str) -> bool:
         """Whether a host, as `parse_authority` gives it, is one of ours."""

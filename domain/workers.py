@@ -159,7 +159,7 @@ def is_awaited(*, registered_at: datetime | None, ever_heard: bool, now: datetim
     return registered_at is not None and not ever_heard and now - registered_at <= REGISTRATION_GRACE
 
 
-def status_of(*, present: bool, paused: bool, draining: bool) -> WorkerStatus:
+def worker_status_of(*, present: bool, paused: bool, draining: bool) -> WorkerStatus:
     """`present`: online, or awaited. A node stands still as soon as somebody wants it, and until it fetches again."""
     if not present:
         return WorkerStatus.OFFLINE

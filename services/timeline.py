@@ -36,7 +36,7 @@ class TaskHistory(Generic[Task]):
     """How many more facts were told and not stored (`services/record.py`)."""
 
 
-async def read_history(connection: AsyncConnection, task_id: str) -> TaskHistory[TaskOutline]:
+async def read_task_history(connection: AsyncConnection, task_id: str) -> TaskHistory[TaskOutline]:
     """Return what was told of a task; raises TaskNotFound."""
     task = await tasks.get_outline(connection, task_id)
     if task is None:

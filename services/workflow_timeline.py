@@ -38,7 +38,7 @@ class WorkflowHistory:
     worker_ids: dict[str, UUID]
 
 
-async def read_history(connection: AsyncConnection, workflow_id: UUID) -> WorkflowHistory:
+async def read_workflow_history(connection: AsyncConnection, workflow_id: UUID) -> WorkflowHistory:
     """Return everything that was told of a workflow, oldest first; raises WorkflowNotFound."""
     workflow = await workflows.get_workflow(connection, workflow_id)
     if workflow is None:

@@ -22,7 +22,7 @@ from api.errors import (
     Unauthenticated,
     UnknownHost,
     UnsupportedMediaType,
-    status_of,
+    http_status_of,
 )
 from api.openapi.links import add_links
 from api.routing import HEALTH_TAG, StrictRoute
@@ -76,7 +76,7 @@ def responses(*errors: type[CeleriacError]) -> Responses:
     """Return the `responses=` of a route that may raise these: one entry for each status, an example for each code."""
     declared: Responses = {}
     for error in errors:
-        status = status_of(error)
+        status = http_status_of(error)
         response = declared.setdefault(status, {"model": ErrorResponse, "description": "", "content": _no_examples()})
         response["description"] = ", ".join(filter(None, (response["description"], f"`{error.code}`")))
         response["content"]["application/json"]["examples"][error.code] = {"value": _example(error)}

@@ -21,7 +21,7 @@ from api.schemas.resilience import (
 )
 from domain.degradation import COMPONENTS, Mark, Marks, Strategy, automatic, check_service
 from domain.errors import ServiceDegraded
-from domain.health import DATABASE, ComponentStatus, Condition, score, status_of
+from domain.health import DATABASE, ComponentStatus, Condition, component_status_of, score
 from services.dispatch import await_rounds
 
 router = api_router("/resilience", tag="resilience")
@@ -103,7 +103,7 @@ def _components(resources: ProcessResources, names: Iterable[str], *, marks: Mar
 
 
 def _component(name: str, state: ComponentState, *, mark: Mark | None) -> Component:
-    status = status_of(state.condition, marked=mark is not None)
+    status = component_status_of(state.condition, marked=mark is not None)
     reason = f"marked {mark.strategy.value}" if mark and status is ComponentStatus.DEGRADED else state.reason
     return Component(name=name, status=status, since=state.since, detail=reason or None)
 

@@ -41,7 +41,7 @@ from domain.idempotency import RequestKey
 from domain.states import Status
 from domain.submissions import Submission
 from services.submissions import submit
-from services.timeline import FEW, TaskHistory, read_history
+from services.timeline import FEW, TaskHistory, read_task_history
 from store.queries import tasks
 from store.queries.tasks import TaskOutline, WholeTask
 
@@ -196,7 +196,7 @@ def _detail(resources: ProcessResources, task: WholeTask) -> TaskDetail:
 async def get_timeline(resources: Resources, task_id: str) -> Timeline | Response:
     """Every event of every attempt, oldest cause first; of more than 10,000 the last ones."""
     async with reading(resources) as connection:
-        history = await read_history(connection, task_id)
+        history = await read_task_history(connection, task_id)
     make = partial(_timeline, history)
     return await answer_beside(resources, make) if len(history.entries) > FEW else make()
 

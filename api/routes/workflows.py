@@ -40,7 +40,7 @@ from domain.errors import (
 )
 from domain.filters import Cursor
 from domain.steps import WorkflowStatus
-from services.workflow_timeline import read_history
+from services.workflow_timeline import read_workflow_history
 from services.workflows import replay, retry, start
 from store.queries import workflows
 from store.queries.workflows import WorkflowFilter
@@ -179,7 +179,7 @@ async def get_timeline(
 ) -> Response:
     """What happened to it and to every task that its steps have had, oldest first."""
     async with reading(resources) as connection:
-        history = await read_history(connection, workflow_id)
+        history = await read_workflow_history(connection, workflow_id)
     page = history.happenings[offset : offset + limit]
 
     def make() -> WorkflowTimeline:

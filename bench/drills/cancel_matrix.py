@@ -26,7 +26,7 @@ from bench.drills.findings import DrillReport, Finding, present
 from bench.drills.notes import NOTES_VARIABLE
 from bench.rabbitmq import rabbitmq, rabbitmq_program
 from bench.report import JsonFile
-from bench.stack import Running, Stack, running, running_up, temporary_folder, wait_until
+from bench.stack import RunningProcess, Stack, running, running_up, temporary_folder, wait_until
 from cli.launch import launch_command
 
 STOCK, PLUGGED = "stock", "plugged"
@@ -80,7 +80,7 @@ class Ground:
         return found
 
     def wait_for(self, task_ids: Sequence[str], *phases: str) -> None:
-        """Wait until all of these have ended."""
+        """Wait until each of these is in one of the phases."""
         for task_id in task_ids:
             wait_until(lambda task_id=task_id: self.task(task_id)["phase"] in phases, f"{phases}")  # type: ignore[misc]
 
@@ -96,7 +96,7 @@ class Ground:
         return Counter(task_id for task_id, noted in map(str.split, lines) if noted == what)
 
     @contextmanager
-    def worker(self, cell: Cell, *, processes: int = 1, prefetch: int = 1) -> Iterator[Running]:
+    def worker(self, cell: Cell, *, processes: int = 1, prefetch: int = 1) -> Iterator[RunningProcess]:
         """A worker that has told of itself, killed at the end."""
         node = f"{cell.queue}@drill"
         command = [sys.executable, "-m", "celery", "-A", f"bench.drills.cancel_apps:{cell.kind}", "worker", "-E"]

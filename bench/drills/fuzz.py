@@ -23,7 +23,7 @@ from bench.fuzzing.channels import Channel, Fanout, Stream, bombard, is_heard
 from bench.fuzzing.events import Targets
 from bench.fuzzing.requests import Material
 from bench.fuzzing.volley import Tally, fire, material_of, mixed, seed_for
-from bench.fuzzing.watch import Prober, Probes, Sizes, Watch, Watched, beside
+from bench.fuzzing.watch import Prober, Probes, Sizes, Watch, WatchedProcesses, beside
 from bench.report import JsonFile
 from bench.stack import Stack, running_up
 
@@ -168,7 +168,7 @@ def _work(probes: Probes) -> Iterator[Finding]:
     yield at_most("latest /health/live", LATE_SECONDS, seen=max(probes.live), unit=" s")
 
 
-def _processes(watched: Watched) -> Iterator[Finding]:
+def _processes(watched: WatchedProcesses) -> Iterator[Finding]:
     yield equal("processes restarted", [], seen=watched.restarted)
     for kind in JUDGED:
         yield at_most(f"{kind} at most", MOST_MIB, seen=watched.most.get(kind, 0.0), unit=" MiB")
@@ -223,7 +223,7 @@ def _stages(stack: Stack, task_id: str) -> str:
     return ", ".join(f"{stage} {(at - before).total_seconds():.2f}" for (_, before), (stage, at) in pairwise(stages))
 
 
-def _measured(attack: Attack, prober: Prober, *, watched: Watched) -> Mapping[str, Value]:
+def _measured(attack: Attack, prober: Prober, *, watched: WatchedProcesses) -> Mapping[str, Value]:
     probes = prober.found
     return {
         "answers": listed(dict(attack.tally.statuses.most_common())),
@@ -242,7 +242,7 @@ def _percentiles(name: str, seconds: Sequence[float]) -> dict[str, Value]:
     return {f"{name}, s": f"{told}, max {max(seconds):.2f}"}
 
 
-def _sizes(watched: Watched, kind: str) -> str:
+def _sizes(watched: WatchedProcesses, kind: str) -> str:
     def size(sizes: Sizes) -> str:
         return f"{sizes[kind]:,.0f}" if kind in sizes else "-"
 

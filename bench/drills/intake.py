@@ -19,7 +19,7 @@ from celery import Celery
 
 from bench.drills.findings import Finding, equal
 from bench.drills.freezing import server_of
-from bench.stack import Running, Servers, running_door, running_servers, wait_until
+from bench.stack import RunningProcess, Servers, running_door, running_servers, wait_until
 from domain.redis_keys import STREAM_KEY
 
 QUEUE = "celery"
@@ -48,7 +48,7 @@ def running_worker() -> Iterator[Servers]:
 
 
 @contextmanager
-def running_mirror(servers: Servers) -> Iterator[Running]:
+def running_mirror(servers: Servers) -> Iterator[RunningProcess]:
     """Start a mirror and wait until it hears."""
     with running_door("mirror", servers, ready="mirror_ready") as mirror:
         yield mirror
@@ -83,7 +83,7 @@ class Load:
 
 
 @dataclass
-class Watched:
+class WatchedMemory:
     """The memory of a process in MB, second by second."""
 
     megabytes: list[float]
@@ -95,14 +95,14 @@ class Watched:
         return max(self.megabytes) - settled
 
 
-def watch(mirror: Running, *, seconds: float) -> Watched:
+def watch(mirror: RunningProcess, *, seconds: float) -> WatchedMemory:
     """Look at the memory of the mirror for so many seconds."""
     process = psutil.Process(mirror.process.pid)
     found = []
     for _ in range(round(seconds)):
         found.append(process.memory_info().rss / 1e6)
         time.sleep(1)
-    return Watched(found)
+    return WatchedMemory(found)
 
 
 def backlog(servers: Servers) -> int:

@@ -123,7 +123,7 @@ Run = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Ledger:
+class TaskLedger:
     """What the system tells of each task, and what the tasks noted themselves."""
 
     accepted: Mapping[str, TaskKind]
@@ -176,13 +176,13 @@ def is_healthy(stack: Stack) -> bool:
     return health.is_success and bool(health.json()["status"] == "healthy")
 
 
-def await_ends(stack: Stack, accepted: Mapping[str, TaskKind], *, notes: Path) -> Ledger:
+def await_ends(stack: Stack, accepted: Mapping[str, TaskKind], *, notes: Path) -> TaskLedger:
     """Wait for the end of all tasks, up to 15 minutes, and read what became of them."""
     database = Database(stack.servers.database_url)
     try:
         with suppress(TimeoutError):
             wait_until(lambda: not database.number(UNFINISHED), "the end of all tasks", seconds=END_SECONDS)
-        return Ledger(
+        return TaskLedger(
             accepted=accepted,
             ends={row["task_id"]: (row["status"], row["error"]) for row in database.rows(ENDS)},
             attempts=Counter({(row["task_id"], row["retries"]): row["count"] for row in database.rows(ATTEMPTS)}),

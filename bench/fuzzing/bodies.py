@@ -46,7 +46,7 @@ def of_bytes(make: Callable[[bytes, Random], bytes]) -> Make:
 
 
 def sized(make: Callable[[int], bytes], *, share: float) -> Make:
-    """Return the maker of a body of this share of the largest that is taken; made once, since making one takes long."""
+    """Return the maker of a body of this share of the largest that is taken; each is made once, as it takes long."""
 
     def generate(material: Material) -> FuzzedRequest:
         operation = material.any_with_body()

@@ -108,7 +108,7 @@ class Prober:
 
 
 @dataclass(slots=True)
-class Watched:
+class WatchedProcesses:
     """The processes of one `celeriac up` over some time."""
 
     start: Sizes = field(default_factory=dict)
@@ -124,7 +124,7 @@ class Watch:
     """Samples every half second until it is left."""
 
     def __init__(self, up_pid: int) -> None:
-        self.found = Watched()
+        self.found = WatchedProcesses()
         self._up = psutil.Process(up_pid)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._sample, name="watch")

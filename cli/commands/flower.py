@@ -20,11 +20,11 @@ from tornado.web import OutputTransform, RequestHandler
 from cli.configuration import read_settings, require_urls
 from cli.errors import CliError
 from cli.flower_login import check_logins_of_flower, kept_login, password_file
-from domain.origins import OwnOrigins, Refusal, own_origins
+from domain.origins import OriginRefusal, OwnOrigins, own_origins
 from settings import Settings
 
 OPEN_API = "FLOWER_UNAUTHENTICATED_API"
-STATUS = {Refusal.MALFORMED: 400, Refusal.FOREIGN_PAGE: 403, Refusal.UNKNOWN_HOST: 421}
+STATUS = {OriginRefusal.MALFORMED: 400, OriginRefusal.FOREIGN_PAGE: 403, OriginRefusal.UNKNOWN_HOST: 421}
 HEADERS = {
     "X-Frame-Options": "DENY",
     "Content-Security-Policy": "frame-ancestors 'none'",

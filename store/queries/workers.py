@@ -39,8 +39,8 @@ from domain.workers import (
     Heartbeat,
     WorkerStatus,
     is_awaited,
-    status_of,
     worker_id_of,
+    worker_status_of,
 )
 from store.batch import Columns, batch_of, bind_rows
 from store.tables import Time, tasks
@@ -228,7 +228,7 @@ class WorkerRow:
         awaited = is_awaited(
             registered_at=self.registered_at, ever_heard=self.last_sign_at is not None, now=datetime.now(UTC)
         )
-        return status_of(
+        return worker_status_of(
             present=self.online or awaited,
             paused=bool(self.want_paused or self.is_paused),
             draining=self.is_draining,
@@ -275,7 +275,7 @@ def is_draining() -> ColumnElement[bool]:
 
 
 def _has_status(status: WorkerStatus) -> ColumnElement[bool]:
-    """`domain.workers.status_of`, in SQL."""
+    """`domain.workers.worker_status_of`, in SQL."""
     awaited = and_(last_sign().is_(None), workers.c.registered_at >= func.now() - literal(REGISTRATION_GRACE))
     present = or_(is_online(), func.coalesce(awaited, False))
     paused = or_(func.coalesce(workers.c.want_paused, False), func.coalesce(workers.c.is_paused, False))

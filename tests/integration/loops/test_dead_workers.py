@@ -20,7 +20,7 @@ from loops.lost.dead_workers import DeadWorkersRound, Gateway
 from services.cancel import request_cancel
 from services.dispatch import dispatch_due
 from services.record import News, record
-from services.timeline import read_history
+from services.timeline import read_task_history
 from store.queries import descriptions, gaps, leadership, submissions, workers
 from store.queries.descriptions import Description
 from store.queries.tasks import get_task
@@ -144,7 +144,7 @@ async def test_a_run_that_was_acknowledged_has_failed_once_nothing_of_it_is_foun
     assert await world.state(task_id) == ("FAILED", "finished", "LOST")
     async with world.engine.connect() as connection:
         task = await get_task(connection, task_id)
-        history = await read_history(connection, task_id)
+        history = await read_task_history(connection, task_id)
     assert task is not None
     assert task.error == f"WorkerLost: {DEAD} ended while it held this task, and no message of it is left."
     assert history.entries[-1].type is EventType.LOST

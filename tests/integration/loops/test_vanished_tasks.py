@@ -14,7 +14,7 @@ from gateway.result_metas import NO_META
 from loops.lost import vanished_tasks
 from loops.lost.vanished_tasks import VanishedTasksRound
 from services.record import News, record
-from services.timeline import TaskHistory, read_history
+from services.timeline import TaskHistory, read_task_history
 from store.queries import descriptions, gaps, leadership, workers
 from store.queries.descriptions import Description
 from store.queries.for_alerts import count_failures
@@ -64,7 +64,7 @@ class World:
 
     async def history(self) -> TaskHistory[TaskOutline]:
         async with self.engine.connect() as connection:
-            return await read_history(connection, TASK_ID)
+            return await read_task_history(connection, TASK_ID)
 
     async def status(self) -> str:
         return str((await self.history()).task.status)

@@ -28,7 +28,7 @@ from services.cancel import (
 )
 from services.dispatch import dispatch_due
 from services.record import News, record
-from services.timeline import read_history
+from services.timeline import read_task_history
 from store.queries import descriptions, outbox, submissions, workers
 from store.queries.descriptions import Description
 from store.tables import outbox as outbox_table
@@ -95,7 +95,7 @@ class World:
     async def story(self, task_id: str) -> tuple[str, list[EventType]]:
         """Status and timeline."""
         async with self.engine.connect() as connection:
-            history = await read_history(connection, task_id)
+            history = await read_task_history(connection, task_id)
         return history.task.status, [entry.type for entry in history.entries]
 
 

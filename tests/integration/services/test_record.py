@@ -14,7 +14,7 @@ from domain.results import StoredResult, ToldResult
 from domain.states import EventType
 from services import record as record_module
 from services.record import News, record
-from services.timeline import read_history
+from services.timeline import read_task_history
 from store.listener import FINISHED, Listener
 from store.queries import submissions
 from store.queries.tasks import WholeTask, get_task
@@ -306,7 +306,7 @@ async def test_of_a_task_that_comes_back_for_ever_only_so_much_is_kept_and_its_e
         await tell(engine, *requeued(4, begin=1 + 3 * nth))
     assert await count_kept(engine) == 12
     async with engine.connect() as connection:
-        history = await read_history(connection, TASK_ID)
+        history = await read_task_history(connection, TASK_ID)
     assert (history.task.fact_count, history.left_out, history.complete) == (129, 117, False)
     await tell(engine, told(SUCCEEDED, 500))
     assert (await read(engine)).status == "COMPLETED"

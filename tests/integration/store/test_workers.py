@@ -16,7 +16,7 @@ from domain.workers import (
     WorkerStatus,
     is_awaited,
     is_online,
-    status_of,
+    worker_status_of,
 )
 from store.queries import descriptions, signs, strangers, submissions, task_names, workers
 from store.queries.descriptions import Description
@@ -145,7 +145,7 @@ async def test_sql_judges_every_worker_as_the_rules_do(engine: AsyncEngine) -> N
             awaited = is_awaited(registered_at=registered, ever_heard=heard, now=now)
             expected[node] = (
                 online,
-                status_of(
+                worker_status_of(
                     present=online or awaited,
                     paused=bool(wishes.get("want_paused") or wishes.get("is_paused")),
                     draining="drain_started_at" in wishes and "drain_finished_at" not in wishes,

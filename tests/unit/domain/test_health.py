@@ -1,6 +1,6 @@
 import pytest
 
-from domain.health import DATABASE, ComponentStatus, Condition, Health, health_of, score, status_of
+from domain.health import DATABASE, ComponentStatus, Condition, Health, component_status_of, health_of, score
 
 HEALTHY, UNHEALTHY, UNKNOWN = Condition.HEALTHY, Condition.UNHEALTHY, Condition.UNKNOWN
 
@@ -29,6 +29,10 @@ def test_the_score_is_the_healthy_share_with_one_decimal() -> None:
 
 @pytest.mark.parametrize("condition", [UNHEALTHY, UNKNOWN])
 def test_a_mark_makes_a_healthy_part_degraded_and_no_other_better(condition: Condition) -> None:
-    assert status_of(HEALTHY, marked=True) is ComponentStatus.DEGRADED
-    assert status_of(HEALTHY, marked=False) is ComponentStatus.HEALTHY
-    assert status_of(condition, marked=True).value == status_of(condition, marked=False).value == condition.value
+    assert component_status_of(HEALTHY, marked=True) is ComponentStatus.DEGRADED
+    assert component_status_of(HEALTHY, marked=False) is ComponentStatus.HEALTHY
+    assert (
+        component_status_of(condition, marked=True).value
+        == component_status_of(condition, marked=False).value
+        == condition.value
+    )
