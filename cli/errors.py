@@ -7,7 +7,7 @@ class CliError(Exception):
     exit_code = 1
 
 
-class OpenDoor(CliError):
+class OpenAccess(CliError):
     """What was asked for would let in everybody who reaches an address; nothing has been started."""
 
     exit_code = 2

@@ -2,7 +2,7 @@
 
 import socket
 
-from cli.errors import OpenDoor
+from cli.errors import OpenAccess
 from domain.networks import is_loopback_address
 from settings import Settings
 
@@ -12,12 +12,12 @@ WAYS_OUT = (
 
 
 def refuse_open(settings: Settings) -> None:
-    """Raises OpenDoor where others than this machine would reach the API and none would need a key.
+    """Raises OpenAccess where others than this machine would reach the API and none would need a key.
 
     Unless the operator has said that this is what he wants.
     """
     if is_open(settings) and not settings.allow_open:
-        raise OpenDoor(
+        raise OpenAccess(
             f"The API would listen on {settings.host} and ask nobody for a key.\n"
             "Whoever can reach that address could run tasks, cancel them and read their arguments.\n"
             f"{WAYS_OUT}"

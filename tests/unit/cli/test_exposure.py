@@ -1,7 +1,7 @@
 import pytest
 
 from cli.doctor import access
-from cli.errors import OpenDoor
+from cli.errors import OpenAccess
 from cli.exposure import is_loopback, is_open, refuse_open
 from settings import Settings
 from tests.raised import raised_by
@@ -23,7 +23,7 @@ def test_all_else_is_open_to_others(host: str) -> None:
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "0"])
 def test_an_open_address_without_keys_is_refused_with_what_why_and_the_ways_out(host: str) -> None:
-    with pytest.raises(OpenDoor) as raised:
+    with pytest.raises(OpenAccess) as raised:
         refuse_open(Settings(host=host))
     what, why, ways_out = str(raised.value).splitlines()
     assert host in what
@@ -50,7 +50,7 @@ def test_keys_or_loopback_or_the_word_of_the_operator_are_enough(monkeypatch: py
 @pytest.mark.parametrize("word", ["no", "false", "0"])
 def test_no_is_a_no(word: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CELERIAC_ALLOW_OPEN", word)
-    assert isinstance(raised_by(refuse_open, Settings(host="0.0.0.0")), OpenDoor)
+    assert isinstance(raised_by(refuse_open, Settings(host="0.0.0.0")), OpenAccess)
 
 
 def test_what_is_open_is_a_warning_of_doctor_where_it_is_meant_and_a_failure_elsewhere() -> None:
