@@ -19,7 +19,7 @@ NOUNS: Mapping[str, str] = {
     "The plugin for workers": "celeriac_worker",
     "Beside somebody's app": "beside",
     "Requests": "middleware requests request rate protocol routing handlers errors openapi links docs_pages "
-    "large_answers origins own_origins",
+    "large_answers origins own_origins scopes",
     "Alerts": "alert alerts",
     "Workflows": "workflow workflows dag steps step references drawing graph graphs",
     "Search": "search filters filter presets preset",
