@@ -60,8 +60,8 @@ from services.resident.degradation import DegradationMarks
 from services.resident.endings import Endings
 from services.resident.limits import Limits
 from services.resident.signs_of_life import SignOfLife
+from services.resident.submission_batcher import SubmissionBatcher
 from services.resident.task_names import TaskNames
-from services.submissions import SubmissionBatcher
 from services.worker_orders import WorkerOrders
 from settings import Settings, urls
 from store.engine import open_engine, tell_lost_connections

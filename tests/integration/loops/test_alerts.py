@@ -17,7 +17,7 @@ from loops.alerts import AlertsRound
 from loops.components import Components
 from loops.dispatch import DispatchRound
 from services.alerts import RuleChange, change_rules
-from services.submissions import SubmissionBatcher
+from services.resident.submission_batcher import SubmissionBatcher
 from store.queries import leadership
 from store.queries.alerts import AlertFilter, AlertRow, list_alerts
 from tests.fakes.gateway import FakeBroker, FakePublisher, FakeQueueReader
