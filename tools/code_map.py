@@ -19,7 +19,8 @@ NOUNS: Mapping[str, str] = {
     "The plugin for workers": "celeriac_worker",
     "Beside somebody's app": "beside",
     "Requests": "middleware requests request rate protocol routing handlers errors openapi links docs_pages "
-    "large_answers origins own_origins declarations dependencies base types debug version json_values",
+    "large_answers origins own_origins scopes "
+    "declarations dependencies base types debug version json_values",
     "Alerts": "alert alerts",
     "Workflows": "workflow workflows dag steps step references drawing graph graphs",
     "Search": "search filters filter presets preset",
@@ -49,17 +50,17 @@ NOUNS: Mapping[str, str] = {
 }
 OTHERS = "The rest"
 OURS = ("api", "mirror", "loops", "services", "store", "gateway", "domain")
-"""Where keys of Redis are named; the command line only tries whether it has rights to them."""
+"""The places where keys of Redis are named; the command line only tries whether it has rights to them."""
 ONLY_TRIED = "celeriac:nobody"
-"""Nobody ever writes it."""
+"""A key that nobody ever writes."""
 
 
 @dataclass
-class Entry:
+class NounEntry:
     """What is known of one noun."""
 
     files: dict[str, str] = field(default_factory=dict)
-    """What lives in each file, by its path."""
+    """What lives in each file, by the path of the file."""
     tables: list[str] = field(default_factory=list)
     routes: list[str] = field(default_factory=list)
     loops: list[str] = field(default_factory=list)
@@ -72,8 +73,8 @@ def main() -> None:
 
 
 def render() -> str:
-    """The text of docs/map.md, as the code is now."""
-    entries = {noun: Entry() for noun in (*NOUNS, OTHERS)}
+    """Return the text of docs/map.md, as the code is now."""
+    entries = {noun: NounEntry() for noun in (*NOUNS, OTHERS)}
     for path in _modules():
         entries[noun_of(path.as_posix().removesuffix(".py"))].files[path.as_posix()] = _first_sentence(path)
     for table in _tables():
@@ -113,18 +114,18 @@ event, table, loop or setting.
 """
 
 
-def _order(item: tuple[str, Entry]) -> tuple[bool, str]:
+def _order(item: tuple[str, NounEntry]) -> tuple[bool, str]:
     return item[0] == OTHERS, item[0]
 
 
 def noun_of(name: str) -> str:
-    """The first noun one of whose words is a part of this path or name."""
+    """Return the first noun one of whose words is a part of this path or name."""
     parts = re.split(r"[^\w]+", name)
     words = {*parts, *(word for part in parts for word in part.split("_"))}
     return next((noun for noun, known in NOUNS.items() if not words.isdisjoint(known.split())), OTHERS)
 
 
-def _section(noun: str, entry: Entry) -> str:
+def _section(noun: str, entry: NounEntry) -> str:
     lines = [f"\n## {noun}\n\n| File | What lives in it |\n|---|---|\n"]
     lines += [f"| `{path}` | {sentence} |\n" for path, sentence in entry.files.items()]
     names = {
@@ -182,7 +183,7 @@ def _routes() -> Iterator[str]:
 
 
 def loops() -> dict[str, str]:
-    """The file of each loop, by the loop's name, as `loops/main.py` puts them together."""
+    """Return the file of each loop, by the loop's name, as `loops/main.py` puts them together."""
     tree = ast.parse((REPOSITORY / "loops" / "main.py").read_text())
     imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module]
     files = {name.name: f"{str(node.module).replace('.', '/')}.py" for node in imports for name in node.names}
@@ -214,7 +215,7 @@ def _first_text(call: ast.Call) -> str:
 
 
 def redis_keys(*, of_plugin: bool | None = None) -> list[str]:
-    """The names of our keys in Redis, with `<...>` for what differs; those of the plugin, of the rest, or of both."""
+    """Return the names of our keys, with `<...>` for what differs; of the plugin, of the rest, or of both."""
     rooms = {True: ("workers",), False: OURS, None: (*OURS, "workers")}[of_plugin]
     paths = [path for room in rooms for path in (REPOSITORY / room).rglob("*.py")]
     found = sorted({key for path in paths for key in _keys(path)} - {ONLY_TRIED})
@@ -223,7 +224,7 @@ def redis_keys(*, of_plugin: bool | None = None) -> list[str]:
 
 
 def shape_of(key: str) -> str:
-    """The key without the words for what differs."""
+    """Return the key without the words for what differs."""
     return re.sub(r"<\w*>", "<>", key)
 
 
