@@ -81,8 +81,8 @@ def render() -> str:
         entries[noun_of(table)].tables.append(table)
     for route in _routes():
         entries[noun_of(re.sub(r"{\w+}", "", route))].routes.append(route)
-    for loop, path in loops().items():
-        entries[noun_of(path.removesuffix(".py"))].loops.append(f"`{loop}` (`{path}`)")
+    for loop, file in loops().items():
+        entries[noun_of(file.removesuffix(".py"))].loops.append(f"`{loop}` (`{file}`)")
     for key in redis_keys():
         entries[noun_of(key)].keys.append(key)
     known = ((noun, entry) for noun, entry in entries.items() if entry.files)
