@@ -84,8 +84,7 @@ ROUTERS = (
 PROBE_CONNECTIONS = 4
 
 DESCRIPTION = """A control plane for Celery: tasks go in over REST, run on Celery workers, and everything that happens
-to them is kept and shown. Where keys are configured, every request but those to `/api/v1/health` and `/metrics` needs
-one."""
+to them is kept and shown. Where keys are configured, every request but those to `/api/v1/health` needs one."""
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -110,7 +109,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 def _add_layers(app: FastAPI, settings: Settings) -> None:
     """What lies around the routes, innermost first."""
-    app.add_middleware(Authentication, keys=settings.api_keys, metrics_key=settings.metrics_key)
+    app.add_middleware(Authentication, keys=settings.api_keys, host=settings.host, metrics_key=settings.metrics_key)
     if settings.rate_limit_per_minute:
         app.add_middleware(
             RateLimit,

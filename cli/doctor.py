@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from cli.client import Client
 from cli.errors import CliError
 from cli.exposure import WAYS_OUT, is_open
-from cli.flower_login import USER, password_file
+from cli.flower_login import USER, password_file, variables_of_flower
 from cli.rights import probes_of
 from cli.servers import reasons_against
 from domain.errors import Unavailable
@@ -54,7 +54,7 @@ def examine(settings: Settings, *, api_url: str) -> list[Finding]:
     """All findings about a Celeriac, in the order of the report."""
     checks: tuple[Callable[[], Iterator[Finding]], ...] = (
         _versions,
-        lambda: _access(settings),
+        lambda: access(settings),
         lambda: _flower(settings),
         lambda: _database(settings.database_url),
         lambda: _broker(settings.broker_url),
@@ -93,9 +93,14 @@ def _versions() -> Iterator[Finding]:
         yield Finding(name, "ok" if fits else "warn", version(name), mend)
 
 
-def _access(settings: Settings) -> Iterator[Finding]:
+def access(settings: Settings) -> Iterator[Finding]:
+    """Who reaches the API without a key."""
     if is_open(settings):
-        yield Finding("access", "fail", f"{settings.host} is open to others and no key is asked for", WAYS_OUT)
+        open_to = f"{settings.host} is open to others and no key is asked for"
+        if settings.allow_open:
+            yield Finding("access", "warn", f"{open_to}, as CELERIAC_ALLOW_OPEN says", "Set CELERIAC_API_KEYS.")
+        else:
+            yield Finding("access", "fail", open_to, WAYS_OUT)
     else:
         reason = "API keys are asked for" if settings.api_keys else f"only this machine reaches {settings.host}"
         yield Finding("access", "ok", reason)
@@ -106,6 +111,8 @@ def _flower(settings: Settings) -> Iterator[Finding]:
     file = password_file(settings.data)
     if settings.flower_basic_auth:
         yield Finding("flower", "ok", "for the logins of CELERIAC_FLOWER_BASIC_AUTH")
+    elif settings.flower_port and (told := variables_of_flower()):
+        yield Finding("flower", "ok", f"for whom {' and '.join(told)} lets in")
     elif settings.flower_port and file.exists():
         yield Finding("flower", "ok", f"for the user {USER}, whose password is in {file}")
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import timedelta
 
+from api.declarations import needs
 from api.dependencies import ProcessResources, Resources
 from api.health.probe import Part
 from api.openapi.document import responses
@@ -22,6 +23,7 @@ from api.schemas.resilience import (
 from domain.degradation import COMPONENTS, Mark, Marks, Strategy, automatic, check_service
 from domain.errors import ServiceDegraded
 from domain.health import DATABASE, ComponentStatus, Condition, score, status_of
+from domain.scopes import Scope
 from services.dispatch import await_rounds
 
 router = api_router("/resilience", tag="resilience")
@@ -61,6 +63,7 @@ everything else as by `fail_fast`; of the broker, work is kept as by `queue_only
     description=MARK_DESCRIPTION,
     responses=responses(ServiceDegraded),
 )
+@needs(Scope.OPERATE)
 async def mark_degraded(resources: Resources, body: DegradationRequest) -> MarkedService:
     check_service(body.service_name, body.strategy)
     duration = timedelta(seconds=body.duration_seconds)
@@ -71,6 +74,7 @@ async def mark_degraded(resources: Resources, body: DegradationRequest) -> Marke
 
 
 @router.post("/degradation/clear", summary="End a mark before its time", responses=responses(ServiceDegraded))
+@needs(Scope.OPERATE)
 async def clear_degradation(resources: Resources, body: ClearRequest) -> ClearedService:
     """A service that is not marked is fine. What a breaker does ends only when the component is back."""
     check_service(body.service_name)
@@ -78,6 +82,7 @@ async def clear_degradation(resources: Resources, body: ClearRequest) -> Cleared
 
 
 @router.get("/summary", summary="Get the state of the system's parts")
+@needs(Scope.READ)
 async def get_summary(resources: Resources) -> ResilienceSummary:
     """Answered from what is known, at once, whatever hangs."""
     marks = {**automatic(resources.probe.breakers.open_ones()), **resources.marks.current()}
