@@ -118,7 +118,11 @@ class Settings(BaseSettings):
     metrics_key: Annotated[str, Field(min_length=16, max_length=256, pattern=r"^[\x21-\x7e]+$")] | None = Field(
         None,
         repr=False,
-        description="Bearer key that opens /metrics and nothing else, 16 characters or more. Unset: /metrics is open.",
+        description="Bearer key that opens /metrics and nothing else, 16 characters or more. Unset: /metrics is open "
+        "on loopback, and needs one of the API keys elsewhere.",
+    )
+    allow_open: bool = Field(
+        False, description="Listen on an address that is not loopback without API keys: all who reach it may do all."
     )
     allowed_hosts: Names = Field(
         (),

@@ -45,7 +45,7 @@ from api.routes import (
     workflows,
 )
 from api.version import VERSION
-from background import Watchdog, end, start_rounds
+from background import Watchdog
 from domain.health import API, DATABASE
 from domain.origins import own_origins
 from domain.server_urls import is_redis
@@ -60,8 +60,8 @@ from services.resident.degradation import DegradationMarks
 from services.resident.endings import Endings
 from services.resident.limits import Limits
 from services.resident.signs_of_life import SignOfLife
+from services.resident.submission_batcher import SubmissionBatcher
 from services.resident.task_names import TaskNames
-from services.submissions import SubmissionBatcher
 from services.worker_orders import WorkerOrders
 from settings import Settings, urls
 from store.engine import open_engine, tell_lost_connections
@@ -84,8 +84,7 @@ ROUTERS = (
 PROBE_CONNECTIONS = 4
 
 DESCRIPTION = """A control plane for Celery: tasks go in over REST, run on Celery workers, and everything that happens
-to them is kept and shown. Where keys are configured, every request but those to `/api/v1/health` and `/metrics` needs
-one."""
+to them is kept and shown. Where keys are configured, every request but those to `/api/v1/health` needs one."""
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -110,7 +109,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 def _add_layers(app: FastAPI, settings: Settings) -> None:
     """What lies around the routes, innermost first."""
-    app.add_middleware(Authentication, keys=settings.api_keys, metrics_key=settings.metrics_key)
+    app.add_middleware(Authentication, keys=settings.api_keys, host=settings.host, metrics_key=settings.metrics_key)
     if settings.rate_limit_per_minute:
         app.add_middleware(
             RateLimit,
@@ -155,7 +154,8 @@ async def open_resources(stack: AsyncExitStack, settings: Settings, *, metrics: 
     health_engine = open_engine(database_url, pool_size=PROBE_CONNECTIONS, name="celeriac health")
     stack.push_async_callback(health_engine.dispose)
     checks = HealthChecks(health_engine, redis, queues=queues, results=results)
-    probe = await _open_probe(stack, checks)
+    # With connections of its own, that requests cannot keep busy.
+    probe = await stack.enter_async_context(HealthProbe(checks.by_name()))
     sources = MetricsSources(health_engine, redis, queues=queues)
     stack.push_async_callback(sources.close)
     scrapes = Scrapes(metrics, sources, probe=probe, engine=engine)
@@ -187,13 +187,3 @@ async def open_resources(stack: AsyncExitStack, settings: Settings, *, metrics: 
     )
     stack.callback(resources.answers.shutdown, wait=False)
     return resources
-
-
-async def _open_probe(stack: AsyncExitStack, checks: HealthChecks) -> HealthProbe:
-    """A probe that has asked once and goes on asking, with connections that requests cannot keep busy."""
-    probe = HealthProbe(checks.by_name())
-    stack.push_async_callback(probe.close)
-    await probe.run_once()
-    asking = start_rounds(probe.ask_and_rest, name="health-probe")
-    stack.push_async_callback(end, asking)
-    return probe

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from cli.client import Client
 from cli.errors import CliError
 from cli.exposure import WAYS_OUT, is_open
-from cli.flower_login import USER, password_file
+from cli.flower_login import USER, password_file, variables_of_flower
 from cli.rights import probes_of
 from cli.servers import reasons_against
 from domain.errors import Unavailable
@@ -54,7 +54,7 @@ def examine(settings: Settings, *, api_url: str) -> list[CheckResult]:
     """Return all findings about a Celeriac, in the order of the report."""
     checks: tuple[Callable[[], Iterator[CheckResult]], ...] = (
         _versions,
-        lambda: _access(settings),
+        lambda: access(settings),
         lambda: _flower(settings),
         lambda: _database(settings.database_url),
         lambda: _broker(settings.broker_url),
@@ -95,9 +95,14 @@ def _versions() -> Iterator[CheckResult]:
         yield CheckResult(name, "ok" if fits else "warn", version(name), mend)
 
 
-def _access(settings: Settings) -> Iterator[CheckResult]:
+def access(settings: Settings) -> Iterator[CheckResult]:
+    """Who reaches the API without a key."""
     if is_open(settings):
-        yield CheckResult("access", "fail", f"{settings.host} is open to others and no key is asked for", WAYS_OUT)
+        open_to = f"{settings.host} is open to others and no key is asked for"
+        if settings.allow_open:
+            yield CheckResult("access", "warn", f"{open_to}, as CELERIAC_ALLOW_OPEN says", "Set CELERIAC_API_KEYS.")
+        else:
+            yield CheckResult("access", "fail", open_to, WAYS_OUT)
     else:
         reason = "API keys are asked for" if settings.api_keys else f"only this machine reaches {settings.host}"
         yield CheckResult("access", "ok", reason)
@@ -108,6 +113,8 @@ def _flower(settings: Settings) -> Iterator[CheckResult]:
     file = password_file(settings.data)
     if settings.flower_basic_auth:
         yield CheckResult("flower", "ok", "for the logins of CELERIAC_FLOWER_BASIC_AUTH")
+    elif settings.flower_port and (told := variables_of_flower()):
+        yield CheckResult("flower", "ok", f"for whom {' and '.join(told)} lets in")
     elif settings.flower_port and file.exists():
         yield CheckResult("flower", "ok", f"for the user {USER}, whose password is in {file}")
 

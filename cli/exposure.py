@@ -1,18 +1,23 @@
 """Who can reach an address that is listened on, and the refusal to open one to others without any key."""
 
 import socket
-from ipaddress import IPv6Address, ip_address
 
-from cli.errors import CliError
+from cli.errors import OpenAccess
+from domain.networks import is_loopback_address
 from settings import Settings
 
-WAYS_OUT = "Set CELERIAC_API_KEYS to a key of 16 characters or more, or listen on 127.0.0.1."
+WAYS_OUT = (
+    "Set CELERIAC_API_KEYS to a key of 16 characters or more, or CELERIAC_ALLOW_OPEN=yes where all who reach it may."
+)
 
 
 def refuse_open(settings: Settings) -> None:
-    """Raise CliError where others than this machine would reach the API and none would need a key."""
-    if is_open(settings):
-        raise CliError(
+    """Raise CliError where others than this machine would reach the API and none would need a key.
+
+    Unless the operator has said that this is what he wants.
+    """
+    if is_open(settings) and not settings.allow_open:
+        raise OpenAccess(
             f"The API would listen on {settings.host} and ask nobody for a key.\n"
             "Whoever can reach that address could run tasks, cancel them and read their arguments.\n"
             f"{WAYS_OUT}"
@@ -34,11 +39,4 @@ def is_loopback(host: str) -> bool:
         addresses = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError:
         return False
-    return all(_is_loopback(str(address[0])) for *_, address in addresses)
-
-
-def _is_loopback(text: str) -> bool:
-    address = ip_address(text)
-    if isinstance(address, IPv6Address) and address.ipv4_mapped:
-        return address.ipv4_mapped.is_loopback
-    return address.is_loopback
+    return all(is_loopback_address(str(address[0])) for *_, address in addresses)

@@ -16,6 +16,8 @@ from settings import Settings
 
 USER = "celeriac"
 FOLDER = "flower"
+OAUTH, BASIC_AUTH = "FLOWER_AUTH", "FLOWER_BASIC_AUTH"
+"""Flower's own variables."""
 
 
 def password_file(data: Path) -> Path:
@@ -34,11 +36,16 @@ def login_of(settings: Settings) -> str | None:
     """Return the login with which programs open Flower; None where people sign in with OAuth."""
     if settings.flower_basic_auth:
         return settings.flower_basic_auth[0]
-    if "FLOWER_BASIC_AUTH" in os.environ:
-        named = os.environ["FLOWER_BASIC_AUTH"].split(",")
+    if BASIC_AUTH in os.environ:
+        named = os.environ[BASIC_AUTH].split(",")
         check_logins_of_flower(named)
         return named[0]
-    return None if os.environ.get("FLOWER_AUTH") else kept_login(settings.data)
+    return None if os.environ.get(OAUTH) else kept_login(settings.data)
+
+
+def variables_of_flower() -> list[str]:
+    """Return the settings by which Flower itself is told here whom to let in."""
+    return [name for name in (BASIC_AUTH, OAUTH) if os.environ.get(name)]
 
 
 def check_logins_of_flower(logins: Sequence[str]) -> None:

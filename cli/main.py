@@ -34,7 +34,7 @@ def main() -> None:
         application(sys.argv[1:])(prog_name="celeriac")
     except CliError as error:
         print_error(str(error))
-        sys.exit(1)
+        sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
 

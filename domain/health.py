@@ -1,4 +1,4 @@
-"""Health of the system as a whole, from the health of its components (docs/rest-contract.md)."""
+"""Health of the system as a whole, from the health of its parts (docs/rest-contract.md)."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -33,13 +33,14 @@ class Health(StrEnum):
 
 
 DATABASE = "database"
-"""The one component without which nothing can be stored or answered."""
+"""The one part without which nothing can be stored or answered."""
+REDIS = "redis"
 LOOPS = "loops"
 API = "api"
 
 
 def health_of(checks: Mapping[str, Condition]) -> Health:
-    """Return the health of the whole: that of its components; without the database it is unhealthy."""
+    """The whole is as healthy as its parts; without the database it is unhealthy."""
     if checks.get(DATABASE) is not Condition.HEALTHY:
         return Health.UNHEALTHY
     if all(condition is Condition.HEALTHY for condition in checks.values()):

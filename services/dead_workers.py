@@ -1,8 +1,7 @@
-"""What a dead worker held: recorded as lost, and put back where that can be done.
+"""Finds and records what dead workers held.
 
-What proves that a worker is dead stands in `loops/lost/dead_workers.py`; here its tasks are sorted by what is left of
-them. A message that is left runs again. Where none is, the run had begun and was acknowledged early: the task has
-failed.
+`loops/lost/dead_workers.py` proves that a worker is dead, and `gateway/recall.py` puts its messages back. A task whose
+message is left runs again. Where none is left, the run had begun and was acknowledged early: the task has failed.
 """
 
 from collections.abc import Collection, Sequence

@@ -31,9 +31,7 @@ log = structlog.get_logger(__name__)
 
 NONE: frozenset[str] = frozenset()
 MAX_FACTS = 1_000
-"""How many facts of one task are stored, the first ones: all are read whenever one more is told. Later ones are
-counted.
-"""
+"""How many facts of one task are stored, the first ones: all are read when one more comes. Later ones are counted."""
 MAX_STORED = 2_000
 """How many facts are stored with those beyond `MAX_FACTS` that can change how the task ended."""
 
@@ -212,8 +210,7 @@ async def _read_facts(
 
 
 def _without_excess(facts: Iterable[Fact], locked: Mapping[str, LockedTask]) -> tuple[list[Fact], Counter[str]]:
-    """Return the facts to look at, and how many are left: of a task that has too many already, all that
-    change little."""
+    """Return the facts to look at, and by task how many are not: of a task with too many, all that change little."""
     looked_at: list[Fact] = []
     left_out: Counter[str] = Counter()
     for fact in facts:
@@ -245,6 +242,8 @@ def _with_room(
 
 def _may_end(fact: Fact, task: LockedTask) -> bool:
     """Whether it may end the task otherwise than as it has ended, or is of our own doing."""
+    if fact.node is not None and task.submitted_here and task.status == Status.COMPLETED:
+        return False  # a success of an id that nobody uses again stays, whatever a worker tells
     status = STATUS_OF_ATTEMPT.get(STATE_OF_FACT[fact.type]) if fact.type in STATE_OF_FACT else None
     if status is None:
         return fact.node is None or is_final(fact)
@@ -252,9 +251,7 @@ def _may_end(fact: Fact, task: LockedTask) -> bool:
 
 
 def _window(state: TaskState, facts: Collection[Fact]) -> list[Fact] | None:
-    """Return the facts of the latest use of an id that is used again and again, once too much was told of it; else
-    None.
-    """
+    """Return the facts of the latest use, once too much was told of an id that is used again and again; else None."""
     if state.renewed_at is None or len(facts) <= MAX_FACTS // 2:
         return None
     return [fact for fact in facts if fact.at >= state.renewed_at]
@@ -313,7 +310,7 @@ def _without_tasks(news: News, forgotten: Collection[str]) -> News:
 
 
 def _counted(fact: Told, locked: Mapping[str, LockedTask]) -> Told:
-    """Return the fact with retries counted from 0, where a worker counted from elsewhere. Ours have no clock."""
+    """Return the fact with retries counted from 0, where a worker counted from elsewhere."""
     base = locked[fact.task_id].retries_base
     if not base or fact.retries is None or (isinstance(fact, Fact) and fact.clock is None):
         return fact

@@ -1,4 +1,4 @@
-"""A task's history with what is known about its gaps."""
+"""Reads a task's timeline, and says whether it is complete."""
 
 import asyncio
 from collections.abc import Sequence

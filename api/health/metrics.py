@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 from api.health.metrics_sources import ScrapeFigures
 from domain.health import Condition
 from services.resident.counters import CounterName
-from services.submissions import MAX_GROUP
+from services.resident.submission_batcher import MAX_GROUP
 from store.engine import PoolUse
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -101,7 +101,7 @@ def _fleet(figures: ScrapeFigures) -> Iterator[Metric]:
     yield _labelled(
         "celeriac_up", "Whether the store answered this scrape within 1 s.", label="store", values=figures.answered()
     )
-    if (store := figures.database) is not None:
+    if (store := figures.store) is not None:
         waiting = {
             "due": store.due,
             "scheduled": store.scheduled,

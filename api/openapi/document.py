@@ -39,6 +39,8 @@ from domain.errors import (
 Json = dict[str, Any]
 Responses = dict[int | str, Json]
 
+SCOPE_FIELD = "x-celeriac-scope"
+
 HEADERS: Json = {
     "X-Request-ID": {
         "description": "The client's own (at most 128 printable characters), or one made here; also in the log.",
@@ -89,6 +91,7 @@ def describe_app(app: FastAPI) -> Json:
         document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
         for operation in _operations(document):
             _complete(operation)
+        _add_scopes(document, _strict_routes(app))
         declared = [(route.path_format, route.declared) for route in _strict_routes(app)]
         _add_headers_of_last_answers(document, [path for path, each in declared if each.caches_answers])
         add_links(document, {path: each.id_field for path, each in declared if each.id_field})
@@ -101,6 +104,14 @@ def _strict_routes(app: FastAPI) -> Iterator[StrictRoute]:
     for context in iter_route_contexts(app.routes):
         if isinstance(context.original_route, StrictRoute):
             yield context.original_route
+
+
+def _add_scopes(document: Json, routes: Iterable[StrictRoute]) -> None:
+    for route in routes:
+        if route.declared.scope is None:
+            continue
+        for method in route.methods or ():
+            document["paths"][route.path_format][method.lower()][SCOPE_FIELD] = route.declared.scope.value
 
 
 def _operations(document: Json) -> Iterator[Json]:

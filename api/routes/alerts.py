@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import Query, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api.declarations import caches_answers
+from api.declarations import caches_answers, needs
 from api.dependencies import ReadConnection, WriteConnection
 from api.openapi.document import responses
 from api.routing import api_router
@@ -14,6 +14,7 @@ from api.schemas.alerts import AlertModel, AlertPage, RuleModel, RulePage, Rules
 from api.schemas.pages import DEFAULT_LIMIT, Limit, Offset, Rows, RowsShown
 from domain.alert_rules import AlertType, Severity
 from domain.errors import AlertNotFound
+from domain.scopes import Scope
 from services.alerts import change_rules, read_rules
 from store.queries import alerts
 from store.queries.alerts import AlertFilter
@@ -22,6 +23,7 @@ router = api_router("/alerts", tag="alerts")
 
 
 @router.get("", summary="List alerts", response_model=AlertPage)
+@needs(Scope.READ)
 @caches_answers
 async def list_alerts(
     connection: ReadConnection,
@@ -42,6 +44,7 @@ async def list_alerts(
 
 
 @router.post("/{alert_id}/acknowledge", summary="Acknowledge an alert", responses=responses(AlertNotFound))
+@needs(Scope.OPERATE)
 async def acknowledge_alert(connection: WriteConnection, alert_id: str) -> AlertModel:
     """Notes that somebody has seen it; a second time changes nothing. It stays listed until it is resolved."""
     try:
@@ -54,6 +57,7 @@ async def acknowledge_alert(connection: WriteConnection, alert_id: str) -> Alert
 
 
 @router.get("/rules", summary="List alert rules", response_model=RulePage)
+@needs(Scope.READ)
 async def list_rules(
     connection: ReadConnection, limit: Limit = DEFAULT_LIMIT, *, offset: Offset = 0, rows: RowsShown = Rows.BOTH
 ) -> RulePage | Response:
@@ -62,6 +66,7 @@ async def list_rules(
 
 
 @router.put("/rules", summary="Change alert rules")
+@needs(Scope.ADMIN)
 async def update_rules(connection: WriteConnection, body: RulesUpdate) -> RulePage:
     """Changes the rules of the named types, all or none; in force from the next look, at most some 5 s later.
 

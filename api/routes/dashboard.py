@@ -4,12 +4,13 @@ from datetime import UTC, datetime
 
 from fastapi import Response
 
-from api.declarations import caches_answers
+from api.declarations import caches_answers, needs
 from api.dependencies import ReadConnection, Resources
 from api.routing import api_router
 from api.schemas.dashboard import DepthSource, SystemStats, WorkerFigures, WorkerGrid
 from api.schemas.pages import DEFAULT_LIMIT, Limit, Offset, Rows, RowsShown
 from domain.degradation import BROKER
+from domain.scopes import Scope
 from domain.worker_figures import RATE_WINDOW, Ends
 from services.dashboard import ask_depths, read_figures
 from store.queries.for_dashboard import count_ends_by_node, count_queued
@@ -19,6 +20,7 @@ router = api_router("/dashboard", tag="dashboard")
 
 
 @router.get("/stats", summary="Get system statistics")
+@needs(Scope.READ)
 @caches_answers
 async def get_stats(resources: Resources) -> SystemStats:
     """Queues, workers, load and lifetime totals. Answered without the broker too: `queue_depth_source` tells."""
@@ -36,6 +38,7 @@ async def get_stats(resources: Resources) -> SystemStats:
 
 
 @router.get("/workers", summary="Get the worker grid", response_model=WorkerGrid)
+@needs(Scope.READ)
 @caches_answers
 async def get_worker_grid(
     connection: ReadConnection, limit: Limit = DEFAULT_LIMIT, *, offset: Offset = 0, rows: RowsShown = Rows.BOTH

@@ -1,6 +1,6 @@
 """Figures for Prometheus, at the path where it looks for them: no part of the REST reference.
 
-Open as health is, unless `CELERIAC_METRICS_KEY` is set.
+Open on loopback, unless `CELERIAC_METRICS_KEY` is set; `api/middleware/authentication.py` decides.
 """
 
 from fastapi import APIRouter, Response

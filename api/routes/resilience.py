@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import timedelta
 
+from api.declarations import needs
 from api.dependencies import ProcessResources, Resources
 from api.health.probe import ComponentState
 from api.openapi.document import responses
@@ -22,6 +23,7 @@ from api.schemas.resilience import (
 from domain.degradation import COMPONENTS, Mark, Marks, Strategy, automatic, check_service
 from domain.errors import ServiceDegraded
 from domain.health import DATABASE, ComponentStatus, Condition, component_status_of, score
+from domain.scopes import Scope
 from services.dispatch import await_rounds
 
 router = api_router("/resilience", tag="resilience")
@@ -61,6 +63,7 @@ everything else as by `fail_fast`; of the broker, work is kept as by `queue_only
     description=MARK_DESCRIPTION,
     responses=responses(ServiceDegraded),
 )
+@needs(Scope.OPERATE)
 async def mark_degraded(resources: Resources, body: DegradationRequest) -> MarkedService:
     """Marks a service as degraded for a time; every process goes by it once this is answered."""
     check_service(body.service_name, body.strategy)
@@ -72,6 +75,7 @@ async def mark_degraded(resources: Resources, body: DegradationRequest) -> Marke
 
 
 @router.post("/degradation/clear", summary="End a mark before its time", responses=responses(ServiceDegraded))
+@needs(Scope.OPERATE)
 async def clear_degradation(resources: Resources, body: ClearRequest) -> ClearedService:
     """Ends a mark; a service that is not marked is fine. What a breaker does ends only when the component is back."""
     check_service(body.service_name)
@@ -79,6 +83,7 @@ async def clear_degradation(resources: Resources, body: ClearRequest) -> Cleared
 
 
 @router.get("/summary", summary="Get the state of the system's parts")
+@needs(Scope.READ)
 async def get_summary(resources: Resources) -> ResilienceSummary:
     """Answered from what is known, at once, whatever hangs."""
     marks = {**automatic(resources.probe.breakers.open_ones()), **resources.marks.current()}

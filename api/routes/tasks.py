@@ -17,7 +17,7 @@ from api.bodies.submissions import (
     to_submission,
     to_submissions,
 )
-from api.declarations import answers_with_id, caches_answers, reads_result, submits
+from api.declarations import answers_with_id, caches_answers, needs, reads_result, submits
 from api.dependencies import ProcessResources, Resources, SearchConnection, cancels_of, reading, stating
 from api.openapi.document import responses
 from api.pages.large_answers import answer_beside
@@ -38,6 +38,7 @@ from api.schemas.tasks import (
 )
 from domain.errors import Overloaded, TaskAlreadyFinished, TaskNotFound, UnknownTaskName
 from domain.idempotency import RequestKey
+from domain.scopes import Scope
 from domain.states import Status
 from domain.submissions import Submission
 from services.submissions import submit
@@ -73,6 +74,7 @@ router = api_router("/tasks", tag="tasks")
     response_model=SubmittedTask | TaskDetail,
     responses=responses(UnknownTaskName, Overloaded),
 )
+@needs(Scope.SUBMIT)
 @submits
 @answers_with_id("task_id")
 async def submit_task(
@@ -140,6 +142,7 @@ def _explain_limits(resources: ProcessResources, task: Submission | WholeTask) -
     max_body_size=MAX_BATCH_BYTES,
     responses=responses(UnknownTaskName),
 )
+@needs(Scope.SUBMIT)
 @submits
 async def submit_batch(
     request: Request, resources: Resources, *, body: TaskBatch, key: IdempotencyKey, response: Response
@@ -163,6 +166,7 @@ async def submit_batch(
 
 
 @router.get("", summary="List tasks", response_model=TaskPage)
+@needs(Scope.READ)
 @caches_answers
 async def list_tasks(connection: SearchConnection, query: Annotated[TaskQuery, Query()]) -> TaskPage | Response:
     """Tasks that match all filters, newest first unless asked otherwise."""
@@ -170,6 +174,7 @@ async def list_tasks(connection: SearchConnection, query: Annotated[TaskQuery, Q
 
 
 @router.get("/{task_id}", summary="Get a task", response_model=TaskDetail, responses=responses(TaskNotFound))
+@needs(Scope.READ)
 @reads_result
 @caches_answers
 async def get_task(resources: Resources, task_id: str) -> TaskDetail | Response:
@@ -193,6 +198,7 @@ def _detail(resources: ProcessResources, task: WholeTask) -> TaskDetail:
 @router.get(
     "/{task_id}/timeline", summary="Get a task's timeline", response_model=Timeline, responses=responses(TaskNotFound)
 )
+@needs(Scope.READ)
 async def get_timeline(resources: Resources, task_id: str) -> Timeline | Response:
     """Every event of every attempt, oldest cause first; of more than 10,000 the last ones."""
     async with reading(resources) as connection:
@@ -217,6 +223,7 @@ def _timeline(history: TaskHistory[TaskOutline]) -> Timeline:
     responses=responses(TaskNotFound, TaskAlreadyFinished)
     | {202: {"model": CancelAnswer, "description": "Requested; the end is not proven yet."}},
 )
+@needs(Scope.OPERATE)
 async def cancel_task(
     resources: Resources, task_id: str, *, response: Response, body: CancelBody = SIGTERM
 ) -> CancelAnswer:

@@ -13,7 +13,7 @@ from api.bodies.idempotency import IdempotencyKey, answer_once
 from api.bodies.reading import beside
 from api.bodies.submissions import find_unknown, refuse_marked, refuse_unknown
 from api.bodies.workflow_definitions import name_fields, to_workflow
-from api.declarations import answers_with_id, caches_answers, submits
+from api.declarations import answers_with_id, caches_answers, needs, submits
 from api.dependencies import ReadConnection, Resources, cancels_of, reading
 from api.openapi.document import responses
 from api.pages.cursors import NOT_OURS, decode_cursor, encode_cursor, refused
@@ -39,6 +39,7 @@ from domain.errors import (
     WorkflowNotFound,
 )
 from domain.filters import Cursor
+from domain.scopes import Scope
 from domain.steps import WorkflowStatus
 from services.workflow_timeline import read_workflow_history
 from services.workflows import replay, retry, start
@@ -67,6 +68,7 @@ WorkflowId = Annotated[UUID, Depends(_workflow_id)]
     max_body_size=MAX_WORKFLOW_BYTES,
     responses=responses(UnknownTaskName),
 )
+@needs(Scope.SUBMIT)
 @submits
 @answers_with_id("workflow_id")
 async def start_workflow(
@@ -88,6 +90,7 @@ async def start_workflow(
 
 
 @router.get("", summary="List workflows", response_model=WorkflowPage)
+@needs(Scope.READ)
 @caches_answers
 async def list_workflows(
     connection: ReadConnection,
@@ -136,6 +139,7 @@ def _cursor_behind(last: WorkflowRow) -> str:
     response_model=WorkflowDetail,
     responses=responses(WorkflowNotFound),
 )
+@needs(Scope.READ)
 async def get_workflow(resources: Resources, workflow_id: WorkflowId) -> Response:
     """One workflow with all of its steps, their tasks and results."""
     async with reading(resources) as connection:
@@ -159,6 +163,7 @@ async def _read_detail(connection: AsyncConnection, workflow_id: UUID) -> Callab
     response_model=WorkflowGraph,
     responses=responses(WorkflowNotFound),
 )
+@needs(Scope.READ)
 async def get_graph(resources: Resources, workflow_id: WorkflowId) -> Response:
     """The steps, what they wait for, the path that takes longest, and a drawing."""
     async with reading(resources) as connection:
@@ -174,6 +179,7 @@ async def get_graph(resources: Resources, workflow_id: WorkflowId) -> Response:
     response_model=WorkflowTimeline,
     responses=responses(WorkflowNotFound),
 )
+@needs(Scope.READ)
 async def get_timeline(
     resources: Resources, workflow_id: WorkflowId, *, limit: Limit = DEFAULT_LIMIT, offset: Offset = 0
 ) -> Response:
@@ -202,6 +208,7 @@ async def get_timeline(
     responses=responses(WorkflowNotFound, WorkflowAlreadyFinished)
     | {202: {"model": WorkflowCancelAnswer, "description": "Requested; some step has not been proven to have ended."}},
 )
+@needs(Scope.OPERATE)
 async def cancel_workflow(resources: Resources, workflow_id: WorkflowId, *, response: Response) -> WorkflowCancelAnswer:
     """Nothing of it starts any more; steps that run are cancelled as tasks are. 202 while one of them may still run."""
     outcome = await cancels_of(resources).cancel_workflow(workflow_id)
@@ -215,6 +222,7 @@ async def cancel_workflow(resources: Resources, workflow_id: WorkflowId, *, resp
     response_model=WorkflowDetail,
     responses=responses(WorkflowNotFound, WorkflowNotFinished, WorkflowAlreadyFinished),
 )
+@needs(Scope.OPERATE)
 @submits
 async def retry_workflow(resources: Resources, workflow_id: WorkflowId) -> Response:
     """Goes on with a failed or cancelled workflow: what has completed is kept and does not run again."""
@@ -230,6 +238,7 @@ async def retry_workflow(resources: Resources, workflow_id: WorkflowId) -> Respo
     status_code=201,
     responses=responses(WorkflowNotFound, WorkflowNotFinished),
 )
+@needs(Scope.OPERATE)
 @submits
 async def replay_workflow(
     resources: Resources, workflow_id: WorkflowId, *, key: IdempotencyKey, response: Response

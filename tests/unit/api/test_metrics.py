@@ -103,7 +103,7 @@ def test_a_request_counts_under_few_labels(method: str, route: str | None, statu
 
 
 async def test_requests_are_counted_by_template_and_refused_ones_too() -> None:
-    app = app_of(router, layers=((Authentication, {"keys": ["key"]}),))
+    app = app_of(router, layers=((Authentication, {"keys": ["key"], "host": "127.0.0.1"}),))
     async with client_of(app) as client:
         for name in "ab":
             await client.get(f"{API_PREFIX}/echo/{name}", headers={"Authorization": "Bearer key"})

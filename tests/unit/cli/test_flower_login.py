@@ -8,7 +8,7 @@ from flower.options import options
 
 from cli.commands.flower import decide_logins
 from cli.errors import CliError
-from cli.flower_login import kept_login, login_of, password_file, with_login
+from cli.flower_login import kept_login, login_of, password_file, variables_of_flower, with_login
 from settings import Settings
 
 LOGIN = "operator:a-password-of-this-test"
@@ -50,6 +50,14 @@ def test_a_named_login_is_taken_and_none_is_made(settings: Settings, monkeypatch
     monkeypatch.setenv("FLOWER_AUTH", "somebody@example.com")
     assert login_of(settings) is None
     assert not password_file(settings.data).exists()
+
+
+def test_the_variables_that_say_who_is_let_in_are_named_and_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLOWER_PORT", "5555")
+    assert variables_of_flower() == []
+    monkeypatch.setenv("FLOWER_AUTH", "somebody@example.com")
+    monkeypatch.setenv("FLOWER_BASIC_AUTH", LOGIN)
+    assert variables_of_flower() == ["FLOWER_BASIC_AUTH", "FLOWER_AUTH"]
 
 
 def test_flower_gets_the_kept_login_where_nobody_named_one(
