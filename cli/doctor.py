@@ -55,7 +55,7 @@ def examine(settings: Settings, *, api_url: str) -> list[Finding]:
     checks: tuple[Callable[[], Iterator[Finding]], ...] = (
         _versions,
         lambda: access(settings),
-        lambda: _flower(settings),
+        lambda: flower_access(settings),
         lambda: _database(settings.database_url),
         lambda: _broker(settings.broker_url),
         lambda: _rights(settings),
@@ -106,8 +106,8 @@ def access(settings: Settings) -> Iterator[Finding]:
         yield Finding("access", "ok", reason)
 
 
-def _flower(settings: Settings) -> Iterator[Finding]:
-    """Who may open it; nothing where none is started, or where nobody has been given a password here."""
+def flower_access(settings: Settings) -> Iterator[Finding]:
+    """Who may open Flower; nothing where none is started, or where nobody has been given a password here."""
     file = password_file(settings.data)
     if settings.flower_basic_auth:
         yield Finding("flower", "ok", "for the logins of CELERIAC_FLOWER_BASIC_AUTH")

@@ -7,6 +7,7 @@ import pytest
 from flower.options import options
 
 from cli.commands.flower import decide_logins
+from cli.doctor import flower_access
 from cli.errors import CliError
 from cli.flower_login import kept_login, login_of, password_file, variables_of_flower, with_login
 from settings import Settings
@@ -58,6 +59,21 @@ def test_the_variables_that_say_who_is_let_in_are_named_and_no_others(monkeypatc
     monkeypatch.setenv("FLOWER_AUTH", "somebody@example.com")
     monkeypatch.setenv("FLOWER_BASIC_AUTH", LOGIN)
     assert variables_of_flower() == ["FLOWER_BASIC_AUTH", "FLOWER_AUTH"]
+
+
+def test_doctor_says_where_the_password_is_and_not_what_it_is(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert list(flower_access(settings)) == []
+    password = kept_login(settings.data).partition(":")[2]
+    (finding,) = flower_access(settings)
+    assert str(password_file(settings.data)) in finding.detail
+    assert password not in str(finding)
+    monkeypatch.setenv("FLOWER_BASIC_AUTH", LOGIN)
+    (finding,) = flower_access(settings)
+    assert "FLOWER_BASIC_AUTH" in finding.detail
+    assert str(password_file(settings.data)) not in finding.detail
+    assert list(flower_access(settings.model_copy(update={"flower_port": 0}))) == []
 
 
 def test_flower_gets_the_kept_login_where_nobody_named_one(
