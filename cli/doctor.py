@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from cli.client import Client
 from cli.errors import CliError
 from cli.exposure import WAYS_OUT, is_open
-from cli.flower_login import USER, password_file, variables_of_flower
+from cli.flower_login import USER, password_file, told_to_flower
 from cli.rights import probes_of
 from cli.servers import reasons_against
 from domain.errors import Unavailable
@@ -111,7 +111,7 @@ def flower_access(settings: Settings) -> Iterator[Finding]:
     file = password_file(settings.data)
     if settings.flower_basic_auth:
         yield Finding("flower", "ok", "for the logins of CELERIAC_FLOWER_BASIC_AUTH")
-    elif settings.flower_port and (told := variables_of_flower()):
+    elif settings.flower_port and (told := told_to_flower()):
         yield Finding("flower", "ok", f"for whom {' and '.join(told)} lets in")
     elif settings.flower_port and file.exists():
         yield Finding("flower", "ok", f"for the user {USER}, whose password is in {file}")
