@@ -13,10 +13,11 @@ import redis
 from packaging.requirements import Requirement
 from sqlalchemy.exc import DBAPIError
 
+from cli.addresses import Addresses
 from cli.client import Client
 from cli.errors import CliError
-from cli.exposure import WAYS_OUT, is_open
-from cli.flower_login import USER, password_file, variables_of_flower
+from cli.exposure import WAYS_OUT, is_loopback
+from cli.flower_login import USER, password_file, told_to_flower
 from cli.rights import probes_of
 from cli.servers import reasons_against
 from domain.errors import Unavailable
@@ -50,12 +51,12 @@ class Finding:
     mend: str | None = None
 
 
-def examine(settings: Settings, *, api_url: str) -> list[Finding]:
-    """All findings about a Celeriac, in the order of the report."""
+def examine(settings: Settings, *, api_url: str, running: Addresses | None = None) -> list[Finding]:
+    """All findings about a Celeriac, in the order of the report. `running`: what its `up` has written down."""
     checks: tuple[Callable[[], Iterator[Finding]], ...] = (
         _versions,
-        lambda: access(settings),
-        lambda: _flower(settings),
+        lambda: access(settings, running),
+        lambda: flower_access(settings),
         lambda: _database(settings.database_url),
         lambda: _broker(settings.broker_url),
         lambda: _rights(settings),
@@ -93,25 +94,28 @@ def _versions() -> Iterator[Finding]:
         yield Finding(name, "ok" if fits else "warn", version(name), mend)
 
 
-def access(settings: Settings) -> Iterator[Finding]:
-    """Who reaches the API without a key."""
-    if is_open(settings):
-        open_to = f"{settings.host} is open to others and no key is asked for"
-        if settings.allow_open:
-            yield Finding("access", "warn", f"{open_to}, as CELERIAC_ALLOW_OPEN says", "Set CELERIAC_API_KEYS.")
-        else:
-            yield Finding("access", "fail", open_to, WAYS_OUT)
+def access(settings: Settings, running: Addresses | None = None) -> Iterator[Finding]:
+    """Who reaches the API of the running `up` without a key, or that which these settings would start."""
+    host, asks_for_key, is_meant = settings.host, bool(settings.api_keys), settings.allow_open
+    if running and running.host:
+        host, asks_for_key, is_meant = running.host, running.asks_for_key, True
+    said = f"{host} is open to others and no key is asked for"
+    if asks_for_key:
+        yield Finding("access", "ok", "API keys are asked for")
+    elif is_loopback(host):
+        yield Finding("access", "ok", f"only this machine reaches {host}")
+    elif is_meant:
+        yield Finding("access", "warn", f"{said}, as CELERIAC_ALLOW_OPEN says", "Set CELERIAC_API_KEYS.")
     else:
-        reason = "API keys are asked for" if settings.api_keys else f"only this machine reaches {settings.host}"
-        yield Finding("access", "ok", reason)
+        yield Finding("access", "fail", said, WAYS_OUT)
 
 
-def _flower(settings: Settings) -> Iterator[Finding]:
-    """Who may open it; nothing where none is started, or where nobody has been given a password here."""
+def flower_access(settings: Settings) -> Iterator[Finding]:
+    """Who may open Flower; nothing where none is started, or where nobody has been given a password here."""
     file = password_file(settings.data)
     if settings.flower_basic_auth:
         yield Finding("flower", "ok", "for the logins of CELERIAC_FLOWER_BASIC_AUTH")
-    elif settings.flower_port and (told := variables_of_flower()):
+    elif settings.flower_port and (told := told_to_flower()):
         yield Finding("flower", "ok", f"for whom {' and '.join(told)} lets in")
     elif settings.flower_port and file.exists():
         yield Finding("flower", "ok", f"for the user {USER}, whose password is in {file}")
