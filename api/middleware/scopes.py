@@ -4,8 +4,6 @@ from starlette.types import Scope
 
 HEALTH_PATH = "/api/v1/health"
 METRICS_PATH = "/metrics"
-KEY_HASH = "celeriac.key_hash"
-"""Where a scope has the SHA-256 of the API key that it was let in with."""
 
 
 def headers_of(scope: Scope, name: bytes) -> list[str]:
