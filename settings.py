@@ -19,8 +19,8 @@ from domain.origins import ANY, own_origins
 from domain.queue_names import check_queue_name
 from domain.retention import Retention
 from domain.secrets import check_api_keys, check_logins, is_placeholder
-from domain.server_urls import beside_broker, check_url, is_redis
-from domain.url_kinds import check_kind
+from domain.server_urls import beside_broker, is_redis, refuse_incomplete
+from domain.url_kinds import refuse_wrong_kind
 
 LOOPBACK = "127.0.0.1"
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -218,7 +218,7 @@ class Settings(BaseSettings):
     @classmethod
     def _refuse_kinds_that_nobody_speaks(cls, url: str | None, info: ValidationInfo) -> str | None:
         if url is not None and info.field_name is not None:
-            check_kind(info.field_name, url)
+            refuse_wrong_kind(info.field_name, url)
         return url
 
     @model_validator(mode="after")
@@ -237,7 +237,7 @@ class Settings(BaseSettings):
         given, broker = getattr(self, name), (self.broker_url, self.broker_transport_options)
         try:
             url = beside_broker(given, own, broker_url=broker[0], broker_options=broker[1])
-            check_url(url)
+            refuse_incomplete(url)
         except ValueError as error:
             raise ValueError(f"CELERIAC_{name.upper()} {error}") from None
         return url

@@ -21,6 +21,9 @@ class Addresses:
     redis_url: str = field(repr=False)
     flower_url: str | None = field(default=None, repr=False)
     """The URL of Flower, with a login in it; None where none was started."""
+    host: str | None = None
+    """The host on which the API listens, as `up` was told; None in a file of an `up` from before this was kept."""
+    asks_for_key: bool = False
 
 
 def write_addresses(data: Path, addresses: Addresses) -> None:

@@ -13,10 +13,11 @@ import redis
 from packaging.requirements import Requirement
 from sqlalchemy.exc import DBAPIError
 
+from cli.addresses import Addresses
 from cli.client import Client
 from cli.errors import CliError
-from cli.exposure import WAYS_OUT, is_open
-from cli.flower_login import USER, password_file, variables_of_flower
+from cli.exposure import WAYS_OUT, is_loopback
+from cli.flower_login import USER, password_file, told_to_flower
 from cli.rights import probes_of
 from cli.servers import reasons_against
 from domain.errors import Unavailable
@@ -50,12 +51,12 @@ class CheckResult:
     mend: str | None = None
 
 
-def examine(settings: Settings, *, api_url: str) -> list[CheckResult]:
+def examine(settings: Settings, *, api_url: str, running: Addresses | None = None) -> list[CheckResult]:
     """Return all findings about a Celeriac, in the order of the report."""
     checks: tuple[Callable[[], Iterator[CheckResult]], ...] = (
         _versions,
-        lambda: access(settings),
-        lambda: _flower(settings),
+        lambda: access(settings, running),
+        lambda: flower_access(settings),
         lambda: _database(settings.database_url),
         lambda: _broker(settings.broker_url),
         lambda: _rights(settings),
@@ -95,25 +96,28 @@ def _versions() -> Iterator[CheckResult]:
         yield CheckResult(name, "ok" if fits else "warn", version(name), mend)
 
 
-def access(settings: Settings) -> Iterator[CheckResult]:
-    """Who reaches the API without a key."""
-    if is_open(settings):
-        open_to = f"{settings.host} is open to others and no key is asked for"
-        if settings.allow_open:
-            yield CheckResult("access", "warn", f"{open_to}, as CELERIAC_ALLOW_OPEN says", "Set CELERIAC_API_KEYS.")
-        else:
-            yield CheckResult("access", "fail", open_to, WAYS_OUT)
+def access(settings: Settings, running: Addresses | None = None) -> Iterator[CheckResult]:
+    """Who reaches the API of the running `up` without a key, or that which these settings would start."""
+    host, asks_for_key, is_meant = settings.host, bool(settings.api_keys), settings.allow_open
+    if running and running.host:
+        host, asks_for_key, is_meant = running.host, running.asks_for_key, True
+    said = f"{host} is open to others and no key is asked for"
+    if asks_for_key:
+        yield CheckResult("access", "ok", "API keys are asked for")
+    elif is_loopback(host):
+        yield CheckResult("access", "ok", f"only this machine reaches {host}")
+    elif is_meant:
+        yield CheckResult("access", "warn", f"{said}, as CELERIAC_ALLOW_OPEN says", "Set CELERIAC_API_KEYS.")
     else:
-        reason = "API keys are asked for" if settings.api_keys else f"only this machine reaches {settings.host}"
-        yield CheckResult("access", "ok", reason)
+        yield CheckResult("access", "fail", said, WAYS_OUT)
 
 
-def _flower(settings: Settings) -> Iterator[CheckResult]:
-    """Who may open it; nothing where none is started, or where nobody has been given a password here."""
+def flower_access(settings: Settings) -> Iterator[CheckResult]:
+    """Who may open Flower; nothing where none is started, or where nobody has been given a password here."""
     file = password_file(settings.data)
     if settings.flower_basic_auth:
         yield CheckResult("flower", "ok", "for the logins of CELERIAC_FLOWER_BASIC_AUTH")
-    elif settings.flower_port and (told := variables_of_flower()):
+    elif settings.flower_port and (told := told_to_flower()):
         yield CheckResult("flower", "ok", f"for whom {' and '.join(told)} lets in")
     elif settings.flower_port and file.exists():
         yield CheckResult("flower", "ok", f"for the user {USER}, whose password is in {file}")

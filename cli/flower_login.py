@@ -18,6 +18,8 @@ USER = "celeriac"
 FOLDER = "flower"
 OAUTH, BASIC_AUTH = "FLOWER_AUTH", "FLOWER_BASIC_AUTH"
 """Flower's own variables."""
+OWN_FILE = "flowerconfig.py"
+"""Python code of somebody's, which Flower runs where it was started; only then is it known whom it lets in."""
 
 
 def password_file(data: Path) -> Path:
@@ -40,12 +42,13 @@ def login_of(settings: Settings) -> str | None:
         named = os.environ[BASIC_AUTH].split(",")
         check_logins_of_flower(named)
         return named[0]
-    return None if os.environ.get(OAUTH) else kept_login(settings.data)
+    return None if told_to_flower() else kept_login(settings.data)
 
 
-def variables_of_flower() -> list[str]:
-    """Return the settings by which Flower itself is told here whom to let in."""
-    return [name for name in (BASIC_AUTH, OAUTH) if os.environ.get(name)]
+def told_to_flower() -> list[str]:
+    """The variables, and the file, by which Flower itself may be told here whom to let in."""
+    file = Path(os.environ.get("FLOWER_CONF") or OWN_FILE)
+    return [*(name for name in (BASIC_AUTH, OAUTH) if os.environ.get(name)), *([file.name] if file.exists() else [])]
 
 
 def check_logins_of_flower(logins: Sequence[str]) -> None:

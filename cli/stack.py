@@ -48,6 +48,8 @@ def addresses_of(
         result_url=settings.effective_result_url or f"{valkey_url}/1",
         redis_url=settings.effective_redis_url or f"{valkey_url}/2",
         flower_url=with_login(flower_url(settings), flower_login) if settings.flower_port else None,
+        host=settings.host,
+        asks_for_key=bool(settings.api_keys),
     )
 
 

@@ -129,8 +129,11 @@ def read_url(url: str) -> ServerUrl:
     )
 
 
-def check_url(url: str) -> None:
-    """Raises ValueError, without any part of the URL, for one by which no server can be found."""
+def refuse_incomplete(url: str) -> None:
+    """Raises ValueError, without any part of the URL, for one that says too little to find its server.
+
+    Asked once its master's name stands in it; of what kind it may be is asked before, by `domain.url_kinds`.
+    """
     if not (is_redis(url) or is_amqp(url)):
         return
     server = read_url(url)

@@ -32,17 +32,20 @@ _NAMED = {
 _SCHEME = re.compile(r"[a-z][a-z0-9.-]*(\+[a-z0-9+.-]+)?", re.IGNORECASE)
 
 
-def check_kind(setting: str, url: str) -> None:
-    """Raises ValueError, to stand behind the setting's name, for a URL by which nothing can be found."""
-    kinds, words = _NAMED[setting]
+def refuse_wrong_kind(setting: str, url: str) -> None:
+    """Raises ValueError, to stand behind the setting's name, for a URL that is none, or of a kind not usable there.
+
+    Whether it says enough to find the server is a later question: `domain.server_urls.refuse_incomplete`.
+    """
+    kinds, wanted = _NAMED[setting]
     if "://" not in url and setting == "result_url" and url.lower() in NAMES_WITHOUT_ADDRESS:
         return
     for each in NEXT_URL.split(url):
         scheme, separator, _ = each.partition("://")
         if not separator or not _SCHEME.fullmatch(scheme):
-            raise ValueError(f"is not a URL; it must begin with {words}")
+            raise ValueError(f"is not a URL; it must begin with {wanted}")
         if scheme_of(each) not in kinds:
-            raise ValueError(f"is of the kind {scheme}://, which cannot be used here; it must begin with {words}")
+            raise ValueError(f"is of the kind {scheme}://, which cannot be used here; it must begin with {wanted}")
         _check_address(each)
 
 

@@ -73,7 +73,8 @@ class ComponentChecks:
         self._questions = Questions()
 
     async def ask(self) -> dict[str, Exception]:
-        """Return what stands against each component; those that are well are left out. Takes as long as the deadline."""
+        """Return what stands against each component; those that are well are left out. Takes as long as the
+        deadline."""
         errors = await asyncio.gather(*map(self._ask, self._checks))
         return {name: error for name, error in zip(self._checks, errors, strict=True) if error}
 

@@ -187,15 +187,19 @@ def loops() -> dict[str, str]:
     tree = ast.parse((REPOSITORY / "loops" / "main.py").read_text())
     imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module]
     files = {name.name: f"{str(node.module).replace('.', '/')}.py" for node in imports for name in node.names}
-    made = {
-        target.id: node.value
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Assign)
-        for target in node.targets
-        if isinstance(target, ast.Name)
-    }
+    made = dict(_assigned(tree))
     rounds = {_first_text(call): call.args[1] for call in _calls(tree) if _name(call) == "Loop"}
     return {loop: files[_class_of(made.get(ast.unparse(made_by), made_by))] for loop, made_by in rounds.items()}
+
+
+def _assigned(tree: ast.AST) -> Iterator[tuple[str, ast.expr]]:
+    """Each name with what is assigned to it, alone or as one of several."""
+    for node in (each for each in ast.walk(tree) if isinstance(each, ast.Assign)):
+        for target in node.targets:
+            if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
+                yield from zip(map(ast.unparse, target.elts), node.value.elts, strict=True)
+            else:
+                yield ast.unparse(target), node.value
 
 
 def _class_of(made_by: ast.expr) -> str:

@@ -25,9 +25,10 @@ in `/openapi.json` as `x-celeriac-scope`. Where `CELERIAC_API_KEYS` is set, a ke
 |---|---|
 """
 TAIL = """
-These need no scope: `GET /health` and what is below it, for orchestrators have no key. `GET /metrics` is open on
-loopback; elsewhere it needs any key, or that of `CELERIAC_METRICS_KEY`. `/docs`, `/redoc` and `/openapi.json` need any
-key.
+## Without a scope
+
+`GET /health` and what is below it need no key, for orchestrators have none. `GET /metrics` is open on loopback;
+elsewhere it needs any key, or that of `CELERIAC_METRICS_KEY`. `/docs`, `/redoc` and `/openapi.json` need any key.
 """
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, TypeVar
 from fastapi import Depends, Header, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from api.middleware.scopes import KEY_HASH
+from api.client_key import key_hash_of
 from api.schemas.base import ResponseModel
 from domain.errors import InvalidRequest
 from domain.idempotency import MAX_KEY_LENGTH, RequestKey, request_key
@@ -38,7 +38,7 @@ async def _request_key(
         raise InvalidRequest(
             f"{KEY_HEADER} is given more than once.", errors=((KEY_HEADER, "is given more than once"),)
         )
-    owner = request.scope.get(KEY_HASH)
+    owner = key_hash_of(request.scope)
     return request_key(request.scope["path"], idempotency_key, body=await request.body(), owner=owner)
 
 

@@ -10,8 +10,9 @@ from hashlib import sha256
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from api.client_key import note_key_hash
 from api.errors import Forbidden, Unauthenticated, error_response
-from api.middleware.scopes import KEY_HASH, METRICS_PATH, header_of, is_open
+from api.middleware.scopes import METRICS_PATH, header_of, is_open
 from domain.errors import CeleriacError
 from domain.networks import is_loopback_address
 from domain.origins import LOCALHOST
@@ -51,7 +52,7 @@ class Authentication:
         may_write = self._find(sent)
         if may_write is None:
             return Unauthenticated()
-        scope[KEY_HASH] = sha256(sent).digest()
+        note_key_hash(scope, sha256(sent).digest())
         return None if may_write or scope["method"] in _READING_METHODS else Forbidden()
 
     def _refusal_of_metrics(self, scope: Scope) -> CeleriacError | None:

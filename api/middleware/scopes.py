@@ -4,8 +4,6 @@ from starlette.types import Scope
 
 HEALTH_PATH = "/api/v1/health"
 METRICS_PATH = "/metrics"
-KEY_HASH = "celeriac.key_hash"
-"""The key of a scope under which the SHA-256 of its API key stands, if it was let in with one."""
 
 
 def headers_of(scope: Scope, name: bytes) -> list[str]:

@@ -34,7 +34,8 @@ async def get_stats(resources: Resources) -> SystemStats:
         source = DepthSource.MIRROR
         async with resources.engine.connect() as connection:
             waiting = await count_queued(connection)
-    return SystemStats.of(figures, waiting, source=source, host=resources.host)
+    cpu, memory = resources.host.cpu_percent(), resources.host.memory_percent()
+    return SystemStats.of(figures, waiting, source=source, cpu_percent=cpu, memory_percent=memory)
 
 
 @router.get("/workers", summary="Get the worker grid", response_model=WorkerGrid)

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Query, Response
 
 from api.declarations import caches_answers, needs
-from api.dependencies import ProcessResources, ReadConnection, Resources, WriteConnection
+from api.dependencies import ReadConnection, Resources, WriteConnection
 from api.openapi.document import responses
 from api.routing import api_router
 from api.schemas.pages import DEFAULT_LIMIT, Limit, Offset, Rows, RowsShown
@@ -23,11 +23,10 @@ from api.schemas.workers import (
 from domain.errors import CapacityNotSupported, NotFound, WorkerExists, WorkerNotFound, WorkerOffline, WorkerOnline
 from domain.scopes import Scope
 from domain.workers import WorkerStatus
+from services import worker_wishes
 from services import workers as verbs
 from services.capacity import set_capacity
-from services.nodes import save_descriptions
 from store.queries import workers
-from store.queries.workers import WorkerRow
 
 # A node name ends up in Redis keys, logs and shells: one word, at most one @.
 NODE_PATTERN = r"^[A-Za-z0-9_.%:+-]+(@[A-Za-z0-9_.:-]+)?$"
@@ -89,9 +88,7 @@ async def get_worker_status(connection: ReadConnection, worker_id: str) -> Worke
 @needs(Scope.OPERATE)
 async def forget_worker(resources: Resources, worker_id: str) -> Response:
     """Forgets an offline worker and all that was wanted of it. What it ran stays; heard again, it is a new worker."""
-    async with resources.engine.begin() as connection:
-        worker = await verbs.forget(connection, worker_id)
-    await resources.orders.release_key(worker.node)
+    await worker_wishes.forget(resources.engine.begin, resources.orders, worker_id=worker_id)
     return Response(status_code=204)
 
 
@@ -99,9 +96,8 @@ async def forget_worker(resources: Resources, worker_id: str) -> Response:
 @needs(Scope.OPERATE)
 async def pause_worker(resources: Resources, worker_id: str) -> WorkerAnswer:
     """Lets it start no new task, over restarts of its own, of the broker and of Celeriac, until it is resumed."""
-    async with resources.engine.begin() as connection:
-        worker = await verbs.request_pause(connection, worker_id)
-    return WorkerAnswer.of(await _tell(resources, worker), "paused")
+    worker = await worker_wishes.pause(resources.engine.begin, resources.orders, worker_id=worker_id)
+    return WorkerAnswer.of(worker, "paused")
 
 
 @router.patch("/{worker_id}/resume", summary="Resume a worker", responses=responses(WorkerNotFound))
@@ -109,9 +105,8 @@ async def pause_worker(resources: Resources, worker_id: str) -> WorkerAnswer:
 async def resume_worker(resources: Resources, worker_id: str) -> WorkerAnswer:
     """Lets it work again. Takes back a drain unless the worker was already told to exit; starts a drained
     one of `up`."""
-    async with resources.engine.begin() as connection:
-        worker = await verbs.request_resume(connection, worker_id)
-    return WorkerAnswer.of(await _tell(resources, worker), "resumed")
+    worker = await worker_wishes.resume(resources.engine.begin, resources.orders, worker_id=worker_id)
+    return WorkerAnswer.of(worker, "resumed")
 
 
 @router.post("/{worker_id}/drain", summary="Drain a worker", responses=responses(WorkerNotFound, WorkerOffline))
@@ -119,9 +114,10 @@ async def resume_worker(resources: Resources, worker_id: str) -> WorkerAnswer:
 async def drain_worker(resources: Resources, worker_id: str, *, body: DrainRequest | None = None) -> WorkerAnswer:
     """Lets it finish what it runs, give the rest back and exit; `GET` tells how far it is."""
     deadline_seconds = body.deadline_seconds if body else None
-    async with resources.engine.begin() as connection:
-        worker = await verbs.request_drain(connection, worker_id, deadline_seconds=deadline_seconds)
-    return WorkerAnswer.of(await _tell(resources, worker), "draining")
+    worker = await worker_wishes.drain(
+        resources.engine.begin, resources.orders, worker_id=worker_id, deadline_seconds=deadline_seconds
+    )
+    return WorkerAnswer.of(worker, "draining")
 
 
 @router.get("/{worker_id}/drain", summary="Get the progress of a drain", responses=responses(WorkerNotFound, NotFound))
@@ -141,11 +137,3 @@ async def update_capacity(resources: Resources, worker_id: str, *, body: Capacit
     """Sets how many tasks it runs at once; an offline worker gets that many when it starts."""
     worker = await set_capacity(resources.engine.begin, resources.orders, worker_id=worker_id, capacity=body.capacity)
     return CapacityAnswer.of(worker, body.capacity)
-
-
-async def _tell(resources: ProcessResources, worker: WorkerRow) -> WorkerRow:
-    """Tells the worker what is wanted, with no connection held meanwhile; returns it as it is then."""
-    description = await resources.orders.fetch_as_desired(worker)
-    async with resources.engine.begin() as connection:
-        await save_descriptions(connection, [description] if description else [])
-        return await verbs.find_worker(connection, str(worker.worker_id))

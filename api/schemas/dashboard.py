@@ -8,7 +8,6 @@ from uuid import UUID
 
 from pydantic import Field
 
-from api.health.host_usage import HostUsage
 from api.schemas.base import ResponseModel
 from api.schemas.pages import Page
 from domain.rollups import Measure
@@ -59,13 +58,21 @@ class SystemStats(ResponseModel):
     queues: list[QueueDepth] = Field(description="Every queue that a task names or an online worker consumes.")
 
     @classmethod
-    def of(cls, figures: DashboardFigures, waiting: Mapping[str, int], *, source: DepthSource, host: HostUsage) -> Self:
+    def of(
+        cls,
+        figures: DashboardFigures,
+        waiting: Mapping[str, int],
+        *,
+        source: DepthSource,
+        cpu_percent: float | None,
+        memory_percent: float,
+    ) -> Self:
         return cls(
             queue_depth=figures.due + sum(waiting.values()),
             active_workers=figures.active_workers,
             total_workers=figures.total_workers,
-            cpu_usage_percent=host.cpu_percent(),
-            memory_usage_percent=host.memory_percent(),
+            cpu_usage_percent=cpu_percent,
+            memory_usage_percent=memory_percent,
             total_tasks_submitted=figures.totals[Measure.SUBMITTED],
             tasks_completed=figures.totals[Measure.COMPLETED],
             tasks_failed=figures.totals[Measure.FAILED],

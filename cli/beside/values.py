@@ -12,7 +12,7 @@ from domain.broker_options import STOCK_PRIORITY_STEPS
 from domain.priority import Transport
 from domain.queue_names import flaw_of
 from domain.server_urls import mask_url
-from domain.url_kinds import check_kind
+from domain.url_kinds import refuse_wrong_kind
 from gateway.connection import transport_of
 from gateway.results import ResultReader
 from settings import Settings
@@ -103,7 +103,7 @@ def _results(facts: AppFacts, notes: list[str]) -> tuple[str | None, str]:
 def _reader(url: str) -> ResultReader | None:
     """Return the reader; None for a backend that our settings do not take, such as one of the app's own making."""
     try:
-        check_kind("result_url", url)
+        refuse_wrong_kind("result_url", url)
         return ResultReader(url)
     except Exception:  # whatever a backend's library raises, it says that there is no reading it
         return None

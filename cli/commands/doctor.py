@@ -32,7 +32,7 @@ def command(
         return
     settings = with_addresses(read_settings(data=data))
     running = read_addresses(settings.data)
-    findings = examine(settings, api_url=url or (running.api_url if running else DEFAULT_URL))
+    findings = examine(settings, api_url=url or (running.api_url if running else DEFAULT_URL), running=running)
     print_json([asdict(finding) for finding in findings], indent=2) if as_json else _show(findings)
     if any(finding.verdict == "fail" for finding in findings):
         raise typer.Exit(1)
