@@ -11,9 +11,9 @@ import os
 import sys
 import threading
 import traceback
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
 import structlog
 
@@ -72,6 +72,26 @@ async def end(*tasks: "asyncio.Task[None]") -> None:
             task.cancel()
         done, running = await asyncio.wait(running, timeout=AGAIN_SECONDS)
         await asyncio.gather(*done, return_exceptions=True)
+
+
+class Resident:
+    """An object that works beside everything else from `async with` until that is left; its tasks are watched as any.
+
+    What comes before its tasks are started or after they have ended, a subclass does around these two methods.
+    """
+
+    _tasks: "Sequence[asyncio.Task[None]]" = ()
+
+    async def __aenter__(self) -> Self:
+        self._tasks = self._start()
+        return self
+
+    async def __aexit__(self, *_raised: object) -> None:
+        await end(*self._tasks)
+
+    def _start(self) -> "Sequence[asyncio.Task[None]]":
+        """Starts the tasks of this object, through `start` or `start_rounds`."""
+        raise NotImplementedError
 
 
 class Watchdog:

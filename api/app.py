@@ -45,7 +45,7 @@ from api.routes import (
     workflows,
 )
 from api.version import VERSION
-from background import Watchdog, end, start_rounds
+from background import Watchdog
 from domain.health import API, DATABASE
 from domain.origins import own_origins
 from domain.server_urls import is_redis
@@ -60,8 +60,8 @@ from services.resident.degradation import DegradationMarks
 from services.resident.endings import Endings
 from services.resident.limits import Limits
 from services.resident.signs_of_life import SignOfLife
+from services.resident.submission_batcher import SubmissionBatcher
 from services.resident.task_names import TaskNames
-from services.submissions import SubmissionBatcher
 from services.worker_orders import WorkerOrders
 from settings import Settings, urls
 from store.engine import open_engine, tell_lost_connections
@@ -152,7 +152,8 @@ async def open_resources(stack: AsyncExitStack, settings: Settings, *, metrics: 
     health_engine = open_engine(database_url, pool_size=PROBE_CONNECTIONS, name="celeriac health")
     stack.push_async_callback(health_engine.dispose)
     checks = HealthChecks(health_engine, redis, queues=queues, results=results)
-    probe = await _open_probe(stack, checks)
+    # With connections of its own, that requests cannot keep busy.
+    probe = await stack.enter_async_context(HealthProbe(checks.by_name()))
     sources = MetricsSources(health_engine, redis, queues=queues)
     stack.push_async_callback(sources.close)
     scrapes = Scrapes(metrics, sources, probe=probe, engine=engine)
@@ -184,13 +185,3 @@ async def open_resources(stack: AsyncExitStack, settings: Settings, *, metrics: 
     )
     stack.callback(resources.answers.shutdown, wait=False)
     return resources
-
-
-async def _open_probe(stack: AsyncExitStack, checks: HealthChecks) -> HealthProbe:
-    """A probe that has asked once and goes on asking, with connections that requests cannot keep busy."""
-    probe = HealthProbe(checks.by_name())
-    stack.push_async_callback(probe.close)
-    await probe.run_once()
-    asking = start_rounds(probe.ask_and_rest, name="health-probe")
-    stack.push_async_callback(end, asking)
-    return probe

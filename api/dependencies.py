@@ -25,8 +25,8 @@ from services.cancels import Cancels
 from services.resident.degradation import DegradationMarks
 from services.resident.endings import Endings
 from services.resident.limits import Limits
+from services.resident.submission_batcher import SubmissionBatcher
 from services.resident.task_names import TaskNames
-from services.submissions import SubmissionBatcher
 from services.worker_orders import WorkerOrders
 from settings import Settings
 from store.engine import limit_statements

@@ -8,8 +8,8 @@ that begins after the end is a new *story*, and the status of the task is that o
 another task go on under the id: a new *generation* of the same story, whose message has another parent.
 """
 
-from collections import defaultdict
-from collections.abc import Container, Iterable, Sequence
+from collections import defaultdict, deque
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -176,12 +176,24 @@ def _next(delivery: Delivery) -> int:
 
 def _number_unnamed(found: Sequence[Delivery]) -> None:
     """Give deliveries whose `received` was missed the attempt that the retries before them imply."""
-    retried = [(fact.at, delivery) for delivery in found for fact in delivery.facts if fact.type is EventType.RETRIED]
-    unnamed = [delivery for delivery in found if delivery.retries is None]
-    for delivery in sorted(unnamed, key=lambda delivery: by_time(delivery.facts[0])):
-        begun = delivery.facts[0].at
-        before = [other for at, other in retried if at <= begun and other is not delivery]
-        delivery.retries = max((_next(other) for other in before if other.retries is not None), default=0)
+    unnamed = sorted((each for each in found if each.retries is None), key=lambda each: by_time(each.facts[0]))
+    if not unnamed:
+        return
+    retried = deque(sorted(_retried(found), key=lambda pair: pair[0]))
+    passed: list[Delivery] = []
+    highest = 0
+    for delivery in unnamed:
+        while retried and retried[0][0] <= delivery.facts[0].at:
+            passed.append(retried.popleft()[1])
+        highest = max([highest, *(_next(other) for other in passed if other.retries is not None)])
+        # A task may be retried thousands of times: each is looked at again only until it has its own number.
+        passed = [other for other in passed if other.retries is None]
+        delivery.retries = highest
+
+
+def _retried(found: Iterable[Delivery]) -> Iterator[tuple[datetime, Delivery]]:
+    """Each delivery that asked for a retry, and when."""
+    return ((fact.at, delivery) for delivery in found for fact in delivery.facts if fact.type is EventType.RETRIED)
 
 
 def _attach_all(told_later: Iterable[Fact], found: list[Delivery], *, reusable: bool) -> None:

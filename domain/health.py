@@ -34,6 +34,7 @@ class Health(StrEnum):
 
 DATABASE = "database"
 """The one part without which nothing can be stored or answered."""
+REDIS = "redis"
 LOOPS = "loops"
 API = "api"
 

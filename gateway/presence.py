@@ -10,7 +10,7 @@ import time
 import uuid
 from collections.abc import Collection
 from contextlib import closing
-from typing import Any, Protocol
+from typing import Any
 
 import psutil
 from amqp.exceptions import NotFound, ResourceLocked
@@ -21,24 +21,17 @@ from domain.errors import BrokerUnavailable
 from domain.priority import Transport
 from gateway.connection import connect, redis_client, transport_of
 from gateway.mailbox import COMMANDS, PLAIN_DATA
+from gateway.ports import AsksNodes
 from gateway.queues import can_be_on_rabbit
 from gateway.threads import BrokerThread
 
 RABBIT_SECONDS = 5.0
 
 
-class FindsNodes(Protocol):
-    """The part of `gateway.control.Control` that this needs."""
-
-    async def find_nodes(self) -> frozenset[str]: ...
-
-    async def ping(self, nodes: Collection[str]) -> frozenset[str]: ...
-
-
 class Presence:
     """One broker."""
 
-    def __init__(self, broker_url: str, control: FindsNodes, *, options: BrokerOptions | None = None) -> None:
+    def __init__(self, broker_url: str, control: AsksNodes, *, options: BrokerOptions | None = None) -> None:
         on_redis = transport_of(broker_url) is Transport.REDIS
         self._listeners: _RedisListeners | _RabbitListeners = (
             _RedisListeners(broker_url, control, options=options or BrokerOptions())
@@ -85,7 +78,7 @@ def runs_here(node: str, pid: int | None) -> bool:
 
 
 class _RedisListeners:
-    def __init__(self, broker_url: str, control: FindsNodes, *, options: BrokerOptions) -> None:
+    def __init__(self, broker_url: str, control: AsksNodes, *, options: BrokerOptions) -> None:
         self._redis = redis_client(broker_url)
         self._control = control
         database = self._redis.connection_pool.connection_kwargs.get("db", 0)
@@ -115,7 +108,7 @@ class _RedisListeners:
 
 
 class _RabbitListeners:
-    def __init__(self, broker_url: str, control: FindsNodes) -> None:
+    def __init__(self, broker_url: str, control: AsksNodes) -> None:
         self._broker_url = broker_url
         self._control = control
         self._thread = BrokerThread("presence")

@@ -13,6 +13,7 @@ from domain.alerts import NOTHING_PENDING, Facts, Judgement, judge
 from domain.broker_options import Difference
 from domain.degradation import KnowsMarks, blocked_by
 from domain.errors import BrokerUnavailable
+from gateway.ports import FindsDifferences, ReadsQueues
 from services.alerts import measure, read_rules, settle
 from store.queries import alerts, for_alerts, leadership
 from store.queries.consumers import get_consumers
@@ -20,12 +21,6 @@ from store.queries.consumers import get_consumers
 ROUND_SECONDS = 5.0
 
 log = structlog.get_logger(__name__)
-
-
-class ReadsDepths(Protocol):
-    """The part of `gateway.queues.QueueReader` that this needs."""
-
-    async def depths(self, names: Collection[str]) -> dict[str, int]: ...
 
 
 class AsksComponents(Protocol):
@@ -42,19 +37,13 @@ class KnowsEnds(Protocol):
     async def forget(self, told: Collection[str]) -> None: ...
 
 
-class FindsDifferences(Protocol):
-    """The part of `gateway.foreign_prefixes.ForeignPrefixes` that this needs."""
-
-    async def differences(self) -> dict[str, Difference]: ...
-
-
 class AlertsRound:
     """One look. Any number of processes may look; what is open lies in Postgres, and one at a time writes it."""
 
     def __init__(
         self,
         engine: AsyncEngine,
-        queues: ReadsDepths,
+        queues: ReadsQueues,
         *,
         components: AsksComponents,
         marks: KnowsMarks,

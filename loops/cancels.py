@@ -9,7 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.cancels import StopSignal
 from domain.errors import TaskAlreadyFinished
-from services.cancel import Revokes, Withdraws, renew_keys
+from gateway.ports import Revokes, Withdraws
+from services.cancel import renew_keys
 from services.cancels import Cancels
 from store.queries import tasks
 

@@ -5,13 +5,13 @@ here again. Drains are moved on here too, so that they outlive a restart of the 
 """
 
 import time
-from collections.abc import Awaitable, Collection
-from typing import Protocol
+from collections.abc import Collection
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.descriptions import NodeDescription
+from gateway.ports import AsksNodes
 from loops.drains import Drains
 from services import workers as verbs
 from services.capacity import resize
@@ -30,16 +30,10 @@ PATIENCE_SECONDS = 2.0
 log = structlog.get_logger(__name__)
 
 
-class Describes(Protocol):
-    """The part of `gateway.control.Control` that this needs beside the orders."""
-
-    def describe(self, nodes: Collection[str]) -> Awaitable[dict[str, NodeDescription]]: ...
-
-
 class ControlRound:
     """One look for workers that are not as wanted. Any number of processes may look: orders can be repeated."""
 
-    def __init__(self, engine: AsyncEngine, control: Describes, *, orders: WorkerOrders, drains: Drains) -> None:
+    def __init__(self, engine: AsyncEngine, control: AsksNodes, *, orders: WorkerOrders, drains: Drains) -> None:
         self._engine = engine
         self._control = control
         self._orders = orders

@@ -7,7 +7,6 @@ no rows are claimed for it.
 import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Protocol
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -15,7 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from domain.breakers import Breaker, BreakerState
 from domain.degradation import BROKER, BlockedWork, KnowsMarks, blocked_by
 from domain.errors import BrokerUnavailable
-from services.dispatch import BATCH_SIZE, REFUSED_BATCH, Publishes, dispatch_due, dispatch_refused
+from gateway.ports import Publishes, ReadsQueues
+from services.dispatch import BATCH_SIZE, REFUSED_BATCH, dispatch_due, dispatch_refused
 from store.queries import outbox
 
 # The notification is what wakes us; this finds what was due while we could not listen.
@@ -27,12 +27,6 @@ SHORTEST_PAUSE_SECONDS = 0.005
 GATHERING_SECONDS = 0.01
 
 log = structlog.get_logger(__name__)
-
-
-class Answers(Protocol):
-    """The part of `gateway.queues.QueueReader` that this needs."""
-
-    async def ping(self) -> None: ...
 
 
 class DispatchRound:
@@ -47,7 +41,7 @@ class DispatchRound:
         publisher: Publishes,
         *,
         marks: KnowsMarks,
-        broker: Answers,
+        broker: ReadsQueues,
         tell_published: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._engine = engine

@@ -5,9 +5,8 @@ listens to the broker no more, with our plugin shows no life any more, and, wher
 """
 
 import time
-from collections.abc import Awaitable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
 from uuid import UUID
 
 import structlog
@@ -19,6 +18,7 @@ from domain.errors import BrokerUnavailable
 from domain.worker_control import DrainState, drain_state
 from domain.workers import SILENCE
 from gateway.control import Work
+from gateway.ports import KnowsConnections, OrdersNodes
 from gateway.presence import runs_here
 from services.dead_workers import list_living
 from services.worker_orders import WorkerOrders
@@ -35,25 +35,17 @@ node listens and does not answer, as a busy solo pool does."""
 log = structlog.get_logger(__name__)
 
 
-class Controls(Protocol):
-    """The part of `gateway.control.Control` that this needs."""
-
-    def list_work(self, nodes: Collection[str]) -> Awaitable[dict[str, Work]]: ...
-    def ping(self, nodes: Collection[str]) -> Awaitable[frozenset[str]]: ...
-    def shut_down(self, node: str) -> Awaitable[None]: ...
-
-
-class FindsAbsent(Protocol):
-    """The part of `gateway.presence.Presence` that this needs."""
-
-    async def find_absent(self, nodes: Collection[str]) -> frozenset[str]: ...
-
-
 class Drains:
     """Its steps may be repeated, by this process or another."""
 
     def __init__(
-        self, engine: AsyncEngine, control: Controls, *, orders: WorkerOrders, presence: FindsAbsent, redis: Redis
+        self,
+        engine: AsyncEngine,
+        control: OrdersNodes,
+        *,
+        orders: WorkerOrders,
+        presence: KnowsConnections,
+        redis: Redis,
     ) -> None:
         self._engine = engine
         self._control = control

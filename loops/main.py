@@ -7,6 +7,7 @@ from functools import partial
 import structlog
 
 from background import end, start
+from domain.degradation import MIRROR
 from domain.health import LOOPS
 from domain.server_urls import is_redis
 from gateway.connection import redis_client
@@ -21,7 +22,7 @@ from gateway.recall import Recall
 from gateway.results import ResultReader
 from loops.alerts import AlertsRound
 from loops.cancels import CancelsRound
-from loops.components import Check, Components, check_mirror
+from loops.components import Components, check_mirror
 from loops.control import ControlRound
 from loops.dispatch import DispatchRound, RefusedRound
 from loops.drains import Drains
@@ -40,6 +41,7 @@ from loops.retention import RetentionRound
 from loops.rollups import RollupsRound
 from loops.search_index import SearchIndexRound
 from loops.workflows import WorkflowsRound
+from services.components import server_checks
 from services.proofs import Proofs
 from services.resident.counters import Counted, Counters
 from services.resident.degradation import DegradationMarks
@@ -75,8 +77,9 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
         counters = await stack.enter_async_context(Counters(redis))
         count_published = partial(counters.add, Counted.DISPATCHED)
         dispatch = DispatchRound(engine, publisher, marks=marks, broker=queues, tell_published=count_published)
-        checks: dict[str, Check] = {"broker": queues.ping, "redis": redis.ping, "result_backend": results.ping}
-        components = Components({**checks, "mirror": partial(check_mirror, redis)})
+        checks = server_checks(redis, queues=queues, results=results)
+        components = Components({**checks, MIRROR: partial(check_mirror, redis)})
+        stack.push_async_callback(components.close)
         life = await stack.enter_async_context(SignOfLife(redis, LOOPS))
         lives = LivesRound(redis, lambda: life.present_since)
         orders = WorkerOrders(control, PauseKeys(redis))

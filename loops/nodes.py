@@ -1,14 +1,12 @@
 """Asks nodes that have come online what they are: pool, queues, the tasks they know, our plugin."""
 
-from collections.abc import Collection
 from datetime import timedelta
-from typing import Protocol
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gateway.descriptions import NodeDescription
 from gateway.layout import Layout
+from gateway.ports import OrdersNodes
 from services.nodes import note_silence, save_descriptions
 from store.queries import descriptions, signs, strangers
 from store.queries.consumers import get_consumers
@@ -29,23 +27,13 @@ FORGOTTEN_AT_ONCE = 10_000
 log = structlog.get_logger(__name__)
 
 
-class Describes(Protocol):
-    """The part of `gateway.control.Control` that this needs."""
-
-    async def describe(self, nodes: Collection[str]) -> dict[str, NodeDescription]: ...
-
-    async def enable_events(self, nodes: Collection[str]) -> dict[str, bool | None]: ...
-
-    def unreadable(self, nodes: Collection[str]) -> dict[str, str]: ...
-
-
 class NodesRound:
     """One look for nodes without a fresh description; what they say of the broker is passed on to `layout`.
 
     A solo pool answers only between its tasks: it is asked again."""
 
     def __init__(
-        self, engine: AsyncEngine, control: Describes, *, layout: Layout | None = None, enable_events: bool = True
+        self, engine: AsyncEngine, control: OrdersNodes, *, layout: Layout | None = None, enable_events: bool = True
     ) -> None:
         self._engine = engine
         self._control = control

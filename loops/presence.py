@@ -3,13 +3,12 @@
 Whoever is found is alive. Nobody is dead because he was not found: that takes the proofs of `rescue` and `drains`.
 """
 
-from collections.abc import Collection
 from datetime import UTC, datetime
-from typing import Protocol
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from gateway.ports import AsksNodes, KnowsConnections
 from store.queries import leadership, signs
 
 ROUND_SECONDS = 30.0
@@ -21,23 +20,11 @@ MAX_NODES = 5_000
 log = structlog.get_logger(__name__)
 
 
-class FindsNodes(Protocol):
-    """The part of `gateway.control.Control` that this needs."""
-
-    async def find_present(self) -> frozenset[str]: ...
-
-
-class FindsConnected(Protocol):
-    """The part of `gateway.presence.Presence` that this needs."""
-
-    async def find_connected(self, nodes: Collection[str]) -> frozenset[str]: ...
-
-
 class PresenceRound:
     """One question to everybody. One process at a time asks it."""
 
     def __init__(
-        self, engine: AsyncEngine, control: FindsNodes, *, presence: FindsConnected, any_can_read: bool
+        self, engine: AsyncEngine, control: AsksNodes, *, presence: KnowsConnections, any_can_read: bool
     ) -> None:
         """`any_can_read`: whether every worker of this broker can read our questions, whatever it accepts."""
         self._engine = engine

@@ -5,7 +5,6 @@ Any number of processes may run this; each workflow is in the hands of one at a 
 
 import asyncio
 from datetime import timedelta
-from typing import Protocol
 from uuid import UUID
 
 import structlog
@@ -15,6 +14,7 @@ from domain.errors import Unavailable
 from domain.references import Result
 from domain.results import StoredResult
 from domain.states import TERMINAL
+from gateway.ports import ReadsWholeResults
 from services.workflow_progress import Advanced, advance
 from services.workflow_results import Group, Unread
 from services.workflows import cancel_tasks, withdraw_tasks
@@ -28,16 +28,10 @@ AFTER_AN_ERROR = timedelta(seconds=5)
 log = structlog.get_logger(__name__)
 
 
-class ReadsResults(Protocol):
-    """The part of `gateway.results.ResultReader` that this needs."""
-
-    async def fetch_whole(self, task_id: str) -> StoredResult | None: ...
-
-
 class WorkflowsRound:
     """One workflow."""
 
-    def __init__(self, engine: AsyncEngine, results: ReadsResults) -> None:
+    def __init__(self, engine: AsyncEngine, results: ReadsWholeResults) -> None:
         self._engine = engine
         self._results = results
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import chain, repeat
-from typing import Protocol
 
 import structlog
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError, StatementError
@@ -16,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from domain.results import StoredResult, ToldResult
 from domain.workers import Heartbeat, newest
 from gateway.event_sources import Blind, EventMessage
+from gateway.ports import ReadsResults
 from mirror.decode import Decoded, decode, split
 from services.record import News, record
 from store.queries import gaps, signs, workers
@@ -29,12 +29,6 @@ TELL_SECONDS = 10.0
 """Between two log lines about events that were skipped: whoever sends one bad message may send a million."""
 
 log = structlog.get_logger(__name__)
-
-
-class ReadsResults(Protocol):
-    """The part of `gateway.results.ResultReader` that this needs."""
-
-    async def fetch(self, task_ids: Sequence[str]) -> dict[str, StoredResult]: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ our gate, which now refuses it. Else a worker's own word is waited for.
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Protocol
 
 import structlog
 from redis.asyncio import Redis
@@ -22,6 +21,7 @@ from domain.facts import Fact, dispatch_number
 from domain.fold import fold
 from domain.redis_keys import cancelled_key, run_key
 from domain.states import TERMINAL, EventType, Phase, Status
+from gateway.ports import Revokes, Withdraws
 from services.dispatch import withdrawn
 from services.record import News, record
 from store.queries import events, history, outbox, tasks
@@ -35,20 +35,6 @@ LASTING_KEY_SECONDS = 90 * 24 * 3600
 UNSTARTED = frozenset({Phase.QUEUED, Phase.RESERVED, Phase.RETRYING})
 
 log = structlog.get_logger(__name__)
-
-
-class Revokes(Protocol):
-    """The part of `gateway.control.Control` that this needs."""
-
-    async def revoke(
-        self, task_ids: Collection[str], *, terminate: bool = False, signal: str = StopSignal.SIGTERM
-    ) -> None: ...
-
-
-class Withdraws(Protocol):
-    """The part of `gateway.recall.Recall` that this needs."""
-
-    async def withdraw(self, task_id: str, queue_name: str) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)

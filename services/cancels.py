@@ -16,13 +16,12 @@ from domain.cancels import StopSignal, explain_workflow
 from domain.errors import BrokerUnavailable, WorkflowNotFound
 from domain.states import TERMINAL
 from domain.steps import WorkflowStatus
+from gateway.ports import Revokes, Withdraws
 from services import workflows as workflow_verbs
 from services.cancel import (
     CancelRequest,
     Enforced,
     Outcome,
-    Revokes,
-    Withdraws,
     enforce,
     prevent,
     read_outcome,

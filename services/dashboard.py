@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -11,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.errors import BrokerUnavailable
 from domain.rollups import Measure
 from domain.workers import WorkerStatus
+from gateway.ports import ReadsQueues
 from store.queries import for_dashboard, workers
 
 MAX_QUEUES = 1_000
@@ -18,12 +18,6 @@ MAX_QUEUES = 1_000
 BROKER_SECONDS = 1.0
 
 log = structlog.get_logger(__name__)
-
-
-class ReadsDepths(Protocol):
-    """The part of `gateway.queues.QueueReader` that this needs."""
-
-    async def depths(self, names: Collection[str]) -> dict[str, int]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +53,7 @@ async def read_known(connection: AsyncConnection, *, default_queue: str) -> Know
     )
 
 
-async def ask_depths(queues: ReadsDepths, names: Collection[str]) -> Mapping[str, int] | None:
+async def ask_depths(queues: ReadsQueues, names: Collection[str]) -> Mapping[str, int] | None:
     """How many messages wait in each queue; None if the broker does not say so now. Holds no connection to Postgres."""
     try:
         async with asyncio.timeout(BROKER_SECONDS):

@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -21,7 +20,8 @@ from domain.limits import retries_base
 from domain.refusals import Refusal, is_parked, pause_after
 from domain.states import EventType
 from gateway.messages import TaskMessage
-from gateway.publisher import NO_LISTS, Published, QueueLists
+from gateway.ports import Publishes
+from gateway.publisher import Published
 from services.record import News, record
 from store.queries import history, outbox
 from store.queries.consumers import get_consumers, get_retry_limits
@@ -37,12 +37,6 @@ DOUBTFUL_PAUSE = timedelta(seconds=1)
 
 
 log = structlog.get_logger(__name__)
-
-
-class Publishes(Protocol):
-    """The part of `gateway.publisher.Publisher` that this needs."""
-
-    async def publish(self, messages: Sequence[TaskMessage], *, lists: QueueLists = NO_LISTS) -> Published: ...
 
 
 AsksBlocked = Callable[[], Awaitable[BlockedWork]]

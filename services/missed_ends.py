@@ -7,7 +7,6 @@ nobody's unacknowledged messages and, proven as `domain/proofs.py` says, with no
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -25,12 +24,6 @@ NEVER_RECEIVED = timedelta(seconds=60)
 RESULT_PATIENCE = timedelta(seconds=60)
 BATCH_SIZE = 1_000
 BEFORE_DISPATCH = timedelta(seconds=1)
-
-
-class ReadsResults(Protocol):
-    """The part of `gateway.results.ResultReader` that this needs."""
-
-    async def fetch(self, task_ids: Sequence[str]) -> dict[str, StoredResult]: ...
 
 
 @dataclass(frozen=True, slots=True)

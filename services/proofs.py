@@ -3,10 +3,10 @@
 What a doubt is stands in `domain/proofs.py`.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Protocol, cast
+from typing import cast
 
 from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -14,6 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from domain.facts import NODE, Fact
 from domain.proofs import Hearing, ServerLife, Suspect, doubt_of_absence, doubt_of_resend, is_restarted
 from domain.states import EventType, Phase
+from gateway.control import HeldTask, Said
+from gateway.ports import AsksNodes, KnowsConnections
 from services.record import News, record
 from store.queries import consumers, gaps, vanished_tasks
 
@@ -21,51 +23,11 @@ ACTIVE = "active"
 UNHEARD = (Phase.DISPATCHING, Phase.QUEUED)
 
 
-class HeldMessage(Protocol):
-    """The part of `gateway.control.HeldTask` that this needs."""
-
-    @property
-    def node(self) -> str: ...
-
-    @property
-    def phase(self) -> str: ...
-
-
-class Said(Protocol):
-    """The part of `gateway.control.Said` that this needs."""
-
-    @property
-    def replies(self) -> Mapping[str, int]: ...
-
-    @property
-    def held(self) -> Mapping[str, HeldMessage]: ...
-
-
-class AsksEveryone(Protocol):
-    """The part of `gateway.control.Control` that this needs."""
-
-    async def ask_everyone(self, task_ids: Collection[str]) -> Said: ...
-
-
-class CountsListeners(Protocol):
-    """The part of `gateway.presence.Presence` that this needs."""
-
-    async def count_listeners(self) -> int | None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """A task that our plugin has begun to run."""
-
-    node: str
-    phase: str = ACTIVE
-
-
 @dataclass(frozen=True, slots=True)
 class Judged:
     """What became of the suspects; each stands in one of the three."""
 
-    held: Mapping[str, HeldMessage] = field(default_factory=dict)
+    held: Mapping[str, HeldTask] = field(default_factory=dict)
     """With these nodes."""
     doubts: Mapping[str, str] = field(default_factory=dict)
     """Why nothing is proven of them."""
@@ -78,7 +40,7 @@ class Judged:
 class Proofs:
     """One fleet. Any number of questions."""
 
-    def __init__(self, engine: AsyncEngine, control: AsksEveryone, *, presence: CountsListeners, redis: Redis) -> None:
+    def __init__(self, engine: AsyncEngine, control: AsksNodes, *, presence: KnowsConnections, redis: Redis) -> None:
         self._engine = engine
         self._control = control
         self._presence = presence
@@ -124,17 +86,19 @@ async def _hear(connection: AsyncConnection, said: Said, *, listeners: int | Non
     )
 
 
-async def list_started(redis: Redis, keys: Mapping[str, Sequence[str]]) -> dict[str, Started]:
+async def list_started(redis: Redis, keys: Mapping[str, Sequence[str]]) -> dict[str, HeldTask]:
     """By task, the node whose plugin noted under one of these keys that it began to run it."""
     pairs = [(task_id, key) for task_id, of_task in keys.items() for key in of_task]
     values = cast(list[bytes | None], await redis.mget([key for _, key in pairs]) if pairs else [])
     found = zip(pairs, values, strict=True)
     return {
-        task_id: Started(value.decode("utf-8", "replace").partition("|")[0]) for (task_id, _), value in found if value
+        task_id: HeldTask(value.decode("utf-8", "replace").partition("|")[0], ACTIVE)
+        for (task_id, _), value in found
+        if value
     }
 
 
-async def record_held(connection: AsyncConnection, held: Mapping[str, HeldMessage]) -> frozenset[str]:
+async def record_held(connection: AsyncConnection, held: Mapping[str, HeldTask]) -> frozenset[str]:
     """Remember what workers say they have of tasks that nobody was heard to receive; a word is a fact."""
     phases = await vanished_tasks.get_phases(connection, held.keys())
     unheard = {task_id: who for task_id, who in held.items() if phases.get(task_id) in UNHEARD}
@@ -142,7 +106,7 @@ async def record_held(connection: AsyncConnection, held: Mapping[str, HeldMessag
     return frozenset(unheard)
 
 
-def _words(held: Mapping[str, HeldMessage]) -> Iterable[Fact]:
+def _words(held: Mapping[str, HeldTask]) -> Iterable[Fact]:
     now = datetime.now(UTC)
     for task_id, who in held.items():
         event_type = EventType.STARTED if who.phase == ACTIVE else EventType.RECEIVED

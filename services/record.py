@@ -238,6 +238,8 @@ def _kept(
 
 def _may_end(fact: Fact, task: LockedTask) -> bool:
     """Whether it may end the task otherwise than as it has ended, or is of our own doing."""
+    if fact.node is not None and task.submitted_here and task.status == Status.COMPLETED:
+        return False  # a success of an id that nobody uses again stays, whatever a worker tells
     status = STATUS_OF_ATTEMPT.get(STATE_OF_FACT[fact.type]) if fact.type in STATE_OF_FACT else None
     if status is None:
         return fact.node is None or is_final(fact)

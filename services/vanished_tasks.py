@@ -5,7 +5,6 @@ Ends that the result backend tells are the sweep's matter, and what a dead worke
 
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
-from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -14,6 +13,7 @@ from domain.facts import BACKEND, NODE, Detail, Fact
 from domain.fold import Attempt, fold
 from domain.results import StoredResult
 from domain.states import EventType, Outcome, Phase
+from gateway.control import ActiveTask
 from services.record import News, record
 from store.queries import events, gaps, history, vanished_tasks
 from store.queries.vanished_tasks import WithWorker
@@ -26,31 +26,18 @@ SEALED = "{node} no longer has the task and told no end. The result of it {why}.
 IGNORED = "{node}, which was heard all the while, no longer has the task and told no end, as when it raises Ignore."
 
 
-class Running(Protocol):
-    """The part of `gateway.control.ActiveTask` that this needs."""
-
-    @property
-    def node(self) -> str: ...
-
-    @property
-    def pid(self) -> int | None: ...
-
-    @property
-    def started_at(self) -> datetime | None: ...
-
-
 async def find_unheard(connection: AsyncConnection, running: Collection[str]) -> frozenset[str]:
     """Of tasks that workers say they run those whose start was not heard; some were never heard of at all."""
     phases = await vanished_tasks.get_phases(connection, running)
     return frozenset(task_id for task_id in running if phases.get(task_id, Phase.QUEUED) in BEFORE_A_START)
 
 
-async def record_running(connection: AsyncConnection, running: Mapping[str, Running]) -> None:
+async def record_running(connection: AsyncConnection, running: Mapping[str, ActiveTask]) -> None:
     """Store that these run. Their own events may still come; then they say it better."""
     await record(connection, News([_start(task_id, task) for task_id, task in running.items()]))
 
 
-def _start(task_id: str, task: Running) -> Fact:
+def _start(task_id: str, task: ActiveTask) -> Fact:
     return Fact(
         task_id=task_id,
         type=EventType.STARTED,

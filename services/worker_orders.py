@@ -6,14 +6,13 @@ the answers say so.
 
 import asyncio
 from collections.abc import Collection
-from typing import Protocol
 
 import structlog
 
 from domain.errors import BrokerUnavailable, Unavailable
 from domain.worker_control import Observed, fetches_as_desired
-from gateway.control import Work
 from gateway.descriptions import NodeDescription
+from gateway.ports import KeepsPauses, OrdersNodes
 from services.nodes import is_paused
 from store.queries.workers import WorkerRow
 
@@ -24,28 +23,10 @@ LOOK_SECONDS = 0.1
 log = structlog.get_logger(__name__)
 
 
-class Controls(Protocol):
-    """The part of `gateway.control.Control` that this needs."""
-
-    async def describe(self, nodes: Collection[str]) -> dict[str, NodeDescription]: ...
-    async def pause(self, node: str) -> bool: ...
-    async def resume(self, node: str) -> bool: ...
-    async def set_consuming(self, node: str, queue_names: Collection[str], *, consuming: bool) -> None: ...
-    async def resize(self, node: str, by: int) -> bool: ...
-    async def list_work(self, nodes: Collection[str]) -> dict[str, Work]: ...
-
-
-class KeepsPauses(Protocol):
-    """The part of `gateway.pause_keys.PauseKeys` that this needs."""
-
-    async def hold(self, nodes: Collection[str]) -> None: ...
-    async def release(self, node: str) -> None: ...
-
-
 class WorkerOrders:
     """Orders to one worker at a time. A broker or a Redis that is away is logged: the loops repeat every order."""
 
-    def __init__(self, control: Controls, keys: KeepsPauses) -> None:
+    def __init__(self, control: OrdersNodes, keys: KeepsPauses) -> None:
         self._control = control
         self._keys = keys
 

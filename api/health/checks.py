@@ -1,4 +1,4 @@
-"""The parts that health is made of, and how each is asked. `probe.py` asks them and keeps the deadlines."""
+"""The parts that health is made of, and what each is asked. `probe.py` asks them."""
 
 from collections.abc import Mapping
 
@@ -6,16 +6,14 @@ from redis.asyncio import Redis
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from api.health.probe import Check, Unwell
-from domain.degradation import BROKER, MIRROR, RESULT_BACKEND, WORKERS
+from domain.degradation import MIRROR, WORKERS
 from domain.health import DATABASE, LOOPS
 from gateway.queues import QueueReader
 from gateway.results import ResultReader
+from services.components import Check, Unwell, server_checks
 from services.resident.signs_of_life import is_alive, list_lives, process_of
 from store.queries.mirror import MirrorState, get_state
 from store.queries.workers import count_online
-
-REDIS = "redis"
 
 
 class HealthChecks:
@@ -24,8 +22,7 @@ class HealthChecks:
     def __init__(self, engine: AsyncEngine, redis: Redis, *, queues: QueueReader, results: ResultReader) -> None:
         self._engine = engine
         self._redis = redis
-        self._queues = queues
-        self._results = results
+        self._servers = server_checks(redis, queues=queues, results=results)
         self.mirror: MirrorState | None = None
         """As the last check found it."""
         self._ended: dict[str, frozenset[str]] = {}
@@ -35,50 +32,33 @@ class HealthChecks:
         """The checks, by the name of their part."""
         return {
             DATABASE: self._check_database,
-            REDIS: self._check_redis,
-            BROKER: self._check_broker,
-            RESULT_BACKEND: self._check_result_backend,
+            **self._servers,
             WORKERS: self._check_workers,
             MIRROR: self._check_mirror,
             LOOPS: self._check_loops,
         }
 
-    async def _check_database(self) -> bool:
+    async def _check_database(self) -> None:
         async with self._engine.connect() as connection:
             await connection.execute(text("select 1"))
-        return True
 
-    async def _check_redis(self) -> bool:
-        return bool(await self._redis.ping())
-
-    async def _check_broker(self) -> bool:
-        await self._queues.ping()
-        return True
-
-    async def _check_result_backend(self) -> bool:
-        await self._results.ping()
-        return True
-
-    async def _check_workers(self) -> bool:
+    async def _check_workers(self) -> None:
         async with self._engine.connect() as connection:
             if not await count_online(connection):
                 raise Unwell("no worker is online")
-        return True
 
-    async def _check_mirror(self) -> bool:
+    async def _check_mirror(self) -> None:
         """By its own sign of life: silent nodes are no sign of a deaf mirror."""
         async with self._engine.connect() as connection:
             self.mirror = await get_state(connection)
         if not await is_alive(self._redis, MIRROR):
             raise Unwell("no mirror gives a sign of life")
         await self._check_ends(MIRROR)
-        return True
 
-    async def _check_loops(self) -> bool:
+    async def _check_loops(self) -> None:
         if not await is_alive(self._redis, LOOPS):
             raise Unwell("no loops give a sign of life")
         await self._check_ends(LOOPS)
-        return True
 
     async def _check_ends(self, process: str) -> None:
         """One round says that a process has ended, even where the next one was there within a moment."""

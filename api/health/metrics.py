@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 from api.health.metrics_sources import Figures
 from domain.health import Condition
 from services.resident.counters import Counted
-from services.submissions import MAX_GROUP
+from services.resident.submission_batcher import MAX_GROUP
 from store.engine import PoolUse
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})

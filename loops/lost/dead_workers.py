@@ -6,10 +6,9 @@ no other of the name was heard for 15 s, and none answers: a name is not a proce
 A task goes back only if no live worker holds it.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol
 
 import structlog
 from redis.asyncio import Redis
@@ -17,11 +16,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.degradation import MIRROR
 from domain.proofs import LEFT_ELSEWHERE
-from gateway.control import HeldTask, Said
+from gateway.control import HeldTask
+from gateway.ports import AsksNodes, KnowsConnections, PutsBack, ReadsQueues, ReadsResults
 from loops.lost.seen_twice import SeenTwice
 from loops.shared_names import note_shared_names
 from services.dead_workers import drop_living, find_orphans, record_ends, record_lost
-from services.missed_ends import ReadsResults
 from services.resident.signs_of_life import is_alive
 from store.queries import doubts, leadership
 from store.queries.dead_workers import Orphan
@@ -33,37 +32,11 @@ UNPROVEN_SECONDS = 5.0
 log = structlog.get_logger(__name__)
 
 
-class FindsAbsent(Protocol):
-    """The part of `gateway.presence.Presence` that this needs."""
-
-    async def find_absent(self, nodes: Collection[str]) -> frozenset[str]: ...
-
-
-class PutsBack(Protocol):
-    """The part of `gateway.recall.Recall` that this needs."""
-
-    async def put_back(self, task_ids: Collection[str]) -> frozenset[str]: ...
-
-    async def discard(self, task_ids: Collection[str]) -> frozenset[str]: ...
-
-
-class ReadsQueues(Protocol):
-    """The part of `gateway.queues.QueueReader` that this needs."""
-
-    async def held_task_ids(self, queue_names: Collection[str], *, among: Collection[str]) -> set[str] | None: ...
-
-
-class AsksNodes(Protocol):
-    """The part of `gateway.control.Control` that this needs."""
-
-    async def ask_everyone(self, task_ids: Collection[str]) -> Said: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Gateway:
     """All that a rescue asks and moves."""
 
-    presence: FindsAbsent
+    presence: KnowsConnections
     recall: PutsBack
     queues: ReadsQueues
     control: AsksNodes

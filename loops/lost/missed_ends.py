@@ -1,20 +1,19 @@
 """Looks after tasks of which nothing was heard for a while."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from domain.proofs import HAS_RUN, UNPROVEN, ServerLife, Suspect
+from domain.proofs import HAS_RUN, UNPROVEN, Suspect
+from gateway.ports import ReadsQueues, ReadsResults
 from loops.lost.seen_twice import SeenTwice
 from loops.shared_names import note_shared_names
 from services.missed_ends import (
     BATCH_SIZE,
-    ReadsResults,
     Swept,
     find_silent,
     read_suspects,
@@ -22,7 +21,7 @@ from services.missed_ends import (
     return_to_outbox,
     run_keys,
 )
-from services.proofs import Judged, record_held
+from services.proofs import Judged, Proofs, record_held
 from store.queries import doubts, leadership
 from store.queries.missed_ends import SilentTask
 
@@ -32,22 +31,6 @@ ASKED_AGAIN = timedelta(seconds=60)
 BY_SETTING = "not proven; sent once more because CELERIAC_RESEND_UNPROVEN is on"
 
 log = structlog.get_logger(__name__)
-
-
-class ReadsQueues(Protocol):
-    """The part of `gateway.queues.QueueReader` that this needs."""
-
-    async def held_task_ids(self, queue_names: Collection[str], *, among: Collection[str]) -> set[str] | None: ...
-
-    async def get_life(self) -> ServerLife: ...
-
-
-class Judges(Protocol):
-    """The part of `services.proofs.Proofs` that this needs."""
-
-    async def judge(
-        self, suspects: Sequence[Suspect], *, life: ServerLife, keys: Mapping[str, Sequence[str]], resends: bool
-    ) -> Judged: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +50,7 @@ class MissedEndsRound:
         results: ReadsResults,
         *,
         queues: ReadsQueues,
-        proofs: Judges,
+        proofs: Proofs,
         resend_unproven: bool = False,
     ) -> None:
         self._engine = engine

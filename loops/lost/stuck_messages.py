@@ -8,9 +8,8 @@ its queue says that it does not have it, and would have told of it, is it a stra
 left to the broker.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
 
 import structlog
 from redis.asyncio import Redis
@@ -18,9 +17,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.degradation import MIRROR
 from domain.proofs import ServerLife, Suspect
+from gateway.ports import KnowsConnections, PutsBackFetched
 from gateway.recall import FetchedMessage
 from loops.lost.seen_twice import SeenTwice
-from services.proofs import Judged, record_held
+from services.proofs import Proofs, record_held
 from services.resident.signs_of_life import is_alive
 from store.queries import leadership, stuck_messages
 
@@ -37,33 +37,11 @@ UNKNOWN = ServerLife(None, None)
 log = structlog.get_logger(__name__)
 
 
-class PutsBack(Protocol):
-    """The part of `gateway.recall.Recall` that this needs."""
-
-    async def list_fetched(self, *, before: datetime, limit: int) -> list[FetchedMessage]: ...
-
-    async def put_back_fetched(self, messages: Collection[FetchedMessage], *, before: datetime) -> frozenset[str]: ...
-
-
-class Judges(Protocol):
-    """The part of `services.proofs.Proofs` that this needs."""
-
-    async def judge(
-        self, suspects: Sequence[Suspect], *, life: ServerLife, keys: Mapping[str, Sequence[str]], resends: bool
-    ) -> Judged: ...
-
-
-class FindsAbsent(Protocol):
-    """The part of `gateway.presence.Presence` that this needs."""
-
-    async def find_absent(self, nodes: Collection[str]) -> frozenset[str]: ...
-
-
 class StuckMessagesRound:
     """One look at what has been fetched for longer than a minute. One process at a time does it, for all of a look."""
 
     def __init__(
-        self, engine: AsyncEngine, recall: PutsBack, *, proofs: Judges, presence: FindsAbsent, redis: Redis
+        self, engine: AsyncEngine, recall: PutsBackFetched, *, proofs: Proofs, presence: KnowsConnections, redis: Redis
     ) -> None:
         self._engine = engine
         self._recall = recall

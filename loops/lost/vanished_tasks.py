@@ -2,14 +2,13 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gateway.control import ActiveTask, Said
+from gateway.control import ActiveTask
+from gateway.ports import AsksNodes, ReadsQueues, ReadsResults
 from loops.shared_names import note_shared_names
-from services.missed_ends import ReadsResults
 from services.vanished_tasks import BATCH_SIZE, conclude, find_unheard, record_running
 from store.queries import leadership, shared_names, vanished_tasks, workers
 from store.queries.vanished_tasks import WithWorker
@@ -21,22 +20,6 @@ ABSENT = timedelta(seconds=60)
 """Its node tells of itself every 2 s, in order, and is online: had it told of an end by now, we would have heard."""
 
 log = structlog.get_logger(__name__)
-
-
-class AsksNodes(Protocol):
-    """The part of `gateway.control.Control` that this needs."""
-
-    async def list_active(self, nodes: Collection[str]) -> tuple[frozenset[str], Mapping[str, ActiveTask]]: ...
-
-    async def query_tasks(self, task_ids: Collection[str], nodes: Collection[str]) -> Mapping[str, object]: ...
-
-    async def ask_everyone(self, task_ids: Collection[str]) -> Said: ...
-
-
-class ReadsQueues(Protocol):
-    """The part of `gateway.queues.QueueReader` that this needs."""
-
-    async def held_task_ids(self, queue_names: Collection[str], *, among: Collection[str]) -> set[str] | None: ...
 
 
 class VanishedTasksRound:

@@ -3,12 +3,11 @@
 import asyncio
 from collections import Counter
 from enum import StrEnum
-from types import TracebackType
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from background import end, start_rounds
+from background import Resident, start_rounds
 from domain.redis_keys import COUNTERS_KEY
 
 TELL_SECONDS = 1.0
@@ -25,7 +24,7 @@ class Counted(StrEnum):
     """Tasks that the broker has taken; one that goes again counts again."""
 
 
-class Counters:
+class Counters(Resident):
     """`async with Counters(redis) as counters: counters.add(Counted.DISPATCHED, 3)`; `add` never waits.
 
     All processes of a kind add to the same sums. What Redis does not take is kept and told later; after a lost answer
@@ -36,22 +35,17 @@ class Counters:
         self._redis = redis
         self._tell_seconds = tell_seconds
         self._untold: Counter[Counted] = Counter()
-        self._telling: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> "Counters":
-        self._telling = start_rounds(self._tell_now_and_then, name="counters")
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        assert self._telling is not None
-        await end(self._telling)
+    async def __aexit__(self, *raised: object) -> None:
+        await super().__aexit__(*raised)
         await self._tell()
 
     def add(self, counted: Counted, count: int) -> None:
         """So many more."""
         self._untold[counted] += count
+
+    def _start(self) -> list[asyncio.Task[None]]:
+        return [start_rounds(self._tell_now_and_then, name="counters")]
 
     async def _tell_now_and_then(self) -> None:
         await self._tell()

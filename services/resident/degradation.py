@@ -11,15 +11,14 @@ import asyncio
 import time
 from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
-from types import TracebackType
-from typing import TypeVar, cast
+from typing import Self, TypeVar, cast
 
 import msgspec
 import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from background import end, start_rounds
+from background import Resident, start_rounds
 from domain.degradation import NO_MARKS, Mark, Marks, Strategy, in_force, refusal_of
 from domain.errors import ServiceDegraded, Unavailable
 from domain.redis_keys import MARKS_KEY
@@ -35,7 +34,7 @@ T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 
-class DegradationMarks:
+class DegradationMarks(Resident):
     """`async with DegradationMarks(redis) as marks`: `marks.current()` never waits, `marks.fresh()` hardly ever."""
 
     def __init__(self, redis: Redis, *, refresh_seconds: float = REFRESH_SECONDS, max_marks: int = MAX_MARKS) -> None:
@@ -46,18 +45,10 @@ class DegradationMarks:
         self._is_known = True
         self._read_at = 0.0
         self._renewing = asyncio.Lock()
-        self._refreshing: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> "DegradationMarks":
+    async def __aenter__(self) -> Self:
         await self.refresh()
-        self._refreshing = start_rounds(self._refresh_soon, name="degradation-marks")
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        assert self._refreshing is not None
-        await end(self._refreshing)
+        return await super().__aenter__()
 
     def current(self) -> Marks:
         """The marks that have not ended, by service name."""
@@ -111,6 +102,9 @@ class DegradationMarks:
         self._read_at = began
         marks = [_mark(name, value) for name, value in stored.items()]
         self._marks = {mark.service_name: mark for mark in marks if mark is not None}
+
+    def _start(self) -> list[asyncio.Task[None]]:
+        return [start_rounds(self._refresh_soon, name="degradation-marks")]
 
     async def _until_known_everywhere(self) -> None:
         await self.refresh()

@@ -2,13 +2,12 @@
 
 import asyncio
 from collections.abc import Mapping
-from types import TracebackType
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from background import end, start_rounds
+from background import Resident, start_rounds
 from domain.alert_rules import AlertType
 from domain.consumers import Consumers
 from domain.limits import explain_limits
@@ -21,7 +20,7 @@ READ_SECONDS = 2.0
 log = structlog.get_logger(__name__)
 
 
-class Limits:
+class Limits(Resident):
     """`async with Limits(engine) as limits: limits.explain(...)`."""
 
     def __init__(self, engine: AsyncEngine, layout: Layout | None = None, *, on_redis: bool = True) -> None:
@@ -32,17 +31,6 @@ class Limits:
         self._consumers = Consumers()
         self._differing: str | None = None
         self._own_retries: Mapping[str, int] = {}
-        self._reading: asyncio.Task[None] | None = None
-
-    async def __aenter__(self) -> "Limits":
-        self._reading = start_rounds(self._watch, name="limits")
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        assert self._reading is not None
-        await end(self._reading)
 
     @property
     def own_retries(self) -> Mapping[str, int]:
@@ -72,6 +60,9 @@ class Limits:
                 connection, AlertType.BROKER_OPTIONS_DIFFER, subject="global_keyprefix"
             )
         self._layout.learn(self._consumers)
+
+    def _start(self) -> list[asyncio.Task[None]]:
+        return [start_rounds(self._watch, name="limits")]
 
     async def _watch(self) -> None:
         try:

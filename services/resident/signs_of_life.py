@@ -10,14 +10,13 @@ import time
 import uuid
 from collections.abc import Collection
 from datetime import UTC, datetime
-from types import TracebackType
 from typing import Any, cast
 
 import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from background import end, start_rounds
+from background import Resident, start_rounds
 from domain.redis_keys import LIVES_KEY, life_channel, process_key
 
 RENEW_SECONDS = 1.0
@@ -39,7 +38,7 @@ def process_of(life: str) -> str:
     return life.partition(":")[0]
 
 
-class SignOfLife:
+class SignOfLife(Resident):
     """`async with SignOfLife(redis, "mirror") as life: life.give()` in each round of the process; `give` never waits.
 
     A process of several parts is alive while each of them gives.
@@ -56,21 +55,11 @@ class SignOfLife:
         """By part, until when its word holds: in the past once told, if it was given for one time."""
         self._is_told = True
         self._subscribes = True
-        self._tasks: list[asyncio.Task[None]] = []
 
-    async def __aenter__(self) -> "SignOfLife":
-        self._tasks = [
-            start_rounds(self._be_present, name="presence"),
-            start_rounds(self._tell, name="sign-of-life"),
-        ]
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if error is None and self.present_since is not None:
+    async def __aexit__(self, *raised: object) -> None:
+        if not any(raised) and self.present_since is not None:
             await self._say_goodbye()
-        await end(*self._tasks)
+        await super().__aexit__(*raised)
 
     def give(self, part: object = None) -> None:
         """This part works, and has come round once more."""
@@ -79,6 +68,9 @@ class SignOfLife:
     def promise(self, part: object, seconds: float) -> None:
         """This part works, and comes round once more within so many seconds."""
         self._given[part] = time.monotonic() + seconds
+
+    def _start(self) -> list[asyncio.Task[None]]:
+        return [start_rounds(self._be_present, name="presence"), start_rounds(self._tell, name="sign-of-life")]
 
     async def _tell(self) -> None:
         now = time.monotonic()

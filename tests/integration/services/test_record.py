@@ -324,6 +324,23 @@ async def test_a_flood_of_ends_of_one_task_is_kept_up_to_a_bound(
     assert (await read(engine)).fact_count == 180
 
 
+async def test_a_success_of_our_own_task_stays_and_a_flood_of_other_ends_is_not_kept(
+    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(record_module, "MAX_FACTS", 12)
+    submission = make_submission()
+    async with engine.begin() as connection:
+        await submissions.add_submissions(connection, [submission])
+    for kinds in ((SUCCEEDED, FAILED), (REVOKED, FAILED)):
+        for nth in range(1, 60, 20):
+            ends = [told(kind, nth + clock, task_id=submission.task_id) for clock in range(20) for kind in kinds]
+            await tell(engine, *ends)
+    task = await read(engine, submission.task_id)
+    first_telling, its_submission = 40, 1
+    assert (task.status, await count_kept(engine)) == ("COMPLETED", first_telling + its_submission)
+    assert task.fact_count > 100
+
+
 async def test_of_an_id_that_is_used_for_ever_the_latest_use_is_always_known(
     engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
