@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Query, Response
 
 from api.declarations import keeps_answers, needs
-from api.dependencies import ProcessResources, ReadConnection, Resources, WriteConnection
+from api.dependencies import ReadConnection, Resources, WriteConnection
 from api.openapi.document import responses
 from api.routing import api_router
 from api.schemas.pages import DEFAULT_LIMIT, Limit, Offset, Rows, RowsShown
