@@ -153,10 +153,11 @@ def _not_replaced(ended: Sequence[Delivery]) -> Delivery:
     if len(ended) == 1:
         return ended[0]
     own = ended[0].facts[0].task_id
-    for nth, delivery in enumerate(ended):
-        if not any(_replaces(other, delivery, own=own) for other in ended[nth + 1 :]):
-            return delivery
-    return ended[-1]
+    return next(
+        delivery
+        for nth, delivery in enumerate(ended)
+        if not any(_replaces(other, delivery, own=own) for other in ended[nth + 1 :])
+    )
 
 
 def _replaces(later: Delivery, earlier: Delivery, *, own: str) -> bool:

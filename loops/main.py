@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import AsyncExitStack
 from functools import partial
+from typing import NamedTuple
 
 import structlog
 
@@ -56,20 +57,14 @@ log = structlog.get_logger(__name__)
 
 async def run(settings: Settings, stopping: asyncio.Event) -> None:
     """Run every loop until `stopping` is set; what was claimed and not finished stays in the outbox."""
-    database_url, broker_url, result_url = urls(settings)
+    database_url, broker_url, _ = urls(settings)
     async with AsyncExitStack() as stack:
         engine = open_engine(database_url, pool_size=settings.database_pool_size, name="celeriac loops", by_key=True)
         stack.push_async_callback(engine.dispose)
-        options = settings.broker_options
-        layout = Layout(options, is_told=False)
-        publish = partial(Publisher, broker_url, options=options, serializer=settings.task_serializer)
-        publisher, singly = publish(), publish(singly=True)
-        control, results = Control(broker_url, options), ResultReader(result_url, prefix=settings.result_prefix)
-        queues, mover = QueueReader(broker_url, layout), MessageMover(broker_url, layout)
-        presence = Presence(broker_url, control, options=options)
-        prefixes = ForeignPrefixes(broker_url, layout)
-        for room in (publisher, singly, control, results, queues, mover, presence, prefixes):
-            stack.push_async_callback(room.close)
+        layout = Layout(settings.broker_options, is_told=False)
+        publisher, singly, control, results, queues, mover, presence, prefixes = gateways = _gateways(settings, layout)
+        for gateway in gateways:
+            stack.push_async_callback(gateway.close)
         redis = redis_client(settings.effective_redis_url or "")
         stack.push_async_callback(redis.aclose)
         proofs = Proofs(engine, control, presence=presence, redis=redis)
@@ -81,7 +76,8 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
         components = Components(servers | {MIRROR: partial(check_mirror, redis)})
         stack.push_async_callback(components.close)
         life = await stack.enter_async_context(SignOfLife(redis, LOOPS))
-        lives, orders = LivesRound(redis, lambda: life.present_since), WorkerOrders(control, PauseKeys(redis))
+        lives = LivesRound(redis, lambda: life.present_since)
+        orders = WorkerOrders(control, PauseKeys(redis))
         drains = Drains(engine, control, orders=orders, presence=presence, redis=redis)
         sweep = MissedEndsRound(engine, results, queues=queues, proofs=proofs, resend_unproven=settings.resend_unproven)
         alerts = AlertsRound(engine, queues, components=components, marks=marks, lives=lives, prefixes=prefixes)
@@ -114,3 +110,35 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
         await stopping.wait()
         await end(*running)
     log.info("loops_stopped")
+
+
+class _Gateways(NamedTuple):
+    """All through which the loops reach brokers, workers and results."""
+
+    publisher: Publisher
+    singly: Publisher
+    """Sends each message by itself: what a broker has refused in a batch."""
+    control: Control
+    results: ResultReader
+    queues: QueueReader
+    mover: MessageMover
+    presence: Presence
+    prefixes: ForeignPrefixes
+
+
+def _gateways(settings: Settings, layout: Layout) -> _Gateways:
+    """Make them; each connects when it is first used."""
+    _, broker_url, result_url = urls(settings)
+    options = settings.broker_options
+    publish = partial(Publisher, broker_url, options=options, serializer=settings.task_serializer)
+    control = Control(broker_url, options)
+    return _Gateways(
+        publisher=publish(),
+        singly=publish(singly=True),
+        control=control,
+        results=ResultReader(result_url, prefix=settings.result_prefix),
+        queues=QueueReader(broker_url, layout),
+        mover=MessageMover(broker_url, layout),
+        presence=Presence(broker_url, control, options=options),
+        prefixes=ForeignPrefixes(broker_url, layout),
+    )

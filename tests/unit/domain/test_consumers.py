@@ -1,5 +1,7 @@
 from dataclasses import replace
 
+import pytest
+
 from domain.broker_options import STOCK_PRIORITY_STEPS, TEN_PRIORITY_STEPS, BrokerOptions
 from domain.consumers import CANCEL_GATE, Consumer, Consumers
 
@@ -77,3 +79,15 @@ def test_one_that_has_not_said_how_it_uses_the_broker_leaves_it_unknown() -> Non
 def test_the_pool_of_a_node_is_found_by_its_name() -> None:
     consumers = Consumers([OURS, STOCK])
     assert [consumers.pool_of(name) for name in ("stock", "nobody", None)] == ["threads", None, None]
+
+
+def test_workers_that_read_no_list_in_common_are_named_with_the_option_that_keeps_them_apart() -> None:
+    five, six = with_steps(5), with_steps(6)
+    (difference,) = Consumers([five, six, ELSEWHERE]).differences.values()
+    assert (difference.option, difference.workers) == ("priority_steps", 2)
+    assert difference.meaning.startswith("Workers of q read no priority list in common")
+
+
+@pytest.mark.parametrize("nodes", [[], [OURS, STOCK], [with_steps(5), with_steps(6, online=False)], [UNKNOWN, SILENT]])
+def test_workers_that_share_a_list_or_are_away_or_have_said_nothing_do_not_differ(nodes: list[Consumer]) -> None:
+    assert Consumers(nodes).differences == {}

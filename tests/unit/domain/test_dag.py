@@ -1,6 +1,6 @@
 import pytest
 
-from domain.dag import MAX_NAMED, Link, build, longest_path
+from domain.dag import MAX_EDGES, MAX_NAMED, Link, build, check_edges, first_edges, longest_path
 from domain.errors import InvalidRequest
 
 
@@ -51,3 +51,22 @@ def test_the_longest_path_is_the_slowest_and_else_the_one_with_most_steps() -> N
     parents = build([link("a"), link("b", "a"), link("c", "b"), link("slow", "a")]).parents
     assert longest_path(parents, {}) == [0, 1, 2]
     assert longest_path(parents, {0: 1, 1: 1, 2: 1, 3: 5}) == [0, 3]
+
+
+def test_a_workflow_may_wait_twenty_thousand_times_and_not_once_more() -> None:
+    check_edges(MAX_EDGES, "steps.7")
+    with pytest.raises(InvalidRequest) as caught:
+        check_edges(MAX_EDGES + 1, "steps.7")
+    ((field, message),) = caught.value.errors
+    assert field == "steps.7"
+    assert "more than 20,000 times" in message
+
+
+def test_of_more_edges_than_there_may_be_the_first_are_kept_and_every_step_stays() -> None:
+    wide = tuple(range(MAX_EDGES - 1))
+    assert first_edges([wide, (0, 1), (2,)]) == (wide, (0,), ())
+    assert first_edges([(), (0,), (0, 1)]) == ((), (0,), (0, 1))
+
+
+def test_without_steps_there_is_no_longest_path() -> None:
+    assert longest_path((), {}) == []

@@ -47,3 +47,28 @@ def test_no_other_module_makes_a_name() -> None:
         if node.value.startswith(("celeriac:", "{celeriac:")) and not node.value.startswith("celeriac: ")
     }
     assert found == set()
+
+
+def test_names_of_different_things_never_meet() -> None:
+    """Whatever a node, a process, a life or a client's address is called."""
+    made = [
+        name("x")
+        for name in (
+            redis_keys.node_key,
+            redis_keys.paused_key,
+            redis_keys.cancelled_key,
+            redis_keys.process_key,
+            redis_keys.life_channel,
+            redis_keys.requests_key,
+        )
+    ]
+    assert made == [
+        "celeriac:node:x",
+        "celeriac:paused:x",
+        "celeriac:cancelled:x",
+        "celeriac:x",
+        "celeriac:life:x",
+        "celeriac:requests:x",
+    ]
+    fixed = {value for name, value in vars(redis_keys).items() if name.isupper()}
+    assert not fixed & {redis_keys.process_key(process) for process in ("mirror", "loops")}

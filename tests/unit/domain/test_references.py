@@ -156,3 +156,15 @@ def test_long_and_deep_pointers_are_refused_at_the_door_and_not_followed_behind_
 def test_a_result_too_deep_to_be_parsed_is_no_value() -> None:
     with pytest.raises(NotResolved, match="nested too deeply"):
         Result("a", "[" * 100_000 + "]" * 100_000).read(Reference("a", "/0"))
+
+
+@pytest.mark.parametrize("argument", ["$result", 1, None, {}, []])
+def test_what_is_no_object_refers_to_nothing(argument: Any) -> None:
+    assert list(find(argument, "task_args")) == []
+    assert references_in(json.dumps([argument])) == {}
+
+
+@pytest.mark.parametrize("text", ["", "{", "NaN,"])
+def test_a_result_that_is_no_json_is_named_by_its_step(text: str) -> None:
+    with pytest.raises(NotResolved, match="The result of step 'a' cannot be read: "):
+        Result("a", text).read(Reference("a", "/0"))

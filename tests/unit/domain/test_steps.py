@@ -1,6 +1,6 @@
 import pytest
 
-from domain.steps import EndedStep, OnFailure, StepStatus, outcome, settle, stops
+from domain.steps import EndedStep, OnFailure, StepStatus, outcome, resume, settle, stops
 
 COMPLETED, FAILED, CANCELLED, SKIPPED = (
     StepStatus.COMPLETED,
@@ -48,3 +48,15 @@ def test_only_stop_stops_and_only_for_what_did_not_complete() -> None:
 )
 def test_the_outcome_follows_from_the_ends(statuses: list[StepStatus], cancel_requested: bool, expected: str) -> None:
     assert outcome(statuses, cancel_requested=cancel_requested).value == expected
+
+
+def test_a_retry_begins_again_with_all_that_has_not_completed() -> None:
+    parents = [(), (0,), (0, 1), (2,)]
+    again = resume([COMPLETED, FAILED, SKIPPED, SKIPPED], parents)
+    assert again.waiting_for == {1: 0, 2: 1, 3: 1}
+    assert again.renewed == {1}, "what was skipped had no task"
+
+
+def test_a_retry_gives_a_cancelled_step_another_task_and_leaves_completed_ones_alone() -> None:
+    again = resume([CANCELLED, COMPLETED, COMPLETED], [(), (), (0, 1)])
+    assert (again.waiting_for, again.renewed) == ({0: 0}, {0})

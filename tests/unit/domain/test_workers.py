@@ -17,6 +17,7 @@ from domain.workers import (
     is_shared,
     newest,
     node_name,
+    worker_id_of,
     worker_status_of,
 )
 from tests.facts import NODE, NOON, after
@@ -177,3 +178,8 @@ def test_a_predecessor_that_was_just_heard_is_no_twin(heard: int | None, online:
         return None if seconds is None else after(seconds)
 
     assert is_shared(other_life_at=at(heard), online_at=at(online), now=after(12)) is shared
+
+
+def test_the_id_of_a_worker_stays_with_its_node_name() -> None:
+    assert str(worker_id_of("celery@compute-1")) == "fe22c00f-4a96-5ff8-8855-5df1a1d5b7ba"
+    assert worker_id_of("celery@compute-1") != worker_id_of("celery@compute-2")
