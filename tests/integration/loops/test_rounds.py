@@ -258,12 +258,9 @@ async def test_a_queue_that_nobody_consumes_is_given_to_a_worker_of_ours_unless_
         assert await workers.list_consumers(connection) == [(NODE, ["celery", "math"])]
 
 
-async def test_of_names_that_never_answer_only_the_newest_are_kept(
-    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(nodes, "MOST_STRANGERS", 2)
+async def test_of_names_that_never_answer_only_the_newest_are_kept(engine: AsyncEngine) -> None:
     known = replace(DESCRIPTION, node="celery@known")
-    round_of_nodes = NodesRound(engine, FakeControl(FakeBroker(nodes={known.node: known})))
+    round_of_nodes = NodesRound(engine, FakeControl(FakeBroker(nodes={known.node: known})), most_strangers=2)
     await hear(engine, known.node)
     await round_of_nodes.run_once()
     for name in ("registered", "wanted", "forged-1", "forged-2", "forged-3", "forged-4"):
