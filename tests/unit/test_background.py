@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 from structlog.testing import capture_logs
 
-from background import EXIT_CODE, Watchdog, end, start, start_rounds, start_thread
+from background import EXIT_CODE, Resident, Watchdog, end, start, start_rounds, start_thread
 from tests.patience import until
 
 
@@ -199,3 +199,34 @@ def test_the_process_ends_with_a_code_of_its_own(work: str) -> None:
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, timeout=50)
     assert done.returncode == EXIT_CODE == 70, done.stderr
     assert "part_ended" in done.stdout + done.stderr
+
+
+class Counting(Resident):
+    """Counts its rounds."""
+
+    def __init__(self) -> None:
+        self.rounds = 0
+
+    def _start(self) -> "list[asyncio.Task[None]]":
+        return [start_rounds(self._count, name="counting")]
+
+    async def _count(self) -> None:
+        self.rounds += 1
+        await asyncio.sleep(0)
+
+
+async def test_a_resident_works_until_it_is_left_and_its_tasks_end_with_it() -> None:
+    async with Counting() as counting:
+        await until(lambda: counting.rounds > 2)
+    (task,) = counting._tasks
+    assert task.cancelled()
+
+
+async def test_a_resident_whose_task_ends_unasked_ends_the_process(unasked_ends: list[int]) -> None:
+    class Ending(Resident):
+        def _start(self) -> "list[asyncio.Task[None]]":
+            return [start(asyncio.sleep(0), name="ending")]
+
+    async with Ending():
+        await until(lambda: unasked_ends)
+    unasked_ends.clear()

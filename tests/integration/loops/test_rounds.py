@@ -49,8 +49,9 @@ async def submit(engine: AsyncEngine, *, due_in: float = 0, **row: object) -> st
     return submission.task_id
 
 
-def dispatch_round(engine: AsyncEngine, broker: FakeBroker) -> DispatchRound:
-    return DispatchRound(engine, FakePublisher(broker), marks=FakeMarks(), broker=FakeQueueReader(broker))
+def dispatch_round(engine: AsyncEngine, broker: FakeBroker, *, batch_size: int = dispatch.BATCH_SIZE) -> DispatchRound:
+    publisher, queues = FakePublisher(broker), FakeQueueReader(broker)
+    return DispatchRound(engine, publisher, marks=FakeMarks(), broker=queues, batch_size=batch_size)
 
 
 async def hear(engine: AsyncEngine, node: str = NODE) -> None:
@@ -75,14 +76,10 @@ async def test_dispatch_looks_again_in_a_while_where_nothing_is_due_soon(engine:
     assert await round_.run_once() == dispatch.POLL_SECONDS
 
 
-async def test_dispatch_goes_on_at_once_after_a_full_batch(
-    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(dispatch, "BATCH_SIZE", 2)
-    monkeypatch.setattr("services.dispatch.BATCH_SIZE", 2)
+async def test_dispatch_goes_on_at_once_after_a_full_batch(engine: AsyncEngine) -> None:
     for _ in range(3):
         await submit(engine)
-    round_ = dispatch_round(engine, FakeBroker())
+    round_ = dispatch_round(engine, FakeBroker(), batch_size=2)
     assert [await round_.run_once(), await round_.run_once()] == [0, dispatch.POLL_SECONDS]
 
 
