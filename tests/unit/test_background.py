@@ -179,7 +179,12 @@ async def test_an_event_loop_that_turns_is_left_alone(monkeypatch: pytest.Monkey
     ticks: list[int] = []
     monkeypatch.setattr(background, "TICK_SECONDS", 0.001)
     monkeypatch.setattr(background, "HUNG_SECONDS", 1.0)
-    monkeypatch.setattr(Watchdog, "_turn", lambda dog: ticks.append(1) or setattr(dog, "_missed", 0))
+
+    def turn(dog: Watchdog) -> None:
+        ticks.append(1)
+        dog._missed = 0
+
+    monkeypatch.setattr(Watchdog, "_turn", turn)
     async with Watchdog():
         await until(lambda: len(ticks) > 20)
 

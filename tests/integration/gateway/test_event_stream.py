@@ -7,7 +7,7 @@ import redis
 
 from domain.redis_keys import STREAM_COUNTS_KEY, STREAM_KEY
 from gateway import event_stream
-from gateway.event_sources import MAX_MESSAGE_BYTES, Blind, EventItem, EventMessage
+from gateway.event_sources import MAX_MESSAGE_BYTES, MOST_AT_ONCE, Blind, EventItem, EventMessage
 from gateway.event_stream import FIRST_AT_ONCE, GROUP, StreamEvents
 
 
@@ -73,12 +73,12 @@ def test_what_is_stored_leaves_the_stream_and_the_rest_stays(server: redis.Redis
     _, second, _ = read(stream)
     for _ in range(2):
         stream.acknowledge(second)
-        assert [fields for _, fields in server.xrange(STREAM_KEY)] == [{"body": "c"}]
+        assert [fields for _, fields in server.xrange(STREAM_KEY) or ()] == [{"body": "c"}]
         assert server.xpending(STREAM_KEY, GROUP)["pending"] == 1
 
 
 def test_more_than_one_portion_is_acknowledged_with_its_last_message(server: redis.Redis, stream: StreamEvents) -> None:
-    add(server, "x" * (event_stream.MOST_AT_ONCE + 10))
+    add(server, "x" * (MOST_AT_ONCE + 10))
     stream.acknowledge(read(stream)[-1])
     assert server.xlen(STREAM_KEY) == 0
 
