@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import celeriac_worker.servers
 import pytest
@@ -39,10 +40,13 @@ async def test_after_a_failover_all_are_at_the_new_master_and_the_stream_tells_a
     killed = servers.kill_master()
     after = servers.wait_for_other_master(killed)
 
+    def channel() -> Any:
+        return broker.default_channel
+
     async def follows() -> bool:
         try:
             await ours.set("after", "1")
-            found = [plugin.get("after"), blocking.get("after"), broker.default_channel.client.get("before")]
+            found = [plugin.get("after"), blocking.get("after"), channel().client.get("before")]
         except (RedisError, *BROKER_ERRORS):
             broker.collect()
             return False

@@ -169,7 +169,12 @@ def hang_until(fact: Callable[[], bool]) -> None:
 
 async def test_an_event_loop_that_turns_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     ticks: list[int] = []
-    monkeypatch.setattr(Watchdog, "_turn", lambda dog: ticks.append(1) or setattr(dog, "_missed", 0))
+
+    def turn(dog: Watchdog) -> None:
+        ticks.append(1)
+        dog._missed = 0
+
+    monkeypatch.setattr(Watchdog, "_turn", turn)
     async with Watchdog(tick_seconds=0.001, hung_seconds=1.0):
         await until(lambda: len(ticks) > 20)
 

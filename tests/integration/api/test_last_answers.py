@@ -30,7 +30,7 @@ async def remember(answers: LastAnswers, **bodies: bytes) -> None:
 
 async def found(answers: LastAnswers, *questions: str) -> list[bytes | None]:
     answered = [await answers.find(question) for question in questions]
-    return [answer and answer.body for answer in answered]
+    return [answer.body if answer else None for answer in answered]
 
 
 async def kept_bytes(redis: Redis) -> int:

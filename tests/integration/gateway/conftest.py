@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pytest
 import redis
@@ -30,22 +30,6 @@ from tests.fakes.gateway import (
 from tests.gateway_broker import FragileBroker, fragile_broker
 
 PATIENCE_SECONDS = 20
-
-
-class World(Protocol):
-    """What a test does from outside, and the gateway it looks through."""
-
-    publisher: Publisher | FakePublisher
-    events: EventSubscriber | FakeEventSubscriber
-    control: Control | FakeControl
-    results: ResultReader | FakeResultReader
-    queues: QueueReader | FakeQueueReader
-
-    def store_meta(self, task_id: str, meta: bytes) -> None: ...
-
-    def send_event(self, event: dict[str, Any]) -> None: ...
-
-    def lose_broker(self) -> None: ...
 
 
 @dataclass
@@ -103,10 +87,13 @@ def broker(tmp_path: Path) -> Iterator[FragileBroker]:
         yield broker
 
 
+World = RealWorld | FakeWorld
+"""What a test does from outside, and the gateway it looks through."""
+
+
 @pytest.fixture(params=["real", "fake"])
 async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
-    world: RealWorld | FakeWorld
-    world = RealWorld(request.getfixturevalue("broker")) if request.param == "real" else FakeWorld()
+    world: World = RealWorld(request.getfixturevalue("broker")) if request.param == "real" else FakeWorld()
     async with AsyncExitStack() as stack:
         for part in (world.publisher, world.events, world.control, world.results, world.queues):
             stack.push_async_callback(part.close)

@@ -3,6 +3,7 @@
 import json
 import time
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -120,7 +121,7 @@ async def test_a_batch_is_never_larger_than_asked_for(world: World) -> None:
     await next_blind(world.events)
     for number in range(3):
         world.send_event({"type": "task-custom", "uuid": str(number)})
-    seen = []
+    seen: list[Any] = []
     while len(seen) < 3:
         batch = await world.events.get(max_size=2)
         assert isinstance(batch, Heard)

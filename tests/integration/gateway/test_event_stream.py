@@ -6,8 +6,8 @@ import pytest
 import redis
 
 from domain.redis_keys import STREAM_COUNTS_KEY, STREAM_KEY
-from gateway.event_sources import MAX_MESSAGE_BYTES, Blind, EventItem, EventMessage
-from gateway.event_stream import FIRST_AT_ONCE, GROUP, MOST_AT_ONCE, StreamEvents
+from gateway.event_sources import MAX_MESSAGE_BYTES, MOST_AT_ONCE, Blind, EventItem, EventMessage
+from gateway.event_stream import FIRST_AT_ONCE, GROUP, StreamEvents
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_what_is_stored_leaves_the_stream_and_the_rest_stays(server: redis.Redis
     _, second, _ = read(stream)
     for _ in range(2):
         stream.acknowledge(second)
-        assert [fields for _, fields in server.xrange(STREAM_KEY)] == [{"body": "c"}]
+        assert [fields for _, fields in server.xrange(STREAM_KEY) or ()] == [{"body": "c"}]
         assert server.xpending(STREAM_KEY, GROUP)["pending"] == 1
 
 

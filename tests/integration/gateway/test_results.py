@@ -5,7 +5,7 @@ import psycopg
 import pytest
 import redis
 from celery import Celery
-from celery.backends.base import compress_payload
+from celery.backends.base import compress_payload  # type: ignore[attr-defined]
 
 from domain.errors import Unavailable
 from gateway import results as results_module

@@ -123,7 +123,7 @@ async def test_a_running_task_is_found_where_it_is_and_ends_when_revoked(
     expected = {running.task_id: HeldTask(worker.node, "active")}
     await _until(lambda: control.query_tasks([running.task_id, "x"], [worker.node]), expected)
     answered, active = await control.list_active([worker.node, "nobody@nowhere"])
-    assert (answered, set(active), active[running.task_id].node) == ({worker.node}, {running.task_id}, worker.node)
+    assert (set(answered), set(active), active[running.task_id].node) == ({worker.node}, {running.task_id}, worker.node)
     assert abs(datetime.now(UTC) - (active[running.task_id].started_at or NEVER)) < timedelta(seconds=PATIENCE_SECONDS)
     said = await control.ask_everyone([running.task_id, "x"])
     assert (said.replies, dict(said.holders)) == ({worker.node: 1}, expected)

@@ -50,8 +50,9 @@ class World:
 
     async def hear(self, **told: Any) -> None:
         now = datetime.now(UTC)
+        beat: dict[str, Any] = {"heard_at": now, "at": now, "pid": 1} | told
         async with self.engine.begin() as connection:
-            await workers.hear(connection, [Heartbeat(NODE, **({"heard_at": now, "at": now, "pid": 1} | told))])
+            await workers.hear(connection, [Heartbeat(NODE, **beat)])
 
     async def say_goodbye(self, **told: Any) -> None:
         """It answers nobody from then on."""

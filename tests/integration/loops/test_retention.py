@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from uuid_utils.compat import uuid7
 
 from domain.retention import Retention
+from domain.rollups import Measure
 from domain.states import TERMINAL, Status
 from loops.partitions import PartitionsRound
 from loops.retention import ROUND_SECONDS, RetentionRound
@@ -277,7 +278,7 @@ async def test_counts_know_nothing_of_it(engine: AsyncEngine) -> None:
     await RollupsRound(engine).run_once()
     assert await ids(engine) == set()
     async with engine.connect() as connection:
-        assert (await count_totals(connection))["submitted"] == 1
+        assert (await count_totals(connection))[Measure.SUBMITTED] == 1
         assert (await connection.execute(select(func.sum(rollup_hours.c.count)))).scalar_one() == 1
 
 

@@ -3,6 +3,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from domain.rollups import Measure
 from loops.rollups import KEPT, ROUND_SECONDS, RollupsRound
 from store.queries import leadership, submissions
 from store.queries.for_dashboard import count_totals
@@ -29,7 +30,7 @@ async def test_a_backlog_is_folded_batch_by_batch_and_nothing_is_counted_twice(e
     assert await count(engine, rollup_deltas.name) == 0
     async with engine.connect() as connection:
         assert (await connection.execute(select(func.sum(rollup_hours.c.count)))).scalar_one() == 5
-        assert (await count_totals(connection))["submitted"] == 5
+        assert (await count_totals(connection))[Measure.SUBMITTED] == 5
 
 
 async def test_only_one_process_folds_at_a_time(engine: AsyncEngine) -> None:
@@ -48,4 +49,4 @@ async def test_sums_that_no_window_reaches_go_and_the_totals_stay(engine: AsyncE
     await RollupsRound(engine).run_once()
     assert (await count(engine, rollup_minutes.name), await count(engine, rollup_hours.name)) == (1, 1)
     async with engine.connect() as connection:
-        assert (await count_totals(connection))["submitted"] == 2
+        assert (await count_totals(connection))[Measure.SUBMITTED] == 2

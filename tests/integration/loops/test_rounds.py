@@ -11,12 +11,13 @@ from structlog.testing import capture_logs
 from domain.errors import BrokerUnavailable
 from domain.workers import Heartbeat
 from gateway.descriptions import NodeDescription
-from loops import dispatch, nodes, partitions, presence, queues
+from loops import nodes, partitions, presence, queues
 from loops.dispatch import DispatchRound
 from loops.nodes import NodesRound
 from loops.partitions import PartitionsRound
 from loops.presence import PresenceRound
 from loops.queues import QueuesRound
+from services.dispatch import BATCH_SIZE
 from store.queries import descriptions, signs, submissions, task_names, workers
 from store.queries.workers import WorkerRow
 from store.tables import outbox, tasks
@@ -49,7 +50,7 @@ async def submit(engine: AsyncEngine, *, due_in: float = 0, **row: object) -> st
     return submission.task_id
 
 
-def dispatch_round(engine: AsyncEngine, broker: FakeBroker, *, batch_size: int = dispatch.BATCH_SIZE) -> DispatchRound:
+def dispatch_round(engine: AsyncEngine, broker: FakeBroker, *, batch_size: int = BATCH_SIZE) -> DispatchRound:
     publisher, queues = FakePublisher(broker), FakeQueueReader(broker)
     return DispatchRound(engine, publisher, marks=FakeMarks(), broker=queues, batch_size=batch_size)
 

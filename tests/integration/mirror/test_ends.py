@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 from celery import Celery
 from sqlalchemy import select
@@ -52,12 +53,13 @@ async def test_an_end_that_celery_tells_twice_or_badly_is_shown_once_and_truly(
     with celery_worker(tmp_path, broker_url, result_url=result_url, app="stock") as worker:
         async with mirroring(settings, engine):
             with Celery(broker=broker_url, set_as_current=False) as app:
-                for name, options in (
+                sent: list[tuple[str, dict[str, Any]]] = [
                     ("sleep", {"args": [60], "time_limit": 1}),
                     ("die", {}),
                     ("reject", {}),
                     ("sleep", {"args": [0], "task_id": "last"}),
-                ):
+                ]
+                for name, options in sent:
                     await asyncio.to_thread(app.send_task, f"stock.{name}", **{"task_id": name, **options})
             # The only child takes one after another: what was told of the others was told before.
             await _ended(engine, "last")

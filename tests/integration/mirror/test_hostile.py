@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import amqp
 import pytest
@@ -159,11 +160,12 @@ class _RawHeaders(amqp.Message):
 
 def _publish(amqp_url: str, messages: list[amqp.Message]) -> None:
     with connect(amqp_url) as connection:
-        channel = connection.default_channel
+        channel: Any = connection.default_channel
         for message in messages:
             channel.basic_publish(message, exchange=EVENT_EXCHANGE, routing_key="task.started")
 
 
 def _waiting(amqp_url: str) -> int:
     with connect(amqp_url) as connection:
-        return int(connection.default_channel.queue_declare(DURABLE_QUEUE, passive=True).message_count)
+        channel: Any = connection.default_channel
+        return int(channel.queue_declare(DURABLE_QUEUE, passive=True).message_count)

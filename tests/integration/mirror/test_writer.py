@@ -13,7 +13,7 @@ from domain.clocks import AHEAD_SECONDS
 from domain.results import StoredResult
 from gateway.event_sources import Blind, EventMessage
 from mirror import writer as writer_module
-from services.record import News
+from services.record import News, record
 from store.queries import gaps, history, workers
 from store.tables import events, task_results, tasks
 from store.tables import gaps as gaps_table
@@ -180,7 +180,6 @@ async def test_one_event_that_postgres_refuses_holds_back_none_of_the_others(eng
 async def test_what_cannot_even_be_sent_to_postgres_is_not_tried_for_ever(
     engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    record = writer_module.record
 
     async def fail_for_bad(connection: AsyncConnection, news: News) -> object:
         if any(fact.task_id == "bad" for fact in news.facts):

@@ -35,8 +35,9 @@ async def add_tasks(connection: AsyncConnection, *given: dict[str, Any]) -> list
 
 async def names(
     connection: AsyncConnection, wanted: TaskFilter, *, sort: Sort = NEWEST_FIRST, **page: Any
-) -> Sequence[str]:
-    rows = await list_tasks(connection, wanted, part=Slice(**{"sort": sort, "limit": 100} | page))
+) -> Sequence[str | None]:
+    part: dict[str, Any] = {"sort": sort, "limit": 100} | page
+    rows = await list_tasks(connection, wanted, part=Slice(**part))
     return [row.task_name for row in rows]
 
 

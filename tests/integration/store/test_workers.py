@@ -1,6 +1,7 @@
 import itertools
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import delete, func, insert, select, update
@@ -64,7 +65,7 @@ def description(node: str = NODE, **told: object) -> Description:
     return Description(node=node, **(usual | told))  # type: ignore[arg-type]
 
 
-async def rows(connection: AsyncConnection) -> list[dict[str, object]]:
+async def rows(connection: AsyncConnection) -> list[dict[str, Any]]:
     """All that was heard, but for the ids, when a node was first seen, and which life was heard beside another."""
     left_out = ("worker_id", "first_seen_at", "other_life_at")
     wanted = [column for column in table.c if column.name not in left_out]
@@ -111,7 +112,8 @@ async def test_the_order_in_which_signs_of_life_are_stored_does_not_matter(engin
 async def test_another_process_of_the_name_is_noticed_by_its_pid_or_its_clock(
     engine: AsyncEngine, second: dict[str, int], order: tuple[int, ...], *, is_other: bool
 ) -> None:
-    beats = [beat(3, pid=1, clock=1_000), beat(1, **({"pid": 1, "clock": 1_001} | second))]
+    told: dict[str, Any] = {"pid": 1, "clock": 1_001} | second
+    beats = [beat(3, pid=1, clock=1_000), beat(1, **told)]
     async with engine.begin() as connection:
         for index in order:
             await workers.hear(connection, [beats[index]])
@@ -137,7 +139,9 @@ async def test_sql_judges_every_worker_as_the_rules_do(engine: AsyncEngine) -> N
         now: datetime = (await connection.execute(select(func.now()))).scalar_one()
         for ago, wishes in itertools.product(itertools.product(*AGES.values()), WISHES):
             node = f"celery@{len(expected)}"
-            times = {name: None if age is None else now - age for name, age in zip(AGES, ago, strict=True)}
+            times: dict[str, Any] = {
+                name: None if age is None else now - age for name, age in zip(AGES, ago, strict=True)
+            }
             await connection.execute(insert(table).values(worker_id=uuid7(), node=node, **times, **wishes))
             registered = times.pop("registered_at")
             online = is_online(**times, now=now)

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from domain.broker_options import STOCK_PRIORITY_STEPS, BrokerOptions
+from domain.results import StoredResult
 from gateway.control import Control
 from gateway.publisher import Publisher
-from gateway.results import ResultReader, StoredResult
+from gateway.results import ResultReader
 from tests.gateway_broker import fragile_broker
 from tests.gateway_messages import make_message
 from tests.patience import until

@@ -85,7 +85,7 @@ def test_events_are_kept_once_celeriac_has_made_the_stream(
 
 
 def test_others_who_listen_hear_everything(app: "Celery[Any]", kept: StreamEvents, broker_url: str) -> None:
-    with redis.Redis.from_url(broker_url) as client, client.pubsub() as listening:  # type: ignore[no-untyped-call]
+    with redis.Redis.from_url(broker_url) as client, client.pubsub() as listening:
         listening.psubscribe("/0.celeryev*")
         assert listening.get_message(timeout=PATIENCE_SECONDS)["type"] == "psubscribe"
         send(app, "a")

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -45,5 +46,6 @@ def test_default_rules_and_their_bounds_are_sound(alert_type: AlertType) -> None
 def test_a_window_and_a_minimum_are_refused_where_they_mean_nothing(
     alert_type: AlertType, field: str, fits: bool
 ) -> None:
-    wrong = problems(replace(DEFAULT_RULES[alert_type], **{field: 60}))
+    changes: dict[str, Any] = {field: 60}
+    wrong = problems(replace(DEFAULT_RULES[alert_type], **changes))
     assert wrong == ([] if fits else [(field, f"means nothing for {alert_type}")])

@@ -133,7 +133,12 @@ def test_a_result_is_parsed_once_however_many_pointers_lead_into_it(monkeypatch:
     one = filling(*[{"$result": "a", "pointer": f"/{n}"} for n in range(MAX_REFERENCES)])
     parsed: list[str] = []
     loads = json.loads
-    monkeypatch.setattr(json, "loads", lambda text: parsed.append(text) or loads(text))
+
+    def counted(text: str) -> Any:
+        parsed.append(text)
+        return loads(text)
+
+    monkeypatch.setattr(json, "loads", counted)
     one.take(Result("a", json.dumps(list(range(MAX_REFERENCES)))))
     assert (len(one.texts), len(parsed)) == (MAX_REFERENCES, 1)
 

@@ -59,4 +59,4 @@ def test_a_retry_begins_again_with_all_that_has_not_completed() -> None:
 
 def test_a_retry_gives_a_cancelled_step_another_task_and_leaves_completed_ones_alone() -> None:
     again = resume([CANCELLED, COMPLETED, COMPLETED], [(), (), (0, 1)])
-    assert (again.waiting_for, again.renewed) == ({0: 0}, {0})
+    assert (again.waiting_for, again.renewed) == ({0: 0}, frozenset({0}))

@@ -3,19 +3,20 @@ import os
 import pickle
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 import msgspec
 import pytest
-import yaml
-from celery.backends.base import compress_payload
+import yaml  # type: ignore[import-untyped]
+from celery.backends.base import compress_payload  # type: ignore[attr-defined]
 from kombu.utils.json import dumps
 
 from domain.json_values import MAX_ANSWER_DEPTH
 from gateway.result_forms import COMPRESSED
 from gateway.result_metas import MAX_DIGITS, MAX_RESULT_BYTES, MAX_UNPACKED_BYTES, decode_meta
 
-META = {"status": "SUCCESS", "result": {"total": 12}, "traceback": None, "children": []}
+META: dict[str, Any] = {"status": "SUCCESS", "result": {"total": 12}, "traceback": None, "children": []}
 
 
 def stored(status: str = "SUCCESS", result: object = None, **more: object) -> bytes:
@@ -135,7 +136,7 @@ def test_of_what_is_no_meta_in_json_it_is_said_why_and_its_state_is_found_where_
 
 def test_a_pickle_is_never_loaded() -> None:
     class Bomb:
-        def __reduce__(self) -> object:
+        def __reduce__(self) -> tuple[Any, ...]:
             return os.mkdir, ("/nowhere/at/all",)
 
     meta = decode_meta("t", pickle.dumps({"status": "SUCCESS", "result": Bomb()}))

@@ -1,10 +1,10 @@
 """When events that wait are published: at once after a rest, together under load."""
 
 import os
+import time
 from types import SimpleNamespace
 
 import pytest
-from celeriac_worker import stream
 from celeriac_worker.stream import SPACING_SECONDS, Spaced, StreamedEvents, space_events
 from kombu.asynchronous.hub import Hub
 
@@ -34,7 +34,7 @@ class Loop:
 @pytest.fixture
 def loop(monkeypatch: pytest.MonkeyPatch) -> Loop:
     loop = Loop()
-    monkeypatch.setattr(stream.time, "monotonic", lambda: loop.now)
+    monkeypatch.setattr(time, "monotonic", lambda: loop.now)
     return loop
 
 
