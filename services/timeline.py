@@ -36,12 +36,14 @@ class History(Generic[Task]):
     """So many more were told and not kept (`services/record.py`)."""
 
 
-async def read_history(connection: AsyncConnection, task_id: str) -> History[TaskOutline]:
+async def read_history(
+    connection: AsyncConnection, task_id: str, *, max_facts: int = MAX_FACTS
+) -> History[TaskOutline]:
     """What was told of a task; raises TaskNotFound."""
     task = await tasks.get_outline(connection, task_id)
     if task is None:
         raise TaskNotFound
-    return await _history_of(connection, task)
+    return await _history_of(connection, task, max_facts=max_facts)
 
 
 async def read_whole_history(connection: AsyncConnection, task_id: str) -> History[WholeTask]:
@@ -52,11 +54,11 @@ async def read_whole_history(connection: AsyncConnection, task_id: str) -> Histo
     return await _history_of(connection, task)
 
 
-async def _history_of(connection: AsyncConnection, task: Task) -> History[Task]:
-    facts = await events.get_latest_facts(connection, task.task_id, since=task.events_from, limit=MAX_FACTS + 1)
-    truncated = len(facts) > MAX_FACTS
+async def _history_of(connection: AsyncConnection, task: Task, *, max_facts: int = MAX_FACTS) -> History[Task]:
+    facts = await events.get_latest_facts(connection, task.task_id, since=task.events_from, limit=max_facts + 1)
+    truncated = len(facts) > max_facts
     # To sort ten thousand takes 0.3 s, a few less than the way into a thread and back.
-    del facts[MAX_FACTS:]
+    del facts[max_facts:]
     entries = timeline(facts) if len(facts) <= FEW else await asyncio.to_thread(timeline, facts)
     if truncated:
         entries = _numbered_to(task.attempt_count, entries)

@@ -328,12 +328,14 @@ def _conditions(wanted: TaskFilter, part: Slice) -> list[ColumnElement[bool]]:
 _plan_for_these_values = text("SET LOCAL plan_cache_mode = force_custom_plan")
 
 
-async def count_tasks(connection: AsyncConnection, wanted: TaskFilter) -> tuple[int, bool]:
-    """How many tasks match, and whether that is exact: counting stops just past `EXACT_TOTAL`."""
+async def count_tasks(
+    connection: AsyncConnection, wanted: TaskFilter, *, exact_total: int = EXACT_TOTAL
+) -> tuple[int, bool]:
+    """How many tasks match, and whether that is exact: counting stops just past `exact_total`."""
     await connection.execute(_plan_for_these_values)
-    matching = select(tasks.c.task_id).where(*conditions(wanted)).limit(EXACT_TOTAL + 1).subquery()
+    matching = select(tasks.c.task_id).where(*conditions(wanted)).limit(exact_total + 1).subquery()
     found: int = (await connection.execute(select(func.count()).select_from(matching))).scalar_one()
-    return (found, True) if found <= EXACT_TOTAL else (EXACT_TOTAL, False)
+    return (found, True) if found <= exact_total else (exact_total, False)
 
 
 def _order(columns: ReadOnlyColumnCollection[str, Any], sort: Sort) -> list[ColumnElement[Any]]:
