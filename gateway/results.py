@@ -44,11 +44,18 @@ class ResultReader:
     """Reads from the backend of one URL."""
 
     def __init__(
-        self, result_url: str, *, prefix: str = "", batch_size: int = BATCH_SIZE, batch_bytes: int = BATCH_BYTES
+        self,
+        result_url: str,
+        *,
+        prefix: str = "",
+        batch_size: int = BATCH_SIZE,
+        batch_bytes: int = BATCH_BYTES,
+        max_values: int = MAX_VALUES,
     ) -> None:
         """Prepare to read; `prefix` is the `global_keyprefix` of the app's result backend."""
         self._batch_size = batch_size
         self._batch_bytes = batch_bytes
+        self._max_values = max_values
         self.blind: str | None = None
         """Why nothing is read there, as a sentence; None where it is."""
         self._store = self._open(result_url, prefix)
@@ -85,7 +92,7 @@ class ResultReader:
         (stored,) = await self._store.metas([task_id])
         if isinstance(stored, StoredResult):
             return stored
-        return await asyncio.to_thread(_decode_whole, task_id, stored) if stored else None
+        return await asyncio.to_thread(_decode_whole, task_id, stored, max_values=self._max_values) if stored else None
 
     async def ping(self) -> None:
         """Return when the backend answers; raises Unavailable otherwise."""
@@ -117,10 +124,10 @@ def _decode_all(metas: Iterable[tuple[str, bytes | StoredResult | None]]) -> lis
     ]
 
 
-def _decode_whole(task_id: str, stored: bytes) -> StoredResult:
+def _decode_whole(task_id: str, stored: bytes, *, max_values: int) -> StoredResult:
     unpacked = as_json(stored, most_bytes=MAX_WHOLE_BYTES)
     if isinstance(unpacked, bytes):
-        if sum(map(unpacked.count, (b",", b"[", b"{"))) > MAX_VALUES:
+        if sum(map(unpacked.count, (b",", b"[", b"{"))) > max_values:
             return StoredResult(task_id, "SUCCESS", result_truncated=True)
         stored = unpacked
     return decode_meta(task_id, stored, whole_bytes=MAX_WHOLE_BYTES)

@@ -36,12 +36,14 @@ class TaskHistory(Generic[Task]):
     """How many more facts were told and not stored (`services/record.py`)."""
 
 
-async def read_task_history(connection: AsyncConnection, task_id: str) -> TaskHistory[TaskOutline]:
+async def read_task_history(
+    connection: AsyncConnection, task_id: str, *, max_facts: int = MAX_FACTS
+) -> TaskHistory[TaskOutline]:
     """Return what was told of a task; raises TaskNotFound."""
     task = await tasks.get_outline(connection, task_id)
     if task is None:
         raise TaskNotFound
-    return await _history_of(connection, task)
+    return await _history_of(connection, task, max_facts=max_facts)
 
 
 async def read_whole_history(connection: AsyncConnection, task_id: str) -> TaskHistory[WholeTask]:
@@ -52,11 +54,11 @@ async def read_whole_history(connection: AsyncConnection, task_id: str) -> TaskH
     return await _history_of(connection, task)
 
 
-async def _history_of(connection: AsyncConnection, task: Task) -> TaskHistory[Task]:
-    facts = await events.get_latest_facts(connection, task.task_id, since=task.events_from, limit=MAX_FACTS + 1)
-    truncated = len(facts) > MAX_FACTS
+async def _history_of(connection: AsyncConnection, task: Task, *, max_facts: int = MAX_FACTS) -> TaskHistory[Task]:
+    facts = await events.get_latest_facts(connection, task.task_id, since=task.events_from, limit=max_facts + 1)
+    truncated = len(facts) > max_facts
     # To sort ten thousand takes 0.3 s, a few less than the way into a thread and back.
-    del facts[MAX_FACTS:]
+    del facts[max_facts:]
     entries = timeline(facts) if len(facts) <= FEW else await asyncio.to_thread(timeline, facts)
     if truncated:
         entries = _numbered_to(task.attempt_count, entries)

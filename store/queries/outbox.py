@@ -110,16 +110,18 @@ async def claim_due(
     held_queues: Collection[str] = (),
     held_tasks: Collection[str] = (),
     refused: bool = False,
+    claimed_bytes: int = CLAIMED_BYTES,
 ) -> list[DueTask]:
     """Lock up to `batch_size` due rows that no other dispatcher holds, longest due first (index outbox_due).
 
     Rows of the held queues and task names are passed over. What the broker has refused before is claimed apart from
     all else, with `refused` (index outbox_refused). Of those with large arguments no more are returned than
-    `CLAIMED_BYTES` hold; the others are due again at once, behind what has come meanwhile.
+    `claimed_bytes` hold; the others are due again at once, behind what has come meanwhile.
     """
     parameters = {"batch_size": batch_size, "held_queues": list(held_queues), "held_tasks": list(held_tasks)}
     claim = _claim_refused if refused else _claim_calm
-    return await _with_large(connection, list(starmap(DueTask, await connection.execute(claim, parameters))))
+    claimed = list(starmap(DueTask, await connection.execute(claim, parameters)))
+    return await _with_large(connection, claimed, most_bytes=claimed_bytes)
 
 
 _large = select(
@@ -135,12 +137,12 @@ _defer = (
 )
 
 
-async def _with_large(connection: AsyncConnection, claimed: list[DueTask]) -> list[DueTask]:
+async def _with_large(connection: AsyncConnection, claimed: list[DueTask], *, most_bytes: int) -> list[DueTask]:
     """Return these with the arguments that were left out, but for those that have to wait (primary key)."""
     unread = deque(task.task_id for task in claimed if task.args is None)
     arguments: dict[str, tuple[list[Any], dict[str, Any]]] = {}
     bytes_so_far = 0
-    while unread and bytes_so_far < CLAIMED_BYTES:
+    while unread and bytes_so_far < most_bytes:
         portion = [unread.popleft() for _ in range(min(READ_AT_ONCE, len(unread)))]
         for task_id, args, kwargs, size in await connection.execute(_large, {"task_ids": portion}):
             arguments[task_id] = (args, kwargs)

@@ -331,12 +331,14 @@ def _conditions(filters: TaskFilter, part: Slice) -> list[ColumnElement[bool]]:
 _plan_for_these_values = text("SET LOCAL plan_cache_mode = force_custom_plan")
 
 
-async def count_tasks(connection: AsyncConnection, filters: TaskFilter) -> tuple[int, bool]:
-    """Return how many tasks match, and whether that is exact: counting stops just past `EXACT_TOTAL`."""
+async def count_tasks(
+    connection: AsyncConnection, filters: TaskFilter, *, exact_total: int = EXACT_TOTAL
+) -> tuple[int, bool]:
+    """Return how many tasks match, and whether that is exact: counting stops just past `exact_total`."""
     await connection.execute(_plan_for_these_values)
-    matching = select(tasks.c.task_id).where(*conditions(filters)).limit(EXACT_TOTAL + 1).subquery()
+    matching = select(tasks.c.task_id).where(*conditions(filters)).limit(exact_total + 1).subquery()
     count: int = (await connection.execute(select(func.count()).select_from(matching))).scalar_one()
-    return (count, True) if count <= EXACT_TOTAL else (EXACT_TOTAL, False)
+    return (count, True) if count <= exact_total else (exact_total, False)
 
 
 def _order(columns: ReadOnlyColumnCollection[str, Any], sort: Sort) -> list[ColumnElement[Any]]:

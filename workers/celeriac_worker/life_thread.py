@@ -31,7 +31,8 @@ os.register_at_fork(before=_round.acquire, after_in_parent=_round.release, after
 class LifeThread:
     """Begins with `start` and ends with `stop`, which may be called twice."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, *, again_seconds: float = AGAIN_SECONDS) -> None:
+        self._again_seconds = again_seconds
         self._node = node
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="celeriac-keeper", daemon=True)
@@ -70,7 +71,7 @@ class LifeThread:
                 self._keep_alive()
             except BaseException as error:
                 logger.critical("What keeps this worker alive in Redis failed; it begins anew.", exc_info=error)
-                self._stopped.wait(AGAIN_SECONDS)
+                self._stopped.wait(self._again_seconds)
 
     def _keep_alive(self) -> None:
         wait = 0.0

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from domain.errors import BrokerUnavailable
 from domain.workers import Heartbeat
 from gateway.descriptions import NodeDescription
-from loops import nodes, partitions, presence, queues
+from loops import dispatch, nodes, partitions, presence, queues
 from loops.dispatch import DispatchRound
 from loops.nodes import NodesRound
 from loops.partitions import PartitionsRound

@@ -7,7 +7,6 @@ from domain.facts import PUBLISHER
 from domain.states import EventType
 from domain.workers import Heartbeat
 from services import record as record_module
-from services import timeline as timeline_service
 from services.record import News, record
 from services.timeline import TaskHistory, read_task_history
 from store.queries import gaps, workers
@@ -60,10 +59,7 @@ async def test_an_unknown_task_has_no_history(engine: AsyncEngine) -> None:
             await read_task_history(connection, "unknown")
 
 
-async def test_of_a_task_that_is_tried_for_ever_the_last_events_are_told(
-    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(timeline_service, "MAX_FACTS", 6)
+async def test_of_a_task_that_is_tried_for_ever_the_last_events_are_told(engine: AsyncEngine) -> None:
     facts = [ours(EventType.SUBMITTED, source=PUBLISHER)]
     for attempt in range(5):
         clock = 10 + attempt * 3
@@ -71,7 +67,7 @@ async def test_of_a_task_that_is_tried_for_ever_the_last_events_are_told(
         facts += [told(EventType.STARTED, clock + 1), told(EventType.RETRIED, clock + 2)]
     async with engine.begin() as connection:
         await record(connection, News(facts))
-        history = await read_task_history(connection, TASK_ID)
+        history = await read_task_history(connection, TASK_ID, max_facts=6)
     assert (history.truncated, history.complete) == (True, False)
     assert [entry.attempt for entry in history.entries] == [4, 4, 4, 5, 5, 5]
     assert [entry.at for entry in history.entries] == [fact.at for fact in facts[-6:]]
