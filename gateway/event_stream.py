@@ -66,7 +66,17 @@ class StreamEvents:
 
     streamed = True
 
-    def __init__(self, redis_url: str) -> None:
+    def __init__(
+        self,
+        redis_url: str,
+        *,
+        look_seconds: float = LOOK_SECONDS,
+        take_over_seconds: float = TAKE_OVER_SECONDS,
+        forget_seconds: float = FORGET_SECONDS,
+    ) -> None:
+        self._look_seconds = look_seconds
+        self._take_over_seconds = take_over_seconds
+        self._forget_seconds = forget_seconds
         self._client = blocking_redis_client(redis_url, protocol=2)
         self._store = self._client.register_script(_ACKNOWLEDGE)
         self._begin_anew = self._client.register_script(_BEGIN_ANEW)
@@ -109,7 +119,7 @@ class StreamEvents:
         if self._failover is not None:
             gap, self._failover = self._failover, None
             return [gap]
-        if time.monotonic() - self._looked_at > LOOK_SECONDS:
+        if time.monotonic() - self._looked_at > self._look_seconds:
             self._looked_at = time.monotonic()
             if items := [*self._dropped(), *self._taken_over()]:
                 return items
@@ -189,7 +199,7 @@ class StreamEvents:
 
     def _taken_over(self) -> list[EventItem]:
         """What was read by a mirror that died, or in an answer that was lost on its way to us."""
-        idle = round(TAKE_OVER_SECONDS * 1000)
+        idle = round(self._take_over_seconds * 1000)
         with self._client.pipeline(transaction=False) as pipe:
             pipe.xautoclaim(STREAM_KEY, GROUP, self._consumer, idle, count=MOST_AT_ONCE)
             pipe.time()
@@ -232,7 +242,7 @@ class StreamEvents:
     def _forget_consumers(self) -> None:
         """Every mirror that ever ran has left its name."""
         for consumer in self._client.xinfo_consumers(STREAM_KEY, GROUP):
-            if not consumer["pending"] and consumer["idle"] > FORGET_SECONDS * 1000:
+            if not consumer["pending"] and consumer["idle"] > self._forget_seconds * 1000:
                 self._client.xgroup_delconsumer(STREAM_KEY, GROUP, consumer["name"])
 
 

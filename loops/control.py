@@ -33,13 +33,24 @@ log = structlog.get_logger(__name__)
 class ControlRound:
     """Looks once for workers that are not as wanted. Any number of processes may look: orders can be repeated."""
 
-    def __init__(self, engine: AsyncEngine, control: AsksNodes, *, orders: WorkerOrders, drains: Drains) -> None:
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        control: AsksNodes,
+        *,
+        orders: WorkerOrders,
+        drains: Drains,
+        keys_seconds: float = KEYS_SECONDS,
+        patience_seconds: float = PATIENCE_SECONDS,
+    ) -> None:
+        self._keys_seconds = keys_seconds
+        self._patience_seconds = patience_seconds
         self._engine = engine
         self._control = control
         self._orders = orders
         self._drains = drains
         self._told_at: dict[str, float] = {}
-        self._keys_at = -KEYS_SECONDS
+        self._keys_at = float("-inf")
 
     async def run_once(self) -> float:
         """Order again what is not so, and take every drain one step on."""
@@ -47,13 +58,13 @@ class ControlRound:
         async with self._engine.connect() as connection:
             diverged = await worker_wishes.list_diverged(connection, limit=MAX_WORKERS)
         now = time.monotonic()
-        self._told_at = {node: at for node, at in self._told_at.items() if now - at < PATIENCE_SECONDS}
+        self._told_at = {node: at for node, at in self._told_at.items() if now - at < self._patience_seconds}
         await self._converge([worker.node for worker in diverged if worker.node not in self._told_at])
         await self._drains.move_on()
         return ROUND_SECONDS
 
     async def _hold_keys(self) -> None:
-        if time.monotonic() - self._keys_at < KEYS_SECONDS:
+        if time.monotonic() - self._keys_at < self._keys_seconds:
             return
         async with self._engine.connect() as connection:
             nodes = await worker_wishes.list_held_nodes(connection)

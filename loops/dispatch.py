@@ -43,7 +43,9 @@ class DispatchRound:
         marks: KnowsMarks,
         broker: ReadsQueues,
         tell_published: Callable[[int], None] = lambda _: None,
+        batch_size: int = BATCH_SIZE,
     ) -> None:
+        self._batch_size = batch_size
         self._engine = engine
         self._publisher = publisher
         self._marks = marks
@@ -60,7 +62,9 @@ class DispatchRound:
             self._note(self._breaker.succeeded())
         try:
             async with self._engine.begin() as connection:
-                done = await dispatch_due(connection, self._publisher, blocked=self._blocked_work)
+                done = await dispatch_due(
+                    connection, self._publisher, blocked=self._blocked_work, batch_size=self._batch_size
+                )
                 left = await outbox.get_time_to_next_due(connection)
         except BrokerUnavailable:
             self._note(self._breaker.failed(datetime.now(UTC)))
@@ -70,7 +74,7 @@ class DispatchRound:
             self._note(self._breaker.succeeded())
         if done.claimed:
             log.info("dispatched", published=done.published, cancelled=done.cancelled, claimed=done.claimed)
-        if done.claimed == BATCH_SIZE:
+        if done.claimed == self._batch_size:
             return 0
         if done.claimed:
             await asyncio.sleep(GATHERING_SECONDS)

@@ -34,8 +34,15 @@ class NodesRound:
     """
 
     def __init__(
-        self, engine: AsyncEngine, control: OrdersNodes, *, layout: Layout | None = None, enable_events: bool = True
+        self,
+        engine: AsyncEngine,
+        control: OrdersNodes,
+        *,
+        layout: Layout | None = None,
+        enable_events: bool = True,
+        most_strangers: int = MOST_STRANGERS,
     ) -> None:
+        self._most_strangers = most_strangers
         self._engine = engine
         self._control = control
         self._layout = layout or Layout()
@@ -44,7 +51,9 @@ class NodesRound:
     async def run_once(self) -> float:
         """Describe what needs it. What never answers is forgotten where there is too much of it."""
         async with self._engine.begin() as connection:
-            forgotten = await strangers.forget_strangers(connection, remaining=MOST_STRANGERS, most=FORGOTTEN_AT_ONCE)
+            forgotten = await strangers.forget_strangers(
+                connection, remaining=self._most_strangers, most=FORGOTTEN_AT_ONCE
+            )
         if forgotten:
             log.warning("strangers_forgotten", count=forgotten)
         async with self._engine.connect() as connection:

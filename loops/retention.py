@@ -21,7 +21,15 @@ log = structlog.get_logger(__name__)
 class RetentionRound:
     """Deletes one batch of each status, or one day of events; one process at a time does it."""
 
-    def __init__(self, engine: AsyncEngine, retention: Retention, *, workers_kept_for: timedelta | None = None) -> None:
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        retention: Retention,
+        *,
+        workers_kept_for: timedelta | None = None,
+        batch_size: int = BATCH_SIZE,
+    ) -> None:
+        self._batch_size = batch_size
         self._engine = engine
         self._retention = retention
         self._workers_kept_for = workers_kept_for
@@ -37,7 +45,7 @@ class RetentionRound:
         if self._workers_kept_for is None:
             return
         async with self._engine.begin() as connection:
-            count = await strangers.forget_old(connection, kept_for=self._workers_kept_for, most=BATCH_SIZE)
+            count = await strangers.forget_old(connection, kept_for=self._workers_kept_for, most=self._batch_size)
         if count:
             log.info("workers_forgotten", count=count)
 
@@ -49,11 +57,13 @@ class RetentionRound:
             if not await leadership.take(connection, leadership.RETENTION):
                 return False
             for status, age in self._retention.ages().items():
-                deleted = await retention.delete_tasks(connection, status=status, kept_for=age, batch_size=BATCH_SIZE)
+                deleted = await retention.delete_tasks(
+                    connection, status=status, kept_for=age, batch_size=self._batch_size
+                )
                 tasks += deleted
-                is_full |= deleted == BATCH_SIZE
+                is_full |= deleted == self._batch_size
                 workflows += await retention.delete_workflows(
-                    connection, status=status, kept_for=age, batch_size=BATCH_SIZE
+                    connection, status=status, kept_for=age, batch_size=self._batch_size
                 )
         if tasks or workflows:
             log.info("tasks_expired", count=tasks, workflows=workflows)

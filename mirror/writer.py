@@ -46,10 +46,20 @@ class Written:
 class Writer:
     """Writes batches in order; returns from `write` only when the batch is committed."""
 
-    def __init__(self, engine: AsyncEngine, results: ReadsResults, *, forgets_after: timedelta | None = None) -> None:
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        results: ReadsResults,
+        *,
+        forgets_after: timedelta | None = None,
+        retry_seconds: Sequence[float] = RETRY_SECONDS,
+        result_timeout_seconds: float = RESULT_TIMEOUT_SECONDS,
+    ) -> None:
         """Prepare to write; news of unknown tasks older than `forgets_after` makes none: it would bring back deleted
         ones.
         """
+        self._retry_seconds = retry_seconds
+        self._result_timeout_seconds = result_timeout_seconds
         self._engine = engine
         self._results = results
         self._forgets_after = forgets_after
@@ -96,7 +106,7 @@ class Writer:
 
     async def _commit(self, store: Callable[[AsyncConnection], Awaitable[None]]) -> None:
         """One transaction; tried until Postgres takes it. Raises only what another try cannot mend."""
-        for wait in chain(RETRY_SECONDS, repeat(RETRY_SECONDS[-1])):
+        for wait in chain(self._retry_seconds, repeat(self._retry_seconds[-1])):
             try:
                 async with self._engine.begin() as connection:
                     await store(connection)
@@ -124,7 +134,7 @@ class Writer:
         if not decoded.ended:
             return {}
         try:
-            return await asyncio.wait_for(self._results.fetch(decoded.ended), RESULT_TIMEOUT_SECONDS)
+            return await asyncio.wait_for(self._results.fetch(decoded.ended), self._result_timeout_seconds)
         except Exception as error:  # away, silent, or holding what nobody can read: never a reason to store no events
             log.warning("results_not_fetched", count=len(decoded.ended), error=type(error).__name__)
             return {}

@@ -53,12 +53,14 @@ async def read_figures(connection: AsyncConnection, *, default_queue: str) -> Da
     )
 
 
-async def ask_depths(queues: ReadsQueues, names: Collection[str]) -> Mapping[str, int] | None:
+async def ask_depths(
+    queues: ReadsQueues, names: Collection[str], *, limit_seconds: float = BROKER_SECONDS
+) -> Mapping[str, int] | None:
     """Return how many messages wait in each queue; None if the broker does not say so now. Holds no connection to
     Postgres.
     """
     try:
-        async with asyncio.timeout(BROKER_SECONDS):
+        async with asyncio.timeout(limit_seconds):
             return await queues.depths(names)
     except (BrokerUnavailable, TimeoutError) as error:
         log.warning("queue_depths_not_read", error=type(error).__name__)

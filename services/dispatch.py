@@ -57,15 +57,20 @@ class Dispatched:
 
 
 async def dispatch_due(
-    connection: AsyncConnection, publisher: Publishes, *, blocked: AsksBlocked = _nothing_held
+    connection: AsyncConnection,
+    publisher: Publishes,
+    *,
+    blocked: AsksBlocked = _nothing_held,
+    batch_size: int = BATCH_SIZE,
+    doubtful_pause: timedelta = DOUBTFUL_PAUSE,
 ) -> Dispatched:
     """Publish one batch of due tasks that are not held back; those whose cancel was requested meanwhile end here.
 
     What the broker refuses is put off, and is the business of `dispatch_refused` from then on. `blocked` is asked again
     when the rows are claimed: a mark that was set meanwhile holds. Raises BrokerUnavailable if nothing could be sent.
     """
-    due = await _claim(connection, blocked, batch_size=BATCH_SIZE)
-    return await _dispatch(connection, publisher, due=due)
+    due = await _claim(connection, blocked, batch_size=batch_size)
+    return await _dispatch(connection, publisher, due=due, doubtful_pause=doubtful_pause)
 
 
 async def dispatch_refused(
@@ -94,7 +99,13 @@ async def _claim(
     return claimed if now == before else [task for task in claimed if not now.holds(task.queue_name, task.task_name)]
 
 
-async def _dispatch(connection: AsyncConnection, publisher: Publishes, *, due: Sequence[DueTask]) -> Dispatched:
+async def _dispatch(
+    connection: AsyncConnection,
+    publisher: Publishes,
+    *,
+    due: Sequence[DueTask],
+    doubtful_pause: timedelta = DOUBTFUL_PAUSE,
+) -> Dispatched:
     if not due:
         return Dispatched(claimed=0, published=0, cancelled=0)
     cancelled = [task for task in due if task.cancel_requested_at is not None]
@@ -109,15 +120,20 @@ async def _dispatch(connection: AsyncConnection, publisher: Publishes, *, due: S
     await record(connection, News(facts=facts))
     await outbox.delete_dispatched(connection, [fact.task_id for fact in facts])
     if len(handed_over) < len(to_publish):
-        await _put_off(
-            connection, [task for task in to_publish if task.task_id not in published.sent], refused=published.refused
-        )
+        unsent = [task for task in to_publish if task.task_id not in published.sent]
+        await _put_off(connection, unsent, refused=published.refused, doubtful_pause=doubtful_pause)
     return Dispatched(
         claimed=len(due), published=len(handed_over), cancelled=len(cancelled), refused=len(published.refused)
     )
 
 
-async def _put_off(connection: AsyncConnection, unsent: Sequence[DueTask], *, refused: Mapping[str, Refusal]) -> None:
+async def _put_off(
+    connection: AsyncConnection,
+    unsent: Sequence[DueTask],
+    *,
+    refused: Mapping[str, Refusal],
+    doubtful_pause: timedelta,
+) -> None:
     noted = [_noted(task, refused[task.task_id]) for task in unsent if task.task_id in refused]
     for refusal in noted:
         if refusal.is_parked:
@@ -125,7 +141,7 @@ async def _put_off(connection: AsyncConnection, unsent: Sequence[DueTask], *, re
     await outbox.note_refusals(connection, noted)
     doubtful = [task.task_id for task in unsent if task.task_id not in refused]
     if doubtful:
-        await outbox.postpone(connection, doubtful, by=DOUBTFUL_PAUSE)
+        await outbox.postpone(connection, doubtful, by=doubtful_pause)
 
 
 def _noted(task: DueTask, refusal: Refusal) -> NotedRefusal:

@@ -9,11 +9,11 @@ from store.queries import presets
 MAX_PRESETS = 1_000
 
 
-async def save_preset(connection: AsyncConnection, preset: Preset) -> Preset:
-    """Store it; raises PresetExists if the name is taken, InvalidRequest if there are `MAX_PRESETS` already."""
+async def save_preset(connection: AsyncConnection, preset: Preset, *, most: int = MAX_PRESETS) -> Preset:
+    """Store it; raises PresetExists if the name is taken, InvalidRequest if there are as many as may be already."""
     saved, _ = await presets.list_presets(connection, limit=0, offset=0)
-    if saved >= MAX_PRESETS:
-        message = f"there are {MAX_PRESETS:,} saved presets; remove one first"
+    if saved >= most:
+        message = f"there are {most:,} saved presets; remove one first"
         raise InvalidRequest(f"name: {message}", errors=(("name", message),))
     added = None if built_in(preset.name) else await presets.add_preset(connection, preset)
     if added is None:

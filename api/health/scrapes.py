@@ -15,7 +15,16 @@ KEPT_SECONDS = 1.0
 class Scrapes:
     """Makes one text at a time, however many ask, and gives it to all of them."""
 
-    def __init__(self, metrics: Metrics, sources: MetricsSources, *, probe: HealthProbe, engine: AsyncEngine) -> None:
+    def __init__(
+        self,
+        metrics: Metrics,
+        sources: MetricsSources,
+        *,
+        probe: HealthProbe,
+        engine: AsyncEngine,
+        kept_seconds: float = KEPT_SECONDS,
+    ) -> None:
+        self._kept_seconds = kept_seconds
         self._metrics = metrics
         self._sources = sources
         self._probe = probe
@@ -37,7 +46,7 @@ class Scrapes:
             await asyncio.wait({self._making}, timeout=KEPT_SECONDS)
 
     def _is_good(self, made: "asyncio.Task[bytes]") -> bool:
-        is_young = asyncio.get_running_loop().time() - self._made_at < KEPT_SECONDS
+        is_young = asyncio.get_running_loop().time() - self._made_at < self._kept_seconds
         return is_young and not made.cancelled() and made.exception() is None
 
     async def _make(self) -> bytes:

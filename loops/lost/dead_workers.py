@@ -8,7 +8,7 @@ A task goes back only if no live worker holds it.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import structlog
 from redis.asyncio import Redis
@@ -18,7 +18,7 @@ from domain.degradation import MIRROR
 from domain.proofs import LEFT_ELSEWHERE
 from gateway.control import HeldTask
 from gateway.ports import AsksNodes, KnowsConnections, PutsBack, ReadsQueues, ReadsResults
-from loops.lost.seen_twice import SeenTwice
+from loops.lost.seen_twice import BETWEEN_LOOKS, SeenTwice
 from loops.shared_names import note_shared_names
 from services.dead_workers import drop_living, find_orphans, record_ends, record_lost
 from services.resident.signs_of_life import is_alive
@@ -46,11 +46,13 @@ class Gateway:
 class DeadWorkersRound:
     """Looks once at what workers held that may be dead. One process at a time does it, for the whole of a look."""
 
-    def __init__(self, engine: AsyncEngine, gateway: Gateway, *, redis: Redis) -> None:
+    def __init__(
+        self, engine: AsyncEngine, gateway: Gateway, *, redis: Redis, between_looks: timedelta = BETWEEN_LOOKS
+    ) -> None:
         self._engine = engine
         self._gateway = gateway
         self._redis = redis
-        self._seen_twice = SeenTwice()
+        self._seen_twice = SeenTwice(between_looks=between_looks)
 
     async def run_once(self) -> float:
         """Find, prove, put back, record. Raises BrokerUnavailable."""

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.proofs import HAS_RUN, UNPROVEN, Suspect
 from gateway.ports import ReadsQueues, ReadsResults
-from loops.lost.seen_twice import SeenTwice
+from loops.lost.seen_twice import BETWEEN_LOOKS, SeenTwice
 from loops.shared_names import note_shared_names
 from services.missed_ends import (
     BATCH_SIZE,
@@ -52,14 +52,17 @@ class MissedEndsRound:
         queues: ReadsQueues,
         proofs: Proofs,
         resend_unproven: bool = False,
+        between_looks: timedelta = BETWEEN_LOOKS,
+        asked_again: timedelta = ASKED_AGAIN,
     ) -> None:
         self._engine = engine
         self._results = results
         self._queues = queues
         self._proofs = proofs
         self._resend_unproven = resend_unproven
-        self._seen_twice = SeenTwice()
-        self._in_doubt = SeenTwice()
+        self._seen_twice = SeenTwice(between_looks=between_looks)
+        self._in_doubt = SeenTwice(between_looks=between_looks)
+        self._asked_again = asked_again
         self._ask_again: dict[str, datetime] = {}
 
     async def run_once(self) -> float:
@@ -118,7 +121,7 @@ class MissedEndsRound:
     ) -> None:
         """Keep what workers said they have, and why the others are not sent again."""
         await note_shared_names(self._engine, judged.replies)
-        self._ask_again |= dict.fromkeys(reasons, now + ASKED_AGAIN)
+        self._ask_again |= dict.fromkeys(reasons, now + self._asked_again)
         async with self._engine.begin() as connection:
             recorded = await record_held(connection, judged.holders)
             await doubts.forget(connection, looked_at - judged.doubts.keys())

@@ -19,7 +19,7 @@ from domain.degradation import MIRROR
 from domain.proofs import ServerLife, Suspect
 from gateway.ports import KnowsConnections, PutsBackFetched
 from gateway.recall import FetchedMessage
-from loops.lost.seen_twice import SeenTwice
+from loops.lost.seen_twice import BETWEEN_LOOKS, SeenTwice
 from services.proofs import Proofs, record_held
 from services.resident.signs_of_life import is_alive
 from store.queries import leadership, stuck_messages
@@ -41,14 +41,21 @@ class StuckMessagesRound:
     """Looks once at what was fetched more than a minute ago. One process at a time does it, for all of a look."""
 
     def __init__(
-        self, engine: AsyncEngine, mover: PutsBackFetched, *, proofs: Proofs, presence: KnowsConnections, redis: Redis
+        self,
+        engine: AsyncEngine,
+        mover: PutsBackFetched,
+        *,
+        proofs: Proofs,
+        presence: KnowsConnections,
+        redis: Redis,
+        between_looks: timedelta = BETWEEN_LOOKS,
     ) -> None:
         self._engine = engine
         self._mover = mover
         self._proofs = proofs
         self._presence = presence
         self._redis = redis
-        self._seen_twice = SeenTwice()
+        self._seen_twice = SeenTwice(between_looks=between_looks)
 
     async def run_once(self) -> float:
         """Find, prove, put back. Raises BrokerUnavailable."""

@@ -46,7 +46,19 @@ class SignOfLife(Resident):
     A process of several parts is alive while each of them gives.
     """
 
-    def __init__(self, redis: Redis, process: str, *, parts: int = 1) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        process: str,
+        *,
+        parts: int = 1,
+        renew_seconds: float = RENEW_SECONDS,
+        reconnect_seconds: float = RECONNECT_SECONDS,
+        most_lives: int = MOST_LIVES,
+    ) -> None:
+        self._renew_seconds = renew_seconds
+        self._reconnect_seconds = reconnect_seconds
+        self._most_lives = most_lives
         self._life = f"{process}:{uuid.uuid4().hex}"
         self.present_since: float | None = None
         """On the monotonic clock; None while Redis does not know that we are there."""
@@ -80,7 +92,7 @@ class SignOfLife(Resident):
         if len(holding) >= self.parts:
             self._given = {part: until for part, until in self._given.items() if until > now}
             await self._renew()
-        await asyncio.sleep(RENEW_SECONDS)
+        await asyncio.sleep(self._renew_seconds)
 
     async def _renew(self) -> None:
         value = PRESENT if self.present_since is not None else datetime.now(UTC).isoformat()
@@ -105,13 +117,13 @@ class SignOfLife(Resident):
             self._subscribes = False
         finally:
             self.present_since = None
-        await asyncio.sleep(RECONNECT_SECONDS)
+        await asyncio.sleep(self._reconnect_seconds)
 
     async def _hear(self, message: Any) -> None:
         """The subscription is confirmed at first, and again after redis-py has connected anew by itself."""
         if message is not None and message["type"] == "subscribe" and message["data"] >= 2:
             self.present_since, self._subscribes = time.monotonic(), True
-            if await _length(self._redis) >= MOST_LIVES:
+            if await _length(self._redis) >= self._most_lives:
                 await self._redis.delete(LIVES_KEY)
             await self._redis.hset(LIVES_KEY, self._life, datetime.now(UTC).isoformat())
 

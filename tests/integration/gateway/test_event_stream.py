@@ -6,9 +6,8 @@ import pytest
 import redis
 
 from domain.redis_keys import STREAM_COUNTS_KEY, STREAM_KEY
-from gateway import event_stream
 from gateway.event_sources import MAX_MESSAGE_BYTES, Blind, EventItem, EventMessage
-from gateway.event_stream import FIRST_AT_ONCE, GROUP, StreamEvents
+from gateway.event_stream import FIRST_AT_ONCE, GROUP, MOST_AT_ONCE, StreamEvents
 
 
 @pytest.fixture
@@ -18,28 +17,33 @@ def server(redis_url: str) -> Iterator[redis.Redis]:
 
 
 @pytest.fixture
-def stream(redis_url: str) -> Iterator[StreamEvents]:
+def timings() -> dict[str, float]:
+    """Those of the mirrors, where they are not the usual ones."""
+    return {}
+
+
+@pytest.fixture
+def at_once(timings: dict[str, float]) -> None:
+    """What is not stored is taken over without a wait, and every read looks for it."""
+    timings |= {"look_seconds": 0.0, "take_over_seconds": 0.0}
+
+
+@pytest.fixture
+def stream(redis_url: str, timings: dict[str, float]) -> Iterator[StreamEvents]:
     """The first mirror ever, which makes the stream."""
-    source = StreamEvents(redis_url)
+    source = StreamEvents(redis_url, **timings)
     assert source.connect() is True
     yield source
     source.close()
 
 
 @pytest.fixture
-def other(redis_url: str, stream: StreamEvents) -> Iterator[StreamEvents]:
+def other(redis_url: str, timings: dict[str, float], stream: StreamEvents) -> Iterator[StreamEvents]:
     """A second mirror."""
-    source = StreamEvents(redis_url)
+    source = StreamEvents(redis_url, **timings)
     assert source.connect() is False
     yield source
     source.close()
-
-
-@pytest.fixture
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is not stored is taken over without a wait, and every read looks for it."""
-    monkeypatch.setattr(event_stream, "LOOK_SECONDS", 0.0)
-    monkeypatch.setattr(event_stream, "TAKE_OVER_SECONDS", 0.0)
 
 
 def add(server: redis.Redis, names: str, *, length: int | None = None) -> None:
@@ -78,7 +82,7 @@ def test_what_is_stored_leaves_the_stream_and_the_rest_stays(server: redis.Redis
 
 
 def test_more_than_one_portion_is_acknowledged_with_its_last_message(server: redis.Redis, stream: StreamEvents) -> None:
-    add(server, "x" * (event_stream.MOST_AT_ONCE + 10))
+    add(server, "x" * (MOST_AT_ONCE + 10))
     stream.acknowledge(read(stream)[-1])
     assert server.xlen(STREAM_KEY) == 0
 
@@ -165,18 +169,18 @@ def test_a_stream_that_is_gone_is_made_again_and_something_was_missed(
 
 
 def test_mirrors_of_long_ago_are_forgotten_but_for_those_that_hold_something(
-    server: redis.Redis, stream: StreamEvents, redis_url: str, monkeypatch: pytest.MonkeyPatch
+    server: redis.Redis, stream: StreamEvents, redis_url: str
 ) -> None:
     add(server, "a")
     holder, idle = StreamEvents(redis_url), StreamEvents(redis_url)
     read(holder)
     read(idle)
     assert len(server.xinfo_consumers(STREAM_KEY, GROUP)) == 2
-    monkeypatch.setattr(event_stream, "FORGET_SECONDS", -1.0)
-    stream.connect()
+    forgetful = StreamEvents(redis_url, forget_seconds=-1.0)
+    forgetful.connect()
     (left,) = server.xinfo_consumers(STREAM_KEY, GROUP)
     assert left["pending"] == 1
-    for source in (holder, idle):
+    for source in (holder, idle, forgetful):
         source.close()
 
 

@@ -15,7 +15,7 @@ from domain.workers import SILENCE, Heartbeat, is_shared
 from gateway.connection import redis_client
 from gateway.control import HeldTask
 from gateway.messages import TaskMessage
-from loops.lost import dead_workers, seen_twice
+from loops.lost import dead_workers
 from loops.lost.dead_workers import DeadWorkersRound, Gateway
 from services.cancel import request_cancel
 from services.dispatch import dispatch_due
@@ -54,7 +54,7 @@ class World:
             FakeControl(self.broker),
             FakeResultReader(self.broker),
         )
-        self.round = DeadWorkersRound(engine, gateway, redis=redis)
+        self.round = DeadWorkersRound(engine, gateway, redis=redis, between_looks=timedelta(microseconds=1))
         self._clock = 0
 
     async def set_up(self) -> None:
@@ -112,8 +112,7 @@ class World:
 
 
 @pytest.fixture
-async def world(engine: AsyncEngine, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
-    monkeypatch.setattr(seen_twice, "BETWEEN_LOOKS", timedelta(0, microseconds=1))
+async def world(engine: AsyncEngine, redis_url: str) -> AsyncIterator[World]:
     redis = redis_client(redis_url)
     world = World(engine, redis)
     await world.set_up()

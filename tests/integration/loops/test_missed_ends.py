@@ -15,7 +15,7 @@ from domain.workers import Heartbeat
 from gateway.connection import redis_client
 from gateway.control import HeldTask
 from gateway.messages import TaskMessage
-from loops.lost import missed_ends, seen_twice
+from loops.lost import missed_ends
 from loops.lost.missed_ends import MissedEndsRound
 from services.proofs import Proofs
 from services.record import News, record
@@ -42,11 +42,21 @@ class World:
     def __post_init__(self) -> None:
         self.round = self.make_round()
 
-    def make_round(self, **options: bool) -> MissedEndsRound:
+    def make_round(
+        self, *, resend_unproven: bool = False, between_looks: timedelta = timedelta(microseconds=1)
+    ) -> MissedEndsRound:
         self.presence = FakePresence(self.broker)
         proofs = Proofs(self.engine, FakeControl(self.broker), presence=self.presence, redis=self.redis)
         results, queues = FakeResultReader(self.broker), FakeQueueReader(self.broker)
-        return MissedEndsRound(self.engine, results, queues=queues, proofs=proofs, **options)
+        return MissedEndsRound(
+            self.engine,
+            results,
+            queues=queues,
+            proofs=proofs,
+            resend_unproven=resend_unproven,
+            between_looks=between_looks,
+            asked_again=timedelta(0),
+        )
 
     async def add_dispatched(self, *, number: int = 1) -> str:
         """A task of which nothing was heard since its dispatch, by the server's life `one`."""
@@ -96,9 +106,7 @@ class World:
 
 
 @pytest.fixture
-async def world(engine: AsyncEngine, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
-    monkeypatch.setattr(seen_twice, "BETWEEN_LOOKS", timedelta(0, microseconds=1))
-    monkeypatch.setattr(missed_ends, "ASKED_AGAIN", timedelta(0))
+async def world(engine: AsyncEngine, redis_url: str) -> AsyncIterator[World]:
     redis = redis_client(redis_url)
     yield World(engine, redis)
     await redis.aclose()
@@ -139,8 +147,8 @@ async def test_a_task_found_again_in_between_is_not_lost(world: World) -> None:
     assert await world.in_outbox() == []
 
 
-async def test_two_looks_too_close_together_prove_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(seen_twice, "BETWEEN_LOOKS", timedelta(seconds=60))
+async def test_two_looks_too_close_together_prove_nothing(world: World) -> None:
+    world.round = world.make_round(between_looks=timedelta(seconds=60))
     task_id = await world.add_dispatched()
     await world.add_node()
     await world.look(task_id)

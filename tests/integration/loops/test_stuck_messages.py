@@ -23,7 +23,6 @@ from gateway.layout import Layout
 from gateway.publisher import Publisher
 from gateway.queues import QueueReader
 from gateway.recall import MessageMover
-from loops.lost import seen_twice
 from loops.lost.stuck_messages import StuckMessagesRound
 from services.proofs import Proofs
 from services.record import News, record
@@ -54,7 +53,12 @@ class World:
         self.consumer = Connection(self.broker_url)
         proofs = Proofs(self.engine, FakeControl(self.answers), presence=self.presence, redis=self.redis)
         self.round = StuckMessagesRound(
-            self.engine, self.mover, proofs=proofs, presence=self.presence, redis=self.redis
+            self.engine,
+            self.mover,
+            proofs=proofs,
+            presence=self.presence,
+            redis=self.redis,
+            between_looks=timedelta(microseconds=1),
         )
 
     async def add_node(self, node: str = NODE, *, ago: timedelta = timedelta(0), plugin: str | None = "1") -> None:
@@ -103,10 +107,7 @@ class World:
 
 
 @pytest.fixture
-async def world(
-    engine: AsyncEngine, broker_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[World]:
-    monkeypatch.setattr(seen_twice, "BETWEEN_LOOKS", timedelta(microseconds=1))
+async def world(engine: AsyncEngine, broker_url: str, redis_url: str) -> AsyncIterator[World]:
     world = World(engine, broker_url, redis_client(redis_url))
     await world.redis.set(process_key("mirror"), "now")
     await world.add_node()

@@ -1,6 +1,7 @@
 import asyncio
 import json
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,7 +13,6 @@ from domain.clocks import AHEAD_SECONDS
 from domain.results import StoredResult
 from gateway.event_sources import Blind, EventMessage
 from mirror import writer as writer_module
-from mirror.writer import Writer
 from services.record import News
 from store.queries import gaps, history, workers
 from store.tables import events, task_results, tasks
@@ -23,10 +23,8 @@ from tests.integration.mirror.messages import NODE, Results, life, message
 LIMIT_SECONDS = 15
 JUNK = EventMessage(b"junk", datetime.now(UTC))
 
-
-@pytest.fixture(autouse=True)
-def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer_module, "RETRY_SECONDS", (0.01, 0.05))
+Writer = partial(writer_module.Writer, retry_seconds=(0.01, 0.05))
+"""One that tries again at once."""
 
 
 def success(task_id: str, **given: Any) -> StoredResult:
@@ -76,11 +74,10 @@ async def test_without_the_result_backend_results_are_pending(engine: AsyncEngin
 async def test_a_result_backend_that_does_not_answer_is_not_waited_for(
     engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer_module, "RESULT_TIMEOUT_SECONDS", 0.05)
     results = Results()
     monkeypatch.setattr(results, "fetch", lambda task_ids: asyncio.Event().wait())
     async with asyncio.timeout(LIMIT_SECONDS):
-        await Writer(engine, results).write(life("a"))
+        await Writer(engine, results, result_timeout_seconds=0.05).write(life("a"))
     assert await stored(engine) == {"a": ("COMPLETED", True)}
 
 
