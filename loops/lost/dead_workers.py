@@ -58,7 +58,7 @@ class DeadWorkersRound:
         """Find, prove, put back, record. Raises BrokerUnavailable."""
         # The lock is held until all is recorded: two who move the same messages could move one twice.
         async with self._engine.begin() as leading:
-            if not await leadership.take(leading, leadership.RESCUE):
+            if not await leadership.take(leading, leadership.DEAD_WORKERS):
                 return UNPROVEN_SECONDS
             suspects = await find_orphans(leading)
             if not suspects:

@@ -68,7 +68,7 @@ class MissedEndsRound:
     async def run_once(self) -> float:
         """Repair what can be repaired; at once again if there is more."""
         async with self._engine.begin() as connection:
-            if not await leadership.take(connection, leadership.SWEEP):
+            if not await leadership.take(connection, leadership.MISSED_ENDS):
                 return ROUND_SECONDS
             silent = await find_silent(connection)
         if not silent:

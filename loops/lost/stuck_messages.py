@@ -60,7 +60,7 @@ class StuckMessagesRound:
     async def run_once(self) -> float:
         """Find, prove, put back. Raises BrokerUnavailable."""
         async with self._engine.begin() as leading:
-            if not await leadership.take(leading, leadership.STRAYS):
+            if not await leadership.take(leading, leadership.STUCK_MESSAGES):
                 return ROUND_SECONDS
             now = datetime.now(UTC)
             before = now - FETCHED

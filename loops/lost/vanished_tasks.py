@@ -36,7 +36,7 @@ class VanishedTasksRound:
     async def run_once(self) -> float:
         """Ask, compare, repair. Raises BrokerUnavailable and Unavailable."""
         async with self._engine.begin() as connection:
-            if not await leadership.take(connection, leadership.UNSETTLED):
+            if not await leadership.take(connection, leadership.VANISHED_TASKS):
                 return ROUND_SECONDS
             # Of two processes of one name the first to answer would speak for both.
             shared = await shared_names.list_shared(connection)

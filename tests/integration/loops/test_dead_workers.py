@@ -336,6 +336,6 @@ async def test_on_rabbitmq_what_becomes_of_it_follows_from_how_the_task_is_ackno
 async def test_only_one_process_at_a_time_moves_messages(world: World) -> None:
     await world.add_held()
     async with world.engine.begin() as other:
-        assert await leadership.take(other, leadership.RESCUE)
+        assert await leadership.take(other, leadership.DEAD_WORKERS)
         await world.round.run_once()
     assert world.waiting() == []

@@ -296,7 +296,7 @@ async def test_one_process_at_a_time_sweeps(world: World) -> None:
     task_id = await world.add_dispatched()
     world.broker.metas[task_id] = b'{"status": "SUCCESS", "result": 5}'
     async with world.engine.begin() as other:
-        assert await leadership.take(other, leadership.SWEEP)
+        assert await leadership.take(other, leadership.MISSED_ENDS)
         assert await world.look(task_id) == missed_ends.ROUND_SECONDS
     async with world.engine.connect() as connection:
         assert (await connection.execute(select(tasks.c.status))).scalar_one() == "PENDING"

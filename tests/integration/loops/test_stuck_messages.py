@@ -216,5 +216,5 @@ async def test_a_message_fetched_again_meanwhile_stays(world: World) -> None:
 async def test_one_process_at_a_time_looks(world: World) -> None:
     await world.add_fetched()
     async with world.engine.begin() as connection:
-        assert await leadership.take(connection, leadership.STRAYS)
+        assert await leadership.take(connection, leadership.STUCK_MESSAGES)
         assert await world.look(3) == {"celery": 0}

@@ -237,6 +237,6 @@ async def test_what_a_node_held_that_is_gone_is_not_judged_here(world: World) ->
 async def test_one_process_at_a_time_looks(world: World) -> None:
     await world.hear(RECEIVED, STARTED)
     async with world.engine.begin() as other:
-        assert await leadership.take(other, leadership.UNSETTLED)
+        assert await leadership.take(other, leadership.VANISHED_TASKS)
         await world.look()
     assert await world.status() == "RUNNING"
