@@ -52,17 +52,17 @@ from domain.server_urls import is_redis
 from gateway.connection import redis_client
 from gateway.control import Control
 from gateway.layout import Layout
+from gateway.message_mover import MessageMover
 from gateway.pause_keys import PauseKeys
 from gateway.queues import QueueReader
-from gateway.recall import MessageMover
-from gateway.results import ResultReader
+from gateway.results.reader import ResultReader
 from services.resident.degradation import DegradationMarks
 from services.resident.endings import Endings
 from services.resident.limits import Limits
 from services.resident.signs_of_life import SignOfLife
 from services.resident.submission_batcher import SubmissionBatcher
 from services.resident.task_names import TaskNames
-from services.worker_orders import WorkerOrders
+from services.workers.orders import WorkerOrders
 from settings import Settings, urls
 from store.engine import open_engine, tell_lost_connections
 

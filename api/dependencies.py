@@ -19,15 +19,15 @@ from api.health.scrapes import Scrapes
 from api.middleware.rate_limit import WindowCounter
 from domain.errors import Overloaded
 from gateway.control import Control
+from gateway.message_mover import MessageMover
 from gateway.queues import QueueReader
-from gateway.recall import MessageMover
-from services.cancels import Cancels
+from services.cancels.sequence import Cancels
 from services.resident.degradation import DegradationMarks
 from services.resident.endings import Endings
 from services.resident.limits import Limits
 from services.resident.submission_batcher import SubmissionBatcher
 from services.resident.task_names import TaskNames
-from services.worker_orders import WorkerOrders
+from services.workers.orders import WorkerOrders
 from settings import Settings
 from store.engine import limit_statements
 

@@ -39,7 +39,7 @@ from bench.stack import (
 )
 from bench.worker_events import EVENTS_PER_TASK, bodies_of
 from domain.redis_keys import STREAM_COUNTS_KEY, STREAM_KEY
-from gateway.event_stream import FIELD, GROUP
+from gateway.events.stream import FIELD, GROUP
 
 
 class Stage(StrEnum):

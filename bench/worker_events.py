@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from gateway.event_sources import EventMessage
+from gateway.events.sources import EventMessage
 
 EVENTS_PER_TASK = 4
 WORKER, PUBLISHER = "celery@bench", "publisher@bench"

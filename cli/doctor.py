@@ -23,9 +23,9 @@ from cli.servers import reasons_against
 from domain.errors import Unavailable
 from domain.redis_keys import COUNTERS_KEY
 from domain.server_urls import is_redis, mask_url
-from domain.worker_control import PLUGIN_VERSION
+from domain.workers.control import PLUGIN_VERSION
 from gateway.connection import BROKER_ERRORS, blocking_redis_client, connect
-from gateway.results import ResultReader
+from gateway.results.reader import ResultReader
 from services.resident.counters import CounterName
 from settings import Settings
 from store.inspection import ask_server, count_unread

@@ -7,7 +7,7 @@ from enum import StrEnum
 from domain.consumers import POOLS_WITH_TERMINATION
 from domain.facts import Fact
 from domain.states import EventType, Phase, Status
-from domain.steps import WorkflowStatus
+from domain.workflows.steps import WorkflowStatus
 
 DONE = "Task cancelled successfully"
 _UNREACHED = "The broker cannot be reached; the cancel is stored and will be sent when it is back."

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from domain.broker_options import STOCK_PRIORITY_STEPS, BrokerOptions
-from domain.worker_control import common_capabilities
+from domain.workers.control import common_capabilities
 from gateway.replies import Broker, ConsumedQueues, Pool, RegisteredTasks, Stats, form
 
 TASK_OPTIONS = ("acks_late", "max_retries")

@@ -8,15 +8,15 @@ from typing import Protocol
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from domain.alert_rules import AlertType, Rule
-from domain.alerts import NOTHING_PENDING, AlertInputs, Judgement, judge_alerts
+from domain.alerts.conditions import NOTHING_PENDING, AlertInputs, Judgement, judge_alerts
+from domain.alerts.rules import AlertType, Rule
 from domain.broker_options import OptionDifference
 from domain.degradation import KnowsMarks, blocked_by
 from domain.errors import BrokerUnavailable
 from gateway.ports import FindsDifferences, ReadsQueues
 from services.alerts import measure, read_rules, write_changes
 from store.queries import alerts, for_alerts, leadership
-from store.queries.consumers import get_consumers
+from store.queries.workers.consumers import get_consumers
 
 ROUND_SECONDS = 5.0
 
@@ -30,7 +30,7 @@ class AsksComponents(Protocol):
 
 
 class KnowsEnds(Protocol):
-    """The part of `loops.lives.LivesRound` that this needs."""
+    """The part of `loops.process_lives.LivesRound` that this needs."""
 
     def ended(self) -> Mapping[str, float]: ...
 

@@ -10,9 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from domain.cancels import StopSignal
 from domain.errors import TaskAlreadyFinished
 from gateway.ports import Revokes, Withdraws
-from services.cancel import renew_keys
-from services.cancels import Cancels
-from store.queries import tasks
+from services.cancels.cancel import renew_keys
+from services.cancels.sequence import Cancels
+from store.queries.tasks import documents
 
 ROUND_SECONDS = 2.0
 MAX_TASKS = 10_000
@@ -35,7 +35,7 @@ class CancelsRound:
     async def run_once(self) -> float:
         """Renew the gate's keys, revoke again, and prove the end of what has not started."""
         async with self._engine.connect() as connection:
-            open_cancels = await tasks.list_open_cancels(connection, limit=MAX_TASKS)
+            open_cancels = await documents.list_open_cancels(connection, limit=MAX_TASKS)
         if open_cancels:
             await renew_keys(self._redis, open_cancels)
             await self._revoke(open_cancels)

@@ -15,39 +15,39 @@ from gateway.connection import redis_client
 from gateway.control import Control
 from gateway.foreign_prefixes import ForeignPrefixes
 from gateway.layout import Layout
+from gateway.message_mover import MessageMover
 from gateway.pause_keys import PauseKeys
 from gateway.presence import Presence
 from gateway.publisher import Publisher
 from gateway.queues import QueueReader
-from gateway.recall import MessageMover
-from gateway.results import ResultReader
+from gateway.results.reader import ResultReader
 from loops.alerts import AlertsRound
 from loops.cancels import CancelsRound
 from loops.components import Components, check_mirror
-from loops.control import ControlRound
 from loops.dispatch import DispatchRound, RefusedRound
-from loops.drains import Drains
 from loops.expiry import ExpiryRound
-from loops.lives import LivesRound
 from loops.loop import Loop, run_loop
 from loops.lost.dead_workers import DeadWorkersRound, Gateway
 from loops.lost.missed_ends import MissedEndsRound
 from loops.lost.stuck_messages import StuckMessagesRound
 from loops.lost.vanished_tasks import VanishedTasksRound
-from loops.nodes import NodesRound
 from loops.partitions import PartitionsRound
-from loops.presence import PresenceRound
+from loops.process_lives import LivesRound
 from loops.queues import QueuesRound
 from loops.retention import RetentionRound
 from loops.rollups import RollupsRound
 from loops.search_index import SearchIndexRound
+from loops.workers.control import ControlRound
+from loops.workers.drains import Drains
+from loops.workers.nodes import NodesRound
+from loops.workers.presence import PresenceRound
 from loops.workflows import WorkflowsRound
 from services.components import server_checks
-from services.proofs import Proofs
+from services.lost.proofs import Proofs
 from services.resident.counters import CounterName, Counters
 from services.resident.degradation import DegradationMarks
 from services.resident.signs_of_life import SignOfLife
-from services.worker_orders import WorkerOrders
+from services.workers.orders import WorkerOrders
 from settings import Settings, urls
 from store.engine import open_engine
 from store.listener import OUTBOX, WORKFLOWS, Listener

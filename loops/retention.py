@@ -7,7 +7,8 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.retention import Retention
-from store.queries import leadership, retention, strangers
+from store.queries import leadership, retention
+from store.queries.workers import strangers
 
 ROUND_SECONDS = 300.0
 # 30 ms (p99 100) on two cores, of locks on tasks that hardly anybody wants.

@@ -18,8 +18,8 @@ from domain.exceptions import told_exception
 from domain.facts import PUBLISHER, Detail, Fact, worker_event_key
 from domain.identities import LEFT_OUT, MAX_ID_BYTES, Identity, fits, shown_name
 from domain.states import EventType
-from domain.workers import Heartbeat
-from gateway.event_sources import EventMessage
+from domain.workers.status import Heartbeat
+from gateway.events.sources import EventMessage
 
 MAX_NAME = 255
 """Characters of the name of a node or a queue: indexed by Postgres, which takes rows of an index up to 2.7 kB."""

@@ -9,10 +9,10 @@ from background import start
 from domain.degradation import MIRROR
 from domain.server_urls import is_redis
 from gateway.connection import redis_client
-from gateway.event_sources import Blind, open_source
-from gateway.event_stream import StreamEvents
-from gateway.events import EventSubscriber
-from gateway.results import ResultReader
+from gateway.events.sources import Blind, open_source
+from gateway.events.stream import StreamEvents
+from gateway.events.subscriber import EventSubscriber
+from gateway.results.reader import ResultReader
 from mirror.writer import Writer
 from services.resident.counters import CounterName, Counters
 from services.resident.signs_of_life import SignOfLife

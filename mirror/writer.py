@@ -13,12 +13,13 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyErro
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain.results import StoredResult, ToldResult
-from domain.workers import Heartbeat, newest
-from gateway.event_sources import Blind, EventMessage
+from domain.workers.status import Heartbeat, newest
+from gateway.events.sources import Blind, EventMessage
 from gateway.ports import ReadsResults
 from mirror.decode import Decoded, decode, split
 from services.record import News, record
-from store.queries import gaps, signs, workers
+from store.queries import gaps
+from store.queries.workers import nodes, signs
 
 RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0)
 """Waits between tries of a batch; the last one repeats until Postgres is back. Meanwhile nothing is read."""
@@ -157,7 +158,7 @@ def _told_results(stored: Mapping[str, StoredResult], decoded: Decoded) -> list[
 async def _store(connection: AsyncConnection, *, news: News, heartbeats: Sequence[Heartbeat]) -> None:
     await record(connection, news)
     if heartbeats:
-        await workers.hear(connection, newest(heartbeats).values())
+        await nodes.hear(connection, newest(heartbeats).values())
 
 
 async def _store_gap(connection: AsyncConnection, *, blind: Blind) -> None:

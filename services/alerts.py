@@ -7,13 +7,14 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.alert_rules import DEFAULT_RULES, KINDS, AlertType, Rule, problems
-from domain.alerts import AlertInputs, Judgement
+from domain.alerts.conditions import AlertInputs, Judgement
+from domain.alerts.rules import DEFAULT_RULES, KINDS, AlertType, Rule, problems
 from domain.degradation import BlockedWork
 from domain.errors import InvalidRequest
-from store.queries import alerts, doubts, for_alerts
+from store.queries import alerts, for_alerts
 from store.queries.alerts import RuleInForce
-from store.queries.workers import count_online
+from store.queries.lost import doubts
+from store.queries.workers.nodes import count_online
 
 RETAINED = timedelta(days=90)
 """How long resolved alerts are retained."""

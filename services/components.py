@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from domain.degradation import BROKER, RESULT_BACKEND
 from domain.health import REDIS
 from gateway.queues import QueueReader
-from gateway.results import ResultReader
+from gateway.results.reader import ResultReader
 
 DEADLINE_SECONDS = 1.0
 LAST_LOOK_SECONDS = 0.01

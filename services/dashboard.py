@@ -9,9 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.errors import BrokerUnavailable
 from domain.rollups import Measure
-from domain.workers import WorkerStatus
+from domain.workers.status import WorkerStatus
 from gateway.ports import ReadsQueues
-from store.queries import for_dashboard, workers
+from store.queries import for_dashboard
+from store.queries.workers import nodes
 
 MAX_QUEUES = 1_000
 # A broker that is there answers within milliseconds; one that is frozen must not hold up a for_dashboard.
@@ -38,8 +39,8 @@ class DashboardFigures:
 
 async def read_figures(connection: AsyncConnection, *, default_queue: str) -> DashboardFigures:
     """Return everything but the broker's part, in one snapshot."""
-    total_workers, _ = await workers.list_workers(connection, limit=0, offset=0)
-    active_workers, _ = await workers.list_workers(connection, limit=0, offset=0, status=WorkerStatus.ACTIVE)
+    total_workers, _ = await nodes.list_workers(connection, limit=0, offset=0)
+    active_workers, _ = await nodes.list_workers(connection, limit=0, offset=0, status=WorkerStatus.ACTIVE)
     due, parked = await for_dashboard.count_undispatched(connection)
     names = await for_dashboard.list_queue_names(connection, limit=MAX_QUEUES)
     return DashboardFigures(

@@ -23,9 +23,10 @@ from gateway.messages import TaskMessage
 from gateway.ports import Publishes
 from gateway.publisher import Published
 from services.record import News, record
-from store.queries import history, outbox
-from store.queries.consumers import get_consumers, get_retry_limits
+from store.queries import outbox
 from store.queries.outbox import DueTask, NotedRefusal
+from store.queries.tasks import writing
+from store.queries.workers.consumers import get_consumers, get_retry_limits
 
 BATCH_SIZE = 500
 REFUSED_BATCH = 100
@@ -172,7 +173,7 @@ async def _with_bases(connection: AsyncConnection, consumers: Consumers, *, due:
     bases = {task.task_id: task.retries_base for task in counted if task.retries_base and task.dispatch_no == 1}
     if bases:
         # All in order, and before the publish: what a worker tells is counted from the base.
-        await history.lock_tasks(connection, [task.task_id for task in due])
+        await writing.lock_tasks(connection, [task.task_id for task in due])
         await outbox.set_retries_bases(connection, bases)
     return counted
 

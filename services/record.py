@@ -22,10 +22,11 @@ from domain.identities import Identity, combine
 from domain.results import StoredResult, ToldResult
 from domain.states import STATUS_OF_ATTEMPT, TERMINAL, Status
 from services.rollups import count_changes
-from store.queries import events, history
+from store.queries import events
 from store.queries import results as stored_results
-from store.queries.history import LockedTask, StateToWrite
-from store.queries.workflow_steps import TaskChange, follow_tasks
+from store.queries.tasks import writing
+from store.queries.tasks.writing import LockedTask, StateToWrite
+from store.queries.workflows.steps import TaskChange, follow_tasks
 
 log = structlog.get_logger(__name__)
 
@@ -111,7 +112,7 @@ async def _lock_or_make(connection: AsyncConnection, news: News) -> _Locked:
     first_heard, identities = _first_heard(news.facts), combine(news.identities)
     results = chain[StoredResult | ToldResult](news.results, news.told_results)
     task_ids = {*first_heard, *identities, *(result.task_id for result in results)}
-    tasks = await history.lock_tasks(connection, list(task_ids)) if task_ids else {}
+    tasks = await writing.lock_tasks(connection, list(task_ids)) if task_ids else {}
     missing = {task_id: at for task_id, at in first_heard.items() if task_id not in tasks}
     forgotten = _forgotten(news, missing)
     if forgotten:
@@ -119,9 +120,9 @@ async def _lock_or_make(connection: AsyncConnection, news: News) -> _Locked:
         missing = {task_id: at for task_id, at in missing.items() if task_id not in forgotten}
     made = NONE
     if missing:
-        made = await history.add_missing_tasks(connection, missing)
+        made = await writing.add_missing_tasks(connection, missing)
         # Another may have made some of them meanwhile.
-        tasks |= await history.lock_tasks(connection, list(missing))
+        tasks |= await writing.lock_tasks(connection, list(missing))
     # Of those submitted here all is known; half of what a mirror of them hears would be written for nothing.
     identities = {task_id: identity for task_id, identity in identities.items() if _is_foreign(tasks.get(task_id))}
     return _Locked(news, tasks, made, identities)
@@ -173,13 +174,13 @@ async def _write(connection: AsyncConnection, folded: _Folded) -> None:
     """Store names, facts, states and results, each by one statement and only where there are some."""
     locked = folded.locked
     if locked.identities:
-        await history.write_identities(connection, locked.identities.values())
+        await writing.write_identities(connection, locked.identities.values())
     if folded.fresh:
         await events.add_facts(connection, folded.fresh)
     if folded.outdated:
         await stored_results.drop_results(connection, folded.outdated)
     if folded.left_out:
-        await history.count_left_out(connection, folded.left_out)
+        await writing.count_left_out(connection, folded.left_out)
     if folded.states:
         await _write_states(connection, locked.tasks, states=folded.states)
     await _write_results(connection, folded)
@@ -196,7 +197,7 @@ async def _tell(connection: AsyncConnection, folded: _Folded) -> frozenset[str]:
         if written.state.status in TERMINAL and locked.tasks[written.task_id].status not in TERMINAL
     )
     if finished:
-        await history.notify_finished(connection)
+        await writing.notify_finished(connection)
     return finished
 
 
@@ -375,15 +376,15 @@ def _without_result(locked: LockedTask) -> LockedTask:
 async def _write_states(
     connection: AsyncConnection, locked: Mapping[str, LockedTask], *, states: Sequence[StateToWrite]
 ) -> None:
-    await history.write_states(connection, states)
-    await history.write_attempts(connection, states)
+    await writing.write_states(connection, states)
+    await writing.write_attempts(connection, states)
     shrunk = {
         written.task_id: len(written.state.attempts)
         for written in states
         if len(written.state.attempts) < locked[written.task_id].attempt_count
     }
     if shrunk:
-        await history.drop_attempts_above(connection, shrunk)
+        await writing.drop_attempts_above(connection, shrunk)
 
 
 async def _write_results(connection: AsyncConnection, folded: _Folded) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.identities import Identity
 from domain.rollups import TaskCourse, deltas
 from store.queries import rollups
-from store.queries.history import LockedTask, StateToWrite
+from store.queries.tasks.writing import LockedTask, StateToWrite
 
 
 async def count_changes(
@@ -43,7 +43,7 @@ def _changes(
 
 
 def _named(course: TaskCourse, identity: Identity) -> TaskCourse:
-    """Return what `store.queries.history.write_identities` makes of it."""
+    """Return what `store.queries.tasks.writing.write_identities` makes of it."""
     return replace(
         course,
         task_name=course.task_name if course.task_name is not None else identity.task_name,
@@ -52,7 +52,7 @@ def _named(course: TaskCourse, identity: Identity) -> TaskCourse:
 
 
 def _moved(course: TaskCourse, written: StateToWrite, *, submitted_here: bool) -> TaskCourse:
-    """Return what `store.queries.history.write_states` makes of it."""
+    """Return what `store.queries.tasks.writing.write_states` makes of it."""
     state = written.state
     return TaskCourse(
         task_name=course.task_name,

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.search_text import index_words, unescape
-from domain.workers import hostname
+from domain.workers.status import hostname
 from store.queries import leadership, search
 from store.queries.search import SearchSource
 

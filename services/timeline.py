@@ -11,8 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.errors import TaskNotFound
 from domain.timeline import TimelineEntry, timeline
-from store.queries import events, gaps, tasks, workers
-from store.queries.tasks import TaskOutline, WholeTask
+from store.queries import events, gaps
+from store.queries.tasks import documents
+from store.queries.tasks.documents import TaskOutline, WholeTask
+from store.queries.workers import nodes
 
 MAX_FACTS = 10_000
 """How many facts of one task are read, the latest: one that is tried again for ever has any number."""
@@ -40,7 +42,7 @@ async def read_task_history(
     connection: AsyncConnection, task_id: str, *, max_facts: int = MAX_FACTS
 ) -> TaskHistory[TaskOutline]:
     """Return what was told of a task; raises TaskNotFound."""
-    task = await tasks.get_outline(connection, task_id)
+    task = await documents.get_outline(connection, task_id)
     if task is None:
         raise TaskNotFound
     return await _history_of(connection, task, max_facts=max_facts)
@@ -48,7 +50,7 @@ async def read_task_history(
 
 async def read_whole_history(connection: AsyncConnection, task_id: str) -> TaskHistory[WholeTask]:
     """Return what was told of a task, with its arguments and its result; raises TaskNotFound."""
-    task = await tasks.get_task(connection, task_id)
+    task = await documents.get_task(connection, task_id)
     if task is None:
         raise TaskNotFound
     return await _history_of(connection, task)
@@ -68,7 +70,7 @@ async def _history_of(connection: AsyncConnection, task: Task, *, max_facts: int
     return TaskHistory(
         task=task,
         entries=entries,
-        worker_ids=await workers.get_worker_ids(connection, (entry.node for entry in entries if entry.node)),
+        worker_ids=await nodes.get_worker_ids(connection, (entry.node for entry in entries if entry.node)),
         complete=not deaf and not task.reconstructed and not truncated and not left_out,
         truncated=truncated,
         left_out=left_out,

@@ -28,7 +28,7 @@ NOUNS: Mapping[str, str] = {
     "Counts and trends": "rollup rollups trends analytics dashboard histograms grid counters counted",
     "Cancels": "cancel cancels cancelled",
     "Lost tasks": "sweep rescue strays unsettled proofs doubts doubt orphans absences recall lost missed dead stuck "
-    "vanished confirmed suspects unacked withdrawal",
+    "vanished confirmed suspects unacked withdrawal message_mover mover",
     "Health and metrics": "health probe checks lives life signs components metrics measurements figures fleet scrapes "
     "host inspection process",
     "Degradation": "degradation degraded resilience gate guard breakers breaker last_answers answers",
@@ -37,7 +37,7 @@ NOUNS: Mapping[str, str] = {
     "Dispatch": "dispatch outbox refused refusals publisher envelopes priority run",
     "Results": "result results",
     "Events and their fold": "event events facts fold merge record history deliveries attempts timeline gaps mirror "
-    "decode writer identities clocks states stream exceptions compare comparisons endings tree trees",
+    "decode writer writing identities clocks states stream exceptions compare comparisons endings tree trees",
     "Queues": "queue queues",
     "Workers": "worker workers node nodes consumers control drains drain presence paused pause descriptions mailbox "
     "replies strangers shared layout promises prefixes limits capacity",
@@ -161,7 +161,7 @@ def _first_sentence(path: Path) -> str:
 def _tables() -> list[str]:
     """The first argument of every `Table(...)`; where that is a variable, the texts that it goes through."""
     names: set[str] = set()
-    for path in sorted((REPOSITORY / "store").glob("*tables.py")):
+    for path in sorted((REPOSITORY / "store" / "tables").glob("*.py")):
         tree = ast.parse(path.read_text())
         names |= {_first_text(call) for call in _calls(tree) if _name(call) == "Table"}
         for node in ast.walk(tree):

@@ -10,11 +10,11 @@ from uuid_utils.compat import uuid7
 
 from api.bodies.submissions import to_submission
 from api.errors import sentence
-from api.schemas.workflows import StepSubmission, WorkflowSubmission
-from domain.dag import Link, build, check_edges
+from api.schemas.workflows.documents import StepSubmission, WorkflowSubmission
 from domain.errors import InvalidRequest
-from domain.references import MAX_REFERENCES, find
-from domain.workflows import NewWorkflow, Step
+from domain.workflows.dag import Link, build, check_edges
+from domain.workflows.definition import NewWorkflow, Step
+from domain.workflows.references import MAX_REFERENCES, find
 
 
 def to_workflow(body: WorkflowSubmission, *, default_queue: str, now: datetime) -> NewWorkflow:

@@ -9,11 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from domain.degradation import MIRROR, WORKERS
 from domain.health import DATABASE, LOOPS
 from gateway.queues import QueueReader
-from gateway.results import ResultReader
+from gateway.results.reader import ResultReader
 from services.components import Check, Unwell, server_checks
 from services.resident.signs_of_life import is_alive, list_lives, process_of
 from store.queries.mirror import MirrorState, get_state
-from store.queries.workers import count_online
+from store.queries.workers.nodes import count_online
 
 
 class HealthChecks:

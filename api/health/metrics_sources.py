@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.degradation import BROKER
 from domain.health import DATABASE, REDIS
-from gateway.event_backlog import Backlog, count_in_queue, read_stream_backlog
+from gateway.events.backlog import Backlog, count_in_queue, read_stream_backlog
 from gateway.queues import QueueReader
 from services.components import Questions
 from services.resident.counters import CounterName, read_counters

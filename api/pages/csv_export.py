@@ -10,7 +10,7 @@ from typing import cast
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from store.queries.task_lines import CELLS
+from store.queries.tasks.lines import CELLS
 
 CSV_FILE = {"description": "The file.", "content": {"text/csv": {"schema": {"type": "string"}}}}
 """The response as the OpenAPI document declares it."""

@@ -6,8 +6,8 @@ from api.pages.cursors import decode_cursor, encode_cursor, refused
 from api.schemas.filters import PageQuery
 from api.schemas.tasks import TaskPage, TaskRow
 from domain.filters import Cursor, TaskFilter
-from store.queries import tasks
-from store.queries.tasks import ListedTask, Slice
+from store.queries.tasks import documents
+from store.queries.tasks.documents import ListedTask, Slice
 
 NO_WORD = "`search` has no word in it: no letter and no digit. So it finds nothing."
 
@@ -15,8 +15,8 @@ NO_WORD = "`search` has no word in it: no letter and no digit. So it finds nothi
 async def read_page(connection: AsyncConnection, filters: TaskFilter, *, query: PageQuery) -> TaskPage:
     """Return the page of matching tasks that the query wants."""
     part = slice_of(query)
-    total, is_exact = await tasks.count_tasks(connection, filters)
-    page = await tasks.list_tasks(connection, filters, part=part, few=is_exact and total <= tasks.FEW)
+    total, is_exact = await documents.count_tasks(connection, filters)
+    page = await documents.list_tasks(connection, filters, part=part, few=is_exact and total <= documents.FEW)
     rows = [TaskRow.from_task(task) for task in page]
     return TaskPage(
         total=total,

@@ -12,7 +12,7 @@ from api.openapi.document import responses
 from api.routing import api_router
 from api.schemas.alerts import AlertModel, AlertPage, RuleModel, RulePage, RulesUpdate
 from api.schemas.pages import DEFAULT_LIMIT, Limit, Offset, Rows, RowsShown
-from domain.alert_rules import AlertType, Severity
+from domain.alerts.rules import AlertType, Severity
 from domain.errors import AlertNotFound
 from domain.scopes import Scope
 from services.alerts import change_rules, read_rules

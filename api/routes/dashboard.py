@@ -11,10 +11,10 @@ from api.schemas.dashboard import DepthSource, SystemStats, WorkerFigures, Worke
 from api.schemas.pages import DEFAULT_LIMIT, Limit, Offset, Rows, RowsShown
 from domain.degradation import BROKER
 from domain.scopes import Scope
-from domain.worker_figures import RATE_WINDOW, Ends
+from domain.workers.figures import RATE_WINDOW, Ends
 from services.dashboard import ask_depths, read_figures
 from store.queries.for_dashboard import count_ends_by_node, count_queued
-from store.queries.workers import list_workers
+from store.queries.workers.nodes import list_workers
 
 router = api_router("/dashboard", tag="dashboard")
 

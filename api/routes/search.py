@@ -17,7 +17,7 @@ from api.schemas.tasks import TaskPage
 from domain.errors import BuiltInPreset, Overloaded, PresetExists, PresetNotFound
 from domain.scopes import Scope
 from services import presets
-from store.queries.task_lines import stream_lines
+from store.queries.tasks.lines import stream_lines
 
 router = api_router("/search", tag="search")
 

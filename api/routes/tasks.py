@@ -43,8 +43,8 @@ from domain.states import Status
 from domain.submissions import Submission
 from services.submissions import submit
 from services.timeline import FEW, TaskHistory, read_task_history
-from store.queries import tasks
-from store.queries.tasks import TaskOutline, WholeTask
+from store.queries.tasks import documents
+from store.queries.tasks.documents import TaskOutline, WholeTask
 
 MAX_BATCH_BYTES = 16 * 1024 * 1024
 SIGTERM = CancelBody()
@@ -147,7 +147,7 @@ def _explain_limits(resources: ProcessResources, task: Submission | WholeTask) -
 async def submit_batch(
     request: Request, resources: Resources, *, body: TaskBatch, key: IdempotencyKey, response: Response
 ) -> SubmittedBatch:
-    """All of them or none; an error names its item: `tasks.17.priority`."""
+    """All of them or none; an error names its item: `documents.17.priority`."""
     unknown = await find_unknown(resources.task_names, (item.task_name for item in body.tasks))
     queue, own_retries = resources.settings.default_queue, resources.limits.own_retries
     submissions = await beside(
@@ -180,7 +180,7 @@ async def list_tasks(connection: SearchConnection, query: Annotated[TaskQuery, Q
 async def get_task(resources: Resources, task_id: str) -> TaskDetail | Response:
     """One task with its arguments, result and its latest attempts."""
     async with stating(resources) as connection:
-        task = await tasks.get_task(connection, task_id)
+        task = await documents.get_task(connection, task_id)
     if task is None:
         raise TaskNotFound
     make = partial(_detail, resources, task)

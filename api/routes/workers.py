@@ -9,7 +9,7 @@ from api.dependencies import ReadConnection, Resources, WriteConnection
 from api.openapi.document import responses
 from api.routing import api_router
 from api.schemas.pages import DEFAULT_LIMIT, Limit, Offset, Rows, RowsShown
-from api.schemas.workers import (
+from api.schemas.workers.documents import (
     MAX_CAPACITY,
     CapacityAnswer,
     CapacityUpdate,
@@ -22,11 +22,11 @@ from api.schemas.workers import (
 )
 from domain.errors import CapacityNotSupported, NotFound, WorkerExists, WorkerNotFound, WorkerOffline, WorkerOnline
 from domain.scopes import Scope
-from domain.workers import WorkerStatus
-from services import worker_wishes
-from services import workers as verbs
-from services.capacity import set_capacity
-from store.queries import workers
+from domain.workers.status import WorkerStatus
+from services.workers import requests as verbs
+from services.workers import wishes
+from services.workers.capacity import set_capacity
+from store.queries.workers import nodes
 
 # A node name ends up in Redis keys, logs and shells: one word, at most one @.
 NODE_PATTERN = r"^[A-Za-z0-9_.%:+-]+(@[A-Za-z0-9_.:-]+)?$"
@@ -63,7 +63,7 @@ async def list_workers(
     rows: RowsShown = Rows.BOTH,
 ) -> WorkerPage | Response:
     """All nodes that were ever heard or registered, by name."""
-    total, page = await workers.list_workers(connection, status=status, limit=limit, offset=offset)
+    total, page = await nodes.list_workers(connection, status=status, limit=limit, offset=offset)
     models = [WorkerModel.from_row(row) for row in page]
     return WorkerPage(total=total, limit=limit, offset=offset, data=models, workers=models).with_rows(rows)
 
@@ -88,7 +88,7 @@ async def get_worker_status(connection: ReadConnection, worker_id: str) -> Worke
 @needs(Scope.OPERATE)
 async def forget_worker(resources: Resources, worker_id: str) -> Response:
     """Forgets an offline worker and all that was wanted of it. What it ran stays; heard again, it is a new worker."""
-    await worker_wishes.forget(resources.engine.begin, resources.orders, worker_id=worker_id)
+    await wishes.forget(resources.engine.begin, resources.orders, worker_id=worker_id)
     return Response(status_code=204)
 
 
@@ -96,7 +96,7 @@ async def forget_worker(resources: Resources, worker_id: str) -> Response:
 @needs(Scope.OPERATE)
 async def pause_worker(resources: Resources, worker_id: str) -> WorkerAnswer:
     """Lets it start no new task, over restarts of its own, of the broker and of Celeriac, until it is resumed."""
-    worker = await worker_wishes.pause(resources.engine.begin, resources.orders, worker_id=worker_id)
+    worker = await wishes.pause(resources.engine.begin, resources.orders, worker_id=worker_id)
     return WorkerAnswer.of(worker, "paused")
 
 
@@ -105,7 +105,7 @@ async def pause_worker(resources: Resources, worker_id: str) -> WorkerAnswer:
 async def resume_worker(resources: Resources, worker_id: str) -> WorkerAnswer:
     """Lets it work again. Takes back a drain unless the worker was already told to exit; starts a drained
     one of `up`."""
-    worker = await worker_wishes.resume(resources.engine.begin, resources.orders, worker_id=worker_id)
+    worker = await wishes.resume(resources.engine.begin, resources.orders, worker_id=worker_id)
     return WorkerAnswer.of(worker, "resumed")
 
 
@@ -114,7 +114,7 @@ async def resume_worker(resources: Resources, worker_id: str) -> WorkerAnswer:
 async def drain_worker(resources: Resources, worker_id: str, *, body: DrainRequest | None = None) -> WorkerAnswer:
     """Lets it finish what it runs, give the rest back and exit; `GET` tells how far it is."""
     deadline_seconds = body.deadline_seconds if body else None
-    worker = await worker_wishes.drain(
+    worker = await wishes.drain(
         resources.engine.begin, resources.orders, worker_id=worker_id, deadline_seconds=deadline_seconds
     )
     return WorkerAnswer.of(worker, "draining")

@@ -20,8 +20,7 @@ from api.pages.cursors import NOT_OURS, decode_cursor, encode_cursor, refused
 from api.pages.large_answers import answer_beside
 from api.routing import api_router
 from api.schemas.pages import DEFAULT_LIMIT, Limit, Offset, PageCursor, Rows, RowsShown
-from api.schemas.workflow_graphs import WorkflowGraph
-from api.schemas.workflows import (
+from api.schemas.workflows.documents import (
     Name,
     SubmittedWorkflow,
     WorkflowCancelAnswer,
@@ -32,6 +31,7 @@ from api.schemas.workflows import (
     WorkflowTimeline,
     event_of,
 )
+from api.schemas.workflows.graphs import WorkflowGraph
 from domain.errors import (
     UnknownTaskName,
     WorkflowAlreadyFinished,
@@ -40,11 +40,11 @@ from domain.errors import (
 )
 from domain.filters import Cursor
 from domain.scopes import Scope
-from domain.steps import WorkflowStatus
-from services.workflow_timeline import read_workflow_history
-from services.workflows import replay, retry, start
-from store.queries import workflows
-from store.queries.workflows import WorkflowFilter
+from domain.workflows.steps import WorkflowStatus
+from services.workflows.lifecycle import replay, retry, start
+from services.workflows.timeline import read_workflow_history
+from store.queries.workflows import documents
+from store.queries.workflows.documents import WorkflowFilter
 
 MAX_WORKFLOW_BYTES = 16 * 1024 * 1024
 
@@ -105,7 +105,7 @@ async def list_workflows(
     """Workflows that match, newest first."""
     filters = WorkflowFilter(tuple(dict.fromkeys(status)), name)
     after = _position(cursor) if cursor else None
-    total, is_exact, stored = await workflows.list_workflows(
+    total, is_exact, stored = await documents.list_workflows(
         connection, filters, limit=limit, offset=offset, after=after
     )
     models = [WorkflowRow.from_stored(workflow) for workflow in stored]
@@ -149,11 +149,11 @@ async def get_workflow(resources: Resources, workflow_id: WorkflowId) -> Respons
 
 async def _read_detail(connection: AsyncConnection, workflow_id: UUID) -> Callable[[], WorkflowDetail]:
     """What makes the answer of what was read."""
-    workflow = await workflows.get_workflow(connection, workflow_id)
+    workflow = await documents.get_workflow(connection, workflow_id)
     if workflow is None:
         raise WorkflowNotFound
-    steps = await workflows.list_steps(connection, workflow_id)
-    results, omitted = await workflows.list_results(connection, workflow_id)
+    steps = await documents.list_steps(connection, workflow_id)
+    results, omitted = await documents.list_results(connection, workflow_id)
     return partial(WorkflowDetail.from_stored_with, workflow, steps, results=results, omitted=omitted)
 
 
@@ -167,7 +167,7 @@ async def _read_detail(connection: AsyncConnection, workflow_id: UUID) -> Callab
 async def get_graph(resources: Resources, workflow_id: WorkflowId) -> Response:
     """The steps, what they wait for, the path that takes longest, and a drawing."""
     async with reading(resources) as connection:
-        steps = await workflows.list_steps(connection, workflow_id)
+        steps = await documents.list_steps(connection, workflow_id)
     if not steps:
         raise WorkflowNotFound
     return await answer_beside(resources, partial(WorkflowGraph.from_steps, workflow_id, steps))

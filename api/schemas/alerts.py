@@ -8,7 +8,7 @@ from pydantic import Field
 from api.schemas.base import RequestModel, ResponseModel
 from api.schemas.pages import MAX_LIMIT, MAX_OFFSET, Page
 from api.schemas.types import Time, Timestamp
-from domain.alert_rules import KINDS, AlertType, Severity, Unit
+from domain.alerts.rules import KINDS, AlertType, Severity, Unit
 from domain.errors import InvalidRequest
 from services.alerts import FIXED_FIELDS, RuleChange
 from store.queries.alerts import AlertRow, RuleInForce

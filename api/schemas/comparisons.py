@@ -7,8 +7,8 @@ from pydantic import Field
 from api.schemas.base import ResponseModel
 from api.schemas.tasks import TimelineEvent
 from api.schemas.types import JsonValue
-from domain.compare import Op
-from services.compare import Comparison, WholeHistory
+from domain.comparisons import Op
+from services.comparisons import Comparison, WholeHistory
 
 
 class ComparedTiming(ResponseModel):

@@ -11,10 +11,10 @@ from pydantic import Field
 from api.schemas.base import ResponseModel
 from api.schemas.pages import Page
 from domain.rollups import Measure
-from domain.worker_figures import Ends, uptime_seconds, utilization
-from domain.workers import WorkerStatus, hostname
+from domain.workers.figures import Ends, uptime_seconds, utilization
+from domain.workers.status import WorkerStatus, hostname
 from services.dashboard import DashboardFigures
-from store.queries.workers import WorkerRow
+from store.queries.workers.nodes import WorkerRow
 
 
 class DepthSource(StrEnum):

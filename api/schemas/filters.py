@@ -25,7 +25,7 @@ from domain.filters import Sort, TaskFilter
 from domain.identities import MAX_ID_BYTES
 from domain.search_text import parse_query
 from domain.states import Status
-from domain.workers import node_name
+from domain.workers.status import node_name
 
 MAX_STATUSES = 100
 MAX_NAME = 255

@@ -19,8 +19,8 @@ from domain.queue_names import RULE
 from domain.states import EventType, Outcome, Phase, Status
 from domain.submissions import DEFAULT_MAX_RETRIES, DEFAULT_PRIORITY, MAX_BATCH, Submission
 from domain.timeline import TimelineEntry
-from domain.workers import hostname
-from store.queries.tasks import SHOWN_ERROR, ListedTask, WholeTask
+from domain.workers.status import hostname
+from store.queries.tasks.documents import SHOWN_ERROR, ListedTask, WholeTask
 
 LIMITS = "Which limits do not hold on the workers of the queue; null if all do, or no worker is known."
 MESSAGE = (

@@ -19,8 +19,8 @@ from bench.drills.findings import DrillReport, Finding, equal, present
 from bench.drills.intake import Load, counted, running_mirror, running_worker, wait_until_run, wait_until_stored
 from bench.report import JsonFile
 from bench.stack import Servers
-from gateway.event_sources import EventMessage
-from gateway.results import ResultReader
+from gateway.events.sources import EventMessage
+from gateway.results.reader import ResultReader
 from mirror.main import MAX_BATCH
 from mirror.writer import Writer
 from store.engine import open_engine

@@ -22,7 +22,7 @@ from bench.fuzzing import texts
 from bench.fuzzing.events import Targets, drawn_event, life_of
 from bench.stack import wait_until
 from domain.redis_keys import STREAM_KEY
-from gateway.event_sources import EVENT_EXCHANGE
+from gateway.events.sources import EVENT_EXCHANGE
 
 HOSTILE_WRAPPING = 0.2
 """The share of events of which the wrapping is what is wrong."""

@@ -10,7 +10,7 @@ from cli.client import Client
 from cli.errors import CliError
 from domain.errors import Unavailable
 from domain.promises import FleetWorker
-from domain.worker_control import Capability
+from domain.workers.control import Capability
 from gateway.control import Control
 from gateway.descriptions import NodeDescription
 from settings import Settings

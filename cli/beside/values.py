@@ -14,7 +14,7 @@ from domain.queue_names import flaw_of
 from domain.server_urls import mask_url
 from domain.url_kinds import refuse_wrong_kind
 from gateway.connection import transport_of
-from gateway.results import ResultReader
+from gateway.results.reader import ResultReader
 from settings import Settings
 
 SECURE = {"redis": "rediss", "valkey": "valkeys", "amqp": "amqps", "pyamqp": "amqps"}

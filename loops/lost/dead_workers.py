@@ -19,11 +19,12 @@ from domain.proofs import LEFT_ELSEWHERE
 from gateway.control import HeldTask
 from gateway.ports import AsksNodes, KnowsConnections, PutsBack, ReadsQueues, ReadsResults
 from loops.lost.seen_twice import BETWEEN_LOOKS, SeenTwice
-from loops.shared_names import note_shared_names
-from services.dead_workers import drop_living, find_orphans, record_ends, record_lost
+from loops.workers.shared_names import note_shared_names
+from services.lost.dead_workers import drop_living, find_orphans, record_ends, record_lost
 from services.resident.signs_of_life import is_alive
-from store.queries import doubts, leadership
-from store.queries.dead_workers import Orphan
+from store.queries import leadership
+from store.queries.lost import doubts
+from store.queries.lost.dead_workers import Orphan
 
 ROUND_SECONDS = 1.0
 UNPROVEN_SECONDS = 5.0

@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from domain.proofs import HAS_RUN, UNPROVEN, Suspect
 from gateway.ports import ReadsQueues, ReadsResults
 from loops.lost.seen_twice import BETWEEN_LOOKS, SeenTwice
-from loops.shared_names import note_shared_names
-from services.missed_ends import (
+from loops.workers.shared_names import note_shared_names
+from services.lost.missed_ends import (
     BATCH_SIZE,
     Swept,
     find_silent,
@@ -21,9 +21,10 @@ from services.missed_ends import (
     return_to_outbox,
     run_keys,
 )
-from services.proofs import Judged, Proofs, record_held
-from store.queries import doubts, leadership
-from store.queries.missed_ends import SilentTask
+from services.lost.proofs import Judged, Proofs, record_held
+from store.queries import leadership
+from store.queries.lost import doubts
+from store.queries.lost.missed_ends import SilentTask
 
 ROUND_SECONDS = 5.0
 ASKED_AGAIN = timedelta(seconds=60)

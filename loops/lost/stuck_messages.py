@@ -17,12 +17,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.degradation import MIRROR
 from domain.proofs import ServerLife, Suspect
+from gateway.message_mover import FetchedMessage
 from gateway.ports import KnowsConnections, PutsBackFetched
-from gateway.recall import FetchedMessage
 from loops.lost.seen_twice import BETWEEN_LOOKS, SeenTwice
-from services.proofs import Proofs, record_held
+from services.lost.proofs import Proofs, record_held
 from services.resident.signs_of_life import is_alive
-from store.queries import leadership, stuck_messages
+from store.queries import leadership
+from store.queries.lost import stuck_messages
 
 ROUND_SECONDS = 10.0
 FETCHED = timedelta(seconds=60)

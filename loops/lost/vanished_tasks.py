@@ -8,10 +8,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.control import ActiveTask
 from gateway.ports import AsksNodes, ReadsQueues, ReadsResults
-from loops.shared_names import note_shared_names
-from services.vanished_tasks import BATCH_SIZE, conclude, find_unheard, record_running
-from store.queries import leadership, shared_names, vanished_tasks, workers
-from store.queries.vanished_tasks import WithWorker
+from loops.workers.shared_names import note_shared_names
+from services.lost.vanished_tasks import BATCH_SIZE, conclude, find_unheard, record_running
+from store.queries import leadership
+from store.queries.lost import vanished_tasks
+from store.queries.lost.vanished_tasks import WithWorker
+from store.queries.workers import nodes, shared_names
 
 ROUND_SECONDS = 10.0
 UNHEARD = timedelta(seconds=15)
@@ -40,13 +42,13 @@ class VanishedTasksRound:
                 return ROUND_SECONDS
             # Of two processes of one name the first to answer would speak for both.
             shared = await shared_names.list_shared(connection)
-            nodes = [node for node, _ in await workers.list_consumers(connection) if node not in shared]
-            with_workers = await vanished_tasks.list_with_workers(connection, nodes, limit=BATCH_SIZE)
-        answered, active = await self._control.list_active(nodes)
+            asked = [node for node, _ in await nodes.list_consumers(connection) if node not in shared]
+            with_workers = await vanished_tasks.list_with_workers(connection, asked, limit=BATCH_SIZE)
+        answered, active = await self._control.list_active(asked)
         await self._repair_starts(active)
         # A node that does not answer may have any of them.
-        candidates = [task for task in with_workers if task.task_id not in active] if answered >= set(nodes) else []
-        await self._repair_ends(candidates, nodes)
+        candidates = [task for task in with_workers if task.task_id not in active] if answered >= set(asked) else []
+        await self._repair_ends(candidates, asked)
         return ROUND_SECONDS
 
     async def _repair_starts(self, active: Mapping[str, ActiveTask]) -> None:

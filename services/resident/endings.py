@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from background import Resident, start_rounds
 from store.listener import FINISHED, Listener
-from store.queries import tasks
+from store.queries.tasks import documents
 
 # A notification can be lost while the listener reconnects; then this poll finds the end.
 POLL_SECONDS = 1.0
@@ -56,7 +56,7 @@ class Endings(Resident):
         """
         if len(self._waiting) >= self._max_waiting:
             async with self._engine.connect() as connection:
-                return bool(await tasks.list_finished(connection, [task_id]))
+                return bool(await documents.list_finished(connection, [task_id]))
         ended = asyncio.Event()
         self._waiting[task_id].add(ended)
         try:
@@ -87,6 +87,6 @@ class Endings(Resident):
 
     async def _look(self, task_ids: list[str]) -> None:
         async with self._engine.connect() as connection:
-            for task_id in await tasks.list_finished(connection, task_ids):
+            for task_id in await documents.list_finished(connection, task_ids):
                 for ended in self._waiting.get(task_id, ()):
                     ended.set()

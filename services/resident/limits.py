@@ -8,12 +8,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from background import Resident, start_rounds
-from domain.alert_rules import AlertType
+from domain.alerts.rules import AlertType
 from domain.consumers import Consumers
 from domain.limits import explain_limits
 from gateway.layout import Layout
 from store.queries import alerts
-from store.queries.consumers import get_consumers, get_retry_limits
+from store.queries.workers.consumers import get_consumers, get_retry_limits
 
 READ_SECONDS = 2.0
 

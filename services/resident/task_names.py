@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from store.queries import task_names as names_told
+from store.queries.tasks import names as names_told
 
 KNOWN_WITHIN = timedelta(days=7)
 FRESH_SECONDS = 5.0

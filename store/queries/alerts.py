@@ -1,4 +1,4 @@
-"""Alerts and their rules, as stored. What they are judged by is measured in `measurements.py`."""
+"""Alerts and their rules, as stored. What they are judged by is measured in `for_alerts.py`."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 from uuid_utils.compat import uuid7
 
-from domain.alert_rules import AlertType, Rule, Severity
-from domain.alerts import AlertFinding, Key
+from domain.alerts.conditions import AlertFinding, Key
+from domain.alerts.rules import AlertType, Rule, Severity
 from store.batch import Columns, batch_of, bind_rows
-from store.tables import alert_rules, alerts
+from store.tables.tasks import alert_rules, alerts
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,16 +23,16 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.alerts import Parked
+from domain.alerts.conditions import Parked
 from domain.degradation import BlockedWork
 from domain.states import Phase, Status
-from domain.workers import hostname
+from domain.workers.status import hostname
 from store.queries.ages import seconds_since
 from store.queries.outbox import IDS, is_calm, is_refused
-from store.queries.strangers import is_stranger
-from store.queries.workers import has_not_left, is_online, last_sign
-from store.tables import gaps, outbox, tasks
-from store.worker_tables import workers
+from store.queries.workers.nodes import has_not_left, is_online, last_sign
+from store.queries.workers.strangers import is_stranger
+from store.tables.tasks import gaps, outbox, tasks
+from store.tables.workers import workers
 
 MOST_SUBJECTS = 1_000
 COUNTED_DUE = 20_000

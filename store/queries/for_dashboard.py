@@ -9,11 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.rollups import ENDS, Measure
 from domain.states import Phase, Status
-from domain.worker_figures import Ends
+from domain.workers.figures import Ends
 from store.queries.outbox import is_calm, is_refused
-from store.queries.workers import is_online
-from store.tables import outbox, rollup_deltas, rollup_nodes, rollup_totals, tasks
-from store.worker_tables import workers
+from store.queries.workers.nodes import is_online
+from store.tables.tasks import outbox, rollup_deltas, rollup_nodes, rollup_totals, tasks
+from store.tables.workers import workers
 
 _counted = union_all(
     select(rollup_totals.c.measure, rollup_totals.c.count), select(rollup_deltas.c.measure, rollup_deltas.c.count)

@@ -6,9 +6,9 @@ from sqlalchemy import func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from uuid_utils.compat import uuid7
 
-from store.queries.workers import has_not_left
-from store.tables import gaps
-from store.worker_tables import workers
+from store.queries.workers.nodes import has_not_left
+from store.tables.tasks import gaps
+from store.tables.workers import workers
 
 
 async def add_gap(connection: AsyncConnection, *, source: str, started_at: datetime, ended_at: datetime) -> None:

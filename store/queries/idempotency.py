@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.idempotency import RequestKey
-from store.tables import idempotency_keys
+from store.tables.tasks import idempotency_keys
 
 
 @dataclass(frozen=True, slots=True)

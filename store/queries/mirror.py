@@ -6,9 +6,9 @@ from datetime import timedelta
 from sqlalchemy import func, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from store.queries.workers import is_online
-from store.tables import gaps
-from store.worker_tables import workers
+from store.queries.workers.nodes import is_online
+from store.tables.tasks import gaps
+from store.tables.workers import workers
 
 
 @dataclass(frozen=True, slots=True)

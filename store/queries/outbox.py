@@ -28,7 +28,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from store.batch import batch_of, bind_rows
 from store.listener import OUTBOX
 from store.queries.leadership import DISPATCH
-from store.tables import outbox, task_arguments, tasks
+from store.tables.tasks import outbox, task_arguments, tasks
 
 IDS = ARRAY(Text)
 CLAIMED_BYTES = 2 * 1024 * 1024

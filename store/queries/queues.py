@@ -7,9 +7,9 @@ from sqlalchemy import Interval, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.states import Phase, Status
-from store.queries.workers import is_draining, is_online
-from store.tables import tasks
-from store.worker_tables import registered_tasks, workers
+from store.queries.workers.nodes import is_draining, is_online
+from store.tables.tasks import tasks
+from store.tables.workers import registered_tasks, workers
 
 # The sweep looks at every waiting task at least this often, so each of them was touched within it.
 RECENT = timedelta(seconds=20)

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.results import StoredResult, ToldResult
 from store.batch import Columns, batch_of, bind_rows
-from store.tables import task_results, tasks
+from store.tables.tasks import task_results, tasks
 
 IDS = ARRAY(Text)
 

@@ -14,7 +14,7 @@ from domain.submissions import Submission
 from store.batch import Columns, batch_of, bind_rows
 from store.listener import OUTBOX
 from store.queries.rollups import count_submitted
-from store.tables import Time, events, outbox, search_queue, task_arguments, tasks
+from store.tables.tasks import Time, events, outbox, search_queue, task_arguments, tasks
 
 _COLUMNS: Columns = {
     "task_id": Text,

@@ -6,8 +6,8 @@ from typing import Any
 from sqlalchemy import Select, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from store.queries.tasks import ROW, ListedTask
-from store.tables import tasks
+from store.queries.tasks.documents import ROW, ListedTask
+from store.tables.tasks import tasks
 
 
 @dataclass(frozen=True, slots=True)

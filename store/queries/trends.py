@@ -31,7 +31,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.rollups import ENDS, Measure
 from domain.trends import Interval, Sums, Window
-from store.tables import (
+from store.tables.tasks import (
     Time,
     rollup_day_histograms,
     rollup_days,

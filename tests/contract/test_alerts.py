@@ -13,8 +13,8 @@ import psycopg
 import pytest
 from structlog.testing import capture_logs
 
-from domain.alert_rules import DEFAULT_RULES, AlertType, Severity
-from domain.alerts import AlertFinding, Judgement, Key
+from domain.alerts.conditions import AlertFinding, Judgement, Key
+from domain.alerts.rules import DEFAULT_RULES, AlertType, Severity
 from services.alerts import write_changes
 from settings import Settings
 from store.engine import open_engine

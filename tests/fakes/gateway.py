@@ -15,12 +15,12 @@ from domain.refusals import Refusal
 from domain.results import StoredResult
 from gateway.control import ActiveTask, HeldTask, Said, Work
 from gateway.descriptions import NodeDescription
-from gateway.event_sources import Blind, EventItem, EventMessage
-from gateway.events import Heard
+from gateway.events.sources import Blind, EventItem, EventMessage
+from gateway.events.subscriber import Heard
 from gateway.messages import TaskMessage
 from gateway.publisher import NO_LISTS, Published, QueueLists
-from gateway.result_metas import decode_meta
-from gateway.results import MAX_WHOLE_BYTES
+from gateway.results.metas import decode_meta
+from gateway.results.reader import MAX_WHOLE_BYTES
 
 
 @dataclass
@@ -84,7 +84,7 @@ class FakePublisher:
 
 
 class FakeEventSubscriber:
-    """See `gateway.events.EventSubscriber`. `hear` and `go_blind` are what the world does."""
+    """See `gateway.events.subscriber.EventSubscriber`. `hear` and `go_blind` are what the world does."""
 
     def __init__(self) -> None:
         self._items: deque[EventItem] = deque()
@@ -241,7 +241,7 @@ class FakeControl:
 
 
 class FakeResultReader:
-    """See `gateway.results.ResultReader`."""
+    """See `gateway.results.reader.ResultReader`."""
 
     def __init__(self, broker: FakeBroker) -> None:
         self._broker = broker
@@ -300,7 +300,7 @@ class FakeQueueReader:
 
 
 class FakeMessageMover:
-    """See `gateway.recall.MessageMover`, on Redis."""
+    """See `gateway.message_mover.MessageMover`, on Redis."""
 
     def __init__(self, broker: FakeBroker) -> None:
         self._broker = broker

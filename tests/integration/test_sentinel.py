@@ -12,8 +12,8 @@ from bench.sentinels import Sentinels, sentinels
 from domain.redis_keys import STREAM_KEY
 from domain.server_urls import with_sentinel_options
 from gateway.connection import BROKER_ERRORS, blocking_redis_client, connect, redis_client
-from gateway.event_sources import Blind, RedisEvents
-from gateway.event_stream import StreamEvents
+from gateway.events.sources import Blind, RedisEvents
+from gateway.events.stream import StreamEvents
 from tests.patience import until
 
 

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from domain.clocks import AHEAD_SECONDS, BEHIND_SECONDS
 from domain.fold import fold
 from domain.timeline import timeline
-from gateway.event_sources import NOT_UNDERSTOOD, EventMessage, RabbitEvents, RedisEvents, _headers_or_none
-from gateway.event_stream import StreamEvents
+from gateway.events.sources import NOT_UNDERSTOOD, EventMessage, RabbitEvents, RedisEvents, _headers_or_none
+from gateway.events.stream import StreamEvents
 from gateway.layout import Ledger
+from gateway.message_mover import _read_entry
 from gateway.queues import task_ids_of
-from gateway.recall import _read_entry
-from gateway.result_metas import decode_meta
+from gateway.results.metas import decode_meta
 from mirror.decode import MAX_NAME, MAX_REPR, MAX_TEXT, Decoded, decode
 from tests.hostile_events import WORST, bodies, envelope, envelopes, forged, values
 

@@ -3,7 +3,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.workers import Heartbeat, newest
+from domain.workers.status import Heartbeat, newest
 from tests.facts import after
 
 times = st.integers(0, 20).map(after)

@@ -2,7 +2,7 @@
 
 Celery publishes events on Redis to whoever listens at that moment. They still go out that way, for Flower and others,
 with a header by which Celeriac leaves those aside that it finds in the stream. On RabbitMQ a queue of Celeriac's keeps
-them. Reading the stream is Celeriac's own business (`gateway/event_stream.py`).
+them. Reading the stream is Celeriac's own business (`gateway/events/stream.py`).
 """
 
 from __future__ import annotations

@@ -14,11 +14,11 @@ import redis
 from celery import Celery
 
 from gateway.control import Control
-from gateway.event_sources import Blind, EventMessage, open_source
-from gateway.events import EventSubscriber, Heard
+from gateway.events.sources import Blind, EventMessage, open_source
+from gateway.events.subscriber import EventSubscriber, Heard
 from gateway.publisher import Publisher
 from gateway.queues import QueueReader
-from gateway.results import ResultReader
+from gateway.results.reader import ResultReader
 from tests.fakes.gateway import (
     FakeBroker,
     FakeControl,

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from domain.errors import BrokerUnavailable, Unavailable
-from gateway.events import Heard
+from gateway.events.subscriber import Heard
 from gateway.publisher import Published
-from gateway.result_metas import MAX_RESULT_BYTES
+from gateway.results.metas import MAX_RESULT_BYTES
 from tests.gateway_messages import make_message
 from tests.integration.gateway.conftest import World, next_blind, next_events
 

@@ -15,15 +15,15 @@ from celery import Celery
 from domain.broker_options import BrokerOptions
 from domain.consumers import Consumer, Consumers
 from gateway.control import Control
-from gateway.event_sources import RedisEvents
+from gateway.events.sources import RedisEvents
 from gateway.foreign_prefixes import ForeignPrefixes
 from gateway.layout import Layout
+from gateway.message_mover import MessageMover
 from gateway.messages import TaskMessage
 from gateway.presence import Presence
 from gateway.publisher import Publisher
 from gateway.queues import QueueReader
-from gateway.recall import MessageMover
-from gateway.results import ResultReader
+from gateway.results.reader import ResultReader
 from tests.gateway_broker import FragileBroker, fragile_broker
 from tests.gateway_messages import make_message
 from tests.patience import until

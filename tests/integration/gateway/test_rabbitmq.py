@@ -13,8 +13,8 @@ from celery import Celery
 from bench.rabbitmq import rabbitmq
 from gateway.connection import connect
 from gateway.control import Control
-from gateway.event_sources import WITNESS_QUEUE, Blind, open_source
-from gateway.events import EventSubscriber, Heard
+from gateway.events.sources import WITNESS_QUEUE, Blind, open_source
+from gateway.events.subscriber import EventSubscriber, Heard
 from gateway.publisher import Published, Publisher
 from gateway.queues import QueueReader
 from gateway.senders import NACKED, NO_QUEUE

@@ -9,11 +9,11 @@ import pytest
 from domain.broker_options import TEN_PRIORITY_STEPS, BrokerOptions
 from domain.results import StoredResult
 from gateway.control import Control, HeldTask
-from gateway.event_sources import open_source
-from gateway.events import EventSubscriber
+from gateway.events.sources import open_source
+from gateway.events.subscriber import EventSubscriber
 from gateway.publisher import Publisher
 from gateway.queues import QueueReader
-from gateway.results import ResultReader
+from gateway.results.reader import ResultReader
 from tests.gateway_broker import FragileBroker, fragile_broker
 from tests.gateway_messages import make_message
 from tests.integration.gateway.conftest import next_events

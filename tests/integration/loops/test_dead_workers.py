@@ -11,20 +11,21 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from domain.facts import Fact, worker_event_key
 from domain.redis_keys import process_key
 from domain.states import EventType
-from domain.workers import SILENCE, Heartbeat, is_shared
+from domain.workers.status import SILENCE, Heartbeat, is_shared
 from gateway.connection import redis_client
 from gateway.control import HeldTask
 from gateway.messages import TaskMessage
 from loops.lost import dead_workers
 from loops.lost.dead_workers import DeadWorkersRound, Gateway
-from services.cancel import request_cancel
+from services.cancels.cancel import request_cancel
 from services.dispatch import dispatch_due
 from services.record import News, record
 from services.timeline import read_task_history
-from store.queries import descriptions, gaps, leadership, submissions, workers
-from store.queries.descriptions import Description
-from store.queries.tasks import get_task
-from store.worker_tables import workers as worker_rows
+from store.queries import gaps, leadership, submissions
+from store.queries.tasks.documents import get_task
+from store.queries.workers import descriptions, nodes
+from store.queries.workers.descriptions import Description
+from store.tables.workers import workers as worker_rows
 from tests.fakes.gateway import (
     FakeBroker,
     FakeControl,
@@ -74,7 +75,7 @@ class World:
     ) -> None:
         at = datetime.now(UTC) - ago
         async with self.engine.begin() as connection:
-            await workers.hear(connection, [Heartbeat(node, heard_at=at, at=at, pid=1, **told)])  # type: ignore[arg-type]
+            await nodes.hear(connection, [Heartbeat(node, heard_at=at, at=at, pid=1, **told)])  # type: ignore[arg-type]
             late = frozenset({"celeriac.add"}) if acks_late else frozenset[str]()
             names = ["celeriac.add"]
             told_of = Description(node, 1, "prefork", 1, 1, ["celery"], names, plugin, acks_late=late)
@@ -254,7 +255,7 @@ async def test_a_new_process_proves_nothing_while_the_first_is_heard_or_answers_
         online_at = at if pid == 2 else None
         async with world.engine.begin() as connection:
             beat = Heartbeat(DEAD, heard_at=at, at=at, pid=pid, online_at=online_at)
-            await workers.hear(connection, [beat])
+            await nodes.hear(connection, [beat])
     await world.round.run_once()
     assert world.waiting() == [], "both are heard"
     await forget_other_lives(world.engine)
@@ -262,7 +263,7 @@ async def test_a_new_process_proves_nothing_while_the_first_is_heard_or_answers_
     await world.round.run_once()
     assert world.waiting() == [], "both answer"
     async with world.engine.connect() as connection:
-        worker = await workers.get_worker(connection, node=DEAD)
+        worker = await nodes.get_worker(connection, node=DEAD)
     assert worker is not None
     assert is_shared(other_life_at=worker.other_life_at, online_at=worker.online_at, now=datetime.now(UTC))
     world.broker.twins.clear()

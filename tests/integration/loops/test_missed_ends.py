@@ -11,19 +11,20 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from domain.facts import Detail, Fact
 from domain.proofs import ServerLife
 from domain.states import EventType
-from domain.workers import Heartbeat
+from domain.workers.status import Heartbeat
 from gateway.connection import redis_client
 from gateway.control import HeldTask
 from gateway.messages import TaskMessage
 from loops.lost import missed_ends
 from loops.lost.missed_ends import MissedEndsRound
-from services.proofs import Proofs
+from services.lost.proofs import Proofs
 from services.record import News, record
-from store.queries import descriptions, leadership, submissions, workers
-from store.queries.descriptions import Description
-from store.queries.tasks import get_task
-from store.tables import outbox, tasks
-from store.worker_tables import workers as worker_rows
+from store.queries import leadership, submissions
+from store.queries.tasks.documents import get_task
+from store.queries.workers import descriptions, nodes
+from store.queries.workers.descriptions import Description
+from store.tables.tasks import outbox, tasks
+from store.tables.workers import workers as worker_rows
 from tests.fakes.gateway import FakeBroker, FakeControl, FakePresence, FakeQueueReader, FakeResultReader
 from tests.submissions import make_submission
 
@@ -94,7 +95,7 @@ class World:
         """A node that takes from the queue; `gated` is one that tells of all that begins there."""
         at = datetime.now(UTC) - timedelta(seconds=0 if online else 30)
         async with self.engine.begin() as connection:
-            await workers.hear(connection, [Heartbeat(node, heard_at=at, at=at, pid=1, streamed=gated, online_at=at)])
+            await nodes.hear(connection, [Heartbeat(node, heard_at=at, at=at, pid=1, streamed=gated, online_at=at)])
             gates = ("cancel_gate",) if gated else ()
             description = Description(
                 node, 1, "prefork", 1, 1, ["celery"], ["celeriac.add"], "1" if gated else None, capabilities=gates

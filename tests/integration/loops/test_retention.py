@@ -18,7 +18,7 @@ from loops.rollups import RollupsRound
 from store.queries import leadership
 from store.queries.for_dashboard import count_totals
 from store.queries.submissions import add_submissions
-from store.tables import (
+from store.tables.tasks import (
     attempts,
     events,
     outbox,
@@ -29,7 +29,7 @@ from store.tables import (
     task_search,
     tasks,
 )
-from store.workflow_tables import workflow_events, workflow_steps, workflow_submissions, workflow_wakes, workflows
+from store.tables.workflows import workflow_events, workflow_steps, workflow_submissions, workflow_wakes, workflows
 from tests.submissions import make_submission
 
 KEPT = Retention(finished=timedelta(days=30), failed=timedelta(days=90))

@@ -16,19 +16,20 @@ from domain.broker_options import STOCK_PRIORITY_STEPS, BrokerOptions
 from domain.facts import Fact, worker_event_key
 from domain.redis_keys import process_key
 from domain.states import EventType
-from domain.workers import Heartbeat
+from domain.workers.status import Heartbeat
 from gateway.connection import redis_client
 from gateway.control import ActiveTask, HeldTask
 from gateway.layout import Layout
+from gateway.message_mover import MessageMover
 from gateway.publisher import Publisher
 from gateway.queues import QueueReader
-from gateway.recall import MessageMover
 from loops.lost.stuck_messages import StuckMessagesRound
-from services.proofs import Proofs
+from services.lost.proofs import Proofs
 from services.record import News, record
-from store.queries import descriptions, leadership, submissions, workers
-from store.queries.descriptions import Description
-from store.worker_tables import workers as worker_rows
+from store.queries import leadership, submissions
+from store.queries.workers import descriptions, nodes
+from store.queries.workers.descriptions import Description
+from store.tables.workers import workers as worker_rows
 from tests.fakes.gateway import FakeBroker, FakeControl, FakePresence
 from tests.gateway_messages import make_message
 from tests.submissions import make_submission
@@ -65,7 +66,7 @@ class World:
         at = datetime.now(UTC) - ago
         async with self.engine.begin() as connection:
             beat = Heartbeat(node, heard_at=at, at=at, pid=1, online_at=at)
-            await workers.hear(connection, [beat])
+            await nodes.hear(connection, [beat])
             gates = ("cancel_gate",) if plugin else ()
             described = Description(node, 1, "prefork", 1, 1, ["celery"], ["celeriac.add"], plugin, capabilities=gates)
             await descriptions.save_description(connection, described)

@@ -7,18 +7,19 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from domain.facts import Fact, worker_event_key
 from domain.identities import Identity
 from domain.states import EventType
-from domain.workers import Heartbeat
+from domain.workers.status import Heartbeat
 from gateway.control import ActiveTask, HeldTask
 from gateway.messages import TaskMessage
-from gateway.result_metas import NO_META
+from gateway.results.metas import NO_META
 from loops.lost import vanished_tasks
 from loops.lost.vanished_tasks import VanishedTasksRound
 from services.record import News, record
 from services.timeline import TaskHistory, read_task_history
-from store.queries import descriptions, gaps, leadership, workers
-from store.queries.descriptions import Description
+from store.queries import gaps, leadership
 from store.queries.for_alerts import count_failures
-from store.queries.tasks import TaskOutline
+from store.queries.tasks.documents import TaskOutline
+from store.queries.workers import descriptions, nodes
+from store.queries.workers.descriptions import Description
 from tests.fakes.gateway import FakeBroker, FakeControl, FakeQueueReader, FakeResultReader
 
 NODE, OTHER = "celery@one", "celery@two"
@@ -42,7 +43,7 @@ class World:
     async def add_node(self, node: str = NODE, *, answers: bool = True) -> None:
         now = datetime.now(UTC)
         async with self.engine.begin() as connection:
-            await workers.hear(connection, [Heartbeat(node, heard_at=now, at=now, pid=1)])
+            await nodes.hear(connection, [Heartbeat(node, heard_at=now, at=now, pid=1)])
             await descriptions.save_description(
                 connection, Description(node, 1, "prefork", 1, 1, ["celery"], ["t"], None)
             )
@@ -229,7 +230,7 @@ async def test_what_a_node_held_that_is_gone_is_not_judged_here(world: World) ->
     await world.hear(RECEIVED, STARTED)
     async with world.engine.begin() as connection:
         now = datetime.now(UTC)
-        await workers.hear(connection, [Heartbeat(NODE, heard_at=now, at=now, goodbye_at=now)])
+        await nodes.hear(connection, [Heartbeat(NODE, heard_at=now, at=now, goodbye_at=now)])
     await world.look()
     assert await world.status() == "RUNNING"
 

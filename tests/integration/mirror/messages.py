@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from domain.errors import Unavailable
 from domain.results import StoredResult
-from gateway.event_sources import EventMessage
+from gateway.events.sources import EventMessage
 
 NODE = "celery@one"
 LIFE = ("task-received", "task-started", "task-succeeded")

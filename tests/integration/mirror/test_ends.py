@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from domain.states import EventType, Status
 from services.timeline import TaskHistory, read_task_history
 from settings import Settings
-from store.queries.tasks import TaskOutline
-from store.tables import attempts, tasks
+from store.queries.tasks.documents import TaskOutline
+from store.tables.tasks import attempts, tasks
 from tests.integration.mirror.test_hostile import mirroring
 from tests.patience import until
 from tests.worker_process import celery_worker

@@ -19,13 +19,13 @@ from bench.rabbitmq import rabbitmq
 from domain.degradation import MIRROR
 from domain.redis_keys import STREAM_KEY
 from gateway.connection import connect, redis_client
-from gateway.event_sources import DURABLE_QUEUE, EVENT_EXCHANGE
+from gateway.events.sources import DURABLE_QUEUE, EVENT_EXCHANGE
 from mirror.main import run
 from services.resident.counters import CounterName, read_counters
 from services.resident.signs_of_life import is_alive
 from settings import Settings
-from store.tables import gaps, tasks
-from store.worker_tables import workers
+from store.tables.tasks import gaps, tasks
+from store.tables.workers import workers
 from tests.hostile_events import WORST, envelope, forged
 from tests.integration.mirror.messages import NODE
 from tests.patience import until

@@ -11,12 +11,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain.clocks import AHEAD_SECONDS
 from domain.results import StoredResult
-from gateway.event_sources import Blind, EventMessage
+from gateway.events.sources import Blind, EventMessage
 from mirror import writer as writer_module
 from services.record import News, record
-from store.queries import gaps, history, workers
-from store.tables import events, task_results, tasks
-from store.tables import gaps as gaps_table
+from store.queries import gaps
+from store.queries.tasks import writing as task_rows
+from store.queries.workers import nodes
+from store.tables.tasks import events, task_results, tasks
+from store.tables.tasks import gaps as gaps_table
 from tests.integration.mirror.locks import terminate, wait_for_a_waiter
 from tests.integration.mirror.messages import NODE, Results, life, message
 
@@ -44,7 +46,7 @@ async def test_a_batch_becomes_tasks_with_their_results_and_workers(engine: Asyn
     await writer.write([*life("a"), *life("b"), message("worker-heartbeat", active=1)])
     assert await stored(engine) == {"a": ("COMPLETED", False), "b": ("COMPLETED", True)}
     async with engine.connect() as connection:
-        assert await workers.count_online(connection) == 1
+        assert await nodes.count_online(connection) == 1
 
 
 async def test_the_same_batch_twice_changes_nothing(engine: AsyncEngine) -> None:
@@ -98,7 +100,7 @@ async def test_what_postgres_refuses_is_found_and_the_rest_is_stored(engine: Asy
 async def test_a_batch_cut_off_in_the_middle_is_written_again(engine: AsyncEngine, database_url: str) -> None:
     await Writer(engine, Results()).write(life("a")[:1])
     async with asyncio.timeout(LIMIT_SECONDS), engine.connect() as blocker:
-        await history.lock_tasks(blocker, ["a"])
+        await task_rows.lock_tasks(blocker, ["a"])
         writing = asyncio.create_task(Writer(engine, Results()).write([*life("a"), *life("b")]))
         await terminate(engine, await wait_for_a_waiter(engine))
         await blocker.rollback()
@@ -173,7 +175,7 @@ async def test_one_event_that_postgres_refuses_holds_back_none_of_the_others(eng
     assert await stored(engine) == {"a": ("COMPLETED", True), "b": ("COMPLETED", True)}
     assert (written.applied, written.refused) == (14, 3)
     async with engine.connect() as connection:
-        assert await workers.count_online(connection) == 1
+        assert await nodes.count_online(connection) == 1
 
 
 @pytest.mark.parametrize("error", [UnicodeEncodeError("utf-8", "\ud800", 0, 1, "x"), OverflowError(), KeyError("x")])

@@ -7,13 +7,13 @@ from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 from uuid_utils.compat import uuid7
 
-from domain.alert_rules import DEFAULT_RULES, AlertType, Severity
-from domain.alerts import AlertFinding, Judgement, Key
+from domain.alerts.conditions import AlertFinding, Judgement, Key
+from domain.alerts.rules import DEFAULT_RULES, AlertType, Severity
 from domain.degradation import BlockedWork
 from domain.errors import InvalidRequest
 from services.alerts import RETAINED, RuleChange, change_rules, measure, read_rules, write_changes
 from store.queries.alerts import AlertFilter, AlertRow, acknowledge, list_alerts, list_open_keys
-from store.tables import alerts
+from store.tables.tasks import alerts
 from tests.stored import add_task, add_worker, ago
 
 ALL = AlertFilter(include_resolved=True)

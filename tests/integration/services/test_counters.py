@@ -5,7 +5,7 @@ from redis.asyncio import Redis
 
 from domain.redis_keys import STREAM_KEY
 from gateway.connection import redis_client
-from gateway.event_backlog import Backlog, read_stream_backlog
+from gateway.events.backlog import Backlog, read_stream_backlog
 from services.resident.counters import CounterName, Counters, read_counters
 from tests.patience import until
 

@@ -12,13 +12,13 @@ from domain.refusals import PARKED_AFTER, PARKED_PAUSE, Refusal
 from domain.states import EventType
 from gateway.messages import TaskMessage
 from gateway.publisher import NO_LISTS, Published, QueueLists
-from services.cancel import request_cancel
+from services.cancels.cancel import request_cancel
 from services.dispatch import DOUBTFUL_PAUSE, Dispatched, await_rounds, dispatch_due, dispatch_refused
 from services.record import News, record
 from store.queries import for_dashboard, submissions
-from store.queries.tasks import get_task
-from store.tables import events as events_table
-from store.tables import outbox, tasks
+from store.queries.tasks.documents import get_task
+from store.tables.tasks import events as events_table
+from store.tables.tasks import outbox, tasks
 from tests.facts import told
 from tests.fakes.gateway import FakeBroker, FakePublisher
 from tests.submissions import make_submission

@@ -17,8 +17,8 @@ from services.record import News, record
 from services.timeline import read_task_history
 from store.listener import FINISHED, Listener
 from store.queries import submissions
-from store.queries.tasks import WholeTask, get_task
-from store.tables import attempts, events, task_results, tasks
+from store.queries.tasks.documents import WholeTask, get_task
+from store.tables.tasks import attempts, events, task_results, tasks
 from tests.facts import NODE, TASK_ID, after, ours, told
 from tests.submissions import make_submission
 

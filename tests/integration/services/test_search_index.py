@@ -14,8 +14,8 @@ from loops.search_index import ROUND_SECONDS, SearchIndexRound
 from services.record import News, record
 from services.search_index import index_waiting
 from store.queries.submissions import add_submissions
-from store.queries.tasks import Slice, list_tasks
-from store.tables import search_queue, task_search, tasks
+from store.queries.tasks.documents import Slice, list_tasks
+from store.tables.tasks import search_queue, task_search, tasks
 from tests.facts import told
 from tests.submissions import make_submission
 

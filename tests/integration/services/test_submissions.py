@@ -8,8 +8,8 @@ from domain.errors import Overloaded
 from domain.submissions import Submission
 from services.resident.submission_batcher import SubmissionBatcher
 from store.listener import OUTBOX, Listener
-from store.queries.tasks import get_task
-from store.tables import events, outbox, task_arguments, tasks
+from store.queries.tasks.documents import get_task
+from store.tables.tasks import events, outbox, task_arguments, tasks
 from tests.submissions import make_submission
 
 

@@ -5,12 +5,13 @@ from api.schemas.tasks import TaskDetail
 from domain.errors import TaskNotFound
 from domain.facts import PUBLISHER
 from domain.states import EventType
-from domain.workers import Heartbeat
+from domain.workers.status import Heartbeat
 from services import record as record_module
 from services.record import News, record
 from services.timeline import TaskHistory, read_task_history
-from store.queries import gaps, workers
-from store.queries.tasks import MAX_ATTEMPTS, TaskOutline, get_task
+from store.queries import gaps
+from store.queries.tasks.documents import MAX_ATTEMPTS, TaskOutline, get_task
+from store.queries.workers import nodes
 from tests.facts import NODE, NOON, TASK_ID, after, ours, told
 
 LIFE = (
@@ -47,8 +48,8 @@ async def test_a_gap_during_its_life_makes_it_incomplete(
 
 async def test_its_entries_name_workers_by_their_ids(engine: AsyncEngine) -> None:
     async with engine.begin() as connection:
-        await workers.hear(connection, [Heartbeat(NODE, heard_at=NOON, at=NOON)])
-        worker = await workers.get_worker(connection, node=NODE)
+        await nodes.hear(connection, [Heartbeat(NODE, heard_at=NOON, at=NOON)])
+        worker = await nodes.get_worker(connection, node=NODE)
     assert worker is not None
     assert (await lived(engine)).worker_ids == {NODE: worker.worker_id}
 

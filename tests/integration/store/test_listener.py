@@ -7,7 +7,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from store.listener import OUTBOX, Listener
-from store.queries import history, outbox
+from store.queries import outbox
+from store.queries.tasks import writing
 
 LIMIT_SECONDS = 10
 
@@ -42,7 +43,7 @@ async def test_a_notification_that_is_rolled_back_wakes_nobody(engine: AsyncEngi
 
 async def test_another_channel_wakes_nobody(engine: AsyncEngine, listener: Listener) -> None:
     async with engine.begin() as connection:
-        await history.notify_finished(connection)
+        await writing.notify_finished(connection)
     assert not await listener.wait(0.05)
 
 

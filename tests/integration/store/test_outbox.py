@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from domain.submissions import Submission
 from store.listener import OUTBOX, Listener
 from store.queries import outbox, submissions
-from store.tables import outbox as outbox_table
+from store.tables.tasks import outbox as outbox_table
 from tests.submissions import make_submission
 
 

@@ -8,7 +8,7 @@ from domain.broker_options import STOCK_PRIORITY_STEPS, BrokerOptions
 from domain.results import StoredResult
 from gateway.control import Control
 from gateway.publisher import Publisher
-from gateway.results import ResultReader
+from gateway.results.reader import ResultReader
 from tests.gateway_broker import fragile_broker
 from tests.gateway_messages import make_message
 from tests.patience import until

@@ -13,8 +13,8 @@ from celeriac_worker import install, servers, stream
 from celery import Celery
 from celery.events.dispatcher import EventDispatcher
 
-from gateway.event_sources import EventMessage, RedisEvents
-from gateway.event_stream import StreamEvents
+from gateway.events.sources import EventMessage, RedisEvents
+from gateway.events.stream import StreamEvents
 from gateway.publisher import Publisher
 from tests.celery_apps import wait_for_result
 from tests.gateway_broker import FragileBroker, fragile_broker

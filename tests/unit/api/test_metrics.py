@@ -8,7 +8,7 @@ from api.health.metrics_sources import ScrapeFigures
 from api.middleware.authentication import Authentication
 from api.routing import API_PREFIX, api_router
 from domain.health import Condition
-from gateway.event_backlog import Backlog
+from gateway.events.backlog import Backlog
 from services.resident.counters import CounterName
 from store.engine import PoolUse
 from store.queries.for_metrics import StoreFigures

@@ -3,7 +3,7 @@ import pytest
 from domain.cancels import DONE, StopSignal, can_stop, explain, explain_workflow, strongest_signal, wish
 from domain.facts import Fact
 from domain.states import EventType, Phase, Status
-from domain.steps import WorkflowStatus
+from domain.workflows.steps import WorkflowStatus
 from tests.facts import TASK_ID, after, ours
 
 GENTLE, HARSH = wish(TASK_ID, after(2)), wish(TASK_ID, after(1), signal=StopSignal.SIGKILL)

@@ -3,10 +3,12 @@
 import ast
 from pathlib import Path
 
-from celeriac_worker import keys, retries, stream
+from celeriac_worker import keys, retries
+from celeriac_worker import stream as plugin_stream
 
 from domain import redis_keys
-from gateway import envelopes, event_sources, event_stream
+from gateway import envelopes
+from gateway.events import sources, stream
 
 ROOT = Path(__file__).parents[3]
 
@@ -17,7 +19,7 @@ def test_the_plugin_has_the_same_names() -> None:
         keys.paused_key("n"),
         keys.cancelled_key("t"),
         keys.run_key("t", 2, dispatch_no=3),
-        stream.KEY,
+        plugin_stream.KEY,
     ]
     ours = [
         redis_keys.node_key("n"),
@@ -30,10 +32,10 @@ def test_the_plugin_has_the_same_names() -> None:
 
 
 def test_the_plugin_has_the_same_fields_and_headers() -> None:
-    assert stream.FIELD.encode() == event_stream.FIELD
+    assert plugin_stream.FIELD.encode() == stream.FIELD
     assert keys.DISPATCH_NO_HEADER == envelopes.DISPATCH_NO_HEADER
     assert retries.HEADER == envelopes.MAX_RETRIES_HEADER
-    assert event_sources._Headers.__struct_fields__ == (stream.STREAMED_HEADER,)
+    assert sources._Headers.__struct_fields__ == (plugin_stream.STREAMED_HEADER,)
 
 
 def test_no_other_module_makes_a_name() -> None:

@@ -8,7 +8,7 @@ from domain.clocks import AHEAD_SECONDS
 from domain.facts import PUBLISHER
 from domain.identities import LEFT_OUT, MAX_ID_BYTES, Identity
 from domain.states import EventType
-from gateway.event_sources import EventMessage
+from gateway.events.sources import EventMessage
 from mirror.decode import MAX_NAME, MAX_REPR, MAX_TEXT, Decoded, decode, split
 from tests.facts import NODE, NOON, TASK_ID, after
 

@@ -12,7 +12,7 @@ from bench.fuzzing.events import EVENTS, Targets, life_of
 from bench.fuzzing.operations import SOUND, KnownIds, Operation, operations_of
 from bench.fuzzing.requests import Expected, Generator, Material
 from bench.fuzzing.volley import GENERATORS, each, mixed, names_of, seed_for
-from gateway.event_sources import EventMessage, RedisEvents
+from gateway.events.sources import EventMessage, RedisEvents
 from mirror.decode import decode
 from settings import Settings
 from tests.facts import NOON
