@@ -36,9 +36,10 @@ format: install-dev
 bench: install-dev
 	$(BIN)/python -m bench
 
-# docs/map.md, read from the code.
+# docs/map.md and docs/permissions.md, read from the code.
 map: install-dev
 	$(BIN)/python -m tools.code_map
+	$(BIN)/python -m tools.permissions
 
 # The pages of docs/ as a site in site/, with no network; a link that leads nowhere fails it.
 site: install-dev

@@ -27,7 +27,7 @@ from api.middleware.request_context import RequestContext
 from api.middleware.security_headers import SecurityHeaders
 from api.middleware.whole_segments import WholeSegments
 from api.openapi.docs_pages import app_with_docs, serve_document
-from api.openapi.document import describe
+from api.openapi.document import describe_app
 from api.resilience.guard import Guard
 from api.resilience.last_answers import LastAnswers
 from api.routes import (
@@ -45,7 +45,7 @@ from api.routes import (
     workflows,
 )
 from api.version import VERSION
-from background import Watchdog, end, start_rounds
+from background import Watchdog
 from domain.health import API, DATABASE
 from domain.origins import own_origins
 from domain.server_urls import is_redis
@@ -54,14 +54,14 @@ from gateway.control import Control
 from gateway.layout import Layout
 from gateway.pause_keys import PauseKeys
 from gateway.queues import QueueReader
-from gateway.recall import Recall
+from gateway.recall import MessageMover
 from gateway.results import ResultReader
 from services.resident.degradation import DegradationMarks
 from services.resident.endings import Endings
 from services.resident.limits import Limits
 from services.resident.signs_of_life import SignOfLife
+from services.resident.submission_batcher import SubmissionBatcher
 from services.resident.task_names import TaskNames
-from services.submissions import SubmissionBatcher
 from services.worker_orders import WorkerOrders
 from settings import Settings, urls
 from store.engine import open_engine, tell_lost_connections
@@ -84,12 +84,11 @@ ROUTERS = (
 PROBE_CONNECTIONS = 4
 
 DESCRIPTION = """A control plane for Celery: tasks go in over REST, run on Celery workers, and everything that happens
-to them is kept and shown. Where keys are configured, every request but those to `/api/v1/health` and `/metrics` needs
-one."""
+to them is kept and shown. Where keys are configured, every request but those to `/api/v1/health` needs one."""
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
-    """The application; nothing is opened before its lifespan begins."""
+    """Return the application with all routes and layers; nothing is opened before its lifespan begins."""
     settings = settings or Settings()
     app = app_with_docs(
         "Celeriac", version=VERSION, description=DESCRIPTION, lifespan=_lifespan, redirect_slashes=False
@@ -101,7 +100,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router)
     _add_layers(app, settings)
-    app.openapi = partial(describe, app)  # type: ignore[method-assign]  # FastAPI's documented way
+    app.openapi = partial(describe_app, app)  # type: ignore[method-assign]  # FastAPI's documented way
     serve_document(app)
     # FastAPI builds its routes at the first request otherwise, which waits for it; and not safely for two threads.
     deque(iter_route_contexts(app.routes), maxlen=0)
@@ -110,7 +109,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 def _add_layers(app: FastAPI, settings: Settings) -> None:
     """What lies around the routes, innermost first."""
-    app.add_middleware(Authentication, keys=settings.api_keys, metrics_key=settings.metrics_key)
+    app.add_middleware(Authentication, keys=settings.api_keys, host=settings.host, metrics_key=settings.metrics_key)
     if settings.rate_limit_per_minute:
         app.add_middleware(
             RateLimit,
@@ -137,7 +136,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 async def open_resources(stack: AsyncExitStack, settings: Settings, *, metrics: Metrics) -> ProcessResources:
-    """Everything that requests need, closed with the stack. Nothing has to answer yet: servers may come later."""
+    """Open everything that requests need; it is closed with the stack. Servers need not answer yet: they may come
+    later.
+    """
     database_url, broker_url, result_url = urls(settings)
     redis_url = settings.effective_redis_url or ""
     engine = open_engine(database_url, pool_size=settings.database_pool_size, name="celeriac api")
@@ -146,14 +147,15 @@ async def open_resources(stack: AsyncExitStack, settings: Settings, *, metrics: 
     stack.push_async_callback(redis.aclose)
     options = settings.broker_options
     layout = Layout(options, is_told=False)
-    queues, recall = QueueReader(broker_url, layout), Recall(broker_url, layout)
+    queues, mover = QueueReader(broker_url, layout), MessageMover(broker_url, layout)
     results = ResultReader(result_url, prefix=settings.result_prefix)
-    for reader in (queues, results, recall):
+    for reader in (queues, results, mover):
         stack.push_async_callback(reader.close)
     health_engine = open_engine(database_url, pool_size=PROBE_CONNECTIONS, name="celeriac health")
     stack.push_async_callback(health_engine.dispose)
     checks = HealthChecks(health_engine, redis, queues=queues, results=results)
-    probe = await _open_probe(stack, checks)
+    # With connections of its own, that requests cannot keep busy.
+    probe = await stack.enter_async_context(HealthProbe(checks.by_name()))
     sources = MetricsSources(health_engine, redis, queues=queues)
     stack.push_async_callback(sources.close)
     scrapes = Scrapes(metrics, sources, probe=probe, engine=engine)
@@ -178,20 +180,10 @@ async def open_resources(stack: AsyncExitStack, settings: Settings, *, metrics: 
         orders=WorkerOrders(control, PauseKeys(redis)),
         queues=queues,
         no_results=results.blind,
-        recall=recall,
+        mover=mover,
         limits=await stack.enter_async_context(Limits(engine, layout, on_redis=is_redis(broker_url))),
         host=HostUsage(),
         searches=asyncio.Semaphore(max(1, settings.database_pool_size // 2)),
     )
     stack.callback(resources.answers.shutdown, wait=False)
     return resources
-
-
-async def _open_probe(stack: AsyncExitStack, checks: HealthChecks) -> HealthProbe:
-    """A probe that has asked once and goes on asking, with connections that requests cannot keep busy."""
-    probe = HealthProbe(checks.by_name())
-    stack.push_async_callback(probe.close)
-    await probe.run_once()
-    asking = start_rounds(probe.ask_and_rest, name="health-probe")
-    stack.push_async_callback(end, asking)
-    return probe

@@ -1,7 +1,8 @@
 """What a route declares beside what FastAPI takes: decorators of its function, below that of the router.
 
     @router.get("", summary="List tasks")
-    @keeps_answers
+    @needs(Scope.READ)
+    @caches_answers
     async def list_tasks() -> TaskPage: ...
 
 A `StrictRoute` has it as `declared`; the guard, the OpenAPI document and the links in that go by it.
@@ -12,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from domain.degradation import Access
+from domain.scopes import Scope
 
 _ATTRIBUTE = "celeriac_declared"
 
@@ -22,11 +24,22 @@ Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 class Declared:
     """What one route has declared."""
 
+    scope: Scope | None = None
+    """What a key must have; None where no key is asked for."""
     access: Access | None = None
-    """What a request needs, where its method and the tag of the route do not tell."""
-    keeps_answers: bool = False
+    """What a request needs, where its method and the route's tag do not tell."""
+    caches_answers: bool = False
     id_field: str | None = None
-    """The field of its 201 with the id that the routes below its path take."""
+    """The field of its 201 that holds the id which the routes below its path take."""
+
+
+def needs(scope: Scope) -> Callable[[Endpoint], Endpoint]:
+    """Declare what a key must have to call this."""
+
+    def declare(endpoint: Endpoint) -> Endpoint:
+        return _declare(endpoint, scope=scope)
+
+    return declare
 
 
 def submits(endpoint: Endpoint) -> Endpoint:
@@ -39,9 +52,9 @@ def reads_result(endpoint: Endpoint) -> Endpoint:
     return _declare(endpoint, access=Access.READ_RESULT)
 
 
-def keeps_answers(endpoint: Endpoint) -> Endpoint:
+def caches_answers(endpoint: Endpoint) -> Endpoint:
     """Declare that good answers to GET are kept, and shown again while a component is degraded."""
-    return _declare(endpoint, keeps_answers=True)
+    return _declare(endpoint, caches_answers=True)
 
 
 def answers_with_id(field: str) -> Callable[[Endpoint], Endpoint]:

@@ -2,4 +2,12 @@
 
 
 class CliError(Exception):
-    """One sentence for the person at the terminal; the process ends with exit code 1."""
+    """One sentence for the person at the terminal; the process ends with this exit code."""
+
+    exit_code = 1
+
+
+class OpenAccess(CliError):
+    """What was asked for would let in everybody who reaches an address; nothing has been started."""
+
+    exit_code = 2

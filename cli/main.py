@@ -29,17 +29,18 @@ COMMANDS = {
 
 
 def main() -> None:
+    """Run the command line; a CliError is one sentence on stderr and exit code 1."""
     try:
         application(sys.argv[1:])(prog_name="celeriac")
     except CliError as error:
         print_error(str(error))
-        sys.exit(1)
+        sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
 
 
 def application(arguments: list[str]) -> typer.Typer:
-    """The command line with the asked command loaded: all of their imports together take 2 s, and help needs none."""
+    """Return the command line with the asked command loaded: all their imports take 2 s, and help needs none."""
     app = typer.Typer(
         help="Celeriac: a control plane for Celery.",
         no_args_is_help=True,

@@ -63,7 +63,7 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class RuleKind:
     """What is fixed of a type, and its default rule."""
 
     default: Rule
@@ -84,7 +84,7 @@ MOST_TASKS = 1_000_000_000
 
 _T, _S = AlertType, Severity
 _KINDS = (
-    Kind(
+    RuleKind(
         Rule(_T.HIGH_QUEUE_DEPTH, _S.WARNING, 1_000, for_seconds=10, resolve_after_seconds=30),
         Unit.TASKS,
         "Tasks that wait in a queue: in the broker, or due and not yet handed to it (of these 20,000 at most).",
@@ -92,7 +92,7 @@ _KINDS = (
         highest=MOST_TASKS,
         resolve_fraction=0.8,
     ),
-    Kind(
+    RuleKind(
         Rule(_T.NO_ACTIVE_WORKERS, _S.CRITICAL, 1, for_seconds=15, resolve_after_seconds=5),
         Unit.WORKERS,
         "Workers online, fewer than the threshold.",
@@ -100,14 +100,14 @@ _KINDS = (
         highest=100_000,
         raised_below=True,
     ),
-    Kind(
+    RuleKind(
         Rule(_T.WORKER_OFFLINE, _S.WARNING, 15, for_seconds=10, resolve_after_seconds=5, window_seconds=DAY),
         Unit.SECONDS,
         "Silence of a worker that has not said goodbye; after the window it counts as gone for good.",
         lowest=SILENCE.total_seconds(),
         highest=LONGEST_SECONDS,
     ),
-    Kind(
+    RuleKind(
         Rule(
             _T.HIGH_FAILURE_RATE,
             _S.WARNING,
@@ -123,35 +123,35 @@ _KINDS = (
         highest=100,
         resolve_fraction=0.8,
     ),
-    Kind(
+    RuleKind(
         Rule(_T.STUCK_TASKS, _S.WARNING, 3_600, for_seconds=0, resolve_after_seconds=5),
         Unit.SECONDS,
         "Time that a task has been running, beyond its own timeout where it has one; the longest of each task name.",
         lowest=1,
         highest=LONGEST_SECONDS,
     ),
-    Kind(
+    RuleKind(
         Rule(_T.TASKS_NOT_PICKED_UP, _S.WARNING, 60, for_seconds=0, resolve_after_seconds=5),
         Unit.SECONDS,
         "Time since a task was handed to the broker without any worker receiving it; the longest of each queue.",
         lowest=1,
         highest=LONGEST_SECONDS,
     ),
-    Kind(
+    RuleKind(
         Rule(_T.DISPATCH_STALLED, _S.CRITICAL, 30, for_seconds=0, resolve_after_seconds=5),
         Unit.SECONDS,
         "Time that a due task has not been taken by the broker: the longest of all, and of each queue that is refused.",
         lowest=1,
         highest=LONGEST_SECONDS,
     ),
-    Kind(
+    RuleKind(
         Rule(_T.EVENTS_MISSED, _S.INFO, 0, for_seconds=0, resolve_after_seconds=0, window_seconds=3_600),
         Unit.SECONDS,
         "Time within the window during which workers' events could not be heard; timelines may be incomplete.",
         lowest=0,
         highest=LONGEST_SECONDS,
     ),
-    Kind(
+    RuleKind(
         Rule(_T.COMPONENT_DOWN, _S.CRITICAL, 10, for_seconds=0, resolve_after_seconds=5),
         Unit.SECONDS,
         "Time since the broker, Redis, the result backend or the mirror was last heard; a process of ours that ended "
@@ -159,14 +159,14 @@ _KINDS = (
         lowest=0,
         highest=LONGEST_SECONDS,
     ),
-    Kind(
+    RuleKind(
         Rule(_T.BROKER_OPTIONS_DIFFER, _S.WARNING, 0, for_seconds=5, resolve_after_seconds=5),
         Unit.WORKERS,
         "Workers that use the broker by other options than ours, or than each other: tasks do not reach them.",
         lowest=0,
         highest=100_000,
     ),
-    Kind(
+    RuleKind(
         Rule(_T.EVENTS_OFF, _S.WARNING, 0, for_seconds=60, resolve_after_seconds=5),
         Unit.WORKERS,
         "Workers online that run tasks and send no events of them.",
@@ -174,17 +174,17 @@ _KINDS = (
         highest=100_000,
     ),
 )
-KINDS: Mapping[AlertType, Kind] = MappingProxyType({kind.default.type: kind for kind in _KINDS})
+KINDS: Mapping[AlertType, RuleKind] = MappingProxyType({kind.default.type: kind for kind in _KINDS})
 DEFAULT_RULES: Mapping[AlertType, Rule] = MappingProxyType({kind.default.type: kind.default for kind in _KINDS})
 
 
 def problems(rule: Rule) -> list[tuple[str, str]]:
     """What is wrong with a rule for its type, as pairs of (field, message); empty if nothing is."""
     kind = KINDS[rule.type]
-    found = []
+    texts = []
     if not kind.lowest <= rule.threshold <= kind.highest:
-        found.append(("threshold", f"of {rule.type} lies between {kind.lowest:.0f} and {kind.highest:.0f} {kind.unit}"))
+        texts.append(("threshold", f"of {rule.type} lies between {kind.lowest:.0f} and {kind.highest:.0f} {kind.unit}"))
     for field in ("window_seconds", "minimum_tasks"):
         if getattr(rule, field) is not None and getattr(kind.default, field) is None:
-            found.append((field, f"means nothing for {rule.type}"))
-    return found
+            texts.append((field, f"means nothing for {rule.type}"))
+    return texts

@@ -10,12 +10,12 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from domain.alert_rules import KINDS, AlertType, Rule, Severity
-from domain.broker_options import Difference
+from domain.broker_options import OptionDifference
+from domain.degradation import BROKER
 from domain.sentences import some_of
 
 SYSTEM = ""
 """The subject of an alert about the whole."""
-BROKER = "broker"
 MOST_OF_THEIR_OWN = 10
 """Silent workers that have an alert each."""
 MOST_NAMED = 5
@@ -41,7 +41,7 @@ class Parked:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class AlertInputs:
     """What one look found. Ages are in seconds; an absent queue, worker or name has none."""
 
     waiting: Mapping[str, int] | None = None
@@ -71,74 +71,74 @@ class Facts:
     """How long the mirror was deaf, by source."""
     down: Readings = field(default_factory=dict)
     """How long it has not answered, by component."""
-    differing: Mapping[str, Difference] | None = field(default_factory=dict)
+    differing: Mapping[str, OptionDifference] | None = field(default_factory=dict)
     """What differs, by option; None where the broker could not be asked."""
     ended: Readings = field(default_factory=dict)
     """How long one that ended unasked is missed, by kind of process; no threshold applies."""
 
 
-def _queue_depths(facts: Facts, _rule: Rule) -> Readings | None:
-    if facts.waiting is None:
+def _queue_depths(inputs: AlertInputs, _rule: Rule) -> Readings | None:
+    if inputs.waiting is None:
         return None
-    waiting, due = facts.waiting, facts.due
+    waiting, due = inputs.waiting, inputs.due
     return {queue: waiting.get(queue, 0) + due.get(queue, 0) for queue in {*waiting, *due}}
 
 
-def _online_workers(facts: Facts, _rule: Rule) -> Readings | None:
+def _online_workers(inputs: AlertInputs, _rule: Rule) -> Readings | None:
     # Heartbeats come through the broker: while that is down, silence says nothing about the workers.
-    return None if BROKER in facts.down else {SYSTEM: facts.online_workers}
+    return None if BROKER in inputs.down else {SYSTEM: inputs.online_workers}
 
 
-def _silent_workers(facts: Facts, rule: Rule) -> Readings | None:
+def _silent_workers(inputs: AlertInputs, rule: Rule) -> Readings | None:
     """The first to fall silent have an alert each, the others one together: pods of a week ago are thousands."""
-    if BROKER in facts.down:
+    if BROKER in inputs.down:
         return None
-    own, others = _split_silent(facts, rule)
+    own, others = _split_silent(inputs, rule)
     return own | ({SYSTEM: max(others.values())} if others else {})
 
 
-def _split_silent(facts: Facts, rule: Rule) -> tuple[dict[str, float], dict[str, float]]:
-    silent = sorted(facts.silent_workers.items(), key=lambda found: (-found[1], found[0]))
+def _split_silent(inputs: AlertInputs, rule: Rule) -> tuple[dict[str, float], dict[str, float]]:
+    silent = sorted(inputs.silent_workers.items(), key=lambda found: (-found[1], found[0]))
     own = dict(silent[:MOST_OF_THEIR_OWN])
     return own, {name: seconds for name, seconds in silent[MOST_OF_THEIR_OWN:] if seconds > rule.threshold}
 
 
-def _without_events(facts: Facts, _rule: Rule) -> Readings | None:
-    return {SYSTEM: len(facts.without_events)} if facts.without_events else NOTHING
+def _without_events(inputs: AlertInputs, _rule: Rule) -> Readings | None:
+    return {SYSTEM: len(inputs.without_events)} if inputs.without_events else NOTHING
 
 
-def _failure_rate(facts: Facts, rule: Rule) -> Readings | None:
-    if facts.finished < max(1, rule.minimum_tasks or 1):
+def _failure_rate(inputs: AlertInputs, rule: Rule) -> Readings | None:
+    if inputs.finished < max(1, rule.minimum_tasks or 1):
         return NOTHING
-    return {SYSTEM: 100 * facts.failed / facts.finished}
+    return {SYSTEM: 100 * inputs.failed / inputs.finished}
 
 
-def _differing(facts: Facts, _rule: Rule) -> Readings | None:
-    return None if facts.differing is None else {option: each.workers for option, each in facts.differing.items()}
+def _differing(inputs: AlertInputs, _rule: Rule) -> Readings | None:
+    return None if inputs.differing is None else {option: each.workers for option, each in inputs.differing.items()}
 
 
-def _stalled(facts: Facts, _rule: Rule) -> Readings | None:
-    return dict(facts.refused) | ({} if facts.oldest_due is None else {SYSTEM: facts.oldest_due})
+def _stalled(inputs: AlertInputs, _rule: Rule) -> Readings | None:
+    return dict(inputs.refused) | ({} if inputs.oldest_due is None else {SYSTEM: inputs.oldest_due})
 
 
-_READ: Mapping[AlertType, Callable[[Facts, Rule], Readings | None]] = {
+_READ: Mapping[AlertType, Callable[[AlertInputs, Rule], Readings | None]] = {
     AlertType.HIGH_QUEUE_DEPTH: _queue_depths,
     AlertType.NO_ACTIVE_WORKERS: _online_workers,
     AlertType.WORKER_OFFLINE: _silent_workers,
     AlertType.HIGH_FAILURE_RATE: _failure_rate,
-    AlertType.STUCK_TASKS: lambda facts, _: facts.running,
-    AlertType.TASKS_NOT_PICKED_UP: lambda facts, _: facts.not_picked_up,
+    AlertType.STUCK_TASKS: lambda inputs, _: inputs.running,
+    AlertType.TASKS_NOT_PICKED_UP: lambda inputs, _: inputs.not_picked_up,
     AlertType.DISPATCH_STALLED: _stalled,
-    AlertType.EVENTS_MISSED: lambda facts, _: facts.missed,
+    AlertType.EVENTS_MISSED: lambda inputs, _: inputs.missed,
     AlertType.BROKER_OPTIONS_DIFFER: _differing,
-    AlertType.COMPONENT_DOWN: lambda facts, _: {**facts.ended, **facts.down},
+    AlertType.COMPONENT_DOWN: lambda inputs, _: {**inputs.ended, **inputs.down},
     AlertType.EVENTS_OFF: _without_events,
 }
 """What each type is judged by; None while that cannot be known."""
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class AlertFinding:
     """A condition that holds: to be raised, or open already and seen again."""
 
     key: Key
@@ -151,38 +151,43 @@ class Finding:
 class Judgement:
     """What one look comes to."""
 
-    raised: tuple[Finding, ...]
-    still_open: tuple[Finding, ...]
+    raised: tuple[AlertFinding, ...]
+    still_open: tuple[AlertFinding, ...]
     """Open before and after, with the present value."""
     resolved: tuple[Key, ...]
     pending: Pending
     """What the next look must be given."""
 
 
-def judge(
-    facts: Facts, rules: Mapping[AlertType, Rule], *, open_alerts: Collection[Key], pending: Pending, now: datetime
+def judge_alerts(
+    inputs: AlertInputs,
+    rules: Mapping[AlertType, Rule],
+    *,
+    open_alerts: Collection[Key],
+    pending: Pending,
+    now: datetime,
 ) -> Judgement:
     """Which alerts to raise, to refresh and to resolve. What could not be measured leaves its alerts as they are."""
-    raised: list[Finding] = []
-    still_open: list[Finding] = []
+    raised: list[AlertFinding] = []
+    still_open: list[AlertFinding] = []
     resolved: list[Key] = []
     waiting: dict[tuple[Key, bool], datetime] = {}
     for rule in rules.values():
-        readings = _READ[rule.type](facts, rule) if rule.enabled else NOTHING
+        readings = _READ[rule.type](inputs, rule) if rule.enabled else NOTHING
         if readings is None:
             continue
         for key in _keys(rule.type, readings, open_alerts=open_alerts):
             value, is_open = readings.get(key[1]), key in open_alerts
-            breached = value is not None and (_is_certain(key, facts) or is_breached(rule, value, is_open=is_open))
+            breached = value is not None and (_is_certain(key, inputs) or is_breached(rule, value, is_open=is_open))
             since = pending.get((key, breached), now)
-            opens = step(rule, is_open=is_open, breached=breached, since=since, now=now)
+            opens = advance_alert(rule, is_open=is_open, breached=breached, since=since, now=now)
             if opens is not breached:
                 waiting[key, breached] = since
             if is_open and not opens:
                 resolved.append(key)
             if opens and value is not None:
-                finding = Finding(
-                    key, value, _as_severe(rule, key[1], facts=facts), describe(rule, key[1], facts=facts)
+                finding = AlertFinding(
+                    key, value, _as_severe(rule, key[1], inputs=inputs), describe_alert(rule, key[1], inputs=inputs)
                 )
                 (still_open if is_open else raised).append(finding)
     return Judgement(tuple(raised), tuple(still_open), tuple(resolved), waiting)
@@ -196,12 +201,12 @@ def is_breached(rule: Rule, value: float, *, is_open: bool) -> bool:
     return value > rule.threshold * (kind.resolve_fraction if is_open else 1)
 
 
-def _is_certain(key: Key, facts: Facts) -> bool:
+def _is_certain(key: Key, inputs: AlertInputs) -> bool:
     """A process of ours that has ended has not just been slow to answer."""
-    return key[0] is AlertType.COMPONENT_DOWN and key[1] in facts.ended
+    return key[0] is AlertType.COMPONENT_DOWN and key[1] in inputs.ended
 
 
-def step(rule: Rule, *, is_open: bool, breached: bool, since: datetime, now: datetime) -> bool:
+def advance_alert(rule: Rule, *, is_open: bool, breached: bool, since: datetime, now: datetime) -> bool:
     """Whether the alert is open after this look, at which the condition has been as it is now `since` then."""
     if not rule.enabled or is_open is breached:
         return breached
@@ -209,9 +214,9 @@ def step(rule: Rule, *, is_open: bool, breached: bool, since: datetime, now: dat
     return breached if now - since >= patience else is_open
 
 
-def _as_severe(rule: Rule, subject: str, *, facts: Facts) -> Rule:
+def _as_severe(rule: Rule, subject: str, *, inputs: AlertInputs) -> Rule:
     """A parked task is nobody else's trouble: critical is only what holds up the rest."""
-    harmless = rule.type is AlertType.DISPATCH_STALLED and subject in facts.parked
+    harmless = rule.type is AlertType.DISPATCH_STALLED and subject in inputs.parked
     return replace(rule, severity=Severity.WARNING) if harmless and rule.severity is Severity.CRITICAL else rule
 
 
@@ -237,33 +242,33 @@ _DESCRIPTIONS = {
 }
 
 
-def describe(rule: Rule, subject: str, *, facts: Facts) -> str:
+def describe_alert(rule: Rule, subject: str, *, inputs: AlertInputs) -> str:
     """One sentence for people: what was measured, not what is measured now, so that it stays true while open."""
     said = _DESCRIPTIONS[rule.type].format(rule=rule, subject=subject)
-    if rule.type is AlertType.BROKER_OPTIONS_DIFFER and facts.differing and subject in facts.differing:
-        return facts.differing[subject].meaning
+    if rule.type is AlertType.BROKER_OPTIONS_DIFFER and inputs.differing and subject in inputs.differing:
+        return inputs.differing[subject].meaning
     if rule.type is AlertType.WORKER_OFFLINE and subject == SYSTEM:
-        together = _split_silent(facts, rule)[1]
+        together = _split_silent(inputs, rule)[1]
         named = some_of(sorted(together), most=MOST_NAMED)
         return f"{len(together)} more workers were silent without a goodbye: {named}"
     if rule.type is AlertType.EVENTS_OFF:
-        named = some_of(sorted(facts.without_events), most=MOST_NAMED)
+        named = some_of(sorted(inputs.without_events), most=MOST_NAMED)
         return f"{said}, so their tasks are seen late or not at all: {named}"
     if rule.type is AlertType.TASKS_NOT_PICKED_UP:
-        return said + _why_not_picked_up(subject, facts)
-    if rule.type is AlertType.DISPATCH_STALLED and subject in facts.parked:
-        parked = facts.parked[subject]
+        return said + _why_not_picked_up(subject, inputs)
+    if rule.type is AlertType.DISPATCH_STALLED and subject in inputs.parked:
+        parked = inputs.parked[subject]
         others = f", and {parked.tasks - 1} more of the queue" if parked.tasks > 1 else ""
         return f"Task {parked.task_id} for queue {subject} was refused again and again{others}: {parked.reason}"
-    if rule.type is AlertType.COMPONENT_DOWN and subject in facts.ended:
+    if rule.type is AlertType.COMPONENT_DOWN and subject in inputs.ended:
         return f"Process {subject} ended without being asked to"
     if rule.type is AlertType.DISPATCH_STALLED and subject:
         return f"The broker did not take a task for queue {subject} for more than {rule.threshold:g} s"
     return said
 
 
-def _why_not_picked_up(queue: str, facts: Facts) -> str:
-    unserved = "; no online worker consumes it" if queue in facts.unserved else ""
-    if not facts.vanished.get(queue):
+def _why_not_picked_up(queue: str, inputs: AlertInputs) -> str:
+    unserved = "; no online worker consumes it" if queue in inputs.unserved else ""
+    if not inputs.vanished.get(queue):
         return unserved
-    return f"{unserved}; {facts.vanished[queue]} in no queue and with no known worker: run unseen, or lost"
+    return f"{unserved}; {inputs.vanished[queue]} in no queue and with no known worker: run unseen, or lost"

@@ -20,7 +20,7 @@ class Difference:
 
     op: Op
     path: str
-    """RFC 6901."""
+    """The place in the arguments, as RFC 6901 writes it."""
     value: Any = None
     """What stands there in the other one; None for `remove`."""
     old_value: Any = None

@@ -74,13 +74,13 @@ def invert(edges: Sequence[Sequence[int]]) -> tuple[tuple[int, ...], ...]:
 
 
 def first_edges(parents: Sequence[tuple[int, ...]]) -> tuple[tuple[int, ...], ...]:
-    """The same without what is beyond `MAX_EDGES`: older workflows may have half a million."""
+    """Return the parents without what is beyond `MAX_EDGES`: older workflows may have half a million."""
     left = MAX_EDGES
-    kept: list[tuple[int, ...]] = []
+    edges: list[tuple[int, ...]] = []
     for needed in parents:
-        kept.append(needed[:left])
-        left -= len(kept[-1])
-    return tuple(kept)
+        edges.append(needed[:left])
+        left -= len(edges[-1])
+    return tuple(edges)
 
 
 def in_order(parents: Sequence[Sequence[int]]) -> list[int]:
@@ -123,10 +123,10 @@ def _refuse_cycle(dag: Dag, links: Sequence[Link]) -> None:
     cycle = _find_cycle(dag, next(position for position in range(len(links)) if position not in sound), sound=sound)
     begin = cycle.index(min(cycle))
     names = [links[position].step_id for position in [*cycle[begin:], *cycle[:begin]]]
-    shown = " -> ".join([*names[:MAX_NAMED], *(["..."] if len(names) > MAX_NAMED else []), names[0]])
+    path = " -> ".join([*names[:MAX_NAMED], *(["..."] if len(names) > MAX_NAMED else []), names[0]])
     first = min(cycle)
     field = next((field for field, needed in links[first].needs if needed in names), f"steps.{first}")
-    _refuse([(field, f"the steps wait for each other in a circle: {shown}")])
+    _refuse([(field, f"the steps wait for each other in a circle: {path}")])
 
 
 def _find_cycle(dag: Dag, start: int, *, sound: Collection[int]) -> list[int]:

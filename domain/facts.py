@@ -45,8 +45,10 @@ class Fact:
 
 def distinct(facts: Iterable[Fact]) -> list[Fact]:
     """Each fact once, in the order of time; of several tellings of one fact the earliest."""
-    known = {fact.key: fact for fact in sorted(facts, key=by_time, reverse=True)}
-    return sorted(known.values(), key=by_time)
+    by_key: dict[str, Fact] = {}
+    for fact in sorted(facts, key=by_time):
+        by_key.setdefault(fact.key, fact)
+    return list(by_key.values())
 
 
 def dispatch_number(fact: Fact) -> int:

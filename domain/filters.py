@@ -47,7 +47,7 @@ class TaskFilter:
     """A part of the error, in any case of letters."""
     min_duration: float | None = None
     max_duration: float | None = None
-    """Both in seconds and both included."""
+    """The longest run in seconds; both ends are included."""
     started_after: datetime | None = None
     started_before: datetime | None = None
     completed_after: datetime | None = None

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from domain.errors import InvalidRequest
-from domain.json_values import MAX_DEPTH, MAX_STEP_LENGTH, check_json
+from domain.json_values import MAX_DEPTH, MAX_SEGMENT_LENGTH, check_json
 from domain.submissions import MAX_ARGUMENT_BYTES
 
 RESULT = "$result"
@@ -51,7 +51,7 @@ def find(value: Any, place: str) -> Iterator[tuple[str, Reference]]:
         else:
             for key, item in value.items():
                 if item and isinstance(item, dict | list):
-                    yield from find(item, f"{place}.{key[:MAX_STEP_LENGTH]}")
+                    yield from find(item, f"{place}.{key[:MAX_SEGMENT_LENGTH]}")
     elif isinstance(value, list):
         for number, item in enumerate(value):
             if item and isinstance(item, dict | list):
@@ -59,16 +59,16 @@ def find(value: Any, place: str) -> Iterator[tuple[str, Reference]]:
 
 
 def references_in(*arguments: str) -> Counter[Reference]:
-    """Those in JSON texts that `find` has accepted, each with how often it stands there.
+    """Count the references in JSON texts that `find` has accepted.
 
     Raises NotResolved beyond `MAX_REFERENCES`: what was stored by an older version may hold more.
     """
-    found: Counter[Reference] = Counter()
+    counts: Counter[Reference] = Counter()
     for number, reference in enumerate(_each_in(arguments), start=1):
         if number > MAX_REFERENCES:
             raise NotResolved(f"The arguments refer to results more than {MAX_REFERENCES:,} times.")
-        found[reference] += 1
-    return found
+        counts[reference] += 1
+    return counts
 
 
 class Result:
@@ -85,7 +85,7 @@ class Result:
         """What the reference stands for, as JSON text; raises NotResolved."""
         text = json.dumps(_follow(reference, self._value())) if reference.pointer else self.text
         if len(text) > MAX_ARGUMENT_BYTES:
-            raise NotResolved(f"{_shown(reference)} is larger than 1 MiB.")
+            raise NotResolved(f"{_text_of(reference)} is larger than 1 MiB.")
         return text
 
     def _value(self) -> Any:
@@ -102,19 +102,19 @@ class Result:
 class Filling:
     """The references of one step, and what they stand for as far as it was read: never more than arguments may hold."""
 
-    __slots__ = ("_read", "_wanted", "found", "missing", "size")
+    __slots__ = ("_read", "_wanted", "missing", "size", "texts")
 
-    def __init__(self, wanted: Mapping[Reference, int]) -> None:
-        """`wanted`: each reference with how often it stands in the arguments."""
-        self._wanted = wanted
+    def __init__(self, counts: Mapping[Reference, int]) -> None:
+        """`counts`: each reference with how often it stands in the arguments."""
+        self._wanted = counts
         self._read = 0
-        self.found: dict[Reference, str] = {}
+        self.texts: dict[Reference, str] = {}
         """JSON texts."""
         self.size = 0
         """The size of all that is found, at every place where it will stand."""
         self.missing: dict[str, list[Reference]] = {}
         """The references to results that were not read yet, by step."""
-        for reference in wanted:
+        for reference in counts:
             self.missing.setdefault(reference.step_id, []).append(reference)
 
     def take(self, result: Result) -> None:
@@ -127,11 +127,11 @@ class Filling:
             self.size += len(text) * self._wanted[reference]
             if self.size > MAX_ARGUMENT_BYTES:
                 raise NotResolved(TOO_LARGE)
-            self.found[reference] = text
+            self.texts[reference] = text
 
 
 def fill(arguments: str, values: Mapping[Reference, str]) -> str:
-    """These arguments (JSON text) with the value of each reference in its place; `values` holds them all.
+    """Return the arguments as JSON text with the value of each reference in its place; `values` holds them all.
 
     The caller has counted them (`Filling`). Raises NotResolved if no task may be given what comes out.
     """
@@ -186,7 +186,7 @@ def _follow(reference: Reference, result: Any) -> Any:
         elif isinstance(result, list) and _INDEX.fullmatch(token) and int(token) < len(result):
             result = result[int(token)]
         else:
-            raise NotResolved(f"{_shown(reference)} is absent: there is no {token[:SHOWN]!r}.")
+            raise NotResolved(f"{_text_of(reference)} is absent: there is no {token[:SHOWN]!r}.")
     return result
 
 
@@ -194,7 +194,7 @@ def _tokens(pointer: str) -> Iterable[str]:
     return (token.replace("~1", "/").replace("~0", "~") for token in pointer.split("/")[1:])
 
 
-def _shown(reference: Reference) -> str:
+def _text_of(reference: Reference) -> str:
     at = f" at {reference.pointer[:SHOWN]!r}" if reference.pointer else ""
     return f"The result of step {reference.step_id!r}{at}"
 

@@ -101,7 +101,7 @@ class Resumption:
     waiting_for: Mapping[int, int]
     """The steps that wait again, by position, and for how many others each does. All others keep what they have."""
     renewed: frozenset[int]
-    """Those among them that had a task: they need another."""
+    """The steps among them that had a task: they need another."""
 
 
 def resume(statuses: Sequence[StepStatus], parents: Sequence[Sequence[int]]) -> Resumption:

@@ -57,7 +57,7 @@ class DrainState(StrEnum):
     DRAINING = "draining"
     DRAINED = "drained"
     OVERDUE = "overdue"
-    """Its deadline has passed; it goes on all the same, because nothing that runs is ever killed."""
+    """The deadline has passed; the drain goes on all the same, because nothing that runs is ever killed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Desired:
     capacity: int | None = None
 
     @property
-    def held(self) -> bool:
+    def stands_still(self) -> bool:
         """Whether it shall start nothing."""
         return self.draining or self.paused is True
 
@@ -102,12 +102,13 @@ class Observed:
 
     @property
     def is_resizable(self) -> bool:
+        """Tell whether its plugin, or its pool, is known to take another size."""
         return Capability.RESIZE in self.capabilities
 
 
 def fetches_as_desired(desired: Desired, observed: Observed, *, queues: Collection[str]) -> bool:
     """Whether it stands still or fetches from all its queues, whichever is wanted."""
-    if desired.held:
+    if desired.stands_still:
         return observed.paused is True
     if desired.paused is None:
         return True
@@ -122,20 +123,20 @@ def is_sized_as_desired(desired: Desired, observed: Observed) -> bool:
 def is_converged(desired: Desired, observed: Observed, *, queues: Collection[str], online: bool) -> bool:
     """Whether what is wanted is so. Of a worker that is offline only the absence of wishes is."""
     if not online:
-        return not desired.held and desired.capacity is None
+        return not desired.stands_still and desired.capacity is None
     if desired.draining:
         return False
     return fetches_as_desired(desired, observed, queues=queues) and is_sized_as_desired(desired, observed)
 
 
-def own_queues(known: Collection[str], told: Collection[str], *, stands_still: bool, restarted: bool) -> list[str]:
+def own_queues(before: Collection[str], answer: Collection[str], *, stands_still: bool, restarted: bool) -> list[str]:
     """The queues that a worker consumes, or will again: while it is held back it tells of none, or of some.
 
     A restarted worker that tells of any begins with what it was started for.
     """
-    if not stands_still or (restarted and told):
-        return sorted(told)
-    return sorted({*known, *told})
+    if not stands_still or (restarted and answer):
+        return sorted(answer)
+    return sorted({*before, *answer})
 
 
 def drain_state(*, deadline_at: datetime | None, finished_at: datetime | None, now: datetime) -> DrainState:

@@ -19,11 +19,12 @@ class Ends:
 
     @property
     def per_minute(self) -> float:
+        """Return how many tasks it has ended a minute."""
         return round(self._all * timedelta(minutes=1) / RATE_WINDOW, DECIMALS)
 
     @property
     def error_rate(self) -> float | None:
-        """Percent of them that failed; None of none."""
+        """Return the percentage of them that failed; None where it has ended none."""
         return percentage(self.failed, self._all)
 
     @property

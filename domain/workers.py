@@ -48,7 +48,7 @@ class Heartbeat:
     load_average: tuple[float, ...] | None = None
     software: str | None = None
     """`py-celery 5.7.0 (Linux)`"""
-    kept: bool = False
+    streamed: bool = False
     """Whether what the node tells waits for the mirror while that is away."""
     clock: int | None = None
     """The process's logical one: it never goes back."""
@@ -68,11 +68,11 @@ class Heartbeat:
 
 def newest(heartbeats: Iterable[Heartbeat]) -> dict[str, Heartbeat]:
     """One heartbeat for each node: the facts of the latest, and the latest of each time."""
-    found: dict[str, Heartbeat] = {}
+    by_node: dict[str, Heartbeat] = {}
     for heartbeat in heartbeats:
-        known = found.get(heartbeat.node)
-        found[heartbeat.node] = _joined(known, heartbeat) if known else heartbeat
-    return found
+        latest = by_node.get(heartbeat.node)
+        by_node[heartbeat.node] = _joined(latest, heartbeat) if latest else heartbeat
+    return by_node
 
 
 def _joined(one: Heartbeat, other: Heartbeat) -> Heartbeat:
@@ -91,9 +91,9 @@ def _joined(one: Heartbeat, other: Heartbeat) -> Heartbeat:
 
 def _age(heartbeat: Heartbeat) -> tuple[object, ...]:
     """Sorts by the node's clock; two of one instant by content, so that the order of arrival cannot matter."""
-    told = (heartbeat.pid, heartbeat.processed, heartbeat.active)
-    numbers = tuple(-1 if number is None else number for number in told)
-    return heartbeat.at, numbers, heartbeat.load_average or (), heartbeat.kept
+    figures = (heartbeat.pid, heartbeat.processed, heartbeat.active)
+    numbers = tuple(-1 if number is None else number for number in figures)
+    return heartbeat.at, numbers, heartbeat.load_average or (), heartbeat.streamed
 
 
 def _later(one: datetime | None, other: datetime | None) -> datetime | None:
@@ -159,7 +159,7 @@ def is_awaited(*, registered_at: datetime | None, ever_heard: bool, now: datetim
     return registered_at is not None and not ever_heard and now - registered_at <= REGISTRATION_GRACE
 
 
-def status_of(*, present: bool, paused: bool, draining: bool) -> WorkerStatus:
+def worker_status_of(*, present: bool, paused: bool, draining: bool) -> WorkerStatus:
     """`present`: online, or awaited. A node stands still as soon as somebody wants it, and until it fetches again."""
     if not present:
         return WorkerStatus.OFFLINE

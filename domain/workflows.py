@@ -50,7 +50,7 @@ class NewWorkflow:
 def replay_of(
     original: NewWorkflow, *, workflow_id: UUID, created_at: datetime, new_task_id: Callable[[], str]
 ) -> NewWorkflow:
-    """The same workflow from the start, with ids of its own."""
+    """Return the same workflow to run from the start, with ids of its own."""
     steps = [
         replace(
             step,

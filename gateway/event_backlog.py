@@ -15,11 +15,11 @@ class Backlog:
 
     count: int
     oldest_seconds: float
-    """Since the oldest of them arrived, by Redis' clock; 0 where none waits."""
+    """Seconds since the oldest of them arrived, by Redis' clock; 0 where none waits."""
 
 
 async def read_stream_backlog(redis: Redis) -> Backlog:
-    """A stored message is deleted from the stream, so what is there is what waits. Raises what the client raises."""
+    """Return what waits in the stream: a stored message is deleted from it. Raises what the client raises."""
     async with redis.pipeline(transaction=True) as pipe:
         pipe.xlen(STREAM_KEY)
         pipe.xrange(STREAM_KEY, count=1)
@@ -32,5 +32,5 @@ async def read_stream_backlog(redis: Redis) -> Backlog:
 
 
 async def count_in_queue(queues: QueueReader) -> int:
-    """Events that RabbitMQ has handed to no mirror; always 0 on Redis. Raises BrokerUnavailable."""
+    """Count events that RabbitMQ has handed to no mirror; always 0 on Redis. Raises BrokerUnavailable."""
     return (await queues.depths([DURABLE_QUEUE]))[DURABLE_QUEUE]

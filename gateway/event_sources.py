@@ -25,15 +25,17 @@ from gateway.connection import SOCKET_SECONDS, blocking_redis_client, connect, t
 EVENT_EXCHANGE = "celeryev"
 DURABLE_QUEUE = "celeriac.events"
 WITNESS_QUEUE = "celeriac.events.witness"
-"""Holds one message that a restart of RabbitMQ drops, like the events that nobody had fetched."""
+"""The queue with one message that a restart of RabbitMQ drops, like the events that nobody had fetched."""
 QUEUE_LENGTH = 1_000_000
-"""Events that RabbitMQ keeps for a mirror that is away; then it drops the oldest."""
+"""How many events RabbitMQ keeps for a mirror that is away; then it drops the oldest."""
 MOST_AT_ONCE = 500
 MOST_BYTES_AT_ONCE = 8 * 1024 * 1024
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
-"""Of one message. Celery puts up to 24 events into one, each with a traceback of a few kB; above that, none is read."""
+"""Bytes of a message; a larger one is not read. Celery puts up to 24 events into one, each with a traceback of a few
+kB.
+"""
 NOT_UNDERSTOOD = b""
-"""Passed on in the place of a message that cannot be one of Celery's, so that it is counted, and acknowledged."""
+"""What takes the place of a message that cannot be one of Celery's, so that it is counted, and acknowledged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +44,8 @@ class EventMessage:
 
     body: bytes
     heard_at: datetime
-    """When it reached us or, where it was kept for us, its keeper; by our clock."""
-    kept: bool = False
+    """The time when it reached us or, where it waited for us, whoever kept it; by our clock."""
+    streamed: bool = False
     """Whether such messages wait for us while we are away."""
     tag: int | bytes | None = None
     """What its source acknowledges it by."""
@@ -53,11 +55,11 @@ class EventMessage:
 
 @dataclass(frozen=True, slots=True)
 class Blind:
-    """Between these times events may have been missed. The first one runs from `start` to the first connection."""
+    """A time in which events may have been missed. The first one runs from `start` to the first connection."""
 
     started_at: datetime
     ended_at: datetime
-    kept: bool = False
+    streamed: bool = False
     """Whether it concerns the nodes whose messages wait for us, or all the others."""
 
 
@@ -67,27 +69,30 @@ EventItem = EventMessage | Blind
 class EventSource(Protocol):
     """A connection to the events of one broker. Every method may raise one of BROKER_ERRORS."""
 
-    kept: bool
+    streamed: bool
     """Whether what it brings waits for us while we are away."""
 
     def connect(self) -> bool:
-        """Opens the connection and subscribes; events are heard from here on. Whether any may have been missed."""
+        """Open the connection and subscribe; events are heard from here on. Returns whether any may have
+        been missed."""
 
     def receive(self, timeout: float) -> Sequence[EventItem] | None:
-        """What has come; empty for a mere sign of life, None where there was not even that for `timeout` seconds."""
+        """Return what has come; empty for a mere sign of life, None where there was not even that for `timeout`
+        seconds.
+        """
 
     def probe(self) -> None:
-        """Asks for a sign of life."""
+        """Ask for a sign of life."""
 
     def acknowledge(self, item: EventItem) -> None:
-        """This one and all before it are stored."""
+        """Acknowledge this item and all before it: they are stored."""
 
     def close(self) -> None:
-        """Drops the connection, whatever its state."""
+        """Drop the connection, whatever its state."""
 
 
 def open_source(broker_url: str, options: BrokerOptions | None = None) -> EventSource:
-    """The source for this broker, not yet connected."""
+    """Return the source for this broker, not yet connected."""
     on_redis = transport_of(broker_url) is Transport.REDIS
     return RedisEvents(broker_url, options) if on_redis else RabbitEvents(broker_url)
 
@@ -118,7 +123,7 @@ class RedisEvents:
     kombu's consumer reconnects to half-open pub/sub connections by itself, which would hide what was missed meanwhile.
     """
 
-    kept = False
+    streamed = False
 
     def __init__(self, broker_url: str, options: BrokerOptions | None = None) -> None:
         self._client = blocking_redis_client(broker_url)
@@ -128,6 +133,7 @@ class RedisEvents:
         self._decode = msgspec.json.Decoder(_Envelope).decode
 
     def connect(self) -> bool:
+        """Subscribe; what was published before is missed."""
         self._subscription = self._client.pubsub()  # type: ignore[no-untyped-call]
         self._subscription.psubscribe(self._pattern)
         confirmation = self._subscription.get_message(timeout=SOCKET_SECONDS)
@@ -136,6 +142,7 @@ class RedisEvents:
         return True
 
     def receive(self, timeout: float) -> Sequence[EventItem] | None:
+        """Return the events of the messages that have come, as `EventSource` says."""
         message = self._next(timeout)
         if message is None:
             return None
@@ -146,18 +153,20 @@ class RedisEvents:
             message = self._next(0)
             if message is None:
                 break
-            found = self._unpack(message)
-            bodies += found
-            count, size = count + 1, size + sum(map(len, found))
+            more = self._unpack(message)
+            bodies += more
+            count, size = count + 1, size + sum(map(len, more))
         return [EventMessage(body, heard_at) for body in bodies]
 
     def probe(self) -> None:
+        """Ping the server on the subscription."""
         self._subscription.ping()
 
     def acknowledge(self, item: EventItem) -> None:
-        pass  # PUB/SUB keeps nothing
+        """Do nothing: Redis keeps nothing that is published."""
 
     def close(self) -> None:
+        """Close the subscription and its client."""
         self._client.close()
 
     def _next(self, timeout: float) -> Mapping[str, Any] | None:
@@ -193,7 +202,7 @@ class RedisEvents:
 class RabbitEvents:
     """A durable queue bound to every event. Its messages are acknowledged after the commit."""
 
-    kept = False  # a restart of the broker drops what it holds, so every node may have been missed
+    streamed = False  # a restart of the broker drops what it holds, so every node may have been missed
 
     def __init__(self, broker_url: str) -> None:
         self._broker_url = broker_url
@@ -203,6 +212,7 @@ class RabbitEvents:
         _read_any_headers()
 
     def connect(self) -> bool:
+        """Declare and consume the queue; returns whether events may have been dropped since a mirror last stored."""
         self._session += 1
         self._received = []
         self._connection = connect(self._broker_url, heartbeat_seconds=10)
@@ -219,6 +229,7 @@ class RabbitEvents:
         return has_dropped or not has_witness
 
     def receive(self, timeout: float) -> Sequence[EventItem] | None:
+        """Return what the broker has delivered, as `EventSource` says."""
         assert self._connection is not None
         try:
             self._connection.drain_events(timeout=timeout)
@@ -229,9 +240,10 @@ class RabbitEvents:
         return received
 
     def probe(self) -> None:
-        pass  # `receive` has checked the heartbeat
+        """Do nothing: `receive` has checked the heartbeat."""
 
     def acknowledge(self, item: EventItem) -> None:
+        """Acknowledge the message and all before it, if they came on this connection."""
         if isinstance(item, Blind):
             # Only now that it is stored: a mirror that dies in between leaves the next one to find it out again.
             self._channel.basic_publish(amqp.Message(b"", delivery_mode=1), routing_key=WITNESS_QUEUE)
@@ -239,6 +251,7 @@ class RabbitEvents:
             self._channel.basic_ack(item.tag, multiple=True)
 
     def close(self) -> None:
+        """Close the connection."""
         if self._connection is not None:
             self._connection.collect()
             self._connection = None
@@ -277,7 +290,7 @@ _read_headers = _readers[_BASIC]
 
 
 def _read_any_headers() -> None:
-    """From now on py-amqp takes headers that it cannot read for none.
+    """Let py-amqp take headers that it cannot read for none, from now on.
 
     It would give up the connection over them (a timestamp beyond the calendar is enough), and the next one would begin
     with the same message, for ever.

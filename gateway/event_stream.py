@@ -31,14 +31,14 @@ FIELD = b"body"
 GROUP = "mirror"
 LOOK_SECONDS = 2.0
 TAKE_OVER_SECONDS = 10.0
-"""What a mirror has not stored after this time another one stores; if it does so as well, that changes nothing."""
+"""How long a mirror may take to store what it has read; then another does. If both do, that changes nothing."""
 FORGET_SECONDS = 3600.0
-"""A mirror asks several times a second, unless it stands still, and then it holds messages."""
+"""How long a mirror may ask nothing before its name is forgotten: one that lives asks several times a second."""
 FIRST_AT_ONCE = 32
-"""After a rest: how large the messages are shows only when they are here."""
+"""How many messages are asked for after a rest: how large they are shows only when they are here."""
 LONGEST_WAIT = timedelta(days=366)
 AHEAD_MS = 60_000
-"""Ids count Redis' milliseconds; one that is further ahead was given by hand, and all later ones follow it."""
+"""How far an id may be ahead of Redis' clock; one further ahead was given by hand, and all later ones follow it."""
 
 _ACKNOWLEDGE = """
 redis.call('XACK', KEYS[1], ARGV[1], unpack(ARGV, 2))
@@ -62,11 +62,21 @@ log = structlog.get_logger()
 
 
 class StreamEvents:
-    """One consumer of the group, see `gateway.event_sources.EventSource`. Needs Redis 7, or Valkey."""
+    """One consumer of the group, as `gateway.event_sources.EventSource` says. Needs Redis 7, or Valkey."""
 
-    kept = True
+    streamed = True
 
-    def __init__(self, redis_url: str) -> None:
+    def __init__(
+        self,
+        redis_url: str,
+        *,
+        look_seconds: float = LOOK_SECONDS,
+        take_over_seconds: float = TAKE_OVER_SECONDS,
+        forget_seconds: float = FORGET_SECONDS,
+    ) -> None:
+        self._look_seconds = look_seconds
+        self._take_over_seconds = take_over_seconds
+        self._forget_seconds = forget_seconds
         self._client = blocking_redis_client(redis_url, protocol=2)
         self._store = self._client.register_script(_ACKNOWLEDGE)
         self._begin_anew = self._client.register_script(_BEGIN_ANEW)
@@ -81,7 +91,7 @@ class StreamEvents:
         self._at_once = FIRST_AT_ONCE
 
     def connect(self) -> bool:
-        """Workers add to the stream only once it is here."""
+        """Make the stream and join the group: workers add to the stream only once it is here."""
         try:
             self._client.xgroup_create(STREAM_KEY, GROUP, id="0", mkstream=True)
         except ResponseError as error:
@@ -105,14 +115,14 @@ class StreamEvents:
         return True
 
     def receive(self, timeout: float) -> Sequence[EventItem]:
-        """Never None: Redis answers also where there is nothing, and its silence is an error."""
+        """Return what has come, never None: Redis answers also where there is nothing, and its silence is an error."""
         if self._failover is not None:
             gap, self._failover = self._failover, None
             return [gap]
-        if time.monotonic() - self._looked_at > LOOK_SECONDS:
+        if time.monotonic() - self._looked_at > self._look_seconds:
             self._looked_at = time.monotonic()
-            if found := [*self._dropped(), *self._taken_over()]:
-                return found
+            if items := [*self._dropped(), *self._taken_over()]:
+                return items
         with self._client.pipeline(transaction=False) as pipe:
             pipe.xreadgroup(
                 GROUP, self._consumer, {STREAM_KEY: ">"}, count=self._at_once, block=max(1, round(timeout * 1000))
@@ -125,9 +135,10 @@ class StreamEvents:
         return self._messages(entries, now)
 
     def probe(self) -> None:
-        pass  # each `receive` is one
+        """Do nothing: each `receive` is a probe."""
 
     def acknowledge(self, item: EventItem) -> None:
+        """Delete what is stored from the stream."""
         if isinstance(item, Blind):
             self._client.hset(STREAM_COUNTS_KEY, mapping={"missed": self._missed, "server": self._server})
             return
@@ -140,6 +151,7 @@ class StreamEvents:
                 del self._held[stored]
 
     def close(self) -> None:
+        """Close the client."""
         self._client.close()
 
     def _look_at_server(self) -> None:
@@ -147,15 +159,18 @@ class StreamEvents:
 
         Its own counts agree with each other, so they do not tell. One that merely began anew has no history of another.
         """
-        known: Any = self._client.hget(STREAM_COUNTS_KEY, "server")
+        server_before: Any = self._client.hget(STREAM_COUNTS_KEY, "server")
         self._server = str(self._client.info("server")["run_id"])
-        if known is None:
+        if server_before is None:
             self._client.hset(STREAM_COUNTS_KEY, "server", self._server)
-        elif known.decode() != self._server and self._client.info("replication").get("second_repl_offset", -1) >= 0:
+        elif (
+            server_before.decode() != self._server
+            and self._client.info("replication").get("second_repl_offset", -1) >= 0
+        ):
             read = self._client.xinfo_groups(STREAM_KEY)[0]["last-delivered-id"]
             here, now = datetime.now(UTC), self._client.time()
             begun = max(_heard_at(read, _ahead(now), here=here), self._answered_at) if _milliseconds(read) else here
-            self._failover = Blind(begun, here, kept=True)
+            self._failover = Blind(begun, here, streamed=True)
             log.warning("stream_failed_over", since=begun.isoformat())
 
     def _next_count(self, entries: Sequence[tuple[bytes, dict[bytes, bytes]]]) -> int:
@@ -171,20 +186,20 @@ class StreamEvents:
         self, entries: Iterable[tuple[bytes | None, dict[bytes, bytes]]], now: tuple[int, int]
     ) -> list[EventItem]:
         ahead, here = _ahead(now), datetime.now(UTC)
-        found: list[EventItem] = []
+        items: list[EventItem] = []
         for entry_id, fields in entries:
             if entry_id is None:
                 continue  # deleted meanwhile
             body = fields.get(FIELD, NOT_UNDERSTOOD)
             if len(body) > MAX_MESSAGE_BYTES:
                 body = NOT_UNDERSTOOD
-            found.append(EventMessage(body, _heard_at(entry_id, ahead, here=here), kept=True, tag=entry_id))
+            items.append(EventMessage(body, _heard_at(entry_id, ahead, here=here), streamed=True, tag=entry_id))
             self._held[entry_id] = None
-        return found
+        return items
 
     def _taken_over(self) -> list[EventItem]:
         """What was read by a mirror that died, or in an answer that was lost on its way to us."""
-        idle = round(TAKE_OVER_SECONDS * 1000)
+        idle = round(self._take_over_seconds * 1000)
         with self._client.pipeline(transaction=False) as pipe:
             pipe.xautoclaim(STREAM_KEY, GROUP, self._consumer, idle, count=MOST_AT_ONCE)
             pipe.time()
@@ -203,15 +218,15 @@ class StreamEvents:
             pipe.hmget(STREAM_COUNTS_KEY, ["stored", "missed"])
             pipe.xpending(STREAM_KEY, GROUP)
             pipe.time()
-            stream, (stored, known), pending, now = pipe.execute()
+            stream, (stored, missed_before), pending, now = pipe.execute()
         self._missed = stream["entries-added"] - int(stored or 0) - stream["length"]
-        if self._missed <= int(known or 0):
+        if self._missed <= int(missed_before or 0):
             self._leave_the_future(stream["last-generated-id"], now)
             return []
         begun = min(filter(None, (stream["max-deleted-entry-id"], pending["min"])), key=_milliseconds)
         ended = stream["first-entry"][0] if stream["first-entry"] else stream["last-generated-id"]
         ahead, here = _ahead(now), datetime.now(UTC)
-        return [Blind(_heard_at(begun, ahead, here=here), _heard_at(ended, ahead, here=here), kept=True)]
+        return [Blind(_heard_at(begun, ahead, here=here), _heard_at(ended, ahead, here=here), streamed=True)]
 
     def _leave_the_future(self, last_id: bytes, now: tuple[int, int]) -> None:
         """Make the stream anew where its ids are ahead of the time and nothing waits in it.
@@ -227,7 +242,7 @@ class StreamEvents:
     def _forget_consumers(self) -> None:
         """Every mirror that ever ran has left its name."""
         for consumer in self._client.xinfo_consumers(STREAM_KEY, GROUP):
-            if not consumer["pending"] and consumer["idle"] > FORGET_SECONDS * 1000:
+            if not consumer["pending"] and consumer["idle"] > self._forget_seconds * 1000:
                 self._client.xgroup_delconsumer(STREAM_KEY, GROUP, consumer["name"])
 
 

@@ -19,9 +19,9 @@ from gateway.connection import BROKER_ERRORS
 from gateway.event_sources import Blind, EventItem, EventMessage, EventSource
 
 MAX_BUFFERED = 20_000
-"""Messages held for a slow reader. Then the broker has to hold them, or cut us off: a blind stretch."""
+"""How many messages are held for a slow reader. Then the broker has to hold them, or cut us off: a blind stretch."""
 MAX_BUFFERED_BYTES = 32 * 1024 * 1024
-"""The same where they are large: 20,000 have some 10 MB, but each may bear two dozen tracebacks."""
+"""How many bytes of large messages are held: 20,000 have some 10 MB, but each may bear two dozen tracebacks."""
 RECEIVE_SECONDS = 0.2
 CLOSE_SECONDS = 5.0
 
@@ -44,13 +44,13 @@ class Pace:
     answer_seconds: float = 8.0
     """A probe unanswered for so long means a half-open connection, which no socket error ever reports."""
     slack_seconds: float = 2.0
-    """A busy machine wakes a thread late."""
+    """How late a busy machine may wake a thread."""
     first_pause_seconds: float = 0.2
     longest_pause_seconds: float = 2.0
 
     @property
     def longest_silence_seconds(self) -> float:
-        """Of a connection that lives."""
+        """Return the longest silence of a connection that lives."""
         return self.probe_seconds + self.answer_seconds + self.slack_seconds
 
 
@@ -75,18 +75,18 @@ class EventSubscriber:
 
     @property
     def connected(self) -> bool:
-        """Whether it hears: its thread lives, has a connection, and had a sign of life of the broker not long ago."""
+        """Tell whether it hears: its thread lives, and the broker gave its connection a sign of life not long ago."""
         is_alive = self._thread is not None and self._thread.is_alive()
         silence = time.monotonic() - self.last_heard
         return is_alive and self._is_connected and silence < self._pace.longest_silence_seconds
 
     async def start(self) -> None:
-        """Begins to listen; returns at once, connected or not."""
+        """Begin to listen; returns at once, connected or not."""
         self._buffer.reader = asyncio.get_running_loop()
         self._thread = start_thread(self._listen, name="gateway-events", asked=self._closing.is_set)
 
     async def get(self, *, max_size: int = 1500, max_wait: float = 0.5) -> Heard | Blind:
-        """All that was heard, up to `max_size` messages; waits up to `max_wait` seconds for the first.
+        """Return all that was heard, up to `max_size` messages; waits up to `max_wait` seconds for the first.
 
         What stays unread meanwhile comes with the next call, so batches grow with the load and not with a timer.
         """
@@ -98,12 +98,12 @@ class EventSubscriber:
         return Heard(tuple(item for item in items if isinstance(item, EventMessage)))
 
     async def acknowledge(self) -> None:
-        """All that `get` has returned is stored: whoever keeps it for us may forget it."""
+        """Acknowledge all that `get` has returned: it is stored, and whoever keeps it for us may forget it."""
         if self._last_read is not None:
             self._to_acknowledge.append(self._last_read)
 
     async def close(self) -> None:
-        """Stops listening and ends the thread; a second time does nothing more."""
+        """Stop listening and end the thread; a second time does nothing more."""
         self._closing.set()
         self._buffer.close()
         if self._thread is not None:
@@ -136,11 +136,11 @@ class EventSubscriber:
         self._is_connected = True
         self.last_heard = time.monotonic()
         if missed:
-            self._buffer.put([Blind(deaf_since, datetime.now(UTC), self._source.kept)])
-        log.info("events_connected", kept=self._source.kept, deaf_since=deaf_since.isoformat() if missed else None)
+            self._buffer.put([Blind(deaf_since, datetime.now(UTC), self._source.streamed)])
+        log.info("events_connected", kept=self._source.streamed, deaf_since=deaf_since.isoformat() if missed else None)
 
     def _hear(self) -> None:
-        """Until closed; raises one of BROKER_ERRORS when the connection is lost or answers no more."""
+        """Hear until closed; raises one of BROKER_ERRORS when the connection is lost or answers no more."""
         probed_at: float | None = None
         while not self._closing.is_set():
             items = self._source.receive(RECEIVE_SECONDS)

@@ -10,7 +10,7 @@ import time
 import uuid
 from collections.abc import Collection
 from contextlib import closing
-from typing import Any, Protocol
+from typing import Any
 
 import psutil
 from amqp.exceptions import NotFound, ResourceLocked
@@ -21,24 +21,17 @@ from domain.errors import BrokerUnavailable
 from domain.priority import Transport
 from gateway.connection import connect, redis_client, transport_of
 from gateway.mailbox import COMMANDS, PLAIN_DATA
+from gateway.ports import AsksNodes
 from gateway.queues import can_be_on_rabbit
 from gateway.threads import BrokerThread
 
 RABBIT_SECONDS = 5.0
 
 
-class FindsNodes(Protocol):
-    """The part of `gateway.control.Control` that this needs."""
-
-    async def find_nodes(self) -> frozenset[str]: ...
-
-    async def ping(self, nodes: Collection[str]) -> frozenset[str]: ...
-
-
 class Presence:
-    """One broker."""
+    """Looks for the nodes of one broker."""
 
-    def __init__(self, broker_url: str, control: FindsNodes, *, options: BrokerOptions | None = None) -> None:
+    def __init__(self, broker_url: str, control: AsksNodes, *, options: BrokerOptions | None = None) -> None:
         on_redis = transport_of(broker_url) is Transport.REDIS
         self._listeners: _RedisListeners | _RabbitListeners = (
             _RedisListeners(broker_url, control, options=options or BrokerOptions())
@@ -47,30 +40,30 @@ class Presence:
         )
 
     async def find_absent(self, nodes: Collection[str]) -> frozenset[str]:
-        """Those of the nodes that neither answer nor are connected; none while that cannot be told.
+        """Return those of the nodes that neither answer nor are connected; none while that cannot be told.
 
         Raises BrokerUnavailable.
         """
         return await self._listeners.find_absent(nodes) if nodes else frozenset()
 
     async def count_listeners(self) -> int | None:
-        """How many processes hear our questions; None where the broker does not tell (RabbitMQ).
+        """Return how many processes hear our questions; None where the broker does not tell (RabbitMQ).
 
         Raises BrokerUnavailable.
         """
         return await self._listeners.count()
 
     async def find_connected(self, nodes: Collection[str]) -> frozenset[str]:
-        """Those of the nodes that answer, or surely listen though they do not. Raises BrokerUnavailable."""
+        """Return those that answer, or surely listen though they do not. Raises BrokerUnavailable."""
         return await self._listeners.find_connected(nodes) if nodes else frozenset()
 
     async def close(self) -> None:
-        """Ends the connection."""
+        """End the connection."""
         await self._listeners.close()
 
 
 def runs_here(node: str, pid: int | None) -> bool:
-    """Whether this machine runs a process of this pid that was started as this node, as `celeriac up` starts them.
+    """Tell whether this machine runs a process of this pid that was started as this node, as `celeriac up` starts them.
 
     The name in its command line proves that it is this one: a pid is soon another process's, and in another container
     from the first.
@@ -85,7 +78,7 @@ def runs_here(node: str, pid: int | None) -> bool:
 
 
 class _RedisListeners:
-    def __init__(self, broker_url: str, control: FindsNodes, *, options: BrokerOptions) -> None:
+    def __init__(self, broker_url: str, control: AsksNodes, *, options: BrokerOptions) -> None:
         self._redis = redis_client(broker_url)
         self._control = control
         database = self._redis.connection_pool.connection_kwargs.get("db", 0)
@@ -115,7 +108,7 @@ class _RedisListeners:
 
 
 class _RabbitListeners:
-    def __init__(self, broker_url: str, control: FindsNodes) -> None:
+    def __init__(self, broker_url: str, control: AsksNodes) -> None:
         self._broker_url = broker_url
         self._control = control
         self._thread = BrokerThread("presence")
@@ -153,7 +146,7 @@ def _has_control_queue(channel: Any, node: str) -> bool:
 
 
 def message_for_nobody() -> str:
-    """kombu's form of a control message, which every worker takes, addressed to a node that does not exist."""
+    """Return kombu's form of a control message, which every worker takes, addressed to a node that does not exist."""
     return json.dumps(
         {
             "body": {"method": "ping", "arguments": {}, "destination": [str(uuid.uuid4())]},

@@ -26,15 +26,15 @@ from gateway.portions import read_fields, read_hash, read_list
 from gateway.queues import task_ids_of
 
 MOST_PRIORITY = 9
-"""kombu takes no higher one."""
+"""The highest priority that kombu takes."""
 MOST_FETCHED_BYTES = 32 * 1024 * 1024
-"""Of messages that are looked at in one go; what is more is left for the next look."""
-SETTLE_SECONDS = 5.0
-"""A worker that has come back says within a second or two which lists it reads."""
+"""Bytes of messages that are looked at in one go; what is more is left for the next look."""
+NEWCOMER_SECONDS = 5.0
+"""How long a worker that has come back may take to say which lists it reads: a second or two were seen."""
 EVER = 1e15
 """A time that is never reached, in seconds since 1970."""
 MOST_LOOKED_AT = 20_000
-"""Waiting messages of a queue, the newest first; 10,000 of 0.7 kB take 60 ms. A cancel is not worth more."""
+"""How many waiting messages of a queue are looked at, the newest first; 10,000 of 0.7 kB take 60 ms."""
 
 # KEYS: unacked, its index, the lists to put it into. ARGV: delivery tag, message, the latest time of its fetch that
 # counts: a message keeps its tag when it is fetched again. Whoever deletes the entry moves it; -1 where a list is none.
@@ -65,15 +65,15 @@ class FetchedMessage:
     routing_key: str
     ledger: Ledger
     fetched_at: datetime | None = None
-    """By the clock of whoever fetched it."""
+    """The time by the clock of whoever fetched it."""
 
     @property
     def queue_name(self) -> str | None:
-        """The queue it came from; None where its exchange may lead anywhere."""
+        """Return the queue it came from; None where its exchange may lead anywhere."""
         return self.routing_key if self.exchange in ("", self.routing_key) else None
 
 
-class Recall:
+class MessageMover:
     """One broker. Every method may raise BrokerUnavailable."""
 
     def __init__(self, broker_url: str, layout: Layout | None = None) -> None:
@@ -90,20 +90,20 @@ class Recall:
             for key in self._layout.lists_of(queue_name):
                 for message in await self._find(key, task_id):
                     removed += await self._redis.lrem(key, 1, cast(str, message))
-            return removed > 0 and not await self._held({task_id})
+            return removed > 0 and not await self._fetched_of({task_id})
 
     async def list_fetched(self, *, before: datetime, limit: int) -> list[FetchedMessage]:
-        """What consumers have held since before then, by their own clocks; the longest held first."""
+        """Return what consumers have held since before then, by their own clocks; the longest held first."""
         if self._redis is None:
             return []
-        found: list[FetchedMessage] = []
+        fetched: list[FetchedMessage] = []
         async with _translated_errors():
             for ledger in self._layout.ledgers:
-                found += await self._list_fetched(ledger, before=before.timestamp(), limit=limit - len(found))
-        return found
+                fetched += await self._list_fetched(ledger, before=before.timestamp(), limit=limit - len(fetched))
+        return fetched
 
     async def put_back_fetched(self, messages: Collection[FetchedMessage], *, before: datetime) -> frozenset[str]:
-        """Like `put_back`, of just these messages; one that was fetched again since then stays."""
+        """Put just these messages back as `put_back` does; one that was fetched again since then stays."""
         return await self._move_all(messages, back=True, before=before.timestamp())
 
     async def put_back(self, task_ids: Collection[str]) -> frozenset[str]:
@@ -119,24 +119,24 @@ class Recall:
         return await self._move(task_ids, back=False)
 
     async def close(self) -> None:
-        """Ends the connection."""
+        """End the connection."""
         if self._redis is not None:
             await self._redis.aclose()
 
     async def _find(self, key: str, task_id: str) -> list[bytes]:
         """Messages of the task in a list. Read from the end that grows, so what is added meanwhile hides nothing."""
         assert self._redis is not None
-        found: list[bytes] = []
+        messages: list[bytes] = []
         async for portion in read_list(self._redis, key, most=MOST_LOOKED_AT):
             likely = [message for message in portion if task_id.encode() in message]
-            found += [message for message in likely if task_id in task_ids_of([message])]
-        return found
+            messages += [message for message in likely if task_id in task_ids_of([message])]
+        return messages
 
     async def _move(self, task_ids: Collection[str], *, back: bool) -> frozenset[str]:
         if self._redis is None or not task_ids:
             return frozenset()
         async with _translated_errors():
-            messages = await self._held(set(task_ids))
+            messages = await self._fetched_of(set(task_ids))
         return await self._move_all(messages, back=back)
 
     async def _move_all(
@@ -145,54 +145,56 @@ class Recall:
         moved = set()
         async with _translated_errors():
             if back:
-                await self._layout.settle(
-                    [queue for held in messages for queue in await self._queues(held)], seconds=SETTLE_SECONDS
+                await self._layout.await_newcomers(
+                    [queue for message in messages for queue in await self._queues(message)], seconds=NEWCOMER_SECONDS
                 )
             # Each goes in front of the one before: the newest first leaves the oldest first in line.
-            for held in sorted(messages, key=lambda held: held.task_id, reverse=True):
-                if await self._move_one(held, await self._lists(held) if back else None, before=before):
-                    moved.add(held.task_id)
+            for message in sorted(messages, key=lambda message: message.task_id, reverse=True):
+                if await self._move_one(message, await self._lists(message) if back else None, before=before):
+                    moved.add(message.task_id)
         return frozenset(moved)
 
-    async def _held(self, wanted: set[str]) -> list[FetchedMessage]:
+    async def _fetched_of(self, task_ids: set[str]) -> list[FetchedMessage]:
         assert self._redis is not None
-        found: list[FetchedMessage] = []
+        fetched: list[FetchedMessage] = []
         for ledger in self._layout.ledgers:
             async for entries in read_hash(self._redis, ledger.unacked):
-                likely = [(tag, entry) for tag, entry in entries if not wanted.isdisjoint(task_ids_of([entry]))]
-                found += _read_held(likely, ledger)
-        return found
+                likely = [(tag, entry) for tag, entry in entries if not task_ids.isdisjoint(task_ids_of([entry]))]
+                fetched += _read_entries(likely, ledger)
+        return fetched
 
     async def _list_fetched(self, ledger: Ledger, *, before: float, limit: int) -> list[FetchedMessage]:
         if self._redis is None or limit <= 0:
             return []
         scores = await self._redis.zrangebyscore(ledger.index, "-inf", before, start=0, num=limit, withscores=True)
         times = {tag: _time(score) for tag, score in cast(list[tuple[bytes, float]], scores)}
-        found: list[FetchedMessage] = []
+        fetched: list[FetchedMessage] = []
         size = 0
         async for entries in read_fields(self._redis, ledger.unacked, fields=list(times)):
-            found += (replace(held, fetched_at=times[held.tag.encode()]) for held in _read_held(entries, ledger))
+            fetched += (
+                replace(message, fetched_at=times[message.tag.encode()]) for message in _read_entries(entries, ledger)
+            )
             size += sum(len(entry) for _, entry in entries)
             if size >= MOST_FETCHED_BYTES:
                 break
-        return found
+        return fetched
 
-    async def _lists(self, held: FetchedMessage) -> list[str]:
+    async def _lists(self, fetched: FetchedMessage) -> list[str]:
         """One of each queue that the message belongs to; none if one of them is not known to be read."""
-        told = held.message["properties"].get("priority")
-        priority = min(max(told, 0), MOST_PRIORITY) if isinstance(told, int) else 0
-        lists = [self._layout.list_for(name, priority) for name in await self._queues(held)]
+        own_priority = fetched.message["properties"].get("priority")
+        priority = min(max(own_priority, 0), MOST_PRIORITY) if isinstance(own_priority, int) else 0
+        lists = [self._layout.list_for(name, priority) for name in await self._queues(fetched)]
         if None in lists:
-            log.warning("message_left_to_broker", task_id=held.task_id)
+            log.warning("message_left_to_broker", task_id=fetched.task_id)
             return []
         return [self._layout.key(name) for name in lists if name is not None]
 
-    async def _queues(self, held: FetchedMessage) -> Sequence[str]:
+    async def _queues(self, fetched: FetchedMessage) -> Sequence[str]:
         """The queues that the message's exchange leads to; the exchange without a name leads to that of the key."""
-        if not held.exchange:
-            return [held.routing_key]
+        if not fetched.exchange:
+            return [fetched.routing_key]
         assert self._redis is not None
-        return self._layout.queues_of(await self._bindings(held.exchange), held.routing_key)
+        return self._layout.queues_of(await self._bindings(fetched.exchange), fetched.routing_key)
 
     async def _bindings(self, exchange: str) -> set[bytes]:
         assert self._redis is not None
@@ -203,27 +205,27 @@ class Recall:
                 return set()  # whoever wrote the message named a key that is something else
             raise
 
-    async def _move_one(self, held: FetchedMessage, lists: Sequence[str] | None, *, before: float) -> bool:
-        """Into these lists, or nowhere for None. What leads to no queue stays where it is."""
+    async def _move_one(self, fetched: FetchedMessage, lists: Sequence[str] | None, *, before: float) -> bool:
+        """Move the message into these lists, or nowhere for None. What leads to no queue stays where it is."""
         if lists is not None and not lists:
             return False
         assert self._redis is not None
-        held.message["headers"]["redelivered"] = True
-        held.message["properties"].setdefault("delivery_info", {})["redelivered"] = True
-        keys = [held.ledger.unacked, held.ledger.index, *(lists or ())]
-        moved = await self._redis.eval(_MOVE, len(keys), *keys, held.tag, json.dumps(held.message), before)
+        fetched.message["headers"]["redelivered"] = True
+        fetched.message["properties"].setdefault("delivery_info", {})["redelivered"] = True
+        keys = [fetched.ledger.unacked, fetched.ledger.index, *(lists or ())]
+        moved = await self._redis.eval(_MOVE, len(keys), *keys, fetched.tag, json.dumps(fetched.message), before)
         if moved == -1:
-            log.warning("message_not_moved", task_id=held.task_id)
+            log.warning("message_not_moved", task_id=fetched.task_id)
         return bool(moved == 1)
 
 
-def _read_held(entries: Iterable[tuple[bytes, bytes]], ledger: Ledger) -> list[FetchedMessage]:
-    read = (_held(tag, entry, ledger=ledger) for tag, entry in entries)
-    return [held for held in read if held is not None]
+def _read_entries(entries: Iterable[tuple[bytes, bytes]], ledger: Ledger) -> list[FetchedMessage]:
+    read = (_read_entry(tag, entry, ledger=ledger) for tag, entry in entries)
+    return [message for message in read if message is not None]
 
 
-def _held(tag: bytes, entry: bytes, *, ledger: Ledger) -> FetchedMessage | None:
-    """None where it is no message of a task, or not one that a worker could read either."""
+def _read_entry(tag: bytes, entry: bytes, *, ledger: Ledger) -> FetchedMessage | None:
+    """Read an entry; None where it is no message of a task, or not one that a worker could read either."""
     if not task_ids_of([entry]):
         return None
     try:
@@ -237,7 +239,7 @@ def _held(tag: bytes, entry: bytes, *, ledger: Ledger) -> FetchedMessage | None:
 
 
 def _time(seconds: float) -> datetime:
-    """Whatever anybody wrote there, a time that there can be."""
+    """Return a time that there can be, whatever anybody wrote there."""
     return datetime.fromtimestamp(max(0.0, seconds), UTC)
 
 

@@ -19,7 +19,7 @@ COMPRESSED = b"\x00celery-compressed\x00"
 """Celery's marker, before the content type, a NUL and the body."""
 LZMA_MEMORY = 64 * 1024 * 1024
 MOST_OPCODES = 32
-"""Of a pickle, in which its state stands: the first of a meta's fields."""
+"""Among how many opcodes of a pickle its state stands: the first of a meta's fields."""
 HEAD_BYTES = 512
 
 _JSON_STATE = re.compile(rb'\A\s*\{\s*"status"\s*:\s*"([A-Z_]{1,50})"')
@@ -34,15 +34,15 @@ class Sealed:
     """What was stored and is not read."""
 
     reason: str
-    """To stand behind "The result", for people."""
+    """Words for people, to stand behind "The result"."""
     state: str = ""
-    """Celery's word; empty where it is not known."""
+    """The state in Celery's word; empty where it is not known."""
     is_large: bool = False
-    """It could be read, if it were smaller."""
+    """Whether it could be read, if it were smaller."""
 
 
 def as_json(stored: bytes, *, most_bytes: int) -> bytes | Sealed:
-    """The JSON text of what a worker stored; `most_bytes`: of what is unpacked. Raises nothing."""
+    """Return the JSON text of what a worker stored; `most_bytes`: of what is unpacked. Raises nothing."""
     if stored.startswith(COMPRESSED):
         unpacked = _unpacked(stored, most_bytes)
         return unpacked if isinstance(unpacked, Sealed) else _uncompressed(unpacked)
@@ -50,7 +50,7 @@ def as_json(stored: bytes, *, most_bytes: int) -> bytes | Sealed:
 
 
 def is_compressed(stored: bytes) -> bool:
-    """Whether it may be far larger than it looks."""
+    """Tell whether it may be far larger than it looks."""
     return stored.startswith(COMPRESSED)
 
 
@@ -85,7 +85,8 @@ _UNPACKING: dict[bytes, Callable[[bytes, int], tuple[bytes, bool]]] = {
     b"application/x-bz2": _bz2,
     b"application/x-lzma": _lzma,
 }
-"""By the content type that Celery writes: what comes out, up to a size, and whether that is all."""
+"""Unpackers by the content type that Celery writes: each returns what comes out, up to a size, and whether that is all.
+"""
 
 
 def _unpacked(stored: bytes, most_bytes: int) -> bytes | Sealed:
@@ -119,10 +120,10 @@ def _pickled_state(head: bytes) -> str:
         for opcode, argument, _ in islice(pickletools.genops(head), MOST_OPCODES):
             if opcode.name in _MEMOS:
                 continue
-            told = argument if opcode.name in _STRINGS else None
-            if previous == "status" and isinstance(told, str):
-                return told if re.fullmatch("[A-Z_]{1,50}", told) else ""
-            previous = told
+            text = argument if opcode.name in _STRINGS else None
+            if previous == "status" and isinstance(text, str):
+                return text if re.fullmatch("[A-Z_]{1,50}", text) else ""
+            previous = text
     except Exception:  # cut off, or no pickle: whatever pickletools makes of it
         return ""
     return ""

@@ -21,7 +21,7 @@ from gateway.result_forms import Sealed, as_json
 
 MAX_RESULT_BYTES = 1024 * 1024
 MAX_UNPACKED_BYTES = 4 * 1024 * 1024
-"""Of a compressed meta: a result of 1 MiB with all that is told around it."""
+"""Bytes of an unpacked meta: a result of 1 MiB with all that is told around it."""
 MAX_TEXT = 65_536
 """Characters of a traceback or of what an exception says. A traceback is told from its end."""
 LEFT_OUT = "\N{HORIZONTAL ELLIPSIS}"
@@ -29,7 +29,7 @@ EXCEPTION_STATES = {"FAILURE", "RETRY", "REVOKED"}
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 MAX_DIGITS = 4_300
-"""Python turns no longer text into a number."""
+"""Digits of a number; Python turns no longer text into one."""
 NO_META = "is in no form that Celeriac reads"
 
 # Only these need the slow way through Python's own parser; sound surrogate pairs take it too.
@@ -62,15 +62,15 @@ _decode = msgspec.json.Decoder(_Meta).decode
 
 
 def decode_meta(task_id: str, stored: bytes, *, whole_bytes: int | None = None) -> StoredResult:
-    """What a meta tells; where it cannot be read, that and why: `unreadable`.
+    """Return what a meta tells; where it cannot be read, that and why: `unreadable`.
 
     `whole_bytes`: a result up to this size is kept whole, and however deep it is nested.
     """
-    found = as_json(stored, most_bytes=whole_bytes or MAX_UNPACKED_BYTES) if stored else Sealed(NO_META)
-    if isinstance(found, Sealed):
-        return _sealed(task_id, found)
+    text = as_json(stored, most_bytes=whole_bytes or MAX_UNPACKED_BYTES) if stored else Sealed(NO_META)
+    if isinstance(text, Sealed):
+        return _sealed(task_id, text)
     try:
-        meta = _decode(_plain_json(found) if _SUSPECT.search(found) else found)
+        meta = _decode(_plain_json(text) if _SUSPECT.search(text) else text)
         return _stored_result(task_id, meta, whole_bytes=whole_bytes)
     except Exception:  # anybody may store anything: dates beyond the calendar, deep nesting, bytes that are no text
         return _sealed(task_id, Sealed(NO_META))
@@ -108,9 +108,9 @@ def _is_too_much(result: msgspec.Raw, whole_bytes: int | None) -> bool:
     return len(result) > MAX_RESULT_BYTES or nests_deeper(bytes(result), than=MAX_ANSWER_DEPTH)
 
 
-def _name(told: str | None) -> str | None:
-    """None for one that is too long: it says nothing that is not known otherwise."""
-    return told if told is None or len(told) <= MAX_NAME else None
+def _name(name: str | None) -> str | None:
+    """Return the name; None for one that is too long: it says nothing that is not known otherwise."""
+    return name if name is None or len(name) <= MAX_NAME else None
 
 
 def _error(result: msgspec.Raw) -> tuple[str | None, str | None]:
@@ -158,7 +158,7 @@ def _plain_json(stored: bytes) -> bytes:
 
 
 def _number(digits: str) -> int | str:
-    """As text where Python, which reads it again for every answer, would refuse it."""
+    """Return the number; as text where Python, which reads it again for every answer, would refuse it."""
     return int(digits) if len(digits) <= MAX_DIGITS else digits
 
 

@@ -28,12 +28,12 @@ META_PREFIX = "celery-task-meta-"
 FETCH_SECONDS = 1.0
 STORE_SECONDS = 10.0
 PING_ID = "celeriac-ping"
-"""The id of no task."""
+"""The id of no task, which a ping asks for."""
 BATCH_SIZE = 500
 BATCH_BYTES = 16 * 1024 * 1024
-"""Results may be large: so many bytes are held at once, or one result where that alone is larger."""
+"""How many bytes of results are held at once, or one result where that alone is larger."""
 LARGE_BYTES = 256 * 1024
-"""More is decoded in a thread: a MiB that Postgres cannot store as it is takes 0.3 s."""
+"""The size from which results are decoded in a thread: a MiB that Postgres cannot store as it is takes 0.3 s."""
 MAX_WHOLE_BYTES = 32 * 1024 * 1024
 MAX_VALUES = 2_000_000
 """JSON values in one result that is fetched whole: they take 250 MB of memory at worst."""
@@ -44,11 +44,18 @@ class ResultReader:
     """Reads from the backend of one URL."""
 
     def __init__(
-        self, result_url: str, *, prefix: str = "", batch_size: int = BATCH_SIZE, batch_bytes: int = BATCH_BYTES
+        self,
+        result_url: str,
+        *,
+        prefix: str = "",
+        batch_size: int = BATCH_SIZE,
+        batch_bytes: int = BATCH_BYTES,
+        max_values: int = MAX_VALUES,
     ) -> None:
-        """`prefix`: the `global_keyprefix` of the app's result backend."""
+        """Prepare to read; `prefix` is the `global_keyprefix` of the app's result backend."""
         self._batch_size = batch_size
         self._batch_bytes = batch_bytes
+        self._max_values = max_values
         self.blind: str | None = None
         """Why nothing is read there, as a sentence; None where it is."""
         self._store = self._open(result_url, prefix)
@@ -67,7 +74,7 @@ class ResultReader:
         return _NoStore()
 
     async def fetch(self, task_ids: Collection[str]) -> dict[str, StoredResult]:
-        """By task id, for those of which a worker has stored anything. Raises Unavailable."""
+        """Return what workers have stored of these tasks, for those of which there is anything. Raises Unavailable."""
         ids = list(task_ids)
         results: dict[str, StoredResult] = {}
         for start in range(0, len(ids), self._batch_size):
@@ -75,7 +82,7 @@ class ResultReader:
         return results
 
     async def fetch_whole(self, task_id: str) -> StoredResult | None:
-        """As `fetch`, of one task, with a result up to 32 MiB and two million values; above, it is `result_truncated`.
+        """Return one task's result, up to 32 MiB and two million values; above, it is `result_truncated`.
 
         Raises Unavailable.
         """
@@ -85,14 +92,14 @@ class ResultReader:
         (stored,) = await self._store.metas([task_id])
         if isinstance(stored, StoredResult):
             return stored
-        return await asyncio.to_thread(_decode_whole, task_id, stored) if stored else None
+        return await asyncio.to_thread(_decode_whole, task_id, stored, max_values=self._max_values) if stored else None
 
     async def ping(self) -> None:
-        """Returns when the backend answers; raises Unavailable otherwise."""
+        """Return when the backend answers; raises Unavailable otherwise."""
         await self._store.metas([PING_ID])
 
     async def close(self) -> None:
-        """Ends the connection."""
+        """End the connection."""
         await self._store.close()
 
     async def _fetch_batch(self, ids: Sequence[str], results: dict[str, StoredResult]) -> None:
@@ -117,10 +124,10 @@ def _decode_all(metas: Iterable[tuple[str, bytes | StoredResult | None]]) -> lis
     ]
 
 
-def _decode_whole(task_id: str, stored: bytes) -> StoredResult:
+def _decode_whole(task_id: str, stored: bytes, *, max_values: int) -> StoredResult:
     unpacked = as_json(stored, most_bytes=MAX_WHOLE_BYTES)
     if isinstance(unpacked, bytes):
-        if sum(map(unpacked.count, (b",", b"[", b"{"))) > MAX_VALUES:
+        if sum(map(unpacked.count, (b",", b"[", b"{"))) > max_values:
             return StoredResult(task_id, "SUCCESS", result_truncated=True)
         stored = unpacked
     return decode_meta(task_id, stored, whole_bytes=MAX_WHOLE_BYTES)
@@ -130,16 +137,16 @@ class _Store(Protocol):
     """Metas by task id."""
 
     async def sizes(self, ids: Sequence[str]) -> Sequence[int]:
-        """In bytes; 0 where there is none, 1 where the size is not known beforehand."""
+        """Return sizes in bytes; 0 where there is none, 1 where the size is not known beforehand."""
 
     async def metas(self, ids: Sequence[str]) -> Sequence[bytes | StoredResult | None]:
-        """As they are stored; where that is not one text, what it says."""
+        """Return the metas as they are stored; where that is not one text, what it says."""
 
     async def close(self) -> None: ...
 
 
 class _NoStore:
-    """Of a backend that cannot be read: nobody ever stored anything."""
+    """The store of a backend that cannot be read: nobody ever stored anything."""
 
     async def sizes(self, ids: Sequence[str]) -> Sequence[int]:
         return [0] * len(ids)
@@ -203,19 +210,20 @@ class _CeleryStore:
         return [self._backend.get(self._backend.get_key_for_task(task_id)) for task_id in ids]
 
 
-def key_prefix(told: str) -> str:
-    """As Celery makes it of `global_keyprefix`: an underscore is put behind what does not end like a prefix."""
-    return told if not told or told[-1] in ":_-." else f"{told}_"
+def key_prefix(prefix: str) -> str:
+    """Return the prefix as Celery makes it of `global_keyprefix`: it adds an underscore where it does not
+    end like one."""
+    return prefix if not prefix or prefix[-1] in ":_-." else f"{prefix}_"
 
 
 def _portions(ids: Sequence[str], sizes: Sequence[int], *, most_bytes: int) -> Iterator[list[str]]:
     portion: list[str] = []
-    held = 0
+    bytes_so_far = 0
     for task_id, size in zip(ids, sizes, strict=True):
-        if portion and held + size > most_bytes:
+        if portion and bytes_so_far + size > most_bytes:
             yield portion
-            portion, held = [], 0
+            portion, bytes_so_far = [], 0
         portion.append(task_id)
-        held += size
+        bytes_so_far += size
     if portion:
         yield portion

@@ -28,16 +28,16 @@ DJANGO_TABLE, CELERY_TABLE = "django_celery_results_taskresult", "celery_taskmet
 
 
 class SqlStore:
-    """Metas by task id. Raises ImportError where the database's driver is not installed, ValueError for a bad URL."""
+    """Reads metas by task id. Raises ImportError without the database's driver, ValueError for a bad URL."""
 
     def __init__(self, result_url: str) -> None:
         self._is_django = scheme_of(result_url) == DJANGO_DB
         self._table = DJANGO_TABLE if self._is_django else CELERY_TABLE
         kind = ", content_type" if self._is_django else ""
-        wanted = f"FROM {self._table} WHERE task_id IN :ids"  # one of two names of ours
+        selection = f"FROM {self._table} WHERE task_id IN :ids"  # one of two names of ours
         ids: Any = bindparam("ids", expanding=True)
-        self._sizes = text(f"SELECT task_id, length(result) AS size {wanted}").bindparams(ids)
-        self._rows = text(f"SELECT task_id, status, result, traceback, date_done{kind} {wanted}").bindparams(ids)
+        self._sizes = text(f"SELECT task_id, length(result) AS size {selection}").bindparams(ids)
+        self._rows = text(f"SELECT task_id, status, result, traceback, date_done{kind} {selection}").bindparams(ids)
         try:
             url = _readable(make_url(result_url.partition("+")[2]))
             self._engine = create_engine(url, pool_size=1, connect_args=_limits(url))
@@ -50,16 +50,18 @@ class SqlStore:
         self._thread = BrokerThread("results")
 
     async def sizes(self, ids: Sequence[str]) -> Sequence[int]:
-        """In bytes or characters; 0 where there is none."""
+        """Return sizes in bytes or characters; 0 where there is none."""
         rows = await self._ask(self._sizes, ids)
-        found = {row["task_id"]: (row["size"] or 0) + 1 for row in rows}
-        return [found.get(task_id, 0) for task_id in ids]
+        size_by_task = {row["task_id"]: (row["size"] or 0) + 1 for row in rows}
+        return [size_by_task.get(task_id, 0) for task_id in ids]
 
     async def metas(self, ids: Sequence[str]) -> Sequence[bytes | StoredResult | None]:
+        """Return the metas as JSON; what is not is said to be so, with the state beside it."""
         rows = {row["task_id"]: row for row in await self._ask(self._rows, ids)}
         return [self._meta(rows[task_id]) if task_id in rows else None for task_id in ids]
 
     async def close(self) -> None:
+        """Close the connection."""
         await self._thread.close(self._engine.dispose)
 
     async def _ask(self, question: Any, ids: Sequence[str]) -> list[dict[str, Any]]:
@@ -86,21 +88,21 @@ class SqlStore:
             raise Unavailable("The result backend is unavailable; try again.") from error
 
     def _meta(self, row: dict[str, Any]) -> bytes | StoredResult:
-        """As a key-value backend would have it: JSON. What is not is said to be so, with the state beside it."""
-        task_id, state, told = row["task_id"], str(row["status"])[:50], row["result"]
+        """Return the meta as a key-value backend would have it: JSON. What is not is said to be so, with the state."""
+        task_id, state, result = row["task_id"], str(row["status"])[:50], row["result"]
         if self._is_django and row["content_type"] != JSON_TYPE:
             return StoredResult(task_id, state, unreadable=f"is stored as {str(row['content_type'])[:50]}")
-        content = told.encode() if isinstance(told, str) else bytes(told or b"")
-        found = as_json(content, most_bytes=MOST_BYTES) if content else b"null"
-        if isinstance(found, Sealed):
-            return StoredResult(task_id, state, unreadable=found.reason)
+        content = result.encode() if isinstance(result, str) else bytes(result or b"")
+        document = as_json(content, most_bytes=MOST_BYTES) if content else b"null"
+        if isinstance(document, Sealed):
+            return StoredResult(task_id, state, unreadable=document.reason)
         done = row["date_done"]
         around = {"status": state, "traceback": row["traceback"], "date_done": str(done) if done else None}
-        return json.dumps(around).encode()[:-1] + b', "result": ' + found + b"}"
+        return json.dumps(around).encode()[:-1] + b', "result": ' + document + b"}"
 
 
 def _readable(url: URL) -> URL:
-    """With the driver that we have, and never written to by accident."""
+    """Return the URL with the driver that we have, and never written to by accident."""
     backend = url.get_backend_name()
     if backend in POSTGRES:
         return url.set(drivername="postgresql+psycopg")

@@ -1,7 +1,6 @@
 """Whether the servers and the mirror that all of this leans on are there, as the loops see it, and since when not."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import structlog
@@ -10,51 +9,45 @@ from redis.exceptions import RedisError
 
 from domain.degradation import MIRROR
 from domain.errors import Unavailable
+from services.components import Check, ComponentChecks, Unwell, reason_of
 from services.resident.signs_of_life import is_alive
 
 DEADLINE_SECONDS = 3.0
-
-Check = Callable[[], Awaitable[object]]
-"""Returns once the component has answered."""
+ANSWERS = (Unwell, Unavailable, RedisError, OSError)
+"""What says that a component is not well. Any other error is a fault of ours, and not taken for an outage."""
 
 log = structlog.get_logger(__name__)
 
 
 class Components:
-    """`checks` by the component's name."""
+    """Asks components; `checks` go by the component's name."""
 
-    def __init__(self, checks: Mapping[str, Check]) -> None:
-        self._checks = checks
+    def __init__(self, checks: Mapping[str, Check], *, deadline_seconds: float = DEADLINE_SECONDS) -> None:
+        self._checks = ComponentChecks(checks, deadline_seconds=deadline_seconds)
         self._silent_since: dict[str, datetime] = {}
 
     async def ask(self) -> dict[str, float]:
-        """By component, the seconds since its first question without an answer; those that answer are left out."""
+        """Return the seconds since a component's first question without an answer; those that answer are left out."""
         asked_at = datetime.now(UTC)
-        answers = await asyncio.gather(*map(_answers, self._checks.values()))
-        for name, answered in zip(self._checks, answers, strict=True):
-            if answered:
-                self._silent_since.pop(name, None)
-            else:
-                self._silent_since.setdefault(name, asked_at)
+        errors = await self._checks.ask()
+        for error in errors.values():
+            if not isinstance(error, ANSWERS):
+                raise error
+            log.debug("component_silent", error=reason_of(error))
+        self._silent_since = {name: self._silent_since.get(name, asked_at) for name in errors}
         now = datetime.now(UTC)
         return {name: (now - since).total_seconds() for name, since in self._silent_since.items()}
 
+    async def close(self) -> None:
+        """Give up whatever is still being asked."""
+        await self._checks.close()
+
 
 async def check_mirror(redis: Redis) -> None:
-    """Raises Unavailable while no mirror gives a sign of life; not while Redis is away, when nobody could hear one."""
+    """Raise Unavailable while no mirror gives a sign of life; not while Redis is away, when nobody could hear one."""
     try:
         alive = await is_alive(redis, MIRROR)
     except (RedisError, OSError):
         return
     if not alive:
         raise Unavailable("No mirror gives a sign of life.")
-
-
-async def _answers(check: Check) -> bool:
-    try:
-        async with asyncio.timeout(DEADLINE_SECONDS):
-            await check()
-    except (Unavailable, RedisError, OSError) as error:  # TimeoutError is an OSError
-        log.debug("component_silent", error=type(error).__name__)
-        return False
-    return True

@@ -5,9 +5,8 @@ listens to the broker no more, with our plugin shows no life any more, and, wher
 """
 
 import time
-from collections.abc import Awaitable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
 from uuid import UUID
 
 import structlog
@@ -19,6 +18,7 @@ from domain.errors import BrokerUnavailable
 from domain.worker_control import DrainState, drain_state
 from domain.workers import SILENCE
 from gateway.control import Work
+from gateway.ports import KnowsConnections, OrdersNodes
 from gateway.presence import runs_here
 from services.dead_workers import list_living
 from services.worker_orders import WorkerOrders
@@ -29,31 +29,24 @@ MAX_WORKERS = 100
 SHUTDOWN_AGAIN = timedelta(seconds=10)
 """A worker that lives on after this did not hear that it was told to exit."""
 UNPROVEN = timedelta(seconds=60)
-"""After a goodbye, the time in which it is proven that a process has gone. On Redis that cannot be told while another
-node listens and does not answer, as a busy solo pool does."""
+"""How long after a goodbye it may take to prove that a process has gone. On Redis that cannot be told while another
+node listens and does not answer, as a busy solo pool does.
+"""
 
 log = structlog.get_logger(__name__)
 
 
-class Controls(Protocol):
-    """The part of `gateway.control.Control` that this needs."""
-
-    def list_work(self, nodes: Collection[str]) -> Awaitable[dict[str, Work]]: ...
-    def ping(self, nodes: Collection[str]) -> Awaitable[frozenset[str]]: ...
-    def shut_down(self, node: str) -> Awaitable[None]: ...
-
-
-class FindsAbsent(Protocol):
-    """The part of `gateway.presence.Presence` that this needs."""
-
-    async def find_absent(self, nodes: Collection[str]) -> frozenset[str]: ...
-
-
 class Drains:
-    """Its steps may be repeated, by this process or another."""
+    """Moves drains on; its steps may be repeated, by this process or another."""
 
     def __init__(
-        self, engine: AsyncEngine, control: Controls, *, orders: WorkerOrders, presence: FindsAbsent, redis: Redis
+        self,
+        engine: AsyncEngine,
+        control: OrdersNodes,
+        *,
+        orders: WorkerOrders,
+        presence: KnowsConnections,
+        redis: Redis,
     ) -> None:
         self._engine = engine
         self._control = control
@@ -64,7 +57,7 @@ class Drains:
         self._told_overdue: set[UUID] = set()
 
     async def move_on(self) -> None:
-        """One step of each drain."""
+        """Do one step of each drain."""
         async with self._engine.begin() as connection:
             await worker_wishes.forget_returned(connection)
             draining = await worker_wishes.list_draining(connection, limit=MAX_WORKERS)
@@ -94,7 +87,7 @@ class Drains:
             log.info("worker_told_to_exit", node=worker.node)
 
     async def _find_absent(self, leaving: Sequence[WorkerRow]) -> frozenset[str]:
-        """Those of them that are proven to be gone; all the proofs of one round take a second together."""
+        """Return those of them that are proven to be gone; all the proofs of one round take a second together."""
         ended = [worker for worker in leaving if not runs_here(worker.node, worker.pid)]
         if not ended:
             return frozenset()
@@ -107,7 +100,7 @@ class Drains:
             return frozenset()
 
     async def _is_gone(self, worker: WorkerRow, absent: Collection[str]) -> bool:
-        """After its goodbye by proof, else after the order to exit by a long silence, for a goodbye may be missed."""
+        """Tell whether it is gone: after its goodbye by proof, else by a long silence after the order to exit."""
         if worker.has_left:
             # Who is heard after a goodbye is the process that follows.
             return worker.online or worker.node in absent or self._is_unproven(worker, UNPROVEN)

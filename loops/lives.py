@@ -15,17 +15,17 @@ from redis.exceptions import RedisError
 from services.resident.signs_of_life import forget_lives, list_lives, process_of
 
 ROUND_SECONDS = 0.5
-SETTLE_SECONDS = 3.0
-"""After Redis, or our connection to it, was away: by then all others have subscribed again."""
+RESUBSCRIBE_SECONDS = 3.0
+"""How long after Redis, or our connection to it, was away all others take to subscribe again."""
 
 log = structlog.get_logger(__name__)
 
 
 class LivesRound:
-    """One look; a life counts as ended when two in a row have missed it."""
+    """Looks once; a life counts as ended when two looks in a row have missed it."""
 
     def __init__(self, redis: Redis, present_since: Callable[[], float | None]) -> None:
-        """`present_since`: since when Redis knows of ourselves."""
+        """Prepare to look; `present_since` tells since when Redis knows of ourselves."""
         self._redis = redis
         self._present_since = present_since
         self._missed: frozenset[str] = frozenset()
@@ -44,32 +44,32 @@ class LivesRound:
             self._missed = frozenset()
             return ROUND_SECONDS
         since = self._present_since()
-        if since is None or time.monotonic() - since < SETTLE_SECONDS:
+        if since is None or time.monotonic() - since < RESUBSCRIBE_SECONDS:
             self._missed = frozenset()
         else:
             self._compare(lives)
         return ROUND_SECONDS
 
     def ended(self) -> Mapping[str, float]:
-        """By kind of process, for how many seconds one has been missed."""
+        """Return for how many seconds a process has been missed, by its kind."""
         now = time.monotonic()
-        found: dict[str, float] = {}
+        seconds_by_process: dict[str, float] = {}
         for life, at in self._ended.items():
             process = process_of(life)
-            found[process] = max(found.get(process, 0.0), now - at)
-        return found
+            seconds_by_process[process] = max(seconds_by_process.get(process, 0.0), now - at)
+        return seconds_by_process
 
     async def wait(self, timeout_seconds: float) -> None:
-        """Until another process has ended or come back, at most this long."""
+        """Wait until another process has ended or come back, at most this long."""
         try:
             await asyncio.wait_for(self._changed.wait(), timeout_seconds)
         except TimeoutError:
             return
         self._changed.clear()
 
-    async def forget(self, told: Collection[str]) -> None:
-        """An alert was raised for the ends of these kinds of process, where there were any."""
-        over = [life for life in self._ended if process_of(life) in told and process_of(life) in self._living]
+    async def forget(self, processes: Collection[str]) -> None:
+        """Note that an alert was raised for the ends of these kinds of process, where there were any."""
+        over = [life for life in self._ended if process_of(life) in processes and process_of(life) in self._living]
         try:
             await forget_lives(self._redis, over)
         except (RedisError, OSError) as error:
@@ -81,9 +81,9 @@ class LivesRound:
     def _compare(self, lives: Mapping[str, bool]) -> None:
         missed = frozenset(life for life, is_there in lives.items() if not is_there)
         now = time.monotonic()
-        known = self._ended
-        self._ended = {life: known.get(life, now) for life in missed & self._missed}
-        for life in self._ended.keys() - known.keys():
+        ended_before = self._ended
+        self._ended = {life: ended_before.get(life, now) for life in missed & self._missed}
+        for life in self._ended.keys() - ended_before.keys():
             log.warning("process_ended_unasked", process=process_of(life))
             self._changed.set()
         living = frozenset(process_of(life) for life, is_there in lives.items() if is_there)

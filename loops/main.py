@@ -3,10 +3,12 @@
 import asyncio
 from contextlib import AsyncExitStack
 from functools import partial
+from typing import NamedTuple
 
 import structlog
 
 from background import end, start
+from domain.degradation import MIRROR
 from domain.health import LOOPS
 from domain.server_urls import is_redis
 from gateway.connection import redis_client
@@ -17,11 +19,11 @@ from gateway.pause_keys import PauseKeys
 from gateway.presence import Presence
 from gateway.publisher import Publisher
 from gateway.queues import QueueReader
-from gateway.recall import Recall
+from gateway.recall import MessageMover
 from gateway.results import ResultReader
 from loops.alerts import AlertsRound
 from loops.cancels import CancelsRound
-from loops.components import Check, Components, check_mirror
+from loops.components import Components, check_mirror
 from loops.control import ControlRound
 from loops.dispatch import DispatchRound, RefusedRound
 from loops.drains import Drains
@@ -40,8 +42,9 @@ from loops.retention import RetentionRound
 from loops.rollups import RollupsRound
 from loops.search_index import SearchIndexRound
 from loops.workflows import WorkflowsRound
+from services.components import server_checks
 from services.proofs import Proofs
-from services.resident.counters import Counted, Counters
+from services.resident.counters import CounterName, Counters
 from services.resident.degradation import DegradationMarks
 from services.resident.signs_of_life import SignOfLife
 from services.worker_orders import WorkerOrders
@@ -54,29 +57,24 @@ log = structlog.get_logger(__name__)
 
 async def run(settings: Settings, stopping: asyncio.Event) -> None:
     """Run every loop until `stopping` is set; what was claimed and not finished stays in the outbox."""
-    database_url, broker_url, result_url = urls(settings)
+    database_url, broker_url, _ = urls(settings)
     async with AsyncExitStack() as stack:
         engine = open_engine(database_url, pool_size=settings.database_pool_size, name="celeriac loops", by_key=True)
         stack.push_async_callback(engine.dispose)
-        options = settings.broker_options
-        layout = Layout(options, is_told=False)
-        publish = partial(Publisher, broker_url, options=options, serializer=settings.task_serializer)
-        publisher, singly = publish(), publish(singly=True)
-        control, results = Control(broker_url, options), ResultReader(result_url, prefix=settings.result_prefix)
-        queues, recall = QueueReader(broker_url, layout), Recall(broker_url, layout)
-        presence = Presence(broker_url, control, options=options)
-        prefixes = ForeignPrefixes(broker_url, layout)
-        for room in (publisher, singly, control, results, queues, recall, presence, prefixes):
-            stack.push_async_callback(room.close)
+        layout = Layout(settings.broker_options, is_told=False)
+        publisher, singly, control, results, queues, mover, presence, prefixes = gateways = _gateways(settings, layout)
+        for gateway in gateways:
+            stack.push_async_callback(gateway.close)
         redis = redis_client(settings.effective_redis_url or "")
         stack.push_async_callback(redis.aclose)
         proofs = Proofs(engine, control, presence=presence, redis=redis)
         marks = await stack.enter_async_context(DegradationMarks(redis))
         counters = await stack.enter_async_context(Counters(redis))
-        count_published = partial(counters.add, Counted.DISPATCHED)
+        count_published = partial(counters.add, CounterName.DISPATCHED)
         dispatch = DispatchRound(engine, publisher, marks=marks, broker=queues, tell_published=count_published)
-        checks: dict[str, Check] = {"broker": queues.ping, "redis": redis.ping, "result_backend": results.ping}
-        components = Components({**checks, "mirror": partial(check_mirror, redis)})
+        servers = server_checks(redis, queues=queues, results=results)
+        components = Components(servers | {MIRROR: partial(check_mirror, redis)})
+        stack.push_async_callback(components.close)
         life = await stack.enter_async_context(SignOfLife(redis, LOOPS))
         lives = LivesRound(redis, lambda: life.present_since)
         orders = WorkerOrders(control, PauseKeys(redis))
@@ -92,10 +90,10 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
             Loop("nodes", NodesRound(engine, control, layout=layout, enable_events=settings.enable_events)),
             Loop("presence", PresenceRound(engine, control, presence=presence, any_can_read=is_redis(broker_url))),
             Loop("control", ControlRound(engine, control, orders=orders, drains=drains)),
-            Loop("cancels", CancelsRound(engine, control, recall=recall, redis=redis)),
+            Loop("cancels", CancelsRound(engine, control, mover=mover, redis=redis)),
             Loop("sweep", sweep),
-            Loop("rescue", DeadWorkersRound(engine, Gateway(presence, recall, queues, control, results), redis=redis)),
-            Loop("strays", StuckMessagesRound(engine, recall, proofs=proofs, presence=presence, redis=redis)),
+            Loop("rescue", DeadWorkersRound(engine, Gateway(presence, mover, queues, control, results), redis=redis)),
+            Loop("strays", StuckMessagesRound(engine, mover, proofs=proofs, presence=presence, redis=redis)),
             Loop("unsettled", VanishedTasksRound(engine, control, queues=queues, results=results)),
             Loop("partitions", PartitionsRound(engine)),
             Loop("expiry", ExpiryRound(engine)),
@@ -112,3 +110,35 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
         await stopping.wait()
         await end(*running)
     log.info("loops_stopped")
+
+
+class _Gateways(NamedTuple):
+    """All through which the loops reach brokers, workers and results."""
+
+    publisher: Publisher
+    singly: Publisher
+    """Sends each message by itself: what a broker has refused in a batch."""
+    control: Control
+    results: ResultReader
+    queues: QueueReader
+    mover: MessageMover
+    presence: Presence
+    prefixes: ForeignPrefixes
+
+
+def _gateways(settings: Settings, layout: Layout) -> _Gateways:
+    """Make them; each connects when it is first used."""
+    _, broker_url, result_url = urls(settings)
+    options = settings.broker_options
+    publish = partial(Publisher, broker_url, options=options, serializer=settings.task_serializer)
+    control = Control(broker_url, options)
+    return _Gateways(
+        publisher=publish(),
+        singly=publish(singly=True),
+        control=control,
+        results=ResultReader(result_url, prefix=settings.result_prefix),
+        queues=QueueReader(broker_url, layout),
+        mover=MessageMover(broker_url, layout),
+        presence=Presence(broker_url, control, options=options),
+        prefixes=ForeignPrefixes(broker_url, layout),
+    )

@@ -3,43 +3,32 @@
 Whoever is found is alive. Nobody is dead because he was not found: that takes the proofs of `rescue` and `drains`.
 """
 
-from collections.abc import Collection
 from datetime import UTC, datetime
-from typing import Protocol
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from gateway.ports import AsksNodes, KnowsConnections
 from store.queries import leadership, signs
 
 ROUND_SECONDS = 30.0
-"""A third of the time after which a worker without heartbeats counts as gone."""
+"""Time between two looks: a third of that after which a worker without heartbeats counts as gone."""
 RARE_SECONDS = 300.0
-"""Between two looks where each may be a traceback in the log of somebody who cannot read it."""
+"""Time between two looks where each may be a traceback in the log of somebody who cannot read it."""
 MAX_NODES = 5_000
 
 log = structlog.get_logger(__name__)
 
 
-class FindsNodes(Protocol):
-    """The part of `gateway.control.Control` that this needs."""
-
-    async def find_present(self) -> frozenset[str]: ...
-
-
-class FindsConnected(Protocol):
-    """The part of `gateway.presence.Presence` that this needs."""
-
-    async def find_connected(self, nodes: Collection[str]) -> frozenset[str]: ...
-
-
 class PresenceRound:
-    """One question to everybody. One process at a time asks it."""
+    """Asks everybody one question. One process at a time does it."""
 
     def __init__(
-        self, engine: AsyncEngine, control: FindsNodes, *, presence: FindsConnected, any_can_read: bool
+        self, engine: AsyncEngine, control: AsksNodes, *, presence: KnowsConnections, any_can_read: bool
     ) -> None:
-        """`any_can_read`: whether every worker of this broker can read our questions, whatever it accepts."""
+        """Prepare to ask; `any_can_read`: whether every worker of this broker can read our questions, whatever it
+        accepts.
+        """
         self._engine = engine
         self._control = control
         self._presence = presence
@@ -50,12 +39,12 @@ class PresenceRound:
         async with self._engine.begin() as leading:
             if not await leadership.take(leading, leadership.PRESENCE):
                 return ROUND_SECONDS
-            found = await self._control.find_present()
+            present = await self._control.find_present()
             fading = await signs.list_fading(leading, limit=MAX_NODES)
-            if silent := fading - found:
-                found |= await self._presence.find_connected(silent)
-            if found:
-                await signs.see(leading, dict.fromkeys(sorted(found)[:MAX_NODES], datetime.now(UTC)))
-            log.debug("workers_looked_for", found=len(found))
+            if silent := fading - present:
+                present |= await self._presence.find_connected(silent)
+            if present:
+                await signs.see(leading, dict.fromkeys(sorted(present)[:MAX_NODES], datetime.now(UTC)))
+            log.debug("workers_looked_for", found=len(present))
             is_unread = not self._any_can_read and await signs.is_somebody_silent(leading)
         return RARE_SECONDS if is_unread else ROUND_SECONDS

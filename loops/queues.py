@@ -1,12 +1,12 @@
 """Lets our workers consume queues that tasks were sent to and that nobody consumes, where that is switched on."""
 
 from collections.abc import Collection
-from typing import Protocol
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.queue_names import flaw_of
+from gateway.ports import OrdersNodes, ReadsQueues
 from store.queries import queues
 
 ROUND_SECONDS = 1.0
@@ -14,25 +14,13 @@ ROUND_SECONDS = 1.0
 log = structlog.get_logger(__name__)
 
 
-class AddsConsumers(Protocol):
-    """The part of `gateway.control.Control` that this needs."""
-
-    async def add_consumer(self, queue_name: str, nodes: Collection[str]) -> frozenset[str]: ...
-
-
-class FindsForeign(Protocol):
-    """The part of `gateway.queues.QueueReader` that this needs."""
-
-    async def find_foreign(self, names: Collection[str]) -> frozenset[str]: ...
-
-
 class QueuesRound:
-    """One look for unserved queues. A restarted worker has forgotten what it took on: it is asked again.
+    """Looks once for unserved queues. A restarted worker has forgotten what it took on: it is asked again.
 
     A name that is a key of kombu, Celery, us or anybody else would end each worker that consumed it, again and again.
     """
 
-    def __init__(self, engine: AsyncEngine, control: AddsConsumers, *, queues: FindsForeign) -> None:
+    def __init__(self, engine: AsyncEngine, control: OrdersNodes, *, queues: ReadsQueues) -> None:
         self._engine = engine
         self._control = control
         self._queues = queues

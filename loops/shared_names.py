@@ -13,7 +13,7 @@ log = structlog.get_logger(__name__)
 
 
 async def note_shared_names(engine: AsyncEngine, replies: Mapping[str, int]) -> frozenset[str]:
-    """The names under which several processes have answered to one question; kept with the worker."""
+    """Return the names under which several processes have answered to one question; they are stored with the worker."""
     shared = frozenset(node for node, count in replies.items() if count > 1)
     if shared:
         async with engine.begin() as connection:

@@ -5,7 +5,6 @@ Any number of processes may run this; each workflow is in the hands of one at a 
 
 import asyncio
 from datetime import timedelta
-from typing import Protocol
 from uuid import UUID
 
 import structlog
@@ -15,6 +14,7 @@ from domain.errors import Unavailable
 from domain.references import Result
 from domain.results import StoredResult
 from domain.states import TERMINAL
+from gateway.ports import ReadsWholeResults
 from services.workflow_progress import Advanced, advance
 from services.workflow_results import Group, Unread
 from services.workflows import cancel_tasks, withdraw_tasks
@@ -28,16 +28,10 @@ AFTER_AN_ERROR = timedelta(seconds=5)
 log = structlog.get_logger(__name__)
 
 
-class ReadsResults(Protocol):
-    """The part of `gateway.results.ResultReader` that this needs."""
-
-    async def fetch_whole(self, task_id: str) -> StoredResult | None: ...
-
-
 class WorkflowsRound:
-    """One workflow."""
+    """Takes one workflow further."""
 
-    def __init__(self, engine: AsyncEngine, results: ReadsResults) -> None:
+    def __init__(self, engine: AsyncEngine, results: ReadsWholeResults) -> None:
         self._engine = engine
         self._results = results
 
@@ -59,7 +53,9 @@ class WorkflowsRound:
         return 0
 
     async def _postpone(self, workflow_id: UUID, error: Exception) -> None:
-        """Whatever is wrong with one, the others must go on. If Postgres is away, this fails too and the loop waits."""
+        """Postpone a workflow, whatever is wrong: the others must go on. If Postgres is away, this fails and the loop
+        waits.
+        """
         log.warning("workflow_not_advanced", workflow_id=str(workflow_id), error=type(error).__name__)
         async with self._engine.begin() as connection:
             await workflow_progress.postpone(connection, workflow_id, by=AFTER_AN_ERROR)
@@ -99,7 +95,7 @@ class WorkflowsRound:
 
 
 def give_result(group: Group, unread: Unread, *, stored: StoredResult | None) -> bool:
-    """Gives the steps of the group what the result backend told; False if that was nothing, and it may tell it yet."""
+    """Give the steps of the group what the result backend told; False if that was nothing, and it may tell it yet."""
     if stored is not None and stored.result_json is not None:
         group.take([Result(unread.step_id, stored.result_json)])
     elif not unread.is_awaited or (stored is not None and (stored.result_truncated or stored.unreadable)):

@@ -1,14 +1,13 @@
 """Cancelling a task: the wish is stored first, then whatever can still be stopped is stopped, then the proof is stored.
 
-`request_cancel` and `settle` are two transactions; `enforce` acts between them, outside Postgres. A task is CANCELLED
-only with proof that it will not run: it never left us, its message was taken back, or every worker that may get it asks
-our gate, which now refuses it. Else a worker's own word is waited for.
+`request_cancel` and `record_outcome` are two transactions; `enforce` acts between them, outside Postgres. A task is
+CANCELLED only with proof that it will not run: it never left us, its message was taken back, or every worker that may
+get it asks our gate, which now refuses it. Else a worker's own word is waited for.
 """
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Protocol
 
 import structlog
 from redis.asyncio import Redis
@@ -22,6 +21,7 @@ from domain.facts import Fact, dispatch_number
 from domain.fold import fold
 from domain.redis_keys import cancelled_key, run_key
 from domain.states import TERMINAL, EventType, Phase, Status
+from gateway.ports import Revokes, Withdraws
 from services.dispatch import withdrawn
 from services.record import News, record
 from store.queries import events, history, outbox, tasks
@@ -29,26 +29,12 @@ from store.queries.consumers import get_consumers
 from store.queries.history import LockedTask
 
 KEY_SECONDS = 7 * 24 * 3600
-"""`loops/cancels` renews the key while the end is not proven."""
+"""How long the key keeps the gate shut; `loops/cancels` renews it while the end is not proven."""
 LASTING_KEY_SECONDS = 90 * 24 * 3600
-"""Where the key alone is the proof: as long as a message may lie in a queue that nobody reads."""
+"""How long the key lives where it alone is the proof: as long as a message may lie in a queue that nobody reads."""
 UNSTARTED = frozenset({Phase.QUEUED, Phase.RESERVED, Phase.RETRYING})
 
 log = structlog.get_logger(__name__)
-
-
-class Revokes(Protocol):
-    """The part of `gateway.control.Control` that this needs."""
-
-    async def revoke(
-        self, task_ids: Collection[str], *, terminate: bool = False, signal: str = StopSignal.SIGTERM
-    ) -> None: ...
-
-
-class Withdraws(Protocol):
-    """The part of `gateway.recall.Recall` that this needs."""
-
-    async def withdraw(self, task_id: str, queue_name: str) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +45,7 @@ class CancelRequest:
     certain: bool
     """The task is cancelled and will not run. If False, a worker may have it: enforce it and wait for proof."""
     signal: StopSignal = StopSignal.SIGTERM
-    """The strongest that anybody has asked for."""
+    """The strongest signal that anybody has asked for."""
     phase: Phase = Phase.FINISHED
     queue_name: str | None = None
     next_run: tuple[int, int] | None = None
@@ -70,16 +56,16 @@ class CancelRequest:
 class Enforced:
     """What could be done outside Postgres."""
 
-    told: bool
-    """The workers that are connected were told to refuse or stop it."""
+    workers_told: bool
+    """Whether the connected workers were told to refuse or stop it."""
     gated: bool
-    """From now on our gate refuses it, and has let no run of it pass that we do not know of."""
+    """Whether our gate refuses it from now on, and has let no run of it pass that we do not know of."""
     withdrawn: bool
-    """Its message was taken out of the queue."""
+    """Whether its message was taken out of the queue."""
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class CancelOutcome:
     """What may be answered now."""
 
     status: Status
@@ -109,31 +95,31 @@ async def request_cancel(
     if certain:
         facts.append(withdrawn(task_id, now))
     await record(connection, News(facts=facts))
-    known = (await events.get_facts(connection, [task_id], since=locked.events_from))[task_id]
-    state = fold(known)
+    earlier = (await events.get_facts(connection, [task_id], since=locked.events_from))[task_id]
+    state = fold(earlier)
     return CancelRequest(
         task_id,
         certain,
         signal=state.cancel_signal or signal,
         phase=state.phase,
         queue_name=locked.course.queue_name,
-        next_run=_next_run(known),
+        next_run=_next_run(earlier),
     )
 
 
-async def enforce(request: CancelRequest, *, redis: Redis, control: Revokes, recall: Withdraws) -> Enforced:
+async def enforce(request: CancelRequest, *, redis: Redis, control: Revokes, mover: Withdraws) -> Enforced:
     """Shut the gate, tell the workers, take the message back. What fails is tried again by `loops/cancels`."""
-    prevented = await prevent(request, redis=redis, recall=recall)
-    return replace(prevented, told=await revoke(control, request.task_id, signal=request.signal))
+    prevented = await prevent(request, redis=redis, mover=mover)
+    return replace(prevented, workers_told=await revoke(control, request.task_id, signal=request.signal))
 
 
-async def prevent(request: CancelRequest, *, redis: Redis, recall: Withdraws) -> Enforced:
+async def prevent(request: CancelRequest, *, redis: Redis, mover: Withdraws) -> Enforced:
     """Shut the gate and take the message back, without a word to the workers."""
     gated = await _shut_gate(redis, request)
-    taken = await _take_back(recall, request)
+    taken = await _take_back(mover, request)
     if gated and not taken:
         await _keep_key(redis, request.task_id)
-    return Enforced(told=False, gated=gated, withdrawn=taken)
+    return Enforced(workers_told=False, gated=gated, withdrawn=taken)
 
 
 async def revoke(control: Revokes, task_id: str, *, signal: StopSignal = StopSignal.SIGTERM) -> bool:
@@ -146,7 +132,7 @@ async def revoke(control: Revokes, task_id: str, *, signal: StopSignal = StopSig
     return True
 
 
-async def settle(connection: AsyncConnection, request: CancelRequest, *, enforced: Enforced) -> bool:
+async def record_outcome(connection: AsyncConnection, request: CancelRequest, *, enforced: Enforced) -> bool:
     """Record the end of a task that has not started, if what was done proves that it will not."""
     locked = (await history.lock_tasks(connection, [request.task_id])).get(request.task_id)
     if locked is None or locked.status != Status.PENDING:
@@ -160,16 +146,18 @@ async def settle(connection: AsyncConnection, request: CancelRequest, *, enforce
     return True
 
 
-async def read_outcome(connection: AsyncConnection, task_id: str, *, told: bool) -> Outcome:
-    """How far the cancel has come. Raises as `request_cancel` does."""
+async def read_outcome(connection: AsyncConnection, task_id: str, *, workers_told: bool) -> CancelOutcome:
+    """Return how far the cancel has come. Raises as `request_cancel` does."""
     progress = await tasks.get_progress(connection, task_id)
     if progress is None:
         raise TaskNotFound
     _refuse_finished(progress.status, progress.outcome)
     status = Status(progress.status)
     pool = (await get_consumers(connection)).pool_of(progress.node) if status is Status.RUNNING else None
-    worth_waiting = told and status is not Status.CANCELLED and (status is not Status.RUNNING or can_stop(pool))
-    return Outcome(status, explain(status, Phase(progress.phase), told=told, pool=pool), worth_waiting)
+    worth_waiting = workers_told and status is not Status.CANCELLED and (status is not Status.RUNNING or can_stop(pool))
+    return CancelOutcome(
+        status, explain(status, Phase(progress.phase), workers_told=workers_told, pool=pool), worth_waiting
+    )
 
 
 async def renew_keys(redis: Redis, task_ids: Collection[str]) -> None:
@@ -192,8 +180,8 @@ def _refuse_finished(status: str, outcome: str | None) -> None:
 
 async def _story(connection: AsyncConnection, locked: LockedTask) -> int:
     """Which use of an id of others' this is: each may be cancelled once."""
-    known = await events.get_facts(connection, [locked.task_id], since=locked.events_from)
-    facts = known[locked.task_id]
+    facts_by_task = await events.get_facts(connection, [locked.task_id], since=locked.events_from)
+    facts = facts_by_task[locked.task_id]
     return fold(facts).story + sum(fact.type is EventType.REVOKED and fact.node is None for fact in facts)
 
 
@@ -217,12 +205,12 @@ async def _shut_gate(redis: Redis, request: CancelRequest) -> bool:
     return request.next_run is not None and request.phase in UNSTARTED and not has_run
 
 
-async def _take_back(recall: Withdraws, request: CancelRequest) -> bool:
+async def _take_back(mover: Withdraws, request: CancelRequest) -> bool:
     """Whether the task's message was taken out of its queue, so that nobody gets it."""
     if request.phase not in UNSTARTED or not request.queue_name:
         return False
     try:
-        return await recall.withdraw(request.task_id, request.queue_name)
+        return await mover.withdraw(request.task_id, request.queue_name)
     except BrokerUnavailable as error:
         log.warning("message_not_withdrawn", task_id=request.task_id, error=type(error).__name__)
         return False

@@ -16,19 +16,18 @@ from domain.cancels import StopSignal, explain_workflow
 from domain.errors import BrokerUnavailable, WorkflowNotFound
 from domain.states import TERMINAL
 from domain.steps import WorkflowStatus
+from gateway.ports import Revokes, Withdraws
 from services import workflows as workflow_verbs
 from services.cancel import (
+    CancelOutcome,
     CancelRequest,
     Enforced,
-    Outcome,
-    Revokes,
-    Withdraws,
     enforce,
     prevent,
     read_outcome,
+    record_outcome,
     renew_keys,
     request_cancel,
-    settle,
 )
 from services.transactions import Transact
 from store.queries import workflows
@@ -50,23 +49,23 @@ class WorkflowOutcome:
 
 
 class Cancels:
-    """Belongs to a door, whose transactions it uses."""
+    """Cancels tasks and workflows in the transactions of the door that it belongs to."""
 
-    def __init__(self, transact: Transact, *, redis: Redis, control: Revokes, recall: Withdraws) -> None:
+    def __init__(self, transact: Transact, *, redis: Redis, control: Revokes, mover: Withdraws) -> None:
         self._transact = transact
         self._redis = redis
         self._control = control
-        self._recall = recall
+        self._mover = mover
 
-    async def cancel(self, task_id: str, *, signal: StopSignal, wait: Wait) -> Outcome:
+    async def cancel(self, task_id: str, *, signal: StopSignal, wait: Wait) -> CancelOutcome:
         """Cancel a task, and wait for a moment if a worker may prove its end. Raises as `request_cancel` does."""
         async with self._transact() as connection:
             request = await request_cancel(connection, task_id, signal=signal)
-        told = request.certain or await self._enforce(request)
-        outcome = await self._read_outcome(task_id, told=told)
+        workers_told = request.certain or await self._enforce(request)
+        outcome = await self._read_outcome(task_id, workers_told=workers_told)
         if outcome.worth_waiting:
             await wait(task_id, PROOF_SECONDS)
-            outcome = await self._read_outcome(task_id, told=told)
+            outcome = await self._read_outcome(task_id, workers_told=workers_told)
         return outcome
 
     async def prevent(self, task_id: str, *, signal: StopSignal) -> bool:
@@ -78,7 +77,7 @@ class Cancels:
             request = await request_cancel(connection, task_id, signal=signal)
         if request.certain:
             return True
-        return await self._settle(request, await prevent(request, redis=self._redis, recall=self._recall))
+        return await self._record_outcome(request, await prevent(request, redis=self._redis, mover=self._mover))
 
     async def cancel_workflow(self, workflow_id: UUID) -> WorkflowOutcome:
         """Cancel a workflow and its tasks, and wait for a moment for the end of those that run.
@@ -100,17 +99,17 @@ class Cancels:
 
     async def _enforce(self, request: CancelRequest) -> bool:
         """Whether the connected workers were told."""
-        enforced = await enforce(request, redis=self._redis, control=self._control, recall=self._recall)
-        await self._settle(request, enforced)
-        return enforced.told
+        enforced = await enforce(request, redis=self._redis, control=self._control, mover=self._mover)
+        await self._record_outcome(request, enforced)
+        return enforced.workers_told
 
-    async def _settle(self, request: CancelRequest, enforced: Enforced) -> bool:
+    async def _record_outcome(self, request: CancelRequest, enforced: Enforced) -> bool:
         async with self._transact() as connection:
-            return await settle(connection, request, enforced=enforced)
+            return await record_outcome(connection, request, enforced=enforced)
 
-    async def _read_outcome(self, task_id: str, *, told: bool) -> Outcome:
+    async def _read_outcome(self, task_id: str, *, workers_told: bool) -> CancelOutcome:
         async with self._transact() as connection:
-            return await read_outcome(connection, task_id, told=told)
+            return await read_outcome(connection, task_id, workers_told=workers_told)
 
     async def _request_cancel_of_workflow(self, workflow_id: UUID) -> WorkflowStatus:
         async with self._transact() as connection:

@@ -7,12 +7,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.compare import Difference, differences, is_same, is_same_json
 from domain.submissions import wait_until_start
-from services.timeline import History, read_whole_history
+from services.timeline import TaskHistory, read_whole_history
 from store.queries.tasks import WholeTask
 
-WholeHistory = History[WholeTask]
+WholeHistory = TaskHistory[WholeTask]
 MAX_DIFFERENCES = 1_000
-"""In the arguments; two lists of a million numbers may differ in every one."""
+"""How many differences of the arguments are shown; two lists of a million numbers may differ in every one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,24 +33,24 @@ class Comparison:
 
     @property
     def waits(self) -> tuple[float | None, float | None]:
-        """How long each was due before it started, in seconds."""
+        """Return for how many seconds each was due before it started; None where that is not known."""
         return _waited(self.one), _waited(self.other)
 
     @property
     def difference_seconds(self) -> float | None:
-        """How much longer the second ran; negative if the first ran longer."""
+        """Return how much longer the second ran; negative if the first ran longer, None where that is not known."""
         one, other = (history.task.duration_seconds for history in (self.one, self.other))
         return None if one is None or other is None else other - one
 
 
 async def read_both(connection: AsyncConnection, task_id: str, *, other_id: str) -> tuple[WholeHistory, WholeHistory]:
-    """Raises TaskNotFound if either is unknown."""
+    """Return both tasks with their timelines; raises TaskNotFound if either is unknown."""
     one = await read_whole_history(connection, task_id)
     return one, await read_whole_history(connection, other_id)
 
 
 def compare(one: WholeHistory, other: WholeHistory) -> Comparison:
-    """Takes up to a second where arguments are large, and so is for a thread."""
+    """Return what is alike and what differs. Takes up to a second where arguments are large, and so is for a thread."""
     arguments = _differing_arguments(one, other)
     return Comparison(
         one=one,

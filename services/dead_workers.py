@@ -1,8 +1,7 @@
-"""What a dead worker held: recorded as lost, and put back where that can be done.
+"""Finds and records what dead workers held.
 
-What proves that a worker is dead stands in `loops/lost/dead_workers.py`; here its tasks are sorted by what is left of
-them. A message that is left runs again. Where none is, the run had begun and was acknowledged early: the task has
-failed.
+`loops/lost/dead_workers.py` proves that a worker is dead, and `gateway/recall.py` puts its messages back. A task whose
+message is left runs again. Where none is left, the run had begun and was acknowledged early: the task has failed.
 """
 
 from collections.abc import Collection, Sequence
@@ -28,16 +27,17 @@ LOST_WITH_WORKER = "WorkerLost: {node} ended while it held this task, and no mes
 
 
 async def find_orphans(connection: AsyncConnection) -> list[Orphan]:
-    """Attempts whose worker may be dead. Silence counts only if we were listening all the while."""
-    found = await dead_workers.list_orphans(connection, limit=BATCH_SIZE)
+    """Return attempts whose worker may be dead. Silence counts only if we were listening all the while."""
+    orphans = await dead_workers.list_orphans(connection, limit=BATCH_SIZE)
     now = datetime.now(UTC)
     # A gap is stored when it ends: the margin is for one that has just ended.
     deaf = await gaps.overlaps_gap(connection, since=now - SILENCE - timedelta(seconds=1), until=now)
-    return [orphan for orphan in found if orphan.restarted] if deaf else found
+    return [orphan for orphan in orphans if orphan.restarted] if deaf else orphans
 
 
 async def drop_living(redis: Redis, suspects: Sequence[Orphan]) -> list[Orphan]:
-    """Without those whose process still renews its sign of life; our plugin does so to its very end.
+    """Return the suspects without those whose process still renews its sign of life, as our plugin does to its very
+    end.
 
     Raises what the client raises.
     """
@@ -47,13 +47,13 @@ async def drop_living(redis: Redis, suspects: Sequence[Orphan]) -> list[Orphan]:
 
 
 async def list_living(redis: Redis, nodes: Sequence[str]) -> frozenset[str]:
-    """Those of these nodes with our plugin that show life. Raises what the client raises."""
+    """Return those of these nodes with our plugin that show life. Raises what the client raises."""
     signs = await redis.mget([node_key(node) for node in nodes]) if nodes else []
     return frozenset(node for node, sign in zip(nodes, signs, strict=True) if sign)
 
 
 async def record_ends(connection: AsyncConnection, results: Collection[StoredResult]) -> frozenset[str]:
-    """Store the ends that the backend tells of such tasks; the ids of those that ended by it.
+    """Store the ends that the backend tells of such tasks; returns the ids of those that ended by it.
 
     Of an id that is used again the backend may still tell yesterday's end.
     """
@@ -62,29 +62,31 @@ async def record_ends(connection: AsyncConnection, results: Collection[StoredRes
 
 
 async def record_lost(
-    connection: AsyncConnection, lost: Sequence[Orphan], *, gone: Collection[str], cancelled: Collection[str]
+    connection: AsyncConnection, lost: Sequence[Orphan], *, without_message: Collection[str], cancelled: Collection[str]
 ) -> None:
-    """Record these attempts as lost; tasks in `gone` fail with it, those in `cancelled` are.
+    """Record these attempts as lost; tasks in `without_message` fail with it, those in `cancelled` are.
 
     Looks again under the lock: an attempt of which more was heard meanwhile is left alone.
     """
     locked = await history.lock_tasks(connection, [orphan.task_id for orphan in lost])
     if not locked:
         return
-    known = await events.get_facts(connection, list(locked), since=min(task.events_from for task in locked.values()))
+    facts_by_task = await events.get_facts(
+        connection, list(locked), since=min(task.events_from for task in locked.values())
+    )
     facts: list[Fact] = []
     for orphan in lost:
-        attempt = _find(orphan, known.get(orphan.task_id, ()))
+        attempt = _find(orphan, facts_by_task.get(orphan.task_id, ()))
         if attempt is not None:
-            facts.append(_loss(orphan, attempt, final=orphan.task_id in gone))
+            facts.append(_loss(orphan, attempt, final=orphan.task_id in without_message))
             if orphan.task_id in cancelled:
                 facts.append(withdrawn(orphan.task_id, facts[-1].at, reason="its worker is gone"))
     await record(connection, News(facts=facts))
 
 
 def _find(orphan: Orphan, facts: Collection[Fact]) -> Attempt | None:
-    held = [attempt for attempt in fold(facts).attempts if attempt.node == orphan.node and attempt.state in OPEN]
-    return next((attempt for attempt in held if attempt.number == orphan.number), None)
+    attempts = [attempt for attempt in fold(facts).attempts if attempt.node == orphan.node and attempt.state in OPEN]
+    return next((attempt for attempt in attempts if attempt.number == orphan.number), None)
 
 
 def _loss(orphan: Orphan, attempt: Attempt, *, final: bool) -> Fact:

@@ -7,7 +7,6 @@ nobody's unacknowledged messages and, proven as `domain/proofs.py` says, with no
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -27,12 +26,6 @@ BATCH_SIZE = 1_000
 BEFORE_DISPATCH = timedelta(seconds=1)
 
 
-class ReadsResults(Protocol):
-    """The part of `gateway.results.ResultReader` that this needs."""
-
-    async def fetch(self, task_ids: Sequence[str]) -> dict[str, StoredResult]: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Swept:
     """What one look found."""
@@ -41,13 +34,13 @@ class Swept:
     repaired: frozenset[str]
     """Tasks whose end was found in the result backend."""
     unreceived: tuple[SilentTask, ...]
-    """Dispatched by us long ago, never received, no result: perhaps lost."""
+    """Tasks dispatched by us long ago, never received, and without a result: perhaps lost."""
     unreadable: frozenset[str] = frozenset()
-    """The same, but something is stored that cannot be read: not lost, for they ran."""
+    """Unreceived tasks of which something is stored that cannot be read: not lost, for they ran."""
 
 
 async def find_silent(connection: AsyncConnection) -> list[SilentTask]:
-    """Tasks to look at now: unfinished and silent, or ended with their result still missing."""
+    """Return tasks to look at now: unfinished and silent, or ended with their result still missing."""
     silent = await missed_ends.list_silent(connection, silence=SILENCE, limit=BATCH_SIZE)
     return silent + await missed_ends.list_result_pending(connection, silence=SILENCE, limit=BATCH_SIZE)
 
@@ -58,12 +51,12 @@ async def repair(
     """Record the ends that the backend tells, give up on results that will not come, name what may be lost."""
     await missed_ends.mark_checked(connection, [task.task_id for task in silent])
     ended = [result for result in results.values() if result.status is not None]
-    told = [
+    results_told = [
         ToldResult(result.task_id, unreadable=result.unreadable)
         for result in results.values()
         if result.unreadable and result.status is None
     ]
-    repaired = await record(connection, News(results=ended, told=told))
+    repaired = await record(connection, News(results=ended, told_results=results_told))
     hopeless = [task.task_id for task in silent if task.result_pending and _waited(task, now)]
     if hopeless:
         await missed_ends.give_up_results(connection, hopeless)
@@ -89,11 +82,11 @@ def _is_unreceived(task: SilentTask, now: datetime) -> bool:
 
 
 async def read_suspects(connection: AsyncConnection, missing: Sequence[SilentTask]) -> list[Suspect]:
-    """What is known of the last dispatch of each; without those of which none is known."""
+    """Return what is known of the last dispatch of each, without those of which none is known."""
     since = min(task.dispatched_at for task in missing if task.dispatched_at) - BEFORE_DISPATCH
-    known = await events.get_facts(connection, [task.task_id for task in missing], since=since)
-    found = (_suspect(task, known.get(task.task_id, ())) for task in missing)
-    return [suspect for suspect in found if suspect is not None]
+    facts_by_task = await events.get_facts(connection, [task.task_id for task in missing], since=since)
+    suspects = (_suspect(task, facts_by_task.get(task.task_id, ())) for task in missing)
+    return [suspect for suspect in suspects if suspect is not None]
 
 
 def _suspect(task: SilentTask, facts: Sequence[Fact]) -> Suspect | None:
@@ -112,7 +105,8 @@ def _suspect(task: SilentTask, facts: Sequence[Fact]) -> Suspect | None:
 
 
 def run_keys(tasks: Sequence[SilentTask]) -> dict[str, list[str]]:
-    """By task, where our plugin notes that it has begun to run it, whichever dispatch that was."""
+    """Map each task to the keys under which our plugin notes that it has begun to run it, whichever dispatch
+    that was."""
     numbers = range(1, MOST_DISPATCHES_AT_RESTARTS + 1)
     return {
         task.task_id: [
@@ -133,9 +127,9 @@ async def return_to_outbox(connection: AsyncConnection, proofs: Mapping[str, str
     if not locked:
         return frozenset()
     since = min(task.events_from for task in locked.values())
-    known = await events.get_facts(connection, list(locked), since=since)
+    facts_by_task = await events.get_facts(connection, list(locked), since=since)
     now = datetime.now(UTC)
-    latest = {task_id: _lost_dispatch(facts, now) for task_id, facts in known.items()}
+    latest = {task_id: _lost_dispatch(facts, now) for task_id, facts in facts_by_task.items()}
     lost = {task_id: number for task_id, number in latest.items() if number is not None}
     await record(
         connection,

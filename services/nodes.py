@@ -15,24 +15,25 @@ from store.queries.descriptions import Description
 from store.queries.workers import WorkerRow
 
 LONG_ENOUGH = timedelta(seconds=10)
-"""A task's event is stored within this time after its start."""
+"""The longest that the event of a task's start may take until it is stored."""
 
 
-async def save_descriptions(connection: AsyncConnection, told: Iterable[NodeDescription]) -> None:
+async def save_descriptions(connection: AsyncConnection, descriptions_told: Iterable[NodeDescription]) -> None:
     """Store descriptions, by node name so that two processes that store them at once take turns.
 
     What is said of a node that is not known (any more) is left out.
     """
     now = datetime.now(UTC)
-    for node in sorted(told, key=lambda description: description.node):
+    for node in sorted(descriptions_told, key=lambda description: description.node):
         worker = await worker_wishes.lock_node(connection, node.node)
         if worker is not None:
             await signs.see(connection, {node.node: now})
-            await descriptions.describe(connection, _described(node, worker, now=now))
+            await descriptions.save_description(connection, _described(node, worker, now=now))
 
 
 async def note_silence(connection: AsyncConnection, nodes: Collection[str], *, unreadable: Mapping[str, str]) -> None:
-    """These were asked and told nothing; an answer that cannot be read proves that its node is there."""
+    """Note that these nodes were asked and told nothing; an answer that cannot be read proves that its node
+    is there."""
     if unreadable:
         await signs.see(connection, dict.fromkeys(unreadable, datetime.now(UTC)))
     await signs.note_unanswered(connection, nodes, unreadable=unreadable)
@@ -91,8 +92,8 @@ def _sends_events(node: NodeDescription, worker: WorkerRow, *, now: datetime) ->
         return None
     if (node.started or 0) <= (worker.started_before or 0):
         return None
-    told = worker.task_event_at is not None and worker.task_event_at >= worker.counted_at - LONG_ENOUGH
-    return None if told else False
+    has_told = worker.task_event_at is not None and worker.task_event_at >= worker.counted_at - LONG_ENOUGH
+    return None if has_told else False
 
 
 def _is_another(node: NodeDescription, worker: WorkerRow) -> bool:
@@ -101,7 +102,7 @@ def _is_another(node: NodeDescription, worker: WorkerRow) -> bool:
 
 
 def is_paused(node: NodeDescription) -> bool:
-    """What a plugin that speaks with us says of itself; any other node is paused when it consumes only broadcasts."""
+    """Tell whether the node is paused: as its plugin says, or where it has none, if it consumes only broadcasts."""
     if node.capabilities and node.paused is not None:
         return node.paused
     return node.broadcasts.issuperset(node.queues)
@@ -110,4 +111,4 @@ def is_paused(node: NodeDescription) -> bool:
 def _stands_still(node: NodeDescription, worker: WorkerRow) -> bool:
     """Whether it may have more queues than it tells of: it is held back, or has not come back to all of them yet."""
     missing = not set(worker.queues or ()) <= set(node.queues)
-    return worker.desired.held or is_paused(node) or (worker.want_paused is False and missing)
+    return worker.desired.stands_still or is_paused(node) or (worker.want_paused is False and missing)

@@ -3,10 +3,10 @@
 What a doubt is stands in `domain/proofs.py`.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Protocol, cast
+from typing import cast
 
 from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -14,6 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from domain.facts import NODE, Fact
 from domain.proofs import Hearing, ServerLife, Suspect, doubt_of_absence, doubt_of_resend, is_restarted
 from domain.states import EventType, Phase
+from gateway.control import HeldTask, Said
+from gateway.ports import AsksNodes, KnowsConnections
 from services.record import News, record
 from store.queries import consumers, gaps, vanished_tasks
 
@@ -21,64 +23,24 @@ ACTIVE = "active"
 UNHEARD = (Phase.DISPATCHING, Phase.QUEUED)
 
 
-class HeldMessage(Protocol):
-    """The part of `gateway.control.HeldTask` that this needs."""
-
-    @property
-    def node(self) -> str: ...
-
-    @property
-    def phase(self) -> str: ...
-
-
-class Said(Protocol):
-    """The part of `gateway.control.Said` that this needs."""
-
-    @property
-    def replies(self) -> Mapping[str, int]: ...
-
-    @property
-    def held(self) -> Mapping[str, HeldMessage]: ...
-
-
-class AsksEveryone(Protocol):
-    """The part of `gateway.control.Control` that this needs."""
-
-    async def ask_everyone(self, task_ids: Collection[str]) -> Said: ...
-
-
-class CountsListeners(Protocol):
-    """The part of `gateway.presence.Presence` that this needs."""
-
-    async def count_listeners(self) -> int | None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """A task that our plugin has begun to run."""
-
-    node: str
-    phase: str = ACTIVE
-
-
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What became of the suspects; each stands in one of the three."""
+    """What became of the suspects; each stands in exactly one of the three."""
 
-    held: Mapping[str, HeldMessage] = field(default_factory=dict)
-    """With these nodes."""
+    holders: Mapping[str, HeldTask] = field(default_factory=dict)
+    """The node that has a suspect."""
     doubts: Mapping[str, str] = field(default_factory=dict)
-    """Why nothing is proven of them."""
+    """Why nothing is proven of a suspect."""
     proofs: Mapping[str, str] = field(default_factory=dict)
-    """Nobody has them, and nobody ran them; and how that is known."""
+    """How it is known of a suspect that nobody has it and nobody ran it."""
     replies: Mapping[str, int] = field(default_factory=dict)
-    """How many processes have answered under each name."""
+    """How many processes have answered under each node's name."""
 
 
 class Proofs:
-    """One fleet. Any number of questions."""
+    """Asks one fleet, any number of times."""
 
-    def __init__(self, engine: AsyncEngine, control: AsksEveryone, *, presence: CountsListeners, redis: Redis) -> None:
+    def __init__(self, engine: AsyncEngine, control: AsksNodes, *, presence: KnowsConnections, redis: Redis) -> None:
         self._engine = engine
         self._control = control
         self._presence = presence
@@ -87,20 +49,20 @@ class Proofs:
     async def judge(
         self, suspects: Sequence[Suspect], *, life: ServerLife, keys: Mapping[str, Sequence[str]], resends: bool
     ) -> Judged:
-        """Who has these, and what is proven of the others. Raises BrokerUnavailable, and what Redis' client raises.
+        """Say who has these, and what is proven of the others. Raises BrokerUnavailable, and what Redis' client raises.
 
         `keys` are those under which our plugin notes, by task, that it has begun to run it. `resends`: whether those
         that are proven to be lost would be sent again; else their messages are there, and the question is whose.
         """
         begun = await list_started(self._redis, keys)
         said = await self._control.ask_everyone({suspect.task_id for suspect in suspects})
-        held = {**begun, **said.held}
+        answers = {**begun, **said.holders}
         async with self._engine.connect() as connection:
             hearing = await _hear(connection, said, listeners=await self._presence.count_listeners())
         doubts: dict[str, str] = {}
         proofs: dict[str, str] = {}
         for suspect in suspects:
-            if suspect.task_id in held:
+            if suspect.task_id in answers:
                 continue
             restarted = is_restarted(suspect, life)
             doubt = doubt_of_resend(suspect, restarted=restarted) if resends else None
@@ -109,9 +71,9 @@ class Proofs:
                 doubts[suspect.task_id] = doubt
             else:
                 proofs[suspect.task_id] = "the broker was restarted" if restarted else "every worker was asked"
-        wanted = {suspect.task_id for suspect in suspects}
-        found = {task_id: who for task_id, who in held.items() if task_id in wanted}
-        return Judged(found, doubts, proofs, said.replies)
+        suspect_ids = {suspect.task_id for suspect in suspects}
+        holders = {task_id: who for task_id, who in answers.items() if task_id in suspect_ids}
+        return Judged(holders, doubts, proofs, said.replies)
 
 
 async def _hear(connection: AsyncConnection, said: Said, *, listeners: int | None) -> Hearing:
@@ -124,27 +86,29 @@ async def _hear(connection: AsyncConnection, said: Said, *, listeners: int | Non
     )
 
 
-async def list_started(redis: Redis, keys: Mapping[str, Sequence[str]]) -> dict[str, Started]:
-    """By task, the node whose plugin noted under one of these keys that it began to run it."""
+async def list_started(redis: Redis, keys: Mapping[str, Sequence[str]]) -> dict[str, HeldTask]:
+    """Map each task to the node whose plugin noted under one of these keys that it began to run it."""
     pairs = [(task_id, key) for task_id, of_task in keys.items() for key in of_task]
     values = cast(list[bytes | None], await redis.mget([key for _, key in pairs]) if pairs else [])
-    found = zip(pairs, values, strict=True)
+    starts = zip(pairs, values, strict=True)
     return {
-        task_id: Started(value.decode("utf-8", "replace").partition("|")[0]) for (task_id, _), value in found if value
+        task_id: HeldTask(value.decode("utf-8", "replace").partition("|")[0], ACTIVE)
+        for (task_id, _), value in starts
+        if value
     }
 
 
-async def record_held(connection: AsyncConnection, held: Mapping[str, HeldMessage]) -> frozenset[str]:
+async def record_held(connection: AsyncConnection, holders: Mapping[str, HeldTask]) -> frozenset[str]:
     """Remember what workers say they have of tasks that nobody was heard to receive; a word is a fact."""
-    phases = await vanished_tasks.get_phases(connection, held.keys())
-    unheard = {task_id: who for task_id, who in held.items() if phases.get(task_id) in UNHEARD}
+    phases = await vanished_tasks.get_phases(connection, holders.keys())
+    unheard = {task_id: who for task_id, who in holders.items() if phases.get(task_id) in UNHEARD}
     await record(connection, News(list(_words(unheard))))
     return frozenset(unheard)
 
 
-def _words(held: Mapping[str, HeldMessage]) -> Iterable[Fact]:
+def _words(holders: Mapping[str, HeldTask]) -> Iterable[Fact]:
     now = datetime.now(UTC)
-    for task_id, who in held.items():
+    for task_id, who in holders.items():
         event_type = EventType.STARTED if who.phase == ACTIVE else EventType.RECEIVED
         key = f"{NODE}:{event_type}:{who.node}:None"
         yield Fact(task_id, event_type, now, key, node=who.node, details={"source": NODE})

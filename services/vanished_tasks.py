@@ -5,7 +5,6 @@ Ends that the result backend tells are the sweep's matter, and what a dead worke
 
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
-from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -14,6 +13,7 @@ from domain.facts import BACKEND, NODE, Detail, Fact
 from domain.fold import Attempt, fold
 from domain.results import StoredResult
 from domain.states import EventType, Outcome, Phase
+from gateway.control import ActiveTask
 from services.record import News, record
 from store.queries import events, gaps, history, vanished_tasks
 from store.queries.vanished_tasks import WithWorker
@@ -26,31 +26,18 @@ SEALED = "{node} no longer has the task and told no end. The result of it {why}.
 IGNORED = "{node}, which was heard all the while, no longer has the task and told no end, as when it raises Ignore."
 
 
-class Running(Protocol):
-    """The part of `gateway.control.ActiveTask` that this needs."""
-
-    @property
-    def node(self) -> str: ...
-
-    @property
-    def pid(self) -> int | None: ...
-
-    @property
-    def started_at(self) -> datetime | None: ...
-
-
 async def find_unheard(connection: AsyncConnection, running: Collection[str]) -> frozenset[str]:
-    """Of tasks that workers say they run those whose start was not heard; some were never heard of at all."""
+    """Return those of the tasks said to run whose start was not heard; some were never heard of at all."""
     phases = await vanished_tasks.get_phases(connection, running)
     return frozenset(task_id for task_id in running if phases.get(task_id, Phase.QUEUED) in BEFORE_A_START)
 
 
-async def record_running(connection: AsyncConnection, running: Mapping[str, Running]) -> None:
+async def record_running(connection: AsyncConnection, running: Mapping[str, ActiveTask]) -> None:
     """Store that these run. Their own events may still come; then they say it better."""
     await record(connection, News([_start(task_id, task) for task_id, task in running.items()]))
 
 
-def _start(task_id: str, task: Running) -> Fact:
+def _start(task_id: str, task: ActiveTask) -> Fact:
     return Fact(
         task_id=task_id,
         type=EventType.STARTED,
@@ -63,7 +50,7 @@ def _start(task_id: str, task: Running) -> Fact:
 
 
 async def conclude(
-    connection: AsyncConnection, gone: Collection[WithWorker], *, results: Mapping[str, StoredResult]
+    connection: AsyncConnection, attempts_gone: Collection[WithWorker], *, results: Mapping[str, StoredResult]
 ) -> frozenset[str]:
     """End tasks that nobody has any more: as the backend tells, and else with an outcome that is unknown.
 
@@ -71,13 +58,15 @@ async def conclude(
     Looks again under the lock: an attempt of which more was heard meanwhile is left alone.
     """
     ended = await record(connection, News(results=[result for result in results.values() if result.status]))
-    locked = await history.lock_tasks(connection, [task.task_id for task in gone if task.task_id not in ended])
+    locked = await history.lock_tasks(connection, [task.task_id for task in attempts_gone if task.task_id not in ended])
     if not locked:
         return ended
-    known = await events.get_facts(connection, list(locked), since=min(task.events_from for task in locked.values()))
+    facts_by_task = await events.get_facts(
+        connection, list(locked), since=min(task.events_from for task in locked.values())
+    )
     facts = []
-    for task in gone:
-        attempt = _open_attempt(task, known.get(task.task_id, ()))
+    for task in attempts_gone:
+        attempt = _open_attempt(task, facts_by_task.get(task.task_id, ()))
         if attempt is not None:
             result = results.get(task.task_id)
             if result is not None and result.state == REVOKED:

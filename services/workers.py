@@ -15,7 +15,7 @@ from store.queries.workers import WorkerRow
 
 
 async def find_worker(connection: AsyncConnection, worker_id: str) -> WorkerRow:
-    """The worker of this id or hostname. Raises WorkerNotFound."""
+    """Return the worker of this id or hostname. Raises WorkerNotFound."""
     try:
         row = await workers.get_worker(connection, worker_id=UUID(worker_id))
     except ValueError:
@@ -39,21 +39,22 @@ async def register(connection: AsyncConnection, name: str, *, capacity: int | No
 
 
 async def request_pause(connection: AsyncConnection, worker_id: str) -> WorkerRow:
-    """It shall start no new task. Raises WorkerNotFound."""
+    """Store the wish that it start no new task. Raises WorkerNotFound."""
     worker = await find_worker(connection, worker_id)
     await worker_wishes.want_pause(connection, worker.worker_id)
     return await find_worker(connection, str(worker.worker_id))
 
 
 async def request_resume(connection: AsyncConnection, worker_id: str) -> WorkerRow:
-    """It shall work again; ends a drain. Raises WorkerNotFound."""
+    """Store the wish that it work again; ends a drain. Raises WorkerNotFound."""
     worker = await find_worker(connection, worker_id)
     await worker_wishes.want_resume(connection, worker.worker_id)
     return await find_worker(connection, str(worker.worker_id))
 
 
 async def request_drain(connection: AsyncConnection, worker_id: str, *, deadline_seconds: int | None) -> WorkerRow:
-    """It shall finish what it runs and exit. Raises WorkerNotFound, and WorkerOffline if there is nothing to drain."""
+    """Store the wish that it finish what it runs and exit. Raises WorkerNotFound, and WorkerOffline for an
+    offline one."""
     worker = await find_worker(connection, worker_id)
     if not worker.online:
         raise WorkerOffline(f"{hostname(worker.node)} is offline: there is nothing to drain.")
@@ -63,7 +64,7 @@ async def request_drain(connection: AsyncConnection, worker_id: str, *, deadline
 
 
 def refuse_unresizable(node: str, observed: Observed) -> None:
-    """Raises CapacityNotSupported for an online worker that is known not to be resizable."""
+    """Raise CapacityNotSupported for an online worker that is known not to be resizable."""
     if observed.is_resizable or observed.pool is None:
         return
     reason = "it scales itself (--autoscale)" if observed.autoscales else f"its pool is {observed.pool}"
@@ -73,45 +74,46 @@ def refuse_unresizable(node: str, observed: Observed) -> None:
 
 
 async def request_capacity(
-    connection: AsyncConnection, worker_id: UUID, *, capacity: int, told: NodeDescription | None
+    connection: AsyncConnection, worker_id: UUID, *, capacity: int, description: NodeDescription | None
 ) -> int:
-    """It shall run so many tasks at once; returns by how much the caller is to resize what has `told` of itself."""
+    """Store how many tasks it shall run at once; returns by how much the caller is to resize what has `description`
+    of itself."""
     await worker_wishes.want_capacity(connection, worker_id, capacity=capacity)
-    if told is None:
+    if description is None:
         return 0
-    await save_descriptions(connection, [told])
-    return await claim_resize(connection, told)
+    await save_descriptions(connection, [description])
+    return await claim_resize(connection, description)
 
 
-async def claim_resize(connection: AsyncConnection, told: NodeDescription) -> int:
-    """By how much this node is to be resized now, by the caller alone: any other sees the size as ordered.
+async def claim_resize(connection: AsyncConnection, description: NodeDescription) -> int:
+    """Return by how much the caller, and nobody else, is to resize this node now: others see the size as ordered.
 
     Prefork shows a new size only seconds later; counting from what is observed would order it once more.
     """
-    worker = await worker_wishes.lock_node(connection, told.node)
+    worker = await worker_wishes.lock_node(connection, description.node)
     if worker is None or worker.capacity is None or not worker.observed.is_resizable:
         return 0
     base = resize_base(
-        target=worker.resize_target if worker.resize_pid == told.pid else None,
+        target=worker.resize_target if worker.resize_pid == description.pid else None,
         target_at=worker.resize_at,
-        concurrency=told.concurrency,
+        concurrency=description.concurrency,
         now=datetime.now(UTC),
     )
     if worker.capacity != base:
-        await worker_wishes.note_resize(connection, worker.worker_id, target=worker.capacity, pid=told.pid)
+        await worker_wishes.note_resize(connection, worker.worker_id, target=worker.capacity, pid=description.pid)
     return worker.capacity - base
 
 
-async def record_resize(connection: AsyncConnection, told: NodeDescription, *, asked: int, reached: int) -> None:
-    """What became of a claimed resize: the rest of it may be claimed again at once."""
-    worker = await worker_wishes.lock_node(connection, told.node)
+async def record_resize(connection: AsyncConnection, description: NodeDescription, *, asked: int, reached: int) -> None:
+    """Store what became of a claimed resize: the rest of it may be claimed again at once."""
+    worker = await worker_wishes.lock_node(connection, description.node)
     if worker is not None and worker.resize_target is not None and asked != reached:
         target = worker.resize_target - asked + reached
-        await worker_wishes.note_resize(connection, worker.worker_id, target=target, pid=told.pid)
+        await worker_wishes.note_resize(connection, worker.worker_id, target=target, pid=description.pid)
 
 
 async def find_drain(connection: AsyncConnection, worker_id: str) -> WorkerRow:
-    """A worker that is drained or was. Raises WorkerNotFound, and NotFound if it is an ordinary one."""
+    """Return a worker that is drained or was. Raises WorkerNotFound, and NotFound if it is an ordinary one."""
     worker = await find_worker(connection, worker_id)
     if worker.drain_started_at is None:
         raise NotFound(f"{hostname(worker.node)} is not being drained, nor was it since it last started.")

@@ -18,14 +18,14 @@ from store.queries import workflow_progress, workflow_steps
 from store.queries.workflow_progress import LockedWorkflow
 
 START_AT_ONCE = 100
-"""Steps whose arguments are in memory at a time, `GROUP_BYTES` of them."""
+"""How many steps have their arguments in memory at a time, `GROUP_BYTES` of them."""
 STEPS_OF_A_TURN = 300
-"""Behind so many, or behind one full group, other workflows have their turn: measured, 0.3 s."""
+"""How many steps one turn starts, or one full group; then others have theirs. Measured, 0.3 s."""
 MAX_FILLED_BYTES = 256 * 1024 * 1024
-"""What results may make of the arguments of a workflow's steps, all together: a thousand may refer to one of 1 MiB."""
+"""What results may make of the arguments of a workflow's steps, in all: a thousand may refer to one of 1 MiB."""
 NO_ROOM = f"With results in their places the arguments of this workflow's steps are above {MAX_FILLED_BYTES >> 20} MiB."
 LOOK_AGAIN_AFTER = timedelta(seconds=1)
-"""For a result that nobody has told yet."""
+"""How long a workflow waits that lacks a result which nobody has told yet."""
 BEFORE_THE_FIRST = -1
 
 
@@ -37,7 +37,7 @@ class Advanced:
     unread: Sequence[Unread]
     """Results without which some steps cannot start."""
     blocked: Group
-    """Those steps, as far as they are filled."""
+    """The steps that lack results, filled as far as they can be."""
 
 
 async def advance(connection: AsyncConnection, workflow: LockedWorkflow, *, fetched: Group | None = None) -> Advanced:
@@ -91,7 +91,7 @@ class _Turn:
     """What was done about free steps."""
 
     filled_bytes: int
-    """Of this workflow, in all of its turns."""
+    """How large results have made arguments of this workflow, in all of its turns."""
     seen: int = 0
     started: int = 0
     started_bytes: int = 0
@@ -100,7 +100,7 @@ class _Turn:
     is_cut_off: bool = False
     """The turn ended before the steps did."""
     unread: Sequence[Unread] = ()
-    """Of the first group that lacks any."""
+    """The results that the first group lacks."""
     blocked: Group = field(default_factory=Group)
     """The steps of that group."""
 

@@ -21,11 +21,11 @@ from store.queries import workflow_steps
 from store.queries.workflow_steps import FreeStep
 
 READ_AT_ONCE = 8
-"""Results in memory at a time, each up to 1 MiB."""
+"""How many results are in memory at a time, each up to 1 MiB."""
 GROUP_BYTES = 4 * 1024 * 1024
-"""What the arguments of a group's steps may be together, or one step's where that alone is larger."""
+"""What the arguments of a group's steps may be in all, or one step's where that alone is larger."""
 GROUP_READS = 8 * 1024 * 1024
-"""Behind so many bytes of results a group reads on only for its first step that lacks any."""
+"""How many bytes of results a group reads before it reads on only for its first step that lacks any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Unread:
     step_id: str
     task_id: str
     is_awaited: bool
-    """The sweep still looks for it: if the backend does not have it now, it may come."""
+    """Whether the sweep still looks for it: if the backend does not have it now, it may come."""
 
 
 @dataclass(slots=True)
@@ -44,13 +44,13 @@ class Group:
 
     fillings: dict[int, Filling] = field(default_factory=dict)
     problems: dict[int, str] = field(default_factory=dict)
-    """By position, why no task can be made of a step."""
+    """Why no task can be made of a step, by its position."""
     read: int = 0
     deferred: bool = False
-    """Some steps found no room, and wait for another group."""
+    """Whether some steps found no room, and wait for another group."""
 
     def only(self, positions: Collection[int]) -> "Group":
-        """What it knows of these steps, in a group that may be filled further."""
+        """Return what it knows of these steps, in a group that may be filled further."""
         return Group(
             {position: filling for position, filling in self.fillings.items() if position in positions},
             {position: problem for position, problem in self.problems.items() if position in positions},
@@ -61,22 +61,22 @@ class Group:
         for step in steps:
             if step.position not in self.fillings and step.position not in self.problems:
                 try:
-                    wanted = references_in(step.submission.args, step.submission.kwargs)
-                    self.fillings[step.position] = Filling(wanted)
+                    references = references_in(step.submission.args, step.submission.kwargs)
+                    self.fillings[step.position] = Filling(references)
                 except NotResolved as problem:
                     self.problems[step.position] = str(problem)
 
     def missing(self, *, apart_from: Collection[str] = ()) -> list[str]:
-        """Some steps whose results are to be read next."""
-        wanted: dict[str, None] = {}
+        """Return some steps whose results are to be read next."""
+        step_ids: dict[str, None] = {}
         for filling in self.fillings.values():
-            wanted |= dict.fromkeys(step_id for step_id in filling.missing if step_id not in apart_from)
-            if len(wanted) >= READ_AT_ONCE:
+            step_ids |= dict.fromkeys(step_id for step_id in filling.missing if step_id not in apart_from)
+            if len(step_ids) >= READ_AT_ONCE:
                 break
-        return list(wanted)[:READ_AT_ONCE]
+        return list(step_ids)[:READ_AT_ONCE]
 
     def needs(self, step_id: str) -> bool:
-        """Whether the result of this step is still missing somewhere."""
+        """Tell whether the result of this step is still missing somewhere."""
         return any(step_id in filling.missing for filling in self.fillings.values())
 
     def take(self, results: Iterable[Result]) -> None:
@@ -92,12 +92,12 @@ class Group:
             self._make_room()
 
     def fail(self, position: int, problem: str) -> None:
-        """No task can be made of this step."""
+        """Note that no task can be made of this step."""
         del self.fillings[position]
         self.problems[position] = problem
 
     def fail_all(self, step_id: str, problem: str) -> None:
-        """No task can be made of any step that refers to this one."""
+        """Note that no task can be made of any step that refers to this one."""
         for position, filling in list(self.fillings.items()):
             if step_id in filling.missing:
                 self.fail(position, problem)
@@ -116,19 +116,19 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """Free steps, sorted by what can be done with them; one that is in none of these waits for another turn."""
+    """Free steps by position, sorted by what can be done with them; a step in none of these waits for another turn."""
 
     plain: Mapping[int, Submission]
-    """By position, those that refer to nothing."""
+    """Steps that refer to no result."""
     filled: Mapping[int, Submission]
-    """Those with results in their arguments."""
+    """Steps with results in their arguments."""
     broken: Mapping[int, str]
-    """Why no task can be made of these."""
+    """Why no task can be made of these steps."""
     blocked: Group
-    """Those that wait for what is unread."""
+    """Steps that wait for what is unread."""
     unread: Sequence[Unread]
     deferred: bool
-    """Some found no room."""
+    """Whether some steps found no room."""
 
 
 async def resolve(
@@ -152,15 +152,15 @@ async def _look_up(connection: AsyncConnection, workflow_id: UUID, *, group: Gro
     """Gives the group what Postgres knows; returns what it does not, by step."""
     unread: dict[str, Unread] = {}
     while step_ids := group.missing(apart_from=unread):
-        told = await workflow_steps.get_results(connection, workflow_id, step_ids=step_ids)
-        if not told:
+        stored_results = await workflow_steps.get_results(connection, workflow_id, step_ids=step_ids)
+        if not stored_results:
             raise LookupError(f"workflow {workflow_id} has no step of these ids")
-        for result in told:
+        for result in stored_results:
             if result.result is None:
                 unread[result.step_id] = Unread(result.step_id, result.task_id, result.is_awaited)
-        known = [Result(result.step_id, result.result) for result in told if result.result is not None]
-        if known:
-            await asyncio.to_thread(group.take, known)
+        results = [Result(result.step_id, result.result) for result in stored_results if result.result is not None]
+        if results:
+            await asyncio.to_thread(group.take, results)
     return unread
 
 
@@ -179,6 +179,6 @@ def _fill_all(group: Group, steps: Mapping[int, FreeStep]) -> dict[int, Submissi
 
 
 def _filled(submission: Submission, filling: Filling) -> Submission:
-    args, kwargs = (fill(text, filling.found) for text in (submission.args, submission.kwargs))
+    args, kwargs = (fill(text, filling.texts) for text in (submission.args, submission.kwargs))
     check_filled(args, kwargs)
     return replace(submission, args=args, kwargs=kwargs)

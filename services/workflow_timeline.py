@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.errors import WorkflowNotFound
 from domain.steps import StepStatus
-from domain.timeline import Entry, timeline
+from domain.timeline import TimelineEntry, timeline
 from store.queries import events, workers, workflows
 from store.queries.workflows import StepProgress, StoredWorkflow
 
@@ -25,7 +25,7 @@ class Happening:
     event_type: str
     step_id: str | None = None
     task_id: str | None = None
-    entry: Entry | None = None
+    entry: TimelineEntry | None = None
     error: str | None = None
 
 
@@ -38,16 +38,16 @@ class WorkflowHistory:
     worker_ids: dict[str, UUID]
 
 
-async def read_history(connection: AsyncConnection, workflow_id: UUID) -> WorkflowHistory:
-    """Everything that was told of a workflow, oldest first; raises WorkflowNotFound."""
+async def read_workflow_history(connection: AsyncConnection, workflow_id: UUID) -> WorkflowHistory:
+    """Return everything that was told of a workflow, oldest first; raises WorkflowNotFound."""
     workflow = await workflows.get_workflow(connection, workflow_id)
     if workflow is None:
         raise WorkflowNotFound
     steps = await workflows.list_steps(connection, workflow_id)
-    told = [Happening(at, event_type) for at, event_type in await workflows.list_events(connection, workflow_id)]
-    told += _without_task(steps)
+    happenings = [Happening(at, event_type) for at, event_type in await workflows.list_events(connection, workflow_id)]
+    happenings += _without_task(steps)
     of_tasks = await _of_tasks(connection, workflow_id, step_ids={step.task_id: step.step_id for step in steps})
-    merged = _merged([sorted(told, key=lambda happening: happening.at), *of_tasks])
+    merged = _merged([sorted(happenings, key=lambda happening: happening.at), *of_tasks])
     nodes = {happening.entry.node for happening in merged if happening.entry and happening.entry.node}
     return WorkflowHistory(workflow, merged, await workers.get_worker_ids(connection, nodes))
 
@@ -75,7 +75,7 @@ async def _of_tasks(
 
 
 def _merged(timelines: Iterable[Sequence[Happening]]) -> list[Happening]:
-    """By time, but the order within each timeline stays, whatever its clocks say."""
+    """Merge by time, but the order within each timeline stays, whatever its clocks say."""
     return [happening for _, happening in heapq.merge(*map(_rising, timelines), key=lambda pair: pair[0])]
 
 

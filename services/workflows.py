@@ -40,9 +40,9 @@ async def request_cancel(connection: AsyncConnection, workflow_id: UUID) -> Work
     if workflow.cancel_requested_at is None:
         await workflow_progress.request_cancel(connection, workflow_id)
         await workflow_progress.add_event(connection, workflow_id, event_type=EventType.CANCEL_REQUESTED)
-    wanted = replace(workflow, cancel_requested_at=workflow.cancel_requested_at or datetime.now(UTC))
+    stopped = replace(workflow, cancel_requested_at=workflow.cancel_requested_at or datetime.now(UTC))
     await workflow_progress.wake(connection, workflow_id)
-    return (await advance(connection, wanted)).status
+    return (await advance(connection, stopped)).status
 
 
 async def cancel_tasks(connection: AsyncConnection, workflow_id: UUID) -> list[str]:
@@ -101,13 +101,13 @@ async def replay(connection: AsyncConnection, workflow_id: UUID) -> NewWorkflow:
 
 
 def refuse_finished(status: str) -> None:
-    """Raises WorkflowAlreadyFinished if a workflow of this status ended otherwise than by a cancel."""
+    """Raise WorkflowAlreadyFinished if a workflow of this status ended otherwise than by a cancel."""
     if status in TERMINAL and status != WorkflowStatus.CANCELLED:
         raise WorkflowAlreadyFinished(f"The workflow has already finished: {status}")
 
 
 def refuse_unfinished(status: str) -> None:
-    """Raises WorkflowNotFinished."""
+    """Raise WorkflowNotFinished unless a workflow of this status has ended."""
     if status not in TERMINAL:
         raise WorkflowNotFinished(f"The workflow has not finished: {status}")
 

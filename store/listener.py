@@ -5,12 +5,11 @@ every (re)connect the event is set once, since what was notified meanwhile is lo
 """
 
 import asyncio
-from types import TracebackType
 
 import psycopg
 import structlog
 
-from background import end, start_rounds
+from background import Resident, start_rounds
 from store.engine import CONNECT_TIMEOUT_SECONDS, TCP_USER_TIMEOUT_MS, libpq_url
 
 OUTBOX = "celeriac_outbox"
@@ -25,27 +24,17 @@ RECONNECT_SECONDS = 1.0
 log = structlog.get_logger(__name__)
 
 
-class Listener:
+class Listener(Resident):
     """`async with Listener(url, channel) as listener: await listener.wait(timeout)`."""
 
-    def __init__(self, database_url: str, channel: str) -> None:
+    def __init__(self, database_url: str, channel: str, *, reconnect_seconds: float = RECONNECT_SECONDS) -> None:
+        self._reconnect_seconds = reconnect_seconds
         self._url = libpq_url(database_url)
         self._channel = channel
         self._notified = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
-
-    async def __aenter__(self) -> "Listener":
-        self._task = start_rounds(self._listen, name=f"listen-{self._channel}")
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        assert self._task is not None
-        await end(self._task)
 
     async def wait(self, timeout_seconds: float) -> bool:
-        """Until the next notification, at most this long; True if there was one since the last call."""
+        """Wait for the next notification, at most this long; True if there was one since the last call."""
         try:
             await asyncio.wait_for(self._notified.wait(), timeout_seconds)
         except TimeoutError:
@@ -53,12 +42,15 @@ class Listener:
         self._notified.clear()
         return True
 
+    def _start(self) -> list[asyncio.Task[None]]:
+        return [start_rounds(self._listen, name=f"listen-{self._channel}")]
+
     async def _listen(self) -> None:
         try:
             await self._hear()
         except (psycopg.Error, OSError) as error:
             log.warning("listen_connection_lost", channel=self._channel, error=type(error).__name__)
-        await asyncio.sleep(RECONNECT_SECONDS)
+        await asyncio.sleep(self._reconnect_seconds)
 
     async def _hear(self) -> None:
         connection = await psycopg.AsyncConnection.connect(

@@ -270,7 +270,7 @@ rollup_hour_totals = Table(
     Column("timed", BigInteger, nullable=False),
     Column("microseconds", BigInteger, nullable=False),
 )
-"""As `rollup_hours`, of all tasks and queues together."""
+"""The sums of all tasks and queues together, with the columns of `rollup_hours`."""
 
 rollup_hour_histograms = Table(
     "rollup_hour_histograms",
@@ -308,7 +308,7 @@ rollup_totals = Table(
     Column("measure", Text, primary_key=True),
     Column("count", BigInteger, nullable=False),
 )
-"""Over the whole life of the installation, whatever retention has removed since."""
+"""Sums over the whole life of the installation, whatever retention has removed since."""
 
 
 alerts = Table(
@@ -328,7 +328,7 @@ alerts = Table(
     Index("alerts_created", "created_at", "alert_id"),
     Index("alerts_resolved", "resolved_at", postgresql_where=text("resolved_at IS NOT NULL")),
 )
-"""At most one open for each type and subject; the empty subject is the system as a whole."""
+"""What was found wrong, with at most one open row for each type and subject; the empty subject is the whole system."""
 
 alert_rules = Table(
     "alert_rules",

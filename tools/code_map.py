@@ -1,13 +1,13 @@
 """`make map` writes docs/map.md: every noun with its files, tables, routes, loops and Redis keys, read from the code.
 
-A noun is a heading with the words by which its files are known. What matches several belongs to the first. A test
-compares the page with the code, so a file that moves is a line that moves.
+A noun is a heading with the words by which its files are known. What matches several belongs to the first. Beside each
+file stands the first sentence of its docstring. A test compares the page with the code, so a file that moves is a line
+that moves.
 """
 
 import ast
 import re
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,7 +19,8 @@ NOUNS: Mapping[str, str] = {
     "The plugin for workers": "celeriac_worker",
     "Beside somebody's app": "beside",
     "Requests": "middleware requests request rate protocol routing handlers errors openapi links docs_pages "
-    "large_answers origins own_origins",
+    "large_answers origins own_origins scopes "
+    "declarations dependencies base types debug version json_values",
     "Alerts": "alert alerts",
     "Workflows": "workflow workflows dag steps step references drawing graph graphs",
     "Search": "search filters filter presets preset",
@@ -36,28 +37,30 @@ NOUNS: Mapping[str, str] = {
     "Dispatch": "dispatch outbox refused refusals publisher envelopes priority run",
     "Results": "result results",
     "Events and their fold": "event events facts fold merge record history deliveries attempts timeline gaps mirror "
-    "decode writer identities clocks states stream compare comparisons endings tree trees",
+    "decode writer identities clocks states stream exceptions compare comparisons endings tree trees",
     "Queues": "queue queues",
     "Workers": "worker workers node nodes consumers control drains drain presence paused pause descriptions mailbox "
-    "replies strangers shared layout promises prefixes limits",
+    "replies strangers shared layout promises prefixes limits capacity",
     "Tasks": "task tasks",
     "Brokers and servers": "broker servers urls url senders rights networks embedded gateway",
-    "The database": "engine listener migrate leadership batch tables",
-    "The command line": "cli",
+    "The database": "engine listener migrate leadership batch tables transactions ages",
+    "Loops": "loop loops",
+    "The command line": "cli celeriac_command",
+    "Every process": "settings background logs celeryconfig app secrets redis_keys printable sentences",
 }
 OTHERS = "The rest"
 OURS = ("api", "mirror", "loops", "services", "store", "gateway", "domain")
-"""Where keys of Redis are named; the command line only tries whether it has rights to them."""
+"""The places where keys of Redis are named; the command line only tries whether it has rights to them."""
 ONLY_TRIED = "celeriac:nobody"
-"""Nobody ever writes it."""
+"""A key that nobody ever writes."""
 
 
 @dataclass
-class Entry:
+class NounEntry:
     """What is known of one noun."""
 
-    files: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
-    """Paths by room."""
+    files: dict[str, str] = field(default_factory=dict)
+    """What lives in each file, by the path of the file."""
     tables: list[str] = field(default_factory=list)
     routes: list[str] = field(default_factory=list)
     loops: list[str] = field(default_factory=list)
@@ -70,58 +73,78 @@ def main() -> None:
 
 
 def render() -> str:
-    """The text of docs/map.md, as the code is now."""
-    entries = {noun: Entry() for noun in (*NOUNS, OTHERS)}
+    """Return the text of docs/map.md, as the code is now."""
+    entries = {noun: NounEntry() for noun in (*NOUNS, OTHERS)}
     for path in _modules():
-        entries[noun_of(path.as_posix().removesuffix(".py"))].files[path.parts[0]].append(path.as_posix())
+        entries[noun_of(path.as_posix().removesuffix(".py"))].files[path.as_posix()] = _first_sentence(path)
     for table in _tables():
         entries[noun_of(table)].tables.append(table)
     for route in _routes():
         entries[noun_of(re.sub(r"{\w+}", "", route))].routes.append(route)
-    for loop in _loops():
-        entries[noun_of(loop)].loops.append(loop)
+    for loop, file in loops().items():
+        entries[noun_of(file.removesuffix(".py"))].loops.append(f"`{loop}` (`{file}`)")
     for key in redis_keys():
         entries[noun_of(key)].keys.append(key)
-    return HEAD + "".join(_section(noun, entry) for noun, entry in sorted(entries.items(), key=_order))
+    known = ((noun, entry) for noun, entry in entries.items() if entry.files)
+    return HEAD + "".join(_section(noun, entry) for noun, entry in sorted(known, key=_order))
 
 
 HEAD = """# Map of the code
 
-`make map` writes this page from the code, and a test compares the two. To find a behaviour, look for its noun here and
-open the room that fits the question: `api/` for what a client sends and gets, `services/` for what is done, `domain/`
-for the rule, `store/queries/` for the SQL, `gateway/` for what is said to Celery, `loops/` for what is done again and
-again. `ARCHITECTURE.md` says what each room is for, and the [glossary](glossary.md) what each word means.
+`make map` writes this page from the code, and a test compares the two. To find a behaviour, look for its noun below and
+read what lives in its files. The folder says what a file answers:
+
+| Folder | Open it to learn |
+|---|---|
+| `api/` | what a client may send, and what it gets |
+| `services/` | what is done, one verb a function |
+| `domain/` | by which rule; no I/O |
+| `store/` | by which SQL, in which tables |
+| `gateway/` | what is said to Celery, to the broker and to the result backend |
+| `loops/` | what is done again and again, and by which proof |
+| `mirror/` | how an event of Celery is heard and written |
+| `cli/` | what a command does, and how processes start |
+| `tasks/` | which tasks ship with Celeriac |
+| `workers/` | what the plugin does inside a worker |
+
+A loop has the name that its log lines and this documentation use; the file stands behind it. The
+[glossary](glossary.md) says what each word means, [Finding your way](finding-your-way.md) answers ten questions with
+this map. `ARCHITECTURE.md` says how the rooms work together, and `CONTRIBUTING.md` what to change for a new endpoint,
+event, table, loop or setting.
 """
 
 
-def _order(item: tuple[str, Entry]) -> tuple[bool, str]:
+def _order(item: tuple[str, NounEntry]) -> tuple[bool, str]:
     return item[0] == OTHERS, item[0]
 
 
 def noun_of(name: str) -> str:
-    """The first noun one of whose words is a part of this path or name."""
+    """Return the first noun one of whose words is a part of this path or name."""
     parts = re.split(r"[^\w]+", name)
     words = {*parts, *(word for part in parts for word in part.split("_"))}
-    return next((noun for noun, known in NOUNS.items() if not words.isdisjoint(known.split())), OTHERS)
+    return next((noun for noun, its_words in NOUNS.items() if not words.isdisjoint(its_words.split())), OTHERS)
 
 
-def _section(noun: str, entry: Entry) -> str:
-    lines = [f"\n## {noun}\n\n| | |\n|---|---|\n"]
-    for room in ROOMS:
-        if entry.files.get(room):
-            lines.append(_row(f"`{room}/`", entry.files[room]))
-    for title in ("tables", "routes", "loops", "keys"):
-        found = getattr(entry, title)
-        if found:
-            lines.append(_row("keys in Redis" if title == "keys" else title, found))
+def _section(noun: str, entry: NounEntry) -> str:
+    lines = [f"\n## {noun}\n\n| File | What lives in it |\n|---|---|\n"]
+    lines += [f"| `{path}` | {sentence} |\n" for path, sentence in entry.files.items()]
+    names = {
+        "Tables": _coded(entry.tables),
+        "Routes": _coded(entry.routes),
+        "Loops": entry.loops,
+        "Keys in Redis": _coded(entry.keys),
+    }
+    lines += [f"\n**{title}**: {', '.join(values)}\n" for title, values in names.items() if values]
     return "".join(lines)
 
 
-def _row(title: str, names: list[str]) -> str:
-    return f"| {title} | {', '.join(f'`{name}`' for name in names)} |\n"
+def _coded(names: Sequence[str]) -> list[str]:
+    return [f"`{name}`" for name in names]
 
 
 def _modules() -> Iterator[Path]:
+    for path in sorted(REPOSITORY.glob("*.py")):
+        yield path.relative_to(REPOSITORY)
     for room in ROOMS:
         for path in sorted((REPOSITORY / room).rglob("*.py")):
             inside = path.relative_to(REPOSITORY)
@@ -129,16 +152,22 @@ def _modules() -> Iterator[Path]:
                 yield inside
 
 
+def _first_sentence(path: Path) -> str:
+    text = ast.get_docstring(ast.parse((REPOSITORY / path).read_text())) or ""
+    paragraph = " ".join(text.partition("\n\n")[0].split())
+    return re.split(r"(?<=[.;]) (?=[A-Z`a-z])", paragraph, maxsplit=1)[0].rstrip(".;").replace("|", r"\|")
+
+
 def _tables() -> list[str]:
     """The first argument of every `Table(...)`; where that is a variable, the texts that it goes through."""
-    found: set[str] = set()
+    names: set[str] = set()
     for path in sorted((REPOSITORY / "store").glob("*tables.py")):
         tree = ast.parse(path.read_text())
-        found |= {_first_text(call) for call in _calls(tree) if _name(call) == "Table"}
+        names |= {_first_text(call) for call in _calls(tree) if _name(call) == "Table"}
         for node in ast.walk(tree):
             if isinstance(node, ast.GeneratorExp) and ast.unparse(node.elt).startswith("Table("):
-                found |= {_text_of(each) for each in ast.walk(node.generators[0].iter)}
-    return sorted(found - {""})
+                names |= {_text_of(each) for each in ast.walk(node.generators[0].iter)}
+    return sorted(names - {""})
 
 
 def _routes() -> Iterator[str]:
@@ -153,9 +182,28 @@ def _routes() -> Iterator[str]:
                     yield f"{verb} {prefix}{_first_text(decorator)}" if prefix else f"{verb} /metrics"
 
 
-def _loops() -> list[str]:
+def loops() -> dict[str, str]:
+    """Return the file of each loop, by the loop's name, as `loops/main.py` puts them together."""
     tree = ast.parse((REPOSITORY / "loops" / "main.py").read_text())
-    return [_first_text(call) for call in _calls(tree) if _name(call) == "Loop"]
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module]
+    files = {name.name: f"{str(node.module).replace('.', '/')}.py" for node in imports for name in node.names}
+    made = dict(_assigned(tree))
+    rounds = {_first_text(call): call.args[1] for call in _calls(tree) if _name(call) == "Loop"}
+    return {loop: files[_class_of(made.get(ast.unparse(made_by), made_by))] for loop, made_by in rounds.items()}
+
+
+def _assigned(tree: ast.AST) -> Iterator[tuple[str, ast.expr]]:
+    """Each name with what is assigned to it, alone or as one of several."""
+    for node in (each for each in ast.walk(tree) if isinstance(each, ast.Assign)):
+        for target in node.targets:
+            if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
+                yield from zip(map(ast.unparse, target.elts), node.value.elts, strict=True)
+            else:
+                yield ast.unparse(target), node.value
+
+
+def _class_of(made_by: ast.expr) -> str:
+    return _name(made_by) if isinstance(made_by, ast.Call) else ast.unparse(made_by)
 
 
 def _calls(tree: ast.AST) -> Iterator[ast.Call]:
@@ -171,16 +219,16 @@ def _first_text(call: ast.Call) -> str:
 
 
 def redis_keys(*, of_plugin: bool | None = None) -> list[str]:
-    """The names of our keys in Redis, with `<...>` for what differs; those of the plugin, of the rest, or of both."""
+    """Return the names of our keys, with `<...>` for what differs; of the plugin, of the rest, or of both."""
     rooms = {True: ("workers",), False: OURS, None: (*OURS, "workers")}[of_plugin]
     paths = [path for room in rooms for path in (REPOSITORY / room).rglob("*.py")]
-    found = sorted({key for path in paths for key in _keys(path)} - {ONLY_TRIED})
-    by_shape = {shape_of(key): key for key in reversed(found)}
+    keys = sorted({key for path in paths for key in _keys(path)} - {ONLY_TRIED})
+    by_shape = {shape_of(key): key for key in reversed(keys)}
     return sorted(by_shape.values())
 
 
 def shape_of(key: str) -> str:
-    """The key without the words for what differs."""
+    """Return the key without the words for what differs."""
     return re.sub(r"<\w*>", "<>", key)
 
 

@@ -1,44 +1,45 @@
 """What `/metrics` tells of the other processes, as Postgres, Redis and the broker know it. The same from every API.
 
-A store that does not answer in time is left out, not awaited: a frozen server may hold even its cancellation. Scrapes
-that come meanwhile wait for the same question, so that however many ask, each store has one question at a time.
+A store that does not answer in time is left out (`services/components.py`). Scrapes that come meanwhile wait for the
+same question, so that however many ask, each store has one question at a time.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from typing import TypeVar
 
 import structlog
 from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.degradation import BROKER
-from domain.health import DATABASE
+from domain.health import DATABASE, REDIS
 from gateway.event_backlog import Backlog, count_in_queue, read_stream_backlog
 from gateway.queues import QueueReader
-from services.resident.counters import Counted, read_counters
+from services.components import Questions
+from services.resident.counters import CounterName, read_counters
 from store.queries.for_metrics import StoreFigures, count_open_alerts, get_figures
 
-REDIS = "redis"
 LIMIT_SECONDS = 1.0
+
+T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
-    """None is what was not told in time."""
+class ScrapeFigures:
+    """What PostgreSQL, Redis and the broker told for one scrape; None is what was not told in time."""
 
     store: StoreFigures | None
     open_alerts: Mapping[tuple[str, str], int] | None
-    counters: Mapping[Counted, int] | None
+    counters: Mapping[CounterName, int] | None
     in_stream: Backlog | None
     in_queue: int | None
 
     def answered(self) -> dict[str, bool]:
-        """By store, whether it did."""
+        """Map each store to whether it answered in time."""
         return {
             DATABASE: self.store is not None,
             REDIS: self.counters is not None,
@@ -47,62 +48,46 @@ class Figures:
 
 
 class MetricsSources:
-    """`engine` is not that of requests: a pool that they keep busy is a figure, and must not hide the others."""
+    """Asks the stores for a scrape. `engine` is not that of requests: a busy pool is a figure, and must not hide
+    others.
+    """
 
     def __init__(self, engine: AsyncEngine, redis: Redis, *, queues: QueueReader) -> None:
         self._engine = engine
         self._redis = redis
         self._queues = queues
-        self._asking: dict[str, asyncio.Task[Any]] = {}
+        self._questions = Questions()
 
-    async def read(self) -> Figures:
-        """Within 1 s."""
-        asked = {
-            DATABASE: self._ask(DATABASE, self._ask_database),
-            REDIS: self._ask(REDIS, self._ask_redis),
-            BROKER: self._ask(BROKER, self._ask_broker),
-        }
-        await asyncio.wait(asked.values(), timeout=LIMIT_SECONDS)
-        answers = {store: _answer(task) for store, task in asked.items()}
-        store, open_alerts = answers[DATABASE] or (None, None)
-        counters, in_stream = answers[REDIS] or (None, None)
-        return Figures(store, open_alerts, counters, in_stream, in_queue=answers[BROKER])
+    async def read(self) -> ScrapeFigures:
+        """Ask every store and return what they tell within 1 s."""
+        database = self._questions.ask(DATABASE, self._ask_database)
+        redis = self._questions.ask(REDIS, self._ask_redis)
+        broker = self._questions.ask(BROKER, self._ask_broker)
+        await asyncio.wait([database, redis, broker], timeout=LIMIT_SECONDS)
+        store, open_alerts = _answer(DATABASE, database) or (None, None)
+        counters, in_stream = _answer(REDIS, redis) or (None, None)
+        return ScrapeFigures(store, open_alerts, counters, in_stream, in_queue=_answer(BROKER, broker))
 
     async def close(self) -> None:
-        """Gives up whatever is still being asked."""
-        for task in self._asking.values():
-            task.cancel()
-        if self._asking:
-            await asyncio.wait(self._asking.values(), timeout=LIMIT_SECONDS)
-
-    def _ask(self, store: str, ask: Callable[[], Awaitable[Any]]) -> "asyncio.Task[Any]":
-        """The question that is on its way, or else a new one."""
-        if store not in self._asking:
-            task = self._asking[store] = asyncio.create_task(_as_coroutine(ask), name=f"metrics-{store}")
-            task.add_done_callback(partial(self._note_end, store))
-        return self._asking[store]
-
-    def _note_end(self, store: str, task: "asyncio.Task[Any]") -> None:
-        """Only the class of an error: its text may hold secrets."""
-        del self._asking[store]
-        if not task.cancelled() and (error := task.exception()):
-            log.debug("figures_not_read", part=store, error=type(error).__name__)
+        """Give up whatever is still being asked."""
+        await self._questions.close(limit_seconds=LIMIT_SECONDS)
 
     async def _ask_database(self) -> tuple[StoreFigures, dict[tuple[str, str], int]]:
         async with self._engine.connect() as connection:
             return await get_figures(connection), await count_open_alerts(connection)
 
-    async def _ask_redis(self) -> tuple[dict[Counted, int], Backlog]:
+    async def _ask_redis(self) -> tuple[dict[CounterName, int], Backlog]:
         return await read_counters(self._redis), await read_stream_backlog(self._redis)
 
     async def _ask_broker(self) -> int:
         return await count_in_queue(self._queues)
 
 
-async def _as_coroutine(ask: Callable[[], Awaitable[Any]]) -> Any:
-    return await ask()
-
-
-def _answer(task: "asyncio.Task[Any]") -> Any:
-    """None without one: the scrape says so by `celeriac_up`."""
-    return task.result() if task.done() and not task.cancelled() and task.exception() is None else None
+def _answer(store: str, task: "asyncio.Task[T]") -> T | None:
+    """Return the answer; None without one, which the scrape says by `celeriac_up`."""
+    if not task.done() or task.cancelled():
+        return None
+    if error := task.exception():
+        log.debug("figures_not_read", part=store, error=type(error).__name__)
+        return None
+    return task.result()

@@ -1,55 +1,48 @@
-"""The background probe behind `/health`: asks every part once a second, so that the route answers at once.
+"""The background probe behind `/health`: asks every component once a second, so that the route answers at once.
 
-A check that does not answer in time is abandoned, not awaited: a frozen server may hold even its cancellation. Until
-an abandoned check has ended, its part counts as unhealthy and is not asked again, so that nothing piles up.
+How a component is asked, and what becomes of a question that is not answered, stands in `services/components.py`.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Self
 
 import structlog
 
 from api.resilience.breakers import Breakers
-from domain.health import Condition, Health, judge
+from background import Resident, start_rounds
+from domain.health import Condition, Health, health_of
+from services.components import DEADLINE_SECONDS, Check, ComponentChecks, reason_of
 
 INTERVAL_SECONDS = 1.0
-DEADLINE_SECONDS = 1.0
-LAST_LOOK_SECONDS = 0.01
 STALE_SECONDS = 5.0
-
-Check = Callable[[], Awaitable[bool]]
-
-
-class Unwell(Exception):
-    """A check's word that its part is not well, and why. Other errors may hold secrets: their texts are not told."""
-
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class HealthReport:
-    """What the probe knows of every part and of the whole."""
+    """What the probe knows of every component and of the whole."""
 
     health: Health
     checks: Mapping[str, Condition]
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """What the probe knows of one part."""
+class ComponentState:
+    """What the probe knows of one component."""
 
     condition: Condition
     since: datetime
-    """When this process found it so."""
+    """The time at which this process found it so."""
     reason: str = ""
-    """Why it is not healthy."""
+    """Why it is not healthy; empty where it is, or where the check did not say."""
 
 
-class HealthProbe:
-    """`checks` by the part's name; each says whether the part is healthy, and may also raise to say that it is not."""
+class HealthProbe(Resident):
+    """Asks the components; `checks` go by their names, and each returns when its component is well, else raises."""
 
     def __init__(
         self,
@@ -57,82 +50,59 @@ class HealthProbe:
         *,
         deadline_seconds: float = DEADLINE_SECONDS,
         interval_seconds: float = INTERVAL_SECONDS,
+        stale_seconds: float = STALE_SECONDS,
     ) -> None:
         self.breakers = Breakers(checks)
-        self._checks = checks
-        self._deadline_seconds = deadline_seconds
+        self._checks = ComponentChecks(checks, deadline_seconds=deadline_seconds)
         self._interval_seconds = interval_seconds
-        self._parts = dict.fromkeys(checks, Part(Condition.UNKNOWN, datetime.now(UTC), "not asked yet"))
+        self._stale_seconds = stale_seconds
+        self._components = dict.fromkeys(checks, ComponentState(Condition.UNKNOWN, datetime.now(UTC), "not asked yet"))
         self._asked_at = float("-inf")
-        self._asking: dict[str, asyncio.Task[bool]] = {}
+
+    async def __aenter__(self) -> Self:
+        await self.run_once()
+        return await super().__aenter__()
+
+    async def __aexit__(self, *raised: object) -> None:
+        await super().__aexit__(*raised)
+        await self._checks.close()
 
     def report(self) -> HealthReport:
-        """The last one, or "unknown" throughout if it is older than 5 s."""
-        conditions = {name: part.condition for name, part in self.parts().items()}
-        return HealthReport(judge(conditions), conditions)
+        """Return the latest report, or "unknown" throughout if it is older than 5 s."""
+        conditions = {name: state.condition for name, state in self.components().items()}
+        return HealthReport(health_of(conditions), conditions)
 
-    def parts(self) -> Mapping[str, Part]:
-        """Every part as it was found last; "unknown" if that is longer ago than 5 s."""
+    def components(self) -> Mapping[str, ComponentState]:
+        """Return every component as it was found last; "unknown" if that is longer ago than 5 s."""
         silent = asyncio.get_running_loop().time() - self._asked_at
-        if silent <= STALE_SECONDS or silent == float("inf"):
-            return dict(self._parts)
+        if silent <= self._stale_seconds or silent == float("inf"):
+            return dict(self._components)
         since = datetime.now(UTC) - timedelta(seconds=silent)
-        return dict.fromkeys(self._checks, Part(Condition.UNKNOWN, since, "not asked for too long"))
-
-    async def ask_and_rest(self) -> None:
-        """One round and the pause after it."""
-        await self.run_once()
-        await asyncio.sleep(self._interval_seconds)
+        return dict.fromkeys(self._components, ComponentState(Condition.UNKNOWN, since, "not asked for too long"))
 
     async def run_once(self) -> None:
-        """Asks every part; takes as long as the deadline at most."""
-        answers = await asyncio.gather(*map(self._ask, self._checks))
-        for name, (condition, reason) in zip(self._checks, answers, strict=True):
-            self._record(name, condition, reason=reason)
+        """Ask every component; takes as long as the deadline at most."""
+        errors = await self._checks.ask()
+        for name in self._components:
+            error = errors.get(name)
+            condition = Condition.UNHEALTHY if error else Condition.HEALTHY
+            self._record(name, condition, reason=reason_of(error) if error else "")
         self._asked_at = asyncio.get_running_loop().time()
 
-    async def close(self) -> None:
-        """Gives up whatever is still being asked."""
-        for task in self._asking.values():
-            task.cancel()
-        if self._asking:
-            await asyncio.wait(self._asking.values(), timeout=self._deadline_seconds)
+    def _start(self) -> "list[asyncio.Task[None]]":
+        return [start_rounds(self._ask_and_rest, name="health-probe")]
 
-    async def _ask(self, name: str) -> tuple[Condition, str]:
-        if name in self._asking:
-            return Condition.UNHEALTHY, "still busy with an abandoned check"
-        task = asyncio.ensure_future(_as_coroutine(self._checks[name]))
-        self._asking[name] = task
-        task.add_done_callback(lambda ended: self._forget(name, ended))
-        done, _ = await asyncio.wait({task}, timeout=self._deadline_seconds)
-        if not done:  # perhaps because our own event loop was busy: an answer that has come meanwhile is read first
-            done, _ = await asyncio.wait({task}, timeout=LAST_LOOK_SECONDS)
-        if not done:
-            task.cancel()
-            return Condition.UNHEALTHY, "no answer in time"
-        if task.cancelled():  # from inside: by whatever it waited for
-            return Condition.UNHEALTHY, "gave up"
-        if error := task.exception():
-            return Condition.UNHEALTHY, str(error) if isinstance(error, Unwell) else type(error).__name__
-        return (Condition.HEALTHY, "") if task.result() else (Condition.UNHEALTHY, "answered no")
-
-    def _forget(self, name: str, ended: "asyncio.Task[bool]") -> None:
-        """Also of one that was abandoned: asyncio logs errors that nobody has looked at."""
-        del self._asking[name]
-        if not ended.cancelled():
-            ended.exception()
+    async def _ask_and_rest(self) -> None:
+        await asyncio.sleep(self._interval_seconds)
+        await self.run_once()
 
     def _record(self, name: str, condition: Condition, *, reason: str) -> None:
-        known = self._parts[name]
-        if condition is not known.condition:
+        state = self._components[name]
+        if condition is not state.condition:
             log.info("health_changed", part=name, condition=condition.value, reason=reason)
-            known = Part(condition, datetime.now(UTC))
-        self._parts[name] = replace(known, reason=reason)
+            state = ComponentState(condition, datetime.now(UTC))
+        self._components[name] = replace(state, reason=reason)
         if condition is Condition.HEALTHY:
             self.breakers.succeeded(name)
         else:
             self.breakers.failed(name)
-
-
-async def _as_coroutine(check: Check) -> bool:
-    return await check()

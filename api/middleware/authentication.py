@@ -1,6 +1,7 @@
 """Bearer keys (`CELERIAC_API_KEYS`): all may do everything, those that end in `:read` may only read.
 
-Only health needs no key, for orchestrators have none; metrics need one where `CELERIAC_METRICS_KEY` is set.
+Only health needs no key, for orchestrators have none. Metrics need one where `CELERIAC_METRICS_KEY` is set, and where
+others than this machine may ask.
 """
 
 import hmac
@@ -9,19 +10,27 @@ from hashlib import sha256
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from api.client_key import note_key_hash
 from api.errors import Forbidden, Unauthenticated, error_response
-from api.middleware.scopes import KEY_HASH, METRICS_PATH, header_of, is_open
+from api.middleware.scopes import METRICS_PATH, header_of, is_open
 from domain.errors import CeleriacError
+from domain.networks import is_loopback_address
+from domain.origins import LOCALHOST
 
 _READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _READ_ONLY_SUFFIX = ":read"
 
 
 class Authentication:
-    """Without keys there is no authentication. `metrics_key`: opens `/metrics` and nothing else, as any of `keys`."""
+    """Refuses requests without a key; with no `keys` it lets all pass. `metrics_key` opens `/metrics` alone, as any key
+    does.
 
-    def __init__(self, app: ASGIApp, keys: Sequence[str], *, metrics_key: str | None = None) -> None:
+    `host`: where we listen. On loopback `/metrics` needs no key unless it has one of its own.
+    """
+
+    def __init__(self, app: ASGIApp, keys: Sequence[str], *, host: str, metrics_key: str | None = None) -> None:
         self._app = app
+        self._are_metrics_open = metrics_key is None and (not keys or _is_loopback(host))
         self._metrics_key = metrics_key.encode() if metrics_key else None
         self._keys = [
             (key.removesuffix(_READ_ONLY_SUFFIX).encode(), not key.endswith(_READ_ONLY_SUFFIX)) for key in keys
@@ -43,22 +52,27 @@ class Authentication:
         may_write = self._find(sent)
         if may_write is None:
             return Unauthenticated()
-        scope[KEY_HASH] = sha256(sent).digest()
+        note_key_hash(scope, sha256(sent).digest())
         return None if may_write or scope["method"] in _READING_METHODS else Forbidden()
 
     def _refusal_of_metrics(self, scope: Scope) -> CeleriacError | None:
-        if self._metrics_key is None:
+        if self._are_metrics_open:
             return None
         sent = _bearer(scope)
-        is_known = hmac.compare_digest(self._metrics_key, sent) or self._find(sent) is not None
-        return None if is_known else Unauthenticated()
+        is_own = self._metrics_key is not None and hmac.compare_digest(self._metrics_key, sent)
+        return None if is_own or self._find(sent) is not None else Unauthenticated()
 
     def _find(self, candidate: bytes) -> bool | None:
         """Whether the key may write; None if it is not a key. Compares with all, so that time tells nothing."""
         if not candidate:
             return None
-        found = [may_write for key, may_write in self._keys if hmac.compare_digest(key, candidate)]
-        return any(found) if found else None
+        matches = [may_write for key, may_write in self._keys if hmac.compare_digest(key, candidate)]
+        return any(matches) if matches else None
+
+
+def _is_loopback(host: str) -> bool:
+    """Whether an address or a name is surely this machine's alone."""
+    return host == LOCALHOST or is_loopback_address(host)
 
 
 def _bearer(scope: Scope) -> bytes:

@@ -9,14 +9,13 @@ import hashlib
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, cast
 
 import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from background import end, start_rounds
+from background import Resident, start_rounds
 from domain.redis_keys import ANSWER_TIMES_KEY, ANSWERS_KEY
 
 MAX_ANSWER_BYTES = 64 * 1024
@@ -24,7 +23,7 @@ MAX_TOTAL_BYTES = 64 * 1024 * 1024
 TTL_SECONDS = 600
 WRITE_SECONDS = 0.1
 MAX_WAITING = 500
-"""Answers between two writes: 32 MiB at most."""
+"""How many answers may wait for the next write: 32 MiB at most."""
 TIMEOUT_SECONDS = 0.5
 
 # The total lies in the hash itself, under a field that no question has: what Redis forgets, it forgets together.
@@ -63,8 +62,8 @@ class LastAnswer:
     age_seconds: float
 
 
-class LastAnswers:
-    """`async with LastAnswers(redis) as answers: answers.keep(question, body); await answers.find(question)`."""
+class LastAnswers(Resident):
+    """`async with LastAnswers(redis) as answers: answers.remember(question, body); await answers.find(question)`."""
 
     def __init__(self, redis: Redis, *, max_total_bytes: int = MAX_TOTAL_BYTES, max_waiting: int = MAX_WAITING) -> None:
         self._redis = redis
@@ -75,19 +74,8 @@ class LastAnswers:
         self._on_the_way: dict[str, bytes] = {}
         self._arrived = asyncio.Event()
         self._is_kept = True
-        self._writing: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> "LastAnswers":
-        self._writing = start_rounds(self._write_soon, name="last-answers")
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        assert self._writing is not None
-        await end(self._writing)
-
-    def keep(self, question: str, body: bytes) -> None:
+    def remember(self, question: str, body: bytes) -> None:
         """Remember this answer, unless it is too large or too many are waiting to be written."""
         if len(body) > MAX_ANSWER_BYTES or (len(self._waiting) >= self._max_waiting and question not in self._waiting):
             return
@@ -126,6 +114,9 @@ class LastAnswers:
             self._is_kept = False
         finally:
             self._on_the_way = {}
+
+    def _start(self) -> list[asyncio.Task[None]]:
+        return [start_rounds(self._write_soon, name="last-answers")]
 
     async def _write_soon(self) -> None:
         await self._arrived.wait()

@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import Query, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api.declarations import keeps_answers
+from api.declarations import caches_answers, needs
 from api.dependencies import ReadConnection, WriteConnection
 from api.openapi.document import responses
 from api.routing import api_router
@@ -14,6 +14,7 @@ from api.schemas.alerts import AlertModel, AlertPage, RuleModel, RulePage, Rules
 from api.schemas.pages import DEFAULT_LIMIT, Limit, Offset, Rows, RowsShown
 from domain.alert_rules import AlertType, Severity
 from domain.errors import AlertNotFound
+from domain.scopes import Scope
 from services.alerts import change_rules, read_rules
 from store.queries import alerts
 from store.queries.alerts import AlertFilter
@@ -22,7 +23,8 @@ router = api_router("/alerts", tag="alerts")
 
 
 @router.get("", summary="List alerts", response_model=AlertPage)
-@keeps_answers
+@needs(Scope.READ)
+@caches_answers
 async def list_alerts(
     connection: ReadConnection,
     include_resolved: Annotated[bool, Query(description="Also those that are over; kept for 90 days.")] = False,
@@ -35,13 +37,14 @@ async def list_alerts(
     rows: RowsShown = Rows.BOTH,
 ) -> AlertPage | Response:
     """Active alerts, newest first. Each is raised once while its condition lasts, and resolved by itself."""
-    wanted = AlertFilter(tuple(type), tuple(severity), acknowledged, include_resolved)
-    total, raised = await alerts.list_alerts(connection, wanted, limit=limit, offset=offset)
-    found = [AlertModel.from_row(row) for row in raised]
-    return AlertPage(total=total, limit=limit, offset=offset, data=found, alerts=found).shown(rows)
+    filters = AlertFilter(tuple(type), tuple(severity), acknowledged, include_resolved)
+    total, raised = await alerts.list_alerts(connection, filters, limit=limit, offset=offset)
+    models = [AlertModel.from_row(row) for row in raised]
+    return AlertPage(total=total, limit=limit, offset=offset, data=models, alerts=models).with_rows(rows)
 
 
 @router.post("/{alert_id}/acknowledge", summary="Acknowledge an alert", responses=responses(AlertNotFound))
+@needs(Scope.OPERATE)
 async def acknowledge_alert(connection: WriteConnection, alert_id: str) -> AlertModel:
     """Notes that somebody has seen it; a second time changes nothing. It stays listed until it is resolved."""
     try:
@@ -54,14 +57,16 @@ async def acknowledge_alert(connection: WriteConnection, alert_id: str) -> Alert
 
 
 @router.get("/rules", summary="List alert rules", response_model=RulePage)
+@needs(Scope.READ)
 async def list_rules(
     connection: ReadConnection, limit: Limit = DEFAULT_LIMIT, *, offset: Offset = 0, rows: RowsShown = Rows.BOTH
 ) -> RulePage | Response:
     """The rule of every type of alert: as somebody changed it, else the default."""
-    return (await _rules(connection, limit=limit, offset=offset)).shown(rows)
+    return (await _rules(connection, limit=limit, offset=offset)).with_rows(rows)
 
 
 @router.put("/rules", summary="Change alert rules")
+@needs(Scope.ADMIN)
 async def update_rules(connection: WriteConnection, body: RulesUpdate) -> RulePage:
     """Changes the rules of the named types, all or none; in force from the next look, at most some 5 s later.
 

@@ -5,10 +5,11 @@ from typing import Annotated
 
 from fastapi import Query
 
-from api.declarations import keeps_answers
+from api.declarations import caches_answers, needs
 from api.dependencies import ReadConnection
 from api.routing import api_router
 from api.schemas.analytics import TrendsAnswer
+from domain.scopes import Scope
 from domain.trends import Interval, Window
 from services.trends import read_trends
 
@@ -18,7 +19,8 @@ router = api_router("/analytics", tag="analytics")
 
 
 @router.get("/trends", summary="Get execution trends")
-@keeps_answers
+@needs(Scope.READ)
+@caches_answers
 async def get_trends(
     connection: ReadConnection,
     hours: Annotated[int, Query(ge=1, le=MAX_HOURS, description="How far back to look.")] = 24,

@@ -8,7 +8,7 @@ from uuid_utils.compat import uuid7
 
 from api.bodies.idempotency import IdempotencyKey, answer_once
 from api.bodies.submissions import find_unknown, refuse_marked, refuse_unknown
-from api.declarations import submits
+from api.declarations import needs, submits
 from api.dependencies import Resources, reading
 from api.openapi.document import responses
 from api.pages.large_answers import answer_beside
@@ -17,6 +17,7 @@ from api.schemas.comparisons import TaskComparison
 from api.schemas.replays import ReplayedTask, TaskReplay
 from domain.errors import ArgumentsNotRecorded, TaskNotFinished, TaskNotFound, UnknownTaskName
 from domain.replays import Replay
+from domain.scopes import Scope
 from services.compare import compare, read_both
 from services.replay import replay
 from store.queries.submissions import get_original
@@ -30,6 +31,7 @@ router = api_router("/tasks", tag="tasks")
     status_code=201,
     responses=responses(TaskNotFound, TaskNotFinished, ArgumentsNotRecorded, UnknownTaskName),
 )
+@needs(Scope.OPERATE)
 @submits
 async def replay_task(
     resources: Resources, task_id: str, *, key: IdempotencyKey, response: Response, body: TaskReplay | None = None
@@ -61,6 +63,7 @@ async def replay_task(
     response_model=TaskComparison,
     responses=responses(TaskNotFound),
 )
+@needs(Scope.READ)
 async def compare_tasks(resources: Resources, task_id1: str, *, task_id2: str) -> Response:
     """What is alike and what differs in two tasks: their submissions, their times, their timelines."""
     async with reading(resources) as connection:

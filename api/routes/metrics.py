@@ -1,6 +1,6 @@
 """Figures for Prometheus, at the path where it looks for them: no part of the REST reference.
 
-Open as health is, unless `CELERIAC_METRICS_KEY` is set.
+Open on loopback, unless `CELERIAC_METRICS_KEY` is set; `api/middleware/authentication.py` decides.
 """
 
 from fastapi import APIRouter, Response
@@ -14,5 +14,5 @@ router = APIRouter()
 
 @router.get(METRICS_PATH, include_in_schema=False)
 async def get_metrics(resources: Resources) -> Response:
-    """Within 1 s, whatever hangs; at most 1 s old."""
+    """Answers within 1 s, whatever hangs, with figures that are at most 1 s old."""
     return Response(await resources.scrapes.read(), media_type=CONTENT_TYPE_PLAIN_0_0_4)

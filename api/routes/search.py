@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Query, Response
 
-from api.declarations import keeps_answers
+from api.declarations import caches_answers, needs
 from api.dependencies import ExportConnection, ReadConnection, SearchConnection, WriteConnection
 from api.openapi.document import responses
 from api.pages.csv_export import CSV_FILE, EXPORT_SECONDS, CsvResponse, csv_response
@@ -15,6 +15,7 @@ from api.schemas.pages import DEFAULT_LIMIT, Limit, Offset, Rows, RowsShown
 from api.schemas.presets import PresetModel, PresetPage, PresetSubmission
 from api.schemas.tasks import TaskPage
 from domain.errors import BuiltInPreset, Overloaded, PresetExists, PresetNotFound
+from domain.scopes import Scope
 from services import presets
 from store.queries.task_lines import stream_lines
 
@@ -22,10 +23,11 @@ router = api_router("/search", tag="search")
 
 
 @router.get("/tasks", summary="Search tasks", response_model=TaskPage)
-@keeps_answers
+@needs(Scope.READ)
+@caches_answers
 async def search_tasks(connection: SearchConnection, query: Annotated[TaskQuery, Query()]) -> TaskPage | Response:
     """Tasks that match all filters, newest first unless asked otherwise. A new task is found within a second."""
-    return (await read_page(connection, query.wanted(), query=query)).shown(query.rows)
+    return (await read_page(connection, query.as_filter(), query=query)).with_rows(query.rows)
 
 
 @router.get(
@@ -35,23 +37,26 @@ async def search_tasks(connection: SearchConnection, query: Annotated[TaskQuery,
     response_class=Response,
     responses=responses(Overloaded) | {200: CSV_FILE},
 )
+@needs(Scope.READ)
 async def export_tasks(connection: ExportConnection, query: Annotated[ExportQuery, Query()]) -> CsvResponse:
     """All tasks that match, or so many as `limit` says, streamed. A cell that would be a formula begins with `'`."""
-    return await csv_response(stream_lines(connection, query.wanted(), part=slice_of(query), seconds=EXPORT_SECONDS))
+    return await csv_response(stream_lines(connection, query.as_filter(), part=slice_of(query), seconds=EXPORT_SECONDS))
 
 
 @router.get("/presets", summary="List filter presets", response_model=PresetPage)
-@keeps_answers
+@needs(Scope.READ)
+@caches_answers
 async def list_presets(
     connection: ReadConnection, limit: Limit = DEFAULT_LIMIT, *, offset: Offset = 0, rows: RowsShown = Rows.BOTH
 ) -> PresetPage | Response:
-    """Those that ship with Celeriac, then the saved ones by name."""
+    """Lists the presets that ship with Celeriac, then the saved ones by name."""
     total, page = await presets.list_presets(connection, limit=limit, offset=offset)
-    found = [PresetModel.from_preset(preset) for preset in page]
-    return PresetPage(total=total, limit=limit, offset=offset, data=found, presets=found).shown(rows)
+    models = [PresetModel.from_preset(preset) for preset in page]
+    return PresetPage(total=total, limit=limit, offset=offset, data=models, presets=models).with_rows(rows)
 
 
 @router.post("/presets", summary="Save a filter preset", status_code=201, responses=responses(PresetExists))
+@needs(Scope.OPERATE)
 async def save_preset(connection: WriteConnection, body: PresetSubmission) -> PresetModel:
     """Filters under a name; relative times such as `-24h` count from when the preset is applied."""
     return PresetModel.from_preset(await presets.save_preset(connection, body.as_preset()))
@@ -60,14 +65,15 @@ async def save_preset(connection: WriteConnection, body: PresetSubmission) -> Pr
 @router.get(
     "/presets/{name}", summary="Apply a filter preset", response_model=TaskPage, responses=responses(PresetNotFound)
 )
-@keeps_answers
+@needs(Scope.READ)
+@caches_answers
 async def apply_preset(
     connection: SearchConnection, name: str, *, query: Annotated[PageQuery, Query()]
 ) -> TaskPage | Response:
     """Answers as a search with the preset's filters does."""
     preset = await presets.find_preset(connection, name)
-    found = await read_page(connection, TaskFilters.model_validate(preset.filters).wanted(), query=query)
-    return found.shown(query.rows)
+    result_page = await read_page(connection, TaskFilters.model_validate(preset.filters).as_filter(), query=query)
+    return result_page.with_rows(query.rows)
 
 
 @router.delete(
@@ -76,6 +82,7 @@ async def apply_preset(
     status_code=204,
     responses=responses(PresetNotFound, BuiltInPreset),
 )
+@needs(Scope.OPERATE)
 async def delete_preset(connection: WriteConnection, name: str) -> None:
-    """Those that ship with Celeriac stay."""
+    """Deletes a saved preset; those that ship with Celeriac stay."""
     await presets.delete_preset(connection, name)

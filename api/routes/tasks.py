@@ -17,7 +17,7 @@ from api.bodies.submissions import (
     to_submission,
     to_submissions,
 )
-from api.declarations import answers_with_id, keeps_answers, reads_result, submits
+from api.declarations import answers_with_id, caches_answers, needs, reads_result, submits
 from api.dependencies import ProcessResources, Resources, SearchConnection, cancels_of, reading, stating
 from api.openapi.document import responses
 from api.pages.large_answers import answer_beside
@@ -38,10 +38,11 @@ from api.schemas.tasks import (
 )
 from domain.errors import Overloaded, TaskAlreadyFinished, TaskNotFound, UnknownTaskName
 from domain.idempotency import RequestKey
+from domain.scopes import Scope
 from domain.states import Status
 from domain.submissions import Submission
 from services.submissions import submit
-from services.timeline import FEW, History, read_history
+from services.timeline import FEW, TaskHistory, read_task_history
 from store.queries import tasks
 from store.queries.tasks import TaskOutline, WholeTask
 
@@ -73,6 +74,7 @@ router = api_router("/tasks", tag="tasks")
     response_model=SubmittedTask | TaskDetail,
     responses=responses(UnknownTaskName, Overloaded),
 )
+@needs(Scope.SUBMIT)
 @submits
 @answers_with_id("task_id")
 async def submit_task(
@@ -91,16 +93,18 @@ async def submit_task(
     if asynchronous:
         return answer
     await resources.endings.wait(answer.task_id, wait_seconds)
-    found = await get_task(resources, answer.task_id)
-    if isinstance(found, Response):
-        found.status_code = 201
-    return found
+    detail = await get_task(resources, answer.task_id)
+    if isinstance(detail, Response):
+        detail.status_code = 201
+    return detail
 
 
 async def _submit(
     resources: ProcessResources, request: Request, *, body: TaskSubmission, key: RequestKey | None, response: Response
 ) -> SubmittedTask:
-    """Without a key the task shares the commit of a group; with one, task and key have a commit of their own."""
+    """Submit the task: without a key it shares the commit of a group; with one, task and key have a commit of their
+    own.
+    """
     unknown = await find_unknown(resources.task_names, [body.task_name])
     queue, own_retries = resources.settings.default_queue, resources.limits.own_retries
     submission = await beside(
@@ -138,6 +142,7 @@ def _explain_limits(resources: ProcessResources, task: Submission | WholeTask) -
     max_body_size=MAX_BATCH_BYTES,
     responses=responses(UnknownTaskName),
 )
+@needs(Scope.SUBMIT)
 @submits
 async def submit_batch(
     request: Request, resources: Resources, *, body: TaskBatch, key: IdempotencyKey, response: Response
@@ -161,15 +166,17 @@ async def submit_batch(
 
 
 @router.get("", summary="List tasks", response_model=TaskPage)
-@keeps_answers
+@needs(Scope.READ)
+@caches_answers
 async def list_tasks(connection: SearchConnection, query: Annotated[TaskQuery, Query()]) -> TaskPage | Response:
     """Tasks that match all filters, newest first unless asked otherwise."""
-    return (await read_page(connection, query.wanted(), query=query)).shown(query.rows)
+    return (await read_page(connection, query.as_filter(), query=query)).with_rows(query.rows)
 
 
 @router.get("/{task_id}", summary="Get a task", response_model=TaskDetail, responses=responses(TaskNotFound))
+@needs(Scope.READ)
 @reads_result
-@keeps_answers
+@caches_answers
 async def get_task(resources: Resources, task_id: str) -> TaskDetail | Response:
     """One task with its arguments, result and its latest attempts."""
     async with stating(resources) as connection:
@@ -184,22 +191,23 @@ def _detail(resources: ProcessResources, task: WholeTask) -> TaskDetail:
     message = _explain_limits(resources, task)
     if task.outcome is not None:
         message = UNKNOWN_OUTCOME
-    told = " ".join(filter(None, (task.doubt, message))) or None
-    return TaskDetail.from_whole(task, message=told, no_result=resources.no_results)
+    remarks = " ".join(filter(None, (task.doubt, message))) or None
+    return TaskDetail.from_whole(task, message=remarks, no_result=resources.no_results)
 
 
 @router.get(
     "/{task_id}/timeline", summary="Get a task's timeline", response_model=Timeline, responses=responses(TaskNotFound)
 )
+@needs(Scope.READ)
 async def get_timeline(resources: Resources, task_id: str) -> Timeline | Response:
     """Every event of every attempt, oldest cause first; of more than 10,000 the last ones."""
     async with reading(resources) as connection:
-        history = await read_history(connection, task_id)
+        history = await read_task_history(connection, task_id)
     make = partial(_timeline, history)
     return await answer_beside(resources, make) if len(history.entries) > FEW else make()
 
 
-def _timeline(history: History[TaskOutline]) -> Timeline:
+def _timeline(history: TaskHistory[TaskOutline]) -> Timeline:
     return Timeline(
         **{name: getattr(history.task, name) for name in OF_THE_TASK},
         complete=history.complete,
@@ -215,6 +223,7 @@ def _timeline(history: History[TaskOutline]) -> Timeline:
     responses=responses(TaskNotFound, TaskAlreadyFinished)
     | {202: {"model": CancelAnswer, "description": "Requested; the end is not proven yet."}},
 )
+@needs(Scope.OPERATE)
 async def cancel_task(
     resources: Resources, task_id: str, *, response: Response, body: CancelBody = SIGTERM
 ) -> CancelAnswer:

@@ -5,12 +5,14 @@ from typing import Annotated
 
 from fastapi import Query
 
+from api.declarations import needs
 from api.dependencies import ReadConnection
 from api.openapi.document import responses
 from api.routing import api_router
 from api.schemas.pages import MAX_LIMIT
 from api.schemas.trees import TaskTree, TreeTask
 from domain.errors import TaskNotFound
+from domain.scopes import Scope
 from domain.trees import Kin, arrange
 from store.queries import trees
 from store.queries.trees import TreeMember
@@ -19,6 +21,7 @@ router = api_router("/tasks", tag="tasks")
 
 
 @router.get("/{task_id}/tree", summary="Get a task's tree", responses=responses(TaskNotFound))
+@needs(Scope.READ)
 async def get_tree(
     connection: ReadConnection,
     task_id: str,

@@ -13,7 +13,7 @@ from api.bodies.idempotency import IdempotencyKey, answer_once
 from api.bodies.reading import beside
 from api.bodies.submissions import find_unknown, refuse_marked, refuse_unknown
 from api.bodies.workflow_definitions import name_fields, to_workflow
-from api.declarations import answers_with_id, keeps_answers, submits
+from api.declarations import answers_with_id, caches_answers, needs, submits
 from api.dependencies import ReadConnection, Resources, cancels_of, reading
 from api.openapi.document import responses
 from api.pages.cursors import NOT_OURS, decode_cursor, encode_cursor, refused
@@ -39,8 +39,9 @@ from domain.errors import (
     WorkflowNotFound,
 )
 from domain.filters import Cursor
+from domain.scopes import Scope
 from domain.steps import WorkflowStatus
-from services.workflow_timeline import read_history
+from services.workflow_timeline import read_workflow_history
 from services.workflows import replay, retry, start
 from store.queries import workflows
 from store.queries.workflows import WorkflowFilter
@@ -67,6 +68,7 @@ WorkflowId = Annotated[UUID, Depends(_workflow_id)]
     max_body_size=MAX_WORKFLOW_BYTES,
     responses=responses(UnknownTaskName),
 )
+@needs(Scope.SUBMIT)
 @submits
 @answers_with_id("workflow_id")
 async def start_workflow(
@@ -88,7 +90,8 @@ async def start_workflow(
 
 
 @router.get("", summary="List workflows", response_model=WorkflowPage)
-@keeps_answers
+@needs(Scope.READ)
+@caches_answers
 async def list_workflows(
     connection: ReadConnection,
     status: Annotated[list[WorkflowStatus], Query(description="May repeat.")] = [],  # noqa: B006  FastAPI copies it
@@ -100,22 +103,22 @@ async def list_workflows(
     rows: RowsShown = Rows.BOTH,
 ) -> WorkflowPage | Response:
     """Workflows that match, newest first."""
-    wanted = WorkflowFilter(tuple(dict.fromkeys(status)), name)
+    filters = WorkflowFilter(tuple(dict.fromkeys(status)), name)
     after = _position(cursor) if cursor else None
     total, is_exact, stored = await workflows.list_workflows(
-        connection, wanted, limit=limit, offset=offset, after=after
+        connection, filters, limit=limit, offset=offset, after=after
     )
-    found = [WorkflowRow.from_stored(workflow) for workflow in stored]
+    models = [WorkflowRow.from_stored(workflow) for workflow in stored]
     page = WorkflowPage(
         total=total,
         total_is_exact=is_exact,
         limit=limit,
         offset=offset,
-        data=found,
-        workflows=found,
-        next_cursor=_cursor_behind(found[-1]) if len(found) == limit else None,
+        data=models,
+        workflows=models,
+        next_cursor=_cursor_behind(models[-1]) if len(models) == limit else None,
     )
-    return page.shown(rows)
+    return page.with_rows(rows)
 
 
 def _position(cursor: str) -> tuple[datetime, UUID]:
@@ -136,6 +139,7 @@ def _cursor_behind(last: WorkflowRow) -> str:
     response_model=WorkflowDetail,
     responses=responses(WorkflowNotFound),
 )
+@needs(Scope.READ)
 async def get_workflow(resources: Resources, workflow_id: WorkflowId) -> Response:
     """One workflow with all of its steps, their tasks and results."""
     async with reading(resources) as connection:
@@ -159,8 +163,9 @@ async def _read_detail(connection: AsyncConnection, workflow_id: UUID) -> Callab
     response_model=WorkflowGraph,
     responses=responses(WorkflowNotFound),
 )
+@needs(Scope.READ)
 async def get_graph(resources: Resources, workflow_id: WorkflowId) -> Response:
-    """Its steps, what they wait for, the path that takes longest, and a drawing."""
+    """The steps, what they wait for, the path that takes longest, and a drawing."""
     async with reading(resources) as connection:
         steps = await workflows.list_steps(connection, workflow_id)
     if not steps:
@@ -174,22 +179,23 @@ async def get_graph(resources: Resources, workflow_id: WorkflowId) -> Response:
     response_model=WorkflowTimeline,
     responses=responses(WorkflowNotFound),
 )
+@needs(Scope.READ)
 async def get_timeline(
     resources: Resources, workflow_id: WorkflowId, *, limit: Limit = DEFAULT_LIMIT, offset: Offset = 0
 ) -> Response:
     """What happened to it and to every task that its steps have had, oldest first."""
     async with reading(resources) as connection:
-        history = await read_history(connection, workflow_id)
+        history = await read_workflow_history(connection, workflow_id)
     page = history.happenings[offset : offset + limit]
 
     def make() -> WorkflowTimeline:
-        found = [event_of(happening, history.worker_ids) for happening in page]
+        events = [event_of(happening, history.worker_ids) for happening in page]
         return WorkflowTimeline(
             total=len(history.happenings),
             limit=limit,
             offset=offset,
-            data=found,
-            events=found,
+            data=events,
+            events=events,
             **{name: getattr(history.workflow, name) for name in ("workflow_id", "name", "status")},
         )
 
@@ -202,6 +208,7 @@ async def get_timeline(
     responses=responses(WorkflowNotFound, WorkflowAlreadyFinished)
     | {202: {"model": WorkflowCancelAnswer, "description": "Requested; some step has not been proven to have ended."}},
 )
+@needs(Scope.OPERATE)
 async def cancel_workflow(resources: Resources, workflow_id: WorkflowId, *, response: Response) -> WorkflowCancelAnswer:
     """Nothing of it starts any more; steps that run are cancelled as tasks are. 202 while one of them may still run."""
     outcome = await cancels_of(resources).cancel_workflow(workflow_id)
@@ -215,6 +222,7 @@ async def cancel_workflow(resources: Resources, workflow_id: WorkflowId, *, resp
     response_model=WorkflowDetail,
     responses=responses(WorkflowNotFound, WorkflowNotFinished, WorkflowAlreadyFinished),
 )
+@needs(Scope.OPERATE)
 @submits
 async def retry_workflow(resources: Resources, workflow_id: WorkflowId) -> Response:
     """Goes on with a failed or cancelled workflow: what has completed is kept and does not run again."""
@@ -230,6 +238,7 @@ async def retry_workflow(resources: Resources, workflow_id: WorkflowId) -> Respo
     status_code=201,
     responses=responses(WorkflowNotFound, WorkflowNotFinished),
 )
+@needs(Scope.OPERATE)
 @submits
 async def replay_workflow(
     resources: Resources, workflow_id: WorkflowId, *, key: IdempotencyKey, response: Response

@@ -129,8 +129,8 @@ class RuleUpdate(RequestModel):
     def as_change(self) -> RuleChange:
         """What is to be set, and what was only repeated."""
         given = self.model_dump(exclude_none=True, exclude={"type", *FIXED_FIELDS})
-        told = {name: getattr(self, name) for name in FIXED_FIELDS if name in self.model_fields_set}
-        return RuleChange(self.type, given, told)
+        repeated = {name: getattr(self, name) for name in FIXED_FIELDS if name in self.model_fields_set}
+        return RuleChange(self.type, given, repeated)
 
 
 Updates = Annotated[list[RuleUpdate], Field(min_length=1, max_length=len(AlertType))]

@@ -11,7 +11,7 @@ FORMS = {"application/x-python-serialize": "pickle", "application/x-yaml": "yaml
 
 
 def message_of(worker: WorkerRow) -> str | None:
-    """A few sentences, or None where there is nothing to say."""
+    """Return a few sentences, or None where there is nothing to say."""
     return " ".join(_sentences(worker)) or None
 
 
@@ -70,12 +70,12 @@ def _form(content_type: str) -> str:
 
 def _fetching(worker: WorkerRow) -> Iterator[str]:
     desired, observed = worker.desired, worker.observed
-    if desired.held and Capability.PAUSE not in observed.capabilities:
+    if desired.stands_still and Capability.PAUSE not in observed.capabilities:
         yield "It cannot be paused exactly: it stops fetching, and what it has fetched already still runs."
         if worker.is_paused and worker.consuming:
             yield "It goes on hearing its broadcast queues."
     confirmed = worker.is_known and fetches_as_desired(desired, observed, queues=worker.queues or ())
-    if (desired.held or desired.paused is False) and not confirmed:
+    if (desired.stands_still or desired.paused is False) and not confirmed:
         yield "It has not confirmed the order yet, which is repeated until it does; a busy solo pool answers no one."
     if worker.drain_shutdown_at is not None and desired.draining:
         yield "It has been told to exit."

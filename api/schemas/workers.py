@@ -70,7 +70,7 @@ class Observation(ResponseModel):
 
 
 class Versions(ResponseModel):
-    """Of the software of a worker."""
+    """The versions of a worker's software."""
 
     celery: str | None = Field(examples=["5.7.0"])
     plugin: str | None
@@ -92,14 +92,14 @@ class WorkerDetail(WorkerModel):
 
     @classmethod
     def from_row(cls, row: WorkerRow) -> Self:
-        told = row.observed
+        observed = row.observed
         return cls(
             **_fields(row),
             pid=row.pid,
             concurrency=row.concurrency,
             prefetch_count=row.prefetch_count,
             versions=Versions(celery=_celery_version(row.software), plugin=row.plugin, protocol=row.protocol),
-            capabilities=None if row.described_at is None else list(told.capabilities),
+            capabilities=None if row.described_at is None else list(observed.capabilities),
             registered_at=row.registered_at,
             desired=Wishes(paused=row.want_paused, draining=row.is_draining, capacity=row.capacity),
             observed=Observation(

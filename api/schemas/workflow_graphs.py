@@ -15,7 +15,7 @@ from store.queries.workflows import StepProgress
 
 
 class Node(ResponseModel):
-    """A step."""
+    """A step of the workflow, as it is drawn."""
 
     id: str
     task_id: str
@@ -52,18 +52,18 @@ class WorkflowGraph(ResponseModel):
         seconds = {step.position: spent for step in steps if (spent := _seconds(step)) is not None}
         path = longest_path(parents, seconds)
         on_path = set(path)
-        shown = first_edges(parents)
+        edges_of = first_edges(parents)
         statuses = [StepStatus(step.status) for step in steps]
         return cls(
             workflow_id=workflow_id,
             nodes=[_node(step, seconds.get(step.position), critical=step.position in on_path) for step in steps],
             edges=[
-                Edge(source=ids[parent], target=ids[child]) for child, those in enumerate(shown) for parent in those
+                Edge(source=ids[parent], target=ids[child]) for child, those in enumerate(edges_of) for parent in those
             ],
-            edges_truncated=shown != parents,
+            edges_truncated=edges_of != parents,
             critical_path=[ids[position] for position in path],
             critical_path_seconds=sum(seconds.get(position, 0.0) for position in path),
-            mermaid=draw(list(map(Box, ids, statuses)), shown),
+            mermaid=draw(list(map(Box, ids, statuses)), edges_of),
         )
 
 

@@ -149,7 +149,7 @@ class WorkflowDetail(WorkflowRow):
         results: Mapping[str, object],
         omitted: Collection[str],
     ) -> Self:
-        """`results` by task id; `omitted`: the tasks that have one which is not among them."""
+        """Return the detail; `results` go by task id, and `omitted` are the tasks whose result is not among them."""
         ids = [step.step_id for step in steps]
         parents = invert([step.children for step in steps])
         omitted = {*omitted, *(task_id for task_id, result in results.items() if is_too_deep(result))}
@@ -198,7 +198,7 @@ class WorkflowEvent(ResponseModel):
 
 
 def event_of(happening: Happening, worker_ids: dict[str, UUID]) -> WorkflowEvent:
-    """One line of the timeline."""
+    """Return one line of the timeline."""
     details: Mapping[str, Detail] = {"error": happening.error} if happening.error else {}
     if happening.entry is not None:
         details = TimelineEvent.from_entry(happening.entry, worker_ids).details

@@ -1,19 +1,25 @@
 """`celeriac api`: serves the REST API with uvicorn."""
 
+import structlog
 import uvicorn
 
 from cli.configuration import read_settings, require_urls
-from cli.exposure import refuse_open
+from cli.exposure import is_open, refuse_open
 from cli.serving import configure_logs
+
+log = structlog.get_logger(__name__)
 
 GRACEFUL_SECONDS = 8  # below the 10 s after which `up` kills
 
 
 def command() -> None:
+    """Serve the API until SIGTERM or SIGINT."""
     settings = read_settings()
     require_urls(settings, "database_url", "broker_url", "redis_url")
     refuse_open(settings)
     configure_logs(settings)
+    if is_open(settings):
+        log.warning("access_open", host=settings.host)
     uvicorn.run(
         "api.app:create_app",
         factory=True,

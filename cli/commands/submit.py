@@ -26,6 +26,7 @@ def command(
     url: Url = DEFAULT_URL,
     as_json: Json = False,
 ) -> None:
+    """Submit a task and, if asked, follow it to its end."""
     optional = {
         "queue_name": queue,
         "priority": priority,

@@ -3,19 +3,18 @@
 import asyncio
 from collections import Counter
 from enum import StrEnum
-from types import TracebackType
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from background import end, start_rounds
+from background import Resident, start_rounds
 from domain.redis_keys import COUNTERS_KEY
 
 TELL_SECONDS = 1.0
 
 
-class Counted(StrEnum):
-    """A field of the key; each only ever grows, until Redis loses its data."""
+class CounterName(StrEnum):
+    """The fields of the key; each only ever grows, until Redis loses its data."""
 
     EVENTS_APPLIED = "events_applied"
     """Celery events that a mirror has committed, heartbeats included."""
@@ -25,8 +24,8 @@ class Counted(StrEnum):
     """Tasks that the broker has taken; one that goes again counts again."""
 
 
-class Counters:
-    """`async with Counters(redis) as counters: counters.add(Counted.DISPATCHED, 3)`; `add` never waits.
+class Counters(Resident):
+    """`async with Counters(redis) as counters: counters.add(CounterName.DISPATCHED, 3)`; `add` never waits.
 
     All processes of a kind add to the same sums. What Redis does not take is kept and told later; after a lost answer
     it may be told twice, and what was counted in the last second before a kill is lost: good enough for a rate.
@@ -35,23 +34,18 @@ class Counters:
     def __init__(self, redis: Redis, *, tell_seconds: float = TELL_SECONDS) -> None:
         self._redis = redis
         self._tell_seconds = tell_seconds
-        self._untold: Counter[Counted] = Counter()
-        self._telling: asyncio.Task[None] | None = None
+        self._untold: Counter[CounterName] = Counter()
 
-    async def __aenter__(self) -> "Counters":
-        self._telling = start_rounds(self._tell_now_and_then, name="counters")
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        assert self._telling is not None
-        await end(self._telling)
+    async def __aexit__(self, *raised: object) -> None:
+        await super().__aexit__(*raised)
         await self._tell()
 
-    def add(self, counted: Counted, count: int) -> None:
-        """So many more."""
+    def add(self, counted: CounterName, count: int) -> None:
+        """Add `count` to this counter."""
         self._untold[counted] += count
+
+    def _start(self) -> list[asyncio.Task[None]]:
+        return [start_rounds(self._tell_now_and_then, name="counters")]
 
     async def _tell_now_and_then(self) -> None:
         await self._tell()
@@ -69,7 +63,7 @@ class Counters:
                 del self._untold[counted]
 
 
-async def read_counters(redis: Redis) -> dict[Counted, int]:
-    """All of them, 0 for what was never counted. Raises what the client raises."""
-    values = await redis.hmget(COUNTERS_KEY, list(Counted))
-    return {counted: int(value or 0) for counted, value in zip(Counted, values, strict=True)}
+async def read_counters(redis: Redis) -> dict[CounterName, int]:
+    """Return all counters, 0 for what was never counted. Raises what the client raises."""
+    values = await redis.hmget(COUNTERS_KEY, list(CounterName))
+    return {counted: int(value or 0) for counted, value in zip(CounterName, values, strict=True)}

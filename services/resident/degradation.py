@@ -11,15 +11,14 @@ import asyncio
 import time
 from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
-from types import TracebackType
-from typing import TypeVar, cast
+from typing import Self, TypeVar, cast
 
 import msgspec
 import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from background import end, start_rounds
+from background import Resident, start_rounds
 from domain.degradation import NO_MARKS, Mark, Marks, Strategy, in_force, refusal_of
 from domain.errors import ServiceDegraded, Unavailable
 from domain.redis_keys import MARKS_KEY
@@ -35,7 +34,7 @@ T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 
-class DegradationMarks:
+class DegradationMarks(Resident):
     """`async with DegradationMarks(redis) as marks`: `marks.current()` never waits, `marks.fresh()` hardly ever."""
 
     def __init__(self, redis: Redis, *, refresh_seconds: float = REFRESH_SECONDS, max_marks: int = MAX_MARKS) -> None:
@@ -46,25 +45,17 @@ class DegradationMarks:
         self._is_known = True
         self._read_at = 0.0
         self._renewing = asyncio.Lock()
-        self._refreshing: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> "DegradationMarks":
+    async def __aenter__(self) -> Self:
         await self.refresh()
-        self._refreshing = start_rounds(self._refresh_soon, name="degradation-marks")
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        assert self._refreshing is not None
-        await end(self._refreshing)
+        return await super().__aenter__()
 
     def current(self) -> Marks:
-        """The marks that have not ended, by service name."""
+        """Return the marks that have not ended, by service name."""
         return in_force(self._marks.values(), now=datetime.now(UTC)) if self._marks else NO_MARKS
 
     async def fresh(self) -> Marks:
-        """The same, with every mark whose setting was answered before this call.
+        """Return the current marks, with every one whose setting was answered before this call.
 
         Waits only where this process has not come round to reading them for long. While Redis is away it never waits.
         """
@@ -86,7 +77,8 @@ class DegradationMarks:
         return until
 
     async def clear(self, service_name: str) -> bool:
-        """End a mark in every process; whether there was one. Raises Unavailable while Redis does not answer."""
+        """End a mark in every process; returns whether there was one. Raises Unavailable while Redis does
+        not answer."""
         had = service_name in self.current()
         removed = await _answered(self._redis.hdel(MARKS_KEY, service_name))
         if had or removed:
@@ -111,6 +103,9 @@ class DegradationMarks:
         self._read_at = began
         marks = [_mark(name, value) for name, value in stored.items()]
         self._marks = {mark.service_name: mark for mark in marks if mark is not None}
+
+    def _start(self) -> list[asyncio.Task[None]]:
+        return [start_rounds(self._refresh_soon, name="degradation-marks")]
 
     async def _until_known_everywhere(self) -> None:
         await self.refresh()
@@ -141,20 +136,20 @@ class DegradationMarks:
 
 
 def refuse_degraded(marks: Marks, *, queue_name: str | None, task_name: str | None) -> None:
-    """Raises ServiceDegraded where this queue or task is marked to take no new work."""
+    """Raise ServiceDegraded where this queue or task is marked to take no new work."""
     mark = refusal_of(marks, queue_name=queue_name, task_name=task_name)
     if mark:
         raise refusal(mark)
 
 
 def refusal(mark: Mark) -> ServiceDegraded:
-    """The error that says what is degraded, and until when where that is known."""
+    """Return the error that says what is degraded, and until when where that is known."""
     until = f" until {mark.until:%Y-%m-%dT%H:%M:%SZ}" if mark.until else ""
     return ServiceDegraded(f"{mark.service_name} is degraded{until} ({mark.strategy.value}); try again later.")
 
 
 def _mark(service_name: bytes, stored: bytes) -> Mark | None:
-    """None for what none of us has written: one strange field must not hide the marks beside it."""
+    """Read a mark; None for what none of us has written: one strange field must not hide the marks beside it."""
     try:
         strategy, until = msgspec.json.decode(stored, type=tuple[str, datetime])
         # Without an offset it could not be compared with the present.

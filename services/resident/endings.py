@@ -6,25 +6,25 @@ anybody waits for. No waiter holds a connection.
 
 import asyncio
 from collections import defaultdict
-from types import TracebackType
+from typing import Self
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from background import end, start_rounds
+from background import Resident, start_rounds
 from store.listener import FINISHED, Listener
 from store.queries import tasks
 
 # A notification can be lost while the listener reconnects; then this poll finds the end.
 POLL_SECONDS = 1.0
 MAX_WAITING = 2_000
-"""Tasks that are waited for at a time in one process."""
+"""How many tasks are waited for at a time in one process."""
 
 log = structlog.get_logger(__name__)
 
 
-class Endings:
+class Endings(Resident):
     """`async with Endings(engine, url) as endings: await endings.wait(task_id, timeout)`."""
 
     def __init__(
@@ -40,22 +40,17 @@ class Endings:
         self._max_waiting = max_waiting
         self._listener = Listener(database_url, FINISHED)
         self._waiting: dict[str, set[asyncio.Event]] = defaultdict(set)
-        self._task: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> "Endings":
+    async def __aenter__(self) -> Self:
         await self._listener.__aenter__()
-        self._task = start_rounds(self._watch, name="endings")
-        return self
+        return await super().__aenter__()
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        assert self._task is not None
-        await end(self._task)
-        await self._listener.__aexit__(kind, error, trace)
+    async def __aexit__(self, *raised: object) -> None:
+        await super().__aexit__(*raised)
+        await self._listener.__aexit__(*raised)
 
     async def wait(self, task_id: str, timeout_seconds: float) -> bool:
-        """True once the task has reached an end; False if it has not within this time.
+        """Return True once the task has reached an end; False if it has not within this time.
 
         With `max_waiting` waiting already, only whether it has ended: each wake-up asks for all of them.
         """
@@ -73,6 +68,9 @@ class Endings:
         finally:
             self._forget(task_id, ended)
         return True
+
+    def _start(self) -> list[asyncio.Task[None]]:
+        return [start_rounds(self._watch, name="endings")]
 
     def _forget(self, task_id: str, ended: asyncio.Event) -> None:
         self._waiting[task_id].discard(ended)

@@ -2,13 +2,12 @@
 
 import asyncio
 from collections.abc import Mapping
-from types import TracebackType
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from background import end, start_rounds
+from background import Resident, start_rounds
 from domain.alert_rules import AlertType
 from domain.consumers import Consumers
 from domain.limits import explain_limits
@@ -21,38 +20,27 @@ READ_SECONDS = 2.0
 log = structlog.get_logger(__name__)
 
 
-class Limits:
+class Limits(Resident):
     """`async with Limits(engine) as limits: limits.explain(...)`."""
 
     def __init__(self, engine: AsyncEngine, layout: Layout | None = None, *, on_redis: bool = True) -> None:
-        """What workers say of the broker is passed on to `layout`."""
+        """Prepare to read; what workers say of the broker is passed on to `layout`."""
         self._engine = engine
         self._layout = layout or Layout()
         self._on_redis = on_redis
         self._consumers = Consumers()
         self._differing: str | None = None
         self._own_retries: Mapping[str, int] = {}
-        self._reading: asyncio.Task[None] | None = None
-
-    async def __aenter__(self) -> "Limits":
-        self._reading = start_rounds(self._watch, name="limits")
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        assert self._reading is not None
-        await end(self._reading)
 
     @property
     def own_retries(self) -> Mapping[str, int]:
-        """The `max_retries` that tasks have by themselves, by name, as workers report it."""
+        """Return the `max_retries` that tasks have by themselves, by name, as workers report it."""
         return self._own_retries
 
     def explain(
         self, task_name: str | None, queue_name: str | None, *, timeout_seconds: int | None, max_retries: int | None
     ) -> str | None:
-        """Which of a task's limits do not hold on the queue's workers; None if all do."""
+        """Say which of a task's limits do not hold on the queue's workers; None if all do."""
         return explain_limits(
             self._consumers,
             queue_name=queue_name or "",
@@ -64,7 +52,7 @@ class Limits:
         )
 
     async def read(self) -> None:
-        """What the workers say now."""
+        """Read what the workers say now."""
         async with self._engine.connect() as connection:
             self._consumers = await get_consumers(connection)
             self._own_retries = await get_retry_limits(connection)
@@ -72,6 +60,9 @@ class Limits:
                 connection, AlertType.BROKER_OPTIONS_DIFFER, subject="global_keyprefix"
             )
         self._layout.learn(self._consumers)
+
+    def _start(self) -> list[asyncio.Task[None]]:
+        return [start_rounds(self._watch, name="limits")]
 
     async def _watch(self) -> None:
         try:

@@ -14,7 +14,7 @@ from store.worker_tables import registered_tasks, workers
 KNOWN_WITHIN = timedelta(days=7)
 """A node unheard for longer is not expected back."""
 SAYS_WITHIN = timedelta(seconds=15)
-"""A node that is there for longer could have answered."""
+"""How long a node that is there takes at most to answer."""
 
 _is_described = and_(
     workers.c.described_at.is_not(None),
@@ -41,7 +41,7 @@ _consumers = select(
 
 
 async def get_consumers(connection: AsyncConnection) -> Consumers:
-    """All nodes that take messages or may come back to do so. Nodes number in the thousands at most."""
+    """Return all nodes that take messages or may come back to do so. They number in the thousands at most."""
     return Consumers([_consumer(row) for row in await connection.execute(_consumers)])
 
 
@@ -56,12 +56,12 @@ _retry_limits = (
 
 
 async def get_retry_limits(connection: AsyncConnection) -> dict[str, int]:
-    """By task name the `max_retries` of its own; the lowest, where workers have different ones."""
+    """Map each task name to the `max_retries` of its own; the lowest, where workers have different ones."""
     return {row.task_name: row.max_retries for row in await connection.execute(_retry_limits)}
 
 
 def _consumer(row: Row[Any]) -> Consumer:
-    """Of a node that has not said what it is now, what it was before counts for nothing."""
+    """Make a consumer of a row; where a node has not said what it is now, what it was before counts for nothing."""
     if not row.described:
         return Consumer(
             node=row.node,
@@ -79,7 +79,7 @@ def _consumer(row: Row[Any]) -> Consumer:
         capabilities=frozenset(row.capabilities or ()),
         options=_options(row.broker_options),
         is_late=True,
-        kept=row.kept,
+        streamed=row.kept,
         heard_at=row.heard_at,
         online_at=row.online_at,
     )
@@ -96,6 +96,6 @@ _last_stranger = select(func.max(last_sign())).where(~is_online(), workers.c.des
 
 
 async def get_last_stranger(connection: AsyncConnection) -> datetime | None:
-    """When a node was last heard that is gone and never said what it is."""
-    found: datetime | None = (await connection.execute(_last_stranger)).scalar_one()
-    return found
+    """Return when a node was last heard that is gone and never said what it is; None if there is none."""
+    heard_at: datetime | None = (await connection.execute(_last_stranger)).scalar_one()
+    return heard_at

@@ -26,7 +26,7 @@ class Orphan:
     task_id: str
     node: str
     number: int
-    """Of the attempt."""
+    """The number of the attempt."""
     started: bool
     queue_name: str | None
     cancel_requested: bool
@@ -34,9 +34,9 @@ class Orphan:
     """Whether the node said that it acknowledges this task only at its end; None if it did not say."""
     plugin: bool
     restarted: bool
-    """The node is online, as a process that began after this attempt."""
+    """Whether the node is online, as a process that began after this attempt."""
     outrun: bool
-    """Another delivery has taken the task on since, or has ended it: there is nothing to put back."""
+    """Whether another delivery has taken the task on since, or has ended it: there is nothing to put back."""
 
 
 _other = attempts.alias("other")
@@ -47,7 +47,7 @@ _is_over = tasks.c.phase == Phase.FINISHED.value
 
 
 def _first_sign() -> ColumnElement[object]:
-    """Of an attempt, by the node's own clock."""
+    """Return the first sign of an attempt, by the node's own clock."""
     return func.coalesce(attempts.c.received_at, attempts.c.started_at)
 
 
@@ -100,11 +100,12 @@ _recently_lost = select(
 
 
 async def list_orphans(connection: AsyncConnection, *, limit: int) -> list[Orphan]:
-    """Attempts to look at (indexes tasks_held, tasks_ended). Nodes that never answered a question are left alone.
+    """Return attempts to look at (indexes tasks_held, tasks_ended). Nodes that never answered a question are left
+    alone.
 
     Tasks that have ended meanwhile are looked through only for minutes after a worker was lost.
     """
-    found = [Orphan(*row) for row in await connection.execute(_held, {"limit": limit})]
+    orphans = [Orphan(*row) for row in await connection.execute(_held, {"limit": limit})]
     if (await connection.execute(_recently_lost)).scalar_one():
-        found += [Orphan(*row) for row in await connection.execute(_ended, {"limit": limit})]
-    return found
+        orphans += [Orphan(*row) for row in await connection.execute(_ended, {"limit": limit})]
+    return orphans

@@ -32,14 +32,14 @@ class Description:
     capabilities: Sequence[str] = ()
     priority_steps: Sequence[int] = ()
     broker_options: Mapping[str, Any] | None = None
-    """Fields of `domain.broker_options.BrokerOptions`."""
+    """The fields of `domain.broker_options.BrokerOptions`."""
     events: bool | None = None
     """Whether it tells of its tasks; None leaves what is known."""
     started_before: int | None = None
     counted_at: datetime | None = None
-    """When it had started so many tasks."""
+    """The time at which it had started so many tasks."""
     acks_late: Container[str] = frozenset()
-    """Of the registered tasks those that acknowledge late."""
+    """The names of registered tasks that acknowledge late."""
     retry_limits: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -63,7 +63,7 @@ _undescribed = (
 async def list_undescribed(
     connection: AsyncConnection, *, max_age: timedelta, watched_age: timedelta | None = None, limit: int = 1_000
 ) -> list[str]:
-    """Online nodes whose description is missing, of an earlier process, or too old, the oldest first.
+    """Return online nodes whose description is missing, of an earlier process or too old, the oldest first.
 
     `watched_age` is the age for nodes of which something is wanted.
     """
@@ -71,7 +71,7 @@ async def list_undescribed(
     return [row.node for row in await connection.execute(_undescribed, ages)]
 
 
-async def describe(connection: AsyncConnection, description: Description) -> None:
+async def save_description(connection: AsyncConnection, description: Description) -> None:
     """Store a node's description and the names of the tasks it knows."""
     node, registered = description.node, description.registered
     await connection.execute(
@@ -108,9 +108,9 @@ async def describe(connection: AsyncConnection, description: Description) -> Non
         )
     )
     if registered:
-        known = insert(registered_tasks).values([_registered(description, name) for name in sorted(set(registered))])
-        told = {name: known.excluded[name] for name in ("seen_at", "acks_late", "max_retries")}
-        await connection.execute(known.on_conflict_do_update(index_elements=["node", "task_name"], set_=told))
+        names = insert(registered_tasks).values([_registered(description, name) for name in sorted(set(registered))])
+        values = {name: names.excluded[name] for name in ("seen_at", "acks_late", "max_retries")}
+        await connection.execute(names.on_conflict_do_update(index_elements=["node", "task_name"], set_=values))
 
 
 def _registered(description: Description, task_name: str) -> dict[str, object]:

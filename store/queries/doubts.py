@@ -29,23 +29,23 @@ _by_queue = (
 )
 
 
-async def note(connection: AsyncConnection, found: Mapping[str, str]) -> None:
+async def note(connection: AsyncConnection, reasons: Mapping[str, str]) -> None:
     """Store why these tasks are not sent again (primary key)."""
-    if found:
-        await connection.execute(_note, bind_rows(_DOUBT, found.items()))
+    if reasons:
+        await connection.execute(_note, bind_rows(_DOUBT, reasons.items()))
 
 
 async def forget(connection: AsyncConnection, task_ids: Collection[str]) -> None:
-    """Of these there is no doubt any more; nor of those that have gone on since. Few are ever in doubt."""
+    """Forget the doubts about these tasks, and about those that have gone on since. Few are ever in doubt."""
     await connection.execute(_forget, {"task_ids": list(task_ids)})
 
 
 async def is_doubted(connection: AsyncConnection, task_id: str) -> bool:
-    """Whether the task is nowhere to be found (primary key)."""
-    found = select(doubts.c.task_id).where(doubts.c.task_id == task_id)
-    return (await connection.execute(found)).first() is not None
+    """Tell whether the task is nowhere to be found (primary key)."""
+    query = select(doubts.c.task_id).where(doubts.c.task_id == task_id)
+    return (await connection.execute(query)).first() is not None
 
 
 async def count_by_queue(connection: AsyncConnection) -> dict[str, int]:
-    """By queue, how many tasks are nowhere to be found."""
+    """Count by queue the tasks that are nowhere to be found."""
     return {row[0]: row[1] for row in await connection.execute(_by_queue)}

@@ -29,7 +29,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.fold import TaskState
 from domain.identities import Identity
 from domain.results import error_of
-from domain.rollups import Course
+from domain.rollups import TaskCourse
 from store.batch import Columns, batch_of, bind_rows
 from store.listener import FINISHED
 from store.tables import Time, attempts, search_queue, task_arguments, task_results, tasks
@@ -52,12 +52,12 @@ class LockedTask:
     """The error that its stored result tells, which is truer than an event's repr."""
     submitted_here: bool
     retries_base: int
-    """Where Celery's count of its retries began."""
+    """The number at which Celery's count of its retries began."""
     workflow_id: UUID | None
     outcome: str | None
     fact_count: int
-    """How many facts were told of it, those that are not kept included; 0 where nobody has counted yet."""
-    course: Course
+    """How many facts were told of it, those that are not stored included; 0 where nobody has counted yet."""
+    course: TaskCourse
     """What the roll-ups have counted of it."""
 
 
@@ -72,7 +72,7 @@ _LOCKED = (
     "outcome",
     "fact_count",
 )
-_COURSE = {field.name: "exception" if field.name == "error" else field.name for field in fields(Course)}
+_COURSE = {field.name: "exception" if field.name == "error" else field.name for field in fields(TaskCourse)}
 _lock = (
     select(*(tasks.c[name] for name in (*_LOCKED, *_COURSE.values())))
     .where(tasks.c.task_id == bindparam("task_ids", type_=IDS).any_())
@@ -103,10 +103,10 @@ async def lock_tasks(connection: AsyncConnection, task_ids: Sequence[str]) -> di
     for row in rows:
         result = results.get(row.task_id)
         error = error_of(result.exception_type, result.exception_message) if result else None
-        course = Course(*row[len(_LOCKED) :])
-        told = dict(zip(_LOCKED, row[: len(_LOCKED)], strict=True))
+        course = TaskCourse(*row[len(_LOCKED) :])
+        fields_of_task = dict(zip(_LOCKED, row[: len(_LOCKED)], strict=True))
         locked[row.task_id] = LockedTask(
-            **told,
+            **fields_of_task,
             course=course,
             is_result_told=result is not None,
             has_result=bool(result and result.is_result),
@@ -241,7 +241,7 @@ _count_left_out = (
 
 
 async def count_left_out(connection: AsyncConnection, counts: Mapping[str, int]) -> None:
-    """Note so many more facts of locked tasks that are not kept (primary key)."""
+    """Note how many more facts of locked tasks were told and not stored (primary key)."""
     await connection.execute(_count_left_out, bind_rows(("task_id", "count"), counts.items()))
 
 
@@ -320,10 +320,10 @@ _write_reprs = (
 
 async def write_identities(connection: AsyncConnection, identities: Iterable[Identity]) -> None:
     """Fill in what is not yet known of tasks that others submitted, and queue them for search."""
-    told = list(identities)
-    names = [(i.task_id, i.task_name, i.queue_name, i.root_id, i.parent_id) for i in told]
+    rows = list(identities)
+    names = [(i.task_id, i.task_name, i.queue_name, i.root_id, i.parent_id) for i in rows]
     await connection.execute(_write_identities, bind_rows(_IDENTITY, names))
-    reprs = [(i.task_id, i.args_repr, i.kwargs_repr) for i in told if i.args_repr or i.kwargs_repr]
+    reprs = [(i.task_id, i.args_repr, i.kwargs_repr) for i in rows if i.args_repr or i.kwargs_repr]
     if reprs:
         await connection.execute(_write_reprs, bind_rows(_REPRS, reprs))
 

@@ -49,13 +49,13 @@ _pending_results = (
 
 
 async def list_silent(connection: AsyncConnection, *, silence: timedelta, limit: int) -> list[SilentTask]:
-    """Unfinished tasks with no news for `silence`, longest first (index tasks_unfinished)."""
+    """Return unfinished tasks with no news for `silence`, longest first (index tasks_unfinished)."""
     rows = await connection.execute(_silent, {"silence": silence, "limit": limit})
     return [SilentTask(*row) for row in rows]
 
 
 async def list_result_pending(connection: AsyncConnection, *, silence: timedelta, limit: int) -> list[SilentTask]:
-    """Ended tasks whose result was not there yet (index tasks_result_pending)."""
+    """Return ended tasks whose result was not there yet (index tasks_result_pending)."""
     rows = await connection.execute(_pending_results, {"silence": silence, "limit": limit})
     return [SilentTask(*row) for row in rows]
 

@@ -41,10 +41,10 @@ async def list_unserved(connection: AsyncConnection) -> dict[str, list[str]]:
     Only workers with our plugin that are not held back count: a foreign worker's queues are its owner's
     (index tasks_unfinished).
     """
-    found: dict[str, list[str]] = defaultdict(list)
+    nodes_by_queue: dict[str, list[str]] = defaultdict(list)
     for row in await connection.execute(_unserved):
-        found[row.queue_name].append(row.node)
-    return found
+        nodes_by_queue[row.queue_name].append(row.node)
+    return nodes_by_queue
 
 
 async def add_to_described(connection: AsyncConnection, queue_name: str, *, nodes: list[str]) -> None:

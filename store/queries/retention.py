@@ -48,7 +48,7 @@ _events_default = table("events_default", column("task_id"))
 
 
 def _has_ended(kind: TableClause, ended_at: ColumnElement[object]) -> ColumnElement[bool]:
-    """In this status, for so long; `created_at` is earlier and has an index."""
+    """Return the condition that it ended in this status so long ago; `created_at` is earlier and has an index."""
     then = func.now() - _kept_for
     return (kind.c.status == bindparam("status", type_=Text)) & (kind.c.created_at < then) & (ended_at < then)
 

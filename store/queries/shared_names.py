@@ -10,16 +10,17 @@ from store.worker_tables import workers
 
 
 def has_one_life() -> ColumnElement[bool]:
-    """Whether no other process of this name was heard lately: else it may be a twin, and not a predecessor."""
+    """Return the condition that no other process of this name was heard lately: else it may be a twin, no
+    predecessor."""
     return func.coalesce(workers.c.other_life_at < func.now() - literal(SILENCE), True)
 
 
 async def list_shared(connection: AsyncConnection) -> frozenset[str]:
-    """Names under which more than one process was heard lately."""
+    """Return the names under which more than one process was heard lately."""
     return frozenset((await connection.execute(select(workers.c.node).where(~has_one_life()))).scalars())
 
 
 async def note_shared(connection: AsyncConnection, nodes: Iterable[str]) -> None:
-    """More than one process answers to these names just now (unique index on node)."""
+    """Note that more than one process answers to these names just now (unique index on node)."""
     named = update(workers).where(workers.c.node.in_(sorted(nodes)))
     await connection.execute(named.values(other_life_at=func.now()))

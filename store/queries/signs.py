@@ -39,13 +39,13 @@ async def see(connection: AsyncConnection, seen: Mapping[str, datetime], *, tell
 
 
 async def list_fading(connection: AsyncConnection, *, limit: int) -> frozenset[str]:
-    """Online nodes that send no heartbeats: they last as long as they are seen."""
+    """Return online nodes that send no heartbeats: they last as long as they are seen."""
     fading = select(workers.c.node).where(is_online(), is_mute()).order_by(workers.c.seen_at).limit(limit)
     return frozenset((await connection.execute(fading)).scalars())
 
 
 async def is_somebody_silent(connection: AsyncConnection) -> bool:
-    """Whether an online node has never answered any of several questions."""
+    """Tell whether an online node has never answered any of several questions."""
     silent = and_(is_online(), workers.c.described_at.is_(None), workers.c.unanswered >= DEAF)
     return (await connection.execute(select(workers.c.node).where(silent).limit(1))).scalar_one_or_none() is not None
 
@@ -53,7 +53,8 @@ async def is_somebody_silent(connection: AsyncConnection) -> bool:
 async def note_unanswered(
     connection: AsyncConnection, nodes: Collection[str], *, unreadable: Mapping[str, str]
 ) -> None:
-    """These were asked and told nothing; `unreadable` is in which form those did that answered all the same."""
+    """Note that these were asked and told nothing; `unreadable` is in which form those did that answered all
+    the same."""
     for node in sorted(nodes):
         silent = {"asked_at": func.now(), "unanswered": workers.c.unanswered + 1, "unreadable": unreadable.get(node)}
         await connection.execute(update(workers).where(workers.c.node == node).values(silent))
@@ -62,11 +63,13 @@ async def note_unanswered(
 async def note_events_asked(
     connection: AsyncConnection, nodes: Collection[str], *, sending: Mapping[str, bool]
 ) -> None:
-    """They were told to send events of their tasks, and do so or cannot; all are asked again when they begin anew."""
+    """Note that they were told to send events of their tasks, and do or cannot; all are asked again when they begin
+    anew.
+    """
     for node in sorted(nodes):
-        told = {"events_asked_at": func.now(), "events_asked_pid": workers.c.described_pid}
+        values = {"events_asked_at": func.now(), "events_asked_pid": workers.c.described_pid}
         sends = {"events": sending[node]} if node in sending else {}
-        await connection.execute(update(workers).where(workers.c.node == node).values(**told, **sends))
+        await connection.execute(update(workers).where(workers.c.node == node).values(**values, **sends))
 
 
 _unasked_of_events = (
@@ -86,5 +89,5 @@ _unasked_of_events = (
 
 
 async def list_unasked_of_events(connection: AsyncConnection, *, limit: int) -> list[str]:
-    """Online nodes that answer and whose process was not yet told to send events of its tasks."""
+    """Return online nodes that answer and whose process was not yet told to send events of its tasks."""
     return list((await connection.execute(_unasked_of_events, {"limit": limit})).scalars())

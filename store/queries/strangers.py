@@ -10,7 +10,7 @@ from store.worker_tables import registered_tasks, workers
 
 
 def is_stranger() -> ColumnElement[bool]:
-    """Whether it never answered a question, and nobody registered it or wants anything of it."""
+    """Return the condition that a node never answered a question, and nobody registered it or wants anything of it."""
     return and_(workers.c.described_at.is_(None), workers.c.registered_at.is_(None), ~has_wish())
 
 
@@ -18,7 +18,7 @@ _strangers = select(workers.c.node).where(is_stranger())
 _forget_strangers = delete(workers).where(
     workers.c.node.in_(
         _strangers.order_by(last_sign().desc().nulls_last(), workers.c.node)
-        .offset(bindparam("kept", type_=Integer))
+        .offset(bindparam("remaining", type_=Integer))
         .limit(bindparam("most", type_=Integer))
     )
 )
@@ -34,13 +34,15 @@ _forget_old = delete(workers).where(workers.c.node.in_(_old), ~is_online()).retu
 
 
 async def forget_old(connection: AsyncConnection, *, kept_for: timedelta, most: int) -> int:
-    """Remove nodes without a sign of life for so long, and what they knew; how many. Whoever is wanted so stays."""
-    gone = list((await connection.execute(_forget_old, {"kept_for": kept_for, "most": most})).scalars())
-    if gone:
-        await connection.execute(delete(registered_tasks).where(registered_tasks.c.node.in_(gone)))
-    return len(gone)
+    """Remove nodes without a sign of life for so long, and what they knew; returns how many. Whoever is wanted so
+    stays.
+    """
+    forgotten = list((await connection.execute(_forget_old, {"kept_for": kept_for, "most": most})).scalars())
+    if forgotten:
+        await connection.execute(delete(registered_tasks).where(registered_tasks.c.node.in_(forgotten)))
+    return len(forgotten)
 
 
-async def forget_strangers(connection: AsyncConnection, *, kept: int, most: int) -> int:
-    """Remove all but the `kept` strangers that were heard last, `most` of them at once; how many."""
-    return (await connection.execute(_forget_strangers, {"kept": kept, "most": most})).rowcount
+async def forget_strangers(connection: AsyncConnection, *, remaining: int, most: int) -> int:
+    """Remove all but the `remaining` strangers that were heard last, `most` of them at once; returns how many."""
+    return (await connection.execute(_forget_strangers, {"remaining": remaining, "most": most})).rowcount

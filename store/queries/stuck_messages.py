@@ -27,13 +27,13 @@ _unheld = (
 
 
 async def list_unheld(connection: AsyncConnection, task_ids: Collection[str]) -> frozenset[str]:
-    """Of these, the unfinished ones that no worker runs as far as we know; with our plugin, nor is about to."""
+    """Return the unfinished ones of these that no worker runs as far as we know; with our plugin, nor is about to."""
     rows = await connection.execute(_unheld, {"task_ids": list(task_ids)})
     return frozenset(rows.scalars())
 
 
 async def list_silent_nodes(connection: AsyncConnection) -> frozenset[str]:
-    """Nodes heard within a week that are not online and said no goodbye: busy with one task, cut off or dead."""
+    """Return nodes heard within a week that are not online and said no goodbye: busy with one task, cut off or dead."""
     heard = last_sign() > func.now() - literal(KNOWN_WITHIN)
     silent = select(workers.c.node).where(heard, ~is_online(), has_not_left())
     return frozenset((await connection.execute(silent)).scalars())

@@ -25,38 +25,38 @@ _BELOW = {
     "completed_before": tasks.c.completed_at,
 }
 CLOCKS_APART = timedelta(hours=1)
-"""At most, for the clock of a worker and of whoever made the task: see `_made_before`."""
+"""How far apart the clocks of a worker and of whoever made the task may be: see `_made_before`."""
 
 
-def conditions(wanted: TaskFilter) -> list[ColumnElement[bool]]:
-    """All that must hold of a row of `tasks`."""
+def conditions(filters: TaskFilter) -> list[ColumnElement[bool]]:
+    """Return all that must hold of a row of `tasks`."""
     given: list[ColumnElement[bool]] = []
-    if wanted.statuses:
-        given.append(tasks.c.status.in_([status.value for status in wanted.statuses]))
-    given += [column == value for column, value in _given(wanted, _EQUAL)]
-    given += [column >= value for column, value in _given(wanted, _AT_LEAST)]
-    given += [column < value for column, value in _given(wanted, _BELOW)]
-    given += _made_before(wanted)
-    if wanted.max_duration is not None:
-        given.append(tasks.c.duration_seconds <= wanted.max_duration)
-    if wanted.worker_id is not None:
-        node = select(workers.c.node).where(workers.c.worker_id == wanted.worker_id).scalar_subquery()
+    if filters.statuses:
+        given.append(tasks.c.status.in_([status.value for status in filters.statuses]))
+    given += [column == value for column, value in _given(filters, _EQUAL)]
+    given += [column >= value for column, value in _given(filters, _AT_LEAST)]
+    given += [column < value for column, value in _given(filters, _BELOW)]
+    given += _made_before(filters)
+    if filters.max_duration is not None:
+        given.append(tasks.c.duration_seconds <= filters.max_duration)
+    if filters.worker_id is not None:
+        node = select(workers.c.node).where(workers.c.worker_id == filters.worker_id).scalar_subquery()
         given.append(tasks.c.node == node)
-    if wanted.error is not None:
-        given.append(tasks.c.exception.icontains(wanted.error, autoescape=True))
-    if wanted.search is not None:
-        given.append(matches(wanted.search) if wanted.search else false())
+    if filters.error is not None:
+        given.append(tasks.c.exception.icontains(filters.error, autoescape=True))
+    if filters.search is not None:
+        given.append(matches(filters.search) if filters.search else false())
     return given
 
 
-def _made_before(wanted: TaskFilter) -> list[ColumnElement[bool]]:
+def _made_before(filters: TaskFilter) -> list[ColumnElement[bool]]:
     """What started or ended before a time was made before it. The newest such tasks are then found from that time on,
     not by going back to it from now.
     """
-    bounds = [bound for bound in (wanted.started_before, wanted.completed_before) if bound is not None]
+    bounds = [bound for bound in (filters.started_before, filters.completed_before) if bound is not None]
     return [tasks.c.created_at < min(bounds) + CLOCKS_APART] if bounds else []
 
 
-def _given(wanted: TaskFilter, columns: Mapping[str, Column[Any]]) -> list[tuple[Column[Any], object]]:
-    values = ((column, getattr(wanted, name)) for name, column in columns.items())
+def _given(filters: TaskFilter, columns: Mapping[str, Column[Any]]) -> list[tuple[Column[Any], object]]:
+    values = ((column, getattr(filters, name)) for name, column in columns.items())
     return [(column, value) for column, value in values if value is not None]

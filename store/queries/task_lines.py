@@ -23,7 +23,7 @@ _SPACE = r"\s\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 _UNSEEN = r"\u0001-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
 FORMULA = rf"^([\t\r\n]|[{_SPACE}{_UNSEEN}\u0022]*[=+@＝＋－＠-])"  # noqa: RUF001
 EXACT_FLOAT = 1e15
-"""Below it a whole number of seconds has the `.0` that JSON gives it."""
+"""The size below which a whole number of seconds has the `.0` that JSON gives it."""
 
 
 def _plain(column: ColumnElement[Any]) -> ColumnElement[Any]:
@@ -66,18 +66,19 @@ CELLS: dict[str, ColumnElement[Any]] = {
     "cancel_requested": case((tasks.c.cancel_requested_at.is_not(None), "true"), else_="false"),
     "outcome": tasks.c.outcome,
 }
-"""By the names that head the columns."""
+"""The cells of a line, by the names that head the columns."""
 
 
 async def stream_lines(
-    connection: AsyncConnection, wanted: TaskFilter, *, part: Slice, seconds: float
+    connection: AsyncConnection, filters: TaskFilter, *, part: Slice, seconds: float
 ) -> AsyncGenerator[bytes]:
-    """One line of CSV for each task that matches, without its end, in order; close it. It may take so long in all.
+    """Yield one line of CSV for each task that matches, without its end, in order; close it. It may take so long in
+    all.
 
     The rows come as fast as they are read: Postgres waits for a slow reader, and nothing piles up here.
     """
     await connection.execute(text(f"SET LOCAL statement_timeout = {round(seconds * 1000)}"))
-    statement = in_order(select(*CELLS.values()), wanted, part=part)
+    statement = in_order(select(*CELLS.values()), filters, part=part)
     driver = (await connection.get_raw_connection()).driver_connection
     assert isinstance(driver, DriverConnection)
     query, values = _compiled(connection, statement)

@@ -15,12 +15,12 @@ _untold = select(workers.c.node).where(is_online(), workers.c.described_at.is_(N
 
 
 async def have_all_told(connection: AsyncConnection) -> bool:
-    """Whether every online worker has said which tasks it knows."""
+    """Tell whether every online worker has said which tasks it knows."""
     return (await connection.execute(_untold)).scalar_one_or_none() is None
 
 
 LOOKED_THROUGH = 100
-"""Tasks of a name, the newest, that are looked through for one that a worker has had."""
+"""How many tasks of a name, the newest, are looked through for one that a worker has had."""
 _asked_names = func.unnest(bindparam("names", type_=ARRAY(Text))).table_valued(column("name", Text))
 _latest_of_name = (
     select(tasks.c.node)
@@ -39,13 +39,13 @@ _heard_names = (
 
 
 async def list_heard_task_names(connection: AsyncConnection, names: Collection[str], *, max_age: timedelta) -> set[str]:
-    """Those of the names under which a worker has received a task lately (index tasks_name)."""
+    """Return those of the names under which a worker has received a task lately (index tasks_name)."""
     asked = {"names": list(names), "max_age": max_age}
     return set((await connection.execute(_heard_names, asked)).scalars())
 
 
 async def list_known_task_names(connection: AsyncConnection, *, max_age: timedelta, limit: int) -> list[str]:
-    """Up to `limit` names of tasks that some worker knew within `max_age`."""
+    """Return up to `limit` names of tasks that some worker knew within `max_age`."""
     names = select(registered_tasks.c.task_name).distinct().where(registered_tasks.c.seen_at > func.now() - max_age)
     names = names.limit(limit)
     return [row.task_name for row in await connection.execute(names)]

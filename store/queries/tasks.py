@@ -20,23 +20,23 @@ from store.tables import attempts, outbox, task_arguments, task_results, tasks
 from store.worker_tables import workers
 
 EXACT_TOTAL = 10_000
-"""Beyond this many matching rows a total is a lower bound: counting on would cost more than it tells."""
+"""A total of more matching rows is a lower bound: counting on would cost more than it tells."""
 MAX_ATTEMPTS = 1_000
-"""Of one task, the latest: one that is tried again for ever has any number."""
+"""How many attempts of one task are read, the latest: one that is tried again for ever has any number."""
 LARGE_BYTES = 20_000
-"""Arguments and result as they are stored: unpacked they may be 100 times that."""
+"""Stored size from which arguments and result count as large: unpacked they may be 100 times that."""
 FEW = 2_000
-"""So many rows are sorted in 3 ms."""
+"""How many rows are sorted in 3 ms."""
 NEWEST_FIRST = Sort()
 
 SHOWN_ERROR = 1_024
 """Characters of an error in a list, of which a thousand rows may be asked for; the task itself has 64 KiB."""
 WHOLE_ATTEMPTS = 10
-"""The latest, whose exceptions and tracebacks are whole: a thousand of 64 KiB each would be no answer."""
+"""How many of the latest attempts have their exception and traceback whole: a thousand of 64 KiB would be no answer."""
 
 
 def shortened(error: ColumnElement[str]) -> ColumnElement[str]:
-    """An error as lists show it."""
+    """Return an error as lists show it."""
     cut = func.left(error, SHOWN_ERROR - 1).concat(literal("\N{HORIZONTAL ELLIPSIS}", Text))
     return case((func.length(error) > SHOWN_ERROR, cut), else_=error)
 
@@ -148,7 +148,7 @@ class ListedTask:
     max_retries: int | None
     timeout_seconds: int | None
     error: str | None
-    """In lists no longer than `SHOWN_ERROR`."""
+    """What went wrong, in lists no longer than `SHOWN_ERROR`."""
     original_task_id: str | None
     workflow_id: UUID | None
     cancel_requested_at: datetime | None
@@ -162,7 +162,7 @@ class TaskOutline(ListedTask):
 
     first_started_at: datetime | None
     events_from: datetime
-    """No fact of the task is older."""
+    """The time before which no fact of the task lies."""
     reconstructed: bool
     attempt_count: int
     fact_count: int
@@ -189,13 +189,13 @@ class WholeTask(TaskOutline):
     next_try_at: datetime | None
     doubt: str | None
     is_large: bool
-    """Whether it takes long to make something of it."""
+    """Tell whether it takes long to make something of it."""
     attempts: list[dict[str, Any]]
-    """JSON, with times as text: the latest `MAX_ATTEMPTS`, oldest first."""
+    """The latest `MAX_ATTEMPTS` as JSON, with times as text, oldest first."""
 
 
 async def get_task(connection: AsyncConnection, task_id: str) -> WholeTask | None:
-    """One task with its arguments, result and attempts (primary keys); None if there is none.
+    """Return one task with its arguments, result and attempts (primary keys); None if there is none.
 
     One statement, which alone is a snapshot: each further round trip would cost as much again.
     """
@@ -207,7 +207,7 @@ async def get_task(connection: AsyncConnection, task_id: str) -> WholeTask | Non
 
 
 async def get_outline(connection: AsyncConnection, task_id: str) -> TaskOutline | None:
-    """One task without all that may be large: arguments, result, attempts (primary key); None if there is none."""
+    """Return a task without what may be large: arguments, result, attempts (primary key); None if there is none."""
     row = (await connection.execute(_row, {"task_id": task_id})).one_or_none()
     return TaskOutline(*row) if row else None
 
@@ -229,7 +229,7 @@ class TaskProgress:
 
 
 async def get_progress(connection: AsyncConnection, task_id: str) -> TaskProgress | None:
-    """Status and phase of a task (primary key); None if there is none."""
+    """Return status and phase of a task (primary key); None if there is none."""
     row = (await connection.execute(_status, {"task_id": task_id})).one_or_none()
     return TaskProgress(*row) if row else None
 
@@ -241,7 +241,7 @@ _finished = select(tasks.c.task_id).where(
 
 
 async def list_finished(connection: AsyncConnection, task_ids: Sequence[str]) -> list[str]:
-    """Those of these tasks that have reached an end (primary key)."""
+    """Return those of these tasks that have reached an end (primary key)."""
     return [row.task_id for row in await connection.execute(_finished, {"task_ids": list(task_ids)})]
 
 
@@ -258,7 +258,8 @@ _open_cancels = (
 
 
 async def list_open_cancels(connection: AsyncConnection, *, limit: int) -> dict[str, StopSignal]:
-    """Tasks with a cancel request that a worker or the broker may still hold, and its signal (index tasks_cancels)."""
+    """Map tasks with a cancel request that a worker or the broker may still hold to its signal (index
+    tasks_cancels)."""
     rows = await connection.execute(_open_cancels, {"limit": limit})
     return {row.task_id: StopSignal(row.cancel_signal or StopSignal.SIGTERM) for row in rows}
 
@@ -271,53 +272,55 @@ class Slice:
     limit: int | None = None
     offset: int = 0
     after: Cursor | None = None
-    """Goes on behind a row by key, stable under inserts; presumes sorting by `created_at`."""
+    """The row after which the page begins, stable under inserts; presumes sorting by `created_at`."""
 
 
 async def list_tasks(
-    connection: AsyncConnection, wanted: TaskFilter, *, part: Slice, few: bool = False
+    connection: AsyncConnection, filters: TaskFilter, *, part: Slice, few: bool = False
 ) -> list[ListedTask]:
-    """One page of the tasks that match, ties broken by id (index tasks_created, or that of a filter or the column).
+    """Return one page of the tasks that match, ties broken by id (index tasks_created, or that of a filter or the
+    column).
 
     `few`: no more than `FEW` match.
     """
     await connection.execute(_plan_for_these_values)
     if few:
-        return await _read(connection, _select_few(wanted, part))
+        return await _read(connection, _select_few(filters, part))
     if tasks.c[SORT_COLUMNS[part.sort.by]].nullable:
         # Rows without a value come last; an index has them at one end, and so gives only the others in both orders.
-        valued = await _read(connection, _select_valued(wanted, part))
+        valued = await _read(connection, _select_valued(filters, part))
         if len(valued) == part.limit:
             return valued
-    return await _read(connection, in_order(select(*ROW), wanted, part=part))
+    return await _read(connection, in_order(select(*ROW), filters, part=part))
 
 
 async def _read(connection: AsyncConnection, statement: Select[Any]) -> list[ListedTask]:
     return [ListedTask(*row) for row in await connection.execute(statement)]
 
 
-def in_order(cells: Select[Any], wanted: TaskFilter, *, part: Slice) -> Select[Any]:
-    """These cells of the tasks that match."""
+def in_order(cells: Select[Any], filters: TaskFilter, *, part: Slice) -> Select[Any]:
+    """Return the statement for these cells of the tasks that match, in order."""
     order = _order(tasks.c, part.sort)
-    return cells.where(*_conditions(wanted, part)).order_by(*order).limit(part.limit).offset(part.offset)
+    return cells.where(*_conditions(filters, part)).order_by(*order).limit(part.limit).offset(part.offset)
 
 
-def _select_valued(wanted: TaskFilter, part: Slice) -> Select[Any]:
-    """The same of the rows that have a value to sort by."""
+def _select_valued(filters: TaskFilter, part: Slice) -> Select[Any]:
+    """Select the rows that have a value to sort by, in order."""
     column = tasks.c[SORT_COLUMNS[part.sort.by]]
     first, by_id = (column.desc(), tasks.c.task_id.desc()) if part.sort.descending else (column, tasks.c.task_id)
-    valued = select(*ROW).where(*_conditions(wanted, part), column.is_not(None))
+    valued = select(*ROW).where(*_conditions(filters, part), column.is_not(None))
     return valued.order_by(first, by_id).limit(part.limit).offset(part.offset)
 
 
-def _select_few(wanted: TaskFilter, part: Slice) -> Select[Any]:
-    """The same, found as a whole and sorted then: Postgres may take few for many, and look for them in their order."""
-    found = select(*ROW).where(*_conditions(wanted, part)).offset(0).subquery()
-    return select(found).order_by(*_order(found.c, part.sort)).limit(part.limit).offset(part.offset)
+def _select_few(filters: TaskFilter, part: Slice) -> Select[Any]:
+    """Select the rows as a whole and sort them then: Postgres may take few for many, and look for them in
+    their order."""
+    matching = select(*ROW).where(*_conditions(filters, part)).offset(0).subquery()
+    return select(matching).order_by(*_order(matching.c, part.sort)).limit(part.limit).offset(part.offset)
 
 
-def _conditions(wanted: TaskFilter, part: Slice) -> list[ColumnElement[bool]]:
-    where = conditions(wanted)
+def _conditions(filters: TaskFilter, part: Slice) -> list[ColumnElement[bool]]:
+    where = conditions(filters)
     if part.after is not None:
         key, last = tuple_(tasks.c.created_at, tasks.c.task_id), tuple_(part.after.created_at, part.after.row_id)
         where.append(key < last if part.sort.descending else key > last)
@@ -328,12 +331,14 @@ def _conditions(wanted: TaskFilter, part: Slice) -> list[ColumnElement[bool]]:
 _plan_for_these_values = text("SET LOCAL plan_cache_mode = force_custom_plan")
 
 
-async def count_tasks(connection: AsyncConnection, wanted: TaskFilter) -> tuple[int, bool]:
-    """How many tasks match, and whether that is exact: counting stops just past `EXACT_TOTAL`."""
+async def count_tasks(
+    connection: AsyncConnection, filters: TaskFilter, *, exact_total: int = EXACT_TOTAL
+) -> tuple[int, bool]:
+    """Return how many tasks match, and whether that is exact: counting stops just past `exact_total`."""
     await connection.execute(_plan_for_these_values)
-    matching = select(tasks.c.task_id).where(*conditions(wanted)).limit(EXACT_TOTAL + 1).subquery()
-    found: int = (await connection.execute(select(func.count()).select_from(matching))).scalar_one()
-    return (found, True) if found <= EXACT_TOTAL else (EXACT_TOTAL, False)
+    matching = select(tasks.c.task_id).where(*conditions(filters)).limit(exact_total + 1).subquery()
+    count: int = (await connection.execute(select(func.count()).select_from(matching))).scalar_one()
+    return (count, True) if count <= exact_total else (exact_total, False)
 
 
 def _order(columns: ReadOnlyColumnCollection[str, Any], sort: Sort) -> list[ColumnElement[Any]]:

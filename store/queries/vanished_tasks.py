@@ -12,7 +12,7 @@ from domain.states import Phase, Status
 from store.tables import tasks
 
 ON_ITS_WAY = timedelta(hours=1)
-"""So long a task that no worker has told of may be waited for; of one that tells nothing no end is heard."""
+"""How long a task that no worker has told of may be waited for; of one that tells nothing no end is heard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ _continued = select(tasks.c.task_id).where(
 
 
 async def list_continued(connection: AsyncConnection, task_ids: Collection[str]) -> frozenset[str]:
-    """Those after whose start tasks of the same tree were sent that are under way (index tasks_root).
+    """Return those after whose start tasks of the same tree were sent that are under way (index tasks_root).
 
     A task that replaced itself by a chain or a group goes on when they have run.
     """
@@ -60,12 +60,12 @@ async def list_continued(connection: AsyncConnection, task_ids: Collection[str])
 
 
 async def list_with_workers(connection: AsyncConnection, nodes: Collection[str], *, limit: int) -> list[WithWorker]:
-    """Those at these nodes, the longest unheard of first (index tasks_held: as many as workers hold)."""
+    """Return tasks at these nodes, the longest unheard of first (index tasks_held: as many as workers hold)."""
     rows = await connection.execute(_with_workers, {"nodes": list(nodes), "limit": limit})
     return [WithWorker(*row) for row in rows]
 
 
 async def get_phases(connection: AsyncConnection, task_ids: Collection[str]) -> dict[str, Phase]:
-    """By task, for those that are known (primary key)."""
+    """Return the phase of each task that is known (primary key)."""
     rows = await connection.execute(_phases, {"task_ids": list(task_ids)})
     return {row.task_id: Phase(row.phase) for row in rows}

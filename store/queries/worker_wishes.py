@@ -28,7 +28,7 @@ _no_queues = array([], type_=Text)
 
 
 async def lock_node(connection: AsyncConnection, node: str) -> WorkerRow | None:
-    """The worker of this node, which nobody else changes until this transaction ends."""
+    """Return the worker of this node, which nobody else changes until this transaction ends."""
     locked = select(workers.c.worker_id).where(workers.c.node == node).with_for_update()
     if (await connection.execute(locked)).one_or_none() is None:
         return None
@@ -51,17 +51,17 @@ async def register(connection: AsyncConnection, node: str, *, capacity: int | No
 
 
 async def want_pause(connection: AsyncConnection, worker_id: UUID) -> None:
-    """It shall start nothing until further notice. A drain under way stays one."""
+    """Store the wish that it start nothing until further notice. A drain under way stays one."""
     await _change(connection, worker_id, want_paused=True)
 
 
 async def want_resume(connection: AsyncConnection, worker_id: UUID) -> None:
-    """It shall work; a drain is taken back, and one that is over is forgotten."""
+    """Store the wish that it work; a drain is taken back, and one that is over is forgotten."""
     await _change(connection, worker_id, want_paused=False, **_NO_DRAIN)
 
 
 async def want_drain(connection: AsyncConnection, worker_id: UUID, *, deadline_at: datetime | None) -> None:
-    """It shall finish what it runs and exit. While it does so already, only the deadline is new."""
+    """Store the wish that it finish what it runs and exit. While it does so already, only the deadline is new."""
     begins = ~is_draining()
     await _change(
         connection,
@@ -76,29 +76,29 @@ async def want_drain(connection: AsyncConnection, worker_id: UUID, *, deadline_a
 
 
 async def want_capacity(connection: AsyncConnection, worker_id: UUID, *, capacity: int) -> None:
-    """It shall run so many tasks at once."""
+    """Store the wish that it run so many tasks at once."""
     await _change(connection, worker_id, capacity=capacity)
 
 
 async def note_resize(connection: AsyncConnection, worker_id: UUID, *, target: int, pid: int | None) -> None:
-    """The process of this pid has been, or is about to be, ordered to this size."""
+    """Note that the process of this pid has been, or is about to be, ordered to this size."""
     await _change(connection, worker_id, resize_target=target, resize_at=func.now(), resize_pid=pid)
 
 
 async def note_remaining(connection: AsyncConnection, worker_id: UUID, *, task_ids: Sequence[str]) -> None:
-    """What a draining worker still runs."""
+    """Note what a draining worker still runs."""
     await _change(connection, worker_id, is_draining(), drain_remaining=sorted(task_ids))
 
 
 async def note_shutdown(connection: AsyncConnection, worker_id: UUID, *, not_after: datetime) -> bool:
-    """Whether the shutdown of a drain is ours to send: nobody took it back, nor sent one since `not_after`."""
+    """Tell whether the shutdown of a drain is ours to send: nobody took it back, nor sent one since `not_after`."""
     sent = workers.c.drain_shutdown_at
     due = and_(is_draining(), or_(sent.is_(None), sent < not_after))
     return await _change(connection, worker_id, due, drain_shutdown_at=func.now(), drain_remaining=_no_queues)
 
 
 async def finish_drain(connection: AsyncConnection, worker_id: UUID) -> bool:
-    """The worker is gone: its next start is an ordinary one. False if the drain was taken back or is over."""
+    """Note that the worker is gone: its next start is ordinary. False if the drain was taken back or is over."""
     return await _change(
         connection,
         worker_id,
@@ -110,15 +110,15 @@ async def finish_drain(connection: AsyncConnection, worker_id: UUID) -> bool:
 
 
 async def forget_returned(connection: AsyncConnection) -> None:
-    """Drained workers that somebody has started again are workers like any other."""
+    """Make drained workers that somebody has started again workers like any other."""
     returned = and_(workers.c.drain_finished_at.is_not(None), is_online())
     await connection.execute(update(workers).where(returned).values(_NO_DRAIN))
 
 
 async def delete_offline(connection: AsyncConnection, worker_id: UUID) -> bool:
     """Forget a worker and what it knew; False if it is online."""
-    gone = delete(workers).where(workers.c.worker_id == worker_id, ~is_online()).returning(workers.c.node)
-    node = (await connection.execute(gone)).scalar_one_or_none()
+    statement = delete(workers).where(workers.c.worker_id == worker_id, ~is_online()).returning(workers.c.node)
+    node = (await connection.execute(statement)).scalar_one_or_none()
     if node is None:
         return False
     await connection.execute(delete(registered_tasks).where(registered_tasks.c.node == node))
@@ -157,18 +157,18 @@ _diverged = (
 
 
 async def list_diverged(connection: AsyncConnection, *, limit: int) -> list[WorkerRow]:
-    """Online workers that are not known to be as they are wanted, those first that were asked longest ago."""
+    """Return online workers not known to be as they are wanted, those first that were asked longest ago."""
     return [WorkerRow(*row) for row in await connection.execute(_diverged, {"limit": limit})]
 
 
 async def list_draining(connection: AsyncConnection, *, limit: int) -> list[WorkerRow]:
-    """Workers that are to go and have not gone, the longest under way first."""
-    wanted = select(*COLUMNS).where(is_draining()).order_by(workers.c.drain_started_at).limit(limit)
-    return [WorkerRow(*row) for row in await connection.execute(wanted)]
+    """Return workers that are to go and have not gone, the longest under way first."""
+    query = select(*COLUMNS).where(is_draining()).order_by(workers.c.drain_started_at).limit(limit)
+    return [WorkerRow(*row) for row in await connection.execute(query)]
 
 
 async def list_held_nodes(connection: AsyncConnection) -> list[str]:
-    """Nodes that shall start nothing, online or not."""
+    """Return nodes that shall start nothing, online or not."""
     return list((await connection.execute(select(workers.c.node).where(is_held()))).scalars())
 
 

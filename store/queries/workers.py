@@ -39,15 +39,15 @@ from domain.workers import (
     Heartbeat,
     WorkerStatus,
     is_awaited,
-    status_of,
     worker_id_of,
+    worker_status_of,
 )
 from store.batch import Columns, batch_of, bind_rows
 from store.tables import Time, tasks
 from store.worker_tables import workers
 
 DEAF = 3
-"""Questions without an answer, after which a node that never gave one is said not to."""
+"""How many questions without an answer it takes until a node that never gave one is said not to."""
 
 _HEARD: Columns = {
     "worker_id": Uuid(),
@@ -81,7 +81,8 @@ _latest_credible = func.now() + literal(timedelta(seconds=AHEAD_SECONDS))
 
 
 def stored(name: str) -> ColumnElement[Any]:
-    """A stored time; one of the future, told by a clock that was wrong once, would else be the latest for ever."""
+    """Return a stored time; one of the future, told by a clock that was wrong once, would else be the latest
+    for ever."""
     column = workers.c[name]
     return case((column > _latest_credible, _latest_credible), else_=column)
 
@@ -116,7 +117,7 @@ async def hear(connection: AsyncConnection, heartbeats: Iterable[Heartbeat]) -> 
             beat.processed,
             None if beat.load_average is None else "{" + ",".join(map(repr, beat.load_average)) + "}",
             beat.software,
-            beat.kept,
+            beat.streamed,
             beat.clock,
             beat.other_life_at,
             beat.every_seconds,
@@ -176,12 +177,12 @@ class WorkerRow:
 
     @property
     def desired(self) -> Desired:
-        """What operators want."""
+        """Return what operators want."""
         return Desired(paused=self.want_paused, draining=self.is_draining, capacity=self.capacity)
 
     @property
     def observed(self) -> Observed:
-        """What it said when it was last asked."""
+        """Return what it said when it was last asked."""
         return Observed(
             pool=self.pool,
             concurrency=self.concurrency,
@@ -195,38 +196,39 @@ class WorkerRow:
 
     @property
     def is_draining(self) -> bool:
+        """Tell whether somebody wants it gone and it has not yet said goodbye."""
         return self.drain_started_at is not None and self.drain_finished_at is None
 
     @property
     def has_left(self) -> bool:
-        """Whether it has said goodbye since its drain began; it may have come back since."""
+        """Tell whether it has said goodbye since its drain began; it may have come back since."""
         return self.goodbye_at is not None and self.goodbye_at != self.drain_goodbye_at
 
     @property
     def last_sign_at(self) -> datetime | None:
-        """When it was last heard or seen, by our clock."""
+        """Return when it was last heard or seen, by our clock."""
         return max((at for at in (self.last_heartbeat_at, self.seen_at) if at is not None), default=None)
 
     @property
     def is_known(self) -> bool:
-        """Whether the process that runs now has said how it is."""
+        """Tell whether the process that runs now has said how it is."""
         if self.described_at is None or self.described_pid != self.pid:
             return False
         return self.online_at is None or self.described_at >= self.online_at
 
     @property
     def converged(self) -> bool:
-        """Whether what operators want is so; of a process that was never asked only the absence of wishes is."""
+        """Tell whether what operators want is so; of a process that was never asked only the absence of wishes is."""
         observed = self.observed if self.is_known else Observed()
         return is_converged(self.desired, observed, queues=self.queues or (), online=self.online)
 
     @property
     def status(self) -> WorkerStatus:
-        """Judged now."""
+        """Return its status as of now."""
         awaited = is_awaited(
             registered_at=self.registered_at, ever_heard=self.last_sign_at is not None, now=datetime.now(UTC)
         )
-        return status_of(
+        return worker_status_of(
             present=self.online or awaited,
             paused=bool(self.want_paused or self.is_paused),
             draining=self.is_draining,
@@ -234,7 +236,7 @@ class WorkerRow:
 
 
 def patience() -> ColumnElement[timedelta]:
-    """`domain.workers.patience`, in SQL."""
+    """Return `domain.workers.patience`, in SQL."""
     own = _seconds(func.coalesce(workers.c.heartbeat_seconds, 0.0) * HEARTBEATS_MISSED)
     return func.greatest(literal(SILENCE), func.least(own, literal(LONGEST_SILENCE)), type_=Interval)
 
@@ -244,13 +246,13 @@ def _seconds(number: ColumnElement[Any]) -> ColumnElement[timedelta]:
 
 
 def is_mute() -> ColumnElement[bool]:
-    """Whether it was seen when its heartbeats, if it ever sent any, were long overdue."""
+    """Return the condition that it was seen when its heartbeats, if it ever sent any, were long overdue."""
     last = workers.c.last_heartbeat_at
     return and_(workers.c.seen_at.is_not(None), or_(last.is_(None), workers.c.seen_at > last + patience()))
 
 
 def is_online() -> ColumnElement[bool]:
-    """`domain.workers.is_online`, in SQL."""
+    """Return `domain.workers.is_online`, in SQL."""
     heard = and_(workers.c.last_heartbeat_at >= func.now() - patience(), has_not_left())
     seen = and_(workers.c.seen_at >= func.now() - patience(), has_not_left())
     seen_mute = and_(is_mute(), workers.c.seen_at >= func.now() - func.greatest(patience(), literal(MUTE_SILENCE)))
@@ -258,22 +260,22 @@ def is_online() -> ColumnElement[bool]:
 
 
 def last_sign() -> ColumnElement[datetime]:
-    """When the node was last heard or seen, by our clock."""
+    """Return when the node was last heard or seen, by our clock."""
     return func.greatest(workers.c.last_heartbeat_at, workers.c.seen_at, type_=Time)
 
 
 def has_not_left() -> ColumnElement[bool]:
-    """Whether nothing that a node said since is a goodbye."""
+    """Return the condition that nothing that a node said since is a goodbye."""
     return or_(workers.c.goodbye_at.is_(None), workers.c.last_event_at > workers.c.goodbye_at)
 
 
 def is_draining() -> ColumnElement[bool]:
-    """Whether somebody wants the node gone and it has not yet said goodbye."""
+    """Return the condition that somebody wants the node gone and it has not yet said goodbye."""
     return and_(workers.c.drain_started_at.is_not(None), workers.c.drain_finished_at.is_(None))
 
 
 def _has_status(status: WorkerStatus) -> ColumnElement[bool]:
-    """`domain.workers.status_of`, in SQL."""
+    """`domain.workers.worker_status_of`, in SQL."""
     awaited = and_(last_sign().is_(None), workers.c.registered_at >= func.now() - literal(REGISTRATION_GRACE))
     present = or_(is_online(), func.coalesce(awaited, False))
     paused = or_(func.coalesce(workers.c.want_paused, False), func.coalesce(workers.c.is_paused, False))
@@ -298,7 +300,7 @@ COLUMNS: tuple[ColumnElement[Any], ...] = (
 async def list_workers(
     connection: AsyncConnection, *, limit: int, offset: int, status: WorkerStatus | None = None
 ) -> tuple[int, list[WorkerRow]]:
-    """How many workers there are and one page of them, by node name. Nodes number in the thousands at most."""
+    """Return how many workers there are and one page of them, by node name. Nodes number in the thousands at most."""
     where = [] if status is None else [_has_status(status)]
     total = (await connection.execute(select(func.count()).select_from(workers).where(*where))).scalar_one()
     page = select(*COLUMNS).where(*where).order_by(workers.c.node).limit(limit).offset(offset)
@@ -308,31 +310,31 @@ async def list_workers(
 async def get_worker(
     connection: AsyncConnection, *, worker_id: UUID | None = None, node: str | None = None
 ) -> WorkerRow | None:
-    """The worker of this id, or else of this node name."""
-    wanted: Select[Any] = select(*COLUMNS).where(
+    """Return the worker of this id, or else of this node name; None if there is none."""
+    query: Select[Any] = select(*COLUMNS).where(
         workers.c.worker_id == worker_id if worker_id else workers.c.node == node
     )
-    row = (await connection.execute(wanted)).one_or_none()
+    row = (await connection.execute(query)).one_or_none()
     return WorkerRow(*row) if row else None
 
 
 async def count_online(connection: AsyncConnection) -> int:
-    """Nodes that gave a sign of life lately and have not said goodbye."""
+    """Count the nodes that gave a sign of life lately and have not said goodbye."""
     return (await connection.execute(select(func.count()).select_from(workers).where(is_online()))).scalar_one()
 
 
 def has_wish() -> ColumnElement[bool]:
-    """Whether operators want anything of the node."""
+    """Return the condition that operators want anything of the node."""
     return or_(workers.c.want_paused.is_not(None), workers.c.capacity.is_not(None), is_draining())
 
 
 def is_held() -> ColumnElement[bool]:
-    """Whether operators want it to start nothing."""
+    """Return the condition that operators want it to start nothing."""
     return or_(workers.c.want_paused.is_(True), is_draining())
 
 
 def is_other_process() -> ColumnElement[bool]:
-    """Whether the description is missing, or of an earlier process of the node."""
+    """Return the condition that the description is missing, or of an earlier process of the node."""
     return or_(
         workers.c.described_at.is_(None),
         workers.c.described_pid.is_distinct_from(workers.c.pid),
@@ -343,13 +345,15 @@ def is_other_process() -> ColumnElement[bool]:
 
 SOONEST_SECONDS = 1.0
 LATEST_OF_DESCRIBED = timedelta(seconds=8)
-"""A pool that runs tasks in the main process answers between them."""
+"""The longest pause between questions to a described node: a pool that runs tasks in its main process answers between
+them.
+"""
 LATEST = timedelta(minutes=5)
 MOST_DOUBLED = 10
 
 
 def may_be_asked() -> ColumnElement[bool]:
-    """Whether it is time to ask a node again that does not answer: 1 s, 2 s, 4 s ... up to 5 min.
+    """Return the condition that it is time to ask a node again that does not answer: 1 s, 2 s, 4 s ... up to 5 min.
 
     Each question may be a traceback in the log of a worker that cannot read it. A process that begins is asked at once.
     """
@@ -363,12 +367,12 @@ def may_be_asked() -> ColumnElement[bool]:
 
 
 async def list_consumers(connection: AsyncConnection) -> list[tuple[str, list[str]]]:
-    """Online nodes with the queues they consume; nodes not yet described are left out."""
+    """Return online nodes with the queues they consume; nodes not yet described are left out."""
     consumers = select(workers.c.node, workers.c.queues).where(is_online(), workers.c.queues.is_not(None))
     return [(row.node, row.queues) for row in await connection.execute(consumers)]
 
 
 async def get_worker_ids(connection: AsyncConnection, nodes: Iterable[str]) -> dict[str, UUID]:
-    """The ids of these nodes, for those that are known (unique index on node)."""
-    wanted = select(workers.c.node, workers.c.worker_id).where(workers.c.node.in_(sorted(set(nodes))))
-    return {row.node: row.worker_id for row in await connection.execute(wanted)}
+    """Return the ids of these nodes, for those that are known (unique index on node)."""
+    query = select(workers.c.node, workers.c.worker_id).where(workers.c.node.in_(sorted(set(nodes))))
+    return {row.node: row.worker_id for row in await connection.execute(query)}

@@ -17,7 +17,7 @@ from store.tables import Time, tasks
 from store.workflow_tables import workflow_events, workflow_steps, workflow_wakes, workflows
 
 LOOK_AT = 1_000
-"""Wakes among which a workflow is chosen: many may be of one that another process holds."""
+"""Among how many wakes a workflow is chosen: many may be of one that another process holds."""
 
 _wake = insert(workflow_wakes).values(
     # Not from the transaction's start: behind those that were woken while it lasted.
@@ -99,7 +99,7 @@ async def lock(connection: AsyncConnection, workflow_id: UUID) -> LockedWorkflow
 
 
 async def claim_woken(connection: AsyncConnection) -> LockedWorkflow | None:
-    """Lock the workflow that has been due longest and that nobody holds, and answer its wakes; None if there is none.
+    """Lock the workflow longest due that nobody holds, and answer its wakes; returns None if there is none.
 
     Its wakes go before its steps are read: an end that comes later comes with a wake of its own.
     """

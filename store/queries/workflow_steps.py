@@ -103,13 +103,13 @@ _skip_waiting = (
 
 
 async def list_unsettled(connection: AsyncConnection, workflow_id: UUID) -> list[EndedStep]:
-    """Steps whose end has not been taken into account (index workflow_steps_unsettled)."""
+    """Return steps whose end has not been taken into account (index workflow_steps_unsettled)."""
     rows = await connection.execute(_unsettled, {"workflow": workflow_id})
     return [EndedStep(row.position, StepStatus(row.status), row.children) for row in rows]
 
 
 async def get_waiting(connection: AsyncConnection, workflow_id: UUID, *, positions: Collection[int]) -> dict[int, int]:
-    """Of these steps those that wait, each with the number of steps that it waits for (primary key)."""
+    """Return those of these steps that wait, each with the number of steps that it waits for (primary key)."""
     rows = await connection.execute(_waiting, {"workflow": workflow_id, "positions": list(positions)})
     return {row.position: row.waiting_for for row in rows}
 
@@ -141,7 +141,7 @@ class FreeStep:
     position: int
     has_references: bool
     submission: Submission
-    """As it was stored: with its references, and the time of the workflow."""
+    """The submission as it was stored: with its references, and the time of the workflow."""
 
 
 _next_free = (
@@ -191,13 +191,13 @@ _fail = (
 async def list_free(
     connection: AsyncConnection, workflow_id: UUID, *, behind: int, limit: int, max_bytes: int, now: datetime
 ) -> list[FreeStep]:
-    """Up to `limit` steps that may start, in their order, behind this position (index workflow_steps_free).
+    """Return up to `limit` steps that may start, in their order, after this position (index workflow_steps_free).
 
     The last of them is the one whose arguments reach `max_bytes`.
     """
-    found = {"workflow": workflow_id, "behind": behind, "limit": limit, "max_bytes": max_bytes}
+    parameters = {"workflow": workflow_id, "behind": behind, "limit": limit, "max_bytes": max_bytes}
     steps: list[FreeStep] = []
-    for row in await connection.execute(_free, found):
+    for row in await connection.execute(_free, parameters):
         submitted = dict(row._mapping)
         position, has_references = submitted.pop("position"), submitted.pop("has_references")
         submission = Submission(**submitted, created_at=now, workflow_id=workflow_id)
@@ -224,7 +224,7 @@ class StepResult:
     result: str | None
     """JSON text; None where only the result backend may have it."""
     is_awaited: bool
-    """It is not known, but the sweep still looks for it."""
+    """Whether it is not known, but the sweep still looks for it."""
 
 
 _results = (
@@ -241,7 +241,7 @@ _results = (
 
 
 async def get_results(connection: AsyncConnection, workflow_id: UUID, *, step_ids: Sequence[str]) -> list[StepResult]:
-    """Results of these steps: up to 1 MiB each, so ask for few at a time (index workflow_steps_id)."""
+    """Return results of these steps: up to 1 MiB each, so ask for few at a time (index workflow_steps_id)."""
     rows = await connection.execute(_results, {"workflow": workflow_id, "step_ids": list(step_ids)})
     return [StepResult(**row._mapping) for row in rows]
 
@@ -257,17 +257,17 @@ _statuses = select(_steps.status).distinct().where(_of_workflow)
 
 
 async def has_begun(connection: AsyncConnection, workflow_id: UUID) -> bool:
-    """Whether any of its steps has been started (primary key)."""
+    """Tell whether any of its steps has been started (primary key)."""
     return bool((await connection.execute(_has_begun, {"workflow": workflow_id})).scalar_one())
 
 
 async def list_in_flight(connection: AsyncConnection, workflow_id: UUID) -> list[str]:
-    """Ids of its tasks that have not ended (primary key)."""
+    """Return the ids of its tasks that have not ended (primary key)."""
     return list((await connection.execute(_in_flight, {"workflow": workflow_id})).scalars())
 
 
 async def get_statuses(connection: AsyncConnection, workflow_id: UUID) -> set[StepStatus]:
-    """The statuses that its steps have (primary key)."""
+    """Return the statuses that its steps have (primary key)."""
     return {StepStatus(status) for status in (await connection.execute(_statuses, {"workflow": workflow_id})).scalars()}
 
 
@@ -275,7 +275,7 @@ _states = select(_steps.position, _steps.status, _steps.children).where(_of_work
 
 
 async def list_states(connection: AsyncConnection, workflow_id: UUID) -> list[EndedStep]:
-    """Every step of a workflow that has ended, in their order (primary key)."""
+    """Return every step of a workflow that has ended, in their order (primary key)."""
     rows = await connection.execute(_states, {"workflow": workflow_id})
     return [EndedStep(row.position, StepStatus(row.status), row.children) for row in rows]
 

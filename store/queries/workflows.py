@@ -38,7 +38,7 @@ EXACT_TOTAL = 10_000
 SHOWN_RESULT_BYTES = 64 * 1024
 """A step's result above this is left out where all of its workflow are shown: a thousand may be."""
 SHOWN_RESULTS_BYTES = 2 * 1024 * 1024
-"""All of them together; those of later steps are left out."""
+"""What all results of a workflow may be in all; those of later steps are left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class StepProgress:
     task_id: str
     status: str
     children: Sequence[int]
-    """Positions of the steps that wait for it."""
+    """The positions of the steps that wait for it."""
     ended_at: datetime | None
     error: str | None
     task_name: str
@@ -80,7 +80,7 @@ class StepProgress:
     timeout_seconds: int | None
     scheduled_at: datetime | None
     created_at: datetime | None
-    """When it became a task, as all times below are those of its task."""
+    """The time at which it became a task; all times below are those of its task."""
     started_at: datetime | None
     completed_at: datetime | None
     duration_seconds: float | None
@@ -184,7 +184,7 @@ _definition = (
 
 
 async def get_definition(connection: AsyncConnection, workflow_id: UUID) -> NewWorkflow | None:
-    """A workflow as it was submitted (primary keys); None if there is none."""
+    """Return a workflow as it was submitted (primary keys); None if there is none."""
     workflow = await get_workflow(connection, workflow_id)
     if workflow is None:
         return None
@@ -217,7 +217,7 @@ _one = select(workflows).where(workflows.c.workflow_id == _workflow)
 
 
 async def get_workflow(connection: AsyncConnection, workflow_id: UUID) -> StoredWorkflow | None:
-    """One workflow without its steps (primary key); None if there is none."""
+    """Return one workflow without its steps (primary key); None if there is none."""
     row = (await connection.execute(_one, {"workflow": workflow_id})).one_or_none()
     return StoredWorkflow(*row) if row else None
 
@@ -242,7 +242,7 @@ _progress: Select[Any] = (
 
 
 async def list_steps(connection: AsyncConnection, workflow_id: UUID) -> list[StepProgress]:
-    """All steps of a workflow with how their tasks went, in the client's order (primary keys)."""
+    """Return all steps of a workflow with how their tasks went, in the client's order (primary keys)."""
     return [StepProgress(*row) for row in await connection.execute(_progress, {"workflow": workflow_id})]
 
 
@@ -274,13 +274,13 @@ _is_omitted = _shown.c.task_id.is_(None).label("is_omitted")
 
 
 async def list_results(connection: AsyncConnection, workflow_id: UUID) -> tuple[dict[str, object], set[str]]:
-    """Results of a workflow's steps by task id, and the ids of those that are too large to be shown with all others.
+    """Return a workflow's results by task id, and the ids of those that are too large to be shown with all others.
 
     At most `SHOWN_RESULT_BYTES` each and `SHOWN_RESULTS_BYTES` together (primary keys).
     """
     rows = (await connection.execute(_results.add_columns(_is_omitted), {"workflow": workflow_id})).all()
-    shown = {row.task_id: row.result for row in rows if not row.is_omitted}
-    return shown, {row.task_id for row in rows if row.is_omitted}
+    results = {row.task_id: row.result for row in rows if not row.is_omitted}
+    return results, {row.task_id for row in rows if row.is_omitted}
 
 
 _events = (
@@ -292,20 +292,22 @@ _task_ids = select(tasks.c.task_id, tasks.c.events_from).where(tasks.c.workflow_
 
 
 async def list_events(connection: AsyncConnection, workflow_id: UUID) -> list[tuple[datetime, str]]:
-    """What happened to a workflow as a whole and when, oldest first (primary key)."""
+    """Return what happened to a workflow as a whole and when, oldest first (primary key)."""
     rows = await connection.execute(_events, {"workflow": workflow_id})
     return [(row.occurred_at, row.event_type) for row in rows]
 
 
 async def list_tasks(connection: AsyncConnection, workflow_id: UUID) -> dict[str, datetime]:
-    """Every task that a step has had, those before a retry too, and since when it has events (index tasks_workflow)."""
+    """Return every task that a step has had, those before a retry too, and since when it has events (index
+    tasks_workflow).
+    """
     rows = await connection.execute(_task_ids, {"workflow": workflow_id})
     return {row.task_id: row.events_from for row in rows}
 
 
 @dataclass(frozen=True, slots=True)
 class WorkflowFilter:
-    """All that is given must hold."""
+    """Which workflows are wanted: all that is given must hold."""
 
     statuses: tuple[WorkflowStatus, ...] = ()
     name: str | None = None
@@ -313,31 +315,32 @@ class WorkflowFilter:
 
 async def list_workflows(
     connection: AsyncConnection,
-    wanted: WorkflowFilter,
+    filters: WorkflowFilter,
     *,
     limit: int,
     offset: int,
     after: tuple[datetime, UUID] | None = None,
 ) -> tuple[int, bool, list[StoredWorkflow]]:
-    """How many match, whether that is exact, and one page, newest first (index workflows_created, or the filter's).
+    """Return how many match, whether that is exact, and one page, newest first (index workflows_created, or the
+    filter's).
 
     `after`: `created_at` and id of the row behind which the page begins; the count is of all.
     """
-    where = _conditions(wanted)
+    where = _conditions(filters)
     newest = (workflows.c.created_at.desc(), workflows.c.workflow_id.desc())
     page = select(workflows).where(*where).order_by(*newest).limit(limit).offset(offset)
     if after is not None:
         page = page.where(tuple_(workflows.c.created_at, workflows.c.workflow_id) < tuple_(*after))
-    shown = [StoredWorkflow(*row) for row in await connection.execute(page)]
+    rows = [StoredWorkflow(*row) for row in await connection.execute(page)]
     matching = select(workflows.c.workflow_id).where(*where).limit(EXACT_TOTAL + 1).subquery()
-    found: int = (await connection.execute(select(func.count()).select_from(matching))).scalar_one()
-    return min(found, EXACT_TOTAL), found <= EXACT_TOTAL, shown
+    count: int = (await connection.execute(select(func.count()).select_from(matching))).scalar_one()
+    return min(count, EXACT_TOTAL), count <= EXACT_TOTAL, rows
 
 
-def _conditions(wanted: WorkflowFilter) -> list[ColumnElement[bool]]:
+def _conditions(filters: WorkflowFilter) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
-    if wanted.statuses:
-        conditions.append(workflows.c.status.in_([status.value for status in wanted.statuses]))
-    if wanted.name is not None:
-        conditions.append(workflows.c.name == wanted.name)
+    if filters.statuses:
+        conditions.append(workflows.c.status.in_([status.value for status in filters.statuses]))
+    if filters.name is not None:
+        conditions.append(workflows.c.name == filters.name)
     return conditions

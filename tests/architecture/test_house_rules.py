@@ -15,7 +15,7 @@ DOORS = ("api", "cli", "loops", "mirror")
 LONGEST_FUNCTION = 60
 LONGEST_FILE = 400
 COMMITS = {"begin", "commit"}
-GROUP_COMMIT = Path("services/submissions.py")
+GROUP_COMMIT = Path("services/resident/submission_batcher.py")
 
 
 def modules(*rooms: str) -> list[Path]:
@@ -112,11 +112,10 @@ AWAITED = {
     # Tasks of one request, scrape or look, which their caller waits for or which say what became of them.
     ("api/pages/csv_export.py", "create_task"): 1,
     ("api/health/scrapes.py", "create_task"): 1,
-    ("api/health/metrics_sources.py", "create_task"): 1,
     ("api/resilience/guard.py", "ensure_future"): 1,
     ("api/middleware/rate_limit.py", "create_task"): 1,
-    ("api/health/probe.py", "ensure_future"): 1,
-    ("services/submissions.py", "ensure_future"): 1,
+    ("services/components.py", "create_task"): 1,
+    ("services/resident/submission_batcher.py", "ensure_future"): 1,
     # `up`: its start, its stop signal, and one question of the supervisor.
     ("cli/up.py", "create_task"): 2,
     ("cli/supervisor.py", "ensure_future"): 1,

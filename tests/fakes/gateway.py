@@ -38,7 +38,7 @@ class FakeBroker:
     """Keys that are no queues."""
     metas: dict[str, bytes] = field(default_factory=dict)
     nodes: dict[str, NodeDescription] = field(default_factory=dict)
-    held: dict[str, HeldTask] = field(default_factory=dict)
+    holders: dict[str, HeldTask] = field(default_factory=dict)
     active: dict[str, ActiveTask] = field(default_factory=dict)
     revoked: list[tuple[tuple[str, ...], bool, str]] = field(default_factory=list)
     twins: set[str] = field(default_factory=set)
@@ -166,7 +166,7 @@ class FakeControl:
 
     async def query_tasks(self, task_ids: Collection[str], nodes: Collection[str]) -> dict[str, HeldTask]:
         answering = self._answering(nodes)
-        held = self._broker.held
+        held = self._broker.holders
         return {task_id: held[task_id] for task_id in task_ids if task_id in held and held[task_id].node in answering}
 
     async def ask_everyone(self, task_ids: Collection[str]) -> Said:
@@ -174,7 +174,7 @@ class FakeControl:
         nodes, twins = self._broker.nodes, self._broker.twins
         replies = {node: 2 if node in twins else 1 for node in nodes if node not in self._broker.mute}
         active = {id: HeldTask(task.node, "active") for id, task in self._broker.active.items()}
-        held = {**active, **self._broker.held}
+        held = {**active, **self._broker.holders}
         return Said(replies, {id: held[id] for id in task_ids if id in held and held[id].node in nodes})
 
     async def list_active(self, nodes: Collection[str]) -> tuple[frozenset[str], dict[str, ActiveTask]]:
@@ -276,7 +276,7 @@ class FakeQueueReader:
         self._broker.check()
         return {name: len(self._broker.queues.get(name, ())) for name in names}
 
-    async def held_task_ids(
+    async def ids_in_queues(
         self, queue_names: Collection[str], *, among: Collection[str] | None = None
     ) -> set[str] | None:
         self._broker.check()
@@ -299,8 +299,8 @@ class FakeQueueReader:
         pass
 
 
-class FakeRecall:
-    """See `gateway.recall.Recall`, on Redis."""
+class FakeMessageMover:
+    """See `gateway.recall.MessageMover`, on Redis."""
 
     def __init__(self, broker: FakeBroker) -> None:
         self._broker = broker

@@ -62,7 +62,7 @@ async def test_after_a_failover_all_are_at_the_new_master_and_the_stream_tells_a
     assert stream.connect() is False
     (gap,) = stream.receive(0.1)
     assert isinstance(gap, Blind)
-    assert gap.kept
+    assert gap.streamed
     stream.acknowledge(gap)
     stream.close()
     stream.connect()

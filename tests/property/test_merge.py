@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from domain.facts import Fact, distinct
 from domain.fold import TaskState, fold
 from domain.states import TRANSITIONS, AttemptState, EventType, Phase, Status
-from domain.timeline import Entry, timeline
+from domain.timeline import TimelineEntry, timeline
 from tests.facts import TASK_ID, ours
 from tests.property.histories import ENDS, FAILED, REJECTED, histories, messy_histories, replacements, uses
 
@@ -17,7 +17,7 @@ END_OF_A_RUN = {*ENDS, EventType.LOST}
 HERE = ours(EventType.SUBMITTED, at=-7200, scheduled=False)
 
 
-def exactly(state: TaskState | list[Entry]) -> str:
+def exactly(state: TaskState | list[TimelineEntry]) -> str:
     """Everything there is to see, to the last detail."""
     return json.dumps(asdict(state) if isinstance(state, TaskState) else list(map(asdict, state)), default=str)
 

@@ -17,7 +17,7 @@ heartbeats = st.builds(
     pid=st.none() | st.integers(1, 3),
     active=st.none() | st.integers(0, 3),
     processed=st.none() | st.integers(0, 3),
-    kept=st.booleans(),
+    streamed=st.booleans(),
     load_average=st.none() | st.tuples(st.floats(0, 4), st.floats(0, 4), st.floats(0, 4)),
 )
 

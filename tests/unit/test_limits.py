@@ -62,7 +62,7 @@ def row(begin: str) -> str:
         ("results in `GET", [f"{SHOWN_RESULT_BYTES // KIB} KiB", f"{SHOWN_RESULTS_BYTES // MIB} MiB"]),
         ("arguments", [f"{MAX_ARGUMENT_BYTES // MIB} MiB", f"{MAX_DEPTH} deep"]),
         ("result that is kept", [f"{MAX_RESULT_BYTES // MIB} MiB"]),
-        ("events that are kept", [f"{record.MAX_FACTS:,}", f"{record.MAX_KEPT:,}"]),
+        ("events that are kept", [f"{record.MAX_FACTS:,}", f"{record.MAX_STORED:,}"]),
         ("events of an id", [f"{record.MAX_FACTS // 2:,}"]),
         ("events in a timeline", [f"{MAX_FACTS:,}"]),
         ("`attempts`", [f"{MAX_ATTEMPTS:,}"]),

@@ -237,12 +237,23 @@ def test_an_open_address_without_keys_is_refused_before_anything_is_touched(
     data = tmp_path / "data"
     nowhere = {"CELERIAC_DATABASE_URL": "postgresql://127.0.0.1:9/db", "CELERIAC_BROKER_URL": "redis://127.0.0.1:9/0"}
     done = celeriac(door, CELERIAC_HOST=host, CELERIAC_DATA=str(data), **nowhere)
-    assert done.returncode == 1
+    assert done.returncode == 2
     what, why, ways_out = done.stderr.splitlines()
     assert what == f"celeriac: The API would listen on {host} and ask nobody for a key."
     assert "run tasks" in why
     assert "CELERIAC_API_KEYS" in ways_out
+    assert "CELERIAC_ALLOW_OPEN" in ways_out
     assert not data.exists()
+
+
+def test_an_api_that_is_open_on_purpose_says_so_in_its_log() -> None:
+    nowhere = {"CELERIAC_DATABASE_URL": "postgresql://127.0.0.1:9/db", "CELERIAC_BROKER_URL": "redis://127.0.0.1:9/0"}
+    argv, env = invocation("api", CELERIAC_HOST="0.0.0.0", CELERIAC_PORT="0", CELERIAC_ALLOW_OPEN="yes", **nowhere)
+    with subprocess.Popen(argv, env=env, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr
+        told = json.loads(process.stderr.readline())
+        process.kill()
+    assert (told["event"], told["level"], told["host"]) == ("access_open", "warning", "0.0.0.0")
 
 
 def test_doctor_says_the_same_of_an_open_address(tmp_path: Path) -> None:

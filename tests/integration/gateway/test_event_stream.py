@@ -6,7 +6,6 @@ import pytest
 import redis
 
 from domain.redis_keys import STREAM_COUNTS_KEY, STREAM_KEY
-from gateway import event_stream
 from gateway.event_sources import MAX_MESSAGE_BYTES, MOST_AT_ONCE, Blind, EventItem, EventMessage
 from gateway.event_stream import FIRST_AT_ONCE, GROUP, StreamEvents
 
@@ -18,28 +17,33 @@ def server(redis_url: str) -> Iterator[redis.Redis]:
 
 
 @pytest.fixture
-def stream(redis_url: str) -> Iterator[StreamEvents]:
+def timings() -> dict[str, float]:
+    """Those of the mirrors, where they are not the usual ones."""
+    return {}
+
+
+@pytest.fixture
+def at_once(timings: dict[str, float]) -> None:
+    """What is not stored is taken over without a wait, and every read looks for it."""
+    timings |= {"look_seconds": 0.0, "take_over_seconds": 0.0}
+
+
+@pytest.fixture
+def stream(redis_url: str, timings: dict[str, float]) -> Iterator[StreamEvents]:
     """The first mirror ever, which makes the stream."""
-    source = StreamEvents(redis_url)
+    source = StreamEvents(redis_url, **timings)
     assert source.connect() is True
     yield source
     source.close()
 
 
 @pytest.fixture
-def other(redis_url: str, stream: StreamEvents) -> Iterator[StreamEvents]:
+def other(redis_url: str, timings: dict[str, float], stream: StreamEvents) -> Iterator[StreamEvents]:
     """A second mirror."""
-    source = StreamEvents(redis_url)
+    source = StreamEvents(redis_url, **timings)
     assert source.connect() is False
     yield source
     source.close()
-
-
-@pytest.fixture
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is not stored is taken over without a wait, and every read looks for it."""
-    monkeypatch.setattr(event_stream, "LOOK_SECONDS", 0.0)
-    monkeypatch.setattr(event_stream, "TAKE_OVER_SECONDS", 0.0)
 
 
 def add(server: redis.Redis, names: str, *, length: int | None = None) -> None:
@@ -114,7 +118,7 @@ def test_a_message_was_heard_when_it_reached_redis(server: redis.Redis, stream: 
     server.xadd(STREAM_KEY, {"body": "x"}, id=f"{round(minute_ago.timestamp() * 1000)}-0")
     (message,) = read(stream)
     assert isinstance(message, EventMessage)
-    assert message.kept
+    assert message.streamed
     assert abs(message.heard_at - minute_ago) < timedelta(seconds=1)
 
 
@@ -130,7 +134,7 @@ def test_a_stream_trimmed_past_what_is_stored_is_a_gap_until_that_is_recorded(
     for _ in range(2):
         (blind,) = stream.receive(0.01)
         assert isinstance(blind, Blind)
-        assert blind.kept
+        assert blind.streamed
         assert blind.started_at <= before <= blind.ended_at
     stream.acknowledge(blind)
     assert letters(read(stream)) == "fg"
@@ -165,18 +169,18 @@ def test_a_stream_that_is_gone_is_made_again_and_something_was_missed(
 
 
 def test_mirrors_of_long_ago_are_forgotten_but_for_those_that_hold_something(
-    server: redis.Redis, stream: StreamEvents, redis_url: str, monkeypatch: pytest.MonkeyPatch
+    server: redis.Redis, stream: StreamEvents, redis_url: str
 ) -> None:
     add(server, "a")
     holder, idle = StreamEvents(redis_url), StreamEvents(redis_url)
     read(holder)
     read(idle)
     assert len(server.xinfo_consumers(STREAM_KEY, GROUP)) == 2
-    monkeypatch.setattr(event_stream, "FORGET_SECONDS", -1.0)
-    stream.connect()
+    forgetful = StreamEvents(redis_url, forget_seconds=-1.0)
+    forgetful.connect()
     (left,) = server.xinfo_consumers(STREAM_KEY, GROUP)
     assert left["pending"] == 1
-    for source in (holder, idle):
+    for source in (holder, idle, forgetful):
         source.close()
 
 

@@ -76,7 +76,7 @@ async def test_more_than_one_batch_is_sent_whole(broker: FragileBroker) -> None:
     publisher, queues = Publisher(broker.broker_url), QueueReader(broker.broker_url)
     assert len((await publisher.publish(messages)).sent) == len(messages)
     assert await queues.depths(["celery"]) == {"celery": len(messages)}
-    assert await queues.held_task_ids(["celery"]) == {message.task_id for message in messages}
+    assert await queues.ids_in_queues(["celery"]) == {message.task_id for message in messages}
     await publisher.close()
     await queues.close()
 
@@ -159,7 +159,7 @@ async def test_a_key_of_another_kind_is_the_fate_of_its_message_alone(
     }
     assert published.sent == {message.task_id for message in messages} - bad
     assert await queues.depths(["cart", "celery"]) == {"cart": 0, "celery": 40}, "each good one exactly once"
-    assert await queues.held_task_ids(["cart", "celery"]) == set(published.sent)
+    assert await queues.ids_in_queues(["cart", "celery"]) == set(published.sent)
     assert await queues.find_foreign(["cart", "celery", "nothing"]) == {"cart"}
 
 

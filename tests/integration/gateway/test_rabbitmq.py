@@ -42,7 +42,7 @@ async def test_a_message_for_a_queue_that_nobody_declared_is_not_sent(amqp_url: 
         nowhere = make_message("t", queue_name=f"q-{uuid4()}")
         assert await publisher.publish([nowhere]) == Published(refused={nowhere.task_id: NO_QUEUE})
         assert await queues.depths([nowhere.queue_name]) == {nowhere.queue_name: 0}
-        assert await queues.held_task_ids([nowhere.queue_name]) is None
+        assert await queues.ids_in_queues([nowhere.queue_name]) is None
 
 
 async def test_what_rabbitmq_refuses_is_the_fate_of_its_message_and_the_others_are_sent_once(amqp_url: str) -> None:

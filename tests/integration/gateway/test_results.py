@@ -8,7 +8,6 @@ from celery import Celery
 from celery.backends.base import compress_payload  # type: ignore[attr-defined]
 
 from domain.errors import Unavailable
-from gateway import results as results_module
 from gateway.results import ResultReader
 from tests.gateway_broker import FragileBroker
 
@@ -118,15 +117,12 @@ async def test_a_database_that_is_away_is_a_backend_that_is_away() -> None:
     await reader.close()
 
 
-async def test_what_is_compressed_is_read_whole_within_its_bounds(
-    broker: FragileBroker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(results_module, "MAX_VALUES", 100)
+async def test_what_is_compressed_is_read_whole_within_its_bounds(broker: FragileBroker) -> None:
     with redis.Redis.from_url(broker.result_url) as client:
         for task_id, length in (("some", 50), ("many", 500)):
             meta = json.dumps({"status": "SUCCESS", "result": [0] * length}).encode()
             client.set(f"celery-task-meta-{task_id}", compress_payload(meta, "zlib"))
-    reader = ResultReader(broker.result_url)
+    reader = ResultReader(broker.result_url, max_values=100)
     some, many = await reader.fetch_whole("some"), await reader.fetch_whole("many")
     await reader.close()
     assert some is not None

@@ -16,7 +16,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from domain.workers import SILENCE, Heartbeat
 from gateway.connection import redis_client
 from gateway.control import Work
-from loops import control as control_loop
 from loops.control import ControlRound
 from loops.drains import Drains
 from loops.nodes import NodesRound
@@ -37,9 +36,7 @@ WITH_PLUGIN = replace(STOCK, **PLUGIN)
 class World:
     """One worker as the mirror, the loops and operators see it."""
 
-    def __init__(self, engine: AsyncEngine, redis: Redis, *, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(control_loop, "PATIENCE_SECONDS", 0)
-        monkeypatch.setattr(control_loop, "KEYS_SECONDS", 0)
+    def __init__(self, engine: AsyncEngine, redis: Redis) -> None:
         self.engine = engine
         self.broker = FakeBroker(nodes={NODE: STOCK})
         self.keys = FakePauseKeys()
@@ -48,7 +45,7 @@ class World:
         self.redis = redis
         self.presence = FakePresence(self.broker)
         drains = Drains(engine, control, orders=orders, presence=self.presence, redis=redis)
-        self.round = ControlRound(engine, control, orders=orders, drains=drains)
+        self.round = ControlRound(engine, control, orders=orders, drains=drains, keys_seconds=0, patience_seconds=0)
         self.look = NodesRound(engine, control)
 
     async def hear(self, **told: Any) -> None:
@@ -82,7 +79,7 @@ class World:
 @pytest.fixture
 async def world(engine: AsyncEngine, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
     async with redis_client(redis_url) as redis:
-        world = World(engine, redis, monkeypatch=monkeypatch)
+        world = World(engine, redis)
         await world.hear()
         await world.look.run_once()
         yield world
@@ -318,7 +315,7 @@ async def test_a_second_drain_only_sets_the_deadline(world: World) -> None:
 async def want_capacity(world: World, capacity: int) -> None:
     async with world.engine.begin() as connection:
         worker = await find_worker(connection, NODE)
-        await request_capacity(connection, worker.worker_id, capacity=capacity, told=None)
+        await request_capacity(connection, worker.worker_id, capacity=capacity, description=None)
 
 
 async def age_description(world: World, **columns: Any) -> None:

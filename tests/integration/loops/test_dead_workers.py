@@ -15,12 +15,12 @@ from domain.workers import SILENCE, Heartbeat, is_shared
 from gateway.connection import redis_client
 from gateway.control import HeldTask
 from gateway.messages import TaskMessage
-from loops.lost import dead_workers, seen_twice
+from loops.lost import dead_workers
 from loops.lost.dead_workers import DeadWorkersRound, Gateway
 from services.cancel import request_cancel
 from services.dispatch import dispatch_due
 from services.record import News, record
-from services.timeline import read_history
+from services.timeline import read_task_history
 from store.queries import descriptions, gaps, leadership, submissions, workers
 from store.queries.descriptions import Description
 from store.queries.tasks import get_task
@@ -28,10 +28,10 @@ from store.worker_tables import workers as worker_rows
 from tests.fakes.gateway import (
     FakeBroker,
     FakeControl,
+    FakeMessageMover,
     FakePresence,
     FakePublisher,
     FakeQueueReader,
-    FakeRecall,
     FakeResultReader,
 )
 from tests.submissions import make_submission
@@ -49,12 +49,12 @@ class World:
         self.presence = FakePresence(self.broker)
         gateway = Gateway(
             self.presence,
-            FakeRecall(self.broker),
+            FakeMessageMover(self.broker),
             FakeQueueReader(self.broker),
             FakeControl(self.broker),
             FakeResultReader(self.broker),
         )
-        self.round = DeadWorkersRound(engine, gateway, redis=redis)
+        self.round = DeadWorkersRound(engine, gateway, redis=redis, between_looks=timedelta(microseconds=1))
         self._clock = 0
 
     async def set_up(self) -> None:
@@ -78,7 +78,7 @@ class World:
             late = frozenset({"celeriac.add"}) if acks_late else frozenset[str]()
             names = ["celeriac.add"]
             told_of = Description(node, 1, "prefork", 1, 1, ["celery"], names, plugin, acks_late=late)
-            await descriptions.describe(connection, told_of)
+            await descriptions.save_description(connection, told_of)
 
     async def add_held(self, *kinds: EventType, unacknowledged: bool = True, node: str = DEAD) -> str:
         """A task that the node has received, or started, 20 s ago."""
@@ -112,8 +112,7 @@ class World:
 
 
 @pytest.fixture
-async def world(engine: AsyncEngine, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
-    monkeypatch.setattr(seen_twice, "BETWEEN_LOOKS", timedelta(0, microseconds=1))
+async def world(engine: AsyncEngine, redis_url: str) -> AsyncIterator[World]:
     redis = redis_client(redis_url)
     world = World(engine, redis)
     await world.set_up()
@@ -144,7 +143,7 @@ async def test_a_run_that_was_acknowledged_has_failed_once_nothing_of_it_is_foun
     assert await world.state(task_id) == ("FAILED", "finished", "LOST")
     async with world.engine.connect() as connection:
         task = await get_task(connection, task_id)
-        history = await read_history(connection, task_id)
+        history = await read_task_history(connection, task_id)
     assert task is not None
     assert task.error == f"WorkerLost: {DEAD} ended while it held this task, and no message of it is left."
     assert history.entries[-1].type is EventType.LOST
@@ -152,7 +151,7 @@ async def test_a_run_that_was_acknowledged_has_failed_once_nothing_of_it_is_foun
 
 async def test_a_rescue_that_was_cut_off_after_the_move_is_recorded_by_the_next(world: World) -> None:
     task_id = await world.add_held()
-    await FakeRecall(world.broker).put_back([task_id])
+    await FakeMessageMover(world.broker).put_back([task_id])
     await world.round.run_once()
     assert (world.waiting(), await world.state(task_id)) == ([task_id], ("PENDING", "queued", "LOST"))
 
@@ -216,7 +215,7 @@ async def test_a_stock_worker_that_said_goodbye_may_still_run_what_it_holds(worl
 
 async def test_what_another_worker_holds_by_now_is_left_to_it(world: World) -> None:
     task_id = await world.add_held()
-    world.broker.held[task_id] = HeldTask(LIVING, "active")
+    world.broker.holders[task_id] = HeldTask(LIVING, "active")
     await world.round.run_once()
     assert (world.waiting(), list(world.broker.unacknowledged)) == ([], [task_id])
 
@@ -229,7 +228,7 @@ async def test_an_attempt_that_another_has_outrun_is_lost_and_nothing_is_moved(w
     async with world.engine.begin() as connection:
         await record(connection, News([world.told(kind, LIVING, message=message, ago=5) for kind in kinds]))
     if not ended:
-        world.broker.held[task_id] = HeldTask(LIVING, "active")
+        world.broker.holders[task_id] = HeldTask(LIVING, "active")
     await world.round.run_once()
     assert await world.state(task_id) == (("COMPLETED", "finished") if ended else ("RUNNING", "running")) + ("LOST",)
     assert (world.waiting(), list(world.broker.unacknowledged)) == ([], [task_id])
@@ -241,7 +240,7 @@ async def test_a_new_process_of_the_same_name_tells_what_its_predecessor_lost(wo
     await world.round.run_once()
     assert world.waiting() == [], "it has not answered yet"
     world.broker.nodes[DEAD] = None  # type: ignore[assignment]
-    world.broker.held[held] = HeldTask(DEAD, "reserved")
+    world.broker.holders[held] = HeldTask(DEAD, "reserved")
     await world.round.run_once()
     assert world.waiting() == [lost]
 
@@ -326,7 +325,7 @@ async def test_on_rabbitmq_what_becomes_of_it_follows_from_how_the_task_is_ackno
     async def unreadable(*args: object, **options: object) -> None:
         return None
 
-    monkeypatch.setattr(FakeQueueReader, "held_task_ids", unreadable)
+    monkeypatch.setattr(FakeQueueReader, "ids_in_queues", unreadable)
     task_id = await world.add_held(*kinds, unacknowledged=False)
     await world.hear(DEAD, ago=DIED, acks_late=acks_late)
     for _ in range(2):
@@ -337,6 +336,6 @@ async def test_on_rabbitmq_what_becomes_of_it_follows_from_how_the_task_is_ackno
 async def test_only_one_process_at_a_time_moves_messages(world: World) -> None:
     await world.add_held()
     async with world.engine.begin() as other:
-        assert await leadership.take(other, leadership.RESCUE)
+        assert await leadership.take(other, leadership.DEAD_WORKERS)
         await world.round.run_once()
     assert world.waiting() == []

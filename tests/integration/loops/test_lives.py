@@ -99,7 +99,7 @@ async def test_nobody_is_missed_while_redis_has_just_come_back(world: World, sin
     world.since = None if since is None else time.monotonic()
     round = world.round()
     assert await look(round, 3) == set()
-    world.since = time.monotonic() - lives.SETTLE_SECONDS
+    world.since = time.monotonic() - lives.RESUBSCRIBE_SECONDS
     assert await look(round, 2) == {"mirror"}
 
 

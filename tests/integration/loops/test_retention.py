@@ -12,7 +12,6 @@ from uuid_utils.compat import uuid7
 from domain.retention import Retention
 from domain.rollups import Measure
 from domain.states import TERMINAL, Status
-from loops import retention as loop
 from loops.partitions import PartitionsRound
 from loops.retention import ROUND_SECONDS, RetentionRound
 from loops.rollups import RollupsRound
@@ -150,11 +149,10 @@ async def test_what_is_not_over_stays(engine: AsyncEngine) -> None:
     assert await ids(engine) == {running, pending, waiting, unindexed, written}
 
 
-async def test_more_than_a_batch_goes_in_several_rounds(engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "BATCH_SIZE", 2)
+async def test_more_than_a_batch_goes_in_several_rounds(engine: AsyncEngine) -> None:
     for _ in range(5):
         await add(engine, timedelta(days=31))
-    round_ = RetentionRound(engine, KEPT)
+    round_ = RetentionRound(engine, KEPT, batch_size=2)
     left = []
     for pause in (0, 0, ROUND_SECONDS):
         assert await round_.run_once() == pause
@@ -205,11 +203,10 @@ async def test_unfinished_workflows_keep_their_tasks(engine: AsyncEngine) -> Non
     assert await ids(engine, workflows) == {running, ended}
 
 
-async def test_large_workflows_go_a_few_at_a_time(engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "BATCH_SIZE", 4)
+async def test_large_workflows_go_a_few_at_a_time(engine: AsyncEngine) -> None:
     for _ in range(3):
         await add_workflow(engine, timedelta(days=31), steps=3)
-    round_ = RetentionRound(engine, KEPT)
+    round_ = RetentionRound(engine, KEPT, batch_size=4)
     assert await round_.run_once() == 0
     assert len(await ids(engine, workflows)) == 1
     assert [await round_.run_once(), await round_.run_once()] == [0, ROUND_SECONDS]

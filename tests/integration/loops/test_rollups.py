@@ -1,11 +1,9 @@
 from datetime import UTC, datetime, timedelta
 
-import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.rollups import Measure
-from loops import rollups as loop
 from loops.rollups import KEPT, ROUND_SECONDS, RollupsRound
 from store.queries import leadership, submissions
 from store.queries.for_dashboard import count_totals
@@ -24,13 +22,10 @@ async def count(engine: AsyncEngine, table: str) -> int:
         return int((await connection.execute(text(f"SELECT count(*) FROM {table}"))).scalar_one())
 
 
-async def test_a_backlog_is_folded_batch_by_batch_and_nothing_is_counted_twice(
-    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(loop, "BATCH_SIZE", 2)
+async def test_a_backlog_is_folded_batch_by_batch_and_nothing_is_counted_twice(engine: AsyncEngine) -> None:
     for _ in range(5):
         await submit(engine)
-    folding = RollupsRound(engine)
+    folding = RollupsRound(engine, batch_size=2)
     assert [await folding.run_once() for _ in range(4)] == [0, 0, ROUND_SECONDS, ROUND_SECONDS]
     assert await count(engine, rollup_deltas.name) == 0
     async with engine.connect() as connection:

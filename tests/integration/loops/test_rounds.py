@@ -17,6 +17,7 @@ from loops.nodes import NodesRound
 from loops.partitions import PartitionsRound
 from loops.presence import PresenceRound
 from loops.queues import QueuesRound
+from services.dispatch import BATCH_SIZE
 from store.queries import descriptions, signs, submissions, task_names, workers
 from store.queries.workers import WorkerRow
 from store.tables import outbox, tasks
@@ -49,8 +50,9 @@ async def submit(engine: AsyncEngine, *, due_in: float = 0, **row: object) -> st
     return submission.task_id
 
 
-def dispatch_round(engine: AsyncEngine, broker: FakeBroker) -> DispatchRound:
-    return DispatchRound(engine, FakePublisher(broker), marks=FakeMarks(), broker=FakeQueueReader(broker))
+def dispatch_round(engine: AsyncEngine, broker: FakeBroker, *, batch_size: int = BATCH_SIZE) -> DispatchRound:
+    publisher, queues = FakePublisher(broker), FakeQueueReader(broker)
+    return DispatchRound(engine, publisher, marks=FakeMarks(), broker=queues, batch_size=batch_size)
 
 
 async def hear(engine: AsyncEngine, node: str = NODE) -> None:
@@ -75,14 +77,10 @@ async def test_dispatch_looks_again_in_a_while_where_nothing_is_due_soon(engine:
     assert await round_.run_once() == dispatch.POLL_SECONDS
 
 
-async def test_dispatch_goes_on_at_once_after_a_full_batch(
-    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(dispatch, "BATCH_SIZE", 2)
-    monkeypatch.setattr("services.dispatch.BATCH_SIZE", 2)
+async def test_dispatch_goes_on_at_once_after_a_full_batch(engine: AsyncEngine) -> None:
     for _ in range(3):
         await submit(engine)
-    round_ = dispatch_round(engine, FakeBroker())
+    round_ = dispatch_round(engine, FakeBroker(), batch_size=2)
     assert [await round_.run_once(), await round_.run_once()] == [0, dispatch.POLL_SECONDS]
 
 
@@ -258,12 +256,9 @@ async def test_a_queue_that_nobody_consumes_is_given_to_a_worker_of_ours_unless_
         assert await workers.list_consumers(connection) == [(NODE, ["celery", "math"])]
 
 
-async def test_of_names_that_never_answer_only_the_newest_are_kept(
-    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(nodes, "MOST_STRANGERS", 2)
+async def test_of_names_that_never_answer_only_the_newest_are_kept(engine: AsyncEngine) -> None:
     known = replace(DESCRIPTION, node="celery@known")
-    round_of_nodes = NodesRound(engine, FakeControl(FakeBroker(nodes={known.node: known})))
+    round_of_nodes = NodesRound(engine, FakeControl(FakeBroker(nodes={known.node: known})), most_strangers=2)
     await hear(engine, known.node)
     await round_of_nodes.run_once()
     for name in ("registered", "wanted", "forged-1", "forged-2", "forged-3", "forged-4"):

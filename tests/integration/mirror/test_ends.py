@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.states import EventType, Status
-from services.timeline import History, read_history
+from services.timeline import TaskHistory, read_task_history
 from settings import Settings
 from store.queries.tasks import TaskOutline
 from store.tables import attempts, tasks
@@ -85,6 +85,6 @@ async def _ended(engine: AsyncEngine, task_id: str) -> None:
     await until(has_ended)
 
 
-async def _history(engine: AsyncEngine, task_id: str) -> History[TaskOutline]:
+async def _history(engine: AsyncEngine, task_id: str) -> TaskHistory[TaskOutline]:
     async with engine.connect() as connection:
-        return await read_history(connection, task_id)
+        return await read_task_history(connection, task_id)

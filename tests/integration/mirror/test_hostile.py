@@ -21,7 +21,7 @@ from domain.redis_keys import STREAM_KEY
 from gateway.connection import connect, redis_client
 from gateway.event_sources import DURABLE_QUEUE, EVENT_EXCHANGE
 from mirror.main import run
-from services.resident.counters import Counted, read_counters
+from services.resident.counters import CounterName, read_counters
 from services.resident.signs_of_life import is_alive
 from settings import Settings
 from store.tables import gaps, tasks
@@ -84,7 +84,7 @@ async def assert_unharmed(engine: AsyncEngine, redis: Redis, *, before: set[int]
             assert (await connection.execute(ahead)).scalar_one() == 0
 
     async def are_counted() -> bool:
-        return (await read_counters(redis))[Counted.EVENTS_REFUSED] >= len(WORST) // 2
+        return (await read_counters(redis))[CounterName.EVENTS_REFUSED] >= len(WORST) // 2
 
     await until(are_counted)
 

@@ -1,6 +1,7 @@
 import asyncio
 import json
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,7 +13,6 @@ from domain.clocks import AHEAD_SECONDS
 from domain.results import StoredResult
 from gateway.event_sources import Blind, EventMessage
 from mirror import writer as writer_module
-from mirror.writer import Writer
 from services.record import News, record
 from store.queries import gaps, history, workers
 from store.tables import events, task_results, tasks
@@ -23,10 +23,8 @@ from tests.integration.mirror.messages import NODE, Results, life, message
 LIMIT_SECONDS = 15
 JUNK = EventMessage(b"junk", datetime.now(UTC))
 
-
-@pytest.fixture(autouse=True)
-def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer_module, "RETRY_SECONDS", (0.01, 0.05))
+Writer = partial(writer_module.Writer, retry_seconds=(0.01, 0.05))
+"""One that tries again at once."""
 
 
 def success(task_id: str, **given: Any) -> StoredResult:
@@ -76,11 +74,10 @@ async def test_without_the_result_backend_results_are_pending(engine: AsyncEngin
 async def test_a_result_backend_that_does_not_answer_is_not_waited_for(
     engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer_module, "RESULT_TIMEOUT_SECONDS", 0.05)
     results = Results()
     monkeypatch.setattr(results, "fetch", lambda task_ids: asyncio.Event().wait())
     async with asyncio.timeout(LIMIT_SECONDS):
-        await Writer(engine, results).write(life("a"))
+        await Writer(engine, results, result_timeout_seconds=0.05).write(life("a"))
     assert await stored(engine) == {"a": ("COMPLETED", True)}
 
 
@@ -111,11 +108,11 @@ async def test_a_batch_cut_off_in_the_middle_is_written_again(engine: AsyncEngin
 
 async def test_blindness_to_nodes_whose_events_wait_for_us_is_no_gap(engine: AsyncEngine) -> None:
     writer, now = Writer(engine, Results()), datetime.now(UTC)
-    await writer.write([message("worker-heartbeat", kept=True)])
+    await writer.write([message("worker-heartbeat", streamed=True)])
     await writer.note_blindness(Blind(now, now))
     async with engine.connect() as connection:
         assert (await connection.execute(select(gaps_table))).all() == []
-    await writer.note_blindness(Blind(now, now, kept=True))
+    await writer.note_blindness(Blind(now, now, streamed=True))
     async with engine.connect() as connection:
         assert await gaps.overlaps_gap(connection, since=now, until=now), "but what their stream has lost is one"
 
@@ -234,8 +231,8 @@ async def test_what_cannot_be_read_is_kept_as_a_reason_with_the_text_that_was_to
         "d": ("COMPLETED", True),
     }
     async with engine.connect() as connection:
-        kept = select(task_results.c.task_id, task_results.c.unreadable, task_results.c.result_repr)
-        rows = {row.task_id: tuple(row)[1:] for row in await connection.execute(kept)}
+        streamed = select(task_results.c.task_id, task_results.c.unreadable, task_results.c.result_repr)
+        rows = {row.task_id: tuple(row)[1:] for row in await connection.execute(streamed)}
     assert rows == {"a": ("is pickled", "'a'"), "b": ("is odd", "'b'"), "c": (None, None), "d": (None, "'d'")}
     # What only the event has told is no result: the backend may still tell it, and then its word stands.
     await Writer(engine, Results(success("d"))).write(life("d"))

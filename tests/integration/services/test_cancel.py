@@ -17,24 +17,24 @@ from gateway.connection import redis_client
 from services.cancel import (
     KEY_SECONDS,
     LASTING_KEY_SECONDS,
+    CancelOutcome,
     CancelRequest,
     Enforced,
-    Outcome,
     enforce,
     read_outcome,
+    record_outcome,
     renew_keys,
     request_cancel,
-    settle,
 )
 from services.dispatch import dispatch_due
 from services.record import News, record
-from services.timeline import read_history
+from services.timeline import read_task_history
 from store.queries import descriptions, outbox, submissions, workers
 from store.queries.descriptions import Description
 from store.tables import outbox as outbox_table
 from store.worker_tables import workers as workers_table
 from tests.facts import NODE, told
-from tests.fakes.gateway import FakeBroker, FakeControl, FakePublisher, FakeRecall
+from tests.fakes.gateway import FakeBroker, FakeControl, FakeMessageMover, FakePublisher
 from tests.submissions import make_submission
 
 SUBMITTED, DISPATCHED, CANCEL_REQUESTED = EventType.SUBMITTED, EventType.DISPATCHED, EventType.CANCEL_REQUESTED
@@ -74,7 +74,7 @@ class World:
         async with self.engine.begin() as connection:
             await workers.hear(connection, [Heartbeat(node, heard_at=at, at=at, pid=1)])
             description = Description(node, 1, pool, 1, 1, ["celery"], [], "1.0", capabilities=capabilities)
-            await descriptions.describe(connection, description)
+            await descriptions.save_description(connection, description)
 
     async def request(self, task_id: str, *, signal: StopSignal = StopSignal.SIGTERM) -> CancelRequest:
         async with self.engine.begin() as connection:
@@ -83,19 +83,19 @@ class World:
     async def cancel(self, task_id: str, *, signal: StopSignal = StopSignal.SIGTERM) -> tuple[Enforced, bool]:
         """All that the route does; what was done, and whether it was proof."""
         request = await self.request(task_id, signal=signal)
-        recall, control = FakeRecall(self.broker), FakeControl(self.broker)
-        enforced = await enforce(request, redis=self.redis, control=control, recall=recall)
+        mover, control = FakeMessageMover(self.broker), FakeControl(self.broker)
+        enforced = await enforce(request, redis=self.redis, control=control, mover=mover)
         async with self.engine.begin() as connection:
-            return enforced, await settle(connection, request, enforced=enforced)
+            return enforced, await record_outcome(connection, request, enforced=enforced)
 
-    async def outcome(self, task_id: str, *, told: bool = True) -> Outcome:
+    async def outcome(self, task_id: str, *, told: bool = True) -> CancelOutcome:
         async with self.engine.connect() as connection:
-            return await read_outcome(connection, task_id, told=told)
+            return await read_outcome(connection, task_id, workers_told=told)
 
     async def story(self, task_id: str) -> tuple[str, list[EventType]]:
         """Status and timeline."""
         async with self.engine.connect() as connection:
-            history = await read_history(connection, task_id)
+            history = await read_task_history(connection, task_id)
         return history.task.status, [entry.type for entry in history.entries]
 
 
@@ -136,7 +136,7 @@ async def test_a_task_that_a_worker_may_have_is_not_cancelled_yet(world: World) 
     task_id = await world.add_queued()
     world.broker.queues.clear()
     enforced, proven = await world.cancel(task_id)
-    assert (enforced.told, enforced.withdrawn, proven) == (True, False, False)
+    assert (enforced.workers_told, enforced.withdrawn, proven) == (True, False, False)
     assert (await world.story(task_id))[0] == "PENDING"
     outcome = await world.outcome(task_id)
     assert outcome.worth_waiting
@@ -228,7 +228,7 @@ async def test_without_broker_and_redis_the_wish_is_kept(world: World) -> None:
     world.broker.available = False
     world.redis.connection_pool.connection_kwargs["port"] = 1
     await world.redis.connection_pool.disconnect()
-    assert await world.cancel(task_id) == (Enforced(told=False, gated=False, withdrawn=False), False)
+    assert await world.cancel(task_id) == (Enforced(workers_told=False, gated=False, withdrawn=False), False)
     outcome = await world.outcome(task_id, told=False)
     assert (outcome.worth_waiting, "cannot be reached" in outcome.message) == (False, True)
     assert (await world.story(task_id))[1][-1] == CANCEL_REQUESTED

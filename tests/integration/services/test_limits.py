@@ -27,7 +27,7 @@ async def add_stock_node(engine: AsyncEngine, *, own_limit: int) -> None:
         await workers.hear(connection, [Heartbeat(NODE, heard_at=now, at=now, pid=1)])
         limits = {"celeriac.add": own_limit}
         description = Description(NODE, 1, "threads", 1, 1, ["celery"], ["celeriac.add"], None, retry_limits=limits)
-        await descriptions.describe(connection, description)
+        await descriptions.save_description(connection, description)
 
 
 async def dispatch(engine: AsyncEngine, *, max_retries: int) -> tuple[str, FakeBroker]:

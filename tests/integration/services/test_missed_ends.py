@@ -13,7 +13,7 @@ from domain.states import EventType
 from services.missed_ends import NEVER_RECEIVED, RESULT_PATIENCE, Swept, find_silent, repair, return_to_outbox
 from services.record import News, record
 from services.replay import replay
-from services.timeline import read_history
+from services.timeline import read_task_history
 from store.queries import doubts, submissions
 from store.tables import outbox, tasks
 from tests.facts import told
@@ -71,7 +71,7 @@ async def test_an_end_that_the_backend_knows_is_repaired(engine: AsyncEngine) ->
     assert (swept.looked_at, swept.repaired, swept.unreceived) == (1, frozenset({task_id}), ())
     assert await status(engine, task_id) == ("COMPLETED", False)
     async with engine.connect() as connection:
-        assert not (await read_history(connection, task_id)).complete
+        assert not (await read_task_history(connection, task_id)).complete
 
 
 @pytest.mark.parametrize("state", ["STARTED", "RETRY", "REVOKED"])
@@ -122,7 +122,7 @@ async def test_a_lost_dispatch_goes_back_to_the_outbox_under_the_next_number(eng
     assert await give_back(engine, task_id, "unknown") == {task_id}
     assert await in_outbox(engine) == [(task_id, 2)]
     async with engine.connect() as connection:
-        history = await read_history(connection, task_id)
+        history = await read_task_history(connection, task_id)
     assert history.task.phase == "dispatching"
     assert [entry.type for entry in history.entries] == [EventType.SUBMITTED, DISPATCHED, LOST]
 

@@ -14,7 +14,7 @@ from domain.results import StoredResult, ToldResult
 from domain.states import EventType
 from services import record as record_module
 from services.record import News, record
-from services.timeline import read_history
+from services.timeline import read_task_history
 from store.listener import FINISHED, Listener
 from store.queries import submissions
 from store.queries.tasks import WholeTask, get_task
@@ -265,7 +265,7 @@ async def test_the_result_of_yesterday_is_not_that_of_today(engine: AsyncEngine)
 async def test_what_was_told_of_the_result_of_yesterday_is_not_that_of_today(
     engine: AsyncEngine, unreadable: str | None
 ) -> None:
-    await tell(engine, *RUN, told=[ToldResult(TASK_ID, "'five'", unreadable)])
+    await tell(engine, *RUN, told_results=[ToldResult(TASK_ID, "'five'", unreadable)])
     before = await read(engine)
     assert (before.result_repr, before.unreadable, before.result_pending) == (
         "'five'",
@@ -306,7 +306,7 @@ async def test_of_a_task_that_comes_back_for_ever_only_so_much_is_kept_and_its_e
         await tell(engine, *requeued(4, begin=1 + 3 * nth))
     assert await count_kept(engine) == 12
     async with engine.connect() as connection:
-        history = await read_history(connection, TASK_ID)
+        history = await read_task_history(connection, TASK_ID)
     assert (history.task.fact_count, history.left_out, history.complete) == (129, 117, False)
     await tell(engine, told(SUCCEEDED, 500))
     assert (await read(engine)).status == "COMPLETED"
@@ -316,12 +316,29 @@ async def test_a_flood_of_ends_of_one_task_is_kept_up_to_a_bound(
     engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(record_module, "MAX_FACTS", 12)
-    monkeypatch.setattr(record_module, "MAX_KEPT", 20)
+    monkeypatch.setattr(record_module, "MAX_STORED", 20)
     for nth in range(1, 90, 30):
         await tell(engine, *(told(REVOKED, clock) for clock in range(nth, nth + 30)))
         await tell(engine, *(told(FAILED, clock) for clock in range(nth + 100, nth + 130)))
     assert await count_kept(engine) == 20
     assert (await read(engine)).fact_count == 180
+
+
+async def test_a_success_of_our_own_task_stays_and_a_flood_of_other_ends_is_not_kept(
+    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(record_module, "MAX_FACTS", 12)
+    submission = make_submission()
+    async with engine.begin() as connection:
+        await submissions.add_submissions(connection, [submission])
+    for kinds in ((SUCCEEDED, FAILED), (REVOKED, FAILED)):
+        for nth in range(1, 60, 20):
+            ends = [told(kind, nth + clock, task_id=submission.task_id) for clock in range(20) for kind in kinds]
+            await tell(engine, *ends)
+    task = await read(engine, submission.task_id)
+    first_telling, its_submission = 40, 1
+    assert (task.status, await count_kept(engine)) == ("COMPLETED", first_telling + its_submission)
+    assert task.fact_count > 100
 
 
 async def test_of_an_id_that_is_used_for_ever_the_latest_use_is_always_known(

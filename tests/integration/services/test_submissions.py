@@ -6,7 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.errors import Overloaded
 from domain.submissions import Submission
-from services.submissions import SubmissionBatcher
+from services.resident.submission_batcher import SubmissionBatcher
 from store.listener import OUTBOX, Listener
 from store.queries.tasks import get_task
 from store.tables import events, outbox, task_arguments, tasks

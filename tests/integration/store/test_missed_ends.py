@@ -79,7 +79,7 @@ async def test_what_was_looked_at_is_left_alone_for_another_silence(engine: Asyn
 
 async def test_a_lock_is_one_processs_until_its_transaction_ends(engine: AsyncEngine) -> None:
     async with engine.connect() as one, engine.connect() as other:
-        assert await leadership.take(one, leadership.SWEEP)
-        assert not await leadership.take(other, leadership.SWEEP)
+        assert await leadership.take(one, leadership.MISSED_ENDS)
+        assert not await leadership.take(other, leadership.MISSED_ENDS)
         await one.rollback()
-        assert await leadership.take(other, leadership.SWEEP)
+        assert await leadership.take(other, leadership.MISSED_ENDS)

@@ -16,7 +16,7 @@ async def add_worker(connection: AsyncConnection, node: str, *, consumes: str = 
     usual = {"pool": "solo", "concurrency": 1, "prefetch_count": 1, "registered": ["celeriac.add"], "plugin": "1.0"}
     await workers.hear(connection, [Heartbeat(node, heard_at=now, at=now, pid=1)])
     description = Description(node=node, pid=1, queues=[consumes], **(usual | told))  # type: ignore[arg-type]
-    await descriptions.describe(connection, description)
+    await descriptions.save_description(connection, description)
 
 
 async def add_queued(connection: AsyncConnection, queue_name: str, **given: object) -> None:

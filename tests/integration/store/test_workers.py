@@ -17,7 +17,7 @@ from domain.workers import (
     WorkerStatus,
     is_awaited,
     is_online,
-    status_of,
+    worker_status_of,
 )
 from store.queries import descriptions, signs, strangers, submissions, task_names, workers
 from store.queries.descriptions import Description
@@ -149,7 +149,7 @@ async def test_sql_judges_every_worker_as_the_rules_do(engine: AsyncEngine) -> N
             awaited = is_awaited(registered_at=registered, ever_heard=heard, now=now)
             expected[node] = (
                 online,
-                status_of(
+                worker_status_of(
                     present=online or awaited,
                     paused=bool(wishes.get("want_paused") or wishes.get("is_paused")),
                     draining="drain_started_at" in wishes and "drain_finished_at" not in wishes,
@@ -188,7 +188,7 @@ async def test_old_workers_are_forgotten_unless_somebody_wants_them(engine: Asyn
     async with engine.begin() as connection:
         for node in ("new", "old", "held", "registered", "mute"):
             await workers.hear(connection, [beat(100 if node != "new" else 0, node=node)])
-            await descriptions.describe(connection, description(node))
+            await descriptions.save_description(connection, description(node))
         await connection.execute(update(table).where(table.c.node == "held").values(want_paused=True))
         await connection.execute(update(table).where(table.c.node == "registered").values(registered_at=func.now()))
         await signs.see(connection, {"mute": datetime.now(UTC)})
@@ -218,13 +218,13 @@ async def test_a_node_needs_a_description_when_it_is_new_restarted_or_described_
             connection, [beat(2, online_at=datetime.now(UTC) - 2 * SECOND), beat(99, node="celery@gone")]
         )
         assert await undescribed(connection) == [NODE]
-        await descriptions.describe(connection, description())
+        await descriptions.save_description(connection, description())
         assert await undescribed(connection) == []
     async with engine.begin() as connection:
         assert await undescribed(connection, max_age=timedelta(0)) == [NODE]
         await workers.hear(connection, [beat(0, pid=2)])
         assert await undescribed(connection) == [NODE]
-        await descriptions.describe(connection, description(pid=2))
+        await descriptions.save_description(connection, description(pid=2))
         assert await undescribed(connection) == []
         await workers.hear(connection, [beat(-1, pid=2, online_at=datetime.now(UTC) + SECOND)])
         assert await undescribed(connection) == [NODE]
@@ -233,14 +233,16 @@ async def test_a_node_needs_a_description_when_it_is_new_restarted_or_described_
 async def test_a_description_replaces_the_one_before(engine: AsyncEngine) -> None:
     async with engine.begin() as connection:
         await workers.hear(connection, [beat()])
-        await descriptions.describe(connection, description(registered=["a", "b", "a"]))
-        await descriptions.describe(connection, description(registered=["b", "c"], queues=["math"], concurrency=4))
+        await descriptions.save_description(connection, description(registered=["a", "b", "a"]))
+        await descriptions.save_description(
+            connection, description(registered=["b", "c"], queues=["math"], concurrency=4)
+        )
         names = (await connection.execute(select(registered_tasks.c.task_name).order_by("task_name"))).scalars().all()
         worker = await workers.get_worker(connection, node=NODE)
         assert names == ["b", "c"]
         assert worker is not None
         assert (worker.queues, worker.concurrency, worker.pool, worker.plugin) == (["math"], 4, "prefork", "1.0")
-        await descriptions.describe(connection, description(registered=[]))
+        await descriptions.save_description(connection, description(registered=[]))
         assert (await connection.execute(select(registered_tasks))).all() == []
 
 
@@ -256,7 +258,7 @@ async def test_consumers_are_the_online_nodes_that_were_described(engine: AsyncE
     async with engine.begin() as connection:
         await workers.hear(connection, [beat(), beat(node="celery@new"), beat(99, node="celery@gone")])
         for node in (NODE, "celery@gone"):
-            await descriptions.describe(connection, description(node, queues=["math", "celery"]))
+            await descriptions.save_description(connection, description(node, queues=["math", "celery"]))
         assert await workers.list_consumers(connection) == [(NODE, ["math", "celery"])]
 
 

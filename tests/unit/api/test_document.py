@@ -8,10 +8,11 @@ from fastapi.routing import iter_route_contexts
 
 from api.app import create_app
 from api.errors import RateLimited
-from api.openapi.document import HEADERS, responses
+from api.openapi.document import HEADERS, SCOPE_FIELD, responses
 from api.routing import API_PREFIX, HEALTH_TAG, StrictRoute
 from domain.degradation import Access
 from domain.errors import Conflict, TaskAlreadyFinished, TaskNotFound
+from domain.scopes import Scope
 from settings import Settings
 
 APP = create_app(Settings())
@@ -31,7 +32,7 @@ ROUTES = [
     for context in iter_route_contexts(APP.routes)
     if isinstance(context.original_route, StrictRoute)
 ]
-KEPT = [DOCUMENT["paths"][route.path_format]["get"] for route in ROUTES if route.declared.keeps_answers]
+KEPT = [DOCUMENT["paths"][route.path_format]["get"] for route in ROUTES if route.declared.caches_answers]
 
 
 def refs(node: Any) -> Iterator[str]:
@@ -70,6 +71,26 @@ def test_its_errors_are_declared_in_the_one_form_and_never_as_422(operation: dic
     assert errors.keys() >= expected
     for response in errors.values():
         assert response["content"]["application/json"]["schema"]["$ref"] in ERROR_SCHEMAS
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_it_says_what_a_key_must_have_unless_it_asks_for_none(operation: dict[str, Any]) -> None:
+    if HEALTH_TAG in operation["tags"]:
+        assert SCOPE_FIELD not in operation
+    else:
+        assert operation[SCOPE_FIELD] in set(Scope)
+
+
+def test_what_a_key_for_reading_may_call_is_what_asks_for_no_more() -> None:
+    """Today such a key is told from others by the method alone."""
+    scopes = {
+        (method, operation[SCOPE_FIELD])
+        for methods in DOCUMENT["paths"].values()
+        for method, operation in methods.items()
+        if SCOPE_FIELD in operation
+    }
+    assert {method for method, scope in scopes if scope == Scope.READ} == {"get"}
+    assert {scope for method, scope in scopes if method == "get"} == {Scope.READ}
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
@@ -143,7 +164,7 @@ def test_routes_declare_what_marks_and_breakers_go_by() -> None:
     assert {route for route, each in declared.items() if each.access is Access.READ_RESULT} == {
         ("GET", "/tasks/{task_id}")
     }
-    assert {path for (method, path), each in declared.items() if each.keeps_answers and method == "GET"} == {
+    assert {path for (method, path), each in declared.items() if each.caches_answers and method == "GET"} == {
         "/tasks",
         "/tasks/{task_id}",
         "/workers",

@@ -6,27 +6,25 @@ import time
 import pytest
 from structlog.testing import capture_logs
 
-from api.health import probe
-from api.health.probe import HealthProbe, Unwell
-from background import end, start_rounds
+from api.health.probe import HealthProbe
 from domain.health import DATABASE, Condition, Health
+from services.components import Check, Unwell
 
 
-async def healthy() -> bool:
-    return True
+async def healthy() -> None:
+    pass
 
 
-async def no() -> bool:
-    return False
+async def ill() -> None:
+    raise Unwell("it says no")
 
 
-async def broken() -> bool:
+async def broken() -> None:
     raise ConnectionRefusedError("postgresql://user:password@host")
 
 
-async def frozen() -> bool:
+async def frozen() -> None:
     await asyncio.Event().wait()
-    return True
 
 
 async def test_before_the_first_round_nothing_is_known() -> None:
@@ -34,21 +32,20 @@ async def test_before_the_first_round_nothing_is_known() -> None:
     assert (verdict.health, verdict.checks) == (Health.UNHEALTHY, {DATABASE: Condition.UNKNOWN})
 
 
-@pytest.mark.parametrize("check", [no, broken, frozen])
-async def test_a_part_that_says_no_fails_or_hangs_is_unhealthy_and_the_rest_is_not(check: probe.Check) -> None:
+@pytest.mark.parametrize("check", [ill, broken, frozen])
+async def test_a_part_that_says_no_fails_or_hangs_is_unhealthy_and_the_rest_is_not(check: Check) -> None:
     health = HealthProbe({DATABASE: healthy, "redis": check}, deadline_seconds=0.05)
     await health.run_once()
     verdict = health.report()
     assert verdict.health is Health.DEGRADED
     assert verdict.checks == {DATABASE: Condition.HEALTHY, "redis": Condition.UNHEALTHY}
-    await health.close()
 
 
 async def test_a_check_that_resists_its_cancellation_is_abandoned_and_not_asked_again() -> None:
     asked = 0
     thawed = asyncio.Event()
 
-    async def resisting() -> bool:
+    async def resisting() -> None:
         nonlocal asked
         asked += 1
         while not thawed.is_set():
@@ -56,7 +53,6 @@ async def test_a_check_that_resists_its_cancellation_is_abandoned_and_not_asked_
                 await thawed.wait()
             except asyncio.CancelledError:
                 continue
-        return True
 
     health = HealthProbe({DATABASE: resisting}, deadline_seconds=0.05)
     async with asyncio.timeout(2):
@@ -74,11 +70,11 @@ async def test_an_answer_that_came_while_our_own_loop_was_busy_counts() -> None:
     there, answering = socket.socketpair()
     there.setblocking(False)
 
-    async def asking() -> bool:
+    async def asking() -> None:
         answer = await asyncio.get_running_loop().sock_recv(there, 1)
         for _ in range(5):  # as through the layers of a client
             await asyncio.sleep(0)
-        return answer == b"!"
+        assert answer == b"!"
 
     async def stall() -> None:
         await asyncio.sleep(0.01)
@@ -92,66 +88,61 @@ async def test_an_answer_that_came_while_our_own_loop_was_busy_counts() -> None:
 
 
 async def test_the_late_error_of_an_abandoned_check_is_not_logged_by_asyncio(caplog: pytest.LogCaptureFixture) -> None:
-    async def stubborn() -> bool:
+    async def stubborn() -> None:
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
             raise ConnectionResetError from None
-        return True
 
-    health = HealthProbe({DATABASE: stubborn}, deadline_seconds=0.01)
-    await health.run_once()
-    await health.close()
+    async with HealthProbe({DATABASE: stubborn}, deadline_seconds=0.01, interval_seconds=60) as health:
+        pass
     gc.collect()
     assert health.report().checks == {DATABASE: Condition.UNHEALTHY}
     assert caplog.text == ""
 
 
-async def test_an_old_verdict_is_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
-    health = HealthProbe({DATABASE: healthy})
-    await health.run_once()
-    assert health.report().health is Health.HEALTHY
-    monkeypatch.setattr(probe, "STALE_SECONDS", -1.0)
-    verdict = health.report()
-    assert (verdict.health, verdict.checks) == (Health.UNHEALTHY, {DATABASE: Condition.UNKNOWN})
+@pytest.mark.parametrize(("stale_seconds", "health"), [(60.0, Health.HEALTHY), (-1.0, Health.UNHEALTHY)])
+async def test_an_old_verdict_is_no_verdict(stale_seconds: float, health: Health) -> None:
+    probe = HealthProbe({DATABASE: healthy}, stale_seconds=stale_seconds)
+    await probe.run_once()
+    verdict = probe.report()
+    assert verdict.health is health
+    assert (verdict.checks[DATABASE] is Condition.UNKNOWN) is (health is Health.UNHEALTHY)
 
 
 async def test_it_goes_on_asking_and_hears_of_a_recovery() -> None:
     rounds = 0
     third_round = asyncio.Event()
 
-    async def recovering() -> bool:
+    async def recovering() -> None:
         nonlocal rounds
         rounds += 1
         if rounds == 3:
             third_round.set()
-        return rounds > 1
+        if rounds == 1:
+            raise Unwell("not yet")
 
-    health = HealthProbe({DATABASE: recovering}, interval_seconds=0.01)
     with capture_logs() as logs:
-        running = start_rounds(health.ask_and_rest, name="probe")
-        async with asyncio.timeout(5):
+        async with HealthProbe({DATABASE: recovering}, interval_seconds=0.01), asyncio.timeout(5):
             await third_round.wait()
-        await end(running)
     assert [event["condition"] for event in logs] == ["unhealthy", "healthy"]
 
 
 async def test_a_part_tells_since_when_it_is_so_and_why_without_what_may_be_secret() -> None:
     well = True
 
-    async def changing() -> bool:
+    async def changing() -> None:
         if not well:
             raise Unwell("no worker is online")
-        return True
 
     health = HealthProbe({DATABASE: changing, "redis": broken})
     await health.run_once()
-    before = health.parts()
+    before = health.components()
     assert (before[DATABASE].condition, before[DATABASE].reason) == (Condition.HEALTHY, "")
     assert before["redis"].reason == "ConnectionRefusedError"
     well = False
     await health.run_once()
-    after = health.parts()
+    after = health.components()
     assert (after[DATABASE].condition, after[DATABASE].reason) == (Condition.UNHEALTHY, "no worker is online")
     assert after[DATABASE].since > before[DATABASE].since
     assert after["redis"].since == before["redis"].since

@@ -113,7 +113,7 @@ async def test_a_deaf_child_is_asked_by_each_signal_in_turn_and_then_killed(tmp_
             time.sleep({LIMIT_SECONDS})
     """
     supervisor = Supervisor(tmp_path)
-    supervisor.start(python(code, stop_steps=((signal.SIGTERM, 0.2), (signal.SIGQUIT, 0.2))))
+    supervisor.start(python(code, stop_signals=((signal.SIGTERM, 0.2), (signal.SIGQUIT, 0.2))))
     await until(lambda: lines(tmp_path / "child.log") == ["deaf"])
     await supervisor.stop("child")
     assert lines(tmp_path / "child.log") == ["deaf", "SIGTERM", "SIGQUIT"]
@@ -138,7 +138,7 @@ async def test_a_child_is_stopped_even_if_it_is_told_so_before_it_runs(tmp_path:
 async def test_a_held_child_begins_when_it_is_let_go_and_in_later_lives_at_once(tmp_path: Path) -> None:
     code = "import sys, time; print('held', flush=True); sys.stdin.read(); print('went', flush=True); time.sleep(600)"
     supervisor = Supervisor(tmp_path, backoff=QUICK)
-    supervisor.start(python(code, held=True, announces="held"))
+    supervisor.start(python(code, is_held=True, announces="held"))
     await supervisor.until(lambda: supervisor.has_announced("child"), within_seconds=LIMIT_SECONDS)
     assert lines(tmp_path / "child.log") == ["held"]
     supervisor.let_go("child")

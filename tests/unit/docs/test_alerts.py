@@ -1,4 +1,4 @@
-"""docs/alerts.md tells the ten conditions with the defaults of `domain/alert_rules.py`, and what to do about each."""
+"""docs/alerts.md tells the conditions with the defaults of `domain/alert_rules.py`, and what to do about each."""
 
 import re
 from pathlib import Path

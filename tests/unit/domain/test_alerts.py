@@ -9,24 +9,24 @@ from domain.alert_rules import DEFAULT_RULES, AlertType, Rule, Severity
 from domain.alerts import (
     NOTHING_PENDING,
     SYSTEM,
-    Facts,
+    AlertInputs,
     Judgement,
     Key,
     Parked,
     Pending,
-    describe,
+    advance_alert,
+    describe_alert,
     is_breached,
-    judge,
-    step,
+    judge_alerts,
 )
-from domain.broker_options import Difference
+from domain.broker_options import OptionDifference
 from tests.facts import NOON, after
 
-WELL = Facts(waiting={}, online_workers=1)
+WELL = AlertInputs(waiting={}, online_workers=1)
 
 
 def look(
-    facts: Facts,
+    inputs: AlertInputs,
     *rules: Rule,
     open_alerts: Collection[Key] = (),
     pending: Pending = NOTHING_PENDING,
@@ -34,7 +34,7 @@ def look(
 ) -> Judgement:
     """One look, so many seconds after noon."""
     by_type = {rule.type: rule for rule in rules}
-    return judge(facts, by_type, open_alerts=open_alerts, pending=pending, now=after(at))
+    return judge_alerts(inputs, by_type, open_alerts=open_alerts, pending=pending, now=after(at))
 
 
 def rule_of(alert_type: AlertType, **changed: Any) -> Rule:
@@ -55,7 +55,7 @@ ILL = [
     (AlertType.DISPATCH_STALLED, {"oldest_due": 2.0, "refused": {"nowhere": 31.0}}, "nowhere", 31),
     (AlertType.EVENTS_MISSED, {"missed": {"broker": 0.5}}, "broker", 0.5),
     (AlertType.COMPONENT_DOWN, {"down": {"redis": 11.0}}, "redis", 11),
-    (AlertType.BROKER_OPTIONS_DIFFER, {"differing": {"sep": Difference("sep", 2, "Write this")}}, "sep", 2),
+    (AlertType.BROKER_OPTIONS_DIFFER, {"differing": {"sep": OptionDifference("sep", 2, "Write this")}}, "sep", 2),
     (AlertType.EVENTS_OFF, {"without_events": ("one", "two")}, SYSTEM, 2),
 ]
 
@@ -92,27 +92,27 @@ def test_pods_of_a_week_ago_are_one_alert_and_not_thousands() -> None:
 
 
 def test_all_that_send_no_events_are_one_alert_that_names_some_of_them() -> None:
-    facts = replace(WELL, without_events=[f"w{number}" for number in range(7)])
-    (found,) = look(facts, rule_of(AlertType.EVENTS_OFF)).raised
+    inputs = replace(WELL, without_events=[f"w{number}" for number in range(7)])
+    (found,) = look(inputs, rule_of(AlertType.EVENTS_OFF)).raised
     assert found.description.endswith(": w0, w1, w2, w3, w4 and 2 more")
 
 
 def test_few_tasks_say_nothing_about_the_failure_rate() -> None:
-    facts = replace(WELL, failed=19, finished=19)
-    assert not look(facts, rule_of(AlertType.HIGH_FAILURE_RATE)).raised
-    assert look(facts, rule_of(AlertType.HIGH_FAILURE_RATE, minimum_tasks=19)).raised
+    inputs = replace(WELL, failed=19, finished=19)
+    assert not look(inputs, rule_of(AlertType.HIGH_FAILURE_RATE)).raised
+    assert look(inputs, rule_of(AlertType.HIGH_FAILURE_RATE, minimum_tasks=19)).raised
     assert not look(WELL, rule_of(AlertType.HIGH_FAILURE_RATE, minimum_tasks=None, threshold=0)).raised
 
 
 @pytest.mark.parametrize(
     ("alert_type", "unknown"),
     [
-        (AlertType.HIGH_QUEUE_DEPTH, Facts(waiting=None, due={"a": 5000})),
+        (AlertType.HIGH_QUEUE_DEPTH, AlertInputs(waiting=None, due={"a": 5000})),
         (AlertType.NO_ACTIVE_WORKERS, replace(WELL, online_workers=0, down={"broker": 1.0})),
         (AlertType.WORKER_OFFLINE, replace(WELL, silent_workers={"one": 99.0}, down={"broker": 1.0})),
     ],
 )
-def test_what_cannot_be_known_neither_raises_nor_resolves(alert_type: AlertType, unknown: Facts) -> None:
+def test_what_cannot_be_known_neither_raises_nor_resolves(alert_type: AlertType, unknown: AlertInputs) -> None:
     rule = rule_of(alert_type)
     assert look(unknown, rule) == Judgement((), (), (), {})
     assert look(unknown, rule, open_alerts={(alert_type, "one")}) == Judgement((), (), (), {})
@@ -186,15 +186,15 @@ def test_a_process_that_ended_is_down_at_once_whatever_the_threshold_and_said_to
 
 
 def test_that_a_process_ended_says_nothing_of_other_types_with_its_name() -> None:
-    facts = replace(WELL, ended={"etl": 1.0}, not_picked_up={"etl": 1.0})
-    assert look(facts, rule_of(AlertType.TASKS_NOT_PICKED_UP)).raised == ()
+    inputs = replace(WELL, ended={"etl": 1.0}, not_picked_up={"etl": 1.0})
+    assert look(inputs, rule_of(AlertType.TASKS_NOT_PICKED_UP)).raised == ()
 
 
 def test_types_and_subjects_are_judged_each_for_itself() -> None:
-    facts = replace(WELL, silent_workers={"one": 20.0, "two": 20.0}, down={"redis": 20.0})
+    inputs = replace(WELL, silent_workers={"one": 20.0, "two": 20.0}, down={"redis": 20.0})
     rules = rule_of(AlertType.WORKER_OFFLINE), rule_of(AlertType.COMPONENT_DOWN)
     open_alerts = {(AlertType.WORKER_OFFLINE, "one"), (AlertType.WORKER_OFFLINE, "three")}
-    judgement = look(facts, *rules, open_alerts=open_alerts)
+    judgement = look(inputs, *rules, open_alerts=open_alerts)
     assert {found.key[1] for found in judgement.raised} == {"two", "redis"}
     assert [found.key[1] for found in judgement.still_open] == ["one"]
     assert judgement.resolved == ((AlertType.WORKER_OFFLINE, "three"),)
@@ -223,7 +223,7 @@ def test_a_step_follows_the_condition_after_its_patience(
 ) -> None:
     rule = rule_of(AlertType.HIGH_QUEUE_DEPTH, for_seconds=10, resolve_after_seconds=20)
     now = NOON + timedelta(seconds=waited)
-    assert step(rule, is_open=is_open, breached=breached, since=NOON, now=now) is opens
+    assert advance_alert(rule, is_open=is_open, breached=breached, since=NOON, now=now) is opens
 
 
 @pytest.mark.parametrize(
@@ -242,25 +242,25 @@ def test_a_step_follows_the_condition_after_its_patience(
     ],
 )
 def test_a_description_says_what_happened(alert_type: AlertType, subject: str, said: str) -> None:
-    assert describe(DEFAULT_RULES[alert_type], subject, facts=replace(WELL, unserved={"nobody"})) == said
+    assert describe_alert(DEFAULT_RULES[alert_type], subject, inputs=replace(WELL, unserved={"nobody"})) == said
 
 
 def test_tasks_that_are_nowhere_to_be_found_are_counted() -> None:
-    rule, facts = DEFAULT_RULES[AlertType.TASKS_NOT_PICKED_UP], replace(WELL, unserved={"etl"}, vanished={"etl": 2})
+    rule, inputs = DEFAULT_RULES[AlertType.TASKS_NOT_PICKED_UP], replace(WELL, unserved={"etl"}, vanished={"etl": 2})
     said = "A task in queue etl was not picked up for more than 60 s; no online worker consumes it; 2 in no queue"
-    assert describe(rule, "etl", facts=facts).startswith(said)
+    assert describe_alert(rule, "etl", inputs=inputs).startswith(said)
 
 
 def test_a_subject_is_never_taken_for_a_format() -> None:
-    said = describe(DEFAULT_RULES[AlertType.STUCK_TASKS], "{rule}", facts=WELL)
+    said = describe_alert(DEFAULT_RULES[AlertType.STUCK_TASKS], "{rule}", inputs=WELL)
     assert said == "A task {rule} was running for more than 3600 s"
 
 
 def test_a_queue_with_parked_tasks_is_a_warning_that_names_the_task_and_the_reason() -> None:
     rule = DEFAULT_RULES[AlertType.DISPATCH_STALLED]
     parked = {"cart": Parked("t-1", "the broker says: WRONGTYPE", 3)}
-    facts = Facts(refused={"cart": 50.0, "mute": 50.0}, parked=parked, oldest_due=50.0)
-    found = judge(facts, {rule.type: rule}, open_alerts=[], pending=NOTHING_PENDING, now=NOON).raised
+    inputs = AlertInputs(refused={"cart": 50.0, "mute": 50.0}, parked=parked, oldest_due=50.0)
+    found = judge_alerts(inputs, {rule.type: rule}, open_alerts=[], pending=NOTHING_PENDING, now=NOON).raised
     told = {finding.key[1]: (finding.rule.severity, finding.description) for finding in found}
     assert told["cart"] == (
         Severity.WARNING,
@@ -268,5 +268,5 @@ def test_a_queue_with_parked_tasks_is_a_warning_that_names_the_task_and_the_reas
     )
     assert told["mute"][0] is told[SYSTEM][0] is Severity.CRITICAL
     mild = replace(rule, severity=Severity.INFO)
-    found = judge(facts, {rule.type: mild}, open_alerts=[], pending=NOTHING_PENDING, now=NOON).raised
+    found = judge_alerts(inputs, {rule.type: mild}, open_alerts=[], pending=NOTHING_PENDING, now=NOON).raised
     assert {finding.rule.severity for finding in found} == {Severity.INFO}

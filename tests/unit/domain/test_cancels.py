@@ -50,7 +50,7 @@ def test_not_every_pool_stops_a_run(pool: str | None, stops: bool) -> None:
 def test_the_answer_says_how_certain_it_is(
     status: Status, phase: Phase, told: bool, pool: str | None, words: str
 ) -> None:
-    assert words in explain(status, phase, told=told, pool=pool)
+    assert words in explain(status, phase, workers_told=told, pool=pool)
 
 
 @pytest.mark.parametrize(

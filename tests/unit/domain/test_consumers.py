@@ -2,11 +2,11 @@ from dataclasses import replace
 
 import pytest
 
-from domain.broker_options import STOCK_STEPS, TEN_STEPS, BrokerOptions
+from domain.broker_options import STOCK_PRIORITY_STEPS, TEN_PRIORITY_STEPS, BrokerOptions
 from domain.consumers import CANCEL_GATE, Consumer, Consumers
 
-TEN = BrokerOptions(priority_steps=TEN_STEPS)
-FOUR = BrokerOptions(priority_steps=STOCK_STEPS)
+TEN = BrokerOptions(priority_steps=TEN_PRIORITY_STEPS)
+FOUR = BrokerOptions(priority_steps=STOCK_PRIORITY_STEPS)
 OURS = Consumer("ours", True, frozenset({"q"}), "prefork", "1.0", capabilities=frozenset({CANCEL_GATE}), options=TEN)
 STOCK = Consumer("stock", True, frozenset({"q"}), "threads", options=FOUR)
 ELSEWHERE = Consumer("elsewhere", True, frozenset({"other"}), options=TEN)
@@ -41,7 +41,7 @@ def test_a_queue_without_a_known_consumer_promises_nothing() -> None:
 
 def test_the_lists_of_a_queue_are_those_that_all_its_consumers_read() -> None:
     assert Consumers([OURS]).lists_of("q") == TEN.lists_of("q")
-    assert steps_of(OURS, STOCK, ELSEWHERE) == list(STOCK_STEPS)
+    assert steps_of(OURS, STOCK, ELSEWHERE) == list(STOCK_PRIORITY_STEPS)
     assert steps_of(OURS, STOCK, with_steps(0)) == [0]
     assert steps_of(OURS, with_steps(*range(1, 11))) == list(range(1, 10))
 

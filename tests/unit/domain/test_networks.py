@@ -1,6 +1,6 @@
 import pytest
 
-from domain.networks import check_proxies
+from domain.networks import check_proxies, is_loopback_address
 from tests.raised import raised_by
 
 
@@ -22,3 +22,15 @@ def test_what_is_no_network_is_refused_without_its_text(proxy: str) -> None:
     with pytest.raises(ValueError, match="entry 1 is no address") as raised:
         check_proxies((proxy,))
     assert not proxy or proxy == "*" or proxy not in str(raised.value)
+
+
+@pytest.mark.parametrize("text", ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"])
+def test_an_address_of_loopback_is_only_this_machines(text: str) -> None:
+    assert is_loopback_address(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["0.0.0.0", "::", "10.0.0.1", "::ffff:10.0.0.1", "fe80::1%eth0", "localhost", "127.1", ""]
+)
+def test_any_other_address_and_every_name_is_not(text: str) -> None:
+    assert not is_loopback_address(text)

@@ -33,7 +33,7 @@ def test_the_plugin_has_the_same_fields_and_headers() -> None:
     assert stream.FIELD.encode() == event_stream.FIELD
     assert keys.DISPATCH_NO_HEADER == envelopes.DISPATCH_NO_HEADER
     assert retries.HEADER == envelopes.MAX_RETRIES_HEADER
-    assert event_sources._Headers.__struct_fields__ == (stream.KEPT_HEADER,)
+    assert event_sources._Headers.__struct_fields__ == (stream.STREAMED_HEADER,)
 
 
 def test_no_other_module_makes_a_name() -> None:

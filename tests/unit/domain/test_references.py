@@ -126,7 +126,7 @@ def test_results_that_are_only_looked_into_are_bounded_too() -> None:
         one.take(Result(f"s{n}", text))
     with pytest.raises(NotResolved, match="larger than 32 MiB together"):
         one.take(Result(f"s{few}", text))
-    assert len(one.found) == few
+    assert len(one.texts) == few
 
 
 def test_a_result_is_parsed_once_however_many_pointers_lead_into_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,7 +140,7 @@ def test_a_result_is_parsed_once_however_many_pointers_lead_into_it(monkeypatch:
 
     monkeypatch.setattr(json, "loads", counted)
     one.take(Result("a", json.dumps(list(range(MAX_REFERENCES)))))
-    assert (len(one.found), len(parsed)) == (MAX_REFERENCES, 1)
+    assert (len(one.texts), len(parsed)) == (MAX_REFERENCES, 1)
 
 
 def test_more_references_than_a_step_may_hold_are_not_followed() -> None:

@@ -17,8 +17,8 @@ from domain.workers import (
     is_shared,
     newest,
     node_name,
-    status_of,
     worker_id_of,
+    worker_status_of,
 )
 from tests.facts import NODE, NOON, after
 
@@ -147,7 +147,7 @@ def test_a_registered_node_is_awaited_for_a_while_and_any_other_must_be_heard(
 def test_a_present_node_works_unless_somebody_wants_it_otherwise(
     present: bool, paused: bool, draining: bool, status: WorkerStatus
 ) -> None:
-    assert status_of(present=present, paused=paused, draining=draining) is status
+    assert worker_status_of(present=present, paused=paused, draining=draining) is status
 
 
 @pytest.mark.parametrize(

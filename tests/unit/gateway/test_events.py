@@ -16,7 +16,7 @@ MESSAGE = EventMessage(b"{}", datetime.now(UTC))
 class OneMessage:
     """A source that brings one message and is silent from then on."""
 
-    kept = False
+    streamed = False
 
     def __init__(self) -> None:
         self.passed_on = threading.Event()
@@ -54,7 +54,7 @@ async def test_the_late_word_of_a_message_already_taken_ends_no_later_wait() -> 
 class Failing(OneMessage):
     """Raises what no broker raises; each connection brings one message, and something was missed before each."""
 
-    kept = True
+    streamed = True
 
     def __init__(self, *, where: str) -> None:
         super().__init__()
@@ -93,7 +93,9 @@ async def test_a_listener_that_fails_listens_again_and_what_it_missed_is_told(wh
     while isinstance(item := await subscriber.get(max_wait=1), Blind) or item.messages:
         blinds += [item] if isinstance(item, Blind) else []
     assert len(blinds) == (3 if where == "receive" else 1)
-    assert all(began - timedelta(seconds=1) <= blind.started_at <= blind.ended_at and blind.kept for blind in blinds)
+    assert all(
+        began - timedelta(seconds=1) <= blind.started_at <= blind.ended_at and blind.streamed for blind in blinds
+    )
     await subscriber.close()
     assert not subscriber.connected
 

@@ -33,7 +33,7 @@ metrics.add_api_route("/metrics", done)
 
 
 def app_with_keys(*keys: str) -> FastAPI:
-    return app_of(router, layers=((Authentication, {"keys": keys}),))
+    return app_of(router, layers=((Authentication, {"keys": keys, "host": "127.0.0.1"}),))
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ async def test_a_key_that_is_sent_twice_is_none(client: AsyncClient, sent: tuple
 
 
 async def test_a_key_for_metrics_opens_them_alone() -> None:
-    layer = (Authentication, {"keys": ("key:read",), "metrics_key": "scraper"})
+    layer = (Authentication, {"keys": ("key:read",), "host": "127.0.0.1", "metrics_key": "scraper"})
     async with client_of(app_of(router, metrics, layers=(layer,))) as client:
         given = {None: 401, "nobody": 401, "scraper": 200, "key": 200}
         for key, status in given.items():
@@ -127,8 +127,34 @@ async def test_a_key_for_metrics_opens_them_alone() -> None:
 
 
 async def test_a_key_for_metrics_closes_nothing_else() -> None:
-    layer = (Authentication, {"keys": (), "metrics_key": "scraper"})
+    layer = (Authentication, {"keys": (), "host": "127.0.0.1", "metrics_key": "scraper"})
     async with client_of(app_of(router, metrics, layers=(layer,))) as client:
         assert (await client.get("/metrics")).status_code == 401
         assert (await client.get("/metrics", headers={"Authorization": "Bearer "})).status_code == 401
         assert (await client.post(THINGS)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "keys", "status"),
+    [
+        ("127.0.0.1", ("key",), 200),
+        ("127.9.9.9", ("key",), 200),
+        ("::1", ("key",), 200),
+        ("localhost", ("key",), 200),
+        ("0.0.0.0", ("key",), 401),
+        ("::", ("key",), 401),
+        ("10.1.2.3", ("key",), 401),
+        ("celeriac.internal", ("key",), 401),
+        ("0.0.0.0", (), 200),
+    ],
+)
+async def test_metrics_need_a_key_as_all_else_where_others_may_ask(
+    host: str, keys: tuple[str, ...], status: int
+) -> None:
+    """Without keys nothing needs one: whoever listens there so has said that he means it."""
+    layer = (Authentication, {"keys": keys, "host": host})
+    async with client_of(app_of(router, metrics, layers=(layer,))) as client:
+        assert (await client.get("/metrics")).status_code == status
+        for read in ("nobody", "key"):
+            answer = await client.get("/metrics", headers={"Authorization": f"Bearer {read}"})
+            assert answer.status_code == (200 if read == "key" else status)

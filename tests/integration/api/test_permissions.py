@@ -1,0 +1,45 @@
+"""Each route with each kind of key: what it asks for by its own word is what lets a caller in."""
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from api.app import create_app
+from api.openapi.document import SCOPE_FIELD
+from domain.scopes import Scope
+from settings import Settings
+from tests.integration.api.serving import serving
+
+WRITER, READER = "a-key-that-may-all", "a-key-that-reads"
+REFUSALS = {401, 403}
+
+
+@pytest.fixture
+def client(settings: Settings) -> Iterator[httpx.Client]:
+    wanted = {"api_keys": (WRITER, f"{READER}:read"), "rate_limit_per_minute": 0}
+    with (
+        serving(settings.model_copy(update=wanted)) as url,
+        httpx.Client(base_url=url, timeout=30, trust_env=False) as client,
+    ):
+        yield client
+
+
+def scopes() -> dict[tuple[str, str], str | None]:
+    """By method and path; None where no key is asked for. Nothing has the id that each of these paths has."""
+    return {
+        (verb.upper(), path): operation.get(SCOPE_FIELD)
+        for path, verbs in create_app(Settings()).openapi()["paths"].items()
+        for verb, operation in verbs.items()
+    }
+
+
+def test_a_route_lets_in_who_has_its_scope_and_nobody_else(client: httpx.Client) -> None:
+    asked = scopes()
+    assert {*Scope, None} == set(asked.values())
+    for (method, path), scope in asked.items():
+        for key, has in ((None, set[Scope]()), (READER, {Scope.READ}), (WRITER, set(Scope))):
+            headers = {"Authorization": f"Bearer {key}"} if key else {}
+            status = client.request(method, path, headers=headers).status_code
+            expected = None if scope is None or scope in has else 403 if key else 401
+            assert (status if status in REFUSALS else None) == expected, (method, path, key)

@@ -1,0 +1,61 @@
+"""`make map` writes docs/permissions.md too: the scope that each route asks for, as the routes declare it.
+
+A test compares the page with the code, so a route that asks for something else is a line that changes.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from api.app import create_app
+from api.openapi.document import SCOPE_FIELD
+from api.routing import API_PREFIX
+from domain.scopes import MEANINGS, Scope
+from settings import Settings
+
+PAGE = Path(__file__).parents[1] / "docs" / "permissions.md"
+
+HEAD = """# Who may call what
+
+`make map` writes this page from the routes, and a test compares the two. Each route asks for one scope, which stands
+in `/openapi.json` as `x-celeriac-scope`. Where `CELERIAC_API_KEYS` is set, a key that ends in `:read` has the scope
+`read` and no other, and any other key has all four. Without keys every program that reaches the API has all of them:
+[security.md](security.md) says who that is.
+
+| Scope | Lets you |
+|---|---|
+"""
+TAIL = """
+## Without a scope
+
+`GET /health` and what is below it need no key, for orchestrators have none. `GET /metrics` is open on loopback;
+elsewhere it needs any key, or that of `CELERIAC_METRICS_KEY`. `/docs`, `/redoc` and `/openapi.json` need any key.
+"""
+
+
+def main() -> None:
+    """Write the page anew."""
+    PAGE.write_text(render())
+
+
+def render() -> str:
+    """The text of docs/permissions.md, as the routes are now."""
+    scopes = "".join(f"| `{scope}` | {meaning} |\n" for scope, meaning in MEANINGS.items())
+    sections = "".join(_section(scope) for scope in Scope)
+    return HEAD + scopes + sections + TAIL
+
+
+def _section(scope: Scope) -> str:
+    rows = "".join(f"| `{route}` | {summary} |\n" for route, summary, asked in _routes() if asked == scope)
+    return f"\n## {str(scope).capitalize()}\n\n| Route | |\n|---|---|\n{rows}"
+
+
+def _routes() -> Iterator[tuple[str, str, str | None]]:
+    """Each route with its summary and the scope that it asks for, None for one that asks for none."""
+    for path, operations in create_app(Settings()).openapi()["paths"].items():
+        for verb, operation in operations.items():
+            route = f"{verb.upper()} {path.removeprefix(API_PREFIX)}"
+            yield route, operation["summary"], operation.get(SCOPE_FIELD)
+
+
+if __name__ == "__main__":
+    main()
