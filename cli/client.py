@@ -24,7 +24,10 @@ class Client:
     """A connection to one API. A key comes from CELERIAC_API_KEY: an option would show it to `ps`."""
 
     def __init__(self, url: str) -> None:
-        key = os.environ.get("CELERIAC_API_KEY")
+        key = os.environ.get("CELERIAC_API_KEY", "")
+        if not (key.isascii() and key.isprintable()):
+            # Sent, it would be refused in an error that shows it.
+            raise CliError("CELERIAC_API_KEY holds a line break or another character that no key has.")
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._url = url.rstrip("/")
         # The environment's web proxy is not the way to a control plane, least of all on loopback.
@@ -105,6 +108,9 @@ class Client:
                 f"No answer from {mask_url(self._url)} ({error}); "
                 "start it with `celeriac up`, or name another API with --url."
             ) from error
+        except ValueError as error:
+            # JSON has no NaN, and UTF-8 no half of a surrogate pair.
+            raise CliError(f"What was given cannot be sent as JSON: {error}.") from error
         answer = _json_object(response)
         if response.is_success or response.status_code in accept:
             return answer

@@ -55,7 +55,8 @@ def _of_broker(settings: Settings) -> Sequence[Probe]:
     options = settings.broker_options
     queue = options.global_keyprefix + settings.default_queue
     unacked, index = (options.global_keyprefix + key for key in (options.unacked_key, options.unacked_index_key))
-    fanout = options.fanout_prefix.replace("{db}", str(read_url(settings.broker_url or "").db))
+    database = read_url(settings.broker_url or "").db
+    orders, events = (options.fanout_channel(exchange, database) for exchange in ("celery.pidbox", "celeryev"))
     return (
         *(("LPUSH", queue, "0"), ("RPUSH", queue, "0"), ("LREM", queue, "1", "0"), ("LLEN", queue)),
         *(("LRANGE", queue, "0", "0"), ("TYPE", queue), ("BRPOP", f"{queue}.reply.celery.pidbox", "1")),
@@ -64,7 +65,7 @@ def _of_broker(settings: Settings) -> Sequence[Probe]:
         ("SMEMBERS", f"{options.global_keyprefix}_kombu.binding.celery"),
         *_SCRIPTS,
         ("TIME",),
-        *(("PUBLISH", f"{fanout}celery.pidbox", ""), ("PSUBSCRIBE", f"{fanout}celeryev*")),
+        *(("PUBLISH", orders, ""), ("PSUBSCRIBE", f"{events}*")),
     )
 
 
