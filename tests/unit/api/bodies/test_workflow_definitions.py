@@ -3,11 +3,11 @@ from typing import Any
 import pytest
 
 from api.bodies.workflow_definitions import name_fields, to_workflow
-from api.schemas.workflows import WorkflowSubmission
+from api.schemas.workflows.documents import WorkflowSubmission
 from domain.errors import InvalidRequest
-from domain.references import MAX_REFERENCES
 from domain.submissions import MAX_ARGUMENT_BYTES
-from domain.workflows import NewWorkflow
+from domain.workflows.definition import NewWorkflow
+from domain.workflows.references import MAX_REFERENCES
 from tests.facts import NOON
 
 

@@ -5,9 +5,9 @@ from uuid import uuid4
 
 import pytest
 
-from api.schemas.worker_messages import message_of
-from domain.worker_control import PLUGIN_VERSION, PROTOCOL
-from store.queries.workers import DEAF, WorkerRow
+from api.schemas.workers.messages import message_of
+from domain.workers.control import PLUGIN_VERSION, PROTOCOL
+from store.queries.workers.nodes import DEAF, WorkerRow
 from tests.facts import NOON
 
 EMPTY: dict[str, Any] = dict.fromkeys(field.name for field in fields(WorkerRow))

@@ -11,7 +11,7 @@ import pytest
 
 from domain.errors import Unavailable
 from domain.results import StoredResult
-from gateway.sql_results import CELERY_TABLE, DJANGO_TABLE, SqlStore
+from gateway.results.sql import CELERY_TABLE, DJANGO_TABLE, SqlStore
 
 COLUMNS = "task_id, status, result, traceback, date_done"
 SUM = ("sum", "SUCCESS", '{"total": 12}', None, "2026-03-01 12:00:00")
