@@ -212,7 +212,7 @@ class Process:
 
 
 def test_a_process_is_the_nodes_only_with_its_whole_name_and_while_it_lives(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(presence.psutil, "Process", Process)
+    monkeypatch.setattr(psutil, "Process", Process)
     assert runs_here("one@host", 7)
     assert not runs_here("one@hos", 7)
     assert not runs_here("one@host", None)
@@ -222,6 +222,6 @@ def test_a_process_is_the_nodes_only_with_its_whole_name_and_while_it_lives(monk
 
 @pytest.mark.parametrize("error", [psutil.NoSuchProcess(7), psutil.AccessDenied(7), psutil.ZombieProcess(7)])
 def test_a_process_that_nobody_can_look_at_proves_nothing(error: psutil.Error, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(presence.psutil, "Process", Process)
+    monkeypatch.setattr(psutil, "Process", Process)
     monkeypatch.setattr(Process, "error", error)
     assert not runs_here("one@host", 7)
