@@ -128,10 +128,10 @@ def test_where_replies_are_bound_each_question_has_an_address_of_its_own() -> No
     assert first.queue.exchange.name == REPLIES.name
 
 
-class Impatient(Connection):  # type: ignore[misc]
+class Impatient(Connection):
     """Its silence has lasted as long as anybody would wait as soon as nothing more is there."""
 
-    def drain_events(self, *, timeout: float) -> None:
+    def drain_events(self, **_: Any) -> None:
         super().drain_events(timeout=0)
 
 
