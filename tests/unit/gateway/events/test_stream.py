@@ -321,10 +321,12 @@ def test_a_stream_whose_ids_are_ahead_of_the_time_is_made_anew(
 ) -> None:
     server.answers["time"] = (1_000_000, 0)
     server.stream["last-generated-id"] = b"%d-0" % (1_000_000_000 + ahead_ms)
+    looking._held[b"1-0"] = None
     with capture_logs() as logs:
         looking.receive(0.2)
     assert ([line["event"] for line in logs] == ["stream_made_anew"]) is is_left
     assert (len(server.given("script")) == 1) is is_left
+    assert (looking._held == {}) is is_left, "what was held is in the old one"
 
 
 def test_a_stream_in_which_something_waits_is_not_made_anew(server: Server, looking: StreamEvents) -> None:
