@@ -2,9 +2,11 @@
 
 import asyncio
 
+import pytest
+
 from domain.broker_options import STOCK_PRIORITY_STEPS, BrokerOptions
 from domain.consumers import Consumer, Consumers
-from gateway.layout import MOST_LEDGERS, Layout, Ledger
+from gateway.layout import BINDINGS, MOST_LEDGERS, MOST_SEPARATORS, Layout, Ledger
 
 STOCK = BrokerOptions(priority_steps=STOCK_PRIORITY_STEPS)
 COLON = BrokerOptions(":", (0, 5, 12), unacked_key="mine", unacked_index_key="mine_index")
@@ -79,3 +81,38 @@ async def test_a_worker_that_has_just_come_is_waited_for_and_one_that_never_answ
     layout.learn(told(STOCK))
     async with asyncio.timeout(20):
         await waiting
+
+
+async def test_a_worker_that_never_says_what_it_reads_is_waited_for_only_so_long() -> None:
+    layout = Layout()
+    layout.learn(told(None))
+    async with asyncio.timeout(20):
+        await layout.await_newcomers(["other", "q"], seconds=0.001)
+        await layout.await_newcomers([], seconds=3_600)
+
+
+async def test_nobody_waits_for_a_worker_that_is_gone() -> None:
+    layout = Layout()
+    layout.learn(told(None, online=False))
+    async with asyncio.timeout(20):
+        await layout.await_newcomers(["q"], seconds=3_600)
+
+
+def test_only_so_many_separators_are_looked_for_and_ours_are_among_them() -> None:
+    layout = Layout(BrokerOptions("mine"))
+    layout.learn(told(*(BrokerOptions(f"s{number}") for number in range(MOST_SEPARATORS))))
+    lists = layout.lists_of("q")
+    assert len(lists) == 1 + MOST_SEPARATORS * 9
+    assert {"qmine9", "q\x06\x169"} < set(lists)
+    assert not layout.is_whole
+
+
+@pytest.mark.parametrize(("priority", "name"), [(0, "q"), (2, "q"), (3, "q:3"), (9, "q:6"), (255, "q:6")])
+def test_a_priority_between_two_steps_lies_in_the_lower_one(priority: int, name: str) -> None:
+    assert Layout(BrokerOptions(":", (0, 3, 6))).list_for("q", priority) == name
+
+
+def test_a_list_to_write_to_has_no_prefix_which_kombu_adds_and_a_key_has_it() -> None:
+    layout = Layout(BrokerOptions(":", (0, 3), global_keyprefix="shop:"))
+    assert layout.list_for("q", 5) == "q:3"
+    assert layout.key(BINDINGS + "celery") == "shop:_kombu.binding.celery"

@@ -100,3 +100,45 @@ def test_only_opcodes_of_data_are_known() -> None:
         if opcode.name in dangerous:
             with pytest.raises(NotPlainError):
                 read(b"(N)" + opcode.code.encode("latin-1") + b"a\nb\n\x01\x01\x01\x01.")
+
+
+@pytest.mark.parametrize(("spare", "is_read"), [(0, True), (1, False)])
+def test_a_pickle_may_have_only_so_many_bytes(spare: int, is_read: bool) -> None:
+    around = len(pickle.dumps("x" * 300, protocol=2)) - 300
+    body = pickle.dumps("x" * (MOST_BYTES - around + spare), protocol=2)
+    assert len(body) == MOST_BYTES + spare
+    if is_read:
+        assert len(read(body)) == MOST_BYTES - around
+    else:
+        with pytest.raises(NotPlainError, match="too large"):
+            read(body)
+
+
+def test_a_pickle_may_have_only_so_many_parts() -> None:
+    assert len(read(b"](" + b"N" * (MOST_PARTS - 3) + b"e.")) == MOST_PARTS - 3
+    with pytest.raises(NotPlainError, match="too many parts"):
+        read(b"](" + b"N" * (MOST_PARTS - 2) + b"e.")
+
+
+@pytest.mark.parametrize("keys", [{None: 1}, {True: 1}, {1.5: 1}, {"a": 1}])
+def test_keys_may_be_whatever_json_makes_text_of(keys: dict[Any, int]) -> None:
+    assert read(pickle.dumps(keys)) == keys
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        (b"cos\nsystem\n.", "a name"),
+        (b"\x80\x04\x8c\x02os\x8c\x06system\x93.", "a name"),
+        (b"ccollections\nCounter\n(NNtR.", "a call"),
+        (b"ccollections\nCounter\n(NtR.", "out of order"),
+        (b"NN.", "ValueError"),
+        (b"(NN.", "ValueError"),
+        (b"}(N).", "ValueError"),
+        (b"0.", "POP"),
+    ],
+)
+def test_why_it_is_refused_holds_nothing_of_it(body: bytes, why: str) -> None:
+    with pytest.raises(NotPlainError) as refusal:
+        read(body)
+    assert str(refusal.value) == why

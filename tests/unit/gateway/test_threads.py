@@ -3,6 +3,9 @@ import time
 from typing import Any
 
 import pytest
+from amqp.exceptions import AMQPError
+from kombu.exceptions import OperationalError
+from redis.exceptions import NoPermissionError, RedisError
 from structlog.testing import capture_logs
 
 from domain.errors import BrokerUnavailable
@@ -66,3 +69,37 @@ def kill(running: threading.Thread, thread: BrokerThread) -> None:
     queue.put("no item")
     running.join(timeout=10)
     assert not running.is_alive()
+
+
+@pytest.mark.parametrize("error", [OperationalError(), RedisError(), AMQPError(), EOFError()])
+async def test_an_error_of_any_driver_is_an_unavailable_broker_and_its_cause_is_kept(error: Exception) -> None:
+    thread = BrokerThread("test")
+    with capture_logs() as logs, pytest.raises(BrokerUnavailable) as refusal:
+        await thread.run(_raise, error, limit_seconds=5)
+    assert refusal.value.__cause__ is error
+    assert logs == []
+    await thread.close()
+
+
+async def test_a_right_that_is_missing_is_told_for_it_does_not_come_by_itself() -> None:
+    thread = BrokerThread("test")
+    words = "this user has no permissions to run the 'info' command"
+    with capture_logs() as logs, pytest.raises(BrokerUnavailable):
+        await thread.run(_raise, NoPermissionError(words), limit_seconds=5)
+    assert logs == [{"event": "right_missing", "thread": "gateway-test", "error": words, "log_level": "warning"}]
+    await thread.close()
+
+
+@pytest.mark.parametrize("error", [ConnectionResetError(), RuntimeError("no more")])
+async def test_a_cleanup_that_fails_ends_the_thread_all_the_same(error: Exception) -> None:
+    thread = BrokerThread("cleaning")
+    await thread.close(lambda: _raise(error))
+    with pytest.raises(RuntimeError):
+        await thread.run(lambda: None, limit_seconds=5)
+
+
+async def test_a_cleanup_runs_after_the_calls_before_it_and_in_their_thread() -> None:
+    thread, done = BrokerThread("cleaning"), list[str]()
+    await thread.run(lambda: done.append("call"), limit_seconds=5)
+    await thread.close(lambda: done.append(threading.current_thread().name))
+    assert done == ["call", "gateway-cleaning_0"]

@@ -118,13 +118,14 @@ def postgres(monkeypatch: pytest.MonkeyPatch) -> Postgres:
     return Postgres(monkeypatch)
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """How long was waited between tries."""
     waited: list[float] = []
 
     async def sleep(seconds: float) -> None:
         waited.append(seconds)
+        assert len(waited) < 50, "tried for ever"
 
     monkeypatch.setattr(asyncio, "sleep", sleep)
     return waited
