@@ -98,8 +98,8 @@ async def test_a_client_of_a_master_is_closed_with_those_of_its_sentinels(monkey
 
     client, blocking = redis_client(SENTINELS), blocking_redis_client(SENTINELS)
     pools: list[Any] = [client.connection_pool, blocking.connection_pool]
-    monkeypatch.setattr(pools[0].sentinel_manager, "aclose", aclose, raising=False)
-    monkeypatch.setattr(pools[1].sentinel_manager, "close", lambda: closed.append("blocking"), raising=False)
+    monkeypatch.setattr(pools[0].sentinel_manager, "aclose", aclose)
+    monkeypatch.setattr(pools[1].sentinel_manager, "close", lambda: closed.append("blocking"))
     await client.aclose()
     blocking.close()
     assert closed == ["asyncio", "blocking"]

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from domain.errors import Unavailable
 from domain.results import StoredResult
-from gateway.results.sql import CELERY_TABLE, DJANGO_TABLE, SqlStore
+from gateway.results.sql import CELERY_TABLE, DJANGO_TABLE, SqlStore, _limits
 
 COLUMNS = "task_id, status, result, traceback, date_done"
 SUM = ("sum", "SUCCESS", '{"total": 12}', None, "2026-03-01 12:00:00")
@@ -104,3 +105,52 @@ async def test_a_table_of_another_form_is_an_error_and_not_the_absence_of_result
 def test_a_database_without_a_driver_is_named() -> None:
     with pytest.raises(ImportError, match="no driver for this database"):
         SqlStore("db+nosuch://u:s3cret@db.test/x")
+
+
+@pytest.mark.parametrize("status", ["SUCCESS", "x" * 50, "x" * 51, None])
+async def test_a_state_is_told_only_so_far_whatever_stands_there(
+    status: str | None, store: SqlStore, tables: sqlite3.Connection
+) -> None:
+    tables.execute(f"INSERT INTO {CELERY_TABLE} VALUES ('t', ?, ?, NULL, NULL)", (status, b"\x80\x04K\x01."))
+    (found,) = await store.metas(["t"])
+    assert isinstance(found, StoredResult)
+    assert (found.state, found.unreadable) == (str(status)[:50], "is pickled, and pickles are never loaded")
+
+
+async def test_bytes_that_are_json_are_read_as_text_is(store: SqlStore, tables: sqlite3.Connection) -> None:
+    tables.execute(f"INSERT INTO {CELERY_TABLE} VALUES ('t', 'SUCCESS', ?, NULL, NULL)", (b'{"total": 12}',))
+    (found,) = await store.metas(["t"])
+    assert read(found)["result"] == {"total": 12}
+
+
+async def test_an_id_is_never_part_of_the_question(store: SqlStore, tables: sqlite3.Connection) -> None:
+    hostile = "'); DROP TABLE celery_taskmeta; --"
+    tables.execute(f"INSERT INTO {CELERY_TABLE} VALUES (?, 'SUCCESS', '1', NULL, NULL)", (hostile,))
+    first, second = await store.metas([hostile, "' OR '1' = '1"])
+    assert (read(first)["result"], second) == (1, None)
+
+
+async def test_the_database_of_the_application_cannot_be_written_to(store: SqlStore, database: Path) -> None:
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute(f"CREATE TABLE {CELERY_TABLE} ({COLUMNS})")
+    with pytest.raises(Unavailable):
+        await store._ask(text(f"DELETE FROM {CELERY_TABLE} WHERE task_id IN :ids"), ["t"])
+
+
+async def test_of_postgres_every_question_has_a_limit_and_writes_nothing() -> None:
+    store = SqlStore("db+postgresql://u:s3cret@127.0.0.1:1/x")
+    limits = _limits(store._engine.url)
+    assert limits["connect_timeout"] == 2
+    assert limits["options"] == "-c statement_timeout=10000 -c default_transaction_read_only=on"
+    assert store._engine.url.drivername == "postgresql+psycopg"
+    with pytest.raises(Unavailable) as refusal:
+        await store.sizes(["t"])
+    assert str(refusal.value) == "The result backend is unavailable; try again."
+    await store.close()
+
+
+@pytest.mark.parametrize("url", ["db+", "db+nonsense", "db+postgresql://u:s3cret@h:port/x"])
+def test_a_url_that_is_none_is_refused_without_its_password(url: str) -> None:
+    with pytest.raises((ImportError, ValueError)) as refusal:
+        SqlStore(url)
+    assert "s3cret" not in str(refusal.value)
