@@ -27,8 +27,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.rollups import ENDS, Delta, Measure
 from store.batch import Columns, batch_of, bind_rows
-from store.tables.tasks import (
-    Time,
+from store.tables.base import Time
+from store.tables.rollups import (
     rollup_day_histograms,
     rollup_days,
     rollup_deltas,

@@ -14,7 +14,9 @@ from domain.submissions import Submission
 from store.batch import Columns, batch_of, bind_rows
 from store.listener import OUTBOX
 from store.queries.rollups import count_submitted
-from store.tables.tasks import Time, events, outbox, search_queue, task_arguments, tasks
+from store.tables.base import Time
+from store.tables.search import search_queue
+from store.tables.tasks import events, outbox, task_arguments, tasks
 
 _COLUMNS: Columns = {
     "task_id": Text,

@@ -32,7 +32,9 @@ from domain.results import error_of
 from domain.rollups import TaskCourse
 from store.batch import Columns, batch_of, bind_rows
 from store.listener import FINISHED
-from store.tables.tasks import Time, attempts, search_queue, task_arguments, task_results, tasks
+from store.tables.base import Time
+from store.tables.search import search_queue
+from store.tables.tasks import attempts, task_arguments, task_results, tasks
 
 IDS = ARRAY(Text)
 
