@@ -37,7 +37,7 @@ class Unauthenticated(CeleriacError):
 
 
 class Forbidden(CeleriacError):
-    """This API key may only read."""
+    """This API key may not do this: it may only read."""
 
     code = "FORBIDDEN"
 

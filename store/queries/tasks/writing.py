@@ -1,7 +1,7 @@
 """The statements by which facts become rows: lock tasks, write their states and attempts.
 
-Only `services/record.py` calls them, and those of `results.py`, in this order and in one transaction. Each is one
-statement, whatever the batch holds.
+Only `services/record.py` writes by them, and by those of `store/queries/results.py`, in this order and in one
+transaction. `lock_tasks` is for whoever decides by what a task is now. Each is one statement, whatever the batch holds.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
