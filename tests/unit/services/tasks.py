@@ -13,7 +13,7 @@ _PLAIN: dict[str, Any] = {
     "task_id": "t1",
     "task_name": "add",
     "status": "COMPLETED",
-    "phase": "DONE",
+    "phase": "finished",
     "priority": 5,
     "queue_name": "celery",
     "created_at": AT,

@@ -141,6 +141,13 @@ async def test_a_cut_history_without_an_attempt_is_shown_as_it_is(store: Store) 
     assert [entry.attempt for entry in history.entries] == [None, None]
 
 
+async def test_a_count_of_attempts_that_lags_behind_makes_no_number_smaller(store: Store) -> None:
+    store.facts = [submitted(), *run(0), *run(1)]
+    store.task = whole_task(attempt_count=1)
+    history = await read_task_history(CONNECTION, "t1", max_facts=6)
+    assert {entry.attempt for entry in history.entries} - {None} == {1, 2}
+
+
 async def test_a_long_history_is_the_same_as_a_short_one(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     store.facts = [submitted(), *run(0), *run(1)]
     in_loop = await read_task_history(CONNECTION, "t1")

@@ -200,6 +200,7 @@ async def test_steps_that_the_backend_could_not_help_stay_broken(store: Store) -
     found = await resolved(*steps, fetched=first.blocked)
     assert found.broken == dict.fromkeys((1, 2), "The result of step 'big' is gone.")
     assert list(found.plain) == [3]
+    assert found.unread == [], "nobody asks for it again"
 
 
 async def test_of_what_was_fetched_only_these_steps_are_looked_at(store: Store) -> None:
@@ -227,12 +228,14 @@ async def test_a_group_holds_so_much_and_the_rest_waits_for_the_next(store: Stor
 
 async def test_a_group_that_has_read_much_reads_on_only_for_its_first_step(store: Store) -> None:
     count = GROUP_READS // (1_000 * KIB) + 4
-    store.results = {f"s{number}": json.dumps(["x" * 1_000 * KIB, 1]) for number in range(count)}
-    found = await resolved(*(step(number, result_of(f"s{number}", "/1")) for number in range(count)))
+    store.results = {f"s{number}": json.dumps(["x" * 1_000 * KIB, 1]) for number in range(count)} | {"last": "7"}
+    first = step(0, *(result_of(f"s{number}", "/1") for number in range(count)), result_of("last"))
+    others = [step(number, result_of(f"s{number}", "/1"), result_of("last")) for number in range(1, count)]
+    found = await resolved(first, *others)
     assert found.deferred
-    assert 0 in found.filled
-    assert len(found.filled) < count
-    assert sum(map(len, store.reads)) < count + READ_AT_ONCE
+    assert arguments(found.filled[0])[0] == [1] * count + [7]
+    assert list(found.filled) == [0]
+    assert found.blocked.fillings == {}
 
 
 def test_a_group_tells_what_it_still_needs() -> None:
