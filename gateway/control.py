@@ -269,11 +269,13 @@ class Control:
         return read
 
     def _note_unreadable(self, node: str, content_type: str, *, unread: set[str] | None) -> None:
-        if not _is_asked(node, None) or len(self._unreadable) >= MOST_NODES:
+        if not _is_asked(node, None):
             return
-        if unread is not None:
+        if unread is not None and len(unread) < MOST_NODES:
             unread.add(node)
         if node not in self._unreadable:
+            if len(self._unreadable) >= MOST_NODES:
+                return
             log.warning("reply_unreadable", node=node, content_type=content_type)
         self._unreadable[node] = content_type
 

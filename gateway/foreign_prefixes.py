@@ -7,6 +7,7 @@ when a message for nobody is sent there. Looked for a little at a time: a databa
 
 import json
 import re
+import shlex
 import time
 from typing import cast
 
@@ -96,5 +97,5 @@ def _meaning(prefixes: list[str]) -> str:
     value = json.dumps({OPTION: prefixes[0]}, ensure_ascii=False) if prefixes[0] else "{}"
     return (
         f"Workers on this broker use the {OPTION} {named}, and we another: they are not heard and our tasks do not "
-        f"reach them. Set {SETTING}='{value}'"
+        f"reach them. Set {SETTING}={shlex.quote(value)}"
     )

@@ -8,6 +8,7 @@ it stays where it is, and the broker gives it out again after its visibility tim
 """
 
 import json
+import re
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -50,6 +51,8 @@ redis.call('ZREM', KEYS[2], ARGV[1])
 for i = 3, #KEYS do redis.call('RPUSH', KEYS[i], ARGV[2]) end
 return 1
 """
+
+_NEVER_ESCAPED = re.compile(r"[ !#-.0-\[\]-~]+")
 
 log = structlog.get_logger()
 
@@ -127,8 +130,9 @@ class MessageMover:
         """Messages of the task in a list. Read from the end that grows, so what is added meanwhile hides nothing."""
         assert self._redis is not None
         messages: list[bytes] = []
+        spelled_alike = _spelled_alike(task_id)
         async for portion in read_list(self._redis, key, most=MOST_LOOKED_AT):
-            likely = [message for message in portion if task_id.encode() in message]
+            likely = [message for message in portion if spelled_alike in message]
             messages += [message for message in likely if task_id in task_ids_of([message])]
         return messages
 
@@ -217,6 +221,11 @@ class MessageMover:
         if moved == -1:
             log.warning("message_not_moved", task_id=fetched.task_id)
         return bool(moved == 1)
+
+
+def _spelled_alike(task_id: str) -> bytes:
+    """Return the longest part of an id that every writer of JSON spells alike: all of it, but for the oddest."""
+    return max(_NEVER_ESCAPED.findall(task_id), key=len, default="").encode()
 
 
 def _read_entries(entries: Iterable[tuple[bytes, bytes]], ledger: Ledger) -> list[FetchedMessage]:
