@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from cli.client import Client
 from cli.errors import CliError
-from cli.exposure import WAYS_OUT, is_open
+from cli.exposure import WAYS_OUT, is_loopback, is_open
 from cli.flower_login import USER, password_file, variables_of_flower
 from cli.rights import probes_of
 from cli.servers import reasons_against
@@ -102,7 +102,8 @@ def access(settings: Settings) -> Iterator[Finding]:
         else:
             yield Finding("access", "fail", open_to, WAYS_OUT)
     else:
-        reason = "API keys are asked for" if settings.api_keys else f"only this machine reaches {settings.host}"
+        asks = settings.api_keys or not is_loopback(settings.host)
+        reason = "API keys are asked for" if asks else f"only this machine reaches {settings.host}"
         yield Finding("access", "ok", reason)
 
 

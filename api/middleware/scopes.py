@@ -4,8 +4,10 @@ from starlette.types import Scope
 
 HEALTH_PATH = "/api/v1/health"
 METRICS_PATH = "/metrics"
+PRINCIPAL = "celeriac.principal"
+"""Where a scope has the `Principal` who makes the request; nowhere on paths that are open to all."""
 KEY_HASH = "celeriac.key_hash"
-"""Where a scope has the SHA-256 of the API key that it was let in with."""
+"""Where a scope has what tells the API key that it was let in with from others: a hash."""
 
 
 def headers_of(scope: Scope, name: bytes) -> list[str]:
