@@ -18,7 +18,7 @@ from typing import Any, NoReturn, Self
 import structlog
 
 EXIT_CODE = 70
-"""EX_SOFTWARE of sysexits.h: a part ended unasked, or the event loop hung."""
+"""The exit code of a process of which a part ended unasked, or whose event loop hung: EX_SOFTWARE of sysexits.h."""
 AGAIN_SECONDS = 0.1
 LIMIT_SECONDS = 10.0
 FIRST_PAUSE_SECONDS = 0.2
@@ -35,37 +35,39 @@ def _never() -> bool:
 
 
 def end_process() -> NoReturn:
-    """At once, with nothing cleaned up: what is left of the process cannot be trusted to."""
+    """End the process at once, with nothing cleaned up: what is left of it cannot be trusted to."""
     sys.stderr.flush()
     os._exit(EXIT_CODE)
 
 
 def start(work: Coroutine[Any, Any, None], *, name: str, asked: Callable[[], bool] = _never) -> "asyncio.Task[None]":
-    """A task that the process needs until it is cancelled, or until `asked` says that it may end."""
+    """Start a task that the process needs until it is cancelled, or until `asked` says that it may end."""
     task = asyncio.create_task(work, name=name)
     task.add_done_callback(lambda ended: _look_at(ended, asked))
     return task
 
 
-def start_rounds(once: Callable[[], Awaitable[object]], *, name: str) -> "asyncio.Task[None]":
-    """The same for a round that is repeated for ever; one that fails is logged and followed by the next."""
-    return start(_repeat(once, name), name=name)
+def start_rounds(
+    once: Callable[[], Awaitable[object]], *, name: str, first_pause_seconds: float = FIRST_PAUSE_SECONDS
+) -> "asyncio.Task[None]":
+    """Start a task that repeats a round for ever; one that fails is logged and followed by the next."""
+    return start(_repeat(once, name, first_pause_seconds=first_pause_seconds), name=name)
 
 
 def start_thread(work: Callable[[], None], *, name: str, asked: Callable[[], bool]) -> threading.Thread:
-    """A thread that the process needs until `asked` says that it may end."""
+    """Start a thread that the process needs until `asked` says that it may end."""
     thread = threading.Thread(target=_run_watched, args=(work, name), kwargs={"asked": asked}, name=name, daemon=True)
     thread.start()
     return thread
 
 
-async def end(*tasks: "asyncio.Task[None]") -> None:
-    """Cancel these and wait until they have ended, 10 s at most.
+async def end(*tasks: "asyncio.Task[None]", limit_seconds: float = LIMIT_SECONDS) -> None:
+    """Cancel these and wait until they have ended, 10 s at most if nothing else is said.
 
     They are cancelled again and again: on Python 3.11 `asyncio.wait_for`, through which redis-py sends every command,
     loses a cancellation that comes just as it is done (once in 60 stops of a busy API).
     """
-    deadline = asyncio.get_running_loop().time() + LIMIT_SECONDS
+    deadline = asyncio.get_running_loop().time() + limit_seconds
     running = set(tasks)
     while running and asyncio.get_running_loop().time() < deadline:
         for task in running:
@@ -95,13 +97,15 @@ class Resident:
 
 
 class Watchdog:
-    """`async with Watchdog()`: the process ends if its event loop does not turn for `HUNG_SECONDS`.
+    """Ends the process if its event loop does not turn for `HUNG_SECONDS`: `async with Watchdog()`.
 
     The thread counts its own ticks instead of looking at a clock, so that a process that was stopped as a whole, or a
     machine that slept, is not taken for hung.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, tick_seconds: float = TICK_SECONDS, hung_seconds: float = HUNG_SECONDS) -> None:
+        self._tick_seconds = tick_seconds
+        self._hung_seconds = hung_seconds
         self._loop: asyncio.AbstractEventLoop
         self._missed = 0
         self._stopped = threading.Event()
@@ -116,11 +120,11 @@ class Watchdog:
 
     def _watch(self) -> None:
         watched = threading.main_thread().ident
-        while not self._stopped.wait(TICK_SECONDS):
-            if self._missed >= HUNG_SECONDS / TICK_SECONDS:
+        while not self._stopped.wait(self._tick_seconds):
+            if self._missed >= self._hung_seconds / self._tick_seconds:
                 frame = sys._current_frames().get(watched or 0)
                 where = traceback.format_stack(frame)[-5:] if frame else []
-                log.critical("event_loop_hung", seconds=HUNG_SECONDS, where="".join(where))
+                log.critical("event_loop_hung", seconds=self._hung_seconds, where="".join(where))
                 end_process()
             self._missed += 1
             with suppress(RuntimeError):  # closed: the process is ending, and has so many seconds for it
@@ -130,14 +134,14 @@ class Watchdog:
         self._missed = 0
 
 
-async def _repeat(once: Callable[[], Awaitable[object]], name: str) -> None:
+async def _repeat(once: Callable[[], Awaitable[object]], name: str, *, first_pause_seconds: float) -> None:
     pause = 0.0
     while True:
         try:
             await once()
             pause = 0.0
         except Exception as error:
-            pause = min(pause * 2 or FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
+            pause = min(pause * 2 or first_pause_seconds, LONGEST_PAUSE_SECONDS)
             log.exception("round_failed", part=name, error=type(error).__name__, again_in=pause)
             await asyncio.sleep(pause)
 

@@ -1,4 +1,4 @@
-"""Where the commands `celeriac` and `celery -A proj celeriac` begin: a module of a name that no app has.
+"""Begins the commands `celeriac` and `celery -A proj celeriac`, in a module of a name that no app has.
 
 Celery imports it into every process of every app beside which Celeriac is installed. So it imports nothing of ours
 there: an app's own `tasks` or `settings` would then be ours.
@@ -15,7 +15,7 @@ AS_CELERY = {"allow_extra_args": True, "ignore_unknown_options": True, "help_opt
 
 
 def main() -> None:
-    """`celeriac`: our packages before those that PYTHONPATH brings, which may have their names."""
+    """Run `celeriac`, with our packages before those that PYTHONPATH brings, which may have their names."""
     sys.path.insert(0, str(Path(__file__).resolve().parent))
     import_module("cli.main").main()
 
@@ -23,7 +23,7 @@ def main() -> None:
 @click.command("celeriac", context_settings=AS_CELERY, short_help="Celeriac beside this app, as `celeriac up -A`.")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def command(arguments: tuple[str, ...]) -> None:
-    """Becomes `celeriac up -A APP`, or `celeriac doctor -A APP`, with whatever options follow."""
+    """Become `celeriac up -A APP`, or `celeriac doctor -A APP`, with whatever options follow."""
     verb, rest = ("doctor", arguments[1:]) if arguments[:1] == ("doctor",) else ("up", arguments)
     own = [sys.executable, "-P", str(Path(__file__).resolve()), verb, "-A", _app_as_named(), "--python", sys.executable]
     os.execv(sys.executable, [*own, *rest])  # noqa: S606  no shell

@@ -25,7 +25,7 @@ def _names(variable: str) -> tuple[str, ...]:
 
 
 def _options(server: str) -> dict[str, Any]:
-    """Those that an app beside ours has for the same server: we read and write the same lists and keys."""
+    """Return the options that an app beside ours has for the same server: we read and write the same lists and keys."""
     return dict(json.loads(os.environ.get(f"CELERIAC_{server}_TRANSPORT_OPTIONS") or "{}"))
 
 

@@ -29,7 +29,7 @@ _SHARED: list[Processor] = [
 
 
 def configure(level: str, format: str) -> None:
-    """Once, at the start of a process. `level` as in settings; `format` is `json` or `console`."""
+    """Set the logs up, once, at the start of a process. `level` as in settings; `format` is `json` or `console`."""
     least = logging.getLevelNamesMapping()[level.upper()]
     renderers = _json_renderers() if format == "json" else _console_renderers()
     structlog.configure(
@@ -97,7 +97,7 @@ class CleanFormatter(logging.Formatter):
         self._inner = inner
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line; a traceback follows it, indented."""
+        """Return one line; a traceback follows it, indented."""
         exc_text = record.exc_text
         if not exc_text and record.exc_info:
             exc_text = self._inner.formatException(record.exc_info)
@@ -108,7 +108,7 @@ class CleanFormatter(logging.Formatter):
 
 
 def clean_handlers(logger: logging.Logger, **_: object) -> None:
-    """Lets no handler of this logger write what is not clean; takes Celery's signals, which tell more."""
+    """Let no handler of this logger write what is not clean; takes Celery's signals, which tell more."""
     for handler in logger.handlers:
         if not isinstance(handler.formatter, CleanFormatter):
             handler.setFormatter(CleanFormatter(handler.formatter or logging.Formatter()))

@@ -19,8 +19,8 @@ from domain.origins import ANY, own_origins
 from domain.queue_names import check_queue_name
 from domain.retention import Retention
 from domain.secrets import check_api_keys, check_logins, is_placeholder
-from domain.server_urls import beside_broker, check_url, is_redis
-from domain.url_kinds import check_kind
+from domain.server_urls import beside_broker, is_redis, refuse_incomplete
+from domain.url_kinds import refuse_wrong_kind
 
 LOOPBACK = "127.0.0.1"
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -30,7 +30,7 @@ Url = Annotated[str, Field(min_length=1)]
 
 TransportOptions = Annotated[dict[str, Any], NoDecode]
 MAX_OPTIONS = 65_536
-"""Characters of JSON."""
+"""Characters of JSON in an option."""
 
 
 def _checked_queue_name(value: str) -> str:
@@ -218,7 +218,7 @@ class Settings(BaseSettings):
     @classmethod
     def _refuse_kinds_that_nobody_speaks(cls, url: str | None, info: ValidationInfo) -> str | None:
         if url is not None and info.field_name is not None:
-            check_kind(info.field_name, url)
+            refuse_wrong_kind(info.field_name, url)
         return url
 
     @model_validator(mode="after")
@@ -237,48 +237,48 @@ class Settings(BaseSettings):
         given, broker = getattr(self, name), (self.broker_url, self.broker_transport_options)
         try:
             url = beside_broker(given, own, broker_url=broker[0], broker_options=broker[1])
-            check_url(url)
+            refuse_incomplete(url)
         except ValueError as error:
             raise ValueError(f"CELERIAC_{name.upper()} {error}") from None
         return url
 
     @model_validator(mode="after")
     def _refuse_any_host_without_keys(self) -> Self:
-        """With keys a page under a name of its own gets nowhere; without them it could do everything."""
+        """Refuse it: without keys a page under a name of its own could do everything; with them it gets nowhere."""
         if ANY in self.allowed_hosts and not self.api_keys:
             raise ValueError("CELERIAC_ALLOWED_HOSTS: * needs CELERIAC_API_KEYS; without keys, list the names")
         return self
 
     @property
     def broker_options(self) -> BrokerOptions:
-        """Where messages lie on the broker, as far as that is said."""
+        """Return where messages lie on the broker, as far as that is said."""
         return BrokerOptions.from_transport_options(self.broker_transport_options)
 
     @property
     def result_prefix(self) -> str:
-        """What stands before every key of the result backend."""
+        """Return what stands before every key of the result backend."""
         return BrokerOptions.from_transport_options(self.result_transport_options).global_keyprefix
 
     @property
     def retention(self) -> Retention:
-        """For how long ended tasks are kept."""
+        """Return for how long ended tasks are kept."""
         return Retention(finished=timedelta(days=self.keep_days), failed=timedelta(days=self.keep_failed_days))
 
     @property
     def workers_kept_for(self) -> timedelta | None:
-        """For how long a silent worker is kept; None for ever."""
+        """Return for how long a silent worker is kept; None for ever."""
         return timedelta(days=self.forget_workers_days) if self.forget_workers_days else None
 
     @property
     def effective_redis_url(self) -> str | None:
-        """The Redis of our own keys: named, or else the broker where that is Redis."""
+        """Return the Redis of our own keys: named, or else the broker where that is Redis."""
         if self.redis_url:
             return self.redis_url
         return self.broker_url if is_redis(self.broker_url) else None
 
     @property
     def effective_result_url(self) -> str | None:
-        """Celery's result backend: named, or else our Redis."""
+        """Return Celery's result backend: named, or else our Redis."""
         return self.result_url or self.effective_redis_url
 
 
@@ -290,7 +290,7 @@ def _password_of(url: str) -> str:
 
 
 def urls(settings: Settings) -> tuple[str, str, str]:
-    """Database, broker and result backend, for a process that has checked that it has them."""
-    found = (settings.database_url, settings.broker_url, settings.effective_result_url)
-    database_url, broker_url, result_url = (url or "" for url in found)
+    """Return database, broker and result backend, for a process that has checked that it has them."""
+    all_urls = (settings.database_url, settings.broker_url, settings.effective_result_url)
+    database_url, broker_url, result_url = (url or "" for url in all_urls)
     return database_url, broker_url, result_url

@@ -27,7 +27,7 @@ from api.middleware.request_context import RequestContext
 from api.middleware.security_headers import SecurityHeaders
 from api.middleware.whole_segments import WholeSegments
 from api.openapi.docs_pages import app_with_docs, serve_document
-from api.openapi.document import describe
+from api.openapi.document import describe_app
 from api.resilience.guard import Guard
 from api.resilience.last_answers import LastAnswers
 from api.routes import (
@@ -53,10 +53,10 @@ from domain.server_urls import is_redis
 from gateway.connection import redis_client
 from gateway.control import Control
 from gateway.layout import Layout
+from gateway.message_mover import MessageMover
 from gateway.pause_keys import PauseKeys
 from gateway.queues import QueueReader
-from gateway.recall import Recall
-from gateway.results import ResultReader
+from gateway.results.reader import ResultReader
 from services.resident.degradation import DegradationMarks
 from services.resident.endings import Endings
 from services.resident.key_ring import KeyReader, KeyRing
@@ -64,7 +64,7 @@ from services.resident.limits import Limits
 from services.resident.signs_of_life import SignOfLife
 from services.resident.submission_batcher import SubmissionBatcher
 from services.resident.task_names import TaskNames
-from services.worker_orders import WorkerOrders
+from services.workers.orders import WorkerOrders
 from settings import Settings, urls
 from store.engine import open_engine, tell_lost_connections
 
@@ -91,7 +91,7 @@ to them is kept and shown. Where keys are configured, every request but those to
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
-    """The application; nothing is opened before its lifespan begins."""
+    """Return the application with all routes and layers; nothing is opened before its lifespan begins."""
     settings = settings or Settings()
     app = app_with_docs(
         "Celeriac", version=VERSION, description=DESCRIPTION, lifespan=_lifespan, redirect_slashes=False
@@ -106,7 +106,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router)
     _add_layers(app, settings)
-    app.openapi = partial(describe, app)  # type: ignore[method-assign]  # FastAPI's documented way
+    app.openapi = partial(describe_app, app)  # type: ignore[method-assign]  # FastAPI's documented way
     serve_document(app)
     # FastAPI builds its routes at the first request otherwise, which waits for it; and not safely for two threads.
     deque(iter_route_contexts(app.routes), maxlen=0)
@@ -148,14 +148,16 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 async def _read_keys(stack: AsyncExitStack, ring: KeyRing, *, database_url: str) -> None:
-    """With a connection of its own, that requests cannot keep busy."""
+    """Keep the API keys in mind, over a connection of its own that requests cannot keep busy."""
     engine = open_engine(database_url, pool_size=1, name="celeriac keys")
     stack.push_async_callback(engine.dispose)
     await stack.enter_async_context(KeyReader(ring, database_url, transact=engine.begin))
 
 
 async def open_resources(stack: AsyncExitStack, settings: Settings, *, metrics: Metrics) -> ProcessResources:
-    """Everything that requests need, closed with the stack. Nothing has to answer yet: servers may come later."""
+    """Open everything that requests need; it is closed with the stack. Servers need not answer yet: they may come
+    later.
+    """
     database_url, broker_url, result_url = urls(settings)
     redis_url = settings.effective_redis_url or ""
     engine = open_engine(database_url, pool_size=settings.database_pool_size, name="celeriac api")
@@ -164,9 +166,9 @@ async def open_resources(stack: AsyncExitStack, settings: Settings, *, metrics: 
     stack.push_async_callback(redis.aclose)
     options = settings.broker_options
     layout = Layout(options, is_told=False)
-    queues, recall = QueueReader(broker_url, layout), Recall(broker_url, layout)
+    queues, mover = QueueReader(broker_url, layout), MessageMover(broker_url, layout)
     results = ResultReader(result_url, prefix=settings.result_prefix)
-    for reader in (queues, results, recall):
+    for reader in (queues, results, mover):
         stack.push_async_callback(reader.close)
     health_engine = open_engine(database_url, pool_size=PROBE_CONNECTIONS, name="celeriac health")
     stack.push_async_callback(health_engine.dispose)
@@ -197,7 +199,7 @@ async def open_resources(stack: AsyncExitStack, settings: Settings, *, metrics: 
         orders=WorkerOrders(control, PauseKeys(redis)),
         queues=queues,
         no_results=results.blind,
-        recall=recall,
+        mover=mover,
         limits=await stack.enter_async_context(Limits(engine, layout, on_redis=is_redis(broker_url))),
         host=HostUsage(),
         searches=asyncio.Semaphore(max(1, settings.database_pool_size // 2)),

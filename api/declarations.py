@@ -2,7 +2,7 @@
 
     @router.get("", summary="List tasks")
     @needs(Scope.READ)
-    @keeps_answers
+    @caches_answers
     async def list_tasks() -> TaskPage: ...
 
 A `StrictRoute` has it as `declared`; the guard, the OpenAPI document and the links in that go by it.
@@ -31,10 +31,10 @@ class Declared:
     any_key: bool = False
     """Whether it asks for a key, whatever that may do."""
     access: Access | None = None
-    """What a request needs, where its method and the tag of the route do not tell."""
-    keeps_answers: bool = False
+    """What a request needs, where its method and the route's tag do not tell."""
+    caches_answers: bool = False
     id_field: str | None = None
-    """The field of its 201 with the id that the routes below its path take."""
+    """The field of its 201 that holds the id which the routes below its path take."""
 
 
 def needs(scope: Scope) -> Callable[[Endpoint], Endpoint]:
@@ -70,9 +70,9 @@ def reads_result(endpoint: Endpoint) -> Endpoint:
     return _declare(endpoint, access=Access.READ_RESULT)
 
 
-def keeps_answers(endpoint: Endpoint) -> Endpoint:
+def caches_answers(endpoint: Endpoint) -> Endpoint:
     """Declare that good answers to GET are kept, and shown again while a component is degraded."""
-    return _declare(endpoint, keeps_answers=True)
+    return _declare(endpoint, caches_answers=True)
 
 
 def answers_with_id(field: str) -> Callable[[Endpoint], Endpoint]:

@@ -21,29 +21,29 @@ from api.middleware.scopes import PRINCIPAL
 from domain.errors import Overloaded
 from domain.principals import Principal
 from gateway.control import Control
+from gateway.message_mover import MessageMover
 from gateway.queues import QueueReader
-from gateway.recall import Recall
-from services.cancels import Cancels
+from services.cancels.sequence import Cancels
 from services.resident.degradation import DegradationMarks
 from services.resident.endings import Endings
 from services.resident.limits import Limits
 from services.resident.submission_batcher import SubmissionBatcher
 from services.resident.task_names import TaskNames
-from services.worker_orders import WorkerOrders
+from services.workers.orders import WorkerOrders
 from settings import Settings
 from store.engine import limit_statements
 
 SEARCH_SECONDS = 10.0
-"""For each statement of a list or search of tasks: what no index helps with may read all of them."""
+"""Time limit of each statement of a list or search: one that no index helps with may read all tasks."""
 SEARCH_WAIT_SECONDS = 5.0
-"""Longer than it takes to notice that PostgreSQL is frozen, and to answer without it."""
+"""How long a search may wait for its turn: longer than it takes to notice that PostgreSQL is frozen."""
 MAX_EXPORTS = 3
-"""Exports at a time in each process: each holds a connection for as long as its client reads."""
+"""How many exports run at a time in each process: each holds a connection for as long as its client reads."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessResources:
-    """What the process has opened; made in `app.lifespan`, closed by it, one for each process."""
+    """What the process has opened for its requests; made and closed by `app.lifespan`, one for each process."""
 
     settings: Settings
     engine: AsyncEngine
@@ -53,13 +53,13 @@ class ProcessResources:
     batcher: SubmissionBatcher
     endings: Endings
     task_names: TaskNames | None
-    """None where any name is let through."""
+    """The names that workers know; None where any name is let through."""
     control: Control
     orders: WorkerOrders
     queues: QueueReader
     no_results: str | None
-    """Why no result is read from the backend that is configured; None where they are."""
-    recall: Recall
+    """Why no result is read from the configured backend; None where results are read."""
+    mover: MessageMover
     host: HostUsage
     checks: HealthChecks
     scrapes: Scrapes
@@ -67,14 +67,15 @@ class ProcessResources:
     marks: DegradationMarks
     limits: Limits
     searches: asyncio.Semaphore
-    """Lists and searches of tasks hold at most half of the connections: others find one beside them."""
+    """Lets lists and searches of tasks hold at most half of the connections, so that others find one beside them."""
     answers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="answers"))
-    """Of `large_answers.py`."""
+    """The one thread that large answers are made in (`large_answers.py`)."""
     exports: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MAX_EXPORTS))
 
 
 # async, because FastAPI runs a plain function in a thread: a request then takes 320 us of CPU instead of 160.
 async def get_resources(request: Request) -> ProcessResources:
+    """Return the resources of the process that this request came to."""
     resources: ProcessResources = request.app.state.resources
     return resources
 
@@ -92,8 +93,8 @@ Caller = Annotated[Principal, Depends(_get_principal)]
 
 
 def cancels_of(resources: ProcessResources) -> Cancels:
-    """The cancels of a request, in transactions of its own."""
-    return Cancels(resources.engine.begin, redis=resources.redis, control=resources.control, recall=resources.recall)
+    """Return the cancels of a request, each in transactions of its own."""
+    return Cancels(resources.engine.begin, redis=resources.redis, control=resources.control, mover=resources.mover)
 
 
 async def _read_connection(resources: Resources) -> AsyncIterator[AsyncConnection]:
@@ -102,7 +103,7 @@ async def _read_connection(resources: Resources) -> AsyncIterator[AsyncConnectio
 
 
 def reading(resources: ProcessResources) -> AbstractAsyncContextManager[AsyncConnection]:
-    """A ReadConnection for a route that goes on without it."""
+    """Open a ReadConnection for a route that goes on without it."""
     return asynccontextmanager(_read_connection)(resources)
 
 
@@ -126,7 +127,7 @@ async def _statement_connection(resources: ProcessResources) -> AsyncIterator[As
 
 
 def stating(resources: ProcessResources) -> AbstractAsyncContextManager[AsyncConnection]:
-    """For one query, without the round trips of a transaction around it, which cost more than the query."""
+    """Open a connection for one query, without a transaction around it: its round trips cost more than the query."""
     return asynccontextmanager(_statement_connection)(resources)
 
 
@@ -145,10 +146,10 @@ async def _write_connection(resources: Resources) -> AsyncIterator[AsyncConnecti
 
 # scope="function": the transaction ends before the response exists, so nobody is told of what was not committed.
 ReadConnection = Annotated[AsyncConnection, Depends(_read_connection, scope="function")]
-"""One snapshot for all queries of a request; Postgres refuses to write on it."""
+"""A connection with one snapshot for all queries of a request; Postgres refuses to write on it."""
 SearchConnection = Annotated[AsyncConnection, Depends(_search_connection, scope="function")]
-"""As ReadConnection, for what clients search by: a few at a time, and not for long."""
+"""A ReadConnection for what clients search by: a few are open at a time, and not for long."""
 ExportConnection = Annotated[AsyncConnection, Depends(_export_connection, scope="request")]
-"""As ReadConnection, but open until the response has been sent or its client has gone away."""
+"""A ReadConnection that stays open until the response has been sent or its client has gone away."""
 WriteConnection = Annotated[AsyncConnection, Depends(_write_connection, scope="function")]
-"""One transaction for the request: committed when the route returns, rolled back when it raises."""
+"""A connection with one transaction: committed when the route returns, rolled back when it raises."""

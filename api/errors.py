@@ -27,7 +27,7 @@ MAX_FIELD_ERRORS = 100
 MAX_DETAIL = 4_000
 MAX_FIELD = 200
 MAX_MESSAGE = 300
-"""Characters. What is wrong is often named, and names of things are the client's own, however long."""
+"""Characters of a message. It often names things of the client, which may be of any length."""
 
 
 class Unauthenticated(CeleriacError):
@@ -118,7 +118,7 @@ STATUS: dict[type[CeleriacError], int] = {
     InternalError: 500,
     Unavailable: 503,
 }
-"""A subclass has the status of its nearest ancestor here; any other error is a 500."""
+"""The HTTP status of each class of errors. A subclass has that of its nearest ancestor; any other error is a 500."""
 
 UNAVAILABLE_DRIVER_ERRORS: dict[type[Exception], type[Unavailable]] = {
     sqlalchemy.exc.OperationalError: DatabaseUnavailable,
@@ -128,16 +128,17 @@ UNAVAILABLE_DRIVER_ERRORS: dict[type[Exception], type[Unavailable]] = {
     redis.exceptions.TimeoutError: Unavailable,
     TimeoutError: Unavailable,
 }
-"""What drivers raise when a server is down, hangs or shuts down. Any other error of theirs is a fault of ours."""
+"""Errors that drivers raise when a server is down, hangs or shuts down. Any other is a fault of ours."""
 
 
-def status_of(error_class: type[CeleriacError]) -> int:
-    """The HTTP status of an error class."""
+def http_status_of(error_class: type[CeleriacError]) -> int:
+    """Return the HTTP status of an error class."""
     return next((STATUS[ancestor] for ancestor in error_class.__mro__ if ancestor in STATUS), 500)
 
 
 def translate(error: Exception) -> CeleriacError:
-    """Ours as it is; a driver's error for a server that is down as `Unavailable`; anything else as internal."""
+    """Return our errors as they are, a driver's for a server that is down as `Unavailable`, anything else as
+    internal."""
     if isinstance(error, CeleriacError):
         return error
     for driver_error, unavailable in UNAVAILABLE_DRIVER_ERRORS.items():
@@ -147,7 +148,7 @@ def translate(error: Exception) -> CeleriacError:
 
 
 def error_response(error: CeleriacError, scope: Scope) -> Response:
-    """The answer for an error, in the one form that all errors have."""
+    """Return the answer for an error, in the one form that all errors have."""
     body = ErrorResponse(
         detail=_cut(error.detail, MAX_DETAIL),
         code=error.code,
@@ -158,14 +159,14 @@ def error_response(error: CeleriacError, scope: Scope) -> Response:
     )
     return Response(
         body.model_dump_json(exclude_none=True),
-        status_code=status_of(type(error)),
+        status_code=http_status_of(type(error)),
         headers=_headers(error),
         media_type="application/json",
     )
 
 
 def sentence(errors: Sequence[tuple[str, str]], *, more: bool = False) -> str:
-    """What is wrong with a request in one sentence, from its pairs of (field, message). `more`: these are not all."""
+    """Say in one sentence what is wrong with a request, from pairs (field, message); `more`: these are not all."""
     field, message = errors[0]
     others = f"{'at least ' if more else ''}{len(errors) - 1} more"
     return f"{field}: {message} (and {others})" if len(errors) > 1 else f"{field}: {message}"
@@ -176,8 +177,10 @@ def _field_errors(error: CeleriacError) -> list[FieldError] | None:
         return None
     if not (error.errors or error.code == InvalidRequest.code):
         return None
-    told = error.errors[:MAX_FIELD_ERRORS]
-    return [FieldError(field=_cut(field, MAX_FIELD), message=_cut(message, MAX_MESSAGE)) for field, message in told]
+    first_errors = error.errors[:MAX_FIELD_ERRORS]
+    return [
+        FieldError(field=_cut(field, MAX_FIELD), message=_cut(message, MAX_MESSAGE)) for field, message in first_errors
+    ]
 
 
 def _cut(text: str, most: int) -> str:

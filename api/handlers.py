@@ -32,10 +32,10 @@ log = structlog.get_logger(__name__)
 
 
 def install_handlers(app: FastAPI) -> None:
-    """Gives every exception that we know of its answer."""
+    """Give every exception that we know of its answer."""
     known_errors: list[type[Exception]] = [CeleriacError, *UNAVAILABLE_DRIVER_ERRORS]
-    for known in known_errors:
-        app.add_exception_handler(known, _answer_known)
+    for error_class in known_errors:
+        app.add_exception_handler(error_class, _answer_known)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
     app.add_exception_handler(ResponseValidationError, _answer_our_mistake)
     app.add_exception_handler(HTTPException, _answer_http)
@@ -72,7 +72,7 @@ async def _answer_http(request: Request, error: Exception) -> Response:
 
 
 def _allowed_methods(request: Request) -> list[str]:
-    """Of all routes with this path; FastAPI's own `Allow` names only those of the first."""
+    """Return the methods of all routes with this path; FastAPI's own `Allow` names only those of the first."""
     path = request.scope["path"]
     routes = [route for route in iter_route_contexts(request.app.routes) if route.path_regex.fullmatch(path)]
     return sorted({method for route in routes for method in route.methods or ()})

@@ -31,17 +31,17 @@ MAX_FRAMING = 8
 MAX_PIPELINED = 32
 """Requests that a client may send before it has read their answers."""
 LINGER_SECONDS = 5.0
-"""What is still sent after a refusal is read and dropped for so long: else the client would not see the answer."""
+"""How long a client's bytes are still read and dropped after a refusal: else it would not see the answer."""
 WRITE_SECONDS = 30.0
 WRITE_PROGRESS_BYTES = 16 * 1024
-"""A client must take so much of its answer, or all of it, within those seconds."""
+"""How much of its answer, or all of it, a client must take within those seconds."""
 MAX_UNSENT_BYTES = 128 * 1024 * 1024
-"""Answers that clients have not taken, of all connections together."""
+"""Bytes of answers that clients have not taken, over all connections together."""
 MAX_CONNECTIONS = 1000
 ROOM = 16
-"""Connections that are closed together to make room."""
+"""How many connections are closed together to make room."""
 SPARE_FILES = 224
-"""Open files that are left to the process itself: databases, brokers, logs."""
+"""How many open files are left to the process itself: databases, brokers, logs."""
 LOOK_SECONDS = 1.0
 
 HTTP_VERSIONS = ("1.1", "1.0")
@@ -51,7 +51,7 @@ log = structlog.get_logger(__name__)
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """For `uvicorn.run(http="api.protocol:BoundedProtocol")`."""
+    """The protocol that `uvicorn.run(http="api.protocol:BoundedProtocol")` takes."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -229,7 +229,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     @property
     def host(self) -> str | None:
-        """The peer's address."""
+        """Return the peer's address; None where it has none."""
         return self.client[0] if self.client else None
 
     def _cut(self, reason: str) -> None:
@@ -247,13 +247,13 @@ class _Refused(Exception):
 
 
 def max_connections() -> int:
-    """As many as the process may have files, but for those that it needs itself."""
+    """Return as many as the process may have open files, less those that it needs itself."""
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return MAX_CONNECTIONS if files == resource.RLIM_INFINITY else max(1, min(MAX_CONNECTIONS, files - SPARE_FILES))
 
 
 def _drop_unread_answers(connections: "set[BoundedProtocol]") -> None:
-    """While clients leave too much unread, that of which most is unread loses its connection."""
+    """Close the connection of which most is unread, while clients leave too much unread."""
     unsent = {connection: connection.transport.get_write_buffer_size() for connection in connections}
     total = sum(unsent.values())
     while total > MAX_UNSENT_BYTES and unsent:

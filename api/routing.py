@@ -28,13 +28,13 @@ API_PREFIX = "/api/v1"
 HEALTH_TAG = "health"
 """Routes with this tag are neither limited nor authenticated."""
 MAX_PARAMETERS = 300
-"""In one query string: every filter, and the longest list of statuses."""
+"""Parameters in one query string: every filter, and the longest list of statuses."""
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 def api_router(prefix: str = "", *, tag: str) -> APIRouter:
-    """The router of one noun, e.g. `api_router("/tasks", tag="tasks")`."""
+    """Return the router of one noun, e.g. `api_router("/tasks", tag="tasks")`."""
     return APIRouter(prefix=API_PREFIX + prefix, tags=[tag], route_class=StrictRoute)
 
 
@@ -50,6 +50,7 @@ class StrictRoute(APIRoute):
         super().__init__(path, endpoint, **options)
 
     def get_route_handler(self) -> Handler:
+        """Return FastAPI's handler, with what is refused for every route before it."""
         handle = super().get_route_handler()
         known_parameters = _query_parameters(self.dependant)
         form = BodyForm(self.body_field.field_info.annotation) if self.body_field else None
@@ -66,7 +67,7 @@ class StrictRoute(APIRoute):
         return handle_strictly
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Through the guard, which may answer in the place of the route."""
+        """Pass the request through the guard, which may answer in the place of the route."""
         decode_segments(scope)
         method, is_known = scope["method"], scope["method"] in (self.methods or ())
         access = access_of(self.declared, method, tag=str(self.tags[0])) if is_known else None
@@ -76,8 +77,8 @@ class StrictRoute(APIRoute):
             await super().handle(scope, receive, send)
             return
         guard: Guard = scope["app"].state.guard
-        keeps = method == "GET" and self.declared.keeps_answers
-        await guard.pass_through(super().handle, scope, receive=receive, send=send, access=access, keeps=keeps)
+        caches = method == "GET" and self.declared.caches_answers
+        await guard.pass_through(super().handle, scope, receive=receive, send=send, access=access, caches=caches)
 
 
 def _refuse_without_scope(declared: Declared, scope: Scope) -> None:
@@ -102,7 +103,7 @@ def _query_parameters(dependant: Dependant) -> frozenset[str]:
     return frozenset(names.union(*map(_query_parameters, dependant.dependencies)))
 
 
-def _refuse_unknown_parameters(request: Request, known: frozenset[str]) -> None:
+def _refuse_unknown_parameters(request: Request, names: frozenset[str]) -> None:
     if b"\x00" in request.scope.get("raw_path", b"") or "\x00" in request.scope["path"]:
         raise InvalidRequest("A path cannot hold the character U+0000.", errors=(("path", "holds U+0000"),))
     if not request.scope["query_string"]:
@@ -112,7 +113,7 @@ def _refuse_unknown_parameters(request: Request, known: frozenset[str]) -> None:
             f"There are more than {MAX_PARAMETERS} query parameters.", errors=(("query", "too many parameters"),)
         )
     parameters = request.query_params
-    unknown = [name for name in parameters if name not in known]
+    unknown = [name for name in parameters if name not in names]
     if unknown:
         raise InvalidRequest(
             f"Unknown query parameter: {unknown[0][:100]}",

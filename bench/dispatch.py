@@ -16,7 +16,7 @@ import typer
 from sqlalchemy.ext.asyncio import AsyncConnection
 from uuid_utils import uuid7
 
-from bench.figures import Round, alternate
+from bench.figures import Turn, alternate
 from bench.plain_celery import ARGUMENTS, TASK_NAME, plain_app, send_many
 from bench.report import Goal, JsonFile, Report, Rounds, present
 from bench.stack import QUEUE, Servers, empty_queue, running_door, running_servers, wait_until
@@ -40,13 +40,14 @@ def main(
 
 
 def measure(*, tasks: int, rounds: int) -> Report:
+    """Let the dispatcher and plain `send_task` hand over so many tasks in turn."""
     with (
         running_servers() as servers,
         plain_app(servers) as app,
         plain_app(servers, results=False) as bare_app,
         running_door("loops", servers, ready="loop_ready"),
     ):
-        contenders: dict[str, Callable[[int], Round]] = {
+        contenders: dict[str, Callable[[int], Turn]] = {
             OURS: partial(_dispatch, servers),
             PLAIN: partial(_send, servers, send=partial(send_many, app)),
             BARE: partial(_send, servers, send=partial(send_many, bare_app)),
@@ -68,7 +69,7 @@ def measure(*, tasks: int, rounds: int) -> Report:
     )
 
 
-def _dispatch(servers: Servers, count: int) -> Round:
+def _dispatch(servers: Servers, count: int) -> Turn:
     asyncio.run(fill_outbox(servers.database_url, count))
     begun = time.perf_counter()
     with psycopg.connect(servers.database_url, autocommit=True) as connection:
@@ -77,20 +78,20 @@ def _dispatch(servers: Servers, count: int) -> Round:
             return connection.execute("select not exists (select from outbox)").fetchone() == (True,)
 
         wait_until(is_empty, "an empty outbox", seconds=DRAIN_SECONDS)
-        turn = Round(count, time.perf_counter() - begun)
+        turn = Turn(count, time.perf_counter() - begun)
         connection.execute("truncate tasks, task_arguments, events")
     empty_queue(servers.broker_url)
     return turn
 
 
-def _send(servers: Servers, count: int, *, send: Callable[[int], Round]) -> Round:
+def _send(servers: Servers, count: int, *, send: Callable[[int], Turn]) -> Turn:
     turn = send(count)
     empty_queue(servers.broker_url)
     return turn
 
 
 async def fill_outbox(database_url: str, count: int) -> None:
-    """All at once: nothing is due before the commit."""
+    """Store so many tasks at once: nothing is due before the commit."""
     engine = open_engine(database_url, pool_size=1, name="celeriac bench", by_key=True)
     try:
         async with engine.begin() as connection:

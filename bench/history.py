@@ -17,7 +17,7 @@ import psutil
 import psycopg
 import typer
 
-from bench.figures import Round, Series, percentile
+from bench.figures import Series, Turn, percentile
 from bench.load import load
 from bench.report import Goal, JsonFile, Report, present
 from bench.stack import Servers, running_api, running_servers
@@ -138,14 +138,14 @@ PAGES: Mapping[str, Sequence[Parameters]] = {
     "text: in none": [{"search": f"nowhere{n}"} for n in range(20)],
     "text and status": [{"search": f"shop{n}", "status": "FAILED"} for n in range(10, 30)],
 }
-"""What is asked of `GET /search/tasks`, which the list shares its queries with; by turns, where there are several."""
+"""Queries of `GET /search/tasks`, which the list shares its queries with; by turns, where there are several."""
 UNINDEXED = ("priority", "status", "task_name", "queue_name")
 BEYOND = {
     *(f"sorted by {column}" for column in UNINDEXED),
     *("page 1,000 by offset", "status and queue", "error, frequent"),
     *("text: a word in all", "text: one in a hundred", "text: two words", "text and status"),
 }
-"""Measured, and not what the goal is about: sorts without an index, rows passed over, words that many tasks have."""
+"""Names of measurements that the goal is not about: sorts without an index, rows passed over, frequent words."""
 TRENDS: Sequence[Parameters] = [{"hours": 720, "interval": interval} for interval in ("hourly", "daily")]
 
 
@@ -161,6 +161,7 @@ def main(
 
 
 def measure(*, tasks: int, repeat: int, export: int) -> Report:
+    """Fill a database with so many tasks, and measure each way to read them."""
     with running_servers() as servers:
         filling = time.perf_counter()
         size, task_id = _fill(servers, tasks)
@@ -201,7 +202,7 @@ def _asked(client: httpx.Client, name: str, *, path: str, turns: Sequence[Parame
         client.get(f"/api/v1{path}", params=query).raise_for_status()
         latencies.append(time.perf_counter() - begun)
     counted = tuple(latencies[len(turns) :])
-    return Series(name, (Round(repeat, sum(counted), counted),))
+    return Series(name, (Turn(repeat, sum(counted), counted),))
 
 
 def _preset_names(client: httpx.Client) -> list[str]:
@@ -230,7 +231,7 @@ def _export(client: httpx.Client, rows: int) -> float:
 
 @contextmanager
 def _growth(process: psutil.Process) -> Iterator[list[float]]:
-    """Of its memory meanwhile, in MiB."""
+    """Watch the growth of its memory meanwhile, in MiB."""
     before = process.memory_info().rss
     grown: list[float] = []
     yield grown

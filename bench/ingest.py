@@ -17,13 +17,13 @@ import redis
 import typer
 from uuid_utils import uuid7
 
-from bench.figures import Round, alternate
+from bench.figures import Turn, alternate
 from bench.report import Goal, JsonFile, Report, Rounds, present
 from bench.stack import Servers, running_servers
 from bench.worker_events import EVENTS_PER_TASK, messages_of, result_meta
 from cli.serving import look_for_garbage_seldom
-from gateway.event_sources import EventMessage
-from gateway.results import META_PREFIX, ResultReader
+from gateway.events.sources import EventMessage
+from gateway.results.reader import META_PREFIX, ResultReader
 from mirror.decode import decode
 from mirror.main import MAX_BATCH
 from mirror.writer import Writer
@@ -46,6 +46,7 @@ def main(
 
 
 def measure(*, tasks: int, rounds: int) -> Report:
+    """Let the writer and COPY take the same events in turn."""
     with running_servers() as servers:
         for take_turn in (_mirror, _copy):
             take_turn(servers, min(tasks, MAX_BATCH))  # warm-up
@@ -61,13 +62,13 @@ def measure(*, tasks: int, rounds: int) -> Report:
     )
 
 
-def _mirror(servers: Servers, count: int) -> Round:
+def _mirror(servers: Servers, count: int) -> Turn:
     ids = [str(uuid7()) for _ in range(count)]
     messages = messages_of(ids)
     store_results(servers, ids)
     seconds = asyncio.run(_write(servers, messages))
     _empty(servers)
-    return Round(count * EVENTS_PER_TASK, seconds)
+    return Turn(count * EVENTS_PER_TASK, seconds)
 
 
 async def _write(servers: Servers, messages: Sequence[EventMessage]) -> float:
@@ -81,7 +82,7 @@ async def _write(servers: Servers, messages: Sequence[EventMessage]) -> float:
 
 @asynccontextmanager
 async def open_writer(servers: Servers) -> AsyncIterator[Writer]:
-    """As the mirror has it."""
+    """Open a writer as the mirror has it."""
     look_for_garbage_seldom()
     engine = open_engine(servers.database_url, pool_size=2, name="celeriac bench", by_key=True)
     results = ResultReader(servers.result_url)
@@ -92,7 +93,7 @@ async def open_writer(servers: Servers) -> AsyncIterator[Writer]:
         await engine.dispose()
 
 
-def _copy(servers: Servers, count: int) -> Round:
+def _copy(servers: Servers, count: int) -> Turn:
     rows = _rows([str(uuid7()) for _ in range(count)])
     columns = ", ".join(COPIED)
     with psycopg.connect(servers.database_url) as connection:
@@ -104,7 +105,7 @@ def _copy(servers: Servers, count: int) -> Round:
             for row in rows:
                 copy.write_row(row)
         connection.commit()
-        turn = Round(len(rows), time.perf_counter() - begun)
+        turn = Turn(len(rows), time.perf_counter() - begun)
         connection.execute("drop table copied")
     return turn
 
@@ -118,7 +119,7 @@ def _rows(ids: Sequence[str]) -> list[Row]:
 
 
 def store_results(servers: Servers, ids: Sequence[str]) -> None:
-    """As workers do when tasks succeed."""
+    """Store results as workers do when tasks succeed."""
     with redis.Redis.from_url(servers.result_url) as client:
         for portion in _portions(ids, 1_000):
             client.mset({f"{META_PREFIX}{task_id}": result_meta(task_id) for task_id in portion})

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import httpx
 import typer
 
-from bench.figures import Round, Series, percentile
+from bench.figures import Series, Turn, percentile
 from bench.report import Goal, JsonFile, Report, present
 from bench.stack import running_up
 
@@ -31,6 +31,7 @@ def main(
 
 
 def measure(*, tasks: int) -> Report:
+    """Run so many tasks one after another and time each."""
     with running_up(workers=1) as stack, httpx.Client(base_url=f"{stack.api_url}/api/v1", timeout=30) as client:
         for _ in range(WARM_UP_TASKS):
             _follow_one(client)
@@ -46,7 +47,7 @@ def measure(*, tasks: int) -> Report:
 
 
 def _series(name: str, latencies: list[float]) -> Series:
-    return Series(name, (Round(len(latencies), sum(latencies), tuple(latencies)),))
+    return Series(name, (Turn(len(latencies), sum(latencies), tuple(latencies)),))
 
 
 def _follow_one(client: httpx.Client) -> dict[str, float]:

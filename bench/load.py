@@ -15,10 +15,10 @@ from urllib.parse import unquote, urlsplit
 import httptools
 import uvloop
 
-from bench.figures import Round
+from bench.figures import Turn
 
 LATE_SECONDS = 30.0
-"""After the end of a turn; who has not answered the last request by then is given up."""
+"""How long after the end of a turn a last answer is waited for."""
 
 
 @dataclass(slots=True)
@@ -30,7 +30,7 @@ class _Tally:
 
 
 def request(url: str, body: bytes | None) -> bytes:
-    """A whole POST of JSON, or a GET where there is no body, to be sent as it is; a login in the URL goes with it."""
+    """Return a whole POST of JSON, or a GET where there is no body; a login in the URL goes with it."""
     address = urlsplit(url)
     login, _, host = address.netloc.rpartition("@")
     target = f"{address.path}?{address.query}" if address.query else address.path
@@ -42,7 +42,7 @@ def request(url: str, body: bytes | None) -> bytes:
     return f"{head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
 
 
-def load(url: str, body: bytes | None, *, connections: int, seconds: float) -> Round:
+def load(url: str, body: bytes | None, *, connections: int, seconds: float) -> Turn:
     """POST the body to the URL, or GET it, for so long, and longer where nothing was answered by then: until one is.
 
     Raises RuntimeError if anything but a 2xx comes back.
@@ -50,13 +50,13 @@ def load(url: str, body: bytes | None, *, connections: int, seconds: float) -> R
     return load_evenly([url], body, connections=connections, seconds=seconds)
 
 
-def load_evenly(urls: Sequence[str], body: bytes | None, *, connections: int, seconds: float) -> Round:
-    """The same with the connections dealt out to several servers, as a load balancer does."""
+def load_evenly(urls: Sequence[str], body: bytes | None, *, connections: int, seconds: float) -> Turn:
+    """Load several servers with the connections dealt out to them, as a load balancer does."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_load([urls[nth % len(urls)] for nth in range(connections)], body, seconds=seconds))
 
 
-async def _load(urls: Sequence[str], body: bytes | None, *, seconds: float) -> Round:
+async def _load(urls: Sequence[str], body: bytes | None, *, seconds: float) -> Turn:
     """One connection for each URL."""
     now = time.perf_counter()
     tally = _Tally(begun_at=now, ends_at=now + seconds)
@@ -67,7 +67,7 @@ async def _load(urls: Sequence[str], body: bytes | None, *, seconds: float) -> R
         raise RuntimeError(
             f"{urlsplit(urls[0]).path} refused: " + ", ".join(f"{n} x {status}" for status, n in tally.refusals.items())
         )
-    return Round(len(tally.latencies), tally.ends_at - tally.begun_at, tuple(tally.latencies))
+    return Turn(len(tally.latencies), tally.ends_at - tally.begun_at, tuple(tally.latencies))
 
 
 async def _connect(url: str, body: bytes | None, *, tally: _Tally) -> "_Connection":

@@ -21,13 +21,13 @@ PACKAGES = (
 )
 
 LOAD_BEFORE = os.getloadavg()[0]
-"""When the program was loaded: what others do beside it, not what it does itself."""
+"""The load when the program was loaded: what others do beside it, not what it does itself."""
 
 Machine = dict[str, str | int | float]
 
 
 def describe_machine() -> Machine:
-    """Processors, memory, system, versions, and how busy it was before we began; no names of hosts or people."""
+    """Return processors, memory, system, versions and how busy it was before; no names of hosts or people."""
     measured: Machine = {
         "cpus": os.cpu_count() or 0,
         "cpu_model": _cpu_model(),
@@ -40,6 +40,7 @@ def describe_machine() -> Machine:
 
 
 def one_line(machine: Machine) -> str:
+    """Return the machine in one line of text."""
     return (
         f"{machine['cpus']} x {machine['cpu_model']}, {machine['memory_gib']} GiB, {machine['system']}, "
         f"Python {machine['python']}, load before {machine['load_before']}"

@@ -24,7 +24,7 @@ from bench.stack import Stack, running_up
 CONNECTIONS = 32
 SAMPLE_SECONDS = 1.0
 REST_SECONDS = 5.0
-"""After everything is ready: the last imports are done, and the loops have had their first rounds."""
+"""Rest once everything is ready: the last imports are done, and the loops have had their first rounds."""
 SUBMISSION = json.dumps({"task_name": TASK_NAME, "task_args": ARGUMENTS}).encode()
 NOTES = (
     "postgres: all its processes; each counts the shared buffers that it has touched (128 MiB) in its RSS.",
@@ -35,30 +35,30 @@ TITLE = "Memory of `celeriac up` at rest and during {seconds:g} s of load"
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """By all processes of one kind together, in MiB."""
+class MemoryUse:
+    """The memory of all processes of one kind together, in MiB."""
 
     processes: int = 0
     rss: float = 0.0
     pss: float = 0.0
 
-    def plus(self, rss_bytes: int, pss_bytes: int) -> "Held":
-        """With one more process."""
-        return Held(self.processes + 1, self.rss + rss_bytes / 2**20, self.pss + pss_bytes / 2**20)
+    def plus(self, rss_bytes: int, pss_bytes: int) -> "MemoryUse":
+        """Return the memory with one more process."""
+        return MemoryUse(self.processes + 1, self.rss + rss_bytes / 2**20, self.pss + pss_bytes / 2**20)
 
-    def most(self, other: "Held") -> "Held":
-        """The larger of each figure."""
-        return Held(max(self.processes, other.processes), max(self.rss, other.rss), max(self.pss, other.pss))
+    def most(self, other: "MemoryUse") -> "MemoryUse":
+        """Return the larger of each figure."""
+        return MemoryUse(max(self.processes, other.processes), max(self.rss, other.rss), max(self.pss, other.pss))
 
 
-Sample = dict[str, Held]
+Sample = dict[str, MemoryUse]
 
 
 def main(
     seconds: Annotated[float, typer.Option(min=0.1, help="Length of the load.")] = 30.0,
     json_file: JsonFile = None,
 ) -> None:
-    """Measure memory."""
+    """Measure the memory of every process."""
     with running_up(workers=1, flower=True) as stack:
         time.sleep(REST_SECONDS)
         rest = sample(stack.pid)
@@ -69,7 +69,7 @@ def main(
 
 
 def sample(pid: int) -> Sample:
-    """Of the `celeriac up` with this id and all that it has started, by the kind of process."""
+    """Return the memory of the `celeriac up` with this pid and all that it has started, by the kind of process."""
     held: Sample = {}
     up = psutil.Process(pid)
     for process in (up, *up.children(recursive=True)):
@@ -77,12 +77,12 @@ def sample(pid: int) -> Sample:
             kind, memory = kind_of(process), process.memory_full_info()
         except psutil.NoSuchProcess:
             continue  # a backend of Postgres that has ended meanwhile
-        held[kind] = held.get(kind, Held()).plus(memory.rss, memory.pss)
+        held[kind] = held.get(kind, MemoryUse()).plus(memory.rss, memory.pss)
     return held
 
 
 def kind_of(process: psutil.Process) -> str:
-    """`api`, `worker child`, `postgres`...: the word behind `-m cli`, or the name of the program."""
+    """Return the word behind `-m cli`, or the name of the program: `api`, `worker child`, `postgres`."""
     words = process.cmdline()
     if "cli" not in words:
         return process.name()
@@ -99,13 +99,13 @@ def _sample_under_load(stack: Stack, seconds: float) -> Sample:
         )
         while not loading.done():
             for kind, held in sample(stack.pid).items():
-                most[kind] = most.get(kind, Held()).most(held)
+                most[kind] = most.get(kind, MemoryUse()).most(held)
             time.sleep(SAMPLE_SECONDS)
         loading.result()
     return most
 
 
-def _present(title: str, rest: Mapping[str, Held], *, busy: Mapping[str, Held]) -> None:
+def _present(title: str, rest: Mapping[str, MemoryUse], *, busy: Mapping[str, MemoryUse]) -> None:
     table = Table(title=title, title_justify="left")
     table.add_column("MiB", no_wrap=True)
     for heading in ("processes", "RSS, rest", "PSS, rest", "RSS, load", "PSS, load"):
@@ -125,11 +125,11 @@ def _present(title: str, rest: Mapping[str, Held], *, busy: Mapping[str, Held]) 
         console.print(note, style="dim", highlight=False)
 
 
-def _total(held: Mapping[str, Held]) -> float:
+def _total(held: Mapping[str, MemoryUse]) -> float:
     return sum(each.pss for each in held.values())
 
 
-def _as_json(title: str, rest: Mapping[str, Held], *, busy: Mapping[str, Held]) -> dict[str, Any]:
+def _as_json(title: str, rest: Mapping[str, MemoryUse], *, busy: Mapping[str, MemoryUse]) -> dict[str, Any]:
     return {
         "title": title,
         "unit": "MiB",

@@ -15,7 +15,7 @@ def _app(name: str) -> Celery:
 
 
 def noop() -> None:
-    """What is left is the cost of having a task run."""
+    """Do nothing: what is left is the cost of having a task run."""
 
 
 stock = _app("stock")

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from celery import Celery
 
-from bench.figures import Round
+from bench.figures import Turn
 from bench.stack import QUEUE, Servers
 
 TASK_NAME = "celeriac.add"
@@ -15,7 +15,8 @@ ARGUMENTS = (2, 3)
 
 @contextmanager
 def plain_app(servers: Servers, *, results: bool = True) -> Iterator[Celery]:
-    """An application of the usual kind. With a result backend each send also subscribes to its result's channel."""
+    """Make an application of the usual kind. With a result backend each send also subscribes to its result's
+    channel."""
     backend = servers.result_url if results else None
     app = Celery("bench", broker=servers.broker_url, backend=backend, set_as_current=False)
     try:
@@ -24,22 +25,22 @@ def plain_app(servers: Servers, *, results: bool = True) -> Iterator[Celery]:
         app.close()
 
 
-def send_for(app: Celery, seconds: float) -> Round:
-    """As many as can be sent in this time."""
+def send_for(app: Celery, seconds: float) -> Turn:
+    """Send as many as can be sent in this time."""
     latencies: list[float] = []
     begun = time.perf_counter()
     while (now := time.perf_counter()) - begun < seconds:
         _send(app)
         latencies.append(time.perf_counter() - now)
-    return Round(len(latencies), time.perf_counter() - begun, tuple(latencies))
+    return Turn(len(latencies), time.perf_counter() - begun, tuple(latencies))
 
 
-def send_many(app: Celery, count: int) -> Round:
-    """So many, however long it takes."""
+def send_many(app: Celery, count: int) -> Turn:
+    """Send so many, however long it takes."""
     begun = time.perf_counter()
     for _ in range(count):
         _send(app)
-    return Round(count, time.perf_counter() - begun)
+    return Turn(count, time.perf_counter() - begun)
 
 
 def _send(app: Celery) -> None:

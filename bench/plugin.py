@@ -21,7 +21,7 @@ import typer
 from celery import Celery
 from uuid_utils import uuid7
 
-from bench.figures import Round, alternate
+from bench.figures import Turn, alternate
 from bench.noop_apps import TASK_NAME
 from bench.plain_celery import plain_app
 from bench.report import Goal, JsonFile, Report, Rounds, present
@@ -50,13 +50,14 @@ def main(
 
 
 def measure(*, tasks: int, rounds: int) -> Report:
+    """Let a worker with the plugin and one without run so many tasks in turn."""
     with running_servers() as servers, plain_app(servers, results=False) as app, ExitStack() as workers:
         processes = {name: workers.enter_context(_worker(name, servers, app=app)) for name in (STOCK, PLUGGED)}
         for name in processes:
             _run(name, servers, app=app, count=WARM_UP)
         spent = dict.fromkeys(processes, 0.0)
 
-        def take_turn(name: str) -> Round:
+        def take_turn(name: str) -> Turn:
             before = _processor_seconds(processes[name], servers)
             turn = _run(name, servers, app=app, count=tasks)
             spent[name] += _processor_seconds(processes[name], servers) - before
@@ -93,14 +94,14 @@ def _worker(name: str, servers: Servers, *, app: Celery) -> Iterator[psutil.Proc
             yield psutil.Process(worker.process.pid)
 
 
-def _run(name: str, servers: Servers, *, app: Celery, count: int) -> Round:
+def _run(name: str, servers: Servers, *, app: Celery, count: int) -> Turn:
     _order(app, name, command="cancel_consumer", queue=name)
     asyncio.run(_publish(servers.broker_url, name, count=count))
     with redis.Redis.from_url(servers.broker_url) as broker:
         begun = perf_counter()
         _order(app, name, command="add_consumer", queue=name)
         wait_until(lambda: _is_drained(broker, name), "an empty queue", seconds=DRAIN_SECONDS)
-        return Round(count, perf_counter() - begun)
+        return Turn(count, perf_counter() - begun)
 
 
 def _order(app: Celery, name: str, *, command: str, **arguments: str) -> object:
@@ -132,7 +133,7 @@ def _message(queue: str) -> TaskMessage:
 
 
 def _processor_seconds(worker: psutil.Process, servers: Servers) -> float:
-    """Of the worker's processes and of Valkey, which does its part of the work for all databases."""
+    """Return what the worker's processes have used, and Valkey, which does its part of the work for all databases."""
     times = [process.cpu_times() for process in (worker, *worker.children(recursive=True))]
     with redis.Redis.from_url(servers.broker_url) as valkey:
         used = valkey.info("cpu")

@@ -22,7 +22,7 @@ STOP_SECONDS = 30
 
 
 def rabbitmq_program() -> str | None:
-    """The path of the server, if there is one."""
+    """Return the path of the server, if there is one."""
     return next((found for program in PROGRAMS if (found := shutil.which(program))), None)
 
 
@@ -36,14 +36,15 @@ class RabbitMQ:
 
     @property
     def url(self) -> str:
+        """Return the URL of its first user."""
         return f"amqp://guest:guest@127.0.0.1:{self._ports[0]}//"
 
     def url_of(self, user: str, password: str, *, host: str) -> str:
-        """Of another user, and of a virtual host of its own."""
+        """Return the URL of another user, and of a virtual host of its own."""
         return f"amqp://{user}:{quote(password, safe='')}@127.0.0.1:{self._ports[0]}/{quote(host, safe='')}"
 
     def add_user(self, user: str, password: str, *, host: str, rights: list[str]) -> None:
-        """With a virtual host, where it may configure, write and read just this; guest may do all there.
+        """Add a user with a virtual host, who may configure, write and read just this there; guest may do all.
 
         In one order: each takes two seconds, of which Erlang needs most to start.
         """
@@ -65,6 +66,7 @@ class RabbitMQ:
         )
 
     def start(self) -> None:
+        """Start the server and wait until it is ready."""
         self._process = subprocess.Popen(
             [str(rabbitmq_program())],
             env=self._environment,
@@ -75,11 +77,13 @@ class RabbitMQ:
         _wait_until_ready(self.url, self._process)
 
     def kill(self) -> None:
+        """Kill the server; what is durable is there at the next start."""
         assert self._process is not None
         os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
     def stop(self) -> None:
+        """Stop the server, if it runs."""
         assert self._process is not None
         if self._process.poll() is None:
             _stop(self._process)
@@ -88,14 +92,14 @@ class RabbitMQ:
 
 @contextmanager
 def rabbitmq(folder: Path) -> Iterator[str]:
-    """The URL of an empty broker; its port mapper is stopped with it."""
+    """Yield the URL of an empty broker; its port mapper is stopped with it."""
     with rabbitmq_server(folder) as server:
         yield server.url
 
 
 @contextmanager
 def rabbitmq_server(folder: Path) -> Iterator[RabbitMQ]:
-    """The same, for those who kill it."""
+    """Yield an empty broker, for those who kill it."""
     server = RabbitMQ(folder)
     try:
         server.start()
@@ -105,7 +109,7 @@ def rabbitmq_server(folder: Path) -> Iterator[RabbitMQ]:
 
 
 def _binary(text: str) -> str:
-    """As Erlang writes it."""
+    """Return the text as Erlang writes it."""
     return "<<" + ",".join(str(byte) for byte in text.encode()) + ">>"
 
 

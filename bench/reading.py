@@ -30,6 +30,7 @@ def main(
 
 
 def measure(*, seconds: float, connections: int, rounds: int) -> Report:
+    """Read one task for so long over so many connections."""
     with running_servers() as servers, running_api(servers) as (api_url, _):
         task_id = asyncio.run(_finish_a_task(servers))
         read = partial(load, f"{api_url}/api/v1/tasks/{task_id}", None, connections=connections)

@@ -18,7 +18,7 @@ from bench.machine import Machine, describe_machine, one_line
 
 PERCENTS = (50, 95, 99)
 FILE_WIDTH = 120
-"""Of the table where there is no terminal to fit into."""
+"""Width of the table where there is no terminal to fit into."""
 
 JsonFile = Annotated[Path | None, typer.Option("--json", help="Also write the report to this file.")]
 Rounds = Annotated[int, typer.Option(min=1, max=100, help="Turns of each contender; medians are reported.")]
@@ -26,7 +26,7 @@ Rounds = Annotated[int, typer.Option(min=1, max=100, help="Turns of each contend
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """What we want, and what was reached. `at_most`: less is better."""
+    """A figure that we want, and what was reached. `at_most`: less is better."""
 
     text: str
     wanted: float
@@ -35,6 +35,7 @@ class Goal:
 
     @property
     def met(self) -> bool:
+        """Return whether it was reached."""
         return self.reached <= self.wanted if self.at_most else self.reached >= self.wanted
 
 
@@ -44,7 +45,7 @@ class Report:
 
     title: str
     unit: str | None
-    """What is counted a second; None where only latencies say something."""
+    """The thing counted a second; None where only latencies say something."""
     series: Sequence[Series]
     baselines: Sequence[str] = ()
     goals: Sequence[Goal] = ()
@@ -53,7 +54,7 @@ class Report:
     measured_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def ratios(self, series: Series) -> dict[str, float]:
-        """By baseline, how many times its rate."""
+        """Return how many times the rate of each baseline the series has."""
         return {other.name: series.ratio_to(other) for other in self.series if other.name in self.baselines}
 
 
@@ -71,12 +72,12 @@ def present(report: Report, json_file: Path | None) -> None:
 
 
 def open_console() -> Console:
-    """As wide as the terminal; in a file nothing is cut off."""
+    """Return a console as wide as the terminal; in a file nothing is cut off."""
     return Console(width=None if sys.stdout.isatty() else FILE_WIDTH)
 
 
 def as_table(report: Report) -> Table:
-    """One row for each contender; a cell is empty where nothing was measured."""
+    """Return one row for each contender; a cell is empty where nothing was measured."""
     table = Table(title=report.title, title_justify="left")
     table.add_column(report.unit or "", no_wrap=True)
     rates = ["per s", "turns"] if report.unit else []
@@ -95,7 +96,7 @@ def as_table(report: Report) -> Table:
 
 
 def as_json(report: Report) -> dict[str, Any]:
-    """All that the table shows, unrounded."""
+    """Return all that the table shows, unrounded."""
     return {
         "title": report.title,
         "unit": report.unit,

@@ -14,7 +14,7 @@ import psycopg
 import structlog
 import typer
 
-from bench.figures import Round, alternate
+from bench.figures import Turn, alternate
 from bench.report import JsonFile, Report, Rounds, present
 from bench.stack import Servers, running_servers
 from domain.retention import Retention
@@ -56,6 +56,7 @@ def main(
 
 
 def measure(*, tasks: int, rounds: int) -> Report:
+    """Delete so many old tasks among as many that stay, and time each batch."""
     with running_servers() as servers:
         measured = alternate({"retention": partial(_delete, servers, tasks)}, rounds=rounds)
     return Report(
@@ -66,7 +67,7 @@ def measure(*, tasks: int, rounds: int) -> Report:
     )
 
 
-def _delete(servers: Servers, count: int) -> Round:
+def _delete(servers: Servers, count: int) -> Turn:
     with psycopg.connect(servers.database_url, autocommit=True) as connection:
         for statement in FILL:
             connection.execute(statement, {"old": count} if "%(" in statement else None)
@@ -76,11 +77,11 @@ def _delete(servers: Servers, count: int) -> Round:
         if left != (count,):
             raise RuntimeError(f"{left} tasks are left of {count} to be kept")
         connection.execute(f"truncate {TABLES}")
-    return Round(count, sum(latencies), tuple(latencies))
+    return Turn(count, sum(latencies), tuple(latencies))
 
 
 async def _run_rounds(servers: Servers) -> list[float]:
-    """Until nothing is left to do; the seconds of each."""
+    """Run rounds until nothing is left to do; returns the seconds of each."""
     engine = open_engine(servers.database_url, pool_size=1, name="celeriac bench", by_key=True)
     retention, latencies, pause = RetentionRound(engine, KEPT), [], 0.0
     try:

@@ -22,7 +22,7 @@ from redis.exceptions import ResponseError
 from uuid_utils import uuid7
 
 from bench.dispatch import fill_outbox
-from bench.figures import Round, Series, alternate
+from bench.figures import Series, Turn, alternate
 from bench.ingest import store_results
 from bench.load import load_evenly
 from bench.plain_celery import ARGUMENTS, TASK_NAME
@@ -39,7 +39,7 @@ from bench.stack import (
 )
 from bench.worker_events import EVENTS_PER_TASK, bodies_of
 from domain.redis_keys import STREAM_COUNTS_KEY, STREAM_KEY
-from gateway.event_stream import FIELD, GROUP
+from gateway.events.stream import FIELD, GROUP
 
 
 class Stage(StrEnum):
@@ -53,7 +53,7 @@ class Stage(StrEnum):
 
 PROCESSES = {"one": 1, "two": 2}
 WORKERS = {1: 1, 2: 4}
-"""By how many there are of the others; each runs one task at a time."""
+"""How many workers there are, by how many there are of the others; each runs one task at a time."""
 CONNECTIONS = 32
 WARM_UP_SECONDS = 0.5
 BATCH_SIZE = 500
@@ -81,8 +81,9 @@ def main(
 
 
 def measure(wanted: Sequence[Stage], *, tasks: int, seconds: float, rounds: int) -> Report:
+    """Measure these stages with one and with two of each process in turn."""
     with running_servers() as servers:
-        stages: dict[Stage, Callable[[int], Round]] = {
+        stages: dict[Stage, Callable[[int], Turn]] = {
             Stage.SUBMISSION: partial(_submit, servers, seconds=seconds),
             Stage.DISPATCH: partial(_dispatch, servers, tasks=tasks),
             Stage.INTAKE: partial(_take_in, servers, tasks=tasks),
@@ -117,13 +118,13 @@ def _compared(stage: str, series: Sequence[Series]) -> str:
     return f"{stage}: two / one {two.ratio_to(one):.2f}, processor time a task {cost}"
 
 
-def _take_turn(servers: Servers, take_turn: Callable[[int], Round], *, count: int) -> Round:
+def _take_turn(servers: Servers, take_turn: Callable[[int], Turn], *, count: int) -> Turn:
     done = take_turn(count)
     _empty(servers)
     return done
 
 
-def _submit(servers: Servers, count: int, *, seconds: float) -> Round:
+def _submit(servers: Servers, count: int, *, seconds: float) -> Turn:
     with _apis(servers, count) as urls:
         addresses = [f"{url}/api/v1/tasks" for url in urls]
         body = httpx.Request("POST", addresses[0], json=TASK).content
@@ -133,13 +134,13 @@ def _submit(servers: Servers, count: int, *, seconds: float) -> Round:
         return replace(done, processor_seconds=processor_seconds() - used)
 
 
-def _dispatch(servers: Servers, count: int, *, tasks: int) -> Round:
+def _dispatch(servers: Servers, count: int, *, tasks: int) -> Turn:
     with _doors("loops", servers, count=count, ready="loop_ready"):
         asyncio.run(fill_outbox(servers.database_url, tasks))
         return _timed(tasks, lambda: _wait_until_none(servers, "outbox", condition="true"))
 
 
-def _take_in(servers: Servers, count: int, *, tasks: int) -> Round:
+def _take_in(servers: Servers, count: int, *, tasks: int) -> Turn:
     ids = [str(uuid7()) for _ in range(tasks)]
     bodies = bodies_of(ids)
     store_results(servers, ids)
@@ -152,7 +153,7 @@ def _take_in(servers: Servers, count: int, *, tasks: int) -> Round:
     return done
 
 
-def _run_all(servers: Servers, count: int, *, tasks: int) -> Round:
+def _run_all(servers: Servers, count: int, *, tasks: int) -> Turn:
     with (
         _mirrors(servers, count),
         _doors("loops", servers, count=count, ready="loop_ready"),
@@ -164,10 +165,10 @@ def _run_all(servers: Servers, count: int, *, tasks: int) -> Round:
     return done
 
 
-def _timed(count: int, work: Callable[[], None]) -> Round:
+def _timed(count: int, work: Callable[[], None]) -> Turn:
     begun, used = time.perf_counter(), processor_seconds()
     work()
-    return Round(count, time.perf_counter() - begun, processor_seconds=processor_seconds() - used)
+    return Turn(count, time.perf_counter() - begun, processor_seconds=processor_seconds() - used)
 
 
 def _submit_and_await(servers: Servers, urls: Sequence[str], *, tasks: int) -> None:

@@ -19,7 +19,7 @@ from cli.embedded.valkey import valkey_binary
 
 MASTER = "fleet"
 PASSWORD = "p/w:d@#%?&= x"
-"""Of the servers, with every character that a URL has to encode."""
+"""The password of the servers, with every character that a URL has to encode."""
 SENTINEL_PASSWORD = "s/e:n@#%?&="
 DOWN_MS = 1000
 """Silence after which sentinels think that a master is gone."""
@@ -40,27 +40,28 @@ class Sentinels:
 
     @property
     def hosts(self) -> str:
-        """Of a URL, less what follows the last `/`."""
+        """Return what a URL has before its last `/`."""
         user = f":{quote(PASSWORD, safe='')}@"
         return ";".join(f"sentinel://{user}127.0.0.1:{port}" for port in self.sentinels)
 
     def url(self, db: int) -> str:
-        """As Celery has it: without the name of the master."""
+        """Return the URL as Celery has it: without the name of the master."""
         return ";".join(f"{host}/{db}" for host in self.hosts.split(";"))
 
     @property
     def environment(self) -> dict[str, str]:
-        """Of a Celeriac whose broker, results and own keys are all there."""
+        """Return the environment of a Celeriac whose broker, results and own keys are all there."""
         urls = {"BROKER": self.url(0), "RESULT": self.url(1), "REDIS": self.url(2)}
         options = {"CELERIAC_BROKER_TRANSPORT_OPTIONS": json.dumps(self.options)}
         return {f"CELERIAC_{name}_URL": url for name, url in urls.items()} | options
 
     @property
     def options(self) -> Mapping[str, object]:
-        """The transport options that belong to it."""
+        """Return the transport options that belong to it."""
         return {"master_name": MASTER, "sentinel_kwargs": {"password": SENTINEL_PASSWORD}}
 
     def start(self) -> None:
+        """Start all and wait until all agree."""
         first, second = self.servers
         self._serve(first)
         self._serve(second, replica_of=first)
@@ -72,7 +73,7 @@ class Sentinels:
 
     @property
     def master(self) -> int:
-        """The port of the master that the sentinels agree on."""
+        """Return the port of the master that the sentinels agree on."""
         addresses: list[Any] = [
             self._sentinel(port).sentinel_get_master_addr_by_name(MASTER) for port in self.sentinels
         ]
@@ -80,22 +81,23 @@ class Sentinels:
         return int(found.pop()) if len(found) == 1 else 0
 
     def kill_master(self) -> int:
-        """Its port; what it alone knew is gone."""
+        """Kill the master and return its port; what it alone knew is gone."""
         port = self.master
         self._processes[port].send_signal(signal.SIGKILL)
         self._processes.pop(port).wait()
         return port
 
     def wait_for_other_master(self, port: int) -> int:
-        """The port of the one that was made the master after this one."""
+        """Return the port of the one that was made the master after this one."""
         self._wait(lambda: self.master not in (0, port) and self.client(self.master).info()["role"] == "master")
         return self.master
 
     def start_again(self, port: int) -> None:
-        """The sentinels make a replica of it."""
+        """Start the server of this port again; the sentinels make a replica of it."""
         self._serve(port)
 
     def stop(self) -> None:
+        """Stop all that run."""
         for process in self._processes.values():
             process.terminate()
         for process in self._processes.values():
@@ -106,7 +108,7 @@ class Sentinels:
                 process.wait()
 
     def client(self, port: int) -> redis.Redis:
-        """Of one server itself."""
+        """Return a client of one server itself."""
         return redis.Redis(port=port, password=PASSWORD, socket_timeout=5)
 
     def _sentinel(self, port: int) -> redis.Redis:
@@ -171,7 +173,7 @@ class Sentinels:
 
 @contextmanager
 def sentinels(folder: Path) -> Iterator[Sentinels]:
-    """All of them, and all agree."""
+    """Yield all of them once all agree."""
     found = Sentinels(folder)
     try:
         found.start()

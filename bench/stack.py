@@ -30,7 +30,7 @@ START_SECONDS = 60.0
 STOP_SECONDS = 60.0
 POLL_SECONDS = 0.02
 QUEUE = "bench"
-"""Consumed by nobody, so that no worker competes for the processor."""
+"""A queue that nobody consumes, so that no worker competes for the processor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,7 @@ class Servers:
     redis_url: str = field(repr=False)
 
     def environment(self) -> dict[str, str]:
+        """Return the variables by which processes of ours find these servers."""
         names = ("database_url", "broker_url", "result_url", "redis_url")
         return {f"CELERIAC_{name.upper()}": getattr(self, name) for name in names}
 
@@ -53,21 +54,21 @@ class Stack:
 
     api_url: str
     flower_url: str = field(repr=False)
-    """With its login; empty if it was not started."""
+    """The URL of Flower with its login; empty if it was not started."""
     servers: Servers
     pid: int
-    """Of `celeriac up`; its children are all the others."""
+    """The pid of `celeriac up`; its children are all the others."""
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
+class RunningProcess:
     """A process that was started, and the file with all that it printed."""
 
     process: subprocess.Popen[bytes]
     log: Path
 
     def has_printed(self, words: str) -> bool:
-        """Raises RuntimeError if it has ended instead."""
+        """Return whether it has printed these words. Raises RuntimeError if it has ended instead."""
         printed = self.log.read_text()
         if words not in printed and self.process.poll() is not None:
             last = (printed.strip().splitlines() or ["nothing printed"])[-1]
@@ -83,7 +84,9 @@ def running_up(
     data: Path | None = None,
     environment: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[Stack]:
-    """`celeriac up` with the rate limit off, ready; consumes the default queue if it has workers."""
+    """Start `celeriac up` with the rate limit off and wait until it is ready; it consumes the default queue with
+    workers.
+    """
     port, flower_port = pick_port(), pick_port() if flower else 0
     with nullcontext(data) if data else temporary_folder() as folder:
         options = ["--port", str(port), "--flower-port", str(flower_port), "--workers", str(workers)]
@@ -103,7 +106,7 @@ def running_up(
 
 @contextmanager
 def running_servers() -> Iterator[Servers]:
-    """An embedded PostgreSQL, migrated, and an embedded Valkey, with the settings of `celeriac up`."""
+    """Start an embedded PostgreSQL, migrated, and an embedded Valkey, with the settings of `celeriac up`."""
     with temporary_folder() as folder, ExitStack() as stack:
         postgres, valkey = prepare_postgres(folder / "postgres"), prepare_valkey(folder / "valkey")
         for server in (postgres, valkey):
@@ -115,8 +118,8 @@ def running_servers() -> Iterator[Servers]:
 
 
 @contextmanager
-def running_door(name: str, servers: Servers, *options: str, ready: str) -> Iterator[Running]:
-    """One process of ours, e.g. `celeriac loops`, that has logged the word by which it is ready."""
+def running_door(name: str, servers: Servers, *options: str, ready: str) -> Iterator[RunningProcess]:
+    """Start a process of ours, e.g. `celeriac loops`, and wait for the word by which it is ready."""
     with temporary_folder() as folder:
         command = launch_command([sys.executable, "-m", "cli", name, *options], death_signal=signal.SIGTERM)
         with running(command, folder / f"{name}.log", environment=servers.environment()) as door:
@@ -126,7 +129,7 @@ def running_door(name: str, servers: Servers, *options: str, ready: str) -> Iter
 
 @contextmanager
 def running_api(servers: Servers, **environment: str) -> Iterator[tuple[str, psutil.Process]]:
-    """An API process on a free port, with the rate limit off unless told otherwise: its URL, and the process."""
+    """Start an API on a free port, with the rate limit off unless told otherwise; yields its URL and the process."""
     port = pick_port()
     environment = {"CELERIAC_RATE_LIMIT_PER_MINUTE": "0", "CELERIAC_PORT": str(port)} | environment
     with temporary_folder() as folder:
@@ -143,14 +146,14 @@ def running(
     *,
     environment: Mapping[str, str],
     stop_signal: signal.Signals = signal.SIGTERM,
-) -> Iterator[Running]:
-    """A process that is asked to stop at the end, and killed if it does not."""
+) -> Iterator[RunningProcess]:
+    """Start a process that is asked to stop at the end, and killed if it does not."""
     with log.open("ab") as output:
         process = subprocess.Popen(
             command, env=os.environ | dict(environment), stdout=output, stderr=output, start_new_session=True
         )
     try:
-        yield Running(process, log)
+        yield RunningProcess(process, log)
     finally:
         process.send_signal(stop_signal)
         try:
@@ -161,7 +164,7 @@ def running(
 
 
 def free_ports(count: int) -> list[int]:
-    """Different ports that are free now."""
+    """Return different ports that are free now."""
     sockets = [socket.create_server((LOOPBACK, 0)) for _ in range(count)]
     ports = [listening.getsockname()[1] for listening in sockets]
     for listening in sockets:
@@ -171,6 +174,7 @@ def free_ports(count: int) -> list[int]:
 
 @contextmanager
 def temporary_folder() -> Iterator[Path]:
+    """Make a folder for the block and remove it afterwards."""
     with tempfile.TemporaryDirectory(prefix="celeriac-bench-") as name:
         yield Path(name)
 
@@ -185,7 +189,7 @@ def wait_until(question: Callable[[], bool], what: str, *, seconds: float = STAR
 
 
 def processor_seconds() -> float:
-    """What everything started from here has used so far; the ended children of a process count with it."""
+    """Return what everything started from here has used so far; the ended children of a process count with it."""
     total = 0.0
     for process in psutil.Process().children(recursive=True):
         with suppress(psutil.NoSuchProcess):

@@ -13,7 +13,7 @@ from typing import Annotated
 import psycopg
 import typer
 
-from bench.figures import Round, Series, alternate
+from bench.figures import Series, Turn, alternate
 from bench.load import load
 from bench.plain_celery import ARGUMENTS, TASK_NAME, plain_app, send_for
 from bench.report import Goal, JsonFile, Report, Rounds, present
@@ -43,11 +43,12 @@ def main(
     rounds: Rounds = 3,
     json_file: JsonFile = None,
 ) -> None:
-    """Measure submissions."""
+    """Measure submissions side by side."""
     present(measure(seconds=seconds, connections=connections, rounds=rounds), json_file)
 
 
 def measure(*, seconds: float, connections: int, rounds: int) -> Report:
+    """Let each contender take submissions for so long in turn."""
     ceiling = Series(CEILING, (_measure_ceiling(seconds=seconds, connections=connections),))
     with running_up(flower=True) as stack, plain_app(stack.servers) as app:
         ours = partial(_submit_to_us, stack, connections=connections)
@@ -75,14 +76,14 @@ def measure(*, seconds: float, connections: int, rounds: int) -> Report:
     )
 
 
-def _submit_to_us(stack: Stack, *, connections: int, seconds: float) -> Round:
+def _submit_to_us(stack: Stack, *, connections: int, seconds: float) -> Turn:
     body = json.dumps(SUBMISSION).encode()
     turn = load(f"{stack.api_url}/api/v1/tasks", body, connections=connections, seconds=seconds)
     _clear(stack.servers)
     return turn
 
 
-def _submit_batches(stack: Stack, *, seconds: float) -> Round:
+def _submit_batches(stack: Stack, *, seconds: float) -> Turn:
     body = json.dumps({"tasks": [SUBMISSION] * BATCH_SIZE}).encode()
     url = f"{stack.api_url}/api/v1/tasks/batch"
     turn = load(url, body, connections=BATCH_CONNECTIONS, seconds=seconds)
@@ -90,7 +91,7 @@ def _submit_batches(stack: Stack, *, seconds: float) -> Round:
     return replace(turn, count=turn.count * BATCH_SIZE)
 
 
-def _submit_to_flower(stack: Stack, verb: str, *, connections: int, seconds: float) -> Round:
+def _submit_to_flower(stack: Stack, verb: str, *, connections: int, seconds: float) -> Turn:
     url = f"{stack.flower_url}/api/task/{verb}/{TASK_NAME}"
     body = json.dumps({"args": ARGUMENTS, "queue": QUEUE}).encode()
     turn = load(url, body, connections=connections, seconds=seconds)
@@ -112,7 +113,7 @@ def _clear(servers: Servers) -> None:
     empty_queue(servers.broker_url)
 
 
-def _measure_ceiling(*, seconds: float, connections: int) -> Round:
+def _measure_ceiling(*, seconds: float, connections: int) -> Turn:
     """What the generator reaches against a server that does nothing; both share the processors, as in the turns."""
     port = pick_port()
     options = ["--host", LOOPBACK, "--port", str(port), "--no-access-log", "--log-level", "warning"]

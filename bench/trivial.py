@@ -6,6 +6,7 @@ ANSWER = b'{"task_id": "0195536c-0000-7000-8000-000000000001", "status": "PENDIN
 
 
 async def app(scope: dict[str, Any], receive: Any, send: Any, /) -> None:
+    """Read the body and answer 201."""
     assert scope["type"] == "http"
     while (await receive()).get("more_body"):
         pass

@@ -9,12 +9,12 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from gateway.event_sources import EventMessage
+from gateway.events.sources import EventMessage
 
 EVENTS_PER_TASK = 4
 WORKER, PUBLISHER = "celery@bench", "publisher@bench"
 SENT_AHEAD = 1_000
-"""Tasks that wait in the queue: so many lie between the `task-sent` of a task and the rest of its events."""
+"""How many tasks wait in the queue: they lie between the `task-sent` of a task and the rest of its events."""
 STARTED_AFTER, SUCCEEDED_AFTER = 4, 8
 """Tasks received between the events of one task."""
 STEP_SECONDS = 0.0002
@@ -23,7 +23,7 @@ Event = dict[str, Any]
 
 
 def bodies_of(task_ids: Sequence[str]) -> list[bytes]:
-    """The messages that tell of these tasks: each sent, received, started and succeeded."""
+    """Return the messages that tell of these tasks: each sent, received, started and succeeded."""
     bodies: list[bytes] = []
     begun = time.time()
     for step in range(-SENT_AHEAD, len(task_ids) + SUCCEEDED_AFTER):
@@ -35,13 +35,13 @@ def bodies_of(task_ids: Sequence[str]) -> list[bytes]:
 
 
 def messages_of(task_ids: Sequence[str]) -> list[EventMessage]:
-    """The same as the mirror's sources hand them over."""
+    """Return these messages as the mirror's sources hand them over."""
     now = datetime.now(UTC)
     return [EventMessage(body, now) for body in bodies_of(task_ids)]
 
 
 def result_meta(task_id: str) -> bytes:
-    """What a worker stores under `celery-task-meta-ID` (with `result_extended`)."""
+    """Return what a worker stores under `celery-task-meta-ID` (with `result_extended`)."""
     meta = {
         "status": "SUCCESS",
         "result": 5,

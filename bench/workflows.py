@@ -16,7 +16,7 @@ import typer
 from celery import Celery, chain, group
 from celery.canvas import Signature
 
-from bench.figures import Round, Series, alternate, percentile
+from bench.figures import Series, Turn, alternate, percentile
 from bench.plain_celery import plain_app
 from bench.report import Goal, JsonFile, Report, Rounds, present
 from bench.stack import running_up, wait_until
@@ -38,17 +38,18 @@ def main(
     rounds: Rounds = 3,
     json_file: JsonFile = None,
 ) -> None:
-    """Measure workflows."""
+    """Measure workflows side by side."""
     present(measure(steps=steps, width=width, idle_steps=idle_steps, rounds=rounds), json_file)
 
 
 def measure(*, steps: int, width: int, idle_steps: int, rounds: int) -> Report:
+    """Let Celeriac's workflows and Celery's canvas run the same steps in turn."""
     with (
         running_up(workers=1) as stack,
         httpx.Client(base_url=f"{stack.api_url}/api/v1", timeout=60) as client,
         plain_app(stack.servers) as app,
     ):
-        contenders: dict[str, Callable[[], Round]] = {
+        contenders: dict[str, Callable[[], Turn]] = {
             CHAIN: partial(_run_workflow, client, _chain_steps(steps)),
             CHAIN_CANVAS: partial(_run_canvas, _chain_canvas(app, steps), steps),
             FAN: partial(_run_workflow, client, _fan_steps(width)),
@@ -59,7 +60,7 @@ def measure(*, steps: int, width: int, idle_steps: int, rounds: int) -> Report:
     return Report(
         title=f"A chain of {steps:,} steps and a fan-out of {width}, {rounds} alternating turns",
         unit="steps",
-        series=[*measured, Series(BETWEEN, (Round(len(between), sum(between), tuple(between)),))],
+        series=[*measured, Series(BETWEEN, (Turn(len(between), sum(between), tuple(between)),))],
         baselines=(CHAIN_CANVAS, FAN_CANVAS),
         goals=[Goal(f"{BETWEEN} on an idle system, p50 ms", 50, percentile(between, 50) * 1000, at_most=True)],
         notes=["A canvas keeps nothing: when its worker dies, what has not started is gone with its message."],
@@ -79,11 +80,11 @@ def _fan_steps(width: int) -> list[Step]:
     return [_step("first"), *(_step(step_id, "first") for step_id in middle), _step("last", *middle)]
 
 
-def _run_workflow(client: httpx.Client, steps: list[Step]) -> Round:
-    """From the POST until it is seen as completed, asked every 20 ms."""
+def _run_workflow(client: httpx.Client, steps: list[Step]) -> Turn:
+    """Time a workflow from the POST until it is seen as completed, asked every 20 ms."""
     begun = time.perf_counter()
     _wait_for_end(client, _start(client, steps))
-    return Round(len(steps), time.perf_counter() - begun)
+    return Turn(len(steps), time.perf_counter() - begun)
 
 
 def _start(client: httpx.Client, steps: list[Step]) -> str:
@@ -127,11 +128,11 @@ def _signature(app: Celery) -> Signature:
     return app.signature(TASK_NAME, args=(2, 3), immutable=True)
 
 
-def _run_canvas(canvas: Signature, count: int) -> Round:
-    """From the call until its last result is there."""
+def _run_canvas(canvas: Signature, count: int) -> Turn:
+    """Time a canvas from the call until its last result is there."""
     begun = time.perf_counter()
     canvas.clone().apply_async().get(timeout=WHOLE_SECONDS)
-    return Round(count, time.perf_counter() - begun)
+    return Turn(count, time.perf_counter() - begun)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Where the servers of a running `celeriac up` are: kept in its data folder for `doctor` and `migrate`."""
+"""Keeps, in the data folder of a running `celeriac up`, where its servers are: for `doctor` and `migrate`."""
 
 import json
 from dataclasses import asdict, dataclass, field
@@ -20,15 +20,19 @@ class Addresses:
     result_url: str = field(repr=False)
     redis_url: str = field(repr=False)
     flower_url: str | None = field(default=None, repr=False)
-    """With a login in it; None where none was started."""
+    """The URL of Flower, with a login in it; None where none was started."""
+    host: str | None = None
+    """The host on which the API listens, as `up` was told; None in a file of an `up` from before this was kept."""
+    asks_for_key: bool = False
 
 
 def write_addresses(data: Path, addresses: Addresses) -> None:
+    """Store the addresses in the data folder, readable by its owner only."""
     write_secret(data / FILE, json.dumps(asdict(addresses), indent=2) + "\n")
 
 
 def read_addresses(data: Path) -> Addresses | None:
-    """None if no `up` runs in this folder."""
+    """Return the addresses; None if no `up` runs in this folder."""
     try:
         return Addresses(**json.loads((data / FILE).read_text()))
     except FileNotFoundError:
@@ -36,11 +40,12 @@ def read_addresses(data: Path) -> Addresses | None:
 
 
 def forget_addresses(data: Path) -> None:
+    """Remove the addresses from the data folder."""
     (data / FILE).unlink(missing_ok=True)
 
 
 def with_addresses(settings: Settings) -> Settings:
-    """Settings whose missing URLs are those of the `up` in their data folder."""
+    """Return settings whose missing URLs are those of the `up` in their data folder."""
     addresses = read_addresses(settings.data)
     if addresses is None:
         return settings

@@ -30,7 +30,7 @@ class Child:
     """What to run, and the signals that end it, each with the seconds it has; SIGKILL follows the last.
 
     `announces`: a word that it prints once it is ready, if anyone is to wait for that.
-    `held`: it gets ready and then reads its stdin, which ends when the supervisor lets it go.
+    `is_held`: it gets ready and then reads its stdin, which ends when the supervisor lets it go.
     `umask`: of the files that it makes; None leaves that of `up`.
     `stays_away`: asked after an exit with 0, again and again, whether it is wanted to stay away; it may block.
     """
@@ -38,15 +38,15 @@ class Child:
     name: str
     command: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
-    stop_steps: tuple[tuple[signal.Signals, float], ...] = ((signal.SIGTERM, 10.0),)
+    stop_signals: tuple[tuple[signal.Signals, float], ...] = ((signal.SIGTERM, 10.0),)
     announces: str | None = None
-    held: bool = False
+    is_held: bool = False
     umask: int | None = PRIVATE_UMASK
     stays_away: Callable[[], bool] | None = field(default=None, repr=False)
 
 
 class _PrivateFileHandler(RotatingFileHandler):
-    """Its files, each new one too, can be read by their owner only: they hold errors of tasks."""
+    """Writes files that only their owner can read, each new one too: they hold errors of tasks."""
 
     def _open(self) -> TextIOWrapper:
         return open_private(Path(self.baseFilename))
@@ -66,6 +66,7 @@ class ChildLog:
         self.last_line = ""
 
     def feed(self, chunk: bytes) -> None:
+        """Take what the child has printed; whole lines are written."""
         *lines, self._partial = (self._partial + chunk).split(b"\n")
         if len(self._partial) > LONGEST_LINE_BYTES:
             lines.append(self._partial)
@@ -75,6 +76,7 @@ class ChildLog:
             self._write([printable(line.decode(errors="replace").rstrip("\r")) for line in lines])
 
     def close(self) -> None:
+        """Write what is left of a line, and close the file."""
         if self._partial:
             self.feed(b"\n")
         self._file.close()
@@ -107,14 +109,14 @@ class ChildProcess(asyncio.SubprocessProtocol):
         return self._transport.get_pid()
 
     def let_go(self) -> None:
-        """Ends the stdin of a held child; once is enough, more does no harm."""
+        """End the stdin of a held child; once is enough, more does no harm."""
         assert self._transport is not None
         pipe = self._transport.get_pipe_transport(0)
         if pipe is not None:
             pipe.close()
 
     async def stop(self, steps: Sequence[tuple[signal.Signals, float]]) -> None:
-        """Returns when the process is gone."""
+        """Send these signals one after another; returns when the process is gone."""
         for step, seconds in steps:
             self._send(step)
             if (await asyncio.wait([self.exited], timeout=seconds))[0]:
@@ -123,7 +125,7 @@ class ChildProcess(asyncio.SubprocessProtocol):
         await asyncio.shield(self.exited)
 
     async def close(self) -> None:
-        """After the exit: ends what it left behind in its process group and takes its last output."""
+        """End, after the exit, what it left behind in its process group, and take its last output."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
         await asyncio.wait([self._drained], timeout=LAST_OUTPUT_SECONDS)
@@ -155,12 +157,12 @@ class ChildProcess(asyncio.SubprocessProtocol):
 
 
 async def spawn(child: Child, log: ChildLog) -> ChildProcess:
-    """Starts it in a session of its own, so that Ctrl-C in the terminal reaches only the supervisor."""
+    """Start it in a session of its own, so that Ctrl-C in the terminal reaches only the supervisor."""
     _, process = await asyncio.get_running_loop().subprocess_exec(
         lambda: ChildProcess(log),
         *child.command,
         env=child.environment,
-        stdin=subprocess.PIPE if child.held else subprocess.DEVNULL,
+        stdin=subprocess.PIPE if child.is_held else subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,

@@ -24,7 +24,10 @@ class Client:
     """A connection to one API. A key comes from CELERIAC_API_KEY: an option would show it to `ps`."""
 
     def __init__(self, url: str) -> None:
-        key = os.environ.get("CELERIAC_API_KEY")
+        key = os.environ.get("CELERIAC_API_KEY", "")
+        if not (key.isascii() and key.isprintable()):
+            # Sent, it would be refused in an error that shows it.
+            raise CliError("CELERIAC_API_KEY holds a line break or another character that no key has.")
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._url = url.rstrip("/")
         # The environment's web proxy is not the way to a control plane, least of all on loopback.
@@ -37,53 +40,64 @@ class Client:
         self._http.close()
 
     def submit(self, body: Json) -> Json:
+        """Submit a task; returns what the API answers."""
         return self._ask("POST", "/tasks", json=body)
 
     def task(self, task_id: str) -> Json:
-        """Ids that a path cannot carry, since clients and proxies resolve them, are asked for as a filter."""
+        """Return a task. Ids that a path cannot carry, since clients and proxies resolve them, are asked for as a
+        filter.
+        """
         if task_id not in {".", ".."}:
             return self._ask("GET", f"/tasks/{quote(task_id, safe='')}")
-        found: list[Json] = self._ask("GET", "/tasks", params={"task_id": task_id})["data"]
-        if not found:
+        tasks: list[Json] = self._ask("GET", "/tasks", params={"task_id": task_id})["data"]
+        if not tasks:
             raise CliError("Task not found")
-        return found[0]
+        return tasks[0]
 
     def start_workflow(self, body: Json) -> Json:
+        """Start a workflow; returns what the API answers."""
         return self._ask("POST", "/workflows", json=body)
 
     def workflow(self, workflow_id: str) -> Json:
+        """Return a workflow with its steps."""
         return self._ask("GET", f"/workflows/{quote(workflow_id, safe='')}")
 
     def change_workflow(self, workflow_id: str, verb: str) -> Json:
-        """`verb` is `cancel` or `retry`."""
+        """Retry or cancel a workflow: `verb` is `cancel` or `retry`."""
         return self._ask("POST", f"/workflows/{quote(workflow_id, safe='')}/{verb}")
 
     def workers(self) -> list[Json]:
-        found: list[Json] = self._ask("GET", "/workers", params={"limit": MOST_WORKERS})["data"]
-        return found
+        """Return all workers."""
+        workers: list[Json] = self._ask("GET", "/workers", params={"limit": MOST_WORKERS})["data"]
+        return workers
 
     def worker(self, name: str) -> Json:
+        """Return a worker, by its hostname or id."""
         return self._ask("GET", _worker_path(name))
 
     def order(self, name: str, verb: str) -> Json:
-        """`pause` or `resume`."""
+        """Pause or resume a worker: `verb` is `pause` or `resume`."""
         return self._ask("PATCH", _worker_path(name, verb))
 
     def drain(self, name: str, deadline_seconds: int | None) -> Json:
+        """Let a worker finish what it runs and exit."""
         return self._ask("POST", _worker_path(name, "drain"), json={"deadline_seconds": deadline_seconds})
 
     def drain_progress(self, name: str) -> Json:
+        """Return how far the drain of a worker is."""
         return self._ask("GET", _worker_path(name, "drain"))
 
     def resize(self, name: str, capacity: int) -> Json:
+        """Let a worker run so many tasks at once."""
         return self._ask("PATCH", _worker_path(name, "capacity"), json={"capacity": capacity})
 
     def alerts(self, kind: str) -> list[Json]:
-        """Those of this type that are open."""
-        found: list[Json] = self._ask("GET", "/alerts", params={"type": kind})["alerts"]
-        return found
+        """Return the open alerts of this type."""
+        alerts: list[Json] = self._ask("GET", "/alerts", params={"type": kind})["alerts"]
+        return alerts
 
     def health(self) -> Json:
+        """Return the health of the whole system, well or not."""
         return self._ask("GET", "/health", accept=(HTTPStatus.SERVICE_UNAVAILABLE,))
 
     def _ask(self, method: str, path: str, *, accept: tuple[int, ...] = (), **request: Any) -> Json:
@@ -94,6 +108,9 @@ class Client:
                 f"No answer from {mask_url(self._url)} ({error}); "
                 "start it with `celeriac up`, or name another API with --url."
             ) from error
+        except ValueError as error:
+            # JSON has no NaN, and UTF-8 no half of a surrogate pair.
+            raise CliError(f"What was given cannot be sent as JSON: {error}.") from error
         answer = _json_object(response)
         if response.is_success or response.status_code in accept:
             return answer

@@ -14,10 +14,10 @@ from settings import Settings
 
 PREFIX = "CELERIAC_"
 OF_THE_CLIENT = frozenset({"CELERIAC_URL", "CELERIAC_API_KEY"})
-"""No settings: read by the commands that ask the API."""
+"""Variables that are no settings: the commands that ask the API read them."""
 SECRETS = ("api_keys", "metrics_key", "flower_basic_auth")
 NEVER_EMPTY = frozenset({"api_keys"})
-"""Set and empty is a slip that settings refuse."""
+"""Variables that, set and empty, are a slip that settings refuse."""
 
 # A user's module of one of these names would never be found: ours comes first.
 RESERVED_MODULES = {"api", "cli", "domain", "gateway", "loops", "mirror", "services", "store", "tasks"} | {
@@ -31,7 +31,7 @@ RESERVED_MODULES = {"api", "cli", "domain", "gateway", "loops", "mirror", "servi
 
 
 def read_settings(**options: object) -> Settings:
-    """The environment's settings, overridden by the options that are not None."""
+    """Return the environment's settings, overridden by the options that are not None."""
     given = {name: value for name, value in options.items() if value is not None}
     try:
         settings = Settings(**given)  # type: ignore[arg-type]
@@ -42,7 +42,7 @@ def read_settings(**options: object) -> Settings:
 
 
 def require_urls(settings: Settings, *names: str) -> None:
-    """Refuses to start without these; what another setting stands in for is not missing."""
+    """Refuse to start without these; what another setting stands in for is not missing. Raises CliError."""
     stand_ins = {"redis_url": settings.effective_redis_url, "result_url": settings.effective_result_url}
     missing = [variable(name) for name in names if not (getattr(settings, name) or stand_ins.get(name))]
     if missing:
@@ -51,38 +51,38 @@ def require_urls(settings: Settings, *names: str) -> None:
 
 
 def variable(field: str) -> str:
-    """`port` -> `CELERIAC_PORT`."""
+    """Return the variable of a setting: `port` is `CELERIAC_PORT`."""
     return PREFIX + field.upper()
 
 
 def unknown_variables() -> dict[str, str | None]:
-    """Variables of this process with our prefix that nothing reads, each with the one that was perhaps meant."""
-    known = [name.removeprefix(PREFIX) for name in (*map(variable, Settings.model_fields), *OF_THE_CLIENT)]
+    """Return variables with our prefix that nothing reads, each with the one that was perhaps meant."""
+    names = [name.removeprefix(PREFIX) for name in (*map(variable, Settings.model_fields), *OF_THE_CLIENT)]
     given = {name: name.upper().removeprefix(PREFIX) for name in sorted(os.environ) if name.upper().startswith(PREFIX)}
-    unknown = {name: rest for name, rest in given.items() if rest not in known}
-    return {name: next(map(variable, get_close_matches(rest, known, n=1)), None) for name, rest in unknown.items()}
+    unknown = {name: rest for name, rest in given.items() if rest not in names}
+    return {name: next(map(variable, get_close_matches(rest, names, n=1)), None) for name, rest in unknown.items()}
 
 
 def tell_unknown_variables() -> None:
-    """On stderr, a line for each."""
+    """Print unknown variables on stderr, a line for each."""
     for name, meant in unknown_variables().items():
         print(f"celeriac: nothing reads {name}" + (f"; did you mean {meant}?" if meant else "."), file=sys.stderr)
 
 
 def described(field: str) -> str:
-    """A setting's meaning, so that an option and its variable are explained alike."""
+    """Return a setting's meaning, so that an option and its variable are explained alike."""
     return f"{Settings.model_fields[field].description} [{variable(field)}]"
 
 
 def as_environment(settings: Settings) -> dict[str, str]:
-    """What a child process reads to get these settings."""
+    """Return the variables from which a child process gets these settings."""
     values = {name: getattr(settings, name) for name in Settings.model_fields}
     unset = {name for name, value in values.items() if value is None or (name in NEVER_EMPTY and not value)}
     return {variable(name): as_text(value) for name, value in values.items() if name not in unset}
 
 
 def as_text(value: object) -> str:
-    """A value as it stands in the environment."""
+    """Return a value as it stands in the environment."""
     if isinstance(value, tuple):
         return ",".join(value)
     if isinstance(value, dict):
@@ -91,7 +91,7 @@ def as_text(value: object) -> str:
 
 
 def masked(field: str, value: object) -> str:
-    """A value that may be shown: no password, no key."""
+    """Return a value that may be shown: no password, no key."""
     if field in SECRETS:
         return ",".join(MASK for _ in value) if isinstance(value, tuple) else MASK
     if isinstance(value, dict):

@@ -16,7 +16,7 @@ WAYS_OUT = (
 
 
 def refuse_open(settings: Settings) -> None:
-    """Raises OpenAccess where others than this machine would reach the API and none would need a key.
+    """Raise CliError where others than this machine would reach the API and none would need a key.
 
     Unless the operator has said that this is what he wants. A database that does not answer has told of no key.
     """
@@ -29,25 +29,28 @@ def refuse_open(settings: Settings) -> None:
 
 
 def is_open(settings: Settings) -> bool:
-    """Whether others than this machine reach the API, and it asks none of them for a key."""
-    return not settings.api_keys and not is_loopback(settings.host) and not _has_stored_key(settings.database_url)
+    """Tell whether others than this machine can reach the API and none needs a key."""
+    return not is_loopback(settings.host) and not asks_for_key(settings)
 
 
-def _has_stored_key(database_url: str | None) -> bool:
+def asks_for_key(settings: Settings) -> bool:
+    """Tell whether a key is needed: one of the environment, or of the database, if that answers."""
+    if settings.api_keys:
+        return True
     try:
-        return database_url is not None and has_admin_key(database_url)
+        return settings.database_url is not None and has_admin_key(settings.database_url)
     except psycopg.Error:
         return False
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches a server that listens there; a name by all addresses that it stands for.
+    """Tell whether only this machine reaches a server that listens there; a name by all addresses that it stands for.
 
     Asked of the resolver, as the server will: `0` and `127.1` are addresses too. A name that it does not know counts
     as reachable.
     """
     try:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        addresses = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError:
         return False
-    return all(is_loopback_address(str(address[0])) for *_, address in found)
+    return all(is_loopback_address(str(address[0])) for *_, address in addresses)

@@ -18,37 +18,41 @@ USER = "celeriac"
 FOLDER = "flower"
 OAUTH, BASIC_AUTH = "FLOWER_AUTH", "FLOWER_BASIC_AUTH"
 """Flower's own variables."""
+OWN_FILE = "flowerconfig.py"
+"""Python code of somebody's, which Flower runs where it was started; only then is it known whom it lets in."""
 
 
 def password_file(data: Path) -> Path:
+    """Return where the password of Flower lies."""
     return data / FOLDER / "password"
 
 
 def kept_login(data: Path) -> str:
-    """`user:password`, made at first use."""
+    """Return `user:password`, made at first use."""
     make_folder(data)
     make_folder(data / FOLDER)
     return f"{USER}:{kept_password(data / FOLDER)}"
 
 
 def login_of(settings: Settings) -> str | None:
-    """With which programs open the Flower that `up` starts; None where people sign in with OAuth."""
+    """Return the login with which programs open Flower; None where people sign in with OAuth."""
     if settings.flower_basic_auth:
         return settings.flower_basic_auth[0]
     if BASIC_AUTH in os.environ:
         named = os.environ[BASIC_AUTH].split(",")
         check_logins_of_flower(named)
         return named[0]
-    return None if os.environ.get(OAUTH) else kept_login(settings.data)
+    return None if told_to_flower() else kept_login(settings.data)
 
 
-def variables_of_flower() -> list[str]:
-    """Those by which Flower itself is told here whom to let in."""
-    return [name for name in (BASIC_AUTH, OAUTH) if os.environ.get(name)]
+def told_to_flower() -> list[str]:
+    """The variables, and the file, by which Flower itself may be told here whom to let in."""
+    file = Path(os.environ.get("FLOWER_CONF") or OWN_FILE)
+    return [*(name for name in (BASIC_AUTH, OAUTH) if os.environ.get(name)), *([file.name] if file.exists() else [])]
 
 
 def check_logins_of_flower(logins: Sequence[str]) -> None:
-    """Raises CliError for what Flower takes for a login and everybody knows: an empty one, or the example's."""
+    """Raise CliError for what Flower takes for a login and everybody knows: an empty one, or the example's."""
     for login in logins:
         user, _, password = login.partition(":")
         if not user or not password or is_placeholder(password):
@@ -56,7 +60,7 @@ def check_logins_of_flower(logins: Sequence[str]) -> None:
 
 
 def with_login(url: str, login: str | None) -> str:
-    """The URL as programs want it: never printed."""
+    """Return the URL as programs want it: never printed."""
     if login is None:
         return url
     user, _, password = login.partition(":")

@@ -22,7 +22,7 @@ PR_SET_PDEATHSIG = 1
 def launch_command(
     argv: list[str], *, identity: str = SAME, death_signal: signal.Signals = signal.SIGKILL
 ) -> list[str]:
-    """The command that becomes `argv` and gets `death_signal` when the calling thread's process dies.
+    """Return the command that becomes `argv` and gets `death_signal` when the calling thread's process dies.
 
     `identity` is SAME, NAMESPACE (looks unprivileged to itself, files stay owned by root) or `uid:gid`.
     """
@@ -30,6 +30,7 @@ def launch_command(
 
 
 def main(arguments: list[str]) -> None:
+    """Take on the identity, tie this process to its parent, and become the command."""
     parent, death_signal, identity, *argv = arguments
     _take_identity(identity)
     _die_with_parent(int(parent), int(death_signal))

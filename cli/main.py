@@ -30,6 +30,7 @@ COMMANDS = {
 
 
 def main() -> None:
+    """Run the command line; a CliError is one sentence on stderr and exit code 1."""
     try:
         application(sys.argv[1:])(prog_name="celeriac")
     except CliError as error:
@@ -40,7 +41,7 @@ def main() -> None:
 
 
 def application(arguments: list[str]) -> typer.Typer:
-    """The command line with the asked command loaded: all of their imports together take 2 s, and help needs none."""
+    """Return the command line with the asked command loaded: all their imports take 2 s, and help needs none."""
     app = typer.Typer(
         help="Celeriac: a control plane for Celery.",
         no_args_is_help=True,

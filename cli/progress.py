@@ -20,7 +20,7 @@ HIDDEN = frozenset({"attempts", "task_args", "task_kwargs", "traceback"})
 
 
 def follow(client: Client, task_id: str, *, quiet: bool) -> Task:
-    """The task in its final state. An API that restarts meanwhile is waited for, 30 s at a time."""
+    """Return the task in its final state. An API that restarts meanwhile is waited for, 30 s at a time."""
     console = Console(stderr=True, quiet=quiet)
     with console.status(line_of(f"{task_id}: submitted")) as status:
         shown = ""
@@ -54,5 +54,5 @@ def _poll(client: Client, task_id: str, *, show: Callable[[Task], None]) -> Task
 
 
 def show_task(task: Task) -> None:
-    """A table of what is known and short; values are printed as they are, never read as markup."""
+    """Print a table of what is known and short; values are printed as they are, never read as markup."""
     print_fields(task, hidden=HIDDEN)

@@ -18,12 +18,14 @@ _SCRIPTS: tuple[Probe, ...] = (("EVAL", "return 1", "0"), ("SCRIPT", "EXISTS", "
 
 
 def probes_of(name: str, settings: Settings) -> Sequence[Probe]:
-    """What is asked of the server of this setting, in the words of Redis."""
+    """Return what is asked of the server of this setting, in the words of Redis."""
     return {"broker_url": _of_broker, "result_url": _of_results, "redis_url": _of_keys}[name](settings)
 
 
 def missing_rights(client: redis.Redis, probes: Iterable[Probe]) -> list[str]:
-    """Those that this client's user lacks, each as a command with its key or channel. Raises redis.RedisError."""
+    """Return the rights that this client's user lacks, each as a command with its key or channel. Raises
+    redis.RedisError.
+    """
     pool = client.connection_pool
     connection: Any = pool.get_connection()
     try:
@@ -52,17 +54,18 @@ def _may(connection: Any, probe: Probe) -> bool:
 def _of_broker(settings: Settings) -> Sequence[Probe]:
     options = settings.broker_options
     queue = options.global_keyprefix + settings.default_queue
-    held, index = (options.global_keyprefix + key for key in (options.unacked_key, options.unacked_index_key))
-    fanout = options.fanout_prefix.replace("{db}", str(read_url(settings.broker_url or "").db))
+    unacked, index = (options.global_keyprefix + key for key in (options.unacked_key, options.unacked_index_key))
+    database = read_url(settings.broker_url or "").db
+    orders, events = (options.fanout_channel(exchange, database) for exchange in ("celery.pidbox", "celeryev"))
     return (
         *(("LPUSH", queue, "0"), ("RPUSH", queue, "0"), ("LREM", queue, "1", "0"), ("LLEN", queue)),
         *(("LRANGE", queue, "0", "0"), ("TYPE", queue), ("BRPOP", f"{queue}.reply.celery.pidbox", "1")),
-        *(("HSCAN", held, "0"), ("HMGET", held, "0"), ("HDEL", held, "0")),
+        *(("HSCAN", unacked, "0"), ("HMGET", unacked, "0"), ("HDEL", unacked, "0")),
         *(("ZRANGEBYSCORE", index, "0", "0"), ("ZSCORE", index, "0"), ("ZREM", index, "0")),
         ("SMEMBERS", f"{options.global_keyprefix}_kombu.binding.celery"),
         *_SCRIPTS,
         ("TIME",),
-        *(("PUBLISH", f"{fanout}celery.pidbox", ""), ("PSUBSCRIBE", f"{fanout}celeryev*")),
+        *(("PUBLISH", orders, ""), ("PSUBSCRIBE", f"{events}*")),
     )
 
 

@@ -27,7 +27,7 @@ _WORDS = ("WRONGPASS", "NOAUTH", "NOPERM", "invalid username-password", "Authent
 
 
 def refuse_unusable(settings: Settings) -> None:
-    """Raises CliError if one of these servers refuses us for good. One that does not answer is not its matter."""
+    """Raise CliError if one of these servers refuses us for good. One that does not answer is not its matter."""
     for name in URLS:
         url = getattr(settings, name)
         if url:
@@ -43,7 +43,7 @@ def _refuse(name: str, url: str, *, probes: Sequence[Probe]) -> None:
 
 
 def reasons_against(url: str, probes: Sequence[Probe] = ()) -> Iterator[str]:
-    """Sentences about what of this URL stays refused, and which of these rights on a Redis are missing.
+    """Yield sentences about what of this URL stays refused, and which of these rights on a Redis are missing.
 
     None for a server of another kind, or one that is away.
     """
@@ -57,13 +57,13 @@ def reasons_against(url: str, probes: Sequence[Probe] = ()) -> Iterator[str]:
                 return
         yield from _greet(url, probes)
     except (*BROKER_ERRORS, ValueError) as error:
-        found = _refusal_in(error)
-        if found is not None:
-            yield said_of(found)
+        refusal = _refusal_in(error)
+        if refusal is not None:
+            yield said_of(refusal)
 
 
 def said_of(error: BaseException) -> str:
-    """One line, in the words of whoever refused, and what to look at."""
+    """Return one line in the words of whoever refused, and what to look at."""
     words = " ".join(str(error).split()) or type(error).__name__
     if isinstance(error, ssl.SSLError) or "SSL" in words or "CERTIFICATE" in words:
         return f"TLS is refused ({words}); see ssl_ca_certs, ssl_certfile, ssl_keyfile and ssl_cert_reqs in the URL."

@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 
 
 def serve(door: str) -> None:
-    """Runs the function `module:name`. By name, as uvicorn takes the API: doors never import each other."""
+    """Run the function `module:name`. By name, as uvicorn takes the API: doors never import each other."""
     settings = read_settings()
     require_urls(settings, "database_url", "broker_url", "result_url", "redis_url")
     configure_logs(settings)
@@ -32,7 +32,7 @@ def serve(door: str) -> None:
 
 
 def look_for_garbage_seldom() -> None:
-    """What never goes is not looked through again, and the rest only when much has come.
+    """Never look again through what never goes, and through the rest only when much has come.
 
     115,000 objects of modules are a fifth of the mirror's time. A batch makes some hundred thousand more, next to none
     of them in circles: with Python's own thresholds of 700, the mirror takes in 8 % fewer events.
@@ -42,7 +42,7 @@ def look_for_garbage_seldom() -> None:
 
 
 def configure_logs(settings: Settings) -> None:
-    """Sets the logs of this process up, and tells there which of its variables nothing reads; never their values."""
+    """Set the logs of this process up, and tell there which of its variables nothing reads; never their values."""
     logs.configure(settings.log_level, settings.log_format)
     for name, meant in unknown_variables().items():
         log.warning("variable_unknown", variable=name, perhaps=meant)

@@ -24,22 +24,23 @@ ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  compared with
 SERVER_STOP_SECONDS = 30.0
 
 # Warm (finish what runs), then cold (put it back), then SIGKILL.
-WORKER_STOP_STEPS = ((signal.SIGTERM, 20.0), (signal.SIGQUIT, 10.0))
+WORKER_STOP_SIGNALS = ((signal.SIGTERM, 20.0), (signal.SIGQUIT, 10.0))
 
 
 def needs_postgres(settings: Settings) -> bool:
+    """Tell whether no PostgreSQL was named, so that one is embedded."""
     return settings.database_url is None
 
 
 def needs_valkey(settings: Settings) -> bool:
-    """One embedded Valkey serves whatever needs a Redis and was given no URL."""
+    """Tell whether one is embedded: it serves whatever needs a Redis and was given no URL."""
     return None in (settings.broker_url, settings.effective_result_url, settings.effective_redis_url)
 
 
 def addresses_of(
     settings: Settings, *, postgres_url: str | None, valkey_url: str | None, flower_login: str | None = None
 ) -> Addresses:
-    """The URLs given, and those of the embedded servers for the rest."""
+    """Return the URLs given, and those of the embedded servers for the rest."""
     return Addresses(
         api_url=api_url(settings),
         database_url=settings.database_url or str(postgres_url),
@@ -47,21 +48,23 @@ def addresses_of(
         result_url=settings.effective_result_url or f"{valkey_url}/1",
         redis_url=settings.effective_redis_url or f"{valkey_url}/2",
         flower_url=with_login(flower_url(settings), flower_login) if settings.flower_port else None,
+        host=settings.host,
+        asks_for_key=bool(settings.api_keys),
     )
 
 
 def api_url(settings: Settings) -> str:
-    """How this machine reaches the API."""
+    """Return how this machine reaches the API."""
     return _url(settings.host, settings.port)
 
 
 def flower_url(settings: Settings) -> str:
-    """How this machine reaches Flower."""
+    """Return how this machine reaches Flower."""
     return _url(settings.host, settings.flower_port)
 
 
 def child_environment(settings: Settings, addresses: Addresses) -> dict[str, str]:
-    """This process's environment with every setting in it: children read nothing else."""
+    """Return this process's environment with every setting in it: children read nothing else."""
     urls = {
         "CELERIAC_DATABASE_URL": addresses.database_url,
         "CELERIAC_BROKER_URL": addresses.broker_url,
@@ -76,37 +79,42 @@ def child_environment(settings: Settings, addresses: Addresses) -> dict[str, str
 
 
 def server_child(server: PostgresServer | ValkeyServer) -> Child:
+    """Return an embedded server as a child."""
     return Child(
         name=server.name,
         command=server.command,
-        stop_steps=((server.stop_signal, SERVER_STOP_SECONDS), (signal.SIGQUIT, SERVER_STOP_SECONDS)),
+        stop_signals=((server.stop_signal, SERVER_STOP_SECONDS), (signal.SIGQUIT, SERVER_STOP_SECONDS)),
     )
 
 
 def own_child(name: str, environment: dict[str, str], *options: str) -> Child:
-    """A child that is a command of ours. `-P`: a folder `tasks` where `up` was started must not shadow ours."""
+    """Return a command of ours as a child. `-P`: a folder `tasks` where `up` was started must not shadow ours."""
     command = launch_command([sys.executable, "-P", "-m", "cli", name, *options])
     return Child(name=name, command=command, environment=environment)
 
 
 def children(settings: Settings, environment: dict[str, str]) -> list[Child]:
-    """Those that readiness depends on. The mirror is first: workers are held until it hears them."""
+    """Return the children that readiness depends on. The mirror is first: workers are held until it hears them."""
     mirror = replace(own_child("mirror", environment), announces="mirror_ready")
     others = [own_child(name, environment) for name in ("api", "loops")]
     return [mirror, *others, *(_worker(name, environment) for name in worker_names(settings))]
 
 
 def late_children(settings: Settings, environment: dict[str, str]) -> list[Child]:
-    """Started when all is well: Flower takes a second of processor time that the others would wait for."""
+    """Return the children started when all is well: Flower takes a second of processor time that others
+    would wait for."""
     return [own_child("flower", environment)] if settings.flower_port else []
 
 
 def stop_order(settings: Settings) -> list[list[str]]:
-    """Groups that stop together: no new work first; the mirror after the workers, whose last events it still hears."""
+    """Return groups that stop together: no new work first; the mirror after the workers, whose last events it still
+    hears.
+    """
     return [["api"], ["loops"], worker_names(settings), ["mirror"], ["flower"], ["valkey"], ["postgres"]]
 
 
 def worker_names(settings: Settings) -> list[str]:
+    """Return the names of the workers that `up` runs, as its children."""
     return [f"worker-{number}" for number in range(1, settings.workers + 1)]
 
 
@@ -116,9 +124,10 @@ def _url(host: str, port: int) -> str:
 
 
 def _worker(name: str, environment: dict[str, str]) -> Child:
-    """Its node name is the same in every life and after every `up`: the mirror knows a worker by it."""
+    """Return a worker. Its node name is the same in every life and after every `up`: the mirror knows a
+    worker by it."""
     node = f"{name}@{socket.gethostname()}"
     child = own_child("worker", environment, "--held", "--hostname", node)
     stays_away = partial(is_drained, environment["CELERIAC_DATABASE_URL"], node)
     # Files that people's tasks write are theirs to open to others; ours are written by the other children.
-    return replace(child, name=name, held=True, stop_steps=WORKER_STOP_STEPS, stays_away=stays_away, umask=None)
+    return replace(child, name=name, is_held=True, stop_signals=WORKER_STOP_SIGNALS, stays_away=stays_away, umask=None)

@@ -31,6 +31,7 @@ class Backoff:
     steady_seconds: float = 30.0
 
     def after(self, previous_seconds: float, *, lifetime_seconds: float) -> float:
+        """Return how long to wait after a life of so many seconds that followed this wait."""
         if not previous_seconds or lifetime_seconds >= self.steady_seconds:
             return self.first_seconds
         return min(previous_seconds * 2, self.longest_seconds)
@@ -46,12 +47,12 @@ class _Running:
     let_go: bool = False
     deaths: int = 0
     deaths_in_a_row: int = 0
-    """Without a steady life in between."""
+    """How often it has died without a steady life in between."""
     last_exit: str = ""
 
 
 class Supervisor:
-    """The children of one process, by name. `quiet`: what they print goes to their files alone."""
+    """Keeps the children of one process alive, by name. `quiet`: what they print goes to their files alone."""
 
     def __init__(self, logs: Path, *, backoff: Backoff | None = None, quiet: bool = False) -> None:
         self._logs = logs
@@ -60,7 +61,7 @@ class Supervisor:
         self._running: dict[str, _Running] = {}
 
     def start(self, child: Child) -> None:
-        """Starts the child and keeps it alive until `stop`."""
+        """Start the child and keep it alive until `stop`."""
         stopping = asyncio.get_running_loop().create_future()
         running = _Running(
             child, ChildLog(child.name, self._logs, awaited=child.announces, quiet=self._quiet), stopping
@@ -69,7 +70,7 @@ class Supervisor:
         running.task = background.start(self._keep_alive(running), name=f"keep-{child.name}", asked=stopping.done)
 
     async def until(self, probe: Callable[[], bool], *names: str, within_seconds: float | None = None) -> None:
-        """Waits until the blocking `probe` says yes.
+        """Wait until the blocking `probe` says yes.
 
         Raises CliError at the time limit, or if one of the named children (all, if none is named) keeps dying.
         """
@@ -84,42 +85,42 @@ class Supervisor:
             await asyncio.sleep(PROBE_SECONDS)
 
     async def run(self, child: Child) -> None:
-        """Runs a child that ends by itself; any other exit code than 0 is a CliError."""
+        """Run a child that ends by itself; any other exit code than 0 is a CliError."""
         log = ChildLog(child.name, self._logs, quiet=self._quiet)
         process = await spawn(child, log)
         try:
             code = await asyncio.shield(process.exited)
         finally:
-            await process.stop(child.stop_steps)
+            await process.stop(child.stop_signals)
             await process.close()
             log.close()
         if code:
             raise CliError(f"`{child.name}` failed: {log.last_line}")
 
     async def stop(self, *names: str) -> None:
-        """Stops these children side by side; unknown and stopped ones are no complaint."""
+        """Stop these children side by side; unknown and stopped ones are no complaint."""
         await asyncio.gather(*(self._stop(self._running[name]) for name in names if name in self._running))
         for name in names:
             self._running.pop(name, None)
 
     def let_go(self, name: str) -> None:
-        """Lets a held child begin, in this life and in all later ones."""
+        """Let a held child begin, in this life and in all later ones."""
         running = self._running[name]
         running.let_go = True
         if running.process is not None and not running.process.exited.done():
             running.process.let_go()
 
     def has_announced(self, name: str) -> bool:
-        """Whether the child has printed the word that it announces its readiness with."""
+        """Tell whether the child has printed the word that it announces its readiness with."""
         return self._running[name].log.heard_awaited
 
     def pid(self, name: str) -> int | None:
-        """Of the child's present life, None between two lives."""
+        """Return the pid of the child's present life, None between two lives."""
         process = self._running[name].process if name in self._running else None
         return process.pid if process is not None and not process.exited.done() else None
 
     async def _keep_alive(self, running: _Running) -> None:
-        """Whatever goes wrong, the child is started again: ever more slowly, and for ever."""
+        """Start the child again whatever goes wrong: ever more slowly, and for ever."""
         delay = 0.0
         while not running.stopping.done():
             began = time.monotonic()
@@ -162,7 +163,7 @@ class Supervisor:
         return asked.done() and asked.result()
 
     async def _live_once(self, running: _Running) -> str:
-        """From the start of a process to its end, by itself or by `stop`; returns how it ended."""
+        """Start the process and wait for its end, by itself or by `stop`; returns how it ended."""
         try:
             process = running.process = await spawn(running.child, running.log)
         except OSError as error:
@@ -172,7 +173,7 @@ class Supervisor:
         ends: set[asyncio.Future[int] | asyncio.Future[None]] = {process.exited, running.stopping}
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         if running.stopping.done():
-            await process.stop(running.child.stop_steps)
+            await process.stop(running.child.stop_signals)
         code = await process.exited
         await process.close()
         return f"signal {-code}" if code < 0 else f"exit code {code}"
@@ -187,11 +188,11 @@ class Supervisor:
         running.deaths += 1
         running.deaths_in_a_row = 1 if delay == self._backoff.first_seconds else running.deaths_in_a_row + 1
         running.last_exit = ended
-        told = f"celeriac: {running.child.name} ended ({ended}); again in {delay:.1f} s"
+        message = f"celeriac: {running.child.name} ended ({ended}); again in {delay:.1f} s"
         if running.deaths_in_a_row > 1:
             last = running.log.last_line[:LONGEST_WORDS] or "nothing"
-            told += f"; {running.deaths_in_a_row} times in a row, it said last: {last}"
-        print(told, file=sys.stderr, flush=True)
+            message += f"; {running.deaths_in_a_row} times in a row, it said last: {last}"
+        print(message, file=sys.stderr, flush=True)
 
     def _failure(self, running: _Running) -> str:
         return (

@@ -17,12 +17,12 @@ from domain.printable import printable, printable_lines
 
 
 def print_json(value: object, *, indent: int | None = None) -> None:
-    """Only ASCII; DEL is the one control character that JSON leaves as it is."""
+    """Print the value as ASCII; DEL is the one control character that JSON leaves as it is."""
     print(json.dumps(value, indent=indent).replace("\x7f", "\\u007f"))
 
 
 def print_fields(answer: Mapping[str, Any], *, hidden: Collection[str] = ()) -> None:
-    """A table of what is known: a name and a value in each row."""
+    """Print a table of what is known: a name and a value in each row."""
     table = Table(show_header=False, box=None)
     for name, value in answer.items():
         if value is not None and name not in hidden:
@@ -31,17 +31,17 @@ def print_fields(answer: Mapping[str, Any], *, hidden: Collection[str] = ()) -> 
 
 
 def print_text(text: str) -> None:
-    """One or a few sentences."""
+    """Print one or a few sentences."""
     print(printable_lines(text))
 
 
 def print_error(text: str) -> None:
-    """Behind our name, on stderr; lines of it cannot pass for others of ours."""
+    """Print it after our name, on stderr; lines of it cannot pass for others of ours."""
     print(f"celeriac: {printable_lines(text)}", file=sys.stderr, flush=True)
 
 
 def line_of(value: object, style: str = "") -> Text:
-    """A value in one line, e.g. in a cell of a table."""
+    """Return a value in one line, e.g. for a cell of a table."""
     return Text(printable(_text(value)), style=style)
 
 

@@ -71,7 +71,7 @@ class Guest:
 
 
 async def run_up(settings: Settings, *, guest: Guest | None = None) -> None:
-    """Returns after SIGINT or SIGTERM, when every child has stopped. Raises CliError if the system cannot start.
+    """Run the system until SIGINT or SIGTERM and stop every child. Raises CliError if it cannot start.
 
     With a guest the terminal is for what is told of it: what children print is in their logs alone.
     """
@@ -137,7 +137,9 @@ def _hears_workers(settings: Settings, supervisor: Supervisor) -> bool:
 
 
 def _prepare_flower(settings: Settings) -> str | None:
-    """Its login, if there is one. A password made here is shown once, and only to a terminal: other ends are logs."""
+    """Return its login, if there is one. A password made here is shown once, and only to a terminal: other ends are
+    logs.
+    """
     if not settings.flower_port:
         return None
     file = password_file(settings.data)

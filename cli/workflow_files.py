@@ -11,7 +11,7 @@ import yaml  # type: ignore[import-untyped]
 from cli.errors import CliError
 
 MAX_BYTES = 16 * 1024 * 1024
-"""What `POST /workflows` takes."""
+"""How many bytes `POST /workflows` takes."""
 
 PARSERS: dict[str, Callable[[str], Any]] = {
     ".json": json.loads,
@@ -22,7 +22,7 @@ PARSERS: dict[str, Callable[[str], Any]] = {
 
 
 def read_workflow(file: Path) -> dict[str, Any]:
-    """The body in a file, by the ending of its name; whether it is a workflow is for the API to say."""
+    """Return the body in a file, by the ending of its name; whether it is a workflow is for the API to say."""
     parse = PARSERS.get(file.suffix.lower())
     if parse is None:
         raise CliError(f"{file.name}: the name must end with one of {', '.join(PARSERS)}.")

@@ -30,7 +30,7 @@ Workflow = dict[str, Any]
 
 
 def follow(client: Client, workflow_id: str, *, quiet: bool = False) -> Workflow:
-    """The workflow at its end. An API that restarts meanwhile is waited for, 30 s at a time."""
+    """Return the workflow at its end. An API that restarts meanwhile is waited for, 30 s at a time."""
     console = Console(stderr=True, quiet=quiet)
     answered_at = time.monotonic()
     # Higher than the terminal it is cut off below: the whole stands on stdout at the end.
@@ -50,12 +50,12 @@ def follow(client: Client, workflow_id: str, *, quiet: bool = False) -> Workflow
 
 
 def show_tree(workflow: Workflow) -> None:
-    """The tree as it is, on stdout."""
+    """Print the tree as it is, on stdout."""
     Console(soft_wrap=True).print(as_tree(workflow))
 
 
 def as_tree(workflow: Workflow) -> Tree:
-    """Every step once, behind that one of those it waits for which is furthest from the beginning.
+    """Show every step once, behind that one of those it waits for which is furthest from the beginning.
 
     A step is set in only where several follow the same one: a chain stays a column, however long.
     """
@@ -77,7 +77,7 @@ def as_tree(workflow: Workflow) -> Tree:
 
 
 def _depths(steps: list[dict[str, Any]]) -> dict[str, int]:
-    """By step, the length of the longest way to it."""
+    """Return the length of the longest way to each step."""
     waiting = {step["id"]: set(step["depends_on"]) for step in steps}
     children: dict[str, list[str]] = defaultdict(list)
     for step in steps:

@@ -14,6 +14,8 @@ OPEN_AFTER = timedelta(seconds=3)
 
 
 class BreakerState(StrEnum):
+    """Whether requests pass (closed), do not (open), or one is let through to see (half-open)."""
+
     CLOSED = "closed"
     OPEN = "open"
     HALF_OPEN = "half-open"

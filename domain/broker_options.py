@@ -13,12 +13,12 @@ from domain.json_values import check_text
 SEPARATOR = "\x06\x16"
 UNACKED, UNACKED_INDEX, UNACKED_MUTEX = "unacked", "unacked_index", "unacked_mutex"
 FANOUT_PREFIX = "/{db}."
-STOCK_STEPS = (0, 3, 6, 9)
+STOCK_PRIORITY_STEPS = (0, 3, 6, 9)
 """What a worker reads that was told no others."""
-TEN_STEPS = tuple(range(10))
+TEN_PRIORITY_STEPS = tuple(range(10))
 """All that a message's priority can ask for: kombu takes no higher one than 9."""
-MOST_STEPS = 256
-MAX_STEP = 255
+MOST_PRIORITY_STEPS = 256
+HIGHEST_PRIORITY_STEP = 255
 MAX_TEXT = 255
 """Characters of a prefix, a separator or a key."""
 
@@ -41,20 +41,20 @@ class BrokerOptions:
     """Whether a channel of an event ends in its routing key."""
 
     @classmethod
-    def from_transport_options(cls, told: Mapping[str, object]) -> "BrokerOptions":
-        """Those of an app's `broker_transport_options`; others than these are not looked at.
+    def from_transport_options(cls, options: Mapping[str, object]) -> "BrokerOptions":
+        """Take the options that an app's `broker_transport_options` name; others than these are not looked at.
 
         Raises ValueError, which names the option and not its value.
         """
         return cls(
-            separator=_text(told, "sep", default=SEPARATOR),
-            priority_steps=_steps(told),
-            global_keyprefix=_text(told, "global_keyprefix", default="", may_be_empty=True),
-            unacked_key=_text(told, "unacked_key", default=UNACKED),
-            unacked_index_key=_text(told, "unacked_index_key", default=UNACKED_INDEX),
-            unacked_mutex_key=_text(told, "unacked_mutex_key", default=UNACKED_MUTEX),
-            fanout_prefix=_fanout_prefix(told),
-            fanout_patterns=_flag(told, "fanout_patterns"),
+            separator=_text(options, "sep", default=SEPARATOR),
+            priority_steps=_steps(options),
+            global_keyprefix=_text(options, "global_keyprefix", default="", may_be_empty=True),
+            unacked_key=_text(options, "unacked_key", default=UNACKED),
+            unacked_index_key=_text(options, "unacked_index_key", default=UNACKED_INDEX),
+            unacked_mutex_key=_text(options, "unacked_mutex_key", default=UNACKED_MUTEX),
+            fanout_prefix=_fanout_prefix(options),
+            fanout_patterns=_flag(options, "fanout_patterns"),
         )
 
     def list_of(self, queue_name: str, step: int) -> str:
@@ -71,7 +71,7 @@ class BrokerOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class OptionDifference:
     """Workers that cannot be reached, or not all of them alike, because of one option."""
 
     option: str
@@ -80,37 +80,41 @@ class Difference:
     """A sentence: what differs, and what to write where."""
 
 
-def _text(told: Mapping[str, object], name: str, *, default: str, may_be_empty: bool = False) -> str:
-    value = told.get(name, default)
+def _text(options: Mapping[str, object], name: str, *, default: str, may_be_empty: bool = False) -> str:
+    value = options.get(name, default)
     if not isinstance(value, str) or len(value) > MAX_TEXT or not (value or may_be_empty):
         raise ValueError(f"{name} must be text of {0 if may_be_empty else 1} to {MAX_TEXT} characters")
     check_text(value)
     return value
 
 
-def _steps(told: Mapping[str, object]) -> tuple[int, ...] | None:
-    value = told.get("priority_steps")
+def _steps(options: Mapping[str, object]) -> tuple[int, ...] | None:
+    value = options.get("priority_steps")
     if value is None:
         return None
-    if not isinstance(value, list | tuple) or not 1 <= len(value) <= MOST_STEPS or not all(map(_is_step, value)):
-        raise ValueError(f"priority_steps must be a list of whole numbers from 0 to {MAX_STEP}")
+    if (
+        not isinstance(value, list | tuple)
+        or not 1 <= len(value) <= MOST_PRIORITY_STEPS
+        or not all(map(_is_step, value))
+    ):
+        raise ValueError(f"priority_steps must be a list of whole numbers from 0 to {HIGHEST_PRIORITY_STEP}")
     return tuple(sorted(set(value)))
 
 
 def _is_step(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_STEP
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= HIGHEST_PRIORITY_STEP
 
 
-def _fanout_prefix(told: Mapping[str, object]) -> str:
+def _fanout_prefix(options: Mapping[str, object]) -> str:
     """True is kombu's default, anything else that is empty is none."""
-    value = told.get("fanout_prefix", True)
+    value = options.get("fanout_prefix", True)
     if value is True:
         return FANOUT_PREFIX
     return _text({"fanout_prefix": value or ""}, "fanout_prefix", default="", may_be_empty=True)
 
 
-def _flag(told: Mapping[str, object], name: str) -> bool:
-    value = told.get(name, True)
+def _flag(options: Mapping[str, object], name: str) -> bool:
+    value = options.get(name, True)
     if not isinstance(value, bool | int | None):
         raise ValueError(f"{name} must be true or false")
     return bool(value)

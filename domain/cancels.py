@@ -7,7 +7,7 @@ from enum import StrEnum
 from domain.consumers import POOLS_WITH_TERMINATION
 from domain.facts import Fact
 from domain.states import EventType, Phase, Status
-from domain.steps import WorkflowStatus
+from domain.workflows.steps import WorkflowStatus
 
 DONE = "Task cancelled successfully"
 _UNREACHED = "The broker cannot be reached; the cancel is stored and will be sent when it is back."
@@ -52,11 +52,11 @@ def can_stop(pool: str | None) -> bool:
     return pool is None or pool in POOLS_WITH_TERMINATION
 
 
-def explain(status: Status, phase: Phase, *, told: bool, pool: str | None) -> str:
+def explain(status: Status, phase: Phase, *, workers_told: bool, pool: str | None) -> str:
     """Why it is certain, or why it is not certain yet."""
     if status is Status.CANCELLED:
         return DONE
-    if not told:
+    if not workers_told:
         return _UNREACHED
     if status is Status.RUNNING and not can_stop(pool):
         return f"A {pool} pool cannot stop a task that runs; no retry of it will start."

@@ -24,7 +24,7 @@ def credible(told: float, *, heard: float) -> float:
 
 
 def credible_time(told: datetime, *, heard: datetime) -> datetime:
-    """The same for aware times."""
+    """Return the aware time that was told, or the one at which it was heard where it cannot be true."""
     if told > heard + timedelta(seconds=AHEAD_SECONDS):
         return heard + timedelta(seconds=AHEAD_SECONDS)
     return told if told >= heard - timedelta(seconds=BEHIND_SECONDS) else heard

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from domain.broker_options import BrokerOptions, Difference
+from domain.broker_options import BrokerOptions, OptionDifference
 from domain.sentences import some_of
 
 MOST_NAMED = 3
@@ -34,7 +34,7 @@ class Consumer:
     """How it uses the broker; None: it has not said."""
     is_late: bool = False
     """Whether it could have said by now what it is, and has not."""
-    kept: bool = False
+    streamed: bool = False
     """Whether what it tells waits for the mirror while that is away."""
     heard_at: datetime | None = None
     """The latest sign of life, by our clock."""
@@ -47,6 +47,7 @@ class Consumer:
         return CANCEL_GATE in self.capabilities
 
     def may_take_from(self, queue_name: str) -> bool:
+        """Tell whether it may take from this queue; it may from any where it has not said from which."""
         return self.queues is None or queue_name in self.queues
 
 
@@ -57,7 +58,7 @@ class Consumers:
     nodes: Sequence[Consumer] = ()
 
     def of(self, queue_name: str) -> list[Consumer]:
-        """Those that may take from this queue."""
+        """Return the consumers that may take from this queue."""
         return [node for node in self.nodes if node.may_take_from(queue_name)]
 
     @property
@@ -75,22 +76,24 @@ class Consumers:
         While one has not, only the bare list if the others read that. Where no list is read by all, it is those of one
         consumer; empty where nobody has said anything. A list that nobody reads strands its messages.
         """
-        found = self.of(queue_name)
-        told = [node for node in found if node.options and node.options.priority_steps]
-        common = _common(told, queue_name) or _common((node for node in told if node.online), queue_name)
+        nodes = self.of(queue_name)
+        with_steps = [node for node in nodes if node.options and node.options.priority_steps]
+        common = _common(with_steps, queue_name) or _common((node for node in with_steps if node.online), queue_name)
         if not common:
-            told = sorted(told, key=lambda node: not node.online)[:1]
-            return _common(told, queue_name)
-        is_certain = len(told) == len(found)
+            with_steps = sorted(with_steps, key=lambda node: not node.online)[:1]
+            return _common(with_steps, queue_name)
+        is_certain = len(with_steps) == len(nodes)
         return common if is_certain or 0 not in common else {0: common[0]}
 
     def have_no_list_in_common(self, queue_name: str) -> bool:
         """Whether those that are online read different lists of the queue, so that none can serve it alone."""
-        told = [node for node in self.of(queue_name) if node.online and node.options and node.options.priority_steps]
-        return len(told) > 1 and not _common(told, queue_name)
+        with_steps = [
+            node for node in self.of(queue_name) if node.online and node.options and node.options.priority_steps
+        ]
+        return len(with_steps) > 1 and not _common(with_steps, queue_name)
 
     @property
-    def differences(self) -> dict[str, Difference]:
+    def differences(self) -> dict[str, OptionDifference]:
         """Return what keeps workers of the same queue from serving it alike, by option."""
         queues = sorted({name for node in self.nodes if node.online for name in node.queues or ()})
         apart = [name for name in queues if self.have_no_list_in_common(name)]
@@ -102,7 +105,7 @@ class Consumers:
             "a task there reaches only some of them. "
             "Give them all the same sep and priority_steps in broker_transport_options"
         )
-        return {"priority_steps": Difference("priority_steps", len(workers), meaning)}
+        return {"priority_steps": OptionDifference("priority_steps", len(workers), meaning)}
 
     def say_nothing_of_lists(self, queue_name: str) -> bool:
         """Whether one that may take from the queue has had its time and has not said which lists it reads."""
@@ -110,8 +113,8 @@ class Consumers:
 
     def all_can(self, queue_name: str, capability: str) -> bool:
         """Whether there is a consumer, and each of them announces this."""
-        found = self.of(queue_name)
-        return bool(found) and all(capability in node.capabilities for node in found)
+        nodes = self.of(queue_name)
+        return bool(nodes) and all(capability in node.capabilities for node in nodes)
 
 
 def _common(consumers: Iterable[Consumer], queue_name: str) -> dict[int, str]:

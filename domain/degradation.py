@@ -30,6 +30,8 @@ _TASK = re.compile(rf"{TASK_PREFIX}[^\x00-\x1f\x7f]{{1,255}}")
 
 
 class Strategy(StrEnum):
+    """What becomes of requests that need what is marked."""
+
     RETURN_CACHED = "return_cached"
     FAIL_FAST = "fail_fast"
     QUEUE_ONLY = "queue_only"
@@ -79,7 +81,7 @@ def _check_queue(queue_name: str) -> None:
 
 
 def in_force(marks: Iterable[Mark], *, now: datetime) -> Marks:
-    """Those that have not ended."""
+    """Return the marks that have not ended."""
     return {mark.service_name: mark for mark in marks if mark.until is None or mark.until > now}
 
 

@@ -72,13 +72,13 @@ def deliveries(facts: Iterable[Fact], *, reusable: bool = False) -> list[Deliver
     """
     observed, told_later = _split(facts)
     asked_for = {fact.retries for group in observed.values() for fact in group if fact.type is EventType.RECEIVED}
-    found = [delivery for group in observed.values() for delivery in _walk(group, asked_for)]
-    _number_unnamed(found)
-    _attach_all(told_later, found, reusable=reusable)
-    if len(found) > 1:
-        _divide(found, reusable=reusable)
-        found.sort(key=_order)
-    return found
+    all_deliveries = [delivery for group in observed.values() for delivery in _walk(group, asked_for)]
+    _number_unnamed(all_deliveries)
+    _attach_all(told_later, all_deliveries, reusable=reusable)
+    if len(all_deliveries) > 1:
+        _divide(all_deliveries, reusable=reusable)
+        all_deliveries.sort(key=_order)
+    return all_deliveries
 
 
 def _split(facts: Iterable[Fact]) -> tuple[dict[tuple[str | None, int | None], list[Fact]], list[Fact]]:
@@ -98,20 +98,20 @@ def _split(facts: Iterable[Fact]) -> tuple[dict[tuple[str | None, int | None], l
 
 def _walk(group: Sequence[Fact], asked_for: Container[int | None]) -> list[Delivery]:
     """Cut one process's events into deliveries; `asked_for` are the attempts known to have been received."""
-    found: list[Delivery] = []
+    group_deliveries: list[Delivery] = []
     # A task that kills its worker may come back thousands of times: only what has not ended is searched.
     unended: list[Delivery] = []
     for fact in group:
-        delivery = _place(fact, unended, asked_for=asked_for, latest=found[-1] if found else None)
+        delivery = _place(fact, unended, asked_for=asked_for, latest=group_deliveries[-1] if group_deliveries else None)
         if delivery is None:
             delivery = _begin(fact)
-            found.append(delivery)
+            group_deliveries.append(delivery)
             unended.append(delivery)
         delivery.facts.append(fact)
         delivery.is_started |= fact.type is EventType.STARTED
         if STATE_OF_FACT[fact.type] in ENDED:
             unended = [other for other in unended if other is not delivery]
-    return found
+    return group_deliveries
 
 
 def _begin(fact: Fact) -> Delivery:
@@ -149,14 +149,15 @@ def _place(
 
 
 def _not_replaced(ended: Sequence[Delivery]) -> Delivery:
-    """Of these that may have ended the first that has no successor among them: who is replaced ends without a word."""
+    """Return the first of these that has no successor among them: who is replaced ends without a word."""
     if len(ended) == 1:
         return ended[0]
     own = ended[0].facts[0].task_id
-    for nth, delivery in enumerate(ended):
-        if not any(_replaces(other, delivery, own=own) for other in ended[nth + 1 :]):
-            return delivery
-    return ended[-1]
+    return next(
+        delivery
+        for nth, delivery in enumerate(ended)
+        if not any(_replaces(other, delivery, own=own) for other in ended[nth + 1 :])
+    )
 
 
 def _replaces(later: Delivery, earlier: Delivery, *, own: str) -> bool:
@@ -174,12 +175,12 @@ def _next(delivery: Delivery) -> int:
     return (delivery.retries or 0) + 1
 
 
-def _number_unnamed(found: Sequence[Delivery]) -> None:
+def _number_unnamed(all_deliveries: Sequence[Delivery]) -> None:
     """Give deliveries whose `received` was missed the attempt that the retries before them imply."""
-    unnamed = sorted((each for each in found if each.retries is None), key=lambda each: by_time(each.facts[0]))
+    unnamed = sorted((each for each in all_deliveries if each.retries is None), key=lambda each: by_time(each.facts[0]))
     if not unnamed:
         return
-    retried = deque(sorted(_retried(found), key=lambda pair: pair[0]))
+    retried = deque(sorted(_retried(all_deliveries), key=lambda pair: pair[0]))
     passed: list[Delivery] = []
     highest = 0
     for delivery in unnamed:
@@ -196,22 +197,22 @@ def _retried(found: Iterable[Delivery]) -> Iterator[tuple[datetime, Delivery]]:
     return ((fact.at, delivery) for delivery in found for fact in delivery.facts if fact.type is EventType.RETRIED)
 
 
-def _attach_all(told_later: Iterable[Fact], found: list[Delivery], *, reusable: bool) -> None:
+def _attach_all(told_later: Iterable[Fact], all_deliveries: list[Delivery], *, reusable: bool) -> None:
     owners: dict[str, Delivery] | None = None
     for fact in told_later:
         if fact.type in TELLS_OF_A_FACT:
             if owners is None:
-                owners = {known.key: delivery for delivery in found for known in delivery.facts}
+                owners = {each.key: delivery for delivery in all_deliveries for each in delivery.facts}
             owner = owners.get(fact.key.partition(f"{fact.type}:")[2])
             if owner is not None:
                 owner.facts.append(fact)
                 continue
-        _attach(fact, found, reusable=reusable)
+        _attach(fact, all_deliveries, reusable=reusable)
 
 
-def _attach(fact: Fact, found: list[Delivery], *, reusable: bool) -> None:
+def _attach(fact: Fact, all_deliveries: list[Delivery], *, reusable: bool) -> None:
     """Put a fact without a clock where it belongs: the same attempt, best on the same process or node, the latest."""
-    fits = [delivery for delivery in found if fact.retries is None or delivery.retries == fact.retries]
+    fits = [delivery for delivery in all_deliveries if fact.retries is None or delivery.retries == fact.retries]
     on_node = [delivery for delivery in fits if fact.node is None or delivery.node == fact.node]
     in_process = [delivery for delivery in on_node if delivery.pid == fact.pid]
     choices: Sequence[list[Delivery]] = (in_process, on_node, fits if fact.source == BACKEND else [])
@@ -222,18 +223,18 @@ def _attach(fact: Fact, found: list[Delivery], *, reusable: bool) -> None:
     if candidates:
         max(candidates, key=_begun if reusable else _order).facts.append(fact)
     else:
-        found.append(Delivery(fact.node, fact.pid, fact.retries or 0, [fact]))
+        all_deliveries.append(Delivery(fact.node, fact.pid, fact.retries or 0, [fact]))
 
 
 def _at_the_time(fact: Fact, fits: Sequence[Delivery]) -> list[Delivery]:
-    """Those that the fact may be about by its time: the backend may tell of the last use of the id."""
+    """Return those that the fact may be about by its time: the backend may tell of the last use of the id."""
     begun = [delivery for delivery in fits if _begun(delivery)[0] <= fact.at + STAMPED_LATE]
     if not begun:
         return [delivery for delivery in fits if _begun(delivery)[0] - fact.at <= CLOCKS_DIFFER]
     if fact.type is not EventType.STARTED and fact.source != BACKEND:
         return begun
-    if known := [delivery for delivery in begun if _tells(delivery, fact)]:
-        return known
+    if telling := [delivery for delivery in begun if _tells(delivery, fact)]:
+        return telling
     return [delivery for delivery in begun if (over := _over_since(delivery)) is None or fact.at <= over + AFTERWARDS]
 
 
@@ -291,10 +292,10 @@ class _Story:
             self.over_since = max(self.over_since or over, over)
 
 
-def _divide(found: Sequence[Delivery], *, reusable: bool) -> None:
+def _divide(all_deliveries: Sequence[Delivery], *, reusable: bool) -> None:
     """Tell stories and generations apart: give each delivery those that it belongs to."""
-    own = found[0].facts[0].task_id
-    in_order = sorted(found, key=_begun)
+    own = all_deliveries[0].facts[0].task_id
+    in_order = sorted(all_deliveries, key=_begun)
     story = _Story(number=0, least_retries=in_order[0].retries or 0)
     for delivery in in_order:
         if reusable and story.is_over_before(delivery):

@@ -45,10 +45,10 @@ class Fact:
 
 def distinct(facts: Iterable[Fact]) -> list[Fact]:
     """Each fact once, in the order of time; of several tellings of one fact the earliest."""
-    known: dict[str, Fact] = {}
+    by_key: dict[str, Fact] = {}
     for fact in sorted(facts, key=by_time):
-        known.setdefault(fact.key, fact)
-    return list(known.values())
+        by_key.setdefault(fact.key, fact)
+    return list(by_key.values())
 
 
 def dispatch_number(fact: Fact) -> int:

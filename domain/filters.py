@@ -1,6 +1,6 @@
 """Which tasks are wanted, and in which order: one grammar for every list of tasks.
 
-The list, search, presets and the export all come down to a `TaskFilter`; `store/queries/task_filters.py` makes SQL of
+The list, search, presets and the export all come down to a `TaskFilter`; `store/queries/tasks/filters.py` makes SQL of
 it. How clients write it, with relative times and worker names, is in `api/schemas/filters.py`.
 """
 
@@ -47,7 +47,7 @@ class TaskFilter:
     """A part of the error, in any case of letters."""
     min_duration: float | None = None
     max_duration: float | None = None
-    """Both in seconds and both included."""
+    """The longest run in seconds; both ends are included."""
     started_after: datetime | None = None
     started_before: datetime | None = None
     completed_after: datetime | None = None

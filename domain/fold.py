@@ -110,17 +110,17 @@ LEAVES_RESULT = {Status.COMPLETED: AttemptState.SUCCEEDED, Status.FAILED: Attemp
 
 def fold(facts: Iterable[Fact]) -> TaskState:
     """The state that these facts of one task prove; duplicates and order do not matter."""
-    known = distinct(facts)
-    ours = [fact for fact in known if not _concerns_worker(fact)]
+    distinct_facts = distinct(facts)
+    ours = [fact for fact in distinct_facts if not _concerns_worker(fact)]
     reusable = not any(fact.type is EventType.SUBMITTED and fact.source != PUBLISHER for fact in ours)
-    all_attempts = _attempts(deliveries((fact for fact in known if _concerns_worker(fact)), reusable=reusable))
+    all_attempts = _attempts(deliveries((fact for fact in distinct_facts if _concerns_worker(fact)), reusable=reusable))
     attempts, renewed_at = _latest_story(all_attempts)
     deciding = _deciding(attempts)
     if reusable:
         ours = _of_story(ours, attempts, renewed_at=renewed_at)
     withdrawn = _first(ours, EventType.REVOKED)
     status, phase = _status_and_phase(ours, attempts, deciding=deciding, withdrawn=withdrawn)
-    shown = deciding or _latest_started(attempts)
+    attempt_shown = deciding or _latest_started(attempts)
     last = deciding or (attempts[-1] if attempts else None)
     return TaskState(
         status=status,
@@ -128,7 +128,7 @@ def fold(facts: Iterable[Fact]) -> TaskState:
         attempts=all_attempts,
         retry_count=max((attempt.retries for attempt in attempts), default=0),
         node=last.node if last else None,
-        started_at=shown.started_at if shown else None,
+        started_at=attempt_shown.started_at if attempt_shown else None,
         first_started_at=min((a.started_at for a in all_attempts if a.started_at), default=None),
         completed_at=_completed_at(phase, deciding, withdrawn=withdrawn),
         exception=last.exception if last else None,
@@ -157,7 +157,7 @@ def _latest_story(attempts: tuple[Attempt, ...]) -> tuple[tuple[Attempt, ...], d
 
 
 def _of_story(ours: list[Fact], attempts: Sequence[Attempt], *, renewed_at: datetime | None) -> list[Fact]:
-    """Without the wishes to cancel, and what came of them, of which what runs now knows nothing.
+    """Return the facts without wishes to cancel, and what came of them, of which what runs now knows nothing.
 
     What was withdrawn may still be received, and be refused then; what starts after it is another.
     """
@@ -189,11 +189,11 @@ def _at(fact: Fact | None) -> datetime | None:
     return fact.at if fact else None
 
 
-def _attempts(found: Sequence[Delivery]) -> tuple[Attempt, ...]:
-    latest = {delivery.story: (delivery.generation, delivery.retries or 0) for delivery in found}
+def _attempts(all_deliveries: Sequence[Delivery]) -> tuple[Attempt, ...]:
+    latest = {delivery.story: (delivery.generation, delivery.retries or 0) for delivery in all_deliveries}
     attempts: list[Attempt] = []
     delivered: Counter[tuple[int, int]] = Counter()
-    for number, delivery in enumerate(found, start=1):
+    for number, delivery in enumerate(all_deliveries, start=1):
         own = (delivery.story, delivery.retries or 0)
         delivered[own] += 1
         attempts.append(_attempt(delivery, number=number, nth=delivered[own], latest=latest[delivery.story]))
@@ -236,8 +236,8 @@ def _number(fact: Fact | None, name: str) -> float | None:
 
 def _text(facts: Sequence[Fact], name: str, *, state: AttemptState) -> str | None:
     """The detail as the deciding kind of fact tells it; the backend knows it better than an event's repr."""
-    told = [fact for fact in facts if STATE_OF_FACT[fact.type] is state and fact.details.get(name)]
-    best = next((fact for fact in told if fact.source == BACKEND), told[0] if told else None)
+    tellers = [fact for fact in facts if STATE_OF_FACT[fact.type] is state and fact.details.get(name)]
+    best = next((fact for fact in tellers if fact.source == BACKEND), tellers[0] if tellers else None)
     return str(best.details[name]) if best else None
 
 
@@ -271,7 +271,7 @@ def _status_and_phase(
 
 
 def _phase_of_attempts(attempts: Sequence[Attempt]) -> Phase:
-    """Of the newest retry's deliveries the one that came furthest: of those still open, else of those that ended.
+    """Return the phase of the newest retry's delivery that came furthest: of those open, else of those that ended.
 
     Not the last one: deliveries of one attempt to several nodes are ordered by clocks that may be off.
     """

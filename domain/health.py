@@ -10,7 +10,7 @@ class Condition(StrEnum):
     HEALTHY = "healthy"
     UNHEALTHY = "unhealthy"
     UNKNOWN = "unknown"
-    """Not asked for so long that the last answer says nothing any more."""
+    """The last answer was so long ago that it says nothing any more."""
 
 
 class ComponentStatus(StrEnum):
@@ -18,7 +18,7 @@ class ComponentStatus(StrEnum):
 
     HEALTHY = "healthy"
     DEGRADED = "degraded"
-    """It answers, and is marked."""
+    """The component answers, and is marked."""
     UNHEALTHY = "unhealthy"
     UNKNOWN = "unknown"
 
@@ -39,7 +39,7 @@ LOOPS = "loops"
 API = "api"
 
 
-def judge(checks: Mapping[str, Condition]) -> Health:
+def health_of(checks: Mapping[str, Condition]) -> Health:
     """The whole is as healthy as its parts; without the database it is unhealthy."""
     if checks.get(DATABASE) is not Condition.HEALTHY:
         return Health.UNHEALTHY
@@ -48,7 +48,7 @@ def judge(checks: Mapping[str, Condition]) -> Health:
     return Health.DEGRADED
 
 
-def status_of(condition: Condition, *, marked: bool) -> ComponentStatus:
+def component_status_of(condition: Condition, *, marked: bool) -> ComponentStatus:
     """A mark counts: what is marked is not healthy, whatever it answers."""
     if marked and condition is Condition.HEALTHY:
         return ComponentStatus.DEGRADED

@@ -17,8 +17,7 @@ class RequestKey:
     body_hash: bytes
     """The hash of the body: the same request with another body is a conflict."""
     ownerless_hash: bytes | None = None
-    """The same without the API key, under which it was stored before API keys were told apart, or before there were
-    any; None where there are none."""
+    """The hash without the API key, as it was stored before API keys were told apart; None where there are none."""
 
 
 def request_key(path: str, key: str, *, body: bytes, owner: bytes | None = None) -> RequestKey:

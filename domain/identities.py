@@ -38,14 +38,14 @@ def combine(identities: Iterable[Identity]) -> dict[str, Identity]:
     """One identity for each task; what one event left out is taken from another."""
     combined: dict[str, Identity] = {}
     for identity in identities:
-        known = combined.get(identity.task_id)
-        combined[identity.task_id] = _filled(known, identity) if known else identity
+        earlier = combined.get(identity.task_id)
+        combined[identity.task_id] = _filled(earlier, identity) if earlier else identity
     return combined
 
 
-def _filled(known: Identity, other: Identity) -> Identity:
-    missing = {field.name: getattr(other, field.name) for field in fields(known) if getattr(known, field.name) is None}
-    if known.task_name is not None:
+def _filled(one: Identity, other: Identity) -> Identity:
+    missing = {field.name: getattr(other, field.name) for field in fields(one) if getattr(one, field.name) is None}
+    if one.task_name is not None:
         # What is told by name is told with its parent, or has none: another parent is that of what took its place.
         missing.pop("parent_id", None)
-    return replace(known, **missing) if missing else known
+    return replace(one, **missing) if missing else one

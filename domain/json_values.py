@@ -12,11 +12,11 @@ from math import isfinite
 MAX_DEPTH = 64
 MAX_ANSWER_DEPTH = 200
 """The deepest value that we pass on. pydantic, which writes our answers, gives up at 255."""
-MAX_STEP_LENGTH = 64
+MAX_SEGMENT_LENGTH = 64
 
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
-_STEP = tuple({ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}.get(byte, 0) for byte in range(256))
+_DEPTH_CHANGE = tuple({ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}.get(byte, 0) for byte in range(256))
 _ALWAYS_SOUND = frozenset({int, bool, type(None)})
 
 
@@ -42,11 +42,11 @@ def nests_deeper(text: bytes, *, than: int) -> bool:
     if text.count(b"[") + text.count(b"{") <= than:
         return False
     brackets = _STRING.sub(b"", text).translate(None, _NO_BRACKETS)
-    return max(accumulate(map(_STEP.__getitem__, brackets)), default=0) > than
+    return max(accumulate(map(_DEPTH_CHANGE.__getitem__, brackets)), default=0) > than
 
 
 def is_too_deep(value: object, *, most: int = MAX_ANSWER_DEPTH) -> bool:
-    """The same of a value: what was stored before results were held to this."""
+    """Tell whether a value is nested deeper than that: it was stored before results were held to this."""
     layer = [value]
     for _ in range(most):
         layer = [inner for each in layer for inner in _inner(each)]
@@ -89,11 +89,11 @@ def _check_items(items: Iterable[tuple[object, object]], types: set[type], *, de
         raise _Flaw(f"nested deeper than {MAX_DEPTH}")
     if types <= _ALWAYS_SOUND:
         return
-    for step, item in items:
+    for segment, item in items:
         try:
             _check(item, depth_left - 1)
         except _Flaw as flaw:
-            flaw.place.append(str(step)[:MAX_STEP_LENGTH])
+            flaw.place.append(str(segment)[:MAX_SEGMENT_LENGTH])
             raise
 
 

@@ -14,8 +14,8 @@ STOCK_VISIBILITY_SECONDS = 3600
 
 def retries_base(consumers: Consumers, *, queue_name: str, max_retries: int | None, own_limit: int | None) -> int:
     """Return where Celery's count begins, so that stock workers stop at `max_retries`; 0 if that is no help."""
-    found = consumers.of(queue_name)
-    stock = found and all(node.queues is not None and MAX_RETRIES not in node.capabilities for node in found)
+    nodes = consumers.of(queue_name)
+    stock = nodes and all(node.queues is not None and MAX_RETRIES not in node.capabilities for node in nodes)
     if not stock or max_retries is None or own_limit is None:
         return 0
     return max(0, own_limit - max_retries)
@@ -36,24 +36,24 @@ def explain_limits(
     `on_redis`: whether a queue consists of lists. `differing` is said of workers that cannot be reached, where no other
     is known to take from the queue.
     """
-    told = [*_of_retries(consumers, queue_name, max_retries=max_retries, own_limit=own_limit)]
+    sentences = [*_of_retries(consumers, queue_name, max_retries=max_retries, own_limit=own_limit)]
     if on_redis:
-        told += _of_lists(consumers, queue_name)
+        sentences += _of_lists(consumers, queue_name)
     if differing and not any(node.queues is not None for node in consumers.of(queue_name)):
-        told.append(f"{differing}.")
+        sentences.append(f"{differing}.")
     if timeout_seconds is not None:
-        told += _of_time(consumers, queue_name, timeout_seconds=timeout_seconds)
-    return " ".join(told) or None
+        sentences += _of_time(consumers, queue_name, timeout_seconds=timeout_seconds)
+    return " ".join(sentences) or None
 
 
 def _of_retries(
     consumers: Consumers, queue_name: str, *, max_retries: int | None, own_limit: int | None
 ) -> Iterator[str]:
-    found = [node for node in consumers.of(queue_name) if node.queues is not None]
-    without = [node for node in found if MAX_RETRIES not in node.capabilities]
+    nodes = [node for node in consumers.of(queue_name) if node.queues is not None]
+    without = [node for node in nodes if MAX_RETRIES not in node.capabilities]
     if not without or max_retries is None or max_retries == own_limit:
         return
-    if len(without) < len(found) or own_limit is None or max_retries > own_limit:
+    if len(without) < len(nodes) or own_limit is None or max_retries > own_limit:
         own = "its own limit" if own_limit is None else f"its own limit of {own_limit}"
         yield f"max_retries is not enforced on workers without Celeriac's plugin: there the task keeps {own}."
 
@@ -69,11 +69,11 @@ def _of_lists(consumers: Consumers, queue_name: str) -> Iterator[str]:
 
 
 def _of_time(consumers: Consumers, queue_name: str, *, timeout_seconds: int) -> Iterator[str]:
-    found = [node for node in consumers.of(queue_name) if node.queues is not None]
-    pools = sorted({node.pool for node in found if node.pool and node.pool not in POOLS_WITH_TIME_LIMITS})
+    nodes = [node for node in consumers.of(queue_name) if node.queues is not None]
+    pools = sorted({node.pool for node in nodes if node.pool and node.pool not in POOLS_WITH_TIME_LIMITS})
     if pools:
         yield f"timeout_seconds is not enforced on a {' or '.join(pools)} pool."
-    if timeout_seconds > STOCK_VISIBILITY_SECONDS and any(node.plugin is None for node in found):
+    if timeout_seconds > STOCK_VISIBILITY_SECONDS and any(node.plugin is None for node in nodes):
         yield (
             "A worker without Celeriac's plugin may run a task again that runs longer than its broker's visibility "
             "timeout (1 h on Redis, unless it was set)."

@@ -36,7 +36,7 @@ _ENTRY = re.compile(rf"(?P<wild>\*\.)?(?P<name>{_NAME}){_PORT}")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
-class Refusal(Enum):
+class OriginRefusal(Enum):
     """Why a request is not let in."""
 
     MALFORMED = "malformed"
@@ -66,48 +66,50 @@ class OwnOrigins:
     """Names whose pages are ours although `Host` says something else, as behind a proxy that rewrites it."""
     any_name: bool
 
-    def refusal(self, method: str, headers: Iterable[tuple[bytes, bytes]]) -> Refusal | None:
+    def refusal(self, method: str, headers: Iterable[tuple[bytes, bytes]]) -> OriginRefusal | None:
         """Why this request is refused; None lets it in. Header names are in lower case.
 
         A request without `Host` is a program's (HTTP/1.0); every browser sends one.
         """
-        told: dict[bytes, bytes] = {}
+        headers_told: dict[bytes, bytes] = {}
         for name, value in headers:
             if name in _READ:
-                if name in told:
-                    return Refusal.MALFORMED
-                told[name] = value
+                if name in headers_told:
+                    return OriginRefusal.MALFORMED
+                headers_told[name] = value
         host = None
-        if HOST in told:
-            host = parse_authority(told[HOST])
+        if HOST in headers_told:
+            host = parse_authority(headers_told[HOST])
             if host is None:
-                return Refusal.MALFORMED
+                return OriginRefusal.MALFORMED
             if not self.has(host.host):
-                return Refusal.UNKNOWN_HOST
-        return None if self._is_own_page(method, told, host=host) else Refusal.FOREIGN_PAGE
+                return OriginRefusal.UNKNOWN_HOST
+        return None if self._is_own_page(method, headers_told, host=host) else OriginRefusal.FOREIGN_PAGE
 
     def has(self, host: str) -> bool:
         """Whether a host, as `parse_authority` gives it, is one of ours."""
         return self.any_name or host in self.names or is_address(host) or host.endswith(self.suffixes)
 
-    def _is_own_page(self, method: str, told: dict[bytes, bytes], *, host: Authority | None) -> bool:
-        if ORIGIN in told and not self._is_own(told[ORIGIN], host):
+    def _is_own_page(self, method: str, headers_told: dict[bytes, bytes], *, host: Authority | None) -> bool:
+        if ORIGIN in headers_told and not self._is_own(headers_told[ORIGIN], host):
             return False
-        return told.get(SITE, b"none") in _OWN_SITES or _is_visit(method, told)
+        return headers_told.get(SITE, b"none") in _OWN_SITES or _is_visit(method, headers_told)
 
     def _is_own(self, origin: bytes, host: Authority | None) -> bool:
         """Whether it is the origin of `Host` itself, or a public name of ours. `null` is nobody's."""
-        found = _ORIGIN.fullmatch(origin.decode("latin-1"))
-        authority = parse_authority(found["authority"].encode("latin-1")) if found else None
-        if found is None or authority is None:
+        match = _ORIGIN.fullmatch(origin.decode("latin-1"))
+        authority = parse_authority(match["authority"].encode("latin-1")) if match else None
+        if match is None or authority is None:
             return False
-        default = _DEFAULT_PORTS[found["scheme"]]
+        default = _DEFAULT_PORTS[match["scheme"]]
         asking = _with_port(authority, default)
         return any(asking == _with_port(own, default) for own in (*self.public, *([host] if host else ())))
 
 
 def own_origins(listening: str, allowed: Sequence[str]) -> OwnOrigins:
-    """Those of a server that listens on `listening`, and the `allowed` ones. Raises ValueError for what is none."""
+    """Return the origins of a server that listens on `listening`, and the `allowed` ones. Raises ValueError for what is
+    none.
+    """
     entries = [parse_entry(entry) for entry in allowed if entry != ANY]
     names = {LOCALHOST, listening.lower().removesuffix(".")}
     return OwnOrigins(
@@ -124,10 +126,10 @@ def parse_entry(entry: str) -> tuple[Authority, bool]:
 
     The port is that of its pages; a request is let in whatever port it names. Raises ValueError.
     """
-    found = _ENTRY.fullmatch(entry)
-    if found is None or len(found["name"]) > MAX_NAME_LENGTH:
+    match = _ENTRY.fullmatch(entry)
+    if match is None or len(match["name"]) > MAX_NAME_LENGTH:
         raise ValueError("takes names such as celeriac.example.com, *.example.com or *, without http:// and paths")
-    return Authority(found["name"].lower(), int(found["port"]) if found["port"] else None), bool(found["wild"])
+    return Authority(match["name"].lower(), int(match["port"]) if match["port"] else None), bool(match["wild"])
 
 
 def parse_authority(raw: bytes) -> Authority | None:
@@ -137,10 +139,10 @@ def parse_authority(raw: bytes) -> Authority | None:
 
 @lru_cache(maxsize=MAX_KNOWN_HOSTS)
 def _parse_short(raw: bytes) -> Authority | None:
-    found = _AUTHORITY.fullmatch(raw.decode("latin-1"))
-    if found is None:
+    match = _AUTHORITY.fullmatch(raw.decode("latin-1"))
+    if match is None:
         return None
-    return Authority((found["name"] or found["v6"]).lower(), int(found["port"]) if found["port"] else None)
+    return Authority((match["name"] or match["v6"]).lower(), int(match["port"]) if match["port"] else None)
 
 
 @lru_cache(maxsize=MAX_KNOWN_HOSTS)
@@ -153,9 +155,9 @@ def is_address(host: str) -> bool:
     return True
 
 
-def _is_visit(method: str, told: dict[bytes, bytes]) -> bool:
+def _is_visit(method: str, headers_told: dict[bytes, bytes]) -> bool:
     """Whether a person follows a link to us in a window of its own: nothing is changed, and its page reads nothing."""
-    return method == "GET" and told.get(MODE) == b"navigate" and told.get(DESTINATION) == b"document"
+    return method == "GET" and headers_told.get(MODE) == b"navigate" and headers_told.get(DESTINATION) == b"document"
 
 
 def _with_port(authority: Authority, default: int) -> Authority:

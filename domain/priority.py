@@ -21,7 +21,7 @@ def message_priority(priority: int, transport: Transport) -> int:
     return priority if transport is Transport.AMQP else MOST_URGENT - priority
 
 
-def step_for(message_priority: int, lists: Mapping[int, str]) -> int:
+def priority_step_for(message_priority: int, lists: Mapping[int, str]) -> int:
     """Which of the steps of a queue on Redis a message belongs to: as kombu has it, the next more urgent one.
 
     Where there is none the most urgent of all; kombu itself would then take the least urgent. There must be a list.

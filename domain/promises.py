@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Kind(StrEnum):
+class WorkerKind(StrEnum):
     """The kinds of workers, the best first."""
 
     PLUGIN = "plugin"
@@ -34,7 +34,7 @@ class Promise:
 
     word: str
     sentence: str
-    says: Mapping[Kind, tuple[Holds, str]]
+    says: Mapping[WorkerKind, tuple[Holds, str]]
     needs_answers: bool = False
     needs_events: bool = False
 
@@ -44,9 +44,9 @@ PROMISES = (
         "seen",
         "Every run is seen while it happens",
         {
-            Kind.PLUGIN: (Holds.YES, "kept for Celeriac while it is away"),
-            Kind.EVENTS: (Holds.PARTLY, "on Redis only while Celeriac listens"),
-            Kind.SILENT: (Holds.NO, "only ends that the result backend keeps"),
+            WorkerKind.PLUGIN: (Holds.YES, "kept for Celeriac while it is away"),
+            WorkerKind.EVENTS: (Holds.PARTLY, "on Redis only while Celeriac listens"),
+            WorkerKind.SILENT: (Holds.NO, "only ends that the result backend keeps"),
         },
         needs_events=True,
     ),
@@ -54,18 +54,18 @@ PROMISES = (
         "cancel",
         "A cancelled task never starts",
         {
-            Kind.PLUGIN: (Holds.YES, "proven before the answer"),
-            Kind.EVENTS: (Holds.PARTLY, "202 until its end is proven"),
-            Kind.SILENT: (Holds.PARTLY, "202 until its end is proven"),
+            WorkerKind.PLUGIN: (Holds.YES, "proven before the answer"),
+            WorkerKind.EVENTS: (Holds.PARTLY, "202 until its end is proven"),
+            WorkerKind.SILENT: (Holds.PARTLY, "202 until its end is proven"),
         },
     ),
     Promise(
         "pause",
         "A paused worker starts nothing",
         {
-            Kind.PLUGIN: (Holds.YES, "also after its restart"),
-            Kind.EVENTS: (Holds.PARTLY, "what it has fetched still runs"),
-            Kind.SILENT: (Holds.PARTLY, "what it has fetched still runs"),
+            WorkerKind.PLUGIN: (Holds.YES, "also after its restart"),
+            WorkerKind.EVENTS: (Holds.PARTLY, "what it has fetched still runs"),
+            WorkerKind.SILENT: (Holds.PARTLY, "what it has fetched still runs"),
         },
         needs_answers=True,
     ),
@@ -73,9 +73,9 @@ PROMISES = (
         "drain",
         "A drained worker ends what runs, and exits",
         {
-            Kind.PLUGIN: (Holds.YES, "what it had fetched is back at once"),
-            Kind.EVENTS: (Holds.PARTLY, "what it has fetched may still run"),
-            Kind.SILENT: (Holds.PARTLY, "what it has fetched may still run"),
+            WorkerKind.PLUGIN: (Holds.YES, "what it had fetched is back at once"),
+            WorkerKind.EVENTS: (Holds.PARTLY, "what it has fetched may still run"),
+            WorkerKind.SILENT: (Holds.PARTLY, "what it has fetched may still run"),
         },
         needs_answers=True,
     ),
@@ -83,25 +83,25 @@ PROMISES = (
         "retries",
         "max_retries of a submission is obeyed",
         {
-            Kind.PLUGIN: (Holds.YES, "a ceiling on the task's own"),
-            Kind.EVENTS: (Holds.NO, "the task's own holds"),
-            Kind.SILENT: (Holds.NO, "the task's own holds"),
+            WorkerKind.PLUGIN: (Holds.YES, "a ceiling on the task's own"),
+            WorkerKind.EVENTS: (Holds.NO, "the task's own holds"),
+            WorkerKind.SILENT: (Holds.NO, "the task's own holds"),
         },
     ),
     Promise(
         "once",
         "A second copy of a message does not start",
         {
-            Kind.PLUGIN: (Holds.YES, "each delivery starts once"),
-            Kind.EVENTS: (Holds.NO, "as often as the broker delivers it"),
-            Kind.SILENT: (Holds.NO, "as often as the broker delivers it"),
+            WorkerKind.PLUGIN: (Holds.YES, "each delivery starts once"),
+            WorkerKind.EVENTS: (Holds.NO, "as often as the broker delivers it"),
+            WorkerKind.SILENT: (Holds.NO, "as often as the broker delivers it"),
         },
     ),
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Consumer:
+class FleetWorker:
     """A worker as far as promises go."""
 
     node: str
@@ -115,28 +115,29 @@ class Consumer:
     """Whether its plugin reaches the Redis that it needs."""
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> WorkerKind:
+        """Return what it is: with our plugin, one that sends events, or a silent one."""
         if self.plugin and self.gated:
-            return Kind.PLUGIN
-        return Kind.EVENTS if self.events else Kind.SILENT
+            return WorkerKind.PLUGIN
+        return WorkerKind.EVENTS if self.events else WorkerKind.SILENT
 
 
-def kept(promise: Promise, consumers: Collection[Consumer]) -> Holds:
+def extent_of(promise: Promise, consumers: Collection[FleetWorker]) -> Holds:
     """How far a promise holds for a queue: as far as for the weakest of those that consume it; NO where nobody does."""
-    weakest = [_kept_by(promise, consumer) for consumer in consumers] or [Holds.NO]
+    weakest = [_extent_with(promise, consumer) for consumer in consumers] or [Holds.NO]
     return max(weakest, key=list(Holds).index)
 
 
-def by_queue(consumers: Iterable[Consumer]) -> dict[str, list[Consumer]]:
+def by_queue(consumers: Iterable[FleetWorker]) -> dict[str, list[FleetWorker]]:
     """Who consumes each queue."""
-    found: dict[str, list[Consumer]] = {}
+    workers_by_queue: dict[str, list[FleetWorker]] = {}
     for consumer in consumers:
         for queue in consumer.queues:
-            found.setdefault(queue, []).append(consumer)
-    return dict(sorted(found.items()))
+            workers_by_queue.setdefault(queue, []).append(consumer)
+    return dict(sorted(workers_by_queue.items()))
 
 
-def _kept_by(promise: Promise, consumer: Consumer) -> Holds:
+def _extent_with(promise: Promise, consumer: FleetWorker) -> Holds:
     if promise.needs_answers and not consumer.answers:
         return Holds.NO
     if promise.needs_events and not consumer.events:

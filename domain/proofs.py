@@ -100,9 +100,9 @@ def doubt_of_absence(suspect: Suspect, hearing: Hearing, *, restarted: bool = Fa
         return NOT_ALL_ANSWER.format(listeners=hearing.listeners or "Unknown", answers=answers)
     if hearing.stranger_at is not None and hearing.stranger_at >= suspect.since:
         return NOT_KNOWN.format(node="A worker that is gone")
-    known = {consumer.node: consumer for consumer in hearing.consumers.nodes}
+    consumer_by_node = {consumer.node: consumer for consumer in hearing.consumers.nodes}
     for node, replies in sorted(hearing.replies.items()):
-        if node not in known:
+        if node not in consumer_by_node:
             return NOT_KNOWN.format(node=node)
         if replies > 1:
             return TWINS.format(node=node)
@@ -110,9 +110,9 @@ def doubt_of_absence(suspect: Suspect, hearing: Hearing, *, restarted: bool = Fa
 
 
 def _concerned(suspect: Suspect, hearing: Hearing) -> list[Consumer]:
-    """Those who may have had the message since it was sent or fetched."""
-    found = hearing.consumers.of(suspect.queue_name or "")
-    return [node for node in found if node.online or node.heard_at is None or node.heard_at >= suspect.since]
+    """Return those who may have had the message since it was sent or fetched."""
+    consumers = hearing.consumers.of(suspect.queue_name or "")
+    return [node for node in consumers if node.online or node.heard_at is None or node.heard_at >= suspect.since]
 
 
 def _doubt_of_consumers(suspect: Suspect, hearing: Hearing, *, restarted: bool) -> str | None:
@@ -127,7 +127,7 @@ def _doubt_of_consumers(suspect: Suspect, hearing: Hearing, *, restarted: bool) 
         if not node.tells_of_runs:
             return MUTE.format(node=node.node)
         is_deaf = hearing.deaf_until is not None and hearing.deaf_until >= suspect.since
-        if is_deaf and not (restarted or node.kept):
+        if is_deaf and not (restarted or node.streamed):
             return DEAF
     # Nothing vanishes between a broker and a worker that are both well: else somebody whom we do not see has it.
     return None if restarted or any(_broke(node, suspect.since) for node in concerned) else UNBROKEN

@@ -50,8 +50,8 @@ ENDS = tuple(MEASURE_OF_STATUS.values())
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
-    """Those facts of a task's row that the roll-ups count."""
+class TaskCourse:
+    """The facts of a task's row that the roll-ups count."""
 
     task_name: str | None
     queue_name: str | None
@@ -65,7 +65,7 @@ class Course:
     error: str | None
 
 
-class Entry(NamedTuple):
+class CountKey(NamedTuple):
     """What is counted as one and the same; `""` stands for what is unknown."""
 
     starts_at: datetime
@@ -85,14 +85,14 @@ class Entry(NamedTuple):
 class Delta:
     """A change of an entry's sums."""
 
-    entry: Entry
+    entry: CountKey
     count: int
     microseconds: int
 
 
-def deltas(changes: Iterable[tuple[Course | None, Course]]) -> list[Delta]:
+def deltas(changes: Iterable[tuple[TaskCourse | None, TaskCourse]]) -> list[Delta]:
     """What changes when tasks go from the first course to the second; None is a task that was not there before."""
-    sums: defaultdict[Entry, list[int]] = defaultdict(lambda: [0, 0])
+    sums: defaultdict[CountKey, list[int]] = defaultdict(lambda: [0, 0])
     for before, after in changes:
         for read, count in _PARTS:
             if before is None:
@@ -109,26 +109,26 @@ def error_class(error: str | None) -> str:
     return match[1][:MAX_ERROR] if match else UNKNOWN_ERROR
 
 
-def _add(sums: defaultdict[Entry, list[int]], counted: tuple[Entry, int] | None, *, sign: int) -> None:
+def _add(sums: defaultdict[CountKey, list[int]], counted: tuple[CountKey, int] | None, *, sign: int) -> None:
     if counted is not None:
         entry, microseconds = counted
         sums[entry][0] += sign
         sums[entry][1] += sign * microseconds
 
 
-def _submitted(course: Course) -> tuple[Entry, int]:
-    return Entry(_slot(course.created_at), *_names(course), Measure.SUBMITTED, "", "", None), 0
+def _submitted(course: TaskCourse) -> tuple[CountKey, int]:
+    return CountKey(_slot(course.created_at), *_names(course), Measure.SUBMITTED, "", "", None), 0
 
 
-def _started(course: Course) -> tuple[Entry, int] | None:
+def _started(course: TaskCourse) -> tuple[CountKey, int] | None:
     if course.first_started_at is None:
         return None
     waited = wait_until_start(course.first_started_at, created_at=course.created_at, scheduled_at=course.scheduled_at)
     wait = waited // _MICROSECOND
-    return Entry(_slot(course.first_started_at), *_names(course), Measure.STARTED, "", "", bucket_of(wait)), wait
+    return CountKey(_slot(course.first_started_at), *_names(course), Measure.STARTED, "", "", bucket_of(wait)), wait
 
 
-def _ended(course: Course) -> tuple[Entry, int] | None:
+def _ended(course: TaskCourse) -> tuple[CountKey, int] | None:
     measure = MEASURE_OF_STATUS.get(course.status)
     if measure is None or course.completed_at is None:
         return None
@@ -136,11 +136,11 @@ def _ended(course: Course) -> tuple[Entry, int] | None:
     node = (course.node or "")[:MAX_NAME]
     duration = round((course.duration_seconds or 0.0) * 1e6)
     bucket = None if course.duration_seconds is None else bucket_of(duration)
-    return Entry(_slot(course.completed_at), *_names(course), measure, error, node, bucket), duration
+    return CountKey(_slot(course.completed_at), *_names(course), measure, error, node, bucket), duration
 
 
 # What each entry is computed from: most events change none of it, and comparing is far cheaper than counting.
-_PARTS: tuple[tuple[Callable[[Course], object], Callable[[Course], tuple[Entry, int] | None]], ...] = (
+_PARTS: tuple[tuple[Callable[[TaskCourse], object], Callable[[TaskCourse], tuple[CountKey, int] | None]], ...] = (
     (attrgetter("task_name", "queue_name", "created_at"), _submitted),
     (attrgetter("task_name", "queue_name", "created_at", "scheduled_at", "first_started_at"), _started),
     (
@@ -150,7 +150,7 @@ _PARTS: tuple[tuple[Callable[[Course], object], Callable[[Course], tuple[Entry, 
 )
 
 
-def _names(course: Course) -> tuple[str, str]:
+def _names(course: TaskCourse) -> tuple[str, str]:
     return (course.task_name or "")[:MAX_NAME], (course.queue_name or "")[:MAX_NAME]
 
 

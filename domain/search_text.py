@@ -25,7 +25,7 @@ class Term:
 
     words: tuple[str, ...]
     joined: str | None = None
-    """The same written as one word, which finds it too: `processPayment` is also `processpayment`."""
+    """The word as it is found written as one, too: `processPayment` is also `processpayment`."""
     is_prefix: bool = True
     """The last word may go on: `pay` finds `payment`."""
     is_excluded: bool = False
@@ -90,7 +90,7 @@ def _tokens(text: str) -> Iterator[tuple[str, ...]]:
 
 
 def _fold(word: str) -> str:
-    """Without case; and without the marks into which casefold may part a letter, since they would divide the word."""
+    """Fold a word: without case, and without the marks into which casefold may part a letter and so divide the word."""
     folded = word.casefold()
     return folded if folded.isascii() else _MARK.sub("", folded)
 

@@ -18,7 +18,7 @@ MASK = "***"
 SENTINEL = "sentinel"
 SENTINEL_PORT = 26379
 SENTINEL_OPTIONS = ("master_name", "sentinel_kwargs", "min_other_sentinels")
-"""Those of Celery's transport options, and of the URL's query, that say how a master is found."""
+"""Names of Celery's transport options, and of the URL's query, that say how a master is found."""
 REDIS_KINDS = {
     "redis": "redis",
     "rediss": "rediss",
@@ -67,7 +67,9 @@ class ServerUrl:
 
     @property
     def tls(self) -> dict[str, str] | None:
-        """Its `ssl_...` settings if it is spoken to by TLS. Certificates are checked unless `ssl_cert_reqs` forbids."""
+        """Return the `ssl_...` settings if it is spoken to by TLS. Certificates are checked unless `ssl_cert_reqs`
+        forbids.
+        """
         given = {name: value for name, value in self.query.items() if name.startswith("ssl_")}
         if not given and self.kind not in ("rediss", "amqps"):
             return None
@@ -87,15 +89,15 @@ class ServerUrl:
     def sentinel_kwargs(self) -> dict[str, Any]:
         """How the sentinels themselves are spoken to: `password`, `username`, `ssl` ... Raises ValueError."""
         try:
-            found = json.loads(self.query.get("sentinel_kwargs") or "{}")
+            kwargs = json.loads(self.query.get("sentinel_kwargs") or "{}")
         except ValueError:
-            found = None
-        if not isinstance(found, dict):
+            kwargs = None
+        if not isinstance(kwargs, dict):
             raise ValueError("has a sentinel_kwargs that is no JSON object")
-        return found
+        return kwargs
 
     def sentinel_kwargs_within(self, seconds: float) -> dict[str, Any]:
-        """The same, with a limit: a frozen sentinel must not hold up the question to the next one."""
+        """Return the settings of sentinels with a limit: a frozen one must not hold up the question to the next."""
         return {"socket_timeout": seconds, "socket_connect_timeout": seconds} | self.sentinel_kwargs
 
     @property
@@ -127,8 +129,11 @@ def read_url(url: str) -> ServerUrl:
     )
 
 
-def check_url(url: str) -> None:
-    """Raises ValueError, without any part of the URL, for one by which no server can be found."""
+def refuse_incomplete(url: str) -> None:
+    """Raises ValueError, without any part of the URL, for one that says too little to find its server.
+
+    Asked once its master's name stands in it; of what kind it may be is asked before, by `domain.url_kinds`.
+    """
     if not (is_redis(url) or is_amqp(url)):
         return
     server = read_url(url)
@@ -142,10 +147,10 @@ def check_url(url: str) -> None:
 
 
 def kind_of(url: str) -> str:
-    """See `ServerUrl.kind`."""
+    """Return the kind of server that a URL names, as `ServerUrl.kind` does."""
     scheme = url.partition("://")[0].lower() if "://" in url else urlsplit(url).scheme
-    known = REDIS_KINDS | AMQP_KINDS
-    return known.get(scheme) or known.get(scheme.split("+")[0]) or scheme
+    kinds = REDIS_KINDS | AMQP_KINDS
+    return kinds.get(scheme) or kinds.get(scheme.split("+")[0]) or scheme
 
 
 def is_redis(url: str | None) -> bool:
@@ -215,13 +220,13 @@ def kombu_tls(url: str) -> dict[str, Any] | None:
     if server.tls is None or (is_amqp(url) and not any(name.startswith("ssl_") for name in server.query)):
         return None
     needs = {"none": ssl.CERT_NONE, "optional": ssl.CERT_OPTIONAL, "required": ssl.CERT_REQUIRED}
-    found: dict[str, Any] = server.tls | {"ssl_cert_reqs": needs[server.tls["ssl_cert_reqs"]]}
-    if "ssl_check_hostname" in found:
-        found["ssl_check_hostname"] = found["ssl_check_hostname"].lower() != "false"
+    options: dict[str, Any] = server.tls | {"ssl_cert_reqs": needs[server.tls["ssl_cert_reqs"]]}
+    if "ssl_check_hostname" in options:
+        options["ssl_check_hostname"] = options["ssl_check_hostname"].lower() != "false"
     if is_redis(url):
-        return found
-    checks_name = found.pop("ssl_check_hostname", True) and found["ssl_cert_reqs"] is ssl.CERT_REQUIRED
-    named = {name.removeprefix("ssl_"): value for name, value in found.items()}
+        return options
+    checks_name = options.pop("ssl_check_hostname", True) and options["ssl_cert_reqs"] is ssl.CERT_REQUIRED
+    named = {name.removeprefix("ssl_"): value for name, value in options.items()}
     return named | ({"server_hostname": server.hosts[0][0]} if checks_name else {})
 
 

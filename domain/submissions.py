@@ -54,6 +54,7 @@ class Submission:
 
     @property
     def due_at(self) -> datetime:
+        """Return when the task may run."""
         return due_at(self.created_at, self.scheduled_at)
 
 

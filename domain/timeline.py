@@ -34,7 +34,7 @@ ENDS = frozenset({EventType.REJECTED, EventType.REVOKED, EventType.FAILED, Event
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class TimelineEntry:
     """One line of a timeline."""
 
     at: datetime
@@ -45,31 +45,33 @@ class Entry:
     details: Mapping[str, Detail]
 
 
-def timeline(facts: Iterable[Fact]) -> list[Entry]:
+def timeline(facts: Iterable[Fact]) -> list[TimelineEntry]:
     """Every fact once, oldest cause first.
 
     A second `received` of one attempt shows as `redelivered`; what was found out by asking is left out
     where the worker's own event was heard after all. Of several ends of one attempt the one that counts is shown.
     """
-    known = distinct(facts)
-    attempts = fold(known).attempts
+    distinct_facts = distinct(facts)
+    attempts = fold(distinct_facts).attempts
     owner = {fact.key: attempt for attempt in attempts for fact in attempt.facts}
-    shown = [fact for fact in known if fact.source not in TOLD_LATER or _is_reconstructed(fact, owner[fact.key])]
-    ends = {fact.key for fact in shown if fact.type in ENDS}
+    lines = [
+        fact for fact in distinct_facts if fact.source not in TOLD_LATER or _is_reconstructed(fact, owner[fact.key])
+    ]
+    ends = {fact.key for fact in lines if fact.type in ENDS}
     others = {fact.key for attempt in attempts for fact in _other_ends(attempt, ends)}
-    shown = [fact for fact in shown if fact.key not in others]
-    losses = [fact for fact in shown if fact.type is EventType.LOST and fact.key not in owner]
-    ordered = sorted(shown, key=lambda fact: _position(fact, owner.get(fact.key), attempts=attempts, losses=losses))
+    lines = [fact for fact in lines if fact.key not in others]
+    losses = [fact for fact in lines if fact.type is EventType.LOST and fact.key not in owner]
+    ordered = sorted(lines, key=lambda fact: _position(fact, owner.get(fact.key), attempts=attempts, losses=losses))
     return [_entry(fact, owner.get(fact.key)) for fact in ordered]
 
 
 def _other_ends(attempt: Attempt, ends: Container[str]) -> list[Fact]:
-    """Of these ends those of the attempt, but for the first that its state is taken from."""
+    """Return those ends of the attempt that its state is not taken from."""
     if attempt.state is AttemptState.REPLACED:
         return [fact for fact in attempt.facts if fact.type is EventType.ENDED]
-    told = [fact for fact in attempt.facts if fact.key in ends]
-    best = next((fact for fact in told if STATE_OF_FACT[fact.type] is attempt.state), None)
-    return [fact for fact in told if best is not None and fact is not best and not _disagrees(fact, best)]
+    ends_told = [fact for fact in attempt.facts if fact.key in ends]
+    best = next((fact for fact in ends_told if STATE_OF_FACT[fact.type] is attempt.state), None)
+    return [fact for fact in ends_told if best is not None and fact is not best and not _disagrees(fact, best)]
 
 
 def _disagrees(fact: Fact, best: Fact) -> bool:
@@ -93,8 +95,8 @@ def _dispatch_at(fact: Fact, losses: Sequence[Fact]) -> int:
     """The dispatch that the fact tells of, or during which it came about; 0 is before the first."""
     if fact.type is EventType.SUBMITTED:
         return 0
-    told = fact.details.get("dispatch_no")
-    return told if isinstance(told, int) else 1 + sum(lost.at <= fact.at for lost in losses)
+    number = fact.details.get("dispatch_no")
+    return number if isinstance(number, int) else 1 + sum(lost.at <= fact.at for lost in losses)
 
 
 def _attempt_at(fact: Fact, attempts: tuple[Attempt, ...]) -> int:
@@ -105,9 +107,9 @@ def _attempt_at(fact: Fact, attempts: tuple[Attempt, ...]) -> int:
     return max(begun, default=0)
 
 
-def _entry(fact: Fact, owner: Attempt | None) -> Entry:
+def _entry(fact: Fact, owner: Attempt | None) -> TimelineEntry:
     redelivered = fact.type is EventType.RECEIVED and owner is not None and owner.delivery > 1
-    return Entry(
+    return TimelineEntry(
         at=fact.at,
         type=EventType.REDELIVERED if redelivered else fact.type,
         node=fact.node,

@@ -29,18 +29,18 @@ def arrange(root_id: str, kin: Iterable[Kin]) -> list[Placed]:
 
     A task whose parent is not among them stands below the root.
     """
-    found = sorted(kin, key=lambda task: (task.created_at, task.task_id), reverse=True)
-    known = {task.task_id for task in found}
+    newest_first = sorted(kin, key=lambda task: (task.created_at, task.task_id), reverse=True)
+    ids = {task.task_id for task in newest_first}
     children: dict[str, list[str]] = defaultdict(list)
-    for task in found:
+    for task in newest_first:
         if task.task_id != root_id:
-            is_below = task.parent_id in known and task.parent_id != task.task_id
+            is_below = task.parent_id in ids and task.parent_id != task.task_id
             children[str(task.parent_id) if is_below else root_id].append(task.task_id)
     open_ones = [Placed(root_id, 0)]
     arranged: list[Placed] = []
     while open_ones:
         placed = open_ones.pop()
-        if placed.task_id in known:
+        if placed.task_id in ids:
             arranged.append(placed)
         open_ones += [Placed(child, placed.depth + 1) for child in children[placed.task_id]]
     return arranged

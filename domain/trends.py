@@ -41,6 +41,7 @@ class Window:
 
     @classmethod
     def of_last(cls, length: timedelta, *, now: datetime) -> "Window":
+        """Return the window of this length that ends now; it begins with a whole minute."""
         return cls(since=now.replace(second=0, microsecond=0) - length, until=now)
 
     def buckets(self, interval: Interval) -> list[datetime]:
@@ -74,10 +75,12 @@ class Sums:
 
     @property
     def average_wait_seconds(self) -> float | None:
+        """Return how long tasks waited on average; None where none did."""
         return _average(self.wait_microseconds, self.waits)
 
     @property
     def average_duration_seconds(self) -> float | None:
+        """Return how long tasks ran on average; None where none did."""
         return _average(self.run_microseconds, self.runs)
 
 
@@ -86,10 +89,10 @@ NOTHING = Sums()
 
 def sum_buckets(hours: Mapping[datetime, Sums], window: Window, *, interval: Interval) -> dict[datetime, Sums]:
     """The sums of every bucket of the window, also of those in which nothing happened, oldest first."""
-    found = dict.fromkeys(window.buckets(interval), NOTHING)
+    by_bucket = dict.fromkeys(window.buckets(interval), NOTHING)
     for hour, sums in hours.items():
-        found[interval.start_of(hour)] += sums
-    return found
+        by_bucket[interval.start_of(hour)] += sums
+    return by_bucket
 
 
 def peak_loads(hours: Mapping[datetime, Sums]) -> list[str]:

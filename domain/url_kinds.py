@@ -32,8 +32,11 @@ _NAMED = {
 _SCHEME = re.compile(r"[a-z][a-z0-9.-]*(\+[a-z0-9+.-]+)?", re.IGNORECASE)
 
 
-def check_kind(setting: str, url: str) -> None:
-    """Raises ValueError, to stand behind the setting's name, for a URL by which nothing can be found."""
+def refuse_wrong_kind(setting: str, url: str) -> None:
+    """Raises ValueError, to stand behind the setting's name, for a URL that is none, or of a kind not usable there.
+
+    Whether it says enough to find the server is a later question: `domain.server_urls.refuse_incomplete`.
+    """
     kinds, wanted = _NAMED[setting]
     if "://" not in url and setting == "result_url" and url.lower() in NAMES_WITHOUT_ADDRESS:
         return

@@ -29,7 +29,7 @@ class AnsweredBatch:
         """What the server said, the ResponseErrors among them."""
 
     def put(self, channel: Any, envelope: Envelope) -> None:
-        """Another message. One message is one command: nothing but a list is written, and no expiry is known."""
+        """Add a message. One message is one command: nothing but a list is written, and no expiry is known."""
         message = envelope.on(channel)
         self._list_name = envelope.list_name
         # The door through which kombu's own batch collects commands.
@@ -37,25 +37,25 @@ class AnsweredBatch:
         self.envelopes.append(envelope)
 
     def add(self, name: str, *args: Any) -> None:
-        """Called by kombu's channel, with the key that it would choose by its own steps and its own separator first."""
+        """Take a key from kombu's channel, which it would choose by its own steps and its own separator first."""
         key = args[0] if self._list_name is None else self._list_name
         self._commands.append((name, (key, *args[1:])))
         self._size_bytes += len(args[-1])
 
     def is_full(self, most: int) -> bool:
-        """Whether no more should be put into it."""
+        """Tell whether no more should be put into it."""
         return len(self.envelopes) >= most or self._size_bytes >= MOST_BYTES
 
     def execute(self, channel: Any) -> None:
-        """Raises the driver's error if the connection breaks; an error that is an answer is kept."""
+        """Send all. Raises the driver's error if the connection breaks; an error that is an answer is kept."""
         with channel.conn_or_acquire() as client, client.pipeline(transaction=False) as pipeline:
             for name, args in self._commands:
                 getattr(pipeline, name)(*args)
             # In the same go: a client connects anew by itself, perhaps to a server that was started meanwhile.
             pipeline.info("server")
             pipeline.parse_response = self._keep_answers(pipeline.parse_response)
-            *_, told = pipeline.execute(raise_on_error=False)
-            self.server = life_of(told)
+            *_, answer = pipeline.execute(raise_on_error=False)
+            self.server = life_of(answer)
 
     def _keep_answers(self, parse_response: Any) -> Any:
         """What had been answered before the connection broke is known; `execute` would throw it away."""

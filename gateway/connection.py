@@ -71,7 +71,7 @@ _AMQP_OPTIONS = {
 
 
 def transport_of(url: str) -> Transport:
-    """Which kind of broker a URL names. Raises ValueError, without the URL, for one that we do not speak to."""
+    """Return which kind of broker a URL names. Raises ValueError, without the URL, for one that we do not speak to."""
     if is_redis(url):
         return Transport.REDIS
     if is_amqp(url):
@@ -80,7 +80,7 @@ def transport_of(url: str) -> Transport:
 
 
 def transport_options(transport: Transport, options: BrokerOptions | None = None) -> dict[str, Any]:
-    """kombu's options for one connection, as others on this broker have them."""
+    """Return kombu's options for one connection, as others on this broker have them."""
     if transport is not Transport.REDIS:
         return dict(_AMQP_OPTIONS)
     used = options or BrokerOptions()
@@ -93,7 +93,7 @@ def transport_options(transport: Transport, options: BrokerOptions | None = None
 
 
 def connect(broker_url: str, *, options: BrokerOptions | None = None, heartbeat_seconds: int = 0) -> Connection:
-    """A kombu connection, opened at its first use. It belongs to the thread that uses it."""
+    """Return a kombu connection, opened at its first use. It belongs to the thread that uses it."""
     return Connection(
         kombu_url(broker_url),
         connect_timeout=CONNECT_SECONDS,
@@ -105,7 +105,7 @@ def connect(broker_url: str, *, options: BrokerOptions | None = None, heartbeat_
 
 
 def redis_client(url: str, *, timeout: float = SOCKET_SECONDS) -> redis.asyncio.Redis:
-    """An asyncio client for the server of a Celery URL; it connects at its first use. It follows a master."""
+    """Return an asyncio client for the server of a Celery URL; it connects at its first use. It follows a master."""
     options: dict[str, Any] = {
         "socket_timeout": timeout,
         "socket_connect_timeout": timeout,
@@ -120,7 +120,7 @@ def redis_client(url: str, *, timeout: float = SOCKET_SECONDS) -> redis.asyncio.
 
 
 def blocking_redis_client(url: str, *, protocol: int = 3) -> redis.Redis:
-    """The same for a thread, and it tries nothing twice."""
+    """Return a blocking client for the server of a Celery URL; it belongs to a thread, and tries nothing twice."""
     options: dict[str, Any] = {
         "protocol": protocol,
         "socket_timeout": SOCKET_SECONDS,
@@ -136,7 +136,7 @@ def blocking_redis_client(url: str, *, protocol: int = 3) -> redis.Redis:
 
 
 def redis_url(url: str) -> str:
-    """As redis-py knows it: Celery writes `redis+socket:///path?virtual_host=1` and `CERT_NONE` its own way."""
+    """Return the URL as redis-py knows it: Celery has its own for unix sockets (`redis+socket:///`) and for TLS."""
     server = read_url(url)
     query = {name: value for name, value in server.query.items() if name not in ("virtual_host", "db")}
     base = kombu_url(url)
@@ -172,11 +172,11 @@ def _sentinels(server: ServerUrl, timeout: float) -> tuple[list[tuple[str, int]]
 
 
 def _of_master(server: ServerUrl, options: dict[str, Any]) -> dict[str, Any]:
-    found = options | {"socket_keepalive": True, "username": server.username, "password": server.password}
+    client_options = options | {"socket_keepalive": True, "username": server.username, "password": server.password}
     tls: dict[str, Any] = dict(server.tls or {})
     if "ssl_check_hostname" in tls:
         tls["ssl_check_hostname"] = tls["ssl_check_hostname"].lower() != "false"
-    return found | {"db": server.db} | ({"ssl": True} | tls if tls else {})
+    return client_options | {"db": server.db} | ({"ssl": True} | tls if tls else {})
 
 
 def _for_socket(server: ServerUrl, options: dict[str, Any]) -> dict[str, Any]:
@@ -185,5 +185,7 @@ def _for_socket(server: ServerUrl, options: dict[str, Any]) -> dict[str, Any]:
 
 
 def is_no_list(error: Exception) -> bool:
-    """Whether a Redis key is of another kind than a queue's list: it is somebody else's, and no message lies in it."""
+    """Tell whether a Redis key is of another kind than a queue's list: it is somebody else's, and no message lies in
+    it.
+    """
     return isinstance(error, ResponseError) and str(error).startswith("WRONGTYPE")

@@ -31,16 +31,16 @@ ANSWER_SECONDS = 2.0
 FIND_SECONDS = 1.0
 MAX_NODE = 255
 BROKER_SECONDS = 4.0
-"""For connecting and publishing, beside the time for answers; both have socket timeouts of 2 s."""
+"""Time for connecting and publishing, beside that for answers; both have socket timeouts of 2 s."""
 MOST_NODES = 10_000
-"""Of which is kept how they answer."""
+"""How many nodes there are at most of which it is remembered how they answer."""
 NO_EVENTS = "event dispatcher unavailable"
 EVENTS_ENABLED = ("task events enabled", "task events already enabled")
 
 
 @dataclass(frozen=True, slots=True)
 class HeldTask:
-    """Where a task is at this moment."""
+    """A task at the place where it is at this moment."""
 
     node: str
     phase: str
@@ -53,9 +53,9 @@ class ActiveTask:
 
     node: str
     pid: int | None
-    """Of the process that runs it."""
+    """The pid of the process that runs it."""
     started_at: datetime | None
-    """By the node's clock."""
+    """The time of its start, by the node's clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,8 @@ class Said:
 
     replies: Mapping[str, int]
     """How many processes have answered under each node's name."""
-    held: Mapping[str, HeldTask]
-    """Those of the tasks that one of them has, or runs."""
+    holders: Mapping[str, HeldTask]
+    """The tasks that one of them has, or runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ log = structlog.get_logger(__name__)
 
 _REGISTERED = Command("registered", {"taskinfoitems": TASK_OPTIONS})
 _ACTIVE = Command("active", {"safe": True})
-"""With the arguments as short texts: as they are, two tasks with 6 MB cost 8 MB/s, and some are no JSON at all."""
+"""The question for running tasks, with arguments as short texts: whole, two tasks with 6 MB cost 8 MB/s."""
 
 
 class Control:
@@ -100,23 +100,25 @@ class Control:
         self._replies = Replies()
 
     async def find_nodes(self, *, wait_seconds: float = FIND_SECONDS) -> frozenset[str]:
-        """Nodes that answer a broadcast ping. Takes the whole wait: nobody knows how many there are."""
+        """Return the nodes that answer a broadcast ping. Takes the whole wait: nobody knows how many there are."""
         (replies,) = await self._ask([Command("ping")], None, seconds=wait_seconds)
         return frozenset(replies)
 
     async def find_present(self) -> frozenset[str]:
-        """The same with those whose answer cannot be read, which proves that they are there, and nothing else."""
+        """Return the nodes that answer a broadcast ping, also unreadably, which proves that they are there, and nothing
+        else.
+        """
         unread: set[str] = set()
         (replies,) = await self._ask([Command("ping")], None, seconds=FIND_SECONDS, unread=unread)
         return frozenset(replies) | unread
 
     async def ping(self, nodes: Collection[str]) -> frozenset[str]:
-        """Those of the nodes that answer."""
+        """Return those of the nodes that answer."""
         (replies,) = await self._ask([Command("ping")], nodes)
         return frozenset(replies)
 
     async def describe(self, nodes: Collection[str]) -> dict[str, NodeDescription]:
-        """By node, for those that answer all three questions of it."""
+        """Return the descriptions of those nodes that answer all three questions of it."""
         questions = [Command("stats"), _REGISTERED, Command("active_queues")]
         stats, registered, queues = await self._ask(questions, nodes)
         answered = {
@@ -129,94 +131,102 @@ class Control:
         return described
 
     async def query_tasks(self, task_ids: Collection[str], nodes: Collection[str]) -> dict[str, HeldTask]:
-        """Where each of the tasks is, for those that one of the nodes holds."""
+        """Return the place of each of the tasks that one of the nodes holds."""
         arguments = {"ids": list(task_ids)}
         brief, others = self._by_answer(nodes)
         (phases,) = await self._ask([Command("celeriac_find", arguments)], brief)
         (replies,) = await self._ask([Command("query_task", arguments)], others)
-        told = (self._replies.read(phases, _phases), self._replies.read(replies, _held_tasks))
-        return {task_id: task for held in told for found in held.values() for task_id, task in found.items()}
+        answers = (self._replies.read(phases, _phases), self._replies.read(replies, _held_tasks))
+        return {task_id: task for by_node in answers for places in by_node.values() for task_id, task in places.items()}
 
     async def ask_everyone(self, task_ids: Collection[str]) -> Said:
-        """Who answers for these tasks, and who has them. Takes the whole wait: only then have all been heard.
+        """Ask all who listen for these tasks; returns who answers, and who has them.
 
         What runs is asked for apart: a worker that lost its connection runs on, and forgets the ids of its tasks.
         """
-        wanted = frozenset(task_ids)
-        questions = [Command("query_task", {"ids": sorted(wanted)}), _ACTIVE]
-        found, active = await self._ask(questions, None)
-        held: dict[str, HeldTask] = {}
+        asked_ids = frozenset(task_ids)
+        questions = [Command("query_task", {"ids": sorted(asked_ids)}), _ACTIVE]
+        places, active = await self._ask(questions, None)
+        holders: dict[str, HeldTask] = {}
         answered = [Counter[str](), Counter[str]()]
         for node, reply in active.all:
             running = self._replies.read({node: reply}, _active_tasks)
             answered[0].update(running.keys())
-            held |= {task_id: HeldTask(node, "active") for task_id in running.get(node, ()) if task_id in wanted}
-        for node, reply in found.all:
+            holders |= {task_id: HeldTask(node, "active") for task_id in running.get(node, ()) if task_id in asked_ids}
+        for node, reply in places.all:
             said = self._replies.read({node: reply}, _held_tasks)
             answered[1].update(said.keys())
-            held |= said.get(node, {})
-        return Said(answered[0] & answered[1], held)
+            holders |= said.get(node, {})
+        return Said(answered[0] & answered[1], holders)
 
     async def list_active(self, nodes: Collection[str]) -> tuple[frozenset[str], dict[str, ActiveTask]]:
-        """The nodes that answered, and what they run, by task id."""
+        """Return the nodes that answered, and what they run, by task id."""
         running = self._replies.read(await self._ask_what_runs(nodes), _active_tasks)
-        return frozenset(running), {task_id: task for found in running.values() for task_id, task in found.items()}
+        return frozenset(running), {task_id: task for tasks in running.values() for task_id, task in tasks.items()}
 
     async def enable_events(self, nodes: Collection[str]) -> dict[str, bool | None]:
-        """Whether each had them on before, by node, for those that tell of their tasks from now on.
+        """Let nodes tell of their tasks; returns, for those that do from now on, whether each did so before.
 
         None: it says that it has nothing to send events with, as without -E, heartbeats and gossip.
         """
         (replies,) = await self._ask([Command("enable_events")], nodes, errors=True)
-        told = {node: reply for node, reply in replies.items() if isinstance(reply, Mapping)}
-        found: dict[str, bool | None] = {node: None for node, reply in told.items() if reply.get("error") == NO_EVENTS}
-        return found | {
-            node: reply["ok"] == EVENTS_ENABLED[1] for node, reply in told.items() if reply.get("ok") in EVENTS_ENABLED
+        mappings = {node: reply for node, reply in replies.items() if isinstance(reply, Mapping)}
+        answers: dict[str, bool | None] = {
+            node: None for node, reply in mappings.items() if reply.get("error") == NO_EVENTS
+        }
+        return answers | {
+            node: reply["ok"] == EVENTS_ENABLED[1]
+            for node, reply in mappings.items()
+            if reply.get("ok") in EVENTS_ENABLED
         }
 
     def unreadable(self, nodes: Collection[str]) -> dict[str, str]:
-        """The content type of answers, for those of the nodes whose last ones could not be read."""
+        """Return the content type of answers, for those of the nodes whose last ones could not be read."""
         return {node: self._unreadable[node] for node in nodes if node in self._unreadable}
 
     async def add_consumer(self, queue_name: str, nodes: Collection[str]) -> frozenset[str]:
-        """Nodes that took the order to consume this queue, where they did not do so already."""
+        """Order nodes to consume this queue; returns those that took the order and did not do so already."""
         (replies,) = await self._ask([Command("add_consumer", {"queue": queue_name})], nodes)
         return frozenset(replies)
 
     async def pause(self, node: str) -> bool:
-        """Whether our plugin has answered: from then on nothing starts there, and what was fetched went back."""
+        """Pause a node; returns whether our plugin has answered: from then on nothing starts there, and what was
+        fetched went back.
+        """
         (replies,) = await self._ask([Command("celeriac_pause")], [node])
         return node in replies
 
     async def resume(self, node: str) -> bool:
-        """Whether our plugin has answered that the node fetches again."""
+        """Let a node fetch again; returns whether our plugin has answered that it does."""
         (replies,) = await self._ask([Command("celeriac_resume")], [node])
         return node in replies
 
     async def set_consuming(self, node: str, queue_names: Collection[str], *, consuming: bool) -> None:
-        """Orders a node to consume these queues, or no longer to. It does so a moment after its answer."""
+        """Order a node to consume these queues, or no longer to. It does so a moment after its answer."""
         method = "add_consumer" if consuming else "cancel_consumer"
         await self._ask([Command(method, {"queue": name}) for name in queue_names], [node])
 
     async def resize(self, node: str, by: int) -> bool:
-        """Whether the node takes the order to run so many tasks more, or fewer, at once. Busy processes stay."""
+        """Order a node to run so many tasks more, or fewer, at once; returns whether it takes the order. Busy processes
+        stay.
+        """
         command = Command("pool_grow", {"n": by}) if by > 0 else Command("pool_shrink", {"n": -by})
         (replies,) = await self._ask([command], [node])
         return node in replies
 
     async def list_work(self, nodes: Collection[str]) -> dict[str, Work]:
-        """What each node runs, by node, for those that answer. What it has only fetched it gives back itself."""
+        """Return what each node runs, for those that answer. What it has only fetched it gives back itself."""
         return self._replies.read(await self._ask_what_runs(nodes), _work)
 
     async def shut_down(self, node: str) -> None:
-        """Tells a node to finish what it runs, give back the rest and exit. It does not answer; it says goodbye."""
+        """Tell a node to finish what it runs, give back the rest and exit. It does not answer; it says goodbye."""
         await self._telling.run(
             lambda: tell(self._broker_url, Command("shutdown"), nodes=[node], options=self._options),
             limit_seconds=BROKER_SECONDS,
         )
 
     async def revoke(self, task_ids: Collection[str], *, terminate: bool = False, signal: str = "SIGTERM") -> None:
-        """Tells every node not to start these tasks, and with `terminate` to end those that run. One broadcast.
+        """Tell every node not to start these tasks, and with `terminate` to end those that run. One broadcast.
 
         Heard only by the nodes that are connected now.
         """
@@ -227,7 +237,7 @@ class Control:
         )
 
     async def close(self) -> None:
-        """Ends both threads."""
+        """End both threads."""
         last = partial(forget, self._broker_url, self._address, options=self._options)
         await self._asking.close(last if self._has_asked else None)
         await self._telling.close()
@@ -268,7 +278,7 @@ class Control:
         self._unreadable[node] = content_type
 
     def _by_answer(self, nodes: Collection[str]) -> tuple[list[str], list[str]]:
-        """Those that can be asked for ids alone, and the others."""
+        """Divide the nodes into those that can be asked for ids alone, and the others."""
         return [node for node in nodes if node in self._tell_ids], [
             node for node in nodes if node not in self._tell_ids
         ]
@@ -277,7 +287,7 @@ class Control:
         if len(self._tell_ids) + len(described) > MOST_NODES:
             self._tell_ids.clear()
         self._tell_ids -= described.keys()
-        self._tell_ids |= {node for node, told in described.items() if told.tells_ids}
+        self._tell_ids |= {node for node, description in described.items() if description.tells_ids}
 
 
 def _sound(answers: Answers, nodes: Collection[str] | None, *, errors: bool) -> Answers:

@@ -8,20 +8,20 @@ from typing import Any
 
 import msgspec
 
-from domain.broker_options import STOCK_STEPS, BrokerOptions
-from domain.worker_control import common_capabilities
+from domain.broker_options import STOCK_PRIORITY_STEPS, BrokerOptions
+from domain.workers.control import common_capabilities
 from gateway.replies import Broker, ConsumedQueues, Pool, RegisteredTasks, Stats, form
 
 TASK_OPTIONS = ("acks_late", "max_retries")
 MAX_REGISTERED = 10_000
 MAX_REGISTERED_LENGTH = 1_000
-"""Of a task's name with its options."""
+"""Characters of a task's name with its options."""
 MAX_QUEUES = 1_000
 MAX_NAME_LENGTH = 255
-"""What a node says beyond these is passed over."""
+"""Characters of a name; what a node says beyond these is passed over."""
 MAX_TASK_NAME = 255
 MOST_DIGITS = 10
-"""Of a number that Postgres' integers hold."""
+"""Digits of a number that Postgres' integers hold."""
 
 # As Celery writes them: what was asked for, in this order, behind the name and a space.
 _WITH_OPTIONS = re.compile(
@@ -49,14 +49,14 @@ class NodeDescription:
     options: BrokerOptions | None = None
     """How it uses its broker, steps included; None where it does not say."""
     protocol: int | None = None
-    """Of our plugin."""
+    """The version of what our plugin says; None on a stock worker."""
     capabilities: tuple[str, ...] = ()
     """What our plugin says can be relied on and we know; none on a stock worker, and where we share no protocol."""
     paused: bool | None = None
     """What our plugin says; None on a stock worker, which is paused when it consumes no queue."""
     autoscales: bool = False
     broadcasts: frozenset[str] = frozenset()
-    """Those of its queues that are its own copies of a broadcast."""
+    """The queues that are its own copies of a broadcast."""
     tells_ids: bool = False
     """Whether its plugin says what it holds without the arguments."""
     started: int | None = None
@@ -68,11 +68,13 @@ class NodeDescription:
 
 
 def describe_node(node: str, reply: tuple[Any, Any, Any]) -> NodeDescription:
-    """From its answers to `stats`, `registered` and `active_queues`; raises what `gateway.replies.form` raises."""
+    """Make a description of answers to `stats`, `registered`, `active_queues`; raises what `gateway.replies.form`
+    raises.
+    """
     stats, registered, queues = form(reply[0], Stats), form(reply[1], RegisteredTasks), form(reply[2], ConsumedQueues)
     plugin = stats.celeriac
-    known = map(_name_and_options, islice(_short(registered, MAX_REGISTERED_LENGTH), MAX_REGISTERED))
-    options = {name: told for name, told in known if len(name) <= MAX_TASK_NAME}
+    names_and_options = map(_name_and_options, islice(_short(registered, MAX_REGISTERED_LENGTH), MAX_REGISTERED))
+    options = {name: options_of for name, options_of in names_and_options if len(name) <= MAX_TASK_NAME}
     return NodeDescription(
         node=node,
         pid=stats.pid,
@@ -93,8 +95,10 @@ def describe_node(node: str, reply: tuple[Any, Any, Any]) -> NodeDescription:
         broadcasts=frozenset(queue.name for queue in queues if queue.exchange and queue.exchange.type == "fanout"),
         tells_ids=plugin.tells_ids,
         started=sum(stats.total.values()),
-        acks_late=frozenset(name for name, told in options.items() if told.get("acks_late") == "True"),
-        retry_limits={name: int(told["max_retries"]) for name, told in options.items() if _is_limit(told)},
+        acks_late=frozenset(name for name, options_of in options.items() if options_of.get("acks_late") == "True"),
+        retry_limits={
+            name: int(options_of["max_retries"]) for name, options_of in options.items() if _is_limit(options_of)
+        },
     )
 
 
@@ -102,23 +106,23 @@ def _options(stats: Stats) -> BrokerOptions | None:
     """What a worker was not told, it does as kombu has it; the plugin's word on steps is older than that of stats."""
     try:
         broker = form(stats.broker, Broker)
-        told = BrokerOptions.from_transport_options(broker.transport_options or {})
+        options = BrokerOptions.from_transport_options(broker.transport_options or {})
     except (msgspec.ValidationError, ValueError):
         steps = tuple(sorted(set(stats.celeriac.priority_steps)))
         return BrokerOptions(priority_steps=steps) if steps else None
-    return told if told.priority_steps else replace(told, priority_steps=STOCK_STEPS)
+    return options if options.priority_steps else replace(options, priority_steps=STOCK_PRIORITY_STEPS)
 
 
 def _short(names: Iterable[str], most: int) -> Iterator[str]:
     return (name for name in names if len(name) <= most)
 
 
-def _name_and_options(told: str) -> tuple[str, dict[str, str]]:
+def _name_and_options(text: str) -> tuple[str, dict[str, str]]:
     """`name [acks_late=True max_retries=3]`; an option that is None is left out. A name may hold ` [` itself."""
-    found = _WITH_OPTIONS.fullmatch(told)
-    if found is None:
-        return told, {}
-    return found["name"], dict(option.split("=", 1) for option in found["options"].split())
+    match = _WITH_OPTIONS.fullmatch(text)
+    if match is None:
+        return text, {}
+    return match["name"], dict(option.split("=", 1) for option in match["options"].split())
 
 
 def _is_limit(options: Mapping[str, str]) -> bool:
@@ -127,7 +131,7 @@ def _is_limit(options: Mapping[str, str]) -> bool:
 
 
 def _pool_name(pool: Pool) -> str:
-    """As `--pool` has it: `prefork` of `celery.concurrency.prefork:TaskPool`; the module of `threads` is `thread`.
+    """Return the name as `--pool` has it: `prefork` of `celery.concurrency.prefork:TaskPool`, `threads` of `thread`.
 
     Before Celery 5.3 a pool does not say what it is; each says something that the others do not.
     """

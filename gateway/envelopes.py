@@ -31,28 +31,28 @@ class Envelope:
     queue_name: str
     body: Any
     priority: int
-    """As the broker counts."""
+    """The priority as the broker counts."""
     content_type: str
     content_encoding: str
     headers: dict[str, Any]
     properties: dict[str, Any]
     list_name: str | None = None
-    """On Redis the list of the queue that it is put into; None elsewhere."""
+    """The list of the queue that it is put into on Redis; None elsewhere."""
 
     @property
     def size_bytes(self) -> int:
-        """Of the body, about."""
+        """Return the size of the body, about."""
         return len(self.body)
 
     def on(self, channel: Any) -> Any:
-        """The message as the channel's transport has it."""
+        """Return the message as the channel's transport has it."""
         return channel.prepare_message(
             self.body, self.priority, self.content_type, self.content_encoding, self.headers, dict(self.properties)
         )
 
 
 class EnvelopeMaker:
-    """Belongs to one thread."""
+    """Makes envelopes; belongs to one thread."""
 
     def __init__(self, serializer: str = "json") -> None:
         self._serializer = serializer
@@ -60,15 +60,15 @@ class EnvelopeMaker:
         self._messages = Celery("celeriac-publisher", set_as_current=False, broker="memory://").amqp
 
     def make(self, message: TaskMessage, *, priority: int, list_name: str | None = None) -> Envelope:
-        """Raises whatever Celery, kombu or json has against the arguments."""
+        """Make the envelope of a task. Raises whatever Celery, kombu or json has against the arguments."""
         task = self._messages.as_task_v2(
             message.task_id,
             message.task_name,
             tuple(message.args),
             message.kwargs,
             time_limit=message.timeout_seconds,
-            argsrepr=_shown(tuple(message.args)),
-            kwargsrepr=_shown(message.kwargs),
+            argsrepr=_text_of_arguments(tuple(message.args)),
+            kwargsrepr=_text_of_arguments(message.kwargs),
             retries=message.retries_base,
         )
         content_type, content_encoding, body = dumps(task.body, serializer=self._serializer)
@@ -97,10 +97,10 @@ def _own_headers(message: TaskMessage) -> dict[str, int]:
     return headers
 
 
-def _shown(arguments: object) -> str | None:
+def _text_of_arguments(arguments: object) -> str | None:
     """Arguments as events tell them: Celery's own way to say so is most of the cost of making a message.
 
     None for long ones, which it then shortens itself.
     """
-    shown = repr(arguments)
-    return shown if len(shown) <= LONGEST_SHOWN else None
+    text = repr(arguments)
+    return text if len(text) <= LONGEST_SHOWN else None

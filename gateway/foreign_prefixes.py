@@ -13,7 +13,7 @@ from typing import cast
 from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError, RedisError
 
-from domain.broker_options import MAX_TEXT, Difference
+from domain.broker_options import MAX_TEXT, OptionDifference
 from domain.errors import BrokerUnavailable
 from domain.priority import Transport
 from domain.sentences import some_of
@@ -25,15 +25,15 @@ from gateway.presence import message_for_nobody
 OPTION = "global_keyprefix"
 SETTING = "CELERIAC_BROKER_TRANSPORT_OPTIONS"
 KEYS_AT_ONCE = 1_000
-MOST_STEPS = 10
-"""Of so many keys, at each look: 10,000 take some 5 ms of the server's time."""
+MOST_SCANS = 10
+"""How many keys each look goes through: 10,000 take some 5 ms of the server's time."""
 ASKED_EACH_SECONDS = 30.0
 MOST_PREFIXES = 20
 MOST_NAMED = 3
 
 
 class ForeignPrefixes:
-    """One broker; RabbitMQ has no such prefixes."""
+    """Looks at one broker; RabbitMQ has no such prefixes."""
 
     def __init__(self, broker_url: str, layout: Layout, *, asked_each_seconds: float = ASKED_EACH_SECONDS) -> None:
         self._asked_each_seconds = asked_each_seconds
@@ -44,8 +44,9 @@ class ForeignPrefixes:
         self._asked_at: dict[str, float] = {}
         self._listeners: dict[str, int] = {}
 
-    async def differences(self) -> dict[str, Difference]:
-        """By option, where workers of this very database have another prefix than ours. Raises BrokerUnavailable."""
+    async def differences(self) -> dict[str, OptionDifference]:
+        """Return by option where workers of this very database have another prefix than ours. Raises
+        BrokerUnavailable."""
         if self._redis is None:
             return {}
         try:
@@ -57,16 +58,16 @@ class ForeignPrefixes:
             raise BrokerUnavailable from error
         there = sorted(prefix for prefix, listeners in self._listeners.items() if listeners)
         workers = sum(self._listeners.values())
-        return {OPTION: Difference(OPTION, workers, _meaning(there))} if there else {}
+        return {OPTION: OptionDifference(OPTION, workers, _meaning(there))} if there else {}
 
     async def close(self) -> None:
-        """Ends the connection."""
+        """End the connection."""
         if self._redis is not None:
             await self._redis.aclose()
 
     async def _look(self, redis: Redis) -> None:
         ending = BINDINGS + COMMANDS.name
-        for _ in range(MOST_STEPS):
+        for _ in range(MOST_SCANS):
             self._cursor, keys = await redis.scan(self._cursor, match=f"*{ending}", count=KEYS_AT_ONCE)
             for key in cast(list[bytes], keys):
                 prefix = key.decode("utf-8", "replace").removesuffix(ending)
@@ -90,8 +91,8 @@ class ForeignPrefixes:
 
 
 def _meaning(prefixes: list[str]) -> str:
-    shown = [json.dumps(re.sub(r"[\x00-\x1f\x7f]", "?", prefix), ensure_ascii=False) for prefix in prefixes]
-    named = some_of(shown, most=MOST_NAMED)
+    texts = [json.dumps(re.sub(r"[\x00-\x1f\x7f]", "?", prefix), ensure_ascii=False) for prefix in prefixes]
+    named = some_of(texts, most=MOST_NAMED)
     value = json.dumps({OPTION: prefixes[0]}, ensure_ascii=False) if prefixes[0] else "{}"
     return (
         f"Workers on this broker use the {OPTION} {named}, and we another: they are not heard and our tasks do not "

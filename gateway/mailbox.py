@@ -36,14 +36,14 @@ COMMANDS = Exchange("celery.pidbox", type="fanout", durable=False, delivery_mode
 REPLIES = Exchange("reply.celery.pidbox", type="direct", durable=False, delivery_mode="transient")
 REPLY_QUEUE_SECONDS = 30.0
 PLAIN_DATA = {"content_type": "application/data", "content_encoding": "binary"}
-"""kombu hands out such a body as it is, and counts it as trusted (seen on Celery 4.4, 5.2 and 5.7)."""
+"""The type of a body that kombu hands out as it is, and counts as trusted (seen on Celery 4.4, 5.2 and 5.7)."""
 MOST_NAME_BYTES = 1_024
-"""Of an unreadable reply, those in which its sender's name is looked for."""
+"""How many bytes of an unreadable reply are searched for its sender's name."""
 PICKLE = "application/x-python-serialize"
 NOT_UNDERSTOOD = (ContentDisallowed, DecodeError)
 """Errors of kombu that say something of one message, not of the connection."""
 MOST_REPLIES = 50_000
-"""To one question; whoever reaches the broker may send any number."""
+"""How many replies to one question are read; whoever reaches the broker may send any number."""
 
 log = structlog.get_logger()
 
@@ -64,7 +64,7 @@ class Answers(dict[str, Any]):
         self.all: list[tuple[str, Any]] = []
 
     def add(self, replies: Mapping[str, Any]) -> None:
-        """One message of replies, by node."""
+        """Add one message of replies, by node."""
         self.update(replies)
         if len(self.all) < MOST_REPLIES:
             self.all.extend(replies.items())
@@ -84,7 +84,7 @@ def ask(
     address: str | None = None,
     unreadable: Unreadable = lambda _node, _kind: None,
 ) -> list[Answers]:
-    """For each command what each node replied, by node; nodes that stay silent for `seconds` in all are missing.
+    """Return for each command what each node replied; nodes that stay silent for `seconds` in all are missing.
 
     `nodes` None asks everyone and therefore always takes the whole time; only then are all replies of one name heard.
     `address` is the asker's own for all its questions: a reply that comes too late on Redis waits there for the next
@@ -112,13 +112,13 @@ def ask(
 def tell(
     broker_url: str, command: Command, *, nodes: Collection[str] | None = None, options: BrokerOptions | None = None
 ) -> None:
-    """Sends a command to these nodes, or to all, and waits for nobody."""
+    """Send a command to these nodes, or to all, and wait for nobody."""
     with connect(broker_url, options=options) as connection:
         _send(connection, command, nodes=nodes)
 
 
 def forget(broker_url: str, address: str, *, options: BrokerOptions | None = None) -> None:
-    """Removes what came too late for an asker of this address that asks no more; on RabbitMQ nothing is left."""
+    """Remove what came too late for an asker of this address that asks no more; on RabbitMQ nothing is left."""
     if transport_of(broker_url) is Transport.REDIS:
         with connect(broker_url, options=options) as connection:
             channel: Any = connection.default_channel
@@ -171,7 +171,7 @@ class _Replies:
             self._note_unread(message, error)
 
     def _note_unread(self, message: Any, error: Exception) -> None:
-        """It counts as that node's silence, and nobody else's."""
+        """Count it as that node's silence, and nobody else's."""
         node = _sender(message.content_type, bytes(message.body or b""), nodes=self._nodes)
         if node is None:
             log.warning("control_message_not_understood", error=type(error).__name__)
@@ -194,7 +194,7 @@ def _sender(content_type: str, body: bytes, *, nodes: Collection[str] | None) ->
 
 def _first_text(begin: bytes) -> str | None:
     try:
-        return next((told for _, told, _ in pickletools.genops(begin) if isinstance(told, str)), None)
+        return next((text for _, text, _ in pickletools.genops(begin) if isinstance(text, str)), None)
     except Exception:  # cut off, or no pickle at all
         return None
 

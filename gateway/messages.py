@@ -14,7 +14,7 @@ class TaskMessage:
     kwargs: dict[str, Any]
     queue_name: str
     priority: int
-    """1 to 10, 10 most urgent."""
+    """The priority, 1 to 10, where 10 is most urgent."""
     timeout_seconds: int | None
     """Hard time limit; None leaves the task's own."""
     max_retries: int | None
@@ -22,4 +22,4 @@ class TaskMessage:
     dispatch_no: int
     """Counts the dispatches of this task; the same again when an outbox row is published twice."""
     retries_base: int = 0
-    """Where Celery's count of retries begins (see `domain.limits`)."""
+    """The number at which Celery's count of retries begins (see `domain.limits`)."""

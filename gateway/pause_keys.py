@@ -16,7 +16,7 @@ class PauseKeys:
         self._redis = redis
 
     async def hold(self, nodes: Collection[str]) -> None:
-        """These nodes start nothing, for as long as nobody releases them."""
+        """Let these nodes start nothing, for as long as nobody releases them."""
         if not nodes:
             return
         try:
@@ -25,7 +25,7 @@ class PauseKeys:
             raise Unavailable from error
 
     async def release(self, node: str) -> None:
-        """Nothing keeps this node from starting tasks."""
+        """Let nothing keep this node from starting tasks."""
         try:
             await self._redis.delete(paused_key(node))
         except (RedisError, OSError) as error:

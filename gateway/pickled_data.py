@@ -11,7 +11,7 @@ from typing import Any
 
 MOST_BYTES = 1024 * 1024
 MOST_PARTS = 300_000
-"""Opcodes, and again the values in what is referred to: forty lists that each hold the next one twice are 10^12."""
+"""How many opcodes, and values referred to, are read: forty lists that each hold the next one twice are 10^12."""
 DICTS = frozenset({"collections Counter", "collections OrderedDict"})
 
 NUMBERS = {"INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "FLOAT", "BINFLOAT"}
@@ -25,11 +25,11 @@ TUPLES = {"EMPTY_TUPLE": 0, "TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 
 
 class NotPlainError(ValueError):
-    """It is no pickle, is too large, or holds more than plain data."""
+    """Says that it is no pickle, is too large, or holds more than plain data."""
 
 
 def read(body: bytes) -> Any:
-    """The data in this pickle. Raises NotPlainError."""
+    """Return the data in this pickle. Raises NotPlainError."""
     if len(body) > MOST_BYTES:
         raise NotPlainError("too large")
     reader = _Reader()
@@ -138,7 +138,9 @@ def _of(kind: type[Any], value: Any) -> Any:
 
 
 def _dict_of(items: list[Any]) -> dict[Any, Any]:
-    """Of keys and values in turn. Keys are texts and numbers: the hash of a tuple goes as deep as the tuple."""
+    """Make a dict of keys and values in turn. Keys are texts and numbers: the hash of a tuple goes as deep as the
+    tuple.
+    """
     keys = items[::2]
     if not all(isinstance(key, str | int | float | None) for key in keys):
         raise NotPlainError("a key")

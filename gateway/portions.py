@@ -13,9 +13,9 @@ from gateway.connection import is_no_list
 
 MOST_MESSAGES = 500
 MOST_BYTES = 4 * 1024 * 1024
-"""Of one portion; a message that is larger comes alone."""
+"""Bytes of one portion; a message that is larger comes alone."""
 FEW = 10
-"""Messages at once where the server runs no script for us."""
+"""How many messages are read at once where the server runs no script for us."""
 
 # KEYS: a list. ARGV: where to begin, how many messages at most, how many bytes. Returns what fits, one at least.
 _READ = """
@@ -36,7 +36,7 @@ return found
 
 
 async def read_list(redis: Redis, key: str, *, most: int | None = None) -> AsyncIterator[list[bytes]]:
-    """A queue's messages, up to so many, from the end that grows: what is added meanwhile hides nothing.
+    """Yield up to so many messages of a queue, from the end that grows: what is added meanwhile hides nothing.
 
     None where the key is no list.
     """
@@ -62,7 +62,7 @@ async def _read(redis: Redis, key: str, *, start: int, count: int) -> list[bytes
 
 
 async def read_hash(redis: Redis, key: str) -> AsyncIterator[list[tuple[bytes, bytes]]]:
-    """All that a hash holds now, by field; nothing where the key is none. What goes meanwhile may be missing."""
+    """Yield all that a hash holds now, by field; nothing where the key is none. What goes meanwhile may be missing."""
     try:
         fields = cast(list[bytes], await redis.hkeys(key))
     except ResponseError as error:
@@ -74,7 +74,7 @@ async def read_hash(redis: Redis, key: str) -> AsyncIterator[list[tuple[bytes, b
 
 
 async def read_fields(redis: Redis, key: str, *, fields: Sequence[bytes]) -> AsyncIterator[list[tuple[bytes, bytes]]]:
-    """These fields of a hash, in their order, without those that are not there."""
+    """Yield these fields of a hash, in their order, without those that are not there."""
     for start in range(0, len(fields), MOST_MESSAGES):
         some = fields[start : start + MOST_MESSAGES]
         async with redis.pipeline(transaction=False) as pipe:
@@ -82,13 +82,13 @@ async def read_fields(redis: Redis, key: str, *, fields: Sequence[bytes]) -> Asy
                 pipe.hstrlen(key, field)
             sizes = await pipe.execute()
         portion: list[bytes] = []
-        held = 0
+        bytes_so_far = 0
         for field, size in zip(some, sizes, strict=True):
-            if portion and held + size > MOST_BYTES:
+            if portion and bytes_so_far + size > MOST_BYTES:
                 yield await _read_fields(redis, key, fields=portion)
-                portion, held = [], 0
+                portion, bytes_so_far = [], 0
             portion.append(field)
-            held += size
+            bytes_so_far += size
         yield await _read_fields(redis, key, fields=portion)
 
 

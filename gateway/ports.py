@@ -8,14 +8,14 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from domain.broker_options import Difference
+from domain.broker_options import OptionDifference
 from domain.proofs import ServerLife
 from domain.results import StoredResult
 from gateway.control import ActiveTask, HeldTask, Said, Work
 from gateway.descriptions import NodeDescription
+from gateway.message_mover import FetchedMessage
 from gateway.messages import TaskMessage
 from gateway.publisher import NO_LISTS, Published, QueueLists
-from gateway.recall import FetchedMessage
 
 
 class AsksNodes(Protocol):
@@ -68,14 +68,14 @@ class KnowsConnections(Protocol):
 class FindsDifferences(Protocol):
     """What `gateway.foreign_prefixes.ForeignPrefixes` finds."""
 
-    async def differences(self) -> dict[str, Difference]: ...
+    async def differences(self) -> dict[str, OptionDifference]: ...
 
 
 class ReadsQueues(Protocol):
     """What `gateway.queues.QueueReader` reads."""
 
     async def depths(self, names: Collection[str]) -> dict[str, int]: ...
-    async def held_task_ids(
+    async def ids_in_queues(
         self, queue_names: Collection[str], *, among: Collection[str] | None = None
     ) -> set[str] | None: ...
     async def find_foreign(self, names: Collection[str]) -> frozenset[str]: ...
@@ -90,32 +90,32 @@ class Publishes(Protocol):
 
 
 class Withdraws(Protocol):
-    """The part of `gateway.recall.Recall` for messages that wait."""
+    """The part of `gateway.message_mover.MessageMover` for messages that wait."""
 
     async def withdraw(self, task_id: str, queue_name: str) -> bool: ...
 
 
 class PutsBack(Protocol):
-    """The part of `gateway.recall.Recall` for what a dead worker had fetched, by task."""
+    """The part of `gateway.message_mover.MessageMover` for what a dead worker had fetched, by task."""
 
     async def put_back(self, task_ids: Collection[str]) -> frozenset[str]: ...
     async def discard(self, task_ids: Collection[str]) -> frozenset[str]: ...
 
 
 class PutsBackFetched(Protocol):
-    """The part of `gateway.recall.Recall` for what nobody is known to have fetched, by message."""
+    """The part of `gateway.message_mover.MessageMover` for what nobody is known to have fetched, by message."""
 
     async def list_fetched(self, *, before: datetime, limit: int) -> list[FetchedMessage]: ...
     async def put_back_fetched(self, messages: Collection[FetchedMessage], *, before: datetime) -> frozenset[str]: ...
 
 
 class ReadsResults(Protocol):
-    """The part of `gateway.results.ResultReader` for many results, each cut where it is long."""
+    """The part of `gateway.results.reader.ResultReader` for many results, each cut where it is long."""
 
     async def fetch(self, task_ids: Sequence[str]) -> dict[str, StoredResult]: ...
 
 
 class ReadsWholeResults(Protocol):
-    """The part of `gateway.results.ResultReader` for one result, whatever its length."""
+    """The part of `gateway.results.reader.ResultReader` for one result, whatever its length."""
 
     async def fetch_whole(self, task_id: str) -> StoredResult | None: ...

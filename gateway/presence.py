@@ -29,7 +29,7 @@ RABBIT_SECONDS = 5.0
 
 
 class Presence:
-    """One broker."""
+    """Looks for the nodes of one broker."""
 
     def __init__(self, broker_url: str, control: AsksNodes, *, options: BrokerOptions | None = None) -> None:
         on_redis = transport_of(broker_url) is Transport.REDIS
@@ -40,30 +40,30 @@ class Presence:
         )
 
     async def find_absent(self, nodes: Collection[str]) -> frozenset[str]:
-        """Those of the nodes that neither answer nor are connected; none while that cannot be told.
+        """Return those of the nodes that neither answer nor are connected; none while that cannot be told.
 
         Raises BrokerUnavailable.
         """
         return await self._listeners.find_absent(nodes) if nodes else frozenset()
 
     async def count_listeners(self) -> int | None:
-        """How many processes hear our questions; None where the broker does not tell (RabbitMQ).
+        """Return how many processes hear our questions; None where the broker does not tell (RabbitMQ).
 
         Raises BrokerUnavailable.
         """
         return await self._listeners.count()
 
     async def find_connected(self, nodes: Collection[str]) -> frozenset[str]:
-        """Those of the nodes that answer, or surely listen though they do not. Raises BrokerUnavailable."""
+        """Return those that answer, or surely listen though they do not. Raises BrokerUnavailable."""
         return await self._listeners.find_connected(nodes) if nodes else frozenset()
 
     async def close(self) -> None:
-        """Ends the connection."""
+        """End the connection."""
         await self._listeners.close()
 
 
 def runs_here(node: str, pid: int | None) -> bool:
-    """Whether this machine runs a process of this pid that was started as this node, as `celeriac up` starts them.
+    """Tell whether this machine runs a process of this pid that was started as this node, as `celeriac up` starts them.
 
     The name in its command line proves that it is this one: a pid is soon another process's, and in another container
     from the first.
@@ -146,7 +146,7 @@ def _has_control_queue(channel: Any, node: str) -> bool:
 
 
 def message_for_nobody() -> str:
-    """kombu's form of a control message, which every worker takes, addressed to a node that does not exist."""
+    """Return kombu's form of a control message, which every worker takes, addressed to a node that does not exist."""
     return json.dumps(
         {
             "body": {"method": "ping", "arguments": {}, "destination": [str(uuid.uuid4())]},

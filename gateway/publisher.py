@@ -14,7 +14,7 @@ import structlog
 
 from domain.broker_options import BrokerOptions
 from domain.errors import BrokerUnavailable
-from domain.priority import Transport, message_priority, step_for
+from domain.priority import Transport, message_priority, priority_step_for
 from domain.queue_names import flaw_of
 from domain.refusals import Refusal
 from gateway.connection import BROKER_ERRORS, transport_of
@@ -24,12 +24,12 @@ from gateway.senders import Fates, RabbitSender, RedisSender, Sender
 from gateway.threads import BrokerThread
 
 SENDING_SECONDS = 3
-"""Nothing more is begun after this."""
+"""How long a call goes on to begin new messages."""
 PUBLISH_SECONDS = 15
-"""Given up after this, which leaves all of it in doubt: longer than the socket's timeouts let a call last."""
+"""How long a call may take until it is given up, all of it in doubt: longer than the socket's timeouts let it last."""
 
 QueueLists = Mapping[str, Mapping[int, str]]
-"""By queue."""
+"""The lists of each queue."""
 NO_LISTS: QueueLists = MappingProxyType({})
 
 log = structlog.get_logger()
@@ -40,11 +40,11 @@ class Published:
     """What became of the messages; those in neither are unsent or in doubt, and may be sent again."""
 
     sent: frozenset[str] = frozenset()
-    """Task ids."""
+    """The tasks that the broker surely holds."""
     refused: Mapping[str, Refusal] = field(default_factory=dict)
-    """By task id."""
+    """What the broker refused, by task id."""
     lives: Mapping[str, str] = field(default_factory=dict)
-    """By task id, which life of the server took it, where that is told: another life may not have it any more."""
+    """The life of the server that took a task, by id, where it tells: another life may not have it any more."""
 
 
 class Publisher:
@@ -73,7 +73,7 @@ class Publisher:
         )
 
     async def publish(self, messages: Sequence[TaskMessage], *, lists: QueueLists = NO_LISTS) -> Published:
-        """What the broker surely holds of these, and what it refuses.
+        """Publish these; returns what the broker surely holds of them, and what it refuses.
 
         `lists` are those that a queue's consumers on Redis are known to read, by priority step. Of a queue that is not
         there all goes into the steps that the settings name, or else into the list of its bare name: most read that.
@@ -82,7 +82,7 @@ class Publisher:
         return await self._thread.run(self._publish, messages, lists, limit_seconds=PUBLISH_SECONDS)
 
     async def close(self) -> None:
-        """Ends the connection and its thread."""
+        """End the connection and its thread."""
         await self._thread.close(self._sender.disconnect)
 
     def _publish(self, messages: Sequence[TaskMessage], lists: QueueLists) -> Published:
@@ -102,7 +102,7 @@ class Publisher:
         return Published(frozenset(fates.sent), fates.refused, fates.lives)
 
     def _envelopes(self, messages: Sequence[TaskMessage], lists: QueueLists, *, fates: Fates) -> Iterator[Envelope]:
-        """Those that can be put into words, while there is time and nothing stands against all of them."""
+        """Yield those that can be put into words, while there is time and nothing stands against all of them."""
         until = time.monotonic() + SENDING_SECONDS
         for message in messages:
             if fates.trouble or time.monotonic() > until:
@@ -122,8 +122,8 @@ class Publisher:
         priority = message_priority(message.priority, self._transport)
         if self._transport is not Transport.REDIS:
             return self._maker.make(message, priority=priority)
-        known = lists.get(message.queue_name) or self._options.lists_of(message.queue_name)
-        name = known[step_for(priority, known)] if known else message.queue_name
+        queue_lists = lists.get(message.queue_name) or self._options.lists_of(message.queue_name)
+        name = queue_lists[priority_step_for(priority, queue_lists)] if queue_lists else message.queue_name
         return self._maker.make(message, priority=priority, list_name=name)
 
     def _tell(self, fates: Fates, *, count: int) -> None:
@@ -135,6 +135,8 @@ class Publisher:
 
 
 def _of_name(queue_name: str) -> Refusal | None:
-    """Of tasks that were stored before their queue's name was refused at the door."""
+    """Return the refusal of a task that was stored before its queue's name was refused at the door; None for a sound
+    one.
+    """
     flaw = flaw_of(queue_name)
     return Refusal(f"the queue's name {flaw}") if flaw else None

@@ -41,40 +41,41 @@ class QueueReader:
         )
 
     async def depths(self, names: Collection[str]) -> dict[str, int]:
-        """How many messages wait in each queue; 0 for one that does not exist. Raises BrokerUnavailable."""
+        """Return how many messages wait in each queue; 0 for one that does not exist. Raises BrokerUnavailable."""
         return await self._queues.depths(list(names))
 
-    async def held_task_ids(
+    async def ids_in_queues(
         self, queue_names: Collection[str], *, among: Collection[str] | None = None
     ) -> set[str] | None:
-        """Ids of the tasks in these queues and of those that any worker has fetched and not acknowledged.
+        """Return the tasks in these queues, and those that any worker has fetched and not acknowledged.
 
         None where the broker cannot be read so: RabbitMQ, or while some worker may keep its messages where we do not
         know. With `among`, only such ids are kept: a long backlog then
         takes no memory. A task on its way back from a worker may be missed; ask twice before believing in its absence.
         """
-        return await self._queues.held_task_ids(list(queue_names), None if among is None else set(among))
+        return await self._queues.ids_in_queues(list(queue_names), None if among is None else set(among))
 
     async def find_foreign(self, names: Collection[str]) -> frozenset[str]:
-        """Those of these names that are keys of another kind: a worker that consumed one would end at once.
+        """Return those of these names that are keys of another kind: a worker that consumed one would end at once.
 
         On RabbitMQ a queue is nothing else. Raises BrokerUnavailable.
         """
         return await self._queues.find_foreign(list(names))
 
     async def get_life(self) -> ServerLife:
-        """Which life of the server this is; nothing is known of it where that is not told (RabbitMQ, no right to ask).
+        """Return which life of the server this is; nothing is known of it where that is not told (RabbitMQ, no right to
+        ask).
 
         Raises BrokerUnavailable.
         """
         return await self._queues.get_life()
 
     async def ping(self) -> None:
-        """Returns when the broker answers; raises BrokerUnavailable otherwise."""
+        """Return when the broker answers; raises BrokerUnavailable otherwise."""
         await self._queues.ping()
 
     async def close(self) -> None:
-        """Ends the connection."""
+        """End the connection."""
         await self._queues.close()
 
 
@@ -97,18 +98,18 @@ class _RedisQueues:
             raise BrokerUnavailable from error
         return depths
 
-    async def held_task_ids(self, names: Sequence[str], among: set[str] | None) -> set[str] | None:
+    async def ids_in_queues(self, names: Sequence[str], among: set[str] | None) -> set[str] | None:
         if not self._layout.is_whole:
             return None
-        held: set[str] = set()
+        all_ids: set[str] = set()
         try:
             # First the queues, then the unacknowledged: the way that messages take.
             async for messages in self._messages(names):
-                found = task_ids_of(messages)
-                held.update(found if among is None else among.intersection(found))
+                ids = task_ids_of(messages)
+                all_ids.update(ids if among is None else among.intersection(ids))
         except (RedisError, OSError) as error:
             raise BrokerUnavailable from error
-        return held
+        return all_ids
 
     async def find_foreign(self, names: Sequence[str]) -> frozenset[str]:
         keys = [(name, key) for name in names for key in self._layout.lists_of(name)]
@@ -150,7 +151,7 @@ class _RedisQueues:
 
 
 def _length(answer: object) -> int:
-    """Of a list. One queue's name that is somebody else's key must not hide the depths of all others."""
+    """Return the length of a list; a name that is somebody else's key must not hide the depths of all others."""
     if isinstance(answer, Exception) and not is_no_list(answer):
         raise answer
     return answer if isinstance(answer, int) else 0
@@ -164,7 +165,7 @@ class _RabbitQueues:
     async def depths(self, names: Sequence[str]) -> dict[str, int]:
         return await self._thread.run(self._depths, names, limit_seconds=RABBIT_SECONDS)
 
-    async def held_task_ids(self, _names: Sequence[str], _among: set[str] | None) -> None:
+    async def ids_in_queues(self, _names: Sequence[str], _among: set[str] | None) -> None:
         return None
 
     async def find_foreign(self, _names: Sequence[str]) -> frozenset[str]:
@@ -208,12 +209,12 @@ _decode_unacked = msgspec.json.Decoder(tuple[_Message, str, str]).decode
 
 
 def can_be_on_rabbit(queue_name: str) -> bool:
-    """Whether RabbitMQ can have a queue of this name; the library would not even ask for any other."""
+    """Tell whether RabbitMQ can have a queue of this name; the library would not even ask for any other."""
     return len(queue_name.encode("utf-8", "replace")) <= MAX_RABBIT_NAME_BYTES
 
 
 def task_ids_of(messages: Iterable[bytes]) -> set[str]:
-    """Ids of the tasks in these messages, waiting or unacknowledged; of those that Postgres can have an id of."""
+    """Return the ids of the tasks in these messages, waiting or unacknowledged; only such ids as Postgres can have."""
     ids = set()
     for message in messages:
         try:

@@ -29,7 +29,7 @@ log = structlog.get_logger()
 
 
 class Pool(msgspec.Struct):
-    """Of `stats`."""
+    """The pool in a reply to `stats`."""
 
     implementation: Name = ""
     processes: Annotated[list[ProcessId], msgspec.Meta(max_length=MOST_PROCESSES)] | None = None
@@ -51,7 +51,7 @@ class Plugin(msgspec.Struct):
 
 
 class Broker(msgspec.Struct):
-    """Of `stats`: how the node reaches its broker. Of its options only those of a broker are kept; some are secrets."""
+    """How the node reaches its broker, in a reply to `stats`. Only options of a broker are kept; some are secrets."""
 
     transport_options: dict[str, Any] | None = None
 
@@ -66,24 +66,24 @@ class Stats(msgspec.Struct):
     broker: Any = None
     autoscaler: Any = None
     total: Annotated[dict[str, Started], msgspec.Meta(max_length=MOST_TASKS)] = msgspec.field(default_factory=dict)
-    """How many of each task it has started."""
+    """How many tasks of each name it has started."""
 
 
 class QueueExchange(msgspec.Struct):
-    """Where a queue's messages come from."""
+    """The exchange that a queue's messages come from."""
 
     type: Name | None = None
 
 
 class ConsumedQueue(msgspec.Struct):
-    """One of the reply to `active_queues`."""
+    """A queue in the reply to `active_queues`."""
 
     name: Text
     exchange: QueueExchange | None = None
 
 
 class RunningTask(msgspec.Struct):
-    """One of the reply to `active`."""
+    """A task in the reply to `active`."""
 
     id: TaskId
     worker_pid: ProcessId | None = None
@@ -96,7 +96,7 @@ RunningTasks = Annotated[list[RunningTask], msgspec.Meta(max_length=MOST_TASKS)]
 Found = Annotated[dict[TaskId, tuple[Name, Any]], msgspec.Meta(max_length=MOST_TASKS)]
 """The reply to `query_task`: by task id its phase and the request."""
 Phases = Annotated[dict[TaskId, Name], msgspec.Meta(max_length=MOST_TASKS)]
-"""The same without the request."""
+"""The reply to our plugin's form of `query_task`: the phase by task id, without the request."""
 
 
 class Replies:
@@ -106,14 +106,14 @@ class Replies:
         self._warned_of: set[str] = set()
 
     def read(self, replies: Mapping[str, Any], read: Callable[[str, Any], Reply]) -> dict[str, Reply]:
-        """What `read` makes of each node's reply; without those that it raises anything for."""
-        found: dict[str, Reply] = {}
+        """Return what `read` makes of each node's reply, without those that it raises anything for."""
+        by_node: dict[str, Reply] = {}
         for node, reply in replies.items():
             try:
-                found[node] = read(node, reply)
+                by_node[node] = read(node, reply)
             except Exception as error:  # one node's nonsense is not allowed to hide what the others say
                 self._warn_of(node, error)
-        return found
+        return by_node
 
     def _warn_of(self, node: str, error: Exception) -> None:
         if node not in self._warned_of and len(self._warned_of) < MOST_WARNED_OF:
@@ -122,5 +122,5 @@ class Replies:
 
 
 def form(reply: Any, kind: type[Reply]) -> Reply:
-    """The reply as this kind. Raises msgspec.ValidationError, RecursionError."""
+    """Return the reply as this kind. Raises msgspec.ValidationError, RecursionError."""
     return msgspec.convert(reply, kind)

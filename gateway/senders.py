@@ -29,7 +29,7 @@ from gateway.envelopes import Envelope
 BATCH_SIZE = 500
 CONFIRM_SECONDS = 2
 ALONE_BYTES = 256 * 1024
-"""Redis refuses what is too large by closing the connection, in the middle of what was sent with it."""
+"""The size from which a message goes alone: Redis refuses what is too large by closing the connection."""
 
 NO_QUEUE = Refusal("there is no queue of this name: no worker has declared it", awaits_queue=True)
 NACKED = Refusal("the broker refuses it (nack): the queue may be full")
@@ -47,9 +47,10 @@ class Fates:
     sent: set[str] = field(default_factory=set)
     refused: dict[str, Refusal] = field(default_factory=dict)
     unanswered: dict[str, Refusal] = field(default_factory=dict)
-    """Refused if the broker takes others meanwhile; else it is the broker that does not answer."""
+    """Messages that count as refused if the broker takes others meanwhile; else it is the broker that does not answer.
+    """
     lives: dict[str, str] = field(default_factory=dict)
-    """Of those sent, the life of the server that took it, where it tells."""
+    """The life of the server that took a message, where it tells."""
     trouble: Exception | None = None
     """What the broker has against all messages."""
 
@@ -63,7 +64,7 @@ class Sender(Protocol):
 
 
 class RedisSender:
-    """Up to 500 messages in one go, each of them answered."""
+    """Sends up to 500 messages in one go, each of them answered."""
 
     def __init__(self, broker_url: str, *, singly: bool, options: BrokerOptions | None = None) -> None:
         self._broker_url = broker_url
@@ -74,6 +75,7 @@ class RedisSender:
         """After a batch whose connection broke: one message may be what breaks it, and it must be known which."""
 
     def send(self, envelopes: Iterable[Envelope], fates: Fates) -> None:
+        """Send these in batches, and large ones alone."""
         batch, most = AnsweredBatch(), 1 if self._singly or self._doubts_one else BATCH_SIZE
         for envelope in envelopes:
             if most == 1 or envelope.size_bytes >= ALONE_BYTES:
@@ -98,6 +100,7 @@ class RedisSender:
             fates.refused.setdefault(envelope.task_id, BROKE)
 
     def disconnect(self) -> None:
+        """Drop the channel and its connection."""
         if self._connection is not None:
             self._connection.release()
             self._connection = None
@@ -140,7 +143,7 @@ def _concerns_all(answer: ResponseError) -> bool:
 
 
 class RabbitSender:
-    """One message after another, each confirmed. The broker closes the channel of one that it does not like."""
+    """Sends one message after another, each confirmed. The broker closes the channel of one that it does not like."""
 
     def __init__(self, broker_url: str) -> None:
         self._broker_url = broker_url
@@ -149,6 +152,7 @@ class RabbitSender:
         self._returned = False
 
     def send(self, envelopes: Iterable[Envelope], fates: Fates) -> None:
+        """Send these one by one."""
         # What is said of a queue is not waited for again in the same call, however many messages it has.
         shut: dict[str, tuple[dict[str, Refusal], Refusal]] = {}
         for envelope in envelopes:
@@ -175,6 +179,7 @@ class RabbitSender:
                     fates.sent.add(envelope.task_id)
 
     def disconnect(self) -> None:
+        """Drop the channel and its connection."""
         self._open_channel = None
         if self._connection is not None:
             self._connection.release()
@@ -202,7 +207,7 @@ class RabbitSender:
         return self._open_channel
 
     def _renew(self, error: Exception) -> None:
-        """After a channel's end another channel, else another connection; raises where the broker is away."""
+        """Open another channel after a channel's end, else another connection; raises where the broker is away."""
         if isinstance(error, ChannelError):
             self._open_channel = None
         else:
@@ -215,6 +220,6 @@ class RabbitSender:
 
 
 def words_of(error: Exception) -> str:
-    """The broker's words. Of an unknown command Redis repeats the arguments, which are the task's."""
+    """Return the broker's words, without arguments, which Redis repeats of an unknown command: they are the task's."""
     text = " ".join(str(error).split(", with args", 1)[0].split())
     return f"the broker says: {text}"[:LONGEST_REASON]

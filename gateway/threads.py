@@ -33,7 +33,7 @@ class BrokerThread:
         self._executor = self._open()
 
     async def run(self, call: Callable[..., T], *args: Any, limit_seconds: float) -> T:
-        """What `call` returns. Raises BrokerUnavailable for a broker's error, and after so many seconds.
+        """Return what `call` returns. Raises BrokerUnavailable for a broker's error, and after so many seconds.
 
         A call that is given up goes on in the thread until its own socket timeouts end it; later ones wait behind it.
         """
@@ -48,7 +48,7 @@ class BrokerThread:
             raise BrokerUnavailable from error
 
     async def close(self, cleanup: Callable[[], object] | None = None) -> None:
-        """Runs `cleanup` in the thread and ends it; a second time does nothing more."""
+        """Run `cleanup` in the thread and end it; a second time does nothing more."""
         try:
             if cleanup:
                 await self.run(cleanup, limit_seconds=CLEANUP_SECONDS)

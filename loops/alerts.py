@@ -8,15 +8,15 @@ from typing import Protocol
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from domain.alert_rules import AlertType, Rule
-from domain.alerts import NOTHING_PENDING, Facts, Judgement, judge
-from domain.broker_options import Difference
+from domain.alerts.conditions import NOTHING_PENDING, AlertInputs, Judgement, judge_alerts
+from domain.alerts.rules import AlertType, Rule
+from domain.broker_options import OptionDifference
 from domain.degradation import KnowsMarks, blocked_by
 from domain.errors import BrokerUnavailable
 from gateway.ports import FindsDifferences, ReadsQueues
-from services.alerts import measure, read_rules, settle
+from services.alerts import measure, read_rules, write_changes
 from store.queries import alerts, for_alerts, leadership
-from store.queries.consumers import get_consumers
+from store.queries.workers.consumers import get_consumers
 
 ROUND_SECONDS = 5.0
 
@@ -30,15 +30,15 @@ class AsksComponents(Protocol):
 
 
 class KnowsEnds(Protocol):
-    """The part of `loops.lives.LivesRound` that this needs."""
+    """The part of `loops.process_lives.LivesRound` that this needs."""
 
     def ended(self) -> Mapping[str, float]: ...
 
-    async def forget(self, told: Collection[str]) -> None: ...
+    async def forget(self, processes: Collection[str]) -> None: ...
 
 
 class AlertsRound:
-    """One look. Any number of processes may look; what is open lies in Postgres, and one at a time writes it."""
+    """Looks once. Any number of processes may look; what is open lies in Postgres, and one at a time writes it."""
 
     def __init__(
         self,
@@ -62,14 +62,16 @@ class AlertsRound:
         """Measure, judge, store."""
         async with self._engine.connect() as connection:
             rules = {kind: in_force.rule for kind, in_force in (await read_rules(connection)).items()}
-            facts = await measure(connection, rules, held=blocked_by(self._marks.current()))
+            inputs = await measure(connection, rules, blocked=blocked_by(self._marks.current()))
             consumed = await for_alerts.list_consumed_queues(connection)
             apart = (await get_consumers(connection)).differences
         # No connection is held while servers are asked that may take seconds to answer.
-        waiting = await self._depths({*consumed, *facts.due, *facts.not_picked_up})
+        waiting = await self._depths({*consumed, *inputs.due, *inputs.not_picked_up})
         down, ended = await self._components.ask(), self._lives.ended()
         differing = await self._differing(apart)
-        if await self._settle(replace(facts, waiting=waiting, down=down, ended=ended, differing=differing), rules):
+        if await self._write_changes(
+            replace(inputs, waiting=waiting, down=down, ended=ended, differing=differing), rules
+        ):
             await self._lives.forget(ended.keys())
         return ROUND_SECONDS
 
@@ -79,33 +81,33 @@ class AlertsRound:
         except BrokerUnavailable:
             return None
 
-    async def _differing(self, apart: Mapping[str, Difference]) -> Mapping[str, Difference] | None:
+    async def _differing(self, apart: Mapping[str, OptionDifference]) -> Mapping[str, OptionDifference] | None:
         try:
             return {**apart, **(await self._prefixes.differences() if self._prefixes else {})}
         except BrokerUnavailable:
             return None
 
-    async def _settle(self, facts: Facts, rules: Mapping[AlertType, Rule]) -> bool:
+    async def _write_changes(self, inputs: AlertInputs, rules: Mapping[AlertType, Rule]) -> bool:
         """False if another process does it."""
         async with self._engine.begin() as connection:
             if not await leadership.take(connection, leadership.ALERTS):
                 return False
-            judgement = judge(
-                facts,
+            judgement = judge_alerts(
+                inputs,
                 rules,
                 open_alerts=await alerts.list_open_keys(connection),
                 pending=self._pending,
                 now=datetime.now(UTC),
             )
-            await settle(connection, judgement)
+            await write_changes(connection, judgement)
         self._pending = judgement.pending
         _tell(judgement)
         return True
 
 
 def _tell(judgement: Judgement) -> None:
-    for found in judgement.raised:
-        kind, subject = found.key
-        log.warning("alert_raised", type=kind, subject=subject, severity=found.rule.severity, value=found.value)
+    for finding in judgement.raised:
+        kind, subject = finding.key
+        log.warning("alert_raised", type=kind, subject=subject, severity=finding.rule.severity, value=finding.value)
     for kind, subject in judgement.resolved:
         log.info("alert_resolved", type=kind, subject=subject)

@@ -10,32 +10,32 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from domain.cancels import StopSignal
 from domain.errors import TaskAlreadyFinished
 from gateway.ports import Revokes, Withdraws
-from services.cancel import renew_keys
-from services.cancels import Cancels
-from store.queries import tasks
+from services.cancels.cancel import renew_keys
+from services.cancels.sequence import Cancels
+from store.queries.tasks import documents
 
 ROUND_SECONDS = 2.0
 MAX_TASKS = 10_000
-"""One broadcast carries all of a signal; 10,000 ids took 6 ms."""
+"""How many tasks one broadcast carries; 10,000 ids took 6 ms."""
 MAX_PREVENTED = 100
-"""So many of them, by lot, are looked at one by one in each round."""
+"""How many of them, by lot, are looked at one by one in each round."""
 
 log = structlog.get_logger(__name__)
 
 
 class CancelsRound:
-    """Every cancel that is still open, in one broadcast for each signal."""
+    """Repeats every cancel that is still open, in one broadcast for each signal."""
 
-    def __init__(self, engine: AsyncEngine, control: Revokes, *, recall: Withdraws, redis: Redis) -> None:
+    def __init__(self, engine: AsyncEngine, control: Revokes, *, mover: Withdraws, redis: Redis) -> None:
         self._engine = engine
         self._control = control
         self._redis = redis
-        self._cancels = Cancels(engine.begin, redis=redis, control=control, recall=recall)
+        self._cancels = Cancels(engine.begin, redis=redis, control=control, mover=mover)
 
     async def run_once(self) -> float:
         """Renew the gate's keys, revoke again, and prove the end of what has not started."""
         async with self._engine.connect() as connection:
-            open_cancels = await tasks.list_open_cancels(connection, limit=MAX_TASKS)
+            open_cancels = await documents.list_open_cancels(connection, limit=MAX_TASKS)
         if open_cancels:
             await renew_keys(self._redis, open_cancels)
             await self._revoke(open_cancels)
@@ -45,7 +45,7 @@ class CancelsRound:
 
     async def _revoke(self, open_cancels: Mapping[str, StopSignal]) -> None:
         for signal in StopSignal:
-            task_ids = [task_id for task_id, wanted in open_cancels.items() if wanted is signal]
+            task_ids = [task_id for task_id, signal_of_task in open_cancels.items() if signal_of_task is signal]
             if task_ids:
                 await self._control.revoke(task_ids, terminate=True, signal=signal)
 

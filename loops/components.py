@@ -20,14 +20,14 @@ log = structlog.get_logger(__name__)
 
 
 class Components:
-    """`checks` by the component's name."""
+    """Asks components; `checks` go by the component's name."""
 
     def __init__(self, checks: Mapping[str, Check], *, deadline_seconds: float = DEADLINE_SECONDS) -> None:
         self._checks = ComponentChecks(checks, deadline_seconds=deadline_seconds)
         self._silent_since: dict[str, datetime] = {}
 
     async def ask(self) -> dict[str, float]:
-        """By component, the seconds since its first question without an answer; those that answer are left out."""
+        """Return the seconds since a component's first question without an answer; those that answer are left out."""
         asked_at = datetime.now(UTC)
         errors = await self._checks.ask()
         for error in errors.values():
@@ -44,7 +44,7 @@ class Components:
 
 
 async def check_mirror(redis: Redis) -> None:
-    """Raises Unavailable while no mirror gives a sign of life; not while Redis is away, when nobody could hear one."""
+    """Raise Unavailable while no mirror gives a sign of life; not while Redis is away, when nobody could hear one."""
     try:
         alive = await is_alive(redis, MIRROR)
     except (RedisError, OSError):

@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 
 
 class DispatchRound:
-    """One batch. Any number of processes may run this side by side.
+    """Dispatches one batch. Any number of processes may run this side by side.
 
     `tell_published` is called with the number of tasks that a round has handed to the broker.
     """
@@ -43,7 +43,9 @@ class DispatchRound:
         marks: KnowsMarks,
         broker: ReadsQueues,
         tell_published: Callable[[int], None] = lambda _: None,
+        batch_size: int = BATCH_SIZE,
     ) -> None:
+        self._batch_size = batch_size
         self._engine = engine
         self._publisher = publisher
         self._marks = marks
@@ -53,14 +55,16 @@ class DispatchRound:
 
     async def run_once(self) -> float:
         """Dispatch what is due; returns the seconds until something else may be. Raises BrokerUnavailable."""
-        if (await self._held()).everything:
+        if (await self._blocked_work()).everything:
             return POLL_SECONDS
         if self._breaker.state is BreakerState.OPEN:
             await self._broker.ping()
             self._note(self._breaker.succeeded())
         try:
             async with self._engine.begin() as connection:
-                done = await dispatch_due(connection, self._publisher, held=self._held)
+                done = await dispatch_due(
+                    connection, self._publisher, blocked=self._blocked_work, batch_size=self._batch_size
+                )
                 left = await outbox.get_time_to_next_due(connection)
         except BrokerUnavailable:
             self._note(self._breaker.failed(datetime.now(UTC)))
@@ -70,13 +74,13 @@ class DispatchRound:
             self._note(self._breaker.succeeded())
         if done.claimed:
             log.info("dispatched", published=done.published, cancelled=done.cancelled, claimed=done.claimed)
-        if done.claimed == BATCH_SIZE:
+        if done.claimed == self._batch_size:
             return 0
         if done.claimed:
             await asyncio.sleep(GATHERING_SECONDS)
         return POLL_SECONDS if left is None else min(POLL_SECONDS, max(SHORTEST_PAUSE_SECONDS, left.total_seconds()))
 
-    async def _held(self) -> BlockedWork:
+    async def _blocked_work(self) -> BlockedWork:
         return blocked_by(await self._marks.fresh())
 
     def _note(self, breaker: Breaker) -> None:
@@ -86,7 +90,7 @@ class DispatchRound:
 
 
 class RefusedRound:
-    """What the broker has refused before, offered again one by one, with a publisher of its own.
+    """Offers what the broker has refused before again, one by one, with a publisher of its own.
 
     However many they are and however long each takes, the tasks of `DispatchRound` do not wait for them.
     """
@@ -106,15 +110,15 @@ class RefusedRound:
 
     async def run_once(self) -> float:
         """Offer what is due; returns the seconds until the next look. Raises BrokerUnavailable."""
-        if (await self._held()).everything:
+        if (await self._blocked_work()).everything:
             return POLL_SECONDS
         async with self._engine.begin() as connection:
-            done = await dispatch_refused(connection, self._publisher, held=self._held)
+            done = await dispatch_refused(connection, self._publisher, blocked=self._blocked_work)
         if done.published:
             self._tell_published(done.published)
         if done.claimed:
             log.info("refused_again", published=done.published, refused=done.refused, claimed=done.claimed)
         return 0 if done.published or done.claimed == REFUSED_BATCH else POLL_SECONDS
 
-    async def _held(self) -> BlockedWork:
+    async def _blocked_work(self) -> BlockedWork:
         return blocked_by(await self._marks.fresh())

@@ -13,15 +13,16 @@ log = structlog.get_logger(__name__)
 
 
 class ExpiryRound:
-    """One batch. An old key that is still there does no harm: it counts as unused."""
+    """Removes one batch. An old key that is still there does no harm: it counts as unused."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, *, batch_size: int = BATCH_SIZE) -> None:
+        self._batch_size = batch_size
         self._engine = engine
 
     async def run_once(self) -> float:
         """Remove the oldest; at once again if there may be more."""
         async with self._engine.begin() as connection:
-            forgotten = await idempotency.forget_old(connection, kept_for=KEPT_FOR, limit=BATCH_SIZE)
+            forgotten = await idempotency.forget_old(connection, kept_for=KEPT_FOR, limit=self._batch_size)
         if forgotten:
             log.info("idempotency_keys_expired", count=forgotten)
-        return 0 if forgotten == BATCH_SIZE else ROUND_SECONDS
+        return 0 if forgotten == self._batch_size else ROUND_SECONDS

@@ -16,7 +16,7 @@ log = structlog.get_logger(__name__)
 
 
 class Round(Protocol):
-    """A loop's work."""
+    """The work of a loop."""
 
     async def run_once(self) -> float:
         """Do one round; returns after how many seconds the next is due, 0 for at once."""
@@ -26,7 +26,7 @@ Waits = Callable[[float], Awaitable[object]]
 """Waits at most this many seconds; may return sooner because there is something to do."""
 
 Gives = Callable[[str, float], None]
-"""Told by a loop that it works, and for how many seconds that holds."""
+"""Is told by a loop that it works, and for how many seconds that holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Loop:
 
 
 async def run_loop(loop: Loop, *, give: Gives = lambda _name, _seconds: None) -> None:
-    """Rounds for ever, until cancelled. An error is logged and tried again, ever more slowly."""
+    """Repeat the round until cancelled. An error is logged and tried again, ever more slowly."""
     backoff = 0.0
     log.info("loop_ready", loop=loop.name)
     while True:

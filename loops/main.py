@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import AsyncExitStack
 from functools import partial
+from typing import NamedTuple
 
 import structlog
 
@@ -14,39 +15,39 @@ from gateway.connection import redis_client
 from gateway.control import Control
 from gateway.foreign_prefixes import ForeignPrefixes
 from gateway.layout import Layout
+from gateway.message_mover import MessageMover
 from gateway.pause_keys import PauseKeys
 from gateway.presence import Presence
 from gateway.publisher import Publisher
 from gateway.queues import QueueReader
-from gateway.recall import Recall
-from gateway.results import ResultReader
+from gateway.results.reader import ResultReader
 from loops.alerts import AlertsRound
 from loops.cancels import CancelsRound
 from loops.components import Components, check_mirror
-from loops.control import ControlRound
 from loops.dispatch import DispatchRound, RefusedRound
-from loops.drains import Drains
 from loops.expiry import ExpiryRound
-from loops.lives import LivesRound
 from loops.loop import Loop, run_loop
 from loops.lost.dead_workers import DeadWorkersRound, Gateway
 from loops.lost.missed_ends import MissedEndsRound
 from loops.lost.stuck_messages import StuckMessagesRound
 from loops.lost.vanished_tasks import VanishedTasksRound
-from loops.nodes import NodesRound
 from loops.partitions import PartitionsRound
-from loops.presence import PresenceRound
+from loops.process_lives import LivesRound
 from loops.queues import QueuesRound
 from loops.retention import RetentionRound
 from loops.rollups import RollupsRound
 from loops.search_index import SearchIndexRound
+from loops.workers.control import ControlRound
+from loops.workers.drains import Drains
+from loops.workers.nodes import NodesRound
+from loops.workers.presence import PresenceRound
 from loops.workflows import WorkflowsRound
 from services.components import server_checks
-from services.proofs import Proofs
-from services.resident.counters import Counted, Counters
+from services.lost.proofs import Proofs
+from services.resident.counters import CounterName, Counters
 from services.resident.degradation import DegradationMarks
 from services.resident.signs_of_life import SignOfLife
-from services.worker_orders import WorkerOrders
+from services.workers.orders import WorkerOrders
 from settings import Settings, urls
 from store.engine import open_engine
 from store.listener import OUTBOX, WORKFLOWS, Listener
@@ -56,29 +57,23 @@ log = structlog.get_logger(__name__)
 
 async def run(settings: Settings, stopping: asyncio.Event) -> None:
     """Run every loop until `stopping` is set; what was claimed and not finished stays in the outbox."""
-    database_url, broker_url, result_url = urls(settings)
+    database_url, broker_url, _ = urls(settings)
     async with AsyncExitStack() as stack:
         engine = open_engine(database_url, pool_size=settings.database_pool_size, name="celeriac loops", by_key=True)
         stack.push_async_callback(engine.dispose)
-        options = settings.broker_options
-        layout = Layout(options, is_told=False)
-        publish = partial(Publisher, broker_url, options=options, serializer=settings.task_serializer)
-        publisher, singly = publish(), publish(singly=True)
-        control, results = Control(broker_url, options), ResultReader(result_url, prefix=settings.result_prefix)
-        queues, recall = QueueReader(broker_url, layout), Recall(broker_url, layout)
-        presence = Presence(broker_url, control, options=options)
-        prefixes = ForeignPrefixes(broker_url, layout)
-        for room in (publisher, singly, control, results, queues, recall, presence, prefixes):
-            stack.push_async_callback(room.close)
+        layout = Layout(settings.broker_options, is_told=False)
+        publisher, singly, control, results, queues, mover, presence, prefixes = gateways = _gateways(settings, layout)
+        for gateway in gateways:
+            stack.push_async_callback(gateway.close)
         redis = redis_client(settings.effective_redis_url or "")
         stack.push_async_callback(redis.aclose)
         proofs = Proofs(engine, control, presence=presence, redis=redis)
         marks = await stack.enter_async_context(DegradationMarks(redis))
         counters = await stack.enter_async_context(Counters(redis))
-        count_published = partial(counters.add, Counted.DISPATCHED)
+        count_published = partial(counters.add, CounterName.DISPATCHED)
         dispatch = DispatchRound(engine, publisher, marks=marks, broker=queues, tell_published=count_published)
-        checks = server_checks(redis, queues=queues, results=results)
-        components = Components({**checks, MIRROR: partial(check_mirror, redis)})
+        servers = server_checks(redis, queues=queues, results=results)
+        components = Components(servers | {MIRROR: partial(check_mirror, redis)})
         stack.push_async_callback(components.close)
         life = await stack.enter_async_context(SignOfLife(redis, LOOPS))
         lives = LivesRound(redis, lambda: life.present_since)
@@ -95,10 +90,10 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
             Loop("nodes", NodesRound(engine, control, layout=layout, enable_events=settings.enable_events)),
             Loop("presence", PresenceRound(engine, control, presence=presence, any_can_read=is_redis(broker_url))),
             Loop("control", ControlRound(engine, control, orders=orders, drains=drains)),
-            Loop("cancels", CancelsRound(engine, control, recall=recall, redis=redis)),
+            Loop("cancels", CancelsRound(engine, control, mover=mover, redis=redis)),
             Loop("sweep", sweep),
-            Loop("rescue", DeadWorkersRound(engine, Gateway(presence, recall, queues, control, results), redis=redis)),
-            Loop("strays", StuckMessagesRound(engine, recall, proofs=proofs, presence=presence, redis=redis)),
+            Loop("rescue", DeadWorkersRound(engine, Gateway(presence, mover, queues, control, results), redis=redis)),
+            Loop("strays", StuckMessagesRound(engine, mover, proofs=proofs, presence=presence, redis=redis)),
             Loop("unsettled", VanishedTasksRound(engine, control, queues=queues, results=results)),
             Loop("partitions", PartitionsRound(engine)),
             Loop("expiry", ExpiryRound(engine)),
@@ -115,3 +110,35 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
         await stopping.wait()
         await end(*running)
     log.info("loops_stopped")
+
+
+class _Gateways(NamedTuple):
+    """All through which the loops reach brokers, workers and results."""
+
+    publisher: Publisher
+    singly: Publisher
+    """Sends each message by itself: what a broker has refused in a batch."""
+    control: Control
+    results: ResultReader
+    queues: QueueReader
+    mover: MessageMover
+    presence: Presence
+    prefixes: ForeignPrefixes
+
+
+def _gateways(settings: Settings, layout: Layout) -> _Gateways:
+    """Make them; each connects when it is first used."""
+    _, broker_url, result_url = urls(settings)
+    options = settings.broker_options
+    publish = partial(Publisher, broker_url, options=options, serializer=settings.task_serializer)
+    control = Control(broker_url, options)
+    return _Gateways(
+        publisher=publish(),
+        singly=publish(singly=True),
+        control=control,
+        results=ResultReader(result_url, prefix=settings.result_prefix),
+        queues=QueueReader(broker_url, layout),
+        mover=MessageMover(broker_url, layout),
+        presence=Presence(broker_url, control, options=options),
+        prefixes=ForeignPrefixes(broker_url, layout),
+    )

@@ -15,7 +15,7 @@ log = structlog.get_logger(__name__)
 
 
 class QueuesRound:
-    """One look for unserved queues. A restarted worker has forgotten what it took on: it is asked again.
+    """Looks once for unserved queues. A restarted worker has forgotten what it took on: it is asked again.
 
     A name that is a key of kombu, Celery, us or anybody else would end each worker that consumed it, again and again.
     """

@@ -7,23 +7,32 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.retention import Retention
-from store.queries import leadership, retention, strangers
+from store.queries import leadership, retention
+from store.queries.workers import strangers
 
 ROUND_SECONDS = 300.0
 # 30 ms (p99 100) on two cores, of locks on tasks that hardly anybody wants.
 BATCH_SIZE = 1_000
 LOCK_REFUSED = frozenset({"55P03", "40P01"})
-"""Not within its time limit, or not without a deadlock."""
+"""Errors by which Postgres refuses a lock: not within its time limit, or not without a deadlock."""
 
 log = structlog.get_logger(__name__)
 
 
 class RetentionRound:
-    """One batch of each status, or one day of events; one process at a time does it."""
+    """Deletes one batch of each status, or one day of events; one process at a time does it."""
 
-    def __init__(self, engine: AsyncEngine, kept: Retention, *, workers_kept_for: timedelta | None = None) -> None:
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        retention: Retention,
+        *,
+        workers_kept_for: timedelta | None = None,
+        batch_size: int = BATCH_SIZE,
+    ) -> None:
+        self._batch_size = batch_size
         self._engine = engine
-        self._kept = kept
+        self._retention = retention
         self._workers_kept_for = workers_kept_for
 
     async def run_once(self) -> float:
@@ -37,7 +46,7 @@ class RetentionRound:
         if self._workers_kept_for is None:
             return
         async with self._engine.begin() as connection:
-            count = await strangers.forget_old(connection, kept_for=self._workers_kept_for, most=BATCH_SIZE)
+            count = await strangers.forget_old(connection, kept_for=self._workers_kept_for, most=self._batch_size)
         if count:
             log.info("workers_forgotten", count=count)
 
@@ -48,12 +57,14 @@ class RetentionRound:
         async with self._engine.begin() as connection:
             if not await leadership.take(connection, leadership.RETENTION):
                 return False
-            for status, age in self._kept.ages().items():
-                gone = await retention.delete_tasks(connection, status=status, kept_for=age, batch_size=BATCH_SIZE)
-                tasks += gone
-                is_full |= gone == BATCH_SIZE
+            for status, age in self._retention.ages().items():
+                deleted = await retention.delete_tasks(
+                    connection, status=status, kept_for=age, batch_size=self._batch_size
+                )
+                tasks += deleted
+                is_full |= deleted == self._batch_size
                 workflows += await retention.delete_workflows(
-                    connection, status=status, kept_for=age, batch_size=BATCH_SIZE
+                    connection, status=status, kept_for=age, batch_size=self._batch_size
                 )
         if tasks or workflows:
             log.info("tasks_expired", count=tasks, workflows=workflows)
@@ -61,13 +72,13 @@ class RetentionRound:
 
     async def _drop_day(self) -> bool:
         """Drop the oldest day of events, after the tasks that it tells of."""
-        if self._kept.of_events is None:
+        if self._retention.of_events is None:
             return False
         try:
             async with self._engine.begin() as connection:
                 if not await leadership.take(connection, leadership.RETENTION):
                     return False
-                day = await retention.drop_oldest_day(connection, kept_for=self._kept.of_events)
+                day = await retention.drop_oldest_day(connection, kept_for=self._retention.of_events)
         except OperationalError as error:
             if getattr(error.orig, "sqlstate", None) not in LOCK_REFUSED:
                 raise

@@ -19,9 +19,10 @@ log = structlog.get_logger(__name__)
 
 
 class RollupsRound:
-    """One batch; whatever the number of processes, one of them folds at a time."""
+    """Folds one batch; whatever the number of processes, one of them does so at a time."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, *, batch_size: int = BATCH_SIZE) -> None:
+        self._batch_size = batch_size
         self._engine = engine
         self._pruned_at = float("-inf")
 
@@ -30,10 +31,10 @@ class RollupsRound:
         async with self._engine.begin() as connection:
             if not await leadership.take(connection, leadership.ROLLUPS):
                 return ROUND_SECONDS
-            folded = await rollups.fold_deltas(connection, batch_size=BATCH_SIZE)
+            folded = await rollups.fold_deltas(connection, batch_size=self._batch_size)
             if time.monotonic() - self._pruned_at > PRUNE_SECONDS:
                 await self._prune(connection)
-        return 0 if folded == BATCH_SIZE else ROUND_SECONDS
+        return 0 if folded == self._batch_size else ROUND_SECONDS
 
     async def _prune(self, connection: AsyncConnection) -> None:
         removed = await rollups.delete_old_sums(connection, max_age=KEPT, max_age_of_nodes=KEPT_OF_NODES)

@@ -12,15 +12,16 @@ log = structlog.get_logger(__name__)
 
 
 class SearchIndexRound:
-    """One batch. Any number of processes may run this; one at a time does the work."""
+    """Indexes one batch. Any number of processes may run this; one at a time does the work."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, *, batch_size: int = BATCH_SIZE) -> None:
+        self._batch_size = batch_size
         self._engine = engine
 
     async def run_once(self) -> float:
         """Index what waits; at once again if there is more."""
         async with self._engine.begin() as connection:
-            indexed = await index_waiting(connection)
+            indexed = await index_waiting(connection, batch_size=self._batch_size)
         if indexed:
             log.debug("search_indexed", count=indexed)
-        return 0 if indexed == BATCH_SIZE else ROUND_SECONDS
+        return 0 if indexed == self._batch_size else ROUND_SECONDS

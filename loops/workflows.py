@@ -11,15 +11,15 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.errors import Unavailable
-from domain.references import Result
 from domain.results import StoredResult
 from domain.states import TERMINAL
+from domain.workflows.references import Result
 from gateway.ports import ReadsWholeResults
-from services.workflow_progress import Advanced, advance
-from services.workflow_results import Group, Unread
-from services.workflows import cancel_tasks, withdraw_tasks
-from store.queries import workflow_progress
-from store.queries.workflow_progress import LockedWorkflow
+from services.workflows.lifecycle import cancel_tasks, withdraw_tasks
+from services.workflows.progress import Advanced, advance
+from services.workflows.results import Group, Unread
+from store.queries.workflows import progress
+from store.queries.workflows.progress import LockedWorkflow
 
 # The notification is what wakes us; this finds what was due while we could not listen.
 POLL_SECONDS = 1.0
@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 
 
 class WorkflowsRound:
-    """One workflow."""
+    """Takes one workflow further."""
 
     def __init__(self, engine: AsyncEngine, results: ReadsWholeResults) -> None:
         self._engine = engine
@@ -40,7 +40,7 @@ class WorkflowsRound:
         workflow: LockedWorkflow | None = None
         try:
             async with self._engine.begin() as connection:
-                workflow = await workflow_progress.claim_woken(connection)
+                workflow = await progress.claim_woken(connection)
                 if workflow is None:
                     return POLL_SECONDS
                 advanced = await advance(connection, workflow)
@@ -53,10 +53,12 @@ class WorkflowsRound:
         return 0
 
     async def _postpone(self, workflow_id: UUID, error: Exception) -> None:
-        """Whatever is wrong with one, the others must go on. If Postgres is away, this fails too and the loop waits."""
+        """Postpone a workflow, whatever is wrong: the others must go on. If Postgres is away, this fails and the loop
+        waits.
+        """
         log.warning("workflow_not_advanced", workflow_id=str(workflow_id), error=type(error).__name__)
         async with self._engine.begin() as connection:
-            await workflow_progress.postpone(connection, workflow_id, by=AFTER_AN_ERROR)
+            await progress.postpone(connection, workflow_id, by=AFTER_AN_ERROR)
 
     async def _go_on(self, workflow: LockedWorkflow, advanced: Advanced) -> None:
         """What cannot be done under the lock on the workflow."""
@@ -87,13 +89,13 @@ class WorkflowsRound:
             is_told |= await asyncio.to_thread(give_result, group, unread, stored=stored)
         if is_told:
             async with self._engine.begin() as connection:
-                workflow = await workflow_progress.lock(connection, workflow_id)
+                workflow = await progress.lock(connection, workflow_id)
                 if workflow is not None:
                     await advance(connection, workflow, fetched=group)
 
 
 def give_result(group: Group, unread: Unread, *, stored: StoredResult | None) -> bool:
-    """Gives the steps of the group what the result backend told; False if that was nothing, and it may tell it yet."""
+    """Give the steps of the group what the result backend told; False if that was nothing, and it may tell it yet."""
     if stored is not None and stored.result_json is not None:
         group.take([Result(unread.step_id, stored.result_json)])
     elif not unread.is_awaited or (stored is not None and (stored.result_truncated or stored.unreadable)):

@@ -18,11 +18,11 @@ from domain.exceptions import told_exception
 from domain.facts import PUBLISHER, Detail, Fact, worker_event_key
 from domain.identities import LEFT_OUT, MAX_ID_BYTES, Identity, fits, shown_name
 from domain.states import EventType
-from domain.workers import Heartbeat
-from gateway.event_sources import EventMessage
+from domain.workers.status import Heartbeat
+from gateway.events.sources import EventMessage
 
 MAX_NAME = 255
-"""Longest name of a node or a queue: indexed by Postgres, which takes rows of an index up to 2.7 kB."""
+"""Characters of the name of a node or a queue: indexed by Postgres, which takes rows of an index up to 2.7 kB."""
 
 EVENT_TYPES = {
     "task-received": EventType.RECEIVED,
@@ -93,17 +93,17 @@ class Decoded:
     identities: list[Identity] = field(default_factory=list)
     heartbeats: list[Heartbeat] = field(default_factory=list)
     seen: dict[str, datetime] = field(default_factory=dict)
-    """By node, when it was last heard to tell of a task, by our clock."""
+    """The time at which each node was last heard to tell of a task, by our clock."""
     told_results: dict[str, str] = field(default_factory=dict)
-    """By task id, the text of a return value: shortened by Celery to 1,024 characters, never parsed."""
+    """The text of a return value, by task id: shortened by Celery to 1,024 characters, never parsed."""
     refused: int = 0
-    """Events that could not be understood."""
+    """How many events could not be understood."""
     reason: str | None = None
-    """Why one of them was not, in words that hold nothing of it."""
+    """Why one of them could not be understood, in words that hold nothing of it."""
 
     @property
     def ended(self) -> list[str]:
-        """Ids of tasks of which an end was heard, whose result the backend now has."""
+        """Return the ids of tasks of which an end was heard, whose result the backend now has."""
         ends = (EventType.SUCCEEDED, EventType.FAILED)
         return list(dict.fromkeys(fact.task_id for fact in self.facts if fact.type in ends))
 
@@ -117,7 +117,7 @@ class _Unusable(ValueError):
 
 
 def decode(messages: Iterable[EventMessage]) -> Decoded:
-    """All that these messages say."""
+    """Return all that these messages say."""
     decoded = Decoded()
     for message in messages:
         heard = message.heard_at.timestamp()
@@ -131,7 +131,7 @@ def decode(messages: Iterable[EventMessage]) -> Decoded:
 
 
 def split(message: EventMessage) -> list[EventMessage]:
-    """The events of one message as messages of their own; the message itself where it has but one."""
+    """Return the events of one message as messages of their own; the message itself where it has but one."""
     try:
         bodies = msgspec.json.decode(message.body, type=list[msgspec.Raw])
     except Exception:  # one event, or what is none
@@ -199,8 +199,8 @@ def _take(event: Event, decoded: Decoded, *, message: EventMessage, heard: float
         decoded.facts.append(fact)
         if fact.node:
             decoded.seen[fact.node] = message.heard_at
-        if fact.type is EventType.SUCCEEDED and (told := _repr(event.result)) is not None:
-            decoded.told_results[fact.task_id] = told
+        if fact.type is EventType.SUCCEEDED and (text := _repr(event.result)) is not None:
+            decoded.told_results[fact.task_id] = text
 
 
 def _heartbeat(event: Event, at: datetime, *, message: EventMessage) -> Heartbeat:
@@ -218,7 +218,7 @@ def _heartbeat(event: Event, at: datetime, *, message: EventMessage) -> Heartbea
         processed=event.processed,
         load_average=event.loadavg,
         software=f"{software} ({event.sw_sys})" if software and event.sw_sys else software or None,
-        kept=message.kept,
+        streamed=message.streamed,
         clock=event.clock,
         every_seconds=event.freq,
     )
@@ -237,9 +237,9 @@ def _identity(event: Event) -> Identity:
     )
 
 
-def _id(told: str | None) -> str | None:
-    """None for one that no task here can have."""
-    return told if told is None or fits(told) else None
+def _id(task_id: str | None) -> str | None:
+    """Return the id; None for one that no task here can have."""
+    return task_id if task_id is None or fits(task_id) else None
 
 
 def _repr(value: Any) -> str | None:
@@ -291,8 +291,8 @@ def _workers_fact(event: Event, at: datetime) -> Fact:
 def _mend_exception(details: dict[str, Detail], event: Event) -> None:
     """What was raised and where, in bounds."""
     exception = told_exception(event.exception, event.traceback)
-    told = {"exception": exception, "traceback": event.traceback}
-    for name, text in told.items():
+    texts = {"exception": exception, "traceback": event.traceback}
+    for name, text in texts.items():
         if text is None:
             details.pop(name, None)
         else:

@@ -9,12 +9,12 @@ from background import start
 from domain.degradation import MIRROR
 from domain.server_urls import is_redis
 from gateway.connection import redis_client
-from gateway.event_sources import Blind, open_source
-from gateway.event_stream import StreamEvents
-from gateway.events import EventSubscriber
-from gateway.results import ResultReader
+from gateway.events.sources import Blind, open_source
+from gateway.events.stream import StreamEvents
+from gateway.events.subscriber import EventSubscriber
+from gateway.results.reader import ResultReader
 from mirror.writer import Writer
-from services.resident.counters import Counted, Counters
+from services.resident.counters import CounterName, Counters
 from services.resident.signs_of_life import SignOfLife
 from settings import Settings, urls
 from store.engine import open_engine
@@ -25,9 +25,9 @@ work, for which its tasks are locked.
 """
 MAX_WAIT_SECONDS = 0.2
 STREAM_BUFFERED = 2 * MAX_BATCH
-"""What waits in the stream is as safe as it can be; what we hold, another mirror takes over only after 10 s."""
+"""How many messages of the stream are held: they are safe there, and another mirror takes ours over only after 10 s."""
 STOP_SECONDS = 3.0
-"""For what has arrived when we are told to stop; `up` gives us 10 s in all."""
+"""Time for what has arrived when we are told to stop; `up` gives us 10 s in all."""
 LEAVE_SECONDS = 1.0
 
 log = structlog.get_logger(__name__)
@@ -68,11 +68,11 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
 def _subscribers(settings: Settings) -> list[EventSubscriber]:
     """The events of the broker, and on Redis those that our plugin has put into the stream."""
     _, broker_url, _ = urls(settings)
-    found = [EventSubscriber(open_source(broker_url, settings.broker_options))]
+    subscribers = [EventSubscriber(open_source(broker_url, settings.broker_options))]
     if is_redis(broker_url):
         stream = StreamEvents(settings.effective_redis_url or "")
-        found.append(EventSubscriber(stream, max_buffered=STREAM_BUFFERED))
-    return found
+        subscribers.append(EventSubscriber(stream, max_buffered=STREAM_BUFFERED))
+    return subscribers
 
 
 async def mirror_events(
@@ -84,14 +84,14 @@ async def mirror_events(
     counters: Counters,
     stop_seconds: float = STOP_SECONDS,
 ) -> None:
-    """Until told to stop, and then what has already arrived; what takes too long is left, and not acknowledged.
+    """Mirror until told to stop, then what has arrived; what takes too long is left, and not acknowledged.
 
     Raises what it cannot go on after: then the process ends, and is started again.
     """
     mirroring = asyncio.create_task(_mirror(subscriber, writer, stopping=stopping, life=life, counters=counters))
-    told = asyncio.create_task(stopping.wait())
+    stop_asked = asyncio.create_task(stopping.wait())
     try:
-        await asyncio.wait({mirroring, told}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({mirroring, stop_asked}, return_when=asyncio.FIRST_COMPLETED)
         await asyncio.wait({mirroring}, timeout=stop_seconds)
     except asyncio.CancelledError:
         # Not ended before it has let go of what it uses.
@@ -99,7 +99,7 @@ async def mirror_events(
         await asyncio.wait({mirroring}, timeout=LEAVE_SECONDS)
         raise
     finally:
-        told.cancel()
+        stop_asked.cancel()
     if mirroring.done():
         mirroring.result()
         return
@@ -123,8 +123,8 @@ async def _mirror(
             await subscriber.acknowledge()
         elif heard.messages:
             written = await writer.write(heard.messages)
-            counters.add(Counted.EVENTS_APPLIED, written.applied)
-            counters.add(Counted.EVENTS_REFUSED, written.refused)
+            counters.add(CounterName.EVENTS_APPLIED, written.applied)
+            counters.add(CounterName.EVENTS_REFUSED, written.refused)
             await subscriber.acknowledge()
         elif was_stopping:
             return

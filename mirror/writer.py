@@ -13,20 +13,21 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyErro
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain.results import StoredResult, ToldResult
-from domain.workers import Heartbeat, newest
-from gateway.event_sources import Blind, EventMessage
+from domain.workers.status import Heartbeat, newest
+from gateway.events.sources import Blind, EventMessage
 from gateway.ports import ReadsResults
 from mirror.decode import Decoded, decode, split
 from services.record import News, record
-from store.queries import gaps, signs, workers
+from store.queries import gaps
+from store.queries.workers import nodes, signs
 
 RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0)
-"""Waits between tries of a batch; the last one repeats until Postgres is back. Meanwhile intake stands still."""
+"""Waits between tries of a batch; the last one repeats until Postgres is back. Meanwhile nothing is read."""
 RESULT_TIMEOUT_SECONDS = 1.0
 SEEN_SECONDS = 5.0
 MOST_NODES = 10_000
 TELL_SECONDS = 10.0
-"""Between two log lines about events that were skipped: whoever sends one bad message may send a million."""
+"""Time between two log lines about skipped events: whoever sends one bad message may send a million."""
 
 log = structlog.get_logger(__name__)
 
@@ -37,7 +38,7 @@ class Written:
 
     applied: int = 0
     refused: int = 0
-    """Not understood, or of a kind that Postgres refuses for good: skipped."""
+    """How many events were skipped: not understood, or of a kind that Postgres refuses for good."""
 
     def __add__(self, other: "Written") -> "Written":
         return Written(self.applied + other.applied, self.refused + other.refused)
@@ -46,8 +47,20 @@ class Written:
 class Writer:
     """Writes batches in order; returns from `write` only when the batch is committed."""
 
-    def __init__(self, engine: AsyncEngine, results: ReadsResults, *, forgets_after: timedelta | None = None) -> None:
-        """`forgets_after`: older news of tasks that are not known makes none; it would bring back deleted ones."""
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        results: ReadsResults,
+        *,
+        forgets_after: timedelta | None = None,
+        retry_seconds: Sequence[float] = RETRY_SECONDS,
+        result_timeout_seconds: float = RESULT_TIMEOUT_SECONDS,
+    ) -> None:
+        """Prepare to write; news of unknown tasks older than `forgets_after` makes none: it would bring back deleted
+        ones.
+        """
+        self._retry_seconds = retry_seconds
+        self._result_timeout_seconds = result_timeout_seconds
         self._engine = engine
         self._results = results
         self._forgets_after = forgets_after
@@ -69,8 +82,8 @@ class Writer:
             self._skipped.why(decoded.reason)
         begins_at = datetime.now(UTC) - self._forgets_after if self._forgets_after else None
         stored = await self._fetch_results(decoded)
-        known = [_with_text(result, decoded) for result in stored.values() if result.status is not None]
-        news = News(decoded.facts, decoded.identities, known, _told(stored, decoded), begins_at)
+        results = [_with_text(result, decoded) for result in stored.values() if result.status is not None]
+        news = News(decoded.facts, decoded.identities, results, _told_results(stored, decoded), begins_at)
         try:
             await self._commit(partial(_store, news=news, heartbeats=decoded.heartbeats))
             await self._note_seen(decoded.seen)
@@ -94,7 +107,7 @@ class Writer:
 
     async def _commit(self, store: Callable[[AsyncConnection], Awaitable[None]]) -> None:
         """One transaction; tried until Postgres takes it. Raises only what another try cannot mend."""
-        for wait in chain(RETRY_SECONDS, repeat(RETRY_SECONDS[-1])):
+        for wait in chain(self._retry_seconds, repeat(self._retry_seconds[-1])):
             try:
                 async with self._engine.begin() as connection:
                     await store(connection)
@@ -122,22 +135,22 @@ class Writer:
         if not decoded.ended:
             return {}
         try:
-            return await asyncio.wait_for(self._results.fetch(decoded.ended), RESULT_TIMEOUT_SECONDS)
+            return await asyncio.wait_for(self._results.fetch(decoded.ended), self._result_timeout_seconds)
         except Exception as error:  # away, silent, or holding what nobody can read: never a reason to store no events
             log.warning("results_not_fetched", count=len(decoded.ended), error=type(error).__name__)
             return {}
 
 
 def _with_text(result: StoredResult, decoded: Decoded) -> StoredResult:
-    """One that cannot be read, with what the event told of it."""
+    """Return the result; one that cannot be read, with what the event told of it."""
     return replace(result, result_repr=decoded.told_results.get(result.task_id)) if result.unreadable else result
 
 
-def _told(stored: Mapping[str, StoredResult], decoded: Decoded) -> list[ToldResult]:
+def _told_results(stored: Mapping[str, StoredResult], decoded: Decoded) -> list[ToldResult]:
     """What events told of results of which the backend told no more, not even how the task ended."""
     return [
-        ToldResult(task_id, told, stored[task_id].unreadable if task_id in stored else None)
-        for task_id, told in decoded.told_results.items()
+        ToldResult(task_id, text, stored[task_id].unreadable if task_id in stored else None)
+        for task_id, text in decoded.told_results.items()
         if task_id not in stored or stored[task_id].status is None
     ]
 
@@ -145,14 +158,14 @@ def _told(stored: Mapping[str, StoredResult], decoded: Decoded) -> list[ToldResu
 async def _store(connection: AsyncConnection, *, news: News, heartbeats: Sequence[Heartbeat]) -> None:
     await record(connection, news)
     if heartbeats:
-        await workers.hear(connection, newest(heartbeats).values())
+        await nodes.hear(connection, newest(heartbeats).values())
 
 
 async def _store_gap(connection: AsyncConnection, *, blind: Blind) -> None:
-    last_heard = await gaps.get_last_sign_of_life(connection, kept=blind.kept)
+    last_heard = await gaps.get_last_sign_of_life(connection, streamed=blind.streamed)
     if last_heard is not None:
         begun = min(last_heard, blind.started_at)
-        source = "stream" if blind.kept else "broker"
+        source = "stream" if blind.streamed else "broker"
         await gaps.add_gap(connection, source=source, started_at=begun, ended_at=blind.ended_at)
 
 
@@ -177,7 +190,7 @@ class _Skipped:
         self._told_at = -TELL_SECONDS
 
     def note(self, count: int) -> None:
-        """So many more; called for every batch, so that the last ones are told as well."""
+        """Count more that were skipped; called for every batch, so that the last ones are told as well."""
         self._count += count
         if not self._count or time.monotonic() - self._told_at < TELL_SECONDS:
             return

@@ -7,18 +7,19 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.alert_rules import DEFAULT_RULES, KINDS, AlertType, Rule, problems
-from domain.alerts import Facts, Judgement
+from domain.alerts.conditions import AlertInputs, Judgement
+from domain.alerts.rules import DEFAULT_RULES, KINDS, AlertType, Rule, problems
 from domain.degradation import BlockedWork
 from domain.errors import InvalidRequest
-from store.queries import alerts, doubts, for_alerts
+from store.queries import alerts, for_alerts
 from store.queries.alerts import RuleInForce
-from store.queries.workers import count_online
+from store.queries.lost import doubts
+from store.queries.workers.nodes import count_online
 
-KEPT = timedelta(days=90)
-"""Resolved alerts are forgotten after this."""
+RETAINED = timedelta(days=90)
+"""How long resolved alerts are retained."""
 FIXED_FIELDS = ("unit", "description", "updated_at")
-"""Of a rule as it is shown, those that nobody can set."""
+"""The fields of a rule, as it is shown, that nobody can set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +28,12 @@ class RuleChange:
 
     type: AlertType
     values: Mapping[str, Any]
-    told: Mapping[str, Any] = field(default_factory=dict)
-    """What was read of `FIXED_FIELDS`."""
+    repeated: Mapping[str, Any] = field(default_factory=dict)
+    """What was repeated of `FIXED_FIELDS`; it must be as it is."""
 
 
 async def read_rules(connection: AsyncConnection) -> dict[AlertType, RuleInForce]:
-    """The rule of every type: as somebody changed it, else the default."""
+    """Return the rule of every type: as somebody changed it, else the default."""
     changed = {stored.rule.type: stored for stored in await alerts.list_changed_rules(connection)}
     return {kind: changed.get(kind) or RuleInForce(default, None) for kind, default in DEFAULT_RULES.items()}
 
@@ -64,16 +65,16 @@ def _differences(change: RuleChange, in_force: RuleInForce) -> list[tuple[str, s
     """What was told of a rule and is not so, as pairs of (field, message)."""
     kind = KINDS[change.type]
     stored = {"unit": kind.unit, "description": kind.meaning, "updated_at": in_force.updated_at}
-    wrong = [field for field, value in change.told.items() if value != stored[field]]
+    wrong = [field for field, value in change.repeated.items() if value != stored[field]]
     return [(field, f"cannot be set, and differs from what is stored: {stored[field]}") for field in wrong]
 
 
-async def measure(connection: AsyncConnection, rules: Mapping[AlertType, Rule], *, held: BlockedWork) -> Facts:
-    """All that Postgres knows; what must be asked of the broker and other servers is left open."""
+async def measure(connection: AsyncConnection, rules: Mapping[AlertType, Rule], *, blocked: BlockedWork) -> AlertInputs:
+    """Return all that Postgres knows; what must be asked of the broker and other servers is left open."""
     failed, finished = await for_alerts.count_failures(connection, window=_window(rules[AlertType.HIGH_FAILURE_RATE]))
     waits = await for_alerts.get_waits_for_pickup(connection)
     served = await for_alerts.list_served_queues(connection)
-    return Facts(
+    return AlertInputs(
         due=await for_alerts.count_due(connection),
         unserved=frozenset() if served is None else waits.keys() - served,
         online_workers=await count_online(connection),
@@ -84,18 +85,18 @@ async def measure(connection: AsyncConnection, rules: Mapping[AlertType, Rule], 
         running=await for_alerts.get_longest_running(connection),
         not_picked_up=waits,
         vanished=await doubts.count_by_queue(connection),
-        oldest_due=await for_alerts.get_oldest_due(connection, held),
+        oldest_due=await for_alerts.get_oldest_due(connection, blocked),
         refused=await for_alerts.get_waits_for_broker(connection),
         parked=await for_alerts.list_parked(connection),
         missed=await for_alerts.get_missed(connection, window=_window(rules[AlertType.EVENTS_MISSED])),
     )
 
 
-async def settle(connection: AsyncConnection, judgement: Judgement) -> None:
+async def write_changes(connection: AsyncConnection, judgement: Judgement) -> None:
     """Store what was raised, seen again and resolved."""
     await alerts.resolve(connection, judgement.resolved)
     await alerts.save(connection, (*judgement.raised, *judgement.still_open))
-    await alerts.forget_resolved(connection, older_than=KEPT)
+    await alerts.forget_resolved(connection, older_than=RETAINED)
 
 
 def _window(rule: Rule) -> timedelta:

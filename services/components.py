@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from domain.degradation import BROKER, RESULT_BACKEND
 from domain.health import REDIS
 from gateway.queues import QueueReader
-from gateway.results import ResultReader
+from gateway.results.reader import ResultReader
 
 DEADLINE_SECONDS = 1.0
 LAST_LOOK_SECONDS = 0.01
@@ -29,22 +29,22 @@ class Unwell(Exception):
 
 
 def reason_of(error: Exception) -> str:
-    """Why a component is not well, in words that may be shown to anybody."""
+    """Return why a component is not well, in words that may be shown to anybody."""
     return str(error) if isinstance(error, Unwell) else type(error).__name__
 
 
 class Questions:
-    """One question at a time to each component, by its name."""
+    """Asks each component, by its name, one question at a time."""
 
     def __init__(self) -> None:
         self._asking: dict[str, asyncio.Task[Any]] = {}
 
     def is_busy(self, name: str) -> bool:
-        """Whether a question to the component has not ended yet."""
+        """Tell whether a question to the component has not ended yet."""
         return name in self._asking
 
     def ask(self, name: str, question: Callable[[], Awaitable[T]]) -> "asyncio.Task[T]":
-        """The question that is on its way, or else this one. Its error need not be looked at."""
+        """Return the question that is on its way, or else this one. Its error need not be looked at."""
         if name not in self._asking:
             task = self._asking[name] = asyncio.create_task(_as_coroutine(question), name=f"ask-{name}")
             task.add_done_callback(lambda ended: self._note_end(name, ended))
@@ -58,14 +58,14 @@ class Questions:
             await asyncio.wait(self._asking.values(), timeout=limit_seconds)
 
     def _note_end(self, name: str, ended: "asyncio.Task[Any]") -> None:
-        """Also looks at the error of one that was abandoned: asyncio logs those that nobody has looked at."""
+        """Look at the error, also of one that was abandoned: asyncio logs those that nobody has looked at."""
         del self._asking[name]
         if not ended.cancelled():
             ended.exception()
 
 
 class ComponentChecks:
-    """`checks` by the component's name."""
+    """Asks all components at once; `checks` go by the component's name."""
 
     def __init__(self, checks: Mapping[str, Check], *, deadline_seconds: float = DEADLINE_SECONDS) -> None:
         self._checks = checks
@@ -73,7 +73,8 @@ class ComponentChecks:
         self._questions = Questions()
 
     async def ask(self) -> dict[str, Exception]:
-        """By component, what stands against it; those that are well are left out. Takes as long as the deadline."""
+        """Return what stands against each component; those that are well are left out. Takes as long as the
+        deadline."""
         errors = await asyncio.gather(*map(self._ask, self._checks))
         return {name: error for name, error in zip(self._checks, errors, strict=True) if error}
 

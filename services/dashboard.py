@@ -9,9 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.errors import BrokerUnavailable
 from domain.rollups import Measure
-from domain.workers import WorkerStatus
+from domain.workers.status import WorkerStatus
 from gateway.ports import ReadsQueues
-from store.queries import for_dashboard, workers
+from store.queries import for_dashboard
+from store.queries.workers import nodes
 
 MAX_QUEUES = 1_000
 # A broker that is there answers within milliseconds; one that is frozen must not hold up a for_dashboard.
@@ -21,42 +22,46 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """What Postgres knows."""
+class DashboardFigures:
+    """What Postgres knows of the whole system."""
 
     totals: Mapping[Measure, int]
     active_workers: int
     total_workers: int
     due: int
-    """Tasks not yet handed to the broker though they are due."""
+    """How many tasks are due and not yet handed to the broker."""
     parked: int
-    """Those of them that the broker refuses again and again."""
+    """How many of the due tasks the broker refuses again and again."""
     queue_names: Sequence[str]
-    held: Mapping[str, int]
-    """Tasks that workers hold, by queue."""
+    with_workers: Mapping[str, int]
+    """How many tasks workers hold, by queue."""
 
 
-async def read_known(connection: AsyncConnection, *, default_queue: str) -> Known:
-    """Everything but the broker's part, in one snapshot."""
-    total_workers, _ = await workers.list_workers(connection, limit=0, offset=0)
-    active_workers, _ = await workers.list_workers(connection, limit=0, offset=0, status=WorkerStatus.ACTIVE)
+async def read_figures(connection: AsyncConnection, *, default_queue: str) -> DashboardFigures:
+    """Return everything but the broker's part, in one snapshot."""
+    total_workers, _ = await nodes.list_workers(connection, limit=0, offset=0)
+    active_workers, _ = await nodes.list_workers(connection, limit=0, offset=0, status=WorkerStatus.ACTIVE)
     due, parked = await for_dashboard.count_undispatched(connection)
     names = await for_dashboard.list_queue_names(connection, limit=MAX_QUEUES)
-    return Known(
+    return DashboardFigures(
         totals=await for_dashboard.count_totals(connection),
         active_workers=active_workers,
         total_workers=total_workers,
         due=due,
         parked=parked,
         queue_names=sorted({default_queue, *names}),
-        held=await for_dashboard.count_held(connection),
+        with_workers=await for_dashboard.count_held(connection),
     )
 
 
-async def ask_depths(queues: ReadsQueues, names: Collection[str]) -> Mapping[str, int] | None:
-    """How many messages wait in each queue; None if the broker does not say so now. Holds no connection to Postgres."""
+async def ask_depths(
+    queues: ReadsQueues, names: Collection[str], *, limit_seconds: float = BROKER_SECONDS
+) -> Mapping[str, int] | None:
+    """Return how many messages wait in each queue; None if the broker does not say so now. Holds no connection to
+    Postgres.
+    """
     try:
-        async with asyncio.timeout(BROKER_SECONDS):
+        async with asyncio.timeout(limit_seconds):
             return await queues.depths(names)
     except (BrokerUnavailable, TimeoutError) as error:
         log.warning("queue_depths_not_read", error=type(error).__name__)

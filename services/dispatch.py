@@ -23,17 +23,18 @@ from gateway.messages import TaskMessage
 from gateway.ports import Publishes
 from gateway.publisher import Published
 from services.record import News, record
-from store.queries import history, outbox
-from store.queries.consumers import get_consumers, get_retry_limits
+from store.queries import outbox
 from store.queries.outbox import DueTask, NotedRefusal
+from store.queries.tasks import writing
+from store.queries.workers.consumers import get_consumers, get_retry_limits
 
 BATCH_SIZE = 500
 REFUSED_BATCH = 100
-"""Of those that were refused before, offered one by one."""
+"""How many tasks that were refused before one round offers, one by one."""
 ROUND_ENDS_SECONDS = 10.0
 LOOK_SECONDS = 0.02
 DOUBTFUL_PAUSE = timedelta(seconds=1)
-"""What the broker did not surely take goes again after this, behind the rest: it must not hold up what can go."""
+"""How long a task waits that the broker did not surely take: it must not hold up what can go."""
 
 
 log = structlog.get_logger(__name__)
@@ -57,22 +58,27 @@ class Dispatched:
 
 
 async def dispatch_due(
-    connection: AsyncConnection, publisher: Publishes, *, held: AsksBlocked = _nothing_held
+    connection: AsyncConnection,
+    publisher: Publishes,
+    *,
+    blocked: AsksBlocked = _nothing_held,
+    batch_size: int = BATCH_SIZE,
+    doubtful_pause: timedelta = DOUBTFUL_PAUSE,
 ) -> Dispatched:
     """Publish one batch of due tasks that are not held back; those whose cancel was requested meanwhile end here.
 
-    What the broker refuses is put off, and is the business of `dispatch_refused` from then on. `held` is asked again
+    What the broker refuses is put off, and is the business of `dispatch_refused` from then on. `blocked` is asked again
     when the rows are claimed: a mark that was set meanwhile holds. Raises BrokerUnavailable if nothing could be sent.
     """
-    due = await _claim(connection, held, batch_size=BATCH_SIZE)
-    return await _dispatch(connection, publisher, due=due)
+    due = await _claim(connection, blocked, batch_size=batch_size)
+    return await _dispatch(connection, publisher, due=due, doubtful_pause=doubtful_pause)
 
 
 async def dispatch_refused(
-    connection: AsyncConnection, publisher: Publishes, *, held: AsksBlocked = _nothing_held
+    connection: AsyncConnection, publisher: Publishes, *, blocked: AsksBlocked = _nothing_held
 ) -> Dispatched:
-    """The same for due tasks that the broker has refused before. If it takes one, the others of its queue are due."""
-    due = await _claim(connection, held, batch_size=REFUSED_BATCH, refused=True)
+    """Publish due tasks that the broker has refused before. If it takes one, the others of its queue are due."""
+    due = await _claim(connection, blocked, batch_size=REFUSED_BATCH, refused=True)
     done = await _dispatch(connection, publisher, due=due)
     if done.published:
         await outbox.release_refused(connection, {task.queue_name for task in due})
@@ -80,9 +86,9 @@ async def dispatch_refused(
 
 
 async def _claim(
-    connection: AsyncConnection, held: AsksBlocked, *, batch_size: int, refused: bool = False
+    connection: AsyncConnection, blocked: AsksBlocked, *, batch_size: int, refused: bool = False
 ) -> list[DueTask]:
-    before = await held()
+    before = await blocked()
     claimed = await outbox.claim_due(
         connection,
         batch_size=batch_size,
@@ -90,32 +96,45 @@ async def _claim(
         held_tasks=before.task_names,
         refused=refused,
     )
-    now = await held()
+    now = await blocked()
     return claimed if now == before else [task for task in claimed if not now.holds(task.queue_name, task.task_name)]
 
 
-async def _dispatch(connection: AsyncConnection, publisher: Publishes, *, due: Sequence[DueTask]) -> Dispatched:
+async def _dispatch(
+    connection: AsyncConnection,
+    publisher: Publishes,
+    *,
+    due: Sequence[DueTask],
+    doubtful_pause: timedelta = DOUBTFUL_PAUSE,
+) -> Dispatched:
     if not due:
         return Dispatched(claimed=0, published=0, cancelled=0)
     cancelled = [task for task in due if task.cancel_requested_at is not None]
-    wanted = [task for task in due if task.cancel_requested_at is None]
+    to_publish = [task for task in due if task.cancel_requested_at is None]
     # Before the publish: a worker may well start the task before we are back.
     at = datetime.now(UTC)
-    published = await _publish(connection, publisher, wanted=wanted) if wanted else Published()
-    gone = [task for task in wanted if task.task_id in published.sent]
-    facts = [dispatched(task, at, life=published.lives.get(task.task_id)) for task in gone] + [
+    published = await _publish(connection, publisher, tasks=to_publish) if to_publish else Published()
+    handed_over = [task for task in to_publish if task.task_id in published.sent]
+    facts = [dispatched(task, at, life=published.lives.get(task.task_id)) for task in handed_over] + [
         withdrawn(task.task_id, at) for task in cancelled
     ]
     await record(connection, News(facts=facts))
     await outbox.delete_dispatched(connection, [fact.task_id for fact in facts])
-    if len(gone) < len(wanted):
-        await _put_off(
-            connection, [task for task in wanted if task.task_id not in published.sent], refused=published.refused
-        )
-    return Dispatched(claimed=len(due), published=len(gone), cancelled=len(cancelled), refused=len(published.refused))
+    if len(handed_over) < len(to_publish):
+        unsent = [task for task in to_publish if task.task_id not in published.sent]
+        await _put_off(connection, unsent, refused=published.refused, doubtful_pause=doubtful_pause)
+    return Dispatched(
+        claimed=len(due), published=len(handed_over), cancelled=len(cancelled), refused=len(published.refused)
+    )
 
 
-async def _put_off(connection: AsyncConnection, unsent: Sequence[DueTask], *, refused: Mapping[str, Refusal]) -> None:
+async def _put_off(
+    connection: AsyncConnection,
+    unsent: Sequence[DueTask],
+    *,
+    refused: Mapping[str, Refusal],
+    doubtful_pause: timedelta,
+) -> None:
     noted = [_noted(task, refused[task.task_id]) for task in unsent if task.task_id in refused]
     for refusal in noted:
         if refusal.is_parked:
@@ -123,7 +142,7 @@ async def _put_off(connection: AsyncConnection, unsent: Sequence[DueTask], *, re
     await outbox.note_refusals(connection, noted)
     doubtful = [task.task_id for task in unsent if task.task_id not in refused]
     if doubtful:
-        await outbox.postpone(connection, doubtful, by=DOUBTFUL_PAUSE)
+        await outbox.postpone(connection, doubtful, by=doubtful_pause)
 
 
 def _noted(task: DueTask, refusal: Refusal) -> NotedRefusal:
@@ -137,10 +156,10 @@ def _noted(task: DueTask, refusal: Refusal) -> NotedRefusal:
     )
 
 
-async def _publish(connection: AsyncConnection, publisher: Publishes, *, wanted: Sequence[DueTask]) -> Published:
+async def _publish(connection: AsyncConnection, publisher: Publishes, *, tasks: Sequence[DueTask]) -> Published:
     consumers = await get_consumers(connection)
-    lists = {name: consumers.lists_of(name) for name in {task.queue_name for task in wanted}}
-    counted = await _with_bases(connection, consumers, due=wanted)
+    lists = {name: consumers.lists_of(name) for name in {task.queue_name for task in tasks}}
+    counted = await _with_bases(connection, consumers, due=tasks)
     return await publisher.publish([_message(task) for task in counted], lists=lists)
 
 
@@ -154,7 +173,7 @@ async def _with_bases(connection: AsyncConnection, consumers: Consumers, *, due:
     bases = {task.task_id: task.retries_base for task in counted if task.retries_base and task.dispatch_no == 1}
     if bases:
         # All in order, and before the publish: what a worker tells is counted from the base.
-        await history.lock_tasks(connection, [task.task_id for task in due])
+        await writing.lock_tasks(connection, [task.task_id for task in due])
         await outbox.set_retries_bases(connection, bases)
     return counted
 
@@ -181,7 +200,7 @@ async def await_rounds(engine: AsyncEngine) -> None:
 
 
 def dispatched(task: DueTask, at: datetime, *, life: str | None = None) -> Fact:
-    """The fact that the broker has the task's message; `life` is that of the server that took it."""
+    """Return the fact that the broker has the task's message; `life` is that of the server that took it."""
     details: dict[str, Detail] = {"dispatch_no": task.dispatch_no}
     return Fact(
         task_id=task.task_id,
@@ -193,7 +212,7 @@ def dispatched(task: DueTask, at: datetime, *, life: str | None = None) -> Fact:
 
 
 def withdrawn(task_id: str, at: datetime, *, reason: str = "not yet handed to the broker", story: int = 0) -> Fact:
-    """The fact that a task ended before it started: proof that it never runs. `story`: as in `domain.cancels.wish`."""
+    """Return the fact that a task ended before it started: it never runs. `story`: as in `domain.cancels.wish`."""
     key = f"withdrawn:{story}" if story else "withdrawn"
     return Fact(task_id=task_id, type=EventType.REVOKED, at=at, key=key, details={"reason": reason})
 

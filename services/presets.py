@@ -9,11 +9,11 @@ from store.queries import presets
 MAX_PRESETS = 1_000
 
 
-async def save_preset(connection: AsyncConnection, preset: Preset) -> Preset:
-    """Store it; raises PresetExists if the name is taken, InvalidRequest if there are `MAX_PRESETS` already."""
+async def save_preset(connection: AsyncConnection, preset: Preset, *, most: int = MAX_PRESETS) -> Preset:
+    """Store it; raises PresetExists if the name is taken, InvalidRequest if there are as many as may be already."""
     saved, _ = await presets.list_presets(connection, limit=0, offset=0)
-    if saved >= MAX_PRESETS:
-        message = f"there are {MAX_PRESETS:,} saved presets; remove one first"
+    if saved >= most:
+        message = f"there are {most:,} saved presets; remove one first"
         raise InvalidRequest(f"name: {message}", errors=(("name", message),))
     added = None if built_in(preset.name) else await presets.add_preset(connection, preset)
     if added is None:
@@ -22,7 +22,7 @@ async def save_preset(connection: AsyncConnection, preset: Preset) -> Preset:
 
 
 async def find_preset(connection: AsyncConnection, name: str) -> Preset:
-    """The preset of this name; raises PresetNotFound."""
+    """Return the preset of this name; raises PresetNotFound."""
     preset = built_in(name) or await presets.get_preset(connection, name)
     if preset is None:
         raise PresetNotFound
@@ -30,7 +30,7 @@ async def find_preset(connection: AsyncConnection, name: str) -> Preset:
 
 
 async def list_presets(connection: AsyncConnection, *, limit: int, offset: int) -> tuple[int, list[Preset]]:
-    """How many presets there are and one page of them: ours, then the saved ones by name."""
+    """Return how many presets there are and one page of them: ours, then the saved ones by name."""
     ours = list(BUILT_IN[offset : offset + limit])
     saved, page = await presets.list_presets(connection, limit=limit - len(ours), offset=max(0, offset - len(BUILT_IN)))
     return len(BUILT_IN) + saved, ours + page

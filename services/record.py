@@ -22,18 +22,19 @@ from domain.identities import Identity, combine
 from domain.results import StoredResult, ToldResult
 from domain.states import STATUS_OF_ATTEMPT, TERMINAL, Status
 from services.rollups import count_changes
-from store.queries import events, history
+from store.queries import events
 from store.queries import results as stored_results
-from store.queries.history import LockedTask, StateToWrite
-from store.queries.workflow_steps import TaskChange, follow_tasks
+from store.queries.tasks import writing
+from store.queries.tasks.writing import LockedTask, StateToWrite
+from store.queries.workflows.steps import TaskChange, follow_tasks
 
 log = structlog.get_logger(__name__)
 
 NONE: frozenset[str] = frozenset()
 MAX_FACTS = 1_000
-"""Of one task, the first: all are read whenever one more is told. Later ones are counted."""
-MAX_KEPT = 2_000
-"""With those that are kept beyond `MAX_FACTS`, since they can change how the task ended."""
+"""How many facts of one task are stored, the first ones: all are read when one more comes. Later ones are counted."""
+MAX_STORED = 2_000
+"""How many facts are stored with those beyond `MAX_FACTS` that can change how the task ended."""
 
 Told = TypeVar("Told", Fact, StoredResult)
 
@@ -45,10 +46,10 @@ class News:
     facts: Sequence[Fact] = ()
     identities: Sequence[Identity] = ()
     results: Sequence[StoredResult] = ()
-    told: Sequence[ToldResult] = ()
-    """Of return values that nobody could read; of tasks that are not known nothing is kept."""
+    told_results: Sequence[ToldResult] = ()
+    """What is known of return values that nobody could read; for tasks that are not known nothing is stored."""
     begins_at: datetime | None = None
-    """Of a task that is not known and was last heard of before this, nothing is recorded: retention has deleted it."""
+    """A task that is not known and was last heard of before this time is not recorded: retention has deleted it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ class _Locked:
     made: frozenset[str]
     """Tasks that were not known before."""
     identities: Mapping[str, Identity]
-    """By task; of those submitted here all is known already, and nothing is left in."""
+    """What was told of a task's name and arguments; of those submitted here all is known already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +70,11 @@ class _Learned:
 
     locked: _Locked
     facts: Mapping[str, Sequence[Fact]]
-    """By task, all that are kept, `fresh` included. Tasks of which nothing was told have none, whatever is stored."""
+    """All that are stored, `fresh` included, by task. Tasks of which nothing was told have none, whatever is stored."""
     fresh: Sequence[Fact]
     """Facts that are to be stored."""
     counts: Mapping[str, int]
-    """How many facts were told now, by task, those that are not kept included."""
+    """How many facts were told now, by task, those that are not stored included."""
     results: Mapping[str, StoredResult]
 
 
@@ -85,11 +86,11 @@ class _Folded:
     fresh: Sequence[Fact]
     states: Sequence[StateToWrite]
     results: Sequence[StoredResult]
-    """Those that are an end of the latest use of their id."""
+    """The results that are an end of the latest use of their id."""
     outdated: Sequence[str]
     """Tasks whose stored result is that of an earlier use of their id."""
     left_out: Mapping[str, int]
-    """How many facts are not kept, by task, of those whose state stays as it is."""
+    """How many facts are not stored, by task, of those whose state stays as it is."""
 
 
 async def record(connection: AsyncConnection, news: News) -> frozenset[str]:
@@ -109,9 +110,9 @@ async def record(connection: AsyncConnection, news: News) -> frozenset[str]:
 async def _lock_or_make(connection: AsyncConnection, news: News) -> _Locked:
     """Lock the tasks of the news, and make those of which nothing is known."""
     first_heard, identities = _first_heard(news.facts), combine(news.identities)
-    results = chain[StoredResult | ToldResult](news.results, news.told)
+    results = chain[StoredResult | ToldResult](news.results, news.told_results)
     task_ids = {*first_heard, *identities, *(result.task_id for result in results)}
-    tasks = await history.lock_tasks(connection, list(task_ids)) if task_ids else {}
+    tasks = await writing.lock_tasks(connection, list(task_ids)) if task_ids else {}
     missing = {task_id: at for task_id, at in first_heard.items() if task_id not in tasks}
     forgotten = _forgotten(news, missing)
     if forgotten:
@@ -119,9 +120,9 @@ async def _lock_or_make(connection: AsyncConnection, news: News) -> _Locked:
         missing = {task_id: at for task_id, at in missing.items() if task_id not in forgotten}
     made = NONE
     if missing:
-        made = await history.add_missing_tasks(connection, missing)
+        made = await writing.add_missing_tasks(connection, missing)
         # Another may have made some of them meanwhile.
-        tasks |= await history.lock_tasks(connection, list(missing))
+        tasks |= await writing.lock_tasks(connection, list(missing))
     # Of those submitted here all is known; half of what a mirror of them hears would be written for nothing.
     identities = {task_id: identity for task_id, identity in identities.items() if _is_foreign(tasks.get(task_id))}
     return _Locked(news, tasks, made, identities)
@@ -133,8 +134,8 @@ async def _learn(connection: AsyncConnection, locked: _Locked) -> _Learned:
     looked_at, counts = _without_excess(locked.news.facts, tasks)
     results = {result.task_id: _counted(result, tasks) for result in locked.news.results if result.task_id in tasks}
     facts = await _read_facts(connection, tasks, task_ids={fact.task_id for fact in looked_at} | results.keys())
-    told = _fresh((_counted(fact, tasks) for fact in looked_at), facts)
-    fresh = _kept(told, facts, locked=tasks, told=counts)
+    fresh_facts = _fresh((_counted(fact, tasks) for fact in looked_at), facts)
+    fresh = _with_room(fresh_facts, facts, locked=tasks, counts=counts)
     return _Learned(locked, facts, fresh, counts, results)
 
 
@@ -145,7 +146,7 @@ def _fold(learned: _Learned) -> _Folded:
     touched = sorted({fact.task_id for fact in learned.fresh} | answers.keys())
     folded = {task_id: fold(facts.get(task_id, ())) for task_id in touched}
     results = {task_id: answers[task_id] for task_id in touched if _is_told_of(answers.get(task_id), folded[task_id])}
-    ends = _missed_ends(results.values(), folded, known=facts)
+    ends = _missed_ends(results.values(), folded, facts_by_task=facts)
     if ends:
         facts = {**facts, **{end.task_id: [*facts.get(end.task_id, ()), end] for end in ends}}
         folded |= {end.task_id: fold(facts[end.task_id]) for end in ends}
@@ -153,14 +154,14 @@ def _fold(learned: _Learned) -> _Folded:
     if outdated:
         tasks = {**tasks, **{task_id: _without_result(tasks[task_id]) for task_id in outdated}}
     # A backend that keeps the success of an earlier use stores nothing of this one, and nothing follows what is sealed.
-    awaits_none = answers.keys() | {each.task_id for each in learned.locked.news.told if each.unreadable}
+    awaits_none = answers.keys() | {each.task_id for each in learned.locked.news.told_results if each.unreadable}
     states = [
         _to_write(
             tasks[task_id],
             state,
             facts=facts.get(task_id, ()),
             result=results.get(task_id),
-            told=learned.counts.get(task_id, 0),
+            told_count=learned.counts.get(task_id, 0),
             awaits_result=task_id not in awaits_none,
         )
         for task_id, state in folded.items()
@@ -173,13 +174,13 @@ async def _write(connection: AsyncConnection, folded: _Folded) -> None:
     """Store names, facts, states and results, each by one statement and only where there are some."""
     locked = folded.locked
     if locked.identities:
-        await history.write_identities(connection, locked.identities.values())
+        await writing.write_identities(connection, locked.identities.values())
     if folded.fresh:
         await events.add_facts(connection, folded.fresh)
     if folded.outdated:
         await stored_results.drop_results(connection, folded.outdated)
     if folded.left_out:
-        await history.count_left_out(connection, folded.left_out)
+        await writing.count_left_out(connection, folded.left_out)
     if folded.states:
         await _write_states(connection, locked.tasks, states=folded.states)
     await _write_results(connection, folded)
@@ -196,7 +197,7 @@ async def _tell(connection: AsyncConnection, folded: _Folded) -> frozenset[str]:
         if written.state.status in TERMINAL and locked.tasks[written.task_id].status not in TERMINAL
     )
     if finished:
-        await history.notify_finished(connection)
+        await writing.notify_finished(connection)
     return finished
 
 
@@ -210,7 +211,7 @@ async def _read_facts(
 
 
 def _without_excess(facts: Iterable[Fact], locked: Mapping[str, LockedTask]) -> tuple[list[Fact], Counter[str]]:
-    """Those to look at, and by task how many are not: of a task that has too many already, all that change little."""
+    """Return the facts to look at, and by task how many are not: of a task with too many, all that change little."""
     looked_at: list[Fact] = []
     left_out: Counter[str] = Counter()
     for fact in facts:
@@ -222,18 +223,22 @@ def _without_excess(facts: Iterable[Fact], locked: Mapping[str, LockedTask]) -> 
     return looked_at, left_out
 
 
-def _kept(
-    fresh: Iterable[Fact], known: dict[str, list[Fact]], *, locked: Mapping[str, LockedTask], told: Counter[str]
+def _with_room(
+    fresh: Iterable[Fact],
+    facts_by_task: dict[str, list[Fact]],
+    *,
+    locked: Mapping[str, LockedTask],
+    counts: Counter[str],
 ) -> list[Fact]:
-    """Those for which there is room, added to what is known; all are counted."""
-    kept: list[Fact] = []
+    """Return the facts for which there is room, added to what is known; all are counted."""
+    stored: list[Fact] = []
     for fact in fresh:
-        facts = known.setdefault(fact.task_id, [])
-        told[fact.task_id] += 1
-        if len(facts) < MAX_FACTS or (len(facts) < MAX_KEPT and _may_end(fact, locked[fact.task_id])):
+        facts = facts_by_task.setdefault(fact.task_id, [])
+        counts[fact.task_id] += 1
+        if len(facts) < MAX_FACTS or (len(facts) < MAX_STORED and _may_end(fact, locked[fact.task_id])):
             facts.append(fact)
-            kept.append(fact)
-    return kept
+            stored.append(fact)
+    return stored
 
 
 def _may_end(fact: Fact, task: LockedTask) -> bool:
@@ -247,7 +252,7 @@ def _may_end(fact: Fact, task: LockedTask) -> bool:
 
 
 def _window(state: TaskState, facts: Collection[Fact]) -> list[Fact] | None:
-    """Of an id that is used again and again, once too much was told of it, the facts of the latest use alone."""
+    """Return the facts of the latest use, once too much was told of an id that is used again and again; else None."""
     if state.renewed_at is None or len(facts) <= MAX_FACTS // 2:
         return None
     return [fact for fact in facts if fact.at >= state.renewed_at]
@@ -286,13 +291,13 @@ def _is_foreign(task: LockedTask | None) -> bool:
 def _first_heard(facts: Iterable[Fact]) -> dict[str, datetime]:
     first: dict[str, datetime] = {}
     for fact in facts:
-        known = first.get(fact.task_id)
-        first[fact.task_id] = min(known, fact.at) if known else fact.at
+        earliest = first.get(fact.task_id)
+        first[fact.task_id] = min(earliest, fact.at) if earliest else fact.at
     return first
 
 
 def _forgotten(news: News, missing: Mapping[str, datetime]) -> Collection[str]:
-    """Of these tasks, which are not known, those that retention has deleted: nothing was heard of them since."""
+    """Return those of these unknown tasks that retention has deleted: nothing was heard of them since."""
     begins_at = news.begins_at
     if begins_at is None or not missing:
         return NONE
@@ -305,17 +310,17 @@ def _without_tasks(news: News, forgotten: Collection[str]) -> News:
     return replace(news, facts=facts)
 
 
-def _counted(told: Told, locked: Mapping[str, LockedTask]) -> Told:
-    """With retries counted from 0, where a worker counted from elsewhere. Facts without a clock are ours already."""
-    base = locked[told.task_id].retries_base
-    if not base or told.retries is None or (isinstance(told, Fact) and told.clock is None):
-        return told
-    return replace(told, retries=max(0, told.retries - base))
+def _counted(fact: Told, locked: Mapping[str, LockedTask]) -> Told:
+    """Return the fact with retries counted from 0, where a worker counted from elsewhere."""
+    base = locked[fact.task_id].retries_base
+    if not base or fact.retries is None or (isinstance(fact, Fact) and fact.clock is None):
+        return fact
+    return replace(fact, retries=max(0, fact.retries - base))
 
 
-def _fresh(facts: Iterable[Fact], known: Mapping[str, Iterable[Fact]]) -> list[Fact]:
+def _fresh(facts: Iterable[Fact], facts_by_task: Mapping[str, Iterable[Fact]]) -> list[Fact]:
     """The facts not yet stored, each once. The tasks are locked, so this cannot go stale."""
-    seen = {(fact.task_id, fact.key) for stored in known.values() for fact in stored}
+    seen = {(fact.task_id, fact.key) for stored in facts_by_task.values() for fact in stored}
     fresh: list[Fact] = []
     for fact in facts:
         if (fact.task_id, fact.key) not in seen:
@@ -325,13 +330,13 @@ def _fresh(facts: Iterable[Fact], known: Mapping[str, Iterable[Fact]]) -> list[F
 
 
 def _missed_ends(
-    results: Iterable[StoredResult], folded: Mapping[str, TaskState], *, known: Mapping[str, Collection[Fact]]
+    results: Iterable[StoredResult], folded: Mapping[str, TaskState], *, facts_by_task: Mapping[str, Collection[Fact]]
 ) -> list[Fact]:
     """Ends that only the result backend tells: the facts known so far say otherwise."""
     seen_at = datetime.now(UTC)
     doubted = (result for result in results if folded[result.task_id].status is not result.status)
-    told = (result.as_fact(seen_at=seen_at) for result in doubted)
-    return [end for end in told if all(fact.key != end.key for fact in known.get(end.task_id, ()))]
+    ends_told = (result.as_fact(seen_at=seen_at) for result in doubted)
+    return [end for end in ends_told if all(fact.key != end.key for fact in facts_by_task.get(end.task_id, ()))]
 
 
 def _to_write(
@@ -340,7 +345,7 @@ def _to_write(
     *,
     facts: Collection[Fact],
     result: StoredResult | None,
-    told: int,
+    told_count: int,
     awaits_result: bool,
 ) -> StateToWrite:
     window = _window(state, facts)
@@ -354,12 +359,12 @@ def _to_write(
         error=(error if state.status is Status.FAILED else None) or state.exception,
         result_pending=state.leaves_result and awaits_result and not has_result,
         events_from=min((*(fact.at for fact in facts), *(() if window else (locked.events_from,)))),
-        fact_count=len(facts) if window else max(locked.fact_count + told, len(facts)),
+        fact_count=len(facts) if window else max(locked.fact_count + told_count, len(facts)),
     )
 
 
 def _is_outdated(locked: LockedTask, state: TaskState) -> bool:
-    """Whether what is kept of a result, be it only what an event told, is that of an earlier use of the id."""
+    """Whether what is stored of a result, be it only what an event told, is that of an earlier use of the id."""
     ended = locked.course.completed_at
     return locked.is_result_told and state.renewed_at is not None and ended is not None and ended < state.renewed_at
 
@@ -371,15 +376,15 @@ def _without_result(locked: LockedTask) -> LockedTask:
 async def _write_states(
     connection: AsyncConnection, locked: Mapping[str, LockedTask], *, states: Sequence[StateToWrite]
 ) -> None:
-    await history.write_states(connection, states)
-    await history.write_attempts(connection, states)
+    await writing.write_states(connection, states)
+    await writing.write_attempts(connection, states)
     shrunk = {
         written.task_id: len(written.state.attempts)
         for written in states
         if len(written.state.attempts) < locked[written.task_id].attempt_count
     }
     if shrunk:
-        await history.drop_attempts_above(connection, shrunk)
+        await writing.drop_attempts_above(connection, shrunk)
 
 
 async def _write_results(connection: AsyncConnection, folded: _Folded) -> None:
@@ -389,6 +394,6 @@ async def _write_results(connection: AsyncConnection, folded: _Folded) -> None:
         deciding = [result for result in folded.results if result.status is ended_as[result.task_id]]
         if deciding:
             await stored_results.write_results(connection, deciding)
-    told = [each for each in folded.locked.news.told if each.task_id in folded.locked.tasks]
-    if told:
-        await stored_results.write_told(connection, told)
+    unreadable = [each for each in folded.locked.news.told_results if each.task_id in folded.locked.tasks]
+    if unreadable:
+        await stored_results.write_told(connection, unreadable)

@@ -12,7 +12,9 @@ from domain.states import TERMINAL, EventType
 from domain.submissions import Submission
 from services.record import News, record
 from services.submissions import submit
-from store.queries import doubts, history, submissions
+from store.queries import submissions
+from store.queries.lost import doubts
+from store.queries.tasks import writing
 
 
 async def replay(connection: AsyncConnection, task_id: str, *, new: Replay) -> Submission:
@@ -20,7 +22,7 @@ async def replay(connection: AsyncConnection, task_id: str, *, new: Replay) -> S
 
     Raises TaskNotFound, TaskNotFinished, ArgumentsNotRecorded, and InvalidRequest for arguments too large.
     """
-    locked = (await history.lock_tasks(connection, [task_id])).get(task_id)
+    locked = (await writing.lock_tasks(connection, [task_id])).get(task_id)
     original = await submissions.get_original(connection, task_id)
     if locked is None or original is None:
         raise TaskNotFound

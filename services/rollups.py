@@ -6,9 +6,9 @@ from dataclasses import replace
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.identities import Identity
-from domain.rollups import Course, deltas
+from domain.rollups import TaskCourse, deltas
 from store.queries import rollups
-from store.queries.history import LockedTask, StateToWrite
+from store.queries.tasks.writing import LockedTask, StateToWrite
 
 
 async def count_changes(
@@ -31,7 +31,7 @@ def _changes(
     *,
     made: frozenset[str],
     identities: Mapping[str, Identity],
-) -> Iterator[tuple[Course | None, Course]]:
+) -> Iterator[tuple[TaskCourse | None, TaskCourse]]:
     written = {state.task_id: state for state in states}
     for task_id, task in locked.items():
         course = task.course
@@ -42,8 +42,8 @@ def _changes(
         yield (None if task_id in made else task.course), course
 
 
-def _named(course: Course, identity: Identity) -> Course:
-    """As `store.queries.history.write_identities` does it."""
+def _named(course: TaskCourse, identity: Identity) -> TaskCourse:
+    """Return what `store.queries.tasks.writing.write_identities` makes of it."""
     return replace(
         course,
         task_name=course.task_name if course.task_name is not None else identity.task_name,
@@ -51,10 +51,10 @@ def _named(course: Course, identity: Identity) -> Course:
     )
 
 
-def _moved(course: Course, written: StateToWrite, *, submitted_here: bool) -> Course:
-    """As `store.queries.history.write_states` does it."""
+def _moved(course: TaskCourse, written: StateToWrite, *, submitted_here: bool) -> TaskCourse:
+    """Return what `store.queries.tasks.writing.write_states` makes of it."""
     state = written.state
-    return Course(
+    return TaskCourse(
         task_name=course.task_name,
         queue_name=course.queue_name,
         status=state.status.value,

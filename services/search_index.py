@@ -9,21 +9,21 @@ from collections.abc import Iterable
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.search_text import index_words, unescape
-from domain.workers import hostname
+from domain.workers.status import hostname
 from store.queries import leadership, search
 from store.queries.search import SearchSource
 
 BATCH_SIZE = 500
 
 
-async def index_waiting(connection: AsyncConnection) -> int:
+async def index_waiting(connection: AsyncConnection, *, batch_size: int = BATCH_SIZE) -> int:
     """Index one batch of what waits; returns how much that was.
 
     One process at a time: of two that indexed the same task, the one that read it earlier could write later.
     """
     if not await leadership.take(connection, leadership.SEARCH_INDEX):
         return 0
-    waiting = await search.claim_waiting(connection, batch_size=BATCH_SIZE)
+    waiting = await search.claim_waiting(connection, batch_size=batch_size)
     if waiting:
         sources = await search.list_sources(connection, sorted(set(waiting)))
         # In a thread: 500 tasks with 8 KiB of arguments each take 1.8 s, and dispatch runs in this process.
@@ -36,5 +36,5 @@ def _words(sources: Iterable[SearchSource]) -> dict[str, dict[str, list[int]]]:
 
 
 def _parts(source: SearchSource) -> list[str]:
-    told = (source.task_name, source.queue_name, source.node and hostname(source.node), source.task_id, source.error)
-    return [part for part in told if part] + [unescape(source.arguments)]
+    texts = (source.task_name, source.queue_name, source.node and hostname(source.node), source.task_id, source.error)
+    return [part for part in texts if part] + [unescape(source.arguments)]

@@ -10,12 +10,14 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.errors import TaskNotFound
-from domain.timeline import Entry, timeline
-from store.queries import events, gaps, tasks, workers
-from store.queries.tasks import TaskOutline, WholeTask
+from domain.timeline import TimelineEntry, timeline
+from store.queries import events, gaps
+from store.queries.tasks import documents
+from store.queries.tasks.documents import TaskOutline, WholeTask
+from store.queries.workers import nodes
 
 MAX_FACTS = 10_000
-"""Of one task, the latest: one that is tried again for ever has any number."""
+"""How many facts of one task are read, the latest: one that is tried again for ever has any number."""
 FEW = 500
 
 
@@ -23,57 +25,59 @@ Task = TypeVar("Task", bound=TaskOutline)
 
 
 @dataclass(frozen=True, slots=True)
-class History(Generic[Task]):
+class TaskHistory(Generic[Task]):
     """A task, its timeline, and whether the mirror could hear all the while."""
 
     task: Task
-    entries: Sequence[Entry]
+    entries: Sequence[TimelineEntry]
     worker_ids: dict[str, UUID]
     complete: bool
     truncated: bool
-    """There are more than `MAX_FACTS`; the entries are the last ones."""
+    """Whether there are more than `MAX_FACTS`; the entries are the last ones."""
     left_out: int = 0
-    """So many more were told and not kept (`services/record.py`)."""
+    """How many more facts were told and not stored (`services/record.py`)."""
 
 
-async def read_history(connection: AsyncConnection, task_id: str) -> History[TaskOutline]:
-    """What was told of a task; raises TaskNotFound."""
-    task = await tasks.get_outline(connection, task_id)
+async def read_task_history(
+    connection: AsyncConnection, task_id: str, *, max_facts: int = MAX_FACTS
+) -> TaskHistory[TaskOutline]:
+    """Return what was told of a task; raises TaskNotFound."""
+    task = await documents.get_outline(connection, task_id)
+    if task is None:
+        raise TaskNotFound
+    return await _history_of(connection, task, max_facts=max_facts)
+
+
+async def read_whole_history(connection: AsyncConnection, task_id: str) -> TaskHistory[WholeTask]:
+    """Return what was told of a task, with its arguments and its result; raises TaskNotFound."""
+    task = await documents.get_task(connection, task_id)
     if task is None:
         raise TaskNotFound
     return await _history_of(connection, task)
 
 
-async def read_whole_history(connection: AsyncConnection, task_id: str) -> History[WholeTask]:
-    """The same, of a task with its arguments and its result; raises TaskNotFound."""
-    task = await tasks.get_task(connection, task_id)
-    if task is None:
-        raise TaskNotFound
-    return await _history_of(connection, task)
-
-
-async def _history_of(connection: AsyncConnection, task: Task) -> History[Task]:
-    facts = await events.get_latest_facts(connection, task.task_id, since=task.events_from, limit=MAX_FACTS + 1)
-    truncated = len(facts) > MAX_FACTS
+async def _history_of(connection: AsyncConnection, task: Task, *, max_facts: int = MAX_FACTS) -> TaskHistory[Task]:
+    facts = await events.get_latest_facts(connection, task.task_id, since=task.events_from, limit=max_facts + 1)
+    truncated = len(facts) > max_facts
     # To sort ten thousand takes 0.3 s, a few less than the way into a thread and back.
-    del facts[MAX_FACTS:]
+    del facts[max_facts:]
     entries = timeline(facts) if len(facts) <= FEW else await asyncio.to_thread(timeline, facts)
     if truncated:
         entries = _numbered_to(task.attempt_count, entries)
     left_out = 0 if truncated else max(0, (task.fact_count or 0) - len(facts))
     until = task.completed_at or datetime.now(UTC)
     deaf = await gaps.overlaps_gap(connection, since=task.events_from, until=until)
-    return History(
+    return TaskHistory(
         task=task,
         entries=entries,
-        worker_ids=await workers.get_worker_ids(connection, (entry.node for entry in entries if entry.node)),
+        worker_ids=await nodes.get_worker_ids(connection, (entry.node for entry in entries if entry.node)),
         complete=not deaf and not task.reconstructed and not truncated and not left_out,
         truncated=truncated,
         left_out=left_out,
     )
 
 
-def _numbered_to(attempt_count: int, entries: Sequence[Entry]) -> list[Entry]:
-    """With the attempts that are not shown counted before those that are."""
+def _numbered_to(attempt_count: int, entries: Sequence[TimelineEntry]) -> list[TimelineEntry]:
+    """Number the attempts so that those that are not shown count before those that are."""
     before = max(0, attempt_count - max((entry.attempt or 0 for entry in entries), default=0))
     return [replace(entry, attempt=entry.attempt + before) if entry.attempt else entry for entry in entries]

@@ -16,7 +16,7 @@ EMPTY: Mapping[int, int] = {}
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
+class SumsAndDurations:
     """Sums, and the histogram of the durations that belong to them."""
 
     sums: Sums
@@ -25,24 +25,24 @@ class Counted:
 
 @dataclass(frozen=True, slots=True)
 class Trends:
-    """What happened."""
+    """What happened in a window: in all, in each bucket, by task name, by queue, and which failures."""
 
     total: Sums
-    series: Mapping[datetime, Counted]
-    by_task: Mapping[str, Counted]
-    by_queue: Mapping[str, Counted]
+    series: Mapping[datetime, SumsAndDurations]
+    by_task: Mapping[str, SumsAndDurations]
+    by_queue: Mapping[str, SumsAndDurations]
     failures: Mapping[str, int]
     peak_loads: list[str]
 
 
 async def read_trends(connection: AsyncConnection, window: Window, *, interval: Interval) -> Trends:
-    """All figures of the window, in the one snapshot of the connection's transaction."""
+    """Return all figures of the window, in the one snapshot of the connection's transaction."""
     hours = await trends.sum_by_hour(connection, window)
     durations = await trends.count_durations_by_interval(connection, window, interval=interval)
     buckets = sum_buckets(hours, window, interval=interval)
     return Trends(
         total=total(hours.values()),
-        series={start: Counted(sums, durations.get(start, EMPTY)) for start, sums in buckets.items()},
+        series={start: SumsAndDurations(sums, durations.get(start, EMPTY)) for start, sums in buckets.items()},
         by_task=await _read_by_name(connection, window, name="task_name"),
         by_queue=await _read_by_name(connection, window, name="queue_name"),
         failures=await trends.count_failures(connection, window, limit=MAX_ERRORS),
@@ -50,7 +50,7 @@ async def read_trends(connection: AsyncConnection, window: Window, *, interval: 
     )
 
 
-async def _read_by_name(connection: AsyncConnection, window: Window, *, name: Name) -> dict[str, Counted]:
+async def _read_by_name(connection: AsyncConnection, window: Window, *, name: Name) -> dict[str, SumsAndDurations]:
     sums = await trends.sum_by_name(connection, window, name=name, limit=MAX_NAMES)
     durations = await trends.count_durations_by_name(connection, window, name=name, names=list(sums))
-    return {found: Counted(sums[found], durations.get(found, EMPTY)) for found in sums}
+    return {key: SumsAndDurations(sums[key], durations.get(key, EMPTY)) for key in sums}

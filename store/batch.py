@@ -15,14 +15,14 @@ Columns = dict[str, TypeEngine[Any] | type[TypeEngine[Any]]]
 
 
 def batch_of(**columns: TypeEngine[Any] | type[TypeEngine[Any]]) -> TableValuedAlias:
-    """A `batch(...)` row source; bind the rows with `bind_rows`. JSON columns travel as text: cast them."""
+    """Return a `batch(...)` row source; bind the rows with `bind_rows`. JSON columns travel as text: cast them."""
     arrays = [bindparam(f"batch_{name}", type_=ARRAY(kind)) for name, kind in columns.items()]
     typed = [column(name, kind) for name, kind in columns.items()]
     return func.unnest(*arrays).table_valued(*typed, name="batch").render_derived()
 
 
 def bind_rows(names: Sequence[str], rows: Iterable[Sequence[object]]) -> dict[str, list[object]]:
-    """Rows -> the parameters of a statement over `batch_of` with these column names, in this order."""
+    """Turn rows into the parameters of a statement over `batch_of` with these column names, in this order."""
     arrays: list[list[object]] = [[] for _ in names]
     for row in rows:
         for array, value in zip(arrays, row, strict=True):

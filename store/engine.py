@@ -26,13 +26,13 @@ POOL_TIMEOUT_SECONDS = 3
 STATEMENT_TIMEOUT_MS = 30_000
 _limit_statements = text("SELECT set_config('statement_timeout', :limit, true)")
 IDLE_IN_TRANSACTION_MS = 45_000
-"""Longer than any of ours waits for anything else within one: its client is gone, and Postgres drops its locks."""
+"""Longer than any of ours waits for anything else within a transaction; then Postgres drops its locks."""
 # A peer that vanished without a word is noticed after this long, not after the kernel's 15 minutes.
 TCP_USER_TIMEOUT_MS = 10_000
 ANSWER_SECONDS = STATEMENT_TIMEOUT_MS / 1000 + 5
-"""Where something between us and Postgres takes what we send, the kernel notices nothing: then this ends the wait."""
+"""How long an answer may take until the connection is closed: what is lost on the way nobody else notices."""
 TRUSTED_SECONDS = 1.0
-"""A connection that answered so short a time ago is not asked again whether it lives: a tenth of a short request."""
+"""How long after an answer a connection is not asked whether it lives: that is a tenth of a short request."""
 
 
 class BoundedConnection(AsyncConnection[Any]):
@@ -45,7 +45,9 @@ class BoundedConnection(AsyncConnection[Any]):
 
     @property
     def is_trusted(self) -> bool:
-        """Answered just now, and the server has sent nothing since, which at rest could only be its farewell."""
+        """Tell whether it answered just now and the server has sent nothing since; at rest that could only be a
+        farewell.
+        """
         if time.monotonic() - self._answered_at > TRUSTED_SECONDS:
             return False
         waiting = select.poll()
@@ -53,6 +55,7 @@ class BoundedConnection(AsyncConnection[Any]):
         return not waiting.poll(0)
 
     async def wait(self, gen: PQGen[RV], *limits: Any, **named_limits: Any) -> RV:
+        """Wait as psycopg does, but hang up after `ANSWER_SECONDS`."""
         loop = asyncio.get_running_loop()
         self._asked_at = loop.time()
         if self._guard is None:
@@ -81,7 +84,7 @@ class BoundedConnection(AsyncConnection[Any]):
 
 
 class CountingPool(AsyncAdaptedQueuePool):
-    """Knows how many wait for one of its connections, which SQLAlchemy does not tell."""
+    """A pool that knows how many wait for one of its connections, which SQLAlchemy does not tell."""
 
     waiting = 0
 
@@ -95,33 +98,33 @@ class CountingPool(AsyncAdaptedQueuePool):
 
 @dataclass(frozen=True, slots=True)
 class PoolUse:
-    """Of the connections of one process."""
+    """How many connections of one process are in use."""
 
     size: int
     in_use: int
     waiting: int
-    """Who has asked for a connection and does not have it yet."""
+    """How many have asked for a connection and do not have it yet."""
 
 
 def pool_use(engine: AsyncEngine) -> PoolUse:
-    """At this moment."""
+    """Return the connections in use right now."""
     pool = engine.pool
     assert isinstance(pool, CountingPool)
     return PoolUse(size=pool.size(), in_use=pool.checkedout(), waiting=pool.waiting)
 
 
 def sqlalchemy_url(database_url: str) -> URL:
-    """`postgresql://...` as people write it -> the URL of the psycopg 3 dialect."""
+    """Turn `postgresql://...`, as people write it, into the URL of the psycopg 3 dialect."""
     return make_url(database_url).set(drivername="postgresql+psycopg")
 
 
 def libpq_url(database_url: str) -> str:
-    """Any accepted form -> what psycopg itself and libpq tools take."""
+    """Turn any accepted form of the URL into what psycopg itself and libpq tools take."""
     return make_url(database_url).set(drivername="postgresql").render_as_string(hide_password=False)
 
 
 def open_engine(database_url: str, *, pool_size: int = 10, name: str = "celeriac", by_key: bool = False) -> AsyncEngine:
-    """A pooled engine; dispose it when the process ends. `name` shows in pg_stat_activity.
+    """Return a pooled engine; dispose it when the process ends. `name` shows in pg_stat_activity.
 
     `by_key`: its statements find rows by an index, and shall not scan a table because it was small when they were
     planned: a plan is kept, while a new table or a new day's partition grows by a million rows.
@@ -153,7 +156,7 @@ def open_engine(database_url: str, *, pool_size: int = 10, name: str = "celeriac
 
 
 async def limit_statements(connection: SqlConnection, *, seconds: float) -> None:
-    """Each statement of this transaction is broken off by Postgres after this long."""
+    """Let Postgres break off each statement of this transaction after this long."""
     await connection.execute(_limit_statements, {"limit": f"{int(seconds * 1000)}ms"})
 
 
@@ -168,12 +171,12 @@ def _try_before_use(dialect: Dialect, connection: Any, _record: object, _fairy: 
 
 
 def _send_lists_as_binary(connection: Any, _record: object) -> None:
-    """As text, each element of a batch's arrays is searched for characters to quote: a third of the mirror's time."""
+    """Send lists as binary: as text, each element is searched for characters to quote, a third of the mirror's time."""
     connection.driver_connection.adapters.register_dumper(list, ListBinaryDumper)
 
 
 def tell_lost_connections(engine: AsyncEngine, tell: Callable[[], None]) -> None:
-    """Calls `tell` whenever a connection is lost or cannot be made; an old one found dead before its use is neither."""
+    """Call `tell` whenever a connection is lost or cannot be made; an old one found dead before its use is neither."""
 
     def listen(context: ExceptionContext) -> None:
         is_lost = context.is_disconnect or context.connection is None

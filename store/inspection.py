@@ -22,7 +22,7 @@ class ServerFacts:
 
 
 def ask_server(database_url: str) -> ServerFacts:
-    """Raises psycopg.Error if there is no answer within 3 s."""
+    """Return what the server tells about itself; raises psycopg.Error if there is no answer within 3 s."""
     with psycopg.connect(database_url, connect_timeout=CONNECT_SECONDS) as connection:
         row = connection.execute("select clock_timestamp()").fetchone()
         assert row is not None
@@ -30,7 +30,7 @@ def ask_server(database_url: str) -> ServerFacts:
 
 
 def count_unread(database_url: str) -> dict[str, int]:
-    """Of the last 1,000 results that could not be read, how many for which reason (index task_results_unreadable).
+    """Count the last 1,000 results that could not be read by their reason (index task_results_unreadable).
 
     Raises psycopg.Error.
     """
@@ -53,7 +53,7 @@ def has_admin_key(database_url: str) -> bool:
 
 
 def is_drained(database_url: str, node: str) -> bool:
-    """Whether a node is draining or drained, and nobody has resumed it since. True while nobody can say."""
+    """Tell whether a node is draining or drained, and nobody has resumed it since. True while nobody can say."""
     try:
         with psycopg.connect(database_url, connect_timeout=CONNECT_SECONDS) as connection:
             row = connection.execute(
@@ -65,7 +65,7 @@ def is_drained(database_url: str, node: str) -> bool:
 
 
 def is_current(database_url: str) -> bool:
-    """Whether the newest migration is applied. A migration's file is named like its revision."""
+    """Tell whether the newest migration is applied. A migration's file is named like its revision."""
     newest = max(path.stem for path in VERSIONS.glob("[0-9]*.py"))
     with psycopg.connect(database_url, connect_timeout=CONNECT_SECONDS) as connection:
         # Asked first: a statement that fails would be an ERROR in the server's log, the first thing a new user reads.

@@ -29,13 +29,14 @@ log = structlog.get_logger(__name__)
 class Listener(Resident):
     """`async with Listener(url, channel) as listener: await listener.wait(timeout)`."""
 
-    def __init__(self, database_url: str, channel: str) -> None:
+    def __init__(self, database_url: str, channel: str, *, reconnect_seconds: float = RECONNECT_SECONDS) -> None:
+        self._reconnect_seconds = reconnect_seconds
         self._url = libpq_url(database_url)
         self._channel = channel
         self._notified = asyncio.Event()
 
     async def wait(self, timeout_seconds: float) -> bool:
-        """Until the next notification, at most this long; True if there was one since the last call."""
+        """Wait for the next notification, at most this long; True if there was one since the last call."""
         try:
             await asyncio.wait_for(self._notified.wait(), timeout_seconds)
         except TimeoutError:
@@ -44,7 +45,7 @@ class Listener(Resident):
         return True
 
     def wake(self) -> None:
-        """As a notification does."""
+        """Wake whoever waits, as a notification does."""
         self._notified.set()
 
     def _start(self) -> list[asyncio.Task[None]]:
@@ -55,7 +56,7 @@ class Listener(Resident):
             await self._hear()
         except (psycopg.Error, OSError) as error:
             log.warning("listen_connection_lost", channel=self._channel, error=type(error).__name__)
-        await asyncio.sleep(RECONNECT_SECONDS)
+        await asyncio.sleep(self._reconnect_seconds)
 
     async def _hear(self) -> None:
         connection = await psycopg.AsyncConnection.connect(

@@ -40,7 +40,7 @@ def _take_turn(connection: Connection) -> None:
 
 
 def pending_revisions(database_url: str) -> list[str]:
-    """Names of the migrations that this database still lacks, oldest first."""
+    """Return the names of the migrations that this database still lacks, oldest first."""
     engine = create_engine(sqlalchemy_url(database_url), connect_args={"connect_timeout": CONNECT_TIMEOUT_SECONDS})
     try:
         with engine.connect() as connection:

@@ -7,9 +7,9 @@ from pathlib import Path
 from tasks.app import app
 
 FOLDER = Path.cwd().resolve()
-"""Where the worker was started."""
+"""The folder where the worker was started."""
 DATA = Path(os.environ.get("CELERIAC_DATA") or ".celeriac").resolve()
-"""Of `celeriac up`: passwords, and the URLs that hold them."""
+"""The data folder of `celeriac up`: passwords, and the URLs that hold them."""
 
 
 @app.task(name="celeriac.hash_file")

@@ -1,14 +1,17 @@
 """Celery apps of the test process itself, which sends tasks as any other program does."""
 
+from typing import Any
+
 from celery import Celery
 
 
 def close_app(app: Celery) -> None:
     """For good: results of it that Python collects later shall not ask a server that is gone then."""
-    consumer = app.backend.result_consumer
+    backend: Any = app.backend
+    consumer = backend.result_consumer
     consumer.stop()
     consumer._pubsub = None
-    app.backend.client.connection_pool.disconnect()
+    backend.client.connection_pool.disconnect()
     app.close()
 
 

@@ -21,7 +21,7 @@ SHARED_FOLDERS = ("tests/browser", "tests/contract", "tests/fuzz")
 """Whose files share one running stack; everywhere else servers are shared by the tests of one file."""
 
 
-class ServersShared(LoadScopeScheduling):
+class ServersShared(LoadScopeScheduling):  # type: ignore[misc]
     """What shares a running server runs in one process, so that there is one; in the order of the folders, because
     the long ones come first in it.
     """

@@ -7,9 +7,9 @@ from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 from uuid_utils.compat import uuid7
 
-from domain.workers import worker_id_of
-from store.tables import outbox, tasks
-from store.worker_tables import workers
+from domain.workers.status import worker_id_of
+from store.tables.tasks import outbox, tasks
+from store.tables.workers import workers
 
 
 def ago(seconds: float) -> datetime:

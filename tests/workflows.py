@@ -10,20 +10,20 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 from uuid_utils.compat import UUID, uuid7
 
-from domain.dag import Link, build
 from domain.facts import Fact, worker_event_key
-from domain.references import references_in
 from domain.results import StoredResult
 from domain.states import EventType
-from domain.steps import OnFailure
-from domain.workflows import NewWorkflow, Step
+from domain.workflows.dag import Link, build
+from domain.workflows.definition import NewWorkflow, Step
+from domain.workflows.references import references_in
+from domain.workflows.steps import OnFailure
 from loops.workflows import WorkflowsRound
 from services.record import News, record
-from services.workflows import start
-from store.queries import workflows
+from services.workflows.lifecycle import start
 from store.queries.outbox import withdraw
-from store.queries.workflows import StepProgress, StoredWorkflow
-from store.tables import outbox
+from store.queries.workflows import documents
+from store.queries.workflows.documents import StepProgress, StoredWorkflow
+from store.tables.tasks import outbox
 from tests.fakes.gateway import FakeBroker, FakeResultReader
 from tests.submissions import make_submission
 
@@ -60,7 +60,7 @@ class World:
 
     async def steps(self) -> dict[str, StepProgress]:
         async with self.engine.connect() as connection:
-            return {row.step_id: row for row in await workflows.list_steps(connection, self.workflow_id)}
+            return {row.step_id: row for row in await documents.list_steps(connection, self.workflow_id)}
 
     async def statuses(self) -> str:
         """`a:COMPLETED b:WAITING`, in the order of the steps."""
@@ -68,7 +68,7 @@ class World:
 
     async def workflow(self) -> StoredWorkflow:
         async with self.engine.connect() as connection:
-            found = await workflows.get_workflow(connection, self.workflow_id)
+            found = await documents.get_workflow(connection, self.workflow_id)
         assert found is not None
         return found
 

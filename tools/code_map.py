@@ -28,7 +28,7 @@ NOUNS: Mapping[str, str] = {
     "Counts and trends": "rollup rollups trends analytics dashboard histograms grid counters counted",
     "Cancels": "cancel cancels cancelled",
     "Lost tasks": "sweep rescue strays unsettled proofs doubts doubt orphans absences recall lost missed dead stuck "
-    "vanished confirmed suspects unacked withdrawal",
+    "vanished confirmed suspects unacked withdrawal message_mover mover",
     "Health and metrics": "health probe checks lives life signs components metrics measurements figures fleet scrapes "
     "host inspection process",
     "Degradation": "degradation degraded resilience gate guard breakers breaker last_answers answers",
@@ -37,7 +37,7 @@ NOUNS: Mapping[str, str] = {
     "Dispatch": "dispatch outbox refused refusals publisher envelopes priority run",
     "Results": "result results",
     "Events and their fold": "event events facts fold merge record history deliveries attempts timeline gaps mirror "
-    "decode writer identities clocks states stream exceptions compare comparisons endings tree trees",
+    "decode writer writing identities clocks states stream exceptions compare comparisons endings tree trees",
     "Queues": "queue queues",
     "Workers": "worker workers node nodes consumers control drains drain presence paused pause descriptions mailbox "
     "replies strangers shared layout promises prefixes limits capacity",
@@ -46,7 +46,7 @@ NOUNS: Mapping[str, str] = {
     "The database": "engine listener migrate leadership batch tables transactions ages",
     "Loops": "loop loops",
     "The command line": "cli celeriac_command",
-    "API keys": "api_keys key_ring key_tables principals failed_keys",
+    "API keys": "api_keys key_ring principals failed_keys",
     "Every process": "settings background logs celeryconfig app secrets redis_keys printable sentences",
 }
 OTHERS = "The rest"
@@ -123,7 +123,7 @@ def noun_of(name: str) -> str:
     """Return the first noun one of whose words is a part of this path or name."""
     parts = re.split(r"[^\w]+", name)
     words = {*parts, *(word for part in parts for word in part.split("_"))}
-    return next((noun for noun, known in NOUNS.items() if not words.isdisjoint(known.split())), OTHERS)
+    return next((noun for noun, its_words in NOUNS.items() if not words.isdisjoint(its_words.split())), OTHERS)
 
 
 def _section(noun: str, entry: NounEntry) -> str:
@@ -135,7 +135,7 @@ def _section(noun: str, entry: NounEntry) -> str:
         "Loops": entry.loops,
         "Keys in Redis": _coded(entry.keys),
     }
-    lines += [f"\n**{title}**: {', '.join(found)}\n" for title, found in names.items() if found]
+    lines += [f"\n**{title}**: {', '.join(values)}\n" for title, values in names.items() if values]
     return "".join(lines)
 
 
@@ -161,14 +161,14 @@ def _first_sentence(path: Path) -> str:
 
 def _tables() -> list[str]:
     """The first argument of every `Table(...)`; where that is a variable, the texts that it goes through."""
-    found: set[str] = set()
-    for path in sorted((REPOSITORY / "store").glob("*tables.py")):
+    names: set[str] = set()
+    for path in sorted((REPOSITORY / "store" / "tables").glob("*.py")):
         tree = ast.parse(path.read_text())
-        found |= {_first_text(call) for call in _calls(tree) if _name(call) == "Table"}
+        names |= {_first_text(call) for call in _calls(tree) if _name(call) == "Table"}
         for node in ast.walk(tree):
             if isinstance(node, ast.GeneratorExp) and ast.unparse(node.elt).startswith("Table("):
-                found |= {_text_of(each) for each in ast.walk(node.generators[0].iter)}
-    return sorted(found - {""})
+                names |= {_text_of(each) for each in ast.walk(node.generators[0].iter)}
+    return sorted(names - {""})
 
 
 def _routes() -> Iterator[str]:
@@ -188,15 +188,19 @@ def loops() -> dict[str, str]:
     tree = ast.parse((REPOSITORY / "loops" / "main.py").read_text())
     imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module]
     files = {name.name: f"{str(node.module).replace('.', '/')}.py" for node in imports for name in node.names}
-    made = {
-        target.id: node.value
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Assign)
-        for target in node.targets
-        if isinstance(target, ast.Name)
-    }
+    made = dict(_assigned(tree))
     rounds = {_first_text(call): call.args[1] for call in _calls(tree) if _name(call) == "Loop"}
     return {loop: files[_class_of(made.get(ast.unparse(made_by), made_by))] for loop, made_by in rounds.items()}
+
+
+def _assigned(tree: ast.AST) -> Iterator[tuple[str, ast.expr]]:
+    """Each name with what is assigned to it, alone or as one of several."""
+    for node in (each for each in ast.walk(tree) if isinstance(each, ast.Assign)):
+        for target in node.targets:
+            if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
+                yield from zip(map(ast.unparse, target.elts), node.value.elts, strict=True)
+            else:
+                yield ast.unparse(target), node.value
 
 
 def _class_of(made_by: ast.expr) -> str:
@@ -219,8 +223,8 @@ def redis_keys(*, of_plugin: bool | None = None) -> list[str]:
     """Return the names of our keys, with `<...>` for what differs; of the plugin, of the rest, or of both."""
     rooms = {True: ("workers",), False: OURS, None: (*OURS, "workers")}[of_plugin]
     paths = [path for room in rooms for path in (REPOSITORY / room).rglob("*.py")]
-    found = sorted({key for path in paths for key in _keys(path)} - {ONLY_TRIED})
-    by_shape = {shape_of(key): key for key in reversed(found)}
+    keys = sorted({key for path in paths for key in _keys(path)} - {ONLY_TRIED})
+    by_shape = {shape_of(key): key for key in reversed(keys)}
     return sorted(by_shape.values())
 
 

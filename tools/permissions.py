@@ -25,11 +25,13 @@ key at all, every program that reaches the API has all of them: [security.md](se
 |---|---|
 """
 TAIL = """
+
 A key may rotate itself without `admin`.
 
-These need no scope: `GET /health` and what is below it, for orchestrators have no key. `GET /metrics` is open on
-loopback; elsewhere it needs any key, or that of `CELERIAC_METRICS_KEY`. `/docs`, `/redoc` and `/openapi.json` need any
-key.
+## Without a scope
+
+`GET /health` and what is below it need no key, for orchestrators have none. `GET /metrics` is open on loopback;
+elsewhere it needs any key, or that of `CELERIAC_METRICS_KEY`. `/docs`, `/redoc` and `/openapi.json` need any key.
 """
 
 

@@ -6,11 +6,11 @@ from typing import Annotated, TypeVar
 from fastapi import Depends, Header, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from api.middleware.scopes import KEY_HASH
+from api.client_key import key_hash_of
 from api.schemas.base import ResponseModel
 from domain.errors import InvalidRequest
 from domain.idempotency import MAX_KEY_LENGTH, RequestKey, request_key
-from services.idempotency import recall
+from services.idempotency import find_first_answer
 from store.queries.idempotency import keep_answer
 
 KEY_HEADER = "Idempotency-Key"
@@ -38,12 +38,12 @@ async def _request_key(
         raise InvalidRequest(
             f"{KEY_HEADER} is given more than once.", errors=((KEY_HEADER, "is given more than once"),)
         )
-    owner = request.scope.get(KEY_HASH)
+    owner = key_hash_of(request.scope)
     return request_key(request.scope["path"], idempotency_key, body=await request.body(), owner=owner)
 
 
 IdempotencyKey = Annotated[RequestKey | None, Depends(_request_key)]
-"""What tells this request from others, where the client sent the header."""
+"""What tells this request from others, where the client sent the header; None where it did not."""
 
 
 async def answer_once(
@@ -54,11 +54,11 @@ async def answer_once(
     act: Callable[[AsyncConnection], Awaitable[Answer]],
     form: type[Answer],
 ) -> Answer:
-    """What `act` answers, in a transaction of its own; with a key that was used before the first answer instead."""
+    """Return what `act` answers, in a transaction of its own, or the first answer if the key was used before."""
     async with engine.begin() as connection:
         if key is None:
             return await act(connection)
-        first = await recall(connection, key)
+        first = await find_first_answer(connection, key)
         if first is not None:
             response.headers[REPLAYED_HEADER] = "true"
             return form.model_validate_json(first)

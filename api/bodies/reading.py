@@ -39,12 +39,12 @@ ARRIVAL_BYTES_A_SECOND = 256 * 1024
 """A large body keeps others from coming in, so it has 10 s and one more for each of these; 16 MiB have 74 s."""
 MAX_WAITING = 64
 WAIT_SECONDS = 10.0
-"""Until a large body may come in."""
+"""How long a large body may wait before it is let in."""
 WORK_WAIT_SECONDS = 30.0
-"""Until one that is there is worked on: a batch of 16 MiB takes PostgreSQL some 2 s."""
+"""How long a large body that has arrived may wait to be worked on: a batch of 16 MiB takes PostgreSQL some 2 s."""
 MAX_REST_SECONDS = 0.05
 RESTLESS_SECONDS = 0.02
-"""What has taken no longer has not kept the event loop waiting."""
+"""Work that took no longer has not kept the event loop waiting, and is followed by no rest."""
 
 _OPENERS_AND_SEPARATORS = (b",", b":", b"[", b"{")
 # A text is one match however long it is. One without an end goes to the end of the body: looking for it again behind
@@ -58,7 +58,7 @@ Result = TypeVar("Result")
 
 
 class Budget:
-    """So many bytes for all who hold some; who comes later waits in line, and not for long."""
+    """A number of bytes that all holders share; whoever finds none left waits in line, and not for long."""
 
     def __init__(self, total: int, *, max_waiting: int = MAX_WAITING, wait_seconds: float = WAIT_SECONDS) -> None:
         self._free = total
@@ -68,7 +68,7 @@ class Budget:
 
     @asynccontextmanager
     async def hold(self, size: int) -> AsyncIterator[None]:
-        """Raises Overloaded if the line is long or does not move."""
+        """Hold so many bytes for the block. Raises Overloaded if the line is long or does not move."""
         await self._take(size)
         try:
             yield
@@ -129,7 +129,7 @@ def _lane(*, arriving: int, in_work: int) -> Lane:
 
 @dataclass(frozen=True, slots=True)
 class LargeBodies:
-    """One for each process, in `app.state.large_bodies`."""
+    """The lanes of large bodies; one for each process, in `app.state.large_bodies`."""
 
     ordinary: Lane = field(default_factory=lambda: _lane(arriving=32 * MIB, in_work=8 * MIB))
     oversize: Lane = field(default_factory=lambda: _lane(arriving=128 * MIB, in_work=16 * MIB))
@@ -137,6 +137,7 @@ class LargeBodies:
     thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="bodies"))
 
     def lane(self, max_bytes: int) -> Lane:
+        """Return the lane of a route with this cap: a larger one than usual has a lane of its own."""
         return self.ordinary if max_bytes <= MAX_BODY_BYTES else self.oversize
 
 
@@ -150,6 +151,7 @@ class ModelRequest(Request):
         self.is_large = len(body) > BESIDE_BYTES
 
     async def json(self) -> Any:
+        """Return the valid model, which FastAPI takes for parsed JSON."""
         return self._model
 
 
@@ -161,7 +163,7 @@ async def pass_on(
     max_bytes: int,
     length: int | None,
 ) -> Response:
-    """The answer of `handle` to the request with its body read and valid. `length`: as its head says, if it does.
+    """Answer the request with `handle`, its body read and valid; `length` is what its head says, if it does.
 
     What a large body holds is given back when the answer is there. Raises InvalidRequest, BodyTooLarge,
     RequestTimeout, Overloaded.
@@ -182,7 +184,7 @@ async def pass_on(
 
 
 async def beside(request: Request, work: Callable[[], Result]) -> Result:
-    """What is made of the body: in a thread if that is large, so that the event loop goes on."""
+    """Return what `work` makes of the body: in a thread if the body is large, so that the event loop goes on."""
     return await _in_thread(request, work) if isinstance(request, ModelRequest) and request.is_large else work()
 
 
@@ -243,6 +245,7 @@ async def _receive(request: Request) -> tuple[bytes, bool]:
 
 
 def too_large(max_bytes: int) -> BodyTooLarge:
+    """Return the error for a body beyond this cap."""
     return BodyTooLarge(f"The request body is larger than {max_bytes} bytes.")
 
 
@@ -266,7 +269,7 @@ def _parse(body: bytes) -> Any:
 
 
 def _parse_int(digits: str) -> int:
-    """As the parser itself does, but others may run between two numbers."""
+    """Parse a number as the parser itself does, but others may run between two numbers."""
     return int(digits)
 
 
@@ -282,7 +285,9 @@ def _refuse_too_many_values(body: bytes) -> None:
 
 
 def _has_few_tokens(body: bytes) -> bool:
-    """In UTF-8 no byte of a longer character looks like a quote. Python's loop lets others run between two tokens."""
+    """Tell whether its tokens are few. No byte of a longer UTF-8 character looks like a quote; others run between
+    tokens.
+    """
     left = MAX_VALUES
     for token in _TOKEN.finditer(body):
         left -= token.end() - token.start() == 1  # a text is longer

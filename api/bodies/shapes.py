@@ -21,9 +21,9 @@ from domain.errors import InvalidRequest
 
 BODY = "body"
 TOGETHER = 20
-"""Items validated in one call: pydantic collects what is wrong with all of them."""
+"""How many items are validated in one call: pydantic collects what is wrong with all of them."""
 MAX_UNKNOWN_KEYS = 20
-"""Unknown keys of one object that pydantic is left to name."""
+"""How many unknown keys of one object pydantic is left to name."""
 
 Place = tuple[str | int, ...]
 Shape = Union["ObjectShape", "ListShape"]
@@ -36,7 +36,7 @@ class ObjectShape:
     model: type[BaseModel]
     adapter: TypeAdapter[Any]
     some: TypeAdapter[list[Any]]
-    """Of several of them."""
+    """Validates a list of several of them in one call."""
     names: frozenset[str] | None
     inner: Mapping[str, Shape]
 
@@ -50,7 +50,7 @@ class ListShape:
 
 
 def shape_of(annotation: Any, metadata: Sequence[Any] = ()) -> Shape | None:
-    """The shape of a type; None for one whose errors do not grow with the value, such as a text or any JSON."""
+    """Return the shape of a type; None for one whose errors do not grow with the value, such as a text or any JSON."""
     origin = get_origin(annotation)
     if origin is Annotated:
         inner, *own = get_args(annotation)
@@ -82,19 +82,21 @@ def _object_shape(model: type[BaseModel]) -> ObjectShape:
 
 
 class BodyForm:
-    """What the body of a route must be. Its only use is `validate`, from any thread."""
+    """The model that the body of a route must fit. Its only use is `validate`, from any thread."""
 
     def __init__(self, annotation: Any) -> None:
         self._adapter: TypeAdapter[Any] = TypeAdapter(annotation)
         self._shape = shape_of(annotation)
 
     def validate(self, value: Any) -> Any:
-        """The value as its model, which pydantic passes on unseen; raises InvalidRequest with 100 errors at most."""
+        """Return the value as its model, which pydantic passes on unseen; raises InvalidRequest with 100 errors at
+        most.
+        """
         flaws = _Flaws()
         if self._shape:
             _measure(value, self._shape, place=(), flaws=flaws)
             flaws.refuse()
-            value = _settle(value, self._shape, place=(), flaws=flaws)
+            value = _make_models(value, self._shape, place=(), flaws=flaws)
         if flaws.are_enough:
             flaws.refuse()
         try:
@@ -131,12 +133,12 @@ class _Flaws:
 
 
 def field_name(place: Iterable[str | int]) -> str:
-    """The name of a field as the client wrote it, nested with dots; cut, for it may be of any length."""
-    return ".".join(str(step)[:MAX_FIELD] for step in place)[:MAX_FIELD] or BODY
+    """Return the name of a field as the client wrote it, nested with dots; cut, for it may be of any length."""
+    return ".".join(str(segment)[:MAX_FIELD] for segment in place)[:MAX_FIELD] or BODY
 
 
 def message_of(problem: Mapping[str, Any]) -> str:
-    """What one of pydantic's errors says."""
+    """Return what one of pydantic's errors says."""
     message: str = problem["msg"]
     return message.removeprefix("Value error, ")
 
@@ -180,44 +182,44 @@ def _is_plainly_sound(item: Any, shape: Shape) -> bool:
     return shape.names is None or len(item) <= len(shape.names) + MAX_UNKNOWN_KEYS
 
 
-def _settle(value: Any, shape: Shape, *, place: Place, flaws: _Flaws) -> Any:
+def _make_models(value: Any, shape: Shape, *, place: Place, flaws: _Flaws) -> Any:
     """The value with the models in its lists made. One that is wrong is noted, and replaced by one that passes."""
     if isinstance(shape, ObjectShape):
         return _settle_object(value, shape, place=place, flaws=flaws) if isinstance(value, dict) else value
     if not isinstance(value, list) or not shape.items:
         return value
-    settled: list[Any] = []
+    made: list[Any] = []
     for start in range(0, len(value), TOGETHER):
-        settled += _settle_some(value[start : start + TOGETHER], shape.items, place=place, flaws=flaws, start=start)
+        made += _make_some(value[start : start + TOGETHER], shape.items, place=place, flaws=flaws, start=start)
         if flaws.are_enough:
             break
-    return settled
+    return made
 
 
-def _settle_some(items: list[Any], shape: Shape, *, place: Place, flaws: _Flaws, start: int) -> list[Any]:
+def _make_some(items: list[Any], shape: Shape, *, place: Place, flaws: _Flaws, start: int) -> list[Any]:
     """Together, which is a fifth faster, if all of them are sound; else one by one until enough is wrong."""
     if isinstance(shape, ObjectShape) and not shape.inner:
         with suppress(ValidationError):
             return shape.some.validate_python(items)
-    settled = []
+    made = []
     for number, item in enumerate(items, start):
-        settled.append(_settle_item(item, shape, place=(*place, number), flaws=flaws))
+        made.append(_make_item(item, shape, place=(*place, number), flaws=flaws))
         if flaws.are_enough:
             break
-    return settled
+    return made
 
 
 def _settle_object(value: dict[str, Any], shape: ObjectShape, *, place: Place, flaws: _Flaws) -> dict[str, Any]:
     inner = {
-        name: _settle(value[name], part, place=(*place, name), flaws=flaws)
+        name: _make_models(value[name], part, place=(*place, name), flaws=flaws)
         for name, part in shape.inner.items()
         if name in value
     }
     return value | inner if inner else value
 
 
-def _settle_item(item: Any, shape: Shape, *, place: Place, flaws: _Flaws) -> Any:
-    item = _settle(item, shape, place=place, flaws=flaws)
+def _make_item(item: Any, shape: Shape, *, place: Place, flaws: _Flaws) -> Any:
+    item = _make_models(item, shape, place=place, flaws=flaws)
     if not isinstance(shape, ObjectShape):
         return item
     try:

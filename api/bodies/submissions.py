@@ -1,4 +1,4 @@
-"""From the bodies of submissions to what is stored."""
+"""Turns the bodies of submissions into what is stored, and refuses what no worker knows or what is marked."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,7 +19,7 @@ NOTHING_KNOWN: Mapping[str, int] = {}
 def to_submission(
     body: TaskSubmission, *, default_queue: str, now: datetime, own_retries: Mapping[str, int] = NOTHING_KNOWN
 ) -> Submission:
-    """A submission with an id and its defaults; raises InvalidRequest if its arguments are too large.
+    """Return a submission with an id and its defaults; raises InvalidRequest if its arguments are too large.
 
     `own_retries`: the `max_retries` that tasks have by themselves, which hold where the body names none.
     """
@@ -42,7 +42,7 @@ def to_submission(
 def to_submissions(
     bodies: Sequence[TaskSubmission], *, default_queue: str, now: datetime, own_retries: Mapping[str, int]
 ) -> list[Submission]:
-    """All of a batch in its order; raises one InvalidRequest that names every item at fault."""
+    """Return a whole batch in its order; raises one InvalidRequest that names every item at fault."""
     submissions: list[Submission] = []
     errors: list[tuple[str, str]] = []
     for number, body in enumerate(bodies):
@@ -61,24 +61,24 @@ def _max_retries(body: TaskSubmission, own_retries: Mapping[str, int]) -> int:
 
 
 def name_fields(bodies: Sequence[TaskSubmission]) -> Iterator[tuple[str, str]]:
-    """The task names of a batch, each with its field."""
+    """Yield the task names of a batch, each with its field, as pairs (field, task name)."""
     return ((f"tasks.{number}.task_name", body.task_name) for number, body in enumerate(bodies))
 
 
-async def find_unknown(known: TaskNames | None, task_names: Iterable[str]) -> Mapping[str, str]:
-    """Those of these names that no worker knows, each with what to say of it; none where that is not checked."""
-    return await known.find_unknown(set(task_names)) if known else {}
+async def find_unknown(registry: TaskNames | None, task_names: Iterable[str]) -> Mapping[str, str]:
+    """Map each name that no worker knows to what to say of it; empty where names are not checked."""
+    return await registry.find_unknown(set(task_names)) if registry else {}
 
 
 def refuse_unknown(unknown: Mapping[str, str], named: Iterable[tuple[str, str]]) -> None:
-    """Raises UnknownTaskName if one of the pairs (field, task name) names an unknown task."""
+    """Raise UnknownTaskName if one of the pairs (field, task name) names an unknown task."""
     errors = [(field, unknown[name]) for field, name in named if name in unknown]
     if errors:
         raise UnknownTaskName(sentence(errors), errors=tuple(errors))
 
 
 async def refuse_marked(marks: DegradationMarks, submissions: Iterable[Submission]) -> None:
-    """Raises ServiceDegraded if one of these goes to a queue, or is a task, that takes no new work now."""
+    """Raise ServiceDegraded if one of these goes to a queue, or is a task, that takes no new work now."""
     fresh = await marks.fresh()
     for queue_name, task_name in {(submission.queue_name, submission.task_name) for submission in submissions}:
         refuse_degraded(fresh, queue_name=queue_name, task_name=task_name)

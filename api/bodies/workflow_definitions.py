@@ -1,4 +1,4 @@
-"""From the body of a workflow's submission to what is stored; everything that is wrong with it is said at once."""
+"""Turns the body of a workflow's submission into what is stored; everything that is wrong with it is said at once."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -10,15 +10,15 @@ from uuid_utils.compat import uuid7
 
 from api.bodies.submissions import to_submission
 from api.errors import sentence
-from api.schemas.workflows import StepSubmission, WorkflowSubmission
-from domain.dag import Link, build, check_edges
+from api.schemas.workflows.documents import StepSubmission, WorkflowSubmission
 from domain.errors import InvalidRequest
-from domain.references import MAX_REFERENCES, find
-from domain.workflows import NewWorkflow, Step
+from domain.workflows.dag import Link, build, check_edges
+from domain.workflows.definition import NewWorkflow, Step
+from domain.workflows.references import MAX_REFERENCES, find
 
 
 def to_workflow(body: WorkflowSubmission, *, default_queue: str, now: datetime) -> NewWorkflow:
-    """A workflow with its ids; raises one InvalidRequest that names every step at fault."""
+    """Return a workflow with its ids; raises one InvalidRequest that names every step at fault."""
     workflow_id = uuid7()
     steps: list[Step] = []
     links: list[Link] = []
@@ -50,15 +50,15 @@ def to_workflow(body: WorkflowSubmission, *, default_queue: str, now: datetime) 
 
 
 def name_fields(body: WorkflowSubmission) -> Iterator[tuple[str, str]]:
-    """The task names of the steps, each with its field."""
+    """Yield the task names of the steps, each with its field, as pairs (field, task name)."""
     return ((f"steps.{position}.task_name", step.task_name) for position, step in enumerate(body.steps))
 
 
 def _references(step: StepSubmission, place: str) -> list[tuple[str, str]]:
     """The steps whose results its arguments refer to, each with the field that does; raises InvalidRequest."""
     names = ("task_args", "task_kwargs")
-    found = chain.from_iterable(find(getattr(step, name), f"{place}.{name}") for name in names)
-    references = [(field, reference.step_id) for field, reference in islice(found, MAX_REFERENCES + 1)]
+    pairs = chain.from_iterable(find(getattr(step, name), f"{place}.{name}") for name in names)
+    references = [(field, reference.step_id) for field, reference in islice(pairs, MAX_REFERENCES + 1)]
     if len(references) > MAX_REFERENCES:
         field, message = f"{place}.task_args", f"may refer to results at most {MAX_REFERENCES:,} times"
         raise InvalidRequest(f"{field}: {message}", errors=((field, message),))

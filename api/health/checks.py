@@ -1,4 +1,4 @@
-"""The parts that health is made of, and what each is asked. `probe.py` asks them."""
+"""The components that health is made of, and what each is asked. `probe.py` asks them."""
 
 from collections.abc import Mapping
 
@@ -9,15 +9,17 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from domain.degradation import MIRROR, WORKERS
 from domain.health import DATABASE, LOOPS
 from gateway.queues import QueueReader
-from gateway.results import ResultReader
+from gateway.results.reader import ResultReader
 from services.components import Check, Unwell, server_checks
 from services.resident.signs_of_life import is_alive, list_lives, process_of
 from store.queries.mirror import MirrorState, get_state
-from store.queries.workers import count_online
+from store.queries.workers.nodes import count_online
 
 
 class HealthChecks:
-    """`engine` is the probe's own: a pool that requests keep busy is not an unhealthy database."""
+    """The questions behind `/health`. `engine` is the probe's own: a pool that requests keep busy is no unhealthy
+    database.
+    """
 
     def __init__(self, engine: AsyncEngine, redis: Redis, *, queues: QueueReader, results: ResultReader) -> None:
         self._engine = engine
@@ -29,7 +31,7 @@ class HealthChecks:
         """By kind of process, the lives that had ended unasked by the last check."""
 
     def by_name(self) -> Mapping[str, Check]:
-        """The checks, by the name of their part."""
+        """Return the checks, by the name of their component."""
         return {
             DATABASE: self._check_database,
             **self._servers,
@@ -48,7 +50,7 @@ class HealthChecks:
                 raise Unwell("no worker is online")
 
     async def _check_mirror(self) -> None:
-        """By its own sign of life: silent nodes are no sign of a deaf mirror."""
+        """Judge the mirror by its own sign of life: silent nodes are no sign of a deaf mirror."""
         async with self._engine.connect() as connection:
             self.mirror = await get_state(connection)
         if not await is_alive(self._redis, MIRROR):
@@ -64,6 +66,6 @@ class HealthChecks:
         """One round says that a process has ended, even where the next one was there within a moment."""
         lives = await list_lives(self._redis)
         ended = frozenset(life for life, is_there in lives.items() if process_of(life) == process and not is_there)
-        known, self._ended[process] = self._ended.get(process, ended), ended
-        if ended - known:
+        count_before, self._ended[process] = self._ended.get(process, ended), ended
+        if ended - count_before:
             raise Unwell("a process ended unasked")

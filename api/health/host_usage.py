@@ -8,7 +8,7 @@ FRESH_SECONDS = 1.0
 
 
 class HostUsage:
-    """CPU and memory in percent; the CPU's is the mean since the reading before, a second or more ago."""
+    """CPU and memory in percent; the CPU's is the mean since the previous reading, a second or more ago."""
 
     def __init__(self) -> None:
         psutil.cpu_percent(interval=None)  # the first reading is where the second counts from
@@ -16,7 +16,7 @@ class HostUsage:
         self._cpu_percent: float | None = None
 
     def cpu_percent(self) -> float | None:
-        """None in the first second of the process."""
+        """Return the CPU's share in use; None in the first second of the process."""
         now = time.monotonic()
         if now - self._read_at >= FRESH_SECONDS:
             self._cpu_percent = psutil.cpu_percent(interval=None)
@@ -24,5 +24,5 @@ class HostUsage:
         return self._cpu_percent
 
     def memory_percent(self) -> float:
-        """Of all memory, what is not available to new programs."""
+        """Return the share of all memory that is not available to new programs."""
         return psutil.virtual_memory().percent

@@ -9,9 +9,9 @@ from prometheus_client import CollectorRegistry, Histogram, ProcessCollector, ge
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from api.health.metrics_sources import Figures
+from api.health.metrics_sources import ScrapeFigures
 from domain.health import Condition
-from services.resident.counters import Counted
+from services.resident.counters import CounterName
 from services.resident.submission_batcher import MAX_GROUP
 from store.engine import PoolUse
 
@@ -41,15 +41,17 @@ class Metrics:
         )
 
     def observe_request(self, method: str, route: str | None, *, status: int, seconds: float) -> None:
-        """`status` 0: the client went away first. Labels are few whatever clients type."""
-        known = method if method in _METHODS else "other"
+        """Count a request. `status` 0 means that the client went away first. Labels are few whatever clients type."""
+        method_label = method if method in _METHODS else "other"
         status_class = f"{status // 100}xx" if status else "none"
-        self._requests.labels(known, route or "none", status_class).observe(seconds)
+        self._requests.labels(method_label, route or "none", status_class).observe(seconds)
 
     def render(
-        self, *, pool: PoolUse, conditions: Mapping[str, Condition], failing: Iterable[str], figures: Figures
+        self, *, pool: PoolUse, conditions: Mapping[str, Condition], failing: Iterable[str], figures: ScrapeFigures
     ) -> bytes:
-        """Prometheus' text format: this process's own first, then the parts of the system, then the fleet."""
+        """Return Prometheus' text format: this process's own figures first, then the components, then the other
+        processes.
+        """
         failed = frozenset(failing)
         return generate_latest(
             _Collected(
@@ -94,7 +96,7 @@ def _pool(use: PoolUse) -> Iterator[Metric]:
     )
 
 
-def _fleet(figures: Figures) -> Iterator[Metric]:
+def _fleet(figures: ScrapeFigures) -> Iterator[Metric]:
     """What was not told in time is left out; `celeriac_up` says so."""
     yield _labelled(
         "celeriac_up", "Whether the store answered this scrape within 1 s.", label="store", values=figures.answered()
@@ -127,12 +129,12 @@ def _fleet(figures: Figures) -> Iterator[Metric]:
     if figures.open_alerts is not None:
         yield _alerts(figures.open_alerts)
     if figures.counters is not None:
-        applied, dispatched = figures.counters[Counted.EVENTS_APPLIED], figures.counters[Counted.DISPATCHED]
+        applied, dispatched = figures.counters[CounterName.EVENTS_APPLIED], figures.counters[CounterName.DISPATCHED]
         yield _counter("celeriac_mirror_events_applied", "Events that mirrors have committed.", value=applied)
         yield _counter(
             "celeriac_mirror_events_refused",
             "What came as an event and was none, or could not be stored: skipped.",
-            value=figures.counters[Counted.EVENTS_REFUSED],
+            value=figures.counters[CounterName.EVENTS_REFUSED],
         )
         yield _counter("celeriac_dispatched_tasks", "Tasks that the broker has taken from the loops.", value=dispatched)
     if figures.in_stream is not None:

@@ -15,10 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.degradation import BROKER
 from domain.health import DATABASE, REDIS
-from gateway.event_backlog import Backlog, count_in_queue, read_stream_backlog
+from gateway.events.backlog import Backlog, count_in_queue, read_stream_backlog
 from gateway.queues import QueueReader
 from services.components import Questions
-from services.resident.counters import Counted, read_counters
+from services.resident.counters import CounterName, read_counters
 from store.queries.for_metrics import StoreFigures, count_open_alerts, get_figures
 
 LIMIT_SECONDS = 1.0
@@ -29,17 +29,17 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
-    """None is what was not told in time."""
+class ScrapeFigures:
+    """What PostgreSQL, Redis and the broker told for one scrape; None is what was not told in time."""
 
     store: StoreFigures | None
     open_alerts: Mapping[tuple[str, str], int] | None
-    counters: Mapping[Counted, int] | None
+    counters: Mapping[CounterName, int] | None
     in_stream: Backlog | None
     in_queue: int | None
 
     def answered(self) -> dict[str, bool]:
-        """By store, whether it did."""
+        """Map each store to whether it answered in time."""
         return {
             DATABASE: self.store is not None,
             REDIS: self.counters is not None,
@@ -48,7 +48,9 @@ class Figures:
 
 
 class MetricsSources:
-    """`engine` is not that of requests: a pool that they keep busy is a figure, and must not hide the others."""
+    """Asks the stores for a scrape. `engine` is not that of requests: a busy pool is a figure, and must not hide
+    others.
+    """
 
     def __init__(self, engine: AsyncEngine, redis: Redis, *, queues: QueueReader) -> None:
         self._engine = engine
@@ -56,25 +58,25 @@ class MetricsSources:
         self._queues = queues
         self._questions = Questions()
 
-    async def read(self) -> Figures:
-        """Within 1 s."""
+    async def read(self) -> ScrapeFigures:
+        """Ask every store and return what they tell within 1 s."""
         database = self._questions.ask(DATABASE, self._ask_database)
         redis = self._questions.ask(REDIS, self._ask_redis)
         broker = self._questions.ask(BROKER, self._ask_broker)
         await asyncio.wait([database, redis, broker], timeout=LIMIT_SECONDS)
         store, open_alerts = _answer(DATABASE, database) or (None, None)
         counters, in_stream = _answer(REDIS, redis) or (None, None)
-        return Figures(store, open_alerts, counters, in_stream, in_queue=_answer(BROKER, broker))
+        return ScrapeFigures(store, open_alerts, counters, in_stream, in_queue=_answer(BROKER, broker))
 
     async def close(self) -> None:
-        """Gives up whatever is still being asked."""
+        """Give up whatever is still being asked."""
         await self._questions.close(limit_seconds=LIMIT_SECONDS)
 
     async def _ask_database(self) -> tuple[StoreFigures, dict[tuple[str, str], int]]:
         async with self._engine.connect() as connection:
             return await get_figures(connection), await count_open_alerts(connection)
 
-    async def _ask_redis(self) -> tuple[dict[Counted, int], Backlog]:
+    async def _ask_redis(self) -> tuple[dict[CounterName, int], Backlog]:
         return await read_counters(self._redis), await read_stream_backlog(self._redis)
 
     async def _ask_broker(self) -> int:
@@ -82,7 +84,7 @@ class MetricsSources:
 
 
 def _answer(store: str, task: "asyncio.Task[T]") -> T | None:
-    """None without one: the scrape says so by `celeriac_up`. Of an error only the class: its text may hold secrets."""
+    """Return the answer; None without one, which the scrape says by `celeriac_up`."""
     if not task.done() or task.cancelled():
         return None
     if error := task.exception():

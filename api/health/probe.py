@@ -1,6 +1,6 @@
-"""The background probe behind `/health`: asks every part once a second, so that the route answers at once.
+"""The background probe behind `/health`: asks every component once a second, so that the route answers at once.
 
-How a part is asked, and what becomes of a question that is not answered, stands in `services/components.py`.
+How a component is asked, and what becomes of a question that is not answered, stands in `services/components.py`.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ import structlog
 
 from api.resilience.breakers import Breakers
 from background import Resident, start_rounds
-from domain.health import Condition, Health, judge
+from domain.health import Condition, Health, health_of
 from services.components import DEADLINE_SECONDS, Check, ComponentChecks, reason_of
 
 INTERVAL_SECONDS = 1.0
@@ -24,25 +24,25 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class HealthReport:
-    """What the probe knows of every part and of the whole."""
+    """What the probe knows of every component and of the whole."""
 
     health: Health
     checks: Mapping[str, Condition]
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """What the probe knows of one part."""
+class ComponentState:
+    """What the probe knows of one component."""
 
     condition: Condition
     since: datetime
-    """When this process found it so."""
+    """The time at which this process found it so."""
     reason: str = ""
-    """Why it is not healthy."""
+    """Why it is not healthy; empty where it is, or where the check did not say."""
 
 
 class HealthProbe(Resident):
-    """`async with HealthProbe(checks) as probe: probe.report()`; `checks` by the part's name."""
+    """Asks the components; `checks` go by their names, and each returns when its component is well, else raises."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class HealthProbe(Resident):
         self._checks = ComponentChecks(checks, deadline_seconds=deadline_seconds)
         self._interval_seconds = interval_seconds
         self._stale_seconds = stale_seconds
-        self._parts = dict.fromkeys(checks, Part(Condition.UNKNOWN, datetime.now(UTC), "not asked yet"))
+        self._components = dict.fromkeys(checks, ComponentState(Condition.UNKNOWN, datetime.now(UTC), "not asked yet"))
         self._asked_at = float("-inf")
 
     async def __aenter__(self) -> Self:
@@ -68,22 +68,22 @@ class HealthProbe(Resident):
         await self._checks.close()
 
     def report(self) -> HealthReport:
-        """The last one, or "unknown" throughout if it is older than 5 s."""
-        conditions = {name: part.condition for name, part in self.parts().items()}
-        return HealthReport(judge(conditions), conditions)
+        """Return the latest report, or "unknown" throughout if it is older than 5 s."""
+        conditions = {name: state.condition for name, state in self.components().items()}
+        return HealthReport(health_of(conditions), conditions)
 
-    def parts(self) -> Mapping[str, Part]:
-        """Every part as it was found last; "unknown" if that is longer ago than 5 s."""
+    def components(self) -> Mapping[str, ComponentState]:
+        """Return every component as it was found last; "unknown" if that is longer ago than 5 s."""
         silent = asyncio.get_running_loop().time() - self._asked_at
         if silent <= self._stale_seconds or silent == float("inf"):
-            return dict(self._parts)
+            return dict(self._components)
         since = datetime.now(UTC) - timedelta(seconds=silent)
-        return dict.fromkeys(self._parts, Part(Condition.UNKNOWN, since, "not asked for too long"))
+        return dict.fromkeys(self._components, ComponentState(Condition.UNKNOWN, since, "not asked for too long"))
 
     async def run_once(self) -> None:
-        """Asks every part; takes as long as the deadline at most."""
+        """Ask every component; takes as long as the deadline at most."""
         errors = await self._checks.ask()
-        for name in self._parts:
+        for name in self._components:
             error = errors.get(name)
             condition = Condition.UNHEALTHY if error else Condition.HEALTHY
             self._record(name, condition, reason=reason_of(error) if error else "")
@@ -97,11 +97,11 @@ class HealthProbe(Resident):
         await self.run_once()
 
     def _record(self, name: str, condition: Condition, *, reason: str) -> None:
-        known = self._parts[name]
-        if condition is not known.condition:
+        state = self._components[name]
+        if condition is not state.condition:
             log.info("health_changed", part=name, condition=condition.value, reason=reason)
-            known = Part(condition, datetime.now(UTC))
-        self._parts[name] = replace(known, reason=reason)
+            state = ComponentState(condition, datetime.now(UTC))
+        self._components[name] = replace(state, reason=reason)
         if condition is Condition.HEALTHY:
             self.breakers.succeeded(name)
         else:

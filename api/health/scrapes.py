@@ -13,9 +13,18 @@ KEPT_SECONDS = 1.0
 
 
 class Scrapes:
-    """However many ask, one text is made at a time, and everybody gets it."""
+    """Makes one text at a time, however many ask, and gives it to all of them."""
 
-    def __init__(self, metrics: Metrics, sources: MetricsSources, *, probe: HealthProbe, engine: AsyncEngine) -> None:
+    def __init__(
+        self,
+        metrics: Metrics,
+        sources: MetricsSources,
+        *,
+        probe: HealthProbe,
+        engine: AsyncEngine,
+        kept_seconds: float = KEPT_SECONDS,
+    ) -> None:
+        self._kept_seconds = kept_seconds
         self._metrics = metrics
         self._sources = sources
         self._probe = probe
@@ -24,20 +33,20 @@ class Scrapes:
         self._made_at = 0.0
 
     async def read(self) -> bytes:
-        """The last text, or a new one where that is older than a second or could not be made. Takes 1 s at most."""
+        """Return the last text, or a new one if that is older than a second or could not be made. Takes 1 s at most."""
         if self._making is None or (self._making.done() and not self._is_good(self._making)):
             self._making = asyncio.create_task(self._make(), name="metrics-text")
         # Whoever goes away leaves it to the others.
         return await asyncio.shield(self._making)
 
     async def close(self) -> None:
-        """Gives up a text that is still being made."""
+        """Give up a text that is still being made."""
         if self._making is not None:
             self._making.cancel()
             await asyncio.wait({self._making}, timeout=KEPT_SECONDS)
 
     def _is_good(self, made: "asyncio.Task[bytes]") -> bool:
-        is_young = asyncio.get_running_loop().time() - self._made_at < KEPT_SECONDS
+        is_young = asyncio.get_running_loop().time() - self._made_at < self._kept_seconds
         return is_young and not made.cancelled() and made.exception() is None
 
     async def _make(self) -> bytes:

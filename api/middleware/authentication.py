@@ -13,11 +13,12 @@ from hashlib import sha256
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from api.client_key import note_key_hash
 from api.errors import Forbidden, RateLimited, Unauthenticated, error_response
 from api.middleware.client_address import ClientAddress
 from api.middleware.failed_keys import FailedKeys
 from api.middleware.rate_limit import WindowCounter
-from api.middleware.scopes import KEY_HASH, METRICS_PATH, PRINCIPAL, header_of, is_open
+from api.middleware.scopes import METRICS_PATH, PRINCIPAL, header_of, is_open
 from domain.api_keys import ApiKey, Network, digest_of, id_within, is_whole
 from domain.errors import CeleriacError, DatabaseUnavailable
 from domain.networks import is_loopback_address
@@ -30,7 +31,8 @@ _READ_ONLY_SUFFIX = ":read"
 
 
 class Authentication:
-    """Without any key there is no authentication. `metrics_key`: opens `/metrics` and nothing else, as any of `keys`.
+    """Puts the principal into the scope or refuses; where there is no key at all it lets all pass. `metrics_key` opens
+    `/metrics` alone, as any key does.
 
     `host`: where we listen. On loopback `/metrics` needs no key unless it has one of its own.
     """
@@ -106,13 +108,13 @@ class Authentication:
             self._note_use(key, scope)
             scope[PRINCIPAL] = Principal(PrincipalKind.API_KEY, key.key_id, key.name, key.scopes)
             # Not of the secret: a request that is repeated after a rotation is the same request.
-            scope[KEY_HASH] = sha256(b"key " + key.key_id.encode()).digest()
+            note_key_hash(scope, sha256(b"key " + key.key_id.encode()).digest())
             return
         principal = self._find_env_key(sent.encode("latin-1"))
         if principal is None:
             raise self._failure(scope)
         scope[PRINCIPAL] = principal
-        scope[KEY_HASH] = sha256(sent.encode("latin-1")).digest()
+        note_key_hash(scope, sha256(sent.encode("latin-1")).digest())
 
     async def _find(self, sent: str, key_id: str, *, scope: Scope) -> tuple[ApiKey, tuple[Network, ...]] | None:
         """The key that was sent, with its networks; None for what is none."""

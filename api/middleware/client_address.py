@@ -18,28 +18,28 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 UNKNOWN = "unknown"
-"""Of a peer without an address, e.g. on a Unix socket."""
+"""The address of a peer that has none, e.g. on a Unix socket."""
 MAX_HOPS = 32
 """Entries that are looked at, from the right. Nobody has so many proxies; a client can send as many as it likes."""
 MAX_ENTRY = 64
 """Characters; the longest address has 45, with brackets, zone and port a few more."""
 CLIENT_PREFIX = 64
-"""Of an IPv6 address the part that is a client's own: it may choose every address behind it."""
+"""How many bits of an IPv6 address count as the client: it may choose every address behind them."""
 
 _WITH_PORT = re.compile(r"\[(?P<v6>[^\[\]]*)\](:\d{1,5})?|(?P<v4>\d[\d.]*):\d{1,5}")
 _MAPPED = ip_network("::ffff:0:0/96")
 _TRANSLATED = ip_network("64:ff9b::/96")
-"""Where gateways from IPv4 put the whole Internet into one /64 (RFC 6052)."""
+"""The network into which gateways from IPv4 put the whole Internet: one /64 (RFC 6052)."""
 
 
 class ClientAddress:
-    """`trusted_proxies`: addresses or networks. Raises ValueError for anything else."""
+    """Finds whose request it is. `trusted_proxies` are addresses or networks; raises ValueError for anything else."""
 
     def __init__(self, trusted_proxies: Sequence[str]) -> None:
         self._trusted: list[Network] = [_network(proxy) for proxy in trusted_proxies]
 
     def of(self, scope: Scope) -> str:
-        """The peer's, or behind trusted proxies the last address in `X-Forwarded-For` that is none of theirs.
+        """Return the peer's address, or behind trusted proxies the last in `X-Forwarded-For` that is none of theirs.
 
         An entry that is no address ends the walk: whoever wrote it is the last of whom something is known. Of an IPv6
         address the network that is the client's, e.g. `2001:db8:1:2::/64`.
@@ -63,7 +63,7 @@ class ClientAddress:
 
 
 def _entries(scope: Scope) -> Iterator[str]:
-    """Of all header lines together, from the right: what the nearest proxy added comes first."""
+    """Yield the entries of all header lines from the right: what the nearest proxy added comes first."""
     left = MAX_HOPS
     for line in reversed(headers_of(scope, b"x-forwarded-for")):
         # Only so many are taken apart, however long the line is.

@@ -19,7 +19,7 @@ class FailedKeys:
         """When the window ends, on the monotonic clock, and the failures in it."""
 
     def add(self, address: str) -> None:
-        """One more. Beyond `MAX_ADDRESSES` the window that began first is forgotten."""
+        """Count one more. Beyond `MAX_ADDRESSES` the window that began first is forgotten."""
         now = time.monotonic()
         ends_at, count = self._windows.get(address, (0.0, 0))
         if ends_at <= now:
@@ -30,7 +30,7 @@ class FailedKeys:
         self._windows[address] = (ends_at, count + 1)
 
     def wait_seconds(self, address: str) -> int:
-        """For how long the address is to wait; 0 for one that has failed seldom."""
+        """Return for how long the address is to wait; 0 for one that has failed seldom."""
         ends_at, count = self._windows.get(address, (0.0, 0))
         left = ends_at - time.monotonic()
         return max(1, int(left)) if count >= MOST_FAILURES and left > 0 else 0

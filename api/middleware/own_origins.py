@@ -9,13 +9,15 @@ from starlette.websockets import WebSocketClose
 
 from api.errors import Forbidden, UnknownHost, error_response
 from domain.errors import CeleriacError, InvalidRequest
-from domain.origins import OwnOrigins, Refusal
+from domain.origins import OriginRefusal, OwnOrigins
 
 POLICY_VIOLATION = 1008
-"""Before a WebSocket is accepted, servers answer this close with a plain 403."""
+"""The close code of a refused WebSocket; before one is accepted, servers answer it with a plain 403."""
 
 
 class OwnOriginsOnly:
+    """The layer that refuses what `domain/origins.py` calls foreign."""
+
     def __init__(self, app: ASGIApp, own: OwnOrigins) -> None:
         self._app = app
         self._own = own
@@ -33,14 +35,14 @@ class OwnOriginsOnly:
             await WebSocketClose(POLICY_VIOLATION)(scope, receive, send)
 
 
-def _error(refusal: Refusal) -> CeleriacError:
+def _error(refusal: OriginRefusal) -> CeleriacError:
     match refusal:
-        case Refusal.MALFORMED:
+        case OriginRefusal.MALFORMED:
             reason = "Host is not one host, or a header that says where a request comes from is sent twice."
             return InvalidRequest(reason, errors=(("host", "not one host"),))
-        case Refusal.UNKNOWN_HOST:
+        case OriginRefusal.UNKNOWN_HOST:
             return UnknownHost()
-        case Refusal.FOREIGN_PAGE:
+        case OriginRefusal.FOREIGN_PAGE:
             return Forbidden(
                 "A page of another site sent this; if it is yours, name its host in CELERIAC_ALLOWED_HOSTS."
             )

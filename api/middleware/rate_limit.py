@@ -1,4 +1,4 @@
-"""So many requests a minute for each client address, counted in Redis for all API processes together.
+"""Lets each client address make only so many requests a minute, counted in Redis for all API processes together.
 
 Fixed windows that begin with an address's first request. A counter that is down or slow never holds a request up:
 after 50 ms it is given up, for 5 s nobody asks it again, and one log line says so. Meanwhile each process counts on by
@@ -94,7 +94,17 @@ class WindowCounter:
     FastAPI and all other layers together.
     """
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        *,
+        window_seconds: int = WINDOW_SECONDS,
+        break_seconds: float = BREAK_SECONDS,
+        max_windows: int = MAX_WINDOWS,
+    ) -> None:
+        self._window_seconds = window_seconds
+        self._break_seconds = break_seconds
+        self._max_windows = max_windows
         pool: Any = redis.connection_pool  # which the storage takes, but its signature does not say so
         self._storage = RedisStorage("async+redis://", implementation="redispy", connection_pool=pool)
         self._groups: dict[str, _Group] = {}
@@ -103,7 +113,7 @@ class WindowCounter:
         self._is_broken = False
 
     async def count(self, address: str) -> tuple[int, int]:
-        """This request's number in its window, and the Unix second at which the window ends.
+        """Return this request's number in its window, and the Unix second at which the window ends.
 
         As far as this process alone can tell while the store does not answer.
         """
@@ -130,7 +140,7 @@ class WindowCounter:
 
     async def _add(self, address: str, amount: int, *, now: float) -> tuple[int, int]:
         key = requests_key(address)
-        count = await self._storage.incr(key, WINDOW_SECONDS, amount)
+        count = await self._storage.incr(key, self._window_seconds, amount)
         window = self._windows.get(address)
         if window is None or count == amount or window.reset <= now:
             # One more round trip in each window, not in each request.
@@ -145,20 +155,20 @@ class WindowCounter:
     def _count_alone(self, address: str, amount: int, *, now: float) -> tuple[int, int]:
         window = self._windows.get(address)
         if window is None or window.reset <= now:
-            window = self._begin(address, 0, reset=int(now) + WINDOW_SECONDS + 1)
+            window = self._begin(address, 0, reset=int(now) + self._window_seconds + 1)
         window.count += amount
         return window.count, window.reset
 
     def _begin(self, address: str, count: int, *, reset: int) -> _Window:
         """A window in the place of an older one, or of the one that began first where there are too many."""
         self._windows.pop(address, None)
-        if len(self._windows) >= MAX_WINDOWS:
+        if len(self._windows) >= self._max_windows:
             del self._windows[next(iter(self._windows))]
         window = self._windows[address] = _Window(count, reset)
         return window
 
     def _break(self, now: float, error: Exception) -> None:
-        self._broken_until = now + BREAK_SECONDS
+        self._broken_until = now + self._break_seconds
         if not self._is_broken:
             self._is_broken = True
             log.warning("rate_limit_store_unavailable", error=type(error).__name__)

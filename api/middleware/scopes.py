@@ -5,26 +5,24 @@ from starlette.types import Scope
 HEALTH_PATH = "/api/v1/health"
 METRICS_PATH = "/metrics"
 PRINCIPAL = "celeriac.principal"
-"""Where a scope has the `Principal` who makes the request; nowhere on paths that are open to all."""
-KEY_HASH = "celeriac.key_hash"
-"""Where a scope has what tells the API key that it was let in with from others: a hash."""
+"""The place where a scope has the `Principal` who makes the request; empty on paths that are open to all."""
 
 
 def headers_of(scope: Scope, name: bytes) -> list[str]:
-    """Every header line of this lower-case name, in the order in which they came."""
+    """Return every header line of this lower-case name, in the order in which they came."""
     return [value.decode("latin-1") for key, value in scope["headers"] if key == name]
 
 
 def header_of(scope: Scope, name: bytes) -> str:
-    """The only header of this lower-case name, or "".
+    """Return the only header of this lower-case name, or "".
 
     Also "" of one that came more than once: a proxy and we might each believe another of them.
     """
-    found = headers_of(scope, name)
-    return found[0] if len(found) == 1 else ""
+    values = headers_of(scope, name)
+    return values[0] if len(values) == 1 else ""
 
 
 def is_open(scope: Scope) -> bool:
-    """Whether this is `/metrics`, `/health` or below it: neither limited nor authenticated, for who watches."""
+    """Tell whether this is `/metrics`, `/health` or below it: neither limited nor authenticated, for who watches."""
     path: str = scope["path"]
     return path == METRICS_PATH or (path.startswith(HEALTH_PATH) and path[len(HEALTH_PATH) :][:1] in ("", "/"))

@@ -21,6 +21,8 @@ _DOCS_HEADERS = _headers(DOCS_CONTENT_POLICY)
 
 
 class SecurityHeaders:
+    """The layer that adds these headers to every response."""
+
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 

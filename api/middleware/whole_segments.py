@@ -12,11 +12,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 _SLASH = re.compile(rb"%2f", re.IGNORECASE)
 _ENCODED = "celeriac_encoded_segments"
-"""In the scope of such a request."""
+"""The key that stands in the scope of such a request."""
 
 
 class WholeSegments:
-    """Lies around everything that looks at a path."""
+    """The layer around everything that looks at a path."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -29,7 +29,7 @@ class WholeSegments:
 
 
 def decode_segments(scope: Scope) -> None:
-    """Gives the parameters of a matched route as the client meant them."""
+    """Give the parameters of a matched route as the client meant them."""
     if scope.get(_ENCODED):
         scope["path_params"] = {
             name: _decoded(value) if isinstance(value, str) else value for name, value in scope["path_params"].items()

@@ -24,7 +24,7 @@ DOCS_CONTENT_POLICY = (
 
 
 def app_with_docs(title: str, **options: Any) -> FastAPI:
-    """A FastAPI app, made with these options, whose two documentation pages work without internet."""
+    """Return a FastAPI app, made with these options, whose two documentation pages work without internet."""
     app: FastAPI = FastAPIOffline(
         docs_url=DOCS_URL,
         redoc_url=REDOC_URL,
@@ -39,14 +39,16 @@ def app_with_docs(title: str, **options: Any) -> FastAPI:
 
 
 def serve_document(app: FastAPI) -> None:
-    """Serves the OpenAPI document in the place of FastAPI's own route, which writes it anew for each: 20 ms."""
+    """Serve the OpenAPI document in the place of FastAPI's own route, which writes it anew for each request: 20 ms."""
     routes = app.router.routes
     routes[:] = [route for route in routes if getattr(route, "path", None) != OPENAPI_URL]
     app.add_route(OPENAPI_URL, Document(app).answer, include_in_schema=False)
 
 
 class Document:
-    """The document's text, written once, when it is first asked for, beside the event loop: it takes half a second."""
+    """The text of the OpenAPI document, written when it is first asked for, beside the event loop: it takes half a
+    second.
+    """
 
     def __init__(self, app: FastAPI) -> None:
         self._app = app
@@ -54,6 +56,7 @@ class Document:
         self._text: str | None = None
 
     async def answer(self, _: Request) -> Response:
+        """Return the document as a response."""
         async with self._writing:
             if self._text is None:
                 self._text = await asyncio.to_thread(self._write)
@@ -64,5 +67,5 @@ class Document:
 
 
 def is_docs_page(path: str) -> bool:
-    """Whether the path is one of the two pages, their assets or the document."""
+    """Tell whether the path is one of the two pages, their assets or the document."""
     return path.startswith(f"{ASSETS_URL}/") or path in _PAGES

@@ -1,6 +1,6 @@
 """The OpenAPI document: each route's errors by class, and what all routes have in common.
 
-FastAPI writes the document; `describe` adds what it cannot know (the errors that any route may answer with, headers
+FastAPI writes the document; `describe_app` adds what it cannot know (the errors that any route may answer with, headers
 of every response, the bearer key, links) and drops its 422, since validation errors are 400 here.
 """
 
@@ -22,7 +22,7 @@ from api.errors import (
     Unauthenticated,
     UnknownHost,
     UnsupportedMediaType,
-    status_of,
+    http_status_of,
 )
 from api.openapi.links import add_links
 from api.routing import HEALTH_TAG, StrictRoute
@@ -41,7 +41,7 @@ Responses = dict[int | str, Json]
 
 SCOPE_FIELD = "x-celeriac-scope"
 ANY_KEY = "any"
-"""In the place of a scope: a key is needed, whatever it may do."""
+"""The word in the place of a scope where a key is needed, whatever it may do."""
 
 KEYS = "A key that `POST /api-keys` has made, or one of CELERIAC_API_KEYS. While there is neither, none is needed."
 
@@ -79,25 +79,25 @@ _ERROR_SCHEMA = {"$ref": "#/components/schemas/ErrorResponse"}
 
 
 def responses(*errors: type[CeleriacError]) -> Responses:
-    """The `responses=` of a route that may raise these: one entry for each status, an example for each code."""
+    """Return the `responses=` of a route that may raise these: one entry for each status, an example for each code."""
     declared: Responses = {}
     for error in errors:
-        status = status_of(error)
+        status = http_status_of(error)
         response = declared.setdefault(status, {"model": ErrorResponse, "description": "", "content": _no_examples()})
         response["description"] = ", ".join(filter(None, (response["description"], f"`{error.code}`")))
         response["content"]["application/json"]["examples"][error.code] = {"value": _example(error)}
     return declared
 
 
-def describe(app: FastAPI) -> Json:
-    """The document of the app, made once; FastAPI calls it as `app.openapi`."""
+def describe_app(app: FastAPI) -> Json:
+    """Return the document of the app, made once; FastAPI calls it as `app.openapi`."""
     if app.openapi_schema is None:
         document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
         for operation in _operations(document):
             _complete(operation)
         _add_scopes(document, _strict_routes(app))
         declared = [(route.path_format, route.declared) for route in _strict_routes(app)]
-        _add_headers_of_last_answers(document, [path for path, each in declared if each.keeps_answers])
+        _add_headers_of_last_answers(document, [path for path, each in declared if each.caches_answers])
         add_links(document, {path: each.id_field for path, each in declared if each.id_field})
         _add_components(document)
         app.openapi_schema = document

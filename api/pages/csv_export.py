@@ -10,20 +10,21 @@ from typing import cast
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from store.queries.task_lines import CELLS
+from store.queries.tasks.lines import CELLS
 
 CSV_FILE = {"description": "The file.", "content": {"text/csv": {"schema": {"type": "string"}}}}
-"""How the OpenAPI document declares it."""
+"""The response as the OpenAPI document declares it."""
 HEAD = ",".join(CELLS).encode()
 CHUNK_LINES = 200
-"""Half a millisecond of work, after which other requests have their turn."""
+"""Lines in a chunk: half a millisecond of work, after which other requests have their turn."""
 CHUNK_SECONDS = 30.0
-"""A client that takes longer to read the next chunk has lost interest: it holds one of few connections."""
+"""How long a client may take to read the next chunk: it holds one of few connections."""
 EXPORT_SECONDS = 1200.0
 
 
 class CsvResponse(StreamingResponse):
-    """A file sent while it is made. Whoever stops reading is left: the connection closes and the file is not whole.
+    """A file sent while it is made. A client that stops reading is left: the connection closes and the file is not
+    whole.
 
     Starlette's own would cancel the task, in the middle of a query; this looks between two chunks.
     """
@@ -53,7 +54,7 @@ class CsvResponse(StreamingResponse):
 
 
 async def csv_response(lines: AsyncGenerator[bytes]) -> CsvResponse:
-    """The file, once its first line is there: what fails before is still an answer of its own."""
+    """Return the file once its first line is there: what fails before is still an answer of its own."""
     first = await anext(lines, None)
     filename = f"tasks-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.csv"
     return CsvResponse(_chunks(first, lines), headers={"Content-Disposition": f'attachment; filename="{filename}"'})

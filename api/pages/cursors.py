@@ -14,13 +14,13 @@ NOT_OURS = "is not a cursor of this API"
 
 
 def encode_cursor(last: Cursor) -> str:
-    """Behind this row."""
+    """Return the cursor of the page that starts after this row."""
     position = [last.created_at.isoformat(), last.row_id]
     return base64.urlsafe_b64encode(json.dumps(position).encode()).decode().rstrip("=")
 
 
 def decode_cursor(cursor: str) -> Cursor:
-    """The row behind which to go on; raises InvalidRequest for what `encode_cursor` never wrote."""
+    """Return the row after which to go on; raises InvalidRequest for what `encode_cursor` never wrote."""
     try:
         created_at, row_id = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         return Cursor(_time(created_at), _row_id(row_id))
@@ -44,5 +44,5 @@ def _row_id(text: object) -> str:
 
 
 def refused(reason: str) -> InvalidRequest:
-    """What a request with such a cursor is answered."""
+    """Return the error that answers a request with such a cursor."""
     return InvalidRequest(f"cursor {reason}", errors=(("cursor", reason),))

@@ -14,7 +14,7 @@ from api.schemas.base import ResponseModel
 
 
 async def answer_beside(resources: ProcessResources, make: Callable[[], ResponseModel]) -> Response:
-    """The response with what this makes. The route declares its model itself: `response_model=`."""
+    """Return the response with what `make` makes. The route declares its model itself: `response_model=`."""
     body = await asyncio.get_running_loop().run_in_executor(
         resources.answers, lambda: make().model_dump_json().encode()
     )

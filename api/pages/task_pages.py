@@ -6,18 +6,18 @@ from api.pages.cursors import decode_cursor, encode_cursor, refused
 from api.schemas.filters import PageQuery
 from api.schemas.tasks import TaskPage, TaskRow
 from domain.filters import Cursor, TaskFilter
-from store.queries import tasks
-from store.queries.tasks import ListedTask, Slice
+from store.queries.tasks import documents
+from store.queries.tasks.documents import ListedTask, Slice
 
 NO_WORD = "`search` has no word in it: no letter and no digit. So it finds nothing."
 
 
-async def read_page(connection: AsyncConnection, wanted: TaskFilter, *, query: PageQuery) -> TaskPage:
-    """The tasks that match, of which the query wants one page."""
+async def read_page(connection: AsyncConnection, filters: TaskFilter, *, query: PageQuery) -> TaskPage:
+    """Return the page of matching tasks that the query wants."""
     part = slice_of(query)
-    total, is_exact = await tasks.count_tasks(connection, wanted)
-    found = await tasks.list_tasks(connection, wanted, part=part, few=is_exact and total <= tasks.FEW)
-    rows = [TaskRow.from_task(task) for task in found]
+    total, is_exact = await documents.count_tasks(connection, filters)
+    page = await documents.list_tasks(connection, filters, part=part, few=is_exact and total <= documents.FEW)
+    rows = [TaskRow.from_task(task) for task in page]
     return TaskPage(
         total=total,
         total_is_exact=is_exact,
@@ -25,13 +25,13 @@ async def read_page(connection: AsyncConnection, wanted: TaskFilter, *, query: P
         offset=query.offset,
         data=rows,
         tasks=rows,
-        next_cursor=_cursor_behind(found[-1], query) if len(found) == query.limit else None,
-        message=NO_WORD if wanted.search == () else None,
+        next_cursor=_cursor_behind(page[-1], query) if len(page) == query.limit else None,
+        message=NO_WORD if filters.search == () else None,
     )
 
 
 def slice_of(query: PageQuery) -> Slice:
-    """Order and part, in the terms of the store; raises InvalidRequest for a cursor that is not ours."""
+    """Translate order and part into the store's terms; raises InvalidRequest for a cursor that is not ours."""
     if query.cursor and query.sort_by != "created_at":
         raise refused("needs sort_by=created_at")
     after = decode_cursor(query.cursor) if query.cursor else None

@@ -1,4 +1,4 @@
-"""One breaker for each part of the system, fed by the health probe and by requests that lost their connection."""
+"""One breaker for each component, fed by the health probe and by requests that lost their connection."""
 
 import asyncio
 from collections.abc import Iterable
@@ -12,26 +12,26 @@ log = structlog.get_logger(__name__)
 
 
 class Breakers:
-    """`names` are the parts. Each process judges for itself: its own connections are what it knows."""
+    """The breakers of the components `names`. Each process judges for itself: its own connections are what it knows."""
 
     def __init__(self, names: Iterable[str]) -> None:
         self._breakers = {name: Breaker() for name in names}
         self._opening = {name: _future() for name in self._breakers}
 
     def succeeded(self, name: str) -> None:
-        """The part has answered."""
+        """Note that the component has answered."""
         self._replace(name, self._breakers[name].succeeded())
 
     def failed(self, name: str) -> None:
-        """The part has not answered, or has answered that it is not well."""
+        """Note that the component has not answered, or has answered that it is not well."""
         self._replace(name, self._breakers[name].failed(datetime.now(UTC)))
 
     def open_ones(self) -> frozenset[str]:
-        """The parts that count as failed now."""
+        """Return the components that count as failed now."""
         return frozenset(name for name, opening in self._opening.items() if opening.done())
 
     def opening(self, name: str) -> "asyncio.Future[None]":
-        """Done as soon as the part counts as failed; many may wait for it, and none may cancel it."""
+        """Return a future, done once the component counts as failed; many may wait for it, and none may cancel it."""
         return self._opening[name]
 
     def _replace(self, name: str, breaker: Breaker) -> None:

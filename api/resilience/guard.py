@@ -1,4 +1,4 @@
-"""Between routing and the route: what marks and breakers change about a request.
+"""Stands between routing and the route, and does what marks and breakers change about a request.
 
 The guard stands around the whole route, its connection and transaction included: if the database freezes in the middle
 of a request, the request is answered at once and the route is left to end by itself, for a frozen server may hold even
@@ -20,7 +20,7 @@ from domain.health import DATABASE
 from services.resident.degradation import DegradationMarks, refusal
 
 EXEMPT_TAGS = frozenset({"health", "resilience"})
-"""They answer from memory and Redis, and must answer when nothing else does."""
+"""Tags of routes that answer from memory and Redis, and must answer when nothing else does."""
 SUBMIT_SECONDS = 10.0
 """How long a submission is tried on after the database's breaker has opened; as long as a group commit."""
 WARNING = '110 celeriac "Response is Stale"'
@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 
 
 def access_of(declared: Declared, method: str, *, tag: str) -> Access | None:
-    """What a request to a route needs that has declared this; None where no mark matters."""
+    """Return what a request needs to a route that declared this; None where no mark matters."""
     if tag in EXEMPT_TAGS:
         return None
     if declared.access is not None:
@@ -41,7 +41,7 @@ def access_of(declared: Declared, method: str, *, tag: str) -> Access | None:
 
 
 class Guard:
-    """One for each process, in `app.state.guard`."""
+    """The guard of all routes; one for each process, in `app.state.guard`."""
 
     def __init__(self, marks: DegradationMarks, breakers: Breakers, *, answers: LastAnswers) -> None:
         self._marks = marks
@@ -50,19 +50,20 @@ class Guard:
         self._left: set[asyncio.Future[None]] = set()
 
     async def pass_through(
-        self, route: ASGIApp, scope: Scope, *, receive: Receive, send: Send, access: Access, keeps: bool
+        self, route: ASGIApp, scope: Scope, *, receive: Receive, send: Send, access: Access, caches: bool
     ) -> None:
-        """The route's answer, the last good one, or ServiceDegraded. `keeps`: its good answers are kept."""
+        """Answer with the route's answer, the last good one, or ServiceDegraded. `caches`: its good answers
+        are cached."""
         await self._marks.fresh()
         mark = self._decide(access)
         if mark is None:
-            sending = _Sending(send, keeps=keeps)
+            sending = _Sending(send, caches=caches)
             if await self._finishes(route, scope, receive=receive, sending=sending, access=access):
                 if body := sending.good_body():
-                    self._answers.keep(_question(scope), body)
+                    self._answers.remember(_question(scope), body)
                 return
             mark = self._decide(access)
-        if mark is None or mark.strategy is Strategy.FAIL_FAST or not keeps:
+        if mark is None or mark.strategy is Strategy.FAIL_FAST or not caches:
             raise refusal(mark or Mark(DATABASE, Strategy.FAIL_FAST, None))
         answer = await self._answers.find(_question(scope))
         if answer is None:
@@ -108,9 +109,9 @@ class Guard:
 class _Sending:
     """Passes the answer on, and keeps a copy of one that is good and small."""
 
-    def __init__(self, send: Send, *, keeps: bool) -> None:
+    def __init__(self, send: Send, *, caches: bool) -> None:
         self._send = send
-        self._keeps = keeps
+        self._caches = caches
         self._body = bytearray()
         self.has_begun = False
         self.is_left = False
@@ -120,15 +121,15 @@ class _Sending:
             return
         if message["type"] == "http.response.start":
             self.has_begun = True
-            self._keeps = self._keeps and _is_good(message)
-        elif self._keeps:
+            self._caches = self._caches and _is_good(message)
+        elif self._caches:
             self._body += message.get("body", b"")
-            self._keeps = len(self._body) <= MAX_ANSWER_BYTES
+            self._caches = len(self._body) <= MAX_ANSWER_BYTES
         await self._send(message)
 
     def good_body(self) -> bytes | None:
-        """None for an answer that is not kept."""
-        return bytes(self._body) if self._keeps and self.has_begun else None
+        """Return the whole body; None for an answer that is not cached."""
+        return bytes(self._body) if self._caches and self.has_begun else None
 
 
 def _is_good(start: Message) -> bool:
@@ -138,7 +139,8 @@ def _is_good(start: Message) -> bool:
 
 
 def _question(scope: Scope) -> str:
-    """The same for all spellings of one question. The path's end is no part of the query: NUL stands in neither."""
+    """Return the same for all spellings of one question. The path's end is no part of the query: NUL stands
+    in neither."""
     query = sorted(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
     return f"{scope['path']}\x00{urlencode(query)}"
 

@@ -23,7 +23,7 @@ MAX_TOTAL_BYTES = 64 * 1024 * 1024
 TTL_SECONDS = 600
 WRITE_SECONDS = 0.1
 MAX_WAITING = 500
-"""Answers between two writes: 32 MiB at most."""
+"""How many answers may wait for the next write: 32 MiB at most."""
 TIMEOUT_SECONDS = 0.5
 
 # The total lies in the hash itself, under a field that no question has: what Redis forgets, it forgets together.
@@ -63,7 +63,7 @@ class LastAnswer:
 
 
 class LastAnswers(Resident):
-    """`async with LastAnswers(redis) as answers: answers.keep(question, body); await answers.find(question)`."""
+    """`async with LastAnswers(redis) as answers: answers.remember(question, body); await answers.find(question)`."""
 
     def __init__(self, redis: Redis, *, max_total_bytes: int = MAX_TOTAL_BYTES, max_waiting: int = MAX_WAITING) -> None:
         self._redis = redis
@@ -75,7 +75,7 @@ class LastAnswers(Resident):
         self._arrived = asyncio.Event()
         self._is_kept = True
 
-    def keep(self, question: str, body: bytes) -> None:
+    def remember(self, question: str, body: bytes) -> None:
         """Remember this answer, unless it is too large or too many are waiting to be written."""
         if len(body) > MAX_ANSWER_BYTES or (len(self._waiting) >= self._max_waiting and question not in self._waiting):
             return

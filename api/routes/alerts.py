@@ -6,13 +6,13 @@ from uuid import UUID
 from fastapi import Query, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api.declarations import keeps_answers, needs
+from api.declarations import caches_answers, needs
 from api.dependencies import ReadConnection, WriteConnection
 from api.openapi.document import responses
 from api.routing import api_router
 from api.schemas.alerts import AlertModel, AlertPage, RuleModel, RulePage, RulesUpdate
 from api.schemas.pages import DEFAULT_LIMIT, Limit, Offset, Rows, RowsShown
-from domain.alert_rules import AlertType, Severity
+from domain.alerts.rules import AlertType, Severity
 from domain.errors import AlertNotFound
 from domain.scopes import Scope
 from services.alerts import change_rules, read_rules
@@ -24,7 +24,7 @@ router = api_router("/alerts", tag="alerts")
 
 @router.get("", summary="List alerts", response_model=AlertPage)
 @needs(Scope.READ)
-@keeps_answers
+@caches_answers
 async def list_alerts(
     connection: ReadConnection,
     include_resolved: Annotated[bool, Query(description="Also those that are over; kept for 90 days.")] = False,
@@ -37,10 +37,10 @@ async def list_alerts(
     rows: RowsShown = Rows.BOTH,
 ) -> AlertPage | Response:
     """Active alerts, newest first. Each is raised once while its condition lasts, and resolved by itself."""
-    wanted = AlertFilter(tuple(type), tuple(severity), acknowledged, include_resolved)
-    total, raised = await alerts.list_alerts(connection, wanted, limit=limit, offset=offset)
-    found = [AlertModel.from_row(row) for row in raised]
-    return AlertPage(total=total, limit=limit, offset=offset, data=found, alerts=found).shown(rows)
+    filters = AlertFilter(tuple(type), tuple(severity), acknowledged, include_resolved)
+    total, raised = await alerts.list_alerts(connection, filters, limit=limit, offset=offset)
+    models = [AlertModel.from_row(row) for row in raised]
+    return AlertPage(total=total, limit=limit, offset=offset, data=models, alerts=models).with_rows(rows)
 
 
 @router.post("/{alert_id}/acknowledge", summary="Acknowledge an alert", responses=responses(AlertNotFound))
@@ -62,7 +62,7 @@ async def list_rules(
     connection: ReadConnection, limit: Limit = DEFAULT_LIMIT, *, offset: Offset = 0, rows: RowsShown = Rows.BOTH
 ) -> RulePage | Response:
     """The rule of every type of alert: as somebody changed it, else the default."""
-    return (await _rules(connection, limit=limit, offset=offset)).shown(rows)
+    return (await _rules(connection, limit=limit, offset=offset)).with_rows(rows)
 
 
 @router.put("/rules", summary="Change alert rules")

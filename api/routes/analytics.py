@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import Query
 
-from api.declarations import keeps_answers, needs
+from api.declarations import caches_answers, needs
 from api.dependencies import ReadConnection
 from api.routing import api_router
 from api.schemas.analytics import TrendsAnswer
@@ -20,7 +20,7 @@ router = api_router("/analytics", tag="analytics")
 
 @router.get("/trends", summary="Get execution trends")
 @needs(Scope.READ)
-@keeps_answers
+@caches_answers
 async def get_trends(
     connection: ReadConnection,
     hours: Annotated[int, Query(ge=1, le=MAX_HOURS, description="How far back to look.")] = 24,

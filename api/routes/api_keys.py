@@ -36,13 +36,13 @@ async def list_all(
     """The newest first, revoked ones included; never a secret."""
     total, page = await list_keys(connection, limit=limit, offset=offset)
     found = [KeyModel.from_key(key) for key in page]
-    return KeyPage(total=total, limit=limit, offset=offset, data=found, api_keys=found).shown(rows)
+    return KeyPage(total=total, limit=limit, offset=offset, data=found, api_keys=found).with_rows(rows)
 
 
 @router.get("/api-keys/{key_id}", summary="Get an API key", responses=responses(KeyNotFound))
 @needs(Scope.ADMIN)
 async def get(connection: ReadConnection, key_id: str) -> KeyModel:
-    """Also one that was revoked; never its secret."""
+    """Everything about a key, revoked or not, except its secret."""
     return KeyModel.from_key(await api_keys.find_key(connection, key_id))
 
 

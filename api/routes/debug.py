@@ -18,7 +18,7 @@ from api.schemas.replays import ReplayedTask, TaskReplay
 from domain.errors import ArgumentsNotRecorded, TaskNotFinished, TaskNotFound, UnknownTaskName
 from domain.replays import Replay
 from domain.scopes import Scope
-from services.compare import compare, read_both
+from services.comparisons import compare, read_both
 from services.replay import replay
 from store.queries.submissions import get_original
 

@@ -14,5 +14,5 @@ router = APIRouter()
 
 @router.get(METRICS_PATH, include_in_schema=False)
 async def get_metrics(resources: Resources) -> Response:
-    """Within 1 s, whatever hangs; at most 1 s old."""
+    """Answers within 1 s, whatever hangs, with figures that are at most 1 s old."""
     return Response(await resources.scrapes.read(), media_type=CONTENT_TYPE_PLAIN_0_0_4)

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from api.declarations import needs
 from api.dependencies import ProcessResources, Resources
-from api.health.probe import Part
+from api.health.probe import ComponentState
 from api.openapi.document import responses
 from api.routing import api_router
 from api.schemas.resilience import (
@@ -22,7 +22,7 @@ from api.schemas.resilience import (
 )
 from domain.degradation import COMPONENTS, Mark, Marks, Strategy, automatic, check_service
 from domain.errors import ServiceDegraded
-from domain.health import DATABASE, ComponentStatus, Condition, score, status_of
+from domain.health import DATABASE, ComponentStatus, Condition, component_status_of, score
 from domain.scopes import Scope
 from services.dispatch import await_rounds
 
@@ -65,6 +65,7 @@ everything else as by `fail_fast`; of the broker, work is kept as by `queue_only
 )
 @needs(Scope.OPERATE)
 async def mark_degraded(resources: Resources, body: DegradationRequest) -> MarkedService:
+    """Marks a service as degraded for a time; every process goes by it once this is answered."""
     check_service(body.service_name, body.strategy)
     duration = timedelta(seconds=body.duration_seconds)
     until = await resources.marks.set(body.service_name, body.strategy, duration=duration)
@@ -76,7 +77,7 @@ async def mark_degraded(resources: Resources, body: DegradationRequest) -> Marke
 @router.post("/degradation/clear", summary="End a mark before its time", responses=responses(ServiceDegraded))
 @needs(Scope.OPERATE)
 async def clear_degradation(resources: Resources, body: ClearRequest) -> ClearedService:
-    """A service that is not marked is fine. What a breaker does ends only when the component is back."""
+    """Ends a mark; a service that is not marked is fine. What a breaker does ends only when the component is back."""
     check_service(body.service_name)
     return ClearedService(service_name=body.service_name, cleared=await resources.marks.clear(body.service_name))
 
@@ -87,7 +88,7 @@ async def get_summary(resources: Resources) -> ResilienceSummary:
     """Answered from what is known, at once, whatever hangs."""
     marks = {**automatic(resources.probe.breakers.open_ones()), **resources.marks.current()}
     components = _components(resources, COMPONENTS, marks=marks)
-    others = [name for name in resources.probe.parts() if name not in COMPONENTS]
+    others = [name for name in resources.probe.components() if name not in COMPONENTS]
     healthy = sum(component.status is ComponentStatus.HEALTHY for component in components)
     return ResilienceSummary(
         system_health=SystemHealth(
@@ -102,23 +103,25 @@ async def get_summary(resources: Resources) -> ResilienceSummary:
 
 
 def _components(resources: ProcessResources, names: Iterable[str], *, marks: Marks) -> list[Component]:
-    parts = resources.probe.parts()
-    return [_component(name, parts[name], mark=marks.get(name)) for name in names]
+    components = resources.probe.components()
+    return [_component(name, components[name], mark=marks.get(name)) for name in names]
 
 
-def _component(name: str, part: Part, *, mark: Mark | None) -> Component:
-    status = status_of(part.condition, marked=mark is not None)
-    reason = f"marked {mark.strategy.value}" if mark and status is ComponentStatus.DEGRADED else part.reason
-    return Component(name=name, status=status, since=part.since, detail=reason or None)
+def _component(name: str, state: ComponentState, *, mark: Mark | None) -> Component:
+    status = component_status_of(state.condition, marked=mark is not None)
+    reason = f"marked {mark.strategy.value}" if mark and status is ComponentStatus.DEGRADED else state.reason
+    return Component(name=name, status=status, since=state.since, detail=reason or None)
 
 
 def _degradation(marks: Marks) -> Degradation:
-    shown = [ActiveMark.from_mark(marks[name]) for name in sorted(marks)]
-    return Degradation(degraded_services_count=len(shown), services=[mark.service_name for mark in shown], marks=shown)
+    active = [ActiveMark.from_mark(marks[name]) for name in sorted(marks)]
+    return Degradation(
+        degraded_services_count=len(active), services=[mark.service_name for mark in active], marks=active
+    )
 
 
 def _mirror(resources: ProcessResources) -> Mirror:
-    is_known = resources.probe.parts()[DATABASE].condition is Condition.HEALTHY
+    is_known = resources.probe.components()[DATABASE].condition is Condition.HEALTHY
     state = resources.checks.mirror if is_known else None
     if state is None:
         return Mirror(lag_seconds=None, gaps_24h=None)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Query, Response
 
-from api.declarations import keeps_answers, needs
+from api.declarations import caches_answers, needs
 from api.dependencies import ExportConnection, ReadConnection, SearchConnection, WriteConnection
 from api.openapi.document import responses
 from api.pages.csv_export import CSV_FILE, EXPORT_SECONDS, CsvResponse, csv_response
@@ -17,17 +17,17 @@ from api.schemas.tasks import TaskPage
 from domain.errors import BuiltInPreset, Overloaded, PresetExists, PresetNotFound
 from domain.scopes import Scope
 from services import presets
-from store.queries.task_lines import stream_lines
+from store.queries.tasks.lines import stream_lines
 
 router = api_router("/search", tag="search")
 
 
 @router.get("/tasks", summary="Search tasks", response_model=TaskPage)
 @needs(Scope.READ)
-@keeps_answers
+@caches_answers
 async def search_tasks(connection: SearchConnection, query: Annotated[TaskQuery, Query()]) -> TaskPage | Response:
     """Tasks that match all filters, newest first unless asked otherwise. A new task is found within a second."""
-    return (await read_page(connection, query.wanted(), query=query)).shown(query.rows)
+    return (await read_page(connection, query.as_filter(), query=query)).with_rows(query.rows)
 
 
 @router.get(
@@ -40,19 +40,19 @@ async def search_tasks(connection: SearchConnection, query: Annotated[TaskQuery,
 @needs(Scope.READ)
 async def export_tasks(connection: ExportConnection, query: Annotated[ExportQuery, Query()]) -> CsvResponse:
     """All tasks that match, or so many as `limit` says, streamed. A cell that would be a formula begins with `'`."""
-    return await csv_response(stream_lines(connection, query.wanted(), part=slice_of(query), seconds=EXPORT_SECONDS))
+    return await csv_response(stream_lines(connection, query.as_filter(), part=slice_of(query), seconds=EXPORT_SECONDS))
 
 
 @router.get("/presets", summary="List filter presets", response_model=PresetPage)
 @needs(Scope.READ)
-@keeps_answers
+@caches_answers
 async def list_presets(
     connection: ReadConnection, limit: Limit = DEFAULT_LIMIT, *, offset: Offset = 0, rows: RowsShown = Rows.BOTH
 ) -> PresetPage | Response:
-    """Those that ship with Celeriac, then the saved ones by name."""
+    """Lists the presets that ship with Celeriac, then the saved ones by name."""
     total, page = await presets.list_presets(connection, limit=limit, offset=offset)
-    found = [PresetModel.from_preset(preset) for preset in page]
-    return PresetPage(total=total, limit=limit, offset=offset, data=found, presets=found).shown(rows)
+    models = [PresetModel.from_preset(preset) for preset in page]
+    return PresetPage(total=total, limit=limit, offset=offset, data=models, presets=models).with_rows(rows)
 
 
 @router.post("/presets", summary="Save a filter preset", status_code=201, responses=responses(PresetExists))
@@ -66,14 +66,14 @@ async def save_preset(connection: WriteConnection, body: PresetSubmission) -> Pr
     "/presets/{name}", summary="Apply a filter preset", response_model=TaskPage, responses=responses(PresetNotFound)
 )
 @needs(Scope.READ)
-@keeps_answers
+@caches_answers
 async def apply_preset(
     connection: SearchConnection, name: str, *, query: Annotated[PageQuery, Query()]
 ) -> TaskPage | Response:
     """Answers as a search with the preset's filters does."""
     preset = await presets.find_preset(connection, name)
-    found = await read_page(connection, TaskFilters.model_validate(preset.filters).wanted(), query=query)
-    return found.shown(query.rows)
+    result_page = await read_page(connection, TaskFilters.model_validate(preset.filters).as_filter(), query=query)
+    return result_page.with_rows(query.rows)
 
 
 @router.delete(
@@ -84,5 +84,5 @@ async def apply_preset(
 )
 @needs(Scope.OPERATE)
 async def delete_preset(connection: WriteConnection, name: str) -> None:
-    """Those that ship with Celeriac stay."""
+    """Deletes a saved preset; those that ship with Celeriac stay."""
     await presets.delete_preset(connection, name)

@@ -17,7 +17,7 @@ from api.bodies.submissions import (
     to_submission,
     to_submissions,
 )
-from api.declarations import answers_with_id, keeps_answers, needs, reads_result, submits
+from api.declarations import answers_with_id, caches_answers, needs, reads_result, submits
 from api.dependencies import ProcessResources, Resources, SearchConnection, cancels_of, reading, stating
 from api.openapi.document import responses
 from api.pages.large_answers import answer_beside
@@ -42,9 +42,9 @@ from domain.scopes import Scope
 from domain.states import Status
 from domain.submissions import Submission
 from services.submissions import submit
-from services.timeline import FEW, History, read_history
-from store.queries import tasks
-from store.queries.tasks import TaskOutline, WholeTask
+from services.timeline import FEW, TaskHistory, read_task_history
+from store.queries.tasks import documents
+from store.queries.tasks.documents import TaskOutline, WholeTask
 
 MAX_BATCH_BYTES = 16 * 1024 * 1024
 SIGTERM = CancelBody()
@@ -93,16 +93,18 @@ async def submit_task(
     if asynchronous:
         return answer
     await resources.endings.wait(answer.task_id, wait_seconds)
-    found = await get_task(resources, answer.task_id)
-    if isinstance(found, Response):
-        found.status_code = 201
-    return found
+    detail = await get_task(resources, answer.task_id)
+    if isinstance(detail, Response):
+        detail.status_code = 201
+    return detail
 
 
 async def _submit(
     resources: ProcessResources, request: Request, *, body: TaskSubmission, key: RequestKey | None, response: Response
 ) -> SubmittedTask:
-    """Without a key the task shares the commit of a group; with one, task and key have a commit of their own."""
+    """Submit the task: without a key it shares the commit of a group; with one, task and key have a commit of their
+    own.
+    """
     unknown = await find_unknown(resources.task_names, [body.task_name])
     queue, own_retries = resources.settings.default_queue, resources.limits.own_retries
     submission = await beside(
@@ -145,7 +147,7 @@ def _explain_limits(resources: ProcessResources, task: Submission | WholeTask) -
 async def submit_batch(
     request: Request, resources: Resources, *, body: TaskBatch, key: IdempotencyKey, response: Response
 ) -> SubmittedBatch:
-    """All of them or none; an error names its item: `tasks.17.priority`."""
+    """All of them or none; an error names its item: `documents.17.priority`."""
     unknown = await find_unknown(resources.task_names, (item.task_name for item in body.tasks))
     queue, own_retries = resources.settings.default_queue, resources.limits.own_retries
     submissions = await beside(
@@ -165,20 +167,20 @@ async def submit_batch(
 
 @router.get("", summary="List tasks", response_model=TaskPage)
 @needs(Scope.READ)
-@keeps_answers
+@caches_answers
 async def list_tasks(connection: SearchConnection, query: Annotated[TaskQuery, Query()]) -> TaskPage | Response:
     """Tasks that match all filters, newest first unless asked otherwise."""
-    return (await read_page(connection, query.wanted(), query=query)).shown(query.rows)
+    return (await read_page(connection, query.as_filter(), query=query)).with_rows(query.rows)
 
 
 @router.get("/{task_id}", summary="Get a task", response_model=TaskDetail, responses=responses(TaskNotFound))
 @needs(Scope.READ)
 @reads_result
-@keeps_answers
+@caches_answers
 async def get_task(resources: Resources, task_id: str) -> TaskDetail | Response:
     """One task with its arguments, result and its latest attempts."""
     async with stating(resources) as connection:
-        task = await tasks.get_task(connection, task_id)
+        task = await documents.get_task(connection, task_id)
     if task is None:
         raise TaskNotFound
     make = partial(_detail, resources, task)
@@ -189,8 +191,8 @@ def _detail(resources: ProcessResources, task: WholeTask) -> TaskDetail:
     message = _explain_limits(resources, task)
     if task.outcome is not None:
         message = UNKNOWN_OUTCOME
-    told = " ".join(filter(None, (task.doubt, message))) or None
-    return TaskDetail.from_whole(task, message=told, no_result=resources.no_results)
+    remarks = " ".join(filter(None, (task.doubt, message))) or None
+    return TaskDetail.from_whole(task, message=remarks, no_result=resources.no_results)
 
 
 @router.get(
@@ -200,12 +202,12 @@ def _detail(resources: ProcessResources, task: WholeTask) -> TaskDetail:
 async def get_timeline(resources: Resources, task_id: str) -> Timeline | Response:
     """Every event of every attempt, oldest cause first; of more than 10,000 the last ones."""
     async with reading(resources) as connection:
-        history = await read_history(connection, task_id)
+        history = await read_task_history(connection, task_id)
     make = partial(_timeline, history)
     return await answer_beside(resources, make) if len(history.entries) > FEW else make()
 
 
-def _timeline(history: History[TaskOutline]) -> Timeline:
+def _timeline(history: TaskHistory[TaskOutline]) -> Timeline:
     return Timeline(
         **{name: getattr(history.task, name) for name in OF_THE_TASK},
         complete=history.complete,

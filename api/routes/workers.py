@@ -4,12 +4,12 @@ from typing import Annotated
 
 from fastapi import Query, Response
 
-from api.declarations import keeps_answers, needs
-from api.dependencies import ProcessResources, ReadConnection, Resources, WriteConnection
+from api.declarations import caches_answers, needs
+from api.dependencies import ReadConnection, Resources, WriteConnection
 from api.openapi.document import responses
 from api.routing import api_router
 from api.schemas.pages import DEFAULT_LIMIT, Limit, Offset, Rows, RowsShown
-from api.schemas.workers import (
+from api.schemas.workers.documents import (
     MAX_CAPACITY,
     CapacityAnswer,
     CapacityUpdate,
@@ -22,12 +22,11 @@ from api.schemas.workers import (
 )
 from domain.errors import CapacityNotSupported, NotFound, WorkerExists, WorkerNotFound, WorkerOffline, WorkerOnline
 from domain.scopes import Scope
-from domain.workers import WorkerStatus
-from services import workers as verbs
-from services.capacity import set_capacity
-from services.nodes import save_descriptions
-from store.queries import workers
-from store.queries.workers import WorkerRow
+from domain.workers.status import WorkerStatus
+from services.workers import requests as verbs
+from services.workers import wishes
+from services.workers.capacity import set_capacity
+from store.queries.workers import nodes
 
 # A node name ends up in Redis keys, logs and shells: one word, at most one @.
 NODE_PATTERN = r"^[A-Za-z0-9_.%:+-]+(@[A-Za-z0-9_.:-]+)?$"
@@ -54,7 +53,7 @@ async def register_worker(
 
 @router.get("", summary="List workers", response_model=WorkerPage)
 @needs(Scope.READ)
-@keeps_answers
+@caches_answers
 async def list_workers(
     connection: ReadConnection,
     status: Annotated[WorkerStatus | None, Query(description="Only workers of this status.")] = None,
@@ -64,9 +63,9 @@ async def list_workers(
     rows: RowsShown = Rows.BOTH,
 ) -> WorkerPage | Response:
     """All nodes that were ever heard or registered, by name."""
-    total, known = await workers.list_workers(connection, status=status, limit=limit, offset=offset)
-    found = [WorkerModel.from_row(row) for row in known]
-    return WorkerPage(total=total, limit=limit, offset=offset, data=found, workers=found).shown(rows)
+    total, page = await nodes.list_workers(connection, status=status, limit=limit, offset=offset)
+    models = [WorkerModel.from_row(row) for row in page]
+    return WorkerPage(total=total, limit=limit, offset=offset, data=models, workers=models).with_rows(rows)
 
 
 @router.get("/{worker_id}", summary="Get a worker", responses=responses(WorkerNotFound))
@@ -89,38 +88,36 @@ async def get_worker_status(connection: ReadConnection, worker_id: str) -> Worke
 @needs(Scope.OPERATE)
 async def forget_worker(resources: Resources, worker_id: str) -> Response:
     """Forgets an offline worker and all that was wanted of it. What it ran stays; heard again, it is a new worker."""
-    async with resources.engine.begin() as connection:
-        worker = await verbs.forget(connection, worker_id)
-    await resources.orders.release_key(worker.node)
+    await wishes.forget(resources.engine.begin, resources.orders, worker_id=worker_id)
     return Response(status_code=204)
 
 
 @router.patch("/{worker_id}/pause", summary="Pause a worker", responses=responses(WorkerNotFound))
 @needs(Scope.OPERATE)
 async def pause_worker(resources: Resources, worker_id: str) -> WorkerAnswer:
-    """It starts no new task, over restarts of its own, of the broker and of Celeriac, until it is resumed."""
-    async with resources.engine.begin() as connection:
-        worker = await verbs.request_pause(connection, worker_id)
-    return WorkerAnswer.of(await _tell(resources, worker), "paused")
+    """Lets it start no new task, over restarts of its own, of the broker and of Celeriac, until it is resumed."""
+    worker = await wishes.pause(resources.engine.begin, resources.orders, worker_id=worker_id)
+    return WorkerAnswer.of(worker, "paused")
 
 
 @router.patch("/{worker_id}/resume", summary="Resume a worker", responses=responses(WorkerNotFound))
 @needs(Scope.OPERATE)
 async def resume_worker(resources: Resources, worker_id: str) -> WorkerAnswer:
-    """It works again. Takes back a drain, if the worker has not yet been told to exit; starts a drained one of `up`."""
-    async with resources.engine.begin() as connection:
-        worker = await verbs.request_resume(connection, worker_id)
-    return WorkerAnswer.of(await _tell(resources, worker), "resumed")
+    """Lets it work again. Takes back a drain unless the worker was already told to exit; starts a drained
+    one of `up`."""
+    worker = await wishes.resume(resources.engine.begin, resources.orders, worker_id=worker_id)
+    return WorkerAnswer.of(worker, "resumed")
 
 
 @router.post("/{worker_id}/drain", summary="Drain a worker", responses=responses(WorkerNotFound, WorkerOffline))
 @needs(Scope.OPERATE)
 async def drain_worker(resources: Resources, worker_id: str, *, body: DrainRequest | None = None) -> WorkerAnswer:
-    """It finishes what it runs, gives the rest back and exits; see `GET` for how far it is."""
+    """Lets it finish what it runs, give the rest back and exit; `GET` tells how far it is."""
     deadline_seconds = body.deadline_seconds if body else None
-    async with resources.engine.begin() as connection:
-        worker = await verbs.request_drain(connection, worker_id, deadline_seconds=deadline_seconds)
-    return WorkerAnswer.of(await _tell(resources, worker), "draining")
+    worker = await wishes.drain(
+        resources.engine.begin, resources.orders, worker_id=worker_id, deadline_seconds=deadline_seconds
+    )
+    return WorkerAnswer.of(worker, "draining")
 
 
 @router.get("/{worker_id}/drain", summary="Get the progress of a drain", responses=responses(WorkerNotFound, NotFound))
@@ -140,11 +137,3 @@ async def update_capacity(resources: Resources, worker_id: str, *, body: Capacit
     """Sets how many tasks it runs at once; an offline worker gets that many when it starts."""
     worker = await set_capacity(resources.engine.begin, resources.orders, worker_id=worker_id, capacity=body.capacity)
     return CapacityAnswer.of(worker, body.capacity)
-
-
-async def _tell(resources: ProcessResources, worker: WorkerRow) -> WorkerRow:
-    """Tells the worker what is wanted, with no connection held meanwhile; returns it as it is then."""
-    told = await resources.orders.fetch_as_desired(worker)
-    async with resources.engine.begin() as connection:
-        await save_descriptions(connection, [told] if told else [])
-        return await verbs.find_worker(connection, str(worker.worker_id))

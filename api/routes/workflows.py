@@ -13,15 +13,14 @@ from api.bodies.idempotency import IdempotencyKey, answer_once
 from api.bodies.reading import beside
 from api.bodies.submissions import find_unknown, refuse_marked, refuse_unknown
 from api.bodies.workflow_definitions import name_fields, to_workflow
-from api.declarations import answers_with_id, keeps_answers, needs, submits
+from api.declarations import answers_with_id, caches_answers, needs, submits
 from api.dependencies import ReadConnection, Resources, cancels_of, reading
 from api.openapi.document import responses
 from api.pages.cursors import NOT_OURS, decode_cursor, encode_cursor, refused
 from api.pages.large_answers import answer_beside
 from api.routing import api_router
 from api.schemas.pages import DEFAULT_LIMIT, Limit, Offset, PageCursor, Rows, RowsShown
-from api.schemas.workflow_graphs import WorkflowGraph
-from api.schemas.workflows import (
+from api.schemas.workflows.documents import (
     Name,
     SubmittedWorkflow,
     WorkflowCancelAnswer,
@@ -32,6 +31,7 @@ from api.schemas.workflows import (
     WorkflowTimeline,
     event_of,
 )
+from api.schemas.workflows.graphs import WorkflowGraph
 from domain.errors import (
     UnknownTaskName,
     WorkflowAlreadyFinished,
@@ -40,11 +40,11 @@ from domain.errors import (
 )
 from domain.filters import Cursor
 from domain.scopes import Scope
-from domain.steps import WorkflowStatus
-from services.workflow_timeline import read_history
-from services.workflows import replay, retry, start
-from store.queries import workflows
-from store.queries.workflows import WorkflowFilter
+from domain.workflows.steps import WorkflowStatus
+from services.workflows.lifecycle import replay, retry, start
+from services.workflows.timeline import read_workflow_history
+from store.queries.workflows import documents
+from store.queries.workflows.documents import WorkflowFilter
 
 MAX_WORKFLOW_BYTES = 16 * 1024 * 1024
 
@@ -91,7 +91,7 @@ async def start_workflow(
 
 @router.get("", summary="List workflows", response_model=WorkflowPage)
 @needs(Scope.READ)
-@keeps_answers
+@caches_answers
 async def list_workflows(
     connection: ReadConnection,
     status: Annotated[list[WorkflowStatus], Query(description="May repeat.")] = [],  # noqa: B006  FastAPI copies it
@@ -103,22 +103,22 @@ async def list_workflows(
     rows: RowsShown = Rows.BOTH,
 ) -> WorkflowPage | Response:
     """Workflows that match, newest first."""
-    wanted = WorkflowFilter(tuple(dict.fromkeys(status)), name)
+    filters = WorkflowFilter(tuple(dict.fromkeys(status)), name)
     after = _position(cursor) if cursor else None
-    total, is_exact, stored = await workflows.list_workflows(
-        connection, wanted, limit=limit, offset=offset, after=after
+    total, is_exact, stored = await documents.list_workflows(
+        connection, filters, limit=limit, offset=offset, after=after
     )
-    found = [WorkflowRow.from_stored(workflow) for workflow in stored]
+    models = [WorkflowRow.from_stored(workflow) for workflow in stored]
     page = WorkflowPage(
         total=total,
         total_is_exact=is_exact,
         limit=limit,
         offset=offset,
-        data=found,
-        workflows=found,
-        next_cursor=_cursor_behind(found[-1]) if len(found) == limit else None,
+        data=models,
+        workflows=models,
+        next_cursor=_cursor_behind(models[-1]) if len(models) == limit else None,
     )
-    return page.shown(rows)
+    return page.with_rows(rows)
 
 
 def _position(cursor: str) -> tuple[datetime, UUID]:
@@ -149,11 +149,11 @@ async def get_workflow(resources: Resources, workflow_id: WorkflowId) -> Respons
 
 async def _read_detail(connection: AsyncConnection, workflow_id: UUID) -> Callable[[], WorkflowDetail]:
     """What makes the answer of what was read."""
-    workflow = await workflows.get_workflow(connection, workflow_id)
+    workflow = await documents.get_workflow(connection, workflow_id)
     if workflow is None:
         raise WorkflowNotFound
-    steps = await workflows.list_steps(connection, workflow_id)
-    results, omitted = await workflows.list_results(connection, workflow_id)
+    steps = await documents.list_steps(connection, workflow_id)
+    results, omitted = await documents.list_results(connection, workflow_id)
     return partial(WorkflowDetail.from_stored_with, workflow, steps, results=results, omitted=omitted)
 
 
@@ -165,9 +165,9 @@ async def _read_detail(connection: AsyncConnection, workflow_id: UUID) -> Callab
 )
 @needs(Scope.READ)
 async def get_graph(resources: Resources, workflow_id: WorkflowId) -> Response:
-    """Its steps, what they wait for, the path that takes longest, and a drawing."""
+    """The steps, what they wait for, the path that takes longest, and a drawing."""
     async with reading(resources) as connection:
-        steps = await workflows.list_steps(connection, workflow_id)
+        steps = await documents.list_steps(connection, workflow_id)
     if not steps:
         raise WorkflowNotFound
     return await answer_beside(resources, partial(WorkflowGraph.from_steps, workflow_id, steps))
@@ -185,17 +185,17 @@ async def get_timeline(
 ) -> Response:
     """What happened to it and to every task that its steps have had, oldest first."""
     async with reading(resources) as connection:
-        history = await read_history(connection, workflow_id)
+        history = await read_workflow_history(connection, workflow_id)
     page = history.happenings[offset : offset + limit]
 
     def make() -> WorkflowTimeline:
-        found = [event_of(happening, history.worker_ids) for happening in page]
+        events = [event_of(happening, history.worker_ids) for happening in page]
         return WorkflowTimeline(
             total=len(history.happenings),
             limit=limit,
             offset=offset,
-            data=found,
-            events=found,
+            data=events,
+            events=events,
             **{name: getattr(history.workflow, name) for name in ("workflow_id", "name", "status")},
         )
 

@@ -8,7 +8,7 @@ from pydantic import Field
 from api.schemas.base import RequestModel, ResponseModel
 from api.schemas.pages import MAX_LIMIT, MAX_OFFSET, Page
 from api.schemas.types import Time, Timestamp
-from domain.alert_rules import KINDS, AlertType, Severity, Unit
+from domain.alerts.rules import KINDS, AlertType, Severity, Unit
 from domain.errors import InvalidRequest
 from services.alerts import FIXED_FIELDS, RuleChange
 from store.queries.alerts import AlertRow, RuleInForce
@@ -129,8 +129,8 @@ class RuleUpdate(RequestModel):
     def as_change(self) -> RuleChange:
         """What is to be set, and what was only repeated."""
         given = self.model_dump(exclude_none=True, exclude={"type", *FIXED_FIELDS})
-        told = {name: getattr(self, name) for name in FIXED_FIELDS if name in self.model_fields_set}
-        return RuleChange(self.type, given, told)
+        repeated = {name: getattr(self, name) for name in FIXED_FIELDS if name in self.model_fields_set}
+        return RuleChange(self.type, given, repeated)
 
 
 Updates = Annotated[list[RuleUpdate], Field(min_length=1, max_length=len(AlertType))]

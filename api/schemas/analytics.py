@@ -9,7 +9,7 @@ from pydantic import Field
 from api.schemas.base import ResponseModel
 from api.schemas.types import Timestamp
 from domain.trends import Interval, Window, p95_seconds, percentage
-from services.trends import Counted, Trends
+from services.trends import SumsAndDurations, Trends
 
 
 class Figures(ResponseModel):
@@ -33,16 +33,22 @@ class Bucket(Figures):
 
 
 class TaskFigures(Figures):
+    """What was counted of the tasks of one name."""
+
     task_name: str | None = Field(description="null: tasks of other publishers whose name was never told.")
     completion_rate: float | None
 
 
 class QueueFigures(Figures):
+    """What was counted of the tasks of one queue."""
+
     queue_name: str | None = Field(description="null: tasks of other publishers; Celery's events name no queue.")
     completion_rate: float | None
 
 
 class FailurePattern(ResponseModel):
+    """A class of exceptions, and how many tasks failed with it."""
+
     error: str = Field(description="Class of the exception.", examples=["Timeout"])
     count: int
     percentage: float = Field(description="Of all failures.")
@@ -90,11 +96,11 @@ class TrendsAnswer(ResponseModel):
         )
 
 
-def _bucket(start: datetime, counted: Counted) -> Bucket:
+def _bucket(start: datetime, counted: SumsAndDurations) -> Bucket:
     return Bucket(bucket=start, **_figures(counted))
 
 
-def _figures(counted: Counted) -> dict[str, Any]:
+def _figures(counted: SumsAndDurations) -> dict[str, Any]:
     sums = counted.sums
     return {
         "submitted": sums.submitted,

@@ -100,7 +100,7 @@ class Rotation(RequestModel):
 
     @property
     def overlap(self) -> timedelta:
-        """As a duration."""
+        """The overlap as a duration."""
         return timedelta(seconds=self.overlap_seconds)
 
 

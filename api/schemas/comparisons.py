@@ -7,8 +7,8 @@ from pydantic import Field
 from api.schemas.base import ResponseModel
 from api.schemas.tasks import TimelineEvent
 from api.schemas.types import JsonValue
-from domain.compare import Op
-from services.compare import Comparison, WholeHistory
+from domain.comparisons import Op
+from services.comparisons import Comparison, WholeHistory
 
 
 class ComparedTiming(ResponseModel):
@@ -31,7 +31,7 @@ class ArgumentDifference(ResponseModel):
 
 
 class ComparedEvents(ResponseModel):
-    """Both timelines, side by side."""
+    """The timelines of both tasks, side by side."""
 
     task1: list[TimelineEvent]
     task2: list[TimelineEvent]
@@ -55,28 +55,28 @@ class TaskComparison(ResponseModel):
     events: ComparedEvents
 
     @classmethod
-    def from_comparison(cls, found: Comparison) -> Self:
-        task1_wait, task2_wait = found.waits
+    def from_comparison(cls, comparison: Comparison) -> Self:
+        task1_wait, task2_wait = comparison.waits
         return cls(
-            task_id1=found.one.task.task_id,
-            task_id2=found.other.task.task_id,
-            same_function=found.same_function,
-            same_args=found.same_args,
-            same_kwargs=found.same_kwargs,
-            same_priority=found.same_priority,
-            same_queue=found.same_queue,
-            same_status=found.same_status,
-            same_worker=found.same_worker,
+            task_id1=comparison.one.task.task_id,
+            task_id2=comparison.other.task.task_id,
+            same_function=comparison.same_function,
+            same_args=comparison.same_args,
+            same_kwargs=comparison.same_kwargs,
+            same_priority=comparison.same_priority,
+            same_queue=comparison.same_queue,
+            same_status=comparison.same_status,
+            same_worker=comparison.same_worker,
             timing=ComparedTiming(
-                task1_duration=found.one.task.duration_seconds,
-                task2_duration=found.other.task.duration_seconds,
-                difference_seconds=found.difference_seconds,
+                task1_duration=comparison.one.task.duration_seconds,
+                task2_duration=comparison.other.task.duration_seconds,
+                difference_seconds=comparison.difference_seconds,
                 task1_wait=task1_wait,
                 task2_wait=task2_wait,
             ),
-            arguments=found.arguments,
-            arguments_truncated=found.arguments_truncated,
-            events=ComparedEvents(task1=_events(found.one), task2=_events(found.other)),
+            arguments=comparison.arguments,
+            arguments_truncated=comparison.arguments_truncated,
+            events=ComparedEvents(task1=_events(comparison.one), task2=_events(comparison.other)),
         )
 
 

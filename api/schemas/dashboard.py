@@ -8,14 +8,13 @@ from uuid import UUID
 
 from pydantic import Field
 
-from api.health.host_usage import HostUsage
 from api.schemas.base import ResponseModel
 from api.schemas.pages import Page
 from domain.rollups import Measure
-from domain.worker_figures import Ends, uptime_seconds, utilization
-from domain.workers import WorkerStatus, hostname
-from services.dashboard import Known
-from store.queries.workers import WorkerRow
+from domain.workers.figures import Ends, uptime_seconds, utilization
+from domain.workers.status import WorkerStatus, hostname
+from services.dashboard import DashboardFigures
+from store.queries.workers.nodes import WorkerRow
 
 
 class DepthSource(StrEnum):
@@ -26,6 +25,8 @@ class DepthSource(StrEnum):
 
 
 class QueueDepth(ResponseModel):
+    """A queue, and how many tasks wait in it."""
+
     name: str
     waiting: int = Field(description="Messages in the broker, or what the mirror knows of: see queue_depth_source.")
     unacked: int = Field(description="Tasks that workers have received and not finished, as the mirror knows it.")
@@ -57,23 +58,31 @@ class SystemStats(ResponseModel):
     queues: list[QueueDepth] = Field(description="Every queue that a task names or an online worker consumes.")
 
     @classmethod
-    def of(cls, known: Known, waiting: Mapping[str, int], *, source: DepthSource, host: HostUsage) -> Self:
+    def of(
+        cls,
+        figures: DashboardFigures,
+        waiting: Mapping[str, int],
+        *,
+        source: DepthSource,
+        cpu_percent: float | None,
+        memory_percent: float,
+    ) -> Self:
         return cls(
-            queue_depth=known.due + sum(waiting.values()),
-            active_workers=known.active_workers,
-            total_workers=known.total_workers,
-            cpu_usage_percent=host.cpu_percent(),
-            memory_usage_percent=host.memory_percent(),
-            total_tasks_submitted=known.totals[Measure.SUBMITTED],
-            tasks_completed=known.totals[Measure.COMPLETED],
-            tasks_failed=known.totals[Measure.FAILED],
-            tasks_cancelled=known.totals[Measure.CANCELLED],
-            undispatched=known.due,
-            parked=known.parked,
+            queue_depth=figures.due + sum(waiting.values()),
+            active_workers=figures.active_workers,
+            total_workers=figures.total_workers,
+            cpu_usage_percent=cpu_percent,
+            memory_usage_percent=memory_percent,
+            total_tasks_submitted=figures.totals[Measure.SUBMITTED],
+            tasks_completed=figures.totals[Measure.COMPLETED],
+            tasks_failed=figures.totals[Measure.FAILED],
+            tasks_cancelled=figures.totals[Measure.CANCELLED],
+            undispatched=figures.due,
+            parked=figures.parked,
             queue_depth_source=source,
             queues=[
-                QueueDepth(name=name, waiting=waiting.get(name, 0), unacked=known.held.get(name, 0))
-                for name in known.queue_names
+                QueueDepth(name=name, waiting=waiting.get(name, 0), unacked=figures.with_workers.get(name, 0))
+                for name in figures.queue_names
             ],
         )
 

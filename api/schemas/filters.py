@@ -25,7 +25,7 @@ from domain.filters import Sort, TaskFilter
 from domain.identities import MAX_ID_BYTES
 from domain.search_text import parse_query
 from domain.states import Status
-from domain.workers import node_name
+from domain.workers.status import node_name
 
 MAX_STATUSES = 100
 MAX_NAME = 255
@@ -82,8 +82,8 @@ class TaskFilters(RequestModel):
         "`-without`, `or`. Names are split at `_ . - /` and changes of case. Without a letter or digit: finds nothing.",
     )
 
-    def wanted(self) -> TaskFilter:
-        """The filter as of now."""
+    def as_filter(self) -> TaskFilter:
+        """Return the filter as of now."""
         now = datetime.now(UTC)
         times = {name: time_of(getattr(self, name), now) for name in _MOMENTS if getattr(self, name) is not None}
         worker_id, node = _worker(self.worker_id)
@@ -105,7 +105,7 @@ class TaskFilters(RequestModel):
         )
 
 
-_MOMENTS = [f"{step}_{side}" for step in ("created", "started", "completed") for side in ("after", "before")]
+_MOMENTS = [f"{moment}_{side}" for moment in ("created", "started", "completed") for side in ("after", "before")]
 
 
 class PageQuery(RequestModel):
@@ -132,7 +132,7 @@ class TaskQuery(TaskFilters, PageQuery):
 
 
 class ExportQuery(TaskQuery):
-    """As a search; without a limit all that match."""
+    """Which tasks to export, as in a search; without a limit all that match."""
 
     limit: Annotated[int, Field(ge=1, le=MAX_OFFSET)] | None = None  # type: ignore[assignment]
 

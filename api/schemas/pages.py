@@ -14,7 +14,7 @@ MAX_LIMIT = 1000
 MAX_OFFSET = 2**53 - 1
 
 MAX_CURSOR = 8_448
-"""It holds an id of 1,024 bytes, each of which may be written as six."""
+"""Characters of a cursor: it holds an id of 1,024 bytes, each of which may be written as six."""
 CURSOR_MEANING = "`next_cursor` of the page before; instead of `offset`."
 
 Row = TypeVar("Row")
@@ -26,6 +26,8 @@ PageCursor = Annotated[str | None, Query(max_length=MAX_CURSOR, description=CURS
 
 
 class SortOrder(StrEnum):
+    """Whether a list ascends or descends."""
+
     ASC = "asc"
     DESC = "desc"
 
@@ -42,7 +44,7 @@ RowsShown = Annotated[Rows, Query(description=ROWS_MEANING)]
 
 
 def _own_name_may_be_absent(schema: dict[str, Any]) -> None:
-    """With `rows=data` it is."""
+    """Say that the rows' own name may be absent, as it is with `rows=data`."""
     schema["required"] = [name for name in schema.get("required", ()) if name in Page.model_fields]
 
 
@@ -58,8 +60,8 @@ class Page(ResponseModel, Generic[Row]):
     data: list[Row]
     next_cursor: str | None = Field(None, description="Continues after this page, stable under inserts.")
 
-    def shown(self, rows: Rows) -> Self | Response:
-        """With the rows under both names, or once."""
+    def with_rows(self, rows: Rows) -> Self | Response:
+        """Return the page with the rows under both names, or once."""
         if rows is Rows.BOTH:
             return self
         own = {name for name in type(self).model_fields if name not in Page.model_fields}

@@ -18,9 +18,9 @@ from domain.json_values import is_too_deep
 from domain.queue_names import RULE
 from domain.states import EventType, Outcome, Phase, Status
 from domain.submissions import DEFAULT_MAX_RETRIES, DEFAULT_PRIORITY, MAX_BATCH, Submission
-from domain.timeline import Entry
-from domain.workers import hostname
-from store.queries.tasks import SHOWN_ERROR, ListedTask, WholeTask
+from domain.timeline import TimelineEntry
+from domain.workers.status import hostname
+from store.queries.tasks.documents import SHOWN_ERROR, ListedTask, WholeTask
 
 LIMITS = "Which limits do not hold on the workers of the queue; null if all do, or no worker is known."
 MESSAGE = (
@@ -152,11 +152,11 @@ class DispatchRefusal(ResponseModel):
 
     @classmethod
     def from_task(cls, task: WholeTask) -> Self | None:
-        """None for a task that was not refused, or that was taken since."""
+        """Return why the broker refuses the task; None if it does not, or has taken it since."""
         if not task.refusals:
             return None
-        told = {name: getattr(task, name) for name in ("refusals", "parked_at", "next_try_at")}
-        return cls.model_validate(told | {"reason": task.refusal or ""})
+        values = {name: getattr(task, name) for name in ("refusals", "parked_at", "next_try_at")}
+        return cls.model_validate(values | {"reason": task.refusal or ""})
 
 
 class TaskDetail(TaskRow):
@@ -184,7 +184,7 @@ class TaskDetail(TaskRow):
 
     @classmethod
     def from_whole(cls, task: WholeTask, *, message: str | None = None, no_result: str | None = None) -> Self:
-        """`no_result`: why the result backend tells of no task at all."""
+        """Return the detail of a task; `no_result` says why the backend tells no result of any task."""
         attempts = task.attempts
         too_deep = is_too_deep(task.result)
         whole = _fields(task) | {
@@ -231,7 +231,7 @@ def _hostname(node: str | None) -> str | None:
 
 
 def _shortened(text: str) -> str:
-    """As lists show an error."""
+    """Return an error as lists show it."""
     return text if len(text) <= SHOWN_ERROR else text[: SHOWN_ERROR - 1] + LEFT_OUT
 
 
@@ -243,7 +243,7 @@ class TimelineEvent(ResponseModel):
     details: dict[str, Detail]
 
     @classmethod
-    def from_entry(cls, entry: Entry, worker_ids: dict[str, UUID]) -> Self:
+    def from_entry(cls, entry: TimelineEntry, worker_ids: dict[str, UUID]) -> Self:
         details: dict[str, Detail] = {}
         if entry.node is not None:
             worker_id = worker_ids.get(entry.node)
@@ -251,8 +251,10 @@ class TimelineEvent(ResponseModel):
             details["worker_hostname"] = hostname(entry.node)
         if entry.attempt is not None:
             details["attempt"] = entry.attempt
-        told = {name: value for name, value in entry.details.items() if name not in UNSHOWN}
-        details |= {name: _shortened(value) if isinstance(value, str) else value for name, value in told.items()}
+        details_shown = {name: value for name, value in entry.details.items() if name not in UNSHOWN}
+        details |= {
+            name: _shortened(value) if isinstance(value, str) else value for name, value in details_shown.items()
+        }
         return cls(timestamp=entry.at, event_type=entry.type, details=details)
 
 

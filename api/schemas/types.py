@@ -49,7 +49,7 @@ Time = Annotated[AwareDatetime, BeforeValidator(_parse_time), AfterValidator(_to
 
 
 def time_of(moment: str, now: datetime) -> datetime:
-    """The time that a `Moment` stands for at this time; raises ValueError if it is none."""
+    """Return the time that a `Moment` stands for at this time; raises ValueError if it is none."""
     ago = parse_ago(moment)
     return _to_utc(_parse_time_or_date(moment)) if ago is None else now - ago
 

@@ -26,7 +26,7 @@ from bench.drills.findings import DrillReport, Finding, present
 from bench.drills.notes import NOTES_VARIABLE
 from bench.rabbitmq import rabbitmq, rabbitmq_program
 from bench.report import JsonFile
-from bench.stack import Running, Stack, running, running_up, temporary_folder, wait_until
+from bench.stack import RunningProcess, Stack, running, running_up, temporary_folder, wait_until
 from cli.launch import launch_command
 
 STOCK, PLUGGED = "stock", "plugged"
@@ -52,6 +52,7 @@ class Cell:
 
     @property
     def queue(self) -> str:
+        """Return the queue of this cell alone."""
         return "-".join([self.kind, self.pool, *self.state.replace(",", "").split()])
 
     def __str__(self) -> str:
@@ -67,31 +68,35 @@ class Ground:
     notes: Path
 
     def submit(self, cell: Cell, task_name: str, *args: object, **fields: Any) -> str:
+        """Submit a task of this name to the cell's queue; returns its id."""
         body = {"task_name": task_name, "task_args": args, "queue_name": cell.queue} | fields
         answer = self.client.post("/tasks", json=body)
         answer.raise_for_status()
         return str(answer.json()["task_id"])
 
     def task(self, task_id: str) -> dict[str, Any]:
+        """Return the task as the API shows it."""
         found: dict[str, Any] = self.client.get(f"/tasks/{task_id}").json()
         return found
 
     def wait_for(self, task_ids: Sequence[str], *phases: str) -> None:
+        """Wait until each of these is in one of the phases."""
         for task_id in task_ids:
             wait_until(lambda task_id=task_id: self.task(task_id)["phase"] in phases, f"{phases}")  # type: ignore[misc]
 
     def cancel(self, task_ids: Sequence[str]) -> list[int]:
+        """Cancel these; returns the status of each answer."""
         with ThreadPoolExecutor(AT_ONCE) as pool:
             paths = [f"/tasks/{task_id}/cancel" for task_id in task_ids]
             return [answer.status_code for answer in pool.map(self.client.post, paths)]
 
     def noted(self, what: str) -> Counter[str]:
-        """How often each task noted this."""
+        """Count how often each task noted this."""
         lines = self.notes.read_text().splitlines() if self.notes.exists() else []
         return Counter(task_id for task_id, noted in map(str.split, lines) if noted == what)
 
     @contextmanager
-    def worker(self, cell: Cell, *, processes: int = 1, prefetch: int = 1) -> Iterator[Running]:
+    def worker(self, cell: Cell, *, processes: int = 1, prefetch: int = 1) -> Iterator[RunningProcess]:
         """A worker that has told of itself, killed at the end."""
         node = f"{cell.queue}@drill"
         command = [sys.executable, "-m", "celery", "-A", f"bench.drills.cancel_apps:{cell.kind}", "worker", "-E"]
@@ -126,7 +131,7 @@ def main(
 
 
 def measure(*, tries: int, broker: str = "redis", states: Sequence[str] = ()) -> DrillReport:
-    """Of all states, or of those named."""
+    """Cancel in all states, or in those named, and hold what is answered and what runs later against the matrix."""
     on_redis = broker == "redis"
     with ExitStack() as stack:
         environment = {} if on_redis else {"CELERIAC_BROKER_URL": stack.enter_context(_rabbitmq())}

@@ -42,6 +42,7 @@ def main(
 
 
 def measure(*, tasks: int) -> DrillReport:
+    """Export so many tasks and hold the file against the rows, and the memory against its bound."""
     with running_servers() as servers, running_api(servers) as (url, process):
         _fill(servers, tasks)
         with httpx.Client(base_url=url, timeout=60) as client:

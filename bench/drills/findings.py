@@ -41,6 +41,7 @@ class Figure:
 
     @property
     def is_true(self) -> bool:
+        """Return whether both numbers are equal, as far as they can be."""
         if isinstance(self.truth, int | float) and isinstance(self.told, int | float):
             return math.isclose(self.truth, self.told, rel_tol=0, abs_tol=self.tolerance)
         return self.truth == self.told
@@ -59,23 +60,27 @@ class DrillReport:
 
     @property
     def kept(self) -> bool:
+        """Return whether every promise was kept."""
         return all(finding.kept for finding in self.findings)
 
 
 def equal(promise: str, expected: object, *, seen: object) -> Finding:
+    """Return the finding that both are the same."""
     return Finding(promise, str(expected), str(seen), expected == seen)
 
 
 def at_most(promise: str, limit: float, *, seen: float, unit: str = "") -> Finding:
+    """Return the finding that no more than the limit was seen."""
     return Finding(promise, f"<= {limit:,g}{unit}", f"{seen:,.3g}{unit}", seen <= limit)
 
 
 def at_least(promise: str, limit: float, *, seen: float, unit: str = "") -> Finding:
+    """Return the finding that no less than the limit was seen."""
     return Finding(promise, f">= {limit:,g}{unit}", f"{seen:,.3g}{unit}", seen >= limit)
 
 
 def all_true(promise: str, figures: Iterable[Figure]) -> list[Finding]:
-    """One finding for all figures together, and one more for each that is wrong."""
+    """Return one finding for all figures together, and one more for each that is wrong."""
     counted = list(figures)
     wrong = [figure for figure in counted if not figure.is_true]
     whole = Finding(promise, f"{len(counted)} true", f"{len(counted) - len(wrong)} true", bool(counted) and not wrong)
@@ -83,7 +88,7 @@ def all_true(promise: str, figures: Iterable[Figure]) -> list[Finding]:
 
 
 def listed(counts: Mapping[str, int]) -> str:
-    """`2 x this, 1 x that`"""
+    """Return how often each was seen: `2 x this, 1 x that`."""
     return ", ".join(f"{count} x {name}" for name, count in counts.items()) or "none"
 
 
@@ -102,7 +107,7 @@ def present(report: DrillReport, json_file: Path | None) -> None:
 
 
 def as_json(report: DrillReport) -> dict[str, Any]:
-    """All that the table shows."""
+    """Return all that the table shows."""
     return {
         "title": report.title,
         "kept": report.kept,

@@ -11,7 +11,7 @@ import psutil
 
 
 def server_of(up_pid: int, program: str) -> psutil.Process:
-    """The server that this `celeriac up` runs. Raises LookupError if there is none."""
+    """Return the server that this `celeriac up` runs. Raises LookupError if there is none."""
     for child in psutil.Process(up_pid).children():
         words = child.cmdline()
         if words and Path(words[0]).name.startswith(program):
@@ -20,7 +20,7 @@ def server_of(up_pid: int, program: str) -> psutil.Process:
 
 
 def door_of(up_pid: int, name: str) -> psutil.Process:
-    """The first process of this `celeriac up` that runs `celeriac NAME`. Raises LookupError if there is none."""
+    """Return the first process of this `celeriac up` that runs `celeriac NAME`. Raises LookupError if there is none."""
     for child in psutil.Process(up_pid).children():
         if child.cmdline()[2:5] == ["-m", "cli", name]:
             return child
@@ -29,7 +29,7 @@ def door_of(up_pid: int, name: str) -> psutil.Process:
 
 @contextmanager
 def frozen(processes: Sequence[psutil.Process]) -> Iterator[int]:
-    """They and all their descendants, parents first so that no new one escapes; the number of them."""
+    """Stop them and all their descendants, parents first so that no new one escapes; yields the number of them."""
     stopped: list[psutil.Process] = []
     try:
         for process in processes:

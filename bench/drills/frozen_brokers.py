@@ -33,6 +33,7 @@ def main(
 
 
 def measure(*, seconds: int) -> DrillReport:
+    """Freeze each broker for so long, and hold health, submissions and what runs afterwards against the promises."""
     findings, notes = list(_valkey(seconds)), []
     if rabbitmq_program():
         findings += _rabbitmq(seconds)
@@ -56,7 +57,7 @@ def _rabbitmq(seconds: int) -> Iterator[Finding]:
 
 @contextmanager
 def _running_rabbitmq() -> Iterator[tuple[str, list[psutil.Process]]]:
-    """Its URL and its processes."""
+    """Start a broker; yields its URL and its processes."""
     before = set(psutil.Process().children())
     with tempfile.TemporaryDirectory(prefix="celeriac-bench-") as folder, rabbitmq(Path(folder)) as url:
         yield url, [child for child in psutil.Process().children() if child not in before]

@@ -40,6 +40,7 @@ def main(
 
 
 def measure(*, seconds: int, rate: float) -> DrillReport:
+    """Freeze Postgres for so long at this rate, and hold the mirror's memory and the rows against the promises."""
     with running_worker() as servers:
         with Load(servers, rate=rate) as load:
             with running_mirror(servers) as mirror:

@@ -32,17 +32,17 @@ READ_PATHS = (
 HEALTH_PATHS = ("/health", "/resilience/summary")
 BEFORE_SECONDS = 2.0
 MARK_SECONDS_AFTER = 5
-"""The mark outlives the freeze by so much, so that both ends can be seen."""
+"""How long the mark outlives the freeze, so that both ends can be seen."""
 BREAKER_SECONDS = 5.0
-"""Until a breaker opens: it looks once a second, waits 1 s for an answer, and wants 3 s of failure."""
+"""Time until a breaker opens: it looks once a second, waits 1 s for an answer, and wants 3 s of failure."""
 RECOVERY_SECONDS = 30.0
 SUBMIT_SECONDS = 17.0
-"""A submission on its way is tried for 10 s after the breaker has opened."""
+"""How long a submission on its way is tried after the breaker has opened."""
 SUBMISSION = {"task_name": "celeriac.add", "task_args": [1, 2]}
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class FreezeTimes:
     """When what happened, by the monotonic clock."""
 
     frozen_at: float
@@ -61,6 +61,7 @@ def main(
 
 
 def measure(*, seconds: int, mark: bool) -> DrillReport:
+    """Freeze Postgres for so long under a read load, with a mark or without, and judge every answer."""
     with (
         running_up(workers=1) as stack,
         httpx.Client(base_url=f"{stack.api_url}/api/v1", timeout=60) as client,
@@ -77,7 +78,7 @@ def measure(*, seconds: int, mark: bool) -> DrillReport:
                 time.sleep(seconds)
             thawed_at = time.monotonic()
             wait_until(lambda: _is_fresh(client), "fresh answers", seconds=RECOVERY_SECONDS + MARK_SECONDS_AFTER)
-            course = Course(frozen_at, thawed_at, time.monotonic())
+            course = FreezeTimes(frozen_at, thawed_at, time.monotonic())
             finished = client.post("/tasks", params={"async": False}, json=SUBMISSION).json().get("status")
     return DrillReport(
         title=f"Postgres ({stopped} processes) frozen for {seconds} s under reads, "
@@ -100,7 +101,7 @@ def measure(*, seconds: int, mark: bool) -> DrillReport:
     )
 
 
-def _findings(readers: Readers, paths: tuple[str, ...], *, course: Course, marked: bool) -> Iterator[Finding]:
+def _findings(readers: Readers, paths: tuple[str, ...], *, course: FreezeTimes, marked: bool) -> Iterator[Finding]:
     waiting = 0.0 if marked else BREAKER_SECONDS
     for path in paths:
         answers = readers.between(course.frozen_at + waiting, course.thawed_at, path=path)

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from bench.drills.findings import DrillReport, at_most, equal, listed, present
-from bench.drills.ledger import Submitter, is_healthy, settle, witness
+from bench.drills.ledger import Submitter, await_ends, is_healthy, witness
 from bench.report import JsonFile
 from bench.stack import running_up, temporary_folder, wait_until
 
@@ -36,6 +36,7 @@ def main(
 
 
 def measure(*, tasks: int, rate: float, seconds: float) -> DrillReport:
+    """Fill the disk for so long under load, and hold what was accepted against what is there afterwards."""
     with temporary_folder() as folder, _small_disk(folder / "data" / "postgres") as disk:
         notes = folder / "notes"
         with running_up(workers=1, data=folder / "data", environment=witness(notes)) as stack:
@@ -48,7 +49,7 @@ def measure(*, tasks: int, rate: float, seconds: float) -> DrillReport:
                 freed_at = time.monotonic()
                 wait_until(lambda: is_healthy(stack), "health after room was made", seconds=RECOVERY_SECONDS)
                 healthy_after = time.monotonic() - freed_at
-            ledger = settle(stack, submitter.accepted, notes=notes)
+            ledger = await_ends(stack, submitter.accepted, notes=notes)
     return DrillReport(
         title=f"{len(ledger.accepted):,} tasks, and the disk of Postgres full for {seconds:g} s",
         findings=[
@@ -79,7 +80,7 @@ def _small_disk(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def _full(disk: Path) -> Iterator[None]:
-    """Not a byte is left at the beginning."""
+    """Fill the disk; not a byte is left at the beginning."""
     ballast = disk / "ballast"
     with ballast.open("wb", buffering=0) as file, suppress(OSError):
         while file.write(BLOCK):

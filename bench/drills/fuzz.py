@@ -23,7 +23,7 @@ from bench.fuzzing.channels import Channel, Fanout, Stream, bombard, is_heard
 from bench.fuzzing.events import Targets
 from bench.fuzzing.requests import Material
 from bench.fuzzing.volley import Tally, fire, material_of, mixed, seed_for
-from bench.fuzzing.watch import Prober, Probes, Sizes, Watch, Watched, beside
+from bench.fuzzing.watch import Prober, Probes, Sizes, Watch, WatchedProcesses, beside
 from bench.report import JsonFile
 from bench.stack import Stack, running_up
 
@@ -31,11 +31,11 @@ CONNECTIONS = 8
 ANSWER_SECONDS = 30.0
 LATE_SECONDS = 2.0
 WARM_SHARE = 0.25
-"""Of the requests and events: after them memory is to stay as it is."""
-SETTLE_SECONDS = 10.0
+"""Share of the requests and events after which memory is to stay as it is."""
+REST_SECONDS = 10.0
 """Rest before the end is measured: what is under way is no growth."""
 GROWTH_MIB = 64.0
-"""From the warm-up to the end: a leak of 1 KB a request would be 75. Not all that is freed goes back to the system."""
+"""Growth from the warm-up to the end: a leak of 1 KB a request would be 75. Not all that is freed goes back."""
 MOST_MIB = 768.0
 HEALTH_SECONDS = 60.0
 JUDGED = ("api", "flower", "loops", "mirror", "worker", "worker child")
@@ -46,15 +46,15 @@ MOST_STAGES = 5
 
 @dataclass(slots=True)
 class Attack:
-    """What became of it."""
+    """What became of an attack."""
 
     tally: Tally = field(default_factory=Tally)
     events: dict[str, int] = field(default_factory=dict)
-    """Sent, by channel."""
+    """How many events were sent, by channel."""
     heard: dict[str, float | None] = field(default_factory=dict)
-    """By channel, seconds until an event was shown that was sent after all others."""
+    """Seconds until an event was shown that was sent after all others, by channel."""
     failures: list[str] = field(default_factory=list)
-    """Of the drill's own threads."""
+    """Errors of the drill's own threads."""
 
 
 def main(
@@ -71,6 +71,7 @@ def main(
 
 
 def measure(*, requests: int, events: int, seed: int | None = None) -> DrillReport:
+    """Send so many fuzzed requests and events, drawn by this seed, and judge answers, processes, memory and probes."""
     seed = SystemRandom().randrange(2**32) if seed is None else seed
     begun = time.monotonic()
     with running_up(workers=1, flower=True) as stack:
@@ -134,7 +135,7 @@ def _warm_up_and_attack(stack: Stack, attack: Attack, *, watch: Watch, requests:
         for channel in channels:
             attack.heard[channel.name] = is_heard(channel, client)
             channel.close()
-    time.sleep(SETTLE_SECONDS)
+    time.sleep(REST_SECONDS)
 
 
 def _targets(stack: Stack, material: Material, *, seed: int, channel: Channel) -> Targets:
@@ -167,7 +168,7 @@ def _work(probes: Probes) -> Iterator[Finding]:
     yield at_most("latest /health/live", LATE_SECONDS, seen=max(probes.live), unit=" s")
 
 
-def _processes(watched: Watched) -> Iterator[Finding]:
+def _processes(watched: WatchedProcesses) -> Iterator[Finding]:
     yield equal("processes restarted", [], seen=watched.restarted)
     for kind in JUDGED:
         yield at_most(f"{kind} at most", MOST_MIB, seen=watched.most.get(kind, 0.0), unit=" MiB")
@@ -206,7 +207,7 @@ def _workflow(stack: Stack) -> str:
 
 
 def _stages_of_the_latest(stack: Stack, probes: Probes) -> str:
-    """Where their time went: in the API's answers, and from stage to stage by their timelines."""
+    """Say where their time went: in the API's answers, and from stage to stage by their timelines."""
     latest = sorted(probes.accepted.items(), key=lambda probe: probe[1].late, reverse=True)[:MOST_STAGES]
     return "".join(
         f"\n  {probe.late:.2f} s: accepted after {probe.accepted_after:.2f}, {_stages(stack, task_id)},"
@@ -222,7 +223,7 @@ def _stages(stack: Stack, task_id: str) -> str:
     return ", ".join(f"{stage} {(at - before).total_seconds():.2f}" for (_, before), (stage, at) in pairwise(stages))
 
 
-def _measured(attack: Attack, prober: Prober, *, watched: Watched) -> Mapping[str, Value]:
+def _measured(attack: Attack, prober: Prober, *, watched: WatchedProcesses) -> Mapping[str, Value]:
     probes = prober.found
     return {
         "answers": listed(dict(attack.tally.statuses.most_common())),
@@ -241,7 +242,7 @@ def _percentiles(name: str, seconds: Sequence[float]) -> dict[str, Value]:
     return {f"{name}, s": f"{told}, max {max(seconds):.2f}"}
 
 
-def _sizes(watched: Watched, kind: str) -> str:
+def _sizes(watched: WatchedProcesses, kind: str) -> str:
     def size(sizes: Sizes) -> str:
         return f"{sizes[kind]:,.0f}" if kind in sizes else "-"
 

@@ -13,20 +13,20 @@ from typing import Annotated, LiteralString
 import typer
 
 from bench.drills.findings import DrillReport, Finding, at_most, listed, present
-from bench.drills.ledger import PatientClient, Submitter, settle, witness
+from bench.drills.ledger import PatientClient, Submitter, await_ends, witness
 from bench.drills.truth import Database
 from bench.drills.wire import Wire, wire_to
-from bench.drills.workload import Kind
+from bench.drills.workload import TaskKind
 from bench.report import JsonFile
 from bench.stack import Servers, Stack, running_servers, running_up, temporary_folder, wait_until
 
 WORKERS = 2
 ADOPT = {"CELERIAC_ADOPT_QUEUES": "true"}
-"""`up` does so by itself only on a broker of its own."""
+"""The setting that lets workers adopt queues, which `up` has by itself only on a broker of its own."""
 CALM_SECONDS = 10.0
 PROBE_SECONDS = 60.0
 """The longest that dead connections may keep a task from its end."""
-PROBE = Kind(0, "celeriac.add", "probe", args=[1, 2])
+PROBE = TaskKind(0, "celeriac.add", "probe", args=[1, 2])
 ENDED: LiteralString = "select count(*) from tasks where task_id = %(task_id)s and status = 'COMPLETED'"
 
 
@@ -41,6 +41,7 @@ def main(
 
 
 def measure(*, tasks: int, rate: float) -> DrillReport:
+    """Let connections go dead until so many tasks are submitted, and hold the ledger against the promises."""
     with ExitStack() as open_:
         notes = open_.enter_context(temporary_folder()) / "notes"
         servers = open_.enter_context(running_servers())
@@ -55,7 +56,7 @@ def measure(*, tasks: int, rate: float) -> DrillReport:
             cuts = list(
                 _cut_until(submitter.is_done, {"Postgres": postgres, "Valkey": valkey}, stack=stack, servers=servers)
             )
-        ledger = settle(stack, submitter.accepted | {cut.task_id: PROBE for cut in cuts}, notes=notes)
+        ledger = await_ends(stack, submitter.accepted | {cut.task_id: PROBE for cut in cuts}, notes=notes)
     return DrillReport(
         title=f"{len(ledger.accepted):,} tasks while connections go dead",
         findings=[*_slowest(cuts), *ledger.findings()],

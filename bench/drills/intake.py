@@ -19,13 +19,13 @@ from celery import Celery
 
 from bench.drills.findings import Finding, equal
 from bench.drills.freezing import server_of
-from bench.stack import Running, Servers, running_door, running_servers, wait_until
+from bench.stack import RunningProcess, Servers, running_door, running_servers, wait_until
 from domain.redis_keys import STREAM_KEY
 
 QUEUE = "celery"
 EVENTS = 3
-"""Received, started, succeeded."""
-SETTLE_SECONDS = 300.0
+"""How many events a task has: received, started, succeeded."""
+EMPTY_SECONDS = 300.0
 
 COUNTS: Mapping[str, LiteralString] = {
     "tasks": "select count(*) from tasks",
@@ -39,7 +39,7 @@ COUNTS: Mapping[str, LiteralString] = {
 
 @contextmanager
 def running_worker() -> Iterator[Servers]:
-    """Servers and a worker of two processes. The stream is there: some mirror has run once."""
+    """Start servers and a worker of two processes. The stream is there: some mirror has run once."""
     with running_servers() as servers:
         with running_mirror(servers), _redis(servers) as client:
             wait_until(lambda: bool(client.exists(STREAM_KEY)), "the stream")
@@ -48,7 +48,8 @@ def running_worker() -> Iterator[Servers]:
 
 
 @contextmanager
-def running_mirror(servers: Servers) -> Iterator[Running]:
+def running_mirror(servers: Servers) -> Iterator[RunningProcess]:
+    """Start a mirror and wait until it hears."""
     with running_door("mirror", servers, ready="mirror_ready") as mirror:
         yield mirror
 
@@ -82,61 +83,62 @@ class Load:
 
 
 @dataclass
-class Watched:
+class WatchedMemory:
     """The memory of a process in MB, second by second."""
 
     megabytes: list[float]
 
     @property
     def growth(self) -> float:
-        """From the tenth second, when all that it needs has been loaded, to the most it ever had."""
+        """Return the growth from the tenth second, when all that it needs has been loaded, to the most it ever had."""
         settled = self.megabytes[min(10, len(self.megabytes) - 1)]
         return max(self.megabytes) - settled
 
 
-def watch(mirror: Running, *, seconds: float) -> Watched:
-    """For so long."""
+def watch(mirror: RunningProcess, *, seconds: float) -> WatchedMemory:
+    """Look at the memory of the mirror for so many seconds."""
     process = psutil.Process(mirror.process.pid)
     found = []
     for _ in range(round(seconds)):
         found.append(process.memory_info().rss / 1e6)
         time.sleep(1)
-    return Watched(found)
+    return WatchedMemory(found)
 
 
 def backlog(servers: Servers) -> int:
-    """Messages in the stream: what the mirrors are behind."""
+    """Count the messages in the stream: what the mirrors are behind."""
     with _redis(servers) as client:
         return int(client.xlen(STREAM_KEY))
 
 
 def used_memory(servers: Servers) -> float:
-    """Of Valkey, in MB."""
+    """Return the memory of Valkey, in MB."""
     with _redis(servers) as client:
         return float(client.info("memory")["used_memory"]) / 1e6
 
 
 def wait_until_stored(servers: Servers, *, but: float = 0) -> float:
-    """Seconds until no more than so many messages are in the stream. Under load it is never empty."""
+    """Return after how many seconds no more than `but` messages are in the stream. Under load it is never empty."""
     begun = time.monotonic()
-    wait_until(lambda: backlog(servers) <= but, "an empty stream", seconds=SETTLE_SECONDS)
+    wait_until(lambda: backlog(servers) <= but, "an empty stream", seconds=EMPTY_SECONDS)
     return time.monotonic() - begun
 
 
 def wait_until_run(servers: Servers) -> None:
-    """Returns when no task waits or runs any more."""
+    """Return when no task waits or runs any more."""
     with redis.Redis.from_url(servers.broker_url) as client:
         wait_until(
-            lambda: client.llen(QUEUE) == 0 and client.hlen("unacked") == 0, "an empty queue", seconds=SETTLE_SECONDS
+            lambda: client.llen(QUEUE) == 0 and client.hlen("unacked") == 0, "an empty queue", seconds=EMPTY_SECONDS
         )
 
 
 def postgres() -> psutil.Process:
+    """Return the process of Postgres itself, the parent of all others."""
     return server_of(os.getpid(), "postgres")
 
 
 def counted(servers: Servers, published: int) -> Iterator[Finding]:
-    """Nothing is missing and nothing is twice."""
+    """Yield the findings that nothing is missing and nothing is there twice."""
     each = dict.fromkeys(COUNTS, published) | {"events": published * EVENTS, "gaps": 0, "reconstructed": 0}
     with psycopg.connect(servers.database_url, autocommit=True) as connection:
         for name, question in COUNTS.items():

@@ -12,7 +12,7 @@ import typer
 
 from bench.drills.findings import DrillReport, listed, present
 from bench.drills.freezing import door_of, frozen, server_of
-from bench.drills.ledger import PATIENCE_SECONDS, Submitter, is_healthy, settle, witness
+from bench.drills.ledger import PATIENCE_SECONDS, Submitter, await_ends, is_healthy, witness
 from bench.report import JsonFile
 from bench.stack import Stack, running_up, temporary_folder, wait_until
 
@@ -33,6 +33,7 @@ def main(
 
 
 def measure(*, tasks: int, rate: float) -> DrillReport:
+    """Strike every process under load, and hold the ledger against the promises."""
     with temporary_folder() as folder:
         notes = folder / "notes"
         with running_up(workers=WORKERS, flower=True, environment=witness(notes)) as stack:
@@ -40,7 +41,7 @@ def measure(*, tasks: int, rate: float) -> DrillReport:
             with Submitter(stack.api_url, tasks=tasks, rate=rate) as submitter:
                 blows = _strike_until(submitter.is_done, stack)
             submitted_after = time.monotonic() - begun
-            ledger = settle(stack, submitter.accepted, notes=notes)
+            ledger = await_ends(stack, submitter.accepted, notes=notes)
             ended_after = time.monotonic() - begun
     return DrillReport(
         title=f"{len(ledger.accepted):,} tasks while every process is killed and stopped in turn",

@@ -19,14 +19,14 @@ import httpx
 
 from bench.drills.findings import Finding, Value, equal
 from bench.drills.notes import NOTES_VARIABLE
-from bench.drills.truth import UNSETTLED, Database
-from bench.drills.workload import Kind, kinds_of
+from bench.drills.truth import UNFINISHED, Database
+from bench.drills.workload import TaskKind, kinds_of
 from bench.stack import Stack, wait_until
 
 PORTION = 25
 AGAIN_SECONDS = 0.2
 PATIENCE_SECONDS = 180.0
-SETTLE_SECONDS = 900.0
+END_SECONDS = 900.0
 SHOWN = 5
 
 ENDS: LiteralString = """
@@ -37,13 +37,13 @@ ATTEMPTS: LiteralString = "select task_id, retries, count(*) from attempts group
 
 
 def witness(notes: Path) -> dict[str, str]:
-    """The environment with which workers note each run in this file."""
+    """Return the environment with which workers note each run in this file."""
     notes.touch()
     return {"CELERIAC_TASK_MODULES": "bench.drills.witness", NOTES_VARIABLE: str(notes)}
 
 
 class PatientClient:
-    """Of the REST API: asks again, every 0.2 s for 3 minutes, while it is not answered or the fault is the server's."""
+    """Asks the REST API again, every 0.2 s for 3 minutes, while it is not answered or the fault is the server's."""
 
     def __init__(self, api_url: str) -> None:
         self.refused: Counter[str] = Counter()
@@ -51,10 +51,11 @@ class PatientClient:
         self._client = httpx.Client(base_url=f"{api_url}/api/v1", timeout=30)
 
     def close(self) -> None:
+        """Close its connections."""
         self._client.close()
 
     def post(self, path: str, json: object = None) -> dict[str, Any]:
-        """Raises TimeoutError, or httpx.HTTPStatusError if the fault is ours."""
+        """Return the answer. Raises TimeoutError, or httpx.HTTPStatusError if the fault is ours."""
         headers = {"Idempotency-Key": str(uuid4())}
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
@@ -77,7 +78,7 @@ class Submitter:
     """A thread that submits, and cancels what is to be cancelled, until all is accepted."""
 
     def __init__(self, api_url: str, *, tasks: int, rate: float) -> None:
-        self.accepted: dict[str, Kind] = {}
+        self.accepted: dict[str, TaskKind] = {}
         self._client = PatientClient(api_url)
         self._kinds = kinds_of(tasks)
         self._rate = rate
@@ -95,10 +96,11 @@ class Submitter:
 
     @property
     def refused(self) -> Counter[str]:
-        """Requests that were asked again, by status or error."""
+        """Count the requests that were asked again, by status or error."""
         return self._client.refused
 
     def is_done(self) -> bool:
+        """Return whether all is submitted."""
         return not self._thread.is_alive()
 
     def _submit(self) -> None:
@@ -107,7 +109,7 @@ class Submitter:
             time.sleep(max(0.0, begun + start / self._rate - time.monotonic()))
             self._submit_portion(self._kinds[start : start + PORTION])
 
-    def _submit_portion(self, kinds: list[Kind]) -> None:
+    def _submit_portion(self, kinds: list[TaskKind]) -> None:
         now = datetime.now(UTC)
         answer = self._client.post("/tasks/batch", {"tasks": [kind.body(now) for kind in kinds]})
         for task_id, kind in zip(answer["task_ids"], kinds, strict=True):
@@ -117,24 +119,24 @@ class Submitter:
 
 
 Run = tuple[str, int]
-"""A task, and how often it had asked to be retried."""
+"""A run of a task, with how often it had asked to be retried."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ledger:
+class TaskLedger:
     """What the system tells of each task, and what the tasks noted themselves."""
 
-    accepted: Mapping[str, Kind]
+    accepted: Mapping[str, TaskKind]
     ends: Mapping[str, tuple[str, str | None]]
     attempts: Counter[Run]
     runs: Counter[Run]
-    unsettled: int
+    unfinished: int
 
     def findings(self) -> Iterator[Finding]:
-        """Each promise, with the first few tasks that break it."""
+        """Yield each promise, with the first few tasks that break it."""
         ran = {task_id for task_id, _ in self.runs}
         cancelled = {task_id for task_id, kind in self.accepted.items() if kind.status == "CANCELLED"}
-        yield equal("stuck: without an end", 0, seen=self.unsettled)
+        yield equal("stuck: without an end", 0, seen=self.unfinished)
         yield _none("lost: accepted, and not there", self.accepted.keys() - self.ends.keys())
         yield _none("there, and accepted by no answer", self.ends.keys() - self.accepted.keys())
         yield _none("wrong: another end than it had to have", self._wrong())
@@ -143,6 +145,7 @@ class Ledger:
         yield _none("run more often than attempts are told", self._untold())
 
     def measured(self) -> Mapping[str, Value]:
+        """Return the numbers that stand beside the promises."""
         return {
             "runs noted": self.runs.total(),
             "runs beyond the first": self.runs.total() - len(self.runs),
@@ -165,7 +168,7 @@ class Ledger:
 
 
 def is_healthy(stack: Stack) -> bool:
-    """Whether the API says that all is well."""
+    """Tell whether the API says that all is well."""
     try:
         health = httpx.get(f"{stack.api_url}/api/v1/health", timeout=5)
     except httpx.TransportError:
@@ -173,18 +176,18 @@ def is_healthy(stack: Stack) -> bool:
     return health.is_success and bool(health.json()["status"] == "healthy")
 
 
-def settle(stack: Stack, accepted: Mapping[str, Kind], *, notes: Path) -> Ledger:
-    """Waits for the end of all tasks, up to 15 minutes, and reads what became of them."""
+def await_ends(stack: Stack, accepted: Mapping[str, TaskKind], *, notes: Path) -> TaskLedger:
+    """Wait for the end of all tasks, up to 15 minutes, and read what became of them."""
     database = Database(stack.servers.database_url)
     try:
         with suppress(TimeoutError):
-            wait_until(lambda: not database.number(UNSETTLED), "the end of all tasks", seconds=SETTLE_SECONDS)
-        return Ledger(
+            wait_until(lambda: not database.number(UNFINISHED), "the end of all tasks", seconds=END_SECONDS)
+        return TaskLedger(
             accepted=accepted,
             ends={row["task_id"]: (row["status"], row["error"]) for row in database.rows(ENDS)},
             attempts=Counter({(row["task_id"], row["retries"]): row["count"] for row in database.rows(ATTEMPTS)}),
             runs=_read(notes),
-            unsettled=database.number(UNSETTLED),
+            unfinished=database.number(UNFINISHED),
         )
     finally:
         database.close()

@@ -33,6 +33,7 @@ def main(
 
 
 def measure(*, seconds: int, rate: float) -> DrillReport:
+    """Kill the mirror under load for a minute, and hold the rows against what was published."""
     with running_worker() as servers:
         with Load(servers, rate=rate) as load:
             with running_mirror(servers) as mirror:

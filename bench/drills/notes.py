@@ -4,10 +4,10 @@ import os
 from pathlib import Path
 
 NOTES_VARIABLE = "DRILL_NOTES"
-"""Names the file."""
+"""The variable that names the file."""
 
 
 def note(*words: object) -> None:
-    """One write of one line: lines of several processes do not mix."""
+    """Write one line in one go: lines of several processes do not mix."""
     with Path(os.environ[NOTES_VARIABLE]).open("a") as notes:
         notes.write(" ".join(map(str, words)) + "\n")

@@ -25,7 +25,7 @@ from bench.stack import running, running_up, temporary_folder, wait_until
 from cli.embedded.valkey import prepare_valkey
 
 AT_ONCE = 2
-"""Setups; their commands wait nearly all the time."""
+"""How many setups run at once; their commands wait nearly all the time."""
 COMMANDS = ("inspect ping", "status", "purge")
 COMPLAINT = re.compile(r": (WARNING|ERROR|CRITICAL)/|^Traceback", re.MULTILINE)
 RABBIT = "rabbitmq"
@@ -106,6 +106,7 @@ def main(
 
 
 def measure(*, times: int, names: Sequence[str]) -> DrillReport:
+    """Give every command so often without Celeriac and beside it, on these setups, and compare what is seen."""
     able = [name for name in names if name != RABBIT or rabbitmq_program()]
     with ThreadPoolExecutor(AT_ONCE) as threads:
         found = threads.map(lambda name: list(_try(name, SETUPS[name], times=times)), able)

@@ -14,11 +14,11 @@ PATIENCE_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer; `status` 0: none came."""
+    """An answer; `status` 0: none came."""
 
     path: str
     sent_at: float
-    """By the monotonic clock, as the two below."""
+    """The time of the question by the monotonic clock, as are the two below."""
     seconds: float
     status: int
     age: int | None
@@ -27,6 +27,7 @@ class Answer:
 
     @property
     def is_cached(self) -> bool:
+        """Return whether it is the last good answer, shown again."""
         return self.has_warning and self.age is not None
 
 
@@ -50,7 +51,7 @@ class Readers:
             thread.join()
 
     def between(self, begun: float, ended: float, *, path: str | None = None) -> list[Answer]:
-        """Answers to what was asked in this time, of one path or of all."""
+        """Return the answers to what was asked in this time, of one path or of all."""
         return [
             answer for answer in list(self._answers) if begun <= answer.sent_at < ended and path in (None, answer.path)
         ]
@@ -62,13 +63,13 @@ class Readers:
 
 
 def statuses(answers: Sequence[Answer]) -> str:
-    """`200 x 340, 503 x 2`, the most frequent first; 0 is no answer."""
+    """Return how often each status came, the most frequent first: `200 x 340, 503 x 2`; 0 is no answer."""
     counted = Counter(answer.status for answer in answers)
     return ", ".join(f"{status} x {count}" for status, count in counted.most_common())
 
 
 def slowest(answers: Sequence[Answer]) -> float:
-    """In seconds."""
+    """Return the seconds that the slowest answer took."""
     return max((answer.seconds for answer in answers), default=0.0)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from bench.drills.findings import DrillReport, present
-from bench.drills.ledger import PATIENCE_SECONDS, Submitter, is_healthy, settle, witness
+from bench.drills.ledger import PATIENCE_SECONDS, Submitter, await_ends, is_healthy, witness
 from bench.report import JsonFile
 from bench.sentinels import Sentinels, sentinels
 from bench.stack import running_up, temporary_folder, wait_until
@@ -26,6 +26,7 @@ def main(
 
 
 def measure(*, tasks: int, rate: float) -> DrillReport:
+    """Kill the master under load, and hold the ledger against the promises."""
     with temporary_folder() as folder, sentinels(folder) as servers:
         notes = folder / "notes"
         environment = witness(notes) | servers.environment | {"CELERIAC_ADOPT_QUEUES": "true"}
@@ -35,7 +36,7 @@ def measure(*, tasks: int, rate: float) -> DrillReport:
                 wait_until(lambda: len(submitter.accepted) >= tasks // 2, "half of the tasks", seconds=tasks)
                 failed_over_after = _fail_over(servers)
                 healthy_after = _seconds(lambda: is_healthy(stack))
-            ledger = settle(stack, submitter.accepted, notes=notes)
+            ledger = await_ends(stack, submitter.accepted, notes=notes)
             ended_after = time.monotonic() - begun
     ran = {task_id for task_id, _ in ledger.runs}
     cancelled = {task_id for task_id, kind in ledger.accepted.items() if kind.status == "CANCELLED"}

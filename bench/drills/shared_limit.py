@@ -31,6 +31,7 @@ def main(
 
 
 def measure(*, wait: bool) -> DrillReport:
+    """Send the requests of a minute to two processes in turn, and judge every answer and header."""
     limit = {"CELERIAC_RATE_LIMIT_PER_MINUTE": str(LIMIT)}
     with (
         running_servers() as servers,

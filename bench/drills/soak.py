@@ -13,18 +13,18 @@ import httpx
 import typer
 
 from bench.drills.findings import DrillReport, Finding, at_most, equal, present
-from bench.drills.truth import UNSETTLED, Database
+from bench.drills.truth import UNFINISHED, Database
 from bench.memory import Sample, sample
 from bench.plain_celery import ARGUMENTS, TASK_NAME
 from bench.report import JsonFile
 from bench.stack import Stack, running_up, wait_until
 
 PORTION = 250
-UNSETTLED_AT_MOST = 2_000
-"""So much may wait or run: load without a backlog."""
+UNFINISHED_AT_MOST = 2_000
+"""How many tasks may wait or run: load without a backlog."""
 LOOK_SECONDS = 0.5
 SAMPLE_SECONDS = 5.0
-SETTLE_SECONDS = 120.0
+END_SECONDS = 120.0
 GROWTH_MIB = 4.0
 """About a hundredth of what all processes hold; a leak of 16 bytes an event would be four times as much."""
 NOT_OURS = ("postgres", "valkey-server", "flower")
@@ -40,6 +40,7 @@ def main(
 
 
 def measure(*, tasks: int) -> DrillReport:
+    """Run so many tasks at a steady rate, and compare each process's memory early and late."""
     with running_up(workers=1, flower=True) as stack:
         begun = time.monotonic()
         samples = _sample_while(stack, tasks)
@@ -62,7 +63,7 @@ def measure(*, tasks: int) -> DrillReport:
 
 
 def _sample_while(stack: Stack, tasks: int) -> list[Sample]:
-    """While all of them are submitted and run."""
+    """Take samples while all of them are submitted and run."""
     samples: list[Sample] = []
     loading = threading.Thread(target=_submit, args=(stack, tasks), name="load")
     loading.start()
@@ -76,10 +77,10 @@ def _submit(stack: Stack, tasks: int) -> None:
     database = Database(stack.servers.database_url)
     with httpx.Client(base_url=f"{stack.api_url}/api/v1", timeout=30) as client:
         for _ in range(0, tasks, PORTION):
-            while database.number(UNSETTLED) > UNSETTLED_AT_MOST:
+            while database.number(UNFINISHED) > UNFINISHED_AT_MOST:
                 time.sleep(LOOK_SECONDS)
             client.post("/tasks/batch", json=BATCH).raise_for_status()
-    wait_until(lambda: not database.number(UNSETTLED), "the end of all tasks", seconds=SETTLE_SECONDS)
+    wait_until(lambda: not database.number(UNFINISHED), "the end of all tasks", seconds=END_SECONDS)
     database.close()
 
 

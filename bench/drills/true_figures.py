@@ -21,7 +21,7 @@ from bench.drills.truth import (
     DUE,
     FAILURES,
     PEAKS,
-    UNSETTLED,
+    UNFINISHED,
     UPTIMES,
     WHOLE,
     Database,
@@ -37,7 +37,7 @@ WORKERS, PROCESSES = 2, 2
 HELD_QUEUE, HELD_TASKS = "held-back", 25
 LONG_TASKS = {"celery": 12, "billing": 5}
 LONG_SECONDS = 600
-SETTLE_SECONDS = 1800.0
+END_SECONDS = 1800.0
 STILL_SECONDS = 1.5
 COUNTS = ("submitted", "completed", "failed", "cancelled")
 AVERAGES = ("average_wait_seconds", "average_duration_seconds")
@@ -53,6 +53,7 @@ def main(
 
 
 def measure(*, tasks: int) -> DrillReport:
+    """Run so many tasks, and hold every figure against a count of the raw rows."""
     with (
         running_up(workers=WORKERS) as stack,
         plain_app(stack.servers) as app,
@@ -63,7 +64,7 @@ def measure(*, tasks: int) -> DrillReport:
         workload = Workload(client, tasks=tasks)
         workload.submit()
         submitted_after = time.perf_counter() - begun
-        wait_until(lambda: not database.number(UNSETTLED), "the end of all tasks", seconds=SETTLE_SECONDS)
+        wait_until(lambda: not database.number(UNFINISHED), "the end of all tasks", seconds=END_SECONDS)
         ended_after = time.perf_counter() - begun
         findings = [
             equal("tasks that ended as they had to", workload.expected.total(), seen=_as_expected(workload, database)),
@@ -109,13 +110,13 @@ def _at_work(client: httpx.Client, database: Database, *, stack: Stack, app: Cel
     yield from all_true("grid, at work", _grid(client, database, app=app))
     answers = [client.post(f"/tasks/{task_id}/cancel").status_code for task_id in task_ids]
     yield equal("cancels that were refused", 0, seen=sum(status not in (200, 202) for status in answers))
-    wait_until(lambda: not database.number(UNSETTLED), "the end of the cancelled tasks", seconds=60)
+    wait_until(lambda: not database.number(UNFINISHED), "the end of the cancelled tasks", seconds=60)
     yield from all_true("stats, after cancels", _stats(client, database, stack=stack, app=app))
     yield from all_true("trends, after cancels", _trends(_get(client, "/analytics/trends"), database))
 
 
 def _wait_until_still(client: httpx.Client) -> None:
-    """The same figures for a while: workers have fetched what they may, and the mirror has written it."""
+    """Wait until the figures stay the same: workers have fetched what they may, and the mirror has written it."""
     last: tuple[object, float] = (None, 0.0)
 
     def is_still() -> bool:

@@ -18,13 +18,13 @@ from bench.drills.workload import Outcome
 
 INSPECT_SECONDS = 5.0
 STEPS = "\x06\x16"
-"""Between a queue's name and a priority, in the name of a Redis list."""
+"""What stands between a queue's name and a priority, in the name of a Redis list."""
 
 OUTCOMES = """
     select task_name, queue_name, status, split_part(exception_type, '.', -1) as error, count(*)
     from tasks left join task_results using (task_id) group by 1, 2, 3, 4
 """
-UNSETTLED = "select count(*) from tasks where status in ('PENDING', 'RUNNING') or result_pending"
+UNFINISHED = "select count(*) from tasks where status in ('PENDING', 'RUNNING') or result_pending"
 BY_STATUS = "select status, count(*) from tasks group by 1"
 DUE = "select count(*) from outbox where due_at <= now()"
 # Not the age of the process: `up` holds a worker until the mirror hears it, and only then it comes online.
@@ -95,16 +95,20 @@ class Database:
         self._connection = psycopg.connect(url, autocommit=True, row_factory=dict_row)
 
     def close(self) -> None:
+        """Close the connection."""
         self._connection.close()
 
     def rows(self, question: LiteralString, **values: object) -> list[Row]:
+        """Return the rows that answer the question."""
         return self._connection.execute(question, values).fetchall()
 
     def number(self, question: LiteralString, **values: object) -> int:
+        """Return the one number that answers the question."""
         (row,) = self.rows(question, **values)
         return int(row["count"])
 
     def outcomes(self) -> Counter[Outcome]:
+        """Count the tasks by outcome."""
         return Counter(
             {
                 (row["task_name"], row["queue_name"], row["status"], row["error"]): row["count"]
@@ -113,28 +117,28 @@ class Database:
         )
 
     def grouped(self, by: str, *, since: datetime, until: datetime) -> dict[Any, Row]:
-        """The figures by task name, queue, hour or day: a key of `GROUPED`."""
+        """Return the figures by task name, queue, hour or day: a key of `GROUPED`."""
         return {row.pop("key"): row for row in self.rows(GROUPED[by], since=since, until=until)}
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class HeldTasks:
     """What Celery's workers say about themselves."""
 
     running: Mapping[str, int]
-    """By node."""
+    """How many tasks each node runs."""
     by_queue: Counter[str]
-    """Received and not finished."""
+    """How many tasks were received and are not finished."""
     processes: Mapping[str, int]
-    """By node."""
+    """How many processes each node has."""
 
 
-def ask_workers(app: Celery, *, expected: int) -> Held:
-    """One inspect of each kind, until so many have answered; those that do not within 5 s are missing."""
+def ask_workers(app: Celery, *, expected: int) -> HeldTasks:
+    """Ask until so many have answered one inspect of each kind; those that do not within 5 s are missing."""
     inspect = app.control.inspect(timeout=INSPECT_SECONDS, limit=expected)
     active, reserved, stats = inspect.active() or {}, inspect.reserved() or {}, inspect.stats() or {}
     requests = [request for held in (*active.values(), *reserved.values()) for request in held]
-    return Held(
+    return HeldTasks(
         running={node: len(requests) for node, requests in active.items()},
         by_queue=Counter(request["delivery_info"]["routing_key"] for request in requests),
         processes={node: len(told["pool"]["processes"]) for node, told in stats.items()},
@@ -142,7 +146,7 @@ def ask_workers(app: Celery, *, expected: int) -> Held:
 
 
 def count_waiting(broker_url: str) -> Counter[str]:
-    """Messages in each list of Redis that is a queue, priorities together."""
+    """Count the messages in each list of Redis that is a queue, priorities together."""
     waiting: Counter[str] = Counter()
     with redis.Redis.from_url(broker_url, decode_responses=True) as client:
         for key in client.scan_iter(count=1000, _type="list"):

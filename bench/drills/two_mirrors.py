@@ -19,8 +19,8 @@ from bench.drills.findings import DrillReport, Finding, equal, present
 from bench.drills.intake import Load, counted, running_mirror, running_worker, wait_until_run, wait_until_stored
 from bench.report import JsonFile
 from bench.stack import Servers
-from gateway.event_sources import EventMessage
-from gateway.results import ResultReader
+from gateway.events.sources import EventMessage
+from gateway.results.reader import ResultReader
 from mirror.main import MAX_BATCH
 from mirror.writer import Writer
 from store.engine import open_engine
@@ -51,6 +51,7 @@ def main(
 
 
 def measure(*, seconds: int, rate: float) -> DrillReport:
+    """Let two mirrors share the load and kill one, then compare the rows with those of one writer."""
     with running_worker() as servers, Recorder(servers) as recorder:
         with running_mirror(servers), Load(servers, rate=rate) as load:
             with running_mirror(servers) as second:
@@ -89,7 +90,7 @@ class Recorder:
         self._client.close()
 
     def messages(self) -> list[EventMessage]:
-        """Once no more comes."""
+        """Return all messages once no more comes."""
         count = -1
         while count != len(self._bodies):
             count = len(self._bodies)

@@ -26,21 +26,21 @@ class Wire:
         self._server = self._run(asyncio.start_server(self._serve, LOOPBACK, 0))
 
     def through(self, url: str) -> str:
-        """The same URL by way of the wire."""
+        """Return the same URL by way of the wire."""
         parts = urlsplit(url)
         credentials, at, _ = parts.netloc.rpartition("@")
         port = self._server.sockets[0].getsockname()[1]
         return urlunsplit(parts._replace(netloc=f"{credentials}{at}{LOOPBACK}:{port}"))
 
     def cut(self) -> int:
-        """No byte passes any more on what is connected now, and neither side is told; new connections are sound.
+        """Let no byte pass any more on what is connected now, without telling either side; new connections are sound.
 
         Returns how many connections that are.
         """
         return self._run(self._cut())
 
     def close(self) -> None:
-        """Closes every connection, dead ones too."""
+        """Close every connection, dead ones too."""
         self._run(self._close())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
@@ -81,6 +81,7 @@ class Wire:
 
 @contextmanager
 def wire_to(url: str) -> Iterator[Wire]:
+    """Open a wire to the server of this URL for the block."""
     wire = Wire(url)
     try:
         yield wire

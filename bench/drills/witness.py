@@ -10,4 +10,5 @@ from bench.drills.notes import note
 
 @task_prerun.connect
 def note_run(task_id: str, task: "Task[..., Any]", **_: object) -> None:
+    """Note that this task begins to run; a receiver of Celery's signal."""
     note(task_id, task.request.retries)

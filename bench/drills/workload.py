@@ -22,8 +22,8 @@ Outcome = tuple[str, str, str, str | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """So many of each thousand tasks, and what becomes of them."""
+class TaskKind:
+    """A kind of tasks: how many of each thousand are of it, and what becomes of them."""
 
     per_thousand: int
     task_name: str
@@ -37,9 +37,11 @@ class Kind:
 
     @property
     def outcome(self) -> Outcome:
+        """Return what becomes of its tasks."""
         return self.task_name, self.queue, self.status, self.error
 
     def body(self, now: datetime) -> dict[str, Any]:
+        """Return the body of a submission."""
         body = {"task_name": self.task_name, "queue_name": self.queue, "task_args": self.args}
         due = {"scheduled_at": (now + self.due_in).isoformat()} if self.due_in else {}
         return body | {"task_kwargs": self.kwargs} | self.fields | due
@@ -47,11 +49,11 @@ class Kind:
 
 PAYMENT = {"currency": "EUR", "amount": 9.5}
 KINDS = (
-    Kind(300, "celeriac.echo", "celery", args=[1, "two", None]),
-    Kind(150, "celeriac.add", "billing", args=[2, 3]),
-    Kind(100, "celeriac.wordcount", "reports", args=["to be or not to be"]),
-    Kind(120, "process_payment", "payments", args=[7], kwargs=PAYMENT),
-    Kind(
+    TaskKind(300, "celeriac.echo", "celery", args=[1, "two", None]),
+    TaskKind(150, "celeriac.add", "billing", args=[2, 3]),
+    TaskKind(100, "celeriac.wordcount", "reports", args=["to be or not to be"]),
+    TaskKind(120, "process_payment", "payments", args=[7], kwargs=PAYMENT),
+    TaskKind(
         40,
         "process_payment",
         "payments",
@@ -60,29 +62,31 @@ KINDS = (
         status="FAILED",
         error="ValueError",
     ),
-    Kind(69, "celeriac.fail", "celery", args=["as asked"], status="FAILED", error="RuntimeError"),
-    Kind(30, "celeriac.add", "billing", args=[1, "x"], status="FAILED", error="TypeError"),
-    Kind(30, "celeriac.hash_file", "reports", args=["no-such-file"], status="FAILED", error="FileNotFoundError"),
-    Kind(20, "celeriac.hash_file", "reports", args=["/"], status="FAILED", error="PermissionError"),
-    Kind(40, "celeriac.flaky", "retries", args=["once", 1]),
-    Kind(20, "celeriac.flaky", "retries", ["ever", 9], {}, {"max_retries": 1}, "FAILED", "RuntimeError"),
-    Kind(
+    TaskKind(69, "celeriac.fail", "celery", args=["as asked"], status="FAILED", error="RuntimeError"),
+    TaskKind(30, "celeriac.add", "billing", args=[1, "x"], status="FAILED", error="TypeError"),
+    TaskKind(30, "celeriac.hash_file", "reports", args=["no-such-file"], status="FAILED", error="FileNotFoundError"),
+    TaskKind(20, "celeriac.hash_file", "reports", args=["/"], status="FAILED", error="PermissionError"),
+    TaskKind(40, "celeriac.flaky", "retries", args=["once", 1]),
+    TaskKind(20, "celeriac.flaky", "retries", ["ever", 9], {}, {"max_retries": 1}, "FAILED", "RuntimeError"),
+    TaskKind(
         1, "celeriac.sleep", "slow", [30], {}, {"timeout_seconds": 1, "max_retries": 0}, "FAILED", "TimeLimitExceeded"
     ),
-    Kind(40, "celeriac.echo", "celery", args=["later"], due_in=SOON),
-    Kind(40, "celeriac.echo", "celery", args=["never"], status="CANCELLED", due_in=TOMORROW),
+    TaskKind(40, "celeriac.echo", "celery", args=["later"], due_in=SOON),
+    TaskKind(40, "celeriac.echo", "celery", args=["never"], status="CANCELLED", due_in=TOMORROW),
 )
 
 
-def kinds_of(tasks: int) -> list[Kind]:
-    """The kind of each task: all in their proportions, at least one of each, in an order that is always the same."""
+def kinds_of(tasks: int) -> list[TaskKind]:
+    """Return the kind of each task: all in their proportions, at least one of each, in an order that is always the
+    same.
+    """
     kinds = [kind for kind in KINDS for _ in range(max(1, tasks * kind.per_thousand // 1000))]
     random.Random(SHUFFLE_SEED).shuffle(kinds)
     return kinds
 
 
 class Workload:
-    """So many tasks, and the cancels of those that are to be cancelled."""
+    """A number of tasks, and the cancels of those that are to be cancelled."""
 
     def __init__(self, client: httpx.Client, *, tasks: int) -> None:
         self._client = client
@@ -90,10 +94,11 @@ class Workload:
 
     @property
     def expected(self) -> Counter[Outcome]:
+        """Count what should become of the tasks, by outcome."""
         return Counter(kind.outcome for kind in self.kinds)
 
     def submit(self) -> None:
-        """All of them, and the cancels; each answer is checked."""
+        """Submit all of them and cancel what is to be cancelled; each answer is checked."""
         for portion in _portions(self.kinds):
             now = datetime.now(UTC)
             answer = self._client.post("/tasks/batch", json={"tasks": [kind.body(now) for kind in portion]})
@@ -108,6 +113,6 @@ class Workload:
             raise RuntimeError(f"a task that had not been dispatched was not cancelled: {answer.text}")
 
 
-def _portions(kinds: Sequence[Kind]) -> Iterator[Sequence[Kind]]:
+def _portions(kinds: Sequence[TaskKind]) -> Iterator[Sequence[TaskKind]]:
     for start in range(0, len(kinds), BATCH):
         yield kinds[start : start + BATCH]

@@ -22,7 +22,7 @@ SHOWN = 300
 
 
 def complaints(request: FuzzedRequest, answer: Answer) -> list[str]:
-    """Sentences, none for an answer that may be given."""
+    """Return sentences, none for an answer that may be given."""
     if request.expected is Expected.NOTHING:
         return [f"answered {answer.status}"] if answer.status and answer.status >= 500 else []
     if answer.timed_out:
@@ -41,7 +41,7 @@ def complaints(request: FuzzedRequest, answer: Answer) -> list[str]:
 
 
 def is_outage(answer: Answer) -> bool:
-    """A 503 in the form of our errors."""
+    """Tell whether it is a 503 in the form of our errors."""
     return answer.status == UNAVAILABLE and _is_documented_outage(answer)
 
 

@@ -23,7 +23,7 @@ MEDIA_TYPES = (
 
 
 def of_text(make: Text) -> Make:
-    """A sound body of any operation, as the text that this makes of it."""
+    """Return the maker of a sound body of any operation, as the text that `make` makes of it."""
 
     def generate(material: Material) -> FuzzedRequest:
         operation = material.any_with_body()
@@ -35,7 +35,7 @@ def of_text(make: Text) -> Make:
 
 
 def of_bytes(make: Callable[[bytes, Random], bytes]) -> Make:
-    """The same with the bytes of a sound body."""
+    """Return the maker of a sound body of any operation, as the bytes that `make` makes of its bytes."""
 
     def generate(material: Material) -> FuzzedRequest:
         operation = material.any_with_body()
@@ -46,7 +46,7 @@ def of_bytes(make: Callable[[bytes, Random], bytes]) -> Make:
 
 
 def sized(make: Callable[[int], bytes], *, share: float) -> Make:
-    """A body of this share of the largest that the operation takes; the same each time, since making one takes long."""
+    """Return the maker of a body of this share of the largest that is taken; each is made once, as it takes long."""
 
     def generate(material: Material) -> FuzzedRequest:
         operation = material.any_with_body()
@@ -56,70 +56,76 @@ def sized(make: Callable[[int], bytes], *, share: float) -> Make:
 
 
 def of(name: str, make: Callable[[Random], bytes]) -> Make:
-    """A body for this operation."""
+    """Return the maker of a body for this operation."""
     return lambda material: request(material, material.named(name), body=make(material.random))
 
 
 @cache
 def unknown_keys(size: int) -> bytes:
-    """As many as fit."""
+    """Return an object of as many unknown keys as fit."""
     count = size // (6 + len(str(size // 12)))
     return texts.with_members({"task_name": "celeriac.echo"}, texts.many_keys(count)).encode()
 
 
 @cache
 def one_list(size: int) -> bytes:
+    """Return an object with one long list of nothing."""
     return f'{{"tasks":{texts.wide(size // 3, "[]")},"steps":[],"name":"x"}}'.encode()
 
 
 @cache
 def unsound_items(size: int) -> bytes:
-    """Each would be an error of its own."""
+    """Return a list of items each of which would be an error of its own."""
     item = '{"task_name":1}'
     return f'{{"tasks":{texts.wide(size // 16, item)}}}'.encode()
 
 
 @cache
 def one_text(size: int) -> bytes:
+    """Return a body with one long text."""
     return encoded({"task_name": "celeriac.echo", "task_args": ["x" * (size - 60)]})
 
 
 @cache
 def small_arguments(size: int) -> bytes:
-    """Sound but for its size: arguments of many small values."""
+    """Return a body that is sound but for its size: arguments of many small values."""
     return encoded({"task_name": "celeriac.echo", "task_args": [[]] * (size // 4 - 20)})
 
 
 @cache
 def too_large(size: int) -> bytes:
+    """Return a body beyond every bound."""
     return b'{"task_name":"' + b"x" * size + b'"}'
 
 
 @cache
 def bomb(mebibytes: int) -> bytes:
+    """Return blanks that unpack to so many MiB."""
     return gzip.compress(b" " * (mebibytes * MIB), 9, mtime=0)
 
 
 @cache
 def many_tasks(count: int) -> bytes:
+    """Return a batch of so many tasks."""
     return encoded({"tasks": [{"task_name": "celeriac.echo"}] * count})
 
 
 @cache
 def dense(steps: int) -> bytes:
-    """Each needs all before it."""
+    """Return a workflow in which each step needs all before it."""
     ids = [f"s{number}" for number in range(steps)]
     return encoded(workflow([step(each, *ids[:number]) for number, each in enumerate(ids)], name="dense"))
 
 
 @cache
 def circle(steps: int) -> bytes:
+    """Return a workflow whose steps wait for each other in a circle."""
     return encoded(workflow([step(f"s{number}", f"s{(number + 1) % steps}") for number in range(steps)]))
 
 
 @cache
 def references(count: int, *, size: int, pointer: bool) -> bytes:
-    """A result of so many bytes, asked for so many times in one step."""
+    """Return a workflow in which one step asks so many times for a result of so many bytes."""
     first = step("a", args=[[0] * (size // 3)] if pointer else ["x" * size])
     asked = [{"$result": "a", "pointer": f"/args/0/{n}"} if pointer else {"$result": "a"} for n in range(count)]
     return encoded(workflow([first, step("b", args=asked)], name="references"))
@@ -127,7 +133,7 @@ def references(count: int, *, size: int, pointer: bool) -> bytes:
 
 @cache
 def doubling(generations: int) -> bytes:
-    """Each step passes on twice what it got: references multiplied by references."""
+    """Return a workflow in which each step passes on twice what it got: references multiplied by references."""
     first = step("s0", args=["x" * 100])
     later = [step(f"s{n}", args=[{"$result": f"s{n - 1}"}] * 2) for n in range(1, generations)]
     return encoded(workflow([first, *later], name="doubling"))
@@ -138,7 +144,7 @@ def _sound(operation: Operation, random: Random) -> dict[str, object]:
 
 
 def _reserved_queue(material: Material) -> FuzzedRequest:
-    """Through each door that takes the name of a queue."""
+    """Send it through each door that takes the name of a queue."""
     random = material.random
     name = random.choice(texts.RESERVED_NAMES)
     queue = {"queue_name": name} | ({"priority": 10} if random.random() < 0.5 else {})
@@ -180,7 +186,7 @@ def _compressed(material: Material) -> FuzzedRequest:
 
 
 def _chunked(material: Material) -> FuzzedRequest:
-    """As it should be, in chunks of a few bytes."""
+    """Send it as it should be, in chunks of a few bytes."""
     operation = material.any_with_body()
     body, size = encoded(_sound(operation, material.random)), material.random.choice((1, 7, 4_096))
     chunks = [body[start : start + size] for start in range(0, len(body), size)]
@@ -189,7 +195,7 @@ def _chunked(material: Material) -> FuzzedRequest:
 
 
 def _chunked_too_large(material: Material) -> FuzzedRequest:
-    """Its length is not announced, and beyond the bound."""
+    """Send a body beyond the bound whose length is not announced."""
     operation = material.any_with_body()
     chunk = b"10000\r\n" + b" " * 65_536 + b"\r\n"
     raw = chunk * (operation.largest_body // 65_536 + 2) + b"0\r\n\r\n"
@@ -276,7 +282,7 @@ BODIES: Mapping[str, Generator] = {
     "body too large": Generator(_too_large, RARE),
     "chunks too large": Generator(_chunked_too_large, RARE),
 }
-"""By name. What is rarer than `HEAVY` is as large as it may be."""
+"""The generators by name. What is rarer than `HEAVY` is as large as it may be."""
 
 
 def _scalar(random: Random) -> str:

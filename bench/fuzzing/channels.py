@@ -22,17 +22,17 @@ from bench.fuzzing import texts
 from bench.fuzzing.events import Targets, drawn_event, life_of
 from bench.stack import wait_until
 from domain.redis_keys import STREAM_KEY
-from gateway.event_sources import EVENT_EXCHANGE
+from gateway.events.sources import EVENT_EXCHANGE
 
 HOSTILE_WRAPPING = 0.2
-"""Of so many events the wrapping is what is wrong."""
+"""The share of events of which the wrapping is what is wrong."""
 BACKLOG = 2_000
 """Messages that wait in the stream, at most: it is trimmed far beyond, and then events are missed."""
 HEARD_SECONDS = 60.0
 FAR_FUTURE_MS = 300_000_000_000_000
 """The year 11476, as an id of the stream: all later ones follow it."""
 PACE = 2_000
-"""Messages a second: PUB/SUB drops a listener who falls 32 MB behind, and that is then a recorded gap and no fault."""
+"""Messages a second: PUB/SUB drops a listener that falls 32 MB behind, which is then a recorded gap and no fault."""
 PORTION = 50
 
 
@@ -42,13 +42,13 @@ class Channel(Protocol):
     name: str
 
     def send(self, bodies: Sequence[bytes]) -> None:
-        """As workers send them."""
+        """Send the events as workers do."""
 
     def abuse(self, body: bytes, random: Random) -> None:
-        """In a wrapping that no worker makes."""
+        """Send the event in a wrapping that no worker makes."""
 
     def close(self) -> None:
-        """Ends the connection."""
+        """End the connection."""
 
 
 class Fanout:
@@ -61,16 +61,19 @@ class Fanout:
         self._channel = f"/{self._client.get_connection_kwargs().get('db', 0)}.{EVENT_EXCHANGE}/"
 
     def send(self, bodies: Sequence[bytes]) -> None:
+        """Publish the events as workers do."""
         with self._client.pipeline(transaction=False) as pipe:
             for body in bodies:
                 pipe.publish(f"{self._channel}task.multi", json.dumps(envelope(body)))
             pipe.execute()
 
     def abuse(self, body: bytes, random: Random) -> None:
+        """Publish the event in a hostile envelope."""
         key = random.choice(("x", "task.sent", "worker.heartbeat", "", "a" * 10_000, "\x00", "*"))
         self._client.publish(self._channel + key, hostile_envelope(body, random))
 
     def close(self) -> None:
+        """End the connection."""
         self._client.close()
 
 
@@ -83,6 +86,7 @@ class Stream:
         self._client = redis.Redis.from_url(redis_url)
 
     def send(self, bodies: Sequence[bytes]) -> None:
+        """Add the events as the plugin does."""
         with self._client.pipeline(transaction=False) as pipe:
             for body in bodies:
                 pipe.xadd(STREAM_KEY, {"body": body})
@@ -90,6 +94,7 @@ class Stream:
         wait_until(lambda: self._client.xlen(STREAM_KEY) < BACKLOG, "the stream to be read", seconds=HEARD_SECONDS)
 
     def abuse(self, body: bytes, random: Random) -> None:
+        """Add the event in a hostile entry."""
         fields: list[dict[Any, Any]] = [
             {"x": body},
             {"": ""},
@@ -101,11 +106,12 @@ class Stream:
         self._client.xadd(STREAM_KEY, random.choice(fields))
 
     def leap(self) -> None:
-        """All ids lie beyond the calendar from now on, for ever."""
+        """Let all ids lie beyond the calendar from now on, for ever."""
         last = self._client.xinfo_stream(STREAM_KEY)["last-generated-id"].split(b"-")[0]
         self._client.xadd(STREAM_KEY, {"body": b"{}"}, id=f"{max(FAR_FUTURE_MS, int(last) + 1)}-0")
 
     def close(self) -> None:
+        """End the connection."""
         self._client.close()
 
 
@@ -120,12 +126,13 @@ class Exchange:
         self._channel.exchange_declare(EVENT_EXCHANGE, "topic", durable=True, auto_delete=False)
 
     def send(self, bodies: Sequence[bytes]) -> None:
+        """Publish the events as workers do."""
         for body in bodies:
             message = amqp.Message(body, content_type="application/json", content_encoding="utf-8")
             self._channel.basic_publish(message, exchange=EVENT_EXCHANGE, routing_key="task.multi")
 
     def abuse(self, body: bytes, random: Random) -> None:
-        """Properties that py-amqp and kombu act upon before anybody looks at the body."""
+        """Publish with properties that py-amqp and kombu act upon before anybody looks at the body."""
         properties = random.choice(list(PROPERTIES.values()))
         body = properties.get("body", body)
         given = {key: value for key, value in properties.items() if key != "body"}
@@ -133,6 +140,7 @@ class Exchange:
         self._channel.basic_publish(amqp.Message(body, **given), exchange=EVENT_EXCHANGE, routing_key=key)
 
     def close(self) -> None:
+        """End the connection."""
         self._connection.release()
 
 
@@ -157,11 +165,11 @@ PROPERTIES: Mapping[str, Mapping[str, Any]] = {
     "marks of another type": JSON | {"application_headers": {"celeriac_kept": [None], "hostname": 1}},
     "priority and expiry": JSON | {"priority": 255, "expiration": "0", "delivery_mode": 2},
 }
-"""By name; `body` replaces the event's."""
+"""Hostile properties by name; `body` replaces the event's."""
 
 
 def envelope(body: bytes, changes: Mapping[str, object] = NO_CHANGES) -> dict[str, Any]:
-    """kombu's, on Redis."""
+    """Return kombu's envelope of a message on Redis."""
     properties = {"delivery_mode": 1, "delivery_tag": "a", "body_encoding": "base64", "priority": 0}
     return {
         "body": base64.b64encode(body).decode(),
@@ -174,7 +182,7 @@ def envelope(body: bytes, changes: Mapping[str, object] = NO_CHANGES) -> dict[st
 
 
 def hostile_envelope(body: bytes, random: Random) -> bytes:
-    """Anything in its place, or one with something wrong."""
+    """Return anything in its place, or one with something wrong."""
     sound = envelope(body)
     odd: Sequence[Callable[[], str | bytes]] = (
         lambda: body,
@@ -199,7 +207,7 @@ def hostile_envelope(body: bytes, random: Random) -> bytes:
 
 
 def bombard(channel: Channel, targets: Targets, *, count: int) -> None:
-    """So many fuzzed events, at a pace that a listener can keep."""
+    """Send so many fuzzed events, at a pace that a listener can keep."""
     begun = time.monotonic()
     sent = 0
     while sent < count:
@@ -214,7 +222,7 @@ def bombard(channel: Channel, targets: Targets, *, count: int) -> None:
 
 
 def is_heard(channel: Channel, client: httpx.Client, *, seconds: float = HEARD_SECONDS) -> float | None:
-    """Seconds until a life that is told now on this channel is shown as it went; None if it is not."""
+    """Return after how many seconds a life told now on this channel is shown as it went; None if it is not."""
     task_id = str(uuid7())
     begun = time.monotonic()
     channel.send(life_of(task_id))

@@ -19,7 +19,7 @@ from bench.worker_events import bodies_of
 RECORDING = Path(__file__).parents[2] / "tests" / "property" / "recordings" / "lives.json.gz"
 FORGED_NODES = 50
 FORGED_IDS = 500
-"""So many at most: names that are never repeated would be another kind of attack, one on the disk."""
+"""How many forged ids there are: names that are never repeated would be another kind of attack, one on the disk."""
 YEAR_10000, YEAR_9999, YEAR_2100, YEAR_0 = 253_402_300_800, 253_402_300_799, 4_102_444_800, -62_167_219_200
 TIMES = (
     *(
@@ -73,9 +73,9 @@ class Targets:
 
     random: Random
     task_ids: Sequence[str]
-    """Of tasks that have ended; no probe is among them."""
+    """Ids of tasks that have ended; no probe is among them."""
     nodes: Sequence[str]
-    """Of workers that are online."""
+    """Nodes of workers that are online."""
 
 
 Make = Callable[[Targets], bytes]
@@ -83,19 +83,22 @@ Make = Callable[[Targets], bytes]
 
 @dataclass(frozen=True, slots=True)
 class EventGenerator:
+    """A way to make hostile events, and how often it is drawn among the others."""
+
     make: Make
     weight: float = 1.0
 
 
 @cache
 def recorded() -> Sequence[Event]:
-    """Real events of real tasks, of every kind of end."""
+    """Return real events of real tasks, of every kind of end."""
     messages = json.loads(gzip.decompress(RECORDING.read_bytes()))["messages"]
     told = [json.loads(message) for message in messages]
     return [event for each in told for event in (each if isinstance(each, list) else [each])]
 
 
 def heartbeat(node: str, *, kind: str = "worker-heartbeat", at: float | None = None) -> Event:
+    """Return a sound event of a worker."""
     software = {"sw_ident": "py-celery", "sw_ver": "5.7.0", "sw_sys": "Linux"}
     state = {"freq": 2.0, "active": 0, "processed": 1, "loadavg": [0.1, 0.2, 0.3]}
     place = {"hostname": node, "pid": 1, "clock": 1, "utcoffset": 0}
@@ -103,7 +106,7 @@ def heartbeat(node: str, *, kind: str = "worker-heartbeat", at: float | None = N
 
 
 def life_of(task_id: str) -> list[bytes]:
-    """Sound events that tell of one task that some other worker has run."""
+    """Return sound events that tell of one task that some other worker has run."""
     return bodies_of([task_id])
 
 
@@ -159,7 +162,7 @@ def _another_type(targets: Targets) -> bytes:
 
 
 def _another_time(targets: Targets) -> bytes:
-    """Of a task or a worker; beyond the calendar, in the past, in the future."""
+    """Give an event of a task or a worker another time: beyond the calendar, in the past, in the future."""
     event = _real(targets) if targets.random.random() < 0.5 else heartbeat(_some_node(targets))
     return _with_text(event, "timestamp", text=targets.random.choice(TIMES))
 
@@ -232,14 +235,14 @@ def _forged_worker(targets: Targets) -> bytes:
 
 
 def _forged_goodbye(targets: Targets) -> bytes:
-    """Of a worker that works, dated at every time but now."""
+    """Forge the goodbye of a worker that works, dated at every time but now."""
     node = targets.random.choice((*targets.nodes, _some_node(targets)))
     kind = targets.random.choice(("worker-offline", "worker-online", "worker-heartbeat"))
     return _with_text(heartbeat(node, kind=kind), "timestamp", text=targets.random.choice(TIMES))
 
 
 def _forged_end(targets: Targets) -> bytes:
-    """Of a task that has long ended, by a worker that never had it."""
+    """Forge the end of a task that has long ended, by a worker that never had it."""
     random = targets.random
     kind = random.choice(("task-succeeded", "task-failed", "task-revoked", "task-started", "task-retried"))
     forged = {"type": kind, "hostname": _some_node(targets), "clock": random.randrange(2**40), "pid": 1}
@@ -277,11 +280,11 @@ EVENTS: Mapping[str, EventGenerator] = {
     "forged end": EventGenerator(_forged_end, 4),
     "forged id": EventGenerator(_forged_id, 3),
 }
-"""By name."""
+"""The generators by name."""
 
 
 def drawn_event(targets: Targets) -> tuple[str, bytes]:
-    """One of them, by weight."""
+    """Draw one of them by weight; returns its name and the event."""
     names = list(EVENTS)
     name = targets.random.choices(names, [EVENTS[each].weight for each in names])[0]
     return name, EVENTS[name].make(targets)

@@ -225,7 +225,7 @@ def _with_headers(material: Material, headers: Headers, *, expected: Expected = 
 
 
 def _large_head(material: Material) -> FuzzedRequest:
-    """Beyond 64 KiB: in one header, or in thousands."""
+    """Send a head beyond 64 KiB: in one header, or in thousands."""
     random = material.random
     size = random.choice((100_000, 1_000_000))
     one: Headers = [("X-Large", "a" * size)]

@@ -28,23 +28,25 @@ class Operation:
 
     method: str
     path: str
-    """Its template."""
+    """The template of its path."""
     codes: Mapping[int, frozenset[str]]
-    """By status, the codes of errors that the document shows; none for what is no error."""
+    """The codes of errors that the document shows, by status; none for what is no error."""
     takes_body: bool
     query: tuple[str, ...]
 
     @property
     def name(self) -> str:
+        """Return method and path."""
         return f"{self.method} {self.path.removeprefix(API)}"
 
     @property
     def largest_body(self) -> int:
+        """Return how many bytes its body may have."""
         return LARGE_BODIES.get(self.path, LARGEST_BODY)
 
 
 @dataclass(slots=True)
-class Known:
+class KnownIds:
     """Ids of things that are there, for paths."""
 
     task_ids: Sequence[str] = ()
@@ -53,7 +55,7 @@ class Known:
 
 
 def operations_of(document: Json) -> list[Operation]:
-    """All of them, in the document's order."""
+    """Return all of them, in the document's order."""
     return [
         Operation(
             method=method.upper(),
@@ -71,12 +73,12 @@ def _codes(response: Json) -> frozenset[str]:
     return frozenset(response.get("content", {}).get("application/json", {}).get("examples", {}))
 
 
-def filled(path: str, known: Known, *, random: Random) -> str:
-    """The path with the ids of things that are there, or that could be."""
+def filled(path: str, known: KnownIds, *, random: Random) -> str:
+    """Return the path with the ids of things that are there, or that could be."""
     return re.sub(r"\{(\w+)\}", lambda match: _identity(match[1], known, random=random), path)
 
 
-def _identity(parameter: str, known: Known, *, random: Random) -> str:
+def _identity(parameter: str, known: KnownIds, *, random: Random) -> str:
     if parameter.startswith("task_id") and known.task_ids:
         return random.choice(known.task_ids)
     if parameter == "workflow_id" and known.workflow_ids:
@@ -86,11 +88,12 @@ def _identity(parameter: str, known: Known, *, random: Random) -> str:
 
 
 def sound_body(operation: Operation, random: Random) -> Json | None:
-    """A new body that the operation takes; None if it takes none."""
+    """Return a new body that the operation takes; None if it takes none."""
     return SOUND[operation.name](random) if operation.takes_body else None
 
 
 def submission(random: Random) -> Json:
+    """Return the body of a task that runs."""
     return {
         "task_name": "celeriac.echo",
         "task_args": [random.randrange(1000), "two", None, [1.5]],
@@ -104,10 +107,12 @@ def submission(random: Random) -> Json:
 
 
 def workflow(steps: Sequence[Json], *, name: str = "fuzz") -> Json:
+    """Return the body of a workflow with these steps."""
     return {"name": name, "on_failure": "stop", "steps": list(steps)}
 
 
 def step(step_id: str, *needs: str, args: Sequence[Any] = (), task_name: str = "celeriac.echo") -> Json:
+    """Return a step of a workflow."""
     return {"id": step_id, "task_name": task_name, "task_args": list(args), "depends_on": list(needs)}
 
 
@@ -140,8 +145,9 @@ SOUND: Mapping[str, Callable[[Random], Json]] = {
     "POST /api-keys/{key_id}/rotate": lambda _: {"overlap_seconds": 60},
     "POST /resilience/degradation/clear": lambda _: {"service_name": f"queue:{NOWHERE}"},
 }
-"""By name of the operation; a test holds it against the document."""
+"""Makers of sound bodies by name of the operation; a test holds the names against the document."""
 
 
 def encoded(value: object) -> bytes:
+    """Return the value as the bytes of its JSON."""
     return json.dumps(value).encode()

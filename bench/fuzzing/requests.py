@@ -9,7 +9,7 @@ from enum import Enum
 from random import Random
 from urllib.parse import quote
 
-from bench.fuzzing.operations import API, WORKER, Known, Operation, filled
+from bench.fuzzing.operations import API, WORKER, KnownIds, Operation, filled
 
 HEAD_METHOD = "HEAD"
 
@@ -25,21 +25,22 @@ class Expected(Enum):
 
 @dataclass(frozen=True, slots=True)
 class FuzzedRequest:
-    """One request."""
+    """One request, with what may be answered."""
 
     raw: bytes
     expected: Expected = Expected.DOCUMENTED
     operation: Operation | None = None
-    """None where the path or the method is none of the API's."""
+    """The operation that it is for; None where the path or the method is none of the API's."""
     method: str = "GET"
 
     @property
     def alone(self) -> bool:
-        """Whether it wants a connection of its own."""
+        """Return whether it wants a connection of its own."""
         return self.expected is not Expected.DOCUMENTED
 
     @property
     def head_only(self) -> bool:
+        """Return whether the answer has no body."""
         return self.method == HEAD_METHOD
 
 
@@ -49,20 +50,23 @@ class Material:
 
     random: Random
     operations: Sequence[Operation]
-    known: Known
+    known: KnownIds
     host: str
 
     def any_operation(self) -> Operation:
+        """Draw an operation."""
         return self.random.choice(self.operations)
 
     def any_with_body(self) -> Operation:
+        """Draw an operation that takes a body."""
         return self.random.choice([each for each in self.operations if each.takes_body])
 
     def named(self, name: str) -> Operation:
+        """Return the operation of this name."""
         return next(each for each in self.operations if each.name == name)
 
     def path(self, operation: Operation) -> str:
-        """A path that is sound, with what query the operation cannot do without."""
+        """Return a path that is sound, with what query the operation cannot do without."""
         return filled(operation.path, self.known, random=self.random) + QUERIES.get(operation.name, "")
 
 
@@ -70,7 +74,7 @@ QUERIES: Mapping[str, str] = {
     "POST /workers": f"?hostname={quote(WORKER, safe='')}",
     "GET /search/tasks/export/csv": "?limit=100",
 }
-"""What an operation cannot do without, or should not: an export of everything takes its time, and may."""
+"""Queries that an operation cannot do without, or should not: an export of everything takes its time, and may."""
 
 Headers = Sequence[tuple[str, str | bytes]]
 Make = Callable[[Material], FuzzedRequest]
@@ -78,14 +82,14 @@ Make = Callable[[Material], FuzzedRequest]
 
 @dataclass(frozen=True, slots=True)
 class Generator:
-    """One way to be hostile. `weight`: how often it is drawn among the others; large bodies seldom."""
+    """A way to be hostile. `weight`: how often it is drawn among the others; large bodies seldom."""
 
     make: Make
     weight: float = 1.0
 
     @property
     def is_heavy(self) -> bool:
-        """Whether it takes the server long at best: a few of them tell as much as a thousand."""
+        """Return whether it takes the server long at best: a few of them tell as much as a thousand."""
         return self.weight < HEAVY
 
 
@@ -93,7 +97,7 @@ HEAVY = 0.1
 
 
 def head(method: str, target: str | bytes, *, headers: Headers) -> bytes:
-    """Of a request: its line and its headers, as they are given."""
+    """Return the line and the headers of a request, as they are given."""
     line = method.encode() + b" " + (target if isinstance(target, bytes) else target.encode()) + b" HTTP/1.1\r\n"
     fields = (name.encode() + b": " + _bytes(value) + b"\r\n" for name, value in headers)
     return line + b"".join(fields) + b"\r\n"
@@ -110,7 +114,7 @@ def request(
     content_type: str | None = "application/json",
     expected: Expected = Expected.DOCUMENTED,
 ) -> FuzzedRequest:
-    """With the headers that a client sends, unless those given name them."""
+    """Return a request with the headers that a client sends, unless those given name them."""
     method = method or (operation.method if operation else "GET")
     if target is None:
         target = material.path(operation) if operation else f"{API}/tasks"
@@ -126,7 +130,7 @@ def request(
 
 
 def drawn(generators: Mapping[str, Generator], random: Random) -> str:
-    """The name of one, by weight."""
+    """Draw the name of one, by weight."""
     names = list(generators)
     return random.choices(names, [generators[name].weight for name in names])[0]
 

@@ -72,12 +72,12 @@ SCALARS = (
 
 
 def deep(depth: int, *, closed: bool = True, opening: str = "[", closing: str = "]") -> str:
-    """Lists in lists, or with `{"a":` and `}` objects in objects."""
+    """Return lists in lists, or with `{"a":` and `}` objects in objects."""
     return opening * depth + "1" + closing * (depth if closed else 0)
 
 
 def deep_value(random: Random) -> str:
-    """Just within the bound and far beyond it."""
+    """Return a value just within the bound, or far beyond it."""
     depth = random.choice((60, 64, 65, 200, 1_000, 5_000, 100_000))
     opening, closing = random.choice((("[", "]"), ('{"a":', "}"), ('[{"a":', "}]")))
     return deep(depth, closed=random.random() < 0.8, opening=opening, closing=closing)
@@ -85,23 +85,24 @@ def deep_value(random: Random) -> str:
 
 @cache
 def wide(count: int, item: str = "0") -> str:
+    """Return a list of so many of one item."""
     return "[" + ",".join([item] * count) + "]"
 
 
 @cache
 def many_keys(count: int) -> str:
-    """Members of an object, without its braces."""
+    """Return members of an object, without its braces."""
     return ",".join(f'"k{number}":1' for number in range(count))
 
 
 @cache
 def blanks(mebibytes: int) -> bytes:
-    """So many of them in a thousandth of their size."""
+    """Return so many MiB of blanks in a thousandth of their size."""
     return zlib.compress(b" " * (mebibytes * 2**20), 9)
 
 
 def with_value(body: Any, random: Random, *, text: str) -> str:
-    """The body with this text in the place of one of its values."""
+    """Return the body with this text in the place of one of its values."""
     copied = json.loads(json.dumps(body))
     places = list(_places(copied))
     if not places:
@@ -112,7 +113,7 @@ def with_value(body: Any, random: Random, *, text: str) -> str:
 
 
 def with_key(body: Any, random: Random, *, text: str) -> str:
-    """The body with one key written as this text."""
+    """Return the body with one key written as this text."""
     copied = json.loads(json.dumps(body))
     objects = [each for each in _objects(copied) if each]
     if not objects:
@@ -123,6 +124,7 @@ def with_key(body: Any, random: Random, *, text: str) -> str:
 
 
 def without_key(body: Any, random: Random) -> str:
+    """Return the body without one of its keys."""
     copied = json.loads(json.dumps(body))
     objects = [each for each in _objects(copied) if each]
     if objects:
@@ -132,14 +134,14 @@ def without_key(body: Any, random: Random) -> str:
 
 
 def with_members(body: Any, members: str, *, first: bool = False) -> str:
-    """The object with more members, as text: repeated or unknown ones too."""
+    """Return the object with more members, as text: repeated or unknown ones too."""
     inner = json.dumps(body)[1:-1]
     parts = [members, inner] if first else [inner, members]
     return "{" + ",".join(part for part in parts if part) + "}"
 
 
 def spoilt(raw: bytes, random: Random) -> bytes:
-    """Some bytes changed, removed or doubled."""
+    """Return the bytes with some changed, removed or doubled."""
     data = bytearray(raw)
     for _ in range(random.choice((1, 1, 2, 8))):
         place = random.randrange(len(data) + 1)

@@ -13,13 +13,13 @@ import httpx
 from bench.fuzzing.answers import complaints, is_outage
 from bench.fuzzing.bodies import BODIES
 from bench.fuzzing.heads import HEADS
-from bench.fuzzing.operations import WORKER, Known, operations_of
+from bench.fuzzing.operations import WORKER, KnownIds, operations_of
 from bench.fuzzing.requests import Expected, FuzzedRequest, Generator, Material, drawn
 from bench.fuzzing.wire import Answer, Connection
 
 GENERATORS: Mapping[str, Generator] = {**HEADS, **BODIES}
 WITHIN_SECONDS: Mapping[Expected, float] = {Expected.NOTHING: 0.2, Expected.ANYTHING: 2.0}
-"""After so long the connection is closed: what is no whole request need not be answered at all."""
+"""How long a connection stays open: what is no whole request need not be answered at all."""
 SLOWEST = 10
 SHOWN_HEAD = 200
 MOST_COMPLAINTS = 50
@@ -27,7 +27,7 @@ MOST_COMPLAINTS = 50
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """One request and how long its answer took."""
+    """A request, and how long its answer took."""
 
     generator: str
     route: str
@@ -46,13 +46,14 @@ class Tally:
     statuses: Counter[str] = field(default_factory=Counter)
     """`hung up` and `unfinished` beside the numbers."""
     outages: int = 0
-    """Documented 503s."""
+    """How many documented 503s came."""
     server_errors: int = 0
     complaints: Counter[str] = field(default_factory=Counter)
-    """By generator and what is wrong, so that a thousand of one kind are one line."""
+    """What is wrong, by generator, so that a thousand of one kind are one line."""
     slowest: list[Shot] = field(default_factory=list)
 
     def add(self, generator: str, request: FuzzedRequest, *, answer: Answer) -> None:
+        """Count an answer, and what is wrong with it."""
         self.sent += 1
         self.statuses[_word(request, answer)] += 1
         self.outages += is_outage(answer)
@@ -68,7 +69,7 @@ class Tally:
 
 
 def material_of(api_url: str, random: Random) -> Material:
-    """Reads what the API says of itself, and makes what paths shall lead to."""
+    """Read what the API says of itself, and make what paths shall lead to."""
     with httpx.Client(base_url=f"{api_url}/api/v1", timeout=30) as client:
         document = client.get(f"{api_url}/openapi.json").raise_for_status().json()
         bodies = [{"task_name": "celeriac.echo", "task_args": [number]} for number in range(20)]
@@ -76,19 +77,19 @@ def material_of(api_url: str, random: Random) -> Material:
         workflow = {"name": "fuzz", "steps": [{"id": "a", "task_name": "celeriac.echo"}]}
         workflow_id = client.post("/workflows", json=workflow).raise_for_status().json()["workflow_id"]
         client.post("/workers", params={"hostname": WORKER})  # there already the second time
-    known = Known(task_ids=submitted["task_ids"], workflow_ids=[workflow_id])
+    known = KnownIds(task_ids=submitted["task_ids"], workflow_ids=[workflow_id])
     return Material(random, operations_of(document), known, urlsplit(api_url).netloc)
 
 
 def mixed(material: Material, count: int) -> Iterator[tuple[str, FuzzedRequest]]:
-    """So many, each of a generator that is drawn by its weight."""
+    """Yield so many requests, each of a generator that is drawn by its weight."""
     for _ in range(count):
         name = drawn(GENERATORS, material.random)
         yield name, GENERATORS[name].make(material)
 
 
 def each(names: Sequence[str], material: Material, *, count: int) -> Iterator[tuple[str, FuzzedRequest]]:
-    """So many of each of these generators, in no order."""
+    """Yield so many requests of each of these generators, in no order."""
     order = [name for name in names for _ in range(count)]
     material.random.shuffle(order)
     for name in order:
@@ -103,7 +104,7 @@ async def fire(
     within: float,
     into: Tally | None = None,
 ) -> Tally:
-    """Sends all of them, each as soon as one of the connections is free; `within`: seconds for each answer.
+    """Send all of them, each as soon as one of the connections is free; `within`: seconds for each answer.
 
     `into`: a tally to go on with.
     """
@@ -127,12 +128,12 @@ async def fire(
 
 
 def seed_for(seed: int, name: str) -> Random:
-    """Chance of its own for each part, so that one can be run again alone."""
+    """Return chance of its own for each part, so that one can be run again alone."""
     return Random(hashlib.sha256(f"{seed} {name}".encode()).digest())
 
 
 def names_of(heavy: bool) -> Sequence[str]:
-    """Of the generators whose requests are as large as they may be, or of all the others."""
+    """Return the generators whose requests are as large as they may be, or all the others."""
     return [name for name, generator in GENERATORS.items() if generator.is_heavy == heavy]
 
 

@@ -19,9 +19,9 @@ PROBE_SECONDS = 1.0
 LOOK_SECONDS = 0.1
 SAMPLE_SECONDS = 0.5
 PATIENCE_SECONDS = 120.0
-"""After it nobody waits for a probe any longer."""
+"""How long a probe is waited for."""
 MOST_URGENT = 10
-"""Of the probes' priorities: they are not to wait behind what an attack has submitted."""
+"""The priority of probes: they are not to wait behind what an attack has submitted."""
 
 Sizes = dict[str, float]
 """MiB of RSS by kind of process, the largest of each kind."""
@@ -29,7 +29,7 @@ Sizes = dict[str, float]
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """One that was accepted, in seconds."""
+    """An accepted probe, with its times in seconds."""
 
     late: float
     accepted_after: float
@@ -43,9 +43,9 @@ class Probes:
 
     late: list[float] = field(default_factory=list)
     accepted: dict[str, "Probe"] = field(default_factory=dict)
-    """By task id."""
+    """The probes that were accepted, by task id."""
     live: list[float] = field(default_factory=list)
-    """How long `/health/live` took."""
+    """How many seconds `/health/live` took."""
     failures: list[str] = field(default_factory=list)
 
 
@@ -108,12 +108,12 @@ class Prober:
 
 
 @dataclass(slots=True)
-class Watched:
+class WatchedProcesses:
     """The processes of one `celeriac up` over some time."""
 
     start: Sizes = field(default_factory=dict)
     warm: Sizes = field(default_factory=dict)
-    """When `mark_warm` was called."""
+    """The sizes when `mark_warm` was called."""
     end: Sizes = field(default_factory=dict)
     most: Sizes = field(default_factory=dict)
     restarted: list[str] = field(default_factory=list)
@@ -124,13 +124,13 @@ class Watch:
     """Samples every half second until it is left."""
 
     def __init__(self, up_pid: int) -> None:
-        self.found = Watched()
+        self.found = WatchedProcesses()
         self._up = psutil.Process(up_pid)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._sample, name="watch")
 
     def mark_warm(self) -> None:
-        """From here on memory is to stay as it is."""
+        """Note the sizes: from here on memory is to stay as it is."""
         self.found.warm = sizes(self._up)
 
     def __enter__(self) -> "Watch":
@@ -154,13 +154,13 @@ class Watch:
 
 @contextmanager
 def beside(api_url: str, up_pid: int, *, patience: float = PATIENCE_SECONDS) -> Iterator[tuple[Watch, Prober]]:
-    """Both at once."""
+    """Watch the processes and probe the API for the block."""
     with Watch(up_pid) as watch, Prober(api_url, patience=patience) as prober:
         yield watch, prober
 
 
 def sizes(up: psutil.Process) -> Sizes:
-    """Of everything that it has started."""
+    """Return the sizes of everything that it has started."""
     found: Sizes = {}
     for process in up.children(recursive=True):
         with suppress(psutil.NoSuchProcess):
@@ -170,7 +170,7 @@ def sizes(up: psutil.Process) -> Sizes:
 
 
 def children(up: psutil.Process) -> dict[psutil.Process, str]:
-    """Those that `up` keeps alive, by pid and time of their start, with their kinds."""
+    """Return those that `up` keeps alive, by pid and time of their start, with their kinds."""
     found: dict[psutil.Process, str] = {}
     for process in up.children():
         with suppress(psutil.NoSuchProcess):

@@ -9,7 +9,7 @@ import httptools
 OPEN_SECONDS = 10.0
 READ_BYTES = 256 * 1024
 KEPT_BYTES = 512 * 1024
-"""Of an answer's body; the rest is read and dropped. Errors are far shorter."""
+"""Bytes of an answer's body that are stored; the rest is read and dropped. Errors are far shorter."""
 
 
 @dataclass(slots=True)
@@ -60,7 +60,7 @@ class _Parser:
 
 
 class Connection:
-    """One at a time, opened when it is needed and kept for as long as both sides want."""
+    """A connection, opened when it is needed and kept for as long as both sides want; one request at a time."""
 
     def __init__(self, host: str, port: int) -> None:
         self._host, self._port = host, port
@@ -68,7 +68,8 @@ class Connection:
         self._writer: asyncio.StreamWriter | None = None
 
     async def ask(self, raw: bytes, *, within: float, alone: bool = False, head_only: bool = False) -> Answer:
-        """`alone`: on a connection of its own, closed at the end, for what may leave it in disorder."""
+        """Send the bytes and return the answer. `alone`: on a connection of its own, for what may leave it
+        in disorder."""
         if alone:
             await self.close()
         reused = self._writer is not None
@@ -97,6 +98,7 @@ class Connection:
         return answer
 
     async def close(self) -> None:
+        """Close the connection, if one is open."""
         writer, self._writer = self._writer, None
         if writer is not None:
             writer.transport.abort()

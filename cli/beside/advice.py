@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from cli.beside.app import AppFacts
-from domain.promises import Consumer, Kind
+from domain.promises import FleetWorker, WorkerKind
 
 OLDEST_WITH_PLUGIN = (5, 3)
 PLUGIN_MODULE = "celeriac_worker.auto"
@@ -20,12 +20,12 @@ class Advice:
     before: str | None = None
 
 
-def advise(name: str, facts: AppFacts, *, consumers: Collection[Consumer]) -> Advice | None:
-    """None where nothing more can be had."""
+def advise(name: str, facts: AppFacts, *, consumers: Collection[FleetWorker]) -> Advice | None:
+    """Return the best advice for this fleet; None where nothing more can be had."""
     plain = f"celery -A {name} worker -E"
     if not consumers:
         return Advice("No worker was heard. Start one:", plain)
-    if all(consumer.kind is Kind.PLUGIN and consumer.events for consumer in consumers):
+    if all(consumer.kind is WorkerKind.PLUGIN and consumer.events for consumer in consumers):
         return None
     if _has_no_plugin(facts):
         untold = any(not consumer.events for consumer in consumers)

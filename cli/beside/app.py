@@ -50,7 +50,7 @@ class AppFacts:
     dictionaries: dict[str, dict[str, Any] | bool | None] = field(repr=False)
     queues: list[AppQueue]
     plugin: str | None
-    """Its version, where workers of this interpreter can have it."""
+    """The plugin's version, where workers of this interpreter can have it."""
     plugin_installed: bool
     """Whether the app has called `install`."""
     is_made: bool
@@ -59,6 +59,7 @@ class AppFacts:
     """Options whose values are code, which no other process can have."""
 
     def dictionary(self, name: str) -> dict[str, Any]:
+        """Return a setting that is a dictionary; empty where the app does not have it."""
         value = self.dictionaries.get(name)
         return value if isinstance(value, dict) else {}
 
@@ -77,7 +78,7 @@ class _Answer(msgspec.Struct):
 
 
 def read_app(name: str, interpreter: str) -> AppFacts:
-    """What the app says. Raises CliError, in a sentence without secrets, where it cannot be asked."""
+    """Return what the app says. Raises CliError, in a sentence without secrets, where it cannot be asked."""
     answer = _run(name, interpreter)
     try:
         return msgspec.json.decode(answer, type=AppFacts)
@@ -93,15 +94,16 @@ def read_app(name: str, interpreter: str) -> AppFacts:
 
 
 def interpreter_of(python: str | None) -> str:
-    """The one named, that of the active virtual environment, or else ours. Raises CliError for one that is not there.
+    """Return the one named, that of the active virtual environment, or else ours. Raises CliError for one that is not
+    there.
 
     As it was written: the `python` of a virtual environment is a link, and would be another at the link's end.
     """
     if python is not None:
-        found = shutil.which(python)
-        if found is None:
+        path = shutil.which(python)
+        if path is None:
             raise CliError(f"There is no interpreter {python!r}; --python takes the path of one.")
-        return str(Path(found).absolute())
+        return str(Path(path).absolute())
     active = os.environ.get("VIRTUAL_ENV")
     candidate = Path(active, "bin", "python") if active else None
     if candidate and candidate.exists() and Path(str(active)).resolve() != Path(sys.prefix).resolve():
@@ -136,7 +138,7 @@ def _run(name: str, interpreter: str) -> bytes:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """With all that the app has started meanwhile."""
+    """End the process with all that the app has started meanwhile."""
     with contextlib.suppress(ProcessLookupError, PermissionError):  # it has ended by itself, and left nothing
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
@@ -161,7 +163,7 @@ def _sentence(name: str, interpreter: str, *, refusal: _Refusal) -> str:
 def _hint() -> str:
     """An environment that lies where people put theirs."""
     for folder in (".venv", "venv", "env"):
-        found = Path(folder, "bin", "python")
-        if found.exists() and Path(folder).resolve() != Path(sys.prefix).resolve():
-            return f" Perhaps --python {found}?"
+        interpreter = Path(folder, "bin", "python")
+        if interpreter.exists() and Path(folder).resolve() != Path(sys.prefix).resolve():
+            return f" Perhaps --python {interpreter}?"
     return ""

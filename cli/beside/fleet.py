@@ -9,8 +9,8 @@ from cli.beside.app import AppFacts
 from cli.client import Client
 from cli.errors import CliError
 from domain.errors import Unavailable
-from domain.promises import Consumer
-from domain.worker_control import Capability
+from domain.promises import FleetWorker
+from domain.workers.control import Capability
 from gateway.control import Control
 from gateway.descriptions import NodeDescription
 from settings import Settings
@@ -25,21 +25,21 @@ MOST_DETAILS = 100
 TOLD = {"on": True, "off": False}
 
 
-def wait_for_consumers(url: str, facts: AppFacts) -> list[Consumer]:
-    """Those that the API knows once it learns no more of them: after 8 s if there are none, and after 20 s at most."""
+def wait_for_workers(url: str, facts: AppFacts) -> list[FleetWorker]:
+    """Return the workers that the API knows once it learns no more: after 8 s if there are none, after 20 s at most."""
     began = time.monotonic()
-    steady, found = 0, known_consumers(url, facts)
-    while steady < STEADY_LOOKS and time.monotonic() - began < (ANSWERED_SECONDS if found else HEARD_SECONDS):
+    steady, workers = 0, known_workers(url, facts)
+    while steady < STEADY_LOOKS and time.monotonic() - began < (ANSWERED_SECONDS if workers else HEARD_SECONDS):
         time.sleep(LOOK_SECONDS)
-        again = known_consumers(url, facts)
-        is_settled = again and again == found and all(consumer.queues for consumer in again)
+        again = known_workers(url, facts)
+        is_settled = again and again == workers and all(consumer.queues for consumer in again)
         steady = steady + 1 if is_settled else 0
-        found = again
-    return found
+        workers = again
+    return workers
 
 
-def known_consumers(url: str, facts: AppFacts) -> list[Consumer]:
-    """Workers that are online, as the API tells; none where it does not answer."""
+def known_workers(url: str, facts: AppFacts) -> list[FleetWorker]:
+    """Return workers that are online, as the API tells; none where it does not answer."""
     try:
         with Client(url) as client:
             rows = [row for row in client.workers() if row.get("status") != "OFFLINE"]
@@ -48,12 +48,13 @@ def known_consumers(url: str, facts: AppFacts) -> list[Consumer]:
             details = {worker_id: client.worker(str(worker_id)) for worker_id in with_plugin}
     except CliError:
         return []
-    found = [_of_row(row | details.get(row["worker_id"], {}), facts) for row in rows]
-    return sorted(found, key=lambda consumer: consumer.node)
+    workers = [_of_row(row | details.get(row["worker_id"], {}), facts) for row in rows]
+    return sorted(workers, key=lambda consumer: consumer.node)
 
 
-def ask_consumers(settings: Settings, facts: AppFacts) -> list[Consumer]:
-    """Workers that answer a broadcast ping, and what they say of themselves. None where the broker does not answer."""
+def find_workers(settings: Settings, facts: AppFacts) -> list[FleetWorker]:
+    """Return workers that answer a broadcast ping, as they describe themselves. None where the broker does
+    not answer."""
     try:
         nodes, described = asyncio.run(_ask(settings))
     except Unavailable:
@@ -70,9 +71,9 @@ async def _ask(settings: Settings) -> tuple[frozenset[str], dict[str, NodeDescri
         await control.close()
 
 
-def _of_row(row: dict[str, Any], facts: AppFacts) -> Consumer:
+def _of_row(row: dict[str, Any], facts: AppFacts) -> FleetWorker:
     capabilities: Sequence[str] = row.get("capabilities") or ()
-    return Consumer(
+    return FleetWorker(
         node=str(row.get("hostname")),
         queues=tuple(row.get("queues") or ()),
         plugin=row.get("plugin"),
@@ -82,10 +83,10 @@ def _of_row(row: dict[str, Any], facts: AppFacts) -> Consumer:
     )
 
 
-def _of_node(node: str, described: NodeDescription | None, *, facts: AppFacts) -> Consumer:
+def _of_node(node: str, described: NodeDescription | None, *, facts: AppFacts) -> FleetWorker:
     if described is None:
-        return Consumer(node=node, queues=(), plugin=None, events=_events(None, facts), answers=False)
-    return Consumer(
+        return FleetWorker(node=node, queues=(), plugin=None, events=_events(None, facts), answers=False)
+    return FleetWorker(
         node=node,
         queues=described.queues,
         plugin=described.plugin,
@@ -94,8 +95,8 @@ def _of_node(node: str, described: NodeDescription | None, *, facts: AppFacts) -
     )
 
 
-def _events(told: bool | None, facts: AppFacts) -> bool | None:
+def _events(answer: bool | None, facts: AppFacts) -> bool | None:
     """What the worker told; else what its app says where that switches them on: `-E` stands on command lines."""
-    if told is not None:
-        return told
+    if answer is not None:
+        return answer
     return True if facts.options.get("worker_send_task_events") else None

@@ -53,23 +53,25 @@ class NoApp(Exception):
 
 
 def main(arguments: list[str]) -> None:
+    """Print what is told of the app as JSON on stdout, or why it cannot be told."""
     name, own_root, rooms = arguments
     answer = _keep_stdout()
     _look_where_celery_does(Path(own_root), rooms.split(","))
     try:
-        told = read(name)
+        document = read(name)
     except NoApp as error:
-        told = {"error": {"kind": "no app", "text": str(error)}}
+        document = {"error": {"kind": "no app", "text": str(error)}}
     except BaseException as error:  # an app may also call sys.exit
-        told = {"error": _described(error)}
+        document = {"error": _described(error)}
     with os.fdopen(answer, "wb") as stdout:
-        stdout.write(json.dumps(told).encode())
+        stdout.write(json.dumps(document).encode())
     # Threads that the app has started would keep the process.
     os._exit(0)
 
 
 def read(name: str) -> dict[str, Any]:
-    """All that is told of the app. Raises NoApp, and whatever the app raises when it is imported or configured."""
+    """Return all that is told of the app. Raises NoApp, and whatever the app raises when it is imported or
+    configured."""
     import celery  # noqa: PLC0415  the app's own, which is found only after the path is set
     import kombu  # noqa: PLC0415
 
@@ -97,7 +99,7 @@ def read(name: str) -> dict[str, Any]:
 
 
 def find(name: str) -> tuple[Any, bool]:
-    """The app that `celery -A` would take; or what a factory makes, and True. Raises NoApp."""
+    """Return the app that `celery -A` would take; or what a factory makes, and True. Raises NoApp."""
     from celery import Celery  # noqa: PLC0415
     from celery.app.utils import find_app  # noqa: PLC0415
 
@@ -165,7 +167,7 @@ class _WithoutOurs:
 
 
 def _broker_url(app: Any) -> str:
-    """As it was written, several joined by `;` as Celery joins them; made of its parts where it was not written."""
+    """Return the URL as it was written, several joined by `;` as Celery joins them; else made of its parts."""
     written = app.conf.broker_read_url or app.conf.broker_url
     if isinstance(written, (list, tuple)):
         written = ";".join(str(url) for url in written)
@@ -176,7 +178,7 @@ def _broker_url(app: Any) -> str:
 
 
 def _result_backend(conf: Any) -> str | None:
-    """As it was written; Redis' of its parts, which are settings of their own."""
+    """Return the backend as it was written; Redis' of its parts, which are settings of their own."""
     written = conf.result_backend
     if not written or not isinstance(written, str):
         return str(written) if written else None
@@ -198,7 +200,7 @@ def _queue(queue: Any) -> dict[str, Any]:
 
 
 def _plugin() -> str | None:
-    """Its version, where a worker of this interpreter could have it."""
+    """Return the plugin's version, where a worker of this interpreter could have it."""
     try:
         return str(importlib.import_module("celeriac_worker.version").__version__)
     except Exception:  # none, or one that this Celery cannot load: either way there is none

@@ -12,7 +12,7 @@ from cli.beside.advice import Advice
 from cli.beside.app import AppFacts
 from cli.beside.values import Beside
 from cli.terminal import line_of
-from domain.promises import PROMISES, Consumer, Holds, by_queue, kept
+from domain.promises import PROMISES, FleetWorker, Holds, by_queue, extent_of
 from domain.sentences import some_of
 from domain.server_urls import mask_url
 
@@ -22,7 +22,7 @@ EVENTS = {True: ("on", "green"), False: ("off", "red"), None: ("?", "dim")}
 
 
 def show_app(name: str, facts: AppFacts, *, interpreter: str, beside: Beside) -> None:
-    """What was read."""
+    """Print what was read of the app."""
     settings = beside.settings
     rows = [
         ("app", f"{name}, Celery {facts.celery} on Python {facts.python}"),
@@ -44,8 +44,8 @@ def show_app(name: str, facts: AppFacts, *, interpreter: str, beside: Beside) ->
     _print(table)
 
 
-def show_fleet(consumers: Sequence[Consumer], advice: Advice | None) -> None:
-    """Who is there, what holds for which queue, and what would make more of it hold."""
+def show_fleet(consumers: Sequence[FleetWorker], advice: Advice | None) -> None:
+    """Print who is there, what holds for which queue, and what would make more of it hold."""
     if consumers:
         _print(_workers(consumers))
     if any(consumer.queues for consumer in consumers):
@@ -54,7 +54,7 @@ def show_fleet(consumers: Sequence[Consumer], advice: Advice | None) -> None:
         _print(_advice(advice))
 
 
-def _workers(consumers: Sequence[Consumer]) -> Table:
+def _workers(consumers: Sequence[FleetWorker]) -> Table:
     table = Table("worker", Column("queues", overflow="fold"), "events", "plugin", box=None, pad_edge=False)
     for each in consumers[:MOST_ROWS]:
         queues = line_of(some_of(each.queues, most=MOST_ROWS)) if each.answers else Text("no answer yet", style="red")
@@ -64,11 +64,11 @@ def _workers(consumers: Sequence[Consumer]) -> Table:
     return table
 
 
-def _promises(consumers: Sequence[Consumer]) -> Table:
+def _promises(consumers: Sequence[FleetWorker]) -> Table:
     """A row for all queues of which the same holds: an app with twenty of them has one or two."""
     alike: dict[tuple[Holds, ...], list[str]] = {}
-    for queue, found in by_queue(consumers).items():
-        alike.setdefault(tuple(kept(promise, found) for promise in PROMISES), []).append(queue)
+    for queue, workers in by_queue(consumers).items():
+        alike.setdefault(tuple(extent_of(promise, workers) for promise in PROMISES), []).append(queue)
     table = Table(Column("queue", overflow="fold"), *(promise.word for promise in PROMISES), box=None, pad_edge=False)
     for marks, queues in alike.items():
         table.add_row(line_of(some_of(queues, most=MOST_ROWS)), *(Text(mark, style=STYLES[mark]) for mark in marks))
@@ -90,9 +90,9 @@ def _advice(advice: Advice) -> Table:
 
 
 def _options_of(options: dict[str, Any]) -> str:
-    """Those that decide where messages lie."""
-    shown = ("global_keyprefix", "sep", "priority_steps", "master_name")
-    return ", ".join(f"{name} {options[name]!r}" for name in shown if name in options)
+    """Return those options that decide where messages lie."""
+    names = ("global_keyprefix", "sep", "priority_steps", "master_name")
+    return ", ".join(f"{name} {options[name]!r}" for name in names if name in options)
 
 
 def _print(table: Table) -> None:

@@ -15,7 +15,7 @@ NAMES = ("DJANGO_SETTINGS_MODULE", "PYTHONPATH")
 
 
 def leave_app_variables() -> dict[str, str]:
-    """The environment as it was; from now on, this process and its children have it without the app's part."""
+    """Return the environment as it was; from now on this process and its children have it without the app's part."""
     whole = dict(os.environ)
     for name in whole:
         if name.startswith(PREFIX) or name in NAMES:

@@ -1,4 +1,4 @@
-"""From what an app says to the settings that Celeriac runs with; what somebody has set for Celeriac itself wins."""
+"""Makes the settings that Celeriac runs with of what an app says; what somebody has set for Celeriac itself wins."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,13 +8,13 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from cli.beside.app import AppFacts
 from cli.configuration import read_settings, variable
 from cli.errors import CliError
-from domain.broker_options import STOCK_STEPS
+from domain.broker_options import STOCK_PRIORITY_STEPS
 from domain.priority import Transport
 from domain.queue_names import flaw_of
 from domain.server_urls import mask_url
-from domain.url_kinds import check_kind
+from domain.url_kinds import refuse_wrong_kind
 from gateway.connection import transport_of
-from gateway.results import ResultReader
+from gateway.results.reader import ResultReader
 from settings import Settings
 
 SECURE = {"redis": "rediss", "valkey": "valkeys", "amqp": "amqps", "pyamqp": "amqps"}
@@ -24,7 +24,7 @@ SERIALIZERS = {
     "pickle": {"pickle", "application/x-python-serialize"},
     "yaml": {"yaml", "application/x-yaml"},
 }
-"""Of submissions, the preferred first, with the names that `accept_content` may call them by."""
+"""Serializers of submissions, the preferred first, with the names that `accept_content` may call them by."""
 USUAL = {"event_exchange": "celeryev", "control_exchange": "celery", "event_serializer": "json"}
 
 
@@ -34,18 +34,18 @@ class Beside:
 
     settings: Settings
     results: str
-    """Where results are read, masked, or why they are not."""
+    """The backend that results are read from, masked, or why none are."""
     notes: tuple[str, ...]
 
 
 def beside(facts: AppFacts, **options: object) -> Beside:
-    """Settings of the environment and the options, and for what neither says, what the app says. Raises CliError."""
+    """Take settings from the environment and the options, and from the app what neither says. Raises CliError."""
     given = read_settings(**options)
     chosen = given.model_fields_set
     notes: list[str] = []
     broker_url = _one(with_tls(facts.broker_url, facts.dictionaries.get("broker_use_ssl")), "broker", notes=notes)
     result_url, results = _results(facts, notes)
-    told = {
+    values = {
         "broker_url": broker_url,
         "result_url": result_url,
         "default_queue": _default_queue(facts, notes),
@@ -56,9 +56,9 @@ def beside(facts: AppFacts, **options: object) -> Beside:
         "workers": 0,
         "flower_port": 0,
     }
-    from_app = {name: value for name, value in told.items() if value is not None and name not in chosen}
+    from_app = {name: value for name, value in values.items() if value is not None and name not in chosen}
     settings = read_settings(**{**options, **from_app})
-    notes += _overridden(settings, told, chosen=chosen)
+    notes += _overridden(settings, values, chosen=chosen)
     notes += _unusual(facts)
     if "result_url" in chosen:
         results = mask_url(settings.result_url or "")
@@ -66,7 +66,8 @@ def beside(facts: AppFacts, **options: object) -> Beside:
 
 
 def with_tls(url: str, use_ssl: Mapping[str, Any] | bool | None) -> str:
-    """The URL with what `broker_use_ssl` says in it: the scheme, and the files in the query, as Celery reads them."""
+    """Return the URL with what `broker_use_ssl` says in it: the scheme, and files in the query, as Celery
+    reads them."""
     parts = urlsplit(url)
     if not use_ssl:
         return url
@@ -86,22 +87,23 @@ def _one(url: str, what: str, *, notes: list[str]) -> str:
 
 
 def _results(facts: AppFacts, notes: list[str]) -> tuple[str | None, str]:
-    """Its URL where our readers know it, be it to say why they read nothing, and in any case what is to be said."""
+    """Return the URL where our readers know it, be it to say why they read nothing, and in any case what is
+    to be said."""
     backend = facts.result_backend
     if backend in NO_BACKEND or backend is None:
         return None, "none: events tell how tasks end"
     url = _one(with_tls(backend, facts.dictionaries.get("redis_backend_use_ssl")), "result backend", notes=notes)
-    shown = mask_url(url) if "@" in url or "?" in url else url
+    masked_url = mask_url(url) if "@" in url or "?" in url else url
     reader = _reader(url)
     if reader is not None and reader.blind is None:
-        return url, shown
-    return url if reader else None, f"{shown} cannot be read here: events tell how tasks end"
+        return url, masked_url
+    return url if reader else None, f"{masked_url} cannot be read here: events tell how tasks end"
 
 
 def _reader(url: str) -> ResultReader | None:
-    """None for a backend that our settings do not take, such as one of the app's own making."""
+    """Return the reader; None for a backend that our settings do not take, such as one of the app's own making."""
     try:
-        check_kind("result_url", url)
+        refuse_wrong_kind("result_url", url)
         return ResultReader(url)
     except Exception:  # whatever a backend's library raises, it says that there is no reading it
         return None
@@ -127,28 +129,30 @@ def _broker_options(facts: AppFacts, broker_url: str) -> dict[str, Any] | None:
     except ValueError as error:
         raise CliError(f"{error} The app's broker is {mask_url(broker_url)}.") from None
     if transport is Transport.REDIS:
-        options = {"priority_steps": list(STOCK_STEPS)} | options
+        options = {"priority_steps": list(STOCK_PRIORITY_STEPS)} | options
     return options or None
 
 
 def _serializer(facts: AppFacts, notes: list[str]) -> str | None:
     """The one in which the app's workers take submissions: JSON wherever they do."""
     accepted = set(map(str, facts.options.get("accept_content") or ["json"]))
-    found = next((name for name, names in SERIALIZERS.items() if names & accepted), None)
-    if found is None:
-        shown = ", ".join(sorted(accepted))
+    serializer = next((name for name, names in SERIALIZERS.items() if names & accepted), None)
+    if serializer is None:
+        names_shown = ", ".join(sorted(accepted))
         notes.append(
-            f"The app accepts {shown} only and throws submissions from here away: add 'json' to accept_content."
+            f"The app accepts {names_shown} only and throws submissions from here away: add 'json' to accept_content."
         )
-    elif found != "json":
-        notes.append(f"Submissions are sent as {found}: the app's accept_content has no json.")
-    return found
+    elif serializer != "json":
+        notes.append(f"Submissions are sent as {serializer}: the app's accept_content has no json.")
+    return serializer
 
 
-def _overridden(settings: Settings, told: Mapping[str, object], *, chosen: set[str]) -> list[str]:
+def _overridden(settings: Settings, values: Mapping[str, object], *, chosen: set[str]) -> list[str]:
     """A broker that is not the app's is worth a line: somebody may have forgotten a variable."""
-    names = [name for name in ("broker_url", "result_url") if name in chosen and told[name] is not None]
-    return [f"{variable(name)} stands in for the app's own." for name in names if getattr(settings, name) != told[name]]
+    names = [name for name in ("broker_url", "result_url") if name in chosen and values[name] is not None]
+    return [
+        f"{variable(name)} stands in for the app's own." for name in names if getattr(settings, name) != values[name]
+    ]
 
 
 def _unusual(facts: AppFacts) -> list[str]:

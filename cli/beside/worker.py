@@ -10,13 +10,13 @@ from cli.beside.app import AppFacts
 from cli.child import Child
 from cli.errors import CliError
 from cli.launch import launch_command
-from cli.stack import WORKER_STOP_STEPS
+from cli.stack import WORKER_STOP_SIGNALS
 from cli.up import GUEST_WORKER
 from store.inspection import is_drained
 
 
 def refuse_factory(name: str, facts: AppFacts) -> None:
-    """Raises CliError where `celery -A` would not take what we were given."""
+    """Raise CliError where `celery -A` would not take what we were given."""
     if facts.is_made:
         raise CliError(
             f"{name!r} makes its app when it is called, and `celery -A` takes none of that kind: "
@@ -27,7 +27,8 @@ def refuse_factory(name: str, facts: AppFacts) -> None:
 def app_worker(
     addresses: Addresses, facts: AppFacts, *, name: str, interpreter: str, environment: Mapping[str, str]
 ) -> Child:
-    """It sends events, and has the plugin where that is installed beside the app."""
+    """Return the app's worker as a child. It sends events, and has the plugin where that is installed beside
+    the app."""
     node = f"{GUEST_WORKER}@{socket.gethostname()}"
     plugin = ["-I", PLUGIN_MODULE] if facts.plugin and not facts.plugin_installed else []
     command = [interpreter, "-m", "celery", "-A", name, "worker", "-E", "-l", "info", "-n", node, *plugin]
@@ -35,7 +36,7 @@ def app_worker(
         name=GUEST_WORKER,
         command=launch_command(command),
         environment={**environment, "PYTHONUNBUFFERED": "1", "CELERIAC_REDIS_URL": addresses.redis_url},
-        stop_steps=WORKER_STOP_STEPS,
+        stop_signals=WORKER_STOP_SIGNALS,
         stays_away=partial(is_drained, addresses.database_url, node),
         umask=None,
     )

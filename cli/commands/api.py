@@ -13,6 +13,7 @@ GRACEFUL_SECONDS = 8  # below the 10 s after which `up` kills
 
 
 def command() -> None:
+    """Serve the API until SIGTERM or SIGINT."""
     settings = read_settings()
     require_urls(settings, "database_url", "broker_url", "redis_url")
     refuse_open(settings)

@@ -11,7 +11,7 @@ from cli.addresses import read_addresses, with_addresses
 from cli.beside.report import show_app, show_fleet
 from cli.beside.run import examine_beside
 from cli.configuration import read_settings
-from cli.doctor import Finding, examine
+from cli.doctor import CheckResult, examine
 from cli.options import DEFAULT_URL, App, Data, Json, Python
 from cli.terminal import line_of, print_json
 
@@ -26,12 +26,13 @@ def command(
     app: App = None,
     python: Python = None,
 ) -> None:
+    """Print all findings; exits with 1 if anything fails."""
     if app is not None:
         _examine_beside(app, python=python, data=data, url=url, as_json=as_json)
         return
     settings = with_addresses(read_settings(data=data))
     running = read_addresses(settings.data)
-    findings = examine(settings, api_url=url or (running.api_url if running else DEFAULT_URL))
+    findings = examine(settings, api_url=url or (running.api_url if running else DEFAULT_URL), running=running)
     print_json([asdict(finding) for finding in findings], indent=2) if as_json else _show(findings)
     if any(finding.verdict == "fail" for finding in findings):
         raise typer.Exit(1)
@@ -50,7 +51,7 @@ def _examine_beside(app: str, *, python: str | None, data: str | None, url: str 
         raise typer.Exit(1)
 
 
-def _show(findings: list[Finding]) -> None:
+def _show(findings: list[CheckResult]) -> None:
     console = Console(soft_wrap=True)
     for finding in findings:
         line = Text(f"{finding.verdict:<4} ", style=COLOURS[finding.verdict])

@@ -20,11 +20,11 @@ from tornado.web import OutputTransform, RequestHandler
 from cli.configuration import read_settings, require_urls
 from cli.errors import CliError
 from cli.flower_login import check_logins_of_flower, kept_login, password_file
-from domain.origins import OwnOrigins, Refusal, own_origins
+from domain.origins import OriginRefusal, OwnOrigins, own_origins
 from settings import Settings
 
 OPEN_API = "FLOWER_UNAUTHENTICATED_API"
-STATUS = {Refusal.MALFORMED: 400, Refusal.FOREIGN_PAGE: 403, Refusal.UNKNOWN_HOST: 421}
+STATUS = {OriginRefusal.MALFORMED: 400, OriginRefusal.FOREIGN_PAGE: 403, OriginRefusal.UNKNOWN_HOST: 421}
 HEADERS = {
     "X-Frame-Options": "DENY",
     "Content-Security-Policy": "frame-ancestors 'none'",
@@ -34,6 +34,7 @@ HEADERS = {
 
 
 def command() -> None:
+    """Run Flower with our logins, on the port of the settings."""
     settings = read_settings()
     require_urls(settings, "broker_url")
     if not settings.flower_port:
@@ -48,7 +49,7 @@ def command() -> None:
 
 
 class ClosedFlower(Flower):  # type: ignore[misc]  # Flower has no types
-    """Flower with a login at every page, and the rules of `domain/origins.py` before them."""
+    """Asks for a login at every page of Flower, and holds the rules of `domain/origins.py` before it."""
 
     def __init__(self, settings: Settings, **given: Any) -> None:
         decide_logins(settings)
@@ -68,7 +69,7 @@ class ClosedFlower(Flower):  # type: ignore[misc]  # Flower has no types
 
 
 def decide_logins(settings: Settings) -> None:
-    """After Flower has read what it reads: our setting, or else what it was told, or else a login that is kept here.
+    """Choose logins once Flower has read its own: our setting, or else what it was told, or else one that is kept here.
 
     A login besides OAuth (`FLOWER_AUTH`) would be asked for as well.
     """
@@ -81,7 +82,7 @@ def decide_logins(settings: Settings) -> None:
 
 
 class MetricsBehindLogin(Metrics):  # type: ignore[misc]  # Flower has no types
-    """For Prometheus with `basic_auth`. With OAuth alone it stays open: no scraper can pass that."""
+    """Answers Prometheus with `basic_auth`. With OAuth alone it stays open: no scraper can pass that."""
 
     def prepare(self) -> None:
         if self.application.options.basic_auth:
@@ -100,7 +101,7 @@ class Refuse(RequestHandler):
         self.finish("Refused: sent by a page of another site, or to a host that is not in CELERIAC_ALLOWED_HOSTS.\n")
 
     def check_xsrf_cookie(self) -> None:
-        """Nothing is done that a cookie would have to protect."""
+        """Check nothing: nothing is done that a cookie would have to protect."""
 
 
 class TellBrowsersToBeStrict(OutputTransform):

@@ -51,6 +51,7 @@ def create(
     data: Data = None,
     as_json: Json = False,
 ) -> None:
+    """Make a key with the scopes that were asked for, and print it."""
     if not (admin or scope):
         raise CliError("Say what the key may do: --admin, or --scope read, submit, operate or admin.")
     order = Order(
@@ -69,6 +70,8 @@ def create(
 
 @command.command("list", help="List the keys, without their secrets.")
 def list_all(data: Data = None, as_json: Json = False) -> None:
+    """Print every key that there ever was."""
+
     async def read(connection: AsyncConnection, _settings: Settings) -> list[ApiKey]:
         return (await list_keys(connection, limit=2 * MAX_KEYS, offset=0))[1]
 
@@ -92,6 +95,8 @@ def rotate(
     data: Data = None,
     as_json: Json = False,
 ) -> None:
+    """Give a key another secret, and print that."""
+
     async def change(connection: AsyncConnection, _settings: Settings) -> Issued:
         return await api_keys.rotate_key(connection, key_id, overlap=timedelta(seconds=overlap_seconds))
 
@@ -100,16 +105,20 @@ def rotate(
 
 @command.command("disable", help="Let a key open nothing, until it is enabled.")
 def disable(key_id: KeyId, data: Data = None) -> None:
+    """Let a key open nothing for a while."""
     _set_disabled(key_id, data, disabled=True)
 
 
 @command.command("enable", help="Let a disabled key open again.")
 def enable(key_id: KeyId, data: Data = None) -> None:
+    """Let a key open again."""
     _set_disabled(key_id, data, disabled=False)
 
 
 @command.command("revoke", help="End a key for good.")
 def revoke(key_id: KeyId, data: Data = None) -> None:
+    """End a key for good."""
+
     async def end(connection: AsyncConnection, settings: Settings) -> None:
         await api_keys.revoke_key(connection, key_id, has_other_way=_has_other_way(settings))
 

@@ -4,4 +4,5 @@ from cli.serving import serve
 
 
 def command() -> None:
+    """Run the loops until SIGTERM or SIGINT."""
     serve("loops.main:run")

@@ -12,6 +12,7 @@ from store.migrate import migrate, pending_revisions
 
 
 def command(data: Data = None, as_json: Json = False) -> None:
+    """Apply every pending migration and print which."""
     settings = with_addresses(read_settings(data=data))
     require_urls(settings, "database_url")
     applied = _migrate(str(settings.database_url))

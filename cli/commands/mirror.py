@@ -4,4 +4,5 @@ from cli.serving import serve
 
 
 def command() -> None:
+    """Run the mirror until SIGTERM or SIGINT."""
     serve("mirror.main:run")

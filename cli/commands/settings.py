@@ -10,6 +10,7 @@ from settings import Settings
 
 
 def command(as_json: Json = False) -> None:
+    """Print every setting, without secrets."""
     rows = _rows(read_settings())
     if as_json:
         print_json(rows, indent=2)
@@ -24,6 +25,6 @@ def _rows(settings: Settings) -> list[dict[str, str | None]]:
     rows: list[dict[str, str | None]] = []
     for name, field in Settings.model_fields.items():
         value = getattr(settings, name)
-        shown = None if value is None else masked(name, value)
-        rows.append({"variable": variable(name), "value": shown, "meaning": field.description})
+        text = None if value is None else masked(name, value)
+        rows.append({"variable": variable(name), "value": text, "meaning": field.description})
     return rows

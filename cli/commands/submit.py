@@ -26,6 +26,7 @@ def command(
     url: Url = DEFAULT_URL,
     as_json: Json = False,
 ) -> None:
+    """Submit a task and, if asked, follow it to its end."""
     optional = {
         "queue_name": queue,
         "priority": priority,
@@ -53,6 +54,8 @@ def _parsed(text: str, option: str, *, kind: type[list[Any]] | type[dict[str, An
         value = json.loads(text)
     except ValueError as error:
         raise CliError(f"{option} is not JSON: {error}.") from error
+    except RecursionError as error:
+        raise CliError(f"{option} is nested too deeply.") from error
     if not isinstance(value, kind):
         raise CliError(f"{option} must be a JSON {'array' if kind is list else 'object'}.")
     return value

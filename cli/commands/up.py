@@ -26,6 +26,7 @@ def command(
     python: Python = None,
     worker: Annotated[bool, typer.Option("--worker", help="With -A: start a worker of the app, too.")] = False,
 ) -> None:
+    """Start the system with these options, alone or beside an app."""
     options = {
         "host": host,
         "port": port,

@@ -25,6 +25,7 @@ def command(
     queues: Annotated[str | None, typer.Option(help=described("queues"))] = None,
     held: Annotated[bool, typer.Option("--held", hidden=True)] = False,
 ) -> None:
+    """Run a Celery worker in this process."""
     settings = read_settings(concurrency=concurrency, pool=pool, queues=queues)
     require_urls(settings, "broker_url", "result_url", "redis_url")
     _patch_for(settings.pool)

@@ -21,6 +21,7 @@ command = typer.Typer(no_args_is_help=True)
 
 @command.command("list", help="List workers.")
 def list_workers(url: Url = DEFAULT_URL, as_json: Json = False) -> None:
+    """Print all workers."""
     with Client(url) as client:
         workers = client.workers()
     if as_json:
@@ -34,18 +35,21 @@ def list_workers(url: Url = DEFAULT_URL, as_json: Json = False) -> None:
 
 @command.command("show", help="Show a worker: what is wanted of it and what it says of itself.")
 def show(worker: Name, url: Url = DEFAULT_URL, *, as_json: Json = False) -> None:
+    """Print a worker."""
     with Client(url) as client:
         _print(client.worker(worker), as_json=as_json)
 
 
 @command.command("pause", help="Let a worker start no new task, until it is resumed.")
 def pause(worker: Name, url: Url = DEFAULT_URL, *, as_json: Json = False) -> None:
+    """Pause a worker and print what became of it."""
     with Client(url) as client:
         _print(client.order(worker, "pause"), as_json=as_json)
 
 
 @command.command("resume", help="Let a paused, draining or drained worker work again.")
 def resume(worker: Name, url: Url = DEFAULT_URL, *, as_json: Json = False) -> None:
+    """Resume a worker and print what became of it."""
     with Client(url) as client:
         _print(client.order(worker, "resume"), as_json=as_json)
 
@@ -59,6 +63,7 @@ def drain(
     url: Url = DEFAULT_URL,
     as_json: Json = False,
 ) -> None:
+    """Drain a worker and, if asked, wait until it is gone."""
     with Client(url) as client:
         answer = client.drain(worker, deadline)
         if wait:
@@ -70,6 +75,7 @@ def drain(
 
 @command.command("capacity", help="Set how many tasks a worker runs at once.")
 def capacity(worker: Name, tasks: int, *, url: Url = DEFAULT_URL, as_json: Json = False) -> None:
+    """Resize a worker and print what became of it."""
     with Client(url) as client:
         _print(client.resize(worker, tasks), as_json=as_json)
 

@@ -25,6 +25,7 @@ def run(
     url: Url = DEFAULT_URL,
     as_json: Json = False,
 ) -> None:
+    """Start the workflow of a file and, if asked, follow it to its end."""
     body = read_workflow(file)
     with Client(url) as client:
         workflow_id = client.start_workflow(body)["workflow_id"]
@@ -39,6 +40,7 @@ def show(
     url: Url = DEFAULT_URL,
     as_json: Json = False,
 ) -> None:
+    """Show a workflow, live while it runs."""
     with Client(url) as client:
         workflow = client.workflow(workflow_id)
         if not (once or as_json):
@@ -48,6 +50,7 @@ def show(
 
 @command.command(help="Go on with a failed or cancelled workflow; what has completed does not run again.")
 def retry(workflow_id: WorkflowId, wait: Wait = False, *, url: Url = DEFAULT_URL, as_json: Json = False) -> None:
+    """Let a workflow go on and, if asked, follow it to its end."""
     with Client(url) as client:
         client.change_workflow(workflow_id, "retry")
         _finish(client, workflow_id, wait=wait, as_json=as_json)
@@ -55,6 +58,7 @@ def retry(workflow_id: WorkflowId, wait: Wait = False, *, url: Url = DEFAULT_URL
 
 @command.command(help="Cancel a workflow: nothing of it starts any more, and what runs is stopped.")
 def cancel(workflow_id: WorkflowId, url: Url = DEFAULT_URL, *, as_json: Json = False) -> None:
+    """Cancel a workflow and print what became of it."""
     with Client(url) as client:
         answer = client.change_workflow(workflow_id, "cancel")
     print_json(answer) if as_json else print_text(answer["message"])

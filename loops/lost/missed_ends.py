@@ -10,9 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.proofs import HAS_RUN, UNPROVEN, Suspect
 from gateway.ports import ReadsQueues, ReadsResults
-from loops.lost.seen_twice import SeenTwice
-from loops.shared_names import note_shared_names
-from services.missed_ends import (
+from loops.lost.seen_twice import BETWEEN_LOOKS, SeenTwice
+from loops.workers.shared_names import note_shared_names
+from services.lost.missed_ends import (
     BATCH_SIZE,
     Swept,
     find_silent,
@@ -21,13 +21,14 @@ from services.missed_ends import (
     return_to_outbox,
     run_keys,
 )
-from services.proofs import Judged, Proofs, record_held
-from store.queries import doubts, leadership
-from store.queries.missed_ends import SilentTask
+from services.lost.proofs import Judged, Proofs, record_held
+from store.queries import leadership
+from store.queries.lost import doubts
+from store.queries.lost.missed_ends import SilentTask
 
 ROUND_SECONDS = 5.0
 ASKED_AGAIN = timedelta(seconds=60)
-"""What was in doubt at two looks is left alone for so long: each look asks every worker."""
+"""How long what was in doubt at two looks is left alone: each look asks every worker."""
 BY_SETTING = "not proven; sent once more because CELERIAC_RESEND_UNPROVEN is on"
 
 log = structlog.get_logger(__name__)
@@ -42,7 +43,7 @@ class Search:
 
 
 class MissedEndsRound:
-    """One look at the tasks that have been silent longest. One process at a time does it."""
+    """Looks once at the tasks that have been silent longest. One process at a time does it."""
 
     def __init__(
         self,
@@ -52,20 +53,23 @@ class MissedEndsRound:
         queues: ReadsQueues,
         proofs: Proofs,
         resend_unproven: bool = False,
+        between_looks: timedelta = BETWEEN_LOOKS,
+        asked_again: timedelta = ASKED_AGAIN,
     ) -> None:
         self._engine = engine
         self._results = results
         self._queues = queues
         self._proofs = proofs
         self._resend_unproven = resend_unproven
-        self._seen_twice = SeenTwice()
-        self._in_doubt = SeenTwice()
+        self._seen_twice = SeenTwice(between_looks=between_looks)
+        self._in_doubt = SeenTwice(between_looks=between_looks)
+        self._asked_again = asked_again
         self._ask_again: dict[str, datetime] = {}
 
     async def run_once(self) -> float:
         """Repair what can be repaired; at once again if there is more."""
         async with self._engine.begin() as connection:
-            if not await leadership.take(connection, leadership.SWEEP):
+            if not await leadership.take(connection, leadership.MISSED_ENDS):
                 return ROUND_SECONDS
             silent = await find_silent(connection)
         if not silent:
@@ -92,7 +96,7 @@ class MissedEndsRound:
         in_doubt = {task_id: search.judged.doubts[task_id] for task_id in doubted if task_id not in proofs}
         if looked_at or swept.unreadable:
             await self._note(
-                looked_at, search.judged, found=in_doubt | dict.fromkeys(swept.unreadable, HAS_RUN), now=now
+                looked_at, search.judged, reasons=in_doubt | dict.fromkeys(swept.unreadable, HAS_RUN), now=now
             )
         if proofs:
             async with self._engine.begin() as connection:
@@ -100,11 +104,11 @@ class MissedEndsRound:
             log.warning("dispatches_lost", count=len(returned))
 
     async def _search(self, unreceived: Sequence[SilentTask]) -> Search:
-        """Where those are that the broker does not have; nobody where that cannot be known."""
-        wanted = {task.task_id for task in unreceived}
+        """Search for those that the broker does not have; for none where that cannot be known."""
+        task_ids = {task.task_id for task in unreceived}
         names = {task.queue_name for task in unreceived if task.queue_name}
-        held = await self._queues.held_task_ids(names, among=wanted) if wanted else None
-        missing = [] if held is None else [task for task in unreceived if task.task_id not in held]
+        in_broker = await self._queues.ids_in_queues(names, among=task_ids) if task_ids else None
+        missing = [] if in_broker is None else [task for task in unreceived if task.task_id not in in_broker]
         if not missing:
             return Search()
         async with self._engine.connect() as connection:
@@ -114,16 +118,16 @@ class MissedEndsRound:
         return Search({suspect.task_id: suspect for suspect in suspects}, judged)
 
     async def _note(
-        self, looked_at: AbstractSet[str], judged: Judged, *, found: Mapping[str, str], now: datetime
+        self, looked_at: AbstractSet[str], judged: Judged, *, reasons: Mapping[str, str], now: datetime
     ) -> None:
         """Keep what workers said they have, and why the others are not sent again."""
         await note_shared_names(self._engine, judged.replies)
-        self._ask_again |= dict.fromkeys(found, now + ASKED_AGAIN)
+        self._ask_again |= dict.fromkeys(reasons, now + self._asked_again)
         async with self._engine.begin() as connection:
-            told = await record_held(connection, judged.held)
+            recorded = await record_held(connection, judged.holders)
             await doubts.forget(connection, looked_at - judged.doubts.keys())
-            await doubts.note(connection, {id: UNPROVEN.format(doubt=doubt) for id, doubt in found.items()})
-        if told:
-            log.info("holders_reconstructed", count=len(told))
-        if found:
-            log.warning("dispatches_in_doubt", count=len(found))
+            await doubts.note(connection, {id: UNPROVEN.format(doubt=doubt) for id, doubt in reasons.items()})
+        if recorded:
+            log.info("holders_reconstructed", count=len(recorded))
+        if reasons:
+            log.warning("dispatches_in_doubt", count=len(reasons))

@@ -8,22 +8,24 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.control import ActiveTask
 from gateway.ports import AsksNodes, ReadsQueues, ReadsResults
-from loops.shared_names import note_shared_names
-from services.vanished_tasks import BATCH_SIZE, conclude, find_unheard, record_running
-from store.queries import leadership, shared_names, vanished_tasks, workers
-from store.queries.vanished_tasks import WithWorker
+from loops.workers.shared_names import note_shared_names
+from services.lost.vanished_tasks import BATCH_SIZE, conclude, find_unheard, record_running
+from store.queries import leadership
+from store.queries.lost import vanished_tasks
+from store.queries.lost.vanished_tasks import WithWorker
+from store.queries.workers import nodes, shared_names
 
 ROUND_SECONDS = 10.0
 UNHEARD = timedelta(seconds=15)
-"""A start is heard within this time, or its event is lost."""
+"""The longest that it takes until a start is heard; else its event is lost."""
 ABSENT = timedelta(seconds=60)
-"""Its node tells of itself every 2 s, in order, and is online: had it told of an end by now, we would have heard."""
+"""How long a task is missed on a node that is online: it tells in order, so an end would have been heard by now."""
 
 log = structlog.get_logger(__name__)
 
 
 class VanishedTasksRound:
-    """One look at all that workers hold. One process at a time does it."""
+    """Looks once at all that workers hold. One process at a time does it."""
 
     def __init__(self, engine: AsyncEngine, control: AsksNodes, *, queues: ReadsQueues, results: ReadsResults) -> None:
         self._engine = engine
@@ -36,17 +38,17 @@ class VanishedTasksRound:
     async def run_once(self) -> float:
         """Ask, compare, repair. Raises BrokerUnavailable and Unavailable."""
         async with self._engine.begin() as connection:
-            if not await leadership.take(connection, leadership.UNSETTLED):
+            if not await leadership.take(connection, leadership.VANISHED_TASKS):
                 return ROUND_SECONDS
             # Of two processes of one name the first to answer would speak for both.
             shared = await shared_names.list_shared(connection)
-            nodes = [node for node, _ in await workers.list_consumers(connection) if node not in shared]
-            held = await vanished_tasks.list_with_workers(connection, nodes, limit=BATCH_SIZE)
-        answered, active = await self._control.list_active(nodes)
+            asked = [node for node, _ in await nodes.list_consumers(connection) if node not in shared]
+            with_workers = await vanished_tasks.list_with_workers(connection, asked, limit=BATCH_SIZE)
+        answered, active = await self._control.list_active(asked)
         await self._repair_starts(active)
         # A node that does not answer may have any of them.
-        candidates = [task for task in held if task.task_id not in active] if answered >= set(nodes) else []
-        await self._repair_ends(candidates, nodes)
+        candidates = [task for task in with_workers if task.task_id not in active] if answered >= set(asked) else []
+        await self._repair_ends(candidates, asked)
         return ROUND_SECONDS
 
     async def _repair_starts(self, active: Mapping[str, ActiveTask]) -> None:
@@ -61,31 +63,31 @@ class VanishedTasksRound:
     async def _repair_ends(self, candidates: Collection[WithWorker], nodes: Collection[str]) -> None:
         absent = await self._absent_now(candidates, nodes) if candidates else frozenset[str]()
         self._absent, lasting = _lasting(self._absent, absent, long=ABSENT)
-        gone = await self._confirmed([task for task in candidates if task.task_id in lasting])
-        if gone:
-            results = await self._results.fetch(sorted(gone))
+        vanished = await self._confirmed([task for task in candidates if task.task_id in lasting])
+        if vanished:
+            results = await self._results.fetch(sorted(vanished))
             async with self._engine.begin() as connection:
                 ended = await conclude(
-                    connection, [task for task in candidates if task.task_id in gone], results=results
+                    connection, [task for task in candidates if task.task_id in vanished], results=results
                 )
             log.warning("tasks_concluded", count=len(ended))
 
     async def _confirmed(self, candidates: Sequence[WithWorker]) -> frozenset[str]:
-        """Those of these that nobody has when all are asked, under names that are those of one process each."""
+        """Return those that nobody has when all are asked, under names that are those of one process each."""
         if not candidates:
             return frozenset()
         said = await self._control.ask_everyone({task.task_id for task in candidates})
         shared = await note_shared_names(self._engine, said.replies)
         return frozenset(
-            task.task_id for task in candidates if task.task_id not in said.held and task.node not in shared
+            task.task_id for task in candidates if task.task_id not in said.holders and task.node not in shared
         )
 
     async def _absent_now(self, candidates: Collection[WithWorker], nodes: Collection[str]) -> frozenset[str]:
-        """Those that are with no worker and in no queue; none where that cannot be known (RabbitMQ)."""
-        wanted = {task.task_id for task in candidates}
+        """Return those that are with no worker and in no queue; none where that cannot be known (RabbitMQ)."""
+        task_ids = {task.task_id for task in candidates}
         names = {task.queue_name for task in candidates if task.queue_name}
-        held = await self._queues.held_task_ids(names, among=wanted)
-        if held is None or not (missing := wanted - held):
+        in_broker = await self._queues.ids_in_queues(names, among=task_ids)
+        if in_broker is None or not (missing := task_ids - in_broker):
             return frozenset()
         missing -= (await self._control.query_tasks(missing, nodes)).keys()
         async with self._engine.connect() as connection:
@@ -95,7 +97,7 @@ class VanishedTasksRound:
 def _lasting(
     since: Mapping[str, datetime], seen: Collection[str], *, long: timedelta
 ) -> tuple[dict[str, datetime], frozenset[str]]:
-    """Since when each has been seen without a break, and which of them for so long."""
+    """Return since when each has been seen without a break, and which of them for so long."""
     now = datetime.now(UTC)
-    known = {task_id: since.get(task_id, now) for task_id in seen}
-    return known, frozenset(task_id for task_id, at in known.items() if now - at >= long)
+    first_seen = {task_id: since.get(task_id, now) for task_id in seen}
+    return first_seen, frozenset(task_id for task_id, at in first_seen.items() if now - at >= long)

@@ -13,8 +13,8 @@ from domain.redis_keys import COUNTERS_KEY
 TELL_SECONDS = 1.0
 
 
-class Counted(StrEnum):
-    """A field of the key; each only ever grows, until Redis loses its data."""
+class CounterName(StrEnum):
+    """The fields of the key; each only ever grows, until Redis loses its data."""
 
     EVENTS_APPLIED = "events_applied"
     """Celery events that a mirror has committed, heartbeats included."""
@@ -25,7 +25,7 @@ class Counted(StrEnum):
 
 
 class Counters(Resident):
-    """`async with Counters(redis) as counters: counters.add(Counted.DISPATCHED, 3)`; `add` never waits.
+    """`async with Counters(redis) as counters: counters.add(CounterName.DISPATCHED, 3)`; `add` never waits.
 
     All processes of a kind add to the same sums. What Redis does not take is kept and told later; after a lost answer
     it may be told twice, and what was counted in the last second before a kill is lost: good enough for a rate.
@@ -34,14 +34,14 @@ class Counters(Resident):
     def __init__(self, redis: Redis, *, tell_seconds: float = TELL_SECONDS) -> None:
         self._redis = redis
         self._tell_seconds = tell_seconds
-        self._untold: Counter[Counted] = Counter()
+        self._untold: Counter[CounterName] = Counter()
 
     async def __aexit__(self, *raised: object) -> None:
         await super().__aexit__(*raised)
         await self._tell()
 
-    def add(self, counted: Counted, count: int) -> None:
-        """So many more."""
+    def add(self, counted: CounterName, count: int) -> None:
+        """Add `count` to this counter."""
         self._untold[counted] += count
 
     def _start(self) -> list[asyncio.Task[None]]:
@@ -63,7 +63,7 @@ class Counters(Resident):
                 del self._untold[counted]
 
 
-async def read_counters(redis: Redis) -> dict[Counted, int]:
-    """All of them, 0 for what was never counted. Raises what the client raises."""
-    values = await redis.hmget(COUNTERS_KEY, list(Counted))
-    return {counted: int(value or 0) for counted, value in zip(Counted, values, strict=True)}
+async def read_counters(redis: Redis) -> dict[CounterName, int]:
+    """Return all counters, 0 for what was never counted. Raises what the client raises."""
+    values = await redis.hmget(COUNTERS_KEY, list(CounterName))
+    return {counted: int(value or 0) for counted, value in zip(CounterName, values, strict=True)}

@@ -51,11 +51,11 @@ class DegradationMarks(Resident):
         return await super().__aenter__()
 
     def current(self) -> Marks:
-        """The marks that have not ended, by service name."""
+        """Return the marks that have not ended, by service name."""
         return in_force(self._marks.values(), now=datetime.now(UTC)) if self._marks else NO_MARKS
 
     async def fresh(self) -> Marks:
-        """The same, with every mark whose setting was answered before this call.
+        """Return the current marks, with every one whose setting was answered before this call.
 
         Waits only where this process has not come round to reading them for long. While Redis is away it never waits.
         """
@@ -77,7 +77,8 @@ class DegradationMarks(Resident):
         return until
 
     async def clear(self, service_name: str) -> bool:
-        """End a mark in every process; whether there was one. Raises Unavailable while Redis does not answer."""
+        """End a mark in every process; returns whether there was one. Raises Unavailable while Redis does
+        not answer."""
         had = service_name in self.current()
         removed = await _answered(self._redis.hdel(MARKS_KEY, service_name))
         if had or removed:
@@ -135,20 +136,20 @@ class DegradationMarks(Resident):
 
 
 def refuse_degraded(marks: Marks, *, queue_name: str | None, task_name: str | None) -> None:
-    """Raises ServiceDegraded where this queue or task is marked to take no new work."""
+    """Raise ServiceDegraded where this queue or task is marked to take no new work."""
     mark = refusal_of(marks, queue_name=queue_name, task_name=task_name)
     if mark:
         raise refusal(mark)
 
 
 def refusal(mark: Mark) -> ServiceDegraded:
-    """The error that says what is degraded, and until when where that is known."""
+    """Return the error that says what is degraded, and until when where that is known."""
     until = f" until {mark.until:%Y-%m-%dT%H:%M:%SZ}" if mark.until else ""
     return ServiceDegraded(f"{mark.service_name} is degraded{until} ({mark.strategy.value}); try again later.")
 
 
 def _mark(service_name: bytes, stored: bytes) -> Mark | None:
-    """None for what none of us has written: one strange field must not hide the marks beside it."""
+    """Read a mark; None for what none of us has written: one strange field must not hide the marks beside it."""
     try:
         strategy, until = msgspec.json.decode(stored, type=tuple[str, datetime])
         # Without an offset it could not be compared with the present.

@@ -14,12 +14,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from background import Resident, start_rounds
 from store.listener import FINISHED, Listener
-from store.queries import tasks
+from store.queries.tasks import documents
 
 # A notification can be lost while the listener reconnects; then this poll finds the end.
 POLL_SECONDS = 1.0
 MAX_WAITING = 2_000
-"""Tasks that are waited for at a time in one process."""
+"""How many tasks are waited for at a time in one process."""
 
 log = structlog.get_logger(__name__)
 
@@ -50,13 +50,13 @@ class Endings(Resident):
         await self._listener.__aexit__(*raised)
 
     async def wait(self, task_id: str, timeout_seconds: float) -> bool:
-        """True once the task has reached an end; False if it has not within this time.
+        """Return True once the task has reached an end; False if it has not within this time.
 
         With `max_waiting` waiting already, only whether it has ended: each wake-up asks for all of them.
         """
         if len(self._waiting) >= self._max_waiting:
             async with self._engine.connect() as connection:
-                return bool(await tasks.list_finished(connection, [task_id]))
+                return bool(await documents.list_finished(connection, [task_id]))
         ended = asyncio.Event()
         self._waiting[task_id].add(ended)
         try:
@@ -87,6 +87,6 @@ class Endings(Resident):
 
     async def _look(self, task_ids: list[str]) -> None:
         async with self._engine.connect() as connection:
-            for task_id in await tasks.list_finished(connection, task_ids):
+            for task_id in await documents.list_finished(connection, task_ids):
                 for ended in self._waiting.get(task_id, ()):
                     ended.set()

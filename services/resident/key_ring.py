@@ -23,10 +23,10 @@ from store.queries import api_keys
 POLL_SECONDS = 2.0
 """A notification may get lost while the listener connects anew."""
 PAUSE_SECONDS = 0.02
-"""Between two readings, however many strangers show keys that nobody knows."""
+"""The pause between two readings, however many strangers show keys that nobody knows."""
 READ_SECONDS = 2.0
 TRUSTED_SECONDS = 5.0
-"""While Postgres is away, what was read so long ago still lets people in."""
+"""The age up to which what was read lets people in while Postgres is away."""
 LOOK_SECONDS = 3.0
 """Longer than one reading may take."""
 
@@ -50,13 +50,13 @@ class KeyRing:
         """Asks whoever reads to do so now."""
 
     def fill(self, keys: Iterable[ApiKey], *, is_closed: bool, read_at: float) -> None:
-        """Takes in what was read at this monotonic time."""
+        """Take in what was read at this monotonic time."""
         self._keys = {key.key_id: (key, parse_networks(key.networks)) for key in keys}
         self.is_closed = is_closed
         self._read_at = read_at
 
     def end_look(self) -> None:
-        """Goes on with those who wait for a reading, whether it succeeded or not."""
+        """Go on with those who wait for a reading, whether it succeeded or not."""
         if self._looked is not None and not self._looked.done():
             self._looked.set_result(None)
         self._looked = None
@@ -71,7 +71,7 @@ class KeyRing:
         return self._keys.get(key_id)
 
     async def look_again(self) -> None:
-        """Waits until the keys were read after this call, or could not be, 3 s at most."""
+        """Wait until the keys were read after this call, or could not be, 3 s at most."""
         asked_at = time.monotonic()
         with suppress(TimeoutError):
             async with asyncio.timeout(LOOK_SECONDS):
@@ -92,11 +92,11 @@ class KeyRing:
         return last is not None and last >= minute
 
     def note_use(self, key: ApiKey, minute: datetime, *, source: str) -> None:
-        """Remembers that the key was used, until that is written."""
+        """Remember that the key was used, until that is written."""
         self._uses[key.key_id] = (minute, source)
 
     def unwritten_uses(self) -> list[tuple[str, datetime, str]]:
-        """Those that are later than what was read; older ones are forgotten."""
+        """Return the uses that are later than what was read; older ones are forgotten."""
         known = {key_id: key.last_used_at for key_id, (key, _) in self._keys.items()}
         self._uses = {
             key_id: use
@@ -107,7 +107,7 @@ class KeyRing:
 
 
 def _ask_nobody() -> None:
-    """While nobody reads."""
+    """Stand in until there is somebody who reads."""
 
 
 def minute_of(seconds: float) -> datetime:

@@ -8,12 +8,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from background import Resident, start_rounds
-from domain.alert_rules import AlertType
+from domain.alerts.rules import AlertType
 from domain.consumers import Consumers
 from domain.limits import explain_limits
 from gateway.layout import Layout
 from store.queries import alerts
-from store.queries.consumers import get_consumers, get_retry_limits
+from store.queries.workers.consumers import get_consumers, get_retry_limits
 
 READ_SECONDS = 2.0
 
@@ -24,7 +24,7 @@ class Limits(Resident):
     """`async with Limits(engine) as limits: limits.explain(...)`."""
 
     def __init__(self, engine: AsyncEngine, layout: Layout | None = None, *, on_redis: bool = True) -> None:
-        """What workers say of the broker is passed on to `layout`."""
+        """Prepare to read; what workers say of the broker is passed on to `layout`."""
         self._engine = engine
         self._layout = layout or Layout()
         self._on_redis = on_redis
@@ -34,13 +34,13 @@ class Limits(Resident):
 
     @property
     def own_retries(self) -> Mapping[str, int]:
-        """The `max_retries` that tasks have by themselves, by name, as workers report it."""
+        """Return the `max_retries` that tasks have by themselves, by name, as workers report it."""
         return self._own_retries
 
     def explain(
         self, task_name: str | None, queue_name: str | None, *, timeout_seconds: int | None, max_retries: int | None
     ) -> str | None:
-        """Which of a task's limits do not hold on the queue's workers; None if all do."""
+        """Say which of a task's limits do not hold on the queue's workers; None if all do."""
         return explain_limits(
             self._consumers,
             queue_name=queue_name or "",
@@ -52,7 +52,7 @@ class Limits(Resident):
         )
 
     async def read(self) -> None:
-        """What the workers say now."""
+        """Read what the workers say now."""
         async with self._engine.connect() as connection:
             self._consumers = await get_consumers(connection)
             self._own_retries = await get_retry_limits(connection)

@@ -26,7 +26,9 @@ RECONNECT_SECONDS = 0.5
 GOODBYE_SECONDS = 1.0
 ONCE = 0.0
 MOST_LIVES = 1_000
-"""Then all are forgotten: no loops have looked for long. The end of one that is forgotten raises no alert."""
+"""How many lives are remembered before all are forgotten: no loops have looked for long. A forgotten end raises no
+alert.
+"""
 PRESENT = b"present"
 """The key's value while the subscription holds. Where Redis allows none, the key alone tells."""
 
@@ -34,7 +36,7 @@ log = structlog.get_logger(__name__)
 
 
 def process_of(life: str) -> str:
-    """The kind of process whose life this is."""
+    """Return the kind of process whose life this is."""
     return life.partition(":")[0]
 
 
@@ -44,7 +46,19 @@ class SignOfLife(Resident):
     A process of several parts is alive while each of them gives.
     """
 
-    def __init__(self, redis: Redis, process: str, *, parts: int = 1) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        process: str,
+        *,
+        parts: int = 1,
+        renew_seconds: float = RENEW_SECONDS,
+        reconnect_seconds: float = RECONNECT_SECONDS,
+        most_lives: int = MOST_LIVES,
+    ) -> None:
+        self._renew_seconds = renew_seconds
+        self._reconnect_seconds = reconnect_seconds
+        self._most_lives = most_lives
         self._life = f"{process}:{uuid.uuid4().hex}"
         self.present_since: float | None = None
         """On the monotonic clock; None while Redis does not know that we are there."""
@@ -62,11 +76,11 @@ class SignOfLife(Resident):
         await super().__aexit__(*raised)
 
     def give(self, part: object = None) -> None:
-        """This part works, and has come round once more."""
+        """Note that this part works, and has come round once more."""
         self._given[part] = ONCE
 
     def promise(self, part: object, seconds: float) -> None:
-        """This part works, and comes round once more within so many seconds."""
+        """Note that this part works, and comes round once more within so many seconds."""
         self._given[part] = time.monotonic() + seconds
 
     def _start(self) -> list[asyncio.Task[None]]:
@@ -78,7 +92,7 @@ class SignOfLife(Resident):
         if len(holding) >= self.parts:
             self._given = {part: until for part, until in self._given.items() if until > now}
             await self._renew()
-        await asyncio.sleep(RENEW_SECONDS)
+        await asyncio.sleep(self._renew_seconds)
 
     async def _renew(self) -> None:
         value = PRESENT if self.present_since is not None else datetime.now(UTC).isoformat()
@@ -91,7 +105,7 @@ class SignOfLife(Resident):
             self._is_told = False
 
     async def _be_present(self) -> None:
-        """Until the subscription is lost."""
+        """Hold the subscription until it is lost."""
         try:
             async with self._redis.pubsub() as listening:
                 await listening.subscribe(life_channel(self._process), life_channel(self._life))
@@ -103,13 +117,13 @@ class SignOfLife(Resident):
             self._subscribes = False
         finally:
             self.present_since = None
-        await asyncio.sleep(RECONNECT_SECONDS)
+        await asyncio.sleep(self._reconnect_seconds)
 
     async def _hear(self, message: Any) -> None:
         """The subscription is confirmed at first, and again after redis-py has connected anew by itself."""
         if message is not None and message["type"] == "subscribe" and message["data"] >= 2:
             self.present_since, self._subscribes = time.monotonic(), True
-            if await _length(self._redis) >= MOST_LIVES:
+            if await _length(self._redis) >= self._most_lives:
                 await self._redis.delete(LIVES_KEY)
             await self._redis.hset(LIVES_KEY, self._life, datetime.now(UTC).isoformat())
 
@@ -126,7 +140,7 @@ async def _length(redis: Redis) -> int:
 
 
 async def is_alive(redis: Redis, process: str) -> bool:
-    """Whether any process of this kind is there, and has come round within the last seconds.
+    """Tell whether any process of this kind is there, and has come round within the last seconds.
 
     Raises what the client raises.
     """
@@ -138,7 +152,8 @@ async def is_alive(redis: Redis, process: str) -> bool:
 
 
 async def list_lives(redis: Redis) -> dict[str, bool]:
-    """Every life that has not ended in order, and whether its process is there. Raises what the client raises."""
+    """Return every life that has not ended in order, and whether its process is there. Raises what the
+    client raises."""
     lives = [life.decode() for life in cast(list[bytes], await redis.hkeys(LIVES_KEY))]
     if not lives:
         return {}
@@ -147,7 +162,7 @@ async def list_lives(redis: Redis) -> dict[str, bool]:
 
 
 async def forget_lives(redis: Redis, lives: Collection[str]) -> None:
-    """What is known of these is told, or needs not be told. Raises what the client raises."""
+    """Forget these lives: their ends are told, or need not be told. Raises what the client raises."""
     if lives:
         await redis.hdel(LIVES_KEY, *lives)
 

@@ -54,7 +54,7 @@ class SubmissionBatcher(Resident):
         self._inserting: set[asyncio.Future[None]] = set()
 
     async def __aexit__(self, *_raised: object) -> None:
-        """Not cancelled: what has been taken is stored."""
+        """Wait for the end and cancel nothing: what has been taken is stored."""
         self._closing = True
         self._arrived.set()
         await asyncio.gather(*self._tasks)

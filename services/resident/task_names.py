@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from store.queries import task_names as names_told
+from store.queries.tasks import names as names_told
 
 KNOWN_WITHIN = timedelta(days=7)
 FRESH_SECONDS = 5.0
@@ -23,7 +23,7 @@ MAX_KNOWN = 100_000
 # long as may be take 1 ms.
 MAX_EXPLAINED = 20
 MAX_LOOKED_FOR = 500
-"""Names at once that are looked for among the tasks that were heard."""
+"""How many names at once are looked for among the tasks that were heard."""
 SWITCH = "CELERIAC_CHECK_TASK_NAMES=false lets any name through."
 NEIGHBOURS = 25
 
@@ -47,7 +47,7 @@ class TaskNames:
         self._loading = asyncio.Lock()
 
     async def find_unknown(self, task_names: Collection[str]) -> dict[str, str]:
-        """What to say of each of these that no worker knows; nothing while no worker has reported any."""
+        """Return what to say of each of these that no worker knows; nothing while no worker has reported any."""
         await self._load(older_than=FRESH_SECONDS)
         if not self._known.issuperset(task_names):
             await self._load(older_than=self._look_again_seconds)
@@ -62,7 +62,9 @@ class TaskNames:
         return await asyncio.to_thread(self._explain_all, sorted(unknown)) if unknown else {}
 
     async def _heard_of(self, unknown: Collection[str]) -> set[str]:
-        """Those under which tasks were heard to run. Names beyond a bound are not looked for: they are as unknown."""
+        """Return the names under which tasks were heard to run. Beyond a bound none is looked for: it counts as
+        unknown.
+        """
         asked = sorted(unknown)[:MAX_LOOKED_FOR]
         try:
             async with self._engine.connect() as connection:
@@ -83,8 +85,8 @@ class TaskNames:
                         connection, max_age=KNOWN_WITHIN, limit=self._max_known
                     )
                     self._all_told = await names_told.have_all_told(connection)
-                    if self._known != (known := frozenset(names)):
-                        self._known = known
+                    if self._known != (loaded := frozenset(names)):
+                        self._known = loaded
                         self._sorted, self._sorted_backwards = await asyncio.to_thread(_sort_both_ways, names)
             except (OperationalError, InterfaceError) as error:
                 # While Postgres restarts the names of a moment ago will do: the submission itself waits for it.

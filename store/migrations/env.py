@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from store.tables import metadata
+from store.tables.tasks import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

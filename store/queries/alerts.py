@@ -1,4 +1,4 @@
-"""Alerts and their rules, as stored. What they are judged by is measured in `measurements.py`."""
+"""Alerts and their rules, as stored. What they are judged by is measured in `for_alerts.py`."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 from uuid_utils.compat import uuid7
 
-from domain.alert_rules import AlertType, Rule, Severity
-from domain.alerts import Finding, Key
+from domain.alerts.conditions import AlertFinding, Key
+from domain.alerts.rules import AlertType, Rule, Severity
 from store.batch import Columns, batch_of, bind_rows
-from store.tables import alert_rules, alerts
+from store.tables.tasks import alert_rules, alerts
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class AlertRow:
 
 @dataclass(frozen=True, slots=True)
 class AlertFilter:
-    """All that is given must hold; None and empty mean no condition."""
+    """Which alerts are wanted: all that is given must hold; None and empty mean no condition."""
 
     types: tuple[AlertType, ...] = ()
     severities: tuple[Severity, ...] = ()
@@ -46,26 +46,26 @@ _columns = [alerts.c[name] for name in AlertRow.__dataclass_fields__]
 
 
 async def list_alerts(
-    connection: AsyncConnection, wanted: AlertFilter, *, limit: int, offset: int
+    connection: AsyncConnection, filters: AlertFilter, *, limit: int, offset: int
 ) -> tuple[int, list[AlertRow]]:
-    """How many alerts match and one page of them, newest first (index alerts_open or alerts_created)."""
-    where = _conditions(wanted)
+    """Return how many alerts match and one page of them, newest first (index alerts_open or alerts_created)."""
+    where = _conditions(filters)
     total = (await connection.execute(select(func.count()).select_from(alerts).where(*where))).scalar_one()
     newest_first = (alerts.c.created_at.desc(), alerts.c.alert_id.desc())
     page = select(*_columns).where(*where).order_by(*newest_first).limit(limit).offset(offset)
     return total, [AlertRow(*row) for row in await connection.execute(page)]
 
 
-def _conditions(wanted: AlertFilter) -> list[ColumnElement[bool]]:
+def _conditions(filters: AlertFilter) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
-    if not wanted.include_resolved:
+    if not filters.include_resolved:
         conditions.append(alerts.c.resolved_at.is_(None))
-    if wanted.types:
-        conditions.append(alerts.c.type.in_([alert_type.value for alert_type in wanted.types]))
-    if wanted.severities:
-        conditions.append(alerts.c.severity.in_([severity.value for severity in wanted.severities]))
-    if wanted.acknowledged is not None:
-        conditions.append(alerts.c.acknowledged_at.is_not(None) == wanted.acknowledged)
+    if filters.types:
+        conditions.append(alerts.c.type.in_([alert_type.value for alert_type in filters.types]))
+    if filters.severities:
+        conditions.append(alerts.c.severity.in_([severity.value for severity in filters.severities]))
+    if filters.acknowledged is not None:
+        conditions.append(alerts.c.acknowledged_at.is_not(None) == filters.acknowledged)
     return conditions
 
 
@@ -84,15 +84,15 @@ async def acknowledge(connection: AsyncConnection, alert_id: UUID) -> AlertRow |
 
 
 async def list_open_keys(connection: AsyncConnection) -> frozenset[Key]:
-    """Type and subject of every open alert (index alerts_open)."""
+    """Return type and subject of every open alert (index alerts_open)."""
     keys = select(alerts.c.type, alerts.c.subject).where(alerts.c.resolved_at.is_(None))
     return frozenset((AlertType(row.type), row.subject) for row in await connection.execute(keys))
 
 
 async def get_open_description(connection: AsyncConnection, alert_type: AlertType, *, subject: str) -> str | None:
-    """What the open alert of this type and subject says; None without one (index alerts_open)."""
-    wanted = (alerts.c.type == alert_type.value, alerts.c.subject == subject, alerts.c.resolved_at.is_(None))
-    return (await connection.execute(select(alerts.c.description).where(*wanted))).scalar_one_or_none()
+    """Return what the open alert of this type and subject says; None without one (index alerts_open)."""
+    conditions = (alerts.c.type == alert_type.value, alerts.c.subject == subject, alerts.c.resolved_at.is_(None))
+    return (await connection.execute(select(alerts.c.description).where(*conditions))).scalar_one_or_none()
 
 
 _FOUND: Columns = {
@@ -115,26 +115,28 @@ _save = _insert_found.on_conflict_do_update(
 )
 
 
-async def save(connection: AsyncConnection, findings: Iterable[Finding]) -> None:
+async def save(connection: AsyncConnection, findings: Iterable[AlertFinding]) -> None:
     """Raise these; what is open already is brought up to date and stays the alert that it is (index alerts_open)."""
-    rows = [_found_row(found) for found in findings]
+    rows = [_found_row(finding) for finding in findings]
     if rows:
         await connection.execute(_save, bind_rows(tuple(_FOUND), rows))
 
 
-def _found_row(found: Finding) -> tuple[object, ...]:
-    rule = found.rule
+def _found_row(finding: AlertFinding) -> tuple[object, ...]:
+    rule = finding.rule
     # A batch's column is of one type: a count beside an age would be refused.
-    numbers = float(found.value), float(rule.threshold)
-    return (uuid7(), *found.key, rule.severity.value, found.description, *numbers)
+    numbers = float(finding.value), float(rule.threshold)
+    return (uuid7(), *finding.key, rule.severity.value, finding.description, *numbers)
 
 
 async def resolve(connection: AsyncConnection, keys: Collection[Key]) -> None:
     """Close the open alerts of these types and subjects (index alerts_open)."""
-    gone = tuple_(alerts.c.type, alerts.c.subject).in_([(alert_type.value, subject) for alert_type, subject in keys])
+    resolved = tuple_(alerts.c.type, alerts.c.subject).in_(
+        [(alert_type.value, subject) for alert_type, subject in keys]
+    )
     if keys:
         await connection.execute(
-            update(alerts).where(gone, alerts.c.resolved_at.is_(None)).values(resolved_at=func.now())
+            update(alerts).where(resolved, alerts.c.resolved_at.is_(None)).values(resolved_at=func.now())
         )
 
 
@@ -156,13 +158,13 @@ _rules = select(*(alert_rules.c[name] for name in _RULE), alert_rules.c.updated_
 
 
 async def list_changed_rules(connection: AsyncConnection) -> list[RuleInForce]:
-    """The rules that somebody has changed; nine at most."""
-    found = []
+    """Return the rules that somebody has changed; nine at most."""
+    changed = []
     for *columns, updated_at in await connection.execute(_rules):
         values = dict(zip(_RULE, columns, strict=True))
         values |= {"type": AlertType(values["type"]), "severity": Severity(values["severity"])}
-        found.append(RuleInForce(Rule(**values), updated_at))
-    return found
+        changed.append(RuleInForce(Rule(**values), updated_at))
+    return changed
 
 
 async def lock_rules(connection: AsyncConnection) -> None:
@@ -173,6 +175,6 @@ async def lock_rules(connection: AsyncConnection) -> None:
 async def save_rules(connection: AsyncConnection, rules: Sequence[Rule]) -> None:
     """Store at least one rule in the place of what was there for its type (primary key)."""
     rows = [{name: getattr(rule, name) for name in _RULE} | {"updated_at": func.now()} for rule in rules]
-    wanted = insert(alert_rules).values(rows)
-    changed = {column.name: column for column in wanted.excluded if column.name != "type"}
-    await connection.execute(wanted.on_conflict_do_update(index_elements=["type"], set_=changed))
+    statement = insert(alert_rules).values(rows)
+    changed = {column.name: column for column in statement.excluded if column.name != "type"}
+    await connection.execute(statement.on_conflict_do_update(index_elements=["type"], set_=changed))

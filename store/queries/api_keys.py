@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.api_keys import ApiKey
 from domain.scopes import Scope
-from store.key_tables import api_keys
 from store.listener import API_KEYS
+from store.tables.api_keys import api_keys
 
 CHANGES = 0x6B657973
 """The lock of those who change keys: whether one is the last way in is only known while nobody else changes any."""
@@ -51,7 +51,7 @@ async def list_keys(connection: AsyncConnection, *, limit: int, offset: int) -> 
 
 
 async def list_living_keys(connection: AsyncConnection) -> list[ApiKey]:
-    """Those that nobody has revoked, whether they open now or not. They are few: no index is needed."""
+    """All keys that nobody has revoked, whether they open now or not. They are few: no index is needed."""
     living = select(api_keys).where(api_keys.c.revoked_at.is_(None))
     return [_key_of(row) for row in await connection.execute(living)]
 

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.facts import Fact
 from domain.states import EventType
 from store.batch import batch_of, bind_rows
-from store.tables import Time, events
+from store.tables.tasks import Time, events
 
 COLUMNS = ("task_id", "occurred_at", "event_key", "event_type", "node", "pid", "clock", "retries", "details")
 
@@ -44,14 +44,14 @@ async def add_facts(connection: AsyncConnection, facts: Iterable[Fact]) -> None:
 
 
 async def get_facts(connection: AsyncConnection, task_ids: Sequence[str], *, since: datetime) -> dict[str, list[Fact]]:
-    """All facts of these tasks that happened at or after `since`, by task.
+    """Return all facts of these tasks that happened at or after `since`, by task.
 
     Uses the primary key of each daily partition; `since` (the tasks' `events_from`) leaves out older ones.
     """
-    found: dict[str, list[Fact]] = defaultdict(list)
+    facts: dict[str, list[Fact]] = defaultdict(list)
     for row in (await connection.execute(_of_tasks, {"task_ids": list(task_ids), "since": since})).all():
-        found[row.task_id].append(_fact(row))
-    return found
+        facts[row.task_id].append(_fact(row))
+    return facts
 
 
 _latest = (
@@ -63,7 +63,7 @@ _latest = (
 
 
 async def get_latest_facts(connection: AsyncConnection, task_id: str, *, since: datetime, limit: int) -> list[Fact]:
-    """Up to `limit` facts of one task, those that happened last (primary key of each daily partition)."""
+    """Return up to `limit` facts of one task, those that happened last (primary key of each daily partition)."""
     return [
         _fact(row) for row in await connection.execute(_latest, {"task_id": task_id, "since": since, "limit": limit})
     ]

@@ -23,20 +23,21 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.alerts import Parked
+from domain.alerts.conditions import Parked
 from domain.degradation import BlockedWork
 from domain.states import Phase, Status
-from domain.workers import hostname
+from domain.workers.status import hostname
 from store.queries.ages import seconds_since
 from store.queries.outbox import IDS, is_calm, is_refused
-from store.queries.strangers import is_stranger
-from store.queries.workers import has_not_left, is_online, last_sign
-from store.tables import gaps, outbox, tasks
-from store.worker_tables import workers
+from store.queries.workers.nodes import has_not_left, is_online, last_sign
+from store.queries.workers.strangers import is_stranger
+from store.tables.tasks import gaps, outbox, tasks
+from store.tables.workers import workers
 
 MOST_SUBJECTS = 1_000
 COUNTED_DUE = 20_000
-"""Of a longer outbox the rows longest due are counted: each costs a look into tasks, 100,000 of them 1.1 s."""
+"""How many rows of a longer outbox are counted, the longest due: each costs a look into tasks, 100,000 of them 1.1 s.
+"""
 
 
 def _age(time: ColumnElement[Any]) -> ColumnElement[float]:
@@ -61,7 +62,7 @@ _due_by_queue = (
 
 
 async def count_due(connection: AsyncConnection) -> dict[str, int]:
-    """By queue, the tasks that are due and not handed to the broker (index outbox_due, primary key of tasks)."""
+    """Count by queue the tasks that are due and not handed to the broker (index outbox_due, primary key of tasks)."""
     return await _by_subject(connection, _due_by_queue)
 
 
@@ -78,13 +79,13 @@ _oldest_due = (
 )
 
 
-async def get_oldest_due(connection: AsyncConnection, held: BlockedWork) -> float | None:
-    """How long the first task that nobody holds back has been due; None if none is (index outbox_due)."""
-    if held.everything:
+async def get_oldest_due(connection: AsyncConnection, blocked: BlockedWork) -> float | None:
+    """Return how long the first task that nobody holds back has been due; None if none is (index outbox_due)."""
+    if blocked.everything:
         return None
-    wanted = {"held_queues": list(held.queue_names), "held_tasks": list(held.task_names)}
-    found: float | None = (await connection.execute(_oldest_due, wanted)).scalar()
-    return found
+    parameters = {"held_queues": list(blocked.queue_names), "held_tasks": list(blocked.task_names)}
+    age: float | None = (await connection.execute(_oldest_due, parameters)).scalar()
+    return age
 
 
 _refused = (
@@ -97,7 +98,7 @@ _refused = (
 
 
 async def get_waits_for_broker(connection: AsyncConnection) -> dict[str, float]:
-    """By queue, since when the broker does not take a task that it was offered (index outbox_postponed)."""
+    """Return by queue for how long the broker has not taken a task that it was offered (index outbox_postponed)."""
     return await _by_subject(connection, _refused)
 
 
@@ -118,9 +119,9 @@ _parked = (
 
 
 async def list_parked(connection: AsyncConnection) -> dict[str, Parked]:
-    """By queue, what the broker refuses again and again (index outbox_refused)."""
-    found = await connection.execute(_parked)
-    return {row.queue_name or "": Parked(row.task_id, row.reason or "", row.tasks) for row in found}
+    """Return by queue what the broker refuses again and again (index outbox_refused)."""
+    rows = await connection.execute(_parked)
+    return {row.queue_name or "": Parked(row.task_id, row.reason or "", row.tasks) for row in rows}
 
 
 _unreceived = and_(tasks.c.phase == Phase.QUEUED.value, tasks.c.submitted_here, tasks.c.attempt_count == 0)
@@ -138,7 +139,7 @@ _not_picked_up = select(_all_queues.c.queue_name, _age(_all_queues.c.dispatched_
 
 
 async def get_waits_for_pickup(connection: AsyncConnection) -> dict[str, float]:
-    """By queue, the age of the oldest dispatch of ours that no worker ever received.
+    """Return by queue the age of the oldest dispatch of ours that no worker ever received.
 
     Jumps from queue to queue through index tasks_unreceived, however many tasks wait in each.
     """
@@ -155,7 +156,7 @@ _longest_running = (
 
 
 async def get_longest_running(connection: AsyncConnection) -> dict[str, float]:
-    """By task name, the longest time a task has been running, if beyond its own timeout (index tasks_node_running)."""
+    """Return by task name how long a task has been running, if beyond its own timeout (index tasks_node_running)."""
     return await _by_subject(connection, _longest_running)
 
 
@@ -166,7 +167,7 @@ _ends = select(func.count().filter(tasks.c.status == Status.FAILED.value), func.
 
 
 async def count_failures(connection: AsyncConnection, *, window: timedelta) -> tuple[int, int]:
-    """How many tasks failed within the window, and how many failed or completed (index tasks_ended)."""
+    """Return how many tasks failed within the window, and how many failed or completed (index tasks_ended)."""
     failed, finished = (await connection.execute(_ends, {"window": window})).one()
     return failed, finished
 
@@ -185,12 +186,12 @@ _silent = (
 
 
 async def get_silences(connection: AsyncConnection, *, window: timedelta) -> dict[str, float]:
-    """By hostname, the silence of workers that went without a goodbye; none that is longer than the window.
+    """Return by hostname the silence of workers that went without a goodbye; none that is longer than the window.
 
     Not of nodes that were never more than a name in events: anybody could raise an alert for each of a thousand names.
     """
-    found = await _by_subject(connection, _silent, window=window)
-    return {hostname(node): seconds for node, seconds in found.items()}
+    silences = await _by_subject(connection, _silent, window=window)
+    return {hostname(node): seconds for node, seconds in silences.items()}
 
 
 _sends_no_events = (
@@ -199,7 +200,7 @@ _sends_no_events = (
 
 
 async def list_without_events(connection: AsyncConnection) -> list[str]:
-    """Hostnames of online workers that are known to tell nothing of their tasks."""
+    """Return the hostnames of online workers that are known to tell nothing of their tasks."""
     return [hostname(node) for node in await _by_subject(connection, _sends_no_events)]
 
 
@@ -215,7 +216,7 @@ _missed = (
 
 
 async def get_missed(connection: AsyncConnection, *, window: timedelta) -> dict[str, float]:
-    """By source, for how long within the window the mirror was deaf (index gaps_ended)."""
+    """Return by source for how long within the window the mirror was deaf (index gaps_ended)."""
     return await _by_subject(connection, _missed, window=window)
 
 
@@ -224,7 +225,7 @@ _someone_undescribed = select(func.count()).select_from(workers).where(is_online
 
 
 async def list_served_queues(connection: AsyncConnection) -> frozenset[str] | None:
-    """Queues that online workers consume; None while one of them has not yet told which."""
+    """Return the queues that online workers consume; None while one of them has not yet told which."""
     if (await connection.execute(_someone_undescribed)).scalar_one():
         return None
     return frozenset(row.queue_name for row in await connection.execute(_served))
@@ -240,5 +241,5 @@ _consumed = (
 
 
 async def list_consumed_queues(connection: AsyncConnection) -> list[str]:
-    """Queues of all workers heard within 7 days, by name."""
+    """Return the queues of all workers heard within 7 days, by name."""
     return [row.queue_name for row in await connection.execute(_consumed)]

@@ -9,11 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.rollups import ENDS, Measure
 from domain.states import Phase, Status
-from domain.worker_figures import Ends
+from domain.workers.figures import Ends
 from store.queries.outbox import is_calm, is_refused
-from store.queries.workers import is_online
-from store.tables import outbox, rollup_deltas, rollup_nodes, rollup_totals, tasks
-from store.worker_tables import workers
+from store.queries.workers.nodes import is_online
+from store.tables.tasks import outbox, rollup_deltas, rollup_nodes, rollup_totals, tasks
+from store.tables.workers import workers
 
 _counted = union_all(
     select(rollup_totals.c.measure, rollup_totals.c.count), select(rollup_deltas.c.measure, rollup_deltas.c.count)
@@ -22,11 +22,12 @@ _totals = select(_counted.c.measure, func.sum(_counted.c.count)).group_by(_count
 
 
 async def count_totals(connection: AsyncConnection) -> dict[Measure, int]:
-    """How many tasks were ever submitted, started, completed, failed, cancelled; retention takes nothing away."""
-    found = dict.fromkeys(Measure, 0)
+    """Return how many tasks were ever submitted, started, completed, failed, cancelled; retention takes
+    nothing away."""
+    totals = dict.fromkeys(Measure, 0)
     for measure, count in await connection.execute(_totals):
-        found[Measure(measure)] = int(count)
-    return found
+        totals[Measure(measure)] = int(count)
+    return totals
 
 
 _undispatched = select(
@@ -37,7 +38,7 @@ _undispatched = select(
 
 
 async def count_undispatched(connection: AsyncConnection) -> tuple[int, int]:
-    """Tasks that are due and not yet handed to the broker, and how many of them are parked.
+    """Return how many tasks are due and not yet handed to the broker, and how many of them are parked.
 
     What the broker has refused is due, whenever it is offered again (indexes outbox_due, outbox_refused).
     """
@@ -55,7 +56,7 @@ _names = union(select(_used.subquery().c.name), _consumed)
 
 
 async def list_queue_names(connection: AsyncConnection, *, limit: int) -> list[str]:
-    """Queues that tasks name, up to `limit` (index tasks_queue), and those that online workers consume."""
+    """Return up to `limit` queues that tasks name (index tasks_queue), and those that online workers consume."""
     return sorted(name for (name,) in await connection.execute(_names, {"limit": limit}))
 
 
@@ -68,7 +69,7 @@ _held = (
 
 
 async def count_held(connection: AsyncConnection) -> dict[str, int]:
-    """Tasks that workers have received and not finished, by queue (index tasks_held)."""
+    """Count by queue the tasks that workers have received and not finished (index tasks_held)."""
     return {row.queue_name: row.tasks for row in await connection.execute(_held)}
 
 
@@ -81,7 +82,7 @@ _queued = (
 
 
 async def count_queued(connection: AsyncConnection) -> dict[str, int]:
-    """Tasks that were handed to the broker and not heard of since, by queue.
+    """Count by queue the tasks that were handed to the broker and not heard of since.
 
     Reads every pending task (index tasks_status), so only for when the broker itself cannot be asked.
     """
@@ -101,8 +102,11 @@ _by_node = select(_ended.c.node, _ended.c.measure, func.sum(_ended.c.count)).gro
 
 
 async def count_ends_by_node(connection: AsyncConnection, *, window: timedelta) -> dict[str, Ends]:
-    """What each node has ended in this time, to 10 s (primary key of rollup_nodes)."""
+    """Return what each node has ended in this time, to 10 s (primary key of rollup_nodes)."""
     counts: dict[str, dict[str, int]] = defaultdict(dict)
     for node, measure, count in await connection.execute(_by_node, {"window": window}):
         counts[node][measure] = int(count)
-    return {node: Ends(*(found.get(field.name, 0) for field in fields(Ends))) for node, found in counts.items()}
+    return {
+        node: Ends(*(counts_of_node.get(field.name, 0) for field in fields(Ends)))
+        for node, counts_of_node in counts.items()
+    }

@@ -9,16 +9,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.queries.ages import seconds_since
 from store.queries.outbox import is_calm, is_refused
-from store.tables import alerts, gaps, outbox
-from store.worker_tables import workers
+from store.tables.tasks import alerts, gaps, outbox
+from store.tables.workers import workers
 
 MOST_COUNTED = 100_000
-"""Of a longer outbox no more rows are counted."""
+"""How many rows of a longer outbox are counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoreFigures:
-    """Ages are in seconds by the database's clock."""
+    """The figures that PostgreSQL tells. Ages are in seconds by the database's clock."""
 
     due: int
     """Tasks that are due and not handed to the broker, `MOST_COUNTED` at most."""
@@ -34,7 +34,7 @@ class StoreFigures:
     gaps: int
     """Stretches during which the mirror could not hear; they are never deleted."""
     heartbeat_seconds: float | None
-    """Since the newest heartbeat that a mirror has stored, of any worker; None before the first."""
+    """Seconds since the newest heartbeat, of any worker, that a mirror has stored; None before the first."""
 
 
 def _counted(is_wanted: ColumnElement[bool]) -> ScalarSelect[Any]:
@@ -61,7 +61,9 @@ _figures = select(
 
 
 async def get_figures(connection: AsyncConnection) -> StoreFigures:
-    """All in one statement (indexes outbox_due, outbox_refused and outbox_postponed; gaps and workers are small)."""
+    """Return all of them in one statement (indexes outbox_due, outbox_refused, outbox_postponed; gaps and workers are
+    small).
+    """
     due, scheduled, refused, parked, oldest, gap_count, heartbeat = (await connection.execute(_figures)).one()
     return StoreFigures(
         due=due,
@@ -83,5 +85,5 @@ _open_alerts = (
 
 
 async def count_open_alerts(connection: AsyncConnection) -> dict[tuple[str, str], int]:
-    """By type and severity (index alerts_open)."""
+    """Count the open alerts by type and severity (index alerts_open)."""
     return {(kind, severity): count for kind, severity, count in await connection.execute(_open_alerts)}

@@ -6,9 +6,9 @@ from sqlalchemy import func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from uuid_utils.compat import uuid7
 
-from store.queries.workers import has_not_left
-from store.tables import gaps
-from store.worker_tables import workers
+from store.queries.workers.nodes import has_not_left
+from store.tables.tasks import gaps
+from store.tables.workers import workers
 
 
 async def add_gap(connection: AsyncConnection, *, source: str, started_at: datetime, ended_at: datetime) -> None:
@@ -17,24 +17,24 @@ async def add_gap(connection: AsyncConnection, *, source: str, started_at: datet
     await connection.execute(insert(gaps).values(values))
 
 
-async def get_last_sign_of_life(connection: AsyncConnection, *, kept: bool) -> datetime | None:
-    """When a node that has not said goodbye was last heard; None if none is out there unheard.
+async def get_last_sign_of_life(connection: AsyncConnection, *, streamed: bool) -> datetime | None:
+    """Return when a node that has not said goodbye was last heard; None if none is out there unheard.
 
-    Asked of the nodes whose events wait for the mirror (`kept`), or of all others. Nodes tell of themselves every
+    Asked of the nodes whose events wait for the mirror (`streamed`), or of all others. Nodes tell of themselves every
     2 s, so this is when some mirror last listened.
     """
-    last = select(func.max(workers.c.last_heartbeat_at)).where(has_not_left(), workers.c.kept == kept)
-    found: datetime | None = (await connection.execute(last)).scalar_one()
-    return found
+    last = select(func.max(workers.c.last_heartbeat_at)).where(has_not_left(), workers.c.kept == streamed)
+    heard_at: datetime | None = (await connection.execute(last)).scalar_one()
+    return heard_at
 
 
 async def get_last_end(connection: AsyncConnection) -> datetime | None:
-    """When the mirror was last deaf (index gaps_ended)."""
-    found: datetime | None = (await connection.execute(select(func.max(gaps.c.ended_at)))).scalar_one()
-    return found
+    """Return when the mirror was last deaf; None if it never was (index gaps_ended)."""
+    ended_at: datetime | None = (await connection.execute(select(func.max(gaps.c.ended_at)))).scalar_one()
+    return ended_at
 
 
 async def overlaps_gap(connection: AsyncConnection, *, since: datetime, until: datetime) -> bool:
-    """Whether the mirror was deaf at any moment of this time (index gaps_ended)."""
-    found = select(gaps.c.gap_id).where(gaps.c.ended_at >= since, gaps.c.started_at <= until).limit(1)
-    return (await connection.execute(found)).first() is not None
+    """Tell whether the mirror was deaf at any moment of this time (index gaps_ended)."""
+    query = select(gaps.c.gap_id).where(gaps.c.ended_at >= since, gaps.c.started_at <= until).limit(1)
+    return (await connection.execute(query)).first() is not None

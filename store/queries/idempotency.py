@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.idempotency import RequestKey
-from store.tables import idempotency_keys
+from store.tables.tasks import idempotency_keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +46,8 @@ _kept = select(idempotency_keys.c.request_hash).where(
 )
 
 
-async def is_kept(connection: AsyncConnection, request_hash: bytes, *, kept_for: timedelta) -> bool:
-    """Whether somebody used this key within `kept_for` (primary key)."""
+async def is_used(connection: AsyncConnection, request_hash: bytes, *, kept_for: timedelta) -> bool:
+    """Tell whether somebody used this key within `kept_for` (primary key)."""
     return (await connection.execute(_kept, {"request_hash": request_hash, "kept_for": kept_for})).first() is not None
 
 
@@ -62,7 +62,7 @@ _keep = (
 
 
 async def get_first_answer(connection: AsyncConnection, key: RequestKey) -> FirstAnswer:
-    """Of a key that `claim` refused in this transaction (primary key)."""
+    """Return the first answer to a key that `claim` refused in this transaction (primary key)."""
     row = (await connection.execute(_first, {"request_hash": key.request_hash})).one()
     return FirstAnswer(bytes(row.body_hash), row.answer)
 

@@ -1,19 +1,22 @@
-"""Who of several processes does a thing that only one should do: Postgres advisory locks."""
+"""Who of several processes does a thing that only one should do: Postgres advisory locks.
+
+The numbers spell what the loops are called, and stay: processes of an older release hold the same locks.
+"""
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-SWEEP = 0x73776570
-RESCUE = 0x72657363
+MISSED_ENDS = 0x73776570
+DEAD_WORKERS = 0x72657363
 SEARCH_INDEX = 0x73726368
 ROLLUPS = 0x726F6C6C
 ALERTS = 0x616C7274
-UNSETTLED = 0x756E7374
+VANISHED_TASKS = 0x756E7374
 RETENTION = 0x7265746E
-STRAYS = 0x73747261
+STUCK_MESSAGES = 0x73747261
 PRESENCE = 0x70726573
 DISPATCH = 0x64697370
-"""Shared by all who dispatch, while they do."""
+"""The lock that all who dispatch share, while they do."""
 
 
 async def take(connection: AsyncConnection, lock: int) -> bool:

@@ -6,17 +6,17 @@ from datetime import timedelta
 from sqlalchemy import func, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from store.queries.workers import is_online
-from store.tables import gaps
-from store.worker_tables import workers
+from store.queries.workers.nodes import is_online
+from store.tables.tasks import gaps
+from store.tables.workers import workers
 
 
 @dataclass(frozen=True, slots=True)
 class MirrorState:
-    """Judged by the database's clock, which receipt times are compared with everywhere."""
+    """How the mirror is, by the database's clock, which receipt times are compared with everywhere."""
 
     lag_seconds: float | None
-    """Since the last sign of life of any node that is online; None while none is."""
+    """Seconds since the last sign of life of any node that is online; None while none is."""
     gaps_24h: int
 
 
@@ -28,6 +28,6 @@ _state = select(_lag, _gaps.scalar_subquery()).where(is_online())
 
 
 async def get_state(connection: AsyncConnection) -> MirrorState:
-    """The mirror as its own facts show it (workers is small; index gaps_ended)."""
+    """Return the mirror as its own facts show it (workers is small; index gaps_ended)."""
     lag, count = (await connection.execute(_state)).one()
     return MirrorState(None if lag is None else max(0.0, float(lag)), count)

@@ -28,16 +28,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from store.batch import batch_of, bind_rows
 from store.listener import OUTBOX
 from store.queries.leadership import DISPATCH
-from store.tables import outbox, task_arguments, tasks
+from store.tables.tasks import outbox, task_arguments, tasks
 
 IDS = ARRAY(Text)
 CLAIMED_BYTES = 2 * 1024 * 1024
-"""Arguments that a claim holds, beside small ones, or one task's where those alone are larger: they are parsed where
-all loops run, 15 ms for each MiB."""
+"""How many bytes of arguments a claim holds beside small ones, or one task's where those alone are larger: they are
+parsed where all loops run, 15 ms for each MiB.
+"""
 SMALL_BYTES = 1_000
-"""As stored. Compressed they may be up to 90 KiB of text, so that 500 are 45 MiB at worst."""
+"""Stored size up to which arguments count as small. Unpacked they may be 90 KiB of text: 500 are 45 MiB at worst."""
 READ_AT_ONCE = 2
-"""Tasks with larger arguments."""
+"""How many tasks with larger arguments are read at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +62,9 @@ class DueTask:
 
 is_calm = outbox.c.refusals <= literal_column("0")
 is_refused = outbox.c.refusals > literal_column("0")
-"""As literals, for the sake of the two partial indexes. `= 0` PostgreSQL takes for one row in 200 where it has no
-statistics, and sorts all that is due: 144 ms a claim at 53,000 rows, instead of 6.
+"""The condition of what the broker has refused, with literals for the sake of the two partial indexes. `= 0` PostgreSQL
+takes for one row in 200 where it has no statistics, and sorts all that is due: 144 ms a claim at 53,000 rows, instead
+of 6.
 """
 _stored_bytes = func.coalesce(func.pg_column_size(task_arguments.c.args), 0) + func.coalesce(
     func.pg_column_size(task_arguments.c.kwargs), 0
@@ -108,16 +110,18 @@ async def claim_due(
     held_queues: Collection[str] = (),
     held_tasks: Collection[str] = (),
     refused: bool = False,
+    claimed_bytes: int = CLAIMED_BYTES,
 ) -> list[DueTask]:
     """Lock up to `batch_size` due rows that no other dispatcher holds, longest due first (index outbox_due).
 
     Rows of the held queues and task names are passed over. What the broker has refused before is claimed apart from
     all else, with `refused` (index outbox_refused). Of those with large arguments no more are returned than
-    `CLAIMED_BYTES` hold; the others are due again at once, behind what has come meanwhile.
+    `claimed_bytes` hold; the others are due again at once, behind what has come meanwhile.
     """
-    wanted = {"batch_size": batch_size, "held_queues": list(held_queues), "held_tasks": list(held_tasks)}
+    parameters = {"batch_size": batch_size, "held_queues": list(held_queues), "held_tasks": list(held_tasks)}
     claim = _claim_refused if refused else _claim_calm
-    return await _with_large(connection, list(starmap(DueTask, await connection.execute(claim, wanted))))
+    claimed = list(starmap(DueTask, await connection.execute(claim, parameters)))
+    return await _with_large(connection, claimed, most_bytes=claimed_bytes)
 
 
 _large = select(
@@ -133,21 +137,23 @@ _defer = (
 )
 
 
-async def _with_large(connection: AsyncConnection, claimed: list[DueTask]) -> list[DueTask]:
-    """These with the arguments that were left out, but for those that have to wait (primary key)."""
+async def _with_large(connection: AsyncConnection, claimed: list[DueTask], *, most_bytes: int) -> list[DueTask]:
+    """Return these with the arguments that were left out, but for those that have to wait (primary key)."""
     unread = deque(task.task_id for task in claimed if task.args is None)
-    found: dict[str, tuple[list[Any], dict[str, Any]]] = {}
-    held = 0
-    while unread and held < CLAIMED_BYTES:
+    arguments: dict[str, tuple[list[Any], dict[str, Any]]] = {}
+    bytes_so_far = 0
+    while unread and bytes_so_far < most_bytes:
         portion = [unread.popleft() for _ in range(min(READ_AT_ONCE, len(unread)))]
         for task_id, args, kwargs, size in await connection.execute(_large, {"task_ids": portion}):
-            found[task_id] = (args, kwargs)
-            held += size or 0
+            arguments[task_id] = (args, kwargs)
+            bytes_so_far += size or 0
     if unread:
         await connection.execute(_defer, {"task_ids": list(unread)})
-    small_or_read = [task for task in claimed if task.args is not None or task.task_id in found]
+    small_or_read = [task for task in claimed if task.args is not None or task.task_id in arguments]
     return [
-        replace(task, args=found[task.task_id][0], kwargs=found[task.task_id][1]) if task.task_id in found else task
+        replace(task, args=arguments[task.task_id][0], kwargs=arguments[task.task_id][1])
+        if task.task_id in arguments
+        else task
         for task in small_or_read
     ]
 
@@ -165,13 +171,13 @@ _rounds = text(
 
 
 async def has_rounds(connection: AsyncConnection, *, begun_before: datetime) -> bool:
-    """Whether a transaction that began before then has claimed rows, or is about to, and has not ended."""
-    wanted = {"lock": DISPATCH, "begun_before": begun_before}
-    return bool((await connection.execute(_rounds, wanted)).scalar_one())
+    """Tell whether a transaction that began before then has claimed rows, or is about to, and has not ended."""
+    parameters = {"lock": DISPATCH, "begun_before": begun_before}
+    return bool((await connection.execute(_rounds, parameters)).scalar_one())
 
 
 async def get_time(connection: AsyncConnection) -> datetime:
-    """The database's clock."""
+    """Return the database's clock."""
     now: datetime = (await connection.execute(select(func.clock_timestamp()))).scalar_one()
     return now
 
@@ -204,7 +210,9 @@ async def postpone(connection: AsyncConnection, task_ids: Sequence[str], *, by: 
 
 
 async def withdraw(connection: AsyncConnection, task_ids: Sequence[str]) -> frozenset[str]:
-    """Remove rows not yet dispatched; a row that a dispatcher holds counts as dispatched and stays."""
+    """Remove rows not yet dispatched and return their tasks; a row that a dispatcher holds stays: it counts as
+    dispatched.
+    """
     return frozenset(row.task_id for row in await connection.execute(_withdraw, {"task_ids": list(task_ids)}))
 
 
@@ -274,7 +282,8 @@ _next_due = select(func.min(outbox.c.due_at) - func.clock_timestamp()).where(out
 
 
 async def get_time_to_next_due(connection: AsyncConnection) -> timedelta | None:
-    """How long until the next row falls due that `claim_due` of this transaction did not see; None if none waits.
+    """Return how long until the next row falls due that `claim_due` of this transaction did not see; None if none
+    waits.
 
     Of what the broker has refused nothing is said: it is looked for every second.
 

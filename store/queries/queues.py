@@ -7,9 +7,9 @@ from sqlalchemy import Interval, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.states import Phase, Status
-from store.queries.workers import is_draining, is_online
-from store.tables import tasks
-from store.worker_tables import registered_tasks, workers
+from store.queries.workers.nodes import is_draining, is_online
+from store.tables.tasks import tasks
+from store.tables.workers import registered_tasks, workers
 
 # The sweep looks at every waiting task at least this often, so each of them was touched within it.
 RECENT = timedelta(seconds=20)
@@ -41,10 +41,10 @@ async def list_unserved(connection: AsyncConnection) -> dict[str, list[str]]:
     Only workers with our plugin that are not held back count: a foreign worker's queues are its owner's
     (index tasks_unfinished).
     """
-    found: dict[str, list[str]] = defaultdict(list)
+    nodes_by_queue: dict[str, list[str]] = defaultdict(list)
     for row in await connection.execute(_unserved):
-        found[row.queue_name].append(row.node)
-    return found
+        nodes_by_queue[row.queue_name].append(row.node)
+    return nodes_by_queue
 
 
 async def add_to_described(connection: AsyncConnection, queue_name: str, *, nodes: list[str]) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.results import StoredResult, ToldResult
 from store.batch import Columns, batch_of, bind_rows
-from store.tables import task_results, tasks
+from store.tables.tasks import task_results, tasks
 
 IDS = ARRAY(Text)
 
@@ -76,9 +76,9 @@ _write_told = _insert_told.on_conflict_do_update(
 _stop_waiting = update(tasks).where(tasks.c.task_id == bindparam("task_ids", type_=IDS).any_(), tasks.c.result_pending)
 
 
-async def write_told(connection: AsyncConnection, told: Iterable[ToldResult]) -> None:
+async def write_told(connection: AsyncConnection, results: Iterable[ToldResult]) -> None:
     """Store what is known of results of locked tasks that are not known themselves, beside nothing better."""
-    rows = {each.task_id: each for each in told}
+    rows = {each.task_id: each for each in results}
     values = [(each.task_id, each.result_repr, each.unreadable) for each in rows.values()]
     await connection.execute(_write_told, bind_rows(_TOLD, values))
     sealed = [each.task_id for each in rows.values() if each.unreadable]

@@ -29,9 +29,9 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.states import TERMINAL, Status
-from store.doubt_tables import doubts
-from store.tables import attempts, outbox, search_queue, task_arguments, task_results, task_search, tasks
-from store.workflow_tables import workflow_events, workflow_steps, workflow_submissions, workflow_wakes, workflows
+from store.tables.doubts import doubts
+from store.tables.tasks import attempts, outbox, search_queue, task_arguments, task_results, task_search, tasks
+from store.tables.workflows import workflow_events, workflow_steps, workflow_submissions, workflow_wakes, workflows
 
 QUIET = timedelta(minutes=1)
 """A task that was written more lately may have rows which a statement begun before that does not see."""
@@ -48,7 +48,7 @@ _events_default = table("events_default", column("task_id"))
 
 
 def _has_ended(kind: TableClause, ended_at: ColumnElement[object]) -> ColumnElement[bool]:
-    """In this status, for so long; `created_at` is earlier and has an index."""
+    """Return the condition that it ended in this status so long ago; `created_at` is earlier and has an index."""
     then = func.now() - _kept_for
     return (kind.c.status == bindparam("status", type_=Text)) & (kind.c.created_at < then) & (ended_at < then)
 

@@ -27,7 +27,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.rollups import ENDS, Delta, Measure
 from store.batch import Columns, batch_of, bind_rows
-from store.tables import (
+from store.tables.tasks import (
     Time,
     rollup_day_histograms,
     rollup_days,

@@ -12,10 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.search_text import Query, Term
 from store.batch import batch_of, bind_rows
-from store.tables import task_arguments, task_search, tasks
+from store.tables.tasks import task_arguments, task_search, tasks
 
 MAX_TEXT = 8192
-"""So much of the arguments and of the error is searched, in characters: JSON is stored as ASCII."""
+"""How much of the arguments and of the error is searched, in characters: JSON is stored as ASCII."""
 
 # By place, since the queue has no key. Nobody else deletes: the caller is the only reader.
 _claim = text(
@@ -39,7 +39,7 @@ class SearchSource:
     node: str | None
     error: str | None
     arguments: str
-    """As JSON, or as the text that Celery tells; cut at `MAX_TEXT`."""
+    """The arguments as JSON, or as the text that Celery tells; cut at `MAX_TEXT`."""
 
 
 _told = (task_arguments.c[name] for name in ("args", "kwargs", "args_repr", "kwargs_repr"))
@@ -58,7 +58,7 @@ _sources = (
 
 
 async def list_sources(connection: AsyncConnection, task_ids: Sequence[str]) -> list[SearchSource]:
-    """What these tasks are found by; those that are gone are left out (primary keys)."""
+    """Return what these tasks are found by; those that are gone are left out (primary keys)."""
     return [SearchSource(*row) for row in await connection.execute(_sources, {"task_ids": list(task_ids)})]
 
 
@@ -81,9 +81,9 @@ async def write_documents(connection: AsyncConnection, words: Mapping[str, Mappi
 
 
 def matches(query: Query) -> ColumnElement[bool]:
-    """Whether a task's document answers the query (index task_search_document)."""
-    found = task_search.c.document.op("@@")(cast(literal(_tsquery(query), Text), TSQUERY))
-    return tasks.c.task_id.in_(select(task_search.c.task_id).where(found))
+    """Return the condition that a task's document answers the query (index task_search_document)."""
+    condition = task_search.c.document.op("@@")(cast(literal(_tsquery(query), Text), TSQUERY))
+    return tasks.c.task_id.in_(select(task_search.c.task_id).where(condition))
 
 
 def _vector(positions: Mapping[str, Iterable[int]]) -> str:

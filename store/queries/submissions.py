@@ -14,7 +14,7 @@ from domain.submissions import Submission
 from store.batch import Columns, batch_of, bind_rows
 from store.listener import OUTBOX
 from store.queries.rollups import count_submitted
-from store.tables import Time, events, outbox, search_queue, task_arguments, tasks
+from store.tables.tasks import Time, events, outbox, search_queue, task_arguments, tasks
 
 _COLUMNS: Columns = {
     "task_id": Text,
@@ -34,7 +34,7 @@ _COLUMNS: Columns = {
 }
 """What is stored of a `Submission`: each name is that of its attribute, and of the column of `tasks` that takes it."""
 _ARGUMENTS = ("args", "kwargs")
-"""These two are JSON in `task_arguments` instead, and `due_at` is a column of `outbox`."""
+"""The arguments, which are JSON in `task_arguments` instead; `due_at` is a column of `outbox`."""
 _IN_TASKS = tuple(name for name in _COLUMNS if name not in (*_ARGUMENTS, "due_at"))
 _values = attrgetter(*("phase.value" if name == "phase" else name for name in _COLUMNS))
 _source = select(*batch_of(**_COLUMNS).c).cte("submitted")
@@ -95,6 +95,6 @@ _original = (
 
 
 async def get_original(connection: AsyncConnection, task_id: str) -> Original | None:
-    """A task as it was submitted, for a replay (primary keys); None if there is none."""
+    """Return a task as it was submitted, for a replay (primary keys); None if there is none."""
     row = (await connection.execute(_original, {"task_id": task_id})).one_or_none()
     return Original(*row) if row else None

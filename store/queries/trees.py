@@ -6,8 +6,8 @@ from typing import Any
 from sqlalchemy import Select, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from store.queries.tasks import ROW, ListedTask
-from store.tables import tasks
+from store.queries.tasks.documents import ROW, ListedTask
+from store.tables.tasks import tasks
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,14 +19,14 @@ class TreeMember(ListedTask):
 
 
 async def get_root_id(connection: AsyncConnection, task_id: str) -> str | None:
-    """The id of the root of the tree that a task stands in, its own if it has none; None if there is no such task."""
+    """Return the root of the tree that a task stands in, its own id if it has none; None if there is no such task."""
     root = select(func.coalesce(tasks.c.root_id, tasks.c.task_id)).where(tasks.c.task_id == task_id)
-    found: str | None = (await connection.execute(root)).scalar_one_or_none()
-    return found
+    root_id: str | None = (await connection.execute(root)).scalar_one_or_none()
+    return root_id
 
 
 async def list_tree(connection: AsyncConnection, root_id: str, *, limit: int) -> tuple[int, list[TreeMember]]:
-    """How many tasks have this root, itself included, and the oldest of them (index tasks_root)."""
+    """Return how many tasks have this root, itself included, and the oldest of them (index tasks_root)."""
     below_root = (tasks.c.root_id == root_id) & tasks.c.parent_id.is_not(None)
     of_root = or_(tasks.c.task_id == root_id, below_root)
     total: int = (await connection.execute(select(func.count()).select_from(tasks).where(of_root))).scalar_one()

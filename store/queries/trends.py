@@ -31,7 +31,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.rollups import ENDS, Measure
 from domain.trends import Interval, Sums, Window
-from store.tables import (
+from store.tables.tasks import (
     Time,
     rollup_day_histograms,
     rollup_days,
@@ -70,7 +70,7 @@ def _unfolded(*keys: str) -> Select[Any]:
 
 
 def _of_minutes(*keys: str) -> Select[Any]:
-    """Of the hour that the window begins within."""
+    """Select the minutes of the hour that the window begins within."""
     minute = rollup_minutes.c
     hour = func.date_trunc("hour", minute.starts_at).label("starts_at")
     cells = (hour, *(minute[key] for key in (*keys, *_SUMMED)))
@@ -125,7 +125,7 @@ _SUMS: dict[str, tuple[str, Sequence[str]]] = {
     "runs": ("timed", _ends),
     "run_microseconds": ("microseconds", _ends),
 }
-"""Of which column and measures each figure is the sum."""
+"""The column and the measures that each figure is the sum of."""
 
 
 def _sums(rows: Subquery) -> Iterator[ColumnElement[Any]]:
@@ -138,7 +138,9 @@ _by_hour = select(_together.c.starts_at, *_sums(_together)).group_by(_together.c
 
 
 async def sum_by_hour(connection: AsyncConnection, window: Window) -> dict[datetime, Sums]:
-    """The sums of each hour in which anything happened (primary keys of the roll-ups, which begin with the time)."""
+    """Return the sums of each hour in which anything happened (primary keys of the roll-ups, which begin with the
+    time).
+    """
     return {row[0]: _to_sums(row) for row in await connection.execute(_by_hour, _bounds(window))}
 
 
@@ -157,7 +159,7 @@ _by_name: dict[Name, Select[Any]] = {"task_name": _busiest("task_name"), "queue_
 
 
 async def sum_by_name(connection: AsyncConnection, window: Window, *, name: Name, limit: int) -> dict[str, Sums]:
-    """The sums of the task names or queues in which most happened, busiest first; `""` is an unknown name."""
+    """Return the sums of the task names or queues in which most happened, busiest first; `""` is an unknown name."""
     rows = await connection.execute(_by_name[name], _bounds(window) | {"limit": limit})
     return {row[0]: _to_sums(row) for row in rows}
 
@@ -173,7 +175,7 @@ _failures = (
 
 
 async def count_failures(connection: AsyncConnection, window: Window, *, limit: int) -> dict[str, int]:
-    """How many tasks failed by each class of exception, the most frequent first."""
+    """Return how many tasks failed by each class of exception, the most frequent first."""
     rows = await connection.execute(_failures, _bounds(window) | {"limit": limit})
     return {error: int(count) for error, count in rows}
 
@@ -204,14 +206,14 @@ _durations_by_name: dict[Name, Select[Any]] = {
 async def count_durations_by_interval(
     connection: AsyncConnection, window: Window, *, interval: Interval
 ) -> dict[datetime, dict[int, int]]:
-    """The histogram of the durations of ended tasks, for each bucket of the series."""
+    """Return the histogram of the durations of ended tasks, for each bucket of the series."""
     return _histograms(await connection.execute(_durations_by_interval[interval], _bounds(window)))
 
 
 async def count_durations_by_name(
     connection: AsyncConnection, window: Window, *, name: Name, names: Sequence[str]
 ) -> dict[str, dict[int, int]]:
-    """The same for each of these task names or queues."""
+    """Return the histogram of the durations of ended tasks, for each of these task names or queues."""
     rows = await connection.execute(_durations_by_name[name], _bounds(window) | {"names": list(names)})
     return _histograms(rows)
 

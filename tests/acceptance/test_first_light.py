@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 
 from tests.acceptance.stack import REPOSITORY, Stack
@@ -180,6 +181,16 @@ def test_flower_sees_the_same_tasks(stack: Stack) -> None:
         return answer.json() if answer.status_code == 200 and answer.json()["state"] == "SUCCESS" else None
 
     assert wait_for(seen)["result"] == "42"
+
+
+def test_the_login_of_flower_is_said_to_be_in_a_file_and_is_nowhere_else(stack: Stack) -> None:
+    password = str(httpx.URL(stack.flower_url).password)
+    file = stack.data / "flower" / "password"
+    assert (file.read_text(), file.stat().st_mode & 0o777) == (password, 0o600)
+    assert f"password is in {file}" in stack.errors()
+    shown = [stack.errors(), *(log.read_text(errors="replace") for log in (stack.data / "logs").iterdir())]
+    shown += [" ".join(process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"])]
+    assert [text for text in shown if password in text] == []
 
 
 @pytest.mark.parametrize("page", ["/docs", "/redoc"])

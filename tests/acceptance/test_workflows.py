@@ -108,7 +108,7 @@ def test_chains_and_chords_of_others_are_shown_as_trees(stack: Stack, canvas_app
     add = canvas_app.signature("celeriac.add", args=(1, 1), immutable=True)
     last = chain(add.clone(), chord([add.clone(), add.clone()], add.clone()), add.clone()).apply_async()
     last.get(timeout=30)
-    first = last
+    first: Any = last
     while first.parent is not None:
         first = first.parent
 

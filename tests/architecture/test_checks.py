@@ -3,7 +3,7 @@
 import tomllib
 from typing import Any
 
-import yaml
+import yaml  # type: ignore[import-untyped]
 
 from tests.architecture.test_house_rules import ROOT
 

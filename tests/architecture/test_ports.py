@@ -33,7 +33,7 @@ def protocols(module: Path) -> list[str]:
 
 def owner_of(port: type) -> Any:
     """The class of the gateway that the port's docstring names."""
-    named = re.search(r"`(gateway\.\w+)\.(\w+)`", port.__doc__ or "")
+    named = re.search(r"`(gateway(?:\.[a-z_]+)+)\.(\w+)`", port.__doc__ or "")
     assert named, f"{port.__name__} names no class of the gateway"
     return getattr(import_module(named[1]), named[2])
 

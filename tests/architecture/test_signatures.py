@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.architecture.test_house_rules import ROOMS, ROOT, parsed
+from tests.architecture.test_house_rules import ROOT, parsed
+from tools.code_map import ROOMS
 
 MOST_BY_POSITION = 2
 OURS = (*ROOMS, "bench", "tests")

@@ -13,9 +13,9 @@ import psycopg
 import pytest
 from structlog.testing import capture_logs
 
-from domain.alert_rules import DEFAULT_RULES, AlertType, Severity
-from domain.alerts import Finding, Judgement, Key
-from services.alerts import settle
+from domain.alerts.conditions import AlertFinding, Judgement, Key
+from domain.alerts.rules import DEFAULT_RULES, AlertType, Severity
+from services.alerts import write_changes
 from settings import Settings
 from store.engine import open_engine
 from tests.integration.api.serving import serving
@@ -70,12 +70,12 @@ def raised(empty: Served) -> None:
 
 def settled(database_url: str, *, raised: list[Key] = [], resolved: list[Key] = []) -> None:  # noqa: B006
     """What the loop stores when it has judged so."""
-    found = [Finding(key, 1500, DEFAULT_RULES[key[0]], f"{key[0]} of {key[1]}") for key in raised]
+    found = [AlertFinding(key, 1500, DEFAULT_RULES[key[0]], f"{key[0]} of {key[1]}") for key in raised]
 
     async def store() -> None:
         engine = open_engine(database_url, pool_size=1)
         async with engine.begin() as connection:
-            await settle(connection, Judgement(tuple(found), (), tuple(resolved), {}))
+            await write_changes(connection, Judgement(tuple(found), (), tuple(resolved), {}))
         await engine.dispose()
 
     asyncio.run(store())

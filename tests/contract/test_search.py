@@ -27,7 +27,7 @@ def mark() -> str:
 @pytest.fixture
 def payments(stack: Stack, mark: str) -> dict[str, str]:
     """Four payments to come, and the ids by which this test knows them."""
-    bodies = {
+    bodies: dict[str, dict[str, Any]] = {
         "small": {"task_args": [mark, "Zoë"], "task_kwargs": {"amount": 9.5}, "priority": 3},
         "large": {"task_args": [mark, "card was declined"], "priority": 9, "queue_name": "billing-eu"},
         "refund": {"task_args": [mark, {"kind": "refundOrder"}], "priority": 8},
@@ -63,7 +63,12 @@ def test_the_example_of_the_reference_finds_what_failed_and_tells_of_payments(st
     failed = stack.submit("celeriac.fail", f"payment of {mark} was refused")
     stack.wait_for_end(failed)
     yesterday = (datetime.now(UTC) - timedelta(days=1)).date()
-    query = {"status": "FAILED", "created_after": str(yesterday), "search": f"payment {mark}", "limit": 50}
+    query: dict[str, Any] = {
+        "status": "FAILED",
+        "created_after": str(yesterday),
+        "search": f"payment {mark}",
+        "limit": 50,
+    }
     page = wait_for(lambda: (found := search(stack, **query))["total"] and found, seconds=5)
     assert {name: type(page[name]) for name in ENVELOPE} == ENVELOPE
     assert (page["total"], page["limit"], page["offset"], page["next_cursor"]) == (1, 50, 0, None)
@@ -103,7 +108,8 @@ def test_a_task_is_found_by_its_id_its_worker_and_its_error(stack: Stack, mark: 
     worker = stack.wait_for_end(task_id)["worker_hostname"]
     for text in (task_id, f"{worker} {mark}", f"RuntimeError {mark}"):
         wait_for(
-            lambda text=text: [row["task_id"] for row in search(stack, search=text)["data"]] == [task_id], seconds=5
+            lambda: [row["task_id"] for row in search(stack, search=text)["data"]] == [task_id],  # noqa: B023
+            seconds=5,
         )
 
 
@@ -329,7 +335,13 @@ def test_the_export_is_a_csv_file_of_the_same_rows_as_the_search(
 
 
 def test_an_export_takes_limit_offset_and_order(stack: Stack, payments: dict[str, str], mark: str) -> None:
-    parameters = {"search": mark, "sort_by": "priority", "sort_order": "asc", "limit": 2, "offset": 1}
+    parameters: dict[str, str | int] = {
+        "search": mark,
+        "sort_by": "priority",
+        "sort_order": "asc",
+        "limit": 2,
+        "offset": 1,
+    }
     answer = stack.client.get("/search/tasks/export/csv", params=parameters)
     assert [line["priority"] for line in csv.DictReader(io.StringIO(answer.text))] == ["5", "8"]
 

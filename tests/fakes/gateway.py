@@ -15,12 +15,12 @@ from domain.refusals import Refusal
 from domain.results import StoredResult
 from gateway.control import ActiveTask, HeldTask, Said, Work
 from gateway.descriptions import NodeDescription
-from gateway.event_sources import Blind, EventItem, EventMessage
-from gateway.events import Heard
+from gateway.events.sources import Blind, EventItem, EventMessage
+from gateway.events.subscriber import Heard
 from gateway.messages import TaskMessage
 from gateway.publisher import NO_LISTS, Published, QueueLists
-from gateway.result_metas import decode_meta
-from gateway.results import MAX_WHOLE_BYTES
+from gateway.results.metas import decode_meta
+from gateway.results.reader import MAX_WHOLE_BYTES
 
 
 @dataclass
@@ -38,7 +38,7 @@ class FakeBroker:
     """Keys that are no queues."""
     metas: dict[str, bytes] = field(default_factory=dict)
     nodes: dict[str, NodeDescription] = field(default_factory=dict)
-    held: dict[str, HeldTask] = field(default_factory=dict)
+    holders: dict[str, HeldTask] = field(default_factory=dict)
     active: dict[str, ActiveTask] = field(default_factory=dict)
     revoked: list[tuple[tuple[str, ...], bool, str]] = field(default_factory=list)
     twins: set[str] = field(default_factory=set)
@@ -84,7 +84,7 @@ class FakePublisher:
 
 
 class FakeEventSubscriber:
-    """See `gateway.events.EventSubscriber`. `hear` and `go_blind` are what the world does."""
+    """See `gateway.events.subscriber.EventSubscriber`. `hear` and `go_blind` are what the world does."""
 
     def __init__(self) -> None:
         self._items: deque[EventItem] = deque()
@@ -166,7 +166,7 @@ class FakeControl:
 
     async def query_tasks(self, task_ids: Collection[str], nodes: Collection[str]) -> dict[str, HeldTask]:
         answering = self._answering(nodes)
-        held = self._broker.held
+        held = self._broker.holders
         return {task_id: held[task_id] for task_id in task_ids if task_id in held and held[task_id].node in answering}
 
     async def ask_everyone(self, task_ids: Collection[str]) -> Said:
@@ -174,7 +174,7 @@ class FakeControl:
         nodes, twins = self._broker.nodes, self._broker.twins
         replies = {node: 2 if node in twins else 1 for node in nodes if node not in self._broker.mute}
         active = {id: HeldTask(task.node, "active") for id, task in self._broker.active.items()}
-        held = {**active, **self._broker.held}
+        held = {**active, **self._broker.holders}
         return Said(replies, {id: held[id] for id in task_ids if id in held and held[id].node in nodes})
 
     async def list_active(self, nodes: Collection[str]) -> tuple[frozenset[str], dict[str, ActiveTask]]:
@@ -241,7 +241,7 @@ class FakeControl:
 
 
 class FakeResultReader:
-    """See `gateway.results.ResultReader`."""
+    """See `gateway.results.reader.ResultReader`."""
 
     def __init__(self, broker: FakeBroker) -> None:
         self._broker = broker
@@ -276,7 +276,7 @@ class FakeQueueReader:
         self._broker.check()
         return {name: len(self._broker.queues.get(name, ())) for name in names}
 
-    async def held_task_ids(
+    async def ids_in_queues(
         self, queue_names: Collection[str], *, among: Collection[str] | None = None
     ) -> set[str] | None:
         self._broker.check()
@@ -299,8 +299,8 @@ class FakeQueueReader:
         pass
 
 
-class FakeRecall:
-    """See `gateway.recall.Recall`, on Redis."""
+class FakeMessageMover:
+    """See `gateway.message_mover.MessageMover`, on Redis."""
 
     def __init__(self, broker: FakeBroker) -> None:
         self._broker = broker

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -63,7 +64,7 @@ def stack(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stack]:
 def test_prefetched_tasks_run_elsewhere_and_a_run_is_lost_with_its_worker(stack: Stack, tmp_path: Path) -> None:
     addresses = read_addresses(tmp_path / "data")
     assert addresses is not None
-    servers = {"broker_url": addresses.broker_url, "result_url": addresses.result_url}
+    servers: dict[str, Any] = {"broker_url": addresses.broker_url, "result_url": addresses.result_url}
     options = ("--concurrency", "2", "-Q", QUEUE)
     with celery_worker(tmp_path, **servers, app="stock", name="first", options=options) as first:
         # It must be known how it acknowledges. That its tasks are accepted says less: unknown ones are, before that.

@@ -15,7 +15,7 @@ import redis
 
 from bench.stack import free_ports
 from domain.redis_keys import STREAM_KEY
-from gateway.event_stream import GROUP
+from gateway.events.stream import GROUP
 from tests.patience import wait_for
 
 GRACE_SECONDS = 10

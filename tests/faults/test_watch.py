@@ -81,7 +81,7 @@ class Watched:
 @pytest.fixture(scope="module")
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     orders = tmp_path_factory.mktemp("orders")
-    environment = {"PYTHONPATH": str(KILLER), "CELERIAC_TEST_ORDERS": str(orders)}
+    environment: dict[str, Any] = {"PYTHONPATH": str(KILLER), "CELERIAC_TEST_ORDERS": str(orders)}
     with running(tmp_path_factory.mktemp("watched"), **environment) as stack:
         yield Watched(stack, orders)
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate
 from typing import Any
 
@@ -40,7 +41,7 @@ class Fleet:
 def fleet(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     data = tmp_path_factory.mktemp("workers")
     with ExitStack() as opened:
-        servers: dict[str, str] = {}
+        servers: dict[str, Any] = {}
         if request.param == "rabbitmq":
             rabbit = opened.enter_context(rabbitmq_server(tmp_path_factory.mktemp("rabbitmq")))
             servers["CELERIAC_BROKER_URL"] = rabbit.url
@@ -71,8 +72,8 @@ def test_two_of_three_workers_drained_under_load_lose_nothing_and_repeat_nothing
     for worker in drained:
         assert stack.client.post(f"/workers/{worker['worker_id']}/drain").status_code == 200
     for worker in drained:
-        wait_for(lambda path=f"/workers/{worker['worker_id']}/drain": is_drained(stack, path), seconds=60)
-        wait_for(lambda pid=pids[worker["hostname"]]: not psutil.pid_exists(pid))
+        wait_for(partial(is_drained, stack, f"/workers/{worker['worker_id']}/drain"), seconds=60)
+        wait_for(lambda: not psutil.pid_exists(pids[worker["hostname"]]))  # noqa: B023
     wait_for(lambda: completed(stack) == TASKS, seconds=90)
     with psycopg.connect(stack.database_url) as connection:
         started = "select task_id from events where event_type = 'started' and task_id = any(%s)"
@@ -91,7 +92,10 @@ def test_a_pause_outlives_kills_of_the_workers_and_of_the_broker(fleet: Fleet, s
     before = submit(stack, 20)
     for worker in [details(stack, worker) for worker in listed(stack)]:
         os.kill(worker["pid"], signal.SIGKILL)
-        wait_for(lambda old=worker: details(stack, old)["pid"] != old["pid"] and converged(stack), seconds=60)
+        wait_for(
+            lambda: details(stack, worker)["pid"] != worker["pid"] and converged(stack),  # noqa: B023
+            seconds=60,
+        )
     assert not exact or not [task_id for task_id in before if "started" in stack.events(task_id)]
 
     fleet.restart_broker()
@@ -116,7 +120,10 @@ def test_as_many_tasks_run_at_once_as_the_capacity_says(stack: Stack) -> None:
     for capacity in (8, 1):
         path = f"/workers/{ours['worker_id']}/capacity"
         assert stack.client.patch(path, json={"capacity": capacity}).status_code == 200
-        wait_for(lambda capacity=capacity: details(stack, ours)["observed"]["concurrency"] == capacity, seconds=60)
+        wait_for(
+            lambda: details(stack, ours)["observed"]["concurrency"] == capacity,  # noqa: B023
+            seconds=60,
+        )
         task_ids = [stack.submit("celeriac.sleep", 1) for _ in range(2 * capacity)]
         ended = [stack.wait_for_end(task_id, seconds=LOST_SECONDS) for task_id in task_ids]
         assert most_at_once(ended) == capacity
@@ -160,7 +167,7 @@ def is_drained(stack: Stack, path: str) -> bool:
 
 
 def completed(stack: Stack) -> int:
-    parameters = {"status": "COMPLETED", "task_name": "celeriac.sleep", "limit": 1}
+    parameters: dict[str, str | int] = {"status": "COMPLETED", "task_name": "celeriac.sleep", "limit": 1}
     return int(stack.client.get("/tasks", params=parameters).json()["total"])
 
 
@@ -168,4 +175,4 @@ def two_heartbeats(stack: Stack) -> None:
     """Whatever would have started something has had the time."""
     for _ in range(2):
         heard = max(worker["last_heartbeat"] for worker in listed(stack))
-        wait_for(lambda heard=heard: min(worker["last_heartbeat"] for worker in listed(stack)) > heard)
+        wait_for(lambda: min(worker["last_heartbeat"] for worker in listed(stack)) > heard)  # noqa: B023

@@ -1,6 +1,7 @@
 """A workflow of 200 steps while the processes that carry it are killed in turn."""
 
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ def test_a_workflow_completes_with_every_step_run_once_while_processes_are_kille
             _wait_for_progress(stack, workflow_id)
             victim = stack.child(name)
             victim.kill()
-            wait_for(lambda name=name, pid=victim.pid: _is_back(stack, name, old_pid=pid))
+            wait_for(partial(_is_back, stack, name, old_pid=victim.pid))
         wait_for(stack.is_healthy, seconds=60)
         workflow = stack.wait_for_workflow(workflow_id, seconds=90)
         assert workflow["status"] == "COMPLETED"

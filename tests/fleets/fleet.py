@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 from tests.acceptance.stack import Stack, running
 from tests.embedded import valkey
@@ -99,7 +100,7 @@ def fleet(folder: Path, **environment: str) -> Iterator[Fleet]:
     apps.mkdir()
     with ExitStack() as everything:
         server_url = everything.enter_context(valkey(folder / "valkey"))
-        own = {
+        own: dict[str, Any] = {
             "CELERIAC_BROKER_URL": f"{server_url}/0",
             "CELERIAC_RESULT_URL": f"{server_url}/1",
             "CELERIAC_WORKERS": "0",

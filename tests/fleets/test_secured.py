@@ -42,12 +42,12 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
     folder = tmp_path_factory.mktemp("secured")
     with secured_redis(folder) as server:
         server.let_in(rights() | {"worker": "~* &* +@all"})
-        urls = {
+        urls: dict[str, Any] = {
             "CELERIAC_BROKER_URL": server.by_tls("broker", 11),
             "CELERIAC_RESULT_URL": server.by_socket("results", 1),
             "CELERIAC_REDIS_URL": server.by_tls("keys", 2),
         }
-        theirs = {"broker_url": server.by_tls("worker", 11), "result_url": server.by_tls("worker", 1)}
+        theirs: dict[str, Any] = {"broker_url": server.by_tls("worker", 11), "result_url": server.by_tls("worker", 1)}
         keys = {"CELERIAC_REDIS_URL": server.by_socket("plugin", 2)}
         with (
             running(folder / "up", CELERIAC_WORKERS="0", CELERIAC_FLOWER_PORT="0", **urls) as stack,

@@ -1,6 +1,7 @@
 """Workers that tell little of themselves: without heartbeats and events, without remote control, with a broadcast."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -35,7 +36,7 @@ QUIET = ("--without-heartbeat", "--without-gossip", "--without-mingle")
 def quiet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     with fleet(tmp_path_factory.mktemp("quiet")) as found:
         found.write_app("quiet", APP)
-        options = {"answers": False, "PART": "mute", "NEWS": "1"}
+        options: dict[str, Any] = {"answers": False, "PART": "mute", "NEWS": "1"}
         found.start_worker("mute", "quiet", "-c", "1", usual=QUIET, **options)
         found.start_worker("deaf", "quiet", "-c", "1", "-Q", "deaf", answers=False, PART="deaf", DEAF="1")
         wait_for(lambda: {row["hostname"] for row in _workers(found)} >= {"mute@test", "deaf@test"}, seconds=90)
@@ -59,13 +60,13 @@ def test_a_mute_worker_is_paused_and_resumed_and_hears_its_broadcast_again(quiet
         quiet.stack.client.patch(f"/workers/{worker_id}/{verb}").raise_for_status()
         wait_for(lambda: _worker(quiet, "mute")["converged"])
         _publish_news(quiet, verb)
-        wait_for(lambda verb=verb: quiet.starts(verb))
+        wait_for(partial(quiet.starts, verb))
 
 
 def _publish_news(found: Fleet, label: str) -> None:
     news = Exchange("news", type="fanout")
     with Celery(broker=found.broker_url, set_as_current=False) as app:
-        queue = Queue("any", news, routing_key="celery")
+        queue: Any = Queue("any", news, routing_key="celery")
         app.send_task(
             "quiet.mute",
             (label,),

@@ -227,7 +227,7 @@ def tried(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, dict[s
             # Before each has said which queues it consumes, it may consume all, and nothing is promised of any.
             wait(begun)
             tries = {
-                release: threads.submit(lambda start=start: start.result().run())
+                release: threads.submit(lambda start: start.result().run(), start)
                 for release, start in zip(pythons, begun, strict=True)
             }
             yield {release: tried.exception() or tried.result() for release, tried in tries.items()}

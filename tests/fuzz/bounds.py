@@ -8,7 +8,7 @@ import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from bench.fuzzing.watch import Probes, Watched, beside
+from bench.fuzzing.watch import Probes, WatchedProcesses, beside
 from tests.acceptance.stack import Stack
 
 SEED_VARIABLE = "FUZZ_SEED"
@@ -31,7 +31,7 @@ def bounded(stack: Stack) -> Iterator[None]:
     assert not broken, "; ".join([*broken, again()])
 
 
-def broken_promises(probes: Probes, watched: Watched) -> Iterator[str]:
+def broken_promises(probes: Probes, watched: WatchedProcesses) -> Iterator[str]:
     """A sentence each."""
     yield from probes.failures
     if (late := max(probes.late)) > LATE_SECONDS:

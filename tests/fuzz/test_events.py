@@ -40,7 +40,7 @@ def attack(stack: Stack, channel: Channel) -> None:
         assert is_heard(channel, stack.client) is not None, again()
     assert stack.is_healthy(), (stack.client.get("/health").text, again())
     for node in nodes:
-        wait_for(lambda node=node: status_of(stack, node) == "ACTIVE")
+        wait_for(lambda: status_of(stack, node) == "ACTIVE")  # noqa: B023
 
 
 def workers_of(stack: Stack) -> list[dict[str, Any]]:

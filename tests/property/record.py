@@ -20,8 +20,8 @@ import redis
 from celery import Celery
 from kombu.utils.encoding import bytes_to_str
 
-from gateway.event_sources import EventMessage, RedisEvents
-from gateway.results import META_PREFIX
+from gateway.events.sources import EventMessage, RedisEvents
+from gateway.results.reader import META_PREFIX
 from tests.gateway_broker import FragileBroker, fragile_broker
 from tests.patience import wait_for
 from tests.worker_process import WorkerProcess, celery_worker

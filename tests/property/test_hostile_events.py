@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from domain.clocks import AHEAD_SECONDS, BEHIND_SECONDS
 from domain.fold import fold
 from domain.timeline import timeline
-from gateway.event_sources import NOT_UNDERSTOOD, EventMessage, RabbitEvents, RedisEvents, _headers_or_none
-from gateway.event_stream import StreamEvents
+from gateway.events.sources import NOT_UNDERSTOOD, EventMessage, RabbitEvents, RedisEvents, _headers_or_none
+from gateway.events.stream import StreamEvents
 from gateway.layout import Ledger
+from gateway.message_mover import _read_entry
 from gateway.queues import task_ids_of
-from gateway.recall import _held
-from gateway.result_metas import decode_meta
+from gateway.results.metas import decode_meta
 from mirror.decode import MAX_NAME, MAX_REPR, MAX_TEXT, Decoded, decode
 from tests.hostile_events import WORST, bodies, envelope, envelopes, forged, values
 
@@ -157,7 +157,7 @@ def test_whatever_lies_in_a_queue_or_with_a_consumer_is_a_task_or_none(message: 
     ids = task_ids_of([message, sound])
     assert "sound" in ids
     assert_texts(list(ids))
-    held = _held(b"tag", message, ledger=LEDGER)
+    held = _read_entry(b"tag", message, ledger=LEDGER)
     assert held is None or isinstance(held.message["properties"]["delivery_info"], dict)
 
 
@@ -167,7 +167,7 @@ def test_deep_nesting_in_a_queue_harms_nobody() -> None:
     hostile = [deep, b'{"headers": ' + deep + b"}", hidden, b"[" + hidden + b', "", ""]']
     long = b'[{"headers": {"id": "x"}, "z": ' + b"9" * 5_000 + b'}, "", ""]'
     assert task_ids_of([*hostile, long, b'{"headers": {"id": "sound"}}']) == {"sound", "x"}
-    assert [_held(b"tag", message, ledger=LEDGER) for message in [*hostile, long]] == [None] * 5
+    assert [_read_entry(b"tag", message, ledger=LEDGER) for message in [*hostile, long]] == [None] * 5
 
 
 @pytest.mark.parametrize("date", ["9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59"])

@@ -17,8 +17,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from domain.facts import Fact
 from domain.fold import TaskState, fold
 from domain.states import TERMINAL, Status
-from gateway.event_sources import EventMessage
-from gateway.result_metas import decode_meta
+from gateway.events.sources import EventMessage
+from gateway.results.metas import decode_meta
 from mirror.decode import decode
 from tests.property.record import FILE
 

@@ -7,8 +7,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.dag import Dag, in_order, longest_path
-from domain.steps import EndedStep, OnFailure, StepStatus, outcome, resume, settle, stops
+from domain.workflows.dag import Dag, in_order, longest_path
+from domain.workflows.steps import EndedStep, OnFailure, StepStatus, outcome, resume, settle, stops
 
 COMPLETED, FAILED, WAITING = StepStatus.COMPLETED, StepStatus.FAILED, StepStatus.WAITING
 PENDING, SKIPPED = StepStatus.PENDING, StepStatus.SKIPPED

@@ -3,7 +3,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.workers import Heartbeat, newest
+from domain.workers.status import Heartbeat, newest
 from tests.facts import after
 
 times = st.integers(0, 20).map(after)
@@ -17,7 +17,7 @@ heartbeats = st.builds(
     pid=st.none() | st.integers(1, 3),
     active=st.none() | st.integers(0, 3),
     processed=st.none() | st.integers(0, 3),
-    kept=st.booleans(),
+    streamed=st.booleans(),
     load_average=st.none() | st.tuples(st.floats(0, 4), st.floats(0, 4), st.floats(0, 4)),
 )
 

@@ -10,8 +10,7 @@ from collections.abc import Callable
 import pytest
 from structlog.testing import capture_logs
 
-import background
-from background import EXIT_CODE, Watchdog, end, start, start_rounds, start_thread
+from background import EXIT_CODE, Resident, Watchdog, end, start, start_rounds, start_thread
 from tests.patience import until
 
 
@@ -39,14 +38,12 @@ async def test_a_task_that_loses_a_cancellation_is_cancelled_again() -> None:
     assert len(cancellations) == 3
 
 
-async def test_a_task_that_cannot_be_ended_is_left_after_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(background, "LIMIT_SECONDS", 0.3)
+async def test_a_task_that_cannot_be_ended_is_left_after_the_limit() -> None:
     cancellations: list[int] = []
     task = asyncio.create_task(stubborn(cancellations, swallows=10))
     await asyncio.sleep(0)
-    await end(task)
+    await end(task, limit_seconds=0.3)
     assert not task.done()
-    monkeypatch.setattr(background, "LIMIT_SECONDS", 10)
     await end(task)
     assert task.cancelled()
 
@@ -125,8 +122,7 @@ async def test_what_was_asked_to_end_may_do_so_in_any_way() -> None:
     assert cancelled.cancelled()
 
 
-async def test_rounds_outlive_every_error_of_one_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(background, "FIRST_PAUSE_SECONDS", 0.001)
+async def test_rounds_outlive_every_error_of_one_of_them() -> None:
     errors = [ValueError("odd"), MemoryError(), RecursionError(), OSError()]
     rounds: list[int] = []
 
@@ -137,7 +133,7 @@ async def test_rounds_outlive_every_error_of_one_of_them(monkeypatch: pytest.Mon
         await asyncio.sleep(0.001)
 
     with capture_logs() as logs:
-        task = start_rounds(once, name="part")
+        task = start_rounds(once, name="part", first_pause_seconds=0.001)
         await until(lambda: len(rounds) > 6)
         await end(task)
     told = [(line["event"], line["error"]) for line in logs]
@@ -154,13 +150,9 @@ async def test_rounds_end_the_process_by_what_is_no_error(unasked_ends: list[int
     unasked_ends.clear()
 
 
-async def test_an_event_loop_that_hangs_ends_the_process_and_is_shown_where(
-    monkeypatch: pytest.MonkeyPatch, unasked_ends: list[int]
-) -> None:
-    monkeypatch.setattr(background, "TICK_SECONDS", 0.01)
-    monkeypatch.setattr(background, "HUNG_SECONDS", 0.1)
+async def test_an_event_loop_that_hangs_ends_the_process_and_is_shown_where(unasked_ends: list[int]) -> None:
     with capture_logs() as logs:
-        async with Watchdog():
+        async with Watchdog(tick_seconds=0.01, hung_seconds=0.1):
             hang_until(lambda: bool(unasked_ends))
     assert logs[0]["event"] == "event_loop_hung"
     assert "hang_until" in logs[0]["where"]
@@ -177,10 +169,13 @@ def hang_until(fact: Callable[[], bool]) -> None:
 
 async def test_an_event_loop_that_turns_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     ticks: list[int] = []
-    monkeypatch.setattr(background, "TICK_SECONDS", 0.001)
-    monkeypatch.setattr(background, "HUNG_SECONDS", 1.0)
-    monkeypatch.setattr(Watchdog, "_turn", lambda dog: ticks.append(1) or setattr(dog, "_missed", 0))
-    async with Watchdog():
+
+    def turn(dog: Watchdog) -> None:
+        ticks.append(1)
+        dog._missed = 0
+
+    monkeypatch.setattr(Watchdog, "_turn", turn)
+    async with Watchdog(tick_seconds=0.001, hung_seconds=1.0):
         await until(lambda: len(ticks) > 20)
 
 
@@ -209,3 +204,34 @@ def test_the_process_ends_with_a_code_of_its_own(work: str) -> None:
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, timeout=50)
     assert done.returncode == EXIT_CODE == 70, done.stderr
     assert "part_ended" in done.stdout + done.stderr
+
+
+class Counting(Resident):
+    """Counts its rounds."""
+
+    def __init__(self) -> None:
+        self.rounds = 0
+
+    def _start(self) -> "list[asyncio.Task[None]]":
+        return [start_rounds(self._count, name="counting")]
+
+    async def _count(self) -> None:
+        self.rounds += 1
+        await asyncio.sleep(0)
+
+
+async def test_a_resident_works_until_it_is_left_and_its_tasks_end_with_it() -> None:
+    async with Counting() as counting:
+        await until(lambda: counting.rounds > 2)
+    (task,) = counting._tasks
+    assert task.cancelled()
+
+
+async def test_a_resident_whose_task_ends_unasked_ends_the_process(unasked_ends: list[int]) -> None:
+    class Ending(Resident):
+        def _start(self) -> "list[asyncio.Task[None]]":
+            return [start(asyncio.sleep(0), name="ending")]
+
+    async with Ending():
+        await until(lambda: unasked_ends)
+    unasked_ends.clear()

@@ -7,26 +7,26 @@ import pytest
 from api.dependencies import MAX_EXPORTS, SEARCH_SECONDS, SEARCH_WAIT_SECONDS
 from api.schemas.filters import MAX_SEARCH
 from api.schemas.pages import MAX_LIMIT
-from domain.dag import MAX_EDGES, MAX_STEPS
 from domain.json_values import MAX_DEPTH
-from domain.references import MAX_POINTER_DEPTH, MAX_POINTER_LENGTH, MAX_READ_BYTES, MAX_REFERENCES
 from domain.submissions import MAX_ARGUMENT_BYTES
+from domain.workflows.dag import MAX_EDGES, MAX_STEPS
+from domain.workflows.references import MAX_POINTER_DEPTH, MAX_POINTER_LENGTH, MAX_READ_BYTES, MAX_REFERENCES
 from gateway.descriptions import MAX_QUEUES, MAX_REGISTERED
-from gateway.result_metas import MAX_RESULT_BYTES
-from gateway.results import MAX_VALUES, MAX_WHOLE_BYTES
+from gateway.results.metas import MAX_RESULT_BYTES
+from gateway.results.reader import MAX_VALUES, MAX_WHOLE_BYTES
 from services import record
-from services.compare import MAX_DIFFERENCES
+from services.comparisons import MAX_DIFFERENCES
 from services.presets import MAX_PRESETS
 from services.resident.degradation import MAX_MARKS
 from services.resident.endings import MAX_WAITING
 from services.resident.task_names import MAX_EXPLAINED, MAX_KNOWN, NEIGHBOURS
 from services.timeline import MAX_FACTS
-from services.workflow_progress import MAX_FILLED_BYTES, STEPS_OF_A_TURN
-from services.workflow_results import GROUP_BYTES, GROUP_READS
+from services.workflows.progress import MAX_FILLED_BYTES, STEPS_OF_A_TURN
+from services.workflows.results import GROUP_BYTES, GROUP_READS
 from store.engine import STATEMENT_TIMEOUT_MS
 from store.queries.outbox import CLAIMED_BYTES
-from store.queries.tasks import MAX_ATTEMPTS
-from store.queries.workflows import SHOWN_RESULT_BYTES, SHOWN_RESULTS_BYTES
+from store.queries.tasks.documents import MAX_ATTEMPTS
+from store.queries.workflows.documents import SHOWN_RESULT_BYTES, SHOWN_RESULTS_BYTES
 
 ROOT = Path(__file__).parents[2]
 ROWS = [
@@ -62,7 +62,7 @@ def row(begin: str) -> str:
         ("results in `GET", [f"{SHOWN_RESULT_BYTES // KIB} KiB", f"{SHOWN_RESULTS_BYTES // MIB} MiB"]),
         ("arguments", [f"{MAX_ARGUMENT_BYTES // MIB} MiB", f"{MAX_DEPTH} deep"]),
         ("result that is kept", [f"{MAX_RESULT_BYTES // MIB} MiB"]),
-        ("events that are kept", [f"{record.MAX_FACTS:,}", f"{record.MAX_KEPT:,}"]),
+        ("events that are kept", [f"{record.MAX_FACTS:,}", f"{record.MAX_STORED:,}"]),
         ("events of an id", [f"{record.MAX_FACTS // 2:,}"]),
         ("events in a timeline", [f"{MAX_FACTS:,}"]),
         ("`attempts`", [f"{MAX_ATTEMPTS:,}"]),

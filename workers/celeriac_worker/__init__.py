@@ -22,14 +22,14 @@ from celeriac_worker.announcement import Announcement
 from celeriac_worker.fetching import Fetching
 from celeriac_worker.gate_step import GateStep
 from celeriac_worker.retries import RetryCeiling
-from celeriac_worker.stream import keep_events
+from celeriac_worker.stream import stream_events
 from celeriac_worker.version import __version__
 
 __all__ = ["__version__", "commands", "install"]
 
 
 def install(app: Celery[Any]) -> None:
-    """Adds the plugin to every worker of this app. May be called before or after tasks are defined, and twice."""
+    """Add the plugin to every worker of this app. May be called before or after tasks are defined, and twice."""
     app.steps["worker"].update({RetryCeiling, GateStep, Announcement})
     app.steps["consumer"].add(Fetching)
-    keep_events(app)
+    stream_events(app)

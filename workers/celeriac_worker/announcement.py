@@ -34,7 +34,7 @@ class Announcement(bootsteps.StartStopStep):
         signals.heartbeat_sent.connect(self.refresh_heartbeat)
 
     def info(self, worker: Any) -> dict[str, Any]:  # type: ignore[override]
-        """`{"celeriac": {...}}`, see README.md."""
+        """Return `{"celeriac": {...}}`, see README.md."""
         node = getattr(worker, "celeriac", None)
         return {
             "celeriac": {
@@ -67,7 +67,7 @@ class Announcement(bootsteps.StartStopStep):
 
 
 def _warn_of_other_releases() -> None:
-    """It may well work; whoever installed it past its own bounds is told that nobody has tried."""
+    """Tell whoever installed it past its own bounds that nobody has tried; it may well work."""
     oldest, newest = TRIED
     if not oldest <= tuple(VERSION[:2]) <= newest:
         logger.warning("Celeriac's plugin was not tried with Celery %s.", CELERY)
@@ -98,6 +98,6 @@ def _priority_steps(worker: Any) -> Any:
 
 
 def _pool_name(worker: Any) -> str:
-    """As in the option `--pool`."""
+    """Return the name as in the option `--pool`."""
     module = str(type(worker.pool).__module__.rsplit(".", 1)[-1])
     return "threads" if module == "thread" else module

@@ -51,7 +51,7 @@ def celeriac_resume(state: Any, **_: Any) -> dict[str, Any]:
 
 @inspect_command()
 def celeriac_drain_status(state: Any, **_: Any) -> dict[str, Any]:
-    """What is still to do here, by task id, and whether it would be done elsewhere if this worker were killed."""
+    """Tell what is still to do here, by task id, and whether it would be done elsewhere if this worker were killed."""
     node = getattr(state.consumer.controller, "celeriac", None)
     if node is None:
         return NO_REDIS
@@ -68,7 +68,7 @@ def celeriac_drain_status(state: Any, **_: Any) -> dict[str, Any]:
 
 @inspect_command()
 def celeriac_active(state: Any, **_: Any) -> list[dict[str, Any]]:
-    """What runs here, as `active` has it, without the arguments: they may be megabytes, or no JSON."""
+    """Tell what runs here, as `active` has it, without the arguments: they may be megabytes, or no JSON."""
     return [
         {"id": request.id, "worker_pid": request.worker_pid, "time_start": request.time_start}
         for request in state.tset(worker_state.active_requests)
@@ -77,11 +77,11 @@ def celeriac_active(state: Any, **_: Any) -> list[dict[str, Any]]:
 
 @inspect_command(variadic="ids")
 def celeriac_find(state: Any, ids: Any, **_: Any) -> dict[str, str]:
-    """In which phase each of these tasks is here, as `query_task` has it, without the arguments."""
+    """Tell in which phase each of these tasks is here, as `query_task` has it, without the arguments."""
     # Before Celery 5.7 those that wait for their time are known to the timer alone.
     phases = {request.id: "scheduled" for request in waiting_turns(state.consumer.timer)}
-    known = [request for task_id in ids if (request := worker_state.requests.get(task_id)) is not None]
-    phases |= {request.id: _phase_of(request, phases) for request in known}
+    requests = [request for task_id in ids if (request := worker_state.requests.get(task_id)) is not None]
+    phases |= {request.id: _phase_of(request, phases) for request in requests}
     return {task_id: phases[task_id] for task_id in ids if task_id in phases}
 
 

@@ -16,7 +16,9 @@ _task_scheduled = getattr(state, "task_scheduled", None)
 
 
 def waiting_turns(timer: Any) -> dict[Any, Any]:
-    """By request, what `cancel_turn` takes: gevent's greenlet, elsewhere an entry of the heap, which is copied here."""
+    """Map each request to what `cancel_turn` takes: gevent's greenlet, elsewhere an entry of the heap, which is copied
+    here.
+    """
     turns = {}
     for waiting in list(timer.schedule.queue):
         request = next(iter(waiting.entry.args or ()), None)
@@ -27,7 +29,7 @@ def waiting_turns(timer: Any) -> dict[Any, Any]:
 
 
 def give_turn(consumer: Any, request: Any, *, seconds: float) -> None:
-    """The pool gets it after so many seconds, in the way of a task with a countdown."""
+    """Give the request to the pool after so many seconds, in the way of a task with a countdown."""
     consumer.qos.increment_eventually()
     turn = consumer.timer.call_after(seconds, consumer.apply_eta_task, (request,))
     if _task_scheduled is not None:
@@ -36,6 +38,6 @@ def give_turn(consumer: Any, request: Any, *, seconds: float) -> None:
 
 
 def cancel_turn(consumer: Any, turn: Any) -> None:
-    """It will not come."""
+    """Take the turn away: the request will not come."""
     consumer.timer.cancel(turn)
     consumer.qos.decrement_eventually()

@@ -22,7 +22,7 @@ from celeriac_worker.stream import flush_events, space_events
 logger = get_logger(__name__)
 
 HOLD_SECONDS = 5.0
-"""A second delivery of what runs elsewhere asks again so often."""
+"""How often a second delivery of what runs elsewhere asks again."""
 
 
 class Fetching(bootsteps.StartStopStep):
@@ -38,7 +38,7 @@ class Fetching(bootsteps.StartStopStep):
             consumer.controller.celeriac_fetching = self
 
     def include_if(self, _consumer: Any) -> bool:
-        """Not without Redis: then the worker is a stock one."""
+        """Leave the step out without Redis: then the worker is a stock one."""
         return self._node is not None
 
     def start(self, consumer: Any) -> None:
@@ -55,7 +55,7 @@ class Fetching(bootsteps.StartStopStep):
         flush_events(consumer)
 
     def apply_state(self) -> int:
-        """Fetch, or do not, as the node's state demands. Returns how many messages went back to their queues."""
+        """Fetch, or do not, as the node's state demands; returns how many messages went back to their queues."""
         assert self._node is not None
         consumer = self._consumer
         if consumer.task_consumer is None or consumer.blueprint.state != RUN:
@@ -66,11 +66,11 @@ class Fetching(bootsteps.StartStopStep):
         return 0
 
     def apply_state_soon(self) -> None:
-        """The same, from any thread or from the midst of a message."""
+        """Fetch, or do not, a moment later; called from any thread or from the midst of a message."""
         self._consumer.call_soon(self.apply_state)
 
     def refuse(self, request: Any) -> None:
-        """Back to the queue with a message that came too late, and no more of them."""
+        """Give a message that came too late back to its queue, and take no more of them."""
         self._put_back(request)
         self.apply_state_soon()
 
@@ -129,13 +129,13 @@ class Fetching(bootsteps.StartStopStep):
 
 
 def _hear_broadcasts(channel: Any) -> None:
-    """On Redis kombu subscribes to their channels when it connects, and not to those that come later."""
+    """Subscribe to broadcasts: on Redis kombu does so when it connects, and not for channels that come later."""
     if getattr(channel, "active_fanout_queues", None):
         channel._subscribe()
 
 
 def _forget(request: Any) -> None:
-    """Not reserved any more. The same id may be active in another delivery, which stays known by it."""
+    """Count it as reserved no more. The same id may be active in another delivery, which stays known by it."""
     state.task_ready(request)
     for other in state.active_requests:
         if other.id == request.id:

@@ -17,9 +17,9 @@ from celeriac_worker.servers import connect
 
 NODE_EXPIRY_SECONDS = 10
 RUN_EXPIRY_SECONDS = 26 * 3600
-"""Longer than any message stays unacknowledged: our visibility timeout is 25 h."""
+"""How long a start is remembered: longer than any message stays unacknowledged, for our visibility timeout is 25 h."""
 MOST_KEYS = 500
-"""In one call."""
+"""How many keys one call takes."""
 
 
 class Admission(str, Enum):
@@ -29,11 +29,11 @@ class Admission(str, Enum):
     CANCELLED = "cancelled"
     PAUSED = "paused"
     RUNNING = "running"
-    """The same delivery has been started, by a worker that is alive."""
+    """Refused: this delivery has been started, by a worker that is alive."""
     SILENT = "silent"
-    """The same delivery has been started, by a worker that has not been heard for 10 s."""
+    """Refused for now: this delivery has been started, by a worker that has not been heard for 10 s."""
     FINISHED = "finished"
-    """The same delivery has run."""
+    """Refused: this delivery has run."""
 
 
 class GateUnreachableError(Exception):
@@ -92,42 +92,45 @@ class Gate:
         self._paused_key = paused_key(node)
 
     def may_start(self, task_id: str, run_key: str | None, *, silence_is_death: bool = False) -> Admission:
-        """With GO the start is written down, under `run_key` if there is one."""
+        """Return the answer; with GO the start is written down, under `run_key` if there is one."""
         keys = [cancelled_key(task_id), self._paused_key]
         if run_key is not None:
             keys.append(run_key)
         return Admission(self._run(self._may_start, keys, self._me, "1" if silence_is_death else "").decode())
 
     def finish(self, run_keys: Sequence[str]) -> None:
-        """These have run, however it went."""
+        """Write down that these have run, however it went."""
         self._for_all(self._finish, run_keys)
 
     def release(self, run_keys: Sequence[str]) -> None:
-        """These have not run, or shall run again: the next one may."""
+        """Write down that these have not run, or shall run again: the next one may."""
         self._for_all(self._release, run_keys)
 
     def show_life(self) -> bool:
-        """For the next 10 s this worker counts as alive. Returns whether it is to be paused."""
+        """Let this worker count as alive for the next 10 s; returns whether it is to be paused."""
         with self._client.pipeline(transaction=False) as pipe:
             pipe.set(node_key(self._node), self._boot_id, ex=NODE_EXPIRY_SECONDS)
             pipe.exists(self._paused_key)
             return bool(_answered(pipe.execute)[1])
 
     def say_goodbye(self, *, forget_pause: bool) -> None:
-        """What this worker holds is free from now on."""
+        """Free what this worker holds from now on."""
         keys = [node_key(self._node)] + ([self._paused_key] if forget_pause else [])
         _answered(self._client.delete, *keys)
 
     def is_paused(self) -> bool:
+        """Return whether the node's pause key is there."""
         return bool(_answered(self._client.exists, self._paused_key))
 
     def set_paused(self, paused: bool) -> None:
+        """Set the node's pause key, or delete it."""
         if paused:
             _answered(self._client.set, self._paused_key, "1")
         else:
             _answered(self._client.delete, self._paused_key)
 
     def close(self) -> None:
+        """Close the connections."""
         self._client.close()
 
     def _for_all(self, script: Any, run_keys: Sequence[str]) -> None:
@@ -135,7 +138,7 @@ class Gate:
             self._run(script, run_keys[start : start + MOST_KEYS], self._me)
 
     def _run(self, script: Any, keys: Sequence[str], *arguments: str) -> Any:
-        """As calling the script object does, which costs 76 us instead of 50."""
+        """Run the script as calling the script object does, which costs 76 us instead of 50."""
         try:
             return _answered(self._client.evalsha, script.sha, len(keys), *keys, *arguments)
         except redis.exceptions.NoScriptError:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 _STAT, _MEMORY = Path("/proc/stat"), Path("/proc/meminfo")
 _IDLE_FIELDS = (3, 4)
-"""Of the line `cpu`: idle, and waiting for a disk."""
+"""The fields of the line `cpu` that are idle: idle, and waiting for a disk."""
 
 
 class HostLoad:
@@ -16,7 +16,7 @@ class HostLoad:
         self._last = _processor_times()
 
     def cpu_percent(self) -> float | None:
-        """Since the last call."""
+        """Return the share of the processors in use since the last call."""
         before, self._last = self._last, _processor_times()
         if before is None or self._last is None:
             return None
@@ -24,7 +24,7 @@ class HostLoad:
         return round(100 * (1 - idle / total), 1) if total > 0 else None
 
     def memory_percent(self) -> float | None:
-        """What programs cannot have any more."""
+        """Return the share of the memory that programs cannot have any more."""
         try:
             lines = dict(line.split(":", 1) for line in _MEMORY.read_text().splitlines())
             total, available = (int(lines[name].split()[0]) for name in ("MemTotal", "MemAvailable"))

@@ -15,25 +15,25 @@ NODE_PREFIX = "celeriac:node:"
 
 
 def redis_url(broker_url: str | None) -> str | None:
-    """`CELERIAC_REDIS_URL`, else the broker if that is a Redis, else None."""
+    """Return `CELERIAC_REDIS_URL`, else the broker if that is a Redis, else None."""
     return next((url for url in (os.environ.get(URL_VARIABLE), broker_url) if url and kind_of(url)), None)
 
 
 def node_key(node: str) -> str:
-    """Holds the boot id of the node's worker while that is alive."""
+    """Return the key that holds the boot id of the node's worker while that is alive."""
     return NODE_PREFIX + node
 
 
 def paused_key(node: str) -> str:
-    """Is there while the node shall start nothing."""
+    """Return the key that is there while the node shall start nothing."""
     return f"celeriac:paused:{node}"
 
 
 def cancelled_key(task_id: str) -> str:
-    """Is there once somebody wants the task not to run."""
+    """Return the key that is there once somebody wants the task not to run."""
     return f"celeriac:cancelled:{task_id}"
 
 
 def run_key(task_id: str, retries: int, *, dispatch_no: int) -> str:
-    """Names one start; its value tells who made it and whether it has ended."""
+    """Return the key that names one start; its value tells who made it and whether it has ended."""
     return f"celeriac:run:{task_id}:{retries}:{dispatch_no}"

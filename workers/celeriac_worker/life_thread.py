@@ -31,17 +31,19 @@ os.register_at_fork(before=_round.acquire, after_in_parent=_round.release, after
 class LifeThread:
     """Begins with `start` and ends with `stop`, which may be called twice."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, *, again_seconds: float = AGAIN_SECONDS) -> None:
+        self._again_seconds = again_seconds
         self._node = node
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="celeriac-keeper", daemon=True)
         self._life_due = 0.0
 
     def start(self) -> None:
+        """Start the thread."""
         self._thread.start()
 
     def stop(self, *, forget_pause: bool) -> None:
-        """Tells of the last ends and says goodbye."""
+        """Tell of the last ends, and say goodbye."""
         if self._stopped.is_set():
             return
         self._stopped.set()
@@ -55,7 +57,7 @@ class LifeThread:
         self._node.gate.close()
 
     def run_once(self) -> None:
-        """Raises GateUnreachableError."""
+        """Show life and tell of ends once. Raises GateUnreachableError."""
         with _round:
             if time.monotonic() >= self._life_due:
                 self._node.show_life()
@@ -69,7 +71,7 @@ class LifeThread:
                 self._keep_alive()
             except BaseException as error:
                 logger.critical("What keeps this worker alive in Redis failed; it begins anew.", exc_info=error)
-                self._stopped.wait(AGAIN_SECONDS)
+                self._stopped.wait(self._again_seconds)
 
     def _keep_alive(self) -> None:
         wait = 0.0

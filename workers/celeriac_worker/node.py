@@ -56,10 +56,11 @@ class Node:
 
     @property
     def stands_still(self) -> bool:
+        """Return whether nothing may start now."""
         return self.paused or self.blind
 
     def admit(self, request: Start) -> Admission:
-        """Asks whether the request may start; with GO it is written down as started.
+        """Ask whether the request may start; with GO it is written down as started.
 
         A pause that comes while Redis is asked wins: what was not admitted before it is not admitted at all.
         """
@@ -86,7 +87,7 @@ class Node:
         return admission
 
     def take_back(self, request: Start) -> bool:
-        """False if it has been admitted, or taken back before; if True it will not be admitted any more."""
+        """Return False if it was admitted, or taken back before; with True it will not be admitted any more."""
         with self._lock:
             if request.admitted or request.was_put_back:
                 return False
@@ -94,17 +95,17 @@ class Node:
             return True
 
     def runs(self, run_key: str | None) -> bool:
-        """Whether this worker has started the task of this key, and Redis does not know of its end yet."""
+        """Return whether this worker has started the task of this key, and Redis does not know of its end yet."""
         return run_key in self._started
 
     def order(self, *, paused: bool) -> None:
-        """From here on `paused` holds, whatever `show_life` has been told before."""
+        """Let `paused` hold from here on, whatever `show_life` has been told before."""
         with self._lock:
             self.paused = paused
             self._orders += 1
 
     def show_life(self) -> None:
-        """Says that this worker is alive, and obeys the pause that is found. Raises GateUnreachableError."""
+        """Say that this worker is alive, and obey the pause that is found. Raises GateUnreachableError."""
         orders, stood_still = self._orders, self.stands_still
         paused = self.gate.show_life()
         with self._lock:
@@ -115,7 +116,7 @@ class Node:
             self._on_change()
 
     def write_down_ends(self) -> None:
-        """Tells Redis of the starts that have ended, and takes back those that came to nothing.
+        """Tell Redis of the starts that have ended, and take back those that came to nothing.
 
         Raises GateUnreachableError; what was not told is told the next time.
         """
@@ -124,11 +125,11 @@ class Node:
             self.gate.finish(finished)
             for key in finished:
                 del self._started[key]
-            gone = {key for key, request in self._started.items() if _came_to_nothing(request)}
-            self._give_up(gone | self._doubtful)
+            thrown_away = {key for key, request in self._started.items() if _came_to_nothing(request)}
+            self._give_up(thrown_away | self._doubtful)
 
     def release(self, request: Start) -> None:
-        """Its message goes back to the queue, and whoever gets it next may start it."""
+        """Let whoever gets the request's message next start it; the message goes back to the queue."""
         if request.admitted and request.run_key is not None:
             # Redis away: it stays doubtful, and is told when that is back.
             with self._lock, suppress(GateUnreachableError):

@@ -37,7 +37,8 @@ class NotStartedError(TaskRevokedError, GreenletExit):  # type: ignore[misc]
 
 
 def gate_task(task: Any, worker: Any) -> None:
-    """From the next connection to the broker on, the requests of this task ask the worker's node, and no earlier one.
+    """Let the requests of this task ask the worker's node, from the next connection to the broker on, and no earlier
+    one.
 
     What they do about its answer is done by the worker's `celeriac_fetching`.
     """
@@ -53,15 +54,15 @@ class GatedRequest(_Request):  # type: ignore[misc]
     worker: ClassVar[Any]
 
     admitted = False
-    """Redis has said GO."""
+    """Whether Redis has said GO."""
     accepted = False
-    """The pool has taken it on: it runs, or has run."""
+    """Whether the pool has taken it on: it runs, or has run."""
     was_put_back = False
-    """Its message belongs to the queue again; whoever still holds this object drops it."""
+    """Whether its message belongs to the queue again; whoever still holds this object drops it."""
     was_cancelled = False
-    """Celery ends the run and lets the broker send the message again."""
+    """Whether Celery ends the run and lets the broker send the message again."""
     found_silence = False
-    """The worker that had started this delivery was silent when last asked about."""
+    """Whether the worker that had started this delivery was silent when last asked about."""
     asked_at = 0.0
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -69,7 +70,8 @@ class GatedRequest(_Request):  # type: ignore[misc]
         self.run_key = self._run_key()
 
     def revoked(self) -> bool:
-        """Whether to drop it. Celery asks this right before the pool gets it, and now and then at its arrival."""
+        """Return whether to drop it. Celery asks this right before the pool gets it, and now and then at its
+        arrival."""
         if self.was_put_back or super().revoked():
             return True
         arrives = self not in state.reserved_requests
@@ -92,14 +94,14 @@ class GatedRequest(_Request):  # type: ignore[misc]
         super().cancel(*args, **options)
 
     def _retry_worker_lost(self, exc: Exception, exc_info: Any) -> bool:
-        """Not above the `max_retries` of the submission; Celery itself sees to the task's own."""
+        """Retry not above the `max_retries` of the submission; Celery itself sees to the task's own."""
         ceiling = self._request_dict.get(MAX_RETRIES_HEADER)
         if ceiling is not None and self._context.retries >= ceiling:
             return False
         return bool(super()._retry_worker_lost(exc, exc_info))
 
     def _run_key(self) -> str | None:
-        """None for what others published: only Celeriac's messages say which dispatch they are."""
+        """Return the key; None for what others published: only Celeriac's messages say which dispatch they are."""
         dispatch_no = self._request_dict.get(DISPATCH_NO_HEADER)
         return (
             None

@@ -26,7 +26,7 @@ class RetryCeiling(bootsteps.Step):
 
 
 def obey_ceiling(task: Any) -> None:
-    """Gives this one task the behaviour of `CeilingObeyed`, before its own class'; a second time changes nothing."""
+    """Give this one task the behaviour of `CeilingObeyed`, before its own class'; a second time changes nothing."""
     own: type = type(task)
     if not issubclass(own, CeilingObeyed):
         task.__class__ = type(
@@ -40,7 +40,7 @@ class CeilingObeyed:
     request: Any
 
     def retry(self, *args: Any, **options: Any) -> Any:
-        """Celery's own, with the submission's limit in place of the task's."""
+        """Retry as Celery does, with the submission's limit in place of the task's."""
         ceiling = getattr(self.request, HEADER, None)
         if ceiling is not None:
             options["max_retries"] = ceiling
@@ -48,7 +48,7 @@ class CeilingObeyed:
 
     @property
     def override_max_retries(self) -> int:
-        """The limit that a `retry(max_retries=...)` of this run has set.
+        """Return the limit that a `retry(max_retries=...)` of this run has set.
 
         Celery keeps it on the task, which all runs of a process share: there it limits later, unrelated runs too
         (2 runs measured where 4 were due). A request belongs to one run and ends with it.
@@ -57,8 +57,10 @@ class CeilingObeyed:
 
     @override_max_retries.setter
     def override_max_retries(self, limit: int) -> None:
+        """Keep the limit with the request of this run."""
         self.request.celeriac_override_max_retries = limit
 
     @override_max_retries.deleter
     def override_max_retries(self) -> None:
+        """Forget the limit of this run."""
         del self.request.celeriac_override_max_retries

@@ -41,7 +41,7 @@ _Sentinel: Any = redis.sentinel.Sentinel
 
 
 def kind_of(url: str) -> str | None:
-    """How the Redis of this URL is reached; None where it is none, or has no address."""
+    """Return how the Redis of this URL is reached; None where it is none, or has no address."""
     first = NEXT_URL.split(url)[0]
     kind = KINDS.get(first.partition("://")[0])
     parts = urlsplit(first)
@@ -49,7 +49,7 @@ def kind_of(url: str) -> str | None:
 
 
 def broker_address(conf: Any, url: Any) -> str | None:
-    """A broker's URL of this app, with what its settings say beside it of sentinels and TLS."""
+    """Return a broker's URL of this app, with what its settings say beside it of sentinels and TLS."""
     if isinstance(url, (list, tuple)):
         url = ";".join(url) if url and str(url[0]).startswith("sentinel") else next(iter(url), None)
     if not url or kind_of(url) is None:
@@ -68,7 +68,7 @@ def broker_address(conf: Any, url: Any) -> str | None:
 
 
 def connect(url: str) -> redis.Redis:
-    """A client that gives up after `ANSWER_SECONDS`; it connects at its first use.
+    """Return a client that gives up after `ANSWER_SECONDS`; it connects at its first use.
 
     Raises ValueError where no master is named.
     """
@@ -99,8 +99,8 @@ def connect(url: str) -> redis.Redis:
         sentinel_kwargs=limits | json.loads(query.get("sentinel_kwargs") or "{}"),
         **options,
     )
-    found: redis.Redis = sentinels.master_for(query["master_name"])
-    return found
+    master: redis.Redis = sentinels.master_for(query["master_name"])
+    return master
 
 
 def _tls(kind: str | None, query: Mapping[str, str]) -> dict[str, Any]:

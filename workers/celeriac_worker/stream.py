@@ -2,7 +2,7 @@
 
 Celery publishes events on Redis to whoever listens at that moment. They still go out that way, for Flower and others,
 with a header by which Celeriac leaves those aside that it finds in the stream. On RabbitMQ a queue of Celeriac's keeps
-them. Reading the stream is Celeriac's own business (`gateway/event_stream.py`).
+them. Reading the stream is Celeriac's own business (`gateway/events/stream.py`).
 """
 
 from __future__ import annotations
@@ -26,36 +26,37 @@ from celeriac_worker.servers import broker_address, connect
 
 KEY = "celeriac:events"
 FIELD = "body"
-KEPT_HEADER = "celeriac_kept"
-"""On the published copy of what is in the stream."""
+STREAMED_HEADER = "celeriac_kept"
+"""The header of a published message that is in the stream as well."""
 STREAM_LENGTH = 1_000_000
-"""Messages that wait for Celeriac at most; then Redis drops the oldest, and Celeriac records a gap."""
+"""How many messages wait for Celeriac at most; then Redis drops the oldest, and Celeriac records a gap."""
 MAX_WAITING = 10_000
-"""Messages that wait here for Redis at most. They were published without the header, so losing them loses a copy."""
+"""How many messages wait here for Redis. They were published without the header, so losing them loses a copy."""
 PORTION = 500
 SPACING_SECONDS = 0.005
-"""Between two publications of the events of tasks while a worker is busy; Celery itself publishes them many times more
-often, which takes two fifths of its main process. After a rest the first goes out at once."""
+"""Time between two publications of task events while a worker is busy; Celery itself publishes them many times more
+often, which takes two fifths of its main process. After a rest the first goes out at once.
+"""
 PAUSE_SECONDS = 5.0
-"""Between tries while Redis does not answer: a try may hold up the worker for `servers.ANSWER_SECONDS`."""
+"""Time between tries while Redis does not answer: a try may hold up the worker for `servers.ANSWER_SECONDS`."""
 
 logger = get_logger(__name__)
 
 
-def keep_events(app: Celery[Any]) -> None:
-    """All that this app tells from now on is kept for Celeriac; a second call changes nothing."""
+def stream_events(app: Celery[Any]) -> None:
+    """Keep for Celeriac all that this app tells from now on; a second call changes nothing."""
     own = symbol_by_name(app.events.dispatcher_cls)
-    if not issubclass(own, KeptEvents):
+    if not issubclass(own, StreamedEvents):
         events: Any = app.events
-        events.dispatcher_cls = type("EventDispatcher", (KeptEvents, own), {"kept": EventStream(app)})
+        events.dispatcher_cls = type("EventDispatcher", (StreamedEvents, own), {"stream": EventStream(app)})
         # Made from the class at its first use, which may have been.
         vars(app.events).pop("Dispatcher", None)
 
 
-class KeptEvents:
+class StreamedEvents:
     """Mixed into the app's dispatcher of events. One is made for each connection; the stream is the app's."""
 
-    kept: EventStream
+    stream: EventStream
     exchange: Any
     hostname: str
     serializer: str
@@ -70,14 +71,16 @@ class KeptEvents:
     def _publish(self, event: Any, producer: Any, *args: Any, **options: Any) -> None:
         """Called under the dispatcher's lock, for one event or for a list of them."""
         if producer is not None and self.exchange.type == "fanout":
-            is_kept = self._keep(event)
-            self.headers = {"hostname": self.hostname} | ({KEPT_HEADER: True} if is_kept else {})
+            is_streamed = self._add(event)
+            self.headers = {"hostname": self.hostname} | ({STREAMED_HEADER: True} if is_streamed else {})
         super()._publish(event, producer, *args, **options)  # type: ignore[misc]
 
-    def _keep(self, event: Any) -> bool:
-        """Whatever fails here, Celery publishes the event all the same, and the host's worker goes on."""
+    def _add(self, event: Any) -> bool:
+        """Add it to the stream. Whatever fails here, Celery publishes the event all the same, and the host's worker
+        goes on.
+        """
         try:
-            return self.kept.add(dumps(event, self.serializer)[2])
+            return self.stream.add(dumps(event, self.serializer)[2])
         except Exception as error:
             logger.error("An event is not kept for Celeriac (%s): if that is away, it is missed.", type(error).__name__)
             return False
@@ -87,7 +90,7 @@ class Spaced:
     """Calls at once if the last call was long ago, else when `SPACING_SECONDS` have passed, once for all."""
 
     def __init__(self, call: Callable[[], None], call_later: Callable[[float], object]) -> None:
-        """`call_later` takes the seconds until then."""
+        """Prepare to call; `call_later` takes the seconds until then."""
         self._call = call
         self._call_later = call_later
         self._called_at = 0.0
@@ -105,7 +108,9 @@ class Spaced:
 
 
 def space_events(consumer: Any) -> None:
-    """Between two publications of task events by this consumer pass `SPACING_SECONDS`; Celery has one in each round."""
+    """Let `SPACING_SECONDS` pass between two publications of task events by this consumer; Celery has one in each
+    round.
+    """
     hub, dispatcher = consumer.hub, consumer.event_dispatcher
     if hub is not None and dispatcher is not None:
         # Not by `call_soon`: from a timer that means the round after the next sleep, up to a second later.
@@ -115,7 +120,7 @@ def space_events(consumer: Any) -> None:
 
 
 def flush_events(consumer: Any) -> None:
-    """Task events that wait for their turn go out, while there is a connection; else the next one takes them over."""
+    """Publish task events that wait for their turn, while there is a connection; else the next one takes them over."""
     if consumer.event_dispatcher is not None:
         consumer.event_dispatcher.flush()
 
@@ -130,7 +135,8 @@ class EventStream:
         self._lock = threading.Lock()
 
     def add(self, body: bytes | str) -> bool:
-        """Whether the message is in the stream now. One that comes there later, or twice, is known by its content.
+        """Return whether the message is in the stream now. One that comes there later, or twice, is known by its
+        content.
 
         False as well where no Celeriac has ever read the stream: it makes it, so that none grows that nobody reads.
         """
@@ -156,13 +162,13 @@ class EventStream:
             return False
 
     def _flush(self, client: redis.Redis) -> bool:
-        is_kept = False
+        is_added = False
         while self._waiting:
             portion = list(islice(self._waiting, PORTION))
             with client.pipeline(transaction=False) as pipe:
                 for body in portion:
                     pipe.xadd(KEY, {FIELD: body}, maxlen=STREAM_LENGTH, approximate=True, nomkstream=True)
-                is_kept = pipe.execute()[-1] is not None
+                is_added = pipe.execute()[-1] is not None
             for _ in portion:
                 self._waiting.popleft()
-        return is_kept
+        return is_added

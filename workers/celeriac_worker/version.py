@@ -2,8 +2,8 @@
 
 __version__ = "0.1.0"
 PROTOCOL = 1
-"""Raised when Celeriac has to treat this worker differently than before."""
+"""The version of what the plugin says, raised when Celeriac has to treat this worker differently than before."""
 OLDEST_PROTOCOL = 1
-"""Of a Celeriac that was left behind, whose orders this plugin still obeys and whose questions it still answers."""
+"""The protocol of a Celeriac that was left behind, whose orders and questions this plugin still obeys and answers."""
 TRIED = ((5, 3), (5, 7))
-"""The oldest and the newest."""
+"""The oldest and the newest release of Celery that were tried."""

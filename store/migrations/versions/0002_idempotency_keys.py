@@ -20,5 +20,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Remove it; what was sent before acts again when it is sent again."""
+    """Remove the table; what was sent before acts again when it is sent again."""
     op.execute("DROP TABLE idempotency_keys")

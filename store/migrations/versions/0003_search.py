@@ -27,8 +27,10 @@ CREATE INDEX tasks_workflow ON tasks (workflow_id, created_at, task_id) WHERE wo
 
 
 def upgrade() -> None:
+    """Make the tables, and queue every task that is there to be indexed."""
     op.execute(SEARCH)
 
 
 def downgrade() -> None:
+    """Remove the tables, with all documents and saved presets."""
     op.execute("DROP INDEX tasks_workflow; DROP TABLE task_search, search_queue, search_presets")

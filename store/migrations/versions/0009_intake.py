@@ -7,7 +7,7 @@ down_revision = "0008_cancel"
 
 
 def upgrade() -> None:
-    """Nodes known so far count as those whose events do not wait, until they are heard again."""
+    """Add the column; nodes known so far count as those whose events do not wait, until they are heard again."""
     op.execute("ALTER TABLE workers ADD COLUMN kept boolean NOT NULL DEFAULT false")
 
 

@@ -7,7 +7,7 @@ down_revision = "0009_intake"
 
 
 def upgrade() -> None:
-    """A column of NULLs, which rewrites nothing; cancels that are open now go on with SIGTERM, as before."""
+    """Add a column of NULLs, which rewrites nothing; cancels that are open now go on with SIGTERM, as before."""
     op.execute("ALTER TABLE tasks ADD COLUMN cancel_signal text")
 
 

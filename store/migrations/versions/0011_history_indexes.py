@@ -13,7 +13,7 @@ INDEXES = {
 
 
 def upgrade() -> None:
-    """Built beside running work. One that was begun and not finished is made anew."""
+    """Build the indexes beside running work. One that was begun and not finished is made anew."""
     op.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")
     with op.get_context().autocommit_block():
         for name, columns in INDEXES.items():

@@ -46,7 +46,7 @@ FROM rollup_histograms WHERE measure <> 'started' GROUP BY 1, 2, 3, 4;
 
 
 def upgrade() -> None:
-    """Summed up from what is there, while nothing is folded into it."""
+    """Make the tables, summed up from what is there, while nothing is folded into it."""
     op.execute("LOCK TABLE rollup_hours, rollup_histograms IN SHARE MODE")
     op.execute(TABLES)
     op.execute(SUM_UP)

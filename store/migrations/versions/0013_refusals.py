@@ -15,10 +15,12 @@ CREATE INDEX outbox_refused ON outbox (due_at, task_id) WHERE refusals > 0;
 
 
 def upgrade() -> None:
+    """Add the columns and indexes; nothing counts as refused yet."""
     op.execute(REFUSALS)
 
 
 def downgrade() -> None:
+    """Remove them; tasks that were refused are offered again as any others."""
     op.execute("DROP INDEX outbox_due, outbox_refused")
     op.execute("ALTER TABLE outbox DROP COLUMN refusals, DROP COLUMN refusal, DROP COLUMN parked_at")
     op.execute("CREATE INDEX outbox_due ON outbox (due_at, task_id)")

@@ -7,10 +7,10 @@ down_revision = "0013_refusals"
 
 
 def upgrade() -> None:
-    """Workflows that are under way begin to count now."""
+    """Add the count; workflows that are under way begin to count now."""
     op.execute("ALTER TABLE workflows ADD COLUMN filled_bytes bigint NOT NULL DEFAULT 0")
 
 
 def downgrade() -> None:
-    """Nothing else knows of it."""
+    """Remove the count; nothing else knows of it."""
     op.execute("ALTER TABLE workflows DROP COLUMN filled_bytes")

@@ -7,10 +7,10 @@ down_revision = "0014_filled_bytes"
 
 
 def upgrade() -> None:
-    """Filled when the nodes are next asked, within a minute."""
+    """Add columns that are filled when the nodes are next asked, within a minute."""
     op.execute("ALTER TABLE workers ADD COLUMN broker_options jsonb")
 
 
 def downgrade() -> None:
-    """It is asked for again."""
+    """Remove the columns; nodes are asked for their contents again."""
     op.execute("ALTER TABLE workers DROP COLUMN broker_options")

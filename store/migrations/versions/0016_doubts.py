@@ -7,7 +7,7 @@ down_revision = "0015_broker_options"
 
 
 def upgrade() -> None:
-    """Few tasks are ever in doubt."""
+    """Make the table; few tasks are ever in doubt."""
     op.execute(
         """
         CREATE TABLE doubts (
@@ -21,6 +21,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Nothing else knows of it."""
+    """Remove the table; nothing else knows of it."""
     op.execute("ALTER TABLE workers DROP COLUMN clock, DROP COLUMN other_life_at")
     op.execute("DROP TABLE doubts")

@@ -7,10 +7,10 @@ down_revision = "0016_doubts"
 
 
 def upgrade() -> None:
-    """Facts of tasks that are there already are counted when the next one comes."""
+    """Add the columns; facts of tasks that are there already are counted when the next one comes."""
     op.execute("ALTER TABLE tasks ADD COLUMN outcome text, ADD COLUMN fact_count integer NOT NULL DEFAULT 0")
 
 
 def downgrade() -> None:
-    """Unknown ends stay CANCELLED."""
+    """Remove the columns; unknown ends stay CANCELLED."""
     op.execute("ALTER TABLE tasks DROP COLUMN outcome, DROP COLUMN fact_count")

@@ -21,12 +21,12 @@ COLUMNS = {
 
 
 def upgrade() -> None:
-    """Nothing is known of any of them yet."""
+    """Add the columns; nothing is known of any of them yet."""
     for name, kind in COLUMNS.items():
         op.execute(f"ALTER TABLE workers ADD COLUMN {name} {kind}")
 
 
 def downgrade() -> None:
-    """Older versions know heartbeats alone."""
+    """Remove the columns; older versions know heartbeats alone."""
     for name in COLUMNS:
         op.execute(f"ALTER TABLE workers DROP COLUMN {name}")

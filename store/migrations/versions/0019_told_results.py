@@ -7,11 +7,11 @@ down_revision = "0018_signs_of_life"
 
 
 def upgrade() -> None:
-    """Adding columns without a default rewrites nothing, and the index is empty: nothing waits."""
+    """Add columns without a default, which rewrites nothing, and an index that is empty: nothing waits."""
     op.execute("ALTER TABLE task_results ADD COLUMN unreadable text, ADD COLUMN result_repr text")
     op.execute("CREATE INDEX task_results_unreadable ON task_results (stored_at) WHERE unreadable IS NOT NULL")
 
 
 def downgrade() -> None:
-    """What was told is lost."""
+    """Remove the columns; what was told is lost."""
     op.execute("ALTER TABLE task_results DROP COLUMN unreadable, DROP COLUMN result_repr")

@@ -1,5 +1,7 @@
 """A foreign app with one line of ours in it, as a node."""
 
+from typing import Any
+
 import pytest
 from celery.result import AsyncResult
 from pytest_celery import RESULT_TIMEOUT, CeleryTestSetup
@@ -41,7 +43,8 @@ def test_the_node_tells_that_the_plugin_is_there_and_what_it_can_do(celery_setup
     assert told["paused"] is False
 
 
-def _retries(result: AsyncResult) -> int:
+def _retries(result: "AsyncResult[Any]") -> int:
     with pytest.raises(ValueError, match="again"):
         result.get(timeout=RESULT_TIMEOUT)
-    return int(result.retries)
+    assert result.retries is not None
+    return result.retries

@@ -25,7 +25,7 @@ def end_part(name: str) -> bool:
     if thread is not None:
         ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(KilledByTest))
         return True
-    for task in list(getattr(asyncio.tasks, "_scheduled_tasks", None) or asyncio.tasks._all_tasks):
+    for task in list(getattr(asyncio.tasks, "_scheduled_tasks", None) or asyncio.tasks._all_tasks):  # type: ignore[attr-defined]
         if task.get_name() == name and not task.done():
             task.get_loop().call_soon_threadsafe(_fail, task)
             return True
@@ -33,7 +33,7 @@ def end_part(name: str) -> bool:
 
 
 def _fail(task: "asyncio.Task[object]") -> None:
-    waited_for = task._fut_waiter
+    waited_for = task._fut_waiter  # type: ignore[attr-defined]
     if waited_for is None or waited_for.done():
         task.get_loop().call_soon(_fail, task)
         return

@@ -4,6 +4,7 @@ import json
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
+from functools import partial
 
 import httpx
 import pytest
@@ -151,7 +152,7 @@ def test_a_drip_is_no_progress(address: tuple[str, int]) -> None:
         with connect(address) as connection:
             connection.sendall(begin)
             connection.settimeout(0.05)
-            assert refusal(wait_for(lambda connection=connection: _drip(connection))) == (408, "REQUEST_TIMEOUT")
+            assert refusal(wait_for(partial(_drip, connection))) == (408, "REQUEST_TIMEOUT")
 
 
 def _drip(connection: socket.socket) -> bytes:

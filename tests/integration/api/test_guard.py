@@ -10,7 +10,7 @@ import pytest
 from httpx import AsyncClient, Response
 from starlette.responses import StreamingResponse
 
-from api.declarations import Declared, keeps_answers, reads_result, submits
+from api.declarations import Declared, caches_answers, reads_result, submits
 from api.resilience import breakers as breakers_module
 from api.resilience import guard
 from api.resilience.breakers import Breakers
@@ -76,7 +76,7 @@ worlds: list[World] = []
 
 
 @router.get("")
-@keeps_answers
+@caches_answers
 async def list_tasks(limit: int = 50, status: str = "") -> dict[str, int]:
     await here().answer()
     return {"calls": here().calls, "limit": limit}
@@ -91,7 +91,7 @@ async def submit_task() -> dict[str, int]:
 
 @router.get("/{task_id}")
 @reads_result
-@keeps_answers
+@caches_answers
 async def get_task(task_id: str) -> dict[str, str]:
     if task_id == "unknown":
         raise TaskNotFound

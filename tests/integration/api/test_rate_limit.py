@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import redis
@@ -13,7 +14,6 @@ from fastapi import FastAPI
 from httpx import AsyncClient, Response
 from structlog.testing import capture_logs
 
-from api.middleware import rate_limit
 from api.middleware.client_address import ClientAddress
 from api.middleware.rate_limit import STORE_TIMEOUT_SECONDS, RateLimit, WindowCounter
 from api.routing import API_PREFIX, api_router
@@ -42,11 +42,11 @@ async def make_app() -> AsyncIterator[MakeApp]:
     """Apps as separate processes have them: each with its own connections to the same store."""
     async with AsyncExitStack() as stack:
 
-        def make(url: str, *, limit: int = LIMIT, trusted: tuple[str, ...] = ()) -> FastAPI:
+        def make(url: str, *, limit: int = LIMIT, trusted: tuple[str, ...] = (), **counting: Any) -> FastAPI:
             client = redis_client(url)
             stack.push_async_callback(client.aclose)
             app = app_of(router, layers=((RateLimit, {"limit": limit, "address": ClientAddress(trusted)}),))
-            app.state.resources = SimpleNamespace(request_counter=WindowCounter(client))
+            app.state.resources = SimpleNamespace(request_counter=WindowCounter(client, **counting))
             return app
 
         yield make
@@ -122,11 +122,8 @@ async def test_health_is_neither_counted_nor_told_of_a_limit(make_app: MakeApp, 
         assert remaining(await client.get(THINGS)) == LIMIT - 1
 
 
-async def test_after_the_reset_the_count_starts_anew(
-    make_app: MakeApp, redis_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(rate_limit, "WINDOW_SECONDS", 1)
-    async with client_of(make_app(redis_url, limit=1)) as client:
+async def test_after_the_reset_the_count_starts_anew(make_app: MakeApp, redis_url: str) -> None:
+    async with client_of(make_app(redis_url, limit=1, window_seconds=1)) as client:
         first = await client.get(THINGS)
 
         async def taken() -> Response | None:
@@ -172,11 +169,8 @@ async def test_without_a_store_concurrent_requests_are_counted_each_once(make_ap
     assert sorted(remaining(answer) for answer in answers) == [0] * 10 + list(range(30))
 
 
-async def test_without_a_store_so_many_addresses_are_kept_and_no_more(
-    make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(rate_limit, "MAX_WINDOWS", 10)
-    app = make_app("redis://127.0.0.1:1/0", limit=3)
+async def test_without_a_store_so_many_addresses_are_kept_and_no_more(make_app: MakeApp) -> None:
+    app = make_app("redis://127.0.0.1:1/0", limit=3, max_windows=10)
     for n in range(50):
         async with client_of(app, address=f"203.0.113.{n}") as client:
             assert remaining(await client.get(THINGS)) == 2
@@ -186,12 +180,11 @@ async def test_without_a_store_so_many_addresses_are_kept_and_no_more(
 
 
 async def test_a_frozen_store_delays_one_request_briefly_and_counts_again_once_thawed(
-    make_app: MakeApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make_app: MakeApp, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(rate_limit, "BREAK_SECONDS", 0.5)
     with valkey(tmp_path) as url, redis.Redis.from_url(url) as plain:
         pid = plain.info("server")["process_id"]
-        one, other = make_app(f"{url}/2", limit=8), make_app(f"{url}/2", limit=8)
+        one, other = (make_app(f"{url}/2", limit=8, break_seconds=0.5) for _ in range(2))
         async with client_of(one) as client, client_of(other) as beside:
             before = [await client.get(THINGS), await beside.get(THINGS), await client.get(THINGS)]
             os.kill(pid, signal.SIGSTOP)

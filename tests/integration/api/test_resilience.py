@@ -15,8 +15,8 @@ from tests.integration.api.test_health import (
     give_signs_of_life,
     hear_a_worker,
     processes_of_postgres,
-    wait_for,
 )
+from tests.patience import wait_for
 
 SUMMARY = "/api/v1/resilience/summary"
 TASKS = "/api/v1/tasks"

@@ -13,7 +13,7 @@ from api.schemas.tasks import NO_RESULT
 from domain.identities import MAX_ID_BYTES
 from domain.states import EventType
 from settings import Settings
-from store.queries.tasks import SHOWN_ERROR
+from store.queries.tasks.documents import SHOWN_ERROR
 from tests.integration.api.ends import finish, tell
 
 ECHO = {"task_name": "celeriac.echo"}

@@ -11,17 +11,17 @@ import httpx
 import psycopg
 import pytest
 
-from domain.dag import MAX_EDGES
-from domain.references import MAX_REFERENCES
 from domain.results import StoredResult
 from domain.states import EventType
+from domain.workflows.dag import MAX_EDGES
+from domain.workflows.references import MAX_REFERENCES
 from loops.workflows import WorkflowsRound
 from services.record import News, record
-from services.workflows import start as start_workflow
+from services.workflows.lifecycle import start as start_workflow
 from settings import Settings
 from store.engine import open_engine
 from store.queries.outbox import withdraw
-from store.queries.workflows import SHOWN_RESULTS_BYTES
+from store.queries.workflows.documents import SHOWN_RESULTS_BYTES
 from tests.fakes.gateway import FakeBroker, FakeResultReader
 from tests.integration.api.ends import finish, tell
 from tests.workflows import make_workflow
@@ -292,7 +292,7 @@ def test_a_cancel_before_anything_has_started_is_certain(api: httpx.Client, sett
 def test_a_cancel_that_is_not_proven_answers_202(
     api: httpx.Client, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.cancels.PROOF_SECONDS", 0.2)
+    monkeypatch.setattr("services.cancels.sequence.PROOF_SECONDS", 0.2)
     workflow = start(api, DIAMOND)
     task_id = workflow["steps"][0]["task_id"]
     _take_from_outbox(settings, task_id)

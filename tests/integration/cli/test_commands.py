@@ -22,9 +22,9 @@ NOWHERE = "http://127.0.0.1:9"
 NOWHERE_REDIS = "redis://127.0.0.1:9/0"
 
 
-def celeriac(*arguments: str, timeout: float = 60, **environment: str) -> subprocess.CompletedProcess[str]:
+def celeriac(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     argv, env = invocation(*arguments, **environment)
-    return subprocess.run(argv, env=env, capture_output=True, text=True, timeout=timeout, check=False)
+    return subprocess.run(argv, env=env, capture_output=True, text=True, timeout=60, check=False)
 
 
 def invocation(*arguments: str, **environment: str) -> tuple[list[str], dict[str, str]]:

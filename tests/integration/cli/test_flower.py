@@ -35,7 +35,7 @@ class Flower:
         return httpx.request(method, self.url + path, headers=named, auth=login, timeout=20, trust_env=False)
 
     def send(self, **headers: str) -> int:
-        return self.ask("/api/task/send-task/celeriac.echo", method="POST", **headers).status_code
+        return self.ask("/api/task/send-task/celeriac.echo", method="POST", known=True, **headers).status_code
 
 
 @pytest.fixture(scope="module")

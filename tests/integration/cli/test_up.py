@@ -119,7 +119,7 @@ def test_a_signal_while_a_child_waits_for_its_next_life_ends_it_well(data: Path)
         for _ in range(4):  # the fourth wait is long enough to be met
             ends = errors.read_text().count("celeriac: loops ended")
             _kill_child(running, "loops")
-            wait_for(lambda ends=ends: errors.read_text().count("celeriac: loops ended") > ends)
+            wait_for(lambda: errors.read_text().count("celeriac: loops ended") > ends)  # noqa: B023
         family = running.family()
         running.process.send_signal(signal.SIGTERM)
         assert running.process.wait(STOP_SECONDS) == 0

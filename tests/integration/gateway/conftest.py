@@ -7,18 +7,18 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pytest
 import redis
 from celery import Celery
 
 from gateway.control import Control
-from gateway.event_sources import Blind, EventMessage, open_source
-from gateway.events import EventSubscriber, Heard
+from gateway.events.sources import Blind, EventMessage, open_source
+from gateway.events.subscriber import EventSubscriber, Heard
 from gateway.publisher import Publisher
 from gateway.queues import QueueReader
-from gateway.results import ResultReader
+from gateway.results.reader import ResultReader
 from tests.fakes.gateway import (
     FakeBroker,
     FakeControl,
@@ -30,22 +30,6 @@ from tests.fakes.gateway import (
 from tests.gateway_broker import FragileBroker, fragile_broker
 
 PATIENCE_SECONDS = 20
-
-
-class World(Protocol):
-    """What a test does from outside, and the gateway it looks through."""
-
-    publisher: Publisher | FakePublisher
-    events: EventSubscriber | FakeEventSubscriber
-    control: Control | FakeControl
-    results: ResultReader | FakeResultReader
-    queues: QueueReader | FakeQueueReader
-
-    def store_meta(self, task_id: str, meta: bytes) -> None: ...
-
-    def send_event(self, event: dict[str, Any]) -> None: ...
-
-    def lose_broker(self) -> None: ...
 
 
 @dataclass
@@ -103,10 +87,13 @@ def broker(tmp_path: Path) -> Iterator[FragileBroker]:
         yield broker
 
 
+World = RealWorld | FakeWorld
+"""What a test does from outside, and the gateway it looks through."""
+
+
 @pytest.fixture(params=["real", "fake"])
 async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
-    world: RealWorld | FakeWorld
-    world = RealWorld(request.getfixturevalue("broker")) if request.param == "real" else FakeWorld()
+    world: World = RealWorld(request.getfixturevalue("broker")) if request.param == "real" else FakeWorld()
     async with AsyncExitStack() as stack:
         for part in (world.publisher, world.events, world.control, world.results, world.queues):
             stack.push_async_callback(part.close)

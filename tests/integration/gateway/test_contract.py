@@ -3,13 +3,14 @@
 import json
 import time
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
 from domain.errors import BrokerUnavailable, Unavailable
-from gateway.events import Heard
+from gateway.events.subscriber import Heard
 from gateway.publisher import Published
-from gateway.result_metas import MAX_RESULT_BYTES
+from gateway.results.metas import MAX_RESULT_BYTES
 from tests.gateway_messages import make_message
 from tests.integration.gateway.conftest import World, next_blind, next_events
 
@@ -18,8 +19,8 @@ async def test_what_is_published_lies_in_its_queue(world: World) -> None:
     messages = [make_message("t", queue_name=name, priority=priority) for name in "ab" for priority in range(1, 11)]
     assert (await world.publisher.publish(messages)).sent == {message.task_id for message in messages}
     assert await world.queues.depths(["a", "b", "none"]) == {"a": 10, "b": 10, "none": 0}
-    assert await world.queues.held_task_ids(["a"]) == {message.task_id for message in messages[:10]}
-    assert await world.queues.held_task_ids(["a", "b"], among=[messages[3].task_id, "x"]) == {messages[3].task_id}
+    assert await world.queues.ids_in_queues(["a"]) == {message.task_id for message in messages[:10]}
+    assert await world.queues.ids_in_queues(["a", "b"], among=[messages[3].task_id, "x"]) == {messages[3].task_id}
 
 
 async def test_which_life_of_the_broker_took_a_message_is_known(world: World) -> None:
@@ -39,7 +40,7 @@ async def test_a_second_publish_of_a_task_is_a_second_message(world: World) -> N
 async def test_nothing_published_is_nothing_sent(world: World) -> None:
     assert await world.publisher.publish([]) == Published()
     assert await world.queues.depths([]) == {}
-    assert await world.queues.held_task_ids([]) == set()
+    assert await world.queues.ids_in_queues([]) == set()
 
 
 async def test_without_a_broker_everything_says_so(world: World) -> None:
@@ -52,7 +53,7 @@ async def test_without_a_broker_everything_says_so(world: World) -> None:
     with pytest.raises(BrokerUnavailable):
         await world.queues.depths(["celery"])
     with pytest.raises(BrokerUnavailable):
-        await world.queues.held_task_ids(["celery"])
+        await world.queues.ids_in_queues(["celery"])
     with pytest.raises(BrokerUnavailable):
         await world.control.ping(["w@h"])
     with pytest.raises(BrokerUnavailable):
@@ -120,7 +121,7 @@ async def test_a_batch_is_never_larger_than_asked_for(world: World) -> None:
     await next_blind(world.events)
     for number in range(3):
         world.send_event({"type": "task-custom", "uuid": str(number)})
-    seen = []
+    seen: list[Any] = []
     while len(seen) < 3:
         batch = await world.events.get(max_size=2)
         assert isinstance(batch, Heard)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 import redis
@@ -80,15 +81,15 @@ async def control(broker: FragileBroker) -> AsyncIterator[Control]:
 
 
 @pytest.fixture
-def owner(broker: FragileBroker) -> Iterator["Celery[object]"]:
-    app: Celery[object] = Celery("foreign", broker=broker.broker_url)
+def owner(broker: FragileBroker) -> Iterator["Celery[Any]"]:
+    app: Celery[Any] = Celery("foreign", broker=broker.broker_url)
     app.conf.broker_transport_options = {"sep": ":", "priority_steps": list(range(10))}
     yield app
     app.close()
 
 
 async def test_our_questions_leave_the_owners_mailbox_and_logs_as_they_are(
-    broker: FragileBroker, workers: list[WorkerProcess], control: Control, owner: "Celery[object]"
+    broker: FragileBroker, workers: list[WorkerProcess], control: Control, owner: "Celery[Any]"
 ) -> None:
     plain, pickled = (worker.node for worker in workers)
     presence = Presence(broker.broker_url, control)
@@ -112,7 +113,7 @@ async def test_our_questions_leave_the_owners_mailbox_and_logs_as_they_are(
 
 
 async def test_what_runs_is_asked_for_without_its_arguments(
-    broker: FragileBroker, workers: list[WorkerProcess], control: Control, owner: "Celery[object]"
+    broker: FragileBroker, workers: list[WorkerProcess], control: Control, owner: "Celery[Any]"
 ) -> None:
     plain = workers[0].node
     text, seconds = "x" * LARGE, 5

@@ -15,15 +15,15 @@ from celery import Celery
 from domain.broker_options import BrokerOptions
 from domain.consumers import Consumer, Consumers
 from gateway.control import Control
-from gateway.event_sources import RedisEvents
+from gateway.events.sources import RedisEvents
 from gateway.foreign_prefixes import ForeignPrefixes
 from gateway.layout import Layout
+from gateway.message_mover import MessageMover
 from gateway.messages import TaskMessage
 from gateway.presence import Presence
 from gateway.publisher import Publisher
 from gateway.queues import QueueReader
-from gateway.recall import Recall
-from gateway.results import ResultReader
+from gateway.results.reader import ResultReader
 from tests.gateway_broker import FragileBroker, fragile_broker
 from tests.gateway_messages import make_message
 from tests.patience import until
@@ -83,9 +83,9 @@ async def test_such_a_worker_is_asked_heard_served_and_looked_after(
     layout = Layout(OWN)
     control = Control(broker.broker_url, OWN)
     presence, publisher = Presence(broker.broker_url, control, options=OWN), Publisher(broker.broker_url, options=OWN)
-    queues, recall = QueueReader(broker.broker_url, layout), Recall(broker.broker_url, layout)
+    queues, mover = QueueReader(broker.broker_url, layout), MessageMover(broker.broker_url, layout)
     results = ResultReader(broker.result_url, prefix="shop")
-    for part in (control, presence, publisher, queues, recall, results):
+    for part in (control, presence, publisher, queues, mover, results):
         opened.push_async_callback(part.close)
     events = RedisEvents(broker.broker_url, OWN)
     assert events.connect()
@@ -101,14 +101,14 @@ async def test_such_a_worker_is_asked_heard_served_and_looked_after(
 
     running, waiting = make_message("shop.sleep", 60, priority=6), make_message("shop.sleep", 0, queue_name="other")
     await publisher.publish([running, waiting])
-    await until(lambda: is_fetched(recall, running.task_id))
-    assert await queues.held_task_ids(["other"]) == {running.task_id, waiting.task_id}
+    await until(lambda: is_fetched(mover, running.task_id))
+    assert await queues.ids_in_queues(["other"]) == {running.task_id, waiting.task_id}
     assert await queues.depths(["other"]) == {"other": 1}
-    assert await recall.withdraw(waiting.task_id, "other")
+    assert await mover.withdraw(waiting.task_id, "other")
     assert await presence.find_absent([worker.node]) == frozenset()
     worker.kill()
     assert await until(lambda: presence.find_absent([worker.node])) == {worker.node}
-    assert await recall.put_back([running.task_id]) == {running.task_id}
+    assert await mover.put_back([running.task_id]) == {running.task_id}
     with redis.Redis.from_url(broker.broker_url, decode_responses=True) as client:
         assert client.llen("shop:celery:4") == 1
         beside = [key for key in client.scan_iter("*") if not key.startswith("shop:")]
@@ -138,8 +138,8 @@ async def have_ended(results: ResultReader, messages: list[TaskMessage]) -> bool
     return len(await results.fetch([message.task_id for message in messages])) == len(messages)
 
 
-async def is_fetched(recall: Recall, task_id: str) -> bool:
-    return task_id in {held.task_id for held in await recall.list_fetched(before=_now(), limit=10)}
+async def is_fetched(mover: MessageMover, task_id: str) -> bool:
+    return task_id in {held.task_id for held in await mover.list_fetched(before=_now(), limit=10)}
 
 
 async def has_no_differences(prefixes: ForeignPrefixes) -> bool:
@@ -151,8 +151,8 @@ async def test_what_is_not_known_to_be_read_is_left_to_the_broker(
 ) -> None:
     """An app's own message, held by a worker that is gone: only what this worker said tells where it is looked for."""
     layout = Layout()
-    recall = Recall(broker.broker_url, layout)
-    opened.push_async_callback(recall.close)
+    mover = MessageMover(broker.broker_url, layout)
+    opened.push_async_callback(mover.close)
     with (
         Celery(broker=broker.broker_url, set_as_current=False) as app,
         redis.Redis.from_url(broker.broker_url) as client,
@@ -163,12 +163,12 @@ async def test_what_is_not_known_to_be_read_is_left_to_the_broker(
         client.zadd("unacked_index", {"tag": 1})
         for consumers in (Consumers(), _consumers("other", 0, 3), _consumers("other", 0)):
             layout.learn(consumers)
-            assert await recall.put_back([sent]) == frozenset()
-            fetched = await recall.list_fetched(before=_now(), limit=10)
-            assert await recall.put_back_fetched(fetched, before=_now()) == frozenset()
+            assert await mover.put_back([sent]) == frozenset()
+            fetched = await mover.list_fetched(before=_now(), limit=10)
+            assert await mover.put_back_fetched(fetched, before=_now()) == frozenset()
         assert client.hlen("unacked") == 1
         layout.learn(_consumers("celery", 0))
-        assert await recall.put_back([sent]) == {sent}
+        assert await mover.put_back([sent]) == {sent}
         assert (client.llen("celery"), client.hlen("unacked")) == (1, 0)
 
 

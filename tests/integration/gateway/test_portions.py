@@ -1,6 +1,7 @@
 """What is read at once is bounded by bytes, and nothing is left out."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -42,7 +43,7 @@ async def test_a_message_that_is_larger_than_a_portion_comes_alone(redis: Redis)
 
 
 async def test_a_hash_comes_in_portions_too_and_what_is_gone_is_left_out(redis: Redis) -> None:
-    entries = {b"%d" % n: LARGE if n % 2 else SMALL for n in range(1_100)}
+    entries: dict[Any, Any] = {b"%d" % n: LARGE if n % 2 else SMALL for n in range(1_100)}
     await redis.hset("unacked", mapping=entries)
     read = [portion async for portion in read_hash(redis, "unacked")]
     assert dict(pair for portion in read for pair in portion) == entries

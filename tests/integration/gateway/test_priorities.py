@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench.rabbitmq import rabbitmq
-from domain.broker_options import TEN_STEPS, BrokerOptions
+from domain.broker_options import TEN_PRIORITY_STEPS, BrokerOptions
 from gateway.publisher import Publisher
 from tests.gateway_broker import fragile_broker
 from tests.gateway_messages import make_message
@@ -47,7 +47,9 @@ async def test_a_worker_of_ours_takes_ten_levels_in_exact_order(urls: tuple[str,
     random.Random(4).shuffle(messages)
     publisher = Publisher(broker_url)
     sent = (
-        await publisher.publish(messages, lists={"celery": BrokerOptions(priority_steps=TEN_STEPS).lists_of("celery")})
+        await publisher.publish(
+            messages, lists={"celery": BrokerOptions(priority_steps=TEN_PRIORITY_STEPS).lists_of("celery")}
+        )
     ).sent
     await publisher.close()
     assert sent == {message.task_id for message in messages}

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -12,8 +13,8 @@ from celery import Celery
 from bench.rabbitmq import rabbitmq
 from gateway.connection import connect
 from gateway.control import Control
-from gateway.event_sources import WITNESS_QUEUE, Blind, open_source
-from gateway.events import EventSubscriber, Heard
+from gateway.events.sources import WITNESS_QUEUE, Blind, open_source
+from gateway.events.subscriber import EventSubscriber, Heard
 from gateway.publisher import Published, Publisher
 from gateway.queues import QueueReader
 from gateway.senders import NACKED, NO_QUEUE
@@ -41,7 +42,7 @@ async def test_a_message_for_a_queue_that_nobody_declared_is_not_sent(amqp_url: 
         nowhere = make_message("t", queue_name=f"q-{uuid4()}")
         assert await publisher.publish([nowhere]) == Published(refused={nowhere.task_id: NO_QUEUE})
         assert await queues.depths([nowhere.queue_name]) == {nowhere.queue_name: 0}
-        assert await queues.held_task_ids([nowhere.queue_name]) is None
+        assert await queues.ids_in_queues([nowhere.queue_name]) is None
 
 
 async def test_what_rabbitmq_refuses_is_the_fate_of_its_message_and_the_others_are_sent_once(amqp_url: str) -> None:
@@ -51,7 +52,7 @@ async def test_what_rabbitmq_refuses_is_the_fate_of_its_message_and_the_others_a
         stack.push_async_callback(publisher.close)
         stack.push_async_callback(queues.close)
         with connect(amqp_url) as connection:
-            channel = connection.default_channel
+            channel: Any = connection.default_channel
             channel.queue_declare(good, durable=True, auto_delete=False)
             channel.queue_declare(
                 full, durable=True, auto_delete=False, arguments={"x-max-length": 0, "x-overflow": "reject-publish"}
@@ -65,7 +66,8 @@ async def test_what_rabbitmq_refuses_is_the_fate_of_its_message_and_the_others_a
         assert len(published.refused) == 30
         assert (await queues.depths([good, full])) == {good: 10, full: 0}
         with connect(amqp_url) as connection:
-            connection.default_channel.queue_declare("private", exclusive=True)
+            channel = connection.default_channel
+            channel.queue_declare("private", exclusive=True)
             # Not ours to look at; what lies in the others is told all the same.
             assert await queues.depths([good, "private", "nowhere"]) == {good: 10, "private": 0, "nowhere": 0}
 
@@ -100,7 +102,8 @@ async def test_being_away_is_no_blindness_but_a_broker_that_forgot_is(amqp_url: 
     await again.close()
     with connect(amqp_url) as connection:
         # What a restart does to messages that are not persistent, ours in this queue like the events.
-        connection.default_channel.queue_purge(WITNESS_QUEUE)
+        channel: Any = connection.default_channel
+        channel.queue_purge(WITNESS_QUEUE)
     for _ in range(2):
         forgot = EventSubscriber(open_source(amqp_url))
         await forgot.start()

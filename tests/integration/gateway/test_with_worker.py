@@ -6,14 +6,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from domain.broker_options import TEN_STEPS, BrokerOptions
+from domain.broker_options import TEN_PRIORITY_STEPS, BrokerOptions
 from domain.results import StoredResult
 from gateway.control import Control, HeldTask
-from gateway.event_sources import open_source
-from gateway.events import EventSubscriber
+from gateway.events.sources import open_source
+from gateway.events.subscriber import EventSubscriber
 from gateway.publisher import Publisher
 from gateway.queues import QueueReader
-from gateway.results import ResultReader
+from gateway.results.reader import ResultReader
 from tests.gateway_broker import FragileBroker, fragile_broker
 from tests.gateway_messages import make_message
 from tests.integration.gateway.conftest import next_events
@@ -64,7 +64,7 @@ async def test_a_node_describes_itself(worker: WorkerProcess, control: Control) 
     assert not any("[" in name or name.startswith("celery.") for name in description.registered)
     assert description.plugin is not None
     assert description.priority_steps == tuple(range(10))
-    assert description.options == BrokerOptions(priority_steps=TEN_STEPS)
+    assert description.options == BrokerOptions(priority_steps=TEN_PRIORITY_STEPS)
 
 
 async def test_every_task_of_a_batch_is_run_whatever_its_priority(
@@ -72,7 +72,9 @@ async def test_every_task_of_a_batch_is_run_whatever_its_priority(
 ) -> None:
     messages = [make_message("celeriac.add", 1, priority, priority=priority) for priority in range(1, 11)]
     await publisher.publish(messages[:5])
-    await publisher.publish(messages[5:], lists={"celery": BrokerOptions(priority_steps=TEN_STEPS).lists_of("celery")})
+    await publisher.publish(
+        messages[5:], lists={"celery": BrokerOptions(priority_steps=TEN_PRIORITY_STEPS).lists_of("celery")}
+    )
     results = await _finished(broker, [message.task_id for message in messages])
     assert [results[message.task_id].result_json for message in messages] == [str(1 + p) for p in range(1, 11)]
     assert {(result.worker, result.queue, result.name) for result in results.values()} == {
@@ -121,15 +123,15 @@ async def test_a_running_task_is_found_where_it_is_and_ends_when_revoked(
     expected = {running.task_id: HeldTask(worker.node, "active")}
     await _until(lambda: control.query_tasks([running.task_id, "x"], [worker.node]), expected)
     answered, active = await control.list_active([worker.node, "nobody@nowhere"])
-    assert (answered, set(active), active[running.task_id].node) == ({worker.node}, {running.task_id}, worker.node)
+    assert (set(answered), set(active), active[running.task_id].node) == ({worker.node}, {running.task_id}, worker.node)
     assert abs(datetime.now(UTC) - (active[running.task_id].started_at or NEVER)) < timedelta(seconds=PATIENCE_SECONDS)
     said = await control.ask_everyone([running.task_id, "x"])
-    assert (said.replies, dict(said.held)) == ({worker.node: 1}, expected)
-    assert await queues.held_task_ids(["celery"]) == {running.task_id}, "a running task is unacknowledged"
+    assert (said.replies, dict(said.holders)) == ({worker.node: 1}, expected)
+    assert await queues.ids_in_queues(["celery"]) == {running.task_id}, "a running task is unacknowledged"
     await control.revoke([running.task_id], terminate=True)
     results = await _finished(broker, [running.task_id])
     assert results[running.task_id].state == "REVOKED"
-    await _until(lambda: queues.held_task_ids(["celery"]), set())
+    await _until(lambda: queues.ids_in_queues(["celery"]), set())
     await queues.close()
 
 

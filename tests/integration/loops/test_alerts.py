@@ -7,7 +7,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
-from domain.alert_rules import DEFAULT_RULES, AlertType
+from domain.alerts.rules import DEFAULT_RULES, AlertType
 from domain.degradation import NO_MARKS, Marks
 from domain.errors import BrokerUnavailable, Unavailable
 from domain.redis_keys import process_key

@@ -15,13 +15,13 @@ from domain.states import EventType
 from gateway.connection import redis_client
 from loops import cancels
 from loops.cancels import CancelsRound
-from services.cancel import KEY_SECONDS, request_cancel
+from services.cancels.cancel import KEY_SECONDS, request_cancel
 from services.dispatch import dispatch_due
 from services.record import News, record
 from store.queries import submissions
-from store.queries.tasks import get_task
+from store.queries.tasks.documents import get_task
 from tests.facts import told
-from tests.fakes.gateway import FakeBroker, FakeControl, FakePublisher, FakeRecall
+from tests.fakes.gateway import FakeBroker, FakeControl, FakeMessageMover, FakePublisher
 from tests.submissions import make_submission
 
 
@@ -45,7 +45,9 @@ class World:
         return submission.task_id
 
     async def run_once(self) -> float:
-        round_ = CancelsRound(self.engine, FakeControl(self.broker), recall=FakeRecall(self.broker), redis=self.redis)
+        round_ = CancelsRound(
+            self.engine, FakeControl(self.broker), mover=FakeMessageMover(self.broker), redis=self.redis
+        )
         return await round_.run_once()
 
     async def status(self, task_id: str) -> str:

@@ -11,27 +11,28 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from domain.facts import Fact, worker_event_key
 from domain.redis_keys import process_key
 from domain.states import EventType
-from domain.workers import SILENCE, Heartbeat, is_shared
+from domain.workers.status import SILENCE, Heartbeat, is_shared
 from gateway.connection import redis_client
 from gateway.control import HeldTask
 from gateway.messages import TaskMessage
-from loops.lost import dead_workers, seen_twice
+from loops.lost import dead_workers
 from loops.lost.dead_workers import DeadWorkersRound, Gateway
-from services.cancel import request_cancel
+from services.cancels.cancel import request_cancel
 from services.dispatch import dispatch_due
 from services.record import News, record
-from services.timeline import read_history
-from store.queries import descriptions, gaps, leadership, submissions, workers
-from store.queries.descriptions import Description
-from store.queries.tasks import get_task
-from store.worker_tables import workers as worker_rows
+from services.timeline import read_task_history
+from store.queries import gaps, leadership, submissions
+from store.queries.tasks.documents import get_task
+from store.queries.workers import descriptions, nodes
+from store.queries.workers.descriptions import Description
+from store.tables.workers import workers as worker_rows
 from tests.fakes.gateway import (
     FakeBroker,
     FakeControl,
+    FakeMessageMover,
     FakePresence,
     FakePublisher,
     FakeQueueReader,
-    FakeRecall,
     FakeResultReader,
 )
 from tests.submissions import make_submission
@@ -49,12 +50,12 @@ class World:
         self.presence = FakePresence(self.broker)
         gateway = Gateway(
             self.presence,
-            FakeRecall(self.broker),
+            FakeMessageMover(self.broker),
             FakeQueueReader(self.broker),
             FakeControl(self.broker),
             FakeResultReader(self.broker),
         )
-        self.round = DeadWorkersRound(engine, gateway, redis=redis)
+        self.round = DeadWorkersRound(engine, gateway, redis=redis, between_looks=timedelta(microseconds=1))
         self._clock = 0
 
     async def set_up(self) -> None:
@@ -74,11 +75,11 @@ class World:
     ) -> None:
         at = datetime.now(UTC) - ago
         async with self.engine.begin() as connection:
-            await workers.hear(connection, [Heartbeat(node, heard_at=at, at=at, pid=1, **told)])  # type: ignore[arg-type]
+            await nodes.hear(connection, [Heartbeat(node, heard_at=at, at=at, pid=1, **told)])  # type: ignore[arg-type]
             late = frozenset({"celeriac.add"}) if acks_late else frozenset[str]()
             names = ["celeriac.add"]
             told_of = Description(node, 1, "prefork", 1, 1, ["celery"], names, plugin, acks_late=late)
-            await descriptions.describe(connection, told_of)
+            await descriptions.save_description(connection, told_of)
 
     async def add_held(self, *kinds: EventType, unacknowledged: bool = True, node: str = DEAD) -> str:
         """A task that the node has received, or started, 20 s ago."""
@@ -112,8 +113,7 @@ class World:
 
 
 @pytest.fixture
-async def world(engine: AsyncEngine, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
-    monkeypatch.setattr(seen_twice, "BETWEEN_LOOKS", timedelta(0, microseconds=1))
+async def world(engine: AsyncEngine, redis_url: str) -> AsyncIterator[World]:
     redis = redis_client(redis_url)
     world = World(engine, redis)
     await world.set_up()
@@ -144,7 +144,7 @@ async def test_a_run_that_was_acknowledged_has_failed_once_nothing_of_it_is_foun
     assert await world.state(task_id) == ("FAILED", "finished", "LOST")
     async with world.engine.connect() as connection:
         task = await get_task(connection, task_id)
-        history = await read_history(connection, task_id)
+        history = await read_task_history(connection, task_id)
     assert task is not None
     assert task.error == f"WorkerLost: {DEAD} ended while it held this task, and no message of it is left."
     assert history.entries[-1].type is EventType.LOST
@@ -152,7 +152,7 @@ async def test_a_run_that_was_acknowledged_has_failed_once_nothing_of_it_is_foun
 
 async def test_a_rescue_that_was_cut_off_after_the_move_is_recorded_by_the_next(world: World) -> None:
     task_id = await world.add_held()
-    await FakeRecall(world.broker).put_back([task_id])
+    await FakeMessageMover(world.broker).put_back([task_id])
     await world.round.run_once()
     assert (world.waiting(), await world.state(task_id)) == ([task_id], ("PENDING", "queued", "LOST"))
 
@@ -216,7 +216,7 @@ async def test_a_stock_worker_that_said_goodbye_may_still_run_what_it_holds(worl
 
 async def test_what_another_worker_holds_by_now_is_left_to_it(world: World) -> None:
     task_id = await world.add_held()
-    world.broker.held[task_id] = HeldTask(LIVING, "active")
+    world.broker.holders[task_id] = HeldTask(LIVING, "active")
     await world.round.run_once()
     assert (world.waiting(), list(world.broker.unacknowledged)) == ([], [task_id])
 
@@ -229,7 +229,7 @@ async def test_an_attempt_that_another_has_outrun_is_lost_and_nothing_is_moved(w
     async with world.engine.begin() as connection:
         await record(connection, News([world.told(kind, LIVING, message=message, ago=5) for kind in kinds]))
     if not ended:
-        world.broker.held[task_id] = HeldTask(LIVING, "active")
+        world.broker.holders[task_id] = HeldTask(LIVING, "active")
     await world.round.run_once()
     assert await world.state(task_id) == (("COMPLETED", "finished") if ended else ("RUNNING", "running")) + ("LOST",)
     assert (world.waiting(), list(world.broker.unacknowledged)) == ([], [task_id])
@@ -241,7 +241,7 @@ async def test_a_new_process_of_the_same_name_tells_what_its_predecessor_lost(wo
     await world.round.run_once()
     assert world.waiting() == [], "it has not answered yet"
     world.broker.nodes[DEAD] = None  # type: ignore[assignment]
-    world.broker.held[held] = HeldTask(DEAD, "reserved")
+    world.broker.holders[held] = HeldTask(DEAD, "reserved")
     await world.round.run_once()
     assert world.waiting() == [lost]
 
@@ -255,7 +255,7 @@ async def test_a_new_process_proves_nothing_while_the_first_is_heard_or_answers_
         online_at = at if pid == 2 else None
         async with world.engine.begin() as connection:
             beat = Heartbeat(DEAD, heard_at=at, at=at, pid=pid, online_at=online_at)
-            await workers.hear(connection, [beat])
+            await nodes.hear(connection, [beat])
     await world.round.run_once()
     assert world.waiting() == [], "both are heard"
     await forget_other_lives(world.engine)
@@ -263,7 +263,7 @@ async def test_a_new_process_proves_nothing_while_the_first_is_heard_or_answers_
     await world.round.run_once()
     assert world.waiting() == [], "both answer"
     async with world.engine.connect() as connection:
-        worker = await workers.get_worker(connection, node=DEAD)
+        worker = await nodes.get_worker(connection, node=DEAD)
     assert worker is not None
     assert is_shared(other_life_at=worker.other_life_at, online_at=worker.online_at, now=datetime.now(UTC))
     world.broker.twins.clear()
@@ -326,7 +326,7 @@ async def test_on_rabbitmq_what_becomes_of_it_follows_from_how_the_task_is_ackno
     async def unreadable(*args: object, **options: object) -> None:
         return None
 
-    monkeypatch.setattr(FakeQueueReader, "held_task_ids", unreadable)
+    monkeypatch.setattr(FakeQueueReader, "ids_in_queues", unreadable)
     task_id = await world.add_held(*kinds, unacknowledged=False)
     await world.hear(DEAD, ago=DIED, acks_late=acks_late)
     for _ in range(2):
@@ -337,6 +337,6 @@ async def test_on_rabbitmq_what_becomes_of_it_follows_from_how_the_task_is_ackno
 async def test_only_one_process_at_a_time_moves_messages(world: World) -> None:
     await world.add_held()
     async with world.engine.begin() as other:
-        assert await leadership.take(other, leadership.RESCUE)
+        assert await leadership.take(other, leadership.DEAD_WORKERS)
         await world.round.run_once()
     assert world.waiting() == []

@@ -15,9 +15,9 @@ from domain.refusals import Refusal
 from gateway.messages import TaskMessage
 from gateway.publisher import Published
 from loops.dispatch import DispatchRound, RefusedRound
-from services.cancel import request_cancel
+from services.cancels.cancel import request_cancel
 from store.queries import submissions
-from store.tables import outbox
+from store.tables.tasks import outbox
 from tests.fakes.gateway import FakeBroker, FakePublisher, FakeQueueReader
 from tests.submissions import make_submission
 

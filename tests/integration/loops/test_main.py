@@ -6,7 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from loops.main import run
 from settings import Settings
-from store.tables import tasks
+from store.tables.tasks import tasks
 from tests.patience import until
 
 

@@ -11,19 +11,20 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from domain.facts import Detail, Fact
 from domain.proofs import ServerLife
 from domain.states import EventType
-from domain.workers import Heartbeat
+from domain.workers.status import Heartbeat
 from gateway.connection import redis_client
 from gateway.control import HeldTask
 from gateway.messages import TaskMessage
-from loops.lost import missed_ends, seen_twice
+from loops.lost import missed_ends
 from loops.lost.missed_ends import MissedEndsRound
-from services.proofs import Proofs
+from services.lost.proofs import Proofs
 from services.record import News, record
-from store.queries import descriptions, leadership, submissions, workers
-from store.queries.descriptions import Description
-from store.queries.tasks import get_task
-from store.tables import outbox, tasks
-from store.worker_tables import workers as worker_rows
+from store.queries import leadership, submissions
+from store.queries.tasks.documents import get_task
+from store.queries.workers import descriptions, nodes
+from store.queries.workers.descriptions import Description
+from store.tables.tasks import outbox, tasks
+from store.tables.workers import workers as worker_rows
 from tests.fakes.gateway import FakeBroker, FakeControl, FakePresence, FakeQueueReader, FakeResultReader
 from tests.submissions import make_submission
 
@@ -42,11 +43,21 @@ class World:
     def __post_init__(self) -> None:
         self.round = self.make_round()
 
-    def make_round(self, **options: bool) -> MissedEndsRound:
+    def make_round(
+        self, *, resend_unproven: bool = False, between_looks: timedelta = timedelta(microseconds=1)
+    ) -> MissedEndsRound:
         self.presence = FakePresence(self.broker)
         proofs = Proofs(self.engine, FakeControl(self.broker), presence=self.presence, redis=self.redis)
         results, queues = FakeResultReader(self.broker), FakeQueueReader(self.broker)
-        return MissedEndsRound(self.engine, results, queues=queues, proofs=proofs, **options)
+        return MissedEndsRound(
+            self.engine,
+            results,
+            queues=queues,
+            proofs=proofs,
+            resend_unproven=resend_unproven,
+            between_looks=between_looks,
+            asked_again=timedelta(0),
+        )
 
     async def add_dispatched(self, *, number: int = 1) -> str:
         """A task of which nothing was heard since its dispatch, by the server's life `one`."""
@@ -84,21 +95,19 @@ class World:
         """A node that takes from the queue; `gated` is one that tells of all that begins there."""
         at = datetime.now(UTC) - timedelta(seconds=0 if online else 30)
         async with self.engine.begin() as connection:
-            await workers.hear(connection, [Heartbeat(node, heard_at=at, at=at, pid=1, kept=gated, online_at=at)])
+            await nodes.hear(connection, [Heartbeat(node, heard_at=at, at=at, pid=1, streamed=gated, online_at=at)])
             gates = ("cancel_gate",) if gated else ()
             description = Description(
                 node, 1, "prefork", 1, 1, ["celery"], ["celeriac.add"], "1" if gated else None, capabilities=gates
             )
             if described:
-                await descriptions.describe(connection, description)
+                await descriptions.save_description(connection, description)
         if answers:
             self.broker.nodes[node] = None  # type: ignore[assignment]
 
 
 @pytest.fixture
-async def world(engine: AsyncEngine, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
-    monkeypatch.setattr(seen_twice, "BETWEEN_LOOKS", timedelta(0, microseconds=1))
-    monkeypatch.setattr(missed_ends, "ASKED_AGAIN", timedelta(0))
+async def world(engine: AsyncEngine, redis_url: str) -> AsyncIterator[World]:
     redis = redis_client(redis_url)
     yield World(engine, redis)
     await redis.aclose()
@@ -139,8 +148,8 @@ async def test_a_task_found_again_in_between_is_not_lost(world: World) -> None:
     assert await world.in_outbox() == []
 
 
-async def test_two_looks_too_close_together_prove_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(seen_twice, "BETWEEN_LOOKS", timedelta(seconds=60))
+async def test_two_looks_too_close_together_prove_nothing(world: World) -> None:
+    world.round = world.make_round(between_looks=timedelta(seconds=60))
     task_id = await world.add_dispatched()
     await world.add_node()
     await world.look(task_id)
@@ -157,7 +166,7 @@ async def test_a_task_found_anywhere_is_not_lost(world: World, place: str) -> No
     elif place == "unacknowledged":
         world.broker.unacknowledged[task_id] = message(task_id)
     elif place == "worker":
-        world.broker.held[task_id] = HeldTask(node=NODE, phase="reserved")
+        world.broker.holders[task_id] = HeldTask(node=NODE, phase="reserved")
     elif place == "gate":
         await world.redis.set(f"celeriac:run:{task_id}:0:1", f"{NODE}|boot|finished")
     else:
@@ -227,9 +236,9 @@ async def test_between_a_broker_and_a_worker_that_are_well_nothing_vanishes(worl
 async def test_what_a_worker_once_said_it_has_stays_received(world: World) -> None:
     task_id = await world.add_dispatched()
     await world.add_node()
-    world.broker.held[task_id] = HeldTask(node=NODE, phase="reserved")
+    world.broker.holders[task_id] = HeldTask(node=NODE, phase="reserved")
     await world.look(task_id)
-    world.broker.held.clear()
+    world.broker.holders.clear()
     for _ in range(3):
         await world.look(task_id)
     assert await world.in_outbox() == []
@@ -268,7 +277,7 @@ async def test_where_queues_cannot_be_scanned_nothing_counts_as_lost(
     async def cannot_be_known(self: object, queue_names: object, *, among: object) -> None:
         return None
 
-    monkeypatch.setattr(FakeQueueReader, "held_task_ids", cannot_be_known)
+    monkeypatch.setattr(FakeQueueReader, "ids_in_queues", cannot_be_known)
     task_id = await world.add_dispatched()
     await world.add_node()
     await world.look(task_id)
@@ -288,7 +297,7 @@ async def test_one_process_at_a_time_sweeps(world: World) -> None:
     task_id = await world.add_dispatched()
     world.broker.metas[task_id] = b'{"status": "SUCCESS", "result": 5}'
     async with world.engine.begin() as other:
-        assert await leadership.take(other, leadership.SWEEP)
+        assert await leadership.take(other, leadership.MISSED_ENDS)
         assert await world.look(task_id) == missed_ends.ROUND_SECONDS
     async with world.engine.connect() as connection:
         assert (await connection.execute(select(tasks.c.status))).scalar_one() == "PENDING"

@@ -10,15 +10,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from uuid_utils.compat import uuid7
 
 from domain.retention import Retention
+from domain.rollups import Measure
 from domain.states import TERMINAL, Status
-from loops import retention as loop
 from loops.partitions import PartitionsRound
 from loops.retention import ROUND_SECONDS, RetentionRound
 from loops.rollups import RollupsRound
 from store.queries import leadership
 from store.queries.for_dashboard import count_totals
 from store.queries.submissions import add_submissions
-from store.tables import (
+from store.tables.tasks import (
     attempts,
     events,
     outbox,
@@ -29,7 +29,7 @@ from store.tables import (
     task_search,
     tasks,
 )
-from store.workflow_tables import workflow_events, workflow_steps, workflow_submissions, workflow_wakes, workflows
+from store.tables.workflows import workflow_events, workflow_steps, workflow_submissions, workflow_wakes, workflows
 from tests.submissions import make_submission
 
 KEPT = Retention(finished=timedelta(days=30), failed=timedelta(days=90))
@@ -149,11 +149,10 @@ async def test_what_is_not_over_stays(engine: AsyncEngine) -> None:
     assert await ids(engine) == {running, pending, waiting, unindexed, written}
 
 
-async def test_more_than_a_batch_goes_in_several_rounds(engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "BATCH_SIZE", 2)
+async def test_more_than_a_batch_goes_in_several_rounds(engine: AsyncEngine) -> None:
     for _ in range(5):
         await add(engine, timedelta(days=31))
-    round_ = RetentionRound(engine, KEPT)
+    round_ = RetentionRound(engine, KEPT, batch_size=2)
     left = []
     for pause in (0, 0, ROUND_SECONDS):
         assert await round_.run_once() == pause
@@ -204,11 +203,10 @@ async def test_unfinished_workflows_keep_their_tasks(engine: AsyncEngine) -> Non
     assert await ids(engine, workflows) == {running, ended}
 
 
-async def test_large_workflows_go_a_few_at_a_time(engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "BATCH_SIZE", 4)
+async def test_large_workflows_go_a_few_at_a_time(engine: AsyncEngine) -> None:
     for _ in range(3):
         await add_workflow(engine, timedelta(days=31), steps=3)
-    round_ = RetentionRound(engine, KEPT)
+    round_ = RetentionRound(engine, KEPT, batch_size=4)
     assert await round_.run_once() == 0
     assert len(await ids(engine, workflows)) == 1
     assert [await round_.run_once(), await round_.run_once()] == [0, ROUND_SECONDS]
@@ -280,7 +278,7 @@ async def test_counts_know_nothing_of_it(engine: AsyncEngine) -> None:
     await RollupsRound(engine).run_once()
     assert await ids(engine) == set()
     async with engine.connect() as connection:
-        assert (await count_totals(connection))["submitted"] == 1
+        assert (await count_totals(connection))[Measure.SUBMITTED] == 1
         assert (await connection.execute(select(func.sum(rollup_hours.c.count)))).scalar_one() == 1
 
 

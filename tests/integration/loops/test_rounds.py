@@ -9,18 +9,23 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
 from domain.errors import BrokerUnavailable
-from domain.workers import Heartbeat
+from domain.workers.status import Heartbeat
 from gateway.descriptions import NodeDescription
-from loops import dispatch, nodes, partitions, presence, queues
+from loops import dispatch, partitions, queues
 from loops.dispatch import DispatchRound
-from loops.nodes import NodesRound
 from loops.partitions import PartitionsRound
-from loops.presence import PresenceRound
 from loops.queues import QueuesRound
-from store.queries import descriptions, signs, submissions, task_names, workers
-from store.queries.workers import WorkerRow
-from store.tables import outbox, tasks
-from store.worker_tables import workers as table
+from loops.workers import nodes as nodes_loop
+from loops.workers import presence
+from loops.workers.nodes import NodesRound
+from loops.workers.presence import PresenceRound
+from services.dispatch import BATCH_SIZE
+from store.queries import submissions
+from store.queries.tasks import names
+from store.queries.workers import descriptions, nodes, signs
+from store.queries.workers.nodes import WorkerRow
+from store.tables.tasks import outbox, tasks
+from store.tables.workers import workers as table
 from tests.fakes.gateway import FakeBroker, FakeControl, FakePresence, FakePublisher, FakeQueueReader
 from tests.fakes.marks import FakeMarks
 from tests.submissions import make_submission
@@ -49,14 +54,15 @@ async def submit(engine: AsyncEngine, *, due_in: float = 0, **row: object) -> st
     return submission.task_id
 
 
-def dispatch_round(engine: AsyncEngine, broker: FakeBroker) -> DispatchRound:
-    return DispatchRound(engine, FakePublisher(broker), marks=FakeMarks(), broker=FakeQueueReader(broker))
+def dispatch_round(engine: AsyncEngine, broker: FakeBroker, *, batch_size: int = BATCH_SIZE) -> DispatchRound:
+    publisher, queues = FakePublisher(broker), FakeQueueReader(broker)
+    return DispatchRound(engine, publisher, marks=FakeMarks(), broker=queues, batch_size=batch_size)
 
 
 async def hear(engine: AsyncEngine, node: str = NODE) -> None:
     now = datetime.now(UTC)
     async with engine.begin() as connection:
-        await workers.hear(connection, [Heartbeat(node, heard_at=now, at=now, pid=1)])
+        await nodes.hear(connection, [Heartbeat(node, heard_at=now, at=now, pid=1)])
 
 
 async def test_dispatch_sends_what_is_due_and_comes_back_for_what_is_next(engine: AsyncEngine) -> None:
@@ -75,14 +81,10 @@ async def test_dispatch_looks_again_in_a_while_where_nothing_is_due_soon(engine:
     assert await round_.run_once() == dispatch.POLL_SECONDS
 
 
-async def test_dispatch_goes_on_at_once_after_a_full_batch(
-    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(dispatch, "BATCH_SIZE", 2)
-    monkeypatch.setattr("services.dispatch.BATCH_SIZE", 2)
+async def test_dispatch_goes_on_at_once_after_a_full_batch(engine: AsyncEngine) -> None:
     for _ in range(3):
         await submit(engine)
-    round_ = dispatch_round(engine, FakeBroker())
+    round_ = dispatch_round(engine, FakeBroker(), batch_size=2)
     assert [await round_.run_once(), await round_.run_once()] == [0, dispatch.POLL_SECONDS]
 
 
@@ -98,12 +100,10 @@ async def test_a_node_that_has_come_online_is_asked_once_what_it_is(engine: Asyn
     await hear(engine)
     broker = FakeBroker(nodes={NODE: DESCRIPTION})
     round_ = NodesRound(engine, FakeControl(broker))
-    assert await round_.run_once() == nodes.ROUND_SECONDS
+    assert await round_.run_once() == nodes_loop.ROUND_SECONDS
     async with engine.connect() as connection:
-        worker = await workers.get_worker(connection, node=NODE)
-        assert await task_names.list_known_task_names(connection, max_age=timedelta(days=1), limit=10) == [
-            "celeriac.add"
-        ]
+        worker = await nodes.get_worker(connection, node=NODE)
+        assert await names.list_known_task_names(connection, max_age=timedelta(days=1), limit=10) == ["celeriac.add"]
     assert worker is not None
     assert (worker.pool, worker.concurrency, worker.queues, worker.plugin) == ("prefork", 2, ["celery"], "1.0")
     broker.available = False
@@ -129,7 +129,7 @@ async def _next_question(engine: AsyncEngine) -> float:
     for seconds in (0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 300):
         async with engine.connect() as connection:
             await connection.execute(update(table).values(asked_at=table.c.asked_at - timedelta(seconds=seconds + 0.5)))
-            if await descriptions.list_undescribed(connection, max_age=nodes.MAX_AGE):
+            if await descriptions.list_undescribed(connection, max_age=nodes_loop.MAX_AGE):
                 return seconds
     return float("inf")
 
@@ -155,7 +155,7 @@ async def test_an_answer_that_cannot_be_read_says_that_its_node_is_there_and_no_
 
 async def _worker(engine: AsyncEngine) -> WorkerRow:
     async with engine.connect() as connection:
-        worker = await workers.get_worker(connection, node=NODE)
+        worker = await nodes.get_worker(connection, node=NODE)
     assert worker is not None
     return worker
 
@@ -255,15 +255,12 @@ async def test_a_queue_that_nobody_consumes_is_given_to_a_worker_of_ours_unless_
     left_alone = [line["queue"] for line in logs if line["event"] == "queue_left_alone"]
     assert left_alone == ["_kombu.binding.celery", "cart", "celeryev", "unacked"]
     async with engine.connect() as connection:
-        assert await workers.list_consumers(connection) == [(NODE, ["celery", "math"])]
+        assert await nodes.list_consumers(connection) == [(NODE, ["celery", "math"])]
 
 
-async def test_of_names_that_never_answer_only_the_newest_are_kept(
-    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(nodes, "MOST_STRANGERS", 2)
+async def test_of_names_that_never_answer_only_the_newest_are_kept(engine: AsyncEngine) -> None:
     known = replace(DESCRIPTION, node="celery@known")
-    round_of_nodes = NodesRound(engine, FakeControl(FakeBroker(nodes={known.node: known})))
+    round_of_nodes = NodesRound(engine, FakeControl(FakeBroker(nodes={known.node: known})), most_strangers=2)
     await hear(engine, known.node)
     await round_of_nodes.run_once()
     for name in ("registered", "wanted", "forged-1", "forged-2", "forged-3", "forged-4"):
@@ -275,7 +272,7 @@ async def test_of_names_that_never_answer_only_the_newest_are_kept(
         await connection.execute(update(table).where(table.c.node == "celery@wanted").values(want_paused=True))
     await round_of_nodes.run_once()
     async with engine.connect() as connection:
-        _, found = await workers.list_workers(connection, limit=100, offset=0)
+        _, found = await nodes.list_workers(connection, limit=100, offset=0)
     assert {worker.node.removeprefix("celery@") for worker in found} == {
         *("known", "registered", "wanted", "forged-3", "forged-4")
     }

@@ -12,30 +12,30 @@ from redis.asyncio import Redis
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from domain.broker_options import STOCK_STEPS, BrokerOptions
+from domain.broker_options import STOCK_PRIORITY_STEPS, BrokerOptions
 from domain.facts import Fact, worker_event_key
 from domain.redis_keys import process_key
 from domain.states import EventType
-from domain.workers import Heartbeat
+from domain.workers.status import Heartbeat
 from gateway.connection import redis_client
 from gateway.control import ActiveTask, HeldTask
 from gateway.layout import Layout
+from gateway.message_mover import MessageMover
 from gateway.publisher import Publisher
 from gateway.queues import QueueReader
-from gateway.recall import Recall
-from loops.lost import seen_twice
 from loops.lost.stuck_messages import StuckMessagesRound
-from services.proofs import Proofs
+from services.lost.proofs import Proofs
 from services.record import News, record
-from store.queries import descriptions, leadership, submissions, workers
-from store.queries.descriptions import Description
-from store.worker_tables import workers as worker_rows
+from store.queries import leadership, submissions
+from store.queries.workers import descriptions, nodes
+from store.queries.workers.descriptions import Description
+from store.tables.workers import workers as worker_rows
 from tests.fakes.gateway import FakeBroker, FakeControl, FakePresence
 from tests.gateway_messages import make_message
 from tests.submissions import make_submission
 
 NODE, SILENT = "celery@one", "celery@two"
-KNOWN = Layout(BrokerOptions(priority_steps=STOCK_STEPS))
+KNOWN = Layout(BrokerOptions(priority_steps=STOCK_PRIORITY_STEPS))
 LONG_AGO = datetime.now(UTC) - timedelta(minutes=5)
 
 
@@ -50,21 +50,26 @@ class World:
 
     def __post_init__(self) -> None:
         self.publisher, self.queues = Publisher(self.broker_url), QueueReader(self.broker_url)
-        self.recall, self.presence = Recall(self.broker_url, KNOWN), FakePresence(self.answers)
+        self.mover, self.presence = MessageMover(self.broker_url, KNOWN), FakePresence(self.answers)
         self.consumer = Connection(self.broker_url)
         proofs = Proofs(self.engine, FakeControl(self.answers), presence=self.presence, redis=self.redis)
         self.round = StuckMessagesRound(
-            self.engine, self.recall, proofs=proofs, presence=self.presence, redis=self.redis
+            self.engine,
+            self.mover,
+            proofs=proofs,
+            presence=self.presence,
+            redis=self.redis,
+            between_looks=timedelta(microseconds=1),
         )
 
     async def add_node(self, node: str = NODE, *, ago: timedelta = timedelta(0), plugin: str | None = "1") -> None:
         at = datetime.now(UTC) - ago
         async with self.engine.begin() as connection:
             beat = Heartbeat(node, heard_at=at, at=at, pid=1, online_at=at)
-            await workers.hear(connection, [beat])
+            await nodes.hear(connection, [beat])
             gates = ("cancel_gate",) if plugin else ()
             described = Description(node, 1, "prefork", 1, 1, ["celery"], ["celeriac.add"], plugin, capabilities=gates)
-            await descriptions.describe(connection, described)
+            await descriptions.save_description(connection, described)
 
     async def add_fetched(self, *heard: EventType, ago: timedelta = timedelta(minutes=2)) -> str:
         """A dispatched task whose message a consumer fetched so long ago; its id."""
@@ -103,16 +108,13 @@ class World:
 
 
 @pytest.fixture
-async def world(
-    engine: AsyncEngine, broker_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[World]:
-    monkeypatch.setattr(seen_twice, "BETWEEN_LOOKS", timedelta(microseconds=1))
+async def world(engine: AsyncEngine, broker_url: str, redis_url: str) -> AsyncIterator[World]:
     world = World(engine, broker_url, redis_client(redis_url))
     await world.redis.set(process_key("mirror"), "now")
     await world.add_node()
     world.answers.nodes[NODE] = None  # type: ignore[assignment]
     async with AsyncExitStack() as stack:
-        for room in (world.publisher, world.queues, world.recall):
+        for room in (world.publisher, world.queues, world.mover):
             stack.push_async_callback(room.close)
         stack.push_async_callback(world.redis.aclose)
         yield world
@@ -124,7 +126,7 @@ async def test_what_was_fetched_and_no_worker_has_goes_back_once_into_its_queue(
     assert await world.look(1) == {"celery": 0}, "a worker may be about to tell"
     assert await world.look(1) == {"celery": 1}
     assert await world.look(3) == {"celery": 1}
-    assert await world.queues.held_task_ids(["celery"]) == {task_id}
+    assert await world.queues.ids_in_queues(["celery"]) == {task_id}
 
 
 async def test_a_retry_on_its_way_goes_back_too(world: World) -> None:
@@ -134,7 +136,7 @@ async def test_a_retry_on_its_way_goes_back_too(world: World) -> None:
 
 async def test_what_a_worker_has_or_runs_stays_with_it(world: World) -> None:
     held, running = await world.add_fetched(), await world.add_fetched()
-    world.answers.held[held] = HeldTask(NODE, "reserved")
+    world.answers.holders[held] = HeldTask(NODE, "reserved")
     world.answers.active[running] = ActiveTask(NODE, 7, LONG_AGO)
     assert await world.look(3) == {"celery": 0}
 
@@ -205,15 +207,15 @@ async def test_nothing_is_moved_while_the_mirror_does_not_hear(world: World) -> 
 async def test_a_message_fetched_again_meanwhile_stays(world: World) -> None:
     await world.add_fetched()
     begun = datetime.now(UTC)
-    (old,) = await world.recall.list_fetched(before=begun, limit=10)
-    assert await world.recall.put_back({old.task_id}) == {old.task_id}
+    (old,) = await world.mover.list_fetched(before=begun, limit=10)
+    assert await world.mover.put_back({old.task_id}) == {old.task_id}
     assert Queue("celery", channel=world.consumer.default_channel).get() is not None
-    assert await world.recall.put_back_fetched([old], before=begun) == frozenset()
+    assert await world.mover.put_back_fetched([old], before=begun) == frozenset()
     assert await world.queues.depths(["celery"]) == {"celery": 0}
 
 
 async def test_one_process_at_a_time_looks(world: World) -> None:
     await world.add_fetched()
     async with world.engine.begin() as connection:
-        assert await leadership.take(connection, leadership.STRAYS)
+        assert await leadership.take(connection, leadership.STUCK_MESSAGES)
         assert await world.look(3) == {"celery": 0}

@@ -7,18 +7,19 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from domain.facts import Fact, worker_event_key
 from domain.identities import Identity
 from domain.states import EventType
-from domain.workers import Heartbeat
+from domain.workers.status import Heartbeat
 from gateway.control import ActiveTask, HeldTask
 from gateway.messages import TaskMessage
-from gateway.result_metas import NO_META
+from gateway.results.metas import NO_META
 from loops.lost import vanished_tasks
 from loops.lost.vanished_tasks import VanishedTasksRound
 from services.record import News, record
-from services.timeline import History, read_history
-from store.queries import descriptions, gaps, leadership, workers
-from store.queries.descriptions import Description
+from services.timeline import TaskHistory, read_task_history
+from store.queries import gaps, leadership
 from store.queries.for_alerts import count_failures
-from store.queries.tasks import TaskOutline
+from store.queries.tasks.documents import TaskOutline
+from store.queries.workers import descriptions, nodes
+from store.queries.workers.descriptions import Description
 from tests.fakes.gateway import FakeBroker, FakeControl, FakeQueueReader, FakeResultReader
 
 NODE, OTHER = "celery@one", "celery@two"
@@ -42,8 +43,10 @@ class World:
     async def add_node(self, node: str = NODE, *, answers: bool = True) -> None:
         now = datetime.now(UTC)
         async with self.engine.begin() as connection:
-            await workers.hear(connection, [Heartbeat(node, heard_at=now, at=now, pid=1)])
-            await descriptions.describe(connection, Description(node, 1, "prefork", 1, 1, ["celery"], ["t"], None))
+            await nodes.hear(connection, [Heartbeat(node, heard_at=now, at=now, pid=1)])
+            await descriptions.save_description(
+                connection, Description(node, 1, "prefork", 1, 1, ["celery"], ["t"], None)
+            )
         if answers:
             self.broker.nodes[node] = None  # type: ignore[assignment]
 
@@ -60,9 +63,9 @@ class World:
         for _ in range(times):
             await self.round.run_once()
 
-    async def history(self) -> History[TaskOutline]:
+    async def history(self) -> TaskHistory[TaskOutline]:
         async with self.engine.connect() as connection:
-            return await read_history(connection, TASK_ID)
+            return await read_task_history(connection, TASK_ID)
 
     async def status(self) -> str:
         return str((await self.history()).task.status)
@@ -154,7 +157,7 @@ async def test_a_task_that_goes_on_as_a_canvas_is_waited_for(world: World) -> No
     link = Fact("link", RECEIVED, LONG_AGO + timedelta(seconds=9), "link", NODE, 1, 9, 0)
     async with world.engine.begin() as connection:
         await record(connection, News([link], [Identity("link", "link", root_id=TASK_ID, parent_id=TASK_ID)]))
-    world.broker.held["link"] = HeldTask(NODE, "reserved")
+    world.broker.holders["link"] = HeldTask(NODE, "reserved")
     await world.look()
     assert await world.status() == "RUNNING"
     end = Fact("link", SUCCEEDED, LONG_AGO + timedelta(seconds=10), "end", NODE, 1, 10)
@@ -208,9 +211,9 @@ async def test_a_result_that_nobody_can_read_is_named_as_one(world: World) -> No
 
 async def test_what_a_worker_or_the_broker_holds_is_left_alone(world: World) -> None:
     await world.hear(RECEIVED, STARTED)
-    world.broker.held[TASK_ID] = HeldTask(NODE, "reserved")
+    world.broker.holders[TASK_ID] = HeldTask(NODE, "reserved")
     await world.look()
-    world.broker.held.clear()
+    world.broker.holders.clear()
     world.broker.unacknowledged[TASK_ID] = TaskMessage(TASK_ID, "t", [], {}, "celery", 5, None, None, 1)
     await world.look()
     assert await world.status() == "RUNNING"
@@ -227,7 +230,7 @@ async def test_what_a_node_held_that_is_gone_is_not_judged_here(world: World) ->
     await world.hear(RECEIVED, STARTED)
     async with world.engine.begin() as connection:
         now = datetime.now(UTC)
-        await workers.hear(connection, [Heartbeat(NODE, heard_at=now, at=now, goodbye_at=now)])
+        await nodes.hear(connection, [Heartbeat(NODE, heard_at=now, at=now, goodbye_at=now)])
     await world.look()
     assert await world.status() == "RUNNING"
 
@@ -235,6 +238,6 @@ async def test_what_a_node_held_that_is_gone_is_not_judged_here(world: World) ->
 async def test_one_process_at_a_time_looks(world: World) -> None:
     await world.hear(RECEIVED, STARTED)
     async with world.engine.begin() as other:
-        assert await leadership.take(other, leadership.UNSETTLED)
+        assert await leadership.take(other, leadership.VANISHED_TASKS)
         await world.look()
     assert await world.status() == "RUNNING"

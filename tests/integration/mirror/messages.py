@@ -6,17 +6,17 @@ from datetime import UTC, datetime
 
 from domain.errors import Unavailable
 from domain.results import StoredResult
-from gateway.event_sources import EventMessage
+from gateway.events.sources import EventMessage
 
 NODE = "celery@one"
 LIFE = ("task-received", "task-started", "task-succeeded")
 
 
-def message(event_type: str, clock: int = 1, *, kept: bool = False, **given: object) -> EventMessage:
+def message(event_type: str, clock: int = 1, *, streamed: bool = False, **given: object) -> EventMessage:
     """One event of now."""
     now = datetime.now(UTC)
     usual = {"type": event_type, "hostname": NODE, "pid": 7, "clock": clock, "timestamp": now.timestamp()}
-    return EventMessage(json.dumps(usual | given).encode(), now, kept)
+    return EventMessage(json.dumps(usual | given).encode(), now, streamed)
 
 
 def life(task_id: str) -> list[EventMessage]:

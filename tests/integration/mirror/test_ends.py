@@ -2,16 +2,17 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 from celery import Celery
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.states import EventType, Status
-from services.timeline import History, read_history
+from services.timeline import TaskHistory, read_task_history
 from settings import Settings
-from store.queries.tasks import TaskOutline
-from store.tables import attempts, tasks
+from store.queries.tasks.documents import TaskOutline
+from store.tables.tasks import attempts, tasks
 from tests.integration.mirror.test_hostile import mirroring
 from tests.patience import until
 from tests.worker_process import celery_worker
@@ -52,12 +53,13 @@ async def test_an_end_that_celery_tells_twice_or_badly_is_shown_once_and_truly(
     with celery_worker(tmp_path, broker_url, result_url=result_url, app="stock") as worker:
         async with mirroring(settings, engine):
             with Celery(broker=broker_url, set_as_current=False) as app:
-                for name, options in (
+                sent: list[tuple[str, dict[str, Any]]] = [
                     ("sleep", {"args": [60], "time_limit": 1}),
                     ("die", {}),
                     ("reject", {}),
                     ("sleep", {"args": [0], "task_id": "last"}),
-                ):
+                ]
+                for name, options in sent:
                     await asyncio.to_thread(app.send_task, f"stock.{name}", **{"task_id": name, **options})
             # The only child takes one after another: what was told of the others was told before.
             await _ended(engine, "last")
@@ -83,6 +85,6 @@ async def _ended(engine: AsyncEngine, task_id: str) -> None:
     await until(has_ended)
 
 
-async def _history(engine: AsyncEngine, task_id: str) -> History[TaskOutline]:
+async def _history(engine: AsyncEngine, task_id: str) -> TaskHistory[TaskOutline]:
     async with engine.connect() as connection:
-        return await read_history(connection, task_id)
+        return await read_task_history(connection, task_id)

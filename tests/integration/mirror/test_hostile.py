@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import amqp
 import pytest
@@ -18,13 +19,13 @@ from bench.rabbitmq import rabbitmq
 from domain.degradation import MIRROR
 from domain.redis_keys import STREAM_KEY
 from gateway.connection import connect, redis_client
-from gateway.event_sources import DURABLE_QUEUE, EVENT_EXCHANGE
+from gateway.events.sources import DURABLE_QUEUE, EVENT_EXCHANGE
 from mirror.main import run
-from services.resident.counters import Counted, read_counters
+from services.resident.counters import CounterName, read_counters
 from services.resident.signs_of_life import is_alive
 from settings import Settings
-from store.tables import gaps, tasks
-from store.worker_tables import workers
+from store.tables.tasks import gaps, tasks
+from store.tables.workers import workers
 from tests.hostile_events import WORST, envelope, forged
 from tests.integration.mirror.messages import NODE
 from tests.patience import until
@@ -83,7 +84,7 @@ async def assert_unharmed(engine: AsyncEngine, redis: Redis, *, before: set[int]
             assert (await connection.execute(ahead)).scalar_one() == 0
 
     async def are_counted() -> bool:
-        return (await read_counters(redis))[Counted.EVENTS_REFUSED] >= len(WORST) // 2
+        return (await read_counters(redis))[CounterName.EVENTS_REFUSED] >= len(WORST) // 2
 
     await until(are_counted)
 
@@ -159,11 +160,12 @@ class _RawHeaders(amqp.Message):
 
 def _publish(amqp_url: str, messages: list[amqp.Message]) -> None:
     with connect(amqp_url) as connection:
-        channel = connection.default_channel
+        channel: Any = connection.default_channel
         for message in messages:
             channel.basic_publish(message, exchange=EVENT_EXCHANGE, routing_key="task.started")
 
 
 def _waiting(amqp_url: str) -> int:
     with connect(amqp_url) as connection:
-        return int(connection.default_channel.queue_declare(DURABLE_QUEUE, passive=True).message_count)
+        channel: Any = connection.default_channel
+        return int(channel.queue_declare(DURABLE_QUEUE, passive=True).message_count)

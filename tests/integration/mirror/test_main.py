@@ -12,14 +12,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from background import EXIT_CODE, end
 from domain.redis_keys import STREAM_KEY
 from gateway.connection import redis_client
-from gateway.events import EventSubscriber
+from gateway.events.subscriber import EventSubscriber
 from mirror.main import MAX_BATCH, mirror_events, run
 from mirror.writer import Writer
 from services.resident.counters import Counters
 from services.resident.signs_of_life import SignOfLife
 from settings import Settings
 from store.queries import gaps
-from store.tables import tasks
+from store.tables.tasks import tasks
 from tests.fakes.gateway import FakeEventSubscriber
 from tests.integration.mirror.locks import wait_for_a_waiter
 from tests.integration.mirror.messages import Results, life, message

@@ -1,6 +1,7 @@
 import asyncio
 import json
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,23 +11,22 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain.clocks import AHEAD_SECONDS
 from domain.results import StoredResult
-from gateway.event_sources import Blind, EventMessage
+from gateway.events.sources import Blind, EventMessage
 from mirror import writer as writer_module
-from mirror.writer import Writer
-from services.record import News
-from store.queries import gaps, history, workers
-from store.tables import events, task_results, tasks
-from store.tables import gaps as gaps_table
+from services.record import News, record
+from store.queries import gaps
+from store.queries.tasks import writing as task_rows
+from store.queries.workers import nodes
+from store.tables.tasks import events, task_results, tasks
+from store.tables.tasks import gaps as gaps_table
 from tests.integration.mirror.locks import terminate, wait_for_a_waiter
 from tests.integration.mirror.messages import NODE, Results, life, message
 
 LIMIT_SECONDS = 15
 JUNK = EventMessage(b"junk", datetime.now(UTC))
 
-
-@pytest.fixture(autouse=True)
-def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer_module, "RETRY_SECONDS", (0.01, 0.05))
+Writer = partial(writer_module.Writer, retry_seconds=(0.01, 0.05))
+"""One that tries again at once."""
 
 
 def success(task_id: str, **given: Any) -> StoredResult:
@@ -46,7 +46,7 @@ async def test_a_batch_becomes_tasks_with_their_results_and_workers(engine: Asyn
     await writer.write([*life("a"), *life("b"), message("worker-heartbeat", active=1)])
     assert await stored(engine) == {"a": ("COMPLETED", False), "b": ("COMPLETED", True)}
     async with engine.connect() as connection:
-        assert await workers.count_online(connection) == 1
+        assert await nodes.count_online(connection) == 1
 
 
 async def test_the_same_batch_twice_changes_nothing(engine: AsyncEngine) -> None:
@@ -76,11 +76,10 @@ async def test_without_the_result_backend_results_are_pending(engine: AsyncEngin
 async def test_a_result_backend_that_does_not_answer_is_not_waited_for(
     engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer_module, "RESULT_TIMEOUT_SECONDS", 0.05)
     results = Results()
     monkeypatch.setattr(results, "fetch", lambda task_ids: asyncio.Event().wait())
     async with asyncio.timeout(LIMIT_SECONDS):
-        await Writer(engine, results).write(life("a"))
+        await Writer(engine, results, result_timeout_seconds=0.05).write(life("a"))
     assert await stored(engine) == {"a": ("COMPLETED", True)}
 
 
@@ -101,7 +100,7 @@ async def test_what_postgres_refuses_is_found_and_the_rest_is_stored(engine: Asy
 async def test_a_batch_cut_off_in_the_middle_is_written_again(engine: AsyncEngine, database_url: str) -> None:
     await Writer(engine, Results()).write(life("a")[:1])
     async with asyncio.timeout(LIMIT_SECONDS), engine.connect() as blocker:
-        await history.lock_tasks(blocker, ["a"])
+        await task_rows.lock_tasks(blocker, ["a"])
         writing = asyncio.create_task(Writer(engine, Results()).write([*life("a"), *life("b")]))
         await terminate(engine, await wait_for_a_waiter(engine))
         await blocker.rollback()
@@ -111,11 +110,11 @@ async def test_a_batch_cut_off_in_the_middle_is_written_again(engine: AsyncEngin
 
 async def test_blindness_to_nodes_whose_events_wait_for_us_is_no_gap(engine: AsyncEngine) -> None:
     writer, now = Writer(engine, Results()), datetime.now(UTC)
-    await writer.write([message("worker-heartbeat", kept=True)])
+    await writer.write([message("worker-heartbeat", streamed=True)])
     await writer.note_blindness(Blind(now, now))
     async with engine.connect() as connection:
         assert (await connection.execute(select(gaps_table))).all() == []
-    await writer.note_blindness(Blind(now, now, kept=True))
+    await writer.note_blindness(Blind(now, now, streamed=True))
     async with engine.connect() as connection:
         assert await gaps.overlaps_gap(connection, since=now, until=now), "but what their stream has lost is one"
 
@@ -176,14 +175,13 @@ async def test_one_event_that_postgres_refuses_holds_back_none_of_the_others(eng
     assert await stored(engine) == {"a": ("COMPLETED", True), "b": ("COMPLETED", True)}
     assert (written.applied, written.refused) == (14, 3)
     async with engine.connect() as connection:
-        assert await workers.count_online(connection) == 1
+        assert await nodes.count_online(connection) == 1
 
 
 @pytest.mark.parametrize("error", [UnicodeEncodeError("utf-8", "\ud800", 0, 1, "x"), OverflowError(), KeyError("x")])
 async def test_what_cannot_even_be_sent_to_postgres_is_not_tried_for_ever(
     engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    record = writer_module.record
 
     async def fail_for_bad(connection: AsyncConnection, news: News) -> object:
         if any(fact.task_id == "bad" for fact in news.facts):
@@ -235,8 +233,8 @@ async def test_what_cannot_be_read_is_kept_as_a_reason_with_the_text_that_was_to
         "d": ("COMPLETED", True),
     }
     async with engine.connect() as connection:
-        kept = select(task_results.c.task_id, task_results.c.unreadable, task_results.c.result_repr)
-        rows = {row.task_id: tuple(row)[1:] for row in await connection.execute(kept)}
+        streamed = select(task_results.c.task_id, task_results.c.unreadable, task_results.c.result_repr)
+        rows = {row.task_id: tuple(row)[1:] for row in await connection.execute(streamed)}
     assert rows == {"a": ("is pickled", "'a'"), "b": ("is odd", "'b'"), "c": (None, None), "d": (None, "'d'")}
     # What only the event has told is no result: the backend may still tell it, and then its word stands.
     await Writer(engine, Results(success("d"))).write(life("d"))

@@ -7,24 +7,24 @@ from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 from uuid_utils.compat import uuid7
 
-from domain.alert_rules import DEFAULT_RULES, AlertType, Severity
-from domain.alerts import Finding, Judgement, Key
+from domain.alerts.conditions import AlertFinding, Judgement, Key
+from domain.alerts.rules import DEFAULT_RULES, AlertType, Severity
 from domain.degradation import BlockedWork
 from domain.errors import InvalidRequest
-from services.alerts import KEPT, RuleChange, change_rules, measure, read_rules, settle
+from services.alerts import RETAINED, RuleChange, change_rules, measure, read_rules, write_changes
 from store.queries.alerts import AlertFilter, AlertRow, acknowledge, list_alerts, list_open_keys
-from store.tables import alerts
+from store.tables.tasks import alerts
 from tests.stored import add_task, add_worker, ago
 
 ALL = AlertFilter(include_resolved=True)
 
 
-def finding(alert_type: AlertType, subject: str, *, value: float) -> Finding:
-    return Finding((alert_type, subject), value, DEFAULT_RULES[alert_type], "Something is wrong")
+def finding(alert_type: AlertType, subject: str, *, value: float) -> AlertFinding:
+    return AlertFinding((alert_type, subject), value, DEFAULT_RULES[alert_type], "Something is wrong")
 
 
 def judgement(
-    *, raised: tuple[Finding, ...] = (), still_open: tuple[Finding, ...] = (), resolved: tuple[Key, ...] = ()
+    *, raised: tuple[AlertFinding, ...] = (), still_open: tuple[AlertFinding, ...] = (), resolved: tuple[Key, ...] = ()
 ) -> Judgement:
     return Judgement(raised, still_open, resolved, {})
 
@@ -32,7 +32,7 @@ def judgement(
 async def settled(engine: AsyncEngine, outcome: Judgement) -> list[AlertRow]:
     """All alerts, newest first, after this."""
     async with engine.begin() as connection:
-        await settle(connection, outcome)
+        await write_changes(connection, outcome)
         return (await list_alerts(connection, ALL, limit=100, offset=0))[1]
 
 
@@ -88,7 +88,7 @@ async def test_what_was_resolved_long_ago_is_forgotten(engine: AsyncEngine) -> N
     row = {"type": "STUCK_TASKS", "subject": "x", "severity": "INFO", "description": "", "value": 1, "threshold": 1}
     kept = timedelta(seconds=60)
     async with engine.begin() as connection:
-        for resolved_at in (ago(KEPT.total_seconds() + 60), ago((KEPT - kept).total_seconds())):
+        for resolved_at in (ago(RETAINED.total_seconds() + 60), ago((RETAINED - kept).total_seconds())):
             times = {"alert_id": uuid7(), "created_at": resolved_at, "resolved_at": resolved_at}
             await connection.execute(insert(alerts).values(row | times))
     assert len(await settled(engine, judgement())) == 1
@@ -151,7 +151,7 @@ async def test_the_measured_facts_are_those_of_the_database(engine: AsyncEngine)
         await add_worker(connection, "celery@two", silent=30, queues=["etl"])
         await add_task(connection, queue_name="etl", dispatched_at=ago(90))
         await add_task(connection, status="FAILED", phase="finished", completed_at=ago(5))
-        facts = await measure(connection, DEFAULT_RULES, held=BlockedWork())
+        facts = await measure(connection, DEFAULT_RULES, blocked=BlockedWork())
     assert (facts.online_workers, facts.failed, facts.finished) == (1, 1, 1)
     assert facts.silent_workers == {"two": pytest.approx(30, abs=2)}
     assert facts.not_picked_up == {"etl": pytest.approx(90, abs=2)}

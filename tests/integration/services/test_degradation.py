@@ -11,8 +11,9 @@ import pytest
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
-from domain.degradation import BROKER, DATABASE, Mark, Strategy
+from domain.degradation import BROKER, Mark, Strategy
 from domain.errors import ServiceDegraded, Unavailable
+from domain.health import DATABASE
 from domain.redis_keys import MARKS_KEY
 from gateway.connection import redis_client
 from services.resident.degradation import MAX_DURATION_SECONDS, DegradationMarks, refuse_degraded
@@ -151,7 +152,7 @@ async def test_marks_that_none_of_us_has_written_hide_no_others_and_stop_nobody(
     redis: Redis,
 ) -> None:
     until_then = b'"2100-01-01T00:00:00Z"'
-    strange = {
+    strange: dict[str | bytes, bytes] = {
         "broker": b"no json",
         "mirror": b'["fail_fast"]',
         "workers": b'["no_such_strategy", %s]' % until_then,

@@ -6,20 +6,19 @@ import pytest
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-import services.dispatch
 from domain.degradation import BlockedWork
 from domain.errors import BrokerUnavailable
 from domain.refusals import PARKED_AFTER, PARKED_PAUSE, Refusal
 from domain.states import EventType
 from gateway.messages import TaskMessage
 from gateway.publisher import NO_LISTS, Published, QueueLists
-from services.cancel import request_cancel
-from services.dispatch import Dispatched, await_rounds, dispatch_due, dispatch_refused
+from services.cancels.cancel import request_cancel
+from services.dispatch import DOUBTFUL_PAUSE, Dispatched, await_rounds, dispatch_due, dispatch_refused
 from services.record import News, record
 from store.queries import for_dashboard, submissions
-from store.queries.tasks import get_task
-from store.tables import events as events_table
-from store.tables import outbox, tasks
+from store.queries.tasks.documents import get_task
+from store.tables.tasks import events as events_table
+from store.tables.tasks import outbox, tasks
 from tests.facts import told
 from tests.fakes.gateway import FakeBroker, FakePublisher
 from tests.submissions import make_submission
@@ -32,9 +31,11 @@ async def submit(engine: AsyncEngine, **given: object) -> str:
     return submission.task_id
 
 
-async def dispatch(engine: AsyncEngine, broker: FakeBroker) -> Dispatched:
+async def dispatch(
+    engine: AsyncEngine, broker: FakeBroker, *, doubtful_pause: timedelta = DOUBTFUL_PAUSE
+) -> Dispatched:
     async with engine.begin() as connection:
-        return await dispatch_due(connection, FakePublisher(broker))
+        return await dispatch_due(connection, FakePublisher(broker), doubtful_pause=doubtful_pause)
 
 
 async def waiting(engine: AsyncEngine) -> list[str]:
@@ -70,13 +71,12 @@ async def test_nothing_due_is_nothing_done(engine: AsyncEngine) -> None:
     assert await phase(engine, task_id) == ("PENDING", "scheduled")
 
 
-async def test_a_doubtful_publish_stays_and_goes_again_as_the_same_message(
-    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(services.dispatch, "DOUBTFUL_PAUSE", timedelta(0))
+async def test_a_doubtful_publish_stays_and_goes_again_as_the_same_message(engine: AsyncEngine) -> None:
     doubtful, sound = await submit(engine), await submit(engine)
     broker = FakeBroker(doubtful={doubtful})
-    assert await dispatch(engine, broker) == Dispatched(claimed=2, published=1, cancelled=0)
+    assert await dispatch(engine, broker, doubtful_pause=timedelta(0)) == Dispatched(
+        claimed=2, published=1, cancelled=0
+    )
     assert (await waiting(engine), await phase(engine, sound)) == ([doubtful], ("PENDING", "queued"))
     assert await phase(engine, doubtful) == ("PENDING", "dispatching")
     broker.doubtful.clear()
@@ -191,7 +191,7 @@ async def test_a_mark_that_is_set_while_rows_are_claimed_holds(engine: AsyncEngi
         return next(marks)
 
     async with engine.begin() as connection:
-        await dispatch_due(connection, FakePublisher(broker), held=held_now)
+        await dispatch_due(connection, FakePublisher(broker), blocked=held_now)
     assert ([message.task_id for message in broker.queues["celery"]], broker.queues["emails"]) == ([free], [])
     assert await waiting(engine) == [held]
 

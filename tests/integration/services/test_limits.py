@@ -1,4 +1,4 @@
-"""Limits from what workers say, and the count of retries on stock workers, from dispatch to the row."""
+"""Limits from what workers say, and the count of retries on stock nodes, from dispatch to the row."""
 
 from datetime import UTC, datetime
 
@@ -7,13 +7,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from domain.facts import Fact, worker_event_key
 from domain.results import StoredResult
 from domain.states import EventType
-from domain.workers import Heartbeat
+from domain.workers.status import Heartbeat
 from services.dispatch import dispatch_due
 from services.record import News, record
 from services.resident.limits import Limits
-from store.queries import descriptions, submissions, workers
-from store.queries.descriptions import Description
-from store.queries.tasks import get_task
+from store.queries import submissions
+from store.queries.tasks.documents import get_task
+from store.queries.workers import descriptions, nodes
+from store.queries.workers.descriptions import Description
 from tests.fakes.gateway import FakeBroker, FakePublisher
 from tests.patience import until
 from tests.submissions import make_submission
@@ -24,10 +25,10 @@ NODE = "celery@stock"
 async def add_stock_node(engine: AsyncEngine, *, own_limit: int) -> None:
     now = datetime.now(UTC)
     async with engine.begin() as connection:
-        await workers.hear(connection, [Heartbeat(NODE, heard_at=now, at=now, pid=1)])
+        await nodes.hear(connection, [Heartbeat(NODE, heard_at=now, at=now, pid=1)])
         limits = {"celeriac.add": own_limit}
         description = Description(NODE, 1, "threads", 1, 1, ["celery"], ["celeriac.add"], None, retry_limits=limits)
-        await descriptions.describe(connection, description)
+        await descriptions.save_description(connection, description)
 
 
 async def dispatch(engine: AsyncEngine, *, max_retries: int) -> tuple[str, FakeBroker]:

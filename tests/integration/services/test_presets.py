@@ -8,12 +8,11 @@ from domain.presets import Preset
 from services import presets
 
 
-async def test_so_many_presets_may_be_saved_and_no_more(engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(presets, "MAX_PRESETS", 2)
+async def test_so_many_presets_may_be_saved_and_no_more(engine: AsyncEngine) -> None:
     async with engine.begin() as connection:
         for name in ("a", "b"):
-            await presets.save_preset(connection, Preset(name, "", {}))
+            await presets.save_preset(connection, Preset(name, "", {}), most=2)
         with pytest.raises(InvalidRequest, match="remove one first"):
-            await presets.save_preset(connection, Preset("c", "", {}))
+            await presets.save_preset(connection, Preset("c", "", {}), most=2)
         await presets.delete_preset(connection, "a")
-        await presets.save_preset(connection, Preset("c", "", {}))
+        await presets.save_preset(connection, Preset("c", "", {}), most=2)

@@ -14,11 +14,11 @@ from domain.results import StoredResult, ToldResult
 from domain.states import EventType
 from services import record as record_module
 from services.record import News, record
-from services.timeline import read_history
+from services.timeline import read_task_history
 from store.listener import FINISHED, Listener
 from store.queries import submissions
-from store.queries.tasks import WholeTask, get_task
-from store.tables import attempts, events, task_results, tasks
+from store.queries.tasks.documents import WholeTask, get_task
+from store.tables.tasks import attempts, events, task_results, tasks
 from tests.facts import NODE, TASK_ID, after, ours, told
 from tests.submissions import make_submission
 
@@ -265,7 +265,7 @@ async def test_the_result_of_yesterday_is_not_that_of_today(engine: AsyncEngine)
 async def test_what_was_told_of_the_result_of_yesterday_is_not_that_of_today(
     engine: AsyncEngine, unreadable: str | None
 ) -> None:
-    await tell(engine, *RUN, told=[ToldResult(TASK_ID, "'five'", unreadable)])
+    await tell(engine, *RUN, told_results=[ToldResult(TASK_ID, "'five'", unreadable)])
     before = await read(engine)
     assert (before.result_repr, before.unreadable, before.result_pending) == (
         "'five'",
@@ -306,7 +306,7 @@ async def test_of_a_task_that_comes_back_for_ever_only_so_much_is_kept_and_its_e
         await tell(engine, *requeued(4, begin=1 + 3 * nth))
     assert await count_kept(engine) == 12
     async with engine.connect() as connection:
-        history = await read_history(connection, TASK_ID)
+        history = await read_task_history(connection, TASK_ID)
     assert (history.task.fact_count, history.left_out, history.complete) == (129, 117, False)
     await tell(engine, told(SUCCEEDED, 500))
     assert (await read(engine)).status == "COMPLETED"
@@ -316,7 +316,7 @@ async def test_a_flood_of_ends_of_one_task_is_kept_up_to_a_bound(
     engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(record_module, "MAX_FACTS", 12)
-    monkeypatch.setattr(record_module, "MAX_KEPT", 20)
+    monkeypatch.setattr(record_module, "MAX_STORED", 20)
     for nth in range(1, 90, 30):
         await tell(engine, *(told(REVOKED, clock) for clock in range(nth, nth + 30)))
         await tell(engine, *(told(FAILED, clock) for clock in range(nth + 100, nth + 130)))

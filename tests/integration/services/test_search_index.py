@@ -3,7 +3,6 @@ import random
 import string
 from typing import Any
 
-import pytest
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -12,12 +11,11 @@ from domain.identities import Identity
 from domain.search_text import index_words, parse_query
 from domain.states import EventType
 from loops.search_index import ROUND_SECONDS, SearchIndexRound
-from services import search_index
 from services.record import News, record
 from services.search_index import index_waiting
 from store.queries.submissions import add_submissions
-from store.queries.tasks import Slice, list_tasks
-from store.tables import search_queue, task_search, tasks
+from store.queries.tasks.documents import Slice, list_tasks
+from store.tables.tasks import search_queue, task_search, tasks
 from tests.facts import told
 from tests.submissions import make_submission
 
@@ -118,11 +116,9 @@ async def test_one_process_at_a_time_indexes_and_a_crash_loses_nothing(engine: A
     assert await index(engine) == 2
 
 
-async def test_a_backlog_is_worked_off_without_a_pause(engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search_index, "BATCH_SIZE", 3)
-    monkeypatch.setattr("loops.search_index.BATCH_SIZE", 3)
+async def test_a_backlog_is_worked_off_without_a_pause(engine: AsyncEngine) -> None:
     await submit(engine, *(make_submission() for _ in range(4)))
-    rounds = SearchIndexRound(engine)
+    rounds = SearchIndexRound(engine, batch_size=3)
     assert [await rounds.run_once(), await rounds.run_once()] == [0, ROUND_SECONDS]
     assert await count_waiting(engine) == 0
 

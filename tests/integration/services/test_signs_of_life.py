@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -16,11 +17,6 @@ from services.resident.signs_of_life import SignOfLife, is_alive, list_lives
 from tests.patience import until
 
 
-@pytest.fixture(autouse=True)
-def _fast(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(signs_of_life, "RENEW_SECONDS", 0.01)
-
-
 @pytest.fixture
 async def redis(redis_url: str) -> AsyncIterator[Redis]:
     client = redis_client(redis_url)
@@ -30,7 +26,7 @@ async def redis(redis_url: str) -> AsyncIterator[Redis]:
 
 async def test_a_mirror_that_goes_round_is_alive_and_its_sign_fades(redis: Redis) -> None:
     assert not await is_alive(redis, "mirror")
-    async with SignOfLife(redis, "mirror") as life:
+    async with SignOfLife(redis, "mirror", renew_seconds=0.01) as life:
         life.give()
         await until(lambda: is_alive(redis, "mirror"))
         assert 0 < await redis.ttl(process_key("mirror")) <= signs_of_life.FADES_SECONDS
@@ -44,17 +40,17 @@ async def test_a_mirror_that_stands_still_renews_nothing(redis: Redis) -> None:
             nonlocal told
             told += 1
 
-    async with Counting(redis, "mirror") as life:
+    async with Counting(redis, "mirror", renew_seconds=0.01) as life:
         for rounds in (1, 2):
             life.give()
-            await until(lambda rounds=rounds: told == rounds)
+            await until(lambda: told == rounds)  # noqa: B023
     assert told == 2
 
 
 async def test_without_redis_the_mirror_goes_on_and_one_line_of_each_kind_says_so() -> None:
     nowhere = redis_client("redis://127.0.0.1:1/2")
     with capture_logs() as logs:
-        async with SignOfLife(nowhere, "mirror") as life:
+        async with SignOfLife(nowhere, "mirror", renew_seconds=0.01) as life:
             for _ in range(3):
                 life.give()
                 await until(lambda: not life._given)
@@ -88,9 +84,8 @@ async def test_where_redis_permits_no_subscription_the_key_alone_tells(redis: Re
     await redis.acl_deluser("nochannels")
 
 
-async def test_a_subscription_that_is_lost_is_made_anew(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(signs_of_life, "RECONNECT_SECONDS", 0.01)
-    async with process(redis, "mirror") as life:
+async def test_a_subscription_that_is_lost_is_made_anew(redis: Redis) -> None:
+    async with process(redis, "mirror", reconnect_seconds=0.01) as life:
         await until(lambda: life.present_since)
         before = life.present_since
         await redis.client_kill_filter(_type="pubsub")
@@ -109,11 +104,10 @@ async def test_a_life_that_ends_in_order_is_forgotten_and_one_that_fails_is_not(
     await until_lives(redis, {False})
 
 
-async def test_lives_that_nobody_looks_at_do_not_pile_up(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(signs_of_life, "MOST_LIVES", 3)
+async def test_lives_that_nobody_looks_at_do_not_pile_up(redis: Redis) -> None:
     for number in range(3):
         await redis.hset(LIVES_KEY, f"mirror:{number}", "then")
-    async with process(redis, "mirror") as life:
+    async with process(redis, "mirror", most_lives=3) as life:
         await until(lambda: life.present_since)
         await until_lives(redis, {True})
 
@@ -147,9 +141,9 @@ async def fail(redis: Redis) -> None:
 
 
 @asynccontextmanager
-async def process(redis: Redis, kind: str) -> AsyncIterator[SignOfLife]:
+async def process(redis: Redis, kind: str, **options: Any) -> AsyncIterator[SignOfLife]:
     """A process of one part, which comes round."""
-    async with SignOfLife(redis, kind, parts=0) as life:
+    async with SignOfLife(redis, kind, parts=0, renew_seconds=0.01, **options) as life:
         yield life
 
 

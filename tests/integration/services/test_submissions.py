@@ -5,11 +5,11 @@ from sqlalchemy.exc import DataError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.errors import Overloaded
-from services import submissions
+from domain.submissions import Submission
 from services.resident.submission_batcher import SubmissionBatcher
 from store.listener import OUTBOX, Listener
-from store.queries.tasks import get_task
-from store.tables import events, outbox, task_arguments, tasks
+from store.queries.tasks.documents import get_task
+from store.tables.tasks import events, outbox, task_arguments, tasks
 from tests.submissions import make_submission
 
 
@@ -49,7 +49,7 @@ async def test_one_bad_submission_does_not_take_its_group_with_it(engine: AsyncE
         assert (await connection.execute(select(func.count()).select_from(task_arguments))).scalar_one() == 10
 
 
-def _again(_: object) -> submissions.Submission:
+def _again(_: object) -> Submission:
     return make_submission()
 
 

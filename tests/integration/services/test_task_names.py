@@ -6,12 +6,13 @@ import pytest
 from sqlalchemy import func, insert, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from domain.workers import Heartbeat
+from domain.workers.status import Heartbeat
 from services.resident import task_names as task_names_module
 from services.resident.task_names import TaskNames
-from store.queries import submissions, workers
-from store.tables import tasks
-from store.worker_tables import registered_tasks
+from store.queries import submissions
+from store.queries.workers import nodes
+from store.tables.tasks import tasks
+from store.tables.workers import registered_tasks
 from tests.submissions import make_submission
 
 
@@ -52,7 +53,7 @@ async def test_while_a_worker_is_online_that_has_told_no_names_none_is_refused(
     names, now = TaskNames(engine, look_again_seconds=0), datetime.now(UTC)
     assert await names.find_unknown(["billing.pay"]) != {}
     async with engine.begin() as connection:
-        await workers.hear(connection, [Heartbeat("celery@deaf", heard_at=now, at=now)])
+        await nodes.hear(connection, [Heartbeat("celery@deaf", heard_at=now, at=now)])
     assert await names.find_unknown(["billing.pay"]) == {}
 
 

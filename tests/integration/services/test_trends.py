@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from api.schemas.analytics import TrendsAnswer
+from domain.rollups import Measure
 from domain.trends import Interval, Window
 from services.record import record
 from services.trends import read_trends
@@ -154,7 +155,7 @@ async def test_totals_equal_the_tasks_and_outlive_them(engine: AsyncEngine, coun
     async with engine.connect() as connection:
         totals = await count_totals(connection)
     assert expected.items() <= totals.items()
-    assert totals["submitted"] == TASKS
+    assert totals[Measure.SUBMITTED] == TASKS
 
 
 async def test_the_migration_counts_what_is_there_as_the_writers_do(

@@ -9,13 +9,13 @@ import pytest
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from domain.references import fill
-from domain.steps import OnFailure
+from domain.workflows.references import fill
+from domain.workflows.steps import OnFailure
 from loops.workflows import WorkflowsRound
-from services import workflow_progress, workflow_results
-from services.workflows import retry
-from store.tables import task_results, tasks
-from store.workflow_tables import workflow_submissions
+from services.workflows import progress, results
+from services.workflows.lifecycle import retry
+from store.tables.tasks import task_results, tasks
+from store.tables.workflows import workflow_submissions
 from tests.fakes.gateway import FakeResultReader
 from tests.workflows import World, begin, make_workflow
 
@@ -84,7 +84,7 @@ async def test_others_have_their_turn_between_the_turns_of_a_large_one(engine: A
 
 
 async def test_a_turn_ends_behind_a_number_of_small_steps_too(engine: AsyncEngine) -> None:
-    world = await begin_fan(engine, workflow_progress.STEPS_OF_A_TURN + 1, {"$result": "a"}, result=1)
+    world = await begin_fan(engine, progress.STEPS_OF_A_TURN + 1, {"$result": "a"}, result=1)
     rounds = WorkflowsRound(engine, FakeResultReader(world.broker))
     await rounds.run_once()
     assert (await world.statuses()).count("WAITING") == 1
@@ -101,7 +101,7 @@ async def test_nothing_is_parsed_or_filled_in_the_thread_of_the_loops(
         used.append(threading.current_thread())
         return fill(arguments, values)
 
-    monkeypatch.setattr(workflow_results, "fill", fill_and_note)
+    monkeypatch.setattr(results, "fill", fill_and_note)
     world = await begin_fan(engine, 2, {"$result": "a", "pointer": "/0"}, result=[1, 2])
     await world.advance()
     assert len(used) == 4
@@ -111,7 +111,7 @@ async def test_nothing_is_parsed_or_filled_in_the_thread_of_the_loops(
 async def test_all_steps_together_have_a_bound_and_a_retry_begins_to_count_anew(
     engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(workflow_progress, "MAX_FILLED_BYTES", 2 * MIB)
+    monkeypatch.setattr(progress, "MAX_FILLED_BYTES", 2 * MIB)
     world = await begin_fan(engine, 3, {"$result": "a"}, result=LARGE)
     await world.advance()
     assert await world.statuses() == "a:COMPLETED s0:PENDING s1:PENDING s2:FAILED"

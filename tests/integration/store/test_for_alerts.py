@@ -149,7 +149,7 @@ async def test_served_queues_are_unknown_until_every_online_worker_has_told_its_
 ) -> None:
     await add_worker(connection, "celery@one", queues=["celery", "etl"])
     await add_worker(connection, "celery@gone", silent=60, queues=["old"])
-    assert await for_alerts.list_served_queues(connection) == {"celery", "etl"}
+    assert await for_alerts.list_served_queues(connection) == frozenset({"celery", "etl"})
     assert await for_alerts.list_consumed_queues(connection) == ["celery", "etl", "old"]
     await add_worker(connection, "celery@new")
     assert await for_alerts.list_served_queues(connection) is None

@@ -6,17 +6,16 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from store import listener as listener_module
 from store.listener import OUTBOX, Listener
-from store.queries import history, outbox
+from store.queries import outbox
+from store.queries.tasks import writing
 
 LIMIT_SECONDS = 10
 
 
 @pytest.fixture
-async def listener(database_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Listener]:
-    monkeypatch.setattr(listener_module, "RECONNECT_SECONDS", 0.05)
-    async with Listener(database_url, OUTBOX) as listening:
+async def listener(database_url: str) -> AsyncIterator[Listener]:
+    async with Listener(database_url, OUTBOX, reconnect_seconds=0.05) as listening:
         assert await listening.wait(LIMIT_SECONDS), "it is set once when the connection stands"
         yield listening
 
@@ -44,7 +43,7 @@ async def test_a_notification_that_is_rolled_back_wakes_nobody(engine: AsyncEngi
 
 async def test_another_channel_wakes_nobody(engine: AsyncEngine, listener: Listener) -> None:
     async with engine.begin() as connection:
-        await history.notify_finished(connection)
+        await writing.notify_finished(connection)
     assert not await listener.wait(0.05)
 
 
@@ -60,12 +59,9 @@ async def test_it_reconnects_and_wakes_once_for_what_was_missed(engine: AsyncEng
     assert await listener.wait(LIMIT_SECONDS)
 
 
-async def test_it_waits_for_a_database_that_is_not_there_yet(
-    postgres_server: str, database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(listener_module, "RECONNECT_SECONDS", 0.05)
+async def test_it_waits_for_a_database_that_is_not_there_yet(postgres_server: str, database_url: str) -> None:
     name = database_url.rsplit("/", 1)[1] + "_late"
-    async with Listener(f"{database_url}_late", OUTBOX) as listening:
+    async with Listener(f"{database_url}_late", OUTBOX, reconnect_seconds=0.05) as listening:
         assert not await listening.wait(0.2)
         async with await psycopg.AsyncConnection.connect(postgres_server, autocommit=True) as admin:
             await admin.execute(f"create database {name}")

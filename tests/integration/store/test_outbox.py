@@ -3,14 +3,13 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-import pytest
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.submissions import Submission
 from store.listener import OUTBOX, Listener
 from store.queries import outbox, submissions
-from store.tables import outbox as outbox_table
+from store.tables.tasks import outbox as outbox_table
 from tests.submissions import make_submission
 
 
@@ -154,12 +153,9 @@ async def test_large_arguments_are_claimed_a_few_at_a_time_and_small_ones_do_not
     assert sorted(claimed) == sorted(task.task_id for task in [*large, small])
 
 
-async def test_arguments_larger_than_a_claim_holds_are_claimed_all_the_same(
-    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(outbox, "CLAIMED_BYTES", 1_000)
+async def test_arguments_larger_than_a_claim_holds_are_claimed_all_the_same(engine: AsyncEngine) -> None:
     one = make_submission(args=json.dumps([list(range(50_000))]), kwargs='{"a": 1}')
     await submit(engine, one)
     async with engine.begin() as connection:
-        (task,) = await outbox.claim_due(connection, batch_size=10)
+        (task,) = await outbox.claim_due(connection, batch_size=10, claimed_bytes=1_000)
     assert (task.args, task.kwargs) == ([list(range(50_000))], {"a": 1})

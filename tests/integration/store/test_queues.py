@@ -3,10 +3,11 @@ from datetime import UTC, datetime
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from domain.workers import Heartbeat
-from store.queries import descriptions, queues, submissions, workers
-from store.queries.descriptions import Description
-from store.tables import tasks
+from domain.workers.status import Heartbeat
+from store.queries import queues, submissions
+from store.queries.workers import descriptions, nodes
+from store.queries.workers.descriptions import Description
+from store.tables.tasks import tasks
 from tests.submissions import make_submission
 
 
@@ -14,9 +15,9 @@ async def add_worker(connection: AsyncConnection, node: str, *, consumes: str = 
     """An online worker with our plugin that knows `celeriac.add`."""
     now = datetime.now(UTC)
     usual = {"pool": "solo", "concurrency": 1, "prefetch_count": 1, "registered": ["celeriac.add"], "plugin": "1.0"}
-    await workers.hear(connection, [Heartbeat(node, heard_at=now, at=now, pid=1)])
+    await nodes.hear(connection, [Heartbeat(node, heard_at=now, at=now, pid=1)])
     description = Description(node=node, pid=1, queues=[consumes], **(usual | told))  # type: ignore[arg-type]
-    await descriptions.describe(connection, description)
+    await descriptions.save_description(connection, description)
 
 
 async def add_queued(connection: AsyncConnection, queue_name: str, **given: object) -> None:
@@ -42,7 +43,7 @@ async def test_a_queue_is_served_once_a_worker_says_so(engine: AsyncEngine) -> N
         await add_queued(connection, "math")
         await queues.add_to_described(connection, "math", nodes=["celery@ours"])
         assert await queues.list_unserved(connection) == {}
-        assert await workers.list_consumers(connection) == [("celery@ours", ["celery", "math"])]
+        assert await nodes.list_consumers(connection) == [("celery@ours", ["celery", "math"])]
 
 
 async def test_only_tasks_of_ours_that_wait_in_it_make_a_queue_unserved(engine: AsyncEngine) -> None:

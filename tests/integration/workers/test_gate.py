@@ -103,7 +103,7 @@ def test_more_ends_than_fit_in_one_call_are_all_written_down(gates: tuple[Gate, 
     for key in keys:
         gates[0].may_start("t", key)
     gates[0].finish(keys)
-    assert {value.rsplit("|", 1)[1] for value in store.mget(keys)} == {"finished"}
+    assert {str(value).rsplit("|", 1)[1] for value in store.mget(keys)} == {"finished"}
 
 
 def test_a_pause_is_seen_with_the_next_sign_of_life_and_forgotten_at_a_goodbye(

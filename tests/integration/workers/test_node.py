@@ -34,9 +34,9 @@ def changes() -> list[Node]:
 
 @pytest.fixture
 def node(redis_url: str, changes: list[Node]) -> Iterator[Any]:
-    node: Any = Node("celery@here", redis_url, gates_before_pool=True, on_change=lambda: changes.append(node))
-    yield node
-    node.gate.close()
+    made: Any = Node("celery@here", redis_url, gates_before_pool=True, on_change=lambda: changes.append(made))
+    yield made
+    made.gate.close()
 
 
 @pytest.fixture

@@ -51,7 +51,7 @@ def test_a_cancelled_task_ends_revoked_and_never_runs(servers: Plant, worker: Wo
         task_id = f"{pool}-cancelled-{number}"
         servers.store.set(f"celeriac:cancelled:{task_id}", "1")
         cancelled = servers.send("nap", task_id, task_id=task_id, ours=ours)
-        wait_for(lambda: cancelled.state == "REVOKED", "REVOKED in the result backend")  # noqa: B023
+        wait_for(lambda: str(cancelled.state) == "REVOKED", "REVOKED in the result backend")  # noqa: B023
         assert servers.store.exists(f"celeriac:run:{task_id}:0:1") == 0
     follower = servers.send("nap", f"{pool}-after")
     follower.get(timeout=20)

@@ -6,7 +6,7 @@ import pytest
 
 from domain.results import StoredResult
 from gateway.publisher import Publisher
-from gateway.results import ResultReader
+from gateway.results.reader import ResultReader
 from tests.gateway_broker import FragileBroker, fragile_broker
 from tests.gateway_messages import make_message
 from tests.patience import until

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from domain.broker_options import STOCK_STEPS, BrokerOptions
+from domain.broker_options import STOCK_PRIORITY_STEPS, BrokerOptions
+from domain.results import StoredResult
 from gateway.control import Control
 from gateway.publisher import Publisher
-from gateway.results import ResultReader, StoredResult
+from gateway.results.reader import ResultReader
 from tests.gateway_broker import fragile_broker
 from tests.gateway_messages import make_message
 from tests.patience import until
@@ -42,7 +43,7 @@ async def test_a_stock_worker_runs_every_priority_the_most_urgent_first(tmp_path
             ResultReader(broker.result_url),
         )
         await publisher.publish(
-            messages, lists={"celery": BrokerOptions(priority_steps=STOCK_STEPS).lists_of("celery")}
+            messages, lists={"celery": BrokerOptions(priority_steps=STOCK_PRIORITY_STEPS).lists_of("celery")}
         )
         ids = [message.task_id for message in messages]
         with celery_worker(tmp_path, broker.broker_url, result_url=broker.result_url, app="stock") as worker:

@@ -13,8 +13,8 @@ from celeriac_worker import install, servers, stream
 from celery import Celery
 from celery.events.dispatcher import EventDispatcher
 
-from gateway.event_sources import EventMessage, RedisEvents
-from gateway.event_stream import StreamEvents
+from gateway.events.sources import EventMessage, RedisEvents
+from gateway.events.stream import StreamEvents
 from gateway.publisher import Publisher
 from tests.celery_apps import wait_for_result
 from tests.gateway_broker import FragileBroker, fragile_broker
@@ -85,7 +85,7 @@ def test_events_are_kept_once_celeriac_has_made_the_stream(
 
 
 def test_others_who_listen_hear_everything(app: "Celery[Any]", kept: StreamEvents, broker_url: str) -> None:
-    with redis.Redis.from_url(broker_url) as client, client.pubsub() as listening:  # type: ignore[no-untyped-call]
+    with redis.Redis.from_url(broker_url) as client, client.pubsub() as listening:
         listening.psubscribe("/0.celeryev*")
         assert listening.get_message(timeout=PATIENCE_SECONDS)["type"] == "psubscribe"
         send(app, "a")

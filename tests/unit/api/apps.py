@@ -19,7 +19,7 @@ class OpenGate:
     """See `api.resilience.guard.Gate`; nothing is marked."""
 
     async def pass_through(
-        self, route: ASGIApp, scope: Scope, *, receive: Receive, send: Send, access: Access, keeps: bool
+        self, route: ASGIApp, scope: Scope, *, receive: Receive, send: Send, access: Access, caches: bool
     ) -> None:
         await route(scope, receive, send)
 

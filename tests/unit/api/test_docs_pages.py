@@ -44,15 +44,15 @@ async def test_swagger_ui_does_not_ask_the_public_validator() -> None:
 async def test_the_document_is_written_once_for_all_who_ask() -> None:
     app = create_app(Settings(rate_limit_per_minute=0))
     written = 0
-    describe = app.openapi
+    describe_app = app.openapi
 
     def counting() -> dict[str, Any]:
         nonlocal written
         written += 1
-        return describe()
+        return describe_app()
 
     app.openapi = counting  # type: ignore[method-assign]
     async with client_of(app) as client:
         answers = await asyncio.gather(*(client.get("/openapi.json") for _ in range(5)))
     assert written == 1
-    assert [answer.json() for answer in answers] == [describe()] * 5
+    assert [answer.json() for answer in answers] == [describe_app()] * 5

@@ -32,7 +32,7 @@ ROUTES = [
     for context in iter_route_contexts(APP.routes)
     if isinstance(context.original_route, StrictRoute)
 ]
-KEPT = [DOCUMENT["paths"][route.path_format]["get"] for route in ROUTES if route.declared.keeps_answers]
+KEPT = [DOCUMENT["paths"][route.path_format]["get"] for route in ROUTES if route.declared.caches_answers]
 
 
 def refs(node: Any) -> Iterator[str]:
@@ -164,7 +164,7 @@ def test_routes_declare_what_marks_and_breakers_go_by() -> None:
     assert {route for route, each in declared.items() if each.access is Access.READ_RESULT} == {
         ("GET", "/tasks/{task_id}")
     }
-    assert {path for (method, path), each in declared.items() if each.keeps_answers and method == "GET"} == {
+    assert {path for (method, path), each in declared.items() if each.caches_answers and method == "GET"} == {
         "/tasks",
         "/tasks/{task_id}",
         "/workers",

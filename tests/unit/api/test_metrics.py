@@ -4,20 +4,20 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from api.health.metrics import Metrics
-from api.health.metrics_sources import Figures
+from api.health.metrics_sources import ScrapeFigures
 from api.routing import API_PREFIX, api_router
 from domain.health import Condition
-from gateway.event_backlog import Backlog
-from services.resident.counters import Counted
+from gateway.events.backlog import Backlog
+from services.resident.counters import CounterName
 from store.engine import PoolUse
 from store.queries.for_metrics import StoreFigures
 from tests.unit.api.apps import app_of, client_of
 from tests.unit.api.keys import layer
 
 STORE = StoreFigures(due=3, scheduled=2, refused=6, parked=8, oldest_due_seconds=1.5, gaps=4, heartbeat_seconds=0.5)
-COUNTERS = {Counted.EVENTS_APPLIED: 70, Counted.EVENTS_REFUSED: 6, Counted.DISPATCHED: 9}
-ALL = Figures(STORE, {("STUCK_TASKS", "WARNING"): 2}, COUNTERS, Backlog(5, 0.25), in_queue=0)
-NONE = Figures(None, None, None, None, None)
+COUNTERS = {CounterName.EVENTS_APPLIED: 70, CounterName.EVENTS_REFUSED: 6, CounterName.DISPATCHED: 9}
+ALL = ScrapeFigures(STORE, {("STUCK_TASKS", "WARNING"): 2}, COUNTERS, Backlog(5, 0.25), in_queue=0)
+NONE = ScrapeFigures(None, None, None, None, None)
 
 router = api_router(tag="test")
 
@@ -27,7 +27,7 @@ async def echo(name: str) -> str:
     return name
 
 
-def rendered(metrics: Metrics, figures: Figures = ALL) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+def rendered(metrics: Metrics, figures: ScrapeFigures = ALL) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
     """Every sample, by its name and labels."""
     text = metrics.render(
         pool=PoolUse(size=10, in_use=2, waiting=1),

@@ -137,12 +137,12 @@ async def test_a_part_tells_since_when_it_is_so_and_why_without_what_may_be_secr
 
     health = HealthProbe({DATABASE: changing, "redis": broken})
     await health.run_once()
-    before = health.parts()
+    before = health.components()
     assert (before[DATABASE].condition, before[DATABASE].reason) == (Condition.HEALTHY, "")
     assert before["redis"].reason == "ConnectionRefusedError"
     well = False
     await health.run_once()
-    after = health.parts()
+    after = health.components()
     assert (after[DATABASE].condition, after[DATABASE].reason) == (Condition.UNHEALTHY, "no worker is online")
     assert after[DATABASE].since > before[DATABASE].since
     assert after["redis"].since == before["redis"].since

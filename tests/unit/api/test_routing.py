@@ -6,7 +6,8 @@ from fastapi import Depends, Query
 from httpx import AsyncClient
 from pydantic import BaseModel, Field
 
-from api.routing import API_PREFIX, MAX_BODY_BYTES, api_router
+from api.bodies.reading import MAX_BODY_BYTES
+from api.routing import API_PREFIX, api_router
 from api.schemas.base import RequestModel
 from api.schemas.pages import DEFAULT_LIMIT, Limit
 from api.schemas.types import JsonArray

@@ -5,7 +5,7 @@ from typing import Any, cast
 import pytest
 
 from api.health import scrapes
-from api.health.scrapes import Scrapes
+from api.health.scrapes import KEPT_SECONDS, Scrapes
 from domain.health import Condition
 from tests.patience import until
 
@@ -36,14 +36,19 @@ def making() -> Making:
     return Making()
 
 
-@pytest.fixture
-def page(making: Making) -> Scrapes:
+def scrapes_of(making: Making, *, kept_seconds: float = KEPT_SECONDS) -> Scrapes:
     probe = SimpleNamespace(
         report=lambda: SimpleNamespace(checks={"database": Condition.HEALTHY}),
         breakers=SimpleNamespace(open_ones=frozenset),
     )
     engine = SimpleNamespace()
-    return Scrapes(cast(Any, making), cast(Any, making), probe=cast(Any, probe), engine=cast(Any, engine))
+    made = cast(Any, making)
+    return Scrapes(made, made, probe=cast(Any, probe), engine=cast(Any, engine), kept_seconds=kept_seconds)
+
+
+@pytest.fixture
+def page(making: Making) -> Scrapes:
+    return scrapes_of(making)
 
 
 @pytest.fixture(autouse=True)
@@ -61,9 +66,9 @@ async def test_a_flood_makes_one_text(page: Scrapes, making: Making) -> None:
     assert making.made == making.asked == 1
 
 
-async def test_after_a_second_it_is_made_anew(page: Scrapes, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_after_a_second_it_is_made_anew(making: Making) -> None:
+    page = scrapes_of(making, kept_seconds=0.0)
     assert await page.read() == b"text 1"
-    monkeypatch.setattr(scrapes, "KEPT_SECONDS", 0.0)
     assert await page.read() == b"text 2"
 
 

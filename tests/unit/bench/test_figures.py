@@ -1,14 +1,14 @@
 import pytest
 
-from bench.figures import Round, Series, alternate, percentile
+from bench.figures import Series, Turn, alternate, percentile
 
 
 def series(name: str, *rates: int) -> Series:
-    return Series(name, tuple(Round(rate, 1.0) for rate in rates))
+    return Series(name, tuple(Turn(rate, 1.0) for rate in rates))
 
 
 def test_the_rate_of_a_series_is_the_median_of_its_rounds() -> None:
-    assert Round(10, 4.0).rate == 2.5
+    assert Turn(10, 4.0).rate == 2.5
     assert series("a", 100, 1, 90).rate == 90
     assert series("a", 100, 90).rate == 95
 
@@ -19,7 +19,7 @@ def test_a_ratio_compares_medians() -> None:
 
 def test_the_cost_is_the_median_of_the_rounds_that_looked_at_the_processors() -> None:
     assert series("a", 100).cost is None
-    assert Series("a", tuple(Round(10, 1.0, processor_seconds=spent) for spent in (2.0, 1.0, 90.0))).cost == 0.2
+    assert Series("a", tuple(Turn(10, 1.0, processor_seconds=spent) for spent in (2.0, 1.0, 90.0))).cost == 0.2
 
 
 def test_a_percentile_is_the_nearest_rank() -> None:
@@ -37,9 +37,9 @@ def test_no_values_have_no_percentile() -> None:
 def test_contenders_take_turns() -> None:
     turns: list[str] = []
 
-    def turn_of(name: str, count: int) -> Round:
+    def turn_of(name: str, count: int) -> Turn:
         turns.append(name)
-        return Round(count, 1.0, (0.5,))
+        return Turn(count, 1.0, (0.5,))
 
     found = alternate({"a": lambda: turn_of("a", 2), "b": lambda: turn_of("b", 4)}, rounds=3)
 

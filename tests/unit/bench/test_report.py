@@ -4,11 +4,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from bench.figures import Round, Series
+from bench.figures import Series, Turn
 from bench.report import Goal, Report, as_json, as_table, present
 
-OURS = Series("ours", (Round(600, 1.0, (0.001, 0.002, 0.003)), Round(1200, 2.0), Round(100, 1.0)))
-THEIRS = Series("theirs", (Round(100, 1.0),) * 3)
+OURS = Series("ours", (Turn(600, 1.0, (0.001, 0.002, 0.003)), Turn(1200, 2.0), Turn(100, 1.0)))
+THEIRS = Series("theirs", (Turn(100, 1.0),) * 3)
 
 
 def make_report() -> Report:
@@ -34,7 +34,7 @@ def test_the_table_tells_medians_turns_percentiles_and_ratios() -> None:
 
 
 def test_a_table_of_latencies_has_no_rates() -> None:
-    report = Report(title="Waits", unit=None, series=[Series("wait", (Round(2, 0.3, (0.1, 0.2)),))])
+    report = Report(title="Waits", unit=None, series=[Series("wait", (Turn(2, 0.3, (0.1, 0.2)),))])
     assert shown(report) == [["", "p50 ms", "p95 ms", "p99 ms"], ["wait", "100.0", "200.0", "200.0"]]
 
 
@@ -44,7 +44,7 @@ def test_a_table_of_rates_has_no_latencies() -> None:
 
 
 def test_a_cost_is_told_in_microseconds() -> None:
-    costly = Series("costly", (Round(100, 1.0, processor_seconds=0.05),))
+    costly = Series("costly", (Turn(100, 1.0, processor_seconds=0.05),))
     report = Report(title="Rates", unit="things", series=[THEIRS, costly])
     assert shown(report) == [
         ["things", "per s", "turns", "cpu us"],

@@ -3,7 +3,7 @@ from collections import Counter
 from bench.worker_events import EVENTS_PER_TASK, bodies_of, messages_of, result_meta
 from domain.fold import fold
 from domain.states import Status
-from gateway.result_metas import decode_meta
+from gateway.results.metas import decode_meta
 from mirror.decode import decode
 
 

@@ -1,5 +1,6 @@
 """The command of Celery's own command line, which every `celery` of an environment with Celeriac imports."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +8,6 @@ from pathlib import Path
 import click
 import pytest
 
-import celeriac_command
 from celeriac_command import command
 
 ROOT = Path(__file__).parents[3]
@@ -38,7 +38,7 @@ def test_it_becomes_our_command_for_the_app_as_it_was_named(
     monkeypatch: pytest.MonkeyPatch, arguments: list[str], becomes: list[str]
 ) -> None:
     ran: list[list[str]] = []
-    monkeypatch.setattr(celeriac_command.os, "execv", lambda _, argv: ran.append(argv))
+    monkeypatch.setattr(os, "execv", lambda _, argv: ran.append(argv))
     celery(["-A", "proj", *arguments], standalone_mode=False)
     assert ran[0][3:] == becomes
     assert ran[0][:3] == [sys.executable, "-P", str(ROOT / "celeriac_command.py")]

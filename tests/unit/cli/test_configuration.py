@@ -10,7 +10,6 @@ from cli.configuration import (
     OF_THE_CLIENT,
     RESERVED_MODULES,
     as_environment,
-    mask_url,
     masked,
     read_settings,
     require_urls,
@@ -18,6 +17,7 @@ from cli.configuration import (
 )
 from cli.errors import CliError
 from domain.broker_options import BrokerOptions
+from domain.server_urls import mask_url
 
 REPOSITORY = Path(__file__).parents[3]
 

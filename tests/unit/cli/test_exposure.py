@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import pytest
 
 from cli.doctor import access
 from cli.errors import OpenAccess
 from cli.exposure import is_loopback, is_open, refuse_open
+from cli.stack import addresses_of
 from settings import Settings
 from tests.raised import raised_by
 
@@ -61,3 +64,14 @@ def test_what_is_open_is_a_warning_of_doctor_where_it_is_meant_and_a_failure_els
     ):
         (finding,) = access(settings)
         assert (finding.verdict, "0.0.0.0" in finding.detail) == (verdict, verdict != "ok")
+
+
+def test_of_a_running_up_doctor_says_what_that_was_told_by_its_options() -> None:
+    local, closed = Settings(), Settings(host="0.0.0.0", api_keys=(KEY,))
+    for told, verdict in ((Settings(host="0.0.0.0", allow_open=True), "warn"), (closed, "ok"), (local, "ok")):
+        running = addresses_of(told, postgres_url="postgresql://here/db", valkey_url="redis://here:1")
+        for own in (local, closed):
+            (finding,) = access(own, running)
+            assert finding.verdict == verdict
+    older = replace(running, host=None)
+    assert [finding.verdict for finding in access(Settings(host="0.0.0.0"), older)] == ["fail"]

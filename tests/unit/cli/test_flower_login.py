@@ -7,8 +7,9 @@ import pytest
 from flower.options import options
 
 from cli.commands.flower import decide_logins
+from cli.doctor import flower_access
 from cli.errors import CliError
-from cli.flower_login import kept_login, login_of, password_file, variables_of_flower, with_login
+from cli.flower_login import kept_login, login_of, password_file, told_to_flower, with_login
 from settings import Settings
 
 LOGIN = "operator:a-password-of-this-test"
@@ -16,7 +17,7 @@ LOGIN = "operator:a-password-of-this-test"
 
 @pytest.fixture(autouse=True)
 def _flower_is_told_nothing(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    for name in ("FLOWER_BASIC_AUTH", "FLOWER_AUTH"):
+    for name in ("FLOWER_BASIC_AUTH", "FLOWER_AUTH", "FLOWER_CONF"):
         monkeypatch.delenv(name, raising=False)
     options.basic_auth, options.auth = [], ""
     yield
@@ -52,12 +53,42 @@ def test_a_named_login_is_taken_and_none_is_made(settings: Settings, monkeypatch
     assert not password_file(settings.data).exists()
 
 
-def test_the_variables_that_say_who_is_let_in_are_named_and_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_may_tell_flower_whom_to_let_in_is_named_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLOWER_PORT", "5555")
-    assert variables_of_flower() == []
+    assert told_to_flower() == []
     monkeypatch.setenv("FLOWER_AUTH", "somebody@example.com")
     monkeypatch.setenv("FLOWER_BASIC_AUTH", LOGIN)
-    assert variables_of_flower() == ["FLOWER_BASIC_AUTH", "FLOWER_AUTH"]
+    assert told_to_flower() == ["FLOWER_BASIC_AUTH", "FLOWER_AUTH"]
+
+
+@pytest.mark.parametrize("named", ["flowerconfig.py", "our-flower.py"])
+def test_where_a_file_of_flowers_may_say_who_is_let_in_no_password_is_made_or_told(
+    settings: Settings, named: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if named != "flowerconfig.py":
+        monkeypatch.setenv("FLOWER_CONF", named)
+    assert told_to_flower() == []
+    (tmp_path / named).write_text("basic_auth = ['own:login']\n")
+    assert told_to_flower() == [named]
+    assert login_of(settings) is None
+    assert not password_file(settings.data).exists()
+    assert [named in finding.detail for finding in flower_access(settings)] == [True]
+
+
+def test_doctor_says_where_the_password_is_and_not_what_it_is(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert list(flower_access(settings)) == []
+    password = kept_login(settings.data).partition(":")[2]
+    (finding,) = flower_access(settings)
+    assert str(password_file(settings.data)) in finding.detail
+    assert password not in str(finding)
+    monkeypatch.setenv("FLOWER_BASIC_AUTH", LOGIN)
+    (finding,) = flower_access(settings)
+    assert "FLOWER_BASIC_AUTH" in finding.detail
+    assert str(password_file(settings.data)) not in finding.detail
+    assert list(flower_access(settings.model_copy(update={"flower_port": 0}))) == []
 
 
 def test_flower_gets_the_kept_login_where_nobody_named_one(

@@ -113,7 +113,7 @@ async def test_a_deaf_child_is_asked_by_each_signal_in_turn_and_then_killed(tmp_
             time.sleep({LIMIT_SECONDS})
     """
     supervisor = Supervisor(tmp_path)
-    supervisor.start(python(code, stop_steps=((signal.SIGTERM, 0.2), (signal.SIGQUIT, 0.2))))
+    supervisor.start(python(code, stop_signals=((signal.SIGTERM, 0.2), (signal.SIGQUIT, 0.2))))
     await until(lambda: lines(tmp_path / "child.log") == ["deaf"])
     await supervisor.stop("child")
     assert lines(tmp_path / "child.log") == ["deaf", "SIGTERM", "SIGQUIT"]
@@ -138,7 +138,7 @@ async def test_a_child_is_stopped_even_if_it_is_told_so_before_it_runs(tmp_path:
 async def test_a_held_child_begins_when_it_is_let_go_and_in_later_lives_at_once(tmp_path: Path) -> None:
     code = "import sys, time; print('held', flush=True); sys.stdin.read(); print('went', flush=True); time.sleep(600)"
     supervisor = Supervisor(tmp_path, backoff=QUICK)
-    supervisor.start(python(code, held=True, announces="held"))
+    supervisor.start(python(code, is_held=True, announces="held"))
     await supervisor.until(lambda: supervisor.has_announced("child"), within_seconds=LIMIT_SECONDS)
     assert lines(tmp_path / "child.log") == ["held"]
     supervisor.let_go("child")
@@ -213,9 +213,15 @@ async def test_a_child_that_ends_well_and_is_unwanted_stays_away_until_it_is_wan
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("cli.supervisor.REST_SECONDS", 0.01)
-    unwanted, asked = [True], []
+    unwanted = [True]
+    asked: list[int] = []
+
+    def stays_away() -> bool:
+        asked.append(1)
+        return unwanted[0]
+
     supervisor = Supervisor(tmp_path, backoff=QUICK)
-    supervisor.start(python("print('ran')", stays_away=lambda: asked.append(1) or unwanted[0]))
+    supervisor.start(python("print('ran')", stays_away=stays_away))
     await until(lambda: len(asked) > 3)
     assert lines(tmp_path / "child.log") == ["ran"]
     unwanted[0] = False
@@ -233,9 +239,14 @@ async def test_a_child_that_fails_is_started_again_however_unwanted(tmp_path: Pa
 
 async def test_a_child_that_stays_away_can_be_stopped(tmp_path: Path) -> None:
     supervisor = Supervisor(tmp_path, backoff=QUICK)
-    asked: list[int] = []
-    supervisor.start(python("pass", stays_away=lambda: asked.append(1) is None))
-    await until(lambda: asked)
+    asked = threading.Event()
+
+    def stays_away() -> bool:
+        asked.set()
+        return True
+
+    supervisor.start(python("pass", stays_away=stays_away))
+    await until(asked.is_set)
     await supervisor.stop("child")
     assert supervisor.pid("child") is None
 
@@ -246,7 +257,12 @@ async def test_each_death_in_a_row_is_told_with_their_number_and_the_last_words(
     supervisor = Supervisor(tmp_path, backoff=QUICK)
     supervisor.start(python("import sys; print('no such luck'); sys.exit(70)"))
     told: list[str] = []
-    await until(lambda: told.append(capfd.readouterr().err) or "3 times" in "".join(told))
+
+    def is_told() -> bool:
+        told.append(capfd.readouterr().err)
+        return "3 times" in "".join(told)
+
+    await until(is_told)
     await supervisor.stop("child")
     lines = [line for line in "".join(told).splitlines() if line.startswith("celeriac:")]
     assert lines[0] == "celeriac: child ended (exit code 70); again in 0.0 s"
@@ -274,8 +290,13 @@ async def test_a_child_is_kept_alive_although_something_goes_wrong_around_it(
 
 async def test_a_stop_does_not_wait_for_an_answer_that_does_not_come(tmp_path: Path) -> None:
     asked, answer = threading.Event(), threading.Event()
+
+    def stays_away() -> bool:
+        asked.set()
+        return answer.wait(LIMIT_SECONDS * 2)
+
     supervisor = Supervisor(tmp_path, backoff=QUICK)
-    supervisor.start(python("pass", stays_away=lambda: asked.set() or answer.wait(LIMIT_SECONDS * 2)))
+    supervisor.start(python("pass", stays_away=stays_away))
     await until(asked.is_set)
     try:
         await asyncio.wait_for(supervisor.stop("child"), LIMIT_SECONDS)

@@ -6,7 +6,7 @@ import pytest
 
 from cli import progress, workflow_tree
 from cli.commands import doctor, workers
-from cli.doctor import Finding
+from cli.doctor import CheckResult
 from cli.terminal import print_error, print_fields, print_json, print_text
 
 BAD = "\x1b]0;pwn\x07\x1b[31m\x9b\u202e\ud800[red]x[/red]\r\n[bold]celeriac: forged"
@@ -19,7 +19,7 @@ def show_workflow(bad: str) -> None:
 
 
 def show_doctor(bad: str) -> None:
-    doctor._show([Finding(bad, "warn", bad, bad)])
+    doctor._show([CheckResult(bad, "warn", bad, bad)])
 
 
 def show_workers(bad: str) -> None:

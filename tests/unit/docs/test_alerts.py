@@ -1,9 +1,9 @@
-"""docs/alerts.md tells the conditions with the defaults of `domain/alert_rules.py`, and what to do about each."""
+"""docs/alerts.md tells the conditions with the defaults of `domain/alerts/rules.py`, and what to do about each."""
 
 import re
 from pathlib import Path
 
-from domain.alert_rules import DEFAULT_RULES, KINDS, AlertType
+from domain.alerts.rules import DEFAULT_RULES, KINDS, AlertType
 
 PAGE = (Path(__file__).parents[3] / "docs" / "alerts.md").read_text()
 ROW = re.compile(r"^\| `(\w+)` \| .* \| ([<>]) (\d+) (\w+) for (\d+) s \| (\w+) \|$", re.MULTILINE)

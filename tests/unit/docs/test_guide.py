@@ -3,16 +3,16 @@
 from pathlib import Path
 
 from cli.beside.advice import INSTALL, PLUGIN_MODULE
-from domain.promises import PROMISES, Kind
+from domain.promises import PROMISES, WorkerKind
 
 PAGE = (Path(__file__).parents[3] / "docs" / "guide" / "your-celery-app.md").read_text()
 
 
 def test_the_table_is_that_of_the_code() -> None:
-    head = "| | " + " | ".join(Kind) + " |\n" + "|---" * (len(Kind) + 1) + "|\n"
+    head = "| | " + " | ".join(WorkerKind) + " |\n" + "|---" * (len(WorkerKind) + 1) + "|\n"
     rows = [
         f"| **{promise.word}**: {promise.sentence} | "
-        + " | ".join(f"{holds}: {words}" for holds, words in (promise.says[kind] for kind in Kind))
+        + " | ".join(f"{holds}: {words}" for holds, words in (promise.says[kind] for kind in WorkerKind))
         + " |\n"
         for promise in PROMISES
     ]

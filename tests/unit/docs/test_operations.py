@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from api.health.metrics import Metrics
-from domain.alert_rules import AlertType
+from domain.alerts.rules import AlertType
 from tests.unit.api.test_metrics import rendered
 
 PAGE = (Path(__file__).parents[3] / "docs" / "operations.md").read_text()

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from api.app import create_app
-from api.errors import STATUS, status_of
+from api.errors import STATUS, http_status_of
 from api.routing import API_PREFIX
 from domain.errors import CeleriacError
 from settings import Settings
@@ -23,7 +23,7 @@ def test_the_routes_are_those_of_the_api() -> None:
 def test_the_codes_are_those_of_the_errors() -> None:
     rows = re.findall(r"^\| (\d{3}) \| (.*) \|$", PAGE, re.MULTILINE)
     listed = {(code, int(status)) for status, codes in rows for code in re.findall(r"`(\w+)`", codes)}
-    assert listed == {(error.code, status_of(error)) for error in _descendants(CeleriacError)}
+    assert listed == {(error.code, http_status_of(error)) for error in _descendants(CeleriacError)}
     assert {int(status) for status, _ in rows} == set(STATUS.values())
 
 

@@ -53,3 +53,16 @@ def test_a_wrong_one_is_named_without_its_value(told: dict[str, object]) -> None
     with pytest.raises(ValueError, match=rf"^{next(iter(told))} must be ") as raised:
         BrokerOptions.from_transport_options(told)
     assert "s3cret" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "channel"),
+    [
+        (BrokerOptions(), "/3.celeryev"),
+        (BrokerOptions(global_keyprefix="shop:"), "shop:/3.celeryev"),
+        (BrokerOptions(fanout_prefix=""), "celeryev"),
+        (BrokerOptions(fanout_prefix="bcast-{db}-{db}."), "bcast-3-3.celeryev"),
+    ],
+)
+def test_a_broadcast_has_a_channel_for_each_database_and_prefix(options: BrokerOptions, channel: str) -> None:
+    assert options.fanout_channel("celeryev", 3) == options.fanout_channel("celeryev", "3") == channel

@@ -3,7 +3,7 @@ import pytest
 from domain.cancels import DONE, StopSignal, can_stop, explain, explain_workflow, strongest_signal, wish
 from domain.facts import Fact
 from domain.states import EventType, Phase, Status
-from domain.steps import WorkflowStatus
+from domain.workflows.steps import WorkflowStatus
 from tests.facts import TASK_ID, after, ours
 
 GENTLE, HARSH = wish(TASK_ID, after(2)), wish(TASK_ID, after(1), signal=StopSignal.SIGKILL)
@@ -50,7 +50,7 @@ def test_not_every_pool_stops_a_run(pool: str | None, stops: bool) -> None:
 def test_the_answer_says_how_certain_it_is(
     status: Status, phase: Phase, told: bool, pool: str | None, words: str
 ) -> None:
-    assert words in explain(status, phase, told=told, pool=pool)
+    assert words in explain(status, phase, workers_told=told, pool=pool)
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,12 @@
 from dataclasses import replace
 
-from domain.broker_options import STOCK_STEPS, TEN_STEPS, BrokerOptions
+import pytest
+
+from domain.broker_options import STOCK_PRIORITY_STEPS, TEN_PRIORITY_STEPS, BrokerOptions
 from domain.consumers import CANCEL_GATE, Consumer, Consumers
 
-TEN = BrokerOptions(priority_steps=TEN_STEPS)
-FOUR = BrokerOptions(priority_steps=STOCK_STEPS)
+TEN = BrokerOptions(priority_steps=TEN_PRIORITY_STEPS)
+FOUR = BrokerOptions(priority_steps=STOCK_PRIORITY_STEPS)
 OURS = Consumer("ours", True, frozenset({"q"}), "prefork", "1.0", capabilities=frozenset({CANCEL_GATE}), options=TEN)
 STOCK = Consumer("stock", True, frozenset({"q"}), "threads", options=FOUR)
 ELSEWHERE = Consumer("elsewhere", True, frozenset({"other"}), options=TEN)
@@ -39,7 +41,7 @@ def test_a_queue_without_a_known_consumer_promises_nothing() -> None:
 
 def test_the_lists_of_a_queue_are_those_that_all_its_consumers_read() -> None:
     assert Consumers([OURS]).lists_of("q") == TEN.lists_of("q")
-    assert steps_of(OURS, STOCK, ELSEWHERE) == list(STOCK_STEPS)
+    assert steps_of(OURS, STOCK, ELSEWHERE) == list(STOCK_PRIORITY_STEPS)
     assert steps_of(OURS, STOCK, with_steps(0)) == [0]
     assert steps_of(OURS, with_steps(*range(1, 11))) == list(range(1, 10))
 
@@ -77,3 +79,15 @@ def test_one_that_has_not_said_how_it_uses_the_broker_leaves_it_unknown() -> Non
 def test_the_pool_of_a_node_is_found_by_its_name() -> None:
     consumers = Consumers([OURS, STOCK])
     assert [consumers.pool_of(name) for name in ("stock", "nobody", None)] == ["threads", None, None]
+
+
+def test_workers_that_read_no_list_in_common_are_named_with_the_option_that_keeps_them_apart() -> None:
+    five, six = with_steps(5), with_steps(6)
+    (difference,) = Consumers([five, six, ELSEWHERE]).differences.values()
+    assert (difference.option, difference.workers) == ("priority_steps", 2)
+    assert difference.meaning.startswith("Workers of q read no priority list in common")
+
+
+@pytest.mark.parametrize("nodes", [[], [OURS, STOCK], [with_steps(5), with_steps(6, online=False)], [UNKNOWN, SILENT]])
+def test_workers_that_share_a_list_or_are_away_or_have_said_nothing_do_not_differ(nodes: list[Consumer]) -> None:
+    assert Consumers(nodes).differences == {}

@@ -163,3 +163,17 @@ def test_queue_only_of_any_component_holds_all_work_back() -> None:
 def test_queue_only_of_a_queue_or_a_name_holds_its_own_work_back() -> None:
     held = blocked_by({**named("queue:emails", QUEUE), **named("task:pay", QUEUE), **named("queue:other", FAST)})
     assert held == BlockedWork(queue_names=frozenset({"emails"}), task_names=frozenset({"pay"}))
+
+
+@pytest.mark.parametrize(
+    ("blocked", "held"),
+    [
+        (BlockedWork(), False),
+        (BlockedWork(everything=True), True),
+        (BlockedWork(queue_names=frozenset({"emails"})), True),
+        (BlockedWork(task_names=frozenset({"pay"})), True),
+        (BlockedWork(queue_names=frozenset({"pay"}), task_names=frozenset({"emails"})), False),
+    ],
+)
+def test_a_task_is_held_back_by_its_queue_or_by_its_name(blocked: BlockedWork, *, held: bool) -> None:
+    assert blocked.holds("emails", "pay") is held

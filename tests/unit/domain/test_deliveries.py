@@ -3,7 +3,7 @@ import pytest
 from domain.deliveries import Delivery, deliveries
 from domain.facts import Fact
 from domain.states import AttemptState, EventType
-from tests.facts import NODE, after, from_backend, told
+from tests.facts import NODE, TASK_ID, after, from_backend, told
 
 RECEIVED, STARTED, RETRIED = EventType.RECEIVED, EventType.STARTED, EventType.RETRIED
 SUCCEEDED, FAILED, REJECTED, LOST = EventType.SUCCEEDED, EventType.FAILED, EventType.REJECTED, EventType.LOST
@@ -180,3 +180,30 @@ def test_a_task_that_came_back_thousands_of_times_is_still_folded_at_once() -> N
     kinds = (RECEIVED, STARTED, REJECTED)
     facts = [told(kinds[clock % 3], clock) for clock in range(6_000)]
     assert len(deliveries(facts)) == 2_000
+
+
+def test_of_three_that_replaced_each_other_the_last_ends_and_the_others_never_do() -> None:
+    facts = [
+        *(told(kind, clock) for kind, clock in ((RECEIVED, 1), (STARTED, 2))),
+        told(RECEIVED, 3, parent_id=TASK_ID),
+        told(STARTED, 4),
+        told(RECEIVED, 5, parent_id=TASK_ID),
+        told(STARTED, 6),
+        told(SUCCEEDED, 7),
+    ]
+    assert shape(deliveries(facts)) == [
+        (0, [RECEIVED, STARTED]),
+        (0, [RECEIVED, STARTED]),
+        (0, [RECEIVED, STARTED, SUCCEEDED]),
+    ]
+
+
+def test_a_retry_is_no_successor_of_the_run_before_it_though_only_one_told_its_parent() -> None:
+    facts = [
+        told(RECEIVED, 1),
+        told(STARTED, 2),
+        told(RECEIVED, 3, retries=2, parent_id="p"),
+        told(STARTED, 4),
+        told(FAILED, 5),
+    ]
+    assert shape(deliveries(facts)) == [(0, [RECEIVED, STARTED, FAILED]), (2, [RECEIVED, STARTED])]

@@ -2,7 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from domain.errors import BrokerUnavailable, CeleriacError, InvalidRequest, TaskNotFound, Unavailable
+from domain.errors import BrokerUnavailable, CeleriacError, InvalidRequest, TaskNotFound, Unavailable, WorkerExists
 
 
 def every_error(error: type[CeleriacError] = CeleriacError) -> Iterator[type[CeleriacError]]:
@@ -33,3 +33,9 @@ def test_an_invalid_request_names_its_fields() -> None:
 @pytest.mark.parametrize("error", [*every_error(Unavailable)])
 def test_whatever_is_unavailable_says_when_to_come_back(error: type[Unavailable]) -> None:
     assert error().retry_after_seconds > 0
+
+
+def test_a_worker_that_is_there_already_is_named_by_its_id() -> None:
+    known = WorkerExists(worker_id="w-1")
+    assert (known.worker_id, known.detail) == ("w-1", "This worker is registered already.")
+    assert WorkerExists("by another").worker_id is None

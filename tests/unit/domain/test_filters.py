@@ -4,7 +4,7 @@ import pytest
 
 from domain.filters import SORT_COLUMNS, Sort, parse_ago
 from domain.presets import BUILT_IN, built_in
-from store.tables import tasks
+from store.tables.tasks import tasks
 
 
 @pytest.mark.parametrize(

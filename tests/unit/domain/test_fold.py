@@ -398,3 +398,18 @@ def test_the_wish_to_cancel_one_use_of_an_id_is_none_to_cancel_the_next() -> Non
     assert fold([*taken_back, told(RECEIVED, 4, at=500)]).status is Status.CANCELLED
     state = fold([*taken_back, told(RECEIVED, 4, at=500), told(STARTED, 5, at=501)])
     assert (state.status, state.cancel_requested_at) == (Status.RUNNING, None)
+
+
+@pytest.mark.parametrize(
+    ("facts", "leaves"),
+    [
+        ([told(STARTED, 1), told(SUCCEEDED, 2)], True),
+        ([told(STARTED, 1), told(FAILED, 2)], True),
+        ([told(STARTED, 1), told(REVOKED, 2)], False),
+        ([told(RECEIVED, 1), told(STARTED, 2), lost(final=True)], False),
+        ([told(STARTED, 1)], False),
+        ([], False),
+    ],
+)
+def test_a_worker_that_died_of_a_task_has_stored_no_result_of_it(facts: list[Fact], *, leaves: bool) -> None:
+    assert fold(facts).leaves_result is leaves

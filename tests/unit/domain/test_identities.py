@@ -28,3 +28,10 @@ def test_an_id_is_measured_in_bytes() -> None:
 def test_a_long_name_ends_where_it_is_cut() -> None:
     assert shown_name("x" * MAX_NAME) == "x" * MAX_NAME
     assert shown_name("x" * (MAX_NAME + 1)) == "x" * (MAX_NAME - 1) + LEFT_OUT
+
+
+def test_a_parent_is_taken_from_another_event_only_while_no_name_is_known() -> None:
+    nameless, named = Identity("1", queue_name="math"), Identity("1", task_name="add")
+    child = Identity("1", task_name="add", parent_id="0")
+    assert combine([nameless, child])["1"] == Identity("1", task_name="add", queue_name="math", parent_id="0")
+    assert combine([named, child])["1"].parent_id is None, "another parent is that of what took its place"

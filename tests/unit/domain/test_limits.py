@@ -1,5 +1,8 @@
+from dataclasses import replace
+
 import pytest
 
+from domain.broker_options import BrokerOptions
 from domain.consumers import MAX_RETRIES, Consumer, Consumers
 from domain.limits import explain_limits, retries_base
 
@@ -32,7 +35,13 @@ def test_only_a_lower_limit_on_stock_workers_alone_shifts_the_count(
 
 
 def explain(
-    nodes: list[Consumer], *, timeout_seconds: int | None = None, max_retries: int | None = 3, own_limit: int | None = 3
+    nodes: list[Consumer],
+    *,
+    timeout_seconds: int | None = None,
+    max_retries: int | None = 3,
+    own_limit: int | None = 3,
+    on_redis: bool = True,
+    differing: str | None = None,
 ) -> str | None:
     return explain_limits(
         Consumers(nodes),
@@ -40,6 +49,8 @@ def explain(
         timeout_seconds=timeout_seconds,
         max_retries=max_retries,
         own_limit=own_limit,
+        on_redis=on_redis,
+        differing=differing,
     )
 
 
@@ -76,3 +87,22 @@ def test_a_run_that_outlasts_a_stock_visibility_timeout_may_come_twice() -> None
     told = explain([STOCK], timeout_seconds=7_200)
     assert told is not None
     assert "visibility timeout" in told
+
+
+def test_workers_that_share_no_list_are_told_of_where_a_queue_consists_of_lists() -> None:
+    apart = [replace(OURS, options=BrokerOptions(priority_steps=(step,))) for step in (5, 6)]
+    told = explain(apart)
+    assert told == "The workers of this queue read no priority list in common: the task reaches only some of them."
+    assert explain(apart, on_redis=False) is None
+
+
+def test_a_worker_that_has_not_said_which_lists_it_reads_is_told_of() -> None:
+    told = explain([replace(OURS, is_late=True)])
+    assert told is not None
+    assert told.startswith("A worker that may take from this queue has not said which priority lists it reads")
+
+
+def test_workers_that_cannot_be_reached_are_told_of_where_no_other_takes_from_the_queue() -> None:
+    assert explain([], differing="They use another prefix") == "They use another prefix."
+    assert explain([UNKNOWN], differing="They use another prefix") == "They use another prefix."
+    assert explain([OURS], differing="They use another prefix") is None

@@ -2,7 +2,7 @@
 
 import pytest
 
-from domain.origins import Authority, OwnOrigins, Refusal, is_address, own_origins, parse_authority, parse_entry
+from domain.origins import Authority, OriginRefusal, OwnOrigins, is_address, own_origins, parse_authority, parse_entry
 
 LOCAL = own_origins("127.0.0.1", ())
 NAMED = own_origins("Celeriac.internal.", ("celeriac.example.com", "ops.example.com:8443", "*.apps.example.com"))
@@ -13,7 +13,7 @@ VISIT = ((b"sec-fetch-mode", b"navigate"), (b"sec-fetch-dest", b"document"))
 
 def refusal(
     own: OwnOrigins, *more: tuple[bytes, bytes], host: bytes | None = b"127.0.0.1:8000", method: str = "POST"
-) -> Refusal | None:
+) -> OriginRefusal | None:
     return own.refusal(method, [*([(b"host", host)] if host is not None else []), (b"accept", b"*/*"), *more])
 
 
@@ -60,8 +60,8 @@ def test_loopback_and_every_address_are_ours(host: bytes) -> None:
     ],
 )
 def test_any_other_name_is_not(host: bytes) -> None:
-    assert refusal(LOCAL, host=host) is Refusal.UNKNOWN_HOST
-    assert refusal(LOCAL, host=host, method="GET") is Refusal.UNKNOWN_HOST
+    assert refusal(LOCAL, host=host) is OriginRefusal.UNKNOWN_HOST
+    assert refusal(LOCAL, host=host, method="GET") is OriginRefusal.UNKNOWN_HOST
 
 
 @pytest.mark.parametrize(
@@ -99,14 +99,14 @@ def test_any_other_name_is_not(host: bytes) -> None:
     ],
 )
 def test_what_is_no_host_is_malformed(host: bytes) -> None:
-    assert refusal(LOCAL, host=host) is Refusal.MALFORMED
+    assert refusal(LOCAL, host=host) is OriginRefusal.MALFORMED
 
 
 @pytest.mark.parametrize("name", [b"host", b"origin", b"sec-fetch-site", b"sec-fetch-mode", b"sec-fetch-dest"])
 def test_a_header_that_comes_twice_is_malformed_even_if_both_agree(name: bytes) -> None:
     value = {b"host": b"localhost", b"origin": b"http://localhost"}.get(name, b"same-origin")
     twice = [(name, value), (name, value)]
-    assert LOCAL.refusal("GET", twice) is Refusal.MALFORMED
+    assert LOCAL.refusal("GET", twice) is OriginRefusal.MALFORMED
 
 
 def test_a_program_sends_none_of_them() -> None:
@@ -116,14 +116,14 @@ def test_a_program_sends_none_of_them() -> None:
 
 def test_what_a_proxy_or_a_page_says_of_another_host_is_not_read() -> None:
     forwarded = ((b"x-forwarded-host", b"localhost"), (b"forwarded", b"host=localhost"), (b":authority", b"localhost"))
-    assert refusal(LOCAL, *forwarded, host=b"evil.example") is Refusal.UNKNOWN_HOST
+    assert refusal(LOCAL, *forwarded, host=b"evil.example") is OriginRefusal.UNKNOWN_HOST
     assert refusal(LOCAL, (b"x-forwarded-host", b"evil.example")) is None
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "POST", "PATCH", "DELETE"])
 @pytest.mark.parametrize("site", [b"cross-site", b"same-site", b"Same-Origin", b"", b"same-origin, none", b"other"])
 def test_pages_of_other_sites_neither_write_nor_read(method: str, site: bytes) -> None:
-    assert refusal(LOCAL, (b"sec-fetch-site", site), method=method) is Refusal.FOREIGN_PAGE
+    assert refusal(LOCAL, (b"sec-fetch-site", site), method=method) is OriginRefusal.FOREIGN_PAGE
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -152,12 +152,12 @@ def test_a_link_may_be_followed_in_a_window_of_its_own(site: bytes) -> None:
 )
 def test_nothing_else_of_another_site_counts_as_a_visit(method: str, mode: bytes, destination: bytes) -> None:
     asked = ((b"sec-fetch-site", b"cross-site"), (b"sec-fetch-mode", mode), (b"sec-fetch-dest", destination))
-    assert refusal(LOCAL, *asked, method=method) is Refusal.FOREIGN_PAGE
+    assert refusal(LOCAL, *asked, method=method) is OriginRefusal.FOREIGN_PAGE
 
 
 def test_a_visit_has_no_origin() -> None:
     asked = ((b"sec-fetch-site", b"cross-site"), (b"origin", b"https://evil.example"))
-    assert refusal(LOCAL, *asked, *VISIT, method="GET") is Refusal.FOREIGN_PAGE
+    assert refusal(LOCAL, *asked, *VISIT, method="GET") is OriginRefusal.FOREIGN_PAGE
 
 
 @pytest.mark.parametrize(
@@ -202,13 +202,13 @@ def test_the_origin_of_the_host_itself_is_ours(host: bytes, origin: bytes, metho
 )
 @pytest.mark.parametrize("method", ["GET", "OPTIONS", "POST", "DELETE"])
 def test_any_other_origin_is_not_whatever_the_browser_says_of_the_site(origin: bytes, method: str) -> None:
-    assert refusal(LOCAL, (b"origin", origin), method=method) is Refusal.FOREIGN_PAGE
+    assert refusal(LOCAL, (b"origin", origin), method=method) is OriginRefusal.FOREIGN_PAGE
     asked = ((b"origin", origin), (b"sec-fetch-site", b"same-origin"))
-    assert refusal(LOCAL, *asked, method=method) is Refusal.FOREIGN_PAGE
+    assert refusal(LOCAL, *asked, method=method) is OriginRefusal.FOREIGN_PAGE
 
 
 def test_without_a_host_no_origin_is_ours() -> None:
-    assert refusal(LOCAL, (b"origin", b"http://localhost"), host=None) is Refusal.FOREIGN_PAGE
+    assert refusal(LOCAL, (b"origin", b"http://localhost"), host=None) is OriginRefusal.FOREIGN_PAGE
 
 
 @pytest.mark.parametrize(
@@ -220,14 +220,14 @@ def test_without_a_host_no_origin_is_ours() -> None:
         (b"ops.example.com", None),
         (b"one.apps.example.com", None),
         (b"a.b.apps.example.com", None),
-        (b"apps.example.com", Refusal.UNKNOWN_HOST),
-        (b"evilapps.example.com", Refusal.UNKNOWN_HOST),
-        (b"example.com", Refusal.UNKNOWN_HOST),
-        (b"x.celeriac.example.com", Refusal.UNKNOWN_HOST),
+        (b"apps.example.com", OriginRefusal.UNKNOWN_HOST),
+        (b"evilapps.example.com", OriginRefusal.UNKNOWN_HOST),
+        (b"example.com", OriginRefusal.UNKNOWN_HOST),
+        (b"x.celeriac.example.com", OriginRefusal.UNKNOWN_HOST),
         (b"localhost", None),
     ],
 )
-def test_names_that_an_operator_lists_are_ours_and_no_others(host: bytes, refused: Refusal | None) -> None:
+def test_names_that_an_operator_lists_are_ours_and_no_others(host: bytes, refused: OriginRefusal | None) -> None:
     assert refusal(NAMED, host=host) is refused
 
 
@@ -237,14 +237,14 @@ def test_names_that_an_operator_lists_are_ours_and_no_others(host: bytes, refuse
         (b"https://celeriac.example.com", None),
         (b"http://celeriac.example.com", None),
         (b"https://ops.example.com:8443", None),
-        (b"https://celeriac.example.com:8443", Refusal.FOREIGN_PAGE),
-        (b"https://ops.example.com", Refusal.FOREIGN_PAGE),
-        (b"https://one.apps.example.com", Refusal.FOREIGN_PAGE),
-        (b"http://localhost", Refusal.FOREIGN_PAGE),
+        (b"https://celeriac.example.com:8443", OriginRefusal.FOREIGN_PAGE),
+        (b"https://ops.example.com", OriginRefusal.FOREIGN_PAGE),
+        (b"https://one.apps.example.com", OriginRefusal.FOREIGN_PAGE),
+        (b"http://localhost", OriginRefusal.FOREIGN_PAGE),
     ],
 )
 def test_behind_a_proxy_that_rewrites_the_host_pages_of_listed_names_are_ours(
-    origin: bytes, refused: Refusal | None
+    origin: bytes, refused: OriginRefusal | None
 ) -> None:
     assert refusal(NAMED, (b"origin", origin), host=b"10.0.0.7:8000") is refused
 
@@ -257,8 +257,8 @@ def test_a_page_below_a_listed_domain_may_ask_itself() -> None:
 def test_any_host_still_means_pages_of_that_host_only() -> None:
     assert refusal(ANY, host=b"whatever.example") is None
     assert refusal(ANY, (b"origin", b"http://whatever.example"), host=b"whatever.example") is None
-    assert refusal(ANY, (b"origin", b"http://evil.example"), host=b"whatever.example") is Refusal.FOREIGN_PAGE
-    assert refusal(ANY, host=b"no host") is Refusal.MALFORMED
+    assert refusal(ANY, (b"origin", b"http://evil.example"), host=b"whatever.example") is OriginRefusal.FOREIGN_PAGE
+    assert refusal(ANY, host=b"no host") is OriginRefusal.MALFORMED
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 import pytest
 
-from domain.priority import Transport, message_priority, step_for
+from domain.priority import Transport, message_priority, priority_step_for
 
 PRIORITIES = range(1, 11)
 
@@ -27,5 +27,5 @@ def test_a_step_is_one_of_those_that_are_read_and_never_turns_the_order_round(
     steps: tuple[int, ...], taken: list[int]
 ) -> None:
     lists = {step: f"q{step}" for step in steps}
-    assert [step_for(message_priority(priority, Transport.REDIS), lists) for priority in PRIORITIES] == taken
+    assert [priority_step_for(message_priority(priority, Transport.REDIS), lists) for priority in PRIORITIES] == taken
     assert taken == sorted(taken, reverse=True)

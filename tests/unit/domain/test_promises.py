@@ -1,16 +1,16 @@
 import pytest
 
-from domain.promises import PROMISES, Consumer, Holds, Kind, by_queue, kept
+from domain.promises import PROMISES, FleetWorker, Holds, WorkerKind, by_queue, extent_of
 
 BY_WORD = {promise.word: promise for promise in PROMISES}
 
 
-def consumer(*queues: str, plugin: bool = False, events: bool | None = True, **more: bool) -> Consumer:
-    return Consumer(node="n", queues=queues or ("q",), plugin="1" if plugin else None, events=events, **more)
+def consumer(*queues: str, plugin: bool = False, events: bool | None = True, **more: bool) -> FleetWorker:
+    return FleetWorker(node="n", queues=queues or ("q",), plugin="1" if plugin else None, events=events, **more)
 
 
 def test_every_promise_says_something_of_every_kind() -> None:
-    assert all(set(promise.says) == set(Kind) for promise in PROMISES)
+    assert all(set(promise.says) == set(WorkerKind) for promise in PROMISES)
 
 
 @pytest.mark.parametrize(
@@ -29,8 +29,8 @@ def test_every_promise_says_something_of_every_kind() -> None:
         ([consumer(answers=False)], "cancel", Holds.PARTLY),
     ],
 )
-def test_a_queue_is_as_good_as_its_weakest_consumer(consumers: list[Consumer], word: str, holds: Holds) -> None:
-    assert kept(BY_WORD[word], consumers) is holds
+def test_a_queue_is_as_good_as_its_weakest_consumer(consumers: list[FleetWorker], word: str, holds: Holds) -> None:
+    assert extent_of(BY_WORD[word], consumers) is holds
 
 
 def test_consumers_are_told_by_queue() -> None:

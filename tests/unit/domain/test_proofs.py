@@ -73,7 +73,7 @@ def test_whatever_stands_against_it_is_said(heard: Hearing, said: str) -> None:
         hearing(consumer(), consumer("celery@left", tells=False, online=False, heard_at=BEFORE)),
         hearing(consumer(), stranger_at=BEFORE),
         hearing(consumer(), deaf_until=BEFORE),
-        hearing(consumer(kept=True), deaf_until=NOW),
+        hearing(consumer(streamed=True), deaf_until=NOW),
     ],
 )
 def test_what_was_before_it_was_sent_is_no_matter(heard: Hearing) -> None:

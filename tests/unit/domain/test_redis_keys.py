@@ -3,10 +3,12 @@
 import ast
 from pathlib import Path
 
-from celeriac_worker import keys, retries, stream
+from celeriac_worker import keys, retries
+from celeriac_worker import stream as plugin_stream
 
 from domain import redis_keys
-from gateway import envelopes, event_sources, event_stream
+from gateway import envelopes
+from gateway.events import sources, stream
 
 ROOT = Path(__file__).parents[3]
 
@@ -17,7 +19,7 @@ def test_the_plugin_has_the_same_names() -> None:
         keys.paused_key("n"),
         keys.cancelled_key("t"),
         keys.run_key("t", 2, dispatch_no=3),
-        stream.KEY,
+        plugin_stream.KEY,
     ]
     ours = [
         redis_keys.node_key("n"),
@@ -30,10 +32,10 @@ def test_the_plugin_has_the_same_names() -> None:
 
 
 def test_the_plugin_has_the_same_fields_and_headers() -> None:
-    assert stream.FIELD.encode() == event_stream.FIELD
+    assert plugin_stream.FIELD.encode() == stream.FIELD
     assert keys.DISPATCH_NO_HEADER == envelopes.DISPATCH_NO_HEADER
     assert retries.HEADER == envelopes.MAX_RETRIES_HEADER
-    assert event_sources._Headers.__struct_fields__ == (stream.KEPT_HEADER,)
+    assert sources._Headers.__struct_fields__ == (plugin_stream.STREAMED_HEADER,)
 
 
 def test_no_other_module_makes_a_name() -> None:
@@ -47,3 +49,28 @@ def test_no_other_module_makes_a_name() -> None:
         if node.value.startswith(("celeriac:", "{celeriac:")) and not node.value.startswith("celeriac: ")
     }
     assert found == set()
+
+
+def test_names_of_different_things_never_meet() -> None:
+    """Whatever a node, a process, a life or a client's address is called."""
+    made = [
+        name("x")
+        for name in (
+            redis_keys.node_key,
+            redis_keys.paused_key,
+            redis_keys.cancelled_key,
+            redis_keys.process_key,
+            redis_keys.life_channel,
+            redis_keys.requests_key,
+        )
+    ]
+    assert made == [
+        "celeriac:node:x",
+        "celeriac:paused:x",
+        "celeriac:cancelled:x",
+        "celeriac:x",
+        "celeriac:life:x",
+        "celeriac:requests:x",
+    ]
+    fixed = {value for name, value in vars(redis_keys).items() if name.isupper()}
+    assert not fixed & {redis_keys.process_key(process) for process in ("mirror", "loops")}

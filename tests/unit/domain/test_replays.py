@@ -68,3 +68,10 @@ def test_arguments_are_bounded_as_in_a_submission() -> None:
     with pytest.raises(InvalidRequest) as refusal:
         replayed(ORIGINAL, kwargs=longest + "x")
     assert refusal.value.errors[0][0] == "task_args"
+
+
+def test_a_queue_that_no_task_may_be_sent_to_is_not_used_again() -> None:
+    with pytest.raises(InvalidRequest) as refusal:
+        replayed(replace(ORIGINAL, queue_name="unacked"))
+    assert refusal.value.errors[0][0] == "queue_name"
+    assert replayed(replace(ORIGINAL, queue_name="unacked"), queue_name="payments").queue_name == "payments"

@@ -38,3 +38,18 @@ def test_without_the_time_of_its_end_the_time_of_the_look_counts() -> None:
 
 def test_a_success_has_no_error() -> None:
     assert StoredResult(TASK_ID, "SUCCESS").error is None
+
+
+@pytest.mark.parametrize(
+    ("state", "unreadable", "is_unread"),
+    [
+        ("", "is pickled", True),
+        ("STARTED", "is pickled", True),
+        ("SUCCESS", "is pickled", False),
+        ("STARTED", None, False),
+    ],
+)
+def test_a_result_is_unread_where_it_does_not_even_say_whether_it_is_an_end(
+    state: str, unreadable: str | None, *, is_unread: bool
+) -> None:
+    assert StoredResult(TASK_ID, state, unreadable=unreadable).is_unread is is_unread

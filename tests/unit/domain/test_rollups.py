@@ -3,10 +3,10 @@ from datetime import timedelta
 
 import pytest
 
-from domain.rollups import MAX_ERROR, MAX_NAME, Course, Delta, Measure, deltas, error_class
+from domain.rollups import MAX_ERROR, MAX_NAME, Delta, Measure, TaskCourse, deltas, error_class
 from tests.facts import NOON, after
 
-PENDING = Course(
+PENDING = TaskCourse(
     task_name="add",
     queue_name="celery",
     status="PENDING",
@@ -23,7 +23,7 @@ COMPLETED = replace(RUNNING, status="COMPLETED", completed_at=after(5), duration
 FAILED = replace(COMPLETED, status="FAILED", error="ValueError: no such order")
 
 
-def counted(*changes: tuple[Course | None, Course]) -> dict[Measure, tuple[int, int]]:
+def counted(*changes: tuple[TaskCourse | None, TaskCourse]) -> dict[Measure, tuple[int, int]]:
     """Count and microseconds of each measure; every measure is expected once."""
     found = {delta.entry.measure: (delta.count, delta.microseconds) for delta in deltas(changes)}
     assert len(found) == len(deltas(changes))

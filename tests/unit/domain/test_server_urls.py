@@ -8,7 +8,6 @@ import pytest
 from domain.server_urls import (
     ServerUrl,
     beside_broker,
-    check_url,
     is_amqp,
     is_redis,
     kind_of,
@@ -18,6 +17,7 @@ from domain.server_urls import (
     mask_options,
     mask_url,
     read_url,
+    refuse_incomplete,
     with_sentinel_options,
 )
 from tests.raised import raised_by
@@ -141,7 +141,7 @@ def test_tls_is_said_in_the_words_of_each_client(url: str, told: dict[str, Any] 
 )
 def test_a_url_by_which_nothing_is_found_is_refused_without_being_shown(url: str, words: str) -> None:
     with pytest.raises(ValueError, match=words) as refusal:
-        check_url(url)
+        refuse_incomplete(url)
     assert "s3cret" not in str(refusal.value)
 
 
@@ -158,7 +158,7 @@ def test_a_url_by_which_nothing_is_found_is_refused_without_being_shown(url: str
     ],
 )
 def test_a_url_of_whatever_backend_passes(url: str) -> None:
-    assert raised_by(check_url, url) is None
+    assert raised_by(refuse_incomplete, url) is None
 
 
 def test_a_unix_socket_has_its_database_in_the_query() -> None:

@@ -3,7 +3,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from domain.errors import InvalidRequest
-from domain.states import Status
+from domain.states import Phase, Status
 from domain.submissions import MAX_ARGUMENT_BYTES, check_size, wait_until_start
 from tests.facts import NOON, after
 from tests.submissions import make_submission
@@ -46,3 +46,15 @@ def test_a_wait_begins_when_the_task_was_due_and_is_never_negative(
 ) -> None:
     waited = wait_until_start(started_at, created_at=NOON, scheduled_at=scheduled_at)
     assert waited == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    ("scheduled_at", "phase"),
+    [(None, Phase.DISPATCHING), (after(-60), Phase.DISPATCHING), (after(60), Phase.SCHEDULED)],
+)
+def test_a_task_goes_out_at_once_or_waits_for_its_time(scheduled_at: datetime | None, phase: Phase) -> None:
+    assert make_submission(created_at=NOON, scheduled_at=scheduled_at).phase is phase
+
+
+def test_both_kinds_of_arguments_make_its_size() -> None:
+    assert make_submission(args="[1, 2]", kwargs='{"a": 3}').argument_bytes == 14

@@ -3,7 +3,7 @@ import pytest
 from domain.facts import Fact
 from domain.states import EventType
 from domain.timeline import timeline
-from tests.facts import NODE, after, from_backend, ours, told
+from tests.facts import NODE, TASK_ID, after, from_backend, ours, told
 
 SUBMITTED, DISPATCHED, CANCEL_REQUESTED = EventType.SUBMITTED, EventType.DISPATCHED, EventType.CANCEL_REQUESTED
 RECEIVED, STARTED, RETRIED, REVOKED = EventType.RECEIVED, EventType.STARTED, EventType.RETRIED, EventType.REVOKED
@@ -144,3 +144,20 @@ def test_each_attempt_has_an_end_of_its_own() -> None:
     facts = [told(RECEIVED, 1, retries=0), told(STARTED, 2), told(RETRIED, 3), told(RECEIVED, 4, retries=1)]
     facts += [told(STARTED, 5), told(FAILED, 6), told(FAILED, 7)]
     assert types(facts) == [RECEIVED, STARTED, RETRIED, RECEIVED, STARTED, FAILED]
+
+
+def test_a_run_that_another_task_replaced_has_no_end_of_its_own() -> None:
+    """Its node told that it was over, and nothing more: what went on under the id tells the end."""
+    first = [told(RECEIVED, 1), told(STARTED, 2)]
+    over = Fact(
+        TASK_ID, EventType.ENDED, after(2.5), f"ended:{first[0].key}", NODE, retries=0, details={"source": "node"}
+    )
+    successor = [told(RECEIVED, 3, parent_id=TASK_ID), told(STARTED, 4), told(SUCCEEDED, 5)]
+    assert types([ours(SUBMITTED), *first, over, *successor]) == [
+        SUBMITTED,
+        RECEIVED,
+        STARTED,
+        REDELIVERED,
+        STARTED,
+        SUCCEEDED,
+    ]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from domain.url_kinds import check_kind, unread_reason
+from domain.url_kinds import refuse_wrong_kind, unread_reason
 from tests.raised import raised_by
 
 SECRET = "s3cret"
@@ -30,7 +30,7 @@ SECRET = "s3cret"
     ],
 )
 def test_what_can_be_used_is_taken(setting: str, url: str) -> None:
-    assert raised_by(check_kind, setting, url) is None
+    assert raised_by(refuse_wrong_kind, setting, url) is None
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_what_can_be_used_is_taken(setting: str, url: str) -> None:
 )
 def test_what_cannot_be_used_is_refused_without_repeating_it(setting: str, url: str, flaw: str) -> None:
     with pytest.raises(ValueError, match=flaw) as raised:
-        check_kind(setting, url)
+        refuse_wrong_kind(setting, url)
     assert SECRET not in str(raised.value)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from gateway.descriptions import MAX_QUEUES, MAX_REGISTERED, describe_node
-from services.nodes import is_paused
+from services.workers.descriptions import is_paused
 
 
 def test_names_beyond_the_bounds_are_passed_over() -> None:

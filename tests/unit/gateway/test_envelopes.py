@@ -2,7 +2,7 @@
 
 from types import SimpleNamespace
 
-from celery.app.task import Context, get_actual_ignore_result
+from celery.app.task import Context, get_actual_ignore_result  # type: ignore[attr-defined]
 
 from gateway.envelopes import EnvelopeMaker
 from gateway.messages import TaskMessage

@@ -2,11 +2,11 @@
 
 import asyncio
 
-from domain.broker_options import STOCK_STEPS, BrokerOptions
+from domain.broker_options import STOCK_PRIORITY_STEPS, BrokerOptions
 from domain.consumers import Consumer, Consumers
 from gateway.layout import MOST_LEDGERS, Layout, Ledger
 
-STOCK = BrokerOptions(priority_steps=STOCK_STEPS)
+STOCK = BrokerOptions(priority_steps=STOCK_PRIORITY_STEPS)
 COLON = BrokerOptions(":", (0, 5, 12), unacked_key="mine", unacked_index_key="mine_index")
 
 
@@ -71,9 +71,9 @@ async def test_a_worker_that_has_just_come_is_waited_for_and_one_that_never_answ
     layout = Layout()
     layout.learn(told(None, is_late=True))
     async with asyncio.timeout(20):
-        await layout.settle(["q"], seconds=3_600)
+        await layout.await_newcomers(["q"], seconds=3_600)
     layout.learn(told(None))
-    waiting = asyncio.create_task(layout.settle(["q"], seconds=3_600))
+    waiting = asyncio.create_task(layout.await_newcomers(["q"], seconds=3_600))
     await asyncio.sleep(0)
     assert not waiting.done()
     layout.learn(told(STOCK))

@@ -3,13 +3,15 @@
 import pickle
 from datetime import UTC, datetime
 from types import SimpleNamespace
+from typing import Any
 
 from gateway.mailbox import MOST_REPLIES, PICKLE, Answers, _Replies
 
 
 def test_a_name_that_two_processes_answer_to_is_heard_twice() -> None:
     answers = Answers()
-    for reply in ({"w@h": {"t": 1}}, {"w@h": {}}, {"other@h": {}}):
+    replies: list[dict[str, Any]] = [{"w@h": {"t": 1}}, {"w@h": {}}, {"other@h": {}}]
+    for reply in replies:
         answers.add(reply)
     assert answers == {"w@h": {}, "other@h": {}}
     assert answers.all == [("w@h", {"t": 1}), ("w@h", {}), ("other@h", {})]

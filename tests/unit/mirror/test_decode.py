@@ -8,7 +8,7 @@ from domain.clocks import AHEAD_SECONDS
 from domain.facts import PUBLISHER
 from domain.identities import LEFT_OUT, MAX_ID_BYTES, Identity
 from domain.states import EventType
-from gateway.event_sources import EventMessage
+from gateway.events.sources import EventMessage
 from mirror.decode import MAX_NAME, MAX_REPR, MAX_TEXT, Decoded, decode, split
 from tests.facts import NODE, NOON, TASK_ID, after
 
@@ -276,10 +276,10 @@ def test_a_task_that_did_not_live_to_tell_has_the_exception_of_its_traceback() -
 
 def test_the_events_of_a_message_can_be_told_apart() -> None:
     events = [event(clock=1), event(clock=2)]
-    message = EventMessage(json.dumps(events).encode(), HEARD_AT, kept=True)
+    message = EventMessage(json.dumps(events).encode(), HEARD_AT, streamed=True)
     apart = split(message)
     assert [json.loads(part.body) for part in apart] == events
-    assert {(part.heard_at, part.kept) for part in apart} == {(HEARD_AT, True)}
+    assert {(part.heard_at, part.streamed) for part in apart} == {(HEARD_AT, True)}
     for single in (EventMessage(b"{}", HEARD_AT), EventMessage(b"junk", HEARD_AT)):
         assert split(single) == [single]
 

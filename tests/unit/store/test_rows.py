@@ -5,19 +5,20 @@ from dataclasses import fields
 import pytest
 from sqlalchemy import Select, select
 
-from store.queries import tasks, workflows
-from store.queries.tasks import ListedTask, TaskOutline, WholeTask
-from store.queries.workflows import StepProgress, StoredWorkflow
+from store.queries.tasks import documents as task_documents
+from store.queries.tasks.documents import ListedTask, TaskOutline, WholeTask
+from store.queries.workflows import documents as workflow_documents
+from store.queries.workflows.documents import StepProgress, StoredWorkflow
 
 
 @pytest.mark.parametrize(
     ("statement", "row"),
     [
-        (select(*tasks.ROW), ListedTask),
-        (tasks._row, TaskOutline),
-        (tasks._one, WholeTask),
-        (workflows._one, StoredWorkflow),
-        (workflows._progress, StepProgress),
+        (select(*task_documents.ROW), ListedTask),
+        (task_documents._row, TaskOutline),
+        (task_documents._one, WholeTask),
+        (workflow_documents._one, StoredWorkflow),
+        (workflow_documents._progress, StepProgress),
     ],
 )
 def test_a_row_has_the_fields_that_its_statement_selects(statement: Select[tuple[object, ...]], row: type) -> None:

@@ -6,7 +6,6 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from celeriac_worker import life_thread
 from celeriac_worker.life_thread import LifeThread
 
 
@@ -64,13 +63,10 @@ class FailingNode:
         pass
 
 
-def test_the_thread_outlives_whatever_fails_says_so_and_its_host_goes_on(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(life_thread, "AGAIN_SECONDS", 0.01)
+def test_the_thread_outlives_whatever_fails_says_so_and_its_host_goes_on(caplog: pytest.LogCaptureFixture) -> None:
     errors = [ValueError("odd"), MemoryError(), RecursionError(), SystemExit(1), NoError()]
     node = FailingNode(*errors)
-    kept = LifeThread(cast(Any, node))
+    kept = LifeThread(cast(Any, node), again_seconds=0.01)
     kept.start()
     assert node.kept_alive.wait(timeout=10)
     kept.stop(forget_pause=False)

@@ -1,11 +1,11 @@
 """When events that wait are published: at once after a rest, together under load."""
 
 import os
+import time
 from types import SimpleNamespace
 
 import pytest
-from celeriac_worker import stream
-from celeriac_worker.stream import SPACING_SECONDS, KeptEvents, Spaced, space_events
+from celeriac_worker.stream import SPACING_SECONDS, Spaced, StreamedEvents, space_events
 from kombu.asynchronous.hub import Hub
 
 
@@ -34,7 +34,7 @@ class Loop:
 @pytest.fixture
 def loop(monkeypatch: pytest.MonkeyPatch) -> Loop:
     loop = Loop()
-    monkeypatch.setattr(stream.time, "monotonic", lambda: loop.now)
+    monkeypatch.setattr(time, "monotonic", lambda: loop.now)
     return loop
 
 
@@ -125,8 +125,8 @@ class Failing:
 
 @pytest.mark.parametrize("event", [{"type": "task-sent"}, {"type": "task-odd", "value": object()}])
 def test_an_event_that_cannot_be_kept_is_published_all_the_same(event: dict[str, object]) -> None:
-    class Dispatcher(KeptEvents, Published):
-        kept = Failing()  # type: ignore[assignment]
+    class Dispatcher(StreamedEvents, Published):
+        stream = Failing()  # type: ignore[assignment]
 
     dispatcher = Dispatcher()
     dispatcher._publish(event, "producer")

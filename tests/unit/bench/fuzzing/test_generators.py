@@ -9,10 +9,10 @@ from api.app import create_app
 from bench.fuzzing.bodies import BODIES
 from bench.fuzzing.channels import envelope, hostile_envelope
 from bench.fuzzing.events import EVENTS, Targets, life_of
-from bench.fuzzing.operations import SOUND, Known, Operation, operations_of
+from bench.fuzzing.operations import SOUND, KnownIds, Operation, operations_of
 from bench.fuzzing.requests import Expected, Generator, Material
 from bench.fuzzing.volley import GENERATORS, each, mixed, names_of, seed_for
-from gateway.event_sources import EventMessage, RedisEvents
+from gateway.events.sources import EventMessage, RedisEvents
 from mirror.decode import decode
 from settings import Settings
 from tests.facts import NOON
@@ -29,7 +29,7 @@ def operations() -> list[Operation]:
 
 @pytest.fixture
 def material(operations: list[Operation]) -> Material:
-    return Material(Random(1), operations, Known(task_ids=["a"], workflow_ids=["b"]), "127.0.0.1:8000")
+    return Material(Random(1), operations, KnownIds(task_ids=["a"], workflow_ids=["b"]), "127.0.0.1:8000")
 
 
 def targets() -> Targets:
@@ -49,7 +49,7 @@ def test_a_request_is_bytes_and_says_what_is_owed_for_it(name: str, material: Ma
 
 
 def test_the_same_seed_makes_the_same_requests(operations: list[Operation]) -> None:
-    known = Known(task_ids=["a"], workflow_ids=["b"])
+    known = KnownIds(task_ids=["a"], workflow_ids=["b"])
     first, second = (
         [made.raw for _, made in mixed(Material(seed_for(7, "x"), operations, known, "a:1"), 200)] for _ in range(2)
     )

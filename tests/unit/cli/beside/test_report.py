@@ -7,7 +7,7 @@ import pytest
 from cli.beside.advice import Advice, advise
 from cli.beside.report import show_app, show_fleet
 from cli.beside.values import beside
-from domain.promises import Consumer
+from domain.promises import FleetWorker
 from tests.unit.cli.beside.apps import facts
 
 
@@ -16,8 +16,8 @@ def _wide(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
 
 
-def consumer(node: str = "celery@a", *, plugin: str | None = None, events: bool | None = True) -> Consumer:
-    return Consumer(node=node, queues=("celery", "mail"), plugin=plugin, events=events)
+def consumer(node: str = "celery@a", *, plugin: str | None = None, events: bool | None = True) -> FleetWorker:
+    return FleetWorker(node=node, queues=("celery", "mail"), plugin=plugin, events=events)
 
 
 def test_the_app_is_shown_with_its_servers_and_without_their_passwords(capsys: pytest.CaptureFixture[str]) -> None:
@@ -41,7 +41,7 @@ def test_a_fleet_of_thousands_is_a_page(capsys: pytest.CaptureFixture[str]) -> N
 
 def test_queues_of_which_the_same_holds_share_a_row(capsys: pytest.CaptureFixture[str]) -> None:
     queues = tuple(f"queue-{number:02}" for number in range(50))
-    show_fleet([Consumer("a", (*queues, "other"), None, True), Consumer("b", ("other",), None, False)], None)
+    show_fleet([FleetWorker("a", (*queues, "other"), None, True), FleetWorker("b", ("other",), None, False)], None)
     shown = capsys.readouterr().out
     assert "and 30 more" in shown
     assert len([line for line in shown.splitlines() if line.split()[-2:] == ["no", "no"]]) == 2
@@ -67,7 +67,7 @@ def test_names_that_workers_chose_do_not_steer_the_terminal(capsys: pytest.Captu
     ],
 )
 def test_one_line_would_make_more_hold(
-    consumers: list[Consumer], celery: str, plugin: str | None, installed: bool, line: str | None
+    consumers: list[FleetWorker], celery: str, plugin: str | None, installed: bool, line: str | None
 ) -> None:
     found = advise("shop", facts(celery=celery, plugin=plugin, plugin_installed=installed), consumers=consumers)
     assert (found.line if found else None) == line

@@ -1,0 +1,1 @@
+"""Workers as REST shows and takes them."""

@@ -1,0 +1,1 @@
+"""Workflows as REST shows and takes them."""

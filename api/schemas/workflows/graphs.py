@@ -1,0 +1,87 @@
+"""The graph of a workflow on the wire: nodes, edges, where its time went, and the drawing of it."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Self
+from uuid import UUID
+
+from pydantic import Field
+
+from api.schemas.base import ResponseModel
+from domain.workflows.dag import first_edges, invert, longest_path
+from domain.workflows.graph_layout import Box, draw
+from domain.workflows.steps import StepStatus
+from store.queries.workflows.documents import StepProgress
+
+
+class Node(ResponseModel):
+    """A step of the workflow, as it is drawn."""
+
+    id: str
+    task_id: str
+    task_name: str
+    status: StepStatus
+    duration_seconds: float | None
+    critical: bool = Field(description="It is on the critical path.")
+
+
+class Edge(ResponseModel):
+    """`target` waits for `source`."""
+
+    source: str
+    target: str
+
+
+class WorkflowGraph(ResponseModel):
+    """The steps of a workflow and what they wait for."""
+
+    workflow_id: UUID
+    nodes: list[Node]
+    edges: list[Edge] = Field(description="At most 20,000.")
+    edges_truncated: bool = Field(description="There are more edges than are shown and drawn, from before the bound.")
+    critical_path: list[str] = Field(
+        description="The chain of steps that took longest, so far; before anything has run, the one with most steps."
+    )
+    critical_path_seconds: float = Field(description="The time that its steps have run, without what they waited.")
+    mermaid: str = Field(description="The graph as a Mermaid flowchart.", examples=["flowchart LR\n..."])
+
+    @classmethod
+    def from_steps(cls, workflow_id: UUID, steps: Sequence[StepProgress]) -> Self:
+        ids = [step.step_id for step in steps]
+        parents = invert([step.children for step in steps])
+        seconds = {step.position: spent for step in steps if (spent := _seconds(step)) is not None}
+        path = longest_path(parents, seconds)
+        on_path = set(path)
+        edges_of = first_edges(parents)
+        statuses = [StepStatus(step.status) for step in steps]
+        return cls(
+            workflow_id=workflow_id,
+            nodes=[_node(step, seconds.get(step.position), critical=step.position in on_path) for step in steps],
+            edges=[
+                Edge(source=ids[parent], target=ids[child]) for child, those in enumerate(edges_of) for parent in those
+            ],
+            edges_truncated=edges_of != parents,
+            critical_path=[ids[position] for position in path],
+            critical_path_seconds=sum(seconds.get(position, 0.0) for position in path),
+            mermaid=draw(list(map(Box, ids, statuses)), edges_of),
+        )
+
+
+def _seconds(step: StepProgress) -> float | None:
+    """How long its task has run: to its end, or until now."""
+    if step.duration_seconds is not None:
+        return step.duration_seconds
+    if step.started_at is not None and step.status == StepStatus.RUNNING:
+        return max(0.0, (datetime.now(UTC) - step.started_at).total_seconds())
+    return None
+
+
+def _node(step: StepProgress, seconds: float | None, *, critical: bool) -> Node:
+    return Node(
+        id=step.step_id,
+        task_id=step.task_id,
+        task_name=step.task_name,
+        status=StepStatus(step.status),
+        duration_seconds=seconds,
+        critical=critical,
+    )

@@ -1,0 +1,1 @@
+"""Workflows: their definition, their graph, and the rules by which they go on."""

@@ -1,0 +1,1 @@
+"""Celery's events: where they come from, and the thread that hears them."""

@@ -1,0 +1,1 @@
+"""The result backend: its forms of storing, and one reader for all."""

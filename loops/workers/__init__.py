@@ -1,0 +1,1 @@
+"""Loops that keep what is known and wished of workers true."""

@@ -1,0 +1,1 @@
+"""Cancels, from the wish to the proof."""

@@ -1,0 +1,128 @@
+"""What operators do with workers: each verb stores a wish; `orders` tells the worker and the loops repeat it."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.errors import CapacityNotSupported, NotFound, WorkerExists, WorkerNotFound, WorkerOffline, WorkerOnline
+from domain.workers.control import Observed, resize_base
+from domain.workers.status import DEFAULT_CAPACITY, hostname, node_name
+from gateway.descriptions import NodeDescription
+from services.workers.descriptions import save_descriptions
+from store.queries.workers import nodes, wishes
+from store.queries.workers.nodes import WorkerRow
+
+
+async def find_worker(connection: AsyncConnection, worker_id: str) -> WorkerRow:
+    """Return the worker of this id or hostname. Raises WorkerNotFound."""
+    try:
+        row = await nodes.get_worker(connection, worker_id=UUID(worker_id))
+    except ValueError:
+        row = None
+    row = row or await nodes.get_worker(connection, node=node_name(worker_id))
+    if row is None:
+        raise WorkerNotFound
+    return row
+
+
+async def register(connection: AsyncConnection, name: str, *, capacity: int | None) -> WorkerRow:
+    """Make a worker known before it is heard, or take on one that was only seen. Raises WorkerExists."""
+    node = node_name(name)
+    is_new = await wishes.register(connection, node, capacity=capacity, default_capacity=DEFAULT_CAPACITY)
+    worker = await find_worker(connection, node)
+    if not is_new:
+        raise WorkerExists(
+            f"{hostname(node)} is registered already, as {worker.worker_id}.", worker_id=str(worker.worker_id)
+        )
+    return worker
+
+
+async def request_pause(connection: AsyncConnection, worker_id: str) -> WorkerRow:
+    """Store the wish that it start no new task. Raises WorkerNotFound."""
+    worker = await find_worker(connection, worker_id)
+    await wishes.want_pause(connection, worker.worker_id)
+    return await find_worker(connection, str(worker.worker_id))
+
+
+async def request_resume(connection: AsyncConnection, worker_id: str) -> WorkerRow:
+    """Store the wish that it work again; ends a drain. Raises WorkerNotFound."""
+    worker = await find_worker(connection, worker_id)
+    await wishes.want_resume(connection, worker.worker_id)
+    return await find_worker(connection, str(worker.worker_id))
+
+
+async def request_drain(connection: AsyncConnection, worker_id: str, *, deadline_seconds: int | None) -> WorkerRow:
+    """Store the wish that it finish what it runs and exit. Raises WorkerNotFound, and WorkerOffline for an
+    offline one."""
+    worker = await find_worker(connection, worker_id)
+    if not worker.online:
+        raise WorkerOffline(f"{hostname(worker.node)} is offline: there is nothing to drain.")
+    deadline_at = None if deadline_seconds is None else datetime.now(UTC) + timedelta(seconds=deadline_seconds)
+    await wishes.want_drain(connection, worker.worker_id, deadline_at=deadline_at)
+    return await find_worker(connection, str(worker.worker_id))
+
+
+def refuse_unresizable(node: str, observed: Observed) -> None:
+    """Raise CapacityNotSupported for an online worker that is known not to be resizable."""
+    if observed.is_resizable or observed.pool is None:
+        return
+    reason = "it scales itself (--autoscale)" if observed.autoscales else f"its pool is {observed.pool}"
+    raise CapacityNotSupported(
+        f"{hostname(node)} cannot be resized: {reason}. Start it with another --concurrency instead."
+    )
+
+
+async def request_capacity(
+    connection: AsyncConnection, worker_id: UUID, *, capacity: int, description: NodeDescription | None
+) -> int:
+    """Store how many tasks it shall run at once; returns by how much the caller is to resize what has `description`
+    of itself."""
+    await wishes.want_capacity(connection, worker_id, capacity=capacity)
+    if description is None:
+        return 0
+    await save_descriptions(connection, [description])
+    return await claim_resize(connection, description)
+
+
+async def claim_resize(connection: AsyncConnection, description: NodeDescription) -> int:
+    """Return by how much the caller, and nobody else, is to resize this node now: others see the size as ordered.
+
+    Prefork shows a new size only seconds later; counting from what is observed would order it once more.
+    """
+    worker = await wishes.lock_node(connection, description.node)
+    if worker is None or worker.capacity is None or not worker.observed.is_resizable:
+        return 0
+    base = resize_base(
+        target=worker.resize_target if worker.resize_pid == description.pid else None,
+        target_at=worker.resize_at,
+        concurrency=description.concurrency,
+        now=datetime.now(UTC),
+    )
+    if worker.capacity != base:
+        await wishes.note_resize(connection, worker.worker_id, target=worker.capacity, pid=description.pid)
+    return worker.capacity - base
+
+
+async def record_resize(connection: AsyncConnection, description: NodeDescription, *, asked: int, reached: int) -> None:
+    """Store what became of a claimed resize: the rest of it may be claimed again at once."""
+    worker = await wishes.lock_node(connection, description.node)
+    if worker is not None and worker.resize_target is not None and asked != reached:
+        target = worker.resize_target - asked + reached
+        await wishes.note_resize(connection, worker.worker_id, target=target, pid=description.pid)
+
+
+async def find_drain(connection: AsyncConnection, worker_id: str) -> WorkerRow:
+    """Return a worker that is drained or was. Raises WorkerNotFound, and NotFound if it is an ordinary one."""
+    worker = await find_worker(connection, worker_id)
+    if worker.drain_started_at is None:
+        raise NotFound(f"{hostname(worker.node)} is not being drained, nor was it since it last started.")
+    return worker
+
+
+async def forget(connection: AsyncConnection, worker_id: str) -> WorkerRow:
+    """Forget an offline worker and all wishes. Raises WorkerNotFound, and WorkerOnline."""
+    worker = await find_worker(connection, worker_id)
+    if not await wishes.delete_offline(connection, worker.worker_id):
+        raise WorkerOnline
+    return worker

@@ -1,0 +1,158 @@
+"""Taking a workflow further: settle the steps that have ended, start those whose turn has come, end it with the last.
+
+All in the transaction that holds the lock on the workflow. What a step needs from outside Postgres is only named here;
+`loops/workflows.py` fetches it and comes back.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.workflows.steps import WorkflowStatus, outcome, settle, stops
+from services.submissions import submit
+from services.workflows.results import GROUP_BYTES, Group, Resolved, Unread, resolve
+from store.queries.workflows import progress, steps
+from store.queries.workflows.progress import LockedWorkflow
+
+START_AT_ONCE = 100
+"""How many steps have their arguments in memory at a time, `GROUP_BYTES` of them."""
+STEPS_OF_A_TURN = 300
+"""How many steps one turn starts, or one full group; then others have theirs. Measured, 0.3 s."""
+MAX_FILLED_BYTES = 256 * 1024 * 1024
+"""What results may make of the arguments of a workflow's steps, in all: a thousand may refer to one of 1 MiB."""
+NO_ROOM = f"With results in their places the arguments of this workflow's steps are above {MAX_FILLED_BYTES >> 20} MiB."
+LOOK_AGAIN_AFTER = timedelta(seconds=1)
+"""How long a workflow waits that lacks a result which nobody has told yet."""
+BEFORE_THE_FIRST = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Advanced:
+    """What taking a workflow further has brought about."""
+
+    status: WorkflowStatus
+    unread: Sequence[Unread]
+    """Results without which some steps cannot start."""
+    blocked: Group
+    """The steps that lack results, filled as far as they can be."""
+
+
+async def advance(connection: AsyncConnection, workflow: LockedWorkflow, *, fetched: Group | None = None) -> Advanced:
+    """Do what can be done in one turn, and have it looked at again if more can.
+
+    Doing it again, at any time, does nothing that was done before.
+    """
+    unfinished = workflow.unfinished - await _settle(connection, workflow)
+    turn = await _start(connection, workflow, fetched=fetched or Group())
+    if turn.broken:  # an end like any other
+        unfinished -= await _settle(connection, workflow)
+    status = await _status(connection, workflow, unfinished=unfinished)
+    if (status, unfinished) != (workflow.status, workflow.unfinished):
+        await progress.write_progress(connection, workflow, status=status, unfinished=unfinished)
+    if status is not workflow.status:
+        event = "started" if status is WorkflowStatus.RUNNING else status.lower()
+        await progress.add_event(connection, workflow.workflow_id, event_type=event)
+    if unfinished and (turn.broken or (turn.is_cut_off and turn.started)):
+        await progress.wake(connection, workflow.workflow_id)
+    elif turn.unread:
+        await progress.wake(connection, workflow.workflow_id, after=LOOK_AGAIN_AFTER)
+    return Advanced(status, () if turn.broken else turn.unread, turn.blocked)
+
+
+async def _settle(connection: AsyncConnection, workflow: LockedWorkflow) -> int:
+    """Take ends into account until there are none left; returns how many steps are settled by it."""
+    settled = 0
+    this = workflow.workflow_id
+    if workflow.cancel_requested_at is not None:
+        settled += await steps.skip_waiting(connection, this)
+    while ended := await steps.list_unsettled(connection, this):
+        await steps.mark_settled(connection, this, positions=[step.position for step in ended])
+        settled += len(ended)
+        if stops(ended, workflow.on_failure):
+            settled += await steps.skip_waiting(connection, this)
+            await progress.stop(connection, this)
+            continue
+        children = {child for step in ended for child in step.children}
+        moves = settle(ended, await steps.get_waiting(connection, this, positions=children) if children else {})
+        if moves.waiting_for:
+            await steps.write_waiting(connection, this, waiting_for=moves.waiting_for)
+        if moves.skipped:
+            await steps.skip(connection, this, positions=moves.skipped)
+    return settled
+
+
+@dataclass(slots=True)
+class _Turn:
+    """What was done about free steps."""
+
+    filled_bytes: int
+    """How large results have made arguments of this workflow, in all of its turns."""
+    seen: int = 0
+    started: int = 0
+    started_bytes: int = 0
+    broken: int = 0
+    """Steps that failed instead."""
+    is_cut_off: bool = False
+    """The turn ended before the steps did."""
+    unread: Sequence[Unread] = ()
+    """The results that the first group lacks."""
+    blocked: Group = field(default_factory=Group)
+    """The steps of that group."""
+
+    def is_over(self) -> bool:
+        return self.is_cut_off or self.seen >= STEPS_OF_A_TURN or self.started_bytes >= GROUP_BYTES
+
+
+async def _start(connection: AsyncConnection, workflow: LockedWorkflow, *, fetched: Group) -> _Turn:
+    """Make tasks of the steps that are free; one whose arguments cannot be made fails here."""
+    this, position = workflow.workflow_id, BEFORE_THE_FIRST
+    turn = _Turn(workflow.filled_bytes)
+    now = datetime.now(UTC)
+    while free := await steps.list_free(
+        connection, this, behind=position, limit=START_AT_ONCE, max_bytes=GROUP_BYTES, now=now
+    ):
+        position = free[-1].position
+        resolved = await resolve(connection, this, steps=free, fetched=fetched)
+        await _submit(connection, this, resolved=resolved, turn=turn)
+        turn.seen += len(free)
+        turn.is_cut_off = resolved.deferred
+        if resolved.unread and not turn.unread:
+            turn.unread, turn.blocked = resolved.unread, resolved.blocked
+        if turn.is_over():
+            turn.is_cut_off = True
+            break
+    if turn.filled_bytes != workflow.filled_bytes:
+        await progress.write_filled(connection, this, filled_bytes=turn.filled_bytes)
+    return turn
+
+
+async def _submit(connection: AsyncConnection, workflow_id: UUID, *, resolved: Resolved, turn: _Turn) -> None:
+    """Make tasks of those that are ready, as long as the workflow has room for what results have made of them."""
+    ready, broken = dict(resolved.plain), dict(resolved.broken)
+    for position, submission in resolved.filled.items():
+        if turn.filled_bytes + submission.argument_bytes > MAX_FILLED_BYTES:
+            broken[position] = NO_ROOM
+        else:
+            turn.filled_bytes += submission.argument_bytes
+            ready[position] = submission
+    if ready:
+        await submit(connection, list(ready.values()))
+        await steps.mark_started(connection, workflow_id, positions=ready.keys())
+    if broken:
+        await steps.fail(connection, workflow_id, errors=broken)
+    turn.started += len(ready)
+    turn.started_bytes += sum(submission.argument_bytes for submission in ready.values())
+    turn.broken += len(broken)
+
+
+async def _status(connection: AsyncConnection, workflow: LockedWorkflow, *, unfinished: int) -> WorkflowStatus:
+    this = workflow.workflow_id
+    if unfinished == 0:
+        statuses = await steps.get_statuses(connection, this)
+        return outcome(statuses, cancel_requested=workflow.cancel_requested_at is not None)
+    if workflow.status is WorkflowStatus.PENDING and await steps.has_begun(connection, this):
+        return WorkflowStatus.RUNNING
+    return workflow.status

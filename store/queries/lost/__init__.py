@@ -1,0 +1,1 @@
+"""Questions about what is not where it should be."""

@@ -1,0 +1,62 @@
+"""`domain/filters.TaskFilter` as SQL: the conditions that the list, search, presets and the export share."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Column, ColumnElement, false, select
+
+from domain.filters import TaskFilter
+from store.queries.search import matches
+from store.tables.tasks import tasks
+from store.tables.workers import workers
+
+_EQUAL = {name: tasks.c[name] for name in ("task_id", "task_name", "queue_name", "priority", "node", "workflow_id")}
+_AT_LEAST = {
+    "min_priority": tasks.c.priority,
+    "min_duration": tasks.c.duration_seconds,
+    "created_after": tasks.c.created_at,
+    "started_after": tasks.c.started_at,
+    "completed_after": tasks.c.completed_at,
+}
+_BELOW = {
+    "created_before": tasks.c.created_at,
+    "started_before": tasks.c.started_at,
+    "completed_before": tasks.c.completed_at,
+}
+CLOCKS_APART = timedelta(hours=1)
+"""How far apart the clocks of a worker and of whoever made the task may be: see `_made_before`."""
+
+
+def conditions(filters: TaskFilter) -> list[ColumnElement[bool]]:
+    """Return all that must hold of a row of `tasks`."""
+    given: list[ColumnElement[bool]] = []
+    if filters.statuses:
+        given.append(tasks.c.status.in_([status.value for status in filters.statuses]))
+    given += [column == value for column, value in _given(filters, _EQUAL)]
+    given += [column >= value for column, value in _given(filters, _AT_LEAST)]
+    given += [column < value for column, value in _given(filters, _BELOW)]
+    given += _made_before(filters)
+    if filters.max_duration is not None:
+        given.append(tasks.c.duration_seconds <= filters.max_duration)
+    if filters.worker_id is not None:
+        node = select(workers.c.node).where(workers.c.worker_id == filters.worker_id).scalar_subquery()
+        given.append(tasks.c.node == node)
+    if filters.error is not None:
+        given.append(tasks.c.exception.icontains(filters.error, autoescape=True))
+    if filters.search is not None:
+        given.append(matches(filters.search) if filters.search else false())
+    return given
+
+
+def _made_before(filters: TaskFilter) -> list[ColumnElement[bool]]:
+    """What started or ended before a time was made before it. The newest such tasks are then found from that time on,
+    not by going back to it from now.
+    """
+    bounds = [bound for bound in (filters.started_before, filters.completed_before) if bound is not None]
+    return [tasks.c.created_at < min(bounds) + CLOCKS_APART] if bounds else []
+
+
+def _given(filters: TaskFilter, columns: Mapping[str, Column[Any]]) -> list[tuple[Column[Any], object]]:
+    values = ((column, getattr(filters, name)) for name, column in columns.items())
+    return [(column, value) for column, value in values if value is not None]

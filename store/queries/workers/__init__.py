@@ -1,0 +1,1 @@
+"""Workers, as stored: nodes, wishes, descriptions, signs of life and what they consume."""

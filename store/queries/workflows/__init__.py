@@ -1,0 +1,1 @@
+"""Workflows, as stored: whole documents, their steps, and how they go on."""

@@ -1,0 +1,304 @@
+"""The statements by which the steps of workflows go on: they follow their tasks, are settled, skipped, started, reset.
+
+What concerns a workflow as a whole is in `progress.py`. Each statement looks only at what has just happened,
+found by a partial index; none reads all steps of a workflow that is under way, but for those that stop it.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import (
+    Integer,
+    Text,
+    Uuid,
+    bindparam,
+    case,
+    cast,
+    exists,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.submissions import Submission
+from domain.workflows.steps import IN_FLIGHT, EndedStep, StepStatus, WorkflowStatus
+from store.batch import batch_of, bind_rows
+from store.queries.workflows.progress import notify
+from store.tables.tasks import Time, task_results, tasks
+from store.tables.workflows import workflow_steps, workflow_submissions, workflow_wakes, workflows
+
+POSITIONS = ARRAY(Integer)
+
+_steps = workflow_steps.c
+_of_workflow = _steps.workflow_id == bindparam("workflow", type_=Uuid)
+_at_positions = (_of_workflow, _steps.position == bindparam("positions", type_=POSITIONS).any_())
+
+
+@dataclass(frozen=True, slots=True)
+class TaskChange:
+    """A step's task has another status than before."""
+
+    workflow_id: UUID
+    task_id: str
+    status: str
+    ended_at: datetime | None
+
+
+_CHANGE = ("workflow_id", "task_id", "status", "ended_at")
+_changes = batch_of(workflow_id=Uuid, task_id=Text, status=Text, ended_at=Time)
+_moved = (
+    update(workflow_steps)
+    .where(_steps.workflow_id == _changes.c.workflow_id, _steps.task_id == _changes.c.task_id)
+    .values(status=_changes.c.status, ended_at=_changes.c.ended_at)
+    .returning(_steps.workflow_id, _steps.ended_at)
+    .cte("moved")
+)
+_follow = insert(workflow_wakes).from_select(
+    ("workflow_id",),
+    select(_moved.c.workflow_id)
+    .distinct()
+    .join(workflows, workflows.c.workflow_id == _moved.c.workflow_id)
+    # The first start makes the workflow RUNNING; later starts change nothing that is written.
+    .where(or_(_moved.c.ended_at.is_not(None), workflows.c.status == WorkflowStatus.PENDING.value)),
+)
+
+
+async def follow_tasks(connection: AsyncConnection, changes: Iterable[TaskChange]) -> None:
+    """Give steps the status of their tasks, and wake their workflows where that may matter (index workflow_steps_task).
+
+    The caller holds the locks on the tasks, and so those on the steps cannot make a circle. A task that its step has
+    replaced since is passed over.
+    """
+    rows = [(change.workflow_id, change.task_id, change.status, change.ended_at) for change in changes]
+    if (await connection.execute(_follow, bind_rows(_CHANGE, rows))).rowcount:
+        await notify(connection)
+
+
+_unsettled = (
+    select(_steps.position, _steps.status, _steps.children)
+    .where(_of_workflow, text("ended_at IS NOT NULL AND NOT settled"))
+    .order_by(_steps.position)
+)
+_waiting = select(_steps.position, _steps.waiting_for).where(*_at_positions, _steps.status == StepStatus.WAITING.value)
+_settle = update(workflow_steps).where(*_at_positions).values(settled=True)
+_MOVE = ("position", "left")
+_moves = batch_of(position=Integer, left=Integer)
+_move = (
+    update(workflow_steps).where(_of_workflow, _steps.position == _moves.c.position).values(waiting_for=_moves.c.left)
+)
+_skip = update(workflow_steps).where(*_at_positions).values(status=StepStatus.SKIPPED.value, ended_at=func.now())
+_skip_waiting = (
+    update(workflow_steps)
+    .where(_of_workflow, _steps.status == StepStatus.WAITING.value)
+    .values(status=StepStatus.SKIPPED.value, ended_at=func.now(), settled=True)
+)
+
+
+async def list_unsettled(connection: AsyncConnection, workflow_id: UUID) -> list[EndedStep]:
+    """Return steps whose end has not been taken into account (index workflow_steps_unsettled)."""
+    rows = await connection.execute(_unsettled, {"workflow": workflow_id})
+    return [EndedStep(row.position, StepStatus(row.status), row.children) for row in rows]
+
+
+async def get_waiting(connection: AsyncConnection, workflow_id: UUID, *, positions: Collection[int]) -> dict[int, int]:
+    """Return those of these steps that wait, each with the number of steps that it waits for (primary key)."""
+    rows = await connection.execute(_waiting, {"workflow": workflow_id, "positions": list(positions)})
+    return {row.position: row.waiting_for for row in rows}
+
+
+async def mark_settled(connection: AsyncConnection, workflow_id: UUID, *, positions: Collection[int]) -> None:
+    """Note that these ends have been taken into account (primary key)."""
+    await connection.execute(_settle, {"workflow": workflow_id, "positions": list(positions)})
+
+
+async def write_waiting(connection: AsyncConnection, workflow_id: UUID, *, waiting_for: Mapping[int, int]) -> None:
+    """Write for how many steps these still wait (primary key)."""
+    await connection.execute(_move, {"workflow": workflow_id} | bind_rows(_MOVE, waiting_for.items()))
+
+
+async def skip(connection: AsyncConnection, workflow_id: UUID, *, positions: Collection[int]) -> None:
+    """End these steps, which wait, as skipped (primary key)."""
+    await connection.execute(_skip, {"workflow": workflow_id, "positions": list(positions)})
+
+
+async def skip_waiting(connection: AsyncConnection, workflow_id: UUID) -> int:
+    """End and settle every step that waits; returns how many (primary key)."""
+    return (await connection.execute(_skip_waiting, {"workflow": workflow_id})).rowcount
+
+
+@dataclass(frozen=True, slots=True)
+class FreeStep:
+    """A step whose turn has come."""
+
+    position: int
+    has_references: bool
+    submission: Submission
+    """The submission as it was stored: with its references, and the time of the workflow."""
+
+
+_next_free = (
+    select(
+        _steps.position,
+        _steps.task_id,
+        workflow_submissions.c.task_name,
+        cast(workflow_submissions.c.args, Text),
+        cast(workflow_submissions.c.kwargs, Text),
+        *(
+            workflow_submissions.c[name]
+            for name in ("queue_name", "priority", "max_retries", "timeout_seconds", "scheduled_at", "has_references")
+        ),
+    )
+    .join(
+        workflow_submissions,
+        (workflow_submissions.c.workflow_id == _steps.workflow_id)
+        & (workflow_submissions.c.position == _steps.position),
+    )
+    .where(
+        _of_workflow,
+        text("status = 'WAITING' AND waiting_for = 0"),
+        _steps.position > bindparam("behind", type_=Integer),
+    )
+    .order_by(_steps.position)
+    .limit(bindparam("limit", type_=Integer))
+    .subquery()
+)
+_size = func.octet_length(_next_free.c.args) + func.octet_length(_next_free.c.kwargs)
+_before = func.sum(_size).over(order_by=_next_free.c.position) - _size
+_measured = select(_next_free, _before.label("before")).subquery()
+_free = (
+    select(*(column for column in _measured.c if column.name != "before"))
+    .where(_measured.c.before < bindparam("max_bytes", type_=Integer))
+    .order_by(_measured.c.position)
+)
+_start = update(workflow_steps).where(*_at_positions).values(status=StepStatus.PENDING.value)
+_FAILURE = ("position", "error")
+_failures = batch_of(position=Integer, error=Text)
+_fail = (
+    update(workflow_steps)
+    .where(_of_workflow, _steps.position == _failures.c.position)
+    .values(status=StepStatus.FAILED.value, ended_at=func.now(), error=_failures.c.error)
+)
+
+
+async def list_free(
+    connection: AsyncConnection, workflow_id: UUID, *, behind: int, limit: int, max_bytes: int, now: datetime
+) -> list[FreeStep]:
+    """Return up to `limit` steps that may start, in their order, after this position (index workflow_steps_free).
+
+    The last of them is the one whose arguments reach `max_bytes`.
+    """
+    parameters = {"workflow": workflow_id, "behind": behind, "limit": limit, "max_bytes": max_bytes}
+    steps: list[FreeStep] = []
+    for row in await connection.execute(_free, parameters):
+        submitted = dict(row._mapping)
+        position, has_references = submitted.pop("position"), submitted.pop("has_references")
+        submission = Submission(**submitted, created_at=now, workflow_id=workflow_id)
+        steps.append(FreeStep(position, has_references, submission))
+    return steps
+
+
+async def mark_started(connection: AsyncConnection, workflow_id: UUID, *, positions: Collection[int]) -> None:
+    """Note that these steps have become tasks (primary key)."""
+    await connection.execute(_start, {"workflow": workflow_id, "positions": list(positions)})
+
+
+async def fail(connection: AsyncConnection, workflow_id: UUID, *, errors: Mapping[int, str]) -> None:
+    """End these steps, which wait, as failed without a task (primary key)."""
+    await connection.execute(_fail, {"workflow": workflow_id} | bind_rows(_FAILURE, errors.items()))
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """What Postgres knows of the result of a step that has completed."""
+
+    step_id: str
+    task_id: str
+    result: str | None
+    """JSON text; None where only the result backend may have it."""
+    is_awaited: bool
+    """Whether it is not known, but the sweep still looks for it."""
+
+
+_results = (
+    select(
+        _steps.step_id,
+        _steps.task_id,
+        case((~task_results.c.truncated, cast(task_results.c.result, Text))).label("result"),
+        func.coalesce(tasks.c.result_pending, literal(value=False)).label("is_awaited"),
+    )
+    .outerjoin(task_results, task_results.c.task_id == _steps.task_id)
+    .outerjoin(tasks, tasks.c.task_id == _steps.task_id)
+    .where(_of_workflow, _steps.step_id == bindparam("step_ids", type_=ARRAY(Text)).any_())
+)
+
+
+async def get_results(connection: AsyncConnection, workflow_id: UUID, *, step_ids: Sequence[str]) -> list[StepResult]:
+    """Return results of these steps: up to 1 MiB each, so ask for few at a time (index workflow_steps_id)."""
+    rows = await connection.execute(_results, {"workflow": workflow_id, "step_ids": list(step_ids)})
+    return [StepResult(**row._mapping) for row in rows]
+
+
+_has_begun = select(
+    exists().where(
+        _of_workflow,
+        _steps.status.not_in([StepStatus.WAITING.value, StepStatus.PENDING.value, StepStatus.SKIPPED.value]),
+    )
+)
+_in_flight = select(_steps.task_id).where(_of_workflow, _steps.status.in_([status.value for status in IN_FLIGHT]))
+_statuses = select(_steps.status).distinct().where(_of_workflow)
+
+
+async def has_begun(connection: AsyncConnection, workflow_id: UUID) -> bool:
+    """Tell whether any of its steps has been started (primary key)."""
+    return bool((await connection.execute(_has_begun, {"workflow": workflow_id})).scalar_one())
+
+
+async def list_in_flight(connection: AsyncConnection, workflow_id: UUID) -> list[str]:
+    """Return the ids of its tasks that have not ended (primary key)."""
+    return list((await connection.execute(_in_flight, {"workflow": workflow_id})).scalars())
+
+
+async def get_statuses(connection: AsyncConnection, workflow_id: UUID) -> set[StepStatus]:
+    """Return the statuses that its steps have (primary key)."""
+    return {StepStatus(status) for status in (await connection.execute(_statuses, {"workflow": workflow_id})).scalars()}
+
+
+_states = select(_steps.position, _steps.status, _steps.children).where(_of_workflow).order_by(_steps.position)
+
+
+async def list_states(connection: AsyncConnection, workflow_id: UUID) -> list[EndedStep]:
+    """Return every step of a workflow that has ended, in their order (primary key)."""
+    rows = await connection.execute(_states, {"workflow": workflow_id})
+    return [EndedStep(row.position, StepStatus(row.status), row.children) for row in rows]
+
+
+_AGAIN = ("position", "waiting_for", "new_task_id")
+_again = batch_of(position=Integer, waiting_for=Integer, new_task_id=Text)
+_reset = (
+    update(workflow_steps)
+    .where(_of_workflow, _steps.position == _again.c.position)
+    .values(
+        status=StepStatus.WAITING.value,
+        waiting_for=_again.c.waiting_for,
+        task_id=func.coalesce(_again.c.new_task_id, _steps.task_id),
+        settled=literal(value=False),
+        ended_at=None,
+        error=None,
+    )
+)
+
+
+async def reset_steps(
+    connection: AsyncConnection, workflow_id: UUID, *, waiting_for: Mapping[int, int], new_task_ids: Mapping[int, str]
+) -> None:
+    """Let these steps wait again for so many others; those that had a task get another id (primary key)."""
+    rows = [(position, count, new_task_ids.get(position)) for position, count in waiting_for.items()]
+    await connection.execute(_reset, {"workflow": workflow_id} | bind_rows(_AGAIN, rows))

@@ -1,0 +1,1 @@
+"""The tables of Postgres, as migrations leave them."""
