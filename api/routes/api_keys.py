@@ -61,7 +61,7 @@ async def change(connection: WriteConnection, resources: Resources, *, key_id: s
 )
 @needs(Scope.ADMIN)
 async def revoke(connection: WriteConnection, resources: Resources, *, key_id: str) -> None:
-    """For good; every process refuses it within a second. What it was stays in the list."""
+    """End a key for good: every process refuses it within a second. What it was stays in the list."""
     await api_keys.revoke_key(connection, key_id, has_other_way=_has_other_way(resources.settings))
 
 
