@@ -19,13 +19,13 @@ from api.middleware.client_address import ClientAddress
 from api.middleware.failed_keys import FailedKeys
 from api.middleware.rate_limit import WindowCounter
 from api.middleware.scopes import METRICS_PATH, PRINCIPAL, header_of, is_open
-from domain.api_keys import ApiKey, Network, digest_of, id_within, is_whole
+from domain.api_keys import ApiKey, digest_of, id_within, is_whole
 from domain.errors import CeleriacError, DatabaseUnavailable
 from domain.networks import is_loopback_address
 from domain.origins import LOCALHOST
 from domain.principals import ALL_SCOPES, LOCAL, Principal, PrincipalKind
 from domain.scopes import Scope as Permission
-from services.resident.key_ring import KeyRing, minute_of
+from services.resident.key_ring import HeldKey, KeyRing
 
 _READ_ONLY_SUFFIX = ":read"
 
@@ -99,16 +99,11 @@ class Authentication:
         if not sent:
             raise Unauthenticated
         key_id = id_within(sent)
-        found = await self._find(sent, key_id, scope=scope) if key_id else None
-        if found is not None:
-            key, networks = found
-            self._hold_to_limits(key, networks, scope=scope)
-            if key.rate_limit_per_minute:
-                await _count(key, key.rate_limit_per_minute, scope=scope)
-            self._note_use(key, scope)
-            scope[PRINCIPAL] = Principal(PrincipalKind.API_KEY, key.key_id, key.name, key.scopes)
-            # Not of the secret: a request that is repeated after a rotation is the same request.
-            note_key_hash(scope, sha256(b"key " + key.key_id.encode()).digest())
+        held = await self._find(sent, key_id, scope=scope) if key_id else None
+        if held is not None:
+            await self._hold_to_limits(held, scope)
+            scope[PRINCIPAL] = held.principal
+            note_key_hash(scope, held.identity)
             return
         principal = self._find_env_key(sent.encode("latin-1"))
         if principal is None:
@@ -116,11 +111,11 @@ class Authentication:
         scope[PRINCIPAL] = principal
         note_key_hash(scope, sha256(sent.encode("latin-1")).digest())
 
-    async def _find(self, sent: str, key_id: str, *, scope: Scope) -> tuple[ApiKey, tuple[Network, ...]] | None:
-        """The key that was sent, with its networks; None for what is none."""
+    async def _find(self, sent: str, key_id: str, *, scope: Scope) -> HeldKey | None:
+        """The key that was sent; None for what is none."""
         digest = digest_of(sent)
-        if (found := self._matching(key_id, digest)) is not None:
-            return found
+        if (held := self._matching(key_id, digest)) is not None:
+            return held
         # It may have been made or rotated a moment ago. Garbage was not, and who guesses is not looked for.
         if not is_whole(sent):
             return None
@@ -131,25 +126,26 @@ class Authentication:
             raise DatabaseUnavailable
         return self._matching(key_id, digest)
 
-    def _matching(self, key_id: str, digest: bytes) -> tuple[ApiKey, tuple[Network, ...]] | None:
-        found = self._ring.find(key_id) if self._ring.is_trusted else None
-        return found if found is not None and found[0].matches(digest, datetime.now(UTC)) else None
+    def _matching(self, key_id: str, digest: bytes) -> HeldKey | None:
+        held = self._ring.find(key_id) if self._ring.is_trusted else None
+        return held if held is not None and held.key.matches(digest, datetime.now(UTC)) else None
 
-    def _hold_to_limits(self, key: ApiKey, networks: tuple[Network, ...], *, scope: Scope) -> None:
-        """Raises Unauthenticated for a key that opens nothing now, Forbidden where it does not open here."""
+    async def _hold_to_limits(self, held: HeldKey, scope: Scope) -> None:
+        """Raises Unauthenticated for a key that opens nothing now, Forbidden or RateLimited where it does not here."""
+        key = held.key
         if flaw := key.flaw(datetime.now(UTC)):
             raise Unauthenticated(f"This API key {flaw}.")
         if key.has_unknown_limits:
             raise Forbidden("This API key has limits that this version cannot keep.")
-        if networks:
+        if held.networks:
             address = self._address.exact(scope)
-            if address is None or not any(address in network for network in networks):
+            if address is None or not any(address in network for network in held.networks):
                 raise Forbidden("This API key may not be used from this address.")
-
-    def _note_use(self, key: ApiKey, scope: Scope) -> None:
-        minute = minute_of(time.time())
-        if not self._ring.is_noted(key, minute):
-            self._ring.note_use(key, minute, source=str(self._address.exact(scope) or "unknown"))
+        if key.rate_limit_per_minute:
+            await _count(key, key.rate_limit_per_minute, scope=scope)
+        minute = int(time.time()) // 60
+        if minute > held.noted_minute:
+            self._ring.note_use(held, minute, source=str(self._address.exact(scope) or "unknown"))
 
     def _find_env_key(self, sent: bytes) -> Principal | None:
         """Compares with all, so that time tells nothing; a key that is given for both may do everything."""

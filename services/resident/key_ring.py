@@ -8,7 +8,9 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Self
 
 import structlog
@@ -16,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from background import Resident, start_rounds
 from domain.api_keys import ApiKey, Network, parse_networks
+from domain.principals import Principal, PrincipalKind
 from services.transactions import Transact
 from store.listener import API_KEYS, Listener
 from store.queries import api_keys
@@ -33,11 +36,24 @@ LOOK_SECONDS = 3.0
 log = structlog.get_logger(__name__)
 
 
+@dataclass(slots=True)
+class HeldKey:
+    """A key with what each request of its holder needs of it, made once."""
+
+    key: ApiKey
+    networks: tuple[Network, ...]
+    principal: Principal
+    identity: bytes
+    """What tells its holder from others; the same after a rotation, so that a request that is repeated is the same."""
+    noted_minute: int
+    """The last minute in which it is known to have been used, in minutes since 1970."""
+
+
 class KeyRing:
     """The keys that were read last. Nobody is let in by what was read longer than `TRUSTED_SECONDS` ago."""
 
     def __init__(self) -> None:
-        self._keys: dict[str, tuple[ApiKey, tuple[Network, ...]]] = {}
+        self._keys: dict[str, HeldKey] = {}
         self._read_at = float("-inf")
         self._uses: dict[str, tuple[datetime, str]] = {}
         self._looked: asyncio.Future[None] | None = None
@@ -51,9 +67,19 @@ class KeyRing:
 
     def fill(self, keys: Iterable[ApiKey], *, is_closed: bool, read_at: float) -> None:
         """Take in what was read at this monotonic time."""
-        self._keys = {key.key_id: (key, parse_networks(key.networks)) for key in keys}
+        self._keys = {key.key_id: self._held(key) for key in keys}
         self.is_closed = is_closed
         self._read_at = read_at
+
+    def _held(self, key: ApiKey) -> HeldKey:
+        noted = self._uses[key.key_id][0] if key.key_id in self._uses else key.last_used_at
+        return HeldKey(
+            key,
+            networks=parse_networks(key.networks),
+            principal=Principal(PrincipalKind.API_KEY, key.key_id, key.name, key.scopes),
+            identity=sha256(b"key " + key.key_id.encode()).digest(),
+            noted_minute=int(noted.timestamp()) // 60 if noted else 0,
+        )
 
     def end_look(self) -> None:
         """Go on with those who wait for a reading, whether it succeeded or not."""
@@ -66,8 +92,8 @@ class KeyRing:
         """Whether the keys were read a short time ago."""
         return time.monotonic() - self._read_at <= TRUSTED_SECONDS
 
-    def find(self, key_id: str) -> tuple[ApiKey, tuple[Network, ...]] | None:
-        """The key of this id and its networks."""
+    def find(self, key_id: str) -> HeldKey | None:
+        """Return the key of this id."""
         return self._keys.get(key_id)
 
     async def look_again(self) -> None:
@@ -85,19 +111,14 @@ class KeyRing:
         self.ask()
         await asyncio.shield(self._looked)
 
-    def is_noted(self, key: ApiKey, minute: datetime) -> bool:
-        """Whether it is known already that the key was used in this minute."""
-        noted = self._uses.get(key.key_id)
-        last = noted[0] if noted else key.last_used_at
-        return last is not None and last >= minute
-
-    def note_use(self, key: ApiKey, minute: datetime, *, source: str) -> None:
-        """Remember that the key was used, until that is written."""
-        self._uses[key.key_id] = (minute, source)
+    def note_use(self, held: HeldKey, minute: int, *, source: str) -> None:
+        """Remember that the key was used in this minute since 1970, until that is written."""
+        held.noted_minute = minute
+        self._uses[held.key.key_id] = (datetime.fromtimestamp(minute * 60, UTC), source)
 
     def unwritten_uses(self) -> list[tuple[str, datetime, str]]:
         """Return the uses that are later than what was read; older ones are forgotten."""
-        known = {key_id: key.last_used_at for key_id, (key, _) in self._keys.items()}
+        known = {key_id: held.key.last_used_at for key_id, held in self._keys.items()}
         self._uses = {
             key_id: use
             for key_id, use in self._uses.items()
@@ -108,11 +129,6 @@ class KeyRing:
 
 def _ask_nobody() -> None:
     """Stand in until there is somebody who reads."""
-
-
-def minute_of(seconds: float) -> datetime:
-    """The beginning of the minute of a Unix time."""
-    return datetime.fromtimestamp(seconds - seconds % 60, UTC)
 
 
 class KeyReader(Resident):
