@@ -3,7 +3,7 @@
 from sqlalchemy import Column, Integer, LargeBinary, Table, Text, func
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from store.tables.tasks import Time, metadata
+from store.tables.base import Time, metadata
 
 api_keys = Table(
     "api_keys",
