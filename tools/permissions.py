@@ -25,7 +25,6 @@ key at all, every program that reaches the API has all of them: [security.md](se
 |---|---|
 """
 TAIL = """
-
 A key may rotate itself without `admin`.
 
 ## Without a scope
