@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from cli.addresses import Addresses
 from cli.client import Client
 from cli.errors import CliError
-from cli.exposure import WAYS_OUT, is_loopback
+from cli.exposure import WAYS_OUT, asks_for_key, is_loopback
 from cli.flower_login import USER, password_file, told_to_flower
 from cli.rights import probes_of
 from cli.servers import reasons_against
@@ -98,11 +98,11 @@ def _versions() -> Iterator[CheckResult]:
 
 def access(settings: Settings, running: Addresses | None = None) -> Iterator[CheckResult]:
     """Who reaches the API of the running `up` without a key, or that which these settings would start."""
-    host, asks_for_key, is_meant = settings.host, bool(settings.api_keys), settings.allow_open
+    host, asks, is_meant = settings.host, asks_for_key(settings), settings.allow_open
     if running and running.host:
-        host, asks_for_key, is_meant = running.host, running.asks_for_key, True
+        host, asks, is_meant = running.host, running.asks_for_key or _has_key(running), True
     said = f"{host} is open to others and no key is asked for"
-    if asks_for_key:
+    if asks:
         yield CheckResult("access", "ok", "API keys are asked for")
     elif is_loopback(host):
         yield CheckResult("access", "ok", f"only this machine reaches {host}")
@@ -110,6 +110,11 @@ def access(settings: Settings, running: Addresses | None = None) -> Iterator[Che
         yield CheckResult("access", "warn", f"{said}, as CELERIAC_ALLOW_OPEN says", "Set CELERIAC_API_KEYS.")
     else:
         yield CheckResult("access", "fail", said, WAYS_OUT)
+
+
+def _has_key(running: Addresses) -> bool:
+    """Tell whether a key was made in the database of the running `up`."""
+    return asks_for_key(Settings(database_url=running.database_url, api_keys=()))
 
 
 def flower_access(settings: Settings) -> Iterator[CheckResult]:

@@ -46,6 +46,7 @@ NOUNS: Mapping[str, str] = {
     "The database": "engine listener migrate leadership batch tables transactions ages",
     "Loops": "loop loops",
     "The command line": "cli celeriac_command",
+    "API keys": "api_keys key_ring principals failed_keys",
     "Every process": "settings background logs celeryconfig app secrets redis_keys printable sentences",
 }
 OTHERS = "The rest"
