@@ -43,7 +43,7 @@ class World:
             self.broker.nodes[node] = cast(NodeDescription, SimpleNamespace(node=node))
             self.known[node] = worker(node)
 
-    # What stands in for `wishes`, `verbs` and the descriptions.
+    # What stands in for `wishes`, `requests` and the descriptions.
 
     async def list_diverged(self, _: Any, *, limit: int) -> list[WorkerRow]:
         assert limit == MAX_WORKERS
@@ -82,7 +82,7 @@ class World:
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
     world = World()
     monkeypatch.setattr(module, "wishes", world)
-    monkeypatch.setattr(module, "verbs", world)
+    monkeypatch.setattr(module, "requests", world)
     monkeypatch.setattr(module, "save_descriptions", world.save_descriptions)
     monkeypatch.setattr(module, "resize", world.resize_claimed)
     monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: world.now))
