@@ -150,6 +150,7 @@ async def test_who_was_told_or_is_silent_is_left_alone_for_a_while(world: World,
     world.now += PATIENCE_SECONDS - 0.1
     await world.round.run_once()
     assert world.done == [("drains",)]
+    world.done.clear()
     world.now += 0.2
     await world.round.run_once()
     assert world.done == [("saved", "a"), ("steered", "a"), ("drains",)]
