@@ -68,10 +68,10 @@ class ToldGate:
         return [tuple(said) for name, *said in self.asked if name == verb and said]
 
     def _ask(self, *question: Any) -> None:
+        self.meanwhile()
         if self.away:
             raise GateUnreachableError("ConnectionError")
         self.asked.append(question)
-        self.meanwhile()
 
 
 def node_with(gate: ToldGate, *, gates_before_pool: bool = True, on_change: Callable[[], object] = print) -> Node:

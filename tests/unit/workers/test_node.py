@@ -124,6 +124,15 @@ def test_without_an_answer_the_worker_stands_still_and_says_so_once(
     assert told == "Redis does not answer (ConnectionError): no task is started until it does."
 
 
+def test_what_another_thread_has_found_out_meanwhile_is_not_said_again(
+    node: Node, gate: ToldGate, caplog: pytest.LogCaptureFixture
+) -> None:
+    gate.away = True
+    gate.meanwhile = lambda: setattr(node, "blind", True)
+    assert node.admit(Asking()) is Admission.PAUSED
+    assert caplog.records == []
+
+
 def test_a_start_whose_answer_was_lost_is_taken_back_once_redis_answers(node: Node, gate: ToldGate) -> None:
     gate.away = True
     node.admit(Asking())

@@ -44,7 +44,7 @@ class Place:
         self.fetching = Fetching()
         self.acknowledged: list[str] = []
         app = Celery("shop", broker="memory://", set_as_current=False)
-        self.task: Any = app.task(name="shop.pay", acks_late=acks_late)(pay)
+        self.task: Any = app.task(name="shop.pay", shared=False, acks_late=acks_late)(pay)
         self._app = app
         self.gate_task()
 
