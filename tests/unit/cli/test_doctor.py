@@ -230,8 +230,6 @@ def test_a_broker_is_reached_or_not_and_always_left(
 class Reader:
     """A reader of results of another backend."""
 
-    made: list["Reader"] = []
-
     def __init__(self, _url: str, *, prefix: str) -> None:
         self.blind: str | None = None
         self.error: Exception | None = None
@@ -358,15 +356,20 @@ def test_of_a_worker_the_worst_is_said_with_its_mend(
 
 
 def test_an_api_is_asked_for_its_health_its_workers_and_options_that_differ(monkeypatch: pytest.MonkeyPatch) -> None:
-    alert = {"description": "The worker one has sep ':'. Its messages are not seen. Give both the same options."}
+    alert = {"description": "The worker one has sep ':'. Its messages are not seen. Give both the same options"}
     answers = [(200, HEALTHY), (200, {"data": []}), (200, {"alerts": [alert]})]
     with answering(monkeypatch, *answers) as api:
         health, workers, options = doctor._api("http://api.test")
     assert (health.verdict, workers.detail, workers.mend) == ("ok", "none seen", "Start one with `celeriac worker`.")
     assert (options.subject, options.verdict) == ("broker options", "fail")
     assert options.detail == "The worker one has sep ':'. Its messages are not seen"
-    assert options.mend == "Give both the same options.."
+    assert options.mend == "Give both the same options."
     assert api.lines[-1] == "GET /api/v1/alerts?type=BROKER_OPTIONS_DIFFER"
+
+
+def test_an_alert_of_one_sentence_is_said_whole() -> None:
+    found = doctor._differing({"description": "Workers use the broker by another sep"})
+    assert (found.detail, found.mend) == ("Workers use the broker by another sep", None)
 
 
 @pytest.mark.parametrize("asked", [1, 2, 3])
