@@ -1,6 +1,7 @@
 """What doctor says of servers and workers in every state, with the mend, and never with a password."""
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -39,7 +40,7 @@ class Redis:
         self._ahead, self._policy, self._refused = ahead, policy, refused
 
     def time(self) -> tuple[int, int]:
-        now = doctor.time.time() + self._ahead
+        now = time.time() + self._ahead
         return int(now), int(now % 1 * 1e6)
 
     def info(self, _section: str) -> dict[str, str]:
@@ -153,7 +154,7 @@ def test_what_a_server_refuses_for_good_is_said_in_place_of_the_drivers_words(mo
 )
 def test_clocks_may_be_a_second_apart(monkeypatch: pytest.MonkeyPatch, ahead: float, verdict: str) -> None:
     now = 1_700_000_000.5
-    monkeypatch.setattr(doctor.time, "time", lambda: now)
+    monkeypatch.setattr(time, "time", lambda: now)
     found = doctor._clock("redis clock", now + ahead, asked_at=now)
     assert found.verdict == verdict
     assert found.detail == ("agrees with ours" if verdict == "ok" else f"{abs(ahead):.1f} s apart from ours")
@@ -161,7 +162,7 @@ def test_clocks_may_be_a_second_apart(monkeypatch: pytest.MonkeyPatch, ahead: fl
 
 def test_a_clock_is_not_blamed_for_a_slow_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     """It was read at some moment of the round trip, which took ten seconds."""
-    monkeypatch.setattr(doctor.time, "time", lambda: 1_010.0)
+    monkeypatch.setattr(time, "time", lambda: 1_010.0)
     for theirs in (1_000.0, 1_005.0, 1_010.0):
         assert doctor._clock("clock", theirs, asked_at=1_000.0).verdict == "ok"
     assert doctor._clock("clock", 998.0, asked_at=1_000.0).detail == "2.0 s apart from ours"
@@ -184,7 +185,8 @@ def test_a_redis_that_may_throw_tasks_away_is_a_warning(
 
 
 @pytest.mark.parametrize(
-    "error", [redis.ConnectionError("Error 111"), redis.ResponseError("LOADING"), OSError("no route"), ValueError("odd")]
+    "error",
+    [redis.ConnectionError("Error 111"), redis.ResponseError("LOADING"), OSError("no route"), ValueError("odd")],
 )
 def test_a_redis_that_does_not_answer_is_a_failure(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     answer_with(monkeypatch, error)
@@ -272,7 +274,10 @@ def test_results_in_a_redis_are_examined_as_that(monkeypatch: pytest.MonkeyPatch
     [
         ({}, []),
         ({"is pickled": 3}, ["the result is pickled (3 times)"]),
-        ({"is pickled": 3, "is compressed": 1}, ["the result is pickled (3 times); the result is compressed (1 times)"]),
+        (
+            {"is pickled": 3, "is compressed": 1},
+            ["the result is pickled (3 times); the result is compressed (1 times)"],
+        ),
     ],
 )
 def test_results_that_could_not_be_read_are_a_warning(

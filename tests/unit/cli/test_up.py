@@ -9,6 +9,7 @@ import signal
 import socket
 import stat
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -288,7 +289,7 @@ def test_it_is_ready_when_all_is_well_that_it_has_started(
     monkeypatch: pytest.MonkeyPatch, settings: Settings, answer: bytes | Exception, workers: int, green: bool
 ) -> None:
     api = Answering(answer)
-    monkeypatch.setattr(up.http.client, "HTTPConnection", api)
+    monkeypatch.setattr(http.client, "HTTPConnection", api)
     assert up._Health(settings.model_copy(update={"workers": workers})).is_green() is green
     assert api.closed == 1
 
@@ -297,9 +298,9 @@ def test_after_fifteen_seconds_it_says_now_and_then_what_it_still_waits_for(
     monkeypatch: pytest.MonkeyPatch, settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
     now = 1_000.0
-    monkeypatch.setattr(up.time, "monotonic", lambda: now)
+    monkeypatch.setattr(time, "monotonic", lambda: now)
     monkeypatch.setattr(
-        up.http.client, "HTTPConnection", Answering(OSError(), b'{"checks": {"post\\u001bgres": "unknown"}}')
+        http.client, "HTTPConnection", Answering(OSError(), b'{"checks": {"post\\u001bgres": "unknown"}}')
     )
     health = up._Health(settings)
     told = []
@@ -315,7 +316,7 @@ def test_where_the_api_is_silent_that_is_what_it_says(
     monkeypatch: pytest.MonkeyPatch, settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(up, "PATIENCE_SECONDS", -1.0)
-    monkeypatch.setattr(up.http.client, "HTTPConnection", Answering(OSError()))
+    monkeypatch.setattr(http.client, "HTTPConnection", Answering(OSError()))
     up._Health(settings).is_green()
     assert capsys.readouterr().err == "celeriac: not ready yet: the API does not answer\n"
 
@@ -358,7 +359,11 @@ async def test_a_server_whose_port_is_snatched_away_tries_again_with_another(fai
 
     supervisor: Any = Failing(failures)
     assert await up._start_if(True, prepare, supervisor=supervisor) == f"redis://127.0.0.1:{failures + 1}"
-    assert supervisor.told == [*["start valkey", "wait valkey", "stop valkey"] * failures, "start valkey", "wait valkey"]
+    assert supervisor.told == [
+        *["start valkey", "wait valkey", "stop valkey"] * failures,
+        "start valkey",
+        "wait valkey",
+    ]
 
 
 async def test_a_server_that_never_starts_is_given_up_after_three_tries() -> None:
