@@ -113,7 +113,10 @@ class Settings(BaseSettings):
         (), description="Addresses or networks of proxies whose X-Forwarded-For is believed, comma separated."
     )
     api_keys: Names = Field(
-        (), repr=False, description="Bearer keys, comma separated; `key:read` may only read. Unset: no authentication."
+        (),
+        repr=False,
+        description="Bearer keys, comma separated; `key:read` may only read. "
+        "Unset: none is needed until `celeriac keys create --admin` has made one.",
     )
     metrics_key: Annotated[str, Field(min_length=16, max_length=256, pattern=r"^[\x21-\x7e]+$")] | None = Field(
         None,

@@ -33,6 +33,7 @@ from api.resilience.last_answers import LastAnswers
 from api.routes import (
     alerts,
     analytics,
+    api_keys,
     dashboard,
     debug,
     health,
@@ -58,6 +59,7 @@ from gateway.queues import QueueReader
 from gateway.results.reader import ResultReader
 from services.resident.degradation import DegradationMarks
 from services.resident.endings import Endings
+from services.resident.key_ring import KeyReader, KeyRing
 from services.resident.limits import Limits
 from services.resident.signs_of_life import SignOfLife
 from services.resident.submission_batcher import SubmissionBatcher
@@ -79,6 +81,7 @@ ROUTERS = (
     analytics.router,
     alerts.router,
     resilience.router,
+    api_keys.router,
 )
 # One each for the database, the workers, the mirror and `/metrics`.
 PROBE_CONNECTIONS = 4
@@ -96,6 +99,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.settings = settings
     app.state.metrics = Metrics()
     app.state.large_bodies = LargeBodies()
+    app.state.key_ring = KeyRing()
+    if settings.database_url is None:  # no table, no keys in it: only the document is wanted
+        app.state.key_ring.fill((), is_closed=False, read_at=0.0)
     install_handlers(app)
     for router in ROUTERS:
         app.include_router(router)
@@ -109,13 +115,17 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 def _add_layers(app: FastAPI, settings: Settings) -> None:
     """What lies around the routes, innermost first."""
-    app.add_middleware(Authentication, keys=settings.api_keys, host=settings.host, metrics_key=settings.metrics_key)
+    address = ClientAddress(settings.trusted_proxies)
+    app.add_middleware(
+        Authentication,
+        keys=settings.api_keys,
+        ring=app.state.key_ring,
+        host=settings.host,
+        address=address,
+        metrics_key=settings.metrics_key,
+    )
     if settings.rate_limit_per_minute:
-        app.add_middleware(
-            RateLimit,
-            limit=settings.rate_limit_per_minute,
-            address=ClientAddress(settings.trusted_proxies),
-        )
+        app.add_middleware(RateLimit, limit=settings.rate_limit_per_minute, address=address)
     app.add_middleware(OwnOriginsOnly, own=own_origins(settings.host, settings.allowed_hosts))
     app.add_middleware(SecurityHeaders)
     app.add_middleware(WholeSegments)
@@ -125,7 +135,9 @@ def _add_layers(app: FastAPI, settings: Settings) -> None:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
-        resources = app.state.resources = await open_resources(stack, app.state.settings, metrics=app.state.metrics)
+        settings = app.state.settings
+        resources = app.state.resources = await open_resources(stack, settings, metrics=app.state.metrics)
+        await _read_keys(stack, app.state.key_ring, database_url=urls(settings)[0])
         answers = await stack.enter_async_context(LastAnswers(resources.redis))
         await stack.enter_async_context(SignOfLife(resources.redis, API, parts=0))
         await stack.enter_async_context(Watchdog())
@@ -133,6 +145,13 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         # What never goes is not looked through again; see `cli/serving.py`.
         gc.freeze()
         yield
+
+
+async def _read_keys(stack: AsyncExitStack, ring: KeyRing, *, database_url: str) -> None:
+    """Keep the API keys in mind, over a connection of its own that requests cannot keep busy."""
+    engine = open_engine(database_url, pool_size=1, name="celeriac keys")
+    stack.push_async_callback(engine.dispose)
+    await stack.enter_async_context(KeyReader(ring, database_url, transact=engine.begin))
 
 
 async def open_resources(stack: AsyncExitStack, settings: Settings, *, metrics: Metrics) -> ProcessResources:

@@ -26,6 +26,10 @@ class Declared:
 
     scope: Scope | None = None
     """What a key must have; None where no key is asked for."""
+    own_key: str | None = None
+    """The parameter of the path with the id of a key that needs no scope for what is done to itself."""
+    any_key: bool = False
+    """Whether it asks for a key, whatever that may do."""
     access: Access | None = None
     """What a request needs, where its method and the route's tag do not tell."""
     caches_answers: bool = False
@@ -40,6 +44,20 @@ def needs(scope: Scope) -> Callable[[Endpoint], Endpoint]:
         return _declare(endpoint, scope=scope)
 
     return declare
+
+
+def needs_or_is(scope: Scope, *, own_key: str) -> Callable[[Endpoint], Endpoint]:
+    """Declare what a key must have to call this for another key than itself, which this parameter names."""
+
+    def declare(endpoint: Endpoint) -> Endpoint:
+        return _declare(endpoint, scope=scope, own_key=own_key)
+
+    return declare
+
+
+def needs_any_key(endpoint: Endpoint) -> Endpoint:
+    """Declare that every key may call this."""
+    return _declare(endpoint, any_key=True)
 
 
 def submits(endpoint: Endpoint) -> Endpoint:

@@ -17,7 +17,9 @@ from api.health.metrics import Metrics
 from api.health.probe import HealthProbe
 from api.health.scrapes import Scrapes
 from api.middleware.rate_limit import WindowCounter
+from api.middleware.scopes import PRINCIPAL
 from domain.errors import Overloaded
+from domain.principals import Principal
 from gateway.control import Control
 from gateway.message_mover import MessageMover
 from gateway.queues import QueueReader
@@ -79,6 +81,15 @@ async def get_resources(request: Request) -> ProcessResources:
 
 
 Resources = Annotated[ProcessResources, Depends(get_resources)]
+
+
+async def _get_principal(request: Request) -> Principal:
+    principal: Principal = request.scope[PRINCIPAL]
+    return principal
+
+
+Caller = Annotated[Principal, Depends(_get_principal)]
+"""Who makes the request."""
 
 
 def cancels_of(resources: ProcessResources) -> Cancels:

@@ -37,9 +37,18 @@ class Unauthenticated(CeleriacError):
 
 
 class Forbidden(CeleriacError):
-    """This API key may only read."""
+    """This API key may not do that."""
 
     code = "FORBIDDEN"
+
+
+class MissingScope(Forbidden):
+    """This API key lacks a scope."""
+
+    def __init__(self, needed: str) -> None:
+        super().__init__(f"This API key needs the scope {needed}.")
+        self.errors = (("scope", f"needs {needed}"),)
+        """Pairs of (field, message)."""
 
 
 class UnknownHost(CeleriacError):
@@ -82,6 +91,10 @@ class RateLimited(CeleriacError):
     """Too many requests; try again later."""
 
     code = "RATE_LIMITED"
+
+    def __init__(self, detail: str | None = None, *, retry_after_seconds: int | None = None) -> None:
+        super().__init__(detail)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class InternalError(CeleriacError):
@@ -160,7 +173,9 @@ def sentence(errors: Sequence[tuple[str, str]], *, more: bool = False) -> str:
 
 
 def _field_errors(error: CeleriacError) -> list[FieldError] | None:
-    if not isinstance(error, InvalidRequest) or not (error.errors or error.code == InvalidRequest.code):
+    if not isinstance(error, InvalidRequest | MissingScope):
+        return None
+    if not (error.errors or error.code == InvalidRequest.code):
         return None
     first_errors = error.errors[:MAX_FIELD_ERRORS]
     return [
@@ -173,7 +188,7 @@ def _cut(text: str, most: int) -> str:
 
 
 def _headers(error: CeleriacError) -> dict[str, str]:
-    if isinstance(error, Unavailable):
+    if isinstance(error, Unavailable) or (isinstance(error, RateLimited) and error.retry_after_seconds):
         return {"Retry-After": str(error.retry_after_seconds)}
     if isinstance(error, Unauthenticated):
         return {"WWW-Authenticate": 'Bearer realm="celeriac"'}

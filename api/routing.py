@@ -16,11 +16,13 @@ from starlette.types import Receive, Scope, Send
 
 from api.bodies.reading import MAX_BODY_BYTES, pass_on
 from api.bodies.shapes import BodyForm, field_name
-from api.declarations import declared_by
-from api.errors import UnsupportedMediaType
+from api.declarations import Declared, declared_by
+from api.errors import MissingScope, UnsupportedMediaType
+from api.middleware.scopes import PRINCIPAL
 from api.middleware.whole_segments import decode_segments
 from api.resilience.guard import Guard, access_of
 from domain.errors import InvalidRequest
+from domain.principals import Principal, PrincipalKind
 
 API_PREFIX = "/api/v1"
 HEALTH_TAG = "health"
@@ -69,12 +71,24 @@ class StrictRoute(APIRoute):
         decode_segments(scope)
         method, is_known = scope["method"], scope["method"] in (self.methods or ())
         access = access_of(self.declared, method, tag=str(self.tags[0])) if is_known else None
+        if is_known:
+            _refuse_without_scope(self.declared, scope)
         if access is None:
             await super().handle(scope, receive, send)
             return
         guard: Guard = scope["app"].state.guard
         caches = method == "GET" and self.declared.caches_answers
         await guard.pass_through(super().handle, scope, receive=receive, send=send, access=access, caches=caches)
+
+
+def _refuse_without_scope(declared: Declared, scope: Scope) -> None:
+    """Raises MissingScope unless the principal has what the route asks for, or is the key that it is about."""
+    if declared.scope is None:
+        return
+    principal: Principal = scope[PRINCIPAL]
+    is_itself = declared.own_key is not None and principal.id == scope["path_params"].get(declared.own_key)
+    if not (principal.may(declared.scope) or (is_itself and principal.kind is PrincipalKind.API_KEY)):
+        raise MissingScope(declared.scope)
 
 
 def _query_parameters(dependant: Dependant) -> frozenset[str]:

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from cli.addresses import Addresses
 from cli.client import Client
 from cli.errors import CliError
-from cli.exposure import WAYS_OUT, is_loopback
+from cli.exposure import WAYS_OUT, asks_for_key, is_loopback
 from cli.flower_login import USER, password_file, told_to_flower
 from cli.rights import probes_of
 from cli.servers import reasons_against
@@ -98,11 +98,11 @@ def _versions() -> Iterator[CheckResult]:
 
 def access(settings: Settings, running: Addresses | None = None) -> Iterator[CheckResult]:
     """Who reaches the API of the running `up` without a key, or that which these settings would start."""
-    host, asks_for_key, is_meant = settings.host, bool(settings.api_keys), settings.allow_open
+    host, asks, is_meant = settings.host, asks_for_key(settings), settings.allow_open
     if running and running.host:
-        host, asks_for_key, is_meant = running.host, running.asks_for_key, True
+        host, asks, is_meant = running.host, running.asks_for_key or _has_key(running), True
     said = f"{host} is open to others and no key is asked for"
-    if asks_for_key:
+    if asks:
         yield CheckResult("access", "ok", "API keys are asked for")
     elif is_loopback(host):
         yield CheckResult("access", "ok", f"only this machine reaches {host}")
@@ -110,6 +110,11 @@ def access(settings: Settings, running: Addresses | None = None) -> Iterator[Che
         yield CheckResult("access", "warn", f"{said}, as CELERIAC_ALLOW_OPEN says", "Set CELERIAC_API_KEYS.")
     else:
         yield CheckResult("access", "fail", said, WAYS_OUT)
+
+
+def _has_key(running: Addresses) -> bool:
+    """Tell whether a key was made in the database of the running `up`."""
+    return asks_for_key(Settings(database_url=running.database_url, api_keys=()))
 
 
 def flower_access(settings: Settings) -> Iterator[CheckResult]:
@@ -264,9 +269,7 @@ def _api(url: str) -> Iterator[CheckResult]:
     if not workers:
         yield CheckResult("workers", "warn", "none seen", "Start one with `celeriac worker`.")
     yield from map(_worker, workers)
-    for alert in differing:
-        what, _, mend = str(alert.get("description")).rpartition(". ")
-        yield CheckResult("broker options", "fail", what, f"{mend}.")
+    yield from map(_differing, differing)
 
 
 def _health(health: dict[str, object]) -> CheckResult:
@@ -294,6 +297,13 @@ def _worker(worker: dict[str, object]) -> CheckResult:
             None if is_ours else differs,
         )
     return CheckResult(subject, "warn", f"{worker.get('status')}, no plugin", "Install celeriac_worker on its host.")
+
+
+def _differing(alert: dict[str, object]) -> CheckResult:
+    """The last sentence of such an alert says what to do, where it has more than one."""
+    description = str(alert.get("description"))
+    what, _, mend = description.rpartition(". ")
+    return CheckResult("broker options", "fail", what or description, f"{mend}." if what else None)
 
 
 def _unset(subject: str, variable: str) -> CheckResult:

@@ -2,21 +2,25 @@
 
 import socket
 
+import psycopg
+
 from cli.errors import OpenAccess
 from domain.networks import is_loopback_address
 from settings import Settings
+from store.inspection import has_admin_key
 
 WAYS_OUT = (
-    "Set CELERIAC_API_KEYS to a key of 16 characters or more, or CELERIAC_ALLOW_OPEN=yes where all who reach it may."
+    "Set CELERIAC_API_KEYS to a key of 16 characters or more or make one with `celeriac keys create --admin`, "
+    "or CELERIAC_ALLOW_OPEN=yes where all who reach it may."
 )
 
 
 def refuse_open(settings: Settings) -> None:
     """Raise CliError where others than this machine would reach the API and none would need a key.
 
-    Unless the operator has said that this is what he wants.
+    Unless the operator has said that this is what he wants. A database that does not answer has told of no key.
     """
-    if is_open(settings) and not settings.allow_open:
+    if not settings.allow_open and is_open(settings):
         raise OpenAccess(
             f"The API would listen on {settings.host} and ask nobody for a key.\n"
             "Whoever can reach that address could run tasks, cancel them and read their arguments.\n"
@@ -26,7 +30,17 @@ def refuse_open(settings: Settings) -> None:
 
 def is_open(settings: Settings) -> bool:
     """Tell whether others than this machine can reach the API and none needs a key."""
-    return not settings.api_keys and not is_loopback(settings.host)
+    return not is_loopback(settings.host) and not asks_for_key(settings)
+
+
+def asks_for_key(settings: Settings) -> bool:
+    """Tell whether a key is needed: one of the environment, or of the database, if that answers."""
+    if settings.api_keys:
+        return True
+    try:
+        return settings.database_url is not None and has_admin_key(settings.database_url)
+    except psycopg.Error:
+        return False
 
 
 def is_loopback(host: str) -> bool:

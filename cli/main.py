@@ -24,6 +24,7 @@ COMMANDS = {
     "task": "Show a task.",
     "workflow": "Run, show, retry or cancel a workflow.",
     "workers": "List workers, and pause, resume, drain or resize one.",
+    "keys": "Make, list, rotate, disable and revoke API keys, in the database itself.",
     "settings": "List every setting with its variable, value and meaning.",
 }
 

@@ -75,7 +75,8 @@ async def run_up(settings: Settings, *, guest: Guest | None = None) -> None:
 
     With a guest the terminal is for what is told of it: what children print is in their logs alone.
     """
-    refuse_open(settings)
+    if not _may_have_keys(settings):
+        refuse_open(settings)
     settings = settings if settings.port else settings.model_copy(update={"port": pick_port()})
     _refuse_taken_ports(settings)
     await asyncio.to_thread(refuse_unusable, settings)
@@ -95,6 +96,11 @@ async def run_up(settings: Settings, *, guest: Guest | None = None) -> None:
             forget_addresses(settings.data)
 
 
+def _may_have_keys(settings: Settings) -> bool:
+    """Whether API keys may be in a database of ours that cannot be asked before it has been started."""
+    return needs_postgres(settings) and (settings.data / "postgres" / "cluster").exists()
+
+
 async def _until_asked(stop_asked: asyncio.Event, starting: asyncio.Task[None]) -> None:
     asked = asyncio.create_task(stop_asked.wait())
     await asyncio.wait([asked, starting], return_when=asyncio.FIRST_COMPLETED)
@@ -109,6 +115,7 @@ async def _start(settings: Settings, supervisor: Supervisor, *, guest: Guest | N
     environment = child_environment(settings, addresses)
     if not await asyncio.to_thread(is_current, addresses.database_url):
         await supervisor.run(own_child("migrate", environment))
+    await asyncio.to_thread(refuse_open, settings.model_copy(update={"database_url": addresses.database_url}))
     for child in children(settings, environment):
         supervisor.start(child)
     await supervisor.until(partial(_hears_workers, settings, supervisor))

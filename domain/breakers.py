@@ -28,19 +28,22 @@ class Breaker:
     state: BreakerState = BreakerState.CLOSED
     failures: int = 0
     failing_since: datetime | None = None
+    open_after: timedelta = OPEN_AFTER
+    """How long failures must go on before they open it."""
 
     def succeeded(self) -> "Breaker":
         """Return the breaker as it is after a success."""
-        if self.state is BreakerState.OPEN:
-            return Breaker(BreakerState.HALF_OPEN)
-        return Breaker()
+        return self._in(BreakerState.HALF_OPEN if self.state is BreakerState.OPEN else BreakerState.CLOSED)
 
     def failed(self, at: datetime) -> "Breaker":
         """Return the breaker as it is after a failure at this time."""
         if self.state is not BreakerState.CLOSED:
-            return Breaker(BreakerState.OPEN)
+            return self._in(BreakerState.OPEN)
         since = self.failing_since or at
         failures = self.failures + 1
-        if failures >= OPEN_AFTER_FAILURES and at - since >= OPEN_AFTER:
-            return Breaker(BreakerState.OPEN)
+        if failures >= OPEN_AFTER_FAILURES and at - since >= self.open_after:
+            return self._in(BreakerState.OPEN)
         return replace(self, failures=failures, failing_since=since)
+
+    def _in(self, state: BreakerState) -> "Breaker":
+        return Breaker(state, open_after=self.open_after)

@@ -8,7 +8,8 @@
     │   ├── WorkerNotFound
     │   ├── WorkflowNotFound
     │   ├── PresetNotFound
-    │   └── AlertNotFound
+    │   ├── AlertNotFound
+    │   └── KeyNotFound
     ├── Conflict                  409
     │   ├── TaskAlreadyFinished
     │   ├── TaskNotFinished
@@ -20,7 +21,8 @@
     │   ├── WorkerExists
     │   ├── WorkerOnline
     │   ├── WorkerOffline
-    │   └── CapacityNotSupported
+    │   ├── CapacityNotSupported
+    │   └── LastAdmin
     ├── BuiltInPreset             403
     └── Unavailable               503
         ├── DatabaseUnavailable
@@ -88,6 +90,12 @@ class AlertNotFound(NotFound):
     """Alert not found"""
 
     code = "ALERT_NOT_FOUND"
+
+
+class KeyNotFound(NotFound):
+    """API key not found"""
+
+    code = "KEY_NOT_FOUND"
 
 
 class Conflict(CeleriacError):
@@ -207,3 +215,9 @@ class CapacityNotSupported(Conflict):
     """This worker cannot change how many tasks it runs at once."""
 
     code = "CAPACITY_NOT_SUPPORTED"
+
+
+class LastAdmin(Conflict):
+    """This is the last key with the scope admin: make another one first."""
+
+    code = "LAST_ADMIN"

@@ -1,8 +1,8 @@
-"""The names of the keys and channels that Celeriac uses in its Redis (`CELERIAC_REDIS_URL`). No other module makes one.
+"""The names of the keys and channels that Celeriac uses in its Redis (`CELERIAC_REDIS_URL`). No other room makes one.
 
-Workers with the plugin share those of the first part. The plugin may import none of our rooms and makes its names in
-`celeriac_worker/keys.py` and `stream.py`; a test holds both lists together. What the values mean to a worker stands in
-`workers/README.md`.
+Workers with the plugin share the names from `STREAM_KEY` to `run_key`. The plugin may import none of our rooms, so it
+makes these again in `celeriac_worker/keys.py` and `stream.py`; a test holds both lists together. What the values mean
+to a worker stands in `workers/README.md`.
 """
 
 STREAM_KEY = "celeriac:events"
@@ -33,7 +33,7 @@ STREAM_COUNTS_KEY = "celeriac:events:counts"
 """A hash. `stored`: how many messages were deleted because they are; `missed`: how many dropped ones are recorded as a
 gap; `server`: the server's `run_id` when that was looked at."""
 COUNTERS_KEY = "celeriac:counters"
-"""A hash of what all processes of a kind have counted together; its fields are `services.resident.counters.Counted`."""
+"""A hash of what all processes of a kind have counted together, by `services.resident.counters.CounterName`."""
 MARKS_KEY = "celeriac:degraded"
 """A hash of component to degradation mark. Redis forgets it with the longest mark that can be."""
 LIVES_KEY = "celeriac:lives"

@@ -1,6 +1,7 @@
 """What a route asks of the key that it is called with. Each route declares one (`api/declarations.py`).
 
-Today a key of `CELERIAC_API_KEYS` has all scopes, and one that ends in `:read` has the first alone.
+A key of `CELERIAC_API_KEYS` has all scopes, and one that ends in `:read` has the first alone; a key of the table has
+those that it was made with (`domain/principals.py`).
 """
 
 from collections.abc import Mapping
@@ -22,6 +23,6 @@ MEANINGS: Mapping[Scope, str] = MappingProxyType(
         Scope.READ: "look at everything that is recorded, arguments and results included",
         Scope.SUBMIT: "make new tasks and workflows",
         Scope.OPERATE: "act on what is there: tasks, workflows, workers, alerts, marks, saved filters",
-        Scope.ADMIN: "change by which rules everybody is served",
+        Scope.ADMIN: "make and revoke keys, and change by which rules everybody is served",
     }
 )

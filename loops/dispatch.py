@@ -6,12 +6,12 @@ no rows are claimed for it.
 
 import asyncio
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from domain.breakers import Breaker, BreakerState
+from domain.breakers import OPEN_AFTER, Breaker, BreakerState
 from domain.degradation import BROKER, BlockedWork, KnowsMarks, blocked_by
 from domain.errors import BrokerUnavailable
 from gateway.ports import Publishes, ReadsQueues
@@ -44,6 +44,7 @@ class DispatchRound:
         broker: ReadsQueues,
         tell_published: Callable[[int], None] = lambda _: None,
         batch_size: int = BATCH_SIZE,
+        open_after: timedelta = OPEN_AFTER,
     ) -> None:
         self._batch_size = batch_size
         self._engine = engine
@@ -51,7 +52,7 @@ class DispatchRound:
         self._marks = marks
         self._broker = broker
         self._tell_published = tell_published
-        self._breaker = Breaker()
+        self._breaker = Breaker(open_after=open_after)
 
     async def run_once(self) -> float:
         """Dispatch what is due; returns the seconds until something else may be. Raises BrokerUnavailable."""

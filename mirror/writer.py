@@ -162,7 +162,7 @@ async def _store(connection: AsyncConnection, *, news: News, heartbeats: Sequenc
 
 
 async def _store_gap(connection: AsyncConnection, *, blind: Blind) -> None:
-    last_heard = await gaps.get_last_sign_of_life(connection, streamed=blind.streamed)
+    last_heard = await gaps.get_last_heard_at(connection, streamed=blind.streamed)
     if last_heard is not None:
         begun = min(last_heard, blind.started_at)
         source = "stream" if blind.streamed else "broker"

@@ -396,4 +396,4 @@ async def _write_results(connection: AsyncConnection, folded: _Folded) -> None:
             await stored_results.write_results(connection, deciding)
     unreadable = [each for each in folded.locked.news.told_results if each.task_id in folded.locked.tasks]
     if unreadable:
-        await stored_results.write_told(connection, unreadable)
+        await stored_results.write_unread_results(connection, unreadable)

@@ -26,12 +26,13 @@ Task = TypeVar("Task", bound=TaskOutline)
 
 @dataclass(frozen=True, slots=True)
 class TaskHistory(Generic[Task]):
-    """A task, its timeline, and whether the mirror could hear all the while."""
+    """A task and its timeline."""
 
     task: Task
     entries: Sequence[TimelineEntry]
     worker_ids: dict[str, UUID]
     complete: bool
+    """Whether the mirror heard all the while, and nothing was only found by asking, cut off or left out."""
     truncated: bool
     """Whether there are more than `MAX_FACTS`; the entries are the last ones."""
     left_out: int = 0

@@ -18,6 +18,8 @@ FINISHED = "celeriac_finished"
 """Tasks reached an end."""
 WORKFLOWS = "celeriac_workflows"
 """Workflows have something to go on with."""
+API_KEYS = "celeriac_keys"
+"""An API key was made, changed or revoked."""
 
 RECONNECT_SECONDS = 1.0
 
@@ -41,6 +43,10 @@ class Listener(Resident):
             return False
         self._notified.clear()
         return True
+
+    def wake(self) -> None:
+        """Wake whoever waits, as a notification does."""
+        self._notified.set()
 
     def _start(self) -> list[asyncio.Task[None]]:
         return [start_rounds(self._listen, name=f"listen-{self._channel}")]

@@ -46,6 +46,7 @@ NOUNS: Mapping[str, str] = {
     "The database": "engine listener migrate leadership batch tables transactions ages",
     "Loops": "loop loops",
     "The command line": "cli celeriac_command",
+    "API keys": "api_keys key_ring principals failed_keys",
     "Every process": "settings background logs celeryconfig app secrets redis_keys printable sentences",
 }
 OTHERS = "The rest"
@@ -121,8 +122,11 @@ def _order(item: tuple[str, NounEntry]) -> tuple[bool, str]:
 def noun_of(name: str) -> str:
     """Return the first noun one of whose words is a part of this path or name."""
     parts = re.split(r"[^\w]+", name)
+    folders = {*parts[1:-1]} & {"workers", "workflows"} if name[0].islower() else set()
     words = {*parts, *(word for part in parts for word in part.split("_"))}
-    return next((noun for noun, its_words in NOUNS.items() if not words.isdisjoint(its_words.split())), OTHERS)
+    found = [noun for noun, its_words in NOUNS.items() if not words.isdisjoint(its_words.split())]
+    # What is in the folder of a noun may have any name; a route begins with its method.
+    return next((noun for noun in found if folders & {*NOUNS[noun].split()}), next(iter(found), OTHERS))
 
 
 def _section(noun: str, entry: NounEntry) -> str:

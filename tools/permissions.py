@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from api.app import create_app
-from api.openapi.document import SCOPE_FIELD
+from api.openapi.document import ANY_KEY, SCOPE_FIELD
 from api.routing import API_PREFIX
 from domain.scopes import MEANINGS, Scope
 from settings import Settings
@@ -16,15 +16,17 @@ PAGE = Path(__file__).parents[1] / "docs" / "permissions.md"
 
 HEAD = """# Who may call what
 
-`make map` writes this page from the routes, and a test compares the two. Each route asks for one scope, which stands
-in `/openapi.json` as `x-celeriac-scope`. Where `CELERIAC_API_KEYS` is set, a key that ends in `:read` has the scope
-`read` and no other, and any other key has all four. Without keys every program that reaches the API has all of them:
-[security.md](security.md) says who that is.
+`make map` writes this page from the routes, and a test compares the two. Each route asks for one scope, which stands in
+`/openapi.json` as `x-celeriac-scope`. An [API key](keys.md) has the scopes that it was made with, and none of them
+includes another. A key of `CELERIAC_API_KEYS` has all four, or `read` alone if it ends in `:read`. While there is no
+key at all, every program that reaches the API has all of them: [security.md](security.md) says who that is.
 
 | Scope | Lets you |
 |---|---|
 """
 TAIL = """
+A key may rotate itself without `admin`.
+
 ## Without a scope
 
 `GET /health` and what is below it need no key, for orchestrators have none. `GET /metrics` is open on loopback;
@@ -40,13 +42,13 @@ def main() -> None:
 def render() -> str:
     """The text of docs/permissions.md, as the routes are now."""
     scopes = "".join(f"| `{scope}` | {meaning} |\n" for scope, meaning in MEANINGS.items())
-    sections = "".join(_section(scope) for scope in Scope)
+    sections = "".join(_section(scope) for scope in (*Scope, ANY_KEY))
     return HEAD + scopes + sections + TAIL
 
 
-def _section(scope: Scope) -> str:
+def _section(scope: str) -> str:
     rows = "".join(f"| `{route}` | {summary} |\n" for route, summary, asked in _routes() if asked == scope)
-    return f"\n## {str(scope).capitalize()}\n\n| Route | |\n|---|---|\n{rows}"
+    return f"\n## {str(scope).capitalize()}{' key' if scope == ANY_KEY else ''}\n\n| Route | |\n|---|---|\n{rows}"
 
 
 def _routes() -> Iterator[tuple[str, str, str | None]]:

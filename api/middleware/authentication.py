@@ -1,73 +1,180 @@
-"""Bearer keys (`CELERIAC_API_KEYS`): all may do everything, those that end in `:read` may only read.
+"""Who makes a request: a key of `CELERIAC_API_KEYS`, a key of the table, or anybody where there is neither.
 
-Only health needs no key, for orchestrators have none. Metrics need one where `CELERIAC_METRICS_KEY` is set, and where
-others than this machine may ask.
+The principal goes into the ASGI scope; what he may do is asked by the route (`api/routing.py`). Only health needs no
+key, for orchestrators have none. Metrics need one where `CELERIAC_METRICS_KEY` is set, and where others than this
+machine may ask.
 """
 
 import hmac
+import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from hashlib import sha256
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.client_key import note_key_hash
-from api.errors import Forbidden, Unauthenticated, error_response
-from api.middleware.scopes import METRICS_PATH, header_of, is_open
-from domain.errors import CeleriacError
+from api.errors import Forbidden, RateLimited, Unauthenticated, error_response
+from api.middleware.client_address import ClientAddress
+from api.middleware.failed_keys import FailedKeys
+from api.middleware.rate_limit import WindowCounter
+from api.middleware.scopes import METRICS_PATH, PRINCIPAL, header_of, is_open
+from domain.api_keys import ApiKey, digest_of, id_within, is_whole
+from domain.errors import CeleriacError, DatabaseUnavailable
 from domain.networks import is_loopback_address
 from domain.origins import LOCALHOST
+from domain.principals import ALL_SCOPES, LOCAL, Principal, PrincipalKind
+from domain.scopes import Scope as Permission
+from services.resident.key_ring import HeldKey, KeyRing
 
-_READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _READ_ONLY_SUFFIX = ":read"
 
 
 class Authentication:
-    """Refuses requests without a key; with no `keys` it lets all pass. `metrics_key` opens `/metrics` alone, as any key
-    does.
+    """Puts the principal into the scope or refuses; where there is no key at all it lets all pass. `metrics_key` opens
+    `/metrics` alone, as any key does.
 
     `host`: where we listen. On loopback `/metrics` needs no key unless it has one of its own.
     """
 
-    def __init__(self, app: ASGIApp, keys: Sequence[str], *, host: str, metrics_key: str | None = None) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        keys: Sequence[str],
+        *,
+        ring: KeyRing,
+        host: str,
+        address: ClientAddress,
+        metrics_key: str | None = None,
+    ) -> None:
         self._app = app
-        self._are_metrics_open = metrics_key is None and (not keys or _is_loopback(host))
+        self._is_loopback = _is_loopback(host)
         self._metrics_key = metrics_key.encode() if metrics_key else None
-        self._keys = [
-            (key.removesuffix(_READ_ONLY_SUFFIX).encode(), not key.endswith(_READ_ONLY_SUFFIX)) for key in keys
-        ]
+        self._keys = [_env_key(key, number) for number, key in enumerate(keys, start=1)]
+        self._ring = ring
+        self._address = address
+        self._failed = FailedKeys()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, /) -> None:
-        refusal = self._refusal(scope) if scope["type"] == "http" else None
-        if refusal:
-            await error_response(refusal, scope)(scope, receive, send)
-        else:
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
+            return
+        try:
+            await self._admit(scope)
+        except CeleriacError as refusal:
+            await error_response(refusal, scope)(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
 
-    def _refusal(self, scope: Scope) -> CeleriacError | None:
+    async def _admit(self, scope: Scope) -> None:
+        """Puts the principal into the scope, or raises why there is none."""
         if scope["path"] == METRICS_PATH:
-            return self._refusal_of_metrics(scope)
-        if is_open(scope) or not self._keys:
-            return None
-        sent = _bearer(scope)
-        may_write = self._find(sent)
-        if may_write is None:
-            return Unauthenticated()
-        note_key_hash(scope, sha256(sent).digest())
-        return None if may_write or scope["method"] in _READING_METHODS else Forbidden()
+            await self._admit_to_metrics(scope)
+        elif is_open(scope):
+            return
+        elif not await self._is_closed():
+            scope[PRINCIPAL] = LOCAL
+        else:
+            await self._identify(scope)
 
-    def _refusal_of_metrics(self, scope: Scope) -> CeleriacError | None:
-        if self._are_metrics_open:
-            return None
-        sent = _bearer(scope)
-        is_own = self._metrics_key is not None and hmac.compare_digest(self._metrics_key, sent)
-        return None if is_own or self._find(sent) is not None else Unauthenticated()
+    async def _admit_to_metrics(self, scope: Scope) -> None:
+        if self._metrics_key is None and (self._is_loopback or not await self._is_closed()):
+            return
+        if self._metrics_key is not None and hmac.compare_digest(self._metrics_key, _bearer(scope).encode("latin-1")):
+            return
+        await self._identify(scope)
 
-    def _find(self, candidate: bytes) -> bool | None:
-        """Whether the key may write; None if it is not a key. Compares with all, so that time tells nothing."""
-        if not candidate:
+    async def _is_closed(self) -> bool:
+        """Whether a key is needed; raises DatabaseUnavailable while nobody can say."""
+        if self._keys or self._ring.is_closed:
+            return True
+        if self._ring.is_closed is None:
+            await self._ring.look_again()
+        if self._ring.is_closed is None:
+            raise DatabaseUnavailable
+        return self._ring.is_closed
+
+    async def _identify(self, scope: Scope) -> None:
+        sent = _bearer(scope)
+        if not sent:
+            raise Unauthenticated
+        key_id = id_within(sent)
+        held = await self._find(sent, key_id, scope=scope) if key_id else None
+        if held is not None:
+            await self._hold_to_limits(held, scope)
+            scope[PRINCIPAL] = held.principal
+            note_key_hash(scope, held.identity)
+            return
+        principal = self._find_env_key(sent.encode("latin-1"))
+        if principal is None:
+            raise self._failure(scope)
+        scope[PRINCIPAL] = principal
+        note_key_hash(scope, sha256(sent.encode("latin-1")).digest())
+
+    async def _find(self, sent: str, key_id: str, *, scope: Scope) -> HeldKey | None:
+        """The key that was sent; None for what is none."""
+        digest = digest_of(sent)
+        if (held := self._matching(key_id, digest)) is not None:
+            return held
+        # It may have been made or rotated a moment ago. Garbage was not, and who guesses is not looked for.
+        if not is_whole(sent):
             return None
-        matches = [may_write for key, may_write in self._keys if hmac.compare_digest(key, candidate)]
-        return any(matches) if matches else None
+        if self._failed.wait_seconds(self._address.of(scope)):
+            raise self._failure(scope)
+        await self._ring.look_again()
+        if not self._ring.is_trusted:
+            raise DatabaseUnavailable
+        return self._matching(key_id, digest)
+
+    def _matching(self, key_id: str, digest: bytes) -> HeldKey | None:
+        held = self._ring.find(key_id) if self._ring.is_trusted else None
+        return held if held is not None and held.key.matches(digest, datetime.now(UTC)) else None
+
+    async def _hold_to_limits(self, held: HeldKey, scope: Scope) -> None:
+        """Raises Unauthenticated for a key that opens nothing now, Forbidden or RateLimited where it does not here."""
+        key = held.key
+        if flaw := key.flaw(datetime.now(UTC)):
+            raise Unauthenticated(f"This API key {flaw}.")
+        if key.has_unknown_limits:
+            raise Forbidden("This API key has limits that this version cannot keep.")
+        if held.networks:
+            address = self._address.exact(scope)
+            if address is None or not any(address in network for network in held.networks):
+                raise Forbidden("This API key may not be used from this address.")
+        if key.rate_limit_per_minute:
+            await _count(key, key.rate_limit_per_minute, scope=scope)
+        minute = int(time.time()) // 60
+        if minute > held.noted_minute:
+            self._ring.note_use(held, minute, source=str(self._address.exact(scope) or "unknown"))
+
+    def _find_env_key(self, sent: bytes) -> Principal | None:
+        """Compares with all, so that time tells nothing; a key that is given for both may do everything."""
+        found = [principal for key, principal in self._keys if hmac.compare_digest(key, sent)]
+        return max(found, key=lambda principal: len(principal.scopes)) if found else None
+
+    def _failure(self, scope: Scope) -> CeleriacError:
+        """Why a key that is none is refused; it is counted for its address."""
+        address = self._address.of(scope)
+        wait_seconds = self._failed.wait_seconds(address)
+        if wait_seconds:
+            return RateLimited("Too many wrong API keys; try again later.", retry_after_seconds=wait_seconds)
+        self._failed.add(address)
+        return Unauthenticated()
+
+
+async def _count(key: ApiKey, limit: int, *, scope: Scope) -> None:
+    """Raises RateLimited beyond what the key may, counted for all processes together as addresses are."""
+    counter: WindowCounter = scope["app"].state.resources.request_counter
+    count, reset = await counter.count(f"key-{key.key_id}")
+    if count > limit:
+        wait_seconds = max(1, reset - int(time.time()))
+        raise RateLimited("Too many requests with this API key; try again later.", retry_after_seconds=wait_seconds)
+
+
+def _env_key(given: str, number: int) -> tuple[bytes, Principal]:
+    key = given.removesuffix(_READ_ONLY_SUFFIX)
+    scopes = ALL_SCOPES if key == given else frozenset({Permission.READ})
+    return key.encode(), Principal(PrincipalKind.ENV_KEY, str(number), f"CELERIAC_API_KEYS {number}", scopes)
 
 
 def _is_loopback(host: str) -> bool:
@@ -75,7 +182,7 @@ def _is_loopback(host: str) -> bool:
     return host == LOCALHOST or is_loopback_address(host)
 
 
-def _bearer(scope: Scope) -> bytes:
+def _bearer(scope: Scope) -> str:
     """The key that was sent, or nothing. A header that came twice is none: a proxy may have believed the other."""
     scheme, _, sent = header_of(scope, b"authorization").partition(" ")
-    return sent.strip().encode("latin-1") if scheme.lower() == "bearer" else b""
+    return sent.strip() if scheme.lower() == "bearer" else ""

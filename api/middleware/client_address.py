@@ -44,14 +44,19 @@ class ClientAddress:
         An entry that is no address ends the walk: whoever wrote it is the last of whom something is known. Of an IPv6
         address the network that is the client's, e.g. `2001:db8:1:2::/64`.
         """
+        address = self.exact(scope)
+        return UNKNOWN if address is None else _counted(address)
+
+    def exact(self, scope: Scope) -> Address | None:
+        """The address itself, of which `of` makes what is counted; None of a peer without one."""
         address = _parse(scope["client"][0]) if scope.get("client") else None
         if address is None:
-            return UNKNOWN
+            return None
         for entry in _entries(scope) if self._trusted else ():
             if not self._is_trusted(address) or (forwarded := _parse(entry)) is None:
                 break
             address = forwarded
-        return _counted(address)
+        return address
 
     def _is_trusted(self, address: Address) -> bool:
         return any(address in network for network in self._trusted)

@@ -4,6 +4,8 @@ from starlette.types import Scope
 
 HEALTH_PATH = "/api/v1/health"
 METRICS_PATH = "/metrics"
+PRINCIPAL = "celeriac.principal"
+"""The place where a scope has the `Principal` who makes the request; empty on paths that are open to all."""
 
 
 def headers_of(scope: Scope, name: bytes) -> list[str]:

@@ -40,6 +40,10 @@ Json = dict[str, Any]
 Responses = dict[int | str, Json]
 
 SCOPE_FIELD = "x-celeriac-scope"
+ANY_KEY = "any"
+"""The word in the place of a scope where a key is needed, whatever it may do."""
+
+KEYS = "A key that `POST /api-keys` has made, or one of CELERIAC_API_KEYS. While there is neither, none is needed."
 
 HEADERS: Json = {
     "X-Request-ID": {
@@ -108,10 +112,11 @@ def _strict_routes(app: FastAPI) -> Iterator[StrictRoute]:
 
 def _add_scopes(document: Json, routes: Iterable[StrictRoute]) -> None:
     for route in routes:
-        if route.declared.scope is None:
+        asked = ANY_KEY if route.declared.any_key else route.declared.scope
+        if asked is None:
             continue
         for method in route.methods or ():
-            document["paths"][route.path_format][method.lower()][SCOPE_FIELD] = route.declared.scope.value
+            document["paths"][route.path_format][method.lower()][SCOPE_FIELD] = str(asked)
 
 
 def _operations(document: Json) -> Iterator[Json]:
@@ -174,9 +179,7 @@ def _add_headers_of_last_answers(document: Json, paths: Iterable[str]) -> None:
 def _add_components(document: Json) -> None:
     components: Json = document.setdefault("components", {})
     components["headers"] = HEADERS
-    components["securitySchemes"] = {
-        "apiKey": {"type": "http", "scheme": "bearer", "description": "A key of CELERIAC_API_KEYS, where that is set."}
-    }
+    components["securitySchemes"] = {"apiKey": {"type": "http", "scheme": "bearer", "description": KEYS}}
     for unused in ("HTTPValidationError", "ValidationError"):
         components.get("schemas", {}).pop(unused, None)
 

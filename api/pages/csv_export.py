@@ -30,6 +30,8 @@ class CsvResponse(StreamingResponse):
     """
 
     media_type = "text/csv"
+    chunk_seconds = CHUNK_SECONDS
+    export_seconds = EXPORT_SECONDS
 
     async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
         leaving = asyncio.create_task(self.listen_for_disconnect(receive), name="export-client")
@@ -40,14 +42,14 @@ class CsvResponse(StreamingResponse):
             leaving.cancel()
 
     async def _send_until(self, leaving: asyncio.Task[None], chunks: AsyncIterator[bytes], *, send: Send) -> None:
-        deadline = time.monotonic() + EXPORT_SECONDS
+        deadline = time.monotonic() + self.export_seconds
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         async for chunk in chunks:
             if leaving.done():
                 return
             if time.monotonic() > deadline:
                 raise TimeoutError
-            async with asyncio.timeout(CHUNK_SECONDS):
+            async with asyncio.timeout(self.chunk_seconds):
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
             await asyncio.sleep(0)
         await send({"type": "http.response.body", "body": b"", "more_body": False})

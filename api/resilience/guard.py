@@ -43,10 +43,18 @@ def access_of(declared: Declared, method: str, *, tag: str) -> Access | None:
 class Guard:
     """The guard of all routes; one for each process, in `app.state.guard`."""
 
-    def __init__(self, marks: DegradationMarks, breakers: Breakers, *, answers: LastAnswers) -> None:
+    def __init__(
+        self,
+        marks: DegradationMarks,
+        breakers: Breakers,
+        *,
+        answers: LastAnswers,
+        submit_seconds: float = SUBMIT_SECONDS,
+    ) -> None:
         self._marks = marks
         self._breakers = breakers
         self._answers = answers
+        self._submit_seconds = submit_seconds
         self._left: set[asyncio.Future[None]] = set()
 
     async def pass_through(
@@ -82,7 +90,7 @@ class Guard:
         try:
             await asyncio.wait({running, self._breakers.opening(DATABASE)}, return_when=asyncio.FIRST_COMPLETED)
             if access is Access.SUBMIT:
-                await asyncio.wait({running}, timeout=SUBMIT_SECONDS)
+                await asyncio.wait({running}, timeout=self._submit_seconds)
         except asyncio.CancelledError:
             running.cancel()
             raise

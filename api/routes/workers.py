@@ -23,8 +23,7 @@ from api.schemas.workers.documents import (
 from domain.errors import CapacityNotSupported, NotFound, WorkerExists, WorkerNotFound, WorkerOffline, WorkerOnline
 from domain.scopes import Scope
 from domain.workers.status import WorkerStatus
-from services.workers import requests as verbs
-from services.workers import wishes
+from services.workers import requests, wishes
 from services.workers.capacity import set_capacity
 from store.queries.workers import nodes
 
@@ -48,7 +47,7 @@ async def register_worker(
     ] = None,
 ) -> WorkerDetail:
     """Makes a worker known before it is first heard, or takes on one that was only seen so far."""
-    return WorkerDetail.from_row(await verbs.register(connection, hostname, capacity=capacity))
+    return WorkerDetail.from_row(await requests.register(connection, hostname, capacity=capacity))
 
 
 @router.get("", summary="List workers", response_model=WorkerPage)
@@ -72,14 +71,14 @@ async def list_workers(
 @needs(Scope.READ)
 async def get_worker(connection: ReadConnection, worker_id: str) -> WorkerDetail:
     """One worker, by its id or hostname, with what is wanted of it and what it says of itself."""
-    return WorkerDetail.from_row(await verbs.find_worker(connection, worker_id))
+    return WorkerDetail.from_row(await requests.find_worker(connection, worker_id))
 
 
 @router.get("/{worker_id}/status", summary="Get worker status", responses=responses(WorkerNotFound))
 @needs(Scope.READ)
 async def get_worker_status(connection: ReadConnection, worker_id: str) -> WorkerModel:
     """One worker, by its id or hostname."""
-    return WorkerModel.from_row(await verbs.find_worker(connection, worker_id))
+    return WorkerModel.from_row(await requests.find_worker(connection, worker_id))
 
 
 @router.delete(
@@ -124,7 +123,7 @@ async def drain_worker(resources: Resources, worker_id: str, *, body: DrainReque
 @needs(Scope.READ)
 async def get_drain(connection: ReadConnection, worker_id: str) -> DrainProgress:
     """The drain under way, or the one by which the worker ended; 404 `NOT_FOUND` once it has started again."""
-    return DrainProgress.from_row(await verbs.find_drain(connection, worker_id))
+    return DrainProgress.from_row(await requests.find_drain(connection, worker_id))
 
 
 @router.patch(

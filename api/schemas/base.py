@@ -32,6 +32,6 @@ class ErrorResponse(ResponseModel):
     request_id: str = Field(description="The same as in X-Request-ID and in the log.")
     timestamp: Timestamp
     errors: list[FieldError] | None = Field(
-        None, description="What is wrong with a request, with status 400; at most 100."
+        None, description="What is wrong with a request, with status 400 or 403; at most 100."
     )
     worker_id: str | None = Field(None, description="Only with WORKER_EXISTS: whose name it is.")

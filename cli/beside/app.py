@@ -77,9 +77,9 @@ class _Answer(msgspec.Struct):
     error: _Refusal
 
 
-def read_app(name: str, interpreter: str) -> AppFacts:
+def read_app(name: str, interpreter: str, *, limit_seconds: float = READ_SECONDS) -> AppFacts:
     """Return what the app says. Raises CliError, in a sentence without secrets, where it cannot be asked."""
-    answer = _run(name, interpreter)
+    answer = _run(name, interpreter, limit_seconds=limit_seconds)
     try:
         return msgspec.json.decode(answer, type=AppFacts)
     except msgspec.ValidationError:
@@ -111,7 +111,7 @@ def interpreter_of(python: str | None) -> str:
     return sys.executable
 
 
-def _run(name: str, interpreter: str) -> bytes:
+def _run(name: str, interpreter: str, *, limit_seconds: float) -> bytes:
     command = [interpreter, str(READER), name, str(OWN_ROOT), ",".join(sorted(RESERVED_MODULES - NOBODY_ELSES))]
     try:
         process = subprocess.Popen(
@@ -124,10 +124,10 @@ def _run(name: str, interpreter: str) -> bytes:
     except OSError as error:
         raise CliError(f"{interpreter} cannot be started: {error.strerror}.") from error
     try:
-        answer, _ = process.communicate(timeout=READ_SECONDS)
+        answer, _ = process.communicate(timeout=limit_seconds)
     except subprocess.TimeoutExpired:
         raise CliError(
-            f"The app {name!r} was not imported within {READ_SECONDS:.0f} s by {interpreter}; "
+            f"The app {name!r} was not imported within {limit_seconds:.0f} s by {interpreter}; "
             "does it wait for a server when it is imported?"
         ) from None
     finally:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from uuid import UUID, uuid5
 
 SILENCE = timedelta(seconds=15)
-"""A node silent this long is OFFLINE. Heartbeats come every 2 s; Celery's own 2 x 2 s flaps."""
+"""A node that tells every 2 s is OFFLINE after this silence (Celery's own 2 x 2 s flaps); others: see `patience`."""
 RESTART = timedelta(seconds=3)
 HEARTBEATS_MISSED = 2.5
 """How many of its own intervals a node may miss, where it tells of itself more rarely."""

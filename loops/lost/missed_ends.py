@@ -1,4 +1,7 @@
-"""Looks after tasks of which nothing was heard for a while."""
+"""Looks after tasks of which nothing was heard for a while.
+
+Those whose end the result backend knows are ended. Those that the broker has lost are sent again, if that is proven.
+"""
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet

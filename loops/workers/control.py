@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from gateway.descriptions import NodeDescription
 from gateway.ports import AsksNodes
 from loops.workers.drains import Drains
-from services.workers import requests as verbs
+from services.workers import requests
 from services.workers.capacity import resize
 from services.workers.descriptions import save_descriptions
 from services.workers.orders import WorkerOrders
@@ -84,7 +84,7 @@ class ControlRound:
         async with self._engine.begin() as connection:
             await save_descriptions(connection, [description])
             worker = await wishes.lock_node(connection, description.node)
-            by = await verbs.claim_resize(connection, description)
+            by = await requests.claim_resize(connection, description)
         if worker is None:
             return
         await self._resize(description, by)

@@ -1,7 +1,7 @@
 """Cancels from the wish to the proof, as the API does them for a client and the loops do them again.
 
-What happens in each transaction stands in `cancel.py` and `documents.py`; here stands in which order, and what is done
-between them while no connection is held.
+What happens in each transaction stands in `cancel.py` and, for workflows, in `services/workflows/lifecycle.py`. Here
+stands in which order, and what is done between them while no connection is held.
 """
 
 import asyncio

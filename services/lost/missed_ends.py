@@ -21,7 +21,7 @@ from store.queries.lost import missed_ends
 from store.queries.lost.missed_ends import SilentTask
 from store.queries.tasks import writing
 
-SILENCE = timedelta(seconds=10)
+TASK_SILENCE = timedelta(seconds=10)
 NEVER_RECEIVED = timedelta(seconds=60)
 RESULT_PATIENCE = timedelta(seconds=60)
 BATCH_SIZE = 1_000
@@ -43,8 +43,8 @@ class Swept:
 
 async def find_silent(connection: AsyncConnection) -> list[SilentTask]:
     """Return tasks to look at now: unfinished and silent, or ended with their result still missing."""
-    silent = await missed_ends.list_silent(connection, silence=SILENCE, limit=BATCH_SIZE)
-    return silent + await missed_ends.list_result_pending(connection, silence=SILENCE, limit=BATCH_SIZE)
+    silent = await missed_ends.list_silent(connection, silence=TASK_SILENCE, limit=BATCH_SIZE)
+    return silent + await missed_ends.list_result_pending(connection, silence=TASK_SILENCE, limit=BATCH_SIZE)
 
 
 async def repair(

@@ -83,7 +83,7 @@ async def _hear(connection: AsyncConnection, said: Said, *, listeners: int | Non
         consumers=await consumers.get_consumers(connection),
         replies=said.replies,
         listeners=listeners,
-        deaf_until=await gaps.get_last_end(connection),
+        deaf_until=await gaps.get_last_gap_end(connection),
         stranger_at=await consumers.get_last_stranger(connection),
     )
 
@@ -104,11 +104,11 @@ async def record_held(connection: AsyncConnection, holders: Mapping[str, HeldTas
     """Remember what workers say they have of tasks that nobody was heard to receive; a word is a fact."""
     phases = await vanished_tasks.get_phases(connection, holders.keys())
     unheard = {task_id: who for task_id, who in holders.items() if phases.get(task_id) in UNHEARD}
-    await record(connection, News(list(_words(unheard))))
+    await record(connection, News(list(_facts_of_holders(unheard))))
     return frozenset(unheard)
 
 
-def _words(holders: Mapping[str, HeldTask]) -> Iterable[Fact]:
+def _facts_of_holders(holders: Mapping[str, HeldTask]) -> Iterable[Fact]:
     now = datetime.now(UTC)
     for task_id, who in holders.items():
         event_type = EventType.STARTED if who.phase == ACTIVE else EventType.RECEIVED

@@ -5,7 +5,7 @@ Each transaction is a verb of `workers.py`. The API does it at once, and `loops/
 
 from gateway.descriptions import NodeDescription
 from services.transactions import Transact
-from services.workers import requests as verbs
+from services.workers import requests
 from services.workers.orders import WorkerOrders, observed
 from store.queries.workers.nodes import WorkerRow
 
@@ -16,16 +16,16 @@ async def set_capacity(transact: Transact, orders: WorkerOrders, *, worker_id: s
     Raises WorkerNotFound, and CapacityNotSupported for an online worker that cannot be resized.
     """
     async with transact() as connection:
-        worker = await verbs.find_worker(connection, worker_id)
+        worker = await requests.find_worker(connection, worker_id)
     description = await orders.describe(worker.node) if worker.online else None
     if worker.online:
-        verbs.refuse_unresizable(worker.node, observed(description) if description else worker.observed)
+        requests.refuse_unresizable(worker.node, observed(description) if description else worker.observed)
     async with transact() as connection:
-        by = await verbs.request_capacity(connection, worker.worker_id, capacity=capacity, description=description)
+        by = await requests.request_capacity(connection, worker.worker_id, capacity=capacity, description=description)
     if description is not None:
         await resize(transact, orders, description=description, by=by)
     async with transact() as connection:
-        return await verbs.find_worker(connection, str(worker.worker_id))
+        return await requests.find_worker(connection, str(worker.worker_id))
 
 
 async def resize(transact: Transact, orders: WorkerOrders, *, description: NodeDescription, by: int) -> int:
@@ -34,5 +34,5 @@ async def resize(transact: Transact, orders: WorkerOrders, *, description: NodeD
         return 0
     reached = await orders.resize(description, by)
     async with transact() as connection:
-        await verbs.record_resize(connection, description, asked=by, reached=reached)
+        await requests.record_resize(connection, description, asked=by, reached=reached)
     return reached

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from store.tables.tasks import metadata
+from store.tables.base import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -13,7 +13,7 @@ from uuid_utils.compat import uuid7
 from domain.alerts.conditions import AlertFinding, Key
 from domain.alerts.rules import AlertType, Rule, Severity
 from store.batch import Columns, batch_of, bind_rows
-from store.tables.tasks import alert_rules, alerts
+from store.tables.alerts import alert_rules, alerts
 
 
 @dataclass(frozen=True, slots=True)

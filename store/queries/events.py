@@ -13,7 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.facts import Fact
 from domain.states import EventType
 from store.batch import batch_of, bind_rows
-from store.tables.tasks import Time, events
+from store.tables.base import Time
+from store.tables.tasks import events
 
 COLUMNS = ("task_id", "occurred_at", "event_key", "event_type", "node", "pid", "clock", "retries", "details")
 

@@ -12,7 +12,8 @@ from domain.states import Phase, Status
 from domain.workers.figures import Ends
 from store.queries.outbox import is_calm, is_refused
 from store.queries.workers.nodes import is_online
-from store.tables.tasks import outbox, rollup_deltas, rollup_nodes, rollup_totals, tasks
+from store.tables.rollups import rollup_deltas, rollup_nodes, rollup_totals
+from store.tables.tasks import outbox, tasks
 from store.tables.workers import workers
 
 _counted = union_all(

@@ -9,7 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.queries.ages import seconds_since
 from store.queries.outbox import is_calm, is_refused
-from store.tables.tasks import alerts, gaps, outbox
+from store.tables.alerts import alerts
+from store.tables.tasks import gaps, outbox
 from store.tables.workers import workers
 
 MOST_COUNTED = 100_000

@@ -17,7 +17,7 @@ async def add_gap(connection: AsyncConnection, *, source: str, started_at: datet
     await connection.execute(insert(gaps).values(values))
 
 
-async def get_last_sign_of_life(connection: AsyncConnection, *, streamed: bool) -> datetime | None:
+async def get_last_heard_at(connection: AsyncConnection, *, streamed: bool) -> datetime | None:
     """Return when a node that has not said goodbye was last heard; None if none is out there unheard.
 
     Asked of the nodes whose events wait for the mirror (`streamed`), or of all others. Nodes tell of themselves every
@@ -28,7 +28,7 @@ async def get_last_sign_of_life(connection: AsyncConnection, *, streamed: bool) 
     return heard_at
 
 
-async def get_last_end(connection: AsyncConnection) -> datetime | None:
+async def get_last_gap_end(connection: AsyncConnection) -> datetime | None:
     """Return when the mirror was last deaf; None if it never was (index gaps_ended)."""
     ended_at: datetime | None = (await connection.execute(select(func.max(gaps.c.ended_at)))).scalar_one()
     return ended_at

@@ -5,7 +5,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.presets import Preset
-from store.tables.tasks import search_presets
+from store.tables.search import search_presets
 
 _columns = (
     search_presets.c.name,

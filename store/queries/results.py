@@ -1,6 +1,6 @@
 """The statements by which results, and what is known of those that nobody can read, become rows.
 
-Only `services/record.py` calls them, after those of `history.py` and in their transaction. Each is one statement,
+Only `services/record.py` calls them, after those of `tasks/writing.py` and in their transaction. Each is one statement,
 whatever the batch holds.
 """
 
@@ -76,7 +76,7 @@ _write_told = _insert_told.on_conflict_do_update(
 _stop_waiting = update(tasks).where(tasks.c.task_id == bindparam("task_ids", type_=IDS).any_(), tasks.c.result_pending)
 
 
-async def write_told(connection: AsyncConnection, results: Iterable[ToldResult]) -> None:
+async def write_unread_results(connection: AsyncConnection, results: Iterable[ToldResult]) -> None:
     """Store what is known of results of locked tasks that are not known themselves, beside nothing better."""
     rows = {each.task_id: each for each in results}
     values = [(each.task_id, each.result_repr, each.unreadable) for each in rows.values()]

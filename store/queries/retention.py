@@ -30,7 +30,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.states import TERMINAL, Status
 from store.tables.doubts import doubts
-from store.tables.tasks import attempts, outbox, search_queue, task_arguments, task_results, task_search, tasks
+from store.tables.search import search_queue, task_search
+from store.tables.tasks import attempts, outbox, task_arguments, task_results, tasks
 from store.tables.workflows import workflow_events, workflow_steps, workflow_submissions, workflow_wakes, workflows
 
 QUIET = timedelta(minutes=1)

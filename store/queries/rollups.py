@@ -1,6 +1,6 @@
 """Keeping the roll-ups: writers append deltas, one process folds them into sums, old sums go.
 
-Who reads adds what is folded and what is not, in one snapshot: `trends.py` and `dashboard.py`.
+Who reads adds what is folded and what is not, in one snapshot: `trends.py` and `for_dashboard.py`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,8 +27,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.rollups import ENDS, Delta, Measure
 from store.batch import Columns, batch_of, bind_rows
-from store.tables.tasks import (
-    Time,
+from store.tables.base import Time
+from store.tables.rollups import (
     rollup_day_histograms,
     rollup_days,
     rollup_deltas,
@@ -62,7 +62,7 @@ async def add_deltas(connection: AsyncConnection, deltas: Sequence[Delta]) -> No
     await connection.execute(_add, bind_rows(tuple(_DELTA), rows))
 
 
-def count_submitted(new_tasks: CTE) -> Insert:
+def submitted_count_statement(new_tasks: CTE) -> Insert:
     """The statement that counts the rows of a CTE with `created_at`, `task_name` and `queue_name` as submitted."""
     row = new_tasks.c
     keys = (func.date_trunc("minute", row.created_at), row.task_name, row.queue_name)

@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.search_text import Query, Term
 from store.batch import batch_of, bind_rows
-from store.tables.tasks import task_arguments, task_search, tasks
+from store.tables.search import task_search
+from store.tables.tasks import task_arguments, tasks
 
 MAX_TEXT = 8192
 """How much of the arguments and of the error is searched, in characters: JSON is stored as ASCII."""

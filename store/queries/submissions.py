@@ -13,8 +13,10 @@ from domain.states import EventType, Phase, Status
 from domain.submissions import Submission
 from store.batch import Columns, batch_of, bind_rows
 from store.listener import OUTBOX
-from store.queries.rollups import count_submitted
-from store.tables.tasks import Time, events, outbox, search_queue, task_arguments, tasks
+from store.queries.rollups import submitted_count_statement
+from store.tables.base import Time
+from store.tables.search import search_queue
+from store.tables.tasks import events, outbox, task_arguments, tasks
 
 _COLUMNS: Columns = {
     "task_id": Text,
@@ -71,7 +73,7 @@ _store = select(func.pg_notify(OUTBOX, "")).add_cte(
     _events.cte("new_events"),
     _outbox.cte("new_outbox"),
     _to_index.cte("to_index"),
-    count_submitted(_source).cte("counted"),
+    submitted_count_statement(_source).cte("counted"),
 )
 
 

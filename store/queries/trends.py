@@ -31,8 +31,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.rollups import ENDS, Measure
 from domain.trends import Interval, Sums, Window
-from store.tables.tasks import (
-    Time,
+from store.tables.base import Time
+from store.tables.rollups import (
     rollup_day_histograms,
     rollup_days,
     rollup_deltas,

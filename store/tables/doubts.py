@@ -2,7 +2,7 @@
 
 from sqlalchemy import Column, Table, Text, func
 
-from store.tables.tasks import Time, metadata
+from store.tables.base import Time, metadata
 
 doubts = Table(
     "doubts",

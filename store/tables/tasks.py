@@ -1,22 +1,18 @@
-"""The tables, as Core sees them. The migrations make them; a test holds that both say the same.
+"""The tables of tasks and of what happened to them.
 
-Everything that grows with tasks carries `task_id` in its key. `tasks` is the hot row and stays narrow:
-arguments, results, tracebacks and events live beside it. Those of workers are in `workers.py`, those of workflows
-in `workflows.py`.
+Everything that grows with tasks carries `task_id` in its key. `tasks` is the hot row and stays narrow: arguments,
+results, tracebacks and events live beside it.
 """
 
 from sqlalchemy import (
     JSON,
-    TIMESTAMP,
     BigInteger,
     Boolean,
     Column,
     Double,
-    Identity,
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     SmallInteger,
     Table,
     Text,
@@ -24,11 +20,8 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import TSVECTOR
 
-metadata = MetaData()
-
-Time = TIMESTAMP(timezone=True)
+from store.tables.base import Time, metadata
 
 tasks = Table(
     "tasks",
@@ -199,148 +192,3 @@ idempotency_keys = Table(
     Index("idempotency_keys_created", "created_at"),
 )
 """Requests that may be sent again and must act once. `answer` is null only inside the first one's transaction."""
-
-
-task_search = Table(
-    "task_search",
-    metadata,
-    Column("task_id", Text, primary_key=True),
-    Column("document", TSVECTOR, nullable=False),
-    Index("task_search_document", "document", postgresql_using="gin"),
-)
-"""What full-text search looks at (`services/search_index.py`)."""
-
-search_queue = Table("search_queue", metadata, Column("task_id", Text, nullable=False))
-"""Tasks whose document is missing or no longer true; `loops/search_index.py` empties it. An id may stand here often."""
-
-search_presets = Table(
-    "search_presets",
-    metadata,
-    Column("name", Text, primary_key=True),
-    Column("description", Text, nullable=False),
-    Column("filters", JSON, nullable=False),
-    Column("created_at", Time, nullable=False, server_default=func.now()),
-)
-
-
-_counted = (("starts_at", Time), ("task_name", Text), ("queue_name", Text), ("measure", Text))
-
-rollup_deltas = Table(
-    "rollup_deltas",
-    metadata,
-    Column("delta_id", BigInteger, Identity(always=True), primary_key=True),
-    *(Column(name, kind, nullable=False) for name, kind in _counted),
-    Column("error", Text, nullable=False, server_default=""),
-    Column("node", Text, nullable=False, server_default=""),
-    Column("bucket", SmallInteger),
-    Column("count", BigInteger, nullable=False),
-    Column("microseconds", BigInteger, nullable=False, server_default="0"),
-)
-"""What writers have counted (`domain/rollups.py`) and `loops/rollups` has not yet folded into the tables below.
-
-Only ever inserted, so that no two writers wait for each other. `timed` in the others counts what has a time.
-"""
-
-rollup_minutes, rollup_hours, rollup_days = (
-    Table(
-        name,
-        metadata,
-        *(Column(key, kind, primary_key=True) for key, kind in (*_counted, ("error", Text))),
-        Column("count", BigInteger, nullable=False),
-        Column("timed", BigInteger, nullable=False),
-        Column("microseconds", BigInteger, nullable=False),
-    )
-    for name in ("rollup_minutes", "rollup_hours", "rollup_days")
-)
-
-rollup_histograms = Table(
-    "rollup_histograms",
-    metadata,
-    *(Column(key, kind, primary_key=True) for key, kind in (*_counted, ("bucket", SmallInteger))),
-    Column("count", BigInteger, nullable=False),
-)
-"""Times by the hour, as `domain/histograms.py` buckets them."""
-
-rollup_hour_totals = Table(
-    "rollup_hour_totals",
-    metadata,
-    Column("starts_at", Time, primary_key=True),
-    Column("measure", Text, primary_key=True),
-    Column("count", BigInteger, nullable=False),
-    Column("timed", BigInteger, nullable=False),
-    Column("microseconds", BigInteger, nullable=False),
-)
-"""The sums of all tasks and queues together, with the columns of `rollup_hours`."""
-
-rollup_hour_histograms = Table(
-    "rollup_hour_histograms",
-    metadata,
-    Column("starts_at", Time, primary_key=True),
-    Column("bucket", SmallInteger, primary_key=True),
-    Column("count", BigInteger, nullable=False),
-)
-"""Durations of ended tasks, of all tasks and queues together."""
-
-rollup_day_histograms = Table(
-    "rollup_day_histograms",
-    metadata,
-    Column("starts_at", Time, primary_key=True),
-    Column("task_name", Text, primary_key=True),
-    Column("queue_name", Text, primary_key=True),
-    Column("bucket", SmallInteger, primary_key=True),
-    Column("count", BigInteger, nullable=False),
-)
-"""Durations of ended tasks by the day."""
-
-rollup_nodes = Table(
-    "rollup_nodes",
-    metadata,
-    Column("starts_at", Time, primary_key=True),
-    Column("node", Text, primary_key=True),
-    Column("measure", Text, primary_key=True),
-    Column("count", BigInteger, nullable=False),
-)
-"""Ends by node, in slots of 10 s."""
-
-rollup_totals = Table(
-    "rollup_totals",
-    metadata,
-    Column("measure", Text, primary_key=True),
-    Column("count", BigInteger, nullable=False),
-)
-"""Sums over the whole life of the installation, whatever retention has removed since."""
-
-
-alerts = Table(
-    "alerts",
-    metadata,
-    Column("alert_id", Uuid, primary_key=True),
-    Column("type", Text, nullable=False),
-    Column("subject", Text, nullable=False),
-    Column("severity", Text, nullable=False),
-    Column("description", Text, nullable=False),
-    Column("value", Double, nullable=False),
-    Column("threshold", Double, nullable=False),
-    Column("created_at", Time, nullable=False),
-    Column("acknowledged_at", Time),
-    Column("resolved_at", Time),
-    Index("alerts_open", "type", "subject", unique=True, postgresql_where=text("resolved_at IS NULL")),
-    Index("alerts_created", "created_at", "alert_id"),
-    Index("alerts_resolved", "resolved_at", postgresql_where=text("resolved_at IS NOT NULL")),
-)
-"""What was found wrong, with at most one open row for each type and subject; the empty subject is the whole system."""
-
-alert_rules = Table(
-    "alert_rules",
-    metadata,
-    Column("type", Text, primary_key=True),
-    Column("severity", Text, nullable=False),
-    Column("threshold", Double, nullable=False),
-    Column("for_seconds", Integer, nullable=False),
-    Column("resolve_after_seconds", Integer, nullable=False),
-    Column("window_seconds", Integer),
-    Column("minimum_tasks", Integer),
-    Column("enabled", Boolean, nullable=False),
-    Column("updated_at", Time, nullable=False),
-)
-"""Rules that somebody has changed; of all others the default in `domain/alerts/rules.py` holds."""

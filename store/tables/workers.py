@@ -3,7 +3,7 @@
 from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, Table, Text, Uuid
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-from store.tables.tasks import Time, metadata
+from store.tables.base import Time, metadata
 
 workers = Table(
     "workers",

@@ -3,7 +3,7 @@
 from sqlalchemy import JSON, BigInteger, Boolean, Column, Index, Integer, SmallInteger, Table, Text, Uuid, func, text
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from store.tables.tasks import Time, metadata
+from store.tables.base import Time, metadata
 
 workflows = Table(
     "workflows",

@@ -64,6 +64,9 @@ def with_known_tasks(context: HookContext, body: Any) -> Any:
             return body | {"task_name": "celeriac.echo"}
         case {"steps": [*steps]}:
             return body | {"steps": [with_known_tasks(context, without_order(step)) for step in steps]}
+        case {"scopes": [*scopes]}:
+            # A key with it would close this API to all that come after.
+            return body | {"scopes": [scope for scope in scopes if scope != "admin"]}
         case {"tasks": [*tasks]}:
             return body | {"tasks": [with_known_tasks(context, task) for task in tasks]}
     return body

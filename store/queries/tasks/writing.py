@@ -1,7 +1,7 @@
 """The statements by which facts become rows: lock tasks, write their states and attempts.
 
-Only `services/record.py` calls them, and those of `results.py`, in this order and in one transaction. Each is one
-statement, whatever the batch holds.
+Only `services/record.py` writes by them, and by those of `store/queries/results.py`, in this order and in one
+transaction. `lock_tasks` is for whoever decides by what a task is now. Each is one statement, whatever the batch holds.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -32,7 +32,9 @@ from domain.results import error_of
 from domain.rollups import TaskCourse
 from store.batch import Columns, batch_of, bind_rows
 from store.listener import FINISHED
-from store.tables.tasks import Time, attempts, search_queue, task_arguments, task_results, tasks
+from store.tables.base import Time
+from store.tables.search import search_queue
+from store.tables.tasks import attempts, task_arguments, task_results, tasks
 
 IDS = ARRAY(Text)
 

@@ -43,7 +43,8 @@ from domain.workers.status import (
     worker_status_of,
 )
 from store.batch import Columns, batch_of, bind_rows
-from store.tables.tasks import Time, tasks
+from store.tables.base import Time
+from store.tables.tasks import tasks
 from store.tables.workers import workers
 
 DEAF = 3

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.workers.status import worker_id_of
 from store.batch import Columns, batch_of, bind_rows
 from store.queries.workers.nodes import DEAF, is_mute, is_online, stored
-from store.tables.tasks import Time
+from store.tables.base import Time
 from store.tables.workers import workers
 
 _SEEN: Columns = {"worker_id": Uuid(), "node": Text(), "seen_at": Time, "task_event_at": Time, "events": Boolean()}

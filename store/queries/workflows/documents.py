@@ -31,7 +31,8 @@ from domain.workflows.definition import NewWorkflow, Step
 from domain.workflows.steps import OnFailure, WorkflowStatus
 from store.batch import batch_of, bind_rows
 from store.queries.tasks.documents import shortened
-from store.tables.tasks import Time, task_results, tasks
+from store.tables.base import Time
+from store.tables.tasks import task_results, tasks
 from store.tables.workflows import workflow_events, workflow_steps, workflow_submissions, workflows
 
 EXACT_TOTAL = 10_000

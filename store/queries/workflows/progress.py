@@ -13,7 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.workflows.steps import OnFailure, WorkflowStatus
 from store.listener import WORKFLOWS
-from store.tables.tasks import Time, tasks
+from store.tables.base import Time
+from store.tables.tasks import tasks
 from store.tables.workflows import workflow_events, workflow_steps, workflow_wakes, workflows
 
 LOOK_AT = 1_000

@@ -32,7 +32,8 @@ from domain.submissions import Submission
 from domain.workflows.steps import IN_FLIGHT, EndedStep, StepStatus, WorkflowStatus
 from store.batch import batch_of, bind_rows
 from store.queries.workflows.progress import notify
-from store.tables.tasks import Time, task_results, tasks
+from store.tables.base import Time
+from store.tables.tasks import task_results, tasks
 from store.tables.workflows import workflow_steps, workflow_submissions, workflow_wakes, workflows
 
 POSITIONS = ARRAY(Integer)

@@ -12,9 +12,8 @@ from starlette.responses import StreamingResponse
 
 from api.declarations import Declared, caches_answers, reads_result, submits
 from api.resilience import breakers as breakers_module
-from api.resilience import guard
 from api.resilience.breakers import Breakers
-from api.resilience.guard import Guard, access_of
+from api.resilience.guard import SUBMIT_SECONDS, Guard, access_of
 from api.resilience.last_answers import LastAnswers
 from api.routing import API_PREFIX, api_router
 from domain.breakers import Breaker, BreakerState
@@ -131,13 +130,17 @@ def here() -> World:
 
 
 @pytest.fixture
-async def world(redis_url: str) -> AsyncIterator[World]:
+async def world(redis_url: str, request: pytest.FixtureRequest) -> AsyncIterator[World]:
+    """A parameter is how many seconds a submission is tried on."""
     redis = redis_client(redis_url)
+    submit_seconds = getattr(request, "param", SUBMIT_SECONDS)
     app = app_of(router, exempt)
     async with client_of(app) as client, LastAnswers(redis) as answers:
         breakers = Breakers([DATABASE, "broker"])
         made = World(client, breakers, cast(Guard, None))
-        made.guard = app.state.guard = Guard(cast(DegradationMarks, made), breakers, answers=answers)
+        made.guard = app.state.guard = Guard(
+            cast(DegradationMarks, made), breakers, answers=answers, submit_seconds=submit_seconds
+        )
         worlds.append(made)
         yield made
         worlds.clear()
@@ -261,8 +264,8 @@ async def test_a_submission_outlasts_a_short_freeze(world: World) -> None:
         assert (await waiting).status_code == 201
 
 
-async def test_a_submission_is_left_when_the_freeze_lasts(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guard, "SUBMIT_SECONDS", 0.05)
+@pytest.mark.parametrize("world", [0.05], indirect=True)
+async def test_a_submission_is_left_when_the_freeze_lasts(world: World) -> None:
     world.frozen = asyncio.Event()
     async with asyncio.timeout(5):
         waiting = asyncio.create_task(world.client.post(TASKS))

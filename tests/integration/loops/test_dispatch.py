@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from domain import breakers
+from domain.breakers import OPEN_AFTER, OPEN_AFTER_FAILURES
 from domain.degradation import COMPONENTS, NO_MARKS, Mark, Marks, Strategy
 from domain.errors import BrokerUnavailable
 from domain.refusals import Refusal
@@ -25,11 +25,17 @@ from tests.submissions import make_submission
 class World:
     """A dispatcher and what it meets."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, *, open_after: timedelta = OPEN_AFTER) -> None:
         self.broker = FakeBroker()
         self.marks: Marks = NO_MARKS
         self.engine = engine
-        self.round = DispatchRound(engine, FakePublisher(self.broker), marks=self, broker=FakeQueueReader(self.broker))
+        self.round = DispatchRound(
+            engine,
+            FakePublisher(self.broker),
+            marks=self,
+            broker=FakeQueueReader(self.broker),
+            open_after=open_after,
+        )
 
     def current(self) -> Marks:
         return self.marks
@@ -95,16 +101,16 @@ async def test_work_that_is_held_back_can_be_cancelled_and_never_runs(world: Wor
 
 
 async def test_while_the_breaker_is_open_the_broker_is_asked_and_no_row_is_claimed(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(breakers, "OPEN_AFTER", timedelta(0))
+    world = World(engine, open_after=timedelta(0))
     task_id = await world.submit()
     world.broker.available = False
     claimed = _count_publishes(monkeypatch)
-    for _ in range(breakers.OPEN_AFTER_FAILURES + 3):
+    for _ in range(OPEN_AFTER_FAILURES + 3):
         with pytest.raises(BrokerUnavailable):
             await world.round.run_once()
-    assert len(claimed) == breakers.OPEN_AFTER_FAILURES
+    assert len(claimed) == OPEN_AFTER_FAILURES
     world.broker.available = True
     assert await world.dispatched() == {task_id}
     another = await world.submit()

@@ -18,17 +18,9 @@ from loops.rollups import RollupsRound
 from store.queries import leadership
 from store.queries.for_dashboard import count_totals
 from store.queries.submissions import add_submissions
-from store.tables.tasks import (
-    attempts,
-    events,
-    outbox,
-    rollup_hours,
-    search_queue,
-    task_arguments,
-    task_results,
-    task_search,
-    tasks,
-)
+from store.tables.rollups import rollup_hours
+from store.tables.search import search_queue, task_search
+from store.tables.tasks import attempts, events, outbox, task_arguments, task_results, tasks
 from store.tables.workflows import workflow_events, workflow_steps, workflow_submissions, workflow_wakes, workflows
 from tests.submissions import make_submission
 

@@ -7,7 +7,7 @@ from domain.rollups import Measure
 from loops.rollups import KEPT, ROUND_SECONDS, RollupsRound
 from store.queries import leadership, submissions
 from store.queries.for_dashboard import count_totals
-from store.tables.tasks import rollup_deltas, rollup_hours, rollup_minutes
+from store.tables.rollups import rollup_deltas, rollup_hours, rollup_minutes
 from tests.submissions import make_submission
 
 

@@ -13,7 +13,7 @@ from domain.degradation import BlockedWork
 from domain.errors import InvalidRequest
 from services.alerts import RETAINED, RuleChange, change_rules, measure, read_rules, write_changes
 from store.queries.alerts import AlertFilter, AlertRow, acknowledge, list_alerts, list_open_keys
-from store.tables.tasks import alerts
+from store.tables.alerts import alerts
 from tests.stored import add_task, add_worker, ago
 
 ALL = AlertFilter(include_resolved=True)

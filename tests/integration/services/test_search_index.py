@@ -15,7 +15,8 @@ from services.record import News, record
 from services.search_index import index_waiting
 from store.queries.submissions import add_submissions
 from store.queries.tasks.documents import Slice, list_tasks
-from store.tables.tasks import search_queue, task_search, tasks
+from store.tables.search import search_queue, task_search
+from store.tables.tasks import tasks
 from tests.facts import told
 from tests.submissions import make_submission
 

@@ -25,12 +25,12 @@ async def test_the_last_sign_of_life_is_that_of_nodes_still_out_there(engine: As
     gone = Heartbeat("celery@gone", heard_at=now, at=now, goodbye_at=now)
     out = Heartbeat("celery@out", heard_at=now - timedelta(seconds=30), at=now)
     async with engine.begin() as connection:
-        assert await gaps.get_last_sign_of_life(connection, streamed=False) is None
+        assert await gaps.get_last_heard_at(connection, streamed=False) is None
         await nodes.hear(connection, [gone])
-        assert await gaps.get_last_sign_of_life(connection, streamed=False) is None
+        assert await gaps.get_last_heard_at(connection, streamed=False) is None
         await nodes.hear(connection, [out])
-        assert await gaps.get_last_sign_of_life(connection, streamed=False) == out.heard_at
-        assert await gaps.get_last_sign_of_life(connection, streamed=True) is None
+        assert await gaps.get_last_heard_at(connection, streamed=False) == out.heard_at
+        assert await gaps.get_last_heard_at(connection, streamed=True) is None
 
 
 async def test_nodes_whose_events_wait_for_us_are_asked_for_on_their_own(engine: AsyncEngine) -> None:
@@ -39,5 +39,5 @@ async def test_nodes_whose_events_wait_for_us_are_asked_for_on_their_own(engine:
     plugin = Heartbeat("celery@plugin", heard_at=now, at=now, streamed=True)
     async with engine.begin() as connection:
         await nodes.hear(connection, [stock, plugin])
-        assert await gaps.get_last_sign_of_life(connection, streamed=False) == stock.heard_at
-        assert await gaps.get_last_sign_of_life(connection, streamed=True) == plugin.heard_at
+        assert await gaps.get_last_heard_at(connection, streamed=False) == stock.heard_at
+        assert await gaps.get_last_heard_at(connection, streamed=True) == plugin.heard_at

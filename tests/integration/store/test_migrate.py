@@ -11,7 +11,7 @@ from sqlalchemy import Connection, create_engine, inspect
 from store.engine import sqlalchemy_url
 from store.inspection import ask_server, is_current
 from store.migrate import _config, migrate, pending_revisions
-from store.tables.tasks import metadata
+from store.tables.base import metadata
 
 ALL = sorted(path.stem for path in (Path(migrate.__code__.co_filename).parent / "migrations/versions").glob("*.py"))
 

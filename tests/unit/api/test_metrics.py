@@ -5,7 +5,6 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from api.health.metrics import Metrics
 from api.health.metrics_sources import ScrapeFigures
-from api.middleware.authentication import Authentication
 from api.routing import API_PREFIX, api_router
 from domain.health import Condition
 from gateway.events.backlog import Backlog
@@ -13,6 +12,7 @@ from services.resident.counters import CounterName
 from store.engine import PoolUse
 from store.queries.for_metrics import StoreFigures
 from tests.unit.api.apps import app_of, client_of
+from tests.unit.api.keys import layer
 
 STORE = StoreFigures(due=3, scheduled=2, refused=6, parked=8, oldest_due_seconds=1.5, gaps=4, heartbeat_seconds=0.5)
 COUNTERS = {CounterName.EVENTS_APPLIED: 70, CounterName.EVENTS_REFUSED: 6, CounterName.DISPATCHED: 9}
@@ -103,7 +103,7 @@ def test_a_request_counts_under_few_labels(method: str, route: str | None, statu
 
 
 async def test_requests_are_counted_by_template_and_refused_ones_too() -> None:
-    app = app_of(router, layers=((Authentication, {"keys": ["key"], "host": "127.0.0.1"}),))
+    app = app_of(router, layers=(layer("key"),))
     async with client_of(app) as client:
         for name in "ab":
             await client.get(f"{API_PREFIX}/echo/{name}", headers={"Authorization": "Bearer key"})

@@ -1,4 +1,4 @@
-"""How a component is asked; what its probe makes of the answers is in `tests/unit/api/test_probe.py`."""
+"""How a component is asked; what its probe makes of the answers is in `tests/unit/api/health/test_probe.py`."""
 
 import asyncio
 

@@ -4,12 +4,18 @@ from collections.abc import AsyncGenerator, AsyncIterator
 import pytest
 from starlette.types import Message
 
-from api.pages import csv_export
 from api.pages.csv_export import CHUNK_LINES, HEAD, CsvResponse, csv_response
 
 
-async def test_a_client_that_stops_reading_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(csv_export, "CHUNK_SECONDS", 0.05)
+class Impatient(CsvResponse):
+    chunk_seconds = 0.05
+
+
+class TooLate(CsvResponse):
+    export_seconds = -1.0
+
+
+async def test_a_client_that_stops_reading_is_not_waited_for() -> None:
     never = asyncio.Event()
 
     async def lines() -> AsyncIterator[bytes]:
@@ -24,7 +30,7 @@ async def test_a_client_that_stops_reading_is_not_waited_for(monkeypatch: pytest
             await never.wait()
 
     with pytest.raises(TimeoutError):
-        await CsvResponse(lines())({"type": "http"}, receive, send)
+        await Impatient(lines())({"type": "http"}, receive, send)
 
 
 async def made_of(*lines: bytes) -> AsyncGenerator[bytes]:
@@ -82,10 +88,9 @@ async def test_a_client_that_has_left_is_sent_no_end_so_that_the_file_is_not_who
     assert len(text_of(messages)) < len(lines)
 
 
-async def test_an_export_that_takes_too_long_is_broken_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(csv_export, "EXPORT_SECONDS", -1.0)
+async def test_an_export_that_takes_too_long_is_broken_off() -> None:
     with pytest.raises(TimeoutError):
-        await sent(await csv_response(made_of(b"a")))
+        await sent(TooLate(made_of(b"a")))
 
 
 async def test_what_fails_before_the_first_line_is_no_file() -> None:

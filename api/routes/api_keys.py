@@ -1,0 +1,87 @@
+"""API keys: make, list, read, change, rotate and revoke them, and who the caller is."""
+
+from fastapi import Response
+
+from api.declarations import needs, needs_any_key, needs_or_is
+from api.dependencies import Caller, ReadConnection, Resources, WriteConnection
+from api.openapi.document import responses
+from api.routing import api_router
+from api.schemas.api_keys import IssuedKey, KeyChange, KeyModel, KeyOrder, KeyPage, Me, Rotation
+from api.schemas.pages import DEFAULT_LIMIT, Limit, Offset, Rows, RowsShown
+from domain.errors import KeyNotFound, LastAdmin
+from domain.scopes import Scope
+from domain.secrets import READ_ONLY_SUFFIX
+from services import api_keys
+from settings import Settings
+from store.queries.api_keys import list_keys
+
+router = api_router(tag="api keys")
+
+
+@router.post("/api-keys", summary="Make an API key", status_code=201)
+@needs(Scope.ADMIN)
+async def create(connection: WriteConnection, resources: Resources, *, caller: Caller, body: KeyOrder) -> IssuedKey:
+    """The secret is in this answer and nowhere else, so a repeated request makes another key: no Idempotency-Key."""
+    issued = await api_keys.create_key(
+        connection, body.as_order(), author=caller.author, has_other_way=_has_other_way(resources.settings)
+    )
+    return IssuedKey.from_issued(issued)
+
+
+@router.get("/api-keys", summary="List API keys", response_model=KeyPage)
+@needs(Scope.ADMIN)
+async def list_all(
+    connection: ReadConnection, limit: Limit = DEFAULT_LIMIT, *, offset: Offset = 0, rows: RowsShown = Rows.BOTH
+) -> KeyPage | Response:
+    """The newest first, revoked ones included; never a secret."""
+    total, page = await list_keys(connection, limit=limit, offset=offset)
+    found = [KeyModel.from_key(key) for key in page]
+    return KeyPage(total=total, limit=limit, offset=offset, data=found, api_keys=found).with_rows(rows)
+
+
+@router.get("/api-keys/{key_id}", summary="Get an API key", responses=responses(KeyNotFound))
+@needs(Scope.ADMIN)
+async def get(connection: ReadConnection, key_id: str) -> KeyModel:
+    """Everything about a key, revoked or not, except its secret."""
+    return KeyModel.from_key(await api_keys.find_key(connection, key_id))
+
+
+@router.patch("/api-keys/{key_id}", summary="Change an API key", responses=responses(KeyNotFound, LastAdmin))
+@needs(Scope.ADMIN)
+async def change(connection: WriteConnection, resources: Resources, *, key_id: str, body: KeyChange) -> KeyModel:
+    """Every process goes by it within a second. The last key with `admin` keeps it."""
+    changed = await api_keys.change_key(
+        connection, key_id, changes=body.changes(), has_other_way=_has_other_way(resources.settings)
+    )
+    return KeyModel.from_key(changed)
+
+
+@router.delete(
+    "/api-keys/{key_id}", summary="Revoke an API key", status_code=204, responses=responses(KeyNotFound, LastAdmin)
+)
+@needs(Scope.ADMIN)
+async def revoke(connection: WriteConnection, resources: Resources, *, key_id: str) -> None:
+    """End a key for good: every process refuses it within a second. What it was stays in the list."""
+    await api_keys.revoke_key(connection, key_id, has_other_way=_has_other_way(resources.settings))
+
+
+@router.post(
+    "/api-keys/{key_id}/rotate", summary="Rotate an API key", status_code=201, responses=responses(KeyNotFound)
+)
+@needs_or_is(Scope.ADMIN, own_key="key_id")
+async def rotate(connection: WriteConnection, key_id: str, *, body: Rotation | None = None) -> IssuedKey:
+    """Another secret for the same key, which may do so itself. The old one opens beside it for `overlap_seconds`."""
+    wanted = body or Rotation.model_validate({})
+    return IssuedKey.from_issued(await api_keys.rotate_key(connection, key_id, overlap=wanted.overlap))
+
+
+@router.get("/me", summary="Get who is asking")
+@needs_any_key
+async def get_me(caller: Caller) -> Me:
+    """The principal of this request and its scopes."""
+    return Me.from_principal(caller)
+
+
+def _has_other_way(settings: Settings) -> bool:
+    """Whether a key of `CELERIAC_API_KEYS` may do everything."""
+    return any(not key.endswith(READ_ONLY_SUFFIX) for key in settings.api_keys)

@@ -1,0 +1,144 @@
+"""What administrators do with API keys: make, change, rotate and revoke them.
+
+The secret of a key is in the answer to whoever made it and nowhere else. `has_other_way`: whether a key of
+`CELERIAC_API_KEYS` may do everything, so that no row has to.
+"""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.api_keys import ALPHABET, ID_LENGTH, MAX_KEYS, SECRET_LENGTH, ApiKey, compose, digest_of
+from domain.errors import InvalidRequest, KeyNotFound, LastAdmin
+from domain.scopes import Scope
+from store.queries import api_keys
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A key as somebody wants it."""
+
+    name: str
+    scopes: frozenset[Scope]
+    networks: tuple[str, ...] = ()
+    rate_limit_per_minute: int | None = None
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A key and its secret, which nobody can read again."""
+
+    key: ApiKey
+    text: str = field(repr=False)
+
+
+async def create_key(connection: AsyncConnection, order: Order, *, author: str, has_other_way: bool) -> Issued:
+    """Store a new key; raises InvalidRequest if it cannot be the first, has expired, or there are `MAX_KEYS`."""
+    now, living = await _lock_and_read(connection)
+    _refuse_past(order.expires_at, now)
+    if len(living) >= MAX_KEYS:
+        raise _invalid("name", f"there are {MAX_KEYS:,} keys that are not revoked; revoke one first")
+    if Scope.ADMIN not in order.scopes and not has_other_way and not await api_keys.was_closed(connection):
+        raise _invalid("scopes", "the first key needs admin: until there is one, nobody is asked for a key")
+    text = compose(_draw(ID_LENGTH), _draw(SECRET_LENGTH))
+    key = ApiKey(
+        key_id=text.split("_")[1],
+        name=order.name,
+        secret_hash=digest_of(text),
+        scopes=order.scopes,
+        networks=order.networks,
+        rate_limit_per_minute=order.rate_limit_per_minute,
+        expires_at=order.expires_at,
+        created_at=now,
+        created_by=author,
+    )
+    await api_keys.add_key(connection, key)
+    return Issued(key, text)
+
+
+async def find_key(connection: AsyncConnection, key_id: str) -> ApiKey:
+    """The key of this id, revoked or not; raises KeyNotFound."""
+    key = await api_keys.get_key(connection, key_id)
+    if key is None:
+        raise KeyNotFound
+    return key
+
+
+async def change_key(
+    connection: AsyncConnection, key_id: str, *, changes: Mapping[str, Any], has_other_way: bool
+) -> ApiKey:
+    """Change these fields, of which `disabled` is one; raises KeyNotFound, LastAdmin or InvalidRequest."""
+    now, living = await _lock_and_read(connection)
+    before = _one_of(living, key_id)
+    columns = dict(changes)
+    if "disabled" in columns:
+        columns["disabled_at"] = (before.disabled_at or now) if columns.pop("disabled") else None
+    _refuse_past(columns.get("expires_at"), now)
+    after = replace(before, **columns)
+    _refuse_to_lock_out(living, after, now=now, has_other_way=has_other_way)
+    if columns:
+        await api_keys.change_key(connection, key_id, changes=columns)
+    return after
+
+
+async def rotate_key(connection: AsyncConnection, key_id: str, *, overlap: timedelta) -> Issued:
+    """Give a key another secret, beside which the one it has opens for so long; raises KeyNotFound."""
+    now, living = await _lock_and_read(connection)
+    before = _one_of(living, key_id)
+    text = compose(key_id, _draw(SECRET_LENGTH))
+    columns: dict[str, Any] = {
+        "secret_hash": digest_of(text),
+        "previous_hash": before.secret_hash if overlap else None,
+        "previous_expires_at": now + overlap if overlap else None,
+    }
+    await api_keys.change_key(connection, key_id, changes=columns)
+    return Issued(replace(before, **columns), text)
+
+
+async def revoke_key(connection: AsyncConnection, key_id: str, *, has_other_way: bool) -> None:
+    """End a key for good, at once for every process; raises KeyNotFound or LastAdmin. Its row stays."""
+    now, living = await _lock_and_read(connection)
+    after = replace(_one_of(living, key_id), revoked_at=now)
+    _refuse_to_lock_out(living, after, now=now, has_other_way=has_other_way)
+    await api_keys.change_key(connection, key_id, changes={"revoked_at": now})
+
+
+async def _lock_and_read(connection: AsyncConnection) -> tuple[datetime, list[ApiKey]]:
+    """The time of the database and the keys that are not revoked, which nobody else changes meanwhile."""
+    now = await api_keys.lock_changes(connection)
+    return now, await api_keys.list_living_keys(connection)
+
+
+def _one_of(living: list[ApiKey], key_id: str) -> ApiKey:
+    """Nothing can be done with a key that was revoked: for whoever wants to, there is none."""
+    found = next((key for key in living if key.key_id == key_id), None)
+    if found is None:
+        raise KeyNotFound
+    return found
+
+
+def _refuse_to_lock_out(living: list[ApiKey], after: ApiKey, *, now: datetime, has_other_way: bool) -> None:
+    """Raises LastAdmin if this key is the last that rules and would rule no more."""
+    before = _one_of(living, after.key_id)
+    if has_other_way or not before.rules_everybody(now) or after.rules_everybody(now):
+        return
+    if not any(key.rules_everybody(now) for key in living if key.key_id != after.key_id):
+        raise LastAdmin
+
+
+def _refuse_past(expires_at: datetime | None, now: datetime) -> None:
+    if expires_at is not None and expires_at <= now:
+        raise _invalid("expires_at", "has passed already")
+
+
+def _invalid(name: str, message: str) -> InvalidRequest:
+    return InvalidRequest(f"{name}: {message}", errors=((name, message),))
+
+
+def _draw(length: int) -> str:
+    return "".join(secrets.choice(ALPHABET) for _ in range(length))

@@ -1,0 +1,96 @@
+"""API keys: stored, changed, listed and read by the processes that let people in."""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, bindparam, func, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.api_keys import ApiKey
+from domain.scopes import Scope
+from store.listener import API_KEYS
+from store.tables.api_keys import api_keys
+
+CHANGES = 0x6B657973
+"""The lock of those who change keys: whether one is the last way in is only known while nobody else changes any."""
+
+
+async def lock_changes(connection: AsyncConnection) -> datetime:
+    """Wait until nobody else changes a key, which nobody else does until the transaction ends; answers the time."""
+    await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": CHANGES})
+    now: datetime = (await connection.execute(select(func.clock_timestamp()))).scalar_one()
+    return now
+
+
+async def add_key(connection: AsyncConnection, key: ApiKey) -> None:
+    """Store a key, and tell every process of it at the commit (primary key)."""
+    await connection.execute(insert(api_keys).values(_values_of(key)))
+    await _notify(connection)
+
+
+async def get_key(connection: AsyncConnection, key_id: str) -> ApiKey | None:
+    """The key of this id, revoked or not (primary key)."""
+    row = (await connection.execute(select(api_keys).where(api_keys.c.key_id == key_id))).one_or_none()
+    return _key_of(row) if row else None
+
+
+async def change_key(connection: AsyncConnection, key_id: str, *, changes: Mapping[str, object]) -> None:
+    """Write these columns of a key, and tell every process of it at the commit (primary key)."""
+    values = {name: _column(value) for name, value in changes.items()}
+    await connection.execute(update(api_keys).where(api_keys.c.key_id == key_id).values(values))
+    await _notify(connection)
+
+
+async def list_keys(connection: AsyncConnection, *, limit: int, offset: int) -> tuple[int, list[ApiKey]]:
+    """How many keys there ever were and one page of them, the newest first. They are few: no index is needed."""
+    total = (await connection.execute(select(func.count()).select_from(api_keys))).scalar_one()
+    page = select(api_keys).order_by(api_keys.c.created_at.desc(), api_keys.c.key_id).limit(limit).offset(offset)
+    return total, [_key_of(row) for row in await connection.execute(page)]
+
+
+async def list_living_keys(connection: AsyncConnection) -> list[ApiKey]:
+    """All keys that nobody has revoked, whether they open now or not. They are few: no index is needed."""
+    living = select(api_keys).where(api_keys.c.revoked_at.is_(None))
+    return [_key_of(row) for row in await connection.execute(living)]
+
+
+async def was_closed(connection: AsyncConnection) -> bool:
+    """Whether there ever was a key with `admin`. They are few: no index is needed."""
+    ruling = select(api_keys.c.key_id).where(api_keys.c.scopes.contains([Scope.ADMIN.value])).limit(1)
+    return (await connection.execute(ruling)).first() is not None
+
+
+async def note_uses(connection: AsyncConnection, uses: Collection[tuple[str, datetime, str]]) -> None:
+    """Write when keys were last used, and from where (primary key). No process is told: nothing depends on it."""
+    noted = (
+        update(api_keys)
+        .where(api_keys.c.key_id == bindparam("used"))
+        .where(func.coalesce(api_keys.c.last_used_at, text("'-infinity'")) < bindparam("at"))
+        .values(last_used_at=bindparam("at"), last_used_from=bindparam("source"))
+    )
+    rows = [{"used": key_id, "at": at, "source": source} for key_id, at, source in sorted(uses)]
+    await connection.execute(noted, rows)
+
+
+async def _notify(connection: AsyncConnection) -> None:
+    await connection.execute(text(f"NOTIFY {API_KEYS}"))
+
+
+def _values_of(key: ApiKey) -> dict[str, object]:
+    return {column.name: _column(getattr(key, column.name)) for column in api_keys.columns}
+
+
+def _column(value: object) -> object:
+    if isinstance(value, frozenset):
+        return sorted(value)
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _key_of(row: Row[Any]) -> ApiKey:
+    values = dict(row._mapping)
+    values["scopes"] = frozenset(Scope(scope) for scope in values["scopes"] if scope in set(Scope))
+    for name in ("queues", "task_names", "networks"):
+        values[name] = tuple(values[name])
+    return ApiKey(**values)

@@ -1,0 +1,92 @@
+"""The tables of counts: deltas that writers append, and the sums that they are folded into."""
+
+from sqlalchemy import BigInteger, Column, Identity, SmallInteger, Table, Text
+
+from store.tables.base import Time, metadata
+
+_counted = (("starts_at", Time), ("task_name", Text), ("queue_name", Text), ("measure", Text))
+
+rollup_deltas = Table(
+    "rollup_deltas",
+    metadata,
+    Column("delta_id", BigInteger, Identity(always=True), primary_key=True),
+    *(Column(name, kind, nullable=False) for name, kind in _counted),
+    Column("error", Text, nullable=False, server_default=""),
+    Column("node", Text, nullable=False, server_default=""),
+    Column("bucket", SmallInteger),
+    Column("count", BigInteger, nullable=False),
+    Column("microseconds", BigInteger, nullable=False, server_default="0"),
+)
+"""What writers have counted (`domain/rollups.py`) and `loops/rollups` has not yet folded into the tables below.
+
+Only ever inserted, so that no two writers wait for each other. `timed` in the others counts what has a time.
+"""
+
+rollup_minutes, rollup_hours, rollup_days = (
+    Table(
+        name,
+        metadata,
+        *(Column(key, kind, primary_key=True) for key, kind in (*_counted, ("error", Text))),
+        Column("count", BigInteger, nullable=False),
+        Column("timed", BigInteger, nullable=False),
+        Column("microseconds", BigInteger, nullable=False),
+    )
+    for name in ("rollup_minutes", "rollup_hours", "rollup_days")
+)
+
+rollup_histograms = Table(
+    "rollup_histograms",
+    metadata,
+    *(Column(key, kind, primary_key=True) for key, kind in (*_counted, ("bucket", SmallInteger))),
+    Column("count", BigInteger, nullable=False),
+)
+"""Times by the hour, as `domain/histograms.py` buckets them."""
+
+rollup_hour_totals = Table(
+    "rollup_hour_totals",
+    metadata,
+    Column("starts_at", Time, primary_key=True),
+    Column("measure", Text, primary_key=True),
+    Column("count", BigInteger, nullable=False),
+    Column("timed", BigInteger, nullable=False),
+    Column("microseconds", BigInteger, nullable=False),
+)
+"""The sums of all tasks and queues together, with the columns of `rollup_hours`."""
+
+rollup_hour_histograms = Table(
+    "rollup_hour_histograms",
+    metadata,
+    Column("starts_at", Time, primary_key=True),
+    Column("bucket", SmallInteger, primary_key=True),
+    Column("count", BigInteger, nullable=False),
+)
+"""Durations of ended tasks, of all tasks and queues together."""
+
+rollup_day_histograms = Table(
+    "rollup_day_histograms",
+    metadata,
+    Column("starts_at", Time, primary_key=True),
+    Column("task_name", Text, primary_key=True),
+    Column("queue_name", Text, primary_key=True),
+    Column("bucket", SmallInteger, primary_key=True),
+    Column("count", BigInteger, nullable=False),
+)
+"""Durations of ended tasks by the day."""
+
+rollup_nodes = Table(
+    "rollup_nodes",
+    metadata,
+    Column("starts_at", Time, primary_key=True),
+    Column("node", Text, primary_key=True),
+    Column("measure", Text, primary_key=True),
+    Column("count", BigInteger, nullable=False),
+)
+"""Ends by node, in slots of 10 s."""
+
+rollup_totals = Table(
+    "rollup_totals",
+    metadata,
+    Column("measure", Text, primary_key=True),
+    Column("count", BigInteger, nullable=False),
+)
+"""Sums over the whole life of the installation, whatever retention has removed since."""

@@ -1,0 +1,70 @@
+"""`celeriac keys` against a real database, with no API."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from cli.commands.keys import command
+from cli.errors import CliError
+from cli.exposure import asks_for_key, is_open, refuse_open
+from domain.api_keys import is_whole
+from settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch, database_url: str) -> None:
+    monkeypatch.setenv("CELERIAC_DATABASE_URL", database_url)
+
+
+def run(*arguments: str) -> str:
+    """What is printed; raises the CliError that `celeriac` would print."""
+    result = CliRunner().invoke(command, arguments)
+    if isinstance(result.exception, CliError):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def answered(*arguments: str) -> Any:
+    return json.loads(run(*arguments, "--json"))
+
+
+def refused(arguments: Sequence[str], message: str) -> None:
+    with pytest.raises(CliError, match=message):
+        run(*arguments)
+
+
+def test_the_first_key_is_made_with_no_api_and_lets_an_open_address_be_listened_on(database_url: str) -> None:
+    settings = Settings(host="0.0.0.0", database_url=database_url)
+    assert is_open(settings)
+    refused(["create", "reader", "--scope", "read"], "the first key needs admin")
+    issued = answered("create", "--admin")
+    assert is_whole(issued["key"])
+    assert issued["scopes"] == "read, submit, operate, admin"
+    assert asks_for_key(settings)
+    refuse_open(settings)
+
+
+def test_a_key_is_rotated_disabled_enabled_and_revoked() -> None:
+    first = answered("create", "root", "--admin")
+    key_id = answered("create", "etl", "--scope", "submit", "--network", "10.0.0.0/8", "--expires-days", "30")["key_id"]
+    assert answered("rotate", key_id)["key_id"] == key_id
+    for verb, state in (("disable", "disabled"), ("enable", "opens"), ("revoke", "revoked")):
+        run(verb, key_id)
+        assert {row["key_id"]: row["state"] for row in answered("list")} == {first["key_id"]: "opens", key_id: state}
+    assert first["key"].rpartition("_")[2] not in run("list")
+
+
+def test_what_cannot_be_done_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    key_id = answered("create", "--admin")["key_id"]
+    refused(["revoke", key_id], "last key with the scope admin")
+    refused(["revoke", "nobody"], "API key not found")
+    refused(["create", "etl"], "Say what the key may do")
+    refused(["create", "etl", "--admin", "--network", "10.0.0.1/8"], "no network such as")
+    monkeypatch.setenv("CELERIAC_API_KEYS", "a-key-of-this-test")
+    run("revoke", key_id)
+    monkeypatch.setenv("CELERIAC_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nothing")
+    refused(["list"], "could not be asked")

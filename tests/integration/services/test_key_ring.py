@@ -1,0 +1,73 @@
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from domain.scopes import Scope
+from services import api_keys
+from services.api_keys import Order
+from services.resident import key_ring
+from services.resident.key_ring import KeyReader, KeyRing
+from tests.patience import until
+
+ROOT = Order("root", frozenset({Scope.ADMIN}))
+
+
+async def made(engine: AsyncEngine) -> str:
+    async with engine.begin() as connection:
+        issued = await api_keys.create_key(connection, ROOT, author="test", has_other_way=False)
+    return issued.key.key_id
+
+
+@pytest.fixture
+def _never_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(key_ring, "POLL_SECONDS", 3600)
+
+
+@pytest.mark.usefixtures("_never_by_itself")
+async def test_a_change_is_read_when_it_is_notified(engine: AsyncEngine, database_url: str) -> None:
+    ring = KeyRing()
+    async with KeyReader(ring, database_url, transact=engine.begin):
+        await until(lambda: ring.is_closed is False)
+        first, second = await made(engine), await made(engine)
+        await until(lambda: ring.find(first) and ring.find(second))
+        assert ring.is_closed
+        async with engine.begin() as connection:
+            await api_keys.revoke_key(connection, first, has_other_way=False)
+        await until(lambda: ring.find(first) is None)
+        assert ring.find(second)
+
+
+@pytest.mark.usefixtures("_never_by_itself")
+async def test_who_shows_an_unknown_key_has_them_read(engine: AsyncEngine, database_url: str) -> None:
+    ring = KeyRing()
+    async with KeyReader(ring, database_url, transact=engine.begin):
+        asked_at = time.monotonic()
+        await ring.look_again()
+        assert ring.is_trusted
+        await ring.look_again()
+        assert ring.is_closed is False
+        assert time.monotonic() - asked_at < key_ring.LOOK_SECONDS
+
+
+async def test_while_postgres_is_away_nothing_new_is_known_and_nobody_waits_for_it(
+    engine: AsyncEngine, database_url: str
+) -> None:
+    ring, is_away = KeyRing(), True
+
+    @asynccontextmanager
+    async def transact() -> AsyncIterator[AsyncConnection]:
+        if is_away:
+            raise ConnectionRefusedError
+        async with engine.begin() as connection:
+            yield connection
+
+    async with KeyReader(ring, database_url, transact=transact):
+        await ring.look_again()
+        assert ring.is_closed is None
+        assert not ring.is_trusted
+        key_id, is_away = await made(engine), False
+        await ring.look_again()
+        assert ring.find(key_id)

@@ -1,0 +1,130 @@
+"""Since when a component is silent, and what is taken for an outage."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+from structlog.testing import capture_logs
+
+from domain.errors import BrokerUnavailable, Unavailable
+from loops import components as module
+from loops.components import Components, check_mirror
+from services.components import Unwell
+
+SECRET = "redis://:s3cret@h"
+
+
+class Part:
+    """A component that a test makes well or ill."""
+
+    def __init__(self) -> None:
+        self.error: BaseException | None = None
+        self.silent = False
+
+    async def check(self) -> None:
+        if self.silent:
+            await asyncio.Event().wait()
+        if self.error:
+            raise self.error
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    clock = SimpleNamespace(now=datetime(2026, 1, 1, tzinfo=UTC))
+    monkeypatch.setattr(module, "datetime", SimpleNamespace(now=lambda _: clock.now))
+    return clock
+
+
+@pytest.fixture
+def parts() -> dict[str, Part]:
+    return {"redis": Part(), "broker": Part()}
+
+
+@pytest.fixture
+def components(parts: dict[str, Part]) -> Components:
+    return Components({name: part.check for name, part in parts.items()}, deadline_seconds=0.02)
+
+
+async def test_while_all_answer_nothing_is_told(components: Components) -> None:
+    assert await components.ask() == {}
+
+
+async def test_a_silence_counts_from_the_first_question_without_an_answer(
+    components: Components, parts: dict[str, Part], clock: SimpleNamespace
+) -> None:
+    parts["broker"].error = BrokerUnavailable()
+    assert await components.ask() == {"broker": 0.0}
+    clock.now += timedelta(seconds=5)
+    parts["redis"].error = RedisConnectionError()
+    assert await components.ask() == {"broker": 5.0, "redis": 0.0}
+
+
+async def test_one_answer_ends_a_silence_and_the_next_begins_anew(
+    components: Components, parts: dict[str, Part], clock: SimpleNamespace
+) -> None:
+    parts["broker"].error = BrokerUnavailable()
+    await components.ask()
+    clock.now += timedelta(seconds=60)
+    parts["broker"].error = None
+    assert await components.ask() == {}
+    parts["broker"].error = BrokerUnavailable()
+    clock.now += timedelta(seconds=60)
+    assert await components.ask() == {"broker": 0.0}
+
+
+@pytest.mark.parametrize(
+    "error",
+    [Unwell("no worker"), Unavailable(), BrokerUnavailable(), RedisConnectionError(), OSError(), TimeoutError()],
+)
+async def test_what_says_that_a_component_is_away_is_an_outage(
+    components: Components, parts: dict[str, Part], error: Exception
+) -> None:
+    parts["redis"].error = error
+    assert (await components.ask()).keys() == {"redis"}
+
+
+async def test_a_component_that_does_not_answer_in_time_is_silent(
+    components: Components, parts: dict[str, Part]
+) -> None:
+    parts["redis"].silent = True
+    assert (await components.ask()).keys() == {"redis"}
+    await components.close()
+
+
+async def test_a_fault_of_ours_is_no_outage(components: Components, parts: dict[str, Part]) -> None:
+    parts["redis"].error = LookupError("bug")
+    with pytest.raises(LookupError):
+        await components.ask()
+
+
+async def test_a_silence_is_told_at_debug_and_without_an_address(
+    components: Components, parts: dict[str, Part]
+) -> None:
+    parts["redis"].error = RedisConnectionError(SECRET)
+    with capture_logs() as logs:
+        await components.ask()
+    assert [(event["log_level"], event["error"]) for event in logs] == [("debug", "ConnectionError")]
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_well"),
+    [(True, True), (False, False), (RedisConnectionError(), True), (OSError(), True), (TimeoutError(), True)],
+)
+async def test_a_mirror_is_missing_only_where_redis_says_so(
+    monkeypatch: pytest.MonkeyPatch, answer: bool | Exception, is_well: bool
+) -> None:
+    async def is_alive(*_: Any) -> bool:
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(module, "is_alive", is_alive)
+    if is_well:
+        assert await check_mirror(cast(Redis, None)) is None  # type: ignore[func-returns-value]
+        return
+    with pytest.raises(Unavailable, match=r"^No mirror gives a sign of life\.$"):
+        await check_mirror(cast(Redis, None))
