@@ -27,13 +27,13 @@ class _Script:
         """Return the arguments of each command of this name."""
         return [command[1:] for command in self.commands if command[0] == name]
 
-    def _answer(self, name: str, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    def _answer(self, name: str, *args: Any, **options: Any) -> Any:
         self.commands.append((name, *args))
         answer = self.answers.get(name)
         return answer(*args, **options) if callable(answer) else answer
 
-    def _say(self, name: str, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
-        answer = self._answer(name, args, options)
+    def _say(self, name: str, *args: Any, **options: Any) -> Any:
+        answer = self._answer(name, *args, **options)
         if isinstance(answer, Exception):
             raise answer
         return answer
@@ -44,7 +44,7 @@ class ScriptedRedis(_Script):
 
     def __getattr__(self, name: str) -> Any:
         async def command(*args: Any, **options: Any) -> Any:
-            return self._say(name, args, options)
+            return self._say(name, *args, **options)
 
         return command
 
@@ -62,7 +62,7 @@ class BlockingScriptedRedis(_Script):
 
     def __getattr__(self, name: str) -> Any:
         def command(*args: Any, **options: Any) -> Any:
-            return self._say(name, args, options)
+            return self._say(name, *args, **options)
 
         return command
 
@@ -73,7 +73,7 @@ class BlockingScriptedRedis(_Script):
 
     def register_script(self, text: str) -> Any:
         """Return a script that asks as the command `script`, with its text first."""
-        return lambda *, keys, args: self._say("script", (text, keys, args), {})
+        return lambda *, keys, args: self._say("script", text, keys, args)
 
     def pipeline(self, *, transaction: bool) -> "_BlockingPipeline":
         """Return a pipeline, which answers when it is executed."""
@@ -97,7 +97,7 @@ class _Commands:
 
     def _answers(self, *, raise_on_error: bool) -> list[Any]:
         self._script.executed.append(self._transaction)
-        answers = [self._script._answer(*each) for each in self._put]
+        answers = [self._script._answer(name, *args, **options) for name, args, options in self._put]
         for answer in answers if raise_on_error else ():
             if isinstance(answer, Exception):
                 raise answer

@@ -64,7 +64,7 @@ def test_a_name_that_is_too_long_is_not_taken_for_another() -> None:
     assert describe_node("celery@one", ({}, told, [])).registered == ("n" * 255,)
 
 
-def describe(stats: dict[str, Any], registered: Any = (), queues: Any = ()) -> NodeDescription:
+def describe(stats: dict[str, Any], registered: Any = (), *, queues: Any = ()) -> NodeDescription:
     return describe_node("celery@one", (stats, list(registered), list(queues)))
 
 

@@ -27,7 +27,7 @@ def message(task_id: str, **properties: Any) -> dict[str, Any]:
     return {"body": "W10=", "headers": {"id": task_id}, "properties": properties}
 
 
-def entry(task_id: str, exchange: str = "", key: str = "mail", **properties: Any) -> bytes:
+def entry(task_id: str, exchange: str = "", *, key: str = "mail", **properties: Any) -> bytes:
     """What the ledger has of a fetched message."""
     return json.dumps([message(task_id, **properties), exchange, key]).encode()
 
@@ -63,16 +63,17 @@ class Server(ScriptedRedis):
     def _eval(self, script: str, *_: object) -> Any:
         return self.moved if script == message_mover._MOVE else NoPermissionError("no eval")
 
-    def _lrem(self, key: str, count: int, found: bytes) -> int:
+    def _lrem(self, *given: Any) -> int:
+        key, count, found = given
         assert count == 1
         if found not in self.lists.get(key, []):
             return 0
         self.lists[key].remove(found)
         return 1
 
-    def _oldest(self, _key: str, _low: str, high: float, *, start: int, num: int, withscores: bool) -> Any:
-        assert start == 0
-        assert withscores
+    def _oldest(self, *given: Any, start: int, num: int, withscores: bool) -> Any:
+        assert (given[1], start, withscores) == ("-inf", 0, True)
+        high = given[2]
         return sorted((each for each in self.times.items() if each[1] <= high), key=lambda each: each[1])[:num]
 
 

@@ -15,13 +15,14 @@ OTHER_KIND = ResponseError("WRONGTYPE Operation against a key holding the wrong 
 def server_with_list(messages: list[bytes], *, runs_scripts: bool = True) -> Any:
     """A server with one list, of which a script returns as much as it is asked for."""
 
-    def run(_script: str, _keys: int, _key: str, start: int, count: int, _bytes: int) -> list[bytes]:
+    def run(*given: Any) -> list[bytes]:
+        _, _, _, start, count, _ = given
         return messages[start : start + count]
 
-    def lrange(_key: str, start: int, last: int) -> list[bytes]:
-        return messages[start : last + 1]
-
-    return ScriptedRedis(eval=run if runs_scripts else NoPermissionError("no eval"), lrange=lrange)
+    return ScriptedRedis(
+        eval=run if runs_scripts else NoPermissionError("no eval"),
+        lrange=lambda _key, start, last: messages[start : last + 1],
+    )
 
 
 def server_with_hash(entries: dict[bytes, bytes], *, fields: list[bytes] | None = None) -> Any:

@@ -61,7 +61,7 @@ class Postgres:
         monkeypatch.setattr(nodes, "hear", self._hear)
         monkeypatch.setattr(signs, "see", self._see)
         monkeypatch.setattr(gaps, "add_gap", self._add_gap)
-        monkeypatch.setattr(gaps, "get_last_sign_of_life", self._last_sign)
+        monkeypatch.setattr(gaps, "get_last_heard_at", self._last_sign)
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Any]:
@@ -136,7 +136,7 @@ def writer(postgres: Postgres, *results: StoredResult, backend: Results | None =
     return Writer(engine, backend or Results(*results), **options)
 
 
-def event(kind: str, task_id: str | None = None, node: str = "one", **more: Any) -> dict[str, Any]:
+def event(kind: str, task_id: str | None = None, *, node: str = "one", **more: Any) -> dict[str, Any]:
     told = {"uuid": task_id} if task_id else {}
     return {"type": kind, "timestamp": NOW.timestamp(), "hostname": node, "pid": 1, "clock": 1, **told, **more}
 
