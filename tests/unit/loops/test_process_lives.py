@@ -148,7 +148,3 @@ async def test_who_waits_is_woken_by_an_end_and_by_a_return(world: World) -> Non
         await world.look(times=looks)
         async with asyncio.timeout(5):
             await world.round.wait(60)
-
-
-async def test_a_wait_in_which_nothing_changes_ends_by_itself(world: World) -> None:
-    await world.round.wait(0)
