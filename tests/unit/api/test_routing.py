@@ -7,7 +7,8 @@ from httpx import AsyncClient
 from pydantic import BaseModel, Field
 
 from api.bodies.reading import MAX_BODY_BYTES
-from api.routing import API_PREFIX, api_router
+from api.middleware.whole_segments import WholeSegments
+from api.routing import API_PREFIX, MAX_PARAMETERS, api_router
 from api.schemas.base import RequestModel
 from api.schemas.pages import DEFAULT_LIMIT, Limit
 from api.schemas.types import JsonArray
@@ -60,9 +61,17 @@ async def change_thing(thing: Thing | None = None) -> dict[str, bool]:
     return {"given": thing is not None}
 
 
+named = api_router("/named", tag="things")
+
+
+@named.get("/{name}")
+async def get_named(name: str) -> dict[str, str]:
+    return {"name": name}
+
+
 @pytest.fixture
 async def client() -> AsyncIterator[AsyncClient]:
-    async with client_of(app_of(router)) as client:
+    async with client_of(app_of(router, named, layers=((WholeSegments, {}),))) as client:
         yield client
 
 
@@ -182,3 +191,63 @@ async def test_a_route_may_have_a_larger_cap_of_its_own(client: AsyncClient) -> 
     assert (await client.post(f"{THINGS}/many", content=b"[" + thing + b"]", headers=JSON)).status_code == 201
     answer = await client.post(f"{THINGS}/many", content=b"[" + b",".join([thing] * 5) + b"]", headers=JSON)
     assert answer.status_code == 413
+
+
+@pytest.mark.parametrize(("count", "status"), [(MAX_PARAMETERS, 200), (MAX_PARAMETERS + 1, 400)])
+async def test_a_query_has_three_hundred_parameters_at_most(client: AsyncClient, count: int, status: int) -> None:
+    answer = await client.get(f"{THINGS}?{'&'.join(['name=a'] * count)}")
+    assert answer.status_code == status
+    if status == 400:
+        assert answer.json()["detail"] == "There are more than 300 query parameters."
+        assert answer.json()["errors"] == [{"field": "query", "message": "too many parameters"}]
+
+
+async def test_of_many_unknown_parameters_the_first_is_in_the_sentence_and_all_are_listed(client: AsyncClient) -> None:
+    long = "x" * 5_000
+    answer = await client.get(f"{THINGS}?{long}=1&b=s3cret")
+    assert answer.json()["detail"] == f"Unknown query parameter: {'x' * 100}"
+    assert [error["field"] for error in answer.json()["errors"]] == ["x" * 100, "b"]
+    assert "s3cret" not in answer.text
+
+
+async def test_where_u_0000_stands_is_said(client: AsyncClient) -> None:
+    in_path = await client.get(f"{API_PREFIX}/named/a%00b")
+    assert in_path.json()["detail"] == "A path cannot hold the character U+0000."
+    assert in_path.json()["errors"] == [{"field": "path", "message": "holds U+0000"}]
+    in_query = await client.get(f"{THINGS}?limit=1&name=a%00b")
+    assert in_query.json()["detail"] == "name holds the character U+0000."
+    assert in_query.json()["errors"] == [{"field": "name", "message": "holds U+0000"}]
+
+
+async def test_an_id_with_a_slash_reaches_its_route_whole(client: AsyncClient) -> None:
+    for sent, meant in (("a%2Fb", "a/b"), ("a%2fb%25", "a/b%"), ("a%20b", "a b"), ("%C3%A4", "ä")):
+        assert (await client.get(f"{API_PREFIX}/named/{sent}")).json() == {"name": meant}
+
+
+@pytest.mark.parametrize(
+    "types",
+    [
+        ["application/json", "text/plain"],
+        ["text/plain", "application/json"],
+        ["application/json, text/plain"],
+        [""],
+        ["application/+xml"],
+    ],
+)
+async def test_a_type_that_others_may_read_in_another_way_is_a_415(client: AsyncClient, types: list[str]) -> None:
+    headers = [("content-type", each) for each in types]
+    answer = await client.post(THINGS, content=b'{"name": "a"}', headers=headers)
+    assert answer.status_code == 415
+    assert answer.json()["detail"] == "The request body must be JSON: send `Content-Type: application/json`."
+
+
+async def test_a_body_of_no_bytes_is_no_body_whatever_its_type(client: AsyncClient) -> None:
+    answer = await client.post(f"{THINGS}/maybe", content=b"", headers={"content-type": "text/plain"})
+    assert answer.json() == {"given": False}
+    answer = await client.post(THINGS, content=b"")
+    assert (answer.status_code, answer.json()["code"]) == (400, "VALIDATION_ERROR")
+
+
+async def test_a_route_without_a_body_does_not_look_at_one(client: AsyncClient) -> None:
+    answer = await client.request("GET", THINGS, content=b"\xff", headers={"content-type": "text/plain"})
+    assert answer.status_code == 200

@@ -171,3 +171,17 @@ async def test_strangers_that_are_forgotten_are_counted_in_a_warning(
         await round_of(broker, layout, most_strangers=3).run_once()
     assert [event["count"] for event in logs if event["event"] == "strangers_forgotten"] == told
     assert store.limits == [3]
+
+
+async def test_a_node_that_cannot_be_switched_is_noted_as_sending_nothing_and_not_as_switched(
+    store: Store, broker: FakeBroker, layout: Learned, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def enable_events(_: FakeControl, nodes: Collection[str]) -> dict[str, bool | None]:
+        return dict.fromkeys(nodes)
+
+    monkeypatch.setattr(FakeControl, "enable_events", enable_events)
+    store.unasked = ["strange"]
+    with capture_logs() as logs:
+        await round_of(broker, layout).run_once()
+    assert store.sending == {"strange": False}
+    assert "events_switched_on" not in [event["event"] for event in logs]
