@@ -1,4 +1,4 @@
-"""`celeriac up` before and around its children: what it refuses, what it waits for, in which order it begins and ends."""
+"""`celeriac up` around its children: what it refuses, what it waits for, in which order it begins and ends."""
 
 import asyncio
 import errno

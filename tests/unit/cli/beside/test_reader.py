@@ -1,7 +1,6 @@
 """What the reader tells of an app, piece by piece, in this process; whole apps are read in test_app.py."""
 
 import json
-import os
 import ssl
 import sys
 from collections.abc import Callable
@@ -225,7 +224,7 @@ def test_the_current_folder_is_looked_in_first_and_the_readers_own_is_not(
     monkeypatch.setattr(sys, "meta_path", [])
     monkeypatch.chdir(tmp_path)
     reader._look_where_celery_does(tmp_path, ["tasks"])
-    assert sys.path == [os.getcwd(), "/usr/lib"]
+    assert sys.path == [str(Path.cwd()), "/usr/lib"]
     assert len(sys.meta_path) == 1
 
 
