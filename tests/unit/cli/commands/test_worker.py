@@ -11,7 +11,6 @@ from celery import signals
 
 from cli.commands import worker
 from cli.errors import CliError
-from settings import Settings
 from tests.unit.cli.commands.commands import run
 
 
@@ -22,12 +21,12 @@ def _path_stays(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def test_modules_of_the_user_are_looked_for_where_it_was_started_and_last(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
     (tmp_path / "shop_jobs_of_a_test.py").write_text("")
     (tmp_path / "json.py").write_text("raise AssertionError('it would shadow the standard library')")
     worker._load_task_modules(("shop_jobs_of_a_test", "json"))
-    monkeypatch.delitem(sys.modules, "shop_jobs_of_a_test")
+    assert sys.modules.pop("shop_jobs_of_a_test")
     assert sys.path[-1] == str(tmp_path)
 
 
@@ -109,13 +108,8 @@ def test_without_a_broker_it_does_not_begin(app: App, monkeypatch: pytest.Monkey
 
 
 def test_what_celery_logs_is_cleaned_of_what_steers_a_terminal() -> None:
-    before = [list(signal.receivers or ()) for signal in (signals.after_setup_logger, signals.after_setup_task_logger)]
     worker._clean_logs()
-    for signal, receivers in zip((signals.after_setup_logger, signals.after_setup_task_logger), before, strict=True):
-        assert worker.clean_handlers in [receiver for _, receiver in signal.receivers]  # type: ignore[attr-defined]
-        signal.receivers[:] = receivers
-        signal.sender_receivers_cache.clear()
-
-
-def test_settings_know_what_it_needs() -> None:
-    assert Settings().pool
+    for signal in (signals.after_setup_logger, signals.after_setup_task_logger):
+        receivers: Any = signal.receivers
+        assert worker.clean_handlers in [receiver for _, receiver in receivers]
+        signal.disconnect(worker.clean_handlers)
