@@ -58,7 +58,7 @@ class App:
         self.made: dict[str, Any] = {}
         self.steps: list[str] = []
 
-    def Worker(self, **options: Any) -> Any:  # noqa: N802  Celery's name
+    def Worker(self, **options: Any) -> Any:
         self.made = options
         return SimpleNamespace(start=lambda: self.steps.append("started"), exitcode=3)
 
