@@ -113,7 +113,7 @@ def test_what_the_api_refuses_is_not_asked_for_again(
 
 
 def workflow(status: str) -> tuple[int, object]:
-    step = {
+    step: dict[str, object] = {
         "id": "a",
         "task_name": "shop.pay",
         "status": "RUNNING",
@@ -126,7 +126,7 @@ def workflow(status: str) -> tuple[int, object]:
 
 
 def test_a_workflow_is_asked_for_twice_a_second_until_its_end(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
-    answers = [workflow("RUNNING"), AWAY, workflow("RUNNING"), workflow("FAILED")]
+    answers: list[Any] = [workflow("RUNNING"), AWAY, workflow("RUNNING"), workflow("FAILED")]
     with answering(monkeypatch, *answers) as api, Client("http://api.test") as client:
         assert workflow_tree.follow(client, "w", quiet=True)["status"] == "FAILED"
     assert (clock.slept, len(api.asked)) == ([0.5] * 3, 4)

@@ -72,7 +72,7 @@ def test_without_a_database_it_says_which_variable_to_set(
     migrated: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.delenv("CELERIAC_DATABASE_URL")
-    with pytest.raises(CliError, match="^CELERIAC_DATABASE_URL is not set"):
+    with pytest.raises(CliError, match=r"^CELERIAC_DATABASE_URL is not set"):
         run("migrate", "--data", str(tmp_path))
     write_addresses(tmp_path, Addresses("a", "postgresql://kept/db", "b", "r", "k"))
     run("migrate", "--data", str(tmp_path))

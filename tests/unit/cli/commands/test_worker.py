@@ -11,6 +11,7 @@ from celery import signals
 
 from cli.commands import worker
 from cli.errors import CliError
+from logs import clean_handlers
 from tests.unit.cli.commands.commands import run
 
 
@@ -111,5 +112,5 @@ def test_what_celery_logs_is_cleaned_of_what_steers_a_terminal() -> None:
     worker._clean_logs()
     for signal in (signals.after_setup_logger, signals.after_setup_task_logger):
         receivers: Any = signal.receivers
-        assert worker.clean_handlers in [receiver for _, receiver in receivers]
-        signal.disconnect(worker.clean_handlers)
+        assert clean_handlers in [receiver for _, receiver in receivers]
+        signal.disconnect(clean_handlers)
