@@ -239,7 +239,7 @@ def test_a_lock_that_a_kill_left_behind_locks_nobody_out(tmp_path: Path) -> None
     (tmp_path / "lock").write_text("")
     tmp_path.chmod(0o700)
     with up._only_one(tmp_path):
-        pass
+        assert (tmp_path / "lock").exists()
 
 
 class Answering:

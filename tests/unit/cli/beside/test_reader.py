@@ -172,7 +172,7 @@ class Finder:
     def __init__(self, origin: str | None) -> None:
         self._origin = origin
 
-    def find_spec(self, name: str, _path: object = None, _target: object = None) -> Any:
+    def find_spec(self, name: str, _path: object = None, _target: object = None, /) -> Any:
         return SimpleNamespace(name=name, origin=self._origin)
 
 
