@@ -71,7 +71,7 @@ class Bare(ClosedFlower):
     def __init__(self) -> None:
         self._own = own_origins("127.0.0.1", ())
 
-    def get_handler_delegate(self, _request: object, handler: object, arguments: dict[str, Any]) -> Any:
+    def get_handler_delegate(self, _request: object, handler: object, arguments: dict[str, Any], /) -> Any:
         return handler, arguments
 
 
