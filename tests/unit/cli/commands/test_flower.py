@@ -71,8 +71,8 @@ class Bare(ClosedFlower):
     def __init__(self) -> None:
         self._own = own_origins("127.0.0.1", ())
 
-    def get_handler_delegate(self, _request: object, handler: object, arguments: dict[str, Any], /) -> Any:
-        return handler, arguments
+    def get_handler_delegate(self, _request: object, *answer: Any) -> Any:
+        return answer
 
 
 @pytest.mark.parametrize(
