@@ -27,6 +27,6 @@ def _migrate(database_url: str) -> list[str]:
         pending = pending_revisions(database_url)
         migrate(database_url)
     except (DBAPIError, psycopg.Error) as error:
-        reason = str(getattr(error, "orig", error)).strip().splitlines()[0]
+        reason = (str(getattr(error, "orig", error)).strip().splitlines() or [type(error).__name__])[0]
         raise CliError(f"The database of CELERIAC_DATABASE_URL could not be migrated: {reason}") from error
     return pending

@@ -169,6 +169,40 @@ def test_a_workflow_that_is_waited_for_ends_as_it_does(
         assert api.bodies == [{"name": "n", "steps": []}]
 
 
+def workflow(status: str) -> tuple[int, object]:
+    body = {"workflow_id": "w", "name": "n", "status": status, "steps": [], "step_count": 0, "unfinished_steps": 0}
+    return 200, body
+
+
+def test_a_workflow_is_shown_until_its_end_or_as_it_is_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = [workflow("RUNNING"), workflow("RUNNING"), workflow("FAILED")]
+    with answering(monkeypatch, *answers) as api:
+        shown = run("workflow", "show", "w")
+        assert (shown.exit_code, len(api.asked)) == (0, 3)
+        assert "FAILED" in shown.stdout
+    for option in ("--once", "--json"):
+        with answering(monkeypatch, workflow("RUNNING")) as api:
+            assert "RUNNING" in run("workflow", "show", "w", option).stdout
+            assert len(api.asked) == 1
+
+
+@pytest.mark.parametrize(("wait", "end", "code"), [(False, "FAILED", 0), (True, "FAILED", 1), (True, "COMPLETED", 0)])
+def test_a_workflow_that_goes_on_is_waited_for_only_where_asked(
+    monkeypatch: pytest.MonkeyPatch, wait: bool, end: str, code: int
+) -> None:
+    with answering(monkeypatch, (200, {}), workflow(end)) as api:
+        assert run("workflow", "retry", "w", "--json", *(["--wait"] if wait else [])).exit_code == code
+        assert api.lines == ["POST /api/v1/workflows/w/retry", "GET /api/v1/workflows/w"]
+
+
+def test_a_submission_may_say_no_retries_and_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A zero is said; only what was not given is left out."""
+    with answering(monkeypatch, task("PENDING")) as api:
+        run("submit", "shop.pay", "--max-retries", "0", "--timeout", "0", "--at", "2026-01-24T10:30:00Z")
+        (body,) = api.bodies
+        assert (body["max_retries"], body["timeout_seconds"], body["scheduled_at"]) == (0, 0, "2026-01-24T10:30:00Z")
+
+
 def test_settings_are_listed_with_their_variables_and_without_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CELERIAC_DATABASE_URL", "postgresql://u:s3cret@db.test/x")
     monkeypatch.setenv("CELERIAC_API_KEYS", "k-s3cret-key-of-this-test")

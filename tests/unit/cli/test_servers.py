@@ -1,14 +1,18 @@
 """What no waiting mends is said in one sentence: files that cannot be read, words of those who refuse us, rights."""
 
 import ssl
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from redis.exceptions import AuthenticationError, NoPermissionError, ResponseError
+from redis.exceptions import AuthenticationError, BusyLoadingError, NoPermissionError, ResponseError
+from redis.exceptions import ConnectionError as RedisConnectionError
 
+from cli import servers
+from cli.errors import CliError
 from cli.rights import missing_rights, probes_of
-from cli.servers import reasons_against, said_of
+from cli.servers import reasons_against, refuse_unusable, said_of
 from settings import Settings
 
 
@@ -103,3 +107,86 @@ def test_the_keys_that_are_asked_for_are_those_of_the_settings() -> None:
     assert {("PUBLISH", "p:/7.celery.pidbox"), ("PSUBSCRIBE", "p:/7.celeryev*")} <= asked
     assert {name for name, *_ in probes_of("result_url", settings)} == {"MGET", "STRLEN"}
     assert ("XADD", "celeriac:nobody") in {probe[:2] for probe in probes_of("redis_url", settings)}
+
+
+@pytest.fixture
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The pauses that would have been made."""
+    pauses: list[float] = []
+    monkeypatch.setattr("cli.servers.time.sleep", pauses.append)
+    return pauses
+
+
+def answer_in_turn(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str]:
+    """What is said against a server at each question; returns the URLs that were asked about."""
+    left, asked = list(answers), list[str]()
+
+    def reasons(url: str, _probes: object) -> Iterator[str]:
+        asked.append(url)
+        return iter(left.pop(0))
+
+    monkeypatch.setattr(servers, "reasons_against", reasons)
+    return asked
+
+
+def test_what_is_refused_twice_is_said_with_its_variable_and_without_its_password(
+    monkeypatch: pytest.MonkeyPatch, no_pause: list[float]
+) -> None:
+    answer_in_turn(monkeypatch, ["TLS is refused"], ["we are not let in (WRONGPASS)", "more"])
+    with pytest.raises(CliError) as raised:
+        refuse_unusable(Settings(broker_url="redis://:s3cret@h/0"))
+    assert str(raised.value) == "CELERIAC_BROKER_URL (redis://:***@h/0): we are not let in (WRONGPASS)"
+    assert no_pause == [1.0]
+
+
+def test_a_server_that_just_ended_is_not_taken_for_one_that_refuses(
+    monkeypatch: pytest.MonkeyPatch, no_pause: list[float]
+) -> None:
+    """It breaks off in the middle of TLS; a second later it is away, which is nobody's refusal."""
+    answer_in_turn(monkeypatch, ["TLS is refused"], [])
+    refuse_unusable(Settings(broker_url="rediss://h/0"))
+    assert len(no_pause) == 1
+
+
+def test_each_server_that_is_named_is_asked_once_where_nothing_is_wrong(
+    monkeypatch: pytest.MonkeyPatch, no_pause: list[float]
+) -> None:
+    asked = answer_in_turn(monkeypatch, [], [], [])
+    refuse_unusable(Settings())
+    refuse_unusable(Settings(broker_url="redis://h/0", result_url="redis://h/1", redis_url="redis://h/2"))
+    assert (asked, no_pause) == (["redis://h/0", "redis://h/1", "redis://h/2"], [])
+
+
+def greeted_with(monkeypatch: pytest.MonkeyPatch, error: Exception) -> list[str]:
+    def greet(_url: str, _probes: object) -> Iterator[str]:
+        raise error
+
+    monkeypatch.setattr(servers, "_greet", greet)
+    return list(reasons_against("redis://h:1/0"))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ConnectionRefusedError(111, "refused"),
+        TimeoutError("slow"),
+        RedisConnectionError("Error -2"),
+        BusyLoadingError(),
+    ],
+)
+def test_a_server_that_is_away_is_no_refusal(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    assert greeted_with(monkeypatch, error) == []
+
+
+@pytest.mark.parametrize("how", ["cause", "context"])
+def test_a_refusal_is_found_inside_of_what_a_library_made_of_it(monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+    outer = RedisConnectionError("Error while connecting")
+    setattr(outer, f"__{how}__", AuthenticationError("WRONGPASS invalid"))
+    (said,) = greeted_with(monkeypatch, outer)
+    assert said.startswith("we are not let in (WRONGPASS invalid)")
+
+
+def test_an_error_within_an_error_that_is_no_refusal_ends_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    outer = RedisConnectionError("Error while connecting")
+    outer.__cause__ = OSError("no route")
+    assert greeted_with(monkeypatch, outer) == []

@@ -1,4 +1,4 @@
-"""`celeriac up` before and around its children: what it refuses, what it waits for, in which order it begins and ends."""
+"""`celeriac up` around its children: what it refuses, what it waits for, in which order it begins and ends."""
 
 import asyncio
 import errno
@@ -239,7 +239,7 @@ def test_a_lock_that_a_kill_left_behind_locks_nobody_out(tmp_path: Path) -> None
     (tmp_path / "lock").write_text("")
     tmp_path.chmod(0o700)
     with up._only_one(tmp_path):
-        pass
+        assert (tmp_path / "lock").exists()
 
 
 class Answering:

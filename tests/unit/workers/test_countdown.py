@@ -63,7 +63,7 @@ class Consumer:
     def apply_eta_task(self, request: object) -> None:
         """Never called here: the timer would."""
 
-    def _call_after(self, seconds: float, call: object, args: tuple[object, ...]) -> str:
+    def _call_after(self, seconds: float, call: object, args: tuple[object, ...], /) -> str:
         self.timed.append((seconds, call, args))
         return "turn"
 

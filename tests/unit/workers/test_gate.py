@@ -35,7 +35,7 @@ class Client:
     def register_script(self, text: str) -> Script:
         return Script(self, text)
 
-    def evalsha(self, sha: str, number: int, *rest: str) -> bytes:
+    def evalsha(self, sha: str, number: int, /, *rest: str) -> bytes:
         self._fail()
         if sha not in self.loaded:
             raise redis.exceptions.NoScriptError("No matching script.")
@@ -49,7 +49,7 @@ class Client:
         self._note("exists", key)
         return 1
 
-    def set(self, key: str, value: str, ex: int | None = None) -> None:
+    def set(self, key: str, value: str, *, ex: int | None = None) -> None:
         self._note("set", key, value, ex)
 
     def pipeline(self, *, transaction: bool) -> "Pipeline":
@@ -81,8 +81,8 @@ class Pipeline:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def set(self, key: str, value: str, ex: int) -> None:
-        self._commands.append(lambda: self._client.set(key, value, ex))
+    def set(self, key: str, value: str, *, ex: int) -> None:
+        self._commands.append(lambda: self._client.set(key, value, ex=ex))
 
     def exists(self, key: str) -> None:
         self._commands.append(lambda: self._client.exists(key))

@@ -14,8 +14,11 @@ from cli.errors import CliError
 
 
 def lines(server: ValkeyServer) -> dict[str, str]:
-    pairs = (line.split(" ", 1) for line in server.config.read_text().splitlines())
-    return dict((name, value) for name, value in pairs)
+    found = {}
+    for line in server.config.read_text().splitlines():
+        name, value = line.split(" ", 1)
+        found[name] = value
+    return found
 
 
 @pytest.mark.parametrize(("durable", "said"), [(True, "yes"), (False, "no")])
