@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from cli.embedded.files import write_secret
+from cli.errors import CliError
 from settings import Settings
 
 FILE = "urls.json"
@@ -32,11 +33,16 @@ def write_addresses(data: Path, addresses: Addresses) -> None:
 
 
 def read_addresses(data: Path) -> Addresses | None:
-    """Return the addresses; None if no `up` runs in this folder."""
+    """Return the addresses; None if no `up` runs in this folder. Raises CliError where they cannot be read."""
     try:
         return Addresses(**json.loads((data / FILE).read_text()))
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise CliError(f"{data / FILE} cannot be read: {error.strerror}.") from error
+    except (ValueError, TypeError):
+        # Not from the error: it would carry the text, passwords included.
+        raise CliError(f"{data / FILE} is not understood: was it written by another release of Celeriac?") from None
 
 
 def forget_addresses(data: Path) -> None:

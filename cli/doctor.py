@@ -269,9 +269,7 @@ def _api(url: str) -> Iterator[CheckResult]:
     if not workers:
         yield CheckResult("workers", "warn", "none seen", "Start one with `celeriac worker`.")
     yield from map(_worker, workers)
-    for alert in differing:
-        what, _, mend = str(alert.get("description")).rpartition(". ")
-        yield CheckResult("broker options", "fail", what, f"{mend}.")
+    yield from map(_differing, differing)
 
 
 def _health(health: dict[str, object]) -> CheckResult:
@@ -299,6 +297,13 @@ def _worker(worker: dict[str, object]) -> CheckResult:
             None if is_ours else differs,
         )
     return CheckResult(subject, "warn", f"{worker.get('status')}, no plugin", "Install celeriac_worker on its host.")
+
+
+def _differing(alert: dict[str, object]) -> CheckResult:
+    """The last sentence of such an alert says what to do, where it has more than one."""
+    description = str(alert.get("description"))
+    what, _, mend = description.rpartition(". ")
+    return CheckResult("broker options", "fail", what or description, f"{mend}." if what else None)
 
 
 def _unset(subject: str, variable: str) -> CheckResult:

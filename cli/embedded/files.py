@@ -11,6 +11,7 @@ from pathlib import Path
 from cli.errors import CliError
 
 LOOPBACK = "127.0.0.1"
+MAX_PORT = 65_535
 PRIVATE_FOLDER, PRIVATE_FILE, OTHERS = 0o700, 0o600, 0o077
 CLUSTER = "cluster"
 OURS = ("lock", "urls.json", "logs", "postgres", "valkey", "flower")
@@ -96,8 +97,8 @@ def kept_port(folder: Path) -> int:
     """Return the port of last time, so that URLs stay stable over restarts; another one if it is taken now."""
     path = folder / "port"
     remembered = path.read_text().strip() if path.exists() else ""
-    port = int(remembered) if remembered.isdecimal() else 0
-    if not port or not is_free(LOOPBACK, port):
+    port = int(remembered) if remembered.isdecimal() and len(remembered) <= len(str(MAX_PORT)) else 0
+    if not 0 < port <= MAX_PORT or not is_free(LOOPBACK, port):
         port = pick_port()
         write_secret(path, f"{port}\n")
     return port

@@ -135,7 +135,7 @@ class App:
         self.may_read.set()
         self.may_answer.set()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send, /) -> None:
         self.scopes.append(scope)
         await self.may_read.wait()
         body, message = b"", await receive()
@@ -466,7 +466,7 @@ async def test_while_the_application_does_not_read_the_client_is_not_to_blame(se
 
 
 async def test_a_body_whose_answer_is_out_is_read_for_a_while_and_then_cut(server: Server, logs: list[Any]) -> None:
-    async def answer_at_once(scope: Scope, receive: Receive, send: Send) -> None:
+    async def answer_at_once(scope: Scope, receive: Receive, send: Send, /) -> None:
         await send({"type": "http.response.start", "status": 413, "headers": [(b"content-length", b"0")]})
         await send({"type": "http.response.body"})
 

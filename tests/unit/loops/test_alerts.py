@@ -147,7 +147,8 @@ async def test_a_broker_that_is_away_is_said_to_be_unknown_and_the_rest_is_judge
 async def test_differences_of_workers_and_of_prefixes_are_judged_together(world: World) -> None:
     world.apart, world.foreign = {"a": 1, "b": 1}, {"b": 2, "c": 2}
     await world.round(prefixes=world).run_once()
-    assert world.judged[0][0].differing == {"a": 1, "b": 2, "c": 2}
+    differing: Any = world.judged[0][0].differing
+    assert differing == {"a": 1, "b": 2, "c": 2}
 
 
 async def test_where_prefixes_cannot_be_asked_differences_are_unknown_and_not_gone(world: World) -> None:

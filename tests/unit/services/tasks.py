@@ -1,5 +1,6 @@
 """Tasks as the store would return them, complete but for what a test says of them."""
 
+from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
@@ -36,7 +37,8 @@ _PLAIN: dict[str, Any] = {
 
 def whole_task(**said: Any) -> WholeTask:
     """A task that has completed, with these of its columns."""
-    return WholeTask(**(dict.fromkeys(WholeTask.__dataclass_fields__) | _PLAIN | said))
+    empty: dict[str, Any] = dict.fromkeys(field.name for field in fields(WholeTask))
+    return WholeTask(**(empty | _PLAIN | said))
 
 
 def history(**said: Any) -> WholeHistory:

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from fastapi import Request, Response
+from fastapi import Response
 from httpx import AsyncClient
 
 from api.bodies import idempotency as module
@@ -56,16 +56,16 @@ stores: list[Store] = []
 
 
 @router.post("", status_code=201)
-async def make(request: Request, response: Response, thing: Thing, key: IdempotencyKey) -> Made:
-    return await _once(response, thing, key)
+async def make(response: Response, thing: Thing, *, key: IdempotencyKey) -> Made:
+    return await _once(response, thing, key=key)
 
 
 @router.post("/others", status_code=201)
-async def make_other(request: Request, response: Response, thing: Thing, key: IdempotencyKey) -> Made:
-    return await _once(response, thing, key)
+async def make_other(response: Response, thing: Thing, *, key: IdempotencyKey) -> Made:
+    return await _once(response, thing, key=key)
 
 
-async def _once(response: Response, thing: Thing, key: RequestKey | None) -> Made:
+async def _once(response: Response, thing: Thing, *, key: RequestKey | None) -> Made:
     (store,) = stores
 
     async def act(_: Any) -> Made:
@@ -83,7 +83,7 @@ class Owned:
     def __init__(self, app: Any) -> None:
         self._app = app
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Any, receive: Any, send: Any, /) -> None:
         if stores and stores[0].owner:
             note_key_hash(scope, stores[0].owner)
         await self._app(scope, receive, send)

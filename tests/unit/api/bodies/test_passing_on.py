@@ -7,6 +7,7 @@ import asyncio
 import json
 import threading
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -288,7 +289,6 @@ def test_after_long_work_the_thread_rests_so_that_others_have_a_turn(
 ) -> None:
     rests: list[float] = []
     times = iter([0.0, took])
-    monkeypatch.setattr(reading.time, "monotonic", lambda: next(times))
-    monkeypatch.setattr(reading.time, "sleep", rests.append)
+    monkeypatch.setattr(reading, "time", SimpleNamespace(monotonic=lambda: next(times), sleep=rests.append))
     assert reading._do_and_rest(lambda: 7) == 7
     assert rests == ([] if rest is None else [rest])

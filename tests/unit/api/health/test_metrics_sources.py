@@ -9,10 +9,14 @@ from structlog.testing import capture_logs
 
 from api.health import metrics_sources as module
 from api.health.metrics_sources import MetricsSources
+from gateway.events.backlog import Backlog
 from gateway.queues import QueueReader
+from store.queries.for_metrics import StoreFigures
 from tests.fakes.engine import FakeEngine
 
 SECRET = "postgresql://user:s3cret@h"
+FIGURES = cast(StoreFigures, object())
+BACKLOG = Backlog(0, 0.0)
 
 
 class World:
@@ -32,9 +36,9 @@ class World:
         if store in self.failing:
             raise ConnectionError(SECRET)
 
-    async def get_figures(self, _: Any) -> str:
+    async def get_figures(self, _: Any) -> StoreFigures:
         await self.ask("database")
-        return "figures"
+        return FIGURES
 
     async def count_open_alerts(self, _: Any) -> dict[Any, int]:
         return {("COMPONENT_DOWN", "CRITICAL"): 1}
@@ -43,8 +47,8 @@ class World:
         await self.ask("redis")
         return {}
 
-    async def read_stream_backlog(self, _: Any) -> str:
-        return "backlog"
+    async def read_stream_backlog(self, _: Any) -> Backlog:
+        return BACKLOG
 
     async def count_in_queue(self, _: Any) -> int:
         await self.ask("broker")
@@ -67,7 +71,7 @@ def sources(world: World) -> MetricsSources:
 
 async def test_a_scrape_has_what_all_have_told(sources: MetricsSources) -> None:
     figures = await sources.read()
-    assert (figures.store, figures.in_stream, figures.in_queue) == ("figures", "backlog", 0)
+    assert (figures.store, figures.in_stream, figures.in_queue) == (FIGURES, BACKLOG, 0)
     assert figures.open_alerts == {("COMPONENT_DOWN", "CRITICAL"): 1}
     assert figures.counters == {}
     assert figures.answered() == {"database": True, "redis": True, "broker": True}, "0 and {} are answers"
@@ -99,7 +103,7 @@ async def test_of_a_store_that_fails_nothing_is_guessed(world: World, sources: M
 async def test_scrapes_that_come_meanwhile_wait_for_the_same_question(world: World, sources: MetricsSources) -> None:
     scrapes = await asyncio.gather(*(sources.read() for _ in range(10)))
     assert sorted(world.asked) == ["broker", "database", "redis"]
-    assert all(scrape.store == "figures" for scrape in scrapes)
+    assert all(scrape.store is FIGURES for scrape in scrapes)
 
 
 async def test_a_frozen_store_has_one_question_however_often_it_is_asked_for(
@@ -110,7 +114,7 @@ async def test_a_frozen_store_has_one_question_however_often_it_is_asked_for(
         assert (await sources.read()).store is None
     assert world.asked.count("database") == 1
     world.thawed.set()
-    assert (await sources.read()).store == "figures"
+    assert (await sources.read()).store is FIGURES
     assert world.engine.open == 0
 
 

@@ -35,7 +35,7 @@ class Store:
         self.error: Exception | None = None
         self.silent = False
 
-    async def incr(self, key: str, seconds: int, amount: int) -> int:
+    async def incr(self, key: str, seconds: int, amount: int, /) -> int:
         self.asked.append(("incr", key, seconds, amount))
         if self.silent:
             await asyncio.Event().wait()
@@ -347,7 +347,7 @@ async def test_behind_a_trusted_proxy_it_is_the_client_that_is_counted(
 async def test_what_is_no_request_is_passed_on() -> None:
     seen: list[str] = []
 
-    async def app(scope: Any, receive: Any, send: Any) -> None:
+    async def app(scope: Any, receive: Any, send: Any, /) -> None:
         seen.append(scope["type"])
 
     layer = RateLimit(app, limit=1, address=ClientAddress([]))

@@ -94,7 +94,7 @@ async def test_a_search_without_a_word_says_why_it_finds_nothing(monkeypatch: py
 
 
 def test_a_query_becomes_the_part_that_it_wants() -> None:
-    part = slice_of(PageQuery(sort_by="duration", sort_order="asc", limit=7, offset=3))  # type: ignore[arg-type]
+    part = slice_of(PageQuery(sort_by="duration", sort_order="asc", limit=7, offset=3))
     assert (part.sort.by, part.sort.descending, part.limit, part.offset, part.after) == ("duration", False, 7, 3, None)
 
 

@@ -41,8 +41,8 @@ class Marks:
         self.looks += 1
         return self.set
 
-    def add(self, service: str, strategy: Strategy, until: datetime | None = UNTIL) -> None:
-        self.set[service] = Mark(service, strategy, until)
+    def add(self, service: str, strategy: Strategy) -> None:
+        self.set[service] = Mark(service, strategy, UNTIL)
 
 
 class Answers:
@@ -72,7 +72,7 @@ class Route:
         self.was_cancelled = False
         self.sent_after_cancel: list[Message] = []
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send, /) -> None:
         self.calls += 1
         try:
             await self.may_begin.wait()
@@ -394,7 +394,7 @@ async def test_a_client_that_goes_away_takes_its_route_along(world: World) -> No
 
 
 async def test_the_failure_of_a_route_that_was_left_is_logged_by_its_name_alone(world: World) -> None:
-    async def fail_late(scope: Scope, receive: Receive, send: Send) -> None:
+    async def fail_late(scope: Scope, receive: Receive, send: Send, /) -> None:
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:

@@ -19,5 +19,5 @@ _PLAIN: dict[str, Any] = {
 
 def worker(node: str = "celery@one", **said: Any) -> WorkerRow:
     """A worker that is online, with these of its columns; its id comes of its name."""
-    empty = dict.fromkeys(field.name for field in fields(WorkerRow))
+    empty: dict[str, Any] = dict.fromkeys(field.name for field in fields(WorkerRow))
     return WorkerRow(**(empty | _PLAIN | {"node": node, "worker_id": uuid5(NAMESPACE_DNS, node)} | said))

@@ -43,7 +43,7 @@ class World:
             self.broker.nodes[node] = cast(NodeDescription, SimpleNamespace(node=node))
             self.known[node] = worker(node)
 
-    # What stands in for `wishes`, `verbs` and the descriptions.
+    # What stands in for `wishes`, `requests` and the descriptions.
 
     async def list_diverged(self, _: Any, *, limit: int) -> list[WorkerRow]:
         assert limit == MAX_WORKERS
@@ -82,7 +82,7 @@ class World:
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
     world = World()
     monkeypatch.setattr(module, "wishes", world)
-    monkeypatch.setattr(module, "verbs", world)
+    monkeypatch.setattr(module, "requests", world)
     monkeypatch.setattr(module, "save_descriptions", world.save_descriptions)
     monkeypatch.setattr(module, "resize", world.resize_claimed)
     monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: world.now))
@@ -150,6 +150,7 @@ async def test_who_was_told_or_is_silent_is_left_alone_for_a_while(world: World,
     world.now += PATIENCE_SECONDS - 0.1
     await world.round.run_once()
     assert world.done == [("drains",)]
+    world.done.clear()
     world.now += 0.2
     await world.round.run_once()
     assert world.done == [("saved", "a"), ("steered", "a"), ("drains",)]

@@ -24,8 +24,8 @@ from tests.fakes.gateway import FakeBroker, FakeControl, FakePauseKeys, FakePres
 from tests.unit.loops.workers.rows import worker
 
 NODE = "celery@one"
-STANDING = {"is_paused": True, "drain_started_at": NOON}
-TOLD = {"drain_started_at": NOON, "drain_shutdown_at": NOON, "online": False}
+STANDING: dict[str, Any] = {"is_paused": True, "drain_started_at": NOON}
+TOLD: dict[str, Any] = {"drain_started_at": NOON, "drain_shutdown_at": NOON, "online": False}
 LEFT = TOLD | {"goodbye_at": NOON}
 
 

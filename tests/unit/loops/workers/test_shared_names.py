@@ -1,3 +1,4 @@
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ def _store(monkeypatch: pytest.MonkeyPatch) -> None:
         stored.append(nodes)
 
     stored.clear()
-    monkeypatch.setattr(module.shared_names, "note_shared", note_shared)
+    monkeypatch.setattr(module, "shared_names", SimpleNamespace(note_shared=note_shared))
 
 
 @pytest.mark.parametrize("replies", [{}, {"a": 1}, {"a": 1, "b": 0}])

@@ -228,7 +228,7 @@ async def test_a_group_holds_so_much_and_the_rest_waits_for_the_next(store: Stor
 
 async def test_a_group_that_has_read_much_reads_on_only_for_its_first_step(store: Store) -> None:
     count = GROUP_READS // (1_000 * KIB) + 4
-    store.results = {f"s{number}": json.dumps(["x" * 1_000 * KIB, 1]) for number in range(count)} | {"last": "7"}
+    store.results |= {f"s{number}": json.dumps(["x" * 1_000 * KIB, 1]) for number in range(count)} | {"last": "7"}
     first = step(0, *(result_of(f"s{number}", "/1") for number in range(count)), result_of("last"))
     others = [step(number, result_of(f"s{number}", "/1"), result_of("last")) for number in range(1, count)]
     found = await resolved(first, *others)
