@@ -62,6 +62,8 @@ class KeyRing:
 
         It stays true for ever. What was read last holds as long as Postgres is away: nobody makes a key meanwhile.
         """
+        self.is_away = False
+        """Whether the last reading failed: then nobody waits for the next one."""
         self.ask: Callable[[], None] = _ask_nobody
         """Asks whoever reads to do so now."""
 
@@ -97,7 +99,9 @@ class KeyRing:
         return self._keys.get(key_id)
 
     async def look_again(self) -> None:
-        """Wait until the keys were read after this call, or could not be, 3 s at most."""
+        """Wait until the keys were read after this call, or could not be, 3 s at most; not while Postgres is away."""
+        if self.is_away and not self.is_trusted:
+            return
         asked_at = time.monotonic()
         with suppress(TimeoutError):
             async with asyncio.timeout(LOOK_SECONDS):
@@ -138,7 +142,6 @@ class KeyReader(Resident):
         self._ring = ring
         self._transact = transact
         self._listener = Listener(database_url, API_KEYS)
-        self._is_away = False
         ring.ask = self._listener.wake
 
     async def __aenter__(self) -> Self:
@@ -175,6 +178,6 @@ class KeyReader(Resident):
                 await api_keys.note_uses(connection, uses)
 
     def _tell(self, *, is_away: bool, error: str | None = None) -> None:
-        if is_away and not self._is_away:
+        if is_away and not self._ring.is_away:
             log.warning("api_keys_not_read", error=error)
-        self._is_away = is_away
+        self._ring.is_away = is_away
