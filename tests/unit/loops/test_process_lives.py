@@ -72,11 +72,12 @@ async def test_a_life_that_was_there_in_between_has_not(world: World) -> None:
         assert await world.look() == {}
 
 
-async def test_of_two_that_have_ended_the_first_counts(world: World) -> None:
-    world.lives |= {"mirror:1": False, "mirror:2": True}
+async def test_of_those_that_have_ended_the_first_counts(world: World) -> None:
+    others = [f"mirror:{number}" for number in range(2, 10)]
+    world.lives |= {"mirror:1": False} | dict.fromkeys(others, True)
     await world.look(times=2)
     world.now += 5
-    world.lives["mirror:2"] = False
+    world.lives |= dict.fromkeys(others, False)
     assert await world.look(times=2) == {"mirror": 5.0}
 
 
