@@ -10,12 +10,11 @@ from rich.text import Text
 from rich.tree import Tree
 
 from cli.client import Client, NotReachable
+from cli.progress import FINAL, PATIENCE_SECONDS
 from cli.terminal import line_of
 from domain.sentences import some_of
 
-FINAL = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
 ASK_AGAIN_SECONDS = 0.5  # 120 requests a minute, of the 1,000 that the rate limit grants
-PATIENCE_SECONDS = 30.0
 SIGNS = {
     "WAITING": ("·", "dim"),
     "PENDING": ("○", "yellow"),

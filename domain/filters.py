@@ -24,6 +24,9 @@ SORT_COLUMNS = {
 }
 """What a client may sort by -> the column that holds it."""
 
+EXACT_TOTAL = 10_000
+"""How many matches are counted; of more than these a list only says that there are more."""
+
 _AGO = re.compile(r"-([0-9]{1,4})([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 

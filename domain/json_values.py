@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 from itertools import accumulate
 from math import isfinite
+from typing import Any
 
 MAX_DEPTH = 64
 MAX_ANSWER_DEPTH = 200
@@ -15,6 +16,7 @@ MAX_ANSWER_DEPTH = 200
 MAX_SEGMENT_LENGTH = 64
 
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _DEPTH_CHANGE = tuple({ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}.get(byte, 0) for byte in range(256))
 _ALWAYS_SOUND = frozenset({int, bool, type(None)})
@@ -35,6 +37,17 @@ def check_text(text: str) -> None:
         raise ValueError("the character U+0000 cannot be stored")
     if not text.isascii() and not _is_encodable(text):
         raise ValueError("a lone surrogate is not a character")
+
+
+def storable(value: Any) -> Any:
+    """Return the value with a replacement character for all that Postgres cannot store: NUL and lone surrogates."""
+    if isinstance(value, str):
+        return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", value)
+    if isinstance(value, dict):
+        return {storable(key): storable(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [storable(item) for item in value]
+    return value
 
 
 def nests_deeper(text: bytes, *, than: int) -> bool:

@@ -6,7 +6,7 @@ those that can be true (`domain/clocks.py`): whoever reaches the broker may send
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -17,6 +17,7 @@ from domain.clocks import credible
 from domain.exceptions import told_exception
 from domain.facts import PUBLISHER, Detail, Fact, worker_event_key
 from domain.identities import LEFT_OUT, MAX_ID_BYTES, Identity, fits, shown_name
+from domain.json_values import storable
 from domain.states import EventType
 from domain.workers.status import Heartbeat
 from gateway.events.sources import EventMessage
@@ -144,7 +145,7 @@ def _events(body: bytes, decoded: Decoded) -> Iterator[Event]:
     try:
         if b"\\u0000" in body or b"\\ud" in body.lower():
             # Postgres text holds neither NUL nor lone surrogates; msgspec refuses the latter.
-            body = json.dumps(_storable(json.loads(body))).encode()
+            body = json.dumps(storable(json.loads(body))).encode()
         events = _decode(body)
     except Exception:  # msgspec's errors, bytes that are no UTF-8, numbers too long for Python, deep nesting
         yield from _sound_events(body, decoded)
@@ -165,20 +166,6 @@ def _sound_events(body: bytes, decoded: Decoded) -> Iterator[Event]:
             decoded.refused += 1
         else:
             yield event
-
-
-def _storable(value: Any) -> Any:
-    if isinstance(value, str):
-        return (
-            value.replace("\0", "\N{REPLACEMENT CHARACTER}")
-            .encode("utf-16", "surrogatepass")
-            .decode("utf-16", "replace")
-        )
-    if isinstance(value, list):
-        return [_storable(item) for item in value]
-    if isinstance(value, Mapping):
-        return {_storable(key): _storable(item) for key, item in value.items()}
-    return value
 
 
 def _take(event: Event, decoded: Decoded, *, message: EventMessage, heard: float) -> None:

@@ -6,10 +6,13 @@ One compiled statement serves every batch size, which neither VALUES lists nor e
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, column, func
+from sqlalchemy import Text, bindparam, column, func
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.sql.selectable import TableValuedAlias
 from sqlalchemy.types import TypeEngine
+
+IDS = ARRAY(Text)
+"""The type of a parameter that holds any number of ids or names."""
 
 Columns = dict[str, TypeEngine[Any] | type[TypeEngine[Any]]]
 

@@ -11,6 +11,8 @@ SILENCE = timedelta(seconds=15)
 RESTART = timedelta(seconds=3)
 HEARTBEATS_MISSED = 2.5
 """How many of its own intervals a node may miss, where it tells of itself more rarely."""
+KNOWN_WITHIN = timedelta(days=7)
+"""A node unheard for longer is not expected back."""
 LONGEST_SILENCE = timedelta(minutes=10)
 """The longest silence that is waited for, whatever interval a node claims."""
 MUTE_SILENCE = timedelta(seconds=90)

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from domain.json_values import MAX_ANSWER_DEPTH, nests_deeper
+from domain.json_values import MAX_ANSWER_DEPTH, nests_deeper, storable
 from domain.results import StoredResult
 from gateway.results.forms import Sealed, as_json
 
@@ -26,7 +26,6 @@ MAX_TEXT = 65_536
 """Characters of a traceback or of what an exception says. A traceback is told from its end."""
 LEFT_OUT = "\N{HORIZONTAL ELLIPSIS}"
 EXCEPTION_STATES = {"FAILURE", "RETRY", "REVOKED"}
-REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 MAX_DIGITS = 4_300
 """Digits of a number; Python turns no longer text into one."""
@@ -35,7 +34,6 @@ NO_META = "is in no form that Celeriac reads"
 # Only these need the slow way through Python's own parser; sound surrogate pairs take it too.
 _SUSPECT = re.compile(rb'\\u0000|\\u[dD][89a-fA-F]|NaN|Infinity|"__type__"|[0-9]{4300}')
 _CELERYS_TYPES = frozenset({"datetime", "date", "time", "decimal", "uuid", "bytes", "base64"})
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 MAX_NAME = 255
@@ -154,7 +152,7 @@ def _aware(date_done: str | None) -> datetime | None:
 
 def _plain_json(stored: bytes) -> bytes:
     value = json.loads(stored, parse_constant=str, parse_int=_number, object_hook=_unwrapped)
-    return json.dumps(_storable(value), ensure_ascii=False).encode()
+    return json.dumps(storable(value), ensure_ascii=False).encode()
 
 
 def _number(digits: str) -> int | str:
@@ -171,13 +169,3 @@ def _unwrapped(value: dict[str, Any]) -> Any:
         return value
     inner = value["__value__"]
     return inner["hex"] if isinstance(inner, dict) and "hex" in inner else inner
-
-
-def _storable(value: Any) -> Any:
-    if isinstance(value, str):
-        return _UNSTORABLE.sub(REPLACEMENT, value)
-    if isinstance(value, dict):
-        return {_storable(key): _storable(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_storable(item) for item in value]
-    return value

@@ -10,11 +10,12 @@ from datetime import UTC, datetime, timedelta
 from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.deliveries import OPEN
 from domain.facts import Detail, Fact
 from domain.fold import Attempt, fold
 from domain.redis_keys import node_key
 from domain.results import StoredResult
-from domain.states import AttemptState, EventType
+from domain.states import EventType
 from domain.workers.status import SILENCE
 from services.dispatch import withdrawn
 from services.record import News, record
@@ -24,7 +25,6 @@ from store.queries.lost.dead_workers import Orphan
 from store.queries.tasks import writing
 
 BATCH_SIZE = 1_000
-OPEN = (AttemptState.RECEIVED, AttemptState.STARTED)
 LOST_WITH_WORKER = "WorkerLost: {node} ended while it held this task, and no message of it is left."
 
 

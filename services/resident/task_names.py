@@ -5,15 +5,14 @@ import difflib
 import time
 from bisect import bisect
 from collections.abc import Collection, Sequence
-from datetime import timedelta
 
 import structlog
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from domain.workers.status import KNOWN_WITHIN
 from store.queries.tasks import names as names_told
 
-KNOWN_WITHIN = timedelta(days=7)
 FRESH_SECONDS = 5.0
 # A name that is missing is looked for again, but a flood of bad names is no flood of queries.
 LOOK_AGAIN_SECONDS = 0.5

@@ -27,8 +27,9 @@ from domain.alerts.conditions import Parked
 from domain.degradation import BlockedWork
 from domain.states import Phase, Status
 from domain.workers.status import hostname
+from store.batch import IDS
 from store.queries.ages import seconds_since
-from store.queries.outbox import IDS, is_calm, is_refused
+from store.queries.outbox import is_calm, is_refused
 from store.queries.workers.nodes import has_not_left, is_online, last_sign
 from store.queries.workers.strangers import is_stranger
 from store.tables.tasks import gaps, outbox, tasks

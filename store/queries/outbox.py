@@ -22,15 +22,14 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from store.batch import batch_of, bind_rows
+from store.batch import IDS, batch_of, bind_rows
 from store.listener import OUTBOX
 from store.queries.leadership import DISPATCH
 from store.tables.tasks import outbox, task_arguments, tasks
 
-IDS = ARRAY(Text)
 CLAIMED_BYTES = 2 * 1024 * 1024
 """How many bytes of arguments a claim holds beside small ones, or one task's where those alone are larger: they are
 parsed where all loops run, 15 ms for each MiB.

@@ -7,14 +7,12 @@ whatever the batch holds.
 from collections.abc import Iterable
 
 from sqlalchemy import JSON, Boolean, Text, bindparam, cast, delete, func, select, update
-from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.results import StoredResult, ToldResult
-from store.batch import Columns, batch_of, bind_rows
+from store.batch import IDS, Columns, batch_of, bind_rows
 from store.tables.tasks import task_results, tasks
-
-IDS = ARRAY(Text)
 
 _RESULT: Columns = {
     "task_id": Text,

@@ -7,7 +7,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.states import Phase
-from store.queries.workers.consumers import KNOWN_WITHIN
+from domain.workers.status import KNOWN_WITHIN
 from store.queries.workers.nodes import has_not_left, is_online, last_sign
 from store.tables.tasks import tasks
 from store.tables.workers import workers

@@ -12,15 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from domain.cancels import StopSignal
-from domain.filters import SORT_COLUMNS, Cursor, Sort, TaskFilter
+from domain.filters import EXACT_TOTAL, SORT_COLUMNS, Cursor, Sort, TaskFilter
 from domain.states import TERMINAL, Phase, Status
 from store.queries.tasks.filters import conditions
 from store.tables.doubts import doubts
 from store.tables.tasks import attempts, outbox, task_arguments, task_results, tasks
 from store.tables.workers import workers
 
-EXACT_TOTAL = 10_000
-"""A total of more matching rows is a lower bound: counting on would cost more than it tells."""
 MAX_ATTEMPTS = 1_000
 """How many attempts of one task are read, the latest: one that is tried again for ever has any number."""
 LARGE_BYTES = 20_000

@@ -23,20 +23,18 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.fold import TaskState
 from domain.identities import Identity
 from domain.results import error_of
 from domain.rollups import TaskCourse
-from store.batch import Columns, batch_of, bind_rows
+from store.batch import IDS, Columns, batch_of, bind_rows
 from store.listener import FINISHED
 from store.tables.base import Time
 from store.tables.search import search_queue
 from store.tables.tasks import attempts, task_arguments, task_results, tasks
-
-IDS = ARRAY(Text)
 
 
 @dataclass(frozen=True, slots=True)

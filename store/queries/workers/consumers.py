@@ -8,11 +8,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.broker_options import BrokerOptions
 from domain.consumers import Consumer, Consumers
+from domain.workers.status import KNOWN_WITHIN
 from store.queries.workers.nodes import is_online, last_sign
 from store.tables.workers import registered_tasks, workers
 
-KNOWN_WITHIN = timedelta(days=7)
-"""A node unheard for longer is not expected back."""
 SAYS_WITHIN = timedelta(seconds=15)
 """How long a node that is there takes at most to answer."""
 

@@ -25,6 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.filters import EXACT_TOTAL
 from domain.submissions import Submission
 from domain.workflows.dag import Dag, invert
 from domain.workflows.definition import NewWorkflow, Step
@@ -35,7 +36,6 @@ from store.tables.base import Time
 from store.tables.tasks import task_results, tasks
 from store.tables.workflows import workflow_events, workflow_steps, workflow_submissions, workflows
 
-EXACT_TOTAL = 10_000
 SHOWN_RESULT_BYTES = 64 * 1024
 """A step's result above this is left out where all of its workflow are shown: a thousand may be."""
 SHOWN_RESULTS_BYTES = 2 * 1024 * 1024

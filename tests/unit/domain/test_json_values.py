@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from domain.json_values import MAX_DEPTH, check_json, check_text, is_too_deep, nests_deeper
+from domain.json_values import MAX_DEPTH, check_json, check_text, is_too_deep, nests_deeper, storable
 from tests.raised import raised_by
 
 
@@ -85,3 +85,17 @@ def test_depth_is_the_same_of_a_text_and_of_a_value() -> None:
     assert not nests_deeper(b"[[[]]]", than=3)
     assert nests_deeper(b"[[[[]]]]", than=3)
     assert not nests_deeper(b'[[["[[[[[["]]]', than=3)
+
+
+@pytest.mark.parametrize(
+    ("value", "stored"),
+    [
+        ("a\0b", "a\ufffdb"),
+        ("\ud83d", "\ufffd"),
+        ("\N{PILE OF POO}", "\N{PILE OF POO}"),
+        ({"\0": ["\udfff", 1, None, {"x": "\0"}]}, {"\ufffd": ["\ufffd", 1, None, {"x": "\ufffd"}]}),
+        (2.5, 2.5),
+    ],
+)
+def test_what_postgres_cannot_store_is_replaced_wherever_it_stands(value: object, stored: object) -> None:
+    assert storable(value) == stored
