@@ -15,7 +15,7 @@ from store.tables.workers import registered_tasks, workers
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What a node answers when asked about itself."""
+    """What a node said of itself, read in the light of what is wanted of it: as it is stored."""
 
     node: str
     pid: int | None
