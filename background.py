@@ -11,6 +11,7 @@ import os
 import sys
 import threading
 import traceback
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from typing import Any, NoReturn, Self
@@ -76,24 +77,30 @@ async def end(*tasks: "asyncio.Task[None]", limit_seconds: float = LIMIT_SECONDS
         await asyncio.gather(*done, return_exceptions=True)
 
 
-class Resident:
+class Resident(ABC):
     """An object that works beside everything else from `async with` until that is left; its tasks are watched as any.
 
     What comes before its tasks are started or after they have ended, a subclass does around these two methods.
     """
 
+    _inner: "Resident | None" = None
+    """One that its tasks lean on: it begins before them and ends after them."""
     _tasks: "Sequence[asyncio.Task[None]]" = ()
 
     async def __aenter__(self) -> Self:
+        if self._inner is not None:
+            await self._inner.__aenter__()
         self._tasks = self._start()
         return self
 
-    async def __aexit__(self, *_raised: object) -> None:
+    async def __aexit__(self, *raised: object) -> None:
         await end(*self._tasks)
+        if self._inner is not None:
+            await self._inner.__aexit__(*raised)
 
+    @abstractmethod
     def _start(self) -> "Sequence[asyncio.Task[None]]":
         """Starts the tasks of this object, through `start` or `start_rounds`."""
-        raise NotImplementedError
 
 
 class Watchdog:

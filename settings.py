@@ -18,7 +18,7 @@ from domain.networks import check_proxies
 from domain.origins import ANY, own_origins
 from domain.queue_names import check_queue_name
 from domain.retention import Retention
-from domain.secrets import check_api_keys, check_logins, is_placeholder
+from domain.secrets import READ_ONLY_SUFFIX, check_api_keys, check_logins, is_placeholder
 from domain.server_urls import beside_broker, is_redis, refuse_incomplete
 from domain.url_kinds import refuse_wrong_kind
 
@@ -251,6 +251,11 @@ class Settings(BaseSettings):
         if ANY in self.allowed_hosts and not self.api_keys:
             raise ValueError("CELERIAC_ALLOWED_HOSTS: * needs CELERIAC_API_KEYS; without keys, list the names")
         return self
+
+    @property
+    def has_full_key(self) -> bool:
+        """Tell whether one of `api_keys` may do everything."""
+        return not all(key.endswith(READ_ONLY_SUFFIX) for key in self.api_keys)
 
     @property
     def broker_options(self) -> BrokerOptions:

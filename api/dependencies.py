@@ -69,7 +69,7 @@ class ProcessResources:
     searches: asyncio.Semaphore
     """Lets lists and searches of tasks hold at most half of the connections, so that others find one beside them."""
     answers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="answers"))
-    """The one thread that large answers are made in (`large_answers.py`)."""
+    """The one thread that large answers are made in (`api/pages/large_answers.py`)."""
     exports: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MAX_EXPORTS))
 
 

@@ -27,7 +27,10 @@ MAX_KEYS = 1_000
 """The most keys that are not revoked: each process holds all of them."""
 MAX_NETWORKS = 50
 MAX_NAME = 100
+USUAL_OVERLAP_SECONDS = 86_400
 LONGEST_OVERLAP_SECONDS = 30 * 86_400
+HIGHEST_RATE_LIMIT = 1_000_000
+"""The most requests a minute that a limit of a key may be."""
 
 _ID_END = len(PREFIX) + ID_LENGTH
 _LENGTH = _ID_END + 1 + SECRET_LENGTH + CHECKSUM_LENGTH

@@ -1,8 +1,8 @@
 """The names of the keys and channels that Celeriac uses in its Redis (`CELERIAC_REDIS_URL`). No other room makes one.
 
 Workers with the plugin share the names from `STREAM_KEY` to `run_key`. The plugin may import none of our rooms, so it
-makes these again in `celeriac_worker/keys.py` and `stream.py`; a test holds both lists together. What the values mean
-to a worker stands in `workers/README.md`.
+makes these again in `celeriac_worker/keys.py` and `celeriac_worker/stream.py`; a test holds both lists together. What
+the values mean to a worker stands in `workers/README.md`.
 """
 
 STREAM_KEY = "celeriac:events"

@@ -19,6 +19,27 @@ STOP_SECONDS = 20
 PYTHON = os.environ.get("WORKER_PYTHON", sys.executable)
 """Of the environment in which workers run: the tests of the plugin can be tried with another Celery."""
 
+STOCK_APP = """
+import os
+import time
+
+from celery import Celery
+
+app = Celery("stock", broker=os.environ["CELERIAC_BROKER_URL"], backend=os.environ["CELERIAC_RESULT_URL"])
+app.conf.worker_prefetch_multiplier = 4
+
+
+@app.task(name="stock.early")
+def early(seconds):
+    time.sleep(seconds)
+
+
+@app.task(name="stock.late", acks_late=True)
+def late(seconds):
+    time.sleep(seconds)
+"""
+"""A module of somebody else's: `stock.app`, with tasks that are acknowledged early and late."""
+
 
 @dataclass
 class WorkerProcess:

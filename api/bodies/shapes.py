@@ -2,7 +2,7 @@
 
 pydantic collects every error of a body before anybody may look: a key that no field has is one each, and so is an item
 of a list. So objects and lists are measured first, by the schema's own numbers of fields and items, and the items of
-lists are validated one by one until enough is wrong. Reading and parsing are in `bodies.py`.
+lists are validated one by one until enough is wrong. Reading and parsing are in `reading.py`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

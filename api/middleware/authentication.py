@@ -17,7 +17,7 @@ from api.client_key import note_key_hash
 from api.errors import Forbidden, RateLimited, Unauthenticated, error_response
 from api.middleware.client_address import ClientAddress
 from api.middleware.failed_keys import FailedKeys
-from api.middleware.rate_limit import WindowCounter
+from api.middleware.rate_limit import WindowCounter, seconds_until
 from api.middleware.scopes import METRICS_PATH, PRINCIPAL, header_of, is_open
 from domain.api_keys import ApiKey, digest_of, id_within, is_whole
 from domain.errors import CeleriacError, DatabaseUnavailable
@@ -25,9 +25,8 @@ from domain.networks import is_loopback_address
 from domain.origins import LOCALHOST
 from domain.principals import ALL_SCOPES, LOCAL, Principal, PrincipalKind
 from domain.scopes import Scope as Permission
+from domain.secrets import READ_ONLY_SUFFIX
 from services.resident.key_ring import HeldKey, KeyRing
-
-_READ_ONLY_SUFFIX = ":read"
 
 
 class Authentication:
@@ -167,12 +166,13 @@ async def _count(key: ApiKey, limit: int, *, scope: Scope) -> None:
     counter: WindowCounter = scope["app"].state.resources.request_counter
     count, reset = await counter.count(f"key-{key.key_id}")
     if count > limit:
-        wait_seconds = max(1, reset - int(time.time()))
-        raise RateLimited("Too many requests with this API key; try again later.", retry_after_seconds=wait_seconds)
+        raise RateLimited(
+            "Too many requests with this API key; try again later.", retry_after_seconds=seconds_until(reset)
+        )
 
 
 def _env_key(given: str, number: int) -> tuple[bytes, Principal]:
-    key = given.removesuffix(_READ_ONLY_SUFFIX)
+    key = given.removesuffix(READ_ONLY_SUFFIX)
     scopes = ALL_SCOPES if key == given else frozenset({Permission.READ})
     return key.encode(), Principal(PrincipalKind.ENV_KEY, str(number), f"CELERIAC_API_KEYS {number}", scopes)
 

@@ -59,8 +59,7 @@ class RateLimit:
         if count <= self._limit:
             await self._app(scope, receive, send_with_headers)
             return
-        response = error_response(RateLimited(), scope)
-        response.headers["Retry-After"] = str(max(1, reset - int(time.time())))
+        response = error_response(RateLimited(retry_after_seconds=seconds_until(reset)), scope)
         await response(scope, receive, send_with_headers)
 
     def _headers(self, count: int, reset: int) -> list[tuple[bytes, bytes]]:
@@ -69,6 +68,11 @@ class RateLimit:
             (b"x-ratelimit-remaining", b"%d" % max(0, self._limit - count)),
             (b"x-ratelimit-reset", b"%d" % reset),
         ]
+
+
+def seconds_until(reset: int) -> int:
+    """Return for how many seconds to wait for the end of a window, one at least."""
+    return max(1, reset - int(time.time()))
 
 
 @dataclass(slots=True)

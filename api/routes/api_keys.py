@@ -10,9 +10,7 @@ from api.schemas.api_keys import IssuedKey, KeyChange, KeyModel, KeyOrder, KeyPa
 from api.schemas.pages import DEFAULT_LIMIT, Limit, Offset, Rows, RowsShown
 from domain.errors import KeyNotFound, LastAdmin
 from domain.scopes import Scope
-from domain.secrets import READ_ONLY_SUFFIX
 from services import api_keys
-from settings import Settings
 from store.queries.api_keys import list_keys
 
 router = api_router(tag="api keys")
@@ -23,7 +21,7 @@ router = api_router(tag="api keys")
 async def create(connection: WriteConnection, resources: Resources, *, caller: Caller, body: KeyOrder) -> IssuedKey:
     """The secret is in this answer and nowhere else, so a repeated request makes another key: no Idempotency-Key."""
     issued = await api_keys.create_key(
-        connection, body.as_order(), author=caller.author, has_other_way=_has_other_way(resources.settings)
+        connection, body.as_order(), author=caller.author, has_other_way=resources.settings.has_full_key
     )
     return IssuedKey.from_issued(issued)
 
@@ -51,7 +49,7 @@ async def get(connection: ReadConnection, key_id: str) -> KeyModel:
 async def change(connection: WriteConnection, resources: Resources, *, key_id: str, body: KeyChange) -> KeyModel:
     """Every process goes by it within a second. The last key with `admin` keeps it."""
     changed = await api_keys.change_key(
-        connection, key_id, changes=body.changes(), has_other_way=_has_other_way(resources.settings)
+        connection, key_id, changes=body.changes(), has_other_way=resources.settings.has_full_key
     )
     return KeyModel.from_key(changed)
 
@@ -62,7 +60,7 @@ async def change(connection: WriteConnection, resources: Resources, *, key_id: s
 @needs(Scope.ADMIN)
 async def revoke(connection: WriteConnection, resources: Resources, *, key_id: str) -> None:
     """End a key for good: every process refuses it within a second. What it was stays in the list."""
-    await api_keys.revoke_key(connection, key_id, has_other_way=_has_other_way(resources.settings))
+    await api_keys.revoke_key(connection, key_id, has_other_way=resources.settings.has_full_key)
 
 
 @router.post(
@@ -80,8 +78,3 @@ async def rotate(connection: WriteConnection, key_id: str, *, body: Rotation | N
 async def get_me(caller: Caller) -> Me:
     """The principal of this request and its scopes."""
     return Me.from_principal(caller)
-
-
-def _has_other_way(settings: Settings) -> bool:
-    """Whether a key of `CELERIAC_API_KEYS` may do everything."""
-    return any(not key.endswith(READ_ONLY_SUFFIX) for key in settings.api_keys)

@@ -8,13 +8,18 @@ from pydantic import AfterValidator, Field
 from api.schemas.base import RequestModel, ResponseModel
 from api.schemas.pages import Page
 from api.schemas.types import Text, Time, Timestamp
-from domain.api_keys import LONGEST_OVERLAP_SECONDS, MAX_NAME, MAX_NETWORKS, ApiKey, parse_networks
+from domain.api_keys import (
+    HIGHEST_RATE_LIMIT,
+    LONGEST_OVERLAP_SECONDS,
+    MAX_NAME,
+    MAX_NETWORKS,
+    USUAL_OVERLAP_SECONDS,
+    ApiKey,
+    parse_networks,
+)
 from domain.principals import Principal
 from domain.scopes import Scope
 from services.api_keys import Issued, Order
-
-A_DAY = 86_400
-MOST_A_MINUTE = 1_000_000
 
 
 def _checked_network(text: str) -> str:
@@ -42,7 +47,7 @@ Networks = Annotated[
     ),
 ]
 Limits = Annotated[list[str], Field(max_length=50), AfterValidator(_refused_limits)]
-Rate = Annotated[int, Field(ge=1, le=MOST_A_MINUTE)]
+Rate = Annotated[int, Field(ge=1, le=HIGHEST_RATE_LIMIT)]
 
 
 class KeyOrder(RequestModel):
@@ -95,7 +100,7 @@ class Rotation(RequestModel):
     """The body of `POST /api-keys/{key_id}/rotate`."""
 
     overlap_seconds: Annotated[int, Field(ge=0, le=LONGEST_OVERLAP_SECONDS)] = Field(
-        A_DAY, description="For how long the key opens with its old secret as well."
+        USUAL_OVERLAP_SECONDS, description="For how long the key opens with its old secret as well."
     )
 
     @property

@@ -20,10 +20,17 @@ from cli.configuration import read_settings, require_urls
 from cli.errors import CliError
 from cli.options import Data, Json
 from cli.terminal import line_of, print_fields, print_json
-from domain.api_keys import LONGEST_OVERLAP_SECONDS, MAX_KEYS, MAX_NAME, ApiKey, parse_networks
+from domain.api_keys import (
+    HIGHEST_RATE_LIMIT,
+    LONGEST_OVERLAP_SECONDS,
+    MAX_KEYS,
+    MAX_NAME,
+    USUAL_OVERLAP_SECONDS,
+    ApiKey,
+    parse_networks,
+)
 from domain.errors import CeleriacError
 from domain.scopes import Scope
-from domain.secrets import READ_ONLY_SUFFIX
 from services import api_keys
 from services.api_keys import Issued, Order
 from settings import Settings
@@ -47,7 +54,9 @@ def create(
     scope: Annotated[list[Scope] | None, typer.Option(help="What it may do; several times for several.")] = None,
     network: Annotated[list[str] | None, typer.Option(help="From where it may be used; default: anywhere.")] = None,
     expires_days: Annotated[int | None, typer.Option(min=1, max=36_500, help="Days until it expires.")] = None,
-    rate_limit: Annotated[int | None, typer.Option(min=1, max=1_000_000, help="Requests a minute with it.")] = None,
+    rate_limit: Annotated[
+        int | None, typer.Option(min=1, max=HIGHEST_RATE_LIMIT, help="Requests a minute with it.")
+    ] = None,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
@@ -63,7 +72,7 @@ def create(
     )
 
     async def make(connection: AsyncConnection, settings: Settings) -> Issued:
-        return await api_keys.create_key(connection, order, author=AUTHOR, has_other_way=_has_other_way(settings))
+        return await api_keys.create_key(connection, order, author=AUTHOR, has_other_way=settings.has_full_key)
 
     _print_issued(_run(make, data), as_json=as_json)
 
@@ -90,7 +99,7 @@ def rotate(
     key_id: KeyId,
     overlap_seconds: Annotated[
         int, typer.Option(min=0, max=LONGEST_OVERLAP_SECONDS, help="For how long the old secret opens.")
-    ] = 86_400,
+    ] = USUAL_OVERLAP_SECONDS,
     *,
     data: Data = None,
     as_json: Json = False,
@@ -120,7 +129,7 @@ def revoke(key_id: KeyId, data: Data = None) -> None:
     """End a key for good."""
 
     async def end(connection: AsyncConnection, settings: Settings) -> None:
-        await api_keys.revoke_key(connection, key_id, has_other_way=_has_other_way(settings))
+        await api_keys.revoke_key(connection, key_id, has_other_way=settings.has_full_key)
 
     _run(end, data)
     print(f"revoked {key_id}")
@@ -129,8 +138,7 @@ def revoke(key_id: KeyId, data: Data = None) -> None:
 def _set_disabled(key_id: str, data: str | None, *, disabled: bool) -> None:
     async def change(connection: AsyncConnection, settings: Settings) -> ApiKey:
         changes = {"disabled": disabled}
-        has_other_way = _has_other_way(settings)
-        return await api_keys.change_key(connection, key_id, changes=changes, has_other_way=has_other_way)
+        return await api_keys.change_key(connection, key_id, changes=changes, has_other_way=settings.has_full_key)
 
     _run(change, data)
     print(f"{'disabled' if disabled else 'enabled'} {key_id}")
@@ -156,10 +164,6 @@ async def _transact(work: Callable[[AsyncConnection, Settings], Awaitable[Answer
             return await work(connection, settings)
     finally:
         await engine.dispose()
-
-
-def _has_other_way(settings: Settings) -> bool:
-    return any(not key.endswith(READ_ONLY_SUFFIX) for key in settings.api_keys)
 
 
 def _checked_name(name: str) -> str:

@@ -1,6 +1,6 @@
 """When something is wrong enough to say so: the types of alert, their default rules, and what a rule may say.
 
-What is measured and how a condition turns into an alert is in `alerts.py`.
+What is measured and how a condition turns into an alert is in `conditions.py`.
 """
 
 from collections.abc import Mapping

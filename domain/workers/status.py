@@ -56,6 +56,8 @@ class Heartbeat:
     """The process's logical one: it never goes back."""
     other_life_at: datetime | None = None
     """When another process of this name was heard, by our clock: its predecessor, or its twin."""
+    every_seconds: float | None = None
+    """How often the node means to tell of itself."""
 
     def is_followed_by(self, later: "Heartbeat") -> bool:
         """Whether a beat that is later by their clocks is of another process."""
@@ -63,9 +65,6 @@ class Heartbeat:
             return False
         is_back = self.clock is not None and later.clock is not None and later.clock < self.clock
         return self.pid != later.pid or is_back
-
-    every_seconds: float | None = None
-    """How often the node means to tell of itself."""
 
 
 def newest(heartbeats: Iterable[Heartbeat]) -> dict[str, Heartbeat]:

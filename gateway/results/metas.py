@@ -5,7 +5,7 @@ NaN, Infinity and -Infinity become the strings of that name, and so do whole num
 U+0000 and lone surrogates become U+FFFD; Celery's own wrappers for dates, decimals, UUIDs and bytes
 (`{"__type__": "datetime", "__value__": "2026-..."}`) give way to their value, those of an application stay.
 A return value above 1 MiB or nested too deep is left out, other texts are shortened, and names and numbers have the
-bounds of events. What is in no form that is read (`result_forms.py`) is said to be so: that it exists proves a run.
+bounds of events. What is in no form that is read (`forms.py`) is said to be so: that it exists proves a run.
 """
 
 import json

@@ -6,7 +6,6 @@ anybody waits for. No waiter holds a connection.
 
 import asyncio
 from collections import defaultdict
-from typing import Self
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -38,16 +37,8 @@ class Endings(Resident):
         self._engine = engine
         self._poll_seconds = poll_seconds
         self._max_waiting = max_waiting
-        self._listener = Listener(database_url, FINISHED)
+        self._inner = self._listener = Listener(database_url, FINISHED)
         self._waiting: dict[str, set[asyncio.Event]] = defaultdict(set)
-
-    async def __aenter__(self) -> Self:
-        await self._listener.__aenter__()
-        return await super().__aenter__()
-
-    async def __aexit__(self, *raised: object) -> None:
-        await super().__aexit__(*raised)
-        await self._listener.__aexit__(*raised)
 
     async def wait(self, task_id: str, timeout_seconds: float) -> bool:
         """Return True once the task has reached an end; False if it has not within this time.

@@ -11,7 +11,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Self
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -141,16 +140,8 @@ class KeyReader(Resident):
     def __init__(self, ring: KeyRing, database_url: str, *, transact: Transact) -> None:
         self._ring = ring
         self._transact = transact
-        self._listener = Listener(database_url, API_KEYS)
+        self._inner = self._listener = Listener(database_url, API_KEYS)
         ring.ask = self._listener.wake
-
-    async def __aenter__(self) -> Self:
-        await self._listener.__aenter__()
-        return await super().__aenter__()
-
-    async def __aexit__(self, *raised: object) -> None:
-        await super().__aexit__(*raised)
-        await self._listener.__aexit__(*raised)
 
     def _start(self) -> list[asyncio.Task[None]]:
         return [start_rounds(self._round, name="api-keys")]

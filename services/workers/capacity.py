@@ -1,6 +1,7 @@
 """Giving a worker another capacity: the wish, what the worker is, the order to it, and what became of that.
 
-Each transaction is a verb of `workers.py`. The API does it at once, and `loops/control` whatever is not so yet.
+Each transaction is a verb of `requests.py`. The API does it at once, and `loops/workers/control.py` whatever is not
+so yet.
 """
 
 from gateway.descriptions import NodeDescription

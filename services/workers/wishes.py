@@ -1,7 +1,7 @@
 """Pausing, resuming, draining and forgetting a worker, from the wish to what the worker says of itself then.
 
-Each transaction is a verb of `requests.py`; in between, with none open, the worker is told. `loops/control` tells
-whatever is not as wanted yet.
+Each transaction is a verb of `requests.py`; in between, with none open, the worker is told. `loops/workers/control.py`
+tells whatever is not as wanted yet.
 """
 
 from services.transactions import Transact

@@ -1,4 +1,4 @@
-"""The tables of workflows. What their steps become stands with all other tasks, in `tables.py`."""
+"""The tables of workflows. What their steps become stands with all other tasks, in `tasks.py`."""
 
 from sqlalchemy import JSON, BigInteger, Boolean, Column, Index, Integer, SmallInteger, Table, Text, Uuid, func, text
 from sqlalchemy.dialects.postgresql import ARRAY

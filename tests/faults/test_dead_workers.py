@@ -13,27 +13,8 @@ from cli.addresses import read_addresses
 from tests.acceptance.stack import Stack, running
 from tests.patience import wait_for
 from tests.rabbitmq import needs_rabbitmq
-from tests.worker_process import WorkerProcess, celery_worker
+from tests.worker_process import STOCK_APP, WorkerProcess, celery_worker
 
-STOCK_APP = """
-import os
-import time
-
-from celery import Celery
-
-app = Celery("stock", broker=os.environ["CELERIAC_BROKER_URL"], backend=os.environ["CELERIAC_RESULT_URL"])
-app.conf.worker_prefetch_multiplier = 4
-
-
-@app.task(name="stock.early")
-def early(seconds):
-    time.sleep(seconds)
-
-
-@app.task(name="stock.late", acks_late=True)
-def late(seconds):
-    time.sleep(seconds)
-"""
 QUEUE = "stock"
 RESCUED_SECONDS = 30
 """Noticed after 15 s of silence; proven and moved soon after, also on a busy machine."""

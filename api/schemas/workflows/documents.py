@@ -1,4 +1,4 @@
-"""Workflows on the wire: submissions, rows of lists, one whole, its timeline. Its graph is in `workflow_graphs.py`."""
+"""Workflows on the wire: submissions, rows of lists, one whole, its timeline. Its graph is in `graphs.py`."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields

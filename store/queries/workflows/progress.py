@@ -1,6 +1,6 @@
 """The statements by which workflows as a whole go on: woken, locked, written when they begin and end, noted, reopened.
 
-What concerns their steps is in `workflow_steps.py`; storing and listing workflows in `workflows.py`.
+What concerns their steps is in `steps.py`; storing and listing workflows in `documents.py`.
 """
 
 from dataclasses import dataclass

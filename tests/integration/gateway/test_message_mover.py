@@ -22,30 +22,10 @@ from tests.celery_apps import wait_for_result
 from tests.gateway_broker import FragileBroker, fragile_broker
 from tests.gateway_messages import make_message
 from tests.patience import until
-from tests.worker_process import celery_worker
+from tests.worker_process import STOCK_APP, celery_worker
 
 PATIENCE_SECONDS = 20
 KNOWN = Layout(BrokerOptions(priority_steps=STOCK_PRIORITY_STEPS))
-
-STOCK_APP = """
-import os
-import time
-
-from celery import Celery
-
-app = Celery("stock", broker=os.environ["CELERIAC_BROKER_URL"], backend=os.environ["CELERIAC_RESULT_URL"])
-app.conf.worker_prefetch_multiplier = 4
-
-
-@app.task(name="stock.early")
-def early(seconds):
-    time.sleep(seconds)
-
-
-@app.task(name="stock.late", acks_late=True)
-def late(seconds):
-    time.sleep(seconds)
-"""
 
 
 class Gateway:

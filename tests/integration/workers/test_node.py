@@ -1,7 +1,6 @@
 """What a worker's memory and Redis say of the same starts, where the order of two threads or a lost answer matters."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -9,21 +8,7 @@ import redis
 from celeriac_worker.gate import Admission, GateUnreachableError
 from celeriac_worker.node import ACCEPT_SECONDS, Node
 
-RUN = "celeriac:run:t:0:1"
-
-
-@dataclass(eq=False)
-class Asking:
-    """The part of a request that a node looks at."""
-
-    id: str = "t"
-    run_key: str | None = RUN
-    admitted: bool = False
-    accepted: bool = False
-    was_put_back: bool = False
-    was_cancelled: bool = False
-    found_silence: bool = False
-    asked_at: float = 0.0
+from tests.fakes.gates import RUN, Asking
 
 
 @pytest.fixture

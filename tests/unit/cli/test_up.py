@@ -27,6 +27,19 @@ from settings import Settings
 DATABASE, BROKER = "postgresql://h/db", "redis://h:1/0"
 
 
+STOPPED_IN_ORDER = [
+    "stop app-worker",
+    "stop api",
+    "stop loops",
+    "stop worker-1",
+    "stop mirror",
+    "stop flower",
+    "stop valkey",
+    "stop postgres",
+]
+"""What uses a server is stopped before it."""
+
+
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """With servers of the operator's own, so that none is embedded."""
@@ -120,14 +133,7 @@ async def test_it_starts_what_readiness_needs_lets_the_workers_go_and_stops_all_
         "wait",
         "let go worker-1",
         "wait",
-        "stop app-worker",
-        "stop api",
-        "stop loops",
-        "stop worker-1",
-        "stop mirror",
-        "stop flower",
-        "stop valkey",
-        "stop postgres",
+        *STOPPED_IN_ORDER,
     ]
     assert capsys.readouterr().out == f"celeriac ready http://127.0.0.1:{settings.port}\n"
     assert read_addresses(settings.data) is None, "they are forgotten"
@@ -159,16 +165,7 @@ async def test_a_start_that_fails_is_said_and_what_runs_is_stopped(
     FAILING["at"] = at
     with pytest.raises(CliError, match=f"^{at} failed$"):
         await run_up(settings)
-    assert Supervisor.made.told[-8:] == [
-        "stop app-worker",
-        "stop api",
-        "stop loops",
-        "stop worker-1",
-        "stop mirror",
-        "stop flower",
-        "stop valkey",
-        "stop postgres",
-    ]
+    assert Supervisor.made.told[-8:] == STOPPED_IN_ORDER
     assert read_addresses(settings.data) is None
 
 

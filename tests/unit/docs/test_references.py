@@ -8,6 +8,7 @@ import pytest
 from cli.configuration import OF_THE_CLIENT
 from cli.main import COMMANDS
 from settings import Settings
+from tools.code_map import ROOMS
 
 REPOSITORY = Path(__file__).parents[3]
 PAGES = sorted([*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/**/*.md"), REPOSITORY / "workers" / "README.md"])
@@ -41,6 +42,19 @@ def test_every_page_that_code_names_is_there() -> None:
 def test_every_file_that_is_named_is_there(page: Path) -> None:
     named = re.findall(r"`([\w.]+/[\w./]+\.(?:py|md|toml|txt|yml))`", page.read_text())
     assert [name for name in named if not (REPOSITORY / name).exists() and "NNNN" not in name] == []
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_every_file_that_code_names_is_there(room: str) -> None:
+    """By its path, or by its name alone where it stands in the same folder."""
+    named = [
+        (path, name)
+        for path in (REPOSITORY / room).rglob("*.py")
+        for name in re.findall(r"`([\w./]+\.py)`", path.read_text())
+    ]
+    places = (REPOSITORY, REPOSITORY / "workers")
+    lost = [(path, name) for path, name in named if not any((each / name).exists() for each in (*places, path.parent))]
+    assert lost == []
 
 
 @each_page

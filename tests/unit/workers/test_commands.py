@@ -17,7 +17,7 @@ from celeriac_worker.commands import (
 from celeriac_worker.node import Node
 from celery.worker import state
 
-from tests.unit.workers.gates import ToldGate, node_with
+from tests.fakes.gates import ToldGate, node_with
 
 
 class Requested:

@@ -5,7 +5,7 @@ from celeriac_worker.gate import Admission, GateUnreachableError
 from celeriac_worker.node import ACCEPT_SECONDS, Node
 from celery.worker import state
 
-from tests.unit.workers.gates import RUN, Asking, ToldGate, node_with
+from tests.fakes.gates import RUN, Asking, ToldGate, node_with
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from celery import Celery
 from celery.contrib.testing.mocks import TaskMessage
 from celery.worker import state
 
-from tests.unit.workers.gates import ToldGate, node_with
+from tests.fakes.gates import ToldGate, node_with
 
 
 def pay() -> None:
