@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Protocol
 
 import httpx
 import psutil
@@ -37,8 +38,11 @@ UNFINISHED = "select exists (select from tasks where status in ('PENDING', 'RUNN
 LEFT = "select exists (select from search_queue) or exists (select from rollup_deltas)"
 ENDS_HEARD = re.compile(r'^flower_events_total\{.*type="task-succeeded".*\} (\S+)$', re.MULTILINE)
 
-Run = Callable[[int], float]
-"""Runs so many tasks; returns the seconds until the last end could be seen, once nothing is left to be done."""
+
+class Run(Protocol):
+    """Runs so many tasks; returns the seconds until the last end could be seen, once nothing is left to be done."""
+
+    def __call__(self, *, tasks: int) -> float: ...
 
 
 @dataclass(slots=True)
@@ -53,7 +57,7 @@ class Side:
     def take_turn(self, tasks: int) -> Turn:
         """Run so many tasks; what sends them is this process."""
         before, own = spent_by(self.parts), time.process_time()
-        seconds = self.run(tasks)
+        seconds = self.run(tasks=tasks)
         used = since(before, spent_by(self.parts)) | {"sender": time.process_time() - own}
         for name, spent in used.items():
             self.spent[name] = self.spent.get(name, 0.0) + spent
@@ -62,7 +66,7 @@ class Side:
 
     def warm_up(self, tasks: int) -> None:
         """Run so many tasks that do not count."""
-        self.run(tasks)
+        self.run(tasks=tasks)
 
     def microseconds(self) -> dict[str, float]:
         """Return the processor time of each part for one task, over all turns."""
@@ -99,7 +103,7 @@ def plain_side(servers: Servers, valkey: psutil.Process) -> Iterator[Side]:
         yield Side(parts, partial(_run_plain, app, results, flower=flower))
 
 
-def _run_ours(client: httpx.Client, database: "psycopg.Connection", tasks: int) -> float:
+def _run_ours(client: httpx.Client, database: "psycopg.Connection", *, tasks: int) -> float:
     begun = time.perf_counter()
     for start in range(0, tasks, BATCH_SIZE):
         task = {"task_name": TASK_NAME, "task_args": ARGUMENTS}
@@ -110,7 +114,7 @@ def _run_ours(client: httpx.Client, database: "psycopg.Connection", tasks: int) 
     return seconds
 
 
-def _run_plain(app: Celery, results: "redis.Redis", tasks: int, *, flower: httpx.Client) -> float:
+def _run_plain(app: Celery, results: "redis.Redis", *, flower: httpx.Client, tasks: int) -> float:
     heard = _ends_heard(flower) + tasks
     begun = time.perf_counter()
     for _ in range(tasks):

@@ -30,7 +30,7 @@ RATES = (10, 100, 1_000)
 GATHERED_RATE = 100
 """The rate for which a goal says how many events a commit holds."""
 QUIET_SECONDS = 6.0
-"""After the start: roll-ups are folded every 5 s."""
+"""The time after the start in which the first roll-ups are folded."""
 TASK = {"task_name": TASK_NAME, "task_args": ARGUMENTS}
 
 
