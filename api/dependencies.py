@@ -121,16 +121,6 @@ async def _search_connection(resources: Resources) -> AsyncIterator[AsyncConnect
         resources.searches.release()
 
 
-async def _statement_connection(resources: ProcessResources) -> AsyncIterator[AsyncConnection]:
-    async with resources.engine.connect() as connection:
-        yield await connection.execution_options(isolation_level="AUTOCOMMIT")
-
-
-def stating(resources: ProcessResources) -> AbstractAsyncContextManager[AsyncConnection]:
-    """Open a connection for one query, without a transaction around it: its round trips cost more than the query."""
-    return asynccontextmanager(_statement_connection)(resources)
-
-
 async def _export_connection(resources: Resources) -> AsyncIterator[AsyncConnection]:
     if resources.exports.locked():
         raise Overloaded(f"{MAX_EXPORTS} exports are running; try again when one has ended.")

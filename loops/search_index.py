@@ -4,7 +4,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.search_index import BATCH_SIZE, index_waiting
-from store.engine import reading
+from store.engine import stating
 from store.queries import search
 
 # How long an idle system takes to find a new task. A look at the empty queue takes 0.5 ms.
@@ -22,7 +22,7 @@ class SearchIndexRound:
 
     async def run_once(self) -> float:
         """Index what waits; at once again if there is more."""
-        async with reading(self._engine) as connection:
+        async with stating(self._engine) as connection:
             if not await search.is_any_waiting(connection):
                 return ROUND_SECONDS
         async with self._engine.begin() as connection:

@@ -156,9 +156,9 @@ def open_engine(database_url: str, *, pool_size: int = 10, name: str = "celeriac
 
 
 @asynccontextmanager
-async def reading(engine: AsyncEngine) -> AsyncIterator[SqlConnection]:
-    """Open a connection, each statement of which is a transaction of its own: a question then costs one round trip and
-    not three. For those who only read, and need no two answers of the same moment.
+async def stating(engine: AsyncEngine) -> AsyncIterator[SqlConnection]:
+    """Open a connection, each statement of which is a transaction of its own and commits by itself: that takes one
+    round trip, and not three. For a single statement, and for questions that need no answers of the same moment.
     """
     async with engine.connect() as connection:
         yield await connection.execution_options(isolation_level="AUTOCOMMIT")

@@ -18,7 +18,7 @@ from api.bodies.submissions import (
     to_submissions,
 )
 from api.declarations import answers_with_id, caches_answers, needs, reads_result, submits
-from api.dependencies import ProcessResources, Resources, SearchConnection, cancels_of, reading, stating
+from api.dependencies import ProcessResources, Resources, SearchConnection, cancels_of, reading
 from api.openapi.document import responses
 from api.pages.large_answers import answer_beside
 from api.pages.task_pages import read_page
@@ -43,6 +43,7 @@ from domain.states import Status
 from domain.submissions import Submission
 from services.submissions import submit
 from services.timeline import FEW, TaskHistory, read_task_history
+from store.engine import stating
 from store.queries.tasks import documents
 from store.queries.tasks.documents import TaskOutline, WholeTask
 
@@ -179,7 +180,7 @@ async def list_tasks(connection: SearchConnection, query: Annotated[TaskQuery, Q
 @caches_answers
 async def get_task(resources: Resources, task_id: str) -> TaskDetail | Response:
     """One task with its arguments, result and its latest attempts."""
-    async with stating(resources) as connection:
+    async with stating(resources.engine) as connection:
         task = await documents.get_task(connection, task_id)
     if task is None:
         raise TaskNotFound
