@@ -46,6 +46,7 @@ from services.components import server_checks
 from services.lost.proofs import Proofs
 from services.resident.counters import CounterName, Counters
 from services.resident.degradation import DegradationMarks
+from services.resident.open_access import list_open_hosts
 from services.resident.signs_of_life import SignOfLife
 from services.workers.orders import WorkerOrders
 from settings import Settings, urls
@@ -80,7 +81,10 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
         orders = WorkerOrders(control, PauseKeys(redis))
         drains = Drains(engine, control, orders=orders, presence=presence, redis=redis)
         sweep = MissedEndsRound(engine, results, queues=queues, proofs=proofs, resend_unproven=settings.resend_unproven)
-        alerts = AlertsRound(engine, queues, components=components, marks=marks, lives=lives, prefixes=prefixes)
+        doors = partial(list_open_hosts, redis)
+        alerts = AlertsRound(
+            engine, queues, components=components, marks=marks, lives=lives, prefixes=prefixes, find_open_hosts=doors
+        )
         submitted = await stack.enter_async_context(Listener(database_url, OUTBOX))
         stepped = await stack.enter_async_context(Listener(database_url, WORKFLOWS))
         loops: tuple[Loop, ...] = (

@@ -21,8 +21,7 @@ from api.middleware.rate_limit import WindowCounter, seconds_until
 from api.middleware.scopes import METRICS_PATH, PRINCIPAL, header_of, is_open
 from domain.api_keys import ApiKey, digest_of, id_within, is_whole
 from domain.errors import CeleriacError, DatabaseUnavailable
-from domain.networks import is_loopback_address
-from domain.origins import LOCALHOST
+from domain.origins import is_loopback_host
 from domain.principals import ALL_SCOPES, LOCAL, Principal, PrincipalKind
 from domain.scopes import Scope as Permission
 from domain.secrets import READ_ONLY_SUFFIX
@@ -47,7 +46,7 @@ class Authentication:
         metrics_key: str | None = None,
     ) -> None:
         self._app = app
-        self._is_loopback = _is_loopback(host)
+        self._is_loopback = is_loopback_host(host)
         self._metrics_key = metrics_key.encode() if metrics_key else None
         self._keys = [_env_key(key, number) for number, key in enumerate(keys, start=1)]
         self._ring = ring
@@ -175,11 +174,6 @@ def _env_key(given: str, number: int) -> tuple[bytes, Principal]:
     key = given.removesuffix(READ_ONLY_SUFFIX)
     scopes = ALL_SCOPES if key == given else frozenset({Permission.READ})
     return key.encode(), Principal(PrincipalKind.ENV_KEY, str(number), f"CELERIAC_API_KEYS {number}", scopes)
-
-
-def _is_loopback(host: str) -> bool:
-    """Whether an address or a name is surely this machine's alone."""
-    return host == LOCALHOST or is_loopback_address(host)
 
 
 def _bearer(scope: Scope) -> str:
