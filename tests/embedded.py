@@ -8,11 +8,14 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from cli.embedded.files import make_folder
 from cli.embedded.postgres import PostgresServer, prepare_postgres
 from cli.embedded.valkey import ValkeyServer, prepare_valkey
+from store.migrate import migrate
 from tests.patience import moments
 
 START_SECONDS = 30
@@ -45,6 +48,28 @@ def valkey(folder: Path) -> Iterator[str]:
     """The URL of an empty Valkey, without a database number: append `/0`."""
     with running(lambda: prepare_valkey(folder, durable=False), folder / "server.log") as server:
         yield server.url
+
+
+def copy_migrated_postgres(folder: Path) -> None:
+    """Make this the folder of an embedded PostgreSQL with all tables, not running, as a first `up` leaves it."""
+    make_folder(folder)
+    # Its port is not copied: two that begin at once would both find it free.
+    for name in ("cluster", "password"):
+        subprocess.run(["cp", "--archive", _migrated_postgres() / name, folder], check=True)
+
+
+@cache
+def _migrated_postgres() -> Path:
+    """Made once in this process, and removed at its end."""
+    folder = Path(_kept_folder().name) / "postgres"
+    with postgres(folder) as url:
+        migrate(url)
+    return folder
+
+
+@cache
+def _kept_folder() -> TemporaryDirectory[str]:
+    return TemporaryDirectory(prefix="celeriac-tests-")
 
 
 @contextmanager

@@ -15,6 +15,7 @@ import psutil
 from bench.drills.freezing import door_of, server_of
 from bench.stack import free_ports
 from cli.addresses import Addresses, read_addresses
+from tests.embedded import copy_migrated_postgres
 from tests.patience import wait_for
 
 REPOSITORY = Path(__file__).parents[2]
@@ -30,13 +31,20 @@ class Stack:
     """One data folder, and the `celeriac up` on it while it runs."""
 
     def __init__(
-        self, data: Path, *, folder: Path = REPOSITORY, options: tuple[str, ...] = (), **environment: str
+        self,
+        data: Path,
+        *,
+        folder: Path = REPOSITORY,
+        options: tuple[str, ...] = (),
+        flower: bool = False,
+        **environment: str,
     ) -> None:
         self._data = data
         self._folder = folder
         self._options = options
         self._environment = environment
-        self._port, self._flower_port = free_ports(2)
+        self._port, flower_port = free_ports(2)
+        self._flower_port = flower_port if flower else 0
         self._process: subprocess.Popen[str] | None = None
         self.client = httpx.Client(base_url=f"http://127.0.0.1:{self._port}/api/v1", timeout=30)
 
@@ -196,10 +204,23 @@ class Stack:
 
 @contextmanager
 def running(
-    data: Path, *, folder: Path = REPOSITORY, options: tuple[str, ...] = (), **environment: str
+    data: Path,
+    *,
+    folder: Path = REPOSITORY,
+    options: tuple[str, ...] = (),
+    flower: bool = False,
+    from_nothing: bool = False,
+    **environment: str,
 ) -> Iterator[Stack]:
-    """A stack that is ready, stopped at the end."""
-    stack = Stack(data, folder=folder, options=options, **environment)
+    """A stack that is ready, stopped at the end.
+
+    `from_nothing`: as at a first start; else its cluster is there and migrated, as at any later one, which takes a
+    third of the processor time.
+    """
+    stack = Stack(data, folder=folder, options=options, flower=flower, **environment)
+    if not from_nothing:
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        copy_migrated_postgres(data / "postgres")
     try:
         stack.start()
         yield stack

@@ -41,7 +41,7 @@ def test_nothing_is_left_running_after_a_stop(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def harmed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with running(tmp_path_factory.mktemp("harmed")) as stack:
+    with running(tmp_path_factory.mktemp("harmed"), flower=True) as stack:
         yield stack
 
 
