@@ -16,9 +16,8 @@ from cli.embedded.files import make_folder
 from cli.embedded.postgres import PostgresServer, prepare_postgres
 from cli.embedded.valkey import ValkeyServer, prepare_valkey
 from store.migrate import migrate
-from tests.patience import moments
+from tests.patience import PATIENCE_SECONDS, moments
 
-START_SECONDS = 30
 STOP_SECONDS = 20
 PORT_TRIES = 3
 MEMORY = Path("/dev/shm")
@@ -100,7 +99,7 @@ def stop(process: subprocess.Popen[bytes], server: Server) -> None:
 
 
 def _wait_until_it_answers(server: Server, process: subprocess.Popen[bytes]) -> bool:
-    for _ in moments(START_SECONDS):
+    for _ in moments(PATIENCE_SECONDS):
         if process.poll() is not None:
             break
         if server.answers():

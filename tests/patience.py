@@ -10,8 +10,8 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from typing import TypeVar, cast, overload
 
-PATIENCE_SECONDS = 60.0
-"""Far more than anything takes: it is only used up by what never comes."""
+PATIENCE_SECONDS = 120.0
+"""Far more than anything takes, also on a machine that is slow and busy: it is used up only by what never comes."""
 LOOK_SECONDS = 0.02
 LONGEST_LOOK_SECONDS = 0.2
 """Looks become rarer, to a tenth of what has been waited: at a stack they cost the processor what it waits for."""

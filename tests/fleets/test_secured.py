@@ -72,7 +72,7 @@ def test_all_that_is_done_is_allowed_by_the_listed_rights(secured: Secured) -> N
     held = stack.submit("celeriac.sleep", 60)
     wait_for(lambda: stack.task(held)["status"] == "RUNNING")
     secured.worker.kill()
-    wait_for(lambda: "lost" in stack.events(held), seconds=60)
+    wait_for(lambda: "lost" in stack.events(held))
     assert secured.server.denied() == []
 
 
