@@ -12,7 +12,6 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from cli.embedded.files import make_folder
 from cli.embedded.postgres import PostgresServer, prepare_postgres
 from cli.embedded.valkey import ValkeyServer, prepare_valkey
 from store.migrate import migrate
@@ -49,17 +48,9 @@ def valkey(folder: Path) -> Iterator[str]:
         yield server.url
 
 
-def copy_migrated_postgres(folder: Path) -> None:
-    """Make this the folder of an embedded PostgreSQL with all tables, not running, as a first `up` leaves it."""
-    make_folder(folder)
-    # Its port is not copied: two that begin at once would both find it free.
-    for name in ("cluster", "password"):
-        subprocess.run(["cp", "--archive", _migrated_postgres() / name, folder], check=True)
-
-
 @cache
-def _migrated_postgres() -> Path:
-    """Made once in this process, and removed at its end."""
+def migrated_postgres() -> Path:
+    """The folder of an embedded PostgreSQL with all tables, stopped, to be copied. Made once in this process."""
     folder = Path(_kept_folder().name) / "postgres"
     with postgres(folder) as url:
         migrate(url)

@@ -13,9 +13,9 @@ import httpx
 import psutil
 
 from bench.drills.freezing import door_of, server_of
-from bench.stack import free_ports
+from bench.stack import copy_postgres, free_ports
 from cli.addresses import Addresses, read_addresses
-from tests.embedded import copy_migrated_postgres
+from tests.embedded import migrated_postgres
 from tests.patience import PATIENCE_SECONDS, wait_for
 
 REPOSITORY = Path(__file__).parents[2]
@@ -218,7 +218,7 @@ def running(
     stack = Stack(data, folder=folder, options=options, flower=flower, **environment)
     if not from_nothing:
         data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        copy_migrated_postgres(data / "postgres")
+        copy_postgres(migrated_postgres(), data / "postgres")
     try:
         stack.start()
         yield stack
