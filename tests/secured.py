@@ -14,7 +14,6 @@ from cli.embedded.files import pick_port
 from tests.certificates import OPENSSL, Certificates, make_certificates
 from tests.patience import wait_for
 
-START_SECONDS = 30
 PASSWORD = "p/w:d@#%?&= x"
 """Of every user, with all that a URL has to encode."""
 
@@ -83,7 +82,7 @@ def secured_redis(folder: Path) -> Iterator[SecuredRedis]:
     with (folder / "redis.log").open("ab") as log:
         process = subprocess.Popen(server.command(), stdout=log, stderr=log, start_new_session=True)
     try:
-        wait_for(lambda: process.poll() is not None or _answers(server), "Redis answers", seconds=START_SECONDS)
+        wait_for(lambda: process.poll() is not None or _answers(server), "Redis answers")
         if process.poll() is not None:
             raise RuntimeError((folder / "redis.log").read_text()[-2000:])
         yield server

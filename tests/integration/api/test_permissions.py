@@ -5,11 +5,11 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from api.app import create_app
 from api.openapi.document import ANY_KEY, SCOPE_FIELD
 from api.routing import API_PREFIX
 from domain.scopes import Scope
 from settings import Settings
+from tests.document import document
 from tests.integration.api.serving import serving
 
 WRITER, READER = "a-key-that-may-all", "a-key-that-reads"
@@ -30,7 +30,7 @@ def scopes() -> dict[tuple[str, str], str | None]:
     """By method and path; None where no key is asked for. Nothing has the id that each of these paths has."""
     return {
         (verb.upper(), path): operation.get(SCOPE_FIELD)
-        for path, verbs in create_app(Settings()).openapi()["paths"].items()
+        for path, verbs in document()["paths"].items()
         for verb, operation in verbs.items()
     }
 

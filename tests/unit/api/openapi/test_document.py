@@ -14,9 +14,10 @@ from domain.degradation import Access
 from domain.errors import Conflict, TaskAlreadyFinished, TaskNotFound
 from domain.scopes import Scope
 from settings import Settings
+from tests.document import document
 
 APP = create_app(Settings())
-DOCUMENT: dict[str, Any] = APP.openapi()
+DOCUMENT: dict[str, Any] = document()
 ERROR_SCHEMAS = {"#/components/schemas/ErrorResponse", "#/components/schemas/UnhealthyResponse"}
 
 
