@@ -40,6 +40,8 @@ PLAIN_DATA = {"content_type": "application/data", "content_encoding": "binary"}
 MOST_NAME_BYTES = 1_024
 """How many bytes of an unreadable reply are searched for its sender's name."""
 PICKLE = "application/x-python-serialize"
+BEFORE_A_KEY = frozenset({"PROTO", "FRAME", "EMPTY_DICT", "MARK", "DICT", "MEMOIZE", "PUT", "BINPUT"})
+"""What stands in a pickled mapping before its first key, in whatever protocol."""
 NOT_UNDERSTOOD = (ContentDisallowed, DecodeError)
 """Errors of kombu that say something of one message, not of the connection."""
 MOST_REPLIES = 50_000
@@ -185,18 +187,22 @@ def _data_of(message: Any) -> Any:
 
 
 def _sender(content_type: str, body: bytes, *, nodes: Collection[str] | None) -> str | None:
-    """Whose reply this is, which begins with its name. Nothing is unpickled: the first text in it is looked at."""
+    """Whose reply this is, which begins with its name. Nothing is unpickled: what stands first in it is looked at."""
     begin = body[:MOST_NAME_BYTES]
     if nodes is not None:
         return next((node for node in sorted(nodes, key=len, reverse=True) if node.encode() in begin), None)
-    return _first_text(begin) if content_type == PICKLE else None
+    return _first_key(begin) if content_type == PICKLE else None
 
 
-def _first_text(begin: bytes) -> str | None:
+def _first_key(begin: bytes) -> str | None:
+    """Return the first key of a pickled mapping, if that may be a node's name: Celery gives none without an `@`."""
     try:
-        return next((text for _, text, _ in pickletools.genops(begin) if isinstance(text, str)), None)
+        for operation, text, _ in pickletools.genops(begin):
+            if operation.name not in BEFORE_A_KEY:
+                return text if isinstance(text, str) and "@" in text else None
     except Exception:  # cut off, or no pickle at all
         return None
+    return None
 
 
 def _drain(connection: Connection, replies: _Replies, *, expected: int | None, deadline: float) -> None:

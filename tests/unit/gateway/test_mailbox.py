@@ -16,6 +16,9 @@ from structlog.testing import capture_logs
 from gateway import mailbox
 from gateway.mailbox import COMMANDS, MOST_REPLIES, PICKLE, REPLIES, Answers, Command, _Replies, ask, forget, tell
 
+AN_OBJECT = datetime(2026, 1, 1, tzinfo=UTC)
+"""What a pickle holds that is more than data."""
+
 
 def test_a_name_that_two_processes_answer_to_is_heard_twice() -> None:
     answers = Answers()
@@ -93,7 +96,13 @@ def test_a_reply_that_is_none_counts_as_one_and_is_told_without_its_content(cont
         (None, "text/x", b"one", None),
         (None, PICKLE, b"no pickle", None),
         (None, PICKLE, b"", None),
-        (None, PICKLE, pickle.dumps({"one": datetime(2026, 1, 1, tzinfo=UTC)}), "one"),
+        *((None, PICKLE, pickle.dumps({"one@h": AN_OBJECT}, protocol), "one@h") for protocol in range(6)),
+        (None, PICKLE, pickle.dumps({"one@h": AN_OBJECT})[:20], "one@h"),
+        (None, PICKLE, pickle.dumps({"one": AN_OBJECT}), None),
+        (None, PICKLE, pickle.dumps({1: "one@h", 2: AN_OBJECT}), None),
+        (None, PICKLE, pickle.dumps(["one@h", AN_OBJECT]), None),
+        (None, PICKLE, pickle.dumps({}), None),
+        (None, PICKLE, pickle.dumps(AN_OBJECT), None),
     ],
 )
 def test_who_sent_what_cannot_be_read_is_known_by_the_name_at_its_beginning(
