@@ -26,6 +26,14 @@ from tests.rabbitmq import needs_rabbitmq
 from tests.worker_process import celery_worker
 
 pytestmark = needs_rabbitmq
+PICKLE_ONLY = """
+import os
+
+from celery import Celery
+
+app = Celery("pickled", broker=os.environ["CELERIAC_BROKER_URL"])
+app.conf.update(accept_content=["pickle"], task_serializer="pickle")
+"""
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +97,32 @@ async def test_a_task_runs_on_a_worker_and_its_events_wait_for_a_mirror_that_is_
             assert await queues.depths(["celery"]) == {"celery": 0}
         heard = await _events_of(amqp_url, message.task_id)
     assert heard == ["task-received", "task-started", "task-succeeded"]
+
+
+async def test_a_worker_that_reads_nothing_but_pickle_has_nothing_of_ours_in_its_log(
+    amqp_url: str, result_url: str, tmp_path: Path
+) -> None:
+    (tmp_path / "pickled.py").write_text(PICKLE_ONLY)
+    start = celery_worker(
+        tmp_path,
+        amqp_url,
+        result_url=result_url,
+        app="pickled",
+        options=("-c", "1", "-Q", "pickled"),
+        environment={"C_FORCE_ROOT": "1"},
+        answers=False,
+    )
+    fits, differs = Control(amqp_url, serializer="pickle"), Control(amqp_url)
+    async with AsyncExitStack() as stack:
+        for part in (fits, differs):
+            stack.push_async_callback(part.close)
+        with start as worker:
+            assert await differs.ping(["another@test"]) == frozenset(), "which it need not read"
+            assert (await fits.describe([worker.node]))[worker.node].queues == ("pickled",)
+            assert await fits.find_present() == {worker.node}
+            await fits.revoke(["t"])
+            said = worker.log.read_text()
+            assert not [word for word in ("Traceback", "ERROR", "CRITICAL") if word in said], said[-3000:]
 
 
 async def test_being_away_is_no_blindness_but_a_broker_that_forgot_is(amqp_url: str) -> None:

@@ -232,6 +232,23 @@ def test_on_redis_commands_are_plain_data_that_any_worker_takes(
     )
 
 
+def test_on_rabbitmq_a_command_is_read_by_those_alone_whom_it_is_for(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(wire.connection.transport), "driver_type", "amqp")
+    tell("amqp://h//", Command("ping"), nodes=["one@h", "x" * 255, "two@h"], serializer="pickle")
+    tell("amqp://h//", Command("revoke"))
+    sent = [(options["exchange"], options.get("routing_key"), options["serializer"]) for _, options in wire.heard]
+    assert sent == [
+        ("", "one@h.celery.pidbox", "pickle"),
+        ("", "two@h.celery.pidbox", "pickle"),
+        (COMMANDS, None, "json"),
+    ]
+    assert {message["destination"] and tuple(message["destination"]) for message, _ in wire.heard[:2]} == {
+        ("one@h", "x" * 255, "two@h")
+    }
+
+
 def test_what_came_too_late_is_removed_on_redis_alone(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
     deleted: list[str] = []
     channel: Any = wire.connection.default_channel
