@@ -93,8 +93,8 @@ def ask(
     """Return for each command what each node replied; nodes that stay silent for `seconds` in all are missing.
 
     `nodes` None asks everyone and therefore always takes the whole time; only then are all replies of one name heard.
-    `serializer` is kombu's name of the form of commands on RabbitMQ. `address` is the asker's own for all its questions: a reply that comes too late on Redis waits there for the next
-    one, and not in a list for each question.
+    `serializer` is kombu's name of the form of commands on RabbitMQ. `address` is the asker's own for all its
+    questions: a reply that comes too late on Redis waits there for the next one, and not in a list for each question.
     """
     with connect(broker_url, options=options) as connection:
         replies = _Replies(
