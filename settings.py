@@ -95,7 +95,9 @@ class Settings(BaseSettings):
     )
     default_queue: QueueName = Field("celery", description="Queue of a submission that names none.")
     task_serializer: Literal["json", "pickle", "yaml"] = Field(
-        "json", description="How submissions are written, for an app whose accept_content has no json."
+        "json",
+        description="How submissions are written, and on RabbitMQ questions to workers, for an app whose "
+        "accept_content has no json.",
     )
     adopt_queues: bool = Field(
         False,

@@ -188,7 +188,7 @@ async def open_resources(stack: AsyncExitStack, settings: Settings, *, metrics: 
     scrapes = Scrapes(metrics, sources, probe=probe, engine=engine)
     stack.push_async_callback(scrapes.close)
     tell_lost_connections(engine, partial(probe.breakers.failed, DATABASE))
-    control = Control(broker_url, options)
+    control = Control(broker_url, options, serializer=settings.task_serializer)
     stack.push_async_callback(control.close)
     resources = ProcessResources(
         settings=settings,

@@ -135,7 +135,7 @@ def _gateways(settings: Settings, layout: Layout) -> _Gateways:
     _, broker_url, result_url = urls(settings)
     options = settings.broker_options
     publish = partial(Publisher, broker_url, options=options, serializer=settings.task_serializer)
-    control = Control(broker_url, options)
+    control = Control(broker_url, options, serializer=settings.task_serializer)
     return _Gateways(
         publisher=publish(),
         singly=publish(singly=True),

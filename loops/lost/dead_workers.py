@@ -25,6 +25,7 @@ from services.resident.signs_of_life import is_alive
 from store.queries import leadership
 from store.queries.lost import doubts
 from store.queries.lost.dead_workers import Orphan
+from store.queries.workers.consumers import get_consumers
 
 ROUND_SECONDS = 1.0
 UNPROVEN_SECONDS = 5.0
@@ -119,10 +120,13 @@ class DeadWorkersRound:
         """Tasks whose message the broker has, and tasks of which nothing is left; nobody knows yet of the others."""
         task_ids = {orphan.task_id for orphan in orphans}
         names = {orphan.queue_name for orphan in orphans if orphan.queue_name}
-        in_broker = await self._gateway.queues.ids_in_queues(names, among=task_ids) if task_ids else set()
-        if in_broker is None:
-            # RabbitMQ has put back what was not acknowledged; a run is acknowledged at its start, unless late.
-            in_broker = {orphan.task_id for orphan in orphans if not orphan.started or orphan.acks_late is not False}
+        found = await self._gateway.queues.ids_in_queues(names, among=task_ids) if task_ids else set()
+        async with self._engine.connect() as connection:
+            known = await get_consumers(connection)
+        unsearchable = [orphan for orphan in orphans if found is None or known.hider_since(orphan.sent_at)]
+        # RabbitMQ has put back what was not acknowledged; a run is acknowledged at its start, unless late.
+        in_broker = {orphan.task_id for orphan in unsearchable if not orphan.started or orphan.acks_late is not False}
+        in_broker |= found or set()
         without_message = self._seen_twice.missing_again(
             task_ids - in_broker, looked_at=task_ids, now=datetime.now(UTC)
         )

@@ -14,6 +14,7 @@ from store.queries import leadership
 from store.queries.lost import vanished_tasks
 from store.queries.lost.vanished_tasks import WithWorker
 from store.queries.workers import nodes, shared_names
+from store.queries.workers.consumers import get_consumers
 
 ROUND_SECONDS = 10.0
 UNHEARD = timedelta(seconds=15)
@@ -84,6 +85,9 @@ class VanishedTasksRound:
 
     async def _absent_now(self, candidates: Collection[WithWorker], nodes: Collection[str]) -> frozenset[str]:
         """Return those that are with no worker and in no queue; none where that cannot be known (RabbitMQ)."""
+        async with self._engine.connect() as connection:
+            known = await get_consumers(connection)
+        candidates = [task for task in candidates if known.hider_since(task.sent_at) is None]
         task_ids = {task.task_id for task in candidates}
         names = {task.queue_name for task in candidates if task.queue_name}
         in_broker = await self._queues.ids_in_queues(names, among=task_ids)
