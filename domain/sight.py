@@ -52,6 +52,10 @@ class Limits:
         """Whether such a task lies within; what is not known of it lies outside where it is limited."""
         return _fits(queue_name, self.queues) and _fits(task_name, self.task_names)
 
+    def may_name(self, task_name: str) -> bool:
+        """Whether a task may be spoken of by this name alone: where queues are limited, its queue is not known."""
+        return not self or (bool(self.task_names) and _fits(task_name, self.task_names))
+
     def flaws(self, queue_name: str, task_name: str) -> list[tuple[str, str]]:
         """Return what of such a submission lies outside, as pairs (field, message)."""
         found = [("queue_name", queue_name, self.queues), ("task_name", task_name, self.task_names)]
