@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import product
 from typing import Any
 
@@ -139,18 +140,20 @@ async def _index_and_add_workers(database_url: str) -> None:
     await engine.dispose()
 
 
-def reads() -> Iterator[tuple[str, dict[str, Any]]]:
+@cache
+def reads() -> list[tuple[str, dict[str, Any]]]:
     """Every GET, with what it says of itself."""
-    for path, verbs in create_app(Settings()).openapi()["paths"].items():
-        if "get" in verbs:
-            yield path.removeprefix(API_PREFIX), verbs["get"]
+    paths = create_app(Settings()).openapi()["paths"]
+    return [(path.removeprefix(API_PREFIX), verbs["get"]) for path, verbs in paths.items() if "get" in verbs]
 
 
 def filled(path: str, values: Mapping[str, list[str]]) -> list[str]:
-    """The path with each value of each of its parameters."""
+    """The path with each value of each of its parameters; of several parameters, all but one have their first."""
     names = re.findall(r"\{(\w+)\}", path)
-    of_each = [values.get(name.rstrip("12"), ["nobody"]) for name in names]
-    return [path.format(**dict(zip(names, chosen, strict=True))) for chosen in product(*of_each)]
+    of_each = {name: values.get(name.rstrip("12"), ["nobody"]) for name in names}
+    first = {name: options[0] for name, options in of_each.items()}
+    chosen = [first | {name: option} for name, options in of_each.items() for option in options]
+    return list(dict.fromkeys(path.format(**each) for each in chosen or [first]))
 
 
 def assert_tells_nothing(answer: httpx.Response, hidden: list[str]) -> None:
