@@ -142,7 +142,7 @@ def stating(resources: ProcessResources) -> AbstractAsyncContextManager[AsyncCon
     return asynccontextmanager(_statement_connection)(resources)
 
 
-async def _seen_task_id(resources: Resources, sight: Sighted, task_id: str) -> str:
+async def _seen_task_id(resources: Resources, sight: Sighted, *, task_id: str) -> str:
     if sight.is_bounded:
         async with stating(resources) as connection:
             if not await list_seen(connection, [task_id], sight=sight):

@@ -52,7 +52,7 @@ MAX_WORKFLOW_BYTES = 16 * 1024 * 1024
 router = api_router("/workflows", tag="workflows")
 
 
-async def _workflow_id(resources: Resources, sight: Sighted, workflow_id: str) -> UUID:
+async def _workflow_id(resources: Resources, sight: Sighted, *, workflow_id: str) -> UUID:
     try:
         parsed = UUID(workflow_id)
     except ValueError:

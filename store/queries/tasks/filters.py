@@ -61,7 +61,7 @@ def _made_before(filters: TaskFilter) -> list[ColumnElement[bool]]:
 
 
 def _of_workflow(filters: TaskFilter) -> list[ColumnElement[bool]]:
-    """Of a workflow that is not seen no task is found by it."""
+    """Return what keeps tasks from being found by a workflow that is not seen."""
     links = seen_links(filters.sight) if filters.workflow_id is not None else {}
     return [link.is_not(None) for name, link in links.items() if name == "workflow_id"]
 

@@ -98,29 +98,29 @@ def world(module_settings: Settings) -> Iterator[World]:
 
 def _fill(world: World) -> None:
     """Tasks and workflows of both queues, with every link that there can be between what is seen and what is not."""
-    ours = [posted(world.root, "/tasks", task(OURS))["task_id"] for _ in range(3)]
+    ours = [posted(world.root, "/tasks", body=task(OURS))["task_id"] for _ in range(3)]
     to_be_replayed = task(OURS) | {"queue_name": THEIRS}
     batch = {"tasks": [to_be_replayed, *(task(THEIRS) for _ in range(MANY - 1))]}
-    theirs = posted(world.root, "/tasks/batch", batch)["task_ids"]
+    theirs = posted(world.root, "/tasks/batch", body=batch)["task_ids"]
     for task_id, host in ((ours[0], "our-host"), (theirs[0], f"{THEIRS}-host")):
         tell(world.database_url, task_id, *RUN, node=f"celery@{host}")
-    theirs.append(posted(world.root, f"/tasks/{ours[0]}/replay", {"queue_name": THEIRS})["task_id"])
-    ours.append(posted(world.root, f"/tasks/{theirs[0]}/replay", {"queue_name": OURS})["task_id"])
+    theirs.append(posted(world.root, f"/tasks/{ours[0]}/replay", body={"queue_name": THEIRS})["task_id"])
+    ours.append(posted(world.root, f"/tasks/{theirs[0]}/replay", body={"queue_name": OURS})["task_id"])
     whole, hidden, mixed = (
-        posted(world.root, "/workflows", workflow(*queues)) for queues in ((OURS,), (THEIRS,), (OURS, THEIRS))
+        posted(world.root, "/workflows", body=workflow(*queues)) for queues in ((OURS,), (THEIRS,), (OURS, THEIRS))
     )
     ours += [whole["steps"][0]["task_id"], mixed["steps"][0]["task_id"]]
     theirs += [hidden["steps"][0]["task_id"], mixed["steps"][1]["task_id"]]
     with psycopg.connect(world.database_url, autocommit=True) as connection:
         relate(connection, ours[1], root=theirs[1], parent=theirs[1])
         relate(connection, theirs[2], root=ours[2], parent=ours[2])
-    posted(world.root, "/search/presets", {"name": PRESET, "filters": {"queue_name": THEIRS}})
+    posted(world.root, "/search/presets", body={"name": PRESET, "filters": {"queue_name": THEIRS}})
     asyncio.run(_index_and_add_workers(world.database_url))
     world.ours = {"task_id": ours, "workflow_id": [whole["workflow_id"]]}
     world.theirs = {"task_id": theirs, "workflow_id": [hidden["workflow_id"], mixed["workflow_id"]]}
 
 
-def posted(client: httpx.Client, path: str, body: Mapping[str, Any]) -> Any:
+def posted(client: httpx.Client, path: str, *, body: Mapping[str, Any]) -> Any:
     answer = client.post(path, json=body)
     assert answer.status_code == 201, answer.text
     return answer.json()
@@ -180,13 +180,13 @@ def test_a_limited_key_is_told_of_nothing_that_lies_outside(world: World) -> Non
                 assert answer.status_code == 200, (each, answer.text)
                 assert_tells_nothing(answer, hidden)
             if operation.get(REACH_FIELD) == Reach.WITHIN_LIMITS and "_id" in path:
-                assert_unknown(client, path, outside)
+                assert_unknown(client, path, values=outside)
                 assert_unknown(
-                    client, path, {name: [world.ours[name][0], *ids] for name, ids in outside.items()}, most=1
+                    client, path, values={name: [world.ours[name][0], *ids] for name, ids in outside.items()}, most=1
                 )
 
 
-def assert_unknown(client: httpx.Client, path: str, values: Mapping[str, list[str]], *, most: int = 0) -> None:
+def assert_unknown(client: httpx.Client, path: str, *, values: Mapping[str, list[str]], most: int = 0) -> None:
     """What is not seen is answered as what there is not; at most so many are seen."""
     (missing,) = filled(path, {name: [unknown] for name, unknown in UNKNOWN.items()})
     expected = refusal(client.get(missing))
@@ -289,9 +289,9 @@ def test_a_key_that_may_only_submit_sees_what_it_has_submitted_itself(world: Wor
     hidden = [*world.theirs["task_id"], *world.ours["task_id"], *world.ours["workflow_id"], THEIRS]
     with world.key("submit") as client:
         author = f"api_key:{client.get('/me').json()['id']}"
-        mine = [posted(client, "/tasks", task("mine"))["task_id"]]
-        mine += posted(client, "/tasks/batch", {"tasks": [task("mine")] * 2})["task_ids"]
-        started = posted(client, "/workflows", workflow("mine"))
+        mine = [posted(client, "/tasks", body=task("mine"))["task_id"]]
+        mine += posted(client, "/tasks/batch", body={"tasks": [task("mine")] * 2})["task_ids"]
+        started = posted(client, "/workflows", body=workflow("mine"))
         mine.append(started["steps"][0]["task_id"])
         shown = {"task_id": mine, "workflow_id": [started["workflow_id"]]}
         for path, operation in reads():
@@ -301,8 +301,8 @@ def test_a_key_that_may_only_submit_sees_what_it_has_submitted_itself(world: Wor
                     assert answer.status_code == 200, (each, answer.text)
                     assert_tells_nothing(answer, hidden)
                 if "_id" in path:
-                    assert_unknown(client, path, world.ours)
-                    assert_unknown(client, path, world.theirs)
+                    assert_unknown(client, path, values=world.ours)
+                    assert_unknown(client, path, values=world.theirs)
             elif operation.get(SCOPE_FIELD) in set(Scope):
                 assert {client.get(each).status_code for each in filled(path, {})} == {403}
         assert {row["task_id"] for row in client.get("/tasks").json()["data"]} == set(mine)

@@ -63,6 +63,7 @@ def test_patterns_are_names_and_beginnings_of_names() -> None:
 @pytest.mark.parametrize("pattern", ["etl", "etl.*", "ж" * MAX_PATTERN, "a b%_'\\*"])
 def test_a_name_and_a_beginning_with_a_star_are_patterns(pattern: str) -> None:
     check_pattern(pattern)
+    assert Limits(queues=(pattern,)).allows(pattern.removesuffix("*"), None)
 
 
 @pytest.mark.parametrize(

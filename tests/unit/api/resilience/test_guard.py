@@ -113,7 +113,7 @@ class World:
         async def send(message: Message) -> None:
             self.sent.append(message)
 
-        scope = {"type": "http", "path": path, "query_string": query.encode(), "method": "GET", "headers": []}
+        scope: Scope = {"type": "http", "path": path, "query_string": query.encode(), "method": "GET", "headers": []}
         scope[SIGHT] = sight
         await self.guard.pass_through(
             self.route, scope, receive=cast(Receive, None), send=send, access=access, caches=caches
