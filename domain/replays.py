@@ -35,6 +35,8 @@ class Replay:
     default_queue: str
     changes: Mapping[str, Any]
     """Fields of `Submission` that the client named, and their values."""
+    author: str | None = None
+    """Who replays it (`domain/principals.py`)."""
 
 
 def replay_of(original: Original, replay: Replay) -> Submission:
@@ -65,5 +67,6 @@ def replay_of(original: Original, replay: Replay) -> Submission:
         task_name=original.task_name,
         created_at=replay.created_at,
         original_task_id=original.task_id,
+        submitted_by=replay.author,
         **new,
     )

@@ -6,6 +6,7 @@ from itertools import islice
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.comparisons import Difference, differences, is_same, is_same_json
+from domain.sight import EVERYTHING, Sight
 from domain.submissions import wait_until_start
 from services.timeline import TaskHistory, read_whole_history
 from store.queries.tasks.documents import WholeTask
@@ -43,10 +44,12 @@ class Comparison:
         return None if one is None or other is None else other - one
 
 
-async def read_both(connection: AsyncConnection, task_id: str, *, other_id: str) -> tuple[WholeHistory, WholeHistory]:
-    """Return both tasks with their timelines; raises TaskNotFound if either is unknown."""
-    one = await read_whole_history(connection, task_id)
-    return one, await read_whole_history(connection, other_id)
+async def read_both(
+    connection: AsyncConnection, task_id: str, *, other_id: str, sight: Sight = EVERYTHING
+) -> tuple[WholeHistory, WholeHistory]:
+    """Return both tasks with their timelines; raises TaskNotFound if either is unknown or not seen."""
+    one = await read_whole_history(connection, task_id, sight=sight)
+    return one, await read_whole_history(connection, other_id, sight=sight)
 
 
 def compare(one: WholeHistory, other: WholeHistory) -> Comparison:

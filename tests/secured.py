@@ -160,7 +160,7 @@ def secured_sentinel(folder: Path) -> Iterator[SecuredSentinel]:
             process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
             stack.callback(process.wait)
             stack.callback(process.terminate)
-        wait_for(found.answers, "the sentinel knows its master", seconds=START_SECONDS)
+        wait_for(found.answers, "the sentinel knows its master")
         yield found
 
 

@@ -14,7 +14,7 @@ from hashlib import sha256
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.client_key import note_key_hash
-from api.errors import Forbidden, RateLimited, Unauthenticated, error_response
+from api.errors import Forbidden, LimitedKey, RateLimited, Unauthenticated, error_response
 from api.middleware.client_address import ClientAddress
 from api.middleware.failed_keys import FailedKeys
 from api.middleware.rate_limit import WindowCounter, seconds_until
@@ -81,6 +81,9 @@ class Authentication:
         if self._metrics_key is not None and hmac.compare_digest(self._metrics_key, _bearer(scope).encode("latin-1")):
             return
         await self._identify(scope)
+        principal: Principal = scope[PRINCIPAL]
+        if principal.limits:
+            raise LimitedKey
 
     async def _is_closed(self) -> bool:
         """Whether a key is needed; raises DatabaseUnavailable while nobody can say."""
@@ -133,8 +136,6 @@ class Authentication:
         key = held.key
         if flaw := key.flaw(datetime.now(UTC)):
             raise Unauthenticated(f"This API key {flaw}.")
-        if key.has_unknown_limits:
-            raise Forbidden("This API key has limits that this version cannot keep.")
         if held.networks:
             address = self._address.exact(scope)
             if address is None or not any(address in network for network in held.networks):
