@@ -79,7 +79,18 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
         lives = LivesRound(redis, lambda: life.present_since)
         orders = WorkerOrders(control, PauseKeys(redis))
         drains = Drains(engine, control, orders=orders, presence=presence, redis=redis)
-        sweep = MissedEndsRound(engine, results, queues=queues, proofs=proofs, resend_unproven=settings.resend_unproven)
+        hides = settings.redaction
+        sweep = MissedEndsRound(
+            engine,
+            results,
+            queues=queues,
+            proofs=proofs,
+            resend_unproven=settings.resend_unproven,
+            redaction=hides,
+        )
+        rescue = DeadWorkersRound(
+            engine, Gateway(presence, mover, queues, control, results), redis=redis, redaction=hides
+        )
         alerts = AlertsRound(engine, queues, components=components, marks=marks, lives=lives, prefixes=prefixes)
         submitted = await stack.enter_async_context(Listener(database_url, OUTBOX))
         stepped = await stack.enter_async_context(Listener(database_url, WORKFLOWS))
@@ -92,13 +103,13 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
             Loop("control", ControlRound(engine, control, orders=orders, drains=drains)),
             Loop("cancels", CancelsRound(engine, control, mover=mover, redis=redis)),
             Loop("sweep", sweep),
-            Loop("rescue", DeadWorkersRound(engine, Gateway(presence, mover, queues, control, results), redis=redis)),
+            Loop("rescue", rescue),
             Loop("strays", StuckMessagesRound(engine, mover, proofs=proofs, presence=presence, redis=redis)),
-            Loop("unsettled", VanishedTasksRound(engine, control, queues=queues, results=results)),
+            Loop("unsettled", VanishedTasksRound(engine, control, queues=queues, results=results, redaction=hides)),
             Loop("partitions", PartitionsRound(engine)),
             Loop("expiry", ExpiryRound(engine)),
             Loop("retention", RetentionRound(engine, settings.retention, workers_kept_for=settings.workers_kept_for)),
-            Loop("search_index", SearchIndexRound(engine)),
+            Loop("search_index", SearchIndexRound(engine, redaction=hides)),
             Loop("rollups", RollupsRound(engine)),
             Loop("lives", lives),
             Loop("alerts", alerts, lives.wait),
@@ -130,7 +141,9 @@ def _gateways(settings: Settings, layout: Layout) -> _Gateways:
     """Make them; each connects when it is first used."""
     _, broker_url, result_url = urls(settings)
     options = settings.broker_options
-    publish = partial(Publisher, broker_url, options=options, serializer=settings.task_serializer)
+    publish = partial(
+        Publisher, broker_url, options=options, serializer=settings.task_serializer, redaction=settings.redaction
+    )
     control = Control(broker_url, options)
     return _Gateways(
         publisher=publish(),

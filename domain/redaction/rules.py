@@ -108,9 +108,7 @@ class Redaction:
     def _read(self, text: str, part: Part, *, task_name: str | None) -> MaskedText | None:
         if not self.may_hide(text, task_name=task_name):
             return None
-        return MaskedText(
-            unwrapped(text), is_secret=self._is_secret, places=list(self._places_in(part, task_name))
-        )
+        return MaskedText(unwrapped(text), is_secret=self._is_secret, places=list(self._places_in(part, task_name)))
 
     def _places_in(self, part: Part, task_name: str | None) -> Iterable[Segments]:
         if not self._places:
@@ -138,5 +136,5 @@ def _quoted(text: str) -> str:
     return repr(text if len(text) <= 100 else text[:99] + "\N{HORIZONTAL ELLIPSIS}")
 
 
-NOTHING_HIDDEN = Redaction(common_names=False)
-"""Shows everything."""
+COMMON = Redaction()
+"""What is hidden where nothing was configured."""
