@@ -129,5 +129,5 @@ def _mask_fact(fact: Fact, hidden: list[str]) -> Fact:
 
 
 def _mask_result(result: StoredResult, hidden: list[str]) -> StoredResult:
-    texts = {"exception_message": result.exception_message, "traceback": result.traceback}
-    return replace(result, **{name: hide_texts(text, hidden) for name, text in texts.items() if text})
+    message, traceback = (text and hide_texts(text, hidden) for text in (result.exception_message, result.traceback))
+    return replace(result, exception_message=message, traceback=traceback)

@@ -23,12 +23,15 @@ COMMON = (
 """The phrases that are hidden unless that is switched off."""
 
 ENDINGS = frozenset(
-    "value values text plain raw string str bytes data header hash hashed hex encoded encrypted "
-    "old new current confirm confirmation repeat repeated again".split()
+    (
+        *("value", "values", "text", "plain", "raw", "string", "str", "bytes", "data", "header", "hash", "hashed"),
+        *("hex", "encoded", "encrypted", "old", "new", "current"),
+        *("confirm", "confirmation", "repeat", "repeated", "again"),
+    )
 )
 """Words behind a phrase that change nothing: `password_hash`, `new_password_again`."""
 
-QUESTIONS = frozenset("is has needs requires allows uses".split())
+QUESTIONS = frozenset(["is", "has", "needs", "requires", "allows", "uses"])
 """Words before a phrase that make a yes or no of it: `has_password`."""
 
 GLUED = ("password", "passwd", "passphrase", "secret", "token", "apikey", "privatekey", "secretkey")

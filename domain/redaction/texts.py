@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from domain.redaction.values import ANY, MASK, SHORTEST, Segments, spellings
 
-_TOKEN = re.compile(r"""\s+|"(?:[^"\\]+|\\.?)*+"?|'(?:[^'\\]+|\\.?)*+'?|[][(){},:=]|[^\s"'\][(){},:=]+""", re.DOTALL)
+_PIECE = re.compile(r"""\s+|"(?:[^"\\]+|\\.?)*+"?|'(?:[^'\\]+|\\.?)*+'?|[][(){},:=]|[^\s"'\][(){},:=]+""", re.DOTALL)
 _OPENING, _CLOSING = frozenset("[({"), frozenset("])}")
 _NAMED = frozenset(":=")
 """What stands between a name and its value."""
@@ -49,76 +49,74 @@ class MaskedText:
         self.hidden_count = 0
         self._is_secret = is_secret
         self._inside = [_Inside([("0", *place) for place in places])]
-        self._tokens = [match[0] for match in _TOKEN.finditer(text)]
-        self._quote = next((token[0] for token in self._tokens if token[0] in _QUOTES), "'")
+        self._pieces = [match[0] for match in _PIECE.finditer(text)]
+        self._quote = next((piece[0] for piece in self._pieces if piece[0] in _QUOTES), "'")
         self._at = 0
         self.text = "".join(self._read())
 
     def _read(self) -> Iterator[str]:
-        while self._at < len(self._tokens):
-            token = self._tokens[self._at]
+        while self._at < len(self._pieces):
+            piece = self._pieces[self._at]
             inside = self._inside[-1]
-            if token.isspace() or token in _NAMED:
+            if piece.isspace() or piece in _NAMED:
                 pass
-            elif token == ",":
+            elif piece == ",":
                 inside.number, inside.name = inside.number + 1, None
-            elif token in _CLOSING:
+            elif piece in _CLOSING:
                 del self._inside[max(1, len(self._inside) - 1) :]
-            elif token not in _OPENING and self._is_name():
-                inside.name = _unquoted(token)
-            elif self._is_hidden(inside):
+            elif inside.name is not None and self._is_secret(inside.name):
                 yield self._hide()
                 continue
-            elif token in _OPENING:
+            elif piece not in _OPENING and self._is_name():
+                inside.name = _unquoted(piece)
+            elif inside.places and () in inside.next_places():
+                yield self._hide()
+                continue
+            elif piece in _OPENING:
                 self._inside.append(_Inside(inside.next_places()))
-            yield token
+            yield piece
             self._at += 1
 
     def _is_name(self) -> bool:
-        """Tell whether a value follows that this token is the name of."""
-        behind = (token for token in self._tokens[self._at + 1 : self._at + 3] if not token.isspace())
+        """Tell whether a value follows that this piece is the name of."""
+        behind = (piece for piece in self._pieces[self._at + 1 : self._at + 3] if not piece.isspace())
         return next(behind, "") in _NAMED
-
-    def _is_hidden(self, inside: _Inside) -> bool:
-        """Tell whether the value that begins here is one to hide."""
-        is_named = inside.name is not None and self._is_secret(inside.name)
-        return is_named or (bool(inside.places) and () in inside.next_places())
 
     def _hide(self) -> str:
         """Pass over a whole value, to the comma or bracket behind it; returns what stands in its place."""
         depth, self.hidden_count = 0, self.hidden_count + 1
-        while self._at < len(self._tokens):
-            token = self._tokens[self._at]
-            if depth == 0 and (token == "," or token in _CLOSING):
+        while self._at < len(self._pieces):
+            piece = self._pieces[self._at]
+            if depth == 0 and (piece == "," or piece in _CLOSING):
                 break
-            depth += (token in _OPENING) - (token in _CLOSING)
-            self._note(token)
+            depth += (piece in _OPENING) - (piece in _CLOSING)
+            self._note(piece)
             self._at += 1
         return f"{self._quote}{MASK}{self._quote}"
 
-    def _note(self, token: str) -> None:
-        leaf = _unquoted(token)
+    def _note(self, piece: str) -> None:
+        leaf = _unquoted(piece)
         if len(leaf) >= SHORTEST and not leaf.endswith(_LEFT_OUT):
             self.hidden |= spellings(leaf)
 
 
 def unwrapped(text: str) -> str:
     """Return a text of arguments without the quotes around the whole of it, in which some senders put it."""
-    if text[:1] in _QUOTES and (whole := _TOKEN.match(text)) and whole.end() == len(text):
+    if text[:1] in _QUOTES and (whole := _PIECE.match(text)) and whole.end() == len(text):
         return _unquoted(text)
     return text
 
 
-def _unquoted(token: str) -> str:
-    quote = token[:1]
+def _unquoted(piece: str) -> str:
+    quote = piece[:1]
     if quote not in _QUOTES:
-        return token
-    inner = token[1:-1] if token.endswith(quote) and len(token) > 1 else token[1:]
+        return piece
+    inner = piece[1:-1] if piece.endswith(quote) and len(piece) > 1 else piece[1:]
     if "\\" not in inner:
         return inner
     if quote == '"':
         try:
-            return str(json.loads(token))
+            return str(json.loads(piece))
         except ValueError:
             pass  # Python's way to write it, or cut off
     return inner.replace(f"\\{quote}", quote)

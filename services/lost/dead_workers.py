@@ -13,8 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.deliveries import OPEN
 from domain.facts import Detail, Fact
 from domain.fold import Attempt, fold
-from domain.redis_keys import node_key
 from domain.redaction.rules import COMMON, Redaction
+from domain.redis_keys import node_key
 from domain.results import StoredResult
 from domain.states import EventType
 from domain.workers.status import SILENCE

@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.facts import Detail, Fact, dispatch_number
 from domain.proofs import MOST_DISPATCHES_AT_RESTARTS, Suspect
-from domain.redis_keys import run_key
 from domain.redaction.rules import COMMON, Redaction
+from domain.redis_keys import run_key
 from domain.results import StoredResult, ToldResult
 from domain.states import EventType, Phase
 from services.record import News, record
