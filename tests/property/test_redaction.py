@@ -27,11 +27,13 @@ def is_open(name: str) -> bool:
 open_names = OPEN_NAMES.filter(is_open)
 objects = st.recursive(
     plain | st.dictionaries(SECRET_NAMES, canaries, min_size=1, max_size=2),
-    lambda inner: st.lists(inner, max_size=4)
-    | st.builds(
-        lambda kept, hidden: kept | hidden,
-        st.dictionaries(open_names, inner, max_size=4),
-        st.dictionaries(SECRET_NAMES, canaries, max_size=1),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.builds(
+            lambda kept, hidden: kept | hidden,
+            st.dictionaries(open_names, inner, max_size=4),
+            st.dictionaries(SECRET_NAMES, canaries, max_size=1),
+        )
     ),
     max_leaves=20,
 )

@@ -71,7 +71,9 @@ def test_a_place_that_is_not_there_changes_nothing(segments: str) -> None:
 
 def test_the_value_at_a_place_is_hidden_if_anything_around_it_is() -> None:
     value = {"a": [1, MASK], "b": MASK, "c/d": {"~": 2}, "*": 3}
-    found = {pointer: value_at(value, pointer) for pointer in ("/a/0", "/a/1", "/b/x/y", "/c~1d/~0", "/*", "/a/*", "/z")}
+    found = {
+        pointer: value_at(value, pointer) for pointer in ("/a/0", "/a/1", "/b/x/y", "/c~1d/~0", "/*", "/a/*", "/z")
+    }
     assert found == {"/a/0": 1, "/a/1": MASK, "/b/x/y": MASK, "/c~1d/~0": 2, "/*": 3, "/a/*": None, "/z": None}
     assert value_at(value, "") is value
 

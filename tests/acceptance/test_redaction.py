@@ -1,0 +1,129 @@
+"""Canaries: secrets go in by every form, tasks end well and badly with them, and no way out shows one."""
+
+from collections.abc import Iterator
+from itertools import chain
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+import redis
+
+from tests.acceptance.stack import Stack
+from tests.patience import wait_for
+
+GIVEN = "cAnArYgIvEn4c1"
+"""Stands in arguments, and no task repeats it: nobody tells it, no worker's log, no event, not Flower either."""
+REPEATED = "cAnArYtOlD9b7"
+"""Is raised and returned by tasks. Workers log that, and Flower hears it of them; we tell it nobody."""
+ROWS = [{"amount": 1, "api_key": GIVEN}, {"amount": 2, "nested": {"Authorization": f"Bearer {GIVEN}"}}]
+BATCH = {"tasks": [{"task_name": "celeriac.fail", "task_args": [{"private_key": REPEATED}]}]}
+AS_GIVEN = {"task_arguments", "task_results", "workflow_submissions"}
+"""The tables that hold what workers and replays need."""
+
+
+@pytest.fixture(scope="module")
+def tasks(stack: Stack) -> list[str]:
+    """The ids of tasks that have ended, and that search knows."""
+    ids = [
+        stack.submit("process_data", ROWS),
+        stack.submit("celeriac.sleep", {"password": GIVEN}),
+        stack.submit("celeriac.echo", {"client_secret": REPEATED}, task_kwargs={"token": [REPEATED], "n": 1}),
+        stack.submit("celeriac.flaky", {"passwd": REPEATED}, 1),
+        stack.client.post("/tasks/batch", json=BATCH).json()["task_ids"][0],
+    ]
+    for task_id in ids:
+        stack.wait_for_end(task_id)
+    ids.append(str(stack.client.post(f"/tasks/{ids[-1]}/replay").json()["task_id"]))
+    stack.wait_for_end(ids[-1])
+    for task_id in ids:
+        wait_for(lambda sought=task_id: found(stack, search=sought))
+    return ids
+
+
+@pytest.fixture(scope="module")
+def workflow(stack: Stack) -> str:
+    first = {"id": "first", "task_name": "celeriac.echo", "task_kwargs": {"token": REPEATED}}
+    second = {"id": "second", "task_name": "celeriac.fail", "task_args": [{"$result": "first", "pointer": "/kwargs"}]}
+    workflow_id = stack.start_workflow([first, second])
+    assert stack.wait_for_workflow(workflow_id)["status"] == "FAILED"
+    return workflow_id
+
+
+def found(stack: Stack, **filters: str) -> int:
+    return int(stack.client.get("/search/tasks", params=filters).json()["total"])
+
+
+def canaries(text: str) -> list[str]:
+    return [canary for canary in (GIVEN, REPEATED) if canary.lower() in text.lower()]
+
+
+def paths(stack: Stack, ids: dict[str, list[str]]) -> Iterator[str]:
+    """Every GET route, with every one of our ids in it; an id of something else is what a stranger would ask for."""
+    document = httpx.get(f"{stack.url}/openapi.json").json()
+    for path in (path for path, verbs in document["paths"].items() if "get" in verbs):
+        names = [name.split("}")[0] for name in path.split("{")[1:]]
+        values = [ids.get(name, ids["task_id"][:1]) for name in names]
+        for number in range(max(map(len, values), default=1)):
+            yield path.format(**{name: given[number % len(given)] for name, given in zip(names, values, strict=True)})
+
+
+def test_no_answer_tells_a_secret(stack: Stack, tasks: list[str], workflow: str) -> None:
+    steps = [step["task_id"] for step in stack.workflow(workflow)["steps"]]
+    ids = {name: [*tasks, *steps] for name in ("task_id", "task_id1")}
+    ids |= {"task_id2": [*tasks[1:], *steps, tasks[0]], "workflow_id": [workflow]}
+    asked = [*paths(stack, ids), "/api/v1/tasks?limit=1000", "/api/v1/search/tasks?limit=1000&status=FAILED"]
+    assert len(asked) > 50
+    answers = {path: httpx.get(f"{stack.url}{path}", timeout=30) for path in asked}
+    assert {path: canaries(answer.text) for path, answer in answers.items() if canaries(answer.text)} == {}
+    shown = "".join(answer.text for answer in answers.values())
+    assert shown.count("[masked]") > 20
+    assert stack.task(tasks[3])["attempts"][0]["exception"].startswith("RuntimeError")
+
+
+def test_nothing_is_found_by_a_secret(stack: Stack, tasks: list[str]) -> None:
+    for canary in (GIVEN, REPEATED):
+        for part in (canary, canary[:6]):
+            assert (found(stack, search=part), found(stack, error=part)) == (0, 0), part
+    assert found(stack, search="masked") >= len(tasks)
+
+
+def test_a_submission_that_waits_is_answered_with_the_mask(stack: Stack) -> None:
+    body = {"task_name": "celeriac.echo", "task_kwargs": {"token": REPEATED}}
+    answer = stack.client.post("/tasks", json=body, params={"async": "false"})
+    assert (answer.json()["status"], canaries(answer.text)) == ("COMPLETED", [])
+
+
+def test_nothing_is_written_where_it_need_not_be(stack: Stack, tasks: list[str], workflow: str) -> None:
+    with psycopg.connect(stack.database_url) as database:
+        names = [name for (name,) in database.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
+        held = {
+            name
+            for name in names
+            for (row,) in database.execute(f'SELECT whole::text FROM "{name}" AS whole')
+            if canaries(row)
+        }
+        texts = database.execute("SELECT concat(exception_message, traceback) FROM task_results").fetchall()
+    assert held == AS_GIVEN
+    assert canaries("".join(text for (text,) in texts)) == []
+
+
+def test_logs_kept_answers_and_flower_tell_no_secret_that_tasks_do_not_tell(
+    stack: Stack, tasks: list[str], workflow: str
+) -> None:
+    logs = [stack.errors(), *(log.read_text(errors="replace") for log in (stack.data / "logs").iterdir())]
+    assert GIVEN not in "".join(logs)
+    assert canaries("".join(line for line in "".join(logs).splitlines() if '"worker' not in line)) in ([], [REPEATED])
+    flower = httpx.get(f"{stack.flower_url}/api/tasks?limit=1000").text
+    assert GIVEN not in flower
+    with redis.Redis.from_url(stack.addresses.redis_url) as ours:
+        assert canaries("".join(map(repr, chain(*ours.hgetall("{celeriac:answers}:bodies").items())))) == []
+        assert GIVEN not in repr([entry for entry in ours.xrange("celeriac:events", count=10_000)])
+
+
+def test_an_administrator_sees_the_values_and_says_why(stack: Stack, tasks: list[str]) -> None:
+    url = f"/tasks/{tasks[2]}/reveal"
+    shown: dict[str, Any] = stack.client.post(url, json={"reason": "INC-17"}).json()
+    assert shown["task_args"] == [{"client_secret": REPEATED}]
+    assert shown["result"] == {"args": [{"client_secret": REPEATED}], "kwargs": {"token": [REPEATED], "n": 1}}
+    assert '"payload_revealed"' in stack.errors() or "payload_revealed" in stack.errors()
