@@ -11,7 +11,7 @@ from celery import Celery
 from celery.utils.saferepr import saferepr
 from kombu.serialization import dumps
 
-from domain.redaction.rules import COMMON, Part, Redaction
+from domain.redaction.rules import COMMON, Branch, Redaction
 from gateway.messages import TaskMessage
 
 PERSISTENT = 2
@@ -70,8 +70,8 @@ class EnvelopeMaker:
             tuple(message.args),
             message.kwargs,
             time_limit=message.timeout_seconds,
-            argsrepr=self._text_of(tuple(message.args), Part.ARGS, task_name=message.task_name),
-            kwargsrepr=self._text_of(message.kwargs, Part.KWARGS, task_name=message.task_name),
+            argsrepr=self._text_of(tuple(message.args), Branch.ARGS, task_name=message.task_name),
+            kwargsrepr=self._text_of(message.kwargs, Branch.KWARGS, task_name=message.task_name),
             retries=message.retries_base,
         )
         content_type, content_encoding, body = dumps(task.body, serializer=self._serializer)
@@ -87,9 +87,9 @@ class EnvelopeMaker:
             properties=task.properties | {"delivery_mode": PERSISTENT},
         )
 
-    def _text_of(self, arguments: Any, part: Part, *, task_name: str) -> str | None:
+    def _text_of(self, arguments: Any, branch: Branch, *, task_name: str) -> str | None:
         """Arguments as events, workers' logs and Flower tell them; None where Celery's own text will do."""
-        shown = self._redaction.mask(arguments, part, task_name=task_name)
+        shown = self._redaction.mask(arguments, branch, task_name=task_name)
         text = _text_of_arguments(shown)
         if text is not None or shown is arguments:
             return text

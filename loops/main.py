@@ -6,6 +6,7 @@ from functools import partial
 from typing import NamedTuple
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from background import end, start
 from domain.degradation import MIRROR
@@ -80,17 +81,8 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
         orders = WorkerOrders(control, PauseKeys(redis))
         drains = Drains(engine, control, orders=orders, presence=presence, redis=redis)
         hides = settings.redaction
-        sweep = MissedEndsRound(
-            engine,
-            results,
-            queues=queues,
-            proofs=proofs,
-            resend_unproven=settings.resend_unproven,
-            redaction=hides,
-        )
-        rescue = DeadWorkersRound(
-            engine, Gateway(presence, mover, queues, control, results), redis=redis, redaction=hides
-        )
+        sweep = _sweep(settings, engine, gateways=gateways, proofs=proofs)
+        rescuing = Gateway(presence, mover, queues, control, results)
         alerts = AlertsRound(engine, queues, components=components, marks=marks, lives=lives, prefixes=prefixes)
         submitted = await stack.enter_async_context(Listener(database_url, OUTBOX))
         stepped = await stack.enter_async_context(Listener(database_url, WORKFLOWS))
@@ -103,7 +95,7 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
             Loop("control", ControlRound(engine, control, orders=orders, drains=drains)),
             Loop("cancels", CancelsRound(engine, control, mover=mover, redis=redis)),
             Loop("sweep", sweep),
-            Loop("rescue", rescue),
+            Loop("rescue", DeadWorkersRound(engine, rescuing, redis=redis, redaction=hides)),
             Loop("strays", StuckMessagesRound(engine, mover, proofs=proofs, presence=presence, redis=redis)),
             Loop("unsettled", VanishedTasksRound(engine, control, queues=queues, results=results, redaction=hides)),
             Loop("partitions", PartitionsRound(engine)),
@@ -154,4 +146,15 @@ def _gateways(settings: Settings, layout: Layout) -> _Gateways:
         mover=MessageMover(broker_url, layout),
         presence=Presence(broker_url, control, options=options),
         prefixes=ForeignPrefixes(broker_url, layout),
+    )
+
+
+def _sweep(settings: Settings, engine: AsyncEngine, *, gateways: _Gateways, proofs: Proofs) -> MissedEndsRound:
+    return MissedEndsRound(
+        engine,
+        gateways.results,
+        queues=gateways.queues,
+        proofs=proofs,
+        resend_unproven=settings.resend_unproven,
+        redaction=settings.redaction,
     )

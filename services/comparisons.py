@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.comparisons import Difference, Op, differences, is_same, is_same_json
-from domain.redaction.rules import COMMON, Part, Redaction
+from domain.redaction.rules import COMMON, Branch, Redaction
 from domain.redaction.values import value_at
 from domain.submissions import wait_until_start
 from services.timeline import TaskHistory, read_whole_history
@@ -89,18 +89,18 @@ def _differing_arguments(one: WholeHistory, other: WholeHistory, *, redaction: R
         return None
     found = list(islice(differences(ours, theirs), MAX_DIFFERENCES + 1))
     shown = [_shown(history, redaction) for history in (one, other)]
-    return [_masked(difference, *shown) for difference in found]
+    return [_masked(difference, ours=shown[0], theirs=shown[1]) for difference in found]
 
 
 def _shown(history: WholeHistory, redaction: Redaction) -> dict[str, Any]:
     task = history.task
     return {
-        "task_args": redaction.mask(task.args, Part.ARGS, task_name=task.task_name),
-        "task_kwargs": redaction.mask(task.kwargs, Part.KWARGS, task_name=task.task_name),
+        "task_args": redaction.mask(task.args, Branch.ARGS, task_name=task.task_name),
+        "task_kwargs": redaction.mask(task.kwargs, Branch.KWARGS, task_name=task.task_name),
     }
 
 
-def _masked(difference: Difference, ours: Any, theirs: Any) -> Difference:
+def _masked(difference: Difference, *, ours: Any, theirs: Any) -> Difference:
     """Return the difference with what may be shown at its place; an operation has no value where there was none."""
     has_value, had_value = difference.op is not Op.REMOVE, difference.op is not Op.ADD
     return replace(

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.facts import Fact
 from domain.identities import Identity, combine
-from domain.redaction.rules import Part, Redaction
+from domain.redaction.rules import Branch, Redaction
 from domain.redaction.values import hide_texts
 from domain.results import StoredResult
 from services.record import News
@@ -44,16 +44,16 @@ async def mask_errors(connection: AsyncConnection, news: News, *, redaction: Red
         return news
     return replace(
         news,
-        facts=[_masked(fact, hidden, _mask_fact) for fact in news.facts],
-        results=[_masked(result, hidden, _mask_result) for result in news.results],
+        facts=[_masked(fact, hidden, mask=_mask_fact) for fact in news.facts],
+        results=[_masked(result, hidden, mask=_mask_result) for result in news.results],
     )
 
 
 def mask_task(task: WholeTask, *, redaction: Redaction) -> WholeTask:
     """Return a task as it may be shown; the same one if nothing in it is hidden."""
     shown: dict[str, Any] = {
-        part: redaction.mask(value, part, task_name=task.task_name) for part, value in _values(task)
-    } | {f"{part}_repr": redaction.mask_text(text, part, task_name=task.task_name) for part, text in _texts(task)}
+        branch: redaction.mask(value, branch, task_name=task.task_name) for branch, value in _values(task)
+    } | {f"{branch}_repr": redaction.mask_text(text, branch, task_name=task.task_name) for branch, text in _texts(task)}
     hidden = _hidden_values(task, redaction)
     if hidden:
         shown |= _mask_texts(task, hidden, told=shown.get("result_repr", task.result_repr))
@@ -62,24 +62,24 @@ def mask_task(task: WholeTask, *, redaction: Redaction) -> WholeTask:
     return replace(task, **shown)
 
 
-def _values(task: WholeTask) -> Iterable[tuple[Part, Any]]:
-    return ((part, getattr(task, part)) for part in Part)
+def _values(task: WholeTask) -> Iterable[tuple[Branch, Any]]:
+    return ((branch, getattr(task, branch)) for branch in Branch)
 
 
-def _texts(task: WholeTask) -> Iterable[tuple[Part, str]]:
-    texts = ((part, getattr(task, f"{part}_repr")) for part in Part)
-    return ((part, text) for part, text in texts if text is not None)
+def _texts(task: WholeTask) -> Iterable[tuple[Branch, str]]:
+    texts = ((branch, getattr(task, f"{branch}_repr")) for branch in Branch)
+    return ((branch, text) for branch, text in texts if text is not None)
 
 
 def _hidden_values(task: WholeTask, redaction: Redaction) -> list[str]:
     """Return how what is hidden of the arguments may stand in other texts of the task."""
     name = task.task_name
-    given = (Part.ARGS, Part.KWARGS)
+    given = (Branch.ARGS, Branch.KWARGS)
     hidden: list[str] = []
-    for part, value in _values(task):
-        hidden += redaction.hidden_in(value, part, task_name=name) if part in given else []
-    for part, text in _texts(task):
-        hidden += redaction.hidden_in_text(text, part, task_name=name) if part in given else []
+    for branch, value in _values(task):
+        hidden += redaction.hidden_in(value, branch, task_name=name) if branch in given else []
+    for branch, text in _texts(task):
+        hidden += redaction.hidden_in_text(text, branch, task_name=name) if branch in given else []
     return _longest_first(hidden)
 
 
@@ -105,9 +105,9 @@ def _hidden_of(given: Iterable[ArgumentTexts], redaction: Redaction) -> dict[str
     for task in given:
         found = [
             text
-            for part, given_text in ((Part.ARGS, task.args), (Part.KWARGS, task.kwargs))
+            for branch, given_text in ((Branch.ARGS, task.args), (Branch.KWARGS, task.kwargs))
             if given_text
-            for text in redaction.hidden_in_text(given_text, part, task_name=task.task_name)
+            for text in redaction.hidden_in_text(given_text, branch, task_name=task.task_name)
         ]
         if found:
             hidden[task.task_id] = _longest_first(found)
@@ -118,7 +118,7 @@ def _longest_first(texts: Iterable[str]) -> list[str]:
     return sorted(dict.fromkeys(texts), key=len, reverse=True)
 
 
-def _masked(told: Told, hidden: Hidden, mask: Callable[[Told, list[str]], Told]) -> Told:
+def _masked(told: Told, hidden: Hidden, *, mask: Callable[[Told, list[str]], Told]) -> Told:
     found = hidden.get(told.task_id)
     return mask(told, found) if found else told
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.redaction.rules import COMMON, Part, Redaction
+from domain.redaction.rules import COMMON, Branch, Redaction
 from domain.search_text import index_words, unescape
 from domain.workers.status import hostname
 from store.queries import leadership, search
@@ -40,14 +40,14 @@ def _words(sources: Iterable[SearchSource], redaction: Redaction) -> dict[str, d
 
 def _parts(source: SearchSource, redaction: Redaction) -> list[str]:
     texts = (source.task_name, source.queue_name, source.node and hostname(source.node), source.task_id, source.error)
-    return [part for part in texts if part] + [unescape(_arguments(source, redaction))]
+    return [branch for branch in texts if branch] + [unescape(_arguments(source, redaction))]
 
 
 def _arguments(source: SearchSource, redaction: Redaction) -> str:
     """Return what was given to the task without what is hidden of it, cut as a whole."""
     given = (
-        redaction.mask_text(text, part, task_name=source.task_name)
-        for part, text in ((Part.ARGS, source.args), (Part.KWARGS, source.kwargs))
+        redaction.mask_text(text, branch, task_name=source.task_name)
+        for branch, text in ((Branch.ARGS, source.args), (Branch.KWARGS, source.kwargs))
         if text
     )
     return " ".join(given)[:MAX_TEXT]

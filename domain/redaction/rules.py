@@ -19,7 +19,7 @@ MAX_SEGMENTS = 32
 _FLAW_OF_POINTER = re.compile(r"~(?![01])")
 
 
-class Part(StrEnum):
+class Branch(StrEnum):
     """What of a task a pointer begins with."""
 
     ARGS = "args"
@@ -33,7 +33,7 @@ class PlaceRule:
 
     task_name: str
     """The name of the task; one that ends in `*` is the beginning of names."""
-    part: Part
+    branch: Branch
     segments: Segments
 
     @classmethod
@@ -45,13 +45,13 @@ class PlaceRule:
             raise ValueError(f"{_quoted(text)} is no task name with a JSON pointer, such as shop.charge:/kwargs/pan")
         if "*" in task_name[:-1]:
             raise ValueError(f"{_quoted(text)}: in a task name * stands at the end only")
-        if segments[0] not in list(Part):
+        if segments[0] not in list(Branch):
             raise ValueError(f"{_quoted(text)}: a pointer begins with /args, /kwargs or /result")
-        if len(segments) == 1 and segments[0] != Part.RESULT:
+        if len(segments) == 1 and segments[0] != Branch.RESULT:
             raise ValueError(f"{_quoted(text)}: name a place inside, such as /{segments[0]}/*")
         if "" in segments[1:] or len(segments) > MAX_SEGMENTS:
             raise ValueError(f"{_quoted(text)}: a pointer has 1 to {MAX_SEGMENTS} segments, none of them empty")
-        return cls(task_name, Part(segments[0]), segments[1:])
+        return cls(task_name, Branch(segments[0]), segments[1:])
 
     def concerns(self, task_name: str | None) -> bool:
         """Tell whether it says something of this task; of one whose name is not known, whether it says so of all."""
@@ -76,26 +76,26 @@ class Redaction:
         self._places = tuple(places)
         self._is_secret: Callable[[str], bool] = self._names.is_secret
 
-    def mask(self, value: Any, part: Part, *, task_name: str | None) -> Any:
+    def mask(self, value: Any, branch: Branch, *, task_name: str | None) -> Any:
         """Return a part of a task as it may be shown; the same object if nothing in it is hidden."""
         shown = mask_names(value, self._is_secret)
-        for segments in self._places_in(part, task_name):
+        for segments in self._places_in(branch, task_name):
             shown = mask_place(shown, segments)
         return shown
 
-    def mask_text(self, text: str, part: Part, *, task_name: str | None) -> str:
-        """Return a text of a part, JSON or what Celery tells, whole or cut off, as it may be shown."""
-        read = self._read(text, part, task_name=task_name)
+    def mask_text(self, text: str, branch: Branch, *, task_name: str | None) -> str:
+        """Return a text of a branch, JSON or what Celery tells, whole or cut off, as it may be shown."""
+        read = self._read(text, branch, task_name=task_name)
         return read.text if read and read.hidden_count else text
 
-    def hidden_in(self, value: Any, part: Part, *, task_name: str | None) -> list[str]:
-        """Return how what is hidden of a part may stand in other texts of the same task."""
-        shown = self.mask(value, part, task_name=task_name)
+    def hidden_in(self, value: Any, branch: Branch, *, task_name: str | None) -> list[str]:
+        """Return how what is hidden of a branch may stand in other texts of the same task."""
+        shown = self.mask(value, branch, task_name=task_name)
         return [] if shown is value else hidden_texts(value, shown)
 
-    def hidden_in_text(self, text: str, part: Part, *, task_name: str | None) -> list[str]:
+    def hidden_in_text(self, text: str, branch: Branch, *, task_name: str | None) -> list[str]:
         """Return the same of a part of which only a text is known."""
-        read = self._read(text, part, task_name=task_name)
+        read = self._read(text, branch, task_name=task_name)
         return sorted(read.hidden, key=len, reverse=True) if read else []
 
     def may_hide(self, text: str, *, task_name: str | None) -> bool:
@@ -105,15 +105,15 @@ class Redaction:
             rule.concerns(task_name) for rule in self._places
         )
 
-    def _read(self, text: str, part: Part, *, task_name: str | None) -> MaskedText | None:
+    def _read(self, text: str, branch: Branch, *, task_name: str | None) -> MaskedText | None:
         if not self.may_hide(text, task_name=task_name):
             return None
-        return MaskedText(unwrapped(text), is_secret=self._is_secret, places=list(self._places_in(part, task_name)))
+        return MaskedText(unwrapped(text), is_secret=self._is_secret, places=list(self._places_in(branch, task_name)))
 
-    def _places_in(self, part: Part, task_name: str | None) -> Iterable[Segments]:
+    def _places_in(self, branch: Branch, task_name: str | None) -> Iterable[Segments]:
         if not self._places:
             return ()
-        return [rule.segments for rule in self._places if rule.part is part and rule.concerns(task_name)]
+        return [rule.segments for rule in self._places if rule.branch is branch and rule.concerns(task_name)]
 
 
 def parse_places(texts: Sequence[str]) -> tuple[PlaceRule, ...]:

@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.redaction.rules import COMMON, Part
+from domain.redaction.rules import COMMON, Branch
 from domain.redaction.values import MASK, has_mask, hide_texts
 
 CANARY = "cAnArY-7f3a"
@@ -21,7 +21,7 @@ canaries = st.recursive(
 
 
 def is_open(name: str) -> bool:
-    return COMMON.mask({name: 1}, Part.KWARGS, task_name=None) == {name: 1}
+    return COMMON.mask({name: 1}, Branch.KWARGS, task_name=None) == {name: 1}
 
 
 open_names = OPEN_NAMES.filter(is_open)
@@ -40,7 +40,7 @@ objects = st.recursive(
 
 
 def shown(value: Any) -> Any:
-    return COMMON.mask(value, Part.KWARGS, task_name="any.task")
+    return COMMON.mask(value, Branch.KWARGS, task_name="any.task")
 
 
 @given(objects)
@@ -71,8 +71,8 @@ def assert_alike(value: Any, masked: Any) -> None:
 @given(objects, st.integers(1, 400))
 def test_json_cut_anywhere_tells_no_secret_and_whole_says_the_same_as_the_value(value: Any, cut: int) -> None:
     text = json.dumps(value)
-    assert CANARY not in COMMON.mask_text(text[:cut], Part.KWARGS, task_name=None)
-    whole = COMMON.mask_text(text, Part.KWARGS, task_name=None)
+    assert CANARY not in COMMON.mask_text(text[:cut], Branch.KWARGS, task_name=None)
+    whole = COMMON.mask_text(text, Branch.KWARGS, task_name=None)
     assert CANARY not in whole
     if not isinstance(value, str):
         assert json.loads(whole) == shown(value)
@@ -80,19 +80,19 @@ def test_json_cut_anywhere_tells_no_secret_and_whole_says_the_same_as_the_value(
 
 @given(objects)
 def test_what_python_writes_tells_no_secret(value: Any) -> None:
-    assert CANARY not in COMMON.mask_text(repr(value), Part.KWARGS, task_name=None)
+    assert CANARY not in COMMON.mask_text(repr(value), Branch.KWARGS, task_name=None)
 
 
 @given(objects, st.text(max_size=20))
 def test_a_text_that_repeats_secrets_tells_none_of_them(value: Any, between: str) -> None:
-    hidden = COMMON.hidden_in(value, Part.KWARGS, task_name=None)
+    hidden = COMMON.hidden_in(value, Branch.KWARGS, task_name=None)
     text = between.join([*hidden, repr(value)])
     assert CANARY not in hide_texts(text, hidden)
 
 
 @given(st.text(alphabet="'\"\\{}[]():=, passwordtoken1\n", max_size=60))
 def test_any_text_can_be_read_and_only_values_are_replaced(text: str) -> None:
-    masked = COMMON.mask_text(text, Part.KWARGS, task_name=None)
+    masked = COMMON.mask_text(text, Branch.KWARGS, task_name=None)
     if masked != text:
         assert MASK in masked
         assert not has_mask([masked]) or masked == MASK

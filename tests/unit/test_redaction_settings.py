@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from domain.redaction.rules import Part
+from domain.redaction.rules import Branch
 from domain.redaction.values import MASK
 from settings import Settings
 
@@ -9,7 +9,7 @@ VALUE = {"password": "a", "pan": "b", "page_token": "c"}
 
 
 def hidden(settings: Settings) -> set[str]:
-    shown = settings.redaction.mask(VALUE, Part.KWARGS, task_name="shop.charge")
+    shown = settings.redaction.mask(VALUE, Branch.KWARGS, task_name="shop.charge")
     return {name for name, value in shown.items() if value == MASK}
 
 

@@ -14,7 +14,7 @@ from api.schemas.tasks import TaskSubmission, TimelineEvent
 from api.schemas.types import JsonValue, Text, Timestamp
 from domain.facts import Detail
 from domain.json_values import is_too_deep
-from domain.redaction.rules import COMMON, Part, Redaction
+from domain.redaction.rules import COMMON, Branch, Redaction
 from domain.workers.status import hostname
 from domain.workflows.dag import MAX_STEPS, invert
 from domain.workflows.definition import NewWorkflow
@@ -159,7 +159,7 @@ class WorkflowDetail(WorkflowRow):
         details = [
             _step(step, [ids[parent] for parent in parents[step.position]])
             | {
-                "result": redaction.mask(results.get(step.task_id), Part.RESULT, task_name=step.task_name),
+                "result": redaction.mask(results.get(step.task_id), Branch.RESULT, task_name=step.task_name),
                 "result_omitted": step.task_id in omitted,
             }
             for step in steps

@@ -6,7 +6,7 @@ from domain.redaction.rules import (
     COMMON,
     MAX_RULES,
     MAX_SEGMENTS,
-    Part,
+    Branch,
     PlaceRule,
     Redaction,
     check_names,
@@ -21,9 +21,9 @@ CHARGE = Redaction(parse_places(["shop.charge:/kwargs/pan", "shop.*:/args/1", "*
 @pytest.mark.parametrize(
     ("text", "rule"),
     [
-        ("shop.charge:/kwargs/pan", PlaceRule("shop.charge", Part.KWARGS, ("pan",))),
-        ("a:b:/args/0/~1~0", PlaceRule("a:b", Part.ARGS, ("0", "/~"))),
-        ("*:/result", PlaceRule("*", Part.RESULT, ())),
+        ("shop.charge:/kwargs/pan", PlaceRule("shop.charge", Branch.KWARGS, ("pan",))),
+        ("a:b:/args/0/~1~0", PlaceRule("a:b", Branch.ARGS, ("0", "/~"))),
+        ("*:/result", PlaceRule("*", Branch.RESULT, ())),
     ],
 )
 def test_a_rule_is_a_task_name_and_a_pointer(text: str, rule: PlaceRule) -> None:
@@ -68,36 +68,36 @@ def test_names_with_words_pass() -> None:
 
 def test_places_are_hidden_in_the_tasks_that_they_name() -> None:
     value = {"pan": "4111", "rows": [{"no": 1}]}
-    assert CHARGE.mask(value, Part.KWARGS, task_name="shop.charge") == {"pan": MASK, "rows": [{"no": 1}]}
-    assert CHARGE.mask(value, Part.KWARGS, task_name="shop.refund") is value
-    assert CHARGE.mask([1, 2], Part.ARGS, task_name="shop.refund") == [1, MASK]
-    assert CHARGE.mask([1, 2], Part.ARGS, task_name=None) == [1, 2]
-    assert CHARGE.mask(value, Part.RESULT, task_name=None) == {"pan": "4111", "rows": [{"no": MASK}]}
-    assert CHARGE.mask({"password": 1}, Part.RESULT, task_name="sealed") == MASK
+    assert CHARGE.mask(value, Branch.KWARGS, task_name="shop.charge") == {"pan": MASK, "rows": [{"no": 1}]}
+    assert CHARGE.mask(value, Branch.KWARGS, task_name="shop.refund") is value
+    assert CHARGE.mask([1, 2], Branch.ARGS, task_name="shop.refund") == [1, MASK]
+    assert CHARGE.mask([1, 2], Branch.ARGS, task_name=None) == [1, 2]
+    assert CHARGE.mask(value, Branch.RESULT, task_name=None) == {"pan": "4111", "rows": [{"no": MASK}]}
+    assert CHARGE.mask({"password": 1}, Branch.RESULT, task_name="sealed") == MASK
 
 
 @pytest.mark.parametrize(
     ("text", "part", "task_name", "shown"),
     [
-        ("{'pan': '4111'}", Part.KWARGS, "shop.charge", "{'pan': '[masked]'}"),
-        ("{'pan': '4111'}", Part.KWARGS, "shop.refund", "{'pan': '4111'}"),
-        ("\"{'password': 1}\"", Part.KWARGS, None, "{'password': '[masked]'}"),
-        ("'whole and untouched token'", Part.RESULT, "a", "'whole and untouched token'"),
-        ("{'x': 1}", Part.RESULT, "sealed", "'[masked]'"),
+        ("{'pan': '4111'}", Branch.KWARGS, "shop.charge", "{'pan': '[masked]'}"),
+        ("{'pan': '4111'}", Branch.KWARGS, "shop.refund", "{'pan': '4111'}"),
+        ("\"{'password': 1}\"", Branch.KWARGS, None, "{'password': '[masked]'}"),
+        ("'whole and untouched token'", Branch.RESULT, "a", "'whole and untouched token'"),
+        ("{'x': 1}", Branch.RESULT, "sealed", "'[masked]'"),
     ],
 )
-def test_texts_are_hidden_alike(text: str, part: Part, task_name: str | None, shown: str) -> None:
+def test_texts_are_hidden_alike(text: str, part: Branch, task_name: str | None, shown: str) -> None:
     assert CHARGE.mask_text(text, part, task_name=task_name) == shown
 
 
 def test_hidden_values_are_told_for_other_texts_of_the_task() -> None:
     value = {"pan": "4111 1111", "password": "hunter22"}
-    found = CHARGE.hidden_in(value, Part.KWARGS, task_name="shop.charge")
+    found = CHARGE.hidden_in(value, Branch.KWARGS, task_name="shop.charge")
     assert found == ["4111 1111", "hunter22"]
-    assert CHARGE.hidden_in_text(str(value), Part.KWARGS, task_name="shop.charge") == found
+    assert CHARGE.hidden_in_text(str(value), Branch.KWARGS, task_name="shop.charge") == found
     plain = {"pan": "4111 1111"}
-    assert COMMON.hidden_in(plain, Part.KWARGS, task_name="shop.charge") == []
-    assert COMMON.hidden_in_text(str(plain), Part.KWARGS, task_name="shop.charge") == []
+    assert COMMON.hidden_in(plain, Branch.KWARGS, task_name="shop.charge") == []
+    assert COMMON.hidden_in_text(str(plain), Branch.KWARGS, task_name="shop.charge") == []
 
 
 def test_a_quick_look_is_right_when_it_says_no() -> None:
@@ -109,6 +109,6 @@ def test_a_quick_look_is_right_when_it_says_no() -> None:
 def test_names_of_a_setting_are_added_and_shown() -> None:
     redaction = Redaction(names=["pan", "-page_token"], common_names=True)
     value = {"pan": 1, "page_token": 2, "token": 3}
-    assert redaction.mask(value, Part.KWARGS, task_name=None) == {"pan": MASK, "page_token": 2, "token": MASK}
-    value_shown = Redaction(names=["pan"], common_names=False).mask(value, Part.KWARGS, task_name=None)
+    assert redaction.mask(value, Branch.KWARGS, task_name=None) == {"pan": MASK, "page_token": 2, "token": MASK}
+    value_shown = Redaction(names=["pan"], common_names=False).mask(value, Branch.KWARGS, task_name=None)
     assert value_shown == {"pan": MASK, "page_token": 2, "token": 3}
