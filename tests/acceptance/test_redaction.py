@@ -1,6 +1,7 @@
 """Canaries: secrets go in by every form, tasks end well and badly with them, and no way out shows one."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import httpx
@@ -36,7 +37,7 @@ def tasks(stack: Stack) -> list[str]:
     ids.append(str(stack.client.post(f"/tasks/{ids[-1]}/replay").json()["task_id"]))
     stack.wait_for_end(ids[-1])
     for task_id in ids:
-        wait_for(lambda sought=task_id: found(stack, search=sought))
+        wait_for(partial(found, stack, search=task_id))
     return ids
 
 

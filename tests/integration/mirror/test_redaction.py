@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from sqlalchemy import Text, cast, select
+from sqlalchemy import Text, cast, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.redaction.rules import Redaction, parse_places
@@ -21,8 +21,8 @@ RULES = Redaction(parse_places(["shop.pay:/kwargs/pan"]))
 
 
 def failure(task_id: str, **told: Any) -> list[Any]:
-    received = {"name": "shop.pay"} | told
-    raised = {"exception": f"ValueError('no {SECRET}')", "traceback": f"Traceback\n  pay('{SECRET}')"}
+    received: dict[str, Any] = {"name": "shop.pay"} | told
+    raised: dict[str, Any] = {"exception": f"ValueError('no {SECRET}')", "traceback": f"Traceback\n  pay('{SECRET}')"}
     return [
         message("task-received", 1, uuid=task_id, **received),
         message("task-started", 2, uuid=task_id),
@@ -32,19 +32,17 @@ def failure(task_id: str, **told: Any) -> list[Any]:
 
 async def texts(engine: AsyncEngine, task_id: str) -> str:
     """All that is stored of what the task raised."""
-    columns = {
-        tasks: [tasks.c.exception],
-        attempts: [attempts.c.exception, attempts.c.traceback],
-        events: [cast(events.c.details, Text)],
-        task_results: [task_results.c.exception_message, task_results.c.traceback],
-    }
+    columns = (
+        *(tasks.c.exception, attempts.c.exception, attempts.c.traceback, cast(events.c.details, Text)),
+        *(task_results.c.exception_message, task_results.c.traceback),
+    )
     async with engine.connect() as connection:
         rows = [
-            row
-            for table, chosen in columns.items()
-            for row in await connection.execute(select(*chosen).where(table.c.task_id == task_id))
+            text
+            for column in columns
+            for (text,) in await connection.execute(select(column).where(literal_column("task_id") == task_id))
         ]
-    return json.dumps([list(row) for row in rows])
+    return json.dumps(rows)
 
 
 async def test_what_a_submitted_task_raised_is_stored_with_the_mask(engine: AsyncEngine) -> None:
