@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.facts import Fact
 from domain.identities import Identity, combine
 from domain.redaction.rules import Branch, Redaction
-from domain.redaction.values import hide_texts
+from domain.redaction.values import hidden_texts, hide_texts
 from domain.results import StoredResult
 from services.record import News
 from store.queries.tasks.arguments import ArgumentTexts, list_argument_texts
@@ -22,6 +22,7 @@ from store.queries.tasks.documents import WholeTask
 
 AT_ONCE = 200
 """How many tasks' arguments are in memory at a time."""
+GIVEN = (Branch.ARGS, Branch.KWARGS)
 TEXTS = ("exception", "traceback")
 """The details of a fact, and of an attempt, that may repeat what a task was given."""
 
@@ -51,36 +52,20 @@ async def mask_errors(connection: AsyncConnection, news: News, *, redaction: Red
 
 def mask_task(task: WholeTask, *, redaction: Redaction) -> WholeTask:
     """Return a task as it may be shown; the same one if nothing in it is hidden."""
-    shown: dict[str, Any] = {
-        branch: redaction.mask(value, branch, task_name=task.task_name) for branch, value in _values(task)
-    } | {f"{branch}_repr": redaction.mask_text(text, branch, task_name=task.task_name) for branch, text in _texts(task)}
-    hidden = _hidden_values(task, redaction)
+    name = task.task_name
+    values = {branch: redaction.mask(getattr(task, branch), branch, task_name=name) for branch in Branch}
+    told = {branch: text for branch in Branch if (text := getattr(task, f"{branch}_repr")) is not None}
+    texts = {f"{branch}_repr": redaction.mask_text(text, branch, task_name=name) for branch, text in told.items()}
+    hidden: list[str] = []
+    for branch in GIVEN:
+        hidden += hidden_texts(getattr(task, branch), values[branch])
+        hidden += redaction.hidden_in_text(told.get(branch, ""), branch, task_name=name)
     if hidden:
-        shown |= _mask_texts(task, hidden, told=shown.get("result_repr", task.result_repr))
-    if all(value is getattr(task, name) for name, value in shown.items()):
+        texts |= _mask_texts(task, _longest_first(hidden), told=texts.get("result_repr"))
+    shown: dict[str, Any] = {**values, **texts}
+    if all(value is getattr(task, field) for field, value in shown.items()):
         return task
     return replace(task, **shown)
-
-
-def _values(task: WholeTask) -> Iterable[tuple[Branch, Any]]:
-    return ((branch, getattr(task, branch)) for branch in Branch)
-
-
-def _texts(task: WholeTask) -> Iterable[tuple[Branch, str]]:
-    texts = ((branch, getattr(task, f"{branch}_repr")) for branch in Branch)
-    return ((branch, text) for branch, text in texts if text is not None)
-
-
-def _hidden_values(task: WholeTask, redaction: Redaction) -> list[str]:
-    """Return how what is hidden of the arguments may stand in other texts of the task."""
-    name = task.task_name
-    given = (Branch.ARGS, Branch.KWARGS)
-    hidden: list[str] = []
-    for branch, value in _values(task):
-        hidden += redaction.hidden_in(value, branch, task_name=name) if branch in given else []
-    for branch, text in _texts(task):
-        hidden += redaction.hidden_in_text(text, branch, task_name=name) if branch in given else []
-    return _longest_first(hidden)
 
 
 def _mask_texts(task: WholeTask, hidden: list[str], *, told: str | None) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from domain.redaction.names import SecretNames, words_of
 from domain.redaction.texts import MaskedText, unwrapped
-from domain.redaction.values import Segments, hidden_texts, mask_names, mask_place, segments_of
+from domain.redaction.values import Segments, mask_names, mask_place, segments_of
 
 MAX_RULES = 500
 MAX_RULE_LENGTH = 1_024
@@ -87,11 +87,6 @@ class Redaction:
         """Return a text of a branch, JSON or what Celery tells, whole or cut off, as it may be shown."""
         read = self._read(text, branch, task_name=task_name)
         return read.text if read and read.hidden_count else text
-
-    def hidden_in(self, value: Any, branch: Branch, *, task_name: str | None) -> list[str]:
-        """Return how what is hidden of a branch may stand in other texts of the same task."""
-        shown = self.mask(value, branch, task_name=task_name)
-        return [] if shown is value else hidden_texts(value, shown)
 
     def hidden_in_text(self, text: str, branch: Branch, *, task_name: str | None) -> list[str]:
         """Return the same of a part of which only a text is known."""

@@ -92,12 +92,9 @@ def test_texts_are_hidden_alike(text: str, part: Branch, task_name: str | None, 
 
 def test_hidden_values_are_told_for_other_texts_of_the_task() -> None:
     value = {"pan": "4111 1111", "password": "hunter22"}
-    found = CHARGE.hidden_in(value, Branch.KWARGS, task_name="shop.charge")
+    found = CHARGE.hidden_in_text(str(value), Branch.KWARGS, task_name="shop.charge")
     assert found == ["4111 1111", "hunter22"]
-    assert CHARGE.hidden_in_text(str(value), Branch.KWARGS, task_name="shop.charge") == found
-    plain = {"pan": "4111 1111"}
-    assert COMMON.hidden_in(plain, Branch.KWARGS, task_name="shop.charge") == []
-    assert COMMON.hidden_in_text(str(plain), Branch.KWARGS, task_name="shop.charge") == []
+    assert COMMON.hidden_in_text(str({"pan": "4111 1111"}), Branch.KWARGS, task_name="shop.charge") == []
 
 
 def test_a_quick_look_is_right_when_it_says_no() -> None:
