@@ -53,7 +53,7 @@ async def mask_errors(connection: AsyncConnection, news: News, *, redaction: Red
 def mask_task(task: WholeTask, *, redaction: Redaction) -> WholeTask:
     """Return a task as it may be shown; the same one if nothing in it is hidden."""
     name = task.task_name
-    values = {branch: redaction.mask(getattr(task, branch), branch, task_name=name) for branch in Branch}
+    values = {str(branch): redaction.mask(getattr(task, branch), branch, task_name=name) for branch in Branch}
     told = {branch: text for branch in Branch if (text := getattr(task, f"{branch}_repr")) is not None}
     texts = {f"{branch}_repr": redaction.mask_text(text, branch, task_name=name) for branch, text in told.items()}
     hidden: list[str] = []
