@@ -39,6 +39,7 @@ from api.routes import (
     health,
     metrics,
     resilience,
+    reveals,
     search,
     tasks,
     trees,
@@ -75,6 +76,7 @@ ROUTERS = (
     tasks.router,
     trees.router,
     debug.router,
+    reveals.router,
     workflows.router,
     workers.router,
     search.router,
@@ -192,6 +194,7 @@ async def open_resources(stack: AsyncExitStack, settings: Settings, *, metrics: 
     stack.push_async_callback(control.close)
     resources = ProcessResources(
         settings=settings,
+        redaction=settings.redaction,
         engine=engine,
         redis=redis,
         request_counter=WindowCounter(redis),

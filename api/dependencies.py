@@ -20,6 +20,7 @@ from api.middleware.rate_limit import WindowCounter
 from api.middleware.scopes import PRINCIPAL, SIGHT
 from domain.errors import Overloaded, TaskNotFound
 from domain.principals import Principal
+from domain.redaction.rules import Redaction
 from domain.sight import Sight
 from gateway.control import Control
 from gateway.message_mover import MessageMover
@@ -48,6 +49,8 @@ class ProcessResources:
     """What the process has opened for its requests; made and closed by `app.lifespan`, one for each process."""
 
     settings: Settings
+    redaction: Redaction
+    """What is hidden of arguments and results in every answer."""
     engine: AsyncEngine
     redis: Redis
     request_counter: WindowCounter

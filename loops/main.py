@@ -6,6 +6,7 @@ from functools import partial
 from typing import NamedTuple
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from background import end, start
 from domain.degradation import MIRROR
@@ -80,7 +81,9 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
         lives = LivesRound(redis, lambda: life.present_since)
         orders = WorkerOrders(control, PauseKeys(redis))
         drains = Drains(engine, control, orders=orders, presence=presence, redis=redis)
-        sweep = MissedEndsRound(engine, results, queues=queues, proofs=proofs, resend_unproven=settings.resend_unproven)
+        hides = settings.redaction
+        sweep = _sweep(settings, engine, gateways=gateways, proofs=proofs)
+        rescuing = Gateway(presence, mover, queues, control, results)
         doors = partial(list_open_hosts, redis)
         alerts = AlertsRound(
             engine, queues, components=components, marks=marks, lives=lives, prefixes=prefixes, find_open_hosts=doors
@@ -96,13 +99,13 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
             Loop("control", ControlRound(engine, control, orders=orders, drains=drains)),
             Loop("cancels", CancelsRound(engine, control, mover=mover, redis=redis)),
             Loop("sweep", sweep),
-            Loop("rescue", DeadWorkersRound(engine, Gateway(presence, mover, queues, control, results), redis=redis)),
+            Loop("rescue", DeadWorkersRound(engine, rescuing, redis=redis, redaction=hides)),
             Loop("strays", StuckMessagesRound(engine, mover, proofs=proofs, presence=presence, redis=redis)),
-            Loop("unsettled", VanishedTasksRound(engine, control, queues=queues, results=results)),
+            Loop("unsettled", VanishedTasksRound(engine, control, queues=queues, results=results, redaction=hides)),
             Loop("partitions", PartitionsRound(engine)),
             Loop("expiry", ExpiryRound(engine)),
             Loop("retention", RetentionRound(engine, settings.retention, workers_kept_for=settings.workers_kept_for)),
-            Loop("search_index", SearchIndexRound(engine)),
+            Loop("search_index", SearchIndexRound(engine, redaction=hides)),
             Loop("rollups", RollupsRound(engine)),
             Loop("lives", lives),
             Loop("alerts", alerts, lives.wait),
@@ -134,7 +137,9 @@ def _gateways(settings: Settings, layout: Layout) -> _Gateways:
     """Make them; each connects when it is first used."""
     _, broker_url, result_url = urls(settings)
     options = settings.broker_options
-    publish = partial(Publisher, broker_url, options=options, serializer=settings.task_serializer)
+    publish = partial(
+        Publisher, broker_url, options=options, serializer=settings.task_serializer, redaction=settings.redaction
+    )
     control = Control(broker_url, options, serializer=settings.task_serializer)
     return _Gateways(
         publisher=publish(),
@@ -145,4 +150,15 @@ def _gateways(settings: Settings, layout: Layout) -> _Gateways:
         mover=MessageMover(broker_url, layout),
         presence=Presence(broker_url, control, options=options),
         prefixes=ForeignPrefixes(broker_url, layout),
+    )
+
+
+def _sweep(settings: Settings, engine: AsyncEngine, *, gateways: _Gateways, proofs: Proofs) -> MissedEndsRound:
+    return MissedEndsRound(
+        engine,
+        gateways.results,
+        queues=gateways.queues,
+        proofs=proofs,
+        resend_unproven=settings.resend_unproven,
+        redaction=settings.redaction,
     )

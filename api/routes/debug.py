@@ -80,4 +80,6 @@ async def compare_tasks(resources: Resources, task_id1: str, *, task_id2: str, s
     """What is alike and what differs in two tasks: their submissions, their times, their timelines."""
     async with reading(resources) as connection:
         one, other = await read_both(connection, task_id1, other_id=task_id2, sight=sight)
-    return await answer_beside(resources, lambda: TaskComparison.from_comparison(compare(one, other)))
+    return await answer_beside(
+        resources, lambda: TaskComparison.from_comparison(compare(one, other, redaction=resources.redaction))
+    )

@@ -54,6 +54,7 @@ from domain.scopes import Scope
 from domain.sight import EVERYTHING
 from domain.states import Status
 from domain.submissions import Submission
+from services.redaction import mask_task
 from services.submissions import submit
 from services.timeline import FEW, TaskHistory, read_task_history
 from store.queries.tasks import documents
@@ -233,6 +234,7 @@ async def get_task(resources: Resources, task_id: str, *, sight: Sighted) -> Tas
 
 
 def _detail(resources: ProcessResources, task: WholeTask) -> TaskDetail:
+    task = mask_task(task, redaction=resources.redaction)
     message = _explain_limits(resources, task)
     if task.outcome is not None:
         message = UNKNOWN_OUTCOME

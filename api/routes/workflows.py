@@ -39,6 +39,7 @@ from domain.errors import (
     WorkflowNotFound,
 )
 from domain.filters import Cursor
+from domain.redaction.rules import Redaction
 from domain.scopes import Scope
 from domain.workflows.steps import WorkflowStatus
 from services.workflows.lifecycle import replay, retry, start
@@ -165,18 +166,22 @@ def _cursor_behind(last: WorkflowRow) -> str:
 async def get_workflow(resources: Resources, workflow_id: WorkflowId) -> Response:
     """One workflow with all of its steps, their tasks and results."""
     async with reading(resources) as connection:
-        make = await _read_detail(connection, workflow_id)
+        make = await _read_detail(connection, workflow_id, redaction=resources.redaction)
     return await answer_beside(resources, make)
 
 
-async def _read_detail(connection: AsyncConnection, workflow_id: UUID) -> Callable[[], WorkflowDetail]:
+async def _read_detail(
+    connection: AsyncConnection, workflow_id: UUID, *, redaction: Redaction
+) -> Callable[[], WorkflowDetail]:
     """What makes the answer of what was read."""
     workflow = await documents.get_workflow(connection, workflow_id)
     if workflow is None:
         raise WorkflowNotFound
     steps = await documents.list_steps(connection, workflow_id)
     results, omitted = await documents.list_results(connection, workflow_id)
-    return partial(WorkflowDetail.from_stored_with, workflow, steps, results=results, omitted=omitted)
+    return partial(
+        WorkflowDetail.from_stored_with, workflow, steps, results=results, omitted=omitted, redaction=redaction
+    )
 
 
 @router.get(
@@ -256,7 +261,7 @@ async def retry_workflow(resources: Resources, workflow_id: WorkflowId) -> Respo
     """Goes on with a failed or cancelled workflow: what has completed is kept and does not run again."""
     async with resources.engine.begin() as connection:
         await retry(connection, workflow_id)
-        make = await _read_detail(connection, workflow_id)
+        make = await _read_detail(connection, workflow_id, redaction=resources.redaction)
     return await answer_beside(resources, make)
 
 

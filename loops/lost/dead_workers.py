@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.degradation import MIRROR
 from domain.proofs import LEFT_ELSEWHERE
+from domain.redaction.rules import COMMON, Redaction
 from gateway.control import HeldTask
 from gateway.ports import AsksNodes, KnowsConnections, PutsBack, ReadsQueues, ReadsResults
 from loops.lost.seen_twice import BETWEEN_LOOKS, SeenTwice
@@ -49,11 +50,18 @@ class DeadWorkersRound:
     """Looks once at what workers held that may be dead. One process at a time does it, for the whole of a look."""
 
     def __init__(
-        self, engine: AsyncEngine, gateway: Gateway, *, redis: Redis, between_looks: timedelta = BETWEEN_LOOKS
+        self,
+        engine: AsyncEngine,
+        gateway: Gateway,
+        *,
+        redis: Redis,
+        between_looks: timedelta = BETWEEN_LOOKS,
+        redaction: Redaction = COMMON,
     ) -> None:
         self._engine = engine
         self._gateway = gateway
         self._redis = redis
+        self._redaction = redaction
         self._seen_twice = SeenTwice(between_looks=between_looks)
 
     async def run_once(self) -> float:
@@ -88,7 +96,7 @@ class DeadWorkersRound:
         stranded = [orphan for orphan in orphans if not orphan.outrun]
         results = await self._gateway.results.fetch([orphan.task_id for orphan in stranded])
         async with self._engine.begin() as connection:
-            ended = await record_ends(connection, results.values())
+            ended = await record_ends(connection, results.values(), redaction=self._redaction)
         left = [orphan for orphan in stranded if orphan.task_id not in ended]
         cancelled = {orphan.task_id for orphan in left if orphan.cancel_requested}
         await self._gateway.mover.discard(cancelled)
