@@ -97,7 +97,7 @@ def open_result(result: Any, *, task_name: str, task_id: str, keys: PayloadKeys 
 
 
 def open_error(text: str, *, task_name: str, task_id: str, keys: PayloadKeys | None = None) -> str:
-    """Return the text of the exception that has ended the task, from that of the `SealedError` in its place."""
+    """Return the `repr` of the exception that has ended the task, from the text of the `SealedError` in its place."""
     try:
         sealed = read_mark(loads(text[text.index("{") : text.rindex("}") + 1]))
     except ValueError:

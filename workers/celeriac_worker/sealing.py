@@ -12,7 +12,7 @@ from typing import Any
 
 from celery import bootsteps
 from celery.exceptions import Ignore, ImproperlyConfigured, Reject, Retry, SoftTimeLimitExceeded
-from kombu.utils.encoding import safe_str
+from kombu.utils.encoding import safe_repr
 from kombu.utils.json import dumps
 
 from celeriac_worker.payloads import (
@@ -31,7 +31,7 @@ ALWAYS = "celeriac_seals_result"
 TAKES_FROM = "celeriac_takes_results_of"
 """The option of a task that names the tasks whose sealed results it may be given as arguments."""
 SHOWN_ERROR = 2_000
-"""Characters of an exception's text that are sealed: what comes out stays below the 64 KiB that Celeriac keeps."""
+"""Characters of an exception's `repr` that are sealed: what comes out stays below the 64 KiB that Celeriac keeps."""
 
 
 class SealedError(Exception):
@@ -154,7 +154,9 @@ class _SealedRun:
         if "task_name" not in sealed:
             return bound_to_argument(self._task.name)
         if sealed["task_name"] not in getattr(self._task, TAKES_FROM, ()):
-            raise PayloadError(f"It is a result of another task, which {TAKES_FROM} of {self._task.name} does not name.")
+            raise PayloadError(
+                f"It is a result of another task, which {TAKES_FROM} of {self._task.name} does not name."
+            )
         return bound_to_result(sealed["task_name"], sealed["task_id"])
 
     def _sealed(self, value: Any, bound_to: bytes, *, kid: str, names: tuple[str, str]) -> dict[str, Any]:
@@ -180,7 +182,7 @@ def _hidden(error: Exception, seal: Callable[[str], dict[str, Any]]) -> Exceptio
     elif isinstance(error, SealedError):
         hidden = SealedError(*error.args)
     else:
-        hidden = SealedError(f"{type(error).__name__} {dumps(seal(safe_str(error)[:SHOWN_ERROR]))}")
+        hidden = SealedError(f"{type(error).__name__} {dumps(seal(safe_repr(error)[:SHOWN_ERROR]))}")
     return hidden.with_traceback(error.__traceback__)
 
 
