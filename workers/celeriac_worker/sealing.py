@@ -6,7 +6,8 @@ repr, a retry, the hooks and signals, the result backend, the events, the log.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import marshal
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial, wraps
 from typing import Any
 
@@ -26,6 +27,7 @@ from celeriac_worker.payloads import (
     read_mark,
 )
 
+MARK_BYTES = MARK.encode()
 ALWAYS = "celeriac_seals_result"
 """The option of a task whose result is sealed also where its arguments had no encrypted part."""
 TAKES_FROM = "celeriac_takes_results_of"
@@ -65,9 +67,9 @@ def open_payloads(task: Any, keys: PayloadKeys) -> None:
 
     @wraps(own)
     def run(*args: Any, **kwargs: Any) -> Any:
-        if not seals_always and not holds_mark(args) and not (kwargs and holds_mark(kwargs.values())):
-            return own(*args, **kwargs)
-        return _SealedRun(task, keys).run(own, args, kwargs)
+        if seals_always or holds_mark((args, kwargs)):
+            return _SealedRun(task, keys).run(own, args, kwargs)
+        return own(*args, **kwargs)
 
     run.celeriac_opens = True  # type: ignore[attr-defined]
     task.run = run
@@ -94,18 +96,28 @@ class SealedRetry:
         return super().retry(args, kwargs, *rest, **options)  # type: ignore[misc]
 
 
-def holds_mark(values: Iterable[Any]) -> bool:
-    """Tell whether an encrypted part is anywhere in these values. Arguments are as deep as their sender likes."""
-    waiting = [values]
+def holds_mark(value: Any) -> bool:
+    """Tell whether an encrypted part is anywhere in this value."""
+    return _may_hold_mark(value) and any(MARK in each for each in _containers(value) if isinstance(each, dict))
+
+
+def _may_hold_mark(value: Any) -> bool:
+    """Look at all of it at once, in C: a tenth of the time of `_containers`, a seventh of that of reading its JSON."""
+    try:
+        return MARK_BYTES in marshal.dumps(value)
+    except ValueError:
+        # Something that is no JSON, such as a date, or deeper than 2,000.
+        return True
+
+
+def _containers(value: Any) -> Iterator[Any]:
+    """Yield each object and list in it. Arguments are as deep as their sender likes."""
+    waiting = [value]
     while waiting:
-        for value in waiting.pop():
-            if isinstance(value, dict):
-                if MARK in value:
-                    return True
-                waiting.append(value.values())
-            elif isinstance(value, (list, tuple)):
-                waiting.append(value)
-    return False
+        each = waiting.pop()
+        yield each
+        items = each.values() if isinstance(each, dict) else each
+        waiting.extend(item for item in items if isinstance(item, (dict, list, tuple)))
 
 
 class _SealedRun:
@@ -119,6 +131,8 @@ class _SealedRun:
 
     def run(self, own: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         try:
+            if MARK in kwargs:
+                raise PayloadError("Keyword arguments are not encrypted as a whole, their values are.")
             args, kwargs = tuple(map(self._opened, args)), {name: self._opened(kwargs[name]) for name in kwargs}
         except PayloadError as error:
             raise PayloadError(f"An encrypted argument cannot be opened: {error}") from None
@@ -172,9 +186,11 @@ def _hidden(error: Exception, seal: Callable[[str], dict[str, Any]]) -> Exceptio
     hidden: Exception
     if isinstance(error, Retry):
         reason = None if error.exc is None else _hidden(error.exc, seal)
-        hidden = Retry(exc=reason, when=error.when, is_eager=error.is_eager, sig=error.sig)
+        # `sig` and `is_eager` are missing from its published types.
+        options: dict[str, Any] = {name: vars(error)[name] for name in ("when", "is_eager", "sig")}
+        hidden = Retry(exc=reason, **options)
     elif isinstance(error, Reject):
-        hidden = Reject("The reason is not shown.", requeue=error.requeue)
+        hidden = Reject("The reason is not shown.", requeue=vars(error)["requeue"])
     elif isinstance(error, Ignore):
         hidden = Ignore()
     elif isinstance(error, SoftTimeLimitExceeded):

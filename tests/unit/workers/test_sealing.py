@@ -12,6 +12,8 @@ from celeriac_worker.sealing import PayloadOpening, SealedError, holds_mark, ope
 from celery import Celery
 from celery.exceptions import Ignore, ImproperlyConfigured, Reject, Retry, SoftTimeLimitExceeded
 
+from tests.facts import NOON
+
 CANARY = "4711-canary"
 KEYS = PayloadKeys({"k2": b"2" * 32, "k1": b"1" * 32})
 given: list[Any] = []
@@ -96,6 +98,7 @@ def test_a_task_may_have_its_result_sealed_always(app: Any) -> None:
         ({MARK: part()[MARK], "more": 1}, "malformed"),
         ([{"a": {MARK: "text"}}], "malformed"),
         ({MARK: part()[MARK] | {"task_name": "shop.book", "task_id": "1"}}, "celeriac_takes_results_of"),
+        ({MARK: part()[MARK] | {"task_name": "shop.book"}}, "malformed"),
     ],
 )
 @pytest.mark.parametrize("task", ["shop.pay", "shop.again"])
@@ -105,6 +108,12 @@ def test_what_cannot_be_opened_fails_at_once_without_a_run(app: Any, argument: A
     assert str(done.result).startswith("An encrypted argument cannot be opened: ")
     assert said in str(done.result) or task == "shop.again"
     assert (done.state, given) == ("FAILURE", [])
+
+
+def test_keyword_arguments_are_not_encrypted_as_a_whole(app: Any) -> None:
+    done = run(app, "x", **part())
+    assert "not encrypted as a whole" in str(done.result)
+    assert given == []
 
 
 def test_whoever_has_no_key_or_no_package_runs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -217,9 +226,12 @@ def test_a_worker_with_a_malformed_variable_does_not_start(app: Any, monkeypatch
         ([1, "$encrypted", None, {"a": [{"b": 1}]}], False),
         ([{MARK: 1}], True),
         ([[({"a": {MARK: 1}},)]], True),
+        ([NOON, {"a": NOON}], False),
+        ([NOON, {"a": NOON, "b": {MARK: 1}}], True),
     ],
 )
 def test_a_mark_is_found_however_deep(values: Any, holds: bool) -> None:
-    for _ in range(2_000):
+    assert holds_mark(values) is holds
+    for _ in range(3_000):
         values = [values]
     assert holds_mark(values) is holds
