@@ -51,26 +51,23 @@ def book(receipt):
 
 @pytest.fixture(scope="module")
 def workers(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[WorkerProcess]]:
-    """One of each pool, on a queue of that name, and one that has no key."""
+    """One of each pool, on a queue of that name."""
     folder = tmp_path_factory.mktemp("sealed")
     (folder / "sealed.py").write_text(APP)
     with ExitStack() as started:
-        yield [
-            started.enter_context(_worker(stack, folder, pool=pool, queue=queue, keys=keys))
-            for pool, queue, keys in [*((pool, pool, IN_THE_ENVIRONMENT) for pool in POOLS), ("solo", "keyless", "")]
-        ]
+        yield [started.enter_context(_worker(stack, folder, pool)) for pool in POOLS]
 
 
-def _worker(stack: Stack, folder: Path, *, pool: str, queue: str, keys: str) -> Any:
+def _worker(stack: Stack, folder: Path, pool: str) -> Any:
     addresses = stack.addresses
     return celery_worker(
         folder,
         addresses.broker_url,
         result_url=addresses.result_url,
         app="sealed",
-        name=f"sealed-{queue}",
-        options=("--pool", pool, "--concurrency", "1", "--queues", queue),
-        environment={"CELERIAC_REDIS_URL": addresses.redis_url, "CELERIAC_PAYLOAD_KEYS": keys},
+        name=f"sealed-{pool}",
+        options=("--pool", pool, "--concurrency", "1", "--queues", pool),
+        environment={"CELERIAC_REDIS_URL": addresses.redis_url, "CELERIAC_PAYLOAD_KEYS": IN_THE_ENVIRONMENT},
     )
 
 
@@ -113,14 +110,6 @@ def test_the_result_of_a_step_is_opened_by_the_step_that_may_be_given_it(
     assert "is encrypted: it can be passed on only as a whole" in steps["part"]["error"]
     booked = open_result(steps["book"]["result"], task_name="sealed.book", task_id=steps["book"]["task_id"], keys=KEYS)
     assert booked == f"booked: paid with {CANARY}"
-
-
-def test_a_worker_without_the_key_runs_nothing(stack: Stack, workers: list[WorkerProcess]) -> None:
-    ended = stack.wait_for_end(_submit(stack, "keyless", _card(), WITNESS))
-    assert (ended["status"], ended["retry_count"]) == ("FAILED", 0)
-    assert (
-        "PayloadError: An encrypted argument cannot be opened: CELERIAC_PAYLOAD_KEYS has no key 'k1'" in ended["error"]
-    )
 
 
 def test_a_malformed_part_is_refused_before_anything_is_stored(stack: Stack) -> None:
