@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,9 @@ def workers(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     (folder / "sealed.py").write_text(APP)
     with ExitStack() as started:
         yield [started.enter_context(_worker(stack, folder, pool)) for pool in POOLS]
+    # Other tests count the workers of the stack.
+    for pool in POOLS:
+        wait_for(partial(_is_forgotten, stack, f"sealed-{pool}@test"), seconds=30)
 
 
 def _worker(stack: Stack, folder: Path, pool: str) -> Any:
@@ -69,6 +73,11 @@ def _worker(stack: Stack, folder: Path, pool: str) -> Any:
         options=("--pool", pool, "--concurrency", "1", "--queues", pool),
         environment={"CELERIAC_REDIS_URL": addresses.redis_url, "CELERIAC_PAYLOAD_KEYS": IN_THE_ENVIRONMENT},
     )
+
+
+def _is_forgotten(stack: Stack, node: str) -> bool:
+    """A worker that is still online is not."""
+    return stack.client.delete(f"/workers/{node}").status_code in (204, 404)
 
 
 def _submit(stack: Stack, queue: str, *arguments: Any, task_name: str = "sealed.pay") -> str:

@@ -145,6 +145,11 @@ class _SealedRun:
         request.celeriac_kid = self._kid
         try:
             return seal(own(*args, **kwargs), bound_to_result(*names))
+        except SystemExit as end:
+            if not isinstance(end.code, (int, type(None))):
+                # A process that ends with a text prints it.
+                end.code, end.args = 1, (1,)
+            raise
         except Exception as error:
             failure = _hidden(error, lambda text: seal(text, bound_to_error(*names)))
         # Outside of `except`, or it would bring what it stands for as its context.

@@ -1,6 +1,7 @@
 """What a run with encrypted arguments is given, and what others get to see of it."""
 
 import json
+import sys
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -26,6 +27,8 @@ class Stop(Exception):
 
 def pay(self: Any, card: Any, how: str = "returns", **others: Any) -> Any:
     given.append([card, others] if others else card)
+    if how == "exits":
+        sys.exit(card)
     if how == "retries":
         raise self.retry(exc=KeyError(card), countdown=0)
     if how == "retries otherwise":
@@ -189,6 +192,13 @@ def test_what_celery_acts_on_stays_what_it_is_without_its_text(
     assert CANARY not in f"{done.result!r}{done.traceback}{caplog.text}"
     if how == "Reject":
         assert done.result.requeue is True
+
+
+@pytest.mark.parametrize(("code", "shown"), [(CANARY, 1), (3, 3), (None, None)])
+def test_a_process_that_a_task_ends_prints_no_text(app: Any, code: Any, shown: int | None) -> None:
+    with pytest.raises(SystemExit) as end:
+        run(app, part(code), "exits")
+    assert (end.value.code, CANARY in repr(end.value)) == (shown, False)
 
 
 def test_the_result_of_one_task_opens_for_those_that_name_it_and_for_no_other(app: Any) -> None:
