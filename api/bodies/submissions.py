@@ -10,6 +10,7 @@ from uuid_utils.compat import uuid7
 from api.errors import OutsideLimits, sentence
 from api.schemas.tasks import MAX_RETRIES, TaskSubmission
 from domain.errors import InvalidRequest, UnknownTaskName
+from domain.payloads import check_encrypted
 from domain.sight import Limits
 from domain.submissions import Submission, check_size
 from services.resident.degradation import DegradationMarks, refuse_degraded
@@ -26,13 +27,15 @@ def to_submission(
     now: datetime,
     own_retries: Mapping[str, int] = NOTHING_KNOWN,
 ) -> Submission:
-    """Return a submission with an id and its defaults; raises InvalidRequest if its arguments are too large.
+    """Return a submission with an id and its defaults; raises InvalidRequest if its arguments are too large, or
+    an encrypted part of them is malformed.
 
     `author`: who submits it. `own_retries`: the `max_retries` that tasks have by themselves, which hold where the body
     names none.
     """
     args, kwargs = json.dumps(body.task_args), json.dumps(body.task_kwargs)
     check_size(args, kwargs)
+    check_encrypted(args, kwargs)
     return Submission(
         task_id=str(uuid7()),
         task_name=body.task_name,
