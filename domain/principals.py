@@ -1,7 +1,7 @@
 """Principals: who makes a request, and what he may do.
 
-Every request that is let in has one; what is written says by its id who wrote it. Passwords, sessions and tokens of
-others are no principals of ours.
+Every request that is let in has one; what is written says by its id who wrote it. There are no passwords: whoever is
+no key is known by a token of the issuer that the settings name.
 """
 
 from dataclasses import dataclass
@@ -19,6 +19,10 @@ class PrincipalKind(StrEnum):
     ENV_KEY = "env_key"
     LOCAL = "local"
     """Nobody was asked for a key, since there is none."""
+    OIDC = "oidc"
+    """By a token of the issuer, which programs send themselves."""
+    SESSION = "session"
+    """By the cookie of a browser in which somebody has signed in, with a key or at the issuer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +31,8 @@ class Principal:
 
     kind: PrincipalKind
     id: str
-    """The id of the key; of a key of `CELERIAC_API_KEYS` its place there, which tells nothing of the key."""
+    """The id of the key; of a key of `CELERIAC_API_KEYS` its place there, which tells nothing of the key. Of a person
+    the subject of his token. A session has the id of what it was made from."""
     name: str
     scopes: frozenset[Scope]
 
