@@ -30,6 +30,10 @@ class Declared:
     """The parameter of the path with the id of a key that needs no scope for what is done to itself."""
     any_key: bool = False
     """Whether it asks for a key, whatever that may do."""
+    signs_in: bool = False
+    """Whether nothing is asked for, since this is where somebody shows who he is."""
+    any_parameter: bool = False
+    """Whether its query may have parameters that it does not know, as an issuer of tokens adds some."""
     access: Access | None = None
     """What a request needs, where its method and the route's tag do not tell."""
     caches_answers: bool = False
@@ -58,6 +62,16 @@ def needs_or_is(scope: Scope, *, own_key: str) -> Callable[[Endpoint], Endpoint]
 def needs_any_key(endpoint: Endpoint) -> Endpoint:
     """Declare that every key may call this."""
     return _declare(endpoint, any_key=True)
+
+
+def signs_in(endpoint: Endpoint) -> Endpoint:
+    """Declare that this is where somebody shows who he is (`api/middleware/scopes.py` has the paths)."""
+    return _declare(endpoint, signs_in=True)
+
+
+def takes_any_parameter(endpoint: Endpoint) -> Endpoint:
+    """Declare that parameters which are not known here are passed over."""
+    return _declare(endpoint, any_parameter=True)
 
 
 def submits(endpoint: Endpoint) -> Endpoint:

@@ -36,17 +36,21 @@ class Unauthenticated(CeleriacError):
     code = "UNAUTHENTICATED"
 
 
+class SessionOver(Unauthenticated):
+    """This session is over: sign in again."""
+
+
 class Forbidden(CeleriacError):
-    """This API key may not do that."""
+    """You may not do that."""
 
     code = "FORBIDDEN"
 
 
 class MissingScope(Forbidden):
-    """This API key lacks a scope."""
+    """A scope is missing."""
 
     def __init__(self, needed: str) -> None:
-        super().__init__(f"This API key needs the scope {needed}.")
+        super().__init__(f"This needs the scope {needed}.")
         self.errors = (("scope", f"needs {needed}"),)
         """Pairs of (field, message)."""
 

@@ -95,26 +95,37 @@ def looks_like_token(text: str) -> bool:
     )
 
 
-def parse_scopes(given: Mapping[str, Any]) -> dict[str, frozenset[Scope]]:
-    """Return the scopes by value of the claim; raises ValueError for what is none."""
-    if len(given) > MAX_VALUES:
-        raise ValueError(f"has more than {MAX_VALUES} values")
-    return {value: _scopes(value, listed) for value, listed in given.items()}
+def rules_of(
+    issuer: str | None, audience: str | None, *, client_id: str | None, claim: str, scopes: Mapping[str, Any]
+) -> OidcRules | None:
+    """Return the rules that settings of these names make; None without an issuer. Raises ValueError for half of them."""
+    if issuer is None:
+        given = {"AUDIENCE": audience, "CLIENT_ID": client_id, "SCOPES": scopes}
+        for name in (name for name, value in given.items() if value):
+            raise ValueError(f"CELERIAC_OIDC_{name} is set, and CELERIAC_OIDC_ISSUER is not")
+        return None
+    if not scopes:
+        raise ValueError("CELERIAC_OIDC_ISSUER needs CELERIAC_OIDC_SCOPES, which say what its people may do")
+    if not (audience or client_id):
+        raise ValueError("CELERIAC_OIDC_ISSUER needs CELERIAC_OIDC_AUDIENCE, CELERIAC_OIDC_CLIENT_ID or both")
+    return OidcRules(issuer, audience, client_id, claim, _parsed(scopes))
 
 
-def check_issuer(url: str) -> None:
-    """Raises ValueError unless it is where an issuer can be: https, or http on this machine, and no query."""
+def checked_issuer(url: str) -> str:
+    """Return it; raises ValueError unless an issuer can be there: https, or http on this machine, and no query."""
     if not is_safe(url) or any(mark in url for mark in "?#@"):
         raise ValueError("must be https://..., or http://... on loopback, without a user, ? and #")
+    return url
 
 
-def check_public_url(url: str) -> None:
-    """Raises ValueError unless it is `https://host` or `http://host`, with or without a port."""
+def checked_public_url(url: str) -> str:
+    """Return it; raises ValueError unless it is `https://host` or `http://host`, with or without a port."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or url != f"{parts.scheme}://{parts.netloc}":
         raise ValueError("must be such as https://celeriac.example.com, without a path")
     if "@" in parts.netloc:
         raise ValueError("must not hold a user")
+    return url
 
 
 def is_safe(url: object) -> bool:
@@ -137,10 +148,16 @@ def _segments(claim: str) -> list[str]:
     return [segment.replace("~1", "/").replace("~0", "~") for segment in claim[1:].split("/")]
 
 
+def _parsed(given: Mapping[str, Any]) -> dict[str, frozenset[Scope]]:
+    if len(given) > MAX_VALUES:
+        raise ValueError(f"CELERIAC_OIDC_SCOPES has more than {MAX_VALUES} values")
+    return {value: _scopes(value, listed) for value, listed in given.items()}
+
+
 def _scopes(value: str, listed: object) -> frozenset[Scope]:
     if not value or not isinstance(listed, list) or not listed:
-        raise ValueError('must be a JSON object such as {"operators": ["read", "operate"]}')
+        raise ValueError('CELERIAC_OIDC_SCOPES must be such as {"operators": ["read", "operate"]}')
     unknown = [each for each in listed if each not in tuple(Scope)]
     if unknown:
-        raise ValueError(f"knows the scopes {', '.join(Scope)} and no other")
+        raise ValueError(f"CELERIAC_OIDC_SCOPES may hold the scopes {', '.join(Scope)} and no others")
     return frozenset(map(Scope, listed))

@@ -1,7 +1,8 @@
 """The API keys of the table, as one process knows them: all of them, read anew at each change.
 
-The sessions that it has been shown are read with them. No request asks Postgres for a key. `KeyReader` reads them when a change is notified, every 2 s beside that, and when
-somebody shows a key that is not known yet; `KeyRing` is what requests look at.
+The sessions that it has been shown are read with them. No request asks Postgres for a key. `KeyReader` reads them when
+a change is notified, every 2 s beside that, and when somebody shows a key or a session that is not known yet; `KeyRing`
+is what requests look at.
 """
 
 import asyncio

@@ -66,5 +66,7 @@ class SessionBook:
 
     def unwritten_uses(self) -> list[tuple[str, datetime]]:
         """Return the uses that are later than what was read."""
-        noted = ((known.session, datetime.fromtimestamp(known.noted_minute * 60, UTC)) for known in self._known.values())
+        noted = (
+            (known.session, datetime.fromtimestamp(known.noted_minute * 60, UTC)) for known in self._known.values()
+        )
         return [(session.session_id, at) for session, at in noted if at > session.seen_at]

@@ -49,7 +49,11 @@ async def read_sessions(connection: AsyncConnection, session_ids: Collection[str
 async def list_ids_of(connection: AsyncConnection, label: str) -> Sequence[str]:
     """The ids of the sessions of one holder, the one that was seen last first."""
     own = select(sessions.c.session_id).where(sessions.c.holder == label)
-    return (await connection.execute(own.order_by(sessions.c.seen_at.desc(), sessions.c.created_at.desc()))).scalars().all()
+    return (
+        (await connection.execute(own.order_by(sessions.c.seen_at.desc(), sessions.c.created_at.desc())))
+        .scalars()
+        .all()
+    )
 
 
 async def end_sessions(connection: AsyncConnection, session_ids: Collection[str]) -> int:
