@@ -34,7 +34,7 @@ def is_open(settings: Settings) -> bool:
 
 
 def asks_for_key(settings: Settings) -> bool:
-    """Tell whether something is to be shown: a key of the environment or of the database, if that answers, or a token."""
+    """Tell whether a key or a token is needed: a key of the environment, or of the database, if that answers."""
     if settings.asks_everybody:
         return True
     try:

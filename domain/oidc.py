@@ -98,7 +98,7 @@ def looks_like_token(text: str) -> bool:
 def rules_of(
     issuer: str | None, audience: str | None, *, client_id: str | None, claim: str, scopes: Mapping[str, Any]
 ) -> OidcRules | None:
-    """Return the rules that settings of these names make; None without an issuer. Raises ValueError for half of them."""
+    """Return the rules that these settings make; None without an issuer. Raises ValueError for half of them."""
     if issuer is None:
         given = {"AUDIENCE": audience, "CLIENT_ID": client_id, "SCOPES": scopes}
         for name in (name for name, value in given.items() if value):

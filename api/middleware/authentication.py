@@ -41,8 +41,8 @@ class Authentication:
     """Puts the principal into the scope or refuses; where there is no key at all it lets all pass. `metrics_key` opens
     `/metrics` alone, as any key does.
 
-    `host`: where we listen. On loopback `/metrics` needs no key unless it has one of its own. `issuer`: whose tokens are
-    believed; with one, everybody has to show something.
+    `host`: where we listen. On loopback `/metrics` needs no key unless it has one of its own. `issuer`: whose tokens
+    are believed; with one, everybody has to show something.
     """
 
     def __init__(

@@ -46,7 +46,7 @@ ANY_KEY = "any"
 
 TOKENS = "A token of the issuer that CELERIAC_OIDC_ISSUER names, for CELERIAC_OIDC_AUDIENCE. Without one, none."
 SESSIONS = (
-    "What `POST /session` or a sign-in at the issuer has put into a browser. Requests other than GET and HEAD must have "
+    "What `POST /session` or a sign-in at the issuer has put into a browser. Requests that change something must have "
     "`Origin` or `Sec-Fetch-Site`, as browsers send them."
 )
 KEYS = "A key that `POST /api-keys` has made, or one of CELERIAC_API_KEYS. While there is neither, none is needed."
