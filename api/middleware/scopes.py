@@ -6,7 +6,8 @@ HEALTH_PATH = "/api/v1/health"
 METRICS_PATH = "/metrics"
 SESSION_PATH = "/api/v1/session"
 SIGN_IN_PATH = f"{SESSION_PATH}/oidc"
-_SIGN_INS = frozenset({("POST", SESSION_PATH), ("GET", f"{SIGN_IN_PATH}/login"), ("GET", f"{SIGN_IN_PATH}/callback")})
+SIGN_INS = frozenset({("POST", SESSION_PATH), ("GET", f"{SIGN_IN_PATH}/login"), ("GET", f"{SIGN_IN_PATH}/callback")})
+"""The requests by which somebody signs in."""
 PRINCIPAL = "celeriac.principal"
 """The place where a scope has the `Principal` who makes the request; empty on paths that are open to all."""
 
@@ -33,4 +34,4 @@ def is_open(scope: Scope) -> bool:
 
 def signs_in(scope: Scope) -> bool:
     """Tell whether this is somebody who wants to sign in: limited, but asked for nothing before."""
-    return (scope["method"], scope["path"]) in _SIGN_INS
+    return (scope["method"], scope["path"]) in SIGN_INS

@@ -159,7 +159,8 @@ def test_an_administrator_sees_who_is_signed_in_and_ends_it(
 ) -> None:
     key = made(root, "read", "admin")
     text = signed_in(browser, key["key"])
-    mine = signed_in(httpx.Client(base_url=url, headers=PAGE, trust_env=False), ENV_KEY)
+    with httpx.Client(base_url=url, headers=PAGE, trust_env=False) as another:
+        mine = signed_in(another, ENV_KEY)
     shown = browser.get("/sessions").json()
     assert shown["total"] == 2
     assert shown["data"] == shown["sessions"]
