@@ -46,9 +46,9 @@ class OidcRules:
 
     issuer: str
     audience: str | None
-    """For whom a bearer token must be; where nothing is said, none is believed."""
+    """The audience that a bearer token must have; where none is said, no such token is believed."""
     client_id: str | None
-    """As what we sign people in; None where we do not."""
+    """The client as which we sign people in; None where we do not."""
     claim: str
     """The name of a claim, or a JSON pointer such as `/realm_access/roles`."""
     scopes: Mapping[str, frozenset[Scope]]

@@ -20,9 +20,9 @@ class PrincipalKind(StrEnum):
     LOCAL = "local"
     """Nobody was asked for a key, since there is none."""
     OIDC = "oidc"
-    """By a token of the issuer, which programs send themselves."""
+    """Somebody has sent a token of the issuer, as programs do."""
     SESSION = "session"
-    """By the cookie of a browser in which somebody has signed in, with a key or at the issuer."""
+    """A browser has sent the cookie of somebody who has signed in there, with a key or at the issuer."""
 
 
 @dataclass(frozen=True, slots=True)

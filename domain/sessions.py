@@ -25,7 +25,7 @@ _CHARACTERS = frozenset(ALPHABET)
 
 
 @dataclass(frozen=True, slots=True)
-class Holder:
+class Owner:
     """Whose session it is, and by what it is known to be his still."""
 
     kind: PrincipalKind
@@ -37,11 +37,11 @@ class Holder:
     values: tuple[str, ...] = ()
     """The values of the claim in the token that scopes are given to."""
     proof: bytes | None = field(default=None, repr=False)
-    """For a key of the environment, of which no row is kept: `proof_of` it."""
+    """What `proof_of` says of a key of the environment, of which no row is kept."""
 
     @property
     def label(self) -> str:
-        """The text by which the sessions of one holder are found, e.g. `api_key:k7Qm2ZpX4rT1`."""
+        """The text by which the sessions of one owner are found, e.g. `api_key:k7Qm2ZpX4rT1`."""
         return f"{self.kind}:{self.id}"
 
 
@@ -51,7 +51,7 @@ class Session:
 
     session_id: str
     session_hash: bytes = field(repr=False)
-    holder: Holder
+    owner: Owner
     created_at: datetime
     seen_at: datetime
     """The minute of its last use."""

@@ -26,7 +26,7 @@ class SignIn:
 
     secret: str = field(repr=False)
     path: str = USUAL_PATH
-    """Where the browser goes when it is signed in: a path of ours."""
+    """The path of ours to which the browser goes when it is signed in."""
 
     @property
     def state(self) -> str:

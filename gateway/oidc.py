@@ -29,7 +29,7 @@ _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """Where the parts of an issuer are."""
+    """The places of the parts of an issuer."""
 
     keys: str
     authorization: str
@@ -40,12 +40,12 @@ class Endpoints:
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """As whom we sign people in."""
+    """The client as which we sign people in."""
 
     client_id: str
     secret: str | None
     redirect_url: str
-    """Where the issuer sends browsers back to."""
+    """The place that the issuer sends browsers back to."""
 
 
 class CodeRefused(Exception):

@@ -16,7 +16,7 @@ from domain.sessions import (
     MAX_OF_ONE,
     MAX_SESSIONS,
     MAX_USER_AGENT,
-    Holder,
+    Owner,
     Session,
     compose,
     proof_of,
@@ -26,7 +26,7 @@ from store.queries import sessions
 
 @dataclass(frozen=True, slots=True)
 class Browser:
-    """Where somebody signs in, as far as it is told."""
+    """The browser in which somebody signs in, as far as it is told."""
 
     user_agent: str | None
     address: str
@@ -37,20 +37,18 @@ def draw_secret() -> str:
     return _draw(SECRET_LENGTH)
 
 
-async def sign_in(
-    connection: AsyncConnection, holder: Holder, *, browser: Browser, env_key: bytes | None = None
-) -> str:
+async def sign_in(connection: AsyncConnection, owner: Owner, *, browser: Browser, env_key: bytes | None = None) -> str:
     """Store a session and return its text; raises Overloaded where there are too many.
 
     `env_key`: the key of the environment that was shown, if it was one.
     """
     now = await sessions.lock_additions(connection)
-    await _make_room(connection, holder)
+    await _make_room(connection, owner)
     text = compose(_draw(ID_LENGTH), draw_secret())
     session = Session(
         session_id=text.split("_")[0],
         session_hash=digest_of(text),
-        holder=replace(holder, proof=proof_of(env_key, text)) if env_key else holder,
+        owner=replace(owner, proof=proof_of(env_key, text)) if env_key else owner,
         created_at=now,
         seen_at=now.replace(second=0, microsecond=0),
         expires_at=now + LONGEST,
@@ -67,8 +65,8 @@ async def end_session(connection: AsyncConnection, session_id: str) -> None:
         raise SessionNotFound
 
 
-async def _make_room(connection: AsyncConnection, holder: Holder) -> None:
-    own = await sessions.list_ids_of(connection, holder.label)
+async def _make_room(connection: AsyncConnection, owner: Owner) -> None:
+    own = await sessions.list_ids_of(connection, owner.label)
     if len(own) >= MAX_OF_ONE:
         await sessions.end_sessions(connection, own[MAX_OF_ONE - 1 :])
     if await sessions.count_sessions(connection) < MAX_SESSIONS:

@@ -74,7 +74,7 @@ class OpenIdServer:
         parts = ({"alg": "none", "typ": "JWT"}, self.claims())
         return ".".join([*(_encoded(json.dumps(part).encode()) for part in parts), ""])
 
-    def answer(self, method: str, target: str, body: bytes, *, authorization: str) -> tuple[int, dict[str, str], bytes]:
+    def answer(self, method: str, target: str, *, body: bytes, authorization: str) -> tuple[int, dict[str, str], bytes]:
         """Status, headers and body for one request."""
         url = urlsplit(target)
         self.asked[url.path] += 1
@@ -145,7 +145,7 @@ def open_id_server() -> Iterator[OpenIdServer]:
         def _answer(self, method: str) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             authorization = self.headers.get("Authorization") or ""
-            status, headers, answer = issuer.answer(method, self.path, body, authorization=authorization)
+            status, headers, answer = issuer.answer(method, self.path, body=body, authorization=authorization)
             self.send_response(status)
             for name, value in {**headers, "Content-Length": str(len(answer))}.items():
                 self.send_header(name, value)

@@ -15,7 +15,7 @@ from domain.api_keys import digest_of
 from domain.oidc import OidcRules
 from domain.principals import Principal, PrincipalKind
 from domain.scopes import Scope as Permission
-from domain.sessions import Holder, Session, id_within, proof_of
+from domain.sessions import Owner, Session, id_within, proof_of
 from services.resident.key_ring import HeldKey, KeyRing
 
 SESSION_ID = "celeriac.session_id"
@@ -33,9 +33,9 @@ class Admitted:
     """The key of the environment that he has shown."""
 
     @property
-    def holder(self) -> Holder:
-        """He as the holder of a session that is made from what he has shown."""
-        return Holder(self.principal.kind, self.principal.id, self.principal.name)
+    def owner(self) -> Owner:
+        """He as the owner of a session that is made from what he has shown."""
+        return Owner(self.principal.kind, self.principal.id, self.principal.name)
 
 
 class Sessions:
@@ -73,24 +73,24 @@ class Sessions:
         """Return who it is; raises SessionOver where what it was made from opens nothing any more."""
         if not comes_of_own_page(scope):
             raise Forbidden("A session changes something only from a page of ours; a program sends an API key.")
-        admitted = await self._holder_of(session, text, scope=scope)
+        admitted = await self._owner_of(session, text, scope=scope)
         self._ring.sessions.note_use(session, int(time.time()) // 60)
         scope[SESSION_ID] = session.session_id
         return replace(admitted, principal=replace(admitted.principal, kind=PrincipalKind.SESSION))
 
-    async def _holder_of(self, session: Session, text: str, *, scope: Scope) -> Admitted:
-        holder = session.holder
-        if holder.kind is PrincipalKind.API_KEY:
-            held = self._ring.find(holder.id)
+    async def _owner_of(self, session: Session, text: str, *, scope: Scope) -> Admitted:
+        owner = session.owner
+        if owner.kind is PrincipalKind.API_KEY:
+            held = self._ring.find(owner.id)
             if held is None:
                 raise SessionOver
             await self._hold_to_limits(held, scope)
             return Admitted(held.principal, held.identity)
-        if holder.kind is PrincipalKind.OIDC and self._rules is not None and holder.issuer == self._rules.issuer:
-            scopes = self._rules.scopes_of(holder.values)
-            return admitted_person(holder.id, holder.name, scopes=scopes, issuer=self._rules.issuer)
+        if owner.kind is PrincipalKind.OIDC and self._rules is not None and owner.issuer == self._rules.issuer:
+            scopes = self._rules.scopes_of(owner.values)
+            return admitted_person(owner.id, owner.name, scopes=scopes, issuer=self._rules.issuer)
         for key, principal in self._env_keys:
-            if holder.proof and hmac.compare_digest(proof_of(key, text), holder.proof):
+            if owner.proof and hmac.compare_digest(proof_of(key, text), owner.proof):
                 return Admitted(principal, sha256(key).digest())
         raise SessionOver
 

@@ -55,7 +55,7 @@ async def sign_in(
     """Sets the cookie `celeriac_session`. The session can do what the key can at each moment, and ends with it."""
     authentication: Authentication = request.scope[AUTHENTICATION]
     shown = await authentication.check_key(body.key, request.scope)
-    text = await sessions.sign_in(connection, shown.holder, browser=_browser(request), env_key=shown.env_key)
+    text = await sessions.sign_in(connection, shown.owner, browser=_browser(request), env_key=shown.env_key)
     return _with_session(Response(status_code=204, headers=NO_STORE), text, request=request, resources=resources)
 
 
@@ -124,12 +124,12 @@ async def come_back(
     if not code:
         raise authentication.failure(request.scope, Unauthenticated("The issuer has signed nobody in."))
     try:
-        holder = await sign_ins.redeem(issuer, begun, client=_client(request, resources), code=code)
+        owner = await sign_ins.redeem(issuer, begun, client=_client(request, resources), code=code)
     except TokenRefused as refused:
         raise authentication.failure(request.scope, Unauthenticated(f"The issuer's token {refused}.")) from None
-    if not holder.values:
+    if not owner.values:
         raise NothingGranted
-    text = await sessions.sign_in(connection, holder, browser=_browser(request))
+    text = await sessions.sign_in(connection, owner, browser=_browser(request))
     page = RETURN_PAGE.format(path=escape(begun.path, quote=True))
     response = Response(page, media_type="text/html", headers=NO_STORE)
     response.headers.append("Set-Cookie", SIGN_IN_ENDS)

@@ -36,11 +36,11 @@ class SessionModel(ResponseModel):
     def from_session(cls, session: Session, *, current: str | None) -> Self:
         """Show a session to whoever asks with the session `current`, if any."""
         same = ("session_id", "created_at", "seen_at", "expires_at", "user_agent", "address")
-        holder = session.holder
+        owner = session.owner
         return cls(
-            kind=holder.kind,
-            id=holder.id,
-            name=holder.name,
+            kind=owner.kind,
+            id=owner.id,
+            name=owner.name,
             current=session.session_id == current,
             **{name: getattr(session, name) for name in same},
         )

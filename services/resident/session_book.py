@@ -19,7 +19,7 @@ MAX_ASKED = 1_000
 class _Known:
     session: Session
     shown_at: float
-    """On the monotonic clock."""
+    """The moment of its last use here, on the monotonic clock."""
     noted_minute: int
     """The last minute in which it is known to have been used, in minutes since 1970."""
 

@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.principals import PrincipalKind
-from domain.sessions import Holder, Session
+from domain.sessions import Owner, Session
 from store.queries.api_keys import notify
 from store.tables.sessions import sessions
 
@@ -41,14 +41,14 @@ async def list_sessions(connection: AsyncConnection, *, limit: int, offset: int)
 
 
 async def read_sessions(connection: AsyncConnection, session_ids: Collection[str]) -> list[Session]:
-    """Those of these ids that there are (primary key)."""
+    """The sessions of these ids, as far as there are any (primary key)."""
     wanted = select(sessions).where(sessions.c.session_id.in_(session_ids))
     return [_session_of(row) for row in await connection.execute(wanted)]
 
 
 async def list_ids_of(connection: AsyncConnection, label: str) -> Sequence[str]:
-    """The ids of the sessions of one holder, the one that was seen last first."""
-    own = select(sessions.c.session_id).where(sessions.c.holder == label)
+    """The ids of the sessions of one owner, the one that was seen last first."""
+    own = select(sessions.c.session_id).where(sessions.c.owner == label)
     return (
         (await connection.execute(own.order_by(sessions.c.seen_at.desc(), sessions.c.created_at.desc())))
         .scalars()
@@ -64,8 +64,8 @@ async def end_sessions(connection: AsyncConnection, session_ids: Collection[str]
 
 
 async def end_sessions_of(connection: AsyncConnection, label: str) -> None:
-    """Remove all sessions of one holder. Whoever ends what they were made from tells every process."""
-    await connection.execute(delete(sessions).where(sessions.c.holder == label))
+    """Remove all sessions of one owner. Whoever ends what they were made from tells every process."""
+    await connection.execute(delete(sessions).where(sessions.c.owner == label))
 
 
 async def remove_over(connection: AsyncConnection, *, idle: timedelta) -> int:
@@ -89,21 +89,21 @@ _SAME = ("session_id", "session_hash", "created_at", "seen_at", "expires_at", "u
 
 
 def _values_of(session: Session) -> dict[str, object]:
-    holder = session.holder
+    owner = session.owner
     known = {
-        "kind": str(holder.kind),
-        "id": holder.id,
-        "name": holder.name,
-        "issuer": holder.issuer,
-        "values": list(holder.values),
-        "proof": holder.proof.hex() if holder.proof else None,
+        "kind": str(owner.kind),
+        "id": owner.id,
+        "name": owner.name,
+        "issuer": owner.issuer,
+        "values": list(owner.values),
+        "proof": owner.proof.hex() if owner.proof else None,
     }
-    return {name: getattr(session, name) for name in _SAME} | {"holder": holder.label, "principal": known}
+    return {name: getattr(session, name) for name in _SAME} | {"owner": owner.label, "principal": known}
 
 
 def _session_of(row: Row[Any]) -> Session:
     known = row.principal
-    holder = Holder(
+    owner = Owner(
         kind=PrincipalKind(known["kind"]),
         id=known["id"],
         name=known["name"],
@@ -111,4 +111,4 @@ def _session_of(row: Row[Any]) -> Session:
         values=tuple(known["values"]),
         proof=bytes.fromhex(known["proof"]) if known["proof"] else None,
     )
-    return Session(holder=holder, **{name: getattr(row, name) for name in _SAME})
+    return Session(owner=owner, **{name: getattr(row, name) for name in _SAME})

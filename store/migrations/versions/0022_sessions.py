@@ -13,7 +13,7 @@ def upgrade() -> None:
         CREATE TABLE sessions (
             session_id text PRIMARY KEY,
             session_hash bytea NOT NULL,
-            holder text NOT NULL,
+            owner text NOT NULL,
             principal jsonb NOT NULL,
             created_at timestamptz NOT NULL DEFAULT now(),
             seen_at timestamptz NOT NULL DEFAULT now(),

@@ -59,7 +59,7 @@ def refusal(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, answer.json()["code"]
 
 
-def statuses(url: str, text: str, method: str = "GET", path: str = "/tasks", **headers: str) -> int:
+def statuses(url: str, text: str, *, method: str = "GET", path: str = "/tasks", **headers: str) -> int:
     """What a program is answered that sends this cookie."""
     sent = {"Cookie": f"celeriac_session={text}", **headers}
     return httpx.request(method, url + path, headers=sent, trust_env=False).status_code
@@ -110,12 +110,12 @@ def test_what_changes_something_needs_the_word_of_a_browser(browser: httpx.Clien
         ("PATCH", "/api-keys/x"),
         ("PUT", "/alerts/rules"),
     ):
-        assert statuses(url, text, method, path) == 403, method
-        assert statuses(url, text, method, path, **{"Sec-Fetch-Site": "cross-site"}) == 403
-        assert statuses(url, text, method, path, Origin="https://example.com") == 403
-    assert statuses(url, text, "POST", "/tasks", **PAGE) == 400
-    assert statuses(url, text, "POST", "/tasks", Origin=origin) == 400
-    assert statuses(url, text, "POST", "/tasks", Authorization=f"Bearer {ENV_KEY}") == 400
+        assert statuses(url, text, method=method, path=path) == 403, method
+        assert statuses(url, text, method=method, path=path, **{"Sec-Fetch-Site": "cross-site"}) == 403
+        assert statuses(url, text, method=method, path=path, Origin="https://example.com") == 403
+    assert statuses(url, text, method="POST", **PAGE) == 400
+    assert statuses(url, text, method="POST", Origin=origin) == 400
+    assert statuses(url, text, method="POST", Authorization=f"Bearer {ENV_KEY}") == 400
     assert statuses(url, text) == 200
 
 

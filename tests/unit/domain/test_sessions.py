@@ -2,15 +2,15 @@ from datetime import UTC, datetime, timedelta
 
 from domain.api_keys import digest_of
 from domain.principals import PrincipalKind
-from domain.sessions import IDLE, LONGEST, Holder, Session, compose, id_within, proof_of
+from domain.sessions import IDLE, LONGEST, Owner, Session, compose, id_within, proof_of
 
 NOW = datetime(2026, 1, 25, 14, tzinfo=UTC)
 TEXT = compose("k7Qm2ZpX4rT1", "s" * 43)
-HOLDER = Holder(PrincipalKind.API_KEY, "abc", "etl")
+OWNER = Owner(PrincipalKind.API_KEY, "abc", "etl")
 
 
 def session(seen_at: datetime = NOW) -> Session:
-    return Session("k7Qm2ZpX4rT1", digest_of(TEXT), HOLDER, NOW, seen_at, NOW + LONGEST)
+    return Session("k7Qm2ZpX4rT1", digest_of(TEXT), OWNER, NOW, seen_at, NOW + LONGEST)
 
 
 def test_a_session_is_known_by_its_form() -> None:
@@ -48,7 +48,7 @@ def test_a_proof_belongs_to_one_key_and_one_session() -> None:
 
 
 def test_nothing_that_opens_is_in_what_is_shown_of_it() -> None:
-    shown = repr(Session("id", b"hash", Holder(PrincipalKind.ENV_KEY, "1", "n", proof=b"proof"), NOW, NOW, NOW))
+    shown = repr(Session("id", b"hash", Owner(PrincipalKind.ENV_KEY, "1", "n", proof=b"proof"), NOW, NOW, NOW))
     assert "hash=" not in shown
     assert "proof" not in shown
-    assert HOLDER.label == "api_key:abc"
+    assert OWNER.label == "api_key:abc"
