@@ -45,6 +45,10 @@ class Declared:
     """Each route that asks for a scope has one; without it a key with limits is refused."""
     own_scope: Scope | None = None
     """What a key may have instead, to be shown no more than what it has submitted itself."""
+    signs_in: bool = False
+    """Whether nothing is asked for, since this is where somebody shows who he is."""
+    any_parameter: bool = False
+    """Whether its query may have parameters that it does not know, as an issuer of tokens adds some."""
     access: Access | None = None
     """What a request needs, where its method and the route's tag do not tell."""
     caches_answers: bool = False
@@ -88,6 +92,16 @@ def shows_own(endpoint: Endpoint) -> Endpoint:
 def needs_any_key(endpoint: Endpoint) -> Endpoint:
     """Declare that every key may call this."""
     return _declare(endpoint, any_key=True)
+
+
+def signs_in(endpoint: Endpoint) -> Endpoint:
+    """Declare that this is where somebody shows who he is (`api/middleware/scopes.py` has the paths)."""
+    return _declare(endpoint, signs_in=True)
+
+
+def takes_any_parameter(endpoint: Endpoint) -> Endpoint:
+    """Declare that parameters which are not known here are passed over."""
+    return _declare(endpoint, any_parameter=True)
 
 
 def submits(endpoint: Endpoint) -> Endpoint:

@@ -53,7 +53,7 @@ class StrictRoute(APIRoute):
     def get_route_handler(self) -> Handler:
         """Return FastAPI's handler, with what is refused for every route before it."""
         handle = super().get_route_handler()
-        known_parameters = _query_parameters(self.dependant)
+        known_parameters = None if self.declared.any_parameter else _query_parameters(self.dependant)
         form = BodyForm(self.body_field.field_info.annotation) if self.body_field else None
 
         async def handle_strictly(request: Request) -> Response:
@@ -114,7 +114,7 @@ def _query_parameters(dependant: Dependant) -> frozenset[str]:
     return frozenset(names.union(*map(_query_parameters, dependant.dependencies)))
 
 
-def _refuse_unknown_parameters(request: Request, names: frozenset[str]) -> None:
+def _refuse_unknown_parameters(request: Request, names: frozenset[str] | None) -> None:
     if b"\x00" in request.scope.get("raw_path", b"") or "\x00" in request.scope["path"]:
         raise InvalidRequest("A path cannot hold the character U+0000.", errors=(("path", "holds U+0000"),))
     if not request.scope["query_string"]:
@@ -124,7 +124,7 @@ def _refuse_unknown_parameters(request: Request, names: frozenset[str]) -> None:
             f"There are more than {MAX_PARAMETERS} query parameters.", errors=(("query", "too many parameters"),)
         )
     parameters = request.query_params
-    unknown = [name for name in parameters if name not in names]
+    unknown = [name for name in parameters if names is not None and name not in names]
     if unknown:
         raise InvalidRequest(
             f"Unknown query parameter: {unknown[0][:100]}",

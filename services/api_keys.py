@@ -14,8 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.api_keys import ALPHABET, ID_LENGTH, MAX_KEYS, SECRET_LENGTH, ApiKey, compose, digest_of
 from domain.errors import InvalidRequest, KeyNotFound, LastAdmin
+from domain.principals import PrincipalKind
 from domain.scopes import Scope
-from store.queries import api_keys
+from store.queries import api_keys, sessions
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +110,12 @@ async def rotate_key(connection: AsyncConnection, key_id: str, *, overlap: timed
 
 
 async def revoke_key(connection: AsyncConnection, key_id: str, *, has_other_way: bool) -> None:
-    """End a key for good, at once for every process; raises KeyNotFound or LastAdmin. Its row stays."""
+    """End a key for good, with its sessions, at once for every process; raises KeyNotFound or LastAdmin. Its row
+    stays."""
     now, living = await _lock_and_read(connection)
     after = replace(_one_of(living, key_id), revoked_at=now)
     _refuse_to_lock_out(living, after, now=now, has_other_way=has_other_way)
+    await sessions.end_sessions_of(connection, f"{PrincipalKind.API_KEY}:{key_id}")
     await api_keys.change_key(connection, key_id, changes={"revoked_at": now})
 
 
