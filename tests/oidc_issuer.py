@@ -55,9 +55,10 @@ class OpenIdServer:
 
     def token(self, alg: str = "RS256", *, key: Key | None = None, kid: str | None = None, **changes: Any) -> str:
         """A token of these claims."""
-        key = key or {"RS256": self.rsa, "ES256": self.ec, "EdDSA": self.ed}[alg]
-        header = {"alg": alg, "kid": kid if kid is not None else key.kid}
-        return jwt.encode(header, self.claims(**changes), key, registry=Everything())
+        own: dict[str, Key] = {"RS256": self.rsa, "ES256": self.ec, "EdDSA": self.ed}
+        signing = own[alg] if key is None else key
+        header = {"alg": alg, "kid": kid if kid is not None else signing.kid}
+        return jwt.encode(header, self.claims(**changes), signing, registry=Everything())
 
     def token_without_kid(self) -> str:
         """A good token that does not say which key it is signed with."""

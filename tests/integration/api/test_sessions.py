@@ -190,6 +190,6 @@ def test_a_session_that_lasted_too_long_opens_nothing(browser: httpx.Client, url
     assert closed.database_url
     with psycopg.connect(closed.database_url) as connection:
         for text, change in zip(texts, changes, strict=True):
-            connection.execute(f"update sessions set {change} where session_id = %s", [text.partition("_")[0]])  # type: ignore[arg-type]
+            connection.execute(f"update sessions set {change} where session_id = %s", [text.partition("_")[0]])
     for text in texts:
         assert statuses(url, text) == 401
