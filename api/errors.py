@@ -71,7 +71,7 @@ class LimitedKey(Forbidden):
 class OutsideLimits(Forbidden):
     """This lies outside the limits of this API key."""
 
-    def __init__(self, errors: Sequence[tuple[str, str]] = (("queue_name", "lies outside"),)) -> None:
+    def __init__(self, errors: Sequence[tuple[str, str]]) -> None:
         super().__init__(sentence(errors), errors=errors)
 
 
