@@ -163,8 +163,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 def _is_open(settings: Settings, ring: KeyRing) -> bool:
     """Whether others than this machine may reach us, and surely nobody is asked for a key."""
-    asks = settings.api_keys or settings.oidc_issuer
-    return not (asks or is_loopback_host(settings.host)) and ring.is_closed is False
+    return not (settings.asks_everybody or is_loopback_host(settings.host)) and ring.is_closed is False
 
 
 async def _read_keys(stack: AsyncExitStack, ring: KeyRing, *, database_url: str) -> None:
