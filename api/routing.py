@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from api.authorship import Refusals
 from api.bodies.reading import MAX_BODY_BYTES, pass_on
 from api.bodies.shapes import BodyForm, field_name
 from api.declarations import Declared, declared_by
@@ -72,7 +73,7 @@ class StrictRoute(APIRoute):
         method, is_known = scope["method"], scope["method"] in (self.methods or ())
         access = access_of(self.declared, method, tag=str(self.tags[0])) if is_known else None
         if is_known:
-            _refuse_without_scope(self.declared, scope)
+            await _refuse_without_scope(self.declared, scope)
         if access is None:
             await super().handle(scope, receive, send)
             return
@@ -81,13 +82,19 @@ class StrictRoute(APIRoute):
         await guard.pass_through(super().handle, scope, receive=receive, send=send, access=access, caches=caches)
 
 
-def _refuse_without_scope(declared: Declared, scope: Scope) -> None:
-    """Raises MissingScope unless the principal has what the route asks for, or is the key that it is about."""
+async def _refuse_without_scope(declared: Declared, scope: Scope) -> None:
+    """Raises MissingScope unless the principal has what the route asks for, or is the key that it is about.
+
+    What would have changed something is in the audit then.
+    """
     if declared.scope is None:
         return
     principal: Principal = scope[PRINCIPAL]
     is_itself = declared.own_key is not None and principal.id == scope["path_params"].get(declared.own_key)
     if not (principal.may(declared.scope) or (is_itself and principal.kind is PrincipalKind.API_KEY)):
+        if declared.action is not None:
+            refusals: Refusals = scope["app"].state.refusals
+            await refusals.record(scope, declared)
         raise MissingScope(declared.scope)
 
 

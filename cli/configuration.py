@@ -15,7 +15,7 @@ from settings import Settings
 PREFIX = "CELERIAC_"
 OF_THE_CLIENT = frozenset({"CELERIAC_URL", "CELERIAC_API_KEY"})
 """Variables that are no settings: the commands that ask the API read them."""
-SECRETS = ("api_keys", "metrics_key", "flower_basic_auth")
+SECRETS = ("api_keys", "metrics_key", "flower_basic_auth", "audit_key")
 NEVER_EMPTY = frozenset({"api_keys"})
 """Variables that, set and empty, are a slip that settings refuse."""
 

@@ -6,15 +6,17 @@ from fastapi import Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 from uuid_utils.compat import uuid7
 
+from api.authorship import RequestAuthor
 from api.bodies.idempotency import IdempotencyKey, answer_once
 from api.bodies.submissions import find_unknown, refuse_marked, refuse_unknown
-from api.declarations import needs, submits
+from api.declarations import audited_as, needs, submits
 from api.dependencies import Resources, reading
 from api.openapi.document import responses
 from api.pages.large_answers import answer_beside
 from api.routing import api_router
 from api.schemas.comparisons import TaskComparison
 from api.schemas.replays import ReplayedTask, TaskReplay
+from domain.audit import Action
 from domain.errors import ArgumentsNotRecorded, TaskNotFinished, TaskNotFound, UnknownTaskName
 from domain.replays import Replay
 from domain.scopes import Scope
@@ -33,8 +35,15 @@ router = api_router("/tasks", tag="tasks")
 )
 @needs(Scope.OPERATE)
 @submits
+@audited_as(Action.TASK_REPLAY)
 async def replay_task(
-    resources: Resources, task_id: str, *, key: IdempotencyKey, response: Response, body: TaskReplay | None = None
+    resources: Resources,
+    task_id: str,
+    *,
+    author: RequestAuthor,
+    key: IdempotencyKey,
+    response: Response,
+    body: TaskReplay | None = None,
 ) -> ReplayedTask:
     """A new task with the name, arguments, queue, priority and limits of a finished one, but for what the body says."""
     async with resources.engine.connect() as connection:
@@ -49,7 +58,7 @@ async def replay_task(
     )
 
     async def act(connection: AsyncConnection) -> ReplayedTask:
-        submission = await replay(connection, task_id, new=new)
+        submission = await replay(connection, task_id, new=new, author=author)
         refuse_unknown(unknown, [("task_name", submission.task_name)])
         await refuse_marked(resources.marks, [submission])
         return ReplayedTask.from_submission(submission)

@@ -4,7 +4,8 @@ from typing import Annotated
 
 from fastapi import Query, Response
 
-from api.declarations import caches_answers, needs
+from api.authorship import RequestAuthor
+from api.declarations import audited_as, caches_answers, needs
 from api.dependencies import ExportConnection, ReadConnection, SearchConnection, WriteConnection
 from api.openapi.document import responses
 from api.pages.csv_export import CSV_FILE, EXPORT_SECONDS, CsvResponse, csv_response
@@ -14,6 +15,7 @@ from api.schemas.filters import ExportQuery, PageQuery, TaskFilters, TaskQuery
 from api.schemas.pages import DEFAULT_LIMIT, Limit, Offset, Rows, RowsShown
 from api.schemas.presets import PresetModel, PresetPage, PresetSubmission
 from api.schemas.tasks import TaskPage
+from domain.audit import Action
 from domain.errors import BuiltInPreset, Overloaded, PresetExists, PresetNotFound
 from domain.scopes import Scope
 from services import presets
@@ -57,9 +59,10 @@ async def list_presets(
 
 @router.post("/presets", summary="Save a filter preset", status_code=201, responses=responses(PresetExists))
 @needs(Scope.OPERATE)
-async def save_preset(connection: WriteConnection, body: PresetSubmission) -> PresetModel:
+@audited_as(Action.PRESET_SAVE)
+async def save_preset(connection: WriteConnection, author: RequestAuthor, *, body: PresetSubmission) -> PresetModel:
     """Filters under a name; relative times such as `-24h` count from when the preset is applied."""
-    return PresetModel.from_preset(await presets.save_preset(connection, body.as_preset()))
+    return PresetModel.from_preset(await presets.save_preset(connection, body.as_preset(), author=author))
 
 
 @router.get(
@@ -83,6 +86,7 @@ async def apply_preset(
     responses=responses(PresetNotFound, BuiltInPreset),
 )
 @needs(Scope.OPERATE)
-async def delete_preset(connection: WriteConnection, name: str) -> None:
+@audited_as(Action.PRESET_DELETE)
+async def delete_preset(connection: WriteConnection, name: str, *, author: RequestAuthor) -> None:
     """Deletes a saved preset; those that ship with Celeriac stay."""
-    await presets.delete_preset(connection, name)
+    await presets.delete_preset(connection, name, author=author)

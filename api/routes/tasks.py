@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import Query, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from api.authorship import RequestAuthor
 from api.bodies.idempotency import IdempotencyKey, answer_once
 from api.bodies.reading import beside
 from api.bodies.submissions import (
@@ -17,7 +18,15 @@ from api.bodies.submissions import (
     to_submission,
     to_submissions,
 )
-from api.declarations import answers_with_id, caches_answers, needs, reads_result, submits
+from api.declarations import (
+    answers_with_id,
+    audited_as,
+    caches_answers,
+    needs,
+    not_audited,
+    reads_result,
+    submits,
+)
 from api.dependencies import ProcessResources, Resources, SearchConnection, cancels_of, reading, stating
 from api.openapi.document import responses
 from api.pages.large_answers import answer_beside
@@ -36,6 +45,7 @@ from api.schemas.tasks import (
     Timeline,
     TimelineEvent,
 )
+from domain.audit import Action
 from domain.errors import Overloaded, TaskAlreadyFinished, TaskNotFound, UnknownTaskName
 from domain.idempotency import RequestKey
 from domain.scopes import Scope
@@ -52,6 +62,8 @@ UNKNOWN_OUTCOME = (
     "The run is over, but nobody told how it went: its worker no longer has it and sent no event of its end, and there "
     "is no result. See the timeline; it can be replayed."
 )
+
+TOLD_BY_TASK = "The task itself tells who submitted it: a row beside each would double what is written."
 
 OF_THE_TASK = (
     "task_id",
@@ -76,6 +88,7 @@ router = api_router("/tasks", tag="tasks")
 )
 @needs(Scope.SUBMIT)
 @submits
+@not_audited(TOLD_BY_TASK)
 @answers_with_id("task_id")
 async def submit_task(
     request: Request,
@@ -144,6 +157,7 @@ def _explain_limits(resources: ProcessResources, task: Submission | WholeTask) -
 )
 @needs(Scope.SUBMIT)
 @submits
+@not_audited(TOLD_BY_TASK)
 async def submit_batch(
     request: Request, resources: Resources, *, body: TaskBatch, key: IdempotencyKey, response: Response
 ) -> SubmittedBatch:
@@ -224,10 +238,12 @@ def _timeline(history: TaskHistory[TaskOutline]) -> Timeline:
     | {202: {"model": CancelAnswer, "description": "Requested; the end is not proven yet."}},
 )
 @needs(Scope.OPERATE)
+@audited_as(Action.TASK_CANCEL)
 async def cancel_task(
-    resources: Resources, task_id: str, *, response: Response, body: CancelBody = SIGTERM
+    resources: Resources, task_id: str, *, author: RequestAuthor, response: Response, body: CancelBody = SIGTERM
 ) -> CancelAnswer:
     """200 once it is certain that the task will not run or has been stopped; 202 while that is not certain."""
-    outcome = await cancels_of(resources).cancel(task_id, signal=body.signal, wait=resources.endings.wait)
+    cancels = cancels_of(resources)
+    outcome = await cancels.cancel(task_id, signal=body.signal, author=author, wait=resources.endings.wait)
     response.status_code = 200 if outcome.status is Status.CANCELLED else 202
     return CancelAnswer(task_id=task_id, status=outcome.status, message=outcome.message)

@@ -5,6 +5,8 @@ once.
 """
 
 import asyncio
+import getpass
+import os
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, TypeVar
@@ -18,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from cli.addresses import with_addresses
 from cli.configuration import read_settings, require_urls
 from cli.errors import CliError
-from cli.options import Data, Json
+from cli.options import Data, Json, Reason
 from cli.terminal import line_of, print_fields, print_json
 from domain.api_keys import (
     HIGHEST_RATE_LIMIT,
@@ -29,6 +31,7 @@ from domain.api_keys import (
     ApiKey,
     parse_networks,
 )
+from domain.audit import Author, check_reason
 from domain.errors import CeleriacError
 from domain.scopes import Scope
 from services import api_keys
@@ -37,7 +40,6 @@ from settings import Settings
 from store.engine import open_engine
 from store.queries.api_keys import list_keys
 
-AUTHOR = "cli"
 COLUMNS = ("key_id", "name", "scopes", "state", "last_used_at", "last_used_from")
 
 KeyId = Annotated[str, typer.Argument(metavar="KEY_ID", help="The 12 characters behind `cel_`.")]
@@ -57,6 +59,7 @@ def create(
     rate_limit: Annotated[
         int | None, typer.Option(min=1, max=HIGHEST_RATE_LIMIT, help="Requests a minute with it.")
     ] = None,
+    reason: Reason = None,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
@@ -71,8 +74,10 @@ def create(
         expires_at=datetime.now(UTC) + timedelta(days=expires_days) if expires_days else None,
     )
 
+    author = _author(reason)
+
     async def make(connection: AsyncConnection, settings: Settings) -> Issued:
-        return await api_keys.create_key(connection, order, author=AUTHOR, has_other_way=settings.has_full_key)
+        return await api_keys.create_key(connection, order, author=author, has_other_way=settings.has_full_key)
 
     _print_issued(_run(make, data), as_json=as_json)
 
@@ -101,47 +106,70 @@ def rotate(
         int, typer.Option(min=0, max=LONGEST_OVERLAP_SECONDS, help="For how long the old secret opens.")
     ] = USUAL_OVERLAP_SECONDS,
     *,
+    reason: Reason = None,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
     """Give a key another secret, and print that."""
+    author = _author(reason)
 
     async def change(connection: AsyncConnection, _settings: Settings) -> Issued:
-        return await api_keys.rotate_key(connection, key_id, overlap=timedelta(seconds=overlap_seconds))
+        return await api_keys.rotate_key(connection, key_id, overlap=timedelta(seconds=overlap_seconds), author=author)
 
     _print_issued(_run(change, data), as_json=as_json)
 
 
 @command.command("disable", help="Let a key open nothing, until it is enabled.")
-def disable(key_id: KeyId, data: Data = None) -> None:
+def disable(key_id: KeyId, reason: Reason = None, *, data: Data = None) -> None:
     """Let a key open nothing for a while."""
-    _set_disabled(key_id, data, disabled=True)
+    _set_disabled(key_id, data, reason=reason, disabled=True)
 
 
 @command.command("enable", help="Let a disabled key open again.")
-def enable(key_id: KeyId, data: Data = None) -> None:
+def enable(key_id: KeyId, reason: Reason = None, *, data: Data = None) -> None:
     """Let a key open again."""
-    _set_disabled(key_id, data, disabled=False)
+    _set_disabled(key_id, data, reason=reason, disabled=False)
 
 
 @command.command("revoke", help="End a key for good.")
-def revoke(key_id: KeyId, data: Data = None) -> None:
+def revoke(key_id: KeyId, reason: Reason = None, *, data: Data = None) -> None:
     """End a key for good."""
+    author = _author(reason)
 
     async def end(connection: AsyncConnection, settings: Settings) -> None:
-        await api_keys.revoke_key(connection, key_id, has_other_way=settings.has_full_key)
+        await api_keys.revoke_key(connection, key_id, author=author, has_other_way=settings.has_full_key)
 
     _run(end, data)
     print(f"revoked {key_id}")
 
 
-def _set_disabled(key_id: str, data: str | None, *, disabled: bool) -> None:
+def _set_disabled(key_id: str, data: str | None, *, reason: str | None, disabled: bool) -> None:
+    author = _author(reason)
+
     async def change(connection: AsyncConnection, settings: Settings) -> ApiKey:
-        changes = {"disabled": disabled}
-        return await api_keys.change_key(connection, key_id, changes=changes, has_other_way=settings.has_full_key)
+        return await api_keys.change_key(
+            connection, key_id, changes={"disabled": disabled}, author=author, has_other_way=settings.has_full_key
+        )
 
     _run(change, data)
     print(f"{'disabled' if disabled else 'enabled'} {key_id}")
+
+
+def _author(reason: str | None) -> Author:
+    """Who does this, as the audit says it: the user of this machine, under whose name nobody is checked."""
+    if reason is not None:
+        try:
+            check_reason(reason)
+        except ValueError as flaw:
+            raise CliError(f"--reason {flaw}.") from None
+    return Author("cli", "cli", _user(), reason=reason)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user id without a name, as containers have
+        return str(os.getuid())
 
 
 def _run(work: Callable[[AsyncConnection, Settings], Awaitable[Answer]], data: str | None) -> Answer:
