@@ -35,6 +35,7 @@ from api.routes import (
     alerts,
     analytics,
     api_keys,
+    audit,
     dashboard,
     debug,
     health,
@@ -83,6 +84,7 @@ ROUTERS = (
     alerts.router,
     resilience.router,
     api_keys.router,
+    audit.router,
 )
 # One each for the database, the workers, the mirror and `/metrics`.
 PROBE_CONNECTIONS = 4

@@ -71,7 +71,7 @@ def _author_in(scope: Scope, *, reason: str | None) -> Author:
     principal: Principal = scope[PRINCIPAL]
     address: ClientAddress = scope["app"].state.client_address
     exact = address.exact(scope)
-    return author_of(principal, request_id=scope["request_id"], address=exact and str(exact), reason=reason)
+    return author_of(principal, request_id=scope["request_id"], address=str(exact) if exact else None, reason=reason)
 
 
 def _reason_of(scope: Scope) -> str | None:

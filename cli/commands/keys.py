@@ -4,21 +4,17 @@ So it needs no key: whoever has the database's password may do everything anyway
 once.
 """
 
-import asyncio
 import getpass
 import os
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cli.addresses import with_addresses
-from cli.configuration import read_settings, require_urls
+from cli.database import run_on_database
 from cli.errors import CliError
 from cli.options import Data, Json, Reason
 from cli.terminal import line_of, print_fields, print_json
@@ -32,18 +28,16 @@ from domain.api_keys import (
     parse_networks,
 )
 from domain.audit import Author, check_reason
-from domain.errors import CeleriacError
 from domain.scopes import Scope
 from services import api_keys
 from services.api_keys import Issued, Order
 from settings import Settings
-from store.engine import open_engine
 from store.queries.api_keys import list_keys
 
+NAME = "celeriac keys"
 COLUMNS = ("key_id", "name", "scopes", "state", "last_used_at", "last_used_from")
 
 KeyId = Annotated[str, typer.Argument(metavar="KEY_ID", help="The 12 characters behind `cel_`.")]
-Answer = TypeVar("Answer")
 
 command = typer.Typer(no_args_is_help=True)
 
@@ -74,12 +68,11 @@ def create(
         expires_at=datetime.now(UTC) + timedelta(days=expires_days) if expires_days else None,
     )
 
-    author = _author(reason)
-
     async def make(connection: AsyncConnection, settings: Settings) -> Issued:
+        author = _author(reason, settings)
         return await api_keys.create_key(connection, order, author=author, has_other_way=settings.has_full_key)
 
-    _print_issued(_run(make, data), as_json=as_json)
+    _print_issued(run_on_database(make, data, name=NAME), as_json=as_json)
 
 
 @command.command("list", help="List the keys, without their secrets.")
@@ -89,7 +82,7 @@ def list_all(data: Data = None, as_json: Json = False) -> None:
     async def read(connection: AsyncConnection, _settings: Settings) -> list[ApiKey]:
         return (await list_keys(connection, limit=2 * MAX_KEYS, offset=0))[1]
 
-    rows = [_shown(key) for key in _run(read, data)]
+    rows = [_shown(key) for key in run_on_database(read, data, name=NAME)]
     if as_json:
         print_json(rows)
         return
@@ -111,12 +104,12 @@ def rotate(
     as_json: Json = False,
 ) -> None:
     """Give a key another secret, and print that."""
-    author = _author(reason)
 
-    async def change(connection: AsyncConnection, _settings: Settings) -> Issued:
+    async def change(connection: AsyncConnection, settings: Settings) -> Issued:
+        author = _author(reason, settings)
         return await api_keys.rotate_key(connection, key_id, overlap=timedelta(seconds=overlap_seconds), author=author)
 
-    _print_issued(_run(change, data), as_json=as_json)
+    _print_issued(run_on_database(change, data, name=NAME), as_json=as_json)
 
 
 @command.command("disable", help="Let a key open nothing, until it is enabled.")
@@ -134,29 +127,34 @@ def enable(key_id: KeyId, reason: Reason = None, *, data: Data = None) -> None:
 @command.command("revoke", help="End a key for good.")
 def revoke(key_id: KeyId, reason: Reason = None, *, data: Data = None) -> None:
     """End a key for good."""
-    author = _author(reason)
 
     async def end(connection: AsyncConnection, settings: Settings) -> None:
+        author = _author(reason, settings)
         await api_keys.revoke_key(connection, key_id, author=author, has_other_way=settings.has_full_key)
 
-    _run(end, data)
+    run_on_database(end, data, name=NAME)
     print(f"revoked {key_id}")
 
 
 def _set_disabled(key_id: str, data: str | None, *, reason: str | None, disabled: bool) -> None:
-    author = _author(reason)
 
     async def change(connection: AsyncConnection, settings: Settings) -> ApiKey:
+        author = _author(reason, settings)
         return await api_keys.change_key(
             connection, key_id, changes={"disabled": disabled}, author=author, has_other_way=settings.has_full_key
         )
 
-    _run(change, data)
+    run_on_database(change, data, name=NAME)
     print(f"{'disabled' if disabled else 'enabled'} {key_id}")
 
 
-def _author(reason: str | None) -> Author:
-    """Who does this, as the audit says it: the user of this machine, under whose name nobody is checked."""
+def _author(reason: str | None, settings: Settings) -> Author:
+    """Who does this, as the audit says it: the user of this machine, whom nobody has asked for a proof.
+
+    Raises CliError for what is no reason, or where one is needed.
+    """
+    if reason is None and Scope.ADMIN in settings.require_reason:
+        raise CliError("Say why this is done, with --reason: CELERIAC_REQUIRE_REASON wants it.")
     if reason is not None:
         try:
             check_reason(reason)
@@ -170,28 +168,6 @@ def _user() -> str:
         return getpass.getuser()
     except (KeyError, OSError):  # a user id without a name, as containers have
         return str(os.getuid())
-
-
-def _run(work: Callable[[AsyncConnection, Settings], Awaitable[Answer]], data: str | None) -> Answer:
-    """The answer of this in one transaction; what is refused or out of reach is one sentence."""
-    settings = with_addresses(read_settings(data=data))
-    require_urls(settings, "database_url")
-    try:
-        return asyncio.run(_transact(work, settings))
-    except CeleriacError as error:
-        raise CliError(error.detail) from error
-    except (SQLAlchemyError, OSError) as error:
-        reason = (str(getattr(error, "orig", error)).strip().splitlines() or [type(error).__name__])[0]
-        raise CliError(f"The database of CELERIAC_DATABASE_URL could not be asked: {reason}") from error
-
-
-async def _transact(work: Callable[[AsyncConnection, Settings], Awaitable[Answer]], settings: Settings) -> Answer:
-    engine = open_engine(str(settings.database_url), pool_size=1, name="celeriac keys")
-    try:
-        async with engine.begin() as connection:
-            return await work(connection, settings)
-    finally:
-        await engine.dispose()
 
 
 def _checked_name(name: str) -> str:

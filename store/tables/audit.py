@@ -1,6 +1,7 @@
 """The tables of the audit: what was done by whom, and the chain of seals over it."""
 
 from collections.abc import Callable
+from typing import Protocol
 
 from sqlalchemy import (
     BigInteger,
@@ -30,13 +31,21 @@ class Xid8(UserDefinedType[int]):
         """Return the name of the type in Postgres."""
         return "xid8"
 
-    def bind_processor(self, _dialect: Dialect) -> Callable[[int], str]:
+    def bind_processor(self, _dialect: Dialect) -> "_Writes":
         """Write it as text: Postgres turns no number into an `xid8`."""
-        return str
+        return _as_text
 
     def result_processor(self, _dialect: Dialect, _coltype: object) -> Callable[[str], int]:
         """Read it from the text that the driver gives."""
         return int
+
+
+class _Writes(Protocol):
+    def __call__(self, value: int | None) -> str | None: ...
+
+
+def _as_text(value: int | None) -> str | None:
+    return None if value is None else str(value)
 
 
 audit = Table(

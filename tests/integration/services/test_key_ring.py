@@ -10,6 +10,7 @@ from services import api_keys
 from services.api_keys import Order
 from services.resident import key_ring
 from services.resident.key_ring import KeyReader, KeyRing
+from tests.authors import AUTHOR
 from tests.patience import until
 
 ROOT = Order("root", frozenset({Scope.ADMIN}))
@@ -17,7 +18,7 @@ ROOT = Order("root", frozenset({Scope.ADMIN}))
 
 async def made(engine: AsyncEngine) -> str:
     async with engine.begin() as connection:
-        issued = await api_keys.create_key(connection, ROOT, author="test", has_other_way=False)
+        issued = await api_keys.create_key(connection, ROOT, author=AUTHOR, has_other_way=False)
     return issued.key.key_id
 
 
@@ -35,7 +36,7 @@ async def test_a_change_is_read_when_it_is_notified(engine: AsyncEngine, databas
         await until(lambda: ring.find(first) and ring.find(second))
         assert ring.is_closed
         async with engine.begin() as connection:
-            await api_keys.revoke_key(connection, first, has_other_way=False)
+            await api_keys.revoke_key(connection, first, has_other_way=False, author=AUTHOR)
         await until(lambda: ring.find(first) is None)
         assert ring.find(second)
 
