@@ -8,6 +8,7 @@ from rich.table import Table
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from cli.audit_key import audit_keys_of
 from cli.database import run_on_database
 from cli.errors import CliError
 from cli.options import Data, Json
@@ -64,7 +65,7 @@ def verify_all(
 
     async def look(connection: AsyncConnection, settings: Settings) -> Verification:
         await connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
-        return await verify(connection, settings.audit_keys, seconds=seconds, after=after)
+        return await verify(connection, audit_keys_of(settings), seconds=seconds, after=after)
 
     found = run_on_database(look, data, name="celeriac audit")
     answer = summary_of(found)
