@@ -62,7 +62,9 @@ class Refusals:
         subject = ", ".join(map(str, scope.get("path_params", {}).values()))
         try:
             async with self._transact() as connection:
-                await record_change(connection, author, Change(declared.action, subject, outcome=Outcome.REFUSED))
+                await record_change(
+                    connection, Change(declared.action, subject, outcome=Outcome.REFUSED), author=author
+                )
         except (TimeoutError, SQLAlchemyError, OSError) as error:
             log.warning("refusal_not_audited", action=declared.action.value, error=type(error).__name__)
 

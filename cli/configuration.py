@@ -13,7 +13,7 @@ from domain.server_urls import MASK, mask_options, mask_url
 from settings import Settings
 
 PREFIX = "CELERIAC_"
-OF_THE_CLIENT = frozenset({"CELERIAC_URL", "CELERIAC_API_KEY"})
+OF_THE_CLIENT = frozenset({"CELERIAC_URL", "CELERIAC_API_KEY", "CELERIAC_REASON"})
 """Variables that are no settings: the commands that ask the API read them."""
 SECRETS = ("api_keys", "metrics_key", "flower_basic_auth", "audit_key")
 NEVER_EMPTY = frozenset({"api_keys"})

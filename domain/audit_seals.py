@@ -25,7 +25,7 @@ class SealKind(StrEnum):
     """What a seal says."""
 
     ROWS = "rows"
-    """These are all rows of this stretch."""
+    """A list of all rows of this stretch."""
     EXPIRED = "expired"
     """The rows up to a seal have reached the end of their time and went, with their seals."""
     RESTARTED = "restarted"
@@ -65,7 +65,7 @@ class AuditRow:
 
     @property
     def position(self) -> Position:
-        """Its place in the order of rows."""
+        """The place of the row in the order of all."""
         return Position(self.xact, self.audit_id)
 
 

@@ -65,7 +65,7 @@ async def change_rules(
     if new := [rule for kind, rule in changed.items() if rule != rules[kind].rule]:
         await alerts.save_rules(connection, new)
     before, after = _fields([rules[kind].rule for kind in changed]), _fields(changed.values())
-    await record_change(connection, author, Change(Action.RULES_CHANGE, ", ".join(changed), before, after))
+    await record_change(connection, Change(Action.RULES_CHANGE, ", ".join(changed), before, after), author=author)
 
 
 def _fields(rules: Iterable[Rule]) -> dict[str, object]:
@@ -82,7 +82,7 @@ async def acknowledge(connection: AsyncConnection, alert_id: str, *, author: Aut
     if row is None:
         raise AlertNotFound
     after = {"type": row.type, "subject": row.subject, "acknowledged_at": row.acknowledged_at}
-    await record_change(connection, author, Change(Action.ALERT_ACKNOWLEDGE, alert_id, after=after))
+    await record_change(connection, Change(Action.ALERT_ACKNOWLEDGE, alert_id, after=after), author=author)
     return row
 
 

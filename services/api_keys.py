@@ -74,7 +74,7 @@ async def create_key(connection: AsyncConnection, order: Order, *, author: Autho
         created_by=author.label,
     )
     await api_keys.add_key(connection, key)
-    await record_change(connection, author, Change(Action.KEY_CREATE, key.key_id, after=_shown(key)))
+    await record_change(connection, Change(Action.KEY_CREATE, key.key_id, after=_shown(key)), author=author)
     return Issued(key, text)
 
 
@@ -100,7 +100,7 @@ async def change_key(
     _refuse_to_lock_out(living, after, now=now, has_other_way=has_other_way)
     if columns:
         await api_keys.change_key(connection, key_id, changes=columns)
-    await record_change(connection, author, _change(Action.KEY_CHANGE, before, after))
+    await record_change(connection, _change(Action.KEY_CHANGE, before=before, after=after), author=author)
     return after
 
 
@@ -116,7 +116,7 @@ async def rotate_key(connection: AsyncConnection, key_id: str, *, overlap: timed
     }
     after = replace(before, **columns)
     await api_keys.change_key(connection, key_id, changes=columns)
-    await record_change(connection, author, _change(Action.KEY_ROTATE, before, after))
+    await record_change(connection, _change(Action.KEY_ROTATE, before=before, after=after), author=author)
     return Issued(after, text)
 
 
@@ -127,10 +127,10 @@ async def revoke_key(connection: AsyncConnection, key_id: str, *, author: Author
     after = replace(before, revoked_at=now)
     _refuse_to_lock_out(living, after, now=now, has_other_way=has_other_way)
     await api_keys.change_key(connection, key_id, changes={"revoked_at": now})
-    await record_change(connection, author, _change(Action.KEY_REVOKE, before, after))
+    await record_change(connection, _change(Action.KEY_REVOKE, before=before, after=after), author=author)
 
 
-def _change(action: Action, before: ApiKey, after: ApiKey) -> Change:
+def _change(action: Action, *, before: ApiKey, after: ApiKey) -> Change:
     return Change(action, before.key_id, before=_shown(before), after=_shown(after))
 
 

@@ -21,19 +21,19 @@ INTENT_SECONDS = 2.0
 log = structlog.get_logger(__name__)
 
 
-async def record_change(connection: AsyncConnection, author: Author, change: Change) -> None:
+async def record_change(connection: AsyncConnection, change: Change, *, author: Author) -> None:
     """Write the row of a change. It is committed with the change, or neither is."""
     await add_row(connection, uuid7(), author=author, change=change)
 
 
-async def record_intent(transact: Transact, author: Author, change: Change) -> None:
+async def record_intent(transact: Transact, change: Change, *, author: Author) -> None:
     """Record what is about to be done outside of PostgreSQL, in a transaction of its own.
 
     Marks are there for when PostgreSQL is away. Then the log line is the record.
     """
     try:
         async with asyncio.timeout(INTENT_SECONDS), transact() as connection:
-            await record_change(connection, author, replace(change, outcome=Outcome.REQUESTED))
+            await record_change(connection, replace(change, outcome=Outcome.REQUESTED), author=author)
     except (TimeoutError, SQLAlchemyError, OSError) as error:
         log.warning(
             "change_not_audited",

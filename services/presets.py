@@ -22,7 +22,7 @@ async def save_preset(
     added = None if built_in(preset.name) else await presets.add_preset(connection, preset)
     if added is None:
         raise PresetExists(f"There is a preset of this name: {preset.name}")
-    await record_change(connection, author, Change(Action.PRESET_SAVE, added.name, after=_shown(added)))
+    await record_change(connection, Change(Action.PRESET_SAVE, added.name, after=_shown(added)), author=author)
     return added
 
 
@@ -48,7 +48,7 @@ async def delete_preset(connection: AsyncConnection, name: str, *, author: Autho
     before = await presets.get_preset(connection, name)
     if before is None or not await presets.delete_preset(connection, name):
         raise PresetNotFound
-    await record_change(connection, author, Change(Action.PRESET_DELETE, name, before=_shown(before)))
+    await record_change(connection, Change(Action.PRESET_DELETE, name, before=_shown(before)), author=author)
 
 
 def _shown(preset: Preset) -> dict[str, object]:

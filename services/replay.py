@@ -34,7 +34,7 @@ async def replay(connection: AsyncConnection, task_id: str, *, new: Replay, auth
     await record(connection, News(facts=[_replayed(task_id, submission)]))
     await submit(connection, [submission])
     after = {"new_task_id": submission.task_id, "changed": sorted(new.changes)}
-    await record_change(connection, author, Change(Action.TASK_REPLAY, task_id, after=after))
+    await record_change(connection, Change(Action.TASK_REPLAY, task_id, after=after), author=author)
     return submission
 
 

@@ -47,6 +47,7 @@ NOUNS: Mapping[str, str] = {
     "Loops": "loop loops",
     "The command line": "cli celeriac_command",
     "API keys": "api_keys key_ring principals failed_keys",
+    "The audit": "audit audit_seals seals authorship audit_key",
     "Every process": "settings background logs celeryconfig app secrets redis_keys printable sentences",
 }
 OTHERS = "The rest"

@@ -73,7 +73,9 @@ async def mark_degraded(resources: Resources, author: RequestAuthor, *, body: De
     check_service(body.service_name, body.strategy)
     duration = timedelta(seconds=body.duration_seconds)
     after = {"strategy": body.strategy, "duration_seconds": body.duration_seconds}
-    await record_intent(resources.engine.begin, author, Change(Action.SERVICE_MARK, body.service_name, after=after))
+    await record_intent(
+        resources.engine.begin, Change(Action.SERVICE_MARK, body.service_name, after=after), author=author
+    )
     until = await resources.marks.set(body.service_name, body.strategy, duration=duration)
     if body.strategy is Strategy.QUEUE_ONLY and DATABASE not in resources.probe.breakers.open_ones():
         await await_rounds(resources.engine)
@@ -86,7 +88,7 @@ async def mark_degraded(resources: Resources, author: RequestAuthor, *, body: De
 async def clear_degradation(resources: Resources, author: RequestAuthor, *, body: ClearRequest) -> ClearedService:
     """Ends a mark; a service that is not marked is fine. What a breaker does ends only when the component is back."""
     check_service(body.service_name)
-    await record_intent(resources.engine.begin, author, Change(Action.SERVICE_CLEAR, body.service_name))
+    await record_intent(resources.engine.begin, Change(Action.SERVICE_CLEAR, body.service_name), author=author)
     return ClearedService(service_name=body.service_name, cleared=await resources.marks.clear(body.service_name))
 
 

@@ -91,7 +91,7 @@ async def request_cancel(
         raise TaskNotFound
     _refuse_finished(locked.status, locked.outcome)
     if locked.status == Status.CANCELLED:
-        await _audit(connection, author, locked, certain=True, signal=None)
+        await _audit(connection, locked, author=author, certain=True, signal=None)
         return CancelRequest(task_id, certain=True)
     now = datetime.now(UTC)
     story = 0 if locked.submitted_here else await _story(connection, locked)
@@ -100,7 +100,7 @@ async def request_cancel(
     if certain:
         facts.append(withdrawn(task_id, now))
     await record(connection, News(facts=facts))
-    await _audit(connection, author, locked, certain=certain, signal=signal)
+    await _audit(connection, locked, author=author, certain=certain, signal=signal)
     earlier = (await events.get_facts(connection, [task_id], since=locked.events_from))[task_id]
     state = fold(earlier)
     return CancelRequest(
@@ -178,7 +178,7 @@ async def renew_keys(redis: Redis, task_ids: Collection[str]) -> None:
 
 
 async def _audit(
-    connection: AsyncConnection, author: Author | None, locked: LockedTask, *, certain: bool, signal: StopSignal | None
+    connection: AsyncConnection, locked: LockedTask, *, author: Author | None, certain: bool, signal: StopSignal | None
 ) -> None:
     """Record the cancel of a task that was `locked` before it."""
     if author is None:
@@ -186,7 +186,7 @@ async def _audit(
     after = {"status": Status.CANCELLED if certain else locked.status, "signal": signal}
     outcome = Outcome.DONE if certain else Outcome.REQUESTED
     change = Change(Action.TASK_CANCEL, locked.task_id, {"status": locked.status, "signal": None}, after, outcome)
-    await record_change(connection, author, change)
+    await record_change(connection, change, author=author)
 
 
 def _refuse_finished(status: str, outcome: str | None) -> None:

@@ -40,7 +40,7 @@ async def register(connection: AsyncConnection, name: str, *, capacity: int | No
         raise WorkerExists(
             f"{hostname(node)} is registered already, as {worker.worker_id}.", worker_id=str(worker.worker_id)
         )
-    await _audit(connection, author, Action.WORKER_REGISTER, worker=worker)
+    await _audit(connection, worker, action=Action.WORKER_REGISTER, author=author)
     return worker
 
 
@@ -48,14 +48,14 @@ async def request_pause(connection: AsyncConnection, worker_id: str, *, author: 
     """Store the wish that it start no new task. Raises WorkerNotFound."""
     worker = await find_worker(connection, worker_id)
     await wishes.want_pause(connection, worker.worker_id)
-    return await _audit_wish(connection, author, Action.WORKER_PAUSE, before=worker)
+    return await _audit_wish(connection, worker, action=Action.WORKER_PAUSE, author=author)
 
 
 async def request_resume(connection: AsyncConnection, worker_id: str, *, author: Author) -> WorkerRow:
     """Store the wish that it work again; ends a drain. Raises WorkerNotFound."""
     worker = await find_worker(connection, worker_id)
     await wishes.want_resume(connection, worker.worker_id)
-    return await _audit_wish(connection, author, Action.WORKER_RESUME, before=worker)
+    return await _audit_wish(connection, worker, action=Action.WORKER_RESUME, author=author)
 
 
 async def request_drain(
@@ -68,7 +68,7 @@ async def request_drain(
         raise WorkerOffline(f"{hostname(worker.node)} is offline: there is nothing to drain.")
     deadline_at = None if deadline_seconds is None else datetime.now(UTC) + timedelta(seconds=deadline_seconds)
     await wishes.want_drain(connection, worker.worker_id, deadline_at=deadline_at)
-    return await _audit_wish(connection, author, Action.WORKER_DRAIN, before=worker)
+    return await _audit_wish(connection, worker, action=Action.WORKER_DRAIN, author=author)
 
 
 def refuse_unresizable(node: str, observed: Observed) -> None:
@@ -92,7 +92,7 @@ async def request_capacity(
     """Store how many tasks it shall run at once; returns by how much the caller is to resize what has `description`
     of itself."""
     await wishes.want_capacity(connection, worker.worker_id, capacity=capacity)
-    await _audit_wish(connection, author, Action.WORKER_RESIZE, before=worker)
+    await _audit_wish(connection, worker, action=Action.WORKER_RESIZE, author=author)
     if description is None:
         return 0
     await save_descriptions(connection, [description])
@@ -139,22 +139,22 @@ async def forget(connection: AsyncConnection, worker_id: str, *, author: Author)
     worker = await find_worker(connection, worker_id)
     if not await wishes.delete_offline(connection, worker.worker_id):
         raise WorkerOnline
-    await _audit(connection, author, Action.WORKER_FORGET, worker=worker)
+    await _audit(connection, worker, action=Action.WORKER_FORGET, author=author)
     return worker
 
 
-async def _audit(connection: AsyncConnection, author: Author, action: Action, *, worker: WorkerRow) -> None:
+async def _audit(connection: AsyncConnection, worker: WorkerRow, *, action: Action, author: Author) -> None:
     """Record what was done with a worker as a whole."""
     after = {"hostname": hostname(worker.node), "capacity": worker.capacity}
-    await record_change(connection, author, Change(action, str(worker.worker_id), after=after))
+    await record_change(connection, Change(action, str(worker.worker_id), after=after), author=author)
 
 
-async def _audit_wish(connection: AsyncConnection, author: Author, action: Action, *, before: WorkerRow) -> WorkerRow:
+async def _audit_wish(connection: AsyncConnection, before: WorkerRow, *, action: Action, author: Author) -> WorkerRow:
     """Record a wish that has just been stored, and return the worker as it is wanted now."""
     after = await find_worker(connection, str(before.worker_id))
     shown = {"hostname": hostname(after.node)} | _wishes_of(after)
     change = Change(action, str(before.worker_id), _wishes_of(before), shown, Outcome.REQUESTED)
-    await record_change(connection, author, change)
+    await record_change(connection, change, author=author)
     return after
 
 

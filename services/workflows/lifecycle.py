@@ -41,7 +41,7 @@ async def request_cancel(connection: AsyncConnection, workflow_id: UUID, *, auth
     workflow = await _lock(connection, workflow_id)
     refuse_finished(workflow.status)
     if author is not None:
-        await record_change(connection, author, _cancel_of(workflow))
+        await record_change(connection, _cancel_of(workflow), author=author)
     if workflow.status is WorkflowStatus.CANCELLED:
         return workflow.status
     if workflow.cancel_requested_at is None:
@@ -93,7 +93,7 @@ async def retry(connection: AsyncConnection, workflow_id: UUID, *, author: Autho
     await progress.add_event(connection, workflow_id, event_type="retried")
     await progress.wake(connection, workflow_id)
     change = Change(Action.WORKFLOW_RETRY, str(workflow_id), {"status": workflow.status}, {"steps": len(new_task_ids)})
-    await record_change(connection, author, change)
+    await record_change(connection, change, author=author)
 
 
 async def replay(connection: AsyncConnection, workflow_id: UUID, *, author: Author) -> NewWorkflow:
@@ -107,7 +107,7 @@ async def replay(connection: AsyncConnection, workflow_id: UUID, *, author: Auth
     await start(connection, new)
     await progress.add_event(connection, workflow_id, event_type=EventType.REPLAYED)
     after = {"new_workflow_id": new.workflow_id}
-    await record_change(connection, author, Change(Action.WORKFLOW_REPLAY, str(workflow_id), after=after))
+    await record_change(connection, Change(Action.WORKFLOW_REPLAY, str(workflow_id), after=after), author=author)
     return new
 
 

@@ -31,7 +31,7 @@ async def write(engine: AsyncEngine, *subjects: str) -> None:
     """One row for each, in a transaction of its own."""
     for subject in subjects:
         async with engine.begin() as connection:
-            await record_change(connection, AUTHOR, Change(Action.TASK_CANCEL, subject, after={"load": 0.1}))
+            await record_change(connection, Change(Action.TASK_CANCEL, subject, after={"load": 0.1}), author=AUTHOR)
 
 
 async def seal(engine: AsyncEngine, keys: Sequence[bytes] = KEYS) -> Seal | None:
@@ -86,7 +86,7 @@ async def test_what_is_written_is_sealed_once_and_verified(engine: AsyncEngine) 
 async def test_an_aborted_transaction_leaves_no_row(engine: AsyncEngine) -> None:
     async with engine.connect() as connection:
         transaction = await connection.begin()
-        await record_change(connection, AUTHOR, Change(Action.TASK_CANCEL, "a"))
+        await record_change(connection, Change(Action.TASK_CANCEL, "a"), author=AUTHOR)
         await transaction.rollback()
     async with engine.connect() as connection:
         assert (await connection.execute(select(audit))).all() == []
@@ -94,7 +94,7 @@ async def test_an_aborted_transaction_leaves_no_row(engine: AsyncEngine) -> None
 
 async def test_a_row_whose_transaction_still_runs_is_waited_for(engine: AsyncEngine) -> None:
     async with engine.begin() as slow:
-        await record_change(slow, AUTHOR, Change(Action.TASK_CANCEL, "slow"))
+        await record_change(slow, Change(Action.TASK_CANCEL, "slow"), author=AUTHOR)
         await write(engine, "fast")
         assert await seal(engine) is None
     sealed = await seal(engine)
@@ -153,7 +153,7 @@ async def test_a_verification_ends_when_its_time_is_over(engine: AsyncEngine) ->
 async def test_a_long_stretch_takes_several_seals(engine: AsyncEngine) -> None:
     async with engine.begin() as connection:
         for number in range(ROWS_IN_SEAL + 2):
-            await record_change(connection, AUTHOR, Change(Action.TASK_CANCEL, str(number)))
+            await record_change(connection, Change(Action.TASK_CANCEL, str(number)), author=AUTHOR)
     rounds = SealsRound(engine, KEYS)
     assert await rounds.run_once() == 0
     assert await rounds.run_once() == ROUND_SECONDS

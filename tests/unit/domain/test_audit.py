@@ -77,6 +77,7 @@ def test_all_values_together_have_a_bound() -> None:
 @pytest.mark.parametrize("reason", ["INC-17", "été", "x" * MAX_REASON])
 def test_a_line_of_text_is_a_reason(reason: str) -> None:
     check_reason(reason)
+    assert reason.isprintable()
 
 
 @pytest.mark.parametrize(

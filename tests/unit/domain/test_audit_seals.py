@@ -33,7 +33,7 @@ def found(rows: Sequence[AuditRow], seal: Seal = FIRST) -> tuple[Flaw, UUID | No
     return tampering and (tampering.flaw, tampering.audit_id)
 
 
-def flaw_of(seal: Seal, previous: Seal | None = FIRST, keys: Sequence[bytes] = (KEY,)) -> Flaw | None:
+def flaw_of(seal: Seal, previous: Seal | None = FIRST, *, keys: Sequence[bytes] = (KEY,)) -> Flaw | None:
     tampering = check_seal(seal, previous=previous, keys=keys)
     return tampering and tampering.flaw
 

@@ -39,7 +39,8 @@ class Store:
         assert self.is_locked
         self.saved = list(rules)
 
-    async def record_change(self, _: Any, _author: Author, change: Change) -> None:
+    async def record_change(self, _: Any, change: Change, *, author: Author) -> None:
+        assert author is AUTHOR
         self.audited.append(change)
 
 

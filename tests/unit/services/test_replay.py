@@ -49,7 +49,8 @@ class Store:
     async def submit(self, _: Any, submissions: Sequence[Submission]) -> None:
         self.done.append(("submitted", submissions))
 
-    async def record_change(self, _: Any, _author: Author, change: Change) -> None:
+    async def record_change(self, _: Any, change: Change, *, author: Author) -> None:
+        assert author is AUTHOR
         self.audited.append(change)
 
 
