@@ -32,9 +32,9 @@ class Client:
         if not (key.isascii() and key.isprintable()):
             # Sent, it would be refused in an error that shows it.
             raise CliError("CELERIAC_API_KEY holds a line break or another character that no key has.")
-        headers: dict[str, str | bytes] = {"Authorization": f"Bearer {key}"} if key else {}
+        headers = {b"Authorization": f"Bearer {key}".encode()} if key else {}
         if reason := os.environ.get("CELERIAC_REASON"):
-            headers[REASON_HEADER] = _checked_reason(reason)
+            headers[REASON_HEADER.encode()] = _checked_reason(reason)
         self._url = url.rstrip("/")
         # The environment's web proxy is not the way to a control plane, least of all on loopback.
         self._http = httpx.Client(headers=headers, timeout=TIMEOUT_SECONDS, trust_env=False)

@@ -1,6 +1,7 @@
 """Whatever is done to sealed rows or to their seals is found, and the row that is named is the first that differs."""
 
 from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 from hypothesis import given
@@ -43,7 +44,7 @@ def test_what_nobody_touched_is_whole(count: int, size: int) -> None:
 def test_a_changed_row_is_named(count: int, size: int, place: int, name: str) -> None:
     chain, rows = sealed(count, size)
     place %= count
-    rows[place] = replace(rows[place], **{name: {"status": "x"} if name == "after" else "x"})
+    rows[place] = replace(rows[place], **dict[str, Any]({name: {"status": "x"} if name == "after" else "x"}))
     assert verify(chain, rows) == Tampering(Flaw.CHANGED, place // size + 1, rows[place].audit_id)
 
 

@@ -138,7 +138,7 @@ def test_every_write_leaves_one_row_that_tells_who_and_why(root: httpx.Client, s
     for number, (key, (prepare, path, body)) in enumerate(WRITES.items()):
         if prepare:
             prepare(world)
-        headers = {"X-Request-ID": f"walk-{number}", "X-Celeriac-Reason": REASON.encode()}
+        headers = {b"X-Request-ID": b"walk-%d" % number, b"X-Celeriac-Reason": REASON.encode()}
         answer = root.request(key[0], path.format(world), json=body, headers=headers)
         assert answer.is_success, (key, answer.text)
         (row,) = audit(root, request_id=f"walk-{number}")

@@ -125,7 +125,7 @@ def test_the_reason_of_the_environment_is_sent_with_everything(monkeypatch: pyte
         sent = dict(api.asked[0].headers.raw)[b"X-Celeriac-Reason"]
         assert sent.decode() == "INC-17: \N{LATIN SMALL LETTER E WITH ACUTE}"
     monkeypatch.setenv("CELERIAC_REASON", "two\nlines")
-    with pytest.raises(CliError, match="^CELERIAC_REASON holds a control character"):
+    with pytest.raises(CliError, match=r"^CELERIAC_REASON holds a control character"):
         Client("http://api.test")
 
 

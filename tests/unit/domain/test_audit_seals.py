@@ -1,5 +1,6 @@
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -30,12 +31,12 @@ FIRST, SECOND, THIRD = CHAIN = chain_of(ROWS, size=2)
 
 def found(rows: Sequence[AuditRow], seal: Seal = FIRST) -> tuple[Flaw, UUID | None] | None:
     tampering = check_rows(seal, rows)
-    return tampering and (tampering.flaw, tampering.audit_id)
+    return (tampering.flaw, tampering.audit_id) if tampering else None
 
 
 def flaw_of(seal: Seal, previous: Seal | None = FIRST, *, keys: Sequence[bytes] = (KEY,)) -> Flaw | None:
     tampering = check_seal(seal, previous=previous, keys=keys)
-    return tampering and tampering.flaw
+    return tampering.flaw if tampering else None
 
 
 def test_what_was_sealed_is_what_is_found() -> None:
@@ -46,8 +47,8 @@ def test_what_was_sealed_is_what_is_found() -> None:
 
 @pytest.mark.parametrize("name", [name for name in AuditRow.__dataclass_fields__ if name not in ("audit_id", "xact")])
 def test_whatever_of_a_row_is_changed_its_digest_tells(name: str) -> None:
-    other = {"before": {}, "after": {"status": "RUNNING"}, "at": NOON}.get(name, "other")
-    changed = replace(ROWS[1], **{name: other})
+    other: Any = {"before": {}, "after": {"status": "RUNNING"}, "at": NOON}.get(name, "other")
+    changed = replace(ROWS[1], **dict[str, Any]({name: other}))
     assert digest_of(changed) != digest_of(ROWS[1])
     assert found([ROWS[0], changed]) == (Flaw.CHANGED, ROWS[1].audit_id)
 
