@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 from domain.audit import Action, Author, Change
 from services import audit as module
 from services.audit import record_intent
+from services.transactions import Transact
 
 CHANGE = Change(Action.SERVICE_MARK, "database")
 AUTHOR = Author("api_key", "k7", "etl", reason="INC-17")
@@ -32,7 +33,7 @@ async def frozen() -> AsyncIterator[AsyncConnection]:
 
 @pytest.mark.parametrize(("transact", "error"), [(gone, "OperationalError"), (frozen, "TimeoutError")])
 async def test_a_service_is_marked_though_postgres_is_away_and_the_log_says_by_whom(
-    monkeypatch: pytest.MonkeyPatch, transact: module.Transact, error: str
+    monkeypatch: pytest.MonkeyPatch, transact: Transact, error: str
 ) -> None:
     monkeypatch.setattr(module, "INTENT_SECONDS", 0.01)
     with capture_logs() as logs:
