@@ -7,7 +7,7 @@ import psycopg
 from cli.errors import OpenAccess
 from domain.networks import is_loopback_address
 from settings import Settings
-from store.inspection import has_admin_key
+from store.inspection import was_closed
 
 WAYS_OUT = (
     "Set CELERIAC_API_KEYS to a key of 16 characters or more or make one with `celeriac keys create --admin`, "
@@ -34,11 +34,11 @@ def is_open(settings: Settings) -> bool:
 
 
 def asks_for_key(settings: Settings) -> bool:
-    """Tell whether a key is needed: one of the environment, or of the database, if that answers."""
-    if settings.api_keys:
+    """Tell whether a key or a token is needed: a key of the environment, or of the database, if that answers."""
+    if settings.asks_everybody:
         return True
     try:
-        return settings.database_url is not None and has_admin_key(settings.database_url)
+        return settings.database_url is not None and was_closed(settings.database_url)
     except psycopg.Error:
         return False
 

@@ -27,7 +27,7 @@ async def lock_changes(connection: AsyncConnection) -> datetime:
 async def add_key(connection: AsyncConnection, key: ApiKey) -> None:
     """Store a key, and tell every process of it at the commit (primary key)."""
     await connection.execute(insert(api_keys).values(_values_of(key)))
-    await _notify(connection)
+    await notify(connection)
 
 
 async def get_key(connection: AsyncConnection, key_id: str) -> ApiKey | None:
@@ -40,7 +40,7 @@ async def change_key(connection: AsyncConnection, key_id: str, *, changes: Mappi
     """Write these columns of a key, and tell every process of it at the commit (primary key)."""
     values = {name: _column(value) for name, value in changes.items()}
     await connection.execute(update(api_keys).where(api_keys.c.key_id == key_id).values(values))
-    await _notify(connection)
+    await notify(connection)
 
 
 async def list_keys(connection: AsyncConnection, *, limit: int, offset: int) -> tuple[int, list[ApiKey]]:
@@ -57,9 +57,8 @@ async def list_living_keys(connection: AsyncConnection) -> list[ApiKey]:
 
 
 async def was_closed(connection: AsyncConnection) -> bool:
-    """Whether there ever was a key with `admin`. They are few: no index is needed."""
-    ruling = select(api_keys.c.key_id).where(api_keys.c.scopes.contains([Scope.ADMIN.value])).limit(1)
-    return (await connection.execute(ruling)).first() is not None
+    """Whether there ever was a key, revoked ones included: rows stay."""
+    return (await connection.execute(select(api_keys.c.key_id).limit(1))).first() is not None
 
 
 async def note_uses(connection: AsyncConnection, uses: Collection[tuple[str, datetime, str]]) -> None:
@@ -74,7 +73,8 @@ async def note_uses(connection: AsyncConnection, uses: Collection[tuple[str, dat
     await connection.execute(noted, rows)
 
 
-async def _notify(connection: AsyncConnection) -> None:
+async def notify(connection: AsyncConnection) -> None:
+    """Tell every process at the commit that somebody may no longer, or now, be let in."""
     await connection.execute(text(f"NOTIFY {API_KEYS}"))
 
 

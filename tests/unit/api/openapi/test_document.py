@@ -7,16 +7,19 @@ import pytest
 from fastapi.routing import iter_route_contexts
 
 from api.app import create_app
+from api.declarations import Reach
 from api.errors import RateLimited
-from api.openapi.document import ANY_KEY, HEADERS, SCOPE_FIELD, responses
+from api.middleware.scopes import SIGN_INS
+from api.openapi.document import ANY_KEY, HEADERS, OWN_SCOPE_FIELD, REACH_FIELD, SCOPE_FIELD, responses
 from api.routing import API_PREFIX, HEALTH_TAG, StrictRoute
 from domain.degradation import Access
 from domain.errors import Conflict, TaskAlreadyFinished, TaskNotFound
 from domain.scopes import Scope
 from settings import Settings
+from tests.document import document
 
 APP = create_app(Settings())
-DOCUMENT: dict[str, Any] = APP.openapi()
+DOCUMENT: dict[str, Any] = document()
 ERROR_SCHEMAS = {"#/components/schemas/ErrorResponse", "#/components/schemas/UnhealthyResponse"}
 
 
@@ -46,7 +49,7 @@ def refs(node: Any) -> Iterator[str]:
 
 
 def is_success(status: str) -> bool:
-    return status.startswith("2")
+    return status.startswith(("2", "3"))
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
@@ -56,7 +59,7 @@ def test_it_has_a_summary_a_tag_and_a_model_for_each_success(operation: dict[str
     successes = {status: response for status, response in operation["responses"].items() if is_success(status)}
     assert successes
     for status, response in successes.items():
-        assert status == "204" or all(content["schema"] for content in response["content"].values()), status
+        assert status in ("204", "302") or all(content["schema"] for content in response["content"].values()), status
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
@@ -75,10 +78,44 @@ def test_its_errors_are_declared_in_the_one_form_and_never_as_422(operation: dic
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_it_says_what_a_key_must_have_unless_it_asks_for_none(operation: dict[str, Any]) -> None:
-    if HEALTH_TAG in operation["tags"]:
+    if HEALTH_TAG in operation["tags"] or operation["security"] == []:
         assert SCOPE_FIELD not in operation
     else:
         assert operation[SCOPE_FIELD] in {*Scope, ANY_KEY}
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_it_says_what_a_key_with_limits_may_do_where_it_asks_for_a_scope(operation: dict[str, Any]) -> None:
+    asks_for_scope = operation.get(SCOPE_FIELD) in set(Scope)
+    assert (operation.get(REACH_FIELD) in set(Reach)) is asks_for_scope
+
+
+def test_what_tells_of_more_than_tasks_is_about_the_whole_fleet() -> None:
+    """What holds tasks back at the limits of a key is a query of tasks or of workflows."""
+    paths = {path for path, verbs in DOCUMENT["paths"].items() for each in verbs.values() if is_within(each)}
+    assert {path.removeprefix(API_PREFIX).split("/")[1] for path in paths} == {"tasks", "workflows", "search"}
+
+
+def is_within(operation: dict[str, Any]) -> bool:
+    return operation.get(REACH_FIELD) == Reach.WITHIN_LIMITS
+
+
+def test_what_a_submitter_is_shown_of_his_own() -> None:
+    own = {
+        path.removeprefix(API_PREFIX)
+        for path, verbs in DOCUMENT["paths"].items()
+        for operation in verbs.values()
+        if operation.get(OWN_SCOPE_FIELD) == Scope.SUBMIT
+    }
+    assert own == {
+        "/tasks",
+        "/tasks/{task_id}",
+        "/tasks/{task_id}/timeline",
+        "/workflows",
+        "/workflows/{workflow_id}",
+        "/workflows/{workflow_id}/graph",
+        "/workflows/{workflow_id}/timeline",
+    }
 
 
 def test_what_a_key_for_reading_may_call_is_what_asks_for_no_more() -> None:
@@ -111,6 +148,16 @@ def test_its_headers_are_declared_on_every_response(operation: dict[str, Any]) -
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_a_key_is_asked_for_everywhere_but_for_health(operation: dict[str, Any]) -> None:
     assert ("security" in operation) is (HEALTH_TAG not in operation["tags"])
+
+
+def test_only_who_signs_in_is_asked_for_nothing_by_a_route_that_is_limited() -> None:
+    found = {
+        (method.upper(), path)
+        for path, methods in DOCUMENT["paths"].items()
+        for method, operation in methods.items()
+        if operation.get("security") == []
+    }
+    assert found == SIGN_INS
 
 
 def test_a_path_with_an_id_declares_that_there_may_be_no_such_thing() -> None:
