@@ -10,6 +10,7 @@ from functools import partial
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 
+from api.authorship import Refusals
 from api.bodies.reading import LargeBodies
 from api.dependencies import ProcessResources
 from api.handlers import install_handlers
@@ -34,11 +35,13 @@ from api.routes import (
     alerts,
     analytics,
     api_keys,
+    audit,
     dashboard,
     debug,
     health,
     metrics,
     resilience,
+    reveals,
     search,
     sessions,
     tasks,
@@ -49,7 +52,7 @@ from api.routes import (
 from api.version import VERSION
 from background import Watchdog
 from domain.health import API, DATABASE
-from domain.origins import own_origins
+from domain.origins import is_loopback_host, own_origins
 from domain.server_urls import is_redis
 from gateway.connection import redis_client
 from gateway.control import Control
@@ -64,6 +67,7 @@ from services.resident.endings import Endings
 from services.resident.issuer import Issuer
 from services.resident.key_ring import KeyReader, KeyRing
 from services.resident.limits import Limits
+from services.resident.open_access import OpenAccess
 from services.resident.signs_of_life import SignOfLife
 from services.resident.submission_batcher import SubmissionBatcher
 from services.resident.task_names import TaskNames
@@ -77,6 +81,7 @@ ROUTERS = (
     tasks.router,
     trees.router,
     debug.router,
+    reveals.router,
     workflows.router,
     workers.router,
     search.router,
@@ -86,6 +91,7 @@ ROUTERS = (
     resilience.router,
     api_keys.router,
     sessions.router,
+    audit.router,
 )
 # One each for the database, the workers, the mirror and `/metrics`.
 PROBE_CONNECTIONS = 4
@@ -121,7 +127,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 def _add_layers(app: FastAPI, settings: Settings) -> None:
     """What lies around the routes, innermost first."""
-    address = ClientAddress(settings.trusted_proxies)
+    address = app.state.client_address = ClientAddress(settings.trusted_proxies)
     app.add_middleware(
         Authentication,
         keys=settings.api_keys,
@@ -144,16 +150,24 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
         settings = app.state.settings
         resources = app.state.resources = await open_resources(stack, settings, metrics=app.state.metrics)
+        app.state.refusals = Refusals(resources.engine.begin)
         await _read_keys(stack, app.state.key_ring, database_url=urls(settings)[0])
         if app.state.issuer is not None:
             stack.push_async_callback(app.state.issuer.server.close)
         answers = await stack.enter_async_context(LastAnswers(resources.redis))
         await stack.enter_async_context(SignOfLife(resources.redis, API, parts=0))
+        is_open = partial(_is_open, settings, app.state.key_ring)
+        await stack.enter_async_context(OpenAccess(resources.redis, is_open, host=settings.host))
         await stack.enter_async_context(Watchdog())
         app.state.guard = Guard(resources.marks, resources.probe.breakers, answers=answers)
         # What never goes is not looked through again; see `cli/serving.py`.
         gc.freeze()
         yield
+
+
+def _is_open(settings: Settings, ring: KeyRing) -> bool:
+    """Whether others than this machine may reach us, and surely nobody is asked for a key."""
+    return not (settings.asks_everybody or is_loopback_host(settings.host)) and ring.is_closed is False
 
 
 async def _read_keys(stack: AsyncExitStack, ring: KeyRing, *, database_url: str) -> None:
@@ -189,10 +203,11 @@ async def open_resources(stack: AsyncExitStack, settings: Settings, *, metrics: 
     scrapes = Scrapes(metrics, sources, probe=probe, engine=engine)
     stack.push_async_callback(scrapes.close)
     tell_lost_connections(engine, partial(probe.breakers.failed, DATABASE))
-    control = Control(broker_url, options)
+    control = Control(broker_url, options, serializer=settings.task_serializer)
     stack.push_async_callback(control.close)
     resources = ProcessResources(
         settings=settings,
+        redaction=settings.redaction,
         engine=engine,
         redis=redis,
         request_counter=WindowCounter(redis),

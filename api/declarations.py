@@ -10,12 +10,24 @@ A `StrictRoute` has it as `declared`; the guard, the OpenAPI document and the li
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Any, TypeVar
 
+from domain.audit import Action
 from domain.degradation import Access
 from domain.scopes import Scope
 
 _ATTRIBUTE = "celeriac_declared"
+
+
+class Reach(StrEnum):
+    """What a route tells of or acts on, where a key is limited to queues or task names."""
+
+    WITHIN_LIMITS = "within_limits"
+    """Nothing that lies outside the limits of the key: that does not exist for it."""
+    WHOLE_FLEET = "whole_fleet"
+    """What cannot be told apart by them. So a key with limits is refused."""
+
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
@@ -30,6 +42,10 @@ class Declared:
     """The parameter of the path with the id of a key that needs no scope for what is done to itself."""
     any_key: bool = False
     """Whether it asks for a key, whatever that may do."""
+    reach: Reach | None = None
+    """Each route that asks for a scope has one; without it a key with limits is refused."""
+    own_scope: Scope | None = None
+    """What a key may have instead, to be shown no more than what it has submitted itself."""
     signs_in: bool = False
     """Whether nothing is asked for, since this is where somebody shows who he is."""
     any_parameter: bool = False
@@ -37,6 +53,10 @@ class Declared:
     access: Access | None = None
     """What a request needs, where its method and the route's tag do not tell."""
     caches_answers: bool = False
+    action: Action | None = None
+    """What a request is in the audit; its author is an argument of the function."""
+    not_audited: str | None = None
+    """Why a route that writes leaves no row in the audit."""
     id_field: str | None = None
     """The field of its 201 that holds the id which the routes below its path take."""
 
@@ -59,6 +79,21 @@ def needs_or_is(scope: Scope, *, own_key: str) -> Callable[[Endpoint], Endpoint]
     return declare
 
 
+def within_limits(endpoint: Endpoint) -> Endpoint:
+    """Declare that nothing outside the limits of a key is told or touched: the route asks for `Sighted`."""
+    return _declare(endpoint, reach=Reach.WITHIN_LIMITS)
+
+
+def whole_fleet(endpoint: Endpoint) -> Endpoint:
+    """Declare that a key with limits may not call this."""
+    return _declare(endpoint, reach=Reach.WHOLE_FLEET)
+
+
+def shows_own(endpoint: Endpoint) -> Endpoint:
+    """Declare that a key which may submit and not read is shown what it has submitted: the route asks for `Sighted`."""
+    return _declare(endpoint, own_scope=Scope.SUBMIT)
+
+
 def needs_any_key(endpoint: Endpoint) -> Endpoint:
     """Declare that every key may call this."""
     return _declare(endpoint, any_key=True)
@@ -72,6 +107,24 @@ def signs_in(endpoint: Endpoint) -> Endpoint:
 def takes_any_parameter(endpoint: Endpoint) -> Endpoint:
     """Declare that parameters which are not known here are passed over."""
     return _declare(endpoint, any_parameter=True)
+
+
+def audited_as(action: Action) -> Callable[[Endpoint], Endpoint]:
+    """Declare under which name the audit has what this does."""
+
+    def declare(endpoint: Endpoint) -> Endpoint:
+        return _declare(endpoint, action=action)
+
+    return declare
+
+
+def not_audited(reason: str) -> Callable[[Endpoint], Endpoint]:
+    """Declare why this writes and leaves no row in the audit."""
+
+    def declare(endpoint: Endpoint) -> Endpoint:
+        return _declare(endpoint, not_audited=reason)
+
+    return declare
 
 
 def submits(endpoint: Endpoint) -> Endpoint:

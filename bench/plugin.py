@@ -54,7 +54,7 @@ def measure(*, tasks: int, rounds: int) -> Report:
     with running_servers() as servers, plain_app(servers, results=False) as app, ExitStack() as workers:
         processes = {name: workers.enter_context(_worker(name, servers, app=app)) for name in (STOCK, PLUGGED)}
         for name in processes:
-            _run(name, servers, app=app, count=WARM_UP)
+            _run(name, servers, app=app, count=min(WARM_UP, tasks))
         spent = dict.fromkeys(processes, 0.0)
 
         def take_turn(name: str) -> Turn:

@@ -128,7 +128,7 @@ def _submit(servers: Servers, count: int, *, seconds: float) -> Turn:
     with _apis(servers, count) as urls:
         addresses = [f"{url}/api/v1/tasks" for url in urls]
         body = httpx.Request("POST", addresses[0], json=TASK).content
-        load_evenly(addresses, body, connections=CONNECTIONS, seconds=WARM_UP_SECONDS)
+        load_evenly(addresses, body, connections=CONNECTIONS, seconds=min(WARM_UP_SECONDS, seconds))
         used = processor_seconds()
         done = load_evenly(addresses, body, connections=CONNECTIONS, seconds=seconds)
         return replace(done, processor_seconds=processor_seconds() - used)

@@ -59,7 +59,7 @@ def measure(*, seconds: float, connections: int, rounds: int) -> Report:
         plain = partial(send_for, app)
         contenders = {OURS: ours, BATCH: batch, FLOWER: send, FLOWER_APPLY: apply, PLAIN: plain}
         for take_turn in contenders.values():
-            take_turn(seconds=WARM_UP_SECONDS)
+            take_turn(seconds=min(WARM_UP_SECONDS, seconds))
         turns = {name: partial(take_turn, seconds=seconds) for name, take_turn in contenders.items()}
         measured = alternate(turns, rounds=rounds)
     by_name = {series.name: series for series in measured}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from domain.scopes import Scope
+from domain.sight import UNLIMITED, Limits
 
 ALL_SCOPES = frozenset(Scope)
 
@@ -35,6 +36,10 @@ class Principal:
     the subject of his token. A session has the id of what it was made from."""
     name: str
     scopes: frozenset[Scope]
+    limits: Limits = UNLIMITED
+    """The queues and task names outside of which nothing exists for him."""
+    signed_in_with: PrincipalKind | None = None
+    """What his session was made from, where he has one."""
 
     def may(self, scope: Scope) -> bool:
         """Whether the scope is one of his. None stands for another: a key with `admin` alone reads no task."""
@@ -42,8 +47,9 @@ class Principal:
 
     @property
     def author(self) -> str:
-        """The name under which what he writes is recorded, e.g. `api_key:k7Qm2ZpX4rT1`."""
-        return str(self.kind) if self.kind is PrincipalKind.LOCAL else f"{self.kind}:{self.id}"
+        """The name under which his writes are recorded, e.g. `api_key:k7Qm2ZpX4rT1`; in a session that of the key."""
+        kind = self.signed_in_with or self.kind
+        return str(kind) if kind is PrincipalKind.LOCAL else f"{kind}:{self.id}"
 
 
 LOCAL = Principal(PrincipalKind.LOCAL, "local", "local", ALL_SCOPES)

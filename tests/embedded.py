@@ -8,14 +8,15 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from cli.embedded.postgres import PostgresServer, prepare_postgres
 from cli.embedded.valkey import ValkeyServer, prepare_valkey
-from tests.patience import moments
+from store.migrate import migrate
+from tests.patience import PATIENCE_SECONDS, moments
 
-START_SECONDS = 30
 STOP_SECONDS = 20
 PORT_TRIES = 3
 MEMORY = Path("/dev/shm")
@@ -47,6 +48,20 @@ def valkey(folder: Path) -> Iterator[str]:
         yield server.url
 
 
+@cache
+def migrated_postgres() -> Path:
+    """The folder of an embedded PostgreSQL with all tables, stopped, to be copied. Made once in this process."""
+    folder = Path(_kept_folder().name) / "postgres"
+    with postgres(folder) as url:
+        migrate(url)
+    return folder
+
+
+@cache
+def _kept_folder() -> TemporaryDirectory[str]:
+    return TemporaryDirectory(prefix="celeriac-tests-")
+
+
 @contextmanager
 def running(prepare: Callable[[], Server], log: Path) -> Iterator[Server]:
     """Starts what `prepare` describes; another process may take the chosen port first, so it tries again."""
@@ -75,7 +90,7 @@ def stop(process: subprocess.Popen[bytes], server: Server) -> None:
 
 
 def _wait_until_it_answers(server: Server, process: subprocess.Popen[bytes]) -> bool:
-    for _ in moments(START_SECONDS):
+    for _ in moments(PATIENCE_SECONDS):
         if process.poll() is not None:
             break
         if server.answers():

@@ -10,8 +10,6 @@ from cli.embedded.valkey import ValkeyServer, prepare_valkey
 from tests.embedded import stop
 from tests.patience import wait_for
 
-START_SECONDS = 20
-
 
 class FragileBroker:
     """Its URLs stay the same over restarts; so do its data if `durable`."""
@@ -26,7 +24,7 @@ class FragileBroker:
         self._process = subprocess.Popen(
             self._server.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
         )
-        wait_for(self._server.answers, "Valkey answers", seconds=START_SECONDS)
+        wait_for(self._server.answers, "Valkey answers")
 
     def stop(self) -> None:
         if self._process is not None:

@@ -10,9 +10,11 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from typing import TypeVar, cast, overload
 
-PATIENCE_SECONDS = 60.0
-"""Far more than anything takes: it is only used up by what never comes."""
+PATIENCE_SECONDS = 120.0
+"""Far more than anything takes, also on a machine that is slow and busy: it is used up only by what never comes."""
 LOOK_SECONDS = 0.02
+LONGEST_LOOK_SECONDS = 0.2
+"""Looks become rarer, to a tenth of what has been waited: at a stack they cost the processor what it waits for."""
 
 Answer = TypeVar("Answer")
 
@@ -25,7 +27,8 @@ def wait_for(
     every: float = LOOK_SECONDS,
 ) -> Answer:
     """The first answer that is true. Raises AssertionError, which names `what` was awaited, if none is in time."""
-    for _ in moments(seconds, every=every):
+    began = time.monotonic()
+    for _ in moments(seconds, every=lambda: _pause_after(time.monotonic() - began, every)):
         if answer := question():
             return answer
     raise AssertionError(f"not within {seconds:g} s: {what or question}")
@@ -51,10 +54,11 @@ async def until(
     every: float = LOOK_SECONDS,
 ) -> object:
     """The same in asyncio, where the question may be one that has to be awaited; it is cut off at the limit too."""
+    began = time.monotonic()
     try:
         async with asyncio.timeout(seconds):
             while not (answer := await _answer(question)):  # noqa: ASYNC110  any fact, not only those that are announced
-                await asyncio.sleep(every)
+                await asyncio.sleep(_pause_after(time.monotonic() - began, every))
             return answer
     except TimeoutError as error:
         raise AssertionError(f"not within {seconds:g} s: {what or question}") from error
@@ -65,14 +69,18 @@ def stays(fact: Callable[[], bool], seconds: float) -> bool:
     return all(fact() for _ in moments(seconds))
 
 
-def moments(seconds: float, *, every: float = LOOK_SECONDS) -> Iterator[None]:
+def moments(seconds: float, *, every: float | Callable[[], float] = LOOK_SECONDS) -> Iterator[None]:
     """One at once, and one again and again until so much time has passed; for what is done or looked at meanwhile."""
     deadline = time.monotonic() + seconds
     while True:
         yield
         if time.monotonic() >= deadline:
             return
-        time.sleep(every)
+        time.sleep(every() if callable(every) else every)
+
+
+def _pause_after(waited_seconds: float, least_seconds: float) -> float:
+    return max(least_seconds, min(waited_seconds / 10, LONGEST_LOOK_SECONDS))
 
 
 async def _answer(question: Callable[[], object]) -> object:

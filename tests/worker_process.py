@@ -11,10 +11,9 @@ from pathlib import Path
 
 from celery import Celery
 
-from tests.patience import moments
+from tests.patience import PATIENCE_SECONDS, moments
 
 ROOT = Path(__file__).parent.parent
-START_SECONDS = 30
 STOP_SECONDS = 20
 PYTHON = os.environ.get("WORKER_PYTHON", sys.executable)
 """Of the environment in which workers run: the tests of the plugin can be tried with another Celery."""
@@ -75,7 +74,7 @@ def celery_worker(
     usual: tuple[str, ...] = ("-E", "--without-gossip", "--without-mingle"),
     python: str = PYTHON,
     answers: bool = True,
-    patience: float = START_SECONDS,
+    patience: float = PATIENCE_SECONDS,
 ) -> Iterator[WorkerProcess]:
     """A worker of `app`, started in `folder` and ready for work; without gossip and mingle, which only cost time.
 

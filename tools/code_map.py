@@ -18,6 +18,7 @@ ROOMS = ("api", "mirror", "loops", "cli", "services", "store", "gateway", "domai
 NOUNS: Mapping[str, str] = {
     "The plugin for workers": "celeriac_worker",
     "Beside somebody's app": "beside",
+    "Hidden values": "redaction reveal reveals",
     "Requests": "middleware requests request rate protocol routing handlers errors openapi links docs_pages "
     "large_answers origins own_origins scopes "
     "declarations dependencies base types debug version json_values",
@@ -48,6 +49,7 @@ NOUNS: Mapping[str, str] = {
     "The command line": "cli celeriac_command",
     "API keys": "api_keys key_ring principals failed_keys",
     "Signing in": "session sessions session_book session_cookie sign_ins oidc issuer",
+    "The audit": "audit audit_seals seals authorship audit_key",
     "Every process": "settings background logs celeryconfig app secrets redis_keys printable sentences",
 }
 OTHERS = "The rest"

@@ -10,6 +10,8 @@ SIGN_INS = frozenset({("POST", SESSION_PATH), ("GET", f"{SIGN_IN_PATH}/login"), 
 """The requests by which somebody signs in."""
 PRINCIPAL = "celeriac.principal"
 """The place where a scope has the `Principal` who makes the request; empty on paths that are open to all."""
+SIGHT = "celeriac.sight"
+"""The place where a scope has the `Sight` of that principal on this route; empty where PRINCIPAL is."""
 
 
 def headers_of(scope: Scope, name: bytes) -> list[str]:

@@ -76,7 +76,9 @@ class Sessions:
         admitted = await self._owner_of(session, text, scope=scope)
         self._ring.sessions.note_use(session, int(time.time()) // 60)
         scope[SESSION_ID] = session.session_id
-        return replace(admitted, principal=replace(admitted.principal, kind=PrincipalKind.SESSION))
+        made_from = admitted.principal
+        person = replace(made_from, kind=PrincipalKind.SESSION, signed_in_with=made_from.kind)
+        return replace(admitted, principal=person)
 
     async def _owner_of(self, session: Session, text: str, *, scope: Scope) -> Admitted:
         owner = session.owner

@@ -13,30 +13,36 @@ import httpx
 import psutil
 
 from bench.drills.freezing import door_of, server_of
-from bench.stack import free_ports
+from bench.stack import copy_postgres, free_ports
 from cli.addresses import Addresses, read_addresses
-from tests.patience import wait_for
+from tests.embedded import migrated_postgres
+from tests.patience import PATIENCE_SECONDS, wait_for
 
 REPOSITORY = Path(__file__).parents[2]
 COMMAND = REPOSITORY / "celeriac_command.py"
 """What `celeriac` is, for folders where `-m cli` would be somebody else's."""
-READY_SECONDS = 60
-LOST_SECONDS = 120
+LOST_SECONDS = 60 + PATIENCE_SECONDS
 """By then a task has ended whose message was lost with a process that was killed: it is sent again after 60 s."""
-STOP_SECONDS = 60
 
 
 class Stack:
     """One data folder, and the `celeriac up` on it while it runs."""
 
     def __init__(
-        self, data: Path, *, folder: Path = REPOSITORY, options: tuple[str, ...] = (), **environment: str
+        self,
+        data: Path,
+        *,
+        folder: Path = REPOSITORY,
+        options: tuple[str, ...] = (),
+        flower: bool = False,
+        **environment: str,
     ) -> None:
         self._data = data
         self._folder = folder
         self._options = options
         self._environment = environment
-        self._port, self._flower_port = free_ports(2)
+        self._port, flower_port = free_ports(2)
+        self._flower_port = flower_port if flower else 0
         self._process: subprocess.Popen[str] | None = None
         self.client = httpx.Client(base_url=f"http://127.0.0.1:{self._port}/api/v1", timeout=30)
 
@@ -54,7 +60,7 @@ class Stack:
         """With its login, which httpx sends; never printed. Flower starts last, and answers when this returns."""
         url = self.addresses.flower_url
         assert url is not None
-        wait_for(lambda: _answers(f"{url}/healthcheck"), seconds=READY_SECONDS)
+        wait_for(lambda: _answers(f"{url}/healthcheck"))
         return url
 
     @property
@@ -105,7 +111,7 @@ class Stack:
         assert self._process is not None
         if self._process.poll() is None:
             self._process.send_signal(which)
-        code = self._process.wait(STOP_SECONDS)
+        code = self._process.wait(PATIENCE_SECONDS)
         if self._process.stdout is not None:
             self._process.stdout.close()
         return code
@@ -151,7 +157,7 @@ class Stack:
         found: dict[str, Any] = self.client.get(f"/tasks/{task_id}/timeline").json()
         return found
 
-    def wait_for_end(self, task_id: str, *, seconds: float = 30) -> dict[str, Any]:
+    def wait_for_end(self, task_id: str, *, seconds: float = PATIENCE_SECONDS) -> dict[str, Any]:
         """The task once it has ended and its result is known."""
 
         def ended() -> dict[str, Any] | None:
@@ -176,7 +182,7 @@ class Stack:
         found: dict[str, Any] = answer.json()
         return found
 
-    def wait_for_workflow(self, workflow_id: str, *, seconds: float = 30) -> dict[str, Any]:
+    def wait_for_workflow(self, workflow_id: str, *, seconds: float = PATIENCE_SECONDS) -> dict[str, Any]:
         """The workflow once it has ended."""
 
         def ended() -> dict[str, Any] | None:
@@ -196,10 +202,23 @@ class Stack:
 
 @contextmanager
 def running(
-    data: Path, *, folder: Path = REPOSITORY, options: tuple[str, ...] = (), **environment: str
+    data: Path,
+    *,
+    folder: Path = REPOSITORY,
+    options: tuple[str, ...] = (),
+    flower: bool = False,
+    from_nothing: bool = False,
+    **environment: str,
 ) -> Iterator[Stack]:
-    """A stack that is ready, stopped at the end."""
-    stack = Stack(data, folder=folder, options=options, **environment)
+    """A stack that is ready, stopped at the end.
+
+    `from_nothing`: as at a first start; else its cluster is there and migrated, as at any later one, which takes a
+    third of the processor time.
+    """
+    stack = Stack(data, folder=folder, options=options, flower=flower, **environment)
+    if not from_nothing:
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        copy_postgres(migrated_postgres(), data / "postgres")
     try:
         stack.start()
         yield stack
@@ -210,6 +229,6 @@ def running(
 
 def _answers(url: str) -> bool:
     try:
-        return httpx.get(url, timeout=READY_SECONDS).status_code == 200
+        return httpx.get(url, timeout=PATIENCE_SECONDS).status_code == 200
     except httpx.TransportError:
         return False

@@ -6,7 +6,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
-import pytest
 
 from bench.stack import free_ports
 from cli.embedded.files import kept_port, make_folder, write_secret
@@ -22,7 +21,6 @@ VALKEY_PASSWORD = "only-for-this-test"
 KEY = "a-key-that-may-write"
 
 
-@pytest.mark.timeout(300)
 def test_the_services_of_the_file_run_a_task_together_and_stop_when_asked(tmp_path: Path) -> None:
     with (
         postgres(tmp_path / "postgres") as database_url,

@@ -4,11 +4,15 @@ Postgres frozen under marked readers is `tests/faults/test_resilience.py`; whole
 """
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from bench.stack import POSTGRES_TO_COPY
+from tests.embedded import migrated_postgres
 
 SMALL = {
     "figures": ["--tasks", "200"],
@@ -19,11 +23,12 @@ SMALL = {
 
 
 @pytest.mark.parametrize("drill", SMALL)
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(440)
 def test_every_promise_of_the_drill_is_kept(drill: str, tmp_path: Path) -> None:
     report = tmp_path / "report.json"
     command = [sys.executable, "-m", "bench.drills", drill, *SMALL[drill], "--json", str(report)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=170, check=False)
+    environment = os.environ | {POSTGRES_TO_COPY: str(migrated_postgres())}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=400, check=False)
 
     assert report.exists(), done.stderr[-3000:]
     told = json.loads(report.read_text())

@@ -45,7 +45,7 @@ def test_files_are_hashed_and_texts_counted_as_an_independent_computation_says(s
         assert len(expected) >= 200
 
         def check(task_id: str) -> None:
-            task, timeline = stack.wait_for_end(task_id, seconds=90), stack.timeline(task_id)
+            task, timeline = stack.wait_for_end(task_id), stack.timeline(task_id)
             assert (task["status"], task["result"]) == ("COMPLETED", expected[task_id])
             assert [event["event_type"] for event in timeline["events"]] == HAPPY_PATH
             assert timeline["complete"] is True

@@ -91,7 +91,7 @@ def test_a_fan_out_of_a_hundred_and_back_completes(stack: Stack) -> None:
     part = {"$result": "first", "pointer": "/args/0"}
     steps += [{"id": n, "task_name": "celeriac.add", "task_args": [part, int(n)]} for n in middle]
     steps += [{"id": "last", "task_name": "celeriac.echo", "task_args": [{"$result": n} for n in middle]}]
-    ended = stack.wait_for_workflow(stack.start_workflow(steps), seconds=60)
+    ended = stack.wait_for_workflow(stack.start_workflow(steps))
     assert ended["status"] == "COMPLETED"
     assert ended["steps"][-1]["result"]["args"] == list(range(1, 101))
 

@@ -10,8 +10,6 @@ from playwright.sync_api import Browser, Page, Route
 from tests.acceptance.stack import Stack
 from tests.browser.chromium import EVIL, PATIENCE_MS, REBOUND, fetch
 
-pytestmark = pytest.mark.timeout(300)
-
 NOTHING = ("error", 0, "")
 JSON = {"Content-Type": "application/json"}
 SITES = [f"http://{EVIL}", "http://localhost", "http://127.0.0.1"]

@@ -9,5 +9,5 @@ from tests.acceptance.stack import Stack, running
 
 @pytest.fixture(scope="package")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with running(tmp_path_factory.mktemp("contract")) as stack:
+    with running(tmp_path_factory.mktemp("contract"), flower=True) as stack:
         yield stack

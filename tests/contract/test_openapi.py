@@ -34,8 +34,6 @@ CHECKS = [
     checks.response_headers_conformance,
 ]
 
-pytestmark = pytest.mark.timeout(240)
-
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:

@@ -39,7 +39,7 @@ def payments(stack: Stack, mark: str) -> dict[str, str]:
         )
         for name, body in bodies.items()
     }
-    wait_for(lambda: search(stack, search=mark)["total"] == len(ids), seconds=5)
+    wait_for(lambda: search(stack, search=mark)["total"] == len(ids))
     return ids
 
 
@@ -69,7 +69,7 @@ def test_the_example_of_the_reference_finds_what_failed_and_tells_of_payments(st
         "search": f"payment {mark}",
         "limit": 50,
     }
-    page = wait_for(lambda: (found := search(stack, **query))["total"] and found, seconds=5)
+    page = wait_for(lambda: (found := search(stack, **query))["total"] and found)
     assert {name: type(page[name]) for name in ENVELOPE} == ENVELOPE
     assert (page["total"], page["limit"], page["offset"], page["next_cursor"]) == (1, 50, 0, None)
     assert page["data"] == page["tasks"]
@@ -107,10 +107,7 @@ def test_a_task_is_found_by_its_id_its_worker_and_its_error(stack: Stack, mark: 
     task_id = stack.submit("celeriac.fail", mark)
     worker = stack.wait_for_end(task_id)["worker_hostname"]
     for text in (task_id, f"{worker} {mark}", f"RuntimeError {mark}"):
-        wait_for(
-            lambda: [row["task_id"] for row in search(stack, search=text)["data"]] == [task_id],  # noqa: B023
-            seconds=5,
-        )
+        wait_for(lambda: [row["task_id"] for row in search(stack, search=text)["data"]] == [task_id])  # noqa: B023
 
 
 @pytest.mark.parametrize(

@@ -3,25 +3,38 @@
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import psutil
+import psycopg
 import pytest
 import redis
 
 from domain.redis_keys import STREAM_KEY
 from tests.acceptance.stack import Stack, running
-from tests.patience import wait_for
+from tests.patience import PATIENCE_SECONDS, wait_for
 
-# Silence of 15 s, the rule's patience, a round of the loop, and a busy machine.
-NOTICE_SECONDS = 60
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """For tests that look at alerts and rules of their own alone."""
+    with running(tmp_path_factory.mktemp("alerts")) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="module")
+def frozen_before(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with running(tmp_path_factory.mktemp("freezable")) as stack:
+        yield stack
 
 
 @pytest.fixture
-def stack(tmp_path: Path) -> Iterator[Stack]:
-    with running(tmp_path) as stack:
-        yield stack
+def freezable(frozen_before: Stack) -> Stack:
+    """Well again, with its usual rules, and with nothing told of it before."""
+    wait_for(frozen_before.is_healthy)
+    with psycopg.connect(frozen_before.database_url) as connection:
+        connection.execute("truncate alerts, alert_rules")
+    return frozen_before
 
 
 def change_rules(stack: Stack, **rules: dict[str, Any]) -> None:
@@ -36,7 +49,7 @@ def find(stack: Stack, kind: str, **parameters: str) -> list[dict[str, Any]]:
 
 def told(stack: Stack, kind: str) -> dict[str, Any]:
     """The one alert of this kind, as soon as it is open."""
-    (alert,) = wait_for(lambda: find(stack, kind), seconds=NOTICE_SECONDS)
+    (alert,) = wait_for(lambda: find(stack, kind))
     return alert
 
 
@@ -53,28 +66,28 @@ def frozen(process: psutil.Process) -> Iterator[None]:
             member.send_signal(signal.SIGCONT)
 
 
-def test_a_worker_that_hangs_is_told_once_and_taken_back_when_it_is_heard_again(stack: Stack) -> None:
-    change_rules(stack, NO_ACTIVE_WORKERS={"for_seconds": 5}, TASKS_NOT_PICKED_UP={"threshold": 5})
+def test_a_worker_that_hangs_is_told_once_and_taken_back_when_it_is_heard_again(freezable: Stack) -> None:
+    change_rules(freezable, NO_ACTIVE_WORKERS={"for_seconds": 5}, TASKS_NOT_PICKED_UP={"threshold": 5})
     kinds = ("WORKER_OFFLINE", "NO_ACTIVE_WORKERS", "TASKS_NOT_PICKED_UP")
-    (worker,) = stack.client.get("/workers").json()["workers"]
+    (worker,) = freezable.client.get("/workers").json()["workers"]
     # Of a node that was never more than a name in events, nothing is told.
-    wait_for(lambda: stack.is_described(worker["hostname"]))
-    assert not any(find(stack, kind) for kind in kinds)
-    with frozen(stack.child("worker")):
-        task_id = stack.submit("celeriac.add", 1, 2)
-        offline, nobody, waiting = (told(stack, kind) for kind in kinds)
+    wait_for(lambda: freezable.is_described(worker["hostname"]))
+    assert not any(find(freezable, kind) for kind in kinds)
+    with frozen(freezable.child("worker")):
+        task_id = freezable.submit("celeriac.add", 1, 2)
+        offline, nobody, waiting = (told(freezable, kind) for kind in kinds)
         assert (offline["subject"], offline["severity"]) == (worker["hostname"], "WARNING")
         assert (nobody["subject"], nobody["severity"], nobody["value"]) == (None, "CRITICAL", 0)
         assert waiting["subject"] == "celery"
-        acknowledged = stack.client.post(f"/alerts/{offline['alert_id']}/acknowledge").json()
+        acknowledged = freezable.client.post(f"/alerts/{offline['alert_id']}/acknowledge").json()
         assert acknowledged["acknowledged"] is True
         # Further looks see it again and raise nothing.
-        wait_for(lambda: find(stack, "WORKER_OFFLINE")[0]["value"] > offline["value"])
-        assert find(stack, "TASKS_NOT_PICKED_UP")[0]["description"].endswith("; no online worker consumes it")
-    assert stack.wait_for_end(task_id, seconds=NOTICE_SECONDS)["result"] == 3
-    wait_for(lambda: not any(find(stack, kind) for kind in kinds), seconds=NOTICE_SECONDS)
+        wait_for(lambda: find(freezable, "WORKER_OFFLINE")[0]["value"] > offline["value"])
+        assert find(freezable, "TASKS_NOT_PICKED_UP")[0]["description"].endswith("; no online worker consumes it")
+    assert freezable.wait_for_end(task_id)["result"] == 3
+    wait_for(lambda: not any(find(freezable, kind) for kind in kinds))
     for kind in kinds:
-        (past,) = find(stack, kind, include_resolved="true")
+        (past,) = find(freezable, kind, include_resolved="true")
         assert past["resolved_at"] > past["created_at"]
 
 
@@ -110,27 +123,27 @@ def test_a_stretch_that_the_mirror_missed_is_told_until_its_rule_is_switched_off
     """What workers with the plugin tell waits for the mirror, so it is thrown away while the mirror stands still."""
     with redis.Redis.from_url(stack.addresses.redis_url) as valkey:
         with frozen(stack.child("mirror")):
-            wait_for(lambda: unread(valkey), seconds=NOTICE_SECONDS)
+            wait_for(lambda: unread(valkey))
             valkey.xtrim(STREAM_KEY, maxlen=0, approximate=False)
         missed = told(stack, "EVENTS_MISSED")
     assert missed["severity"] == "INFO"
-    assert 0 < missed["value"] < NOTICE_SECONDS
+    assert 0 < missed["value"] < PATIENCE_SECONDS
     change_rules(stack, EVENTS_MISSED={"enabled": False})
     wait_for(lambda: not find(stack, "EVENTS_MISSED"))
 
 
-def test_a_broker_that_hangs_is_told_and_no_worker_is_blamed_for_it(stack: Stack) -> None:
-    change_rules(stack, DISPATCH_STALLED={"threshold": 5}, WORKER_OFFLINE={"for_seconds": 0})
-    with frozen(stack.child("valkey")):
-        task_id = stack.submit("celeriac.add", 1, 2)
-        wait_for(lambda: len(find(stack, "COMPONENT_DOWN")) == 3, seconds=NOTICE_SECONDS)
-        down = find(stack, "COMPONENT_DOWN")
+def test_a_broker_that_hangs_is_told_and_no_worker_is_blamed_for_it(freezable: Stack) -> None:
+    change_rules(freezable, DISPATCH_STALLED={"threshold": 5}, WORKER_OFFLINE={"for_seconds": 0})
+    with frozen(freezable.child("valkey")):
+        task_id = freezable.submit("celeriac.add", 1, 2)
+        wait_for(lambda: len(find(freezable, "COMPONENT_DOWN")) == 3)
+        down = find(freezable, "COMPONENT_DOWN")
         assert {alert["subject"] for alert in down} == {"broker", "redis", "result_backend"}
-        assert [alert["subject"] for alert in find(stack, "DISPATCH_STALLED")] == [None]
+        assert [alert["subject"] for alert in find(freezable, "DISPATCH_STALLED")] == [None]
         # Long enough for a worker of which nothing is heard to count as silent.
-        wait_for(lambda: min(alert["value"] for alert in find(stack, "COMPONENT_DOWN")) > 20, seconds=NOTICE_SECONDS)
-    assert stack.wait_for_end(task_id, seconds=NOTICE_SECONDS)["result"] == 3
+        wait_for(lambda: min(alert["value"] for alert in find(freezable, "COMPONENT_DOWN")) > 20)
+    assert freezable.wait_for_end(task_id)["result"] == 3
     kinds = ("COMPONENT_DOWN", "DISPATCH_STALLED")
-    wait_for(lambda: not any(find(stack, kind) for kind in kinds), seconds=NOTICE_SECONDS)
-    wait_for(stack.is_healthy, seconds=NOTICE_SECONDS)
-    assert find(stack, "WORKER_OFFLINE", include_resolved="true") == []
+    wait_for(lambda: not any(find(freezable, kind) for kind in kinds))
+    wait_for(freezable.is_healthy)
+    assert find(freezable, "WORKER_OFFLINE", include_resolved="true") == []

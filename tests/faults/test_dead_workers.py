@@ -1,6 +1,5 @@
 """What becomes of the tasks of a worker that is killed, on both brokers, with a stock app that somebody else wrote."""
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,6 @@ from tests.rabbitmq import needs_rabbitmq
 from tests.worker_process import STOCK_APP, WorkerProcess, celery_worker
 
 QUEUE = "stock"
-RESCUED_SECONDS = 30
-"""Noticed after 15 s of silence; proven and moved soon after, also on a busy machine."""
 
 
 @pytest.fixture(
@@ -41,7 +38,6 @@ def stack(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stack]:
         yield stack
 
 
-@pytest.mark.timeout(300)
 def test_prefetched_tasks_run_elsewhere_and_a_run_is_lost_with_its_worker(stack: Stack, tmp_path: Path) -> None:
     addresses = read_addresses(tmp_path / "data")
     assert addresses is not None
@@ -57,19 +53,16 @@ def test_prefetched_tasks_run_elsewhere_and_a_run_is_lost_with_its_worker(stack:
         for task_id in prefetched:
             wait_for(lambda task_id=task_id: stack.task(task_id)["phase"] == "reserved")  # type: ignore[misc]
         _kill_all(first)
-        killed_at = time.monotonic()
     with celery_worker(tmp_path, **servers, app="stock", name="second", options=options):
         for task_id in prefetched:
-            task = stack.wait_for_end(task_id, seconds=RESCUED_SECONDS)
+            task = stack.wait_for_end(task_id)
             assert (task["status"], task["worker_hostname"]) == ("COMPLETED", "second@test")
             assert stack.events(task_id).count("started") == 1
-        print(f"prefetched tasks had run {time.monotonic() - killed_at:.1f} s after the kill")
-        failed = stack.wait_for_end(early, seconds=RESCUED_SECONDS)
+        failed = stack.wait_for_end(early)
         assert (failed["status"], failed["attempts"][0]["state"]) == ("FAILED", "LOST")
         assert failed["error"].startswith("WorkerLost: first@test ended")
-        again = wait_for(lambda: (task := stack.task(late))["status"] == "RUNNING" and task, seconds=RESCUED_SECONDS)
+        again = wait_for(lambda: (task := stack.task(late))["status"] == "RUNNING" and task)
         assert [attempt["state"] for attempt in again["attempts"]] == ["LOST", "STARTED"]
-    assert time.monotonic() - killed_at < 4 * RESCUED_SECONDS
 
 
 def _kill_all(worker: WorkerProcess) -> None:

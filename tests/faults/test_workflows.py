@@ -37,8 +37,8 @@ def test_a_workflow_completes_with_every_step_run_once_while_processes_are_kille
             victim = stack.child(name)
             victim.kill()
             wait_for(partial(_is_back, stack, name, old_pid=victim.pid))
-        wait_for(stack.is_healthy, seconds=60)
-        workflow = stack.wait_for_workflow(workflow_id, seconds=90)
+        wait_for(stack.is_healthy)
+        workflow = stack.wait_for_workflow(workflow_id)
         assert workflow["status"] == "COMPLETED"
         assert Counter(step["status"] for step in workflow["steps"]) == {"COMPLETED": WIDTH * LAYERS + LAYERS}
         tasks = stack.client.get("/tasks", params={"workflow_id": workflow_id, "limit": 1000}).json()["data"]
@@ -56,7 +56,7 @@ def _wait_for_progress(stack: Stack, workflow_id: str) -> None:
         return left
 
     before = unfinished()
-    wait_for(lambda: unfinished() < before - WIDTH, seconds=60)
+    wait_for(lambda: unfinished() < before - WIDTH)
 
 
 def _is_back(stack: Stack, name: str, *, old_pid: int) -> bool:

@@ -13,7 +13,8 @@ from typing import Any
 
 from tests.acceptance.stack import Stack, running
 from tests.embedded import valkey
-from tests.worker_process import START_SECONDS, WorkerProcess, celery_worker
+from tests.patience import PATIENCE_SECONDS
+from tests.worker_process import WorkerProcess, celery_worker
 
 LEDGER = '''
 """Imported by the apps of a fleet: one line for each real start of a task."""
@@ -51,7 +52,7 @@ class Fleet:
         usual: tuple[str, ...] = ("-E", "--without-gossip", "--without-mingle"),
         python: str = sys.executable,
         answers: bool = True,
-        patience: float = START_SECONDS,
+        patience: float = PATIENCE_SECONDS,
         **environment: str,
     ) -> WorkerProcess:
         """A worker `NAME@test` of the module `app`, stopped with the fleet. See `celery_worker`."""

@@ -36,11 +36,11 @@ def steps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
 
 
 def test_every_priority_runs_once_whatever_steps_the_workers_of_its_queue_read(steps: Fleet) -> None:
-    wait_for(lambda: len([worker for worker in _workers(steps) if worker["queues"]]) == len(STEPS), seconds=60)
+    wait_for(lambda: len([worker for worker in _workers(steps) if worker["queues"]]) == len(STEPS))
     labels = {f"{queue} {priority}": (queue, priority) for queue in STEPS for priority in PRIORITIES}
     for label, (queue, priority) in labels.items():
         steps.stack.submit("steps.note", label, queue_name=queue, priority=priority)
-    wait_for(lambda: all(steps.starts(label) for label in labels), seconds=60)
+    wait_for(lambda: all(steps.starts(label) for label in labels))
     assert {label: len(steps.starts(label)) for label in labels} == dict.fromkeys(labels, 1)
 
 

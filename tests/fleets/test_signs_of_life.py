@@ -39,7 +39,7 @@ def quiet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
         options: dict[str, Any] = {"answers": False, "PART": "mute", "NEWS": "1"}
         found.start_worker("mute", "quiet", "-c", "1", usual=QUIET, **options)
         found.start_worker("deaf", "quiet", "-c", "1", "-Q", "deaf", answers=False, PART="deaf", DEAF="1")
-        wait_for(lambda: {row["hostname"] for row in _workers(found)} >= {"mute@test", "deaf@test"}, seconds=90)
+        wait_for(lambda: {row["hostname"] for row in _workers(found)} >= {"mute@test", "deaf@test"})
         wait_for(lambda: _worker(found, "mute")["queues"])
         yield found
 

@@ -1,4 +1,6 @@
-"""Runs that Celery tells of in no event of its own: what took the place of a task, and an id used again."""
+"""An ordinary app, with events and without the plugin: what runs once, and what Celery tells of in no event of its own,
+as what took the place of a task, and an id used again.
+"""
 
 from collections.abc import Iterator
 from typing import Any
@@ -53,6 +55,11 @@ def send(fleet: Fleet, name: str, *args: Any, **options: Any) -> str:
     """As the app's own programs do."""
     with Celery(broker=fleet.broker_url, backend=fleet.result_url, set_as_current=False) as app:
         return str(app.send_task(name, args, **options).id)
+
+
+def test_what_is_submitted_runs_once_and_is_seen(told: Fleet) -> None:
+    task = told.stack.wait_for_end(told.stack.submit("told.report", "sunday"))
+    assert (task["status"], task["result"], len(told.starts("sunday"))) == ("COMPLETED", "sunday", 1)
 
 
 def test_runs_of_one_id_are_told_apart(told: Fleet) -> None:

@@ -44,7 +44,6 @@ def twins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
         yield found
 
 
-@pytest.mark.timeout(180)
 def test_what_the_first_runs_stays_with_it_and_the_shared_name_is_said(twins: Fleet) -> None:
     stack = twins.stack
     running = {label: stack.submit(f"twins.{label}", label, RUN_SECONDS) for label in ("late", "early")}

@@ -32,9 +32,9 @@ def attack(stack: Stack, channel: Channel) -> None:
     random = seed_for(SEED, channel.name)
     ended = [stack.submit("celeriac.echo", number) for number in range(3)]
     for task_id in ended:
-        stack.wait_for_end(task_id, seconds=60)
+        stack.wait_for_end(task_id)
     # A worker is at work before it has been asked who it is.
-    nodes = wait_for(lambda: [worker["hostname"] for worker in workers_of(stack) if worker["plugin"]], seconds=60)
+    nodes = wait_for(lambda: [worker["hostname"] for worker in workers_of(stack) if worker["plugin"]])
     with bounded(stack):
         bombard(channel, Targets(random, ended, nodes), count=EVENTS)
         assert is_heard(channel, stack.client) is not None, again()

@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0022_sessions"
-down_revision = "0020_api_keys"
+down_revision = "0021_submitted_by"
 
 
 def upgrade() -> None:

@@ -16,7 +16,6 @@ from pytest_celery import CeleryTestContainer, CeleryWorkerContainer, RedisConta
 from cli.embedded.valkey import prepare_valkey
 from tests.patience import wait_for
 
-READY_SECONDS = 30
 STOP_SECONDS = 20
 
 
@@ -60,7 +59,7 @@ class ProcessContainer(CeleryTestContainer):  # type: ignore[misc]
             assert self.status == "running", self.logs()[-3000:]
             return str(self.ready_prompt) in self.logs()[self._log_began :]
 
-        return wait_for(has_said_so, f"{self.name} is ready", seconds=READY_SECONDS)
+        return wait_for(has_said_so, f"{self.name} is ready")
 
     def kill(self, signal: str | int = "SIGKILL") -> None:
         self._signal(signal)

@@ -11,7 +11,7 @@ from api.app import create_app
 from settings import Settings
 from tests.patience import wait_for
 
-START_SECONDS = 20
+STOP_SECONDS = 60
 
 
 @contextmanager
@@ -34,7 +34,7 @@ def serving(settings: Settings) -> Iterator[str]:
             yield f"http://127.0.0.1:{listening.getsockname()[1]}"
         finally:
             server.should_exit = True
-            thread.join(START_SECONDS)
+            thread.join(STOP_SECONDS)
             assert not thread.is_alive()
 
 
@@ -43,4 +43,4 @@ def _wait_until_started(server: uvicorn.Server, thread: threading.Thread) -> Non
         assert thread.is_alive(), "the server ended while starting"
         return server.started
 
-    wait_for(has_started, seconds=START_SECONDS)
+    wait_for(has_started)

@@ -139,7 +139,7 @@ def test_a_client_that_goes_away_ends_its_export(client: httpx.Client, filled: s
         chunks = answer.iter_bytes()
         next(chunks)
         assert count_open_transactions(filled) == 1
-    wait_for(lambda: count_open_transactions(filled) == 0, seconds=10)
+    wait_for(lambda: count_open_transactions(filled) == 0)
 
 
 def test_exports_leave_connections_to_other_requests(client: httpx.Client, filled: str) -> None:
@@ -150,7 +150,7 @@ def test_exports_leave_connections_to_other_requests(client: httpx.Client, fille
         assert (refused.status_code, refused.json()["code"]) == (503, "OVERLOADED")
         assert refused.headers["Retry-After"]
         assert client.get("/api/v1/tasks?limit=1").status_code == 200
-    wait_for(lambda: client.get(EXPORT, params={"limit": 1}).status_code == 200, seconds=10)
+    wait_for(lambda: client.get(EXPORT, params={"limit": 1}).status_code == 200)
 
 
 def test_an_export_that_cannot_begin_is_an_error_and_not_half_a_file(client: httpx.Client) -> None:

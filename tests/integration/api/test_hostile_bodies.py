@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
-from api.app import create_app
 from api.routing import API_PREFIX
 from settings import Settings
+from tests.document import document
 from tests.integration.api.serving import serving
 
 JSON = {"Content-Type": "application/json"}
@@ -22,7 +22,7 @@ BESIDE_SECONDS = 10
 IDENTITY = "01985a2c-7d1e-7c3a-b2f0-5d2f7c1e9a44"
 
 Json = dict[str, Any]
-DOCUMENT: Json = create_app(Settings()).openapi()
+DOCUMENT: Json = document()
 
 
 def routes_with_bodies() -> list[tuple[str, str]]:

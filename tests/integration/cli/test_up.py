@@ -22,8 +22,6 @@ ENVIRONMENT = {
     "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "workers")]),
 }
 
-pytestmark = pytest.mark.timeout(300)
-
 
 @dataclass(frozen=True, slots=True)
 class Up:

@@ -28,8 +28,7 @@ from tests.fakes.gateway import (
     FakeResultReader,
 )
 from tests.gateway_broker import FragileBroker, fragile_broker
-
-PATIENCE_SECONDS = 20
+from tests.patience import PATIENCE_SECONDS
 
 
 @dataclass

@@ -12,10 +12,8 @@ from gateway.descriptions import NodeDescription
 from gateway.publisher import Publisher
 from tests.gateway_broker import FragileBroker, fragile_broker
 from tests.gateway_messages import make_message
-from tests.patience import until
+from tests.patience import PATIENCE_SECONDS, until
 from tests.worker_process import WorkerProcess, celery_worker
-
-PATIENCE_SECONDS = 30
 
 Answer = TypeVar("Answer")
 

@@ -21,10 +21,9 @@ from gateway.queues import QueueReader
 from tests.celery_apps import wait_for_result
 from tests.gateway_broker import FragileBroker, fragile_broker
 from tests.gateway_messages import make_message
-from tests.patience import until
+from tests.patience import PATIENCE_SECONDS, until
 from tests.worker_process import STOCK_APP, celery_worker
 
-PATIENCE_SECONDS = 20
 KNOWN = Layout(BrokerOptions(priority_steps=STOCK_PRIORITY_STEPS))
 
 

@@ -17,10 +17,9 @@ from gateway.results.reader import ResultReader
 from tests.gateway_broker import FragileBroker, fragile_broker
 from tests.gateway_messages import make_message
 from tests.integration.gateway.conftest import next_events
-from tests.patience import until
+from tests.patience import PATIENCE_SECONDS, until
 from tests.worker_process import WorkerProcess, celery_worker
 
-PATIENCE_SECONDS = 20
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 

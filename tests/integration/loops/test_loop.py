@@ -3,8 +3,7 @@ import asyncio
 import pytest
 
 from loops.loop import LONGEST_ROUND_SECONDS, Loop, run_loop
-
-LIMIT_SECONDS = 5
+from tests.patience import PATIENCE_SECONDS
 
 
 class Script:
@@ -41,7 +40,7 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 async def run(script: Script) -> None:
-    async with asyncio.timeout(LIMIT_SECONDS):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         with pytest.raises(asyncio.CancelledError):
             await run_loop(Loop("script", script, script.wait))
 

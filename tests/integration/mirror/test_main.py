@@ -23,9 +23,8 @@ from store.tables.tasks import tasks
 from tests.fakes.gateway import FakeEventSubscriber
 from tests.integration.mirror.locks import wait_for_a_waiter
 from tests.integration.mirror.messages import Results, life, message
-from tests.patience import until
+from tests.patience import PATIENCE_SECONDS, until
 
-LIMIT_SECONDS = 60
 NOWHERE = redis_client("redis://127.0.0.1:1/0")
 UNTOLD, UNCOUNTED = SignOfLife(NOWHERE, "mirror"), Counters(NOWHERE)
 """Never entered, so nobody is told."""
@@ -37,10 +36,10 @@ async def mirror(
     *,
     stopping: asyncio.Event,
     writer: Writer | None = None,
-    stop_seconds: float = LIMIT_SECONDS,
+    stop_seconds: float = PATIENCE_SECONDS,
 ) -> None:
     """What is mirrored is not judged by the time that this machine takes for it, unless `stop_seconds` says so."""
-    async with asyncio.timeout(LIMIT_SECONDS):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await mirror_events(
             cast(EventSubscriber, subscriber),
             writer or Writer(engine, Results()),
@@ -58,11 +57,7 @@ async def count(engine: AsyncEngine) -> int:
 
 async def acknowledged(subscriber: FakeEventSubscriber, bodies: int) -> None:
     """Wait until so many bodies are acknowledged."""
-    for _ in range(100 * LIMIT_SECONDS):
-        if subscriber.acknowledged == bodies:
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError(f"{subscriber.acknowledged} of {bodies} are acknowledged")
+    await until(lambda: subscriber.acknowledged == bodies, f"{bodies} bodies are acknowledged")
 
 
 async def test_what_has_arrived_is_written_before_it_stops(engine: AsyncEngine) -> None:

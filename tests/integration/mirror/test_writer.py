@@ -21,8 +21,8 @@ from store.tables.tasks import events, task_results, tasks
 from store.tables.tasks import gaps as gaps_table
 from tests.integration.mirror.locks import terminate, wait_for_a_waiter
 from tests.integration.mirror.messages import NODE, Results, life, message
+from tests.patience import PATIENCE_SECONDS
 
-LIMIT_SECONDS = 15
 JUNK = EventMessage(b"junk", datetime.now(UTC))
 
 Writer = partial(writer_module.Writer, retry_seconds=(0.01, 0.05))
@@ -78,7 +78,7 @@ async def test_a_result_backend_that_does_not_answer_is_not_waited_for(
 ) -> None:
     results = Results()
     monkeypatch.setattr(results, "fetch", lambda task_ids: asyncio.Event().wait())
-    async with asyncio.timeout(LIMIT_SECONDS):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await Writer(engine, results, result_timeout_seconds=0.05).write(life("a"))
     assert await stored(engine) == {"a": ("COMPLETED", True)}
 
@@ -86,7 +86,7 @@ async def test_a_result_backend_that_does_not_answer_is_not_waited_for(
 @pytest.mark.parametrize("bad", [{"result_json": "not json"}, {"exception_message": "\0", "exception_type": "X"}])
 async def test_what_postgres_refuses_is_found_and_the_rest_is_stored(engine: AsyncEngine, bad: dict[str, str]) -> None:
     writer = Writer(engine, Results(success("good"), success("bad", **bad)))
-    async with asyncio.timeout(LIMIT_SECONDS):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await writer.write([*life("good"), *life("bad"), *life("other")])
     assert await stored(engine) == {
         "good": ("COMPLETED", False),
@@ -99,7 +99,7 @@ async def test_what_postgres_refuses_is_found_and_the_rest_is_stored(engine: Asy
 
 async def test_a_batch_cut_off_in_the_middle_is_written_again(engine: AsyncEngine, database_url: str) -> None:
     await Writer(engine, Results()).write(life("a")[:1])
-    async with asyncio.timeout(LIMIT_SECONDS), engine.connect() as blocker:
+    async with asyncio.timeout(PATIENCE_SECONDS), engine.connect() as blocker:
         await task_rows.lock_tasks(blocker, ["a"])
         writing = asyncio.create_task(Writer(engine, Results()).write([*life("a"), *life("b")]))
         await terminate(engine, await wait_for_a_waiter(engine))
@@ -189,7 +189,7 @@ async def test_what_cannot_even_be_sent_to_postgres_is_not_tried_for_ever(
         return await record(connection, news)
 
     monkeypatch.setattr(writer_module, "record", fail_for_bad)
-    async with asyncio.timeout(LIMIT_SECONDS):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         written = await Writer(engine, Results()).write([*life("a"), message("task-started", uuid="bad"), *life("b")])
     assert (written.applied, written.refused) == (6, 1)
     assert set(await stored(engine)) == {"a", "b"}

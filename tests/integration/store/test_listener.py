@@ -9,28 +9,27 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from store.listener import OUTBOX, Listener
 from store.queries import outbox
 from store.queries.tasks import writing
-
-LIMIT_SECONDS = 10
+from tests.patience import PATIENCE_SECONDS
 
 
 @pytest.fixture
 async def listener(database_url: str) -> AsyncIterator[Listener]:
     async with Listener(database_url, OUTBOX, reconnect_seconds=0.05) as listening:
-        assert await listening.wait(LIMIT_SECONDS), "it is set once when the connection stands"
+        assert await listening.wait(PATIENCE_SECONDS), "it is set once when the connection stands"
         yield listening
 
 
 async def test_a_notification_of_the_channel_wakes(engine: AsyncEngine, listener: Listener) -> None:
     async with engine.begin() as connection:
         await outbox.notify(connection)
-    assert await listener.wait(LIMIT_SECONDS)
+    assert await listener.wait(PATIENCE_SECONDS)
 
 
 async def test_several_notifications_wake_once(engine: AsyncEngine, listener: Listener) -> None:
     async with engine.begin() as connection:
         await outbox.notify(connection)
         await outbox.notify(connection)
-    assert await listener.wait(LIMIT_SECONDS)
+    assert await listener.wait(PATIENCE_SECONDS)
     assert not await listener.wait(0.05)
 
 
@@ -53,10 +52,10 @@ async def test_it_reconnects_and_wakes_once_for_what_was_missed(engine: AsyncEng
             text("select pg_terminate_backend(pid) from pg_stat_activity where application_name = :name"),
             {"name": f"{OUTBOX} listener"},
         )
-    assert await listener.wait(LIMIT_SECONDS), "it is set again when the new connection stands"
+    assert await listener.wait(PATIENCE_SECONDS), "it is set again when the new connection stands"
     async with engine.begin() as connection:
         await outbox.notify(connection)
-    assert await listener.wait(LIMIT_SECONDS)
+    assert await listener.wait(PATIENCE_SECONDS)
 
 
 async def test_it_waits_for_a_database_that_is_not_there_yet(postgres_server: str, database_url: str) -> None:
@@ -66,7 +65,7 @@ async def test_it_waits_for_a_database_that_is_not_there_yet(postgres_server: st
         async with await psycopg.AsyncConnection.connect(postgres_server, autocommit=True) as admin:
             await admin.execute(f"create database {name}")
         try:
-            assert await listening.wait(LIMIT_SECONDS)
+            assert await listening.wait(PATIENCE_SECONDS)
         finally:
             await listening.__aexit__(None, None, None)
             async with await psycopg.AsyncConnection.connect(postgres_server, autocommit=True) as admin:

@@ -19,9 +19,8 @@ from gateway.publisher import Publisher
 from tests.celery_apps import wait_for_result
 from tests.gateway_broker import FragileBroker, fragile_broker
 from tests.gateway_messages import make_message
+from tests.patience import PATIENCE_SECONDS
 from tests.worker_process import celery_worker
-
-PATIENCE_SECONDS = 20
 
 
 @pytest.fixture

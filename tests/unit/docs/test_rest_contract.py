@@ -4,18 +4,17 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from api.app import create_app
 from api.errors import STATUS, http_status_of
 from api.routing import API_PREFIX
 from domain.errors import CeleriacError
-from settings import Settings
+from tests.document import document
 
 PAGE = (Path(__file__).parents[3] / "docs" / "rest-contract.md").read_text()
 
 
 def test_the_routes_are_those_of_the_api() -> None:
     listed = re.findall(r"^\| `([A-Z]+ /[^`]*)` \|", PAGE, re.MULTILINE)
-    paths = create_app(Settings()).openapi()["paths"]
+    paths = document()["paths"]
     served = [f"{verb.upper()} {path.removeprefix(API_PREFIX)}" for path in paths for verb in paths[path]]
     assert sorted(listed) == sorted([*served, "GET /metrics"])
 
