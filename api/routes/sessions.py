@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import Query, Request, Response
 from starlette.datastructures import Headers
 
-from api.declarations import needs, needs_any_key, signs_in, takes_any_parameter, whole_fleet
+from api.declarations import needs, needs_any_key, signs_in, takes_any_parameter
 from api.dependencies import ReadConnection, Resources, WriteConnection
 from api.errors import Unauthenticated
 from api.middleware.authentication import AUTHENTICATION, Authentication
@@ -138,7 +138,6 @@ async def come_back(
 
 @router.get("/sessions", summary="List sessions", response_model=SessionPage)
 @needs(Scope.ADMIN)
-@whole_fleet
 async def list_all(
     connection: ReadConnection,
     request: Request,
@@ -156,7 +155,6 @@ async def list_all(
 
 @router.delete("/sessions/{session_id}", summary="End a session", status_code=204, responses=responses(SessionNotFound))
 @needs(Scope.ADMIN)
-@whole_fleet
 async def end(connection: WriteConnection, session_id: str) -> None:
     """Sign somebody out: every process refuses his cookie within a second."""
     await sessions.end_session(connection, session_id)
