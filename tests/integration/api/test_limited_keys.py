@@ -238,6 +238,7 @@ def test_links_to_what_is_seen_stay(world: World) -> None:
         assert {row["original_task_id"] for row in rows.values()} == {None}
         lines = client.get("/search/tasks/export/csv").text
         assert world.ours["workflow_id"][0] in lines
+        assert not [hidden for hidden in (theirs[0], *world.theirs["workflow_id"]) if hidden in lines]
         assert client.get("/workflows").json()["data"][0]["workflow_id"] == world.ours["workflow_id"][0]
     assert world.root.get(f"/tasks/{ours[3]}").json()["original_task_id"] == theirs[0]
     assert theirs[MANY] in world.root.get(f"/tasks/{ours[0]}/timeline").text
