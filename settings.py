@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from domain.audit import REASON_SCOPES
 from domain.broker_options import BrokerOptions
 from domain.networks import check_proxies
 from domain.oidc import OidcRules, checked_issuer, checked_public_url, rules_of
@@ -20,7 +21,8 @@ from domain.origins import ANY, own_origins
 from domain.queue_names import check_queue_name
 from domain.redaction.rules import Redaction, check_names, parse_places
 from domain.retention import Retention
-from domain.secrets import READ_ONLY_SUFFIX, check_api_keys, check_logins, is_placeholder
+from domain.scopes import Scope
+from domain.secrets import READ_ONLY_SUFFIX, check_api_keys, check_logins, check_secret, is_placeholder
 from domain.server_urls import beside_broker, is_redis, refuse_incomplete
 from domain.url_kinds import refuse_wrong_kind
 
@@ -198,6 +200,19 @@ class Settings(BaseSettings):
     redact_common_names: bool = Field(
         True, description="Hide the values of common secret names: password, token, api_key and others."
     )
+    audit_key: Names = Field(
+        (),
+        repr=False,
+        description="Key that the seals over the audit are made with, 16 characters or more; behind a comma those of "
+        "before, which still verify. Unset: seals are a chain without proof. Made by `up` if it embeds PostgreSQL.",
+    )
+    audit_days: Annotated[int, Field(ge=0, le=36500)] = Field(
+        400, description="Days that the audit is kept after it was sealed; 0 keeps it for ever."
+    )
+    require_reason: Annotated[tuple[Scope, ...], NoDecode] = Field(
+        (),
+        description="Scopes, comma separated, whose writes need the header X-Celeriac-Reason: operate, admin.",
+    )
     database_pool_size: Annotated[int, Field(ge=1, le=200)] = Field(10, description="Connections in each process.")
 
     @field_validator(
@@ -209,6 +224,8 @@ class Settings(BaseSettings):
         "flower_basic_auth",
         "redact",
         "redact_names",
+        "audit_key",
+        "require_reason",
         mode="before",
     )
     @classmethod
@@ -244,6 +261,20 @@ class Settings(BaseSettings):
     def _refuse_weak_keys(cls, keys: tuple[str, ...]) -> tuple[str, ...]:
         check_api_keys(keys)
         return keys
+
+    @field_validator("audit_key")
+    @classmethod
+    def _refuse_weak_audit_keys(cls, keys: tuple[str, ...]) -> tuple[str, ...]:
+        for number, key in enumerate(keys, start=1):
+            check_secret(key, what=f"key {number}")
+        return keys
+
+    @field_validator("require_reason")
+    @classmethod
+    def _refuse_scopes_without_reasons(cls, scopes: tuple[Scope, ...]) -> tuple[Scope, ...]:
+        if not set(scopes) <= set(REASON_SCOPES):
+            raise ValueError(f"may only name {' and '.join(REASON_SCOPES)}")
+        return scopes
 
     @field_validator("flower_basic_auth")
     @classmethod
@@ -359,6 +390,16 @@ class Settings(BaseSettings):
     def redaction(self) -> Redaction:
         """Return what is hidden on every way out."""
         return Redaction(parse_places(self.redact), names=self.redact_names, common_names=self.redact_common_names)
+
+    @property
+    def audit_keys(self) -> tuple[bytes, ...]:
+        """Return the keys of the seals; the first makes them."""
+        return tuple(key.encode() for key in self.audit_key)
+
+    @property
+    def audit_kept_for(self) -> timedelta | None:
+        """Return for how long audit rows are kept; None for ever."""
+        return timedelta(days=self.audit_days) if self.audit_days else None
 
     @property
     def workers_kept_for(self) -> timedelta | None:

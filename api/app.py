@@ -10,6 +10,7 @@ from functools import partial
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 
+from api.authorship import Refusals
 from api.bodies.reading import LargeBodies
 from api.dependencies import ProcessResources
 from api.handlers import install_handlers
@@ -34,6 +35,7 @@ from api.routes import (
     alerts,
     analytics,
     api_keys,
+    audit,
     dashboard,
     debug,
     health,
@@ -89,6 +91,7 @@ ROUTERS = (
     resilience.router,
     api_keys.router,
     sessions.router,
+    audit.router,
 )
 # One each for the database, the workers, the mirror and `/metrics`.
 PROBE_CONNECTIONS = 4
@@ -124,7 +127,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 def _add_layers(app: FastAPI, settings: Settings) -> None:
     """What lies around the routes, innermost first."""
-    address = ClientAddress(settings.trusted_proxies)
+    address = app.state.client_address = ClientAddress(settings.trusted_proxies)
     app.add_middleware(
         Authentication,
         keys=settings.api_keys,
@@ -147,6 +150,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
         settings = app.state.settings
         resources = app.state.resources = await open_resources(stack, settings, metrics=app.state.metrics)
+        app.state.refusals = Refusals(resources.engine.begin)
         await _read_keys(stack, app.state.key_ring, database_url=urls(settings)[0])
         if app.state.issuer is not None:
             stack.push_async_callback(app.state.issuer.server.close)

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from api.authorship import Refusals
 from api.bodies.reading import MAX_BODY_BYTES, pass_on
 from api.bodies.shapes import BodyForm, field_name
 from api.declarations import Declared, Reach, declared_by
@@ -73,13 +74,24 @@ class StrictRoute(APIRoute):
         method, is_known = scope["method"], scope["method"] in (self.methods or ())
         access = access_of(self.declared, method, tag=str(self.tags[0])) if is_known else None
         if is_known:
-            scope[SIGHT] = _sight(self.declared, scope)
+            try:
+                scope[SIGHT] = _sight(self.declared, scope)
+            except (MissingScope, LimitedKey):
+                await _note_refusal(self.declared, scope)
+                raise
         if access is None:
             await super().handle(scope, receive, send)
             return
         guard: Guard = scope["app"].state.guard
         caches = method == "GET" and self.declared.caches_answers
         await guard.pass_through(super().handle, scope, receive=receive, send=send, access=access, caches=caches)
+
+
+async def _note_refusal(declared: Declared, scope: Scope) -> None:
+    """Write into the audit that what would have changed something was refused."""
+    if declared.action is not None:
+        refusals: Refusals = scope["app"].state.refusals
+        await refusals.record(scope, declared)
 
 
 def _sight(declared: Declared, scope: Scope) -> Sight:

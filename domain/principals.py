@@ -47,7 +47,7 @@ class Principal:
 
     @property
     def author(self) -> str:
-        """The name under which what he writes is recorded, e.g. `api_key:k7Qm2ZpX4rT1`: in a session that of the key."""
+        """The name under which his writes are recorded, e.g. `api_key:k7Qm2ZpX4rT1`; in a session that of the key."""
         kind = self.signed_in_with or self.kind
         return str(kind) if kind is PrincipalKind.LOCAL else f"{kind}:{self.id}"
 

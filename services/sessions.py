@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.api_keys import ALPHABET, ID_LENGTH, SECRET_LENGTH, digest_of
+from domain.audit import Action, Author, Change
 from domain.errors import Overloaded, SessionNotFound
 from domain.sessions import (
     IDLE,
@@ -21,6 +22,7 @@ from domain.sessions import (
     compose,
     proof_of,
 )
+from services.audit import record_change
 from store.queries import sessions
 
 
@@ -30,6 +32,7 @@ class Browser:
 
     user_agent: str | None
     address: str
+    request_id: str | None = None
 
 
 def draw_secret() -> str:
@@ -56,13 +59,20 @@ async def sign_in(connection: AsyncConnection, owner: Owner, *, browser: Browser
         address=browser.address,
     )
     await sessions.add_session(connection, session)
+    change = Change(Action.SESSION_BEGIN, session.session_id, after={"expires_at": session.expires_at})
+    await record_change(connection, change, author=_author(owner, browser))
     return text
 
 
-async def end_session(connection: AsyncConnection, session_id: str) -> None:
+def _author(owner: Owner, browser: Browser) -> Author:
+    return Author(str(owner.kind), owner.id, owner.name, request_id=browser.request_id, address=browser.address)
+
+
+async def end_session(connection: AsyncConnection, session_id: str, *, author: Author) -> None:
     """End a session, at once for every process; raises SessionNotFound."""
     if not await sessions.end_sessions(connection, [session_id]):
         raise SessionNotFound
+    await record_change(connection, Change(Action.SESSION_END, session_id), author=author)
 
 
 async def _make_room(connection: AsyncConnection, owner: Owner) -> None:

@@ -1,12 +1,14 @@
 """Sessions: signing in with a key or at the issuer of tokens, signing out, and who is signed in."""
 
+from contextlib import suppress
 from html import escape
 from typing import Annotated
 
 from fastapi import Query, Request, Response
 from starlette.datastructures import Headers
 
-from api.declarations import needs, needs_any_key, signs_in, takes_any_parameter
+from api.authorship import RequestAuthor
+from api.declarations import audited_as, needs, needs_any_key, signs_in, takes_any_parameter, whole_fleet
 from api.dependencies import ReadConnection, Resources, WriteConnection
 from api.errors import Unauthenticated
 from api.middleware.authentication import AUTHENTICATION, Authentication
@@ -25,6 +27,7 @@ from api.openapi.document import responses
 from api.routing import api_router
 from api.schemas.pages import DEFAULT_LIMIT, Limit, Offset, Rows, RowsShown
 from api.schemas.sessions import SessionModel, SessionOrder, SessionPage
+from domain.audit import Action
 from domain.errors import InvalidRequest, IssuerUnavailable, NotFound, SessionNotFound
 from domain.scopes import Scope
 from domain.sign_ins import USUAL_PATH, SignIn, is_local_path, read_sign_in
@@ -32,7 +35,7 @@ from gateway.oidc import Client
 from services import sessions, sign_ins
 from services.resident.issuer import Issuer, TokenRefused
 from services.sessions import Browser
-from store.queries.sessions import end_sessions, list_sessions
+from store.queries.sessions import list_sessions
 
 router = api_router(tag="sessions")
 
@@ -49,6 +52,7 @@ that site still, and the strict cookie would stay behind.
 
 @router.post("/session", summary="Sign in with an API key", status_code=204, response_class=Response)
 @signs_in
+@audited_as(Action.SESSION_BEGIN)
 async def sign_in(
     connection: WriteConnection, request: Request, *, resources: Resources, body: SessionOrder
 ) -> Response:
@@ -61,10 +65,12 @@ async def sign_in(
 
 @router.delete("/session", summary="Sign out", status_code=204, response_class=Response)
 @needs_any_key
-async def sign_out(connection: WriteConnection, request: Request) -> Response:
+@audited_as(Action.SESSION_END)
+async def sign_out(connection: WriteConnection, request: Request, *, author: RequestAuthor) -> Response:
     """End the session that this request was let in with: its cookie opens nothing any more, in any process."""
     if session_id := request.scope.get(SESSION_ID):
-        await end_sessions(connection, [session_id])
+        with suppress(SessionNotFound):  # somebody else has just ended it
+            await sessions.end_session(connection, session_id, author=author)
     return Response(status_code=204, headers={"Set-Cookie": SESSION_ENDS})
 
 
@@ -138,6 +144,7 @@ async def come_back(
 
 @router.get("/sessions", summary="List sessions", response_model=SessionPage)
 @needs(Scope.ADMIN)
+@whole_fleet
 async def list_all(
     connection: ReadConnection,
     request: Request,
@@ -155,9 +162,11 @@ async def list_all(
 
 @router.delete("/sessions/{session_id}", summary="End a session", status_code=204, responses=responses(SessionNotFound))
 @needs(Scope.ADMIN)
-async def end(connection: WriteConnection, session_id: str) -> None:
+@whole_fleet
+@audited_as(Action.SESSION_END)
+async def end(connection: WriteConnection, session_id: str, *, author: RequestAuthor) -> None:
     """Sign somebody out: every process refuses his cookie within a second."""
-    await sessions.end_session(connection, session_id)
+    await sessions.end_session(connection, session_id, author=author)
 
 
 def _issuer(request: Request) -> Issuer:
@@ -175,7 +184,8 @@ def _client(request: Request, resources: Resources) -> Client:
 
 def _browser(request: Request) -> Browser:
     authentication: Authentication = request.scope[AUTHENTICATION]
-    return Browser(request.headers.get("user-agent"), authentication.address_of(request.scope))
+    address, request_id = authentication.address_of(request.scope), request.scope["request_id"]
+    return Browser(request.headers.get("user-agent"), address, request_id=request_id)
 
 
 def _with_session(response: Response, text: str, *, request: Request, resources: Resources) -> Response:

@@ -13,6 +13,7 @@ from services.api_keys import Order
 from services.resident import key_ring
 from services.resident.key_ring import KeyReader, KeyRing
 from services.sessions import Browser
+from tests.authors import AUTHOR
 from tests.patience import until
 
 ROOT = Order("root", frozenset({Scope.ADMIN}))
@@ -20,7 +21,7 @@ ROOT = Order("root", frozenset({Scope.ADMIN}))
 
 async def made(engine: AsyncEngine) -> str:
     async with engine.begin() as connection:
-        issued = await api_keys.create_key(connection, ROOT, author="test", has_other_way=False)
+        issued = await api_keys.create_key(connection, ROOT, author=AUTHOR, has_other_way=False)
     return issued.key.key_id
 
 
@@ -38,7 +39,7 @@ async def test_a_change_is_read_when_it_is_notified(engine: AsyncEngine, databas
         await until(lambda: ring.find(first) and ring.find(second))
         assert ring.is_closed
         async with engine.begin() as connection:
-            await api_keys.revoke_key(connection, first, has_other_way=False)
+            await api_keys.revoke_key(connection, first, has_other_way=False, author=AUTHOR)
         await until(lambda: ring.find(first) is None)
         assert ring.find(second)
 
@@ -60,11 +61,11 @@ async def test_a_session_is_read_when_it_is_shown_and_its_end_when_it_is_notifie
         await ring.look_again()
         assert ring.sessions.find(first)
         async with engine.begin() as connection:
-            await sessions.end_session(connection, first)
+            await sessions.end_session(connection, first, author=AUTHOR)
         await until(lambda: ring.sessions.find(first) is None)
         assert ring.sessions.find(second)
         async with engine.begin() as connection:
-            await api_keys.revoke_key(connection, owner.id, has_other_way=True)
+            await api_keys.revoke_key(connection, owner.id, author=AUTHOR, has_other_way=True)
         await until(lambda: ring.sessions.find(second) is None)
 
 

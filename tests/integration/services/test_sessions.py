@@ -16,6 +16,7 @@ from services import sessions
 from services.resident.session_book import SessionBook
 from services.sessions import Browser
 from store.queries.sessions import list_sessions, note_uses, read_sessions
+from tests.authors import AUTHOR
 
 ALICE = Owner(PrincipalKind.OIDC, "alice", "Alice", issuer="https://login.test", values=("ops", "cooks"))
 KEY = Owner(PrincipalKind.API_KEY, "k7Qm2ZpX4rT1", "etl")
@@ -82,7 +83,7 @@ async def test_what_is_over_goes_with_the_next_round(engine: AsyncEngine) -> Non
 async def test_a_session_that_is_not_there_cannot_be_ended(engine: AsyncEngine) -> None:
     async with engine.begin() as connection:
         with pytest.raises(SessionNotFound):
-            await sessions.end_session(connection, "nobody")
+            await sessions.end_session(connection, "nobody", author=AUTHOR)
 
 
 async def test_a_use_is_written_once_a_minute_and_what_is_not_shown_is_forgotten(
