@@ -56,13 +56,13 @@ def workers(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     folder = tmp_path_factory.mktemp("sealed")
     (folder / "sealed.py").write_text(APP)
     with ExitStack() as started:
-        yield [started.enter_context(_worker(stack, folder, pool)) for pool in POOLS]
+        yield [started.enter_context(_worker(stack, folder, pool=pool)) for pool in POOLS]
     # Other tests count the workers of the stack.
     for pool in POOLS:
         wait_for(partial(_is_forgotten, stack, f"sealed-{pool}@test"), seconds=30)
 
 
-def _worker(stack: Stack, folder: Path, pool: str) -> Any:
+def _worker(stack: Stack, folder: Path, *, pool: str) -> Any:
     addresses = stack.addresses
     return celery_worker(
         folder,
