@@ -17,6 +17,7 @@ from domain.broker_options import BrokerOptions
 from domain.networks import check_proxies
 from domain.origins import ANY, own_origins
 from domain.queue_names import check_queue_name
+from domain.redaction.rules import Redaction, check_names, parse_places
 from domain.retention import Retention
 from domain.secrets import READ_ONLY_SUFFIX, check_api_keys, check_logins, is_placeholder
 from domain.server_urls import beside_broker, is_redis, refuse_incomplete
@@ -95,7 +96,9 @@ class Settings(BaseSettings):
     )
     default_queue: QueueName = Field("celery", description="Queue of a submission that names none.")
     task_serializer: Literal["json", "pickle", "yaml"] = Field(
-        "json", description="How submissions are written, for an app whose accept_content has no json."
+        "json",
+        description="How submissions are written, and on RabbitMQ questions to workers, for an app whose "
+        "accept_content has no json.",
     )
     adopt_queues: bool = Field(
         False,
@@ -153,10 +156,31 @@ class Settings(BaseSettings):
     forget_workers_days: Annotated[int, Field(ge=0, le=36500)] = Field(
         7, description="Days after which a worker that gives no sign of life is forgotten; 0 keeps it for ever."
     )
+    redact: Names = Field(
+        (),
+        description="Places of arguments and results that are hidden on every way out, beside those under secret "
+        "names: `shop.charge:/kwargs/pan`, comma separated. `*` stands for any segment, or ends the name of a task.",
+    )
+    redact_names: Names = Field(
+        (),
+        description="More names whose values are hidden, comma separated; `-page_token` shows one that is secret "
+        "by its last words.",
+    )
+    redact_common_names: bool = Field(
+        True, description="Hide the values of common secret names: password, token, api_key and others."
+    )
     database_pool_size: Annotated[int, Field(ge=1, le=200)] = Field(10, description="Connections in each process.")
 
     @field_validator(
-        "queues", "task_modules", "trusted_proxies", "api_keys", "allowed_hosts", "flower_basic_auth", mode="before"
+        "queues",
+        "task_modules",
+        "trusted_proxies",
+        "api_keys",
+        "allowed_hosts",
+        "flower_basic_auth",
+        "redact",
+        "redact_names",
+        mode="before",
     )
     @classmethod
     def _split_commas(cls, value: object, info: ValidationInfo) -> object:
@@ -203,6 +227,18 @@ class Settings(BaseSettings):
     def _refuse_strangers_as_proxies(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
         check_proxies(proxies)
         return proxies
+
+    @field_validator("redact")
+    @classmethod
+    def _refuse_wrong_places(cls, rules: tuple[str, ...]) -> tuple[str, ...]:
+        parse_places(rules)
+        return rules
+
+    @field_validator("redact_names")
+    @classmethod
+    def _refuse_wrong_names(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        check_names(names)
+        return names
 
     @field_validator("allowed_hosts")
     @classmethod
@@ -271,6 +307,11 @@ class Settings(BaseSettings):
     def retention(self) -> Retention:
         """Return for how long ended tasks are kept."""
         return Retention(finished=timedelta(days=self.keep_days), failed=timedelta(days=self.keep_failed_days))
+
+    @property
+    def redaction(self) -> Redaction:
+        """Return what is hidden on every way out."""
+        return Redaction(parse_places(self.redact), names=self.redact_names, common_names=self.redact_common_names)
 
     @property
     def workers_kept_for(self) -> timedelta | None:

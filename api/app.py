@@ -39,6 +39,7 @@ from api.routes import (
     health,
     metrics,
     resilience,
+    reveals,
     search,
     tasks,
     trees,
@@ -48,7 +49,7 @@ from api.routes import (
 from api.version import VERSION
 from background import Watchdog
 from domain.health import API, DATABASE
-from domain.origins import own_origins
+from domain.origins import is_loopback_host, own_origins
 from domain.server_urls import is_redis
 from gateway.connection import redis_client
 from gateway.control import Control
@@ -61,6 +62,7 @@ from services.resident.degradation import DegradationMarks
 from services.resident.endings import Endings
 from services.resident.key_ring import KeyReader, KeyRing
 from services.resident.limits import Limits
+from services.resident.open_access import OpenAccess
 from services.resident.signs_of_life import SignOfLife
 from services.resident.submission_batcher import SubmissionBatcher
 from services.resident.task_names import TaskNames
@@ -74,6 +76,7 @@ ROUTERS = (
     tasks.router,
     trees.router,
     debug.router,
+    reveals.router,
     workflows.router,
     workers.router,
     search.router,
@@ -140,11 +143,18 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await _read_keys(stack, app.state.key_ring, database_url=urls(settings)[0])
         answers = await stack.enter_async_context(LastAnswers(resources.redis))
         await stack.enter_async_context(SignOfLife(resources.redis, API, parts=0))
+        is_open = partial(_is_open, settings, app.state.key_ring)
+        await stack.enter_async_context(OpenAccess(resources.redis, is_open, host=settings.host))
         await stack.enter_async_context(Watchdog())
         app.state.guard = Guard(resources.marks, resources.probe.breakers, answers=answers)
         # What never goes is not looked through again; see `cli/serving.py`.
         gc.freeze()
         yield
+
+
+def _is_open(settings: Settings, ring: KeyRing) -> bool:
+    """Whether others than this machine may reach us, and surely nobody is asked for a key."""
+    return not (settings.api_keys or is_loopback_host(settings.host)) and ring.is_closed is False
 
 
 async def _read_keys(stack: AsyncExitStack, ring: KeyRing, *, database_url: str) -> None:
@@ -180,10 +190,11 @@ async def open_resources(stack: AsyncExitStack, settings: Settings, *, metrics: 
     scrapes = Scrapes(metrics, sources, probe=probe, engine=engine)
     stack.push_async_callback(scrapes.close)
     tell_lost_connections(engine, partial(probe.breakers.failed, DATABASE))
-    control = Control(broker_url, options)
+    control = Control(broker_url, options, serializer=settings.task_serializer)
     stack.push_async_callback(control.close)
     resources = ProcessResources(
         settings=settings,
+        redaction=settings.redaction,
         engine=engine,
         redis=redis,
         request_counter=WindowCounter(redis),

@@ -10,12 +10,23 @@ A `StrictRoute` has it as `declared`; the guard, the OpenAPI document and the li
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Any, TypeVar
 
 from domain.degradation import Access
 from domain.scopes import Scope
 
 _ATTRIBUTE = "celeriac_declared"
+
+
+class Reach(StrEnum):
+    """What a route tells of or acts on, where a key is limited to queues or task names."""
+
+    WITHIN_LIMITS = "within_limits"
+    """Nothing that lies outside the limits of the key: that does not exist for it."""
+    WHOLE_FLEET = "whole_fleet"
+    """What cannot be told apart by them. So a key with limits is refused."""
+
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
@@ -30,6 +41,10 @@ class Declared:
     """The parameter of the path with the id of a key that needs no scope for what is done to itself."""
     any_key: bool = False
     """Whether it asks for a key, whatever that may do."""
+    reach: Reach | None = None
+    """Each route that asks for a scope has one; without it a key with limits is refused."""
+    own_scope: Scope | None = None
+    """What a key may have instead, to be shown no more than what it has submitted itself."""
     access: Access | None = None
     """What a request needs, where its method and the route's tag do not tell."""
     caches_answers: bool = False
@@ -53,6 +68,21 @@ def needs_or_is(scope: Scope, *, own_key: str) -> Callable[[Endpoint], Endpoint]
         return _declare(endpoint, scope=scope, own_key=own_key)
 
     return declare
+
+
+def within_limits(endpoint: Endpoint) -> Endpoint:
+    """Declare that nothing outside the limits of a key is told or touched: the route asks for `Sighted`."""
+    return _declare(endpoint, reach=Reach.WITHIN_LIMITS)
+
+
+def whole_fleet(endpoint: Endpoint) -> Endpoint:
+    """Declare that a key with limits may not call this."""
+    return _declare(endpoint, reach=Reach.WHOLE_FLEET)
+
+
+def shows_own(endpoint: Endpoint) -> Endpoint:
+    """Declare that a key which may submit and not read is shown what it has submitted: the route asks for `Sighted`."""
+    return _declare(endpoint, own_scope=Scope.SUBMIT)
 
 
 def needs_any_key(endpoint: Endpoint) -> Endpoint:

@@ -17,9 +17,11 @@ from api.health.metrics import Metrics
 from api.health.probe import HealthProbe
 from api.health.scrapes import Scrapes
 from api.middleware.rate_limit import WindowCounter
-from api.middleware.scopes import PRINCIPAL
-from domain.errors import Overloaded
+from api.middleware.scopes import PRINCIPAL, SIGHT
+from domain.errors import Overloaded, TaskNotFound
 from domain.principals import Principal
+from domain.redaction.rules import Redaction
+from domain.sight import Sight
 from gateway.control import Control
 from gateway.message_mover import MessageMover
 from gateway.queues import QueueReader
@@ -32,6 +34,7 @@ from services.resident.task_names import TaskNames
 from services.workers.orders import WorkerOrders
 from settings import Settings
 from store.engine import limit_statements
+from store.queries.sight import list_seen
 
 SEARCH_SECONDS = 10.0
 """Time limit of each statement of a list or search: one that no index helps with may read all tasks."""
@@ -46,6 +49,8 @@ class ProcessResources:
     """What the process has opened for its requests; made and closed by `app.lifespan`, one for each process."""
 
     settings: Settings
+    redaction: Redaction
+    """What is hidden of arguments and results in every answer."""
     engine: AsyncEngine
     redis: Redis
     request_counter: WindowCounter
@@ -92,6 +97,15 @@ Caller = Annotated[Principal, Depends(_get_principal)]
 """Who makes the request."""
 
 
+async def _get_sight(request: Request) -> Sight:
+    sight: Sight = request.scope[SIGHT]
+    return sight
+
+
+Sighted = Annotated[Sight, Depends(_get_sight)]
+"""What he is shown on this route: the tasks and workflows that exist for him."""
+
+
 def cancels_of(resources: ProcessResources) -> Cancels:
     """Return the cancels of a request, each in transactions of its own."""
     return Cancels(resources.engine.begin, redis=resources.redis, control=resources.control, mover=resources.mover)
@@ -129,6 +143,18 @@ async def _statement_connection(resources: ProcessResources) -> AsyncIterator[As
 def stating(resources: ProcessResources) -> AbstractAsyncContextManager[AsyncConnection]:
     """Open a connection for one query, without a transaction around it: its round trips cost more than the query."""
     return asynccontextmanager(_statement_connection)(resources)
+
+
+async def _seen_task_id(resources: Resources, sight: Sighted, *, task_id: str) -> str:
+    if sight.is_bounded:
+        async with stating(resources) as connection:
+            if not await list_seen(connection, [task_id], sight=sight):
+                raise TaskNotFound
+    return task_id
+
+
+SeenTaskId = Annotated[str, Depends(_seen_task_id)]
+"""The id in the path, for what acts on a task: what he does not see is not found, before anything else is done."""
 
 
 async def _export_connection(resources: Resources) -> AsyncIterator[AsyncConnection]:

@@ -41,14 +41,34 @@ class Forbidden(CeleriacError):
 
     code = "FORBIDDEN"
 
+    def __init__(self, detail: str | None = None, *, errors: Sequence[tuple[str, str]] = ()) -> None:
+        super().__init__(detail)
+        self.errors = tuple(errors)
+        """Pairs of (field, message)."""
+
 
 class MissingScope(Forbidden):
     """This API key lacks a scope."""
 
     def __init__(self, needed: str) -> None:
-        super().__init__(f"This API key needs the scope {needed}.")
-        self.errors = (("scope", f"needs {needed}"),)
-        """Pairs of (field, message)."""
+        super().__init__(f"This API key needs the scope {needed}.", errors=[("scope", f"needs {needed}")])
+
+
+class LimitedKey(Forbidden):
+    """This API key has limits."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This is about all queues and tasks together: it needs an API key without limits to queues or task names.",
+            errors=[("limits", "needs a key without limits")],
+        )
+
+
+class OutsideLimits(Forbidden):
+    """This lies outside the limits of this API key."""
+
+    def __init__(self, errors: Sequence[tuple[str, str]] = (("queue_name", "lies outside"),)) -> None:
+        super().__init__(sentence(errors), errors=errors)
 
 
 class UnknownHost(CeleriacError):
@@ -173,7 +193,7 @@ def sentence(errors: Sequence[tuple[str, str]], *, more: bool = False) -> str:
 
 
 def _field_errors(error: CeleriacError) -> list[FieldError] | None:
-    if not isinstance(error, InvalidRequest | MissingScope):
+    if not isinstance(error, InvalidRequest | Forbidden):
         return None
     if not (error.errors or error.code == InvalidRequest.code):
         return None

@@ -16,13 +16,14 @@ from starlette.types import Receive, Scope, Send
 
 from api.bodies.reading import MAX_BODY_BYTES, pass_on
 from api.bodies.shapes import BodyForm, field_name
-from api.declarations import Declared, declared_by
-from api.errors import MissingScope, UnsupportedMediaType
-from api.middleware.scopes import PRINCIPAL
+from api.declarations import Declared, Reach, declared_by
+from api.errors import LimitedKey, MissingScope, UnsupportedMediaType
+from api.middleware.scopes import PRINCIPAL, SIGHT
 from api.middleware.whole_segments import decode_segments
 from api.resilience.guard import Guard, access_of
 from domain.errors import InvalidRequest
 from domain.principals import Principal, PrincipalKind
+from domain.sight import EVERYTHING, Sight
 
 API_PREFIX = "/api/v1"
 HEALTH_TAG = "health"
@@ -72,7 +73,7 @@ class StrictRoute(APIRoute):
         method, is_known = scope["method"], scope["method"] in (self.methods or ())
         access = access_of(self.declared, method, tag=str(self.tags[0])) if is_known else None
         if is_known:
-            _refuse_without_scope(self.declared, scope)
+            scope[SIGHT] = _sight(self.declared, scope)
         if access is None:
             await super().handle(scope, receive, send)
             return
@@ -81,14 +82,24 @@ class StrictRoute(APIRoute):
         await guard.pass_through(super().handle, scope, receive=receive, send=send, access=access, caches=caches)
 
 
-def _refuse_without_scope(declared: Declared, scope: Scope) -> None:
-    """Raises MissingScope unless the principal has what the route asks for, or is the key that it is about."""
+def _sight(declared: Declared, scope: Scope) -> Sight:
+    """What the principal sees on this route.
+
+    Raises MissingScope unless he has what it asks for, LimitedKey if it goes beyond his limits; neither where he is
+    the key that it is about.
+    """
     if declared.scope is None:
-        return
+        return EVERYTHING
     principal: Principal = scope[PRINCIPAL]
     is_itself = declared.own_key is not None and principal.id == scope["path_params"].get(declared.own_key)
-    if not (principal.may(declared.scope) or (is_itself and principal.kind is PrincipalKind.API_KEY)):
+    if is_itself and principal.kind is PrincipalKind.API_KEY:
+        return EVERYTHING
+    sees_own = declared.own_scope is not None and principal.may(declared.own_scope)
+    if not (principal.may(declared.scope) or sees_own):
         raise MissingScope(declared.scope)
+    if principal.limits and declared.reach is not Reach.WITHIN_LIMITS:
+        raise LimitedKey
+    return Sight(principal.limits, None if principal.may(declared.scope) else principal.author)
 
 
 def _query_parameters(dependant: Dependant) -> frozenset[str]:

@@ -29,9 +29,9 @@ def rabbitmq_program() -> str | None:
 class RabbitMQ:
     """A broker on a port of its own; what is durable outlives a kill."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, settings: str = "") -> None:
         self._ports = free_ports(3)
-        self._environment = _environment(folder, self._ports)
+        self._environment = _environment(folder, self._ports, settings=settings)
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -98,9 +98,9 @@ def rabbitmq(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def rabbitmq_server(folder: Path) -> Iterator[RabbitMQ]:
-    """Yield an empty broker, for those who kill it."""
-    server = RabbitMQ(folder)
+def rabbitmq_server(folder: Path, *, settings: str = "") -> Iterator[RabbitMQ]:
+    """Yield an empty broker, for those who kill it or have lines of their own for its `rabbitmq.conf`."""
+    server = RabbitMQ(folder, settings=settings)
     try:
         server.start()
         yield server
@@ -113,9 +113,9 @@ def _binary(text: str) -> str:
     return "<<" + ",".join(str(byte) for byte in text.encode()) + ">>"
 
 
-def _environment(folder: Path, ports: Sequence[int]) -> dict[str, str]:
+def _environment(folder: Path, ports: Sequence[int], *, settings: str) -> dict[str, str]:
     port, distribution_port, mapper_port = ports
-    for name, text in (("env.conf", ""), ("rabbitmq.conf", ""), ("plugins", "[].")):
+    for name, text in (("env.conf", ""), ("rabbitmq.conf", settings), ("plugins", "[].")):
         (folder / name).write_text(text)
     return {
         "PATH": os.environ["PATH"],

@@ -15,6 +15,8 @@ from settings import Settings
 PREFIX = "CELERIAC_"
 OF_THE_CLIENT = frozenset({"CELERIAC_URL", "CELERIAC_API_KEY"})
 """Variables that are no settings: the commands that ask the API read them."""
+OF_THE_PLUGIN = frozenset({"CELERIAC_PAYLOAD_KEYS"})
+"""Variables that are no settings: the plugin reads them, in workers and in clients. No other child is given them."""
 SECRETS = ("api_keys", "metrics_key", "flower_basic_auth")
 NEVER_EMPTY = frozenset({"api_keys"})
 """Variables that, set and empty, are a slip that settings refuse."""
@@ -57,7 +59,9 @@ def variable(field: str) -> str:
 
 def unknown_variables() -> dict[str, str | None]:
     """Return variables with our prefix that nothing reads, each with the one that was perhaps meant."""
-    names = [name.removeprefix(PREFIX) for name in (*map(variable, Settings.model_fields), *OF_THE_CLIENT)]
+    names = [
+        name.removeprefix(PREFIX) for name in (*map(variable, Settings.model_fields), *OF_THE_CLIENT, *OF_THE_PLUGIN)
+    ]
     given = {name: name.upper().removeprefix(PREFIX) for name in sorted(os.environ) if name.upper().startswith(PREFIX)}
     unknown = {name: rest for name, rest in given.items() if rest not in names}
     return {name: next(map(variable, get_close_matches(rest, names, n=1)), None) for name, rest in unknown.items()}

@@ -7,7 +7,7 @@ import psycopg
 from cli.errors import OpenAccess
 from domain.networks import is_loopback_address
 from settings import Settings
-from store.inspection import has_admin_key
+from store.inspection import was_closed
 
 WAYS_OUT = (
     "Set CELERIAC_API_KEYS to a key of 16 characters or more or make one with `celeriac keys create --admin`, "
@@ -38,7 +38,7 @@ def asks_for_key(settings: Settings) -> bool:
     if settings.api_keys:
         return True
     try:
-        return settings.database_url is not None and has_admin_key(settings.database_url)
+        return settings.database_url is not None and was_closed(settings.database_url)
     except psycopg.Error:
         return False
 

@@ -12,7 +12,7 @@ from functools import partial
 
 from cli.addresses import Addresses
 from cli.child import Child
-from cli.configuration import as_environment
+from cli.configuration import OF_THE_PLUGIN, as_environment
 from cli.embedded.postgres import PostgresServer
 from cli.embedded.valkey import ValkeyServer
 from cli.flower_login import with_login
@@ -64,7 +64,10 @@ def flower_url(settings: Settings) -> str:
 
 
 def child_environment(settings: Settings, addresses: Addresses) -> dict[str, str]:
-    """Return this process's environment with every setting in it: children read nothing else."""
+    """Return this process's environment with every setting in it: children read nothing else.
+
+    Keys of encrypted arguments are left out: only workers are given them.
+    """
     urls = {
         "CELERIAC_DATABASE_URL": addresses.database_url,
         "CELERIAC_BROKER_URL": addresses.broker_url,
@@ -75,7 +78,7 @@ def child_environment(settings: Settings, addresses: Addresses) -> dict[str, str
     is_said = "adopt_queues" in settings.model_fields_set
     adopts = settings.adopt_queues if is_said else settings.broker_url is None
     decided = {"CELERIAC_ADOPT_QUEUES": str(adopts).lower()}
-    return {**os.environ, "PYTHONUNBUFFERED": "1", **as_environment(settings), **decided, **urls}
+    return {**inherited(), "PYTHONUNBUFFERED": "1", **as_environment(settings), **decided, **urls}
 
 
 def server_child(server: PostgresServer | ValkeyServer) -> Child:
@@ -83,8 +86,14 @@ def server_child(server: PostgresServer | ValkeyServer) -> Child:
     return Child(
         name=server.name,
         command=server.command,
+        environment=inherited(),
         stop_signals=((server.stop_signal, SERVER_STOP_SECONDS), (signal.SIGQUIT, SERVER_STOP_SECONDS)),
     )
+
+
+def inherited() -> dict[str, str]:
+    """Return this process's environment without what only workers may know."""
+    return {name: value for name, value in os.environ.items() if name not in OF_THE_PLUGIN}
 
 
 def own_child(name: str, environment: dict[str, str], *options: str) -> Child:
@@ -127,7 +136,8 @@ def _worker(name: str, environment: dict[str, str]) -> Child:
     """Return a worker. Its node name is the same in every life and after every `up`: the mirror knows a
     worker by it."""
     node = f"{name}@{socket.gethostname()}"
-    child = own_child("worker", environment, "--held", "--hostname", node)
+    keys = {name: os.environ[name] for name in OF_THE_PLUGIN if name in os.environ}
+    child = own_child("worker", environment | keys, "--held", "--hostname", node)
     stays_away = partial(is_drained, environment["CELERIAC_DATABASE_URL"], node)
     # Files that people's tasks write are theirs to open to others; ours are written by the other children.
     return replace(child, name=name, is_held=True, stop_signals=WORKER_STOP_SIGNALS, stays_away=stays_away, umask=None)

@@ -17,6 +17,7 @@ from hashlib import sha256
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 
 from domain.scopes import Scope
+from domain.sight import Limits
 
 PREFIX = "cel_"
 ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
@@ -65,9 +66,9 @@ class ApiKey:
     last_used_from: str | None = None
 
     @property
-    def has_unknown_limits(self) -> bool:
-        """Whether a later version has limited it in a way that this one cannot keep."""
-        return bool(self.queues or self.task_names)
+    def limits(self) -> Limits:
+        """The queues and task names that it is limited to."""
+        return Limits(self.queues, self.task_names)
 
     def flaw(self, now: datetime) -> str | None:
         """Return why the key opens nothing at this time, as the end of a sentence; None if it does open."""

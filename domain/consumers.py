@@ -61,10 +61,12 @@ class Consumers:
         """Return the consumers that may take from this queue."""
         return [node for node in self.nodes if node.may_take_from(queue_name)]
 
-    @property
-    def have_all_told_options(self) -> bool:
-        """Whether nobody is known who may use the broker in a way that nobody knows."""
-        return all(node.options is not None for node in self.nodes)
+    def hider_since(self, since: datetime) -> Consumer | None:
+        """Return a node that was there since and has not said how it uses the broker: what was sent then may lie where
+        nobody looks.
+        """
+        untold = (node for node in self.nodes if node.options is None)
+        return next((node for node in untold if node.online or node.heard_at is None or node.heard_at >= since), None)
 
     def pool_of(self, node_name: str | None) -> str | None:
         """`prefork`, `threads`...; None where it is not known."""

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from domain.search_text import Query
+from domain.sight import EVERYTHING, Sight
 from domain.states import Status
 
 SORT_COLUMNS = {
@@ -46,6 +47,7 @@ class TaskFilter:
     node: str | None = None
     worker_id: UUID | None = None
     workflow_id: UUID | None = None
+    submitted_by: str | None = None
     error: str | None = None
     """A part of the error, in any case of letters."""
     min_duration: float | None = None
@@ -57,6 +59,8 @@ class TaskFilter:
     completed_before: datetime | None = None
     search: Query | None = None
     """Empty: text without a word, which nothing answers."""
+    sight: Sight = EVERYTHING
+    """The tasks that exist for whoever asks."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,8 @@ from functools import lru_cache
 from ipaddress import ip_address
 from typing import NamedTuple
 
+from domain.networks import is_loopback_address
+
 ANY = "*"
 LOCALHOST = "localhost"
 MAX_NAME_LENGTH = 253
@@ -34,6 +36,11 @@ _AUTHORITY = re.compile(rf"(?:(?P<name>{_NAME})\.?|\[(?P<v6>[0-9A-Fa-f:.]{{2,45}
 _ORIGIN = re.compile(r"(?P<scheme>https?)://(?P<authority>[^/?#@\\]+)")
 _ENTRY = re.compile(rf"(?P<wild>\*\.)?(?P<name>{_NAME}){_PORT}")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+def is_loopback_host(host: str) -> bool:
+    """Whether an address or a name that is listened on is surely this machine's alone."""
+    return host == LOCALHOST or is_loopback_address(host)
 
 
 class OriginRefusal(Enum):

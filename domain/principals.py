@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from domain.scopes import Scope
+from domain.sight import UNLIMITED, Limits
 
 ALL_SCOPES = frozenset(Scope)
 
@@ -30,6 +31,8 @@ class Principal:
     """The id of the key; of a key of `CELERIAC_API_KEYS` its place there, which tells nothing of the key."""
     name: str
     scopes: frozenset[Scope]
+    limits: Limits = UNLIMITED
+    """The queues and task names outside of which nothing exists for him."""
 
     def may(self, scope: Scope) -> bool:
         """Whether the scope is one of his. None stands for another: a key with `admin` alone reads no task."""

@@ -23,6 +23,7 @@ NOT_ALL_ANSWER = "{listeners} processes listen on the broker and {answers} of th
 NOT_KNOWN = "{node} may have taken it and has not said what it is"
 NO_ANSWER = "{node} takes from its queue and did not answer whether it has it"
 TWINS = "several processes answer to the name {node}"
+HIDDEN = "{node} was there since and has not said where on the broker it keeps messages"
 MUTE = "{node} takes from its queue and tells nothing of what it runs (no plugin of ours)"
 DEAF = "events of workers were missed since it was sent"
 UNBROKEN = "no known worker of its queue has ended or lost its connection since"
@@ -84,10 +85,13 @@ def is_restarted(suspect: Suspect, now: ServerLife) -> bool:
     return now.began_at is not None and suspect.since < now.began_at - UPTIME_MARGIN
 
 
-def doubt_of_resend(suspect: Suspect, *, restarted: bool) -> str | None:
-    """What stands against sending it again, however surely it is lost; None where nothing does."""
+def doubt_of_resend(suspect: Suspect, consumers: Consumers, *, restarted: bool) -> str | None:
+    """What stands against sending it again, however surely nobody has it; None where nothing does."""
     most = MOST_DISPATCHES_AT_RESTARTS if restarted else MOST_DISPATCHES
-    return SENT_OFTEN.format(times=suspect.dispatches) if suspect.dispatches >= most else None
+    if suspect.dispatches >= most:
+        return SENT_OFTEN.format(times=suspect.dispatches)
+    hider = consumers.hider_since(suspect.since)
+    return HIDDEN.format(node=hider.node) if hider else None
 
 
 def doubt_of_absence(suspect: Suspect, hearing: Hearing, *, restarted: bool = False) -> str | None:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from domain.errors import ArgumentsNotRecorded, InvalidRequest
+from domain.payloads import check_encrypted
 from domain.queue_names import flaw_of
 from domain.submissions import DEFAULT_MAX_RETRIES, DEFAULT_PRIORITY, Submission, check_size
 
@@ -35,18 +36,21 @@ class Replay:
     default_queue: str
     changes: Mapping[str, Any]
     """Fields of `Submission` that the client named, and their values."""
+    author: str | None = None
+    """Who replays it (`domain/principals.py`)."""
 
 
 def replay_of(original: Original, replay: Replay) -> Submission:
     """The new submission. What neither the client nor the original says is as in any submission that leaves it out.
 
-    Raises ArgumentsNotRecorded without a name or arguments, InvalidRequest if the arguments are too large or the
-    original's queue may not be used.
+    Raises ArgumentsNotRecorded without a name or arguments, InvalidRequest if the arguments are too large, an
+    encrypted part of them is malformed, or the original's queue may not be used.
     """
     args, kwargs = (replay.changes.get(name, getattr(original, name)) for name in ("args", "kwargs"))
     if original.task_name is None or args is None or kwargs is None:
         raise ArgumentsNotRecorded
     check_size(args, kwargs)
+    check_encrypted(args, kwargs)
     changeable: dict[str, Any] = {
         "queue_name": original.queue_name or replay.default_queue,
         "priority": DEFAULT_PRIORITY if original.priority is None else original.priority,
@@ -65,5 +69,6 @@ def replay_of(original: Original, replay: Replay) -> Submission:
         task_name=original.task_name,
         created_at=replay.created_at,
         original_task_id=original.task_id,
+        submitted_by=replay.author,
         **new,
     )

@@ -20,9 +20,9 @@ class Scope(StrEnum):
 
 MEANINGS: Mapping[Scope, str] = MappingProxyType(
     {
-        Scope.READ: "look at everything that is recorded, arguments and results included",
+        Scope.READ: "look at everything that is recorded, arguments and results included, but for hidden values",
         Scope.SUBMIT: "make new tasks and workflows",
         Scope.OPERATE: "act on what is there: tasks, workflows, workers, alerts, marks, saved filters",
-        Scope.ADMIN: "make and revoke keys, and change by which rules everybody is served",
+        Scope.ADMIN: "make and revoke keys, reveal hidden values, and change by which rules everybody is served",
     }
 )

@@ -31,6 +31,8 @@ class Submission:
     original_task_id: str | None = None
     workflow_id: UUID | None = None
     """The workflow of which it is a step."""
+    submitted_by: str | None = None
+    """The author of the request that it came with (`domain/principals.py`)."""
 
     @property
     def status(self) -> Status:

@@ -4,8 +4,8 @@ Clocks of several machines cannot order events, so entries sort by attempt, then
 then by time.
 """
 
-from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from domain.deliveries import STATE_OF_FACT
@@ -31,6 +31,9 @@ CAUSAL_RANK = {
 
 ENDS = frozenset({EventType.REJECTED, EventType.REVOKED, EventType.FAILED, EventType.SUCCEEDED, EventType.ENDED})
 """The ends, of which a run has one however many are told: a time limit is told twice, a rejection as failed too."""
+
+NAMING = ("new_task_id", "parent_id")
+"""Details of an event that are ids of other tasks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,19 @@ def timeline(facts: Iterable[Fact]) -> list[TimelineEntry]:
     losses = [fact for fact in lines if fact.type is EventType.LOST and fact.key not in owner]
     ordered = sorted(lines, key=lambda fact: _position(fact, owner.get(fact.key), attempts=attempts, losses=losses))
     return [_entry(fact, owner.get(fact.key)) for fact in ordered]
+
+
+def names_of(entry: TimelineEntry) -> list[str]:
+    """Return the ids of the other tasks that an entry names."""
+    return [str(entry.details[name]) for name in NAMING if entry.details.get(name) is not None]
+
+
+def without_names(entry: TimelineEntry, unseen: Collection[str]) -> TimelineEntry:
+    """Return the entry without those of its details that are one of these ids."""
+    hidden = [name for name in NAMING if entry.details.get(name) in unseen]
+    if not hidden:
+        return entry
+    return replace(entry, details={name: value for name, value in entry.details.items() if name not in hidden})
 
 
 def _other_ends(attempt: Attempt, ends: Container[str]) -> list[Fact]:

@@ -5,7 +5,7 @@ is silent (down, or a solo pool at work) is simply not in the answer: silence pr
 """
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -85,12 +85,15 @@ _ACTIVE = Command("active", {"safe": True})
 class Control:
     """Questions run in one thread and commands in another, so that a silent node never delays a revoke.
 
+    `serializer` is the form of commands where the broker does not spare it: the one of submissions, which all can read.
     Nodes whose plugin tells ids alone are asked for these: what else a worker says of a task holds its arguments.
     """
 
-    def __init__(self, broker_url: str, options: BrokerOptions | None = None) -> None:
+    def __init__(self, broker_url: str, options: BrokerOptions | None = None, *, serializer: str = "json") -> None:
         self._broker_url = broker_url
         self._options = options
+        self._tell: Callable[..., None] = partial(tell, broker_url, options=options, serializer=serializer)
+        self._serializer = serializer
         self._address = str(uuid4())
         self._has_asked = False
         self._tell_ids: set[str] = set()
@@ -221,7 +224,7 @@ class Control:
     async def shut_down(self, node: str) -> None:
         """Tell a node to finish what it runs, give back the rest and exit. It does not answer; it says goodbye."""
         await self._telling.run(
-            lambda: tell(self._broker_url, Command("shutdown"), nodes=[node], options=self._options),
+            lambda: self._tell(Command("shutdown"), nodes=[node]),
             limit_seconds=BROKER_SECONDS,
         )
 
@@ -232,7 +235,7 @@ class Control:
         """
         arguments = {"task_id": list(task_ids), "terminate": terminate, "signal": signal}
         await self._telling.run(
-            lambda: tell(self._broker_url, Command("revoke", arguments), options=self._options),
+            lambda: self._tell(Command("revoke", arguments)),
             limit_seconds=BROKER_SECONDS,
         )
 
@@ -261,7 +264,12 @@ class Control:
             return [Answers() for _ in commands]
         self._has_asked = True
         question = partial(ask, self._broker_url, commands, nodes=nodes, seconds=seconds, options=self._options)
-        asked = partial(question, address=self._address, unreadable=partial(self._note_unreadable, unread=unread))
+        asked = partial(
+            question,
+            serializer=self._serializer,
+            address=self._address,
+            unreadable=partial(self._note_unreadable, unread=unread),
+        )
         replies = await self._asking.run(asked, limit_seconds=seconds + BROKER_SECONDS)
         read = [_sound(answers, nodes, errors=errors) for answers in replies]
         for node in set().union(*read) & self._unreadable.keys():

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from celery import Celery
+from celery.utils.saferepr import saferepr
 from kombu.serialization import dumps
 
+from domain.redaction.rules import COMMON, Branch, Redaction
 from gateway.messages import TaskMessage
 
 PERSISTENT = 2
@@ -54,8 +56,9 @@ class Envelope:
 class EnvelopeMaker:
     """Makes envelopes; belongs to one thread."""
 
-    def __init__(self, serializer: str = "json") -> None:
+    def __init__(self, serializer: str = "json", *, redaction: Redaction = COMMON) -> None:
         self._serializer = serializer
+        self._redaction = redaction
         # Makes messages and never sends one: with a result backend each send would cost a SUBSCRIBE.
         self._messages = Celery("celeriac-publisher", set_as_current=False, broker="memory://").amqp
 
@@ -67,8 +70,8 @@ class EnvelopeMaker:
             tuple(message.args),
             message.kwargs,
             time_limit=message.timeout_seconds,
-            argsrepr=_text_of_arguments(tuple(message.args)),
-            kwargsrepr=_text_of_arguments(message.kwargs),
+            argsrepr=self._text_of(tuple(message.args), Branch.ARGS, task_name=message.task_name),
+            kwargsrepr=self._text_of(message.kwargs, Branch.KWARGS, task_name=message.task_name),
             retries=message.retries_base,
         )
         content_type, content_encoding, body = dumps(task.body, serializer=self._serializer)
@@ -83,6 +86,16 @@ class EnvelopeMaker:
             headers=_said(task.headers) | _own_headers(message),
             properties=task.properties | {"delivery_mode": PERSISTENT},
         )
+
+    def _text_of(self, arguments: Any, branch: Branch, *, task_name: str) -> str | None:
+        """Arguments as events, workers' logs and Flower tell them; None where Celery's own text will do."""
+        shown = self._redaction.mask(arguments, branch, task_name=task_name)
+        text = _text_of_arguments(shown)
+        if text is not None or shown is arguments:
+            return text
+        # Celery would make its own of the true ones.
+        amqp = self._messages
+        return saferepr(shown, amqp.argsrepr_maxsize, maxlevels=amqp.app.conf.task_repr_maxlevels)
 
 
 def _said(headers: dict[str, Any]) -> dict[str, Any]:

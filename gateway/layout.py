@@ -49,7 +49,9 @@ class Layout:
 
     @property
     def is_whole(self) -> bool:
-        """Tell whether no message can lie in a place that nobody has told of."""
+        """Tell whether all places are looked at that workers have told of; those who have not told are
+        `domain.consumers.Consumers.hider_since`.
+        """
         return self._is_whole
 
     @property
@@ -113,4 +115,4 @@ class Layout:
             {*TEN_PRIORITY_STEPS, *(step for each in everyone for step in each.priority_steps or ())}
         )
         is_bounded = len(separators) <= MOST_SEPARATORS and len(ledgers) <= MOST_LEDGERS
-        self._is_whole = self._is_told and is_bounded and self._consumers.have_all_told_options
+        self._is_whole = self._is_told and is_bounded

@@ -10,10 +10,11 @@ each binding is compared with every reply:
 - Replies come through the default exchange, which needs no binding. One of ours, in kombu's own spelling, breaks every
   reply of workers that have another `sep` (18 of 20 of their owner's `inspect ping` were lost).
 - Commands go as plain data, which any worker takes whatever it accepts. A worker that accepts nothing but pickle logs a
-  traceback for each command in JSON, to whomever that is addressed.
+  traceback for each command in JSON that it receives.
 
-On RabbitMQ neither is possible nor needed: a binding there goes with its queue, and a worker that may write to
-`reply.celery.pidbox` need not be allowed to write to the default exchange.
+On RabbitMQ a binding goes with its queue, and a worker that may write to `reply.celery.pidbox` need not be allowed to
+write to the default exchange. Bodies there are bytes in some form: commands go in that of submissions, and those for
+certain nodes to the queue of each, so that no other has to read them.
 """
 
 import pickletools
@@ -21,6 +22,7 @@ import time
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import structlog
@@ -31,6 +33,7 @@ from domain.broker_options import BrokerOptions
 from domain.priority import Transport
 from gateway.connection import BROKER_ERRORS, connect, transport_of
 from gateway.pickled_data import read
+from gateway.queues import can_be_on_rabbit
 
 COMMANDS = Exchange("celery.pidbox", type="fanout", durable=False, delivery_mode="transient")
 REPLIES = Exchange("reply.celery.pidbox", type="direct", durable=False, delivery_mode="transient")
@@ -40,6 +43,8 @@ PLAIN_DATA = {"content_type": "application/data", "content_encoding": "binary"}
 MOST_NAME_BYTES = 1_024
 """How many bytes of an unreadable reply are searched for its sender's name."""
 PICKLE = "application/x-python-serialize"
+BEFORE_A_KEY = frozenset({"PROTO", "FRAME", "EMPTY_DICT", "MARK", "DICT", "MEMOIZE", "PUT", "BINPUT"})
+"""What stands in a pickled mapping before its first key, in whatever protocol."""
 NOT_UNDERSTOOD = (ContentDisallowed, DecodeError)
 """Errors of kombu that say something of one message, not of the connection."""
 MOST_REPLIES = 50_000
@@ -81,14 +86,15 @@ def ask(
     nodes: Collection[str] | None,
     seconds: float,
     options: BrokerOptions | None = None,
+    serializer: str = "json",
     address: str | None = None,
     unreadable: Unreadable = lambda _node, _kind: None,
 ) -> list[Answers]:
     """Return for each command what each node replied; nodes that stay silent for `seconds` in all are missing.
 
     `nodes` None asks everyone and therefore always takes the whole time; only then are all replies of one name heard.
-    `address` is the asker's own for all its questions: a reply that comes too late on Redis waits there for the next
-    one, and not in a list for each question.
+    `serializer` is kombu's name of the form of commands on RabbitMQ. `address` is the asker's own for all its
+    questions: a reply that comes too late on Redis waits there for the next one, and not in a list for each question.
     """
     with connect(broker_url, options=options) as connection:
         replies = _Replies(
@@ -102,7 +108,10 @@ def ask(
         with Consumer(connection.default_channel, [replies.queue], on_message=replies.receive, no_ack=True):
             for ticket, command in zip(replies.by_ticket, commands, strict=True):
                 _send(
-                    connection, command, nodes=nodes, expires_at=time.time() + seconds, reply=(ticket, replies.reply_to)
+                    connection,
+                    _message(command, nodes, reply=(ticket, replies.reply_to)),
+                    expires_at=time.time() + seconds,
+                    serializer=serializer,
                 )
             _drain(connection, replies, expected=expected, deadline=time.monotonic() + seconds)
         replies.queue.bind(connection.default_channel).delete()
@@ -110,11 +119,16 @@ def ask(
 
 
 def tell(
-    broker_url: str, command: Command, *, nodes: Collection[str] | None = None, options: BrokerOptions | None = None
+    broker_url: str,
+    command: Command,
+    *,
+    nodes: Collection[str] | None = None,
+    options: BrokerOptions | None = None,
+    serializer: str = "json",
 ) -> None:
     """Send a command to these nodes, or to all, and wait for nobody."""
     with connect(broker_url, options=options) as connection:
-        _send(connection, command, nodes=nodes)
+        _send(connection, _message(command, nodes), expires_at=0, serializer=serializer)
 
 
 def forget(broker_url: str, address: str, *, options: BrokerOptions | None = None) -> None:
@@ -185,18 +199,22 @@ def _data_of(message: Any) -> Any:
 
 
 def _sender(content_type: str, body: bytes, *, nodes: Collection[str] | None) -> str | None:
-    """Whose reply this is, which begins with its name. Nothing is unpickled: the first text in it is looked at."""
+    """Whose reply this is, which begins with its name. Nothing is unpickled: what stands first in it is looked at."""
     begin = body[:MOST_NAME_BYTES]
     if nodes is not None:
         return next((node for node in sorted(nodes, key=len, reverse=True) if node.encode() in begin), None)
-    return _first_text(begin) if content_type == PICKLE else None
+    return _first_key(begin) if content_type == PICKLE else None
 
 
-def _first_text(begin: bytes) -> str | None:
+def _first_key(begin: bytes) -> str | None:
+    """Return the first key of a pickled mapping, if that may be a node's name: Celery gives none without an `@`."""
     try:
-        return next((text for _, text, _ in pickletools.genops(begin) if isinstance(text, str)), None)
+        for operation, text, _ in pickletools.genops(begin):
+            if operation.name not in BEFORE_A_KEY:
+                return text if isinstance(text, str) and "@" in text else None
     except Exception:  # cut off, or no pickle at all
         return None
+    return None
 
 
 def _drain(connection: Connection, replies: _Replies, *, expected: int | None, deadline: float) -> None:
@@ -216,14 +234,9 @@ def _drain(connection: Connection, replies: _Replies, *, expected: int | None, d
             log.warning("control_message_not_understood", error=type(error).__name__)
 
 
-def _send(
-    connection: Connection,
-    command: Command,
-    *,
-    nodes: Collection[str] | None,
-    expires_at: float = 0,
-    reply: tuple[str, dict[str, str]] | None = None,
-) -> None:
+def _message(
+    command: Command, nodes: Collection[str] | None, *, reply: tuple[str, dict[str, str]] | None = None
+) -> dict[str, Any]:
     message: dict[str, Any] = {
         "method": command.method,
         "arguments": dict(command.arguments),
@@ -234,15 +247,25 @@ def _send(
     if reply is not None:
         ticket, address = reply
         message |= {"ticket": ticket, "reply_to": address}
-    options: dict[str, Any] = {"serializer": "json"}
+    return message
+
+
+def _send(connection: Connection, message: dict[str, Any], *, expires_at: float, serializer: str) -> None:
+    """Send it to all, or on RabbitMQ to each node that it names."""
+    form: dict[str, Any] = {"serializer": serializer}
     channel: Any = connection.default_channel
     if connection.transport.driver_type == "redis":
-        channel.body_encoding, options = None, PLAIN_DATA
-    Producer(channel, auto_declare=False).publish(
-        message,
-        exchange=COMMANDS,
-        declare=[COMMANDS],
-        headers={"clock": 0, "expires": expires_at},
-        retry=False,
-        **options,
-    )
+        channel.body_encoding, form = None, PLAIN_DATA
+    headers = {"clock": 0, "expires": expires_at}
+    publish = partial(Producer(channel, auto_declare=False).publish, message, headers=headers, retry=False, **form)
+    if connection.transport.driver_type != "amqp" or message["destination"] is None:
+        publish(exchange=COMMANDS, declare=[COMMANDS])
+        return
+    for name in map(control_queue_of, message["destination"]):
+        if can_be_on_rabbit(name):
+            publish(exchange="", routing_key=name, delivery_mode=COMMANDS.delivery_mode)
+
+
+def control_queue_of(node: str) -> str:
+    """The name of the queue on RabbitMQ in which a node is told what to do."""
+    return f"{node}.{COMMANDS.name}"

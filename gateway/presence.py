@@ -20,7 +20,7 @@ from domain.broker_options import BrokerOptions
 from domain.errors import BrokerUnavailable
 from domain.priority import Transport
 from gateway.connection import connect, redis_client, transport_of
-from gateway.mailbox import COMMANDS, PLAIN_DATA
+from gateway.mailbox import COMMANDS, PLAIN_DATA, control_queue_of
 from gateway.ports import AsksNodes
 from gateway.queues import can_be_on_rabbit
 from gateway.threads import BrokerThread
@@ -132,7 +132,7 @@ class _RabbitListeners:
 
 
 def _has_control_queue(channel: Any, node: str) -> bool:
-    queue_name = f"{node}.{COMMANDS.name}"
+    queue_name = control_queue_of(node)
     if not can_be_on_rabbit(queue_name):
         return False
     # Each refusal closes the channel.

@@ -16,6 +16,7 @@ from domain.broker_options import BrokerOptions
 from domain.errors import BrokerUnavailable
 from domain.priority import Transport, message_priority, priority_step_for
 from domain.queue_names import flaw_of
+from domain.redaction.rules import COMMON, Redaction
 from domain.refusals import Refusal
 from gateway.connection import BROKER_ERRORS, transport_of
 from gateway.envelopes import Envelope, EnvelopeMaker
@@ -50,7 +51,7 @@ class Published:
 class Publisher:
     """One thread with one held connection; a lost one is replaced by the next call.
 
-    `serializer`: of bodies, by kombu's name.
+    `serializer`: of bodies, by kombu's name. `redaction`: what the texts of arguments in messages hide.
     `singly`: for messages that were refused before. Each goes alone, and the broker's silence counts as a refusal too.
     """
 
@@ -61,12 +62,13 @@ class Publisher:
         singly: bool = False,
         options: BrokerOptions | None = None,
         serializer: str = "json",
+        redaction: Redaction = COMMON,
     ) -> None:
         self._transport = transport_of(broker_url)
         self._singly = singly
         self._options = options or BrokerOptions()
         self._thread = BrokerThread("publisher")
-        self._maker = EnvelopeMaker(serializer)
+        self._maker = EnvelopeMaker(serializer, redaction=redaction)
         on_redis = self._transport is Transport.REDIS
         self._sender: Sender = (
             RedisSender(broker_url, singly=singly, options=options) if on_redis else RabbitSender(broker_url)

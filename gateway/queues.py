@@ -49,9 +49,9 @@ class QueueReader:
     ) -> set[str] | None:
         """Return the tasks in these queues, and those that any worker has fetched and not acknowledged.
 
-        None where the broker cannot be read so: RabbitMQ, or while some worker may keep its messages where we do not
-        know. With `among`, only such ids are kept: a long backlog then
-        takes no memory. A task on its way back from a worker may be missed; ask twice before believing in its absence.
+        None where the broker cannot be read so: RabbitMQ, or where workers use it in more ways than are looked at.
+        With `among`, only such ids are kept: a long backlog then takes no memory. A task on its way back from a worker
+        may be missed; ask twice before believing in its absence.
         """
         return await self._queues.ids_in_queues(list(queue_names), None if among is None else set(among))
 

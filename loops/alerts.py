@@ -1,6 +1,6 @@
 """Looks every few seconds whether anything is wrong enough to say so, and whether what was wrong is well again."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Protocol
@@ -49,10 +49,12 @@ class AlertsRound:
         marks: KnowsMarks,
         lives: KnowsEnds,
         prefixes: FindsDifferences | None = None,
+        find_open_hosts: Callable[[], Awaitable[Collection[str] | None]] | None = None,
     ) -> None:
         self._engine = engine
         self._lives = lives
         self._prefixes = prefixes
+        self._find_open_hosts = find_open_hosts
         self._marks = marks
         self._queues = queues
         self._components = components
@@ -69,9 +71,9 @@ class AlertsRound:
         waiting = await self._depths({*consumed, *inputs.due, *inputs.not_picked_up})
         down, ended = await self._components.ask(), self._lives.ended()
         differing = await self._differing(apart)
-        if await self._write_changes(
-            replace(inputs, waiting=waiting, down=down, ended=ended, differing=differing), rules
-        ):
+        open_hosts = await self._find_open_hosts() if self._find_open_hosts else ()
+        found = replace(inputs, waiting=waiting, down=down, ended=ended, differing=differing, open_hosts=open_hosts)
+        if await self._write_changes(found, rules):
             await self._lives.forget(ended.keys())
         return ROUND_SECONDS
 

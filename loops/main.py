@@ -6,6 +6,7 @@ from functools import partial
 from typing import NamedTuple
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from background import end, start
 from domain.degradation import MIRROR
@@ -46,6 +47,7 @@ from services.components import server_checks
 from services.lost.proofs import Proofs
 from services.resident.counters import CounterName, Counters
 from services.resident.degradation import DegradationMarks
+from services.resident.open_access import list_open_hosts
 from services.resident.signs_of_life import SignOfLife
 from services.workers.orders import WorkerOrders
 from settings import Settings, urls
@@ -79,8 +81,13 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
         lives = LivesRound(redis, lambda: life.present_since)
         orders = WorkerOrders(control, PauseKeys(redis))
         drains = Drains(engine, control, orders=orders, presence=presence, redis=redis)
-        sweep = MissedEndsRound(engine, results, queues=queues, proofs=proofs, resend_unproven=settings.resend_unproven)
-        alerts = AlertsRound(engine, queues, components=components, marks=marks, lives=lives, prefixes=prefixes)
+        hides = settings.redaction
+        sweep = _sweep(settings, engine, gateways=gateways, proofs=proofs)
+        rescuing = Gateway(presence, mover, queues, control, results)
+        doors = partial(list_open_hosts, redis)
+        alerts = AlertsRound(
+            engine, queues, components=components, marks=marks, lives=lives, prefixes=prefixes, find_open_hosts=doors
+        )
         submitted = await stack.enter_async_context(Listener(database_url, OUTBOX))
         stepped = await stack.enter_async_context(Listener(database_url, WORKFLOWS))
         loops: tuple[Loop, ...] = (
@@ -92,13 +99,13 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
             Loop("control", ControlRound(engine, control, orders=orders, drains=drains)),
             Loop("cancels", CancelsRound(engine, control, mover=mover, redis=redis)),
             Loop("sweep", sweep),
-            Loop("rescue", DeadWorkersRound(engine, Gateway(presence, mover, queues, control, results), redis=redis)),
+            Loop("rescue", DeadWorkersRound(engine, rescuing, redis=redis, redaction=hides)),
             Loop("strays", StuckMessagesRound(engine, mover, proofs=proofs, presence=presence, redis=redis)),
-            Loop("unsettled", VanishedTasksRound(engine, control, queues=queues, results=results)),
+            Loop("unsettled", VanishedTasksRound(engine, control, queues=queues, results=results, redaction=hides)),
             Loop("partitions", PartitionsRound(engine)),
             Loop("expiry", ExpiryRound(engine)),
             Loop("retention", RetentionRound(engine, settings.retention, workers_kept_for=settings.workers_kept_for)),
-            Loop("search_index", SearchIndexRound(engine)),
+            Loop("search_index", SearchIndexRound(engine, redaction=hides)),
             Loop("rollups", RollupsRound(engine)),
             Loop("lives", lives),
             Loop("alerts", alerts, lives.wait),
@@ -130,8 +137,10 @@ def _gateways(settings: Settings, layout: Layout) -> _Gateways:
     """Make them; each connects when it is first used."""
     _, broker_url, result_url = urls(settings)
     options = settings.broker_options
-    publish = partial(Publisher, broker_url, options=options, serializer=settings.task_serializer)
-    control = Control(broker_url, options)
+    publish = partial(
+        Publisher, broker_url, options=options, serializer=settings.task_serializer, redaction=settings.redaction
+    )
+    control = Control(broker_url, options, serializer=settings.task_serializer)
     return _Gateways(
         publisher=publish(),
         singly=publish(singly=True),
@@ -141,4 +150,15 @@ def _gateways(settings: Settings, layout: Layout) -> _Gateways:
         mover=MessageMover(broker_url, layout),
         presence=Presence(broker_url, control, options=options),
         prefixes=ForeignPrefixes(broker_url, layout),
+    )
+
+
+def _sweep(settings: Settings, engine: AsyncEngine, *, gateways: _Gateways, proofs: Proofs) -> MissedEndsRound:
+    return MissedEndsRound(
+        engine,
+        gateways.results,
+        queues=gateways.queues,
+        proofs=proofs,
+        resend_unproven=settings.resend_unproven,
+        redaction=settings.redaction,
     )

@@ -52,7 +52,7 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
         life = await stack.enter_async_context(SignOfLife(redis, MIRROR, parts=len(subscribers)))
         counters = await stack.enter_async_context(Counters(redis))
         log.info("mirror_ready")
-        writer = Writer(engine, results, forgets_after=settings.retention.of_news)
+        writer = Writer(engine, results, forgets_after=settings.retention.of_news, redaction=settings.redaction)
         mirroring = [
             start(
                 mirror_events(subscriber, writer, stopping=stopping, life=life, counters=counters),

@@ -12,12 +12,14 @@ import structlog
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError, StatementError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from domain.redaction.rules import COMMON, Redaction
 from domain.results import StoredResult, ToldResult
 from domain.workers.status import Heartbeat, newest
 from gateway.events.sources import Blind, EventMessage
 from gateway.ports import ReadsResults
 from mirror.decode import Decoded, decode, split
 from services.record import News, record
+from services.redaction import mask_errors
 from store.queries import gaps
 from store.queries.workers import nodes, signs
 
@@ -55,6 +57,7 @@ class Writer:
         forgets_after: timedelta | None = None,
         retry_seconds: Sequence[float] = RETRY_SECONDS,
         result_timeout_seconds: float = RESULT_TIMEOUT_SECONDS,
+        redaction: Redaction = COMMON,
     ) -> None:
         """Prepare to write; news of unknown tasks older than `forgets_after` makes none: it would bring back deleted
         ones.
@@ -64,6 +67,7 @@ class Writer:
         self._engine = engine
         self._results = results
         self._forgets_after = forgets_after
+        self._redaction = redaction
         self._skipped = _Skipped()
         self._seen_at: dict[str, float] = {}
 
@@ -85,7 +89,7 @@ class Writer:
         results = [_with_text(result, decoded) for result in stored.values() if result.status is not None]
         news = News(decoded.facts, decoded.identities, results, _told_results(stored, decoded), begins_at)
         try:
-            await self._commit(partial(_store, news=news, heartbeats=decoded.heartbeats))
+            await self._commit(partial(_store, news=news, heartbeats=decoded.heartbeats, redaction=self._redaction))
             await self._note_seen(decoded.seen)
         except Exception as error:  # another try would not mend it, see `_commit`
             return await self._write_apart(messages, error)
@@ -155,8 +159,10 @@ def _told_results(stored: Mapping[str, StoredResult], decoded: Decoded) -> list[
     ]
 
 
-async def _store(connection: AsyncConnection, *, news: News, heartbeats: Sequence[Heartbeat]) -> None:
-    await record(connection, news)
+async def _store(
+    connection: AsyncConnection, *, news: News, heartbeats: Sequence[Heartbeat], redaction: Redaction
+) -> None:
+    await record(connection, await mask_errors(connection, news, redaction=redaction))
     if heartbeats:
         await nodes.hear(connection, newest(heartbeats).values())
 

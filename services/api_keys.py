@@ -5,7 +5,7 @@ The secret of a key is in the answer to whoever made it and nowhere else. `has_o
 """
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -24,6 +24,8 @@ class Order:
 
     name: str
     scopes: frozenset[Scope]
+    queues: tuple[str, ...] = ()
+    task_names: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()
     rate_limit_per_minute: int | None = None
     expires_at: datetime | None = None
@@ -38,7 +40,10 @@ class Issued:
 
 
 async def create_key(connection: AsyncConnection, order: Order, *, author: str, has_other_way: bool) -> Issued:
-    """Store a new key; raises InvalidRequest if it cannot be the first, has expired, or there are `MAX_KEYS`."""
+    """Store a new key; raises InvalidRequest if it cannot be the first, has expired, is limited and has `admin`, or
+    there are `MAX_KEYS`.
+    """
+    _refuse_limited_admin(order.scopes, queues=order.queues, task_names=order.task_names)
     now, living = await _lock_and_read(connection)
     _refuse_past(order.expires_at, now)
     if len(living) >= MAX_KEYS:
@@ -51,6 +56,8 @@ async def create_key(connection: AsyncConnection, order: Order, *, author: str, 
         name=order.name,
         secret_hash=digest_of(text),
         scopes=order.scopes,
+        queues=order.queues,
+        task_names=order.task_names,
         networks=order.networks,
         rate_limit_per_minute=order.rate_limit_per_minute,
         expires_at=order.expires_at,
@@ -80,6 +87,7 @@ async def change_key(
         columns["disabled_at"] = (before.disabled_at or now) if columns.pop("disabled") else None
     _refuse_past(columns.get("expires_at"), now)
     after = replace(before, **columns)
+    _refuse_limited_admin(after.scopes, queues=after.queues, task_names=after.task_names)
     _refuse_to_lock_out(living, after, now=now, has_other_way=has_other_way)
     if columns:
         await api_keys.change_key(connection, key_id, changes=columns)
@@ -129,6 +137,12 @@ def _refuse_to_lock_out(living: list[ApiKey], after: ApiKey, *, now: datetime, h
         return
     if not any(key.rules_everybody(now) for key in living if key.key_id != after.key_id):
         raise LastAdmin
+
+
+def _refuse_limited_admin(scopes: frozenset[Scope], *, queues: Sequence[str], task_names: Sequence[str]) -> None:
+    """Raises InvalidRequest: whoever may make keys could make himself one without limits."""
+    if Scope.ADMIN in scopes and (queues or task_names):
+        raise _invalid("queues" if queues else "task_names", "a key with admin cannot be limited")
 
 
 def _refuse_past(expires_at: datetime | None, now: datetime) -> None:

@@ -1,11 +1,15 @@
 """Two executions compared: their submissions, their ends, their times and their timelines."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.comparisons import Difference, differences, is_same, is_same_json
+from domain.comparisons import Difference, Op, differences, is_same, is_same_json
+from domain.redaction.rules import COMMON, Branch, Redaction
+from domain.redaction.values import value_at
+from domain.sight import EVERYTHING, Sight
 from domain.submissions import wait_until_start
 from services.timeline import TaskHistory, read_whole_history
 from store.queries.tasks.documents import WholeTask
@@ -43,15 +47,20 @@ class Comparison:
         return None if one is None or other is None else other - one
 
 
-async def read_both(connection: AsyncConnection, task_id: str, *, other_id: str) -> tuple[WholeHistory, WholeHistory]:
-    """Return both tasks with their timelines; raises TaskNotFound if either is unknown."""
-    one = await read_whole_history(connection, task_id)
-    return one, await read_whole_history(connection, other_id)
+async def read_both(
+    connection: AsyncConnection, task_id: str, *, other_id: str, sight: Sight = EVERYTHING
+) -> tuple[WholeHistory, WholeHistory]:
+    """Return both tasks with their timelines; raises TaskNotFound if either is unknown or not seen."""
+    one = await read_whole_history(connection, task_id, sight=sight)
+    return one, await read_whole_history(connection, other_id, sight=sight)
 
 
-def compare(one: WholeHistory, other: WholeHistory) -> Comparison:
-    """Return what is alike and what differs. Takes up to a second where arguments are large, and so is for a thread."""
-    arguments = _differing_arguments(one, other)
+def compare(one: WholeHistory, other: WholeHistory, *, redaction: Redaction = COMMON) -> Comparison:
+    """Return what is alike and what differs. Takes up to a second where arguments are large, and so is for a thread.
+
+    That hidden values differ is told, and where; what they are is not.
+    """
+    arguments = _differing_arguments(one, other, redaction=redaction)
     return Comparison(
         one=one,
         other=other,
@@ -76,12 +85,32 @@ def _same_json(column: str, one: WholeHistory, *, other: WholeHistory) -> bool |
     return None if ours is None or theirs is None else is_same_json(ours, theirs)
 
 
-def _differing_arguments(one: WholeHistory, other: WholeHistory) -> list[Difference] | None:
+def _differing_arguments(one: WholeHistory, other: WholeHistory, *, redaction: Redaction) -> list[Difference] | None:
     """One more than is shown, if there are so many."""
     ours, theirs = ({"task_args": h.task.args, "task_kwargs": h.task.kwargs} for h in (one, other))
     if None in (*ours.values(), *theirs.values()):
         return None
-    return list(islice(differences(ours, theirs), MAX_DIFFERENCES + 1))
+    found = list(islice(differences(ours, theirs), MAX_DIFFERENCES + 1))
+    shown = [_shown(history, redaction) for history in (one, other)]
+    return [_masked(difference, ours=shown[0], theirs=shown[1]) for difference in found]
+
+
+def _shown(history: WholeHistory, redaction: Redaction) -> dict[str, Any]:
+    task = history.task
+    return {
+        "task_args": redaction.mask(task.args, Branch.ARGS, task_name=task.task_name),
+        "task_kwargs": redaction.mask(task.kwargs, Branch.KWARGS, task_name=task.task_name),
+    }
+
+
+def _masked(difference: Difference, *, ours: Any, theirs: Any) -> Difference:
+    """Return the difference with what may be shown at its place; an operation has no value where there was none."""
+    has_value, had_value = difference.op is not Op.REMOVE, difference.op is not Op.ADD
+    return replace(
+        difference,
+        value=value_at(theirs, difference.path) if has_value else None,
+        old_value=value_at(ours, difference.path) if had_value else None,
+    )
 
 
 def _waited(history: WholeHistory) -> float | None:

@@ -10,8 +10,10 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.errors import TaskNotFound
-from domain.timeline import TimelineEntry, timeline
+from domain.sight import EVERYTHING, Sight
+from domain.timeline import TimelineEntry, names_of, timeline, without_names
 from store.queries import events, gaps
+from store.queries.sight import list_seen
 from store.queries.tasks import documents
 from store.queries.tasks.documents import TaskOutline, WholeTask
 from store.queries.workers import nodes
@@ -40,24 +42,39 @@ class TaskHistory(Generic[Task]):
 
 
 async def read_task_history(
-    connection: AsyncConnection, task_id: str, *, max_facts: int = MAX_FACTS
+    connection: AsyncConnection, task_id: str, *, max_facts: int = MAX_FACTS, sight: Sight = EVERYTHING
 ) -> TaskHistory[TaskOutline]:
-    """Return what was told of a task; raises TaskNotFound."""
-    task = await documents.get_outline(connection, task_id)
+    """Return what was told of a task; raises TaskNotFound if there is none, or it is not seen."""
+    task = await documents.get_outline(connection, task_id, sight=sight)
     if task is None:
         raise TaskNotFound
-    return await _history_of(connection, task, max_facts=max_facts)
+    return await _history_of(connection, task, max_facts=max_facts, sight=sight)
 
 
-async def read_whole_history(connection: AsyncConnection, task_id: str) -> TaskHistory[WholeTask]:
-    """Return what was told of a task, with its arguments and its result; raises TaskNotFound."""
-    task = await documents.get_task(connection, task_id)
+async def read_whole_history(
+    connection: AsyncConnection, task_id: str, *, sight: Sight = EVERYTHING
+) -> TaskHistory[WholeTask]:
+    """Return what was told of a task, with its arguments and its result; raises TaskNotFound as above."""
+    task = await documents.get_task(connection, task_id, sight=sight)
     if task is None:
         raise TaskNotFound
-    return await _history_of(connection, task)
+    return await _history_of(connection, task, sight=sight)
 
 
-async def _history_of(connection: AsyncConnection, task: Task, *, max_facts: int = MAX_FACTS) -> TaskHistory[Task]:
+async def hide_unseen(
+    connection: AsyncConnection, entries: Sequence[TimelineEntry], *, sight: Sight
+) -> Sequence[TimelineEntry]:
+    """Return the entries without the ids of tasks that are not seen."""
+    names = {name for entry in entries for name in names_of(entry)} if sight.is_bounded else set()
+    if not names:
+        return entries
+    unseen = names - await list_seen(connection, names, sight=sight)
+    return [without_names(entry, unseen) for entry in entries]
+
+
+async def _history_of(
+    connection: AsyncConnection, task: Task, *, sight: Sight, max_facts: int = MAX_FACTS
+) -> TaskHistory[Task]:
     facts = await events.get_latest_facts(connection, task.task_id, since=task.events_from, limit=max_facts + 1)
     truncated = len(facts) > max_facts
     # To sort ten thousand takes 0.3 s, a few less than the way into a thread and back.
@@ -70,7 +87,7 @@ async def _history_of(connection: AsyncConnection, task: Task, *, max_facts: int
     deaf = await gaps.overlaps_gap(connection, since=task.events_from, until=until)
     return TaskHistory(
         task=task,
-        entries=entries,
+        entries=await hide_unseen(connection, entries, sight=sight),
         worker_ids=await nodes.get_worker_ids(connection, (entry.node for entry in entries if entry.node)),
         complete=not deaf and not task.reconstructed and not truncated and not left_out,
         truncated=truncated,

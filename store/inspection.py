@@ -43,13 +43,12 @@ _UNREAD = """select unreadable, count(*) from (
 ) latest group by unreadable order by 2 desc"""
 
 
-def has_admin_key(database_url: str) -> bool:
-    """Whether there ever was an API key with `admin`, since when everybody needs a key. Raises psycopg.Error."""
+def was_closed(database_url: str) -> bool:
+    """Whether there ever was an API key, since when everybody needs one. Raises psycopg.Error."""
     with psycopg.connect(database_url, connect_timeout=CONNECT_SECONDS) as connection:
         if connection.execute("select to_regclass('api_keys')").fetchone() == (None,):
             return False
-        found = connection.execute("select from api_keys where scopes @> array['admin'] limit 1")
-        return found.fetchone() is not None
+        return connection.execute("select from api_keys limit 1").fetchone() is not None
 
 
 def is_drained(database_url: str, node: str) -> bool:

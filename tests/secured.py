@@ -1,12 +1,15 @@
-"""A Redis with TLS, a unix socket and users of its own, where a program that can do TLS is installed."""
+"""A Redis with TLS, a unix socket and users of its own, or one that a sentinel knows, where a program that can do TLS
+is installed.
+"""
 
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
-from urllib.parse import quote
+from typing import Any
+from urllib.parse import quote, urlencode
 
 import redis
 
@@ -89,6 +92,76 @@ def secured_redis(folder: Path) -> Iterator[SecuredRedis]:
     finally:
         process.terminate()
         process.wait()
+
+
+class SecuredSentinel:
+    """A master and the one sentinel that knows it, both by TLS alone and with a client's certificate."""
+
+    MASTER = "fleet"
+
+    def __init__(self, folder: Path) -> None:
+        self.certificates = make_certificates(folder / "certificates")
+        self._folder = folder
+        self._server, self._sentinel = pick_port(), pick_port()
+
+    def url(self, db: int) -> str:
+        """As Celery has it: without what its transport options say of the master."""
+        query = urlencode(self._as_client())
+        return f"sentinel://:{quote(PASSWORD, safe='')}@127.0.0.1:{self._sentinel}/{db}?{query}"
+
+    def options(self, **other: str) -> dict[str, object]:
+        """Those transport options; `other` is how to speak to the sentinel, where it differs."""
+        return {"master_name": self.MASTER, "sentinel_kwargs": {"ssl": True, **self._as_client(), **other}}
+
+    def commands(self) -> list[list[str]]:
+        """The server's and the sentinel's, which writes its own file."""
+        file = self.certificates.file
+        lines = ["bind 127.0.0.1", f"dir {self._folder}", "port 0", "tls-auth-clients yes", "tls-replication yes"]
+        lines += [f"tls-{name}-file {file(f'server.{end}')}" for name, end in (("cert", "crt"), ("key", "key"))]
+        lines += [f"tls-ca-cert-file {file('ca.crt')}"]
+        server = [f"tls-port {self._server}", 'save ""', f'requirepass "{PASSWORD}"']
+        sentinel = [
+            f"tls-port {self._sentinel}",
+            f"sentinel monitor {self.MASTER} 127.0.0.1 {self._server} 1",
+            f'sentinel auth-pass {self.MASTER} "{PASSWORD}"',
+        ]
+        for name, own in (("server", server), ("sentinel", sentinel)):
+            (self._folder / f"{name}.conf").write_text("\n".join([*lines, *own]) + "\n")
+        program = str(secure_program())
+        return [
+            [program, str(self._folder / "server.conf")],
+            [program, str(self._folder / "sentinel.conf"), "--sentinel"],
+        ]
+
+    def answers(self) -> bool:
+        """Whether the sentinel is there and has seen its master."""
+        file = self.certificates.file
+        told: dict[str, Any] = {"ssl": True, "ssl_ca_certs": str(file("ca.crt")), **self._as_client()}
+        try:
+            with redis.Redis(port=self._sentinel, **told) as client:
+                state: Any = client.sentinel_master(self.MASTER)
+                return "disconnected" not in state["flags"] and bool(state["info-refresh"])
+        except redis.RedisError:
+            return False
+
+    def _as_client(self) -> dict[str, str]:
+        file = self.certificates.file
+        files = {"ssl_ca_certs": "ca.crt", "ssl_certfile": "client.crt", "ssl_keyfile": "client.key"}
+        return {name: str(file(of)) for name, of in files.items()}
+
+
+@contextmanager
+def secured_sentinel(folder: Path) -> Iterator[SecuredSentinel]:
+    """It answers."""
+    found = SecuredSentinel(folder)
+    with ExitStack() as stack:
+        for command in found.commands():
+            log = stack.enter_context((folder / "redis.log").open("ab"))
+            process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+            stack.callback(process.wait)
+            stack.callback(process.terminate)
+        wait_for(found.answers, "the sentinel knows its master")
+        yield found
 
 
 def _answers(server: SecuredRedis) -> bool:

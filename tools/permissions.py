@@ -5,9 +5,11 @@ A test compares the page with the code, so a route that asks for something else 
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from api.app import create_app
-from api.openapi.document import ANY_KEY, SCOPE_FIELD
+from api.declarations import Reach
+from api.openapi.document import ANY_KEY, OWN_SCOPE_FIELD, REACH_FIELD, SCOPE_FIELD
 from api.routing import API_PREFIX
 from domain.scopes import MEANINGS, Scope
 from settings import Settings
@@ -21,11 +23,16 @@ HEAD = """# Who may call what
 includes another. A key of `CELERIAC_API_KEYS` has all four, or `read` alone if it ends in `:read`. While there is no
 key at all, every program that reaches the API has all of them: [security.md](security.md) says who that is.
 
+Where a key is [limited](keys.md#limits) to queues or task names, `within` means that nothing outside of them exists for
+it: not in what it is shown, and not in what it does. `refused` means 403, since the route is about all tasks together.
+`x-celeriac-reach` says the same. *own* means that a key with `submit` and without `read` may call it as well, and is
+shown what it has submitted itself.
+
 | Scope | Lets you |
 |---|---|
 """
 TAIL = """
-A key may rotate itself without `admin`.
+A key may rotate itself without `admin`, whatever its limits.
 
 ## Without a scope
 
@@ -47,16 +54,25 @@ def render() -> str:
 
 
 def _section(scope: str) -> str:
-    rows = "".join(f"| `{route}` | {summary} |\n" for route, summary, asked in _routes() if asked == scope)
-    return f"\n## {str(scope).capitalize()}{' key' if scope == ANY_KEY else ''}\n\n| Route | |\n|---|---|\n{rows}"
+    rows = "".join(
+        f"| `{route}` | {summary} | {limited} |\n" for route, summary, limited, asked in _routes() if asked == scope
+    )
+    heading = f"## {str(scope).capitalize()}{' key' if scope == ANY_KEY else ''}"
+    return f"\n{heading}\n\n| Route | | With limits |\n|---|---|---|\n{rows}"
 
 
-def _routes() -> Iterator[tuple[str, str, str | None]]:
-    """Each route with its summary and the scope that it asks for, None for one that asks for none."""
+def _routes() -> Iterator[tuple[str, str, str, str | None]]:
+    """Each route with its summary, what a key with limits may do there, and the scope that it asks for, if any."""
     for path, operations in create_app(Settings()).openapi()["paths"].items():
         for verb, operation in operations.items():
             route = f"{verb.upper()} {path.removeprefix(API_PREFIX)}"
-            yield route, operation["summary"], operation.get(SCOPE_FIELD)
+            yield route, operation["summary"], _limited(operation), operation.get(SCOPE_FIELD)
+
+
+def _limited(operation: dict[str, Any]) -> str:
+    if OWN_SCOPE_FIELD in operation:
+        return "within, *own*"
+    return {None: "", Reach.WITHIN_LIMITS: "within", Reach.WHOLE_FLEET: "refused"}[operation.get(REACH_FIELD)]
 
 
 if __name__ == "__main__":

@@ -3,12 +3,15 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import cache, partial
 
 from uuid_utils.compat import uuid7
 
-from api.errors import sentence
+from api.errors import OutsideLimits, sentence
 from api.schemas.tasks import MAX_RETRIES, TaskSubmission
 from domain.errors import InvalidRequest, UnknownTaskName
+from domain.payloads import check_encrypted
+from domain.sight import Limits
 from domain.submissions import Submission, check_size
 from services.resident.degradation import DegradationMarks, refuse_degraded
 from services.resident.task_names import TaskNames
@@ -17,14 +20,22 @@ NOTHING_KNOWN: Mapping[str, int] = {}
 
 
 def to_submission(
-    body: TaskSubmission, *, default_queue: str, now: datetime, own_retries: Mapping[str, int] = NOTHING_KNOWN
+    body: TaskSubmission,
+    *,
+    author: str,
+    default_queue: str,
+    now: datetime,
+    own_retries: Mapping[str, int] = NOTHING_KNOWN,
 ) -> Submission:
-    """Return a submission with an id and its defaults; raises InvalidRequest if its arguments are too large.
+    """Return a submission with an id and its defaults; raises InvalidRequest if its arguments are too large, or
+    an encrypted part of them is malformed.
 
-    `own_retries`: the `max_retries` that tasks have by themselves, which hold where the body names none.
+    `author`: who submits it. `own_retries`: the `max_retries` that tasks have by themselves, which hold where the body
+    names none.
     """
     args, kwargs = json.dumps(body.task_args), json.dumps(body.task_kwargs)
     check_size(args, kwargs)
+    check_encrypted(args, kwargs)
     return Submission(
         task_id=str(uuid7()),
         task_name=body.task_name,
@@ -36,18 +47,20 @@ def to_submission(
         timeout_seconds=body.timeout_seconds,
         scheduled_at=body.scheduled_at,
         created_at=now,
+        submitted_by=author,
     )
 
 
 def to_submissions(
-    bodies: Sequence[TaskSubmission], *, default_queue: str, now: datetime, own_retries: Mapping[str, int]
+    bodies: Sequence[TaskSubmission], *, author: str, default_queue: str, now: datetime, own_retries: Mapping[str, int]
 ) -> list[Submission]:
     """Return a whole batch in its order; raises one InvalidRequest that names every item at fault."""
     submissions: list[Submission] = []
     errors: list[tuple[str, str]] = []
+    make = partial(to_submission, author=author, default_queue=default_queue, now=now, own_retries=own_retries)
     for number, body in enumerate(bodies):
         try:
-            submissions.append(to_submission(body, default_queue=default_queue, now=now, own_retries=own_retries))
+            submissions.append(make(body))
         except InvalidRequest as error:
             errors += [(f"tasks.{number}.{field}", message) for field, message in error.errors]
     if errors:
@@ -65,9 +78,30 @@ def name_fields(bodies: Sequence[TaskSubmission]) -> Iterator[tuple[str, str]]:
     return ((f"tasks.{number}.task_name", body.task_name) for number, body in enumerate(bodies))
 
 
-async def find_unknown(registry: TaskNames | None, task_names: Iterable[str]) -> Mapping[str, str]:
-    """Map each name that no worker knows to what to say of it; empty where names are not checked."""
-    return await registry.find_unknown(set(task_names)) if registry else {}
+def refuse_outside(
+    limits: Limits, wanted: Iterable[TaskSubmission], *, default_queue: str, place: str = "{field}"
+) -> None:
+    """Raise OutsideLimits if one of these goes to a queue, or is a task, outside the limits of the caller.
+
+    `place`: how the field of the submission with this `number` is called.
+    """
+    if not limits:
+        return
+    flaws = cache(limits.flaws)
+    errors = [
+        (place.format(number=number, field=field), message)
+        for number, body in enumerate(wanted)
+        for field, message in flaws(body.queue_name or default_queue, body.task_name)
+    ]
+    if errors:
+        raise OutsideLimits(errors)
+
+
+async def find_unknown(registry: TaskNames | None, task_names: Iterable[str], *, limits: Limits) -> Mapping[str, str]:
+    """Map each name that no worker knows to what to say of it within these limits; empty where names are not
+    checked.
+    """
+    return await registry.find_unknown(set(task_names), limits=limits) if registry else {}
 
 
 def refuse_unknown(unknown: Mapping[str, str], named: Iterable[tuple[str, str]]) -> None:

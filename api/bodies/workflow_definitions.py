@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from itertools import chain, islice
-from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
@@ -17,22 +17,22 @@ from domain.workflows.definition import NewWorkflow, Step
 from domain.workflows.references import MAX_REFERENCES, find
 
 
-def to_workflow(body: WorkflowSubmission, *, default_queue: str, now: datetime) -> NewWorkflow:
+def to_workflow(body: WorkflowSubmission, *, author: str, default_queue: str, now: datetime) -> NewWorkflow:
     """Return a workflow with its ids; raises one InvalidRequest that names every step at fault."""
     workflow_id = uuid7()
     steps: list[Step] = []
     links: list[Link] = []
     errors: list[tuple[str, str]] = []
     edges = 0
+    make = partial(to_submission, author=author, default_queue=default_queue, now=now)
     for position, step in enumerate(body.steps):
         place = f"steps.{position}"
         try:
             references = _references(step, place)
             needs = _needs(step, references, place=place)
             links.append(Link(step.id, needs))
-            steps.append(
-                _to_step(step, workflow_id, has_references=bool(references), now=now, default_queue=default_queue)
-            )
+            submission = replace(make(step), workflow_id=workflow_id)
+            steps.append(Step(step.id, submission, has_references=bool(references)))
             edges += len(needs)
         except InvalidRequest as error:
             errors += [_placed(field, position) for field in error.errors]
@@ -46,6 +46,7 @@ def to_workflow(body: WorkflowSubmission, *, default_queue: str, now: datetime) 
         steps=steps,
         dag=build(links),
         created_at=now,
+        submitted_by=author,
     )
 
 
@@ -72,13 +73,6 @@ def _needs(step: StepSubmission, references: Iterable[tuple[str, str]], *, place
     for field, needed in chain(named, references):
         fields.setdefault(needed, field)
     return [(field, needed) for needed, field in fields.items()]
-
-
-def _to_step(
-    step: StepSubmission, workflow_id: UUID, *, has_references: bool, default_queue: str, now: datetime
-) -> Step:
-    submission = to_submission(step, default_queue=default_queue, now=now)
-    return Step(step.id, replace(submission, workflow_id=workflow_id), has_references)
 
 
 def _placed(error: tuple[str, str], position: int) -> tuple[str, str]:

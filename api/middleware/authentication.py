@@ -14,15 +14,14 @@ from hashlib import sha256
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.client_key import note_key_hash
-from api.errors import Forbidden, RateLimited, Unauthenticated, error_response
+from api.errors import Forbidden, LimitedKey, RateLimited, Unauthenticated, error_response
 from api.middleware.client_address import ClientAddress
 from api.middleware.failed_keys import FailedKeys
 from api.middleware.rate_limit import WindowCounter, seconds_until
 from api.middleware.scopes import METRICS_PATH, PRINCIPAL, header_of, is_open
 from domain.api_keys import ApiKey, digest_of, id_within, is_whole
 from domain.errors import CeleriacError, DatabaseUnavailable
-from domain.networks import is_loopback_address
-from domain.origins import LOCALHOST
+from domain.origins import is_loopback_host
 from domain.principals import ALL_SCOPES, LOCAL, Principal, PrincipalKind
 from domain.scopes import Scope as Permission
 from domain.secrets import READ_ONLY_SUFFIX
@@ -47,7 +46,7 @@ class Authentication:
         metrics_key: str | None = None,
     ) -> None:
         self._app = app
-        self._is_loopback = _is_loopback(host)
+        self._is_loopback = is_loopback_host(host)
         self._metrics_key = metrics_key.encode() if metrics_key else None
         self._keys = [_env_key(key, number) for number, key in enumerate(keys, start=1)]
         self._ring = ring
@@ -82,6 +81,9 @@ class Authentication:
         if self._metrics_key is not None and hmac.compare_digest(self._metrics_key, _bearer(scope).encode("latin-1")):
             return
         await self._identify(scope)
+        principal: Principal = scope[PRINCIPAL]
+        if principal.limits:
+            raise LimitedKey
 
     async def _is_closed(self) -> bool:
         """Whether a key is needed; raises DatabaseUnavailable while nobody can say."""
@@ -134,8 +136,6 @@ class Authentication:
         key = held.key
         if flaw := key.flaw(datetime.now(UTC)):
             raise Unauthenticated(f"This API key {flaw}.")
-        if key.has_unknown_limits:
-            raise Forbidden("This API key has limits that this version cannot keep.")
         if held.networks:
             address = self._address.exact(scope)
             if address is None or not any(address in network for network in held.networks):
@@ -175,11 +175,6 @@ def _env_key(given: str, number: int) -> tuple[bytes, Principal]:
     key = given.removesuffix(READ_ONLY_SUFFIX)
     scopes = ALL_SCOPES if key == given else frozenset({Permission.READ})
     return key.encode(), Principal(PrincipalKind.ENV_KEY, str(number), f"CELERIAC_API_KEYS {number}", scopes)
-
-
-def _is_loopback(host: str) -> bool:
-    """Whether an address or a name is surely this machine's alone."""
-    return host == LOCALHOST or is_loopback_address(host)
 
 
 def _bearer(scope: Scope) -> str:

@@ -6,6 +6,8 @@ HEALTH_PATH = "/api/v1/health"
 METRICS_PATH = "/metrics"
 PRINCIPAL = "celeriac.principal"
 """The place where a scope has the `Principal` who makes the request; empty on paths that are open to all."""
+SIGHT = "celeriac.sight"
+"""The place where a scope has the `Sight` of that principal on this route; empty where PRINCIPAL is."""
 
 
 def headers_of(scope: Scope, name: bytes) -> list[str]:

@@ -40,6 +40,10 @@ Json = dict[str, Any]
 Responses = dict[int | str, Json]
 
 SCOPE_FIELD = "x-celeriac-scope"
+OWN_SCOPE_FIELD = "x-celeriac-own-scope"
+"""The scope that is enough to be shown what one has submitted oneself."""
+REACH_FIELD = "x-celeriac-reach"
+"""What a key with limits may do there: a `Reach`."""
 ANY_KEY = "any"
 """The word in the place of a scope where a key is needed, whatever it may do."""
 
@@ -115,8 +119,10 @@ def _add_scopes(document: Json, routes: Iterable[StrictRoute]) -> None:
         asked = ANY_KEY if route.declared.any_key else route.declared.scope
         if asked is None:
             continue
+        said = {SCOPE_FIELD: asked, OWN_SCOPE_FIELD: route.declared.own_scope, REACH_FIELD: route.declared.reach}
         for method in route.methods or ():
-            document["paths"][route.path_format][method.lower()][SCOPE_FIELD] = str(asked)
+            operation = document["paths"][route.path_format][method.lower()]
+            operation.update({name: str(value) for name, value in said.items() if value is not None})
 
 
 def _operations(document: Json) -> Iterator[Json]:

@@ -1,20 +1,23 @@
 """A page of tasks: read by one filter and one slice, shaped as lists show it. The list, search and presets share it."""
 
+from dataclasses import replace
+
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.pages.cursors import decode_cursor, encode_cursor, refused
 from api.schemas.filters import PageQuery
 from api.schemas.tasks import TaskPage, TaskRow
 from domain.filters import Cursor, TaskFilter
+from domain.sight import Sight
 from store.queries.tasks import documents
 from store.queries.tasks.documents import ListedTask, Slice
 
 NO_WORD = "`search` has no word in it: no letter and no digit. So it finds nothing."
 
 
-async def read_page(connection: AsyncConnection, filters: TaskFilter, *, query: PageQuery) -> TaskPage:
-    """Return the page of matching tasks that the query wants."""
-    part = slice_of(query)
+async def read_page(connection: AsyncConnection, filters: TaskFilter, *, query: PageQuery, sight: Sight) -> TaskPage:
+    """Return the page of matching tasks that the query wants, of those that are seen."""
+    part, filters = slice_of(query), replace(filters, sight=sight)
     total, is_exact = await documents.count_tasks(connection, filters)
     page = await documents.list_tasks(connection, filters, part=part, few=is_exact and total <= documents.FEW)
     rows = [TaskRow.from_task(task) for task in page]

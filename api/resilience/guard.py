@@ -13,10 +13,12 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.declarations import Declared
+from api.middleware.scopes import SIGHT
 from api.resilience.breakers import Breakers
 from api.resilience.last_answers import MAX_ANSWER_BYTES, LastAnswer, LastAnswers
 from domain.degradation import Access, Mark, Strategy, decide
 from domain.health import DATABASE
+from domain.sight import EVERYTHING, Sight
 from services.resident.degradation import DegradationMarks, refusal
 
 EXEMPT_TAGS = frozenset({"health", "resilience"})
@@ -147,10 +149,11 @@ def _is_good(start: Message) -> bool:
 
 
 def _question(scope: Scope) -> str:
-    """Return the same for all spellings of one question. The path's end is no part of the query: NUL stands
-    in neither."""
+    """Return the same for all spellings of one question by those who see the same. The path's end is no part of the
+    query: NUL stands in neither."""
     query = sorted(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
-    return f"{scope['path']}\x00{urlencode(query)}"
+    sight: Sight = scope.get(SIGHT, EVERYTHING)
+    return f"{scope['path']}\x00{urlencode(query)}" + (f"\x00{sight}" if sight.is_bounded else "")
 
 
 def _stale(answer: LastAnswer) -> Response:

@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import Query, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api.declarations import caches_answers, needs
+from api.declarations import caches_answers, needs, whole_fleet
 from api.dependencies import ReadConnection, WriteConnection
 from api.openapi.document import responses
 from api.routing import api_router
@@ -24,6 +24,7 @@ router = api_router("/alerts", tag="alerts")
 
 @router.get("", summary="List alerts", response_model=AlertPage)
 @needs(Scope.READ)
+@whole_fleet
 @caches_answers
 async def list_alerts(
     connection: ReadConnection,
@@ -45,6 +46,7 @@ async def list_alerts(
 
 @router.post("/{alert_id}/acknowledge", summary="Acknowledge an alert", responses=responses(AlertNotFound))
 @needs(Scope.OPERATE)
+@whole_fleet
 async def acknowledge_alert(connection: WriteConnection, alert_id: str) -> AlertModel:
     """Notes that somebody has seen it; a second time changes nothing. It stays listed until it is resolved."""
     try:
@@ -58,6 +60,7 @@ async def acknowledge_alert(connection: WriteConnection, alert_id: str) -> Alert
 
 @router.get("/rules", summary="List alert rules", response_model=RulePage)
 @needs(Scope.READ)
+@whole_fleet
 async def list_rules(
     connection: ReadConnection, limit: Limit = DEFAULT_LIMIT, *, offset: Offset = 0, rows: RowsShown = Rows.BOTH
 ) -> RulePage | Response:
@@ -67,6 +70,7 @@ async def list_rules(
 
 @router.put("/rules", summary="Change alert rules")
 @needs(Scope.ADMIN)
+@whole_fleet
 async def update_rules(connection: WriteConnection, body: RulesUpdate) -> RulePage:
     """Changes the rules of the named types, all or none; in force from the next look, at most some 5 s later.
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import Query
 
-from api.declarations import caches_answers, needs
+from api.declarations import caches_answers, needs, whole_fleet
 from api.dependencies import ReadConnection
 from api.routing import api_router
 from api.schemas.analytics import TrendsAnswer
@@ -20,6 +20,7 @@ router = api_router("/analytics", tag="analytics")
 
 @router.get("/trends", summary="Get execution trends")
 @needs(Scope.READ)
+@whole_fleet
 @caches_answers
 async def get_trends(
     connection: ReadConnection,

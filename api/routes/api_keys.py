@@ -2,7 +2,7 @@
 
 from fastapi import Response
 
-from api.declarations import needs, needs_any_key, needs_or_is
+from api.declarations import needs, needs_any_key, needs_or_is, whole_fleet
 from api.dependencies import Caller, ReadConnection, Resources, WriteConnection
 from api.openapi.document import responses
 from api.routing import api_router
@@ -18,6 +18,7 @@ router = api_router(tag="api keys")
 
 @router.post("/api-keys", summary="Make an API key", status_code=201)
 @needs(Scope.ADMIN)
+@whole_fleet
 async def create(connection: WriteConnection, resources: Resources, *, caller: Caller, body: KeyOrder) -> IssuedKey:
     """The secret is in this answer and nowhere else, so a repeated request makes another key: no Idempotency-Key."""
     issued = await api_keys.create_key(
@@ -28,6 +29,7 @@ async def create(connection: WriteConnection, resources: Resources, *, caller: C
 
 @router.get("/api-keys", summary="List API keys", response_model=KeyPage)
 @needs(Scope.ADMIN)
+@whole_fleet
 async def list_all(
     connection: ReadConnection, limit: Limit = DEFAULT_LIMIT, *, offset: Offset = 0, rows: RowsShown = Rows.BOTH
 ) -> KeyPage | Response:
@@ -39,6 +41,7 @@ async def list_all(
 
 @router.get("/api-keys/{key_id}", summary="Get an API key", responses=responses(KeyNotFound))
 @needs(Scope.ADMIN)
+@whole_fleet
 async def get(connection: ReadConnection, key_id: str) -> KeyModel:
     """Everything about a key, revoked or not, except its secret."""
     return KeyModel.from_key(await api_keys.find_key(connection, key_id))
@@ -46,6 +49,7 @@ async def get(connection: ReadConnection, key_id: str) -> KeyModel:
 
 @router.patch("/api-keys/{key_id}", summary="Change an API key", responses=responses(KeyNotFound, LastAdmin))
 @needs(Scope.ADMIN)
+@whole_fleet
 async def change(connection: WriteConnection, resources: Resources, *, key_id: str, body: KeyChange) -> KeyModel:
     """Every process goes by it within a second. The last key with `admin` keeps it."""
     changed = await api_keys.change_key(
@@ -58,6 +62,7 @@ async def change(connection: WriteConnection, resources: Resources, *, key_id: s
     "/api-keys/{key_id}", summary="Revoke an API key", status_code=204, responses=responses(KeyNotFound, LastAdmin)
 )
 @needs(Scope.ADMIN)
+@whole_fleet
 async def revoke(connection: WriteConnection, resources: Resources, *, key_id: str) -> None:
     """End a key for good: every process refuses it within a second. What it was stays in the list."""
     await api_keys.revoke_key(connection, key_id, has_other_way=resources.settings.has_full_key)
@@ -67,6 +72,7 @@ async def revoke(connection: WriteConnection, resources: Resources, *, key_id: s
     "/api-keys/{key_id}/rotate", summary="Rotate an API key", status_code=201, responses=responses(KeyNotFound)
 )
 @needs_or_is(Scope.ADMIN, own_key="key_id")
+@whole_fleet
 async def rotate(connection: WriteConnection, key_id: str, *, body: Rotation | None = None) -> IssuedKey:
     """Another secret for the same key, which may do so itself. The old one opens beside it for `overlap_seconds`."""
     wanted = body or Rotation.model_validate({})

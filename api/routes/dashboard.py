@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from fastapi import Response
 
-from api.declarations import caches_answers, needs
+from api.declarations import caches_answers, needs, whole_fleet
 from api.dependencies import ReadConnection, Resources
 from api.routing import api_router
 from api.schemas.dashboard import DepthSource, SystemStats, WorkerFigures, WorkerGrid
@@ -21,6 +21,7 @@ router = api_router("/dashboard", tag="dashboard")
 
 @router.get("/stats", summary="Get system statistics")
 @needs(Scope.READ)
+@whole_fleet
 @caches_answers
 async def get_stats(resources: Resources) -> SystemStats:
     """Queues, workers, load and lifetime totals. Answered without the broker too: `queue_depth_source` tells."""
@@ -40,6 +41,7 @@ async def get_stats(resources: Resources) -> SystemStats:
 
 @router.get("/workers", summary="Get the worker grid", response_model=WorkerGrid)
 @needs(Scope.READ)
+@whole_fleet
 @caches_answers
 async def get_worker_grid(
     connection: ReadConnection, limit: Limit = DEFAULT_LIMIT, *, offset: Offset = 0, rows: RowsShown = Rows.BOTH

@@ -8,8 +8,9 @@ from uuid_utils.compat import uuid7
 
 from api.bodies.idempotency import IdempotencyKey, answer_once
 from api.bodies.submissions import find_unknown, refuse_marked, refuse_unknown
-from api.declarations import needs, submits
-from api.dependencies import Resources, reading
+from api.declarations import needs, submits, within_limits
+from api.dependencies import Caller, Resources, SeenTaskId, Sighted, reading
+from api.errors import OutsideLimits
 from api.openapi.document import responses
 from api.pages.large_answers import answer_beside
 from api.routing import api_router
@@ -32,24 +33,34 @@ router = api_router("/tasks", tag="tasks")
     responses=responses(TaskNotFound, TaskNotFinished, ArgumentsNotRecorded, UnknownTaskName),
 )
 @needs(Scope.OPERATE)
+@within_limits
 @submits
 async def replay_task(
-    resources: Resources, task_id: str, *, key: IdempotencyKey, response: Response, body: TaskReplay | None = None
+    resources: Resources,
+    task_id: SeenTaskId,
+    *,
+    caller: Caller,
+    key: IdempotencyKey,
+    response: Response,
+    body: TaskReplay | None = None,
 ) -> ReplayedTask:
     """A new task with the name, arguments, queue, priority and limits of a finished one, but for what the body says."""
     async with resources.engine.connect() as connection:
         original = await get_original(connection, task_id)
     name = (original and original.task_name) or ""
-    unknown = await find_unknown(resources.task_names, [name] if name else [])
+    unknown = await find_unknown(resources.task_names, [name] if name else [], limits=caller.limits)
     new = Replay(
         task_id=str(uuid7()),
         created_at=datetime.now(UTC),
         default_queue=resources.settings.default_queue,
         changes=body.changes() if body else {},
+        author=caller.author,
     )
 
     async def act(connection: AsyncConnection) -> ReplayedTask:
         submission = await replay(connection, task_id, new=new)
+        if flaws := caller.limits.flaws(submission.queue_name, submission.task_name):
+            raise OutsideLimits(flaws)
         refuse_unknown(unknown, [("task_name", submission.task_name)])
         await refuse_marked(resources.marks, [submission])
         return ReplayedTask.from_submission(submission)
@@ -64,8 +75,11 @@ async def replay_task(
     responses=responses(TaskNotFound),
 )
 @needs(Scope.READ)
-async def compare_tasks(resources: Resources, task_id1: str, *, task_id2: str) -> Response:
+@within_limits
+async def compare_tasks(resources: Resources, task_id1: str, *, task_id2: str, sight: Sighted) -> Response:
     """What is alike and what differs in two tasks: their submissions, their times, their timelines."""
     async with reading(resources) as connection:
-        one, other = await read_both(connection, task_id1, other_id=task_id2)
-    return await answer_beside(resources, lambda: TaskComparison.from_comparison(compare(one, other)))
+        one, other = await read_both(connection, task_id1, other_id=task_id2, sight=sight)
+    return await answer_beside(
+        resources, lambda: TaskComparison.from_comparison(compare(one, other, redaction=resources.redaction))
+    )

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import timedelta
 
-from api.declarations import needs
+from api.declarations import needs, whole_fleet
 from api.dependencies import ProcessResources, Resources
 from api.health.probe import ComponentState
 from api.openapi.document import responses
@@ -64,6 +64,7 @@ everything else as by `fail_fast`; of the broker, work is kept as by `queue_only
     responses=responses(ServiceDegraded),
 )
 @needs(Scope.OPERATE)
+@whole_fleet
 async def mark_degraded(resources: Resources, body: DegradationRequest) -> MarkedService:
     """Marks a service as degraded for a time; every process goes by it once this is answered."""
     check_service(body.service_name, body.strategy)
@@ -76,6 +77,7 @@ async def mark_degraded(resources: Resources, body: DegradationRequest) -> Marke
 
 @router.post("/degradation/clear", summary="End a mark before its time", responses=responses(ServiceDegraded))
 @needs(Scope.OPERATE)
+@whole_fleet
 async def clear_degradation(resources: Resources, body: ClearRequest) -> ClearedService:
     """Ends a mark; a service that is not marked is fine. What a breaker does ends only when the component is back."""
     check_service(body.service_name)
@@ -84,6 +86,7 @@ async def clear_degradation(resources: Resources, body: ClearRequest) -> Cleared
 
 @router.get("/summary", summary="Get the state of the system's parts")
 @needs(Scope.READ)
+@whole_fleet
 async def get_summary(resources: Resources) -> ResilienceSummary:
     """Answered from what is known, at once, whatever hangs."""
     marks = {**automatic(resources.probe.breakers.open_ones()), **resources.marks.current()}

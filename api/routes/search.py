@@ -1,11 +1,12 @@
 """Search: tasks by words and filters, filters with a name, and what they find as CSV."""
 
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import Query, Response
 
-from api.declarations import caches_answers, needs
-from api.dependencies import ExportConnection, ReadConnection, SearchConnection, WriteConnection
+from api.declarations import caches_answers, needs, whole_fleet, within_limits
+from api.dependencies import ExportConnection, ReadConnection, SearchConnection, Sighted, WriteConnection
 from api.openapi.document import responses
 from api.pages.csv_export import CSV_FILE, EXPORT_SECONDS, CsvResponse, csv_response
 from api.pages.task_pages import read_page, slice_of
@@ -24,10 +25,13 @@ router = api_router("/search", tag="search")
 
 @router.get("/tasks", summary="Search tasks", response_model=TaskPage)
 @needs(Scope.READ)
+@within_limits
 @caches_answers
-async def search_tasks(connection: SearchConnection, query: Annotated[TaskQuery, Query()]) -> TaskPage | Response:
+async def search_tasks(
+    connection: SearchConnection, sight: Sighted, *, query: Annotated[TaskQuery, Query()]
+) -> TaskPage | Response:
     """Tasks that match all filters, newest first unless asked otherwise. A new task is found within a second."""
-    return (await read_page(connection, query.as_filter(), query=query)).with_rows(query.rows)
+    return (await read_page(connection, query.as_filter(), query=query, sight=sight)).with_rows(query.rows)
 
 
 @router.get(
@@ -38,13 +42,18 @@ async def search_tasks(connection: SearchConnection, query: Annotated[TaskQuery,
     responses=responses(Overloaded) | {200: CSV_FILE},
 )
 @needs(Scope.READ)
-async def export_tasks(connection: ExportConnection, query: Annotated[ExportQuery, Query()]) -> CsvResponse:
+@within_limits
+async def export_tasks(
+    connection: ExportConnection, sight: Sighted, *, query: Annotated[ExportQuery, Query()]
+) -> CsvResponse:
     """All tasks that match, or so many as `limit` says, streamed. A cell that would be a formula begins with `'`."""
-    return await csv_response(stream_lines(connection, query.as_filter(), part=slice_of(query), seconds=EXPORT_SECONDS))
+    filters = replace(query.as_filter(), sight=sight)
+    return await csv_response(stream_lines(connection, filters, part=slice_of(query), seconds=EXPORT_SECONDS))
 
 
 @router.get("/presets", summary="List filter presets", response_model=PresetPage)
 @needs(Scope.READ)
+@whole_fleet
 @caches_answers
 async def list_presets(
     connection: ReadConnection, limit: Limit = DEFAULT_LIMIT, *, offset: Offset = 0, rows: RowsShown = Rows.BOTH
@@ -57,6 +66,7 @@ async def list_presets(
 
 @router.post("/presets", summary="Save a filter preset", status_code=201, responses=responses(PresetExists))
 @needs(Scope.OPERATE)
+@whole_fleet
 async def save_preset(connection: WriteConnection, body: PresetSubmission) -> PresetModel:
     """Filters under a name; relative times such as `-24h` count from when the preset is applied."""
     return PresetModel.from_preset(await presets.save_preset(connection, body.as_preset()))
@@ -66,13 +76,15 @@ async def save_preset(connection: WriteConnection, body: PresetSubmission) -> Pr
     "/presets/{name}", summary="Apply a filter preset", response_model=TaskPage, responses=responses(PresetNotFound)
 )
 @needs(Scope.READ)
+@within_limits
 @caches_answers
 async def apply_preset(
-    connection: SearchConnection, name: str, *, query: Annotated[PageQuery, Query()]
+    connection: SearchConnection, name: str, *, sight: Sighted, query: Annotated[PageQuery, Query()]
 ) -> TaskPage | Response:
     """Answers as a search with the preset's filters does."""
     preset = await presets.find_preset(connection, name)
-    result_page = await read_page(connection, TaskFilters.model_validate(preset.filters).as_filter(), query=query)
+    filters = TaskFilters.model_validate(preset.filters).as_filter()
+    result_page = await read_page(connection, filters, query=query, sight=sight)
     return result_page.with_rows(query.rows)
 
 
@@ -83,6 +95,7 @@ async def apply_preset(
     responses=responses(PresetNotFound, BuiltInPreset),
 )
 @needs(Scope.OPERATE)
+@whole_fleet
 async def delete_preset(connection: WriteConnection, name: str) -> None:
     """Deletes a saved preset; those that ship with Celeriac stay."""
     await presets.delete_preset(connection, name)

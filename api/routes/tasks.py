@@ -13,12 +13,23 @@ from api.bodies.submissions import (
     find_unknown,
     name_fields,
     refuse_marked,
+    refuse_outside,
     refuse_unknown,
     to_submission,
     to_submissions,
 )
-from api.declarations import answers_with_id, caches_answers, needs, reads_result, submits
-from api.dependencies import ProcessResources, Resources, SearchConnection, cancels_of, reading, stating
+from api.declarations import answers_with_id, caches_answers, needs, reads_result, shows_own, submits, within_limits
+from api.dependencies import (
+    Caller,
+    ProcessResources,
+    Resources,
+    SearchConnection,
+    SeenTaskId,
+    Sighted,
+    cancels_of,
+    reading,
+    stating,
+)
 from api.openapi.document import responses
 from api.pages.large_answers import answer_beside
 from api.pages.task_pages import read_page
@@ -38,9 +49,12 @@ from api.schemas.tasks import (
 )
 from domain.errors import Overloaded, TaskAlreadyFinished, TaskNotFound, UnknownTaskName
 from domain.idempotency import RequestKey
+from domain.principals import Principal
 from domain.scopes import Scope
+from domain.sight import EVERYTHING
 from domain.states import Status
 from domain.submissions import Submission
+from services.redaction import mask_task
 from services.submissions import submit
 from services.timeline import FEW, TaskHistory, read_task_history
 from store.queries.tasks import documents
@@ -75,12 +89,14 @@ router = api_router("/tasks", tag="tasks")
     responses=responses(UnknownTaskName, Overloaded),
 )
 @needs(Scope.SUBMIT)
+@within_limits
 @submits
 @answers_with_id("task_id")
 async def submit_task(
     request: Request,
     resources: Resources,
     *,
+    caller: Caller,
     body: TaskSubmission,
     key: IdempotencyKey,
     response: Response,
@@ -88,28 +104,42 @@ async def submit_task(
     wait_seconds: Annotated[int, Query(ge=1, le=300, description="With async=false: wait at most this long.")] = 30,
 ) -> SubmittedTask | TaskDetail | Response:
     """Stored before it is answered; handed to the broker right after, or once the broker is back."""
-    answer = await _submit(resources, request, body=body, key=key, response=response)
+    refuse_outside(caller.limits, [body], default_queue=resources.settings.default_queue)
+    answer = await _submit(resources, request, caller=caller, body=body, key=key, response=response)
     request.scope["task_id"] = answer.task_id
     if asynchronous:
         return answer
     await resources.endings.wait(answer.task_id, wait_seconds)
-    detail = await get_task(resources, answer.task_id)
+    detail = await get_task(resources, answer.task_id, sight=EVERYTHING)
     if isinstance(detail, Response):
         detail.status_code = 201
     return detail
 
 
 async def _submit(
-    resources: ProcessResources, request: Request, *, body: TaskSubmission, key: RequestKey | None, response: Response
+    resources: ProcessResources,
+    request: Request,
+    *,
+    caller: Principal,
+    body: TaskSubmission,
+    key: RequestKey | None,
+    response: Response,
 ) -> SubmittedTask:
     """Submit the task: without a key it shares the commit of a group; with one, task and key have a commit of their
     own.
     """
-    unknown = await find_unknown(resources.task_names, [body.task_name])
+    unknown = await find_unknown(resources.task_names, [body.task_name], limits=caller.limits)
     queue, own_retries = resources.settings.default_queue, resources.limits.own_retries
     submission = await beside(
         request,
-        partial(to_submission, body, default_queue=queue, now=datetime.now(UTC), own_retries=own_retries),
+        partial(
+            to_submission,
+            body,
+            author=caller.author,
+            default_queue=queue,
+            now=datetime.now(UTC),
+            own_retries=own_retries,
+        ),
     )
     answer = SubmittedTask.from_submission(submission, message=_explain_limits(resources, submission))
 
@@ -143,16 +173,26 @@ def _explain_limits(resources: ProcessResources, task: Submission | WholeTask) -
     responses=responses(UnknownTaskName),
 )
 @needs(Scope.SUBMIT)
+@within_limits
 @submits
 async def submit_batch(
-    request: Request, resources: Resources, *, body: TaskBatch, key: IdempotencyKey, response: Response
+    request: Request, resources: Resources, *, caller: Caller, body: TaskBatch, key: IdempotencyKey, response: Response
 ) -> SubmittedBatch:
     """All of them or none; an error names its item: `documents.17.priority`."""
-    unknown = await find_unknown(resources.task_names, (item.task_name for item in body.tasks))
     queue, own_retries = resources.settings.default_queue, resources.limits.own_retries
+    refuse_outside(caller.limits, body.tasks, default_queue=queue, place="tasks.{number}.{field}")
+    names = (item.task_name for item in body.tasks)
+    unknown = await find_unknown(resources.task_names, names, limits=caller.limits)
     submissions = await beside(
         request,
-        partial(to_submissions, body.tasks, default_queue=queue, now=datetime.now(UTC), own_retries=own_retries),
+        partial(
+            to_submissions,
+            body.tasks,
+            author=caller.author,
+            default_queue=queue,
+            now=datetime.now(UTC),
+            own_retries=own_retries,
+        ),
     )
 
     async def store(connection: AsyncConnection) -> SubmittedBatch:
@@ -167,20 +207,26 @@ async def submit_batch(
 
 @router.get("", summary="List tasks", response_model=TaskPage)
 @needs(Scope.READ)
+@within_limits
+@shows_own
 @caches_answers
-async def list_tasks(connection: SearchConnection, query: Annotated[TaskQuery, Query()]) -> TaskPage | Response:
+async def list_tasks(
+    connection: SearchConnection, sight: Sighted, *, query: Annotated[TaskQuery, Query()]
+) -> TaskPage | Response:
     """Tasks that match all filters, newest first unless asked otherwise."""
-    return (await read_page(connection, query.as_filter(), query=query)).with_rows(query.rows)
+    return (await read_page(connection, query.as_filter(), query=query, sight=sight)).with_rows(query.rows)
 
 
 @router.get("/{task_id}", summary="Get a task", response_model=TaskDetail, responses=responses(TaskNotFound))
 @needs(Scope.READ)
+@within_limits
+@shows_own
 @reads_result
 @caches_answers
-async def get_task(resources: Resources, task_id: str) -> TaskDetail | Response:
+async def get_task(resources: Resources, task_id: str, *, sight: Sighted) -> TaskDetail | Response:
     """One task with its arguments, result and its latest attempts."""
     async with stating(resources) as connection:
-        task = await documents.get_task(connection, task_id)
+        task = await documents.get_task(connection, task_id, sight=sight)
     if task is None:
         raise TaskNotFound
     make = partial(_detail, resources, task)
@@ -188,6 +234,7 @@ async def get_task(resources: Resources, task_id: str) -> TaskDetail | Response:
 
 
 def _detail(resources: ProcessResources, task: WholeTask) -> TaskDetail:
+    task = mask_task(task, redaction=resources.redaction)
     message = _explain_limits(resources, task)
     if task.outcome is not None:
         message = UNKNOWN_OUTCOME
@@ -199,10 +246,12 @@ def _detail(resources: ProcessResources, task: WholeTask) -> TaskDetail:
     "/{task_id}/timeline", summary="Get a task's timeline", response_model=Timeline, responses=responses(TaskNotFound)
 )
 @needs(Scope.READ)
-async def get_timeline(resources: Resources, task_id: str) -> Timeline | Response:
+@within_limits
+@shows_own
+async def get_timeline(resources: Resources, task_id: str, *, sight: Sighted) -> Timeline | Response:
     """Every event of every attempt, oldest cause first; of more than 10,000 the last ones."""
     async with reading(resources) as connection:
-        history = await read_task_history(connection, task_id)
+        history = await read_task_history(connection, task_id, sight=sight)
     make = partial(_timeline, history)
     return await answer_beside(resources, make) if len(history.entries) > FEW else make()
 
@@ -224,8 +273,9 @@ def _timeline(history: TaskHistory[TaskOutline]) -> Timeline:
     | {202: {"model": CancelAnswer, "description": "Requested; the end is not proven yet."}},
 )
 @needs(Scope.OPERATE)
+@within_limits
 async def cancel_task(
-    resources: Resources, task_id: str, *, response: Response, body: CancelBody = SIGTERM
+    resources: Resources, task_id: SeenTaskId, *, response: Response, body: CancelBody = SIGTERM
 ) -> CancelAnswer:
     """200 once it is certain that the task will not run or has been stopped; 202 while that is not certain."""
     outcome = await cancels_of(resources).cancel(task_id, signal=body.signal, wait=resources.endings.wait)

@@ -5,8 +5,8 @@ from typing import Annotated
 
 from fastapi import Query
 
-from api.declarations import needs
-from api.dependencies import ReadConnection
+from api.declarations import needs, within_limits
+from api.dependencies import ReadConnection, Sighted
 from api.openapi.document import responses
 from api.routing import api_router
 from api.schemas.pages import MAX_LIMIT
@@ -15,6 +15,7 @@ from domain.errors import TaskNotFound
 from domain.scopes import Scope
 from domain.trees import Kin, arrange
 from store.queries import trees
+from store.queries.sight import list_seen
 from store.queries.trees import TreeMember
 
 router = api_router("/tasks", tag="tasks")
@@ -22,19 +23,27 @@ router = api_router("/tasks", tag="tasks")
 
 @router.get("/{task_id}/tree", summary="Get a task's tree", responses=responses(TaskNotFound))
 @needs(Scope.READ)
+@within_limits
 async def get_tree(
     connection: ReadConnection,
     task_id: str,
     *,
+    sight: Sighted,
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="The oldest so many tasks of the tree.")] = MAX_LIMIT,
 ) -> TaskTree:
     """All tasks with the same root, each behind the one that it came of. A bare group has no common root."""
-    root_id = await trees.get_root_id(connection, task_id)
+    root_id = await trees.get_root_id(connection, task_id, sight=sight)
     if root_id is None:
         raise TaskNotFound
-    total, members = await trees.list_tree(connection, root_id, limit=limit)
+    total, members = await trees.list_tree(connection, root_id, limit=limit, sight=sight)
+    is_seen = not sight.is_bounded or bool(await list_seen(connection, [root_id], sight=sight))
     return TaskTree(
-        task_id=task_id, root_id=root_id, total=total, limit=limit, offset=0, data=_arranged(root_id, members)
+        task_id=task_id,
+        root_id=root_id if is_seen else None,
+        total=total,
+        limit=limit,
+        offset=0,
+        data=_arranged(root_id, members),
     )
 
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Query, Response
 
-from api.declarations import caches_answers, needs
+from api.declarations import caches_answers, needs, whole_fleet
 from api.dependencies import ReadConnection, Resources, WriteConnection
 from api.openapi.document import responses
 from api.routing import api_router
@@ -35,6 +35,7 @@ router = api_router("/workers", tag="workers")
 
 @router.post("", summary="Register a worker", status_code=201, responses=responses(WorkerExists))
 @needs(Scope.OPERATE)
+@whole_fleet
 async def register_worker(
     connection: WriteConnection,
     hostname: Annotated[
@@ -52,6 +53,7 @@ async def register_worker(
 
 @router.get("", summary="List workers", response_model=WorkerPage)
 @needs(Scope.READ)
+@whole_fleet
 @caches_answers
 async def list_workers(
     connection: ReadConnection,
@@ -69,6 +71,7 @@ async def list_workers(
 
 @router.get("/{worker_id}", summary="Get a worker", responses=responses(WorkerNotFound))
 @needs(Scope.READ)
+@whole_fleet
 async def get_worker(connection: ReadConnection, worker_id: str) -> WorkerDetail:
     """One worker, by its id or hostname, with what is wanted of it and what it says of itself."""
     return WorkerDetail.from_row(await requests.find_worker(connection, worker_id))
@@ -76,6 +79,7 @@ async def get_worker(connection: ReadConnection, worker_id: str) -> WorkerDetail
 
 @router.get("/{worker_id}/status", summary="Get worker status", responses=responses(WorkerNotFound))
 @needs(Scope.READ)
+@whole_fleet
 async def get_worker_status(connection: ReadConnection, worker_id: str) -> WorkerModel:
     """One worker, by its id or hostname."""
     return WorkerModel.from_row(await requests.find_worker(connection, worker_id))
@@ -85,6 +89,7 @@ async def get_worker_status(connection: ReadConnection, worker_id: str) -> Worke
     "/{worker_id}", summary="Forget a worker", status_code=204, responses=responses(WorkerNotFound, WorkerOnline)
 )
 @needs(Scope.OPERATE)
+@whole_fleet
 async def forget_worker(resources: Resources, worker_id: str) -> Response:
     """Forgets an offline worker and all that was wanted of it. What it ran stays; heard again, it is a new worker."""
     await wishes.forget(resources.engine.begin, resources.orders, worker_id=worker_id)
@@ -93,6 +98,7 @@ async def forget_worker(resources: Resources, worker_id: str) -> Response:
 
 @router.patch("/{worker_id}/pause", summary="Pause a worker", responses=responses(WorkerNotFound))
 @needs(Scope.OPERATE)
+@whole_fleet
 async def pause_worker(resources: Resources, worker_id: str) -> WorkerAnswer:
     """Lets it start no new task, over restarts of its own, of the broker and of Celeriac, until it is resumed."""
     worker = await wishes.pause(resources.engine.begin, resources.orders, worker_id=worker_id)
@@ -101,6 +107,7 @@ async def pause_worker(resources: Resources, worker_id: str) -> WorkerAnswer:
 
 @router.patch("/{worker_id}/resume", summary="Resume a worker", responses=responses(WorkerNotFound))
 @needs(Scope.OPERATE)
+@whole_fleet
 async def resume_worker(resources: Resources, worker_id: str) -> WorkerAnswer:
     """Lets it work again. Takes back a drain unless the worker was already told to exit; starts a drained
     one of `up`."""
@@ -110,6 +117,7 @@ async def resume_worker(resources: Resources, worker_id: str) -> WorkerAnswer:
 
 @router.post("/{worker_id}/drain", summary="Drain a worker", responses=responses(WorkerNotFound, WorkerOffline))
 @needs(Scope.OPERATE)
+@whole_fleet
 async def drain_worker(resources: Resources, worker_id: str, *, body: DrainRequest | None = None) -> WorkerAnswer:
     """Lets it finish what it runs, give the rest back and exit; `GET` tells how far it is."""
     deadline_seconds = body.deadline_seconds if body else None
@@ -121,6 +129,7 @@ async def drain_worker(resources: Resources, worker_id: str, *, body: DrainReque
 
 @router.get("/{worker_id}/drain", summary="Get the progress of a drain", responses=responses(WorkerNotFound, NotFound))
 @needs(Scope.READ)
+@whole_fleet
 async def get_drain(connection: ReadConnection, worker_id: str) -> DrainProgress:
     """The drain under way, or the one by which the worker ended; 404 `NOT_FOUND` once it has started again."""
     return DrainProgress.from_row(await requests.find_drain(connection, worker_id))
@@ -132,6 +141,7 @@ async def get_drain(connection: ReadConnection, worker_id: str) -> DrainProgress
     responses=responses(WorkerNotFound, CapacityNotSupported),
 )
 @needs(Scope.OPERATE)
+@whole_fleet
 async def update_capacity(resources: Resources, worker_id: str, *, body: CapacityUpdate) -> CapacityAnswer:
     """Sets how many tasks it runs at once; an offline worker gets that many when it starts."""
     worker = await set_capacity(resources.engine.begin, resources.orders, worker_id=worker_id, capacity=body.capacity)

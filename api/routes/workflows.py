@@ -11,10 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.bodies.idempotency import IdempotencyKey, answer_once
 from api.bodies.reading import beside
-from api.bodies.submissions import find_unknown, refuse_marked, refuse_unknown
+from api.bodies.submissions import find_unknown, refuse_marked, refuse_outside, refuse_unknown
 from api.bodies.workflow_definitions import name_fields, to_workflow
-from api.declarations import answers_with_id, caches_answers, needs, submits
-from api.dependencies import ReadConnection, Resources, cancels_of, reading
+from api.declarations import answers_with_id, caches_answers, needs, shows_own, submits, within_limits
+from api.dependencies import Caller, ReadConnection, Resources, Sighted, cancels_of, reading, stating
 from api.openapi.document import responses
 from api.pages.cursors import NOT_OURS, decode_cursor, encode_cursor, refused
 from api.pages.large_answers import answer_beside
@@ -39,10 +39,12 @@ from domain.errors import (
     WorkflowNotFound,
 )
 from domain.filters import Cursor
+from domain.redaction.rules import Redaction
 from domain.scopes import Scope
 from domain.workflows.steps import WorkflowStatus
 from services.workflows.lifecycle import replay, retry, start
 from services.workflows.timeline import read_workflow_history
+from store.queries.sight import is_workflow_seen
 from store.queries.workflows import documents
 from store.queries.workflows.documents import WorkflowFilter
 
@@ -51,14 +53,20 @@ MAX_WORKFLOW_BYTES = 16 * 1024 * 1024
 router = api_router("/workflows", tag="workflows")
 
 
-async def _workflow_id(workflow_id: str) -> UUID:
+async def _workflow_id(resources: Resources, sight: Sighted, *, workflow_id: str) -> UUID:
     try:
-        return UUID(workflow_id)
+        parsed = UUID(workflow_id)
     except ValueError:
         raise WorkflowNotFound from None
+    if sight.is_bounded:
+        async with stating(resources) as connection:
+            if not await is_workflow_seen(connection, parsed, sight=sight):
+                raise WorkflowNotFound
+    return parsed
 
 
 WorkflowId = Annotated[UUID, Depends(_workflow_id)]
+"""The id in the path; a workflow that the caller does not see is not found. What it consists of never changes."""
 
 
 @router.post(
@@ -69,15 +77,25 @@ WorkflowId = Annotated[UUID, Depends(_workflow_id)]
     responses=responses(UnknownTaskName),
 )
 @needs(Scope.SUBMIT)
+@within_limits
 @submits
 @answers_with_id("workflow_id")
 async def start_workflow(
-    request: Request, resources: Resources, *, body: WorkflowSubmission, key: IdempotencyKey, response: Response
+    request: Request,
+    resources: Resources,
+    *,
+    caller: Caller,
+    body: WorkflowSubmission,
+    key: IdempotencyKey,
+    response: Response,
 ) -> SubmittedWorkflow:
     """Checked and stored whole before it is answered; steps that wait for none are submitted with it."""
-    unknown = await find_unknown(resources.task_names, (step.task_name for step in body.steps))
+    queue = resources.settings.default_queue
+    refuse_outside(caller.limits, body.steps, default_queue=queue, place="steps.{number}.{field}")
+    names = (step.task_name for step in body.steps)
+    unknown = await find_unknown(resources.task_names, names, limits=caller.limits)
     new = await beside(
-        request, partial(to_workflow, body, default_queue=resources.settings.default_queue, now=datetime.now(UTC))
+        request, partial(to_workflow, body, author=caller.author, default_queue=queue, now=datetime.now(UTC))
     )
 
     async def store(connection: AsyncConnection) -> SubmittedWorkflow:
@@ -91,11 +109,14 @@ async def start_workflow(
 
 @router.get("", summary="List workflows", response_model=WorkflowPage)
 @needs(Scope.READ)
+@within_limits
+@shows_own
 @caches_answers
 async def list_workflows(
     connection: ReadConnection,
-    status: Annotated[list[WorkflowStatus], Query(description="May repeat.")] = [],  # noqa: B006  FastAPI copies it
+    sight: Sighted,
     *,
+    status: Annotated[list[WorkflowStatus], Query(description="May repeat.")] = [],  # noqa: B006  FastAPI copies it
     name: Annotated[Name | None, Query(description="The whole name.")] = None,
     limit: Limit = DEFAULT_LIMIT,
     offset: Offset = 0,
@@ -103,7 +124,7 @@ async def list_workflows(
     rows: RowsShown = Rows.BOTH,
 ) -> WorkflowPage | Response:
     """Workflows that match, newest first."""
-    filters = WorkflowFilter(tuple(dict.fromkeys(status)), name)
+    filters = WorkflowFilter(tuple(dict.fromkeys(status)), name, sight)
     after = _position(cursor) if cursor else None
     total, is_exact, stored = await documents.list_workflows(
         connection, filters, limit=limit, offset=offset, after=after
@@ -140,21 +161,27 @@ def _cursor_behind(last: WorkflowRow) -> str:
     responses=responses(WorkflowNotFound),
 )
 @needs(Scope.READ)
+@within_limits
+@shows_own
 async def get_workflow(resources: Resources, workflow_id: WorkflowId) -> Response:
     """One workflow with all of its steps, their tasks and results."""
     async with reading(resources) as connection:
-        make = await _read_detail(connection, workflow_id)
+        make = await _read_detail(connection, workflow_id, redaction=resources.redaction)
     return await answer_beside(resources, make)
 
 
-async def _read_detail(connection: AsyncConnection, workflow_id: UUID) -> Callable[[], WorkflowDetail]:
+async def _read_detail(
+    connection: AsyncConnection, workflow_id: UUID, *, redaction: Redaction
+) -> Callable[[], WorkflowDetail]:
     """What makes the answer of what was read."""
     workflow = await documents.get_workflow(connection, workflow_id)
     if workflow is None:
         raise WorkflowNotFound
     steps = await documents.list_steps(connection, workflow_id)
     results, omitted = await documents.list_results(connection, workflow_id)
-    return partial(WorkflowDetail.from_stored_with, workflow, steps, results=results, omitted=omitted)
+    return partial(
+        WorkflowDetail.from_stored_with, workflow, steps, results=results, omitted=omitted, redaction=redaction
+    )
 
 
 @router.get(
@@ -164,6 +191,8 @@ async def _read_detail(connection: AsyncConnection, workflow_id: UUID) -> Callab
     responses=responses(WorkflowNotFound),
 )
 @needs(Scope.READ)
+@within_limits
+@shows_own
 async def get_graph(resources: Resources, workflow_id: WorkflowId) -> Response:
     """The steps, what they wait for, the path that takes longest, and a drawing."""
     async with reading(resources) as connection:
@@ -180,12 +209,14 @@ async def get_graph(resources: Resources, workflow_id: WorkflowId) -> Response:
     responses=responses(WorkflowNotFound),
 )
 @needs(Scope.READ)
+@within_limits
+@shows_own
 async def get_timeline(
-    resources: Resources, workflow_id: WorkflowId, *, limit: Limit = DEFAULT_LIMIT, offset: Offset = 0
+    resources: Resources, workflow_id: WorkflowId, *, sight: Sighted, limit: Limit = DEFAULT_LIMIT, offset: Offset = 0
 ) -> Response:
     """What happened to it and to every task that its steps have had, oldest first."""
     async with reading(resources) as connection:
-        history = await read_workflow_history(connection, workflow_id)
+        history = await read_workflow_history(connection, workflow_id, sight=sight)
     page = history.happenings[offset : offset + limit]
 
     def make() -> WorkflowTimeline:
@@ -209,6 +240,7 @@ async def get_timeline(
     | {202: {"model": WorkflowCancelAnswer, "description": "Requested; some step has not been proven to have ended."}},
 )
 @needs(Scope.OPERATE)
+@within_limits
 async def cancel_workflow(resources: Resources, workflow_id: WorkflowId, *, response: Response) -> WorkflowCancelAnswer:
     """Nothing of it starts any more; steps that run are cancelled as tasks are. 202 while one of them may still run."""
     outcome = await cancels_of(resources).cancel_workflow(workflow_id)
@@ -223,12 +255,13 @@ async def cancel_workflow(resources: Resources, workflow_id: WorkflowId, *, resp
     responses=responses(WorkflowNotFound, WorkflowNotFinished, WorkflowAlreadyFinished),
 )
 @needs(Scope.OPERATE)
+@within_limits
 @submits
 async def retry_workflow(resources: Resources, workflow_id: WorkflowId) -> Response:
     """Goes on with a failed or cancelled workflow: what has completed is kept and does not run again."""
     async with resources.engine.begin() as connection:
         await retry(connection, workflow_id)
-        make = await _read_detail(connection, workflow_id)
+        make = await _read_detail(connection, workflow_id, redaction=resources.redaction)
     return await answer_beside(resources, make)
 
 
@@ -239,14 +272,15 @@ async def retry_workflow(resources: Resources, workflow_id: WorkflowId) -> Respo
     responses=responses(WorkflowNotFound, WorkflowNotFinished),
 )
 @needs(Scope.OPERATE)
+@within_limits
 @submits
 async def replay_workflow(
-    resources: Resources, workflow_id: WorkflowId, *, key: IdempotencyKey, response: Response
+    resources: Resources, workflow_id: WorkflowId, *, caller: Caller, key: IdempotencyKey, response: Response
 ) -> SubmittedWorkflow:
     """A new workflow, from the start, with the steps of a finished one."""
 
     async def act(connection: AsyncConnection) -> SubmittedWorkflow:
-        new = await replay(connection, workflow_id)
+        new = await replay(connection, workflow_id, author=caller.author)
         await refuse_marked(resources.marks, [step.submission for step in new.steps])
         return SubmittedWorkflow.from_new(new)
 

@@ -19,6 +19,7 @@ from domain.api_keys import (
 )
 from domain.principals import Principal
 from domain.scopes import Scope
+from domain.sight import MAX_PATTERN, MAX_PATTERNS, PATTERN_RULE, check_pattern
 from services.api_keys import Issued, Order
 
 
@@ -27,10 +28,9 @@ def _checked_network(text: str) -> str:
     return text
 
 
-def _refused_limits(limits: list[str]) -> list[str]:
-    if limits:
-        raise ValueError("limits to queues and task names are not supported yet")
-    return limits
+def _checked_pattern(pattern: str) -> str:
+    check_pattern(pattern)
+    return pattern
 
 
 Name = Annotated[Text, Field(min_length=1, max_length=MAX_NAME, examples=["etl"])]
@@ -46,7 +46,14 @@ Networks = Annotated[
         examples=[["10.0.0.0/8"]],
     ),
 ]
-Limits = Annotated[list[str], Field(max_length=50), AfterValidator(_refused_limits)]
+Patterns = Annotated[
+    list[Annotated[str, Field(min_length=1, max_length=MAX_PATTERN), AfterValidator(_checked_pattern)]],
+    Field(
+        max_length=MAX_PATTERNS,
+        description=f"Outside of these nothing exists for the key; empty: no limit. {PATTERN_RULE}.",
+        examples=[["etl", "etl.*"]],
+    ),
+]
 Rate = Annotated[int, Field(ge=1, le=HIGHEST_RATE_LIMIT)]
 
 
@@ -55,8 +62,8 @@ class KeyOrder(RequestModel):
 
     name: Name
     scopes: Scopes
-    queues: Limits = Field([], description="Not supported yet: must be empty.")
-    task_names: Limits = Field([], description="Not supported yet: must be empty.")
+    queues: Patterns = Field([])
+    task_names: Patterns = Field([])
     allowed_networks: Networks = Field([])
     expires_at: Time | None = Field(None, description="null: never.")
     rate_limit_per_minute: Rate | None = Field(
@@ -68,6 +75,8 @@ class KeyOrder(RequestModel):
         return Order(
             name=self.name,
             scopes=frozenset(self.scopes),
+            queues=tuple(self.queues),
+            task_names=tuple(self.task_names),
             networks=tuple(self.allowed_networks),
             rate_limit_per_minute=self.rate_limit_per_minute,
             expires_at=self.expires_at,
@@ -79,8 +88,8 @@ class KeyChange(RequestModel):
 
     name: Name = ""
     scopes: Scopes = Field([])
-    queues: Limits = Field([], description="Not supported yet: must be empty.")
-    task_names: Limits = Field([], description="Not supported yet: must be empty.")
+    queues: Patterns = Field([])
+    task_names: Patterns = Field([])
     allowed_networks: Networks = Field([])
     expires_at: Time | None = None
     disabled: bool = False
@@ -88,7 +97,8 @@ class KeyChange(RequestModel):
 
     def changes(self) -> dict[str, Any]:
         """What was given, by the names of `ApiKey`."""
-        given = {name: getattr(self, name) for name in self.model_fields_set - {"queues", "task_names"}}
+        given = {name: getattr(self, name) for name in self.model_fields_set}
+        given |= {name: tuple(given[name]) for name in ("queues", "task_names") if name in given}
         if "allowed_networks" in given:
             given["networks"] = tuple(given.pop("allowed_networks"))
         if "scopes" in given:
@@ -156,10 +166,19 @@ class Me(ResponseModel):
     id: str
     name: str
     scopes: list[Scope]
+    queues: list[str] = Field(description="The queues that he is limited to; empty: no limit.")
+    task_names: list[str] = Field(description="The names of tasks that he is limited to; empty: no limit.")
 
     @classmethod
     def from_principal(cls, principal: Principal) -> Self:
-        return cls(kind=principal.kind, id=principal.id, name=principal.name, scopes=_in_order(principal.scopes))
+        return cls(
+            kind=principal.kind,
+            id=principal.id,
+            name=principal.name,
+            scopes=_in_order(principal.scopes),
+            queues=list(principal.limits.queues),
+            task_names=list(principal.limits.task_names),
+        )
 
 
 def _shown(key: ApiKey) -> dict[str, Any]:

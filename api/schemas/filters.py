@@ -4,7 +4,7 @@ Both come down to a `domain.filters.TaskFilter`.
 """
 
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import BeforeValidator, ConfigDict, Field
@@ -65,6 +65,7 @@ class TaskFilters(RequestModel):
     queue_name: Name | None = None
     worker_id: Name | None = Field(None, description="Id or hostname of the worker that has or had it.")
     workflow_id: Annotated[UUID, Field(strict=False)] | None = None
+    submitted_by: Name | None = Field(None, description="Who submitted it here, e.g. api_key:k7Qm2ZpX4rT1.")
     error: Annotated[Text, Field(max_length=MAX_SEARCH)] | None = Field(
         None, description="A part of the error, in any case of letters."
     )
@@ -85,7 +86,8 @@ class TaskFilters(RequestModel):
     def as_filter(self) -> TaskFilter:
         """Return the filter as of now."""
         now = datetime.now(UTC)
-        times = {name: time_of(getattr(self, name), now) for name in _MOMENTS if getattr(self, name) is not None}
+        given = ((name, getattr(self, name)) for name in _MOMENTS)
+        times: dict[str, Any] = {name: time_of(moment, now) for name, moment in given if moment is not None}
         worker_id, node = _worker(self.worker_id)
         return TaskFilter(
             statuses=tuple(dict.fromkeys(self.status)),
@@ -97,6 +99,7 @@ class TaskFilters(RequestModel):
             node=node,
             worker_id=worker_id,
             workflow_id=self.workflow_id,
+            submitted_by=self.submitted_by,
             error=self.error or None,
             min_duration=self.min_duration,
             max_duration=self.max_duration,

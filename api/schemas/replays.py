@@ -1,22 +1,30 @@
 """Replays on the wire: what may differ from the original, and the new task."""
 
 import json
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import MISSING
+from pydantic import MISSING, AfterValidator
 
 from api.schemas.base import RequestModel
 from api.schemas.tasks import MaxRetries, Priority, SubmittedTask, TimeoutSeconds
 from api.schemas.types import JsonArray, JsonObject, QueueName, Time
+from domain.redaction.values import MASK, has_mask
 
 _AS_STORED = {"task_args": "args", "task_kwargs": "kwargs"}
+
+
+def _without_masks(arguments: Any) -> Any:
+    """Refuse what was copied from an answer: the task would run with the mask in the place of the value."""
+    if has_mask(arguments):
+        raise ValueError(f"holds {MASK}, the mask of a hidden value; leave it out to replay with the true ones")
+    return arguments
 
 
 class TaskReplay(RequestModel):
     """The body of a replay, which may be left out: each field that is given takes the place of the original's."""
 
-    task_args: JsonArray | MISSING = MISSING
-    task_kwargs: JsonObject | MISSING = MISSING
+    task_args: Annotated[JsonArray, AfterValidator(_without_masks)] | MISSING = MISSING
+    task_kwargs: Annotated[JsonObject, AfterValidator(_without_masks)] | MISSING = MISSING
     priority: Priority | MISSING = MISSING
     queue_name: QueueName | MISSING = MISSING
     max_retries: MaxRetries | MISSING = MISSING

@@ -175,6 +175,11 @@ class TaskDetail(TaskRow):
         None, description="Where the result is not known: the text of it that the worker told, cut at 1,024 characters."
     )
     traceback: str | None
+    submitted_by: str | None = Field(
+        None,
+        description="Who submitted it here; null for a task that others submitted.",
+        examples=["api_key:k7Qm2ZpX4rT1"],
+    )
     attempts: list[AttemptModel] = Field(description="The latest 1,000.")
     attempts_truncated: bool = Field(description="There were more attempts than are shown.")
     dispatch_refusal: DispatchRefusal | None = Field(
@@ -198,6 +203,7 @@ class TaskDetail(TaskRow):
             "traceback": task.traceback or (attempts[-1]["traceback"] if attempts else None),
             "attempts": [attempt | {"worker_hostname": _hostname(attempt["node"])} for attempt in attempts],
             "dispatch_refusal": DispatchRefusal.from_task(task),
+            "submitted_by": task.submitted_by,
             "attempts_truncated": task.attempt_count > len(attempts),
             "message": " ".join(filter(None, (message, _why_no_result(task, no_result or NO_RESULT)))) or None,
         }

@@ -28,4 +28,4 @@ class TaskTree(Page[TreeTask]):
     """The tasks of a tree, each behind the one that it came of, before that one's later children."""
 
     task_id: str
-    root_id: str
+    root_id: str | None = Field(description="null: it lies outside the limits of the API key.")

@@ -13,6 +13,7 @@ from bench.drills import (
     full_disk,
     fuzz,
     half_open,
+    keys_under_load,
     kills,
     mirror_away,
     owners_control,
@@ -40,6 +41,7 @@ DRILLS: Mapping[str, Callable[..., None]] = {
     "soak": soak.main,
     "fuzz": fuzz.main,
     "inspect": owners_control.main,
+    "keys": keys_under_load.main,
 }
 
 application = typer.Typer(

@@ -63,7 +63,7 @@ def find_workers(settings: Settings, facts: AppFacts) -> list[FleetWorker]:
 
 
 async def _ask(settings: Settings) -> tuple[frozenset[str], dict[str, NodeDescription]]:
-    control = Control(str(settings.broker_url), settings.broker_options)
+    control = Control(str(settings.broker_url), settings.broker_options, serializer=settings.task_serializer)
     try:
         nodes = await control.find_nodes()
         return nodes, await control.describe(nodes) if nodes else {}

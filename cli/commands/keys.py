@@ -31,6 +31,7 @@ from domain.api_keys import (
 )
 from domain.errors import CeleriacError
 from domain.scopes import Scope
+from domain.sight import MAX_PATTERNS, check_pattern
 from services import api_keys
 from services.api_keys import Issued, Order
 from settings import Settings
@@ -38,7 +39,7 @@ from store.engine import open_engine
 from store.queries.api_keys import list_keys
 
 AUTHOR = "cli"
-COLUMNS = ("key_id", "name", "scopes", "state", "last_used_at", "last_used_from")
+COLUMNS = ("key_id", "name", "scopes", "limits", "state", "last_used_at", "last_used_from")
 
 KeyId = Annotated[str, typer.Argument(metavar="KEY_ID", help="The 12 characters behind `cel_`.")]
 Answer = TypeVar("Answer")
@@ -52,6 +53,8 @@ def create(
     *,
     admin: Annotated[bool, typer.Option("--admin", help="Let it do everything: all four scopes.")] = False,
     scope: Annotated[list[Scope] | None, typer.Option(help="What it may do; several times for several.")] = None,
+    queue: Annotated[list[str] | None, typer.Option(help="Limit it to this queue, or with etl.* to those.")] = None,
+    task_name: Annotated[list[str] | None, typer.Option(help="Limit it to tasks of this name, or shop.*.")] = None,
     network: Annotated[list[str] | None, typer.Option(help="From where it may be used; default: anywhere.")] = None,
     expires_days: Annotated[int | None, typer.Option(min=1, max=36_500, help="Days until it expires.")] = None,
     rate_limit: Annotated[
@@ -66,6 +69,8 @@ def create(
     order = Order(
         name=_checked_name(name),
         scopes=frozenset(Scope if admin else scope or ()),
+        queues=_checked_patterns("--queue", queue or []),
+        task_names=_checked_patterns("--task-name", task_name or []),
         networks=_checked_networks(network or []),
         rate_limit_per_minute=rate_limit,
         expires_at=datetime.now(UTC) + timedelta(days=expires_days) if expires_days else None,
@@ -172,6 +177,17 @@ def _checked_name(name: str) -> str:
     return name
 
 
+def _checked_patterns(option: str, patterns: list[str]) -> tuple[str, ...]:
+    if len(patterns) > MAX_PATTERNS:
+        raise CliError(f"{option} may be given {MAX_PATTERNS} times.")
+    try:
+        for pattern in patterns:
+            check_pattern(pattern)
+    except ValueError as error:
+        raise CliError(f"{option} {error}.") from None
+    return tuple(patterns)
+
+
 def _checked_networks(networks: list[str]) -> tuple[str, ...]:
     try:
         parse_networks(networks)
@@ -190,6 +206,7 @@ def _shown(key: ApiKey) -> dict[str, Any]:
         "key_id": key.key_id,
         "name": key.name,
         "scopes": ", ".join(scope for scope in Scope if scope in key.scopes),
+        "limits": ", ".join((*key.queues, *key.task_names)) or None,
         "state": (key.flaw(datetime.now(UTC)) or "opens").split()[-1],
         "expires_at": _time(key.expires_at),
         "previous_expires_at": _time(key.previous_expires_at),

@@ -75,6 +75,8 @@ class AlertInputs:
     """What differs, by option; None where the broker could not be asked."""
     ended: Readings = field(default_factory=dict)
     """How long one that ended unasked is missed, by kind of process; no threshold applies."""
+    open_hosts: Collection[str] | None = ()
+    """Addresses that others reach, and on which the API asks nobody for a key; None where Redis could not be asked."""
 
 
 def _queue_depths(inputs: AlertInputs, _rule: Rule) -> Readings | None:
@@ -113,6 +115,12 @@ def _failure_rate(inputs: AlertInputs, rule: Rule) -> Readings | None:
     return {SYSTEM: 100 * inputs.failed / inputs.finished}
 
 
+def _open_hosts(inputs: AlertInputs, _rule: Rule) -> Readings | None:
+    if inputs.open_hosts is None:
+        return None
+    return {SYSTEM: len(inputs.open_hosts)} if inputs.open_hosts else NOTHING
+
+
 def _differing(inputs: AlertInputs, _rule: Rule) -> Readings | None:
     return None if inputs.differing is None else {option: each.workers for option, each in inputs.differing.items()}
 
@@ -133,6 +141,7 @@ _READ: Mapping[AlertType, Callable[[AlertInputs, Rule], Readings | None]] = {
     AlertType.BROKER_OPTIONS_DIFFER: _differing,
     AlertType.COMPONENT_DOWN: lambda inputs, _: {**inputs.ended, **inputs.down},
     AlertType.EVENTS_OFF: _without_events,
+    AlertType.OPEN_ACCESS: _open_hosts,
 }
 """What each type is judged by; None while that cannot be known."""
 
@@ -239,6 +248,7 @@ _DESCRIPTIONS = {
     AlertType.BROKER_OPTIONS_DIFFER: "Workers use the broker by another {subject}",
     AlertType.COMPONENT_DOWN: "Component {subject} did not answer for more than {rule.threshold:g} s",
     AlertType.EVENTS_OFF: "Workers run tasks and send no events of them",
+    AlertType.OPEN_ACCESS: "The API asks nobody for a key: all who reach it may do everything, on ",
 }
 
 
@@ -254,6 +264,8 @@ def describe_alert(rule: Rule, subject: str, *, inputs: AlertInputs) -> str:
     if rule.type is AlertType.EVENTS_OFF:
         named = some_of(sorted(inputs.without_events), most=MOST_NAMED)
         return f"{said}, so their tasks are seen late or not at all: {named}"
+    if rule.type is AlertType.OPEN_ACCESS:
+        return said + some_of(sorted(inputs.open_hosts or ()), most=MOST_NAMED)
     if rule.type is AlertType.TASKS_NOT_PICKED_UP:
         return said + _why_not_picked_up(subject, inputs)
     if rule.type is AlertType.DISPATCH_STALLED and subject in inputs.parked:

@@ -25,6 +25,7 @@ class AlertType(StrEnum):
     COMPONENT_DOWN = "COMPONENT_DOWN"
     BROKER_OPTIONS_DIFFER = "BROKER_OPTIONS_DIFFER"
     EVENTS_OFF = "EVENTS_OFF"
+    OPEN_ACCESS = "OPEN_ACCESS"
 
 
 class Severity(StrEnum):
@@ -42,6 +43,7 @@ class Unit(StrEnum):
     WORKERS = "workers"
     PERCENT = "percent"
     SECONDS = "seconds"
+    ADDRESSES = "addresses"
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +172,13 @@ _KINDS = (
         Rule(_T.EVENTS_OFF, _S.WARNING, 0, for_seconds=60, resolve_after_seconds=5),
         Unit.WORKERS,
         "Workers online that run tasks and send no events of them.",
+        lowest=0,
+        highest=100_000,
+    ),
+    RuleKind(
+        Rule(_T.OPEN_ACCESS, _S.WARNING, 0, for_seconds=0, resolve_after_seconds=5),
+        Unit.ADDRESSES,
+        "Addresses that others reach, and on which the API asks nobody for a key.",
         lowest=0,
         highest=100_000,
     ),

@@ -31,6 +31,8 @@ class NewWorkflow:
     dag: Dag
     created_at: datetime
     original_workflow_id: UUID | None = None
+    submitted_by: str | None = None
+    """The author of the request that it came with, and so of the tasks that its steps become."""
 
     @property
     def status(self) -> WorkflowStatus:
@@ -48,13 +50,24 @@ class NewWorkflow:
 
 
 def replay_of(
-    original: NewWorkflow, *, workflow_id: UUID, created_at: datetime, new_task_id: Callable[[], str]
+    original: NewWorkflow,
+    *,
+    workflow_id: UUID,
+    created_at: datetime,
+    new_task_id: Callable[[], str],
+    author: str | None,
 ) -> NewWorkflow:
-    """Return the same workflow to run from the start, with ids of its own."""
+    """Return the same workflow to run from the start, with ids of its own, submitted by this author."""
     steps = [
         replace(
             step,
-            submission=replace(step.submission, task_id=new_task_id(), created_at=created_at, workflow_id=workflow_id),
+            submission=replace(
+                step.submission,
+                task_id=new_task_id(),
+                created_at=created_at,
+                workflow_id=workflow_id,
+                submitted_by=author,
+            ),
         )
         for step in original.steps
     ]
@@ -64,4 +77,5 @@ def replay_of(
         steps=steps,
         created_at=created_at,
         original_workflow_id=original.workflow_id,
+        submitted_by=author,
     )

@@ -13,6 +13,7 @@ from typing import Any
 
 from domain.errors import InvalidRequest
 from domain.json_values import MAX_DEPTH, MAX_SEGMENT_LENGTH, check_json
+from domain.payloads import is_encrypted
 from domain.submissions import MAX_ARGUMENT_BYTES
 
 RESULT = "$result"
@@ -185,6 +186,8 @@ def _follow(reference: Reference, result: Any) -> Any:
             result = result[token]
         elif isinstance(result, list) and _INDEX.fullmatch(token) and int(token) < len(result):
             result = result[int(token)]
+        elif is_encrypted(result):
+            raise NotResolved(f"{_text_of(reference)} is encrypted: it can be passed on only as a whole.")
         else:
             raise NotResolved(f"{_text_of(reference)} is absent: there is no {token[:SHOWN]!r}.")
     return result

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.degradation import MIRROR
 from domain.proofs import LEFT_ELSEWHERE
+from domain.redaction.rules import COMMON, Redaction
 from gateway.control import HeldTask
 from gateway.ports import AsksNodes, KnowsConnections, PutsBack, ReadsQueues, ReadsResults
 from loops.lost.seen_twice import BETWEEN_LOOKS, SeenTwice
@@ -25,6 +26,7 @@ from services.resident.signs_of_life import is_alive
 from store.queries import leadership
 from store.queries.lost import doubts
 from store.queries.lost.dead_workers import Orphan
+from store.queries.workers.consumers import get_consumers
 
 ROUND_SECONDS = 1.0
 UNPROVEN_SECONDS = 5.0
@@ -48,11 +50,18 @@ class DeadWorkersRound:
     """Looks once at what workers held that may be dead. One process at a time does it, for the whole of a look."""
 
     def __init__(
-        self, engine: AsyncEngine, gateway: Gateway, *, redis: Redis, between_looks: timedelta = BETWEEN_LOOKS
+        self,
+        engine: AsyncEngine,
+        gateway: Gateway,
+        *,
+        redis: Redis,
+        between_looks: timedelta = BETWEEN_LOOKS,
+        redaction: Redaction = COMMON,
     ) -> None:
         self._engine = engine
         self._gateway = gateway
         self._redis = redis
+        self._redaction = redaction
         self._seen_twice = SeenTwice(between_looks=between_looks)
 
     async def run_once(self) -> float:
@@ -87,7 +96,7 @@ class DeadWorkersRound:
         stranded = [orphan for orphan in orphans if not orphan.outrun]
         results = await self._gateway.results.fetch([orphan.task_id for orphan in stranded])
         async with self._engine.begin() as connection:
-            ended = await record_ends(connection, results.values())
+            ended = await record_ends(connection, results.values(), redaction=self._redaction)
         left = [orphan for orphan in stranded if orphan.task_id not in ended]
         cancelled = {orphan.task_id for orphan in left if orphan.cancel_requested}
         await self._gateway.mover.discard(cancelled)
@@ -119,10 +128,13 @@ class DeadWorkersRound:
         """Tasks whose message the broker has, and tasks of which nothing is left; nobody knows yet of the others."""
         task_ids = {orphan.task_id for orphan in orphans}
         names = {orphan.queue_name for orphan in orphans if orphan.queue_name}
-        in_broker = await self._gateway.queues.ids_in_queues(names, among=task_ids) if task_ids else set()
-        if in_broker is None:
-            # RabbitMQ has put back what was not acknowledged; a run is acknowledged at its start, unless late.
-            in_broker = {orphan.task_id for orphan in orphans if not orphan.started or orphan.acks_late is not False}
+        found = await self._gateway.queues.ids_in_queues(names, among=task_ids) if task_ids else set()
+        async with self._engine.connect() as connection:
+            known = await get_consumers(connection)
+        unsearchable = [orphan for orphan in orphans if found is None or known.hider_since(orphan.sent_at)]
+        # RabbitMQ has put back what was not acknowledged; a run is acknowledged at its start, unless late.
+        in_broker = {orphan.task_id for orphan in unsearchable if not orphan.started or orphan.acks_late is not False}
+        in_broker |= found or set()
         without_message = self._seen_twice.missing_again(
             task_ids - in_broker, looked_at=task_ids, now=datetime.now(UTC)
         )

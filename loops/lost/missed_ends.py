@@ -12,6 +12,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.proofs import HAS_RUN, UNPROVEN, Suspect
+from domain.redaction.rules import COMMON, Redaction
 from gateway.ports import ReadsQueues, ReadsResults
 from loops.lost.seen_twice import BETWEEN_LOOKS, SeenTwice
 from loops.workers.shared_names import note_shared_names
@@ -58,12 +59,14 @@ class MissedEndsRound:
         resend_unproven: bool = False,
         between_looks: timedelta = BETWEEN_LOOKS,
         asked_again: timedelta = ASKED_AGAIN,
+        redaction: Redaction = COMMON,
     ) -> None:
         self._engine = engine
         self._results = results
         self._queues = queues
         self._proofs = proofs
         self._resend_unproven = resend_unproven
+        self._redaction = redaction
         self._seen_twice = SeenTwice(between_looks=between_looks)
         self._in_doubt = SeenTwice(between_looks=between_looks)
         self._asked_again = asked_again
@@ -80,7 +83,7 @@ class MissedEndsRound:
         results = await self._results.fetch([task.task_id for task in silent])
         now = datetime.now(UTC)
         async with self._engine.begin() as connection:
-            swept = await repair(connection, silent, results=results, now=now)
+            swept = await repair(connection, silent, results=results, now=now, redaction=self._redaction)
         if swept.repaired:
             log.info("ends_reconstructed", count=len(swept.repaired))
         await self._look_for_lost(swept, now)

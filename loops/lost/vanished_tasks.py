@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from domain.redaction.rules import COMMON, Redaction
 from gateway.control import ActiveTask
 from gateway.ports import AsksNodes, ReadsQueues, ReadsResults
 from loops.workers.shared_names import note_shared_names
@@ -14,6 +15,7 @@ from store.queries import leadership
 from store.queries.lost import vanished_tasks
 from store.queries.lost.vanished_tasks import WithWorker
 from store.queries.workers import nodes, shared_names
+from store.queries.workers.consumers import get_consumers
 
 ROUND_SECONDS = 10.0
 UNHEARD = timedelta(seconds=15)
@@ -27,11 +29,20 @@ log = structlog.get_logger(__name__)
 class VanishedTasksRound:
     """Looks once at all that workers hold. One process at a time does it."""
 
-    def __init__(self, engine: AsyncEngine, control: AsksNodes, *, queues: ReadsQueues, results: ReadsResults) -> None:
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        control: AsksNodes,
+        *,
+        queues: ReadsQueues,
+        results: ReadsResults,
+        redaction: Redaction = COMMON,
+    ) -> None:
         self._engine = engine
         self._control = control
         self._queues = queues
         self._results = results
+        self._redaction = redaction
         self._unheard: dict[str, datetime] = {}
         self._absent: dict[str, datetime] = {}
 
@@ -67,9 +78,8 @@ class VanishedTasksRound:
         if vanished:
             results = await self._results.fetch(sorted(vanished))
             async with self._engine.begin() as connection:
-                ended = await conclude(
-                    connection, [task for task in candidates if task.task_id in vanished], results=results
-                )
+                gone = [task for task in candidates if task.task_id in vanished]
+                ended = await conclude(connection, gone, results=results, redaction=self._redaction)
             log.warning("tasks_concluded", count=len(ended))
 
     async def _confirmed(self, candidates: Sequence[WithWorker]) -> frozenset[str]:
@@ -84,6 +94,9 @@ class VanishedTasksRound:
 
     async def _absent_now(self, candidates: Collection[WithWorker], nodes: Collection[str]) -> frozenset[str]:
         """Return those that are with no worker and in no queue; none where that cannot be known (RabbitMQ)."""
+        async with self._engine.connect() as connection:
+            known = await get_consumers(connection)
+        candidates = [task for task in candidates if known.hider_since(task.sent_at) is None]
         task_ids = {task.task_id for task in candidates}
         names = {task.queue_name for task in candidates if task.queue_name}
         in_broker = await self._queues.ids_in_queues(names, among=task_ids)

@@ -53,7 +53,8 @@ class Drains:
         self._orders = orders
         self._presence = presence
         self._redis = redis
-        self._unanswered_since: dict[UUID, float] = {}
+        # By worker, and whether it had said goodbye: what was silence before is not counted again after it.
+        self._unanswered_since: dict[tuple[UUID, bool], float] = {}
         self._told_overdue: set[UUID] = set()
 
     async def move_on(self) -> None:
@@ -105,13 +106,13 @@ class Drains:
             # Who is heard after a goodbye is the process that follows.
             return worker.online or worker.node in absent or self._is_unproven(worker, UNPROVEN)
         if worker.online or worker.drain_shutdown_at is None or await self._control.ping([worker.node]):
-            self._unanswered_since.pop(worker.worker_id, None)
+            self._unanswered_since.pop((worker.worker_id, worker.has_left), None)
             return False
         return self._is_unproven(worker, SILENCE)
 
     def _is_unproven(self, worker: WorkerRow, patience: timedelta) -> bool:
         """Whether nothing was heard of it for so long, and no process of it runs here."""
-        since = self._unanswered_since.setdefault(worker.worker_id, time.monotonic())
+        since = self._unanswered_since.setdefault((worker.worker_id, worker.has_left), time.monotonic())
         is_over = time.monotonic() - since > patience.total_seconds()
         return is_over and not runs_here(worker.node, worker.pid)
 
@@ -130,4 +131,4 @@ class Drains:
 
     def _forget_others(self, draining: set[UUID]) -> None:
         self._told_overdue &= draining
-        self._unanswered_since = {key: at for key, at in self._unanswered_since.items() if key in draining}
+        self._unanswered_since = {key: at for key, at in self._unanswered_since.items() if key[0] in draining}

@@ -13,12 +13,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.deliveries import OPEN
 from domain.facts import Detail, Fact
 from domain.fold import Attempt, fold
+from domain.redaction.rules import COMMON, Redaction
 from domain.redis_keys import node_key
 from domain.results import StoredResult
 from domain.states import EventType
 from domain.workers.status import SILENCE
 from services.dispatch import withdrawn
 from services.record import News, record
+from services.redaction import mask_errors
 from store.queries import events, gaps
 from store.queries.lost import dead_workers
 from store.queries.lost.dead_workers import Orphan
@@ -54,13 +56,15 @@ async def list_living(redis: Redis, nodes: Sequence[str]) -> frozenset[str]:
     return frozenset(node for node, sign in zip(nodes, signs, strict=True) if sign)
 
 
-async def record_ends(connection: AsyncConnection, results: Collection[StoredResult]) -> frozenset[str]:
+async def record_ends(
+    connection: AsyncConnection, results: Collection[StoredResult], *, redaction: Redaction = COMMON
+) -> frozenset[str]:
     """Store the ends that the backend tells of such tasks; returns the ids of those that ended by it.
 
     Of an id that is used again the backend may still tell yesterday's end.
     """
     ended = [result for result in results if result.status is not None]
-    return await record(connection, News(results=ended))
+    return await record(connection, await mask_errors(connection, News(results=ended), redaction=redaction))
 
 
 async def record_lost(

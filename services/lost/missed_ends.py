@@ -12,10 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.facts import Detail, Fact, dispatch_number
 from domain.proofs import MOST_DISPATCHES_AT_RESTARTS, Suspect
+from domain.redaction.rules import COMMON, Redaction
 from domain.redis_keys import run_key
 from domain.results import StoredResult, ToldResult
 from domain.states import EventType, Phase
 from services.record import News, record
+from services.redaction import mask_errors
 from store.queries import events, outbox
 from store.queries.lost import missed_ends
 from store.queries.lost.missed_ends import SilentTask
@@ -48,7 +50,12 @@ async def find_silent(connection: AsyncConnection) -> list[SilentTask]:
 
 
 async def repair(
-    connection: AsyncConnection, silent: Sequence[SilentTask], *, results: Mapping[str, StoredResult], now: datetime
+    connection: AsyncConnection,
+    silent: Sequence[SilentTask],
+    *,
+    results: Mapping[str, StoredResult],
+    now: datetime,
+    redaction: Redaction = COMMON,
 ) -> Swept:
     """Record the ends that the backend tells, give up on results that will not come, name what may be lost."""
     await missed_ends.mark_checked(connection, [task.task_id for task in silent])
@@ -58,7 +65,8 @@ async def repair(
         for result in results.values()
         if result.unreadable and result.status is None
     ]
-    repaired = await record(connection, News(results=ended, told_results=results_told))
+    news = await mask_errors(connection, News(results=ended, told_results=results_told), redaction=redaction)
+    repaired = await record(connection, news)
     hopeless = [task.task_id for task in silent if task.result_pending and _waited(task, now)]
     if hopeless:
         await missed_ends.give_up_results(connection, hopeless)

@@ -67,7 +67,7 @@ class Proofs:
             if suspect.task_id in answers:
                 continue
             restarted = is_restarted(suspect, life)
-            doubt = doubt_of_resend(suspect, restarted=restarted) if resends else None
+            doubt = doubt_of_resend(suspect, hearing.consumers, restarted=restarted) if resends else None
             doubt = doubt or doubt_of_absence(suspect, hearing, restarted=restarted)
             if doubt:
                 doubts[suspect.task_id] = doubt

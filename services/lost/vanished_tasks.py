@@ -11,10 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.deliveries import OPEN
 from domain.facts import BACKEND, NODE, Detail, Fact
 from domain.fold import Attempt, fold
+from domain.redaction.rules import COMMON, Redaction
 from domain.results import StoredResult
 from domain.states import EventType, Outcome, Phase
 from gateway.control import ActiveTask
 from services.record import News, record
+from services.redaction import mask_errors
 from store.queries import events, gaps
 from store.queries.lost import vanished_tasks
 from store.queries.lost.vanished_tasks import WithWorker
@@ -52,14 +54,19 @@ def _start(task_id: str, task: ActiveTask) -> Fact:
 
 
 async def conclude(
-    connection: AsyncConnection, attempts_gone: Collection[WithWorker], *, results: Mapping[str, StoredResult]
+    connection: AsyncConnection,
+    attempts_gone: Collection[WithWorker],
+    *,
+    results: Mapping[str, StoredResult],
+    redaction: Redaction = COMMON,
 ) -> frozenset[str]:
     """End tasks that nobody has any more: as the backend tells, and else with an outcome that is unknown.
 
     That nobody told is no failure: a worker may send no events, and a run that raises Ignore sends none of its end.
     Looks again under the lock: an attempt of which more was heard meanwhile is left alone.
     """
-    ended = await record(connection, News(results=[result for result in results.values() if result.status]))
+    told = News(results=[result for result in results.values() if result.status])
+    ended = await record(connection, await mask_errors(connection, told, redaction=redaction))
     locked = await writing.lock_tasks(connection, [task.task_id for task in attempts_gone if task.task_id not in ended])
     if not locked:
         return ended

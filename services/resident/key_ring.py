@@ -57,7 +57,7 @@ class KeyRing:
         self._uses: dict[str, tuple[datetime, str]] = {}
         self._looked: asyncio.Future[None] | None = None
         self.is_closed: bool | None = None
-        """Whether a key is needed because there was one with `admin`; None while nobody has been able to read that.
+        """Whether a key is needed because there was ever one; None while nobody has been able to read that.
 
         It stays true for ever. What was read last holds as long as Postgres is away: nobody makes a key meanwhile.
         """
@@ -77,7 +77,7 @@ class KeyRing:
         return HeldKey(
             key,
             networks=parse_networks(key.networks),
-            principal=Principal(PrincipalKind.API_KEY, key.key_id, key.name, key.scopes),
+            principal=Principal(PrincipalKind.API_KEY, key.key_id, key.name, key.scopes, key.limits),
             identity=sha256(b"key " + key.key_id.encode()).digest(),
             noted_minute=int(noted.timestamp()) // 60 if noted else 0,
         )

@@ -10,6 +10,7 @@ import structlog
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from domain.sight import UNLIMITED, Limits
 from domain.workers.status import KNOWN_WITHIN
 from store.queries.tasks import names as names_told
 
@@ -45,8 +46,11 @@ class TaskNames:
         self._loaded_at = float("-inf")
         self._loading = asyncio.Lock()
 
-    async def find_unknown(self, task_names: Collection[str]) -> dict[str, str]:
-        """Return what to say of each of these that no worker knows; nothing while no worker has reported any."""
+    async def find_unknown(self, task_names: Collection[str], *, limits: Limits = UNLIMITED) -> dict[str, str]:
+        """Return what to say of each of these that no worker knows; nothing while no worker has reported any.
+
+        No name is suggested that lies outside the limits.
+        """
         await self._load(older_than=FRESH_SECONDS)
         if not self._known.issuperset(task_names):
             await self._load(older_than=self._look_again_seconds)
@@ -58,7 +62,7 @@ class TaskNames:
         if not unknown or len(self._known) >= self._max_known or not self._all_told:
             return {}
         unknown -= await self._heard_of(unknown)
-        return await asyncio.to_thread(self._explain_all, sorted(unknown)) if unknown else {}
+        return await asyncio.to_thread(self._explain_all, sorted(unknown), limits) if unknown else {}
 
     async def _heard_of(self, unknown: Collection[str]) -> set[str]:
         """Return the names under which tasks were heard to run. Beyond a bound none is looked for: it counts as
@@ -93,18 +97,22 @@ class TaskNames:
                 return
             self._loaded_at = time.monotonic()
 
-    def _explain_all(self, unknown: Sequence[str]) -> dict[str, str]:
-        return {name: self._explain(name, suggest=nth < MAX_EXPLAINED) for nth, name in enumerate(unknown)}
-
-    def _explain(self, task_name: str, *, suggest: bool) -> str:
-        close = difflib.get_close_matches(task_name, self._neighbours(task_name), n=SUGGESTIONS) if suggest else []
-        hint = f" Did you mean {', '.join(close)}?" if close else ""
-        return f"No worker knows a task named {task_name!r}.{hint} {SWITCH}"
+    def _explain_all(self, unknown: Sequence[str], limits: Limits) -> dict[str, str]:
+        near = {name: self._neighbours(name) for name in unknown[:MAX_EXPLAINED]}
+        return {
+            name: _explain(name, [other for other in near.get(name, ()) if limits.may_name(other)]) for name in unknown
+        }
 
     def _neighbours(self, task_name: str) -> list[str]:
         """The known names around it, read from the front and from the back: a slip leaves one of both ends whole."""
         backwards = (name[::-1] for name in _around(self._sorted_backwards, task_name[::-1]))
         return sorted({*_around(self._sorted, task_name), *backwards})
+
+
+def _explain(task_name: str, near: Sequence[str]) -> str:
+    close = difflib.get_close_matches(task_name, near, n=SUGGESTIONS)
+    hint = f" Did you mean {', '.join(close)}?" if close else ""
+    return f"No worker knows a task named {task_name!r}.{hint} {SWITCH}"
 
 
 def _sort_both_ways(names: Sequence[str]) -> tuple[list[str], list[str]]:

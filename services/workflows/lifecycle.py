@@ -89,14 +89,20 @@ async def retry(connection: AsyncConnection, workflow_id: UUID) -> None:
     await progress.wake(connection, workflow_id)
 
 
-async def replay(connection: AsyncConnection, workflow_id: UUID) -> NewWorkflow:
+async def replay(connection: AsyncConnection, workflow_id: UUID, *, author: str | None) -> NewWorkflow:
     """Start a finished workflow anew, as another one; returns that. Raises WorkflowNotFound, WorkflowNotFinished."""
     workflow = await _lock(connection, workflow_id)
     refuse_unfinished(workflow.status)
     original = await documents.get_definition(connection, workflow_id)
     if original is None:
         raise WorkflowNotFound
-    new = replay_of(original, workflow_id=uuid7(), created_at=datetime.now(UTC), new_task_id=lambda: str(uuid7()))
+    new = replay_of(
+        original,
+        workflow_id=uuid7(),
+        created_at=datetime.now(UTC),
+        new_task_id=lambda: str(uuid7()),
+        author=author,
+    )
     await start(connection, new)
     await progress.add_event(connection, workflow_id, event_type=EventType.REPLAYED)
     return new

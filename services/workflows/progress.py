@@ -5,9 +5,8 @@ All in the transaction that holds the lock on the workflow. What a step needs fr
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -116,7 +115,7 @@ async def _start(connection: AsyncConnection, workflow: LockedWorkflow, *, fetch
     ):
         position = free[-1].position
         resolved = await resolve(connection, this, steps=free, fetched=fetched)
-        await _submit(connection, this, resolved=resolved, turn=turn)
+        await _submit(connection, workflow, resolved=resolved, turn=turn)
         turn.seen += len(free)
         turn.is_cut_off = resolved.deferred
         if resolved.unread and not turn.unread:
@@ -129,7 +128,7 @@ async def _start(connection: AsyncConnection, workflow: LockedWorkflow, *, fetch
     return turn
 
 
-async def _submit(connection: AsyncConnection, workflow_id: UUID, *, resolved: Resolved, turn: _Turn) -> None:
+async def _submit(connection: AsyncConnection, workflow: LockedWorkflow, *, resolved: Resolved, turn: _Turn) -> None:
     """Make tasks of those that are ready, as long as the workflow has room for what results have made of them."""
     ready, broken = dict(resolved.plain), dict(resolved.broken)
     for position, submission in resolved.filled.items():
@@ -139,10 +138,11 @@ async def _submit(connection: AsyncConnection, workflow_id: UUID, *, resolved: R
             turn.filled_bytes += submission.argument_bytes
             ready[position] = submission
     if ready:
-        await submit(connection, list(ready.values()))
-        await steps.mark_started(connection, workflow_id, positions=ready.keys())
+        author = workflow.submitted_by
+        await submit(connection, [replace(submission, submitted_by=author) for submission in ready.values()])
+        await steps.mark_started(connection, workflow.workflow_id, positions=ready.keys())
     if broken:
-        await steps.fail(connection, workflow_id, errors=broken)
+        await steps.fail(connection, workflow.workflow_id, errors=broken)
     turn.started += len(ready)
     turn.started_bytes += sum(submission.argument_bytes for submission in ready.values())
     turn.broken += len(broken)

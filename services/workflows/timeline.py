@@ -9,8 +9,10 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.errors import WorkflowNotFound
+from domain.sight import EVERYTHING, Sight
 from domain.timeline import TimelineEntry, timeline
 from domain.workflows.steps import StepStatus
+from services.timeline import hide_unseen
 from store.queries import events
 from store.queries.workers import nodes
 from store.queries.workflows import documents
@@ -40,7 +42,9 @@ class WorkflowHistory:
     worker_ids: dict[str, UUID]
 
 
-async def read_workflow_history(connection: AsyncConnection, workflow_id: UUID) -> WorkflowHistory:
+async def read_workflow_history(
+    connection: AsyncConnection, workflow_id: UUID, *, sight: Sight = EVERYTHING
+) -> WorkflowHistory:
     """Return everything that was told of a workflow, oldest first; raises WorkflowNotFound."""
     workflow = await documents.get_workflow(connection, workflow_id)
     if workflow is None:
@@ -48,7 +52,8 @@ async def read_workflow_history(connection: AsyncConnection, workflow_id: UUID) 
     steps = await documents.list_steps(connection, workflow_id)
     happenings = [Happening(at, event_type) for at, event_type in await documents.list_events(connection, workflow_id)]
     happenings += _without_task(steps)
-    of_tasks = await _of_tasks(connection, workflow_id, step_ids={step.task_id: step.step_id for step in steps})
+    step_ids = {step.task_id: step.step_id for step in steps}
+    of_tasks = await _of_tasks(connection, workflow_id, step_ids=step_ids, sight=sight)
     merged = _merged([sorted(happenings, key=lambda happening: happening.at), *of_tasks])
     names = {happening.entry.node for happening in merged if happening.entry and happening.entry.node}
     return WorkflowHistory(workflow, merged, await nodes.get_worker_ids(connection, names))
@@ -63,7 +68,7 @@ def _without_task(steps: Iterable[StepProgress]) -> Iterator[Happening]:
 
 
 async def _of_tasks(
-    connection: AsyncConnection, workflow_id: UUID, *, step_ids: dict[str, str]
+    connection: AsyncConnection, workflow_id: UUID, *, step_ids: dict[str, str], sight: Sight
 ) -> list[list[Happening]]:
     tasks = await documents.list_tasks(connection, workflow_id)
     if not tasks:
@@ -71,7 +76,10 @@ async def _of_tasks(
     facts = await events.get_facts(connection, list(tasks), since=min(tasks.values()))
     # A task that a retry has replaced is no step's any more.
     return [
-        [Happening(entry.at, entry.type, step_ids.get(task_id), task_id, entry) for entry in timeline(of_task)]
+        [
+            Happening(entry.at, entry.type, step_ids.get(task_id), task_id, entry)
+            for entry in await hide_unseen(connection, timeline(of_task), sight=sight)
+        ]
         for task_id, of_task in facts.items()
     ]
 

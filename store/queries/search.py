@@ -39,11 +39,15 @@ class SearchSource:
     queue_name: str | None
     node: str | None
     error: str | None
-    arguments: str
-    """The arguments as JSON, or as the text that Celery tells; cut at `MAX_TEXT`."""
+    args: str | None
+    """The arguments as JSON, or as the text that Celery tells; these and those by name, each cut at `MAX_TEXT`."""
+    kwargs: str | None
 
 
-_told = (task_arguments.c[name] for name in ("args", "kwargs", "args_repr", "kwargs_repr"))
+_given = (
+    func.left(func.coalesce(cast(task_arguments.c[name], Text), task_arguments.c[f"{name}_repr"]), MAX_TEXT)
+    for name in ("args", "kwargs")
+)
 _sources = (
     select(
         tasks.c.task_id,
@@ -51,7 +55,7 @@ _sources = (
         tasks.c.queue_name,
         tasks.c.node,
         func.left(tasks.c.exception, MAX_TEXT),
-        func.left(func.concat_ws(literal(" ", Text), *(cast(column, Text) for column in _told)), MAX_TEXT),
+        *_given,
     )
     .outerjoin(task_arguments, task_arguments.c.task_id == tasks.c.task_id)
     .where(tasks.c.task_id == bindparam("task_ids", type_=ARRAY(Text)).any_())

@@ -33,6 +33,7 @@ _COLUMNS: Columns = {
     "phase": Text,
     "original_task_id": Text,
     "workflow_id": Uuid,
+    "submitted_by": Text,
 }
 """What is stored of a `Submission`: each name is that of its attribute, and of the column of `tasks` that takes it."""
 _ARGUMENTS = ("args", "kwargs")

@@ -59,6 +59,7 @@ tasks = Table(
     Column("submitted_here", Boolean, nullable=False, server_default="false"),
     Column("events_from", Time, nullable=False),
     Column("checked_at", Time, nullable=False),
+    Column("submitted_by", Text),
     Index("tasks_created", "created_at", "task_id"),
     Index("tasks_status", "status", "created_at", "task_id"),
     Index("tasks_queue", "queue_name", "created_at", "task_id"),

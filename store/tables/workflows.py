@@ -21,6 +21,7 @@ workflows = Table(
     Column("stopped_at", Time),
     Column("original_workflow_id", Uuid),
     Column("filled_bytes", BigInteger, nullable=False, server_default="0"),
+    Column("submitted_by", Text),
     Index("workflows_created", "created_at", "workflow_id"),
     Index("workflows_status", "status", "created_at", "workflow_id"),
     Index("workflows_name", "name", "created_at", "workflow_id"),

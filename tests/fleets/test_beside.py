@@ -83,7 +83,9 @@ def environment(folder: Path) -> Iterator[dict[str, str]]:
 @pytest.fixture(scope="module")
 def stack(folder: Path, python: Path, environment: dict[str, Any]) -> Iterator[Stack]:
     options = ("-A", "tasks", "--python", str(python), "--worker")
-    with running(folder / "up", folder=folder, options=options, **environment) as found:
+    with running(
+        folder / "up", folder=folder, options=options, flower=False, from_nothing=False, **environment
+    ) as found:
         yield found
 
 

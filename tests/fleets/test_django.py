@@ -73,7 +73,9 @@ def stack(folder: Path, tmp_path: Path) -> Iterator[Stack]:
             "PYTHONPATH": str(folder),
         }
         options = ("-A", "shop", "--python", make_environment(tmp_path / "venv", "django"), "--worker")
-        with running(tmp_path / "up", folder=folder, options=options, **environment) as stack:
+        with running(
+            tmp_path / "up", folder=folder, options=options, flower=False, from_nothing=False, **environment
+        ) as stack:
             yield stack
 
 

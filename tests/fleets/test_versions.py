@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 import pytest
+from celeriac_worker.payloads import PayloadKeys, open_result, seal
 from celery import Celery
 
 from tests.celery_apps import close_app
@@ -76,6 +77,7 @@ PLUGGED_PROMISES = {
     "paused": "exactly",
     "drained": "the rest is given back",
     "limited": "time, and the submission's retries",
+    "encrypted": "opened and sealed",
 }
 STOCK_PROMISES = {
     "seen": "without the plugin",
@@ -84,6 +86,7 @@ STOCK_PROMISES = {
     "paused": "what it has fetched still runs",
     "drained": "the rest may still run",
     "limited": "time, and the submission's retries",
+    "encrypted": "the task is given the ciphertext",
 }
 PROMISES = dict.fromkeys(STOCK, STOCK_PROMISES) | dict.fromkeys(PLUGGED, PLUGGED_PROMISES)
 """The table of `docs/celery-versions.md`."""
@@ -91,6 +94,7 @@ DOCS = ROOT / "docs" / "celery-versions.md"
 START_SECONDS = 180
 """Seven workers start at once, on two processors, and no byte code is there yet."""
 PATIENCE_SECONDS = 120
+PAYLOAD_KEYS = PayloadKeys({"k1": bytes(range(32))})
 
 
 class Trial:
@@ -109,6 +113,7 @@ class Trial:
             "seen": self._see(),
             "mirrored": self._mirror(),
             "limited": self._limit(),
+            "encrypted": self._encrypt(),
             "cancelled": self._cancel(),
             "paused": self._pause(),
             "drained": self._drain(),
@@ -139,6 +144,17 @@ class Trial:
         assert self._notes("own request")
         runs = len(self._notes("fussy"))
         return "time, and the submission's retries" if runs == 2 else f"time; {runs} runs"
+
+    def _encrypt(self) -> str:
+        """A number, or what stands for it, to which nothing can be added."""
+        part = seal(2, task_name="age.add", keys=PAYLOAD_KEYS)
+        task_id = self._stack.submit("age.add", part, 3, queue_name=self._release)
+        task = self._ended(task_id)
+        if task["status"] == "FAILED":
+            assert "TypeError" in task["error"]
+            return "the task is given the ciphertext"
+        assert open_result(task["result"], task_name="age.add", task_id=task_id, keys=PAYLOAD_KEYS) == 5
+        return "opened and sealed"
 
     def _cancel(self) -> str:
         """One that runs, and one that waits behind it."""
@@ -242,6 +258,7 @@ def begin_trial(fleet: Fleet, release: str, *, python: Callable[[], str]) -> Tri
         python=python(),
         patience=START_SECONDS,
         PLUGIN="" if release in STOCK else "yes",
+        CELERIAC_PAYLOAD_KEYS="k1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8",
     )
     trial = Trial(fleet, release, worker=worker)
     wait_for(trial.described, seconds=START_SECONDS)

@@ -8,6 +8,7 @@ from api.dependencies import MAX_EXPORTS, SEARCH_SECONDS, SEARCH_WAIT_SECONDS
 from api.schemas.filters import MAX_SEARCH
 from api.schemas.pages import MAX_LIMIT
 from domain.json_values import MAX_DEPTH
+from domain.payloads import MAX_KID_LENGTH
 from domain.submissions import MAX_ARGUMENT_BYTES
 from domain.workflows.dag import MAX_EDGES, MAX_STEPS
 from domain.workflows.references import MAX_POINTER_DEPTH, MAX_POINTER_LENGTH, MAX_READ_BYTES, MAX_REFERENCES
@@ -69,6 +70,7 @@ def row(begin: str) -> str:
         ("differences", [f"{MAX_DIFFERENCES:,}"]),
         ("tasks of a tree", [f"{MAX_LIMIT:,}"]),
         ("requests that wait", [f"{MAX_WAITING:,}"]),
+        ("an encrypted part", [f"`kid` of {MAX_KID_LENGTH} characters"]),
         ("large arguments", [f"{CLAIMED_BYTES // MIB} MiB"]),
         ("rows of a page", [f"{MAX_LIMIT:,}"]),
         ("`search`", [f"{MAX_SEARCH} characters"]),

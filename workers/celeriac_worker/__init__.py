@@ -6,9 +6,10 @@
     install(app)
 
 The worker then asks Celeriac's Redis before each start (`gate_step.py`, `requests.py`), can be paused and drained
-(`fetching.py`, `commands.py`), obeys the `max_retries` of a submission (`retries.py`) and tells Celeriac what it can do
-(`announcement.py`). What it tells is kept while Celeriac is away (`stream.py`). Tasks that were not submitted through
-Celeriac can be cancelled and paused; else nothing changes for them.
+(`fetching.py`, `commands.py`), obeys the `max_retries` of a submission (`retries.py`), opens encrypted arguments
+(`sealing.py`) and tells Celeriac what it can do (`announcement.py`). What it tells is kept while Celeriac is away
+(`stream.py`). Tasks that were not submitted through Celeriac can be cancelled and paused; else nothing changes for
+them.
 """
 
 from __future__ import annotations
@@ -21,15 +22,27 @@ from celeriac_worker import commands
 from celeriac_worker.announcement import Announcement
 from celeriac_worker.fetching import Fetching
 from celeriac_worker.gate_step import GateStep
+from celeriac_worker.payloads import PayloadError, PayloadKeys, open_error, open_result, seal
 from celeriac_worker.retries import RetryCeiling
+from celeriac_worker.sealing import PayloadOpening, SealedError
 from celeriac_worker.stream import stream_events
 from celeriac_worker.version import __version__
 
-__all__ = ["__version__", "commands", "install"]
+__all__ = [
+    "PayloadError",
+    "PayloadKeys",
+    "SealedError",
+    "__version__",
+    "commands",
+    "install",
+    "open_error",
+    "open_result",
+    "seal",
+]
 
 
 def install(app: Celery[Any]) -> None:
     """Add the plugin to every worker of this app. May be called before or after tasks are defined, and twice."""
-    app.steps["worker"].update({RetryCeiling, GateStep, Announcement})
+    app.steps["worker"].update({RetryCeiling, PayloadOpening, GateStep, Announcement})
     app.steps["consumer"].add(Fetching)
     stream_events(app)

@@ -1,7 +1,7 @@
-"""The `max_retries` of a submission, as a ceiling on the retries that a task itself asks for.
+"""The `max_retries` of a submission, as a ceiling on the retries that a task itself asks for; and what hides values.
 
 Celery's messages carry no such limit: it belongs to the task, or to each call of `retry`. Celeriac sends it as a
-header, which Celery keeps over retries.
+header, which Celery keeps over retries. The texts of arguments, in which secrets are masked, Celery does not keep.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from typing import Any
 from celery import bootsteps
 
 HEADER = "celeriac_max_retries"
+MASK = "[masked]"
+"""What stands in the place of a hidden value in the texts of arguments that events, logs and Flower show."""
 
 
 class RetryCeiling(bootsteps.Step):
@@ -34,6 +36,19 @@ def obey_ceiling(task: Any) -> None:
         )
 
 
+def masked_texts(request: Any, given: dict[str, Any]) -> dict[str, str]:
+    """Return what the message of a retry says of its arguments, where that of this run hides some of them.
+
+    Celery would write them out anew. Of other arguments that are `given` for the retry nothing is told then.
+    """
+    texts = {}
+    for name in ("args", "kwargs"):
+        told = getattr(request, f"{name}repr", None)
+        if isinstance(told, str) and MASK in told:
+            texts[f"{name}repr"] = told if given.get(name) is None else MASK
+    return texts
+
+
 class CeilingObeyed:
     """Mixed into the class of a task."""
 
@@ -44,6 +59,8 @@ class CeilingObeyed:
         ceiling = getattr(self.request, HEADER, None)
         if ceiling is not None:
             options["max_retries"] = ceiling
+        given = dict(zip(("args", "kwargs"), args)) | options
+        options = masked_texts(self.request, given) | options
         return super().retry(*args, **options)  # type: ignore[misc]
 
     @property

@@ -54,7 +54,8 @@ def _what_it_keeps_to_itself(worker: WorkerRow) -> Iterator[str]:
         )
     elif worker.unanswered >= DEAF and worker.described_at is None:
         yield (
-            "It has never answered a question: its remote control is switched off, or it cannot read JSON. "
+            "It has never answered a question: its remote control is switched off, or, on RabbitMQ, its app accepts "
+            "another form than that of submissions (CELERIAC_TASK_SERIALIZER). "
             "It cannot be paused, drained or resized, and is asked ever more rarely."
         )
     if worker.events is False:

@@ -14,6 +14,7 @@ from api.schemas.tasks import TaskSubmission, TimelineEvent
 from api.schemas.types import JsonValue, Text, Timestamp
 from domain.facts import Detail
 from domain.json_values import is_too_deep
+from domain.redaction.rules import COMMON, Branch, Redaction
 from domain.workers.status import hostname
 from domain.workflows.dag import MAX_STEPS, invert
 from domain.workflows.definition import NewWorkflow
@@ -148,6 +149,7 @@ class WorkflowDetail(WorkflowRow):
         *,
         results: Mapping[str, object],
         omitted: Collection[str],
+        redaction: Redaction = COMMON,
     ) -> Self:
         """Return the detail; `results` go by task id, and `omitted` are the tasks whose result is not among them."""
         ids = [step.step_id for step in steps]
@@ -156,7 +158,10 @@ class WorkflowDetail(WorkflowRow):
         results = {task_id: result for task_id, result in results.items() if task_id not in omitted}
         details = [
             _step(step, [ids[parent] for parent in parents[step.position]])
-            | {"result": results.get(step.task_id), "result_omitted": step.task_id in omitted}
+            | {
+                "result": redaction.mask(results.get(step.task_id), Branch.RESULT, task_name=step.task_name),
+                "result_omitted": step.task_id in omitted,
+            }
             for step in steps
         ]
         return cls.model_validate(_fields(workflow) | {"steps": details})

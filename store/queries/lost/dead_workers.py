@@ -1,7 +1,7 @@
 """What workers that may be dead were holding when last heard."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Integer, and_, bindparam, exists, func, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -37,6 +37,8 @@ class Orphan:
     """Whether the node is online, as a process that began after this attempt."""
     outrun: bool
     """Whether another delivery has taken the task on since, or has ended it: there is nothing to put back."""
+    sent_at: datetime
+    """When the task was sent, or first heard of."""
 
 
 _other = attempts.alias("other")
@@ -73,6 +75,7 @@ _suspects = (
         workers.c.plugin.is_not(None),
         _restarted,
         or_(_is_over, _taken_since),
+        func.coalesce(tasks.c.dispatched_at, tasks.c.created_at),
     )
     .join(attempts, attempts.c.task_id == tasks.c.task_id)
     .join(workers, workers.c.node == attempts.c.node)

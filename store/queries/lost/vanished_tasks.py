@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import Integer, Text, bindparam, exists, func, literal, or_, select
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -22,10 +22,12 @@ class WithWorker:
     task_id: str
     node: str
     queue_name: str | None
+    sent_at: datetime
+    """When it was sent, or first heard of."""
 
 
 _with_workers = (
-    select(tasks.c.task_id, tasks.c.node, tasks.c.queue_name)
+    select(tasks.c.task_id, tasks.c.node, tasks.c.queue_name, func.coalesce(tasks.c.dispatched_at, tasks.c.created_at))
     .where(
         tasks.c.phase.in_((Phase.RESERVED.value, Phase.RUNNING.value)),
         tasks.c.node == bindparam("nodes", type_=ARRAY(Text)).any_(),

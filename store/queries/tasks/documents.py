@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +14,9 @@ from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from domain.cancels import StopSignal
 from domain.filters import EXACT_TOTAL, SORT_COLUMNS, Cursor, Sort, TaskFilter
+from domain.sight import EVERYTHING, Sight
 from domain.states import TERMINAL, Phase, Status
+from store.queries.sight import KEPT, linked, seen
 from store.queries.tasks.filters import conditions
 from store.tables.doubts import doubts
 from store.tables.tasks import attempts, outbox, task_arguments, task_results, tasks
@@ -93,36 +96,45 @@ _outline = (
     tasks.c.attempt_count,
     tasks.c.fact_count,
 )
-_one = (
-    select(
-        *_outline,
-        tasks.c.submitted_here,
-        task_arguments.c.args,
-        task_arguments.c.kwargs,
-        task_arguments.c.args_repr,
-        task_arguments.c.kwargs_repr,
-        task_results.c.result,
-        task_results.c.truncated.label("result_truncated"),
-        task_results.c.result.is_not(None).label("has_result"),
-        task_results.c.unreadable,
-        task_results.c.result_repr,
-        task_results.c.traceback,
-        outbox.c.refusals,
-        outbox.c.refusal,
-        outbox.c.parked_at,
-        outbox.c.due_at.label("next_try_at"),
-        case((tasks.c.phase == Phase.QUEUED.value, doubts.c.doubt)).label("doubt"),
-        (_stored_bytes > LARGE_BYTES).label("is_large"),
-        _attempts.label("attempts"),
-    )
-    .outerjoin(task_arguments, task_arguments.c.task_id == tasks.c.task_id)
-    .outerjoin(task_results, task_results.c.task_id == tasks.c.task_id)
-    .outerjoin(outbox, outbox.c.task_id == tasks.c.task_id)
-    .outerjoin(doubts, doubts.c.task_id == tasks.c.task_id)
-    .where(tasks.c.task_id == bindparam("task_id"))
+_whole = (
+    *_outline,
+    tasks.c.submitted_here,
+    tasks.c.submitted_by,
+    task_arguments.c.args,
+    task_arguments.c.kwargs,
+    task_arguments.c.args_repr,
+    task_arguments.c.kwargs_repr,
+    task_results.c.result,
+    task_results.c.truncated.label("result_truncated"),
+    task_results.c.result.is_not(None).label("has_result"),
+    task_results.c.unreadable,
+    task_results.c.result_repr,
+    task_results.c.traceback,
+    outbox.c.refusals,
+    outbox.c.refusal,
+    outbox.c.parked_at,
+    outbox.c.due_at.label("next_try_at"),
+    case((tasks.c.phase == Phase.QUEUED.value, doubts.c.doubt)).label("doubt"),
+    (_stored_bytes > LARGE_BYTES).label("is_large"),
+    _attempts.label("attempts"),
 )
 
-_row = select(*_outline).where(tasks.c.task_id == bindparam("task_id"))
+
+@lru_cache(maxsize=KEPT)
+def _one(sight: Sight) -> Select[Any]:
+    return (
+        select(*linked(_whole, sight))
+        .outerjoin(task_arguments, task_arguments.c.task_id == tasks.c.task_id)
+        .outerjoin(task_results, task_results.c.task_id == tasks.c.task_id)
+        .outerjoin(outbox, outbox.c.task_id == tasks.c.task_id)
+        .outerjoin(doubts, doubts.c.task_id == tasks.c.task_id)
+        .where(tasks.c.task_id == bindparam("task_id"), *seen(sight))
+    )
+
+
+@lru_cache(maxsize=KEPT)
+def _row(sight: Sight) -> Select[Any]:
+    return select(*linked(_outline, sight)).where(tasks.c.task_id == bindparam("task_id"), *seen(sight))
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +183,7 @@ class WholeTask(TaskOutline):
     """One task with its arguments, its result, and why the broker refuses it if it does."""
 
     submitted_here: bool
+    submitted_by: str | None
     args: Any
     kwargs: Any
     args_repr: str | None
@@ -192,21 +205,21 @@ class WholeTask(TaskOutline):
     """The latest `MAX_ATTEMPTS` as JSON, with times as text, oldest first."""
 
 
-async def get_task(connection: AsyncConnection, task_id: str) -> WholeTask | None:
-    """Return one task with its arguments, result and attempts (primary keys); None if there is none.
+async def get_task(connection: AsyncConnection, task_id: str, *, sight: Sight = EVERYTHING) -> WholeTask | None:
+    """Return one task with its arguments, result and attempts (primary keys); None if there is none that is seen.
 
     One statement, which alone is a snapshot: each further round trip would cost as much again.
     """
-    row = (await connection.execute(_one, {"task_id": task_id})).one_or_none()
+    row = (await connection.execute(_one(sight), {"task_id": task_id})).one_or_none()
     if row is None:
         return None
     *cells, attempts_or_none = row
     return WholeTask(*(*cells, attempts_or_none or []))
 
 
-async def get_outline(connection: AsyncConnection, task_id: str) -> TaskOutline | None:
-    """Return a task without what may be large: arguments, result, attempts (primary key); None if there is none."""
-    row = (await connection.execute(_row, {"task_id": task_id})).one_or_none()
+async def get_outline(connection: AsyncConnection, task_id: str, *, sight: Sight = EVERYTHING) -> TaskOutline | None:
+    """Return a task without what may be large: arguments, result, attempts (primary key); None if none is seen."""
+    row = (await connection.execute(_row(sight), {"task_id": task_id})).one_or_none()
     return TaskOutline(*row) if row else None
 
 
@@ -289,7 +302,7 @@ async def list_tasks(
         valued = await _read(connection, _select_valued(filters, part))
         if len(valued) == part.limit:
             return valued
-    return await _read(connection, in_order(select(*ROW), filters, part=part))
+    return await _read(connection, in_order(select(*linked(ROW, filters.sight)), filters, part=part))
 
 
 async def _read(connection: AsyncConnection, statement: Select[Any]) -> list[ListedTask]:
@@ -306,14 +319,14 @@ def _select_valued(filters: TaskFilter, part: Slice) -> Select[Any]:
     """Select the rows that have a value to sort by, in order."""
     column = tasks.c[SORT_COLUMNS[part.sort.by]]
     first, by_id = (column.desc(), tasks.c.task_id.desc()) if part.sort.descending else (column, tasks.c.task_id)
-    valued = select(*ROW).where(*_conditions(filters, part), column.is_not(None))
+    valued = select(*linked(ROW, filters.sight)).where(*_conditions(filters, part), column.is_not(None))
     return valued.order_by(first, by_id).limit(part.limit).offset(part.offset)
 
 
 def _select_few(filters: TaskFilter, part: Slice) -> Select[Any]:
     """Select the rows as a whole and sort them then: Postgres may take few for many, and look for them in
     their order."""
-    matching = select(*ROW).where(*_conditions(filters, part)).offset(0).subquery()
+    matching = select(*linked(ROW, filters.sight)).where(*_conditions(filters, part)).offset(0).subquery()
     return select(matching).order_by(*_order(matching.c, part.sort)).limit(part.limit).offset(part.offset)
 
 

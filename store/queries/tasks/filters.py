@@ -8,10 +8,12 @@ from sqlalchemy import Column, ColumnElement, false, select
 
 from domain.filters import TaskFilter
 from store.queries.search import matches
+from store.queries.sight import seen, seen_links
 from store.tables.tasks import tasks
 from store.tables.workers import workers
 
-_EQUAL = {name: tasks.c[name] for name in ("task_id", "task_name", "queue_name", "priority", "node", "workflow_id")}
+_EQUAL_NAMES = ("task_id", "task_name", "queue_name", "priority", "node", "workflow_id", "submitted_by")
+_EQUAL = {name: tasks.c[name] for name in _EQUAL_NAMES}
 _AT_LEAST = {
     "min_priority": tasks.c.priority,
     "min_duration": tasks.c.duration_seconds,
@@ -30,13 +32,14 @@ CLOCKS_APART = timedelta(hours=1)
 
 def conditions(filters: TaskFilter) -> list[ColumnElement[bool]]:
     """Return all that must hold of a row of `tasks`."""
-    given: list[ColumnElement[bool]] = []
+    given = [*seen(filters.sight)]
     if filters.statuses:
         given.append(tasks.c.status.in_([status.value for status in filters.statuses]))
     given += [column == value for column, value in _given(filters, _EQUAL)]
     given += [column >= value for column, value in _given(filters, _AT_LEAST)]
     given += [column < value for column, value in _given(filters, _BELOW)]
     given += _made_before(filters)
+    given += _of_workflow(filters)
     if filters.max_duration is not None:
         given.append(tasks.c.duration_seconds <= filters.max_duration)
     if filters.worker_id is not None:
@@ -55,6 +58,12 @@ def _made_before(filters: TaskFilter) -> list[ColumnElement[bool]]:
     """
     bounds = [bound for bound in (filters.started_before, filters.completed_before) if bound is not None]
     return [tasks.c.created_at < min(bounds) + CLOCKS_APART] if bounds else []
+
+
+def _of_workflow(filters: TaskFilter) -> list[ColumnElement[bool]]:
+    """Return what keeps tasks from being found by a workflow that is not seen."""
+    links = seen_links(filters.sight) if filters.workflow_id is not None else {}
+    return [link.is_not(None) for name, link in links.items() if name == "workflow_id"]
 
 
 def _given(filters: TaskFilter, columns: Mapping[str, Column[Any]]) -> list[tuple[Column[Any], object]]:

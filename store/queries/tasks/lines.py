@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.filters import TaskFilter
 from domain.states import Phase
+from store.queries.sight import seen_links
 from store.queries.tasks.documents import Slice, in_order
 from store.queries.tasks.documents import worker_id as _worker_id
 from store.tables.tasks import tasks
@@ -78,7 +79,9 @@ async def stream_lines(
     The rows come as fast as they are read: Postgres waits for a slow reader, and nothing piles up here.
     """
     await connection.execute(text(f"SET LOCAL statement_timeout = {round(seconds * 1000)}"))
-    statement = in_order(select(*CELLS.values()), filters, part=part)
+    links = {name: cast(link, Text) for name, link in seen_links(filters.sight).items()}
+    cells = CELLS | {name: _plain(link) for name, link in links.items()}
+    statement = in_order(select(*cells.values()), filters, part=part)
     driver = (await connection.get_raw_connection()).driver_connection
     assert isinstance(driver, DriverConnection)
     query, values = _compiled(connection, statement)

@@ -26,11 +26,13 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.filters import EXACT_TOTAL
+from domain.sight import EVERYTHING, Sight
 from domain.submissions import Submission
 from domain.workflows.dag import Dag, invert
 from domain.workflows.definition import NewWorkflow, Step
 from domain.workflows.steps import OnFailure, WorkflowStatus
 from store.batch import batch_of, bind_rows
+from store.queries.sight import workflow_seen
 from store.queries.tasks.documents import shortened
 from store.tables.base import Time
 from store.tables.tasks import task_results, tasks
@@ -60,6 +62,7 @@ class StoredWorkflow:
     stopped_at: datetime | None
     original_workflow_id: UUID | None
     filled_bytes: int
+    submitted_by: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +133,7 @@ async def add_workflow(connection: AsyncConnection, new: NewWorkflow) -> None:
         "unfinished": len(new.steps),
         "created_at": new.created_at,
         "original_workflow_id": new.original_workflow_id,
+        "submitted_by": new.submitted_by,
     }
     await connection.execute(_insert_workflow, row)
     this = {"workflow": new.workflow_id}
@@ -312,6 +316,8 @@ class WorkflowFilter:
 
     statuses: tuple[WorkflowStatus, ...] = ()
     name: str | None = None
+    sight: Sight = EVERYTHING
+    """The workflows that exist for whoever asks."""
 
 
 async def list_workflows(
@@ -339,7 +345,7 @@ async def list_workflows(
 
 
 def _conditions(filters: WorkflowFilter) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
+    conditions = [*workflow_seen(filters.sight)]
     if filters.statuses:
         conditions.append(workflows.c.status.in_([status.value for status in filters.statuses]))
     if filters.name is not None:

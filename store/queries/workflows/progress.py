@@ -61,6 +61,7 @@ class LockedWorkflow:
     cancel_requested_at: datetime | None
     stopped_at: datetime | None
     filled_bytes: int
+    submitted_by: str | None
 
 
 _locked = select(
@@ -71,6 +72,7 @@ _locked = select(
     workflows.c.cancel_requested_at,
     workflows.c.stopped_at,
     workflows.c.filled_bytes,
+    workflows.c.submitted_by,
 )
 _lock = _locked.where(workflows.c.workflow_id == bindparam("workflow", type_=Uuid)).with_for_update()
 _due = (
@@ -120,6 +122,7 @@ def _as_locked(row: Any) -> LockedWorkflow:
         row.cancel_requested_at,
         row.stopped_at,
         row.filled_bytes,
+        row.submitted_by,
     )
 
 

@@ -85,7 +85,8 @@ def test_a_key_may_what_its_scopes_say_and_is_told_what_it_lacks(root: httpx.Cli
     submitter, reader = made(root, "submit"), made(root, "read")
     with client_with(submitter["key"], url) as client:
         assert client.post("/tasks", json=TASK).status_code == 201
-        refused = client.get("/tasks")
+        assert client.get("/tasks").json()["total"] == 1
+        refused = client.get("/search/tasks")
         assert refusal(refused) == (403, "FORBIDDEN")
         assert refused.json()["errors"] == [{"field": "scope", "message": "needs read"}]
         assert client.get("/me").json() == {
@@ -93,6 +94,8 @@ def test_a_key_may_what_its_scopes_say_and_is_told_what_it_lacks(root: httpx.Cli
             "id": submitter["key_id"],
             "name": "etl",
             "scopes": ["submit"],
+            "queues": [],
+            "task_names": [],
         }
     with client_with(reader["key"], url) as client:
         assert client.get("/tasks").status_code == 200
@@ -110,8 +113,14 @@ BAD: tuple[tuple[dict[str, Any], str], ...] = (
     ({"expires_at": "2020-01-01T00:00:00Z"}, "expires_at"),
     ({"expires_at": "tomorrow"}, "expires_at"),
     ({"rate_limit_per_minute": 0}, "rate_limit_per_minute"),
-    ({"queues": ["etl"]}, "queues"),
+    ({"queues": ["etl"]}, "queues"),  # a key with admin
     ({"task_names": ["shop.*"]}, "task_names"),
+    ({"queues": ["etl", "e*l"]}, "queues.1"),
+    ({"queues": ["*"]}, "queues.0"),
+    ({"task_names": [""]}, "task_names.0"),
+    ({"task_names": ["a\u0000"]}, "task_names.0"),
+    ({"task_names": [f"shop.{number}" for number in range(51)]}, "task_names"),
+    ({"queues": "etl"}, "queues"),
     ({"secret": "of my own"}, "secret"),
 )
 
@@ -144,6 +153,19 @@ def test_the_last_way_in_stays_open(root: httpx.Client) -> None:
     assert refusal(root.delete(f"/api-keys/{key_id}")) == (409, "LAST_ADMIN")
     assert root.patch(f"/api-keys/{other['key_id']}", json={"disabled": False, "name": "heir"}).json()["name"] == "heir"
     assert root.delete(f"/api-keys/{key_id}").status_code == 204
+
+
+def test_a_door_that_any_key_has_closed_stays_closed(settings: Settings) -> None:
+    """Also where the key never had `admin` and is gone: made beside a full key of the environment, and revoked."""
+    key = "a-key-of-this-test"
+    with (
+        serving(settings.model_copy(update={"api_keys": (key,)})) as url,
+        client_with(key, url + API_PREFIX) as client,
+    ):
+        issued = made(client, "read")
+        assert client.delete(f"/api-keys/{issued['key_id']}").status_code == 204
+    with serving(settings) as url:
+        assert [status(url + API_PREFIX, sent) for sent in (None, issued["key"])] == [401, 401]
 
 
 def test_a_full_key_of_the_environment_is_another_way_in(settings: Settings) -> None:

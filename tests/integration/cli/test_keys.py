@@ -58,6 +58,26 @@ def test_a_key_is_rotated_disabled_enabled_and_revoked() -> None:
     assert first["key"].rpartition("_")[2] not in run("list")
 
 
+def test_a_key_that_is_gone_keeps_an_open_address_shut(monkeypatch: pytest.MonkeyPatch, database_url: str) -> None:
+    with monkeypatch.context() as patch:
+        patch.setenv("CELERIAC_API_KEYS", "a-key-of-this-test")
+        run("revoke", answered("create", "reader", "--scope", "read")["key_id"])
+    settings = Settings(host="0.0.0.0", database_url=database_url)
+    assert asks_for_key(settings)
+    assert not is_open(settings)
+
+
+def test_a_key_is_limited_to_queues_and_task_names() -> None:
+    answered("create", "root", "--admin")
+    limits = ["--queue", "etl", "--queue", "etl.*", "--task-name", "shop.*"]
+    assert answered("create", "etl", "--scope", "read", *limits)["limits"] == "etl, etl.*, shop.*"
+    assert [row["limits"] for row in answered("list")] == ["etl, etl.*, shop.*", None]
+    refused(["create", "etl", "--scope", "read", "--queue", "*"], "--queue limits nothing")
+    refused(["create", "etl", "--scope", "read", "--task-name", "a*b"], "--task-name may have a")
+    refused(["create", "etl", "--scope", "read", *(["--queue", "q"] * 51)], "50 times")
+    refused(["create", "etl", "--admin", *limits], "a key with admin cannot be limited")
+
+
 def test_what_cannot_be_done_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     key_id = answered("create", "--admin")["key_id"]
     refused(["revoke", key_id], "last key with the scope admin")

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -10,15 +11,20 @@ from uuid import uuid4
 import pytest
 from celery import Celery
 
-from bench.rabbitmq import rabbitmq
+from bench.rabbitmq import rabbitmq_server
+from cli.embedded.files import pick_port
+from domain.errors import BrokerUnavailable
 from gateway.connection import connect
 from gateway.control import Control
 from gateway.events.sources import WITNESS_QUEUE, Blind, open_source
 from gateway.events.subscriber import EventSubscriber, Heard
+from gateway.presence import Presence
 from gateway.publisher import Published, Publisher
 from gateway.queues import QueueReader
 from gateway.senders import NACKED, NO_QUEUE
 from tests.celery_apps import wait_for_result
+from tests.certificates import OPENSSL, Certificates, make_certificates
+from tests.flower_process import flower_beside
 from tests.gateway_messages import make_message
 from tests.integration.gateway.conftest import next_blind, next_events
 from tests.patience import until
@@ -26,12 +32,69 @@ from tests.rabbitmq import needs_rabbitmq
 from tests.worker_process import celery_worker
 
 pytestmark = needs_rabbitmq
+PICKLE_ONLY = """
+import os
+
+from celery import Celery
+
+app = Celery("pickled", broker=os.environ["CELERIAC_BROKER_URL"])
+app.conf.update(accept_content=["pickle"], task_serializer="pickle")
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Secured:
+    """One server by TLS, to a client with a certificate."""
+
+    port: int
+    certificates: Certificates
+
+    @property
+    def settings(self) -> str:
+        file = self.certificates.file
+        lines = {
+            "listeners.ssl.1": f"127.0.0.1:{self.port}",
+            "ssl_options.cacertfile": file("ca.crt"),
+            "ssl_options.certfile": file("server.crt"),
+            "ssl_options.keyfile": file("server.key"),
+            "ssl_options.verify": "verify_peer",
+            "ssl_options.fail_if_no_peer_cert": "true",
+        }
+        return "".join(f"{name} = {value}\n" for name, value in lines.items())
+
+    def url(self, *, authority: str = "ca.crt", known: bool = True) -> str:
+        file = self.certificates.file
+        client = f"&ssl_certfile={file('client.crt')}&ssl_keyfile={file('client.key')}" if known else ""
+        return f"amqps://guest:guest@127.0.0.1:{self.port}//?ssl_ca_certs={file(authority)}{client}"
 
 
 @pytest.fixture(scope="module")
-def amqp_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with rabbitmq(tmp_path_factory.mktemp("rabbitmq")) as url:
-        yield url
+def secured(tmp_path_factory: pytest.TempPathFactory) -> Secured:
+    if not OPENSSL:
+        pytest.skip("no openssl is installed")
+    return Secured(pick_port(), make_certificates(tmp_path_factory.mktemp("certificates")))
+
+
+@pytest.fixture(scope="module")
+def amqp_url(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[str]:
+    settings = request.getfixturevalue("secured").settings if OPENSSL else ""
+    with rabbitmq_server(tmp_path_factory.mktemp("rabbitmq"), settings=settings) as server:
+        yield server.url
+
+
+@pytest.fixture(scope="module")
+def safe_url(amqp_url: str, request: pytest.FixtureRequest) -> str:
+    """By TLS with a client's certificate, where this machine can make one."""
+    secured: Secured | None = request.getfixturevalue("secured") if OPENSSL else None
+    return secured.url() if secured else amqp_url
+
+
+@pytest.mark.parametrize("given", [{"authority": "other.crt"}, {"known": False}], ids=["who it is", "who we are"])
+async def test_by_tls_it_must_be_proven(amqp_url: str, secured: Secured, given: dict[str, Any]) -> None:
+    queues = QueueReader(secured.url(**given))
+    with pytest.raises(BrokerUnavailable):
+        await queues.ping()
+    await queues.close()
 
 
 async def test_a_message_for_a_queue_that_nobody_declared_is_not_sent(amqp_url: str) -> None:
@@ -73,22 +136,55 @@ async def test_what_rabbitmq_refuses_is_the_fate_of_its_message_and_the_others_a
 
 
 async def test_a_task_runs_on_a_worker_and_its_events_wait_for_a_mirror_that_is_away(
-    amqp_url: str, result_url: str, tmp_path: Path
+    safe_url: str, result_url: str, tmp_path: Path
 ) -> None:
-    publisher, control, queues = Publisher(amqp_url), Control(amqp_url), QueueReader(amqp_url)
+    publisher, control, queues = Publisher(safe_url), Control(safe_url), QueueReader(safe_url)
+    presence = Presence(safe_url, control)
     async with AsyncExitStack() as stack:
-        for part in (publisher, control, queues):
+        for part in (publisher, control, queues, presence):
             stack.push_async_callback(part.close)
-        await _listen_once(amqp_url)
-        with celery_worker(tmp_path, amqp_url, result_url=result_url) as worker:
+        await _listen_once(safe_url)
+        with (
+            celery_worker(tmp_path, safe_url, result_url=result_url, answers=False) as worker,
+            flower_beside(tmp_path, safe_url) as flower,
+        ):
             description = (await control.describe([worker.node]))[worker.node]
             assert (description.pool, description.queues) == ("prefork", ("celery",))
+            assert await presence.find_connected([worker.node]) == {worker.node}
             message = make_message("celeriac.add", args=[2, 3])
             assert (await publisher.publish([message])).sent == {message.task_id}
             assert await asyncio.to_thread(wait_for_result, result_url, message.task_id, seconds=20) == 5
             assert await queues.depths(["celery"]) == {"celery": 0}
-        heard = await _events_of(amqp_url, message.task_id)
+            seen = await asyncio.to_thread(flower.ask, "/api/workers?refresh=true")
+            assert worker.node in seen.json(), seen.text
+        heard = await _events_of(safe_url, message.task_id)
     assert heard == ["task-received", "task-started", "task-succeeded"]
+
+
+async def test_a_worker_that_reads_nothing_but_pickle_has_nothing_of_ours_in_its_log(
+    amqp_url: str, result_url: str, tmp_path: Path
+) -> None:
+    (tmp_path / "pickled.py").write_text(PICKLE_ONLY)
+    start = celery_worker(
+        tmp_path,
+        amqp_url,
+        result_url=result_url,
+        app="pickled",
+        options=("-c", "1", "-Q", "pickled"),
+        environment={"C_FORCE_ROOT": "1"},
+        answers=False,
+    )
+    fits, differs = Control(amqp_url, serializer="pickle"), Control(amqp_url)
+    async with AsyncExitStack() as stack:
+        for part in (fits, differs):
+            stack.push_async_callback(part.close)
+        with start as worker:
+            assert await differs.ping(["another@test"]) == frozenset(), "which it need not read"
+            assert (await fits.describe([worker.node]))[worker.node].queues == ("pickled",)
+            assert await fits.find_present() == {worker.node}
+            await fits.revoke(["t"])
+            said = worker.log.read_text()
+            assert not [word for word in ("Traceback", "ERROR", "CRITICAL") if word in said], said[-3000:]
 
 
 async def test_being_away_is_no_blindness_but_a_broker_that_forgot_is(amqp_url: str) -> None:

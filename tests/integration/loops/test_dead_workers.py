@@ -1,6 +1,7 @@
 """What dead workers held, against a real Postgres and Redis and the gateway in memory."""
 
 from collections.abc import AsyncIterator
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,6 +9,7 @@ from redis.asyncio import Redis
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from domain.broker_options import BrokerOptions
 from domain.facts import Fact, worker_event_key
 from domain.redis_keys import process_key
 from domain.states import EventType
@@ -71,6 +73,7 @@ class World:
         ago: timedelta = timedelta(0),
         plugin: str | None = None,
         acks_late: bool = False,
+        tells_options: bool = True,
         **told: datetime,
     ) -> None:
         at = datetime.now(UTC) - ago
@@ -78,7 +81,18 @@ class World:
             await nodes.hear(connection, [Heartbeat(node, heard_at=at, at=at, pid=1, **told)])  # type: ignore[arg-type]
             late = frozenset({"celeriac.add"}) if acks_late else frozenset[str]()
             names = ["celeriac.add"]
-            told_of = Description(node, 1, "prefork", 1, 1, ["celery"], names, plugin, acks_late=late)
+            told_of = Description(
+                node,
+                1,
+                "prefork",
+                1,
+                1,
+                ["celery"],
+                names,
+                plugin,
+                acks_late=late,
+                broker_options=asdict(BrokerOptions()) if tells_options else None,
+            )
             await descriptions.save_description(connection, told_of)
 
     async def add_held(self, *kinds: EventType, unacknowledged: bool = True, node: str = DEAD) -> str:
@@ -308,6 +322,7 @@ async def test_a_run_of_which_something_unreadable_is_stored_is_not_called_faile
     assert (await world.state(task_id))[0] == "RUNNING"
 
 
+@pytest.mark.parametrize("place", ["on RabbitMQ", "where nobody looks"])
 @pytest.mark.parametrize(
     ("kinds", "acks_late", "end"),
     [
@@ -316,19 +331,23 @@ async def test_a_run_of_which_something_unreadable_is_stored_is_not_called_faile
         ((RECEIVED, STARTED), False, ("FAILED", "finished", "LOST")),
     ],
 )
-async def test_on_rabbitmq_what_becomes_of_it_follows_from_how_the_task_is_acknowledged(
+async def test_of_what_cannot_be_looked_for_it_is_told_by_how_the_task_is_acknowledged(
     world: World,
     monkeypatch: pytest.MonkeyPatch,
     kinds: tuple[EventType, ...],
     acks_late: bool,
     end: tuple[str, str, str],
+    place: str,
 ) -> None:
     async def unreadable(*args: object, **options: object) -> None:
         return None
 
-    monkeypatch.setattr(FakeQueueReader, "ids_in_queues", unreadable)
+    if place == "on RabbitMQ":
+        monkeypatch.setattr(FakeQueueReader, "ids_in_queues", unreadable)
+    else:
+        await world.hear(LIVING, tells_options=False)
     task_id = await world.add_held(*kinds, unacknowledged=False)
-    await world.hear(DEAD, ago=DIED, acks_late=acks_late)
+    await world.hear(DEAD, ago=DIED, acks_late=acks_late, plugin="1.0")
     for _ in range(2):
         await world.round.run_once()
     assert await world.state(task_id) == end

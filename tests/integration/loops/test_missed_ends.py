@@ -1,5 +1,5 @@
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,6 +8,7 @@ from redis.asyncio import Redis
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from domain.broker_options import BrokerOptions
 from domain.facts import Detail, Fact
 from domain.proofs import ServerLife
 from domain.states import EventType
@@ -90,15 +91,32 @@ class World:
         return task.doubt
 
     async def add_node(
-        self, node: str = NODE, *, answers: bool = True, gated: bool = True, described: bool = True, online: bool = True
+        self,
+        node: str = NODE,
+        *,
+        answers: bool = True,
+        gated: bool = True,
+        described: bool = True,
+        online: bool = True,
+        tells_options: bool = True,
+        heard_at: datetime | None = None,
     ) -> None:
         """A node that takes from the queue; `gated` is one that tells of all that begins there."""
-        at = datetime.now(UTC) - timedelta(seconds=0 if online else 30)
+        at = heard_at or datetime.now(UTC) - timedelta(seconds=0 if online else 30)
         async with self.engine.begin() as connection:
             await nodes.hear(connection, [Heartbeat(node, heard_at=at, at=at, pid=1, streamed=gated, online_at=at)])
             gates = ("cancel_gate",) if gated else ()
             description = Description(
-                node, 1, "prefork", 1, 1, ["celery"], ["celeriac.add"], "1" if gated else None, capabilities=gates
+                node,
+                1,
+                "prefork",
+                1,
+                1,
+                ["celery"],
+                ["celeriac.add"],
+                "1" if gated else None,
+                capabilities=gates,
+                broker_options=asdict(BrokerOptions()) if tells_options else None,
             )
             if described:
                 await descriptions.save_description(connection, description)
@@ -187,8 +205,9 @@ async def test_a_task_found_anywhere_is_not_lost(world: World, place: str) -> No
         [{}, {"node": "celery@deaf", "described": False, "answers": False}],
         [{}, {"node": "celery@left", "described": False, "answers": False, "online": False}],
         [{}, {"node": "celery@gone", "gated": False, "answers": False, "online": False}],
+        [{}, {"node": "celery@gone", "tells_options": False, "answers": False, "online": False}],
     ],
-    ids=["nobody", "silent", "mute", "one of two is mute", "deaf", "deaf and gone", "mute and gone"],
+    ids=["nobody", "silent", "mute", "one of two is mute", "deaf", "deaf and gone", "mute and gone", "secret and gone"],
 )
 async def test_silence_is_no_proof(world: World, fleet: list[dict[str, Any]]) -> None:
     task_id = await world.add_dispatched()
@@ -198,6 +217,16 @@ async def test_silence_is_no_proof(world: World, fleet: list[dict[str, Any]]) ->
         await world.look(task_id)
     assert await world.in_outbox() == []
     assert "It is not sent again by itself:" in (await world.get_message(task_id) or "")
+
+
+async def test_who_was_gone_before_it_was_sent_and_never_said_where_it_keeps_messages_has_it_not(world: World) -> None:
+    task_id = await world.add_dispatched()
+    await world.add_node()
+    before = LONG_AGO - timedelta(minutes=1)
+    await world.add_node("celery@gone", tells_options=False, answers=False, online=False, heard_at=before)
+    for _ in range(2):
+        await world.look(task_id)
+    assert await world.in_outbox() == [task_id]
 
 
 @pytest.mark.parametrize("stranger", ["unknown", "twin", "no answer", "listener"])

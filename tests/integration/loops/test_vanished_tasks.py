@@ -1,9 +1,10 @@
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from domain.broker_options import BrokerOptions
 from domain.facts import Fact, worker_event_key
 from domain.identities import Identity
 from domain.states import EventType
@@ -40,13 +41,13 @@ class World:
         control, queues, results = FakeControl(self.broker), FakeQueueReader(self.broker), FakeResultReader(self.broker)
         self.round = VanishedTasksRound(self.engine, control, queues=queues, results=results)
 
-    async def add_node(self, node: str = NODE, *, answers: bool = True) -> None:
+    async def add_node(self, node: str = NODE, *, answers: bool = True, tells_options: bool = True) -> None:
         now = datetime.now(UTC)
         async with self.engine.begin() as connection:
             await nodes.hear(connection, [Heartbeat(node, heard_at=now, at=now, pid=1)])
-            await descriptions.save_description(
-                connection, Description(node, 1, "prefork", 1, 1, ["celery"], ["t"], None)
-            )
+            options = asdict(BrokerOptions()) if tells_options else None
+            description = Description(node, 1, "prefork", 1, 1, ["celery"], ["t"], None, broker_options=options)
+            await descriptions.save_description(connection, description)
         if answers:
             self.broker.nodes[node] = None  # type: ignore[assignment]
 
@@ -131,6 +132,13 @@ async def test_a_task_that_nobody_has_any_more_and_of_whose_end_nobody_knows_has
     await world.hear(*heard, SUCCEEDED)
     task = (await world.history()).task
     assert (task.status, task.outcome) == ("COMPLETED", None), "a success that is heard after all wins"
+
+
+async def test_while_one_has_not_said_where_it_keeps_messages_nothing_counts_as_gone(world: World) -> None:
+    await world.add_node(OTHER, tells_options=False)
+    await world.hear(RECEIVED)
+    await world.look(3)
+    assert await world.status() == "PENDING"
 
 
 async def test_where_something_may_have_been_missed_nothing_is_guessed_of_how_it_ended(world: World) -> None:

@@ -1,4 +1,5 @@
 import difflib
+import re
 from datetime import UTC, datetime
 from difflib import get_close_matches
 
@@ -6,6 +7,7 @@ import pytest
 from sqlalchemy import func, insert, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from domain.sight import Limits
 from domain.workers.status import Heartbeat
 from services.resident import task_names as task_names_module
 from services.resident.task_names import TaskNames
@@ -107,3 +109,15 @@ async def test_where_more_names_are_known_than_are_read_none_is_refused(
 ) -> None:
     await register(engine, "a", "b", "c")
     assert await TaskNames(engine, max_known=2).find_unknown(["zzz"]) == {}
+
+
+async def test_no_name_is_suggested_that_lies_outside_of_limits(engine: AsyncEngine) -> None:
+    await register(engine, "shop.pay", "shop.pays")
+    names = TaskNames(engine)
+    for limits, suggested in (
+        (Limits(task_names=("shop.*",)), {"shop.pay", "shop.pays"}),
+        (Limits(task_names=("shop.pay", "shop.paid")), {"shop.pay"}),
+        (Limits(queues=("shop",)), set()),
+    ):
+        said = (await names.find_unknown(["shop.paid"], limits=limits))["shop.paid"]
+        assert {name for name in ("shop.pay", "shop.pays") if re.search(rf"{name}\b", said)} == suggested

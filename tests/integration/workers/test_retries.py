@@ -63,6 +63,13 @@ def names_a_limit(self, limit):
     raise self.retry(exc=ValueError("by hand"), countdown=0, max_retries=limit)
 
 
+@app.task(name="f.tells_its_texts", bind=True)
+def tells_its_texts(self, password):
+    if self.request.retries == 0:
+        raise self.retry(exc=ValueError("again"), countdown=0)
+    raise ValueError(f"{self.request.kwargsrepr} {len(password)}")
+
+
 @app.task(name="f.plain", max_retries=3)
 def plain():
     raise ValueError("plain")
@@ -125,6 +132,12 @@ async def test_the_classes_of_a_foreign_app_stay_what_they_are(broker: FragileBr
     await publisher.publish([house, guest])
     assert await _message_of_failure(broker, house.task_id) == "from the house"
     assert await _message_of_failure(broker, guest.task_id) == "from a guest"
+
+
+async def test_the_message_of_a_retry_hides_what_the_first_one_hid(broker: FragileBroker, publisher: Publisher) -> None:
+    message = make_message("f.tells_its_texts", kwargs={"password": "hunter22"})
+    await publisher.publish([message])
+    assert await _message_of_failure(broker, message.task_id) == "{'password': '[masked]'} 8"
 
 
 async def _retries_until_failure(broker: FragileBroker, task_id: str) -> int | None:

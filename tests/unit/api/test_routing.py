@@ -5,18 +5,27 @@ import pytest
 from fastapi import Depends, Query
 from httpx import AsyncClient
 from pydantic import BaseModel, Field
+from starlette.types import ASGIApp, Receive, Send
+from starlette.types import Scope as ASGIScope
 
 from api.bodies.reading import MAX_BODY_BYTES
+from api.declarations import needs, needs_or_is, shows_own, whole_fleet, within_limits
+from api.dependencies import Sighted
+from api.middleware.scopes import PRINCIPAL
 from api.middleware.whole_segments import WholeSegments
 from api.routing import API_PREFIX, MAX_PARAMETERS, api_router
 from api.schemas.base import RequestModel
 from api.schemas.pages import DEFAULT_LIMIT, Limit
 from api.schemas.types import JsonArray
+from domain.principals import Principal, PrincipalKind
+from domain.scopes import Scope
+from domain.sight import EVERYTHING, UNLIMITED, Limits, Sight
 from tests.unit.api.apps import app_of, client_of
 
 THINGS = f"{API_PREFIX}/things"
 JSON = {"content-type": "application/json"}
 BIG_CAP = 4 * MAX_BODY_BYTES
+ETL = Limits(queues=("etl",))
 
 router = api_router("/things", tag="things")
 
@@ -251,3 +260,86 @@ async def test_a_body_of_no_bytes_is_no_body_whatever_its_type(client: AsyncClie
 async def test_a_route_without_a_body_does_not_look_at_one(client: AsyncClient) -> None:
     answer = await client.request("GET", THINGS, content=b"\xff", headers={"content-type": "text/plain"})
     assert answer.status_code == 200
+
+
+limited = api_router("/limited", tag="things")
+SCOPED = f"{API_PREFIX}/limited"
+
+
+@limited.get("/within")
+@needs(Scope.READ)
+@within_limits
+@shows_own
+async def get_within(sight: Sighted) -> str:
+    return repr(sight)
+
+
+@limited.get("/whole")
+@needs(Scope.READ)
+@whole_fleet
+async def get_whole(sight: Sighted) -> str:
+    return repr(sight)
+
+
+@limited.get("/undeclared")
+@needs(Scope.READ)
+async def get_undeclared(sight: Sighted) -> str:
+    return repr(sight)
+
+
+@limited.post("/keys/{key_id}")
+@needs_or_is(Scope.ADMIN, own_key="key_id")
+@whole_fleet
+async def change_key(key_id: str) -> str:
+    return key_id
+
+
+def principal(*scopes: Scope, limits: Limits = UNLIMITED) -> Principal:
+    return Principal(PrincipalKind.API_KEY, "k1", "etl", frozenset(scopes), limits)
+
+
+async def as_principal(who: Principal, path: str, *, method: str = "GET") -> tuple[int, Any]:
+    async with client_of(app_of(limited, layers=((As, {"who": who}),))) as client:
+        answer = await client.request(method, SCOPED + path)
+    body = answer.json()
+    return answer.status_code, body if answer.is_success else body.get("errors")
+
+
+class As:
+    """Lets this principal in."""
+
+    def __init__(self, app: ASGIApp, who: Principal) -> None:
+        self._app, self._who = app, who
+
+    async def __call__(self, scope: ASGIScope, receive: Receive, send: Send, /) -> None:
+        scope[PRINCIPAL] = self._who
+        await self._app(scope, receive, send)
+
+
+async def test_who_may_read_sees_everything_within_his_limits() -> None:
+    assert await as_principal(principal(Scope.READ), "/within") == (200, repr(EVERYTHING))
+    assert await as_principal(principal(Scope.READ, limits=ETL), "/within") == (200, repr(Sight(ETL)))
+    reader = principal(Scope.READ, Scope.SUBMIT)
+    assert await as_principal(reader, "/within") == (200, repr(EVERYTHING))
+
+
+async def test_who_may_only_submit_sees_his_own_where_a_route_says_so() -> None:
+    own = Sight(ETL, "api_key:k1")
+    assert await as_principal(principal(Scope.SUBMIT, limits=ETL), "/within") == (200, repr(own))
+    assert (await as_principal(principal(Scope.OPERATE), "/within"))[0] == 403
+    assert (await as_principal(principal(Scope.SUBMIT), "/whole"))[0] == 403
+
+
+@pytest.mark.parametrize("path", ["/whole", "/undeclared"])
+async def test_what_is_about_all_tasks_needs_a_key_without_limits(path: str) -> None:
+    assert (await as_principal(principal(Scope.READ), path))[0] == 200
+    refused = [{"field": "limits", "message": "needs a key without limits"}]
+    assert await as_principal(principal(Scope.READ, limits=ETL), path) == (403, refused)
+    assert (await as_principal(principal(Scope.SUBMIT, limits=ETL), path))[1] == [
+        {"field": "scope", "message": "needs read"}
+    ]
+
+
+async def test_a_key_may_do_to_itself_what_its_limits_keep_it_from_with_others() -> None:
+    assert await as_principal(principal(Scope.READ, limits=ETL), "/keys/k1", method="POST") == (200, "k1")
+    assert (await as_principal(principal(Scope.READ, limits=ETL), "/keys/k2", method="POST"))[0] == 403

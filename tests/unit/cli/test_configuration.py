@@ -8,6 +8,7 @@ import pytest
 
 from cli.configuration import (
     OF_THE_CLIENT,
+    OF_THE_PLUGIN,
     RESERVED_MODULES,
     as_environment,
     masked,
@@ -143,7 +144,10 @@ def test_a_misspelt_variable_is_told_with_the_one_that_was_meant(monkeypatch: py
 def test_no_variable_that_some_command_reads_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.upper().startswith("CELERIAC_")]:
         monkeypatch.delenv(name)
-    known = {**as_environment(read_settings(port=1, data="/tmp/x")), **dict.fromkeys(OF_THE_CLIENT, "x")}
+    known = {
+        **as_environment(read_settings(port=1, data="/tmp/x")),
+        **dict.fromkeys(OF_THE_CLIENT | OF_THE_PLUGIN, "x"),
+    }
     for name, value in known.items():
         monkeypatch.setenv(name.lower() if name == "CELERIAC_PORT" else name, value)
     assert unknown_variables() == {}

@@ -1,6 +1,9 @@
 """What `up` decides before it starts anything: which servers, which URLs, which children, which order."""
 
+import signal
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -14,6 +17,7 @@ from cli.stack import (
     late_children,
     needs_postgres,
     needs_valkey,
+    server_child,
     stop_order,
 )
 from settings import Settings
@@ -83,6 +87,17 @@ def test_passwords_reach_children_by_environment_and_never_by_arguments() -> Non
         assert "s3cret" not in " ".join(child.command)
         assert "s3cret" not in repr(child)
         assert child.environment["CELERIAC_DATABASE_URL"] == "postgresql://u:s3cret@here/db"
+
+
+def test_only_workers_are_given_the_keys_of_encrypted_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CELERIAC_PAYLOAD_KEYS", "k1:secret")
+    settings = settings_with(workers=2, flower_port=5555)
+    found = addresses_of(settings, postgres_url="postgresql://here/db", valkey_url="redis://here:1")
+    environment = child_environment(settings, found)
+    server: Any = SimpleNamespace(name="postgres", command=["postgres"], stop_signal=signal.SIGINT)
+    started = [server_child(server), *children(settings, environment), *late_children(settings, environment)]
+    given = [child.name for child in started if "CELERIAC_PAYLOAD_KEYS" in child.environment]
+    assert given == ["worker-1", "worker-2"]
 
 
 def test_the_mirror_starts_first_and_stops_after_the_workers() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.configuration import OF_THE_CLIENT
+from cli.configuration import OF_THE_CLIENT, OF_THE_PLUGIN
 from cli.main import COMMANDS
 from settings import Settings
 from tools.code_map import ROOMS
@@ -59,7 +59,7 @@ def test_every_file_that_code_names_is_there(room: str) -> None:
 
 @each_page
 def test_every_setting_that_is_named_exists(page: Path) -> None:
-    assert set(re.findall(r"CELERIAC_[A-Z_]*[A-Z]", page.read_text())) <= SETTINGS | OF_THE_CLIENT
+    assert set(re.findall(r"CELERIAC_[A-Z_]*[A-Z]", page.read_text())) <= SETTINGS | OF_THE_CLIENT | OF_THE_PLUGIN
 
 
 @each_page

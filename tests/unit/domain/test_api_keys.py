@@ -5,6 +5,7 @@ import pytest
 
 from domain.api_keys import ApiKey, compose, digest_of, id_within, is_whole, parse_networks
 from domain.scopes import Scope
+from domain.sight import Limits
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 AN_HOUR = timedelta(hours=1)
@@ -74,10 +75,9 @@ def test_only_a_key_that_opens_and_has_admin_rules() -> None:
     assert not replace(KEY, scopes=frozenset({Scope.READ, Scope.OPERATE})).rules_everybody(NOW)
 
 
-def test_limits_of_a_later_version_are_noticed() -> None:
-    assert not KEY.has_unknown_limits
-    assert replace(KEY, queues=("etl",)).has_unknown_limits
-    assert replace(KEY, task_names=("shop.*",)).has_unknown_limits
+def test_a_key_has_the_limits_that_are_stored_with_it() -> None:
+    assert not KEY.limits
+    assert replace(KEY, queues=("etl",), task_names=("shop.*",)).limits == Limits(("etl",), ("shop.*",))
 
 
 def test_networks_are_addresses_or_networks_without_bits_beside_the_prefix() -> None:

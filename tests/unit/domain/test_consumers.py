@@ -1,9 +1,11 @@
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from domain.broker_options import STOCK_PRIORITY_STEPS, TEN_PRIORITY_STEPS, BrokerOptions
 from domain.consumers import CANCEL_GATE, Consumer, Consumers
+from tests.facts import NOON
 
 TEN = BrokerOptions(priority_steps=TEN_PRIORITY_STEPS)
 FOUR = BrokerOptions(priority_steps=STOCK_PRIORITY_STEPS)
@@ -71,9 +73,13 @@ def test_one_that_has_just_come_is_not_yet_silent() -> None:
     assert not Consumers([SILENT]).say_nothing_of_lists("other")
 
 
-def test_one_that_has_not_said_how_it_uses_the_broker_leaves_it_unknown() -> None:
-    assert Consumers([OURS, STOCK]).have_all_told_options
-    assert not Consumers([OURS, SILENT]).have_all_told_options
+def test_one_that_has_not_said_how_it_uses_the_broker_leaves_open_where_messages_are_of_its_time() -> None:
+    assert Consumers([OURS, STOCK]).hider_since(NOON) is None
+    assert Consumers([OURS, SILENT]).hider_since(NOON) is SILENT
+    for heard_at, hides in ((None, True), (NOON, True), (NOON - timedelta(seconds=1), False)):
+        gone = replace(SILENT, online=False, heard_at=heard_at)
+        assert (Consumers([OURS, gone]).hider_since(NOON) is gone) is hides
+        assert Consumers([replace(gone, online=True)]).hider_since(NOON), "it is there now, whenever it was heard"
 
 
 def test_the_pool_of_a_node_is_found_by_its_name() -> None:

@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from domain.broker_options import BrokerOptions
 from domain.consumers import CANCEL_GATE, Consumer, Consumers
 from domain.proofs import (
     MOST_DISPATCHES,
@@ -114,7 +115,16 @@ def test_another_life_or_a_later_beginning_proves_a_restart(
 )
 def test_sending_again_has_an_end(dispatches: int, *, restarted: bool, again: bool) -> None:
     suspect = Suspect("t", "celery", SENT, dispatches=dispatches)
-    assert (doubt_of_resend(suspect, restarted=restarted) is None) is again
+    assert (doubt_of_resend(suspect, Consumers(), restarted=restarted) is None) is again
+
+
+@pytest.mark.parametrize("restarted", [True, False])
+def test_what_may_lie_where_nobody_looks_is_not_sent_again(*, restarted: bool) -> None:
+    gone = consumer("celery@gone", online=False)
+    assert "celery@gone was there" in (doubt_of_resend(SUSPECT, Consumers([gone]), restarted=restarted) or "")
+    known = consumer("celery@known", options=BrokerOptions())
+    before = consumer("celery@before", online=False, heard_at=BEFORE)
+    assert doubt_of_resend(SUSPECT, Consumers([known, before]), restarted=restarted) is None
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ import pytest
 
 from domain.facts import Fact
 from domain.states import EventType
-from domain.timeline import timeline
+from domain.timeline import names_of, timeline, without_names
 from tests.facts import NODE, TASK_ID, after, from_backend, ours, told
 
 SUBMITTED, DISPATCHED, CANCEL_REQUESTED = EventType.SUBMITTED, EventType.DISPATCHED, EventType.CANCEL_REQUESTED
@@ -161,3 +161,13 @@ def test_a_run_that_another_task_replaced_has_no_end_of_its_own() -> None:
         STARTED,
         SUCCEEDED,
     ]
+
+
+def test_an_entry_names_other_tasks_and_can_be_shown_without_them() -> None:
+    received, replayed = timeline(
+        [told(RECEIVED, 1, at=1, parent_id="p", exception="no"), ours(EventType.REPLAYED, at=2, new_task_id="n")]
+    )
+    assert (names_of(received), names_of(replayed)) == (["p"], ["n"])
+    assert without_names(received, {"n"}) is received
+    assert without_names(received, {"n", "p"}).details == {"exception": "no"}
+    assert without_names(replayed, {"n", "p"}).details == {}

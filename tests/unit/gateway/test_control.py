@@ -39,10 +39,11 @@ class Mailbox:
         nodes: Collection[str] | None,
         seconds: float,
         options: BrokerOptions | None,
+        serializer: str,
         address: str | None,
         unreadable: Callable[[str, str], None],
     ) -> list[Answers]:
-        assert (url, options) == ("redis://h/0", OPTIONS)
+        assert (url, options, serializer) == ("redis://h/0", OPTIONS, "pickle")
         self._fail()
         self.asked.append((commands, nodes, seconds))
         self.addresses.add(address)
@@ -61,8 +62,9 @@ class Mailbox:
         *,
         nodes: Collection[str] | None = None,
         options: BrokerOptions | None = None,
+        serializer: str = "json",
     ) -> None:
-        assert (url, options) == ("redis://h/0", OPTIONS)
+        assert (url, options, serializer) == ("redis://h/0", OPTIONS, "pickle")
         self._fail()
         self.told.append((command, nodes))
 
@@ -91,7 +93,7 @@ def mailbox(monkeypatch: pytest.MonkeyPatch) -> Mailbox:
 
 @pytest.fixture
 async def control(mailbox: Mailbox) -> Any:
-    control = Control("redis://h/0", OPTIONS)
+    control = Control("redis://h/0", OPTIONS, serializer="pickle")
     yield control
     await control.close()
 
@@ -356,14 +358,14 @@ async def test_names_that_somebody_made_up_before_hide_no_node_that_is_there(
 
 
 async def test_who_never_asked_has_nothing_to_forget(mailbox: Mailbox) -> None:
-    control = Control("redis://h/0", OPTIONS)
+    control = Control("redis://h/0", OPTIONS, serializer="pickle")
     await control.revoke(["t"])
     await control.close()
     assert mailbox.forgotten == []
 
 
 async def test_who_asked_has_one_address_and_leaves_nothing_there(mailbox: Mailbox) -> None:
-    control = Control("redis://h/0", OPTIONS)
+    control = Control("redis://h/0", OPTIONS, serializer="pickle")
     await control.ping(["one"])
     await control.find_nodes()
     await control.close()
@@ -372,7 +374,7 @@ async def test_who_asked_has_one_address_and_leaves_nothing_there(mailbox: Mailb
 
 
 async def test_a_broker_that_is_away_keeps_nobody_from_closing(mailbox: Mailbox) -> None:
-    control = Control("redis://h/0", OPTIONS)
+    control = Control("redis://h/0", OPTIONS, serializer="pickle")
     mailbox.error = ConnectionRefusedError()
     for question in (control.ping(["one"]), control.revoke(["t"]), control.shut_down("one")):
         with pytest.raises(BrokerUnavailable):

@@ -2,10 +2,13 @@
 
 from types import SimpleNamespace
 
+import pytest
 from celery.app.task import Context, get_actual_ignore_result  # type: ignore[attr-defined]
 
+from domain.redaction.rules import Redaction, parse_places
 from gateway.envelopes import EnvelopeMaker
 from gateway.messages import TaskMessage
+from tests.gateway_messages import make_message
 
 
 def headers_of(**said: object) -> dict[str, object]:
@@ -29,3 +32,17 @@ def test_what_the_submission_does_not_say_is_said_to_nobody() -> None:
 def test_what_the_submission_says_is_said() -> None:
     headers = headers_of(timeout_seconds=7, max_retries=2)
     assert (headers["timelimit"], headers["celeriac_max_retries"]) == ([7, None], 2)
+
+
+@pytest.mark.parametrize("padding", ["", "x" * 3_000])
+def test_texts_of_arguments_hide_what_is_secret_and_the_body_does_not(padding: str) -> None:
+    message = make_message(
+        "shop.pay", {"api_key": "cAnArY"}, kwargs={"password": "cAnArY", "pan": "cAnArY", "note": padding}
+    )
+    rules = parse_places(["shop.pay:/kwargs/pan"])
+    envelope = EnvelopeMaker(redaction=Redaction(rules)).make(message, priority=5)
+    assert "cAnArY" not in repr(envelope.headers)
+    assert envelope.headers["argsrepr"] == "({'api_key': '[masked]'},)"
+    assert envelope.headers["kwargsrepr"].startswith("{'password': '[masked]', 'pan': '[masked]', 'note': '")
+    assert len(envelope.headers["kwargsrepr"]) < 1_100
+    assert envelope.body.count("cAnArY") == 3

@@ -16,6 +16,9 @@ from structlog.testing import capture_logs
 from gateway import mailbox
 from gateway.mailbox import COMMANDS, MOST_REPLIES, PICKLE, REPLIES, Answers, Command, _Replies, ask, forget, tell
 
+AN_OBJECT = datetime(2026, 1, 1, tzinfo=UTC)
+"""What a pickle holds that is more than data."""
+
 
 def test_a_name_that_two_processes_answer_to_is_heard_twice() -> None:
     answers = Answers()
@@ -93,7 +96,13 @@ def test_a_reply_that_is_none_counts_as_one_and_is_told_without_its_content(cont
         (None, "text/x", b"one", None),
         (None, PICKLE, b"no pickle", None),
         (None, PICKLE, b"", None),
-        (None, PICKLE, pickle.dumps({"one": datetime(2026, 1, 1, tzinfo=UTC)}), "one"),
+        *((None, PICKLE, pickle.dumps({"one@h": AN_OBJECT}, protocol), "one@h") for protocol in range(6)),
+        (None, PICKLE, pickle.dumps({"one@h": AN_OBJECT})[:20], "one@h"),
+        (None, PICKLE, pickle.dumps({"one": AN_OBJECT}), None),
+        (None, PICKLE, pickle.dumps({1: "one@h", 2: AN_OBJECT}), None),
+        (None, PICKLE, pickle.dumps(["one@h", AN_OBJECT]), None),
+        (None, PICKLE, pickle.dumps({}), None),
+        (None, PICKLE, pickle.dumps(AN_OBJECT), None),
     ],
 )
 def test_who_sent_what_cannot_be_read_is_known_by_the_name_at_its_beginning(
@@ -221,6 +230,23 @@ def test_on_redis_commands_are_plain_data_that_any_worker_takes(
     assert {name: options[name] for name in ("serializer", "content_type", "content_encoding") if name in options} == (
         sent_as
     )
+
+
+def test_on_rabbitmq_a_command_is_read_by_those_alone_whom_it_is_for(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(wire.connection.transport), "driver_type", "amqp")
+    tell("amqp://h//", Command("ping"), nodes=["one@h", "x" * 255, "two@h"], serializer="pickle")
+    tell("amqp://h//", Command("revoke"))
+    sent = [(options["exchange"], options.get("routing_key"), options["serializer"]) for _, options in wire.heard]
+    assert sent == [
+        ("", "one@h.celery.pidbox", "pickle"),
+        ("", "two@h.celery.pidbox", "pickle"),
+        (COMMANDS, None, "json"),
+    ]
+    assert {message["destination"] and tuple(message["destination"]) for message, _ in wire.heard[:2]} == {
+        ("one@h", "x" * 255, "two@h")
+    }
 
 
 def test_what_came_too_late_is_removed_on_redis_alone(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -220,3 +220,12 @@ async def test_what_is_raised_is_a_warning_and_what_is_resolved_is_not(world: Wo
         "value": 2_000.0,
     }
     assert (resolved["event"], resolved["log_level"]) == ("alert_resolved", "info")
+
+
+async def test_addresses_that_are_open_are_judged_with_the_rest(world: World) -> None:
+    async def find() -> tuple[str, ...]:
+        return ("0.0.0.0",)
+
+    await world.round(find_open_hosts=find).run_once()
+    ((inputs, _),) = world.judged
+    assert inputs.open_hosts == ("0.0.0.0",)

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.errors import TaskNotFound
 from domain.facts import Fact
+from domain.sight import EVERYTHING, Limits, Sight
 from domain.states import EventType
 from services import timeline as module
 from services.timeline import read_task_history, read_whole_history
@@ -27,8 +28,10 @@ class Store:
         self.is_deaf = False
         self.looked_at: tuple[datetime, datetime] | None = None
         self.worker_ids: dict[str, UUID] = {}
+        self.sight = EVERYTHING
 
-    async def get(self, _: Any, task_id: str) -> Any:
+    async def get(self, _: Any, task_id: str, *, sight: Sight) -> Any:
+        self.sight = sight
         return self.task
 
     async def get_latest_facts(self, _: Any, task_id: str, *, since: datetime, limit: int) -> list[Fact]:
@@ -154,3 +157,20 @@ async def test_a_long_history_is_the_same_as_a_short_one(store: Store, monkeypat
     monkeypatch.setattr(module, "FEW", 2)
     in_thread = await read_task_history(CONNECTION, "t1")
     assert in_thread.entries == in_loop.entries
+
+
+async def test_a_task_that_is_not_seen_is_not_named(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def list_seen(_: Any, task_ids: set[str], *, sight: Sight) -> set[str]:
+        return task_ids - {"theirs"}
+
+    monkeypatch.setattr(module, "list_seen", list_seen)
+    store.facts = [
+        Fact("t1", EventType.REPLAYED, AT, f"replayed:{new}", details={"new_task_id": new})
+        for new in ("ours", "theirs")
+    ]
+    sight = Sight(Limits(queues=("etl",)))
+    history = await read_task_history(CONNECTION, "t1", sight=sight)
+    assert [dict(entry.details) for entry in history.entries] == [{"new_task_id": "ours"}, {}]
+    assert store.sight == sight
+    everything = await read_task_history(CONNECTION, "t1")
+    assert [dict(entry.details) for entry in everything.entries][1] == {"new_task_id": "theirs"}

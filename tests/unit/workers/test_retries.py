@@ -4,7 +4,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from celeriac_worker.retries import HEADER, CeilingObeyed, RetryCeiling, obey_ceiling
+from celeriac_worker.retries import HEADER, CeilingObeyed, RetryCeiling, masked_texts, obey_ceiling
 from celery import Celery, Task
 
 
@@ -75,3 +75,27 @@ def test_a_limit_of_one_run_does_not_reach_the_next(task: Any) -> None:
 def test_when_a_worker_starts_every_task_of_its_app_obeys(task: Any) -> None:
     RetryCeiling(SimpleNamespace(app=task.app))
     assert {isinstance(each, CeilingObeyed) for each in task.app.tasks.values()} == {True}
+
+
+@pytest.mark.parametrize(
+    ("told", "given", "texts"),
+    [
+        ({}, {}, {}),
+        ({"argsrepr": "(1,)", "kwargsrepr": None}, {"args": (2,)}, {}),
+        ({"argsrepr": "(1,)", "kwargsrepr": "{'token': '[masked]'}"}, {}, {"kwargsrepr": "{'token': '[masked]'}"}),
+        ({"argsrepr": "('[masked]',)"}, {"args": (2,)}, {"argsrepr": "[masked]"}),
+    ],
+)
+def test_texts_that_hide_something_are_kept_over_a_retry(
+    told: dict[str, Any], given: dict[str, Any], texts: dict[str, str]
+) -> None:
+    assert masked_texts(SimpleNamespace(**told), given) == texts
+
+
+def test_a_retry_with_other_arguments_tells_nothing_of_them(task: Any) -> None:
+    obey_ceiling(task)
+    task.push_request(argsrepr="('[masked]',)", kwargsrepr="{}")
+    try:
+        assert task.retry(("new",), countdown=1) == {"argsrepr": "[masked]", "countdown": 1}
+    finally:
+        task.pop_request()

@@ -24,7 +24,7 @@ def body(*steps: dict[str, Any]) -> WorkflowSubmission:
 
 
 def made(*steps: dict[str, Any]) -> NewWorkflow:
-    return to_workflow(body(*steps), default_queue="celery", now=NOON)
+    return to_workflow(body(*steps), author="me", default_queue="celery", now=NOON)
 
 
 def refused(*steps: dict[str, Any]) -> tuple[tuple[str, str], ...]:
@@ -37,6 +37,7 @@ def test_a_step_waits_for_those_that_it_names_and_for_those_whose_results_it_tak
     workflow = made(step("a"), step("b"), step("c", result_of("b"), {"deep": [result_of("b")]}, after=["a", "b"]))
     assert workflow.dag.parents == ((), (), (0, 1))
     assert [each.has_references for each in workflow.steps] == [False, False, True]
+    assert {workflow.submitted_by, *(each.submission.submitted_by for each in workflow.steps)} == {"me"}
 
 
 def test_each_step_is_a_task_of_the_workflow_with_an_id_of_its_own() -> None:

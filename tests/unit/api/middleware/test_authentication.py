@@ -8,7 +8,7 @@ from fastapi import APIRouter, FastAPI
 from httpx import AsyncClient
 
 from api.app import create_app
-from api.declarations import needs
+from api.declarations import needs, within_limits
 from api.middleware.failed_keys import MOST_FAILURES
 from api.openapi.docs_pages import ASSETS_URL
 from api.routing import API_PREFIX, HEALTH_TAG, api_router
@@ -44,6 +44,15 @@ async def read() -> dict[str, bool]:
 async def write() -> dict[str, bool]:
     return {"done": True}
 
+
+@router.get("/within")
+@needs(Scope.READ)
+@within_limits
+async def read_within() -> dict[str, bool]:
+    return {"done": True}
+
+
+OPENED = {f"{API_PREFIX}/within": 200, THINGS: 403, "/metrics": 403}
 
 metrics = APIRouter()
 metrics.add_api_route("/metrics", done)
@@ -208,10 +217,6 @@ async def test_a_stored_key_and_one_of_the_environment_open_beside_each_other() 
     assert await statuses(ring_of(KEY), TEXT, "writer-key", None, keys=("writer-key",)) == [200, 200, 401]
 
 
-async def test_keys_without_admin_close_nothing() -> None:
-    assert await statuses(ring_of(KEY), None, TEXT, STRANGER) == [200, 200, 200]
-
-
 async def test_while_nobody_could_read_the_keys_nobody_is_let_through() -> None:
     ring = ring_of()
     ring.is_closed = None
@@ -244,8 +249,13 @@ async def test_a_key_opens_only_from_its_networks(networks: tuple[str, ...], sta
     assert await statuses(ring_of(replace(KEY, networks=networks), is_closed=True), TEXT) == [status]
 
 
-async def test_a_key_with_limits_that_nobody_keeps_here_opens_nothing() -> None:
-    assert await statuses(ring_of(replace(KEY, queues=("etl",)), is_closed=True), TEXT) == [403]
+async def test_a_key_with_limits_opens_what_does_not_go_beyond_them() -> None:
+    ring = ring_of(replace(KEY, queues=("etl",)), is_closed=True)
+    app = app_of(router, metrics, layers=(layer(host="0.0.0.0", ring=ring),))
+    async with client_of(app) as client:
+        answers = {path: await client.get(path, headers={"Authorization": f"Bearer {TEXT}"}) for path in OPENED}
+    assert {path: answer.status_code for path, answer in answers.items()} == OPENED
+    assert answers["/metrics"].json()["errors"][0]["field"] == "limits"
 
 
 async def test_who_shows_many_wrong_keys_is_told_to_wait_and_right_ones_still_open() -> None:

@@ -7,8 +7,9 @@ import pytest
 from fastapi.routing import iter_route_contexts
 
 from api.app import create_app
+from api.declarations import Reach
 from api.errors import RateLimited
-from api.openapi.document import ANY_KEY, HEADERS, SCOPE_FIELD, responses
+from api.openapi.document import ANY_KEY, HEADERS, OWN_SCOPE_FIELD, REACH_FIELD, SCOPE_FIELD, responses
 from api.routing import API_PREFIX, HEALTH_TAG, StrictRoute
 from domain.degradation import Access
 from domain.errors import Conflict, TaskAlreadyFinished, TaskNotFound
@@ -80,6 +81,40 @@ def test_it_says_what_a_key_must_have_unless_it_asks_for_none(operation: dict[st
         assert SCOPE_FIELD not in operation
     else:
         assert operation[SCOPE_FIELD] in {*Scope, ANY_KEY}
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_it_says_what_a_key_with_limits_may_do_where_it_asks_for_a_scope(operation: dict[str, Any]) -> None:
+    asks_for_scope = operation.get(SCOPE_FIELD) in set(Scope)
+    assert (operation.get(REACH_FIELD) in set(Reach)) is asks_for_scope
+
+
+def test_what_tells_of_more_than_tasks_is_about_the_whole_fleet() -> None:
+    """What holds tasks back at the limits of a key is a query of tasks or of workflows."""
+    paths = {path for path, verbs in DOCUMENT["paths"].items() for each in verbs.values() if is_within(each)}
+    assert {path.removeprefix(API_PREFIX).split("/")[1] for path in paths} == {"tasks", "workflows", "search"}
+
+
+def is_within(operation: dict[str, Any]) -> bool:
+    return operation.get(REACH_FIELD) == Reach.WITHIN_LIMITS
+
+
+def test_what_a_submitter_is_shown_of_his_own() -> None:
+    own = {
+        path.removeprefix(API_PREFIX)
+        for path, verbs in DOCUMENT["paths"].items()
+        for operation in verbs.values()
+        if operation.get(OWN_SCOPE_FIELD) == Scope.SUBMIT
+    }
+    assert own == {
+        "/tasks",
+        "/tasks/{task_id}",
+        "/tasks/{task_id}/timeline",
+        "/workflows",
+        "/workflows/{workflow_id}",
+        "/workflows/{workflow_id}/graph",
+        "/workflows/{workflow_id}/timeline",
+    }
 
 
 def test_what_a_key_for_reading_may_call_is_what_asks_for_no_more() -> None:

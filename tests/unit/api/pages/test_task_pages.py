@@ -12,10 +12,12 @@ from api.pages.task_pages import NO_WORD, read_page, slice_of
 from api.schemas.filters import PageQuery
 from domain.errors import InvalidRequest
 from domain.filters import Cursor, TaskFilter
+from domain.sight import Limits, Sight
 from store.queries.tasks.documents import FEW, Slice
 from tests.unit.services.tasks import AT, whole_task
 
 CONNECTION = cast(AsyncConnection, None)
+SIGHT = Sight(Limits(("etl",)))
 
 
 class Store:
@@ -30,13 +32,16 @@ class Store:
         self.total = count if total is None else total
         self.is_exact = is_exact
         self.part: Slice | None = None
+        self.sights: set[Sight] = set()
         self.few: bool | None = None
 
     async def count_tasks(self, _: Any, filters: TaskFilter) -> tuple[int, bool]:
+        self.sights.add(filters.sight)
         return self.total, self.is_exact
 
     async def list_tasks(self, _: Any, filters: TaskFilter, *, part: Slice, few: bool) -> list[Any]:
         self.part, self.few = part, few
+        self.sights.add(filters.sight)
         return self.tasks[: part.limit]
 
 
@@ -44,7 +49,7 @@ async def page_of(
     monkeypatch: pytest.MonkeyPatch, store: Store, *, filters: TaskFilter | None = None, **query: Any
 ) -> Any:
     monkeypatch.setattr(module, "documents", store)
-    return await read_page(CONNECTION, filters or TaskFilter(), query=PageQuery(**query))
+    return await read_page(CONNECTION, filters or TaskFilter(), query=PageQuery(**query), sight=SIGHT)
 
 
 async def test_a_page_of_nothing_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,3 +119,9 @@ def test_a_cursor_belongs_to_one_order() -> None:
 def test_an_empty_cursor_is_the_beginning() -> None:
     assert slice_of(PageQuery(cursor="")).after is None
     assert slice_of(PageQuery(cursor="", sort_by="status")).after is None
+
+
+async def test_what_is_counted_and_what_is_listed_is_what_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(3)
+    await page_of(monkeypatch, store)
+    assert store.sights == {SIGHT}

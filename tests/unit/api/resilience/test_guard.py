@@ -11,6 +11,7 @@ from starlette.types import Message, Receive, Scope, Send
 from structlog.testing import capture_logs
 
 from api.declarations import Declared
+from api.middleware.scopes import SIGHT
 from api.resilience import guard as module
 from api.resilience.breakers import Breakers
 from api.resilience.guard import Guard, access_of
@@ -19,6 +20,7 @@ from domain.breakers import Breaker, BreakerState
 from domain.degradation import BROKER, MIRROR, WORKERS, Access, Mark, Strategy
 from domain.errors import ServiceDegraded
 from domain.health import DATABASE
+from domain.sight import EVERYTHING, Limits, Sight
 from services.resident.degradation import DegradationMarks
 
 CACHED, FAST, QUEUE = Strategy.RETURN_CACHED, Strategy.FAIL_FAST, Strategy.QUEUE_ONLY
@@ -100,12 +102,19 @@ class World:
         self.sent: list[Message] = []
 
     async def ask(
-        self, access: Access = Access.READ, *, path: str = PATH, query: str = "", caches: bool = True
+        self,
+        access: Access = Access.READ,
+        *,
+        path: str = PATH,
+        query: str = "",
+        caches: bool = True,
+        sight: Sight = EVERYTHING,
     ) -> None:
         async def send(message: Message) -> None:
             self.sent.append(message)
 
-        scope = {"type": "http", "path": path, "query_string": query.encode(), "method": "GET", "headers": []}
+        scope: Scope = {"type": "http", "path": path, "query_string": query.encode(), "method": "GET", "headers": []}
+        scope[SIGHT] = sight
         await self.guard.pass_through(
             self.route, scope, receive=cast(Receive, None), send=send, access=access, caches=caches
         )
@@ -411,3 +420,19 @@ async def test_the_failure_of_a_route_that_was_left_is_logged_by_its_name_alone(
     (event,) = [event for event in logs if event["event"] == "left_request_failed"]
     assert event["error"] == "ConnectionError"
     assert "s3cret" not in str(logs)
+
+
+async def test_a_kept_answer_is_shown_to_those_alone_who_see_the_same(world: World) -> None:
+    etl, shop = Sight(Limits(queues=("etl",))), Sight(Limits(queues=("shop",)))
+    own = [Sight(submitted_by=author) for author in ("api_key:a", "api_key:b")]
+    await world.ask()
+    await world.ask(sight=etl)
+    await world.ask(sight=own[0])
+    world.marks.add(DATABASE, CACHED)
+    for sight in (shop, own[1], Sight(Limits(task_names=("etl",)))):
+        with pytest.raises(ServiceDegraded):
+            await world.ask(sight=sight)
+    for sight in (EVERYTHING, etl, own[0]):
+        world.sent.clear()
+        await world.ask(sight=sight)
+        assert world.headers()[b"warning"]

@@ -142,7 +142,7 @@ class Control:
 @pytest.fixture
 def control(monkeypatch: pytest.MonkeyPatch) -> Control:
     control = Control("", None)
-    monkeypatch.setattr(fleet, "Control", lambda *_: control)
+    monkeypatch.setattr(fleet, "Control", lambda *_, **__: control)
     return control
 
 

@@ -57,6 +57,7 @@ ILL = [
     (AlertType.COMPONENT_DOWN, {"down": {"redis": 11.0}}, "redis", 11),
     (AlertType.BROKER_OPTIONS_DIFFER, {"differing": {"sep": OptionDifference("sep", 2, "Write this")}}, "sep", 2),
     (AlertType.EVENTS_OFF, {"without_events": ("one", "two")}, SYSTEM, 2),
+    (AlertType.OPEN_ACCESS, {"open_hosts": ("0.0.0.0",)}, SYSTEM, 1),
 ]
 
 
@@ -270,3 +271,12 @@ def test_a_queue_with_parked_tasks_is_a_warning_that_names_the_task_and_the_reas
     mild = replace(rule, severity=Severity.INFO)
     found = judge_alerts(inputs, {rule.type: mild}, open_alerts=[], pending=NOTHING_PENDING, now=NOON).raised
     assert {finding.rule.severity for finding in found} == {Severity.INFO}
+
+
+def test_an_open_door_is_described_by_its_address_and_stays_open_while_redis_says_nothing() -> None:
+    rule, key = rule_of(AlertType.OPEN_ACCESS), (AlertType.OPEN_ACCESS, SYSTEM)
+    (found,) = look(replace(WELL, open_hosts=("0.0.0.0",)), rule).raised
+    assert found.description.endswith("all who reach it may do everything, on 0.0.0.0")
+    unknown = look(replace(WELL, open_hosts=None), rule, open_alerts={key})
+    assert (unknown.raised, unknown.resolved) == ((), ())
+    assert look(WELL, rule, open_alerts={key}).resolved == (key,)

@@ -30,9 +30,12 @@ def test_the_steps_that_wait_for_none_start_at_once() -> None:
 def test_a_replay_has_ids_of_its_own_and_tells_what_it_repeats() -> None:
     original, numbers = workflow(), count()
     later = NOON + timedelta(hours=1)
-    again = replay_of(original, workflow_id=SECOND, created_at=later, new_task_id=lambda: f"new-{next(numbers)}")
+    again = replay_of(
+        original, workflow_id=SECOND, created_at=later, new_task_id=lambda: f"new-{next(numbers)}", author="me"
+    )
     assert (again.workflow_id, again.original_workflow_id, again.created_at) == (SECOND, FIRST, later)
     assert [step.submission.task_id for step in again.steps] == ["new-0", "new-1", "new-2"]
     assert {step.submission.workflow_id for step in again.steps} == {SECOND}
+    assert {again.submitted_by, *(step.submission.submitted_by for step in again.steps)} == {"me"}
     assert {step.submission.created_at for step in again.steps} == {later}
     assert (again.dag, again.on_failure, again.name) == (original.dag, original.on_failure, original.name)

@@ -206,6 +206,16 @@ async def test_a_goodbye_without_a_proof_is_an_end_after_a_minute(world: World, 
     assert world.wishes.finished == ([row.worker_id] if is_gone else [])
 
 
+async def test_silence_before_a_goodbye_is_not_counted_after_it(world: World) -> None:
+    world.presence.connected = {NODE}
+    world.wishes.draining = [worker(**TOLD)]
+    await world.drains.move_on()
+    world.wishes.draining = [row := worker(**LEFT)]
+    for world.now, finished in ((10.0, []), (UNPROVEN.total_seconds() + 5, []), (71.0, [row.worker_id])):
+        await world.drains.move_on()
+        assert world.wishes.finished == finished
+
+
 async def test_who_runs_on_this_machine_is_never_gone_however_long_it_is_silent(world: World) -> None:
     world.running_here = {NODE}
     world.wishes.draining = [worker(**LEFT), worker("celery@two", **TOLD)]

@@ -1,0 +1,55 @@
+"""Reveals on the wire: why somebody asks, and a task's arguments and result without the mask."""
+
+from typing import Annotated, Any, Self
+
+from pydantic import AfterValidator, Field
+
+from api.schemas.base import RequestModel, ResponseModel
+from api.schemas.types import JsonValue, Text
+from domain.json_values import is_too_deep
+from store.queries.tasks.documents import WholeTask
+
+MAX_REASON = 200
+
+
+def _checked_reason(reason: str) -> str:
+    if not reason.strip():
+        raise ValueError("needs to say something")
+    if not reason.isprintable():
+        raise ValueError("holds a control character or one that is not seen")
+    return reason
+
+
+class RevealOrder(RequestModel):
+    """The body of a reveal."""
+
+    reason: Annotated[
+        Text, Field(min_length=1, max_length=MAX_REASON, examples=["INC-17"]), AfterValidator(_checked_reason)
+    ] = Field(description="Why the values are needed; it is kept with who asked.")
+
+
+class RevealedTask(ResponseModel):
+    """What `GET /tasks/{task_id}` shows with masks, as it is stored. Errors and tracebacks have no other form."""
+
+    task_id: str
+    task_name: str | None
+    task_args: list[Any] | None
+    task_kwargs: dict[str, Any] | None
+    args_repr: str | None = Field(description="What Celery tells of others' arguments, as their sender wrote it.")
+    kwargs_repr: str | None
+    result: JsonValue
+    result_repr: str | None
+
+    @classmethod
+    def from_whole(cls, task: WholeTask) -> Self:
+        """Return the true values of a task."""
+        return cls(
+            task_id=task.task_id,
+            task_name=task.task_name,
+            task_args=task.args,
+            task_kwargs=task.kwargs,
+            args_repr=task.args_repr,
+            kwargs_repr=task.kwargs_repr,
+            result=None if is_too_deep(task.result) else task.result,
+            result_repr=task.result_repr,
+        )

@@ -1,0 +1,83 @@
+from collections.abc import Sequence
+
+import pytest
+
+from domain.redaction.names import SecretNames
+from domain.redaction.texts import MaskedText, unwrapped
+
+is_secret = SecretNames().is_secret
+
+
+def read(text: str, *places: Sequence[str]) -> MaskedText:
+    return MaskedText(text, is_secret=is_secret, places=[tuple(place) for place in places])
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ('{"password": "hunter22", "a": 1}', '{"password": "[masked]", "a": 1}'),
+        ('{"a": {"api_key": {"x": [1, {"y": 2}]}, "b": 3}}', '{"a": {"api_key": "[masked]", "b": 3}}'),
+        ("{'token' : None, 'b': (1, 2)}", "{'token' : '[masked]', 'b': (1, 2)}"),
+        ("Login(user='ada', password='x, y)')", "Login(user='ada', password='[masked]')"),
+        ('{"t\\u006fken": 1, "to\\"ken": 2}', '{"t\\u006fken": "[masked]", "to\\"ken": 2}'),
+        ("{'it\\'s a token': 1, 'b\\'token': 2}", "{'it\\'s a token': '[masked]', 'b\\'token': '[masked]'}"),
+        ('{"broken \\x token": 1}', '{"broken \\x token": "[masked]"}'),
+        ("{'password': 'cut o", "{'password': '[masked]'"),
+        ('{"password": [1, {"a": "cut', '{"password": "[masked]"'),
+        ("password=abc==, user=ada", "password='[masked]', user=ada"),
+        ("{'password': <Key of 3>}", "{'password': '[masked]'}"),
+        ('[{"secret": 1}, {"secret": 2}]', '[{"secret": "[masked]"}, {"secret": "[masked]"}]'),
+        ("{'password': '", "{'password': '[masked]'"),
+        ("{'password':", "{'password':"),
+    ],
+)
+def test_what_stands_behind_a_secret_name_is_hidden(text: str, shown: str) -> None:
+    assert read(text).text == shown
+
+
+@pytest.mark.parametrize(
+    "text", ["", "a", "['password', 'token']", "{'token_count': 7}", '"it\\', ")]}", "the password is x", "{'a': 'b'}"]
+)
+def test_what_has_no_secret_name_stays_as_it_is(text: str) -> None:
+    found = read(text)
+    assert (found.text, found.hidden_count, found.hidden) == (text, 0, set())
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "shown"),
+    [
+        ("(1, 'pan', 3)", ["1"], "(1, '[masked]', 3)"),
+        ('[1, {"a": [2, 3]}, 4]', ["1", "a", "0"], '[1, {"a": ["[masked]", 3]}, 4]'),
+        (
+            '{"0": 5, "a": {"b": 1}, "c": {"b": 2}}',
+            ["*", "b"],
+            '{"0": 5, "a": {"b": "[masked]"}, "c": {"b": "[masked]"}}',
+        ),
+        ('{"0": 5, "a": [6]}', ["0"], '{"0": "[masked]", "a": [6]}'),
+        ("[[1], [2, 3]]", ["*", "0"], "[['[masked]'], ['[masked]', 3]]"),
+        ("{'a': 1}", [], "'[masked]'"),
+    ],
+)
+def test_what_stands_at_a_place_is_hidden(text: str, place: list[str], shown: str) -> None:
+    assert read(text, place).text == shown
+
+
+def test_what_is_hidden_is_told_as_other_texts_may_repeat_it() -> None:
+    found = read("{'secrets': ['hunter22', 'a', 1234567, 'cut by Celery...'], 'open': 'nothing of this'}")
+    assert (found.hidden, found.hidden_count) == ({"hunter22", "1234567"}, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "inner"),
+    [
+        ("\"{'password': 'x'}\"", "{'password': 'x'}"),
+        ("'{\\'password\\': 1}'", "{'password': 1}"),
+        ("'a', 'b'", "'a', 'b'"),
+        ("{'a': 1}", "{'a': 1}"),
+        ("", ""),
+        ("'cut", "cut"),
+        ("'", ""),
+    ],
+)
+def test_quotes_around_the_whole_are_taken_off(text: str, inner: str) -> None:
+    assert unwrapped(text) == inner
