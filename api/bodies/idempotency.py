@@ -1,19 +1,15 @@
 """`Idempotency-Key`: a request that is sent again is answered as the first was, and acts once."""
 
 from collections.abc import Awaitable, Callable
-from hashlib import sha256
 from typing import Annotated, TypeVar
 
 from fastapi import Depends, Header, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
-from starlette.types import Scope
 
 from api.client_key import key_hash_of
-from api.middleware.scopes import PRINCIPAL
 from api.schemas.base import ResponseModel
 from domain.errors import InvalidRequest
 from domain.idempotency import MAX_KEY_LENGTH, RequestKey, request_key
-from domain.principals import Principal, PrincipalKind
 from services.idempotency import find_first_answer
 from store.queries.idempotency import keep_answer
 
@@ -42,17 +38,8 @@ async def _request_key(
         raise InvalidRequest(
             f"{KEY_HEADER} is given more than once.", errors=((KEY_HEADER, "is given more than once"),)
         )
-    owner = _owner(request.scope)
+    owner = key_hash_of(request.scope)
     return request_key(request.scope["path"], idempotency_key, body=await request.body(), owner=owner)
-
-
-def _owner(scope: Scope) -> bytes | None:
-    """What tells the caller from all others, however he was let in; None where nobody is asked who he is."""
-    principal: Principal = scope[PRINCIPAL]
-    key_hash = key_hash_of(scope)
-    if key_hash is not None or principal.kind is PrincipalKind.LOCAL:
-        return key_hash
-    return sha256(f"principal {principal.author}".encode()).digest()
 
 
 IdempotencyKey = Annotated[RequestKey | None, Depends(_request_key)]

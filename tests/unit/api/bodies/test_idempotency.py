@@ -1,7 +1,6 @@
 """A request that is sent again; the first answers lie in a dictionary instead of Postgres."""
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,12 +10,10 @@ from httpx import AsyncClient
 from api.bodies import idempotency as module
 from api.bodies.idempotency import KEY_HEADER, REPLAYED_HEADER, IdempotencyKey, answer_once
 from api.client_key import note_key_hash
-from api.middleware.scopes import PRINCIPAL
 from api.routing import API_PREFIX, api_router
 from api.schemas.base import RequestModel, ResponseModel
 from domain.errors import Conflict, IdempotencyConflict
 from domain.idempotency import MAX_KEY_LENGTH, RequestKey
-from domain.principals import LOCAL, PrincipalKind
 from tests.fakes.engine import FakeEngine
 from tests.unit.api.apps import app_of, client_of
 
@@ -43,7 +40,6 @@ class Store:
         self.made: list[str] = []
         self.error: Exception | None = None
         self.owner: bytes | None = None
-        self.principal = LOCAL
 
     async def find_first_answer(self, _: Any, key: RequestKey) -> str | None:
         body_hash, answer = self.kept.get(key.request_hash, (key.body_hash, ""))
@@ -90,7 +86,6 @@ class Owned:
     async def __call__(self, scope: Any, receive: Any, send: Any, /) -> None:
         if stores and stores[0].owner:
             note_key_hash(scope, stores[0].owner)
-        scope[PRINCIPAL] = stores[0].principal
         await self._app(scope, receive, send)
 
 
@@ -143,13 +138,6 @@ async def test_keys_of_other_paths_and_of_other_owners_are_other_requests(store:
         store.owner = owner
         await post(client)
     assert store.made == ["a"] * 4
-
-
-async def test_those_who_were_let_in_without_a_key_are_kept_apart_too(store: Store, client: AsyncClient) -> None:
-    for name in ("one", "other", "one"):
-        store.principal = replace(LOCAL, kind=PrincipalKind.API_KEY, id=name)
-        await post(client)
-    assert store.made == ["a"] * 2
 
 
 async def test_what_failed_is_not_kept_and_may_be_tried_again(store: Store, client: AsyncClient) -> None:
