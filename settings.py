@@ -13,13 +13,16 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from domain.audit import REASON_SCOPES
 from domain.broker_options import BrokerOptions
 from domain.networks import check_proxies
+from domain.oidc import OidcRules, checked_issuer, checked_public_url, rules_of
 from domain.origins import ANY, own_origins
 from domain.queue_names import check_queue_name
 from domain.redaction.rules import Redaction, check_names, parse_places
 from domain.retention import Retention
-from domain.secrets import READ_ONLY_SUFFIX, check_api_keys, check_logins, is_placeholder
+from domain.scopes import Scope
+from domain.secrets import READ_ONLY_SUFFIX, check_api_keys, check_logins, check_secret, is_placeholder
 from domain.server_urls import beside_broker, is_redis, refuse_incomplete
 from domain.url_kinds import refuse_wrong_kind
 
@@ -30,6 +33,7 @@ Names = Annotated[tuple[str, ...], NoDecode]
 Url = Annotated[str, Field(min_length=1)]
 
 TransportOptions = Annotated[dict[str, Any], NoDecode]
+Visible = Annotated[str, Field(min_length=1, max_length=512, pattern=r"^[\x21-\x7e]+$")]
 MAX_OPTIONS = 65_536
 """Characters of JSON in an option."""
 
@@ -127,6 +131,33 @@ class Settings(BaseSettings):
         description="Bearer key that opens /metrics and nothing else, 16 characters or more. Unset: /metrics is open "
         "on loopback, and needs one of the API keys elsewhere.",
     )
+    oidc_issuer: Annotated[str, AfterValidator(checked_issuer)] | None = Field(
+        None,
+        description="OpenID Connect issuer whose tokens let in, e.g. https://login.example.com/realms/ops. Its tokens "
+        "are needed from then on, or API keys.",
+    )
+    oidc_audience: Visible | None = Field(
+        None, description="The `aud` of tokens that programs send as bearer. Unset: none is accepted."
+    )
+    oidc_client_id: Visible | None = Field(
+        None, description="As what people are signed in at the issuer. Unset: nobody is."
+    )
+    oidc_client_secret: Visible | None = Field(
+        None, repr=False, description="Secret of this client. Unset: it is a public client, which PKCE protects."
+    )
+    oidc_claim: Annotated[str, Field(min_length=1, max_length=256)] = Field(
+        "groups", description="The claim of a token that says what somebody is: a name, or /realm_access/roles."
+    )
+    oidc_scopes: TransportOptions = Field(
+        {},
+        description="What each value of this claim may do, as a JSON object: "
+        '{"viewers": ["read"], "operators": ["read", "submit", "operate"]}. Compared exactly.',
+    )
+    public_url: Annotated[str, AfterValidator(checked_public_url)] | None = Field(
+        None,
+        description="How browsers reach the API, e.g. https://celeriac.example.com, where a proxy stands before it: "
+        "where an issuer sends them back to, and whether cookies are for https alone.",
+    )
     allow_open: bool = Field(
         False, description="Listen on an address that is not loopback without API keys: all who reach it may do all."
     )
@@ -169,6 +200,19 @@ class Settings(BaseSettings):
     redact_common_names: bool = Field(
         True, description="Hide the values of common secret names: password, token, api_key and others."
     )
+    audit_key: Names = Field(
+        (),
+        repr=False,
+        description="Key that the seals over the audit are made with, 16 characters or more; behind a comma those of "
+        "before, which still verify. Unset: seals are a chain without proof. Made by `up` if it embeds PostgreSQL.",
+    )
+    audit_days: Annotated[int, Field(ge=0, le=36500)] = Field(
+        400, description="Days that the audit is kept after it was sealed; 0 keeps it for ever."
+    )
+    require_reason: Annotated[tuple[Scope, ...], NoDecode] = Field(
+        (),
+        description="Scopes, comma separated, whose writes need the header X-Celeriac-Reason: operate, admin.",
+    )
     database_pool_size: Annotated[int, Field(ge=1, le=200)] = Field(10, description="Connections in each process.")
 
     @field_validator(
@@ -180,6 +224,8 @@ class Settings(BaseSettings):
         "flower_basic_auth",
         "redact",
         "redact_names",
+        "audit_key",
+        "require_reason",
         mode="before",
     )
     @classmethod
@@ -191,7 +237,7 @@ class Settings(BaseSettings):
             raise ValueError("is set and holds no key; name one, or unset it to need none")
         return parts
 
-    @field_validator("broker_transport_options", "result_transport_options", mode="before")
+    @field_validator("broker_transport_options", "result_transport_options", "oidc_scopes", mode="before")
     @classmethod
     def _read_json(cls, value: object) -> object:
         if not isinstance(value, str):
@@ -215,6 +261,20 @@ class Settings(BaseSettings):
     def _refuse_weak_keys(cls, keys: tuple[str, ...]) -> tuple[str, ...]:
         check_api_keys(keys)
         return keys
+
+    @field_validator("audit_key")
+    @classmethod
+    def _refuse_weak_audit_keys(cls, keys: tuple[str, ...]) -> tuple[str, ...]:
+        for number, key in enumerate(keys, start=1):
+            check_secret(key, what=f"key {number}")
+        return keys
+
+    @field_validator("require_reason")
+    @classmethod
+    def _refuse_scopes_without_reasons(cls, scopes: tuple[Scope, ...]) -> tuple[Scope, ...]:
+        if not set(scopes) <= set(REASON_SCOPES):
+            raise ValueError(f"may only name {' and '.join(REASON_SCOPES)}")
+        return scopes
 
     @field_validator("flower_basic_auth")
     @classmethod
@@ -284,14 +344,32 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _refuse_any_host_without_keys(self) -> Self:
         """Refuse it: without keys a page under a name of its own could do everything; with them it gets nowhere."""
-        if ANY in self.allowed_hosts and not self.api_keys:
+        if ANY in self.allowed_hosts and not self.asks_everybody:
             raise ValueError("CELERIAC_ALLOWED_HOSTS: * needs CELERIAC_API_KEYS; without keys, list the names")
         return self
 
+    @model_validator(mode="after")
+    def _refuse_half_an_issuer(self) -> Self:
+        """Refuse it: whoever names one half believes that people can sign in."""
+        _ = self.oidc
+        return self
+
+    @property
+    def oidc(self) -> OidcRules | None:
+        """Return whose tokens let in; None where nobody's do."""
+        named = {name: getattr(self, f"oidc_{name}") for name in ("issuer", "audience", "client_id", "claim", "scopes")}
+        return rules_of(**named)
+
+    @property
+    def asks_everybody(self) -> bool:
+        """Tell whether these settings alone have everybody show a key or a token."""
+        return bool(self.api_keys or self.oidc_issuer)
+
     @property
     def has_full_key(self) -> bool:
-        """Tell whether one of `api_keys` may do everything."""
-        return not all(key.endswith(READ_ONLY_SUFFIX) for key in self.api_keys)
+        """Tell whether somebody may do everything whom no row lets in: one of `api_keys`, or of the issuer's people."""
+        has_key = not all(key.endswith(READ_ONLY_SUFFIX) for key in self.api_keys)
+        return has_key or (self.oidc is not None and self.oidc.rules_everybody)
 
     @property
     def broker_options(self) -> BrokerOptions:
@@ -312,6 +390,16 @@ class Settings(BaseSettings):
     def redaction(self) -> Redaction:
         """Return what is hidden on every way out."""
         return Redaction(parse_places(self.redact), names=self.redact_names, common_names=self.redact_common_names)
+
+    @property
+    def audit_keys(self) -> tuple[bytes, ...]:
+        """Return the keys of the seals; the first makes them."""
+        return tuple(key.encode() for key in self.audit_key)
+
+    @property
+    def audit_kept_for(self) -> timedelta | None:
+        """Return for how long audit rows are kept; None for ever."""
+        return timedelta(days=self.audit_days) if self.audit_days else None
 
     @property
     def workers_kept_for(self) -> timedelta | None:

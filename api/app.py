@@ -10,6 +10,7 @@ from functools import partial
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 
+from api.authorship import Refusals
 from api.bodies.reading import LargeBodies
 from api.dependencies import ProcessResources
 from api.handlers import install_handlers
@@ -34,6 +35,7 @@ from api.routes import (
     alerts,
     analytics,
     api_keys,
+    audit,
     dashboard,
     debug,
     health,
@@ -41,6 +43,7 @@ from api.routes import (
     resilience,
     reveals,
     search,
+    sessions,
     tasks,
     trees,
     workers,
@@ -55,11 +58,13 @@ from gateway.connection import redis_client
 from gateway.control import Control
 from gateway.layout import Layout
 from gateway.message_mover import MessageMover
+from gateway.oidc import IssuerServer
 from gateway.pause_keys import PauseKeys
 from gateway.queues import QueueReader
 from gateway.results.reader import ResultReader
 from services.resident.degradation import DegradationMarks
 from services.resident.endings import Endings
+from services.resident.issuer import Issuer
 from services.resident.key_ring import KeyReader, KeyRing
 from services.resident.limits import Limits
 from services.resident.open_access import OpenAccess
@@ -85,12 +90,15 @@ ROUTERS = (
     alerts.router,
     resilience.router,
     api_keys.router,
+    sessions.router,
+    audit.router,
 )
 # One each for the database, the workers, the mirror and `/metrics`.
 PROBE_CONNECTIONS = 4
 
 DESCRIPTION = """A control plane for Celery: tasks go in over REST, run on Celery workers, and everything that happens
-to them is kept and shown. Where keys are configured, every request but those to `/api/v1/health` needs one."""
+to them is kept and shown. Where keys are configured, or an issuer of tokens is, every request but those to
+`/api/v1/health` needs one."""
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -103,6 +111,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.metrics = Metrics()
     app.state.large_bodies = LargeBodies()
     app.state.key_ring = KeyRing()
+    app.state.issuer = Issuer(settings.oidc, IssuerServer(settings.oidc.issuer)) if settings.oidc else None
     if settings.database_url is None:  # no table, no keys in it: only the document is wanted
         app.state.key_ring.fill((), is_closed=False, read_at=0.0)
     install_handlers(app)
@@ -118,7 +127,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 def _add_layers(app: FastAPI, settings: Settings) -> None:
     """What lies around the routes, innermost first."""
-    address = ClientAddress(settings.trusted_proxies)
+    address = app.state.client_address = ClientAddress(settings.trusted_proxies)
     app.add_middleware(
         Authentication,
         keys=settings.api_keys,
@@ -126,6 +135,7 @@ def _add_layers(app: FastAPI, settings: Settings) -> None:
         host=settings.host,
         address=address,
         metrics_key=settings.metrics_key,
+        issuer=app.state.issuer,
     )
     if settings.rate_limit_per_minute:
         app.add_middleware(RateLimit, limit=settings.rate_limit_per_minute, address=address)
@@ -140,7 +150,10 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
         settings = app.state.settings
         resources = app.state.resources = await open_resources(stack, settings, metrics=app.state.metrics)
+        app.state.refusals = Refusals(resources.engine.begin)
         await _read_keys(stack, app.state.key_ring, database_url=urls(settings)[0])
+        if app.state.issuer is not None:
+            stack.push_async_callback(app.state.issuer.server.close)
         answers = await stack.enter_async_context(LastAnswers(resources.redis))
         await stack.enter_async_context(SignOfLife(resources.redis, API, parts=0))
         is_open = partial(_is_open, settings, app.state.key_ring)
@@ -154,7 +167,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 def _is_open(settings: Settings, ring: KeyRing) -> bool:
     """Whether others than this machine may reach us, and surely nobody is asked for a key."""
-    return not (settings.api_keys or is_loopback_host(settings.host)) and ring.is_closed is False
+    return not (settings.asks_everybody or is_loopback_host(settings.host)) and ring.is_closed is False
 
 
 async def _read_keys(stack: AsyncExitStack, ring: KeyRing, *, database_url: str) -> None:

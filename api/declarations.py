@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, TypeVar
 
+from domain.audit import Action
 from domain.degradation import Access
 from domain.scopes import Scope
 
@@ -45,9 +46,17 @@ class Declared:
     """Each route that asks for a scope has one; without it a key with limits is refused."""
     own_scope: Scope | None = None
     """What a key may have instead, to be shown no more than what it has submitted itself."""
+    signs_in: bool = False
+    """Whether nothing is asked for, since this is where somebody shows who he is."""
+    any_parameter: bool = False
+    """Whether its query may have parameters that it does not know, as an issuer of tokens adds some."""
     access: Access | None = None
     """What a request needs, where its method and the route's tag do not tell."""
     caches_answers: bool = False
+    action: Action | None = None
+    """What a request is in the audit; its author is an argument of the function."""
+    not_audited: str | None = None
+    """Why a route that writes leaves no row in the audit."""
     id_field: str | None = None
     """The field of its 201 that holds the id which the routes below its path take."""
 
@@ -88,6 +97,34 @@ def shows_own(endpoint: Endpoint) -> Endpoint:
 def needs_any_key(endpoint: Endpoint) -> Endpoint:
     """Declare that every key may call this."""
     return _declare(endpoint, any_key=True)
+
+
+def signs_in(endpoint: Endpoint) -> Endpoint:
+    """Declare that this is where somebody shows who he is (`api/middleware/scopes.py` has the paths)."""
+    return _declare(endpoint, signs_in=True)
+
+
+def takes_any_parameter(endpoint: Endpoint) -> Endpoint:
+    """Declare that parameters which are not known here are passed over."""
+    return _declare(endpoint, any_parameter=True)
+
+
+def audited_as(action: Action) -> Callable[[Endpoint], Endpoint]:
+    """Declare under which name the audit has what this does."""
+
+    def declare(endpoint: Endpoint) -> Endpoint:
+        return _declare(endpoint, action=action)
+
+    return declare
+
+
+def not_audited(reason: str) -> Callable[[Endpoint], Endpoint]:
+    """Declare why this writes and leaves no row in the audit."""
+
+    def declare(endpoint: Endpoint) -> Endpoint:
+        return _declare(endpoint, not_audited=reason)
+
+    return declare
 
 
 def submits(endpoint: Endpoint) -> Endpoint:

@@ -36,8 +36,12 @@ class Unauthenticated(CeleriacError):
     code = "UNAUTHENTICATED"
 
 
+class SessionOver(Unauthenticated):
+    """This session is over: sign in again."""
+
+
 class Forbidden(CeleriacError):
-    """This API key may not do that."""
+    """You may not do that."""
 
     code = "FORBIDDEN"
 
@@ -48,10 +52,10 @@ class Forbidden(CeleriacError):
 
 
 class MissingScope(Forbidden):
-    """This API key lacks a scope."""
+    """A scope is missing."""
 
     def __init__(self, needed: str) -> None:
-        super().__init__(f"This API key needs the scope {needed}.", errors=[("scope", f"needs {needed}")])
+        super().__init__(f"This needs the scope {needed}.", errors=[("scope", f"needs {needed}")])
 
 
 class LimitedKey(Forbidden):
@@ -67,7 +71,7 @@ class LimitedKey(Forbidden):
 class OutsideLimits(Forbidden):
     """This lies outside the limits of this API key."""
 
-    def __init__(self, errors: Sequence[tuple[str, str]] = (("queue_name", "lies outside"),)) -> None:
+    def __init__(self, errors: Sequence[tuple[str, str]]) -> None:
         super().__init__(sentence(errors), errors=errors)
 
 

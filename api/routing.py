@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from api.authorship import Refusals
 from api.bodies.reading import MAX_BODY_BYTES, pass_on
 from api.bodies.shapes import BodyForm, field_name
 from api.declarations import Declared, Reach, declared_by
@@ -53,7 +54,7 @@ class StrictRoute(APIRoute):
     def get_route_handler(self) -> Handler:
         """Return FastAPI's handler, with what is refused for every route before it."""
         handle = super().get_route_handler()
-        known_parameters = _query_parameters(self.dependant)
+        known_parameters = None if self.declared.any_parameter else _query_parameters(self.dependant)
         form = BodyForm(self.body_field.field_info.annotation) if self.body_field else None
 
         async def handle_strictly(request: Request) -> Response:
@@ -73,13 +74,24 @@ class StrictRoute(APIRoute):
         method, is_known = scope["method"], scope["method"] in (self.methods or ())
         access = access_of(self.declared, method, tag=str(self.tags[0])) if is_known else None
         if is_known:
-            scope[SIGHT] = _sight(self.declared, scope)
+            try:
+                scope[SIGHT] = _sight(self.declared, scope)
+            except (MissingScope, LimitedKey):
+                await _note_refusal(self.declared, scope)
+                raise
         if access is None:
             await super().handle(scope, receive, send)
             return
         guard: Guard = scope["app"].state.guard
         caches = method == "GET" and self.declared.caches_answers
         await guard.pass_through(super().handle, scope, receive=receive, send=send, access=access, caches=caches)
+
+
+async def _note_refusal(declared: Declared, scope: Scope) -> None:
+    """Write into the audit that what would have changed something was refused."""
+    if declared.action is not None:
+        refusals: Refusals = scope["app"].state.refusals
+        await refusals.record(scope, declared)
 
 
 def _sight(declared: Declared, scope: Scope) -> Sight:
@@ -114,7 +126,7 @@ def _query_parameters(dependant: Dependant) -> frozenset[str]:
     return frozenset(names.union(*map(_query_parameters, dependant.dependencies)))
 
 
-def _refuse_unknown_parameters(request: Request, names: frozenset[str]) -> None:
+def _refuse_unknown_parameters(request: Request, names: frozenset[str] | None) -> None:
     if b"\x00" in request.scope.get("raw_path", b"") or "\x00" in request.scope["path"]:
         raise InvalidRequest("A path cannot hold the character U+0000.", errors=(("path", "holds U+0000"),))
     if not request.scope["query_string"]:
@@ -124,7 +136,7 @@ def _refuse_unknown_parameters(request: Request, names: frozenset[str]) -> None:
             f"There are more than {MAX_PARAMETERS} query parameters.", errors=(("query", "too many parameters"),)
         )
     parameters = request.query_params
-    unknown = [name for name in parameters if name not in names]
+    unknown = [name for name in parameters if names is not None and name not in names]
     if unknown:
         raise InvalidRequest(
             f"Unknown query parameter: {unknown[0][:100]}",

@@ -8,6 +8,7 @@ from urllib.parse import quote
 import httpx
 
 from cli.errors import CliError
+from domain.audit import REASON_HEADER, check_reason
 from domain.server_urls import mask_url
 
 TIMEOUT_SECONDS = 30.0
@@ -21,14 +22,19 @@ class NotReachable(CliError):
 
 
 class Client:
-    """A connection to one API. A key comes from CELERIAC_API_KEY: an option would show it to `ps`."""
+    """A connection to one API. A key comes from CELERIAC_API_KEY: an option would show it to `ps`.
+
+    CELERIAC_REASON says why, for the audit.
+    """
 
     def __init__(self, url: str) -> None:
         key = os.environ.get("CELERIAC_API_KEY", "")
         if not (key.isascii() and key.isprintable()):
             # Sent, it would be refused in an error that shows it.
             raise CliError("CELERIAC_API_KEY holds a line break or another character that no key has.")
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        headers = {b"Authorization": f"Bearer {key}".encode()} if key else {}
+        if reason := os.environ.get("CELERIAC_REASON"):
+            headers[REASON_HEADER.encode()] = _checked_reason(reason)
         self._url = url.rstrip("/")
         # The environment's web proxy is not the way to a control plane, least of all on loopback.
         self._http = httpx.Client(headers=headers, timeout=TIMEOUT_SECONDS, trust_env=False)
@@ -115,6 +121,14 @@ class Client:
         if response.is_success or response.status_code in accept:
             return answer
         raise CliError(str(answer.get("detail") or f"HTTP {response.status_code} from {mask_url(self._url)}"))
+
+
+def _checked_reason(reason: str) -> bytes:
+    try:
+        check_reason(reason)
+    except ValueError as flaw:
+        raise CliError(f"CELERIAC_REASON {flaw}.") from None
+    return reason.encode()
 
 
 def _worker_path(name: str, *verb: str) -> str:

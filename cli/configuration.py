@@ -13,11 +13,11 @@ from domain.server_urls import MASK, mask_options, mask_url
 from settings import Settings
 
 PREFIX = "CELERIAC_"
-OF_THE_CLIENT = frozenset({"CELERIAC_URL", "CELERIAC_API_KEY"})
+OF_THE_CLIENT = frozenset({"CELERIAC_URL", "CELERIAC_API_KEY", "CELERIAC_REASON"})
 """Variables that are no settings: the commands that ask the API read them."""
 OF_THE_PLUGIN = frozenset({"CELERIAC_PAYLOAD_KEYS"})
 """Variables that are no settings: the plugin reads them, in workers and in clients. No other child is given them."""
-SECRETS = ("api_keys", "metrics_key", "flower_basic_auth")
+SECRETS = ("api_keys", "metrics_key", "flower_basic_auth", "oidc_client_secret", "audit_key")
 NEVER_EMPTY = frozenset({"api_keys"})
 """Variables that, set and empty, are a slip that settings refuse."""
 

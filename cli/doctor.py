@@ -20,11 +20,12 @@ from cli.exposure import WAYS_OUT, asks_for_key, is_loopback
 from cli.flower_login import USER, password_file, told_to_flower
 from cli.rights import probes_of
 from cli.servers import reasons_against
-from domain.errors import Unavailable
+from domain.errors import IssuerUnavailable, Unavailable
 from domain.redis_keys import COUNTERS_KEY
 from domain.server_urls import is_redis, mask_url
 from domain.workers.control import PLUGIN_VERSION
 from gateway.connection import BROKER_ERRORS, blocking_redis_client, connect
+from gateway.oidc import IssuerServer
 from gateway.results.reader import ResultReader
 from services.resident.counters import CounterName
 from settings import Settings
@@ -57,6 +58,7 @@ def examine(settings: Settings, *, api_url: str, running: Addresses | None = Non
         _versions,
         lambda: access(settings, running),
         lambda: flower_access(settings),
+        lambda: issuer_answers(settings),
         lambda: _database(settings.database_url),
         lambda: _broker(settings.broker_url),
         lambda: _rights(settings),
@@ -126,6 +128,24 @@ def flower_access(settings: Settings) -> Iterator[CheckResult]:
         yield CheckResult("flower", "ok", f"for whom {' and '.join(told)} lets in")
     elif settings.flower_port and file.exists():
         yield CheckResult("flower", "ok", f"for the user {USER}, whose password is in {file}")
+
+
+def issuer_answers(settings: Settings) -> Iterator[CheckResult]:
+    """Whether the issuer of tokens answers, within 5 s for each question; nothing where none is named."""
+    if settings.oidc_issuer is not None:
+        yield asyncio.run(_ask_issuer(settings.oidc_issuer))
+
+
+async def _ask_issuer(url: str) -> CheckResult:
+    server = IssuerServer(url)
+    try:
+        keys = await server.fetch_keys(await server.discover())
+        return CheckResult("issuer", "ok", f"answers, with {len(keys)} keys")
+    except IssuerUnavailable as error:
+        mend = "Is it running, and CELERIAC_OIDC_ISSUER exactly what it calls itself?"
+        return CheckResult("issuer", "fail", f"{url}: {error.detail}", mend)
+    finally:
+        await server.close()
 
 
 def _database(url: str | None) -> Iterator[CheckResult]:

@@ -34,8 +34,8 @@ def is_open(settings: Settings) -> bool:
 
 
 def asks_for_key(settings: Settings) -> bool:
-    """Tell whether a key is needed: one of the environment, or of the database, if that answers."""
-    if settings.api_keys:
+    """Tell whether a key or a token is needed: a key of the environment, or of the database, if that answers."""
+    if settings.asks_everybody:
         return True
     try:
         return settings.database_url is not None and was_closed(settings.database_url)

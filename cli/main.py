@@ -25,6 +25,7 @@ COMMANDS = {
     "workflow": "Run, show, retry or cancel a workflow.",
     "workers": "List workers, and pause, resume, drain or resize one.",
     "keys": "Make, list, rotate, disable and revoke API keys, in the database itself.",
+    "audit": "List what was done by whom, and tell whether it was tampered with, in the database itself.",
     "settings": "List every setting with its variable, value and meaning.",
 }
 

@@ -8,6 +8,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else 
 Data = Annotated[
     str | None, typer.Option(help="Folder of a running `celeriac up`, whose servers stand in for unset URLs.")
 ]
+Reason = Annotated[str | None, typer.Option(help="Why this is done, for the audit.")]
 App = Annotated[
     str | None, typer.Option("-A", "--app", help="Your Celery app, as `celery -A` takes it, or module:factory.")
 ]

@@ -49,7 +49,7 @@ def addresses_of(
         redis_url=settings.effective_redis_url or f"{valkey_url}/2",
         flower_url=with_login(flower_url(settings), flower_login) if settings.flower_port else None,
         host=settings.host,
-        asks_for_key=bool(settings.api_keys),
+        asks_for_key=settings.asks_everybody,
     )
 
 

@@ -3,6 +3,7 @@
 The data folder (`--data`, default `./.celeriac`) holds everything that survives a restart:
 
     lock            held while an `up` runs here
+    audit/          password: the key of the seals over the audit, where nobody has named one for a database of ours
     flower/         password, where nobody has named a login for Flower
     urls.json       URLs of the running servers, passwords included; there while `up` runs
     postgres/       cluster/ (the data), password, port
@@ -27,6 +28,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from cli.addresses import Addresses, forget_addresses, write_addresses
+from cli.audit_key import with_audit_key
 from cli.child import Child
 from cli.embedded.files import is_free, make_folder, open_private, pick_port, tighten
 from cli.embedded.postgres import PostgresServer, prepare_postgres
@@ -84,6 +86,7 @@ async def run_up(settings: Settings, *, guest: Guest | None = None) -> None:
     for which in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(which, stop_asked.set)
     with _only_one(settings.data):
+        settings = with_audit_key(settings) if needs_postgres(settings) else settings
         supervisor = Supervisor(settings.data / "logs", quiet=guest is not None)
         starting = asyncio.create_task(_start(settings, supervisor, guest=guest))
         try:

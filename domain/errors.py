@@ -9,7 +9,8 @@
     │   ├── WorkflowNotFound
     │   ├── PresetNotFound
     │   ├── AlertNotFound
-    │   └── KeyNotFound
+    │   ├── KeyNotFound
+    │   └── SessionNotFound
     ├── Conflict                  409
     │   ├── TaskAlreadyFinished
     │   ├── TaskNotFinished
@@ -27,6 +28,7 @@
     └── Unavailable               503
         ├── DatabaseUnavailable
         ├── BrokerUnavailable
+        ├── IssuerUnavailable
         ├── Overloaded
         └── ServiceDegraded
 
@@ -98,6 +100,12 @@ class KeyNotFound(NotFound):
     code = "KEY_NOT_FOUND"
 
 
+class SessionNotFound(NotFound):
+    """Session not found"""
+
+    code = "SESSION_NOT_FOUND"
+
+
 class Conflict(CeleriacError):
     """The request conflicts with the present state."""
 
@@ -157,6 +165,12 @@ class BrokerUnavailable(Unavailable):
     """The broker is unavailable; try again."""
 
     code = "BROKER_UNAVAILABLE"
+
+
+class IssuerUnavailable(Unavailable):
+    """The issuer of tokens cannot be reached; try again."""
+
+    code = "ISSUER_UNAVAILABLE"
 
 
 class Overloaded(Unavailable):

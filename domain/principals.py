@@ -1,7 +1,7 @@
 """Principals: who makes a request, and what he may do.
 
-Every request that is let in has one; what is written says by its id who wrote it. Passwords, sessions and tokens of
-others are no principals of ours.
+Every request that is let in has one; what is written says by its id who wrote it. There are no passwords: whoever is
+no key is known by a token of the issuer that the settings name.
 """
 
 from dataclasses import dataclass
@@ -20,6 +20,10 @@ class PrincipalKind(StrEnum):
     ENV_KEY = "env_key"
     LOCAL = "local"
     """Nobody was asked for a key, since there is none."""
+    OIDC = "oidc"
+    """Somebody has sent a token of the issuer, as programs do."""
+    SESSION = "session"
+    """A browser has sent the cookie of somebody who has signed in there, with a key or at the issuer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +32,14 @@ class Principal:
 
     kind: PrincipalKind
     id: str
-    """The id of the key; of a key of `CELERIAC_API_KEYS` its place there, which tells nothing of the key."""
+    """The id of the key; of a key of `CELERIAC_API_KEYS` its place there, which tells nothing of the key. Of a person
+    the subject of his token. A session has the id of what it was made from."""
     name: str
     scopes: frozenset[Scope]
     limits: Limits = UNLIMITED
     """The queues and task names outside of which nothing exists for him."""
+    signed_in_with: PrincipalKind | None = None
+    """What his session was made from, where he has one."""
 
     def may(self, scope: Scope) -> bool:
         """Whether the scope is one of his. None stands for another: a key with `admin` alone reads no task."""
@@ -40,8 +47,9 @@ class Principal:
 
     @property
     def author(self) -> str:
-        """The name under which what he writes is recorded, e.g. `api_key:k7Qm2ZpX4rT1`."""
-        return str(self.kind) if self.kind is PrincipalKind.LOCAL else f"{self.kind}:{self.id}"
+        """The name under which his writes are recorded, e.g. `api_key:k7Qm2ZpX4rT1`; in a session that of the key."""
+        kind = self.signed_in_with or self.kind
+        return str(kind) if kind is PrincipalKind.LOCAL else f"{kind}:{self.id}"
 
 
 LOCAL = Principal(PrincipalKind.LOCAL, "local", "local", ALL_SCOPES)

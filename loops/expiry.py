@@ -1,10 +1,11 @@
-"""Removes what is kept only for a time: idempotency keys after their 24 hours."""
+"""Removes what is kept only for a time: idempotency keys after their 24 hours, and sessions that are over."""
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.idempotency import KEPT_FOR
-from store.queries import idempotency
+from domain.sessions import IDLE
+from store.queries import idempotency, sessions
 
 ROUND_SECONDS = 60.0
 BATCH_SIZE = 5_000
@@ -13,7 +14,7 @@ log = structlog.get_logger(__name__)
 
 
 class ExpiryRound:
-    """Removes one batch. An old key that is still there does no harm: it counts as unused."""
+    """Removes one batch. What is still there does no harm: an old key counts as unused, and no old session opens."""
 
     def __init__(self, engine: AsyncEngine, *, batch_size: int = BATCH_SIZE) -> None:
         self._batch_size = batch_size
@@ -22,7 +23,10 @@ class ExpiryRound:
     async def run_once(self) -> float:
         """Remove the oldest; at once again if there may be more."""
         async with self._engine.begin() as connection:
+            over = await sessions.remove_over(connection, idle=IDLE)
             forgotten = await idempotency.forget_old(connection, kept_for=KEPT_FOR, limit=self._batch_size)
+        if over:
+            log.info("sessions_expired", count=over)
         if forgotten:
             log.info("idempotency_keys_expired", count=forgotten)
         return 0 if forgotten == self._batch_size else ROUND_SECONDS

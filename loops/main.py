@@ -37,6 +37,7 @@ from loops.process_lives import LivesRound
 from loops.queues import QueuesRound
 from loops.retention import RetentionRound
 from loops.rollups import RollupsRound
+from loops.seals import SealsRound
 from loops.search_index import SearchIndexRound
 from loops.workers.control import ControlRound
 from loops.workers.drains import Drains
@@ -105,6 +106,7 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
             Loop("partitions", PartitionsRound(engine)),
             Loop("expiry", ExpiryRound(engine)),
             Loop("retention", RetentionRound(engine, settings.retention, workers_kept_for=settings.workers_kept_for)),
+            Loop("seals", SealsRound(engine, settings.audit_keys, kept_for=settings.audit_kept_for)),
             Loop("search_index", SearchIndexRound(engine, redaction=hides)),
             Loop("rollups", RollupsRound(engine)),
             Loop("lives", lives),

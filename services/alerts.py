@@ -1,18 +1,21 @@
 """Alerts: measure what Postgres knows, store what was judged, read and change the rules."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.alerts.conditions import AlertInputs, Judgement
 from domain.alerts.rules import DEFAULT_RULES, KINDS, AlertType, Rule, problems
+from domain.audit import Action, Author, Change
 from domain.degradation import BlockedWork
-from domain.errors import InvalidRequest
+from domain.errors import AlertNotFound, InvalidRequest
+from services.audit import record_change
 from store.queries import alerts, for_alerts
-from store.queries.alerts import RuleInForce
+from store.queries.alerts import AlertRow, RuleInForce
 from store.queries.lost import doubts
 from store.queries.workers.nodes import count_online
 
@@ -38,7 +41,9 @@ async def read_rules(connection: AsyncConnection) -> dict[AlertType, RuleInForce
     return {kind: changed.get(kind) or RuleInForce(default, None) for kind, default in DEFAULT_RULES.items()}
 
 
-async def change_rules(connection: AsyncConnection, changes: Sequence[RuleChange], *, name: str = "rules") -> None:
+async def change_rules(
+    connection: AsyncConnection, changes: Sequence[RuleChange], *, author: Author, name: str = "rules"
+) -> None:
     """Store these changes, all or none; what changes nothing is not stored, so that a default stays one.
 
     Raises InvalidRequest for a type named twice, a rule that makes no sense, or one that was not read as it is; `name`
@@ -59,6 +64,26 @@ async def change_rules(connection: AsyncConnection, changes: Sequence[RuleChange
         raise InvalidRequest(f"{errors[0][0]}: {errors[0][1]}", errors=tuple(errors))
     if new := [rule for kind, rule in changed.items() if rule != rules[kind].rule]:
         await alerts.save_rules(connection, new)
+    before, after = _fields([rules[kind].rule for kind in changed]), _fields(changed.values())
+    await record_change(connection, Change(Action.RULES_CHANGE, ", ".join(changed), before, after), author=author)
+
+
+def _fields(rules: Iterable[Rule]) -> dict[str, object]:
+    """Every field of these rules by its type and name."""
+    return {f"{rule.type}.{name}": getattr(rule, name) for rule in rules for name in Rule.__dataclass_fields__}
+
+
+async def acknowledge(connection: AsyncConnection, alert_id: str, *, author: Author) -> AlertRow:
+    """Note that somebody has seen the alert; a second time changes nothing. Raises AlertNotFound."""
+    try:
+        row = await alerts.acknowledge(connection, UUID(alert_id))
+    except ValueError:
+        row = None
+    if row is None:
+        raise AlertNotFound
+    after = {"type": row.type, "subject": row.subject, "acknowledged_at": row.acknowledged_at}
+    await record_change(connection, Change(Action.ALERT_ACKNOWLEDGE, alert_id, after=after), author=author)
+    return row
 
 
 def _differences(change: RuleChange, in_force: RuleInForce) -> list[tuple[str, str]]:

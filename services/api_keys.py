@@ -13,9 +13,26 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.api_keys import ALPHABET, ID_LENGTH, MAX_KEYS, SECRET_LENGTH, ApiKey, compose, digest_of
+from domain.audit import Action, Author, Change
 from domain.errors import InvalidRequest, KeyNotFound, LastAdmin
+from domain.principals import PrincipalKind
 from domain.scopes import Scope
-from store.queries import api_keys
+from services.audit import record_change
+from store.queries import api_keys, sessions
+
+AUDITED = (
+    "name",
+    "scopes",
+    "queues",
+    "task_names",
+    "networks",
+    "rate_limit_per_minute",
+    "expires_at",
+    "disabled_at",
+    "revoked_at",
+    "previous_expires_at",
+)
+"""The fields of a key that the audit shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +56,7 @@ class Issued:
     text: str = field(repr=False)
 
 
-async def create_key(connection: AsyncConnection, order: Order, *, author: str, has_other_way: bool) -> Issued:
+async def create_key(connection: AsyncConnection, order: Order, *, author: Author, has_other_way: bool) -> Issued:
     """Store a new key; raises InvalidRequest if it cannot be the first, has expired, is limited and has `admin`, or
     there are `MAX_KEYS`.
     """
@@ -62,9 +79,10 @@ async def create_key(connection: AsyncConnection, order: Order, *, author: str, 
         rate_limit_per_minute=order.rate_limit_per_minute,
         expires_at=order.expires_at,
         created_at=now,
-        created_by=author,
+        created_by=author.label,
     )
     await api_keys.add_key(connection, key)
+    await record_change(connection, Change(Action.KEY_CREATE, key.key_id, after=_shown(key)), author=author)
     return Issued(key, text)
 
 
@@ -77,7 +95,7 @@ async def find_key(connection: AsyncConnection, key_id: str) -> ApiKey:
 
 
 async def change_key(
-    connection: AsyncConnection, key_id: str, *, changes: Mapping[str, Any], has_other_way: bool
+    connection: AsyncConnection, key_id: str, *, changes: Mapping[str, Any], author: Author, has_other_way: bool
 ) -> ApiKey:
     """Change these fields, of which `disabled` is one; raises KeyNotFound, LastAdmin or InvalidRequest."""
     now, living = await _lock_and_read(connection)
@@ -91,10 +109,11 @@ async def change_key(
     _refuse_to_lock_out(living, after, now=now, has_other_way=has_other_way)
     if columns:
         await api_keys.change_key(connection, key_id, changes=columns)
+    await record_change(connection, _change(Action.KEY_CHANGE, before=before, after=after), author=author)
     return after
 
 
-async def rotate_key(connection: AsyncConnection, key_id: str, *, overlap: timedelta) -> Issued:
+async def rotate_key(connection: AsyncConnection, key_id: str, *, overlap: timedelta, author: Author) -> Issued:
     """Give a key another secret, beside which the one it has opens for so long; raises KeyNotFound."""
     now, living = await _lock_and_read(connection)
     before = _one_of(living, key_id)
@@ -104,16 +123,31 @@ async def rotate_key(connection: AsyncConnection, key_id: str, *, overlap: timed
         "previous_hash": before.secret_hash if overlap else None,
         "previous_expires_at": now + overlap if overlap else None,
     }
+    after = replace(before, **columns)
     await api_keys.change_key(connection, key_id, changes=columns)
-    return Issued(replace(before, **columns), text)
+    await record_change(connection, _change(Action.KEY_ROTATE, before=before, after=after), author=author)
+    return Issued(after, text)
 
 
-async def revoke_key(connection: AsyncConnection, key_id: str, *, has_other_way: bool) -> None:
-    """End a key for good, at once for every process; raises KeyNotFound or LastAdmin. Its row stays."""
+async def revoke_key(connection: AsyncConnection, key_id: str, *, author: Author, has_other_way: bool) -> None:
+    """End a key for good, with its sessions, at once for every process; raises KeyNotFound or LastAdmin. Its row
+    stays."""
     now, living = await _lock_and_read(connection)
-    after = replace(_one_of(living, key_id), revoked_at=now)
+    before = _one_of(living, key_id)
+    after = replace(before, revoked_at=now)
     _refuse_to_lock_out(living, after, now=now, has_other_way=has_other_way)
+    await sessions.end_sessions_of(connection, f"{PrincipalKind.API_KEY}:{key_id}")
     await api_keys.change_key(connection, key_id, changes={"revoked_at": now})
+    await record_change(connection, _change(Action.KEY_REVOKE, before=before, after=after), author=author)
+
+
+def _change(action: Action, *, before: ApiKey, after: ApiKey) -> Change:
+    return Change(action, before.key_id, before=_shown(before), after=_shown(after))
+
+
+def _shown(key: ApiKey) -> dict[str, object]:
+    """What the audit shows of a key: nothing of its secret."""
+    return {name: getattr(key, name) for name in AUDITED if getattr(key, name) not in (None, ())}
 
 
 async def _lock_and_read(connection: AsyncConnection) -> tuple[datetime, list[ApiKey]]:

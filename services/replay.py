@@ -5,11 +5,13 @@ It has finished, or is nowhere to be found: whether that one is to run again is 
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.audit import Action, Author, Change
 from domain.errors import TaskNotFinished, TaskNotFound
 from domain.facts import Fact
 from domain.replays import Replay, replay_of
 from domain.states import TERMINAL, EventType
 from domain.submissions import Submission
+from services.audit import record_change
 from services.record import News, record
 from services.submissions import submit
 from store.queries import submissions
@@ -17,7 +19,7 @@ from store.queries.lost import doubts
 from store.queries.tasks import writing
 
 
-async def replay(connection: AsyncConnection, task_id: str, *, new: Replay) -> Submission:
+async def replay(connection: AsyncConnection, task_id: str, *, new: Replay, author: Author) -> Submission:
     """Submit the task anew and note it on its timeline; returns what was submitted.
 
     Raises TaskNotFound, TaskNotFinished, ArgumentsNotRecorded, and InvalidRequest for arguments too large.
@@ -31,6 +33,8 @@ async def replay(connection: AsyncConnection, task_id: str, *, new: Replay) -> S
     submission = replay_of(original, new)
     await record(connection, News(facts=[_replayed(task_id, submission)]))
     await submit(connection, [submission])
+    after = {"new_task_id": submission.task_id, "changed": sorted(new.changes)}
+    await record_change(connection, Change(Action.TASK_REPLAY, task_id, after=after), author=author)
     return submission
 
 

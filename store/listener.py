@@ -19,7 +19,7 @@ FINISHED = "celeriac_finished"
 WORKFLOWS = "celeriac_workflows"
 """Workflows have something to go on with."""
 API_KEYS = "celeriac_keys"
-"""An API key was made, changed or revoked."""
+"""An API key was made, changed or revoked, or a session has ended."""
 
 RECONNECT_SECONDS = 1.0
 

@@ -48,6 +48,8 @@ NOUNS: Mapping[str, str] = {
     "Loops": "loop loops",
     "The command line": "cli celeriac_command",
     "API keys": "api_keys key_ring principals failed_keys",
+    "Signing in": "session sessions session_book session_cookie sign_ins oidc issuer",
+    "The audit": "audit audit_seals seals authorship audit_key",
     "Every process": "settings background logs celeryconfig app secrets redis_keys printable sentences",
 }
 OTHERS = "The rest"

@@ -20,8 +20,10 @@ HEAD = """# Who may call what
 
 `make map` writes this page from the routes, and a test compares the two. Each route asks for one scope, which stands in
 `/openapi.json` as `x-celeriac-scope`. An [API key](keys.md) has the scopes that it was made with, and none of them
-includes another. A key of `CELERIAC_API_KEYS` has all four, or `read` alone if it ends in `:read`. While there is no
-key at all, every program that reaches the API has all of them: [security.md](security.md) says who that is.
+includes another. A key of `CELERIAC_API_KEYS` has all four, or `read` alone if it ends in `:read`. A token has what the
+settings give to its claim, and a session what it was made from ([Signing in](sign-in.md)). While there is neither a
+key nor an issuer of tokens, every program that reaches the API has all of them: [security.md](security.md) says who
+that is.
 
 Where a key is [limited](keys.md#limits) to queues or task names, `within` means that nothing outside of them exists for
 it: not in what it is shown, and not in what it does. `refused` means 403, since the route is about all tasks together.
@@ -38,6 +40,8 @@ A key may rotate itself without `admin`, whatever its limits.
 
 `GET /health` and what is below it need no key, for orchestrators have none. `GET /metrics` is open on loopback;
 elsewhere it needs any key, or that of `CELERIAC_METRICS_KEY`. `/docs`, `/redoc` and `/openapi.json` need any key.
+Whoever signs in (`POST /session`, `GET /session/oidc/login`, `GET /session/oidc/callback`) shows there who he is. A
+token or a session stands for a key everywhere.
 """
 
 

@@ -1,4 +1,5 @@
-"""Who makes a request: a key of `CELERIAC_API_KEYS`, a key of the table, or anybody where there is neither.
+"""Who makes a request: a key of `CELERIAC_API_KEYS`, a key of the table, somebody whom the issuer of tokens knows, a
+browser in which one of these has signed in, or anybody where there is neither a key nor an issuer.
 
 The principal goes into the ASGI scope; what he may do is asked by the route (`api/routing.py`). Only health needs no
 key, for orchestrators have none. Metrics need one where `CELERIAC_METRICS_KEY` is set, and where others than this
@@ -14,25 +15,33 @@ from hashlib import sha256
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.client_key import note_key_hash
-from api.errors import Forbidden, LimitedKey, RateLimited, Unauthenticated, error_response
+from api.errors import Forbidden, LimitedKey, RateLimited, SessionOver, Unauthenticated, error_response
 from api.middleware.client_address import ClientAddress
 from api.middleware.failed_keys import FailedKeys
 from api.middleware.rate_limit import WindowCounter, seconds_until
-from api.middleware.scopes import METRICS_PATH, PRINCIPAL, header_of, is_open
+from api.middleware.scopes import METRICS_PATH, PRINCIPAL, header_of, is_open, signs_in
+from api.middleware.session_cookie import SESSION_COOKIE, SESSION_ENDS, cookie_of
+from api.middleware.sessions import Admitted, Sessions, admitted_person
 from domain.api_keys import ApiKey, digest_of, id_within, is_whole
 from domain.errors import CeleriacError, DatabaseUnavailable
+from domain.oidc import looks_like_token
 from domain.origins import is_loopback_host
 from domain.principals import ALL_SCOPES, LOCAL, Principal, PrincipalKind
 from domain.scopes import Scope as Permission
 from domain.secrets import READ_ONLY_SUFFIX
+from services.resident.issuer import Issuer, TokenRefused
 from services.resident.key_ring import HeldKey, KeyRing
+
+AUTHENTICATION = "celeriac.authentication"
+"""The place where a scope has the `Authentication`, on paths where somebody signs in."""
 
 
 class Authentication:
     """Puts the principal into the scope or refuses; where there is no key at all it lets all pass. `metrics_key` opens
     `/metrics` alone, as any key does.
 
-    `host`: where we listen. On loopback `/metrics` needs no key unless it has one of its own.
+    `host`: where we listen. On loopback `/metrics` needs no key unless it has one of its own. `issuer`: whose tokens
+    are believed; with one, everybody has to show something.
     """
 
     def __init__(
@@ -44,6 +53,7 @@ class Authentication:
         host: str,
         address: ClientAddress,
         metrics_key: str | None = None,
+        issuer: Issuer | None = None,
     ) -> None:
         self._app = app
         self._is_loopback = is_loopback_host(host)
@@ -52,6 +62,9 @@ class Authentication:
         self._ring = ring
         self._address = address
         self._failed = FailedKeys()
+        self._issuer = issuer
+        rules = issuer.rules if issuer else None
+        self._sessions = Sessions(ring, env_keys=self._keys, rules=rules, hold_to_limits=self._hold_to_limits)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, /) -> None:
         if scope["type"] != "http":
@@ -60,7 +73,10 @@ class Authentication:
         try:
             await self._admit(scope)
         except CeleriacError as refusal:
-            await error_response(refusal, scope)(scope, receive, send)
+            response = error_response(refusal, scope)
+            if isinstance(refusal, SessionOver):
+                response.headers.append("Set-Cookie", SESSION_ENDS)
+            await response(scope, receive, send)
             return
         await self._app(scope, receive, send)
 
@@ -70,6 +86,8 @@ class Authentication:
             await self._admit_to_metrics(scope)
         elif is_open(scope):
             return
+        elif signs_in(scope):
+            scope[AUTHENTICATION] = self
         elif not await self._is_closed():
             scope[PRINCIPAL] = LOCAL
         else:
@@ -87,7 +105,7 @@ class Authentication:
 
     async def _is_closed(self) -> bool:
         """Whether a key is needed; raises DatabaseUnavailable while nobody can say."""
-        if self._keys or self._ring.is_closed:
+        if self._keys or self._issuer or self._ring.is_closed:
             return True
         if self._ring.is_closed is None:
             await self._ring.look_again()
@@ -96,21 +114,50 @@ class Authentication:
         return self._ring.is_closed
 
     async def _identify(self, scope: Scope) -> None:
-        sent = _bearer(scope)
-        if not sent:
+        if sent := _bearer(scope):
+            is_token = self._issuer is not None and looks_like_token(sent)
+            admitted = await (self._check_token(sent, scope) if is_token else self.check_key(sent, scope))
+        elif text := cookie_of(scope, SESSION_COOKIE):
+            admitted = await self._check_session(text, scope)
+        else:
             raise Unauthenticated
+        scope[PRINCIPAL] = admitted.principal
+        note_key_hash(scope, admitted.identity)
+
+    async def check_key(self, sent: str, scope: Scope) -> Admitted:
+        """Return whom this key lets in; raises why it does not."""
         key_id = id_within(sent)
         held = await self._find(sent, key_id, scope=scope) if key_id else None
         if held is not None:
             await self._hold_to_limits(held, scope)
-            scope[PRINCIPAL] = held.principal
-            note_key_hash(scope, held.identity)
-            return
-        principal = self._find_env_key(sent.encode("latin-1"))
+            return Admitted(held.principal, held.identity)
+        key = sent.encode("latin-1")
+        principal = self._find_env_key(key)
         if principal is None:
-            raise self._failure(scope)
-        scope[PRINCIPAL] = principal
-        note_key_hash(scope, sha256(sent.encode("latin-1")).digest())
+            raise self.failure(scope)
+        return Admitted(principal, sha256(key).digest(), env_key=key)
+
+    async def _check_token(self, sent: str, scope: Scope) -> Admitted:
+        assert self._issuer is not None
+        rules = self._issuer.rules
+        try:
+            if rules.audience is None:
+                raise TokenRefused("is not accepted here: CELERIAC_OIDC_AUDIENCE is not set")
+            person = await self._issuer.verify(sent, audience=rules.audience)
+        except TokenRefused as refused:
+            raise self.failure(scope, Unauthenticated(f"This token {refused}.")) from None
+        scopes = rules.scopes_of(person.values)
+        return admitted_person(person.subject, person.name, scopes=scopes, issuer=rules.issuer)
+
+    async def _check_session(self, text: str, scope: Scope) -> Admitted:
+        session = self._sessions.find(text)
+        if session is None and not self._failed.wait_seconds(self._address.of(scope)):
+            session = await self._sessions.look_for(text)
+            if session is None and not self._ring.is_trusted:
+                raise DatabaseUnavailable
+        if session is None:
+            raise self.failure(scope, SessionOver())
+        return await self._sessions.admit(session, text, scope=scope)
 
     async def _find(self, sent: str, key_id: str, *, scope: Scope) -> HeldKey | None:
         """The key that was sent; None for what is none."""
@@ -121,7 +168,7 @@ class Authentication:
         if not is_whole(sent):
             return None
         if self._failed.wait_seconds(self._address.of(scope)):
-            raise self._failure(scope)
+            raise self.failure(scope)
         await self._ring.look_again()
         if not self._ring.is_trusted:
             raise DatabaseUnavailable
@@ -151,14 +198,18 @@ class Authentication:
         found = [principal for key, principal in self._keys if hmac.compare_digest(key, sent)]
         return max(found, key=lambda principal: len(principal.scopes)) if found else None
 
-    def _failure(self, scope: Scope) -> CeleriacError:
-        """Why a key that is none is refused; it is counted for its address."""
+    def failure(self, scope: Scope, reason: Unauthenticated | None = None) -> CeleriacError:
+        """Return why what was shown opens nothing; it is counted for its address."""
         address = self._address.of(scope)
         wait_seconds = self._failed.wait_seconds(address)
         if wait_seconds:
             return RateLimited("Too many wrong API keys; try again later.", retry_after_seconds=wait_seconds)
         self._failed.add(address)
-        return Unauthenticated()
+        return reason or Unauthenticated()
+
+    def address_of(self, scope: Scope) -> str:
+        """Return from where somebody signs in, as it is shown to administrators."""
+        return str(self._address.exact(scope) or "unknown")
 
 
 async def _count(key: ApiKey, limit: int, *, scope: Scope) -> None:

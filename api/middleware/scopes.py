@@ -4,6 +4,10 @@ from starlette.types import Scope
 
 HEALTH_PATH = "/api/v1/health"
 METRICS_PATH = "/metrics"
+SESSION_PATH = "/api/v1/session"
+SIGN_IN_PATH = f"{SESSION_PATH}/oidc"
+SIGN_INS = frozenset({("POST", SESSION_PATH), ("GET", f"{SIGN_IN_PATH}/login"), ("GET", f"{SIGN_IN_PATH}/callback")})
+"""The requests by which somebody signs in."""
 PRINCIPAL = "celeriac.principal"
 """The place where a scope has the `Principal` who makes the request; empty on paths that are open to all."""
 SIGHT = "celeriac.sight"
@@ -28,3 +32,8 @@ def is_open(scope: Scope) -> bool:
     """Tell whether this is `/metrics`, `/health` or below it: neither limited nor authenticated, for who watches."""
     path: str = scope["path"]
     return path == METRICS_PATH or (path.startswith(HEALTH_PATH) and path[len(HEALTH_PATH) :][:1] in ("", "/"))
+
+
+def signs_in(scope: Scope) -> bool:
+    """Tell whether this is somebody who wants to sign in: limited, but asked for nothing before."""
+    return (scope["method"], scope["path"]) in SIGN_INS

@@ -24,6 +24,7 @@ from api.errors import (
     UnsupportedMediaType,
     http_status_of,
 )
+from api.middleware.session_cookie import SESSION_COOKIE
 from api.openapi.links import add_links
 from api.routing import HEALTH_TAG, StrictRoute
 from api.schemas.base import ErrorResponse
@@ -47,8 +48,18 @@ REACH_FIELD = "x-celeriac-reach"
 ANY_KEY = "any"
 """The word in the place of a scope where a key is needed, whatever it may do."""
 
+TOKENS = "A token of the issuer that CELERIAC_OIDC_ISSUER names, for CELERIAC_OIDC_AUDIENCE. Without one, none."
+SESSIONS = (
+    "What `POST /session` or a sign-in at the issuer has put into a browser. Requests that change something must have "
+    "`Origin` or `Sec-Fetch-Site`, as browsers send them."
+)
 KEYS = "A key that `POST /api-keys` has made, or one of CELERIAC_API_KEYS. While there is neither, none is needed."
 
+SECURITY_SCHEMES: Json = {
+    "apiKey": {"type": "http", "scheme": "bearer", "description": KEYS},
+    "oidc": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": TOKENS},
+    "session": {"type": "apiKey", "in": "cookie", "name": SESSION_COOKIE, "description": SESSIONS},
+}
 HEADERS: Json = {
     "X-Request-ID": {
         "description": "The client's own (at most 128 printable characters), or one made here; also in the log.",
@@ -117,12 +128,12 @@ def _strict_routes(app: FastAPI) -> Iterator[StrictRoute]:
 def _add_scopes(document: Json, routes: Iterable[StrictRoute]) -> None:
     for route in routes:
         asked = ANY_KEY if route.declared.any_key else route.declared.scope
-        if asked is None:
-            continue
         said = {SCOPE_FIELD: asked, OWN_SCOPE_FIELD: route.declared.own_scope, REACH_FIELD: route.declared.reach}
-        for method in route.methods or ():
+        for method in (route.methods or ()) if asked or route.declared.signs_in else ():
             operation = document["paths"][route.path_format][method.lower()]
             operation.update({name: str(value) for name, value in said.items() if value is not None})
+            if not asked:
+                operation["security"] = []
 
 
 def _operations(document: Json) -> Iterator[Json]:
@@ -135,7 +146,7 @@ def _complete(operation: Json) -> None:
     declared.pop("422", None)
     open_to_all = HEALTH_TAG in operation["tags"]
     if not open_to_all:
-        operation["security"] = [{"apiKey": []}]
+        operation["security"] = [{scheme: []} for scheme in SECURITY_SCHEMES]
     for status, response in responses(*_errors_of_any(operation, open_to_all=open_to_all)).items():
         _merge(response, into=declared.setdefault(str(status), {}))
     for status, response in declared.items():
@@ -185,7 +196,7 @@ def _add_headers_of_last_answers(document: Json, paths: Iterable[str]) -> None:
 def _add_components(document: Json) -> None:
     components: Json = document.setdefault("components", {})
     components["headers"] = HEADERS
-    components["securitySchemes"] = {"apiKey": {"type": "http", "scheme": "bearer", "description": KEYS}}
+    components["securitySchemes"] = SECURITY_SCHEMES
     for unused in ("HTTPValidationError", "ValidationError"):
         components.get("schemas", {}).pop(unused, None)
 

@@ -1,8 +1,8 @@
-"""Tasks as CSV, sent while they are read: a header, then a line for each task with the fields that lists show."""
+"""Tasks, or rows of the audit, as CSV, sent while they are read: a header, then a line for each."""
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import cast
@@ -14,7 +14,6 @@ from store.queries.tasks.lines import CELLS
 
 CSV_FILE = {"description": "The file.", "content": {"text/csv": {"schema": {"type": "string"}}}}
 """The response as the OpenAPI document declares it."""
-HEAD = ",".join(CELLS).encode()
 CHUNK_LINES = 200
 """Lines in a chunk: half a millisecond of work, after which other requests have their turn."""
 CHUNK_SECONDS = 30.0
@@ -55,16 +54,19 @@ class CsvResponse(StreamingResponse):
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def csv_response(lines: AsyncGenerator[bytes]) -> CsvResponse:
+async def csv_response(
+    lines: AsyncGenerator[bytes], *, columns: Iterable[str] = CELLS, name: str = "tasks"
+) -> CsvResponse:
     """Return the file once its first line is there: what fails before is still an answer of its own."""
     first = await anext(lines, None)
-    filename = f"tasks-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.csv"
-    return CsvResponse(_chunks(first, lines), headers={"Content-Disposition": f'attachment; filename="{filename}"'})
+    filename = f"{name}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.csv"
+    chunks = _chunks(",".join(columns).encode(), first, rest=lines)
+    return CsvResponse(chunks, headers={"Content-Disposition": f'attachment; filename="{filename}"'})
 
 
-async def _chunks(first: bytes | None, rest: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+async def _chunks(head: bytes, first: bytes | None, *, rest: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
     async with aclosing(rest):
-        chunk = [HEAD] if first is None else [HEAD, first]
+        chunk = [head] if first is None else [head, first]
         async for line in rest:
             chunk.append(line)
             if len(chunk) >= CHUNK_LINES:

@@ -1,21 +1,22 @@
 """Alerts: what is wrong now, what was, who has seen it, and the rules by which it is said."""
 
 from typing import Annotated
-from uuid import UUID
 
 from fastapi import Query, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api.declarations import caches_answers, needs, whole_fleet
+from api.authorship import RequestAuthor
+from api.declarations import audited_as, caches_answers, needs, whole_fleet
 from api.dependencies import ReadConnection, WriteConnection
 from api.openapi.document import responses
 from api.routing import api_router
 from api.schemas.alerts import AlertModel, AlertPage, RuleModel, RulePage, RulesUpdate
 from api.schemas.pages import DEFAULT_LIMIT, Limit, Offset, Rows, RowsShown
 from domain.alerts.rules import AlertType, Severity
+from domain.audit import Action
 from domain.errors import AlertNotFound
 from domain.scopes import Scope
-from services.alerts import change_rules, read_rules
+from services.alerts import acknowledge, change_rules, read_rules
 from store.queries import alerts
 from store.queries.alerts import AlertFilter
 
@@ -47,15 +48,10 @@ async def list_alerts(
 @router.post("/{alert_id}/acknowledge", summary="Acknowledge an alert", responses=responses(AlertNotFound))
 @needs(Scope.OPERATE)
 @whole_fleet
-async def acknowledge_alert(connection: WriteConnection, alert_id: str) -> AlertModel:
+@audited_as(Action.ALERT_ACKNOWLEDGE)
+async def acknowledge_alert(connection: WriteConnection, alert_id: str, *, author: RequestAuthor) -> AlertModel:
     """Notes that somebody has seen it; a second time changes nothing. It stays listed until it is resolved."""
-    try:
-        row = await alerts.acknowledge(connection, UUID(alert_id))
-    except ValueError:
-        row = None
-    if row is None:
-        raise AlertNotFound
-    return AlertModel.from_row(row)
+    return AlertModel.from_row(await acknowledge(connection, alert_id, author=author))
 
 
 @router.get("/rules", summary="List alert rules", response_model=RulePage)
@@ -71,13 +67,14 @@ async def list_rules(
 @router.put("/rules", summary="Change alert rules")
 @needs(Scope.ADMIN)
 @whole_fleet
-async def update_rules(connection: WriteConnection, body: RulesUpdate) -> RulePage:
+@audited_as(Action.RULES_CHANGE)
+async def update_rules(connection: WriteConnection, author: RequestAuthor, *, body: RulesUpdate) -> RulePage:
     """Changes the rules of the named types, all or none; in force from the next look, at most some 5 s later.
 
     What `GET` answers can be sent as it is, and changes nothing.
     """
     name, changes = body.changes()
-    await change_rules(connection, changes, name=name)
+    await change_rules(connection, changes, author=author, name=name)
     return await _rules(connection, limit=DEFAULT_LIMIT, offset=0)
 
 

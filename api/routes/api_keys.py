@@ -2,12 +2,14 @@
 
 from fastapi import Response
 
-from api.declarations import needs, needs_any_key, needs_or_is, whole_fleet
+from api.authorship import RequestAuthor
+from api.declarations import audited_as, needs, needs_any_key, needs_or_is, whole_fleet
 from api.dependencies import Caller, ReadConnection, Resources, WriteConnection
 from api.openapi.document import responses
 from api.routing import api_router
 from api.schemas.api_keys import IssuedKey, KeyChange, KeyModel, KeyOrder, KeyPage, Me, Rotation
 from api.schemas.pages import DEFAULT_LIMIT, Limit, Offset, Rows, RowsShown
+from domain.audit import Action
 from domain.errors import KeyNotFound, LastAdmin
 from domain.scopes import Scope
 from services import api_keys
@@ -19,10 +21,13 @@ router = api_router(tag="api keys")
 @router.post("/api-keys", summary="Make an API key", status_code=201)
 @needs(Scope.ADMIN)
 @whole_fleet
-async def create(connection: WriteConnection, resources: Resources, *, caller: Caller, body: KeyOrder) -> IssuedKey:
+@audited_as(Action.KEY_CREATE)
+async def create(
+    connection: WriteConnection, resources: Resources, *, author: RequestAuthor, body: KeyOrder
+) -> IssuedKey:
     """The secret is in this answer and nowhere else, so a repeated request makes another key: no Idempotency-Key."""
     issued = await api_keys.create_key(
-        connection, body.as_order(), author=caller.author, has_other_way=resources.settings.has_full_key
+        connection, body.as_order(), author=author, has_other_way=resources.settings.has_full_key
     )
     return IssuedKey.from_issued(issued)
 
@@ -50,10 +55,13 @@ async def get(connection: ReadConnection, key_id: str) -> KeyModel:
 @router.patch("/api-keys/{key_id}", summary="Change an API key", responses=responses(KeyNotFound, LastAdmin))
 @needs(Scope.ADMIN)
 @whole_fleet
-async def change(connection: WriteConnection, resources: Resources, *, key_id: str, body: KeyChange) -> KeyModel:
+@audited_as(Action.KEY_CHANGE)
+async def change(
+    connection: WriteConnection, resources: Resources, *, key_id: str, author: RequestAuthor, body: KeyChange
+) -> KeyModel:
     """Every process goes by it within a second. The last key with `admin` keeps it."""
     changed = await api_keys.change_key(
-        connection, key_id, changes=body.changes(), has_other_way=resources.settings.has_full_key
+        connection, key_id, changes=body.changes(), author=author, has_other_way=resources.settings.has_full_key
     )
     return KeyModel.from_key(changed)
 
@@ -63,9 +71,10 @@ async def change(connection: WriteConnection, resources: Resources, *, key_id: s
 )
 @needs(Scope.ADMIN)
 @whole_fleet
-async def revoke(connection: WriteConnection, resources: Resources, *, key_id: str) -> None:
+@audited_as(Action.KEY_REVOKE)
+async def revoke(connection: WriteConnection, resources: Resources, *, key_id: str, author: RequestAuthor) -> None:
     """End a key for good: every process refuses it within a second. What it was stays in the list."""
-    await api_keys.revoke_key(connection, key_id, has_other_way=resources.settings.has_full_key)
+    await api_keys.revoke_key(connection, key_id, author=author, has_other_way=resources.settings.has_full_key)
 
 
 @router.post(
@@ -73,10 +82,14 @@ async def revoke(connection: WriteConnection, resources: Resources, *, key_id: s
 )
 @needs_or_is(Scope.ADMIN, own_key="key_id")
 @whole_fleet
-async def rotate(connection: WriteConnection, key_id: str, *, body: Rotation | None = None) -> IssuedKey:
+@audited_as(Action.KEY_ROTATE)
+async def rotate(
+    connection: WriteConnection, key_id: str, *, author: RequestAuthor, body: Rotation | None = None
+) -> IssuedKey:
     """Another secret for the same key, which may do so itself. The old one opens beside it for `overlap_seconds`."""
     wanted = body or Rotation.model_validate({})
-    return IssuedKey.from_issued(await api_keys.rotate_key(connection, key_id, overlap=wanted.overlap))
+    issued = await api_keys.rotate_key(connection, key_id, overlap=wanted.overlap, author=author)
+    return IssuedKey.from_issued(issued)
 
 
 @router.get("/me", summary="Get who is asking")

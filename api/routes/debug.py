@@ -6,9 +6,10 @@ from fastapi import Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 from uuid_utils.compat import uuid7
 
+from api.authorship import RequestAuthor
 from api.bodies.idempotency import IdempotencyKey, answer_once
 from api.bodies.submissions import find_unknown, refuse_marked, refuse_unknown
-from api.declarations import needs, submits, within_limits
+from api.declarations import audited_as, needs, submits, within_limits
 from api.dependencies import Caller, Resources, SeenTaskId, Sighted, reading
 from api.errors import OutsideLimits
 from api.openapi.document import responses
@@ -16,6 +17,7 @@ from api.pages.large_answers import answer_beside
 from api.routing import api_router
 from api.schemas.comparisons import TaskComparison
 from api.schemas.replays import ReplayedTask, TaskReplay
+from domain.audit import Action
 from domain.errors import ArgumentsNotRecorded, TaskNotFinished, TaskNotFound, UnknownTaskName
 from domain.replays import Replay
 from domain.scopes import Scope
@@ -35,11 +37,13 @@ router = api_router("/tasks", tag="tasks")
 @needs(Scope.OPERATE)
 @within_limits
 @submits
+@audited_as(Action.TASK_REPLAY)
 async def replay_task(
     resources: Resources,
     task_id: SeenTaskId,
     *,
     caller: Caller,
+    author: RequestAuthor,
     key: IdempotencyKey,
     response: Response,
     body: TaskReplay | None = None,
@@ -58,7 +62,7 @@ async def replay_task(
     )
 
     async def act(connection: AsyncConnection) -> ReplayedTask:
-        submission = await replay(connection, task_id, new=new)
+        submission = await replay(connection, task_id, new=new, author=author)
         if flaws := caller.limits.flaws(submission.queue_name, submission.task_name):
             raise OutsideLimits(flaws)
         refuse_unknown(unknown, [("task_name", submission.task_name)])

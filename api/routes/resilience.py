@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from datetime import timedelta
 
-from api.declarations import needs, whole_fleet
+from api.authorship import RequestAuthor
+from api.declarations import audited_as, needs, whole_fleet
 from api.dependencies import ProcessResources, Resources
 from api.health.probe import ComponentState
 from api.openapi.document import responses
@@ -20,10 +21,12 @@ from api.schemas.resilience import (
     ResilienceSummary,
     SystemHealth,
 )
+from domain.audit import Action, Change
 from domain.degradation import COMPONENTS, Mark, Marks, Strategy, automatic, check_service
 from domain.errors import ServiceDegraded
 from domain.health import DATABASE, ComponentStatus, Condition, component_status_of, score
 from domain.scopes import Scope
+from services.audit import record_intent
 from services.dispatch import await_rounds
 
 router = api_router("/resilience", tag="resilience")
@@ -65,10 +68,15 @@ everything else as by `fail_fast`; of the broker, work is kept as by `queue_only
 )
 @needs(Scope.OPERATE)
 @whole_fleet
-async def mark_degraded(resources: Resources, body: DegradationRequest) -> MarkedService:
+@audited_as(Action.SERVICE_MARK)
+async def mark_degraded(resources: Resources, author: RequestAuthor, *, body: DegradationRequest) -> MarkedService:
     """Marks a service as degraded for a time; every process goes by it once this is answered."""
     check_service(body.service_name, body.strategy)
     duration = timedelta(seconds=body.duration_seconds)
+    after = {"strategy": body.strategy, "duration_seconds": body.duration_seconds}
+    await record_intent(
+        resources.engine.begin, Change(Action.SERVICE_MARK, body.service_name, after=after), author=author
+    )
     until = await resources.marks.set(body.service_name, body.strategy, duration=duration)
     if body.strategy is Strategy.QUEUE_ONLY and DATABASE not in resources.probe.breakers.open_ones():
         await await_rounds(resources.engine)
@@ -78,9 +86,11 @@ async def mark_degraded(resources: Resources, body: DegradationRequest) -> Marke
 @router.post("/degradation/clear", summary="End a mark before its time", responses=responses(ServiceDegraded))
 @needs(Scope.OPERATE)
 @whole_fleet
-async def clear_degradation(resources: Resources, body: ClearRequest) -> ClearedService:
+@audited_as(Action.SERVICE_CLEAR)
+async def clear_degradation(resources: Resources, author: RequestAuthor, *, body: ClearRequest) -> ClearedService:
     """Ends a mark; a service that is not marked is fine. What a breaker does ends only when the component is back."""
     check_service(body.service_name)
+    await record_intent(resources.engine.begin, Change(Action.SERVICE_CLEAR, body.service_name), author=author)
     return ClearedService(service_name=body.service_name, cleared=await resources.marks.clear(body.service_name))
 
 

@@ -1,15 +1,18 @@
 """Reveals: a task's arguments and result without the mask that every other answer has."""
 
+from dataclasses import replace
 from functools import partial
 
 from fastapi import Response
 
-from api.declarations import needs, within_limits
-from api.dependencies import Caller, Resources, SeenTaskId
+from api.authorship import RequestAuthor
+from api.declarations import audited_as, needs, within_limits
+from api.dependencies import Resources, SeenTaskId
 from api.openapi.document import responses
 from api.pages.large_answers import answer_beside
 from api.routing import api_router
 from api.schemas.reveals import RevealedTask, RevealOrder
+from domain.audit import Action
 from domain.errors import TaskNotFound
 from domain.scopes import Scope
 from services.reveal import reveal
@@ -25,11 +28,12 @@ router = api_router("/tasks", tag="tasks")
 )
 @needs(Scope.ADMIN)
 @within_limits
+@audited_as(Action.TASK_REVEAL)
 async def reveal_task(
-    resources: Resources, task_id: SeenTaskId, *, caller: Caller, body: RevealOrder
+    resources: Resources, task_id: SeenTaskId, *, author: RequestAuthor, body: RevealOrder
 ) -> RevealedTask | Response:
     """The arguments and the result as they are stored. Who asked, and why, is noted before anything is shown."""
     async with resources.engine.begin() as connection:
-        task = await reveal(connection, task_id, reason=body.reason, author=caller.author)
+        task = await reveal(connection, task_id, author=replace(author, reason=body.reason))
     make = partial(RevealedTask.from_whole, task)
     return await answer_beside(resources, make) if task.is_large else make()

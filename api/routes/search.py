@@ -5,7 +5,8 @@ from typing import Annotated
 
 from fastapi import Query, Response
 
-from api.declarations import caches_answers, needs, whole_fleet, within_limits
+from api.authorship import RequestAuthor
+from api.declarations import audited_as, caches_answers, needs, whole_fleet, within_limits
 from api.dependencies import ExportConnection, ReadConnection, SearchConnection, Sighted, WriteConnection
 from api.openapi.document import responses
 from api.pages.csv_export import CSV_FILE, EXPORT_SECONDS, CsvResponse, csv_response
@@ -15,6 +16,7 @@ from api.schemas.filters import ExportQuery, PageQuery, TaskFilters, TaskQuery
 from api.schemas.pages import DEFAULT_LIMIT, Limit, Offset, Rows, RowsShown
 from api.schemas.presets import PresetModel, PresetPage, PresetSubmission
 from api.schemas.tasks import TaskPage
+from domain.audit import Action
 from domain.errors import BuiltInPreset, Overloaded, PresetExists, PresetNotFound
 from domain.scopes import Scope
 from services import presets
@@ -67,9 +69,10 @@ async def list_presets(
 @router.post("/presets", summary="Save a filter preset", status_code=201, responses=responses(PresetExists))
 @needs(Scope.OPERATE)
 @whole_fleet
-async def save_preset(connection: WriteConnection, body: PresetSubmission) -> PresetModel:
+@audited_as(Action.PRESET_SAVE)
+async def save_preset(connection: WriteConnection, author: RequestAuthor, *, body: PresetSubmission) -> PresetModel:
     """Filters under a name; relative times such as `-24h` count from when the preset is applied."""
-    return PresetModel.from_preset(await presets.save_preset(connection, body.as_preset()))
+    return PresetModel.from_preset(await presets.save_preset(connection, body.as_preset(), author=author))
 
 
 @router.get(
@@ -96,6 +99,7 @@ async def apply_preset(
 )
 @needs(Scope.OPERATE)
 @whole_fleet
-async def delete_preset(connection: WriteConnection, name: str) -> None:
+@audited_as(Action.PRESET_DELETE)
+async def delete_preset(connection: WriteConnection, name: str, *, author: RequestAuthor) -> None:
     """Deletes a saved preset; those that ship with Celeriac stay."""
-    await presets.delete_preset(connection, name)
+    await presets.delete_preset(connection, name, author=author)

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import Query, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from api.authorship import RequestAuthor
 from api.bodies.idempotency import IdempotencyKey, answer_once
 from api.bodies.reading import beside
 from api.bodies.submissions import (
@@ -18,13 +19,22 @@ from api.bodies.submissions import (
     to_submission,
     to_submissions,
 )
-from api.declarations import answers_with_id, caches_answers, needs, reads_result, shows_own, submits, within_limits
+from api.declarations import (
+    answers_with_id,
+    audited_as,
+    caches_answers,
+    needs,
+    not_audited,
+    reads_result,
+    shows_own,
+    submits,
+    within_limits,
+)
 from api.dependencies import (
     Caller,
     ProcessResources,
     Resources,
     SearchConnection,
-    SeenTaskId,
     Sighted,
     cancels_of,
     reading,
@@ -47,6 +57,7 @@ from api.schemas.tasks import (
     Timeline,
     TimelineEvent,
 )
+from domain.audit import Action
 from domain.errors import Overloaded, TaskAlreadyFinished, TaskNotFound, UnknownTaskName
 from domain.idempotency import RequestKey
 from domain.principals import Principal
@@ -66,6 +77,8 @@ UNKNOWN_OUTCOME = (
     "The run is over, but nobody told how it went: its worker no longer has it and sent no event of its end, and there "
     "is no result. See the timeline; it can be replayed."
 )
+
+TOLD_BY_TASK = "The task itself tells who submitted it: a row beside each would double what is written."
 
 OF_THE_TASK = (
     "task_id",
@@ -91,6 +104,7 @@ router = api_router("/tasks", tag="tasks")
 @needs(Scope.SUBMIT)
 @within_limits
 @submits
+@not_audited(TOLD_BY_TASK)
 @answers_with_id("task_id")
 async def submit_task(
     request: Request,
@@ -175,6 +189,7 @@ def _explain_limits(resources: ProcessResources, task: Submission | WholeTask) -
 @needs(Scope.SUBMIT)
 @within_limits
 @submits
+@not_audited(TOLD_BY_TASK)
 async def submit_batch(
     request: Request, resources: Resources, *, caller: Caller, body: TaskBatch, key: IdempotencyKey, response: Response
 ) -> SubmittedBatch:
@@ -274,10 +289,12 @@ def _timeline(history: TaskHistory[TaskOutline]) -> Timeline:
 )
 @needs(Scope.OPERATE)
 @within_limits
+@audited_as(Action.TASK_CANCEL)
 async def cancel_task(
-    resources: Resources, task_id: SeenTaskId, *, response: Response, body: CancelBody = SIGTERM
+    resources: Resources, task_id: str, *, author: RequestAuthor, response: Response, body: CancelBody = SIGTERM
 ) -> CancelAnswer:
     """200 once it is certain that the task will not run or has been stopped; 202 while that is not certain."""
-    outcome = await cancels_of(resources).cancel(task_id, signal=body.signal, wait=resources.endings.wait)
+    cancels = cancels_of(resources)
+    outcome = await cancels.cancel(task_id, signal=body.signal, author=author, wait=resources.endings.wait)
     response.status_code = 200 if outcome.status is Status.CANCELLED else 202
     return CancelAnswer(task_id=task_id, status=outcome.status, message=outcome.message)

@@ -4,7 +4,8 @@ from typing import Annotated
 
 from fastapi import Query, Response
 
-from api.declarations import caches_answers, needs, whole_fleet
+from api.authorship import RequestAuthor
+from api.declarations import audited_as, caches_answers, needs, whole_fleet
 from api.dependencies import ReadConnection, Resources, WriteConnection
 from api.openapi.document import responses
 from api.routing import api_router
@@ -20,6 +21,7 @@ from api.schemas.workers.documents import (
     WorkerModel,
     WorkerPage,
 )
+from domain.audit import Action
 from domain.errors import CapacityNotSupported, NotFound, WorkerExists, WorkerNotFound, WorkerOffline, WorkerOnline
 from domain.scopes import Scope
 from domain.workers.status import WorkerStatus
@@ -36,19 +38,21 @@ router = api_router("/workers", tag="workers")
 @router.post("", summary="Register a worker", status_code=201, responses=responses(WorkerExists))
 @needs(Scope.OPERATE)
 @whole_fleet
+@audited_as(Action.WORKER_REGISTER)
 async def register_worker(
     connection: WriteConnection,
     hostname: Annotated[
         str, Query(max_length=255, pattern=NODE_PATTERN, description="`compute-1` is the node `celery@compute-1`.")
     ],
     *,
+    author: RequestAuthor,
     capacity: Annotated[
         int | None,
         Query(ge=1, le=MAX_CAPACITY, description="Tasks at once. Default: 5; a worker already seen keeps its own."),
     ] = None,
 ) -> WorkerDetail:
     """Makes a worker known before it is first heard, or takes on one that was only seen so far."""
-    return WorkerDetail.from_row(await requests.register(connection, hostname, capacity=capacity))
+    return WorkerDetail.from_row(await requests.register(connection, hostname, capacity=capacity, author=author))
 
 
 @router.get("", summary="List workers", response_model=WorkerPage)
@@ -90,39 +94,45 @@ async def get_worker_status(connection: ReadConnection, worker_id: str) -> Worke
 )
 @needs(Scope.OPERATE)
 @whole_fleet
-async def forget_worker(resources: Resources, worker_id: str) -> Response:
+@audited_as(Action.WORKER_FORGET)
+async def forget_worker(resources: Resources, worker_id: str, *, author: RequestAuthor) -> Response:
     """Forgets an offline worker and all that was wanted of it. What it ran stays; heard again, it is a new worker."""
-    await wishes.forget(resources.engine.begin, resources.orders, worker_id=worker_id)
+    await wishes.forget(resources.engine.begin, resources.orders, worker_id=worker_id, author=author)
     return Response(status_code=204)
 
 
 @router.patch("/{worker_id}/pause", summary="Pause a worker", responses=responses(WorkerNotFound))
 @needs(Scope.OPERATE)
 @whole_fleet
-async def pause_worker(resources: Resources, worker_id: str) -> WorkerAnswer:
+@audited_as(Action.WORKER_PAUSE)
+async def pause_worker(resources: Resources, worker_id: str, *, author: RequestAuthor) -> WorkerAnswer:
     """Lets it start no new task, over restarts of its own, of the broker and of Celeriac, until it is resumed."""
-    worker = await wishes.pause(resources.engine.begin, resources.orders, worker_id=worker_id)
+    worker = await wishes.pause(resources.engine.begin, resources.orders, worker_id=worker_id, author=author)
     return WorkerAnswer.of(worker, "paused")
 
 
 @router.patch("/{worker_id}/resume", summary="Resume a worker", responses=responses(WorkerNotFound))
 @needs(Scope.OPERATE)
 @whole_fleet
-async def resume_worker(resources: Resources, worker_id: str) -> WorkerAnswer:
+@audited_as(Action.WORKER_RESUME)
+async def resume_worker(resources: Resources, worker_id: str, *, author: RequestAuthor) -> WorkerAnswer:
     """Lets it work again. Takes back a drain unless the worker was already told to exit; starts a drained
     one of `up`."""
-    worker = await wishes.resume(resources.engine.begin, resources.orders, worker_id=worker_id)
+    worker = await wishes.resume(resources.engine.begin, resources.orders, worker_id=worker_id, author=author)
     return WorkerAnswer.of(worker, "resumed")
 
 
 @router.post("/{worker_id}/drain", summary="Drain a worker", responses=responses(WorkerNotFound, WorkerOffline))
 @needs(Scope.OPERATE)
 @whole_fleet
-async def drain_worker(resources: Resources, worker_id: str, *, body: DrainRequest | None = None) -> WorkerAnswer:
+@audited_as(Action.WORKER_DRAIN)
+async def drain_worker(
+    resources: Resources, worker_id: str, *, author: RequestAuthor, body: DrainRequest | None = None
+) -> WorkerAnswer:
     """Lets it finish what it runs, give the rest back and exit; `GET` tells how far it is."""
     deadline_seconds = body.deadline_seconds if body else None
     worker = await wishes.drain(
-        resources.engine.begin, resources.orders, worker_id=worker_id, deadline_seconds=deadline_seconds
+        resources.engine.begin, resources.orders, worker_id=worker_id, deadline_seconds=deadline_seconds, author=author
     )
     return WorkerAnswer.of(worker, "draining")
 
@@ -142,7 +152,12 @@ async def get_drain(connection: ReadConnection, worker_id: str) -> DrainProgress
 )
 @needs(Scope.OPERATE)
 @whole_fleet
-async def update_capacity(resources: Resources, worker_id: str, *, body: CapacityUpdate) -> CapacityAnswer:
+@audited_as(Action.WORKER_RESIZE)
+async def update_capacity(
+    resources: Resources, worker_id: str, *, author: RequestAuthor, body: CapacityUpdate
+) -> CapacityAnswer:
     """Sets how many tasks it runs at once; an offline worker gets that many when it starts."""
-    worker = await set_capacity(resources.engine.begin, resources.orders, worker_id=worker_id, capacity=body.capacity)
+    worker = await set_capacity(
+        resources.engine.begin, resources.orders, worker_id=worker_id, capacity=body.capacity, author=author
+    )
     return CapacityAnswer.of(worker, body.capacity)

@@ -9,11 +9,21 @@ from uuid import UUID
 from fastapi import Depends, Query, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from api.authorship import RequestAuthor
 from api.bodies.idempotency import IdempotencyKey, answer_once
 from api.bodies.reading import beside
 from api.bodies.submissions import find_unknown, refuse_marked, refuse_outside, refuse_unknown
 from api.bodies.workflow_definitions import name_fields, to_workflow
-from api.declarations import answers_with_id, caches_answers, needs, shows_own, submits, within_limits
+from api.declarations import (
+    answers_with_id,
+    audited_as,
+    caches_answers,
+    needs,
+    not_audited,
+    shows_own,
+    submits,
+    within_limits,
+)
 from api.dependencies import Caller, ReadConnection, Resources, Sighted, cancels_of, reading, stating
 from api.openapi.document import responses
 from api.pages.cursors import NOT_OURS, decode_cursor, encode_cursor, refused
@@ -32,6 +42,7 @@ from api.schemas.workflows.documents import (
     event_of,
 )
 from api.schemas.workflows.graphs import WorkflowGraph
+from domain.audit import Action
 from domain.errors import (
     UnknownTaskName,
     WorkflowAlreadyFinished,
@@ -79,6 +90,7 @@ WorkflowId = Annotated[UUID, Depends(_workflow_id)]
 @needs(Scope.SUBMIT)
 @within_limits
 @submits
+@not_audited("Its tasks tell who submitted them.")
 @answers_with_id("workflow_id")
 async def start_workflow(
     request: Request,
@@ -241,9 +253,12 @@ async def get_timeline(
 )
 @needs(Scope.OPERATE)
 @within_limits
-async def cancel_workflow(resources: Resources, workflow_id: WorkflowId, *, response: Response) -> WorkflowCancelAnswer:
+@audited_as(Action.WORKFLOW_CANCEL)
+async def cancel_workflow(
+    resources: Resources, workflow_id: WorkflowId, *, author: RequestAuthor, response: Response
+) -> WorkflowCancelAnswer:
     """Nothing of it starts any more; steps that run are cancelled as tasks are. 202 while one of them may still run."""
-    outcome = await cancels_of(resources).cancel_workflow(workflow_id)
+    outcome = await cancels_of(resources).cancel_workflow(workflow_id, author=author)
     response.status_code = 200 if outcome.status is WorkflowStatus.CANCELLED else 202
     return WorkflowCancelAnswer(workflow_id=workflow_id, status=outcome.status, message=outcome.message)
 
@@ -257,10 +272,11 @@ async def cancel_workflow(resources: Resources, workflow_id: WorkflowId, *, resp
 @needs(Scope.OPERATE)
 @within_limits
 @submits
-async def retry_workflow(resources: Resources, workflow_id: WorkflowId) -> Response:
+@audited_as(Action.WORKFLOW_RETRY)
+async def retry_workflow(resources: Resources, workflow_id: WorkflowId, *, author: RequestAuthor) -> Response:
     """Goes on with a failed or cancelled workflow: what has completed is kept and does not run again."""
     async with resources.engine.begin() as connection:
-        await retry(connection, workflow_id)
+        await retry(connection, workflow_id, author=author)
         make = await _read_detail(connection, workflow_id, redaction=resources.redaction)
     return await answer_beside(resources, make)
 
@@ -274,13 +290,14 @@ async def retry_workflow(resources: Resources, workflow_id: WorkflowId) -> Respo
 @needs(Scope.OPERATE)
 @within_limits
 @submits
+@audited_as(Action.WORKFLOW_REPLAY)
 async def replay_workflow(
-    resources: Resources, workflow_id: WorkflowId, *, caller: Caller, key: IdempotencyKey, response: Response
+    resources: Resources, workflow_id: WorkflowId, *, author: RequestAuthor, key: IdempotencyKey, response: Response
 ) -> SubmittedWorkflow:
     """A new workflow, from the start, with the steps of a finished one."""
 
     async def act(connection: AsyncConnection) -> SubmittedWorkflow:
-        new = await replay(connection, workflow_id, author=caller.author)
+        new = await replay(connection, workflow_id, author=author)
         await refuse_marked(resources.marks, [step.submission for step in new.steps])
         return SubmittedWorkflow.from_new(new)
 

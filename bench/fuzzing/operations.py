@@ -142,6 +142,7 @@ SOUND: Mapping[str, Callable[[Random], Json]] = {
     # Refused, since it is no administrator's: another would close this API to all who come after it.
     "POST /api-keys": lambda _: {"name": "fuzz", "scopes": ["read"], "allowed_networks": ["10.0.0.0/8"]},
     "PATCH /api-keys/{key_id}": lambda _: {"name": "fuzz", "disabled": True},
+    "POST /session": lambda _: {"key": "a-key-of-nobody"},
     "POST /api-keys/{key_id}/rotate": lambda _: {"overlap_seconds": 60},
     "POST /resilience/degradation/clear": lambda _: {"service_name": f"queue:{NOWHERE}"},
 }

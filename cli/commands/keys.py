@@ -4,21 +4,19 @@ So it needs no key: whoever has the database's password may do everything anyway
 once.
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable
+import getpass
+import os
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cli.addresses import with_addresses
-from cli.configuration import read_settings, require_urls
+from cli.database import run_on_database
 from cli.errors import CliError
-from cli.options import Data, Json
+from cli.options import Data, Json, Reason
 from cli.terminal import line_of, print_fields, print_json
 from domain.api_keys import (
     HIGHEST_RATE_LIMIT,
@@ -29,20 +27,18 @@ from domain.api_keys import (
     ApiKey,
     parse_networks,
 )
-from domain.errors import CeleriacError
+from domain.audit import Author, check_reason
 from domain.scopes import Scope
 from domain.sight import MAX_PATTERNS, check_pattern
 from services import api_keys
 from services.api_keys import Issued, Order
 from settings import Settings
-from store.engine import open_engine
 from store.queries.api_keys import list_keys
 
-AUTHOR = "cli"
+NAME = "celeriac keys"
 COLUMNS = ("key_id", "name", "scopes", "limits", "state", "last_used_at", "last_used_from")
 
 KeyId = Annotated[str, typer.Argument(metavar="KEY_ID", help="The 12 characters behind `cel_`.")]
-Answer = TypeVar("Answer")
 
 command = typer.Typer(no_args_is_help=True)
 
@@ -60,6 +56,7 @@ def create(
     rate_limit: Annotated[
         int | None, typer.Option(min=1, max=HIGHEST_RATE_LIMIT, help="Requests a minute with it.")
     ] = None,
+    reason: Reason = None,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
@@ -77,9 +74,10 @@ def create(
     )
 
     async def make(connection: AsyncConnection, settings: Settings) -> Issued:
-        return await api_keys.create_key(connection, order, author=AUTHOR, has_other_way=settings.has_full_key)
+        author = _author(reason, settings)
+        return await api_keys.create_key(connection, order, author=author, has_other_way=settings.has_full_key)
 
-    _print_issued(_run(make, data), as_json=as_json)
+    _print_issued(run_on_database(make, data, name=NAME), as_json=as_json)
 
 
 @command.command("list", help="List the keys, without their secrets.")
@@ -89,7 +87,7 @@ def list_all(data: Data = None, as_json: Json = False) -> None:
     async def read(connection: AsyncConnection, _settings: Settings) -> list[ApiKey]:
         return (await list_keys(connection, limit=2 * MAX_KEYS, offset=0))[1]
 
-    rows = [_shown(key) for key in _run(read, data)]
+    rows = [_shown(key) for key in run_on_database(read, data, name=NAME)]
     if as_json:
         print_json(rows)
         return
@@ -106,69 +104,75 @@ def rotate(
         int, typer.Option(min=0, max=LONGEST_OVERLAP_SECONDS, help="For how long the old secret opens.")
     ] = USUAL_OVERLAP_SECONDS,
     *,
+    reason: Reason = None,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
     """Give a key another secret, and print that."""
 
-    async def change(connection: AsyncConnection, _settings: Settings) -> Issued:
-        return await api_keys.rotate_key(connection, key_id, overlap=timedelta(seconds=overlap_seconds))
+    async def change(connection: AsyncConnection, settings: Settings) -> Issued:
+        author = _author(reason, settings)
+        return await api_keys.rotate_key(connection, key_id, overlap=timedelta(seconds=overlap_seconds), author=author)
 
-    _print_issued(_run(change, data), as_json=as_json)
+    _print_issued(run_on_database(change, data, name=NAME), as_json=as_json)
 
 
 @command.command("disable", help="Let a key open nothing, until it is enabled.")
-def disable(key_id: KeyId, data: Data = None) -> None:
+def disable(key_id: KeyId, reason: Reason = None, *, data: Data = None) -> None:
     """Let a key open nothing for a while."""
-    _set_disabled(key_id, data, disabled=True)
+    _set_disabled(key_id, data, reason=reason, disabled=True)
 
 
 @command.command("enable", help="Let a disabled key open again.")
-def enable(key_id: KeyId, data: Data = None) -> None:
+def enable(key_id: KeyId, reason: Reason = None, *, data: Data = None) -> None:
     """Let a key open again."""
-    _set_disabled(key_id, data, disabled=False)
+    _set_disabled(key_id, data, reason=reason, disabled=False)
 
 
 @command.command("revoke", help="End a key for good.")
-def revoke(key_id: KeyId, data: Data = None) -> None:
+def revoke(key_id: KeyId, reason: Reason = None, *, data: Data = None) -> None:
     """End a key for good."""
 
     async def end(connection: AsyncConnection, settings: Settings) -> None:
-        await api_keys.revoke_key(connection, key_id, has_other_way=settings.has_full_key)
+        author = _author(reason, settings)
+        await api_keys.revoke_key(connection, key_id, author=author, has_other_way=settings.has_full_key)
 
-    _run(end, data)
+    run_on_database(end, data, name=NAME)
     print(f"revoked {key_id}")
 
 
-def _set_disabled(key_id: str, data: str | None, *, disabled: bool) -> None:
-    async def change(connection: AsyncConnection, settings: Settings) -> ApiKey:
-        changes = {"disabled": disabled}
-        return await api_keys.change_key(connection, key_id, changes=changes, has_other_way=settings.has_full_key)
+def _set_disabled(key_id: str, data: str | None, *, reason: str | None, disabled: bool) -> None:
 
-    _run(change, data)
+    async def change(connection: AsyncConnection, settings: Settings) -> ApiKey:
+        author = _author(reason, settings)
+        return await api_keys.change_key(
+            connection, key_id, changes={"disabled": disabled}, author=author, has_other_way=settings.has_full_key
+        )
+
+    run_on_database(change, data, name=NAME)
     print(f"{'disabled' if disabled else 'enabled'} {key_id}")
 
 
-def _run(work: Callable[[AsyncConnection, Settings], Awaitable[Answer]], data: str | None) -> Answer:
-    """The answer of this in one transaction; what is refused or out of reach is one sentence."""
-    settings = with_addresses(read_settings(data=data))
-    require_urls(settings, "database_url")
-    try:
-        return asyncio.run(_transact(work, settings))
-    except CeleriacError as error:
-        raise CliError(error.detail) from error
-    except (SQLAlchemyError, OSError) as error:
-        reason = (str(getattr(error, "orig", error)).strip().splitlines() or [type(error).__name__])[0]
-        raise CliError(f"The database of CELERIAC_DATABASE_URL could not be asked: {reason}") from error
+def _author(reason: str | None, settings: Settings) -> Author:
+    """Who does this, as the audit says it: the user of this machine, whom nobody has asked for a proof.
+
+    Raises CliError for what is no reason, or where one is needed.
+    """
+    if reason is None and Scope.ADMIN in settings.require_reason:
+        raise CliError("Say why this is done, with --reason: CELERIAC_REQUIRE_REASON wants it.")
+    if reason is not None:
+        try:
+            check_reason(reason)
+        except ValueError as flaw:
+            raise CliError(f"--reason {flaw}.") from None
+    return Author("cli", "cli", _user(), reason=reason)
 
 
-async def _transact(work: Callable[[AsyncConnection, Settings], Awaitable[Answer]], settings: Settings) -> Answer:
-    engine = open_engine(str(settings.database_url), pool_size=1, name="celeriac keys")
+def _user() -> str:
     try:
-        async with engine.begin() as connection:
-            return await work(connection, settings)
-    finally:
-        await engine.dispose()
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user id without a name, as containers have
+        return str(os.getuid())
 
 
 def _checked_name(name: str) -> str:

@@ -14,7 +14,7 @@ LOOPBACK = "127.0.0.1"
 MAX_PORT = 65_535
 PRIVATE_FOLDER, PRIVATE_FILE, OTHERS = 0o700, 0o600, 0o077
 CLUSTER = "cluster"
-OURS = ("lock", "urls.json", "logs", "postgres", "valkey", "flower")
+OURS = ("lock", "urls.json", "logs", "postgres", "valkey", "flower", "audit")
 """What `up` makes in its data folder; whatever is below these is ours."""
 EXPECTED = frozenset((*OURS, ".writable", ".writable.new", "lost+found"))
 

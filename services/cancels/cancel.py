@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.audit import Action, Author, Change, Outcome
 from domain.cancels import StopSignal, can_stop, explain, wish
 from domain.consumers import CANCEL_GATE
 from domain.errors import BrokerUnavailable, TaskAlreadyFinished, TaskNotFound
@@ -22,6 +23,7 @@ from domain.fold import fold
 from domain.redis_keys import cancelled_key, run_key
 from domain.states import TERMINAL, EventType, Phase, Status
 from gateway.ports import Revokes, Withdraws
+from services.audit import record_change
 from services.dispatch import withdrawn
 from services.record import News, record
 from store.queries import events, outbox
@@ -76,11 +78,12 @@ class CancelOutcome:
 
 
 async def request_cancel(
-    connection: AsyncConnection, task_id: str, *, signal: StopSignal = StopSignal.SIGTERM
+    connection: AsyncConnection, task_id: str, *, author: Author | None, signal: StopSignal = StopSignal.SIGTERM
 ) -> CancelRequest:
     """Store the wish and take the task out of the outbox, if no dispatcher holds it there.
 
-    A wish for SIGKILL raises one for SIGTERM; nothing lowers it again.
+    A wish for SIGKILL raises one for SIGTERM; nothing lowers it again. `author`: who asks; None where a loop repeats
+    what somebody has asked before.
     Raises TaskNotFound, and TaskAlreadyFinished if it ended otherwise than by a cancel.
     """
     locked = (await writing.lock_tasks(connection, [task_id])).get(task_id)
@@ -88,6 +91,7 @@ async def request_cancel(
         raise TaskNotFound
     _refuse_finished(locked.status, locked.outcome)
     if locked.status == Status.CANCELLED:
+        await _audit(connection, locked, author=author, certain=True, signal=None)
         return CancelRequest(task_id, certain=True)
     now = datetime.now(UTC)
     story = 0 if locked.submitted_here else await _story(connection, locked)
@@ -96,6 +100,7 @@ async def request_cancel(
     if certain:
         facts.append(withdrawn(task_id, now))
     await record(connection, News(facts=facts))
+    await _audit(connection, locked, author=author, certain=certain, signal=signal)
     earlier = (await events.get_facts(connection, [task_id], since=locked.events_from))[task_id]
     state = fold(earlier)
     return CancelRequest(
@@ -170,6 +175,18 @@ async def renew_keys(redis: Redis, task_ids: Collection[str]) -> None:
             await pipe.execute()
     except (RedisError, OSError) as error:
         log.warning("cancel_keys_not_renewed", count=len(task_ids), error=type(error).__name__)
+
+
+async def _audit(
+    connection: AsyncConnection, locked: LockedTask, *, author: Author | None, certain: bool, signal: StopSignal | None
+) -> None:
+    """Record the cancel of a task that was `locked` before it."""
+    if author is None:
+        return
+    after = {"status": Status.CANCELLED if certain else locked.status, "signal": signal}
+    outcome = Outcome.DONE if certain else Outcome.REQUESTED
+    change = Change(Action.TASK_CANCEL, locked.task_id, {"status": locked.status, "signal": None}, after, outcome)
+    await record_change(connection, change, author=author)
 
 
 def _refuse_finished(status: str, outcome: str | None) -> None:

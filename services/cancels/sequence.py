@@ -12,6 +12,7 @@ from uuid import UUID
 
 from redis.asyncio import Redis
 
+from domain.audit import Author
 from domain.cancels import StopSignal, explain_workflow
 from domain.errors import BrokerUnavailable, WorkflowNotFound
 from domain.states import TERMINAL
@@ -57,10 +58,10 @@ class Cancels:
         self._control = control
         self._mover = mover
 
-    async def cancel(self, task_id: str, *, signal: StopSignal, wait: Wait) -> CancelOutcome:
+    async def cancel(self, task_id: str, *, signal: StopSignal, author: Author, wait: Wait) -> CancelOutcome:
         """Cancel a task, and wait for a moment if a worker may prove its end. Raises as `request_cancel` does."""
         async with self._transact() as connection:
-            request = await request_cancel(connection, task_id, signal=signal)
+            request = await request_cancel(connection, task_id, author=author, signal=signal)
         workers_told = request.certain or await self._enforce(request)
         outcome = await self._read_outcome(task_id, workers_told=workers_told)
         if outcome.worth_waiting:
@@ -74,17 +75,17 @@ class Cancels:
         Raises as `request_cancel` does.
         """
         async with self._transact() as connection:
-            request = await request_cancel(connection, task_id, signal=signal)
+            request = await request_cancel(connection, task_id, author=None, signal=signal)
         if request.certain:
             return True
         return await self._record_outcome(request, await prevent(request, redis=self._redis, mover=self._mover))
 
-    async def cancel_workflow(self, workflow_id: UUID) -> WorkflowOutcome:
+    async def cancel_workflow(self, workflow_id: UUID, *, author: Author) -> WorkflowOutcome:
         """Cancel a workflow and its tasks, and wait for a moment for the end of those that run.
 
         Raises WorkflowNotFound, and WorkflowAlreadyFinished if it ended otherwise than by a cancel.
         """
-        status = await self._request_cancel_of_workflow(workflow_id)
+        status = await self._request_cancel_of_workflow(workflow_id, author)
         reached = True
         if status not in TERMINAL:
             async with self._transact() as connection:
@@ -93,7 +94,7 @@ class Cancels:
                 reached = await self._revoke_all(on_their_way)
                 status = await self._wait_for_workflow(workflow_id)
             else:
-                status = await self._request_cancel_of_workflow(workflow_id)
+                status = await self._request_cancel_of_workflow(workflow_id, None)
         workflow_verbs.refuse_finished(status)
         return WorkflowOutcome(status, explain_workflow(status, reached=reached))
 
@@ -111,9 +112,9 @@ class Cancels:
         async with self._transact() as connection:
             return await read_outcome(connection, task_id, workers_told=workers_told)
 
-    async def _request_cancel_of_workflow(self, workflow_id: UUID) -> WorkflowStatus:
+    async def _request_cancel_of_workflow(self, workflow_id: UUID, author: Author | None) -> WorkflowStatus:
         async with self._transact() as connection:
-            return await workflow_verbs.request_cancel(connection, workflow_id)
+            return await workflow_verbs.request_cancel(connection, workflow_id, author=author)
 
     async def _revoke_all(self, task_ids: Collection[str]) -> bool:
         """Shut the gate and tell the workers, all at once; `loops/cancels` looks after each until its end is proven."""

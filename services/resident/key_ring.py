@@ -1,7 +1,8 @@
 """The API keys of the table, as one process knows them: all of them, read anew at each change.
 
-No request asks Postgres for a key. `KeyReader` reads them when a change is notified, every 2 s beside that, and when
-somebody shows a key that is not known yet; `KeyRing` is what requests look at.
+The sessions that it has been shown are read with them. No request asks Postgres for a key. `KeyReader` reads them when
+a change is notified, every 2 s beside that, and when somebody shows a key or a session that is not known yet; `KeyRing`
+is what requests look at.
 """
 
 import asyncio
@@ -18,9 +19,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from background import Resident, start_rounds
 from domain.api_keys import ApiKey, Network, parse_networks
 from domain.principals import Principal, PrincipalKind
+from services.resident.session_book import SessionBook
 from services.transactions import Transact
 from store.listener import API_KEYS, Listener
-from store.queries import api_keys
+from store.queries import api_keys, sessions
 
 POLL_SECONDS = 2.0
 """A notification may get lost while the listener connects anew."""
@@ -53,6 +55,8 @@ class KeyRing:
 
     def __init__(self) -> None:
         self._keys: dict[str, HeldKey] = {}
+        self.sessions = SessionBook()
+        """The sessions that were read with the keys."""
         self._read_at = float("-inf")
         self._uses: dict[str, tuple[datetime, str]] = {}
         self._looked: asyncio.Future[None] | None = None
@@ -159,14 +163,18 @@ class KeyReader(Resident):
         await self._listener.wait(POLL_SECONDS)
 
     async def read(self) -> None:
-        """Read all keys once, and write the uses that are not written."""
-        read_at = time.monotonic()
+        """Read all keys and the sessions in use once, and write the uses that are not written."""
+        read_at, book = time.monotonic(), self._ring.sessions
         async with self._transact() as connection:
+            if wanted := book.wanted():
+                book.fill(wanted, await sessions.read_sessions(connection, wanted))
             keys = await api_keys.list_living_keys(connection)
             is_closed = bool(self._ring.is_closed) or await api_keys.was_closed(connection)
             self._ring.fill(keys, is_closed=is_closed, read_at=read_at)
             if uses := self._ring.unwritten_uses():
                 await api_keys.note_uses(connection, uses)
+            if shown := book.unwritten_uses():
+                await sessions.note_uses(connection, shown)
 
     def _tell(self, *, is_away: bool, error: str | None = None) -> None:
         if is_away and not self._ring.is_away:

@@ -4,6 +4,7 @@ Each transaction is a verb of `requests.py`. The API does it at once, and `loops
 so yet.
 """
 
+from domain.audit import Author
 from gateway.descriptions import NodeDescription
 from services.transactions import Transact
 from services.workers import requests
@@ -11,7 +12,9 @@ from services.workers.orders import WorkerOrders, observed
 from store.queries.workers.nodes import WorkerRow
 
 
-async def set_capacity(transact: Transact, orders: WorkerOrders, *, worker_id: str, capacity: int) -> WorkerRow:
+async def set_capacity(
+    transact: Transact, orders: WorkerOrders, *, worker_id: str, capacity: int, author: Author
+) -> WorkerRow:
     """Store how many tasks the worker shall run at once, resize it if it is online, and return it as it is then.
 
     Raises WorkerNotFound, and CapacityNotSupported for an online worker that cannot be resized.
@@ -22,7 +25,9 @@ async def set_capacity(transact: Transact, orders: WorkerOrders, *, worker_id: s
     if worker.online:
         requests.refuse_unresizable(worker.node, observed(description) if description else worker.observed)
     async with transact() as connection:
-        by = await requests.request_capacity(connection, worker.worker_id, capacity=capacity, description=description)
+        by = await requests.request_capacity(
+            connection, worker, capacity=capacity, description=description, author=author
+        )
     if description is not None:
         await resize(transact, orders, description=description, by=by)
     async with transact() as connection:

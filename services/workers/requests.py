@@ -5,13 +5,18 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.audit import Action, Author, Change, Outcome
 from domain.errors import CapacityNotSupported, NotFound, WorkerExists, WorkerNotFound, WorkerOffline, WorkerOnline
 from domain.workers.control import Observed, resize_base
 from domain.workers.status import DEFAULT_CAPACITY, hostname, node_name
 from gateway.descriptions import NodeDescription
+from services.audit import record_change
 from services.workers.descriptions import save_descriptions
 from store.queries.workers import nodes, wishes
 from store.queries.workers.nodes import WorkerRow
+
+AUDITED = ("want_paused", "drain_started_at", "drain_deadline_at", "capacity")
+"""What is wanted of a worker, as the audit shows it."""
 
 
 async def find_worker(connection: AsyncConnection, worker_id: str) -> WorkerRow:
@@ -26,7 +31,7 @@ async def find_worker(connection: AsyncConnection, worker_id: str) -> WorkerRow:
     return row
 
 
-async def register(connection: AsyncConnection, name: str, *, capacity: int | None) -> WorkerRow:
+async def register(connection: AsyncConnection, name: str, *, capacity: int | None, author: Author) -> WorkerRow:
     """Make a worker known before it is heard, or take on one that was only seen. Raises WorkerExists."""
     node = node_name(name)
     is_new = await wishes.register(connection, node, capacity=capacity, default_capacity=DEFAULT_CAPACITY)
@@ -35,24 +40,27 @@ async def register(connection: AsyncConnection, name: str, *, capacity: int | No
         raise WorkerExists(
             f"{hostname(node)} is registered already, as {worker.worker_id}.", worker_id=str(worker.worker_id)
         )
+    await _audit(connection, worker, action=Action.WORKER_REGISTER, author=author)
     return worker
 
 
-async def request_pause(connection: AsyncConnection, worker_id: str) -> WorkerRow:
+async def request_pause(connection: AsyncConnection, worker_id: str, *, author: Author) -> WorkerRow:
     """Store the wish that it start no new task. Raises WorkerNotFound."""
     worker = await find_worker(connection, worker_id)
     await wishes.want_pause(connection, worker.worker_id)
-    return await find_worker(connection, str(worker.worker_id))
+    return await _audit_wish(connection, worker, action=Action.WORKER_PAUSE, author=author)
 
 
-async def request_resume(connection: AsyncConnection, worker_id: str) -> WorkerRow:
+async def request_resume(connection: AsyncConnection, worker_id: str, *, author: Author) -> WorkerRow:
     """Store the wish that it work again; ends a drain. Raises WorkerNotFound."""
     worker = await find_worker(connection, worker_id)
     await wishes.want_resume(connection, worker.worker_id)
-    return await find_worker(connection, str(worker.worker_id))
+    return await _audit_wish(connection, worker, action=Action.WORKER_RESUME, author=author)
 
 
-async def request_drain(connection: AsyncConnection, worker_id: str, *, deadline_seconds: int | None) -> WorkerRow:
+async def request_drain(
+    connection: AsyncConnection, worker_id: str, *, deadline_seconds: int | None, author: Author
+) -> WorkerRow:
     """Store the wish that it finish what it runs and exit. Raises WorkerNotFound, and WorkerOffline for an
     offline one."""
     worker = await find_worker(connection, worker_id)
@@ -60,7 +68,7 @@ async def request_drain(connection: AsyncConnection, worker_id: str, *, deadline
         raise WorkerOffline(f"{hostname(worker.node)} is offline: there is nothing to drain.")
     deadline_at = None if deadline_seconds is None else datetime.now(UTC) + timedelta(seconds=deadline_seconds)
     await wishes.want_drain(connection, worker.worker_id, deadline_at=deadline_at)
-    return await find_worker(connection, str(worker.worker_id))
+    return await _audit_wish(connection, worker, action=Action.WORKER_DRAIN, author=author)
 
 
 def refuse_unresizable(node: str, observed: Observed) -> None:
@@ -74,11 +82,17 @@ def refuse_unresizable(node: str, observed: Observed) -> None:
 
 
 async def request_capacity(
-    connection: AsyncConnection, worker_id: UUID, *, capacity: int, description: NodeDescription | None
+    connection: AsyncConnection,
+    worker: WorkerRow,
+    *,
+    capacity: int,
+    description: NodeDescription | None,
+    author: Author,
 ) -> int:
     """Store how many tasks it shall run at once; returns by how much the caller is to resize what has `description`
     of itself."""
-    await wishes.want_capacity(connection, worker_id, capacity=capacity)
+    await wishes.want_capacity(connection, worker.worker_id, capacity=capacity)
+    await _audit_wish(connection, worker, action=Action.WORKER_RESIZE, author=author)
     if description is None:
         return 0
     await save_descriptions(connection, [description])
@@ -120,9 +134,29 @@ async def find_drain(connection: AsyncConnection, worker_id: str) -> WorkerRow:
     return worker
 
 
-async def forget(connection: AsyncConnection, worker_id: str) -> WorkerRow:
+async def forget(connection: AsyncConnection, worker_id: str, *, author: Author) -> WorkerRow:
     """Forget an offline worker and all wishes. Raises WorkerNotFound, and WorkerOnline."""
     worker = await find_worker(connection, worker_id)
     if not await wishes.delete_offline(connection, worker.worker_id):
         raise WorkerOnline
+    await _audit(connection, worker, action=Action.WORKER_FORGET, author=author)
     return worker
+
+
+async def _audit(connection: AsyncConnection, worker: WorkerRow, *, action: Action, author: Author) -> None:
+    """Record what was done with a worker as a whole."""
+    after = {"hostname": hostname(worker.node), "capacity": worker.capacity}
+    await record_change(connection, Change(action, str(worker.worker_id), after=after), author=author)
+
+
+async def _audit_wish(connection: AsyncConnection, before: WorkerRow, *, action: Action, author: Author) -> WorkerRow:
+    """Record a wish that has just been stored, and return the worker as it is wanted now."""
+    after = await find_worker(connection, str(before.worker_id))
+    shown = {"hostname": hostname(after.node)} | _wishes_of(after)
+    change = Change(action, str(before.worker_id), _wishes_of(before), shown, Outcome.REQUESTED)
+    await record_change(connection, change, author=author)
+    return after
+
+
+def _wishes_of(worker: WorkerRow) -> dict[str, object]:
+    return {name: getattr(worker, name) for name in AUDITED}

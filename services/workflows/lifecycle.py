@@ -7,12 +7,14 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 from uuid_utils.compat import uuid7
 
+from domain.audit import Action, Author, Change, Outcome
 from domain.cancels import wish
 from domain.errors import WorkflowAlreadyFinished, WorkflowNotFinished, WorkflowNotFound
 from domain.states import TERMINAL, EventType
 from domain.workflows.dag import invert
 from domain.workflows.definition import NewWorkflow, replay_of
 from domain.workflows.steps import WorkflowStatus, resume
+from services.audit import record_change
 from services.dispatch import withdrawn
 from services.record import News, record
 from services.submissions import submit
@@ -29,16 +31,19 @@ async def start(connection: AsyncConnection, new: NewWorkflow) -> None:
     await submit(connection, [step.submission for step in new.roots])
 
 
-async def request_cancel(connection: AsyncConnection, workflow_id: UUID) -> WorkflowStatus:
+async def request_cancel(connection: AsyncConnection, workflow_id: UUID, *, author: Author | None) -> WorkflowStatus:
     """Store the wish: from its commit on nothing of the workflow starts. Its tasks are cancelled by `cancel_tasks`.
 
-    A second time it only takes into account what has ended since. Returns the status that the workflow has by it.
+    A second time it only takes into account what has ended since. `author`: who asks; None where it is no new wish.
+    Returns the status that the workflow has by it.
     Raises WorkflowNotFound, and WorkflowAlreadyFinished if it ended otherwise than by a cancel.
     """
     workflow = await _lock(connection, workflow_id)
+    refuse_finished(workflow.status)
+    if author is not None:
+        await record_change(connection, _cancel_of(workflow), author=author)
     if workflow.status is WorkflowStatus.CANCELLED:
         return workflow.status
-    refuse_finished(workflow.status)
     if workflow.cancel_requested_at is None:
         await progress.request_cancel(connection, workflow_id)
         await progress.add_event(connection, workflow_id, event_type=EventType.CANCEL_REQUESTED)
@@ -71,7 +76,7 @@ async def withdraw_tasks(connection: AsyncConnection, workflow_id: UUID) -> None
     await record(connection, News(facts=[withdrawn(task_id, now) for task_id in taken_back]))
 
 
-async def retry(connection: AsyncConnection, workflow_id: UUID) -> None:
+async def retry(connection: AsyncConnection, workflow_id: UUID, *, author: Author) -> None:
     """Let a workflow that failed or was cancelled go on: what has completed is kept, all else waits for its turn again.
 
     Raises WorkflowNotFound, WorkflowNotFinished, and WorkflowAlreadyFinished if it completed.
@@ -87,9 +92,11 @@ async def retry(connection: AsyncConnection, workflow_id: UUID) -> None:
     await progress.reopen(connection, workflow_id, unfinished=len(again.waiting_for))
     await progress.add_event(connection, workflow_id, event_type="retried")
     await progress.wake(connection, workflow_id)
+    change = Change(Action.WORKFLOW_RETRY, str(workflow_id), {"status": workflow.status}, {"steps": len(new_task_ids)})
+    await record_change(connection, change, author=author)
 
 
-async def replay(connection: AsyncConnection, workflow_id: UUID, *, author: str | None) -> NewWorkflow:
+async def replay(connection: AsyncConnection, workflow_id: UUID, *, author: Author) -> NewWorkflow:
     """Start a finished workflow anew, as another one; returns that. Raises WorkflowNotFound, WorkflowNotFinished."""
     workflow = await _lock(connection, workflow_id)
     refuse_unfinished(workflow.status)
@@ -101,10 +108,12 @@ async def replay(connection: AsyncConnection, workflow_id: UUID, *, author: str 
         workflow_id=uuid7(),
         created_at=datetime.now(UTC),
         new_task_id=lambda: str(uuid7()),
-        author=author,
+        author=author.label,
     )
     await start(connection, new)
     await progress.add_event(connection, workflow_id, event_type=EventType.REPLAYED)
+    after = {"new_workflow_id": new.workflow_id}
+    await record_change(connection, Change(Action.WORKFLOW_REPLAY, str(workflow_id), after=after), author=author)
     return new
 
 
@@ -118,6 +127,15 @@ def refuse_unfinished(status: str) -> None:
     """Raise WorkflowNotFinished unless a workflow of this status has ended."""
     if status not in TERMINAL:
         raise WorkflowNotFinished(f"The workflow has not finished: {status}")
+
+
+def _cancel_of(workflow: LockedWorkflow) -> Change:
+    """What the audit says of a cancel: of tasks on their way it is carried out afterwards."""
+    is_over = workflow.status in TERMINAL
+    after = {"cancel_requested": True}
+    before = {"status": workflow.status, "cancel_requested": workflow.cancel_requested_at is not None}
+    outcome = Outcome.DONE if is_over else Outcome.REQUESTED
+    return Change(Action.WORKFLOW_CANCEL, str(workflow.workflow_id), before, after, outcome)
 
 
 async def _lock_in_flight(connection: AsyncConnection, workflow_id: UUID) -> list[str]:

@@ -27,7 +27,7 @@ async def lock_changes(connection: AsyncConnection) -> datetime:
 async def add_key(connection: AsyncConnection, key: ApiKey) -> None:
     """Store a key, and tell every process of it at the commit (primary key)."""
     await connection.execute(insert(api_keys).values(_values_of(key)))
-    await _notify(connection)
+    await notify(connection)
 
 
 async def get_key(connection: AsyncConnection, key_id: str) -> ApiKey | None:
@@ -40,7 +40,7 @@ async def change_key(connection: AsyncConnection, key_id: str, *, changes: Mappi
     """Write these columns of a key, and tell every process of it at the commit (primary key)."""
     values = {name: _column(value) for name, value in changes.items()}
     await connection.execute(update(api_keys).where(api_keys.c.key_id == key_id).values(values))
-    await _notify(connection)
+    await notify(connection)
 
 
 async def list_keys(connection: AsyncConnection, *, limit: int, offset: int) -> tuple[int, list[ApiKey]]:
@@ -73,7 +73,8 @@ async def note_uses(connection: AsyncConnection, uses: Collection[tuple[str, dat
     await connection.execute(noted, rows)
 
 
-async def _notify(connection: AsyncConnection) -> None:
+async def notify(connection: AsyncConnection) -> None:
+    """Tell every process at the commit that somebody may no longer, or now, be let in."""
     await connection.execute(text(f"NOTIFY {API_KEYS}"))
 
 

@@ -1,5 +1,17 @@
 """The tables of Postgres, as migrations leave them. Whoever imports one has all, so that `base.metadata` is whole."""
 
-from store.tables import alerts, api_keys, base, doubts, rollups, search, tasks, workers, workflows
+from store.tables import alerts, api_keys, audit, base, doubts, rollups, search, sessions, tasks, workers, workflows
 
-__all__ = ["alerts", "api_keys", "base", "doubts", "rollups", "search", "tasks", "workers", "workflows"]
+__all__ = [
+    "alerts",
+    "api_keys",
+    "audit",
+    "base",
+    "doubts",
+    "rollups",
+    "search",
+    "sessions",
+    "tasks",
+    "workers",
+    "workflows",
+]

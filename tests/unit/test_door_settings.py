@@ -82,3 +82,41 @@ def test_any_host_may_be_named_where_keys_are_asked_for() -> None:
 def test_children_of_an_up_without_keys_are_given_no_empty_variable() -> None:
     assert "CELERIAC_API_KEYS" not in as_environment(read_settings())
     assert as_environment(read_settings(api_keys=KEY))["CELERIAC_API_KEYS"] == KEY
+
+
+OIDC = {"oidc_issuer": "https://login.example.com", "oidc_audience": "api", "oidc_scopes": '{"ops": ["read"]}'}
+
+
+def test_an_issuer_is_a_way_to_authenticate(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = read_settings(**OIDC)
+    assert settings.oidc
+    assert settings.oidc.scopes == {"ops": {"read"}}
+    assert settings.asks_everybody
+    assert not read_settings().asks_everybody
+    assert read_settings(**OIDC, allowed_hosts="*").allowed_hosts == ("*",)
+    for name, value in as_environment(settings).items():
+        monkeypatch.setenv(name, value)
+    assert read_settings().oidc == settings.oidc
+
+
+def test_only_an_issuer_that_makes_administrators_is_another_way_in_for_them() -> None:
+    assert read_settings().api_keys == ()
+    assert not read_settings(**OIDC).has_full_key
+    assert read_settings(**{**OIDC, "oidc_scopes": '{"ops": ["admin"]}'}).has_full_key
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"oidc_issuer": "http://login.example.com"}, "CELERIAC_OIDC_ISSUER: "),
+        ({"oidc_issuer": None}, "CELERIAC_OIDC_AUDIENCE "),
+        ({"oidc_scopes": "{"}, "CELERIAC_OIDC_SCOPES: "),
+        ({"oidc_scopes": '{"ops": ["reed"]}'}, "CELERIAC_OIDC_SCOPES "),
+        ({"oidc_client_secret": "s3cret s3cret"}, "CELERIAC_OIDC_CLIENT_SECRET: "),
+        ({"public_url": "https://example.com/path"}, "CELERIAC_PUBLIC_URL: "),
+    ],
+)
+def test_half_an_issuer_stops_the_process_by_name(changes: dict[str, str | None], named: str) -> None:
+    with pytest.raises(CliError, match=rf"^{named}") as raised:
+        read_settings(**(OIDC | changes))
+    assert "s3cret" not in str(raised.value)

@@ -20,6 +20,7 @@ from services.alerts import RuleChange, change_rules
 from services.resident.submission_batcher import SubmissionBatcher
 from store.queries import leadership
 from store.queries.alerts import AlertFilter, AlertRow, list_alerts
+from tests.authors import AUTHOR
 from tests.fakes.gateway import FakeBroker, FakePublisher, FakeQueueReader
 from tests.patience import until
 from tests.stored import add_task, add_undispatched, add_worker, ago
@@ -70,7 +71,7 @@ async def world(engine: AsyncEngine) -> World:
     """All rules impatient, one worker online."""
     impatient = {"for_seconds": 0, "resolve_after_seconds": 0}
     async with engine.begin() as connection:
-        await change_rules(connection, [RuleChange(kind, impatient) for kind in DEFAULT_RULES])
+        await change_rules(connection, [RuleChange(kind, impatient) for kind in DEFAULT_RULES], author=AUTHOR)
         await add_worker(connection, "celery@one", queues=["celery"])
     return World(engine)
 
@@ -86,7 +87,7 @@ async def test_a_system_that_is_well_raises_nothing(world: World) -> None:
 
 async def test_a_deep_queue_is_raised_once_and_resolved_when_it_has_drained(world: World) -> None:
     async with world.engine.begin() as connection:
-        await change_rules(connection, [RuleChange(AlertType.HIGH_QUEUE_DEPTH, {"threshold": 4.0})])
+        await change_rules(connection, [RuleChange(AlertType.HIGH_QUEUE_DEPTH, {"threshold": 4.0})], author=AUTHOR)
         for _ in range(3):
             await add_undispatched(connection, queue_name="celery")
     look = world.round()
@@ -146,7 +147,7 @@ async def test_a_parked_task_is_told_with_its_queue_and_reason_and_holds_up_noth
 
 async def test_a_task_that_the_broker_gives_back_is_told_by_its_queue(world: World) -> None:
     async with world.engine.begin() as connection:
-        await change_rules(connection, [RuleChange(AlertType.DISPATCH_STALLED, {"threshold": 1.0})])
+        await change_rules(connection, [RuleChange(AlertType.DISPATCH_STALLED, {"threshold": 1.0})], author=AUTHOR)
     async with SubmissionBatcher(world.engine) as batcher:
         submission = make_submission(queue_name="nowhere")
         await batcher.store(submission)
@@ -181,7 +182,7 @@ async def test_while_the_broker_is_down_workers_and_queues_are_not_judged(world:
 
 async def test_patience_spans_rounds(world: World) -> None:
     async with world.engine.begin() as connection:
-        await change_rules(connection, [RuleChange(AlertType.COMPONENT_DOWN, {"for_seconds": 1})])
+        await change_rules(connection, [RuleChange(AlertType.COMPONENT_DOWN, {"for_seconds": 1})], author=AUTHOR)
     world.down = {"redis": 20.0}
     look = world.round()
     await look.run_once()

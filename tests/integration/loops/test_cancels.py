@@ -20,6 +20,7 @@ from services.dispatch import dispatch_due
 from services.record import News, record
 from store.queries import submissions
 from store.queries.tasks.documents import get_task
+from tests.authors import AUTHOR
 from tests.facts import told
 from tests.fakes.gateway import FakeBroker, FakeControl, FakeMessageMover, FakePublisher
 from tests.submissions import make_submission
@@ -41,7 +42,7 @@ class World:
         heard: list[Fact] = [told(kind, 1 + n, task_id=submission.task_id) for n, kind in enumerate(facts)]
         async with self.engine.begin() as connection:
             await record(connection, News(heard))
-            await request_cancel(connection, submission.task_id, signal=signal)
+            await request_cancel(connection, submission.task_id, signal=signal, author=AUTHOR)
         return submission.task_id
 
     async def run_once(self) -> float:
@@ -85,7 +86,7 @@ async def test_every_cancel_is_repeated_with_its_own_signal(world: World) -> Non
         assert world.broker.revoked == [((gentle,), True, "SIGTERM"), ((harsh,), True, "SIGKILL")]
         world.broker.revoked.clear()
     async with world.engine.begin() as connection:
-        await request_cancel(connection, gentle, signal=StopSignal.SIGKILL)
+        await request_cancel(connection, gentle, signal=StopSignal.SIGKILL, author=AUTHOR)
     await world.run_once()
     ((revoked, _, signal),) = world.broker.revoked
     assert (sorted(revoked), signal) == (sorted([gentle, harsh]), "SIGKILL")

@@ -28,6 +28,7 @@ from store.queries.tasks.documents import get_task
 from store.queries.workers import descriptions, nodes
 from store.queries.workers.descriptions import Description
 from store.tables.workers import workers as worker_rows
+from tests.authors import AUTHOR
 from tests.fakes.gateway import (
     FakeBroker,
     FakeControl,
@@ -175,7 +176,7 @@ async def test_a_cancelled_task_is_not_put_back(world: World) -> None:
     held, running = await world.add_held(), await world.add_held(RECEIVED, STARTED, unacknowledged=False)
     for task_id in (held, running):
         async with world.engine.begin() as connection:
-            await request_cancel(connection, task_id)
+            await request_cancel(connection, task_id, author=AUTHOR)
     await world.round.run_once()
     assert (world.waiting(), world.broker.unacknowledged) == ([], {})
     assert await world.state(held) == await world.state(running) == ("CANCELLED", "finished", "LOST")

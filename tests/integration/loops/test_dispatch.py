@@ -18,6 +18,7 @@ from loops.dispatch import DispatchRound, RefusedRound
 from services.cancels.cancel import request_cancel
 from store.queries import submissions
 from store.tables.tasks import outbox
+from tests.authors import AUTHOR
 from tests.fakes.gateway import FakeBroker, FakePublisher, FakeQueueReader
 from tests.submissions import make_submission
 
@@ -60,7 +61,7 @@ class World:
 
     async def cancel(self, task_id: str) -> bool:
         async with self.engine.begin() as connection:
-            return (await request_cancel(connection, task_id)).certain
+            return (await request_cancel(connection, task_id, author=AUTHOR)).certain
 
     async def dispatched(self) -> set[str]:
         """What one round hands over."""

@@ -14,6 +14,7 @@ from domain.errors import InvalidRequest
 from services.alerts import RETAINED, RuleChange, change_rules, measure, read_rules, write_changes
 from store.queries.alerts import AlertFilter, AlertRow, acknowledge, list_alerts, list_open_keys
 from store.tables.alerts import alerts
+from tests.authors import AUTHOR
 from tests.stored import add_task, add_worker, ago
 
 ALL = AlertFilter(include_resolved=True)
@@ -98,7 +99,7 @@ async def test_rules_are_their_defaults_until_somebody_changes_them(engine: Asyn
     change = RuleChange(AlertType.HIGH_QUEUE_DEPTH, {"threshold": 50.0, "severity": Severity.CRITICAL})
     async with engine.begin() as connection:
         before = await read_rules(connection)
-        await change_rules(connection, [change])
+        await change_rules(connection, [change], author=AUTHOR)
         after = await read_rules(connection)
     assert {kind: rule.rule for kind, rule in before.items()} == DEFAULT_RULES
     assert all(rule.updated_at is None for rule in before.values())
@@ -110,8 +111,8 @@ async def test_rules_are_their_defaults_until_somebody_changes_them(engine: Asyn
 
 async def test_a_second_change_keeps_what_it_does_not_name(engine: AsyncEngine) -> None:
     async with engine.begin() as connection:
-        await change_rules(connection, [RuleChange(AlertType.STUCK_TASKS, {"threshold": 50.0})])
-        await change_rules(connection, [RuleChange(AlertType.STUCK_TASKS, {"enabled": False})])
+        await change_rules(connection, [RuleChange(AlertType.STUCK_TASKS, {"threshold": 50.0})], author=AUTHOR)
+        await change_rules(connection, [RuleChange(AlertType.STUCK_TASKS, {"enabled": False})], author=AUTHOR)
         rule = (await read_rules(connection))[AlertType.STUCK_TASKS].rule
     assert rule == replace(DEFAULT_RULES[AlertType.STUCK_TASKS], threshold=50, enabled=False)
 
@@ -119,7 +120,7 @@ async def test_a_second_change_keeps_what_it_does_not_name(engine: AsyncEngine) 
 async def test_concurrent_changes_of_one_rule_are_both_kept(engine: AsyncEngine) -> None:
     async def change(**values: object) -> None:
         async with engine.begin() as connection:
-            await change_rules(connection, [RuleChange(AlertType.STUCK_TASKS, values)])
+            await change_rules(connection, [RuleChange(AlertType.STUCK_TASKS, values)], author=AUTHOR)
 
     await asyncio.gather(change(threshold=50.0), change(enabled=False), change(for_seconds=7))
     async with engine.connect() as connection:
@@ -139,7 +140,7 @@ async def test_one_bad_change_refuses_all(engine: AsyncEngine, bad: RuleChange, 
     good = RuleChange(AlertType.HIGH_QUEUE_DEPTH, {"threshold": 50.0})
     async with engine.begin() as connection:
         with pytest.raises(InvalidRequest) as refused:
-            await change_rules(connection, [good, bad])
+            await change_rules(connection, [good, bad], author=AUTHOR)
         rules = await read_rules(connection)
     assert [name for name, _ in refused.value.errors] == [field]
     assert {kind: in_force.rule for kind, in_force in rules.items()} == DEFAULT_RULES

@@ -19,6 +19,7 @@ from store.queries import for_dashboard, submissions
 from store.queries.tasks.documents import get_task
 from store.tables.tasks import events as events_table
 from store.tables.tasks import outbox, tasks
+from tests.authors import AUTHOR
 from tests.facts import told
 from tests.fakes.gateway import FakeBroker, FakePublisher
 from tests.submissions import make_submission
@@ -161,7 +162,7 @@ async def test_a_task_that_is_refused_again_and_again_is_parked_with_its_reason_
         assert await for_dashboard.count_undispatched(connection) == (1, 1)
     assert row > datetime.now(UTC) + PARKED_PAUSE / 2
     async with engine.begin() as connection:
-        assert (await request_cancel(connection, task_id)).certain
+        assert (await request_cancel(connection, task_id, author=AUTHOR)).certain
     assert (await waiting(engine), await phase(engine, task_id)) == ([], ("CANCELLED", "finished"))
 
 

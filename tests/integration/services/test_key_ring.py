@@ -5,11 +5,15 @@ from contextlib import asynccontextmanager
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from domain.principals import PrincipalKind
 from domain.scopes import Scope
-from services import api_keys
+from domain.sessions import Owner
+from services import api_keys, sessions
 from services.api_keys import Order
 from services.resident import key_ring
 from services.resident.key_ring import KeyReader, KeyRing
+from services.sessions import Browser
+from tests.authors import AUTHOR
 from tests.patience import until
 
 ROOT = Order("root", frozenset({Scope.ADMIN}))
@@ -17,7 +21,7 @@ ROOT = Order("root", frozenset({Scope.ADMIN}))
 
 async def made(engine: AsyncEngine) -> str:
     async with engine.begin() as connection:
-        issued = await api_keys.create_key(connection, ROOT, author="test", has_other_way=False)
+        issued = await api_keys.create_key(connection, ROOT, author=AUTHOR, has_other_way=False)
     return issued.key.key_id
 
 
@@ -35,9 +39,34 @@ async def test_a_change_is_read_when_it_is_notified(engine: AsyncEngine, databas
         await until(lambda: ring.find(first) and ring.find(second))
         assert ring.is_closed
         async with engine.begin() as connection:
-            await api_keys.revoke_key(connection, first, has_other_way=False)
+            await api_keys.revoke_key(connection, first, has_other_way=False, author=AUTHOR)
         await until(lambda: ring.find(first) is None)
         assert ring.find(second)
+
+
+@pytest.mark.usefixtures("_never_by_itself")
+async def test_a_session_is_read_when_it_is_shown_and_its_end_when_it_is_notified(
+    engine: AsyncEngine, database_url: str
+) -> None:
+    ring, owner = KeyRing(), Owner(PrincipalKind.API_KEY, await made(engine), "root")
+    async with KeyReader(ring, database_url, transact=engine.begin):
+        await until(lambda: ring.is_closed)
+        async with engine.begin() as connection:
+            first, second = [
+                await sessions.sign_in(connection, owner, browser=Browser(None, "127.0.0.1")) for _ in range(2)
+            ]
+        first, second = first.partition("_")[0], second.partition("_")[0]
+        for session_id in (first, second):
+            ring.sessions.ask(session_id)
+        await ring.look_again()
+        assert ring.sessions.find(first)
+        async with engine.begin() as connection:
+            await sessions.end_session(connection, first, author=AUTHOR)
+        await until(lambda: ring.sessions.find(first) is None)
+        assert ring.sessions.find(second)
+        async with engine.begin() as connection:
+            await api_keys.revoke_key(connection, owner.id, author=AUTHOR, has_other_way=True)
+        await until(lambda: ring.sessions.find(second) is None)
 
 
 @pytest.mark.usefixtures("_never_by_itself")
@@ -71,5 +100,4 @@ async def test_while_postgres_is_away_nothing_new_is_known_and_nobody_waits_for_
         with pytest.raises(StopIteration):  # it ends without waiting for anything
             ring.look_again().send(None)
         key_id, is_away = await made(engine), False
-        await until(lambda: ring.find(key_id))
-        assert not ring.is_away
+        await until(lambda: ring.find(key_id) and not ring.is_away)

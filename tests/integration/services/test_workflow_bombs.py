@@ -16,6 +16,7 @@ from services.workflows import progress, results
 from services.workflows.lifecycle import retry
 from store.tables.tasks import task_results, tasks
 from store.tables.workflows import workflow_submissions
+from tests.authors import AUTHOR
 from tests.fakes.gateway import FakeResultReader
 from tests.workflows import World, begin, make_workflow
 
@@ -120,7 +121,7 @@ async def test_all_steps_together_have_a_bound_and_a_retry_begins_to_count_anew(
     await world.advance()
     assert (await world.workflow()).status == "FAILED"
     async with engine.begin() as connection:
-        await retry(connection, world.workflow_id)
+        await retry(connection, world.workflow_id, author=AUTHOR)
     await world.advance()
     assert await world.statuses() == "a:COMPLETED s0:COMPLETED s1:COMPLETED s2:PENDING"
 

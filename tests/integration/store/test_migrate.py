@@ -3,14 +3,17 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, create_engine, inspect
+from sqlalchemy.dialects.postgresql.base import ischema_names
 
 from store.engine import sqlalchemy_url
 from store.inspection import ask_server, is_current
 from store.migrate import _config, migrate, pending_revisions
+from store.tables.audit import Xid8
 from store.tables.base import metadata
 
 ALL = sorted(path.stem for path in (Path(migrate.__code__.co_filename).parent / "migrations/versions").glob("*.py"))
@@ -35,7 +38,8 @@ def is_ours(name: str | None, type_: str, parents: object, /) -> bool:
     return type_ != "table" or name in metadata.tables
 
 
-def test_the_migrations_make_what_the_tables_say(database_url: str) -> None:
+def test_the_migrations_make_what_the_tables_say(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ischema_names, "xid8", Xid8)
     with connect(database_url) as connection:
         context = MigrationContext.configure(
             connection, opts={"include_name": is_ours, "compare_type": True, "compare_server_default": True}

@@ -118,6 +118,17 @@ def test_without_a_key_none_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
         assert "Authorization" not in api.asked[0].headers
 
 
+def test_the_reason_of_the_environment_is_sent_with_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CELERIAC_REASON", "INC-17: \N{LATIN SMALL LETTER E WITH ACUTE}")
+    with answering(monkeypatch, (200, {})) as api, Client("http://api.test") as client:
+        client.order("one", "pause")
+        sent = dict(api.asked[0].headers.raw)[b"X-Celeriac-Reason"]
+        assert sent.decode() == "INC-17: \N{LATIN SMALL LETTER E WITH ACUTE}"
+    monkeypatch.setenv("CELERIAC_REASON", "two\nlines")
+    with pytest.raises(CliError, match=r"^CELERIAC_REASON holds a control character"):
+        Client("http://api.test")
+
+
 @pytest.mark.parametrize("key", ["s3cret\n", "s3cret\r\nX-Other: 1", "s3cr\N{LATIN SMALL LETTER E WITH ACUTE}t"])
 def test_a_key_that_no_header_can_carry_is_refused_and_not_shown(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
     monkeypatch.setenv("CELERIAC_API_KEY", key)

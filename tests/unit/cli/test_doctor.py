@@ -21,6 +21,7 @@ from domain.errors import Unavailable
 from domain.workers.control import PLUGIN_VERSION
 from settings import Settings
 from store.inspection import ServerFacts
+from tests.oidc_issuer import open_id_server
 from tests.unit.cli.apis import answering
 
 DATABASE = "postgresql://u:s3cret@db.test/x"
@@ -427,3 +428,15 @@ def test_where_everything_is_away_each_server_has_its_line_and_nothing_is_raised
 )
 def test_beside_an_app_only_its_own_servers_are_examined(settings: Settings, subjects: list[str]) -> None:
     assert [each.subject for each in examine_servers(settings) if each.verdict == "fail"] == subjects
+
+
+def test_the_issuer_of_tokens_answers_or_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert list(doctor.issuer_answers(Settings())) == []
+    with open_id_server() as issuer:
+        settings = Settings(oidc_issuer=issuer.url, oidc_audience="api", oidc_scopes={"ops": ["read"]})
+        assert list(doctor.issuer_answers(settings)) == [CheckResult("issuer", "ok", "answers, with 3 keys")]
+        issuer.is_down = True
+        (found,) = doctor.issuer_answers(settings)
+    assert (found.subject, found.verdict) == ("issuer", "fail")
+    assert found.detail.startswith(issuer.url)
+    assert found.mend

@@ -44,10 +44,11 @@ def test_keys_or_loopback_or_the_word_of_the_operator_are_enough(monkeypatch: py
         said,
         Settings(host="0.0.0.0", api_keys=(KEY,)),
         Settings(host="0.0.0.0", api_keys=(f"{KEY}:read",)),
+        Settings(host="0.0.0.0", oidc_issuer="https://login.test", oidc_audience="api", oidc_scopes={"ops": ["read"]}),
         Settings(),
     )
-    assert [raised_by(refuse_open, settings) for settings in enough] == [None] * 4
-    assert [is_open(settings) for settings in enough] == [True, False, False, False]
+    assert [raised_by(refuse_open, settings) for settings in enough] == [None] * 5
+    assert [is_open(settings) for settings in enough] == [True, False, False, False, False]
 
 
 @pytest.mark.parametrize("word", ["no", "false", "0"])

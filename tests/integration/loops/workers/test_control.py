@@ -31,6 +31,7 @@ from services.workers.requests import (
 from store.queries.workers import nodes, wishes
 from store.queries.workers.nodes import WorkerRow
 from store.tables.workers import workers as table
+from tests.authors import AUTHOR
 from tests.fakes.gateway import FakeBroker, FakeControl, FakePauseKeys, FakePresence
 from tests.integration.api.nodes import describe_node
 
@@ -73,7 +74,7 @@ class World:
 
     async def want(self, wish: Any, **details: Any) -> None:
         async with self.engine.begin() as connection:
-            await wish(connection, NODE, **details)
+            await wish(connection, NODE, author=AUTHOR, **details)
 
     async def run(self, rounds: int = 1) -> list[tuple[str, ...]]:
         """What the worker was told in these rounds."""
@@ -322,7 +323,7 @@ async def test_a_second_drain_only_sets_the_deadline(world: World) -> None:
 async def want_capacity(world: World, capacity: int) -> None:
     async with world.engine.begin() as connection:
         worker = await find_worker(connection, NODE)
-        await request_capacity(connection, worker.worker_id, capacity=capacity, description=None)
+        await request_capacity(connection, worker, capacity=capacity, description=None, author=AUTHOR)
 
 
 async def age_description(world: World, **columns: Any) -> None:

@@ -34,6 +34,7 @@ from store.queries.workers import descriptions, nodes
 from store.queries.workers.descriptions import Description
 from store.tables.tasks import outbox as outbox_table
 from store.tables.workers import workers as workers_table
+from tests.authors import AUTHOR
 from tests.facts import NODE, told
 from tests.fakes.gateway import FakeBroker, FakeControl, FakeMessageMover, FakePublisher
 from tests.submissions import make_submission
@@ -79,7 +80,7 @@ class World:
 
     async def request(self, task_id: str, *, signal: StopSignal = StopSignal.SIGTERM) -> CancelRequest:
         async with self.engine.begin() as connection:
-            return await request_cancel(connection, task_id, signal=signal)
+            return await request_cancel(connection, task_id, signal=signal, author=AUTHOR)
 
     async def cancel(self, task_id: str, *, signal: StopSignal = StopSignal.SIGTERM) -> tuple[Enforced, bool]:
         """All that the route does; what was done, and whether it was proof."""

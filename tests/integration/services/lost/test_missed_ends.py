@@ -17,6 +17,7 @@ from services.timeline import read_task_history
 from store.queries import submissions
 from store.queries.lost import doubts
 from store.tables.tasks import outbox, tasks
+from tests.authors import AUTHOR
 from tests.facts import told
 from tests.submissions import make_submission
 
@@ -165,11 +166,11 @@ async def test_a_task_that_is_nowhere_to_be_found_can_be_replayed_though_it_has_
     new = Replay(task_id=make_submission().task_id, created_at=datetime.now(UTC), default_queue="celery", changes={})
     async with engine.connect() as connection:
         with pytest.raises(TaskNotFinished):
-            await replay(connection, task_id, new=new)
+            await replay(connection, task_id, new=new, author=AUTHOR)
     async with engine.begin() as connection:
         await doubts.note(connection, {task_id: "who knows"})
     async with engine.begin() as connection:
-        assert (await replay(connection, task_id, new=new)).original_task_id == task_id
+        assert (await replay(connection, task_id, new=new, author=AUTHOR)).original_task_id == task_id
         assert await doubts.count_by_queue(connection) == {"celery": 1}
 
 

@@ -9,6 +9,7 @@ from fastapi.routing import iter_route_contexts
 from api.app import create_app
 from api.declarations import Reach
 from api.errors import RateLimited
+from api.middleware.scopes import SIGN_INS
 from api.openapi.document import ANY_KEY, HEADERS, OWN_SCOPE_FIELD, REACH_FIELD, SCOPE_FIELD, responses
 from api.routing import API_PREFIX, HEALTH_TAG, StrictRoute
 from domain.degradation import Access
@@ -48,7 +49,7 @@ def refs(node: Any) -> Iterator[str]:
 
 
 def is_success(status: str) -> bool:
-    return status.startswith("2")
+    return status.startswith(("2", "3"))
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
@@ -58,7 +59,7 @@ def test_it_has_a_summary_a_tag_and_a_model_for_each_success(operation: dict[str
     successes = {status: response for status, response in operation["responses"].items() if is_success(status)}
     assert successes
     for status, response in successes.items():
-        assert status == "204" or all(content["schema"] for content in response["content"].values()), status
+        assert status in ("204", "302") or all(content["schema"] for content in response["content"].values()), status
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
@@ -77,7 +78,7 @@ def test_its_errors_are_declared_in_the_one_form_and_never_as_422(operation: dic
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_it_says_what_a_key_must_have_unless_it_asks_for_none(operation: dict[str, Any]) -> None:
-    if HEALTH_TAG in operation["tags"]:
+    if HEALTH_TAG in operation["tags"] or operation["security"] == []:
         assert SCOPE_FIELD not in operation
     else:
         assert operation[SCOPE_FIELD] in {*Scope, ANY_KEY}
@@ -147,6 +148,16 @@ def test_its_headers_are_declared_on_every_response(operation: dict[str, Any]) -
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_a_key_is_asked_for_everywhere_but_for_health(operation: dict[str, Any]) -> None:
     assert ("security" in operation) is (HEALTH_TAG not in operation["tags"])
+
+
+def test_only_who_signs_in_is_asked_for_nothing_by_a_route_that_is_limited() -> None:
+    found = {
+        (method.upper(), path)
+        for path, methods in DOCUMENT["paths"].items()
+        for method, operation in methods.items()
+        if operation.get("security") == []
+    }
+    assert found == SIGN_INS
 
 
 def test_a_path_with_an_id_declares_that_there_may_be_no_such_thing() -> None:

@@ -4,7 +4,10 @@ from collections.abc import AsyncGenerator, AsyncIterator
 import pytest
 from starlette.types import Message
 
-from api.pages.csv_export import CHUNK_LINES, HEAD, CsvResponse, csv_response
+from api.pages.csv_export import CHUNK_LINES, CsvResponse, csv_response
+from store.queries.tasks.lines import CELLS
+
+HEAD = ",".join(CELLS).encode()
 
 
 class Impatient(CsvResponse):
