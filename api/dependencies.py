@@ -33,7 +33,7 @@ from services.resident.submission_batcher import SubmissionBatcher
 from services.resident.task_names import TaskNames
 from services.workers.orders import WorkerOrders
 from settings import Settings
-from store.engine import limit_statements
+from store.engine import limit_statements, stating
 from store.queries.sight import list_seen
 
 SEARCH_SECONDS = 10.0
@@ -135,19 +135,9 @@ async def _search_connection(resources: Resources) -> AsyncIterator[AsyncConnect
         resources.searches.release()
 
 
-async def _statement_connection(resources: ProcessResources) -> AsyncIterator[AsyncConnection]:
-    async with resources.engine.connect() as connection:
-        yield await connection.execution_options(isolation_level="AUTOCOMMIT")
-
-
-def stating(resources: ProcessResources) -> AbstractAsyncContextManager[AsyncConnection]:
-    """Open a connection for one query, without a transaction around it: its round trips cost more than the query."""
-    return asynccontextmanager(_statement_connection)(resources)
-
-
 async def _seen_task_id(resources: Resources, sight: Sighted, *, task_id: str) -> str:
     if sight.is_bounded:
-        async with stating(resources) as connection:
+        async with stating(resources.engine) as connection:
             if not await list_seen(connection, [task_id], sight=sight):
                 raise TaskNotFound
     return task_id

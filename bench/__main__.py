@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 PROGRAMS = (
+    "whole_life",
     "submission",
     "dispatch",
     "ingest",

@@ -5,6 +5,7 @@ this machine, as ours); the end is seen by asking `GET /tasks/{id}` every 2 ms.
 """
 
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -22,6 +23,17 @@ WARM_UP_TASKS = 5
 SUBMISSION = {"task_name": "celeriac.echo", "task_args": ["hello"]}
 
 
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """One task: seconds from just before the POST until it was answered, until the task started, until its end was
+    seen.
+    """
+
+    answered: float
+    started: float
+    visible: float
+
+
 def main(
     tasks: Annotated[int, typer.Option(min=1, help="Tasks, one after another.")] = 100,
     json_file: JsonFile = None,
@@ -34,9 +46,14 @@ def measure(*, tasks: int) -> Report:
     """Run so many tasks one after another and time each."""
     with running_up(workers=1) as stack, httpx.Client(base_url=f"{stack.api_url}/api/v1", timeout=30) as client:
         for _ in range(WARM_UP_TASKS):
-            _follow_one(client)
-        followed = [_follow_one(client) | {WAITED: _wait_for_one(client)} for _ in range(tasks)]
-    series = [_series(name, [times[name] for times in followed]) for name in (ANSWERED, STARTED, VISIBLE, WAITED)]
+            follow(client)
+        followed = [(follow(client), _wait_for_one(client)) for _ in range(tasks)]
+    series = [
+        _series(ANSWERED, [task.answered for task, _ in followed]),
+        _series(STARTED, [task.started for task, _ in followed]),
+        _series(VISIBLE, [task.visible for task, _ in followed]),
+        _series(WAITED, [waited for _, waited in followed]),
+    ]
     return Report(
         title=f"One task on an idle system, {tasks} times",
         unit=None,
@@ -50,15 +67,15 @@ def _series(name: str, latencies: list[float]) -> Series:
     return Series(name, (Turn(len(latencies), sum(latencies), tuple(latencies)),))
 
 
-def _follow_one(client: httpx.Client) -> dict[str, float]:
-    """Seconds from just before the POST."""
+def follow(client: httpx.Client) -> Followed:
+    """Submit a task and ask for it until it is completed."""
     begun_at, begun = datetime.now(UTC), time.perf_counter()
     task_id = _submit(client)["task_id"]
     answered = time.perf_counter() - begun
     task = _completed(client, task_id)
     visible = time.perf_counter() - begun
     started = (datetime.fromisoformat(task["started_at"]) - begun_at).total_seconds()
-    return {ANSWERED: answered, STARTED: started, VISIBLE: visible}
+    return Followed(answered, started, visible)
 
 
 def _wait_for_one(client: httpx.Client) -> float:

@@ -3,7 +3,7 @@
 import json
 import statistics
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -48,6 +48,8 @@ class Report:
     """The thing counted a second; None where only latencies say something."""
     series: Sequence[Series]
     baselines: Sequence[str] = ()
+    parts: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """What each part of a system used, by a heading that says of what, and the part's name."""
     goals: Sequence[Goal] = ()
     notes: Sequence[str] = ()
     machine: Machine = field(default_factory=describe_machine)
@@ -62,6 +64,8 @@ def present(report: Report, json_file: Path | None) -> None:
     """Print the table; write the JSON if a file was named."""
     console = open_console()
     console.print(as_table(report))
+    if report.parts:
+        console.print(parts_table(report.parts))
     for goal in report.goals:
         verdict, sign = "met" if goal.met else "MISSED", "<=" if goal.at_most else ">="
         console.print(f"{verdict}: {goal.text} {goal.reached:,.1f} (goal {sign} {goal.wanted:g})")
@@ -95,6 +99,18 @@ def as_table(report: Report) -> Table:
     return table
 
 
+def parts_table(parts: Mapping[str, Mapping[str, float]]) -> Table:
+    """Return one row for each part and one for all together; a cell is empty where there is no such part."""
+    table = Table("")
+    for heading in parts:
+        table.add_column(heading, justify="right")
+    for name in dict.fromkeys(name for used in parts.values() for name in used):
+        table.add_row(name, *(f"{used[name]:,.1f}" if name in used else "" for used in parts.values()))
+    table.add_section()
+    table.add_row("all", *(f"{sum(used.values()):,.1f}" for used in parts.values()))
+    return table
+
+
 def as_json(report: Report) -> dict[str, Any]:
     """Return all that the table shows, unrounded."""
     return {
@@ -103,6 +119,7 @@ def as_json(report: Report) -> dict[str, Any]:
         "measured_at": report.measured_at.isoformat(),
         "machine": report.machine,
         "series": [_series_json(report, series) for series in report.series],
+        "parts": report.parts,
         "goals": [
             {"text": goal.text, "wanted": goal.wanted, "reached": goal.reached, "met": goal.met}
             for goal in report.goals

@@ -34,6 +34,13 @@ def bodies_of(task_ids: Sequence[str]) -> list[bytes]:
     return bodies
 
 
+def worker_bodies_at(task_ids: Sequence[str]) -> list[list[bytes]]:
+    """Return what a worker tells at each of its steps, of which each receives one task; times are those of now on."""
+    begun, steps = time.time(), range(len(task_ids) + SUCCEEDED_AFTER)
+    told = ((step, _worker_events(task_ids, step, at=begun + step * STEP_SECONDS)) for step in steps)
+    return [list(_worker_bodies(events, as_list=step % 2 == 0)) for step, events in told]
+
+
 def messages_of(task_ids: Sequence[str]) -> list[EventMessage]:
     """Return these messages as the mirror's sources hand them over."""
     now = datetime.now(UTC)

@@ -15,7 +15,7 @@ from domain.json_values import MAX_SEGMENT_LENGTH
 MARK = "$encrypted"
 MAX_KID_LENGTH = 64
 MIN_CT_LENGTH = 39
-"""Of an empty text: a byte of version, 12 of nonce, 16 of tag, in base64url."""
+"""The length of an empty text: a byte of version, 12 of nonce and 16 of tag, in base64url."""
 
 _KID = re.compile(rf"[A-Za-z0-9._-]{{1,{MAX_KID_LENGTH}}}")
 _CT = re.compile(rf"[A-Za-z0-9_-]{{{MIN_CT_LENGTH},}}={{0,2}}")

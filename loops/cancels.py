@@ -12,6 +12,7 @@ from domain.errors import TaskAlreadyFinished
 from gateway.ports import Revokes, Withdraws
 from services.cancels.cancel import renew_keys
 from services.cancels.sequence import Cancels
+from store.engine import stating
 from store.queries.tasks import documents
 
 ROUND_SECONDS = 2.0
@@ -34,7 +35,7 @@ class CancelsRound:
 
     async def run_once(self) -> float:
         """Renew the gate's keys, revoke again, and prove the end of what has not started."""
-        async with self._engine.connect() as connection:
+        async with stating(self._engine) as connection:
             open_cancels = await documents.list_open_cancels(connection, limit=MAX_TASKS)
         if open_cancels:
             await renew_keys(self._redis, open_cancels)

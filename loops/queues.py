@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.queue_names import flaw_of
 from gateway.ports import OrdersNodes, ReadsQueues
+from store.engine import stating
 from store.queries import queues
 
 ROUND_SECONDS = 1.0
@@ -28,7 +29,7 @@ class QueuesRound:
 
     async def run_once(self) -> float:
         """Give every unserved queue to the workers of ours that know its tasks."""
-        async with self._engine.connect() as connection:
+        async with stating(self._engine) as connection:
             unserved = await queues.list_unserved(connection)
         foreign = await self._find_foreign(unserved)
         for queue_name, nodes in unserved.items():

@@ -1,7 +1,10 @@
 """The mirror process: hear, write, acknowledge, until told to stop."""
 
 import asyncio
+import time
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 
 import structlog
 
@@ -9,11 +12,12 @@ from background import start
 from domain.degradation import MIRROR
 from domain.server_urls import is_redis
 from gateway.connection import redis_client
-from gateway.events.sources import Blind, open_source
+from gateway.events.gathering import Gathering
+from gateway.events.sources import Blind, EventMessage, open_source
 from gateway.events.stream import StreamEvents
 from gateway.events.subscriber import EventSubscriber
 from gateway.results.reader import ResultReader
-from mirror.writer import Writer
+from mirror.writer import Writer, Written
 from services.resident.counters import CounterName, Counters
 from services.resident.signs_of_life import SignOfLife
 from settings import Settings, urls
@@ -24,6 +28,9 @@ MAX_BATCH = 5_000
 work, for which its tasks are locked.
 """
 MAX_WAIT_SECONDS = 0.2
+END_SECONDS = 0.03
+"""How long the beginning of a short task waits for its end, so that one commit holds both."""
+ENDS = (b'"task-succeeded"', b'"task-failed"', b'"task-retried"', b'"task-revoked"', b'"task-rejected"')
 STREAM_BUFFERED = 2 * MAX_BATCH
 """How many messages of the stream are held: they are safe there, and another mirror takes ours over only after 10 s."""
 STOP_SECONDS = 3.0
@@ -43,7 +50,8 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
         if results.blind:
             log.warning("results_not_read", reason=results.blind)
         stack.push_async_callback(results.close)
-        subscribers = _subscribers(settings)
+        gathering = Gathering()
+        subscribers = _subscribers(settings, gathering)
         for subscriber in subscribers:
             stack.push_async_callback(subscriber.close)
             await subscriber.start()
@@ -55,7 +63,7 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
         writer = Writer(engine, results, forgets_after=settings.retention.of_news, redaction=settings.redaction)
         mirroring = [
             start(
-                mirror_events(subscriber, writer, stopping=stopping, life=life, counters=counters),
+                mirror_events(subscriber, writer, stopping=stopping, life=life, counters=counters, gathering=gathering),
                 name=f"mirror-{number}",
                 asked=stopping.is_set,
             )
@@ -65,13 +73,14 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
     log.info("mirror_stopped")
 
 
-def _subscribers(settings: Settings) -> list[EventSubscriber]:
+def _subscribers(settings: Settings, gathering: Gathering) -> list[EventSubscriber]:
     """The events of the broker, and on Redis those that our plugin has put into the stream."""
     _, broker_url, _ = urls(settings)
-    subscribers = [EventSubscriber(open_source(broker_url, settings.broker_options))]
+    source = open_source(broker_url, settings.broker_options)
+    subscribers = [EventSubscriber(source, gathering=gathering)]
     if is_redis(broker_url):
         stream = StreamEvents(settings.effective_redis_url or "")
-        subscribers.append(EventSubscriber(stream, max_buffered=STREAM_BUFFERED))
+        subscribers.append(EventSubscriber(stream, max_buffered=STREAM_BUFFERED, gathering=gathering))
     return subscribers
 
 
@@ -82,13 +91,15 @@ async def mirror_events(
     stopping: asyncio.Event,
     life: SignOfLife,
     counters: Counters,
+    gathering: Gathering | None = None,
     stop_seconds: float = STOP_SECONDS,
 ) -> None:
     """Mirror until told to stop, then what has arrived; what takes too long is left, and not acknowledged.
 
     Raises what it cannot go on after: then the process ends, and is started again.
     """
-    mirroring = asyncio.create_task(_mirror(subscriber, writer, stopping=stopping, life=life, counters=counters))
+    tally = _Tally(counters, gathering or Gathering())
+    mirroring = asyncio.create_task(_mirror(subscriber, writer, stopping=stopping, life=life, tally=tally))
     stop_asked = asyncio.create_task(stopping.wait())
     try:
         await asyncio.wait({mirroring, stop_asked}, return_when=asyncio.FIRST_COMPLETED)
@@ -109,8 +120,21 @@ async def mirror_events(
     await asyncio.wait({mirroring}, timeout=LEAVE_SECONDS)
 
 
+@dataclass(frozen=True, slots=True)
+class _Tally:
+    """Who is told how many events were written."""
+
+    counters: Counters
+    gathering: Gathering
+
+    def note(self, written: Written) -> None:
+        self.counters.add(CounterName.EVENTS_APPLIED, written.applied)
+        self.counters.add(CounterName.EVENTS_REFUSED, written.refused)
+        self.gathering.note(written.applied)
+
+
 async def _mirror(
-    subscriber: EventSubscriber, writer: Writer, *, stopping: asyncio.Event, life: SignOfLife, counters: Counters
+    subscriber: EventSubscriber, writer: Writer, *, stopping: asyncio.Event, life: SignOfLife, tally: _Tally
 ) -> None:
     """Batches as they come; acknowledged only when committed."""
     while True:
@@ -118,13 +142,37 @@ async def _mirror(
             life.give(subscriber)
         was_stopping = stopping.is_set()
         heard = await subscriber.get(max_size=MAX_BATCH, max_wait=0 if was_stopping else MAX_WAIT_SECONDS)
-        if isinstance(heard, Blind):
-            await writer.note_blindness(heard)
-            await subscriber.acknowledge()
-        elif heard.messages:
-            written = await writer.write(heard.messages)
-            counters.add(CounterName.EVENTS_APPLIED, written.applied)
-            counters.add(CounterName.EVENTS_REFUSED, written.refused)
-            await subscriber.acknowledge()
-        elif was_stopping:
-            return
+        if not isinstance(heard, Blind) and not heard.messages:
+            if was_stopping:
+                return
+            continue
+        blind = heard if isinstance(heard, Blind) else None
+        if not isinstance(heard, Blind):
+            messages, blind = await _with_ends(subscriber, heard.messages, seconds=0 if was_stopping else END_SECONDS)
+            tally.note(await writer.write(messages))
+        if blind is not None:
+            await writer.note_blindness(blind)
+        await subscriber.acknowledge()
+
+
+async def _with_ends(
+    subscriber: EventSubscriber, messages: tuple[EventMessage, ...], *, seconds: float
+) -> tuple[tuple[EventMessage, ...], Blind | None]:
+    """Return the messages, and where no task ends in them what comes soon: its end, or a stretch in which it may
+    have been missed.
+    """
+    until = time.monotonic() + seconds
+    while len(messages) < MAX_BATCH and not _tell_of_an_end(messages):
+        left = until - time.monotonic()
+        if left <= 0:
+            break
+        more = await subscriber.get(max_size=MAX_BATCH - len(messages), max_wait=left)
+        if isinstance(more, Blind):
+            return messages, more
+        messages += more.messages
+    return messages, None
+
+
+def _tell_of_an_end(messages: Sequence[EventMessage]) -> bool:
+    """Whether any may: without decoding, and text of a task that looks so does no harm."""
+    return any(end in message.body for message in messages for end in ENDS)

@@ -16,9 +16,14 @@ from tests.embedded import postgres, quick_folder, valkey
 
 TEMPLATE = "migrated"
 
-
 SHARED_FOLDERS = ("tests/browser", "tests/contract", "tests/fuzz")
 """Whose files share one running stack; everywhere else servers are shared by the tests of one file."""
+ACCEPTANCE = "tests/acceptance"
+SHARING_FILES = tuple(
+    f"{ACCEPTANCE}/test_{name}.py"
+    for name in ("encryption", "first_light", "metrics", "redaction", "terminal", "workflows")
+)
+"""Those of this folder that share its stack; the others start what they need, and take long enough."""
 
 
 class ServersShared(LoadScopeScheduling):  # type: ignore[misc]
@@ -32,6 +37,8 @@ class ServersShared(LoadScopeScheduling):  # type: ignore[misc]
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
+        if file in SHARING_FILES:
+            return ACCEPTANCE
         return next((folder for folder in SHARED_FOLDERS if file.startswith(f"{folder}/")), file)
 
 

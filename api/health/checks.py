@@ -12,6 +12,7 @@ from gateway.queues import QueueReader
 from gateway.results.reader import ResultReader
 from services.components import Check, Unwell, server_checks
 from services.resident.signs_of_life import is_alive, list_lives, process_of
+from store.engine import stating
 from store.queries.mirror import MirrorState, get_state
 from store.queries.workers.nodes import count_online
 
@@ -41,17 +42,17 @@ class HealthChecks:
         }
 
     async def _check_database(self) -> None:
-        async with self._engine.connect() as connection:
+        async with stating(self._engine) as connection:
             await connection.execute(text("select 1"))
 
     async def _check_workers(self) -> None:
-        async with self._engine.connect() as connection:
+        async with stating(self._engine) as connection:
             if not await count_online(connection):
                 raise Unwell("no worker is online")
 
     async def _check_mirror(self) -> None:
         """Judge the mirror by its own sign of life: silent nodes are no sign of a deaf mirror."""
-        async with self._engine.connect() as connection:
+        async with stating(self._engine) as connection:
             self.mirror = await get_state(connection)
         if not await is_alive(self._redis, MIRROR):
             raise Unwell("no mirror gives a sign of life")

@@ -30,6 +30,7 @@ from api.schemas.sessions import SessionModel, SessionOrder, SessionPage
 from domain.audit import Action
 from domain.errors import InvalidRequest, IssuerUnavailable, NotFound, SessionNotFound
 from domain.scopes import Scope
+from domain.sessions import Owner
 from domain.sign_ins import USUAL_PATH, SignIn, is_local_path, read_sign_in
 from gateway.oidc import Client
 from services import sessions, sign_ins
@@ -53,13 +54,11 @@ that site still, and the strict cookie would stay behind.
 @router.post("/session", summary="Sign in with an API key", status_code=204, response_class=Response)
 @signs_in
 @audited_as(Action.SESSION_BEGIN)
-async def sign_in(
-    connection: WriteConnection, request: Request, *, resources: Resources, body: SessionOrder
-) -> Response:
+async def sign_in(request: Request, resources: Resources, *, body: SessionOrder) -> Response:
     """Sets the cookie `celeriac_session`. The session can do what the key can at each moment, and ends with it."""
-    authentication: Authentication = request.scope[AUTHENTICATION]
-    shown = await authentication.check_key(body.key, request.scope)
-    text = await sessions.sign_in(connection, shown.owner, browser=_browser(request), env_key=shown.env_key)
+    shown = await _authentication(request).check_key(body.key, request.scope)
+    async with resources.engine.begin() as connection:
+        text = await sessions.sign_in(connection, shown.owner, browser=_browser(request), env_key=shown.env_key)
     return _with_session(Response(status_code=204, headers=NO_STORE), text, request=request, resources=resources)
 
 
@@ -110,32 +109,20 @@ async def begin(
 @signs_in
 @takes_any_parameter
 async def come_back(
-    connection: WriteConnection,
     request: Request,
-    *,
     resources: Resources,
+    *,
     code: Annotated[str, Query(max_length=4_096)] = "",
     state: Annotated[str, Query(max_length=256)] = "",
     iss: Annotated[str | None, Query(max_length=1_024)] = None,
 ) -> Response:
     """Exchanges the code for a token, sets the cookie of the session and leads on to where the sign-in began."""
     issuer = _issuer(request)
-    begun = read_sign_in(cookie_of(request.scope, SIGN_IN_COOKIE))
-    if begun is None or not begun.knows(state) or iss not in (None, issuer.rules.issuer):
-        raise InvalidRequest(
-            "This sign-in was not begun in this browser, or too long ago: begin it again.",
-            errors=(("state", "belongs to no sign-in of this browser"),),
-        )
-    authentication: Authentication = request.scope[AUTHENTICATION]
-    if not code:
-        raise authentication.failure(request.scope, Unauthenticated("The issuer has signed nobody in."))
-    try:
-        owner = await sign_ins.redeem(issuer, begun, client=_client(request, resources), code=code)
-    except TokenRefused as refused:
-        raise authentication.failure(request.scope, Unauthenticated(f"The issuer's token {refused}.")) from None
-    if not owner.values:
-        raise NothingGranted
-    text = await sessions.sign_in(connection, owner, browser=_browser(request))
+    begun = _begun_here(request, state, is_of_issuer=iss in (None, issuer.rules.issuer))
+    owner = await _redeemed(issuer, begun, code=code, request=request, client=_client(request, resources))
+    # Not before: nothing of the database is held while the issuer is asked.
+    async with resources.engine.begin() as connection:
+        text = await sessions.sign_in(connection, owner, browser=_browser(request))
     page = RETURN_PAGE.format(path=escape(begun.path, quote=True))
     response = Response(page, media_type="text/html", headers=NO_STORE)
     response.headers.append("Set-Cookie", SIGN_IN_ENDS)
@@ -169,11 +156,41 @@ async def end(connection: WriteConnection, session_id: str, *, author: RequestAu
     await sessions.end_session(connection, session_id, author=author)
 
 
+def _authentication(request: Request) -> Authentication:
+    authentication: Authentication = request.scope[AUTHENTICATION]
+    return authentication
+
+
 def _issuer(request: Request) -> Issuer:
     issuer: Issuer | None = request.app.state.issuer
     if issuer is None or issuer.rules.client_id is None:
         raise NotFound("Nobody is signed in at an issuer here: CELERIAC_OIDC_CLIENT_ID is not set.")
     return issuer
+
+
+def _begun_here(request: Request, state: str, *, is_of_issuer: bool) -> SignIn:
+    """The sign-in that this browser has begun; raises InvalidRequest where it is another that comes back."""
+    begun = read_sign_in(cookie_of(request.scope, SIGN_IN_COOKIE))
+    if begun is None or not begun.knows(state) or not is_of_issuer:
+        raise InvalidRequest(
+            "This sign-in was not begun in this browser, or too long ago: begin it again.",
+            errors=(("state", "belongs to no sign-in of this browser"),),
+        )
+    return begun
+
+
+async def _redeemed(issuer: Issuer, begun: SignIn, *, code: str, request: Request, client: Client) -> Owner:
+    """Who has signed in; raises Unauthenticated, RateLimited or NothingGranted."""
+    try:
+        if not code:
+            raise TokenRefused("was not given")
+        owner = await sign_ins.redeem(issuer, begun, client=client, code=code)
+    except TokenRefused as refused:
+        reason = Unauthenticated(f"The issuer's token {refused}.")
+        raise _authentication(request).failure(request.scope, reason) from None
+    if not owner.values:
+        raise NothingGranted
+    return owner
 
 
 def _client(request: Request, resources: Resources) -> Client:
@@ -183,8 +200,7 @@ def _client(request: Request, resources: Resources) -> Client:
 
 
 def _browser(request: Request) -> Browser:
-    authentication: Authentication = request.scope[AUTHENTICATION]
-    address, request_id = authentication.address_of(request.scope), request.scope["request_id"]
+    address, request_id = _authentication(request).address_of(request.scope), request.scope["request_id"]
     return Browser(request.headers.get("user-agent"), address, request_id=request_id)
 
 

@@ -39,7 +39,6 @@ from api.dependencies import (
     Sighted,
     cancels_of,
     reading,
-    stating,
 )
 from api.openapi.document import responses
 from api.pages.large_answers import answer_beside
@@ -69,6 +68,7 @@ from domain.submissions import Submission
 from services.redaction import mask_task
 from services.submissions import submit
 from services.timeline import FEW, TaskHistory, read_task_history
+from store.engine import stating
 from store.queries.tasks import documents
 from store.queries.tasks.documents import TaskOutline, WholeTask
 
@@ -241,7 +241,7 @@ async def list_tasks(
 @caches_answers
 async def get_task(resources: Resources, task_id: str, *, sight: Sighted) -> TaskDetail | Response:
     """One task with its arguments, result and its latest attempts."""
-    async with stating(resources) as connection:
+    async with stating(resources.engine) as connection:
         task = await documents.get_task(connection, task_id, sight=sight)
     if task is None:
         raise TaskNotFound

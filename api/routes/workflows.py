@@ -24,7 +24,7 @@ from api.declarations import (
     submits,
     within_limits,
 )
-from api.dependencies import Caller, ReadConnection, Resources, Sighted, cancels_of, reading, stating
+from api.dependencies import Caller, ReadConnection, Resources, Sighted, cancels_of, reading
 from api.openapi.document import responses
 from api.pages.cursors import NOT_OURS, decode_cursor, encode_cursor, refused
 from api.pages.large_answers import answer_beside
@@ -55,6 +55,7 @@ from domain.scopes import Scope
 from domain.workflows.steps import WorkflowStatus
 from services.workflows.lifecycle import replay, retry, start
 from services.workflows.timeline import read_workflow_history
+from store.engine import stating
 from store.queries.sight import is_workflow_seen
 from store.queries.workflows import documents
 from store.queries.workflows.documents import WorkflowFilter
@@ -70,7 +71,7 @@ async def _workflow_id(resources: Resources, sight: Sighted, *, workflow_id: str
     except ValueError:
         raise WorkflowNotFound from None
     if sight.is_bounded:
-        async with stating(resources) as connection:
+        async with stating(resources.engine) as connection:
             if not await is_workflow_seen(connection, parsed, sight=sight):
                 raise WorkflowNotFound
     return parsed

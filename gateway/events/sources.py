@@ -30,6 +30,8 @@ QUEUE_LENGTH = 1_000_000
 """How many events RabbitMQ keeps for a mirror that is away; then it drops the oldest."""
 MOST_AT_ONCE = 500
 MOST_BYTES_AT_ONCE = 8 * 1024 * 1024
+BROUGHT_TOGETHER = 32
+"""How many items that wait are brought by one receipt at least, where the source brings more than one."""
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 """Bytes of a message; a larger one is not read. Celery puts up to 24 events into one, each with a traceback of a few
 kB.
@@ -71,6 +73,8 @@ class EventSource(Protocol):
 
     streamed: bool
     """Whether what it brings waits for us while we are away."""
+    brings_all_below: int
+    """A receipt of fewer items than this has left none behind; 0 where one does not tell."""
 
     def connect(self) -> bool:
         """Open the connection and subscribe; events are heard from here on. Returns whether any may have
@@ -124,6 +128,7 @@ class RedisEvents:
     """
 
     streamed = False
+    brings_all_below = BROUGHT_TOGETHER
 
     def __init__(self, broker_url: str, options: BrokerOptions | None = None) -> None:
         self._client = blocking_redis_client(broker_url)
@@ -203,6 +208,7 @@ class RabbitEvents:
     """A durable queue bound to every event. Its messages are acknowledged after the commit."""
 
     streamed = False  # a restart of the broker drops what it holds, so every node may have been missed
+    brings_all_below = 0
 
     def __init__(self, broker_url: str) -> None:
         self._broker_url = broker_url

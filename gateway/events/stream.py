@@ -18,6 +18,7 @@ from redis.exceptions import ResponseError
 from domain.redis_keys import STREAM_COUNTS_KEY, STREAM_KEY
 from gateway.connection import blocking_redis_client
 from gateway.events.sources import (
+    BROUGHT_TOGETHER,
     MAX_MESSAGE_BYTES,
     MOST_AT_ONCE,
     MOST_BYTES_AT_ONCE,
@@ -34,7 +35,7 @@ TAKE_OVER_SECONDS = 10.0
 """How long a mirror may take to store what it has read; then another does. If both do, that changes nothing."""
 FORGET_SECONDS = 3600.0
 """How long a mirror may ask nothing before its name is forgotten: one that lives asks several times a second."""
-FIRST_AT_ONCE = 32
+FIRST_AT_ONCE = BROUGHT_TOGETHER
 """How many messages are asked for after a rest: how large they are shows only when they are here."""
 LONGEST_WAIT = timedelta(days=366)
 AHEAD_MS = 60_000
@@ -65,6 +66,7 @@ class StreamEvents:
     """One consumer of the group, as `gateway.events.sources.EventSource` says. Needs Redis 7, or Valkey."""
 
     streamed = True
+    brings_all_below = BROUGHT_TOGETHER
 
     def __init__(
         self,

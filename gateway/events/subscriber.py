@@ -16,6 +16,7 @@ import structlog
 
 from background import start_thread
 from gateway.connection import BROKER_ERRORS
+from gateway.events.gathering import Gathering
 from gateway.events.sources import Blind, EventItem, EventMessage, EventSource
 
 MAX_BUFFERED = 20_000
@@ -24,6 +25,8 @@ MAX_BUFFERED_BYTES = 32 * 1024 * 1024
 """How many bytes of large messages are held: 20,000 have some 10 MB, but each may bear two dozen tracebacks."""
 RECEIVE_SECONDS = 0.2
 CLOSE_SECONDS = 5.0
+MANY_TOGETHER = 500
+"""A number of messages with which more wait: the next are read without a pause."""
 
 log = structlog.get_logger()
 
@@ -60,13 +63,23 @@ USUAL_PACE = Pace()
 class EventSubscriber:
     """One thread that listens and reconnects for ever, one buffer, and one reader."""
 
-    def __init__(self, source: EventSource, *, max_buffered: int = MAX_BUFFERED, pace: Pace = USUAL_PACE) -> None:
+    def __init__(
+        self,
+        source: EventSource,
+        *,
+        max_buffered: int = MAX_BUFFERED,
+        pace: Pace = USUAL_PACE,
+        gathering: Gathering | None = None,
+    ) -> None:
+        """Prepare to listen. While many events come, `gathering` says how long they wait until they are read."""
         self._source = source
+        self._gathering = gathering or Gathering()
         self._pace = pace
         self._buffer = _Buffer(max_buffered)
         self._thread: threading.Thread | None = None
         self._closing = threading.Event()
         self._last_read: EventItem | None = None
+        self._read_few = False
         self._to_acknowledge: deque[EventItem] = deque()
         self._is_connected = False
         self._pause = pace.first_pause_seconds
@@ -88,11 +101,14 @@ class EventSubscriber:
     async def get(self, *, max_size: int = 1500, max_wait: float = 0.5) -> Heard | Blind:
         """Return all that was heard, up to `max_size` messages; waits up to `max_wait` seconds for the first.
 
-        What stays unread meanwhile comes with the next call, so batches grow with the load and not with a timer.
+        What stays unread meanwhile comes with the next call.
         """
+        if not self._source.brings_all_below and self._read_few:
+            await asyncio.sleep(self._gathering.seconds())
         items = await self._buffer.take(max_size, max_wait)
         if items:
             self._last_read = items[-1]
+            self._read_few = len(items) < MANY_TOGETHER
         if items and isinstance(items[0], Blind):
             return items[0]
         return Heard(tuple(item for item in items if isinstance(item, EventMessage)))
@@ -156,6 +172,8 @@ class EventSubscriber:
             elif probed_at is not None and now - probed_at > self._pace.answer_seconds:
                 raise TimeoutError(f"no answer for {now - self.last_heard:.1f} s")
             self._acknowledge()
+            if items is not None and len(items) < self._source.brings_all_below:
+                self._closing.wait(self._gathering.seconds())
         self._acknowledge()
 
     def _acknowledge(self) -> None:

@@ -22,6 +22,7 @@ from gateway.ports import KnowsConnections, PutsBackFetched
 from loops.lost.seen_twice import BETWEEN_LOOKS, SeenTwice
 from services.lost.proofs import Proofs, record_held
 from services.resident.signs_of_life import is_alive
+from store.engine import stating
 from store.queries import leadership
 from store.queries.lost import stuck_messages
 
@@ -83,7 +84,7 @@ class StuckMessagesRound:
         """Return those that no worker has; none while one is connected and silent, or the mirror does not hear."""
         if not fetched or not await is_alive(self._redis, MIRROR):
             return frozenset()
-        async with self._engine.connect() as connection:
+        async with stating(self._engine) as connection:
             silent = await stuck_messages.list_silent_nodes(connection)
         if not await self._presence.find_absent(silent) >= silent:
             return frozenset()

@@ -11,6 +11,7 @@ from gateway.control import ActiveTask
 from gateway.ports import AsksNodes, ReadsQueues, ReadsResults
 from loops.workers.shared_names import note_shared_names
 from services.lost.vanished_tasks import BATCH_SIZE, conclude, find_unheard, record_running
+from store.engine import stating
 from store.queries import leadership
 from store.queries.lost import vanished_tasks
 from store.queries.lost.vanished_tasks import WithWorker
@@ -63,7 +64,7 @@ class VanishedTasksRound:
         return ROUND_SECONDS
 
     async def _repair_starts(self, active: Mapping[str, ActiveTask]) -> None:
-        async with self._engine.connect() as connection:
+        async with stating(self._engine) as connection:
             unheard = await find_unheard(connection, active.keys())
         self._unheard, missed = _lasting(self._unheard, unheard, long=UNHEARD)
         if missed:
@@ -103,7 +104,7 @@ class VanishedTasksRound:
         if in_broker is None or not (missing := task_ids - in_broker):
             return frozenset()
         missing -= (await self._control.query_tasks(missing, nodes)).keys()
-        async with self._engine.connect() as connection:
+        async with stating(self._engine) as connection:
             return frozenset(missing - await vanished_tasks.list_continued(connection, missing))
 
 

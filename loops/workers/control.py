@@ -17,6 +17,7 @@ from services.workers import requests
 from services.workers.capacity import resize
 from services.workers.descriptions import save_descriptions
 from services.workers.orders import WorkerOrders
+from store.engine import stating
 from store.queries.workers import wishes
 from store.queries.workers.nodes import WorkerRow
 
@@ -55,7 +56,7 @@ class ControlRound:
     async def run_once(self) -> float:
         """Order again what is not so, and take every drain one step on."""
         await self._hold_keys()
-        async with self._engine.connect() as connection:
+        async with stating(self._engine) as connection:
             diverged = await wishes.list_diverged(connection, limit=MAX_WORKERS)
         now = time.monotonic()
         self._told_at = {node: at for node, at in self._told_at.items() if now - at < self._patience_seconds}
@@ -66,7 +67,7 @@ class ControlRound:
     async def _hold_keys(self) -> None:
         if time.monotonic() - self._keys_at < self._keys_seconds:
             return
-        async with self._engine.connect() as connection:
+        async with stating(self._engine) as connection:
             nodes = await wishes.list_held_nodes(connection)
         await self._orders.hold_keys(nodes)
         self._keys_at = time.monotonic()

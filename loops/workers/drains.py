@@ -22,6 +22,7 @@ from gateway.ports import KnowsConnections, OrdersNodes
 from gateway.presence import runs_here
 from services.lost.dead_workers import list_living
 from services.workers.orders import WorkerOrders
+from store.engine import stating
 from store.queries.workers import wishes
 from store.queries.workers.nodes import WorkerRow
 
@@ -59,8 +60,7 @@ class Drains:
 
     async def move_on(self) -> None:
         """Do one step of each drain."""
-        async with self._engine.begin() as connection:
-            await wishes.forget_returned(connection)
+        async with stating(self._engine) as connection:
             draining = await wishes.list_draining(connection, limit=MAX_WORKERS)
         self._forget_others({worker.worker_id for worker in draining})
         standing = [worker for worker in draining if worker.online and worker.is_paused]

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from gateway.layout import Layout
 from gateway.ports import OrdersNodes
 from services.workers.descriptions import note_silence, save_descriptions
+from store.engine import stating
 from store.queries.workers import descriptions, signs, strangers
 from store.queries.workers.consumers import get_consumers
 
@@ -56,7 +57,7 @@ class NodesRound:
             )
         if forgotten:
             log.warning("strangers_forgotten", count=forgotten)
-        async with self._engine.connect() as connection:
+        async with stating(self._engine) as connection:
             nodes = await descriptions.list_undescribed(
                 connection, max_age=MAX_AGE, watched_age=WATCHED_AGE, limit=MAX_NODES
             )
@@ -67,7 +68,7 @@ class NodesRound:
                 await save_descriptions(connection, descriptions_told.values())
                 await note_silence(connection, silent, unreadable=self._control.unreadable(silent))
             log.debug("nodes_described", asked=len(nodes), answered=len(descriptions_told))
-        async with self._engine.connect() as connection:
+        async with stating(self._engine) as connection:
             self._layout.learn(await get_consumers(connection))
         if self._enable_events:
             await self._switch_events_on()
@@ -75,7 +76,7 @@ class NodesRound:
 
     async def _switch_events_on(self) -> None:
         """Once for each process of a node: whoever switches them off again means it."""
-        async with self._engine.connect() as connection:
+        async with stating(self._engine) as connection:
             nodes = await signs.list_unasked_of_events(connection, limit=MAX_NODES)
         if not nodes:
             return

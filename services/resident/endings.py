@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from background import Resident, start_rounds
+from store.engine import stating
 from store.listener import FINISHED, Listener
 from store.queries.tasks import documents
 
@@ -46,7 +47,7 @@ class Endings(Resident):
         With `max_waiting` waiting already, only whether it has ended: each wake-up asks for all of them.
         """
         if len(self._waiting) >= self._max_waiting:
-            async with self._engine.connect() as connection:
+            async with stating(self._engine) as connection:
                 return bool(await documents.list_finished(connection, [task_id]))
         ended = asyncio.Event()
         self._waiting[task_id].add(ended)
@@ -77,7 +78,7 @@ class Endings(Resident):
                 log.warning("endings_not_read", error=type(error).__name__)
 
     async def _look(self, task_ids: list[str]) -> None:
-        async with self._engine.connect() as connection:
+        async with stating(self._engine) as connection:
             for task_id in await documents.list_finished(connection, task_ids):
                 for ended in self._waiting.get(task_id, ()):
                     ended.set()

@@ -12,6 +12,7 @@ from domain.alerts.rules import AlertType
 from domain.consumers import Consumers
 from domain.limits import explain_limits
 from gateway.layout import Layout
+from store.engine import stating
 from store.queries import alerts
 from store.queries.workers.consumers import get_consumers, get_retry_limits
 
@@ -53,7 +54,7 @@ class Limits(Resident):
 
     async def read(self) -> None:
         """Read what the workers say now."""
-        async with self._engine.connect() as connection:
+        async with stating(self._engine) as connection:
             self._consumers = await get_consumers(connection)
             self._own_retries = await get_retry_limits(connection)
             self._differing = await alerts.get_open_description(

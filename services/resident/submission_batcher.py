@@ -18,6 +18,7 @@ from background import Resident, start
 from domain.errors import DatabaseUnavailable, Overloaded
 from domain.submissions import Submission
 from services.submissions import submit
+from store.engine import stating
 
 MAX_GROUP = 500
 RETRY_SECONDS = (0.1, 0.2, 0.4, 0.8, 1.6)
@@ -129,7 +130,8 @@ class SubmissionBatcher(Resident):
         await inserting
 
     async def _insert(self, group: Sequence[_Waiting]) -> None:
-        async with self._engine.begin() as connection:
+        # One statement stores and wakes, so it needs no transaction around it.
+        async with stating(self._engine) as connection:
             await submit(connection, [waiting.submission for waiting in group])
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.sight import UNLIMITED, Limits
 from domain.workers.status import KNOWN_WITHIN
+from store.engine import stating
 from store.queries.tasks import names as names_told
 
 FRESH_SECONDS = 5.0
@@ -70,7 +71,7 @@ class TaskNames:
         """
         asked = sorted(unknown)[:MAX_LOOKED_FOR]
         try:
-            async with self._engine.connect() as connection:
+            async with stating(self._engine) as connection:
                 return await names_told.list_heard_task_names(connection, asked, max_age=KNOWN_WITHIN)
         except (OperationalError, InterfaceError) as error:
             log.warning("task_names_not_read", error=type(error).__name__)
@@ -83,7 +84,7 @@ class TaskNames:
             if time.monotonic() - self._loaded_at < older_than:
                 return  # another request has just done it
             try:
-                async with self._engine.connect() as connection:
+                async with stating(self._engine) as connection:
                     names = await names_told.list_known_task_names(
                         connection, max_age=KNOWN_WITHIN, limit=self._max_known
                     )

@@ -25,6 +25,14 @@ _claim = text(
 ).bindparams(bindparam("batch_size", type_=Integer))
 
 
+_is_any_waiting = text("SELECT EXISTS (SELECT FROM search_queue)")
+
+
+async def is_any_waiting(connection: AsyncConnection) -> bool:
+    """Tell whether the queue holds anything."""
+    return bool((await connection.execute(_is_any_waiting)).scalar_one())
+
+
 async def claim_waiting(connection: AsyncConnection, *, batch_size: int) -> list[str]:
     """Take ids off the queue, each as often as it stands there; the caller holds `leadership.SEARCH_INDEX`."""
     return [row.task_id for row in await connection.execute(_claim, {"batch_size": batch_size})]

@@ -56,13 +56,13 @@ def workers(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     folder = tmp_path_factory.mktemp("sealed")
     (folder / "sealed.py").write_text(APP)
     with ExitStack() as started:
-        yield [started.enter_context(_worker(stack, folder, pool)) for pool in POOLS]
+        yield [started.enter_context(_worker(stack, folder, pool=pool)) for pool in POOLS]
     # Other tests count the workers of the stack.
     for pool in POOLS:
         wait_for(partial(_is_forgotten, stack, f"sealed-{pool}@test"), seconds=30)
 
 
-def _worker(stack: Stack, folder: Path, pool: str) -> Any:
+def _worker(stack: Stack, folder: Path, *, pool: str) -> Any:
     addresses = stack.addresses
     return celery_worker(
         folder,
@@ -103,9 +103,9 @@ def test_a_worker_opens_what_a_client_has_sealed_and_nobody_else_sees_it(
         assert ends[how]["error"].startswith(f"SealedError: {text.partition('(')[0]} ")
         assert open_error(ends[how]["error"], task_name="sealed.pay", task_id=ids[how], keys=KEYS) == text
     assert [ends[how]["retry_count"] for how in ids] == [0, 1, 0, 3]
-    assert not _places_of(CANARY, stack, workers, ids=ids.values())
+    assert not _places_of(CANARY, stack, workers=workers, ids=ids.values())
     # No log of ours or of a worker's shows arguments, readable ones neither.
-    assert _places_of(WITNESS, stack, workers, ids=ids.values()) >= {"database", "redis", "rest", "files"}
+    assert _places_of(WITNESS, stack, workers=workers, ids=ids.values()) >= {"database", "redis", "rest", "files"}
 
 
 def test_the_result_of_a_step_is_opened_by_the_step_that_may_be_given_it(
@@ -128,7 +128,7 @@ def test_a_malformed_part_is_refused_before_anything_is_stored(stack: Stack) -> 
     assert answer.json()["errors"][0]["field"] == "task_args.0.card"
 
 
-def _places_of(text: str, stack: Stack, workers: list[WorkerProcess], *, ids: Any) -> set[str]:
+def _places_of(text: str, stack: Stack, *, workers: list[WorkerProcess], ids: Any) -> set[str]:
     """Where the text stands, of all places that keep something or show it."""
     found = {
         "database": _is_in_the_database(text, stack.database_url),

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import cast
+from typing import Any, Self, cast
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -25,6 +25,9 @@ class FakeEngine:
     async def connect(self) -> AsyncIterator[AsyncConnection]:
         async with self._opened(end="closed") as connection:
             yield connection
+
+    async def execution_options(self, **_options: Any) -> Self:
+        return self
 
     def as_engine(self) -> AsyncEngine:
         """Return itself, as what is tested takes it."""

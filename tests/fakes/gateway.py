@@ -94,6 +94,11 @@ class FakeEventSubscriber:
         self.connected = False
         self.last_heard = 0.0
 
+    @property
+    def is_read(self) -> bool:
+        """Whether all that was heard has been read."""
+        return not self._items
+
     def hear(self, *messages: EventMessage) -> None:
         self._items.extend(messages)
         self._filled.set()

@@ -10,6 +10,7 @@ import sys
 import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -80,7 +81,7 @@ def environment(folder: Path) -> Iterator[dict[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def stack(folder: Path, python: Path, environment: dict[str, str]) -> Iterator[Stack]:
+def stack(folder: Path, python: Path, environment: dict[str, Any]) -> Iterator[Stack]:
     options = ("-A", "tasks", "--python", str(python), "--worker")
     with running(
         folder / "up", folder=folder, options=options, flower=False, from_nothing=False, **environment

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 import pytest
 
@@ -64,7 +65,7 @@ def folder(tmp_path: Path) -> Path:
 def stack(folder: Path, tmp_path: Path) -> Iterator[Stack]:
     (tmp_path / "valkey").mkdir()
     with valkey(tmp_path / "valkey") as url:
-        environment = {
+        environment: dict[str, Any] = {
             "BROKER": f"{url}/0",
             "BACKEND": f"{url}/1",
             "SHOP_DATABASE": str(tmp_path / "shop.sqlite"),

@@ -63,6 +63,16 @@ def nap(label, seconds):
     return label
 
 
+@app.task(name="age.hold", acks_late=True)
+def hold(label):
+    # Runs until it is let go, or for two minutes.
+    ledger.note(label)
+    for _ in range(1_200):
+        if os.path.exists(label):
+            return label
+        time.sleep(0.1)
+
+
 @app.task(name="age.fussy", bind=True, max_retries=4)
 def fussy(self, label):
     ledger.note(label)
@@ -182,14 +192,16 @@ class Trial:
 
     def _drain(self) -> str:
         """The running one ends, whatever was fetched behind it."""
-        runs = self._submit("nap", 2)
-        wait_for(lambda: self._notes("nap 2"), seconds=PATIENCE_SECONDS)
+        runs = self._submit("hold")
+        wait_for(lambda: self._notes("hold"), seconds=PATIENCE_SECONDS)
         behind = [self._submit("nap", 0.2), self._submit("nap", 0.3)]
         wait_for(lambda: "received" in self._stack.events(behind[-1]), seconds=PATIENCE_SECONDS)
         self._order("post", "drain")
+        wait_for(lambda: self._details()["observed"]["paused"], seconds=PATIENCE_SECONDS)
+        (self._fleet.folder / f"{self._release} hold").touch()
         assert self._ended(runs)["status"] == "COMPLETED"
         self._worker.process.wait(PATIENCE_SECONDS)
-        assert len(self._notes("nap 2")) == 1
+        assert len(self._notes("hold")) == 1
         if self._is_stock:
             return "the rest may still run"
         assert self._notes("nap 0.2") == self._notes("nap 0.3") == []

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.configuration import read_settings
+from cli.configuration import OF_THE_PLUGIN, read_settings
 from cli.errors import CliError
 from cli.main import COMMANDS
 from settings import Settings
@@ -36,7 +36,7 @@ def test_every_service_of_ours_runs_a_command_of_ours() -> None:
 
 
 def test_every_variable_that_is_set_is_a_setting() -> None:
-    known = {f"CELERIAC_{name.upper()}" for name in Settings.model_fields}
+    known = {f"CELERIAC_{name.upper()}" for name in Settings.model_fields} | OF_THE_PLUGIN
     given = {name for service in OURS.values() for name in service["environment"] if name.startswith("CELERIAC_")}
     assert given <= known
 

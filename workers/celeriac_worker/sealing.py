@@ -68,7 +68,7 @@ def open_payloads(task: Any, keys: PayloadKeys) -> None:
     @wraps(own)
     def run(*args: Any, **kwargs: Any) -> Any:
         if seals_always or holds_mark((args, kwargs)):
-            return _SealedRun(task, keys).run(own, args, kwargs)
+            return _SealedRun(task, keys, own=own).run(args, kwargs)
         return own(*args, **kwargs)
 
     run.celeriac_opens = True  # type: ignore[attr-defined]
@@ -123,13 +123,15 @@ def _containers(value: Any) -> Iterator[Any]:
 class _SealedRun:
     """One run of a task that was given encrypted arguments, or that always seals its result."""
 
-    def __init__(self, task: Any, keys: PayloadKeys) -> None:
+    def __init__(self, task: Any, keys: PayloadKeys, *, own: Callable[..., Any]) -> None:
         self._task = task
         self._keys = keys
+        self._own = own
         self._kid: str | None = None
         """Of the first encrypted part: whoever has sealed it can read what comes of it."""
 
-    def run(self, own: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Return the sealed result of the task's own `run`; raises what may be seen of what that raises."""
         try:
             if MARK in kwargs:
                 raise PayloadError("Keyword arguments are not encrypted as a whole, their values are.")
@@ -139,12 +141,12 @@ class _SealedRun:
         request = self._task.request
         if request.called_directly:
             # Another task's code: what it is given, it has asked for.
-            return own(*args, **kwargs)
+            return self._own(*args, **kwargs)
         names = (self._task.name, request.id)
         seal = partial(self._sealed, kid=self._keys.usable(self._kid), names=names)
         request.celeriac_kid = self._kid
         try:
-            return seal(own(*args, **kwargs), bound_to_result(*names))
+            return seal(self._own(*args, **kwargs), bound_to_result(*names))
         except SystemExit as end:
             if not isinstance(end.code, (int, type(None))):
                 # A process that ends with a text prints it.

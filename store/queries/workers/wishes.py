@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Text, and_, bindparam, case, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Integer, Text, and_, bindparam, case, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import array, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -109,12 +109,6 @@ async def finish_drain(connection: AsyncConnection, worker_id: UUID) -> bool:
     )
 
 
-async def forget_returned(connection: AsyncConnection) -> None:
-    """Make drained workers that somebody has started again workers like any other."""
-    returned = and_(workers.c.drain_finished_at.is_not(None), is_online())
-    await connection.execute(update(workers).where(returned).values(_NO_DRAIN))
-
-
 async def delete_offline(connection: AsyncConnection, worker_id: UUID) -> bool:
     """Forget a worker and what it knew; False if it is online."""
     statement = delete(workers).where(workers.c.worker_id == worker_id, ~is_online()).returning(workers.c.node)
@@ -161,10 +155,22 @@ async def list_diverged(connection: AsyncConnection, *, limit: int) -> list[Work
     return [WorkerRow(*row) for row in await connection.execute(_diverged, {"limit": limit})]
 
 
+# Drained workers that somebody has started again are workers like any other.
+_forget_returned = update(workers).where(workers.c.drain_finished_at.is_not(None), is_online()).values(_NO_DRAIN)
+_draining = (
+    select(*COLUMNS)
+    .where(is_draining())
+    .order_by(workers.c.drain_started_at)
+    .limit(bindparam("limit", type_=Integer))
+    .add_cte(_forget_returned.cte("returned"))
+)
+
+
 async def list_draining(connection: AsyncConnection, *, limit: int) -> list[WorkerRow]:
-    """Return workers that are to go and have not gone, the longest under way first."""
-    query = select(*COLUMNS).where(is_draining()).order_by(workers.c.drain_started_at).limit(limit)
-    return [WorkerRow(*row) for row in await connection.execute(query)]
+    """Return workers that are to go and have not gone, the longest under way first; forget the drains of those that
+    went and have come back.
+    """
+    return [WorkerRow(*row) for row in await connection.execute(_draining, {"limit": limit})]
 
 
 async def list_held_nodes(connection: AsyncConnection) -> list[str]:

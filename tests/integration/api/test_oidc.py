@@ -177,7 +177,7 @@ def test_what_people_of_the_issuer_may_do_follows_the_settings(browser: httpx.Cl
     come_back(browser, way_back(browser))
     text = browser.cookies["celeriac_session"]
     for changes, expected in (
-        ({"oidc_scopes": {"operators": ["submit"]}}, 403),
+        ({"oidc_scopes": {"operators": ["operate"]}}, 403),
         ({"oidc_scopes": {"roots": ["read"]}}, 403),
         ({"oidc_issuer": "https://login.example.com"}, 401),
         ({"public_url": "https://celeriac.example.com"}, 200),

@@ -72,7 +72,7 @@ def test_a_session_can_do_what_its_key_can_and_ends_with_it(root: httpx.Client, 
     assert (me["kind"], me["id"], me["name"], me["scopes"]) == ("session", key["key_id"], "etl", ["read"])
     assert browser.get("/tasks").status_code == 200
     assert refusal(browser.post("/tasks", json={"task_name": "celeriac.add"})) == (403, "FORBIDDEN")
-    root.patch(f"/api-keys/{key['key_id']}", json={"scopes": ["submit"]})
+    root.patch(f"/api-keys/{key['key_id']}", json={"scopes": ["operate"]})
     wait_for(lambda: browser.get("/tasks").status_code == 403, seconds=5)
     root.patch(f"/api-keys/{key['key_id']}", json={"scopes": ["read"], "disabled": True})
     wait_for(lambda: browser.get("/tasks").status_code == 401, seconds=5)

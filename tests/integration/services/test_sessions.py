@@ -35,7 +35,7 @@ async def ids(engine: AsyncEngine) -> Sequence[str]:
     return [session.session_id for session in found]
 
 
-async def aged(engine: AsyncEngine, session_id: str, change: str) -> None:
+async def aged(engine: AsyncEngine, session_id: str, *, change: str) -> None:
     async with engine.begin() as connection:
         await connection.execute(text(f"update sessions set {change} where session_id = :id"), {"id": session_id})
 
@@ -53,7 +53,7 @@ async def test_of_one_owner_the_session_that_was_seen_longest_ago_makes_room(
     monkeypatch.setattr(sessions, "MAX_OF_ONE", 2)
     other = await signed_in(engine, KEY)
     first, second = await signed_in(engine), await signed_in(engine)
-    await aged(engine, second, "seen_at = seen_at - interval '1 hour'")
+    await aged(engine, second, change="seen_at = seen_at - interval '1 hour'")
     third = await signed_in(engine)
     assert sorted(await ids(engine)) == sorted([other, first, third])
 
@@ -65,15 +65,15 @@ async def test_beyond_the_most_of_all_nobody_signs_in_until_one_is_over(
     first, second = await signed_in(engine), await signed_in(engine, KEY)
     with pytest.raises(Overloaded):
         await signed_in(engine)
-    await aged(engine, first, "seen_at = now() - interval '12 hours'")
+    await aged(engine, first, change="seen_at = now() - interval '12 hours'")
     third = await signed_in(engine)
     assert sorted(await ids(engine)) == sorted([second, third])
 
 
 async def test_what_is_over_goes_with_the_next_round(engine: AsyncEngine) -> None:
     idle, old, alive = [await signed_in(engine) for _ in range(3)]
-    await aged(engine, idle, "seen_at = now() - interval '12 hours'")
-    await aged(engine, old, "expires_at = now()")
+    await aged(engine, idle, change="seen_at = now() - interval '12 hours'")
+    await aged(engine, old, change="expires_at = now()")
     with capture_logs() as logs:
         assert await ExpiryRound(engine).run_once() == 60
     assert await ids(engine) == [alive]

@@ -1,11 +1,13 @@
+from contextlib import AbstractAsyncContextManager
+
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError, ProgrammingError
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from bench.drills.wire import wire_to
 from store import engine as engine_module
-from store.engine import open_engine, tell_lost_connections
+from store.engine import open_engine, stating, tell_lost_connections
 
 KILL = text("select pg_terminate_backend(:pid)")
 
@@ -88,3 +90,24 @@ async def test_the_locks_of_a_client_that_is_cut_off_are_dropped(
             await connection.execute(text("set local lock_timeout = '20s'"))
             await connection.execute(text("lock table tasks"))
         await cut_off.dispose()
+
+
+async def queue_and_fail(opened: AbstractAsyncContextManager[AsyncConnection], task_id: str) -> None:
+    async with opened as connection:
+        await connection.execute(text("insert into search_queue values (:task_id)"), {"task_id": task_id})
+        raise ZeroDivisionError
+
+
+async def test_what_is_stated_stands_at_once_and_the_next_to_use_the_connection_has_a_transaction(
+    database_url: str,
+) -> None:
+    engine = open_engine(database_url, pool_size=1)
+    try:
+        with pytest.raises(ZeroDivisionError):
+            await queue_and_fail(stating(engine), "stated")
+        with pytest.raises(ZeroDivisionError):
+            await queue_and_fail(engine.begin(), "rolled back")
+        async with stating(engine) as connection:
+            assert (await connection.execute(text("select task_id from search_queue"))).scalars().all() == ["stated"]
+    finally:
+        await engine.dispose()

@@ -21,7 +21,6 @@ from api.dependencies import (
     cancels_of,
     get_resources,
     reading,
-    stating,
 )
 from domain.errors import Overloaded
 from tests.fakes.engine import FakeEngine
@@ -86,12 +85,6 @@ async def test_a_reading_connection_cannot_write_and_sees_one_snapshot(
         assert engine.open == 1
     assert engine.options == [{"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}]
     assert engine.open == 0
-
-
-async def test_a_connection_for_one_statement_has_no_transaction(engine: Engine, resources: ProcessResources) -> None:
-    async with stating(resources):
-        pass
-    assert engine.options == [{"isolation_level": "AUTOCOMMIT"}]
 
 
 async def test_a_search_has_a_time_limit_and_gives_its_turn_back(

@@ -5,7 +5,7 @@ import pytest
 from rich.console import Console
 
 from bench.figures import Series, Turn
-from bench.report import Goal, Report, as_json, as_table, present
+from bench.report import Goal, Report, as_json, as_table, parts_table, present
 
 OURS = Series("ours", (Turn(600, 1.0, (0.001, 0.002, 0.003)), Turn(1200, 2.0), Turn(100, 1.0)))
 THEIRS = Series("theirs", (Turn(100, 1.0),) * 3)
@@ -84,3 +84,13 @@ def test_a_report_is_printed_and_written(tmp_path: Path, capsys: pytest.CaptureF
     assert "met: ours against theirs 6.0 (goal >= 6)" in printed
     assert "MISSED: wait, ms 26.0 (goal <= 25)" in printed
     assert json.loads(file.read_text())["title"] == "A race"
+
+
+def test_parts_are_told_beside_each_other_with_their_sum() -> None:
+    parts = {"ours": {"api": 3.0, "mirror": 4.0}, "theirs": {"flower": 2.0}}
+    console = Console(width=200)
+    with console.capture() as capture:
+        console.print(parts_table(parts))
+    rows = [line.split() for line in capture.get().replace("│", " ").splitlines() if line[:1] == " " and line.strip()]
+
+    assert rows == [["api", "3.0"], ["mirror", "4.0"], ["flower", "2.0"], ["all", "7.0", "2.0"]]

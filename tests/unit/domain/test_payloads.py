@@ -15,17 +15,12 @@ RESULT = SEALED | {"task_name": "shop.pay", "task_id": "1"}
 
 
 @pytest.mark.parametrize(
-    ("args", "kwargs"),
-    [
-        ([], {}),
-        (["$encrypted", {"encrypted": 1}], {}),
-        ([{MARK: SEALED}], {"card": {"number": [{MARK: RESULT}]}}),
-        ([{MARK: SEALED | {"ct": CT + "=="}}], {}),
-        ([{MARK: SEALED | {"kid": "A.b-c_9" + "k" * (MAX_KID_LENGTH - 7)}}], {}),
-    ],
+    "sealed", [SEALED, RESULT, SEALED | {"ct": CT + "=="}, SEALED | {"kid": "A.b-c_9" + "k" * (MAX_KID_LENGTH - 7)}]
 )
-def test_what_a_worker_can_read_is_taken(args: list[Any], kwargs: dict[str, Any]) -> None:
-    check_encrypted(json.dumps(args), json.dumps(kwargs))
+def test_what_a_worker_can_read_is_taken_beside_what_only_looks_like_it(sealed: dict[str, str]) -> None:
+    part = {MARK: sealed}
+    assert read_mark(part) == sealed
+    check_encrypted(json.dumps([MARK, {"encrypted": 1}, part]), json.dumps({"card": {"number": [part]}}))
 
 
 @pytest.mark.parametrize(

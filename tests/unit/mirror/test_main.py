@@ -152,3 +152,47 @@ async def test_a_batch_has_a_bound(mirror: Mirror, monkeypatch: pytest.MonkeyPat
     mirror.stopping.set()
     await mirror.run()
     assert [len(batch) for batch in mirror.writer.written] == [2, 1]
+
+
+RECEIVED, STARTED, SUCCEEDED = (b'{"type": "task-%s"}' % kind for kind in (b"received", b"started", b"succeeded"))
+
+
+async def test_the_beginning_of_a_task_and_its_end_are_written_together(
+    mirror: Mirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(main, "END_SECONDS", 60)
+    running = asyncio.create_task(mirror.run())
+    for body in (RECEIVED, STARTED, SUCCEEDED):
+        assert mirror.writer.written == []
+        mirror.subscriber.hear(message(body))
+        await until(lambda: mirror.subscriber.is_read)
+    await until(lambda: mirror.subscriber.acknowledged == 3)
+    mirror.stopping.set()
+    await running
+    assert mirror.writer.written == [[RECEIVED, STARTED, SUCCEEDED]]
+
+
+async def test_an_end_that_does_not_come_soon_is_not_waited_for(
+    mirror: Mirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(main, "END_SECONDS", 0.01)
+    running = asyncio.create_task(mirror.run())
+    mirror.subscriber.hear(message(RECEIVED))
+    await until(lambda: mirror.subscriber.acknowledged == 1)
+    mirror.stopping.set()
+    await running
+    assert mirror.writer.written == [[RECEIVED]]
+
+
+async def test_what_waits_for_an_end_is_written_before_the_time_in_which_that_may_have_been_missed(
+    mirror: Mirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(main, "END_SECONDS", 60)
+    running = asyncio.create_task(mirror.run())
+    mirror.subscriber.hear(message(RECEIVED))
+    await until(lambda: mirror.subscriber.is_read)
+    mirror.subscriber.go_blind(NOW, NOW)
+    await until(lambda: mirror.subscriber.acknowledged == 1)
+    mirror.stopping.set()
+    await running
+    assert mirror.writer.written == [[RECEIVED], Blind(NOW, NOW)]

@@ -11,6 +11,7 @@ from celeriac_worker.announcement import Announcement
 from celeriac_worker.fetching import Fetching
 from celeriac_worker.gate_step import GateStep
 from celeriac_worker.retries import RetryCeiling
+from celeriac_worker.sealing import PayloadOpening
 from celeriac_worker.stream import StreamedEvents
 from celery import Celery
 
@@ -25,7 +26,7 @@ def test_an_app_gets_every_step_once(app: Any, times: int) -> None:
     before = {name: set(app.steps[name]) for name in ("worker", "consumer")}
     for _ in range(times):
         install(app)
-    assert app.steps["worker"] - before["worker"] == {RetryCeiling, GateStep, Announcement}
+    assert app.steps["worker"] - before["worker"] == {RetryCeiling, PayloadOpening, GateStep, Announcement}
     assert app.steps["consumer"] - before["consumer"] == {Fetching}
     assert app.events.dispatcher_cls.__mro__.count(StreamedEvents) == 1
 

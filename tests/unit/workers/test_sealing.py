@@ -25,7 +25,8 @@ class Stop(Exception):
     """An exception of an app."""
 
 
-def pay(self: Any, card: Any, how: str = "returns", **others: Any) -> Any:
+def pay(self: Any, card: Any, *ways: Any, **others: Any) -> Any:
+    (how,) = ways or ("returns",)
     given.append([card, others] if others else card)
     if how == "exits":
         sys.exit(card)
@@ -58,7 +59,7 @@ def app() -> Iterator[Any]:
     app.close()
 
 
-def part(value: Any = CANARY, task_name: str = "shop.pay", kid: str | None = None) -> dict[str, Any]:
+def part(value: Any = CANARY, task_name: str = "shop.pay", *, kid: str | None = None) -> dict[str, Any]:
     return seal(value, task_name=task_name, kid=kid, keys=KEYS)
 
 

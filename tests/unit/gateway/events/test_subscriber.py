@@ -17,6 +17,7 @@ class OneMessage:
     """A source that brings one message and is silent from then on."""
 
     streamed = False
+    brings_all_below = 0
 
     def __init__(self) -> None:
         self.passed_on = threading.Event()

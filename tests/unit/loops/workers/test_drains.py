@@ -41,9 +41,6 @@ class Wishes:
         self.is_ours = True
         """Whether this process is the one that takes the step."""
 
-    async def forget_returned(self, _: Any) -> None:
-        pass
-
     async def list_draining(self, _: Any, *, limit: int) -> list[WorkerRow]:
         return self.draining[:limit]
 
