@@ -65,7 +65,8 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
         engine = open_engine(database_url, pool_size=settings.database_pool_size, name="celeriac loops", by_key=True)
         stack.push_async_callback(engine.dispose)
         layout = Layout(settings.broker_options, is_told=False)
-        publisher, singly, control, results, queues, mover, presence, prefixes = _gateways(stack, settings, layout=layout)
+        gateways = _gateways(stack, settings, layout=layout)
+        publisher, singly, control, results, queues, mover, presence, prefixes = gateways
         redis = redis_client(settings.effective_redis_url or "")
         stack.push_async_callback(redis.aclose)
         proofs = Proofs(engine, control, presence=presence, redis=redis)
