@@ -11,5 +11,7 @@ from store.queries import submissions
 
 
 async def submit(connection: AsyncConnection, new: Sequence[Submission]) -> None:
-    """Store these in the caller's transaction; its commit wakes the dispatchers."""
+    """Store these in the caller's transaction, by one statement: a group's has no other transaction around it. The
+    commit wakes the dispatchers.
+    """
     await submissions.add_submissions(connection, new)

@@ -13,7 +13,7 @@ FEW, MANY = 100.0, 200.0
 """Events a second up to which nothing waits, and from which on all may gather for the longest time. One task after
 another, each begun when the last has ended, makes up to 90.
 """
-MEMORY_SECONDS = 0.5
+MEMORY_SECONDS = 0.25
 
 
 class Gathering:
@@ -22,7 +22,7 @@ class Gathering:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._rate = 0.0
-        """Events a second when they were last counted: half a second ago counts for a third of now."""
+        """Events a second when they were last counted: a quarter of a second ago counts for a third of now."""
         self._noted_at = clock()
 
     def note(self, count: int) -> None:

@@ -23,6 +23,7 @@ from loops.lost.seen_twice import BETWEEN_LOOKS, SeenTwice
 from loops.workers.shared_names import note_shared_names
 from services.lost.dead_workers import drop_living, find_orphans, record_ends, record_lost
 from services.resident.signs_of_life import is_alive
+from store.engine import stating
 from store.queries import leadership
 from store.queries.lost import doubts
 from store.queries.lost.dead_workers import Orphan
@@ -66,6 +67,9 @@ class DeadWorkersRound:
 
     async def run_once(self) -> float:
         """Find, prove, put back, record. Raises BrokerUnavailable."""
+        async with stating(self._engine) as connection:
+            if not await find_orphans(connection):
+                return ROUND_SECONDS
         # The lock is held until all is recorded: two who move the same messages could move one twice.
         async with self._engine.begin() as leading:
             if not await leadership.take(leading, leadership.DEAD_WORKERS):

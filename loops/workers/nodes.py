@@ -51,7 +51,7 @@ class NodesRound:
 
     async def run_once(self) -> float:
         """Describe what needs it. What never answers is forgotten where there is too much of it."""
-        async with self._engine.begin() as connection:
+        async with stating(self._engine) as connection:
             forgotten = await strangers.forget_strangers(
                 connection, remaining=self._most_strangers, most=FORGOTTEN_AT_ONCE
             )

@@ -33,6 +33,8 @@ LOST_WITH_WORKER = "WorkerLost: {node} ended while it held this task, and no mes
 async def find_orphans(connection: AsyncConnection) -> list[Orphan]:
     """Return attempts whose worker may be dead. Silence counts only if we were listening all the while."""
     orphans = await dead_workers.list_orphans(connection, limit=BATCH_SIZE)
+    if not orphans:
+        return []
     now = datetime.now(UTC)
     # A gap is stored when it ends: the margin is for one that has just ended.
     deaf = await gaps.overlaps_gap(connection, since=now - SILENCE - timedelta(seconds=1), until=now)

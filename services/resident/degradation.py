@@ -1,7 +1,7 @@
 """Degradation marks, kept in Redis for all processes; each process has a copy.
 
 A copy is used for half a second after it was read, and whoever sets a mark waits for so long: then every process knows
-of it, and nobody need be asked. What a copy costs is a question 5 times a second; using it costs nothing.
+of it, and nobody need be asked. What a copy costs is a question every 0.4 s; using it costs nothing.
 
 While Redis does not answer, nothing is known to be marked, and one log line says so: marks never stop the work of a
 system whose Redis is down.
@@ -25,7 +25,7 @@ from domain.redis_keys import MARKS_KEY
 
 MAX_DURATION_SECONDS = 86_400
 MAX_MARKS = 1_000
-REFRESH_SECONDS = 0.2
+REFRESH_SECONDS = 0.4
 VALID_SECONDS = 0.5
 TIMEOUT_SECONDS = 0.5
 
