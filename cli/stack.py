@@ -12,7 +12,7 @@ from functools import partial
 
 from cli.addresses import Addresses
 from cli.child import Child
-from cli.configuration import OF_THE_PLUGIN, as_environment
+from cli.configuration import OF_THE_PLUGIN, SECRETS, as_environment, variable
 from cli.embedded.postgres import PostgresServer
 from cli.embedded.valkey import ValkeyServer
 from cli.flower_login import with_login
@@ -136,8 +136,9 @@ def _worker(name: str, environment: dict[str, str]) -> Child:
     """Return a worker. Its node name is the same in every life and after every `up`: the mirror knows a
     worker by it."""
     node = f"{name}@{socket.gethostname()}"
+    own = {name: value for name, value in environment.items() if name not in map(variable, SECRETS)}
     keys = {name: os.environ[name] for name in OF_THE_PLUGIN if name in os.environ}
-    child = own_child("worker", environment | keys, "--held", "--hostname", node)
+    child = own_child("worker", own | keys, "--held", "--hostname", node)
     stays_away = partial(is_drained, environment["CELERIAC_DATABASE_URL"], node)
     # Files that people's tasks write are theirs to open to others; ours are written by the other children.
     return replace(child, name=name, is_held=True, stop_signals=WORKER_STOP_SIGNALS, stays_away=stays_away, umask=None)

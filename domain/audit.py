@@ -53,7 +53,8 @@ class Action(StrEnum):
     KEY_CHANGE = "key.change"
     KEY_ROTATE = "key.rotate"
     KEY_REVOKE = "key.revoke"
-    SESSION_BEGIN = "session.begin"
+    SESSION_SIGN_IN = "session.sign_in"
+    SESSION_SIGN_OUT = "session.sign_out"
     SESSION_END = "session.end"
 
     @property

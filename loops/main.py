@@ -6,7 +6,7 @@ from functools import partial
 from typing import NamedTuple
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncEngine
+from redis.asyncio import Redis
 
 from background import end, start
 from domain.degradation import MIRROR
@@ -65,9 +65,8 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
         engine = open_engine(database_url, pool_size=settings.database_pool_size, name="celeriac loops", by_key=True)
         stack.push_async_callback(engine.dispose)
         layout = Layout(settings.broker_options, is_told=False)
-        publisher, singly, control, results, queues, mover, presence, prefixes = gateways = _gateways(settings, layout)
-        for gateway in gateways:
-            stack.push_async_callback(gateway.close)
+        gateways = _gateways(stack, settings, layout=layout)
+        publisher, singly, control, results, queues, mover, presence, prefixes = gateways
         redis = redis_client(settings.effective_redis_url or "")
         stack.push_async_callback(redis.aclose)
         proofs = Proofs(engine, control, presence=presence, redis=redis)
@@ -75,15 +74,15 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
         counters = await stack.enter_async_context(Counters(redis))
         count_published = partial(counters.add, CounterName.DISPATCHED)
         dispatch = DispatchRound(engine, publisher, marks=marks, broker=queues, tell_published=count_published)
-        servers = server_checks(redis, queues=queues, results=results)
-        components = Components(servers | {MIRROR: partial(check_mirror, redis)})
-        stack.push_async_callback(components.close)
+        components = _components(stack, redis, queues=queues, results=results)
         life = await stack.enter_async_context(SignOfLife(redis, LOOPS))
         lives = LivesRound(redis, lambda: life.present_since)
         orders = WorkerOrders(control, PauseKeys(redis))
         drains = Drains(engine, control, orders=orders, presence=presence, redis=redis)
         hides = settings.redaction
-        sweep = _sweep(settings, engine, gateways=gateways, proofs=proofs)
+        sweep = MissedEndsRound(
+            engine, results, queues=queues, proofs=proofs, resend_unproven=settings.resend_unproven, redaction=hides
+        )
         rescuing = Gateway(presence, mover, queues, control, results)
         doors = partial(list_open_hosts, redis)
         alerts = AlertsRound(
@@ -135,15 +134,15 @@ class _Gateways(NamedTuple):
     prefixes: ForeignPrefixes
 
 
-def _gateways(settings: Settings, layout: Layout) -> _Gateways:
-    """Make them; each connects when it is first used."""
+def _gateways(stack: AsyncExitStack, settings: Settings, *, layout: Layout) -> _Gateways:
+    """Make them, to be closed with the stack; each connects when it is first used."""
     _, broker_url, result_url = urls(settings)
     options = settings.broker_options
     publish = partial(
         Publisher, broker_url, options=options, serializer=settings.task_serializer, redaction=settings.redaction
     )
     control = Control(broker_url, options, serializer=settings.task_serializer)
-    return _Gateways(
+    gateways = _Gateways(
         publisher=publish(),
         singly=publish(singly=True),
         control=control,
@@ -153,14 +152,14 @@ def _gateways(settings: Settings, layout: Layout) -> _Gateways:
         presence=Presence(broker_url, control, options=options),
         prefixes=ForeignPrefixes(broker_url, layout),
     )
+    for gateway in gateways:
+        stack.push_async_callback(gateway.close)
+    return gateways
 
 
-def _sweep(settings: Settings, engine: AsyncEngine, *, gateways: _Gateways, proofs: Proofs) -> MissedEndsRound:
-    return MissedEndsRound(
-        engine,
-        gateways.results,
-        queues=gateways.queues,
-        proofs=proofs,
-        resend_unproven=settings.resend_unproven,
-        redaction=settings.redaction,
-    )
+def _components(stack: AsyncExitStack, redis: Redis, *, queues: QueueReader, results: ResultReader) -> Components:
+    """Make what asks whether the servers and the mirror are well, to be closed with the stack."""
+    servers = server_checks(redis, queues=queues, results=results)
+    components = Components(servers | {MIRROR: partial(check_mirror, redis)})
+    stack.push_async_callback(components.close)
+    return components

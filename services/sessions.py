@@ -59,13 +59,19 @@ async def sign_in(connection: AsyncConnection, owner: Owner, *, browser: Browser
         address=browser.address,
     )
     await sessions.add_session(connection, session)
-    change = Change(Action.SESSION_BEGIN, session.session_id, after={"expires_at": session.expires_at})
+    change = Change(Action.SESSION_SIGN_IN, session.session_id, after={"expires_at": session.expires_at})
     await record_change(connection, change, author=_author(owner, browser))
     return text
 
 
 def _author(owner: Owner, browser: Browser) -> Author:
     return Author(str(owner.kind), owner.id, owner.name, request_id=browser.request_id, address=browser.address)
+
+
+async def sign_out(connection: AsyncConnection, session_id: str, *, author: Author) -> None:
+    """End the session of whoever asks, at once for every process; nothing happens where it has just ended."""
+    if await sessions.end_sessions(connection, [session_id]):
+        await record_change(connection, Change(Action.SESSION_SIGN_OUT, session_id), author=author)
 
 
 async def end_session(connection: AsyncConnection, session_id: str, *, author: Author) -> None:

@@ -1,6 +1,5 @@
 """Sessions: signing in with a key or at the issuer of tokens, signing out, and who is signed in."""
 
-from contextlib import suppress
 from html import escape
 from typing import Annotated
 
@@ -53,7 +52,7 @@ that site still, and the strict cookie would stay behind.
 
 @router.post("/session", summary="Sign in with an API key", status_code=204, response_class=Response)
 @signs_in
-@audited_as(Action.SESSION_BEGIN)
+@audited_as(Action.SESSION_SIGN_IN)
 async def sign_in(request: Request, resources: Resources, *, body: SessionOrder) -> Response:
     """Sets the cookie `celeriac_session`. The session can do what the key can at each moment, and ends with it."""
     shown = await _authentication(request).check_key(body.key, request.scope)
@@ -64,12 +63,11 @@ async def sign_in(request: Request, resources: Resources, *, body: SessionOrder)
 
 @router.delete("/session", summary="Sign out", status_code=204, response_class=Response)
 @needs_any_key
-@audited_as(Action.SESSION_END)
+@audited_as(Action.SESSION_SIGN_OUT)
 async def sign_out(connection: WriteConnection, request: Request, *, author: RequestAuthor) -> Response:
     """End the session that this request was let in with: its cookie opens nothing any more, in any process."""
     if session_id := request.scope.get(SESSION_ID):
-        with suppress(SessionNotFound):  # somebody else has just ended it
-            await sessions.end_session(connection, session_id, author=author)
+        await sessions.sign_out(connection, session_id, author=author)
     return Response(status_code=204, headers={"Set-Cookie": SESSION_ENDS})
 
 

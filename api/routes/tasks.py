@@ -35,6 +35,7 @@ from api.dependencies import (
     ProcessResources,
     Resources,
     SearchConnection,
+    SeenTaskId,
     Sighted,
     cancels_of,
     reading,
@@ -291,7 +292,7 @@ def _timeline(history: TaskHistory[TaskOutline]) -> Timeline:
 @within_limits
 @audited_as(Action.TASK_CANCEL)
 async def cancel_task(
-    resources: Resources, task_id: str, *, author: RequestAuthor, response: Response, body: CancelBody = SIGTERM
+    resources: Resources, task_id: SeenTaskId, *, author: RequestAuthor, response: Response, body: CancelBody = SIGTERM
 ) -> CancelAnswer:
     """200 once it is certain that the task will not run or has been stopped; 202 while that is not certain."""
     cancels = cancels_of(resources)

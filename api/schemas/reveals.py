@@ -1,5 +1,6 @@
 """Reveals on the wire: why somebody asks, and a task's arguments and result without the mask."""
 
+import re
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field
@@ -10,22 +11,33 @@ from domain.json_values import is_too_deep
 from store.queries.tasks.documents import WholeTask
 
 MAX_REASON = 200
+_SAYS_SOMETHING = re.compile(r"[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*")
 
 
 def _checked_reason(reason: str) -> str:
     if not reason.strip():
         raise ValueError("needs to say something")
-    if not reason.isprintable():
-        raise ValueError("holds a control character or one that is not seen")
+    if not _SAYS_SOMETHING.fullmatch(reason):
+        raise ValueError("holds a control character")
     return reason
+
+
+Reason = Annotated[
+    Text,
+    Field(
+        min_length=1,
+        max_length=MAX_REASON,
+        examples=["INC-17"],
+        json_schema_extra={"pattern": f"^{_SAYS_SOMETHING.pattern}$"},
+    ),
+    AfterValidator(_checked_reason),
+]
 
 
 class RevealOrder(RequestModel):
     """The body of a reveal."""
 
-    reason: Annotated[
-        Text, Field(min_length=1, max_length=MAX_REASON, examples=["INC-17"]), AfterValidator(_checked_reason)
-    ] = Field(description="Why the values are needed; it is kept with who asked.")
+    reason: Reason = Field(description="Why the values are needed; it is kept with who asked.")
 
 
 class RevealedTask(ResponseModel):

@@ -24,7 +24,7 @@ LATE_SECONDS = 0.5
 """How long after a rotation the clients go on with the old key."""
 OVERLAP_SECONDS = 60
 LIMIT_SECONDS = 1.0
-"""Within this a revoked key is refused everywhere."""
+"""The time within which a revoked key is refused everywhere."""
 GIVE_UP_SECONDS = 10.0
 REFUSED = (httpx.codes.UNAUTHORIZED, httpx.codes.TOO_MANY_REQUESTS)
 """Who shows refused keys again and again is told to wait."""
@@ -34,6 +34,7 @@ TASK = {"task_name": "celeriac.echo", "queue_name": QUEUE}
 def main(
     rotations: Annotated[int, typer.Option(min=1, help="Rotations of the one key that all clients use.")] = 20,
     revocations: Annotated[int, typer.Option(min=1, help="Keys that are made, used and revoked.")] = 200,
+    *,
     json_file: JsonFile = None,
 ) -> None:
     """Rotate a key under load, then revoke keys while both processes are asked with them."""

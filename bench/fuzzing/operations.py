@@ -144,6 +144,7 @@ SOUND: Mapping[str, Callable[[Random], Json]] = {
     "PATCH /api-keys/{key_id}": lambda _: {"name": "fuzz", "disabled": True},
     "POST /session": lambda _: {"key": "a-key-of-nobody"},
     "POST /api-keys/{key_id}/rotate": lambda _: {"overlap_seconds": 60},
+    "POST /tasks/{task_id}/reveal": lambda _: {"reason": "fuzz"},
     "POST /resilience/degradation/clear": lambda _: {"service_name": f"queue:{NOWHERE}"},
 }
 """Makers of sound bodies by name of the operation; a test holds the names against the document."""

@@ -26,7 +26,7 @@ _CONTAINERS = (dict, list, tuple)
 
 def mask_names(value: Any, is_secret: Callable[[str], bool], *, depth_left: int = MAX_DEPTH) -> Any:
     """Return the value with the mask for everything under a secret name, at any depth."""
-    if not isinstance(value, _CONTAINERS):
+    if not value or not isinstance(value, _CONTAINERS):
         return value
     if depth_left == 0:
         return MASK

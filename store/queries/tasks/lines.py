@@ -57,7 +57,7 @@ async def stream_lines(
     connection: AsyncConnection, filters: TaskFilter, *, part: Slice, seconds: float
 ) -> AsyncGenerator[bytes]:
     """Yield one line of CSV for each task that matches, in order; see `copy_lines`."""
-    links = {name: plain_cell(link) for name, link in seen_links(filters.sight).items()}
+    links = {name: plain_cell(cast(link, Text)) for name, link in seen_links(filters.sight).items() if name in CELLS}
     statement = in_order(select(*(CELLS | links).values()), filters, part=part)
     async with aclosing(copy_lines(connection, statement, seconds=seconds)) as lines:
         async for line in lines:

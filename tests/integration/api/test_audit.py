@@ -67,6 +67,9 @@ class World:
         self.workflow_id = client.post("/workflows", json=WORKFLOW).json()["workflow_id"]
         self.alert_id = str(uuid4())
         self.key_id = client.post("/api-keys", json={"name": "etl", "scopes": ["read"]}).json()["key_id"]
+        client.post("/session", json={"key": ROOT})
+        self.session_id = client.get("/sessions").json()["sessions"][0]["session_id"]
+        client.cookies.clear()
         self.execute(
             "insert into alerts (alert_id, type, subject, severity, description, value, threshold, created_at)"
             f" values ('{self.alert_id}', 'STUCK_TASKS', '', 'WARNING', 'd', 1, 1, now())"
@@ -89,6 +92,7 @@ Write = tuple[Callable[[World], None] | None, str, Json | None]
 WRITES: dict[tuple[str, str], Write] = {
     ("POST", "/tasks/{task_id}/cancel"): (None, "/tasks/{0.task_id}/cancel", None),
     ("POST", "/tasks/{task_id}/replay"): (None, "/tasks/{0.task_id}/replay", {"priority": 9}),
+    ("POST", "/tasks/{task_id}/reveal"): (None, "/tasks/{0.task_id}/reveal", {"reason": REASON}),
     ("POST", "/workflows/{workflow_id}/cancel"): (None, "/workflows/{0.workflow_id}/cancel", None),
     ("POST", "/workflows/{workflow_id}/replay"): (None, "/workflows/{0.workflow_id}/replay", None),
     ("POST", "/workflows/{workflow_id}/retry"): (None, "/workflows/{0.workflow_id}/retry", None),
@@ -116,12 +120,15 @@ WRITES: dict[tuple[str, str], Write] = {
     ("PATCH", "/api-keys/{key_id}"): (None, "/api-keys/{0.key_id}", {"name": "renamed"}),
     ("POST", "/api-keys/{key_id}/rotate"): (None, "/api-keys/{0.key_id}/rotate", None),
     ("DELETE", "/api-keys/{key_id}"): (None, "/api-keys/{0.key_id}", None),
+    ("DELETE", "/sessions/{session_id}"): (None, "/sessions/{0.session_id}", None),
 }
+OF_SESSIONS = {("POST", "/session"), ("DELETE", "/session")}
+"""What a browser alone does; see below."""
 
 
 def test_every_route_that_writes_says_how_the_audit_has_it_or_why_it_has_not() -> None:
     declared = {key: route.declared for key, route in routes().items()}
-    assert {key for key, said in declared.items() if said.action} == WRITES.keys()
+    assert {key for key, said in declared.items() if said.action} == WRITES.keys() | OF_SESSIONS
     for key, said in declared.items():
         assert (said.action is None) != (said.not_audited is None), key
     exempt = {key for key, said in declared.items() if said.not_audited}
@@ -153,6 +160,21 @@ def test_every_write_leaves_one_row_that_tells_who_and_why(root: httpx.Client, s
     text = root.get("/audit", params={"limit": 100}).text
     assert "a-secret-argument" not in text
     assert "hash" not in text
+
+
+def test_signing_in_and_out_leaves_rows_of_whoever_did_it(root: httpx.Client) -> None:
+    browser = httpx.Client(base_url=root.base_url, headers={"Sec-Fetch-Site": "same-origin"}, trust_env=False)
+    with browser:
+        assert browser.post("/session", json={"key": ROOT}).status_code == 204
+        assert browser.delete("/session").status_code == 204
+    gone, come = audit(root)
+    assert [(come["action"], come["actor_kind"]), (gone["action"], gone["actor_kind"])] == [
+        ("session.sign_in", "env_key"),
+        ("session.sign_out", "session"),
+    ]
+    assert come["subject_id"] == gone["subject_id"]
+    assert {come["actor_id"], gone["actor_id"]} == {"1"}
+    assert {come["address"], gone["address"]} == {"127.0.0.1"}
 
 
 def test_before_and_after_are_the_fields_that_differ(root: httpx.Client) -> None:

@@ -22,7 +22,7 @@ from domain.errors import TaskNotFound
 from domain.health import DATABASE
 from gateway.connection import redis_client
 from services.resident.degradation import DegradationMarks
-from tests.patience import until
+from tests.patience import PATIENCE_SECONDS, until
 from tests.unit.api.apps import app_of, client_of
 
 TASKS = f"{API_PREFIX}/tasks"
@@ -237,7 +237,7 @@ async def test_requests_in_the_middle_of_a_freeze_are_answered_when_the_breaker_
 ) -> None:
     await world.get()
     world.frozen, world.stubborn = asyncio.Event(), stubborn
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         waiting = [
             asyncio.create_task(request)
             for request in (world.get(), world.get(limit=1), world.client.post(f"{TASKS}/one/cancel"))
@@ -254,7 +254,7 @@ async def test_requests_in_the_middle_of_a_freeze_are_answered_when_the_breaker_
 
 async def test_a_submission_outlasts_a_short_freeze(world: World) -> None:
     world.frozen = asyncio.Event()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         waiting = asyncio.create_task(world.client.post(TASKS))
         await until(lambda: world.calls)
         world.open_breaker()
@@ -267,7 +267,7 @@ async def test_a_submission_outlasts_a_short_freeze(world: World) -> None:
 @pytest.mark.parametrize("world", [0.05], indirect=True)
 async def test_a_submission_is_left_when_the_freeze_lasts(world: World) -> None:
     world.frozen = asyncio.Event()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         waiting = asyncio.create_task(world.client.post(TASKS))
         await until(lambda: world.calls)
         world.open_breaker()

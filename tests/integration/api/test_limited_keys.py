@@ -23,6 +23,7 @@ from domain.states import EventType
 from services.search_index import index_waiting
 from settings import Settings
 from store.engine import open_engine
+from store.queries.tasks.lines import CELLS
 from tests.integration.api.ends import tell
 from tests.integration.api.serving import serving
 from tests.patience import wait_for
@@ -238,6 +239,7 @@ def test_links_to_what_is_seen_stay(world: World) -> None:
         assert {row["original_task_id"] for row in rows.values()} == {None}
         lines = client.get("/search/tasks/export/csv").text
         assert world.ours["workflow_id"][0] in lines
+        assert {line.count(",") for line in lines.splitlines()} == {len(CELLS) - 1}
         assert not [hidden for hidden in (theirs[0], *world.theirs["workflow_id"]) if hidden in lines]
         assert client.get("/workflows").json()["data"][0]["workflow_id"] == world.ours["workflow_id"][0]
     assert world.root.get(f"/tasks/{ours[3]}").json()["original_task_id"] == theirs[0]

@@ -27,7 +27,7 @@ from tests.certificates import OPENSSL, Certificates, make_certificates
 from tests.flower_process import flower_beside
 from tests.gateway_messages import make_message
 from tests.integration.gateway.conftest import next_blind, next_events
-from tests.patience import until
+from tests.patience import PATIENCE_SECONDS, until
 from tests.rabbitmq import needs_rabbitmq
 from tests.worker_process import celery_worker
 
@@ -230,7 +230,7 @@ async def _events_of(amqp_url: str, task_id: str) -> list[str]:
     await events.start()
     types: list[str] = []
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while types[-1:] != ["task-succeeded"]:
                 heard = await next_events(events, 1)
                 types += [event["type"] for event in heard if event.get("uuid") == task_id]

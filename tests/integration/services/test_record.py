@@ -20,6 +20,7 @@ from store.queries import submissions
 from store.queries.tasks.documents import WholeTask, get_task
 from store.tables.tasks import attempts, events, task_results, tasks
 from tests.facts import NODE, TASK_ID, after, ours, told
+from tests.patience import PATIENCE_SECONDS
 from tests.submissions import make_submission
 
 RECEIVED, STARTED, RETRIED = EventType.RECEIVED, EventType.STARTED, EventType.RETRIED
@@ -123,7 +124,7 @@ async def test_two_recorders_of_the_same_facts_in_opposite_order_agree_and_never
         for start in range(0, len(given), 30):
             await tell(engine, *given[start : start + 30], identities=known)
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await asyncio.gather(tell_in_parts(facts, identities), tell_in_parts(facts[::-1], identities[::-1]))
     both = await everything(engine)
     async with engine.begin() as connection:

@@ -53,6 +53,11 @@ def test_whatever_of_a_row_is_changed_its_digest_tells(name: str) -> None:
     assert found([ROWS[0], changed]) == (Flaw.CHANGED, ROWS[1].audit_id)
 
 
+def test_rows_are_in_the_order_of_their_transactions_and_then_of_their_ids() -> None:
+    mixed = [audit_row(2, xact=7), audit_row(9, xact=6), audit_row(1, xact=7)]
+    assert [row.audit_id.int for row in sorted(mixed, key=lambda row: row.position)] == [9, 1, 2]
+
+
 def test_the_first_row_that_differs_is_named() -> None:
     stranger = audit_row(9, xact=1)
     assert found([ROWS[1]]) == (Flaw.DELETED, ROWS[0].audit_id)

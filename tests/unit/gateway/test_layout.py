@@ -7,6 +7,7 @@ import pytest
 from domain.broker_options import STOCK_PRIORITY_STEPS, BrokerOptions
 from domain.consumers import Consumer, Consumers
 from gateway.layout import BINDINGS, MOST_LEDGERS, MOST_SEPARATORS, Layout, Ledger
+from tests.patience import PATIENCE_SECONDS
 
 STOCK = BrokerOptions(priority_steps=STOCK_PRIORITY_STEPS)
 COLON = BrokerOptions(":", (0, 5, 12), unacked_key="mine", unacked_index_key="mine_index")
@@ -70,21 +71,21 @@ def test_bindings_are_read_whatever_separates_their_parts() -> None:
 async def test_a_worker_that_has_just_come_is_waited_for_and_one_that_never_answers_is_not() -> None:
     layout = Layout()
     layout.learn(told(None, is_late=True))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await layout.await_newcomers(["q"], seconds=3_600)
     layout.learn(told(None))
     waiting = asyncio.create_task(layout.await_newcomers(["q"], seconds=3_600))
     await asyncio.sleep(0)
     assert not waiting.done()
     layout.learn(told(STOCK))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await waiting
 
 
 async def test_a_worker_that_never_says_what_it_reads_is_waited_for_only_so_long() -> None:
     layout = Layout()
     layout.learn(told(None))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await layout.await_newcomers(["other", "q"], seconds=0.001)
         await layout.await_newcomers([], seconds=3_600)
 
@@ -92,7 +93,7 @@ async def test_a_worker_that_never_says_what_it_reads_is_waited_for_only_so_long
 async def test_nobody_waits_for_a_worker_that_is_gone() -> None:
     layout = Layout()
     layout.learn(told(None, online=False))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await layout.await_newcomers(["q"], seconds=3_600)
 
 

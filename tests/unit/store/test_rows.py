@@ -5,6 +5,7 @@ from dataclasses import fields
 import pytest
 from sqlalchemy import Select, select
 
+from domain.sight import EVERYTHING
 from store.queries.tasks import documents as task_documents
 from store.queries.tasks.documents import ListedTask, TaskOutline, WholeTask
 from store.queries.workflows import documents as workflow_documents
@@ -15,8 +16,8 @@ from store.queries.workflows.documents import StepProgress, StoredWorkflow
     ("statement", "row"),
     [
         (select(*task_documents.ROW), ListedTask),
-        (task_documents._row, TaskOutline),
-        (task_documents._one, WholeTask),
+        (task_documents._row(EVERYTHING), TaskOutline),
+        (task_documents._one(EVERYTHING), WholeTask),
         (workflow_documents._one, StoredWorkflow),
         (workflow_documents._progress, StepProgress),
     ],

@@ -17,7 +17,7 @@ from gateway.events.sources import MAX_MESSAGE_BYTES, EventMessage, RedisEvents,
 from gateway.events.subscriber import USUAL_PACE, EventSubscriber, Heard, Pace
 from tests.gateway_broker import FragileBroker
 from tests.integration.gateway.conftest import next_blind, next_events
-from tests.patience import until
+from tests.patience import PATIENCE_SECONDS, until
 
 
 async def test_an_outage_of_the_broker_is_one_blind_stretch_and_listening_goes_on(broker: FragileBroker) -> None:
@@ -128,7 +128,7 @@ async def test_a_message_that_comes_in_two_parts_does_not_cost_the_connection(br
         source.connect()
         found: list[str] = []
         with redis.Redis.from_url(broker.broker_url) as client:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE_SECONDS):
                 for nth in range(3):
                     client.publish("/0.celeryev/task.sent", json.dumps({"body": f"{nth}", "properties": {}}))
                     while len(found) <= nth:
@@ -179,7 +179,7 @@ async def _listening(broker: FragileBroker, *, pace: Pace = USUAL_PACE) -> Event
 
 
 async def _until_disconnected(subscriber: EventSubscriber) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while subscriber.connected:
             await subscriber.get(max_wait=0.05)
 

@@ -71,6 +71,13 @@ def test_a_pointer_that_leads_nowhere_says_so(pointer: str) -> None:
         Result("a", json.dumps(RESULT)).read(Reference("a", pointer))
 
 
+def test_a_pointer_leads_into_no_encrypted_result() -> None:
+    sealed = {"$encrypted": {"kid": "k1", "ct": "A" * 40}}
+    with pytest.raises(NotResolved, match=r"The result of step 'a' at '/rows/n' is encrypted: .* only as a whole"):
+        Result("a", json.dumps({"rows": sealed})).read(Reference("a", "/rows/n"))
+    assert json.loads(Result("a", json.dumps({"rows": sealed})).read(Reference("a", "/rows"))) == sealed
+
+
 def test_more_than_arguments_may_hold_is_no_value() -> None:
     with pytest.raises(NotResolved, match="larger than 1 MiB"):
         Result("a", json.dumps("x" * MAX_ARGUMENT_BYTES)).read(Reference("a"))
