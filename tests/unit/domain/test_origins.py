@@ -2,7 +2,16 @@
 
 import pytest
 
-from domain.origins import Authority, OriginRefusal, OwnOrigins, is_address, own_origins, parse_authority, parse_entry
+from domain.origins import (
+    Authority,
+    OriginRefusal,
+    OwnOrigins,
+    is_address,
+    is_loopback_host,
+    own_origins,
+    parse_authority,
+    parse_entry,
+)
 
 LOCAL = own_origins("127.0.0.1", ())
 NAMED = own_origins("Celeriac.internal.", ("celeriac.example.com", "ops.example.com:8443", "*.apps.example.com"))
@@ -288,3 +297,11 @@ def test_hosts_are_parsed_and_addresses_told_from_names() -> None:
     assert parse_authority(b"[::1]") == ("::1", None)
     assert parse_authority(b"a:") == ("a", None)
     assert (is_address("::1"), is_address("127.0.0.1"), is_address("127.1")) == (True, True, False)
+
+
+@pytest.mark.parametrize(
+    ("host", "ours"),
+    [("localhost", True), ("127.0.0.1", True), ("::1", True), ("0.0.0.0", False), ("celeriac.example", False)],  # noqa: S104
+)
+def test_what_is_listened_on_is_this_machines_alone(host: str, ours: bool) -> None:
+    assert is_loopback_host(host) is ours
