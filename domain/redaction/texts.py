@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from domain.redaction.values import ANY, MASK, SHORTEST, Segments, spellings
+from domain.redaction.values import ANY, BELOW_ANY_SECRET, MASK, SHORTEST, Segments, spellings
 
 _PIECE = re.compile(r"""\s+|"(?:[^"\\]+|\\.?)*+"?|'(?:[^'\\]+|\\.?)*+'?|[][(){},:=]|[^\s"'\][(){},:=]+""", re.DOTALL)
 _OPENING, _CLOSING = frozenset("[({"), frozenset("])}")
@@ -64,7 +64,7 @@ class MaskedText:
                 inside.number, inside.name = inside.number + 1, None
             elif piece in _CLOSING:
                 del self._inside[max(1, len(self._inside) - 1) :]
-            elif inside.name is not None and self._is_secret(inside.name):
+            elif inside.name is not None and self._is_secret(inside.name) and not self._is_count():
                 yield self._hide()
                 continue
             elif piece not in _OPENING and self._is_name():
@@ -77,10 +77,19 @@ class MaskedText:
             yield piece
             self._at += 1
 
+    def _is_count(self) -> bool:
+        """Tell whether the value that begins here is a number too small to be secret, and nothing else."""
+        piece = self._pieces[self._at]
+        is_number = piece.isascii() and piece.isdecimal() and len(piece) < len(str(BELOW_ANY_SECRET))
+        return is_number and (self._behind() == "," or self._behind() in _CLOSING)
+
     def _is_name(self) -> bool:
         """Tell whether a value follows that this piece is the name of."""
-        behind = (piece for piece in self._pieces[self._at + 1 : self._at + 3] if not piece.isspace())
-        return next(behind, "") in _NAMED
+        return self._behind() in _NAMED
+
+    def _behind(self) -> str:
+        """Return the piece after this one and after space; nothing at the end."""
+        return next((piece for piece in self._pieces[self._at + 1 : self._at + 3] if not piece.isspace()), "")
 
     def _hide(self) -> str:
         """Pass over a whole value, to the comma or bracket behind it; returns what stands in its place."""

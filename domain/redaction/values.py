@@ -11,6 +11,8 @@ MASK = "[masked]"
 """What stands in the place of a hidden value. It tells neither its length nor its type."""
 ANY = "*"
 """A segment of a pointer that stands for every one."""
+BELOW_ANY_SECRET = 100
+"""Whole numbers below this are counts: `{"token": 3}` tells how often a word was seen, and no secret has two digits."""
 MAX_DEPTH = 256
 """How deep a value is looked into; what lies deeper is hidden. Nothing that is stored nests deeper than 200."""
 SHORTEST = 6
@@ -33,7 +35,7 @@ def mask_names(value: Any, is_secret: Callable[[str], bool], *, depth_left: int 
     changes: dict[Any, Any] = {}
     if isinstance(value, dict):
         if any(map(is_secret, value)):
-            changes = {name: MASK for name in value if is_secret(name)}
+            changes = {name: MASK for name, item in value.items() if is_secret(name) and not _is_count(item)}
         items: Iterable[tuple[Any, Any]] = value.items()
         types = set(map(type, value.values()))
     else:
@@ -113,6 +115,11 @@ def hide_texts(text: str, hidden: Iterable[str]) -> str:
         if literal in text:
             text = text.replace(literal, MASK)
     return text
+
+
+def _is_count(value: Any) -> bool:
+    """Tell whether a value under a secret name is a number too small to be secret."""
+    return type(value) is int and 0 <= value < BELOW_ANY_SECRET
 
 
 def _keys(value: Any, segment: str, *, any_key: str | None = ANY) -> Iterable[Any]:

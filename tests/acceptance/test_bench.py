@@ -19,6 +19,7 @@ RUN_SECONDS = 400
 pytestmark = pytest.mark.timeout(RUN_SECONDS + 40)
 
 TINY = {
+    "whole_life": ["--tasks", "20", "--rounds", "1", "--seconds", "1", "--idle", "1"],
     "submission": ["--seconds", "0.2", "--connections", "2", "--rounds", "1"],
     "dispatch": ["--tasks", "20", "--rounds", "1"],
     "ingest": ["--tasks", "20", "--rounds", "1"],
@@ -33,6 +34,7 @@ TINY = {
     "workflows": ["--steps", "3", "--width", "2", "--idle-steps", "3", "--rounds", "1"],
 }
 CONTENDERS = {
+    "whole_life": ["celeriac", "plain celery"],
     "submission": [
         "POST /tasks",
         "POST /tasks/batch",

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import psycopg
@@ -12,10 +13,13 @@ import redis
 from tests.acceptance.stack import Stack
 from tests.patience import wait_for
 
-GIVEN = "cAnArYgIvEn4c1"
+GIVEN = f"g{uuid4().hex[:13]}"
 """Stands in arguments, and no task repeats it: nobody tells it, no worker's log, no event, not Flower either."""
-REPEATED = "cAnArYtOlD9b7"
-"""Is raised and returned by tasks. Workers log that, and Flower hears it of them; we tell it nobody."""
+REPEATED = f"r{uuid4().hex[:13]}"
+"""Is raised and returned by tasks. Workers log that, and Flower hears it of them; we tell it nobody.
+
+Both are drawn: other tests of this stack submit the files of the repository, this one with them.
+"""
 ROWS = [{"amount": 1, "api_key": GIVEN}, {"amount": 2, "nested": {"Authorization": f"Bearer {GIVEN}"}}]
 BATCH = {"tasks": [{"task_name": "celeriac.fail", "task_args": [{"private_key": REPEATED}]}]}
 AS_GIVEN = {"task_arguments", "task_results", "workflow_submissions"}

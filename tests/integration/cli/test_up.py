@@ -135,7 +135,7 @@ def _kill_child(running: Up, name: str) -> None:
 
 def _assert_passwords_are_private(running: Up) -> None:
     passwords = [path.read_text() for path in running.data.glob("*/password")]
-    assert len(passwords) == 2
+    assert len(passwords) == 3, "of PostgreSQL, Valkey and the seals of the audit"
     for process in running.family():
         assert not any(password in " ".join(process.cmdline()) for password in passwords)
     assert (running.data / "urls.json").stat().st_mode & 0o777 == 0o600

@@ -81,7 +81,7 @@ def test_places_are_hidden_in_the_tasks_that_they_name() -> None:
     [
         ("{'pan': '4111'}", Branch.KWARGS, "shop.charge", "{'pan': '[masked]'}"),
         ("{'pan': '4111'}", Branch.KWARGS, "shop.refund", "{'pan': '4111'}"),
-        ("\"{'password': 1}\"", Branch.KWARGS, None, "{'password': '[masked]'}"),
+        ("\"{'password': 111}\"", Branch.KWARGS, None, "{'password': '[masked]'}"),
         ("'whole and untouched token'", Branch.RESULT, "a", "'whole and untouched token'"),
         ("{'x': 1}", Branch.RESULT, "sealed", "'[masked]'"),
     ],
@@ -105,7 +105,7 @@ def test_a_quick_look_is_right_when_it_says_no() -> None:
 
 def test_names_of_a_setting_are_added_and_shown() -> None:
     redaction = Redaction(names=["pan", "-page_token"], common_names=True)
-    value = {"pan": 1, "page_token": 2, "token": 3}
-    assert redaction.mask(value, Branch.KWARGS, task_name=None) == {"pan": MASK, "page_token": 2, "token": MASK}
+    value = {"pan": "1", "page_token": "2", "token": "3"}
+    assert redaction.mask(value, Branch.KWARGS, task_name=None) == {"pan": MASK, "page_token": "2", "token": MASK}
     value_shown = Redaction(names=["pan"], common_names=False).mask(value, Branch.KWARGS, task_name=None)
-    assert value_shown == {"pan": MASK, "page_token": 2, "token": 3}
+    assert value_shown == {"pan": MASK, "page_token": "2", "token": "3"}

@@ -28,8 +28,13 @@ def test_the_mask_tells_neither_length_nor_type(secret: Any) -> None:
     assert masked({"user": "ada", "password": secret}) == {"user": "ada", "password": MASK}
 
 
+@pytest.mark.parametrize(("value", "is_shown"), [(0, True), (99, True), (100, False), (-1, False), (1.0, False)])
+def test_a_number_too_small_to_be_a_secret_is_a_count(value: Any, is_shown: bool) -> None:
+    assert masked({"token": value}) == {"token": value if is_shown else MASK}
+
+
 def test_a_name_counts_at_any_depth() -> None:
-    value = {"a": [1, {"b": {"api_key": "x", "c": [{"token": "y"}]}}], "d": ({"pwd": 1},)}
+    value = {"a": [1, {"b": {"api_key": "x", "c": [{"token": "y"}]}}], "d": ({"pwd": 1234},)}
     shown = {"a": [1, {"b": {"api_key": MASK, "c": [{"token": MASK}]}}], "d": ({"pwd": MASK},)}
     assert masked(value) == shown
     assert value["a"][1]["b"]["api_key"] == "x"  # type: ignore[index]
