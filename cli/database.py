@@ -35,7 +35,7 @@ def run_on_database(work: Work[Answer], data: str | None, *, name: str) -> Answe
 
 
 async def _transact(work: Work[Answer], settings: Settings, *, name: str) -> Answer:
-    engine = open_engine(str(settings.database_url), pool_size=1, name=name)
+    engine = open_engine(str(settings.database_url), pool_size=1, name=name, keys=settings.at_rest_keys)
     try:
         async with engine.begin() as connection:
             return await work(connection, settings)

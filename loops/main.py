@@ -62,7 +62,13 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
     """Run every loop until `stopping` is set; what was claimed and not finished stays in the outbox."""
     database_url, broker_url, _ = urls(settings)
     async with AsyncExitStack() as stack:
-        engine = open_engine(database_url, pool_size=settings.database_pool_size, name="celeriac loops", by_key=True)
+        engine = open_engine(
+            database_url,
+            pool_size=settings.database_pool_size,
+            name="celeriac loops",
+            by_key=True,
+            keys=settings.at_rest_keys,
+        )
         stack.push_async_callback(engine.dispose)
         layout = Layout(settings.broker_options, is_told=False)
         gateways = _gateways(stack, settings, layout=layout)
