@@ -1,4 +1,4 @@
-"""What tasks were given and gave back, as it stands encrypted in PostgreSQL: by which key, in which form, for which place.
+"""What tasks were given and gave back, as it stands encrypted in PostgreSQL: by which key, in which form and place.
 
 The cipher itself is in `store/at_rest.py`. A text that is encrypted begins with `MARK`; what anybody else has begun so
 is written with `ESCAPE` before it, so that no value can pass for an encrypted one (docs/encryption.md).

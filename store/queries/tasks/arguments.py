@@ -39,7 +39,9 @@ def _select(*texts: ColumnElement[Any]) -> Select[Any]:
 
 def _cut(text: ColumnElement[Any]) -> ColumnElement[Any]:
     """The text cut, unless it is encrypted: of that a part cannot be read."""
-    return case((text.like(f'"{MARK}%') | text.like(f"{MARK}%"), text), else_=func.left(text, MAX_TEXT))
+    return case(
+        (func.starts_with(text, f'"{MARK}') | func.starts_with(text, MARK), text), else_=func.left(text, MAX_TEXT)
+    )
 
 
 _JSON = [cast(task_arguments.c[name], Text) for name in GIVEN]

@@ -86,7 +86,7 @@ _is_whole = (
 )
 # What is encrypted can only be read whole.
 _end_of_traceback = case(
-    (attempts.c.traceback.not_like(f"{MARK}%"), func.right(attempts.c.traceback, SHOWN_ERROR)),
+    (~func.starts_with(attempts.c.traceback, MARK), func.right(attempts.c.traceback, SHOWN_ERROR)),
     (func.length(attempts.c.traceback) <= SEALED_TRACEBACK, attempts.c.traceback),
     else_=literal(TOO_LONG, Text),
 )
