@@ -1,6 +1,7 @@
 """Whatever is encrypted comes back, at its place and nowhere else; whatever is changed does not."""
 
 import json
+from base64 import urlsafe_b64decode as b64decode
 from typing import Any
 
 import pytest
@@ -46,7 +47,7 @@ def test_it_opens_at_its_place_and_nowhere_else(
     if sealed_at == opened_at:
         assert reader.open(stored, other_owner, column=other_column) == text
     else:
-        with pytest.raises(CannotOpen, match="key 1|key 2|tampered"):
+        with pytest.raises(CannotOpen, match=r"key 1|key 2|tampered"):
             reader.open(stored, other_owner, column=other_column)
 
 
@@ -57,11 +58,11 @@ def test_a_changed_character_is_told(text: str, data: st.DataObject) -> None:
     # The last characters may hold bits that say nothing.
     other = data.draw(st.sampled_from("AQgw09-_"))
     changed = stored[:place] + other + stored[place + 1 :]
-    try:
+    if b64decode(changed[len(MARK) :]) == b64decode(stored[len(MARK) :]):
         assert VAULT.open(changed, "task-1", column="args") == text
-        assert place >= len(stored) - 2 or changed == stored
-    except CannotOpen as error:
-        assert "number 2" in error.reason or "key" in error.reason or "form" in error.reason
+    else:
+        with pytest.raises(CannotOpen, match=r"number 2|does not hold|form"):
+            VAULT.open(changed, "task-1", column="args")
 
 
 @given(text=st.text())

@@ -45,7 +45,7 @@ def test_the_first_key_encrypts_and_all_are_known_by_their_numbers() -> None:
 
 @pytest.mark.parametrize("entry", FLAWED)
 def test_what_is_no_key_is_refused_in_words_that_do_not_show_it(entry: str) -> None:
-    with pytest.raises(ValueError, match="must be|random") as refused:
+    with pytest.raises(ValueError, match=r"must be|random") as refused:
         parse_keys([entry])
     assert entry.rpartition(":")[2] not in str(refused.value)
 
