@@ -5,8 +5,7 @@ is written with `ESCAPE` before it, so that no value can pass for an encrypted o
 """
 
 import json
-from base64 import b64decode, urlsafe_b64decode, urlsafe_b64encode
-from binascii import Error as NoBase64
+from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -62,7 +61,7 @@ def _parse_key(entry: str, place: int) -> tuple[int, bytes]:
         raise ValueError(f"entry {place} must be a number from 1 to {MAX_NUMBER}, a colon, and 32 bytes in base64")
     try:
         key = b64decode(encoded, validate=True)
-    except (NoBase64, ValueError):
+    except ValueError:
         key = b""
     if len(key) != KEY_BYTES:
         raise ValueError(f"key {int(number)} must be 32 bytes in base64")
@@ -105,7 +104,7 @@ def write(head: bytes, nonce: bytes, text: bytes) -> str:
 def read(stored: str) -> Sealed:
     """Take apart what `write` made. Raises CannotOpen."""
     try:
-        raw = urlsafe_b64decode(stored.removeprefix(MARK).encode())
+        raw = b64decode(stored.removeprefix(MARK), altchars=b"-_", validate=True)
     except ValueError:
         raw = b""
     if len(raw) < HEAD_BYTES + NONCE_BYTES + TAG_BYTES or raw[0] != VERSION:

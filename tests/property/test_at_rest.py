@@ -1,7 +1,7 @@
 """Whatever is encrypted comes back, at its place and nowhere else; whatever is changed does not."""
 
 import json
-from base64 import urlsafe_b64decode as b64decode
+from base64 import b64decode
 from typing import Any
 
 import pytest
@@ -51,6 +51,13 @@ def test_it_opens_at_its_place_and_nowhere_else(
             reader.open(stored, other_owner, column=other_column)
 
 
+def decoded(stored: str) -> bytes | None:
+    try:
+        return b64decode(stored.removeprefix(MARK), altchars=b"-_", validate=True)
+    except ValueError:
+        return None
+
+
 @given(text=st.text(), data=st.data())
 def test_a_changed_character_is_told(text: str, data: st.DataObject) -> None:
     stored = VAULT.seal(text, "task-1", column="args")
@@ -58,7 +65,7 @@ def test_a_changed_character_is_told(text: str, data: st.DataObject) -> None:
     # The last characters may hold bits that say nothing.
     other = data.draw(st.sampled_from("AQgw09-_"))
     changed = stored[:place] + other + stored[place + 1 :]
-    if b64decode(changed[len(MARK) :]) == b64decode(stored[len(MARK) :]):
+    if decoded(changed) == decoded(stored):
         assert VAULT.open(changed, "task-1", column="args") == text
     else:
         with pytest.raises(CannotOpen, match=r"number 2|does not hold|form"):

@@ -64,7 +64,7 @@ def test_an_encrypted_value_says_which_key_it_needs() -> None:
     assert (is_marked(stored), is_escaped(stored)) == (True, False)
 
 
-@pytest.mark.parametrize("text", ["", "AQAB", "no base64?", "ä", write(b"\x02\x00\x01", b"n" * 12, b"t" * 16)])
+@pytest.mark.parametrize("text", ["", "AQAB", "AQABx", "no base64?", "ä", write(b"\x02\x00\x01", b"n" * 12, b"t" * 16)])
 def test_what_nobody_has_written_so_is_not_read(text: str) -> None:
     with pytest.raises(CannotOpen, match="form that is not known") as refused:
         read(MARK + text.removeprefix(MARK))
