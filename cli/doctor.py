@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from cli.addresses import Addresses
 from cli.client import Client
+from cli.encryption import COUNT_SECONDS, COUNTED, count_left
 from cli.errors import CliError
 from cli.exposure import WAYS_OUT, asks_for_key, is_loopback
 from cli.flower_login import USER, password_file, told_to_flower
@@ -27,7 +28,6 @@ from domain.workers.control import PLUGIN_VERSION
 from gateway.connection import BROKER_ERRORS, blocking_redis_client, connect
 from gateway.oidc import IssuerServer
 from gateway.results.reader import ResultReader
-from services.encryption import COUNT_SECONDS, COUNTED, count_left
 from services.resident.counters import CounterName
 from settings import Settings
 from store.engine import open_engine

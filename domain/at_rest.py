@@ -19,7 +19,7 @@ TAG_BYTES = 16
 KEY_BYTES = 32
 MAX_NUMBER = 65_535
 FEWEST_DIFFERENT = 12
-"""Of 32 random bytes fewer than 12 different ones are less likely than a guessed key; `0000...` has one."""
+"""How many different bytes a key has at least: 32 random ones with fewer are rarer than a lucky guess."""
 
 
 class CannotOpen(Exception):
@@ -80,7 +80,7 @@ def prefix_of(number: int) -> str:
     return MARK + urlsafe_b64encode(head_of(number)).decode()
 
 
-def context(head: bytes, owner: str, column: str) -> bytes:
+def context(head: bytes, owner: str, *, column: str) -> bytes:
     """Return the additional data (AAD) of a value: moved to another row or column, it does not open."""
     return head + "\0".join(("celeriac", "at rest", owner, column)).encode()
 
@@ -96,7 +96,7 @@ class Sealed:
     """The ciphertext with its tag."""
 
 
-def write(head: bytes, nonce: bytes, text: bytes) -> str:
+def write(head: bytes, nonce: bytes, *, text: bytes) -> str:
     """Return an encrypted value as it is stored."""
     return MARK + urlsafe_b64encode(head + nonce + text).decode()
 

@@ -54,8 +54,8 @@ class AtRest:
         if self._current is None:
             return escape(text)
         nonce = os.urandom(NONCE_BYTES)
-        sealed = self._current.encrypt(nonce, text.encode(), context(self._head, owner, column))
-        return write(self._head, nonce, sealed)
+        sealed = self._current.encrypt(nonce, text.encode(), context(self._head, owner, column=column))
+        return write(self._head, nonce, text=sealed)
 
     def seal_json(self, text: str, owner: str, *, column: str) -> str:
         """Return a JSON text as it is stored in this column: encrypted, it is a JSON string."""
@@ -65,20 +65,20 @@ class AtRest:
         """Return what `seal` was given. Raises CannotOpen."""
         if not is_marked(stored):
             return stored
-        return unescape(stored) if is_escaped(stored) else self._decrypt(stored, owner, column)
+        return unescape(stored) if is_escaped(stored) else self._decrypt(stored, owner, column=column)
 
     def open_json(self, stored: str, owner: str, *, column: str) -> str:
         """Return the JSON text that `seal_json` was given, or one that says the same. Raises CannotOpen."""
         if not stored.startswith(JSON_MARK):
             return stored
         text: str = json.loads(stored)
-        return json.dumps(unescape(text)) if is_escaped(text) else self._decrypt(text, owner, column)
+        return json.dumps(unescape(text)) if is_escaped(text) else self._decrypt(text, owner, column=column)
 
     def open_value(self, stored: Any, owner: str, *, column: str) -> Any:
         """Return the value of the JSON text that `seal_json` was given. Raises CannotOpen."""
         if not isinstance(stored, str) or not is_marked(stored):
             return stored
-        return unescape(stored) if is_escaped(stored) else json.loads(self._decrypt(stored, owner, column))
+        return unescape(stored) if is_escaped(stored) else json.loads(self._decrypt(stored, owner, column=column))
 
     def open_shown(self, stored: str | None, owner: str, *, column: str) -> str | None:
         """Return what `seal` was given, for people: where it cannot be read, the reason stands in its place."""
@@ -87,13 +87,13 @@ class AtRest:
         except CannotOpen as error:
             return error.shown
 
-    def _decrypt(self, stored: str, owner: str, column: str) -> str:
+    def _decrypt(self, stored: str, owner: str, *, column: str) -> str:
         sealed = read(stored)
         cipher = self._ciphers.get(sealed.number)
         if cipher is None:
             raise CannotOpen(f"is encrypted with key {sealed.number}, which CELERIAC_ENCRYPTION_KEYS does not hold")
         try:
-            return cipher.decrypt(sealed.nonce, sealed.text, context(sealed.head, owner, column)).decode()
+            return cipher.decrypt(sealed.nonce, sealed.text, context(sealed.head, owner, column=column)).decode()
         except (InvalidTag, UnicodeDecodeError):
             reason = f"is encrypted with another key of the number {sealed.number}, or was tampered with"
             raise CannotOpen(reason) from None

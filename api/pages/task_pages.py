@@ -32,14 +32,14 @@ async def read_page(connection: AsyncConnection, filters: TaskFilter, *, query: 
         data=rows,
         tasks=rows,
         next_cursor=_cursor_behind(page[-1], query) if len(page) == query.limit else None,
-        message=_message(filters, is_sealed=at_rest_of(connection).seals),
+        message=_message(connection, filters),
     )
 
 
-def _message(filters: TaskFilter, *, is_sealed: bool) -> str | None:
-    if filters.search == ():
-        return NO_WORD
-    return SEALED if filters.search and is_sealed else None
+def _message(connection: AsyncConnection, filters: TaskFilter) -> str | None:
+    if not filters.search:
+        return None if filters.search is None else NO_WORD
+    return SEALED if at_rest_of(connection).seals else None
 
 
 def slice_of(query: PageQuery) -> Slice:

@@ -7,10 +7,10 @@ import typer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cli.database import run_with_engine
+from cli.encryption import COUNTED, Encrypted, count_left, encrypt_stored
 from cli.errors import CliError
 from cli.options import Data, Json
 from cli.terminal import print_json
-from services.encryption import COUNTED, Encrypted, count_left, encrypt_stored
 from settings import Settings
 
 NO_KEYS = "CELERIAC_ENCRYPTION_KEYS is not set: there is no key to encrypt with."

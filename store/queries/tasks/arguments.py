@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, Text, bindparam, case, cast, func, select
@@ -62,7 +63,7 @@ async def list_argument_texts(connection: AsyncConnection, task_ids: Sequence[st
     for first in range(0, len(task_ids), SEALED_AT_ONCE):
         portion = list(task_ids[first : first + SEALED_AT_ONCE])
         rows = await connection.execute(_sealed_texts, {"task_ids": portion})
-        texts += [_opened(vault, *row) for row in rows]
+        texts += [_opened(vault, row) for row in rows]
     return texts
 
 
@@ -71,19 +72,18 @@ def _unsealed(text: str | None) -> str | None:
     return None if text and text.startswith((MARK, f'"{MARK}')) else text
 
 
-def _opened(vault: AtRest, task_id: str, task_name: str | None, *texts: str | None) -> ArgumentTexts:
-    args, kwargs, args_repr, kwargs_repr = texts
+def _opened(vault: AtRest, row: Any) -> ArgumentTexts:
+    task_id, task_name, args, kwargs, args_repr, kwargs_repr = row
+    open_json, open_text = partial(_open, vault.open_json, task_id=task_id), partial(_open, vault.open, task_id=task_id)
     return ArgumentTexts(
         task_id,
         task_name,
-        _open(vault.open_json, args, task_id, column="args")
-        or _open(vault.open, args_repr, task_id, column="args_repr"),
-        _open(vault.open_json, kwargs, task_id, column="kwargs")
-        or _open(vault.open, kwargs_repr, task_id, column="kwargs_repr"),
+        open_json(args, column="args") or open_text(args_repr, column="args_repr"),
+        open_json(kwargs, column="kwargs") or open_text(kwargs_repr, column="kwargs_repr"),
     )
 
 
-def _open(opens: Callable[..., str], text: str | None, task_id: str, *, column: str) -> str | None:
+def _open(opens: Callable[..., str], text: str | None, *, task_id: str, column: str) -> str | None:
     """The text, cut; None where it cannot be read."""
     try:
         return text and opens(text, task_id, column=column)[:MAX_TEXT]

@@ -276,7 +276,11 @@ _drop_attempts = delete(attempts).where(
 async def write_attempts(connection: AsyncConnection, states: Iterable[StateToWrite]) -> None:
     """Write the attempts of these tasks over what was there."""
     vault = at_rest_of(connection)
-    rows = [_attempt_row(vault, written.task_id, attempt) for written in states for attempt in written.state.attempts]
+    rows = [
+        _attempt_row(vault, written.task_id, attempt=attempt)
+        for written in states
+        for attempt in written.state.attempts
+    ]
     if rows:
         await connection.execute(_write_attempts, bind_rows(tuple(_ATTEMPT), rows))
 
@@ -286,7 +290,7 @@ async def drop_attempts_above(connection: AsyncConnection, counts: Mapping[str, 
     await connection.execute(_drop_attempts, bind_rows(("task_id", "attempt_count"), counts.items()))
 
 
-def _attempt_row(vault: AtRest, task_id: str, attempt: Attempt) -> tuple[object, ...]:
+def _attempt_row(vault: AtRest, task_id: str, *, attempt: Attempt) -> tuple[object, ...]:
     *others, traceback = (getattr(attempt, name) for name in _OF_ATTEMPT)
     return (task_id, *others, traceback and vault.seal(traceback, task_id, column="traceback"))
 

@@ -169,7 +169,7 @@ def _submission_rows(vault: AtRest, new: NewWorkflow) -> list[tuple[object, ...]
             position,
             step.has_references,
             *(
-                _submitted(vault, step.submission, name, owner=owner_of(new.workflow_id, position))
+                _submitted(vault, step.submission, name=name, owner=owner_of(new.workflow_id, position))
                 for name in _SUBMITTED
             ),
         )
@@ -177,7 +177,7 @@ def _submission_rows(vault: AtRest, new: NewWorkflow) -> list[tuple[object, ...]
     ]
 
 
-def _submitted(vault: AtRest, submission: Submission, name: str, *, owner: str) -> object:
+def _submitted(vault: AtRest, submission: Submission, *, name: str, owner: str) -> object:
     value = getattr(submission, name)
     return vault.seal_json(value, owner, column=name) if name in ("args", "kwargs") and vault.seals else value
 

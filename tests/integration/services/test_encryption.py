@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from cli.encryption import Encrypted, count_left, encrypt_stored
 from domain.at_rest import MARK, AtRestKeys
 from domain.errors import ArgumentsNotRecorded, IdempotencyConflict
 from domain.idempotency import request_key
@@ -21,7 +22,6 @@ from domain.results import StoredResult, ToldResult
 from domain.states import EventType
 from domain.workflows.definition import NewWorkflow
 from services.dispatch import dispatch_due, dispatch_refused
-from services.encryption import Encrypted, count_left, encrypt_stored
 from services.idempotency import find_first_answer
 from services.record import News, record
 from services.redaction import mask_errors
@@ -33,7 +33,7 @@ from store.queries.submissions import add_submissions, get_original
 from store.queries.tasks.documents import WHOLE_ATTEMPTS, WholeTask, get_task
 from store.queries.workflows import documents, steps
 from store.tables.base import metadata
-from store.tables.search import search_queue
+from store.tables.search import search_queue, task_search
 from store.tables.tasks import outbox, task_arguments, task_results
 from store.tables.workflows import workflow_submissions
 from tests.facts import TASK_ID, after, told
@@ -199,6 +199,18 @@ async def test_plain_rows_stay_readable_and_are_encrypted_by_the_command_with_th
     newest = open_engine(database_url, pool_size=2, keys=keys(2))
     await assert_all_is_shown(newest, workflow)
     await newest.dispose()
+
+
+async def test_with_keys_search_learns_no_arguments_of_plain_rows_either(
+    sealing: AsyncEngine, engine: AsyncEngine
+) -> None:
+    async with engine.begin() as connection:
+        await add_submissions(connection, [make_submission(args=f'["{CANARY}"]')])
+    assert await index(sealing) == 1
+    async with engine.connect() as connection:
+        (document,) = (await connection.execute(select(task_search.c.document))).scalars()
+    assert CANARY not in str(document)
+    assert "celeriac" in str(document)
 
 
 async def test_what_no_key_opens_is_left_and_what_is_locked_is_told(

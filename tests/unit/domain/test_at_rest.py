@@ -56,7 +56,7 @@ def test_two_keys_of_one_number_are_refused() -> None:
 
 
 def test_an_encrypted_value_says_which_key_it_needs() -> None:
-    stored = write(head_of(258), b"n" * 12, b"t" * 16)
+    stored = write(head_of(258), b"n" * 12, text=b"t" * 16)
     sealed = read(stored)
     assert (sealed.number, sealed.head, sealed.nonce, sealed.text) == (258, b"\x01\x01\x02", b"n" * 12, b"t" * 16)
     assert stored.startswith(prefix_of(258))
@@ -64,7 +64,9 @@ def test_an_encrypted_value_says_which_key_it_needs() -> None:
     assert (is_marked(stored), is_escaped(stored)) == (True, False)
 
 
-@pytest.mark.parametrize("text", ["", "AQAB", "AQABx", "no base64?", "ä", write(b"\x02\x00\x01", b"n" * 12, b"t" * 16)])
+@pytest.mark.parametrize(
+    "text", ["", "AQAB", "AQABx", "no base64?", "ä", write(b"\x02\x00\x01", b"n" * 12, text=b"t" * 16)]
+)
 def test_what_nobody_has_written_so_is_not_read(text: str) -> None:
     with pytest.raises(CannotOpen, match="form that is not known") as refused:
         read(MARK + text.removeprefix(MARK))
@@ -73,7 +75,7 @@ def test_what_nobody_has_written_so_is_not_read(text: str) -> None:
 
 def test_a_value_is_bound_to_its_row_its_column_and_its_key() -> None:
     contexts = {
-        context(head_of(number), owner, column)
+        context(head_of(number), owner, column=column)
         for number in (1, 2)
         for owner, column in (("a", "args"), ("a", "kwargs"), ("b", "args"))
     }
