@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from domain.at_rest import AtRestKeys, parse_keys
 from domain.audit import REASON_SCOPES
 from domain.broker_options import BrokerOptions
 from domain.networks import check_proxies
@@ -213,6 +214,12 @@ class Settings(BaseSettings):
         (),
         description="Scopes, comma separated, whose writes need the header X-Celeriac-Reason: operate, admin.",
     )
+    encryption_keys: Names = Field(
+        (),
+        repr=False,
+        description="Keys that arguments and results are encrypted with in PostgreSQL, comma separated: "
+        "`2:<base64 of 32 bytes>,1:...`. The first encrypts, all decrypt. Unset: nothing is encrypted there.",
+    )
     database_pool_size: Annotated[int, Field(ge=1, le=200)] = Field(10, description="Connections in each process.")
 
     @field_validator(
@@ -225,6 +232,7 @@ class Settings(BaseSettings):
         "redact",
         "redact_names",
         "audit_key",
+        "encryption_keys",
         "require_reason",
         mode="before",
     )
@@ -268,6 +276,12 @@ class Settings(BaseSettings):
         for number, key in enumerate(keys, start=1):
             check_secret(key, what=f"key {number}")
         return keys
+
+    @field_validator("encryption_keys")
+    @classmethod
+    def _refuse_what_is_no_key(cls, entries: tuple[str, ...]) -> tuple[str, ...]:
+        parse_keys(entries)
+        return entries
 
     @field_validator("require_reason")
     @classmethod
@@ -395,6 +409,11 @@ class Settings(BaseSettings):
     def audit_keys(self) -> tuple[bytes, ...]:
         """Return the keys of the seals; the first makes them."""
         return tuple(key.encode() for key in self.audit_key)
+
+    @property
+    def at_rest_keys(self) -> AtRestKeys | None:
+        """Return the keys that arguments and results are encrypted with in PostgreSQL; None if there are none."""
+        return parse_keys(self.encryption_keys)
 
     @property
     def audit_kept_for(self) -> timedelta | None:

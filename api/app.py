@@ -183,7 +183,9 @@ async def open_resources(stack: AsyncExitStack, settings: Settings, *, metrics: 
     """
     database_url, broker_url, result_url = urls(settings)
     redis_url = settings.effective_redis_url or ""
-    engine = open_engine(database_url, pool_size=settings.database_pool_size, name="celeriac api")
+    engine = open_engine(
+        database_url, pool_size=settings.database_pool_size, name="celeriac api", keys=settings.at_rest_keys
+    )
     stack.push_async_callback(engine.dispose)
     redis = redis_client(redis_url)
     stack.push_async_callback(redis.aclose)

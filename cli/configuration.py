@@ -17,7 +17,7 @@ OF_THE_CLIENT = frozenset({"CELERIAC_URL", "CELERIAC_API_KEY", "CELERIAC_REASON"
 """Variables that are no settings: the commands that ask the API read them."""
 OF_THE_PLUGIN = frozenset({"CELERIAC_PAYLOAD_KEYS"})
 """Variables that are no settings: the plugin reads them, in workers and in clients. No other child is given them."""
-SECRETS = ("api_keys", "metrics_key", "flower_basic_auth", "oidc_client_secret", "audit_key")
+SECRETS = ("api_keys", "metrics_key", "flower_basic_auth", "oidc_client_secret", "audit_key", "encryption_keys")
 """Settings that nobody is shown, and that only processes of ours are given: workers run the code of others."""
 NEVER_EMPTY = frozenset({"api_keys"})
 """Variables that, set and empty, are a slip that settings refuse."""

@@ -1,11 +1,11 @@
-"""One transaction on the database itself, for the commands that need no API: whoever has its password may do all."""
+"""Work on the database itself, for the commands that need no API: whoever has its password may do all."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cli.addresses import with_addresses
 from cli.configuration import read_settings, require_urls
@@ -16,6 +16,7 @@ from store.engine import open_engine
 
 Answer = TypeVar("Answer")
 Work = Callable[[AsyncConnection, Settings], Awaitable[Answer]]
+WorkOfMany = Callable[[AsyncEngine, Settings], Awaitable[Answer]]
 
 
 def run_on_database(work: Work[Answer], data: str | None, *, name: str) -> Answer:
@@ -23,10 +24,20 @@ def run_on_database(work: Work[Answer], data: str | None, *, name: str) -> Answe
 
     Raises CliError. `name`: what Postgres is told of who asks.
     """
+
+    async def transact(engine: AsyncEngine, settings: Settings) -> Answer:
+        async with engine.begin() as connection:
+            return await work(connection, settings)
+
+    return run_with_engine(transact, data, name=name)
+
+
+def run_with_engine(work: WorkOfMany[Answer], data: str | None, *, name: str) -> Answer:
+    """Return the answer of this, which makes transactions of its own; else as `run_on_database`. Raises CliError."""
     settings = with_addresses(read_settings(data=data))
     require_urls(settings, "database_url")
     try:
-        return asyncio.run(_transact(work, settings, name=name))
+        return asyncio.run(_run(work, settings, name=name))
     except CeleriacError as error:
         raise CliError(error.detail) from error
     except (SQLAlchemyError, OSError) as error:
@@ -34,10 +45,9 @@ def run_on_database(work: Work[Answer], data: str | None, *, name: str) -> Answe
         raise CliError(f"The database of CELERIAC_DATABASE_URL could not be asked: {reason}") from error
 
 
-async def _transact(work: Work[Answer], settings: Settings, *, name: str) -> Answer:
-    engine = open_engine(str(settings.database_url), pool_size=1, name=name)
+async def _run(work: WorkOfMany[Answer], settings: Settings, *, name: str) -> Answer:
+    engine = open_engine(str(settings.database_url), pool_size=1, name=name, keys=settings.at_rest_keys)
     try:
-        async with engine.begin() as connection:
-            return await work(connection, settings)
+        return await work(engine, settings)
     finally:
         await engine.dispose()

@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from cli.addresses import Addresses
 from cli.client import Client
+from cli.encryption import COUNT_SECONDS, COUNTED, count_left
 from cli.errors import CliError
 from cli.exposure import WAYS_OUT, asks_for_key, is_loopback
 from cli.flower_login import USER, password_file, told_to_flower
@@ -29,6 +30,7 @@ from gateway.oidc import IssuerServer
 from gateway.results.reader import ResultReader
 from services.resident.counters import CounterName
 from settings import Settings
+from store.engine import open_engine
 from store.inspection import ask_server, count_unread
 from store.migrate import pending_revisions
 
@@ -65,6 +67,7 @@ def examine(settings: Settings, *, api_url: str, running: Addresses | None = Non
         lambda: _redis("redis", settings.effective_redis_url),
         lambda: _results(settings.effective_result_url, settings.result_prefix),
         lambda: _unread(settings.database_url),
+        lambda: encrypted_at_rest(settings),
         lambda: _skipped(settings.effective_redis_url),
         lambda: _api(api_url),
     )
@@ -231,6 +234,32 @@ def _unread(database_url: str | None) -> Iterator[CheckResult]:
         summary = "; ".join(f"the result {reason} ({count} times)" for reason, count in counts.items())
         mend = "Let the application store JSON: result_serializer = 'json'. Meanwhile `result_repr` says what was told."
         yield CheckResult("unread results", "warn", summary, mend)
+
+
+def encrypted_at_rest(settings: Settings) -> Iterator[CheckResult]:
+    """What the current key has not encrypted; nothing where there is none, or where that cannot be asked."""
+    if not settings.encryption_keys or settings.database_url is None:
+        return
+    try:
+        left = sum(asyncio.run(_count_left(settings)).values())
+    except DBAPIError as error:
+        if isinstance(error.orig, psycopg.errors.QueryCanceled):
+            detail = f"not counted within {COUNT_SECONDS:.0f} s"
+            yield CheckResult("encryption", "warn", detail, "`celeriac encrypt` says whether any are left.")
+        return  # else said above, or a schema that is to be migrated
+    if left:
+        detail = f"{left}{' or more' if left >= COUNTED else ''} rows are stored plainly or under an older key"
+        yield CheckResult("encryption", "warn", detail, "Run `celeriac encrypt`.")
+    else:
+        yield CheckResult("encryption", "ok", "all is encrypted with the current key")
+
+
+async def _count_left(settings: Settings) -> dict[str, int]:
+    engine = open_engine(str(settings.database_url), pool_size=1, name="celeriac doctor", keys=settings.at_rest_keys)
+    try:
+        return await count_left(engine)
+    finally:
+        await engine.dispose()
 
 
 def _skipped(redis_url: str | None) -> Iterator[CheckResult]:

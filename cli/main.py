@@ -26,6 +26,7 @@ COMMANDS = {
     "workers": "List workers, and pause, resume, drain or resize one.",
     "keys": "Make, list, rotate, disable and revoke API keys, in the database itself.",
     "audit": "List what was done by whom, and tell whether it was tampered with, in the database itself.",
+    "encrypt": "Encrypt what is stored plainly or under older keys with the current one, in the database itself.",
     "settings": "List every setting with its variable, value and meaning.",
 }
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import structlog
 from redis.asyncio import Redis
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from background import end, start
 from domain.degradation import MIRROR
@@ -62,7 +63,7 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
     """Run every loop until `stopping` is set; what was claimed and not finished stays in the outbox."""
     database_url, broker_url, _ = urls(settings)
     async with AsyncExitStack() as stack:
-        engine = open_engine(database_url, pool_size=settings.database_pool_size, name="celeriac loops", by_key=True)
+        engine = _open_engine(settings, database_url)
         stack.push_async_callback(engine.dispose)
         layout = Layout(settings.broker_options, is_told=False)
         gateways = _gateways(stack, settings, layout=layout)
@@ -118,6 +119,11 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
         await stopping.wait()
         await end(*running)
     log.info("loops_stopped")
+
+
+def _open_engine(settings: Settings, database_url: str) -> AsyncEngine:
+    pool_size, keys = settings.database_pool_size, settings.at_rest_keys
+    return open_engine(database_url, pool_size=pool_size, name="celeriac loops", by_key=True, keys=keys)
 
 
 class _Gateways(NamedTuple):

@@ -44,7 +44,13 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
     """Mirror events until `stopping` is set, and then what has already arrived."""
     database_url, _, result_url = urls(settings)
     async with AsyncExitStack() as stack:
-        engine = open_engine(database_url, pool_size=settings.database_pool_size, name="celeriac mirror", by_key=True)
+        engine = open_engine(
+            database_url,
+            pool_size=settings.database_pool_size,
+            name="celeriac mirror",
+            by_key=True,
+            keys=settings.at_rest_keys,
+        )
         stack.push_async_callback(engine.dispose)
         results = ResultReader(result_url, prefix=settings.result_prefix)
         if results.blind:

@@ -110,7 +110,10 @@ async def _dispatch(
     if not due:
         return Dispatched(claimed=0, published=0, cancelled=0)
     cancelled = [task for task in due if task.cancel_requested_at is not None]
-    to_publish = [task for task in due if task.cancel_requested_at is None]
+    live = [task for task in due if task.cancel_requested_at is None]
+    # Nobody can say what a worker would be given: it waits as what the broker refuses does, and is parked.
+    unopened = {task.task_id: Refusal(f"What it was given {task.unopened}.") for task in live if task.unopened}
+    to_publish = [task for task in live if not task.unopened]
     # Before the publish: a worker may well start the task before we are back.
     at = datetime.now(UTC)
     published = await _publish(connection, publisher, tasks=to_publish) if to_publish else Published()
@@ -120,12 +123,11 @@ async def _dispatch(
     ]
     await record(connection, News(facts=facts))
     await outbox.delete_dispatched(connection, [fact.task_id for fact in facts])
-    if len(handed_over) < len(to_publish):
-        unsent = [task for task in to_publish if task.task_id not in published.sent]
-        await _put_off(connection, unsent, refused=published.refused, doubtful_pause=doubtful_pause)
-    return Dispatched(
-        claimed=len(due), published=len(handed_over), cancelled=len(cancelled), refused=len(published.refused)
-    )
+    refused = {**published.refused, **unopened}
+    if len(handed_over) < len(live):
+        unsent = [task for task in live if task.task_id not in published.sent]
+        await _put_off(connection, unsent, refused=refused, doubtful_pause=doubtful_pause)
+    return Dispatched(claimed=len(due), published=len(handed_over), cancelled=len(cancelled), refused=len(refused))
 
 
 async def _put_off(

@@ -21,6 +21,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection as SqlConnection
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import PoolProxiedConnection
 
+from domain.at_rest import AtRestKeys
+from store.at_rest import OPTION, AtRest
+
 CONNECT_TIMEOUT_SECONDS = 3
 POOL_TIMEOUT_SECONDS = 3
 STATEMENT_TIMEOUT_MS = 30_000
@@ -123,8 +126,17 @@ def libpq_url(database_url: str) -> str:
     return make_url(database_url).set(drivername="postgresql").render_as_string(hide_password=False)
 
 
-def open_engine(database_url: str, *, pool_size: int = 10, name: str = "celeriac", by_key: bool = False) -> AsyncEngine:
+def open_engine(
+    database_url: str,
+    *,
+    pool_size: int = 10,
+    name: str = "celeriac",
+    by_key: bool = False,
+    keys: AtRestKeys | None = None,
+) -> AsyncEngine:
     """Return a pooled engine; dispose it when the process ends. `name` shows in pg_stat_activity.
+
+    `keys`: what is encrypted before it is stored, is with these.
 
     `by_key`: its statements find rows by an index, and shall not scan a table because it was small when they were
     planned: a plan is kept, while a new table or a new day's partition grows by a million rows.
@@ -140,6 +152,7 @@ def open_engine(database_url: str, *, pool_size: int = 10, name: str = "celeriac
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=POOL_TIMEOUT_SECONDS,
+        execution_options={OPTION: AtRest(keys)} if keys else {},
         # Errors of SQLAlchemy are logged, and the parameters are task arguments.
         hide_parameters=True,
         connect_args={

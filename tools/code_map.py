@@ -50,6 +50,7 @@ NOUNS: Mapping[str, str] = {
     "API keys": "api_keys key_ring principals failed_keys",
     "Signing in": "session sessions session_book session_cookie sign_ins oidc issuer",
     "The audit": "audit audit_seals seals authorship audit_key",
+    "Encryption": "at_rest reencryption encryption encrypt opening payloads",
     "Every process": "settings background logs celeryconfig app secrets redis_keys printable sentences",
 }
 OTHERS = "The rest"

@@ -9,10 +9,13 @@ from api.schemas.filters import PageQuery
 from api.schemas.tasks import TaskPage, TaskRow
 from domain.filters import Cursor, TaskFilter
 from domain.sight import Sight
+from store.at_rest import at_rest_of
 from store.queries.tasks import documents
 from store.queries.tasks.documents import ListedTask, Slice
 
 NO_WORD = "`search` has no word in it: no letter and no digit. So it finds nothing."
+
+SEALED = "Arguments are encrypted at rest: `search` finds names, ids, queues, workers and errors, and no arguments."
 
 
 async def read_page(connection: AsyncConnection, filters: TaskFilter, *, query: PageQuery, sight: Sight) -> TaskPage:
@@ -29,8 +32,14 @@ async def read_page(connection: AsyncConnection, filters: TaskFilter, *, query: 
         data=rows,
         tasks=rows,
         next_cursor=_cursor_behind(page[-1], query) if len(page) == query.limit else None,
-        message=NO_WORD if filters.search == () else None,
+        message=_message(connection, filters),
     )
+
+
+def _message(connection: AsyncConnection, filters: TaskFilter) -> str | None:
+    if not filters.search:
+        return None if filters.search is None else NO_WORD
+    return SEALED if at_rest_of(connection).seals else None
 
 
 def slice_of(query: PageQuery) -> Slice:

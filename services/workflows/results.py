@@ -135,6 +135,12 @@ async def resolve(
     connection: AsyncConnection, workflow_id: UUID, *, steps: Sequence[FreeStep], fetched: Group
 ) -> Resolved:
     """Look up what these steps refer to. `fetched`: what the result backend has told of what was `unread` before."""
+    unopened = {step.position: f"What this step is given {step.unopened}." for step in steps if step.unopened}
+    if unopened:
+        readable = await resolve(
+            connection, workflow_id, steps=[step for step in steps if not step.unopened], fetched=fetched
+        )
+        return replace(readable, broken={**readable.broken, **unopened})
     plain = {step.position: step.submission for step in steps if not step.has_references}
     referring = {step.position: step for step in steps if step.has_references}
     if not referring:

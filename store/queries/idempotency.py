@@ -7,8 +7,13 @@ from sqlalchemy import Integer, Interval, LargeBinary, Text, bindparam, delete, 
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.at_rest import CannotOpen
+from domain.errors import IdempotencyConflict
 from domain.idempotency import RequestKey
+from store.at_rest import at_rest_of
 from store.tables.tasks import idempotency_keys
+
+ANSWER = "answer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +67,22 @@ _keep = (
 
 
 async def get_first_answer(connection: AsyncConnection, key: RequestKey) -> FirstAnswer:
-    """Return the first answer to a key that `claim` refused in this transaction (primary key)."""
+    """Return the first answer to a key that `claim` refused in this transaction (primary key).
+
+    Raises IdempotencyConflict where it is encrypted and cannot be read: it was acted on.
+    """
     row = (await connection.execute(_first, {"request_hash": key.request_hash})).one()
-    return FirstAnswer(bytes(row.body_hash), row.answer)
+    try:
+        answer = at_rest_of(connection).open(row.answer, key.request_hash.hex(), column=ANSWER)
+    except CannotOpen as error:
+        raise IdempotencyConflict(f"The first answer to this Idempotency-Key {error.reason}.") from error
+    return FirstAnswer(bytes(row.body_hash), answer)
 
 
 async def keep_answer(connection: AsyncConnection, key: RequestKey, *, answer: str) -> None:
     """Store the answer to a key that `claim` took in this transaction (primary key)."""
-    await connection.execute(_keep, {"claimed": key.request_hash, "first_answer": answer})
+    stored = at_rest_of(connection).seal(answer, key.request_hash.hex(), column=ANSWER)
+    await connection.execute(_keep, {"claimed": key.request_hash, "first_answer": stored})
 
 
 _old = (

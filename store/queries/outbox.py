@@ -25,6 +25,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.at_rest import CannotOpen
+from store.at_rest import AtRest, at_rest_of
 from store.batch import IDS, batch_of, bind_rows
 from store.listener import OUTBOX
 from store.queries.leadership import DISPATCH
@@ -57,6 +59,8 @@ class DueTask:
     retries_base: int
     refusals: int
     """How often the broker has refused it."""
+    unopened: str | None = None
+    """Why its arguments, which are encrypted at rest, cannot be read; then they are empty here."""
 
 
 is_calm = outbox.c.refusals <= literal_column("0")
@@ -120,7 +124,23 @@ async def claim_due(
     parameters = {"batch_size": batch_size, "held_queues": list(held_queues), "held_tasks": list(held_tasks)}
     claim = _claim_refused if refused else _claim_calm
     claimed = list(starmap(DueTask, await connection.execute(claim, parameters)))
-    return await _with_large(connection, claimed, most_bytes=claimed_bytes)
+    vault = at_rest_of(connection)
+    return [_opened(vault, task) for task in await _with_large(connection, claimed, most_bytes=claimed_bytes)]
+
+
+def _opened(vault: AtRest, task: DueTask) -> DueTask:
+    """The task with the arguments that a worker is to be given. Encrypted they are text, which arguments never are."""
+    args, kwargs = task.args, task.kwargs
+    if not isinstance(args, str) and not isinstance(kwargs, str):
+        return task
+    try:
+        return replace(
+            task,
+            args=vault.open_value(args, task.task_id, column="args"),
+            kwargs=vault.open_value(kwargs, task.task_id, column="kwargs"),
+        )
+    except CannotOpen as error:
+        return replace(task, args=[], kwargs={}, unopened=error.reason)
 
 
 _large = select(

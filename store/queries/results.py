@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.results import StoredResult, ToldResult
+from store.at_rest import AtRest, at_rest_of
 from store.batch import IDS, Columns, batch_of, bind_rows
 from store.tables.tasks import task_results, tasks
 
@@ -38,20 +39,23 @@ _write_results = _insert_results.on_conflict_do_update(
 
 async def write_results(connection: AsyncConnection, results: Iterable[StoredResult]) -> None:
     """Store true results and errors; a later one replaces an earlier."""
-    rows = [
-        (
-            r.task_id,
-            r.result_json,
-            r.result_truncated,
-            r.exception_type,
-            r.exception_message,
-            r.traceback,
-            r.unreadable,
-            r.result_repr,
-        )
-        for r in results
-    ]
+    vault = at_rest_of(connection)
+    rows = [_row(vault, result) for result in results]
     await connection.execute(_write_results, bind_rows(tuple(_RESULT), rows))
+
+
+def _row(vault: AtRest, result: StoredResult) -> tuple[object, ...]:
+    this = result.task_id
+    return (
+        this,
+        result.result_json and vault.seal_json(result.result_json, this, column="result"),
+        result.result_truncated,
+        result.exception_type,
+        result.exception_message,
+        result.traceback and vault.seal(result.traceback, this, column="traceback"),
+        result.unreadable,
+        result.result_repr and vault.seal(result.result_repr, this, column="result_repr"),
+    )
 
 
 _drop_results = delete(task_results).where(task_results.c.task_id == bindparam("task_ids", type_=IDS).any_())
@@ -77,7 +81,15 @@ _stop_waiting = update(tasks).where(tasks.c.task_id == bindparam("task_ids", typ
 async def write_unread_results(connection: AsyncConnection, results: Iterable[ToldResult]) -> None:
     """Store what is known of results of locked tasks that are not known themselves, beside nothing better."""
     rows = {each.task_id: each for each in results}
-    values = [(each.task_id, each.result_repr, each.unreadable) for each in rows.values()]
+    vault = at_rest_of(connection)
+    values = [
+        (
+            each.task_id,
+            each.result_repr and vault.seal(each.result_repr, each.task_id, column="result_repr"),
+            each.unreadable,
+        )
+        for each in rows.values()
+    ]
     await connection.execute(_write_told, bind_rows(_TOLD, values))
     sealed = [each.task_id for each in rows.values() if each.unreadable]
     if sealed:

@@ -4,13 +4,15 @@ Words and queries come from `domain/search_text.py`; Postgres gets them ready-ma
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from sqlalchemy import ColumnElement, Integer, Text, bindparam, cast, func, literal, select, text
+from sqlalchemy import ColumnElement, Integer, Text, bindparam, cast, func, literal, null, select, text
 from sqlalchemy.dialects.postgresql import ARRAY, TSQUERY, TSVECTOR, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.at_rest import MARK
 from domain.search_text import Query, Term
+from store.at_rest import at_rest_of
 from store.batch import batch_of, bind_rows
 from store.tables.search import task_search
 from store.tables.tasks import task_arguments, tasks
@@ -56,23 +58,29 @@ _given = (
     func.left(func.coalesce(cast(task_arguments.c[name], Text), task_arguments.c[f"{name}_repr"]), MAX_TEXT)
     for name in ("args", "kwargs")
 )
-_sources = (
-    select(
-        tasks.c.task_id,
-        tasks.c.task_name,
-        tasks.c.queue_name,
-        tasks.c.node,
-        func.left(tasks.c.exception, MAX_TEXT),
-        *_given,
-    )
-    .outerjoin(task_arguments, task_arguments.c.task_id == tasks.c.task_id)
-    .where(tasks.c.task_id == bindparam("task_ids", type_=ARRAY(Text)).any_())
-)
+_named = select(
+    tasks.c.task_id,
+    tasks.c.task_name,
+    tasks.c.queue_name,
+    tasks.c.node,
+    func.left(tasks.c.exception, MAX_TEXT),
+).where(tasks.c.task_id == bindparam("task_ids", type_=ARRAY(Text)).any_())
+_sources = _named.add_columns(*_given).outerjoin(task_arguments, task_arguments.c.task_id == tasks.c.task_id)
+_sources_without_arguments = _named.add_columns(null(), null())
 
 
 async def list_sources(connection: AsyncConnection, task_ids: Sequence[str]) -> list[SearchSource]:
-    """Return what these tasks are found by; those that are gone are left out (primary keys)."""
-    return [SearchSource(*row) for row in await connection.execute(_sources, {"task_ids": list(task_ids)})]
+    """Return what these tasks are found by; those that are gone are left out (primary keys).
+
+    What is encrypted at rest is not among it, nor is anything that a key would encrypt: its words would stand here.
+    """
+    statement = _sources_without_arguments if at_rest_of(connection).seals else _sources
+    found = [SearchSource(*row) for row in await connection.execute(statement, {"task_ids": list(task_ids)})]
+    return [replace(one, args=_readable(one.args), kwargs=_readable(one.kwargs)) for one in found]
+
+
+def _readable(text: str | None) -> str | None:
+    return None if text and text.startswith((MARK, f'"{MARK}')) else text
 
 
 _DOCUMENT = ("task_id", "document")

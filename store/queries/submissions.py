@@ -1,16 +1,19 @@
 """What clients submit: stored by one statement for a whole group, and read as it was submitted."""
 
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from operator import attrgetter
 
 from sqlalchemy import JSON, Boolean, Integer, SmallInteger, Text, Uuid, bindparam, cast, func, literal, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.at_rest import CannotOpen
+from domain.errors import ArgumentsNotRecorded
 from domain.replays import Original
 from domain.states import EventType, Phase, Status
 from domain.submissions import Submission
+from store.at_rest import AtRest, at_rest_of
 from store.batch import Columns, batch_of, bind_rows
 from store.listener import OUTBOX
 from store.queries.rollups import submitted_count_statement
@@ -39,6 +42,7 @@ _COLUMNS: Columns = {
 _ARGUMENTS = ("args", "kwargs")
 """The arguments, which are JSON in `task_arguments` instead; `due_at` is a column of `outbox`."""
 _IN_TASKS = tuple(name for name in _COLUMNS if name not in (*_ARGUMENTS, "due_at"))
+_PLACES = {name: place for place, name in enumerate(_COLUMNS)}
 _values = attrgetter(*("phase.value" if name == "phase" else name for name in _COLUMNS))
 _source = select(*batch_of(**_COLUMNS).c).cte("submitted")
 _row = _source.c
@@ -82,7 +86,17 @@ async def add_submissions(connection: AsyncConnection, submissions: Sequence[Sub
     """Insert tasks, arguments, `submitted` events, outbox and search queue rows, and count; the commit wakes the
     dispatchers. All in one statement.
     """
-    await connection.execute(_store, bind_rows(tuple(_COLUMNS), map(_values, submissions)))
+    vault = at_rest_of(connection)
+    rows = (_sealed(vault, row) for row in submissions) if vault.seals else map(_values, submissions)
+    await connection.execute(_store, bind_rows(tuple(_COLUMNS), rows))
+
+
+def _sealed(vault: AtRest, submission: Submission) -> list[object]:
+    """The row with its arguments encrypted. Unencrypted they are never text in JSON, and need no other form."""
+    row = list(_values(submission))
+    for name in _ARGUMENTS:
+        row[_PLACES[name]] = vault.seal_json(getattr(submission, name), submission.task_id, column=name)
+    return row
 
 
 _original = (
@@ -98,6 +112,19 @@ _original = (
 
 
 async def get_original(connection: AsyncConnection, task_id: str) -> Original | None:
-    """Return a task as it was submitted, for a replay (primary keys); None if there is none."""
+    """Return a task as it was submitted, for a replay (primary keys); None if there is none.
+
+    Raises ArgumentsNotRecorded where they are encrypted and cannot be read.
+    """
     row = (await connection.execute(_original, {"task_id": task_id})).one_or_none()
-    return Original(*row) if row else None
+    if row is None:
+        return None
+    original, vault = Original(*row), at_rest_of(connection)
+    try:
+        return replace(
+            original,
+            args=original.args and vault.open_json(original.args, task_id, column="args"),
+            kwargs=original.kwargs and vault.open_json(original.kwargs, task_id, column="kwargs"),
+        )
+    except CannotOpen as error:
+        raise ArgumentsNotRecorded(f"What this task was given {error.reason}.") from error

@@ -1,7 +1,7 @@
 """Reading tasks: one whole, or pages of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -12,12 +12,22 @@ from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
+from domain.at_rest import MARK
 from domain.cancels import StopSignal
 from domain.filters import EXACT_TOTAL, SORT_COLUMNS, Cursor, Sort, TaskFilter
 from domain.sight import EVERYTHING, Sight
 from domain.states import TERMINAL, Phase, Status
+from store.at_rest import AtRest, at_rest_of
 from store.queries.sight import KEPT, linked, seen
 from store.queries.tasks.filters import conditions
+from store.queries.tasks.opening import (
+    SEALED_TRACEBACK,
+    TOO_LONG,
+    open_attempts,
+    open_given,
+    open_result,
+    open_texts,
+)
 from store.tables.doubts import doubts
 from store.tables.tasks import attempts, outbox, task_arguments, task_results, tasks
 from store.tables.workers import workers
@@ -30,10 +40,12 @@ FEW = 2_000
 """How many rows are sorted in 3 ms."""
 NEWEST_FIRST = Sort()
 
-SHOWN_ERROR = 1_024
-"""Characters of an error in a list, of which a thousand rows may be asked for; the task itself has 64 KiB."""
 WHOLE_ATTEMPTS = 10
 """How many of the latest attempts have their exception and traceback whole: a thousand of 64 KiB would be no answer."""
+
+
+SHOWN_ERROR = 1_024
+"""Characters of an error in a list, of which a thousand rows may be asked for; the task itself has 64 KiB."""
 
 
 def shortened(error: ColumnElement[str]) -> ColumnElement[str]:
@@ -72,7 +84,12 @@ _is_whole = (
     attempts.c.number
     > select(tasks.c.attempt_count).where(tasks.c.task_id == bindparam("task_id")).scalar_subquery() - WHOLE_ATTEMPTS
 )
-_end_of_traceback = func.right(attempts.c.traceback, SHOWN_ERROR)
+# What is encrypted can only be read whole.
+_end_of_traceback = case(
+    (~func.starts_with(attempts.c.traceback, MARK), func.right(attempts.c.traceback, SHOWN_ERROR)),
+    (func.length(attempts.c.traceback) <= SEALED_TRACEBACK, attempts.c.traceback),
+    else_=literal(TOO_LONG, Text),
+)
 _attempt = (
     select(
         *(column for column in attempts.c if column.name not in ("exception", "traceback")),
@@ -214,7 +231,20 @@ async def get_task(connection: AsyncConnection, task_id: str, *, sight: Sight = 
     if row is None:
         return None
     *cells, attempts_or_none = row
-    return WholeTask(*(*cells, attempts_or_none or []))
+    return _opened(at_rest_of(connection), WholeTask(*(*cells, attempts_or_none or [])))
+
+
+def _opened(vault: AtRest, task: WholeTask) -> WholeTask:
+    """The task with what is encrypted of it, or with the reasons why that cannot be read in its place."""
+    this = task.task_id
+    last_cut = task.attempt_count - WHOLE_ATTEMPTS
+    open_attempts(vault, this, attempts=task.attempts, last_cut=last_cut, cut_to=SHOWN_ERROR)
+    texts = {name: getattr(task, name) for name in ("args_repr", "kwargs_repr", "result_repr", "traceback")}
+    opened = open_texts(vault, this, texts=texts)
+    for name in ("args", "kwargs"):
+        opened |= open_given(vault, this, stored=getattr(task, name), name=name)
+    opened |= open_result(vault, this, stored=task.result)
+    return replace(task, **opened) if opened else task
 
 
 async def get_outline(connection: AsyncConnection, task_id: str, *, sight: Sight = EVERYTHING) -> TaskOutline | None:

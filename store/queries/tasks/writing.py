@@ -26,10 +26,11 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.fold import TaskState
+from domain.fold import Attempt, TaskState
 from domain.identities import Identity
 from domain.results import error_of
 from domain.rollups import TaskCourse
+from store.at_rest import AtRest, at_rest_of
 from store.batch import IDS, Columns, batch_of, bind_rows
 from store.listener import FINISHED
 from store.tables.base import Time
@@ -259,6 +260,7 @@ _ATTEMPT: Columns = {
     "exception": Text,
     "traceback": Text,
 }
+_OF_ATTEMPT = tuple(_ATTEMPT)[1:]
 _attempts = batch_of(**_ATTEMPT)
 _insert_attempts = insert(attempts).from_select(tuple(_ATTEMPT), select(*_attempts.c))
 _write_attempts = _insert_attempts.on_conflict_do_update(
@@ -273,7 +275,12 @@ _drop_attempts = delete(attempts).where(
 
 async def write_attempts(connection: AsyncConnection, states: Iterable[StateToWrite]) -> None:
     """Write the attempts of these tasks over what was there."""
-    rows = [_attempt_row(written.task_id, attempt) for written in states for attempt in written.state.attempts]
+    vault = at_rest_of(connection)
+    rows = [
+        _attempt_row(vault, written.task_id, attempt=attempt)
+        for written in states
+        for attempt in written.state.attempts
+    ]
     if rows:
         await connection.execute(_write_attempts, bind_rows(tuple(_ATTEMPT), rows))
 
@@ -283,8 +290,9 @@ async def drop_attempts_above(connection: AsyncConnection, counts: Mapping[str, 
     await connection.execute(_drop_attempts, bind_rows(("task_id", "attempt_count"), counts.items()))
 
 
-def _attempt_row(task_id: str, attempt: object) -> tuple[object, ...]:
-    return (task_id, *(getattr(attempt, name) for name in list(_ATTEMPT)[1:]))
+def _attempt_row(vault: AtRest, task_id: str, *, attempt: Attempt) -> tuple[object, ...]:
+    *others, traceback = (getattr(attempt, name) for name in _OF_ATTEMPT)
+    return (task_id, *others, traceback and vault.seal(traceback, task_id, column="traceback"))
 
 
 _IDENTITY = ("task_id", "task_name", "queue_name", "root_id", "parent_id")
@@ -323,7 +331,16 @@ async def write_identities(connection: AsyncConnection, identities: Iterable[Ide
     rows = list(identities)
     names = [(i.task_id, i.task_name, i.queue_name, i.root_id, i.parent_id) for i in rows]
     await connection.execute(_write_identities, bind_rows(_IDENTITY, names))
-    reprs = [(i.task_id, i.args_repr, i.kwargs_repr) for i in rows if i.args_repr or i.kwargs_repr]
+    vault = at_rest_of(connection)
+    reprs = [
+        (
+            i.task_id,
+            i.args_repr and vault.seal(i.args_repr, i.task_id, column="args_repr"),
+            i.kwargs_repr and vault.seal(i.kwargs_repr, i.task_id, column="kwargs_repr"),
+        )
+        for i in rows
+        if i.args_repr or i.kwargs_repr
+    ]
     if reprs:
         await connection.execute(_write_reprs, bind_rows(_REPRS, reprs))
 

@@ -1,6 +1,6 @@
 """Workflows as clients see them: stored whole, read whole, listed. How they go on is in `progress.py`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -25,12 +25,15 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.at_rest import CannotOpen
+from domain.errors import ArgumentsNotRecorded
 from domain.filters import EXACT_TOTAL
 from domain.sight import EVERYTHING, Sight
 from domain.submissions import Submission
 from domain.workflows.dag import Dag, invert
 from domain.workflows.definition import NewWorkflow, Step
 from domain.workflows.steps import OnFailure, WorkflowStatus
+from store.at_rest import AtRest, at_rest_of
 from store.batch import batch_of, bind_rows
 from store.queries.sight import workflow_seen
 from store.queries.tasks.documents import shortened
@@ -138,7 +141,9 @@ async def add_workflow(connection: AsyncConnection, new: NewWorkflow) -> None:
     await connection.execute(_insert_workflow, row)
     this = {"workflow": new.workflow_id}
     await connection.execute(_insert_steps, this | bind_rows(_STEP, _step_rows(new)))
-    await connection.execute(_insert_submissions, this | bind_rows(_SUBMISSION, _submission_rows(new)))
+    await connection.execute(
+        _insert_submissions, this | bind_rows(_SUBMISSION, _submission_rows(at_rest_of(connection), new))
+    )
     event = {"workflow_id": new.workflow_id, "occurred_at": new.created_at, "event_type": "submitted"}
     await connection.execute(_insert_event, event)
 
@@ -158,11 +163,28 @@ def _step_rows(new: NewWorkflow) -> list[tuple[object, ...]]:
     ]
 
 
-def _submission_rows(new: NewWorkflow) -> list[tuple[object, ...]]:
+def _submission_rows(vault: AtRest, new: NewWorkflow) -> list[tuple[object, ...]]:
     return [
-        (position, step.has_references, *(getattr(step.submission, name) for name in _SUBMITTED))
+        (
+            position,
+            step.has_references,
+            *(
+                _submitted(vault, step.submission, name=name, owner=owner_of(new.workflow_id, position))
+                for name in _SUBMITTED
+            ),
+        )
         for position, step in enumerate(new.steps)
     ]
+
+
+def _submitted(vault: AtRest, submission: Submission, *, name: str, owner: str) -> object:
+    value = getattr(submission, name)
+    return vault.seal_json(value, owner, column=name) if name in ("args", "kwargs") and vault.seals else value
+
+
+def owner_of(workflow_id: UUID, position: int) -> str:
+    """Return what the arguments of a step are bound to where they are encrypted at rest; its task may be another."""
+    return f"{workflow_id}:{position}"
 
 
 _definition = (
@@ -189,11 +211,15 @@ _definition = (
 
 
 async def get_definition(connection: AsyncConnection, workflow_id: UUID) -> NewWorkflow | None:
-    """Return a workflow as it was submitted (primary keys); None if there is none."""
+    """Return a workflow as it was submitted (primary keys); None if there is none.
+
+    Raises ArgumentsNotRecorded where they are encrypted and cannot be read.
+    """
     workflow = await get_workflow(connection, workflow_id)
     if workflow is None:
         return None
     rows = (await connection.execute(_definition, {"workflow": workflow_id})).all()
+    vault = at_rest_of(connection)
     steps = [
         Step(
             step_id=row.step_id,
@@ -202,10 +228,10 @@ async def get_definition(connection: AsyncConnection, workflow_id: UUID) -> NewW
                 task_id=row.task_id,
                 created_at=workflow.created_at,
                 workflow_id=workflow_id,
-                **{name: row._mapping[name] for name in _SUBMITTED},
+                **_opened(vault, row._mapping, owner=owner_of(workflow_id, position)),
             ),
         )
-        for row in rows
+        for position, row in enumerate(rows)
     ]
     return NewWorkflow(
         workflow_id=workflow_id,
@@ -216,6 +242,18 @@ async def get_definition(connection: AsyncConnection, workflow_id: UUID) -> NewW
         created_at=workflow.created_at,
         original_workflow_id=workflow.original_workflow_id,
     )
+
+
+def _opened(vault: AtRest, submitted: Mapping[Any, Any], *, owner: str) -> dict[str, Any]:
+    try:
+        return {
+            name: vault.open_json(submitted[name], owner, column=name)
+            if name in ("args", "kwargs")
+            else submitted[name]
+            for name in _SUBMITTED
+        }
+    except CannotOpen as error:
+        raise ArgumentsNotRecorded(f"What a step of this workflow is given {error.reason}.") from error
 
 
 _one = select(workflows).where(workflows.c.workflow_id == _workflow)
@@ -284,8 +322,16 @@ async def list_results(connection: AsyncConnection, workflow_id: UUID) -> tuple[
     At most `SHOWN_RESULT_BYTES` each and `SHOWN_RESULTS_BYTES` together (primary keys).
     """
     rows = (await connection.execute(_results.add_columns(_is_omitted), {"workflow": workflow_id})).all()
-    results = {row.task_id: row.result for row in rows if not row.is_omitted}
-    return results, {row.task_id for row in rows if row.is_omitted}
+    omitted = {row.task_id for row in rows if row.is_omitted}
+    results: dict[str, object] = {}
+    vault = at_rest_of(connection)
+    for row in rows:
+        if row.task_id not in omitted:
+            try:
+                results[row.task_id] = vault.open_value(row.result, row.task_id, column="result")
+            except CannotOpen:
+                omitted.add(row.task_id)
+    return results, omitted
 
 
 _events = (

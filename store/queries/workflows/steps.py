@@ -5,8 +5,9 @@ found by a partial index; none reads all steps of a workflow that is under way, 
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
@@ -28,9 +29,12 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.at_rest import CannotOpen
 from domain.submissions import Submission
 from domain.workflows.steps import IN_FLIGHT, EndedStep, StepStatus, WorkflowStatus
+from store.at_rest import AtRest, at_rest_of
 from store.batch import batch_of, bind_rows
+from store.queries.workflows.documents import owner_of
 from store.queries.workflows.progress import notify
 from store.tables.base import Time
 from store.tables.tasks import task_results, tasks
@@ -142,7 +146,9 @@ class FreeStep:
     position: int
     has_references: bool
     submission: Submission
-    """The submission as it was stored: with its references, and the time of the workflow."""
+    """The submission as it was submitted: with its references, and the time of the workflow."""
+    unopened: str | None = None
+    """Why its arguments, which are encrypted at rest, cannot be read."""
 
 
 _next_free = (
@@ -197,13 +203,25 @@ async def list_free(
     The last of them is the one whose arguments reach `max_bytes`.
     """
     parameters = {"workflow": workflow_id, "behind": behind, "limit": limit, "max_bytes": max_bytes}
+    vault = at_rest_of(connection)
     steps: list[FreeStep] = []
     for row in await connection.execute(_free, parameters):
         submitted = dict(row._mapping)
         position, has_references = submitted.pop("position"), submitted.pop("has_references")
+        unopened = _open_arguments(vault, submitted, owner=owner_of(workflow_id, position))
         submission = Submission(**submitted, created_at=now, workflow_id=workflow_id)
-        steps.append(FreeStep(position, has_references, submission))
+        steps.append(FreeStep(position, has_references, submission, unopened))
     return steps
+
+
+def _open_arguments(vault: AtRest, submitted: dict[str, Any], *, owner: str) -> str | None:
+    """Decrypts them in their places; returns why not, where it cannot be."""
+    try:
+        for name in ("args", "kwargs"):
+            submitted[name] = vault.open_json(submitted[name], owner, column=name)
+    except CannotOpen as error:
+        return error.reason
+    return None
 
 
 async def mark_started(connection: AsyncConnection, workflow_id: UUID, *, positions: Collection[int]) -> None:
@@ -244,7 +262,18 @@ _results = (
 async def get_results(connection: AsyncConnection, workflow_id: UUID, *, step_ids: Sequence[str]) -> list[StepResult]:
     """Return results of these steps: up to 1 MiB each, so ask for few at a time (index workflow_steps_id)."""
     rows = await connection.execute(_results, {"workflow": workflow_id, "step_ids": list(step_ids)})
-    return [StepResult(**row._mapping) for row in rows]
+    vault = at_rest_of(connection)
+    return [_opened_result(vault, StepResult(**row._mapping)) for row in rows]
+
+
+def _opened_result(vault: AtRest, found: StepResult) -> StepResult:
+    """The result, decrypted; where that cannot be, only the result backend may have it."""
+    if found.result is None:
+        return found
+    try:
+        return replace(found, result=vault.open_json(found.result, found.task_id, column="result"))
+    except CannotOpen:
+        return replace(found, result=None)
 
 
 _has_begun = select(
