@@ -4,7 +4,6 @@ The secret of a key is in the answer to whoever made it and nowhere else. `has_o
 `CELERIAC_API_KEYS` may do everything, so that no row has to.
 """
 
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -12,12 +11,13 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.api_keys import ALPHABET, ID_LENGTH, MAX_KEYS, SECRET_LENGTH, ApiKey, compose, digest_of
+from domain.api_keys import MAX_KEYS, ApiKey, compose, digest_of
 from domain.audit import Action, Author, Change
 from domain.errors import InvalidRequest, KeyNotFound, LastAdmin
 from domain.principals import PrincipalKind
 from domain.scopes import Scope
 from services.audit import record_change
+from services.drawing import draw_id, draw_secret
 from store.queries import api_keys, sessions
 
 AUDITED = (
@@ -67,7 +67,7 @@ async def create_key(connection: AsyncConnection, order: Order, *, author: Autho
         raise _invalid("name", f"there are {MAX_KEYS:,} keys that are not revoked; revoke one first")
     if Scope.ADMIN not in order.scopes and not has_other_way and not await api_keys.was_closed(connection):
         raise _invalid("scopes", "the first key needs admin: until there is one, nobody is asked for a key")
-    text = compose(_draw(ID_LENGTH), _draw(SECRET_LENGTH))
+    text = compose(draw_id(), draw_secret())
     key = ApiKey(
         key_id=text.split("_")[1],
         name=order.name,
@@ -117,7 +117,7 @@ async def rotate_key(connection: AsyncConnection, key_id: str, *, overlap: timed
     """Give a key another secret, beside which the one it has opens for so long; raises KeyNotFound."""
     now, living = await _lock_and_read(connection)
     before = _one_of(living, key_id)
-    text = compose(key_id, _draw(SECRET_LENGTH))
+    text = compose(key_id, draw_secret())
     columns: dict[str, Any] = {
         "secret_hash": digest_of(text),
         "previous_hash": before.secret_hash if overlap else None,
@@ -186,7 +186,3 @@ def _refuse_past(expires_at: datetime | None, now: datetime) -> None:
 
 def _invalid(name: str, message: str) -> InvalidRequest:
     return InvalidRequest(f"{name}: {message}", errors=((name, message),))
-
-
-def _draw(length: int) -> str:
-    return "".join(secrets.choice(ALPHABET) for _ in range(length))

@@ -3,12 +3,11 @@
 Its text is in the answer to the browser and nowhere else.
 """
 
-import secrets
 from dataclasses import dataclass, replace
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.api_keys import ALPHABET, ID_LENGTH, SECRET_LENGTH, digest_of
+from domain.api_keys import digest_of
 from domain.audit import Action, Author, Change
 from domain.errors import Overloaded, SessionNotFound
 from domain.sessions import (
@@ -23,6 +22,7 @@ from domain.sessions import (
     proof_of,
 )
 from services.audit import record_change
+from services.drawing import draw_id, draw_secret
 from store.queries import sessions
 
 
@@ -35,11 +35,6 @@ class Browser:
     request_id: str | None = None
 
 
-def draw_secret() -> str:
-    """Return a secret that nobody guesses: 256 random bits."""
-    return _draw(SECRET_LENGTH)
-
-
 async def sign_in(connection: AsyncConnection, owner: Owner, *, browser: Browser, env_key: bytes | None = None) -> str:
     """Store a session and return its text; raises Overloaded where there are too many.
 
@@ -47,7 +42,7 @@ async def sign_in(connection: AsyncConnection, owner: Owner, *, browser: Browser
     """
     now = await sessions.lock_additions(connection)
     await _make_room(connection, owner)
-    text = compose(_draw(ID_LENGTH), draw_secret())
+    text = compose(draw_id(), draw_secret())
     session = Session(
         session_id=text.split("_")[0],
         session_hash=digest_of(text),
@@ -89,7 +84,3 @@ async def _make_room(connection: AsyncConnection, owner: Owner) -> None:
         return
     if not await sessions.remove_over(connection, idle=IDLE):
         raise Overloaded(f"There are {MAX_SESSIONS:,} sessions; an administrator may end some.")
-
-
-def _draw(length: int) -> str:
-    return "".join(secrets.choice(ALPHABET) for _ in range(length))

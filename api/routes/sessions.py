@@ -33,6 +33,7 @@ from domain.sessions import Owner
 from domain.sign_ins import USUAL_PATH, SignIn, is_local_path, read_sign_in
 from gateway.oidc import Client
 from services import sessions, sign_ins
+from services.drawing import draw_secret
 from services.resident.issuer import Issuer, TokenRefused
 from services.sessions import Browser
 from store.queries.sessions import list_sessions
@@ -88,7 +89,7 @@ async def begin(
     """Sends the browser to the issuer of tokens, and leaves it what it needs to come back within ten minutes."""
     if not is_local_path(after):
         raise InvalidRequest("next: not a path of this site", errors=(("next", "not a path of this site"),))
-    begun = SignIn(sessions.draw_secret(), after)
+    begun = SignIn(draw_secret(), after)
     client = _client(request, resources)
     url = await sign_ins.way_to_issuer(_issuer(request), begun, client=client)
     kept = sign_in_cookie(begun.as_text(), is_https=is_https(request.scope, resources.settings.public_url))
