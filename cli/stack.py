@@ -112,7 +112,8 @@ def children(settings: Settings, environment: dict[str, str]) -> list[Child]:
 def late_children(settings: Settings, environment: dict[str, str]) -> list[Child]:
     """Return the children started when all is well: Flower takes a second of processor time that others
     would wait for."""
-    return [own_child("flower", environment)] if settings.flower_port else []
+    own = {name: value for name, value in environment.items() if name != variable("encryption_keys")}
+    return [own_child("flower", own)] if settings.flower_port else []
 
 
 def stop_order(settings: Settings) -> list[list[str]]:
