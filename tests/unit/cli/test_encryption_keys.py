@@ -6,7 +6,7 @@ import pytest
 
 from cli.configuration import as_environment, masked, read_settings
 from cli.errors import CliError
-from cli.stack import children, late_children
+from cli.stack import children, inherited, late_children
 from settings import Settings
 
 ENCODED = b64encode(bytes(range(32))).decode()
@@ -27,6 +27,11 @@ def test_api_mirror_and_loops_are_given_the_keys_and_workers_and_flower_are_not(
         "worker-2": None,
         "flower": None,
     }
+
+
+def test_the_servers_are_not_given_the_keys_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, ENTRY)
+    assert VARIABLE not in inherited()
 
 
 def test_a_key_is_never_shown() -> None:
