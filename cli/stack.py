@@ -92,8 +92,9 @@ def server_child(server: PostgresServer | ValkeyServer) -> Child:
 
 
 def inherited() -> dict[str, str]:
-    """Return this process's environment without what only workers may know."""
-    return {name: value for name, value in os.environ.items() if name not in OF_THE_PLUGIN}
+    """Return this process's environment without keys for workers alone, and without those of the database."""
+    kept_back = OF_THE_PLUGIN | {variable("encryption_keys")}
+    return {name: value for name, value in os.environ.items() if name not in kept_back}
 
 
 def own_child(name: str, environment: dict[str, str], *options: str) -> Child:
@@ -112,7 +113,8 @@ def children(settings: Settings, environment: dict[str, str]) -> list[Child]:
 def late_children(settings: Settings, environment: dict[str, str]) -> list[Child]:
     """Return the children started when all is well: Flower takes a second of processor time that others
     would wait for."""
-    return [own_child("flower", environment)] if settings.flower_port else []
+    own = {name: value for name, value in environment.items() if name != variable("encryption_keys")}
+    return [own_child("flower", own)] if settings.flower_port else []
 
 
 def stop_order(settings: Settings) -> list[list[str]]:
