@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -92,9 +93,14 @@ def server_child(server: PostgresServer | ValkeyServer) -> Child:
 
 
 def inherited() -> dict[str, str]:
-    """Return this process's environment without keys for workers alone, and without those of the database."""
-    kept_back = OF_THE_PLUGIN | {variable("encryption_keys")}
-    return {name: value for name, value in os.environ.items() if name not in kept_back}
+    """Return this process's environment without any key: which child is given which is said for each."""
+    return {name: value for name, value in without_secrets(os.environ).items() if name not in OF_THE_PLUGIN}
+
+
+def without_secrets(environment: Mapping[str, str], *, but: str | None = None) -> dict[str, str]:
+    """Return an environment without the settings that nobody is shown, but for this one."""
+    secret = {variable(field) for field in SECRETS if field != but}
+    return {name: value for name, value in environment.items() if name not in secret}
 
 
 def own_child(name: str, environment: dict[str, str], *options: str) -> Child:
@@ -113,7 +119,7 @@ def children(settings: Settings, environment: dict[str, str]) -> list[Child]:
 def late_children(settings: Settings, environment: dict[str, str]) -> list[Child]:
     """Return the children started when all is well: Flower takes a second of processor time that others
     would wait for."""
-    own = {name: value for name, value in environment.items() if name != variable("encryption_keys")}
+    own = without_secrets(environment, but="flower_basic_auth")
     return [own_child("flower", own)] if settings.flower_port else []
 
 
@@ -138,9 +144,8 @@ def _worker(name: str, environment: dict[str, str]) -> Child:
     """Return a worker. Its node name is the same in every life and after every `up`: the mirror knows a
     worker by it."""
     node = f"{name}@{socket.gethostname()}"
-    own = {name: value for name, value in environment.items() if name not in map(variable, SECRETS)}
     keys = {name: os.environ[name] for name in OF_THE_PLUGIN if name in os.environ}
-    child = own_child("worker", own | keys, "--held", "--hostname", node)
+    child = own_child("worker", without_secrets(environment) | keys, "--held", "--hostname", node)
     stays_away = partial(is_drained, environment["CELERIAC_DATABASE_URL"], node)
     # Files that people's tasks write are theirs to open to others; ours are written by the other children.
     return replace(child, name=name, is_held=True, stop_signals=WORKER_STOP_SIGNALS, stays_away=stays_away, umask=None)

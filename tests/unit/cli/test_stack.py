@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cli.addresses import Addresses, forget_addresses, read_addresses, with_addresses, write_addresses
-from cli.configuration import read_settings
+from cli.configuration import SECRETS, read_settings, variable
 from cli.stack import (
     addresses_of,
     api_url,
@@ -136,3 +136,24 @@ def test_what_is_said_of_adopting_queues_holds_on_our_own_broker_too(
     settings = settings_with(broker_url=broker_url)
     addresses = addresses_of(settings, postgres_url="postgresql://here/db", valkey_url="redis://v:1")
     assert child_environment(settings, addresses)["CELERIAC_ADOPT_QUEUES"] == adopts
+
+
+def test_workers_and_flower_run_the_code_of_others_and_are_given_no_key_of_ours(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CELERIAC_API_KEYS", "exported-key-of-sixteen")
+    keys: dict[str, object] = {
+        "api_keys": ("key-of-the-settings",),
+        "metrics_key": "key-of-metrics",
+        "audit_key": ("key-of-seals",),
+    }
+    settings = settings_with(**keys, flower_basic_auth=("operator:login",), workers=1, flower_port=5555)
+    found = addresses_of(settings, postgres_url="postgresql://u@here/db", valkey_url="redis://here:1")
+    environment = child_environment(settings, found)
+    started = {child.name: child for child in (*children(settings, environment), *late_children(settings, environment))}
+    secret = {variable(field) for field in SECRETS}
+    given = {name: secret & child.environment.keys() for name, child in started.items()}
+    assert given["worker-1"] == set()
+    assert given["flower"] == {"CELERIAC_FLOWER_BASIC_AUTH"}
+    assert given["api"] >= {"CELERIAC_API_KEYS", "CELERIAC_METRICS_KEY", "CELERIAC_AUDIT_KEY"}
+    assert started["api"].environment["CELERIAC_API_KEYS"] == "key-of-the-settings"
