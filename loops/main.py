@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from functools import partial
 from typing import NamedTuple
 
@@ -104,7 +105,15 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
             Loop("unsettled", VanishedTasksRound(engine, control, queues=queues, results=results, redaction=hides)),
             Loop("partitions", PartitionsRound(engine)),
             Loop("expiry", ExpiryRound(engine)),
-            Loop("retention", RetentionRound(engine, settings.retention, workers_kept_for=settings.workers_kept_for)),
+            Loop(
+                "retention",
+                RetentionRound(
+                    engine,
+                    settings.retention,
+                    workers_kept_for=settings.workers_kept_for,
+                    feed_kept_for=timedelta(hours=settings.feed_hours),
+                ),
+            ),
             Loop("seals", SealsRound(engine, settings.audit_keys, kept_for=settings.audit_kept_for)),
             Loop("search_index", SearchIndexRound(engine, redaction=hides)),
             Loop("rollups", RollupsRound(engine)),
