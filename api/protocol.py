@@ -44,6 +44,9 @@ SPARE_FILES = 224
 """How many open files are left to the process itself: databases, brokers, logs."""
 LOOK_SECONDS = 1.0
 
+ON_SHUTDOWN = "celeriac.on_shutdown"
+"""The place where a scope has what ends an answer that would not end by itself."""
+
 HTTP_VERSIONS = ("1.1", "1.0")
 NOT_HTTP = "This is not a valid HTTP request."
 
@@ -147,6 +150,11 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002  uvicorn's name
         self._refuse(InvalidRequest(NOT_HTTP), "not_http")
+
+    def shutdown(self) -> None:
+        super().shutdown()
+        if self._is_answering and (end := self.cycle.scope.get(ON_SHUTDOWN)):
+            end()
 
     def pause_writing(self) -> None:
         super().pause_writing()
