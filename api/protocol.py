@@ -153,8 +153,9 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def shutdown(self) -> None:
         super().shutdown()
-        if self._is_answering and (end := self.cycle.scope.get(ON_SHUTDOWN)):
-            end()
+        if self._is_answering:
+            scope = cast("dict[str, Any]", self.cycle.scope)
+            scope.get(ON_SHUTDOWN, _do_nothing)()
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -252,6 +253,10 @@ class _Refused(Exception):
     def __init__(self, error: CeleriacError, reason: str) -> None:
         self.error = error
         self.reason = reason
+
+
+def _do_nothing() -> None:
+    """Stand in for what ends an answer, where it ends by itself."""
 
 
 def max_connections() -> int:

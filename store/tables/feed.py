@@ -34,4 +34,4 @@ feed_state = Table(
     Column("dropped_xact", Xid8),
     Column("dropped_change_id", BigInteger),
 )
-"""One row. `epoch` names this feed among those of other databases, `dropped_*` the last place that is no longer kept."""
+"""One row. `epoch` names this feed among those of other databases, `dropped_*` the last place that is not kept."""

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from uuid import uuid4
 
-import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -69,10 +68,8 @@ async def test_each_change_of_a_status_is_told_once(engine: AsyncEngine) -> None
 
 
 async def test_what_is_rolled_back_is_not_told(engine: AsyncEngine) -> None:
-    with pytest.raises(ZeroDivisionError):
-        async with engine.begin() as connection:
-            await record(connection, News([told(SUCCEEDED, 1)]))
-            raise ZeroDivisionError
+    async with engine.connect() as connection:
+        await record(connection, News([told(SUCCEEDED, 1)]))
     assert await told_of(engine) == []
 
 
@@ -143,8 +140,7 @@ async def test_readers_beside_writers_miss_nothing_and_the_feed_replays_to_the_t
         statuses[change.subject_id] = change.status
     async with engine.connect() as connection:
         counted = await connection.execute(select(tasks.c.status, func.count()).group_by(tasks.c.status))
-        counts: dict[str, int] = {status: number for status, number in counted}
-    counts.pop("PENDING", None)
+        counts = {row[0]: row[1] for row in counted if row[0] != "PENDING"}
     assert Counter(status for status in statuses.values() if status != "PENDING") == counts
 
 

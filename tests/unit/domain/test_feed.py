@@ -53,8 +53,13 @@ def test_a_cursor_is_read_as_it_was_written() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", EPOCH, f"{EPOCH}.1", f"{EPOCH}.1.2.3", f"{EPOCH}.-1.2", f"{EPOCH}.1.٣", f"x{EPOCH}.1.2", f"{EPOCH}.1.2\n"]
-    + [f"{EPOCH}.{MAX_NUMBER + 1}.1", f"{EPOCH}.1.{MAX_NUMBER + 1}"],
+    [
+        "",
+        *(f"{EPOCH}{rest}" for rest in ("", ".1", ".1.2.3", ".-1.2", ".1.\u0663", ".1.2\n")),
+        f"x{EPOCH}.1.2",
+        f"{EPOCH}.{MAX_NUMBER + 1}.1",
+        f"{EPOCH}.1.{MAX_NUMBER + 1}",
+    ],
 )
 def test_what_is_no_cursor_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="no cursor of the feed"):
