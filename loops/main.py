@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import structlog
 from redis.asyncio import Redis
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from background import end, start
 from domain.degradation import MIRROR
@@ -59,6 +60,15 @@ from store.listener import OUTBOX, WORKFLOWS, Listener
 log = structlog.get_logger(__name__)
 
 
+def _retention_round(engine: AsyncEngine, settings: Settings) -> RetentionRound:
+    return RetentionRound(
+        engine,
+        settings.retention,
+        workers_kept_for=settings.workers_kept_for,
+        feed_kept_for=timedelta(hours=settings.feed_hours),
+    )
+
+
 async def run(settings: Settings, stopping: asyncio.Event) -> None:
     """Run every loop until `stopping` is set; what was claimed and not finished stays in the outbox."""
     database_url, broker_url, _ = urls(settings)
@@ -105,15 +115,7 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
             Loop("unsettled", VanishedTasksRound(engine, control, queues=queues, results=results, redaction=hides)),
             Loop("partitions", PartitionsRound(engine)),
             Loop("expiry", ExpiryRound(engine)),
-            Loop(
-                "retention",
-                RetentionRound(
-                    engine,
-                    settings.retention,
-                    workers_kept_for=settings.workers_kept_for,
-                    feed_kept_for=timedelta(hours=settings.feed_hours),
-                ),
-            ),
+            Loop("retention", _retention_round(engine, settings)),
             Loop("seals", SealsRound(engine, settings.audit_keys, kept_for=settings.audit_kept_for)),
             Loop("search_index", SearchIndexRound(engine, redaction=hides)),
             Loop("rollups", RollupsRound(engine)),

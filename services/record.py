@@ -73,7 +73,7 @@ class _Learned:
     facts: Mapping[str, Sequence[Fact]]
     """All that are stored, `fresh` included, by task. Tasks of which nothing was told have none, whatever is stored."""
     fresh: Sequence[Fact]
-    """Facts that are to be stored."""
+    """Those to be stored."""
     counts: Mapping[str, int]
     """How many facts were told now, by task, those that are not stored included."""
     results: Mapping[str, StoredResult]
@@ -189,15 +189,12 @@ async def _write(connection: AsyncConnection, folded: _Folded) -> None:
 
 async def _tell(connection: AsyncConnection, folded: _Folded) -> frozenset[str]:
     """Tell roll-ups, steps of workflows, the feed and those who wait for an end; returns the tasks that reached one."""
-    locked = folded.locked
-    await count_changes(connection, locked.tasks, states=folded.states, made=locked.made, identities=locked.identities)
-    await _follow(connection, locked.tasks, states=folded.states)
-    await tell_tasks(connection, locked.tasks, states=folded.states, identities=locked.identities)
-    finished = frozenset(
-        written.task_id
-        for written in folded.states
-        if written.state.status in TERMINAL and locked.tasks[written.task_id].status not in TERMINAL
-    )
+    locked, states = folded.locked, folded.states
+    await count_changes(connection, locked.tasks, states=states, made=locked.made, identities=locked.identities)
+    await _follow(connection, locked.tasks, states=states)
+    await tell_tasks(connection, locked.tasks, states=states, identities=locked.identities)
+    ended = (written.task_id for written in states if written.state.status in TERMINAL)
+    finished = frozenset(task_id for task_id in ended if locked.tasks[task_id].status not in TERMINAL)
     if finished:
         await writing.notify_finished(connection)
     return finished

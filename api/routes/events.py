@@ -19,7 +19,10 @@ from store.engine import stating
 
 MAX_READ = 2_000
 """How many changes one request looks at, however few of them are wanted: about 20 ms."""
-STREAM = {"description": "Frames of `text/event-stream`.", "content": {"text/event-stream": {"schema": {}}}}
+STREAM = {
+    "description": "Frames of `text/event-stream`.",
+    "content": {"text/event-stream": {"schema": {"type": "string"}}},
+}
 
 _cursor: TypeAdapter[str] = TypeAdapter(Cursor)
 router = api_router("/events", tag="events")

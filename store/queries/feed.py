@@ -43,7 +43,7 @@ _batch = batch_of(
     data=Text,
 )
 _begins = select(func.nextval("feed_change_id"))
-"""Evaluated once for each statement; the next one begins a million higher."""
+"""Where the numbers of a statement begin; it is asked once, and the next one begins a million higher."""
 _add = select(func.pg_notify(FEED, "")).add_cte(
     insert(feed)
     .from_select(
@@ -111,7 +111,7 @@ async def get_state(connection: AsyncConnection) -> FeedState:
 
 _HORIZON = "pg_snapshot_xmin(pg_current_snapshot())"
 _horizon = literal_column(_HORIZON, Xid8)
-"""Below it every transaction is over: nothing is added there any more."""
+"""The number below which every transaction is over: nothing is added there any more."""
 _TOLD = ("xact", "change_id", "at", *_COLUMNS)
 _read = (
     select(*(feed.c[name] for name in _TOLD))

@@ -94,7 +94,7 @@ def life_of(number: int, chance: random.Random) -> list[Fact]:
     return facts
 
 
-async def write_lives(engine: AsyncEngine, lives: Sequence[list[Fact]], chance: random.Random) -> None:
+async def write_lives(engine: AsyncEngine, lives: Sequence[list[Fact]], *, chance: random.Random) -> None:
     """Commit the facts in small portions, some of them only after others have been committed."""
     facts = [fact for life in lives for fact in life]
     chance.shuffle(facts)
@@ -102,7 +102,7 @@ async def write_lives(engine: AsyncEngine, lives: Sequence[list[Fact]], chance: 
         portion = [facts.pop() for _ in range(min(len(facts), chance.randint(1, 4)))]
         async with engine.begin() as connection:
             await record(connection, News(portion))
-            await asyncio.sleep(chance.random() / 200)
+            await connection.execute(select(func.pg_sleep(chance.random() / 200)))
 
 
 async def follow(engine: AsyncEngine, done: asyncio.Event, *, limit: int) -> AsyncIterator[Told]:
@@ -129,7 +129,7 @@ async def test_readers_beside_writers_miss_nothing_and_the_feed_replays_to_the_t
 
     async with asyncio.timeout(PATIENCE_SECONDS):
         readers = [asyncio.create_task(collect(limit)) for limit in (1, 7)]
-        await asyncio.gather(*(write_lives(engine, lives[n::WRITERS], chance) for n in range(WRITERS)))
+        await asyncio.gather(*(write_lives(engine, lives[n::WRITERS], chance=chance) for n in range(WRITERS)))
         done.set()
         first, second = await asyncio.gather(*readers)
     assert first == second == (await read(engine)).changes
