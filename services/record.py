@@ -73,7 +73,7 @@ class _Learned:
     facts: Mapping[str, Sequence[Fact]]
     """All that are stored, `fresh` included, by task. Tasks of which nothing was told have none, whatever is stored."""
     fresh: Sequence[Fact]
-    """Those to be stored."""
+    """Facts that are to be stored."""
     counts: Mapping[str, int]
     """How many facts were told now, by task, those that are not stored included."""
     results: Mapping[str, StoredResult]

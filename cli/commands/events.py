@@ -42,12 +42,12 @@ def command(
     with Client(url) as client:
         cursor = after or ("now" if follow else None)
         for page in (
-            _followed(client, wanted, cursor=cursor) if follow else _listed(client, wanted, cursor, limit=limit)
+            _followed(client, wanted, cursor=cursor) if follow else _listed(client, wanted, cursor=cursor, limit=limit)
         ):
             _print(page, as_json=as_json)
 
 
-def _listed(client: Client, wanted: Json, cursor: str | None, *, limit: int) -> Iterator[Json]:
+def _listed(client: Client, wanted: Json, *, cursor: str | None, limit: int) -> Iterator[Json]:
     """Pages until there are so many changes, or no more."""
     left, has_more = limit, True
     while left and has_more:

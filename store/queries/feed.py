@@ -43,7 +43,7 @@ _batch = batch_of(
     data=Text,
 )
 _begins = select(func.nextval("feed_change_id"))
-"""Where the numbers of a statement begin; it is asked once, and the next one begins a million higher."""
+"""The number before the first of a statement, asked once; that of the next statement is a million higher."""
 _add = select(func.pg_notify(FEED, "")).add_cte(
     insert(feed)
     .from_select(
@@ -82,7 +82,7 @@ class FeedState:
 
     epoch: str
     complete_since: datetime
-    """Whatever changed since then is still there."""
+    """The time since when all that has changed is still kept."""
     dropped: Place | None
     """The last place that is no longer kept."""
 
@@ -93,9 +93,9 @@ class Stretch:
 
     changes: list[Told]
     ends: Place
-    """Where to go on: behind the last change, or behind all that can be told now."""
+    """The place to go on from: behind the last change, or behind all that can be told now."""
     is_last: bool
-    """Whether that is all that can be told now."""
+    """True where that is all that can be told now."""
 
 
 _state = select(

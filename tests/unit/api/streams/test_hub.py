@@ -21,7 +21,7 @@ def ring_of(*xacts: int, most: int = 10) -> Ring:
 
 def taken(ring: Ring, after: Place, *, limit: int = 10) -> tuple[list[str], Place] | None:
     portion = ring.take(after, limit=limit)
-    return portion and ([each.change.subject_id for each in portion.changes], portion.ends)
+    return None if portion is None else ([each.change.subject_id for each in portion.changes], portion.ends)
 
 
 def test_a_stream_takes_what_is_behind_its_place_and_goes_on_at_the_end() -> None:
