@@ -60,7 +60,7 @@ def canaries(text: str) -> list[str]:
 
 
 def paths(stack: Stack, ids: dict[str, list[str]]) -> Iterator[str]:
-    """Every GET route whose answer ends, with each of our ids; one of something else is what a stranger would ask for."""
+    """Every GET route whose answer ends, with each of our ids; one of another thing is what a stranger would ask."""
     document = httpx.get(f"{stack.url}/openapi.json").json()
     reads = ((path, verbs["get"]) for path, verbs in document["paths"].items() if "get" in verbs)
     for path in (path for path, operation in reads if not is_stream(operation)):
