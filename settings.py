@@ -188,6 +188,9 @@ class Settings(BaseSettings):
     forget_workers_days: Annotated[int, Field(ge=0, le=36500)] = Field(
         7, description="Days after which a worker that gives no sign of life is forgotten; 0 keeps it for ever."
     )
+    feed_hours: Annotated[int, Field(ge=1, le=8760)] = Field(
+        72, description="Hours that the feed of changes is kept, which `GET /events` reads; it goes by whole days."
+    )
     redact: Names = Field(
         (),
         description="Places of arguments and results that are hidden on every way out, beside those under secret "

@@ -38,6 +38,7 @@ from api.routes import (
     audit,
     dashboard,
     debug,
+    events,
     health,
     metrics,
     resilience,
@@ -49,6 +50,7 @@ from api.routes import (
     workers,
     workflows,
 )
+from api.streams.hub import FeedHub
 from api.version import VERSION
 from background import Watchdog
 from domain.health import API, DATABASE
@@ -88,11 +90,14 @@ ROUTERS = (
     dashboard.router,
     analytics.router,
     alerts.router,
+    events.router,
     resilience.router,
     api_keys.router,
     sessions.router,
     audit.router,
 )
+FEED_CONNECTIONS = 3
+"""One for what all streams read, the others for those that catch up."""
 # One each for the database, the workers, the mirror and `/metrics`.
 PROBE_CONNECTIONS = 4
 
@@ -205,6 +210,8 @@ async def open_resources(stack: AsyncExitStack, settings: Settings, *, metrics: 
     scrapes = Scrapes(metrics, sources, probe=probe, engine=engine)
     stack.push_async_callback(scrapes.close)
     tell_lost_connections(engine, partial(probe.breakers.failed, DATABASE))
+    feed_engine = open_engine(database_url, pool_size=FEED_CONNECTIONS, name="celeriac feed")
+    stack.push_async_callback(feed_engine.dispose)
     control = Control(broker_url, options, serializer=settings.task_serializer)
     stack.push_async_callback(control.close)
     resources = ProcessResources(
@@ -220,6 +227,7 @@ async def open_resources(stack: AsyncExitStack, settings: Settings, *, metrics: 
         marks=await stack.enter_async_context(DegradationMarks(redis)),
         batcher=await stack.enter_async_context(SubmissionBatcher(engine, tell_size=metrics.group_sizes.observe)),
         endings=await stack.enter_async_context(Endings(engine, database_url)),
+        feed=await stack.enter_async_context(FeedHub(feed_engine, database_url)),
         task_names=TaskNames(engine) if settings.check_task_names else None,
         control=control,
         orders=WorkerOrders(control, PauseKeys(redis)),

@@ -18,6 +18,7 @@ from api.health.probe import HealthProbe
 from api.health.scrapes import Scrapes
 from api.middleware.rate_limit import WindowCounter
 from api.middleware.scopes import PRINCIPAL, SIGHT
+from api.streams.hub import FeedHub
 from domain.errors import Overloaded, TaskNotFound
 from domain.principals import Principal
 from domain.redaction.rules import Redaction
@@ -57,6 +58,7 @@ class ProcessResources:
     probe: HealthProbe
     batcher: SubmissionBatcher
     endings: Endings
+    feed: FeedHub
     task_names: TaskNames | None
     """The names that workers know; None where any name is let through."""
     control: Control

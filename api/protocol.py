@@ -44,6 +44,9 @@ SPARE_FILES = 224
 """How many open files are left to the process itself: databases, brokers, logs."""
 LOOK_SECONDS = 1.0
 
+ON_SHUTDOWN = "celeriac.on_shutdown"
+"""The place where a scope has what ends an answer that would not end by itself."""
+
 HTTP_VERSIONS = ("1.1", "1.0")
 NOT_HTTP = "This is not a valid HTTP request."
 
@@ -148,6 +151,12 @@ class BoundedProtocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002  uvicorn's name
         self._refuse(InvalidRequest(NOT_HTTP), "not_http")
 
+    def shutdown(self) -> None:
+        super().shutdown()
+        if self._is_answering:
+            scope = cast("dict[str, Any]", self.cycle.scope)
+            scope.get(ON_SHUTDOWN, _do_nothing)()
+
     def pause_writing(self) -> None:
         super().pause_writing()
         _drop_unread_answers(cast("set[BoundedProtocol]", self.connections))
@@ -244,6 +253,10 @@ class _Refused(Exception):
     def __init__(self, error: CeleriacError, reason: str) -> None:
         self.error = error
         self.reason = reason
+
+
+def _do_nothing() -> None:
+    """Stand in for what ends an answer, where it ends by itself."""
 
 
 def max_connections() -> int:

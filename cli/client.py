@@ -102,6 +102,11 @@ class Client:
         alerts: list[Json] = self._ask("GET", "/alerts", params={"type": kind})["alerts"]
         return alerts
 
+    def events(self, wanted: Json, *, after: str | None, limit: int) -> Json:
+        """Return a page of what has changed behind a cursor."""
+        position = {} if after is None else {"after": after}
+        return self._ask("GET", "/events", params=wanted | position | {"limit": limit})
+
     def health(self) -> Json:
         """Return the health of the whole system, well or not."""
         return self._ask("GET", "/health", accept=(HTTPStatus.SERVICE_UNAVAILABLE,))

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from functools import partial
 from typing import NamedTuple
 
@@ -59,6 +60,15 @@ from store.listener import OUTBOX, WORKFLOWS, Listener
 log = structlog.get_logger(__name__)
 
 
+def _retention_round(engine: AsyncEngine, settings: Settings) -> RetentionRound:
+    return RetentionRound(
+        engine,
+        settings.retention,
+        workers_kept_for=settings.workers_kept_for,
+        feed_kept_for=timedelta(hours=settings.feed_hours),
+    )
+
+
 async def run(settings: Settings, stopping: asyncio.Event) -> None:
     """Run every loop until `stopping` is set; what was claimed and not finished stays in the outbox."""
     database_url, broker_url, _ = urls(settings)
@@ -105,7 +115,7 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
             Loop("unsettled", VanishedTasksRound(engine, control, queues=queues, results=results, redaction=hides)),
             Loop("partitions", PartitionsRound(engine)),
             Loop("expiry", ExpiryRound(engine)),
-            Loop("retention", RetentionRound(engine, settings.retention, workers_kept_for=settings.workers_kept_for)),
+            Loop("retention", _retention_round(engine, settings)),
             Loop("seals", SealsRound(engine, settings.audit_keys, kept_for=settings.audit_kept_for)),
             Loop("search_index", SearchIndexRound(engine, redaction=hides)),
             Loop("rollups", RollupsRound(engine)),

@@ -1,4 +1,4 @@
-"""Keeps the daily partitions of `events` ready a week ahead."""
+"""Keeps the daily partitions of `events` and of `feed` ready a week ahead."""
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -21,6 +21,7 @@ class PartitionsRound:
         """Make what is missing from today on."""
         async with self._engine.begin() as connection:
             made = await partitions.make_event_partitions(connection, days=DAYS_AHEAD + 1)
+            made += await partitions.make_feed_partitions(connection, days=DAYS_AHEAD + 1)
         if made:
             log.info("partitions_made", count=made)
         return ROUND_SECONDS

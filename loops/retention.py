@@ -1,13 +1,16 @@
-"""Deletes what is older than its retention: ended tasks and workflows in batches, then whole days of events."""
+"""Deletes what is older than its retention: ended tasks and workflows in batches, then whole days of events and of
+the feed.
+"""
 
 from datetime import timedelta
+from typing import Protocol
 
 import structlog
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain.retention import Retention
-from store.queries import leadership, retention
+from store.queries import feed, leadership, retention
 from store.queries.workers import strangers
 
 ROUND_SECONDS = 300.0
@@ -19,6 +22,12 @@ LOCK_REFUSED = frozenset({"55P03", "40P01"})
 log = structlog.get_logger(__name__)
 
 
+class DropsDay(Protocol):
+    """A statement that drops the oldest day of something."""
+
+    async def __call__(self, connection: AsyncConnection, /, *, kept_for: timedelta) -> str | None: ...
+
+
 class RetentionRound:
     """Deletes one batch of each status, or one day of events; one process at a time does it."""
 
@@ -28,17 +37,19 @@ class RetentionRound:
         retention: Retention,
         *,
         workers_kept_for: timedelta | None = None,
+        feed_kept_for: timedelta | None = None,
         batch_size: int = BATCH_SIZE,
     ) -> None:
         self._batch_size = batch_size
         self._engine = engine
         self._retention = retention
         self._workers_kept_for = workers_kept_for
+        self._feed_kept_for = feed_kept_for
 
     async def run_once(self) -> float:
         """Delete the oldest; at once again while there may be more."""
         await self._forget_workers()
-        if await self._delete_batch() or await self._drop_day():
+        if await self._delete_batch() or await self._drop_days():
             return 0
         return ROUND_SECONDS
 
@@ -70,15 +81,21 @@ class RetentionRound:
             log.info("tasks_expired", count=tasks, workflows=workflows)
         return is_full or workflows > 0
 
-    async def _drop_day(self) -> bool:
-        """Drop the oldest day of events, after the tasks that it tells of."""
-        if self._retention.of_events is None:
-            return False
+    async def _drop_days(self) -> bool:
+        """Drop the oldest day of events, after the tasks that it tells of, and of the feed; whether there was one."""
+        dropped = False
+        if self._retention.of_events is not None:
+            dropped = await self._drop_day(retention.drop_oldest_day, kept_for=self._retention.of_events)
+        if self._feed_kept_for is not None:
+            dropped |= await self._drop_day(feed.drop_oldest_day, kept_for=self._feed_kept_for)
+        return dropped
+
+    async def _drop_day(self, drop: DropsDay, *, kept_for: timedelta) -> bool:
         try:
             async with self._engine.begin() as connection:
                 if not await leadership.take(connection, leadership.RETENTION):
                     return False
-                day = await retention.drop_oldest_day(connection, kept_for=self._retention.of_events)
+                day = await drop(connection, kept_for=kept_for)
         except OperationalError as error:
             if getattr(error.orig, "sqlstate", None) not in LOCK_REFUSED:
                 raise

@@ -14,6 +14,7 @@ from domain.audit import Action, Author, Change
 from domain.degradation import BlockedWork
 from domain.errors import AlertNotFound, InvalidRequest
 from services.audit import record_change
+from services.feed import tell_alerts
 from store.queries import alerts, for_alerts
 from store.queries.alerts import AlertRow, RuleInForce
 from store.queries.lost import doubts
@@ -121,6 +122,7 @@ async def write_changes(connection: AsyncConnection, judgement: Judgement) -> No
     """Store what was raised, seen again and resolved."""
     await alerts.resolve(connection, judgement.resolved)
     await alerts.save(connection, (*judgement.raised, *judgement.still_open))
+    await tell_alerts(connection, judgement)
     await alerts.forget_resolved(connection, older_than=RETAINED)
 
 

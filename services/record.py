@@ -21,6 +21,7 @@ from domain.fold import TaskState, fold
 from domain.identities import Identity, combine
 from domain.results import StoredResult, ToldResult
 from domain.states import STATUS_OF_ATTEMPT, TERMINAL, Status
+from services.feed import tell_tasks
 from services.rollups import count_changes
 from store.queries import events
 from store.queries import results as stored_results
@@ -187,15 +188,13 @@ async def _write(connection: AsyncConnection, folded: _Folded) -> None:
 
 
 async def _tell(connection: AsyncConnection, folded: _Folded) -> frozenset[str]:
-    """Tell the roll-ups, the steps of workflows and those who wait for an end; returns the tasks that reached one."""
-    locked = folded.locked
-    await count_changes(connection, locked.tasks, states=folded.states, made=locked.made, identities=locked.identities)
-    await _follow(connection, locked.tasks, states=folded.states)
-    finished = frozenset(
-        written.task_id
-        for written in folded.states
-        if written.state.status in TERMINAL and locked.tasks[written.task_id].status not in TERMINAL
-    )
+    """Tell roll-ups, steps of workflows, the feed and those who wait for an end; returns the tasks that reached one."""
+    locked, states = folded.locked, folded.states
+    await count_changes(connection, locked.tasks, states=states, made=locked.made, identities=locked.identities)
+    await _follow(connection, locked.tasks, states=states)
+    await tell_tasks(connection, locked.tasks, states=states, identities=locked.identities)
+    ended = (written.task_id for written in states if written.state.status in TERMINAL)
+    finished = frozenset(task_id for task_id in ended if locked.tasks[task_id].status not in TERMINAL)
     if finished:
         await writing.notify_finished(connection)
     return finished

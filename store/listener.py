@@ -21,6 +21,9 @@ WORKFLOWS = "celeriac_workflows"
 API_KEYS = "celeriac_keys"
 """An API key was made, changed or revoked, or a session has ended."""
 
+FEED = "celeriac_feed"
+"""The feed has another change."""
+
 RECONNECT_SECONDS = 1.0
 
 log = structlog.get_logger(__name__)

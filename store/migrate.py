@@ -25,8 +25,27 @@ def migrate(database_url: str) -> None:
             config = _config()
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+            _renew_feed(connection)
     finally:
         engine.dispose()
+
+
+_IS_OF_ANOTHER = "EXISTS (SELECT FROM feed WHERE xact >= pg_snapshot_xmax(pg_current_snapshot()))"
+_RENEW = (
+    "UPDATE feed_state SET epoch = left(replace(gen_random_uuid()::text, '-', ''), 12), complete_since = now(),"
+    " dropped_xact = NULL, dropped_change_id = NULL",
+    "TRUNCATE feed",
+)
+
+
+def _renew_feed(connection: Connection) -> None:
+    """Begin the feed anew in a database that was restored into a server which counts fewer transactions: what it holds
+    would be behind all that comes.
+    """
+    if connection.execute(text(f"SELECT {_IS_OF_ANOTHER}")).scalar_one():
+        for statement in _RENEW:
+            connection.execute(text(statement))
+    connection.commit()
 
 
 def _take_turn(connection: Connection) -> None:

@@ -33,7 +33,7 @@ from services.resident.issuer import Issuer, TokenRefused
 from services.resident.key_ring import HeldKey, KeyRing
 
 AUTHENTICATION = "celeriac.authentication"
-"""The place where a scope has the `Authentication`, on paths where somebody signs in."""
+"""The place where a scope has the `Authentication` that it came through."""
 
 
 class Authentication:
@@ -70,8 +70,9 @@ class Authentication:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        scope[AUTHENTICATION] = self
         try:
-            await self._admit(scope)
+            await self.admit(scope)
         except CeleriacError as refusal:
             response = error_response(refusal, scope)
             if isinstance(refusal, SessionOver):
@@ -80,14 +81,12 @@ class Authentication:
             return
         await self._app(scope, receive, send)
 
-    async def _admit(self, scope: Scope) -> None:
+    async def admit(self, scope: Scope) -> None:
         """Puts the principal into the scope, or raises why there is none."""
         if scope["path"] == METRICS_PATH:
             await self._admit_to_metrics(scope)
-        elif is_open(scope):
+        elif is_open(scope) or signs_in(scope):
             return
-        elif signs_in(scope):
-            scope[AUTHENTICATION] = self
         elif not await self._is_closed():
             scope[PRINCIPAL] = LOCAL
         else:
@@ -210,6 +209,15 @@ class Authentication:
     def address_of(self, scope: Scope) -> str:
         """Return from where somebody signs in, as it is shown to administrators."""
         return str(self._address.exact(scope) or "unknown")
+
+
+async def ask_again(scope: Scope) -> Principal:
+    """Return who made this request, as one that came now would be let in; raises why it would not."""
+    authentication: Authentication = scope[AUTHENTICATION]
+    again = dict(scope)
+    await authentication.admit(again)
+    principal: Principal = again[PRINCIPAL]
+    return principal
 
 
 async def _count(key: ApiKey, limit: int, *, scope: Scope) -> None:

@@ -12,6 +12,7 @@ from uuid_utils import uuid7
 from api.errors import InternalError, error_response
 from api.health.metrics import Metrics
 from api.middleware.scopes import header_of, is_open
+from api.protocol import ON_SHUTDOWN
 
 _SANE_ID = re.compile(r"[\x21-\x7e]([\x20-\x7e]{0,126}[\x21-\x7e])?")
 
@@ -35,13 +36,13 @@ class RequestContext:
             await self._answer(scope, receive, send=send)
 
     async def _answer(self, scope: Scope, receive: Receive, *, send: Send) -> None:
-        started = time.perf_counter()
+        started = answered = time.perf_counter()
         status = 0
 
         async def send_with_id(message: Message) -> None:
-            nonlocal status
+            nonlocal status, answered
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status, answered = message["status"], time.perf_counter()
                 MutableHeaders(scope=message)["X-Request-ID"] = scope["request_id"]
             await send(message)
 
@@ -55,7 +56,9 @@ class RequestContext:
             await error_response(InternalError(), scope)(scope, receive, send_with_id)
         finally:
             seconds = time.perf_counter() - started
-            self._metrics.observe_request(scope["method"], _route(scope), status=status, seconds=seconds)
+            # A stream lasts as long as its client likes: what counts is how soon it began.
+            counted = answered - started if ON_SHUTDOWN in scope else seconds
+            self._metrics.observe_request(scope["method"], _route(scope), status=status, seconds=counted)
             _log_finished(scope, status, duration_ms=round(seconds * 1000, 2))
 
 

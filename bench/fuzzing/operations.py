@@ -55,7 +55,7 @@ class KnownIds:
 
 
 def operations_of(document: Json) -> list[Operation]:
-    """Return all of them, in the document's order."""
+    """Return all of them whose answers end, in the document's order."""
     return [
         Operation(
             method=method.upper(),
@@ -66,6 +66,7 @@ def operations_of(document: Json) -> list[Operation]:
         )
         for path, methods in document["paths"].items()
         for method, described in methods.items()
+        if "text/event-stream" not in described["responses"].get("200", {}).get("content", ())
     ]
 
 

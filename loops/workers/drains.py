@@ -20,6 +20,7 @@ from domain.workers.status import SILENCE
 from gateway.control import Work
 from gateway.ports import KnowsConnections, OrdersNodes
 from gateway.presence import runs_here
+from services.feed import tell_drained
 from services.lost.dead_workers import list_living
 from services.workers.orders import WorkerOrders
 from store.engine import stating
@@ -119,6 +120,8 @@ class Drains:
     async def _finish(self, worker: WorkerRow) -> None:
         async with self._engine.begin() as connection:
             is_over = await wishes.finish_drain(connection, worker.worker_id)
+            if is_over:
+                await tell_drained(connection, worker.worker_id, node=worker.node)
         if is_over:
             await self._orders.release_key(worker.node)
             log.info("worker_drained", node=worker.node)

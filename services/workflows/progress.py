@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.workflows.steps import WorkflowStatus, outcome, settle, stops
+from services.feed import tell_workflow
 from services.submissions import submit
 from services.workflows.results import GROUP_BYTES, Group, Resolved, Unread, resolve
 from store.queries.workflows import progress, steps
@@ -54,6 +55,7 @@ async def advance(connection: AsyncConnection, workflow: LockedWorkflow, *, fetc
     if status is not workflow.status:
         event = "started" if status is WorkflowStatus.RUNNING else status.lower()
         await progress.add_event(connection, workflow.workflow_id, event_type=event)
+        await tell_workflow(connection, workflow.workflow_id, status=status, previous=workflow.status)
     if unfinished and (turn.broken or (turn.is_cut_off and turn.started)):
         await progress.wake(connection, workflow.workflow_id)
     elif turn.unread:

@@ -1,6 +1,19 @@
 """The tables of Postgres, as migrations leave them. Whoever imports one has all, so that `base.metadata` is whole."""
 
-from store.tables import alerts, api_keys, audit, base, doubts, rollups, search, sessions, tasks, workers, workflows
+from store.tables import (
+    alerts,
+    api_keys,
+    audit,
+    base,
+    doubts,
+    feed,
+    rollups,
+    search,
+    sessions,
+    tasks,
+    workers,
+    workflows,
+)
 
 __all__ = [
     "alerts",
@@ -8,6 +21,7 @@ __all__ = [
     "audit",
     "base",
     "doubts",
+    "feed",
     "rollups",
     "search",
     "sessions",

@@ -35,9 +35,9 @@ class Xid8(UserDefinedType[int]):
         """Write it as text: Postgres turns no number into an `xid8`."""
         return _as_text
 
-    def result_processor(self, _dialect: Dialect, _coltype: object) -> Callable[[str], int]:
+    def result_processor(self, _dialect: Dialect, _coltype: object) -> Callable[[str | None], int | None]:
         """Read it from the text that the driver gives."""
-        return int
+        return _as_number
 
 
 class _Writes(Protocol):
@@ -46,6 +46,10 @@ class _Writes(Protocol):
 
 def _as_text(value: int | None) -> str | None:
     return None if value is None else str(value)
+
+
+def _as_number(value: str | None) -> int | None:
+    return None if value is None else int(value)
 
 
 audit = Table(

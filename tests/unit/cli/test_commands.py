@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cli import progress, workflow_tree
-from cli.commands import workers
+from cli.commands import events, workers
 from cli.errors import CliError
 from cli.main import COMMANDS, application
 from tests.unit.cli.apis import answering
@@ -16,7 +16,7 @@ from tests.unit.cli.apis import answering
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (progress, workers, workflow_tree):
+    for module in (progress, workers, workflow_tree, events):
         monkeypatch.setattr(f"{module.__name__}.time.sleep", lambda _: None)
 
 
@@ -212,3 +212,43 @@ def test_settings_are_listed_with_their_variables_and_without_secrets(monkeypatc
     assert all(row["meaning"] for row in rows.values())
     assert "s3cret" not in told
     assert "s3cret" not in run("settings").stdout
+
+
+def changes(*task_ids: str, cursor: str, has_more: bool = False, reset: bool = False) -> tuple[int, dict[str, object]]:
+    data = [
+        {"type": "task.failed", "timestamp": "2026-03-01T12:00:00Z", "data": {"task_id": task_id, "attempt": 1}}
+        for task_id in task_ids
+    ]
+    gap = {"from": "a", "to": "b", "reason": "no longer kept"} if reset else None
+    return 200, {"data": data, "next_cursor": cursor, "has_more": has_more, "reset": reset, "gap": gap}
+
+
+def test_changes_are_listed_over_pages_until_there_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    pages = changes("a", cursor="1", has_more=True), changes("b\nc", cursor="2", has_more=True)
+    with answering(monkeypatch, *pages) as api:
+        result = run("events", "--limit", "2", "--type", "task.*", "--queue-name", "etl")
+    assert result.stdout.splitlines()[0] == "2026-03-01T12:00:00Z task.failed task_id=a attempt=1"
+    assert len(result.stdout.splitlines()) == 2
+    query = "types=task.%2A&queue_name=etl"
+    assert api.lines == [
+        f"GET /api/v1/events?{query}&limit=2",
+        f"GET /api/v1/events?{query}&after=1&limit=1",
+    ]
+
+
+def test_changes_are_followed_over_a_restart_behind_the_cursor_of_the_last_page(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    away = httpx.ConnectError("refused")
+    pages = changes("a", cursor="1"), away, away, changes("b", cursor="2", reset=True), (401, {"detail": "No key"})
+    with answering(monkeypatch, *pages) as api, pytest.raises(CliError, match="No key"):
+        run("events", "--follow", "--json")
+    assert [request.url.params["after"] for request in api.asked] == ["now", "1", "1", "1", "2"]
+
+
+def test_what_was_missed_is_said_on_stderr(monkeypatch: pytest.MonkeyPatch) -> None:
+    with answering(monkeypatch, changes("a", cursor="1", reset=True)):
+        result = run("events", "--json", "--after", "0")
+    assert json.loads(result.stdout)["data"]["task_id"] == "a"
+    assert "no longer kept" in result.stderr
+    assert "another database" in result.stderr

@@ -67,6 +67,8 @@ class World:
         self.redis_error: Exception | None = None
         self.running_here: set[str] = set()
         self.now = 0.0
+        self.fed: list[UUID] = []
+        """The workers of which the feed was told that they are drained."""
         control = FakeControl(self.broker)
         self.drains = Drains(
             self.engine.as_engine(),
@@ -85,12 +87,17 @@ class World:
         """Let the node be there and answer."""
         self.broker.nodes[node] = cast(NodeDescription, SimpleNamespace(node=node))
 
+    async def tell_drained(self, _: Any, worker_id: UUID, *, node: str) -> None:
+        assert node == NODE
+        self.fed.append(worker_id)
+
 
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
     world = World()
     monkeypatch.setattr(module, "wishes", world.wishes)
     monkeypatch.setattr(module, "list_living", world.list_living)
+    monkeypatch.setattr(module, "tell_drained", world.tell_drained)
     monkeypatch.setattr(module, "runs_here", lambda node, _: node in world.running_here)
     monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: world.now))
     return world
@@ -145,7 +152,7 @@ async def test_after_a_goodbye_who_is_absent_is_drained_and_its_next_start_is_or
     world.wishes.draining = [row := worker(**LEFT)]
     with capture_logs() as logs:
         await world.drains.move_on()
-    assert world.wishes.finished == [row.worker_id]
+    assert world.wishes.finished == world.fed == [row.worker_id]
     assert world.keys.held == set()
     assert [event["event"] for event in logs] == ["worker_drained"]
 
@@ -156,7 +163,7 @@ async def test_a_drain_that_another_process_has_finished_is_told_once(world: Wor
     world.wishes.draining = [worker(**LEFT)]
     with capture_logs() as logs:
         await world.drains.move_on()
-    assert (world.keys.held, logs) == ({NODE}, [])
+    assert (world.keys.held, world.fed, logs) == ({NODE}, [], [])
 
 
 async def test_who_is_heard_after_its_goodbye_is_the_process_that_follows(world: World) -> None:

@@ -1,0 +1,180 @@
+"""The feed: changes inserted beside what they tell, and read in the order in which they were committed."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import count
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Integer,
+    Interval,
+    Text,
+    bindparam,
+    cast,
+    func,
+    insert,
+    literal_column,
+    select,
+    text,
+    true,
+    tuple_,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.feed import Change, Place, Told
+from store.batch import batch_of, bind_rows
+from store.listener import FEED
+from store.tables.audit import Xid8
+from store.tables.feed import feed, feed_state
+
+_COLUMNS = ("type", "subject_id", "task_name", "queue_name", "status", "previous", "data")
+_write_json = json.JSONEncoder(ensure_ascii=False, check_circular=False).encode
+_batch = batch_of(
+    number=Integer,
+    type=Text,
+    subject_id=Text,
+    task_name=Text,
+    queue_name=Text,
+    status=Text,
+    previous=Text,
+    data=Text,
+)
+_begins = select(func.nextval("feed_change_id"))
+"""The number before the first of a statement, asked once; that of the next statement is a million higher."""
+_add = select(func.pg_notify(FEED, "")).add_cte(
+    insert(feed)
+    .from_select(
+        ("change_id", *_COLUMNS),
+        select(
+            _begins.scalar_subquery() + _batch.c.number,
+            *(_batch.c[name] for name in _COLUMNS[:-1]),
+            cast(_batch.c.data, JSON),
+        ),
+    )
+    .cte("told")
+)
+
+
+async def add_changes(connection: AsyncConnection, changes: Iterable[Change]) -> None:
+    """Insert these changes, in this order; the commit wakes who reads the feed."""
+    await connection.execute(_add, bind_rows(("number", *_COLUMNS), map(_row, count(), changes)))
+
+
+def _row(number: int, change: Change) -> tuple[object, ...]:
+    return (
+        number,
+        change.type.value,
+        change.subject_id,
+        change.task_name,
+        change.queue_name,
+        change.status,
+        change.previous,
+        _write_json(change.data),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class FeedState:
+    """What readers must know of the feed as a whole."""
+
+    epoch: str
+    complete_since: datetime
+    """The time since when all that has changed is still kept."""
+    dropped: Place | None
+    """The last place that is no longer kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A part of the feed, in the order of commits."""
+
+    changes: list[Told]
+    ends: Place
+    """The place to go on from: behind the last change, or behind all that can be told now."""
+    is_last: bool
+    """True where that is all that can be told now."""
+
+
+_state = select(
+    feed_state.c.epoch, feed_state.c.complete_since, feed_state.c.dropped_xact, feed_state.c.dropped_change_id
+)
+
+
+async def get_state(connection: AsyncConnection) -> FeedState:
+    """Return the state of the feed; ask after having read, for what was there may have been dropped meanwhile."""
+    epoch, since, xact, change_id = (await connection.execute(_state)).one()
+    return FeedState(epoch, since, None if xact is None else Place(xact, change_id))
+
+
+_HORIZON = "pg_snapshot_xmin(pg_current_snapshot())"
+_horizon = literal_column(_HORIZON, Xid8)
+"""The number below which every transaction is over: nothing is added there any more."""
+_TOLD = ("xact", "change_id", "at", *_COLUMNS)
+_read = (
+    select(*(feed.c[name] for name in _TOLD))
+    .where(
+        tuple_(feed.c.xact, feed.c.change_id)
+        > tuple_(bindparam("xact", type_=Xid8), bindparam("change_id", type_=BigInteger)),
+        feed.c.xact < _horizon,
+    )
+    .order_by(feed.c.xact, feed.c.change_id)
+    .limit(bindparam("limit", type_=Integer))
+    .subquery()
+)
+_head = select(_horizon.label("horizon")).subquery()
+# One statement, and so one snapshot: what is below the horizon is seen, and what is not seen is not below it.
+_read_on = (
+    select(_head.c.horizon, *_read.c)
+    .select_from(_head.outerjoin(_read, true()))
+    .order_by(_read.c.xact, _read.c.change_id)
+)
+
+
+async def read_on(connection: AsyncConnection, after: Place, *, limit: int) -> Stretch:
+    """Return up to so many changes behind this place, oldest commit first (index feed_order of each day).
+
+    Nothing is ever added before where it ends: only what is older than every open transaction is read.
+    """
+    values = {"xact": after.xact, "change_id": after.change_id, "limit": limit}
+    rows = (await connection.execute(_read_on, values)).all()
+    changes = [Told(Place(row.xact, row.change_id), *row[3:]) for row in rows if row.xact is not None]
+    if len(changes) == limit:
+        return Stretch(changes, changes[-1].place, is_last=False)
+    return Stretch(changes, max(after, Place(rows[0].horizon, 0)), is_last=True)
+
+
+async def get_head(connection: AsyncConnection) -> Place:
+    """Return the place behind everything that can be told now."""
+    return Place((await connection.execute(select(_horizon))).scalar_one(), 0)
+
+
+_oldest_day = text(
+    "SELECT relname FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid"
+    " WHERE inhparent = 'feed'::regclass AND relname ~ '^feed_[0-9]{8}$'"
+    " AND relname < 'feed_' || to_char((now() - :kept_for) AT TIME ZONE 'UTC', 'YYYYMMDD')"
+    " ORDER BY relname LIMIT 1"
+).bindparams(bindparam("kept_for", type_=Interval))
+_DROP_DAY = (
+    "SET LOCAL lock_timeout = '1s'",
+    "WITH dropped AS (SELECT xact, change_id FROM {day} ORDER BY xact DESC, change_id DESC LIMIT 1)"
+    " UPDATE feed_state SET dropped_xact = dropped.xact, dropped_change_id = dropped.change_id FROM dropped",
+    "UPDATE feed_state SET complete_since = greatest(complete_since,"
+    " (to_date(right('{day}', 8), 'YYYYMMDD') + 1)::timestamp AT TIME ZONE 'UTC')",
+    "ALTER TABLE feed DETACH PARTITION {day}",
+    "DROP TABLE {day}",
+)
+
+
+async def drop_oldest_day(connection: AsyncConnection, *, kept_for: timedelta) -> str | None:
+    """Drop the oldest partition whose whole day (UTC) is longer ago, and note where the feed begins now.
+
+    Returns its name, None if there is none. Raises OperationalError if a lock is not to be had within 1 s.
+    """
+    day: str | None = (await connection.execute(_oldest_day, {"kept_for": kept_for})).scalar_one_or_none()
+    if day:
+        for statement in _DROP_DAY:
+            await connection.execute(text(statement.format(day=day)))
+    return day
