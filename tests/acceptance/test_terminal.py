@@ -26,7 +26,7 @@ def test_a_tasks_error_neither_steers_a_terminal_nor_forges_a_line(stack: Stack)
     task_id = stack.submit("celeriac.fail", BAD, max_retries=0)
     assert stack.wait_for_end(task_id)["error"].endswith("forged [red]x[/red]")
     log: Path = stack.data / "logs" / "worker-1.log"
-    wait_for(lambda: "forged" in log.read_text() or None)
+    wait_for(lambda: "forged" in log.read_text() and "forged" in stack.errors())  # copied a moment later
     for text in (log.read_text(), stack.errors()):
         assert "\\u001b]0;pwn\\u0007" in text
         assert not unsafe(text)
