@@ -20,7 +20,7 @@ install-dev: $(VENV)/.installed-dev
 up: install
 	@exec $(BIN)/celeriac up
 
-# Four processes, for two cores: many tests wait, a third of the time in all. Each has a PostgreSQL and a Valkey of its own. What shares a running
+# Four processes, for two cores: many tests wait. Each has a PostgreSQL and a Valkey of its own. What shares a running
 # stack runs in one of them: tests/conftest.py.
 test: install-dev
 	$(BIN)/pytest -n 4
