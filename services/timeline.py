@@ -1,7 +1,7 @@
 """Reads a task's timeline, and says whether it is complete."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Generic, TypeVar
@@ -65,11 +65,14 @@ async def hide_unseen(
     connection: AsyncConnection, entries: Sequence[TimelineEntry], *, sight: Sight
 ) -> Sequence[TimelineEntry]:
     """Return the entries without the ids of tasks that are not seen."""
+    unseen = await find_unseen(connection, entries, sight=sight)
+    return [without_names(entry, unseen) for entry in entries] if unseen else entries
+
+
+async def find_unseen(connection: AsyncConnection, entries: Iterable[TimelineEntry], *, sight: Sight) -> set[str]:
+    """Return the ids in these entries of tasks that are not seen."""
     names = {name for entry in entries for name in names_of(entry)} if sight.is_bounded else set()
-    if not names:
-        return entries
-    unseen = names - await list_seen(connection, names, sight=sight)
-    return [without_names(entry, unseen) for entry in entries]
+    return names - await list_seen(connection, names, sight=sight) if names else names
 
 
 async def _history_of(

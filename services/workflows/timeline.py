@@ -4,15 +4,16 @@ import heapq
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.errors import WorkflowNotFound
 from domain.sight import EVERYTHING, Sight
-from domain.timeline import TimelineEntry, timeline
+from domain.timeline import TimelineEntry, timeline, without_names
 from domain.workflows.steps import StepStatus
-from services.timeline import hide_unseen
+from services.timeline import find_unseen
 from store.queries import events
 from store.queries.workers import nodes
 from store.queries.workflows import documents
@@ -74,13 +75,15 @@ async def _of_tasks(
     if not tasks:
         return []
     facts = await events.get_facts(connection, list(tasks), since=min(tasks.values()))
+    timelines = {task_id: timeline(of_task) for task_id, of_task in facts.items()}
+    unseen = await find_unseen(connection, chain.from_iterable(timelines.values()), sight=sight)
     # A task that a retry has replaced is no step's any more.
     return [
         [
-            Happening(entry.at, entry.type, step_ids.get(task_id), task_id, entry)
-            for entry in await hide_unseen(connection, timeline(of_task), sight=sight)
+            Happening(entry.at, entry.type, step_ids.get(task_id), task_id, without_names(entry, unseen))
+            for entry in entries
         ]
-        for task_id, of_task in facts.items()
+        for task_id, entries in timelines.items()
     ]
 
 

@@ -10,7 +10,6 @@ from sqlalchemy import (
     JSON,
     BigInteger,
     Integer,
-    Interval,
     Text,
     bindparam,
     cast,
@@ -18,7 +17,6 @@ from sqlalchemy import (
     insert,
     literal_column,
     select,
-    text,
     true,
     tuple_,
 )
@@ -27,6 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.feed import Change, Place, Told
 from store.batch import batch_of, bind_rows
 from store.listener import FEED
+from store.queries import partitions
 from store.tables.audit import Xid8
 from store.tables.feed import feed, feed_state
 
@@ -151,14 +150,7 @@ async def get_head(connection: AsyncConnection) -> Place:
     return Place((await connection.execute(select(_horizon))).scalar_one(), 0)
 
 
-_oldest_day = text(
-    "SELECT relname FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid"
-    " WHERE inhparent = 'feed'::regclass AND relname ~ '^feed_[0-9]{8}$'"
-    " AND relname < 'feed_' || to_char((now() - :kept_for) AT TIME ZONE 'UTC', 'YYYYMMDD')"
-    " ORDER BY relname LIMIT 1"
-).bindparams(bindparam("kept_for", type_=Interval))
 _DROP_DAY = (
-    "SET LOCAL lock_timeout = '1s'",
     "WITH dropped AS (SELECT xact, change_id FROM {day} ORDER BY xact DESC, change_id DESC LIMIT 1)"
     " UPDATE feed_state SET dropped_xact = dropped.xact, dropped_change_id = dropped.change_id FROM dropped",
     "UPDATE feed_state SET complete_since = greatest(complete_since,"
@@ -173,8 +165,4 @@ async def drop_oldest_day(connection: AsyncConnection, *, kept_for: timedelta) -
 
     Returns its name, None if there is none. Raises OperationalError if a lock is not to be had within 1 s.
     """
-    day: str | None = (await connection.execute(_oldest_day, {"kept_for": kept_for})).scalar_one_or_none()
-    if day:
-        for statement in _DROP_DAY:
-            await connection.execute(text(statement.format(day=day)))
-    return day
+    return await partitions.drop_oldest_day(connection, "feed", kept_for=kept_for, statements=_DROP_DAY)

@@ -23,12 +23,12 @@ from sqlalchemy import (
     or_,
     select,
     table,
-    text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.states import TERMINAL, Status
+from store.queries import partitions
 from store.tables.doubts import doubts
 from store.tables.search import search_queue, task_search
 from store.tables.tasks import attempts, outbox, task_arguments, task_results, tasks
@@ -37,8 +37,6 @@ from store.tables.workflows import workflow_events, workflow_steps, workflow_sub
 QUIET = timedelta(minutes=1)
 """A task that was written more lately may have rows which a statement begun before that does not see."""
 
-LOCK_TIMEOUT = "1s"
-"""All who want `events` wait behind us while we wait for its lock."""
 
 MAX_WORKFLOWS = 50
 """Whose tasks one statement looks at: up to 1,000 each."""
@@ -144,18 +142,10 @@ async def delete_workflows(connection: AsyncConnection, *, status: Status, kept_
     return (await connection.execute(_delete_workflows, values)).rowcount
 
 
-_oldest_day = text(
-    "SELECT relname FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid"
-    " WHERE inhparent = 'events'::regclass AND relname ~ '^events_[0-9]{8}$'"
-    " AND relname < 'events_' || to_char((now() - :kept_for) AT TIME ZONE 'UTC', 'YYYYMMDD')"
-    " ORDER BY relname LIMIT 1"
-).bindparams(_kept_for)
-
 # Who survives is found while the day can still be read; only then is `events` locked, for as long as it takes to
 # detach the day and to put back a few rows. Their day being gone, they land in the default partition.
 _DROP_DAY = (
     "SET LOCAL statement_timeout = '10min'",
-    f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'",
     "LOCK TABLE {day} IN SHARE MODE",
     "CREATE TEMPORARY TABLE surviving ON COMMIT DROP AS SELECT * FROM {day} AS old"
     " WHERE EXISTS (SELECT FROM tasks WHERE tasks.task_id = old.task_id)",
@@ -170,8 +160,4 @@ async def drop_oldest_day(connection: AsyncConnection, *, kept_for: timedelta) -
 
     Returns its name, None if there is none. Raises OperationalError if a lock is not to be had within 1 s.
     """
-    day: str | None = (await connection.execute(_oldest_day, {"kept_for": kept_for})).scalar_one_or_none()
-    if day:
-        for statement in _DROP_DAY:
-            await connection.execute(text(statement.format(day=day)))
-    return day
+    return await partitions.drop_oldest_day(connection, "events", kept_for=kept_for, statements=_DROP_DAY)
