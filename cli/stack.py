@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -97,9 +97,9 @@ def inherited() -> dict[str, str]:
     return {name: value for name, value in without_secrets(os.environ).items() if name not in OF_THE_PLUGIN}
 
 
-def without_secrets(environment: Mapping[str, str], *, but: str | None = None) -> dict[str, str]:
-    """Return an environment without the settings that nobody is shown, but for this one."""
-    secret = {variable(field) for field in SECRETS if field != but}
+def without_secrets(environment: Mapping[str, str], *, but: Collection[str] = ()) -> dict[str, str]:
+    """Return an environment without the settings that nobody is shown, but for these."""
+    secret = {variable(field) for field in SECRETS if field not in but}
     return {name: value for name, value in environment.items() if name not in secret}
 
 
@@ -119,7 +119,8 @@ def children(settings: Settings, environment: dict[str, str]) -> list[Child]:
 def late_children(settings: Settings, environment: dict[str, str]) -> list[Child]:
     """Return the children started when all is well: Flower takes a second of processor time that others
     would wait for."""
-    own = without_secrets(environment, but="flower_basic_auth")
+    # Its door is that of the API, which opens to any host only where there are keys.
+    own = without_secrets(environment, but=("flower_basic_auth", "api_keys"))
     return [own_child("flower", own)] if settings.flower_port else []
 
 
@@ -144,8 +145,10 @@ def _worker(name: str, environment: dict[str, str]) -> Child:
     """Return a worker. Its node name is the same in every life and after every `up`: the mirror knows a
     worker by it."""
     node = f"{name}@{socket.gethostname()}"
-    keys = {name: os.environ[name] for name in OF_THE_PLUGIN if name in os.environ}
-    child = own_child("worker", without_secrets(environment) | keys, "--held", "--hostname", node)
+    own = without_secrets(environment)
+    own.pop(variable("allowed_hosts"), None)  # a worker has no door, and without keys any host would be too many
+    own |= {name: os.environ[name] for name in OF_THE_PLUGIN if name in os.environ}
+    child = own_child("worker", own, "--held", "--hostname", node)
     stays_away = partial(is_drained, environment["CELERIAC_DATABASE_URL"], node)
     # Files that people's tasks write are theirs to open to others; ours are written by the other children.
     return replace(child, name=name, is_held=True, stop_signals=WORKER_STOP_SIGNALS, stays_away=stays_away, umask=None)

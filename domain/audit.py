@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from enum import Enum, StrEnum
 
 from domain.json_values import storable
-from domain.principals import Principal
+from domain.principals import Principal, PrincipalKind
 from domain.scopes import Scope
 
 MAX_REASON = 200
@@ -23,6 +23,8 @@ MAX_VALUE = 500
 MAX_FIELDS_SIZE = 8_000
 """Characters of all values before, and of all after, as JSON."""
 LEFT_OUT = "... left out: too long"
+NAMELESS = (str(PrincipalKind.LOCAL), "cli")
+"""Kinds of authors that have no ids: there is one of each."""
 REASON_HEADER = "X-Celeriac-Reason"
 REASON_SCOPES = (Scope.OPERATE, Scope.ADMIN)
 """The scopes of routes that may ask for a reason: what `submit` allows leaves no row that could hold one."""
@@ -92,7 +94,7 @@ class Author:
         """The name under which what he makes is recorded, e.g. `api_key:k7Qm2ZpX4rT1`; `Principal.author` is the
         same."""
         kind = self.signed_in_with or self.kind
-        return kind if kind == self.id else f"{kind}:{self.id}"
+        return kind if kind in NAMELESS else f"{kind}:{self.id}"
 
 
 def author_of(principal: Principal, *, request_id: str, address: str | None, reason: str | None = None) -> Author:

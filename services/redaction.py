@@ -40,7 +40,9 @@ async def mask_errors(connection: AsyncConnection, news: News, *, redaction: Red
     hidden = _hidden_of(_told_now(news.identities, raised), redaction)
     ids = sorted(raised)
     for first in range(0, len(ids), AT_ONCE):
-        hidden |= _hidden_of(await list_argument_texts(connection, ids[first : first + AT_ONCE]), redaction)
+        stored = _hidden_of(await list_argument_texts(connection, ids[first : first + AT_ONCE]), redaction)
+        # A retry may have other arguments than the ones that are stored: what either hides is hidden.
+        hidden |= {task_id: _longest_first([*hidden.get(task_id, ()), *texts]) for task_id, texts in stored.items()}
     if not hidden:
         return news
     return replace(

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from domain.redaction.values import ANY, BELOW_ANY_SECRET, MASK, SHORTEST, Segments, spellings
+from domain.redaction.values import ANY, BELOW_ANY_SECRET, MASK, MAX_LITERALS, SHORTEST, Segments, spellings
 
 _PIECE = re.compile(r"""\s+|"(?:[^"\\]+|\\.?)*+"?|'(?:[^'\\]+|\\.?)*+'?|[][(){},:=]|[^\s"'\][(){},:=]+""", re.DOTALL)
 _OPENING, _CLOSING = frozenset("[({"), frozenset("])}")
@@ -47,6 +47,7 @@ class MaskedText:
         self.hidden: set[str] = set()
         """How what is hidden may stand in other texts."""
         self.hidden_count = 0
+        self._literals_left = MAX_LITERALS
         self._is_secret = is_secret
         self._inside = [_Inside([("0", *place) for place in places])]
         self._pieces = [match[0] for match in _PIECE.finditer(text)]
@@ -105,8 +106,9 @@ class MaskedText:
 
     def _note(self, piece: str) -> None:
         leaf = _unquoted(piece)
-        if len(leaf) >= SHORTEST and not leaf.endswith(_LEFT_OUT):
+        if self._literals_left and len(leaf) >= SHORTEST and not leaf.endswith(_LEFT_OUT):
             self.hidden |= spellings(leaf)
+            self._literals_left -= 1
 
 
 def unwrapped(text: str) -> str:

@@ -101,7 +101,7 @@ class Issuer:
 
     async def endpoints(self) -> Endpoints:
         """Return where its parts are; raises IssuerUnavailable."""
-        if self._known is None or not self._is_fresh(self._known):
+        if self._age > FRESH_SECONDS:
             await self._read()
         return self._usable().endpoints
 
@@ -116,8 +116,8 @@ class Issuer:
 
     async def _key_of(self, header: dict[str, Any]) -> Key:
         kid = header.get("kid")
-        is_urgent = self._known is None or self._found(kid) is None
-        if is_urgent or not (self._is_fresh(self._usable()) or self._reading.locked()):
+        is_urgent = self._age > KEPT_SECONDS or self._found(kid) is None
+        if is_urgent or (self._age > FRESH_SECONDS and not self._reading.locked()):
             await self._read()
         self._usable()
         key = self._found(kid)
@@ -133,11 +133,13 @@ class Issuer:
             return next(iter(self._known.keys.values()))
         return self._known.keys.get(kid) if kid is not None else None
 
-    def _is_fresh(self, known: _Known) -> bool:
-        return time.monotonic() - known.read_at <= FRESH_SECONDS
+    @property
+    def _age(self) -> float:
+        """The seconds since what is known was read."""
+        return float("inf") if self._known is None else time.monotonic() - self._known.read_at
 
     def _usable(self) -> _Known:
-        if self._known is None or time.monotonic() - self._known.read_at > KEPT_SECONDS:
+        if self._known is None or self._age > KEPT_SECONDS:
             raise IssuerUnavailable
         return self._known
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Text, bindparam, case, func, literal, select, text, tuple_
+from sqlalchemy import ColumnElement, Select, Text, bindparam, case, func, literal, null, select, text, tuple_
 from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
@@ -86,6 +86,7 @@ _is_whole = (
 )
 # What is encrypted can only be read whole.
 _end_of_traceback = case(
+    (attempts.c.traceback.is_(None), null()),
     (~func.starts_with(attempts.c.traceback, MARK), func.right(attempts.c.traceback, SHOWN_ERROR)),
     (func.length(attempts.c.traceback) <= SEALED_TRACEBACK, attempts.c.traceback),
     else_=literal(TOO_LONG, Text),

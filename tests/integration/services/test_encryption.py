@@ -363,18 +363,20 @@ async def test_a_step_that_cannot_be_read_fails_with_the_reason(sealing: AsyncEn
 
 async def test_of_many_attempts_the_older_tracebacks_are_cut_as_ever(sealing: AsyncEngine) -> None:
     long = f"{CANARY} {'x' * 3_000} end"
-    texts = [long, "y" * 20_000, *(["short"] * (WHOLE_ATTEMPTS - 1)), long]
+    texts = [long, "y" * 20_000, None, *(["short"] * (WHOLE_ATTEMPTS - 1)), long]
     facts = []
     for number, traceback in enumerate(texts):
+        raised: dict[str, Any] = {"traceback": traceback} if traceback else {}
         facts += [
             told(EventType.RECEIVED, 3 * number + 1, retries=number),
-            told(EventType.RETRIED, 3 * number + 2, retries=number, traceback=traceback),
+            told(EventType.RETRIED, 3 * number + 2, retries=number, **raised),
         ]
     async with sealing.begin() as connection:
         await record(connection, News(facts))
     shown: list[Any] = [attempt["traceback"] for attempt in (await read(sealing)).attempts]
     assert shown[0] == long[-1_024:]
     assert "too long to be shown" in shown[1]
+    assert shown[2] is None
     assert shown[-1] == long
 
 

@@ -174,6 +174,14 @@ async def test_while_the_issuer_is_away_its_keys_hold_for_a_day(
         await issuer.verify(server.token(), audience=AUDIENCE)
 
 
+async def test_an_issuer_that_nobody_asked_for_a_day_is_asked_again(
+    issuer: Issuer, server: OpenIdServer, clock: list[float]
+) -> None:
+    await issuer.verify(server.token(), audience=AUDIENCE)
+    clock[0] = 25 * 3600
+    assert await issuer.verify(server.token(), audience=AUDIENCE)
+
+
 async def test_an_issuer_that_was_never_there_is_asked_again_soon(
     issuer: Issuer, server: OpenIdServer, clock: list[float]
 ) -> None:

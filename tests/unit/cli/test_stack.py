@@ -1,5 +1,6 @@
 """What `up` decides before it starts anything: which servers, which URLs, which children, which order."""
 
+import os
 import signal
 from pathlib import Path
 from types import SimpleNamespace
@@ -154,6 +155,18 @@ def test_workers_and_flower_run_the_code_of_others_and_are_given_no_key_of_ours(
     secret = {variable(field) for field in SECRETS}
     given = {name: secret & child.environment.keys() for name, child in started.items()}
     assert given["worker-1"] == set()
-    assert given["flower"] == {"CELERIAC_FLOWER_BASIC_AUTH"}
+    assert given["flower"] == {"CELERIAC_FLOWER_BASIC_AUTH", "CELERIAC_API_KEYS"}
     assert given["api"] >= {"CELERIAC_API_KEYS", "CELERIAC_METRICS_KEY", "CELERIAC_AUDIT_KEY"}
     assert started["api"].environment["CELERIAC_API_KEYS"] == "key-of-the-settings"
+
+
+def test_every_child_can_read_the_settings_that_open_the_api_to_any_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = settings_with(allowed_hosts=("*",), api_keys=("key-of-the-settings",), workers=1, flower_port=5555)
+    found = addresses_of(settings, postgres_url="postgresql://u@here/db", valkey_url="redis://here:1")
+    environment = child_environment(settings, found)
+    for child in (*children(settings, environment), *late_children(settings, environment)):
+        for name in [name for name in os.environ if name.startswith("CELERIAC_")]:
+            monkeypatch.delenv(name)
+        for name, value in child.environment.items():
+            monkeypatch.setenv(name, value)
+        assert read_settings().database_url == "postgresql://u@here/db"

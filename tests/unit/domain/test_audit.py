@@ -95,6 +95,8 @@ def test_an_author_is_who_makes_the_request() -> None:
     assert author == Author("api_key", "k7", "etl", "r", "10.0.0.1", "INC-17")
     assert author.label == key.author == "api_key:k7"
     assert author_of(LOCAL, request_id="r", address=None).label == LOCAL.author == "local"
+    odd = Principal(PrincipalKind.OIDC, "oidc", "a subject of that name", frozenset())
+    assert author_of(odd, request_id="r", address=None).label == odd.author == "oidc:oidc"
 
 
 def test_an_id_is_cut_to_what_can_be_stored() -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from domain.redaction.names import SecretNames
 from domain.redaction.texts import MaskedText, unwrapped
+from domain.redaction.values import MAX_LITERALS
 
 is_secret = SecretNames().is_secret
 
@@ -68,6 +69,11 @@ def test_what_stands_at_a_place_is_hidden(text: str, place: list[str], shown: st
 def test_what_is_hidden_is_told_as_other_texts_may_repeat_it() -> None:
     found = read("{'secrets': ['hunter22', 'a', 1234567, 'cut by Celery...'], 'open': 'nothing of this'}")
     assert (found.hidden, found.hidden_count) == ({"hunter22", "1234567"}, 1)
+
+
+def test_so_many_hidden_values_are_looked_for_in_other_texts_and_all_are_hidden() -> None:
+    found = read(f"{{'secrets': {[f'secret-{number:04}' for number in range(MAX_LITERALS + 50)]}}}")
+    assert (found.text, len(found.hidden)) == ("{'secrets': '[masked]'}", MAX_LITERALS)
 
 
 @pytest.mark.parametrize(
