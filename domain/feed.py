@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from domain.sight import Sight, split_patterns
+from domain.sight import Sight, fits_patterns
 from domain.states import TERMINAL, Phase, Status
 
 MAX_ERROR = 500
@@ -106,10 +106,8 @@ class Wanted:
 
     def matches(self, change: Told) -> bool:
         """Whether this is one of them."""
-        if self.types:
-            names, beginnings = split_patterns(self.types)
-            if change.type not in names and not change.type.startswith(tuple(beginnings)):
-                return False
+        if not fits_patterns(change.type, self.types):
+            return False
         equal = (
             (self.task_name, change.task_name),
             (self.queue_name, change.queue_name),
@@ -148,7 +146,7 @@ def read_cursor(text: str) -> tuple[str, Place]:
 def flaw_of_type(pattern: str) -> str | None:
     """Return what is wrong with a wanted type; None for one that is there, or a beginning of some."""
     known = [each.value for each in ChangeType]
-    if pattern in known or pattern == "*":
+    if pattern in known:
         return None
     if pattern.endswith("*") and any(name.startswith(pattern[:-1]) for name in known):
         return None

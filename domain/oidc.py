@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from domain.networks import is_loopback_address
+from domain.origins import is_loopback_host
 from domain.scopes import Scope
 
 BEGINNING = "eyJ"
@@ -139,7 +139,7 @@ def is_safe(url: object) -> bool:
         return False
     if not host:
         return False
-    return parts.scheme == "https" or (parts.scheme == "http" and (host == "localhost" or is_loopback_address(host)))
+    return parts.scheme == "https" or (parts.scheme == "http" and is_loopback_host(host))
 
 
 def _segments(claim: str) -> list[str]:

@@ -36,12 +36,11 @@ class Replay:
     default_queue: str
     changes: Mapping[str, Any]
     """Fields of `Submission` that the client named, and their values."""
-    author: str | None = None
-    """Who replays it (`domain/principals.py`)."""
 
 
-def replay_of(original: Original, replay: Replay) -> Submission:
-    """The new submission. What neither the client nor the original says is as in any submission that leaves it out.
+def replay_of(original: Original, replay: Replay, *, author: str | None = None) -> Submission:
+    """The new submission, by this author. What neither the client nor the original says is as in any submission that
+    leaves it out.
 
     Raises ArgumentsNotRecorded without a name or arguments, InvalidRequest if the arguments are too large, an
     encrypted part of them is malformed, or the original's queue may not be used.
@@ -69,6 +68,6 @@ def replay_of(original: Original, replay: Replay) -> Submission:
         task_name=original.task_name,
         created_at=replay.created_at,
         original_task_id=original.task_id,
-        submitted_by=replay.author,
+        submitted_by=author,
         **new,
     )

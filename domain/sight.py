@@ -50,16 +50,18 @@ class Limits:
 
     def allows(self, queue_name: str | None, task_name: str | None) -> bool:
         """Whether such a task lies within; what is not known of it lies outside where it is limited."""
-        return _fits(queue_name, self.queues) and _fits(task_name, self.task_names)
+        return fits_patterns(queue_name, self.queues) and fits_patterns(task_name, self.task_names)
 
     def may_name(self, task_name: str) -> bool:
         """Whether a task may be spoken of by this name alone: where queues are limited, its queue is not known."""
-        return not self or (bool(self.task_names) and _fits(task_name, self.task_names))
+        return not self or (bool(self.task_names) and fits_patterns(task_name, self.task_names))
 
     def flaws(self, queue_name: str, task_name: str) -> list[tuple[str, str]]:
         """Return what of such a submission lies outside, as pairs (field, message)."""
         found = [("queue_name", queue_name, self.queues), ("task_name", task_name, self.task_names)]
-        return [(field, OUTSIDE.format(value)) for field, value, patterns in found if not _fits(value, patterns)]
+        return [
+            (field, OUTSIDE.format(value)) for field, value, patterns in found if not fits_patterns(value, patterns)
+        ]
 
 
 OUTSIDE = "{!r} lies outside the limits of this API key"
@@ -83,7 +85,8 @@ class Sight:
 EVERYTHING = Sight()
 
 
-def _fits(name: str | None, patterns: Sequence[str]) -> bool:
+def fits_patterns(name: str | None, patterns: Sequence[str]) -> bool:
+    """Whether it is one of these names, or begins as one with a `*`. Where there is no pattern, all fit."""
     if not patterns:
         return True
     if name is None:

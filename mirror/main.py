@@ -148,14 +148,16 @@ async def _mirror(
             life.give(subscriber)
         was_stopping = stopping.is_set()
         heard = await subscriber.get(max_size=MAX_BATCH, max_wait=0 if was_stopping else MAX_WAIT_SECONDS)
-        if not isinstance(heard, Blind) and not heard.messages:
-            if was_stopping:
-                return
-            continue
-        blind = heard if isinstance(heard, Blind) else None
-        if not isinstance(heard, Blind):
+        blind: Blind | None = None
+        if isinstance(heard, Blind):
+            blind = heard
+        elif heard.messages:
             messages, blind = await _with_ends(subscriber, heard.messages, seconds=0 if was_stopping else END_SECONDS)
             tally.note(await writer.write(messages))
+        elif was_stopping:
+            return
+        else:
+            continue
         if blind is not None:
             await writer.note_blindness(blind)
         await subscriber.acknowledge()
@@ -167,15 +169,16 @@ async def _with_ends(
     """Return the messages, and where no task ends in them what comes soon: its end, or a stretch in which it may
     have been missed.
     """
-    until = time.monotonic() + seconds
-    while len(messages) < MAX_BATCH and not _tell_of_an_end(messages):
+    until, new = time.monotonic() + seconds, messages
+    while len(messages) < MAX_BATCH and not _tell_of_an_end(new):
         left = until - time.monotonic()
         if left <= 0:
             break
         more = await subscriber.get(max_size=MAX_BATCH - len(messages), max_wait=left)
         if isinstance(more, Blind):
             return messages, more
-        messages += more.messages
+        new = more.messages
+        messages += new
     return messages, None
 
 

@@ -91,6 +91,8 @@ def _differing_arguments(one: WholeHistory, other: WholeHistory, *, redaction: R
     if None in (*ours.values(), *theirs.values()):
         return None
     found = list(islice(differences(ours, theirs), MAX_DIFFERENCES + 1))
+    if not found:
+        return []
     shown = [_shown(history, redaction) for history in (one, other)]
     return [_masked(difference, ours=shown[0], theirs=shown[1]) for difference in found]
 

@@ -30,7 +30,7 @@ async def replay(connection: AsyncConnection, task_id: str, *, new: Replay, auth
         raise TaskNotFound
     if locked.status not in TERMINAL and not await doubts.is_doubted(connection, task_id):
         raise TaskNotFinished(f"The task has not finished: {locked.status}")
-    submission = replay_of(original, new)
+    submission = replay_of(original, new, author=author.label)
     await record(connection, News(facts=[_replayed(task_id, submission)]))
     await submit(connection, [submission])
     after = {"new_task_id": submission.task_id, "changed": sorted(new.changes)}

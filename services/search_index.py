@@ -40,7 +40,7 @@ def _words(sources: Iterable[SearchSource], redaction: Redaction) -> dict[str, d
 
 def _parts(source: SearchSource, redaction: Redaction) -> list[str]:
     texts = (source.task_name, source.queue_name, source.node and hostname(source.node), source.task_id, source.error)
-    return [branch for branch in texts if branch] + [unescape(_arguments(source, redaction))]
+    return [part for part in texts if part] + [unescape(_arguments(source, redaction))]
 
 
 def _arguments(source: SearchSource, redaction: Redaction) -> str:

@@ -58,7 +58,6 @@ async def replay_task(
         created_at=datetime.now(UTC),
         default_queue=resources.settings.default_queue,
         changes=body.changes() if body else {},
-        author=caller.author,
     )
 
     async def act(connection: AsyncConnection) -> ReplayedTask:

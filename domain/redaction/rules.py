@@ -89,7 +89,7 @@ class Redaction:
         return read.text if read and read.hidden_count else text
 
     def hidden_in_text(self, text: str, branch: Branch, *, task_name: str | None) -> list[str]:
-        """Return the same of a part of which only a text is known."""
+        """Return how what is hidden in a text of a branch may stand in other texts, longest first."""
         read = self._read(text, branch, task_name=task_name)
         return sorted(read.hidden, key=len, reverse=True) if read else []
 
@@ -103,11 +103,9 @@ class Redaction:
     def _read(self, text: str, branch: Branch, *, task_name: str | None) -> MaskedText | None:
         if not self.may_hide(text, task_name=task_name):
             return None
-        return MaskedText(unwrapped(text), is_secret=self._is_secret, places=list(self._places_in(branch, task_name)))
+        return MaskedText(unwrapped(text), is_secret=self._is_secret, places=self._places_in(branch, task_name))
 
-    def _places_in(self, branch: Branch, task_name: str | None) -> Iterable[Segments]:
-        if not self._places:
-            return ()
+    def _places_in(self, branch: Branch, task_name: str | None) -> list[Segments]:
         return [rule.segments for rule in self._places if rule.branch is branch and rule.concerns(task_name)]
 
 

@@ -133,7 +133,7 @@ class DeadWorkersRound:
         task_ids = {orphan.task_id for orphan in orphans}
         names = {orphan.queue_name for orphan in orphans if orphan.queue_name}
         found = await self._gateway.queues.ids_in_queues(names, among=task_ids) if task_ids else set()
-        async with self._engine.connect() as connection:
+        async with stating(self._engine) as connection:
             known = await get_consumers(connection)
         unsearchable = [orphan for orphan in orphans if found is None or known.hider_since(orphan.sent_at)]
         # RabbitMQ has put back what was not acknowledged; a run is acknowledged at its start, unless late.

@@ -95,9 +95,11 @@ class VanishedTasksRound:
 
     async def _absent_now(self, candidates: Collection[WithWorker], nodes: Collection[str]) -> frozenset[str]:
         """Return those that are with no worker and in no queue; none where that cannot be known (RabbitMQ)."""
-        async with self._engine.connect() as connection:
+        async with stating(self._engine) as connection:
             known = await get_consumers(connection)
         candidates = [task for task in candidates if known.hider_since(task.sent_at) is None]
+        if not candidates:
+            return frozenset()
         task_ids = {task.task_id for task in candidates}
         names = {task.queue_name for task in candidates if task.queue_name}
         in_broker = await self._queues.ids_in_queues(names, among=task_ids)
