@@ -374,8 +374,13 @@ class Settings(BaseSettings):
     @property
     def oidc(self) -> OidcRules | None:
         """Return whose tokens let in; None where nobody's do."""
-        named = {name: getattr(self, f"oidc_{name}") for name in ("issuer", "audience", "client_id", "claim", "scopes")}
-        return rules_of(**named)
+        return rules_of(
+            self.oidc_issuer,
+            self.oidc_audience,
+            client_id=self.oidc_client_id,
+            claim=self.oidc_claim,
+            scopes=self.oidc_scopes,
+        )
 
     @property
     def asks_everybody(self) -> bool:

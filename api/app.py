@@ -116,7 +116,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.metrics = Metrics()
     app.state.large_bodies = LargeBodies()
     app.state.key_ring = KeyRing()
-    app.state.issuer = Issuer(settings.oidc, IssuerServer(settings.oidc.issuer)) if settings.oidc else None
+    rules = settings.oidc
+    app.state.issuer = Issuer(rules, IssuerServer(rules.issuer)) if rules else None
     if settings.database_url is None:  # no table, no keys in it: only the document is wanted
         app.state.key_ring.fill((), is_closed=False, read_at=0.0)
     install_handlers(app)

@@ -37,7 +37,7 @@ def run_with_engine(work: WorkOfMany[Answer], data: str | None, *, name: str) ->
     settings = with_addresses(read_settings(data=data))
     require_urls(settings, "database_url")
     try:
-        return asyncio.run(_run(work, settings, name=name))
+        return asyncio.run(with_engine(work, settings, name=name))
     except CeleriacError as error:
         raise CliError(error.detail) from error
     except (SQLAlchemyError, OSError) as error:
@@ -45,7 +45,8 @@ def run_with_engine(work: WorkOfMany[Answer], data: str | None, *, name: str) ->
         raise CliError(f"The database of CELERIAC_DATABASE_URL could not be asked: {reason}") from error
 
 
-async def _run(work: WorkOfMany[Answer], settings: Settings, *, name: str) -> Answer:
+async def with_engine(work: WorkOfMany[Answer], settings: Settings, *, name: str) -> Answer:
+    """Return the answer of this, which is given the database of the settings for as long as it takes."""
     engine = open_engine(str(settings.database_url), pool_size=1, name=name, keys=settings.at_rest_keys)
     try:
         return await work(engine, settings)

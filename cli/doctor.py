@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from cli.addresses import Addresses
 from cli.client import Client
+from cli.database import with_engine
 from cli.encryption import COUNT_SECONDS, COUNTED, count_left
 from cli.errors import CliError
 from cli.exposure import WAYS_OUT, asks_for_key, is_loopback
@@ -30,7 +31,6 @@ from gateway.oidc import IssuerServer
 from gateway.results.reader import ResultReader
 from services.resident.counters import CounterName
 from settings import Settings
-from store.engine import open_engine
 from store.inspection import ask_server, count_unread
 from store.migrate import pending_revisions
 
@@ -241,25 +241,17 @@ def encrypted_at_rest(settings: Settings) -> Iterator[CheckResult]:
     if not settings.encryption_keys or settings.database_url is None:
         return
     try:
-        left = sum(asyncio.run(_count_left(settings)).values())
+        counts = asyncio.run(with_engine(lambda engine, _: count_left(engine), settings, name="celeriac doctor"))
     except DBAPIError as error:
         if isinstance(error.orig, psycopg.errors.QueryCanceled):
             detail = f"not counted within {COUNT_SECONDS:.0f} s"
             yield CheckResult("encryption", "warn", detail, "`celeriac encrypt` says whether any are left.")
         return  # else said above, or a schema that is to be migrated
-    if left:
+    if left := sum(counts.values()):
         detail = f"{left}{' or more' if left >= COUNTED else ''} rows are stored plainly or under an older key"
         yield CheckResult("encryption", "warn", detail, "Run `celeriac encrypt`.")
     else:
         yield CheckResult("encryption", "ok", "all is encrypted with the current key")
-
-
-async def _count_left(settings: Settings) -> dict[str, int]:
-    engine = open_engine(str(settings.database_url), pool_size=1, name="celeriac doctor", keys=settings.at_rest_keys)
-    try:
-        return await count_left(engine)
-    finally:
-        await engine.dispose()
 
 
 def _skipped(redis_url: str | None) -> Iterator[CheckResult]:

@@ -7,6 +7,7 @@ them. As JSON everything is printed as it is: JSON has escapes of its own.
 import json
 import sys
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from typing import Any
 
 from rich.console import Console
@@ -14,6 +15,11 @@ from rich.table import Table
 from rich.text import Text
 
 from domain.printable import printable, printable_lines
+
+
+def time_text(time: datetime | None) -> str | None:
+    """Return a time in UTC to the second, as the API writes it."""
+    return time.isoformat(timespec="seconds").replace("+00:00", "Z") if time else None
 
 
 def print_json(value: object, *, indent: int | None = None) -> None:

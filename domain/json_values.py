@@ -22,6 +22,11 @@ _DEPTH_CHANGE = tuple({ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}.get
 _ALWAYS_SOUND = frozenset({int, bool, type(None)})
 
 
+def segments_of(pointer: str) -> tuple[str, ...]:
+    """Return the segments of a JSON pointer (RFC 6901)."""
+    return tuple(segment.replace("~1", "/").replace("~0", "~") for segment in pointer.split("/")[1:])
+
+
 def check_json(value: object) -> None:
     """Raises ValueError, naming the place as `0.rows.3`, if the value cannot be stored or sent on."""
     try:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from domain.json_values import segments_of
 from domain.origins import is_loopback_host
 from domain.scopes import Scope
 
@@ -143,9 +144,7 @@ def is_safe(url: object) -> bool:
 
 
 def _segments(claim: str) -> list[str]:
-    if not claim.startswith("/"):
-        return [claim]
-    return [segment.replace("~1", "/").replace("~0", "~") for segment in claim[1:].split("/")]
+    return list(segments_of(claim)) if claim.startswith("/") else [claim]
 
 
 def _parsed(given: Mapping[str, Any]) -> dict[str, frozenset[Scope]]:

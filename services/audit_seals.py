@@ -62,9 +62,10 @@ async def expire(connection: AsyncConnection, keys: Sequence[bytes], *, kept_for
     Call it with the lock of those who seal.
     """
     old = await queries.list_old_seals(connection, kept_for=kept_for, limit=OLD_SEALS)
-    last = await queries.get_last_seal(connection)
-    if last is None or not any(seal.kind is SealKind.ROWS for seal in old):
+    if not any(seal.kind is SealKind.ROWS for seal in old):
         return None
+    last = await queries.get_last_seal(connection)
+    assert last is not None
     now = (await queries.read_horizon(connection))[1]
     rows = await queries.delete_seals(connection, old)
     expired = Expired(old[-1].seal_no, old[-1].seal_hash, rows)

@@ -80,10 +80,10 @@ class AtRest:
             return stored
         return unescape(stored) if is_escaped(stored) else json.loads(self._decrypt(stored, owner, column=column))
 
-    def open_shown(self, stored: str | None, owner: str, *, column: str) -> str | None:
+    def open_shown(self, stored: str, owner: str, *, column: str) -> str:
         """Return what `seal` was given, for people: where it cannot be read, the reason stands in its place."""
         try:
-            return None if stored is None else self.open(stored, owner, column=column)
+            return self.open(stored, owner, column=column)
         except CannotOpen as error:
             return error.shown
 
@@ -100,6 +100,11 @@ class AtRest:
 
 
 PLAIN = AtRest()
+
+
+def unsealed(text: str | None) -> str | None:
+    """Return a text, or a text of JSON, unless it is encrypted."""
+    return None if text and text.startswith((MARK, JSON_MARK)) else text
 
 
 def at_rest_of(connection: AsyncConnection) -> AtRest:

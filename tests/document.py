@@ -12,8 +12,3 @@ def document() -> dict[str, Any]:
     """The whole of it, not to be changed."""
     found: dict[str, Any] = create_app(Settings()).openapi()
     return found
-
-
-def is_stream(operation: dict[str, Any]) -> bool:
-    """Whether its answer does not end: whoever reads every answer to its end leaves it out."""
-    return "text/event-stream" in operation["responses"].get("200", {}).get("content", ())

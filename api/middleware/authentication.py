@@ -190,7 +190,7 @@ class Authentication:
             await _count(key, key.rate_limit_per_minute, scope=scope)
         minute = int(time.time()) // 60
         if minute > held.noted_minute:
-            self._ring.note_use(held, minute, source=str(self._address.exact(scope) or "unknown"))
+            self._ring.note_use(held, minute, source=self.address_of(scope))
 
     def _find_env_key(self, sent: bytes) -> Principal | None:
         """Compares with all, so that time tells nothing; a key that is given for both may do everything."""

@@ -5,6 +5,7 @@ under inserts.
 import base64
 import json
 from datetime import UTC, datetime
+from uuid import UUID
 
 from domain.errors import InvalidRequest
 from domain.filters import Cursor
@@ -26,6 +27,15 @@ def decode_cursor(cursor: str) -> Cursor:
         return Cursor(_time(created_at), _row_id(row_id))
     # OverflowError: at the ends of the calendar there are times that UTC does not have.
     except (ValueError, TypeError, OverflowError, RecursionError):
+        raise refused(NOT_OURS) from None
+
+
+def decode_uuid_cursor(cursor: str) -> tuple[datetime, UUID]:
+    """Return the row after which to go on in a list of things with a UUID; raises InvalidRequest as `decode_cursor`."""
+    last = decode_cursor(cursor)
+    try:
+        return last.created_at, UUID(last.row_id)
+    except ValueError:
         raise refused(NOT_OURS) from None
 
 

@@ -1,7 +1,6 @@
 """The audit: who did what, as a list and as CSV, and whether anybody has tampered with it. No route writes it."""
 
 from typing import Annotated
-from uuid import UUID
 
 from fastapi import Query, Response
 
@@ -9,7 +8,7 @@ from api.declarations import needs, whole_fleet
 from api.dependencies import ExportConnection, Resources, SearchConnection
 from api.openapi.document import responses
 from api.pages.csv_export import CSV_FILE, EXPORT_SECONDS, CsvResponse, csv_response
-from api.pages.cursors import NOT_OURS, decode_cursor, encode_cursor, refused
+from api.pages.cursors import decode_uuid_cursor, encode_cursor
 from api.routing import api_router
 from api.schemas.audit import AuditFilters, AuditModel, AuditPage, AuditQuery, AuditVerification
 from domain.errors import Overloaded
@@ -30,7 +29,7 @@ async def list_audit(connection: SearchConnection, query: Annotated[AuditQuery, 
     """What was done by whom, newest first. A submission is no row here: its task tells of it."""
     filters = query.as_filter()
     total, is_exact = await count_rows(connection, filters)
-    after = _position(query.cursor) if query.cursor else None
+    after = decode_uuid_cursor(query.cursor) if query.cursor else None
     page = await list_rows(connection, filters, limit=query.limit, offset=query.offset, after=after)
     models = [AuditModel.from_row(row) for row in page]
     return AuditPage(
@@ -71,13 +70,3 @@ async def verify_audit(
     keys = resources.settings.audit_keys
     found = await verify(connection, keys, seconds=VERIFY_SECONDS, after=after_seal)
     return AuditVerification.from_verification(found)
-
-
-def _position(cursor: str) -> Cursor:
-    """The row of a cursor; raises InvalidRequest for one that is not ours."""
-    position = decode_cursor(cursor)
-    try:
-        UUID(position.row_id)
-    except ValueError:
-        raise refused(NOT_OURS) from None
-    return position

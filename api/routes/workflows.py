@@ -26,7 +26,7 @@ from api.declarations import (
 )
 from api.dependencies import Caller, ReadConnection, Resources, Sighted, cancels_of, reading
 from api.openapi.document import responses
-from api.pages.cursors import NOT_OURS, decode_cursor, encode_cursor, refused
+from api.pages.cursors import decode_uuid_cursor, encode_cursor
 from api.pages.large_answers import answer_beside
 from api.routing import api_router
 from api.schemas.pages import DEFAULT_LIMIT, Limit, Offset, PageCursor, Rows, RowsShown
@@ -138,7 +138,7 @@ async def list_workflows(
 ) -> WorkflowPage | Response:
     """Workflows that match, newest first."""
     filters = WorkflowFilter(tuple(dict.fromkeys(status)), name, sight)
-    after = _position(cursor) if cursor else None
+    after = decode_uuid_cursor(cursor) if cursor else None
     total, is_exact, stored = await documents.list_workflows(
         connection, filters, limit=limit, offset=offset, after=after
     )
@@ -153,14 +153,6 @@ async def list_workflows(
         next_cursor=_cursor_behind(models[-1]) if len(models) == limit else None,
     )
     return page.with_rows(rows)
-
-
-def _position(cursor: str) -> tuple[datetime, UUID]:
-    last = decode_cursor(cursor)
-    try:
-        return last.created_at, UUID(last.row_id)
-    except ValueError:
-        raise refused(NOT_OURS) from None
 
 
 def _cursor_behind(last: WorkflowRow) -> str:

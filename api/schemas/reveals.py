@@ -7,10 +7,10 @@ from pydantic import AfterValidator, Field
 
 from api.schemas.base import RequestModel, ResponseModel
 from api.schemas.types import JsonValue, Text
+from domain.audit import MAX_REASON
 from domain.json_values import is_too_deep
 from store.queries.tasks.documents import WholeTask
 
-MAX_REASON = 200
 _SAYS_SOMETHING = re.compile(r"[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*")
 
 

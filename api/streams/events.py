@@ -11,8 +11,8 @@ from api.errors import RateLimited
 from api.middleware.authentication import ask_again
 from api.protocol import ON_SHUTDOWN
 from api.schemas.events import gap_of, timestamp_of
-from api.streams.frames import frame_of, named_frame, sign_of_life
-from api.streams.hub import FeedHub, Framed
+from api.streams.frames import named_frame, sign_of_life
+from api.streams.hub import FeedHub, Framed, framed
 from domain.errors import CeleriacError, Unavailable
 from domain.feed import Wanted, is_seen, write_cursor
 from domain.principals import Principal
@@ -116,7 +116,7 @@ class EventStream(Response):
             frames += named_frame("reset", cursor, data={"cursor": cursor, "reason": "of another database"})
         if first.gap_ends is not None:
             frames += named_frame("gap", write_cursor(first.epoch, first.gap_ends), data=gap_of(first) or {})
-        return frames + self._frames(Framed(change, frame_of(change, first.epoch)) for change in first.changes)
+        return frames + self._frames(framed(first))
 
     def _frames(self, changes: Iterable[Framed]) -> bytes:
         return b"".join(

@@ -89,6 +89,11 @@ def _place_of(framed: Framed) -> Place:
     return framed.change.place
 
 
+def framed(reading: Reading) -> list[Framed]:
+    """Return the changes that were read, as every stream writes them."""
+    return [Framed(change, frame_of(change, reading.epoch)) for change in reading.changes]
+
+
 class FeedHub(Resident):
     """`async with FeedHub(engine, url) as feed`: reads while a stream is open, and lets streams take what it has read.
 
@@ -132,11 +137,6 @@ class FeedHub(Resident):
             if not self._of_each[who]:
                 del self._of_each[who]
 
-    @property
-    def streams(self) -> int:
-        """How many streams are open."""
-        return len(self._waiting)
-
     async def take(self, after: Place, *, epoch: str) -> Portion | None:
         """Return what comes behind this place, from the ring or from Postgres; None where some is no longer kept."""
         portion = self._ring.take(after, limit=CHUNK) if self._ring and self.epoch == epoch else None
@@ -145,7 +145,7 @@ class FeedHub(Resident):
         reading = await self.read(write_cursor(epoch, after))
         if reading.is_reset or reading.gap_ends is not None:
             return None
-        return Portion([Framed(change, frame_of(change, epoch)) for change in reading.changes], reading.ends)
+        return Portion(framed(reading), reading.ends)
 
     def _start(self) -> list[asyncio.Task[None]]:
         return [start_rounds(self._round, name="feed")]
@@ -169,7 +169,7 @@ class FeedHub(Resident):
                 self._ring = None  # streams find out by themselves what is missing
                 self._tell()
                 return
-            ring.add([Framed(change, frame_of(change, self.epoch)) for change in reading.changes], reading.ends)
+            ring.add(framed(reading), reading.ends)
             if reading.changes:
                 self._tell()
             if reading.is_last:

@@ -66,8 +66,13 @@ def operations_of(document: Json) -> list[Operation]:
         )
         for path, methods in document["paths"].items()
         for method, described in methods.items()
-        if "text/event-stream" not in described["responses"].get("200", {}).get("content", ())
+        if not is_stream(described)
     ]
+
+
+def is_stream(operation: Json) -> bool:
+    """Tell whether its answer does not end: whoever reads every answer to its end leaves it out."""
+    return "text/event-stream" in operation["responses"].get("200", {}).get("content", ())
 
 
 def _codes(response: Json) -> frozenset[str]:

@@ -12,8 +12,8 @@ from cli.audit_key import audit_keys_of
 from cli.database import run_on_database
 from cli.errors import CliError
 from cli.options import Data, Json
-from cli.terminal import line_of, print_fields, print_json
-from domain.audit import Action, Outcome
+from cli.terminal import line_of, print_fields, print_json, time_text
+from domain.audit import Action, Author, Outcome
 from domain.audit_seals import EXPLANATIONS, AuditRow
 from services.audit_seals import Verification, verify
 from settings import Settings
@@ -98,8 +98,8 @@ def summary_of(found: Verification) -> dict[str, Any]:
 def _shown(row: AuditRow) -> dict[str, Any]:
     return {
         "audit_id": str(row.audit_id),
-        "at": row.at.isoformat(timespec="seconds").replace("+00:00", "Z"),
-        "actor": row.actor_kind if row.actor_kind == row.actor_id else f"{row.actor_kind}:{row.actor_id}",
+        "at": time_text(row.at),
+        "actor": Author(row.actor_kind, row.actor_id, row.actor_name).label,
         "actor_name": row.actor_name,
         "action": row.action,
         "subject_id": row.subject_id,

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from cli.database import run_on_database
 from cli.errors import CliError
 from cli.options import Data, Json, Reason
-from cli.terminal import line_of, print_fields, print_json
+from cli.terminal import line_of, print_fields, print_json, time_text
 from domain.api_keys import (
     HIGHEST_RATE_LIMIT,
     LONGEST_OVERLAP_SECONDS,
@@ -212,12 +212,8 @@ def _shown(key: ApiKey) -> dict[str, Any]:
         "scopes": ", ".join(scope for scope in Scope if scope in key.scopes),
         "limits": ", ".join((*key.queues, *key.task_names)) or None,
         "state": (key.flaw(datetime.now(UTC)) or "opens").split()[-1],
-        "expires_at": _time(key.expires_at),
-        "previous_expires_at": _time(key.previous_expires_at),
-        "last_used_at": _time(key.last_used_at),
+        "expires_at": time_text(key.expires_at),
+        "previous_expires_at": time_text(key.previous_expires_at),
+        "last_used_at": time_text(key.last_used_at),
         "last_used_from": key.last_used_from,
     }
-
-
-def _time(time: datetime | None) -> str | None:
-    return time.isoformat(timespec="seconds").replace("+00:00", "Z") if time else None

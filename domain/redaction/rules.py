@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from domain.json_values import segments_of
 from domain.redaction.names import SecretNames, words_of
 from domain.redaction.texts import MaskedText, unwrapped
-from domain.redaction.values import Segments, mask_names, mask_place, segments_of
+from domain.redaction.values import Segments, mask_names, mask_place
 
 MAX_RULES = 500
 MAX_RULE_LENGTH = 1_024

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
+from domain.json_values import segments_of
+
 MASK = "[masked]"
 """What stands in the place of a hidden value. It tells neither its length nor its type."""
 ANY = "*"
@@ -74,11 +76,6 @@ def value_at(value: Any, pointer: str) -> Any:
             return None
         value = value[keys[0]]
     return value
-
-
-def segments_of(pointer: str) -> Segments:
-    """Return the segments of a JSON pointer (RFC 6901)."""
-    return tuple(segment.replace("~1", "/").replace("~0", "~") for segment in pointer.split("/")[1:])
 
 
 def has_mask(value: Any) -> bool:

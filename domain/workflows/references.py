@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from domain.errors import InvalidRequest
-from domain.json_values import MAX_DEPTH, MAX_SEGMENT_LENGTH, check_json
+from domain.json_values import MAX_DEPTH, MAX_SEGMENT_LENGTH, check_json, segments_of
 from domain.payloads import is_encrypted
 from domain.submissions import MAX_ARGUMENT_BYTES
 
@@ -181,7 +181,7 @@ def _refused(place: str, message: str) -> InvalidRequest:
 
 
 def _follow(reference: Reference, result: Any) -> Any:
-    for token in _tokens(reference.pointer):
+    for token in segments_of(reference.pointer):
         if isinstance(result, dict) and token in result:
             result = result[token]
         elif isinstance(result, list) and _INDEX.fullmatch(token) and int(token) < len(result):
@@ -191,10 +191,6 @@ def _follow(reference: Reference, result: Any) -> Any:
         else:
             raise NotResolved(f"{_text_of(reference)} is absent: there is no {token[:SHOWN]!r}.")
     return result
-
-
-def _tokens(pointer: str) -> Iterable[str]:
-    return (token.replace("~1", "/").replace("~0", "~") for token in pointer.split("/")[1:])
 
 
 def _text_of(reference: Reference) -> str:

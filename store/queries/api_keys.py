@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.api_keys import ApiKey
 from domain.scopes import Scope
 from store.listener import API_KEYS
+from store.queries import leadership
 from store.tables.api_keys import api_keys
 
 CHANGES = 0x6B657973
@@ -19,9 +20,7 @@ CHANGES = 0x6B657973
 
 async def lock_changes(connection: AsyncConnection) -> datetime:
     """Wait until nobody else changes a key, which nobody else does until the transaction ends; answers the time."""
-    await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": CHANGES})
-    now: datetime = (await connection.execute(select(func.clock_timestamp()))).scalar_one()
-    return now
+    return await leadership.wait_for(connection, CHANGES)
 
 
 async def add_key(connection: AsyncConnection, key: ApiKey) -> None:

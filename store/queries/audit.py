@@ -12,12 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.audit import Author, Change, cut_id
 from domain.audit_seals import AuditRow
-from domain.filters import Cursor
+from domain.filters import EXACT_TOTAL
 from store.queries.csv_lines import copy_lines, plain_cell, time_cell
 from store.tables.audit import audit
-
-MOST_COUNTED = 10_000
-"""How far matches are counted exactly, as in lists of tasks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,20 +57,25 @@ async def add_row(connection: AsyncConnection, audit_id: UUID, *, author: Author
 
 
 async def list_rows(
-    connection: AsyncConnection, filters: AuditFilter, *, limit: int, offset: int = 0, after: Cursor | None = None
+    connection: AsyncConnection,
+    filters: AuditFilter,
+    *,
+    limit: int,
+    offset: int = 0,
+    after: tuple[datetime, UUID] | None = None,
 ) -> list[AuditRow]:
     """Return one page of the rows that match, newest first (index audit_at or audit_subject)."""
     page = _newest_first(select(*COLUMNS), filters)
     if after is not None:
-        page = page.where(tuple_(audit.c.at, audit.c.audit_id) < (after.created_at, UUID(after.row_id)))
+        page = page.where(tuple_(audit.c.at, audit.c.audit_id) < after)
     return [row_of(row) for row in await connection.execute(page.limit(limit).offset(offset))]
 
 
 async def count_rows(connection: AsyncConnection, filters: AuditFilter) -> tuple[int, bool]:
-    """Return how many rows match and whether that is exact; counted up to `MOST_COUNTED`."""
-    some = select(audit.c.at).where(*_conditions(filters)).limit(MOST_COUNTED + 1).subquery()
+    """Return how many rows match and whether that is exact; counted up to `EXACT_TOTAL`."""
+    some = select(audit.c.at).where(*_conditions(filters)).limit(EXACT_TOTAL + 1).subquery()
     count = (await connection.execute(select(func.count()).select_from(some))).scalar_one()
-    return min(count, MOST_COUNTED), count <= MOST_COUNTED
+    return min(count, EXACT_TOTAL), count <= EXACT_TOTAL
 
 
 CELLS: dict[str, ColumnElement[Any]] = {

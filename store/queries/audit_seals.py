@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import fields
 from datetime import datetime, timedelta
-from itertools import takewhile
 from typing import Any
 from uuid import UUID
 
@@ -115,9 +114,15 @@ async def add_seal(connection: AsyncConnection, seal: Seal) -> None:
 
 async def list_old_seals(connection: AsyncConnection, *, kept_for: timedelta, limit: int) -> list[Seal]:
     """Return the first seals, in order, if they were made longer ago; rows are older than their seal (primary key)."""
-    oldest_kept = (await connection.execute(select(func.now() - kept_for))).scalar_one()
-    first = await list_seals(connection, after=0, limit=limit)
-    return list(takewhile(lambda seal: seal.at < oldest_kept, first))
+    first_kept = (
+        select(audit_seals.c.seal_no)
+        .where(audit_seals.c.at >= func.now() - kept_for)
+        .order_by(audit_seals.c.seal_no)
+        .limit(1)
+        .scalar_subquery()
+    )
+    old = select(audit_seals).where(or_(first_kept.is_(None), audit_seals.c.seal_no < first_kept))
+    return [_seal_of(row) for row in await connection.execute(old.order_by(audit_seals.c.seal_no).limit(limit))]
 
 
 async def delete_seals(connection: AsyncConnection, seals: Sequence[Seal]) -> int:

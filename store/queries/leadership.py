@@ -3,7 +3,9 @@
 The numbers spell what the loops are called, and stay: processes of an older release hold the same locks.
 """
 
-from sqlalchemy import text
+from datetime import datetime
+
+from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 MISSED_ENDS = 0x73776570
@@ -24,3 +26,10 @@ async def take(connection: AsyncConnection, lock: int) -> bool:
     """Take this lock until the transaction ends; False if another process has it."""
     taken = await connection.execute(text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": lock})
     return bool(taken.scalar_one())
+
+
+async def wait_for(connection: AsyncConnection, lock: int) -> datetime:
+    """Wait for this lock, which is held until the transaction ends; answers the time."""
+    await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": lock})
+    now: datetime = (await connection.execute(select(func.clock_timestamp()))).scalar_one()
+    return now

@@ -10,9 +10,8 @@ from sqlalchemy import ColumnElement, Integer, Text, bindparam, cast, func, lite
 from sqlalchemy.dialects.postgresql import ARRAY, TSQUERY, TSVECTOR, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.at_rest import MARK
 from domain.search_text import Query, Term
-from store.at_rest import at_rest_of
+from store.at_rest import at_rest_of, unsealed
 from store.batch import batch_of, bind_rows
 from store.tables.search import task_search
 from store.tables.tasks import task_arguments, tasks
@@ -76,11 +75,7 @@ async def list_sources(connection: AsyncConnection, task_ids: Sequence[str]) -> 
     """
     statement = _sources_without_arguments if at_rest_of(connection).seals else _sources
     found = [SearchSource(*row) for row in await connection.execute(statement, {"task_ids": list(task_ids)})]
-    return [replace(one, args=_readable(one.args), kwargs=_readable(one.kwargs)) for one in found]
-
-
-def _readable(text: str | None) -> str | None:
-    return None if text and text.startswith((MARK, f'"{MARK}')) else text
+    return [replace(one, args=unsealed(one.args), kwargs=unsealed(one.kwargs)) for one in found]
 
 
 _DOCUMENT = ("task_id", "document")

@@ -4,12 +4,13 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, bindparam, delete, func, or_, select, text, update
+from sqlalchemy import Row, bindparam, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.principals import PrincipalKind
 from domain.sessions import Owner, Session
+from store.queries import leadership
 from store.queries.api_keys import notify
 from store.tables.sessions import sessions
 
@@ -19,9 +20,7 @@ CHANGES = 0x73657373
 
 async def lock_additions(connection: AsyncConnection) -> datetime:
     """Wait until nobody else adds a session, which nobody else does until the transaction ends; answers the time."""
-    await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": CHANGES})
-    now: datetime = (await connection.execute(select(func.clock_timestamp()))).scalar_one()
-    return now
+    return await leadership.wait_for(connection, CHANGES)
 
 
 async def add_session(connection: AsyncConnection, session: Session) -> None:

@@ -10,8 +10,8 @@ import psycopg
 import pytest
 import redis
 
+from bench.fuzzing.operations import is_stream
 from tests.acceptance.stack import Stack
-from tests.document import is_stream
 from tests.patience import wait_for
 
 GIVEN = f"g{uuid4().hex[:13]}"

@@ -19,8 +19,8 @@ from schemathesis.schemas import APIOperation, BaseSchema
 from schemathesis.specs.openapi import checks
 from schemathesis.specs.openapi.schemas import OpenApiSchema
 
+from bench.fuzzing.operations import is_stream
 from tests.acceptance.stack import Stack, running
-from tests.document import is_stream
 
 Operation = APIOperation[Any, Any, Any, Any]
 CASES_EACH = 25

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Select, Text, bindparam, case, cast, func,
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.at_rest import MARK, CannotOpen
-from store.at_rest import AtRest, at_rest_of
+from store.at_rest import JSON_MARK, AtRest, at_rest_of, unsealed
 from store.batch import IDS
 from store.tables.tasks import task_arguments, tasks
 
@@ -41,7 +41,7 @@ def _select(*texts: ColumnElement[Any]) -> Select[Any]:
 def _cut(text: ColumnElement[Any]) -> ColumnElement[Any]:
     """The text cut, unless it is encrypted: of that a part cannot be read."""
     return case(
-        (func.starts_with(text, f'"{MARK}') | func.starts_with(text, MARK), text), else_=func.left(text, MAX_TEXT)
+        (func.starts_with(text, JSON_MARK) | func.starts_with(text, MARK), text), else_=func.left(text, MAX_TEXT)
     )
 
 
@@ -58,18 +58,13 @@ async def list_argument_texts(connection: AsyncConnection, task_ids: Sequence[st
     vault = at_rest_of(connection)
     if not vault.seals:
         found = [ArgumentTexts(*row) for row in await connection.execute(_texts, {"task_ids": list(task_ids)})]
-        return [replace(one, args=_unsealed(one.args), kwargs=_unsealed(one.kwargs)) for one in found]
+        return [replace(one, args=unsealed(one.args), kwargs=unsealed(one.kwargs)) for one in found]
     texts: list[ArgumentTexts] = []
     for first in range(0, len(task_ids), SEALED_AT_ONCE):
         portion = list(task_ids[first : first + SEALED_AT_ONCE])
         rows = await connection.execute(_sealed_texts, {"task_ids": portion})
         texts += [_opened(vault, row) for row in rows]
     return texts
-
-
-def _unsealed(text: str | None) -> str | None:
-    """Encrypted texts are none that could be looked through."""
-    return None if text and text.startswith((MARK, f'"{MARK}')) else text
 
 
 def _opened(vault: AtRest, row: Any) -> ArgumentTexts:

@@ -62,8 +62,10 @@ def _made_before(filters: TaskFilter) -> list[ColumnElement[bool]]:
 
 def _of_workflow(filters: TaskFilter) -> list[ColumnElement[bool]]:
     """Return what keeps tasks from being found by a workflow that is not seen."""
-    links = seen_links(filters.sight) if filters.workflow_id is not None else {}
-    return [link.is_not(None) for name, link in links.items() if name == "workflow_id"]
+    if filters.workflow_id is None:
+        return []
+    link = seen_links(filters.sight).get("workflow_id")
+    return [] if link is None else [link.is_not(None)]
 
 
 def _given(filters: TaskFilter, columns: Mapping[str, Column[Any]]) -> list[tuple[Column[Any], object]]:

@@ -44,5 +44,5 @@ def open_attempts(
     for attempt in attempts:
         text = attempt["traceback"]
         if text is not None and is_marked(text):
-            opened = vault.open_shown(text, task_id, column="traceback") or ""
+            opened = vault.open_shown(text, task_id, column="traceback")
             attempt["traceback"] = opened if attempt["number"] > last_cut else opened[-cut_to:]

@@ -1,6 +1,6 @@
 """Workflows as clients see them: stored whole, read whole, listed. How they go on is in `progress.py`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -104,6 +104,8 @@ _insert_steps = insert(workflow_steps).from_select(
     # An array of arrays would be unnested to its numbers.
     select(_workflow, *(_new_steps.c[name] for name in _STEP[:-1]), cast(_new_steps.c.children, ARRAY(Integer))),
 )
+ARGUMENTS = ("args", "kwargs")
+"""The columns of a step that are encrypted at rest."""
 _SUBMITTED = ("task_name", "args", "kwargs", "queue_name", "priority", "max_retries", "timeout_seconds", "scheduled_at")
 _SUBMISSION = ("position", "has_references", *_SUBMITTED)
 _new_submissions = batch_of(
@@ -168,18 +170,17 @@ def _submission_rows(vault: AtRest, new: NewWorkflow) -> list[tuple[object, ...]
         (
             position,
             step.has_references,
-            *(
-                _submitted(vault, step.submission, name=name, owner=owner_of(new.workflow_id, position))
-                for name in _SUBMITTED
-            ),
+            *_submitted(vault, step.submission, owner=owner_of(new.workflow_id, position)),
         )
         for position, step in enumerate(new.steps)
     ]
 
 
-def _submitted(vault: AtRest, submission: Submission, *, name: str, owner: str) -> object:
-    value = getattr(submission, name)
-    return vault.seal_json(value, owner, column=name) if name in ("args", "kwargs") and vault.seals else value
+def _submitted(vault: AtRest, submission: Submission, *, owner: str) -> Iterable[object]:
+    values = {name: getattr(submission, name) for name in _SUBMITTED}
+    if vault.seals:
+        values |= {name: vault.seal_json(values[name], owner, column=name) for name in ARGUMENTS}
+    return values.values()
 
 
 def owner_of(workflow_id: UUID, position: int) -> str:
@@ -246,14 +247,14 @@ async def get_definition(connection: AsyncConnection, workflow_id: UUID) -> NewW
 
 def _opened(vault: AtRest, submitted: Mapping[Any, Any], *, owner: str) -> dict[str, Any]:
     try:
-        return {
-            name: vault.open_json(submitted[name], owner, column=name)
-            if name in ("args", "kwargs")
-            else submitted[name]
-            for name in _SUBMITTED
-        }
+        return {name: submitted[name] for name in _SUBMITTED} | open_arguments(vault, submitted, owner=owner)
     except CannotOpen as error:
         raise ArgumentsNotRecorded(f"What a step of this workflow is given {error.reason}.") from error
+
+
+def open_arguments(vault: AtRest, submitted: Mapping[Any, Any], *, owner: str) -> dict[str, str]:
+    """Return the arguments of a step, decrypted. Raises CannotOpen."""
+    return {name: vault.open_json(submitted[name], owner, column=name) for name in ARGUMENTS}
 
 
 _one = select(workflows).where(workflows.c.workflow_id == _workflow)

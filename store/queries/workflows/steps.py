@@ -7,7 +7,6 @@ found by a partial index; none reads all steps of a workflow that is under way, 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
@@ -34,7 +33,7 @@ from domain.submissions import Submission
 from domain.workflows.steps import IN_FLIGHT, EndedStep, StepStatus, WorkflowStatus
 from store.at_rest import AtRest, at_rest_of
 from store.batch import batch_of, bind_rows
-from store.queries.workflows.documents import owner_of
+from store.queries.workflows.documents import open_arguments, owner_of
 from store.queries.workflows.progress import notify
 from store.tables.base import Time
 from store.tables.tasks import task_results, tasks
@@ -208,20 +207,14 @@ async def list_free(
     for row in await connection.execute(_free, parameters):
         submitted = dict(row._mapping)
         position, has_references = submitted.pop("position"), submitted.pop("has_references")
-        unopened = _open_arguments(vault, submitted, owner=owner_of(workflow_id, position))
+        unopened = None
+        try:
+            submitted |= open_arguments(vault, submitted, owner=owner_of(workflow_id, position))
+        except CannotOpen as error:
+            unopened = error.reason
         submission = Submission(**submitted, created_at=now, workflow_id=workflow_id)
         steps.append(FreeStep(position, has_references, submission, unopened))
     return steps
-
-
-def _open_arguments(vault: AtRest, submitted: dict[str, Any], *, owner: str) -> str | None:
-    """Decrypts them in their places; returns why not, where it cannot be."""
-    try:
-        for name in ("args", "kwargs"):
-            submitted[name] = vault.open_json(submitted[name], owner, column=name)
-    except CannotOpen as error:
-        return error.reason
-    return None
 
 
 async def mark_started(connection: AsyncConnection, workflow_id: UUID, *, positions: Collection[int]) -> None:

@@ -18,13 +18,13 @@ from api.app import create_app
 from api.declarations import Reach
 from api.openapi.document import OWN_SCOPE_FIELD, REACH_FIELD, SCOPE_FIELD
 from api.routing import API_PREFIX
+from bench.fuzzing.operations import is_stream
 from domain.scopes import Scope
 from domain.states import EventType
 from services.search_index import index_waiting
 from settings import Settings
 from store.engine import open_engine
 from store.queries.tasks.lines import CELLS
-from tests.document import is_stream
 from tests.integration.api.ends import tell
 from tests.integration.api.serving import serving
 from tests.patience import wait_for

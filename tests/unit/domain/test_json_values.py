@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from domain.json_values import MAX_DEPTH, check_json, check_text, is_too_deep, nests_deeper, storable
+from domain.json_values import MAX_DEPTH, check_json, check_text, is_too_deep, nests_deeper, segments_of, storable
 from tests.raised import raised_by
 
 
@@ -99,3 +99,7 @@ def test_depth_is_the_same_of_a_text_and_of_a_value() -> None:
 )
 def test_what_postgres_cannot_store_is_replaced_wherever_it_stands(value: object, stored: object) -> None:
     assert storable(value) == stored
+
+
+def test_a_pointer_is_split_and_its_signs_are_read() -> None:
+    assert segments_of("/a~1b/~01/") == ("a/b", "~1", "")

@@ -12,7 +12,6 @@ from domain.redaction.values import (
     hide_texts,
     mask_names,
     mask_place,
-    segments_of,
     value_at,
 )
 
@@ -81,10 +80,6 @@ def test_the_value_at_a_place_is_hidden_if_anything_around_it_is() -> None:
     }
     assert found == {"/a/0": 1, "/a/1": MASK, "/b/x/y": MASK, "/c~1d/~0": 2, "/*": 3, "/a/*": None, "/z": None}
     assert value_at(value, "") is value
-
-
-def test_a_pointer_is_split_and_its_signs_are_read() -> None:
-    assert segments_of("/a~1b/~01/") == ("a/b", "~1", "")
 
 
 @pytest.mark.parametrize(
