@@ -1,6 +1,7 @@
 """The loops process: opens what the loops need, runs them all, stops them together."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from functools import partial
@@ -29,6 +30,7 @@ from loops.cancels import CancelsRound
 from loops.components import Components, check_mirror
 from loops.dispatch import DispatchRound, RefusedRound
 from loops.expiry import ExpiryRound
+from loops.glance import GlanceRound, with_rests
 from loops.loop import Loop, run_loop
 from loops.lost.dead_workers import DeadWorkersRound, Gateway
 from loops.lost.missed_ends import MissedEndsRound
@@ -56,6 +58,7 @@ from services.workers.orders import WorkerOrders
 from settings import Settings, urls
 from store.engine import open_engine
 from store.listener import OUTBOX, WORKFLOWS, Listener
+from store.queries.glance import Waiting
 
 log = structlog.get_logger(__name__)
 
@@ -124,11 +127,16 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
         )
         if settings.adopt_queues:
             loops += (Loop("queues", QueuesRound(engine, control, queues=queues)),)
-        life.parts = len(loops)
-        running = [start(run_loop(loop, give=life.promise), name=loop.name) for loop in loops]
+        resting, wakes = with_rests(loops, notified={Waiting.DUE: submitted, Waiting.WORKFLOWS: stepped})
+        running = _start([*resting, Loop("glance", GlanceRound(engine, wakes))], life)
         await stopping.wait()
         await end(*running)
     log.info("loops_stopped")
+
+
+def _start(loops: Sequence[Loop], life: SignOfLife) -> list[asyncio.Task[None]]:
+    life.parts = len(loops)
+    return [start(run_loop(loop, give=life.promise), name=loop.name) for loop in loops]
 
 
 def _open_engine(settings: Settings, database_url: str) -> AsyncEngine:
