@@ -66,7 +66,7 @@ class Rest:
 def with_rests(
     loops: Sequence[Loop], *, notified: Mapping[Waiting, Wakes]
 ) -> tuple[list[Loop], Mapping[Waiting, Wakes]]:
-    """Return the loops, those of `WAITS_FOR` resting, and who is to be woken for what, with those that are `notified`."""
+    """Return the loops, those of `WAITS_FOR` resting, and who is woken for what, with those that are `notified`."""
     # A Redis that was emptied soon has the pause keys again, which the round of `control` sees to.
     rests = {name: Rest(longest_seconds=KEYS_SECONDS) if name == "control" else Rest() for name in WAITS_FOR.values()}
     resting = [replace(loop, wait=rests[loop.name].wait) if loop.name in rests else loop for loop in loops]
