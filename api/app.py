@@ -40,6 +40,7 @@ from api.routes import (
     debug,
     events,
     health,
+    live,
     metrics,
     resilience,
     reveals,
@@ -51,6 +52,7 @@ from api.routes import (
     workflows,
 )
 from api.streams.hub import FeedHub
+from api.streams.live_hub import LiveHub
 from api.version import VERSION
 from background import Watchdog
 from domain.health import API, DATABASE
@@ -91,6 +93,7 @@ ROUTERS = (
     analytics.router,
     alerts.router,
     events.router,
+    live.router,
     resilience.router,
     api_keys.router,
     sessions.router,
@@ -98,6 +101,8 @@ ROUTERS = (
 )
 FEED_CONNECTIONS = 3
 """One for what all streams read, the others for those that catch up."""
+LIVE_CONNECTIONS = 2
+"""One for the pulse, one for what is watched."""
 # One each for the database, the workers, the mirror and `/metrics`.
 PROBE_CONNECTIONS = 4
 
@@ -213,6 +218,7 @@ async def open_resources(stack: AsyncExitStack, settings: Settings, *, metrics: 
     tell_lost_connections(engine, partial(probe.breakers.failed, DATABASE))
     feed_engine = open_engine(database_url, pool_size=FEED_CONNECTIONS, name="celeriac feed")
     stack.push_async_callback(feed_engine.dispose)
+    marks = await stack.enter_async_context(DegradationMarks(redis))
     control = Control(broker_url, options, serializer=settings.task_serializer)
     stack.push_async_callback(control.close)
     resources = ProcessResources(
@@ -225,10 +231,11 @@ async def open_resources(stack: AsyncExitStack, settings: Settings, *, metrics: 
         probe=probe,
         scrapes=scrapes,
         metrics=metrics,
-        marks=await stack.enter_async_context(DegradationMarks(redis)),
+        marks=marks,
         batcher=await stack.enter_async_context(SubmissionBatcher(engine, tell_size=metrics.group_sizes.observe)),
         endings=await stack.enter_async_context(Endings(engine, database_url)),
         feed=await stack.enter_async_context(FeedHub(feed_engine, database_url)),
+        live=await _open_live(stack, settings, queues=queues, probe=probe, marks=marks),
         task_names=TaskNames(engine) if settings.check_task_names else None,
         control=control,
         orders=WorkerOrders(control, PauseKeys(redis)),
@@ -241,3 +248,13 @@ async def open_resources(stack: AsyncExitStack, settings: Settings, *, metrics: 
     )
     stack.callback(resources.answers.shutdown, wait=False)
     return resources
+
+
+async def _open_live(
+    stack: AsyncExitStack, settings: Settings, *, queues: QueueReader, probe: HealthProbe, marks: DegradationMarks
+) -> LiveHub:
+    engine = open_engine(urls(settings)[0], pool_size=LIVE_CONNECTIONS, name="celeriac live")
+    stack.push_async_callback(engine.dispose)
+    default_queue = settings.default_queue
+    hub = LiveHub(engine, queues, probe=probe, marks=marks, default_queue=default_queue, build=VERSION)
+    return await stack.enter_async_context(hub)
