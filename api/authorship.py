@@ -49,7 +49,7 @@ async def _get_author_with_reason(request: Request, _: _Reason = None) -> Author
 RequestAuthor = Annotated[Author, Depends(_get_author)]
 """Who makes the request and why; raises InvalidRequest for what is no reason, or where one is needed."""
 ReasonedAuthor = Annotated[Author, Depends(_get_author_with_reason)]
-"""The same where the body must say why: no header is demanded."""
+"""Who makes a request whose body must say why: no header is demanded."""
 
 
 class Refusals:
