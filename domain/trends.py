@@ -53,7 +53,7 @@ _LENGTHS = {
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """Of which tasks the counts are wanted. All that is given must hold."""
+    """The tasks of which counts are wanted. All that is given must hold."""
 
     task_name: str | None = None
     queue_name: str | None = None
