@@ -92,7 +92,7 @@ class _Rows:
     """What is added up: of all tasks, or of those that are chosen."""
 
     together: Subquery
-    """By hour, whatever the names; where tasks are chosen, from sums that have names."""
+    """The sums by the hour, whatever the names; where tasks are chosen, from those that have names."""
     by_minute: Subquery
     counted: Subquery
     timed_together: Subquery

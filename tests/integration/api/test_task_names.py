@@ -54,7 +54,7 @@ async def submit(engine: AsyncEngine, *named: tuple[str, str]) -> list[Submissio
     return made
 
 
-async def add_known(connection: AsyncConnection, node: str, name: str, **said: Any) -> None:
+async def add_known(connection: AsyncConnection, node: str, *, name: str, **said: Any) -> None:
     row = {"node": node, "task_name": name, "seen_at": ago(1)}
     await connection.execute(insert(registered_tasks).values(row | said))
 
@@ -65,9 +65,9 @@ async def workers(engine: AsyncEngine) -> None:
         for node in (KNOWS, KNOWS_NOT):
             await add_worker(connection, node)
         await add_worker(connection, "celery@gone", silent=3600)
-        await add_known(connection, KNOWS, "pay", acks_late=True, max_retries=3)
-        await add_known(connection, "celery@gone", "pay", acks_late=True, max_retries=5)
-        await add_known(connection, KNOWS, "idle")
+        await add_known(connection, KNOWS, name="pay", acks_late=True, max_retries=3)
+        await add_known(connection, "celery@gone", name="pay", acks_late=True, max_retries=5)
+        await add_known(connection, KNOWS, name="idle")
 
 
 @pytest.mark.usefixtures("workers")
