@@ -12,6 +12,7 @@ from fastapi.routing import iter_route_contexts
 
 from api.authorship import Refusals
 from api.bodies.reading import LargeBodies
+from api.dashboard_pages import serve_dashboard
 from api.dependencies import ProcessResources
 from api.handlers import install_handlers
 from api.health.checks import HealthChecks
@@ -135,6 +136,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     _add_layers(app, settings)
     app.openapi = partial(describe_app, app)  # type: ignore[method-assign]  # FastAPI's documented way
     serve_document(app)
+    serve_dashboard(app)
     # FastAPI builds its routes at the first request otherwise, which waits for it; and not safely for two threads.
     deque(iter_route_contexts(app.routes), maxlen=0)
     return app
