@@ -41,17 +41,21 @@ from api.routes import (
     debug,
     events,
     health,
+    live,
     metrics,
+    queues,
     resilience,
     reveals,
     search,
     sessions,
+    task_names,
     tasks,
     trees,
     workers,
     workflows,
 )
 from api.streams.hub import FeedHub
+from api.streams.live_hub import LiveHub
 from api.version import VERSION
 from background import Watchdog
 from domain.health import API, DATABASE
@@ -87,11 +91,14 @@ ROUTERS = (
     reveals.router,
     workflows.router,
     workers.router,
+    queues.router,
+    task_names.router,
     search.router,
     dashboard.router,
     analytics.router,
     alerts.router,
     events.router,
+    live.router,
     resilience.router,
     api_keys.router,
     sessions.router,
@@ -99,6 +106,8 @@ ROUTERS = (
 )
 FEED_CONNECTIONS = 3
 """One for what all streams read, the others for those that catch up."""
+LIVE_CONNECTIONS = 2
+"""One for the pulse, one for what is watched."""
 # One each for the database, the workers, the mirror and `/metrics`.
 PROBE_CONNECTIONS = 4
 
@@ -215,6 +224,7 @@ async def open_resources(stack: AsyncExitStack, settings: Settings, *, metrics: 
     tell_lost_connections(engine, partial(probe.breakers.failed, DATABASE))
     feed_engine = open_engine(database_url, pool_size=FEED_CONNECTIONS, name="celeriac feed")
     stack.push_async_callback(feed_engine.dispose)
+    marks = await stack.enter_async_context(DegradationMarks(redis))
     control = Control(broker_url, options, serializer=settings.task_serializer)
     stack.push_async_callback(control.close)
     resources = ProcessResources(
@@ -227,10 +237,11 @@ async def open_resources(stack: AsyncExitStack, settings: Settings, *, metrics: 
         probe=probe,
         scrapes=scrapes,
         metrics=metrics,
-        marks=await stack.enter_async_context(DegradationMarks(redis)),
+        marks=marks,
         batcher=await stack.enter_async_context(SubmissionBatcher(engine, tell_size=metrics.group_sizes.observe)),
         endings=await stack.enter_async_context(Endings(engine, database_url)),
         feed=await stack.enter_async_context(FeedHub(feed_engine, database_url)),
+        live=await _open_live(stack, settings, queues=queues, probe=probe, marks=marks),
         task_names=TaskNames(engine) if settings.check_task_names else None,
         control=control,
         orders=WorkerOrders(control, PauseKeys(redis)),
@@ -243,3 +254,13 @@ async def open_resources(stack: AsyncExitStack, settings: Settings, *, metrics: 
     )
     stack.callback(resources.answers.shutdown, wait=False)
     return resources
+
+
+async def _open_live(
+    stack: AsyncExitStack, settings: Settings, *, queues: QueueReader, probe: HealthProbe, marks: DegradationMarks
+) -> LiveHub:
+    engine = open_engine(urls(settings)[0], pool_size=LIVE_CONNECTIONS, name="celeriac live")
+    stack.push_async_callback(engine.dispose)
+    default_queue = settings.default_queue
+    hub = LiveHub(engine, queues, probe=probe, marks=marks, default_queue=default_queue, build=VERSION)
+    return await stack.enter_async_context(hub)

@@ -88,6 +88,18 @@ class WorkflowNotFound(NotFound):
     code = "WORKFLOW_NOT_FOUND"
 
 
+class QueueNotFound(NotFound):
+    """Queue not found"""
+
+    code = "QUEUE_NOT_FOUND"
+
+
+class TaskNameNotFound(NotFound):
+    """Task name not found"""
+
+    code = "TASK_NAME_NOT_FOUND"
+
+
 class AlertNotFound(NotFound):
     """Alert not found"""
 
