@@ -37,8 +37,10 @@ MEDIA_TYPES = {
 }
 COMPRESSED_ALREADY = frozenset({".woff2"})
 IMMUTABLE = "public, max-age=31536000, immutable"
-"""For names that hold a hash of what is in them."""
+"""Said of files whose name holds a hash of what is in them."""
 REVALIDATE = "no-cache"
+MAX_DEPTH = 8
+"""Addresses of the dashboard have at most three folders; each depth is a page that is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class Asset:
 
     body: bytes
     packed: bytes | None
-    """The body under gzip; None where that is no shorter."""
+    """What gzip makes of the body; None where that is no shorter."""
     etag: str
     media_type: str
     cache_control: str
@@ -98,10 +100,6 @@ def _depth(request: Request) -> int:
     path: bytes = request.scope.get("raw_path") or request.scope["path"].encode()
     _, _, below = path.partition(f"{DASHBOARD_PATH}/".encode())
     return min(below.count(b"/"), MAX_DEPTH)
-
-
-MAX_DEPTH = 8
-"""Addresses of the dashboard have at most three folders; each depth is a page that is kept."""
 
 
 @cache

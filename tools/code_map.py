@@ -19,8 +19,8 @@ NOUNS: Mapping[str, str] = {
     "The plugin for workers": "celeriac_worker",
     "Beside somebody's app": "beside",
     "Hidden values": "redaction reveal reveals",
-    "Requests": "middleware requests request rate protocol routing handlers errors openapi links docs_pages dashboard_pages "
-    "large_answers origins own_origins scopes "
+    "Requests": "middleware requests request rate protocol routing handlers errors openapi links docs_pages "
+    "dashboard_pages large_answers origins own_origins scopes "
     "declarations dependencies base types debug version json_values",
     "Alerts": "alert alerts",
     "Workflows": "workflow workflows dag steps step references drawing graph graphs",

@@ -52,7 +52,7 @@ export function setParams(changes: Query, options: { replace?: boolean } = {}): 
 
 /** Return what the `:names` of a pattern stand for in a path; null if it is no such path. */
 export function match(pattern: string, path: string): Record<string, string> | null {
-  const wanted = pattern.split("/");
+  const wanted = pattern.replace(/\/$/, "").split("/");
   const given = path.replace(/\/$/, "").split("/");
   if (wanted.length !== given.length) return null;
   const found: Record<string, string> = {};

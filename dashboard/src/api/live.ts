@@ -65,7 +65,10 @@ export function startLive(): void {
     if (now === who) return;
     who = now;
     absentUntil = 0;
-    queueMicrotask(follow);
+    queueMicrotask(() => {
+      follow();
+      if (!pulse.peek()) void poll();
+    });
   });
   setInterval(watch, 1_000);
   follow();
