@@ -38,9 +38,13 @@ def main() -> None:
         for theme in given.themes.split(","):
             for width in widths:
                 take(
-                    browser, stack.url, {name: pages[name] for name in wanted}, folder=given.folder, look=(theme, width)
+                    browser,
+                    stack.url,
+                    pages={name: pages[name] for name in wanted},
+                    folder=given.folder,
+                    look=(theme, width),
                 )
-            make_sheet(browser, given.folder, theme)
+            make_sheet(browser, given.folder, theme=theme)
 
 
 @contextmanager
@@ -50,7 +54,7 @@ def stack_of_a_shop() -> Iterator[tuple[Stack, dict[str, str]]]:
         yield stack, addresses(open_shop(stack, size=6))
 
 
-def take(browser: Browser, url: str, pages: dict[str, str], *, folder: Path, look: tuple[str, int]) -> None:
+def take(browser: Browser, url: str, *, pages: dict[str, str], folder: Path, look: tuple[str, int]) -> None:
     """Make the pictures of these pages in one theme and width."""
     theme, width = look
     size = {"width": width, "height": WIDTHS[width]}
@@ -66,7 +70,7 @@ def take(browser: Browser, url: str, pages: dict[str, str], *, folder: Path, loo
             watch.problems.clear()
 
 
-def make_sheet(browser: Browser, folder: Path, theme: str) -> None:
+def make_sheet(browser: Browser, folder: Path, *, theme: str) -> None:
     """Put the pictures of one theme on one sheet."""
     pictures = sorted(folder.glob(f"*-{theme}-1280.png"))
     if not pictures:
