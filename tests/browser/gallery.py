@@ -1,21 +1,26 @@
 """`python -m tests.browser.gallery FOLDER` makes a picture of every page of the dashboard, for people to look at.
 
-Both themes, four widths, and a sheet of all of them. The stack is a new one, or the one at `--url` with what is there.
+Both themes, four widths, and a sheet of all of them. Without `--url`, a stack is started and filled for it. With it,
+that one is looked at, and the dashboard is the one that was built last, so that no process need be started again.
+`--serve` starts such a stack and keeps it.
 """
 
 import argparse
 import math
+import signal
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Route
 
-from tests.acceptance.stack import Stack, running
+from api.dashboard_pages import DASHBOARD_CONTENT_POLICY, load_assets, page_at
+from tests.acceptance.stack import running
 from tests.browser.chromium import chromium
 from tests.browser.pages import addresses, open_page, watched
-from tests.browser.shop import open_shop
+from tests.browser.shop import open_shop, shop_of
 
 WIDTHS = {320: 640, 768: 1024, 1280: 800, 1920: 1080}
 """The height beside each width."""
@@ -27,15 +32,22 @@ def main() -> None:
     """Make the pictures, and say where they are and what went wrong on the pages."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--url", help="of a running Celeriac, without /ui")
+    parser.add_argument("--serve", action="store_true", help="start a stack, print its URL, and keep it until Ctrl-C")
     parser.add_argument("--only", default="", help="names of pages, with commas between")
     parser.add_argument("--widths", default=",".join(map(str, WIDTHS)))
     parser.add_argument("--themes", default=",".join(THEMES))
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
-    widths = [int(width) for width in given.widths.split(",")]
-    with stack_of_a_shop() as (stack, pages), chromium() as browser:
-        wanted = [name for name in given.only.split(",") if name] or list(pages)
+    if given.serve:
+        with stack_of_a_shop() as url:
+            print(url, flush=True)
+            signal.pause()
+    with nullcontext(given.url) if given.url else stack_of_a_shop() as url, chromium() as browser:
+        pages = addresses(shop_of(url))
+        wanted = {name: pages[name] for name in given.only.split(",") if name} or pages
         for theme in given.themes.split(","):
+<<<<<<< HEAD
             for width in widths:
                 take(
                     browser,
@@ -45,13 +57,22 @@ def main() -> None:
                     look=(theme, width),
                 )
             make_sheet(browser, given.folder, theme=theme)
+=======
+            for width in map(int, given.widths.split(",")):
+                take(browser, url, wanted, folder=given.folder, look=(theme, width))
+            make_sheet(browser, given.folder, theme)
+>>>>>>> ui
 
 
 @contextmanager
-def stack_of_a_shop() -> Iterator[tuple[Stack, dict[str, str]]]:
-    """A running stack with something of everything, and the addresses of all pages."""
-    with tempfile.TemporaryDirectory() as folder, running(Path(folder) / "data") as stack:
-        yield stack, addresses(open_shop(stack, size=6))
+def stack_of_a_shop() -> Iterator[str]:
+    """The URL of a running stack with something of everything."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running(Path(folder) / "data", CELERIAC_ADOPT_QUEUES="false") as stack,
+    ):
+        open_shop(stack, size=6)
+        yield stack.url
 
 
 def take(browser: Browser, url: str, *, pages: dict[str, str], folder: Path, look: tuple[str, int]) -> None:
@@ -59,9 +80,12 @@ def take(browser: Browser, url: str, *, pages: dict[str, str], folder: Path, loo
     theme, width = look
     size = {"width": width, "height": WIDTHS[width]}
     with watched(browser, url, color_scheme=theme, viewport=size, reduced_motion="reduce") as (page, watch):
+        page.route(f"{url}/ui/**", answer_from_tree)
         for name, address in pages.items():
             open_page(page, f"{url}/ui{address}")
-            page.screenshot(path=folder / f"{name}-{theme}-{width}.png", full_page=False)
+            # Until the first pulse has been heard: a page without figures is no page.
+            page.wait_for_timeout(1_200)
+            page.screenshot(path=folder / f"{name}-{theme}-{width}.png")
             overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
             if overflow > 0:
                 watch.problems.append(f"{overflow} px wider than the window")
@@ -70,7 +94,19 @@ def take(browser: Browser, url: str, *, pages: dict[str, str], folder: Path, loo
             watch.problems.clear()
 
 
+<<<<<<< HEAD
 def make_sheet(browser: Browser, folder: Path, *, theme: str) -> None:
+=======
+def answer_from_tree(route: Route) -> None:
+    """What the API of this tree would answer, whichever is running."""
+    path = urlsplit(route.request.url).path.partition("/ui/")[2]
+    asset = load_assets().get(path) or page_at(path.count("/"))
+    headers = {"Content-Type": asset.media_type, "Content-Security-Policy": DASHBOARD_CONTENT_POLICY}
+    route.fulfill(status=200, body=asset.body, headers=headers)
+
+
+def make_sheet(browser: Browser, folder: Path, theme: str) -> None:
+>>>>>>> ui
     """Put the pictures of one theme on one sheet."""
     pictures = sorted(folder.glob(f"*-{theme}-1280.png"))
     if not pictures:

@@ -88,5 +88,6 @@ def open_page(page: Page, url: str) -> None:
     """
     page.goto(url)
     page.wait_for_selector("main h1")
-    page.wait_for_function("!document.querySelector('.loading, .progress')")
+    # Not by a function of the page, which the policy would refuse to evaluate.
+    page.locator(".loading, .progress").first.wait_for(state="detached")
     page.evaluate("document.fonts.ready")

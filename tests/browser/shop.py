@@ -1,6 +1,9 @@
 """What a small shop would have submitted: tasks of each status, a workflow, a replay, for pages to show."""
 
 from dataclasses import dataclass
+from typing import Any
+
+import httpx
 
 from tests.acceptance.stack import Stack
 from tests.patience import wait_for
@@ -53,6 +56,31 @@ def open_shop(stack: Stack, *, size: int = 3) -> Shop:
     wait_for(lambda: stack.task(running)["status"] == "RUNNING")
     worker = stack.task(running)["worker_id"]
     return Shop(failed, completed, waiting, scheduled, running, retried, replayed, workflow, worker)
+
+
+def shop_of(url: str) -> Shop:
+    """The ids of whatever a running Celeriac has of each kind; "" of what it has not."""
+    with httpx.Client(base_url=f"{url}/api/v1", timeout=30) as client:
+
+        def first(field: str, path: str, **query: object) -> str:
+            rows: list[dict[str, Any]] = client.get(path, params={"limit": 1, **query}).json().get("data", [])
+            return str(rows[0][field] or "") if rows else ""
+
+        def task(**query: object) -> str:
+            return first("task_id", "/search/tasks", **query)
+
+        flaky = task(task_name="celeriac.flaky")
+        return Shop(
+            failed=task(status="FAILED", task_name="process_payment") or task(status="FAILED"),
+            completed=task(status="COMPLETED", task_name="celeriac.echo") or task(status="COMPLETED"),
+            waiting=task(queue_name=NOT_CONSUMED) or task(status="PENDING"),
+            scheduled=task(status="PENDING", sort_by="created_at"),
+            running=task(status="RUNNING"),
+            retried=flaky or task(status="COMPLETED"),
+            replayed=task(status="FAILED"),
+            workflow=first("workflow_id", "/workflows"),
+            worker=first("worker_id", "/workers"),
+        )
 
 
 def _workflow() -> dict[str, object]:

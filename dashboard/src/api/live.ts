@@ -15,7 +15,7 @@ export interface Pulse {
   done_per_s: number | null;
   failed_per_s: number | null;
   mean_wait: number | null;
-  workers: { active?: number; paused?: number; draining?: number; offline?: number };
+  workers: { active?: number; paused?: number; draining?: number; offline?: number } | null;
   alerts: { CRITICAL?: number; WARNING?: number } | null;
   health: string | null;
   marks: number | null;
@@ -36,6 +36,8 @@ const RECENT = 90;
 const SILENCE_MS = 5_000;
 const RETRY_MS = 60_000;
 const GENERAL = ["pulse", "tasks", "workers", "alerts", "queues", "workflows"];
+/** What somebody is told of whose key is limited to queues or names. */
+const LIMITED = ["tasks", "workflows"];
 const MOST_TOPICS = 40;
 const LOCK = "celeriac-stream";
 
@@ -148,7 +150,8 @@ function allTopics(): string[] {
     if (now - other.at > 30_000) others.delete(name);
     else for (const topic of other.topics) single.add(topic);
   }
-  return [...GENERAL, ...[...single].sort().slice(0, MOST_TOPICS)];
+  const isLimited = Boolean(me.peek()?.queues.length || me.peek()?.task_names.length);
+  return [...(isLimited ? LIMITED : GENERAL), ...[...single].sort().slice(0, MOST_TOPICS)];
 }
 
 interface TabMessage {
@@ -191,7 +194,7 @@ function hear(message: { kind: string; text: string }): void {
 
 function take(next: Pulse): void {
   batch(() => {
-    pulse.value = { ...next, workers: next.workers ?? {} };
+    pulse.value = next;
     heardAt.value = Date.now();
     recent.value = [...recent.peek().slice(1 - RECENT), next];
     if (next.build) {
@@ -223,6 +226,7 @@ async function poll(): Promise<void> {
   isAsking = true;
   try {
     const { value: stats } = await ask<Stats>("GET", "/dashboard/stats");
+    if (Date.now() - heardAt.peek() < SILENCE_MS && mode.peek() === "live") return;
     const at = Date.now();
     const seconds = last ? (at - last.at) / 1000 : 0;
     const rate = (name: "tasks_completed" | "tasks_failed") =>

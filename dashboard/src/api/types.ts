@@ -114,7 +114,7 @@ export interface Resilience {
   degradation: {
     degraded_services_count: number;
     services: string[];
-    marks: { service_name: string; strategy: string; degraded_until: string | null; automatic: boolean }[];
+    marks: Mark[];
   };
   resilience_score: number;
   components: Component[];
@@ -134,14 +134,22 @@ export interface Gap {
   to: string | null;
 }
 
+export interface Mark {
+  service_name: string;
+  strategy: string;
+  degraded_until: string | null;
+  automatic: boolean;
+}
+
 export interface QueueRow {
-  name: string;
-  waiting: number;
-  due?: number;
-  unacked?: number;
-  oldest_waiting_at?: string | null;
-  in_per_minute?: number | null;
-  out_per_minute?: number | null;
-  consumers?: unknown[] | number;
-  empty_in_seconds?: number | null;
+  queue_name: string;
+  waiting: number | null;
+  due: number;
+  unacked: number;
+  oldest_waiting_at: string | null;
+  in_per_minute: number;
+  out_per_minute: number;
+  empty_in_seconds: number | null;
+  consumers: number;
+  mark: Mark | null;
 }

@@ -20,6 +20,7 @@ export function Bars({
   height = 120,
   pathOf,
   sentence,
+  whole,
 }: {
   times: readonly number[];
   step: number;
@@ -29,6 +30,8 @@ export function Bars({
   pathOf?: (index: number) => string;
   /** What the picture says, in words. */
   sentence: string;
+  /** What the whole stretch is called: its sums are shown while no bar is marked. */
+  whole: string;
 }) {
   const [marked, setMarked] = useState<number | null>(null);
   const width = 600;
@@ -39,7 +42,8 @@ export function Bars({
   const x = (at: number) => ((at - times[0]!) / (step * times.length)) * width;
   const clock = stillClock();
   if (times.length === 0) return null;
-  const shown = marked ?? times.length - 1;
+  const said = (one: Series) =>
+    marked === null ? one.values.reduce((sum, value) => sum + value, 0) : (one.values[marked] ?? 0);
   return (
     <figure class="bars">
       <svg
@@ -110,10 +114,10 @@ export function Bars({
       <figcaption>
         <span class="num muted">{hour(times[0]!, clock)}</span>
         <span class="bars-said num">
-          <b>{hour(times[shown]!, clock)}</b>
+          <b>{marked === null ? whole : hour(times[marked]!, clock)}</b>
           {series.map((one) => (
             <span key={one.label} class="key" data-tone={one.tone}>
-              {count(one.values[shown] ?? 0)} {one.label}
+              {count(said(one))} {one.label}
             </span>
           ))}
         </span>

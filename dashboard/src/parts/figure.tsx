@@ -2,20 +2,24 @@
 import type { ComponentChildren } from "preact";
 import type { Tone } from "../logic/status.ts";
 
-/** Small bars, oldest first; what they say stands beside them in words. */
+/** Small bars, oldest first, as many as `slots` says; what they say stands beside them in words. */
 export function Sparkline({
   values,
   tone,
+  slots = 0,
   width = 72,
   height = 20,
 }: {
   values: readonly (number | null)[];
   tone?: Tone;
+  slots?: number;
   width?: number;
   height?: number;
 }) {
   const top = Math.max(1e-9, ...values.map((value) => value ?? 0));
-  const step = width / Math.max(1, values.length);
+  const places = Math.max(1, slots, values.length);
+  const step = width / places;
+  const before = places - values.length;
   const bar = Math.max(1, step - (step > 3 ? 1 : 0));
   return (
     <svg
@@ -31,7 +35,7 @@ export function Sparkline({
         value ? (
           <rect
             key={index}
-            x={index * step}
+            x={(before + index) * step}
             width={bar}
             y={height - Math.max(1.5, (value / top) * (height - 1))}
             height={Math.max(1.5, (value / top) * (height - 1))}
