@@ -39,6 +39,7 @@ from api.routes import (
     dashboard,
     debug,
     events,
+    explanations,
     health,
     metrics,
     queues,
@@ -82,6 +83,7 @@ from store.engine import open_engine, tell_lost_connections
 ROUTERS = (
     health.router,
     metrics.router,
+    explanations.router,  # before tasks: `/tasks/states` is no task
     tasks.router,
     trees.router,
     debug.router,
