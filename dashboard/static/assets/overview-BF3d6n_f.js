@@ -1,0 +1,1 @@
+import{r as e,t}from"./index-CCtuqZOH.js";var n={title:`Overview`,lead:`How it is now.`};function r(r){return e(t,{title:n.title,lead:n.lead})}export{r as default};

@@ -1,0 +1,1 @@
+import{n as e,r as t,t as n}from"./index-CCtuqZOH.js";var r={title:`Task`,lead:`The story of one task.`};function i({params:i}){let a=i.id??``;return t(n,{title:t(e,{id:a,whole:!0}),name:`${r.title} ${a}`,lead:r.lead})}export{i as default};
