@@ -32,6 +32,7 @@ from loops.cancels import CancelsRound
 from loops.components import Components, check_mirror
 from loops.dispatch import DispatchRound, RefusedRound
 from loops.expiry import ExpiryRound
+from loops.glance import GlanceRound, with_rests
 from loops.loop import Loop, run_loop
 from loops.lost.dead_workers import DeadWorkersRound, Gateway
 from loops.lost.missed_ends import MissedEndsRound
@@ -60,6 +61,7 @@ from services.workers.orders import WorkerOrders
 from settings import Settings, urls
 from store.engine import open_engine
 from store.listener import FEED, OUTBOX, WORKFLOWS, Listener
+from store.queries.glance import Waiting
 
 log = structlog.get_logger(__name__)
 
@@ -129,7 +131,8 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
         )
         if settings.adopt_queues:
             loops += (Loop("queues", QueuesRound(engine, control, queues=queues)),)
-        await _run(loops, life=life, stopping=stopping)
+        resting, wakes = with_rests(loops, notified={Waiting.DUE: submitted, Waiting.WORKFLOWS: stepped})
+        await _run([*resting, Loop("glance", GlanceRound(engine, wakes))], life=life, stopping=stopping)
     log.info("loops_stopped")
 
 
