@@ -35,6 +35,8 @@ class ChangeType(StrEnum):
     WORKFLOW_CANCELLED = "workflow.cancelled"
     ALERT_RAISED = "alert.raised"
     ALERT_RESOLVED = "alert.resolved"
+    WORKER_ONLINE = "worker.online"
+    WORKER_OFFLINE = "worker.offline"
     WORKER_DRAINED = "worker.drained"
 
 
@@ -64,6 +66,8 @@ class Change:
     task_name: str | None = None
     queue_name: str | None = None
     data: dict[str, Any] = field(default_factory=dict)
+    sequence: int | None = None
+    """The number that this change is of its subject, counted from 1."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -87,6 +91,8 @@ class Told:
     status: str | None
     previous: str | None
     data: Mapping[str, Any]
+    sequence: int | None = None
+    """The number of `Change`; None where it was told before changes were counted."""
 
     @property
     def subject_kind(self) -> str:

@@ -16,8 +16,8 @@ from services.feed_reading import NOW, Reading
 MAX_TYPES = 50
 MAX_NAME = 255
 GONE = "no longer kept"
-_SUBJECTS = {"task": "task_id", "workflow": "workflow_id", "worker": "worker_id"}
-_NAMES = ("task_name", "queue_name", "status", "previous")
+_SUBJECTS = {"task": "task_id", "workflow": "workflow_id", "worker": "worker_id", "alert": "alert_id"}
+_NAMES = ("task_name", "queue_name", "status", "previous", "sequence")
 
 
 def _checked_types(types: Sequence[str]) -> Sequence[str]:
@@ -72,8 +72,9 @@ class EventModel(ResponseModel):
     type: ChangeType
     timestamp: Timestamp = Field(description="When the transaction began in which it changed.")
     data: dict[str, Any] = Field(
-        description="`task_id`, `workflow_id` or `worker_id`; the names of a task; `status` and the `previous` one; "
-        "what else docs/feed.md lists for the type. At most 4 KiB."
+        description="`task_id`, `workflow_id`, `worker_id` or `alert_id`; the names of a task; `status` and the "
+        "`previous` one; `sequence`, which counts the changes of this one thing from 1; what else docs/feed.md lists "
+        "for the type. At most 4 KiB."
     )
 
     @classmethod
