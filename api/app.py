@@ -8,10 +8,14 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 from fastapi import FastAPI
+from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
 from fastapi.routing import iter_route_contexts
+from starlette.middleware.exceptions import ExceptionMiddleware
+from starlette.types import ASGIApp
 
 from api.authorship import Refusals
 from api.bodies.reading import LargeBodies
+from api.dashboard_pages import serve_dashboard
 from api.dependencies import ProcessResources
 from api.handlers import install_handlers
 from api.health.checks import HealthChecks
@@ -39,18 +43,23 @@ from api.routes import (
     dashboard,
     debug,
     events,
+    explanations,
+    facets,
     health,
     live,
     metrics,
+    queues,
     resilience,
     reveals,
     search,
     sessions,
+    task_names,
     tasks,
     trees,
     workers,
     workflows,
 )
+from api.short_way import ShortWay
 from api.streams.hub import FeedHub
 from api.streams.live_hub import LiveHub
 from api.version import VERSION
@@ -82,13 +91,17 @@ from store.engine import open_engine, tell_lost_connections
 ROUTERS = (
     health.router,
     metrics.router,
+    explanations.router,  # before tasks: `/tasks/states` is no task
     tasks.router,
     trees.router,
     debug.router,
     reveals.router,
     workflows.router,
     workers.router,
+    queues.router,
+    task_names.router,
     search.router,
+    facets.router,
     dashboard.router,
     analytics.router,
     alerts.router,
@@ -115,7 +128,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """Return the application with all routes and layers; nothing is opened before its lifespan begins."""
     settings = settings or Settings()
     app = app_with_docs(
-        "Celeriac", version=VERSION, description=DESCRIPTION, lifespan=_lifespan, redirect_slashes=False
+        "Celeriac",
+        version=VERSION,
+        description=DESCRIPTION,
+        lifespan=_lifespan,
+        redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # looked for at each request, and never there
     )
     app.state.settings = settings
     app.state.metrics = Metrics()
@@ -129,8 +147,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router)
     _add_layers(app, settings)
+    app.build_middleware_stack = partial(_stack_layers, app)  # type: ignore[method-assign]
     app.openapi = partial(describe_app, app)  # type: ignore[method-assign]  # FastAPI's documented way
     serve_document(app)
+    serve_dashboard(app)
     # FastAPI builds its routes at the first request otherwise, which waits for it; and not safely for two threads.
     deque(iter_route_contexts(app.routes), maxlen=0)
     return app
@@ -138,6 +158,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 def _add_layers(app: FastAPI, settings: Settings) -> None:
     """What lies around the routes, innermost first."""
+    app.add_middleware(ShortWay, app_of=lambda: app)
     address = app.state.client_address = ClientAddress(settings.trusted_proxies)
     app.add_middleware(
         Authentication,
@@ -154,6 +175,16 @@ def _add_layers(app: FastAPI, settings: Settings) -> None:
     app.add_middleware(SecurityHeaders)
     app.add_middleware(WholeSegments)
     app.add_middleware(RequestContext, metrics=app.state.metrics)
+
+
+def _stack_layers(app: FastAPI) -> ASGIApp:
+    """Our layers around FastAPI's two. It has three more outside of all, of no use here, that take 5 us each: what is
+    not foreseen is answered by `RequestContext`, and bodies have bounds of their own.
+    """
+    stack: ASGIApp = ExceptionMiddleware(AsyncExitStackMiddleware(app.router), handlers=app.exception_handlers)
+    for layer, positional, named in reversed(app.user_middleware):
+        stack = layer(stack, *positional, **named)
+    return stack
 
 
 @asynccontextmanager

@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0027_sequence"
-down_revision = "0025_feed"
+down_revision = "0026_webhooks"
 
 
 def upgrade() -> None:
