@@ -59,13 +59,13 @@ class ShortWay:
             return
         scope["route"] = self._route
         guard: Guard = scope["app"].state.guard
-        submit = partial(self._submit, wanted)
+        submit = partial(self._answer_sound, wanted=wanted)
         try:
             await guard.pass_through(submit, scope, receive=again, send=send, access=Access.SUBMIT, caches=False)
         except FORESEEN as error:
             await answer_foreseen(error, scope)(scope, receive, send)
 
-    async def _submit(self, wanted: TaskSubmission, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _answer_sound(self, scope: Scope, receive: Receive, send: Send, /, *, wanted: TaskSubmission) -> None:
         caller: Principal = scope[PRINCIPAL]
         resources: ProcessResources = scope["app"].state.resources
         task = None

@@ -26,7 +26,7 @@ EXEMPT_TAGS = frozenset({"health", "resilience"})
 SUBMIT_SECONDS = 10.0
 """How long a submission is tried on after the database's breaker has opened; as long as a group commit."""
 WARNING = '110 celeriac "Response is Stale"'
-_NODE_TAGS = frozenset({"workers", "dashboard"})
+_NODE_TAGS = frozenset({"workers", "dashboard", "queues"})
 
 log = structlog.get_logger(__name__)
 

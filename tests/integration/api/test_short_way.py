@@ -12,6 +12,7 @@ from psycopg.rows import dict_row
 from structlog.testing import capture_logs
 
 from api.routing import API_PREFIX
+from api.schemas.tasks import TaskSubmission
 from api.short_way import ShortWay
 from settings import Settings
 from tests.integration.api.serving import serving
@@ -94,13 +95,13 @@ HOSTILE = [
 def short_ways(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """What was taken for plainly sound, in the order in which it came."""
     taken: list[object] = []
-    submit = ShortWay._submit
+    answer = ShortWay._answer_sound
 
-    async def note(self: ShortWay, wanted: object, *rest: Any) -> None:
+    async def note(self: ShortWay, *talk: Any, wanted: TaskSubmission) -> None:
         taken.append(wanted)
-        await submit(self, wanted, *rest)  # type: ignore[arg-type]
+        await answer(self, *talk, wanted=wanted)
 
-    monkeypatch.setattr(ShortWay, "_submit", note)
+    monkeypatch.setattr(ShortWay, "_answer_sound", note)
     return taken
 
 
