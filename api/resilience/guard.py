@@ -91,7 +91,7 @@ class Guard:
         running = asyncio.ensure_future(route(scope, receive, sending))
         try:
             await asyncio.wait({running, self._breakers.opening(DATABASE)}, return_when=asyncio.FIRST_COMPLETED)
-            if access is Access.SUBMIT:
+            if access is Access.SUBMIT and not running.done():
                 await asyncio.wait({running}, timeout=self._submit_seconds)
         except asyncio.CancelledError:
             running.cancel()

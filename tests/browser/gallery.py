@@ -47,9 +47,21 @@ def main() -> None:
         pages = addresses(shop_of(url))
         wanted = {name: pages[name] for name in given.only.split(",") if name} or pages
         for theme in given.themes.split(","):
+<<<<<<< HEAD
+            for width in widths:
+                take(
+                    browser,
+                    stack.url,
+                    pages={name: pages[name] for name in wanted},
+                    folder=given.folder,
+                    look=(theme, width),
+                )
+            make_sheet(browser, given.folder, theme=theme)
+=======
             for width in map(int, given.widths.split(",")):
                 take(browser, url, wanted, folder=given.folder, look=(theme, width))
             make_sheet(browser, given.folder, theme)
+>>>>>>> ui
 
 
 @contextmanager
@@ -63,7 +75,7 @@ def stack_of_a_shop() -> Iterator[str]:
         yield stack.url
 
 
-def take(browser: Browser, url: str, pages: dict[str, str], *, folder: Path, look: tuple[str, int]) -> None:
+def take(browser: Browser, url: str, *, pages: dict[str, str], folder: Path, look: tuple[str, int]) -> None:
     """Make the pictures of these pages in one theme and width."""
     theme, width = look
     size = {"width": width, "height": WIDTHS[width]}
@@ -82,6 +94,9 @@ def take(browser: Browser, url: str, pages: dict[str, str], *, folder: Path, loo
             watch.problems.clear()
 
 
+<<<<<<< HEAD
+def make_sheet(browser: Browser, folder: Path, *, theme: str) -> None:
+=======
 def answer_from_tree(route: Route) -> None:
     """What the API of this tree would answer, whichever is running."""
     path = urlsplit(route.request.url).path.partition("/ui/")[2]
@@ -91,6 +106,7 @@ def answer_from_tree(route: Route) -> None:
 
 
 def make_sheet(browser: Browser, folder: Path, theme: str) -> None:
+>>>>>>> ui
     """Put the pictures of one theme on one sheet."""
     pictures = sorted(folder.glob(f"*-{theme}-1280.png"))
     if not pictures:
