@@ -47,21 +47,9 @@ def main() -> None:
         pages = addresses(shop_of(url))
         wanted = {name: pages[name] for name in given.only.split(",") if name} or pages
         for theme in given.themes.split(","):
-<<<<<<< HEAD
-            for width in widths:
-                take(
-                    browser,
-                    stack.url,
-                    pages={name: pages[name] for name in wanted},
-                    folder=given.folder,
-                    look=(theme, width),
-                )
-            make_sheet(browser, given.folder, theme=theme)
-=======
             for width in map(int, given.widths.split(",")):
-                take(browser, url, wanted, folder=given.folder, look=(theme, width))
-            make_sheet(browser, given.folder, theme)
->>>>>>> ui
+                take(browser, url, pages=wanted, folder=given.folder, look=(theme, width))
+            make_sheet(browser, given.folder, theme=theme)
 
 
 @contextmanager
@@ -94,9 +82,6 @@ def take(browser: Browser, url: str, *, pages: dict[str, str], folder: Path, loo
             watch.problems.clear()
 
 
-<<<<<<< HEAD
-def make_sheet(browser: Browser, folder: Path, *, theme: str) -> None:
-=======
 def answer_from_tree(route: Route) -> None:
     """What the API of this tree would answer, whichever is running."""
     path = urlsplit(route.request.url).path.partition("/ui/")[2]
@@ -105,8 +90,7 @@ def answer_from_tree(route: Route) -> None:
     route.fulfill(status=200, body=asset.body, headers=headers)
 
 
-def make_sheet(browser: Browser, folder: Path, theme: str) -> None:
->>>>>>> ui
+def make_sheet(browser: Browser, folder: Path, *, theme: str) -> None:
     """Put the pictures of one theme on one sheet."""
     pictures = sorted(folder.glob(f"*-{theme}-1280.png"))
     if not pictures:

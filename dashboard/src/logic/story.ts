@@ -126,7 +126,8 @@ function beforeFirst(
   return to;
 }
 
-/** From the end of one attempt to the beginning of the next. */
+/** From the end of one attempt to the beginning of the next. A retry is often received at once and held by the worker
+ * until its time: that is its back-off, and ends when it starts. */
 function between(
   before: Attempt | undefined,
   next: Attempt,
@@ -134,25 +135,23 @@ function between(
   events: readonly TimelineEvent[],
   into: Stretch[],
 ): number {
-  const to = at(next.received_at) ?? at(next.started_at);
+  const isRetry = before?.state === "RETRIED";
+  const to = (isRetry ? at(next.started_at) : null) ?? at(next.received_at) ?? at(next.started_at);
   if (!before || to === null || to <= here) return here;
   const wasLost = before.state === "LOST";
-  const again = events.some(
-    (event) =>
-      ["redelivered", "lost"].includes(event.event_type) &&
-      (at(event.timestamp) ?? 0) >= here - 1000 &&
-      (at(event.timestamp) ?? 0) <= to,
-  );
-  const cause =
-    before.state === "RETRIED"
-      ? "back-off"
-      : wasLost || again
-        ? "put back"
-        : before.state === "REJECTED"
-          ? "given back"
-          : "between";
+  const again = events.some((event) => {
+    const time = at(event.timestamp) ?? 0;
+    return ["redelivered", "lost"].includes(event.event_type) && time >= here - 1000 && time <= to;
+  });
+  const cause = isRetry
+    ? "back-off"
+    : wasLost || again
+      ? "put back"
+      : before.state === "REJECTED"
+        ? "given back"
+        : "between";
   const text = {
-    "back-off": `${span(here, to)} asked for by the task`,
+    "back-off": `${span(here, to)} until the next try`,
     "put back": `${span(here, to)} until it was proven lost and put back`,
     "given back": `${span(here, to)} in the queue again`,
     between: `${span(here, to)} until it was delivered again`,
@@ -167,9 +166,9 @@ function ofAttempt(attempt: Attempt, here: number, end: number, isOver: boolean,
   const started = at(attempt.started_at);
   const finished = at(attempt.finished_at);
   const isDone = !["RECEIVED", "STARTED"].includes(attempt.state);
-  const from = received ?? started ?? here;
-  const runFrom = started ?? finished ?? (isDone ? from : null);
-  const heldTo = Math.max(from, runFrom ?? end);
+  const from = Math.max(received ?? started ?? here, here);
+  const runFrom = Math.max(from, started ?? finished ?? (isDone ? from : end));
+  const heldTo = runFrom;
   if (started === null && !isDone) {
     into.push({
       lane,

@@ -23,6 +23,7 @@ import { go, href, params, setParams } from "../../router.ts";
 import { FilterBar } from "./bar.tsx";
 import { FacetPanel } from "./facets.tsx";
 import { TimeBrush } from "./histogram.tsx";
+import { lastList } from "./last.ts";
 import { Peek } from "./peek.tsx";
 import { useTaskList } from "./rows.ts";
 import { WORDS } from "./words.ts";
@@ -31,8 +32,6 @@ import "./page.css";
 const MOST_SELECTED = 200;
 const selected = signal<ReadonlySet<string>>(new Set());
 const asking = signal<"cancel" | "replay" | "save" | null>(null);
-/** The ids of the list that was seen last, for `[` and `]` on a task's page. */
-export const lastList = signal<readonly string[]>([]);
 
 const taskPath = (id: string) => `/tasks/${encodeURIComponent(id)}`;
 
