@@ -43,6 +43,8 @@ from api.routes import (
     dashboard,
     debug,
     events,
+    explanations,
+    facets,
     health,
     live,
     metrics,
@@ -89,6 +91,7 @@ from store.engine import open_engine, tell_lost_connections
 ROUTERS = (
     health.router,
     metrics.router,
+    explanations.router,  # before tasks: `/tasks/states` is no task
     tasks.router,
     trees.router,
     debug.router,
@@ -98,6 +101,7 @@ ROUTERS = (
     queues.router,
     task_names.router,
     search.router,
+    facets.router,
     dashboard.router,
     analytics.router,
     alerts.router,

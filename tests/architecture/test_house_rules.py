@@ -125,6 +125,7 @@ AWAITED = {
     # One thread for blocking calls, looked at before each of them.
     ("gateway/threads.py", "ThreadPoolExecutor"): 1,
     # Threads of the standard library's pool for one piece of work each, whose caller waits for it.
+    ("gateway/guarded_http.py", "ThreadPoolExecutor"): 1,
     ("api/bodies/reading.py", "ThreadPoolExecutor"): 1,
     ("api/dependencies.py", "ThreadPoolExecutor"): 1,
     # The plugin has nothing of ours; its thread begins anew by itself.

@@ -114,6 +114,8 @@ def test_what_a_submitter_is_shown_of_his_own() -> None:
         "/tasks",
         "/tasks/{task_id}",
         "/tasks/{task_id}/timeline",
+        "/tasks/states",
+        "/tasks/{task_id}/explanation",
         "/workflows",
         "/workflows/{workflow_id}",
         "/workflows/{workflow_id}/graph",
