@@ -22,6 +22,7 @@ NOUNS: Mapping[str, str] = {
     "Requests": "middleware requests request rate protocol routing handlers errors openapi links docs_pages "
     "large_answers origins own_origins scopes "
     "declarations dependencies base types debug version json_values",
+    "Notifications": "notification notifications notifying reach",
     "Alerts": "alert alerts",
     "Workflows": "workflow workflows dag steps step references drawing graph graphs",
     "Search": "search filters filter presets preset",
