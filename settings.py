@@ -20,6 +20,7 @@ from domain.networks import check_proxies
 from domain.oidc import OidcRules, checked_issuer, checked_public_url, rules_of
 from domain.origins import ANY, own_origins
 from domain.queue_names import check_queue_name
+from domain.reach import parse_allowed
 from domain.redaction.rules import Redaction, check_names, parse_places
 from domain.retention import Retention
 from domain.scopes import Scope
@@ -223,6 +224,11 @@ class Settings(BaseSettings):
         description="Keys that arguments and results are encrypted with in PostgreSQL, comma separated: "
         "`2:<base64 of 32 bytes>,1:...`. The first encrypts, all decrypt. Unset: nothing is encrypted there.",
     )
+    webhook_allow_networks: Names = Field(
+        (),
+        description="Addresses or networks, comma separated, that notifications may be sent to though they are "
+        "nobody else's: 10.1.0.0/16, 127.0.0.1. Unset: public addresses alone.",
+    )
     database_pool_size: Annotated[int, Field(ge=1, le=200)] = Field(10, description="Connections in each process.")
 
     @field_validator(
@@ -237,6 +243,7 @@ class Settings(BaseSettings):
         "audit_key",
         "encryption_keys",
         "require_reason",
+        "webhook_allow_networks",
         mode="before",
     )
     @classmethod
@@ -304,6 +311,12 @@ class Settings(BaseSettings):
     def _refuse_strangers_as_proxies(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
         check_proxies(proxies)
         return proxies
+
+    @field_validator("webhook_allow_networks")
+    @classmethod
+    def _refuse_what_is_no_network(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
+        parse_allowed(networks)
+        return networks
 
     @field_validator("redact")
     @classmethod

@@ -41,6 +41,7 @@ from api.routes import (
     events,
     health,
     metrics,
+    notifications,
     resilience,
     reveals,
     search,
@@ -60,6 +61,7 @@ from gateway.connection import redis_client
 from gateway.control import Control
 from gateway.layout import Layout
 from gateway.message_mover import MessageMover
+from gateway.notifications.sender import Sender
 from gateway.oidc import IssuerServer
 from gateway.pause_keys import PauseKeys
 from gateway.queues import QueueReader
@@ -90,6 +92,7 @@ ROUTERS = (
     dashboard.router,
     analytics.router,
     alerts.router,
+    notifications.router,
     events.router,
     resilience.router,
     api_keys.router,
@@ -235,6 +238,7 @@ async def open_resources(stack: AsyncExitStack, settings: Settings, *, metrics: 
         queues=queues,
         no_results=results.blind,
         mover=mover,
+        sender=await stack.enter_async_context(Sender(settings.webhook_allow_networks)),
         limits=await stack.enter_async_context(Limits(engine, layout, on_redis=is_redis(broker_url))),
         host=HostUsage(),
         searches=asyncio.Semaphore(max(1, settings.database_pool_size // 2)),

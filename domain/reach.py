@@ -16,7 +16,7 @@ MAX_NETWORKS = 100
 
 
 class Reach(StrEnum):
-    """Where an address lies, for somebody who is about to dial it."""
+    """The kinds of place that an address may lie in, for somebody who is about to dial it."""
 
     PUBLIC = "public"
     ALLOWED = "allowed"
@@ -43,7 +43,7 @@ _METADATA = (
     "fd20:ce::254/128",
     "fd00:42::42/128",
 )
-"""Where clouds tell each of their machines its credentials."""
+"""The addresses at which clouds tell each of their machines its credentials."""
 _SPECIAL = (
     "0.0.0.0/8",
     "127.0.0.0/8",
