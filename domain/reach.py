@@ -16,7 +16,7 @@ MAX_NETWORKS = 100
 
 
 class Reach(StrEnum):
-    """The kinds of place that an address may lie in, for somebody who is about to dial it."""
+    """The kind of place where an address lies, for somebody who is about to dial it."""
 
     PUBLIC = "public"
     ALLOWED = "allowed"

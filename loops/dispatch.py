@@ -18,8 +18,9 @@ from gateway.ports import Publishes, ReadsQueues
 from services.dispatch import BATCH_SIZE, REFUSED_BATCH, dispatch_due, dispatch_refused
 from store.queries import outbox
 
-# The notification is what wakes us; this finds what was due while we could not listen.
-POLL_SECONDS = 1.0
+# A notification is what wakes us; `loops/glance.py` finds within 0.5 s what was due while we could not listen.
+POLL_SECONDS = 30.0
+REFUSED_SECONDS = 1.0
 # A scheduled task goes out within 100 ms of its time; the next look is never sooner than this.
 SHORTEST_PAUSE_SECONDS = 0.005
 # So long the next batch may grow under load: a round costs a dozen statements, however small its batch. Measured with
@@ -112,14 +113,14 @@ class RefusedRound:
     async def run_once(self) -> float:
         """Offer what is due; returns the seconds until the next look. Raises BrokerUnavailable."""
         if (await self._blocked_work()).everything:
-            return POLL_SECONDS
+            return REFUSED_SECONDS
         async with self._engine.begin() as connection:
             done = await dispatch_refused(connection, self._publisher, blocked=self._blocked_work)
         if done.published:
             self._tell_published(done.published)
         if done.claimed:
             log.info("refused_again", published=done.published, refused=done.refused, claimed=done.claimed)
-        return 0 if done.published or done.claimed == REFUSED_BATCH else POLL_SECONDS
+        return 0 if done.published or done.claimed == REFUSED_BATCH else REFUSED_SECONDS
 
     async def _blocked_work(self) -> BlockedWork:
         return blocked_by(await self._marks.fresh())

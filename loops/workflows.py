@@ -21,8 +21,8 @@ from services.workflows.results import Group, Unread
 from store.queries.workflows import progress
 from store.queries.workflows.progress import LockedWorkflow
 
-# The notification is what wakes us; this finds what was due while we could not listen.
-POLL_SECONDS = 1.0
+# A notification is what wakes us; `loops/glance.py` finds within 0.5 s what was due while we could not listen.
+POLL_SECONDS = 30.0
 AFTER_AN_ERROR = timedelta(seconds=5)
 
 log = structlog.get_logger(__name__)

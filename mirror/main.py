@@ -27,7 +27,7 @@ MAX_BATCH = 5_000
 """Reached only when much waits: then most events of a task are in one batch, and it is folded once. Half a second of
 work, for which its tasks are locked.
 """
-MAX_WAIT_SECONDS = 0.2
+MAX_WAIT_SECONDS = 0.5
 END_SECONDS = 0.03
 """How long the beginning of a short task waits for its end, so that one commit holds both."""
 ENDS = (b'"task-succeeded"', b'"task-failed"', b'"task-retried"', b'"task-revoked"', b'"task-rejected"')

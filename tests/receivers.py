@@ -1,103 +1,117 @@
-"""Where notifications arrive in tests: a real HTTP server and a real SMTP server on loopback, which keep what comes."""
+"""Receivers of webhooks on loopback: they keep what they are sent, and answer as a test says, however badly."""
 
 import asyncio
-import email
-import json
-import threading
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from email import policy
-from email.message import EmailMessage
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
-from aiosmtpd.smtp import SMTP, Envelope
+from standardwebhooks import Webhook as Verifier
 
-SECRET = "zq17-secret-of-the-channel"
-
-
-class HttpReceiver:
-    """What was posted, and how it answers."""
-
-    def __init__(self, port: int) -> None:
-        self.port = port
-        self.status = 204
-        self.location: str | None = None
-        self.paths: list[str] = []
-        self.bodies: list[dict[str, Any]] = []
-        self.holds = threading.Event()
-        """Answers only while it is set."""
-        self.holds.set()
-
-    @property
-    def channel(self) -> str:
-        """The URL of a channel that leads here."""
-        return f"json://user:{SECRET}@127.0.0.1:{self.port}/{SECRET}"
+Reply = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
 
-@contextmanager
-def receiving_http() -> Iterator[HttpReceiver]:
-    """A receiver of JSON, until the block ends."""
+@dataclass
+class Received:
+    """One request."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            receiver.holds.wait(60)
-            receiver.paths.append(urlsplit(self.path).path)
-            receiver.bodies.append(json.loads(body))
-            self.send_response(receiver.status)
-            if receiver.location:
-                self.send_header("Location", receiver.location)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+    headers: dict[str, str]
+    body: bytes
 
-        def log_message(self, format: str, *args: object) -> None:
-            return
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        receiver = HttpReceiver(server.server_port)
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield receiver
-        finally:
-            receiver.holds.set()
-            server.shutdown()
-            thread.join()
+    def verified(self, secret: str) -> Any:
+        """Return its JSON, as the library of Standard Webhooks verifies it."""
+        return Verifier(secret).verify(self.body, self.headers)
 
 
-class SmtpReceiver:
-    """What was mailed."""
+def answering(status: int, *, headers: str = "", body: str = "") -> Reply:
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        writer.write(f"HTTP/1.1 {status} x\r\nContent-Length: {len(body)}\r\n{headers}\r\n{body}".encode())
+        await writer.drain()
 
-    def __init__(self) -> None:
-        self.port = 0
-        self.answer = "250 OK"
-        self.mails: list[EmailMessage] = []
+    return answer
 
-    async def handle_DATA(self, _server: SMTP, _session: object, envelope: Envelope, /) -> str:
-        """Keep the mail, as aiosmtpd calls it."""
-        content = envelope.content
-        assert isinstance(content, bytes)
-        self.mails.append(email.message_from_bytes(content, policy=policy.default))
-        return self.answer
+
+async def hang(_writer: asyncio.StreamWriter) -> None:
+    await asyncio.Event().wait()
+
+
+async def hang_up(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+
+
+async def drip(writer: asyncio.StreamWriter) -> None:
+    """Answer a byte at a time, for ever."""
+    writer.write(b"HTTP/1.1 200 x\r\nContent-Length: 1000000\r\n\r\n")
+    while True:
+        writer.write(b".")
+        await writer.drain()
+        await asyncio.sleep(0.01)
+
+
+async def pour(writer: asyncio.StreamWriter) -> None:
+    """Answer without an end."""
+    writer.write(b"HTTP/1.1 200 x\r\nTransfer-Encoding: chunked\r\n\r\n")
+    while True:
+        writer.write(b"10000\r\n" + b"x" * 65_536 + b"\r\n")
+        await writer.drain()
+
+
+async def babble(writer: asyncio.StreamWriter) -> None:
+    writer.write(b"SSH-2.0-nonsense\r\n\r\n")
+    await writer.drain()
+
+
+@dataclass
+class Receiver:
+    """A server that answers as `reply` says at the time."""
+
+    reply: Reply = field(default_factory=lambda: answering(204))
+    received: list[Received] = field(default_factory=list)
+    connections: int = 0
+    port: int = 0
 
     @property
-    def channel(self) -> str:
-        """The URL of a channel that leads here."""
-        return f"mailto://127.0.0.1:{self.port}?mode=insecure&from={SECRET}@example.com&to=ops@example.com"
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/hook"
+
+    def ids(self) -> list[str]:
+        return [each.headers["webhook-id"] for each in self.received]
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        with suppress(ConnectionError, asyncio.IncompleteReadError):
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").splitlines()[1:]
+                headers = dict(line.lower().split(": ", 1)[:1] + line.split(": ", 1)[1:] for line in head if line)
+                body = await reader.readexactly(int(headers.get("content-length", "0")))
+                self.received.append(Received(headers, body))
+                await self.reply(writer)
+        writer.close()
 
 
 @asynccontextmanager
-async def receiving_mail() -> AsyncIterator[SmtpReceiver]:
-    """A receiver of mail, until the block ends."""
-    receiver = SmtpReceiver()
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: SMTP(receiver, hostname="sink"), "127.0.0.1", 0)
+async def receiving(reply: Reply | None = None) -> AsyncIterator[Receiver]:
+    """Run a receiver."""
+    receiver = Receiver(reply) if reply else Receiver()
+    serving: set[asyncio.Task[None]] = set()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        serving.add(task)
+        try:
+            await receiver.serve(reader, writer)
+        except asyncio.CancelledError:
+            writer.close()
+        finally:
+            serving.discard(task)
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
     receiver.port = server.sockets[0].getsockname()[1]
     try:
         yield receiver
     finally:
         server.close()
-        await server.wait_closed()
+        for task in list(serving):
+            task.cancel()
+        await asyncio.gather(*serving, return_exceptions=True)

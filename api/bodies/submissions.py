@@ -14,7 +14,9 @@ from domain.payloads import check_encrypted
 from domain.sight import Limits
 from domain.submissions import Submission, check_size
 from services.resident.degradation import DegradationMarks, refuse_degraded
+from services.resident.limits import Limits as ProcessLimits
 from services.resident.task_names import TaskNames
+from store.queries.tasks.documents import WholeTask
 
 NOTHING_KNOWN: Mapping[str, int] = {}
 
@@ -116,3 +118,10 @@ async def refuse_marked(marks: DegradationMarks, submissions: Iterable[Submissio
     fresh = await marks.fresh()
     for queue_name, task_name in {(submission.queue_name, submission.task_name) for submission in submissions}:
         refuse_degraded(fresh, queue_name=queue_name, task_name=task_name)
+
+
+def explain_limits(limits: ProcessLimits, task: Submission | WholeTask) -> str | None:
+    """Say which of a task's limits do not hold on the workers of its queue; None if all do."""
+    return limits.explain(
+        task.task_name, task.queue_name, timeout_seconds=task.timeout_seconds, max_retries=task.max_retries
+    )

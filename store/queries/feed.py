@@ -65,7 +65,7 @@ async def add_changes(connection: AsyncConnection, changes: Iterable[Change]) ->
 def _row(number: int, change: Change) -> tuple[object, ...]:
     return (
         number,
-        change.type.value,
+        str(change.type),
         change.subject_id,
         change.task_name,
         change.queue_name,

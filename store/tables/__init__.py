@@ -12,6 +12,7 @@ from store.tables import (
     search,
     sessions,
     tasks,
+    webhooks,
     workers,
     workflows,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "search",
     "sessions",
     "tasks",
+    "webhooks",
     "workers",
     "workflows",
 ]

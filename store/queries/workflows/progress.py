@@ -8,7 +8,21 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Integer, Interval, Text, Uuid, bindparam, delete, func, insert, select, text, update
+from sqlalchemy import (
+    BigInteger,
+    Integer,
+    Interval,
+    Text,
+    Uuid,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.workflows.steps import OnFailure, WorkflowStatus
@@ -75,6 +89,8 @@ _locked = select(
     workflows.c.submitted_by,
 )
 _lock = _locked.where(workflows.c.workflow_id == bindparam("workflow", type_=Uuid)).with_for_update()
+any_woken = exists().where(workflow_wakes.c.due_at <= func.now())
+"""Whether `claim_woken` may find anything."""
 _due = (
     select(workflow_wakes.c.workflow_id, workflow_wakes.c.due_at)
     .where(workflow_wakes.c.due_at <= func.now())

@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from settings import Settings
-from tests.receivers import SECRET, HttpReceiver, receiving_http
+from tests.notified import SECRET, HttpReceiver, receiving_http
 
 KEY = f"1:{b64encode(bytes(range(32))).decode()}"
 NOBODY = "00000000-0000-7000-8000-000000000000"

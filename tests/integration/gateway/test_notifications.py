@@ -8,7 +8,7 @@ import pytest
 from domain.notifications.delivery import Attempt, Outcome
 from domain.notifications.messages import Text, Tone
 from gateway.notifications.sender import Sender
-from tests.receivers import HttpReceiver, receiving_http, receiving_mail
+from tests.notified import HttpReceiver, receiving_http, receiving_mail
 
 TEXT = Text("Title", "Body", Tone.WARNING)
 LOOPBACK = ["127.0.0.1"]

@@ -27,7 +27,7 @@ from store.queries.notifications.messages import MessageRow, claim_due, forget_o
 from store.tables.base import metadata
 from store.tables.notifications import notification_messages, notification_told
 from tests.authors import AUTHOR
-from tests.receivers import SECRET, HttpReceiver, SmtpReceiver, receiving_http, receiving_mail
+from tests.notified import SECRET, HttpReceiver, SmtpReceiver, receiving_http, receiving_mail
 
 URL = "https://celeriac.example.com"
 KEYS = AtRestKeys(1, {1: bytes(range(32))})
