@@ -8,7 +8,7 @@ That grows also where two processors share a core, or when smaller batches are t
 import asyncio
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from enum import StrEnum
 from functools import partial
@@ -18,12 +18,12 @@ import httpx
 import psycopg
 import redis
 import typer
-from redis.exceptions import ResponseError
 from uuid_utils import uuid7
 
 from bench.dispatch import fill_outbox
 from bench.figures import Series, Turn, alternate
 from bench.ingest import store_results
+from bench.intake import wait_until_shared, waiting
 from bench.load import load_evenly
 from bench.plain_celery import ARGUMENTS, TASK_NAME
 from bench.report import JsonFile, Report, Rounds, present
@@ -38,8 +38,8 @@ from bench.stack import (
     wait_until,
 )
 from bench.worker_events import EVENTS_PER_TASK, bodies_of
-from domain.redis_keys import STREAM_COUNTS_KEY, STREAM_KEY
-from gateway.events.stream import FIELD, GROUP
+from domain.redis_keys import STREAM_KEY
+from gateway.events.stream import FIELD
 
 
 class Stage(StrEnum):
@@ -146,9 +146,7 @@ def _take_in(servers: Servers, count: int, *, tasks: int) -> Turn:
     store_results(servers, ids)
     with _mirrors(servers, count), redis.Redis.from_url(servers.redis_url) as stream:
         stream.eval(ADD_TO_STREAM, 2, STREAM_KEY, FIELD, *bodies)
-        done = _timed(
-            tasks, lambda: wait_until(lambda: not stream.xlen(STREAM_KEY), "an empty stream", seconds=TURN_SECONDS)
-        )
+        done = _timed(tasks, lambda: wait_until(lambda: not waiting(stream), "empty streams", seconds=TURN_SECONDS))
     _expect(servers, "events", condition="true", count=tasks * EVENTS_PER_TASK)
     return done
 
@@ -195,18 +193,9 @@ def _doors(name: str, servers: Servers, *, count: int, ready: str) -> Iterator[N
 
 @contextmanager
 def _mirrors(servers: Servers, count: int) -> Iterator[None]:
-    """Each has read from the stream: from here on they share it."""
-    with (
-        _doors("mirror", servers, count=count, ready="mirror_ready"),
-        redis.Redis.from_url(servers.redis_url) as stream,
-    ):
-
-        def are_reading() -> bool:
-            with suppress(ResponseError):  # no stream yet
-                return len(stream.xinfo_consumers(STREAM_KEY, GROUP)) == count
-            return False
-
-        wait_until(are_reading, "mirrors that read")
+    """Each knows of the others and has its shares."""
+    with _doors("mirror", servers, count=count, ready="mirror_ready"):
+        wait_until_shared(servers, count)
         yield
 
 
@@ -239,7 +228,7 @@ def _empty(servers: Servers) -> None:
     empty_queue(servers.broker_url)
     with redis.Redis.from_url(servers.result_url) as results, redis.Redis.from_url(servers.redis_url) as ours:
         results.flushdb()
-        ours.delete(STREAM_KEY, STREAM_COUNTS_KEY)
+        ours.flushdb()
 
 
 if __name__ == "__main__":

@@ -16,7 +16,9 @@ from cli.embedded.files import pick_port
 from domain.errors import BrokerUnavailable
 from gateway.connection import connect
 from gateway.control import Control
-from gateway.events.sources import WITNESS_QUEUE, Blind, open_source
+from gateway.events.opening import open_source
+from gateway.events.rabbit import WITNESS_QUEUE
+from gateway.events.sources import Blind
 from gateway.events.subscriber import EventSubscriber, Heard
 from gateway.presence import Presence
 from gateway.publisher import Published, Publisher
