@@ -231,12 +231,11 @@ async def open_resources(stack: AsyncExitStack, settings: Settings, *, metrics: 
     later.
     """
     database_url, broker_url, result_url = urls(settings)
-    redis_url = settings.effective_redis_url or ""
     engine = open_engine(
         database_url, pool_size=settings.database_pool_size, name="celeriac api", keys=settings.at_rest_keys
     )
     stack.push_async_callback(engine.dispose)
-    redis = redis_client(redis_url)
+    redis = redis_client(settings.effective_redis_url or "")
     stack.push_async_callback(redis.aclose)
     options = settings.broker_options
     layout = Layout(options, is_told=False)

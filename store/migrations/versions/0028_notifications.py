@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0028_notifications"
-down_revision = "0026_webhooks"
+down_revision = "0027_sequence"
 
 TABLES = """
 CREATE TABLE notification_channels (
