@@ -20,6 +20,7 @@ from domain.networks import check_proxies
 from domain.oidc import OidcRules, checked_issuer, checked_public_url, rules_of
 from domain.origins import ANY, own_origins
 from domain.queue_names import check_queue_name
+from domain.reach import parse_allowed
 from domain.redaction.rules import Redaction, check_names, parse_places
 from domain.retention import Retention
 from domain.scopes import Scope
@@ -27,6 +28,7 @@ from domain.secrets import READ_ONLY_SUFFIX, check_api_keys, check_logins, check
 from domain.server_urls import beside_broker, is_redis, refuse_incomplete
 from domain.shares import MOST_SHARES
 from domain.url_kinds import refuse_wrong_kind
+from domain.webhooks.endpoints import Egress
 
 LOOPBACK = "127.0.0.1"
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -192,6 +194,20 @@ class Settings(BaseSettings):
     feed_hours: Annotated[int, Field(ge=1, le=8760)] = Field(
         72, description="Hours that the feed of changes is kept, which `GET /events` reads; it goes by whole days."
     )
+    webhook_allow_http: bool = Field(
+        False, description="Let webhooks go to http:// as well: for receivers on this machine, and tests."
+    )
+    webhook_allow_networks: Names = Field(
+        (),
+        description="Networks, comma separated, that webhooks may reach beside public addresses: private ones such as "
+        "10.1.0.0/16. Loopback and others that nobody outside can mean open only by a network within them.",
+    )
+    webhook_proxy: Annotated[str, Field(pattern=r"^https?://[\x21-\x7e]+$", max_length=512)] | None = Field(
+        None,
+        repr=False,
+        description="Proxy that webhooks go through, e.g. http://egress:3128; it answers for what it reaches. "
+        "Proxies of the environment are not used.",
+    )
     redact: Names = Field(
         (),
         description="Places of arguments and results that are hidden on every way out, beside those under secret "
@@ -239,6 +255,7 @@ class Settings(BaseSettings):
         "api_keys",
         "allowed_hosts",
         "flower_basic_auth",
+        "webhook_allow_networks",
         "redact",
         "redact_names",
         "audit_key",
@@ -311,6 +328,12 @@ class Settings(BaseSettings):
     def _refuse_strangers_as_proxies(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
         check_proxies(proxies)
         return proxies
+
+    @field_validator("webhook_allow_networks")
+    @classmethod
+    def _refuse_what_is_no_network(cls, entries: tuple[str, ...]) -> tuple[str, ...]:
+        parse_allowed(entries)
+        return entries
 
     @field_validator("redact")
     @classmethod
@@ -419,6 +442,11 @@ class Settings(BaseSettings):
     def redaction(self) -> Redaction:
         """Return what is hidden on every way out."""
         return Redaction(parse_places(self.redact), names=self.redact_names, common_names=self.redact_common_names)
+
+    @property
+    def webhook_egress(self) -> Egress:
+        """Return where webhooks may go beyond https to public addresses."""
+        return Egress(self.webhook_allow_http, parse_allowed(self.webhook_allow_networks))
 
     @property
     def audit_keys(self) -> tuple[bytes, ...]:

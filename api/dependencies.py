@@ -19,6 +19,7 @@ from api.health.scrapes import Scrapes
 from api.middleware.rate_limit import WindowCounter
 from api.middleware.scopes import PRINCIPAL, SIGHT
 from api.streams.hub import FeedHub
+from api.streams.live_hub import LiveHub
 from domain.errors import Overloaded, TaskNotFound
 from domain.principals import Principal
 from domain.redaction.rules import Redaction
@@ -59,6 +60,7 @@ class ProcessResources:
     batcher: SubmissionBatcher
     endings: Endings
     feed: FeedHub
+    live: LiveHub
     task_names: TaskNames | None
     """The names that workers know; None where any name is let through."""
     control: Control

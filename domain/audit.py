@@ -58,6 +58,13 @@ class Action(StrEnum):
     SESSION_SIGN_IN = "session.sign_in"
     SESSION_SIGN_OUT = "session.sign_out"
     SESSION_END = "session.end"
+    WEBHOOK_CREATE = "webhook.create"
+    WEBHOOK_CHANGE = "webhook.change"
+    WEBHOOK_ROTATE = "webhook.rotate"
+    WEBHOOK_DELETE = "webhook.delete"
+    WEBHOOK_TEST = "webhook.test"
+    WEBHOOK_RETRY = "webhook.retry"
+    WEBHOOK_RECOVER = "webhook.recover"
 
     @property
     def subject_kind(self) -> str:

@@ -1,6 +1,7 @@
 """The loops process: opens what the loops need, runs them all, stops them together."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from functools import partial
@@ -17,6 +18,7 @@ from domain.server_urls import is_redis
 from gateway.connection import redis_client
 from gateway.control import Control
 from gateway.foreign_prefixes import ForeignPrefixes
+from gateway.guarded_http import GuardedHttp
 from gateway.layout import Layout
 from gateway.message_mover import MessageMover
 from gateway.pause_keys import PauseKeys
@@ -24,11 +26,13 @@ from gateway.presence import Presence
 from gateway.publisher import Publisher
 from gateway.queues import QueueReader
 from gateway.results.reader import ResultReader
+from gateway.webhook_sender import WebhookSender
 from loops.alerts import AlertsRound
 from loops.cancels import CancelsRound
 from loops.components import Components, check_mirror
 from loops.dispatch import DispatchRound, RefusedRound
 from loops.expiry import ExpiryRound
+from loops.glance import GlanceRound, with_rests
 from loops.loop import Loop, run_loop
 from loops.lost.dead_workers import DeadWorkersRound, Gateway
 from loops.lost.missed_ends import MissedEndsRound
@@ -41,6 +45,7 @@ from loops.retention import RetentionRound
 from loops.rollups import RollupsRound
 from loops.seals import SealsRound
 from loops.search_index import SearchIndexRound
+from loops.webhooks import MOST_IN_FLIGHT, FanOutRound, WebhooksRound
 from loops.workers.control import ControlRound
 from loops.workers.drains import Drains
 from loops.workers.nodes import NodesRound
@@ -55,7 +60,8 @@ from services.resident.signs_of_life import SignOfLife
 from services.workers.orders import WorkerOrders
 from settings import Settings, urls
 from store.engine import open_engine
-from store.listener import OUTBOX, WORKFLOWS, Listener
+from store.listener import FEED, OUTBOX, WORKFLOWS, Listener
+from store.queries.glance import Waiting
 
 log = structlog.get_logger(__name__)
 
@@ -121,14 +127,59 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
             Loop("rollups", RollupsRound(engine)),
             Loop("lives", lives),
             Loop("alerts", alerts, lives.wait),
+            *await _webhook_loops(stack, settings, engine=engine, counters=counters),
         )
         if settings.adopt_queues:
             loops += (Loop("queues", QueuesRound(engine, control, queues=queues)),)
-        life.parts = len(loops)
-        running = [start(run_loop(loop, give=life.promise), name=loop.name) for loop in loops]
+        resting, wakes = with_rests(loops, notified={Waiting.DUE: submitted, Waiting.WORKFLOWS: stepped})
+        await _run([*resting, Loop("glance", GlanceRound(engine, wakes))], life=life, stopping=stopping)
+    log.info("loops_stopped")
+
+
+async def run_webhooks(settings: Settings, stopping: asyncio.Event) -> None:
+    """Run the loops of webhooks alone until `stopping` is set: they dial where clients say, and nothing else here does.
+
+    They tell nobody that the loops work: others may not.
+    """
+    async with AsyncExitStack() as stack:
+        engine = _open_engine(settings, urls(settings)[0])
+        stack.push_async_callback(engine.dispose)
+        redis = redis_client(settings.effective_redis_url or "")
+        stack.push_async_callback(redis.aclose)
+        counters = await stack.enter_async_context(Counters(redis))
+        loops = await _webhook_loops(stack, settings, engine=engine, counters=counters)
+        running = [start(run_loop(loop), name=loop.name) for loop in loops]
         await stopping.wait()
         await end(*running)
     log.info("loops_stopped")
+
+
+async def _run(loops: Sequence[Loop], *, life: SignOfLife, stopping: asyncio.Event) -> None:
+    life.parts = len(loops)
+    running = [start(run_loop(loop, give=life.promise), name=loop.name) for loop in loops]
+    await stopping.wait()
+    await end(*running)
+
+
+async def _webhook_loops(
+    stack: AsyncExitStack, settings: Settings, *, engine: AsyncEngine, counters: Counters
+) -> tuple[Loop, Loop]:
+    """Make the loops of webhooks, with what they need, to be closed with the stack."""
+    egress = settings.webhook_egress
+    http = GuardedHttp(egress.networks, proxy=settings.webhook_proxy, most=MOST_IN_FLIGHT)
+    stack.push_async_callback(http.close)
+
+    def count(delivered: int, failed: int) -> None:
+        counters.add(CounterName.WEBHOOKS_DELIVERED, delivered)
+        counters.add(CounterName.WEBHOOKS_FAILED, failed)
+
+    webhooks = WebhooksRound(engine, WebhookSender(http, egress), count=count)
+    stack.push_async_callback(webhooks.close)
+    told = await stack.enter_async_context(Listener(urls(settings)[0], FEED))
+    fan_out = FanOutRound(
+        engine, told, redaction=settings.redaction, public_url=settings.public_url, tell=webhooks.wake
+    )
+    return Loop("webhook_fanout", fan_out, fan_out.wait), Loop("webhooks", webhooks, webhooks.wait)
 
 
 def _open_engine(settings: Settings, database_url: str) -> AsyncEngine:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from background import start
+from background import end, start
 from domain.degradation import MIRROR
 from domain.shares import Shares
 from gateway.connection import redis_client
@@ -23,17 +23,19 @@ from services.resident.sharing import Sharing
 from services.resident.signs_of_life import SignOfLife
 from settings import Settings, urls
 from store.engine import open_engine
+from store.listener import AWAITED, Listener
 
 MAX_BATCH = 5_000
 """Reached only when much waits: then most events of a task are in one batch, and it is folded once. Half a second of
 work, for which its tasks are locked.
 """
-MAX_WAIT_SECONDS = 0.2
+MAX_WAIT_SECONDS = 0.5
 END_SECONDS = 0.03
 """How long the beginning of a short task waits for its end, so that one commit holds both."""
 ENDS = (b'"task-succeeded"', b'"task-failed"', b'"task-retried"', b'"task-revoked"', b'"task-rejected"')
 STREAM_BUFFERED = 2 * MAX_BATCH
 """How many messages of the stream are held: they are safe there, and another mirror takes ours over only after 10 s."""
+MAX_REST_SECONDS = 600.0
 STOP_SECONDS = 3.0
 """Time for what has arrived when we are told to stop; `up` gives us 10 s in all."""
 LEAVE_SECONDS = 1.0
@@ -60,6 +62,9 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
             log.warning("results_not_read", reason=results.blind)
         stack.push_async_callback(results.close)
         gathering = Gathering()
+        awaited = await stack.enter_async_context(Listener(database_url, AWAITED))
+        hurrying = start(_hurry(awaited, gathering), name="hurry")
+        stack.push_async_callback(end, hurrying)
         redis = redis_client(settings.effective_redis_url or "")
         stack.push_async_callback(redis.aclose)
         life = await stack.enter_async_context(SignOfLife(redis, MIRROR))
@@ -84,6 +89,12 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
         ]
         await asyncio.gather(*mirroring)
     log.info("mirror_stopped")
+
+
+async def _hurry(awaited: Listener, gathering: Gathering) -> None:
+    while True:
+        if await awaited.wait(MAX_REST_SECONDS):
+            gathering.hurry()
 
 
 def _subscribers(settings: Settings, gathering: Gathering, *, shares: Callable[[], Shares]) -> list[EventSubscriber]:

@@ -120,9 +120,9 @@ async def measure(connection: AsyncConnection, rules: Mapping[AlertType, Rule], 
 
 async def write_changes(connection: AsyncConnection, judgement: Judgement) -> None:
     """Store what was raised, seen again and resolved."""
-    await alerts.resolve(connection, judgement.resolved)
-    await alerts.save(connection, (*judgement.raised, *judgement.still_open))
-    await tell_alerts(connection, judgement)
+    ids = await alerts.resolve(connection, judgement.resolved)
+    ids |= await alerts.save(connection, (*judgement.raised, *judgement.still_open))
+    await tell_alerts(connection, judgement, ids=ids)
     await alerts.forget_resolved(connection, older_than=RETAINED)
 
 

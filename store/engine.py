@@ -150,6 +150,8 @@ def open_engine(
         sqlalchemy_url(database_url),
         poolclass=CountingPool,
         pool_size=pool_size,
+        # The one used last is used next: its statements are prepared, and it need not be asked whether it lives.
+        pool_use_lifo=True,
         max_overflow=0,
         pool_timeout=POOL_TIMEOUT_SECONDS,
         execution_options={OPTION: AtRest(keys)} if keys else {},

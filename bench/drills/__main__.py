@@ -21,6 +21,7 @@ from bench.drills import (
     sentinel,
     shared_limit,
     soak,
+    streams,
     true_figures,
     two_mirrors,
 )
@@ -44,6 +45,7 @@ DRILLS: Mapping[str, Callable[..., None]] = {
     "fuzz": fuzz.main,
     "inspect": owners_control.main,
     "keys": keys_under_load.main,
+    "streams": streams.main,
 }
 
 application = typer.Typer(

@@ -11,6 +11,7 @@ from store.tables import (
     search,
     sessions,
     tasks,
+    webhooks,
     workers,
     workflows,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "search",
     "sessions",
     "tasks",
+    "webhooks",
     "workers",
     "workflows",
 ]
