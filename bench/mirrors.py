@@ -38,8 +38,11 @@ from bench.worker_events import EVENTS_PER_TASK, bodies_of
 from domain.redis_keys import STREAM_KEY
 from gateway.events.sources import EVENT_EXCHANGE
 from gateway.events.stream import FIELD
+from services.resident.sharing import GONE_SECONDS
 
 TURN_SECONDS = 300.0
+MOST_TASKS = {"Redis": 100_000, "RabbitMQ": 8_000}
+"""How many can be told at once."""
 COUNTS = {"one": 1, "two": 2}
 TABLES = "tasks, task_arguments, task_results, attempts, events, feed, search_queue, rollup_deltas, workers"
 # All at once: nothing is there to be read before everything is.
@@ -65,7 +68,7 @@ def measure(*, tasks: int, rounds: int) -> Report:
             url = stack.enter_context(rabbitmq(Path(stack.enter_context(temporary_folder()))))
             brokers["RabbitMQ"] = (replace(servers, broker_url=url), fill_queue)
         turns = {
-            f"{broker}, {word}": partial(_take_turn, *where, count=count, tasks=tasks)
+            f"{broker}, {word}": partial(_take_turn, *where, count=count, tasks=min(tasks, MOST_TASKS[broker]))
             for broker, where in brokers.items()
             for word, count in COUNTS.items()
         }
@@ -126,11 +129,14 @@ def fill_stream(servers: Servers, _: Sequence[RunningProcess], bodies: Sequence[
 
 def fill_queue(servers: Servers, mirrors: Sequence[RunningProcess], bodies: Sequence[bytes]) -> None:
     """Publish these as workers do, while the mirrors stand still: for less time than makes them count as gone."""
+    begun = time.monotonic()
     for mirror in mirrors:
         mirror.process.send_signal(signal.SIGSTOP)
     _publish(servers.broker_url, bodies)
     for mirror in mirrors:
         mirror.process.send_signal(signal.SIGCONT)
+    if time.monotonic() - begun > GONE_SECONDS - 1:
+        raise RuntimeError("too slow: the mirrors no longer know of each other")
 
 
 def _publish(broker_url: str, bodies: Sequence[bytes]) -> None:
