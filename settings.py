@@ -20,12 +20,15 @@ from domain.networks import check_proxies
 from domain.oidc import OidcRules, checked_issuer, checked_public_url, rules_of
 from domain.origins import ANY, own_origins
 from domain.queue_names import check_queue_name
+from domain.reach import parse_allowed
 from domain.redaction.rules import Redaction, check_names, parse_places
 from domain.retention import Retention
 from domain.scopes import Scope
 from domain.secrets import READ_ONLY_SUFFIX, check_api_keys, check_logins, check_secret, is_placeholder
 from domain.server_urls import beside_broker, is_redis, refuse_incomplete
+from domain.shares import MOST_SHARES
 from domain.url_kinds import refuse_wrong_kind
+from domain.webhooks.endpoints import Egress
 
 LOOPBACK = "127.0.0.1"
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -191,6 +194,21 @@ class Settings(BaseSettings):
     feed_hours: Annotated[int, Field(ge=1, le=8760)] = Field(
         72, description="Hours that the feed of changes is kept, which `GET /events` reads; it goes by whole days."
     )
+    webhook_allow_http: bool = Field(
+        False, description="Let webhooks go to http:// as well: for receivers on this machine, and tests."
+    )
+    webhook_allow_networks: Names = Field(
+        (),
+        description="Networks, comma separated, that webhooks and notifications may reach beside public addresses: "
+        "private ones such as 10.1.0.0/16. Loopback and others that nobody outside can mean open only by a network "
+        "within them.",
+    )
+    webhook_proxy: Annotated[str, Field(pattern=r"^https?://[\x21-\x7e]+$", max_length=512)] | None = Field(
+        None,
+        repr=False,
+        description="Proxy that webhooks go through, e.g. http://egress:3128; it answers for what it reaches. "
+        "Proxies of the environment are not used.",
+    )
     redact: Names = Field(
         (),
         description="Places of arguments and results that are hidden on every way out, beside those under secret "
@@ -223,6 +241,12 @@ class Settings(BaseSettings):
         description="Keys that arguments and results are encrypted with in PostgreSQL, comma separated: "
         "`2:<base64 of 32 bytes>,1:...`. The first encrypts, all decrypt. Unset: nothing is encrypted there.",
     )
+    event_shares: Annotated[int, Field(ge=1, le=MOST_SHARES)] = Field(
+        8,
+        description="Shares that tasks fall into, which the mirrors deal out among themselves. More mirrors than "
+        "shares bring no more speed; one mirror alone does not deal. Lowering it takes effect only once "
+        "`celeriac:mirrors:shares` is deleted.",
+    )
     database_pool_size: Annotated[int, Field(ge=1, le=200)] = Field(10, description="Connections in each process.")
 
     @field_validator(
@@ -232,6 +256,7 @@ class Settings(BaseSettings):
         "api_keys",
         "allowed_hosts",
         "flower_basic_auth",
+        "webhook_allow_networks",
         "redact",
         "redact_names",
         "audit_key",
@@ -304,6 +329,12 @@ class Settings(BaseSettings):
     def _refuse_strangers_as_proxies(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
         check_proxies(proxies)
         return proxies
+
+    @field_validator("webhook_allow_networks")
+    @classmethod
+    def _refuse_what_is_no_network(cls, entries: tuple[str, ...]) -> tuple[str, ...]:
+        parse_allowed(entries)
+        return entries
 
     @field_validator("redact")
     @classmethod
@@ -412,6 +443,11 @@ class Settings(BaseSettings):
     def redaction(self) -> Redaction:
         """Return what is hidden on every way out."""
         return Redaction(parse_places(self.redact), names=self.redact_names, common_names=self.redact_common_names)
+
+    @property
+    def webhook_egress(self) -> Egress:
+        """Return where webhooks may go beyond https to public addresses."""
+        return Egress(self.webhook_allow_http, parse_allowed(self.webhook_allow_networks))
 
     @property
     def audit_keys(self) -> tuple[bytes, ...]:

@@ -49,6 +49,13 @@ class Action(StrEnum):
     PRESET_DELETE = "preset.delete"
     ALERT_ACKNOWLEDGE = "alert.acknowledge"
     RULES_CHANGE = "rules.change"
+    CHANNEL_CREATE = "channel.create"
+    CHANNEL_CHANGE = "channel.change"
+    CHANNEL_DELETE = "channel.delete"
+    CHANNEL_TEST = "channel.test"
+    ROUTE_CREATE = "route.create"
+    ROUTE_CHANGE = "route.change"
+    ROUTE_DELETE = "route.delete"
     SERVICE_MARK = "service.mark"
     SERVICE_CLEAR = "service.clear"
     KEY_CREATE = "key.create"
@@ -58,6 +65,13 @@ class Action(StrEnum):
     SESSION_SIGN_IN = "session.sign_in"
     SESSION_SIGN_OUT = "session.sign_out"
     SESSION_END = "session.end"
+    WEBHOOK_CREATE = "webhook.create"
+    WEBHOOK_CHANGE = "webhook.change"
+    WEBHOOK_ROTATE = "webhook.rotate"
+    WEBHOOK_DELETE = "webhook.delete"
+    WEBHOOK_TEST = "webhook.test"
+    WEBHOOK_RETRY = "webhook.retry"
+    WEBHOOK_RECOVER = "webhook.recover"
 
     @property
     def subject_kind(self) -> str:

@@ -2,7 +2,8 @@
 
     CeleriacError
     ├── InvalidRequest            400
-    │   └── UnknownTaskName
+    │   ├── UnknownTaskName
+    │   └── UrlNotAllowed
     ├── NotFound                  404
     │   ├── TaskNotFound
     │   ├── WorkerNotFound
@@ -10,7 +11,9 @@
     │   ├── PresetNotFound
     │   ├── AlertNotFound
     │   ├── KeyNotFound
-    │   └── SessionNotFound
+    │   ├── SessionNotFound
+    │   ├── WebhookNotFound
+    │   └── DeliveryNotFound
     ├── Conflict                  409
     │   ├── TaskAlreadyFinished
     │   ├── TaskNotFinished
@@ -23,7 +26,9 @@
     │   ├── WorkerOnline
     │   ├── WorkerOffline
     │   ├── CapacityNotSupported
-    │   └── LastAdmin
+    │   ├── LastAdmin
+    │   ├── WebhookDisabled
+    │   └── WebhookLimit
     ├── BuiltInPreset             403
     └── Unavailable               503
         ├── DatabaseUnavailable
@@ -86,6 +91,18 @@ class WorkflowNotFound(NotFound):
     """Workflow not found"""
 
     code = "WORKFLOW_NOT_FOUND"
+
+
+class QueueNotFound(NotFound):
+    """Queue not found"""
+
+    code = "QUEUE_NOT_FOUND"
+
+
+class TaskNameNotFound(NotFound):
+    """Task name not found"""
+
+    code = "TASK_NAME_NOT_FOUND"
 
 
 class AlertNotFound(NotFound):
@@ -191,6 +208,30 @@ class PresetExists(Conflict):
     code = "PRESET_EXISTS"
 
 
+class ChannelNotFound(NotFound):
+    """Channel not found"""
+
+    code = "CHANNEL_NOT_FOUND"
+
+
+class ChannelExists(Conflict):
+    """There is a channel of this name."""
+
+    code = "CHANNEL_EXISTS"
+
+
+class RouteNotFound(NotFound):
+    """Route not found"""
+
+    code = "ROUTE_NOT_FOUND"
+
+
+class RouteExists(Conflict):
+    """There is a route of this name."""
+
+    code = "ROUTE_EXISTS"
+
+
 class BuiltInPreset(CeleriacError):
     """This preset ships with Celeriac and cannot be removed."""
 
@@ -235,3 +276,33 @@ class LastAdmin(Conflict):
     """This is the last key with the scope admin: make another one first."""
 
     code = "LAST_ADMIN"
+
+
+class UrlNotAllowed(InvalidRequest):
+    """Nothing is sent to such a URL."""
+
+    code = "URL_NOT_ALLOWED"
+
+
+class WebhookNotFound(NotFound):
+    """Webhook not found"""
+
+    code = "WEBHOOK_NOT_FOUND"
+
+
+class DeliveryNotFound(NotFound):
+    """Delivery not found"""
+
+    code = "DELIVERY_NOT_FOUND"
+
+
+class WebhookDisabled(Conflict):
+    """The webhook is disabled: enable it first."""
+
+    code = "WEBHOOK_DISABLED"
+
+
+class WebhookLimit(Conflict):
+    """There are as many webhooks as there may be."""
+
+    code = "WEBHOOK_LIMIT"

@@ -18,6 +18,26 @@ MAX_ERROR = 500
 MAX_NUMBER = 2**63 - 1
 MAX_PLACE = 64
 """Characters of a cursor."""
+MAX_TYPE = 100
+"""Characters of the type of an event of somebody's own."""
+OUR_KINDS = frozenset(
+    (
+        *("alert", "audit", "celeriac", "error", "expectation", "operation"),
+        *("queue", "schedule", "task", "webhook", "worker", "workflow"),
+    )
+)
+"""How no event of somebody's own may begin, now and later."""
+SUBJECT_FIELDS = {
+    "task": "task_id",
+    "workflow": "workflow_id",
+    "worker": "worker_id",
+    "alert": "alert_id",
+    "webhook": "webhook_id",
+}
+"""The name under which the id of what changed is told, by the kind of thing."""
+_NAMES = ("task_name", "queue_name", "status", "previous", "sequence")
+_OWN_TYPE = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+")
+_OWN_TYPES = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+\*?|[A-Za-z0-9_-]+\.(?:[A-Za-z0-9_-]+\.)*\*")
 _PLACE = re.compile(r"([0-9a-f]{12})\.([0-9]{1,19})\.([0-9]{1,19})")
 
 
@@ -35,7 +55,10 @@ class ChangeType(StrEnum):
     WORKFLOW_CANCELLED = "workflow.cancelled"
     ALERT_RAISED = "alert.raised"
     ALERT_RESOLVED = "alert.resolved"
+    WORKER_ONLINE = "worker.online"
+    WORKER_OFFLINE = "worker.offline"
     WORKER_DRAINED = "worker.drained"
+    WEBHOOK_DISABLED = "webhook.disabled"
 
 
 _OF_STATUS = {
@@ -57,13 +80,16 @@ def type_of_task_change(status: Status, phase: Phase) -> ChangeType:
 class Change:
     """What changed, before it has a place in the feed."""
 
-    type: ChangeType
+    type: ChangeType | str
+    """One of ours, or the name that somebody gave to an event of his own."""
     subject_id: str
     status: str | None = None
     previous: str | None = None
     task_name: str | None = None
     queue_name: str | None = None
     data: dict[str, Any] = field(default_factory=dict)
+    sequence: int | None = None
+    """The number that this change is of its subject, counted from 1."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -87,6 +113,8 @@ class Told:
     status: str | None
     previous: str | None
     data: Mapping[str, Any]
+    sequence: int | None = None
+    """The number of `Change`; None where it was told before changes were counted."""
 
     @property
     def subject_kind(self) -> str:
@@ -144,13 +172,37 @@ def read_cursor(text: str) -> tuple[str, Place]:
 
 
 def flaw_of_type(pattern: str) -> str | None:
-    """Return what is wrong with a wanted type; None for one that is there, or a beginning of some."""
+    """Return what is wrong with a wanted type; None for one of ours, one of somebody's own, or a beginning of some."""
     known = [each.value for each in ChangeType]
     if pattern in known:
         return None
-    if pattern.endswith("*") and any(name.startswith(pattern[:-1]) for name in known):
+    beginning = pattern.removesuffix("*")
+    if beginning != pattern and any(name.startswith(beginning) for name in known):
         return None
-    return f"is none of {', '.join(known)}, nor the beginning of one with a * behind it"
+    if len(pattern) <= MAX_TYPE and _OWN_TYPES.fullmatch(pattern) and not begins_as_ours(pattern):
+        return None
+    return f"is none of {', '.join(known)}, nor the beginning of one with a * behind it, nor a dotted name of your own"
+
+
+def flaw_of_own_type(name: str) -> str | None:
+    """Return what is wrong with a name for an event of somebody's own; None if it is one."""
+    if len(name) > MAX_TYPE or not _OWN_TYPE.fullmatch(name):
+        return f"must be words with dots between them, such as shop.order.paid, of {MAX_TYPE} characters at most"
+    if begins_as_ours(name):
+        return f"begins as one of ours does: {', '.join(sorted(OUR_KINDS))}"
+    return None
+
+
+def begins_as_ours(name: str) -> bool:
+    """Tell whether a type, or the beginning of one, is of those that we name, now or later."""
+    return name.partition(".")[0].removesuffix("*") in OUR_KINDS
+
+
+def told_data(change: Told) -> dict[str, Any]:
+    """Return what is told of a change: the id of what changed, names and statuses, and what its type tells beside."""
+    data = {SUBJECT_FIELDS[change.subject_kind]: change.subject_id} if change.subject_kind in SUBJECT_FIELDS else {}
+    data |= {name: value for name in _NAMES if (value := getattr(change, name)) is not None}
+    return data | dict(change.data)
 
 
 def task_data(*, attempt: int, error: str | None, duration_seconds: float | None, status: Status) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from typing import Protocol
 from domain.broker_options import OptionDifference
 from domain.proofs import ServerLife
 from domain.results import StoredResult
+from domain.webhooks.attempts import Answer
+from domain.webhooks.webhook import Webhook
 from gateway.control import ActiveTask, HeldTask, Said, Work
 from gateway.descriptions import NodeDescription
 from gateway.message_mover import FetchedMessage
@@ -69,6 +71,12 @@ class FindsDifferences(Protocol):
     """What `gateway.foreign_prefixes.ForeignPrefixes` finds."""
 
     async def differences(self) -> dict[str, OptionDifference]: ...
+
+
+class SendsWebhooks(Protocol):
+    """What `gateway.webhook_sender.WebhookSender` does."""
+
+    async def send(self, webhook: Webhook, *, event_id: str, body: str) -> Answer: ...
 
 
 class ReadsQueues(Protocol):

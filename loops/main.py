@@ -18,13 +18,16 @@ from domain.server_urls import is_redis
 from gateway.connection import redis_client
 from gateway.control import Control
 from gateway.foreign_prefixes import ForeignPrefixes
+from gateway.guarded_http import GuardedHttp
 from gateway.layout import Layout
 from gateway.message_mover import MessageMover
+from gateway.notifications.sender import Sender
 from gateway.pause_keys import PauseKeys
 from gateway.presence import Presence
 from gateway.publisher import Publisher
 from gateway.queues import QueueReader
 from gateway.results.reader import ResultReader
+from gateway.webhook_sender import WebhookSender
 from loops.alerts import AlertsRound
 from loops.cancels import CancelsRound
 from loops.components import Components, check_mirror
@@ -36,6 +39,7 @@ from loops.lost.dead_workers import DeadWorkersRound, Gateway
 from loops.lost.missed_ends import MissedEndsRound
 from loops.lost.stuck_messages import StuckMessagesRound
 from loops.lost.vanished_tasks import VanishedTasksRound
+from loops.notifications import NotificationsRound
 from loops.partitions import PartitionsRound
 from loops.process_lives import LivesRound
 from loops.queues import QueuesRound
@@ -43,6 +47,7 @@ from loops.retention import RetentionRound
 from loops.rollups import RollupsRound
 from loops.seals import SealsRound
 from loops.search_index import SearchIndexRound
+from loops.webhooks import MOST_IN_FLIGHT, FanOutRound, WebhooksRound
 from loops.workers.control import ControlRound
 from loops.workers.drains import Drains
 from loops.workers.nodes import NodesRound
@@ -57,7 +62,7 @@ from services.resident.signs_of_life import SignOfLife
 from services.workers.orders import WorkerOrders
 from settings import Settings, urls
 from store.engine import open_engine
-from store.listener import OUTBOX, WORKFLOWS, Listener
+from store.listener import FEED, OUTBOX, WORKFLOWS, Listener
 from store.queries.glance import Waiting
 
 log = structlog.get_logger(__name__)
@@ -70,6 +75,13 @@ def _retention_round(engine: AsyncEngine, settings: Settings) -> RetentionRound:
         workers_kept_for=settings.workers_kept_for,
         feed_kept_for=timedelta(hours=settings.feed_hours),
     )
+
+
+def _notifications_round(engine: AsyncEngine, settings: Settings, *, stack: AsyncExitStack) -> NotificationsRound:
+    """Make it; its processes end with the stack."""
+    sender = Sender(settings.webhook_allow_networks)
+    stack.push_async_exit(sender)
+    return NotificationsRound(engine, sender, public_url=settings.public_url)
 
 
 async def run(settings: Settings, stopping: asyncio.Event) -> None:
@@ -124,19 +136,60 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
             Loop("rollups", RollupsRound(engine)),
             Loop("lives", lives),
             Loop("alerts", alerts, lives.wait),
+            Loop("notifications", _notifications_round(engine, settings, stack=stack)),
+            *await _webhook_loops(stack, settings, engine=engine, counters=counters),
         )
         if settings.adopt_queues:
             loops += (Loop("queues", QueuesRound(engine, control, queues=queues)),)
         resting, wakes = with_rests(loops, notified={Waiting.DUE: submitted, Waiting.WORKFLOWS: stepped})
-        running = _start([*resting, Loop("glance", GlanceRound(engine, wakes))], life)
+        await _run([*resting, Loop("glance", GlanceRound(engine, wakes))], life=life, stopping=stopping)
+    log.info("loops_stopped")
+
+
+async def run_webhooks(settings: Settings, stopping: asyncio.Event) -> None:
+    """Run the loops of webhooks alone until `stopping` is set: they dial where clients say, and nothing else here does.
+
+    They tell nobody that the loops work: others may not.
+    """
+    async with AsyncExitStack() as stack:
+        engine = _open_engine(settings, urls(settings)[0])
+        stack.push_async_callback(engine.dispose)
+        redis = redis_client(settings.effective_redis_url or "")
+        stack.push_async_callback(redis.aclose)
+        counters = await stack.enter_async_context(Counters(redis))
+        loops = await _webhook_loops(stack, settings, engine=engine, counters=counters)
+        running = [start(run_loop(loop), name=loop.name) for loop in loops]
         await stopping.wait()
         await end(*running)
     log.info("loops_stopped")
 
 
-def _start(loops: Sequence[Loop], life: SignOfLife) -> list[asyncio.Task[None]]:
+async def _run(loops: Sequence[Loop], *, life: SignOfLife, stopping: asyncio.Event) -> None:
     life.parts = len(loops)
-    return [start(run_loop(loop, give=life.promise), name=loop.name) for loop in loops]
+    running = [start(run_loop(loop, give=life.promise), name=loop.name) for loop in loops]
+    await stopping.wait()
+    await end(*running)
+
+
+async def _webhook_loops(
+    stack: AsyncExitStack, settings: Settings, *, engine: AsyncEngine, counters: Counters
+) -> tuple[Loop, Loop]:
+    """Make the loops of webhooks, with what they need, to be closed with the stack."""
+    egress = settings.webhook_egress
+    http = GuardedHttp(egress.networks, proxy=settings.webhook_proxy, most=MOST_IN_FLIGHT)
+    stack.push_async_callback(http.close)
+
+    def count(delivered: int, failed: int) -> None:
+        counters.add(CounterName.WEBHOOKS_DELIVERED, delivered)
+        counters.add(CounterName.WEBHOOKS_FAILED, failed)
+
+    webhooks = WebhooksRound(engine, WebhookSender(http, egress), count=count)
+    stack.push_async_callback(webhooks.close)
+    told = await stack.enter_async_context(Listener(urls(settings)[0], FEED))
+    fan_out = FanOutRound(
+        engine, told, redaction=settings.redaction, public_url=settings.public_url, tell=webhooks.wake
+    )
+    return Loop("webhook_fanout", fan_out, fan_out.wait), Loop("webhooks", webhooks, webhooks.wait)
 
 
 def _open_engine(settings: Settings, database_url: str) -> AsyncEngine:

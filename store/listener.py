@@ -20,6 +20,8 @@ FINISHED = "celeriac_finished"
 """Tasks reached an end."""
 WORKFLOWS = "celeriac_workflows"
 """Workflows have something to go on with."""
+AWAITED = "celeriac_awaited"
+"""A workflow can go on only after the end of one of few steps: mirrors hurry."""
 API_KEYS = "celeriac_keys"
 """An API key was made, changed or revoked, or a session has ended."""
 

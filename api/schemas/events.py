@@ -9,15 +9,13 @@ from pydantic import AfterValidator, ConfigDict, Field
 from api.schemas.base import RequestModel, ResponseModel
 from api.schemas.pages import DEFAULT_LIMIT, MAX_LIMIT
 from api.schemas.types import Text, Timestamp
-from domain.feed import MAX_PLACE, ChangeType, Place, Told, Wanted, flaw_of_type, read_cursor, write_cursor
+from domain.feed import MAX_PLACE, Place, Told, Wanted, flaw_of_type, read_cursor, told_data, write_cursor
 from domain.states import Status
 from services.feed_reading import NOW, Reading
 
 MAX_TYPES = 50
 MAX_NAME = 255
 GONE = "no longer kept"
-_SUBJECTS = {"task": "task_id", "workflow": "workflow_id", "worker": "worker_id"}
-_NAMES = ("task_name", "queue_name", "status", "previous")
 
 
 def _checked_types(types: Sequence[str]) -> Sequence[str]:
@@ -69,11 +67,15 @@ class EventModel(ResponseModel):
     """What has changed."""
 
     id: str = Field(description="Its cursor: `after` it come later changes.", examples=["5d0c7a9be012.812345.1000001"])
-    type: ChangeType
+    type: str = Field(
+        description="One of those of `GET /webhooks/event-types`, or the name of an event of your own.",
+        examples=["task.failed", "shop.order.paid"],
+    )
     timestamp: Timestamp = Field(description="When the transaction began in which it changed.")
     data: dict[str, Any] = Field(
-        description="`task_id`, `workflow_id` or `worker_id`; the names of a task; `status` and the `previous` one; "
-        "what else docs/feed.md lists for the type. At most 4 KiB."
+        description="`task_id`, `workflow_id`, `worker_id` or `alert_id`; the names of a task; `status` and the "
+        "`previous` one; `sequence`, which counts the changes of this one thing from 1; what else docs/feed.md lists "
+        "for the type. At most 4 KiB."
     )
 
     @classmethod
@@ -103,13 +105,11 @@ class EventPage(ResponseModel):
 
 def event_of(change: Told, epoch: str) -> dict[str, Any]:
     """Return a change as JSON has it."""
-    data = {_SUBJECTS[change.subject_kind]: change.subject_id} if change.subject_kind in _SUBJECTS else {}
-    data |= {name: value for name in _NAMES if (value := getattr(change, name)) is not None}
     return {
         "id": write_cursor(epoch, change.place),
         "type": change.type,
         "timestamp": change.at,
-        "data": data | dict(change.data),
+        "data": told_data(change),
     }
 
 

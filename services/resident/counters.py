@@ -22,6 +22,10 @@ class CounterName(StrEnum):
     """What came as an event and was none, or could not be stored: skipped."""
     DISPATCHED = "dispatched"
     """Tasks that the broker has taken; one that goes again counts again."""
+    WEBHOOKS_DELIVERED = "webhooks_delivered"
+    """Attempts to deliver to a webhook that were answered with 2xx."""
+    WEBHOOKS_FAILED = "webhooks_failed"
+    """Attempts to deliver to a webhook that came to anything else."""
 
 
 class Counters(Resident):

@@ -18,8 +18,8 @@ from tools.code_map import ROOMS
 PORTS = [
     port for port in vars(ports).values() if getattr(port, "_is_protocol", False) and port.__module__ == "gateway.ports"
 ]
-NO_FAKE = {"FindsDifferences", "PutsBackFetched"}
-"""Their tests look at real keys and at messages of real consumers."""
+NO_FAKE = {"FindsDifferences", "PutsBackFetched", "SendsWebhooks"}
+"""Their tests look at real keys, at messages of real consumers, and at what real receivers were sent."""
 
 
 def protocols(module: Path) -> list[str]:

@@ -11,10 +11,12 @@ from domain.feed import (
     Place,
     Told,
     Wanted,
+    flaw_of_own_type,
     flaw_of_type,
     is_seen,
     read_cursor,
     task_data,
+    told_data,
     type_of_task_change,
     write_cursor,
 )
@@ -105,7 +107,7 @@ def test_a_type_or_the_beginning_of_some_may_be_wanted(pattern: str) -> None:
     assert flaw_of_type(pattern) is None
 
 
-@pytest.mark.parametrize("pattern", ["", "task", "task.failedx", "tusk.*", "*.failed"])
+@pytest.mark.parametrize("pattern", ["", "task", "task.failedx", "task.x*", "shop", "*.failed"])
 def test_what_is_never_told_may_not_be_wanted(pattern: str) -> None:
     assert "task.failed" in str(flaw_of_type(pattern))
 
@@ -118,3 +120,35 @@ def test_what_is_said_of_a_task_is_bounded() -> None:
 
 def test_a_task_that_goes_on_has_no_duration() -> None:
     assert task_data(attempt=1, error=None, duration_seconds=1.0, status=Status.PENDING) == {"attempt": 1}
+
+
+@pytest.mark.parametrize("pattern", ["shop.order.paid", "shop.*", "shop.order.*", "shop.order*", "*"])
+def test_events_of_ones_own_may_be_wanted(pattern: str) -> None:
+    assert flaw_of_type(pattern) is None
+
+
+@pytest.mark.parametrize("name", ["shop.paid", "a.b.c", "Shop_1.order-paid"])
+def test_an_event_of_ones_own_has_any_dotted_name(name: str) -> None:
+    assert flaw_of_own_type(name) is None
+
+
+@pytest.mark.parametrize(
+    "name", ["shop", "shop.", ".paid", "shop..paid", "shop.b\u00e4", "shop.paid\n", "a." + "b" * 99]
+)
+def test_what_is_no_dotted_name_is_refused(name: str) -> None:
+    assert "words with dots" in str(flaw_of_own_type(name))
+
+
+@pytest.mark.parametrize("name", ["task.failed", "webhook.test", "schedule.fired", "celeriac.x"])
+def test_no_event_of_ones_own_begins_as_ours(name: str) -> None:
+    assert "begins as one of ours" in str(flaw_of_own_type(name))
+
+
+def test_the_id_of_what_changed_is_told_under_the_name_of_its_kind() -> None:
+    assert told_data(told())["task_id"] == "one"
+    assert told_data(told("shop.order.paid")) == {
+        "task_name": "shop.charge",
+        "queue_name": "etl",
+        "status": "FAILED",
+        "previous": "RUNNING",
+    }

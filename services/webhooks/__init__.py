@@ -1,0 +1,1 @@
+"""Webhooks: managing them, making deliveries of changes, and delivering."""
