@@ -47,6 +47,7 @@ from api.routes import (
     sessions,
     tasks,
     trees,
+    webhooks,
     workers,
     workflows,
 )
@@ -91,6 +92,7 @@ ROUTERS = (
     analytics.router,
     alerts.router,
     events.router,
+    webhooks.router,
     resilience.router,
     api_keys.router,
     sessions.router,

@@ -107,6 +107,10 @@ class Client:
         position = {} if after is None else {"after": after}
         return self._ask("GET", "/events", params=wanted | position | {"limit": limit})
 
+    def ask_webhooks(self, method: str, *path: str, **request: Any) -> Json:
+        """Ask for webhooks, or for what lies below one."""
+        return self._ask(method, "/".join(("/webhooks", *(quote(part, safe="") for part in path))), **request)
+
     def health(self) -> Json:
         """Return the health of the whole system, well or not."""
         return self._ask("GET", "/health", accept=(HTTPStatus.SERVICE_UNAVAILABLE,))

@@ -24,6 +24,7 @@ COMMANDS = {
     "task": "Show a task.",
     "workflow": "Run, show, retry or cancel a workflow.",
     "events": "List what has changed, and follow what changes.",
+    "webhooks": "Make, list, try and delete webhooks, and look into what they were sent.",
     "workers": "List workers, and pause, resume, drain or resize one.",
     "keys": "Make, list, rotate, disable and revoke API keys, in the database itself.",
     "audit": "List what was done by whom, and tell whether it was tampered with, in the database itself.",

@@ -73,7 +73,12 @@ def _retention_round(engine: AsyncEngine, settings: Settings) -> RetentionRound:
     )
 
 
-async def run(settings: Settings, stopping: asyncio.Event) -> None:
+async def run_others(settings: Settings, stopping: asyncio.Event) -> None:
+    """Run every loop but those of webhooks, which run elsewhere."""
+    await run(settings, stopping, with_webhooks=False)
+
+
+async def run(settings: Settings, stopping: asyncio.Event, *, with_webhooks: bool = True) -> None:
     """Run every loop until `stopping` is set; what was claimed and not finished stays in the outbox."""
     database_url, broker_url, _ = urls(settings)
     async with AsyncExitStack() as stack:
@@ -125,8 +130,9 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
             Loop("rollups", RollupsRound(engine)),
             Loop("lives", lives),
             Loop("alerts", alerts, lives.wait),
-            *await _webhook_loops(stack, settings, engine=engine, counters=counters),
         )
+        if with_webhooks:
+            loops += await _webhook_loops(stack, settings, engine=engine, counters=counters)
         if settings.adopt_queues:
             loops += (Loop("queues", QueuesRound(engine, control, queues=queues)),)
         await _run(loops, life=life, stopping=stopping)

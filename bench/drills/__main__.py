@@ -22,6 +22,7 @@ from bench.drills import (
     soak,
     true_figures,
     two_mirrors,
+    webhooks,
 )
 
 DRILLS: Mapping[str, Callable[..., None]] = {
@@ -42,6 +43,7 @@ DRILLS: Mapping[str, Callable[..., None]] = {
     "fuzz": fuzz.main,
     "inspect": owners_control.main,
     "keys": keys_under_load.main,
+    "webhooks": webhooks.main,
 }
 
 application = typer.Typer(

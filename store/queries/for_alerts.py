@@ -26,6 +26,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.alerts.conditions import Parked
 from domain.degradation import BlockedWork
 from domain.states import Phase, Status
+from domain.webhooks.webhook import Because, State
 from domain.workers.status import hostname
 from store.batch import IDS
 from store.queries.ages import seconds_since
@@ -33,6 +34,7 @@ from store.queries.outbox import is_calm, is_refused
 from store.queries.workers.nodes import has_not_left, is_online, last_sign
 from store.queries.workers.strangers import is_stranger
 from store.tables.tasks import gaps, outbox, tasks
+from store.tables.webhooks import webhooks
 from store.tables.workers import workers
 
 MOST_SUBJECTS = 1_000
@@ -219,6 +221,19 @@ _missed = (
 async def get_missed(connection: AsyncConnection, *, window: timedelta) -> dict[str, float]:
     """Return by source for how long within the window the mirror was deaf (index gaps_ended)."""
     return await _by_subject(connection, _missed, window=window)
+
+
+_failing = select(webhooks.c.webhook_id, seconds_since(webhooks.c.failing_since).label("seconds")).where(
+    webhooks.c.failing_since.is_not(None),
+    webhooks.c.state != State.DELETED.value,
+    func.coalesce(webhooks.c.disabled_because, "") != Because.ASKED.value,
+)
+
+
+async def get_failing_webhooks(connection: AsyncConnection) -> dict[str, float]:
+    """Return by webhook how long all has failed that was sent to it, also where that has disabled it (100 rows)."""
+    rows = await connection.execute(_failing)
+    return {row.webhook_id: row.seconds for row in rows}
 
 
 _served = select(func.unnest(workers.c.queues).label("queue_name")).where(is_online()).distinct()
