@@ -47,7 +47,7 @@ router = api_router("/webhooks", tag="webhooks")
 async def create(
     connection: WriteConnection, resources: Resources, *, author: RequestAuthor, body: WebhookOrder
 ) -> IssuedWebhook:
-    """From now on it is told what changes. The secret that signs is in this answer and nowhere else."""
+    """Make a webhook that is told what changes from now on. Its secret is in this answer and nowhere else."""
     egress = resources.settings.webhook_egress
     webhook = await settings.create_webhook(connection, body.as_order(), author=author, egress=egress)
     return IssuedWebhook.from_webhook(webhook, secret=webhook.secret)
@@ -85,7 +85,7 @@ async def get(connection: ReadConnection, webhook_id: str) -> WebhookModel:
 async def change(
     connection: WriteConnection, resources: Resources, *, webhook_id: str, author: RequestAuthor, body: WebhookChange
 ) -> WebhookModel:
-    """Enabled again, it is told what changes from then on; what waits for it goes on."""
+    """Change what is given. A webhook that is enabled again is told what changes from then on; what waits goes on."""
     egress = resources.settings.webhook_egress
     changed = await settings.change_webhook(
         connection, webhook_id, changes=body.changes(), author=author, egress=egress
