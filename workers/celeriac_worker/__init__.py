@@ -9,7 +9,7 @@ The worker then asks Celeriac's Redis before each start (`gate_step.py`, `reques
 (`fetching.py`, `commands.py`), obeys the `max_retries` of a submission (`retries.py`), opens encrypted arguments
 (`sealing.py`) and tells Celeriac what it can do (`announcement.py`). What it tells is kept while Celeriac is away
 (`stream.py`). Tasks that were not submitted through Celeriac can be cancelled and paused; else nothing changes for
-them.
+them. `emit` tells Celeriac of events of your own (`emitting.py`).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from celery import Celery
 
 from celeriac_worker import commands
 from celeriac_worker.announcement import Announcement
+from celeriac_worker.emitting import EmitError, emit
 from celeriac_worker.fetching import Fetching
 from celeriac_worker.gate_step import GateStep
 from celeriac_worker.payloads import PayloadError, PayloadKeys, open_error, open_result, seal
@@ -29,11 +30,13 @@ from celeriac_worker.stream import stream_events
 from celeriac_worker.version import __version__
 
 __all__ = [
+    "EmitError",
     "PayloadError",
     "PayloadKeys",
     "SealedError",
     "__version__",
     "commands",
+    "emit",
     "install",
     "open_error",
     "open_result",
