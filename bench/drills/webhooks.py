@@ -169,8 +169,15 @@ def _change(number: int, *, queues: int = 1) -> Change:
     is_failed = number % 2 == 0
     kind = ChangeType.TASK_FAILED if is_failed else ChangeType.TASK_COMPLETED
     status = "FAILED" if is_failed else "COMPLETED"
-    given = {"task_name": "shop.pay", "queue_name": f"q{number % queues}", "previous": "RUNNING"}
-    return Change(kind, f"task-{number}", status=status, data={"attempt": 1}, **given)
+    return Change(
+        kind,
+        f"task-{number}",
+        task_name="shop.pay",
+        queue_name=f"q{number % queues}",
+        status=status,
+        previous="RUNNING",
+        data={"attempt": 1},
+    )
 
 
 def _put(servers: Servers, count: int, *, size: int, queues: int = 1) -> None:

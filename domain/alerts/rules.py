@@ -189,6 +189,7 @@ _KINDS = (
         Unit.SECONDS,
         "Time since a channel of notifications last took a message, if it has refused or missed one since.",
         lowest=0,
+        highest=LONGEST_SECONDS,
     ),
     RuleKind(
         Rule(_T.WEBHOOK_FAILING, _S.WARNING, 3_600, for_seconds=0, resolve_after_seconds=5),
