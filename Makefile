@@ -11,7 +11,7 @@ FLEETS := $(wildcard requirements/fleets/*.in)
 # Some images set it. A fifth of the processor time of a process that starts is its own modules, compiled again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: install install-dev up test check format bench map site requirements
+.PHONY: install install-dev up test check format bench map site dashboard requirements
 
 install: $(VENV)/.installed
 
@@ -47,6 +47,10 @@ map: install-dev
 # The pages of docs/ as a site in site/, with no network; a link that leads nowhere fails it.
 site: install-dev
 	$(BIN)/zensical build --strict
+
+# The web page, from dashboard/src into dashboard/static, which is committed: only who changes it needs Node.
+dashboard: install-dev
+	$(BIN)/python -m tools.dashboard
 
 requirements: install-dev
 	$(COMPILE) $(OURS) requirements/installer.in --output-file requirements/installer.txt

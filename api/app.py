@@ -8,10 +8,14 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 from fastapi import FastAPI
+from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
 from fastapi.routing import iter_route_contexts
+from starlette.middleware.exceptions import ExceptionMiddleware
+from starlette.types import ASGIApp
 
 from api.authorship import Refusals
 from api.bodies.reading import LargeBodies
+from api.dashboard_pages import serve_dashboard
 from api.dependencies import ProcessResources
 from api.handlers import install_handlers
 from api.health.checks import HealthChecks
@@ -39,19 +43,29 @@ from api.routes import (
     dashboard,
     debug,
     events,
+    explanations,
+    facets,
     health,
+    held,
+    live,
     metrics,
+    mirror,
+    notifications,
+    queues,
     resilience,
     reveals,
     search,
     sessions,
+    task_names,
     tasks,
     trees,
     webhooks,
     workers,
     workflows,
 )
+from api.short_way import ShortWay
 from api.streams.hub import FeedHub
+from api.streams.live_hub import LiveHub
 from api.version import VERSION
 from background import Watchdog
 from domain.health import API, DATABASE
@@ -61,6 +75,7 @@ from gateway.connection import redis_client
 from gateway.control import Control
 from gateway.layout import Layout
 from gateway.message_mover import MessageMover
+from gateway.notifications.sender import Sender
 from gateway.oidc import IssuerServer
 from gateway.pause_keys import PauseKeys
 from gateway.queues import QueueReader
@@ -81,25 +96,35 @@ from store.engine import open_engine, tell_lost_connections
 ROUTERS = (
     health.router,
     metrics.router,
+    explanations.router,  # before tasks: `/tasks/states` is no task
     tasks.router,
     trees.router,
     debug.router,
     reveals.router,
     workflows.router,
     workers.router,
+    queues.router,
+    task_names.router,
     search.router,
+    facets.router,
     dashboard.router,
     analytics.router,
     alerts.router,
+    notifications.router,
     events.router,
+    live.router,
     webhooks.router,
     resilience.router,
+    held.router,
+    mirror.router,
     api_keys.router,
     sessions.router,
     audit.router,
 )
 FEED_CONNECTIONS = 3
 """One for what all streams read, the others for those that catch up."""
+LIVE_CONNECTIONS = 2
+"""One for the pulse, one for what is watched."""
 # One each for the database, the workers, the mirror and `/metrics`.
 PROBE_CONNECTIONS = 4
 
@@ -112,7 +137,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """Return the application with all routes and layers; nothing is opened before its lifespan begins."""
     settings = settings or Settings()
     app = app_with_docs(
-        "Celeriac", version=VERSION, description=DESCRIPTION, lifespan=_lifespan, redirect_slashes=False
+        "Celeriac",
+        version=VERSION,
+        description=DESCRIPTION,
+        lifespan=_lifespan,
+        redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # looked for at each request, and never there
     )
     app.state.settings = settings
     app.state.metrics = Metrics()
@@ -126,8 +156,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router)
     _add_layers(app, settings)
+    app.build_middleware_stack = partial(_stack_layers, app)  # type: ignore[method-assign]
     app.openapi = partial(describe_app, app)  # type: ignore[method-assign]  # FastAPI's documented way
     serve_document(app)
+    serve_dashboard(app)
     # FastAPI builds its routes at the first request otherwise, which waits for it; and not safely for two threads.
     deque(iter_route_contexts(app.routes), maxlen=0)
     return app
@@ -135,6 +167,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 def _add_layers(app: FastAPI, settings: Settings) -> None:
     """What lies around the routes, innermost first."""
+    app.add_middleware(ShortWay, app_of=lambda: app)
     address = app.state.client_address = ClientAddress(settings.trusted_proxies)
     app.add_middleware(
         Authentication,
@@ -151,6 +184,16 @@ def _add_layers(app: FastAPI, settings: Settings) -> None:
     app.add_middleware(SecurityHeaders)
     app.add_middleware(WholeSegments)
     app.add_middleware(RequestContext, metrics=app.state.metrics)
+
+
+def _stack_layers(app: FastAPI) -> ASGIApp:
+    """Our layers around FastAPI's two. It has three more outside of all, of no use here, that take 5 us each: what is
+    not foreseen is answered by `RequestContext`, and bodies have bounds of their own.
+    """
+    stack: ASGIApp = ExceptionMiddleware(AsyncExitStackMiddleware(app.router), handlers=app.exception_handlers)
+    for layer, positional, named in reversed(app.user_middleware):
+        stack = layer(stack, *positional, **named)
+    return stack
 
 
 @asynccontextmanager
@@ -190,12 +233,11 @@ async def open_resources(stack: AsyncExitStack, settings: Settings, *, metrics: 
     later.
     """
     database_url, broker_url, result_url = urls(settings)
-    redis_url = settings.effective_redis_url or ""
     engine = open_engine(
         database_url, pool_size=settings.database_pool_size, name="celeriac api", keys=settings.at_rest_keys
     )
     stack.push_async_callback(engine.dispose)
-    redis = redis_client(redis_url)
+    redis = redis_client(settings.effective_redis_url or "")
     stack.push_async_callback(redis.aclose)
     options = settings.broker_options
     layout = Layout(options, is_told=False)
@@ -215,6 +257,7 @@ async def open_resources(stack: AsyncExitStack, settings: Settings, *, metrics: 
     tell_lost_connections(engine, partial(probe.breakers.failed, DATABASE))
     feed_engine = open_engine(database_url, pool_size=FEED_CONNECTIONS, name="celeriac feed")
     stack.push_async_callback(feed_engine.dispose)
+    marks = await stack.enter_async_context(DegradationMarks(redis))
     control = Control(broker_url, options, serializer=settings.task_serializer)
     stack.push_async_callback(control.close)
     resources = ProcessResources(
@@ -227,19 +270,31 @@ async def open_resources(stack: AsyncExitStack, settings: Settings, *, metrics: 
         probe=probe,
         scrapes=scrapes,
         metrics=metrics,
-        marks=await stack.enter_async_context(DegradationMarks(redis)),
+        marks=marks,
         batcher=await stack.enter_async_context(SubmissionBatcher(engine, tell_size=metrics.group_sizes.observe)),
         endings=await stack.enter_async_context(Endings(engine, database_url)),
         feed=await stack.enter_async_context(FeedHub(feed_engine, database_url)),
+        live=await _open_live(stack, settings, queues=queues, probe=probe, marks=marks),
         task_names=TaskNames(engine) if settings.check_task_names else None,
         control=control,
         orders=WorkerOrders(control, PauseKeys(redis)),
         queues=queues,
         no_results=results.blind,
         mover=mover,
+        sender=await stack.enter_async_context(Sender(settings.webhook_allow_networks)),
         limits=await stack.enter_async_context(Limits(engine, layout, on_redis=is_redis(broker_url))),
         host=HostUsage(),
         searches=asyncio.Semaphore(max(1, settings.database_pool_size // 2)),
     )
     stack.callback(resources.answers.shutdown, wait=False)
     return resources
+
+
+async def _open_live(
+    stack: AsyncExitStack, settings: Settings, *, queues: QueueReader, probe: HealthProbe, marks: DegradationMarks
+) -> LiveHub:
+    engine = open_engine(urls(settings)[0], pool_size=LIVE_CONNECTIONS, name="celeriac live")
+    stack.push_async_callback(engine.dispose)
+    default_queue = settings.default_queue
+    hub = LiveHub(engine, queues, probe=probe, marks=marks, default_queue=default_queue, build=VERSION)
+    return await stack.enter_async_context(hub)

@@ -23,27 +23,33 @@ from services.transactions import Transact
 log = structlog.get_logger(__name__)
 
 
-async def _get_author(
-    request: Request,
-    _: Annotated[
-        str | None,
-        Header(
-            alias=REASON_HEADER,
-            description="Why this is done, for the audit: one line of text. Operators may demand it "
-            "(`CELERIAC_REQUIRE_REASON`).",
-            json_schema_extra={"maxLength": MAX_REASON},
-        ),
-    ] = None,
-) -> Author:
-    reason = _reason_of(request.scope)
+_Reason = Annotated[
+    str | None,
+    Header(
+        alias=REASON_HEADER,
+        description="Why this is done, for the audit: one line of text. Operators may demand it "
+        "(`CELERIAC_REQUIRE_REASON`).",
+        json_schema_extra={"maxLength": MAX_REASON},
+    ),
+]
+
+
+async def _get_author(request: Request, _: _Reason = None) -> Author:
+    author = await _get_author_with_reason(request)
     declared: Declared = request.scope["route"].declared
-    if reason is None and declared.scope in request.app.state.settings.require_reason:
+    if author.reason is None and declared.scope in request.app.state.settings.require_reason:
         raise _refused("is needed: say why this is done")
-    return _author_in(request.scope, reason=reason)
+    return author
+
+
+async def _get_author_with_reason(request: Request, _: _Reason = None) -> Author:
+    return _author_in(request.scope, reason=_reason_of(request.scope))
 
 
 RequestAuthor = Annotated[Author, Depends(_get_author)]
 """Who makes the request and why; raises InvalidRequest for what is no reason, or where one is needed."""
+ReasonedAuthor = Annotated[Author, Depends(_get_author_with_reason)]
+"""Who makes a request whose body must say why: no header is demanded."""
 
 
 class Refusals:

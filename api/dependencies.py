@@ -19,12 +19,14 @@ from api.health.scrapes import Scrapes
 from api.middleware.rate_limit import WindowCounter
 from api.middleware.scopes import PRINCIPAL, SIGHT
 from api.streams.hub import FeedHub
+from api.streams.live_hub import LiveHub
 from domain.errors import Overloaded, TaskNotFound
 from domain.principals import Principal
 from domain.redaction.rules import Redaction
 from domain.sight import Sight
 from gateway.control import Control
 from gateway.message_mover import MessageMover
+from gateway.notifications.sender import Sender
 from gateway.queues import QueueReader
 from services.cancels.sequence import Cancels
 from services.resident.degradation import DegradationMarks
@@ -59,6 +61,7 @@ class ProcessResources:
     batcher: SubmissionBatcher
     endings: Endings
     feed: FeedHub
+    live: LiveHub
     task_names: TaskNames | None
     """The names that workers know; None where any name is let through."""
     control: Control
@@ -67,6 +70,8 @@ class ProcessResources:
     no_results: str | None
     """Why no result is read from the configured backend; None where results are read."""
     mover: MessageMover
+    sender: Sender
+    """Sends the tests of channels of notifications."""
     host: HostUsage
     checks: HealthChecks
     scrapes: Scrapes

@@ -12,6 +12,7 @@ from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Scope
 
 from api.bodies.shapes import field_name, message_of
 from api.errors import (
@@ -26,6 +27,8 @@ from api.errors import (
 )
 from domain.errors import CeleriacError, InvalidRequest, Unavailable
 
+FORESEEN: tuple[type[Exception], ...] = (CeleriacError, *UNAVAILABLE_DRIVER_ERRORS)
+"""The errors that requests may end with."""
 _BY_STATUS = {status: error_class for error_class, status in STATUS.items()}
 
 log = structlog.get_logger(__name__)
@@ -33,8 +36,7 @@ log = structlog.get_logger(__name__)
 
 def install_handlers(app: FastAPI) -> None:
     """Give every exception that we know of its answer."""
-    known_errors: list[type[Exception]] = [CeleriacError, *UNAVAILABLE_DRIVER_ERRORS]
-    for error_class in known_errors:
+    for error_class in FORESEEN:
         app.add_exception_handler(error_class, _answer_known)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
     app.add_exception_handler(ResponseValidationError, _answer_our_mistake)
@@ -42,10 +44,15 @@ def install_handlers(app: FastAPI) -> None:
 
 
 async def _answer_known(request: Request, error: Exception) -> Response:
+    return answer_foreseen(error, request.scope)
+
+
+def answer_foreseen(error: Exception, scope: Scope) -> Response:
+    """Return the answer for one of `FORESEEN`."""
     translated = translate(error)
     if isinstance(translated, Unavailable):
         log.warning("component_unavailable", code=translated.code, error=type(error.__cause__ or error).__name__)
-    return error_response(translated, request.scope)
+    return error_response(translated, scope)
 
 
 async def _answer_invalid(request: Request, error: Exception) -> Response:

@@ -1,6 +1,5 @@
 """Encrypting anew what is stored plainly or under older keys, a few rows at a time, and counting what is left of it."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -17,8 +16,6 @@ PASSES = 3
 COUNTED = 10_000
 COUNT_SECONDS = 5.0
 
-Tell = Callable[[str, int], None]
-
 
 @dataclass(frozen=True, slots=True)
 class Encrypted:
@@ -32,12 +29,12 @@ class Encrypted:
     """Rows that were locked at every pass."""
 
 
-async def encrypt_stored(engine: AsyncEngine, *, tell: Tell) -> list[Encrypted]:
-    """Encrypt with the current key whatever it has not encrypted; `tell` hears a table and how many rows so far.
+async def encrypt_stored(engine: AsyncEngine) -> list[Encrypted]:
+    """Encrypt with the current key whatever it has not encrypted.
 
     May be stopped at any moment, and begun again. Several may do it at once.
     """
-    return [await _encrypt_table(engine, one, tell=tell) for one in TABLES]
+    return [await _encrypt_table(engine, one) for one in TABLES]
 
 
 async def count_left(engine: AsyncEngine) -> dict[str, int]:
@@ -53,17 +50,17 @@ async def count_left(engine: AsyncEngine) -> dict[str, int]:
     return counts
 
 
-async def _encrypt_table(engine: AsyncEngine, one: SealedTable, *, tell: Tell) -> Encrypted:
+async def _encrypt_table(engine: AsyncEngine, one: SealedTable) -> Encrypted:
     encrypted, last = 0, Rewritten()
     for _ in range(PASSES):
-        last = await _pass(engine, one, tell=tell, before=encrypted)
+        last = await _pass(engine, one)
         encrypted += last.encrypted
         if not last.locked:
             break
     return Encrypted(one.table.name, encrypted, last.unreadable, last.locked)
 
 
-async def _pass(engine: AsyncEngine, one: SealedTable, *, tell: Tell, before: int) -> Rewritten:
+async def _pass(engine: AsyncEngine, one: SealedTable) -> Rewritten:
     after: Key | None = None
     sums = Rewritten()
     while True:
@@ -75,7 +72,6 @@ async def _pass(engine: AsyncEngine, one: SealedTable, *, tell: Tell, before: in
             sums = Rewritten(
                 sums.encrypted + done.encrypted, sums.unreadable + done.unreadable, sums.locked + done.locked
             )
-            tell(one.table.name, before + sums.encrypted)
         if window.last is None:
             return sums
         after = window.last

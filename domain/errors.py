@@ -93,6 +93,18 @@ class WorkflowNotFound(NotFound):
     code = "WORKFLOW_NOT_FOUND"
 
 
+class QueueNotFound(NotFound):
+    """Queue not found"""
+
+    code = "QUEUE_NOT_FOUND"
+
+
+class TaskNameNotFound(NotFound):
+    """Task name not found"""
+
+    code = "TASK_NAME_NOT_FOUND"
+
+
 class AlertNotFound(NotFound):
     """Alert not found"""
 
@@ -194,6 +206,30 @@ class PresetExists(Conflict):
     """There is a preset of this name."""
 
     code = "PRESET_EXISTS"
+
+
+class ChannelNotFound(NotFound):
+    """Channel not found"""
+
+    code = "CHANNEL_NOT_FOUND"
+
+
+class ChannelExists(Conflict):
+    """There is a channel of this name."""
+
+    code = "CHANNEL_EXISTS"
+
+
+class RouteNotFound(NotFound):
+    """Route not found"""
+
+    code = "ROUTE_NOT_FOUND"
+
+
+class RouteExists(Conflict):
+    """There is a route of this name."""
+
+    code = "ROUTE_EXISTS"
 
 
 class BuiltInPreset(CeleriacError):

@@ -10,8 +10,12 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from domain.histograms import percentile
+from domain.sight import UNLIMITED, Limits
 
 PEAKS = 5
+MAX_HOURS = 2160
+"""The longest window: so long are the sums kept."""
+MAX_HOURS_BY_MINUTE = 24
 # Times are measured in microseconds and percentages need no more either.
 DECIMALS = 6
 
@@ -19,17 +23,49 @@ DECIMALS = 6
 class Interval(StrEnum):
     """How long a bucket of the series is."""
 
+    MINUTELY = "minutely"
     HOURLY = "hourly"
     DAILY = "daily"
 
     @property
     def length(self) -> timedelta:
-        return timedelta(hours=1) if self is Interval.HOURLY else timedelta(days=1)
+        return _LENGTHS[self]
+
+    @property
+    def longest_hours(self) -> int:
+        """Return how many hours of such buckets a series may have at most."""
+        return MAX_HOURS_BY_MINUTE if self is Interval.MINUTELY else MAX_HOURS
 
     def start_of(self, at: datetime) -> datetime:
-        """Start of the bucket that this time lies in: a whole hour or midnight, UTC."""
-        hour = at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
-        return hour if self is Interval.HOURLY else hour.replace(hour=0)
+        """Start of the bucket that this time lies in: a whole minute, a whole hour or midnight, UTC."""
+        minute = at.astimezone(UTC).replace(second=0, microsecond=0)
+        if self is Interval.MINUTELY:
+            return minute
+        return minute.replace(minute=0) if self is Interval.HOURLY else minute.replace(hour=0, minute=0)
+
+
+_LENGTHS = {
+    Interval.MINUTELY: timedelta(minutes=1),
+    Interval.HOURLY: timedelta(hours=1),
+    Interval.DAILY: timedelta(days=1),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The tasks of which counts are wanted. All that is given must hold."""
+
+    task_name: str | None = None
+    queue_name: str | None = None
+    limits: Limits = UNLIMITED
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether any task may be left out."""
+        return self != ALL_TASKS
+
+
+ALL_TASKS = Chosen()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +140,10 @@ def peak_loads(hours: Mapping[datetime, Sums]) -> list[str]:
     return sorted(busy, key=lambda time: (-load[time], time))[:PEAKS]
 
 
-def p95_seconds(sums: Sums, histogram: Mapping[int, int]) -> float | None:
-    """Return the 95th percentile of run durations, accurate to 5 %."""
-    p95 = percentile(histogram, 95) if sums.runs > 0 else None
-    return None if p95 is None else round(p95, DECIMALS)
+def percentile_seconds(sums: Sums, histogram: Mapping[int, int], *, percent: float) -> float | None:
+    """Return a percentile of run durations, accurate to 5 %; None where none is known."""
+    found = percentile(histogram, percent) if sums.runs > 0 else None
+    return None if found is None else round(found, DECIMALS)
 
 
 def percentage(part: int, whole: int) -> float | None:

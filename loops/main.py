@@ -21,6 +21,7 @@ from gateway.foreign_prefixes import ForeignPrefixes
 from gateway.guarded_http import GuardedHttp
 from gateway.layout import Layout
 from gateway.message_mover import MessageMover
+from gateway.notifications.sender import Sender
 from gateway.pause_keys import PauseKeys
 from gateway.presence import Presence
 from gateway.publisher import Publisher
@@ -32,11 +33,13 @@ from loops.cancels import CancelsRound
 from loops.components import Components, check_mirror
 from loops.dispatch import DispatchRound, RefusedRound
 from loops.expiry import ExpiryRound
+from loops.glance import GlanceRound, with_rests
 from loops.loop import Loop, run_loop
 from loops.lost.dead_workers import DeadWorkersRound, Gateway
 from loops.lost.missed_ends import MissedEndsRound
 from loops.lost.stuck_messages import StuckMessagesRound
 from loops.lost.vanished_tasks import VanishedTasksRound
+from loops.notifications import NotificationsRound
 from loops.partitions import PartitionsRound
 from loops.process_lives import LivesRound
 from loops.queues import QueuesRound
@@ -44,7 +47,7 @@ from loops.retention import RetentionRound
 from loops.rollups import RollupsRound
 from loops.seals import SealsRound
 from loops.search_index import SearchIndexRound
-from loops.webhooks import MOST_IN_FLIGHT, FanOutRound, WebhooksRound
+from loops.webhooks import FanOutRound, WebhooksRound
 from loops.workers.control import ControlRound
 from loops.workers.drains import Drains
 from loops.workers.nodes import NodesRound
@@ -60,6 +63,7 @@ from services.workers.orders import WorkerOrders
 from settings import Settings, urls
 from store.engine import open_engine
 from store.listener import FEED, OUTBOX, WORKFLOWS, Listener
+from store.queries.glance import Waiting
 
 log = structlog.get_logger(__name__)
 
@@ -71,6 +75,13 @@ def _retention_round(engine: AsyncEngine, settings: Settings) -> RetentionRound:
         workers_kept_for=settings.workers_kept_for,
         feed_kept_for=timedelta(hours=settings.feed_hours),
     )
+
+
+def _notifications_round(engine: AsyncEngine, settings: Settings, *, stack: AsyncExitStack) -> NotificationsRound:
+    """Make it; its processes end with the stack."""
+    sender = Sender(settings.webhook_allow_networks)
+    stack.push_async_exit(sender)
+    return NotificationsRound(engine, sender, public_url=settings.public_url)
 
 
 async def run_others(settings: Settings, stopping: asyncio.Event) -> None:
@@ -94,7 +105,6 @@ async def run(settings: Settings, stopping: asyncio.Event, *, with_webhooks: boo
         counters = await stack.enter_async_context(Counters(redis))
         count_published = partial(counters.add, CounterName.DISPATCHED)
         dispatch = DispatchRound(engine, publisher, marks=marks, broker=queues, tell_published=count_published)
-        components = _components(stack, redis, queues=queues, results=results)
         life = await stack.enter_async_context(SignOfLife(redis, LOOPS))
         lives = LivesRound(redis, lambda: life.present_since)
         orders = WorkerOrders(control, PauseKeys(redis))
@@ -105,6 +115,7 @@ async def run(settings: Settings, stopping: asyncio.Event, *, with_webhooks: boo
         )
         rescuing = Gateway(presence, mover, queues, control, results)
         doors = partial(list_open_hosts, redis)
+        components = _components(stack, redis, queues=queues, results=results)
         alerts = AlertsRound(
             engine, queues, components=components, marks=marks, lives=lives, prefixes=prefixes, find_open_hosts=doors
         )
@@ -130,12 +141,14 @@ async def run(settings: Settings, stopping: asyncio.Event, *, with_webhooks: boo
             Loop("rollups", RollupsRound(engine)),
             Loop("lives", lives),
             Loop("alerts", alerts, lives.wait),
+            Loop("notifications", _notifications_round(engine, settings, stack=stack)),
         )
         if with_webhooks:
             loops += await _webhook_loops(stack, settings, engine=engine, counters=counters)
         if settings.adopt_queues:
             loops += (Loop("queues", QueuesRound(engine, control, queues=queues)),)
-        await _run(loops, life=life, stopping=stopping)
+        resting, wakes = with_rests(loops, notified={Waiting.DUE: submitted, Waiting.WORKFLOWS: stepped})
+        await _run([*resting, Loop("glance", GlanceRound(engine, wakes))], life=life, stopping=stopping)
     log.info("loops_stopped")
 
 
@@ -169,7 +182,7 @@ async def _webhook_loops(
 ) -> tuple[Loop, Loop]:
     """Make the loops of webhooks, with what they need, to be closed with the stack."""
     egress = settings.webhook_egress
-    http = GuardedHttp(egress.networks, proxy=settings.webhook_proxy, most=MOST_IN_FLIGHT)
+    http = GuardedHttp(egress.networks, proxy=settings.webhook_proxy)
     stack.push_async_callback(http.close)
 
     def count(delivered: int, failed: int) -> None:

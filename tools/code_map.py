@@ -20,7 +20,7 @@ NOUNS: Mapping[str, str] = {
     "Beside somebody's app": "beside",
     "Hidden values": "redaction reveal reveals",
     "Requests": "middleware requests request rate protocol routing handlers errors openapi links docs_pages "
-    "large_answers origins own_origins scopes "
+    "dashboard_pages large_answers origins own_origins scopes "
     "declarations dependencies base types debug version json_values",
     "Notifications": "notification notifications notifying reach",
     "Alerts": "alert alerts",

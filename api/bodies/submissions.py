@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cache, partial
 
-from uuid_utils.compat import uuid7
+from uuid_utils import uuid7
 
 from api.errors import OutsideLimits, sentence
 from api.schemas.tasks import MAX_RETRIES, TaskSubmission
@@ -14,7 +14,9 @@ from domain.payloads import check_encrypted
 from domain.sight import Limits
 from domain.submissions import Submission, check_size
 from services.resident.degradation import DegradationMarks, refuse_degraded
+from services.resident.limits import Limits as ProcessLimits
 from services.resident.task_names import TaskNames
+from store.queries.tasks.documents import WholeTask
 
 NOTHING_KNOWN: Mapping[str, int] = {}
 
@@ -33,7 +35,9 @@ def to_submission(
     `author`: who submits it. `own_retries`: the `max_retries` that tasks have by themselves, which hold where the body
     names none.
     """
-    args, kwargs = json.dumps(body.task_args), json.dumps(body.task_kwargs)
+    # Most tasks have none of one kind, which would be a tenth of this.
+    args = json.dumps(body.task_args) if body.task_args else "[]"
+    kwargs = json.dumps(body.task_kwargs) if body.task_kwargs else "{}"
     check_size(args, kwargs)
     check_encrypted(args, kwargs)
     return Submission(
@@ -116,3 +120,10 @@ async def refuse_marked(marks: DegradationMarks, submissions: Iterable[Submissio
     fresh = await marks.fresh()
     for queue_name, task_name in {(submission.queue_name, submission.task_name) for submission in submissions}:
         refuse_degraded(fresh, queue_name=queue_name, task_name=task_name)
+
+
+def explain_limits(limits: ProcessLimits, task: Submission | WholeTask) -> str | None:
+    """Say which of a task's limits do not hold on the workers of its queue; None if all do."""
+    return limits.explain(
+        task.task_name, task.queue_name, timeout_seconds=task.timeout_seconds, max_retries=task.max_retries
+    )

@@ -4,6 +4,7 @@ from starlette.types import Scope
 
 HEALTH_PATH = "/api/v1/health"
 METRICS_PATH = "/metrics"
+DASHBOARD_PATH = "/ui"
 SESSION_PATH = "/api/v1/session"
 SIGN_IN_PATH = f"{SESSION_PATH}/oidc"
 SIGN_INS = frozenset({("POST", SESSION_PATH), ("GET", f"{SIGN_IN_PATH}/login"), ("GET", f"{SIGN_IN_PATH}/callback")})
@@ -29,9 +30,20 @@ def header_of(scope: Scope, name: bytes) -> str:
 
 
 def is_open(scope: Scope) -> bool:
-    """Tell whether this is `/metrics`, `/health` or below it: neither limited nor authenticated, for who watches."""
+    """Tell whether this is `/metrics`, `/health` or below it, or a file of the dashboard: neither limited nor
+    authenticated, for who watches.
+    """
     path: str = scope["path"]
-    return path == METRICS_PATH or (path.startswith(HEALTH_PATH) and path[len(HEALTH_PATH) :][:1] in ("", "/"))
+    return path in (METRICS_PATH, "/") or _is_within(HEALTH_PATH, path) or is_dashboard(path)
+
+
+def is_dashboard(path: str) -> bool:
+    """Tell whether the path is the dashboard's page or one of its files, which hold no data."""
+    return _is_within(DASHBOARD_PATH, path)
+
+
+def _is_within(folder: str, path: str) -> bool:
+    return path.startswith(folder) and path[len(folder) :][:1] in ("", "/")
 
 
 def signs_in(scope: Scope) -> bool:

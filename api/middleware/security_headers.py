@@ -2,6 +2,8 @@
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.dashboard_pages import DASHBOARD_CONTENT_POLICY
+from api.middleware.scopes import is_dashboard
 from api.openapi.docs_pages import DOCS_CONTENT_POLICY, is_docs_page
 
 _NOTHING = "default-src 'none'; frame-ancestors 'none'"
@@ -18,6 +20,7 @@ def _headers(content_policy: str) -> list[tuple[bytes, bytes]]:
 
 API_HEADERS = _headers(_NOTHING)
 _DOCS_HEADERS = _headers(DOCS_CONTENT_POLICY)
+_DASHBOARD_HEADERS = _headers(DASHBOARD_CONTENT_POLICY)
 
 
 class SecurityHeaders:
@@ -30,7 +33,7 @@ class SecurityHeaders:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = _DOCS_HEADERS if is_docs_page(scope["path"]) else API_HEADERS
+        headers = _headers_for(scope["path"])
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -38,3 +41,9 @@ class SecurityHeaders:
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
+
+
+def _headers_for(path: str) -> list[tuple[bytes, bytes]]:
+    if is_dashboard(path):
+        return _DASHBOARD_HEADERS
+    return _DOCS_HEADERS if is_docs_page(path) else API_HEADERS

@@ -26,7 +26,7 @@ EXEMPT_TAGS = frozenset({"health", "resilience"})
 SUBMIT_SECONDS = 10.0
 """How long a submission is tried on after the database's breaker has opened; as long as a group commit."""
 WARNING = '110 celeriac "Response is Stale"'
-_NODE_TAGS = frozenset({"workers", "dashboard"})
+_NODE_TAGS = frozenset({"workers", "dashboard", "queues"})
 
 log = structlog.get_logger(__name__)
 
@@ -91,7 +91,7 @@ class Guard:
         running = asyncio.ensure_future(route(scope, receive, sending))
         try:
             await asyncio.wait({running, self._breakers.opening(DATABASE)}, return_when=asyncio.FIRST_COMPLETED)
-            if access is Access.SUBMIT:
+            if access is Access.SUBMIT and not running.done():
                 await asyncio.wait({running}, timeout=self._submit_seconds)
         except asyncio.CancelledError:
             running.cancel()

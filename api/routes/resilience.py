@@ -39,7 +39,7 @@ A new mark replaces the former one of the same service.
 |---|---|
 | `database` | every request but health and this API |
 | `mirror` | all reads: they show what it has written |
-| `broker` | new work, control of workers, reads of `/dashboard` and `/workers` |
+| `broker` | new work, control of workers, reads of `/dashboard`, `/workers` and `/queues` |
 | `workers` | as `broker` |
 | `result_backend` | new work, `GET /tasks/{task_id}` |
 | `queue:<name>` | new work for this queue |
@@ -51,8 +51,8 @@ New work is `POST /tasks`, `/tasks/batch`, `/tasks/{task_id}/replay`, `/workflow
 - `fail_fast`: what depends on it is refused at once with 503 `SERVICE_DEGRADED`.
 - `return_cached`: reads that depend on it are answered with their last good answer of the last 10 minutes, with the
   headers `Warning: 110` and `Age`. Kept are answers up to 64 KiB of lists of tasks, workers, workflows and alerts, of
-  searches, of `GET /tasks/{task_id}`, of the dashboard and of trends; a read without a kept answer is refused as by
-  `fail_fast`. Everything but reads goes on. Not for queues and tasks.
+  searches, of `GET /tasks/{task_id}`, of queues, task names, the dashboard and analytics; a read without a kept answer
+  is refused as by `fail_fast`. Everything but reads goes on. Not for queues and tasks.
 - `queue_only`: new work is taken and kept, and handed to the broker only when the mark has ended. Of a component: all
   work; of a queue or task name: its own.
 
@@ -99,7 +99,7 @@ async def clear_degradation(resources: Resources, author: RequestAuthor, *, body
 @whole_fleet
 async def get_summary(resources: Resources) -> ResilienceSummary:
     """Answered from what is known, at once, whatever hangs."""
-    marks = {**automatic(resources.probe.breakers.open_ones()), **resources.marks.current()}
+    marks = {**automatic(resources.probe.breakers.open_ones()), **await resources.marks.fresh()}
     components = _components(resources, COMPONENTS, marks=marks)
     others = [name for name in resources.probe.components() if name not in COMPONENTS]
     healthy = sum(component.status is ComponentStatus.HEALTHY for component in components)

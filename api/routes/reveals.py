@@ -5,7 +5,7 @@ from functools import partial
 
 from fastapi import Response
 
-from api.authorship import RequestAuthor
+from api.authorship import ReasonedAuthor
 from api.declarations import audited_as, needs, within_limits
 from api.dependencies import Resources, SeenTaskId
 from api.openapi.document import responses
@@ -30,7 +30,7 @@ router = api_router("/tasks", tag="tasks")
 @within_limits
 @audited_as(Action.TASK_REVEAL)
 async def reveal_task(
-    resources: Resources, task_id: SeenTaskId, *, author: RequestAuthor, body: RevealOrder
+    resources: Resources, task_id: SeenTaskId, *, author: ReasonedAuthor, body: RevealOrder
 ) -> RevealedTask | Response:
     """The arguments and the result as they are stored. Who asked, and why, is noted before anything is shown."""
     async with resources.engine.begin() as connection:

@@ -11,6 +11,7 @@ from api.authorship import RequestAuthor
 from api.bodies.idempotency import IdempotencyKey, answer_once
 from api.bodies.reading import beside
 from api.bodies.submissions import (
+    explain_limits,
     find_unknown,
     name_fields,
     refuse_marked,
@@ -64,7 +65,6 @@ from domain.principals import Principal
 from domain.scopes import Scope
 from domain.sight import EVERYTHING
 from domain.states import Status
-from domain.submissions import Submission
 from services.redaction import mask_task
 from services.submissions import submit
 from services.timeline import FEW, TaskHistory, read_task_history
@@ -156,7 +156,7 @@ async def _submit(
             own_retries=own_retries,
         ),
     )
-    answer = SubmittedTask.from_submission(submission, message=_explain_limits(resources, submission))
+    answer = SubmittedTask.from_submission(submission, message=explain_limits(resources.limits, submission))
 
     async def check() -> None:
         refuse_unknown(unknown, [("task_name", body.task_name)])
@@ -172,12 +172,6 @@ async def _submit(
     await check()
     await resources.batcher.store(submission)
     return answer
-
-
-def _explain_limits(resources: ProcessResources, task: Submission | WholeTask) -> str | None:
-    return resources.limits.explain(
-        task.task_name, task.queue_name, timeout_seconds=task.timeout_seconds, max_retries=task.max_retries
-    )
 
 
 @router.post(
@@ -251,7 +245,7 @@ async def get_task(resources: Resources, task_id: str, *, sight: Sighted) -> Tas
 
 def _detail(resources: ProcessResources, task: WholeTask) -> TaskDetail:
     task = mask_task(task, redaction=resources.redaction)
-    message = _explain_limits(resources, task)
+    message = explain_limits(resources.limits, task)
     if task.outcome is not None:
         message = UNKNOWN_OUTCOME
     remarks = " ".join(filter(None, (task.doubt, message))) or None

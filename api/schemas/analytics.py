@@ -2,14 +2,17 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
+from fastapi import Query
 from pydantic import Field
 
 from api.schemas.base import ResponseModel
 from api.schemas.types import Timestamp
-from domain.trends import Interval, Window, p95_seconds, percentage
+from domain.trends import MAX_HOURS, Interval, Window, percentage, percentile_seconds
 from services.trends import SumsAndDurations, Trends
+
+Hours = Annotated[int, Query(ge=1, le=MAX_HOURS, description="How far back to look.")]
 
 
 class Figures(ResponseModel):
@@ -22,12 +25,12 @@ class Figures(ResponseModel):
     average_wait_seconds: float | None = Field(description="From due to first start, of the tasks that started then.")
     average_duration_seconds: float | None = Field(description="Of the runs that decided the tasks which ended then.")
     p95_duration_seconds: float | None = Field(
-        description="Within 5 %. Of a first hour that counts in part: the whole."
+        description="Within 5 %. Of a first hour that counts in part: the whole. null by the minute."
     )
 
 
 class Bucket(Figures):
-    """An hour or a day."""
+    """A minute, an hour or a day."""
 
     bucket: Timestamp = Field(description="Its start, UTC.")
 
@@ -86,21 +89,24 @@ class TrendsAnswer(ResponseModel):
             until=window.until,
             series=[_bucket(start, counted) for start, counted in trends.series.items()],
             by_task=[
-                TaskFigures(task_name=name or None, completion_rate=counted.sums.completion_rate, **_figures(counted))
+                TaskFigures(task_name=name or None, completion_rate=counted.sums.completion_rate, **figures_of(counted))
                 for name, counted in trends.by_task.items()
             ],
             by_queue=[
-                QueueFigures(queue_name=name or None, completion_rate=counted.sums.completion_rate, **_figures(counted))
+                QueueFigures(
+                    queue_name=name or None, completion_rate=counted.sums.completion_rate, **figures_of(counted)
+                )
                 for name, counted in trends.by_queue.items()
             ],
         )
 
 
 def _bucket(start: datetime, counted: SumsAndDurations) -> Bucket:
-    return Bucket(bucket=start, **_figures(counted))
+    return Bucket(bucket=start, **figures_of(counted))
 
 
-def _figures(counted: SumsAndDurations) -> dict[str, Any]:
+def figures_of(counted: SumsAndDurations) -> dict[str, Any]:
+    """Return the fields of `Figures`."""
     sums = counted.sums
     return {
         "submitted": sums.submitted,
@@ -109,7 +115,7 @@ def _figures(counted: SumsAndDurations) -> dict[str, Any]:
         "cancelled": sums.cancelled,
         "average_wait_seconds": sums.average_wait_seconds,
         "average_duration_seconds": sums.average_duration_seconds,
-        "p95_duration_seconds": p95_seconds(sums, counted.durations),
+        "p95_duration_seconds": percentile_seconds(sums, counted.durations, percent=95),
     }
 
 

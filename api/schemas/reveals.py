@@ -1,24 +1,21 @@
 """Reveals on the wire: why somebody asks, and a task's arguments and result without the mask."""
 
-import re
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field
 
 from api.schemas.base import RequestModel, ResponseModel
 from api.schemas.types import JsonValue, Text
-from domain.audit import MAX_REASON
+from domain.audit import MAX_REASON, check_reason
 from domain.json_values import is_too_deep
 from store.queries.tasks.documents import WholeTask
 
-_SAYS_SOMETHING = re.compile(r"[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*")
+_SAYS_SOMETHING = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+"""What a pattern can say of it: a line of text that is not blank."""
 
 
 def _checked_reason(reason: str) -> str:
-    if not reason.strip():
-        raise ValueError("needs to say something")
-    if not _SAYS_SOMETHING.fullmatch(reason):
-        raise ValueError("holds a control character")
+    check_reason(reason)
     return reason
 
 
@@ -28,7 +25,7 @@ Reason = Annotated[
         min_length=1,
         max_length=MAX_REASON,
         examples=["INC-17"],
-        json_schema_extra={"pattern": f"^{_SAYS_SOMETHING.pattern}$"},
+        json_schema_extra={"pattern": _SAYS_SOMETHING},
     ),
     AfterValidator(_checked_reason),
 ]

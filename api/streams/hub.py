@@ -6,7 +6,6 @@ through Postgres until it has caught up; nothing is held for it meanwhile.
 
 import asyncio
 from bisect import bisect_right
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,10 +15,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.streams.frames import frame_of
+from api.streams.open_streams import OpenStreams
 from background import Resident, start_rounds
-from domain.errors import Overloaded
 from domain.feed import Place, Told, write_cursor
-from domain.principals import Principal, PrincipalKind
+from domain.principals import Principal
 from services.feed_reading import Reading, read_feed
 from store.engine import stating
 from store.listener import FEED, Listener
@@ -104,10 +103,9 @@ class FeedHub(Resident):
         self._engine = engine
         self._inner = self._listener = Listener(database_url, FEED)
         self._catching_up = asyncio.Semaphore(CATCHING_UP)
-        self._max_streams = max_streams
+        self._open = OpenStreams(max_streams)
         self._ring: Ring | None = None
         self._waiting: set[asyncio.Event] = set()
-        self._of_each: Counter[tuple[str, str]] = Counter()
         self.epoch = ""
 
     async def read(self, cursor: str) -> Reading:
@@ -118,24 +116,15 @@ class FeedHub(Resident):
     @contextmanager
     def opened(self, caller: Principal, first: Reading, *, wake: asyncio.Event) -> Iterator[None]:
         """Count a stream while it lasts, and set the event when there is more to take. Raises Overloaded."""
-        who = (str(caller.kind), caller.id)
-        is_anybody = caller.kind is PrincipalKind.LOCAL
-        if len(self._waiting) >= self._max_streams:
-            raise Overloaded(f"{self._max_streams} streams are open in this process; try again later.")
-        if self._of_each[who] >= MAX_STREAMS_OF_ONE and not is_anybody:
-            raise Overloaded(f"{MAX_STREAMS_OF_ONE} streams are open with this key; close one first.")
-        self._of_each[who] += 1
-        self._waiting.add(wake)
-        if self._ring is None:
-            self.epoch, self._ring = first.epoch, Ring(first.ends)
-        self._listener.wake()
-        try:
-            yield
-        finally:
-            self._waiting.discard(wake)
-            self._of_each[who] -= 1
-            if not self._of_each[who]:
-                del self._of_each[who]
+        with self._open.opened(caller, max_of_one=MAX_STREAMS_OF_ONE):
+            self._waiting.add(wake)
+            if self._ring is None:
+                self.epoch, self._ring = first.epoch, Ring(first.ends)
+            self._listener.wake()
+            try:
+                yield
+            finally:
+                self._waiting.discard(wake)
 
     async def take(self, after: Place, *, epoch: str) -> Portion | None:
         """Return what comes behind this place, from the ring or from Postgres; None where some is no longer kept."""

@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager
 from statistics import quantiles
-from typing import Annotated
+from typing import Annotated, Any
 
 import psutil
 import psycopg
@@ -169,7 +169,7 @@ def _change(number: int, *, queues: int = 1) -> Change:
     is_failed = number % 2 == 0
     kind = ChangeType.TASK_FAILED if is_failed else ChangeType.TASK_COMPLETED
     status = "FAILED" if is_failed else "COMPLETED"
-    given = {"task_name": "shop.pay", "queue_name": f"q{number % queues}", "previous": "RUNNING"}
+    given: dict[str, Any] = {"task_name": "shop.pay", "queue_name": f"q{number % queues}", "previous": "RUNNING"}
     return Change(kind, f"task-{number}", status=status, data={"attempt": 1}, **given)
 
 

@@ -41,7 +41,7 @@ def command(
 
 async def _encrypt(engine: AsyncEngine, settings: Settings) -> list[Encrypted]:
     _require_key(settings)
-    return await encrypt_stored(engine, tell=lambda _table, _rows: None)
+    return await encrypt_stored(engine)
 
 
 async def _count(engine: AsyncEngine, settings: Settings) -> dict[str, int]:

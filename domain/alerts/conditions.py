@@ -75,6 +75,8 @@ class AlertInputs:
     """What differs, by option; None where the broker could not be asked."""
     ended: Readings = field(default_factory=dict)
     """How long one that ended unasked is missed, by kind of process; no threshold applies."""
+    failing_channels: Readings = field(default_factory=dict)
+    """How long no message has come through, by the name of the channel."""
     failing_webhooks: Readings = field(default_factory=dict)
     """How long all has failed that was sent to a webhook, by its id."""
     open_hosts: Collection[str] | None = ()
@@ -144,6 +146,7 @@ _READ: Mapping[AlertType, Callable[[AlertInputs, Rule], Readings | None]] = {
     AlertType.COMPONENT_DOWN: lambda inputs, _: {**inputs.ended, **inputs.down},
     AlertType.EVENTS_OFF: _without_events,
     AlertType.OPEN_ACCESS: _open_hosts,
+    AlertType.NOTIFICATION_FAILING: lambda inputs, _: inputs.failing_channels,
     AlertType.WEBHOOK_FAILING: lambda inputs, _: inputs.failing_webhooks,
 }
 """What each type is judged by; None while that cannot be known."""
@@ -253,6 +256,7 @@ _DESCRIPTIONS = {
     AlertType.EVENTS_OFF: "Workers run tasks and send no events of them",
     AlertType.WEBHOOK_FAILING: "All that was sent to webhook {subject} has failed for more than {rule.threshold:g} s",
     AlertType.OPEN_ACCESS: "The API asks nobody for a key: all who reach it may do everything, on ",
+    AlertType.NOTIFICATION_FAILING: "No notification came through channel {subject} for more than {rule.threshold:g} s",
 }
 
 

@@ -33,6 +33,7 @@ from store.queries.ages import seconds_since
 from store.queries.outbox import is_calm, is_refused
 from store.queries.workers.nodes import has_not_left, is_online, last_sign
 from store.queries.workers.strangers import is_stranger
+from store.tables.notifications import notification_channels
 from store.tables.tasks import gaps, outbox, tasks
 from store.tables.webhooks import webhooks
 from store.tables.workers import workers
@@ -223,7 +224,17 @@ async def get_missed(connection: AsyncConnection, *, window: timedelta) -> dict[
     return await _by_subject(connection, _missed, window=window)
 
 
-_failing = select(webhooks.c.webhook_id, seconds_since(webhooks.c.failing_since).label("seconds")).where(
+_failing = select(notification_channels.c.name, _age(notification_channels.c.failing_since)).where(
+    notification_channels.c.enabled, notification_channels.c.failing_since.is_not(None)
+)
+
+
+async def get_failing_channels(connection: AsyncConnection) -> dict[str, float]:
+    """Return by name for how long nothing came through each channel that fails. They are few: no index is needed."""
+    return await _by_subject(connection, _failing)
+
+
+_failing_webhooks = select(webhooks.c.webhook_id, seconds_since(webhooks.c.failing_since).label("seconds")).where(
     webhooks.c.failing_since.is_not(None),
     webhooks.c.state != State.DELETED.value,
     func.coalesce(webhooks.c.disabled_because, "") != Because.ASKED.value,
@@ -232,7 +243,7 @@ _failing = select(webhooks.c.webhook_id, seconds_since(webhooks.c.failing_since)
 
 async def get_failing_webhooks(connection: AsyncConnection) -> dict[str, float]:
     """Return by webhook how long all has failed that was sent to it, also where that has disabled it (100 rows)."""
-    rows = await connection.execute(_failing)
+    rows = await connection.execute(_failing_webhooks)
     return {row.webhook_id: row.seconds for row in rows}
 
 

@@ -3,14 +3,18 @@
 from collections import defaultdict
 from dataclasses import fields
 from datetime import timedelta
+from functools import lru_cache
+from typing import Any
 
-from sqlalchemy import Integer, Interval, Text, bindparam, func, literal, select, union, union_all
+from sqlalchemy import Integer, Interval, Select, Text, bindparam, func, literal, select, union, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.rollups import ENDS, Measure
+from domain.sight import EVERYTHING, Sight
 from domain.states import Phase, Status
 from domain.workers.figures import Ends
 from store.queries.outbox import is_calm, is_refused
+from store.queries.sight import KEPT, seen
 from store.queries.workers.nodes import is_online
 from store.tables.rollups import rollup_deltas, rollup_nodes, rollup_totals
 from store.tables.tasks import outbox, tasks
@@ -61,17 +65,19 @@ async def list_queue_names(connection: AsyncConnection, *, limit: int) -> list[s
     return sorted(name for (name,) in await connection.execute(_names, {"limit": limit}))
 
 
-_held = (
-    select(tasks.c.queue_name, func.count().label("tasks"))
-    .where(tasks.c.phase.in_(literal(phase.value, literal_execute=True) for phase in (Phase.RESERVED, Phase.RUNNING)))
-    .where(tasks.c.queue_name.is_not(None))
-    .group_by(tasks.c.queue_name)
-)
+@lru_cache(maxsize=KEPT)
+def _held(sight: Sight) -> Select[Any]:
+    phases = (literal(phase.value, literal_execute=True) for phase in (Phase.RESERVED, Phase.RUNNING))
+    return (
+        select(tasks.c.queue_name, func.count().label("tasks"))
+        .where(tasks.c.phase.in_(phases), tasks.c.queue_name.is_not(None), *seen(sight))
+        .group_by(tasks.c.queue_name)
+    )
 
 
-async def count_held(connection: AsyncConnection) -> dict[str, int]:
+async def count_held(connection: AsyncConnection, *, sight: Sight = EVERYTHING) -> dict[str, int]:
     """Count by queue the tasks that workers have received and not finished (index tasks_held)."""
-    return {row.queue_name: row.tasks for row in await connection.execute(_held)}
+    return {row.queue_name: row.tasks for row in await connection.execute(_held(sight))}
 
 
 _queued = (

@@ -29,7 +29,7 @@ _tasks_named = {name: tasks.alias(f"named_{name}") for name in _TASK_LINKS}
 @lru_cache(maxsize=KEPT)
 def seen(sight: Sight, rows: FromClause = tasks) -> tuple[ColumnElement[bool], ...]:
     """Return what must hold of a row of `tasks` that is seen; nothing where all are."""
-    return (*_within(sight.limits, rows.c), *_own(sight, rows.c))
+    return (*within(sight.limits, rows.c), *_own(sight, rows.c))
 
 
 @lru_cache(maxsize=KEPT)
@@ -39,7 +39,7 @@ def workflow_seen(sight: Sight) -> tuple[ColumnElement[bool], ...]:
     if sight.limits:
         steps = workflow_submissions.c
         of_workflow = steps.workflow_id == workflows.c.workflow_id
-        conditions.append(~exists().where(of_workflow, not_(and_(*_within(sight.limits, steps)))))
+        conditions.append(~exists().where(of_workflow, not_(and_(*within(sight.limits, steps)))))
     return tuple(conditions)
 
 
@@ -75,7 +75,8 @@ async def is_workflow_seen(connection: AsyncConnection, workflow_id: UUID, *, si
     return (await connection.execute(found)).first() is not None
 
 
-def _within(limits: Limits, columns: Columns) -> list[ColumnElement[bool]]:
+def within(limits: Limits, columns: Columns) -> list[ColumnElement[bool]]:
+    """Return what must hold of a row with `queue_name` and `task_name` that lies within the limits."""
     limited = ((columns.queue_name, limits.queues), (columns.task_name, limits.task_names))
     return [_fits(column, patterns) for column, patterns in limited if patterns]
 

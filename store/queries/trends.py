@@ -5,9 +5,10 @@ before the first midnight, and the minutes of the hour in which the window begin
 `rollup_minutes` has no histograms: the percentiles of that first hour are those of the whole hour.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import fields
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, Literal
 
 from sqlalchemy import (
@@ -28,9 +29,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from domain.rollups import ENDS, Measure
-from domain.trends import Interval, Sums, Window
+from domain.trends import ALL_TASKS, Chosen, Interval, Sums, Window
+from store.queries.sight import KEPT, within
 from store.tables.base import Time
 from store.tables.rollups import (
     rollup_day_histograms,
@@ -44,17 +47,19 @@ from store.tables.rollups import (
 )
 
 Name = Literal["task_name", "queue_name"]
+NAMES: tuple[Name, ...] = ("task_name", "queue_name")
+Histograms = dict[Any, dict[int, int]]
 
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 _since, _until = bindparam("since", type_=Time), bindparam("until", type_=Time)
 _first_hour, _whole_hours = bindparam("first_hour", type_=Time), bindparam("whole_hours", type_=Time)
 _whole_days = bindparam("whole_days", type_=Time)
-_NAMES = ("task_name", "queue_name")
-_KEYS = (*_NAMES, "measure", "error")
+_KEYS = (*NAMES, "measure", "error")
 _SUMMED = ("count", "timed", "microseconds")
 _ends = [measure.value for measure in ENDS]
 _delta = rollup_deltas.c
 _is_end = _delta.measure.in_(_ends)
+_any_name = bindparam("names", type_=ARRAY(Text)).any_()
 
 
 def _within(starts_at: ColumnElement[Any], since: ColumnElement[Any]) -> ColumnElement[bool]:
@@ -62,10 +67,10 @@ def _within(starts_at: ColumnElement[Any], since: ColumnElement[Any]) -> ColumnE
     return and_(starts_at >= since, starts_at <= _until)
 
 
-def _unfolded(*keys: str) -> Select[Any]:
-    hour = func.date_trunc("hour", _delta.starts_at).label("starts_at")
+def _unfolded(*keys: str, period: str = "hour") -> Select[Any]:
+    start = func.date_trunc(period, _delta.starts_at).label("starts_at")
     timed = (func.num_nonnulls(_delta.bucket) * _delta.count).label("timed")
-    cells = (hour, *(_delta[key] for key in keys), _delta.count, timed, _delta.microseconds)
+    cells = (start, *(_delta[key] for key in keys), _delta.count, timed, _delta.microseconds)
     return select(*cells).where(_within(_delta.starts_at, _since))
 
 
@@ -81,38 +86,81 @@ def _of(table: Table, *keys: str) -> Select[Any]:
     return select(*(table.c[name] for name in ("starts_at", *keys)))
 
 
-_together = union_all(
-    _of(rollup_hour_totals, "measure", *_SUMMED).where(_within(rollup_hour_totals.c.starts_at, _whole_hours)),
-    _of_minutes("measure"),
-    _unfolded("measure"),
-).subquery("together")
-_counted = union_all(
-    _of(rollup_days, *_KEYS, *_SUMMED).where(_within(rollup_days.c.starts_at, _whole_days)),
-    _of(rollup_hours, *_KEYS, *_SUMMED).where(
-        _within(rollup_hours.c.starts_at, _whole_hours), rollup_hours.c.starts_at < _whole_days
-    ),
-    _of_minutes(*_KEYS),
-    _unfolded(*_KEYS),
-).subquery("counted")
-_timed_together = union_all(
-    _of(rollup_hour_histograms, "bucket", "count").where(_within(rollup_hour_histograms.c.starts_at, _first_hour)),
-    _of(rollup_deltas, "bucket", "count").where(
-        _within(_delta.starts_at, _first_hour), _is_end, _delta.bucket.is_not(None)
-    ),
-).subquery("timed_together")
-_timed = union_all(
-    _of(rollup_day_histograms, *_NAMES, "bucket", "count").where(
-        _within(rollup_day_histograms.c.starts_at, _whole_days)
-    ),
-    _of(rollup_histograms, *_NAMES, "bucket", "count").where(
-        _within(rollup_histograms.c.starts_at, _first_hour),
-        rollup_histograms.c.starts_at < _whole_days,
-        rollup_histograms.c.measure.in_(_ends),
-    ),
-    _of(rollup_deltas, *_NAMES, "bucket", "count").where(
-        _within(_delta.starts_at, _first_hour), _is_end, _delta.bucket.is_not(None)
-    ),
-).subquery("timed")
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """What is added up: of all tasks, or of those that are chosen."""
+
+    together: Subquery
+    """The sums by the hour, whatever the names; where tasks are chosen, from those that have names."""
+    by_minute: Subquery
+    counted: Subquery
+    timed_together: Subquery
+    timed: Subquery
+
+
+def _rows_of(chosen: Chosen) -> _Rows:
+    def of(part: Select[Any]) -> Select[Any]:
+        return part.where(*are_chosen(chosen, part.get_final_froms()[0].c))
+
+    hours = rollup_hours if chosen.is_bounded else rollup_hour_totals
+    return _Rows(
+        together=union_all(
+            of(_of(hours, "measure", *_SUMMED).where(_within(hours.c.starts_at, _whole_hours))),
+            of(_of_minutes("measure")),
+            of(_unfolded("measure")),
+        ).subquery("together"),
+        by_minute=union_all(
+            of(_of(rollup_minutes, "measure", *_SUMMED).where(_within(rollup_minutes.c.starts_at, _since))),
+            of(_unfolded("measure", period="minute")),
+        ).subquery("by_minute"),
+        counted=union_all(
+            of(_of(rollup_days, *_KEYS, *_SUMMED).where(_within(rollup_days.c.starts_at, _whole_days))),
+            of(
+                _of(rollup_hours, *_KEYS, *_SUMMED).where(
+                    _within(rollup_hours.c.starts_at, _whole_hours), rollup_hours.c.starts_at < _whole_days
+                )
+            ),
+            of(_of_minutes(*_KEYS)),
+            of(_unfolded(*_KEYS)),
+        ).subquery("counted"),
+        timed_together=union_all(of(_durations_together(chosen)), of(_unfolded_durations())).subquery("timed_together"),
+        timed=union_all(
+            of(
+                _of(rollup_day_histograms, *NAMES, "bucket", "count").where(
+                    _within(rollup_day_histograms.c.starts_at, _whole_days)
+                )
+            ),
+            of(
+                _of(rollup_histograms, *NAMES, "bucket", "count").where(
+                    _within(rollup_histograms.c.starts_at, _first_hour),
+                    rollup_histograms.c.starts_at < _whole_days,
+                    rollup_histograms.c.measure.in_(_ends),
+                )
+            ),
+            of(_unfolded_durations(*NAMES)),
+        ).subquery("timed"),
+    )
+
+
+def _durations_together(chosen: Chosen) -> Select[Any]:
+    if chosen.is_bounded:
+        hours = rollup_histograms
+        return _of(hours, "bucket", "count").where(_within(hours.c.starts_at, _first_hour), hours.c.measure.in_(_ends))
+    hours = rollup_hour_histograms
+    return _of(hours, "bucket", "count").where(_within(hours.c.starts_at, _first_hour))
+
+
+def _unfolded_durations(*keys: str) -> Select[Any]:
+    where = (_within(_delta.starts_at, _first_hour), _is_end, _delta.bucket.is_not(None))
+    return _of(rollup_deltas, *keys, "bucket", "count").where(*where)
+
+
+def are_chosen(chosen: Chosen, columns: ReadOnlyColumnCollection[str, Any]) -> list[ColumnElement[bool]]:
+    """Return what must hold of a row of the roll-ups that counts such tasks."""
+    if not chosen.is_bounded:
+        return []
+    given = ((columns.task_name, chosen.task_name), (columns.queue_name, chosen.queue_name))
+    return [*within(chosen.limits, columns), *(column == name for column, name in given if name is not None)]
 
 
 _SUMS: dict[str, tuple[str, Sequence[str]]] = {
@@ -134,53 +182,61 @@ def _sums(rows: Subquery) -> Iterator[ColumnElement[Any]]:
         yield func.coalesce(func.sum(rows.c[column]).filter(rows.c.measure.in_(measures)), 0)
 
 
-_by_hour = select(_together.c.starts_at, *_sums(_together)).group_by(_together.c.starts_at)
+@dataclass(frozen=True, slots=True)
+class _Statements:
+    by_hour: Select[Any]
+    by_minute: Select[Any]
+    by_name: Mapping[Name, Select[Any]]
+    failures: Select[Any]
+    durations_by_interval: Mapping[Interval, Select[Any]]
+    durations_by_name: Mapping[Name, Select[Any]]
 
 
-async def sum_by_hour(connection: AsyncConnection, window: Window) -> dict[datetime, Sums]:
-    """Return the sums of each hour in which anything happened (primary keys of the roll-ups, which begin with the
-    time).
-    """
-    return {row[0]: _to_sums(row) for row in await connection.execute(_by_hour, _bounds(window))}
+@lru_cache(maxsize=KEPT)
+def _statements(chosen: Chosen) -> _Statements:
+    """Make the statements about these tasks; there are as many as there are names and keys with limits."""
+    rows = _rows_of(chosen)
+    return _Statements(
+        by_hour=_by_start(rows.together),
+        by_minute=_by_start(rows.by_minute),
+        by_name={name: _busiest(rows.counted, name) for name in NAMES},
+        failures=_failures(rows.counted),
+        durations_by_interval={
+            Interval.HOURLY: _durations_by(rows.timed_together, "hour"),
+            # With names, sums by the day are fewer than those by the hour; without, the hours are few already.
+            Interval.DAILY: _durations_by(rows.timed if chosen.is_bounded else rows.timed_together, "day"),
+        },
+        durations_by_name={
+            name: _durations(rows.timed, rows.timed.c[name], rows.timed.c[name] == _any_name) for name in NAMES
+        },
+    )
 
 
-def _busiest(name: Name) -> Select[Any]:
-    key = _counted.c[name]
-    activity = func.sum(_counted.c.count).filter(_counted.c.measure != Measure.STARTED.value)
+def _by_start(rows: Subquery) -> Select[Any]:
+    return select(rows.c.starts_at, *_sums(rows)).group_by(rows.c.starts_at)
+
+
+def _busiest(counted: Subquery, name: Name) -> Select[Any]:
+    key = counted.c[name]
+    activity = func.sum(counted.c.count).filter(counted.c.measure != Measure.STARTED.value)
     return (
-        select(key, *_sums(_counted))
-        .group_by(key)
-        .order_by(activity.desc().nulls_last(), key)
+        select(key, *_sums(counted)).group_by(key).order_by(activity.desc().nulls_last(), key).limit(bindparam("limit"))
+    )
+
+
+def _failures(counted: Subquery) -> Select[Any]:
+    return (
+        select(counted.c.error, func.sum(counted.c.count))
+        .where(counted.c.measure == Measure.FAILED.value)
+        .group_by(counted.c.error)
+        .having(func.sum(counted.c.count) > 0)
+        .order_by(func.sum(counted.c.count).desc(), counted.c.error)
         .limit(bindparam("limit"))
     )
 
 
-_by_name: dict[Name, Select[Any]] = {"task_name": _busiest("task_name"), "queue_name": _busiest("queue_name")}
-
-
-async def sum_by_name(connection: AsyncConnection, window: Window, *, name: Name, limit: int) -> dict[str, Sums]:
-    """Return the sums of the task names or queues in which most happened, busiest first; `""` is an unknown name."""
-    rows = await connection.execute(_by_name[name], _bounds(window) | {"limit": limit})
-    return {row[0]: _to_sums(row) for row in rows}
-
-
-_failures = (
-    select(_counted.c.error, func.sum(_counted.c.count))
-    .where(_counted.c.measure == Measure.FAILED.value)
-    .group_by(_counted.c.error)
-    .having(func.sum(_counted.c.count) > 0)
-    .order_by(func.sum(_counted.c.count).desc(), _counted.c.error)
-    .limit(bindparam("limit"))
-)
-
-
-async def count_failures(connection: AsyncConnection, window: Window, *, limit: int) -> dict[str, int]:
-    """Return how many tasks failed by each class of exception, the most frequent first."""
-    rows = await connection.execute(_failures, _bounds(window) | {"limit": limit})
-    return {error: int(count) for error, count in rows}
-
-
-Histograms = dict[Any, dict[int, int]]
+def _durations_by(rows: Subquery, unit: str) -> Select[Any]:
+    return _durations(rows, func.date_trunc(literal(unit, Text), rows.c.starts_at))
 
 
 def _durations(rows: Subquery, key: ColumnElement[Any], *where: ColumnElement[bool]) -> Select[Any]:
@@ -191,31 +247,55 @@ def _durations(rows: Subquery, key: ColumnElement[Any], *where: ColumnElement[bo
     return select(each.key, func.array_agg(each.bucket), func.array_agg(each.count)).group_by(each.key)
 
 
-_unit: dict[Interval, str] = {Interval.HOURLY: "hour", Interval.DAILY: "day"}
-_durations_by_interval = {
-    interval: _durations(_timed_together, func.date_trunc(literal(unit, Text), _timed_together.c.starts_at))
-    for interval, unit in _unit.items()
-}
-_any_name = bindparam("names", type_=ARRAY(Text)).any_()
-_durations_by_name: dict[Name, Select[Any]] = {
-    "task_name": _durations(_timed, _timed.c.task_name, _timed.c.task_name == _any_name),
-    "queue_name": _durations(_timed, _timed.c.queue_name, _timed.c.queue_name == _any_name),
-}
+async def sum_by_hour(
+    connection: AsyncConnection, window: Window, *, chosen: Chosen = ALL_TASKS
+) -> dict[datetime, Sums]:
+    """Return the sums of each hour in which anything happened (primary keys of the roll-ups, which begin with the
+    time).
+    """
+    rows = await connection.execute(_statements(chosen).by_hour, _bounds(window))
+    return {row[0]: _to_sums(row) for row in rows}
+
+
+async def sum_by_minute(
+    connection: AsyncConnection, window: Window, *, chosen: Chosen = ALL_TASKS
+) -> dict[datetime, Sums]:
+    """Return the sums of each minute in which anything happened (primary key of rollup_minutes)."""
+    rows = await connection.execute(_statements(chosen).by_minute, _bounds(window))
+    return {row[0]: _to_sums(row) for row in rows}
+
+
+async def sum_by_name(
+    connection: AsyncConnection, window: Window, *, name: Name, limit: int, chosen: Chosen = ALL_TASKS
+) -> dict[str, Sums]:
+    """Return the sums of the task names or queues in which most happened, busiest first; `""` is an unknown name."""
+    rows = await connection.execute(_statements(chosen).by_name[name], _bounds(window) | {"limit": limit})
+    return {row[0]: _to_sums(row) for row in rows}
+
+
+async def count_failures(
+    connection: AsyncConnection, window: Window, *, limit: int, chosen: Chosen = ALL_TASKS
+) -> dict[str, int]:
+    """Return how many tasks failed by each class of exception, the most frequent first."""
+    rows = await connection.execute(_statements(chosen).failures, _bounds(window) | {"limit": limit})
+    return {error: int(count) for error, count in rows}
 
 
 async def count_durations_by_interval(
-    connection: AsyncConnection, window: Window, *, interval: Interval
+    connection: AsyncConnection, window: Window, *, interval: Interval, chosen: Chosen = ALL_TASKS
 ) -> dict[datetime, dict[int, int]]:
-    """Return the histogram of the durations of ended tasks, for each bucket of the series."""
-    return _histograms(await connection.execute(_durations_by_interval[interval], _bounds(window)))
+    """Return the histogram of the durations of ended tasks, for each bucket of the series; none by the minute."""
+    if interval is Interval.MINUTELY:
+        return {}
+    return _histograms(await connection.execute(_statements(chosen).durations_by_interval[interval], _bounds(window)))
 
 
 async def count_durations_by_name(
-    connection: AsyncConnection, window: Window, *, name: Name, names: Sequence[str]
+    connection: AsyncConnection, window: Window, *, name: Name, names: Sequence[str], chosen: Chosen = ALL_TASKS
 ) -> dict[str, dict[int, int]]:
     """Return the histogram of the durations of ended tasks, for each of these task names or queues."""
-    rows = await connection.execute(_durations_by_name[name], _bounds(window) | {"names": list(names)})
-    return _histograms(rows)
+    statement = _statements(chosen).durations_by_name[name]
+    return _histograms(await connection.execute(statement, _bounds(window) | {"names": list(names)}))
 
 
 def _bounds(window: Window) -> dict[str, Any]:

@@ -111,7 +111,7 @@ BARE = {"create_task", "ensure_future", "Thread", "ThreadPoolExecutor", "Process
 AWAITED = {
     # Tasks of one request, scrape or look, which their caller waits for or which say what became of them.
     ("api/pages/csv_export.py", "create_task"): 1,
-    ("api/streams/events.py", "create_task"): 1,
+    ("api/streams/endless.py", "create_task"): 1,
     ("api/health/scrapes.py", "create_task"): 1,
     ("api/resilience/guard.py", "ensure_future"): 1,
     ("api/middleware/rate_limit.py", "create_task"): 1,

@@ -14,7 +14,7 @@ from tests.architecture.test_house_rules import modules, parsed
 
 PATIENCE = Path("tests/patience.py")
 SLEEPS = {"time.sleep", "asyncio.sleep", "sleep"}
-DEMANDS = {"raises", "fail", "warns", "wait_for", "until"}
+DEMANDS = {"raises", "fail", "warns", "wait_for", "until", "expect"}
 """What demands something of the code that is tested, but for the statement `assert`."""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef

@@ -11,7 +11,7 @@ from tests.browser.chromium import PATIENCE_MS, chromium, chromium_program, stra
 
 @pytest.fixture(scope="package")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with running(tmp_path_factory.mktemp("browser") / "data", flower=True) as stack:
+    with running(tmp_path_factory.mktemp("browser") / "data", flower=True, CELERIAC_ADOPT_QUEUES="false") as stack:
         yield stack
 
 

@@ -275,8 +275,8 @@ def is_draining() -> ColumnElement[bool]:
     return and_(workers.c.drain_started_at.is_not(None), workers.c.drain_finished_at.is_(None))
 
 
-def _has_status(status: WorkerStatus) -> ColumnElement[bool]:
-    """`domain.workers.status.worker_status_of`, in SQL."""
+def has_status(status: WorkerStatus) -> ColumnElement[bool]:
+    """Return the condition that `domain.workers.status.worker_status_of` gives this, in SQL."""
     awaited = and_(last_sign().is_(None), workers.c.registered_at >= func.now() - literal(REGISTRATION_GRACE))
     present = or_(is_online(), func.coalesce(awaited, False))
     paused = or_(func.coalesce(workers.c.want_paused, False), func.coalesce(workers.c.is_paused, False))
@@ -302,7 +302,7 @@ async def list_workers(
     connection: AsyncConnection, *, limit: int, offset: int, status: WorkerStatus | None = None
 ) -> tuple[int, list[WorkerRow]]:
     """Return how many workers there are and one page of them, by node name. Nodes number in the thousands at most."""
-    where = [] if status is None else [_has_status(status)]
+    where = [] if status is None else [has_status(status)]
     total = (await connection.execute(select(func.count()).select_from(workers).where(*where))).scalar_one()
     page = select(*COLUMNS).where(*where).order_by(workers.c.node).limit(limit).offset(offset)
     return total, [WorkerRow(*row) for row in await connection.execute(page)]

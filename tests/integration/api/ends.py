@@ -12,18 +12,33 @@ from store.engine import open_engine
 NODE = "celery@one"
 
 
-def tell(database_url: str, task_id: str, *types: EventType, node: str = NODE, second: float = 1.0) -> None:
-    """Let a worker tell these events of one run, `second` seconds apart; the first happens now."""
-    now = datetime.now(UTC)
+def tell(
+    database_url: str,
+    task_id: str,
+    *types: EventType,
+    node: str = NODE,
+    second: float = 1.0,
+    begun: datetime | None = None,
+) -> None:
+    """Let a worker tell these events of one run, `second` seconds apart; the first happens now, or when it is said."""
+    begun = begun or datetime.now(UTC)
     facts = [
-        _fact(task_id, kind, at=now + n * timedelta(seconds=second), node=node, clock=n) for n, kind in enumerate(types)
+        _fact(task_id, kind, at=begun + n * timedelta(seconds=second), node=node, clock=n)
+        for n, kind in enumerate(types)
     ]
     asyncio.run(_record(database_url, facts))
 
 
-def finish(database_url: str, task_id: str, *, end: EventType = EventType.SUCCEEDED, seconds: float = 1.0) -> None:
+def finish(
+    database_url: str,
+    task_id: str,
+    *,
+    end: EventType = EventType.SUCCEEDED,
+    seconds: float = 1.0,
+    begun: datetime | None = None,
+) -> None:
     """Let a task be received, run for so many seconds, and end."""
-    tell(database_url, task_id, EventType.RECEIVED, EventType.STARTED, end, second=seconds)
+    tell(database_url, task_id, EventType.RECEIVED, EventType.STARTED, end, second=seconds, begun=begun)
 
 
 def _fact(task_id: str, event_type: EventType, *, at: datetime, node: str, clock: int) -> Fact:

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.routing import API_PREFIX
-from api.streams import events as stream_module
+from api.streams import endless as stream_module
 from api.streams import hub as hub_module
 from domain.facts import Fact
 from domain.feed import Change, ChangeType

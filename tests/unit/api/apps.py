@@ -6,7 +6,8 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from httpx import ASGITransport, AsyncClient
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Send
+from starlette.types import Scope as ASGIScope
 
 from api.bodies.reading import LargeBodies
 from api.handlers import install_handlers
@@ -14,14 +15,16 @@ from api.health.metrics import Metrics
 from api.middleware.request_context import RequestContext
 from api.middleware.scopes import PRINCIPAL
 from domain.degradation import Access
-from domain.principals import LOCAL
+from domain.principals import LOCAL, Principal, PrincipalKind
+from domain.scopes import Scope
+from domain.sight import Limits
 
 
 class OpenGate:
     """See `api.resilience.guard.Gate`; nothing is marked."""
 
     async def pass_through(
-        self, route: ASGIApp, scope: Scope, *, receive: Receive, send: Send, access: Access, caches: bool
+        self, route: ASGIApp, scope: ASGIScope, *, receive: Receive, send: Send, access: Access, caches: bool
     ) -> None:
         await route(scope, receive, send)
 
@@ -32,8 +35,20 @@ class LetIn:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send, /) -> None:
+    async def __call__(self, scope: ASGIScope, receive: Receive, send: Send, /) -> None:
         scope.setdefault(PRINCIPAL, LOCAL)
+        await self._app(scope, receive, send)
+
+
+class HasLimits:
+    """A layer that lets everybody in with a key that may read, and only within these limits."""
+
+    def __init__(self, app: ASGIApp, *, limits: Limits) -> None:
+        self._app = app
+        self._principal = Principal(PrincipalKind.API_KEY, "k", "limited", frozenset({Scope.READ}), limits=limits)
+
+    async def __call__(self, scope: ASGIScope, receive: Receive, send: Send, /) -> None:
+        scope[PRINCIPAL] = self._principal
         await self._app(scope, receive, send)
 
 

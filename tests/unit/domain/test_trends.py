@@ -2,14 +2,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from domain.sight import Limits
 from domain.trends import (
     NOTHING,
+    Chosen,
     Interval,
     Sums,
     Window,
-    p95_seconds,
     peak_loads,
     percentage,
+    percentile_seconds,
     sum_buckets,
     total,
 )
@@ -29,6 +31,19 @@ def test_a_window_begins_with_a_whole_minute() -> None:
 def test_the_series_has_every_hour_that_the_window_touches() -> None:
     window = Window.of_last(timedelta(hours=2), now=NOW)
     assert window.buckets(Interval.HOURLY) == [at(12), at(13), at(14)]
+
+
+def test_minutes_are_buckets_of_up_to_a_day() -> None:
+    window = Window.of_last(timedelta(minutes=2), now=NOW)
+    starts = [datetime(2026, 3, 1, 14, minute, tzinfo=UTC) for minute in (18, 19, 20)]
+    assert window.buckets(Interval.MINUTELY) == starts
+    assert [interval.longest_hours for interval in Interval] == [24, 2160, 2160]
+
+
+def test_all_tasks_are_chosen_unless_anything_is_said() -> None:
+    assert not Chosen().is_bounded
+    assert Chosen(task_name="pay").is_bounded
+    assert Chosen(limits=Limits(queues=("etl",))).is_bounded
 
 
 def test_days_begin_at_midnight_in_utc() -> None:
@@ -67,7 +82,7 @@ def test_rates_of_nothing_are_none() -> None:
     assert NOTHING.completion_rate is None
     assert NOTHING.average_wait_seconds is None
     assert NOTHING.average_duration_seconds is None
-    assert p95_seconds(NOTHING, {}) is None
+    assert percentile_seconds(NOTHING, {}, percent=95) is None
     assert percentage(0, 0) is None
 
 
@@ -82,6 +97,6 @@ def test_averages_are_in_seconds() -> None:
 
 
 def test_the_p95_is_read_from_the_histogram_where_a_run_was_counted() -> None:
-    assert p95_seconds(Sums(runs=1), {0: 1}) == 0.0
-    assert p95_seconds(Sums(runs=1), {}) is None
-    assert p95_seconds(NOTHING, {0: 1}) is None
+    assert percentile_seconds(Sums(runs=1), {0: 1}, percent=95) == 0.0
+    assert percentile_seconds(Sums(runs=1), {}, percent=95) is None
+    assert percentile_seconds(NOTHING, {0: 1}, percent=95) is None

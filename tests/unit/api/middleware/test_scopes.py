@@ -21,11 +21,18 @@ def test_what_watches_us_is_open(path: str) -> None:
     assert is_open({"path": path})
 
 
+@pytest.mark.parametrize("path", ["/", "/ui", "/ui/", "/ui/tasks/an-id", "/ui/assets/a.js"])
+def test_the_dashboard_holds_no_data_and_is_open(path: str) -> None:
+    assert is_open({"path": path})
+
+
 @pytest.mark.parametrize(
     "path",
     [
         "",
-        "/",
+        "//",
+        "/uix",
+        "/api/v1/ui",
         "/metrics/",
         "/metricsx",
         "/METRICS",

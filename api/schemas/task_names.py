@@ -1,0 +1,92 @@
+"""Names of tasks on the wire: who knows them, and how the tasks of each have fared."""
+
+from collections.abc import Iterable
+from typing import Any, Self
+from uuid import UUID
+
+from pydantic import Field
+
+from api.schemas.analytics import TaskFigures, figures_of
+from api.schemas.base import ResponseModel
+from api.schemas.pages import Page
+from api.schemas.types import Timestamp
+from domain.trends import percentile_seconds
+from domain.workers.status import hostname
+from services.task_figures import NamedTasks
+from store.queries.for_task_names import Failure, Knower
+
+
+class TaskNameModel(TaskFigures):
+    """The tasks of one name, over the last `hours` hours."""
+
+    p50_duration_seconds: float | None = Field(description="Within 5 %.", examples=[0.4])
+    ended_per_minute: float = Field(description="Over the last 5 minutes.", examples=[1032.4])
+    known_by: int = Field(description="Workers that are online and know it.", examples=[2])
+    acks_late: bool | None = Field(description="What those that know it say; null: nothing, or not all the same.")
+    max_retries: int | None = Field(description="The same, of its own limit of retries.", examples=[3])
+
+    @classmethod
+    def from_named(cls, named: NamedTasks) -> Self:
+        return cls(**_fields(named))
+
+
+class TaskNamePage(Page[TaskNameModel]):
+    """A part of the list of names; the rows stand under both names."""
+
+    task_names: list[TaskNameModel]
+
+
+class NameKnower(ResponseModel):
+    """A worker that is online, and whether it knows the task."""
+
+    worker_id: UUID
+    hostname: str
+    knows: bool
+    acks_late: bool | None
+    max_retries: int | None
+
+    @classmethod
+    def from_knower(cls, knower: Knower) -> Self:
+        return cls(
+            worker_id=knower.worker_id,
+            hostname=hostname(knower.node),
+            knows=knower.knows,
+            acks_late=knower.acks_late,
+            max_retries=knower.max_retries,
+        )
+
+
+class LatestFailure(ResponseModel):
+    """A task that failed."""
+
+    task_id: str
+    error: str | None = Field(examples=["Timeout: gateway did not answer"])
+    failed_at: Timestamp | None
+
+
+class TaskNameDetail(TaskNameModel):
+    """A name with the workers that are online, and its latest failure."""
+
+    workers: list[NameKnower] = Field(description="Those first that do not know it; at most 100.")
+    latest_failure: LatestFailure | None = Field(description="null: none among its newest 10,000 tasks.")
+
+    @classmethod
+    def of(cls, named: NamedTasks, knowers: Iterable[Knower], *, failure: Failure | None) -> Self:
+        return cls(
+            **_fields(named),
+            workers=[NameKnower.from_knower(knower) for knower in knowers],
+            latest_failure=LatestFailure.model_validate(failure) if failure else None,
+        )
+
+
+def _fields(named: NamedTasks) -> dict[str, Any]:
+    counted = named.counted
+    return figures_of(counted) | {
+        "task_name": named.task_name,
+        "completion_rate": counted.sums.completion_rate,
+        "p50_duration_seconds": percentile_seconds(counted.sums, counted.durations, percent=50),
+        "ended_per_minute": named.ended_per_minute,
+        "known_by": named.known.online,
+        "acks_late": named.known.acks_late,
+        "max_retries": named.known.max_retries,
+    }

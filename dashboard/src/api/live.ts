@@ -1,0 +1,256 @@
+// The stream of the dashboard: a pulse once a second, and hints of what has changed. One stream a browser: the tab that
+// holds a Web Lock has it and tells the others. Where there is no stream, the pulse is made of polls.
+import { batch, effect, signal } from "@preact/signals";
+import { apiUrl, ask } from "./client.ts";
+import { invalidate, mode, POLL_MS, wanted } from "./query.ts";
+import { me } from "./session.ts";
+import type { Stats } from "./types.ts";
+
+/** The system at one moment; null is not known. */
+export interface Pulse {
+  at: string | null;
+  waiting: number | null;
+  due: number | null;
+  running: number | null;
+  done_per_s: number | null;
+  failed_per_s: number | null;
+  mean_wait: number | null;
+  workers: { active?: number; paused?: number; draining?: number; offline?: number } | null;
+  alerts: { CRITICAL?: number; WARNING?: number } | null;
+  health: string | null;
+  marks: number | null;
+  mirror_lag: number | null;
+  build: string | null;
+}
+
+export const pulse = signal<Pulse | null>(null);
+/** When the last pulse came, in milliseconds. */
+export const heardAt = signal(0);
+/** The pulses of the last minute, oldest first: what sparklines draw. */
+export const recent = signal<readonly Pulse[]>([]);
+export const isPaused = signal(false);
+/** Set once another build answers than the one this page came from. */
+export const isOutdated = signal(false);
+
+const RECENT = 90;
+const SILENCE_MS = 5_000;
+const RETRY_MS = 60_000;
+const GENERAL = ["pulse", "tasks", "workers", "alerts", "queues", "workflows"];
+/** What somebody is told of whose key is limited to queues or names. */
+const LIMITED = ["tasks", "workflows"];
+const MOST_TOPICS = 40;
+const LOCK = "celeriac-stream";
+
+let firstBuild: string | null = null;
+let source: EventSource | undefined;
+let sourceTopics = "";
+let absentUntil = 0;
+let release: (() => void) | undefined;
+let isOwner = false;
+const tab = Math.random().toString(36).slice(2);
+const others = new Map<string, { topics: string[]; at: number }>();
+const channel = "BroadcastChannel" in window ? new BroadcastChannel(LOCK) : undefined;
+
+/** Begin to listen; once, when the page starts. */
+export function startLive(): void {
+  document.addEventListener("visibilitychange", follow);
+  addEventListener("pagehide", () => channel?.postMessage({ kind: "gone", tab }));
+  if (channel) channel.onmessage = (message) => hearTab(message.data);
+  effect(() => {
+    void wanted.value;
+    tellWants();
+    if (isOwner) open();
+  });
+  let who = me.peek()?.id;
+  effect(() => {
+    const now = me.value?.id;
+    if (now === who) return;
+    who = now;
+    absentUntil = 0;
+    queueMicrotask(() => {
+      follow();
+      if (!pulse.peek()) void poll();
+    });
+  });
+  setInterval(watch, 1_000);
+  follow();
+}
+
+/** Stop or go on with everything that moves by itself. */
+export function togglePause(): void {
+  isPaused.value = !isPaused.value;
+  mode.value = isPaused.value ? "paused" : "polling";
+  follow();
+}
+
+/** Take or leave the stream, as this tab is seen or not. */
+function follow(): void {
+  const isWanted = !document.hidden && !isPaused.peek() && me.peek() !== null;
+  if (!isWanted) {
+    close();
+    release?.();
+    release = undefined;
+    return;
+  }
+  if (release || isOwner) return;
+  if (!navigator.locks) {
+    isOwner = true;
+    open();
+    return;
+  }
+  const abort = new AbortController();
+  release = () => abort.abort();
+  navigator.locks
+    .request(LOCK, { signal: abort.signal }, () => {
+      isOwner = true;
+      channel?.postMessage({ kind: "who" });
+      open();
+      return new Promise<void>((resolve) => {
+        release = () => {
+          isOwner = false;
+          resolve();
+        };
+      });
+    })
+    .catch(() => undefined);
+}
+
+function open(): void {
+  const topics = allTopics();
+  const text = topics.join(",");
+  if (Date.now() < absentUntil || (source && text === sourceTopics)) return;
+  source?.close();
+  sourceTopics = text;
+  const stream = (source = new EventSource(apiUrl("/live/stream", { topics: text })));
+  const pass = (kind: string) => (event: MessageEvent) => {
+    const message = { kind, text: String(event.data) };
+    channel?.postMessage(message);
+    hear(message);
+  };
+  stream.addEventListener("pulse", pass("pulse"));
+  stream.addEventListener("changed", pass("changed"));
+  stream.addEventListener("error", () => {
+    // A closed one is not tried again by the browser: refused, or not there in this version.
+    if (stream.readyState !== EventSource.CLOSED) return;
+    absentUntil = Date.now() + RETRY_MS;
+    if (source === stream) source = undefined;
+  });
+}
+
+function close(): void {
+  source?.close();
+  source = undefined;
+  isOwner = false;
+}
+
+function allTopics(): string[] {
+  const now = Date.now();
+  const single = new Set([...wanted.peek().keys()].filter((topic) => topic.includes(":")));
+  for (const [name, other] of others) {
+    if (now - other.at > 30_000) others.delete(name);
+    else for (const topic of other.topics) single.add(topic);
+  }
+  const isLimited = Boolean(me.peek()?.queues.length || me.peek()?.task_names.length);
+  return [...(isLimited ? LIMITED : GENERAL), ...[...single].sort().slice(0, MOST_TOPICS)];
+}
+
+interface TabMessage {
+  kind: string;
+  tab?: string;
+  topics?: string[];
+  text?: string;
+}
+
+function hearTab(message: TabMessage): void {
+  if (message.kind === "who") tellWants();
+  else if (message.kind === "gone" && message.tab) others.delete(message.tab);
+  else if (message.kind === "want" && message.tab && isOwner) {
+    others.set(message.tab, { topics: message.topics ?? [], at: Date.now() });
+    open();
+  } else if (message.text !== undefined && !document.hidden && !isPaused.peek()) {
+    hear({ kind: message.kind, text: message.text });
+  }
+}
+
+function tellWants(): void {
+  const topics = [...wanted.peek().keys()].filter((topic) => topic.includes(":"));
+  channel?.postMessage({ kind: "want", tab, topics });
+}
+
+function hear(message: { kind: string; text: string }): void {
+  let data: Record<string, unknown>;
+  try {
+    data = JSON.parse(message.text);
+  } catch {
+    return;
+  }
+  if (message.kind === "pulse") {
+    take(data as unknown as Pulse);
+    if (mode.peek() === "polling") mode.value = "live";
+  } else if (typeof data.topic === "string") {
+    invalidate(data.topic);
+  }
+}
+
+function take(next: Pulse): void {
+  batch(() => {
+    pulse.value = next;
+    heardAt.value = Date.now();
+    recent.value = [...recent.peek().slice(1 - RECENT), next];
+    if (next.build) {
+      firstBuild ??= next.build;
+      isOutdated.value = next.build !== firstBuild;
+    }
+  });
+}
+
+let ticks = 0;
+let isAsking = false;
+
+/** Once a second: notice that the stream is silent, and poll in its place. */
+function watch(): void {
+  if (document.hidden || isPaused.peek() || me.peek() === null) return;
+  ticks += 1;
+  if (ticks % 10 === 0) {
+    tellWants();
+    if (isOwner) open();
+  }
+  if (Date.now() - heardAt.peek() < SILENCE_MS) return;
+  if (mode.peek() === "live") mode.value = "polling";
+  if (!isAsking) void poll();
+}
+
+let last: { at: number; stats: Stats } | undefined;
+
+async function poll(): Promise<void> {
+  isAsking = true;
+  try {
+    const { value: stats } = await ask<Stats>("GET", "/dashboard/stats");
+    if (Date.now() - heardAt.peek() < SILENCE_MS && mode.peek() === "live") return;
+    const at = Date.now();
+    const seconds = last ? (at - last.at) / 1000 : 0;
+    const rate = (name: "tasks_completed" | "tasks_failed") =>
+      last && seconds > 0 ? Math.max(0, (stats[name] - last.stats[name]) / seconds) : null;
+    take({
+      at: new Date(at).toISOString(),
+      waiting: stats.queue_depth,
+      due: stats.undispatched,
+      running: null,
+      done_per_s: rate("tasks_completed"),
+      failed_per_s: rate("tasks_failed"),
+      mean_wait: null,
+      workers: { active: stats.active_workers, offline: stats.total_workers - stats.active_workers },
+      alerts: null,
+      health: null,
+      marks: null,
+      mirror_lag: null,
+      build: null,
+    });
+    last = { at, stats };
+  } catch {
+    // Said by `awaySince` and by what the page itself reads.
+    heardAt.value = Date.now() - SILENCE_MS + POLL_MS;
+  } finally {
+    isAsking = false;
+  }
+}

@@ -1,0 +1,263 @@
+// What was read of the API, kept and shown while it is read again. A hint of the stream, or a poll where there is no
+// stream, marks it stale; what is on the screen is then asked for anew, the rest when it is shown.
+import { effect, type Signal, signal } from "@preact/signals";
+import { useEffect, useMemo } from "preact/hooks";
+import { ask, awaySince, type Query, queryText, remaining } from "./client.ts";
+import { ApiError } from "./errors.ts";
+
+/** `live`: hints come. `polling`: they do not, so everything on the screen is asked for every few seconds. */
+export const mode = signal<"live" | "polling" | "paused">("polling");
+/** How many requests of the screen have been under way for longer than 300 ms. */
+export const slow = signal(0);
+
+export interface Read<T> {
+  value: T | undefined;
+  error: ApiError | undefined;
+  /** When the value was read, in milliseconds. */
+  at: number;
+  /** How old the value was already when it came, in seconds; null if it was fresh. */
+  age: number | null;
+  isLoading: boolean;
+}
+
+export interface Data<T> extends Read<T> {
+  refresh: () => void;
+}
+
+export interface ReadOptions {
+  query?: Query | URLSearchParams;
+  /** Hints that make this stale: `tasks`, `task:ID`, `workers`, `alerts`, `queues`, `workflows`. */
+  topics?: readonly string[];
+  /** Milliseconds between two polls even with the stream; for what no topic tells. */
+  every?: number;
+}
+
+interface Entry {
+  key: string;
+  path: string;
+  query: string;
+  state: Signal<Read<unknown>>;
+  topics: Set<string>;
+  users: number;
+  every: number;
+  tookMs: number;
+  isStale: boolean;
+  timer: number | undefined;
+  abort: AbortController | undefined;
+  failures: number;
+}
+
+export const POLL_MS = 5_000;
+const LEAST_MS = 2_000;
+const BACK_OFF_MS = [5_000, 10_000, 20_000, 30_000];
+const KEPT = 150;
+const entries = new Map<string, Entry>();
+/** Topics that something on the screen waits for, each with how often. */
+export const wanted = signal<ReadonlyMap<string, number>>(new Map());
+
+/** Read a path of the API; null reads nothing. The component is drawn again when the answer changes. */
+export function useData<T>(path: string | null, options: ReadOptions = {}): Data<T> {
+  const text = queryText(options.query);
+  const key = path === null ? null : `${path}?${text}`;
+  const topics = options.topics?.join("\n") ?? "";
+  const entry = useMemo(() => (key === null ? null : entryOf(key, path!, text)), [key]);
+  useEffect(() => {
+    if (entry === null) return undefined;
+    return use(entry, topics ? topics.split("\n") : [], options.every ?? 0);
+  }, [entry, topics, options.every]);
+  const state = (entry?.state.value ?? NOTHING) as Read<T>;
+  return { ...state, refresh: () => entry && load(entry) };
+}
+
+const NOTHING: Read<unknown> = { value: undefined, error: undefined, at: 0, age: null, isLoading: false };
+
+/** Return what is known of a path without asking. */
+export function peek<T>(path: string, query?: Query | URLSearchParams): T | undefined {
+  return entries.get(`${path}?${queryText(query)}`)?.state.value.value as T | undefined;
+}
+
+/** Mark what these topics concern as stale; `all` is everything. */
+export function invalidate(topic: string | "all"): void {
+  for (const entry of entries.values()) {
+    if (topic !== "all" && !entry.topics.has(topic)) continue;
+    entry.isStale = true;
+    if (entry.users > 0) schedule(entry);
+  }
+}
+
+/** Ask for everything on the screen again, now. */
+export function refreshScreen(): void {
+  for (const entry of entries.values()) {
+    entry.isStale = true;
+    if (entry.users > 0) load(entry);
+  }
+}
+
+function entryOf(key: string, path: string, query: string): Entry {
+  const known = entries.get(key);
+  if (known) {
+    entries.delete(key);
+    entries.set(key, known);
+    return known;
+  }
+  const state = signal<Read<unknown>>({ ...NOTHING, isLoading: true });
+  const fresh = {
+    users: 0,
+    every: 0,
+    tookMs: 0,
+    isStale: true,
+    timer: undefined,
+    abort: undefined,
+    failures: 0,
+  };
+  const entry: Entry = { key, path, query, state, topics: new Set(), ...fresh };
+  entries.set(key, entry);
+  forgetOldest();
+  return entry;
+}
+
+function forgetOldest(): void {
+  for (const [key, entry] of entries) {
+    if (entries.size <= KEPT) return;
+    if (entry.users === 0) entries.delete(key);
+  }
+}
+
+function use(entry: Entry, topics: readonly string[], every: number): () => void {
+  entry.users += 1;
+  entry.every = every;
+  for (const topic of topics) entry.topics.add(topic);
+  want(topics, 1);
+  const isOld = Date.now() - entry.state.value.at > (every || LEAST_MS);
+  if (entry.isStale || isOld) load(entry);
+  else schedule(entry);
+  return () => {
+    entry.users -= 1;
+    want(topics, -1);
+    if (entry.users === 0) {
+      clearTimeout(entry.timer);
+      entry.timer = undefined;
+      // Nobody hears hints for it any more.
+      entry.isStale = true;
+    }
+  };
+}
+
+function want(topics: readonly string[], by: number): void {
+  if (topics.length === 0) return;
+  const next = new Map(wanted.peek());
+  for (const topic of topics) {
+    const count = (next.get(topic) ?? 0) + by;
+    if (count > 0) next.set(topic, count);
+    else next.delete(topic);
+  }
+  wanted.value = next;
+}
+
+/** When the entry is asked for next: soon if it is stale, else at its poll, else never. */
+function schedule(entry: Entry): void {
+  clearTimeout(entry.timer);
+  entry.timer = undefined;
+  if (entry.users === 0 || mode.peek() === "paused" || document.hidden) return;
+  const wait = waitOf(entry);
+  if (wait !== null) entry.timer = window.setTimeout(load, wait, entry);
+}
+
+function waitOf(entry: Entry): number | null {
+  if (entry.failures > 0) {
+    const longest = BACK_OFF_MS[Math.min(entry.failures, BACK_OFF_MS.length) - 1]!;
+    return longest * (0.8 + Math.random() * 0.4);
+  }
+  const since = Date.now() - entry.state.peek().at;
+  // Near the end of what the rate limit lets through, polls become rare.
+  const stretch = (remaining.peek() ?? 1_000) < 100 ? 6 : 1;
+  if (entry.isStale) return Math.max(0, Math.max(LEAST_MS, 10 * entry.tookMs) * stretch - since);
+  const polls = mode.peek() === "polling" && (entry.topics.size > 0 || entry.every > 0);
+  const every = polls ? Math.max(POLL_MS, entry.every) : entry.every;
+  return every > 0 ? Math.max(LEAST_MS, every * stretch - since) : null;
+}
+
+async function load(entry: Entry): Promise<void> {
+  clearTimeout(entry.timer);
+  entry.abort?.abort();
+  const abort = (entry.abort = new AbortController());
+  const started = performance.now();
+  const before = entry.state.peek();
+  entry.isStale = false;
+  if (!before.isLoading) entry.state.value = { ...before, isLoading: true };
+  let isSlow = false;
+  const slowly = setTimeout(() => {
+    isSlow = true;
+    slow.value += 1;
+  }, 300);
+  try {
+    const { value, age } = await ask<unknown>("GET", entry.path, {
+      query: new URLSearchParams(entry.query),
+      signal: abort.signal,
+    });
+    entry.failures = 0;
+    entry.state.value = {
+      value: merged(before.value, value),
+      error: undefined,
+      at: Date.now(),
+      age,
+      isLoading: false,
+    };
+  } catch (error) {
+    if (abort.signal.aborted) return;
+    const known = error instanceof ApiError ? error : new ApiError(0, { detail: String(error) });
+    entry.failures = known.isAway || known.status === 429 || known.status >= 500 ? entry.failures + 1 : 0;
+    entry.state.value = { ...entry.state.peek(), error: known, isLoading: false };
+    if (known.status === 401) signedOut.value += 1;
+  } finally {
+    clearTimeout(slowly);
+    if (isSlow) slow.value -= 1;
+    entry.tookMs = performance.now() - started;
+    if (entry.abort === abort) {
+      entry.abort = undefined;
+      schedule(entry);
+    }
+  }
+}
+
+/** Counts the reads that were refused for want of a sign-in. */
+export const signedOut = signal(0);
+
+/** Keep the old object where nothing has changed, so that nothing is drawn again. */
+function merged(old: unknown, fresh: unknown): unknown {
+  if (old === fresh || typeof old !== "object" || typeof fresh !== "object" || !old || !fresh) return fresh;
+  if (Array.isArray(old) !== Array.isArray(fresh)) return fresh;
+  const was = old as Record<string, unknown>;
+  const is = fresh as Record<string, unknown>;
+  const names = Object.keys(is);
+  let isSame = names.length === Object.keys(was).length;
+  for (const name of names) {
+    is[name] = merged(was[name], is[name]);
+    if (is[name] !== was[name] || !(name in was)) isSame = false;
+  }
+  return isSame ? old : fresh;
+}
+
+let wasAway = false;
+effect(() => {
+  const isAway = awaySince.value !== null;
+  if (wasAway && !isAway) queueMicrotask(() => invalidate("all"));
+  wasAway = isAway;
+});
+
+let before = mode.peek();
+effect(() => {
+  const now = mode.value;
+  const wasPaused = before === "paused";
+  before = now;
+  if (wasPaused && now !== "paused") refreshScreen();
+  else for (const entry of entries.values()) if (entry.users > 0 && !entry.abort) schedule(entry);
+});
+
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) {
+    for (const entry of entries.values()) clearTimeout(entry.timer);
+  } else if (mode.peek() !== "paused") {
+    invalidate("all");
+  }
+});

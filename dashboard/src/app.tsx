@@ -1,0 +1,71 @@
+// The page that the address names, within the frame.
+import type { ComponentType } from "preact";
+import { useEffect, useState } from "preact/hooks";
+import { isSignInAsked, me } from "./api/session.ts";
+import { Frame } from "./frame.tsx";
+import { isHelpOpen, isPaletteOpen, KeyHelp, Palette } from "./palette.tsx";
+import { PageHead, type PageProps } from "./parts/page.tsx";
+import { Empty, ErrorBox, Loading } from "./parts/states.tsx";
+import { href, match, place } from "./router.ts";
+import { ROUTES, type Route } from "./routes.ts";
+import { SignIn } from "./sign-in.tsx";
+import { WORDS } from "./words.ts";
+
+const loaded = new Map<string, ComponentType<PageProps>>();
+
+export function App() {
+  if (isSignInAsked.value && me.value === null) return <SignIn />;
+  const path = place.value.path;
+  let found: { route: Route; params: Record<string, string> } | undefined;
+  for (const route of ROUTES) {
+    const params = match(route.path, path);
+    if (params) {
+      found = { route, params };
+      break;
+    }
+  }
+  return (
+    <Frame route={found?.route}>
+      {found ? <Lazy key={found.route.path} {...found} /> : <NotFound />}
+      {isPaletteOpen.value && <Palette />}
+      {isHelpOpen.value && <KeyHelp />}
+      {isSignInAsked.value && <SignIn />}
+    </Frame>
+  );
+}
+
+function Lazy({ route, params }: { route: Route; params: Record<string, string> }) {
+  const [Page, setPage] = useState<ComponentType<PageProps> | undefined>(() => loaded.get(route.path));
+  const [error, setError] = useState<Error | null>(null);
+  useEffect(() => {
+    if (loaded.has(route.path)) return;
+    route.load().then(
+      (module) => {
+        loaded.set(route.path, module.default);
+        setPage(() => module.default);
+      },
+      () => setError(new Error(WORDS.gone)),
+    );
+  }, [route]);
+  if (error) return <ErrorBox error={error} onRetry={() => location.reload()} />;
+  if (!Page)
+    return (
+      <>
+        <PageHead title={route.title} />
+        <Loading />
+      </>
+    );
+  // Another id is another page: what was typed and opened belongs to the one before.
+  return <Page key={JSON.stringify(params)} params={params} />;
+}
+
+function NotFound() {
+  return (
+    <>
+      <PageHead title={WORDS.notFoundTitle} />
+      <Empty title={place.value.path}>
+        <a href={href("/")}>Overview</a>
+      </Empty>
+    </>
+  );
+}

@@ -1,0 +1,76 @@
+// What a task or a worker is, in one word, one icon and one colour.
+
+export type Tone =
+  | "scheduled"
+  | "waiting"
+  | "running"
+  | "completed"
+  | "failed"
+  | "cancelled"
+  | "lost"
+  | "quiet";
+export type Shape =
+  | "scheduled"
+  | "queued"
+  | "reserved"
+  | "retrying"
+  | "running"
+  | "completed"
+  | "failed"
+  | "cancelled"
+  | "skipped"
+  | "lost"
+  | "paused"
+  | "draining"
+  | "offline"
+  | "warning"
+  | "ok";
+
+export interface Look {
+  word: string;
+  tone: Tone;
+  shape: Shape;
+}
+
+const LOOKS: Record<string, Look> = {
+  scheduled: { word: "scheduled", tone: "scheduled", shape: "scheduled" },
+  dispatching: { word: "in the outbox", tone: "waiting", shape: "queued" },
+  queued: { word: "queued", tone: "waiting", shape: "queued" },
+  reserved: { word: "reserved", tone: "waiting", shape: "reserved" },
+  retrying: { word: "retrying", tone: "waiting", shape: "retrying" },
+  running: { word: "running", tone: "running", shape: "running" },
+  completed: { word: "completed", tone: "completed", shape: "completed" },
+  failed: { word: "failed", tone: "failed", shape: "failed" },
+  cancelled: { word: "cancelled", tone: "cancelled", shape: "cancelled" },
+  skipped: { word: "skipped", tone: "cancelled", shape: "skipped" },
+  unknown: { word: "end unknown", tone: "lost", shape: "lost" },
+  lost: { word: "lost", tone: "lost", shape: "lost" },
+  pending: { word: "pending", tone: "waiting", shape: "queued" },
+  waiting: { word: "waiting", tone: "waiting", shape: "queued" },
+  active: { word: "active", tone: "completed", shape: "ok" },
+  idle: { word: "idle", tone: "quiet", shape: "ok" },
+  online: { word: "online", tone: "completed", shape: "ok" },
+  paused: { word: "paused", tone: "waiting", shape: "paused" },
+  draining: { word: "draining", tone: "waiting", shape: "draining" },
+  drained: { word: "drained", tone: "quiet", shape: "offline" },
+  offline: { word: "offline", tone: "quiet", shape: "offline" },
+  healthy: { word: "healthy", tone: "completed", shape: "ok" },
+  degraded: { word: "degraded", tone: "waiting", shape: "warning" },
+  unhealthy: { word: "unhealthy", tone: "failed", shape: "failed" },
+  warning: { word: "warning", tone: "waiting", shape: "warning" },
+  critical: { word: "critical", tone: "failed", shape: "warning" },
+  resolved: { word: "resolved", tone: "quiet", shape: "completed" },
+};
+
+/** Return how a word of the API is shown; one that is not known is shown as it is. */
+export function lookOf(word: string): Look {
+  const plain = word.toLowerCase();
+  return LOOKS[plain] ?? { word: plain, tone: "quiet", shape: "lost" };
+}
+
+/** Return how a task is shown: by its phase while it is on its way, by its status once it has ended. */
+export function lookOfTask(task: { status: string; phase?: string; outcome?: string | null }): Look {
+  if (task.outcome === "unknown") return LOOKS.unknown!;
+  const isOnItsWay = task.status === "PENDING" || task.status === "RUNNING";
+  return lookOf(isOnItsWay && task.phase && task.phase !== "finished" ? task.phase : task.status);
+}

@@ -1,0 +1,170 @@
+// The sentence that answers, before anybody scrolls: is something wrong, what, and what to press. Pure.
+import type { Alert, Health, QueueRow, Resilience, Stats } from "../api/types.ts";
+import { about, count, duration, percent } from "./format.ts";
+
+export interface Situation {
+  now: number;
+  health?: Health;
+  /** Open ones. */
+  alerts?: readonly Alert[];
+  stats?: Stats;
+  queues?: readonly QueueRow[];
+  resilience?: Resilience;
+  donePerMinute?: number | null;
+  failedPercent?: number | null;
+  meanWait?: number | null;
+}
+
+export interface Link {
+  label: string;
+  /** A path of the dashboard. */
+  to: string;
+}
+
+export interface Verdict {
+  tone: "ok" | "warning" | "critical" | "unknown" | "empty";
+  /** What is wrong, or that all is well. */
+  text: string;
+  /** How the rest is. */
+  rest: string;
+  links: Link[];
+}
+
+const FAR_TOO_LONG = 60;
+const MANY_FAIL = 20;
+
+/** Return what to say first. The worst is said; how many more there are comes after it. */
+export function verdictOf(it: Situation): Verdict {
+  const found = [...troubles(it)];
+  const worst = found[0];
+  if (worst) return { ...worst, rest: restOf(found.length - 1) };
+  if (!it.health && !it.stats) return { tone: "unknown", text: "Not known yet.", rest: "", links: [] };
+  if (it.stats && it.stats.total_tasks_submitted === 0)
+    return { tone: "empty", text: "Ready. No task has been submitted yet.", rest: "", links: [] };
+  return { tone: "ok", text: "All well.", rest: calm(it), links: [] };
+}
+
+type Trouble = Omit<Verdict, "rest">;
+
+function* troubles(it: Situation): Generator<Trouble> {
+  if (it.health?.status === "unhealthy")
+    yield {
+      tone: "critical",
+      text: "The database does not answer: what you see is old, and new tasks are refused.",
+      links: [{ label: "System", to: "/system" }],
+    };
+  const alerts = [...(it.alerts ?? [])].sort(byNeed);
+  for (const alert of alerts.filter((one) => one.severity === "CRITICAL"))
+    yield ofAlert(alert, it.now, "critical");
+  for (const part of it.resilience?.components ?? [])
+    if (part.status === "unhealthy" && part.name !== "database" && !told(alerts, "COMPONENT_DOWN", part.name))
+      yield {
+        tone: "critical",
+        text: `The ${part.name.replaceAll("_", " ")} has not answered for ${about((it.now - Date.parse(part.since)) / 1000)}.`,
+        links: [{ label: "System", to: "/system" }],
+      };
+  for (const alert of alerts.filter((one) => one.severity !== "CRITICAL" && !one.acknowledged))
+    yield ofAlert(alert, it.now, "warning");
+  yield* unserved(it, alerts);
+  for (const mark of it.resilience?.degradation.marks ?? [])
+    yield {
+      tone: "warning",
+      text: mark.automatic
+        ? `${mark.service_name} fails and is kept away from.`
+        : `${mark.service_name} is marked as degraded.`,
+      links: [{ label: "Marks", to: "/system" }],
+    };
+  if (it.stats && it.stats.parked > 0)
+    yield {
+      tone: "warning",
+      text: `The broker refuses ${count(it.stats.parked)} ${it.stats.parked === 1 ? "task" : "tasks"} again and again.`,
+      links: [{ label: "Tasks", to: "/tasks?status=PENDING" }],
+    };
+  if (
+    (it.failedPercent ?? 0) > MANY_FAIL &&
+    (it.donePerMinute ?? 0) > 0 &&
+    !told(alerts, "HIGH_FAILURE_RATE")
+  )
+    yield {
+      tone: "warning",
+      text: `${percent(it.failedPercent)} of what ends fails.`,
+      links: [{ label: "Failures", to: "/failures" }],
+    };
+}
+
+function* unserved(it: Situation, alerts: readonly Alert[]): Generator<Trouble> {
+  const without = (it.queues ?? []).filter((queue) => queue.consumers === 0 && (queue.waiting ?? 0) > 0);
+  for (const queue of without.sort((a, b) => (b.waiting ?? 0) - (a.waiting ?? 0))) {
+    if (told(alerts, "TASKS_NOT_PICKED_UP", queue.queue_name)) continue;
+    const waiting = queue.waiting ?? 0;
+    const since = queue.oldest_waiting_at;
+    yield {
+      tone: "warning",
+      text: `Nobody consumes ${queue.queue_name}: ${count(waiting)} ${waiting === 1 ? "task waits" : "tasks wait"}${
+        since ? `, the oldest for ${about((it.now - Date.parse(since)) / 1000)}` : ""
+      }.`,
+      links: [{ label: "Queue", to: `/queues/${encodeURIComponent(queue.queue_name)}` }],
+    };
+  }
+}
+
+const told = (alerts: readonly Alert[], type: string, subject?: string) =>
+  alerts.some((alert) => alert.type === type && (subject === undefined || alert.subject === subject));
+
+function byNeed(a: Alert, b: Alert): number {
+  return (
+    Number(a.acknowledged) - Number(b.acknowledged) || Date.parse(a.created_at) - Date.parse(b.created_at)
+  );
+}
+
+function ofAlert(alert: Alert, now: number, tone: "critical" | "warning"): Trouble {
+  const since = about((now - Date.parse(alert.created_at)) / 1000);
+  const text = alert.description.replace(/\.$/, "");
+  return {
+    tone,
+    text: `${text}, for ${since}.`,
+    links: [...linksOf(alert), { label: "Alert", to: "/alerts" }],
+  };
+}
+
+/** Return where the evidence of an alert is. */
+export function linksOf(alert: Pick<Alert, "type" | "subject">): Link[] {
+  const subject = encodeURIComponent(alert.subject ?? "");
+  switch (alert.type) {
+    case "HIGH_QUEUE_DEPTH":
+    case "TASKS_NOT_PICKED_UP":
+    case "DISPATCH_STALLED":
+      return alert.subject
+        ? [{ label: "Queue", to: `/queues/${subject}` }]
+        : [{ label: "Queues", to: "/queues" }];
+    case "NO_ACTIVE_WORKERS":
+    case "WORKER_OFFLINE":
+    case "EVENTS_OFF":
+      return [{ label: "Workers", to: "/workers" }];
+    case "HIGH_FAILURE_RATE":
+      return [{ label: "Failures", to: "/failures" }];
+    case "STUCK_TASKS":
+      return [{ label: "Tasks", to: `/tasks?status=RUNNING&sort_by=started_at&sort_order=asc` }];
+    default:
+      return [{ label: "System", to: "/system" }];
+  }
+}
+
+function restOf(others: number): string {
+  if (others === 0) return "Everything else is well.";
+  return others === 1 ? "One more thing is wrong." : `${count(others)} more things are wrong.`;
+}
+
+function calm(it: Situation): string {
+  const parts: string[] = [];
+  if (it.donePerMinute) parts.push(`${count(Math.round(it.donePerMinute))} tasks a minute`);
+  if (it.donePerMinute && it.failedPercent !== null && it.failedPercent !== undefined)
+    parts.push(it.failedPercent === 0 ? "none failing" : `${percent(it.failedPercent)} failing`);
+  const oldest = Math.max(0, ...(it.queues ?? []).map((queue) => secondsOf(queue.oldest_waiting_at, it.now)));
+  if (oldest > FAR_TOO_LONG) parts.push(`the oldest waits for ${about(oldest)}`);
+  else if (it.meanWait) parts.push(`a task waits ${duration(it.meanWait)} on average`);
+  else if (it.stats?.queue_depth === 0) parts.push("nothing waits");
+  return parts.length > 0 ? `${parts.join(", ").replace(/^./, (first) => first.toUpperCase())}.` : "";
+}
+
+const secondsOf = (text: string | null, now: number) => (text ? (now - Date.parse(text)) / 1000 : 0);

@@ -1,0 +1,21 @@
+// Where the page starts.
+import { render } from "preact";
+import { startLive } from "./api/live.ts";
+import { signedOut } from "./api/query.ts";
+import { isSignInAsked, loadMe } from "./api/session.ts";
+import { App } from "./app.tsx";
+import { listenToKeys } from "./keys.ts";
+import { followLinks } from "./router.ts";
+import "./styles/tokens.css";
+import "./styles/base.css";
+import "./styles/frame.css";
+import "./styles/parts.css";
+
+followLinks();
+listenToKeys();
+signedOut.subscribe((times) => {
+  if (times > 0) isSignInAsked.value = true;
+});
+void loadMe();
+startLive();
+render(<App />, document.getElementById("app")!);

@@ -1,0 +1,6 @@
+// What this page says.
+
+export const WORDS = {
+  title: "Alerts",
+  lead: "What is wrong, and what to do.",
+} as const;

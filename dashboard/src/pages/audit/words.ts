@@ -1,0 +1,6 @@
+// What this page says.
+
+export const WORDS = {
+  title: "Audit",
+  lead: "Who did what.",
+} as const;

@@ -1,0 +1,336 @@
+// How it is, in one sentence; then figures; then what needs a look.
+import { pulse, recent } from "../../api/live.ts";
+import { useData } from "../../api/query.ts";
+import { may } from "../../api/session.ts";
+import type {
+  Alert,
+  Gap,
+  Health,
+  QueueRow,
+  Resilience,
+  Page as Rows,
+  Stats,
+  Trends,
+} from "../../api/types.ts";
+import { about, count, duration, percent, perMinute } from "../../logic/format.ts";
+import { type Verdict, verdictOf } from "../../logic/verdict.ts";
+import { act } from "../../parts/actions.tsx";
+import { Bars } from "../../parts/bars.tsx";
+import { Figure, Sparkline } from "../../parts/figure.tsx";
+import { Icon } from "../../parts/icons.tsx";
+import { PageHead, type PageProps, Section } from "../../parts/page.tsx";
+import { Empty, Shown } from "../../parts/states.tsx";
+import { Status } from "../../parts/status.tsx";
+import { Ago, clock } from "../../parts/time.tsx";
+import { go, href } from "../../router.ts";
+import { WORDS } from "./words.ts";
+import "./page.css";
+
+const MINUTE = 60_000;
+const QUEUES_SHOWN = 8;
+
+export default function Page(_props: PageProps) {
+  const stats = useData<Stats>("/dashboard/stats", { topics: ["tasks", "queues", "workers"] });
+  const health = useData<Health>("/health", { every: 5_000 });
+  const alerts = useData<Rows<Alert>>("/alerts", { query: { limit: 50, rows: "data" }, topics: ["alerts"] });
+  const queues = useData<Rows<QueueRow>>("/queues", {
+    query: { limit: 200, rows: "data" },
+    topics: ["queues", "tasks"],
+  });
+  const resilience = useData<Resilience>("/resilience/summary", { every: 5_000 });
+  const trends = useData<Trends>("/analytics/trends", {
+    query: { hours: 1, interval: "minutely" },
+    topics: ["tasks"],
+    every: 30_000,
+  });
+  const now = pulse.value;
+  const rates = ratesOf();
+  const verdict = verdictOf({
+    now: clock.value.now,
+    health: health.value,
+    alerts: alerts.value?.data,
+    stats: stats.value,
+    queues: queues.value?.data,
+    resilience: resilience.value,
+    donePerMinute: rates.done === null ? null : rates.done * 60,
+    failedPercent: rates.failedPercent,
+    meanWait: now?.mean_wait,
+  });
+  if (verdict.tone === "empty") return <FirstTask verdict={verdict} />;
+  return (
+    <>
+      <h1 class="sr">{WORDS.title}</h1>
+      <Sentence verdict={verdict} />
+      <Vitals stats={stats.value} rates={rates} />
+      <div class="overview-columns">
+        <Section title={WORDS.hour} note="by minute">
+          <Shown data={trends} lines={4}>
+            {(shown) => <Hour trends={shown} />}
+          </Shown>
+        </Section>
+        <Section title={WORDS.queues} note={WORDS.queuesNote} flush>
+          <Shown data={queues}>{(shown) => <QueueList queues={shown.data} />}</Shown>
+        </Section>
+        <Section title={WORDS.alerts} flush>
+          <Shown data={alerts}>{(shown) => <AlertList alerts={shown.data} />}</Shown>
+        </Section>
+        <Section title={WORDS.failing} flush>
+          <Shown data={trends}>{(shown) => <Failing trends={shown} />}</Shown>
+        </Section>
+      </div>
+    </>
+  );
+}
+
+const LOOK = {
+  ok: { tone: "completed", icon: "check", state: "" },
+  warning: { tone: "waiting", icon: "warning", state: "▲" },
+  critical: { tone: "failed", icon: "warning", state: "✕" },
+  unknown: { tone: "quiet", icon: "clock", state: "" },
+  empty: { tone: "quiet", icon: "inbox", state: "" },
+} as const;
+
+function Sentence({ verdict }: { verdict: Verdict }) {
+  const look = LOOK[verdict.tone];
+  return (
+    <>
+      <TitleOnly state={look.state} />
+      <div class="verdict">
+        <span class="verdict-mark" data-tone={look.tone}>
+          <Icon name={look.icon} />
+        </span>
+        <p class="verdict-text">
+          {verdict.text} <span>{verdict.rest}</span>
+        </p>
+        {verdict.links.length > 0 && (
+          <div class="actions">
+            {verdict.links.map((link) => (
+              <a key={link.label} class="button" href={href(link.to)}>
+                {link.label}
+              </a>
+            ))}
+          </div>
+        )}
+      </div>
+    </>
+  );
+}
+
+function TitleOnly({ state }: { state: string }) {
+  document.title = [state, WORDS.title, "Celeriac"].filter(Boolean).join(" · ");
+  return null;
+}
+
+interface Rates {
+  done: number | null;
+  failed: number | null;
+  failedPercent: number | null;
+}
+
+function ratesOf(): Rates {
+  const now = pulse.value;
+  const done = now?.done_per_s ?? null;
+  const failed = now?.failed_per_s ?? null;
+  const ended = (done ?? 0) + (failed ?? 0);
+  return { done, failed, failedPercent: ended > 0 ? (100 * (failed ?? 0)) / ended : null };
+}
+
+function Vitals({ stats, rates }: { stats: Stats | undefined; rates: Rates }) {
+  const now = pulse.value;
+  const last = recent.value.slice(-36);
+  const workers = now?.workers;
+  const all = stats?.total_workers ?? null;
+  return (
+    <div class="figures">
+      <Figure
+        label={WORDS.waiting}
+        value={count(now?.waiting ?? stats?.queue_depth)}
+        to={href("/queues")}
+        note={stats?.queue_depth_source === "mirror" ? "as the mirror knows" : undefined}
+      >
+        <Sparkline slots={36} values={last.map((one) => one.waiting)} />
+      </Figure>
+      <Figure label={WORDS.running} value={count(now?.running)} to={href("/tasks", { status: "RUNNING" })}>
+        <Sparkline slots={36} values={last.map((one) => one.running)} />
+      </Figure>
+      <Figure label={WORDS.done} value={perMinute(rates.done)} to={href("/analytics")}>
+        <Sparkline slots={36} values={last.map((one) => one.done_per_s)} />
+      </Figure>
+      <Figure
+        label={WORDS.failed}
+        value={percent(rates.failedPercent)}
+        to={href("/failures")}
+        tone={(rates.failedPercent ?? 0) > 0 ? "failed" : undefined}
+      >
+        <Sparkline slots={36} values={last.map((one) => one.failed_per_s)} tone="failed" />
+      </Figure>
+      <Figure label={WORDS.wait} value={duration(now?.mean_wait)} to={href("/analytics")}>
+        <Sparkline slots={36} values={last.map((one) => one.mean_wait)} />
+      </Figure>
+      <Figure
+        label={WORDS.workers}
+        value={count(workers?.active ?? stats?.active_workers)}
+        unit={all === null ? undefined : `of ${count(all)}`}
+        to={href("/workers")}
+        note={
+          [
+            workers?.paused ? `${workers.paused} paused` : "",
+            workers?.draining ? `${workers.draining} draining` : "",
+            workers?.offline ? `${workers.offline} offline` : "",
+          ]
+            .filter(Boolean)
+            .join(", ") || undefined
+        }
+      />
+    </div>
+  );
+}
+
+function Hour({ trends }: { trends: Trends }) {
+  const gaps = useData<Rows<Gap>>("/mirror/gaps", { query: { after: "-1h" }, every: 60_000 });
+  const times = trends.series.map((bucket) => Date.parse(bucket.bucket));
+  const sum = (name: "completed" | "failed" | "cancelled") =>
+    trends.series.reduce((all, one) => all + one[name], 0);
+  const sentence = `${count(sum("completed"))} done, ${count(sum("failed"))} failed and ${count(sum("cancelled"))} cancelled in the last hour.`;
+  const step = times.length > 1 ? times[1]! - times[0]! : MINUTE;
+  return (
+    <Bars
+      times={times}
+      step={step}
+      height={132}
+      sentence={sentence}
+      whole="60 min"
+      gaps={(gaps.value?.data ?? []).map((gap) => ({
+        from: Date.parse(gap.from),
+        to: gap.to ? Date.parse(gap.to) : Date.now(),
+      }))}
+      series={[
+        { label: "done", tone: "completed", values: trends.series.map((one) => one.completed) },
+        { label: "cancelled", tone: "cancelled", values: trends.series.map((one) => one.cancelled) },
+        { label: "failed", tone: "failed", values: trends.series.map((one) => one.failed) },
+      ]}
+      pathOf={(index) =>
+        `/tasks?completed_after=${new Date(times[index]!).toISOString()}&completed_before=${new Date(times[index]! + step).toISOString()}`
+      }
+    />
+  );
+}
+
+/** Return how much a queue needs a look: nobody consumes it, it grows, it waits. */
+function need(queue: QueueRow): number {
+  const waiting = queue.waiting ?? 0;
+  const unserved = queue.consumers === 0 && waiting > 0 ? 1e12 : 0;
+  const grows = waiting > 0 && queue.in_per_minute > queue.out_per_minute ? 1e9 : 0;
+  return unserved + grows + waiting + queue.due;
+}
+
+function QueueList({ queues }: { queues: readonly QueueRow[] }) {
+  if (queues.length === 0) return <Empty title={WORDS.noQueues} />;
+  const sorted = [...queues].sort((a, b) => need(b) - need(a) || a.queue_name.localeCompare(b.queue_name));
+  return (
+    <>
+      {sorted.slice(0, QUEUES_SHOWN).map((queue) => (
+        <a
+          key={queue.queue_name}
+          class="overview-queue num"
+          href={href(`/queues/${encodeURIComponent(queue.queue_name)}`)}
+        >
+          <b class="clip">{queue.queue_name}</b>
+          <span class="end">{count(queue.waiting)}</span>
+          <span class="muted clip">
+            {queue.oldest_waiting_at
+              ? `oldest ${about((clock.value.now - Date.parse(queue.oldest_waiting_at)) / 1000)}`
+              : ""}
+          </span>
+          <span class="end">
+            {queue.consumers === 0 && (queue.waiting ?? 0) > 0 ? (
+              <Status look={{ word: WORDS.noOne, tone: "waiting", shape: "warning" }} plain />
+            ) : queue.empty_in_seconds ? (
+              <span class="muted">empty in {about(queue.empty_in_seconds)}</span>
+            ) : (
+              <span class="muted">
+                {queue.consumers === 1 ? "1 worker" : `${count(queue.consumers)} workers`}
+              </span>
+            )}
+          </span>
+        </a>
+      ))}
+      {sorted.length > QUEUES_SHOWN && (
+        <p class="list-more">
+          <a href={href("/queues")}>{count(sorted.length - QUEUES_SHOWN)} more</a>
+        </p>
+      )}
+    </>
+  );
+}
+
+function AlertList({ alerts }: { alerts: readonly Alert[] }) {
+  if (alerts.length === 0) return <p class="muted list-more">{WORDS.noAlerts}</p>;
+  return (
+    <ul class="list">
+      {alerts.slice(0, 6).map((alert) => (
+        <li key={alert.alert_id}>
+          <Status of={alert.severity === "CRITICAL" ? "critical" : "warning"} />
+          <a class="quiet" href={href("/alerts")}>
+            {alert.description}
+          </a>
+          <span class="end muted">
+            <Ago at={alert.created_at} />
+          </span>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function Failing({ trends }: { trends: Trends }) {
+  if (trends.failure_patterns.length === 0) return <p class="muted list-more">{WORDS.nothingFails}</p>;
+  return (
+    <ul class="list">
+      {trends.failure_patterns.slice(0, 6).map((pattern) => (
+        <li key={pattern.error}>
+          <a
+            class="quiet mono clip"
+            href={href("/tasks", { status: "FAILED", error: pattern.error, completed_after: "-1h" })}
+          >
+            {pattern.error}
+          </a>
+          <span class="end num">
+            {count(pattern.count)} <span class="muted">{percent(pattern.percentage)}</span>
+          </span>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function FirstTask({ verdict }: { verdict: Verdict }) {
+  const run = async () => {
+    const body = { task_name: "celeriac.wordcount", task_args: ["to be or not to be"] };
+    const task = await act<{ task_id: string }>("POST", "/tasks", { body, topics: ["tasks"] });
+    if (task) go(`/tasks/${encodeURIComponent(task.task_id)}`);
+  };
+  return (
+    <>
+      <PageHead title={WORDS.title} lead={verdict.text} />
+      <div class="overview-first">
+        <section>
+          <h2>{WORDS.firstTitle}</h2>
+          <p>{WORDS.firstText}</p>
+          {may("submit") && (
+            <button type="button" class="button primary" onClick={run}>
+              <Icon name="play" /> {WORDS.firstButton}
+            </button>
+          )}
+          <p class="muted">{WORDS.firstOr}</p>
+          <pre>celeriac submit celeriac.wordcount --args '["to be or not to be"]' --wait</pre>
+        </section>
+        <section>
+          <h2>{WORDS.foreignTitle}</h2>
+          <p>{WORDS.foreignText}</p>
+          <pre>{`CELERIAC_BROKER_URL=redis://your-broker celeriac up\ncelery -A your_app worker -E`}</pre>
+        </section>
+      </div>
+    </>
+  );
+}

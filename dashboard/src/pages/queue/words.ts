@@ -1,0 +1,6 @@
+// What this page says.
+
+export const WORDS = {
+  title: "Queue",
+  lead: "What waits here, and who takes it.",
+} as const;

@@ -1,0 +1,15 @@
+// What this page says.
+
+export const WORDS = {
+  title: "Tasks",
+  bar: "Filter: status:FAILED queue:payments words",
+  all: "All",
+  none: "Nothing matches.",
+  noTasks: "No task has been submitted yet.",
+  newer: "newer",
+  save: "Save view",
+  saved: "View saved",
+  csv: "CSV",
+  peekEmpty: "This task is not there any more.",
+  clear: "Clear all filters",
+} as const;

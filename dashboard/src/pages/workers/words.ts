@@ -1,0 +1,6 @@
+// What this page says.
+
+export const WORDS = {
+  title: "Workers",
+  lead: "Who runs the tasks.",
+} as const;

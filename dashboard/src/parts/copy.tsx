@@ -1,0 +1,100 @@
+// Copying: an id, a link, and every view and action as a command.
+import { signal } from "@preact/signals";
+import { useRef } from "preact/hooks";
+import { apiUrl, type Query } from "../api/client.ts";
+import { writeExact } from "../api/json.ts";
+import { me } from "../api/session.ts";
+import { curl } from "../logic/curl.ts";
+import { shortId } from "../logic/format.ts";
+import { WORDS } from "../words.ts";
+import { Dialog } from "./dialog.tsx";
+import { Icon } from "./icons.tsx";
+import { Menu } from "./menu.tsx";
+import { say } from "./toasts.tsx";
+
+const uncopied = signal<string | null>(null);
+
+/** Put a text on the clipboard; where the browser forbids that, show it selected. */
+export async function copy(text: string, what = WORDS.copied as string): Promise<void> {
+  try {
+    await navigator.clipboard.writeText(text);
+    say(what);
+  } catch {
+    uncopied.value = text;
+  }
+}
+
+/** Drawn once, by the frame. */
+export function CopyByHand() {
+  const field = useRef<HTMLTextAreaElement>(null);
+  if (uncopied.value === null) return null;
+  return (
+    <Dialog title="Copy" onClose={() => (uncopied.value = null)}>
+      <p>{WORDS.copyFailed}</p>
+      <textarea
+        ref={field}
+        class="field mono"
+        readOnly
+        rows={5}
+        aria-label="Text to copy"
+        value={uncopied.value}
+        onFocus={() => field.current?.select()}
+      />
+    </Dialog>
+  );
+}
+
+/** An id, short, with a button that copies it whole. */
+export function Id({ id, to, whole }: { id: string; to?: string; whole?: boolean }) {
+  const text = whole ? id : shortId(id);
+  return (
+    <span class="id-group">
+      {to ? (
+        <a class="id quiet" href={to} title={id}>
+          {text}
+        </a>
+      ) : (
+        <code class="id" title={id}>
+          {text}
+        </code>
+      )}
+      <button type="button" class="icon-button small" aria-label={`Copy id ${id}`} onClick={() => copy(id)}>
+        <Icon name="copy" />
+      </button>
+    </span>
+  );
+}
+
+export interface Command {
+  method?: string;
+  path: string;
+  query?: Query | URLSearchParams;
+  body?: unknown;
+  /** The same as a command of the program, where there is one. */
+  cli?: string;
+}
+
+/** Return the command for a request of the API. */
+export function asCurl(command: Command): string {
+  const body = command.body === undefined ? undefined : writeExact(command.body);
+  const needsKey = me.peek() !== null && me.peek()!.kind !== "local";
+  return curl(command.method ?? "GET", apiUrl(command.path, command.query), body, needsKey);
+}
+
+/** The menu that copies this view, or an action, as a command. */
+export function CopyAs({ command, link = true }: { command: Command; link?: boolean }) {
+  return (
+    <Menu
+      label="Copy as a command"
+      items={[
+        { label: "Copy as curl", key: "Y", run: () => copy(asCurl(command), "Copied as curl") },
+        command.cli
+          ? { label: "Copy as celeriac", run: () => copy(command.cli!, "Copied as a command") }
+          : null,
+        link && { label: "Copy link", run: () => copy(location.href, "Link copied") },
+      ]}
+    >
+      <Icon name="terminal" />
+    </Menu>
+  );
+}

@@ -1,0 +1,126 @@
+// The icons that are used, each once: what is not named here is not in the build.
+import {
+  Activity,
+  ArrowDown,
+  ArrowUp,
+  Ban,
+  Bell,
+  Check,
+  ChevronDown,
+  ChevronRight,
+  CircleAlert,
+  CircleCheck,
+  CircleDashed,
+  CircleDot,
+  CircleHelp,
+  CirclePause,
+  CircleX,
+  Clock,
+  Copy,
+  Download,
+  Ellipsis,
+  ExternalLink,
+  GitFork,
+  Inbox,
+  Layers,
+  ListChecks,
+  ListFilter,
+  Moon,
+  Play,
+  Plus,
+  RefreshCw,
+  RotateCw,
+  Search,
+  Send,
+  Server,
+  Settings,
+  SkipForward,
+  Square,
+  Star,
+  Sun,
+  SunMoon,
+  Terminal,
+  TextSearch,
+  TrendingUp,
+  TriangleAlert,
+  Unplug,
+  Workflow,
+  X,
+} from "lucide-preact";
+import type { Shape } from "../logic/status.ts";
+
+export const ICONS = {
+  activity: Activity,
+  alert: CircleAlert,
+  ban: Ban,
+  bell: Bell,
+  check: Check,
+  clock: Clock,
+  close: X,
+  copy: Copy,
+  down: ChevronDown,
+  download: Download,
+  external: ExternalLink,
+  failures: CircleX,
+  filter: ListFilter,
+  help: CircleHelp,
+  inbox: Inbox,
+  layers: Layers,
+  moon: Moon,
+  more: Ellipsis,
+  names: TextSearch,
+  overview: Activity,
+  pause: CirclePause,
+  play: Play,
+  plus: Plus,
+  refresh: RefreshCw,
+  right: ChevronRight,
+  search: Search,
+  send: Send,
+  server: Server,
+  settings: Settings,
+  sortDown: ArrowDown,
+  sortUp: ArrowUp,
+  star: Star,
+  sun: Sun,
+  sunMoon: SunMoon,
+  tasks: ListChecks,
+  terminal: Terminal,
+  tree: GitFork,
+  trend: TrendingUp,
+  unplug: Unplug,
+  warning: TriangleAlert,
+  workflow: Workflow,
+} as const;
+
+export type IconName = keyof typeof ICONS;
+
+/** An icon beside a word; alone it needs a label on what it stands in. */
+export function Icon({ name }: { name: IconName }) {
+  const Shown = ICONS[name];
+  return <Shown class="icon" aria-hidden="true" />;
+}
+
+const SHAPES: Record<Shape, typeof Activity> = {
+  scheduled: Clock,
+  queued: Inbox,
+  reserved: CircleDashed,
+  retrying: RotateCw,
+  running: Play,
+  completed: Check,
+  failed: X,
+  cancelled: Ban,
+  skipped: SkipForward,
+  lost: CircleHelp,
+  paused: CirclePause,
+  draining: CircleDot,
+  offline: Square,
+  warning: TriangleAlert,
+  ok: CircleCheck,
+};
+
+/** The outline of a status: no two look alike, whatever the colour. */
+export function ShapeIcon({ shape }: { shape: Shape }) {
+  const Shown = SHAPES[shape];
+  return <Shown class="icon" aria-hidden="true" />;
+}

@@ -1,0 +1,74 @@
+// uPlot as our charts use it. Loaded only by pages that draw one.
+import uPlot from "uplot";
+import "uplot/dist/uPlot.min.css";
+import { short } from "../logic/format.ts";
+import { zone } from "../settings.ts";
+import type { ChartProps } from "./chart.tsx";
+
+/** Draw a chart into a box. Its legend is ours, below: uPlot's own would be written as HTML. */
+export function draw(box: HTMLElement, props: ChartProps, height: number): uPlot {
+  const style = getComputedStyle(document.documentElement);
+  const color = (name: string) => style.getPropertyValue(name).trim();
+  const axis = {
+    stroke: color("--ink-3"),
+    font: `11px ${style.getPropertyValue("--sans")}`,
+    ticks: { show: false },
+    grid: { stroke: color("--line"), width: 1 },
+  };
+  const options: uPlot.Options = {
+    width: Math.max(200, Math.floor(box.clientWidth)),
+    height,
+    legend: { show: false },
+    cursor: { drag: { x: Boolean(props.onBrush), y: false }, points: { size: 6 } },
+    tzDate: zone.peek() === "utc" ? (at) => uPlot.tzDate(new Date(at * 1000), "Etc/UTC") : undefined,
+    scales: {
+      x: { time: true },
+      y: { range: (_, low, high) => [Math.min(0, low ?? 0), Math.max(high ?? 0, 1e-6) * 1.08] },
+    },
+    axes: [axis, { ...axis, size: 52, values: (_, values) => values.map((value) => short(value)) }],
+    series: [
+      {},
+      ...props.series.map((one) => ({
+        label: one.label,
+        stroke: color(one.color),
+        width: 1.5,
+        dash: one.isDashed ? [4, 4] : undefined,
+        fill: one.fill ? `${color(one.color)}22` : undefined,
+        points: { show: false },
+        spanGaps: false,
+      })),
+    ],
+    hooks: {
+      drawClear: [(plot) => drawGaps(plot, props, color("--line"))],
+      setSelect: [(plot) => brush(plot, props)],
+    },
+  };
+  const data = [props.times.map((at) => at / 1000), ...props.series.map((one) => [...one.values])];
+  return new uPlot(options, data as uPlot.AlignedData, box);
+}
+
+function drawGaps(plot: uPlot, props: ChartProps, color: string): void {
+  const { ctx, bbox } = plot;
+  ctx.save();
+  ctx.strokeStyle = color;
+  for (const gap of props.gaps ?? []) {
+    const left = Math.max(bbox.left, plot.valToPos(gap.from / 1000, "x", true));
+    const right = Math.min(bbox.left + bbox.width, plot.valToPos(gap.to / 1000, "x", true));
+    ctx.beginPath();
+    ctx.rect(left, bbox.top, Math.max(2, right - left), bbox.height);
+    ctx.clip();
+    for (let x = left - bbox.height; x < right; x += 8) {
+      ctx.moveTo(x, bbox.top + bbox.height);
+      ctx.lineTo(x + bbox.height, bbox.top);
+    }
+    ctx.stroke();
+  }
+  ctx.restore();
+}
+
+function brush(plot: uPlot, props: ChartProps): void {
+  const { left, width } = plot.select;
+  if (width < 4) return;
+  props.onBrush?.(plot.posToVal(left, "x") * 1000, plot.posToVal(left + width, "x") * 1000);
+  plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+}

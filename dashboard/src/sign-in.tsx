@@ -1,0 +1,75 @@
+// Signing in, over the page: what was typed behind it is kept.
+import { useSignal } from "@preact/signals";
+import { apiUrl } from "./api/client.ts";
+import { ApiError } from "./api/errors.ts";
+import { giveUp, isSignInAsked, me, signIn } from "./api/session.ts";
+import { Dialog } from "./parts/dialog.tsx";
+
+export function SignIn() {
+  const key = useSignal("");
+  const error = useSignal<string | null>(null);
+  const isBusy = useSignal(false);
+  const submit = async (event: Event) => {
+    event.preventDefault();
+    isBusy.value = true;
+    error.value = null;
+    try {
+      await signIn(key.value.trim());
+    } catch (reason) {
+      error.value = reason instanceof ApiError ? reason.message : String(reason);
+    } finally {
+      isBusy.value = false;
+    }
+  };
+  const form = (
+    <form onSubmit={submit} class="sign-in-form">
+      <p>Sign in with an API key. It is exchanged for a session of this browser and not kept by the page.</p>
+      <label class="labelled">
+        API key
+        <input
+          class="field mono"
+          type="password"
+          name="key"
+          autoComplete="current-password"
+          required
+          aria-invalid={error.value !== null}
+          aria-describedby={error.value ? "sign-in-error" : undefined}
+          value={key.value}
+          onInput={(event) => (key.value = event.currentTarget.value)}
+        />
+      </label>
+      {error.value && (
+        <p id="sign-in-error" class="field-error" role="alert">
+          {error.value}
+        </p>
+      )}
+      <div class="actions">
+        <button type="submit" class="button primary" disabled={isBusy.value || key.value.trim() === ""}>
+          Sign in
+        </button>
+        <a class="button" href={apiUrl("/session/oidc/login", { next: location.pathname + location.search })}>
+          At your organisation
+        </a>
+      </div>
+      <p class="muted">
+        A key is made with <code>celeriac keys create</code>.
+      </p>
+    </form>
+  );
+  if (me.value === null)
+    return (
+      <main class="sign-in" id="main">
+        <h1>Celeriac</h1>
+        {form}
+      </main>
+    );
+  const close = () => {
+    isSignInAsked.value = false;
+    giveUp();
+  };
+  return (
+    <Dialog title="Your session is over" onClose={close}>
+      {form}
+    </Dialog>
+  );
+}

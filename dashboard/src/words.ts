@@ -1,0 +1,44 @@
+// Sentences that more than one page says. Those of one page stand in its folder, in `words.ts`.
+
+export const WORDS = {
+  live: "live",
+  polling: "polling",
+  paused: "paused",
+  away: "no answer",
+  waiting: "waiting",
+  running: "running",
+  find: "Find anything",
+  signIn: "Sign in",
+  signOut: "Sign out",
+  readOnly: "read only",
+  empty: "Nothing here.",
+  retry: "Try again",
+  copied: "Copied",
+  copyFailed: "This browser lets a page copy only over https: the text is selected, press Ctrl C.",
+  outdated: "Celeriac was updated while this page was open.",
+  reload: "Reload",
+  gone: "A part of this page is not there any more: Celeriac was updated.",
+  notFoundTitle: "There is no such page",
+  absent: "This version of the API does not tell that yet.",
+} as const;
+
+/** The sentence for a request that failed, with what it means here. */
+export function sentenceOf(error: {
+  status: number;
+  code: string;
+  message: string;
+  retryAfter?: number | null;
+}): string {
+  switch (error.status) {
+    case 0:
+      return "Celeriac does not answer. What you see is from before; it is tried again by itself.";
+    case 401:
+      return "You are not signed in any more.";
+    case 403:
+      return error.message;
+    case 429:
+      return `Too many requests. It goes on in ${error.retryAfter ?? 60} s.`;
+    default:
+      return error.message;
+  }
+}

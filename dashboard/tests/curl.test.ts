@@ -1,0 +1,17 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import test from "node:test";
+import { celeriac, curl, quoted } from "../src/logic/curl.ts";
+
+test("a shell gives back what was quoted, whatever it is", () => {
+  for (const text of ["plain", "two words", "it's", "$(rm -rf ~)", "`id`", "a\nb", "–é\u202e", '"'])
+    assert.equal(execFileSync("sh", ["-c", `printf %s ${quoted(text)}`], { encoding: "utf8" }), text);
+});
+
+test("the key is never in the command", () => {
+  assert.equal(
+    curl("POST", "http://h/api/v1/tasks/a%2Fb/cancel", undefined, true),
+    'curl -sS -X POST -H "Authorization: Bearer $CELERIAC_API_KEY" http://h/api/v1/tasks/a%2Fb/cancel',
+  );
+  assert.equal(celeriac("task", "a b"), "celeriac task 'a b'");
+});

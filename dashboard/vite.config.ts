@@ -1,0 +1,22 @@
+import { defineConfig } from "vite";
+
+/** The chunk of a page is named like its folder. */
+const nameOf = (module: string | null): string => module?.match(/pages\/([\w-]+)\//)?.[1] ?? "part";
+
+// Addresses in the build are relative: the page is shown below whatever prefix a proxy has.
+export default defineConfig({
+  base: "./",
+  build: {
+    outDir: "static",
+    emptyOutDir: true,
+    target: "es2023",
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    reportCompressedSize: false,
+    chunkSizeWarningLimit: 200,
+    sourcemap: false,
+    rollupOptions: {
+      output: { chunkFileNames: (chunk) => `assets/${nameOf(chunk.facadeModuleId)}-[hash].js` },
+    },
+  },
+});

@@ -1,0 +1,135 @@
+"""Gathers what is known of a task that does not run, and has it explained (`domain/explanations.py`)."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.degradation import Marks
+from domain.errors import TaskNotFound
+from domain.explanations import Explanation, QueueWorker, Situation, Undispatched, explain
+from domain.sight import Sight
+from domain.states import Phase
+from domain.workers.status import hostname
+from gateway.ports import ReadsQueues
+from services.dashboard import ask_depths
+from services.queues import Reading
+from store.queries import for_explanations
+from store.queries.for_queues import list_consumers_of
+from store.queries.gaps import overlaps_gap
+from store.queries.mirror import get_state
+from store.queries.tasks.documents import TaskOutline, get_outline
+from store.queries.workers.nodes import WorkerRow
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What this process knows of the system around a task."""
+
+    marks: Marks
+    failing: Collection[str]
+    """Components whose breaker is open."""
+    queues: ReadsQueues | None
+    """The reader of the broker's queues; None where the broker is known to be away."""
+
+
+async def explain_task(reading: Reading, task_id: str, *, around: Surroundings, sight: Sight) -> Explanation:
+    """Return why a task does not run; raises TaskNotFound if there is none that is seen.
+
+    No connection to Postgres is held while the broker is asked.
+    """
+    async with reading() as connection:
+        task = await get_outline(connection, task_id, sight=sight)
+        if task is None:
+            raise TaskNotFound
+        known = await _look(connection, task, sees_all=not (sight.limits.task_names or sight.submitted_by))
+    waiting, answers = await _ask_broker(task, around, is_told=known.is_told)
+    return explain(
+        Situation(
+            now=datetime.now(UTC),
+            status=task.status,
+            phase=task.phase,
+            task_name=task.task_name,
+            queue_name=task.queue_name,
+            created_at=task.created_at,
+            scheduled_at=task.scheduled_at,
+            dispatched_at=known.dispatched_at,
+            started_at=task.started_at,
+            completed_at=task.completed_at,
+            cancel_requested_at=task.cancel_requested_at,
+            hostname=hostname(task.node) if task.node else None,
+            submitted_here=known.submitted_here,
+            undispatched=known.undispatched,
+            marks=around.marks,
+            failing=around.failing,
+            waiting=waiting,
+            broker_answers=answers,
+            sent_before=known.sent_before,
+            workers=known.workers,
+            heard_seconds_ago=known.heard_seconds_ago,
+            had_gap=known.had_gap,
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    submitted_here: bool
+    dispatched_at: datetime | None
+    undispatched: Undispatched | None
+    sent_before: int | None
+    workers: Sequence[QueueWorker]
+    heard_seconds_ago: float | None
+    had_gap: bool
+    is_told: bool
+    """Whether how many wait in the queue may be told."""
+
+
+async def _look(connection: AsyncConnection, task: TaskOutline, *, sees_all: bool) -> _Known:
+    submitted_here, dispatched_at = await for_explanations.get_dispatch(connection, task.task_id)
+    before = None
+    if sees_all and task.queue_name is not None and dispatched_at is not None and task.phase == Phase.QUEUED:
+        before = await for_explanations.count_sent_before(connection, task.queue_name, dispatched_at=dispatched_at)
+    since = dispatched_at or task.created_at
+    return _Known(
+        submitted_here=submitted_here,
+        dispatched_at=dispatched_at,
+        undispatched=await for_explanations.find_undispatched(connection, task.task_id),
+        sent_before=before,
+        workers=await _list_workers(connection, task),
+        heard_seconds_ago=(await get_state(connection)).lag_seconds,
+        had_gap=await overlaps_gap(connection, since=since, until=datetime.now(UTC)),
+        is_told=sees_all,
+    )
+
+
+async def _list_workers(connection: AsyncConnection, task: TaskOutline) -> list[QueueWorker]:
+    rows = await list_consumers_of(connection, task.queue_name) if task.queue_name else []
+    knowing = await for_explanations.list_knowing_nodes(
+        connection, task.task_name or "", nodes=[row.node for row in rows]
+    )
+    return [_queue_worker(row, knows=row.node in knowing if task.task_name else None) for row in rows]
+
+
+def _queue_worker(row: WorkerRow, *, knows: bool | None) -> QueueWorker:
+    is_paused = bool(row.want_paused or row.is_paused)
+    return QueueWorker(
+        hostname=hostname(row.node),
+        online=row.online,
+        held="draining" if row.is_draining else "paused" if is_paused else None,
+        knows_task=knows if row.described_at is not None else None,
+        running=row.running,
+        capacity=row.concurrency or row.capacity,
+        heard_at=row.last_sign_at,
+    )
+
+
+async def _ask_broker(task: TaskOutline, around: Surroundings, *, is_told: bool) -> tuple[int | None, bool | None]:
+    """How many messages wait in the task's queue, and whether the broker answers; None where that is not told."""
+    if task.queue_name is None or not is_told:
+        return None, None
+    if around.queues is None:
+        return None, False
+    depths = await ask_depths(around.queues, [task.queue_name])
+    return (None, False) if depths is None else (depths.get(task.queue_name, 0), True)

@@ -1,0 +1,64 @@
+"""What open pages are told of the whole: read once for all of them, however many there are."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.live import Topic
+from domain.rollups import Measure
+from services.dashboard import MAX_QUEUES
+from store.queries import for_dashboard, for_live
+from store.queries.mirror import get_state
+
+
+@dataclass(frozen=True, slots=True)
+class FleetReading:
+    """What Postgres tells of the whole at one moment."""
+
+    totals: Mapping[Measure, int]
+    due: int
+    running: int
+    mean_wait_seconds: float | None
+    workers: Mapping[str, int]
+    alerts: Mapping[str, int]
+    mirror_lag_seconds: float | None
+    queue_names: tuple[str, ...]
+    marks: Mapping[Topic, object]
+    """What is another one than before when a topic has changed; the queues' has what the broker tells besides."""
+
+
+async def read_fleet(connection: AsyncConnection, *, default_queue: str) -> FleetReading:
+    """Return everything but the broker's part; seven short statements, of which none grows with the ended tasks."""
+    totals = await for_dashboard.count_totals(connection)
+    due, parked = await for_dashboard.count_undispatched(connection)
+    figures = await for_live.get_figures(connection)
+    workers, alerts = await for_live.count_workers(connection), await for_live.count_alerts(connection)
+    names = await for_dashboard.list_queue_names(connection, limit=MAX_QUEUES)
+    counted = (*totals.values(), due, figures.running)
+    return FleetReading(
+        totals=totals,
+        due=due,
+        running=figures.running,
+        mean_wait_seconds=figures.mean_wait_seconds,
+        workers=workers.counts,
+        alerts=alerts.counts,
+        mirror_lag_seconds=(await get_state(connection)).lag_seconds,
+        queue_names=tuple(sorted({default_queue, *names})),
+        marks={
+            Topic.TASKS: counted,
+            Topic.WORKERS: workers.mark,
+            Topic.ALERTS: alerts.mark,
+            Topic.QUEUES: (parked, *names),
+            Topic.WORKFLOWS: _mark_of_workflows(figures, counted),
+        },
+    )
+
+
+def _mark_of_workflows(
+    figures: for_live.LiveFigures, counted: tuple[int, ...]
+) -> tuple[datetime | None, bool, tuple[int, ...]]:
+    """A workflow goes on with its tasks: while one is not finished, whatever changes a task may change it."""
+    has_unfinished = figures.has_unfinished_workflows
+    return figures.newest_workflow_at, has_unfinished, counted if has_unfinished else ()

@@ -1,0 +1,87 @@
+"""What `/task-names` tells: who knows a task, and how those of its name have fared."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.rollups import MAX_NAME
+from domain.sight import Limits, Sight
+from domain.trends import DECIMALS, NOTHING, Chosen, Sums, Window
+from domain.workers.figures import RATE_WINDOW
+from domain.workers.status import KNOWN_WITHIN
+from services.trends import EMPTY, SumsAndDurations
+from store.queries import for_task_names
+from store.queries.for_task_names import KnownName
+from store.queries.tasks.names import list_known_task_names
+from store.queries.trends import count_durations_by_name, sum_by_name
+
+MAX_NAMES = 1_000
+UNKNOWN = KnownName(online=0, acks_late=None, max_retries=None)
+
+
+@dataclass(frozen=True, slots=True)
+class NamedTasks:
+    """The tasks of one name: who knows it, what was counted in the window, and lately."""
+
+    task_name: str
+    known: KnownName
+    counted: SumsAndDurations
+    ended_per_minute: float
+
+
+async def list_named_tasks(
+    connection: AsyncConnection, window: Window, *, sight: Sight, limit: int, offset: int
+) -> tuple[int, list[NamedTasks]]:
+    """Return how many names there are, of those that are seen, and one page of them: names that workers know, and
+    the busiest of the window.
+    """
+    sums = await sum_by_name(connection, window, name="task_name", limit=MAX_NAMES, chosen=Chosen(limits=sight.limits))
+    known = await list_known_task_names(connection, max_age=KNOWN_WITHIN, limit=MAX_NAMES)
+    names = sorted({*filter(None, sums), *filter(sight.limits.may_name, known)})
+    page = names[offset : offset + limit]
+    return len(names), await _read(connection, page, window=window, sums=sums, limits=sight.limits)
+
+
+async def find_named_tasks(
+    connection: AsyncConnection, task_name: str, *, window: Window, sight: Sight
+) -> NamedTasks | None:
+    """Return the figures of one name; None if there is none that is seen."""
+    chosen = Chosen(task_name=task_name[:MAX_NAME], limits=sight.limits)
+    sums = await sum_by_name(connection, window, name="task_name", limit=1, chosen=chosen)
+    (found,) = await _read(connection, [task_name], window=window, sums=sums, limits=sight.limits)
+    if sums or await _may_be_named(connection, task_name, known=found.known, limits=sight.limits):
+        return found
+    return None
+
+
+async def _may_be_named(connection: AsyncConnection, task_name: str, *, known: KnownName, limits: Limits) -> bool:
+    """Whether it is there, and may be spoken of by its name alone."""
+    if not limits.may_name(task_name):
+        return False
+    return known is not UNKNOWN or await for_task_names.is_name_used(connection, task_name)
+
+
+async def _read(
+    connection: AsyncConnection, names: Sequence[str], *, window: Window, sums: Mapping[str, Sums], limits: Limits
+) -> list[NamedTasks]:
+    chosen = Chosen(limits=limits)
+    durations = await count_durations_by_name(connection, window, name="task_name", names=names, chosen=chosen)
+    lately = Window.of_last(RATE_WINDOW, now=window.until)
+    recent = await sum_by_name(connection, lately, name="task_name", limit=MAX_NAMES, chosen=chosen)
+    known = await for_task_names.list_known(connection, names)
+    return [
+        NamedTasks(
+            task_name=name,
+            known=known.get(name, UNKNOWN),
+            counted=SumsAndDurations(sums.get(name, NOTHING), durations.get(name, EMPTY)),
+            ended_per_minute=_per_minute(recent.get(name, NOTHING), since=lately.since, until=lately.until),
+        )
+        for name in names
+    ]
+
+
+def _per_minute(sums: Sums, *, since: datetime, until: datetime) -> float:
+    ended = sums.completed + sums.failed + sums.cancelled
+    return round(ended * timedelta(minutes=1) / (until - since), DECIMALS)

@@ -1,0 +1,93 @@
+"""The dashboard's pages as a browser sees them: where they are, and what must never happen on one."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request
+
+from tests.browser.chromium import PATIENCE_MS
+from tests.browser.shop import Shop
+
+NOT_THERE = "the server responded with a status of 404"
+"""Chromium's word on a request for what this version of the API lacks; the page says so itself."""
+
+
+def addresses(shop: Shop) -> dict[str, str]:
+    """Every page's address below `/ui`, by its name."""
+    return {
+        "overview": "/",
+        "tasks": "/tasks",
+        "tasks-failed": f"/tasks?status=FAILED&peek={shop.failed}",
+        "tasks-none": "/tasks?search=nothing-has-this-word",
+        "task-failed": f"/tasks/{shop.failed}",
+        "task-completed": f"/tasks/{shop.completed}",
+        "task-retried": f"/tasks/{shop.retried}",
+        "task-waiting": f"/tasks/{shop.waiting}",
+        "task-running": f"/tasks/{shop.running}",
+        "task-unknown": "/tasks/no-such-task",
+        "compare": f"/compare?a={shop.failed}&b={shop.completed}",
+        "workflows": "/workflows",
+        "workflow": f"/workflows/{shop.workflow}",
+        "queues": "/queues",
+        "queue": f"/queues/{shop.queue}",
+        "workers": "/workers",
+        "worker": f"/workers/{shop.worker}",
+        "names": "/names",
+        "name": f"/names/{shop.name}",
+        "failures": "/failures",
+        "analytics": "/analytics",
+        "alerts": "/alerts",
+        "system": "/system",
+        "submit": "/submit",
+        "webhooks": "/webhooks",
+        "notifications": "/notifications",
+        "keys": "/keys",
+        "audit": "/audit",
+        "not-found": "/nothing/of/the/kind",
+    }
+
+
+class Watch:
+    """What went wrong on the pages of a context: errors of the console, exceptions, refusals of the policy, requests
+    that would have left this machine.
+    """
+
+    def __init__(self, context: BrowserContext, origin: str) -> None:
+        self.problems: list[str] = []
+        self._origin = origin
+        context.on("console", self._hear)
+        context.on("weberror", lambda error: self.problems.append(f"exception: {error.error}"))
+        context.on("request", self._see)
+        context.add_init_script(
+            "addEventListener('securitypolicyviolation', (event) => "
+            "console.error(`policy: ${event.violatedDirective} ${event.blockedURI} ${event.sample}`))"
+        )
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning") and NOT_THERE not in message.text:
+            self.problems.append(f"{message.type}: {message.text}")
+
+    def _see(self, request: Request) -> None:
+        if not request.url.startswith((self._origin, "data:", "blob:")):
+            self.problems.append(f"elsewhere: {request.url}")
+
+
+@contextmanager
+def watched(browser: Browser, origin: str, **options: object) -> Iterator[tuple[Page, Watch]]:
+    """A page in a profile of its own, and what goes wrong on it."""
+    with browser.new_context(**options) as context:  # type: ignore[arg-type]
+        context.set_default_timeout(PATIENCE_MS)
+        watch = Watch(context, origin)
+        yield context.new_page(), watch
+
+
+def open_page(page: Page, url: str) -> None:
+    """Go there, and return when the page is drawn and what it has asked for is answered.
+
+    It never falls silent, for it polls: settled is what has neither lines in the place of rows nor a bar.
+    """
+    page.goto(url)
+    page.wait_for_selector("main h1")
+    # Not by a function of the page, which the policy would refuse to evaluate.
+    page.locator(".loading, .progress").first.wait_for(state="detached")
+    page.evaluate("document.fonts.ready")

@@ -1,0 +1,105 @@
+"""What a small shop would have submitted: tasks of each status, a workflow, a replay, for pages to show."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from tests.acceptance.stack import Stack
+from tests.patience import wait_for
+
+NOT_CONSUMED = "etl-of-nobody"
+"""A queue that no worker takes from: its tasks wait."""
+STEPS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """The ids of what was submitted."""
+
+    failed: str
+    completed: str
+    waiting: str
+    scheduled: str
+    running: str
+    retried: str
+    replayed: str
+    workflow: str
+    worker: str
+    name: str = "process_payment"
+    queue: str = NOT_CONSUMED
+
+
+def open_shop(stack: Stack, *, size: int = 3) -> Shop:
+    """Submit all of it, and return when what can end has ended. `size`: how many of each."""
+    for number in range(size):
+        stack.submit("process_payment", 1000 + number, task_kwargs={"currency": "EUR", "amount": 12.1 + number})
+        stack.submit("celeriac.wordcount", "to be or not to be")
+        stack.submit("process_payment", 2000 + number, task_kwargs={"currency": "EUR", "amount": "many"}, max_retries=0)
+        stack.submit("celeriac.echo", number, queue_name=NOT_CONSUMED, priority=1 + number % 10)
+    failed = stack.submit(
+        "process_payment",
+        1970670598291982290,
+        task_kwargs={"currency": "EUR", "amount": "<img src=x onerror=alert(1)>"},
+    )
+    completed = stack.submit("celeriac.echo", {"deep": {"list": list(range(60)), "text": "\u202eabc"}}, 2**63)
+    waiting = stack.submit("celeriac.echo", "first", queue_name=NOT_CONSUMED, priority=9)
+    scheduled = stack.submit("celeriac.echo", "later", scheduled_at="2126-01-01T00:00:00Z")
+    retried = stack.submit("celeriac.flaky", "shop", 2, max_retries=3)
+    workflow = stack.client.post("/workflows", json=_workflow()).json()["workflow_id"]
+    stack.wait_for_end(failed)
+    stack.wait_for_end(completed)
+    stack.wait_for_end(retried)
+    wait_for(lambda: stack.client.get(f"/workflows/{workflow}").json()["status"] in ("FAILED", "COMPLETED"))
+    replayed = stack.client.post(f"/tasks/{failed}/replay").json()["task_id"]
+    running = stack.submit("celeriac.sleep", 600)
+    wait_for(lambda: stack.task(running)["status"] == "RUNNING")
+    worker = stack.task(running)["worker_id"]
+    return Shop(failed, completed, waiting, scheduled, running, retried, replayed, workflow, worker)
+
+
+def shop_of(url: str) -> Shop:
+    """The ids of whatever a running Celeriac has of each kind; "" of what it has not."""
+    with httpx.Client(base_url=f"{url}/api/v1", timeout=30) as client:
+
+        def first(field: str, path: str, **query: str) -> str:
+            rows: list[dict[str, Any]] = client.get(path, params={"limit": "1", **query}).json().get("data", [])
+            return str(rows[0][field] or "") if rows else ""
+
+        def task(**query: str) -> str:
+            return first("task_id", "/search/tasks", **query)
+
+        flaky = task(task_name="celeriac.flaky")
+        return Shop(
+            failed=task(status="FAILED", task_name="process_payment") or task(status="FAILED"),
+            completed=task(status="COMPLETED", task_name="celeriac.echo") or task(status="COMPLETED"),
+            waiting=task(queue_name=NOT_CONSUMED) or task(status="PENDING"),
+            scheduled=task(status="PENDING", sort_by="created_at"),
+            running=task(status="RUNNING"),
+            retried=flaky or task(status="COMPLETED"),
+            replayed=task(status="FAILED"),
+            workflow=first("workflow_id", "/workflows"),
+            worker=first("worker_id", "/workers"),
+        )
+
+
+def _workflow() -> dict[str, object]:
+    """A fan of payments of which one fails, so that the last step is never reached."""
+    pays = [
+        {
+            "id": f"pay-{number}",
+            "task_name": "process_payment",
+            "task_args": [number],
+            "task_kwargs": {"currency": "EUR", "amount": "none" if number == 7 else number},
+            "max_retries": 0,
+            "depends_on": ["begin"],
+        }
+        for number in range(STEPS)
+    ]
+    begin: dict[str, object] = {"id": "begin", "task_name": "celeriac.echo"}
+    report: dict[str, object] = {
+        "id": "report",
+        "task_name": "celeriac.echo",
+        "depends_on": [str(step["id"]) for step in pays],
+    }
+    return {"name": "nightly-report", "steps": [begin, *pays, report]}

@@ -1,0 +1,67 @@
+"""The dashboard in a real Chromium, on a running system: nothing goes wrong on any page, and everybody can use it."""
+
+from collections.abc import Iterator
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+from tests.acceptance.stack import Stack
+from tests.browser.pages import Watch, addresses, open_page, watched
+from tests.browser.shop import Shop, open_shop
+
+RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}}
+WIDTHS = {"light": 1280, "dark": 320}
+"""A phone at night, a desk by day: each theme and each shape of the page is seen once."""
+
+
+@pytest.fixture(scope="module")
+def shop(stack: Stack) -> Shop:
+    return open_shop(stack)
+
+
+@pytest.fixture
+def looked(browser: Browser, stack: Stack, shop: Shop) -> Iterator[tuple[Page, Watch]]:
+    with watched(browser, stack.url, viewport={"width": 1280, "height": 800}) as (page, watch):
+        yield page, watch
+        assert watch.problems == []
+
+
+@pytest.mark.parametrize("theme", WIDTHS)
+def test_every_page_is_drawn_without_an_error_and_keeps_wcag(
+    browser: Browser, stack: Stack, shop: Shop, theme: str
+) -> None:
+    size = {"width": WIDTHS[theme], "height": 800}
+    found: list[str] = []
+    with watched(browser, stack.url, color_scheme=theme, viewport=size, reduced_motion="reduce") as (page, watch):
+        for name, address in addresses(shop).items():
+            open_page(page, f"{stack.url}/ui{address}")
+            assert page.locator("h1").count() == 1, name
+            found += [f"{name}: {problem}" for problem in watch.problems]
+            watch.problems.clear()
+            if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
+                found.append(f"{name}: wider than the window")
+            for violation in Axe().run(page, options=RULES).response["violations"]:
+                where = "; ".join(f"{node['target']} {node['failureSummary']}" for node in violation["nodes"][:3])
+                found.append(f"{name}: {violation['id']} at {where}")
+    assert found == []
+
+
+def test_a_person_goes_everywhere_by_keys(stack: Stack, looked: tuple[Page, Watch]) -> None:
+    page, _ = looked
+    open_page(page, f"{stack.url}/ui/")
+    for letter, title in {"t": "Tasks", "q": "Queues", "w": "Workers", "s": "System", "o": "Overview"}.items():
+        page.keyboard.press("g")
+        page.keyboard.press(letter)
+        expect(page).to_have_title(f"{title} · Celeriac" if letter != "o" else "Overview · Celeriac")
+    page.keyboard.press("Control+k")
+    expect(page.get_by_role("combobox")).to_be_focused()
+    page.keyboard.type("analytics")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Analytics")
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_contain_text("find anything")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    page.go_back()
+    expect(page.get_by_role("heading", level=1)).not_to_have_text("Analytics")
