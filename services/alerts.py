@@ -115,6 +115,7 @@ async def measure(connection: AsyncConnection, rules: Mapping[AlertType, Rule], 
         refused=await for_alerts.get_waits_for_broker(connection),
         parked=await for_alerts.list_parked(connection),
         missed=await for_alerts.get_missed(connection, window=_window(rules[AlertType.EVENTS_MISSED])),
+        failing_channels=await for_alerts.get_failing_channels(connection),
     )
 
 
