@@ -201,13 +201,15 @@ def temporary_folder() -> Iterator[Path]:
         yield Path(name)
 
 
-def wait_until(question: Callable[[], bool], what: str, *, seconds: float = START_SECONDS) -> None:
-    """Ask every 20 ms. Raises TimeoutError if the answer stays no."""
+def wait_until(
+    question: Callable[[], bool], what: str, *, seconds: float = START_SECONDS, pause: float = POLL_SECONDS
+) -> None:
+    """Ask every `pause` seconds. Raises TimeoutError if the answer stays no."""
     deadline = time.monotonic() + seconds
     while not question():
         if time.monotonic() > deadline:
             raise TimeoutError(f"{what}: not within {seconds:g} s")
-        time.sleep(POLL_SECONDS)
+        time.sleep(pause)
 
 
 def processor_seconds() -> float:

@@ -62,9 +62,10 @@ class AlertsRound:
 
     async def run_once(self) -> float:
         """Measure, judge, store."""
-        async with self._engine.connect() as connection:
+        # Committed, though it only reads: psycopg gives up all prepared statements of a connection that rolls back.
+        async with self._engine.begin() as connection:
             rules = {kind: in_force.rule for kind, in_force in (await read_rules(connection)).items()}
-            inputs = await measure(connection, rules, blocked=blocked_by(self._marks.current()))
+            inputs = await measure(connection, rules, blocked=blocked_by(await self._marks.fresh()))
             consumed = await for_alerts.list_consumed_queues(connection)
             apart = (await get_consumers(connection)).differences
         # No connection is held while servers are asked that may take seconds to answer.

@@ -5,26 +5,35 @@ no rows are claimed for it.
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain.breakers import OPEN_AFTER, Breaker, BreakerState
 from domain.degradation import BROKER, BlockedWork, KnowsMarks, blocked_by
 from domain.errors import BrokerUnavailable
 from gateway.ports import Publishes, ReadsQueues
-from services.dispatch import BATCH_SIZE, REFUSED_BATCH, dispatch_due, dispatch_refused
+from services.dispatch import BATCH_SIZE, REFUSED_BATCH, WorkersTold, dispatch_due, dispatch_refused, read_told
 from store.queries import outbox
 
-# The notification is what wakes us; this finds what was due while we could not listen.
-POLL_SECONDS = 1.0
+# A notification is what wakes us; `loops/glance.py` finds within 0.5 s what was due while we could not listen.
+POLL_SECONDS = 30.0
+REFUSED_SECONDS = 1.0
 # A scheduled task goes out within 100 ms of its time; the next look is never sooner than this.
 SHORTEST_PAUSE_SECONDS = 0.005
 # So long the next batch may grow under load: a round costs a dozen statements, however small its batch. Measured with
 # submissions on 32 connections: x 1.2 of them. The first task after a quiet moment waits for nothing.
 GATHERING_SECONDS = 0.01
+MANY = 20
+MANY_GATHERING_SECONDS = 0.03
+"""How long it may grow where the last one held many: of them one that waits a little longer is not noticed."""
+TOLD_SECONDS = 0.5
+"""How long what workers have said of themselves is believed: reading it is a fifth of a small round. New ones are asked
+once a second.
+"""
 
 log = structlog.get_logger(__name__)
 
@@ -53,6 +62,8 @@ class DispatchRound:
         self._broker = broker
         self._tell_published = tell_published
         self._breaker = Breaker(open_after=open_after)
+        self._told: WorkersTold | None = None
+        self._told_at = 0.0
 
     async def run_once(self) -> float:
         """Dispatch what is due; returns the seconds until something else may be. Raises BrokerUnavailable."""
@@ -64,7 +75,11 @@ class DispatchRound:
         try:
             async with self._engine.begin() as connection:
                 done = await dispatch_due(
-                    connection, self._publisher, blocked=self._blocked_work, batch_size=self._batch_size
+                    connection,
+                    self._publisher,
+                    blocked=self._blocked_work,
+                    told=self._recently_told,
+                    batch_size=self._batch_size,
                 )
                 left = await outbox.get_time_to_next_due(connection)
         except BrokerUnavailable:
@@ -78,11 +93,17 @@ class DispatchRound:
         if done.claimed == self._batch_size:
             return 0
         if done.claimed:
-            await asyncio.sleep(GATHERING_SECONDS)
+            await asyncio.sleep(MANY_GATHERING_SECONDS if done.claimed >= MANY else GATHERING_SECONDS)
         return POLL_SECONDS if left is None else min(POLL_SECONDS, max(SHORTEST_PAUSE_SECONDS, left.total_seconds()))
 
     async def _blocked_work(self) -> BlockedWork:
         return blocked_by(await self._marks.fresh())
+
+    async def _recently_told(self, connection: AsyncConnection) -> WorkersTold:
+        now = time.monotonic()
+        if self._told is None or now - self._told_at > TOLD_SECONDS:
+            self._told, self._told_at = await read_told(connection), now
+        return self._told
 
     def _note(self, breaker: Breaker) -> None:
         if breaker.state is not self._breaker.state:
@@ -112,14 +133,14 @@ class RefusedRound:
     async def run_once(self) -> float:
         """Offer what is due; returns the seconds until the next look. Raises BrokerUnavailable."""
         if (await self._blocked_work()).everything:
-            return POLL_SECONDS
+            return REFUSED_SECONDS
         async with self._engine.begin() as connection:
             done = await dispatch_refused(connection, self._publisher, blocked=self._blocked_work)
         if done.published:
             self._tell_published(done.published)
         if done.claimed:
             log.info("refused_again", published=done.published, refused=done.refused, claimed=done.claimed)
-        return 0 if done.published or done.claimed == REFUSED_BATCH else POLL_SECONDS
+        return 0 if done.published or done.claimed == REFUSED_BATCH else REFUSED_SECONDS
 
     async def _blocked_work(self) -> BlockedWork:
         return blocked_by(await self._marks.fresh())

@@ -21,8 +21,8 @@ from services.workflows.results import Group, Unread
 from store.queries.workflows import progress
 from store.queries.workflows.progress import LockedWorkflow
 
-# The notification is what wakes us; this finds what was due while we could not listen.
-POLL_SECONDS = 1.0
+# A notification is what wakes us; `loops/glance.py` finds within 0.5 s what was due while we could not listen.
+POLL_SECONDS = 30.0
 AFTER_AN_ERROR = timedelta(seconds=5)
 
 log = structlog.get_logger(__name__)
@@ -36,7 +36,7 @@ class WorkflowsRound:
         self._results = results
 
     async def run_once(self) -> float:
-        """Take the one that has been due longest further; at once again, for there may be another."""
+        """Take the one that has been due longest further; at once again if there is another."""
         workflow: LockedWorkflow | None = None
         try:
             async with self._engine.begin() as connection:
@@ -44,13 +44,14 @@ class WorkflowsRound:
                 if workflow is None:
                     return POLL_SECONDS
                 advanced = await advance(connection, workflow)
+                is_due = await progress.has_due(connection)
         except Exception as error:
             if workflow is None:
                 raise
             await self._postpone(workflow.workflow_id, error)
             return 0
-        await self._go_on(workflow, advanced)
-        return 0
+        is_due |= await self._go_on(workflow, advanced)
+        return 0 if is_due else POLL_SECONDS
 
     async def _postpone(self, workflow_id: UUID, error: Exception) -> None:
         """Postpone a workflow, whatever is wrong: the others must go on. If Postgres is away, this fails and the loop
@@ -60,12 +61,12 @@ class WorkflowsRound:
         async with self._engine.begin() as connection:
             await progress.postpone(connection, workflow_id, by=AFTER_AN_ERROR)
 
-    async def _go_on(self, workflow: LockedWorkflow, advanced: Advanced) -> None:
-        """What cannot be done under the lock on the workflow."""
+    async def _go_on(self, workflow: LockedWorkflow, advanced: Advanced) -> bool:
+        """What cannot be done under the lock on the workflow; returns whether there was any, which may wake it."""
         if advanced.status in TERMINAL:
             if workflow.status not in TERMINAL:
                 log.info("workflow_ended", workflow_id=str(workflow.workflow_id), status=advanced.status.value)
-            return
+            return False
         if workflow.cancel_requested_at is not None:
             async with self._engine.begin() as connection:
                 await cancel_tasks(connection, workflow.workflow_id)
@@ -74,6 +75,9 @@ class WorkflowsRound:
                 await withdraw_tasks(connection, workflow.workflow_id)
         elif advanced.unread:
             await self._read(workflow.workflow_id, advanced)
+        else:
+            return False
+        return True
 
     async def _read(self, workflow_id: UUID, advanced: Advanced) -> None:
         """Fetch what Postgres does not have, one by one, for each may be large; then take the workflow further."""

@@ -48,6 +48,22 @@ async def _nothing_held() -> BlockedWork:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkersTold:
+    """What workers have said: where they take from, and the `max_retries` that tasks have by themselves."""
+
+    consumers: Consumers
+    retry_limits: Mapping[str, int]
+
+
+AsksWorkers = Callable[[AsyncConnection], Awaitable[WorkersTold]]
+
+
+async def read_told(connection: AsyncConnection) -> WorkersTold:
+    """Return what workers say now."""
+    return WorkersTold(await get_consumers(connection), await get_retry_limits(connection))
+
+
+@dataclass(frozen=True, slots=True)
 class Dispatched:
     """What one round did."""
 
@@ -62,6 +78,7 @@ async def dispatch_due(
     publisher: Publishes,
     *,
     blocked: AsksBlocked = _nothing_held,
+    told: AsksWorkers = read_told,
     batch_size: int = BATCH_SIZE,
     doubtful_pause: timedelta = DOUBTFUL_PAUSE,
 ) -> Dispatched:
@@ -71,7 +88,7 @@ async def dispatch_due(
     when the rows are claimed: a mark that was set meanwhile holds. Raises BrokerUnavailable if nothing could be sent.
     """
     due = await _claim(connection, blocked, batch_size=batch_size)
-    return await _dispatch(connection, publisher, due=due, doubtful_pause=doubtful_pause)
+    return await _dispatch(connection, publisher, due=due, told=told, doubtful_pause=doubtful_pause)
 
 
 async def dispatch_refused(
@@ -105,6 +122,7 @@ async def _dispatch(
     publisher: Publishes,
     *,
     due: Sequence[DueTask],
+    told: AsksWorkers = read_told,
     doubtful_pause: timedelta = DOUBTFUL_PAUSE,
 ) -> Dispatched:
     if not due:
@@ -116,7 +134,9 @@ async def _dispatch(
     to_publish = [task for task in live if not task.unopened]
     # Before the publish: a worker may well start the task before we are back.
     at = datetime.now(UTC)
-    published = await _publish(connection, publisher, tasks=to_publish) if to_publish else Published()
+    published = Published()
+    if to_publish:
+        published = await _publish(connection, publisher, tasks=to_publish, told=await told(connection))
     handed_over = [task for task in to_publish if task.task_id in published.sent]
     facts = [dispatched(task, at, life=published.lives.get(task.task_id)) for task in handed_over] + [
         withdrawn(task.task_id, at) for task in cancelled
@@ -158,16 +178,17 @@ def _noted(task: DueTask, refusal: Refusal) -> NotedRefusal:
     )
 
 
-async def _publish(connection: AsyncConnection, publisher: Publishes, *, tasks: Sequence[DueTask]) -> Published:
-    consumers = await get_consumers(connection)
-    lists = {name: consumers.lists_of(name) for name in {task.queue_name for task in tasks}}
-    counted = await _with_bases(connection, consumers, due=tasks)
+async def _publish(
+    connection: AsyncConnection, publisher: Publishes, *, tasks: Sequence[DueTask], told: WorkersTold
+) -> Published:
+    lists = {name: told.consumers.lists_of(name) for name in {task.queue_name for task in tasks}}
+    counted = await _with_bases(connection, told, due=tasks)
     return await publisher.publish([_message(task) for task in counted], lists=lists)
 
 
-async def _with_bases(connection: AsyncConnection, consumers: Consumers, *, due: Sequence[DueTask]) -> list[DueTask]:
+async def _with_bases(connection: AsyncConnection, told: WorkersTold, *, due: Sequence[DueTask]) -> list[DueTask]:
     """The tasks with the start of their count of retries, decided at the first dispatch."""
-    limits = await get_retry_limits(connection)
+    consumers, limits = told.consumers, told.retry_limits
     counted = [
         task if task.dispatch_no > 1 else _counted(task, consumers, own_limit=limits.get(task.task_name))
         for task in due

@@ -5,9 +5,11 @@ every (re)connect the event is set once, since what was notified meanwhile is lo
 """
 
 import asyncio
+from typing import Any
 
 import psycopg
 import structlog
+from psycopg.abc import RV, PQGen
 
 from background import Resident, start_rounds
 from store.engine import CONNECT_TIMEOUT_SECONDS, TCP_USER_TIMEOUT_MS, libpq_url
@@ -18,6 +20,8 @@ FINISHED = "celeriac_finished"
 """Tasks reached an end."""
 WORKFLOWS = "celeriac_workflows"
 """Workflows have something to go on with."""
+AWAITED = "celeriac_awaited"
+"""A workflow can go on only after the end of one of few steps: mirrors hurry."""
 API_KEYS = "celeriac_keys"
 """An API key was made, changed or revoked, or a session has ended."""
 
@@ -25,8 +29,18 @@ FEED = "celeriac_feed"
 """The feed has another change."""
 
 RECONNECT_SECONDS = 1.0
+REST_SECONDS = 60.0
+"""How long a connection that hears nothing rests at a time; psycopg itself would look ten times a second."""
 
 log = structlog.get_logger(__name__)
+
+
+class _Resting(psycopg.AsyncConnection[Any]):
+    """Is woken by what the server sends, and by nothing else for long."""
+
+    async def wait(self, gen: PQGen[RV], *_limits: Any, **_named_limits: Any) -> RV:
+        """Wait as psycopg does, and look seldom whether there is something that it was not told of."""
+        return await super().wait(gen, interval=REST_SECONDS)
 
 
 class Listener(Resident):
@@ -62,7 +76,7 @@ class Listener(Resident):
         await asyncio.sleep(self._reconnect_seconds)
 
     async def _hear(self) -> None:
-        connection = await psycopg.AsyncConnection.connect(
+        connection = await _Resting.connect(
             self._url,
             autocommit=True,
             connect_timeout=CONNECT_TIMEOUT_SECONDS,

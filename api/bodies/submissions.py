@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cache, partial
 
-from uuid_utils.compat import uuid7
+from uuid_utils import uuid7
 
 from api.errors import OutsideLimits, sentence
 from api.schemas.tasks import MAX_RETRIES, TaskSubmission
@@ -35,7 +35,9 @@ def to_submission(
     `author`: who submits it. `own_retries`: the `max_retries` that tasks have by themselves, which hold where the body
     names none.
     """
-    args, kwargs = json.dumps(body.task_args), json.dumps(body.task_kwargs)
+    # Most tasks have none of one kind, which would be a tenth of this.
+    args = json.dumps(body.task_args) if body.task_args else "[]"
+    kwargs = json.dumps(body.task_kwargs) if body.task_kwargs else "{}"
     check_size(args, kwargs)
     check_encrypted(args, kwargs)
     return Submission(

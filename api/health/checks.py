@@ -1,6 +1,7 @@
 """The components that health is made of, and what each is asked. `probe.py` asks them."""
 
 from collections.abc import Mapping
+from functools import partial
 
 from redis.asyncio import Redis
 from sqlalchemy import text
@@ -10,11 +11,10 @@ from domain.degradation import MIRROR, WORKERS
 from domain.health import DATABASE, LOOPS
 from gateway.queues import QueueReader
 from gateway.results.reader import ResultReader
-from services.components import Check, Unwell, server_checks
+from services.components import Check, Questions, Unwell, server_checks
 from services.resident.signs_of_life import is_alive, list_lives, process_of
 from store.engine import stating
 from store.queries.mirror import MirrorState, get_state
-from store.queries.workers.nodes import count_online
 
 
 class HealthChecks:
@@ -28,6 +28,7 @@ class HealthChecks:
         self._servers = server_checks(redis, queues=queues, results=results)
         self.mirror: MirrorState | None = None
         """As the last check found it."""
+        self._shared = Questions()
         self._ended: dict[str, frozenset[str]] = {}
         """By kind of process, the lives that had ended unasked by the last check."""
 
@@ -46,14 +47,12 @@ class HealthChecks:
             await connection.execute(text("select 1"))
 
     async def _check_workers(self) -> None:
-        async with stating(self._engine) as connection:
-            if not await count_online(connection):
-                raise Unwell("no worker is online")
+        if not (await self._ask_store()).online_count:
+            raise Unwell("no worker is online")
 
     async def _check_mirror(self) -> None:
         """Judge the mirror by its own sign of life: silent nodes are no sign of a deaf mirror."""
-        async with stating(self._engine) as connection:
-            self.mirror = await get_state(connection)
+        await self._ask_store()
         if not await is_alive(self._redis, MIRROR):
             raise Unwell("no mirror gives a sign of life")
         await self._check_ends(MIRROR)
@@ -65,8 +64,17 @@ class HealthChecks:
 
     async def _check_ends(self, process: str) -> None:
         """One round says that a process has ended, even where the next one was there within a moment."""
-        lives = await list_lives(self._redis)
+        lives = await self._shared.ask("lives", partial(list_lives, self._redis))
         ended = frozenset(life for life, is_there in lives.items() if process_of(life) == process and not is_there)
         count_before, self._ended[process] = self._ended.get(process, ended), ended
         if ended - count_before:
             raise Unwell("a process ended unasked")
+
+    async def _ask_store(self) -> MirrorState:
+        """Ask once for those who ask at the same time."""
+        return await self._shared.ask("store", self._read_store)
+
+    async def _read_store(self) -> MirrorState:
+        async with stating(self._engine) as connection:
+            self.mirror = await get_state(connection)
+        return self.mirror

@@ -6,7 +6,7 @@ import time
 import structlog
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from structlog.contextvars import bound_contextvars
+from structlog.contextvars import bind_contextvars, reset_contextvars
 from uuid_utils import uuid7
 
 from api.errors import InternalError, error_response
@@ -32,8 +32,12 @@ class RequestContext:
             return
         request_id = _request_id(scope)
         scope["request_id"] = request_id
-        with bound_contextvars(request_id=request_id):
+        # Not `bound_contextvars`, which looks through all that is bound: 5 % of a submission.
+        bound = bind_contextvars(request_id=request_id)
+        try:
             await self._answer(scope, receive, send=send)
+        finally:
+            reset_contextvars(**bound)
 
     async def _answer(self, scope: Scope, receive: Receive, *, send: Send) -> None:
         started = answered = time.perf_counter()

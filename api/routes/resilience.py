@@ -99,7 +99,7 @@ async def clear_degradation(resources: Resources, author: RequestAuthor, *, body
 @whole_fleet
 async def get_summary(resources: Resources) -> ResilienceSummary:
     """Answered from what is known, at once, whatever hangs."""
-    marks = {**automatic(resources.probe.breakers.open_ones()), **resources.marks.current()}
+    marks = {**automatic(resources.probe.breakers.open_ones()), **await resources.marks.fresh()}
     components = _components(resources, COMPONENTS, marks=marks)
     others = [name for name in resources.probe.components() if name not in COMPONENTS]
     healthy = sum(component.status is ComponentStatus.HEALTHY for component in components)

@@ -24,6 +24,9 @@ MAX_BUFFERED = 20_000
 MAX_BUFFERED_BYTES = 32 * 1024 * 1024
 """How many bytes of large messages are held: 20,000 have some 10 MB, but each may bear two dozen tracebacks."""
 RECEIVE_SECONDS = 0.2
+"""How soon what was stored is acknowledged, where nothing more comes."""
+REST_SECONDS = 0.5
+"""How long to wait for the next events where nothing is to be acknowledged and no probe is unanswered."""
 CLOSE_SECONDS = 5.0
 MANY_TOGETHER = 500
 """A number of messages with which more wait: the next are read without a pause."""
@@ -81,6 +84,8 @@ class EventSubscriber:
         self._last_read: EventItem | None = None
         self._read_few = False
         self._to_acknowledge: deque[EventItem] = deque()
+        self._unacknowledged: EventItem | None = None
+        """The last one that was handed to the reader, until it is acknowledged."""
         self._is_connected = False
         self._pause = pace.first_pause_seconds
         self.last_heard = time.monotonic()
@@ -159,12 +164,14 @@ class EventSubscriber:
         """Hear until closed; raises one of BROKER_ERRORS when the connection is lost or answers no more."""
         probed_at: float | None = None
         while not self._closing.is_set():
-            items = self._source.receive(RECEIVE_SECONDS)
+            is_resting = self._unacknowledged is None and probed_at is None
+            items = self._source.receive(REST_SECONDS if is_resting else RECEIVE_SECONDS)
             now = time.monotonic()
             if items is not None:
                 self.last_heard, probed_at = now, None
                 # Not before: a connection that breaks at its first message is tried ever more slowly.
                 self._pause = self._pace.first_pause_seconds
+                self._unacknowledged = items[-1] if items else self._unacknowledged
                 self._buffer.put(items)
             elif probed_at is None and now - self.last_heard > self._pace.probe_seconds:
                 self._source.probe()
@@ -178,7 +185,10 @@ class EventSubscriber:
 
     def _acknowledge(self) -> None:
         while self._to_acknowledge:
-            self._source.acknowledge(self._to_acknowledge.popleft())
+            stored = self._to_acknowledge.popleft()
+            self._source.acknowledge(stored)
+            if stored is self._unacknowledged:
+                self._unacknowledged = None
 
 
 class _Buffer:

@@ -117,7 +117,7 @@ class MissedEndsRound:
         missing = [] if in_broker is None else [task for task in unreceived if task.task_id not in in_broker]
         if not missing:
             return Search()
-        async with self._engine.connect() as connection:
+        async with self._engine.begin() as connection:
             suspects = await read_suspects(connection, missing)
         life = await self._queues.get_life()
         judged = await self._proofs.judge(suspects, life=life, keys=run_keys(missing), resends=True)

@@ -1,7 +1,8 @@
 """Degradation marks, kept in Redis for all processes; each process has a copy.
 
 A copy is used for half a second after it was read, and whoever sets a mark waits for so long: then every process knows
-of it, and nobody need be asked. What a copy costs is a question every 0.4 s; using it costs nothing.
+of it, and nobody need be asked. What a copy costs is a question every 0.4 s while somebody uses it, and one more for
+the first who does so after a rest; else using it costs nothing.
 
 While Redis does not answer, nothing is known to be marked, and one log line says so: marks never stop the work of a
 system whose Redis is down.
@@ -28,6 +29,8 @@ MAX_MARKS = 1_000
 REFRESH_SECONDS = 0.4
 VALID_SECONDS = 0.5
 TIMEOUT_SECONDS = 0.5
+IDLE_SECONDS = 2.0
+"""The time without a use after which the copy is no longer renewed."""
 
 T = TypeVar("T")
 
@@ -35,7 +38,10 @@ log = structlog.get_logger(__name__)
 
 
 class DegradationMarks(Resident):
-    """`async with DegradationMarks(redis) as marks`: `marks.current()` never waits, `marks.fresh()` hardly ever."""
+    """`async with DegradationMarks(redis) as marks`: `await marks.fresh()` hardly ever waits.
+
+    `marks.current()` is for those who have just done that.
+    """
 
     def __init__(self, redis: Redis, *, refresh_seconds: float = REFRESH_SECONDS, max_marks: int = MAX_MARKS) -> None:
         self._redis = redis
@@ -44,6 +50,7 @@ class DegradationMarks(Resident):
         self._marks: Marks = NO_MARKS
         self._is_known = True
         self._read_at = 0.0
+        self._used_at = time.monotonic()
         self._renewing = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
@@ -59,6 +66,7 @@ class DegradationMarks(Resident):
 
         Waits only where this process has not come round to reading them for long. While Redis is away it never waits.
         """
+        self._used_at = time.monotonic()
         if self._is_stale():
             async with self._renewing:
                 if self._is_stale():
@@ -116,7 +124,8 @@ class DegradationMarks(Resident):
 
     async def _refresh_soon(self) -> None:
         await asyncio.sleep(self._refresh_seconds)
-        await self.refresh()
+        if not self._is_known or time.monotonic() - self._used_at < IDLE_SECONDS:
+            await self.refresh()
 
     async def _store(self, mark: Mark) -> None:
         await self._forget_ended(make_room_for=mark.service_name)

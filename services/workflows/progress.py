@@ -24,6 +24,8 @@ STEPS_OF_A_TURN = 300
 MAX_FILLED_BYTES = 256 * 1024 * 1024
 """What results may make of the arguments of a workflow's steps, in all: a thousand may refer to one of 1 MiB."""
 NO_ROOM = f"With results in their places the arguments of this workflow's steps are above {MAX_FILLED_BYTES >> 20} MiB."
+FEW = 4
+"""How many steps that start together make mirrors hurry with their ends."""
 LOOK_AGAIN_AFTER = timedelta(seconds=1)
 """How long a workflow waits that lacks a result which nobody has told yet."""
 BEFORE_THE_FIRST = -1
@@ -69,20 +71,19 @@ async def _settle(connection: AsyncConnection, workflow: LockedWorkflow) -> int:
     this = workflow.workflow_id
     if workflow.cancel_requested_at is not None:
         settled += await steps.skip_waiting(connection, this)
-    while ended := await steps.list_unsettled(connection, this):
-        await steps.mark_settled(connection, this, positions=[step.position for step in ended])
+    while True:
+        ended, waiting = await steps.settle_ended(connection, this)
         settled += len(ended)
         if stops(ended, workflow.on_failure):
             settled += await steps.skip_waiting(connection, this)
             await progress.stop(connection, this)
             continue
-        children = {child for step in ended for child in step.children}
-        moves = settle(ended, await steps.get_waiting(connection, this, positions=children) if children else {})
+        moves = settle(ended, waiting)
         if moves.waiting_for:
             await steps.write_waiting(connection, this, waiting_for=moves.waiting_for)
-        if moves.skipped:
-            await steps.skip(connection, this, positions=moves.skipped)
-    return settled
+        if not moves.skipped:
+            return settled
+        await steps.skip(connection, this, positions=moves.skipped)
 
 
 @dataclass(slots=True)
@@ -125,6 +126,8 @@ async def _start(connection: AsyncConnection, workflow: LockedWorkflow, *, fetch
         if turn.is_over():
             turn.is_cut_off = True
             break
+        if len(free) < START_AT_ONCE and sum(step.submission.argument_bytes for step in free) < GROUP_BYTES:
+            break  # there are no more
     if turn.filled_bytes != workflow.filled_bytes:
         await progress.write_filled(connection, this, filled_bytes=turn.filled_bytes)
     return turn
@@ -142,7 +145,9 @@ async def _submit(connection: AsyncConnection, workflow: LockedWorkflow, *, reso
     if ready:
         author = workflow.submitted_by
         await submit(connection, [replace(submission, submitted_by=author) for submission in ready.values()])
-        await steps.mark_started(connection, workflow.workflow_id, positions=ready.keys())
+        # Of many that run at a time one is soon over, and its end is not what the others wait for.
+        is_awaited = len(ready) <= FEW
+        await steps.mark_started(connection, workflow.workflow_id, positions=ready.keys(), is_awaited=is_awaited)
     if broken:
         await steps.fail(connection, workflow.workflow_id, errors=broken)
     turn.started += len(ready)

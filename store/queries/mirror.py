@@ -18,16 +18,18 @@ class MirrorState:
     lag_seconds: float | None
     """Seconds since the last sign of life of any node that is online; None while none is."""
     gaps_24h: int
+    online_count: int
+    """How many nodes are online."""
 
 
 GAPS_WITHIN = timedelta(days=1)
 
 _lag = func.extract("epoch", func.now() - func.max(workers.c.last_heartbeat_at))
 _gaps = select(func.count()).select_from(gaps).where(gaps.c.ended_at >= func.now() - literal(GAPS_WITHIN))
-_state = select(_lag, _gaps.scalar_subquery()).where(is_online())
+_state = select(_lag, _gaps.scalar_subquery(), func.count()).where(is_online())
 
 
 async def get_state(connection: AsyncConnection) -> MirrorState:
     """Return the mirror as its own facts show it (workers is small; index gaps_ended)."""
-    lag, count = (await connection.execute(_state)).one()
-    return MirrorState(None if lag is None else max(0.0, float(lag)), count)
+    lag, gap_count, online_count = (await connection.execute(_state)).one()
+    return MirrorState(None if lag is None else max(0.0, float(lag)), gap_count, online_count)

@@ -16,6 +16,7 @@ from sqlalchemy import (
     case,
     cast,
     delete,
+    exists,
     func,
     literal_column,
     select,
@@ -69,6 +70,10 @@ is_refused = outbox.c.refusals > literal_column("0")
 takes for one row in 200 where it has no statistics, and sorts all that is due: 144 ms a claim at 53,000 rows, instead
 of 6.
 """
+any_calm_due = exists().where(outbox.c.due_at <= func.now(), is_calm)
+"""Whether `claim_due` may find anything (index outbox_due)."""
+any_refused_due = exists().where(outbox.c.due_at <= func.now(), is_refused)
+"""Whether it may find anything that the broker has refused (index outbox_refused)."""
 _stored_bytes = func.coalesce(func.pg_column_size(task_arguments.c.args), 0) + func.coalesce(
     func.pg_column_size(task_arguments.c.kwargs), 0
 )

@@ -35,6 +35,10 @@ _unserved = (
 )
 
 
+any_unserved = _unserved.exists()
+"""Whether `list_unserved` finds any."""
+
+
 async def list_unserved(connection: AsyncConnection) -> dict[str, list[str]]:
     """Queues in which tasks wait and that no online worker consumes -> our online workers that know these tasks.
 

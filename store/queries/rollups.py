@@ -18,6 +18,7 @@ from sqlalchemy import (
     Text,
     bindparam,
     delete,
+    exists,
     func,
     literal,
     select,
@@ -134,6 +135,10 @@ _fold = (
         _fold_into(rollup_totals, _row.measure, sums=_COUNT),
     )
 )
+
+
+any_delta = exists().select_from(rollup_deltas)
+"""Whether there is anything to fold."""
 
 
 async def fold_deltas(connection: AsyncConnection, *, batch_size: int) -> int:

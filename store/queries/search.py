@@ -6,14 +6,14 @@ Words and queries come from `domain/search_text.py`; Postgres gets them ready-ma
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from sqlalchemy import ColumnElement, Integer, Text, bindparam, cast, func, literal, null, select, text
+from sqlalchemy import ColumnElement, Integer, Text, bindparam, cast, exists, func, literal, null, select, text
 from sqlalchemy.dialects.postgresql import ARRAY, TSQUERY, TSVECTOR, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.search_text import Query, Term
 from store.at_rest import at_rest_of, unsealed
 from store.batch import batch_of, bind_rows
-from store.tables.search import task_search
+from store.tables.search import search_queue, task_search
 from store.tables.tasks import task_arguments, tasks
 
 MAX_TEXT = 8192
@@ -26,7 +26,9 @@ _claim = text(
 ).bindparams(bindparam("batch_size", type_=Integer))
 
 
-_is_any_waiting = text("SELECT EXISTS (SELECT FROM search_queue)")
+any_waiting = exists().select_from(search_queue)
+"""Whether the queue holds anything."""
+_is_any_waiting = select(any_waiting)
 
 
 async def is_any_waiting(connection: AsyncConnection) -> bool:

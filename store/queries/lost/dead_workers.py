@@ -94,12 +94,15 @@ _suspects = (
 
 _held = _suspects.where(tasks.c.phase.in_(HELD))
 _ended = _suspects.where(_is_over, tasks.c.completed_at > func.now() - literal(RECENT), tasks.c.attempt_count > 1)
-_recently_lost = select(
-    exists().where(
-        workers.c.last_heartbeat_at > func.now() - literal(RECENT + SILENCE),
-        or_(_silent, workers.c.online_at > func.now() - literal(RECENT)),
-    )
+_is_recently_lost = exists().where(
+    workers.c.last_heartbeat_at > func.now() - literal(RECENT + SILENCE),
+    or_(_silent, workers.c.online_at > func.now() - literal(RECENT)),
 )
+_recently_lost = select(_is_recently_lost)
+any_orphan = or_(
+    _held.order_by(None).limit(None).exists(), and_(_is_recently_lost, _ended.order_by(None).limit(None).exists())
+)
+"""Whether `list_orphans` finds any."""
 
 
 async def list_orphans(connection: AsyncConnection, *, limit: int) -> list[Orphan]:

@@ -297,6 +297,8 @@ _open_cancels = (
     .order_by(tasks.c.task_id)
     .limit(bindparam("limit"))
 )
+any_open_cancel = _open_cancels.order_by(None).limit(None).exists()
+"""Whether `list_open_cancels` finds any."""
 
 
 async def list_open_cancels(connection: AsyncConnection, *, limit: int) -> dict[str, StopSignal]:

@@ -39,6 +39,13 @@ _consumers = select(
 )
 
 
+last_told = (
+    select(func.count()).where(is_online()).scalar_subquery(),
+    select(func.max(workers.c.described_at)).scalar_subquery(),
+)
+"""How many nodes are online, and when one last described itself."""
+
+
 async def get_consumers(connection: AsyncConnection) -> Consumers:
     """Return all nodes that take messages or may come back to do so. They number in the thousands at most."""
     return Consumers([_consumer(row) for row in await connection.execute(_consumers)])

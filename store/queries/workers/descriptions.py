@@ -60,6 +60,10 @@ _undescribed = (
 )
 
 
+any_undescribed = _undescribed.order_by(None).limit(None).exists()
+"""Whether `list_undescribed` finds any; takes the same two ages."""
+
+
 async def list_undescribed(
     connection: AsyncConnection, *, max_age: timedelta, watched_age: timedelta | None = None, limit: int = 1_000
 ) -> list[str]:

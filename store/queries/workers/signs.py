@@ -88,6 +88,10 @@ _unasked_of_events = (
 )
 
 
+any_unasked_of_events = _unasked_of_events.order_by(None).limit(None).exists()
+"""Whether `list_unasked_of_events` finds any."""
+
+
 async def list_unasked_of_events(connection: AsyncConnection, *, limit: int) -> list[str]:
     """Return online nodes that answer and whose process was not yet told to send events of its tasks."""
     return list((await connection.execute(_unasked_of_events, {"limit": limit})).scalars())

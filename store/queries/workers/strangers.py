@@ -24,6 +24,10 @@ _forget_strangers = delete(workers).where(
 )
 
 
+any_superfluous = _strangers.offset(bindparam("remaining", type_=Integer)).exists()
+"""Whether there are more strangers than `remaining`."""
+
+
 _old = (
     select(workers.c.node)
     .where(last_sign() < func.now() - bindparam("kept_for", type_=Interval), workers.c.registered_at.is_(None))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Integer, Text, and_, bindparam, case, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Integer, Text, and_, bindparam, case, delete, exists, func, or_, select, update
 from sqlalchemy.dialects.postgresql import array, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -150,13 +150,18 @@ _diverged = (
 )
 
 
+any_diverged = _diverged.order_by(None).limit(None).exists()
+"""Whether `list_diverged` finds any."""
+
+
 async def list_diverged(connection: AsyncConnection, *, limit: int) -> list[WorkerRow]:
     """Return online workers not known to be as they are wanted, those first that were asked longest ago."""
     return [WorkerRow(*row) for row in await connection.execute(_diverged, {"limit": limit})]
 
 
 # Drained workers that somebody has started again are workers like any other.
-_forget_returned = update(workers).where(workers.c.drain_finished_at.is_not(None), is_online()).values(_NO_DRAIN)
+_has_returned = and_(workers.c.drain_finished_at.is_not(None), is_online())
+_forget_returned = update(workers).where(_has_returned).values(_NO_DRAIN)
 _draining = (
     select(*COLUMNS)
     .where(is_draining())
@@ -164,6 +169,10 @@ _draining = (
     .limit(bindparam("limit", type_=Integer))
     .add_cte(_forget_returned.cte("returned"))
 )
+
+
+any_drain = exists().where(or_(is_draining(), _has_returned))
+"""Whether `list_draining` finds any, or has a drain to forget."""
 
 
 async def list_draining(connection: AsyncConnection, *, limit: int) -> list[WorkerRow]:

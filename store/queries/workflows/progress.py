@@ -8,9 +8,24 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Integer, Interval, Text, Uuid, bindparam, delete, func, insert, select, text, update
+from sqlalchemy import (
+    BigInteger,
+    Integer,
+    Interval,
+    Text,
+    Uuid,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.states import TERMINAL
 from domain.workflows.steps import OnFailure, WorkflowStatus
 from store.listener import WORKFLOWS
 from store.tables.base import Time
@@ -75,6 +90,8 @@ _locked = select(
     workflows.c.submitted_by,
 )
 _lock = _locked.where(workflows.c.workflow_id == bindparam("workflow", type_=Uuid)).with_for_update()
+any_woken = exists().where(workflow_wakes.c.due_at <= func.now())
+"""Whether `claim_woken` may find anything."""
 _due = (
     select(workflow_wakes.c.workflow_id, workflow_wakes.c.due_at)
     .where(workflow_wakes.c.due_at <= func.now())
@@ -84,15 +101,20 @@ _due = (
 )
 _longest_due = select(_due.c.workflow_id, func.min(_due.c.due_at).label("due_at")).group_by(_due.c.workflow_id)
 _woken = _longest_due.subquery()
-_claim = (
+_claimed = (
     _locked.join(_woken, _woken.c.workflow_id == workflows.c.workflow_id)
     .order_by(_woken.c.due_at)
     .limit(1)
     .with_for_update(of=workflows, skip_locked=True)
+    .cte("claimed")
 )
-_answer_wakes = delete(workflow_wakes).where(
-    workflow_wakes.c.workflow_id == bindparam("workflow", type_=Uuid), workflow_wakes.c.due_at <= func.now()
+_answered = (
+    delete(workflow_wakes)
+    .where(workflow_wakes.c.workflow_id == _claimed.c.workflow_id, workflow_wakes.c.due_at <= func.now())
+    .cte("answered")
 )
+_claim = select(_claimed).add_cte(_answered)
+_has_due = select(exists().where(workflow_wakes.c.due_at <= func.clock_timestamp()))
 
 
 async def lock(connection: AsyncConnection, workflow_id: UUID) -> LockedWorkflow | None:
@@ -107,10 +129,12 @@ async def claim_woken(connection: AsyncConnection) -> LockedWorkflow | None:
     Its wakes go before its steps are read: an end that comes later comes with a wake of its own.
     """
     row = (await connection.execute(_claim)).one_or_none()
-    if row is None:
-        return None
-    await connection.execute(_answer_wakes, {"workflow": row.workflow_id})
-    return _as_locked(row)
+    return _as_locked(row) if row else None
+
+
+async def has_due(connection: AsyncConnection) -> bool:
+    """Tell whether a workflow is due, those included that others hold (index workflow_wakes_due)."""
+    return bool((await connection.execute(_has_due)).scalar_one())
 
 
 def _as_locked(row: Any) -> LockedWorkflow:
@@ -189,6 +213,17 @@ async def add_event(
 ) -> None:
     """Note what happened to the workflow as a whole; now, unless told otherwise."""
     await connection.execute(_add_event, {"workflow": workflow_id, "event_type": event_type, "at": at})
+
+
+_count_ends = select(func.count()).where(
+    workflow_events.c.workflow_id == bindparam("workflow", type_=Uuid),
+    workflow_events.c.event_type.in_(sorted(status.lower() for status in TERMINAL)),
+)
+
+
+async def count_ends(connection: AsyncConnection, workflow_id: UUID) -> int:
+    """Return how often a workflow has come to an end: again, if it was retried (primary key of workflow_events)."""
+    return int((await connection.execute(_count_ends, {"workflow": workflow_id})).scalar_one())
 
 
 _reopen = _write.values(completed_at=None, cancel_requested_at=None, stopped_at=None, filled_bytes=0)

@@ -7,9 +7,11 @@ found by a partial index; none reads all steps of a workflow that is under way, 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from operator import attrgetter
 from uuid import UUID
 
 from sqlalchemy import (
+    Boolean,
     Integer,
     Text,
     Uuid,
@@ -23,6 +25,7 @@ from sqlalchemy import (
     or_,
     select,
     text,
+    union_all,
     update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -33,6 +36,7 @@ from domain.submissions import Submission
 from domain.workflows.steps import IN_FLIGHT, EndedStep, StepStatus, WorkflowStatus
 from store.at_rest import AtRest, at_rest_of
 from store.batch import batch_of, bind_rows
+from store.listener import AWAITED
 from store.queries.workflows.documents import open_arguments, owner_of
 from store.queries.workflows.progress import notify
 from store.tables.base import Time
@@ -86,13 +90,20 @@ async def follow_tasks(connection: AsyncConnection, changes: Iterable[TaskChange
         await notify(connection)
 
 
-_unsettled = (
-    select(_steps.position, _steps.status, _steps.children)
+_settled = (
+    update(workflow_steps)
     .where(_of_workflow, text("ended_at IS NOT NULL AND NOT settled"))
-    .order_by(_steps.position)
+    .values(settled=True)
+    .returning(_steps.position, _steps.status, _steps.children)
+    .cte("settled")
 )
-_waiting = select(_steps.position, _steps.waiting_for).where(*_at_positions, _steps.status == StepStatus.WAITING.value)
-_settle = update(workflow_steps).where(*_at_positions).values(settled=True)
+_behind = select(func.unnest(_settled.c.children))
+_settle = union_all(
+    select(_settled.c.position, _settled.c.status, _settled.c.children, literal(None, Integer).label("waiting_for")),
+    select(_steps.position, _steps.status, literal(None, POSITIONS), _steps.waiting_for).where(
+        _of_workflow, _steps.status == StepStatus.WAITING.value, _steps.position.in_(_behind)
+    ),
+)
 _MOVE = ("position", "left")
 _moves = batch_of(position=Integer, left=Integer)
 _move = (
@@ -106,21 +117,20 @@ _skip_waiting = (
 )
 
 
-async def list_unsettled(connection: AsyncConnection, workflow_id: UUID) -> list[EndedStep]:
-    """Return steps whose end has not been taken into account (index workflow_steps_unsettled)."""
-    rows = await connection.execute(_unsettled, {"workflow": workflow_id})
-    return [EndedStep(row.position, StepStatus(row.status), row.children) for row in rows]
+async def settle_ended(connection: AsyncConnection, workflow_id: UUID) -> tuple[list[EndedStep], dict[int, int]]:
+    """Note that ends have been taken into account, all that have not been (index workflow_steps_unsettled).
 
-
-async def get_waiting(connection: AsyncConnection, workflow_id: UUID, *, positions: Collection[int]) -> dict[int, int]:
-    """Return those of these steps that wait, each with the number of steps that it waits for (primary key)."""
-    rows = await connection.execute(_waiting, {"workflow": workflow_id, "positions": list(positions)})
-    return {row.position: row.waiting_for for row in rows}
-
-
-async def mark_settled(connection: AsyncConnection, workflow_id: UUID, *, positions: Collection[int]) -> None:
-    """Note that these ends have been taken into account (primary key)."""
-    await connection.execute(_settle, {"workflow": workflow_id, "positions": list(positions)})
+    Returns those steps in their order, and the steps behind them that wait, each with the number of steps for which it
+    does (primary key).
+    """
+    ended: list[EndedStep] = []
+    waiting: dict[int, int] = {}
+    for position, status, children, waiting_for in await connection.execute(_settle, {"workflow": workflow_id}):
+        if waiting_for is None:
+            ended.append(EndedStep(position, StepStatus(status), children))
+        else:
+            waiting[position] = waiting_for
+    return sorted(ended, key=attrgetter("position")), waiting
 
 
 async def write_waiting(connection: AsyncConnection, workflow_id: UUID, *, waiting_for: Mapping[int, int]) -> None:
@@ -184,7 +194,10 @@ _free = (
     .where(_measured.c.before < bindparam("max_bytes", type_=Integer))
     .order_by(_measured.c.position)
 )
-_start = update(workflow_steps).where(*_at_positions).values(status=StepStatus.PENDING.value)
+_started = update(workflow_steps).where(*_at_positions).values(status=StepStatus.PENDING.value)
+_start = select(case((bindparam("is_awaited", type_=Boolean), cast(func.pg_notify(AWAITED, ""), Text)))).add_cte(
+    _started.cte("started")
+)
 _FAILURE = ("position", "error")
 _failures = batch_of(position=Integer, error=Text)
 _fail = (
@@ -217,9 +230,12 @@ async def list_free(
     return steps
 
 
-async def mark_started(connection: AsyncConnection, workflow_id: UUID, *, positions: Collection[int]) -> None:
-    """Note that these steps have become tasks (primary key)."""
-    await connection.execute(_start, {"workflow": workflow_id, "positions": list(positions)})
+async def mark_started(
+    connection: AsyncConnection, workflow_id: UUID, *, positions: Collection[int], is_awaited: bool
+) -> None:
+    """Note that these steps have become tasks (primary key); mirrors hurry if their ends are awaited."""
+    parameters = {"workflow": workflow_id, "positions": list(positions), "is_awaited": is_awaited}
+    await connection.execute(_start, parameters)
 
 
 async def fail(connection: AsyncConnection, workflow_id: UUID, *, errors: Mapping[int, str]) -> None:

@@ -177,7 +177,7 @@ async def test_an_ended_process_is_forgotten_once_its_alert_is_stored(world: Wor
     with pytest.raises(ConnectionError):
         await round_.run_once()
     assert world.forgotten == []
-    assert world.engine.ends == ["closed", "rolled back"]
+    assert world.engine.ends == ["committed", "rolled back"]
     world.write_error = None
     await round_.run_once()
     assert world.forgotten == ["mirror"]

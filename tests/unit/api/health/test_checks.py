@@ -1,5 +1,6 @@
 """What each part is asked, and what it takes to call it unwell."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -14,6 +15,7 @@ from domain.health import DATABASE, LOOPS, REDIS
 from gateway.queues import QueueReader
 from gateway.results.reader import ResultReader
 from services.components import Unwell
+from store.queries.mirror import MirrorState
 from tests.fakes.engine import FakeEngine
 from tests.fakes.gateway import FakeBroker, FakeQueueReader, FakeResultReader
 
@@ -26,9 +28,9 @@ class World:
         self.online = 1
         self.alive = {MIRROR, LOOPS}
         self.lives: dict[str, bool] = {}
-        self.state = object()
         self.statements = 0
         self.pings = 0
+        self.readings = 0
 
     async def execute(self, _: Any) -> None:
         self.statements += 1
@@ -36,11 +38,9 @@ class World:
     async def ping(self) -> None:
         self.pings += 1
 
-    async def count_online(self, _: Any) -> int:
-        return self.online
-
-    async def get_state(self, _: Any) -> object:
-        return self.state
+    async def get_state(self, _: Any) -> MirrorState:
+        self.readings += 1
+        return MirrorState(0.5, 0, self.online)
 
     async def is_alive(self, _: Any, process: str) -> bool:
         return process in self.alive
@@ -52,7 +52,7 @@ class World:
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
     world = World()
-    for name in ("count_online", "get_state", "is_alive", "list_lives"):
+    for name in ("get_state", "is_alive", "list_lives"):
         monkeypatch.setattr(module, name, getattr(world, name))
     monkeypatch.setattr(world.engine, "execute", world.execute, raising=False)
     return world
@@ -91,6 +91,13 @@ async def test_a_server_that_is_away_says_so_itself(
         await ask(checks, name)
 
 
+async def test_who_asks_at_the_same_time_shares_an_answer(world: World, checks: HealthChecks) -> None:
+    await asyncio.gather(*(ask(checks, name) for name in (WORKERS, MIRROR, LOOPS)))
+    assert world.readings == 1
+    await ask(checks, WORKERS)
+    assert world.readings == 2
+
+
 async def test_no_worker_online_is_unwell(world: World, checks: HealthChecks) -> None:
     world.online = 0
     with pytest.raises(Unwell, match=r"^no worker is online$"):
@@ -114,7 +121,7 @@ async def test_what_the_mirror_has_written_is_kept_even_where_it_is_silent(world
     world.alive.clear()
     with pytest.raises(Unwell):
         await ask(checks, MIRROR)
-    assert checks.mirror is world.state
+    assert checks.mirror == MirrorState(0.5, 0, 1)
 
 
 @pytest.mark.parametrize("process", [MIRROR, LOOPS])
