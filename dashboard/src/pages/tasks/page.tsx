@@ -1,5 +1,5 @@
 // Every task: a bar to choose, a list to look through, a look beside, and what can be done with those selected.
-import { signal } from "@preact/signals";
+import { signal, useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { apiUrl, call, segment } from "../../api/client.ts";
 import { useData } from "../../api/query.ts";
@@ -339,7 +339,7 @@ function Views() {
 }
 
 function SaveView() {
-  const name = signal("");
+  const name = useSignal("");
   const close = () => (asking.value = null);
   const save = async (event: Event) => {
     event.preventDefault();
