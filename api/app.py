@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 
 from api.authorship import Refusals
 from api.bodies.reading import LargeBodies
-from api.dashboard_pages import serve_dashboard
+from api.dashboard_pages import build_of_page, serve_dashboard
 from api.dependencies import ProcessResources
 from api.handlers import install_handlers
 from api.health.checks import HealthChecks
@@ -59,6 +59,7 @@ from api.routes import (
     task_names,
     tasks,
     trees,
+    webhooks,
     workers,
     workflows,
 )
@@ -112,6 +113,7 @@ ROUTERS = (
     notifications.router,
     events.router,
     live.router,
+    webhooks.router,
     resilience.router,
     held.router,
     mirror.router,
@@ -294,5 +296,5 @@ async def _open_live(
     engine = open_engine(urls(settings)[0], pool_size=LIVE_CONNECTIONS, name="celeriac live")
     stack.push_async_callback(engine.dispose)
     default_queue = settings.default_queue
-    hub = LiveHub(engine, queues, probe=probe, marks=marks, default_queue=default_queue, build=VERSION)
+    hub = LiveHub(engine, queues, probe=probe, marks=marks, default_queue=default_queue, build=build_of_page())
     return await stack.enter_async_context(hub)

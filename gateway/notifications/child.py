@@ -64,7 +64,7 @@ def main() -> None:
     _watch_smtp()
     apprise.Apprise.instantiate("json://localhost")  # reads the modules of all services
     _limit_memory()
-    sys.addaudithook(_refuse_what_is_not_allowed)
+    sys.addaudithook(refuse_what_is_not_allowed)
     for line in sys.stdin:
         answers.write(json.dumps(_do(json.loads(line))) + "\n")
         answers.flush()
@@ -126,7 +126,7 @@ def _send(job: Mapping[str, Any]) -> Outcome:
     return (_seen.outcome or Outcome.FAILED) if _seen.code is None else Outcome.REFUSED
 
 
-def _refuse_what_is_not_allowed(event: str, arguments: tuple[Any, ...]) -> None:
+def refuse_what_is_not_allowed(event: str, arguments: tuple[Any, ...]) -> None:
     """Look at everything that the interpreter is about to do (PEP 578)."""
     if event in _DIALS:
         address = arguments[1]

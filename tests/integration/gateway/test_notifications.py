@@ -1,12 +1,13 @@
 """What the process that Apprise runs in may not do, whatever the URL of a channel asks for."""
 
+import os
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import pytest
 
 from domain.notifications.delivery import Attempt, Outcome
 from domain.notifications.messages import Text, Tone
+from gateway.notifications.child import NotAllowed, refuse_what_is_not_allowed
 from gateway.notifications.sender import Sender
 from tests.notified import HttpReceiver, receiving_http, receiving_mail
 
@@ -53,13 +54,30 @@ async def test_the_code_of_a_mail_server_that_refuses_is_told(sender: Sender) ->
         assert await sender.send(mail.channel, TEXT) == Attempt(Outcome.REFUSED, 552)
 
 
-async def test_no_file_is_read_that_a_url_names(sender: Sender, tmp_path: Path) -> None:
-    key = tmp_path / "key.asc"
-    key.write_text("a key")
-    async with receiving_mail() as mail:
-        attempt = await sender.send(f"{mail.channel}&pgp=yes&pgpkey={key}", TEXT)
-        assert attempt.outcome is not Outcome.DELIVERED
-        assert mail.mails == []
+FORBIDDEN: list[tuple[str, tuple[object, ...]]] = [
+    ("open", ("/etc/passwd", "r", os.O_RDONLY)),
+    ("open", ("/etc/ssl/../passwd", "r", os.O_RDONLY)),
+    ("open", (os.__file__, "a", os.O_WRONLY | os.O_APPEND)),
+    ("subprocess.Popen", ("sh",)),
+    ("os.system", ("sh",)),
+    ("socket.connect", (None, "/run/systemd/journal/socket")),
+    ("socket.connect", (None, ("10.0.0.1", 25))),
+    ("socket.connect", (None, ("example.com", 25))),
+    ("socket.sendto", (None, ("169.254.169.254", 514))),
+]
+
+
+@pytest.mark.parametrize(("event", "arguments"), FORBIDDEN)
+def test_files_programs_and_other_sockets_are_refused(event: str, arguments: tuple[object, ...]) -> None:
+    with pytest.raises(NotAllowed):
+        refuse_what_is_not_allowed(event, arguments)
+
+
+def test_modules_nothing_and_public_addresses_are_let_through() -> None:
+    refuse_what_is_not_allowed("open", (os.__file__, "r", os.O_RDONLY))
+    refuse_what_is_not_allowed("open", (os.devnull, "w", os.O_WRONLY))
+    refuse_what_is_not_allowed("open", (3, "r", os.O_RDONLY))
+    refuse_what_is_not_allowed("socket.connect", (None, ("8.8.8.8", 443)))
 
 
 async def test_what_does_not_speak_tls_or_is_not_there_is_told_apart(sender: Sender, web: HttpReceiver) -> None:
