@@ -57,7 +57,7 @@ async def create(
 @needs(Scope.READ)
 @whole_fleet
 async def list_all(connection: ReadConnection) -> WebhookList:
-    """The newest first; never a secret."""
+    """List all of them, the newest first; never a secret."""
     found = [WebhookModel.from_webhook(webhook) for webhook in await list_webhooks(connection)]
     return WebhookList(total=len(found), data=found)
 
@@ -179,7 +179,7 @@ async def get_sent(connection: ReadConnection, webhook_id: str, *, delivery_id: 
 async def retry(
     connection: WriteConnection, webhook_id: str, *, delivery_id: str, author: RequestAuthor
 ) -> DeliveryModel:
-    """The same body, signed anew, under the same `webhook-id`, whatever became of it before."""
+    """Send the same body, signed anew, under the same `webhook-id`, whatever became of it before."""
     row = await deliveries.retry_delivery(connection, webhook_id, delivery_id=delivery_id, author=author)
     return DeliveryModel.from_row(row)
 

@@ -21,6 +21,8 @@ class _Data(ResponseModel):
 
     model_config = ConfigDict(extra="allow")
 
+    sequence: int | None = Field(None, description="Counts the changes of this one thing from 1: what is late is less.")
+
 
 class TaskData(_Data):
     """What is told of a task."""
@@ -33,7 +35,6 @@ class TaskData(_Data):
     queue_name: str | None = None
     duration_seconds: float | None = None
     exception: str | None = Field(None, max_length=500)
-    sequence: int | None = Field(None, description="Counts the changes of this task.")
     url: str | None = None
     task_args: list[Any] | None = Field(None, description="With `payload: full`.")
     task_kwargs: dict[str, Any] | None = Field(None, description="With `payload: full`.")
@@ -55,6 +56,7 @@ class AlertData(_Data):
 
     alert_type: AlertType
     subject: str
+    alert_id: str | None = None
     severity: Severity | None = None
     description: str | None = None
     value: float | None = None
@@ -93,10 +95,14 @@ class EventTypes(ResponseModel):
 
 
 _TASK = {"task_id": "01a2c3f0-7c1e-7b21-9a3d-55b0c1f1a001", "task_name": "shop.charge", "queue_name": "payments"}
+_ALERT = "01a2c3f0-7c1e-7b21-9a3d-55b0c1f1a003"
 _OF_KIND: dict[str, tuple[type[_Data], dict[str, Any]]] = {
-    "task": (TaskData, {**_TASK, "status": "FAILED", "previous": "RUNNING", "attempt": 1}),
+    "task": (TaskData, {**_TASK, "status": "FAILED", "previous": "RUNNING", "attempt": 1, "sequence": 2}),
     "workflow": (WorkflowData, {"workflow_id": "01a2c3f0-7c1e-7b21-9a3d-55b0c1f1a002", "previous": "RUNNING"}),
-    "alert": (AlertData, {"alert_type": "HIGH_QUEUE_DEPTH", "subject": "etl"}),
+    "alert": (
+        AlertData,
+        {"alert_id": "01a2c3f0-7c1e-7b21-9a3d-55b0c1f1a003", "alert_type": "HIGH_QUEUE_DEPTH", "subject": "etl"},
+    ),
     "worker": (WorkerData, {"worker_id": "7f0c2a44-1f0e-5f2b-8a76-0b7c0d1e2f33", "hostname": "celery@etl-1"}),
     "webhook": (WebhookData, {"webhook_id": "k7Qm2ZpX4rT1"}),
 }
