@@ -26,6 +26,7 @@ from api.errors import (
 )
 from api.middleware.session_cookie import SESSION_COOKIE
 from api.openapi.links import add_links
+from api.openapi.webhooks import add_webhooks
 from api.routing import HEALTH_TAG, StrictRoute
 from api.schemas.base import ErrorResponse
 from domain.errors import (
@@ -114,6 +115,7 @@ def describe_app(app: FastAPI) -> Json:
         declared = [(route.path_format, route.declared) for route in _strict_routes(app)]
         _add_headers_of_last_answers(document, [path for path, each in declared if each.caches_answers])
         add_links(document, {path: each.id_field for path, each in declared if each.id_field})
+        add_webhooks(document)
         _add_components(document)
         app.openapi_schema = document
     return app.openapi_schema
