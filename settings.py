@@ -26,6 +26,7 @@ from domain.retention import Retention
 from domain.scopes import Scope
 from domain.secrets import READ_ONLY_SUFFIX, check_api_keys, check_logins, check_secret, is_placeholder
 from domain.server_urls import beside_broker, is_redis, refuse_incomplete
+from domain.shares import MOST_SHARES
 from domain.url_kinds import refuse_wrong_kind
 from domain.webhooks.endpoints import Egress
 
@@ -198,8 +199,9 @@ class Settings(BaseSettings):
     )
     webhook_allow_networks: Names = Field(
         (),
-        description="Networks, comma separated, that webhooks may reach beside public addresses: private ones such as "
-        "10.1.0.0/16. Loopback and others that nobody outside can mean open only by a network within them.",
+        description="Networks, comma separated, that webhooks and notifications may reach beside public addresses: "
+        "private ones such as 10.1.0.0/16. Loopback and others that nobody outside can mean open only by a network "
+        "within them.",
     )
     webhook_proxy: Annotated[str, Field(pattern=r"^https?://[\x21-\x7e]+$", max_length=512)] | None = Field(
         None,
@@ -238,6 +240,12 @@ class Settings(BaseSettings):
         repr=False,
         description="Keys that arguments and results are encrypted with in PostgreSQL, comma separated: "
         "`2:<base64 of 32 bytes>,1:...`. The first encrypts, all decrypt. Unset: nothing is encrypted there.",
+    )
+    event_shares: Annotated[int, Field(ge=1, le=MOST_SHARES)] = Field(
+        8,
+        description="Shares that tasks fall into, which the mirrors deal out among themselves. More mirrors than "
+        "shares bring no more speed; one mirror alone does not deal. Lowering it takes effect only once "
+        "`celeriac:mirrors:shares` is deleted.",
     )
     database_pool_size: Annotated[int, Field(ge=1, le=200)] = Field(10, description="Connections in each process.")
 

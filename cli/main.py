@@ -25,6 +25,7 @@ COMMANDS = {
     "workflow": "Run, show, retry or cancel a workflow.",
     "events": "List what has changed, and follow what changes.",
     "workers": "List workers, and pause, resume, drain or resize one.",
+    "notifications": "Make, test and remove channels that people are notified of alerts by, and routes to them.",
     "keys": "Make, list, rotate, disable and revoke API keys, in the database itself.",
     "audit": "List what was done by whom, and tell whether it was tampered with, in the database itself.",
     "encrypt": "Encrypt what is stored plainly or under older keys with the current one, in the database itself.",

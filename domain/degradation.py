@@ -162,3 +162,9 @@ def blocked_by(marks: Marks) -> BlockedWork:
         queue_names=frozenset(name.removeprefix(QUEUE_PREFIX) for name in names if name.startswith(QUEUE_PREFIX)),
         task_names=frozenset(name.removeprefix(TASK_PREFIX) for name in names if name.startswith(TASK_PREFIX)),
     )
+
+
+def holders_of(queue_name: str, task_name: str, *, marks: Marks) -> list[str]:
+    """Return the services whose mark `queue_only` holds back such a task."""
+    names = (*COMPONENTS, f"{QUEUE_PREFIX}{queue_name}", f"{TASK_PREFIX}{task_name}")
+    return [name for name in names if name in marks and marks[name].strategy is Strategy.QUEUE_ONLY]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from domain.degradation import BROKER, COMPONENTS, QUEUE_PREFIX, TASK_PREFIX, Mark, Marks, Strategy
+from domain.degradation import BROKER, Mark, Marks, holders_of
 from domain.sentences import some_of
 from domain.states import TERMINAL, Phase, Status
 
@@ -168,7 +168,7 @@ def _outbox(situation: Situation) -> Iterator[Check]:
     elif row.refusal is not None and row.refusals > 0:
         parked = "parked: it is offered again every 5 minutes" if row.parked_at else "offered again within seconds"
         detail = f"The broker does not take it ({row.refusal}); it is {parked}."
-        evidence = {"refusals": row.refusals, "refusal": row.refusal}
+        evidence: Evidence = {"refusals": row.refusals, "refusal": row.refusal}
         action = "Mend what the broker says, or replay it to another queue."
         yield Check("outbox", CheckState.BLOCKS, detail, evidence, action, row.parked_at)
     elif row.due_at <= situation.now:
@@ -192,11 +192,9 @@ def _marks(situation: Situation) -> Iterator[Check]:
 
 def _holding(situation: Situation) -> Iterator[Mark]:
     """What holds it back; nothing of what the broker already has."""
-    names = (*COMPONENTS, f"{QUEUE_PREFIX}{situation.queue_name}", f"{TASK_PREFIX}{situation.task_name}")
-    for name in names if situation.undispatched else ():
-        mark = situation.marks.get(name)
-        if mark is not None and mark.strategy is Strategy.QUEUE_ONLY:
-            yield mark
+    if situation.undispatched:
+        for name in holders_of(situation.queue_name or "", situation.task_name or "", marks=situation.marks):
+            yield situation.marks[name]
 
 
 def _breaker(situation: Situation) -> Iterator[Check]:

@@ -27,9 +27,15 @@ OUR_KINDS = frozenset(
     )
 )
 """How no event of somebody's own may begin, now and later."""
-SUBJECT_FIELDS = {"task": "task_id", "workflow": "workflow_id", "worker": "worker_id", "webhook": "webhook_id"}
+SUBJECT_FIELDS = {
+    "task": "task_id",
+    "workflow": "workflow_id",
+    "worker": "worker_id",
+    "alert": "alert_id",
+    "webhook": "webhook_id",
+}
 """The name under which the id of what changed is told, by the kind of thing."""
-_NAMES = ("task_name", "queue_name", "status", "previous")
+_NAMES = ("task_name", "queue_name", "status", "previous", "sequence")
 _OWN_TYPE = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+")
 _OWN_TYPES = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+\*?|[A-Za-z0-9_-]+\.(?:[A-Za-z0-9_-]+\.)*\*")
 _PLACE = re.compile(r"([0-9a-f]{12})\.([0-9]{1,19})\.([0-9]{1,19})")
@@ -49,6 +55,8 @@ class ChangeType(StrEnum):
     WORKFLOW_CANCELLED = "workflow.cancelled"
     ALERT_RAISED = "alert.raised"
     ALERT_RESOLVED = "alert.resolved"
+    WORKER_ONLINE = "worker.online"
+    WORKER_OFFLINE = "worker.offline"
     WORKER_DRAINED = "worker.drained"
     WEBHOOK_DISABLED = "webhook.disabled"
 
@@ -80,6 +88,8 @@ class Change:
     task_name: str | None = None
     queue_name: str | None = None
     data: dict[str, Any] = field(default_factory=dict)
+    sequence: int | None = None
+    """The number that this change is of its subject, counted from 1."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -103,6 +113,8 @@ class Told:
     status: str | None
     previous: str | None
     data: Mapping[str, Any]
+    sequence: int | None = None
+    """The number of `Change`; None where it was told before changes were counted."""
 
     @property
     def subject_kind(self) -> str:

@@ -34,6 +34,10 @@ STREAM_COUNTS_KEY = "celeriac:events:counts"
 gap; `server`: the server's `run_id` when that was looked at."""
 COUNTERS_KEY = "celeriac:counters"
 """A hash of what all processes of a kind have counted together, by `services.resident.counters.CounterName`."""
+MIRRORS_KEY = "celeriac:mirrors"
+"""A sorted set of the mirrors that work, by the milliseconds since 1970 at which each last said so."""
+SHARE_COUNT_KEY = "celeriac:mirrors:shares"
+"""The largest number of shares that any mirror was ever told: none is left unread when a setting is lowered."""
 MARKS_KEY = "celeriac:degraded"
 """A hash of component to degradation mark. Redis forgets it with the longest mark that can be."""
 LIVES_KEY = "celeriac:lives"
@@ -49,6 +53,16 @@ OWN_LEDGER_KEY = "celeriac:unacked"
 
 NOBODY = "celeriac:nobody"
 """Never written: `celeriac doctor` asks with it which commands are allowed."""
+
+
+def share_key(share: int) -> str:
+    """Return the stream of what mirrors have read that belongs to this share, and so to another mirror."""
+    return f"celeriac:events:share:{share}"
+
+
+def published_key(digest: str) -> str:
+    """Return the key that is there while the message with this digest, heard by every mirror, is in the stream."""
+    return f"celeriac:published:{digest}"
 
 
 def process_key(process: str) -> str:

@@ -21,6 +21,7 @@ from gateway.foreign_prefixes import ForeignPrefixes
 from gateway.guarded_http import GuardedHttp
 from gateway.layout import Layout
 from gateway.message_mover import MessageMover
+from gateway.notifications.sender import Sender
 from gateway.pause_keys import PauseKeys
 from gateway.presence import Presence
 from gateway.publisher import Publisher
@@ -38,6 +39,7 @@ from loops.lost.dead_workers import DeadWorkersRound, Gateway
 from loops.lost.missed_ends import MissedEndsRound
 from loops.lost.stuck_messages import StuckMessagesRound
 from loops.lost.vanished_tasks import VanishedTasksRound
+from loops.notifications import NotificationsRound
 from loops.partitions import PartitionsRound
 from loops.process_lives import LivesRound
 from loops.queues import QueuesRound
@@ -73,6 +75,13 @@ def _retention_round(engine: AsyncEngine, settings: Settings) -> RetentionRound:
         workers_kept_for=settings.workers_kept_for,
         feed_kept_for=timedelta(hours=settings.feed_hours),
     )
+
+
+def _notifications_round(engine: AsyncEngine, settings: Settings, *, stack: AsyncExitStack) -> NotificationsRound:
+    """Make it; its processes end with the stack."""
+    sender = Sender(settings.webhook_allow_networks)
+    stack.push_async_exit(sender)
+    return NotificationsRound(engine, sender, public_url=settings.public_url)
 
 
 async def run(settings: Settings, stopping: asyncio.Event) -> None:
@@ -127,6 +136,7 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
             Loop("rollups", RollupsRound(engine)),
             Loop("lives", lives),
             Loop("alerts", alerts, lives.wait),
+            Loop("notifications", _notifications_round(engine, settings, stack=stack)),
             *await _webhook_loops(stack, settings, engine=engine, counters=counters),
         )
         if settings.adopt_queues:

@@ -2,7 +2,7 @@
 the feed.
 """
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 import structlog
@@ -16,6 +16,7 @@ from store.queries.workers import strangers
 ROUND_SECONDS = 300.0
 # 30 ms (p99 100) on two cores, of locks on tasks that hardly anybody wants.
 BATCH_SIZE = 1_000
+STRAYS_AT_ONCE = 10_000
 LOCK_REFUSED = frozenset({"55P03", "40P01"})
 """Errors by which Postgres refuses a lock: not within its time limit, or not without a deadlock."""
 
@@ -49,7 +50,7 @@ class RetentionRound:
     async def run_once(self) -> float:
         """Delete the oldest; at once again while there may be more."""
         await self._forget_workers()
-        if await self._delete_batch() or await self._drop_days():
+        if await self._delete_batch() or await self._drop_days() or await self._delete_strays():
             return 0
         return ROUND_SECONDS
 
@@ -89,6 +90,22 @@ class RetentionRound:
         if self._feed_kept_for is not None:
             dropped |= await self._drop_day(feed.drop_oldest_day, kept_for=self._feed_kept_for)
         return dropped
+
+    async def _delete_strays(self) -> bool:
+        """Delete changes of before the days that are kept, which lie in none of them; whether there may be more.
+
+        There are some only where nobody had made the partition of their day in time.
+        """
+        if self._feed_kept_for is None:
+            return False
+        before = datetime.combine((datetime.now(UTC) - self._feed_kept_for).date(), datetime.min.time(), UTC)
+        async with self._engine.begin() as connection:
+            if not await leadership.take(connection, leadership.RETENTION):
+                return False
+            count = await feed.delete_strays(connection, before=before, batch_size=STRAYS_AT_ONCE)
+        if count:
+            log.info("feed_strays_deleted", count=count)
+        return count == STRAYS_AT_ONCE
 
     async def _drop_day(self, drop: DropsDay, *, kept_for: timedelta) -> bool:
         try:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -10,15 +10,16 @@ import structlog
 
 from background import end, start
 from domain.degradation import MIRROR
-from domain.server_urls import is_redis
+from domain.shares import Shares
 from gateway.connection import redis_client
 from gateway.events.gathering import Gathering
-from gateway.events.sources import Blind, EventMessage, open_source
-from gateway.events.stream import StreamEvents
-from gateway.events.subscriber import EventSubscriber
+from gateway.events.opening import open_sources
+from gateway.events.sources import Blind, EventMessage
+from gateway.events.subscriber import MAX_BUFFERED, EventSubscriber
 from gateway.results.reader import ResultReader
 from mirror.writer import Writer, Written
 from services.resident.counters import CounterName, Counters
+from services.resident.sharing import Sharing
 from services.resident.signs_of_life import SignOfLife
 from settings import Settings, urls
 from store.engine import open_engine
@@ -38,6 +39,8 @@ MAX_REST_SECONDS = 600.0
 STOP_SECONDS = 3.0
 """Time for what has arrived when we are told to stop; `up` gives us 10 s in all."""
 LEAVE_SECONDS = 1.0
+WORKS_SECONDS = 5.0
+"""How long a part of the mirror may hang until its shares are left to other mirrors."""
 
 log = structlog.get_logger(__name__)
 
@@ -62,13 +65,17 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
         awaited = await stack.enter_async_context(Listener(database_url, AWAITED))
         hurrying = start(_hurry(awaited, gathering), name="hurry")
         stack.push_async_callback(end, hurrying)
-        subscribers = _subscribers(settings, gathering)
+        redis = redis_client(settings.effective_redis_url or "")
+        stack.push_async_callback(redis.aclose)
+        life = await stack.enter_async_context(SignOfLife(redis, MIRROR))
+        sharing = await stack.enter_async_context(
+            Sharing(redis, count=settings.event_shares, works=lambda: time.monotonic() - life.worked_at < WORKS_SECONDS)
+        )
+        subscribers = _subscribers(settings, gathering, shares=lambda: sharing.shares)
+        life.parts = len(subscribers)
         for subscriber in subscribers:
             stack.push_async_callback(subscriber.close)
             await subscriber.start()
-        redis = redis_client(settings.effective_redis_url or "")
-        stack.push_async_callback(redis.aclose)
-        life = await stack.enter_async_context(SignOfLife(redis, MIRROR, parts=len(subscribers)))
         counters = await stack.enter_async_context(Counters(redis))
         log.info("mirror_ready")
         writer = Writer(engine, results, forgets_after=settings.retention.of_news, redaction=settings.redaction)
@@ -90,15 +97,15 @@ async def _hurry(awaited: Listener, gathering: Gathering) -> None:
             gathering.hurry()
 
 
-def _subscribers(settings: Settings, gathering: Gathering) -> list[EventSubscriber]:
-    """The events of the broker, and on Redis those that our plugin has put into the stream."""
+def _subscribers(settings: Settings, gathering: Gathering, *, shares: Callable[[], Shares]) -> list[EventSubscriber]:
     _, broker_url, _ = urls(settings)
-    source = open_source(broker_url, settings.broker_options)
-    subscribers = [EventSubscriber(source, gathering=gathering)]
-    if is_redis(broker_url):
-        stream = StreamEvents(settings.effective_redis_url or "")
-        subscribers.append(EventSubscriber(stream, max_buffered=STREAM_BUFFERED, gathering=gathering))
-    return subscribers
+    sources = open_sources(
+        broker_url, settings.effective_redis_url or "", shares=shares, options=settings.broker_options
+    )
+    return [
+        EventSubscriber(source, max_buffered=STREAM_BUFFERED if source.streamed else MAX_BUFFERED, gathering=gathering)
+        for source in sources
+    ]
 
 
 async def mirror_events(

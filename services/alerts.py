@@ -115,14 +115,15 @@ async def measure(connection: AsyncConnection, rules: Mapping[AlertType, Rule], 
         refused=await for_alerts.get_waits_for_broker(connection),
         parked=await for_alerts.list_parked(connection),
         missed=await for_alerts.get_missed(connection, window=_window(rules[AlertType.EVENTS_MISSED])),
+        failing_channels=await for_alerts.get_failing_channels(connection),
     )
 
 
 async def write_changes(connection: AsyncConnection, judgement: Judgement) -> None:
     """Store what was raised, seen again and resolved."""
-    await alerts.resolve(connection, judgement.resolved)
-    await alerts.save(connection, (*judgement.raised, *judgement.still_open))
-    await tell_alerts(connection, judgement)
+    ids = await alerts.resolve(connection, judgement.resolved)
+    ids |= await alerts.save(connection, (*judgement.raised, *judgement.still_open))
+    await tell_alerts(connection, judgement, ids=ids)
     await alerts.forget_resolved(connection, older_than=RETAINED)
 
 

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.degradation import Marks
 from domain.errors import TaskNotFound
-from domain.explanations import Explanation, QueueWorker, Situation, explain
+from domain.explanations import Explanation, QueueWorker, Situation, Undispatched, explain
 from domain.sight import Sight
 from domain.states import Phase
 from domain.workers.status import hostname
@@ -77,7 +77,7 @@ async def explain_task(reading: Reading, task_id: str, *, around: Surroundings, 
 class _Known:
     submitted_here: bool
     dispatched_at: datetime | None
-    undispatched: for_explanations.Undispatched | None
+    undispatched: Undispatched | None
     sent_before: int | None
     workers: Sequence[QueueWorker]
     heard_seconds_ago: float | None

@@ -11,6 +11,8 @@ from domain.identities import Identity
 from domain.workflows.steps import WorkflowStatus
 from store.queries import feed
 from store.queries.tasks.writing import LockedTask, StateToWrite
+from store.queries.workers import presences
+from store.queries.workflows.progress import count_ends
 
 
 async def tell(connection: AsyncConnection, changes: Sequence[Change]) -> None:
@@ -45,31 +47,53 @@ async def tell_workflow(
 ) -> None:
     """Put the end of a workflow into the feed; that it begins is told by its tasks."""
     if status in _ENDS:
-        await tell(connection, [Change(_ENDS[status], str(workflow_id), status=status.value, previous=previous.value)])
+        sequence = await count_ends(connection, workflow_id)
+        change = Change(_ENDS[status], str(workflow_id), status=status, previous=previous, sequence=sequence)
+        await tell(connection, [change])
 
 
-async def tell_alerts(connection: AsyncConnection, judgement: Judgement) -> None:
-    """Put into the feed which alerts are raised and which are resolved."""
+async def tell_alerts(connection: AsyncConnection, judgement: Judgement, *, ids: Mapping[Key, UUID]) -> None:
+    """Put into the feed which alerts are raised and which are resolved, by their ids: each changes twice."""
     raised = [
-        Change(ChangeType.ALERT_RAISED, _alert_id(finding.key), data=_alert_data(finding))
+        Change(ChangeType.ALERT_RAISED, str(ids[finding.key]), data=_alert_data(finding), sequence=1)
         for finding in judgement.raised
+        if finding.key in ids
     ]
     resolved = [
-        Change(ChangeType.ALERT_RESOLVED, _alert_id(key), data={"alert_type": key[0].value, "subject": key[1]})
+        Change(
+            ChangeType.ALERT_RESOLVED, str(ids[key]), data={"alert_type": key[0].value, "subject": key[1]}, sequence=2
+        )
         for key in judgement.resolved
+        if key in ids
     ]
     await tell(connection, [*resolved, *raised])
 
 
 async def tell_drained(connection: AsyncConnection, worker_id: UUID, *, node: str) -> None:
     """Put into the feed that a drained worker is gone."""
-    await tell(connection, [Change(ChangeType.WORKER_DRAINED, str(worker_id), data={"hostname": node})])
+    sequence = await presences.count_change(connection, worker_id)
+    await tell(connection, [Change(ChangeType.WORKER_DRAINED, str(worker_id), data=_named(node), sequence=sequence)])
 
 
-def _alert_id(key: Key) -> str:
-    """What an alert is of: nothing has two open alerts of one type."""
-    kind, subject = key
-    return f"{kind.value}:{subject}"
+async def tell_presences(connection: AsyncConnection) -> None:
+    """Put into the feed which workers have come and which have gone since it was told last."""
+    changed = await presences.take_changed(connection)
+    await tell(
+        connection,
+        [
+            Change(
+                ChangeType.WORKER_ONLINE if each.is_online else ChangeType.WORKER_OFFLINE,
+                str(each.worker_id),
+                data=_named(each.node),
+                sequence=each.change_count,
+            )
+            for each in changed
+        ],
+    )
+
+
+def _named(node: str) -> dict[str, object]:
+    return {"hostname": node}
 
 
 def _alert_data(finding: AlertFinding) -> dict[str, object]:
@@ -99,4 +123,5 @@ def _change(task: LockedTask, written: StateToWrite, *, identity: Identity | Non
             duration_seconds=state.duration_seconds,
             status=state.status,
         ),
+        sequence=task.change_count + 1,
     )

@@ -21,6 +21,7 @@ from api.schemas.workers.documents import (
     WorkerModel,
     WorkerPage,
 )
+from api.schemas.workers.history import WorkerHistory
 from domain.audit import Action
 from domain.errors import CapacityNotSupported, NotFound, WorkerExists, WorkerNotFound, WorkerOffline, WorkerOnline
 from domain.scopes import Scope
@@ -79,6 +80,15 @@ async def list_workers(
 async def get_worker(connection: ReadConnection, worker_id: str) -> WorkerDetail:
     """One worker, by its id or hostname, with what is wanted of it and what it says of itself."""
     return WorkerDetail.from_row(await requests.find_worker(connection, worker_id))
+
+
+@router.get("/{worker_id}/history", summary="Get a worker's history", responses=responses(WorkerNotFound))
+@needs(Scope.READ)
+@whole_fleet
+async def get_worker_history(connection: ReadConnection, worker_id: str) -> WorkerHistory:
+    """What was asked of it and by whom, and when it last came, went and was drained."""
+    worker = await requests.find_worker(connection, worker_id)
+    return WorkerHistory.of(worker.worker_id, await requests.read_history(connection, worker))
 
 
 @router.get("/{worker_id}/status", summary="Get worker status", responses=responses(WorkerNotFound))

@@ -73,8 +73,9 @@ class EventModel(ResponseModel):
     )
     timestamp: Timestamp = Field(description="When the transaction began in which it changed.")
     data: dict[str, Any] = Field(
-        description="`task_id`, `workflow_id` or `worker_id`; the names of a task; `status` and the `previous` one; "
-        "what else docs/feed.md lists for the type. At most 4 KiB."
+        description="`task_id`, `workflow_id`, `worker_id` or `alert_id`; the names of a task; `status` and the "
+        "`previous` one; `sequence`, which counts the changes of this one thing from 1; what else docs/feed.md lists "
+        "for the type. At most 4 KiB."
     )
 
     @classmethod

@@ -7,6 +7,7 @@ import typer
 from bench.drills import (
     cancel_matrix,
     csv_export,
+    dead_mirror,
     frozen_brokers,
     frozen_intake,
     frozen_postgres,
@@ -20,6 +21,7 @@ from bench.drills import (
     sentinel,
     shared_limit,
     soak,
+    streams,
     true_figures,
     two_mirrors,
 )
@@ -32,6 +34,7 @@ DRILLS: Mapping[str, Callable[..., None]] = {
     "frozen-brokers": frozen_brokers.main,
     "mirror-away": mirror_away.main,
     "two-mirrors": two_mirrors.main,
+    "dead-mirror": dead_mirror.main,
     "frozen-intake": frozen_intake.main,
     "full-disk": full_disk.main,
     "half-open": half_open.main,
@@ -42,6 +45,7 @@ DRILLS: Mapping[str, Callable[..., None]] = {
     "fuzz": fuzz.main,
     "inspect": owners_control.main,
     "keys": keys_under_load.main,
+    "streams": streams.main,
 }
 
 application = typer.Typer(

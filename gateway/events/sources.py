@@ -1,33 +1,22 @@
-"""How the events of Celery are listened to on each broker. Used by one thread, that of `gateway/events/subscriber.py`.
+"""What a source of Celery's events is, and that of Redis. Used by one thread, that of `gateway/events/subscriber.py`.
 
 On Redis events are PUB/SUB: what nobody hears is lost, but for what our plugin also puts into a stream
-(`gateway/events/stream.py`). On RabbitMQ a durable queue of ours is bound beside those of Flower and others, and keeps
-what it got until it is acknowledged; a restart of the broker drops what stock workers sent, and only that.
+(`gateway/events/stream.py`). That of RabbitMQ stands in `gateway/events/rabbit.py`.
 """
 
 import base64
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol, cast
 
-import amqp
 import msgspec
-from amqp import serialization
-from amqp.exceptions import NotFound
-from kombu import Connection, Exchange, Queue
 
 from domain.broker_options import BrokerOptions
-from domain.priority import Transport
-from gateway.connection import SOCKET_SECONDS, blocking_redis_client, connect, transport_of
+from gateway.connection import SOCKET_SECONDS, blocking_redis_client
 
 EVENT_EXCHANGE = "celeryev"
-DURABLE_QUEUE = "celeriac.events"
-WITNESS_QUEUE = "celeriac.events.witness"
-"""The queue with one message that a restart of RabbitMQ drops, like the events that nobody had fetched."""
-QUEUE_LENGTH = 1_000_000
-"""How many events RabbitMQ keeps for a mirror that is away; then it drops the oldest."""
 MOST_AT_ONCE = 500
 MOST_BYTES_AT_ONCE = 8 * 1024 * 1024
 BROUGHT_TOGETHER = 32
@@ -36,6 +25,7 @@ MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 """Bytes of a message; a larger one is not read. Celery puts up to 24 events into one, each with a traceback of a few
 kB.
 """
+LONGEST_WAIT_SECONDS = 366 * 86_400
 NOT_UNDERSTOOD = b""
 """What takes the place of a message that cannot be one of Celery's, so that it is counted, and acknowledged."""
 
@@ -50,7 +40,7 @@ class EventMessage:
     streamed: bool = False
     """Whether such messages wait for us while we are away."""
     tag: int | bytes | None = None
-    """What its source acknowledges it by."""
+    """What its source acknowledges it by; None where that is for a later one to say."""
     session: int = 0
     """Which connection a tag of RabbitMQ belongs to; on any other it means nothing."""
 
@@ -95,10 +85,10 @@ class EventSource(Protocol):
         """Drop the connection, whatever its state."""
 
 
-def open_source(broker_url: str, options: BrokerOptions | None = None) -> EventSource:
-    """Return the source for this broker, not yet connected."""
-    on_redis = transport_of(broker_url) is Transport.REDIS
-    return RedisEvents(broker_url, options) if on_redis else RabbitEvents(broker_url)
+def arrival(seconds: float, *, here: datetime) -> datetime:
+    """Return this time, given as seconds since 1970; now (`here`) where it is none of the past year."""
+    latest = here.timestamp()
+    return datetime.fromtimestamp(seconds, UTC) if latest - LONGEST_WAIT_SECONDS <= seconds <= latest else here
 
 
 MAX_ENVELOPE_BYTES = MAX_MESSAGE_BYTES * 4 // 3 + 65_536
@@ -130,7 +120,15 @@ class RedisEvents:
     streamed = False
     brings_all_below = BROUGHT_TOGETHER
 
-    def __init__(self, broker_url: str, options: BrokerOptions | None = None) -> None:
+    def __init__(
+        self,
+        broker_url: str,
+        options: BrokerOptions | None = None,
+        *,
+        hand_on: Callable[[Sequence[bytes]], bool] | None = None,
+    ) -> None:
+        """Prepare to subscribe; what `hand_on` takes (it returns True) comes from elsewhere, and not from here."""
+        self._hand_on = hand_on
         self._client = blocking_redis_client(broker_url)
         database = self._client.get_connection_kwargs().get("db", 0)
         channel = (options or BrokerOptions()).fanout_channel(EVENT_EXCHANGE, database)
@@ -161,6 +159,8 @@ class RedisEvents:
             more = self._unpack(message)
             bodies += more
             count, size = count + 1, size + sum(map(len, more))
+        if bodies and self._hand_on is not None and self._hand_on(bodies):
+            return []
         return [EventMessage(body, heard_at) for body in bodies]
 
     def probe(self) -> None:
@@ -202,121 +202,3 @@ class RedisEvents:
             return [base64.b64decode(envelope.body, validate=True) if encoded else envelope.body.encode()]
         except Exception:  # whatever is wrong with one message, the next one is heard; it is counted, not logged here
             return [NOT_UNDERSTOOD]
-
-
-class RabbitEvents:
-    """A durable queue bound to every event. Its messages are acknowledged after the commit."""
-
-    streamed = False  # a restart of the broker drops what it holds, so every node may have been missed
-    brings_all_below = 0
-
-    def __init__(self, broker_url: str) -> None:
-        self._broker_url = broker_url
-        self._connection: Connection | None = None
-        self._session = 0
-        self._received: list[EventItem] = []
-        _read_any_headers()
-
-    def connect(self) -> bool:
-        """Declare and consume the queue; returns whether events may have been dropped since a mirror last stored."""
-        self._session += 1
-        self._received = []
-        self._connection = connect(self._broker_url, heartbeat_seconds=10)
-        self._channel = self._channel_with_exchange(self._connection)
-        # A message may name any encoding for its body, and kombu would open any compression: events have neither.
-        self._channel.auto_decode = False
-        self._channel.basic_qos(0, 10 * MOST_AT_ONCE, False)
-        queue = _durable_queue().bind(self._channel)
-        queue.queue_declare()
-        queue.queue_bind()
-        has_dropped = self._length() >= QUEUE_LENGTH
-        has_witness = self._has_witness()
-        self._channel.basic_consume(DURABLE_QUEUE, no_ack=False, callback=self._on_message)
-        return has_dropped or not has_witness
-
-    def receive(self, timeout: float) -> Sequence[EventItem] | None:
-        """Return what the broker has delivered, as `EventSource` says."""
-        assert self._connection is not None
-        try:
-            self._connection.drain_events(timeout=timeout)
-        except TimeoutError:
-            # AMQP has heartbeats of its own: a silent broker that passes this check is alive.
-            self._connection.heartbeat_check()
-        received, self._received = self._received, []
-        return received
-
-    def probe(self) -> None:
-        """Do nothing: `receive` has checked the heartbeat."""
-
-    def acknowledge(self, item: EventItem) -> None:
-        """Acknowledge the message and all before it, if they came on this connection."""
-        if isinstance(item, Blind):
-            # Only now that it is stored: a mirror that dies in between leaves the next one to find it out again.
-            self._channel.basic_publish(amqp.Message(b"", delivery_mode=1), routing_key=WITNESS_QUEUE)
-        elif item.session == self._session:
-            self._channel.basic_ack(item.tag, multiple=True)
-
-    def close(self) -> None:
-        """Close the connection."""
-        if self._connection is not None:
-            self._connection.collect()
-            self._connection = None
-
-    def _channel_with_exchange(self, connection: Connection) -> Any:
-        """The exchange is the workers': it is declared only where no worker has. Even to repeat that takes a right."""
-        channel: Any = connection.channel()
-        try:
-            channel.exchange_declare(EVENT_EXCHANGE, "topic", passive=True)
-        except NotFound:  # which closes the channel
-            channel = connection.channel()
-            _durable_queue().exchange.bind(channel).declare()
-        return channel
-
-    def _length(self) -> int:
-        return int(self._channel.queue_declare(DURABLE_QUEUE, passive=True).message_count)
-
-    def _has_witness(self) -> bool:
-        """Whether the broker still has all that it was given since a mirror last stored that something was missed."""
-        declared = self._channel.queue_declare(WITNESS_QUEUE, durable=True, auto_delete=False, arguments=_ONE_MESSAGE)
-        return bool(declared.message_count)
-
-    def _on_message(self, message: Any) -> None:
-        body = message.body if isinstance(message.body, bytes) else NOT_UNDERSTOOD
-        if len(body) > MAX_MESSAGE_BYTES:
-            body = NOT_UNDERSTOOD
-        tag, session = message.delivery_tag, self._session
-        self._received.append(EventMessage(body, datetime.now(UTC), tag=tag, session=session))
-
-
-_ONE_MESSAGE = {"x-max-length": 1}
-_BASIC = 60
-"""AMQP's class of everything that is about messages."""
-_readers = cast(dict[int, Any], serialization.PROPERTY_CLASSES)
-_read_headers = _readers[_BASIC]
-
-
-def _read_any_headers() -> None:
-    """Let py-amqp take headers that it cannot read for none, from now on.
-
-    It would give up the connection over them (a timestamp beyond the calendar is enough), and the next one would begin
-    with the same message, for ever.
-    """
-    _readers[_BASIC] = _headers_or_none
-
-
-def _headers_or_none(buffer: bytes, offset: int) -> tuple[dict[str, Any], int]:
-    try:
-        return cast(tuple[dict[str, Any], int], _read_headers(buffer, offset))
-    except Exception:  # the body alone decides what becomes of the message
-        return {}, len(buffer)
-
-
-def _durable_queue() -> Queue:
-    return Queue(
-        DURABLE_QUEUE,
-        # As Celery declares it; a difference would be refused.
-        exchange=Exchange(EVENT_EXCHANGE, type="topic", durable=True),
-        routing_key="#",
-        durable=True,
-        queue_arguments={"x-max-length": QUEUE_LENGTH, "x-overflow": "drop-head"},
-    )

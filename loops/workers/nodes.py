@@ -7,9 +7,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.layout import Layout
 from gateway.ports import OrdersNodes
+from services.feed import tell_presences
 from services.workers.descriptions import note_silence, save_descriptions
 from store.engine import stating
-from store.queries.workers import descriptions, signs, strangers
+from store.queries.workers import descriptions, presences, signs, strangers
 from store.queries.workers.consumers import get_consumers
 
 ROUND_SECONDS = 1.0
@@ -51,6 +52,7 @@ class NodesRound:
 
     async def run_once(self) -> float:
         """Describe what needs it. What never answers is forgotten where there is too much of it."""
+        await self._tell_presences()
         async with stating(self._engine) as connection:
             forgotten = await strangers.forget_strangers(
                 connection, remaining=self._most_strangers, most=FORGOTTEN_AT_ONCE
@@ -73,6 +75,13 @@ class NodesRound:
         if self._enable_events:
             await self._switch_events_on()
         return ROUND_SECONDS
+
+    async def _tell_presences(self) -> None:
+        async with stating(self._engine) as connection:
+            is_any_changed = await presences.is_any_changed(connection)
+        if is_any_changed:
+            async with self._engine.begin() as connection:
+                await tell_presences(connection)
 
     async def _switch_events_on(self) -> None:
         """Once for each process of a node: whoever switches them off again means it."""

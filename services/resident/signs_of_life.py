@@ -63,6 +63,8 @@ class SignOfLife(Resident):
         self.present_since: float | None = None
         """On the monotonic clock; None while Redis does not know that we are there."""
         self.parts = parts
+        self.worked_at = 0.0
+        """When all parts had last come round, on the monotonic clock."""
         self._redis = redis
         self._process = process
         self._given: dict[object, float] = {}
@@ -91,6 +93,7 @@ class SignOfLife(Resident):
         holding = [until for until in self._given.values() if until == ONCE or until > now]
         if len(holding) >= self.parts:
             self._given = {part: until for part, until in self._given.items() if until > now}
+            self.worked_at = now
             await self._renew()
         await asyncio.sleep(self._renew_seconds)
 

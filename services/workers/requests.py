@@ -8,11 +8,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.audit import Action, Author, Change, Outcome
 from domain.errors import CapacityNotSupported, NotFound, WorkerExists, WorkerNotFound, WorkerOffline, WorkerOnline
 from domain.workers.control import Observed, resize_base
+from domain.workers.history import Heard, HistoryEntry, history
 from domain.workers.status import DEFAULT_CAPACITY, hostname, node_name
 from gateway.descriptions import NodeDescription
 from services.audit import record_change
 from services.workers.descriptions import save_descriptions
 from store.queries.workers import nodes, wishes
+from store.queries.workers.history import list_requests
 from store.queries.workers.nodes import WorkerRow
 
 AUDITED = ("want_paused", "drain_started_at", "drain_deadline_at", "capacity")
@@ -29,6 +31,18 @@ async def find_worker(connection: AsyncConnection, worker_id: str) -> WorkerRow:
     if row is None:
         raise WorkerNotFound
     return row
+
+
+async def read_history(connection: AsyncConnection, worker: WorkerRow) -> list[HistoryEntry]:
+    """Return what has become of a worker, newest first."""
+    heard = Heard(
+        online=worker.online,
+        online_at=worker.online_at,
+        goodbye_at=worker.goodbye_at,
+        last_sign_at=worker.last_sign_at,
+        drained_at=worker.drain_finished_at,
+    )
+    return history(await list_requests(connection, str(worker.worker_id)), heard)
 
 
 async def register(connection: AsyncConnection, name: str, *, capacity: int | None, author: Author) -> WorkerRow:

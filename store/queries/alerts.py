@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Double, Text, Uuid, bindparam, delete, func, or_, select, text, tuple_, update
@@ -106,20 +107,27 @@ _FOUND: Columns = {
 }
 _found = batch_of(**_FOUND)
 _insert_found = insert(alerts).from_select((*_FOUND, "created_at"), select(*_found.c, func.now()))
+_NAMED = (alerts.c.type, alerts.c.subject, alerts.c.alert_id)
 _REFRESHED = ("severity", "description", "value", "threshold")
 _save = _insert_found.on_conflict_do_update(
     index_elements=["type", "subject"],
     index_where=alerts.c.resolved_at.is_(None),
     set_={name: _insert_found.excluded[name] for name in _REFRESHED},
     where=or_(*(alerts.c[name] != _insert_found.excluded[name] for name in _REFRESHED)),
-)
+).returning(*_NAMED)
 
 
-async def save(connection: AsyncConnection, findings: Iterable[AlertFinding]) -> None:
-    """Raise these; what is open already is brought up to date and stays the alert that it is (index alerts_open)."""
+async def save(connection: AsyncConnection, findings: Iterable[AlertFinding]) -> dict[Key, UUID]:
+    """Raise these; what is open already is brought up to date and stays the alert that it is (index alerts_open).
+
+    Returns the ids of those that were raised or are others than before.
+    """
     rows = [_found_row(finding) for finding in findings]
-    if rows:
-        await connection.execute(_save, bind_rows(tuple(_FOUND), rows))
+    return _ids_of(await connection.execute(_save, bind_rows(tuple(_FOUND), rows))) if rows else {}
+
+
+def _ids_of(rows: Iterable[Any]) -> dict[Key, UUID]:
+    return {(AlertType(row.type), row.subject): row.alert_id for row in rows}
 
 
 def _found_row(finding: AlertFinding) -> tuple[object, ...]:
@@ -129,15 +137,13 @@ def _found_row(finding: AlertFinding) -> tuple[object, ...]:
     return (uuid7(), *finding.key, rule.severity.value, finding.description, *numbers)
 
 
-async def resolve(connection: AsyncConnection, keys: Collection[Key]) -> None:
-    """Close the open alerts of these types and subjects (index alerts_open)."""
-    resolved = tuple_(alerts.c.type, alerts.c.subject).in_(
-        [(alert_type.value, subject) for alert_type, subject in keys]
-    )
-    if keys:
-        await connection.execute(
-            update(alerts).where(resolved, alerts.c.resolved_at.is_(None)).values(resolved_at=func.now())
-        )
+async def resolve(connection: AsyncConnection, keys: Collection[Key]) -> dict[Key, UUID]:
+    """Close the open alerts of these types and subjects, and return their ids (index alerts_open)."""
+    if not keys:
+        return {}
+    wanted = tuple_(alerts.c.type, alerts.c.subject).in_([(alert_type.value, subject) for alert_type, subject in keys])
+    closed = update(alerts).where(wanted, alerts.c.resolved_at.is_(None)).values(resolved_at=func.now())
+    return _ids_of(await connection.execute(closed.returning(*_NAMED)))
 
 
 async def forget_resolved(connection: AsyncConnection, *, older_than: timedelta) -> None:

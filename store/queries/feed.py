@@ -17,8 +17,10 @@ from sqlalchemy import (
     insert,
     literal_column,
     select,
+    text,
     true,
     tuple_,
+    update,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -27,9 +29,11 @@ from store.batch import batch_of, bind_rows
 from store.listener import FEED
 from store.queries import partitions
 from store.tables.audit import Xid8
+from store.tables.base import Time
 from store.tables.feed import feed, feed_state
 
-_COLUMNS = ("type", "subject_id", "task_name", "queue_name", "status", "previous", "data")
+_PLAIN = ("type", "subject_id", "task_name", "queue_name", "status", "previous")
+_COLUMNS = (*_PLAIN, "data", "sequence")
 _write_json = json.JSONEncoder(ensure_ascii=False, check_circular=False).encode
 _batch = batch_of(
     number=Integer,
@@ -40,6 +44,7 @@ _batch = batch_of(
     status=Text,
     previous=Text,
     data=Text,
+    sequence=Integer,
 )
 _begins = select(func.nextval("feed_change_id"))
 """The number before the first of a statement, asked once; that of the next statement is a million higher."""
@@ -49,8 +54,9 @@ _add = select(func.pg_notify(FEED, "")).add_cte(
         ("change_id", *_COLUMNS),
         select(
             _begins.scalar_subquery() + _batch.c.number,
-            *(_batch.c[name] for name in _COLUMNS[:-1]),
+            *(_batch.c[name] for name in _PLAIN),
             cast(_batch.c.data, JSON),
+            _batch.c.sequence,
         ),
     )
     .cte("told")
@@ -72,6 +78,7 @@ def _row(number: int, change: Change) -> tuple[object, ...]:
         change.status,
         change.previous,
         _write_json(change.data),
+        change.sequence,
     )
 
 
@@ -150,9 +157,13 @@ async def get_head(connection: AsyncConnection) -> Place:
     return Place((await connection.execute(select(_horizon))).scalar_one(), 0)
 
 
+_FORGET_BEFORE = (
+    "UPDATE feed_state SET dropped_xact = dropped.xact, dropped_change_id = dropped.change_id FROM dropped"
+    " WHERE feed_state.dropped_xact IS NULL"
+    " OR (feed_state.dropped_xact, feed_state.dropped_change_id) < (dropped.xact, dropped.change_id)"
+)
 _DROP_DAY = (
-    "WITH dropped AS (SELECT xact, change_id FROM {day} ORDER BY xact DESC, change_id DESC LIMIT 1)"
-    " UPDATE feed_state SET dropped_xact = dropped.xact, dropped_change_id = dropped.change_id FROM dropped",
+    "WITH dropped AS (SELECT xact, change_id FROM {day} ORDER BY xact DESC, change_id DESC LIMIT 1) " + _FORGET_BEFORE,  # noqa: S608
     "UPDATE feed_state SET complete_since = greatest(complete_since,"
     " (to_date(right('{day}', 8), 'YYYYMMDD') + 1)::timestamp AT TIME ZONE 'UTC')",
     "ALTER TABLE feed DETACH PARTITION {day}",
@@ -166,3 +177,29 @@ async def drop_oldest_day(connection: AsyncConnection, *, kept_for: timedelta) -
     Returns its name, None if there is none. Raises OperationalError if a lock is not to be had within 1 s.
     """
     return await partitions.drop_oldest_day(connection, "feed", kept_for=kept_for, statements=_DROP_DAY)
+
+
+# In the order of places, not of times: what is left is then whole behind the last that was dropped.
+_delete_strays = text(
+    "WITH old AS (SELECT ctid FROM feed_default WHERE at < :before ORDER BY xact, change_id LIMIT :batch_size),"
+    " dropped AS (DELETE FROM feed_default WHERE ctid IN (SELECT ctid FROM old) RETURNING xact, change_id)"
+    " SELECT xact, change_id, count(*) OVER () AS stray_count FROM dropped ORDER BY xact DESC, change_id DESC LIMIT 1"
+).bindparams(bindparam("before", type_=Time), bindparam("batch_size", type_=Integer))
+_forget_strays = text(
+    "WITH dropped AS (SELECT CAST(:xact AS xid8) AS xact, CAST(:change_id AS bigint) AS change_id)" + _FORGET_BEFORE
+).bindparams(bindparam("xact", type_=Text), bindparam("change_id", type_=BigInteger))
+_begin_at = update(feed_state).values(
+    complete_since=func.greatest(feed_state.c.complete_since, bindparam("before", type_=Time))
+)
+
+
+async def delete_strays(connection: AsyncConnection, *, before: datetime, batch_size: int) -> int:
+    """Delete the oldest changes of before this time for whose day there was no partition, and note where the feed
+    begins now; returns how many."""
+    values = {"before": before, "batch_size": batch_size}
+    last = (await connection.execute(_delete_strays, values)).one_or_none()
+    if last is None:
+        return 0
+    await connection.execute(_forget_strays, {"xact": str(last.xact), "change_id": last.change_id})
+    await connection.execute(_begin_at, {"before": before})
+    return int(last.stray_count)

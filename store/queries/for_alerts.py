@@ -32,6 +32,7 @@ from store.queries.ages import seconds_since
 from store.queries.outbox import is_calm, is_refused
 from store.queries.workers.nodes import has_not_left, is_online, last_sign
 from store.queries.workers.strangers import is_stranger
+from store.tables.notifications import notification_channels
 from store.tables.tasks import gaps, outbox, tasks
 from store.tables.workers import workers
 
@@ -219,6 +220,16 @@ _missed = (
 async def get_missed(connection: AsyncConnection, *, window: timedelta) -> dict[str, float]:
     """Return by source for how long within the window the mirror was deaf (index gaps_ended)."""
     return await _by_subject(connection, _missed, window=window)
+
+
+_failing = select(notification_channels.c.name, _age(notification_channels.c.failing_since)).where(
+    notification_channels.c.enabled, notification_channels.c.failing_since.is_not(None)
+)
+
+
+async def get_failing_channels(connection: AsyncConnection) -> dict[str, float]:
+    """Return by name for how long nothing came through each channel that fails. They are few: no index is needed."""
+    return await _by_subject(connection, _failing)
 
 
 _served = select(func.unnest(workers.c.queues).label("queue_name")).where(is_online()).distinct()

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import Integer, Row, Text, any_, bindparam, func, literal, select
+from sqlalchemy import Integer, Text, any_, bindparam, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.explanations import Undispatched
@@ -29,9 +29,10 @@ async def find_undispatched(connection: AsyncConnection, task_id: str) -> Undisp
 _dispatch = select(tasks.c.submitted_here, tasks.c.dispatched_at).where(tasks.c.task_id == bindparam("task_id"))
 
 
-async def get_dispatch(connection: AsyncConnection, task_id: str) -> Row[tuple[bool, datetime | None]]:
+async def get_dispatch(connection: AsyncConnection, task_id: str) -> tuple[bool, datetime | None]:
     """Return whether a task was submitted here, and when it was handed to the broker (primary key)."""
-    return (await connection.execute(_dispatch, {"task_id": task_id})).one()
+    submitted_here, dispatched_at = (await connection.execute(_dispatch, {"task_id": task_id})).one()
+    return submitted_here, dispatched_at
 
 
 _before = (

@@ -1,6 +1,8 @@
 """Stretches of time during which the mirror could not hear."""
 
+from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy import func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -38,3 +40,26 @@ async def overlaps_gap(connection: AsyncConnection, *, since: datetime, until: d
     """Tell whether the mirror was deaf at any moment of this time (index gaps_ended)."""
     query = select(gaps.c.gap_id).where(gaps.c.ended_at >= since, gaps.c.started_at <= until).limit(1)
     return (await connection.execute(query)).first() is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A stretch of time during which a source of events was not heard."""
+
+    gap_id: UUID
+    source: str
+    started_at: datetime
+    ended_at: datetime
+
+
+_cells = (gaps.c.gap_id, gaps.c.source, gaps.c.started_at, gaps.c.ended_at)
+
+
+async def list_gaps(
+    connection: AsyncConnection, *, after: datetime, before: datetime, limit: int, offset: int
+) -> tuple[int, list[Gap]]:
+    """Return how many gaps touch this time, and one page of them, newest first (index gaps_ended)."""
+    touched = (gaps.c.ended_at >= after, gaps.c.started_at < before)
+    total = (await connection.execute(select(func.count()).select_from(gaps).where(*touched))).scalar_one()
+    page = select(*_cells).where(*touched).order_by(gaps.c.ended_at.desc(), gaps.c.gap_id.desc())
+    return total, [Gap(*row) for row in await connection.execute(page.limit(limit).offset(offset))]

@@ -31,6 +31,7 @@ from domain.at_rest import CannotOpen, is_marked
 from store.at_rest import AtRest, at_rest_of
 from store.queries.events import TRACEBACK
 from store.queries.workflows.documents import owner_of
+from store.tables.notifications import notification_channels
 from store.tables.search import search_queue
 from store.tables.tasks import attempts, events, idempotency_keys, task_arguments, task_results
 from store.tables.workflows import workflow_submissions
@@ -64,6 +65,7 @@ TABLES = (
     SealedTable(attempts, ("traceback",), _task_of),
     SealedTable(events, (DETAILS,), _task_of),
     SealedTable(workflow_submissions, ("args", "kwargs"), lambda row: owner_of(row.workflow_id, row.position)),
+    SealedTable(notification_channels, ("url",), lambda row: str(row.channel_id)),
     SealedTable(idempotency_keys, ("answer",), lambda row: bytes(row.request_hash).hex()),
 )
 

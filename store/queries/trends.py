@@ -59,7 +59,6 @@ _SUMMED = ("count", "timed", "microseconds")
 _ends = [measure.value for measure in ENDS]
 _delta = rollup_deltas.c
 _is_end = _delta.measure.in_(_ends)
-_UNIT = {Interval.HOURLY: "hour", Interval.DAILY: "day"}
 _any_name = bindparam("names", type_=ARRAY(Text)).any_()
 
 
@@ -101,7 +100,7 @@ class _Rows:
 
 def _rows_of(chosen: Chosen) -> _Rows:
     def of(part: Select[Any]) -> Select[Any]:
-        return part.where(*_are_chosen(chosen, part.get_final_froms()[0].c))
+        return part.where(*are_chosen(chosen, part.get_final_froms()[0].c))
 
     hours = rollup_hours if chosen.is_bounded else rollup_hour_totals
     return _Rows(
@@ -156,7 +155,8 @@ def _unfolded_durations(*keys: str) -> Select[Any]:
     return _of(rollup_deltas, *keys, "bucket", "count").where(*where)
 
 
-def _are_chosen(chosen: Chosen, columns: ReadOnlyColumnCollection[str, Any]) -> list[ColumnElement[bool]]:
+def are_chosen(chosen: Chosen, columns: ReadOnlyColumnCollection[str, Any]) -> list[ColumnElement[bool]]:
+    """Return what must hold of a row of the roll-ups that counts such tasks."""
     if not chosen.is_bounded:
         return []
     given = ((columns.task_name, chosen.task_name), (columns.queue_name, chosen.queue_name))
@@ -202,8 +202,9 @@ def _statements(chosen: Chosen) -> _Statements:
         by_name={name: _busiest(rows.counted, name) for name in NAMES},
         failures=_failures(rows.counted),
         durations_by_interval={
-            interval: _durations(rows.timed_together, func.date_trunc(literal(unit, Text), rows.timed_together.c[0]))
-            for interval, unit in _UNIT.items()
+            Interval.HOURLY: _durations_by(rows.timed_together, "hour"),
+            # With names, sums by the day are fewer than those by the hour; without, the hours are few already.
+            Interval.DAILY: _durations_by(rows.timed if chosen.is_bounded else rows.timed_together, "day"),
         },
         durations_by_name={
             name: _durations(rows.timed, rows.timed.c[name], rows.timed.c[name] == _any_name) for name in NAMES
@@ -232,6 +233,10 @@ def _failures(counted: Subquery) -> Select[Any]:
         .order_by(func.sum(counted.c.count).desc(), counted.c.error)
         .limit(bindparam("limit"))
     )
+
+
+def _durations_by(rows: Subquery, unit: str) -> Select[Any]:
+    return _durations(rows, func.date_trunc(literal(unit, Text), rows.c.starts_at))
 
 
 def _durations(rows: Subquery, key: ColumnElement[Any], *where: ColumnElement[bool]) -> Select[Any]:

@@ -18,11 +18,13 @@ feed = Table(
     Column("status", Text),
     Column("previous", Text),
     Column("data", JSON, nullable=False),
+    Column("sequence", Integer),
     Index("feed_order", "xact", "change_id"),
     postgresql_partition_by="RANGE (at)",
 )
 """Rows are inserted in the transaction of what they tell, and never changed; they go by the day. `xact` is the number
-of that transaction: below the oldest that still runs, no row is added any more.
+of that transaction: below the oldest that still runs, no row is added any more. `sequence` counts the changes of its
+subject from 1.
 """
 
 feed_state = Table(

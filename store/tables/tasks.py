@@ -60,6 +60,7 @@ tasks = Table(
     Column("events_from", Time, nullable=False),
     Column("checked_at", Time, nullable=False),
     Column("submitted_by", Text),
+    Column("change_count", Integer, nullable=False, server_default="0"),
     Index("tasks_created", "created_at", "task_id"),
     Index("tasks_status", "status", "created_at", "task_id"),
     Index("tasks_queue", "queue_name", "created_at", "task_id"),

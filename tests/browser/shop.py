@@ -62,11 +62,11 @@ def shop_of(url: str) -> Shop:
     """The ids of whatever a running Celeriac has of each kind; "" of what it has not."""
     with httpx.Client(base_url=f"{url}/api/v1", timeout=30) as client:
 
-        def first(field: str, path: str, **query: object) -> str:
-            rows: list[dict[str, Any]] = client.get(path, params={"limit": 1, **query}).json().get("data", [])
+        def first(field: str, path: str, **query: str) -> str:
+            rows: list[dict[str, Any]] = client.get(path, params={"limit": "1", **query}).json().get("data", [])
             return str(rows[0][field] or "") if rows else ""
 
-        def task(**query: object) -> str:
+        def task(**query: str) -> str:
             return first("task_id", "/search/tasks", **query)
 
         flaky = task(task_name="celeriac.flaky")

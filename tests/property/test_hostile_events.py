@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from domain.clocks import AHEAD_SECONDS, BEHIND_SECONDS
 from domain.fold import fold
 from domain.timeline import timeline
-from gateway.events.sources import NOT_UNDERSTOOD, EventMessage, RabbitEvents, RedisEvents, _headers_or_none
+from gateway.events.rabbit import RabbitEvents, _headers_or_none
+from gateway.events.sources import NOT_UNDERSTOOD, EventMessage, RedisEvents
 from gateway.events.stream import StreamEvents
 from gateway.layout import Ledger
 from gateway.message_mover import _read_entry
@@ -96,9 +97,8 @@ def test_whatever_is_in_the_stream_is_passed_on_with_a_time_that_can_be(
 @given(bodies | st.text(max_size=20) | st.none())
 def test_whatever_body_rabbitmq_delivers_is_passed_on_with_its_tag(body: Any) -> None:
     source = RabbitEvents("amqp://127.0.0.1:1//")
-    source._on_message(SimpleNamespace(body=body, delivery_tag=3))
-    (message,) = source._received
-    assert isinstance(message, EventMessage)
+    source._received.append(SimpleNamespace(body=body, delivery_tag=3))
+    (message,) = source._ours()
     assert (message.tag, message.body) == (3, body if isinstance(body, bytes) else NOT_UNDERSTOOD)
     decode([message])
 

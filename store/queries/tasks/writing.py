@@ -58,6 +58,8 @@ class LockedTask:
     outcome: str | None
     fact_count: int
     """How many facts were told of it, those that are not stored included; 0 where nobody has counted yet."""
+    change_count: int
+    """How many changes of it the feed has told."""
     course: TaskCourse
     """What the roll-ups have counted of it."""
 
@@ -72,6 +74,7 @@ _LOCKED = (
     "workflow_id",
     "outcome",
     "fact_count",
+    "change_count",
 )
 _COURSE = {field.name: "exception" if field.name == "error" else field.name for field in fields(TaskCourse)}
 _lock = (
@@ -185,6 +188,7 @@ _write_states = (
         # Of others' tasks the first sign is all we know, and it may be heard last.
         | {"created_at": case((tasks.c.submitted_here, tasks.c.created_at), else_=_states.c.events_from)}
         | {"checked_at": func.now()}
+        | {"change_count": tasks.c.change_count + case((tasks.c.status != _states.c.status, 1), else_=0)}
     )
     # Sees the tasks as they were before the update.
     .add_cte(_to_index.cte("to_index"))

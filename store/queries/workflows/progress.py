@@ -25,6 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.states import TERMINAL
 from domain.workflows.steps import OnFailure, WorkflowStatus
 from store.listener import WORKFLOWS
 from store.tables.base import Time
@@ -212,6 +213,17 @@ async def add_event(
 ) -> None:
     """Note what happened to the workflow as a whole; now, unless told otherwise."""
     await connection.execute(_add_event, {"workflow": workflow_id, "event_type": event_type, "at": at})
+
+
+_count_ends = select(func.count()).where(
+    workflow_events.c.workflow_id == bindparam("workflow", type_=Uuid),
+    workflow_events.c.event_type.in_(sorted(status.lower() for status in TERMINAL)),
+)
+
+
+async def count_ends(connection: AsyncConnection, workflow_id: UUID) -> int:
+    """Return how often a workflow has come to an end: again, if it was retried (primary key of workflow_events)."""
+    return int((await connection.execute(_count_ends, {"workflow": workflow_id})).scalar_one())
 
 
 _reopen = _write.values(completed_at=None, cancel_requested_at=None, stopped_at=None, filled_bytes=0)

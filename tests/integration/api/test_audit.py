@@ -24,6 +24,8 @@ REASON = "INC-17: été"
 TASK = {"task_name": "celeriac.add", "task_args": ["a-secret-argument"]}
 WORKFLOW = {"name": "w", "steps": [{"id": "a", **TASK}]}
 RULES = {"rules": [{"type": "STUCK_TASKS", "threshold": 77}]}
+CHANNEL, ROUTE = "00000000-0000-7000-8000-000000000017", "00000000-0000-7000-8000-000000000018"
+LOOPBACK = "json://127.0.0.1:1/a-secret-argument"
 PRESET = {"name": "mine", "description": "d", "filters": {"status": ["FAILED"]}}
 
 
@@ -75,6 +77,16 @@ class World:
             f" values ('{self.alert_id}', 'STUCK_TASKS', '', 'WARNING', 'd', 1, 1, now())"
         )
 
+        self.execute(
+            "insert into notification_channels (channel_id, name, url, shown, enabled, created_by)"
+            f" values ('{CHANNEL}', 'mail', '{LOOPBACK}', 'json', true, 'local')"
+        )
+        self.execute(
+            "insert into notification_routes (route_id, name, channel_ids, severities, alert_types, subjects,"
+            f" group_seconds, send_resolved, enabled, created_by) values ('{ROUTE}', 'all', array['{CHANNEL}'::uuid],"
+            " array[]::text[], array[]::text[], array[]::text[], 0, true, true, 'local')"
+        )
+
     def execute(self, statement: str) -> None:
         with psycopg.connect(self.database_url) as connection:
             connection.execute(statement.encode())
@@ -106,6 +118,25 @@ WRITES: dict[tuple[str, str], Write] = {
     ("DELETE", "/search/presets/{name}"): (None, "/search/presets/mine", None),
     ("POST", "/alerts/{alert_id}/acknowledge"): (None, "/alerts/{0.alert_id}/acknowledge", None),
     ("PUT", "/alerts/rules"): (None, "/alerts/rules", RULES),
+    ("POST", "/notifications/channels"): (None, "/notifications/channels", {"name": "second", "url": LOOPBACK}),
+    ("PATCH", "/notifications/channels/{channel_id}"): (
+        None,
+        f"/notifications/channels/{CHANNEL}",
+        {"name": "third"},
+    ),
+    ("POST", "/notifications/channels/{channel_id}/test"): (
+        None,
+        f"/notifications/channels/{CHANNEL}/test",
+        None,
+    ),
+    ("POST", "/notifications/routes"): (None, "/notifications/routes", {"name": "some", "channel_ids": [CHANNEL]}),
+    ("PATCH", "/notifications/routes/{route_id}"): (
+        None,
+        f"/notifications/routes/{ROUTE}",
+        {"enabled": False},
+    ),
+    ("DELETE", "/notifications/routes/{route_id}"): (None, f"/notifications/routes/{ROUTE}", None),
+    ("DELETE", "/notifications/channels/{channel_id}"): (None, f"/notifications/channels/{CHANNEL}", None),
     ("POST", "/resilience/degradation/mark"): (
         None,
         "/resilience/degradation/mark",

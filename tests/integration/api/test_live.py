@@ -1,7 +1,9 @@
 """What an open page is told by `GET /live/stream`."""
 
 import json
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -9,10 +11,13 @@ import httpx
 import psycopg
 import pytest
 
+from api.routing import API_PREFIX
 from api.streams import endless, live_hub
 from api.streams import live as live_module
 from domain.states import EventType
+from settings import Settings
 from tests.facts import told
+from tests.integration.api.serving import serving
 from tests.integration.api.test_events import raise_alert, tell
 from tests.patience import PATIENCE_SECONDS, wait_for
 
@@ -146,3 +151,22 @@ def test_a_limited_key_is_told_of_no_more_than_it_sees(
         heard = heard_until(frames, "task:ours")
         api.delete(f"/api-keys/{made['key_id']}").raise_for_status()
         assert heard | {data["topic"] for _, data in frames} == {"tasks", "task:ours"}
+
+
+def test_the_last_that_a_page_is_told_is_that_the_server_stops(settings: Settings) -> None:
+    begun = threading.Event()
+
+    def follow(base: str) -> list[str]:
+        names = []
+        with httpx.Client(base_url=base + API_PREFIX, verify=False) as client, following(client, "pulse") as frames:
+            for name, _ in frames:
+                names.append(name)
+                begun.set()
+        return names
+
+    with ThreadPoolExecutor(1) as pool:
+        with serving(settings) as base:
+            names = pool.submit(follow, base)
+            assert begun.wait(PATIENCE_SECONDS)
+        # It has stopped with the stream open, which ended whole.
+        assert names.result(0)[-1] == "bye"

@@ -14,7 +14,8 @@ import redis
 from celery import Celery
 
 from gateway.control import Control
-from gateway.events.sources import Blind, EventMessage, open_source
+from gateway.events.opening import open_source
+from gateway.events.sources import Blind, EventMessage
 from gateway.events.subscriber import EventSubscriber, Heard
 from gateway.publisher import Publisher
 from gateway.queues import QueueReader

@@ -11,7 +11,8 @@ from kombu import Exchange, Queue
 from bench.rabbitmq import RabbitMQ, rabbitmq_server
 from gateway.connection import connect
 from gateway.control import Control
-from gateway.events.sources import EVENT_EXCHANGE, EventMessage, RabbitEvents
+from gateway.events.rabbit import RabbitEvents
+from gateway.events.sources import EVENT_EXCHANGE, EventMessage
 from gateway.publisher import Published, Publisher
 from gateway.queues import QueueReader
 from tests.gateway_messages import make_message

@@ -9,7 +9,7 @@ import pytest
 from domain.broker_options import TEN_PRIORITY_STEPS, BrokerOptions
 from domain.results import StoredResult
 from gateway.control import Control, HeldTask
-from gateway.events.sources import open_source
+from gateway.events.opening import open_source
 from gateway.events.subscriber import EventSubscriber
 from gateway.publisher import Publisher
 from gateway.queues import QueueReader

@@ -19,7 +19,8 @@ from bench.rabbitmq import rabbitmq
 from domain.degradation import MIRROR
 from domain.redis_keys import STREAM_KEY
 from gateway.connection import connect, redis_client
-from gateway.events.sources import DURABLE_QUEUE, EVENT_EXCHANGE
+from gateway.events.rabbit import DURABLE_QUEUE
+from gateway.events.sources import EVENT_EXCHANGE
 from mirror.main import run
 from services.resident.counters import CounterName, read_counters
 from services.resident.signs_of_life import is_alive

@@ -4,22 +4,25 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.facts import PUBLISHER, Fact
-from domain.feed import ChangeType, Told, write_cursor
+from domain.feed import ChangeType, Place, Told, write_cursor
 from domain.identities import Identity
 from domain.states import EventType, Status
-from services.feed import tell_workflow
+from domain.workers.status import Heartbeat, worker_id_of
+from services.feed import tell_drained, tell_presences, tell_workflow
 from services.feed_reading import NOW, Reading, read_feed
 from services.record import News, record
 from store.engine import stating
 from store.migrate import migrate
 from store.queries import feed as statements
+from store.queries.workers import nodes
+from store.queries.workflows import progress
 from store.tables.tasks import tasks
 from tests.facts import TASK_ID, ours, told
 from tests.patience import PATIENCE_SECONDS
@@ -27,6 +30,7 @@ from tests.patience import PATIENCE_SECONDS
 RECEIVED, STARTED, RETRIED = EventType.RECEIVED, EventType.STARTED, EventType.RETRIED
 SUCCEEDED, FAILED = EventType.SUCCEEDED, EventType.FAILED
 WRITERS, TASKS = 4, 40
+MONTH = timedelta(days=30)
 
 
 async def tell(engine: AsyncEngine, *facts: Fact, identities: Sequence[Identity] = ()) -> None:
@@ -135,12 +139,15 @@ async def test_readers_beside_writers_miss_nothing_and_the_feed_replays_to_the_t
     assert first == second == (await read(engine)).changes
     assert len({change.place for change in first}) == len(first)
     statuses: dict[str, str | None] = {}
+    counted: Counter[str] = Counter()
     for change in first:
+        counted[change.subject_id] += 1
+        assert change.sequence == counted[change.subject_id]
         assert change.previous == statuses.get(change.subject_id, "PENDING") != change.status
         statuses[change.subject_id] = change.status
     async with engine.connect() as connection:
-        counted = await connection.execute(select(tasks.c.status, func.count()).group_by(tasks.c.status))
-        counts = {row[0]: row[1] for row in counted if row[0] != "PENDING"}
+        rows = await connection.execute(select(tasks.c.status, func.count()).group_by(tasks.c.status))
+        counts = {row[0]: row[1] for row in rows if row[0] != "PENDING"}
     assert Counter(status for status in statuses.values() if status != "PENDING") == counts
 
 
@@ -186,10 +193,48 @@ async def test_a_cursor_of_another_feed_begins_anew(engine: AsyncEngine, databas
     assert (await read(engine)).epoch == after.epoch
 
 
+async def test_what_lies_in_no_day_goes_with_age_too_oldest_first(engine: AsyncEngine) -> None:
+    for number in range(3):
+        await tell(engine, told(SUCCEEDED, 1, task_id=f"task-{number}"))
+    places = [change.place for change in (await read(engine)).changes]
+    async with engine.begin() as connection:
+        # There is no partition for a day so long ago.
+        await connection.execute(text("UPDATE feed SET at = at - interval '99 days' WHERE subject_id <> 'task-2'"))
+        before = datetime.now(UTC) - timedelta(days=9)
+        assert await statements.delete_strays(connection, before=before, batch_size=1) == 1
+    assert (await read(engine, write_cursor((await read(engine)).epoch, Place(1, 0)))).gap_ends == places[0]
+    async with engine.begin() as connection:
+        assert await statements.delete_strays(connection, before=before, batch_size=5) == 1
+        assert await statements.delete_strays(connection, before=before, batch_size=5) == 0
+    reading = await read(engine, write_cursor((await read(engine)).epoch, Place(1, 0)))
+    assert (reading.gap_ends, [change.place for change in reading.changes]) == (places[1], places[2:])
+    assert reading.complete_since >= before
+
+
+async def test_who_comes_and_goes_is_told_once_and_counted(engine: AsyncEngine) -> None:
+    async def look() -> list[tuple[str, int | None]]:
+        async with engine.begin() as connection:
+            await tell_presences(connection)
+        return [(change.type, change.sequence) for change in (await read(engine)).changes]
+
+    now = datetime.now(UTC)
+    async with engine.begin() as connection:
+        await nodes.hear(connection, [Heartbeat("celery@a", now, now), Heartbeat("celery@b", now - MONTH, now - MONTH)])
+    assert await look() == await look() == [("worker.online", 1)]
+    async with engine.begin() as connection:
+        await nodes.hear(connection, [Heartbeat("celery@a", now, now, goodbye_at=now)])
+        await tell_drained(connection, worker_id_of("celery@a"), node="celery@a")
+    assert await look() == [("worker.online", 1), ("worker.drained", 2), ("worker.offline", 3)]
+
+
 async def test_only_the_end_of_a_workflow_is_told(engine: AsyncEngine) -> None:
     workflow_id = uuid4()
     async with engine.begin() as connection:
         await tell_workflow(connection, workflow_id, status=Status.RUNNING, previous=Status.PENDING)
-        await tell_workflow(connection, workflow_id, status=Status.FAILED, previous=Status.RUNNING)
-    (change,) = (await read(engine)).changes
-    assert (change.type, change.subject_id) == (ChangeType.WORKFLOW_FAILED, str(workflow_id))
+        for end in (Status.FAILED, Status.COMPLETED):
+            await progress.add_event(connection, workflow_id, event_type=end.lower())
+            await tell_workflow(connection, workflow_id, status=end, previous=Status.RUNNING)
+    changes = (await read(engine)).changes
+    assert {change.subject_id for change in changes} == {str(workflow_id)}
+    expected = [(ChangeType.WORKFLOW_FAILED, 1), (ChangeType.WORKFLOW_COMPLETED, 2)]
+    assert [(change.type, change.sequence) for change in changes] == expected

@@ -32,7 +32,7 @@ def test_the_first_load_fits() -> None:
     page = (STATIC / "index.html").read_text()
     files = [STATIC / name for name in re.findall(r'(?:src|href)="(?:\./)?([\w/.-]+\.(?:js|css))"', page)]
     overview = list((STATIC / "assets").glob("overview-*.js"))
-    assert len(files) == 3
+    assert len(files) >= 3
     assert len(overview) == 1
     assert sum(map(packed, [STATIC / "index.html", *files, *overview])) <= FIRST_LOAD_BYTES
 

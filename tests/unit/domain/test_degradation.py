@@ -19,6 +19,7 @@ from domain.degradation import (
     blocked_by,
     check_service,
     decide,
+    holders_of,
     in_force,
     refusal_of,
 )
@@ -177,3 +178,17 @@ def test_queue_only_of_a_queue_or_a_name_holds_its_own_work_back() -> None:
 )
 def test_a_task_is_held_back_by_its_queue_or_by_its_name(blocked: BlockedWork, *, held: bool) -> None:
     assert blocked.holds("emails", "pay") is held
+
+
+def test_what_holds_a_task_back_is_named() -> None:
+    marks = {
+        name: Mark(name, strategy, None)
+        for name, strategy in (
+            ("broker", Strategy.QUEUE_ONLY),
+            ("database", Strategy.FAIL_FAST),
+            ("queue:payments", Strategy.QUEUE_ONLY),
+            ("task:pay", Strategy.QUEUE_ONLY),
+        )
+    }
+    assert holders_of("payments", "pay", marks=marks) == ["broker", "queue:payments", "task:pay"]
+    assert holders_of("mail", "send", marks=marks) == ["broker"]

@@ -1,8 +1,346 @@
-import { Id } from "../../parts/copy.tsx";
-import { PageHead, type PageProps } from "../../parts/page.tsx";
+// One task: what became of it in one sentence, its story, why it waits, what went in and came out.
+import { useSignal } from "@preact/signals";
+import { ask, segment } from "../../api/client.ts";
+import { useData } from "../../api/query.ts";
+import { may } from "../../api/session.ts";
+import type { Page as Rows, TaskRow } from "../../api/types.ts";
+import { useKeys } from "../../keys.ts";
+import { celeriac } from "../../logic/curl.ts";
+import { between, count, duration } from "../../logic/format.ts";
+import { proofOfCancel } from "../../logic/proof.ts";
+import { sentenceOfTask } from "../../logic/sentence.ts";
+import { lookOfTask } from "../../logic/status.ts";
+import { nameOf } from "../../logic/story.ts";
+import { ActionButton, act, Confirm } from "../../parts/actions.tsx";
+import { asCurl, CopyAs, copy, Id } from "../../parts/copy.tsx";
+import { Icon } from "../../parts/icons.tsx";
+import { Menu } from "../../parts/menu.tsx";
+import { Facts, PageHead, type PageProps, Section } from "../../parts/page.tsx";
+import { Receipt } from "../../parts/receipt.tsx";
+import { Empty, Shown } from "../../parts/states.tsx";
+import { TaskStatus } from "../../parts/status.tsx";
+import { clock, Time } from "../../parts/time.tsx";
+import { say } from "../../parts/toasts.tsx";
+import { go, href } from "../../router.ts";
+import { lastList } from "../tasks/last.ts";
+import { Events, Input, Outcome } from "./contents.tsx";
+import { Story } from "./story.tsx";
+import type { Task, Timeline, Tree } from "./types.ts";
+import { Why } from "./why.tsx";
 import { WORDS } from "./words.ts";
+import "./page.css";
+
+const pathOf = (id: string) => `/tasks/${encodeURIComponent(id)}`;
+const hasEnded = (task: Task) => task.status !== "PENDING" && task.status !== "RUNNING";
 
 export default function Page({ params }: PageProps) {
   const id = params.id ?? "";
-  return <PageHead title={<Id id={id} whole />} name={`${WORDS.title} ${id}`} lead={WORDS.lead} />;
+  const task = useData<Task>(`/tasks/${segment(id)}`, { topics: [`task:${id}`] });
+  if (task.error?.status === 404 && !task.value)
+    return (
+      <>
+        <PageHead title={WORDS.title} />
+        <Empty title="There is no task with this id." icon="search">
+          <p>It may have been deleted at the end of its retention, or never submitted here.</p>
+          <a class="button" href={href("/tasks", { search: id })}>
+            Search for it
+          </a>
+        </Empty>
+      </>
+    );
+  return (
+    <Shown data={task} lines={6}>
+      {(it) => <Whole task={it} />}
+    </Shown>
+  );
+}
+
+function Whole({ task }: { task: Task }) {
+  const path = `/tasks/${segment(task.task_id)}`;
+  const topics = [`task:${task.task_id}`];
+  const timeline = useData<Timeline>(`${path}/timeline`, { topics });
+  const dialog = useSignal<"cancel" | "kill" | null>(null);
+  const told = useSignal<string | undefined>(undefined);
+  const ended = hasEnded(task);
+  const canReplay = ended && task.task_args !== null;
+  const canCancel = !ended;
+  const proof = proofOfCancel(task, timeline.value?.events ?? [], told.value);
+
+  const replay = async () => {
+    const made = await act<{ task_id: string }>("POST", `${path}/replay`, { topics: ["tasks", ...topics] });
+    if (made) {
+      say("Replayed as a new task.", { tone: "completed" });
+      go(pathOf(made.task_id));
+    }
+  };
+  const compare = async () => {
+    const query = { task_name: task.task_name, status: "COMPLETED", limit: 2, rows: "data" };
+    const found = await ask<Rows<TaskRow>>("GET", "/search/tasks", { query });
+    const other = found.value.data.find((row) => row.task_id !== task.task_id);
+    if (other) go("/compare", { query: { a: task.task_id, b: other.task_id } });
+    else say("No task of this name has completed yet.");
+  };
+  const step = (by: number) => {
+    const at = lastList.peek().indexOf(task.task_id);
+    const next = at < 0 ? undefined : lastList.peek()[at + by];
+    if (next) go(pathOf(next));
+  };
+  useKeys({
+    ...(canReplay &&
+      may("operate") && {
+        r: { does: "replay", run: replay },
+        R: { does: "replay with changes", run: () => go("/submit", { query: { from: task.task_id } }) },
+      }),
+    ...(canCancel && may("operate") && { c: { does: "cancel", run: () => (dialog.value = "cancel") } }),
+    d: { does: "compare with the last success of this name", run: compare },
+    "[": { does: "task before, of the list one came from", run: () => step(-1) },
+    "]": { does: "next task of that list", run: () => step(1) },
+    y: { does: "copy the id", run: () => copy(task.task_id) },
+    Y: { does: "copy as curl", run: () => copy(asCurl({ path }), "Copied as curl") },
+  });
+  return (
+    <>
+      <PageHead
+        name={task.task_name ?? task.task_id}
+        state={stateOf(task)}
+        title={
+          <span class="task-title">
+            <TaskStatus task={task} /> <span>{task.task_name ?? "Name not told yet"}</span>
+          </span>
+        }
+        lead={
+          <>
+            {sentenceOfTask(task, clock.value.now)} {task.status === "FAILED" && <Alike task={task} />}
+          </>
+        }
+      >
+        {canCancel && (
+          <ActionButton needs="operate" tone="failed" keyName="c" onClick={() => (dialog.value = "cancel")}>
+            Cancel
+          </ActionButton>
+        )}
+        {canReplay && (
+          <>
+            <ActionButton
+              needs="operate"
+              keyName="r"
+              onClick={replay}
+              command={{ method: "POST", path: `${path}/replay` }}
+            >
+              Replay
+            </ActionButton>
+            {may("operate") && (
+              <a class="button" href={href("/submit", { from: task.task_id })}>
+                With changes <kbd>R</kbd>
+              </a>
+            )}
+          </>
+        )}
+        {task.task_name && (
+          <button type="button" class="button" onClick={compare}>
+            Compare <kbd>d</kbd>
+          </button>
+        )}
+        <CopyAs command={{ path, cli: celeriac("task", task.task_id) }} />
+        {canCancel && task.status === "RUNNING" && may("operate") && (
+          <Menu
+            label="More"
+            items={[{ label: "Cancel with SIGKILL", isDangerous: true, run: () => (dialog.value = "kill") }]}
+          >
+            <Icon name="more" />
+          </Menu>
+        )}
+      </PageHead>
+      <p class="task-id">
+        <Id id={task.task_id} whole />
+      </p>
+      {task.message && (
+        <p class="note">
+          <Icon name="alert" /> {task.message}
+        </p>
+      )}
+      {proof.length > 0 && <Receipt title="Cancel" steps={proof} />}
+      {!ended && <Why id={task.task_id} isRunning={task.status === "RUNNING"} />}
+      <Section
+        title={WORDS.story}
+        note={timeline.value?.complete === false ? WORDS.incomplete : undefined}
+        flush
+      >
+        <Story task={task} />
+      </Section>
+      <div class="columns">
+        <Input task={task} />
+        <Outcome task={task} />
+        <Section title={WORDS.facts}>
+          <FactsOf task={task} />
+        </Section>
+      </div>
+      <Family task={task} />
+      {timeline.value && <Events timeline={timeline.value} />}
+      {!canReplay && ended && task.task_args === null && <p class="muted">{WORDS.noReplay}</p>}
+      {dialog.value && (
+        <AskCancel
+          task={task}
+          isHard={dialog.value === "kill"}
+          onTold={(message) => (told.value = message)}
+          onClose={() => (dialog.value = null)}
+        />
+      )}
+    </>
+  );
+}
+
+function stateOf(task: Task): string {
+  return (
+    { failed: "✕", completed: "✓", running: "▷", cancelled: "⊘" }[lookOfTask(task).shape as string] ?? "○"
+  );
+}
+
+/** How many others failed alike within a day. */
+function Alike({ task }: { task: Task }) {
+  const error = task.error ? nameOf(task.error) : undefined;
+  const query = {
+    status: "FAILED",
+    task_name: task.task_name,
+    error,
+    completed_after: "-24h",
+    limit: 1,
+    rows: "data",
+  };
+  const found = useData<Rows<TaskRow>>(error && task.task_name ? "/search/tasks" : null, {
+    query,
+    every: 30_000,
+  });
+  const others = (found.value?.total ?? 0) - 1;
+  if (others < 1) return null;
+  return (
+    <a href={href("/tasks", { status: "FAILED", task_name: task.task_name, error, completed_after: "-24h" })}>
+      {count(others, found.value?.total_is_exact)} {others === 1 ? "other" : "others"} failed like this today.
+    </a>
+  );
+}
+
+function FactsOf({ task }: { task: Task }) {
+  return (
+    <Facts
+      of={[
+        ["created", <Time key="1" at={task.created_at} />],
+        task.scheduled_at ? ["due", <Time key="2" at={task.scheduled_at} />] : null,
+        ["started", <Time key="3" at={task.started_at} />],
+        ["ended", <Time key="4" at={task.completed_at} />],
+        ["waited", duration(between(task.scheduled_at ?? task.created_at, task.started_at))],
+        ["ran", duration(task.duration_seconds)],
+        [
+          "queue",
+          task.queue_name ? (
+            <a key="5" href={href(`/queues/${encodeURIComponent(task.queue_name)}`)}>
+              {task.queue_name}
+            </a>
+          ) : (
+            "–"
+          ),
+        ],
+        [
+          "worker",
+          task.worker_id ? (
+            <a key="6" href={href(`/workers/${task.worker_id}`)}>
+              {task.worker_hostname}
+            </a>
+          ) : (
+            "–"
+          ),
+        ],
+        [
+          "name",
+          task.task_name ? (
+            <a key="7" href={href(`/names/${encodeURIComponent(task.task_name)}`)}>
+              {task.task_name}
+            </a>
+          ) : (
+            "–"
+          ),
+        ],
+        ["priority", task.priority === null ? "–" : String(task.priority)],
+        ["retries", `${task.retry_count} of ${task.max_retries ?? "?"}`],
+        task.timeout_seconds ? ["limit", duration(task.timeout_seconds)] : null,
+        task.workflow_id
+          ? ["workflow", <Id key="8" id={task.workflow_id} to={href(`/workflows/${task.workflow_id}`)} />]
+          : null,
+        task.original_task_id
+          ? ["replay of", <Id key="9" id={task.original_task_id} to={href(pathOf(task.original_task_id))} />]
+          : null,
+        ["submitted by", task.submitted_by ?? "another program"],
+      ]}
+    />
+  );
+}
+
+/** The tasks that it came of, and that came of it. */
+function Family({ task }: { task: Task }) {
+  const tree = useData<Tree>(`/tasks/${segment(task.task_id)}/tree`, {
+    query: { limit: 100, rows: "data" },
+    topics: [`task:${task.task_id}`],
+  });
+  if (!tree.value || tree.value.data.length < 2) return null;
+  return (
+    <Section title={WORDS.tree} note={`${count(tree.value.total)} tasks`} flush>
+      <ul class="list">
+        {tree.value.data.map((row) => (
+          <li
+            key={row.task_id}
+            style={{ paddingLeft: `${Math.min(row.depth, 12) * 20}px` }}
+            aria-current={row.task_id === task.task_id ? "true" : undefined}
+          >
+            <TaskStatus task={row} plain />
+            {row.task_id === task.task_id ? (
+              <b class="clip">{row.task_name}</b>
+            ) : (
+              <a class="clip quiet" href={href(pathOf(row.task_id))}>
+                {row.task_name ?? row.task_id}
+              </a>
+            )}
+            <span class="end num muted">{duration(row.duration_seconds)}</span>
+          </li>
+        ))}
+      </ul>
+    </Section>
+  );
+}
+
+function AskCancel({
+  task,
+  isHard,
+  onTold,
+  onClose,
+}: {
+  task: Task;
+  isHard: boolean;
+  onTold: (message: string) => void;
+  onClose: () => void;
+}) {
+  const path = `/tasks/${segment(task.task_id)}/cancel`;
+  const body = isHard ? { signal: "SIGKILL" } : undefined;
+  return (
+    <Confirm
+      title={isHard ? "Kill the process that runs it?" : "Cancel this task?"}
+      verb={isHard ? "Kill it" : "Cancel the task"}
+      onClose={onClose}
+      command={{ method: "POST", path, body }}
+      onConfirm={async () => {
+        const answer = await act<{ message: string }>("POST", path, {
+          body,
+          topics: ["tasks", `task:${task.task_id}`],
+        });
+        if (answer) onTold(answer.message);
+      }}
+    >
+      <p>
+        {task.status === "RUNNING"
+          ? isHard
+            ? "Its process ends at once and cleans nothing up. Other tasks of this process are not touched on a prefork pool."
+            : "Its worker is asked to stop it. The receipt shows when that is proven."
+          : "What has not started never runs. The receipt shows when that is proven."}
+      </p>
+    </Confirm>
+  );
 }

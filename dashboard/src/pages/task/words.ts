@@ -2,5 +2,21 @@
 
 export const WORDS = {
   title: "Task",
-  lead: "The story of one task.",
+  story: "Story",
+  why: "Why is it not running?",
+  whyRunning: "What holds it up?",
+  input: "Input",
+  result: "Result",
+  error: "Error",
+  facts: "Facts",
+  events: "Events",
+  tree: "Tree",
+  noArgs: "Without arguments.",
+  cut: "Told by Celery as text, which it cuts at 1,024 characters.",
+  resultPending: "The result backend has not told the result yet.",
+  resultTruncated: "The result is above 1 MiB or nested deeper than 200, and was not kept.",
+  noReplay:
+    "Its arguments were not recorded: another program submitted it. So it cannot be replayed from here.",
+  incomplete: "A part of this was not heard.",
+  traceback: "Traceback",
 } as const;

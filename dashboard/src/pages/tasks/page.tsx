@@ -1,6 +1,386 @@
+// Every task: a bar to choose, a list to look through, a look beside, and what can be done with those selected.
+import { signal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import { apiUrl, call, segment } from "../../api/client.ts";
+import { useData } from "../../api/query.ts";
+import { may } from "../../api/session.ts";
+import type { Page as Rows, TaskRow } from "../../api/types.ts";
+import { useKeys } from "../../keys.ts";
+import { celeriac } from "../../logic/curl.ts";
+import { filtersOfParams, paramsOfFilters, queryOf } from "../../logic/filters.ts";
+import { between, count, duration, plural } from "../../logic/format.ts";
+import { act, actOnEach, Confirm } from "../../parts/actions.tsx";
+import { asCurl, CopyAs, copy, Id } from "../../parts/copy.tsx";
+import { Dialog } from "../../parts/dialog.tsx";
+import { type Column, Grid, SelectionBar } from "../../parts/grid.tsx";
+import { Icon } from "../../parts/icons.tsx";
 import { PageHead, type PageProps } from "../../parts/page.tsx";
+import { Empty, ErrorBox, Loading } from "../../parts/states.tsx";
+import { TaskStatus } from "../../parts/status.tsx";
+import { Time } from "../../parts/time.tsx";
+import { say } from "../../parts/toasts.tsx";
+import { go, href, params, setParams } from "../../router.ts";
+import { FilterBar } from "./bar.tsx";
+import { FacetPanel } from "./facets.tsx";
+import { TimeBrush } from "./histogram.tsx";
+import { lastList } from "./last.ts";
+import { Peek } from "./peek.tsx";
+import { useTaskList } from "./rows.ts";
 import { WORDS } from "./words.ts";
+import "./page.css";
+
+const MOST_SELECTED = 200;
+const selected = signal<ReadonlySet<string>>(new Set());
+const asking = signal<"cancel" | "replay" | "save" | null>(null);
+
+const taskPath = (id: string) => `/tasks/${encodeURIComponent(id)}`;
+
+const COLUMNS: readonly Column<TaskRow>[] = [
+  {
+    id: "status",
+    title: "status",
+    width: "minmax(104px, 0.7fr)",
+    sort: "status",
+    cell: (row) => <TaskStatus task={row} plain />,
+  },
+  {
+    id: "name",
+    title: "name",
+    width: "minmax(140px, 1.7fr)",
+    sort: "task_name",
+    narrow: "title",
+    cell: (row) => (
+      <a href={href(taskPath(row.task_id))} tabIndex={-1} title={row.task_name ?? row.task_id}>
+        {row.task_name ?? "not told yet"}
+      </a>
+    ),
+  },
+  {
+    id: "error",
+    title: "error",
+    width: "minmax(80px, 2fr)",
+    narrow: "hide",
+    cell: (row) => (
+      <span class="muted" title={row.error ?? ""}>
+        {row.error ?? ""}
+      </span>
+    ),
+  },
+  {
+    id: "queue",
+    title: "queue",
+    width: "minmax(70px, 0.8fr)",
+    sort: "queue_name",
+    cell: (row) => row.queue_name ?? "–",
+  },
+  {
+    id: "worker",
+    title: "worker",
+    width: "minmax(84px, 0.9fr)",
+    narrow: "hide",
+    cell: (row) => row.worker_hostname ?? "–",
+  },
+  {
+    id: "created",
+    title: "created",
+    width: "96px",
+    sort: "created_at",
+    align: "end",
+    cell: (row) => <Time at={row.created_at} />,
+  },
+  {
+    id: "waited",
+    title: "waited",
+    width: "72px",
+    align: "end",
+    narrow: "hide",
+    cell: (row) => duration(between(row.scheduled_at ?? row.created_at, row.started_at)),
+  },
+  {
+    id: "ran",
+    title: "ran",
+    width: "72px",
+    sort: "duration",
+    align: "end",
+    cell: (row) => duration(row.duration_seconds),
+  },
+  {
+    id: "retries",
+    title: "↻",
+    width: "24px",
+    align: "end",
+    narrow: "hide",
+    cell: (row) => (row.retry_count ? row.retry_count : ""),
+  },
+];
+
+/** Those that stay while a task is looked at beside the list. */
+const COLUMNS_BESIDE = COLUMNS.filter((column) => ["status", "name", "created", "ran"].includes(column.id));
 
 export default function Page(_props: PageProps) {
-  return <PageHead title={WORDS.title} lead={WORDS.lead} />;
+  const query = queryOf(params.value);
+  const shown = new URLSearchParams(query);
+  const by = params.value.get("sort_by") ?? "created_at";
+  const order = params.value.get("sort_order") === "asc" ? "asc" : "desc";
+  shown.set("sort_by", by);
+  shown.set("sort_order", order);
+  const list = useTaskList(shown);
+  const peeked = params.value.get("peek");
+  const peekedRow = list.rows.find((row) => row.task_id === peeked);
+  useEffect(() => {
+    lastList.value = list.rows.map((row) => row.task_id);
+  }, [list.rows]);
+  useEffect(() => {
+    selected.value = new Set();
+  }, [query.toString()]);
+  const chosen = () => (selected.value.size > 0 ? [...selected.value] : peeked ? [peeked] : []);
+  const replayable = may("operate");
+  useKeys({
+    c: { does: "cancel the selected", run: () => replayable && chosen().length && (asking.value = "cancel") },
+    r: { does: "replay the selected", run: () => replayable && chosen().length && (asking.value = "replay") },
+    d: { does: "compare two selected", run: () => compare([...selected.value]) },
+    y: {
+      does: "copy ids",
+      run: () => chosen().length && copy(chosen().join("\n"), `${plural(chosen().length, "id")} copied`),
+    },
+    Y: {
+      does: "copy this view as curl",
+      run: () => copy(asCurl({ path: "/search/tasks", query: shown }), "Copied as curl"),
+    },
+    Escape: {
+      does: "close or clear",
+      run: () => (selected.value.size > 0 ? (selected.value = new Set()) : setParams({ peek: null })),
+    },
+  });
+  const hasFilter = query.toString() !== "";
+  return (
+    <>
+      <div class="tasks-head">
+        <PageHead title={WORDS.title} state={list.rows.length ? count(list.total, list.isExact) : undefined}>
+          <Views />
+          {may("operate") && hasFilter && (
+            <button type="button" class="button" onClick={() => (asking.value = "save")}>
+              <Icon name="star" /> {WORDS.save}
+            </button>
+          )}
+          <a class="button" href={apiUrl("/search/tasks/export/csv", shown)} download>
+            <Icon name="download" /> {WORDS.csv}
+          </a>
+          <CopyAs command={{ path: "/search/tasks", query: shown }} />
+        </PageHead>
+        <FilterBar />
+        <TimeBrush />
+      </div>
+      <div class="tasks-body" data-peek={peeked ? "" : undefined}>
+        <FacetPanel />
+        <div class="tasks-list">
+          <div class="tasks-line num">
+            <span>
+              <b>{list.isLoading && list.rows.length === 0 ? "…" : count(list.total, list.isExact)}</b>{" "}
+              {list.total === 1 ? "task" : "tasks"}
+            </span>
+            {list.newer && (
+              <button type="button" class="pill" onClick={list.reload}>
+                <Icon name="sortUp" /> {list.newer} {WORDS.newer}
+              </button>
+            )}
+          </div>
+          {list.error && <ErrorBox error={list.error} onRetry={list.reload} />}
+          {list.message && <p class="note">{list.message}</p>}
+          {list.isLoading && list.rows.length === 0 ? (
+            <Loading lines={3} />
+          ) : list.rows.length === 0 && !list.error ? (
+            <Nothing hasFilter={hasFilter} />
+          ) : (
+            <Grid
+              label={WORDS.title}
+              fill
+              rows={list.rows}
+              columns={peeked ? COLUMNS_BESIDE : COLUMNS}
+              rowKey={(row) => row.task_id}
+              total={list.total}
+              isExact={list.isExact}
+              selected={selected}
+              peeked={peeked}
+              onOpen={(row) => go(taskPath(row.task_id))}
+              onPeek={(row) => setParams({ peek: row.task_id }, { replace: peeked !== null })}
+              onEnd={list.more}
+              sort={{ by, order, set: (sort_by, sort_order) => setParams({ sort_by, sort_order }) }}
+            />
+          )}
+          <SelectionBar selected={selected}>
+            {may("operate") && (
+              <>
+                <button
+                  type="button"
+                  class="button"
+                  data-tone="failed"
+                  onClick={() => (asking.value = "cancel")}
+                >
+                  Cancel <kbd>c</kbd>
+                </button>
+                <button type="button" class="button" onClick={() => (asking.value = "replay")}>
+                  Replay <kbd>r</kbd>
+                </button>
+              </>
+            )}
+            {selected.value.size === 2 && (
+              <button type="button" class="button" onClick={() => compare([...selected.value])}>
+                Compare <kbd>d</kbd>
+              </button>
+            )}
+            <button
+              type="button"
+              class="button"
+              onClick={() => copy([...selected.value].join("\n"), "Ids copied")}
+            >
+              Copy ids <kbd>y</kbd>
+            </button>
+          </SelectionBar>
+        </div>
+        {peeked && <Peek id={peeked} row={peekedRow} onClose={() => setParams({ peek: null })} />}
+      </div>
+      {(asking.value === "cancel" || asking.value === "replay") && (
+        <AskAct verb={asking.value} ids={chosen()} onDone={list.reload} />
+      )}
+      {asking.value === "save" && <SaveView />}
+    </>
+  );
+}
+
+function compare(ids: string[]): void {
+  if (ids.length === 2) go("/compare", { query: { a: ids[0], b: ids[1] } });
+  else say("Select two tasks to compare them.");
+}
+
+function AskAct({ verb, ids, onDone }: { verb: "cancel" | "replay"; ids: string[]; onDone: () => void }) {
+  const some = ids.slice(0, MOST_SELECTED);
+  const what = `${verb === "cancel" ? "Cancel" : "Replay"} ${plural(some.length, "task")}`;
+  const run = async () => {
+    const failures = await actOnEach(some, (id) => call("POST", `/tasks/${segment(id)}/${verb}`));
+    const done = some.length - failures.size;
+    if (done > 0)
+      say(`${verb === "cancel" ? "Cancel asked for" : "Replayed"} ${plural(done, "task")}.`, {
+        tone: "completed",
+      });
+    const reasons = new Map<string, number>();
+    for (const error of failures.values()) reasons.set(error.message, (reasons.get(error.message) ?? 0) + 1);
+    for (const [reason, times] of reasons) say(`${count(times)} not: ${reason}`, { tone: "failed" });
+    selected.value = new Set();
+    onDone();
+  };
+  return (
+    <Confirm
+      title={`${what}?`}
+      verb={what}
+      tone={verb === "cancel" ? "failed" : "plain"}
+      count={some.length}
+      onClose={() => (asking.value = null)}
+      onConfirm={run}
+      command={
+        some.length === 1 ? { method: "POST", path: `/tasks/${segment(some[0]!)}/${verb}` } : undefined
+      }
+    >
+      <p>
+        {verb === "cancel"
+          ? "What has not started never runs. What runs is stopped, and its page shows the proof."
+          : "Each becomes a new task with the same arguments."}
+      </p>
+      {ids.length > some.length && (
+        <p class="note">At most {MOST_SELECTED} at once: the first ones are taken.</p>
+      )}
+      <ul class="tasks-asked">
+        {some.slice(0, 5).map((id) => (
+          <li key={id}>
+            <Id id={id} />
+          </li>
+        ))}
+        {some.length > 5 && <li class="muted">and {count(some.length - 5)} more</li>}
+      </ul>
+    </Confirm>
+  );
+}
+
+interface Preset {
+  name: string;
+  description: string;
+  filters: Record<string, unknown>;
+  built_in: boolean;
+}
+
+/** Filters with a name, shared by all: each is an address. */
+function Views() {
+  const presets = useData<Rows<Preset>>("/search/presets", { query: { limit: 100 } });
+  const now = queryOf(params.value).toString();
+  if (!presets.value) return null;
+  return (
+    <nav class="tasks-views" aria-label="Views">
+      <a class="chip" href={href("/tasks")} aria-current={now === "" ? "page" : undefined}>
+        {WORDS.all}
+      </a>
+      {presets.value.data.slice(0, 6).map((preset) => {
+        const filters = paramsOfFilters(preset.filters);
+        return (
+          <a
+            key={preset.name}
+            class="chip"
+            href={href("/tasks", filters)}
+            title={preset.description}
+            aria-current={now === filters.toString() ? "page" : undefined}
+          >
+            {preset.name.replaceAll("_", " ")}
+          </a>
+        );
+      })}
+    </nav>
+  );
+}
+
+function SaveView() {
+  const name = signal("");
+  const close = () => (asking.value = null);
+  const save = async (event: Event) => {
+    event.preventDefault();
+    const body = { name: name.value, filters: filtersOfParams(params.peek()) };
+    if (await act("POST", "/search/presets", { body, done: WORDS.saved })) close();
+  };
+  return (
+    <Dialog title={WORDS.save} onClose={close}>
+      <form onSubmit={save} class="labelled">
+        <label class="labelled">
+          Name
+          <input
+            class="field"
+            required
+            pattern="[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}"
+            onInput={(event) => (name.value = event.currentTarget.value)}
+          />
+          <small>Letters, digits, and _ . - between them. Everybody sees it.</small>
+        </label>
+        <div class="actions">
+          <button type="submit" class="button primary">
+            {WORDS.save}
+          </button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}
+
+function Nothing({ hasFilter }: { hasFilter: boolean }) {
+  if (!hasFilter)
+    return (
+      <Empty title={WORDS.noTasks} icon="inbox">
+        <p class="mono">{celeriac("submit", "celeriac.wordcount", "--args", '["to be or not to be"]')}</p>
+        <a href={href("/submit")}>Submit one</a>
+      </Empty>
+    );
+  return (
+    <Empty title={WORDS.none} icon="search">
+      <p>Take a filter away by its cross, or</p>
+      <a class="button" href={href("/tasks")}>
+        {WORDS.clear}
+      </a>
+    </Empty>
+  );
 }

@@ -2,5 +2,14 @@
 
 export const WORDS = {
   title: "Tasks",
-  lead: "Every task, from its submission to its end.",
+  bar: "Filter: status:FAILED queue:payments words",
+  all: "All",
+  none: "Nothing matches.",
+  noTasks: "No task has been submitted yet.",
+  newer: "newer",
+  save: "Save view",
+  saved: "View saved",
+  csv: "CSV",
+  peekEmpty: "This task is not there any more.",
+  clear: "Clear all filters",
 } as const;

@@ -1,6 +1,7 @@
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import redis
@@ -23,13 +24,13 @@ def timings() -> dict[str, float]:
 
 
 @pytest.fixture
-def at_once(timings: dict[str, float]) -> None:
+def at_once(timings: dict[str, Any]) -> None:
     """What is not stored is taken over without a wait, and every read looks for it."""
     timings |= {"look_seconds": 0.0, "take_over_seconds": 0.0}
 
 
 @pytest.fixture
-def stream(redis_url: str, timings: dict[str, float]) -> Iterator[StreamEvents]:
+def stream(redis_url: str, timings: dict[str, Any]) -> Iterator[StreamEvents]:
     """The first mirror ever, which makes the stream."""
     source = StreamEvents(redis_url, **timings)
     assert source.connect() is True
@@ -38,7 +39,7 @@ def stream(redis_url: str, timings: dict[str, float]) -> Iterator[StreamEvents]:
 
 
 @pytest.fixture
-def other(redis_url: str, timings: dict[str, float], stream: StreamEvents) -> Iterator[StreamEvents]:
+def other(redis_url: str, timings: dict[str, Any], stream: StreamEvents) -> Iterator[StreamEvents]:
     """A second mirror."""
     source = StreamEvents(redis_url, **timings)
     assert source.connect() is False

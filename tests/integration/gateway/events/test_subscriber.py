@@ -13,7 +13,8 @@ import redis
 from celery import Celery
 from structlog.testing import capture_logs
 
-from gateway.events.sources import MAX_MESSAGE_BYTES, EventMessage, RedisEvents, open_source
+from gateway.events.opening import open_source
+from gateway.events.sources import MAX_MESSAGE_BYTES, EventMessage, RedisEvents
 from gateway.events.subscriber import USUAL_PACE, EventSubscriber, Heard, Pace
 from tests.gateway_broker import FragileBroker
 from tests.integration.gateway.conftest import next_blind, next_events

@@ -92,11 +92,13 @@ def test_it_says_what_a_key_with_limits_may_do_where_it_asks_for_a_scope(operati
 
 def test_what_tells_of_more_than_tasks_is_about_the_whole_fleet() -> None:
     """What holds tasks back at the limits of a key is a query of tasks, of workflows or of counts by name,
-    `domain.feed.is_seen`, or that it tells of nothing but ids which the key sees (`api/routes/live.py`).
+    `domain.feed.is_seen`, or that it tells of nothing but ids which the key sees (`api/routes/live.py`), or of no
+        task at all (`api/routes/mirror.py`).
     """
     paths = {path for path, verbs in DOCUMENT["paths"].items() for each in verbs.values() if is_within(each)}
     firsts = {path.removeprefix(API_PREFIX).split("/")[1] for path in paths}
-    assert firsts == {"tasks", "workflows", "search", "events", "live", "queues", "task-names", "analytics"}
+    by_task = {"tasks", "workflows", "search", "events", "live"}
+    assert firsts == by_task | {"queues", "task-names", "analytics", "resilience", "mirror"}
 
 
 def is_within(operation: dict[str, Any]) -> bool:
@@ -227,6 +229,9 @@ def test_routes_declare_what_marks_and_breakers_go_by() -> None:
         "/dashboard/stats",
         "/dashboard/workers",
         "/analytics/trends",
+        "/analytics/failures",
+        "/analytics/durations",
+        "/mirror/gaps",
         "/queues",
         "/queues/{queue_name}",
         "/task-names",

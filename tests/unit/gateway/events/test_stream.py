@@ -11,8 +11,15 @@ from structlog.testing import capture_logs
 
 from domain.redis_keys import STREAM_COUNTS_KEY, STREAM_KEY
 from gateway.events import stream as stream_module
-from gateway.events.sources import MAX_MESSAGE_BYTES, MOST_AT_ONCE, MOST_BYTES_AT_ONCE, NOT_UNDERSTOOD, Blind
-from gateway.events.stream import AHEAD_MS, FIRST_AT_ONCE, GROUP, LONGEST_WAIT, StreamEvents, _heard_at, _is_number
+from gateway.events.sources import (
+    LONGEST_WAIT_SECONDS,
+    MAX_MESSAGE_BYTES,
+    MOST_AT_ONCE,
+    MOST_BYTES_AT_ONCE,
+    NOT_UNDERSTOOD,
+    Blind,
+)
+from gateway.events.stream import AHEAD_MS, FIRST_AT_ONCE, GROUP, StreamEvents, _heard_at, _is_number
 from tests.fakes.scripted_redis import BlockingScriptedRedis
 
 EXISTS = ResponseError("BUSYGROUP Consumer Group name already exists")
@@ -321,7 +328,7 @@ def test_a_stream_whose_ids_are_ahead_of_the_time_is_made_anew(
 ) -> None:
     server.answers["time"] = (1_000_000, 0)
     server.stream["last-generated-id"] = b"%d-0" % (1_000_000_000 + ahead_ms)
-    looking._held[b"1-0"] = None
+    looking._held[b"1-0"] = 0.0
     with capture_logs() as logs:
         looking.receive(0.2)
     assert ([line["event"] for line in logs] == ["stream_made_anew"]) is is_left
@@ -332,11 +339,11 @@ def test_a_stream_whose_ids_are_ahead_of_the_time_is_made_anew(
 def test_a_stream_in_which_something_waits_is_not_made_anew(server: Server, looking: StreamEvents) -> None:
     server.stream["last-generated-id"] = b"18446744073709551615-18446744073709551615"
     server.answers["script"] = 0
-    looking._held[b"1-0"] = None
+    looking._held[b"1-0"] = 0.0
     with capture_logs() as logs:
         looking.receive(0.2)
     assert logs == []
-    assert looking._held == {b"1-0": None}
+    assert looking._held == {b"1-0": 0.0}
 
 
 @pytest.mark.parametrize(
@@ -395,8 +402,8 @@ def test_after_a_failover_before_anything_was_read_the_gap_begins_now(server: Se
         (NOW - timedelta(hours=1), NOW - timedelta(hours=1)),
         (NOW, NOW),
         (NOW + timedelta(milliseconds=1), NOW),
-        (NOW - LONGEST_WAIT, NOW - LONGEST_WAIT),
-        (NOW - LONGEST_WAIT - timedelta(milliseconds=1), NOW),
+        (NOW - timedelta(seconds=LONGEST_WAIT_SECONDS), NOW - timedelta(seconds=LONGEST_WAIT_SECONDS)),
+        (NOW - timedelta(seconds=LONGEST_WAIT_SECONDS) - timedelta(milliseconds=1), NOW),
     ],
 )
 def test_an_id_tells_the_time_only_where_it_can_be_true(at: datetime, heard: datetime) -> None:

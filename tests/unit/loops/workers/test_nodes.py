@@ -27,6 +27,14 @@ class Store:
         self.silent: tuple[set[str], dict[str, str]] | None = None
         self.sending: dict[str, bool] | None = None
         self.limits: list[int] = []
+        self.has_come = False
+        self.told = 0
+
+    async def is_any_changed(self, _: Any) -> bool:
+        return self.has_come
+
+    async def tell_presences(self, _: Any) -> None:
+        self.told += 1
 
     async def forget_strangers(self, _: Any, *, remaining: int, most: int) -> int:
         self.limits.append(remaining)
@@ -65,9 +73,9 @@ class Learned:
 @pytest.fixture
 def store(monkeypatch: pytest.MonkeyPatch) -> Store:
     store = Store()
-    for name in ("descriptions", "signs", "strangers"):
+    for name in ("descriptions", "presences", "signs", "strangers"):
         monkeypatch.setattr(module, name, store)
-    for name in ("save_descriptions", "note_silence", "get_consumers"):
+    for name in ("save_descriptions", "note_silence", "get_consumers", "tell_presences"):
         monkeypatch.setattr(module, name, getattr(store, name))
     return store
 
@@ -96,7 +104,7 @@ async def test_where_all_are_described_nobody_is_asked_and_the_layout_is_renewed
     broker.available = False  # a question would fail
     assert await round_of(broker, layout).run_once() == 1.0
     assert layout.learned == ["consumers"]
-    assert (store.saved, store.silent, store.sending) == ([], None, None)
+    assert (store.saved, store.silent, store.sending, store.told) == ([], None, None, 0)
 
 
 async def test_answers_are_stored_and_silence_is_noted(store: Store, broker: FakeBroker, layout: Learned) -> None:
@@ -111,10 +119,10 @@ async def test_answers_are_stored_and_silence_is_noted(store: Store, broker: Fak
 async def test_a_broker_that_is_away_ends_the_round_and_stores_nothing(
     store: Store, broker: FakeBroker, layout: Learned
 ) -> None:
-    broker.available, store.undescribed = False, ["a"]
+    broker.available, store.undescribed, store.has_come = False, ["a"], True
     with pytest.raises(BrokerUnavailable):
         await round_of(broker, layout).run_once()
-    assert (store.saved, store.silent, layout.learned) == ([], None, [])
+    assert (store.saved, store.silent, layout.learned, store.told) == ([], None, [], 1)
 
 
 async def test_no_more_are_asked_at_once_than_can_answer(store: Store, broker: FakeBroker, layout: Learned) -> None:

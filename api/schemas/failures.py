@@ -1,0 +1,95 @@
+"""Groups of failures, and durations over time, on the wire."""
+
+from collections.abc import Sequence
+from typing import Self
+
+from pydantic import Field
+
+from api.schemas.base import ResponseModel
+from api.schemas.types import Timestamp
+from domain.heat import HeatMap
+from domain.trends import Interval, Window
+from services.failures import GroupWithSamples
+
+
+class FailureCount(ResponseModel):
+    """An hour or a day, and how many tasks failed in it."""
+
+    bucket: Timestamp
+    count: int
+
+
+class FailureGroupModel(ResponseModel):
+    """The tasks of one name that failed with exceptions of one class."""
+
+    error: str = Field(description="Class of the exception.", examples=["Timeout"])
+    task_name: str | None = Field(
+        description="null: tasks of other publishers whose name was never told.", examples=["process_payment"]
+    )
+    count: int = Field(examples=[1204])
+    first_seen: Timestamp = Field(description="Start of the first hour or day of the window in which any failed.")
+    last_seen: Timestamp = Field(description="When the newest sample failed; without one, to the hour or day.")
+    series: list[FailureCount] = Field(description="The hours or days in which any failed, oldest first.")
+    sample_task_ids: list[str] = Field(description="Up to 3, of the newest 1,000 failed tasks; newest first.")
+
+    @classmethod
+    def from_group(cls, found: GroupWithSamples) -> Self:
+        group = found.group
+        return cls(
+            error=group.error,
+            task_name=group.task_name or None,
+            count=group.count,
+            first_seen=min(group.series),
+            last_seen=found.last_seen,
+            series=[FailureCount(bucket=at, count=count) for at, count in group.series.items()],
+            sample_task_ids=[task.task_id for task in found.samples],
+        )
+
+
+class FailuresAnswer(ResponseModel):
+    """Failures in groups."""
+
+    since: Timestamp = Field(description="Start of the window, a whole hour or midnight.")
+    until: Timestamp
+    interval: Interval = Field(description="Of `series`: hourly for up to 48 hours.")
+    groups: list[FailureGroupModel] = Field(description="The 100 largest, the largest first.")
+
+    @classmethod
+    def of(cls, groups: Sequence[GroupWithSamples], window: Window, *, interval: Interval) -> Self:
+        return cls(
+            since=interval.start_of(window.since),
+            until=window.until,
+            interval=interval,
+            groups=[FailureGroupModel.from_group(group) for group in groups],
+        )
+
+
+class DurationsRow(ResponseModel):
+    """An hour or a day, and how long its runs took."""
+
+    bucket: Timestamp
+    counts: list[int] = Field(description="Runs that ended in it, for each of `upper_seconds`.")
+
+
+class DurationsAnswer(ResponseModel):
+    """How long runs took, over time."""
+
+    since: Timestamp
+    until: Timestamp
+    interval: Interval = Field(description="hourly for up to 48 hours.")
+    upper_seconds: list[float] = Field(
+        description="The longest duration of each column, ascending; each column is 2.14 times as wide as the one "
+        "before. Empty where nothing ended.",
+        examples=[[0.000002, 0.000004]],
+    )
+    data: list[DurationsRow] = Field(description="Every bucket of the window, oldest first; the first one whole.")
+
+    @classmethod
+    def of(cls, heat: HeatMap, window: Window, *, interval: Interval) -> Self:
+        return cls(
+            since=window.since,
+            until=window.until,
+            interval=interval,
+            upper_seconds=heat.upper_seconds,
+            data=[DurationsRow(bucket=at, counts=counts) for at, counts in heat.rows.items()],
+        )

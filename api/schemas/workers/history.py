@@ -1,0 +1,35 @@
+"""The history of a worker on the wire."""
+
+from collections.abc import Iterable
+from typing import Self
+from uuid import UUID
+
+from pydantic import Field
+
+from api.schemas.base import ResponseModel
+from api.schemas.types import Timestamp
+from domain.workers.history import HistoryEntry, WorkerEvent
+
+
+class WorkerHistoryEntry(ResponseModel):
+    """One thing that happened to a worker."""
+
+    at: Timestamp = Field(description="Of `online` and `offline` by the worker's own clock, if it told.")
+    event: WorkerEvent
+    by: str | None = Field(description="Who asked for it.", examples=["api_key:k7Qm2ZpX4rT1"])
+    reason: str | None = Field(description="Why, if it was said.")
+    capacity: int | None = Field(description="Only with `resize_asked` and `registered`.")
+
+
+class WorkerHistory(ResponseModel):
+    """What has become of a worker."""
+
+    worker_id: UUID
+    data: list[WorkerHistoryEntry] = Field(
+        description="Newest first: the latest 200 requests, as long as the audit keeps them, and when it last came, "
+        "went and was drained."
+    )
+
+    @classmethod
+    def of(cls, worker_id: UUID, entries: Iterable[HistoryEntry]) -> Self:
+        return cls(worker_id=worker_id, data=[WorkerHistoryEntry.model_validate(entry) for entry in entries])

@@ -1,0 +1,71 @@
+// What became of a task, in one sentence. Pure.
+import type { Task } from "../pages/task/types.ts";
+import { about, between, duration } from "./format.ts";
+
+/** `1st`, `2nd`, `3rd`, `11th`. */
+export function ordinal(number: number): string {
+  const tens = number % 100;
+  const ending = tens >= 11 && tens <= 13 ? "th" : (["th", "st", "nd", "rd"][number % 10] ?? "th");
+  return `${number}${ending}`;
+}
+
+const since = (from: string | null | undefined, now: number) =>
+  from ? about(Math.max(0, (now - Date.parse(from)) / 1000)) : "a while";
+
+/** Return the sentence under a task's title. */
+export function sentenceOfTask(task: Task, now: number): string {
+  const attempts = task.attempts.length;
+  const whole = duration(between(task.created_at, task.completed_at));
+  if (task.outcome === "unknown") return "Its run is over, and nobody told how it went.";
+  switch (task.status) {
+    case "COMPLETED": {
+      const waited = between(task.scheduled_at ?? task.created_at, task.started_at);
+      const parts = [
+        waited !== null ? `waited ${duration(waited)}` : "",
+        task.duration_seconds !== null ? `ran ${duration(task.duration_seconds)}` : "",
+      ];
+      const on = attempts > 1 ? ` on its ${ordinal(attempts)} attempt` : "";
+      return `Completed${on} after ${whole}: ${parts.filter(Boolean).join(", ")}.`;
+    }
+    case "FAILED":
+      return `Failed${attempts > 1 ? ` on its ${ordinal(attempts)} attempt` : ""} after ${whole}${task.error ? `: ${firstLine(task.error)}` : "."}`;
+    case "CANCELLED":
+      return task.started_at
+        ? `Cancelled after it had run ${duration(task.duration_seconds ?? between(task.started_at, task.completed_at))}.`
+        : "Cancelled before it started: it never ran.";
+    case "RUNNING": {
+      const on = task.worker_hostname ? ` on ${task.worker_hostname}` : "";
+      const again = attempts > 1 ? `, on its ${ordinal(attempts)} attempt` : "";
+      return `Running for ${since(task.started_at, now)}${on}${again}.${task.cancel_requested ? " A cancel was asked for." : ""}`;
+    }
+    default:
+      return waits(task, now);
+  }
+}
+
+function waits(task: Task, now: number): string {
+  const queue = task.queue_name ? ` in queue ${task.queue_name}` : "";
+  if (task.cancel_requested) return "A cancel was asked for; its end is not proven yet.";
+  if (task.dispatch_refusal)
+    return `The broker has refused it ${task.dispatch_refusal.refusals} times: ${task.dispatch_refusal.reason}`;
+  switch (task.phase) {
+    case "scheduled":
+      return `Due in ${about((Date.parse(task.scheduled_at ?? task.created_at) - now) / 1000)}.`;
+    case "dispatching":
+      return `Due, and not handed to the broker for ${since(task.scheduled_at ?? task.created_at, now)}.`;
+    case "reserved":
+      return `Fetched by ${task.worker_hostname ?? "a worker"}, and not started for ${since(task.attempts.at(-1)?.received_at, now)}.`;
+    case "retrying":
+      return `Waits for its next try, after ${attempts(task)} failed.`;
+    default:
+      return `Waits${queue} for ${since(task.scheduled_at ?? task.created_at, now)}.`;
+  }
+}
+
+const attempts = (task: Task) =>
+  task.attempts.length === 1 ? "one attempt" : `${task.attempts.length} attempts`;
+
+const firstLine = (text: string) => {
+  const line = text.split("\n", 1)[0]!;
+  return line.length > 200 ? `${line.slice(0, 199)}…` : line.replace(/\.?$/, ".");
+};

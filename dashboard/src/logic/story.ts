@@ -1,0 +1,241 @@
+// The story of a task as stretches of time, each with its cause: nothing between submission and end is left blank. Pure.
+import type { Attempt, Task, TimelineEvent } from "../pages/task/types.ts";
+import { duration } from "./format.ts";
+import type { Tone } from "./status.ts";
+
+export interface Stretch {
+  lane: string;
+  from: number;
+  to: number;
+  tone: Tone;
+  /** `wait` is hollow, `run` is solid, `pause` is dotted. */
+  kind: "wait" | "run" | "pause";
+  /** What happened in it, beside the bar. */
+  text: string;
+  isOpen?: boolean;
+}
+
+export interface Story {
+  from: number;
+  to: number;
+  stretches: Stretch[];
+}
+
+const HOLLOW: Record<string, Tone> = {
+  SUCCEEDED: "completed",
+  FAILED: "failed",
+  RETRIED: "failed",
+  REVOKED: "cancelled",
+};
+const SAID: Record<string, string> = {
+  SUCCEEDED: "completed",
+  FAILED: "failed",
+  RETRIED: "retried",
+  REVOKED: "cancelled",
+  LOST: "lost",
+  REJECTED: "given back",
+  REPLACED: "went on as another task",
+  UNKNOWN: "over, and nobody told how",
+};
+
+const at = (text: string | null | undefined): number | null => (text ? Date.parse(text) : null);
+
+/** Return the stretches of a task, in the order in which they came. `now` ends what has not ended. */
+export function storyOf(task: Task, events: readonly TimelineEvent[], now: number): Story {
+  const begin = Date.parse(task.created_at);
+  const isOver = task.status !== "PENDING" && task.status !== "RUNNING";
+  const end = at(task.completed_at) ?? (isOver ? (lastOf(task, events) ?? begin) : now);
+  const stretches: Stretch[] = [];
+  let here = begin;
+  const due = at(task.scheduled_at);
+  if (due !== null && due > begin) {
+    const to = Math.min(due, end);
+    stretches.push({
+      lane: "scheduled",
+      from: begin,
+      to,
+      tone: "scheduled",
+      kind: "pause",
+      text: `due after ${span(begin, due)}`,
+      isOpen: due > now && !isOver,
+    });
+    here = to;
+  }
+  here = beforeFirst(task, events, here, end, isOver, stretches);
+  const attempts = [...task.attempts].sort((a, b) => a.number - b.number);
+  for (const [index, attempt] of attempts.entries()) {
+    here = between(attempts[index - 1], attempt, here, events, stretches);
+    here = ofAttempt(attempt, here, end, isOver, stretches);
+  }
+  const last = attempts.at(-1);
+  if (last && end - here > 0 && !isOver) stretches.push(afterLast(last, here, end));
+  return { from: begin, to: Math.max(end, begin + 1, ...stretches.map((one) => one.to)), stretches };
+}
+
+function lastOf(task: Task, events: readonly TimelineEvent[]): number | null {
+  const times = [
+    ...events.map((event) => at(event.timestamp)),
+    ...task.attempts.map((attempt) => at(attempt.finished_at)),
+  ];
+  const known = times.filter((time): time is number => time !== null);
+  return known.length > 0 ? Math.max(...known) : null;
+}
+
+/** From due to the first time that a worker had it: the outbox, then the queue. */
+function beforeFirst(
+  task: Task,
+  events: readonly TimelineEvent[],
+  from: number,
+  end: number,
+  isOver: boolean,
+  into: Stretch[],
+): number {
+  const sent = events.find((event) => event.event_type === "dispatched");
+  const first = [...task.attempts].sort((a, b) => a.number - b.number)[0];
+  const received = at(first?.received_at) ?? at(first?.started_at);
+  const sentAt = at(sent?.timestamp);
+  const handed = sentAt ?? received;
+  const outboxTo = Math.max(from, Math.min(handed ?? end, end));
+  if (sentAt !== null || (handed === null && task.phase !== "queued")) {
+    const isOpen = handed === null && !isOver;
+    if (outboxTo > from || isOpen)
+      into.push({
+        lane: "outbox",
+        from,
+        to: outboxTo,
+        tone: "waiting",
+        kind: "wait",
+        text: isOpen ? "not handed to the broker yet" : span(from, outboxTo),
+        isOpen,
+      });
+  }
+  if (handed === null) return outboxTo;
+  const to = Math.max(outboxTo, Math.min(received ?? end, end));
+  if (sentAt !== null && (to > outboxTo || received === null)) {
+    const isOpen = received === null && !isOver;
+    into.push({
+      lane: "queue",
+      from: outboxTo,
+      to,
+      tone: "waiting",
+      kind: "wait",
+      text: `${span(outboxTo, to)}${task.queue_name ? ` in ${task.queue_name}` : ""}`,
+      isOpen,
+    });
+  }
+  return to;
+}
+
+/** From the end of one attempt to the beginning of the next. A retry is often received at once and held by the worker
+ * until its time: that is its back-off, and ends when it starts. */
+function between(
+  before: Attempt | undefined,
+  next: Attempt,
+  here: number,
+  events: readonly TimelineEvent[],
+  into: Stretch[],
+): number {
+  const isRetry = before?.state === "RETRIED";
+  const to = (isRetry ? at(next.started_at) : null) ?? at(next.received_at) ?? at(next.started_at);
+  if (!before || to === null || to <= here) return here;
+  const wasLost = before.state === "LOST";
+  const again = events.some((event) => {
+    const time = at(event.timestamp) ?? 0;
+    return ["redelivered", "lost"].includes(event.event_type) && time >= here - 1000 && time <= to;
+  });
+  const cause = isRetry
+    ? "back-off"
+    : wasLost || again
+      ? "put back"
+      : before.state === "REJECTED"
+        ? "given back"
+        : "between";
+  const text = {
+    "back-off": `${span(here, to)} until the next try`,
+    "put back": `${span(here, to)} until it was proven lost and put back`,
+    "given back": `${span(here, to)} in the queue again`,
+    between: `${span(here, to)} until it was delivered again`,
+  }[cause];
+  into.push({ lane: cause, from: here, to, tone: wasLost ? "lost" : "scheduled", kind: "pause", text });
+  return to;
+}
+
+function ofAttempt(attempt: Attempt, here: number, end: number, isOver: boolean, into: Stretch[]): number {
+  const lane = `#${attempt.number} ${attempt.worker_hostname ?? ""}`.trim();
+  const received = at(attempt.received_at);
+  const started = at(attempt.started_at);
+  const finished = at(attempt.finished_at);
+  const isDone = !["RECEIVED", "STARTED"].includes(attempt.state);
+  const from = Math.max(received ?? started ?? here, here);
+  const runFrom = Math.max(from, started ?? finished ?? (isDone ? from : end));
+  const heldTo = runFrom;
+  if (started === null && !isDone) {
+    into.push({
+      lane,
+      from,
+      to: heldTo,
+      tone: "waiting",
+      kind: "wait",
+      text: `${span(from, heldTo)} reserved by the worker`,
+      isOpen: !isOver,
+    });
+    return heldTo;
+  }
+  if (heldTo > from) into.push({ lane, from, to: heldTo, tone: "waiting", kind: "wait", text: "" });
+  const to = Math.max(heldTo, finished ?? end);
+  const said = isDone
+    ? (SAID[attempt.state] ?? attempt.state.toLowerCase())
+    : isOver
+      ? "not told"
+      : "running";
+  const reason = attempt.exception && attempt.state !== "SUCCEEDED" ? `: ${nameOf(attempt.exception)}` : "";
+  const tone: Tone = isDone ? (HOLLOW[attempt.state] ?? "lost") : "running";
+  into.push({
+    lane,
+    from: heldTo,
+    to,
+    tone,
+    kind: "run",
+    text: `${span(heldTo, to)} ${said}${reason}`,
+    isOpen: !isDone && !isOver,
+  });
+  return to;
+}
+
+/** What it waits for after its last attempt, as long as it has not ended. */
+function afterLast(last: Attempt, from: number, to: number): Stretch {
+  const isRetry = last.state === "RETRIED";
+  return {
+    lane: isRetry ? "back-off" : "queue",
+    from,
+    to,
+    tone: isRetry ? "scheduled" : "waiting",
+    kind: isRetry ? "pause" : "wait",
+    text: isRetry ? `${span(from, to)} until the next try` : `${span(from, to)} waits for a worker again`,
+    isOpen: true,
+  };
+}
+
+const span = (from: number, to: number) => duration((to - from) / 1000);
+
+/** `Timeout` of `Timeout('gateway did not answer')` or `Timeout: gateway…`. */
+export function nameOf(exception: string): string {
+  return (
+    exception
+      .match(/^[\w.]+/)?.[0]
+      .split(".")
+      .at(-1) ?? exception.slice(0, 40)
+  );
+}
+
+/** Return places for labels of an axis, as times: about five, at whole units. */
+export function ticks(from: number, to: number, most = 5): number[] {
+  const steps = [
+    1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 3e4, 6e4, 12e4, 3e5, 6e5, 18e5, 36e5, 72e5, 216e5,
+    432e5, 864e5, 6048e5,
+  ];
+  const step = steps.find((one) => (to - from) / one <= most) ?? (to - from) / most;
+  const found: number[] = [];
+  for (let time = from; time <= to; time += step) found.push(time);
+  return found;
+}

@@ -1,0 +1,86 @@
+// Why a task is not running: what stands on its way, looked at one by one, with evidence and what mends it.
+import { segment } from "../../api/client.ts";
+import { useData } from "../../api/query.ts";
+import { Icon } from "../../parts/icons.tsx";
+import { Section } from "../../parts/page.tsx";
+import { Shown } from "../../parts/states.tsx";
+import { Ago } from "../../parts/time.tsx";
+import { href } from "../../router.ts";
+import type { Explanation } from "./types.ts";
+import { WORDS } from "./words.ts";
+
+const ICON = { ok: "check", blocks: "close", unknown: "help" } as const;
+const SAID = { ok: "well", blocks: "stands in the way", unknown: "not known" } as const;
+
+/** Where the thing that is looked at can be seen. */
+function placeOf(check: Explanation["checks"][number]): { label: string; to: string } | null {
+  const text = (name: string) =>
+    typeof check.evidence[name] === "string" ? String(check.evidence[name]) : null;
+  const queue = text("queue_name") ?? text("queue");
+  switch (check.name) {
+    case "queue":
+    case "consumers":
+      return queue
+        ? { label: "Queue", to: `/queues/${encodeURIComponent(queue)}` }
+        : { label: "Queues", to: "/queues" };
+    case "capacity":
+    case "held":
+      return { label: "Workers", to: "/workers" };
+    case "registered":
+      return { label: "Names", to: "/names" };
+    case "marks":
+    case "breaker":
+    case "broker":
+    case "mirror":
+    case "outbox":
+      return { label: "System", to: "/system" };
+    default:
+      return null;
+  }
+}
+
+export function Why({ id, isRunning }: { id: string; isRunning: boolean }) {
+  const found = useData<Explanation>(`/tasks/${segment(id)}/explanation`, {
+    topics: [`task:${id}`],
+    every: 5_000,
+  });
+  if (isRunning && !found.value?.checks.some((check) => check.state !== "ok")) return null;
+  if (found.error?.isAbsent || found.value?.checks.length === 0) return null;
+  return (
+    <Section title={isRunning ? WORDS.whyRunning : WORDS.why} flush>
+      <Shown data={found} lines={4} quietAbsence>
+        {(it) => (
+          <>
+            <p class="why-verdict">{it.verdict}</p>
+            <ul class="why">
+              {it.checks.map((check) => {
+                const place = check.state === "ok" ? null : placeOf(check);
+                return (
+                  <li key={check.name} data-state={check.state}>
+                    <Icon name={ICON[check.state]} />
+                    <span class="why-name">
+                      {check.name}
+                      <span class="sr"> {SAID[check.state]}</span>
+                    </span>
+                    <span>
+                      {check.detail}
+                      {check.action && <span class="why-action">{check.action}</span>}
+                    </span>
+                    <span class="why-end">
+                      {check.since && check.state !== "ok" && <Ago at={check.since} />}
+                      {place && (
+                        <a class="button" href={href(place.to)}>
+                          {place.label}
+                        </a>
+                      )}
+                    </span>
+                  </li>
+                );
+              })}
+            </ul>
+          </>
+        )}
+      </Shown>
+    </Section>
+  );
+}

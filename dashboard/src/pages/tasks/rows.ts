@@ -1,0 +1,146 @@
+// The rows of the list: pages by their cursor, kept as they were read, so that nothing moves under a pointer. What has
+// not ended is asked for again; what is newer is only counted.
+import { useEffect, useRef, useState } from "preact/hooks";
+import { ask } from "../../api/client.ts";
+import { ApiError } from "../../api/errors.ts";
+import { useData } from "../../api/query.ts";
+import type { Page, TaskRow } from "../../api/types.ts";
+
+const PAGE = 200;
+const MOST = 20_000;
+const NEWER = 100;
+const ASKED = 200;
+
+export interface TaskList {
+  rows: readonly TaskRow[];
+  total: number;
+  isExact: boolean;
+  message: string | null;
+  error: ApiError | null;
+  isLoading: boolean;
+  /** How many are newer than the first row; more than 99 are "99+". */
+  newer: string | null;
+  more: () => void;
+  reload: () => void;
+}
+
+interface Loaded {
+  query: string;
+  rows: TaskRow[];
+  known: Set<string>;
+  total: number;
+  isExact: boolean;
+  message: string | null;
+  cursor: string | null;
+  isWhole: boolean;
+}
+
+/** Read the tasks of a query, sorted as it says. */
+export function useTaskList(query: URLSearchParams): TaskList {
+  const text = query.toString();
+  const [loaded, setLoaded] = useState<Loaded | null>(null);
+  const [error, setError] = useState<ApiError | null>(null);
+  const [turn, setTurn] = useState(0);
+  const busy = useRef<AbortController | null>(null);
+  const isByTime =
+    (query.get("sort_by") ?? "created_at") === "created_at" && query.get("sort_order") !== "asc";
+
+  const load = async (before: Loaded | null) => {
+    busy.current?.abort();
+    const abort = (busy.current = new AbortController());
+    const asked = new URLSearchParams(text);
+    asked.set("limit", String(PAGE));
+    asked.set("rows", "data");
+    if (before?.cursor) asked.set("cursor", before.cursor);
+    else if (before) asked.set("offset", String(before.rows.length));
+    try {
+      const { value } = await ask<Page<TaskRow>>("GET", "/search/tasks", {
+        query: asked,
+        signal: abort.signal,
+      });
+      const known = new Set(before?.known);
+      const fresh = value.data.filter((row) => !known.has(row.task_id));
+      for (const row of fresh) known.add(row.task_id);
+      const rows = [...(before?.rows ?? []), ...fresh];
+      setLoaded({
+        query: text,
+        rows,
+        known,
+        total: value.total,
+        isExact: value.total_is_exact,
+        message: value.message ?? null,
+        cursor: value.next_cursor,
+        isWhole: value.data.length < PAGE || rows.length >= MOST,
+      });
+      setError(null);
+    } catch (reason) {
+      if (!abort.signal.aborted) setError(reason instanceof ApiError ? reason : new ApiError(0, {}));
+    } finally {
+      if (busy.current === abort) busy.current = null;
+    }
+  };
+  useEffect(() => {
+    void load(null);
+    return () => busy.current?.abort();
+  }, [text, turn]);
+
+  useFresh(loaded, setLoaded);
+  return {
+    rows: loaded?.rows ?? [],
+    total: loaded?.total ?? 0,
+    isExact: loaded?.isExact ?? true,
+    message: loaded?.message ?? null,
+    error,
+    isLoading: loaded?.query !== text && !error,
+    newer: useNewer(isByTime && loaded?.query === text ? loaded : null, text),
+    more: () => {
+      if (loaded && loaded.query === text && !loaded.isWhole && !busy.current) void load(loaded);
+    },
+    reload: () => setTurn(turn + 1),
+  };
+}
+
+/** How many tasks of the query are newer than the first row. */
+function useNewer(loaded: Loaded | null, text: string): string | null {
+  const first = loaded?.rows[0];
+  const query = new URLSearchParams(text);
+  if (first) query.set("created_after", first.created_at);
+  query.set("limit", String(NEWER));
+  query.set("rows", "data");
+  const found = useData<Page<TaskRow>>(loaded ? "/search/tasks" : null, { query, topics: ["tasks"] });
+  const unknown = found.value?.data.filter((row) => !loaded?.known.has(row.task_id)).length ?? 0;
+  if (!loaded || unknown === 0) return null;
+  return unknown >= NEWER - 1 ? `${NEWER - 1}+` : String(unknown);
+}
+
+const hasEnded = (row: TaskRow) => row.status !== "PENDING" && row.status !== "RUNNING";
+
+/** Ask again how far those are that have not ended. */
+function useFresh(loaded: Loaded | null, setLoaded: (loaded: Loaded) => void): void {
+  const ids =
+    loaded?.rows
+      .filter((row) => !hasEnded(row))
+      .slice(0, ASKED)
+      .map((row) => row.task_id) ?? [];
+  const states = useData<{ data: Partial<TaskRow>[] }>(ids.length > 0 ? "/tasks/states" : null, {
+    query: { ids },
+    topics: ["tasks"],
+  });
+  const told = states.value;
+  useEffect(() => {
+    if (!loaded || !told) return;
+    const byId = new Map(told.data.map((state) => [state.task_id, state]));
+    let isChanged = false;
+    const rows = loaded.rows.map((row) => {
+      const state = byId.get(row.task_id);
+      if (
+        !state ||
+        (state.status === row.status && state.phase === row.phase && state.retry_count === row.retry_count)
+      )
+        return row;
+      isChanged = true;
+      return { ...row, ...state };
+    });
+    if (isChanged) setLoaded({ ...loaded, rows });
+  }, [told]);
+}

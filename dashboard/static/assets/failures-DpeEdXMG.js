@@ -1,1 +1,0 @@
-import{r as e,t}from"./part-BDTHqekH.js";var n={title:`Failures`,lead:`What fails, by its cause.`};function r(r){return e(t,{title:n.title,lead:n.lead})}export{r as default};

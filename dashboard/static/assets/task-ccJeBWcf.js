@@ -1,1 +1,0 @@
-import{s as e}from"./index-C5RZimYS.js";import{r as t,t as n}from"./part-BDTHqekH.js";var r={title:`Task`,lead:`The story of one task.`};function i({params:i}){let a=i.id??``;return t(n,{title:t(e,{id:a,whole:!0}),name:`${r.title} ${a}`,lead:r.lead})}export{i as default};

@@ -1,0 +1,85 @@
+"""What has become of a worker, newest first: what people asked of it, and what was heard of it."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from domain.audit import Action
+
+
+class WorkerEvent(StrEnum):
+    """What may have happened."""
+
+    REGISTERED = "registered"
+    PAUSE_ASKED = "pause_asked"
+    RESUME_ASKED = "resume_asked"
+    DRAIN_ASKED = "drain_asked"
+    RESIZE_ASKED = "resize_asked"
+    FORGOTTEN = "forgotten"
+    ONLINE = "online"
+    OFFLINE = "offline"
+    DRAINED = "drained"
+
+
+_ASKED = {
+    Action.WORKER_REGISTER: WorkerEvent.REGISTERED,
+    Action.WORKER_PAUSE: WorkerEvent.PAUSE_ASKED,
+    Action.WORKER_RESUME: WorkerEvent.RESUME_ASKED,
+    Action.WORKER_DRAIN: WorkerEvent.DRAIN_ASKED,
+    Action.WORKER_RESIZE: WorkerEvent.RESIZE_ASKED,
+    Action.WORKER_FORGET: WorkerEvent.FORGOTTEN,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What somebody asked of a worker."""
+
+    at: datetime
+    action: str
+    by: str
+    reason: str | None = None
+    capacity: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What was heard of a worker: of each thing only the latest is known."""
+
+    online: bool
+    online_at: datetime | None
+    goodbye_at: datetime | None
+    last_sign_at: datetime | None
+    drained_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """One thing that happened to a worker."""
+
+    at: datetime
+    event: WorkerEvent
+    by: str | None = None
+    reason: str | None = None
+    capacity: int | None = None
+
+
+def history(requests: Iterable[Request], heard: Heard) -> list[HistoryEntry]:
+    """Return all of it, newest first."""
+    asked = (
+        HistoryEntry(request.at, _ASKED[Action(request.action)], request.by, request.reason, request.capacity)
+        for request in requests
+        if request.action in _ASKED
+    )
+    return sorted((*asked, *_heard(heard)), key=lambda entry: entry.at, reverse=True)
+
+
+def _heard(heard: Heard) -> Iterator[HistoryEntry]:
+    if heard.online_at is not None:
+        yield HistoryEntry(heard.online_at, WorkerEvent.ONLINE)
+    if heard.drained_at is not None:
+        yield HistoryEntry(heard.drained_at, WorkerEvent.DRAINED)
+    left_at = heard.goodbye_at if heard.online else heard.goodbye_at or heard.last_sign_at
+    if left_at is not None:
+        yield HistoryEntry(left_at, WorkerEvent.OFFLINE)

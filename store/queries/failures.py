@@ -1,0 +1,106 @@
+"""Failures in groups, from the roll-ups: by the class of the exception and the name of the task."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import BigInteger, Select, Text, bindparam, cast, func, literal, select, union_all
+from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.rollups import Measure
+from domain.sight import Sight
+from domain.states import Status
+from domain.trends import Chosen, Interval
+from store.queries.sight import KEPT, seen
+from store.queries.trends import are_chosen
+from store.tables.base import Time
+from store.tables.rollups import rollup_days, rollup_deltas, rollup_hours
+from store.tables.tasks import tasks
+
+SAMPLED = 1_000
+"""How many failed tasks, the newest, are looked through for those that stand for a group."""
+_TABLES = {Interval.HOURLY: (rollup_hours, "hour"), Interval.DAILY: (rollup_days, "day")}
+_since = bindparam("since", type_=Time)
+
+
+@dataclass(frozen=True, slots=True)
+class FailureGroup:
+    """The tasks of one name that failed with exceptions of one class; `""` stands for an unknown name."""
+
+    error: str
+    task_name: str
+    count: int
+    series: dict[datetime, int]
+    """How many failed in each hour or day, of those in which any did."""
+
+
+@lru_cache(maxsize=KEPT)
+def _groups(chosen: Chosen, interval: Interval) -> Select[Any]:
+    table, unit = _TABLES[interval]
+    delta = rollup_deltas.c
+    start = func.date_trunc(literal(unit, Text), delta.starts_at).label("starts_at")
+    counted = union_all(
+        *(
+            select(at, each.error, each.task_name, each.count).where(
+                each.measure == Measure.FAILED.value, each.starts_at >= _since, *are_chosen(chosen, each)
+            )
+            for at, each in ((table.c.starts_at, table.c), (start, delta))
+        )
+    ).subquery("counted")
+    names = (counted.c.error, counted.c.task_name)
+    count = cast(func.sum(counted.c.count), BigInteger).label("count")
+    by_start = select(counted.c.starts_at, *names, count).group_by(counted.c.starts_at, *names).having(count > 0)
+    each = by_start.subquery("by_start").c
+    in_all = func.sum(each.count)
+    return (
+        select(
+            each.error,
+            each.task_name,
+            in_all,
+            func.array_agg(aggregate_order_by(each.starts_at, each.starts_at)),
+            func.array_agg(aggregate_order_by(each.count, each.starts_at)),
+        )
+        .group_by(each.error, each.task_name)
+        .order_by(in_all.desc(), each.error, each.task_name)
+        .limit(bindparam("limit"))
+    )
+
+
+async def list_groups(
+    connection: AsyncConnection, *, since: datetime, interval: Interval, chosen: Chosen, limit: int
+) -> list[FailureGroup]:
+    """Return the groups with most failures since a whole hour or day, the largest first (primary keys of rollup_hours
+    and rollup_days).
+    """
+    rows = await connection.execute(_groups(chosen, interval), {"since": since, "limit": limit})
+    return [
+        FailureGroup(error, name, int(count), dict(zip(starts, counts, strict=True)))
+        for error, name, count, starts, counts in rows
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class FailedTask:
+    """A task that failed."""
+
+    task_id: str
+    task_name: str | None
+    error: str | None
+    failed_at: datetime | None
+
+
+@lru_cache(maxsize=KEPT)
+def _newest(sight: Sight) -> Select[Any]:
+    return (
+        select(tasks.c.task_id, tasks.c.task_name, func.left(tasks.c.exception, 300), tasks.c.completed_at)
+        .where(tasks.c.status == Status.FAILED.value, tasks.c.created_at >= _since, *seen(sight))
+        .order_by(tasks.c.created_at.desc(), tasks.c.task_id.desc())
+        .limit(SAMPLED)
+    )
+
+
+async def list_newest_failed(connection: AsyncConnection, *, since: datetime, sight: Sight) -> list[FailedTask]:
+    """Return the newest of the failed tasks that were made since then (index tasks_status)."""
+    return [FailedTask(*row) for row in await connection.execute(_newest(sight), {"since": since})]
