@@ -55,7 +55,7 @@ class Heard:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class HistoryEntry:
     """One thing that happened to a worker."""
 
     at: datetime
@@ -65,21 +65,21 @@ class Entry:
     capacity: int | None = None
 
 
-def history(requests: Iterable[Request], heard: Heard) -> list[Entry]:
+def history(requests: Iterable[Request], heard: Heard) -> list[HistoryEntry]:
     """Return all of it, newest first."""
     asked = (
-        Entry(request.at, _ASKED[Action(request.action)], request.by, request.reason, request.capacity)
+        HistoryEntry(request.at, _ASKED[Action(request.action)], request.by, request.reason, request.capacity)
         for request in requests
         if request.action in _ASKED
     )
     return sorted((*asked, *_heard(heard)), key=lambda entry: entry.at, reverse=True)
 
 
-def _heard(heard: Heard) -> Iterator[Entry]:
+def _heard(heard: Heard) -> Iterator[HistoryEntry]:
     if heard.online_at is not None:
-        yield Entry(heard.online_at, WorkerEvent.ONLINE)
+        yield HistoryEntry(heard.online_at, WorkerEvent.ONLINE)
     if heard.drained_at is not None:
-        yield Entry(heard.drained_at, WorkerEvent.DRAINED)
+        yield HistoryEntry(heard.drained_at, WorkerEvent.DRAINED)
     left_at = heard.goodbye_at if heard.online else heard.goodbye_at or heard.last_sign_at
     if left_at is not None:
-        yield Entry(left_at, WorkerEvent.OFFLINE)
+        yield HistoryEntry(left_at, WorkerEvent.OFFLINE)

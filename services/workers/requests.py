@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.audit import Action, Author, Change, Outcome
 from domain.errors import CapacityNotSupported, NotFound, WorkerExists, WorkerNotFound, WorkerOffline, WorkerOnline
 from domain.workers.control import Observed, resize_base
-from domain.workers.history import Entry, Heard, history
+from domain.workers.history import Heard, HistoryEntry, history
 from domain.workers.status import DEFAULT_CAPACITY, hostname, node_name
 from gateway.descriptions import NodeDescription
 from services.audit import record_change
@@ -33,7 +33,7 @@ async def find_worker(connection: AsyncConnection, worker_id: str) -> WorkerRow:
     return row
 
 
-async def read_history(connection: AsyncConnection, worker: WorkerRow) -> list[Entry]:
+async def read_history(connection: AsyncConnection, worker: WorkerRow) -> list[HistoryEntry]:
     """Return what has become of a worker, newest first."""
     heard = Heard(
         online=worker.online,

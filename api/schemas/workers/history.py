@@ -8,7 +8,7 @@ from pydantic import Field
 
 from api.schemas.base import ResponseModel
 from api.schemas.types import Timestamp
-from domain.workers.history import Entry, WorkerEvent
+from domain.workers.history import HistoryEntry, WorkerEvent
 
 
 class WorkerHistoryEntry(ResponseModel):
@@ -31,5 +31,5 @@ class WorkerHistory(ResponseModel):
     )
 
     @classmethod
-    def of(cls, worker_id: UUID, entries: Iterable[Entry]) -> Self:
+    def of(cls, worker_id: UUID, entries: Iterable[HistoryEntry]) -> Self:
         return cls(worker_id=worker_id, data=[WorkerHistoryEntry.model_validate(entry) for entry in entries])

@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from domain.workers.history import Entry, Heard, Request, WorkerEvent, history
+from domain.workers.history import Heard, HistoryEntry, Request, WorkerEvent, history
 from tests.facts import NOON, after
 
 SILENT = Heard(online=False, online_at=None, goodbye_at=None, last_sign_at=None, drained_at=None)
@@ -16,15 +16,15 @@ def test_what_was_asked_and_what_was_heard_stand_in_one_order() -> None:
         online=True, online_at=after(20), goodbye_at=after(15), last_sign_at=after(40), drained_at=after(15.5)
     )
     assert history(requests, heard) == [
-        Entry(after(30), WorkerEvent.RESIZE_ASKED, "api_key:k", "more load", 8),
-        Entry(after(20), WorkerEvent.ONLINE),
-        Entry(after(15.5), WorkerEvent.DRAINED),
-        Entry(after(15), WorkerEvent.OFFLINE),
-        Entry(after(10), WorkerEvent.DRAIN_ASKED, "local"),
+        HistoryEntry(after(30), WorkerEvent.RESIZE_ASKED, "api_key:k", "more load", 8),
+        HistoryEntry(after(20), WorkerEvent.ONLINE),
+        HistoryEntry(after(15.5), WorkerEvent.DRAINED),
+        HistoryEntry(after(15), WorkerEvent.OFFLINE),
+        HistoryEntry(after(10), WorkerEvent.DRAIN_ASKED, "local"),
     ]
 
 
 def test_a_worker_that_went_without_a_goodbye_left_when_it_was_last_heard() -> None:
     assert history([], SILENT) == []
-    assert history([], replace(SILENT, last_sign_at=NOON)) == [Entry(NOON, WorkerEvent.OFFLINE)]
+    assert history([], replace(SILENT, last_sign_at=NOON)) == [HistoryEntry(NOON, WorkerEvent.OFFLINE)]
     assert history([], replace(SILENT, last_sign_at=NOON, online=True)) == []
