@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 
 from api.authorship import Refusals
 from api.bodies.reading import LargeBodies
+from api.build import read_build
 from api.dashboard_pages import serve_dashboard
 from api.dependencies import ProcessResources
 from api.handlers import install_handlers
@@ -291,5 +292,5 @@ async def _open_live(
     engine = open_engine(urls(settings)[0], pool_size=LIVE_CONNECTIONS, name="celeriac live")
     stack.push_async_callback(engine.dispose)
     default_queue = settings.default_queue
-    hub = LiveHub(engine, queues, probe=probe, marks=marks, default_queue=default_queue, build=VERSION)
+    hub = LiveHub(engine, queues, probe=probe, marks=marks, default_queue=default_queue, build=read_build())
     return await stack.enter_async_context(hub)

@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, reset_contextvars
 from uuid_utils import uuid7
 
+from api.build import BUILD_HEADER, read_build
 from api.errors import InternalError, error_response
 from api.health.metrics import Metrics
 from api.middleware.scopes import header_of, is_open
@@ -47,7 +48,9 @@ class RequestContext:
             nonlocal status, answered
             if message["type"] == "http.response.start":
                 status, answered = message["status"], time.perf_counter()
-                MutableHeaders(scope=message)["X-Request-ID"] = scope["request_id"]
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-ID"] = scope["request_id"]
+                headers[BUILD_HEADER] = read_build()
             await send(message)
 
         try:
