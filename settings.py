@@ -199,8 +199,9 @@ class Settings(BaseSettings):
     )
     webhook_allow_networks: Names = Field(
         (),
-        description="Networks, comma separated, that webhooks may reach beside public addresses: private ones such as "
-        "10.1.0.0/16. Loopback and others that nobody outside can mean open only by a network within them.",
+        description="Networks, comma separated, that webhooks and notifications may reach beside public addresses: "
+        "private ones such as 10.1.0.0/16. Loopback and others that nobody outside can mean open only by a network "
+        "within them.",
     )
     webhook_proxy: Annotated[str, Field(pattern=r"^https?://[\x21-\x7e]+$", max_length=512)] | None = Field(
         None,

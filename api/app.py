@@ -15,8 +15,7 @@ from starlette.types import ASGIApp
 
 from api.authorship import Refusals
 from api.bodies.reading import LargeBodies
-from api.build import read_build
-from api.dashboard_pages import serve_dashboard
+from api.dashboard_pages import build_of_page, serve_dashboard
 from api.dependencies import ProcessResources
 from api.handlers import install_handlers
 from api.health.checks import HealthChecks
@@ -51,6 +50,7 @@ from api.routes import (
     live,
     metrics,
     mirror,
+    notifications,
     queues,
     resilience,
     reveals,
@@ -59,6 +59,7 @@ from api.routes import (
     task_names,
     tasks,
     trees,
+    webhooks,
     workers,
     workflows,
 )
@@ -74,6 +75,7 @@ from gateway.connection import redis_client
 from gateway.control import Control
 from gateway.layout import Layout
 from gateway.message_mover import MessageMover
+from gateway.notifications.sender import Sender
 from gateway.oidc import IssuerServer
 from gateway.pause_keys import PauseKeys
 from gateway.queues import QueueReader
@@ -108,8 +110,10 @@ ROUTERS = (
     dashboard.router,
     analytics.router,
     alerts.router,
+    notifications.router,
     events.router,
     live.router,
+    webhooks.router,
     resilience.router,
     held.router,
     mirror.router,
@@ -229,12 +233,11 @@ async def open_resources(stack: AsyncExitStack, settings: Settings, *, metrics: 
     later.
     """
     database_url, broker_url, result_url = urls(settings)
-    redis_url = settings.effective_redis_url or ""
     engine = open_engine(
         database_url, pool_size=settings.database_pool_size, name="celeriac api", keys=settings.at_rest_keys
     )
     stack.push_async_callback(engine.dispose)
-    redis = redis_client(redis_url)
+    redis = redis_client(settings.effective_redis_url or "")
     stack.push_async_callback(redis.aclose)
     options = settings.broker_options
     layout = Layout(options, is_told=False)
@@ -278,6 +281,7 @@ async def open_resources(stack: AsyncExitStack, settings: Settings, *, metrics: 
         queues=queues,
         no_results=results.blind,
         mover=mover,
+        sender=await stack.enter_async_context(Sender(settings.webhook_allow_networks)),
         limits=await stack.enter_async_context(Limits(engine, layout, on_redis=is_redis(broker_url))),
         host=HostUsage(),
         searches=asyncio.Semaphore(max(1, settings.database_pool_size // 2)),
@@ -292,5 +296,5 @@ async def _open_live(
     engine = open_engine(urls(settings)[0], pool_size=LIVE_CONNECTIONS, name="celeriac live")
     stack.push_async_callback(engine.dispose)
     default_queue = settings.default_queue
-    hub = LiveHub(engine, queues, probe=probe, marks=marks, default_queue=default_queue, build=read_build())
+    hub = LiveHub(engine, queues, probe=probe, marks=marks, default_queue=default_queue, build=build_of_page())
     return await stack.enter_async_context(hub)

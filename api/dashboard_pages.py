@@ -39,6 +39,7 @@ COMPRESSED_ALREADY = frozenset({".woff2"})
 IMMUTABLE = "public, max-age=31536000, immutable"
 """Said of files whose name holds a hash of what is in them."""
 REVALIDATE = "no-cache"
+BUILD_LENGTH = 8
 MAX_DEPTH = 8
 """Addresses of the dashboard have at most three folders; each depth is a page that is kept."""
 
@@ -114,6 +115,11 @@ def page_at(depth: int) -> Asset:
     text = (files("dashboard") / "static" / PAGE).read_bytes()
     base = b"../" * depth or b"./"
     return Asset.of(PAGE, text.replace(BASE_MARK, b'<base href="%s"' % base, 1))
+
+
+def build_of_page() -> str:
+    """Return what is another one once the page or any of its files is: it names them by what is in them."""
+    return page_at(0).etag.strip('"')[:BUILD_LENGTH]
 
 
 def _read(folder: Traversable, before: str = "") -> list[tuple[str, bytes]]:

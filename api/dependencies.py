@@ -26,6 +26,7 @@ from domain.redaction.rules import Redaction
 from domain.sight import Sight
 from gateway.control import Control
 from gateway.message_mover import MessageMover
+from gateway.notifications.sender import Sender
 from gateway.queues import QueueReader
 from services.cancels.sequence import Cancels
 from services.resident.degradation import DegradationMarks
@@ -69,6 +70,8 @@ class ProcessResources:
     no_results: str | None
     """Why no result is read from the configured backend; None where results are read."""
     mover: MessageMover
+    sender: Sender
+    """Sends the tests of channels of notifications."""
     host: HostUsage
     checks: HealthChecks
     scrapes: Scrapes

@@ -17,6 +17,7 @@ PROGRAMS = (
     "submission",
     "dispatch",
     "ingest",
+    "mirrors",
     "latency",
     "reading",
     "workflows",

@@ -20,6 +20,16 @@ def parts_of_up(pid: int) -> dict[str, psutil.Process]:
     return {UP: up} | {_name_of(child): child for child in up.children()}
 
 
+def spent_below() -> Spent:
+    """Return what each kind of process started from here has used so far, however many there are of it."""
+    spent: Spent = {}
+    for child in psutil.Process().children():
+        with suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+            for name, seconds in spent_by({_name_of(child): child}).items():
+                spent[name] = spent.get(name, 0.0) + seconds
+    return spent
+
+
 def spent_by(parts: Parts) -> Spent:
     """Return what each part has used so far, with its children, ended ones included. A worker's pool is a part."""
     spent: Spent = {}

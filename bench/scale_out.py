@@ -7,11 +7,12 @@ That grows also where two processors share a core, or when smaller batches are t
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from enum import StrEnum
 from functools import partial
+from statistics import median
 from typing import Annotated
 
 import httpx
@@ -26,6 +27,7 @@ from bench.ingest import store_results
 from bench.intake import wait_until_shared, waiting
 from bench.load import load_evenly
 from bench.plain_celery import ARGUMENTS, TASK_NAME
+from bench.processes import Spent, since, spent_below
 from bench.report import JsonFile, Report, Rounds, present
 from bench.stack import (
     QUEUE,
@@ -82,12 +84,13 @@ def main(
 
 def measure(wanted: Sequence[Stage], *, tasks: int, seconds: float, rounds: int) -> Report:
     """Measure these stages with one and with two of each process in turn."""
+    spent: dict[int, list[Spent]] = {count: [] for count in PROCESSES.values()}
     with running_servers() as servers:
         stages: dict[Stage, Callable[[int], Turn]] = {
             Stage.SUBMISSION: partial(_submit, servers, seconds=seconds),
             Stage.DISPATCH: partial(_dispatch, servers, tasks=tasks),
             Stage.INTAKE: partial(_take_in, servers, tasks=tasks),
-            Stage.ALL: partial(_run_all, servers, tasks=tasks),
+            Stage.ALL: partial(_run_all, servers, tasks=tasks, spent=spent),
         }
         turns = {
             f"{stage}, {word}": partial(_take_turn, servers, take_turn, count=count)
@@ -101,6 +104,7 @@ def measure(wanted: Sequence[Stage], *, tasks: int, seconds: float, rounds: int)
         title=f"One and two of each process, {tasks:,} tasks or {seconds:g} s a turn, {rounds} alternating turns",
         unit="tasks",
         series=measured,
+        parts={f"{word}, cpu us": _median_us(spent[count], tasks) for word, count in PROCESSES.items() if spent[count]},
         notes=[
             *(_compared(stage, [by_name[f"{stage}, {word}"] for word in PROCESSES]) for stage in wanted),
             f"{Stage.SUBMISSION}: `celeriac api`, {CONNECTIONS} connections in all.",
@@ -151,16 +155,23 @@ def _take_in(servers: Servers, count: int, *, tasks: int) -> Turn:
     return done
 
 
-def _run_all(servers: Servers, count: int, *, tasks: int) -> Turn:
+def _run_all(servers: Servers, count: int, *, tasks: int, spent: Mapping[int, list[Spent]]) -> Turn:
     with (
         _mirrors(servers, count),
         _doors("loops", servers, count=count, ready="loop_ready"),
         _workers(servers, WORKERS[count]),
         _apis(servers, count) as urls,
     ):
+        before = spent_below()
         done = _timed(tasks, lambda: _submit_and_await(servers, urls, tasks=tasks))
+        spent[count].append(since(before, spent_below()))
     _expect(servers, "tasks", condition="status = 'COMPLETED' and not result_pending", count=tasks)
     return done
+
+
+def _median_us(turns: Sequence[Spent], tasks: int) -> dict[str, float]:
+    """The median of all turns for each kind of process, for one task."""
+    return {name: median(turn.get(name, 0.0) for turn in turns) / tasks * 1e6 for name in turns[0]}
 
 
 def _timed(count: int, work: Callable[[], None]) -> Turn:

@@ -13,6 +13,9 @@ from domain.server_urls import mask_url
 
 TIMEOUT_SECONDS = 30.0
 MOST_WORKERS = 1000
+MOST_NOTIFICATIONS = 200
+TEST_SECONDS = 60.0
+"""Longer than the API lets a test take."""
 
 Json = dict[str, Any]
 
@@ -107,6 +110,27 @@ class Client:
         position = {} if after is None else {"after": after}
         return self._ask("GET", "/events", params=wanted | position | {"limit": limit})
 
+    def notification_rows(self, kind: str, *, limit: int = MOST_NOTIFICATIONS) -> list[Json]:
+        """Return what there is of `channels`, `routes` or `messages`."""
+        rows: list[Json] = self._ask("GET", f"/notifications/{kind}", params={"limit": limit})["data"]
+        return rows
+
+    def add_notification(self, kind: str, body: Json) -> Json:
+        """Make one of `channels` or `routes`."""
+        return self._ask("POST", f"/notifications/{kind}", json=body)
+
+    def remove_notification(self, kind: str, its_id: str) -> None:
+        """Delete one of `channels` or `routes`."""
+        self._ask("DELETE", f"/notifications/{kind}/{quote(its_id, safe='')}")
+
+    def test_channel(self, channel_id: str) -> Json:
+        """Send a test through a channel, and return what became of it."""
+        return self._ask("POST", f"/notifications/channels/{quote(channel_id, safe='')}/test", timeout=TEST_SECONDS)
+
+    def ask_webhooks(self, method: str, *path: str, **request: Any) -> Json:
+        """Ask for webhooks, or for what lies below one."""
+        return self._ask(method, "/".join(("/webhooks", *(quote(part, safe="") for part in path))), **request)
+
     def health(self) -> Json:
         """Return the health of the whole system, well or not."""
         return self._ask("GET", "/health", accept=(HTTPStatus.SERVICE_UNAVAILABLE,))
@@ -122,7 +146,7 @@ class Client:
         except ValueError as error:
             # JSON has no NaN, and UTF-8 no half of a surrogate pair.
             raise CliError(f"What was given cannot be sent as JSON: {error}.") from error
-        answer = _json_object(response)
+        answer = {} if response.status_code == HTTPStatus.NO_CONTENT else _json_object(response)
         if response.is_success or response.status_code in accept:
             return answer
         raise CliError(str(answer.get("detail") or f"HTTP {response.status_code} from {mask_url(self._url)}"))

@@ -23,7 +23,7 @@ NEVER_EMPTY = frozenset({"api_keys"})
 """Variables that, set and empty, are a slip that settings refuse."""
 
 # A user's module of one of these names would never be found: ours comes first.
-RESERVED_MODULES = {"api", "cli", "domain", "gateway", "loops", "mirror", "services", "store", "tasks"} | {
+RESERVED_MODULES = {"api", "cli", "dashboard", "domain", "gateway", "loops", "mirror", "services", "store", "tasks"} | {
     "background",
     "celeriac_command",
     "celeriac_worker",

@@ -164,7 +164,7 @@ def blocked_by(marks: Marks) -> BlockedWork:
     )
 
 
-def holders_of(queue_name: str, task_name: str, marks: Marks) -> list[str]:
+def holders_of(queue_name: str, task_name: str, *, marks: Marks) -> list[str]:
     """Return the services whose mark `queue_only` holds back such a task."""
     names = (*COMPONENTS, f"{QUEUE_PREFIX}{queue_name}", f"{TASK_PREFIX}{task_name}")
     return [name for name in names if name in marks and marks[name].strategy is Strategy.QUEUE_ONLY]

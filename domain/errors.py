@@ -208,6 +208,30 @@ class PresetExists(Conflict):
     code = "PRESET_EXISTS"
 
 
+class ChannelNotFound(NotFound):
+    """Channel not found"""
+
+    code = "CHANNEL_NOT_FOUND"
+
+
+class ChannelExists(Conflict):
+    """There is a channel of this name."""
+
+    code = "CHANNEL_EXISTS"
+
+
+class RouteNotFound(NotFound):
+    """Route not found"""
+
+    code = "ROUTE_NOT_FOUND"
+
+
+class RouteExists(Conflict):
+    """There is a route of this name."""
+
+    code = "ROUTE_EXISTS"
+
+
 class BuiltInPreset(CeleriacError):
     """This preset ships with Celeriac and cannot be removed."""
 

@@ -193,7 +193,7 @@ def _marks(situation: Situation) -> Iterator[Check]:
 def _holding(situation: Situation) -> Iterator[Mark]:
     """What holds it back; nothing of what the broker already has."""
     if situation.undispatched:
-        for name in holders_of(situation.queue_name or "", situation.task_name or "", situation.marks):
+        for name in holders_of(situation.queue_name or "", situation.task_name or "", marks=situation.marks):
             yield situation.marks[name]
 
 

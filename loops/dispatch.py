@@ -16,7 +16,7 @@ from domain.breakers import OPEN_AFTER, Breaker, BreakerState
 from domain.degradation import BROKER, BlockedWork, KnowsMarks, blocked_by
 from domain.errors import BrokerUnavailable
 from gateway.ports import Publishes, ReadsQueues
-from services.dispatch import BATCH_SIZE, REFUSED_BATCH, Fleet, dispatch_due, dispatch_refused, read_fleet
+from services.dispatch import BATCH_SIZE, REFUSED_BATCH, WorkersTold, dispatch_due, dispatch_refused, read_told
 from store.queries import outbox
 
 # A notification is what wakes us; `loops/glance.py` finds within 0.5 s what was due while we could not listen.
@@ -30,7 +30,7 @@ GATHERING_SECONDS = 0.01
 MANY = 20
 MANY_GATHERING_SECONDS = 0.03
 """How long it may grow where the last one held many: of them one that waits a little longer is not noticed."""
-FLEET_SECONDS = 0.5
+TOLD_SECONDS = 0.5
 """How long what workers have said of themselves is believed: reading it is a fifth of a small round. New ones are asked
 once a second.
 """
@@ -62,8 +62,8 @@ class DispatchRound:
         self._broker = broker
         self._tell_published = tell_published
         self._breaker = Breaker(open_after=open_after)
-        self._fleet: Fleet | None = None
-        self._fleet_read_at = 0.0
+        self._told: WorkersTold | None = None
+        self._told_at = 0.0
 
     async def run_once(self) -> float:
         """Dispatch what is due; returns the seconds until something else may be. Raises BrokerUnavailable."""
@@ -78,7 +78,7 @@ class DispatchRound:
                     connection,
                     self._publisher,
                     blocked=self._blocked_work,
-                    fleet=self._known_fleet,
+                    told=self._recently_told,
                     batch_size=self._batch_size,
                 )
                 left = await outbox.get_time_to_next_due(connection)
@@ -99,11 +99,11 @@ class DispatchRound:
     async def _blocked_work(self) -> BlockedWork:
         return blocked_by(await self._marks.fresh())
 
-    async def _known_fleet(self, connection: AsyncConnection) -> Fleet:
+    async def _recently_told(self, connection: AsyncConnection) -> WorkersTold:
         now = time.monotonic()
-        if self._fleet is None or now - self._fleet_read_at > FLEET_SECONDS:
-            self._fleet, self._fleet_read_at = await read_fleet(connection), now
-        return self._fleet
+        if self._told is None or now - self._told_at > TOLD_SECONDS:
+            self._told, self._told_at = await read_told(connection), now
+        return self._told
 
     def _note(self, breaker: Breaker) -> None:
         if breaker.state is not self._breaker.state:

@@ -1,11 +1,13 @@
-"""Removes what is kept only for a time: idempotency keys after their 24 hours, and sessions that are over."""
+"""Removes what is kept only for a time: idempotency keys after their 24 hours, sessions that are over, old messages."""
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.idempotency import KEPT_FOR
+from domain.notifications.delivery import KEPT_FOR as MESSAGES_KEPT_FOR
 from domain.sessions import IDLE
 from store.queries import idempotency, sessions
+from store.queries.notifications import messages
 
 ROUND_SECONDS = 60.0
 BATCH_SIZE = 5_000
@@ -25,6 +27,7 @@ class ExpiryRound:
         async with self._engine.begin() as connection:
             over = await sessions.remove_over(connection, idle=IDLE)
             forgotten = await idempotency.forget_old(connection, kept_for=KEPT_FOR, limit=self._batch_size)
+            await messages.forget_old(connection, older_than=MESSAGES_KEPT_FOR)
         if over:
             log.info("sessions_expired", count=over)
         if forgotten:

@@ -48,19 +48,19 @@ async def _nothing_held() -> BlockedWork:
 
 
 @dataclass(frozen=True, slots=True)
-class Fleet:
+class WorkersTold:
     """What workers have said: where they take from, and the `max_retries` that tasks have by themselves."""
 
     consumers: Consumers
     retry_limits: Mapping[str, int]
 
 
-AsksFleet = Callable[[AsyncConnection], Awaitable[Fleet]]
+AsksWorkers = Callable[[AsyncConnection], Awaitable[WorkersTold]]
 
 
-async def read_fleet(connection: AsyncConnection) -> Fleet:
+async def read_told(connection: AsyncConnection) -> WorkersTold:
     """Return what workers say now."""
-    return Fleet(await get_consumers(connection), await get_retry_limits(connection))
+    return WorkersTold(await get_consumers(connection), await get_retry_limits(connection))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ async def dispatch_due(
     publisher: Publishes,
     *,
     blocked: AsksBlocked = _nothing_held,
-    fleet: AsksFleet = read_fleet,
+    told: AsksWorkers = read_told,
     batch_size: int = BATCH_SIZE,
     doubtful_pause: timedelta = DOUBTFUL_PAUSE,
 ) -> Dispatched:
@@ -88,7 +88,7 @@ async def dispatch_due(
     when the rows are claimed: a mark that was set meanwhile holds. Raises BrokerUnavailable if nothing could be sent.
     """
     due = await _claim(connection, blocked, batch_size=batch_size)
-    return await _dispatch(connection, publisher, due=due, fleet=fleet, doubtful_pause=doubtful_pause)
+    return await _dispatch(connection, publisher, due=due, told=told, doubtful_pause=doubtful_pause)
 
 
 async def dispatch_refused(
@@ -122,7 +122,7 @@ async def _dispatch(
     publisher: Publishes,
     *,
     due: Sequence[DueTask],
-    fleet: AsksFleet = read_fleet,
+    told: AsksWorkers = read_told,
     doubtful_pause: timedelta = DOUBTFUL_PAUSE,
 ) -> Dispatched:
     if not due:
@@ -136,7 +136,7 @@ async def _dispatch(
     at = datetime.now(UTC)
     published = Published()
     if to_publish:
-        published = await _publish(connection, publisher, tasks=to_publish, fleet=await fleet(connection))
+        published = await _publish(connection, publisher, tasks=to_publish, told=await told(connection))
     handed_over = [task for task in to_publish if task.task_id in published.sent]
     facts = [dispatched(task, at, life=published.lives.get(task.task_id)) for task in handed_over] + [
         withdrawn(task.task_id, at) for task in cancelled
@@ -179,16 +179,16 @@ def _noted(task: DueTask, refusal: Refusal) -> NotedRefusal:
 
 
 async def _publish(
-    connection: AsyncConnection, publisher: Publishes, *, tasks: Sequence[DueTask], fleet: Fleet
+    connection: AsyncConnection, publisher: Publishes, *, tasks: Sequence[DueTask], told: WorkersTold
 ) -> Published:
-    lists = {name: fleet.consumers.lists_of(name) for name in {task.queue_name for task in tasks}}
-    counted = await _with_bases(connection, fleet, due=tasks)
+    lists = {name: told.consumers.lists_of(name) for name in {task.queue_name for task in tasks}}
+    counted = await _with_bases(connection, told, due=tasks)
     return await publisher.publish([_message(task) for task in counted], lists=lists)
 
 
-async def _with_bases(connection: AsyncConnection, fleet: Fleet, *, due: Sequence[DueTask]) -> list[DueTask]:
+async def _with_bases(connection: AsyncConnection, told: WorkersTold, *, due: Sequence[DueTask]) -> list[DueTask]:
     """The tasks with the start of their count of retries, decided at the first dispatch."""
-    consumers, limits = fleet.consumers, fleet.retry_limits
+    consumers, limits = told.consumers, told.retry_limits
     counted = [
         task if task.dispatch_no > 1 else _counted(task, consumers, own_limit=limits.get(task.task_name))
         for task in due

@@ -23,6 +23,7 @@ from domain.results import StoredResult, ToldResult
 from domain.states import STATUS_OF_ATTEMPT, TERMINAL, Status
 from services.feed import tell_tasks
 from services.rollups import count_changes
+from store.engine import together
 from store.queries import events
 from store.queries import results as stored_results
 from store.queries.tasks import writing
@@ -104,8 +105,11 @@ async def record(connection: AsyncConnection, news: News) -> frozenset[str]:
         return NONE
     learned = await _learn(connection, locked)
     folded = _fold(learned)
-    await _write(connection, folded)
-    return await _tell(connection, folded)
+    async with together(connection):
+        await _write(connection, folded)
+        finished = await _tell(connection, folded)
+    await _follow(connection, locked.tasks, states=folded.states)
+    return finished
 
 
 async def _lock_or_make(connection: AsyncConnection, news: News) -> _Locked:
@@ -188,10 +192,9 @@ async def _write(connection: AsyncConnection, folded: _Folded) -> None:
 
 
 async def _tell(connection: AsyncConnection, folded: _Folded) -> frozenset[str]:
-    """Tell roll-ups, steps of workflows, the feed and those who wait for an end; returns the tasks that reached one."""
+    """Tell roll-ups, the feed and those who wait for an end; returns the tasks that reached one."""
     locked, states = folded.locked, folded.states
     await count_changes(connection, locked.tasks, states=states, made=locked.made, identities=locked.identities)
-    await _follow(connection, locked.tasks, states=states)
     await tell_tasks(connection, locked.tasks, states=states, identities=locked.identities)
     ended = (written.task_id for written in states if written.state.status in TERMINAL)
     finished = frozenset(task_id for task_id in ended if locked.tasks[task_id].status not in TERMINAL)

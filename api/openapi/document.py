@@ -12,7 +12,6 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import iter_route_contexts
 
 from api.bodies.idempotency import KEY_HEADER, REPLAYED_HEADER
-from api.build import BUILD_HEADER
 from api.errors import (
     BodyTooLarge,
     Forbidden,
@@ -25,8 +24,10 @@ from api.errors import (
     UnsupportedMediaType,
     http_status_of,
 )
+from api.middleware.scopes import BUILD_HEADER
 from api.middleware.session_cookie import SESSION_COOKIE
 from api.openapi.links import add_links
+from api.openapi.webhooks import add_webhooks
 from api.routing import HEALTH_TAG, StrictRoute
 from api.schemas.base import ErrorResponse
 from domain.errors import (
@@ -121,6 +122,7 @@ def describe_app(app: FastAPI) -> Json:
         _add_headers_of_last_answers(document, [path for path, each in declared if each.caches_answers])
         _add_tags_of_answers(document)
         add_links(document, {path: each.id_field for path, each in declared if each.id_field})
+        add_webhooks(document)
         _add_components(document)
         app.openapi_schema = document
     return app.openapi_schema

@@ -38,7 +38,7 @@ class HeldAnswer(ResponseModel):
                     task_name=each.task_name,
                     count=each.count,
                     oldest_due_at=each.oldest_due_at,
-                    held_by=holders_of(each.queue_name, each.task_name, marks),
+                    held_by=holders_of(each.queue_name, each.task_name, marks=marks),
                 )
                 for each in held
             ],

@@ -172,7 +172,7 @@ class LiveHub(Resident):
         if reading is not None and BROKER not in failing:
             depths = await ask_depths(self._queues, reading.queue_names)
         rates = self._pace.add(reading.totals, at_seconds=time.monotonic()) if reading else None
-        degraded = self._degraded.current()
+        degraded = await self._degraded.fresh()
         pulse = Pulse.of(
             reading,
             at=datetime.now(UTC),

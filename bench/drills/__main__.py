@@ -7,6 +7,7 @@ import typer
 from bench.drills import (
     cancel_matrix,
     csv_export,
+    dead_mirror,
     frozen_brokers,
     frozen_intake,
     frozen_postgres,
@@ -23,6 +24,7 @@ from bench.drills import (
     streams,
     true_figures,
     two_mirrors,
+    webhooks,
 )
 
 DRILLS: Mapping[str, Callable[..., None]] = {
@@ -33,6 +35,7 @@ DRILLS: Mapping[str, Callable[..., None]] = {
     "frozen-brokers": frozen_brokers.main,
     "mirror-away": mirror_away.main,
     "two-mirrors": two_mirrors.main,
+    "dead-mirror": dead_mirror.main,
     "frozen-intake": frozen_intake.main,
     "full-disk": full_disk.main,
     "half-open": half_open.main,
@@ -44,6 +47,7 @@ DRILLS: Mapping[str, Callable[..., None]] = {
     "inspect": owners_control.main,
     "keys": keys_under_load.main,
     "streams": streams.main,
+    "webhooks": webhooks.main,
 }
 
 application = typer.Typer(

@@ -19,6 +19,7 @@ from celery import Celery
 
 from bench.drills.findings import Finding, equal
 from bench.drills.freezing import server_of
+from bench.intake import waiting
 from bench.stack import RunningProcess, Servers, running_door, running_servers, wait_until
 from domain.redis_keys import STREAM_KEY
 
@@ -55,11 +56,16 @@ def running_mirror(servers: Servers) -> Iterator[RunningProcess]:
 
 
 class Load:
-    """Publishes so many tasks a second until it is left; `published` counts them."""
+    """Publishes so many tasks a second until it is stopped or left; `published` counts them.
+
+    `sent` has the ids, and when each was published by the monotonic clock.
+    """
 
     def __init__(self, servers: Servers, *, rate: float) -> None:
         self.published = 0
+        self.sent: dict[str, float] = {}
         self._app = Celery("drill", broker=servers.broker_url, set_as_current=False)
+        self._app.conf.task_queue_max_priority = 10  # as our workers declare their queue on RabbitMQ
         self._rate = rate
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._publish, name="load")
@@ -71,14 +77,19 @@ class Load:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.stop()
+        self._app.close()
+
+    def stop(self) -> None:
+        """Publish no more."""
         self._stopping.set()
         self._thread.join()
-        self._app.close()
 
     def _publish(self) -> None:
         begun = time.monotonic()
         while not self._stopping.wait(max(0.0, begun + self.published / self._rate - time.monotonic())):
-            self._app.send_task("celeriac.add", args=(self.published, 1), queue=QUEUE)
+            sent = self._app.send_task("celeriac.add", args=(self.published, 1), queue=QUEUE)
+            self.sent[sent.id] = time.monotonic()
             self.published += 1
 
 
@@ -106,9 +117,9 @@ def watch(mirror: RunningProcess, *, seconds: float) -> WatchedMemory:
 
 
 def backlog(servers: Servers) -> int:
-    """Count the messages in the stream: what the mirrors are behind."""
+    """Count the messages and packets in the streams: what the mirrors are behind."""
     with _redis(servers) as client:
-        return int(client.xlen(STREAM_KEY))
+        return waiting(client)
 
 
 def used_memory(servers: Servers) -> float:

@@ -53,7 +53,7 @@ class Client:
         self.is_over = True
 
     def close(self) -> None:
-        """Go away."""
+        """Let the connection go."""
         self._writer.close()
 
 

@@ -145,7 +145,22 @@ SOUND: Mapping[str, Callable[[Random], Json]] = {
         "strategy": "fail_fast",
         "duration_seconds": 1,
     },
+    # Leads nowhere: nothing is ever sent to it.
+    "POST /notifications/channels": lambda _: {"name": "fuzz", "url": "json://fuzz.invalid/x", "enabled": False},
+    "PATCH /notifications/channels/{channel_id}": lambda _: {"enabled": False},
+    "POST /notifications/routes": lambda _: {
+        "name": "fuzz",
+        "channel_ids": ["00000000-0000-7000-8000-000000000000"],
+        "severities": ["CRITICAL"],
+        "subjects": ["fuzz.*"],
+    },
+    "PATCH /notifications/routes/{route_id}": lambda _: {"repeat_seconds": 600, "enabled": False},
     # Refused, since it is no administrator's: another would close this API to all who come after it.
+    "POST /webhooks": lambda _: {"url": "https://hooks.example/celeriac", "events": ["task.failed"], "enabled": False},
+    "PATCH /webhooks/{webhook_id}": lambda _: {"description": "fuzz"},
+    "POST /webhooks/{webhook_id}/rotate_secret": lambda _: {"overlap_seconds": 60},
+    "POST /webhooks/{webhook_id}/recover": lambda _: {"after": "-1h"},
+    "POST /events": lambda _: {"type": "fuzz.event", "subject": "one", "data": {"n": 1}},
     "POST /api-keys": lambda _: {"name": "fuzz", "scopes": ["read"], "allowed_networks": ["10.0.0.0/8"]},
     "PATCH /api-keys/{key_id}": lambda _: {"name": "fuzz", "disabled": True},
     "POST /session": lambda _: {"key": "a-key-of-nobody"},

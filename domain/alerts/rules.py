@@ -26,6 +26,8 @@ class AlertType(StrEnum):
     BROKER_OPTIONS_DIFFER = "BROKER_OPTIONS_DIFFER"
     EVENTS_OFF = "EVENTS_OFF"
     OPEN_ACCESS = "OPEN_ACCESS"
+    NOTIFICATION_FAILING = "NOTIFICATION_FAILING"
+    WEBHOOK_FAILING = "WEBHOOK_FAILING"
 
 
 class Severity(StrEnum):
@@ -181,6 +183,20 @@ _KINDS = (
         "Addresses that others reach, and on which the API asks nobody for a key.",
         lowest=0,
         highest=100_000,
+    ),
+    RuleKind(
+        Rule(_T.NOTIFICATION_FAILING, _S.WARNING, 60, for_seconds=0, resolve_after_seconds=5),
+        Unit.SECONDS,
+        "Time since a channel of notifications last took a message, if it has refused or missed one since.",
+        lowest=0,
+        highest=LONGEST_SECONDS,
+    ),
+    RuleKind(
+        Rule(_T.WEBHOOK_FAILING, _S.WARNING, 3_600, for_seconds=0, resolve_after_seconds=5),
+        Unit.SECONDS,
+        "Time since which all that was sent to a webhook has failed.",
+        lowest=1,
+        highest=LONGEST_SECONDS,
     ),
 )
 KINDS: Mapping[AlertType, RuleKind] = MappingProxyType({kind.default.type: kind for kind in _KINDS})

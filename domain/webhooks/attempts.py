@@ -21,7 +21,7 @@ _ASKS_TO_WAIT = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 class DeliveryStatus(StrEnum):
-    """How far a delivery has come."""
+    """How far a webhook delivery has come."""
 
     PENDING = "PENDING"
     SENDING = "SENDING"

@@ -16,7 +16,7 @@ another, each begun when the last has ended, makes up to 90.
 """
 MEMORY_SECONDS = 0.25
 HURRY_SECONDS = 1.0
-"""For how long it is hurried after it was asked to."""
+"""Once asked to, it is hurried for so long."""
 HURRIED_SECONDS = 0.02
 HURRIED_MANY = 3.0
 """How many times as many events a second it takes then. A chain of steps alone makes up to 200."""

@@ -56,12 +56,16 @@ class RabbitEvents:
         self._held: dict[int, None] = {}
         """Tags of what was handed over and is not acknowledged, in that order; those of packets are below 0."""
         self._queues: ShareQueues | None = None
+        self._dealt_to = 0
+        self._acknowledged_to = 0
+        """Tags of the last message that was dealt, and of the last one that is acknowledged."""
         _read_any_headers()
 
     def connect(self) -> bool:
         """Declare and consume the queue; returns whether events may have been dropped since a mirror last stored."""
         self._session += 1
         self._received, self._packets, self._held = [], [], {}
+        self._dealt_to = self._acknowledged_to = 0
         self._connection = connect(self._broker_url, heartbeat_seconds=10)
         self._channel = self._channel_with_exchange(self._connection)
         # A message may name any encoding for its body, and kombu would open any compression: events have neither.
@@ -86,9 +90,7 @@ class RabbitEvents:
         except TimeoutError:
             # AMQP has heartbeats of its own: a silent broker that passes this check is alive.
             cast(Connection, self._connection).heartbeat_check()
-        items = [*self._ours(), *self._unpacked()]
-        self._held |= dict.fromkeys(item.tag for item in items if isinstance(item.tag, int))
-        return items
+        return [*self._ours(), *self._unpacked()]
 
     def probe(self) -> None:
         """Do nothing: `receive` has checked the heartbeat."""
@@ -104,8 +106,7 @@ class RabbitEvents:
         tags = [*takewhile(lambda tag: tag != item.tag, self._held), item.tag]
         for tag in tags:
             del self._held[tag]
-        if (message := max(tags)) > 0:
-            self._channel.basic_ack(message, multiple=True)
+        self._acknowledge_messages()
         if self._queues is not None and (packet := -min(tags)) > 0:
             self._queues.acknowledge(packet)
 
@@ -146,21 +147,27 @@ class RabbitEvents:
         shares, here, others = self._shares(), datetime.now(UTC), Packets()
         if not shares.alone and self._queues is not None and not self._queues.has_room():
             return []  # they stay here: the broker delivers only so many that nobody acknowledges
-        items, moved = list[EventMessage](), list[int]()
+        items = list[EventMessage]()
         for message in self._take(self._received):
             body: bytes | None = _body_of(message)
             if body and not shares.alone and self._queues is not None:
                 heard_ms = round(here.timestamp() * 1000)
                 body = keep_ours(body, shares, others=others, heard_ms=heard_ms, streamed=False)
-            if body is None:
-                moved.append(message.delivery_tag)
-            else:
+            self._dealt_to = message.delivery_tag
+            if body is not None:
+                self._held[message.delivery_tag] = None
                 items.append(EventMessage(body, here, tag=message.delivery_tag, session=self._session))
         if self._queues is not None and (packets := others.take()):
             self._queues.send(packets)
-        for tag in moved:
-            self._channel.basic_ack(tag)
+            self._acknowledge_messages()
         return items
+
+    def _acknowledge_messages(self) -> None:
+        """Acknowledge what is stored or on its way to others: all before the first that is held, none if that is so."""
+        done = next((tag for tag in self._held if tag > 0), self._dealt_to + 1) - 1
+        if done > self._acknowledged_to:
+            self._channel.basic_ack(done, multiple=True)
+            self._acknowledged_to = done
 
     def _unpacked(self) -> list[EventMessage]:
         """What others have read for us. Only the last part of a packet has a tag: it is stored when all are."""
@@ -174,6 +181,7 @@ class RabbitEvents:
                 heard_at = arrival(part.heard_ms / 1000, here=here)
                 tag = None if left else -message.delivery_tag
                 items.append(EventMessage(part.body, heard_at, tag=tag, session=self._session))
+            self._held[-message.delivery_tag] = None
         return items
 
     def _take(self, come: list[Any]) -> list[Any]:

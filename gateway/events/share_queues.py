@@ -35,7 +35,6 @@ class ShareQueues:
         self._in.auto_decode = False
         self._in.basic_qos(0, READ_AHEAD, False)
         self._out = connection.channel()
-        self._out.tx_select()
         self._declared = 0
         self._consumed: set[int] = set()
         self._counted_at = 0.0
@@ -58,10 +57,9 @@ class ShareQueues:
     def send(self, packets: Sequence[tuple[int, bytes]]) -> None:
         """Return when the broker has these for good. A queue that is gone is an error; the next connection makes it."""
         for share, packet in packets:
-            self._out.basic_publish(
+            self._out.basic_publish_confirm(
                 amqp.Message(packet, delivery_mode=2), routing_key=share_queue(share), mandatory=True
             )
-        self._out.tx_commit()
 
     def acknowledge(self, tag: int) -> None:
         """Acknowledge this packet and all before it."""

@@ -18,6 +18,8 @@ RETENTION = 0x7265746E
 STUCK_MESSAGES = 0x73747261
 PRESENCE = 0x70726573
 SEALS = 0x7365616C
+NOTIFICATIONS = 0x6E6F7469
+"""The lock of those who plan messages, and of those who change channels and routes."""
 WEBHOOKS = 0x686F6F73
 DISPATCH = 0x64697370
 """The lock that all who dispatch share, while they do."""

@@ -7,12 +7,27 @@ from playwright.sync_api import Browser, Page
 
 from tests.acceptance.stack import Stack, running
 from tests.browser.chromium import PATIENCE_MS, chromium, chromium_program, stranger
+from tests.browser.pages import Watch, watched
+from tests.browser.shop import Shop, open_shop
 
 
 @pytest.fixture(scope="package")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     with running(tmp_path_factory.mktemp("browser") / "data", flower=True, CELERIAC_ADOPT_QUEUES="false") as stack:
         yield stack
+
+
+@pytest.fixture(scope="package")
+def shop(stack: Stack) -> Shop:
+    return open_shop(stack)
+
+
+@pytest.fixture
+def looked(browser: Browser, stack: Stack, shop: Shop) -> Iterator[tuple[Page, Watch]]:
+    """A page on which nothing may go wrong, beside a shop."""
+    with watched(browser, stack.url, viewport={"width": 1280, "height": 800}) as (page, watch):
+        yield page, watch
+        assert watch.problems == []
 
 
 @pytest.fixture(scope="package")

@@ -1,6 +1,6 @@
 """The dashboard in a real Chromium, on a running system: nothing goes wrong on any page, and everybody can use it."""
 
-from collections.abc import Iterator
+import re
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -8,23 +8,11 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.acceptance.stack import Stack
 from tests.browser.pages import Watch, addresses, open_page, watched
-from tests.browser.shop import Shop, open_shop
+from tests.browser.shop import Shop
 
 RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}}
 WIDTHS = {"light": 1280, "dark": 320}
 """A phone at night, a desk by day: each theme and each shape of the page is seen once."""
-
-
-@pytest.fixture(scope="module")
-def shop(stack: Stack) -> Shop:
-    return open_shop(stack)
-
-
-@pytest.fixture
-def looked(browser: Browser, stack: Stack, shop: Shop) -> Iterator[tuple[Page, Watch]]:
-    with watched(browser, stack.url, viewport={"width": 1280, "height": 800}) as (page, watch):
-        yield page, watch
-        assert watch.problems == []
 
 
 @pytest.mark.parametrize("theme", WIDTHS)
@@ -53,7 +41,7 @@ def test_a_person_goes_everywhere_by_keys(stack: Stack, looked: tuple[Page, Watc
     for letter, title in {"t": "Tasks", "q": "Queues", "w": "Workers", "s": "System", "o": "Overview"}.items():
         page.keyboard.press("g")
         page.keyboard.press(letter)
-        expect(page).to_have_title(f"{title} · Celeriac" if letter != "o" else "Overview · Celeriac")
+        expect(page).to_have_title(re.compile(f"{title} · Celeriac$"))
     page.keyboard.press("Control+k")
     expect(page.get_by_role("combobox")).to_be_focused()
     page.keyboard.type("analytics")

@@ -20,7 +20,7 @@ FOLLOW = """url => {
 }"""
 
 
-def tell_changes(stack: Stack, first: int, last: int) -> None:
+def tell_changes(stack: Stack, *, first: int, last: int) -> None:
     """Commit these changes, some at a time."""
 
     async def write() -> None:
@@ -45,11 +45,11 @@ def test_it_misses_none_of_ten_thousand_changes_over_a_restart_of_the_api(stack:
     page.goto(f"{stack.url}/docs")
     page.evaluate(FOLLOW, f"{stack.url}/api/v1/events/stream?types=task.completed")
     page.wait_for_function("window.greetings == 1")
-    tell_changes(stack, 0, CHANGES // 2)
+    tell_changes(stack, first=0, last=CHANGES // 2)
     page.wait_for_function("window.seen.length > 0")
     api = stack.child("api")
     api.kill()
-    tell_changes(stack, CHANGES // 2, CHANGES)
+    tell_changes(stack, first=CHANGES // 2, last=CHANGES)
     api.wait()
     wait_for(lambda: is_answering(stack))
     page.wait_for_function(f"window.seen.filter(id => id.startsWith('seen-')).length >= {CHANGES}")

@@ -24,6 +24,8 @@ REASON = "INC-17: été"
 TASK = {"task_name": "celeriac.add", "task_args": ["a-secret-argument"]}
 WORKFLOW = {"name": "w", "steps": [{"id": "a", **TASK}]}
 RULES = {"rules": [{"type": "STUCK_TASKS", "threshold": 77}]}
+CHANNEL, ROUTE = "00000000-0000-7000-8000-000000000017", "00000000-0000-7000-8000-000000000018"
+LOOPBACK = "json://127.0.0.1:1/a-secret-argument"
 PRESET = {"name": "mine", "description": "d", "filters": {"status": ["FAILED"]}}
 
 
@@ -57,6 +59,9 @@ def routes() -> dict[tuple[str, str], StrictRoute]:
     }
 
 
+WEBHOOK = {"url": "https://hooks.example/celeriac", "events": ["task.failed"]}
+
+
 class World:
     """What the writes act on, in the order of `WRITES`."""
 
@@ -67,12 +72,24 @@ class World:
         self.workflow_id = client.post("/workflows", json=WORKFLOW).json()["workflow_id"]
         self.alert_id = str(uuid4())
         self.key_id = client.post("/api-keys", json={"name": "etl", "scopes": ["read"]}).json()["key_id"]
+        self.webhook_id = client.post("/webhooks", json=WEBHOOK).json()["webhook_id"]
+        self.delivery_id = client.post(f"/webhooks/{self.webhook_id}/test?wait_seconds=0").json()["delivery_id"]
         client.post("/session", json={"key": ROOT})
         self.session_id = client.get("/sessions").json()["sessions"][0]["session_id"]
         client.cookies.clear()
         self.execute(
             "insert into alerts (alert_id, type, subject, severity, description, value, threshold, created_at)"
             f" values ('{self.alert_id}', 'STUCK_TASKS', '', 'WARNING', 'd', 1, 1, now())"
+        )
+
+        self.execute(
+            "insert into notification_channels (channel_id, name, url, shown, enabled, created_by)"
+            f" values ('{CHANNEL}', 'mail', '{LOOPBACK}', 'json', true, 'local')"
+        )
+        self.execute(
+            "insert into notification_routes (route_id, name, channel_ids, severities, alert_types, subjects,"
+            f" group_seconds, send_resolved, enabled, created_by) values ('{ROUTE}', 'all', array['{CHANNEL}'::uuid],"
+            " array[]::text[], array[]::text[], array[]::text[], 0, true, true, 'local')"
         )
 
     def execute(self, statement: str) -> None:
@@ -106,6 +123,25 @@ WRITES: dict[tuple[str, str], Write] = {
     ("DELETE", "/search/presets/{name}"): (None, "/search/presets/mine", None),
     ("POST", "/alerts/{alert_id}/acknowledge"): (None, "/alerts/{0.alert_id}/acknowledge", None),
     ("PUT", "/alerts/rules"): (None, "/alerts/rules", RULES),
+    ("POST", "/notifications/channels"): (None, "/notifications/channels", {"name": "second", "url": LOOPBACK}),
+    ("PATCH", "/notifications/channels/{channel_id}"): (
+        None,
+        f"/notifications/channels/{CHANNEL}",
+        {"name": "third"},
+    ),
+    ("POST", "/notifications/channels/{channel_id}/test"): (
+        None,
+        f"/notifications/channels/{CHANNEL}/test",
+        None,
+    ),
+    ("POST", "/notifications/routes"): (None, "/notifications/routes", {"name": "some", "channel_ids": [CHANNEL]}),
+    ("PATCH", "/notifications/routes/{route_id}"): (
+        None,
+        f"/notifications/routes/{ROUTE}",
+        {"enabled": False},
+    ),
+    ("DELETE", "/notifications/routes/{route_id}"): (None, f"/notifications/routes/{ROUTE}", None),
+    ("DELETE", "/notifications/channels/{channel_id}"): (None, f"/notifications/channels/{CHANNEL}", None),
     ("POST", "/resilience/degradation/mark"): (
         None,
         "/resilience/degradation/mark",
@@ -120,6 +156,17 @@ WRITES: dict[tuple[str, str], Write] = {
     ("PATCH", "/api-keys/{key_id}"): (None, "/api-keys/{0.key_id}", {"name": "renamed"}),
     ("POST", "/api-keys/{key_id}/rotate"): (None, "/api-keys/{0.key_id}/rotate", None),
     ("DELETE", "/api-keys/{key_id}"): (None, "/api-keys/{0.key_id}", None),
+    ("POST", "/webhooks"): (None, "/webhooks", WEBHOOK),
+    ("PATCH", "/webhooks/{webhook_id}"): (None, "/webhooks/{0.webhook_id}", {"description": "other"}),
+    ("POST", "/webhooks/{webhook_id}/rotate_secret"): (None, "/webhooks/{0.webhook_id}/rotate_secret", None),
+    ("POST", "/webhooks/{webhook_id}/test"): (None, "/webhooks/{0.webhook_id}/test?wait_seconds=0", None),
+    ("POST", "/webhooks/{webhook_id}/deliveries/{delivery_id}/retry"): (
+        None,
+        "/webhooks/{0.webhook_id}/deliveries/{0.delivery_id}/retry",
+        None,
+    ),
+    ("POST", "/webhooks/{webhook_id}/recover"): (None, "/webhooks/{0.webhook_id}/recover", {"after": "-1h"}),
+    ("DELETE", "/webhooks/{webhook_id}"): (None, "/webhooks/{0.webhook_id}", None),
     ("DELETE", "/sessions/{session_id}"): (None, "/sessions/{0.session_id}", None),
 }
 OF_SESSIONS = {("POST", "/session"), ("DELETE", "/session")}
@@ -132,7 +179,7 @@ def test_every_route_that_writes_says_how_the_audit_has_it_or_why_it_has_not() -
     for key, said in declared.items():
         assert (said.action is None) != (said.not_audited is None), key
     exempt = {key for key, said in declared.items() if said.not_audited}
-    assert exempt == {("POST", "/tasks"), ("POST", "/tasks/batch"), ("POST", "/workflows")}
+    assert exempt == {("POST", "/tasks"), ("POST", "/tasks/batch"), ("POST", "/workflows"), ("POST", "/events")}
     actions = [said.action for said in declared.values() if said.action]
     assert len(set(actions)) == len(actions)
 

@@ -1,9 +1,11 @@
 """The gateway on RabbitMQ, where it is installed: what differs from Redis, and one task all the way."""
 
 import asyncio
+import json
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -14,11 +16,13 @@ from celery import Celery
 from bench.rabbitmq import rabbitmq_server
 from cli.embedded.files import pick_port
 from domain.errors import BrokerUnavailable
+from domain.shares import deal_out, share_of
 from gateway.connection import connect
 from gateway.control import Control
 from gateway.events.opening import open_source
-from gateway.events.rabbit import WITNESS_QUEUE
-from gateway.events.sources import Blind
+from gateway.events.rabbit import DURABLE_QUEUE, WITNESS_QUEUE, RabbitEvents
+from gateway.events.share_queues import share_queue
+from gateway.events.sources import Blind, EventItem, EventMessage
 from gateway.events.subscriber import EventSubscriber, Heard
 from gateway.presence import Presence
 from gateway.publisher import Published, Publisher
@@ -240,3 +244,39 @@ async def _events_of(amqp_url: str, task_id: str) -> list[str]:
     finally:
         await events.close()
     return types
+
+
+async def test_two_mirrors_deal_what_comes_out_by_task_and_what_one_leaves_the_other_takes(amqp_url: str) -> None:
+    task_ids = [f"dealt-{number}" for number in range(20)]
+    there = ["a", "b"]
+    shares = partial(deal_out, mirrors=there, count=4)
+    sources = {name: RabbitEvents(amqp_url, shares=partial(shares, name)) for name in there}
+    heard: dict[str, list[EventItem]] = {name: [] for name in there}
+    for source in sources.values():
+        source.connect()
+    for task_id in task_ids:
+        await _send_event(amqp_url, task_id)
+
+    def receive(*names: str) -> set[str]:
+        for name in names:
+            heard[name] += sources[name].receive(0.01) or ()
+        return {_task_of(item) for name in names for item in heard[name]} & set(task_ids)
+
+    await until(lambda: receive("a", "b") == set(task_ids))
+    for name in there:
+        owned = {task for task in task_ids if share_of(task, 4) in shares(name).owned}
+        assert receive(name) == owned
+    sources["a"].acknowledge(heard["a"][-1])
+    sources["b"].close()
+    there.remove("b")
+    await until(lambda: receive("a") == set(task_ids))
+    sources["a"].acknowledge(heard["a"][-1])
+    sources["a"].close()
+    queues = QueueReader(amqp_url)
+    depths = await queues.depths([DURABLE_QUEUE, *map(share_queue, range(4))])
+    await queues.close()
+    assert set(depths.values()) == {0}
+
+
+def _task_of(item: EventItem) -> str:
+    return str(json.loads(item.body).get("uuid")) if isinstance(item, EventMessage) else ""

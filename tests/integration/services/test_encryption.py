@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import select, text, update
@@ -29,6 +30,7 @@ from services.search_index import index_waiting
 from store.engine import open_engine
 from store.queries import events
 from store.queries.idempotency import keep_answer
+from store.queries.notifications.channels import add_channel, get_url
 from store.queries.submissions import add_submissions, get_original
 from store.queries.tasks.documents import WHOLE_ATTEMPTS, WholeTask, get_task
 from store.queries.workflows import documents, steps
@@ -43,6 +45,8 @@ from tests.workflows import begin, make_workflow
 
 CANARY = "zq17canary"
 KEYS = {number: bytes((number + place) % 256 for place in range(32)) for number in (1, 2, 3)}
+CHANNEL, CHANNEL_URL = UUID(int=17), f"json://example.com/{CANARY}"
+NAMED = {"name": "mail", "shown": "json://example.com/***", "enabled": True, "created_by": "local"}
 FOREIGN = "0195536c-0000-7000-8000-00000000000f"
 
 
@@ -116,6 +120,7 @@ async def live(engine: AsyncEngine) -> NewWorkflow:
         key = request_key("/tasks", "k", body=b"{}", owner=b"")
         assert await find_first_answer(connection, key) is None
         await keep_answer(connection, key, answer=f'{{"result": "{CANARY}"}}')
+        await add_channel(connection, CHANNEL, values=NAMED, url=CHANNEL_URL)
     workflow = make_workflow({"a": (), "b": "a"}, args={"a": [CANARY], "b": [CANARY]})
     await begin(engine, workflow)
     while await index(engine):
@@ -138,6 +143,7 @@ async def assert_all_is_shown(engine: AsyncEngine, workflow: NewWorkflow) -> Non
     async with engine.begin() as connection:
         facts = await events.get_facts(connection, [TASK_ID], since=after(0))
         assert any(CANARY in str(fact.details.get("traceback")) for fact in facts[TASK_ID])
+        assert await get_url(connection, CHANNEL) == CHANNEL_URL
         returned = await connection.execute(select(task_results.c.task_id).where(task_results.c.result.is_not(None)))
         returned_id = returned.scalar_one()
         definition = await documents.get_definition(connection, workflow.workflow_id)

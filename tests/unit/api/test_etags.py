@@ -7,9 +7,10 @@ from fastapi import Response
 from fastapi.responses import JSONResponse
 from httpx import AsyncClient
 
-from api.build import BUILD_HEADER, read_build
+from api.dashboard_pages import build_of_page
 from api.declarations import needs
 from api.etags import MAX_TAGGED_BYTES
+from api.middleware.scopes import BUILD_HEADER
 from api.routing import api_router
 from domain.errors import TaskNotFound
 from domain.scopes import Scope
@@ -74,4 +75,4 @@ async def test_what_acts_is_answered_each_time(client: AsyncClient) -> None:
 
 async def test_every_answer_says_which_build_it_is_of(client: AsyncClient) -> None:
     for path in ("/api/v1/things/one", "/api/v1/things/missing", "/nowhere"):
-        assert (await client.get(path)).headers[BUILD_HEADER] == read_build()
+        assert (await client.get(path)).headers[BUILD_HEADER] == build_of_page()

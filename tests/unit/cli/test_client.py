@@ -24,6 +24,8 @@ URL = "http://u:s3cret@api.test:8000/"
         (lambda client: client.drain("one", 30), "POST /api/v1/workers/one/drain"),
         (lambda client: client.drain_progress("one"), "GET /api/v1/workers/one/drain"),
         (lambda client: client.resize("one", 4), "PATCH /api/v1/workers/one/capacity"),
+        (lambda client: client.add_notification("routes", {}), "POST /api/v1/notifications/routes"),
+        (lambda client: client.test_channel("a/b"), "POST /api/v1/notifications/channels/a%2Fb/test"),
         (lambda client: client.health(), "GET /api/v1/health"),
     ],
 )

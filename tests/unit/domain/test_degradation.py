@@ -190,5 +190,5 @@ def test_what_holds_a_task_back_is_named() -> None:
             ("task:pay", Strategy.QUEUE_ONLY),
         )
     }
-    assert holders_of("payments", "pay", marks) == ["broker", "queue:payments", "task:pay"]
-    assert holders_of("mail", "send", marks) == ["broker"]
+    assert holders_of("payments", "pay", marks=marks) == ["broker", "queue:payments", "task:pay"]
+    assert holders_of("mail", "send", marks=marks) == ["broker"]

@@ -27,23 +27,25 @@ class Store:
         self.durations_by_name: dict[str, dict[int, int]] = {}
         self.asked_names: list[list[str]] = []
 
-    async def sum_by_hour(self, _: Any, window: Window) -> dict[Any, Sums]:
+    async def sum_by_hour(self, _: Any, window: Window, **_named: Any) -> dict[Any, Sums]:
         assert window is WINDOW
         return self.hours
 
-    async def count_durations_by_interval(self, _: Any, window: Window, *, interval: Interval) -> dict[Any, Any]:
+    async def count_durations_by_interval(
+        self, _: Any, window: Window, *, interval: Interval, **_named: Any
+    ) -> dict[Any, Any]:
         return self.durations
 
-    async def count_failures(self, _: Any, window: Window, *, limit: int) -> dict[str, int]:
+    async def count_failures(self, _: Any, window: Window, *, limit: int, **_named: Any) -> dict[str, int]:
         assert limit == MAX_ERRORS
         return {"Timeout": 3}
 
-    async def sum_by_name(self, _: Any, window: Window, *, name: str, limit: int) -> dict[str, Sums]:
+    async def sum_by_name(self, _: Any, window: Window, *, name: str, limit: int, **_named: Any) -> dict[str, Sums]:
         assert limit == MAX_NAMES
         return self.names[name]
 
     async def count_durations_by_name(
-        self, _: Any, window: Window, *, name: str, names: Sequence[str]
+        self, _: Any, window: Window, *, name: str, names: Sequence[str], **_named: Any
     ) -> dict[str, dict[int, int]]:
         self.asked_names.append(list(names))
         return self.durations_by_name

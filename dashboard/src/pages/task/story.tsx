@@ -21,7 +21,7 @@ export function Story({ task, small }: { task: Task; small?: boolean }) {
     query: { after: new Date(told.from).toISOString(), before: new Date(told.to).toISOString() },
   });
   const bands = (gaps.value?.data ?? []).map(
-    (gap) => [Date.parse(gap.from), gap.to ? Date.parse(gap.to) : now] as const,
+    (gap) => [Date.parse(gap.started_at), Date.parse(gap.ended_at)] as const,
   );
   return (
     <div class={small ? "story small" : "story"} data-blind={isBlind ? "" : undefined}>

@@ -1,0 +1,1 @@
+"""Notifications in Postgres: channels, routes, what was told, and messages."""
