@@ -116,6 +116,11 @@ def page_at(depth: int) -> Asset:
     return Asset.of(PAGE, _load_files()[PAGE].replace(BASE_MARK, b'<base href="%s"' % base, 1))
 
 
+def build_of_page() -> str:
+    """Return what is another one once the page or any of its files is: it names them by what is in them."""
+    return page_at(0).etag.strip('"')[:BUILD_LENGTH]
+
+
 @cache
 def _load_files() -> dict[str, bytes]:
     """All at once: page and assets name each other, and an upgrade may replace them while this process runs."""
