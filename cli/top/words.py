@@ -4,6 +4,7 @@
 """
 
 import math
+from decimal import ROUND_HALF_UP, Decimal
 
 NONE = "\N{EN DASH}"
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
@@ -50,14 +51,14 @@ def percent(value: float | None) -> str:
         return NONE
     if 0 < value < 0.05:
         return "<0.1 %"
-    return f"{_trim(f'{value:.1f}') if abs(value) < 9.95 else _whole(value)} %"
+    return f"{_trim(_fixed(value, 1)) if abs(value) < 9.95 else _whole(value)} %"
 
 
 def per_minute(rate: float | None) -> str:
     """Return `1,032/min`, `0.4/min`, from a rate a minute."""
     if rate is None:
         return NONE
-    return f"{_trim(f'{rate:.1f}') if 0 < rate < 9.95 else count(rate)}/min"
+    return f"{_trim(_fixed(rate, 1)) if 0 < rate < 9.95 else count(rate)}/min"
 
 
 def plural(number: int, one: str) -> str:
@@ -70,12 +71,17 @@ def _short(seconds: float) -> str:
         return "0 s"
     if seconds < 0.9995:
         return f"{max(1, _whole(seconds * 1000))} ms"
-    return f"{_trim(f'{seconds:.2f}' if seconds < 9.995 else f'{seconds:.1f}')} s"
+    return f"{_trim(_fixed(seconds, 2 if seconds < 9.995 else 1))} s"
 
 
 def _whole(value: float) -> int:
     """Halves go up, as in JavaScript; Python's `round` takes them to the even neighbour."""
     return math.floor(value + 0.5)
+
+
+def _fixed(value: float, places: int) -> str:
+    """As JavaScript's `toFixed`: of two that are as near it takes the one further from zero, Python the even one."""
+    return str(Decimal(value).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP))
 
 
 def _trim(text: str) -> str:
