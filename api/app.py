@@ -59,6 +59,7 @@ from api.routes import (
     task_names,
     tasks,
     trees,
+    webhooks,
     workers,
     workflows,
 )
@@ -112,6 +113,7 @@ ROUTERS = (
     notifications.router,
     events.router,
     live.router,
+    webhooks.router,
     resilience.router,
     held.router,
     mirror.router,

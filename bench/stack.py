@@ -140,11 +140,17 @@ def _begin_with_a_copy(folder: Path) -> None:
 
 
 @contextmanager
-def running_door(name: str, servers: Servers, *options: str, ready: str) -> Iterator[RunningProcess]:
+def running_door(
+    name: str,
+    servers: Servers,
+    *options: str,
+    ready: str,
+    environment: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[RunningProcess]:
     """Start a process of ours, e.g. `celeriac loops`, and wait for the word by which it is ready."""
     with temporary_folder() as folder:
         command = launch_command([sys.executable, "-m", "cli", name, *options], death_signal=signal.SIGTERM)
-        with running(command, folder / f"{name}.log", environment=servers.environment()) as door:
+        with running(command, folder / f"{name}.log", environment=servers.environment() | dict(environment)) as door:
             wait_until(lambda: door.has_printed(ready), name)
             yield door
 

@@ -127,6 +127,10 @@ class Client:
         """Send a test through a channel, and return what became of it."""
         return self._ask("POST", f"/notifications/channels/{quote(channel_id, safe='')}/test", timeout=TEST_SECONDS)
 
+    def ask_webhooks(self, method: str, *path: str, **request: Any) -> Json:
+        """Ask for webhooks, or for what lies below one."""
+        return self._ask(method, "/".join(("/webhooks", *(quote(part, safe="") for part in path))), **request)
+
     def health(self) -> Json:
         """Return the health of the whole system, well or not."""
         return self._ask("GET", "/health", accept=(HTTPStatus.SERVICE_UNAVAILABLE,))

@@ -24,6 +24,7 @@ COMMANDS = {
     "task": "Show a task.",
     "workflow": "Run, show, retry or cancel a workflow.",
     "events": "List what has changed, and follow what changes.",
+    "webhooks": "Make, list, try and delete webhooks, and look into what they were sent.",
     "workers": "List workers, and pause, resume, drain or resize one.",
     "notifications": "Make, test and remove channels that people are notified of alerts by, and routes to them.",
     "keys": "Make, list, rotate, disable and revoke API keys, in the database itself.",

@@ -18,6 +18,10 @@ MAX_ERROR = 500
 MAX_NUMBER = 2**63 - 1
 MAX_PLACE = 64
 """Characters of a cursor."""
+MAX_SUBJECT = 255
+"""Characters of what an event of somebody's own happened to."""
+MAX_OWN_DATA = 2_500
+"""Bytes of its data: with the subject it stays within 4 KiB."""
 MAX_TYPE = 100
 """Characters of the type of an event of somebody's own."""
 OUR_KINDS = frozenset(

@@ -7,7 +7,7 @@ is used. What went wrong is told as a category, which says nothing of what is th
 
 import asyncio
 import socket
-import ssl
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from functools import partial
 from ipaddress import ip_address
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 import httpcore
 from httpcore import AsyncNetworkBackend, AsyncNetworkStream
@@ -28,6 +29,10 @@ MOST_LOOK_UPS = 32
 MAX_ADDRESSES = 64
 """How many addresses of a name are looked at; one with more is refused."""
 KEPT_SECONDS = 30.0
+MOST_CONNECTIONS = 50
+"""The number of connections to one host."""
+MOST_HOSTS = 200
+"""The number of hosts to which connections are kept."""
 
 Headers = Sequence[tuple[str, str]]
 
@@ -123,6 +128,16 @@ class Response:
     body: bytes
 
 
+@dataclass(slots=True)
+class _HostPool:
+    """The connections to one host. One pool for all would look through all of them at each request, and at those for
+    each of them: with a hundred that is 17 ms.
+    """
+
+    pool: httpcore.AsyncConnectionPool
+    users: int = 0
+
+
 class GuardedHttp:
     """`async with GuardedHttp(allowed=...) as http: await http.post(url, ...)`.
 
@@ -130,29 +145,16 @@ class GuardedHttp:
     """
 
     def __init__(
-        self,
-        allowed: Iterable[Network] = (),
-        *,
-        proxy: str | None = None,
-        most: int = 100,
-        backend: AsyncNetworkBackend | None = None,
-        tls: ssl.SSLContext | None = None,
+        self, allowed: Iterable[Network] = (), *, proxy: str | None = None, most: int = MOST_CONNECTIONS
     ) -> None:
-        """Open nothing yet. `proxy` is dialled whatever its address, and answers for what it reaches."""
+        """Open nothing yet. `most` bounds the connections to one host. `proxy` is dialled whatever its address, and
+        answers for what it reaches.
+        """
         self._guard = Guarded(allowed)
-        context = tls or httpcore.default_ssl_context()
-        if proxy is None:
-            self._pool = httpcore.AsyncConnectionPool(
-                ssl_context=context,
-                max_connections=most,
-                max_keepalive_connections=most,
-                keepalive_expiry=KEPT_SECONDS,
-                network_backend=backend or self._guard,
-            )
-        else:
-            self._pool = httpcore.AsyncHTTPProxy(
-                proxy, ssl_context=context, max_connections=most, keepalive_expiry=KEPT_SECONDS
-            )
+        self._tls = httpcore.default_ssl_context()
+        self._proxy = proxy
+        self._most = most
+        self._pools: OrderedDict[str, _HostPool] = OrderedDict()
 
     async def __aenter__(self) -> Self:
         return self
@@ -165,7 +167,8 @@ class GuardedHttp:
     async def close(self) -> None:
         """Close all connections."""
         self._guard.close()
-        await self._pool.aclose()
+        for pool in self._pools.values():
+            await pool.pool.aclose()
 
     async def post(
         self,
@@ -177,10 +180,56 @@ class GuardedHttp:
         max_bytes: int = MAX_ANSWER_BYTES,
     ) -> Response:
         """Send a request and read the beginning of the answer; the rest is dropped with its connection."""
+        used = await self._pool_of(url)
+        used.users += 1
+        try:
+            return await self._post(used.pool, url, headers=headers, content=content, limits=(total_seconds, max_bytes))
+        finally:
+            used.users -= 1
+
+    async def _pool_of(self, url: str) -> _HostPool:
+        """The connections to the host of this URL; those of hosts that were not asked for long are closed."""
+        origin = "{0.scheme}://{0.netloc}".format(urlsplit(url))
+        if origin not in self._pools:
+            self._pools[origin] = _HostPool(self._make_pool())
+        self._pools.move_to_end(origin)
+        found = self._pools[origin]
+        idle = [name for name, pool in self._pools.items() if not pool.users and pool is not found]
+        for name in idle[: max(0, len(self._pools) - MOST_HOSTS)]:
+            await self._pools.pop(name).pool.aclose()
+        return found
+
+    def _make_pool(self) -> httpcore.AsyncConnectionPool:
+        if self._proxy is None:
+            return httpcore.AsyncConnectionPool(
+                ssl_context=self._tls,
+                max_connections=self._most,
+                max_keepalive_connections=self._most,
+                keepalive_expiry=KEPT_SECONDS,
+                network_backend=self._guard,
+            )
+        return httpcore.AsyncHTTPProxy(
+            self._proxy,
+            ssl_context=self._tls,
+            max_connections=self._most,
+            max_keepalive_connections=self._most,
+            keepalive_expiry=KEPT_SECONDS,
+        )
+
+    async def _post(
+        self,
+        pool: httpcore.AsyncConnectionPool,
+        url: str,
+        *,
+        headers: Headers,
+        content: bytes,
+        limits: tuple[float, int],
+    ) -> Response:
+        total_seconds, max_bytes = limits
         timeouts = {"connect": CONNECT_SECONDS, "read": total_seconds, "write": total_seconds, "pool": total_seconds}
         async with (
             asyncio.timeout(total_seconds),
-            self._pool.stream(
+            pool.stream(
                 "POST",
                 url,
                 headers=[(name.encode(), value.encode()) for name, value in headers],

@@ -77,14 +77,12 @@ def _retention_round(engine: AsyncEngine, settings: Settings) -> RetentionRound:
     )
 
 
-def _notifications_round(engine: AsyncEngine, settings: Settings, *, stack: AsyncExitStack) -> NotificationsRound:
-    """Make it; its processes end with the stack."""
-    sender = Sender(settings.webhook_allow_networks)
-    stack.push_async_exit(sender)
-    return NotificationsRound(engine, sender, public_url=settings.public_url)
+async def run_others(settings: Settings, stopping: asyncio.Event) -> None:
+    """Run every loop but those of webhooks, which run elsewhere."""
+    await run(settings, stopping, with_webhooks=False)
 
 
-async def run(settings: Settings, stopping: asyncio.Event) -> None:
+async def run(settings: Settings, stopping: asyncio.Event, *, with_webhooks: bool = True) -> None:
     """Run every loop until `stopping` is set; what was claimed and not finished stays in the outbox."""
     database_url, broker_url, _ = urls(settings)
     async with AsyncExitStack() as stack:
@@ -136,8 +134,7 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
             Loop("rollups", RollupsRound(engine)),
             Loop("lives", lives),
             Loop("alerts", alerts, lives.wait),
-            Loop("notifications", _notifications_round(engine, settings, stack=stack)),
-            *await _webhook_loops(stack, settings, engine=engine, counters=counters),
+            *await _outward_loops(stack, settings, engine=engine, counters=counters, with_webhooks=with_webhooks),
         )
         if settings.adopt_queues:
             loops += (Loop("queues", QueuesRound(engine, control, queues=queues)),)
@@ -169,6 +166,18 @@ async def _run(loops: Sequence[Loop], *, life: SignOfLife, stopping: asyncio.Eve
     running = [start(run_loop(loop, give=life.promise), name=loop.name) for loop in loops]
     await stopping.wait()
     await end(*running)
+
+
+async def _outward_loops(
+    stack: AsyncExitStack, settings: Settings, *, engine: AsyncEngine, counters: Counters, with_webhooks: bool
+) -> tuple[Loop, ...]:
+    """Make the loops that dial where clients say, with what they need, to be closed with the stack."""
+    sender = Sender(settings.webhook_allow_networks)
+    stack.push_async_exit(sender)
+    told = Loop("notifications", NotificationsRound(engine, sender, public_url=settings.public_url))
+    if not with_webhooks:
+        return (told,)
+    return (told, *await _webhook_loops(stack, settings, engine=engine, counters=counters))
 
 
 async def _webhook_loops(

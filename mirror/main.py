@@ -39,8 +39,8 @@ MAX_REST_SECONDS = 600.0
 STOP_SECONDS = 3.0
 """Time for what has arrived when we are told to stop; `up` gives us 10 s in all."""
 LEAVE_SECONDS = 1.0
-WORKS_SECONDS = 5.0
-"""How long a part of the mirror may hang until its shares are left to other mirrors."""
+WORKS_SECONDS = 30.0
+"""How long a part of the mirror may hang until its shares are left to other mirrors; a large batch takes seconds."""
 
 log = structlog.get_logger(__name__)
 

@@ -114,6 +114,7 @@ async def measure(connection: AsyncConnection, rules: Mapping[AlertType, Rule], 
         oldest_due=await for_alerts.get_oldest_due(connection, blocked),
         refused=await for_alerts.get_waits_for_broker(connection),
         parked=await for_alerts.list_parked(connection),
+        failing_webhooks=await for_alerts.get_failing_webhooks(connection),
         missed=await for_alerts.get_missed(connection, window=_window(rules[AlertType.EVENTS_MISSED])),
         failing_channels=await for_alerts.get_failing_channels(connection),
     )

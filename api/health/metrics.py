@@ -14,6 +14,7 @@ from domain.health import Condition
 from services.resident.counters import CounterName
 from services.resident.submission_batcher import MAX_GROUP
 from store.engine import PoolUse
+from store.queries.for_metrics import StoreFigures
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -126,6 +127,7 @@ def _fleet(figures: ScrapeFigures) -> Iterator[Metric]:
                 "Since the newest heartbeat of any worker that is stored.",
                 value=store.heartbeat_seconds,
             )
+        yield from _deliveries(store)
     if figures.open_alerts is not None:
         yield _alerts(figures.open_alerts)
     if figures.counters is not None:
@@ -136,6 +138,7 @@ def _fleet(figures: ScrapeFigures) -> Iterator[Metric]:
             "What came as an event and was none, or could not be stored: skipped.",
             value=figures.counters[CounterName.EVENTS_REFUSED],
         )
+        yield _attempts(figures.counters)
         yield _counter("celeriac_dispatched_tasks", "Tasks that the broker has taken from the loops.", value=dispatched)
     if figures.in_stream is not None:
         yield _gauge(
@@ -157,6 +160,26 @@ def _alerts(counts: Mapping[tuple[str, str], int]) -> Metric:
     family = GaugeMetricFamily("celeriac_alerts_open", "Open alerts.", labels=("type", "severity"))
     for labels, count in counts.items():
         family.add_metric(labels, count)
+    return family
+
+
+def _deliveries(store: StoreFigures) -> Iterator[Metric]:
+    yield _gauge(
+        "celeriac_webhook_deliveries_pending",
+        "Deliveries to webhooks that are not over, counted to 100,000.",
+        value=store.webhooks_pending,
+    )
+    yield _gauge(
+        "celeriac_webhook_oldest_pending_seconds",
+        "How long the oldest delivery has been due; those of an endpoint that is left alone count.",
+        value=store.webhook_oldest_seconds,
+    )
+
+
+def _attempts(counters: Mapping[CounterName, int]) -> Metric:
+    family = CounterMetricFamily("celeriac_webhook_attempts", "Attempts to deliver to webhooks.", labels=("outcome",))
+    family.add_metric(("delivered",), counters[CounterName.WEBHOOKS_DELIVERED])
+    family.add_metric(("failed",), counters[CounterName.WEBHOOKS_FAILED])
     return family
 
 

@@ -5,15 +5,17 @@ from typing import Annotated
 from fastapi import Header, Query, Request, Response
 from pydantic import TypeAdapter, ValidationError
 
-from api.declarations import needs, within_limits
-from api.dependencies import Caller, Resources, Sighted
+from api.declarations import needs, not_audited, whole_fleet, within_limits
+from api.dependencies import Caller, Resources, Sighted, WriteConnection
 from api.openapi.document import responses
 from api.routing import api_router
+from api.schemas.deliveries import OwnEvent, TakenEvent
 from api.schemas.events import Cursor, EventFilters, EventModel, EventPage, EventQuery, cursor_at, gap_of
 from api.streams.events import EventStream
 from domain.errors import InvalidRequest, Overloaded
-from domain.feed import MAX_PLACE, is_seen
+from domain.feed import MAX_PLACE, Change, is_seen
 from domain.scopes import Scope
+from services.feed import tell
 from services.feed_reading import NOW, read_feed
 from store.engine import stating
 
@@ -51,6 +53,19 @@ async def list_events(resources: Resources, sight: Sighted, *, query: Annotated[
             "reset": reading.is_reset,
         }
     )
+
+
+@router.post("", summary="Tell of an event of your own", status_code=202)
+@needs(Scope.SUBMIT)
+@whole_fleet
+@not_audited("it is in the feed")
+async def tell_event(connection: WriteConnection, body: OwnEvent) -> TakenEvent:
+    """Put it into the feed as what changes here is: it goes to the webhooks and streams that want its type."""
+    if flaw := body.flaw():
+        raise InvalidRequest(f"data {flaw}", errors=(("data", flaw),))
+    told = {"subject": body.subject, "data": body.data}
+    await tell(connection, [Change(body.type, body.subject, data=told)])
+    return TakenEvent(type=body.type, subject=body.subject)
 
 
 @router.get(

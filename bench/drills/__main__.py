@@ -24,6 +24,7 @@ from bench.drills import (
     streams,
     true_figures,
     two_mirrors,
+    webhooks,
 )
 
 DRILLS: Mapping[str, Callable[..., None]] = {
@@ -46,6 +47,7 @@ DRILLS: Mapping[str, Callable[..., None]] = {
     "inspect": owners_control.main,
     "keys": keys_under_load.main,
     "streams": streams.main,
+    "webhooks": webhooks.main,
 }
 
 application = typer.Typer(

@@ -56,12 +56,16 @@ def running_mirror(servers: Servers) -> Iterator[RunningProcess]:
 
 
 class Load:
-    """Publishes so many tasks a second until it is stopped or left; `published` counts them, `ids` has theirs."""
+    """Publishes so many tasks a second until it is stopped or left; `published` counts them.
+
+    `sent` has the ids, and when each was published by the monotonic clock.
+    """
 
     def __init__(self, servers: Servers, *, rate: float) -> None:
         self.published = 0
-        self.ids: list[str] = []
+        self.sent: dict[str, float] = {}
         self._app = Celery("drill", broker=servers.broker_url, set_as_current=False)
+        self._app.conf.task_queue_max_priority = 10  # as our workers declare their queue on RabbitMQ
         self._rate = rate
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._publish, name="load")
@@ -84,7 +88,8 @@ class Load:
     def _publish(self) -> None:
         begun = time.monotonic()
         while not self._stopping.wait(max(0.0, begun + self.published / self._rate - time.monotonic())):
-            self.ids.append(self._app.send_task("celeriac.add", args=(self.published, 1), queue=QUEUE).id)
+            sent = self._app.send_task("celeriac.add", args=(self.published, 1), queue=QUEUE)
+            self.sent[sent.id] = time.monotonic()
             self.published += 1
 
 

@@ -156,6 +156,11 @@ SOUND: Mapping[str, Callable[[Random], Json]] = {
     },
     "PATCH /notifications/routes/{route_id}": lambda _: {"repeat_seconds": 600, "enabled": False},
     # Refused, since it is no administrator's: another would close this API to all who come after it.
+    "POST /webhooks": lambda _: {"url": "https://hooks.example/celeriac", "events": ["task.failed"], "enabled": False},
+    "PATCH /webhooks/{webhook_id}": lambda _: {"description": "fuzz"},
+    "POST /webhooks/{webhook_id}/rotate_secret": lambda _: {"overlap_seconds": 60},
+    "POST /webhooks/{webhook_id}/recover": lambda _: {"after": "-1h"},
+    "POST /events": lambda _: {"type": "fuzz.event", "subject": "one", "data": {"n": 1}},
     "POST /api-keys": lambda _: {"name": "fuzz", "scopes": ["read"], "allowed_networks": ["10.0.0.0/8"]},
     "PATCH /api-keys/{key_id}": lambda _: {"name": "fuzz", "disabled": True},
     "POST /session": lambda _: {"key": "a-key-of-nobody"},

@@ -5,19 +5,21 @@ from typing import Annotated
 
 import typer
 
+from cli.errors import CliError
 from cli.serving import serve
 
 
-class Only(StrEnum):
-    """Loops that can run without the others."""
+class Apart(StrEnum):
+    """Loops that can run apart from the others."""
 
     WEBHOOKS = "webhooks"
 
 
 def command(
-    only: Annotated[
-        Only | None, typer.Option(help="Run these alone, e.g. in a network of their own; others run them too.")
-    ] = None,
+    only: Annotated[Apart | None, typer.Option(help="Run these alone, e.g. in a network of their own.")] = None,
+    without: Annotated[Apart | None, typer.Option(help="Run all others: these run elsewhere.")] = None,
 ) -> None:
     """Run the loops until SIGTERM or SIGINT."""
-    serve("loops.main:run_webhooks" if only is Only.WEBHOOKS else "loops.main:run")
+    if only and without:
+        raise CliError("--only and --without say the same of different loops; give one of them.")
+    serve("loops.main:run_webhooks" if only else "loops.main:run_others" if without else "loops.main:run")

@@ -77,6 +77,8 @@ class AlertInputs:
     """How long one that ended unasked is missed, by kind of process; no threshold applies."""
     failing_channels: Readings = field(default_factory=dict)
     """How long no message has come through, by the name of the channel."""
+    failing_webhooks: Readings = field(default_factory=dict)
+    """How long all has failed that was sent to a webhook, by its id."""
     open_hosts: Collection[str] | None = ()
     """Addresses that others reach, and on which the API asks nobody for a key; None where Redis could not be asked."""
 
@@ -145,6 +147,7 @@ _READ: Mapping[AlertType, Callable[[AlertInputs, Rule], Readings | None]] = {
     AlertType.EVENTS_OFF: _without_events,
     AlertType.OPEN_ACCESS: _open_hosts,
     AlertType.NOTIFICATION_FAILING: lambda inputs, _: inputs.failing_channels,
+    AlertType.WEBHOOK_FAILING: lambda inputs, _: inputs.failing_webhooks,
 }
 """What each type is judged by; None while that cannot be known."""
 
@@ -251,6 +254,7 @@ _DESCRIPTIONS = {
     AlertType.BROKER_OPTIONS_DIFFER: "Workers use the broker by another {subject}",
     AlertType.COMPONENT_DOWN: "Component {subject} did not answer for more than {rule.threshold:g} s",
     AlertType.EVENTS_OFF: "Workers run tasks and send no events of them",
+    AlertType.WEBHOOK_FAILING: "All that was sent to webhook {subject} has failed for more than {rule.threshold:g} s",
     AlertType.OPEN_ACCESS: "The API asks nobody for a key: all who reach it may do everything, on ",
     AlertType.NOTIFICATION_FAILING: "No notification came through channel {subject} for more than {rule.threshold:g} s",
 }

@@ -27,6 +27,7 @@ class AlertType(StrEnum):
     EVENTS_OFF = "EVENTS_OFF"
     OPEN_ACCESS = "OPEN_ACCESS"
     NOTIFICATION_FAILING = "NOTIFICATION_FAILING"
+    WEBHOOK_FAILING = "WEBHOOK_FAILING"
 
 
 class Severity(StrEnum):
@@ -188,6 +189,13 @@ _KINDS = (
         Unit.SECONDS,
         "Time since a channel of notifications last took a message, if it has refused or missed one since.",
         lowest=0,
+        highest=LONGEST_SECONDS,
+    ),
+    RuleKind(
+        Rule(_T.WEBHOOK_FAILING, _S.WARNING, 3_600, for_seconds=0, resolve_after_seconds=5),
+        Unit.SECONDS,
+        "Time since which all that was sent to a webhook has failed.",
+        lowest=1,
         highest=LONGEST_SECONDS,
     ),
 )

@@ -9,6 +9,7 @@ unstored.
 import socket
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
@@ -305,7 +306,9 @@ class StreamEvents:
         begun = min(filter(None, (stream["max-deleted-entry-id"], pending["min"])), key=_milliseconds)
         ended = stream["first-entry"][0] if stream["first-entry"] else stream["last-generated-id"]
         ahead, here = _ahead(now), datetime.now(UTC)
-        return [Blind(_heard_at(begun, ahead, here=here), _heard_at(ended, ahead, here=here), streamed=True)]
+        kept = Blind(_heard_at(begun, ahead, here=here), _heard_at(ended, ahead, here=here), streamed=True)
+        # Of several mirrors each puts here what all the other nodes publish.
+        return [kept] if self._shares().alone else [kept, replace(kept, streamed=False)]
 
     def _leave_the_future(self, last_id: bytes, now: tuple[int, int]) -> None:
         """Make the stream anew where its ids are ahead of the time and nothing waits in it.

@@ -26,6 +26,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.alerts.conditions import Parked
 from domain.degradation import BlockedWork
 from domain.states import Phase, Status
+from domain.webhooks.webhook import Because, State
 from domain.workers.status import hostname
 from store.batch import IDS
 from store.queries.ages import seconds_since
@@ -34,6 +35,7 @@ from store.queries.workers.nodes import has_not_left, is_online, last_sign
 from store.queries.workers.strangers import is_stranger
 from store.tables.notifications import notification_channels
 from store.tables.tasks import gaps, outbox, tasks
+from store.tables.webhooks import webhooks
 from store.tables.workers import workers
 
 MOST_SUBJECTS = 1_000
@@ -222,14 +224,26 @@ async def get_missed(connection: AsyncConnection, *, window: timedelta) -> dict[
     return await _by_subject(connection, _missed, window=window)
 
 
-_failing = select(notification_channels.c.name, _age(notification_channels.c.failing_since)).where(
+_failing_channels = select(notification_channels.c.name, _age(notification_channels.c.failing_since)).where(
     notification_channels.c.enabled, notification_channels.c.failing_since.is_not(None)
 )
 
 
 async def get_failing_channels(connection: AsyncConnection) -> dict[str, float]:
     """Return by name for how long nothing came through each channel that fails. They are few: no index is needed."""
-    return await _by_subject(connection, _failing)
+    return await _by_subject(connection, _failing_channels)
+
+
+_failing_webhooks = select(webhooks.c.webhook_id, _age(webhooks.c.failing_since)).where(
+    webhooks.c.failing_since.is_not(None),
+    webhooks.c.state != State.DELETED.value,
+    func.coalesce(webhooks.c.disabled_because, "") != Because.ASKED.value,
+)
+
+
+async def get_failing_webhooks(connection: AsyncConnection) -> dict[str, float]:
+    """Return by webhook how long all has failed that was sent to it, also where that has disabled it (100 rows)."""
+    return await _by_subject(connection, _failing_webhooks)
 
 
 _served = select(func.unnest(workers.c.queues).label("queue_name")).where(is_online()).distinct()

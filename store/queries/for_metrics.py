@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, ScalarSelect, and_, func, literal, select
+from sqlalchemy import ColumnElement, ScalarSelect, and_, func, literal, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.queries.ages import seconds_since
 from store.queries.outbox import is_calm, is_refused
 from store.tables.alerts import alerts
 from store.tables.tasks import gaps, outbox
+from store.tables.webhooks import webhook_deliveries, webhooks
 from store.tables.workers import workers
 
 MOST_COUNTED = 100_000
@@ -36,6 +37,10 @@ class StoreFigures:
     """Stretches during which the mirror could not hear; they are never deleted."""
     heartbeat_seconds: float | None
     """Seconds since the newest heartbeat, of any worker, that a mirror has stored; None before the first."""
+    webhooks_pending: int = 0
+    """Deliveries that are not over, `MOST_COUNTED` at most."""
+    webhook_oldest_seconds: float = 0.0
+    """How long the oldest of those that are due has been so; 0 where none is."""
 
 
 def _counted(is_wanted: ColumnElement[bool]) -> ScalarSelect[Any]:
@@ -47,6 +52,17 @@ def _first(time: ColumnElement[datetime | None], *conditions: ColumnElement[bool
     return select(func.min(time)).where(time <= func.now(), *conditions).scalar_subquery()
 
 
+_is_pending = webhook_deliveries.c.status == text("'PENDING'")
+_pending = select(literal(1)).select_from(webhook_deliveries).where(_is_pending)
+_first_due = (
+    select(webhook_deliveries.c.next_attempt_at)
+    .where(webhook_deliveries.c.webhook_id == webhooks.c.webhook_id, _is_pending)
+    .where(webhook_deliveries.c.next_attempt_at <= func.now(), webhooks.c.state == "ENABLED")
+    .order_by(webhook_deliveries.c.next_attempt_at)
+    .limit(1)
+    .correlate(webhooks)
+    .scalar_subquery()
+)
 _figures = select(
     _counted(and_(outbox.c.due_at <= func.now(), is_calm)),
     _counted(and_(outbox.c.due_at > func.now(), is_calm)),
@@ -58,6 +74,8 @@ _figures = select(
     ),
     select(func.count()).select_from(gaps).scalar_subquery(),
     select(seconds_since(func.max(workers.c.last_heartbeat_at))).scalar_subquery(),
+    select(func.count()).select_from(_pending.limit(MOST_COUNTED).subquery()).scalar_subquery(),
+    seconds_since(select(func.min(_first_due)).select_from(webhooks).scalar_subquery()),
 )
 
 
@@ -65,7 +83,8 @@ async def get_figures(connection: AsyncConnection) -> StoreFigures:
     """Return all of them in one statement (indexes outbox_due, outbox_refused, outbox_postponed; gaps and workers are
     small).
     """
-    due, scheduled, refused, parked, oldest, gap_count, heartbeat = (await connection.execute(_figures)).one()
+    row = (await connection.execute(_figures)).one()
+    due, scheduled, refused, parked, oldest, gap_count, heartbeat, pending, oldest_delivery = row
     return StoreFigures(
         due=due,
         scheduled=scheduled,
@@ -75,6 +94,8 @@ async def get_figures(connection: AsyncConnection) -> StoreFigures:
         gaps=gap_count,
         # Receipt times are by the mirror's clock, which may be ahead.
         heartbeat_seconds=None if heartbeat is None else max(0.0, heartbeat),
+        webhooks_pending=pending,
+        webhook_oldest_seconds=max(0.0, oldest_delivery or 0.0),
     )
 
 

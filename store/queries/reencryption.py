@@ -34,6 +34,7 @@ from store.queries.workflows.documents import owner_of
 from store.tables.notifications import notification_channels
 from store.tables.search import search_queue
 from store.tables.tasks import attempts, events, idempotency_keys, task_arguments, task_results
+from store.tables.webhooks import webhook_attempts, webhook_deliveries, webhooks
 from store.tables.workflows import workflow_submissions
 
 Key = tuple[Any, ...]
@@ -66,6 +67,9 @@ TABLES = (
     SealedTable(events, (DETAILS,), _task_of),
     SealedTable(workflow_submissions, ("args", "kwargs"), lambda row: owner_of(row.workflow_id, row.position)),
     SealedTable(notification_channels, ("url",), lambda row: str(row.channel_id)),
+    SealedTable(webhooks, ("headers", "secret", "previous_secret"), lambda row: str(row.webhook_id)),
+    SealedTable(webhook_deliveries, ("body",), lambda row: str(row.delivery_id)),
+    SealedTable(webhook_attempts, ("answer",), lambda row: str(row.delivery_id)),
     SealedTable(idempotency_keys, ("answer",), lambda row: bytes(row.request_hash).hex()),
 )
 

@@ -40,6 +40,7 @@ _is_free = or_(_deliveries.leased_until.is_(None), _deliveries.leased_until < fu
 _is_due = and_(
     _deliveries.status == text(f"'{DeliveryStatus.PENDING.value}'"),
     _deliveries.next_attempt_at <= func.now(),
+    _deliveries.is_test.is_(False),
     _is_free,
 )
 _leased_until = func.now() + text(f"interval '{LEASE}'")

@@ -71,6 +71,13 @@ async def move_cursor(connection: AsyncConnection, webhook_id: str, *, cursor: s
     await connection.execute(update(webhook_cursors).where(this).values(cursor=cursor))
 
 
+async def lock_cursor(connection: AsyncConnection, webhook_id: str) -> str:
+    """Return up to where the feed has become deliveries, which stays so until the transaction ends (primary key)."""
+    this = webhook_cursors.c.webhook_id == webhook_id
+    locked = select(webhook_cursors.c.cursor).where(this).with_for_update()
+    return str((await connection.execute(locked)).scalar_one())
+
+
 async def forget_cursor(connection: AsyncConnection, webhook_id: str) -> None:
     """Let nobody make deliveries for a webhook any more (primary key)."""
     await connection.execute(delete(webhook_cursors).where(webhook_cursors.c.webhook_id == webhook_id))

@@ -59,6 +59,9 @@ def routes() -> dict[tuple[str, str], StrictRoute]:
     }
 
 
+WEBHOOK = {"url": "https://hooks.example/celeriac", "events": ["task.failed"]}
+
+
 class World:
     """What the writes act on, in the order of `WRITES`."""
 
@@ -69,6 +72,8 @@ class World:
         self.workflow_id = client.post("/workflows", json=WORKFLOW).json()["workflow_id"]
         self.alert_id = str(uuid4())
         self.key_id = client.post("/api-keys", json={"name": "etl", "scopes": ["read"]}).json()["key_id"]
+        self.webhook_id = client.post("/webhooks", json=WEBHOOK).json()["webhook_id"]
+        self.delivery_id = client.post(f"/webhooks/{self.webhook_id}/test?wait_seconds=0").json()["delivery_id"]
         client.post("/session", json={"key": ROOT})
         self.session_id = client.get("/sessions").json()["sessions"][0]["session_id"]
         client.cookies.clear()
@@ -151,6 +156,17 @@ WRITES: dict[tuple[str, str], Write] = {
     ("PATCH", "/api-keys/{key_id}"): (None, "/api-keys/{0.key_id}", {"name": "renamed"}),
     ("POST", "/api-keys/{key_id}/rotate"): (None, "/api-keys/{0.key_id}/rotate", None),
     ("DELETE", "/api-keys/{key_id}"): (None, "/api-keys/{0.key_id}", None),
+    ("POST", "/webhooks"): (None, "/webhooks", WEBHOOK),
+    ("PATCH", "/webhooks/{webhook_id}"): (None, "/webhooks/{0.webhook_id}", {"description": "other"}),
+    ("POST", "/webhooks/{webhook_id}/rotate_secret"): (None, "/webhooks/{0.webhook_id}/rotate_secret", None),
+    ("POST", "/webhooks/{webhook_id}/test"): (None, "/webhooks/{0.webhook_id}/test?wait_seconds=0", None),
+    ("POST", "/webhooks/{webhook_id}/deliveries/{delivery_id}/retry"): (
+        None,
+        "/webhooks/{0.webhook_id}/deliveries/{0.delivery_id}/retry",
+        None,
+    ),
+    ("POST", "/webhooks/{webhook_id}/recover"): (None, "/webhooks/{0.webhook_id}/recover", {"after": "-1h"}),
+    ("DELETE", "/webhooks/{webhook_id}"): (None, "/webhooks/{0.webhook_id}", None),
     ("DELETE", "/sessions/{session_id}"): (None, "/sessions/{0.session_id}", None),
 }
 OF_SESSIONS = {("POST", "/session"), ("DELETE", "/session")}
@@ -163,7 +179,7 @@ def test_every_route_that_writes_says_how_the_audit_has_it_or_why_it_has_not() -
     for key, said in declared.items():
         assert (said.action is None) != (said.not_audited is None), key
     exempt = {key for key, said in declared.items() if said.not_audited}
-    assert exempt == {("POST", "/tasks"), ("POST", "/tasks/batch"), ("POST", "/workflows")}
+    assert exempt == {("POST", "/tasks"), ("POST", "/tasks/batch"), ("POST", "/workflows"), ("POST", "/events")}
     actions = [said.action for said in declared.values() if said.action]
     assert len(set(actions)) == len(actions)
 

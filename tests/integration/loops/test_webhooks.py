@@ -1,20 +1,29 @@
 """Webhooks from the feed to a receiver: each change once as a row, at least once on the wire, whoever dies or lies."""
 
 import asyncio
+import os
+import random
+import socket
+import sys
+from asyncio.subprocess import DEVNULL, PIPE
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from domain.feed import Change, ChangeType
+from cli.embedded.files import is_free
+from domain.at_rest import is_marked, parse_keys
+from domain.feed import Change, ChangeType, Place, Told, task_data, type_of_task_change
 from domain.filters import TaskFilter
 from domain.redaction.rules import Redaction
-from domain.states import Status
+from domain.states import Phase, Status
 from domain.webhooks.circuit import OPENS_AFTER
 from domain.webhooks.endpoints import Egress
 from domain.webhooks.subscriptions import Subscription
@@ -26,11 +35,14 @@ from services.feed import tell
 from services.webhooks import settings
 from services.webhooks.fanout import fan_out
 from services.webhooks.settings import Order
-from store.queries.webhooks import sending
+from store.engine import open_engine
+from store.queries.tasks.filters import conditions
+from store.tables.tasks import tasks
 from store.tables.webhooks import webhook_attempts, webhook_deliveries, webhooks
 from tests.authors import AUTHOR
 from tests.patience import until
 from tests.receivers import answering, hang, receiving
+from tests.stored import add_task
 
 EGRESS = Egress(allow_http=True, networks=(ip_network("127.0.0.1/32"),))
 ALL = Subscription(("*",))
@@ -328,10 +340,95 @@ async def test_what_nobody_is_told_any_more_is_removed(engine: AsyncEngine) -> N
     assert await rows_of(engine) == []
 
 
-async def test_secrets_and_bodies_are_stored_as_the_keys_say(engine: AsyncEngine) -> None:
-    webhook = await make(engine, "https://example.com/?token=x", headers={"Authorization": "t0p"})
-    assert webhook.secret.startswith("whsec_")
-    assert (await read_webhook(engine, webhook)).secret == webhook.secret
+async def test_secrets_headers_and_bodies_are_stored_encrypted_and_sent_as_they_are(database_url: str) -> None:
+    sealed = open_engine(database_url, pool_size=3, keys=parse_keys([f"1:{b64encode(bytes(range(32))).decode()}"]))
+    async with receiving(answering(200, body="thanks")) as receiver:
+        webhook = await make(sealed, receiver.url, headers={"Authorization": "t0p"})
+        await change(sealed, "one")
+        await deliver(sealed)
+    assert receiver.received[0].verified(webhook.secret)["data"]["task_id"] == "one"
+    assert receiver.received[0].headers["authorization"] == "t0p"
+    async with sealed.connect() as connection:
+        (row,) = await connection.execute(select(webhooks.c.secret, webhooks.c.headers))
+        (body,) = (await connection.execute(select(webhook_deliveries.c.body))).scalars()
+        (answer,) = (await connection.execute(select(webhook_attempts.c.answer))).scalars()
+    assert all(is_marked(text) for text in (*row, body, answer))
+    await sealed.dispose()
+
+
+async def test_the_receiver_of_the_documentation_takes_what_is_signed_and_nothing_else(
+    engine: AsyncEngine, tmp_path: Path
+) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "webhooks.md").read_text()
+    (tmp_path / "receiver.py").write_text(page.partition("```python\n")[2].partition("```")[0])
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    webhook = await make(engine, f"http://127.0.0.1:{port}/")
+    environment = os.environ | {"WEBHOOK_SECRET": webhook.secret, "PORT": str(port)}
+    receiver = await asyncio.create_subprocess_exec(
+        sys.executable, tmp_path / "receiver.py", env=environment, stdout=PIPE, stderr=DEVNULL
+    )
+    try:
+        await until(lambda: not is_free("127.0.0.1", port), "the receiver listens")
+        await change(engine, "one")
+        await deliver(engine)
+        assert receiver.stdout is not None
+        said = (await receiver.stdout.readline()).decode()
+        (row,) = await rows_of(engine)
+        assert said.startswith(f"{row.event_id} task.failed")
+        async with engine.begin() as connection:
+            await settings.rotate_secret(connection, webhook.webhook_id, overlap=timedelta(0), author=AUTHOR)
+        await change(engine, "two")
+        await deliver(engine)
+        assert [row.last_status_code for row in await rows_of(engine)] == [204, 401]
+    finally:
+        receiver.terminate()
+        await receiver.wait()
+
+
+async def test_what_a_webhook_is_told_of_tasks_is_what_a_search_by_the_same_filter_finds(engine: AsyncEngine) -> None:
+    chance = random.Random(17)
+    errors = ("CardDeclined('no funds')", "Timeout('late')", None)
+    rows = [
+        {
+            "task_id": f"task-{number}",
+            "status": chance.choice(("COMPLETED", "FAILED", "CANCELLED")),
+            "phase": "finished",
+            "task_name": chance.choice(("shop.pay", "shop.ship")),
+            "queue_name": chance.choice(("etl", "celery")),
+            "exception": chance.choice(errors),
+            "duration_seconds": chance.choice((None, 0.5, 1.0, 2.5)),
+        }
+        for number in range(80)
+    ]
     async with engine.begin() as connection:
-        (found,) = (await sending.lock_webhooks(connection, [webhook.webhook_id]))[1].values()
-    assert replace(found, secret="") == replace(webhook, secret="")
+        for row in rows:
+            await add_task(connection, **row)
+    told = [change_of(number, row) for number, row in enumerate(rows)]
+    found_any = 0
+    async with engine.connect() as connection:
+        for _ in range(60):
+            wanted = TaskFilter(
+                statuses=tuple(chance.sample((Status.FAILED, Status.COMPLETED), chance.randint(0, 2))),
+                task_id=chance.choice((None, None, "task-3")),
+                task_name=chance.choice((None, "shop.pay")),
+                queue_name=chance.choice((None, "etl")),
+                error=chance.choice((None, "NO FUNDS", "late")),
+                min_duration=chance.choice((None, 1.0)),
+                max_duration=chance.choice((None, 1.0)),
+            )
+            found = select(tasks.c.task_id).where(*conditions(wanted))
+            ids = set((await connection.execute(found)).scalars())
+            assert {each.subject_id for each in told if Subscription(("*",), wanted).matches(each)} == ids
+            found_any += bool(ids)
+    assert found_any > 10
+
+
+def change_of(number: int, row: dict[str, Any]) -> Told:
+    """The change that tells of this end."""
+    names = {name: row[name] for name in ("task_name", "queue_name", "status")}
+    status = Status(row["status"])
+    data = task_data(attempt=1, error=row["exception"], duration_seconds=row["duration_seconds"], status=status)
+    kind = type_of_task_change(status, Phase.FINISHED)
+    at = datetime(2026, 3, 1, tzinfo=UTC)
+    return Told(Place(1, number), at, kind, row["task_id"], previous="RUNNING", data=data, **names)

@@ -14,8 +14,18 @@ from store.queries.for_metrics import StoreFigures
 from tests.unit.api.apps import app_of, client_of
 from tests.unit.api.keys import layer
 
-STORE = StoreFigures(due=3, scheduled=2, refused=6, parked=8, oldest_due_seconds=1.5, gaps=4, heartbeat_seconds=0.5)
-COUNTERS = {CounterName.EVENTS_APPLIED: 70, CounterName.EVENTS_REFUSED: 6, CounterName.DISPATCHED: 9}
+STORE = StoreFigures(
+    due=3,
+    scheduled=2,
+    refused=6,
+    parked=8,
+    oldest_due_seconds=1.5,
+    gaps=4,
+    heartbeat_seconds=0.5,
+    webhooks_pending=7,
+    webhook_oldest_seconds=2.5,
+)
+COUNTERS = dict(zip(CounterName, (70, 6, 9, 12, 1), strict=True))
 ALL = ScrapeFigures(STORE, {("STUCK_TASKS", "WARNING"): 2}, COUNTERS, Backlog(5, 0.25), in_queue=0)
 NONE = ScrapeFigures(None, None, None, None, None)
 
@@ -70,6 +80,10 @@ def test_every_figure_has_its_name() -> None:
         key("celeriac_mirror_events_applied_total"): 70,
         key("celeriac_mirror_events_refused_total"): 6,
         key("celeriac_dispatched_tasks_total"): 9,
+        key("celeriac_webhook_attempts_total", outcome="delivered"): 12,
+        key("celeriac_webhook_attempts_total", outcome="failed"): 1,
+        key("celeriac_webhook_deliveries_pending"): 7,
+        key("celeriac_webhook_oldest_pending_seconds"): 2.5,
         key("celeriac_mirror_lag_seconds"): 0.25,
         key("celeriac_mirror_pending_events", intake="stream"): 5,
         key("celeriac_mirror_pending_events", intake="queue"): 0,

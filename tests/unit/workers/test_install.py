@@ -8,6 +8,7 @@ import celeriac_worker
 import pytest
 from celeriac_worker import install
 from celeriac_worker.announcement import Announcement
+from celeriac_worker.channel_clients import ChannelClients
 from celeriac_worker.fetching import Fetching
 from celeriac_worker.gate_step import GateStep
 from celeriac_worker.retries import RetryCeiling
@@ -26,7 +27,13 @@ def test_an_app_gets_every_step_once(app: Any, times: int) -> None:
     before = {name: set(app.steps[name]) for name in ("worker", "consumer")}
     for _ in range(times):
         install(app)
-    assert app.steps["worker"] - before["worker"] == {RetryCeiling, PayloadOpening, GateStep, Announcement}
+    assert app.steps["worker"] - before["worker"] == {
+        ChannelClients,
+        RetryCeiling,
+        PayloadOpening,
+        GateStep,
+        Announcement,
+    }
     assert app.steps["consumer"] - before["consumer"] == {Fetching}
     assert app.events.dispatcher_cls.__mro__.count(StreamedEvents) == 1
 

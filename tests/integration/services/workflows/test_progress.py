@@ -6,12 +6,16 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psycopg
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.states import EventType
 from domain.workflows.steps import OnFailure
 from services.record import News, record
+from services.workflows.progress import FEW
+from store.engine import libpq_url
+from store.listener import AWAITED
 from store.queries.tasks.documents import get_task
 from store.tables.tasks import outbox, task_results, tasks
 from store.tables.workflows import workflow_wakes
@@ -258,3 +262,18 @@ def _scheduled(new: Any, at: datetime) -> Any:
 
     steps = [replace(step, submission=replace(step.submission, scheduled_at=at)) for step in new.steps]
     return replace(new, steps=steps)
+
+
+async def test_mirrors_hurry_only_where_few_steps_start_together(engine: AsyncEngine, database_url: str) -> None:
+    many = [str(number) for number in range(2 * FEW)]
+    world = await begin(engine, make_workflow({"a": (), **dict.fromkeys(many, "a"), "z": many}))
+    async with await psycopg.AsyncConnection.connect(libpq_url(database_url), autocommit=True) as connection:
+        await connection.execute(f"LISTEN {AWAITED}")
+        await world.complete("a")
+        await world.advance()
+        await world.complete(*many)
+        await connection.execute(f"NOTIFY {AWAITED}, 'many have started'")
+        await world.advance()
+        await connection.execute(f"NOTIFY {AWAITED}, 'one has started'")
+        heard = [notice.payload async for notice in connection.notifies(timeout=30, stop_after=3)]
+    assert heard == ["many have started", "", "one has started"]

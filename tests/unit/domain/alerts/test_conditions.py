@@ -59,6 +59,7 @@ ILL = [
     (AlertType.EVENTS_OFF, {"without_events": ("one", "two")}, SYSTEM, 2),
     (AlertType.OPEN_ACCESS, {"open_hosts": ("0.0.0.0",)}, SYSTEM, 1),
     (AlertType.NOTIFICATION_FAILING, {"failing_channels": {"mail": 61.0, "chat": 60.0}}, "mail", 61),
+    (AlertType.WEBHOOK_FAILING, {"failing_webhooks": {"k7Qm2ZpX4rT1": 3_601}}, "k7Qm2ZpX4rT1", 3_601),
 ]
 
 

@@ -1,6 +1,15 @@
 import pytest
 
-from gateway.events.gathering import FEW, LONGEST_SECONDS, MANY, MEMORY_SECONDS, Gathering
+from gateway.events.gathering import (
+    FEW,
+    HURRIED_MANY,
+    HURRIED_SECONDS,
+    HURRY_SECONDS,
+    LONGEST_SECONDS,
+    MANY,
+    MEMORY_SECONDS,
+    Gathering,
+)
 
 
 class Clock:
@@ -57,3 +66,15 @@ def test_after_a_quiet_time_nothing_waits(clock: Clock) -> None:
     after(gathering, clock, rate=100 * MANY)
     clock.now += 6 * MEMORY_SECONDS
     assert gathering.seconds() == 0
+
+
+def test_while_it_is_hurried_more_have_to_come_and_none_waits_for_long(clock: Clock) -> None:
+    gathering = Gathering(clock)
+    waits = []
+    for rate in (1.2 * MANY, 1.2 * HURRIED_MANY * MANY):
+        after(gathering, clock, rate=rate)
+        gathering.hurry()
+        waits.append(gathering.seconds())
+    assert waits == [0, HURRIED_SECONDS]
+    clock.now += HURRY_SECONDS
+    assert after(gathering, clock, rate=1.2 * MANY) == LONGEST_SECONDS

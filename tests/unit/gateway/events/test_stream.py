@@ -10,6 +10,7 @@ from redis.exceptions import ResponseError
 from structlog.testing import capture_logs
 
 from domain.redis_keys import STREAM_COUNTS_KEY, STREAM_KEY
+from domain.shares import Shares
 from gateway.events import stream as stream_module
 from gateway.events.sources import (
     LONGEST_WAIT_SECONDS,
@@ -308,6 +309,15 @@ def test_a_gap_reaches_back_to_the_oldest_that_was_read_and_not_stored(server: S
     assert isinstance(gap, Blind)
     assert abs(gap.started_at - read) < timedelta(seconds=30)
     assert abs(gap.ended_at - last) < timedelta(seconds=30), "where nothing is there any more"
+
+
+def test_a_gap_concerns_all_nodes_where_mirrors_put_here_what_they_hear(server: Server) -> None:
+    server.stream |= {"entries-added": 9, "length": 0, "last-generated-id": id_of(here())}
+    shares = Shares(1, frozenset({0}), alone=False)
+    stream = StreamEvents("redis://h/0", shares=lambda: shares, look_seconds=-1)
+    server.answers["xautoclaim"] = (b"0-0", [], [])
+    gaps = [item for item in stream.receive(0.2) if isinstance(item, Blind)]
+    assert [gap.streamed for gap in gaps] == [True, False]
 
 
 def test_a_gap_is_told_until_it_is_stored(server: Server, looking: StreamEvents) -> None:

@@ -1,0 +1,36 @@
+"""What is said of the types of events, and what is sent: one is held against the other."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from api.app import create_app
+from api.schemas.event_types import NAMES, list_event_types
+from settings import Settings
+
+TYPES = {each.name: each for each in list_event_types().data}
+
+
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    return create_app(Settings()).openapi()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_example_fits_its_schema_and_another_type_does_not(name: str) -> None:
+    check = Draft202012Validator(TYPES[name].schema_)
+    check.validate(TYPES[name].example)
+    assert not check.is_valid(TYPES[name].example | {"type": "shop.order.paid"})
+    assert not check.is_valid(TYPES[name].example | {"data": {}})
+
+
+def test_the_document_has_each_type_with_its_example(document: dict[str, Any]) -> None:
+    assert set(document["webhooks"]) == set(NAMES)
+    for name, entry in document["webhooks"].items():
+        content = entry["post"]["requestBody"]["content"]["application/json"]
+        whole = {**content["schema"], "components": document["components"]}
+        Draft202012Validator(whole).validate(content["example"])
+        assert content["example"] == TYPES[name].example
+        assert datetime.fromisoformat(content["example"]["timestamp"]) < datetime.now(UTC)
