@@ -102,14 +102,14 @@ async def shown(board: Board, supervisor: Supervisor) -> AsyncIterator[None]:
     with Live(
         console=Console(stderr=True), auto_refresh=False, redirect_stdout=sys.stdout.isatty(), transient=True
     ) as live:
-        drawing = background.start(_follow(board, supervisor, live), name="board")
+        drawing = background.start(_follow(board, supervisor, live=live), name="board")
         try:
             yield
         finally:
             await background.end(drawing)
 
 
-async def _follow(board: Board, supervisor: Supervisor, live: Live) -> None:
+async def _follow(board: Board, supervisor: Supervisor, *, live: Live) -> None:
     """A terminal that is gone is no reason to end: nothing is drawn on it any more."""
     while True:
         with suppress(OSError):
@@ -118,6 +118,6 @@ async def _follow(board: Board, supervisor: Supervisor, live: Live) -> None:
 
 
 def _place(url: str) -> str:
-    """Where it is, without who we are there: a host and its port, or the file of a socket."""
+    """Return where it is, without who we are there: a host and its port, or the file of a socket."""
     parts = urlsplit(url)
     return parts.netloc.rpartition("@")[2] or parts.path or parts.scheme

@@ -54,7 +54,7 @@ def _follow(reader: Reader, console: Console, *, wait: Wait, every: float, place
     with Live(console=console, screen=True, auto_refresh=False) as live:
         note = reader.refused
         while True:
-            footer = f"q quits · {time_of(it.now)} · {note or place}"
+            footer = note or f"q quits · {time_of(it.now)} · {place}"
             live.update(draw(it, Size(console.width, console.height), footer=footer), refresh=True)
             if wait(every):
                 return

@@ -115,7 +115,7 @@ def _rates_of(trends: Json, *, now: float) -> tuple[float | None, float | None]:
 
 
 def _mean_wait(trends: Json) -> float | None:
-    """Of this minute or, where no task has begun in it, of the last."""
+    """Return that of this minute or, where no task has begun in it, of the last."""
     waits: list[float] = [
         minute["average_wait_seconds"] for minute in trends["series"][-2:] if minute["average_wait_seconds"] is not None
     ]

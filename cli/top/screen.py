@@ -18,8 +18,8 @@ from domain.printable import printable
 WIDE = 120
 """Columns from which on two sections stand side by side."""
 GAP = 3
-HEAD_LINES = 6
-"""The sentence, which may take two lines, the figures, and the last line."""
+HEAD_LINES = 7
+"""The sentence and the last line, which may take two lines each, and the figures."""
 MOST_ROWS = 50
 LOOKS = {
     "ok": ("✓", "green"),
@@ -44,7 +44,7 @@ class _Section:
     title: str
     note: str
     rows: Sequence[Sequence[Text]] | None
-    """None: not told."""
+    """The lines of the section; None is not told."""
     empty: str
     grows: int = 0
     """Which column takes the room that is left."""
@@ -64,7 +64,7 @@ def draw(it: Situation, size: Size, *, footer: str = "") -> Group:
         parts.append(both)
     else:
         parts.append(_stack([queues, workers, failing, running], room))
-    return Group(*parts, Text(printable(footer), style="dim", no_wrap=True, overflow="ellipsis"))
+    return Group(*parts, Text(printable(footer), style="dim"))
 
 
 def share_out(wanted: Sequence[int], room: int) -> list[int]:

@@ -14,7 +14,7 @@ class Situation:
     now: float
     health: Json | None = None
     alerts: list[Json] | None = None
-    """Open ones."""
+    """The open alerts."""
     stats: Json | None = None
     queues: list[Json] | None = None
     resilience: Json | None = None

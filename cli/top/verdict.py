@@ -59,7 +59,7 @@ def _troubles(it: Situation) -> Iterator[_Trouble]:
 def _down(it: Situation, alerts: Sequence[Json]) -> Iterator[_Trouble]:
     for part in (it.resilience or {}).get("components", ()):
         name = part["name"]
-        if part["status"] != "unhealthy" or name == "database" or _told(alerts, "COMPONENT_DOWN", name):
+        if part["status"] != "unhealthy" or name == "database" or _told(alerts, "COMPONENT_DOWN", subject=name):
             continue
         silence = about(seconds_since(part["since"], it.now))
         yield "critical", f"The {name.replace('_', ' ')} has not answered for {silence}."
@@ -69,7 +69,7 @@ def _unserved(it: Situation, alerts: Sequence[Json]) -> Iterator[_Trouble]:
     without = [queue for queue in it.queues or () if queue["consumers"] == 0 and (queue["waiting"] or 0) > 0]
     for queue in sorted(without, key=lambda queue: -queue["waiting"]):
         name, waiting, since = queue["queue_name"], queue["waiting"], queue["oldest_waiting_at"]
-        if _told(alerts, "TASKS_NOT_PICKED_UP", name):
+        if _told(alerts, "TASKS_NOT_PICKED_UP", subject=name):
             continue
         oldest = f", the oldest for {about(seconds_since(since, it.now))}" if since else ""
         waits = "task waits" if waiting == 1 else "tasks wait"
@@ -95,7 +95,7 @@ def _refused_and_failing(it: Situation, alerts: Sequence[Json]) -> Iterator[_Tro
         yield "warning", f"{percent(it.failed_percent)} of what ends fails."
 
 
-def _told(alerts: Sequence[Json], kind: str, subject: str | None = None) -> bool:
+def _told(alerts: Sequence[Json], kind: str, *, subject: str | None = None) -> bool:
     return any(alert["type"] == kind and subject in (None, alert["subject"]) for alert in alerts)
 
 

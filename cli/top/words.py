@@ -80,7 +80,7 @@ def _whole(value: float) -> int:
 
 
 def _fixed(value: float, places: int) -> str:
-    """As JavaScript's `toFixed`: of two that are as near it takes the one further from zero, Python the even one."""
+    """Return it as JavaScript's `toFixed` does: of two that are as near the one further from zero, not the even one."""
     return str(Decimal(value).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP))
 
 

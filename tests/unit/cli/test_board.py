@@ -32,7 +32,7 @@ def settings(tmp_path: Path, **more: Any) -> Settings:
     return Settings(data=tmp_path, concurrency=3, queues=("a", "b"), **more)
 
 
-def text_of(drawn: Board, states: Sequence[ChildState] = CHILDREN, width: int = 80) -> str:
+def text_of(drawn: Board, states: Sequence[ChildState] = CHILDREN, *, width: int = 80) -> str:
     console = Console(file=io.StringIO(), width=width, record=True)
     console.print(drawn.draw(states))
     return console.export_text()

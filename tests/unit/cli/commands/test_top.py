@@ -75,7 +75,7 @@ def keyboard(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """Where keys are pressed."""
     ours, its = os.openpty()
     with os.fdopen(its) as terminal:
-        monkeypatch.setattr(top.sys, "stdin", terminal)
+        monkeypatch.setattr("cli.commands.top.sys.stdin", terminal)
         yield ours
     os.close(ours)
 
@@ -88,6 +88,6 @@ def test_q_leaves_and_an_arrow_does_not(keyboard: int, keys: bytes, leaves: bool
 
 
 def test_where_no_keys_come_it_only_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(top.sys, "stdin", io.StringIO())
+    monkeypatch.setattr("cli.commands.top.sys.stdin", io.StringIO())
     with top._keys() as wait:
         assert wait(0.0) is False

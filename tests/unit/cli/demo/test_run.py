@@ -3,7 +3,6 @@ from typing import Any
 import pytest
 
 from cli.client import Client
-from cli.demo import run
 from cli.demo.run import keep_open, open_shop, refuse_foreign
 from cli.errors import CliError
 from tests.unit.cli.apis import Api, answering
@@ -20,8 +19,8 @@ def worker(name: str, **more: Any) -> Json:
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every wait is over at its second look."""
     hours = iter(range(0, 10**6, 100))
-    monkeypatch.setattr(run.time, "monotonic", lambda: next(hours))
-    monkeypatch.setattr(run.time, "sleep", lambda _: None)
+    monkeypatch.setattr("cli.demo.run.time.monotonic", lambda: next(hours))
+    monkeypatch.setattr("cli.demo.run.time.sleep", lambda _: None)
 
 
 def opened(monkeypatch: pytest.MonkeyPatch, **answer: Any) -> tuple[str, Api]:

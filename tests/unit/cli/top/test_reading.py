@@ -5,7 +5,6 @@ import pytest
 
 from cli.client import Client, NotReachable
 from cli.errors import CliError
-from cli.top import reading
 from cli.top.reading import Reader
 
 Json = dict[str, Any]
@@ -15,16 +14,16 @@ HALF_PAST = 1_795_694_430.0
 """12:00:30: these two minutes have lasted 90 s."""
 ANSWERS: dict[str, Json] = {
     "/health": {"status": "unhealthy"},
-    "/alerts": {"data": [1]},
+    "/alerts": {"data": [{"row": 1}]},
     "/resilience/summary": {"components": []},
     "/analytics/trends": {
         "series": [MINUTE, LATEST],
         "by_task": [{"task_name": name, "failed": failed} for name, failed in (("a", 1), ("b", 0), ("c", 5))],
     },
     "/dashboard/stats": {"tasks_completed": 100, "tasks_failed": 10},
-    "/queues": {"data": [2]},
-    "/dashboard/workers": {"data": [3]},
-    "/tasks": {"data": [4], "total": 9},
+    "/queues": {"data": [{"row": 2}]},
+    "/dashboard/workers": {"data": [{"row": 3}]},
+    "/tasks": {"data": [{"row": 4}], "total": 9},
 }
 QUICK = ["/dashboard/stats", "/queues", "/dashboard/workers", "/tasks"]
 
@@ -36,8 +35,8 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(reading.time, "monotonic", lambda: clock.now)
-    monkeypatch.setattr(reading.time, "time", lambda: HALF_PAST)
+    monkeypatch.setattr("cli.top.reading.time.monotonic", lambda: clock.now)
+    monkeypatch.setattr("cli.top.reading.time.time", lambda: HALF_PAST)
     return clock
 
 
@@ -68,8 +67,13 @@ def test_the_first_look_has_rates_of_the_last_two_minutes(fleet: Fleet) -> None:
     reader, _, _ = fleet
     it = reader.read()
     assert (it.done_per_minute, it.failed_percent, it.mean_wait) == (8.0, 20.0, 0.5)
-    assert (it.health, it.alerts, it.queues, it.workers) == ({"status": "unhealthy"}, [1], [2], [3])
-    assert (it.running, it.running_count) == ([4], 9)
+    assert (it.health, it.alerts, it.queues, it.workers) == (
+        {"status": "unhealthy"},
+        [{"row": 1}],
+        [{"row": 2}],
+        [{"row": 3}],
+    )
+    assert (it.running, it.running_count) == ([{"row": 4}], 9)
     assert it.failing is not None
     assert [each["task_name"] for each in it.failing] == ["c", "a"]
     assert reader.refused == ""
@@ -98,7 +102,7 @@ def test_what_the_key_may_not_see_is_left_out_and_said(fleet: Fleet) -> None:
     answers |= {"/dashboard/stats": 403, "/analytics/trends": 403}
     it = reader.read()
     assert (it.stats, it.failing, it.done_per_minute, it.failed_percent) == (None, None, None, None)
-    assert it.queues == [2]
+    assert it.queues == [{"row": 2}]
     assert reader.refused == "/analytics/trends is not for you"
 
 

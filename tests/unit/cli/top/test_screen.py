@@ -46,7 +46,7 @@ FULL = Situation(
 )
 
 
-def lines_of(it: Situation, width: int = 80, height: int | None = None, footer: str = "") -> list[str]:
+def lines_of(it: Situation, *, width: int = 80, height: int | None = None, footer: str = "") -> list[str]:
     console = Console(file=io.StringIO(), width=width, record=True)
     console.print(draw(it, Size(width, height), footer=footer))
     return [line.rstrip() for line in console.export_text().splitlines()]
