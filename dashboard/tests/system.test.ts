@@ -57,7 +57,7 @@ test("marks are told, and a mark is no broken part", () => {
   const it = system({
     degradation: { degraded_services_count: 1, services: [mark.service_name], marks: [mark] },
   });
-  assert.equal(sentenceOfSystem(it, undefined, now), "1 mark is in force.");
+  assert.equal(sentenceOfSystem(it, undefined, now), "All 2 parts answer, and 1 mark is in force.");
   assert.match(effectOf(mark), /kept/);
   assert.equal(pathOfService("queue:a/b"), "/queues/a%2Fb");
   assert.equal(pathOfService("task:x"), "/names/x");

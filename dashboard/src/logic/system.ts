@@ -68,8 +68,12 @@ export function sentenceOfSystem(it: Resilience, health: Health | undefined, now
     sentences.push(
       `Nothing has been heard lately of ${join(unknown.map((part) => nameOfPart(part.name).toLowerCase()))}.`,
     );
+  const isWhole = sentences.length === 0;
   const marks = it.degradation.marks.length;
-  if (marks > 0) sentences.push(`${plural(marks, "mark")} ${marks === 1 ? "is" : "are"} in force.`);
+  if (marks > 0)
+    sentences.push(
+      `${isWhole ? `All ${count(parts.length)} parts answer, and ` : ""}${plural(marks, "mark")} ${marks === 1 ? "is" : "are"} in force.`,
+    );
   if (sentences.length > 0) return sentences.join(" ");
   if (health !== undefined && health.status !== "healthy")
     return "A part is down, and the API does its work all the same.";

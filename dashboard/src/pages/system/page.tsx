@@ -5,7 +5,7 @@ import { useData } from "../../api/query.ts";
 import { may } from "../../api/session.ts";
 import type { Component, Health, Resilience, Stats } from "../../api/types.ts";
 import { celeriac } from "../../logic/curl.ts";
-import { count, duration, percent } from "../../logic/format.ts";
+import { about, count, duration, percent } from "../../logic/format.ts";
 import { meaningOf, nameOfPart, sentenceOfSystem } from "../../logic/system.ts";
 import { ActionButton } from "../../parts/actions.tsx";
 import { CopyAs } from "../../parts/copy.tsx";
@@ -13,7 +13,7 @@ import { Figure } from "../../parts/figure.tsx";
 import { Facts, PageHead, type PageProps, Section } from "../../parts/page.tsx";
 import { Shown } from "../../parts/states.tsx";
 import { Status } from "../../parts/status.tsx";
-import { Ago, clock } from "../../parts/time.tsx";
+import { clock } from "../../parts/time.tsx";
 import { href } from "../../router.ts";
 import { Gaps } from "./gaps.tsx";
 import { AskMark, Held, Marks } from "./marks.tsx";
@@ -123,9 +123,7 @@ function Part({ part }: { part: Component }) {
         {meaning}{" "}
         {part.status !== "healthy" && part.detail && <span class="system-detail">{part.detail}</span>}
       </span>
-      <span class="end muted">
-        since <Ago at={part.since} />
-      </span>
+      <span class="end muted">for {about((clock.value.now - Date.parse(part.since)) / 1000)}</span>
     </li>
   );
 }
