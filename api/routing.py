@@ -19,6 +19,7 @@ from api.bodies.reading import MAX_BODY_BYTES, pass_on
 from api.bodies.shapes import BodyForm, field_name
 from api.declarations import Declared, Reach, declared_by
 from api.errors import LimitedKey, MissingScope, UnsupportedMediaType
+from api.etags import tagged
 from api.middleware.scopes import PRINCIPAL, SIGHT
 from api.middleware.whole_segments import decode_segments
 from api.resilience.guard import Guard, access_of
@@ -71,6 +72,8 @@ class StrictRoute(APIRoute):
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request through the guard, which may answer in the place of the route."""
         decode_segments(scope)
+        if scope["method"] == "GET":
+            send = tagged(scope, send)
         method, is_known = scope["method"], scope["method"] in (self.methods or ())
         access = access_of(self.declared, method, tag=str(self.tags[0])) if is_known else None
         if is_known:

@@ -6,12 +6,12 @@ Redis they come all at once, on RabbitMQ while the mirrors are stopped.
 
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
 import amqp
 import psycopg
@@ -47,7 +47,12 @@ COUNTS = {"one": 1, "two": 2}
 TABLES = "tasks, task_arguments, task_results, attempts, events, feed, search_queue, rollup_deltas, workers"
 # All at once: nothing is there to be read before everything is.
 ADD_TO_STREAM = "for _, body in ipairs(ARGV) do redis.call('XADD', KEYS[1], '*', KEYS[2], body) end"
-Fill = Callable[[Servers, Sequence[RunningProcess], Sequence[bytes]], None]
+
+
+class Fill(Protocol):
+    """Lets these messages wait for the mirrors."""
+
+    def __call__(self, servers: Servers, mirrors: Sequence[RunningProcess], *, bodies: Sequence[bytes]) -> None: ...
 
 
 def main(
@@ -86,14 +91,14 @@ def measure(*, tasks: int, rounds: int) -> Report:
             for broker in brokers
         ],
         notes=[
-            *(_compared(broker, measured[f"{broker}, one"], measured[f"{broker}, two"]) for broker in brokers),
+            *(_compared(broker, measured[f"{broker}, one"], two=measured[f"{broker}, two"]) for broker in brokers),
             "cpu us: processor time of the mirrors and of all servers for a task.",
         ],
     )
 
 
-def _compared(broker: str, one: Series, two: Series) -> str:
-    """Where the processors are full, more mirrors cannot be faster; then their price is what company costs."""
+def _compared(broker: str, one: Series, *, two: Series) -> str:
+    """Return what company costs: where the processors are full, more mirrors cannot be faster."""
     busy = ", ".join(f"{series.rate * (series.cost or 0):.2f}" for series in (one, two))
     price = f"{two.cost / one.cost:.2f}" if one.cost and two.cost else "too short to be told"
     return f"{broker}: processor time a task two / one {price}; processors busy with one and with two: {busy}."
@@ -104,7 +109,7 @@ def _take_turn(servers: Servers, fill: Fill, *, count: int, tasks: int) -> Turn:
     bodies = bodies_of(ids)
     store_results(servers, ids)
     with running_mirrors(servers, count) as mirrors:
-        fill(servers, mirrors, bodies)
+        fill(servers, mirrors, bodies=bodies)
         begun, used = time.perf_counter(), processor_seconds()
         wait_until_stored(servers, tasks * EVENTS_PER_TASK)
         done = Turn(tasks, time.perf_counter() - begun, processor_seconds=processor_seconds() - used)
@@ -121,13 +126,14 @@ def running_mirrors(servers: Servers, count: int) -> Iterator[list[RunningProces
         yield mirrors
 
 
-def fill_stream(servers: Servers, _: Sequence[RunningProcess], bodies: Sequence[bytes]) -> None:
-    """Add these to the plugin's stream."""
+def fill_stream(servers: Servers, mirrors: Sequence[RunningProcess], *, bodies: Sequence[bytes]) -> None:
+    """Add these to the plugin's stream, of which the mirrors need not be told."""
+    del mirrors
     with redis.Redis.from_url(servers.redis_url) as stream:
         stream.eval(ADD_TO_STREAM, 2, STREAM_KEY, FIELD, *bodies)
 
 
-def fill_queue(servers: Servers, mirrors: Sequence[RunningProcess], bodies: Sequence[bytes]) -> None:
+def fill_queue(servers: Servers, mirrors: Sequence[RunningProcess], *, bodies: Sequence[bytes]) -> None:
     """Publish these as workers do, while the mirrors stand still: for less time than makes them count as gone."""
     begun = time.monotonic()
     for mirror in mirrors:

@@ -103,8 +103,7 @@ async def record(connection: AsyncConnection, news: News) -> frozenset[str]:
     locked = await _lock_or_make(connection, news)
     if not locked.tasks:
         return NONE
-    learned = await _learn(connection, locked)
-    folded = _fold(learned)
+    folded = _fold(await _learn(connection, locked))
     async with together(connection):
         await _write(connection, folded)
         finished = await _tell(connection, folded)

@@ -9,9 +9,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, reset_contextvars
 from uuid_utils import uuid7
 
+from api.dashboard_pages import build_of_page
 from api.errors import InternalError, error_response
 from api.health.metrics import Metrics
-from api.middleware.scopes import header_of, is_open
+from api.middleware.scopes import BUILD_HEADER, header_of, is_open
 from api.protocol import ON_SHUTDOWN
 
 _SANE_ID = re.compile(r"[\x21-\x7e]([\x20-\x7e]{0,126}[\x21-\x7e])?")
@@ -47,7 +48,9 @@ class RequestContext:
             nonlocal status, answered
             if message["type"] == "http.response.start":
                 status, answered = message["status"], time.perf_counter()
-                MutableHeaders(scope=message)["X-Request-ID"] = scope["request_id"]
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-ID"] = scope["request_id"]
+                headers[BUILD_HEADER] = build_of_page()
             await send(message)
 
         try:

@@ -2,6 +2,8 @@
 
 from starlette.types import Scope
 
+BUILD_HEADER = "X-Celeriac-Build"
+"""The header that says which build of the dashboard belongs to this API."""
 HEALTH_PATH = "/api/v1/health"
 METRICS_PATH = "/metrics"
 DASHBOARD_PATH = "/ui"

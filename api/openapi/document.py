@@ -24,6 +24,7 @@ from api.errors import (
     UnsupportedMediaType,
     http_status_of,
 )
+from api.middleware.scopes import BUILD_HEADER
 from api.middleware.session_cookie import SESSION_COOKIE
 from api.openapi.links import add_links
 from api.openapi.webhooks import add_webhooks
@@ -79,6 +80,11 @@ HEADERS: Json = {
         "schema": {"type": "integer"},
     },
     "Retry-After": {"description": "Seconds after which to try again.", "schema": {"type": "integer"}},
+    BUILD_HEADER: {"description": "Which build answers.", "schema": {"type": "string"}},
+    "ETag": {
+        "description": "Of JSON up to 1 MiB. `If-None-Match` with it is answered with 304 while nothing has changed.",
+        "schema": {"type": "string"},
+    },
     REPLAYED_HEADER: {
         "description": "true: this is the first answer to the Idempotency-Key again; nothing was done twice.",
         "schema": {"type": "string", "enum": ["true"]},
@@ -114,6 +120,7 @@ def describe_app(app: FastAPI) -> Json:
         _add_scopes(document, _strict_routes(app))
         declared = [(route.path_format, route.declared) for route in _strict_routes(app)]
         _add_headers_of_last_answers(document, [path for path, each in declared if each.caches_answers])
+        _add_tags_of_answers(document)
         add_links(document, {path: each.id_field for path, each in declared if each.id_field})
         add_webhooks(document)
         _add_components(document)
@@ -178,7 +185,7 @@ def _merge(common: Json, *, into: Json) -> None:
 
 
 def _headers(status: str, *, limited: bool, keyed: bool) -> Json:
-    names = ["X-Request-ID", *(_RATE_LIMIT if limited else ())]
+    names = ["X-Request-ID", BUILD_HEADER, *(_RATE_LIMIT if limited else ())]
     if status in ("429", "503"):
         names.append("Retry-After")
     if keyed and status.startswith("2"):
@@ -193,6 +200,16 @@ def _references(names: Iterable[str]) -> Json:
 def _add_headers_of_last_answers(document: Json, paths: Iterable[str]) -> None:
     for path in paths:
         document["paths"][path]["get"]["responses"]["200"]["headers"] |= _references(_OF_LAST_ANSWERS)
+
+
+def _add_tags_of_answers(document: Json) -> None:
+    for operation in (methods["get"] for methods in document["paths"].values() if "get" in methods):
+        good = operation["responses"].get("200", {})
+        if "application/json" in good.get("content", ()):
+            good["headers"] |= _references(["ETag"])
+            headers = {name: ref for name, ref in good["headers"].items() if name not in _OF_LAST_ANSWERS}
+            unchanged = {"description": "What `If-None-Match` names is still the answer.", "headers": headers}
+            operation["responses"]["304"] = unchanged
 
 
 def _add_components(document: Json) -> None:

@@ -25,7 +25,8 @@ class Figures(ResponseModel):
     average_wait_seconds: float | None = Field(description="From due to first start, of the tasks that started then.")
     average_duration_seconds: float | None = Field(description="Of the runs that decided the tasks which ended then.")
     p95_duration_seconds: float | None = Field(
-        description="Within 5 %. Of a first hour that counts in part: the whole. null by the minute."
+        description="Within 5 %. Of a first hour that counts in part: the whole. null in a series by the minute, and "
+        "in one by the hour of more than 48 hours where not all tasks are looked at."
     )
 
 

@@ -96,6 +96,10 @@ class WorkerFigures(ResponseModel):
     uptime_seconds: int | None = Field(description="null if it is offline or its start was not heard.")
     task_rate: float = Field(description="Finished tasks a minute, over the last 5 minutes.", examples=[45.2])
     error_rate: float | None = Field(description="Failed of those, in percent; null if none finished.", examples=[2.1])
+    running: int = Field(description="Tasks that it is running.", examples=[3])
+    capacity: int | None = Field(description="Tasks that it can run at once; null while that is not known.")
+    queues: list[str] | None = Field(description="Its own, also while it is held back; null until it has said so.")
+    plugin: str | None = Field(description="Version of the worker plugin; null on a stock worker.")
     capacity_utilization: float | None = Field(
         description="Running tasks of its capacity, 0 to 1; null while its capacity is not known.", examples=[0.6]
     )
@@ -109,6 +113,10 @@ class WorkerFigures(ResponseModel):
             uptime_seconds=_uptime(row, now) if row.online else None,
             task_rate=ends.per_minute,
             error_rate=ends.error_rate,
+            running=row.running,
+            capacity=row.concurrency or row.capacity,
+            queues=row.queues,
+            plugin=row.plugin,
             capacity_utilization=utilization(running=row.running, capacity=row.concurrency or row.capacity),
         )
 

@@ -21,6 +21,13 @@ export function SignIn() {
       isBusy.value = false;
     }
   };
+  const elsewhere = async () => {
+    const url = apiUrl("/session/oidc/login", { next: location.pathname + location.search });
+    // Looked at first: where no issuer is configured, the answer is a sentence and no way there.
+    const answer = await fetch(url, { redirect: "manual" }).catch(() => null);
+    if (answer?.type === "opaqueredirect") location.assign(url);
+    else error.value = (await answer?.json().catch(() => null))?.detail ?? "Celeriac does not answer.";
+  };
   const form = (
     <form onSubmit={submit} class="sign-in-form">
       <p>Sign in with an API key. It is exchanged for a session of this browser and not kept by the page.</p>
@@ -47,9 +54,9 @@ export function SignIn() {
         <button type="submit" class="button primary" disabled={isBusy.value || key.value.trim() === ""}>
           Sign in
         </button>
-        <a class="button" href={apiUrl("/session/oidc/login", { next: location.pathname + location.search })}>
+        <button type="button" class="button" disabled={isBusy.value} onClick={elsewhere}>
           At your organisation
-        </a>
+        </button>
       </div>
       <p class="muted">
         A key is made with <code>celeriac keys create</code>.

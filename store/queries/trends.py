@@ -50,6 +50,10 @@ Name = Literal["task_name", "queue_name"]
 NAMES: tuple[Name, ...] = ("task_name", "queue_name")
 Histograms = dict[Any, dict[int, int]]
 
+LONGEST_NAMED = timedelta(hours=49)
+"""The longest window of which the durations of chosen tasks are read by the hour: of all roll-ups, those by the hour
+and by name have the most rows. An hour more than 48, for the minutes of the first.
+"""
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 _since, _until = bindparam("since", type_=Time), bindparam("until", type_=Time)
 _first_hour, _whole_hours = bindparam("first_hour", type_=Time), bindparam("whole_hours", type_=Time)
@@ -284,8 +288,11 @@ async def count_failures(
 async def count_durations_by_interval(
     connection: AsyncConnection, window: Window, *, interval: Interval, chosen: Chosen = ALL_TASKS
 ) -> dict[datetime, dict[int, int]]:
-    """Return the histogram of the durations of ended tasks, for each bucket of the series; none by the minute."""
-    if interval is Interval.MINUTELY:
+    """Return the histogram of the durations of ended tasks, for each bucket of the series; none by the minute, and for
+    chosen tasks none by the hour of more than `LONGEST_NAMED`.
+    """
+    is_long = chosen.is_bounded and window.until - window.since > LONGEST_NAMED
+    if interval is Interval.MINUTELY or (interval is Interval.HOURLY and is_long):
         return {}
     return _histograms(await connection.execute(_statements(chosen).durations_by_interval[interval], _bounds(window)))
 

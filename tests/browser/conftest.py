@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from tests.acceptance.stack import Stack, running
 from tests.browser.chromium import PATIENCE_MS, chromium, chromium_program, stranger
+from tests.browser.pages import Watch, watched
+from tests.browser.shop import Shop, open_shop
 
 
 @pytest.fixture(scope="package")
@@ -16,9 +18,23 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="package")
+def shop(stack: Stack) -> Shop:
+    return open_shop(stack)
+
+
+@pytest.fixture
+def looked(browser: Browser, stack: Stack, shop: Shop) -> Iterator[tuple[Page, Watch]]:
+    """A page on which nothing may go wrong, beside a shop."""
+    with watched(browser, stack.url, viewport={"width": 1280, "height": 800}) as (page, watch):
+        yield page, watch
+        assert watch.problems == []
+
+
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     if chromium_program() is None:
         pytest.skip("no Chromium is installed here: apt-get install chromium")
+    expect.set_options(timeout=PATIENCE_MS)
     with chromium() as browser:
         yield browser
 

@@ -8,9 +8,9 @@
 The worker then asks Celeriac's Redis before each start (`gate_step.py`, `requests.py`), can be paused and drained
 (`fetching.py`, `commands.py`), obeys the `max_retries` of a submission (`retries.py`), opens encrypted arguments
 (`sealing.py`) and tells Celeriac what it can do (`announcement.py`). Its channels to Redis cost less
-(`channel_clients.py`). What it tells is kept while Celeriac is away
-(`stream.py`). Tasks that were not submitted through Celeriac can be cancelled and paused; else nothing changes for
-them. `emit` tells Celeriac of events of your own (`emitting.py`).
+(`channel_clients.py`). What it tells is kept while Celeriac is away (`stream.py`). Tasks that were not submitted
+through Celeriac can be cancelled and paused; else nothing changes for them. `emit` tells Celeriac of events of your own
+(`emitting.py`).
 """
 
 from __future__ import annotations

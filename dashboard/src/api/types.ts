@@ -130,8 +130,11 @@ export interface Health {
 
 /** A stretch in which the mirror could not hear. */
 export interface Gap {
-  from: string;
-  to: string | null;
+  gap_id: string;
+  source: string;
+  started_at: string;
+  ended_at: string;
+  seconds: number;
 }
 
 export interface Mark {

@@ -12,6 +12,12 @@ export function ordinal(number: number): string {
 const since = (from: string | null | undefined, now: number) =>
   from ? about(Math.max(0, (now - Date.parse(from)) / 1000)) : "a while";
 
+/** Return when it first started, whatever attempt decided it. */
+export function firstStart(task: Task): string | null {
+  const first = task.attempts.find((attempt) => attempt.number === 1);
+  return first?.started_at ?? task.started_at;
+}
+
 /** Return the sentence under a task's title. */
 export function sentenceOfTask(task: Task, now: number): string {
   const attempts = task.attempts.length;
@@ -19,7 +25,7 @@ export function sentenceOfTask(task: Task, now: number): string {
   if (task.outcome === "unknown") return "Its run is over, and nobody told how it went.";
   switch (task.status) {
     case "COMPLETED": {
-      const waited = between(task.scheduled_at ?? task.created_at, task.started_at);
+      const waited = between(task.scheduled_at ?? task.created_at, firstStart(task));
       const parts = [
         waited !== null ? `waited ${duration(waited)}` : "",
         task.duration_seconds !== null ? `ran ${duration(task.duration_seconds)}` : "",

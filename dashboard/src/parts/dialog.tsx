@@ -23,6 +23,10 @@ export function Dialog({
   useEffect(() => {
     const before = document.activeElement as HTMLElement | null;
     dialog.current?.showModal();
+    // The first field, else the way back: never the button that closes, nor the one that acts.
+    const first =
+      ".dialog-body input, .dialog-body textarea, .dialog-body select, footer .button:not(.primary)";
+    dialog.current?.querySelector<HTMLElement>(first)?.focus();
     return () => before?.focus?.({ preventScroll: true });
   }, []);
   return (

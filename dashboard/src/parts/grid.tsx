@@ -19,6 +19,8 @@ export interface Column<Row> {
   align?: "end";
   /** What the API sorts by; without it the header is no button. */
   sort?: string;
+  /** Left out while the grid is narrower than so many pixels. */
+  from?: number;
   /** Where the page is narrow: `title` is the first line of the card, `hide` is left out. */
   narrow?: "title" | "hide";
 }
@@ -51,11 +53,13 @@ const ALL_DRAWN = 60;
 const narrow = matchMedia(NARROW);
 
 export function Grid<Row>(props: GridProps<Row>) {
-  const { rows, columns, rowKey, selected } = props;
+  const { rows, rowKey, selected } = props;
   const body = useRef<HTMLDivElement>(null);
+  const [width, setWidth] = useState(Number.POSITIVE_INFINITY);
   const [current, setCurrent] = useState<string | null>(null);
   const [span, setSpan] = useState<readonly [number, number]>([0, ALL_DRAWN]);
   const isNarrow = useNarrow();
+  const columns = isNarrow ? props.columns : props.columns.filter((column) => (column.from ?? 0) <= width);
   const height = isNarrow ? CARD : density.value === "compact" ? 26 : 32;
   const isVirtual = Boolean(props.fill);
   const anchor = useRef<number | null>(null);
@@ -72,8 +76,11 @@ export function Grid<Row>(props: GridProps<Row>) {
   };
   useLayoutEffect(look, [rows.length, height, isVirtual]);
   useEffect(() => {
-    if (!isVirtual || !body.current) return undefined;
-    const watch = new ResizeObserver(look);
+    if (!body.current) return undefined;
+    const watch = new ResizeObserver(([entry]) => {
+      setWidth(Math.floor(entry!.contentRect.width));
+      look();
+    });
     watch.observe(body.current);
     return () => watch.disconnect();
   }, [isVirtual, height, rows.length]);

@@ -23,6 +23,7 @@ import { Empty, Shown } from "../../parts/states.tsx";
 import { Status } from "../../parts/status.tsx";
 import { Ago, clock } from "../../parts/time.tsx";
 import { go, href } from "../../router.ts";
+import { Away } from "./away.tsx";
 import { WORDS } from "./words.ts";
 import "./page.css";
 
@@ -62,6 +63,7 @@ export default function Page(_props: PageProps) {
       <h1 class="sr">{WORDS.title}</h1>
       <Sentence verdict={verdict} />
       <Vitals stats={stats.value} rates={rates} />
+      <Away />
       <div class="overview-columns">
         <Section title={WORDS.hour} note="by minute">
           <Shown data={trends} lines={4}>
@@ -201,8 +203,8 @@ function Hour({ trends }: { trends: Trends }) {
       sentence={sentence}
       whole="60 min"
       gaps={(gaps.value?.data ?? []).map((gap) => ({
-        from: Date.parse(gap.from),
-        to: gap.to ? Date.parse(gap.to) : Date.now(),
+        from: Date.parse(gap.started_at),
+        to: Date.parse(gap.ended_at),
       }))}
       series={[
         { label: "done", tone: "completed", values: trends.series.map((one) => one.completed) },

@@ -8,7 +8,7 @@ import { useKeys } from "../../keys.ts";
 import { celeriac } from "../../logic/curl.ts";
 import { between, count, duration } from "../../logic/format.ts";
 import { proofOfCancel } from "../../logic/proof.ts";
-import { sentenceOfTask } from "../../logic/sentence.ts";
+import { firstStart, sentenceOfTask } from "../../logic/sentence.ts";
 import { lookOfTask } from "../../logic/status.ts";
 import { nameOf } from "../../logic/story.ts";
 import { ActionButton, act, Confirm } from "../../parts/actions.tsx";
@@ -160,7 +160,7 @@ function Whole({ task }: { task: Task }) {
         </p>
       )}
       {proof.length > 0 && <Receipt title="Cancel" steps={proof} />}
-      {!ended && <Why id={task.task_id} isRunning={task.status === "RUNNING"} />}
+      {!ended && <Why id={task.task_id} isRunning={task.status === "RUNNING"} queueName={task.queue_name} />}
       <Section
         title={WORDS.story}
         note={timeline.value?.complete === false ? WORDS.incomplete : undefined}
@@ -168,10 +168,12 @@ function Whole({ task }: { task: Task }) {
       >
         <Story task={task} />
       </Section>
-      <div class="columns">
-        <Input task={task} />
-        <Outcome task={task} />
-        <Section title={WORDS.facts}>
+      <div class="task-columns">
+        <div class="task-column">
+          <Outcome task={task} />
+          <Input task={task} />
+        </div>
+        <Section title={WORDS.facts} flush>
           <FactsOf task={task} />
         </Section>
       </div>
@@ -228,7 +230,7 @@ function FactsOf({ task }: { task: Task }) {
         task.scheduled_at ? ["due", <Time key="2" at={task.scheduled_at} />] : null,
         ["started", <Time key="3" at={task.started_at} />],
         ["ended", <Time key="4" at={task.completed_at} />],
-        ["waited", duration(between(task.scheduled_at ?? task.created_at, task.started_at))],
+        ["waited", duration(between(task.scheduled_at ?? task.created_at, firstStart(task)))],
         ["ran", duration(task.duration_seconds)],
         [
           "queue",
@@ -278,7 +280,7 @@ function FactsOf({ task }: { task: Task }) {
 /** The tasks that it came of, and that came of it. */
 function Family({ task }: { task: Task }) {
   const tree = useData<Tree>(`/tasks/${segment(task.task_id)}/tree`, {
-    query: { limit: 100, rows: "data" },
+    query: { limit: 100 },
     topics: [`task:${task.task_id}`],
   });
   if (!tree.value || tree.value.data.length < 2) return null;

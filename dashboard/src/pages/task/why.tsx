@@ -13,10 +13,13 @@ const ICON = { ok: "check", blocks: "close", unknown: "help" } as const;
 const SAID = { ok: "well", blocks: "stands in the way", unknown: "not known" } as const;
 
 /** Where the thing that is looked at can be seen. */
-function placeOf(check: Explanation["checks"][number]): { label: string; to: string } | null {
+function placeOf(
+  check: Explanation["checks"][number],
+  queueName: string | null,
+): { label: string; to: string } | null {
   const text = (name: string) =>
     typeof check.evidence[name] === "string" ? String(check.evidence[name]) : null;
-  const queue = text("queue_name") ?? text("queue");
+  const queue = text("queue_name") ?? text("queue") ?? queueName;
   switch (check.name) {
     case "queue":
     case "consumers":
@@ -39,7 +42,15 @@ function placeOf(check: Explanation["checks"][number]): { label: string; to: str
   }
 }
 
-export function Why({ id, isRunning }: { id: string; isRunning: boolean }) {
+export function Why({
+  id,
+  isRunning,
+  queueName,
+}: {
+  id: string;
+  isRunning: boolean;
+  queueName: string | null;
+}) {
   const found = useData<Explanation>(`/tasks/${segment(id)}/explanation`, {
     topics: [`task:${id}`],
     every: 5_000,
@@ -54,7 +65,7 @@ export function Why({ id, isRunning }: { id: string; isRunning: boolean }) {
             <p class="why-verdict">{it.verdict}</p>
             <ul class="why">
               {it.checks.map((check) => {
-                const place = check.state === "ok" ? null : placeOf(check);
+                const place = check.state === "ok" ? null : placeOf(check, queueName);
                 return (
                   <li key={check.name} data-state={check.state}>
                     <Icon name={ICON[check.state]} />

@@ -33,7 +33,7 @@ export function TimeBrush() {
       times={times}
       step={step}
       height={44}
-      whole={it.is_exact ? "in all" : `newest ${count(it.total)}`}
+      whole={!it.is_exact ? `newest ${count(it.total)}` : query.has("created_after") ? "in all" : "24 h"}
       sentence={`${count(it.total, it.is_exact)} tasks over time`}
       gaps={it.counted_since ? [{ from: times[0]!, to: Date.parse(it.counted_since) }] : []}
       series={[

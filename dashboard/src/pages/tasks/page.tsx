@@ -1,5 +1,5 @@
 // Every task: a bar to choose, a list to look through, a look beside, and what can be done with those selected.
-import { signal } from "@preact/signals";
+import { signal, useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { apiUrl, call, segment } from "../../api/client.ts";
 import { useData } from "../../api/query.ts";
@@ -58,6 +58,7 @@ const COLUMNS: readonly Column<TaskRow>[] = [
   {
     id: "error",
     title: "error",
+    from: 620,
     width: "minmax(80px, 2fr)",
     narrow: "hide",
     cell: (row) => (
@@ -69,6 +70,7 @@ const COLUMNS: readonly Column<TaskRow>[] = [
   {
     id: "queue",
     title: "queue",
+    from: 480,
     width: "minmax(70px, 0.8fr)",
     sort: "queue_name",
     cell: (row) => row.queue_name ?? "–",
@@ -76,6 +78,7 @@ const COLUMNS: readonly Column<TaskRow>[] = [
   {
     id: "worker",
     title: "worker",
+    from: 900,
     width: "minmax(84px, 0.9fr)",
     narrow: "hide",
     cell: (row) => row.worker_hostname ?? "–",
@@ -91,6 +94,7 @@ const COLUMNS: readonly Column<TaskRow>[] = [
   {
     id: "waited",
     title: "waited",
+    from: 760,
     width: "72px",
     align: "end",
     narrow: "hide",
@@ -107,15 +111,13 @@ const COLUMNS: readonly Column<TaskRow>[] = [
   {
     id: "retries",
     title: "↻",
+    from: 680,
     width: "24px",
     align: "end",
     narrow: "hide",
     cell: (row) => (row.retry_count ? row.retry_count : ""),
   },
 ];
-
-/** Those that stay while a task is looked at beside the list. */
-const COLUMNS_BESIDE = COLUMNS.filter((column) => ["status", "name", "created", "ran"].includes(column.id));
 
 export default function Page(_props: PageProps) {
   const query = queryOf(params.value);
@@ -196,7 +198,7 @@ export default function Page(_props: PageProps) {
               label={WORDS.title}
               fill
               rows={list.rows}
-              columns={peeked ? COLUMNS_BESIDE : COLUMNS}
+              columns={COLUMNS}
               rowKey={(row) => row.task_id}
               total={list.total}
               isExact={list.isExact}
@@ -337,7 +339,7 @@ function Views() {
 }
 
 function SaveView() {
-  const name = signal("");
+  const name = useSignal("");
   const close = () => (asking.value = null);
   const save = async (event: Event) => {
     event.preventDefault();

@@ -1,0 +1,213 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { proofOfCancel } from "../src/logic/proof.ts";
+import { ordinal, sentenceOfTask } from "../src/logic/sentence.ts";
+import { nameOf, storyOf, ticks } from "../src/logic/story.ts";
+import type { Attempt, Task, TimelineEvent } from "../src/pages/task/types.ts";
+
+const start = Date.parse("2026-11-26T12:00:00Z");
+const at = (seconds: number) => new Date(start + seconds * 1000).toISOString();
+const now = start + 60_000;
+
+const attempt = (over: Partial<Attempt>): Attempt => ({
+  number: 1,
+  retries: 0,
+  delivery: 1,
+  state: "SUCCEEDED",
+  worker_id: "w",
+  worker_hostname: "w-1",
+  received_at: null,
+  started_at: null,
+  finished_at: null,
+  runtime_seconds: null,
+  exception: null,
+  traceback: null,
+  ...over,
+});
+const task = (over: Partial<Task>): Task =>
+  ({
+    task_id: "t",
+    task_name: "pay",
+    status: "COMPLETED",
+    phase: "finished",
+    created_at: at(0),
+    scheduled_at: null,
+    started_at: null,
+    completed_at: null,
+    duration_seconds: null,
+    queue_name: "q",
+    worker_hostname: null,
+    retry_count: 0,
+    error: null,
+    cancel_requested: false,
+    outcome: null,
+    attempts: [],
+    dispatch_refusal: null,
+    ...over,
+  }) as Task;
+const event = (event_type: string, seconds: number): TimelineEvent => ({
+  event_type,
+  timestamp: at(seconds),
+  details: {},
+});
+const said = (told: ReturnType<typeof storyOf>) =>
+  told.stretches.map((one) => [one.lane, one.kind, one.text]);
+
+test("between submission and end nothing is left blank", () => {
+  const retried = attempt({
+    state: "RETRIED",
+    received_at: at(3),
+    started_at: at(4),
+    finished_at: at(10),
+    exception: "Timeout('x')",
+  });
+  const lost = attempt({
+    number: 2,
+    state: "LOST",
+    received_at: at(10),
+    started_at: at(20),
+    finished_at: at(25),
+  });
+  const failed = attempt({
+    number: 3,
+    state: "FAILED",
+    received_at: at(40),
+    started_at: at(41),
+    finished_at: at(45),
+    exception: "a.b.Boom: y",
+  });
+  const it = task({ status: "FAILED", completed_at: at(45), attempts: [retried, lost, failed] });
+  const told = storyOf(it, [event("submitted", 0), event("dispatched", 1), event("redelivered", 30)], now);
+  assert.deepEqual(said(told), [
+    ["outbox", "wait", "1 s"],
+    ["queue", "wait", "2 s in q"],
+    ["#1 w-1", "wait", ""],
+    ["#1 w-1", "run", "6 s retried: Timeout"],
+    ["back-off", "pause", "10 s until the next try"],
+    ["#2 w-1", "run", "5 s lost"],
+    ["put back", "pause", "15 s until it was proven lost and put back"],
+    ["#3 w-1", "wait", ""],
+    ["#3 w-1", "run", "4 s failed: Boom"],
+  ]);
+  for (const [index, one] of told.stretches.slice(1).entries())
+    assert.equal(one.from, told.stretches[index]!.to);
+});
+
+test("what has not ended is open until now", () => {
+  const queued = storyOf(task({ status: "PENDING", phase: "queued" }), [event("dispatched", 1)], now);
+  assert.equal(queued.stretches.at(-1)!.isOpen, true);
+  assert.equal(queued.to, now);
+  const scheduled = storyOf(task({ status: "PENDING", phase: "scheduled", scheduled_at: at(3600) }), [], now);
+  assert.equal(scheduled.stretches[0]!.lane, "scheduled");
+  assert.equal(scheduled.stretches[0]!.isOpen, true);
+  const running = task({
+    status: "RUNNING",
+    phase: "running",
+    attempts: [attempt({ state: "STARTED", received_at: at(1), started_at: at(2) })],
+  });
+  assert.equal(storyOf(running, [event("dispatched", 0.5)], now).stretches.at(-1)!.text, "58 s running");
+  const held = task({
+    status: "PENDING",
+    phase: "reserved",
+    attempts: [attempt({ state: "RECEIVED", received_at: at(1) })],
+  });
+  assert.equal(
+    storyOf(held, [event("dispatched", 0.5)], now).stretches.at(-1)!.text,
+    "59 s reserved by the worker",
+  );
+});
+
+test("no stretch is backwards, whatever the clocks of workers say", () => {
+  let seed = 11;
+  const random = () => {
+    seed = (seed * 48271) % 2147483647;
+    return (seed % 1000) / 10 - 20;
+  };
+  const states = ["SUCCEEDED", "FAILED", "RETRIED", "LOST", "REJECTED", "STARTED", "RECEIVED", "UNKNOWN"];
+  for (let round = 0; round < 300; round += 1) {
+    const attempts = Array.from({ length: round % 4 }, (_, index) =>
+      attempt({
+        number: index + 1,
+        state: states[(round + index) % states.length]!,
+        received_at: round % 3 ? at(random()) : null,
+        started_at: round % 5 ? at(random()) : null,
+        finished_at: round % 2 ? at(random()) : null,
+      }),
+    );
+    const it = task({
+      status: round % 2 ? "COMPLETED" : "RUNNING",
+      completed_at: round % 2 ? at(random()) : null,
+      attempts,
+    });
+    const told = storyOf(it, round % 7 ? [event("dispatched", random())] : [], now);
+    assert.ok(told.to > told.from);
+    for (const one of told.stretches) assert.ok(one.to >= one.from, JSON.stringify([round, one]));
+  }
+});
+
+test("a task is said in one sentence", () => {
+  const ran = {
+    attempts: [attempt({ started_at: at(2) })],
+    started_at: at(2),
+    duration_seconds: 1.5,
+    completed_at: at(3.5),
+  };
+  assert.equal(sentenceOfTask(task(ran), now), "Completed after 3.5 s: waited 2 s, ran 1.5 s.");
+  const failed = task({
+    ...ran,
+    status: "FAILED",
+    error: "Timeout: no\nmore",
+    attempts: [attempt({}), attempt({ number: 2 }), attempt({ number: 3 })],
+  });
+  assert.equal(sentenceOfTask(failed, now), "Failed on its 3rd attempt after 3.5 s: Timeout: no.");
+  assert.equal(
+    sentenceOfTask(task({ status: "CANCELLED" }), now),
+    "Cancelled before it started: it never ran.",
+  );
+  assert.equal(
+    sentenceOfTask(task({ status: "PENDING", phase: "queued" }), now),
+    "Waits in queue q for 60 s.",
+  );
+  assert.equal(
+    sentenceOfTask(task({ outcome: "unknown" }), now),
+    "Its run is over, and nobody told how it went.",
+  );
+  assert.deepEqual([1, 2, 3, 4, 11, 12, 21, 102].map(ordinal), [
+    "1st",
+    "2nd",
+    "3rd",
+    "4th",
+    "11th",
+    "12th",
+    "21st",
+    "102nd",
+  ]);
+});
+
+test("a cancel is proven step by step, or it came too late", () => {
+  const asked = [event("dispatched", 1), event("cancel_requested", 5)];
+  const open = proofOfCancel(task({ status: "RUNNING", started_at: at(2), cancel_requested: true }), asked);
+  assert.deepEqual(
+    open.map((step) => step.state),
+    ["ok", "open", "open", "later"],
+  );
+  const proven = proofOfCancel(task({ status: "CANCELLED", cancel_requested: true }), [
+    ...asked,
+    event("revoked", 6),
+  ]);
+  assert.deepEqual(
+    proven.map((step) => step.state),
+    ["ok", "ok", "ok"],
+  );
+  assert.equal(proven.at(-1)!.title, "Proven: it never ran");
+  const late = proofOfCancel(task({ status: "COMPLETED", started_at: at(2), cancel_requested: true }), asked);
+  assert.equal(late.at(-1)!.state, "failed");
+  assert.deepEqual(proofOfCancel(task({}), []), []);
+});
+
+test("names of exceptions and places on the axis are short", () => {
+  assert.equal(nameOf("Timeout('x')"), "Timeout");
+  assert.equal(nameOf("a.b.Boom: y"), "Boom");
+  assert.ok(ticks(0, 41_000).length <= 6);
+  assert.deepEqual(ticks(0, 41_000), [0, 10_000, 20_000, 30_000, 40_000]);
+});
