@@ -117,7 +117,8 @@ function GroupRow({ found, group, onReplay }: { found: Failures; group: Group; o
       </div>
       <p class="muted failure-when">
         first in the {found.interval === "hourly" ? "hour" : "day"} from{" "}
-        <span class="num">{hour(Date.parse(group.first_seen), stillClock())}</span> · last <Ago at={group.last_seen} />
+        <span class="num">{hour(Date.parse(group.first_seen), stillClock())}</span> · last{" "}
+        <Ago at={group.last_seen} />
       </p>
       <div class="actions">
         <a class="button" href={href("/tasks", tasksOf(found, group))}>
