@@ -46,10 +46,10 @@ function RuleRow({ rule, raised }: { rule: Rule; raised: readonly Alert[] }) {
       <Status of={rule.enabled ? rule.severity : "off"} plain />
       <div>
         <b>{adviceFor({ type: rule.type, subject: null }).name}</b> <code class="muted">{rule.type}</code>
-        <p>
-          {rule.description} <span class="num">{whenRaised(rule)}.</span>{" "}
-          <span class="muted">Over after {duration(rule.resolve_after_seconds)}.</span>
+        <p class="num">
+          Raised {whenRaised(rule)}. Over after {duration(rule.resolve_after_seconds)}.
         </p>
+        <p class="muted">{rule.description}</p>
       </div>
       <span class="end muted num">{often > 0 ? `${plural(often, "alert")} in 24 h` : ""}</span>
       {may("admin") && (

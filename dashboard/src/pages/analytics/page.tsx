@@ -1,6 +1,6 @@
 // How it went: what ended, what failed, how long things waited and took, as a whole and by name and queue.
 import { useMemo } from "preact/hooks";
-import { segment } from "../../api/client.ts";
+import { queryText, segment } from "../../api/client.ts";
 import { useData } from "../../api/query.ts";
 import type { Figures, Gap, Page as Rows, Trends } from "../../api/types.ts";
 import { count, duration, percent, plural } from "../../logic/format.ts";
@@ -19,7 +19,7 @@ import { HeatMap } from "./heat-map.tsx";
 import { WORDS } from "./words.ts";
 import "./page.css";
 
-/** Minutes for the last hour, hours up to two days, then days. */
+/** Minutes up to six hours, hours up to a week, then days. */
 const intervalOf = (hours: number): string => (hours <= 6 ? "minutely" : hours <= 168 ? "hourly" : "daily");
 const STEPS: Record<string, number> = { minutely: 60_000, hourly: 3_600_000, daily: 86_400_000 };
 
@@ -134,11 +134,11 @@ function Whole({
   const within = { ...chosen, completed_after: trends.since };
   const of = (name: "completed" | "failed" | "cancelled") => trends.series.map((one) => one[name]);
   const stretch = (from: number, to: number) =>
-    href("", {
+    `/tasks?${queryText({
       ...chosen,
       completed_after: new Date(from).toISOString(),
       completed_before: new Date(to).toISOString(),
-    }).replace(/^[^?]*/, "/tasks");
+    })}`;
   const note =
     trends.interval === "minutely" ? "by minute" : trends.interval === "hourly" ? "by hour" : "by day";
   return (
@@ -398,14 +398,16 @@ function Table({
       }
       flush
     >
-      <Grid
-        label={title}
-        rows={sorted}
-        columns={columns}
-        rowKey={(row) => row.key ?? ""}
-        sort={{ by, order, set: (next, way) => setParams({ [named]: `${next}-${way}` }) }}
-        onOpen={(row) => row.key !== null && go(`/${page}/${segment(row.key)}`)}
-      />
+      <div class="analytics-table">
+        <Grid
+          label={title}
+          rows={sorted}
+          columns={columns}
+          rowKey={(row) => row.key ?? ""}
+          sort={{ by, order, set: (next, way) => setParams({ [named]: `${next}-${way}` }) }}
+          onOpen={(row) => row.key !== null && go(`/${page}/${segment(row.key)}`)}
+        />
+      </div>
     </Section>
   );
 }
