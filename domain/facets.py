@@ -45,7 +45,7 @@ def sum_by_step(
 ) -> dict[datetime, Sums]:
     """Return the sums of every bucket between these times, also of those in which nothing happened, oldest first."""
     first = start_of(since, step=step)
-    found = {first + nth * step: NOTHING for nth in range(1 + (until - first) // step)}
+    found = {first + nth * step: NOTHING for nth in range(max(1, -((first - until) // step)))}
     for at, counted in sums.items():
         bucket = start_of(at, step=step)
         if bucket in found:

@@ -60,7 +60,8 @@ async def _from_rollups(
     connection: AsyncConnection, filters: TaskFilter, *, since: datetime, until: datetime, step: timedelta
 ) -> Histogram:
     chosen = Chosen(filters.task_name, filters.queue_name, filters.sight.limits)
-    window = Window(since=start_of(since, step=step), until=until)
+    # What begins with the end is not of it.
+    window = Window(since=start_of(since, step=step), until=until - timedelta.resolution)
     counted = await (sum_by_hour if step >= _HOUR else sum_by_minute)(connection, window, chosen=chosen)
     return Histogram(
         since=since,

@@ -58,6 +58,8 @@ def test_every_bucket_is_there_and_what_lies_before_is_not_counted() -> None:
         NOON + 2 * MINUTE: NOTHING,
         NOON + 4 * MINUTE: NOTHING,
     }
+    assert list(sum_by_step({}, since=NOON, until=NOON + 2 * MINUTE, step=MINUTE)) == [NOON, NOON + MINUTE]
+    assert list(sum_by_step({}, since=NOON, until=NOON, step=MINUTE)) == [NOON]
 
 
 def test_roll_ups_know_names_queues_and_times_of_creation() -> None:
