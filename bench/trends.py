@@ -24,9 +24,12 @@ GOAL_MS = 50
 TIMEOUT_SECONDS = 60.0
 WARM_UPS = 3
 INTERVALS = ("hourly", "daily")
-SUM_UP: str = import_module("store.migrations.versions.0012_coarse_rollups").SUM_UP
+SUM_UP, SUM_UP_WEEKS = (
+    import_module(f"store.migrations.versions.{name}").SUM_UP for name in ("0012_coarse_rollups", "0029_week_rollups")
+)
 FILLED = (
-    "rollup_hours, rollup_histograms, rollup_days, rollup_hour_totals, rollup_hour_histograms, rollup_day_histograms"
+    "rollup_hours, rollup_histograms, rollup_days, rollup_hour_totals, rollup_hour_histograms, rollup_day_histograms,"
+    " rollup_weeks, rollup_week_histograms, rollup_p95s"
 )
 
 # Each hour of each pair of name and queue; the first names are the busiest.
@@ -114,6 +117,7 @@ def fill(servers: Servers, *, tasks: int, names: int) -> dict[str, int]:
         connection.execute(HISTOGRAMS, {"before": now - timedelta(days=DAYS - 1)})
         connection.execute(DAY_HISTOGRAMS, {"before": now})
         connection.execute(HOUR_HISTOGRAMS)
+        connection.execute(SUM_UP_WEEKS)
         connection.execute(f"vacuum analyze {FILLED}")
         return {table: _count_rows(connection, table) for table in FILLED.split(", ")}
 
