@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { divergence, firstDifference, linesOf, moments } from "../src/logic/comparison.ts";
-import { heldBy, proofOfRun, proofOfWorkflowCancel, sentenceOfWorkflow, whyOf } from "../src/logic/workflow.ts";
+import {
+  heldBy,
+  proofOfRun,
+  proofOfWorkflowCancel,
+  sentenceOfWorkflow,
+  whyOf,
+} from "../src/logic/workflow.ts";
 import type { Comparison } from "../src/pages/compare/types.ts";
 import type { StepDetail, Workflow } from "../src/pages/workflow/types.ts";
 
@@ -28,7 +34,11 @@ const step = (id: string, status: string, over: Partial<StepDetail> = {}): StepD
   ...over,
 });
 
-const workflow = (status: Workflow["status"], steps: StepDetail[], over: Partial<Workflow> = {}): Workflow => ({
+const workflow = (
+  status: Workflow["status"],
+  steps: StepDetail[],
+  over: Partial<Workflow> = {},
+): Workflow => ({
   workflow_id: "w",
   name: "nightly",
   status,
@@ -144,7 +154,13 @@ const compared = (over: Partial<Comparison> = {}): Comparison => ({
   same_queue: true,
   same_status: false,
   same_worker: true,
-  timing: { task1_duration: 1, task2_duration: 1.1, difference_seconds: 0.1, task1_wait: 0.01, task2_wait: 9 },
+  timing: {
+    task1_duration: 1,
+    task2_duration: 1.1,
+    difference_seconds: 0.1,
+    task1_wait: 0.01,
+    task2_wait: 9,
+  },
   arguments: [],
   arguments_truncated: false,
   events: { task1: [], task2: [] },
@@ -167,7 +183,10 @@ test("the first difference is told in the order of a task's life; what is not to
   assert.match(firstDifference(it, lines, []), /^The arguments are the same; first difference: waited/);
   const change = { op: "replace", path: "/task_kwargs/amount", old: 1, value: 2 } as const;
   assert.equal(firstDifference(it, lines, [change]), "First difference: the argument /task_kwargs/amount.");
-  assert.match(firstDifference(compared({ arguments: null }), lines, []), /Celery does not tell all arguments/);
+  assert.match(
+    firstDifference(compared({ arguments: null }), lines, []),
+    /Celery does not tell all arguments/,
+  );
   const others = linesOf(compared({ same_function: false }), side("FAILED"), side("FAILED"));
   assert.match(firstDifference(it, others, [change]), /different tasks/);
 });
