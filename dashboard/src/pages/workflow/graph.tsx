@@ -176,14 +176,17 @@ function Canvas({
     if (index === undefined || index < 0) return;
     setFocused(index);
     show(index);
-    // Drawn only once it is on the screen.
-    requestAnimationFrame(() =>
-      requestAnimationFrame(() =>
-        box.current?.querySelector<HTMLElement>(`[data-box="${index}"]`)?.focus({ preventScroll: true }),
-      ),
-    );
+    const focus = () => {
+      const found = box.current?.querySelector<HTMLElement>(`[data-box="${index}"]`);
+      found?.focus({ preventScroll: true });
+      return found;
+    };
+    // One that was beyond the window is drawn only with the next frame.
+    if (!focus()) requestAnimationFrame(() => requestAnimationFrame(focus));
   };
   const onKeyDown = (event: KeyboardEvent) => {
+    const place = Number((event.target as HTMLElement).dataset.box ?? focused);
+    if (!folds[place]) return;
     const column = layout.order[layout.layers[place]!]!;
     const row = column.indexOf(place);
     const nearest = (those: number[]) =>
