@@ -1,16 +1,15 @@
-"""What a small shop would have submitted: tasks of each status, a workflow, a replay, for pages to show."""
+"""The shop of `celeriac demo`, and what only tests want of it: hostile and huge values, and an id of each kind."""
 
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 
+from cli.demo.shop import LABELS, nightly_report, opening_day
 from tests.acceptance.stack import Stack
 from tests.patience import wait_for
 
-NOT_CONSUMED = "etl-of-nobody"
-"""A queue that no worker takes from: its tasks wait."""
-STEPS = 12
+NOT_CONSUMED = LABELS
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +31,7 @@ class Shop:
 
 def open_shop(stack: Stack, *, size: int = 3) -> Shop:
     """Submit all of it, and return when what can end has ended. `size`: how many of each."""
-    for number in range(size):
-        stack.submit("process_payment", 1000 + number, task_kwargs={"currency": "EUR", "amount": 12.1 + number})
-        stack.submit("celeriac.wordcount", "to be or not to be")
-        stack.submit("process_payment", 2000 + number, task_kwargs={"currency": "EUR", "amount": "many"}, max_retries=0)
-        stack.submit("celeriac.echo", number, queue_name=NOT_CONSUMED, priority=1 + number % 10)
+    assert stack.client.post("/tasks/batch", json={"tasks": opening_day(1001, size=size)}).status_code == 201
     failed = stack.submit(
         "process_payment",
         1970670598291982290,
@@ -46,7 +41,7 @@ def open_shop(stack: Stack, *, size: int = 3) -> Shop:
     waiting = stack.submit("celeriac.echo", "first", queue_name=NOT_CONSUMED, priority=9)
     scheduled = stack.submit("celeriac.echo", "later", scheduled_at="2126-01-01T00:00:00Z")
     retried = stack.submit("celeriac.flaky", "shop", 2, max_retries=3)
-    workflow = stack.client.post("/workflows", json=_workflow()).json()["workflow_id"]
+    workflow = stack.client.post("/workflows", json=nightly_report()).json()["workflow_id"]
     stack.wait_for_end(failed)
     stack.wait_for_end(completed)
     stack.wait_for_end(retried)
@@ -81,25 +76,3 @@ def shop_of(url: str) -> Shop:
             workflow=first("workflow_id", "/workflows"),
             worker=first("worker_id", "/workers"),
         )
-
-
-def _workflow() -> dict[str, object]:
-    """A fan of payments of which one fails, so that the last step is never reached."""
-    pays = [
-        {
-            "id": f"pay-{number}",
-            "task_name": "process_payment",
-            "task_args": [number],
-            "task_kwargs": {"currency": "EUR", "amount": "none" if number == 7 else number},
-            "max_retries": 0,
-            "depends_on": ["begin"],
-        }
-        for number in range(STEPS)
-    ]
-    begin: dict[str, object] = {"id": "begin", "task_name": "celeriac.echo"}
-    report: dict[str, object] = {
-        "id": "report",
-        "task_name": "celeriac.echo",
-        "depends_on": [str(step["id"]) for step in pays],
-    }
-    return {"name": "nightly-report", "steps": [begin, *pays, report]}

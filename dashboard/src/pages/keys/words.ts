@@ -2,5 +2,13 @@
 
 export const WORDS = {
   title: "API keys",
-  lead: "Who may do what.",
+  make: "Make a key",
+  change: "Change the key",
+  none: "There is no key yet.",
+  noneText:
+    "Who reaches this address may do everything, or comes with a key of the environment. With a key that has admin, the API asks everybody for one.",
+  secret: "The key",
+  secretText:
+    "Give it as a bearer token, in CELERIAC_API_KEY of the command line, or at the sign-in of this page.",
+  ended: "Revoked and expired",
 } as const;
