@@ -1,1 +1,0 @@
-import{Yt as e,xt as t}from"./part-BFrt9MAy.js";var n={title:`Notifications`,lead:`Who is told of alerts.`};function r(r){return e(t,{title:n.title,lead:n.lead})}export{r as default};
