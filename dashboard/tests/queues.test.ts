@@ -78,6 +78,13 @@ test("a queue says why it does not move", () => {
   assert.match(sentenceOfQueue(queue({ waiting: 9 }), now), /Nothing of it has started/);
 });
 
+test("a queue whose workers all stand still says that", () => {
+  const it = queue({ waiting: 2, consumers: 2 });
+  assert.equal(sentenceOfQueue(it, now, 0), "All 2 workers that consume it stand still: 2 tasks wait.");
+  assert.match(sentenceOfQueue(queue({ waiting: 2 }), now, 0), /^Its only worker stands still/);
+  assert.doesNotMatch(sentenceOfQueue(it, now, 1), /still/);
+});
+
 test("never is told apart from not known", () => {
   assert.equal(emptyIn(queue({ waiting: 5 })), "never");
   assert.equal(emptyIn(queue({ waiting: null })), "–");

@@ -116,4 +116,7 @@ test("every alert leads to its evidence", () => {
   assert.equal(linksOf({ type: "DISPATCH_STALLED", subject: null })[0]!.to, "/queues");
   assert.equal(linksOf({ type: "STUCK_TASKS", subject: null })[0]!.to.startsWith("/tasks?"), true);
   assert.equal(linksOf({ type: "COMPONENT_DOWN", subject: "broker" })[0]!.to, "/system");
+  assert.equal(linksOf({ type: "WORKER_OFFLINE", subject: "w@b/1" })[0]!.to, "/workers/w%40b%2F1");
+  assert.equal(linksOf({ type: "WEBHOOK_FAILING", subject: "k7Qm" })[0]!.to, "/webhooks/k7Qm");
+  assert.equal(linksOf({ type: "OPEN_ACCESS", subject: null })[0]!.to, "/keys");
 });

@@ -56,7 +56,7 @@ export interface Stats {
 export interface Alert {
   alert_id: string;
   type: string;
-  severity: "CRITICAL" | "WARNING";
+  severity: "CRITICAL" | "WARNING" | "INFO";
   description: string;
   created_at: string;
   acknowledged: boolean;

@@ -60,8 +60,8 @@ export function sentenceOfQueues(queues: readonly QueueRow[], now: number): stri
 
 const waits = (number: number) => `${plural(number, "task")} ${number === 1 ? "waits" : "wait"}`;
 
-/** Return the sentence under the name of a queue. */
-export function sentenceOfQueue(queue: QueueRow, now: number): string {
+/** Return the sentence under the name of a queue. `takers`: how many of its consumers take new tasks. */
+export function sentenceOfQueue(queue: QueueRow, now: number, takers = queue.consumers): string {
   const waiting = queue.waiting;
   const due =
     queue.due > 0
@@ -84,6 +84,8 @@ export function sentenceOfQueue(queue: QueueRow, now: number): string {
       ? `Nobody consumes it, and nothing waits in it.${due}`
       : `Nobody consumes it: ${waits(waiting)}${since}.${due}`;
   if (waiting === 0) return `Nothing waits in it.${due}`;
+  if (takers === 0)
+    return `${queue.consumers === 1 ? "Its only worker stands" : `All ${count(queue.consumers)} workers that consume it stand`} still: ${waits(waiting)}${since}.${due}`;
   if (queue.empty_in_seconds !== null)
     return `${waits(waiting)}${since}. As it goes, it is empty in ${about(queue.empty_in_seconds)}.${due}`;
   if (queue.in_per_minute > queue.out_per_minute)

@@ -60,6 +60,8 @@ const LOOKS: Record<string, Look> = {
   warning: { word: "warning", tone: "waiting", shape: "warning" },
   critical: { word: "critical", tone: "failed", shape: "warning" },
   resolved: { word: "resolved", tone: "quiet", shape: "completed" },
+  info: { word: "info", tone: "quiet", shape: "ok" },
+  off: { word: "off", tone: "quiet", shape: "offline" },
 };
 
 /** Return how a word of the API is shown; one that is not known is shown as it is. */

@@ -134,17 +134,29 @@ export function linksOf(alert: Pick<Alert, "type" | "subject">): Link[] {
     case "HIGH_QUEUE_DEPTH":
     case "TASKS_NOT_PICKED_UP":
     case "DISPATCH_STALLED":
-      return alert.subject
-        ? [{ label: "Queue", to: `/queues/${subject}` }]
-        : [{ label: "Queues", to: "/queues" }];
-    case "NO_ACTIVE_WORKERS":
+      return [subject ? { label: "Queue", to: `/queues/${subject}` } : { label: "Queues", to: "/queues" }];
     case "WORKER_OFFLINE":
+      return [
+        subject ? { label: "Worker", to: `/workers/${subject}` } : { label: "Workers", to: "/workers" },
+      ];
+    case "NO_ACTIVE_WORKERS":
     case "EVENTS_OFF":
+    case "BROKER_OPTIONS_DIFFER":
       return [{ label: "Workers", to: "/workers" }];
     case "HIGH_FAILURE_RATE":
-      return [{ label: "Failures", to: "/failures" }];
-    case "STUCK_TASKS":
-      return [{ label: "Tasks", to: `/tasks?status=RUNNING&sort_by=started_at&sort_order=asc` }];
+      return [{ label: "Failures", to: "/failures?hours=1" }];
+    case "STUCK_TASKS": {
+      const name = subject && `&task_name=${subject}`;
+      return [{ label: "Tasks", to: `/tasks?status=RUNNING${name}&sort_by=started_at&sort_order=asc` }];
+    }
+    case "OPEN_ACCESS":
+      return [{ label: "Keys", to: "/keys" }];
+    case "NOTIFICATION_FAILING":
+      return [{ label: "Notifications", to: "/notifications" }];
+    case "WEBHOOK_FAILING":
+      return [
+        subject ? { label: "Webhook", to: `/webhooks/${subject}` } : { label: "Webhooks", to: "/webhooks" },
+      ];
     default:
       return [{ label: "System", to: "/system" }];
   }

@@ -1,7 +1,7 @@
 // uPlot as our charts use it. Loaded only by pages that draw one.
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
-import { short } from "../logic/format.ts";
+import { hour, short } from "../logic/format.ts";
 import { zone } from "../settings.ts";
 import type { ChartProps } from "./chart.tsx";
 
@@ -25,7 +25,10 @@ export function draw(box: HTMLElement, props: ChartProps, height: number): uPlot
       x: { time: true },
       y: { range: (_, low, high) => [Math.min(0, low ?? 0), Math.max(high ?? 0, 1e-6) * 1.08] },
     },
-    axes: [axis, { ...axis, size: 52, values: (_, values) => values.map((value) => short(value)) }],
+    axes: [
+      { ...axis, space: 64, values: (_, splits) => splits.map(place) },
+      { ...axis, size: 52, values: (_, values) => values.map((value) => short(value)) },
+    ],
     series: [
       {},
       ...props.series.map((one) => ({
@@ -34,7 +37,7 @@ export function draw(box: HTMLElement, props: ChartProps, height: number): uPlot
         width: 1.5,
         dash: one.isDashed ? [4, 4] : undefined,
         fill: one.fill ? `${color(one.color)}22` : undefined,
-        points: { show: false },
+        points: { size: 4, filter: () => lonely(one.values) },
         spanGaps: false,
       })),
     ],
@@ -45,6 +48,19 @@ export function draw(box: HTMLElement, props: ChartProps, height: number): uPlot
   };
   const data = [props.times.map((at) => at / 1000), ...props.series.map((one) => [...one.values])];
   return new uPlot(options, data as uPlot.AlignedData, box);
+}
+
+/** `14:00`, and the day at its midnight, in the zone that was chosen. */
+function place(at: number): string {
+  const clock = { now: 0, zone: zone.peek() === "utc" ? "UTC" : undefined };
+  const [day, month, , time] = /^(\d+) (\w+) (\d+ )?(.*)$/.exec(hour(at * 1000, clock))?.slice(1) ?? [];
+  return time === "00:00" ? `${day} ${month}` : (time ?? "");
+}
+
+/** The places of values that have no neighbour, which a line would not show. */
+function lonely(values: readonly (number | null)[]): number[] {
+  const isNone = (at: number) => values[at] === null || values[at] === undefined;
+  return [...values.keys()].filter((at) => !isNone(at) && isNone(at - 1) && isNone(at + 1));
 }
 
 function drawGaps(plot: uPlot, props: ChartProps, color: string): void {

@@ -4,11 +4,14 @@ import os
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from psutil import Process
 
+from domain.errors import InvalidRequest
 from domain.notifications.delivery import Attempt, Outcome
 from domain.notifications.messages import Text, Tone
 from gateway.notifications.child import NotAllowed, refuse_what_is_not_allowed
 from gateway.notifications.sender import Sender
+from services.notifications.channels import check_url
 from tests.notified import HttpReceiver, receiving_http, receiving_mail
 
 TEXT = Text("Title", "Body", Tone.WARNING)
@@ -52,6 +55,13 @@ async def test_the_code_of_a_mail_server_that_refuses_is_told(sender: Sender) ->
     async with receiving_mail() as mail:
         mail.answer = "552 Too much"
         assert await sender.send(mail.channel, TEXT) == Attempt(Outcome.REFUSED, 552)
+
+
+async def test_no_process_is_left_when_a_url_is_refused(sender: Sender) -> None:
+    with pytest.raises(InvalidRequest):
+        async with sender.resting():
+            await check_url(sender, "pagerduty://secret")
+    assert Process().children() == []
 
 
 FORBIDDEN: list[tuple[str, tuple[object, ...]]] = [

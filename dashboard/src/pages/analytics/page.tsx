@@ -1,6 +1,413 @@
-import { PageHead, type PageProps } from "../../parts/page.tsx";
+// How it went: what ended, what failed, how long things waited and took, as a whole and by name and queue.
+import { useMemo } from "preact/hooks";
+import { queryText, segment } from "../../api/client.ts";
+import { useData } from "../../api/query.ts";
+import type { Figures, Gap, Page as Rows, Trends } from "../../api/types.ts";
+import { count, duration, percent, plural } from "../../logic/format.ts";
+import { Bars } from "../../parts/bars.tsx";
+import { Chart } from "../../parts/chart.tsx";
+import { CopyAs } from "../../parts/copy.tsx";
+import { Figure } from "../../parts/figure.tsx";
+import { type Column, Grid } from "../../parts/grid.tsx";
+import { Icon } from "../../parts/icons.tsx";
+import { PageHead, type PageProps, Section } from "../../parts/page.tsx";
+import { chosenHours, Range, rangeWords } from "../../parts/range.tsx";
+import { Empty, Shown } from "../../parts/states.tsx";
+import { go, href, params, setParams } from "../../router.ts";
+import type { Durations } from "./heat.ts";
+import { HeatMap } from "./heat-map.tsx";
 import { WORDS } from "./words.ts";
+import "./page.css";
+
+/** Minutes up to six hours, hours up to a week, then days. */
+const intervalOf = (hours: number): string => (hours <= 6 ? "minutely" : hours <= 168 ? "hourly" : "daily");
+const STEPS: Record<string, number> = { minutely: 60_000, hourly: 3_600_000, daily: 86_400_000 };
 
 export default function Page(_props: PageProps) {
-  return <PageHead title={WORDS.title} lead={WORDS.lead} />;
+  const hours = chosenHours();
+  const chosen = { task_name: params.value.get("task_name"), queue_name: params.value.get("queue_name") };
+  const query = { hours, interval: intervalOf(hours), ...chosen };
+  const trends = useData<Trends>("/analytics/trends", { query, topics: ["tasks"], every: 30_000 });
+  const durations = useData<Durations>("/analytics/durations", {
+    query: { hours, ...chosen },
+    every: 60_000,
+  });
+  const gaps = useData<Rows<Gap>>("/mirror/gaps", { query: { after: `-${hours}h` }, every: 60_000 });
+  const whole = trends.value && sumOf(trends.value);
+  return (
+    <>
+      <PageHead title={WORDS.title} lead={whole && verdict(whole, hours, trends.value!)}>
+        <CopyAs command={{ path: "/analytics/trends", query }} />
+      </PageHead>
+      <div class="analytics-bar">
+        <Range label={WORDS.ranges} />
+        <Chosen name="task_name" word="name" value={chosen.task_name} />
+        <Chosen name="queue_name" word="queue" value={chosen.queue_name} />
+      </div>
+      <Shown data={trends} lines={8}>
+        {(shown) =>
+          whole!.submitted + whole!.ended === 0 ? (
+            <Empty title={`${WORDS.none} in ${rangeWords(hours)}.`} icon="inbox">
+              <p>{WORDS.noneText}</p>
+            </Empty>
+          ) : (
+            <Whole trends={shown} hours={hours} chosen={chosen} gaps={gaps.value?.data ?? []} />
+          )
+        }
+      </Shown>
+      {whole && whole.ended > 0 && (
+        <Section title={WORDS.heat} note={hours <= 48 ? "by hour" : "by day"}>
+          <Shown data={durations} quietAbsence>
+            {(found) => <HeatMap found={found} query={chosen} />}
+          </Shown>
+        </Section>
+      )}
+      {trends.value && <Tables trends={trends.value} chosen={chosen} />}
+    </>
+  );
+}
+
+type Chosen = Record<"task_name" | "queue_name", string | null>;
+
+function Chosen({ name, word, value }: { name: string; word: string; value: string | null }) {
+  if (value === null) return null;
+  return (
+    <button
+      type="button"
+      class="chip"
+      aria-label={`Remove ${word} ${value}`}
+      onClick={() => setParams({ [name]: null })}
+    >
+      <span class="muted">{word}</span> <span class="clip">{value}</span>
+      <Icon name="close" />
+    </button>
+  );
+}
+
+interface Sum {
+  submitted: number;
+  completed: number;
+  failed: number;
+  cancelled: number;
+  ended: number;
+}
+
+function sumOf(trends: Trends): Sum {
+  const all = (name: "submitted" | "completed" | "failed" | "cancelled") =>
+    trends.series.reduce((sum, one) => sum + one[name], 0);
+  const [completed, failed, cancelled] = [all("completed"), all("failed"), all("cancelled")];
+  return { submitted: all("submitted"), completed, failed, cancelled, ended: completed + failed + cancelled };
+}
+
+function verdict(whole: Sum, hours: number, trends: Trends): string {
+  const when = rangeWords(hours);
+  if (whole.submitted + whole.ended === 0) return `${WORDS.none} in ${when}.`;
+  const failing =
+    trends.completion_rate === null
+      ? "nothing has completed or failed"
+      : whole.failed === 0
+        ? "none of them failed"
+        : `${percent(100 - trends.completion_rate)} of them failed`;
+  const wait = trends.average_wait_time_seconds;
+  const waited = wait === null ? "" : `, after ${duration(wait)} of waiting on average`;
+  return `${plural(whole.ended, "task")} ended in ${when}, ${failing}${waited}.`;
+}
+
+function Whole({
+  trends,
+  hours,
+  chosen,
+  gaps,
+}: {
+  trends: Trends;
+  hours: number;
+  chosen: Chosen;
+  gaps: readonly Gap[];
+}) {
+  const whole = sumOf(trends);
+  const step = STEPS[trends.interval] ?? STEPS.hourly!;
+  const times = useMemo(() => trends.series.map((one) => Date.parse(one.bucket)), [trends]);
+  const unheard = useMemo(
+    () => gaps.map((gap) => ({ from: Date.parse(gap.started_at), to: Date.parse(gap.ended_at) })),
+    [gaps],
+  );
+  const within = { ...chosen, completed_after: trends.since };
+  const of = (name: "completed" | "failed" | "cancelled") => trends.series.map((one) => one[name]);
+  const stretch = (from: number, to: number) =>
+    `/tasks?${queryText({
+      ...chosen,
+      completed_after: new Date(from).toISOString(),
+      completed_before: new Date(to).toISOString(),
+    })}`;
+  const note =
+    trends.interval === "minutely" ? "by minute" : trends.interval === "hourly" ? "by hour" : "by day";
+  return (
+    <>
+      <div class="figures">
+        <Figure
+          label="submitted"
+          value={count(whole.submitted)}
+          to={href("/tasks", { ...chosen, created_after: trends.since })}
+        />
+        <Figure
+          label="completed"
+          value={count(whole.completed)}
+          to={href("/tasks", { ...within, status: "COMPLETED" })}
+        />
+        <Figure
+          label="failed"
+          value={count(whole.failed)}
+          tone={whole.failed > 0 ? "failed" : undefined}
+          to={href("/tasks", { ...within, status: "FAILED" })}
+          note={trends.completion_rate === null ? undefined : percent(100 - trends.completion_rate)}
+        />
+        <Figure
+          label="cancelled"
+          value={count(whole.cancelled)}
+          to={href("/tasks", { ...within, status: "CANCELLED" })}
+        />
+        <Figure label="mean wait" value={duration(trends.average_wait_time_seconds)} />
+      </div>
+      <Section title={WORDS.ended} note={note}>
+        <Bars
+          times={times}
+          step={step}
+          height={150}
+          gaps={unheard}
+          whole={rangeWords(hours)}
+          sentence={`${plural(whole.ended, "task")} ended in ${rangeWords(hours)}, of which ${count(whole.failed)} failed.`}
+          series={[
+            { label: "completed", tone: "completed", values: of("completed") },
+            { label: "cancelled", tone: "cancelled", values: of("cancelled") },
+            { label: "failed", tone: "failed", values: of("failed") },
+          ]}
+          pathOf={(index) => stretch(times[index]!, times[index]! + step)}
+        />
+      </Section>
+      <Section title={WORDS.share} note={note}>
+        <Lines trends={trends} times={times} gaps={unheard} stretch={stretch} />
+      </Section>
+    </>
+  );
+}
+
+function Lines({
+  trends,
+  times,
+  gaps,
+  stretch,
+}: {
+  trends: Trends;
+  times: readonly number[];
+  gaps: readonly { from: number; to: number }[];
+  stretch: (from: number, to: number) => string;
+}) {
+  const failing = useMemo(
+    () => [
+      {
+        label: "failing, %",
+        color: "--mark-failed",
+        fill: true,
+        values: trends.series.map(failingOf),
+        write: percent,
+      },
+    ],
+    [trends],
+  );
+  const lasting = useMemo(() => {
+    const lines = [
+      {
+        label: "mean wait, s",
+        color: "--mark-waiting",
+        values: trends.series.map((one) => one.average_wait_seconds),
+        write: duration,
+      },
+      {
+        label: "mean run, s",
+        color: "--mark-running",
+        values: trends.series.map((one) => one.average_duration_seconds),
+        write: duration,
+      },
+      {
+        label: "95 % ran within, s",
+        color: "--mark-scheduled",
+        isDashed: true,
+        values: trends.series.map((one) => one.p95_duration_seconds),
+        write: duration,
+      },
+    ];
+    return lines.filter((line) => line.values.some((value) => value !== null));
+  }, [trends]);
+  const brush = (from: number, to: number) => go(stretch(from, to));
+  return (
+    <div class="columns">
+      <Chart
+        times={times}
+        series={failing}
+        gaps={gaps}
+        height={160}
+        onBrush={brush}
+        sentence="How many percent of what ended failed."
+      />
+      {lasting.length > 0 && (
+        <Chart
+          times={times}
+          series={lasting}
+          gaps={gaps}
+          height={160}
+          onBrush={brush}
+          sentence="How long tasks waited and ran."
+        />
+      )}
+    </div>
+  );
+}
+
+/** How many percent of what completed or failed has failed; null where nothing did. */
+function failingOf(figures: Figures): number | null {
+  const ended = figures.completed + figures.failed;
+  return ended === 0 ? null : (100 * figures.failed) / ended;
+}
+
+type Row = Figures & { key: string | null };
+
+const SORTS: Record<string, (row: Row) => number> = {
+  submitted: (row) => row.submitted,
+  completed: (row) => row.completed,
+  failed: (row) => row.failed,
+  failing: (row) => failingOf(row) ?? -1,
+  wait: (row) => row.average_wait_seconds ?? -1,
+  run: (row) => row.average_duration_seconds ?? -1,
+  p95: (row) => row.p95_duration_seconds ?? -1,
+};
+
+function Tables({ trends, chosen }: { trends: Trends; chosen: Chosen }) {
+  if (trends.by_task.length === 0) return null;
+  return (
+    <>
+      <Table
+        title={WORDS.byName}
+        rows={trends.by_task.map((row) => ({ ...row, key: row.task_name }))}
+        filter="task_name"
+        page="names"
+        chosen={chosen}
+        since={trends.since}
+      />
+      <Table
+        title={WORDS.byQueue}
+        rows={trends.by_queue.map((row) => ({ ...row, key: row.queue_name }))}
+        filter="queue_name"
+        page="queues"
+        chosen={chosen}
+        since={trends.since}
+      />
+    </>
+  );
+}
+
+function Table({
+  title,
+  rows,
+  filter,
+  page,
+  chosen,
+  since,
+}: {
+  title: string;
+  rows: readonly Row[];
+  filter: "task_name" | "queue_name";
+  page: string;
+  chosen: Chosen;
+  since: string;
+}) {
+  const named = `sort_${filter}`;
+  const [by, order] = (params.value.get(named) ?? "submitted-desc").split("-") as [string, "asc" | "desc"];
+  const value = SORTS[by] ?? SORTS.submitted!;
+  const sign = order === "asc" ? 1 : -1;
+  const sorted = [...rows].sort(
+    (a, b) => sign * (value(a) - value(b)) || String(a.key).localeCompare(String(b.key)),
+  );
+  const number = (
+    id: string,
+    word: string,
+    cell: Column<Row>["cell"],
+    more: Partial<Column<Row>> = {},
+  ): Column<Row> => ({
+    id,
+    title: word,
+    cell,
+    sort: id,
+    align: "end",
+    width: "minmax(72px, 0.6fr)",
+    ...more,
+  });
+  const columns: Column<Row>[] = [
+    {
+      id: "key",
+      title: filter === "task_name" ? "name" : "queue",
+      width: "minmax(140px, 2fr)",
+      narrow: "title",
+      cell: (row) =>
+        row.key === null ? (
+          <span class="muted">{WORDS.unnamed}</span>
+        ) : (
+          <a class="mono" href={href(`/${page}/${segment(row.key)}`)}>
+            {row.key}
+          </a>
+        ),
+    },
+    number("submitted", "submitted", (row) => count(row.submitted), { narrow: "hide" }),
+    number("completed", "completed", (row) => count(row.completed), { from: 700 }),
+    number("failed", "failed", (row) =>
+      row.failed === 0 ? (
+        "0"
+      ) : (
+        <a href={href("/tasks", { ...chosen, [filter]: row.key, status: "FAILED", completed_after: since })}>
+          {plural(row.failed, "failed", "failed").replace(" failed", "")}
+        </a>
+      ),
+    ),
+    number("failing", "failing", (row) => percent(failingOf(row))),
+    number("wait", "mean wait", (row) => duration(row.average_wait_seconds), { from: 800, narrow: "hide" }),
+    number("run", "mean run", (row) => duration(row.average_duration_seconds)),
+    number("p95", "95 % within", (row) => duration(row.p95_duration_seconds), { from: 900, narrow: "hide" }),
+    {
+      id: "only",
+      title: "",
+      align: "end",
+      width: "72px",
+      narrow: "hide",
+      cell: (row) =>
+        row.key !== null && chosen[filter] === null ? (
+          <button
+            type="button"
+            class="link"
+            aria-label={`Only ${row.key}`}
+            onClick={() => setParams({ [filter]: row.key })}
+          >
+            only this
+          </button>
+        ) : null,
+    },
+  ];
+  return (
+    <Section
+      title={title}
+      note={
+        rows.length >= 100 ? WORDS.busiest : plural(rows.length, filter === "task_name" ? "name" : "queue")
+      }
+      flush
+    >
+      <div class="analytics-table">
+        <Grid
+          label={title}
+          rows={sorted}
+          columns={columns}
+          rowKey={(row) => row.key ?? ""}
+          sort={{ by, order, set: (next, way) => setParams({ [named]: `${next}-${way}` }) }}
+          onOpen={(row) => row.key !== null && go(`/${page}/${segment(row.key)}`)}
+        />
+      </div>
+    </Section>
+  );
 }

@@ -1,6 +1,283 @@
-import { PageHead, type PageProps } from "../../parts/page.tsx";
+// Who did what: filters, rows, what changed, and whether anybody has tampered with it.
+import { useState } from "preact/hooks";
+import { apiUrl } from "../../api/client.ts";
+import { useData } from "../../api/query.ts";
+import { may } from "../../api/session.ts";
+import type { Page as Rows } from "../../api/types.ts";
+import { count, plural } from "../../logic/format.ts";
+import { ActionButton, act } from "../../parts/actions.tsx";
+import { CopyAs, Id } from "../../parts/copy.tsx";
+import { Dialog } from "../../parts/dialog.tsx";
+import { type Column, Grid } from "../../parts/grid.tsx";
+import { Icon } from "../../parts/icons.tsx";
+import { JsonView } from "../../parts/json.tsx";
+import { Facts, PageHead, type PageProps } from "../../parts/page.tsx";
+import { Empty, Shown } from "../../parts/states.tsx";
+import { Status } from "../../parts/status.tsx";
+import { Time } from "../../parts/time.tsx";
+import { href, params, setParams } from "../../router.ts";
+import { ACTIONS, type AuditRow, lookOfOutcome, pageOf, type Verification } from "./types.ts";
 import { WORDS } from "./words.ts";
+import "./page.css";
+
+const FILTERS = ["actor", "action", "subject", "outcome", "request_id", "after", "before"] as const;
+const RANGES = [
+  ["", "any time"],
+  ["-1h", "the last hour"],
+  ["-24h", "the last 24 hours"],
+  ["-7d", "the last 7 days"],
+  ["-30d", "the last 30 days"],
+] as const;
 
 export default function Page(_props: PageProps) {
-  return <PageHead title={WORDS.title} lead={WORDS.lead} />;
+  const isAllowed = may("admin");
+  const filters = Object.fromEntries(FILTERS.map((name) => [name, params.value.get(name)]));
+  const isFiltered = Object.values(filters).some(Boolean);
+  const audit = useData<Rows<AuditRow>>(isAllowed ? "/audit" : null, {
+    query: { ...filters, limit: 100, rows: "data", cursor: params.value.get("cursor") },
+    every: 10_000,
+  });
+  const [verified, setVerified] = useState<Verification | null>(null);
+  const [looked, setLooked] = useState<AuditRow | null>(null);
+  if (!isAllowed) return <PageHead title={WORDS.title} lead={WORDS.needs} />;
+  return (
+    <>
+      <PageHead
+        title={WORDS.title}
+        lead={
+          audit.value && audit.value.total > 0
+            ? `${plural(audit.value.total, "act")}${audit.value.total_is_exact ? "" : " or more"}, the newest first.`
+            : WORDS.lead
+        }
+      >
+        <ActionButton
+          needs="admin"
+          command={{ path: "/audit/verify" }}
+          onClick={async () => setVerified(await act<Verification>("GET", "/audit/verify", { topics: [] }))}
+        >
+          {WORDS.verify}
+        </ActionButton>
+        <a class="button" href={apiUrl("/audit/export/csv", filters)} download>
+          <Icon name="download" /> {WORDS.csv}
+        </a>
+        <CopyAs command={{ path: "/audit", query: filters }} />
+      </PageHead>
+      {verified && <Verified found={verified} />}
+      <Filters isFiltered={isFiltered} />
+      <Shown data={audit} lines={8}>
+        {(shown) =>
+          shown.data.length === 0 ? (
+            <Empty title={isFiltered ? WORDS.noneFiltered : WORDS.none} icon="inbox" />
+          ) : (
+            <>
+              <Grid
+                label={WORDS.title}
+                rows={shown.data}
+                columns={columns(setLooked)}
+                rowKey={(row) => row.audit_id}
+                onOpen={setLooked}
+              />
+              {shown.next_cursor && (
+                <p class="list-more">
+                  <button type="button" class="link" onClick={() => setParams({ cursor: shown.next_cursor })}>
+                    Older ones
+                  </button>
+                </p>
+              )}
+            </>
+          )
+        }
+      </Shown>
+      {looked && <Looked row={looked} onClose={() => setLooked(null)} />}
+    </>
+  );
+}
+
+function Filters({ isFiltered }: { isFiltered: boolean }) {
+  const set = (name: string, value: string) => setParams({ [name]: value, cursor: null });
+  const text = (name: "actor" | "subject", label: string, placeholder: string) => (
+    <input
+      class="field"
+      aria-label={label}
+      placeholder={placeholder}
+      value={params.value.get(name) ?? ""}
+      spellcheck={false}
+      onChange={(event) => set(name, event.currentTarget.value.trim())}
+    />
+  );
+  const choice = (
+    name: "action" | "outcome" | "after",
+    label: string,
+    options: readonly (readonly [string, string])[],
+  ) => (
+    <select
+      class="field"
+      aria-label={label}
+      value={params.value.get(name) ?? ""}
+      onChange={(event) => set(name, event.currentTarget.value)}
+    >
+      {options.map(([value, word]) => (
+        <option key={value} value={value}>
+          {word}
+        </option>
+      ))}
+    </select>
+  );
+  return (
+    <div class="audit-filters" role="search">
+      {text("actor", "Who did it", "who: api_key:k7Qm…")}
+      {choice("action", "What was done", [["", "any act"], ...ACTIONS.map((one) => [one, one] as const)])}
+      {text("subject", "What it was done to", "to what: an id")}
+      {choice("outcome", "What became of it", [
+        ["", "any outcome"],
+        ["done", "done"],
+        ["requested", "asked for"],
+        ["refused", "refused"],
+      ])}
+      {choice("after", "Since when", RANGES)}
+      {isFiltered && (
+        <button
+          type="button"
+          class="button quiet-button"
+          onClick={() =>
+            setParams({ ...Object.fromEntries(FILTERS.map((name) => [name, null])), cursor: null })
+          }
+        >
+          Clear
+        </button>
+      )}
+    </div>
+  );
+}
+
+function columns(look: (row: AuditRow) => void): readonly Column<AuditRow>[] {
+  return [
+    { id: "at", title: "when", width: "108px", cell: (row) => <Time at={row.at} /> },
+    {
+      id: "actor",
+      title: "who",
+      width: "minmax(100px, 1fr)",
+      cell: (row) => (
+        <a
+          href={href("/audit", { actor: `${row.actor_kind}:${row.actor_id}` })}
+          title={`${row.actor_kind}:${row.actor_id}`}
+        >
+          {row.actor_name || row.actor_id || row.actor_kind}
+        </a>
+      ),
+    },
+    {
+      id: "action",
+      title: "did",
+      width: "minmax(110px, 1fr)",
+      narrow: "title",
+      cell: (row) => (
+        <button type="button" class="link mono" onClick={() => look(row)}>
+          {row.action}
+        </button>
+      ),
+    },
+    {
+      id: "subject",
+      title: "to",
+      width: "minmax(120px, 1.6fr)",
+      narrow: "hide",
+      cell: (row) => <Subject row={row} />,
+    },
+    {
+      id: "outcome",
+      title: "outcome",
+      width: "108px",
+      cell: (row) => <Status look={lookOfOutcome(row.outcome)} plain />,
+    },
+    {
+      id: "address",
+      title: "from",
+      width: "minmax(80px, 0.7fr)",
+      from: 860,
+      narrow: "hide",
+      cell: (row) => <span class="mono">{row.address ?? "–"}</span>,
+    },
+    {
+      id: "reason",
+      title: "reason",
+      width: "minmax(80px, 1fr)",
+      from: 1000,
+      narrow: "hide",
+      cell: (row) => row.reason ?? "",
+    },
+  ];
+}
+
+function Subject({ row }: { row: AuditRow }) {
+  const page = pageOf(row);
+  return page ? (
+    <a class="mono" href={href(page)} title={row.subject_id}>
+      {row.subject_id}
+    </a>
+  ) : (
+    <span class="mono" title={row.subject_id}>
+      {row.subject_id || "–"}
+    </span>
+  );
+}
+
+function Looked({ row, onClose }: { row: AuditRow; onClose: () => void }) {
+  return (
+    <Dialog
+      title={row.action}
+      wide
+      onClose={onClose}
+      footer={
+        <>
+          <span class="spacer" />
+          <button type="button" class="button" onClick={onClose}>
+            Close
+          </button>
+        </>
+      }
+    >
+      <p>
+        <Status look={lookOfOutcome(row.outcome)} />
+      </p>
+      <Facts
+        of={[
+          ["when", <Time key="at" at={row.at} />],
+          [
+            "who",
+            <span key="who">
+              {row.actor_name} <code>{`${row.actor_kind}:${row.actor_id}`}</code>
+            </span>,
+          ],
+          ["from", row.address ?? "–"],
+          ["to", <Subject key="to" row={row} />],
+          row.reason !== null && ["reason", row.reason],
+          row.request_id !== null && ["request", <Id key="request" id={row.request_id} whole />],
+        ]}
+      />
+      <div class="columns">
+        <div>
+          <h3>before</h3>
+          <JsonView value={row.before} label="before" />
+        </div>
+        <div>
+          <h3>after</h3>
+          <JsonView value={row.after} label="after" />
+        </div>
+      </div>
+    </Dialog>
+  );
+}
+
+function Verified({ found }: { found: Verification }) {
+  const looked = `${count(found.rows)} rows under ${plural(found.seals, "seal")}`;
+  const rest = found.unsealed_rows > 0 ? ` ${plural(found.unsealed_rows, "row")} not sealed yet.` : "";
+  return (
+    <p class="note" role="status" data-tone={found.ok ? "completed" : "failed"}>
+      <Icon name={found.ok ? "check" : "warning"} />
+      {found.ok
+        ? `Nobody has tampered with it: ${looked} are as they were sealed.${found.complete ? rest : " Time ran out before the end."}`
+        : `${found.tampering?.message ?? "Something is not as it was sealed."} (seal ${found.tampering?.seal_no})`}
+    </p>
+  );
 }

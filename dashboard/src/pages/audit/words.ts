@@ -2,5 +2,10 @@
 
 export const WORDS = {
   title: "Audit",
-  lead: "Who did what.",
+  lead: "Who did what, the newest first. A submission is no row here: its task tells of it.",
+  none: "Nobody has done anything yet.",
+  noneFiltered: "Nothing was done like that.",
+  csv: "CSV",
+  verify: "Verify",
+  needs: "The audit is read with a key that has admin.",
 } as const;

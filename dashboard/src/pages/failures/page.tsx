@@ -1,6 +1,158 @@
+// What fails: groups of one class of exception and one name of tasks, and what can be done with each.
+import { useState } from "preact/hooks";
+import { segment } from "../../api/client.ts";
+import { useData } from "../../api/query.ts";
+import { may } from "../../api/session.ts";
+import { count, hour, percent, plural } from "../../logic/format.ts";
+import { ActionButton, act } from "../../parts/actions.tsx";
+import { CopyAs } from "../../parts/copy.tsx";
+import { Sparkline } from "../../parts/figure.tsx";
+import { Menu } from "../../parts/menu.tsx";
 import { PageHead, type PageProps } from "../../parts/page.tsx";
+import { chosenHours, Range, rangeWords } from "../../parts/range.tsx";
+import { Empty, Shown } from "../../parts/states.tsx";
+import { Status } from "../../parts/status.tsx";
+import { Ago, stillClock } from "../../parts/time.tsx";
+import { href } from "../../router.ts";
+import { Canary } from "./canary.tsx";
+import { type Failures, filled, type Group, isNew, tasksOf } from "./groups.ts";
 import { WORDS } from "./words.ts";
+import "./page.css";
+
+const HOLDS = [
+  ["15 min", 900],
+  ["1 h", 3_600],
+  ["4 h", 14_400],
+  ["24 h", 86_400],
+] as const;
 
 export default function Page(_props: PageProps) {
-  return <PageHead title={WORDS.title} lead={WORDS.lead} />;
+  const hours = chosenHours();
+  const failures = useData<Failures>("/analytics/failures", {
+    query: { hours },
+    topics: ["tasks"],
+    every: 30_000,
+  });
+  const [replayed, setReplayed] = useState<Group | null>(null);
+  const found = failures.value;
+  return (
+    <>
+      <PageHead title={WORDS.title} lead={found && verdict(found, hours)}>
+        <CopyAs command={{ path: "/analytics/failures", query: { hours } }} />
+      </PageHead>
+      <Range label={WORDS.ranges} />
+      <Shown data={failures} lines={6}>
+        {(shown) =>
+          shown.groups.length === 0 ? (
+            <Empty title={`${WORDS.none} in ${rangeWords(hours)}.`} icon="check">
+              <p>{WORDS.noneText}</p>
+            </Empty>
+          ) : (
+            <ol class="failures">
+              {shown.groups.map((group) => (
+                <GroupRow
+                  key={`${group.error}\n${group.task_name}`}
+                  found={shown}
+                  group={group}
+                  onReplay={() => setReplayed(group)}
+                />
+              ))}
+            </ol>
+          )
+        }
+      </Shown>
+      {replayed && found && (
+        <Canary group={replayed} query={tasksOf(found, replayed)} onClose={() => setReplayed(null)} />
+      )}
+    </>
+  );
 }
+
+/** Return what fails most, in one sentence. */
+function verdict(found: Failures, hours: number): string {
+  const when = rangeWords(hours);
+  const all = found.groups.reduce((sum, group) => sum + group.count, 0);
+  if (all === 0) return `${WORDS.none} in ${when}.`;
+  const top = found.groups[0]!;
+  const fresh = found.groups.filter((group) => isNew(found, group)).length;
+  const share = (100 * top.count) / all;
+  const most =
+    found.groups.length === 1
+      ? `, all with ${top.error} in ${top.task_name ?? WORDS.anonymous}`
+      : `, ${percent(share)} of them with ${top.error} in ${top.task_name ?? WORDS.anonymous}`;
+  const since = fresh === 0 ? "" : fresh === 1 ? " One kind is new." : ` ${count(fresh)} kinds are new.`;
+  return `${plural(all, "task")} failed in ${when}${most}.${since}`;
+}
+
+function GroupRow({ found, group, onReplay }: { found: Failures; group: Group; onReplay: () => void }) {
+  const name = group.task_name;
+  const counts = filled(found, group);
+  return (
+    <li class="failure">
+      <div class="failure-what">
+        <a class="quiet" href={href("/tasks", tasksOf(found, group))}>
+          <b class="mono">{group.error}</b>
+        </a>
+        {isNew(found, group) && <Status look={{ word: WORDS.fresh, tone: "failed", shape: "warning" }} />}
+        <span class="failure-name">
+          <span class="muted">in </span>
+          {name === null ? (
+            <span class="muted">{WORDS.anonymous}</span>
+          ) : (
+            <a class="mono" href={href(`/names/${segment(name)}`)}>
+              {name}
+            </a>
+          )}
+        </span>
+      </div>
+      <div class="failure-often">
+        <a
+          class="quiet num"
+          href={href("/tasks", tasksOf(found, group))}
+          aria-label={plural(group.count, "failed task")}
+        >
+          <b>{count(group.count)}</b>
+        </a>
+        <Sparkline values={counts} slots={counts.length} tone="failed" width={140} height={24} />
+      </div>
+      <p class="muted failure-when">
+        first in the {found.interval === "hourly" ? "hour" : "day"} from{" "}
+        <span class="num">{hour(Date.parse(group.first_seen), stillClock())}</span> · last{" "}
+        <Ago at={group.last_seen} />
+      </p>
+      <div class="actions">
+        <a class="button" href={href("/tasks", tasksOf(found, group))}>
+          {WORDS.tasks}
+        </a>
+        {group.sample_task_ids[0] && (
+          <a class="button" href={href(`/tasks/${segment(group.sample_task_ids[0])}`)}>
+            {WORDS.newest}
+          </a>
+        )}
+        {group.sample_task_ids.length > 0 && (
+          <ActionButton needs="submit" onClick={onReplay}>
+            {WORDS.replay}
+          </ActionButton>
+        )}
+        {name !== null && may("operate") && (
+          <Menu
+            label={WORDS.hold}
+            align="start"
+            items={HOLDS.map(([word, seconds]) => ({
+              label: `for ${word}`,
+              run: () => hold(name, seconds, word),
+            }))}
+          />
+        )}
+      </div>
+    </li>
+  );
+}
+
+/** No task of this name is handed out for a while; submissions wait. */
+const hold = (name: string, seconds: number, word: string) =>
+  act("POST", "/resilience/degradation/mark", {
+    body: { service_name: `task:${name}`, strategy: "queue_only", duration_seconds: seconds },
+    done: `Tasks ${name} are held back for ${word}. System shows the mark, and ends it.`,
+    topics: ["queues", "tasks"],
+  });

@@ -2,5 +2,15 @@
 
 export const WORDS = {
   title: "Failures",
-  lead: "What fails, by its cause.",
+  ranges: "How far back",
+  none: "Nothing has failed",
+  noneText: "Tasks that fail are grouped here by the class of their exception and by their name.",
+  anonymous: "tasks without a known name",
+  tasks: "Tasks",
+  newest: "Newest",
+  hold: "Hold back",
+  replay: "Replay one, then the rest",
+  fresh: "new",
+  one: "Replay one",
+  rest: "Replay the rest",
 } as const;

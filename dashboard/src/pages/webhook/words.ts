@@ -2,5 +2,16 @@
 
 export const WORDS = {
   title: "Webhook",
-  lead: "What was told, and what was answered.",
+  test: "Test",
+  change: "Change",
+  rotate: "New secret",
+  recover: "Send failed ones again",
+  remove: "Delete",
+  deliveries: "Deliveries",
+  none: "Nothing has been sent to it.",
+  noneFiltered: "No delivery is like that.",
+  body: "Body as it is sent",
+  attempts: "Attempts",
+  secret: "The new secret that signs",
+  again: "Send it again",
 } as const;

@@ -2,6 +2,7 @@
 import { type Signal, useSignal } from "@preact/signals";
 import { segment } from "../../api/client.ts";
 import { useData } from "../../api/query.ts";
+import { may } from "../../api/session.ts";
 import type { Page as Rows, TaskRow, WorkerFigures } from "../../api/types.ts";
 import { useKeys } from "../../keys.ts";
 import { celeriac } from "../../logic/curl.ts";
@@ -16,7 +17,7 @@ import { Receipt } from "../../parts/receipt.tsx";
 import { Empty, Shown } from "../../parts/states.tsx";
 import { TaskStatus } from "../../parts/status.tsx";
 import { clock, Lasting } from "../../parts/time.tsx";
-import { go, href } from "../../router.ts";
+import { params as address, go, href, setParams } from "../../router.ts";
 import {
   AskCapacity,
   AskDrain,
@@ -58,7 +59,8 @@ export default function Page({ params }: PageProps) {
 }
 
 function Whole({ worker }: { worker: WorkerDetail }) {
-  const asked = useSignal<Asked>(null);
+  const wished = Number(address.value.get("capacity"));
+  const asked = useSignal<Asked>(wished > 0 && may("operate") ? "capacity" : null);
   const path = pathOf(worker);
   const isOffline = !isThere(worker);
   const wasDrained = worker.is_draining || isOffline;
@@ -144,9 +146,14 @@ function Actions({ worker, asked }: { worker: WorkerDetail; asked: Signal<Asked>
 }
 
 function Dialogs({ worker, asked }: { worker: WorkerDetail; asked: Signal<Asked> }) {
-  const close = () => (asked.value = null);
+  const wished = Number(address.value.get("capacity"));
+  const close = () => {
+    asked.value = null;
+    if (wished) setParams({ capacity: null }, { replace: true });
+  };
   if (asked.value === "drain") return <AskDrain worker={worker} onClose={close} />;
-  if (asked.value === "capacity") return <AskCapacity worker={worker} onClose={close} />;
+  if (asked.value === "capacity")
+    return <AskCapacity worker={worker} onClose={close} first={wished || undefined} />;
   if (asked.value === "forget")
     return <AskForget worker={worker} onClose={close} onDone={() => go("/workers")} />;
   return null;

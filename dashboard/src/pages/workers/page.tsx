@@ -128,7 +128,7 @@ const columnsOf = (figures: ReadonlyMap<string, WorkerFigures>): Column<Worker>[
   {
     id: "hostname",
     title: "worker",
-    width: "minmax(150px, 2fr)",
+    width: "minmax(110px, 2fr)",
     narrow: "title",
     cell: (one) => (
       <a href={href(pathOf(one))} title={one.hostname}>
@@ -139,14 +139,14 @@ const columnsOf = (figures: ReadonlyMap<string, WorkerFigures>): Column<Worker>[
   {
     id: "status",
     title: "state",
-    width: "minmax(96px, 0.8fr)",
+    width: "minmax(88px, 0.8fr)",
     cell: (one) => <WorkerStatus worker={one} plain />,
   },
-  { id: "load", title: "load", width: "minmax(128px, 1.2fr)", cell: (one) => <Load worker={one} /> },
+  { id: "load", title: "load", width: "minmax(104px, 1.2fr)", cell: (one) => <Load worker={one} /> },
   {
     id: "rate",
     title: "finished",
-    width: "84px",
+    width: "72px",
     align: "end",
     narrow: "hide",
     cell: (one) => perMinute((figures.get(one.worker_id)?.task_rate ?? Number.NaN) / 60),
@@ -154,7 +154,7 @@ const columnsOf = (figures: ReadonlyMap<string, WorkerFigures>): Column<Worker>[
   {
     id: "failing",
     title: "failing",
-    width: "64px",
+    width: "54px",
     align: "end",
     narrow: "hide",
     cell: (one) => percent(figures.get(one.worker_id)?.error_rate),
@@ -162,15 +162,15 @@ const columnsOf = (figures: ReadonlyMap<string, WorkerFigures>): Column<Worker>[
   {
     id: "queues",
     title: "queues",
-    width: "minmax(90px, 1.4fr)",
+    width: "minmax(0, 1.4fr)",
     narrow: "hide",
     cell: (one) => <span title={one.queues?.join(", ")}>{one.queues?.join(", ") ?? "–"}</span>,
   },
-  { id: "chips", title: "note", width: "minmax(112px, 1fr)", cell: (one) => <Notes worker={one} /> },
+  { id: "chips", title: "note", width: "minmax(24px, 1fr)", cell: (one) => <Notes worker={one} /> },
   {
     id: "heard",
     title: "heard",
-    width: "84px",
+    width: "72px",
     align: "end",
     narrow: "hide",
     cell: (one) => <Ago at={one.last_heartbeat} />,

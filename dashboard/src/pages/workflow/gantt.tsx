@@ -1,6 +1,6 @@
 // When each step waited and ran, on one axis of time: hollow while it waited for a worker, solid while it ran.
 import { useState } from "preact/hooks";
-import { duration, time } from "../../logic/format.ts";
+import { duration, plural, time } from "../../logic/format.ts";
 import { lookOf } from "../../logic/status.ts";
 import { ticks } from "../../logic/story.ts";
 import { hasEnded, heldBy } from "../../logic/workflow.ts";
@@ -49,7 +49,7 @@ export function Gantt({ workflow }: { workflow: Workflow }) {
       <div class="workflow-gantt-tools">
         <span class="muted num">
           {duration((to - from) / 1000)} in all
-          {never > 0 ? ` · ${never} never started, and are not here` : ""}
+          {never > 0 ? ` · without ${plural(never, "step")} that never started` : ""}
         </span>
         <span class="workflow-gantt-zoom">
           {zoom > 1 && (

@@ -15,6 +15,8 @@ import { WORDS } from "./words.ts";
 
 export const BOX = { width: 188, height: 44, column: 244, row: 56, edge: 16 };
 const ZOOM = { least: 0.08, most: 1.5, step: 1.25, legible: 0.5 };
+/** A graph so many times as large as what is seen of it has a map. */
+const MAPPED_FROM = 1.6;
 /** Drawn beyond the edges of the window, so that scrolling shows nothing bare. */
 const BEYOND = 240;
 
@@ -174,14 +176,17 @@ function Canvas({
     if (index === undefined || index < 0) return;
     setFocused(index);
     show(index);
-    // Drawn only once it is on the screen.
-    requestAnimationFrame(() =>
-      requestAnimationFrame(() =>
-        box.current?.querySelector<HTMLElement>(`[data-box="${index}"]`)?.focus({ preventScroll: true }),
-      ),
-    );
+    const focus = () => {
+      const found = box.current?.querySelector<HTMLElement>(`[data-box="${index}"]`);
+      found?.focus({ preventScroll: true });
+      return found;
+    };
+    // One that was beyond the window is drawn only with the next frame.
+    if (!focus()) requestAnimationFrame(() => requestAnimationFrame(focus));
   };
   const onKeyDown = (event: KeyboardEvent) => {
+    const place = Number((event.target as HTMLElement).dataset.box ?? focused);
+    if (!folds[place]) return;
     const column = layout.order[layout.layers[place]!]!;
     const row = column.indexOf(place);
     const nearest = (those: number[]) =>
@@ -211,8 +216,12 @@ function Canvas({
       y < view.top + view.height + BEYOND
     );
   };
-  const isOnPath = (index: number) => folds[index]!.steps.some((one) => critical.has(steps[one]!.id));
-  const isWhole = size.width * zoom <= view.width * zoom + 1 && size.height * zoom <= view.height * zoom + 1;
+  const path = useMemo(
+    () => folds.map((fold) => fold.steps.some((one) => critical.has(steps[one]!.id))),
+    [folds, steps, critical],
+  );
+  const isOnPath = (index: number) => path[index]!;
+  const isLarge = size.width > MAPPED_FROM * view.width || size.height > MAPPED_FROM * view.height;
   return (
     <div class="workflow-canvas-box">
       <div
@@ -277,7 +286,7 @@ function Canvas({
           Fit <kbd>0</kbd>
         </button>
       </div>
-      {!isWhole && (
+      {isLarge && (
         <MiniMap
           layout={layout}
           size={size}

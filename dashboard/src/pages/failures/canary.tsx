@@ -1,0 +1,160 @@
+// Replay one of a group, watch it end, and only then the rest.
+import { useEffect, useState } from "preact/hooks";
+import { ask, call, segment } from "../../api/client.ts";
+import { useData } from "../../api/query.ts";
+import type { Page as Rows, TaskRow } from "../../api/types.ts";
+import { plural } from "../../logic/format.ts";
+import { actOnEach } from "../../parts/actions.tsx";
+import { Dialog } from "../../parts/dialog.tsx";
+import { Receipt, type ReceiptStep } from "../../parts/receipt.tsx";
+import { ErrorBox } from "../../parts/states.tsx";
+import { say } from "../../parts/toasts.tsx";
+import { href } from "../../router.ts";
+import type { Group } from "./groups.ts";
+import { WORDS } from "./words.ts";
+
+const MOST = 200;
+const ENDED = ["COMPLETED", "FAILED", "CANCELLED"];
+
+export function Canary({
+  group,
+  query,
+  onClose,
+}: {
+  group: Group;
+  query: Record<string, string>;
+  onClose: () => void;
+}) {
+  const original = group.sample_task_ids[0]!;
+  const [replay, setReplay] = useState<string | null>(null);
+  const [error, setError] = useState<Error | null>(null);
+  const [rest, setRest] = useState<string[] | null>(null);
+  const [done, setDone] = useState<number | null>(null);
+  const task = useData<TaskRow>(replay && `/tasks/${segment(replay)}`, {
+    topics: replay ? [`task:${replay}`] : [],
+    every: 2_000,
+  });
+  const status = task.value?.status;
+  const hasEnded = status !== undefined && ENDED.includes(status);
+  useEffect(() => {
+    if (status !== "COMPLETED" || rest !== null) return;
+    ask<Rows<TaskRow>>("GET", "/search/tasks", { query: { ...query, limit: MOST, rows: "data" } })
+      .then(({ value }) => setRest(value.data.map((row) => row.task_id).filter((id) => id !== original)))
+      .catch(setError);
+  }, [status]);
+  const guarded = async (run: () => Promise<void>) => {
+    setError(null);
+    try {
+      await run();
+    } catch (reason) {
+      setError(reason as Error);
+    }
+  };
+  const replayOne = () =>
+    guarded(async () => {
+      const made = await call<{ task_id: string }>("POST", `/tasks/${segment(original)}/replay`, {
+        body: {},
+      });
+      setReplay(made.task_id);
+    });
+  const replayRest = () =>
+    guarded(async () => {
+      setDone(0);
+      const failures = await actOnEach(
+        rest!,
+        (id) => call("POST", `/tasks/${segment(id)}/replay`, { body: {} }),
+        { onProgress: setDone },
+      );
+      const refused = failures.size > 0 ? `, ${failures.size} refused` : "";
+      say(`${plural(rest!.length - failures.size, "task")} replayed${refused}`, {
+        tone: failures.size > 0 ? "failed" : "completed",
+      });
+      onClose();
+    });
+  return (
+    <Dialog
+      title={`${group.error} in ${group.task_name ?? WORDS.anonymous}`}
+      onClose={onClose}
+      footer={
+        <>
+          <span class="spacer" />
+          <button type="button" class="button" onClick={onClose}>
+            Back
+          </button>
+          {replay === null ? (
+            <button type="button" class="button primary" onClick={replayOne}>
+              {WORDS.one}
+            </button>
+          ) : (
+            <button
+              type="button"
+              class="button primary"
+              disabled={!rest || rest.length === 0 || done !== null}
+              onClick={replayRest}
+            >
+              {rest && rest.length > 0 ? `Replay the other ${rest.length}` : WORDS.rest}
+            </button>
+          )}
+        </>
+      }
+    >
+      <p>
+        The newest of them is submitted once more with the same arguments. Only when it has completed are the
+        others offered, {MOST} at a time.
+      </p>
+      <Receipt
+        title="Proof"
+        steps={stepsOf({
+          replay,
+          status,
+          hasEnded,
+          error: task.value?.error ?? null,
+          others: rest?.length ?? null,
+          done,
+        })}
+      />
+      {replay && (
+        <p>
+          <a href={href(`/tasks/${segment(replay)}`)}>Look at the replay</a>
+        </p>
+      )}
+      {error && <ErrorBox error={error} />}
+    </Dialog>
+  );
+}
+
+function stepsOf(it: {
+  replay: string | null;
+  status: string | undefined;
+  hasEnded: boolean;
+  error: string | null;
+  others: number | null;
+  done: number | null;
+}): ReceiptStep[] {
+  const ended = it.status === "COMPLETED" ? "ok" : it.hasEnded ? "failed" : it.replay ? "open" : "later";
+  return [
+    { title: "One is submitted", state: it.replay ? "ok" : "later" },
+    {
+      title:
+        it.status === "FAILED"
+          ? "It has failed again"
+          : it.status === "CANCELLED"
+            ? "It was cancelled"
+            : "It completes",
+      state: ended,
+      detail: it.status === "FAILED" ? it.error : undefined,
+    },
+    {
+      title: "The rest are submitted",
+      state: it.done !== null ? "open" : ended === "failed" ? "failed" : "later",
+      detail:
+        it.done !== null
+          ? `${it.done} of ${it.others}`
+          : it.others === 0
+            ? "There are no others."
+            : it.others !== null
+              ? `${plural(it.others, "other")} can follow.`
+              : undefined,
+    },
+  ];
+}

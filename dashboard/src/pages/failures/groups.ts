@@ -1,0 +1,50 @@
+// What the page reads, and what it makes of it.
+
+export interface Group {
+  error: string;
+  task_name: string | null;
+  count: number;
+  first_seen: string;
+  last_seen: string;
+  series: { bucket: string; count: number }[];
+  sample_task_ids: string[];
+}
+
+export interface Failures {
+  since: string;
+  until: string;
+  interval: "hourly" | "daily";
+  groups: Group[];
+}
+
+const HOUR = 3_600_000;
+
+/** Return the counts of every hour or day of the window, oldest first; the API names only those with failures. */
+export function filled(found: Failures, group: Group): number[] {
+  const step = found.interval === "hourly" ? HOUR : 24 * HOUR;
+  const first = Date.parse(found.since);
+  const places = Math.max(1, Math.ceil((Date.parse(found.until) - first) / step));
+  const counts = new Array<number>(places).fill(0);
+  for (const one of group.series) {
+    const place = Math.floor((Date.parse(one.bucket) - first) / step);
+    if (place >= 0 && place < places) counts[place]! += one.count;
+  }
+  return counts;
+}
+
+/** Return whether a group has begun in the last two buckets of a window that looks further back. */
+export function isNew(found: Failures, group: Group): boolean {
+  const step = found.interval === "hourly" ? HOUR : 24 * HOUR;
+  const until = Date.parse(found.until);
+  return until - Date.parse(found.since) > 4 * step && until - Date.parse(group.first_seen) < 2 * step;
+}
+
+/** The filters of the tasks of a group. */
+export function tasksOf(found: Failures, group: Group): Record<string, string> {
+  return {
+    status: "FAILED",
+    error: group.error,
+    ...(group.task_name === null ? {} : { task_name: group.task_name }),
+    completed_after: found.since,
+  };
+}

@@ -1,1 +1,0 @@
-import{r as e}from"./part-DoizS-Vr.js";import{i as t,n}from"./part-CA4YILSQ.js";var r={title:`Queue`,lead:`What waits here, and who takes it.`};function i({params:i}){let a=i.name??``;return t(n,{title:t(e,{id:a,whole:!0}),name:`${r.title} ${a}`,lead:r.lead})}export{i as default};

@@ -1,1 +1,0 @@
-import{i as e,n as t}from"./part-CA4YILSQ.js";var n={title:`Queues`,lead:`Where tasks wait, those in need first.`};function r(r){return e(t,{title:n.title,lead:n.lead})}export{r as default};

@@ -1,0 +1,29 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { ADVISED, adviceFor } from "../src/logic/advice.ts";
+
+const page = readFileSync(new URL("../../docs/alerts.md", import.meta.url), "utf8");
+
+test("every type of alert that the documentation knows has advice, and no other", () => {
+  const documented = [...page.matchAll(/^\*\*([A-Z_]+)\.\*\*/gm)].map((found) => found[1]);
+  assert.ok(documented.length > 10);
+  assert.deepEqual([...ADVISED].sort(), documented.sort());
+});
+
+test("what is to be done leads to the subject, whatever characters it has", () => {
+  const steps = adviceFor({ type: "STUCK_TASKS", subject: "a&b" }).steps;
+  assert.equal(steps[0]!.to, "/tasks?status=RUNNING&task_name=a%26b");
+  assert.equal(
+    adviceFor({ type: "TASKS_NOT_PICKED_UP", subject: "a/b?c" }).steps[0]!.to,
+    "/queues/a%2Fb%3Fc",
+  );
+});
+
+test("a type of a later version still has a name ", () => {
+  assert.deepEqual(adviceFor({ type: "DISK_FULL", subject: "x" }), {
+    name: "Disk full",
+    steps: [],
+  });
+  assert.equal(adviceFor({ type: "constructor", subject: null }).name, "Constructor");
+});
