@@ -72,6 +72,13 @@ function lineOf(error: string | null): string {
   return line.length > 160 ? `${line.slice(0, 159)}…` : line.replace(/\.?$/, ".");
 }
 
+const WORD: Record<string, string> = {
+  WAITING: "waits as well",
+  PENDING: "waits for a worker",
+  RUNNING: "runs",
+  FAILED: "failed",
+};
+
 /** Why a step has not run, or not yet; empty for one that has. */
 export function whyOf(step: StepDetail, workflow: Workflow): string {
   const byId = new Map(workflow.steps.map((one) => [one.id, one]));
@@ -79,7 +86,7 @@ export function whyOf(step: StepDetail, workflow: Workflow): string {
     const open = step.depends_on.map((id) => byId.get(id)).filter((one) => one && one.status !== "COMPLETED");
     if (open.length === 0) return "All that it needs has completed: it is about to start.";
     const first = open[0]!;
-    const word = first.status === "WAITING" ? "waits as well" : `is ${first.status.toLowerCase()}`;
+    const word = WORD[first.status] ?? `is ${first.status.toLowerCase()}`;
     return open.length === 1
       ? `It waits for ${first.id}, which ${word}.`
       : `It waits for ${count(open.length)} steps; ${first.id} ${word}.`;

@@ -46,7 +46,7 @@ export function Combobox({
   useEffect(() => {
     if (autoFocus) field.current?.focus();
   }, [autoFocus]);
-  const isShown = (isOpen || always) && options.length > 0;
+  const isShown = (isOpen || Boolean(always)) && options.length > 0;
   const choose = (option: Option) => {
     onChoose(option);
     setMarked(-1);

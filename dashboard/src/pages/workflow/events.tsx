@@ -2,7 +2,7 @@
 import { segment } from "../../api/client.ts";
 import { useData } from "../../api/query.ts";
 import type { Page as Rows } from "../../api/types.ts";
-import { count } from "../../logic/format.ts";
+import { count, duration } from "../../logic/format.ts";
 import { Empty, Shown } from "../../parts/states.tsx";
 import { Time } from "../../parts/time.tsx";
 import { href, params, setParams } from "../../router.ts";
@@ -94,6 +94,9 @@ function detailsOf(event: WorkflowEvent): string {
   const { worker_id: _, ...shown } = event.details;
   return Object.entries(shown)
     .filter(([, value]) => value !== null && value !== "")
-    .map(([name, value]) => `${name.replaceAll("_", " ")} ${String(value)}`)
+    .map(([name, value]) => {
+      const isTime = name === "runtime" && typeof value === "number";
+      return `${name.replaceAll("_", " ")} ${isTime ? duration(value) : String(value)}`;
+    })
     .join(" · ");
 }

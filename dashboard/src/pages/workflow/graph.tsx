@@ -15,6 +15,8 @@ import { WORDS } from "./words.ts";
 
 export const BOX = { width: 188, height: 44, column: 244, row: 56, edge: 16 };
 const ZOOM = { least: 0.08, most: 1.5, step: 1.25, legible: 0.5 };
+/** A graph so many times as large as what is seen of it has a map. */
+const MAPPED_FROM = 1.6;
 /** Drawn beyond the edges of the window, so that scrolling shows nothing bare. */
 const BEYOND = 240;
 
@@ -211,8 +213,12 @@ function Canvas({
       y < view.top + view.height + BEYOND
     );
   };
-  const isOnPath = (index: number) => folds[index]!.steps.some((one) => critical.has(steps[one]!.id));
-  const isWhole = size.width * zoom <= view.width * zoom + 1 && size.height * zoom <= view.height * zoom + 1;
+  const path = useMemo(
+    () => folds.map((fold) => fold.steps.some((one) => critical.has(steps[one]!.id))),
+    [folds, steps, critical],
+  );
+  const isOnPath = (index: number) => path[index]!;
+  const isLarge = size.width > MAPPED_FROM * view.width || size.height > MAPPED_FROM * view.height;
   return (
     <div class="workflow-canvas-box">
       <div
@@ -277,7 +283,7 @@ function Canvas({
           Fit <kbd>0</kbd>
         </button>
       </div>
-      {!isWhole && (
+      {isLarge && (
         <MiniMap
           layout={layout}
           size={size}

@@ -1,6 +1,6 @@
 // One workflow: what became of it in one sentence, its graph, when each step ran, and what can be done with it.
 import { signal, useSignal } from "@preact/signals";
-import { segment } from "../../api/client.ts";
+import { newKey, segment } from "../../api/client.ts";
 import { useData } from "../../api/query.ts";
 import { may } from "../../api/session.ts";
 import { useKeys } from "../../keys.ts";
@@ -28,11 +28,13 @@ import "../task/story.css";
 import "./page.css";
 
 const pathOf = (id: string) => `/workflows/${encodeURIComponent(id)}`;
+/** Only of what may be an id is anything told. */
+const topicsOf = (id: string) => (/^[\da-f-]{36}$/i.test(id) ? [`workflow:${id}`] : []);
 /** How many steps had completed when a retry was asked for here, by the workflow's id. */
 const keptSteps = signal<Readonly<Record<string, number>>>({});
 
 export default function Page({ params: { id = "" } }: PageProps) {
-  const workflow = useData<Workflow>(`/workflows/${segment(id)}`, { topics: [`workflow:${id}`] });
+  const workflow = useData<Workflow>(`/workflows/${segment(id)}`, { topics: topicsOf(id) });
   if (workflow.error?.status === 404 && !workflow.value)
     return (
       <>
@@ -77,7 +79,7 @@ function Whole({ workflow }: { workflow: Workflow }) {
   const replay = async () => {
     const answer = await act<{ workflow_id: string }>("POST", `${path}/replay`, {
       done: "Replayed as a new workflow.",
-      headers: { "Idempotency-Key": crypto.randomUUID() },
+      headers: { "Idempotency-Key": newKey() },
       topics,
     });
     if (answer) go(pathOf(answer.workflow_id), { query: { proof: "replay" } });

@@ -1,1 +1,0 @@
-import{i as e,n as t}from"./part-CA4YILSQ.js";var n={title:`Submit a task`,lead:`A new task, or one again with changes.`};function r(r){return e(t,{title:n.title,lead:n.lead})}export{r as default};

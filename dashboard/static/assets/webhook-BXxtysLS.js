@@ -1,1 +1,0 @@
-import{r as e}from"./part-BAOyAZQg.js";import{i as t,n}from"./part-CA4YILSQ.js";var r={title:`Webhook`,lead:`What was told, and what was answered.`};function i({params:i}){let a=i.id??``;return t(n,{title:t(e,{id:a,whole:!0}),name:`${r.title} ${a}`,lead:r.lead})}export{i as default};

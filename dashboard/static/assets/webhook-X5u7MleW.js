@@ -1,0 +1,1 @@
+import{r as e}from"./part-3LCx4U4I.js";import{i as t,n}from"./part-CA4YILSQ.js";var r={title:`Webhook`,lead:`What was told, and what was answered.`};function i({params:i}){let a=i.id??``;return t(n,{title:t(e,{id:a,whole:!0}),name:`${r.title} ${a}`,lead:r.lead})}export{i as default};

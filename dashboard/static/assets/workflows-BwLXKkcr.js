@@ -1,1 +1,0 @@
-import{i as e,n as t}from"./part-CA4YILSQ.js";var n={title:`Workflows`,lead:`Tasks that wait for each other.`};function r(r){return e(t,{title:n.title,lead:n.lead})}export{r as default};
