@@ -67,8 +67,10 @@ function Whole({ workflow }: { workflow: Workflow }) {
   const graph = useData<WorkflowGraph>(`${path}/graph`, { topics });
   const isAsking = useSignal(false);
   const told = useSignal<string | undefined>(undefined);
-  const isOver = hasEnded(workflow);
-  const canRetry = workflow.status === "FAILED" || workflow.status === "CANCELLED";
+  // Until the answer after a retry has come, what is shown is from before it.
+  const was = before.value[id];
+  const isOver = hasEnded(workflow) && (!was || was.endedAt !== workflow.completed_at);
+  const canRetry = isOver && workflow.status !== "COMPLETED";
   const tab = chosenTab("graph");
   const at = params.value.get("at");
 
