@@ -17,7 +17,7 @@ from domain.errors import Overloaded
 from domain.live import OF_WHOLE_FLEET, Topics
 from domain.scopes import Scope
 from domain.sight import Sight
-from store.queries.sight import is_workflow_seen, list_seen
+from store.queries.sight import list_seen, list_seen_workflows
 
 STREAM = {
     "description": "Frames of `text/event-stream`: `pulse`, `changed`, `bye` (docs/live.md).",
@@ -58,5 +58,5 @@ async def _seen(connection: AsyncConnection, topics: Topics, *, sight: Sight) ->
     if topics.general & OF_WHOLE_FLEET:
         raise LimitedKey
     task_ids = await list_seen(connection, topics.task_ids, sight=sight) if topics.task_ids else ()
-    workflow_ids = [each for each in topics.workflow_ids if await is_workflow_seen(connection, each, sight=sight)]
-    return replace(topics, task_ids=frozenset(task_ids), workflow_ids=frozenset(workflow_ids))
+    workflow_ids = topics.workflow_ids and await list_seen_workflows(connection, topics.workflow_ids, sight=sight)
+    return replace(topics, task_ids=frozenset(task_ids), workflow_ids=workflow_ids)

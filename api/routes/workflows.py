@@ -56,7 +56,7 @@ from domain.workflows.steps import WorkflowStatus
 from services.workflows.lifecycle import replay, retry, start
 from services.workflows.timeline import read_workflow_history
 from store.engine import stating
-from store.queries.sight import is_workflow_seen
+from store.queries.sight import list_seen_workflows
 from store.queries.workflows import documents
 from store.queries.workflows.documents import WorkflowFilter
 
@@ -72,7 +72,7 @@ async def _workflow_id(resources: Resources, sight: Sighted, *, workflow_id: str
         raise WorkflowNotFound from None
     if sight.is_bounded:
         async with stating(resources.engine) as connection:
-            if not await is_workflow_seen(connection, parsed, sight=sight):
+            if not await list_seen_workflows(connection, [parsed], sight=sight):
                 raise WorkflowNotFound
     return parsed
 

@@ -69,10 +69,12 @@ async def list_seen(connection: AsyncConnection, task_ids: Collection[str], *, s
     return {row.task_id for row in await connection.execute(found)}
 
 
-async def is_workflow_seen(connection: AsyncConnection, workflow_id: UUID, *, sight: Sight) -> bool:
-    """Whether there is a workflow of this id that is seen (primary keys)."""
-    found = select(workflows.c.workflow_id).where(workflows.c.workflow_id == workflow_id, *workflow_seen(sight))
-    return (await connection.execute(found)).first() is not None
+async def list_seen_workflows(
+    connection: AsyncConnection, workflow_ids: Collection[UUID], *, sight: Sight
+) -> frozenset[UUID]:
+    """Return those of these workflows that are there and seen (primary keys)."""
+    found = select(workflows.c.workflow_id).where(workflows.c.workflow_id.in_(workflow_ids), *workflow_seen(sight))
+    return frozenset((await connection.execute(found)).scalars())
 
 
 def within(limits: Limits, columns: Columns) -> list[ColumnElement[bool]]:

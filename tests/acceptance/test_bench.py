@@ -11,6 +11,7 @@ import pytest
 
 from bench.__main__ import PROGRAMS
 from bench.history import PAGES
+from bench.rabbitmq import rabbitmq_program
 from bench.stack import POSTGRES_TO_COPY
 from tests.embedded import migrated_postgres
 
@@ -18,11 +19,13 @@ RUN_SECONDS = 400
 """None takes a tenth of it on a machine that is not busy."""
 pytestmark = pytest.mark.timeout(RUN_SECONDS + 40)
 
+BROKERS = ("Redis", "RabbitMQ") if rabbitmq_program() else ("Redis",)
 TINY = {
     "whole_life": ["--tasks", "20", "--rounds", "1", "--seconds", "1", "--idle", "1"],
     "submission": ["--seconds", "0.2", "--connections", "2", "--rounds", "1"],
     "dispatch": ["--tasks", "20", "--rounds", "1"],
     "ingest": ["--tasks", "20", "--rounds", "1"],
+    "mirrors": ["--tasks", "20", "--rounds", "1"],
     "latency": ["--tasks", "2"],
     "reading": ["--seconds", "0.2", "--connections", "2", "--rounds", "1"],
     "plugin": ["--tasks", "20", "--rounds", "1"],
@@ -46,6 +49,7 @@ CONTENDERS = {
     ],
     "dispatch": ["loops", "send_task", "no backend"],
     "ingest": ["mirror", "COPY"],
+    "mirrors": [f"{broker}, {count}" for broker in BROKERS for count in ("one", "two")],
     "latency": ["POST answered", "POST to started", "POST to COMPLETED seen", "POST ?async=false"],
     "reading": ["GET /tasks/{id}"],
     "plugin": ["stock", "plugged"],

@@ -5,11 +5,14 @@ import { WORDS } from "./words.ts";
 
 export function KeyForm({
   known,
+  isFirst,
   onSubmit,
   onClose,
 }: {
   /** The key that is changed; without it, one is made. */
   known?: Key;
+  /** There is none that opens yet: the first one needs admin. */
+  isFirst?: boolean;
   onSubmit: (wanted: Record<string, unknown>) => Promise<unknown>;
   onClose: () => void;
 }) {
@@ -21,7 +24,7 @@ export function KeyForm({
       wide
       initial={{
         name: known?.name ?? "",
-        scopes: (known?.scopes ?? ["read"]) as readonly string[],
+        scopes: (known?.scopes ?? (isFirst ? SCOPES.map(([scope]) => scope) : ["read"])) as readonly string[],
         queues: lines(known?.queues),
         task_names: lines(known?.task_names),
         allowed_networks: lines(known?.allowed_networks),
@@ -50,7 +53,13 @@ export function KeyForm({
             placeholder="etl"
             hint="Whose it is: it stands in the audit."
           />
-          <Checks form={form} name="scopes" label="May" hint="Each stands for itself." options={SCOPES} />
+          <Checks
+            form={form}
+            name="scopes"
+            label="May"
+            hint={isFirst ? WORDS.first : "Each stands for itself."}
+            options={SCOPES}
+          />
           <div class="form-row">
             <TextField
               form={form}

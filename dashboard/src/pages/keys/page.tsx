@@ -2,7 +2,7 @@
 import { useState } from "preact/hooks";
 import { call, segment } from "../../api/client.ts";
 import { useData } from "../../api/query.ts";
-import { may } from "../../api/session.ts";
+import { may, me, signIn } from "../../api/session.ts";
 import type { Page as Rows } from "../../api/types.ts";
 import { count, plural } from "../../logic/format.ts";
 import { ActionButton, act, Confirm } from "../../parts/actions.tsx";
@@ -32,6 +32,7 @@ export default function Page(_props: PageProps) {
   const [asked, setAsked] = useState<{ what: "change" | "rotate" | "revoke"; of: Key } | null>(null);
   const now = clock.value.now;
   const found = keys.value?.data;
+  const isFirst = me.value?.kind === "local";
   const closeForm = () => setParams({ make: null }, { replace: true });
   if (!may("admin"))
     return <PageHead title={WORDS.title} lead="Keys are seen and made with a key that has admin." />;
@@ -80,9 +81,13 @@ export default function Page(_props: PageProps) {
       </Shown>
       {params.value.has("make") && (
         <KeyForm
+          isFirst={isFirst}
           onClose={closeForm}
           onSubmit={async (wanted) => {
-            setIssued(await call<Issued>("POST", "/api-keys", { body: wanted }));
+            const made = await call<Issued>("POST", "/api-keys", { body: wanted });
+            setIssued(made);
+            // From the first key on nobody is let in without one: whoever made it goes on with it.
+            if (isFirst) await signIn(made.key);
             keys.refresh();
           }}
         />

@@ -10,5 +10,7 @@ export const WORDS = {
   secret: "The key",
   secretText:
     "Give it as a bearer token, in CELERIAC_API_KEY of the command line, or at the sign-in of this page.",
+  first:
+    "The first key needs admin: as soon as it is made, everybody is asked for a key. You are signed in with it.",
   ended: "Revoked and expired",
 } as const;

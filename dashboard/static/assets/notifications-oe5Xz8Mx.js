@@ -1,1 +1,0 @@
-import{M as e,o as t}from"./index-CzodfFS2.js";var n={title:`Notifications`,lead:`Who is told of alerts.`};function r(r){return e(t,{title:n.title,lead:n.lead})}export{r as default};
