@@ -133,13 +133,16 @@ test("the receipt of a cancel is proven only by the end", () => {
   assert.deepEqual(proofOfWorkflowCancel(workflow("RUNNING", [])), []);
 });
 
-test("the receipt of a retry counts only what goes again", () => {
+test("the receipt of a retry counts only what goes again, and takes no older end for its own", () => {
+  const was = { kept: 1, endedAt: "2026-11-28T11:00:00Z" };
+  const stale = workflow("FAILED", [step("a", "FAILED")], { completed_at: was.endedAt });
+  assert.equal(proofOfRun(stale, "retry", was).at(-1)!.state, "later");
   const it = workflow("RUNNING", [step("a", "COMPLETED"), step("b", "COMPLETED"), step("c", "RUNNING")]);
-  assert.equal(proofOfRun(it, "retry", 1)[1]!.title, "1 of 2 steps completed");
+  assert.equal(proofOfRun(it, "retry", was)[1]!.title, "1 of 2 steps completed");
   assert.equal(proofOfRun(it, "replay")[1]!.title, "2 of 3 steps completed");
   const bad = workflow("FAILED", [step("a", "COMPLETED"), step("b", "FAILED")]);
   assert.deepEqual(
-    proofOfRun(bad, "retry", 1).map((one) => one.state),
+    proofOfRun(bad, "retry", was).map((one) => one.state),
     ["ok", "failed", "failed"],
   );
 });

@@ -170,10 +170,17 @@ export function proofOfWorkflowCancel(workflow: Workflow, message?: string): Rec
   ];
 }
 
-/** The receipt of a retry or a replay, as its steps go again. `kept` is how many had completed before. */
-export function proofOfRun(workflow: Workflow, kind: "retry" | "replay", kept?: number): ReceiptStep[] {
+/** How a workflow was when a retry of it was asked for. */
+export interface Before {
+  kept: number;
+  endedAt: string | null;
+}
+
+/** The receipt of a retry or a replay, as its steps go again. What is still told of the end before is no end of this. */
+export function proofOfRun(workflow: Workflow, kind: "retry" | "replay", was?: Before): ReceiptStep[] {
+  const kept = was?.kept;
   const done = numbers(workflow.steps).get("COMPLETED") ?? 0;
-  const isOver = hasEnded(workflow);
+  const isOver = hasEnded(workflow) && (!was || workflow.completed_at !== was.endedAt);
   const before = kind === "retry" ? (kept ?? 0) : 0;
   const again = workflow.steps.length - before;
   const asked: ReceiptStep =

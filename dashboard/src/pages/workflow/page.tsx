@@ -7,7 +7,13 @@ import { useKeys } from "../../keys.ts";
 import { celeriac } from "../../logic/curl.ts";
 import { count, duration, plural } from "../../logic/format.ts";
 import { lookOf } from "../../logic/status.ts";
-import { hasEnded, proofOfRun, proofOfWorkflowCancel, sentenceOfWorkflow } from "../../logic/workflow.ts";
+import {
+  type Before,
+  hasEnded,
+  proofOfRun,
+  proofOfWorkflowCancel,
+  sentenceOfWorkflow,
+} from "../../logic/workflow.ts";
 import { ActionButton, act, Confirm } from "../../parts/actions.tsx";
 import { asCurl, CopyAs, copy, Id } from "../../parts/copy.tsx";
 import { PageHead, type PageProps } from "../../parts/page.tsx";
@@ -30,8 +36,8 @@ import "./page.css";
 const pathOf = (id: string) => `/workflows/${encodeURIComponent(id)}`;
 /** Only of what may be an id is anything told. */
 const topicsOf = (id: string) => (/^[\da-f-]{36}$/i.test(id) ? [`workflow:${id}`] : []);
-/** How many steps had completed when a retry was asked for here, by the workflow's id. */
-const keptSteps = signal<Readonly<Record<string, number>>>({});
+/** How it was when a retry was asked for here, by the workflow's id. */
+const before = signal<Readonly<Record<string, Before>>>({});
 
 export default function Page({ params: { id = "" } }: PageProps) {
   const workflow = useData<Workflow>(`/workflows/${segment(id)}`, { topics: topicsOf(id) });
@@ -61,8 +67,10 @@ function Whole({ workflow }: { workflow: Workflow }) {
   const graph = useData<WorkflowGraph>(`${path}/graph`, { topics });
   const isAsking = useSignal(false);
   const told = useSignal<string | undefined>(undefined);
-  const isOver = hasEnded(workflow);
-  const canRetry = workflow.status === "FAILED" || workflow.status === "CANCELLED";
+  // Until the answer after a retry has come, what is shown is from before it.
+  const was = before.value[id];
+  const isOver = hasEnded(workflow) && (!was || was.endedAt !== workflow.completed_at);
+  const canRetry = isOver && workflow.status !== "COMPLETED";
   const tab = chosenTab("graph");
   const at = params.value.get("at");
 
@@ -73,7 +81,7 @@ function Whole({ workflow }: { workflow: Workflow }) {
       topics,
     });
     if (!answer) return;
-    keptSteps.value = { ...keptSteps.value, [id]: kept };
+    before.value = { ...before.value, [id]: { kept, endedAt: workflow.completed_at } };
     setParams({ proof: "retry", at: null }, { replace: true });
   };
   const replay = async () => {
@@ -191,8 +199,8 @@ function Proof({ workflow, told }: { workflow: Workflow; told: string | undefine
   const cancel = proofOfWorkflowCancel(workflow, told);
   if (cancel.length > 0 && kind === null) return <Receipt title="Cancel" steps={cancel} />;
   if (kind !== "retry" && kind !== "replay") return null;
-  const kept = keptSteps.value[workflow.workflow_id];
-  return <Receipt title={kind === "retry" ? "Retry" : "Replay"} steps={proofOfRun(workflow, kind, kept)} />;
+  const was = kind === "retry" ? before.value[workflow.workflow_id] : undefined;
+  return <Receipt title={kind === "retry" ? "Retry" : "Replay"} steps={proofOfRun(workflow, kind, was)} />;
 }
 
 function AskCancel({
