@@ -106,20 +106,25 @@ def _depth(request: Request) -> int:
 @cache
 def load_assets() -> dict[str, Asset]:
     """Return every file but the page, by its name; compressing 400 KB takes 30 ms, once for each process."""
-    return {name: Asset.of(name, body) for name, body in _read(files("dashboard") / "static") if name != PAGE}
+    return {name: Asset.of(name, body) for name, body in _load_files().items() if name != PAGE}
 
 
 @cache
 def page_at(depth: int) -> Asset:
     """Return the page for addresses so many folders below `/ui/`."""
-    text = (files("dashboard") / "static" / PAGE).read_bytes()
     base = b"../" * depth or b"./"
-    return Asset.of(PAGE, text.replace(BASE_MARK, b'<base href="%s"' % base, 1))
+    return Asset.of(PAGE, _load_files()[PAGE].replace(BASE_MARK, b'<base href="%s"' % base, 1))
 
 
 def build_of_page() -> str:
     """Return what is another one once the page or any of its files is: it names them by what is in them."""
     return page_at(0).etag.strip('"')[:BUILD_LENGTH]
+
+
+@cache
+def _load_files() -> dict[str, bytes]:
+    """All at once: page and assets name each other, and an upgrade may replace them while this process runs."""
+    return dict(_read(files("dashboard") / "static"))
 
 
 def _read(folder: Traversable, before: str = "") -> list[tuple[str, bytes]]:

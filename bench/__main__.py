@@ -24,6 +24,7 @@ PROGRAMS = (
     "plugin",
     "retention",
     "history",
+    "trends",
     "scale_out",
     "memory",
 )

@@ -95,11 +95,14 @@ COUNTED = """
     select starts_at, task_name, queue_name, measure, bucket, count(*) from counted where bucket is not null
     group by 1, 2, 3, 4, 5
 """
-SUM_UP: str = import_module("store.migrations.versions.0012_coarse_rollups").SUM_UP
+SUM_UP, SUM_UP_WEEKS = (
+    import_module(f"store.migrations.versions.{name}").SUM_UP for name in ("0012_coarse_rollups", "0029_week_rollups")
+)
 FULL_TEXT_INDEX = "select indexdef from pg_indexes where indexname = 'task_search_document'"
 FILLED = (
     "tasks, task_arguments, task_results, attempts, task_search, workers, rollup_hours, rollup_histograms, rollup_days,"
-    " rollup_hour_totals, rollup_hour_histograms, rollup_day_histograms"
+    " rollup_hour_totals, rollup_hour_histograms, rollup_day_histograms, rollup_weeks, rollup_week_histograms,"
+    " rollup_p95s"
 )
 
 PAGES: Mapping[str, Sequence[Parameters]] = {
@@ -251,6 +254,7 @@ def _fill(servers: Servers, tasks: int) -> tuple[str, str]:
         connection.execute(WORKERS)
         connection.execute(COUNTED)
         connection.execute(SUM_UP)
+        connection.execute(SUM_UP_WEEKS)
         connection.execute(f"vacuum analyze {FILLED}")
         connection.execute("checkpoint")
         found = connection.execute(

@@ -1,6 +1,7 @@
 """The REST API as a client command asks it: JSON in, JSON out, and one sentence for everything that goes wrong."""
 
 import os
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, Self
 from urllib.parse import quote
@@ -13,6 +14,7 @@ from domain.server_urls import mask_url
 
 TIMEOUT_SECONDS = 30.0
 MOST_WORKERS = 1000
+MOST_NAMES = 1000
 MOST_NOTIFICATIONS = 200
 TEST_SECONDS = 60.0
 """Longer than the API lets a test take."""
@@ -52,6 +54,19 @@ class Client:
         """Submit a task; returns what the API answers."""
         return self._ask("POST", "/tasks", json=body)
 
+    def submit_all(self, bodies: Sequence[Json]) -> list[str]:
+        """Submit these tasks, all or none; returns their ids."""
+        ids: list[str] = self._ask("POST", "/tasks/batch", json={"tasks": bodies})["task_ids"]
+        return ids
+
+    def cancel(self, task_id: str) -> Json:
+        """Cancel a task; returns what became of that."""
+        return self._ask("POST", f"/tasks/{quote(task_id, safe='')}/cancel")
+
+    def replay(self, task_id: str) -> Json:
+        """Submit a task once more, as a new one."""
+        return self._ask("POST", f"/tasks/{quote(task_id, safe='')}/replay")
+
     def task(self, task_id: str) -> Json:
         """Return a task. Ids that a path cannot carry, since clients and proxies resolve them, are asked for as a
         filter.
@@ -74,6 +89,19 @@ class Client:
     def change_workflow(self, workflow_id: str, verb: str) -> Json:
         """Retry or cancel a workflow: `verb` is `cancel` or `retry`."""
         return self._ask("POST", f"/workflows/{quote(workflow_id, safe='')}/{verb}")
+
+    def task_names(self) -> list[Json]:
+        """Return the names of tasks that workers know or that were submitted of late."""
+        names: list[Json] = self._ask("GET", "/task-names", params={"limit": MOST_NAMES, "rows": "data"})["data"]
+        return names
+
+    def queue(self, name: str) -> Json:
+        """Return a queue with its consumers."""
+        return self._ask("GET", f"/queues/{quote(name, safe='')}")
+
+    def read(self, path: str, *, accept: tuple[int, ...] = (), **query: Any) -> Json:
+        """Return what the API answers to a GET; other statuses than 2xx and these are a CliError."""
+        return self._ask("GET", path, accept=accept, params=query)
 
     def workers(self) -> list[Json]:
         """Return all workers."""

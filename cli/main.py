@@ -19,6 +19,8 @@ COMMANDS = {
     "worker": "Run a Celery worker with the tasks of this project and those of CELERIAC_TASK_MODULES.",
     "flower": "Serve Flower on the same broker.",
     "migrate": "Bring the database to the newest schema.",
+    "demo": "Fill a running system with a believable shop, to see every page of the dashboard alive.",
+    "top": "Show how it is, live, in the terminal: the verdict, queues, workers, what fails and what runs.",
     "doctor": "Check versions, servers, clocks and workers, and say how to mend what is wrong.",
     "submit": "Submit a task; with --wait, follow it to its end.",
     "task": "Show a task.",

@@ -37,6 +37,17 @@ class Backoff:
         return min(previous_seconds * 2, self.longest_seconds)
 
 
+@dataclass(frozen=True, slots=True)
+class ChildState:
+    """How a child is at this moment."""
+
+    name: str
+    word: str
+    """`runs`, `drained` (it ended and is wanted to stay away) or `down` (it is between two lives)."""
+    deaths: int
+    last_exit: str
+
+
 @dataclass(slots=True)
 class _Running:
     child: Child
@@ -49,6 +60,7 @@ class _Running:
     deaths_in_a_row: int = 0
     """How often it has died without a steady life in between."""
     last_exit: str = ""
+    rests: bool = False
 
 
 class Supervisor:
@@ -119,6 +131,18 @@ class Supervisor:
         process = self._running[name].process if name in self._running else None
         return process.pid if process is not None and not process.exited.done() else None
 
+    def states(self) -> list[ChildState]:
+        """Return how each child is, in the order in which they were started."""
+        return [
+            ChildState(name, self._word(running), running.deaths, running.last_exit)
+            for name, running in self._running.items()
+        ]
+
+    def _word(self, running: _Running) -> str:
+        if self.pid(running.child.name) is not None:
+            return "runs"
+        return "drained" if running.rests else "down"
+
     async def _keep_alive(self, running: _Running) -> None:
         """Start the child again whatever goes wrong: ever more slowly, and for ever."""
         delay = 0.0
@@ -149,8 +173,9 @@ class Supervisor:
         while not running.stopping.done() and await self._is_unwanted(running):
             if not rested:
                 print(f"celeriac: {running.child.name} ended and stays away", file=sys.stderr, flush=True)
-            rested = True
+            rested = running.rests = True
             await asyncio.wait([running.stopping], timeout=REST_SECONDS)
+        running.rests = False
         return rested
 
     async def _is_unwanted(self, running: _Running) -> bool:

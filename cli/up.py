@@ -21,7 +21,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -29,6 +29,7 @@ from urllib.parse import urlsplit
 
 from cli.addresses import Addresses, forget_addresses, write_addresses
 from cli.audit_key import with_audit_key
+from cli.board import Board, is_terminal, shown
 from cli.child import Child
 from cli.embedded.files import is_free, make_folder, open_private, pick_port, tighten
 from cli.embedded.postgres import PostgresServer, prepare_postgres
@@ -75,7 +76,8 @@ class Guest:
 async def run_up(settings: Settings, *, guest: Guest | None = None) -> None:
     """Run the system until SIGINT or SIGTERM and stop every child. Raises CliError if it cannot start.
 
-    With a guest the terminal is for what is told of it: what children print is in their logs alone.
+    A terminal shows a table of what runs (`cli/board.py`) or, with a guest, what is told of it: what children print is
+    in their logs alone then.
     """
     if not _may_have_keys(settings):
         refuse_open(settings)
@@ -87,16 +89,20 @@ async def run_up(settings: Settings, *, guest: Guest | None = None) -> None:
         asyncio.get_running_loop().add_signal_handler(which, stop_asked.set)
     with _only_one(settings.data):
         settings = with_audit_key(settings) if needs_postgres(settings) else settings
-        supervisor = Supervisor(settings.data / "logs", quiet=guest is not None)
-        starting = asyncio.create_task(_start(settings, supervisor, guest=guest))
-        try:
-            await _until_asked(stop_asked, starting)
-        finally:
-            starting.cancel()
-            await asyncio.wait([starting])
-            for names in [[GUEST_WORKER], *stop_order(settings)]:
-                await supervisor.stop(*names)
-            forget_addresses(settings.data)
+        is_drawn = guest is None and is_terminal()
+        supervisor = Supervisor(settings.data / "logs", quiet=guest is not None or is_drawn)
+        board = Board(settings)
+        async with shown(board, supervisor) if is_drawn else nullcontext():
+            starting = asyncio.create_task(_start(settings, supervisor, board=board, guest=guest))
+            try:
+                await _until_asked(stop_asked, starting)
+            finally:
+                board.head = "stopping"
+                starting.cancel()
+                await asyncio.wait([starting])
+                for names in [[GUEST_WORKER], *stop_order(settings)]:
+                    await supervisor.stop(*names)
+                forget_addresses(settings.data)
 
 
 def _may_have_keys(settings: Settings) -> bool:
@@ -112,8 +118,8 @@ async def _until_asked(stop_asked: asyncio.Event, starting: asyncio.Task[None]) 
     await asked
 
 
-async def _start(settings: Settings, supervisor: Supervisor, *, guest: Guest | None) -> None:
-    addresses = await _start_servers(settings, supervisor, flower_login=_prepare_flower(settings))
+async def _start(settings: Settings, supervisor: Supervisor, *, board: Board, guest: Guest | None) -> None:
+    addresses = board.addresses = await _start_servers(settings, supervisor, flower_login=_prepare_flower(settings))
     write_addresses(settings.data, addresses)
     environment = child_environment(settings, addresses)
     if not await asyncio.to_thread(is_current, addresses.database_url):
@@ -129,6 +135,7 @@ async def _start(settings: Settings, supervisor: Supervisor, *, guest: Guest | N
     await supervisor.until(_Health(settings).is_green)
     for child in late_children(settings, environment):
         supervisor.start(child)
+    board.head = "ready"
     print(f"celeriac ready {addresses.api_url}", flush=True)
     if guest:
         await asyncio.to_thread(guest.tell, addresses)

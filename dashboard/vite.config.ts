@@ -16,7 +16,13 @@ export default defineConfig({
     chunkSizeWarningLimit: 200,
     sourcemap: false,
     rollupOptions: {
-      output: { chunkFileNames: (chunk) => `assets/${nameOf(chunk.facadeModuleId)}-[hash].js` },
+      output: {
+        chunkFileNames: (chunk) => `assets/${nameOf(chunk.facadeModuleId)}-[hash].js`,
+        // What several pages are made of is one file, not thirty small ones; what draws charts stays apart.
+        codeSplitting: {
+          groups: [{ name: "part", test: /src.(parts|logic|api).(?!plot)/, minShareCount: 2 }],
+        },
+      },
     },
   },
 });

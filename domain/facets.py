@@ -15,6 +15,17 @@ MAX_LENGTH = timedelta(hours=MAX_HOURS)
 LONGEST_BY_MINUTE = timedelta(hours=MAX_HOURS_BY_MINUTE)
 _HOUR = timedelta(hours=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EARLIEST = _EPOCH + MAX_LENGTH
+
+
+def span_of(filters: TaskFilter, *, now: datetime) -> tuple[datetime, datetime]:
+    """Return the times between which a filter looks: of 24 hours where it has no beginning, and of 90 days at most.
+
+    It ends in 1970 at the earliest: before the first years that there are, nothing can be reckoned.
+    """
+    until = max(min(filters.created_before or now, now), _EARLIEST)
+    since = max(filters.created_after or until - DEFAULT_LENGTH, until - MAX_LENGTH)
+    return min(since, until), until
 
 
 def step_of(length: timedelta, *, buckets: int) -> timedelta:
@@ -34,7 +45,7 @@ def sum_by_step(
 ) -> dict[datetime, Sums]:
     """Return the sums of every bucket between these times, also of those in which nothing happened, oldest first."""
     first = start_of(since, step=step)
-    found = {first + nth * step: NOTHING for nth in range(1 + (until - first) // step)}
+    found = {first + nth * step: NOTHING for nth in range(max(1, -((first - until) // step)))}
     for at, counted in sums.items():
         bucket = start_of(at, step=step)
         if bucket in found:

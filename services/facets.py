@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.facets import DEFAULT_LENGTH, MAX_LENGTH, is_counted, rank, start_of, step_of, sum_by_step
+from domain.facets import is_counted, rank, span_of, start_of, step_of, sum_by_step
 from domain.filters import TaskFilter
 from domain.sight import Sight
 from domain.trends import Chosen, Sums, Window, total
@@ -38,12 +38,8 @@ class Histogram:
 
 
 async def read_histogram(connection: AsyncConnection, filters: TaskFilter, *, buckets: int, now: datetime) -> Histogram:
-    """Return the histogram of the tasks that match, over the times of creation that the filter has: of 24 hours where
-    it has none, and of 90 days at most.
-    """
-    until = min(filters.created_before or now, now)
-    since = max(filters.created_after or until - DEFAULT_LENGTH, until - MAX_LENGTH)
-    since = min(since, until)
+    """Return the histogram of the tasks that match, over the times of creation that the filter has (`span_of`)."""
+    since, until = span_of(filters, now=now)
     step = step_of(until - since, buckets=buckets)
     if is_counted(filters):
         return await _from_rollups(connection, filters, since=since, until=until, step=step)
@@ -64,7 +60,8 @@ async def _from_rollups(
     connection: AsyncConnection, filters: TaskFilter, *, since: datetime, until: datetime, step: timedelta
 ) -> Histogram:
     chosen = Chosen(filters.task_name, filters.queue_name, filters.sight.limits)
-    window = Window(since=start_of(since, step=step), until=until)
+    # What begins with the end is not of it.
+    window = Window(since=start_of(since, step=step), until=until - timedelta.resolution)
     counted = await (sum_by_hour if step >= _HOUR else sum_by_minute)(connection, window, chosen=chosen)
     return Histogram(
         since=since,

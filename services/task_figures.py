@@ -67,7 +67,8 @@ async def _read(
     connection: AsyncConnection, names: Sequence[str], *, window: Window, sums: Mapping[str, Sums], limits: Limits
 ) -> list[NamedTasks]:
     chosen = Chosen(limits=limits)
-    durations = await count_durations_by_name(connection, window, name="task_name", names=names, chosen=chosen)
+    asked = await count_durations_by_name(connection, window, names={"task_name": names}, chosen=chosen)
+    durations = asked["task_name"]
     lately = Window.of_last(RATE_WINDOW, now=window.until)
     recent = await sum_by_name(connection, lately, name="task_name", limit=MAX_NAMES, chosen=chosen)
     known = await for_task_names.list_known(connection, names)

@@ -7,8 +7,7 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.trends import ALL_TASKS, Chosen, Interval, Sums, Window, peak_loads, sum_buckets, total
-from store.queries import trends
-from store.queries.trends import Name
+from store.queries import percentiles, trends
 
 MAX_NAMES = 100
 MAX_ERRORS = 100
@@ -42,22 +41,33 @@ async def read_trends(
     hours = await trends.sum_by_hour(connection, window, chosen=chosen)
     by_minute = interval is Interval.MINUTELY
     starts = await trends.sum_by_minute(connection, window, chosen=chosen) if by_minute else hours
-    durations = await trends.count_durations_by_interval(connection, window, interval=interval, chosen=chosen)
+    durations = await _read_durations(connection, window, interval=interval, chosen=chosen)
+    sums = {
+        name: await trends.sum_by_name(connection, window, name=name, limit=MAX_NAMES, chosen=chosen)
+        for name in trends.NAMES
+    }
+    names = {name: list(found) for name, found in sums.items()}
+    named = await trends.count_durations_by_name(connection, window, names=names, chosen=chosen)
     buckets = sum_buckets(starts, window, interval=interval)
     return Trends(
         total=total(hours.values()),
         series={start: SumsAndDurations(sums, durations.get(start, EMPTY)) for start, sums in buckets.items()},
-        by_task=await read_by_name(connection, window, name="task_name", chosen=chosen),
-        by_queue=await read_by_name(connection, window, name="queue_name", chosen=chosen),
+        by_task=_join(sums["task_name"], named["task_name"]),
+        by_queue=_join(sums["queue_name"], named["queue_name"]),
         failures=await trends.count_failures(connection, window, limit=MAX_ERRORS, chosen=chosen),
         peak_loads=peak_loads(hours),
     )
 
 
-async def read_by_name(
-    connection: AsyncConnection, window: Window, *, name: Name, chosen: Chosen = ALL_TASKS, limit: int = MAX_NAMES
-) -> dict[str, SumsAndDurations]:
-    """Return the figures of the busiest task names or queues, busiest first; `""` is an unknown name."""
-    sums = await trends.sum_by_name(connection, window, name=name, limit=limit, chosen=chosen)
-    durations = await trends.count_durations_by_name(connection, window, name=name, names=list(sums), chosen=chosen)
+async def _read_durations(
+    connection: AsyncConnection, window: Window, *, interval: Interval, chosen: Chosen
+) -> Mapping[datetime, Mapping[int, int]]:
+    """Return histograms of the buckets of the series, which need to be true in their 95th percentile alone."""
+    if chosen.is_bounded:
+        return await trends.count_durations_by_interval(connection, window, interval=interval, chosen=chosen)
+    return await percentiles.find_p95s(connection, window, interval=interval)
+
+
+def _join(sums: Mapping[str, Sums], durations: Mapping[str, Mapping[int, int]]) -> dict[str, SumsAndDurations]:
+    """Keep the order, busiest first; `""` is an unknown name."""
     return {key: SumsAndDurations(sums[key], durations.get(key, EMPTY)) for key in sums}

@@ -27,7 +27,7 @@ NOUNS: Mapping[str, str] = {
     "Workflows": "workflow workflows dag steps step references drawing graph graphs",
     "Search": "search filters filter presets preset",
     "Lists": "pages page cursors csv",
-    "Counts and trends": "rollup rollups trends analytics dashboard histograms grid counters counted",
+    "Counts and trends": "rollup rollups trends percentiles analytics dashboard histograms grid counters counted",
     "Cancels": "cancel cancels cancelled",
     "Lost tasks": "sweep rescue strays unsettled proofs doubts doubt orphans absences recall lost missed dead stuck "
     "vanished confirmed suspects unacked withdrawal message_mover mover",

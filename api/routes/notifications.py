@@ -8,7 +8,7 @@ from fastapi import Query, Response
 
 from api.authorship import RequestAuthor
 from api.declarations import audited_as, needs, whole_fleet
-from api.dependencies import ReadConnection, Resources, WriteConnection
+from api.dependencies import ProcessResources, ReadConnection, Resources, WriteConnection
 from api.openapi.document import responses
 from api.routing import api_router
 from api.schemas.notifications import (
@@ -43,10 +43,9 @@ router = api_router("/notifications", tag="notifications")
 @audited_as(Action.CHANNEL_CREATE)
 async def create_channel(resources: Resources, author: RequestAuthor, *, body: ChannelSubmission) -> ChannelModel:
     """The URL is checked, and nothing is sent: test it afterwards. It is a secret, and no answer holds it."""
-    shown = await channels.check_url(resources.sender, body.url)
+    shown = await _check(resources, body.url)
     async with resources.engine.begin() as connection:
         made = await channels.create_channel(connection, body.as_order(), shown=shown, author=author)
-    await resources.sender.rest()
     return ChannelModel.from_channel(made)
 
 
@@ -78,12 +77,11 @@ async def change_channel(
     resources: Resources, channel_id: str, *, author: RequestAuthor, body: ChannelChange
 ) -> ChannelModel:
     """What waits for a channel is dropped when it is switched off."""
-    shown = None if body.url is None else await channels.check_url(resources.sender, body.url)
+    shown = None if body.url is None else await _check(resources, body.url)
     async with resources.engine.begin() as connection:
         changed = await channels.change_channel(
             connection, channel_id, changes=body.changes(), shown=shown, author=author
         )
-    await resources.sender.rest()
     return ChannelModel.from_channel(changed)
 
 
@@ -105,15 +103,15 @@ async def delete_channel(connection: WriteConnection, channel_id: str, *, author
 async def test_channel(resources: Resources, channel_id: str, *, author: RequestAuthor) -> TestResult:
     """Sends a message that nothing is wrong and answers what happened, within some 30 s: 200 whatever it was."""
     begun = time.monotonic()
-    attempt = await channels.try_channel(
-        resources.engine.begin,
-        resources.sender,
-        channel_id=channel_id,
-        public_url=resources.settings.public_url,
-        author=author,
-    )
-    seconds = time.monotonic() - begun
-    await resources.sender.rest()
+    async with resources.sender.resting() as sender:
+        attempt = await channels.try_channel(
+            resources.engine.begin,
+            sender,
+            channel_id=channel_id,
+            public_url=resources.settings.public_url,
+            author=author,
+        )
+        seconds = time.monotonic() - begun
     return TestResult.from_attempt(attempt, seconds=seconds)
 
 
@@ -182,3 +180,8 @@ async def list_all_messages(
     total, page = await list_messages(connection, channel_id=channel_id, status=status, limit=limit, offset=offset)
     found = [MessageModel.from_row(row) for row in page]
     return MessagePage(total=total, limit=limit, offset=offset, data=found, messages=found).with_rows(rows)
+
+
+async def _check(resources: ProcessResources, url: str) -> str:
+    async with resources.sender.resting() as sender:
+        return await channels.check_url(sender, url)

@@ -31,6 +31,8 @@ from services.webhooks.settings import Order, create_webhook
 from store.engine import open_engine
 
 ENDPOINTS = 10
+NOTICED_SECONDS = 2.5
+"""How long it takes at most until the loop has noticed that there is a webhook, where there was none."""
 PATIENCE_SECONDS = 240.0
 """Longer than the lease of a process that was killed, and the first pause of what has failed."""
 EGRESS = Egress(allow_http=True, networks=parse_allowed(["127.0.0.1/32"]))
@@ -203,6 +205,7 @@ def _make(servers: Servers, receivers: Receivers, *, numbers: Sequence[int], own
                 await create_webhook(connection, order, author=Author("cli", "cli", "drill"), egress=EGRESS)
 
     _do(servers, make)
+    time.sleep(NOTICED_SECONDS)
 
 
 def _do(servers: Servers, work: Callable[[AsyncEngine], Awaitable[None]]) -> None:

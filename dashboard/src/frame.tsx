@@ -9,6 +9,7 @@ import { count, percent, perMinute, time } from "./logic/format.ts";
 import { isHelpOpen, isPaletteOpen } from "./palette.tsx";
 import { CopyByHand } from "./parts/copy.tsx";
 import { Icon } from "./parts/icons.tsx";
+import { Mark } from "./parts/mark.tsx";
 import { Menu } from "./parts/menu.tsx";
 import { clock, stillClock, zoneWord } from "./parts/time.tsx";
 import { Toasts } from "./parts/toasts.tsx";
@@ -107,16 +108,6 @@ function Rail({ route }: { route: Route | undefined }) {
         )}
       </div>
     </nav>
-  );
-}
-
-function Mark() {
-  return (
-    <svg viewBox="0 0 32 32" aria-hidden="true" fill="none" stroke="currentColor" stroke-width="2.6">
-      <circle cx="16" cy="18.5" r="10.5" />
-      <path d="M16 8a10.5 10.5 0 0 0 0 21z" fill="currentColor" stroke="none" />
-      <path d="M16 8c0-4 2-6 5-7M16 8c0-3-2-5-4-6" stroke-linecap="round" />
-    </svg>
   );
 }
 

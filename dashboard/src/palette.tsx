@@ -41,13 +41,6 @@ function everything(text: string): Found[] {
       group: "By id",
       run: () => go(`/workers/${encodeURIComponent(words)}`),
     });
-  } else if (words) {
-    found.push({
-      value: "search",
-      label: `Tasks with “${words}”`,
-      group: "Search",
-      run: () => go("/tasks", { query: { search: words } }),
-    });
   }
   for (const route of ROUTES) {
     if (route.path.includes(":") || (route.needs && !may(route.needs))) continue;
@@ -86,6 +79,14 @@ function everything(text: string): Found[] {
     run: () => (zone.value = zone.peek() === "utc" ? "local" : "utc"),
   });
   found.push({ value: "pause", label: "Pause or go on", note: "p", group: "Do", run: togglePause });
+  // Last, so that the name of a page is enough for Enter.
+  if (words)
+    found.push({
+      value: "search",
+      label: `Tasks with “${words}”`,
+      group: "Search",
+      run: () => go("/tasks", { query: { search: words } }),
+    });
   return found;
 }
 
@@ -118,6 +119,7 @@ export function Palette() {
           onChoose={choose}
           onSubmit={() => choose(options[0])}
           autoFocus
+          always
         />
       </div>
     </Dialog>

@@ -4,6 +4,7 @@ import { apiUrl } from "./api/client.ts";
 import { ApiError } from "./api/errors.ts";
 import { giveUp, isSignInAsked, me, signIn } from "./api/session.ts";
 import { Dialog } from "./parts/dialog.tsx";
+import { Mark } from "./parts/mark.tsx";
 
 export function SignIn() {
   const key = useSignal("");
@@ -41,6 +42,7 @@ export function SignIn() {
           required
           aria-invalid={error.value !== null}
           aria-describedby={error.value ? "sign-in-error" : undefined}
+          autoFocus
           value={key.value}
           onInput={(event) => (key.value = event.currentTarget.value)}
         />
@@ -66,7 +68,9 @@ export function SignIn() {
   if (me.value === null)
     return (
       <main class="sign-in" id="main">
-        <h1>Celeriac</h1>
+        <h1 class="sign-in-title">
+          <Mark /> Celeriac
+        </h1>
         {form}
       </main>
     );

@@ -5,8 +5,8 @@ import json
 import os
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -45,6 +45,14 @@ class Sender:
     async def send(self, url: str, text: Text) -> Attempt:
         """Send a message; returns what became of it within a bounded time. It may have arrived whatever is said."""
         return await self._do({"url": url, "text": {"title": text.title, "body": text.body, "kind": text.kind.value}})
+
+    @asynccontextmanager
+    async def resting(self) -> AsyncIterator[Self]:
+        """Use it for once: afterwards no process is left that nobody uses, whatever went wrong."""
+        try:
+            yield self
+        finally:
+            await self.rest()
 
     async def rest(self) -> None:
         """End the processes that nobody uses; the next message starts one."""

@@ -87,7 +87,8 @@ class DegradationMarks(Resident):
     async def clear(self, service_name: str) -> bool:
         """End a mark in every process; returns whether there was one. Raises Unavailable while Redis does
         not answer."""
-        had = service_name in self.current()
+        # Of a copy that rests others may have cleared it long ago.
+        had = service_name in await self.fresh()
         removed = await _answered(self._redis.hdel(MARKS_KEY, service_name))
         if had or removed:
             await self._until_known_everywhere()

@@ -28,6 +28,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.rollups import ENDS, Delta, Measure
 from store.batch import Columns, batch_of, bind_rows
+from store.queries import percentiles
 from store.tables.base import Time
 from store.tables.rollups import (
     rollup_day_histograms,
@@ -39,7 +40,10 @@ from store.tables.rollups import (
     rollup_hours,
     rollup_minutes,
     rollup_nodes,
+    rollup_p95s,
     rollup_totals,
+    rollup_week_histograms,
+    rollup_weeks,
 )
 
 _DELTA: Columns = {
@@ -111,23 +115,30 @@ def _by(period: str) -> ColumnElement[Any]:
 
 _COUNT = {"count": _count}
 _fold = (
-    select(func.count())
+    select(
+        func.count().label("folded"),
+        func.array_agg(_by("hour").distinct()).filter(_is_end & _is_timed).label("hours"),
+    )
     .select_from(_taken)
     .add_cte(
         _fold_into(rollup_minutes, _by("minute"), *_NAMES, _row.error, sums=_SUMS),
         _fold_into(rollup_hours, _by("hour"), *_NAMES, _row.error, sums=_SUMS),
         _fold_into(rollup_days, _by("day"), *_NAMES, _row.error, sums=_SUMS),
+        _fold_into(rollup_weeks, _by("week"), *_NAMES, _row.error, sums=_SUMS),
         _fold_into(rollup_hour_totals, _by("hour"), _row.measure, sums=_SUMS),
         _fold_into(rollup_histograms, _by("hour"), *_NAMES, _row.bucket, sums=_COUNT, where=_is_timed),
         _fold_into(rollup_hour_histograms, _by("hour"), _row.bucket, sums=_COUNT, where=_is_end & _is_timed),
-        _fold_into(
-            rollup_day_histograms,
-            _by("day"),
-            _row.task_name,
-            _row.queue_name,
-            _row.bucket,
-            sums=_COUNT,
-            where=_is_end & _is_timed,
+        *(
+            _fold_into(
+                table,
+                _by(period),
+                _row.task_name,
+                _row.queue_name,
+                _row.bucket,
+                sums=_COUNT,
+                where=_is_end & _is_timed,
+            )
+            for period, table in (("day", rollup_day_histograms), ("week", rollup_week_histograms))
         ),
         _fold_into(
             rollup_nodes, _row.starts_at, _row.node, _row.measure, sums=_COUNT, where=_is_end & (_row.node != "")
@@ -135,7 +146,6 @@ _fold = (
         _fold_into(rollup_totals, _row.measure, sums=_COUNT),
     )
 )
-
 
 any_delta = exists().select_from(rollup_deltas)
 """Whether there is anything to fold."""
@@ -146,7 +156,10 @@ async def fold_deltas(connection: AsyncConnection, *, batch_size: int) -> int:
 
     Only one process may do so at a time: two would lock the same sums in different orders.
     """
-    return int((await connection.execute(_fold, {"batch_size": batch_size})).scalar_one())
+    row = (await connection.execute(_fold, {"batch_size": batch_size})).one()
+    if row.hours:
+        await percentiles.rank(connection, row.hours)
+    return int(row.folded)
 
 
 _max_age = bindparam("max_age", type_=Interval)
@@ -156,10 +169,13 @@ _prune = {
         rollup_minutes,
         rollup_hours,
         rollup_days,
+        rollup_weeks,
         rollup_hour_totals,
         rollup_histograms,
         rollup_hour_histograms,
         rollup_day_histograms,
+        rollup_week_histograms,
+        rollup_p95s,
         rollup_nodes,
     )
 }

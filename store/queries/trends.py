@@ -1,7 +1,8 @@
 """What happened in a window of time, read from the roll-ups alone: folded sums and deltas not yet folded.
 
-The series comes from the sums by the hour of all tasks together. The names come from the sums by the day; the hours
-before the first midnight, and the minutes of the hour in which the window begins, are added to both from finer sums.
+The series comes from the sums by the hour of all tasks together. The names come from the sums by the week; the days
+before the first Monday, the hours before the first midnight, and the minutes of the hour in which the window begins,
+are added from finer sums.
 `rollup_minutes` has no histograms: the percentiles of that first hour are those of the whole hour.
 """
 
@@ -24,7 +25,9 @@ from sqlalchemy import (
     cast,
     func,
     literal,
+    or_,
     select,
+    tuple_,
     union_all,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -44,6 +47,8 @@ from store.tables.rollups import (
     rollup_hour_totals,
     rollup_hours,
     rollup_minutes,
+    rollup_week_histograms,
+    rollup_weeks,
 )
 
 Name = Literal["task_name", "queue_name"]
@@ -57,13 +62,12 @@ and by name have the most rows. An hour more than 48, for the minutes of the fir
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 _since, _until = bindparam("since", type_=Time), bindparam("until", type_=Time)
 _first_hour, _whole_hours = bindparam("first_hour", type_=Time), bindparam("whole_hours", type_=Time)
-_whole_days = bindparam("whole_days", type_=Time)
+_whole_days, _whole_weeks = bindparam("whole_days", type_=Time), bindparam("whole_weeks", type_=Time)
 _KEYS = (*NAMES, "measure", "error")
 _SUMMED = ("count", "timed", "microseconds")
 _ends = [measure.value for measure in ENDS]
 _delta = rollup_deltas.c
 _is_end = _delta.measure.in_(_ends)
-_any_name = bindparam("names", type_=ARRAY(Text)).any_()
 
 
 def _within(starts_at: ColumnElement[Any], since: ColumnElement[Any]) -> ColumnElement[bool]:
@@ -99,6 +103,7 @@ class _Rows:
     by_minute: Subquery
     counted: Subquery
     timed_together: Subquery
+    timed_by_day: Subquery
     timed: Subquery
 
 
@@ -107,6 +112,7 @@ def _rows_of(chosen: Chosen) -> _Rows:
         return part.where(*are_chosen(chosen, part.get_final_froms()[0].c))
 
     hours = rollup_hours if chosen.is_bounded else rollup_hour_totals
+    days, weeks = rollup_day_histograms, rollup_week_histograms
     return _Rows(
         together=union_all(
             of(_of(hours, "measure", *_SUMMED).where(_within(hours.c.starts_at, _whole_hours))),
@@ -118,7 +124,8 @@ def _rows_of(chosen: Chosen) -> _Rows:
             of(_unfolded("measure", period="minute")),
         ).subquery("by_minute"),
         counted=union_all(
-            of(_of(rollup_days, *_KEYS, *_SUMMED).where(_within(rollup_days.c.starts_at, _whole_days))),
+            of(_of(rollup_weeks, *_KEYS, *_SUMMED).where(_within(rollup_weeks.c.starts_at, _whole_weeks))),
+            of(_of(rollup_days, *_KEYS, *_SUMMED).where(*_before_monday(rollup_days))),
             of(
                 _of(rollup_hours, *_KEYS, *_SUMMED).where(
                     _within(rollup_hours.c.starts_at, _whole_hours), rollup_hours.c.starts_at < _whole_days
@@ -128,22 +135,32 @@ def _rows_of(chosen: Chosen) -> _Rows:
             of(_unfolded(*_KEYS)),
         ).subquery("counted"),
         timed_together=union_all(of(_durations_together(chosen)), of(_unfolded_durations())).subquery("timed_together"),
+        timed_by_day=union_all(
+            of(_durations_of(days).where(_within(days.c.starts_at, _whole_days))),
+            of(_durations_before_midnight()),
+            of(_unfolded_durations(*NAMES)),
+        ).subquery("timed_by_day"),
         timed=union_all(
-            of(
-                _of(rollup_day_histograms, *NAMES, "bucket", "count").where(
-                    _within(rollup_day_histograms.c.starts_at, _whole_days)
-                )
-            ),
-            of(
-                _of(rollup_histograms, *NAMES, "bucket", "count").where(
-                    _within(rollup_histograms.c.starts_at, _first_hour),
-                    rollup_histograms.c.starts_at < _whole_days,
-                    rollup_histograms.c.measure.in_(_ends),
-                )
-            ),
+            of(_durations_of(weeks).where(_within(weeks.c.starts_at, _whole_weeks))),
+            of(_durations_of(days).where(*_before_monday(days))),
+            of(_durations_before_midnight()),
             of(_unfolded_durations(*NAMES)),
         ).subquery("timed"),
     )
+
+
+def _before_monday(days: Table) -> tuple[ColumnElement[bool], ...]:
+    return _within(days.c.starts_at, _whole_days), days.c.starts_at < _whole_weeks
+
+
+def _durations_of(table: Table) -> Select[Any]:
+    return _of(table, *NAMES, "bucket", "count")
+
+
+def _durations_before_midnight() -> Select[Any]:
+    hour = rollup_histograms.c
+    where = (_within(hour.starts_at, _first_hour), hour.starts_at < _whole_days, hour.measure.in_(_ends))
+    return _durations_of(rollup_histograms).where(*where)
 
 
 def _durations_together(chosen: Chosen) -> Select[Any]:
@@ -193,7 +210,7 @@ class _Statements:
     by_name: Mapping[Name, Select[Any]]
     failures: Select[Any]
     durations_by_interval: Mapping[Interval, Select[Any]]
-    durations_by_name: Mapping[Name, Select[Any]]
+    durations_by_name: Select[Any]
 
 
 @lru_cache(maxsize=KEPT)
@@ -208,11 +225,9 @@ def _statements(chosen: Chosen) -> _Statements:
         durations_by_interval={
             Interval.HOURLY: _durations_by(rows.timed_together, "hour"),
             # With names, sums by the day are fewer than those by the hour; without, the hours are few already.
-            Interval.DAILY: _durations_by(rows.timed if chosen.is_bounded else rows.timed_together, "day"),
+            Interval.DAILY: _durations_by(rows.timed_by_day if chosen.is_bounded else rows.timed_together, "day"),
         },
-        durations_by_name={
-            name: _durations(rows.timed, rows.timed.c[name], rows.timed.c[name] == _any_name) for name in NAMES
-        },
+        durations_by_name=_durations_by_name(rows.timed),
     )
 
 
@@ -243,12 +258,26 @@ def _durations_by(rows: Subquery, unit: str) -> Select[Any]:
     return _durations(rows, func.date_trunc(literal(unit, Text), rows.c.starts_at))
 
 
-def _durations(rows: Subquery, key: ColumnElement[Any], *where: ColumnElement[bool]) -> Select[Any]:
+def _durations(rows: Subquery, key: ColumnElement[Any]) -> Select[Any]:
     """One row for each key: tens of thousands of them would take longer to read than to count."""
-    count = cast(func.sum(rows.c.count), BigInteger)
-    counts = select(key.label("key"), rows.c.bucket, count.label("count")).where(*where).group_by(key, rows.c.bucket)
+    counts = select(key.label("key"), rows.c.bucket, _sum(rows.c.count)).group_by(key, rows.c.bucket)
     each = counts.subquery("counts").c
     return select(each.key, func.array_agg(each.bucket), func.array_agg(each.count)).group_by(each.key)
+
+
+def _durations_by_name(timed: Subquery) -> Select[Any]:
+    """Task names and queues in one pass over all rows; of a row that is of the one, the other is null."""
+    row = timed.c
+    sets = func.grouping_sets(*(tuple_(row[name], row.bucket) for name in NAMES))
+    counts = select(row.task_name, row.queue_name, row.bucket, _sum(row.count)).group_by(sets)
+    each = counts.subquery("counts").c
+    asked = or_(*(each[name] == bindparam(f"{name}s", type_=ARRAY(Text)).any_() for name in NAMES))
+    names = (each.task_name, each.queue_name)
+    return select(*names, func.array_agg(each.bucket), func.array_agg(each.count)).where(asked).group_by(*names)
+
+
+def _sum(count: ColumnElement[Any]) -> ColumnElement[Any]:
+    return cast(func.sum(count), BigInteger).label("count")
 
 
 async def sum_by_hour(
@@ -298,23 +327,30 @@ async def count_durations_by_interval(
 
 
 async def count_durations_by_name(
-    connection: AsyncConnection, window: Window, *, name: Name, names: Sequence[str], chosen: Chosen = ALL_TASKS
-) -> dict[str, dict[int, int]]:
-    """Return the histogram of the durations of ended tasks, for each of these task names or queues."""
-    statement = _statements(chosen).durations_by_name[name]
-    return _histograms(await connection.execute(statement, _bounds(window) | {"names": list(names)}))
+    connection: AsyncConnection, window: Window, *, names: Mapping[Name, Sequence[str]], chosen: Chosen = ALL_TASKS
+) -> dict[Name, dict[str, dict[int, int]]]:
+    """Return the histogram of the durations of ended tasks, for each of these task names and queues."""
+    asked = {f"{name}s": list(names.get(name, ())) for name in NAMES}
+    rows = await connection.execute(_statements(chosen).durations_by_name, _bounds(window) | asked)
+    found: dict[Name, dict[str, dict[int, int]]] = {name: {} for name in NAMES}
+    for task_name, queue_name, buckets, counts in rows:
+        name: Name = "queue_name" if task_name is None else "task_name"
+        found[name][queue_name if task_name is None else task_name] = dict(zip(buckets, counts, strict=True))
+    return found
 
 
 def _bounds(window: Window) -> dict[str, Any]:
     first_hour = Interval.HOURLY.start_of(window.since)
     whole_hours = first_hour if first_hour == window.since else first_hour + _HOUR
     midnight = Interval.DAILY.start_of(whole_hours)
+    whole_days = midnight if midnight == whole_hours else midnight + _DAY
     return {
         "since": window.since,
         "until": window.until,
         "first_hour": first_hour,
         "whole_hours": whole_hours,
-        "whole_days": midnight if midnight == whole_hours else midnight + _DAY,
+        "whole_days": whole_days,
+        "whole_weeks": whole_days + -whole_days.weekday() % 7 * _DAY,
     }
 
 

@@ -22,7 +22,7 @@ rollup_deltas = Table(
 Only ever inserted, so that no two writers wait for each other. `timed` in the others counts what has a time.
 """
 
-rollup_minutes, rollup_hours, rollup_days = (
+rollup_minutes, rollup_hours, rollup_days, rollup_weeks = (
     Table(
         name,
         metadata,
@@ -31,7 +31,7 @@ rollup_minutes, rollup_hours, rollup_days = (
         Column("timed", BigInteger, nullable=False),
         Column("microseconds", BigInteger, nullable=False),
     )
-    for name in ("rollup_minutes", "rollup_hours", "rollup_days")
+    for name in ("rollup_minutes", "rollup_hours", "rollup_days", "rollup_weeks")
 )
 
 rollup_histograms = Table(
@@ -62,16 +62,28 @@ rollup_hour_histograms = Table(
 )
 """Durations of ended tasks, of all tasks and queues together."""
 
-rollup_day_histograms = Table(
-    "rollup_day_histograms",
-    metadata,
-    Column("starts_at", Time, primary_key=True),
-    Column("task_name", Text, primary_key=True),
-    Column("queue_name", Text, primary_key=True),
-    Column("bucket", SmallInteger, primary_key=True),
-    Column("count", BigInteger, nullable=False),
+rollup_day_histograms, rollup_week_histograms = (
+    Table(
+        name,
+        metadata,
+        Column("starts_at", Time, primary_key=True),
+        Column("task_name", Text, primary_key=True),
+        Column("queue_name", Text, primary_key=True),
+        Column("bucket", SmallInteger, primary_key=True),
+        Column("count", BigInteger, nullable=False),
+    )
+    for name in ("rollup_day_histograms", "rollup_week_histograms")
 )
-"""Durations of ended tasks by the day."""
+"""Durations of ended tasks by the day and by the week, which begins on Monday."""
+
+rollup_p95s = Table(
+    "rollup_p95s",
+    metadata,
+    Column("period", Text, primary_key=True),
+    Column("starts_at", Time, primary_key=True),
+    Column("bucket", SmallInteger),
+)
+"""The bucket in which the 95th percentile of all durations lies that are folded, of each hour and each day."""
 
 rollup_nodes = Table(
     "rollup_nodes",

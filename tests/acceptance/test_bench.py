@@ -28,6 +28,7 @@ TINY = {
     "plugin": ["--tasks", "20", "--rounds", "1"],
     "retention": ["--tasks", "20", "--rounds", "1"],
     "history": ["--tasks", "1000", "--repeat", "1", "--export", "100"],
+    "trends": ["--tasks", "1000", "--names", "2", "--requests", "1", "--rounds", "1"],
     # All stages take a minute.
     "scale_out": ["--stage", "submission", "--seconds", "0.2", "--rounds", "1"],
     "memory": ["--seconds", "1"],
@@ -55,6 +56,7 @@ CONTENDERS = {
         "trends over 30 days",
         "statistics",
     ],
+    "trends": ["hourly", "daily"],
     "scale_out": ["submission, one", "submission, two"],
     "workflows": ["chain, workflow", "chain, canvas", "fan-out, workflow", "fan-out, canvas", "step to next step"],
 }

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from tests.acceptance.stack import Stack, running
 from tests.browser.chromium import PATIENCE_MS, chromium, chromium_program, stranger
@@ -34,6 +34,7 @@ def looked(browser: Browser, stack: Stack, shop: Shop) -> Iterator[tuple[Page, W
 def browser() -> Iterator[Browser]:
     if chromium_program() is None:
         pytest.skip("no Chromium is installed here: apt-get install chromium")
+    expect.set_options(timeout=PATIENCE_MS)
     with chromium() as browser:
         yield browser
 

@@ -20,6 +20,7 @@ from api.dashboard_pages import DASHBOARD_CONTENT_POLICY, load_assets, page_at
 from tests.acceptance.stack import running
 from tests.browser.chromium import chromium
 from tests.browser.pages import addresses, open_page, watched
+from tests.browser.scenes import EXPECTED, SCENES
 from tests.browser.shop import open_shop, shop_of
 
 WIDTHS = {320: 640, 768: 1024, 1280: 800, 1920: 1080}
@@ -45,10 +46,14 @@ def main() -> None:
             signal.pause()
     with nullcontext(given.url) if given.url else stack_of_a_shop() as url, chromium() as browser:
         pages = addresses(shop_of(url))
-        wanted = {name: pages[name] for name in given.only.split(",") if name} or pages
+        wanted = [name for name in given.only.split(",") if name] or [*pages, *SCENES]
         for theme in given.themes.split(","):
             for width in map(int, given.widths.split(",")):
-                take(browser, url, pages=wanted, folder=given.folder, look=(theme, width))
+                shown = {name: pages[name] for name in wanted if name in pages}
+                take(browser, url, pages=shown, folder=given.folder, look=(theme, width))
+                for name in wanted:
+                    if name in SCENES:
+                        take_scene(browser, url, name=name, folder=given.folder, look=(theme, width))
             make_sheet(browser, given.folder, theme=theme)
 
 
@@ -80,6 +85,20 @@ def take(browser: Browser, url: str, *, pages: dict[str, str], folder: Path, loo
             for problem in watch.problems:
                 print(f"{name} {theme} {width}: {problem}")
             watch.problems.clear()
+
+
+def take_scene(browser: Browser, url: str, *, name: str, folder: Path, look: tuple[str, int]) -> None:
+    """Make the picture of one scene in one theme and width."""
+    theme, width = look
+    size = {"width": width, "height": WIDTHS[width]}
+    with watched(browser, url, color_scheme=theme, viewport=size, reduced_motion="reduce") as (page, watch):
+        page.route(f"{url}/ui/**", answer_from_tree)
+        SCENES[name](page, url)
+        page.wait_for_timeout(1_200)
+        page.screenshot(path=folder / f"{name}-{theme}-{width}.png")
+        for problem in watch.problems:
+            if not any(said in problem for said in EXPECTED):
+                print(f"{name} {theme} {width}: {problem}")
 
 
 def answer_from_tree(route: Route) -> None:

@@ -1,16 +1,15 @@
-"""What a small shop would have submitted: tasks of each status, a workflow, a replay, for pages to show."""
+"""The shop of `celeriac demo`, and what only tests want of it: hostile and huge values, and an id of each kind."""
 
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 
+from cli.demo.shop import LABELS, nightly_report, opening_day
 from tests.acceptance.stack import Stack
 from tests.patience import wait_for
 
-NOT_CONSUMED = "etl-of-nobody"
-"""A queue that no worker takes from: its tasks wait."""
-STEPS = 12
+NOT_CONSUMED = LABELS
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +25,14 @@ class Shop:
     replayed: str
     workflow: str
     worker: str
+    webhook: str
     name: str = "process_payment"
     queue: str = NOT_CONSUMED
 
 
 def open_shop(stack: Stack, *, size: int = 3) -> Shop:
     """Submit all of it, and return when what can end has ended. `size`: how many of each."""
-    for number in range(size):
-        stack.submit("process_payment", 1000 + number, task_kwargs={"currency": "EUR", "amount": 12.1 + number})
-        stack.submit("celeriac.wordcount", "to be or not to be")
-        stack.submit("process_payment", 2000 + number, task_kwargs={"currency": "EUR", "amount": "many"}, max_retries=0)
-        stack.submit("celeriac.echo", number, queue_name=NOT_CONSUMED, priority=1 + number % 10)
+    assert stack.client.post("/tasks/batch", json={"tasks": opening_day(1001, size=size)}).status_code == 201
     failed = stack.submit(
         "process_payment",
         1970670598291982290,
@@ -46,7 +42,7 @@ def open_shop(stack: Stack, *, size: int = 3) -> Shop:
     waiting = stack.submit("celeriac.echo", "first", queue_name=NOT_CONSUMED, priority=9)
     scheduled = stack.submit("celeriac.echo", "later", scheduled_at="2126-01-01T00:00:00Z")
     retried = stack.submit("celeriac.flaky", "shop", 2, max_retries=3)
-    workflow = stack.client.post("/workflows", json=_workflow()).json()["workflow_id"]
+    workflow = stack.client.post("/workflows", json=nightly_report()).json()["workflow_id"]
     stack.wait_for_end(failed)
     stack.wait_for_end(completed)
     stack.wait_for_end(retried)
@@ -55,7 +51,19 @@ def open_shop(stack: Stack, *, size: int = 3) -> Shop:
     running = stack.submit("celeriac.sleep", 600)
     wait_for(lambda: stack.task(running)["status"] == "RUNNING")
     worker = stack.task(running)["worker_id"]
-    return Shop(failed, completed, waiting, scheduled, running, retried, replayed, workflow, worker)
+    webhook = _tell_people(stack)
+    return Shop(failed, completed, waiting, scheduled, running, retried, replayed, workflow, worker, webhook)
+
+
+def _tell_people(stack: Stack) -> str:
+    """Make a webhook, and a channel with a route, none of which sends anything; return the id of the webhook."""
+    order = {"url": "https://hooks.example.com/shop?token=secret", "events": ["task.failed"], "enabled": False}
+    webhook = stack.client.post("/webhooks", json=order).json()["webhook_id"]
+    pager = {"name": "pager", "url": "json://user:secret@hooks.example.com/pager", "enabled": False}
+    channel = stack.client.post("/notifications/channels", json=pager).json()["channel_id"]
+    route = {"name": "night", "channel_ids": [channel], "severities": ["CRITICAL"], "enabled": False}
+    stack.client.post("/notifications/routes", json=route).raise_for_status()
+    return str(webhook)
 
 
 def shop_of(url: str) -> Shop:
@@ -80,26 +88,5 @@ def shop_of(url: str) -> Shop:
             replayed=task(status="FAILED"),
             workflow=first("workflow_id", "/workflows"),
             worker=first("worker_id", "/workers"),
+            webhook=first("webhook_id", "/webhooks"),
         )
-
-
-def _workflow() -> dict[str, object]:
-    """A fan of payments of which one fails, so that the last step is never reached."""
-    pays = [
-        {
-            "id": f"pay-{number}",
-            "task_name": "process_payment",
-            "task_args": [number],
-            "task_kwargs": {"currency": "EUR", "amount": "none" if number == 7 else number},
-            "max_retries": 0,
-            "depends_on": ["begin"],
-        }
-        for number in range(STEPS)
-    ]
-    begin: dict[str, object] = {"id": "begin", "task_name": "celeriac.echo"}
-    report: dict[str, object] = {
-        "id": "report",
-        "task_name": "celeriac.echo",
-        "depends_on": [str(step["id"]) for step in pays],
-    }
-    return {"name": "nightly-report", "steps": [begin, *pays, report]}

@@ -23,7 +23,7 @@ from bench.fuzzing.operations import is_stream
 from tests.acceptance.stack import Stack, running
 
 Operation = APIOperation[Any, Any, Any, Any]
-CASES_EACH = 25
+CASES_EACH = 15
 """Of either kind: sound, and not."""
 LEAST_CASES = 2000
 SHOWN = 600

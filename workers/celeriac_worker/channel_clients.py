@@ -16,7 +16,7 @@ KEPT = "_celeriac_client"
 
 
 class ChannelClients(bootsteps.Step):
-    """Before the worker connects, channels to Redis learn to keep their client."""
+    """Makes channels to Redis keep their client, before the worker connects."""
 
     def __init__(self, worker: Any, **kwargs: Any) -> None:
         super().__init__(worker, **kwargs)

@@ -50,6 +50,12 @@ export function queryText(query?: Query | URLSearchParams): string {
 /** Return one segment of a path with an id in it, whatever characters the id has. */
 export const segment = (id: string): string => encodeURIComponent(id);
 
+/** Return a new `Idempotency-Key`; `crypto.randomUUID` is there over https only. */
+export function newKey(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
 /** Ask without a sign-in dialog; throws ApiError. */
 export async function ask<T>(method: string, path: string, options: RequestOptions = {}): Promise<Answer<T>> {
   const headers: Record<string, string> = { Accept: "application/json", ...options.headers };

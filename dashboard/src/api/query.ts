@@ -164,6 +164,13 @@ function schedule(entry: Entry): void {
 }
 
 function waitOf(entry: Entry): number | null {
+  const error = entry.state.peek().error;
+  // What this version lacks does not come, and what was refused is asked for again only if something has changed.
+  if (
+    error?.isAbsent ||
+    (error && error.status >= 400 && error.status < 500 && error.status !== 429 && !entry.isStale)
+  )
+    return null;
   if (entry.failures > 0) {
     const longest = BACK_OFF_MS[Math.min(entry.failures, BACK_OFF_MS.length) - 1]!;
     return longest * (0.8 + Math.random() * 0.4);

@@ -20,6 +20,7 @@ export function Combobox({
   autoFocus,
   inputRef,
   onBackspace,
+  always,
 }: {
   label: string;
   value: string;
@@ -33,6 +34,8 @@ export function Combobox({
   placeholder?: string;
   autoFocus?: boolean;
   inputRef?: { current: HTMLInputElement | null };
+  /** The list is always there, and Esc belongs to what is around. */
+  always?: boolean;
 }) {
   const id = useId();
   const [isOpen, setOpen] = useState(false);
@@ -43,7 +46,7 @@ export function Combobox({
   useEffect(() => {
     if (autoFocus) field.current?.focus();
   }, [autoFocus]);
-  const isShown = isOpen && options.length > 0;
+  const isShown = (isOpen || Boolean(always)) && options.length > 0;
   const choose = (option: Option) => {
     onChoose(option);
     setMarked(-1);
@@ -62,6 +65,8 @@ export function Combobox({
         setOpen(false);
         onSubmit?.(value);
       }
+    } else if (event.key === "Escape" && always) {
+      return;
     } else if (event.key === "Escape" && isShown) {
       event.preventDefault();
       event.stopPropagation();

@@ -56,10 +56,10 @@ export function Grid<Row>(props: GridProps<Row>) {
   const { rows, rowKey, selected } = props;
   const body = useRef<HTMLDivElement>(null);
   const [width, setWidth] = useState(Number.POSITIVE_INFINITY);
-  const columns = props.columns.filter((column) => (column.from ?? 0) <= width);
   const [current, setCurrent] = useState<string | null>(null);
   const [span, setSpan] = useState<readonly [number, number]>([0, ALL_DRAWN]);
   const isNarrow = useNarrow();
+  const columns = isNarrow ? props.columns : props.columns.filter((column) => (column.from ?? 0) <= width);
   const height = isNarrow ? CARD : density.value === "compact" ? 26 : 32;
   const isVirtual = Boolean(props.fill);
   const anchor = useRef<number | null>(null);

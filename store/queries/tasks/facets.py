@@ -23,6 +23,7 @@ COLUMNS: dict[str, Column[Any]] = {
     "queue_name": tasks.c.queue_name,
     "task_name": tasks.c.task_name,
     "worker": tasks.c.node,
+    "priority": tasks.c.priority,
 }
 MAX_VALUES = 50
 """How many values of a field are told, the most frequent."""

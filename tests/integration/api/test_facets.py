@@ -105,6 +105,9 @@ async def test_a_histogram_by_name_queue_and_time_comes_from_roll_ups(
         assert (found["source"], found["total"], found["is_exact"]) == ("rollups", 2, True)
         assert [row["submitted"] for row in found["data"] if row["submitted"]] == [2]
         assert sum(row["failed"] for row in found["data"]) == 1
+    its_minute = f"{made[0].created_at:%Y-%m-%dT%H:%MZ}"
+    until_then = await read(client, f"histogram?created_after=-20h&created_before={its_minute}")
+    assert (until_then["source"], until_then["total"]) == ("rollups", 0)
     before = await read(client, "histogram?created_after=-20h&created_before=-3h")
     assert before["total"] == 0
     assert datetime.fromisoformat(before["until"]) < datetime.now(UTC) - timedelta(hours=2)

@@ -106,6 +106,14 @@ async def test_clearing_ends_a_mark_and_tells_whether_there_was_one(redis: Redis
         assert marks.current() == {}
 
 
+async def test_what_another_process_has_cleared_is_not_cleared_again(redis: Redis) -> None:
+    async with DegradationMarks(redis) as elsewhere, DegradationMarks(redis, refresh_seconds=3600) as resting:
+        await elsewhere.set(BROKER, Strategy.QUEUE_ONLY, duration=FIVE_MINUTES)
+        await resting.refresh()
+        await elsewhere.clear(BROKER)
+        assert await resting.clear(BROKER) is False
+
+
 async def test_a_mark_ends_by_itself_and_redis_forgets_it(redis: Redis) -> None:
     async with DegradationMarks(redis) as marks:
         await marks.set(BROKER, Strategy.QUEUE_ONLY, duration=timedelta(milliseconds=50))

@@ -22,7 +22,11 @@ from tests.courses import Courses, make_courses
 
 COUNT_WHAT_IS_THERE: str = import_module("store.migrations.versions.0004_rollups").COUNT_WHAT_IS_THERE
 SUM_UP: str = import_module("store.migrations.versions.0012_coarse_rollups").SUM_UP
-COARSE = ("rollup_days", "rollup_hour_totals", "rollup_hour_histograms", "rollup_day_histograms")
+SUM_UP_WEEKS: str = import_module("store.migrations.versions.0029_week_rollups").SUM_UP
+COARSE = (
+    *("rollup_days", "rollup_hour_totals", "rollup_hour_histograms", "rollup_day_histograms"),
+    *("rollup_weeks", "rollup_week_histograms", "rollup_p95s"),
+)
 TASKS = 3_000
 HOURS = 50
 START = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=HOURS + 2)
@@ -213,7 +217,7 @@ async def test_the_migration_sums_up_what_the_loop_would_have_folded(
     folded = {table: await _sums(counted, table) for table in COARSE}
     assert all(folded.values())
     await counted.execute(text(f"TRUNCATE {', '.join(COARSE)}"))
-    for statement in SUM_UP.split(";")[:-1]:
+    for statement in [*SUM_UP.split(";")[:-1], *SUM_UP_WEEKS.split(";")[:-1]]:
         await counted.execute(text(statement))
     assert {table: await _sums(counted, table) for table in COARSE} == folded
 
@@ -223,6 +227,7 @@ SUMMED = ("rollup_minutes", "rollup_hours", "rollup_histograms", "rollup_nodes",
 
 async def _sums(connection: AsyncConnection, table: str) -> set[tuple[Any, ...]]:
     """All that is not zero; what was taken back leaves zeros behind."""
-    rows = (await connection.execute(text(f"SELECT * FROM {table} WHERE count <> 0"))).all()
+    what = "bucket IS NOT NULL" if table == "rollup_p95s" else "count <> 0"
+    rows = (await connection.execute(text(f"SELECT * FROM {table} WHERE {what}"))).all()
     assert rows
     return {tuple(row) for row in rows}

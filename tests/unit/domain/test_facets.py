@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from domain.facets import is_counted, rank, start_of, step_of, sum_by_step
+from domain.facets import DEFAULT_LENGTH, MAX_LENGTH, is_counted, rank, span_of, start_of, step_of, sum_by_step
 from domain.filters import TaskFilter
 from domain.sight import Limits, Sight
 from domain.states import Status
@@ -30,6 +30,21 @@ def test_buckets_are_as_short_as_their_number_allows(length: timedelta, buckets:
     assert step_of(length, buckets=buckets) == step
 
 
+def test_a_histogram_looks_at_a_day_unless_more_is_asked_for_and_never_beyond_its_longest() -> None:
+    assert span_of(TaskFilter(), now=NOON) == (NOON - DEFAULT_LENGTH, NOON)
+    assert span_of(TaskFilter(created_after=NOON - HOUR, created_before=NOON + HOUR), now=NOON) == (NOON - HOUR, NOON)
+    assert span_of(TaskFilter(created_after=NOON - 2 * MAX_LENGTH), now=NOON) == (NOON - MAX_LENGTH, NOON)
+    assert span_of(TaskFilter(created_after=NOON + HOUR), now=NOON) == (NOON, NOON)
+
+
+@pytest.mark.parametrize("created_after", [None, datetime.min.replace(tzinfo=UTC)])
+def test_a_histogram_of_the_first_year_that_there_is_can_be_reckoned(created_after: datetime | None) -> None:
+    filters = TaskFilter(created_after=created_after, created_before=datetime.min.replace(tzinfo=UTC))
+    since, until = span_of(filters, now=NOON)
+    step = step_of(until - since, buckets=60)
+    assert sum_by_step({}, since=since, until=until, step=step)
+
+
 def test_buckets_stay_where_they_are_as_time_goes_on() -> None:
     at = datetime(2026, 3, 1, 14, 20, 31, tzinfo=UTC)
     assert start_of(at, step=30 * MINUTE) == at.replace(minute=0, second=0)
@@ -43,6 +58,8 @@ def test_every_bucket_is_there_and_what_lies_before_is_not_counted() -> None:
         NOON + 2 * MINUTE: NOTHING,
         NOON + 4 * MINUTE: NOTHING,
     }
+    assert list(sum_by_step({}, since=NOON, until=NOON + 2 * MINUTE, step=MINUTE)) == [NOON, NOON + MINUTE]
+    assert list(sum_by_step({}, since=NOON, until=NOON, step=MINUTE)) == [NOON]
 
 
 def test_roll_ups_know_names_queues_and_times_of_creation() -> None:

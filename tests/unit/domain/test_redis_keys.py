@@ -62,6 +62,7 @@ def test_names_of_different_things_never_meet() -> None:
             redis_keys.process_key,
             redis_keys.life_channel,
             redis_keys.requests_key,
+            redis_keys.published_key,
         )
     ]
     assert made == [
@@ -71,6 +72,8 @@ def test_names_of_different_things_never_meet() -> None:
         "celeriac:x",
         "celeriac:life:x",
         "celeriac:requests:x",
+        "celeriac:published:x",
     ]
+    assert redis_keys.share_key(3) == "celeriac:events:share:3"
     fixed = {value for name, value in vars(redis_keys).items() if name.isupper()}
     assert not fixed & {redis_keys.process_key(process) for process in ("mirror", "loops")}

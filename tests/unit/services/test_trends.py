@@ -1,6 +1,6 @@
 """How the figures of a window are put together; the queries stand in for Postgres."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, cast
 
@@ -20,20 +20,20 @@ WINDOW = Window(since=NOON, until=NOON + 2 * HOUR)
 class Store:
     """What was counted."""
 
+    NAMES = ("task_name", "queue_name")
+
     def __init__(self) -> None:
         self.hours: dict[Any, Sums] = {}
         self.durations: dict[Any, dict[int, int]] = {}
         self.names: dict[str, dict[str, Sums]] = {"task_name": {}, "queue_name": {}}
-        self.durations_by_name: dict[str, dict[int, int]] = {}
-        self.asked_names: list[list[str]] = []
+        self.durations_by_name: dict[str, dict[str, dict[int, int]]] = {"task_name": {}, "queue_name": {}}
+        self.asked_names: list[Mapping[str, Sequence[str]]] = []
 
     async def sum_by_hour(self, _: Any, window: Window, **_named: Any) -> dict[Any, Sums]:
         assert window is WINDOW
         return self.hours
 
-    async def count_durations_by_interval(
-        self, _: Any, window: Window, *, interval: Interval, **_named: Any
-    ) -> dict[Any, Any]:
+    async def find_p95s(self, _: Any, window: Window, *, interval: Interval) -> dict[Any, Any]:
         return self.durations
 
     async def count_failures(self, _: Any, window: Window, *, limit: int, **_named: Any) -> dict[str, int]:
@@ -45,9 +45,9 @@ class Store:
         return self.names[name]
 
     async def count_durations_by_name(
-        self, _: Any, window: Window, *, name: str, names: Sequence[str], **_named: Any
-    ) -> dict[str, dict[int, int]]:
-        self.asked_names.append(list(names))
+        self, _: Any, window: Window, *, names: Mapping[str, Sequence[str]], **_named: Any
+    ) -> dict[str, dict[str, dict[int, int]]]:
+        self.asked_names.append(names)
         return self.durations_by_name
 
 
@@ -55,6 +55,7 @@ class Store:
 def store(monkeypatch: pytest.MonkeyPatch) -> Store:
     store = Store()
     monkeypatch.setattr(module, "trends", store)
+    monkeypatch.setattr(module, "percentiles", store)
     return store
 
 
@@ -84,11 +85,11 @@ async def test_hours_of_one_day_are_one_bucket(store: Store) -> None:
 
 async def test_names_keep_their_order_and_only_theirs_are_asked_for_durations(store: Store) -> None:
     store.names = {"task_name": {"b": Sums(failed=2), "a": Sums(failed=1)}, "queue_name": {"": Sums(failed=3)}}
-    store.durations_by_name = {"a": {1: 1}, "": {2: 2}}
+    store.durations_by_name = {"task_name": {"a": {1: 1}}, "queue_name": {"": {2: 2}}}
     trends = await read_trends(CONNECTION, WINDOW, interval=Interval.HOURLY)
     assert list(trends.by_task.items()) == [
         ("b", SumsAndDurations(Sums(failed=2), {})),
         ("a", SumsAndDurations(Sums(failed=1), {1: 1})),
     ]
     assert trends.by_queue == {"": SumsAndDurations(Sums(failed=3), {2: 2})}
-    assert store.asked_names == [["b", "a"], [""]]
+    assert store.asked_names == [{"task_name": ["b", "a"], "queue_name": [""]}]

@@ -1,6 +1,2 @@
-// What this page says.
-
-export const WORDS = {
-  title: "Name",
-  lead: "How the tasks of one name do.",
-} as const;
+// What this page says; what it shares with the list stands in `pages/names/words.ts`.
+export { WORDS } from "../names/words.ts";

@@ -1,6 +1,181 @@
+// What can be run: every name of a task, who knows it, and how its tasks fare.
+import { useData } from "../../api/query.ts";
+import type { Page as Rows } from "../../api/types.ts";
+import { count, duration, percent, perMinute, plural } from "../../logic/format.ts";
+import { failingOf, found, sentenceOfNames, sorted } from "../../logic/names.ts";
+import { CopyAs } from "../../parts/copy.tsx";
+import { type Column, Grid } from "../../parts/grid.tsx";
 import { PageHead, type PageProps } from "../../parts/page.tsx";
+import { Empty, Shown } from "../../parts/states.tsx";
+import { Status } from "../../parts/status.tsx";
+import { Tabs } from "../../parts/tabs.tsx";
+import { go, href, params, setParams } from "../../router.ts";
+import type { NameRow } from "./types.ts";
 import { WORDS } from "./words.ts";
+import "./page.css";
+
+const MOST = 1000;
+const WINDOWS = [
+  { id: "24", title: "24 hours", said: "in the last 24 hours" },
+  { id: "1", title: "1 hour", said: "in the last hour" },
+  { id: "168", title: "7 days", said: "in the last 7 days" },
+] as const;
 
 export default function Page(_props: PageProps) {
-  return <PageHead title={WORDS.title} lead={WORDS.lead} />;
+  const window = WINDOWS.find((one) => one.id === params.value.get("hours")) ?? WINDOWS[0];
+  const query = { hours: window.id, limit: MOST, rows: "data" };
+  const names = useData<Rows<NameRow>>("/task-names", { query, topics: ["tasks", "workers"], every: 10_000 });
+  return (
+    <>
+      <PageHead title={WORDS.title} lead={names.value && sentenceOfNames(names.value.data, window.said)}>
+        <CopyAs command={{ path: "/task-names", query: { hours: window.id } }} />
+      </PageHead>
+      <Tabs name="hours" label="How far back" tabs={WINDOWS} />
+      <Shown data={names} lines={6}>
+        {(shown) =>
+          shown.data.length === 0 ? (
+            <Empty title={WORDS.empty} icon="names">
+              <p>{WORDS.emptyHow}</p>
+            </Empty>
+          ) : (
+            <All page={shown} />
+          )
+        }
+      </Shown>
+    </>
+  );
 }
+
+const pathOf = (name: string) => `/names/${encodeURIComponent(name)}`;
+
+function All({ page }: { page: Rows<NameRow> }) {
+  const letters = params.value.get("q") ?? "";
+  const by = params.value.get("sort_by") ?? "busiest";
+  const rows = sorted(found(page.data, letters), by);
+  return (
+    <>
+      <label class="names-filter">
+        <span class="sr">{WORDS.filter}</span>
+        <input
+          class="field"
+          type="search"
+          placeholder={WORDS.filter}
+          value={letters}
+          onInput={(event) => setParams({ q: event.currentTarget.value }, { replace: true })}
+        />
+        <span class="muted num">{plural(rows.length, "name")}</span>
+      </label>
+      {rows.length === 0 ? (
+        <Empty title={WORDS.nothing} icon="search">
+          <button type="button" class="button" onClick={() => setParams({ q: null })}>
+            {WORDS.clear}: {plural(page.data.length, "name")}
+          </button>
+        </Empty>
+      ) : (
+        <Grid
+          label={WORDS.title}
+          rows={rows}
+          columns={COLUMNS}
+          rowKey={(one) => one.task_name ?? ""}
+          onOpen={(one) => one.task_name !== null && go(pathOf(one.task_name))}
+          sort={{ by, order: by === "name" ? "asc" : "desc", set: (next) => setParams({ sort_by: next }) }}
+        />
+      )}
+      {page.total > page.data.length && (
+        <p class="muted">
+          {count(page.data.length)} of {count(page.total)} are shown.
+        </p>
+      )}
+    </>
+  );
+}
+
+const COLUMNS: Column<NameRow>[] = [
+  {
+    id: "name",
+    title: "name",
+    sort: "name",
+    width: "minmax(96px, 2fr)",
+    narrow: "title",
+    cell: (one) =>
+      one.task_name === null ? (
+        <span class="muted">not told</span>
+      ) : (
+        <a href={href(pathOf(one.task_name))} title={one.task_name}>
+          {one.task_name}
+        </a>
+      ),
+  },
+  {
+    id: "known",
+    title: "known to",
+    width: "minmax(76px, 1fr)",
+    cell: (one) =>
+      one.known_by > 0 ? (
+        <span>{plural(one.known_by, "worker")}</span>
+      ) : one.submitted > 0 ? (
+        <Status look={{ word: WORDS.noWorker, tone: "waiting", shape: "warning" }} plain />
+      ) : (
+        <span class="muted">{WORDS.noWorker}</span>
+      ),
+  },
+  {
+    id: "ended",
+    title: "ended",
+    sort: "busiest",
+    width: "64px",
+    align: "end",
+    cell: (one) => (
+      <>
+        {count(one.completed + one.failed + one.cancelled)}
+        <span class="names-word"> ended</span>
+      </>
+    ),
+  },
+  {
+    id: "rate",
+    title: "now",
+    width: "62px",
+    align: "end",
+    narrow: "hide",
+    cell: (one) => perMinute(one.ended_per_minute / 60),
+  },
+  {
+    id: "failing",
+    title: "failing",
+    sort: "failing",
+    width: "62px",
+    align: "end",
+    cell: (one) => (
+      <span class={one.failed > 0 ? "names-failing" : undefined}>
+        {percent(failingOf(one))}
+        <span class="names-word"> failing</span>
+      </span>
+    ),
+  },
+  {
+    id: "p50",
+    title: "half take",
+    width: "66px",
+    align: "end",
+    narrow: "hide",
+    cell: (one) => duration(one.p50_duration_seconds),
+  },
+  {
+    id: "p95",
+    title: "95 % take",
+    sort: "slowest",
+    width: "80px",
+    align: "end",
+    narrow: "hide",
+    cell: (one) => duration(one.p95_duration_seconds),
+  },
+  {
+    id: "wait",
+    title: "wait",
+    width: "64px",
+    align: "end",
+    narrow: "hide",
+    cell: (one) => duration(one.average_wait_seconds),
+  },
+];

@@ -13,6 +13,7 @@ import type {
   Trends,
 } from "../../api/types.ts";
 import { about, count, duration, percent, perMinute } from "../../logic/format.ts";
+import { byNeed } from "../../logic/queues.ts";
 import { type Verdict, verdictOf } from "../../logic/verdict.ts";
 import { act } from "../../parts/actions.tsx";
 import { Bars } from "../../parts/bars.tsx";
@@ -218,17 +219,9 @@ function Hour({ trends }: { trends: Trends }) {
   );
 }
 
-/** Return how much a queue needs a look: nobody consumes it, it grows, it waits. */
-function need(queue: QueueRow): number {
-  const waiting = queue.waiting ?? 0;
-  const unserved = queue.consumers === 0 && waiting > 0 ? 1e12 : 0;
-  const grows = waiting > 0 && queue.in_per_minute > queue.out_per_minute ? 1e9 : 0;
-  return unserved + grows + waiting + queue.due;
-}
-
 function QueueList({ queues }: { queues: readonly QueueRow[] }) {
   if (queues.length === 0) return <Empty title={WORDS.noQueues} />;
-  const sorted = [...queues].sort((a, b) => need(b) - need(a) || a.queue_name.localeCompare(b.queue_name));
+  const sorted = byNeed(queues);
   return (
     <>
       {sorted.slice(0, QUEUES_SHOWN).map((queue) => (

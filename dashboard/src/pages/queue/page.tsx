@@ -1,8 +1,206 @@
-import { Id } from "../../parts/copy.tsx";
-import { PageHead, type PageProps } from "../../parts/page.tsx";
+// One queue: why it moves or does not, who consumes it, what waits in it, and what more workers would change.
+import { segment } from "../../api/client.ts";
+import { useData } from "../../api/query.ts";
+import type { Gap, QueueRow, Page as Rows, Trends } from "../../api/types.ts";
+import { count } from "../../logic/format.ts";
+import { isUnserved, rate, sentenceOfQueue } from "../../logic/queues.ts";
+import { ActionButton, act } from "../../parts/actions.tsx";
+import { Bars } from "../../parts/bars.tsx";
+import { CopyAs } from "../../parts/copy.tsx";
+import { Figure } from "../../parts/figure.tsx";
+import { HoldBack } from "../../parts/hold.tsx";
+import { Icon } from "../../parts/icons.tsx";
+import { PageHead, type PageProps, Section } from "../../parts/page.tsx";
+import { Empty, Shown } from "../../parts/states.tsx";
+import { Status } from "../../parts/status.tsx";
+import { clock, Lasting } from "../../parts/time.tsx";
+import { href } from "../../router.ts";
+import { Source } from "../queues/page.tsx";
+import { Consumers, Names, Priorities, WhatIf } from "./parts.tsx";
 import { WORDS } from "./words.ts";
+import "./page.css";
+
+export interface Consumer {
+  worker_id: string;
+  hostname: string;
+  status: string;
+  last_heartbeat: string | null;
+  current_load: number;
+  capacity: number | null;
+}
+
+export interface QueueDetail extends QueueRow {
+  queue_depth_source: "broker" | "mirror";
+  due_is_exact: boolean;
+  workers: Consumer[];
+}
+
+const TOPICS = ["queues", "tasks", "workers"];
 
 export default function Page({ params }: PageProps) {
-  const id = params.name ?? "";
-  return <PageHead title={<Id id={id} whole />} name={`${WORDS.title} ${id}`} lead={WORDS.lead} />;
+  const name = params.name ?? "";
+  const queue = useData<QueueDetail>(`/queues/${segment(name)}`, { topics: TOPICS, every: 5_000 });
+  if (queue.error?.status === 404 && !queue.value)
+    return (
+      <>
+        <PageHead title={name} />
+        <Empty title={WORDS.missing} icon="search">
+          <a class="button" href={href("/queues")}>
+            All queues
+          </a>
+        </Empty>
+      </>
+    );
+  return (
+    <Shown data={queue} lines={6}>
+      {(it) => <Whole queue={it} />}
+    </Shown>
+  );
+}
+
+function Whole({ queue }: { queue: QueueDetail }) {
+  const name = queue.queue_name;
+  const trends = useData<Trends>("/analytics/trends", {
+    query: { hours: 6, queue_name: name },
+    topics: ["tasks"],
+    every: 30_000,
+  });
+  return (
+    <>
+      <PageHead
+        name={name}
+        state={isUnserved(queue) ? "▲" : queue.mark ? "‖" : ""}
+        title={
+          <span class="queue-title">
+            <span>{name}</span> <Condition queue={queue} />
+          </span>
+        }
+        lead={sentenceOfQueue(
+          queue,
+          clock.value.now,
+          queue.workers.filter((one) => one.status === "ACTIVE").length,
+        )}
+      >
+        {queue.mark === null ? <HoldBack service={`queue:${name}`} name={name} /> : <Release queue={queue} />}
+        <a class="button" href={href("/tasks", { queue_name: name, status: "PENDING" })}>
+          {WORDS.show}
+        </a>
+        <CopyAs command={{ path: `/queues/${segment(name)}` }} />
+      </PageHead>
+      <Source of={queue} />
+      <Vitals queue={queue} />
+      <div class="columns">
+        <Section title={WORDS.priorities} note={WORDS.prioritiesNote} flush>
+          <Priorities name={name} />
+        </Section>
+        <Section title={WORDS.consumers} flush>
+          <Consumers workers={queue.workers} name={name} />
+        </Section>
+      </div>
+      <Section title={WORDS.whatIf}>
+        <Shown data={trends}>{(shown) => <WhatIf queue={queue} trends={shown} />}</Shown>
+      </Section>
+      <div class="columns">
+        <Section title={WORDS.hour} note="by minute">
+          <Hour name={name} />
+        </Section>
+        <Section title={WORDS.names} note="in 6 hours" flush>
+          <Shown data={trends}>{(shown) => <Names trends={shown} />}</Shown>
+        </Section>
+      </div>
+    </>
+  );
+}
+
+function Condition({ queue }: { queue: QueueDetail }) {
+  if (queue.mark !== null)
+    return (
+      <Status
+        look={
+          queue.mark.strategy === "queue_only"
+            ? { word: WORDS.heldBack, tone: "waiting", shape: "paused" }
+            : { word: WORDS.refused, tone: "failed", shape: "cancelled" }
+        }
+      />
+    );
+  return isUnserved(queue) ? (
+    <Status look={{ word: "nobody consumes it", tone: "waiting", shape: "warning" }} />
+  ) : null;
+}
+
+function Release({ queue }: { queue: QueueDetail }) {
+  if (queue.mark?.automatic) return null;
+  const body = { service_name: `queue:${queue.queue_name}` };
+  const path = "/resilience/degradation/clear";
+  return (
+    <ActionButton
+      needs="operate"
+      primary
+      command={{ method: "POST", path, body }}
+      onClick={() => act("POST", path, { body, done: `${queue.queue_name} goes on.`, topics: ["all"] })}
+    >
+      <Icon name="play" /> {WORDS.release}
+    </ActionButton>
+  );
+}
+
+function Vitals({ queue }: { queue: QueueDetail }) {
+  const tasks = (status: string) => href("/tasks", { queue_name: queue.queue_name, status });
+  return (
+    <div class="figures">
+      <Figure label={WORDS.waiting} value={count(queue.waiting)} to={tasks("PENDING")} />
+      <Figure
+        label={WORDS.oldest}
+        value={<Lasting from={queue.oldest_waiting_at} />}
+        note={WORDS.oldestNote}
+      />
+      <Figure label={WORDS.due} value={count(queue.due)} note={WORDS.dueNote} to={tasks("PENDING")} />
+      <Figure label={WORDS.held} value={count(queue.unacked)} note={WORDS.heldNote} to={tasks("RUNNING")} />
+      <Figure label={WORDS.in} value={rate(queue.in_per_minute)} note={WORDS.ratesNote} />
+      <Figure label={WORDS.out} value={rate(queue.out_per_minute)} note={WORDS.ratesNote} />
+    </div>
+  );
+}
+
+function Hour({ name }: { name: string }) {
+  const trends = useData<Trends>("/analytics/trends", {
+    query: { hours: 1, interval: "minutely", queue_name: name },
+    topics: ["tasks"],
+    every: 30_000,
+  });
+  const gaps = useData<Rows<Gap>>("/mirror/gaps", { query: { after: "-1h", rows: "data" }, every: 60_000 });
+  return (
+    <Shown data={trends} lines={4}>
+      {({ series }) => {
+        const times = series.map((one) => Date.parse(one.bucket));
+        const all = (of: "completed" | "failed" | "cancelled") =>
+          series.reduce((sum, one) => sum + one[of], 0);
+        return (
+          <Bars
+            times={times}
+            step={60_000}
+            height={120}
+            whole="60 min"
+            sentence={`${count(all("completed"))} done, ${count(all("failed"))} failed and ${count(all("cancelled"))} cancelled in the last hour.`}
+            gaps={(gaps.value?.data ?? []).map((gap) => ({
+              from: Date.parse(gap.started_at),
+              to: Date.parse(gap.ended_at),
+            }))}
+            series={[
+              { label: "done", tone: "completed", values: series.map((one) => one.completed) },
+              { label: "cancelled", tone: "cancelled", values: series.map((one) => one.cancelled) },
+              { label: "failed", tone: "failed", values: series.map((one) => one.failed) },
+            ]}
+            pathOf={(index) =>
+              `/tasks?${new URLSearchParams({
+                queue_name: name,
+                completed_after: new Date(times[index]!).toISOString(),
+                completed_before: new Date(times[index]! + 60_000).toISOString(),
+              })}`
+            }
+          />
+        );
+      }}
+    </Shown>
+  );
 }

@@ -1,6 +1,211 @@
+// Where tasks wait: every queue, those in need first.
+import { useData } from "../../api/query.ts";
+import { may } from "../../api/session.ts";
+import type { QueueRow, Page as Rows } from "../../api/types.ts";
+import { count, plural } from "../../logic/format.ts";
+import { byNeed, emptyIn, isUnserved, rate, sentenceOfQueues } from "../../logic/queues.ts";
+import { CopyAs } from "../../parts/copy.tsx";
+import { Figure } from "../../parts/figure.tsx";
+import { type Column, Grid } from "../../parts/grid.tsx";
+import { Icon } from "../../parts/icons.tsx";
 import { PageHead, type PageProps } from "../../parts/page.tsx";
+import { Empty, Shown } from "../../parts/states.tsx";
+import { Status } from "../../parts/status.tsx";
+import { clock, Lasting } from "../../parts/time.tsx";
+import { go, href } from "../../router.ts";
 import { WORDS } from "./words.ts";
+import "./page.css";
+
+const MOST = 1000;
+
+export interface QueuesRead extends Rows<QueueRow> {
+  queue_depth_source: "broker" | "mirror";
+  due_is_exact: boolean;
+}
+
+const pathOf = (queue: QueueRow) => `/queues/${encodeURIComponent(queue.queue_name)}`;
 
 export default function Page(_props: PageProps) {
-  return <PageHead title={WORDS.title} lead={WORDS.lead} />;
+  const queues = useData<QueuesRead>("/queues", {
+    query: { limit: MOST, rows: "data" },
+    topics: ["queues", "tasks", "workers"],
+    every: 5_000,
+  });
+  const unserved = queues.value?.data.filter(isUnserved).length ?? 0;
+  return (
+    <>
+      <PageHead
+        title={WORDS.title}
+        state={unserved > 0 ? `▲ ${unserved}` : ""}
+        lead={queues.value && sentenceOfQueues(queues.value.data, clock.value.now)}
+      >
+        <CopyAs command={{ path: "/queues" }} />
+      </PageHead>
+      <Shown data={queues} lines={6}>
+        {(shown) => (shown.data.length === 0 ? <NoQueue /> : <All read={shown} />)}
+      </Shown>
+    </>
+  );
+}
+
+function NoQueue() {
+  return (
+    <Empty title={WORDS.empty} icon="layers">
+      <p>{WORDS.emptyHow}</p>
+      {may("submit") && (
+        <a class="button" href={href("/submit")}>
+          {WORDS.emptyButton}
+        </a>
+      )}
+    </Empty>
+  );
+}
+
+function All({ read }: { read: QueuesRead }) {
+  const sorted = byNeed(read.data);
+  const most = Math.max(1, ...sorted.map((one) => one.waiting ?? 0));
+  return (
+    <>
+      <Source of={read} />
+      <Vitals queues={sorted} />
+      <Grid
+        label={WORDS.title}
+        rows={sorted}
+        columns={columnsOf(most, read.queue_depth_source === "mirror")}
+        rowKey={(one) => one.queue_name}
+        onOpen={(one) => go(pathOf(one))}
+      />
+      {read.total > read.data.length && (
+        <p class="muted">
+          {count(read.data.length)} of {count(read.total)} are shown.
+        </p>
+      )}
+    </>
+  );
+}
+
+/** Who says how much waits, where it is not the broker. */
+export function Source({ of }: { of: Pick<QueuesRead, "queue_depth_source" | "due_is_exact"> }) {
+  return (
+    <>
+      {of.queue_depth_source === "mirror" && (
+        <p class="note" data-tone="waiting" role="status">
+          <Icon name="unplug" /> {WORDS.fromMirror}
+        </p>
+      )}
+      {!of.due_is_exact && <p class="muted">{WORDS.dueInexact}</p>}
+    </>
+  );
+}
+
+function Vitals({ queues }: { queues: readonly QueueRow[] }) {
+  const sum = (of: (queue: QueueRow) => number) => queues.reduce((all, one) => all + of(one), 0);
+  const isKnown = queues.some((one) => one.waiting !== null);
+  const oldest = queues
+    .map((one) => one.oldest_waiting_at)
+    .filter((at) => at !== null)
+    .sort()[0];
+  return (
+    <div class="figures">
+      <Figure label={WORDS.waiting} value={isKnown ? count(sum((one) => one.waiting ?? 0)) : "–"} />
+      <Figure label={WORDS.due} value={count(sum((one) => one.due))} note={WORDS.dueNote} />
+      <Figure label={WORDS.held} value={count(sum((one) => one.unacked))} note={WORDS.heldNote} />
+      <Figure label={WORDS.oldest} value={<Lasting from={oldest} />} note={WORDS.oldestNote} />
+      <Figure
+        label={`${WORDS.in} and ${WORDS.out}`}
+        value={rate(sum((one) => one.in_per_minute))}
+        unit={`in, ${rate(sum((one) => one.out_per_minute))} out`}
+        note={WORDS.ratesNote}
+        to={href("/analytics")}
+      />
+    </div>
+  );
+}
+
+const columnsOf = (most: number, isOfMirror: boolean): Column<QueueRow>[] => [
+  {
+    id: "name",
+    title: "queue",
+    width: "minmax(80px, 2fr)",
+    narrow: "title",
+    cell: (one) => (
+      <a href={href(pathOf(one))} title={one.queue_name}>
+        {one.queue_name}
+      </a>
+    ),
+  },
+  {
+    id: "waiting",
+    title: WORDS.waiting,
+    width: "minmax(72px, 1.4fr)",
+    cell: (one) => <Depth queue={one} most={most} isOfMirror={isOfMirror} />,
+  },
+  {
+    id: "oldest",
+    title: "oldest",
+    width: "72px",
+    align: "end",
+    cell: (one) =>
+      one.oldest_waiting_at ? <Lasting from={one.oldest_waiting_at} /> : <span class="muted">–</span>,
+  },
+  { id: "due", title: WORDS.due, width: "36px", align: "end", narrow: "hide", cell: (one) => count(one.due) },
+  {
+    id: "held",
+    title: "fetched",
+    width: "52px",
+    align: "end",
+    narrow: "hide",
+    cell: (one) => count(one.unacked),
+  },
+  {
+    id: "rates",
+    title: "in → out a minute",
+    width: "108px",
+    align: "end",
+    narrow: "hide",
+    cell: (one) => `${rate(one.in_per_minute)} → ${rate(one.out_per_minute)}`.replaceAll("/min", ""),
+  },
+  {
+    id: "empty",
+    title: "empty in",
+    width: "62px",
+    align: "end",
+    narrow: "hide",
+    cell: (one) => emptyIn(one),
+  },
+  {
+    id: "consumers",
+    title: "consumed by",
+    width: "minmax(80px, 1fr)",
+    cell: (one) => <ConsumedBy queue={one} />,
+  },
+];
+
+function Depth({ queue, most, isOfMirror }: { queue: QueueRow; most: number; isOfMirror: boolean }) {
+  const share = (queue.waiting ?? 0) / most;
+  return (
+    <span class="queues-depth">
+      <span class="num">{count(queue.waiting)}</span>
+      {queue.waiting !== null && queue.waiting > 0 && (
+        <i data-mirror={isOfMirror ? "" : undefined} style={{ width: `${Math.max(2, share * 100)}%` }} />
+      )}
+    </span>
+  );
+}
+
+function ConsumedBy({ queue }: { queue: QueueRow }) {
+  if (queue.mark !== null)
+    return (
+      <Status
+        look={
+          queue.mark.strategy === "queue_only"
+            ? { word: WORDS.heldBack, tone: "waiting", shape: "paused" }
+            : { word: WORDS.refused, tone: "failed", shape: "cancelled" }
+        }
+        plain
+      />
+    );
+  if (queue.consumers > 0) return <span>{plural(queue.consumers, "worker")}</span>;
+  if (!isUnserved(queue)) return <span class="muted">{WORDS.noOne}</span>;
+  return <Status look={{ word: WORDS.noOne, tone: "waiting", shape: "warning" }} plain />;
 }

@@ -103,7 +103,8 @@ function Beside({ told, lane }: { told: Told; lane: Lane }) {
         {text}
       </span>
     );
-  const isHollow = lane.stretches[0]!.kind === "wait";
+  const widest = lane.stretches.reduce((a, b) => (b.to - b.from > a.to - a.from ? b : a));
+  const isHollow = widest.kind === "wait";
   return (
     <span
       class="story-said on num"
@@ -122,7 +123,7 @@ function Axis({ told }: { told: Told }) {
     <div class="story-axis num" aria-hidden="true">
       <span>{time(new Date(told.from).toISOString(), still)}</span>
       {ticks(told.from, told.to)
-        .slice(1)
+        .filter((at) => (at - told.from) / whole > 0.2)
         .map((at) => (
           <i
             key={at}

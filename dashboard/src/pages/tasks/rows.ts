@@ -85,6 +85,11 @@ export function useTaskList(query: URLSearchParams): TaskList {
   }, [text, turn]);
 
   useFresh(loaded, setLoaded);
+  const newer = useNewer(isByTime && loaded?.query === text ? loaded : null, text);
+  useEffect(() => {
+    // Where nothing is shown, nothing can move.
+    if (newer !== null && loaded?.rows.length === 0) void load(null);
+  }, [newer]);
   return {
     rows: loaded?.rows ?? [],
     total: loaded?.total ?? 0,
@@ -92,7 +97,7 @@ export function useTaskList(query: URLSearchParams): TaskList {
     message: loaded?.message ?? null,
     error,
     isLoading: loaded?.query !== text && !error,
-    newer: useNewer(isByTime && loaded?.query === text ? loaded : null, text),
+    newer,
     more: () => {
       if (loaded && loaded.query === text && !loaded.isWhole && !busy.current) void load(loaded);
     },

@@ -59,7 +59,7 @@ export function WebhookForm({
             label="URL"
             mono
             inputMode="url"
-            placeholder={webhook ? webhook.url : "https://hooks.example.com/celeriac"}
+            placeholder={webhook ? webhook.url : "https:// …"}
             hint={webhook ? "Left empty, it stays: its query is a secret and is not shown." : undefined}
           />
           <TextField form={form} name="description" label="What it is for" />

@@ -1,6 +1,10 @@
-// What this page says.
+// What this page says; what it shares with the list stands in `pages/workers/words.ts`.
+import { WORDS as SHARED } from "../workers/words.ts";
 
 export const WORDS = {
+  ...SHARED,
   title: "Worker",
-  lead: "What is wanted of this worker, and what is seen.",
+  drain: "Drain",
+  notSeen: "It has not been asked yet.",
+  seenAt: "it said so",
 } as const;

@@ -1,6 +1,36 @@
-// What this page says.
+// What these pages say.
 
 export const WORDS = {
   title: "Workers",
-  lead: "Who runs the tasks.",
+  worker: "Worker",
+  online: "taking tasks",
+  running: "running",
+  rate: "finished",
+  failing: "failing",
+  rateNote: "over the last 5 minutes",
+  empty: "No worker has been heard yet.",
+  emptyHow: "Start one with the app whose tasks it shall run; it is found by itself:",
+  emptyCommand: "celery -A your_app worker -E",
+  offline: "Offline",
+  none: "All workers are offline.",
+  mute: "no events",
+  muteWhy: "It sends no events of its tasks, which are seen late or not at all: start it with -E.",
+  stray: "not as wanted",
+  noPlugin: "stock",
+  noPluginWhy: "It runs without the plugin: a pause stops fetching, and what it has fetched still runs.",
+  missing: "There is no worker with this id or name.",
+  missingWhy: "It may have been forgotten. Heard again, it is a new worker.",
+  wanted: "Wanted and seen",
+  runningNow: "Running now",
+  runsNothing: "It runs nothing.",
+  history: "History",
+  historyNote: "requests, and when it last came and went",
+  about: "What it is",
+  throughput: "Its tasks",
+  forgetWhy:
+    "All that was wanted of it is forgotten too. What it ran stays. If it is heard again, it is a new worker.",
+  drainWhy:
+    "It fetches nothing more, gives back what it has fetched and not started, finishes what it runs, and exits. Nothing that runs is ended. Here you see each step proven.",
+  deadline: "Counts as overdue after",
+  capacityWhy: "Busy processes are not ended: a smaller size is reached as they become free.",
 } as const;

@@ -1,8 +1,237 @@
-import { Id } from "../../parts/copy.tsx";
+// One workflow: what became of it in one sentence, its graph, when each step ran, and what can be done with it.
+import { signal, useSignal } from "@preact/signals";
+import { newKey, segment } from "../../api/client.ts";
+import { useData } from "../../api/query.ts";
+import { may } from "../../api/session.ts";
+import { useKeys } from "../../keys.ts";
+import { celeriac } from "../../logic/curl.ts";
+import { count, duration, plural } from "../../logic/format.ts";
+import { lookOf } from "../../logic/status.ts";
+import { hasEnded, proofOfRun, proofOfWorkflowCancel, sentenceOfWorkflow } from "../../logic/workflow.ts";
+import { ActionButton, act, Confirm } from "../../parts/actions.tsx";
+import { asCurl, CopyAs, copy, Id } from "../../parts/copy.tsx";
 import { PageHead, type PageProps } from "../../parts/page.tsx";
+import { Receipt } from "../../parts/receipt.tsx";
+import { Empty, Shown } from "../../parts/states.tsx";
+import { Status } from "../../parts/status.tsx";
+import { chosenTab, Tabs } from "../../parts/tabs.tsx";
+import { Ago, clock } from "../../parts/time.tsx";
+import { go, href, params, setParams } from "../../router.ts";
+import { Events } from "./events.tsx";
+import { Gantt } from "./gantt.tsx";
+import { Graph } from "./graph.tsx";
+import { Peek } from "./peek.tsx";
+import { Steps } from "./steps.tsx";
+import type { Workflow, WorkflowGraph } from "./types.ts";
 import { WORDS } from "./words.ts";
+import "../task/story.css";
+import "./page.css";
 
-export default function Page({ params }: PageProps) {
-  const id = params.id ?? "";
-  return <PageHead title={<Id id={id} whole />} name={`${WORDS.title} ${id}`} lead={WORDS.lead} />;
+const pathOf = (id: string) => `/workflows/${encodeURIComponent(id)}`;
+/** Only of what may be an id is anything told. */
+const topicsOf = (id: string) => (/^[\da-f-]{36}$/i.test(id) ? [`workflow:${id}`] : []);
+/** How many steps had completed when a retry was asked for here, by the workflow's id. */
+const keptSteps = signal<Readonly<Record<string, number>>>({});
+
+export default function Page({ params: { id = "" } }: PageProps) {
+  const workflow = useData<Workflow>(`/workflows/${segment(id)}`, { topics: topicsOf(id) });
+  if (workflow.error?.status === 404 && !workflow.value)
+    return (
+      <>
+        <PageHead title={WORDS.title} />
+        <Empty title={WORDS.gone} icon="search">
+          <p>{WORDS.goneWhy}</p>
+          <a class="button" href={href("/workflows")}>
+            All workflows
+          </a>
+        </Empty>
+      </>
+    );
+  return (
+    <Shown data={workflow} lines={6}>
+      {(it) => <Whole workflow={it} />}
+    </Shown>
+  );
+}
+
+function Whole({ workflow }: { workflow: Workflow }) {
+  const id = workflow.workflow_id;
+  const path = `/workflows/${segment(id)}`;
+  const topics = ["workflows", `workflow:${id}`];
+  const graph = useData<WorkflowGraph>(`${path}/graph`, { topics });
+  const isAsking = useSignal(false);
+  const told = useSignal<string | undefined>(undefined);
+  const isOver = hasEnded(workflow);
+  const canRetry = workflow.status === "FAILED" || workflow.status === "CANCELLED";
+  const tab = chosenTab("graph");
+  const at = params.value.get("at");
+
+  const retry = async () => {
+    const kept = workflow.steps.filter((step) => step.status === "COMPLETED").length;
+    const answer = await act<Workflow>("POST", `${path}/retry`, {
+      done: `It goes on: ${plural(kept, "step")} that completed ${kept === 1 ? "does" : "do"} not run again.`,
+      topics,
+    });
+    if (!answer) return;
+    keptSteps.value = { ...keptSteps.value, [id]: kept };
+    setParams({ proof: "retry", at: null }, { replace: true });
+  };
+  const replay = async () => {
+    const answer = await act<{ workflow_id: string }>("POST", `${path}/replay`, {
+      done: "Replayed as a new workflow.",
+      headers: { "Idempotency-Key": newKey() },
+      topics,
+    });
+    if (answer) go(pathOf(answer.workflow_id), { query: { proof: "replay" } });
+  };
+  useKeys({
+    ...(may("operate") && {
+      ...(!isOver && { c: { does: "cancel", run: () => (isAsking.value = true) } }),
+      ...(canRetry && { r: { does: "retry what did not complete", run: retry } }),
+      ...(isOver && { R: { does: "replay all of it", run: replay } }),
+    }),
+    y: { does: "copy the id", run: () => copy(id) },
+    Y: { does: "copy as curl", run: () => copy(asCurl({ path }), "Copied as curl") },
+    Escape: { does: "close the look at a step", run: () => setParams({ at: null }) },
+  });
+  return (
+    <>
+      <PageHead
+        name={workflow.name}
+        state={
+          { FAILED: "✕", COMPLETED: "✓", RUNNING: "▷", CANCELLED: "⊘" }[workflow.status as string] ?? "○"
+        }
+        title={
+          <span class="workflow-title">
+            <Status look={lookOf(workflow.status)} /> <span>{workflow.name}</span>
+          </span>
+        }
+        lead={sentenceOfWorkflow(workflow, isOver ? 0 : clock.value.now)}
+      >
+        {!isOver && (
+          <ActionButton needs="operate" tone="failed" keyName="c" onClick={() => (isAsking.value = true)}>
+            Cancel
+          </ActionButton>
+        )}
+        {canRetry && (
+          <ActionButton
+            needs="operate"
+            primary
+            keyName="r"
+            onClick={retry}
+            command={{ method: "POST", path: `${path}/retry` }}
+          >
+            Retry from failed
+          </ActionButton>
+        )}
+        {isOver && (
+          <ActionButton
+            needs="operate"
+            keyName="R"
+            onClick={replay}
+            command={{ method: "POST", path: `${path}/replay` }}
+          >
+            Replay
+          </ActionButton>
+        )}
+        <CopyAs command={{ path, cli: celeriac("workflow", "show", id) }} />
+      </PageHead>
+      <p class="workflow-id">
+        <Id id={id} whole />
+        <span>
+          started <Ago at={workflow.created_at} />
+        </span>
+        {workflow.duration_seconds !== null && isOver && (
+          <span class="num">took {duration(workflow.duration_seconds)}</span>
+        )}
+        <span>{workflow.on_failure === "stop" ? "stops at a failure" : "goes on after a failure"}</span>
+        {workflow.original_workflow_id && (
+          <span>
+            replay of{" "}
+            <Id id={workflow.original_workflow_id} to={href(pathOf(workflow.original_workflow_id))} />
+          </span>
+        )}
+      </p>
+      <Proof workflow={workflow} told={told.value} />
+      <Tabs
+        label="Views of this workflow"
+        tabs={[
+          { id: "graph", title: "Graph" },
+          { id: "gantt", title: "Gantt" },
+          { id: "steps", title: "Steps", note: count(workflow.steps.length) },
+          { id: "events", title: "Events" },
+        ]}
+      />
+      <div class="workflow-body" data-peek={at && tab !== "events" ? "" : undefined}>
+        {tab === "gantt" ? (
+          <Gantt workflow={workflow} />
+        ) : tab === "steps" ? (
+          <Steps workflow={workflow} />
+        ) : tab === "events" ? (
+          <Events workflow={workflow} />
+        ) : (
+          <Graph workflow={workflow} graph={graph.value} />
+        )}
+        {at && tab !== "events" && <Peek workflow={workflow} at={at} />}
+      </div>
+      {isAsking.value && (
+        <AskCancel
+          workflow={workflow}
+          onTold={(message) => (told.value = message)}
+          onClose={() => (isAsking.value = false)}
+        />
+      )}
+    </>
+  );
+}
+
+/** What has been asked of it, and how far that is proven. */
+function Proof({ workflow, told }: { workflow: Workflow; told: string | undefined }) {
+  const kind = params.value.get("proof");
+  const cancel = proofOfWorkflowCancel(workflow, told);
+  if (cancel.length > 0 && kind === null) return <Receipt title="Cancel" steps={cancel} />;
+  if (kind !== "retry" && kind !== "replay") return null;
+  const kept = keptSteps.value[workflow.workflow_id];
+  return <Receipt title={kind === "retry" ? "Retry" : "Replay"} steps={proofOfRun(workflow, kind, kept)} />;
+}
+
+function AskCancel({
+  workflow,
+  onTold,
+  onClose,
+}: {
+  workflow: Workflow;
+  onTold: (message: string) => void;
+  onClose: () => void;
+}) {
+  const path = `/workflows/${segment(workflow.workflow_id)}/cancel`;
+  const numbers = (status: string) => workflow.steps.filter((step) => step.status === status).length;
+  const never = numbers("WAITING") + numbers("PENDING");
+  const running = numbers("RUNNING");
+  return (
+    <Confirm
+      title={`Cancel ${workflow.name}?`}
+      verb="Cancel the workflow"
+      onClose={onClose}
+      command={{ method: "POST", path }}
+      onConfirm={async () => {
+        const answer = await act<{ message: string }>("POST", path, {
+          topics: ["workflows", `workflow:${workflow.workflow_id}`],
+        });
+        if (!answer) return;
+        setParams({ proof: null }, { replace: true });
+        onTold(answer.message);
+      }}
+    >
+      <p>
+        {never > 0
+          ? `${plural(never, "step")} that ${never === 1 ? "has" : "have"} not started will not run. `
+          : ""}
+        {running > 0
+          ? `${plural(running, "step")} that ${running === 1 ? "runs is" : "run are"} stopped. `
+          : ""}
+        The receipt shows when that is proven.
+      </p>
+    </Confirm>
+  );
 }

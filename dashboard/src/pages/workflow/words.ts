@@ -2,5 +2,15 @@
 
 export const WORDS = {
   title: "Workflow",
-  lead: "The steps of one workflow.",
+  critical: "Critical path:",
+  onPath: "on the critical path",
+  fold: "Fold fans",
+  graphLabel: "Graph of the steps; arrow keys follow its lines, the tab Steps has the same as a table",
+  zoom: "Size of the graph",
+  gone: "There is no workflow with this id.",
+  goneWhy: "It may have been deleted at the end of its retention, or never started here.",
+  noEvents: "Nothing has been told of it yet.",
+  unstarted: "not started",
+  omitted: "The result is large: the task's page has it.",
+  noTask: "It never became a task.",
 } as const;

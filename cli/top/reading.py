@@ -1,0 +1,122 @@
+"""Asks the API for what the screen of `celeriac top` needs: what moves each time, the rest every 5 s."""
+
+import time
+from collections import deque
+from http import HTTPStatus
+from typing import Any
+
+from cli.client import Client, NotReachable
+from cli.errors import CliError
+from cli.top.situation import Json, Situation, seconds_since
+
+SLOW_SECONDS = 5.0
+RATE_SECONDS = 10.0
+"""Rates are of about so long."""
+MOST_QUEUES = 200
+MOST_ALERTS = 50
+MOST_ROWS = 50
+MOST_SAMPLES = 16
+
+
+class Reader:
+    """Remembers what is asked for seldom, and the counts that rates come from.
+
+    What a key may not see is left out, and said by `refused`; if it may see nothing of all, that is an error.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._samples: deque[tuple[float, int, int]] = deque(maxlen=MOST_SAMPLES)
+        self._slow_at: float | None = None
+        self._slow: dict[str, Any] = {}
+        self.refused = ""
+
+    def read(self) -> Situation:
+        """Return how it is now. Raises NotReachable, and CliError where nothing is told."""
+        self.refused = ""
+        now = time.monotonic()
+        stats = self._ask("/dashboard/stats")
+        if self._slow_at is None or now - self._slow_at >= SLOW_SECONDS:
+            self._slow = self._read_slow()
+            self._slow_at = now
+        if stats is None and self._slow["health"] is None:
+            raise CliError(self.refused)
+        queues = self._ask("/queues", limit=MOST_QUEUES, rows="data")
+        workers = self._ask("/dashboard/workers", limit=MOST_ROWS, rows="data")
+        running = self._ask(
+            "/tasks", status="RUNNING", limit=MOST_ROWS, sort_by="started_at", sort_order="asc", rows="data"
+        )
+        trends = self._slow["trends"]
+        done, failed = self._rates(stats, trends=trends, now=now)
+        ended = (done or 0) + (failed or 0)
+        return Situation(
+            now=time.time(),
+            health=self._slow["health"],
+            alerts=_rows(self._slow["alerts"]),
+            resilience=self._slow["resilience"],
+            stats=stats,
+            queues=_rows(queues),
+            workers=_rows(workers),
+            running=_rows(running),
+            running_count=None if running is None else running["total"],
+            failing=None if trends is None else _failing(trends),
+            mean_wait=None if trends is None else _mean_wait(trends),
+            done_per_minute=done,
+            failed_percent=100 * (failed or 0) / ended if ended else None,
+        )
+
+    def _read_slow(self) -> dict[str, Any]:
+        unwell = (HTTPStatus.SERVICE_UNAVAILABLE,)
+        return {
+            "health": self._ask("/health", accept=unwell),
+            "alerts": self._ask("/alerts", limit=MOST_ALERTS, rows="data"),
+            "resilience": self._ask("/resilience/summary"),
+            "trends": self._ask("/analytics/trends", hours=1, interval="minutely"),
+        }
+
+    def _ask(self, path: str, **query: Any) -> Json | None:
+        try:
+            return self._client.read(path, **query)
+        except NotReachable:
+            raise
+        except CliError as error:
+            self.refused = str(error)
+            return None
+
+    def _rates(self, stats: Json | None, *, trends: Json | None, now: float) -> tuple[float | None, float | None]:
+        """Done and failed a minute: from two counts, or of the last two minutes where there is but one."""
+        if stats is not None:
+            self._samples.append((now, stats["tasks_completed"], stats["tasks_failed"]))
+        while len(self._samples) > 2 and now - self._samples[1][0] >= RATE_SECONDS:
+            self._samples.popleft()
+        if len(self._samples) > 1:
+            (began, *first), (ended, *last) = self._samples[0], self._samples[-1]
+            done, failed = (max(0, b - a) * 60 / (ended - began) for a, b in zip(first, last, strict=True))
+            return done, failed
+        return _rates_of(trends, now=time.time()) if trends is not None else (None, None)
+
+
+def _rows(page: Json | None) -> list[Json] | None:
+    return None if page is None else page["data"]
+
+
+def _failing(trends: Json) -> list[Json]:
+    return sorted((each for each in trends["by_task"] if each["failed"]), key=lambda each: -each["failed"])
+
+
+def _rates_of(trends: Json, *, now: float) -> tuple[float | None, float | None]:
+    """Done and failed a minute, over this minute, as far as it has come, and the one before."""
+    minutes = trends["series"][-2:]
+    seconds = seconds_since(minutes[0]["bucket"], now) if minutes else None
+    if not seconds or seconds < 0:
+        return None, None
+    done, failed = (sum(minute[end] for minute in minutes) * 60 / seconds for end in ("completed", "failed"))
+    return done, failed
+
+
+def _mean_wait(trends: Json) -> float | None:
+    """Of this minute or, where no task has begun in it, of the last."""
+    waits: list[float] = [
+        minute["average_wait_seconds"] for minute in trends["series"][-2:] if minute["average_wait_seconds"] is not None
+    ]
+    return waits[-1] if waits else None

@@ -1,0 +1,224 @@
+"""Draws what `celeriac top` shows, as wide and as high as the terminal is; whatever others chose is text. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import cycle
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from cli.terminal import line_of
+from cli.top.situation import Json, Situation, seconds_since
+from cli.top.verdict import Verdict, verdict_of
+from cli.top.words import NONE, about, count, duration, per_minute, percent, plural
+from domain.printable import printable
+
+WIDE = 120
+"""Columns from which on two sections stand side by side."""
+GAP = 3
+HEAD_LINES = 6
+"""The sentence, which may take two lines, the figures, and the last line."""
+MOST_ROWS = 50
+LOOKS = {
+    "ok": ("✓", "green"),
+    "warning": ("▲", "yellow"),
+    "critical": ("✕", "red"),
+    "unknown": ("…", "dim"),
+    "empty": ("✓", "green"),
+}
+STATUS_STYLES = {"ACTIVE": "green", "PAUSED": "yellow", "DRAINING": "yellow", "OFFLINE": "red"}
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much fits: columns, and lines where they are bounded."""
+
+    width: int
+    height: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Section:
+    title: str
+    note: str
+    rows: Sequence[Sequence[Text]] | None
+    """None: not told."""
+    empty: str
+    grows: int = 0
+    """Which column takes the room that is left."""
+
+
+def draw(it: Situation, size: Size, *, footer: str = "") -> Group:
+    """Return the whole screen."""
+    parts: list[RenderableType] = [_sentence(verdict_of(it)), Text(), _figures(it), Text()]
+    room = None if size.height is None else size.height - HEAD_LINES
+    queues, workers, failing, running = _queues(it), _workers(it), _failing(it), _running(it)
+    if size.width >= WIDE:
+        half = (size.width - GAP) // 2
+        both = Table.grid(padding=(0, GAP, 0, 0))
+        both.add_column(width=half)
+        both.add_column(width=half)
+        both.add_row(_stack([queues, failing], room), _stack([workers, running], room))
+        parts.append(both)
+    else:
+        parts.append(_stack([queues, workers, failing, running], room))
+    return Group(*parts, Text(printable(footer), style="dim", no_wrap=True, overflow="ellipsis"))
+
+
+def share_out(wanted: Sequence[int], room: int) -> list[int]:
+    """Return how many lines each gets: one after another takes one more, until all have enough or none is left."""
+    got = [0] * len(wanted)
+    room = min(room, sum(wanted))
+    for at in cycle(range(len(wanted))):
+        if room <= 0:
+            return got
+        if got[at] < wanted[at]:
+            got[at] += 1
+            room -= 1
+    return got
+
+
+def _sentence(verdict: Verdict) -> Text:
+    mark, style = LOOKS[verdict.tone]
+    return Text.assemble(
+        (f"{mark} ", f"bold {style}"), (printable(verdict.text), "bold"), " ", (printable(verdict.rest), "dim")
+    )
+
+
+def _figures(it: Situation) -> Table:
+    stats = it.stats or {}
+    active, every = stats.get("active_workers"), stats.get("total_workers")
+    figures = [
+        (count(stats.get("queue_depth")), "waiting", ""),
+        (count(it.running_count), "running", ""),
+        (per_minute(it.done_per_minute), "done", ""),
+        (percent(it.failed_percent), "failing", "red" if it.failed_percent else ""),
+        (duration(it.mean_wait), "mean wait", ""),
+        (count(active) if every is None else f"{count(active)} of {count(every)}", "workers", ""),
+    ]
+    table = Table.grid(padding=(0, GAP, 0, 0), expand=False)
+    for _ in figures:
+        table.add_column(min_width=8, no_wrap=True)
+    table.add_row(*(Text(figure, style=f"bold {style}") for figure, _, style in figures))
+    table.add_row(*(Text(label, style="dim") for _, label, _ in figures))
+    return table
+
+
+def _stack(sections: Sequence[_Section], room: int | None) -> Group:
+    """The sections below each other, a blank line after each, with as many rows as there is room for."""
+    wanted = [max(1, min(len(section.rows or ()), MOST_ROWS)) for section in sections]
+    given = wanted if room is None else share_out(wanted, max(len(sections), room - 2 * len(sections)))
+    return Group(*(part for section, rows in zip(sections, given, strict=True) for part in _lines(section, rows)))
+
+
+def _lines(section: _Section, rows: int) -> list[RenderableType]:
+    shown = (section.rows or ())[:rows]
+    hidden = len(section.rows or ()) - len(shown)
+    note = f"{count(hidden)} more" if hidden > 0 else section.note
+    title = Text.assemble((section.title, "bold underline"), "  ", (note, "dim"))
+    if not shown:
+        return [title, Text(section.empty if section.rows is not None else "Not told.", style="dim"), Text()]
+    table = Table.grid(padding=(0, 2, 0, 0), expand=True)
+    for at in range(len(shown[0])):
+        is_grown = at == section.grows
+        table.add_column(no_wrap=True, overflow="ellipsis", ratio=1 if is_grown else None)
+    for row in shown:
+        table.add_row(*row)
+    return [title, table, Text()]
+
+
+def _queues(it: Situation) -> _Section:
+    rows = None
+    if it.queues is not None:
+        ordered = sorted(it.queues, key=lambda queue: (-_need(queue), queue["queue_name"]))
+        rows = [_queue(queue, it.now) for queue in ordered]
+    return _Section("Queues", "those in need first", rows, "No queue is known yet.")
+
+
+def _need(queue: Json) -> float:
+    """How much a queue needs a look: nobody consumes it, it grows, it waits."""
+    waiting = queue["waiting"] or 0
+    unserved = 1e12 if queue["consumers"] == 0 and waiting > 0 else 0
+    grows = 1e9 if waiting > 0 and queue["in_per_minute"] > queue["out_per_minute"] else 0
+    return float(unserved + grows + waiting + queue["due"])
+
+
+def _queue(queue: Json, now: float) -> list[Text]:
+    oldest = queue["oldest_waiting_at"]
+    if queue["consumers"] == 0 and (queue["waiting"] or 0) > 0:
+        end = Text("nobody consumes it", style="yellow")
+    elif queue["empty_in_seconds"]:
+        end = Text(f"empty in {about(queue['empty_in_seconds'])}", style="dim")
+    else:
+        end = Text(plural(queue["consumers"], "worker"), style="dim")
+    return [
+        line_of(queue["queue_name"]),
+        _number(count(queue["waiting"])),
+        Text(f"oldest {about(seconds_since(oldest, now))}" if oldest else "", style="dim"),
+        end,
+    ]
+
+
+def _workers(it: Situation) -> _Section:
+    rows = None if it.workers is None else [_worker(worker) for worker in sorted(it.workers, key=_worker_order)]
+    return _Section("Workers", "", rows, "No worker has been heard of.")
+
+
+def _worker_order(worker: Json) -> tuple[bool, str]:
+    return worker["status"] == "OFFLINE", worker["hostname"]
+
+
+def _worker(worker: Json) -> list[Text]:
+    status = worker["status"]
+    return [
+        line_of(worker["hostname"]),
+        Text(printable(status.lower()), style=STATUS_STYLES.get(status, "")),
+        _number(f"{count(worker['running'])} of {count(worker['capacity'])}"),
+        Text(per_minute(worker["task_rate"]), style="dim", justify="right"),
+    ]
+
+
+def _failing(it: Situation) -> _Section:
+    rows = None if it.failing is None else [_failing_name(figures) for figures in it.failing]
+    return _Section("Failing in this hour", "", rows, "Nothing has failed in this hour.")
+
+
+def _failing_name(figures: Json) -> list[Text]:
+    ended = figures["completed"] + figures["failed"]
+    share = percent(100 * figures["failed"] / ended)
+    return [
+        line_of(figures["task_name"] or NONE),
+        Text(count(figures["failed"]), style="red", justify="right"),
+        Text(share, style="dim", justify="right"),
+    ]
+
+
+def _running(it: Situation) -> _Section:
+    rows = None if it.running is None else [_task(task, it.now) for task in it.running]
+    hidden = (it.running_count or 0) - len(it.running or ())
+    note = f"the {len(it.running or ())} longest" if hidden > 0 else "the longest first"
+    return _Section("Running", note, rows, "Nothing runs.", grows=1)
+
+
+def _task(task: Json, now: float) -> list[Text]:
+    return [
+        line_of(_short_id(task["task_id"])),
+        line_of(task["task_name"] or NONE),
+        line_of(task["worker_hostname"] or NONE, style="dim"),
+        _number(duration(seconds_since(task["started_at"], now))),
+    ]
+
+
+def _short_id(task_id: str) -> str:
+    return task_id if len(task_id) <= 16 else f"{task_id[:8]}…{task_id[-4:]}"
+
+
+def _number(text: str) -> Text:
+    return Text(text, justify="right")
+
+
+def time_of(now: float) -> str:
+    """Return the time of day of a moment, in UTC."""
+    return datetime.fromtimestamp(now, UTC).strftime("%H:%M:%S UTC")

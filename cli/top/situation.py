@@ -1,0 +1,34 @@
+"""What the API tells of the whole at one moment, as far as the screen of `celeriac top` needs it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """The answers of one moment, `now` in seconds since 1970; None is not known."""
+
+    now: float
+    health: Json | None = None
+    alerts: list[Json] | None = None
+    """Open ones."""
+    stats: Json | None = None
+    queues: list[Json] | None = None
+    resilience: Json | None = None
+    done_per_minute: float | None = None
+    failed_percent: float | None = None
+    mean_wait: float | None = None
+    workers: list[Json] | None = None
+    failing: list[Json] | None = None
+    """Names of tasks of which some failed in this hour, with how they fared."""
+    running: list[Json] | None = None
+    """Tasks that run, the longest first, as many as a screen holds."""
+    running_count: int | None = None
+
+
+def seconds_since(time: str | None, now: float) -> float | None:
+    """Return how long ago this time of the API was."""
+    return now - datetime.fromisoformat(time).timestamp() if time else None

@@ -1,0 +1,88 @@
+"""Numbers and durations as people read them: those of `dashboard/src/logic/format.ts`, to the letter. Pure.
+
+`dashboard/tests/said.json` holds both to the same words.
+"""
+
+import math
+from decimal import ROUND_HALF_UP, Decimal
+
+NONE = "\N{EN DASH}"
+MINUTE, HOUR, DAY = 60, 3_600, 86_400
+
+
+def count(value: float | None) -> str:
+    """Return `1,204`; a dash for what is not known."""
+    return NONE if value is None else f"{_whole(value):,}"
+
+
+def about(seconds: float | None) -> str:
+    """Return a duration in one unit: `4 min`, `2 h`; for sentences."""
+    if seconds is None:
+        return NONE
+    if seconds < 1:
+        return "less than a second"
+    for below, unit, name in ((99.5, 1, "s"), (5_970, MINUTE, "min"), (172_000, HOUR, "h")):
+        if seconds < below:
+            return f"{_whole(seconds / unit)} {name}"
+    return f"{_whole(seconds / DAY)} d"
+
+
+def duration(seconds: float | None) -> str:
+    """Return `340 ms`, `1.31 s`, `41.2 s`, `2 m 05 s`, `3 h 12 m`, `189 d 20 h`."""
+    if seconds is None:
+        return NONE
+    if seconds < 0:
+        return f"-{duration(-seconds)}"
+    if seconds < 59.95:
+        return _short(seconds)
+    if _whole(seconds) < HOUR:
+        minutes, rest = divmod(_whole(seconds), 60)
+        return f"{minutes} m {rest:02} s"
+    hours, minutes = divmod(_whole(seconds / MINUTE), 60)
+    if hours < 24:
+        return f"{hours} h {minutes:02} m"
+    days, hours = divmod(_whole(seconds / HOUR), 24)
+    return f"{days} d {hours} h"
+
+
+def percent(value: float | None) -> str:
+    """Return `0.6 %`, `22 %`; one decimal below 10."""
+    if value is None:
+        return NONE
+    if 0 < value < 0.05:
+        return "<0.1 %"
+    return f"{_trim(_fixed(value, 1)) if abs(value) < 9.95 else _whole(value)} %"
+
+
+def per_minute(rate: float | None) -> str:
+    """Return `1,032/min`, `0.4/min`, from a rate a minute."""
+    if rate is None:
+        return NONE
+    return f"{_trim(_fixed(rate, 1)) if 0 < rate < 9.95 else count(rate)}/min"
+
+
+def plural(number: int, one: str) -> str:
+    """Return `1 task`, `2 tasks`."""
+    return f"{count(number)} {one}{'' if number == 1 else 's'}"
+
+
+def _short(seconds: float) -> str:
+    if seconds == 0:
+        return "0 s"
+    if seconds < 0.9995:
+        return f"{max(1, _whole(seconds * 1000))} ms"
+    return f"{_trim(_fixed(seconds, 2 if seconds < 9.995 else 1))} s"
+
+
+def _whole(value: float) -> int:
+    """Halves go up, as in JavaScript; Python's `round` takes them to the even neighbour."""
+    return math.floor(value + 0.5)
+
+
+def _fixed(value: float, places: int) -> str:
+    """As JavaScript's `toFixed`: of two that are as near it takes the one further from zero, Python the even one."""
+    return str(Decimal(value).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP))
+
+
+def _trim(text: str) -> str:
+    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -1,0 +1,85 @@
+// What is to be said of the names of tasks: which of them nobody knows, which fail, and how the tasks of one fare. Pure.
+import type { NameDetail, NameRow } from "../pages/names/types.ts";
+import { count, duration, percent, plural } from "./format.ts";
+
+const MANY_FAIL = 20;
+
+/** Return how many of a hundred that ended failed; null where none has ended. */
+export const failingOf = (one: Pick<NameRow, "completion_rate">): number | null =>
+  one.completion_rate === null ? null : 100 - one.completion_rate;
+
+const isUnknown = (one: NameRow) => one.known_by === 0 && one.submitted > 0;
+
+/** Return the sentence over the list. */
+export function sentenceOfNames(names: readonly NameRow[], window: string): string {
+  if (names.length === 0) return "No name is known yet.";
+  const unknown = names.filter(isUnknown);
+  const failing = names
+    .filter((one) => (failingOf(one) ?? 0) > MANY_FAIL)
+    .sort((a, b) => b.failed - a.failed);
+  const parts: string[] = [];
+  if (unknown.length === 1) parts.push(`No worker that is online knows ${unknown[0]!.task_name}.`);
+  else if (unknown.length > 1)
+    parts.push(`${count(unknown.length)} names that are submitted are known to no worker that is online.`);
+  if (failing.length === 1)
+    parts.push(`${failing[0]!.task_name} fails ${percent(failingOf(failing[0]!))} of the time.`);
+  else if (failing.length > 1)
+    parts.push(
+      `${count(failing.length)} names fail more than ${MANY_FAIL} % of the time, ${failing[0]!.task_name} most of all.`,
+    );
+  if (parts.length > 0) return parts.join(" ");
+  const ran = names.filter((one) => one.completed + one.failed > 0).length;
+  return ran === 0
+    ? `${plural(names.length, "name")} ${names.length === 1 ? "is" : "are"} known; none of them ended a task ${window}.`
+    : `Tasks of ${plural(ran, "name")} ended ${window}, and no name fails more than ${MANY_FAIL} % of the time.`;
+}
+
+export const SORTS = ["busiest", "failing", "slowest", "name"] as const;
+export type NameSort = (typeof SORTS)[number];
+
+/** Return them in this order; those that no worker knows come first in any. */
+export function sorted(names: readonly NameRow[], by: string): NameRow[] {
+  const value = (one: NameRow): number => {
+    if (by === "failing") return failingOf(one) ?? -1;
+    if (by === "slowest") return one.p95_duration_seconds ?? -1;
+    return by === "name" ? 0 : one.completed + one.failed + one.cancelled + one.submitted / 1e6;
+  };
+  return [...names].sort(
+    (a, b) =>
+      Number(isUnknown(b)) - Number(isUnknown(a)) ||
+      value(b) - value(a) ||
+      (a.task_name ?? "").localeCompare(b.task_name ?? "", "en", { numeric: true }),
+  );
+}
+
+/** Return those whose name has these letters in it. */
+export function found(names: readonly NameRow[], letters: string): NameRow[] {
+  const wanted = letters.trim().toLowerCase();
+  return wanted ? names.filter((one) => (one.task_name ?? "").toLowerCase().includes(wanted)) : [...names];
+}
+
+/** Return the sentence under a name. */
+export function sentenceOfName(one: NameDetail): string {
+  const strangers = one.workers.filter((worker) => !worker.knows);
+  const online = one.workers.length;
+  const ended = one.completed + one.failed;
+  const how =
+    ended === 0
+      ? "None of its tasks has ended in these 24 hours."
+      : `${plural(ended, "task")} ended in 24 hours, ${one.failed === 0 ? "and none failed" : `${percent(failingOf(one))} of them failed`}${
+          one.p50_duration_seconds === null
+            ? ""
+            : `; half took less than ${duration(one.p50_duration_seconds)}`
+        }.`;
+  return [knowledge(strangers, online), how].filter(Boolean).join(" ");
+}
+
+function knowledge(strangers: NameDetail["workers"], online: number): string {
+  if (online === 0) return "No worker is online.";
+  if (strangers.length === 0) return "";
+  if (strangers.length === online)
+    return "No worker that is online knows it: what is submitted is refused by whoever takes it.";
+  const first = strangers[0]!.hostname;
+  const more = strangers.length - 1;
+  return `${first}${more > 0 ? ` and ${plural(more, "other worker")}` : ""} ${more > 0 ? "do" : "does"} not know it.`;
+}

@@ -1,0 +1,131 @@
+// What is to be said of queues: which needs a look first, how one is, and what more workers would change. Pure.
+import type { QueueRow } from "../api/types.ts";
+import { about, count, duration, NONE, plural } from "./format.ts";
+
+/** Return how much a queue needs a look: nobody consumes it, it is held back, it grows, it waits. */
+export function need(queue: QueueRow): number {
+  const waiting = (queue.waiting ?? 0) + queue.due;
+  const unserved = queue.consumers === 0 && waiting > 0 ? 1e15 : 0;
+  const held = queue.mark !== null ? 1e14 : 0;
+  const grows = waiting > 0 && queue.in_per_minute > queue.out_per_minute ? 1e13 : 0;
+  return unserved + held + grows + waiting;
+}
+
+/** Return them so that those in need come first, else by name. */
+export function byNeed(queues: readonly QueueRow[]): QueueRow[] {
+  return [...queues].sort(
+    (a, b) => need(b) - need(a) || a.queue_name.localeCompare(b.queue_name, "en", { numeric: true }),
+  );
+}
+
+export const isUnserved = (queue: QueueRow) => queue.consumers === 0 && (queue.waiting ?? 0) + queue.due > 0;
+
+/** A rate that is one a minute already: `40/min`. */
+export function rate(perMinute: number): string {
+  return `${perMinute > 0 && perMinute < 9.95 ? Number(perMinute.toFixed(1)) : count(Math.round(perMinute))}/min`;
+}
+
+const secondsSince = (at: string, now: number) => Math.max(0, (now - Date.parse(at)) / 1000);
+
+/** Return the sentence over the list. */
+export function sentenceOfQueues(queues: readonly QueueRow[], now: number): string {
+  if (queues.length === 0) return "No queue is known yet.";
+  const unserved = byNeed(queues).filter(isUnserved);
+  const held = queues.filter((one) => one.mark !== null);
+  const waiting = queues.reduce((sum, one) => sum + (one.waiting ?? 0) + one.due, 0);
+  const parts: string[] = [];
+  const first = unserved[0];
+  if (first) {
+    const more = unserved.length - 1;
+    parts.push(
+      `Nobody consumes ${first.queue_name}${more > 0 ? ` and ${plural(more, "other queue")}` : ""}: ${waits(
+        unserved.reduce((sum, one) => sum + (one.waiting ?? 0) + one.due, 0),
+      )}.`,
+    );
+  }
+  if (held.length > 0)
+    parts.push(
+      `${held.length === 1 ? `${held[0]!.queue_name} is` : `${plural(held.length, "queue")} are`} held back.`,
+    );
+  if (parts.length > 0) return parts.join(" ");
+  if (waiting === 0)
+    return `Nothing waits in ${queues.length === 1 ? "the only queue" : `any of ${plural(queues.length, "queue")}`}.`;
+  const oldest = queues.map((one) => one.oldest_waiting_at).filter((at) => at !== null);
+  const since =
+    oldest.length > 0
+      ? `, the oldest for ${about(Math.max(...oldest.map((at) => secondsSince(at, now))))}`
+      : "";
+  return `${waits(waiting)}${since}. Every queue in which something waits is consumed.`;
+}
+
+const waits = (number: number) => `${plural(number, "task")} ${number === 1 ? "waits" : "wait"}`;
+
+/** Return the sentence under the name of a queue. `takers`: how many of its consumers take new tasks. */
+export function sentenceOfQueue(queue: QueueRow, now: number, takers = queue.consumers): string {
+  const waiting = queue.waiting;
+  const due =
+    queue.due > 0
+      ? ` ${plural(queue.due, "task")} more ${queue.due === 1 ? "is" : "are"} due and not handed to the broker yet.`
+      : "";
+  if (queue.mark !== null) {
+    const until = queue.mark.degraded_until
+      ? ` for ${about((Date.parse(queue.mark.degraded_until) - now) / 1000)} more`
+      : "";
+    return queue.mark.strategy === "queue_only"
+      ? `Held back${until}: what is submitted to it waits here, ${plural(queue.due, "task")} so far. What the broker has already still runs.`
+      : `Marked as degraded${until}: what is submitted to it is refused.`;
+  }
+  if (waiting === null) return `How much waits in it is told to those only who may see all of it.${due}`;
+  const since = queue.oldest_waiting_at
+    ? `, the oldest for ${about(secondsSince(queue.oldest_waiting_at, now))}`
+    : "";
+  if (queue.consumers === 0)
+    return waiting === 0
+      ? `Nobody consumes it, and nothing waits in it.${due}`
+      : `Nobody consumes it: ${waits(waiting)}${since}.${due}`;
+  if (waiting === 0) return `Nothing waits in it.${due}`;
+  if (takers === 0)
+    return `${queue.consumers === 1 ? "Its only worker stands" : `All ${count(queue.consumers)} workers that consume it stand`} still: ${waits(waiting)}${since}.${due}`;
+  if (queue.empty_in_seconds !== null)
+    return `${waits(waiting)}${since}. As it goes, it is empty in ${about(queue.empty_in_seconds)}.${due}`;
+  if (queue.in_per_minute > queue.out_per_minute)
+    return `${waits(waiting)}${since}, and more come than go: it grows by ${rate(queue.in_per_minute - queue.out_per_minute)}.${due}`;
+  return `${waits(waiting)}${since}. Nothing of it has started within 5 minutes.${due}`;
+}
+
+/** When it will be empty, for a cell. */
+export function emptyIn(queue: QueueRow): string {
+  if (queue.waiting === 0) return NONE;
+  if (queue.empty_in_seconds !== null) return duration(Math.round(queue.empty_in_seconds));
+  return queue.waiting !== null && queue.waiting > 0 ? "never" : NONE;
+}
+
+export interface Forecast {
+  /** Tasks a minute that would start. */
+  outPerMinute: number;
+  /** null: never. */
+  emptyInSeconds: number | null;
+}
+
+/** Return what would become of a queue if so many tasks of it ran at once, each as long as they took of late. The
+ * workers are taken to be kept busy by this queue alone. null: it is not known how long they take. */
+export function whatIf(
+  queue: Pick<QueueRow, "waiting" | "in_per_minute">,
+  atOnce: number,
+  meanSeconds: number | null,
+): Forecast | null {
+  if (meanSeconds === null || meanSeconds <= 0 || queue.waiting === null) return null;
+  const outPerMinute = (atOnce * 60) / meanSeconds;
+  const gain = outPerMinute - queue.in_per_minute;
+  if (queue.waiting === 0) return { outPerMinute, emptyInSeconds: gain >= 0 ? 0 : null };
+  return { outPerMinute, emptyInSeconds: gain > 0 ? (queue.waiting / gain) * 60 : null };
+}
+
+/** Return the forecast as a sentence. */
+export function sentenceOfForecast(forecast: Forecast, atOnce: number): string {
+  const with_ = `With ${plural(atOnce, "task")} at once`;
+  const out = `up to ${rate(forecast.outPerMinute)} would start`;
+  if (forecast.emptyInSeconds === null) return `${with_}, ${out}: fewer than come, so it would grow.`;
+  if (forecast.emptyInSeconds === 0) return `${with_}, ${out}: more than come, so it would stay empty.`;
+  return `${with_}, ${out}: empty in ${about(forecast.emptyInSeconds)}.`;
+}

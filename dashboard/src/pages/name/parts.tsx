@@ -1,0 +1,170 @@
+// The parts of the page of a name.
+import { useData } from "../../api/query.ts";
+import type { Gap, Page as Rows, Trends } from "../../api/types.ts";
+import { count, plural } from "../../logic/format.ts";
+import { Bars } from "../../parts/bars.tsx";
+import { Sparkline } from "../../parts/figure.tsx";
+import { Shown } from "../../parts/states.tsx";
+import { Status } from "../../parts/status.tsx";
+import { href } from "../../router.ts";
+import type { NameDetail } from "../names/types.ts";
+import { WORDS } from "./words.ts";
+
+const HOUR = 3_600_000;
+const SHOWN = 12;
+
+export function OverDay({ trends, name }: { trends: Trends; name: string }) {
+  const gaps = useData<Rows<Gap>>("/mirror/gaps", { query: { after: "-24h", rows: "data" }, every: 60_000 });
+  const { series } = trends;
+  const times = series.map((one) => Date.parse(one.bucket));
+  const all = (of: "completed" | "failed" | "cancelled") => series.reduce((sum, one) => sum + one[of], 0);
+  return (
+    <Bars
+      times={times}
+      step={HOUR}
+      height={120}
+      whole="24 hours"
+      sentence={`${count(all("completed"))} done, ${count(all("failed"))} failed and ${count(all("cancelled"))} cancelled in 24 hours.`}
+      gaps={(gaps.value?.data ?? []).map((gap) => ({
+        from: Date.parse(gap.started_at),
+        to: Date.parse(gap.ended_at),
+      }))}
+      series={[
+        { label: "done", tone: "completed", values: series.map((one) => one.completed) },
+        { label: "cancelled", tone: "cancelled", values: series.map((one) => one.cancelled) },
+        { label: "failed", tone: "failed", values: series.map((one) => one.failed) },
+      ]}
+      pathOf={(index) =>
+        `/tasks?${new URLSearchParams({
+          task_name: name,
+          completed_after: new Date(times[index]!).toISOString(),
+          completed_before: new Date(times[index]! + HOUR).toISOString(),
+        })}`
+      }
+    />
+  );
+}
+
+const saidOf = (worker: NameDetail["workers"][number]): string =>
+  [
+    worker.acks_late === null ? "" : worker.acks_late ? "acknowledged when done" : "acknowledged when taken",
+    worker.max_retries === null ? "" : plural(worker.max_retries, "retry", "retries"),
+  ]
+    .filter(Boolean)
+    .join(", ");
+
+/** The workers that are online, those first that do not know it; what each says of its settings. */
+export function KnownTo({ it }: { it: NameDetail }) {
+  if (it.workers.length === 0) return <p class="muted list-more">{WORDS.nobodyOnline}</p>;
+  return (
+    <ul class="list">
+      {it.workers.slice(0, SHOWN).map((worker) => (
+        <li key={worker.worker_id}>
+          <Status
+            look={
+              worker.knows
+                ? { word: WORDS.knows, tone: "completed", shape: "ok" }
+                : { word: WORDS.knowsNot, tone: "waiting", shape: "warning" }
+            }
+            plain
+          />
+          <a class="quiet clip" href={href(`/workers/${encodeURIComponent(worker.worker_id)}`)}>
+            {worker.hostname}
+          </a>
+          <span class="end muted clip">{saidOf(worker)}</span>
+        </li>
+      ))}
+      {it.workers.length > SHOWN && <li class="muted">and {count(it.workers.length - SHOWN)} more</li>}
+    </ul>
+  );
+}
+
+interface Group {
+  error: string;
+  task_name: string | null;
+  count: number;
+  series: { bucket: string; count: number }[];
+}
+
+interface Groups {
+  since: string;
+  until: string;
+  groups: Group[];
+}
+
+/** The classes of exceptions with which its tasks failed. */
+export function Failures({ name, failed }: { name: string; failed: number }) {
+  const found = useData<Groups>("/analytics/failures", {
+    query: { hours: 24 },
+    topics: ["tasks"],
+    every: 30_000,
+  });
+  return (
+    <Shown data={found}>
+      {(shown) => {
+        const groups = shown.groups.filter((one) => one.task_name === name).slice(0, SHOWN);
+        if (groups.length === 0)
+          return <p class="muted list-more">{failed === 0 ? WORDS.noFailures : WORDS.smallFailures}</p>;
+        return (
+          <ul class="list">
+            {groups.map((group) => (
+              <li key={group.error}>
+                <a
+                  class="quiet mono clip"
+                  href={href("/tasks", {
+                    task_name: name,
+                    status: "FAILED",
+                    error: group.error,
+                    completed_after: "-24h",
+                  })}
+                >
+                  {group.error}
+                </a>
+                <span class="end name-group num">
+                  <Sparkline values={byHour(group, shown)} tone="failed" width={60} />
+                  {count(group.count)}
+                </span>
+              </li>
+            ))}
+          </ul>
+        );
+      }}
+    </Shown>
+  );
+}
+
+function byHour(group: Group, of: Groups): number[] {
+  const first = Math.floor(Date.parse(of.since) / HOUR);
+  const counts = new Array<number>(
+    Math.max(1, Math.min(49, Math.ceil(Date.parse(of.until) / HOUR) - first)),
+  ).fill(0);
+  for (const one of group.series) {
+    const at = Math.floor(Date.parse(one.bucket) / HOUR) - first;
+    if (at >= 0 && at < counts.length) counts[at] = one.count;
+  }
+  return counts;
+}
+
+/** The queues through which its tasks went. */
+export function Queues({ trends }: { trends: Trends }) {
+  const queues = trends.by_queue
+    .filter((one) => one.submitted + one.completed + one.failed > 0)
+    .slice(0, SHOWN);
+  if (queues.length === 0) return <p class="muted list-more">{WORDS.noQueues}</p>;
+  return (
+    <ul class="list">
+      {queues.map((one) => (
+        <li key={one.queue_name ?? ""}>
+          {one.queue_name === null ? (
+            <span class="muted">not told</span>
+          ) : (
+            <a class="quiet clip" href={href(`/queues/${encodeURIComponent(one.queue_name)}`)}>
+              {one.queue_name}
+            </a>
+          )}
+          <span class="end num">{plural(one.submitted, "task")}</span>
+        </li>
+      ))}
+    </ul>
+  );
+}

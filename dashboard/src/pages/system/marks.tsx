@@ -1,0 +1,236 @@
+// Marks: what is marked and what that does, what it holds back, and how one is set.
+import { useSignal } from "@preact/signals";
+import { call } from "../../api/client.ts";
+import { ApiError } from "../../api/errors.ts";
+import { invalidate, useData } from "../../api/query.ts";
+import type { Mark } from "../../api/types.ts";
+import { count } from "../../logic/format.ts";
+import { effectOf, nameOfPart, pathOfService } from "../../logic/system.ts";
+import { ActionButton, act } from "../../parts/actions.tsx";
+import { Dialog } from "../../parts/dialog.tsx";
+import { Section } from "../../parts/page.tsx";
+import { ErrorBox, Shown } from "../../parts/states.tsx";
+import { Status } from "../../parts/status.tsx";
+import { Ago } from "../../parts/time.tsx";
+import { say } from "../../parts/toasts.tsx";
+import { href } from "../../router.ts";
+import { WORDS } from "./words.ts";
+
+export function Marks({ marks }: { marks: readonly Mark[] }) {
+  if (marks.length === 0) return <p class="muted list-more">{WORDS.noMarks}</p>;
+  return (
+    <ul class="list">
+      {marks.map((mark) => (
+        <li key={mark.service_name} class="system-part">
+          <span class="system-state">
+            <Status look={lookOf(mark)} plain />
+          </span>
+          <Service name={mark.service_name} />
+          <span class="muted">{effectOf(mark)}</span>
+          <span class="end muted">
+            {mark.automatic ? (
+              WORDS.breaker
+            ) : (
+              <>
+                ends <Ago at={mark.degraded_until} />
+              </>
+            )}{" "}
+            {!mark.automatic && <Clear service={mark.service_name} />}
+          </span>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+const lookOf = (mark: Mark) =>
+  mark.automatic
+    ? ({ word: "breaker", tone: "failed", shape: "failed" } as const)
+    : ({ word: mark.strategy.replaceAll("_", " "), tone: "waiting", shape: "paused" } as const);
+
+function Service({ name }: { name: string }) {
+  const path = pathOfService(name);
+  return path ? (
+    <a class="quiet system-service" href={href(path)}>
+      <b>{name}</b>
+    </a>
+  ) : (
+    <b>{nameOfPart(name)}</b>
+  );
+}
+
+function Clear({ service }: { service: string }) {
+  const body = { service_name: service };
+  const path = "/resilience/degradation/clear";
+  return (
+    <ActionButton
+      needs="operate"
+      command={{ method: "POST", path, body }}
+      onClick={() => act("POST", path, { body, done: `${service} is not marked any more.`, topics: ["all"] })}
+    >
+      {WORDS.clear}
+    </ActionButton>
+  );
+}
+
+interface HeldRead {
+  total: number;
+  is_exact: boolean;
+  data: {
+    queue_name: string;
+    task_name: string;
+    count: number;
+    oldest_due_at: string;
+    held_by: string[];
+  }[];
+}
+
+const SHOWN = 20;
+
+/** What marks hold back at this moment; nothing is drawn where they hold nothing back. */
+export function Held() {
+  const held = useData<HeldRead>("/resilience/held", { topics: ["tasks", "queues"], every: 5_000 });
+  if (held.value && held.value.total === 0) return null;
+  return (
+    <Section
+      title={WORDS.held}
+      note={held.value ? `${count(held.value.total, held.value.is_exact)} ${WORDS.heldNote}` : undefined}
+      flush
+    >
+      <Shown data={held} lines={2} quietAbsence>
+        {(shown) => (
+          <ul class="list">
+            {shown.data.slice(0, SHOWN).map((one) => (
+              <li key={`${one.queue_name}\n${one.task_name}`} class="system-held">
+                <b class="num">{count(one.count)}</b>
+                <span class="clip">
+                  <a
+                    class="quiet"
+                    href={href("/tasks", {
+                      status: "PENDING",
+                      queue_name: one.queue_name,
+                      task_name: one.task_name,
+                    })}
+                  >
+                    {one.task_name}
+                  </a>{" "}
+                  <span class="muted">in {one.queue_name}</span>
+                </span>
+                <span class="muted clip">by {one.held_by.join(", ")}</span>
+                <span class="end muted">
+                  oldest due <Ago at={one.oldest_due_at} />
+                </span>
+              </li>
+            ))}
+            {shown.data.length > SHOWN && <li class="muted">and {count(shown.data.length - SHOWN)} more</li>}
+          </ul>
+        )}
+      </Shown>
+    </Section>
+  );
+}
+
+const STRATEGIES = ["queue_only", "return_cached", "fail_fast"] as const;
+const TIMES = [
+  ["300", "5 minutes"],
+  ["900", "15 minutes"],
+  ["3600", "1 hour"],
+  ["14400", "4 hours"],
+  ["86400", "24 hours"],
+] as const;
+
+/** Asks what shall be marked, how, and for how long; what the API refuses lands on its field. */
+export function AskMark({ onClose }: { onClose: () => void }) {
+  const service = useSignal("");
+  const strategy = useSignal<string>("queue_only");
+  const seconds = useSignal("900");
+  const error = useSignal<ApiError | null>(null);
+  const isBusy = useSignal(false);
+  const wrong = error.value?.errors.find(
+    (one) => one.field.endsWith("service_name") || one.field === "strategy",
+  );
+  const send = async (event: Event) => {
+    event.preventDefault();
+    isBusy.value = true;
+    const name = service.value.trim();
+    const body = { service_name: name, strategy: strategy.value, duration_seconds: Number(seconds.value) };
+    try {
+      await call("POST", "/resilience/degradation/mark", { body });
+      say(`${name} is marked.`, { tone: "completed" });
+      invalidate("all");
+      onClose();
+    } catch (reason) {
+      error.value = reason instanceof ApiError ? reason : new ApiError(0, { detail: String(reason) });
+    } finally {
+      isBusy.value = false;
+    }
+  };
+  return (
+    <Dialog
+      title={WORDS.markTitle}
+      onClose={onClose}
+      footer={
+        <>
+          <span class="spacer" />
+          <button type="button" class="button" onClick={onClose}>
+            Back
+          </button>
+          <button
+            type="submit"
+            form="mark"
+            class="button primary"
+            disabled={!service.value.trim() || isBusy.value}
+          >
+            Mark it
+          </button>
+        </>
+      }
+    >
+      <form id="mark" class="system-form" onSubmit={send}>
+        <label class="labelled">
+          {WORDS.service}
+          <input
+            class="field"
+            value={service.value}
+            aria-invalid={wrong !== undefined}
+            aria-describedby="mark-service"
+            autoComplete="off"
+            onInput={(event) => (service.value = event.currentTarget.value)}
+          />
+          <small id="mark-service">
+            {wrong ? <span class="field-error">{wrong.message}</span> : WORDS.serviceHint}
+          </small>
+        </label>
+        <label class="labelled">
+          {WORDS.strategy}
+          <select
+            class="field"
+            value={strategy.value}
+            onChange={(event) => (strategy.value = event.currentTarget.value)}
+          >
+            {STRATEGIES.map((one) => (
+              <option key={one} value={one}>
+                {effectOf({ strategy: one })}
+              </option>
+            ))}
+          </select>
+        </label>
+        <label class="labelled">
+          {WORDS.duration}
+          <select
+            class="field"
+            value={seconds.value}
+            onChange={(event) => (seconds.value = event.currentTarget.value)}
+          >
+            {TIMES.map(([value, words]) => (
+              <option key={value} value={value}>
+                {words}
+              </option>
+            ))}
+          </select>
+        </label>
+        {error.value && !wrong && <ErrorBox error={error.value} />}
+      </form>
+    </Dialog>
+  );
+}

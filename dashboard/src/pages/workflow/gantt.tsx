@@ -1,0 +1,200 @@
+// When each step waited and ran, on one axis of time: hollow while it waited for a worker, solid while it ran.
+import { useState } from "preact/hooks";
+import { duration, plural, time } from "../../logic/format.ts";
+import { lookOf } from "../../logic/status.ts";
+import { ticks } from "../../logic/story.ts";
+import { hasEnded, heldBy } from "../../logic/workflow.ts";
+import { type Column, Grid } from "../../parts/grid.tsx";
+import { ShapeIcon } from "../../parts/icons.tsx";
+import { Empty } from "../../parts/states.tsx";
+import { clock, stillClock, zoneWord } from "../../parts/time.tsx";
+import { params, setParams } from "../../router.ts";
+import type { StepDetail, Workflow } from "./types.ts";
+
+const MOST_ZOOM = 64;
+const MANY = 40;
+
+interface Span {
+  from: number;
+  to: number;
+}
+
+const at = (text: string | null): number | null => (text ? Date.parse(text) : null);
+
+export function Gantt({ workflow }: { workflow: Workflow }) {
+  const [zoom, setZoom] = useState(1);
+  const [share, setShare] = useState(0);
+  const now = hasEnded(workflow) ? 0 : clock.value.now;
+  const begun = workflow.steps.filter((step) => step.created_at !== null);
+  const rows = [...begun].sort(
+    (a, b) => (at(a.started_at) ?? at(a.created_at)!) - (at(b.started_at) ?? at(b.created_at)!),
+  );
+  if (rows.length === 0) return <Empty title="No step has started." icon="clock" />;
+  const from = Math.min(...begun.map((step) => at(step.created_at)!));
+  const to = Math.max(
+    from + 1,
+    now,
+    ...begun.map((step) => at(step.completed_at) ?? at(step.started_at) ?? 0),
+  );
+  const whole = (to - from) / zoom;
+  const seen: Span = {
+    from: from + share * (to - from - whole),
+    to: from + share * (to - from - whole) + whole,
+  };
+  const byId = new Map(workflow.steps.map((step) => [step.id, step]));
+  const isMany = rows.length > MANY;
+  const never = workflow.steps.length - rows.length;
+  return (
+    <div class={isMany ? "workflow-gantt workflow-fill" : "workflow-gantt"}>
+      <div class="workflow-gantt-tools">
+        <span class="muted num">
+          {duration((to - from) / 1000)} in all
+          {never > 0 ? ` · without ${plural(never, "step")} that never started` : ""}
+        </span>
+        <span class="workflow-gantt-zoom">
+          {zoom > 1 && (
+            <input
+              type="range"
+              min="0"
+              max="1"
+              step="0.001"
+              value={share}
+              aria-label="Stretch of time that is shown"
+              onInput={(event) => setShare(Number(event.currentTarget.value))}
+            />
+          )}
+          <button
+            type="button"
+            class="icon-button"
+            aria-label="Longer stretch of time"
+            disabled={zoom === 1}
+            onClick={() => setZoom(Math.max(1, zoom / 2))}
+          >
+            −
+          </button>
+          <span class="num">× {zoom}</span>
+          <button
+            type="button"
+            class="icon-button"
+            aria-label="Shorter stretch of time"
+            disabled={zoom >= MOST_ZOOM}
+            onClick={() => setZoom(Math.min(MOST_ZOOM, zoom * 2))}
+          >
+            +
+          </button>
+        </span>
+      </div>
+      <Grid
+        label="Steps over time"
+        rows={rows}
+        columns={columnsOf(seen, to, byId)}
+        rowKey={(step) => step.id}
+        fill={isMany}
+        peeked={params.value.get("at")}
+        onPeek={(step) => setParams({ at: step.id }, { replace: params.peek().has("at") })}
+        onOpen={(step) => setParams({ at: step.id })}
+      />
+      <Axis seen={seen} />
+    </div>
+  );
+}
+
+function columnsOf(seen: Span, end: number, byId: ReadonlyMap<string, StepDetail>): Column<StepDetail>[] {
+  return [
+    {
+      id: "step",
+      title: "step",
+      width: "minmax(84px, 176px)",
+      narrow: "title",
+      cell: (step) => (
+        <span class="workflow-gantt-step" title={`${step.id} · ${step.task_name}`}>
+          <span class="status plain" data-tone={lookOf(step.status).tone}>
+            <ShapeIcon shape={lookOf(step.status).shape} />
+          </span>
+          <span class="sr">{lookOf(step.status).word}</span>
+          <span class="clip">{step.id}</span>
+        </span>
+      ),
+    },
+    {
+      id: "time",
+      title: "hollow: waited for a worker, solid: ran",
+      cell: (step) => <Track step={step} seen={seen} end={end} byId={byId} />,
+    },
+  ];
+}
+
+function Track({
+  step,
+  seen,
+  end,
+  byId,
+}: {
+  step: StepDetail;
+  seen: Span;
+  end: number;
+  byId: ReadonlyMap<string, StepDetail>;
+}) {
+  const made = Math.max(at(step.created_at)!, at(step.scheduled_at) ?? 0);
+  const started = at(step.started_at);
+  const isOpen = step.status === "RUNNING" || step.status === "PENDING";
+  const ended = at(step.completed_at) ?? (isOpen ? end : (started ?? made));
+  const share = (time: number) => ((time - seen.from) / (seen.to - seen.from)) * 100;
+  const bar = (from: number, to: number) => {
+    const [left, right] = [Math.max(0, share(from)), Math.min(100, share(to))];
+    if (right < 0 || left > 100) return null;
+    return { left: `${left}%`, width: `max(3px, ${Math.max(0, right - left)}%)` };
+  };
+  const wait = bar(made, started ?? ended);
+  const run = started === null ? null : bar(started, ended);
+  const tone = lookOf(step.status).tone;
+  const before = heldBy(step, byId);
+  const text = [
+    duration(step.duration_seconds ?? (started === null ? null : (ended - started) / 1000)),
+    started !== null && started - made > 50 ? `waited ${duration((started - made) / 1000)}` : "",
+    before ? `after ${before.id}` : "",
+  ]
+    .filter(Boolean)
+    .join(" · ");
+  const last = Math.max(0, Math.min(100, share(ended)));
+  return (
+    <span class="story-track workflow-track" title={text}>
+      {wait && <i data-tone="waiting" data-kind="wait" style={wait} />}
+      {run && <i data-tone={tone} data-kind="run" data-open={isOpen ? "" : undefined} style={run} />}
+      {last <= 64 ? (
+        <span class="story-said num" style={{ left: `${last}%`, maxWidth: `${100 - last}%` }}>
+          {text}
+        </span>
+      ) : (
+        <span
+          class="story-said before num"
+          style={{
+            right: `${100 - Math.max(0, Math.min(100, share(made)))}%`,
+            maxWidth: `${Math.max(0, Math.min(100, share(made)))}%`,
+          }}
+        >
+          {text}
+        </span>
+      )}
+    </span>
+  );
+}
+
+function Axis({ seen }: { seen: Span }) {
+  const still = stillClock();
+  return (
+    <div class="workflow-axis num" aria-hidden="true">
+      <span>{zoneWord.value}</span>
+      <span class="workflow-axis-track">
+        <i style={{ left: 0, transform: "none" }}>{time(new Date(seen.from).toISOString(), still)}</i>
+        {ticks(seen.from, seen.to, 4)
+          .slice(1)
+          .map((place) => (
+            <i key={place} style={{ left: `${((place - seen.from) / (seen.to - seen.from)) * 100}%` }}>
+              +{duration((place - seen.from) / 1000)}
+            </i>
+          ))}
+      </span>
+    </div>
+  );
+}

@@ -1,0 +1,71 @@
+// Where the boxes stand: small graphs at once, large ones from a worker. Anew only when the shape of the graph changes.
+import { useEffect, useMemo, useState } from "preact/hooks";
+import { type Layout, layOut } from "../../logic/layout.ts";
+import address from "./layout.worker.ts?worker&url";
+
+type Line = [number, number];
+
+interface TrustedTypes {
+  createPolicy: (
+    name: string,
+    rules: { createScriptURL: (url: string) => string },
+  ) => { createScriptURL: (url: string) => string };
+}
+
+/** So much is laid out within a frame. */
+const SMALL = 400;
+
+let worker: Worker | null | undefined;
+let asked = 0;
+
+/** The one worker; null where this browser gives none. */
+function theWorker(): Worker | null {
+  if (worker !== undefined) return worker;
+  try {
+    const types = (window as { trustedTypes?: TrustedTypes }).trustedTypes;
+    // The policy of the page lets through this one address, which the build knows.
+    const policy = types?.createPolicy("celeriac", {
+      createScriptURL: (url) => {
+        if (url !== address) throw new TypeError("Not our worker.");
+        return url;
+      },
+    });
+    worker = new Worker(policy?.createScriptURL(address) ?? address);
+  } catch {
+    worker = null;
+  }
+  return worker;
+}
+
+/** The layout; null until it has come. */
+export function useLayout(boxes: number, lines: readonly Line[]): Layout | null {
+  const shape = `${boxes}:${lines.join(";")}`;
+  const isSmall = boxes + lines.length <= SMALL;
+  const atOnce = useMemo(() => (isSmall ? layOut(boxes, lines) : null), [shape]);
+  const [later, setLater] = useState<{ shape: string; layout: Layout } | null>(null);
+  useEffect(() => {
+    if (isSmall) return undefined;
+    const helper = theWorker();
+    if (!helper) {
+      setLater({ shape, layout: layOut(boxes, lines) });
+      return undefined;
+    }
+    asked += 1;
+    const id = asked;
+    const hear = (event: MessageEvent<{ id: number; layout: Layout }>) => {
+      if (event.data.id === id) setLater({ shape, layout: event.data.layout });
+    };
+    const fail = () => {
+      worker = null;
+      setLater({ shape, layout: layOut(boxes, lines) });
+    };
+    helper.addEventListener("message", hear);
+    helper.addEventListener("error", fail);
+    helper.postMessage({ id, boxes, lines });
+    return () => {
+      helper.removeEventListener("message", hear);
+      helper.removeEventListener("error", fail);
+    };
+  }, [shape]);
+  return atOnce ?? (later?.shape === shape ? later.layout : null);
+}

@@ -1,0 +1,32 @@
+// Holding a queue or a name back for a while, by a mark.
+
+import { may } from "../api/session.ts";
+import { act } from "./actions.tsx";
+import { Menu } from "./menu.tsx";
+
+const TIMES = [
+  [900, "15 minutes"],
+  [3_600, "1 hour"],
+  [14_400, "4 hours"],
+  [86_400, "24 hours"],
+] as const;
+
+/** The menu that holds back what is submitted to a queue, or under a name. `service`: as a mark names it. */
+export function HoldBack({ service, name }: { service: string; name: string }) {
+  if (!may("operate")) return null;
+  const hold = (seconds: number, words: string) =>
+    act("POST", "/resilience/degradation/mark", {
+      body: { service_name: service, strategy: "queue_only", duration_seconds: seconds },
+      done: `${name} is held back for ${words}.`,
+      topics: ["all"],
+    });
+  return (
+    <Menu
+      label="Hold back"
+      items={TIMES.map(([seconds, words]) => ({
+        label: `for ${words}`,
+        run: () => void hold(seconds, words),
+      }))}
+    />
+  );
+}

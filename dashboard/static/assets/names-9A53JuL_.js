@@ -1,1 +1,0 @@
-import{M as e,o as t}from"./index-BRmZge1P.js";var n={title:`Names`,lead:`Which tasks there are, and who knows them.`};function r(r){return e(t,{title:n.title,lead:n.lead})}export{r as default};

@@ -1,1 +1,0 @@
-import{M as e,h as t,o as n}from"./index-BRmZge1P.js";var r={title:`Queue`,lead:`What waits here, and who takes it.`};function i({params:i}){let a=i.name??``;return e(n,{title:e(t,{id:a,whole:!0}),name:`${r.title} ${a}`,lead:r.lead})}export{i as default};

@@ -1,1 +1,0 @@
-import{M as e,o as t}from"./index-BRmZge1P.js";var n={title:`Queues`,lead:`Where tasks wait, those in need first.`};function r(r){return e(t,{title:n.title,lead:n.lead})}export{r as default};

@@ -1,1 +1,0 @@
-import{M as e,o as t}from"./index-BRmZge1P.js";var n={title:`System`,lead:`The parts of the system, and how they are.`};function r(r){return e(t,{title:n.title,lead:n.lead})}export{r as default};

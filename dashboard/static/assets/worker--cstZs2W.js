@@ -1,1 +1,0 @@
-import{M as e,h as t,o as n}from"./index-BRmZge1P.js";var r={title:`Worker`,lead:`What is wanted of this worker, and what is seen.`};function i({params:i}){let a=i.id??``;return e(n,{title:e(t,{id:a,whole:!0}),name:`${r.title} ${a}`,lead:r.lead})}export{i as default};

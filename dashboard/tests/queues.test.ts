@@ -1,0 +1,107 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import type { QueueRow } from "../src/api/types.ts";
+import {
+  byNeed,
+  emptyIn,
+  sentenceOfForecast,
+  sentenceOfQueue,
+  sentenceOfQueues,
+  whatIf,
+} from "../src/logic/queues.ts";
+
+const now = Date.parse("2026-11-26T12:00:00Z");
+const queue = (over: Partial<QueueRow>): QueueRow => ({
+  queue_name: "payments",
+  waiting: 0,
+  due: 0,
+  unacked: 0,
+  oldest_waiting_at: null,
+  in_per_minute: 0,
+  out_per_minute: 0,
+  empty_in_seconds: null,
+  consumers: 1,
+  mark: null,
+  ...over,
+});
+const held = {
+  service_name: "queue:payments",
+  strategy: "queue_only",
+  degraded_until: "2026-11-26T12:15:00Z",
+  automatic: false,
+};
+
+test("those in need come first: nobody there, held back, growing, long, then by name", () => {
+  const queues = [
+    queue({ queue_name: "b10" }),
+    queue({ queue_name: "b9" }),
+    queue({ queue_name: "long", waiting: 5000 }),
+    queue({ queue_name: "grows", waiting: 5, in_per_minute: 9 }),
+    queue({ queue_name: "held", mark: held }),
+    queue({ queue_name: "alone", waiting: 1, consumers: 0 }),
+  ];
+  assert.deepEqual(
+    byNeed(queues).map((one) => one.queue_name),
+    ["alone", "held", "grows", "long", "b9", "b10"],
+  );
+});
+
+test("the list says what is wrong before it says how much waits", () => {
+  const calm = queue({ waiting: 2, oldest_waiting_at: "2026-11-26T11:59:50Z" });
+  const alone = queue({ queue_name: "etl", waiting: 812, consumers: 0 });
+  assert.equal(sentenceOfQueues([], now), "No queue is known yet.");
+  assert.equal(sentenceOfQueues([queue({}), queue({})], now), "Nothing waits in any of 2 queues.");
+  assert.match(sentenceOfQueues([calm], now), /^2 tasks wait, the oldest for 10 s\. Every queue/);
+  assert.equal(sentenceOfQueues([calm, alone], now), "Nobody consumes etl: 812 tasks wait.");
+  assert.match(
+    sentenceOfQueues([alone, queue({ mark: held })], now),
+    /812 tasks wait\. payments is held back\.$/,
+  );
+});
+
+test("a queue says why it does not move", () => {
+  assert.equal(sentenceOfQueue(queue({}), now), "Nothing waits in it.");
+  assert.match(
+    sentenceOfQueue(queue({ mark: held, due: 3 }), now),
+    /^Held back for 15 min more.*3 tasks so far/,
+  );
+  assert.match(sentenceOfQueue(queue({ waiting: null }), now), /those only who may see all/);
+  assert.equal(
+    sentenceOfQueue(queue({ waiting: 1, consumers: 0 }), now),
+    "Nobody consumes it: 1 task waits.",
+  );
+  assert.match(
+    sentenceOfQueue(queue({ waiting: 9, in_per_minute: 40, out_per_minute: 8 }), now),
+    /grows by 32\/min/,
+  );
+  assert.match(sentenceOfQueue(queue({ waiting: 9, empty_in_seconds: 240 }), now), /empty in 4 min\.$/);
+  assert.match(sentenceOfQueue(queue({ waiting: 9 }), now), /Nothing of it has started/);
+});
+
+test("a queue whose workers all stand still says that", () => {
+  const it = queue({ waiting: 2, consumers: 2 });
+  assert.equal(sentenceOfQueue(it, now, 0), "All 2 workers that consume it stand still: 2 tasks wait.");
+  assert.match(sentenceOfQueue(queue({ waiting: 2 }), now, 0), /^Its only worker stands still/);
+  assert.doesNotMatch(sentenceOfQueue(it, now, 1), /still/);
+});
+
+test("never is told apart from not known", () => {
+  assert.equal(emptyIn(queue({ waiting: 5 })), "never");
+  assert.equal(emptyIn(queue({ waiting: null })), "–");
+  assert.equal(emptyIn(queue({ waiting: 0 })), "–");
+  assert.equal(emptyIn(queue({ waiting: 5, empty_in_seconds: 125.2 })), "2 m 05 s");
+});
+
+test("what if: as many as run at once, as long as each takes, against what comes", () => {
+  const long = { waiting: 800, in_per_minute: 40 };
+  assert.deepEqual(whatIf(long, 4, 1), { outPerMinute: 240, emptyInSeconds: 240 });
+  assert.deepEqual(whatIf(long, 0, 1), { outPerMinute: 0, emptyInSeconds: null });
+  assert.deepEqual(whatIf({ waiting: 0, in_per_minute: 1 }, 1, 1), { outPerMinute: 60, emptyInSeconds: 0 });
+  assert.equal(whatIf(long, 4, null), null);
+  assert.equal(whatIf({ waiting: null, in_per_minute: 0 }, 4, 1), null);
+  assert.equal(
+    sentenceOfForecast(whatIf(long, 4, 1)!, 4),
+    "With 4 tasks at once, up to 240/min would start: empty in 4 min.",
+  );
+  assert.match(sentenceOfForecast(whatIf(long, 0, 1)!, 0), /fewer than come/);
+});

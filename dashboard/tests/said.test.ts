@@ -1,0 +1,28 @@
+// What the page says and `celeriac top` says, too: tests/unit/cli/top/ holds the command to the same table.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import test from "node:test";
+import { about, count, duration, percent, perMinute } from "../src/logic/format.ts";
+import { type Situation, verdictOf } from "../src/logic/verdict.ts";
+
+const said = JSON.parse(readFileSync(new URL("./said.json", import.meta.url), "utf8"));
+const usual = {
+  now: Date.parse("2026-11-26T12:00:00Z"),
+  health: { status: "healthy" },
+  stats: { total_tasks_submitted: 10, queue_depth: 0, parked: 0 },
+};
+
+for (const { why, situation, tone, text, rest } of said.verdicts)
+  test(`as in the terminal: ${why}`, () => {
+    const verdict = verdictOf({ ...usual, ...situation } as unknown as Situation);
+    assert.deepEqual([verdict.tone, verdict.text, verdict.rest], [tone, text, rest]);
+  });
+
+test("numbers are written as in the terminal", () => {
+  for (const [value, words] of said.about) assert.equal(about(value), words);
+  for (const [value, words] of said.duration) assert.equal(duration(value), words);
+  for (const [value, words] of said.percent) assert.equal(percent(value), words);
+  for (const [value, words] of said.count) assert.equal(count(value), words);
+  for (const [value, words] of said.perMinute)
+    assert.equal(perMinute(value === null ? null : value / 60), words);
+});

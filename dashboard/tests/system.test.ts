@@ -1,0 +1,76 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import type { Gap, Resilience } from "../src/api/types.ts";
+import {
+  effectOf,
+  nameOfPart,
+  pathOfService,
+  sentenceOfGaps,
+  sentenceOfSystem,
+  silenceOf,
+} from "../src/logic/system.ts";
+
+const now = Date.parse("2026-11-26T12:00:00Z");
+const part = (name: string, status = "healthy") => ({
+  name,
+  status,
+  since: "2026-11-26T11:56:00Z",
+  detail: null,
+});
+const system = (over: Partial<Resilience>): Resilience => ({
+  system_health: { components_total: 2, healthy: 2, unhealthy: 0 },
+  degradation: { degraded_services_count: 0, services: [], marks: [] },
+  resilience_score: 100,
+  components: [part("database"), part("broker")],
+  other_parts: [],
+  mirror: { lag_seconds: 0.4, gaps_24h: 0 },
+  ...over,
+});
+const gap = (from: string, to: string): Gap => ({
+  gap_id: from,
+  source: "broker",
+  started_at: `2026-11-26T${from}Z`,
+  ended_at: `2026-11-26T${to}Z`,
+  seconds: 0,
+});
+
+test("what does not answer is said first, with what it means", () => {
+  assert.equal(sentenceOfSystem(system({}), undefined, now), "All 2 parts answer, and nothing is marked.");
+  const down = system({ components: [part("database"), part("broker", "unhealthy")] });
+  assert.equal(
+    sentenceOfSystem(down, undefined, now),
+    "Broker: no answer for 4 min. Submissions are accepted and wait. Nothing is lost.",
+  );
+  const both = system({ components: [part("database", "unhealthy"), part("broker", "unhealthy")] });
+  assert.match(
+    sentenceOfSystem(both, undefined, now),
+    /^Database and Broker do not answer\. New tasks are refused/,
+  );
+  assert.match(
+    sentenceOfSystem(system({ other_parts: [part("loops", "unknown")] }), undefined, now),
+    /lately of loops/,
+  );
+});
+
+test("marks are told, and a mark is no broken part", () => {
+  const mark = { service_name: "queue:a/b", strategy: "queue_only", degraded_until: null, automatic: false };
+  const it = system({
+    degradation: { degraded_services_count: 1, services: [mark.service_name], marks: [mark] },
+  });
+  assert.equal(sentenceOfSystem(it, undefined, now), "All 2 parts answer, and 1 mark is in force.");
+  assert.match(effectOf(mark), /kept/);
+  assert.equal(pathOfService("queue:a/b"), "/queues/a%2Fb");
+  assert.equal(pathOfService("task:x"), "/names/x");
+  assert.equal(pathOfService("database"), null);
+  assert.equal(nameOfPart("new_thing"), "New thing");
+});
+
+test("silence is counted once, and only within the window", () => {
+  const gaps = [gap("11:00:00", "11:01:00"), gap("11:00:30", "11:02:00"), gap("09:00:00", "09:59:59")];
+  assert.equal(silenceOf(gaps, Date.parse("2026-11-26T10:00:00Z"), now), 120);
+  assert.match(
+    sentenceOfGaps([gap("11:00:00", "11:02:00")], 1, now),
+    /^1 stretch .* was not heard, 2 min in all/,
+  );
+  assert.match(sentenceOfGaps([], 0, now), /^Everything/);
+});

@@ -1,0 +1,193 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import {
+  byNeed,
+  deadlineOf,
+  loadOf,
+  sentenceOfEntry,
+  sentenceOfFleet,
+  sentenceOfWorker,
+  stepsOfDrain,
+  wishesOf,
+} from "../src/logic/workers.ts";
+import type { Drain, Worker, WorkerDetail } from "../src/pages/workers/types.ts";
+
+const now = Date.parse("2026-11-26T12:00:00Z");
+const AT = "2026-11-26T11:59:00Z";
+
+const worker = (over: Partial<Worker>): Worker => ({
+  worker_id: "1",
+  hostname: "one",
+  status: "ACTIVE",
+  capacity: 4,
+  current_load: 0,
+  last_heartbeat: AT,
+  is_draining: false,
+  pool: "prefork",
+  queues: ["celery"],
+  software: "py-celery 5.7.0 (Linux)",
+  plugin: "1.0.0",
+  converged: true,
+  events: "on",
+  ...over,
+});
+
+const detail = (over: Partial<WorkerDetail>): WorkerDetail => ({
+  ...worker({}),
+  pid: 7,
+  concurrency: 4,
+  prefetch_count: 16,
+  versions: { celery: "5.7.0", plugin: "1.0.0", protocol: 1 },
+  capabilities: ["pause"],
+  registered_at: null,
+  desired: { paused: null, draining: false, capacity: null },
+  observed: { paused: false, queues: ["celery"], concurrency: 4, described_at: AT },
+  message: null,
+  ...over,
+});
+
+const drain = (over: Partial<Drain>): Drain => ({
+  state: "draining",
+  remaining_task_ids: [],
+  started_at: "2026-11-26T11:58:00Z",
+  deadline_at: null,
+  finished_at: null,
+  message: null,
+  ...over,
+});
+
+const states = (steps: { title: string; state: string }[]) =>
+  steps.map((step) => `${step.state} ${step.title}`);
+
+test("the list says first whether anything can start", () => {
+  assert.equal(sentenceOfFleet([]), "No worker has been heard yet.");
+  assert.match(sentenceOfFleet([worker({ status: "OFFLINE" })]), /^No worker is online/);
+  assert.match(
+    sentenceOfFleet([worker({ status: "PAUSED" })]),
+    /^The only worker that is online stands still/,
+  );
+  assert.equal(sentenceOfFleet([worker({})]), "The worker takes new tasks.");
+  assert.equal(sentenceOfFleet([worker({}), worker({})]), "All 2 workers take new tasks.");
+  assert.equal(
+    sentenceOfFleet([
+      worker({ events: "off" }),
+      worker({ status: "OFFLINE" }),
+      worker({ status: "DRAINING", converged: false }),
+    ]),
+    "1 of 3 workers takes new tasks. 1 drains, 1 is offline, 1 is not yet as wanted and 1 sends no events.",
+  );
+});
+
+test("one that was registered and never heard is not there, whatever its status says", () => {
+  const unheard = worker({ last_heartbeat: null, capacity: 5 });
+  assert.match(sentenceOfFleet([unheard]), /^No worker is online/);
+  assert.equal(sentenceOfFleet([worker({}), unheard]), "1 of 2 workers takes new tasks. 1 was never heard.");
+  assert.equal(loadOf([worker({}), unheard]).capacity, 4);
+});
+
+test("those in need come first, names as people count them", () => {
+  const found = byNeed([
+    worker({ hostname: "w10" }),
+    worker({ hostname: "w9" }),
+    worker({ hostname: "gone", status: "OFFLINE", converged: false }),
+    worker({ hostname: "drains", status: "DRAINING" }),
+    worker({ hostname: "stray", converged: false }),
+  ]);
+  assert.deepEqual(
+    found.map((one) => one.hostname),
+    ["stray", "drains", "w9", "w10", "gone"],
+  );
+});
+
+test("a load without any known capacity has no whole", () => {
+  assert.deepEqual(loadOf([worker({ capacity: null, current_load: 2 })]), { running: 2, capacity: null });
+  assert.deepEqual(loadOf([worker({ current_load: 2 }), worker({ status: "OFFLINE", current_load: 9 })]), {
+    running: 2,
+    capacity: 4,
+  });
+});
+
+test("a worker says what it does", () => {
+  const said = (over: Partial<WorkerDetail>, of?: Drain) => sentenceOfWorker(detail(over), of, now);
+  assert.equal(said({}), "Takes new tasks and runs nothing, and could run 4.");
+  assert.equal(said({ current_load: 4 }), "Takes new tasks and runs 4 tasks of 4 at once. It is full.");
+  assert.match(
+    said({ status: "OFFLINE", current_load: 1 }),
+    /not heard for 60 s\. 1 task it ran is looked after/,
+  );
+  assert.match(said({ status: "OFFLINE" }, drain({ state: "drained" })), /^Drained/);
+  assert.match(
+    said({ status: "DRAINING", current_load: 1 }, drain({ state: "overdue" })),
+    /overdue: it still runs 1 task/,
+  );
+  assert.match(said({ status: "OFFLINE", last_heartbeat: null }), /not heard yet/);
+});
+
+test("what is wanted stands beside what is seen, and nothing is claimed that nobody saw", () => {
+  const [fetches, size] = wishesOf(
+    detail({
+      desired: { paused: true, draining: false, capacity: 2 },
+      observed: { paused: false, queues: ["celery"], concurrency: 4, described_at: AT },
+    }),
+  );
+  assert.deepEqual([fetches!.wanted, fetches!.seen, fetches!.holds], ["no, it is paused", "yes", false]);
+  assert.deepEqual([size!.wanted, size!.seen, size!.holds], ["2 tasks", "4 tasks", false]);
+  assert.equal(size!.why, "busy processes are not ended");
+  const unseen = wishesOf(
+    detail({ status: "OFFLINE", desired: { paused: true, draining: false, capacity: 2 } }),
+  );
+  assert.deepEqual(
+    unseen.map((wish) => wish.holds),
+    [null, null, null],
+  );
+  assert.deepEqual(
+    unseen.map((wish) => wish.seen),
+    ["–", "–", "–"],
+  );
+});
+
+test("a drain is proven step by step", () => {
+  const running = drain({ remaining_task_ids: ["a", "b"] });
+  assert.deepEqual(states(stepsOfDrain(detail({}), running, 3)), [
+    "ok Asked for",
+    "open It fetches nothing",
+    "open 3 fetched tasks not given back yet",
+    "open 2 tasks still run",
+    "later It says goodbye and exits",
+  ]);
+  const still = detail({ observed: { paused: true, queues: [], concurrency: 4, described_at: AT } });
+  assert.deepEqual(states(stepsOfDrain(still, drain({}), 0)).slice(1), [
+    "ok It fetches nothing",
+    "ok Nothing that it fetched waits in it",
+    "ok Nothing runs in it",
+    "open It says goodbye and exits",
+  ]);
+  const gone = stepsOfDrain(
+    detail({ status: "OFFLINE" }),
+    drain({ state: "drained", finished_at: AT }),
+    null,
+  );
+  assert.deepEqual(
+    gone.map((step) => step.state),
+    ["ok", "ok", "ok", "ok"],
+  );
+});
+
+test("that it was paused before the drain was asked for proves nothing", () => {
+  const before = detail({
+    observed: { paused: true, queues: [], concurrency: 4, described_at: "2026-11-26T11:57:00Z" },
+  });
+  assert.equal(stepsOfDrain(before, drain({}), 0)[1]!.state, "open");
+});
+
+test("a deadline says how long, or by how much it is missed", () => {
+  assert.equal(deadlineOf(drain({}), now), null);
+  assert.match(deadlineOf(drain({ deadline_at: "2026-11-26T12:10:00Z" }), now)!, /overdue in 10 min/);
+  assert.match(deadlineOf(drain({ deadline_at: "2026-11-26T11:50:00Z" }), now)!, /overdue by 10 min/);
+});
+
+test("history names sizes, and words that it does not know", () => {
+  const entry = { at: AT, event: "resize_asked", by: null, reason: null, capacity: 1 } as const;
+  assert.equal(sentenceOfEntry(entry), "Another capacity asked for: 1 task at once");
+  assert.equal(sentenceOfEntry({ ...entry, event: "sneezed" as "online", capacity: null }), "sneezed");
+});

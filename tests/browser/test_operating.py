@@ -1,0 +1,104 @@
+"""What an operator does at the pages of workers, queues and the system, and sees proven there, in a real Chromium."""
+
+from playwright.sync_api import Page, expect
+
+from tests.acceptance.stack import Stack
+from tests.browser.pages import Watch, open_page
+from tests.browser.shop import NOT_CONSUMED, Shop
+from tests.patience import wait_for
+
+Looked = tuple[Page, Watch]
+
+
+def test_a_worker_is_paused_and_drained_with_proof_and_resumed(stack: Stack, shop: Shop, looked: Looked) -> None:
+    page, _ = looked
+    open_page(page, f"{stack.url}/ui/workers")
+    page.get_by_role("link", name="worker-1@").press("Enter")
+    title = page.get_by_role("heading", level=1)
+    expect(title).to_contain_text("active")
+
+    page.get_by_role("button", name="Pause").press("Enter")
+    expect(title).to_contain_text("paused")
+    expect(page.get_by_role("row", name="fetches tasks")).to_contain_text("no, it is pausednoso")
+    page.get_by_role("button", name="Resume").press("Enter")
+    expect(title).to_contain_text("active")
+
+    page.get_by_role("button", name="Drain…").press("Enter")
+    page.get_by_role("button", name="Drain it").press("Enter")
+    proof = page.locator(".receipt")
+    expect(proof).to_contain_text("It fetches nothing (done)")
+    expect(proof).to_contain_text("still run")
+    # What holds it up is named, and can be opened.
+    expect(proof.get_by_title(shop.running)).to_have_attribute("href", f"/ui/tasks/{shop.running}")
+    expect(proof).to_contain_text("It counts as overdue in")
+    page.get_by_role("button", name="Resume").press("Enter")
+    expect(title).to_contain_text("active")
+    expect(proof).to_have_count(0)
+    wait_for(lambda: stack.client.get(f"/workers/{shop.worker}").json()["converged"])
+    expect(page.get_by_text("Drain asked for")).to_be_visible()
+
+
+def test_a_worker_that_was_never_heard_is_not_called_active_and_is_forgotten(
+    stack: Stack, shop: Shop, looked: Looked
+) -> None:
+    page, _ = looked
+    stack.client.post("/workers", params={"hostname": "of-paper"}).raise_for_status()
+    open_page(page, f"{stack.url}/ui/workers?offline=1")
+    gone = page.get_by_role("grid", name="Offline")
+    expect(gone.get_by_role("row").filter(has_text="of-paper")).not_to_contain_text("active")
+    page.get_by_role("button", name="Forget it").press("Enter")
+    page.get_by_role("alertdialog").get_by_role("button", name="Forget it").press("Enter")
+    expect(page.get_by_text("1 worker forgotten.")).to_be_visible()
+    expect(gone).to_have_count(0)
+
+
+def test_a_queue_is_held_back_and_the_system_says_what_that_keeps(stack: Stack, shop: Shop, looked: Looked) -> None:
+    page, _ = looked
+    open_page(page, f"{stack.url}/ui/queues")
+    # Those in need come first: nobody consumes this one.
+    expect(page.get_by_role("row").nth(1)).to_contain_text(NOT_CONSUMED)
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    title = page.get_by_role("heading", level=1)
+    expect(title).to_contain_text("nobody consumes it")
+    page.get_by_role("button", name="Hold back").press("Enter")
+    page.get_by_role("menuitem", name="for 15 minutes").press("Enter")
+    expect(title).to_contain_text("held back")
+    stack.submit("celeriac.echo", "kept", queue_name=NOT_CONSUMED)
+    expect(page.get_by_text("1 task so far")).to_be_visible()
+
+    open_page(page, f"{stack.url}/ui/system")
+    expect(page.get_by_text("and 1 mark is in force.")).to_be_visible()
+    expect(page.get_by_text(f"by queue:{NOT_CONSUMED}")).to_be_visible()
+    page.get_by_role("button", name="Clear").press("Enter")
+    expect(page.get_by_text("Nothing is marked, and no breaker is open.")).to_be_visible()
+    assert stack.client.get("/resilience/held").json()["total"] == 0
+
+
+def test_what_cannot_be_marked_is_said_on_its_field(stack: Stack, shop: Shop, looked: Looked) -> None:
+    page, watch = looked
+    open_page(page, f"{stack.url}/ui/system")
+    page.get_by_role("button", name="Mark…").press("Enter")
+    service = page.get_by_role("textbox", name="Service")
+    service.fill("the moon")
+    page.get_by_role("button", name="Mark it").press("Enter")
+    expect(service).to_have_attribute("aria-invalid", "true")
+    expect(page.get_by_role("dialog")).to_contain_text("must be one of")
+    # Chromium's own word on the answer 400.
+    assert [problem for problem in watch.problems if "status of 400" not in problem] == []
+    watch.problems.clear()
+
+
+def test_more_workers_are_tried_out_before_they_are_asked_for(stack: Stack, shop: Shop, looked: Looked) -> None:
+    page, _ = looked
+    open_page(page, f"{stack.url}/ui/queues/celery")
+    slider = page.get_by_role("slider")
+    slider.press("Home")
+    expect(page.get_by_text("With 0 tasks at once")).to_be_visible()
+    for _ in range(7):
+        slider.press("ArrowRight")
+    expect(page.get_by_text("With 7 tasks at once")).to_be_visible()
+    page.get_by_role("link", name="Set the capacity of worker-1@").press("Enter")
+    # Asked for in the address, and not done before somebody says so.
+    expect(page.get_by_role("spinbutton", name="Tasks at once")).to_have_value("7")
+    assert stack.client.get(f"/workers/{shop.worker}").json()["desired"]["capacity"] != 7

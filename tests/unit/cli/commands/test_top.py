@@ -1,0 +1,93 @@
+import io
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from cli.client import Client, NotReachable
+from cli.commands import top
+from cli.main import application
+from cli.top.reading import Reader
+from tests.unit.cli.top.test_reading import ANSWERS
+
+STATS = {"total_tasks_submitted": 0, "parked": 0, "queue_depth": 0, "active_workers": 1, "total_workers": 1}
+EMPTY: dict[str, Any] = {
+    **{path: {"data": [], "total": 0} for path in ANSWERS},
+    "/dashboard/stats": STATS | {"tasks_completed": 0, "tasks_failed": 0},
+    "/analytics/trends": {"series": [], "by_task": []},
+    "/health": {"status": "healthy"},
+}
+
+
+@pytest.fixture
+def is_away(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Whether the API is away, at the end of the list."""
+    away = [False]
+
+    def handle(_: object, request: httpx.Request) -> httpx.Response:
+        if away[-1]:
+            raise httpx.ConnectError("refused")
+        return httpx.Response(200, json=EMPTY[request.url.path.removeprefix("/api/v1")], request=request)
+
+    monkeypatch.setattr(httpx.HTTPTransport, "handle_request", handle)
+    return away
+
+
+@pytest.mark.usefixtures("is_away")
+def test_where_there_is_no_terminal_it_prints_once() -> None:
+    result = CliRunner().invoke(application(["top"]), ["top"])
+    assert result.exit_code == 0
+    assert "Ready. No task has been submitted yet." in result.output
+    assert "\x1b" not in result.output
+
+
+def test_an_api_that_does_not_answer_is_one_sentence(is_away: list[bool]) -> None:
+    is_away.append(True)
+    result = CliRunner().invoke(application(["top"]), ["top", "--once"])
+    assert isinstance(result.exception, NotReachable)
+
+
+def test_it_follows_until_a_key_and_outlives_a_restart(is_away: list[bool]) -> None:
+    file = io.StringIO()
+    console = Console(file=file, force_terminal=True, width=100, height=30)
+    shown: list[str] = []
+
+    def wait(seconds: float) -> bool:
+        assert seconds == 3.0
+        shown.append(file.getvalue())
+        file.truncate(file.seek(0))
+        is_away.append(len(shown) == 1)
+        return len(shown) == 3
+
+    with Client("http://h") as client:
+        top._follow(Reader(client), console, wait=wait, every=3.0, place="http://h/ui/")
+    assert [top.AWAY in screen for screen in shown] == [False, True, False]
+    assert ["http://h/ui/" in screen for screen in shown] == [True, False, True]
+    assert all("No task has been submitted" in screen for screen in shown)
+
+
+@pytest.fixture
+def keyboard(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """Where keys are pressed."""
+    ours, its = os.openpty()
+    with os.fdopen(its) as terminal:
+        monkeypatch.setattr(top.sys, "stdin", terminal)
+        yield ours
+    os.close(ours)
+
+
+@pytest.mark.parametrize(("keys", "leaves"), [(b"q", True), (b"\x1b", True), (b"x", False), (b"\x1b[A", False)])
+def test_q_leaves_and_an_arrow_does_not(keyboard: int, keys: bytes, leaves: bool) -> None:
+    with top._keys() as wait:
+        os.write(keyboard, keys)
+        assert wait(60 if leaves else 0.05) is leaves
+
+
+def test_where_no_keys_come_it_only_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(top.sys, "stdin", io.StringIO())
+    with top._keys() as wait:
+        assert wait(0.0) is False

@@ -1,0 +1,141 @@
+import io
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from cli.top.screen import Size, draw, share_out
+from cli.top.situation import Situation
+from cli.top.words import NONE
+from tests.unit.cli.test_terminal import BAD
+from tests.unit.cli.top.test_verdict import NOW
+
+SINCE = "2026-11-26T11:56:00Z"
+
+
+def queue(name: str, **more: Any) -> dict[str, Any]:
+    row = {"waiting": 0, "due": 0, "oldest_waiting_at": None, "in_per_minute": 0, "out_per_minute": 0}
+    return row | {"queue_name": name, "empty_in_seconds": None, "consumers": 2} | more
+
+
+def worker(name: str, **more: Any) -> dict[str, Any]:
+    return {"hostname": name, "status": "ACTIVE", "running": 1, "capacity": 2, "task_rate": 4.5} | more
+
+
+def task(name: str, **more: Any) -> dict[str, Any]:
+    return {"task_id": "01a222f8-0569", "task_name": name, "worker_hostname": "w@h", "started_at": SINCE} | more
+
+
+FULL = Situation(
+    now=NOW,
+    health={"status": "healthy"},
+    stats={"total_tasks_submitted": 9, "parked": 0, "queue_depth": 1204, "active_workers": 1, "total_workers": 2},
+    queues=[
+        queue("calm"),
+        queue("grows", waiting=3, in_per_minute=9.0, consumers=1),
+        queue("lonely", waiting=2, consumers=0, oldest_waiting_at=SINCE),
+        queue("falls", waiting=9, empty_in_seconds=240.0, out_per_minute=9.0),
+    ],
+    workers=[worker("gone@h", status="OFFLINE", capacity=None), worker("here@h")],
+    failing=[{"task_name": "pay", "completed": 3, "failed": 1}, {"task_name": None, "completed": 0, "failed": 1}],
+    running=[task("sleep"), task("echo", task_id="01a222f8-056e-77ed-b8c3-11a92d0ad54a", worker_hostname=None)],
+    running_count=70,
+    done_per_minute=31,
+    failed_percent=4.25,
+    mean_wait=0.02,
+)
+
+
+def lines_of(it: Situation, width: int = 80, height: int | None = None, footer: str = "") -> list[str]:
+    console = Console(file=io.StringIO(), width=width, record=True)
+    console.print(draw(it, Size(width, height), footer=footer))
+    return [line.rstrip() for line in console.export_text().splitlines()]
+
+
+def test_on_80_columns_the_sections_stand_below_each_other() -> None:
+    lines = lines_of(FULL)
+    assert [" ".join(line.split()) for line in lines] == [
+        "▲ Nobody consumes lonely: 2 tasks wait, the oldest for 4 min. Everything else is",
+        "well.",
+        "",
+        "1,204 70 31/min 4.3 % 20 ms 1 of 2",
+        "waiting running done failing mean wait workers",
+        "",
+        "Queues those in need first",
+        "lonely 2 oldest 4 min nobody consumes it",
+        "grows 3 1 worker",
+        "falls 9 empty in 4 min",
+        "calm 0 2 workers",
+        "",
+        "Workers",
+        "here@h active 1 of 2 4.5/min",
+        f"gone@h offline 1 of {NONE} 4.5/min",
+        "",
+        "Failing in this hour",
+        "pay 1 25 %",
+        f"{NONE} 1 100 %",
+        "",
+        "Running the 2 longest",
+        "01a222f8-0569 sleep w@h 4 m 00 s",
+        f"01a222f8…d54a echo {NONE} 4 m 00 s",
+        "",
+        "",
+    ]
+
+
+def test_on_140_columns_two_stand_side_by_side() -> None:
+    lines = lines_of(FULL, width=140)
+    assert any(line.startswith("Queues") and "Workers" in line for line in lines)
+    assert len(lines) < len(lines_of(FULL)) - 6
+    assert max(len(line) for line in lines) <= 140
+
+
+@pytest.mark.parametrize("width", [20, 80, 119, 120, 200])
+@pytest.mark.parametrize("height", [24, 50])
+def test_no_screen_is_wider_or_higher_than_the_terminal(width: int, height: int) -> None:
+    many = Situation(
+        now=NOW,
+        stats=FULL.stats,
+        queues=[queue(f"queue-{number}-of-a-name-that-is-rather-long", waiting=number) for number in range(99)],
+        workers=[worker(f"worker-{number}@a-host-of-a-name-that-is-rather-long") for number in range(40)],
+        failing=[{"task_name": f"name-{number}", "completed": 1, "failed": 1} for number in range(40)],
+        running=[task("sleep") for _ in range(40)],
+        running_count=40,
+    )
+    lines = lines_of(many, width=width, height=height, footer="q quits")
+    assert max(len(line) for line in lines) <= width
+    if width >= 80:
+        assert len(lines) <= height
+    assert any("more" in line for line in lines)
+
+
+def test_what_is_not_known_is_no_zero_and_what_is_empty_says_so() -> None:
+    text = "\n".join(lines_of(Situation(now=NOW)))
+    assert "Not known yet." in text
+    assert text.count("Not told.") == 4
+    assert "0" not in text
+    nothing = Situation(now=NOW, stats=FULL.stats, queues=[], workers=[], failing=[], running=[], running_count=0)
+    text = "\n".join(lines_of(nothing))
+    for said in ("No queue is known yet.", "No worker has been heard of.", "Nothing has failed", "Nothing runs."):
+        assert said in text
+
+
+def test_nothing_that_others_chose_steers_the_terminal() -> None:
+    hostile = Situation(
+        now=NOW,
+        queues=[queue(BAD, waiting=1, consumers=0)],
+        workers=[worker(BAD, status=BAD)],
+        failing=[{"task_name": BAD, "completed": 0, "failed": 1}],
+        running=[task(BAD, task_id=BAD, worker_hostname=BAD)],
+        running_count=1,
+    )
+    text = "\n".join(lines_of(hostile, width=1000, footer=BAD))
+    assert "[red]x[/red]" in text
+    assert not [char for char in text if char != "\n" and (not char.isprintable() or "\x7f" <= char < "\xa0")]
+
+
+def test_lines_are_shared_out_one_by_one() -> None:
+    assert share_out([9, 1, 3], 7) == [3, 1, 3]
+    assert share_out([1, 1], 9) == [1, 1]
+    assert share_out([], 3) == []
+    assert share_out([2, 2], 0) == [0, 0]
