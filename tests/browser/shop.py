@@ -25,6 +25,7 @@ class Shop:
     replayed: str
     workflow: str
     worker: str
+    webhook: str
     name: str = "process_payment"
     queue: str = NOT_CONSUMED
 
@@ -50,7 +51,19 @@ def open_shop(stack: Stack, *, size: int = 3) -> Shop:
     running = stack.submit("celeriac.sleep", 600)
     wait_for(lambda: stack.task(running)["status"] == "RUNNING")
     worker = stack.task(running)["worker_id"]
-    return Shop(failed, completed, waiting, scheduled, running, retried, replayed, workflow, worker)
+    webhook = _tell_people(stack)
+    return Shop(failed, completed, waiting, scheduled, running, retried, replayed, workflow, worker, webhook)
+
+
+def _tell_people(stack: Stack) -> str:
+    """Make a webhook, and a channel with a route, none of which sends anything; return the id of the webhook."""
+    order = {"url": "https://hooks.example.com/shop?token=secret", "events": ["task.failed"], "enabled": False}
+    webhook = stack.client.post("/webhooks", json=order).json()["webhook_id"]
+    pager = {"name": "pager", "url": "json://user:secret@hooks.example.com/pager", "enabled": False}
+    channel = stack.client.post("/notifications/channels", json=pager).json()["channel_id"]
+    route = {"name": "night", "channel_ids": [channel], "severities": ["CRITICAL"], "enabled": False}
+    stack.client.post("/notifications/routes", json=route).raise_for_status()
+    return str(webhook)
 
 
 def shop_of(url: str) -> Shop:
@@ -75,4 +88,5 @@ def shop_of(url: str) -> Shop:
             replayed=task(status="FAILED"),
             workflow=first("workflow_id", "/workflows"),
             worker=first("worker_id", "/workers"),
+            webhook=first("webhook_id", "/webhooks"),
         )

@@ -2,12 +2,11 @@
 import { useState } from "preact/hooks";
 import { segment } from "../../api/client.ts";
 import { useData } from "../../api/query.ts";
-import { may } from "../../api/session.ts";
 import { count, hour, percent, plural } from "../../logic/format.ts";
-import { ActionButton, act } from "../../parts/actions.tsx";
+import { ActionButton } from "../../parts/actions.tsx";
 import { CopyAs } from "../../parts/copy.tsx";
 import { Sparkline } from "../../parts/figure.tsx";
-import { Menu } from "../../parts/menu.tsx";
+import { HoldBack } from "../../parts/hold.tsx";
 import { PageHead, type PageProps } from "../../parts/page.tsx";
 import { chosenHours, Range, rangeWords } from "../../parts/range.tsx";
 import { Empty, Shown } from "../../parts/states.tsx";
@@ -18,13 +17,6 @@ import { Canary } from "./canary.tsx";
 import { type Failures, filled, type Group, isNew, tasksOf } from "./groups.ts";
 import { WORDS } from "./words.ts";
 import "./page.css";
-
-const HOLDS = [
-  ["15 min", 900],
-  ["1 h", 3_600],
-  ["4 h", 14_400],
-  ["24 h", 86_400],
-] as const;
 
 export default function Page(_props: PageProps) {
   const hours = chosenHours();
@@ -134,25 +126,8 @@ function GroupRow({ found, group, onReplay }: { found: Failures; group: Group; o
             {WORDS.replay}
           </ActionButton>
         )}
-        {name !== null && may("operate") && (
-          <Menu
-            label={WORDS.hold}
-            align="start"
-            items={HOLDS.map(([word, seconds]) => ({
-              label: `for ${word}`,
-              run: () => hold(name, seconds, word),
-            }))}
-          />
-        )}
+        {name !== null && <HoldBack service={`task:${name}`} name={name} />}
       </div>
     </li>
   );
 }
-
-/** No task of this name is handed out for a while; submissions wait. */
-const hold = (name: string, seconds: number, word: string) =>
-  act("POST", "/resilience/degradation/mark", {
-    body: { service_name: `task:${name}`, strategy: "queue_only", duration_seconds: seconds },
-    done: `Tasks ${name} are held back for ${word}. System shows the mark, and ends it.`,
-    topics: ["queues", "tasks"],
-  });

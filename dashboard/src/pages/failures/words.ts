@@ -8,7 +8,6 @@ export const WORDS = {
   anonymous: "tasks without a known name",
   tasks: "Tasks",
   newest: "Newest",
-  hold: "Hold back",
   replay: "Replay one, then the rest",
   fresh: "new",
   one: "Replay one",
