@@ -41,7 +41,7 @@ CLOCK_TOLERANCE_SECONDS = 1.0
 
 OPTIONS_DIFFER = "BROKER_OPTIONS_DIFFER"
 
-Verdict = Literal["ok", "warn", "fail"]
+Headline = Literal["ok", "warn", "fail"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class CheckResult:
     """One line of the report; `mend` says what to do about it."""
 
     subject: str
-    verdict: Verdict
+    verdict: Headline
     detail: str
     mend: str | None = None
 

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from cli.terminal import line_of
 from cli.top.situation import Json, Situation, seconds_since
-from cli.top.verdict import Verdict, verdict_of
+from cli.top.verdict import Headline, verdict_of
 from cli.top.words import NONE, about, count, duration, per_minute, percent, plural
 from domain.printable import printable
 
@@ -80,7 +80,7 @@ def share_out(wanted: Sequence[int], room: int) -> list[int]:
     return got
 
 
-def _sentence(verdict: Verdict) -> Text:
+def _sentence(verdict: Headline) -> Text:
     mark, style = LOOKS[verdict.tone]
     return Text.assemble(
         (f"{mark} ", f"bold {style}"), (printable(verdict.text), "bold"), " ", (printable(verdict.rest), "dim")

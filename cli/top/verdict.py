@@ -17,7 +17,7 @@ Tone = Literal["ok", "warning", "critical", "unknown", "empty"]
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Headline:
     """What is wrong, or that all is well, and how the rest is."""
 
     tone: Tone
@@ -25,16 +25,16 @@ class Verdict:
     rest: str = ""
 
 
-def verdict_of(it: Situation) -> Verdict:
+def verdict_of(it: Situation) -> Headline:
     """Return what to say first. The worst is said; how many more there are comes after it."""
     found = list(_troubles(it))
     if found:
-        return Verdict(*found[0], _rest_of(len(found) - 1))
+        return Headline(*found[0], _rest_of(len(found) - 1))
     if it.health is None and it.stats is None:
-        return Verdict("unknown", "Not known yet.")
+        return Headline("unknown", "Not known yet.")
     if it.stats is not None and it.stats["total_tasks_submitted"] == 0:
-        return Verdict("empty", "Ready. No task has been submitted yet.")
-    return Verdict("ok", "All well.", _calm(it))
+        return Headline("empty", "Ready. No task has been submitted yet.")
+    return Headline("ok", "All well.", _calm(it))
 
 
 _Trouble = tuple[Tone, str]
