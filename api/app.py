@@ -187,7 +187,7 @@ def _add_layers(app: FastAPI, settings: Settings) -> None:
 
 
 def _stack_layers(app: FastAPI) -> ASGIApp:
-    """Our layers around FastAPI's two. It has three more outside of all, of no use here, that take 5 us each: what is
+    """Our layers around FastAPI's two. It has three more outside of all, of no use here: what is
     not foreseen is answered by `RequestContext`, and bodies have bounds of their own.
     """
     stack: ASGIApp = ExceptionMiddleware(AsyncExitStackMiddleware(app.router), handlers=app.exception_handlers)
