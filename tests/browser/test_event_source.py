@@ -44,14 +44,14 @@ def is_answering(stack: Stack) -> bool:
 def test_it_misses_none_of_ten_thousand_changes_over_a_restart_of_the_api(stack: Stack, page: Page) -> None:
     page.goto(f"{stack.url}/docs")
     page.evaluate(FOLLOW, f"{stack.url}/api/v1/events/stream?types=task.completed")
-    page.wait_for_function("window.greetings == 1")
+    wait_for(lambda: page.evaluate("window.greetings") == 1)
     tell_changes(stack, first=0, last=CHANGES // 2)
-    page.wait_for_function("window.seen.length > 0")
+    wait_for(lambda: page.evaluate("window.seen.length") > 0)
     api = stack.child("api")
     api.kill()
     tell_changes(stack, first=CHANGES // 2, last=CHANGES)
     api.wait()
     wait_for(lambda: is_answering(stack))
-    page.wait_for_function(f"window.seen.filter(id => id.startsWith('seen-')).length >= {CHANGES}")
+    wait_for(lambda: page.evaluate("window.seen.filter(id => id.startsWith('seen-')).length") >= CHANGES)
     seen = [task_id for task_id in page.evaluate("window.seen") if task_id.startswith("seen-")]
     assert seen == [f"seen-{number}" for number in range(CHANGES)]

@@ -62,6 +62,10 @@ async def sealing(database_url: str) -> AsyncIterator[AsyncEngine]:
     await engine.dispose()
 
 
+WITHOUT_ROWS = {"webhooks", "webhook_deliveries", "webhook_attempts"}
+"""Of the tables with sealed columns those of which `live` fills none; `tests/integration/loops/test_webhooks.py` does."""
+
+
 @pytest.fixture
 async def rotated(database_url: str) -> AsyncIterator[AsyncEngine]:
     """An engine that encrypts with key 2 and also has key 1."""
@@ -187,7 +191,7 @@ async def test_plain_rows_stay_readable_and_are_encrypted_by_the_command_with_th
     workflow = await live(engine)
     await assert_all_is_shown(sealing, workflow)
     plain = await count_left(sealing)
-    assert min(plain.values()) > 0
+    assert {name for name, count in plain.items() if not count} == WITHOUT_ROWS
     done = await encrypt_stored(sealing)
     assert {table.table: table.encrypted for table in done} == plain
     assert not any(table.locked or table.unreadable for table in done)
@@ -226,7 +230,7 @@ async def test_what_no_key_opens_is_left_and_what_is_locked_is_told(
     before = await dump(engine)
     done = await encrypt_stored(without)
     assert {table.encrypted for table in done} == {0}
-    assert min(table.unreadable for table in done) > 0
+    assert {table.table for table in done if not table.unreadable} == WITHOUT_ROWS
     assert await dump(engine) == before
     async with engine.begin() as connection:
         await connection.execute(select(task_arguments).with_for_update())
