@@ -1,6 +1,7 @@
 """A browser's EventSource goes on by itself where it was."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 from playwright.sync_api import Page
@@ -31,7 +32,9 @@ def tell_changes(stack: Stack, *, first: int, last: int) -> None:
                 await tell(connection, [Change(ChangeType.TASK_COMPLETED, f"seen-{number}") for number in numbers])
         await engine.dispose()
 
-    asyncio.run(write())
+    # Playwright has a loop of its own in this thread.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, write()).result()
 
 
 def is_answering(stack: Stack) -> bool:

@@ -63,7 +63,7 @@ async def sealing(database_url: str) -> AsyncIterator[AsyncEngine]:
 
 
 WITHOUT_ROWS = {"webhooks", "webhook_deliveries", "webhook_attempts"}
-"""Of the tables with sealed columns those of which `live` fills none; `tests/integration/loops/test_webhooks.py` does."""
+"""Tables with sealed columns that `live` leaves empty; `tests/integration/loops/test_webhooks.py` fills them."""
 
 
 @pytest.fixture
