@@ -135,7 +135,7 @@ async def _search_connection(resources: Resources) -> AsyncIterator[AsyncConnect
     except TimeoutError:
         raise Overloaded("Too many searches are running; try again.") from None
     try:
-        async for connection in _read_connection(resources):
+        async with reading(resources) as connection:
             await limit_statements(connection, seconds=SEARCH_SECONDS)
             yield connection
     finally:
@@ -157,9 +157,8 @@ SeenTaskId = Annotated[str, Depends(_seen_task_id)]
 async def _export_connection(resources: Resources) -> AsyncIterator[AsyncConnection]:
     if resources.exports.locked():
         raise Overloaded(f"{MAX_EXPORTS} exports are running; try again when one has ended.")
-    async with resources.exports:
-        async for connection in _read_connection(resources):
-            yield connection
+    async with resources.exports, reading(resources) as connection:
+        yield connection
 
 
 async def _write_connection(resources: Resources) -> AsyncIterator[AsyncConnection]:

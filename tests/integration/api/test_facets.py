@@ -16,6 +16,7 @@ from api.routing import API_PREFIX
 from domain.filters import TaskFilter
 from domain.sight import Limits
 from domain.states import EventType
+from store.engine import CountingPool
 from store.queries import submissions
 from store.queries.tasks.facets import count_creations, count_facets
 from tests.integration.api.ends import finish
@@ -148,3 +149,11 @@ async def test_nothing_outside_of_the_limits_is_counted(engine: AsyncEngine) -> 
         assert (await read(client, "facets"))["total"] == 2
         assert (await read(client, "histogram?min_priority=1"))["total"] == 0
         assert (await read(client, "histogram?status=PENDING"))["total"] == 2
+
+
+async def test_a_refused_search_gives_its_connection_back_at_once(client: AsyncClient, engine: AsyncEngine) -> None:
+    pool = engine.pool
+    assert isinstance(pool, CountingPool)
+    for _ in range(2):
+        assert (await client.get(f"{API_PREFIX}/search/facets?fields=color")).status_code == 400
+        assert pool.checkedout() == 0
