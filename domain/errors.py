@@ -41,6 +41,8 @@ Each class has a stable `code` (docs/rest-contract.md) and its docstring's first
 The table from class to HTTP status lives in `api/errors.py`.
 """
 
+from typing import Self
+
 
 class CeleriacError(Exception):
     """Something went wrong."""
@@ -61,6 +63,11 @@ class InvalidRequest(CeleriacError):
         super().__init__(detail)
         self.errors = errors
         """Pairs of (field, message)."""
+
+    @classmethod
+    def of_field(cls, field: str, message: str) -> Self:
+        """Return the error of a request in which one field is wrong."""
+        return cls(f"{field}: {message}", errors=((field, message),))
 
 
 class UnknownTaskName(InvalidRequest):

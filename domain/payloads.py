@@ -31,7 +31,7 @@ def check_encrypted(args: str, kwargs: str) -> None:
             for place, value in _marks(json.loads(text), field):
                 flaw = "may not be encrypted as a whole, its values may" if place == field else _flaw_of(value)
                 if flaw:
-                    raise InvalidRequest(f"{place}: {flaw}", errors=((place, flaw),))
+                    raise InvalidRequest.of_field(place, flaw)
 
 
 def is_encrypted(value: object) -> bool:

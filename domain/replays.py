@@ -62,7 +62,7 @@ def replay_of(original: Original, replay: Replay, *, author: str | None = None) 
     new = changeable | dict(replay.changes)
     flaw = flaw_of(new["queue_name"])
     if flaw:
-        raise InvalidRequest(f"queue_name: {flaw}", errors=(("queue_name", flaw),))
+        raise InvalidRequest.of_field("queue_name", flaw)
     return Submission(
         task_id=replay.task_id,
         task_name=original.task_name,

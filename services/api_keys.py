@@ -64,9 +64,11 @@ async def create_key(connection: AsyncConnection, order: Order, *, author: Autho
     now, living = await _lock_and_read(connection)
     _refuse_past(order.expires_at, now)
     if len(living) >= MAX_KEYS:
-        raise _invalid("name", f"there are {MAX_KEYS:,} keys that are not revoked; revoke one first")
+        raise InvalidRequest.of_field("name", f"there are {MAX_KEYS:,} keys that are not revoked; revoke one first")
     if Scope.ADMIN not in order.scopes and not has_other_way and not await api_keys.was_closed(connection):
-        raise _invalid("scopes", "the first key needs admin: until there is one, nobody is asked for a key")
+        raise InvalidRequest.of_field(
+            "scopes", "the first key needs admin: until there is one, nobody is asked for a key"
+        )
     text = compose(draw_id(), draw_secret())
     key = ApiKey(
         key_id=text.split("_")[1],
@@ -176,13 +178,9 @@ def _refuse_to_lock_out(living: list[ApiKey], after: ApiKey, *, now: datetime, h
 def _refuse_limited_admin(scopes: frozenset[Scope], *, queues: Sequence[str], task_names: Sequence[str]) -> None:
     """Raises InvalidRequest: whoever may make keys could make himself one without limits."""
     if Scope.ADMIN in scopes and (queues or task_names):
-        raise _invalid("queues" if queues else "task_names", "a key with admin cannot be limited")
+        raise InvalidRequest.of_field("queues" if queues else "task_names", "a key with admin cannot be limited")
 
 
 def _refuse_past(expires_at: datetime | None, now: datetime) -> None:
     if expires_at is not None and expires_at <= now:
-        raise _invalid("expires_at", "has passed already")
-
-
-def _invalid(name: str, message: str) -> InvalidRequest:
-    return InvalidRequest(f"{name}: {message}", errors=((name, message),))
+        raise InvalidRequest.of_field("expires_at", "has passed already")

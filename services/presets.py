@@ -17,8 +17,7 @@ async def save_preset(
     """Store it; raises PresetExists if the name is taken, InvalidRequest if there are as many as may be already."""
     saved, _ = await presets.list_presets(connection, limit=0, offset=0)
     if saved >= most:
-        message = f"there are {most:,} saved presets; remove one first"
-        raise InvalidRequest(f"name: {message}", errors=(("name", message),))
+        raise InvalidRequest.of_field("name", f"there are {most:,} saved presets; remove one first")
     added = None if built_in(preset.name) else await presets.add_preset(connection, preset)
     if added is None:
         raise PresetExists(f"There is a preset of this name: {preset.name}")

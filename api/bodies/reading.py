@@ -262,8 +262,7 @@ def _parse(body: bytes) -> Any:
         is_slow = len(body) > BESIDE_BYTES and _LONG_NUMBER.search(body)
         return json.loads(body, parse_int=_parse_int) if is_slow else json.loads(body)
     except json.JSONDecodeError as error:
-        message = f"not valid JSON: {error.msg} at character {error.pos}"
-        raise InvalidRequest(f"{BODY}: {message}", errors=((BODY, message),)) from None
+        raise InvalidRequest.of_field(BODY, f"not valid JSON: {error.msg} at character {error.pos}") from None
     except (ValueError, RecursionError):
         raise InvalidRequest("The request body is not valid JSON.", errors=((BODY, "not valid JSON"),)) from None
 

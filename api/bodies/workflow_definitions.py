@@ -61,8 +61,7 @@ def _references(step: StepSubmission, place: str) -> list[tuple[str, str]]:
     pairs = chain.from_iterable(find(getattr(step, name), f"{place}.{name}") for name in names)
     references = [(field, reference.step_id) for field, reference in islice(pairs, MAX_REFERENCES + 1)]
     if len(references) > MAX_REFERENCES:
-        field, message = f"{place}.task_args", f"may refer to results at most {MAX_REFERENCES:,} times"
-        raise InvalidRequest(f"{field}: {message}", errors=((field, message),))
+        raise InvalidRequest.of_field(f"{place}.task_args", f"may refer to results at most {MAX_REFERENCES:,} times")
     return references
 
 

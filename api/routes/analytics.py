@@ -42,8 +42,7 @@ async def get_trends(
 ) -> TrendsAnswer:
     """Completion, waits, durations, peaks and failures of the last hours, from roll-ups: no task is read for it."""
     if hours > interval.longest_hours:
-        reason = f"with interval={interval} at most {interval.longest_hours}"
-        raise InvalidRequest(f"hours: {reason}", errors=(("hours", reason),))
+        raise InvalidRequest.of_field("hours", f"with interval={interval} at most {interval.longest_hours}")
     window = Window.of_last(timedelta(hours=hours), now=datetime.now(UTC))
     chosen = Chosen(task_name, queue_name, sight.limits)
     trends = await read_trends(connection, window, interval=interval, chosen=chosen)

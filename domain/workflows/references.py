@@ -164,20 +164,16 @@ def _each_in(arguments: Iterable[str]) -> Iterator[Reference]:
 def _parse(value: Mapping[str, Any], place: str) -> Reference:
     step_id, pointer = value[RESULT], value.get(POINTER, "")
     if value.keys() - {RESULT, POINTER}:
-        raise _refused(place, f'may hold only "{RESULT}" and "{POINTER}"')
+        raise InvalidRequest.of_field(place, f'may hold only "{RESULT}" and "{POINTER}"')
     if not isinstance(step_id, str):
-        raise _refused(place, f'"{RESULT}" must be the id of a step')
+        raise InvalidRequest.of_field(place, f'"{RESULT}" must be the id of a step')
     if not isinstance(pointer, str) or (pointer and not pointer.startswith("/")) or _BAD_ESCAPE.search(pointer):
-        raise _refused(place, f'"{POINTER}" must be a JSON pointer (RFC 6901), e.g. "/rows/0"')
+        raise InvalidRequest.of_field(place, f'"{POINTER}" must be a JSON pointer (RFC 6901), e.g. "/rows/0"')
     if len(pointer) > MAX_POINTER_LENGTH or pointer.count("/") > MAX_POINTER_DEPTH:
-        raise _refused(
+        raise InvalidRequest.of_field(
             place, f'"{POINTER}" must have at most {MAX_POINTER_LENGTH:,} characters and {MAX_POINTER_DEPTH} parts'
         )
     return Reference(step_id, pointer)
-
-
-def _refused(place: str, message: str) -> InvalidRequest:
-    return InvalidRequest(f"{place}: {message}", errors=((place, message),))
 
 
 def _follow(reference: Reference, result: Any) -> Any:

@@ -43,10 +43,10 @@ async def check_url(sender: Sender, url: str) -> str:
     try:
         destination = parse_url(url)
     except ValueError as flaw:
-        raise _invalid("url", str(flaw)) from None
+        raise InvalidRequest.of_field("url", str(flaw)) from None
     attempt = await sender.check(url)
     if attempt.outcome is not Outcome.DELIVERED:
-        raise _invalid("url", f"cannot be used: {attempt.sentence}")
+        raise InvalidRequest.of_field("url", f"cannot be used: {attempt.sentence}")
     return destination.shown
 
 
@@ -55,7 +55,7 @@ async def create_channel(connection: AsyncConnection, order: ChannelOrder, *, sh
     now = await leadership.wait_for(connection, leadership.NOTIFICATIONS)
     total, others = await channels.list_channels(connection, limit=MAX_CHANNELS, offset=0)
     if total >= MAX_CHANNELS:
-        raise _invalid("name", f"there are {MAX_CHANNELS} channels; delete one first")
+        raise InvalidRequest.of_field("name", f"there are {MAX_CHANNELS} channels; delete one first")
     _refuse_taken(order.name, others)
     channel_id = uuid7()
     values: dict[str, Any] = {"name": order.name, "shown": shown, "enabled": order.enabled}
@@ -156,7 +156,3 @@ def _refuse_taken(name: str, others: Sequence[Channel]) -> None:
 
 def _shown(channel: Channel) -> dict[str, object]:
     return {name: getattr(channel, name) for name in AUDITED}
-
-
-def _invalid(name: str, message: str) -> InvalidRequest:
-    return InvalidRequest(f"{name}: {message}", errors=((name, message),))

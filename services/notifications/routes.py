@@ -51,7 +51,7 @@ async def create_route(connection: AsyncConnection, order: RouteOrder, *, author
     now = await leadership.wait_for(connection, leadership.NOTIFICATIONS)
     total, others = await routes.list_routes(connection, limit=MAX_ROUTES, offset=0)
     if total >= MAX_ROUTES:
-        raise _invalid("name", f"there are {MAX_ROUTES} routes; delete one first")
+        raise InvalidRequest.of_field("name", f"there are {MAX_ROUTES} routes; delete one first")
     _refuse_taken(order.name, others)
     await _refuse_unknown(connection, order.channel_ids)
     route_id = uuid7()
@@ -106,7 +106,7 @@ async def delete_route(connection: AsyncConnection, route_id: str, *, author: Au
 
 async def _refuse_unknown(connection: AsyncConnection, channel_ids: Sequence[UUID]) -> None:
     if await channels.count_existing(connection, channel_ids) != len(set(channel_ids)):
-        raise _invalid("channel_ids", "names a channel that there is not")
+        raise InvalidRequest.of_field("channel_ids", "names a channel that there is not")
 
 
 def _refuse_taken(name: str, others: Sequence[StoredRoute]) -> None:
@@ -121,7 +121,3 @@ def _column(value: object) -> object:
 def _shown(route: StoredRoute) -> dict[str, object]:
     shown = {name: getattr(route, name) for name in AUDITED}
     return shown | {"channel_ids": [str(each) for each in route.channel_ids]}
-
-
-def _invalid(name: str, message: str) -> InvalidRequest:
-    return InvalidRequest(f"{name}: {message}", errors=((name, message),))
