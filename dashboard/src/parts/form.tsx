@@ -4,6 +4,7 @@ import { useId, useState } from "preact/hooks";
 import { awaySince } from "../api/client.ts";
 import { ApiError } from "../api/errors.ts";
 import { Dialog } from "./dialog.tsx";
+import { Select } from "./select.tsx";
 import { ErrorBox } from "./states.tsx";
 
 export type Values = Record<string, string | boolean | readonly string[]>;
@@ -156,19 +157,13 @@ export function Choice<V extends Values>({
   return (
     <div class="labelled">
       <label for={`${id}-field`}>{label}</label>
-      <select
+      <Select
         id={`${id}-field`}
-        class="field"
         value={form.values[name] as string}
+        options={options}
         aria-describedby={hint || flaw ? id : undefined}
-        onChange={(event) => form.set({ [name]: event.currentTarget.value } as Partial<V>)}
-      >
-        {options.map(([value, text]) => (
-          <option key={value} value={value}>
-            {text}
-          </option>
-        ))}
-      </select>
+        onChoose={(value) => form.set({ [name]: value } as Partial<V>)}
+      />
       <Said id={id} hint={hint} flaw={flaw} />
     </div>
   );

@@ -12,6 +12,7 @@ import { type Column, Grid } from "../../parts/grid.tsx";
 import { Icon } from "../../parts/icons.tsx";
 import { JsonView } from "../../parts/json.tsx";
 import { Facts, PageHead, type PageProps } from "../../parts/page.tsx";
+import { Select } from "../../parts/select.tsx";
 import { Empty, Shown } from "../../parts/states.tsx";
 import { Status } from "../../parts/status.tsx";
 import { Time } from "../../parts/time.tsx";
@@ -110,18 +111,12 @@ function Filters({ isFiltered }: { isFiltered: boolean }) {
     label: string,
     options: readonly (readonly [string, string])[],
   ) => (
-    <select
-      class="field"
+    <Select
       aria-label={label}
       value={params.value.get(name) ?? ""}
-      onChange={(event) => set(name, event.currentTarget.value)}
-    >
-      {options.map(([value, word]) => (
-        <option key={value} value={value}>
-          {word}
-        </option>
-      ))}
-    </select>
+      options={options}
+      onChoose={(value) => set(name, value)}
+    />
   );
   return (
     <div class="audit-filters" role="search">

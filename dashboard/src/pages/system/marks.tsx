@@ -9,6 +9,7 @@ import { effectOf, nameOfPart, pathOfService } from "../../logic/system.ts";
 import { ActionButton, act } from "../../parts/actions.tsx";
 import { Dialog } from "../../parts/dialog.tsx";
 import { Section } from "../../parts/page.tsx";
+import { Select } from "../../parts/select.tsx";
 import { ErrorBox, Shown } from "../../parts/states.tsx";
 import { Status } from "../../parts/status.tsx";
 import { Ago } from "../../parts/time.tsx";
@@ -203,31 +204,23 @@ export function AskMark({ onClose }: { onClose: () => void }) {
         </label>
         <label class="labelled">
           {WORDS.strategy}
-          <select
-            class="field"
+          <Select
             value={strategy.value}
-            onChange={(event) => (strategy.value = event.currentTarget.value)}
-          >
-            {STRATEGIES.map((one) => (
-              <option key={one} value={one}>
-                {effectOf({ strategy: one })}
-              </option>
-            ))}
-          </select>
+            options={STRATEGIES.map((one) => [one, effectOf({ strategy: one })])}
+            onChoose={(chosen) => {
+              strategy.value = chosen;
+            }}
+          />
         </label>
         <label class="labelled">
           {WORDS.duration}
-          <select
-            class="field"
+          <Select
             value={seconds.value}
-            onChange={(event) => (seconds.value = event.currentTarget.value)}
-          >
-            {TIMES.map(([value, words]) => (
-              <option key={value} value={value}>
-                {words}
-              </option>
-            ))}
-          </select>
+            options={TIMES}
+            onChoose={(chosen) => {
+              seconds.value = chosen;
+            }}
+          />
         </label>
         {error.value && !wrong && <ErrorBox error={error.value} />}
       </form>

@@ -11,6 +11,7 @@ import { type Column, Grid } from "../../parts/grid.tsx";
 import { Menu } from "../../parts/menu.tsx";
 import { Facts, PageHead, type PageProps, Section } from "../../parts/page.tsx";
 import { SecretOnce } from "../../parts/secret.tsx";
+import { Select } from "../../parts/select.tsx";
 import { Empty, Shown } from "../../parts/states.tsx";
 import { Status } from "../../parts/status.tsx";
 import { Ago, stillClock, Time } from "../../parts/time.tsx";
@@ -291,19 +292,12 @@ function Deliveries({ path }: { path: string }) {
       note="of the last 30 days, the newest first"
       flush
       actions={
-        <select
-          class="field"
+        <Select
           aria-label="Status of deliveries"
           value={status ?? ""}
-          onChange={(event) => setParams({ status: event.currentTarget.value, cursor: null })}
-        >
-          <option value="">all</option>
-          {STATUSES.map((one) => (
-            <option key={one} value={one}>
-              {LOOK_WORDS[one]}
-            </option>
-          ))}
-        </select>
+          options={[["", "all"], ...STATUSES.map((one) => [one, LOOK_WORDS[one]] as const)]}
+          onChoose={(chosen) => setParams({ status: chosen, cursor: null })}
+        />
       }
     >
       <Shown data={deliveries}>

@@ -4,6 +4,7 @@ import { segment } from "../../api/client.ts";
 import { stateOf } from "../../logic/workers.ts";
 import { act, Confirm } from "../../parts/actions.tsx";
 import { Dialog } from "../../parts/dialog.tsx";
+import { Select } from "../../parts/select.tsx";
 import { Status } from "../../parts/status.tsx";
 import type { Worker } from "./types.ts";
 import { WORDS } from "./words.ts";
@@ -66,17 +67,13 @@ export function AskDrain({ worker, onClose }: { worker: Worker; onClose: () => v
       <p>{WORDS.drainWhy}</p>
       <label class="labelled">
         {WORDS.deadline}
-        <select
-          class="field"
+        <Select
           value={deadline.value}
-          onChange={(event) => (deadline.value = event.currentTarget.value)}
-        >
-          {DEADLINES.map(([seconds, words]) => (
-            <option key={seconds} value={seconds}>
-              {words}
-            </option>
-          ))}
-        </select>
+          options={DEADLINES}
+          onChoose={(chosen) => {
+            deadline.value = chosen;
+          }}
+        />
       </label>
     </Confirm>
   );
