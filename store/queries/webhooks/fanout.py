@@ -76,11 +76,15 @@ class Follower:
     cursor: str
 
 
-_followers = (
+_following = (
     select(*webhooks.c, webhook_cursors.c.cursor)
     .join_from(webhook_cursors, webhooks, webhooks.c.webhook_id == webhook_cursors.c.webhook_id)
     .where(webhooks.c.state == State.ENABLED.value)
-    .order_by(webhook_cursors.c.webhook_id)
+)
+any_follower = _following.exists()
+"""Whether anybody wants to be told of changes."""
+_followers = (
+    _following.order_by(webhook_cursors.c.webhook_id)
     .with_for_update(of=webhook_cursors, skip_locked=True)
 )
 
