@@ -173,9 +173,7 @@ async def _run(loops: Sequence[Loop], *, life: SignOfLife, stopping: asyncio.Eve
     await end(*running)
 
 
-async def _notifications_round(
-    stack: AsyncExitStack, settings: Settings, *, engine: AsyncEngine
-) -> NotificationsRound:
+async def _notifications_round(stack: AsyncExitStack, settings: Settings, *, engine: AsyncEngine) -> NotificationsRound:
     """Make what tells people of alerts, with its sender, to be closed with the stack."""
     sender = await stack.enter_async_context(Sender(settings.webhook_allow_networks))
     return NotificationsRound(engine, sender, public_url=settings.public_url)

@@ -83,10 +83,7 @@ _following = (
 )
 any_follower = _following.exists()
 """Whether anybody wants to be told of changes."""
-_followers = (
-    _following.order_by(webhook_cursors.c.webhook_id)
-    .with_for_update(of=webhook_cursors, skip_locked=True)
-)
+_followers = _following.order_by(webhook_cursors.c.webhook_id).with_for_update(of=webhook_cursors, skip_locked=True)
 
 
 async def lock_followers(connection: AsyncConnection) -> list[Follower]:

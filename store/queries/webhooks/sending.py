@@ -140,9 +140,7 @@ _lease = (
     .values(leased_until=_leased_until)
     .returning(*(_deliveries[name] for name in _LEASED))
 )
-_is_open_test = and_(
-    _deliveries.is_test, _deliveries.status == text(f"'{DeliveryStatus.PENDING.value}'"), _is_free
-)
+_is_open_test = and_(_deliveries.is_test, _deliveries.status == text(f"'{DeliveryStatus.PENDING.value}'"), _is_free)
 any_due = or_(select(webhooks.c.webhook_id).where(_is_sendable).exists(), exists().where(_is_open_test))
 """Whether `lock_sendable` or `lease_tests` finds any."""
 _tests = (
