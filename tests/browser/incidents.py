@@ -181,7 +181,7 @@ def _started(night: Night, command: str) -> Iterator[None]:
 
 def worker_killed(night: Night, walk: Walk) -> Played:
     """A worker is killed with tasks running: one goes back to its queue by itself, the other is replayed."""
-    stack = night.stack
+    page, stack = walk.page, night.stack
     with night.worker() as first:
         late, early = stack.submit("shop.export", EXPORT_SECONDS, queue_name=SHOP), ""
         early = stack.submit("shop.mail", EXPORT_SECONDS, queue_name=SHOP, max_retries=0)
@@ -197,11 +197,14 @@ def worker_killed(night: Night, walk: Walk) -> Played:
         walk.open()
         cause = walk.sees(first.node, within=".verdict")
         sentence = walk.verdict()
-        walk.press(walk.page.locator(".verdict").get_by_role("link", name="Worker", exact=True), "Worker")
-        walk.sees(first.node, within="h1")
-        walk.picture()
-        wait_for(lambda: stack.task(early)["status"] == "FAILED")
-        cure = walk.sees(first.node, within="h1")
+        walk.press(page.locator(".verdict").get_by_role("link", name="Worker", exact=True), "Worker")
+        walk.sees("1 task that it ran was lost with it.")
+        walk.press(page.get_by_role("link", name="Lost tasks"), "Lost tasks")
+        walk.sees("shop.mail", within="[role=grid]")
+        walk.key("j x r", "the first row, select, replay")
+        walk.press(page.get_by_role("alertdialog").get_by_role("button", name=re.compile("^Replay")), "Replay")
+        cure = walk.sees(re.compile("replayed|submitted", re.IGNORECASE))
+        wait_for(lambda: stack.task(late)["worker_hostname"] == "shop-2@test")
     return Played("worker killed", told, sentence, cause, cure, walk.way)
 
 
@@ -213,7 +216,7 @@ def bad_deploy(night: Night, walk: Walk) -> Played:
         began = time.monotonic()
         told = walk.wait_until_told(began, "fail")
         walk.open()
-        cause = walk.sees("KeyError")
+        cause = walk.sees("KeyError in shop.charge", within=".verdict")
         sentence = walk.verdict()
         walk.press(page.locator(".verdict").get_by_role("link", name="Failures"), "Failures")
         walk.sees("shop.charge")
@@ -221,11 +224,12 @@ def bad_deploy(night: Night, walk: Walk) -> Played:
         walk.press(page.get_by_role("menuitem", name="for 1 hour"), "for 1 hour")
         walk.sees("shop.charge is held back")
     with night.worker():
+        walk.press(page.get_by_role("button", name="Let go again"), "Let go again")
         walk.press(page.get_by_role("button", name="Replay one, then the rest").first, "Replay one, then the rest")
         walk.press(page.get_by_role("button", name="Replay one", exact=True), "Replay one")
-        walk.picture()
-        walk.press(page.get_by_role("button", name=re.compile("Replay the other")), "Replay the others")
-        cure = walk.sees("replayed")
+        walk.sees(f"{CHARGES - 1} others can follow.")
+        walk.press(page.get_by_role("button", name="Replay the other"), "Replay the others")
+        cure = walk.sees(f"{CHARGES - 1} tasks replayed")
     return Played("bad deploy", told, sentence, cause, cure, walk.way)
 
 

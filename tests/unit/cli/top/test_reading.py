@@ -20,6 +20,7 @@ ANSWERS: dict[str, Json] = {
         "series": [MINUTE, LATEST],
         "by_task": [{"task_name": name, "failed": failed} for name, failed in (("a", 1), ("b", 0), ("c", 5))],
     },
+    "/analytics/failures": {"groups": [{"row": 5}]},
     "/dashboard/stats": {"tasks_completed": 100, "tasks_failed": 10},
     "/queues": {"data": [{"row": 2}]},
     "/dashboard/workers": {"data": [{"row": 3}]},
