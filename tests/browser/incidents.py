@@ -14,10 +14,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import psutil
-from playwright.sync_api import expect
+from kombu import pools
 
 from cli.embedded.valkey import ValkeyServer, prepare_valkey
 from tests.acceptance.stack import Stack
@@ -117,6 +116,8 @@ class Broker:
 
     def stop(self) -> None:
         self._running.close()
+        # Connections of this process to the one that was.
+        pools.reset()
 
     def _prepare(self) -> ValkeyServer:
         return prepare_valkey(self._folder)

@@ -95,7 +95,7 @@ def test_later_ones_have_rates_of_the_last_seconds_and_ask_for_little(fleet: Fle
     # Not before the one that is 30 s old, of which nothing is left.
     it = reader.read()
     assert (it.done_per_minute, it.failed_percent) == (0.0, None)
-    assert len(asked) == 3 * len(QUICK) + 8
+    assert len(asked) == 3 * len(QUICK) + 10
 
 
 def test_what_the_key_may_not_see_is_left_out_and_said(fleet: Fleet) -> None:
