@@ -113,8 +113,8 @@ function verdict(keys: readonly Key[], now: number): string {
   if (live.length === 0) return "No key opens.";
   const admins = live.filter((key) => key.scopes.includes("admin")).length;
   const soon = live.filter((key) => lookOfKey(key, now).word === "ends soon").length;
-  const ends = soon === 0 ? "" : ` ${plural(soon, "key")} ${soon === 1 ? "ends" : "end"} within a week.`;
-  return `${plural(live.length, "key")} ${live.length === 1 ? "opens" : "open"}, ${admins === 0 ? "none" : count(admins)} of them with admin.${ends}`;
+  const ends = soon === 0 ? "" : ` ${plural(soon, "key ends", "keys end")} within a week.`;
+  return `${plural(live.length, "key opens", "keys open")}, ${admins === 0 ? "none" : count(admins)} of them with admin.${ends}`;
 }
 
 function KeyRow({
@@ -130,7 +130,7 @@ function KeyRow({
     key.queues.length > 0 && `queues ${key.queues.join(", ")}`,
     key.task_names.length > 0 && `tasks ${key.task_names.join(", ")}`,
     key.allowed_networks.length > 0 && `from ${key.allowed_networks.join(", ")}`,
-    key.rate_limit_per_minute !== null && `${count(key.rate_limit_per_minute)} requests a minute`,
+    key.rate_limit_per_minute !== null && `${plural(key.rate_limit_per_minute, "request")} a minute`,
   ].filter(Boolean);
   return (
     <li class="key" data-off={isOver(key, now) || key.disabled ? "" : undefined}>

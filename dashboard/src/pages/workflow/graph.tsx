@@ -2,7 +2,7 @@
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { useKeys } from "../../keys.ts";
 import { type Fold, foldsOf, linesOf, tally } from "../../logic/fold.ts";
-import { count, duration } from "../../logic/format.ts";
+import { count, duration, plural } from "../../logic/format.ts";
 import type { Layout } from "../../logic/layout.ts";
 import { lookOf } from "../../logic/status.ts";
 import { ShapeIcon } from "../../parts/icons.tsx";
@@ -50,13 +50,13 @@ export function Graph({ workflow, graph }: { workflow: Workflow; graph: Workflow
     <div class="workflow-graph">
       <p class="workflow-graph-line num">
         <span>
-          {count(steps.length)} {steps.length === 1 ? "step" : "steps"}
-          {folds.length < steps.length && ` in ${count(folds.length)} boxes`}
+          {plural(steps.length, "step")}
+          {folds.length < steps.length && ` in ${plural(folds.length, "box", "boxes")}`}
         </span>
         {graph && graph.critical_path_seconds > 0 && (
           <span>
             <b>{WORDS.critical}</b> {duration(graph.critical_path_seconds)} in{" "}
-            {count(graph.critical_path.length)} steps
+            {plural(graph.critical_path.length, "step")}
           </span>
         )}
         {isFoldable && (
