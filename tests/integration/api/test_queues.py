@@ -114,7 +114,7 @@ async def test_a_task_is_counted_where_it_is(client: AsyncClient, engine: AsyncE
 
 async def test_workers_that_stand_still_consume_and_do_not_take(client: AsyncClient, engine: AsyncEngine) -> None:
     now = ago(0)
-    stands_still = ({"want_paused": True}, {"is_paused": True}, {"drain_started_at": now})
+    stands_still: tuple[dict[str, Any], ...] = ({"want_paused": True}, {"is_paused": True}, {"drain_started_at": now})
     async with engine.begin() as connection:
         await add_worker(connection, NODE, queues=["payments"])
         await add_worker(connection, "celery@back", queues=["payments"], drain_started_at=now, drain_finished_at=now)
