@@ -102,7 +102,8 @@ def _told(alerts: Sequence[Json], kind: str, *, subject: str | None = None) -> b
 
 def _of_alert(alert: Json, now: float) -> str:
     text = alert["description"].removesuffix(".")
-    return f"{text}, for {about(seconds_since(alert['created_at'], now))}."
+    since = about(seconds_since(alert["created_at"], now))
+    return f"{text}, noticed {since} ago." if "for more than" in text else f"{text}, for {since}."
 
 
 def _rest_of(others: int) -> str:

@@ -124,7 +124,7 @@ function ofAlert(alert: Alert, now: number, tone: "critical" | "warning"): Troub
   const text = alert.description.replace(/\.$/, "");
   return {
     tone,
-    text: `${text}, for ${since}.`,
+    text: /\bfor more than\b/.test(text) ? `${text}, noticed ${since} ago.` : `${text}, for ${since}.`,
     links: [...linksOf(alert), { label: "Alert", to: "/alerts" }],
   };
 }

@@ -62,6 +62,7 @@ export default function Page(_props: PageProps) {
                       of={key}
                       now={now}
                       onAsk={(what) => setAsked({ what, of: key })}
+                      onDone={keys.refresh}
                     />
                   ))}
                 </ul>
@@ -121,10 +122,12 @@ function KeyRow({
   of: key,
   now,
   onAsk,
+  onDone,
 }: {
   of: Key;
   now: number;
   onAsk?: (what: "change" | "rotate" | "revoke") => void;
+  onDone?: () => void;
 }) {
   const limits = [
     key.queues.length > 0 && `queues ${key.queues.join(", ")}`,
@@ -181,7 +184,7 @@ function KeyRow({
           items={[
             { label: "Change", run: () => onAsk("change") },
             { label: "New secret", run: () => onAsk("rotate") },
-            { label: key.disabled ? "Switch on" : "Switch off", run: () => disable(key) },
+            { label: key.disabled ? "Switch on" : "Switch off", run: () => disable(key).then(onDone) },
             { label: "What was done with it", href: href("/audit", { actor: `api_key:${key.key_id}` }) },
             { label: "Revoke", isDangerous: true, run: () => onAsk("revoke") },
           ]}
