@@ -44,6 +44,7 @@ const COLUMNS: readonly Column<WorkflowRow>[] = [
   },
   {
     id: "id",
+    from: 760,
     title: "id",
     width: "minmax(120px, 0.9fr)",
     narrow: "hide",
