@@ -91,7 +91,9 @@ from services.resident.submission_batcher import SubmissionBatcher
 from services.resident.task_names import TaskNames
 from services.workers.orders import WorkerOrders
 from settings import Settings, urls
-from store.engine import open_engine, tell_lost_connections
+from store.engine import open_engine, stating, tell_lost_connections
+from store.look import Look
+from store.queries.mirror import STATE
 
 ROUTERS = (
     health.router,
@@ -125,8 +127,8 @@ FEED_CONNECTIONS = 3
 """One for what all streams read, the others for those that catch up."""
 LIVE_CONNECTIONS = 2
 """One for the pulse, one for what is watched."""
-# One each for the database, the workers, the mirror and `/metrics`.
-PROBE_CONNECTIONS = 4
+# For `/metrics`; health has one for the database, and one for the workers and the mirror.
+PROBE_CONNECTIONS = 2
 
 DESCRIPTION = """A control plane for Celery: tasks go in over REST, run on Celery workers, and everything that happens
 to them is kept and shown. Where keys are configured, or an issuer of tokens is, every request but those to
@@ -225,7 +227,7 @@ async def _read_keys(stack: AsyncExitStack, ring: KeyRing, *, database_url: str)
     """Keep the API keys in mind, over a connection of its own that requests cannot keep busy."""
     engine = open_engine(database_url, pool_size=1, name="celeriac keys")
     stack.push_async_callback(engine.dispose)
-    await stack.enter_async_context(KeyReader(ring, database_url, transact=engine.begin))
+    await stack.enter_async_context(KeyReader(ring, database_url, transact=partial(stating, engine)))
 
 
 async def open_resources(stack: AsyncExitStack, settings: Settings, *, metrics: Metrics) -> ProcessResources:
@@ -247,7 +249,10 @@ async def open_resources(stack: AsyncExitStack, settings: Settings, *, metrics: 
         stack.push_async_callback(reader.close)
     health_engine = open_engine(database_url, pool_size=PROBE_CONNECTIONS, name="celeriac health")
     stack.push_async_callback(health_engine.dispose)
-    checks = HealthChecks(health_engine, redis, queues=queues, results=results)
+    database, state = (Look(database_url, statement, name="celeriac health") for statement in ("select 1", STATE))
+    for look in (database, state):
+        stack.push_async_callback(look.close)
+    checks = HealthChecks(database, state, redis, queues=queues, results=results)
     # With connections of its own, that requests cannot keep busy.
     probe = await stack.enter_async_context(HealthProbe(checks.by_name()))
     sources = MetricsSources(health_engine, redis, queues=queues)
