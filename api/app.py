@@ -211,7 +211,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await stack.enter_async_context(OpenAccess(resources.redis, is_open, host=settings.host))
         await stack.enter_async_context(Watchdog())
         app.state.guard = Guard(resources.marks, resources.probe.breakers, answers=answers)
-        # What never goes is not looked through again; see `cli/serving.py`.
+        # What never goes is not looked through again; see `cli/garbage.py`.
         gc.freeze()
         yield
 
