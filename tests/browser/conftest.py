@@ -4,11 +4,16 @@ from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
+from structlog.testing import capture_logs
 
+from settings import Settings
 from tests.acceptance.stack import Stack, running
 from tests.browser.chromium import PATIENCE_MS, chromium, chromium_program, stranger
 from tests.browser.pages import Watch, watched
 from tests.browser.shop import Shop, open_shop
+from tests.integration.api.serving import serving
+
+ENV_KEY = "a-key-of-the-browser-tests"
 
 
 @pytest.fixture(scope="package")
@@ -51,3 +56,11 @@ def page(browser: Browser) -> Iterator[Page]:
     with browser.new_context() as context:
         context.set_default_timeout(PATIENCE_MS)
         yield context.new_page()
+
+
+@pytest.fixture
+def closed(database_url: str, broker_url: str) -> Iterator[str]:
+    """The API alone, for which everybody needs a key."""
+    settings = Settings(database_url=database_url, broker_url=broker_url, api_keys=(ENV_KEY, f"{ENV_KEY}-2:read"))
+    with capture_logs(), serving(settings) as url:
+        yield url
