@@ -44,6 +44,7 @@ export default function Page(_props: PageProps) {
         <Chosen name="task_name" word="name" value={chosen.task_name} />
         <Chosen name="queue_name" word="queue" value={chosen.queue_name} />
       </div>
+      {trends.value && <Finer trends={trends.value} />}
       <Shown data={trends} lines={8}>
         {(shown) =>
           whole!.submitted + whole!.ended === 0 ? (
@@ -79,6 +80,22 @@ function Chosen({ name, word, value }: { name: string; word: string; value: stri
       <span class="muted">{word}</span> <span class="clip">{value}</span>
       <Icon name="close" />
     </button>
+  );
+}
+
+/** Where all of it fell within one bar: the way to a closer look. */
+function Finer({ trends }: { trends: Trends }) {
+  const filled = trends.series.filter((one) => one.submitted + one.completed + one.failed + one.cancelled > 0);
+  const [hours, whole, part] =
+    trends.interval === "hourly" ? [1, "hour", "minute"] : trends.interval === "daily" ? [24, "day", "hour"] : [];
+  if (filled.length !== 1 || !hours) return null;
+  const query = new URLSearchParams(params.value);
+  query.set("hours", String(hours));
+  return (
+    <p class="note">
+      <Icon name="clock" /> All of it fell within one {whole}:{" "}
+      <a href={href("/analytics", query)}>look at it by the {part}</a>.
+    </p>
   );
 }
 

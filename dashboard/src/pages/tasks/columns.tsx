@@ -35,7 +35,7 @@ const COLUMNS: readonly Column<TaskRow>[] = [
   {
     id: "error",
     title: "error",
-    from: 620,
+    from: 720,
     width: "minmax(80px, 2fr)",
     narrow: "hide",
     cell: (row) => (
