@@ -8,7 +8,7 @@ what they leave in its caches does. Where many processes share few processors, e
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from celery import Celery
@@ -69,11 +69,12 @@ def _prepare_work() -> Callable[[], None]:
         return x + y
 
     connection = app.connection_for_write()
-    channel = connection.default_channel
+    channel: Any = connection.default_channel
+    options: dict[str, Any] = {"queue": "bench", "connection": connection}
     Queue("bench", channel=channel).declare()
 
     def work() -> None:
-        add.apply_async(ARGUMENTS, queue="bench", connection=connection)
+        add.apply_async(ARGUMENTS, **options)
         channel.basic_get("bench", no_ack=True)
         add.apply(ARGUMENTS)
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, Route, expect
+from playwright.sync_api import Browser, expect
 
 from tests.acceptance.stack import running
 from tests.browser.chromium import PATIENCE_MS, chromium
@@ -63,7 +63,14 @@ def play(browser: Browser, shop: Night, *, name: str, folder: Path) -> Played:
 
 def table_of(played: Sequence[Played]) -> str:
     """Return what was played as a table in Markdown."""
-    head = ["incident", "said after, s", "the first sentence", "to the cause: presses, s", "to the cure: presses, s", "the way"]
+    head = [
+        "incident",
+        "said after, s",
+        "the first sentence",
+        "to the cause: presses, s",
+        "to the cure: presses, s",
+        "the way",
+    ]
     rows = [head, ["---"] * len(head)]
     rows += [
         [
