@@ -27,6 +27,7 @@ PROGRAMS = (
     "trends",
     "scale_out",
     "memory",
+    "dashboard",
 )
 
 
