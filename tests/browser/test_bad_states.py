@@ -85,9 +85,7 @@ def test_who_may_only_read_sees_no_button_that_does_something(guarded: str, shop
         expect(page.get_by_role("option").first).to_contain_text("needs a key that may submit")
 
 
-def test_too_many_requests_are_said_and_asked_again_later(
-    stack: Stack, shop: Shop, browser: Browser
-) -> None:
+def test_too_many_requests_are_said_and_asked_again_later(stack: Stack, shop: Shop, browser: Browser) -> None:
     with (
         capture_logs(),
         serving(_settings(stack, rate_limit_per_minute=4)) as url,
