@@ -33,6 +33,8 @@ WAITS_FOR: Mapping[Waiting, str] = {
     Waiting.UNDESCRIBED_NODES: "nodes",
     Waiting.UNASKED_OF_EVENTS: "nodes",
     Waiting.DIVERGED_WORKERS: "control",
+    Waiting.UNSEALED_ROWS: "seals",
+    Waiting.ALERTS_TO_TELL: "notifications",
 }
 """The loops that rest until there is something for them, by what that is."""
 

@@ -91,7 +91,7 @@ test("parts that are down, marks, refusals and failures are each a sentence", ()
     failedPercent: 40,
     donePerMinute: 3,
   });
-  assert.equal(said.text, "The result backend has not answered for 60 s.");
+  assert.equal(said.text, "The result backend has not answered for 60 s. Results come late.");
   assert.equal(said.rest, "3 more things are wrong.");
   const automatic = { components: [], degradation: { marks: [{ service_name: "broker", automatic: true }] } };
   assert.match(say({ resilience: automatic as unknown as Resilience }).text, /^broker fails/);

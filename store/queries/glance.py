@@ -10,9 +10,11 @@ from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from store.queries import outbox, queues, rollups, search
+from store.queries import audit_seals, outbox, queues, rollups, search
 from store.queries.lost import dead_workers
+from store.queries.notifications import messages
 from store.queries.tasks import documents
+from store.queries.webhooks import fanout, sending
 from store.queries.workers import consumers, descriptions, signs, strangers, wishes
 from store.queries.workflows import progress
 
@@ -34,6 +36,10 @@ class Waiting(StrEnum):
     UNDESCRIBED_NODES = "undescribed_nodes"
     UNASKED_OF_EVENTS = "unasked_of_events"
     DIVERGED_WORKERS = "diverged_workers"
+    UNSEALED_ROWS = "unsealed_rows"
+    ALERTS_TO_TELL = "alerts_to_tell"
+    FOLLOWERS = "followers"
+    DELIVERIES = "deliveries"
 
 
 _CONDITIONS: dict[Waiting, ColumnElement[bool]] = {
@@ -48,6 +54,10 @@ _CONDITIONS: dict[Waiting, ColumnElement[bool]] = {
     Waiting.UNDESCRIBED_NODES: or_(descriptions.any_undescribed, strangers.any_superfluous),
     Waiting.UNASKED_OF_EVENTS: signs.any_unasked_of_events,
     Waiting.DIVERGED_WORKERS: or_(wishes.any_diverged, wishes.any_drain),
+    Waiting.UNSEALED_ROWS: audit_seals.any_unsealed,
+    Waiting.ALERTS_TO_TELL: messages.any_to_tell,
+    Waiting.FOLLOWERS: fanout.any_follower,
+    Waiting.DELIVERIES: sending.any_due,
 }
 
 

@@ -10,10 +10,9 @@ from settings import Settings
 from tests.acceptance.stack import Stack, running
 from tests.browser.chromium import PATIENCE_MS, chromium, chromium_program, stranger
 from tests.browser.pages import Watch, watched
+from tests.browser.people import KEYS
 from tests.browser.shop import Shop, open_shop
 from tests.integration.api.serving import serving
-
-ENV_KEY = "a-key-of-the-browser-tests"
 
 
 @pytest.fixture(scope="package")
@@ -61,6 +60,6 @@ def page(browser: Browser) -> Iterator[Page]:
 @pytest.fixture
 def closed(database_url: str, broker_url: str) -> Iterator[str]:
     """The API alone, for which everybody needs a key."""
-    settings = Settings(database_url=database_url, broker_url=broker_url, api_keys=(ENV_KEY, f"{ENV_KEY}-2:read"))
+    settings = Settings(database_url=database_url, broker_url=broker_url, api_keys=KEYS)
     with capture_logs(), serving(settings) as url:
         yield url

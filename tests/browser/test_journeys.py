@@ -6,8 +6,8 @@ from urllib.parse import parse_qs, urlsplit
 from playwright.sync_api import Browser, Page, expect
 
 from tests.acceptance.stack import Stack
-from tests.browser.conftest import ENV_KEY
 from tests.browser.pages import Watch, open_page, watched
+from tests.browser.people import KEY, READER
 from tests.browser.prefix import proxied
 from tests.browser.shop import NOT_CONSUMED, Shop
 
@@ -127,13 +127,13 @@ def test_somebody_signs_in_with_a_key_and_sees_only_what_he_may(closed: str, bro
         key.fill("not-a-key")
         page.get_by_role("button", name="Sign in").click()
         expect(page.get_by_role("alert")).to_be_visible()
-        key.fill(f"{ENV_KEY}-2")
+        key.fill(READER)
         key.press("Enter")
         expect(page.get_by_role("heading", level=1)).to_have_text("Tasks")
         assert query_of(page) == {"status": ["FAILED"]}
         expect(page.get_by_text("read only")).to_be_visible()
         expect(page.get_by_role("button", name="Save view")).to_have_count(0)
-        assert ENV_KEY not in str(context.storage_state())
+        assert KEY not in str(context.storage_state())
         page.get_by_role("button", name="Settings").click()
         page.get_by_role("menuitem", name="Sign out").click()
         expect(page.get_by_label("API key")).to_be_visible()

@@ -122,11 +122,12 @@ class Idle:
 
 
 def test_loops_for_which_something_may_wait_rest() -> None:
-    loops = [Loop("refused", Idle()), Loop("seals", Idle())]
-    [refused, seals], _ = with_rests(loops, notified={Waiting.DUE: Bell()})
-    assert (refused.wait == asyncio.sleep, seals.wait) == (False, asyncio.sleep)
+    loops = [Loop("refused", Idle()), Loop("sweep", Idle())]
+    [refused, sweep], _ = with_rests(loops, notified={Waiting.DUE: Bell()})
+    assert (refused.wait == asyncio.sleep, sweep.wait) == (False, asyncio.sleep)
 
 
 def test_everything_that_may_wait_has_somebody_who_is_woken() -> None:
-    _, wakes = with_rests([], notified={Waiting.DUE: Bell(), Waiting.WORKFLOWS: Bell()})
+    notified = dict.fromkeys((Waiting.DUE, Waiting.WORKFLOWS, Waiting.FOLLOWERS, Waiting.DELIVERIES), Bell())
+    _, wakes = with_rests([], notified=notified)
     assert set(wakes) == set(Waiting)

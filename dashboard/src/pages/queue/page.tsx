@@ -4,12 +4,10 @@ import { useData } from "../../api/query.ts";
 import type { Gap, QueueRow, Page as Rows, Trends } from "../../api/types.ts";
 import { count } from "../../logic/format.ts";
 import { isUnserved, rate, sentenceOfQueue, takersOf } from "../../logic/queues.ts";
-import { ActionButton, act } from "../../parts/actions.tsx";
 import { Bars } from "../../parts/bars.tsx";
 import { CopyAs } from "../../parts/copy.tsx";
 import { Figure } from "../../parts/figure.tsx";
-import { HoldBack } from "../../parts/hold.tsx";
-import { Icon } from "../../parts/icons.tsx";
+import { HoldBack, LetGo } from "../../parts/hold.tsx";
 import { PageHead, type PageProps, Section } from "../../parts/page.tsx";
 import { Empty, Shown } from "../../parts/states.tsx";
 import { Status } from "../../parts/status.tsx";
@@ -131,19 +129,8 @@ function Condition({ queue }: { queue: QueueDetail }) {
 }
 
 function Release({ queue }: { queue: QueueDetail }) {
-  if (queue.mark?.automatic) return null;
-  const body = { service_name: `queue:${queue.queue_name}` };
-  const path = "/resilience/degradation/clear";
-  return (
-    <ActionButton
-      needs="operate"
-      primary
-      command={{ method: "POST", path, body }}
-      onClick={() => act("POST", path, { body, done: `${queue.queue_name} goes on.`, topics: ["all"] })}
-    >
-      <Icon name="play" /> {WORDS.release}
-    </ActionButton>
-  );
+  const name = queue.queue_name;
+  return queue.mark?.automatic ? null : <LetGo service={`queue:${name}`} name={name} />;
 }
 
 function Vitals({ queue }: { queue: QueueDetail }) {
