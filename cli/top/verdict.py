@@ -137,8 +137,8 @@ def _told(alerts: Sequence[Json], kind: str, *, subject: str | None = None) -> b
 
 def _of_alert(alert: Json, it: Situation) -> str:
     text, since = alert["description"].removesuffix("."), about(seconds_since(alert["created_at"], it.now))
-    age = f"noticed {since} ago" if "for more than" in text else f"for {since}"
-    return f"{text}, {age}{_mostly(it) if alert['type'] == 'HIGH_FAILURE_RATE' else ''}."
+    what = _mostly(it) if alert["type"] == "HIGH_FAILURE_RATE" else ""
+    return f"{text}, noticed {since} ago{what}." if "for more than" in text else f"{text}, for {since}{what}."
 
 
 def _of_note(alert: Json) -> str:

@@ -211,7 +211,7 @@ def worker_killed(night: Night, walk: Walk) -> Played:
 
 def bad_deploy(night: Night, walk: Walk) -> Played:
     """Every payment fails since the last deploy: they are held back, the good one is deployed, and the failed run."""
-    page, stack = walk.page, night.stack
+    page = walk.page
     with night.worker(**{BROKEN: "yes"}):
         night.charge()
         began = time.monotonic()

@@ -172,8 +172,8 @@ function ofAlert(alert: Alert, it: Situation, tone: "critical" | "warning"): Tro
   const since = about((it.now - Date.parse(alert.created_at)) / 1000);
   const text = alert.description.replace(/\.$/, "");
   const what = alert.type === "HIGH_FAILURE_RATE" ? mostly(it) : "";
-  const age = /\bfor more than\b/.test(text) ? `noticed ${since} ago` : `for ${since}`;
-  return { tone, text: `${text}, ${age}${what}.`, links: [...linksOf(alert), ALERT] };
+  const when = /\bfor more than\b/.test(text) ? `noticed ${since} ago` : `for ${since}`;
+  return { tone, text: `${text}, ${when}${what}.`, links: [...linksOf(alert), ALERT] };
 }
 
 /** Return where the evidence of an alert is. */

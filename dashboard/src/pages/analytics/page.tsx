@@ -85,9 +85,15 @@ function Chosen({ name, word, value }: { name: string; word: string; value: stri
 
 /** Where all of it fell within one bar: the way to a closer look. */
 function Finer({ trends }: { trends: Trends }) {
-  const filled = trends.series.filter((one) => one.submitted + one.completed + one.failed + one.cancelled > 0);
+  const filled = trends.series.filter(
+    (one) => one.submitted + one.completed + one.failed + one.cancelled > 0,
+  );
   const [hours, whole, part] =
-    trends.interval === "hourly" ? [1, "hour", "minute"] : trends.interval === "daily" ? [24, "day", "hour"] : [];
+    trends.interval === "hourly"
+      ? [1, "hour", "minute"]
+      : trends.interval === "daily"
+        ? [24, "day", "hour"]
+        : [];
   if (filled.length !== 1 || !hours) return null;
   const query = new URLSearchParams(params.value);
   query.set("hours", String(hours));
