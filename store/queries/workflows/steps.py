@@ -4,11 +4,10 @@ What concerns a workflow as a whole is in `progress.py`. Each statement looks on
 found by a partial index; none reads all steps of a workflow that is under way, but for those that stop it.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from operator import attrgetter
-from types import MappingProxyType
 from uuid import UUID
 
 from sqlalchemy import (
@@ -46,7 +45,7 @@ from store.together import together
 
 POSITIONS = ARRAY(Integer)
 ANY_SIZE = 2**31 - 1
-NONE_WAITS: Mapping[int, int] = MappingProxyType({})
+Writes = Callable[[], Awaitable[None]]
 
 _steps = workflow_steps.c
 _of_workflow = _steps.workflow_id == bindparam("workflow", type_=Uuid)
@@ -223,6 +222,10 @@ _fail = (
 )
 
 
+async def write_nothing() -> None:
+    """Write nothing."""
+
+
 async def list_free(
     connection: AsyncConnection,
     workflow_id: UUID,
@@ -231,16 +234,15 @@ async def list_free(
     limit: int,
     max_bytes: int,
     now: datetime,
-    waiting_for: Mapping[int, int] = NONE_WAITS,
+    before: Writes = write_nothing,
 ) -> list[FreeStep]:
     """Return up to `limit` steps that may start, in their order, after this position (index workflow_steps_free).
 
-    The last of them is the one whose arguments reach `max_bytes`. Before, `waiting_for` is written, as `write_waiting`
-    does: both take one round trip.
+    The last of them is the one whose arguments reach `max_bytes`. `before` writes what makes steps free, in the same
+    round trip.
     """
     async with together(connection) as asking:
-        if waiting_for:
-            await write_waiting(connection, workflow_id, waiting_for=waiting_for)
+        await before()
         parameters = {"workflow": workflow_id, "behind": behind, "limit": limit, "max_bytes": max_bytes}
         free = await asking.ask(_free, parameters)
     vault = at_rest_of(connection)
