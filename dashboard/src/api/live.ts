@@ -64,9 +64,10 @@ export function startLive(): void {
   let who = me.peek()?.id;
   effect(() => {
     const now = me.value?.id;
+    // Whoever signs in again is no other, and a stream that was refused is let in now.
+    absentUntil = 0;
     if (now === who) return;
     who = now;
-    absentUntil = 0;
     queueMicrotask(() => {
       follow();
       if (!pulse.peek()) void poll();

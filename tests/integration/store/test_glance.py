@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain.workers.status import Heartbeat, worker_id_of
 from store.queries import outbox, submissions
-from store.queries.glance import Waiting, glance_statement, look
+from store.queries.glance import Glance, Waiting, glance_statement, read_glance
 from store.queries.outbox import NotedRefusal
 from store.queries.workers import descriptions, nodes, signs, wishes
 from store.queries.workers.descriptions import Description
@@ -34,8 +34,12 @@ async def connection(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
         yield connection
 
 
+async def look(connection: AsyncConnection) -> Glance:
+    return read_glance((await connection.exec_driver_sql(STATEMENT, execution_options={"no_parameters": True})).one())
+
+
 async def waiting(connection: AsyncConnection) -> set[Waiting]:
-    return set((await look(connection, STATEMENT)).waiting)
+    return set((await look(connection)).waiting)
 
 
 async def submit(connection: AsyncConnection) -> str:
@@ -157,10 +161,10 @@ async def test_what_a_silent_worker_held_waits_also_where_another_run_has_ended_
 
 
 async def test_it_tells_when_nodes_have_come_or_said_what_they_are(connection: AsyncConnection) -> None:
-    told = [(await look(connection, STATEMENT)).consumers_told]
+    told = [(await look(connection)).consumers_told]
     await hear(connection)
-    told.append((await look(connection, STATEMENT)).consumers_told)
+    told.append((await look(connection)).consumers_told)
     await describe(connection)
-    told.append((await look(connection, STATEMENT)).consumers_told)
+    told.append((await look(connection)).consumers_told)
     assert [online for online, _ in told] == [0, 1, 1]
     assert len({described_at for _, described_at in told}) == 2

@@ -2,10 +2,12 @@
 import { useEffect, useState } from "preact/hooks";
 import { ask, call, segment } from "../../api/client.ts";
 import { useData } from "../../api/query.ts";
-import type { Page as Rows, TaskRow } from "../../api/types.ts";
+import type { Mark, Page as Rows, TaskRow } from "../../api/types.ts";
 import { plural } from "../../logic/format.ts";
 import { actOnEach } from "../../parts/actions.tsx";
 import { Dialog } from "../../parts/dialog.tsx";
+import { LetGo } from "../../parts/hold.tsx";
+import { Icon } from "../../parts/icons.tsx";
 import { Receipt, type ReceiptStep } from "../../parts/receipt.tsx";
 import { ErrorBox } from "../../parts/states.tsx";
 import { say } from "../../parts/toasts.tsx";
@@ -18,10 +20,13 @@ const ENDED = ["COMPLETED", "FAILED", "CANCELLED"];
 
 export function Canary({
   group,
+  mark,
   query,
   onClose,
 }: {
   group: Group;
+  /** What holds its name back. */
+  mark: Mark | undefined;
   query: Record<string, string>;
   onClose: () => void;
 }) {
@@ -113,6 +118,15 @@ export function Canary({
           done,
         })}
       />
+      {mark && !hasEnded && (
+        <div class="note" data-tone="waiting">
+          <Icon name="pause" />
+          <span>
+            {group.task_name} {WORDS.heldWhy}
+          </span>
+          {!mark.automatic && <LetGo service={mark.service_name} name={group.task_name ?? ""} />}
+        </div>
+      )}
       {replay && (
         <p>
           <a href={href(`/tasks/${segment(replay)}`)}>Look at the replay</a>

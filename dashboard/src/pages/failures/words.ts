@@ -10,6 +10,8 @@ export const WORDS = {
   newest: "Newest",
   replay: "Replay one, then the rest",
   fresh: "new",
+  held: "held back",
+  heldWhy: "is held back: what is replayed waits until it is let go.",
   one: "Replay one",
   rest: "Replay the rest",
 } as const;
