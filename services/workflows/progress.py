@@ -60,13 +60,19 @@ class Advanced:
 
 
 async def advance(
-    connection: AsyncConnection, workflow: LockedWorkflow, *, fetched: Group | None = None, bounds: Bounds = WHOLE_TURN
+    connection: AsyncConnection,
+    workflow: LockedWorkflow,
+    *,
+    fetched: Group | None = None,
+    bounds: Bounds = WHOLE_TURN,
+    ended: steps.Ended | None = None,
 ) -> Advanced:
     """Do what can be done in one turn, and have it looked at again if more can.
 
-    Doing it again, at any time, does nothing that was done before.
+    `ended`: what `steps.settle_ended` has returned to the caller. Doing it again, at any time, does nothing that was
+    done before.
     """
-    settled = await _settle(connection, workflow)
+    settled = await _settle(connection, workflow, ended=ended)
     unfinished = workflow.unfinished - settled.count
     written = unfinished if workflow.status is WorkflowStatus.RUNNING and unfinished else workflow.unfinished
 
@@ -106,20 +112,23 @@ class _Settled:
     """What is still to be written: for how many steps some now wait."""
 
 
-async def _settle(connection: AsyncConnection, workflow: LockedWorkflow) -> _Settled:
-    """Take ends into account until there are none left."""
+async def _settle(
+    connection: AsyncConnection, workflow: LockedWorkflow, *, ended: steps.Ended | None = None
+) -> _Settled:
+    """Take ends into account until there are none left, these before all others."""
     settled = 0
     this = workflow.workflow_id
     if workflow.cancel_requested_at is not None:
         settled += await steps.skip_waiting(connection, this)
     while True:
-        ended, waiting = await steps.settle_ended(connection, this)
-        settled += len(ended)
-        if stops(ended, workflow.on_failure):
+        these, waiting = ended or await steps.settle_ended(connection, this)
+        ended = None
+        settled += len(these)
+        if stops(these, workflow.on_failure):
             settled += await steps.skip_waiting(connection, this)
             await progress.stop(connection, this)
             continue
-        moves = settle(ended, waiting)
+        moves = settle(these, waiting)
         if not moves.skipped:
             return _Settled(settled, moves.waiting_for)
         if moves.waiting_for:

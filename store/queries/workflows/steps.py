@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, 
 from dataclasses import dataclass, replace
 from datetime import datetime
 from operator import attrgetter
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
@@ -131,15 +132,31 @@ _skip_waiting = (
 )
 
 
-async def settle_ended(connection: AsyncConnection, workflow_id: UUID) -> tuple[list[EndedStep], dict[int, int]]:
-    """Note that ends have been taken into account, all that have not been (index workflow_steps_unsettled).
+Ended = tuple[list[EndedStep], dict[int, int]]
+"""Steps that have ended, and those behind them that wait, by position, each with for how many it does."""
 
-    Returns those steps in their order, and the steps behind them that wait, each with the number of steps for which it
-    does (primary key).
+
+async def settle_ended(connection: AsyncConnection, workflow_id: UUID) -> Ended:
+    """Note that ends have been taken into account, all that have not been; returns those (index
+    workflow_steps_unsettled, primary key).
     """
+    return _as_ended(await connection.execute(_settle, {"workflow": workflow_id}))
+
+
+async def follow_and_settle(
+    connection: AsyncConnection, changes: Iterable[TaskChange], *, in_hand: Sequence[UUID]
+) -> dict[UUID, Ended]:
+    """Do as `follow_tasks` does, and then for each workflow in hand as `settle_ended`, in one round trip."""
+    async with together(connection) as asking:
+        await follow_tasks(connection, changes, in_hand=in_hand)
+        asked = {workflow_id: await asking.ask(_settle, {"workflow": workflow_id}) for workflow_id in in_hand}
+    return {workflow_id: _as_ended(answer.rows) for workflow_id, answer in asked.items()}
+
+
+def _as_ended(rows: Iterable[Any]) -> Ended:
     ended: list[EndedStep] = []
     waiting: dict[int, int] = {}
-    for position, status, children, waiting_for in await connection.execute(_settle, {"workflow": workflow_id}):
+    for position, status, children, waiting_for in rows:
         if waiting_for is None:
             ended.append(EndedStep(position, StepStatus(status), children))
         else:
