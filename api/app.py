@@ -2,14 +2,12 @@
 
 import asyncio
 import gc
-from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 from fastapi import FastAPI
 from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
-from fastapi.routing import iter_route_contexts
 from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.types import ASGIApp
 
@@ -158,14 +156,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.state.key_ring.fill((), is_closed=False, read_at=0.0)
     install_handlers(app)
     for router in ROUTERS:
-        app.include_router(router)
+        # As they are: `include_router` makes every route once more, and looks for it twice at each request.
+        app.router.routes.extend(router.routes)
     _add_layers(app, settings)
     app.build_middleware_stack = partial(_stack_layers, app)  # type: ignore[method-assign]
     app.openapi = partial(describe_app, app)  # type: ignore[method-assign]  # FastAPI's documented way
     serve_document(app)
     serve_dashboard(app)
-    # FastAPI builds its routes at the first request otherwise, which waits for it; and not safely for two threads.
-    deque(iter_route_contexts(app.routes), maxlen=0)
     return app
 
 
@@ -215,7 +212,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await stack.enter_async_context(OpenAccess(resources.redis, is_open, host=settings.host))
         await stack.enter_async_context(Watchdog())
         app.state.guard = Guard(resources.marks, resources.probe.breakers, answers=answers)
-        # What never goes is not looked through again; see `cli/serving.py`.
+        # What never goes is not looked through again; see `cli/garbage.py`.
         gc.freeze()
         yield
 

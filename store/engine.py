@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import psycopg
 from psycopg import AsyncConnection
 from psycopg.abc import RV, PQGen
 from psycopg.types.array import ListBinaryDumper
 from sqlalchemy import AsyncAdaptedQueuePool, event, text
 from sqlalchemy.engine import URL, Dialect, ExceptionContext, make_url
-from sqlalchemy.exc import DBAPIError, InvalidatePoolError
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncConnection as SqlConnection
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import PoolProxiedConnection
@@ -187,37 +186,6 @@ async def stating(engine: AsyncEngine) -> AsyncIterator[SqlConnection]:
     """
     async with engine.connect() as connection:
         yield await connection.execution_options(isolation_level="AUTOCOMMIT")
-
-
-@asynccontextmanager
-async def together(connection: SqlConnection) -> AsyncIterator[None]:
-    """Send the statements of the block one behind the other: all of them take one round trip.
-
-    Nobody sees their answers, not even how many rows they have written. Raises the first error at the end of the block,
-    as SQLAlchemy would; what follows the failed statement is not executed.
-    """
-    driver = (await connection.get_raw_connection()).driver_connection
-    assert isinstance(driver, AsyncConnection)
-    try:
-        async with driver.pipeline():
-            yield
-    except psycopg.Error as error:
-        if driver.closed:
-            await connection.invalidate()
-        raise _as_of_sqlalchemy(connection, error) from error
-
-
-def _as_of_sqlalchemy(connection: SqlConnection, error: psycopg.Error) -> BaseException:
-    is_lost = connection.invalidated
-    return DBAPIError.instance(
-        None,
-        None,
-        error,
-        psycopg.Error,
-        hide_parameters=True,
-        connection_invalidated=is_lost,
-        dialect=connection.dialect,
-    )
 
 
 async def limit_statements(connection: SqlConnection, *, seconds: float) -> None:

@@ -1,6 +1,7 @@
 """A million events of steady load, and the memory of every process meanwhile: it may not grow.
 
-Warm-up is the first quarter. Held against each other are the medians of the second quarter and of the last one.
+Warm-up is the first quarter. Held against each other are the medians of the second quarter and of the last one. With a
+rate, the mirror may not fall behind either.
 """
 
 import statistics
@@ -20,41 +21,57 @@ from bench.report import JsonFile
 from bench.stack import Stack, running_up, wait_until
 
 PORTION = 250
+PORTIONS_A_SECOND = 4
 UNFINISHED_AT_MOST = 2_000
 """How many tasks may wait or run: load without a backlog."""
 LOOK_SECONDS = 0.5
 SAMPLE_SECONDS = 5.0
 END_SECONDS = 120.0
+LAG_SECONDS = 1.0
+"""How late an event may be stored, of 99 in a hundred."""
+LAGS = """
+    select at, percentile_cont(at) within group (order by extract(epoch from recorded_at - occurred_at)) as seconds
+    from events cross join unnest(array[0.5, 0.99, 1.0]::float8[]) at where node is not null group by at order by at
+"""
 GROWTH_MIB = 4.0
 """About a hundredth of what all processes hold; a leak of 16 bytes an event would be four times as much."""
 NOT_OURS = ("postgres", "valkey-server", "flower")
-BATCH = {"tasks": [{"task_name": TASK_NAME, "task_args": ARGUMENTS}] * PORTION}
+TASK = {"task_name": TASK_NAME, "task_args": ARGUMENTS}
 
 
 def main(
     tasks: Annotated[int, typer.Option(min=PORTION, help="Tasks in all, of five events each.")] = 200_000,
+    rate: Annotated[
+        int, typer.Option(min=0, help="Tasks a second; 0 for as many as run without a backlog.", show_default=True)
+    ] = 0,
     json_file: JsonFile = None,
 ) -> None:
     """Submit tasks for as long as it takes, and look at every process."""
-    present(measure(tasks=tasks), json_file)
+    present(measure(tasks=tasks, rate=rate), json_file)
 
 
-def measure(*, tasks: int) -> DrillReport:
+def measure(*, tasks: int, rate: int) -> DrillReport:
     """Run so many tasks at a steady rate, and compare each process's memory early and late."""
     with running_up(workers=1, flower=True) as stack:
         begun = time.monotonic()
-        samples = _sample_while(stack, tasks)
+        samples = _sample_while(stack, tasks, rate)
         seconds = time.monotonic() - begun
         database = Database(stack.servers.database_url)
         events, done = database.number("select count(*) from events"), _completed(database)
+        typical, late, latest = (row["seconds"] for row in database.rows(LAGS))
         database.close()
     before, after = _quarter(samples, 2), _quarter(samples, 4)
     return DrillReport(
         title=f"{tasks:,} tasks, {events:,} events in {seconds / 60:.1f} minutes",
-        findings=[equal("tasks completed", tasks, seen=done), *_growth(before, after)],
+        findings=[equal("tasks completed", tasks, seen=done), *_lag(late, rate), *_growth(before, after)],
         measured={f"{kind}, MiB": f"{before[kind]:,.1f}, then {after[kind]:,.1f}" for kind in before}
-        | {"tasks/s": tasks / seconds, "samples": len(samples)},
+        | {
+            "tasks/s": tasks / seconds,
+            "samples": len(samples),
+            "events stored after, p50, p99, latest": f"{typical * 1e3:,.0f}, {late * 1e3:,.0f}, {latest * 1e3:,.0f} ms",
+        },
         notes=[
+            "An event is stored when the transaction begins that stores it.",
             "PSS: memory that processes share is divided among them.",
             "Not judged: Postgres fills its shared buffers, Valkey keeps the result of each task for a day, and"
             " Flower keeps the last 100,000 tasks.",
@@ -62,10 +79,10 @@ def measure(*, tasks: int) -> DrillReport:
     )
 
 
-def _sample_while(stack: Stack, tasks: int) -> list[Sample]:
+def _sample_while(stack: Stack, tasks: int, rate: int) -> list[Sample]:
     """Take samples while all of them are submitted and run."""
     samples: list[Sample] = []
-    loading = threading.Thread(target=_submit, args=(stack, tasks), name="load")
+    loading = threading.Thread(target=_submit, args=(stack, tasks, rate), name="load")
     loading.start()
     while loading.is_alive():
         samples.append(sample(stack.pid))
@@ -73,13 +90,17 @@ def _sample_while(stack: Stack, tasks: int) -> list[Sample]:
     return samples
 
 
-def _submit(stack: Stack, tasks: int) -> None:
-    database = Database(stack.servers.database_url)
+def _submit(stack: Stack, tasks: int, rate: int) -> None:
+    portion = max(1, rate // PORTIONS_A_SECOND) if rate else PORTION
+    database, begun = Database(stack.servers.database_url), time.monotonic()
     with httpx.Client(base_url=f"{stack.api_url}/api/v1", timeout=30) as client:
-        for _ in range(0, tasks, PORTION):
+        for sent in range(0, tasks, portion):
             while database.number(UNFINISHED) > UNFINISHED_AT_MOST:
                 time.sleep(LOOK_SECONDS)
-            client.post("/tasks/batch", json=BATCH).raise_for_status()
+            if rate:
+                time.sleep(max(0.0, begun + sent / rate - time.monotonic()))
+            batch = {"tasks": [TASK] * min(portion, tasks - sent)}
+            client.post("/tasks/batch", json=batch).raise_for_status()
     wait_until(lambda: not database.number(UNFINISHED), "the end of all tasks", seconds=END_SECONDS)
     database.close()
 
@@ -93,6 +114,11 @@ def _quarter(samples: Sequence[Sample], nth: int) -> dict[str, float]:
     size = len(samples) // 4
     part = samples[size * (nth - 1) : size * nth]
     return {kind: statistics.median(each[kind].pss for each in part if kind in each) for kind in part[0]}
+
+
+def _lag(late: float, rate: int) -> Iterator[Finding]:
+    if rate:
+        yield at_most("99 of 100 events stored after", LAG_SECONDS, seen=late, unit=" s")
 
 
 def _growth(before: dict[str, float], after: dict[str, float]) -> Iterator[Finding]:
