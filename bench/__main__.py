@@ -26,6 +26,7 @@ PROGRAMS = (
     "history",
     "trends",
     "scale_out",
+    "caches",
     "memory",
     "dashboard",
 )

@@ -8,14 +8,15 @@ from typing import Protocol
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from domain.alerts.conditions import NOTHING_PENDING, AlertInputs, Judgement, judge_alerts
+from domain.alerts.conditions import NOTHING_PENDING, AlertInputs, Judgement, Key, judge_alerts
 from domain.alerts.rules import AlertType, Rule
 from domain.broker_options import OptionDifference
 from domain.degradation import KnowsMarks, blocked_by
 from domain.errors import BrokerUnavailable
 from gateway.ports import FindsDifferences, ReadsQueues
 from services.alerts import measure, read_rules, write_changes
-from store.queries import alerts, for_alerts, leadership
+from store.engine import stating
+from store.queries import alerts, leadership
 from store.queries.workers.consumers import get_consumers
 
 ROUND_SECONDS = 5.0
@@ -62,19 +63,19 @@ class AlertsRound:
 
     async def run_once(self) -> float:
         """Measure, judge, store."""
-        # Committed, though it only reads: psycopg gives up all prepared statements of a connection that rolls back.
-        async with self._engine.begin() as connection:
+        blocked = blocked_by(await self._marks.fresh())
+        async with stating(self._engine) as connection:
             rules = {kind: in_force.rule for kind, in_force in (await read_rules(connection)).items()}
-            inputs = await measure(connection, rules, blocked=blocked_by(await self._marks.fresh()))
-            consumed = await for_alerts.list_consumed_queues(connection)
+            measured = await measure(connection, rules, blocked=blocked)
             apart = (await get_consumers(connection)).differences
         # No connection is held while servers are asked that may take seconds to answer.
-        waiting = await self._depths({*consumed, *inputs.due, *inputs.not_picked_up})
+        inputs = measured.inputs
+        waiting = await self._depths({*measured.consumed, *inputs.due, *inputs.not_picked_up})
         down, ended = await self._components.ask(), self._lives.ended()
         differing = await self._differing(apart)
         open_hosts = await self._find_open_hosts() if self._find_open_hosts else ()
         found = replace(inputs, waiting=waiting, down=down, ended=ended, differing=differing, open_hosts=open_hosts)
-        if await self._write_changes(found, rules):
+        if await self._settle(found, rules, open_alerts=measured.open_alerts):
             await self._lives.forget(ended.keys())
         return ROUND_SECONDS
 
@@ -90,22 +91,26 @@ class AlertsRound:
         except BrokerUnavailable:
             return None
 
-    async def _write_changes(self, inputs: AlertInputs, rules: Mapping[AlertType, Rule]) -> bool:
-        """False if another process does it."""
-        async with self._engine.begin() as connection:
-            if not await leadership.take(connection, leadership.ALERTS):
-                return False
-            judgement = judge_alerts(
-                inputs,
-                rules,
-                open_alerts=await alerts.list_open_keys(connection),
-                pending=self._pending,
-                now=datetime.now(UTC),
-            )
-            await write_changes(connection, judgement)
+    async def _settle(
+        self, inputs: AlertInputs, rules: Mapping[AlertType, Rule], *, open_alerts: Collection[Key]
+    ) -> bool:
+        """Judge, and store what comes of it; false if another process does it. Mostly nothing does."""
+        judgement = self._judge(inputs, rules, open_alerts)
+        if judgement.raised or judgement.still_open or judgement.resolved:
+            async with self._engine.begin() as connection:
+                if not await leadership.take(connection, leadership.ALERTS):
+                    return False
+                # Others may have raised or resolved some since.
+                judgement = self._judge(inputs, rules, await alerts.list_open_keys(connection))
+                await write_changes(connection, judgement)
         self._pending = judgement.pending
         _tell(judgement)
         return True
+
+    def _judge(
+        self, inputs: AlertInputs, rules: Mapping[AlertType, Rule], open_alerts: Collection[Key], /
+    ) -> Judgement:
+        return judge_alerts(inputs, rules, open_alerts=open_alerts, pending=self._pending, now=datetime.now(UTC))
 
 
 def _tell(judgement: Judgement) -> None:

@@ -27,6 +27,8 @@ SHORTEST_PAUSE_SECONDS = 0.005
 # So long the next batch may grow under load: a round costs a dozen statements, however small its batch. Measured with
 # submissions on 32 connections: x 1.2 of them. The first task after a quiet moment waits for nothing.
 GATHERING_SECONDS = 0.01
+ALONE = 1
+"""A round of so few is no load: the next task may be the next step of a chain, which waits for this one's end."""
 MANY = 20
 MANY_GATHERING_SECONDS = 0.03
 """How long it may grow where the last one held many: of them one that waits a little longer is not noticed."""
@@ -92,7 +94,7 @@ class DispatchRound:
             log.info("dispatched", published=done.published, cancelled=done.cancelled, claimed=done.claimed)
         if done.claimed == self._batch_size:
             return 0
-        if done.claimed:
+        if done.claimed > ALONE:
             await asyncio.sleep(MANY_GATHERING_SECONDS if done.claimed >= MANY else GATHERING_SECONDS)
         return POLL_SECONDS if left is None else min(POLL_SECONDS, max(SHORTEST_PAUSE_SECONDS, left.total_seconds()))
 

@@ -1,4 +1,8 @@
-"""Removes what is kept only for a time: idempotency keys after their 24 hours, sessions that are over, old messages."""
+"""Removes what is kept only for a time: idempotency keys after their 24 hours, sessions that are over, old messages and
+alerts.
+"""
+
+from datetime import timedelta
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -6,11 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from domain.idempotency import KEPT_FOR
 from domain.notifications.delivery import KEPT_FOR as MESSAGES_KEPT_FOR
 from domain.sessions import IDLE
-from store.queries import idempotency, sessions
+from store.queries import alerts, idempotency, sessions
 from store.queries.notifications import messages
 
 ROUND_SECONDS = 60.0
 BATCH_SIZE = 5_000
+ALERTS_KEPT_FOR = timedelta(days=90)
+"""How long alerts are kept that are resolved."""
 
 log = structlog.get_logger(__name__)
 
@@ -28,6 +34,7 @@ class ExpiryRound:
             over = await sessions.remove_over(connection, idle=IDLE)
             forgotten = await idempotency.forget_old(connection, kept_for=KEPT_FOR, limit=self._batch_size)
             await messages.forget_old(connection, older_than=MESSAGES_KEPT_FOR)
+            await alerts.forget_resolved(connection, older_than=ALERTS_KEPT_FOR)
         if over:
             log.info("sessions_expired", count=over)
         if forgotten:

@@ -1,7 +1,7 @@
 """The loops process: opens what the loops need, runs them all, stops them together."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from functools import partial
@@ -33,7 +33,7 @@ from loops.cancels import CancelsRound
 from loops.components import Components, check_mirror
 from loops.dispatch import DispatchRound, RefusedRound
 from loops.expiry import ExpiryRound
-from loops.glance import GlanceRound, with_rests
+from loops.glance import STATEMENT, GlanceRound, Wakes, with_rests
 from loops.loop import Loop, run_loop
 from loops.lost.dead_workers import DeadWorkersRound, Gateway
 from loops.lost.missed_ends import MissedEndsRound
@@ -63,7 +63,11 @@ from services.workers.orders import WorkerOrders
 from settings import Settings, urls
 from store.engine import open_engine
 from store.listener import FEED, OUTBOX, WORKFLOWS, Listener
+from store.look import Look
 from store.queries.glance import Waiting
+
+NAME = "celeriac loops"
+"""Shows in pg_stat_activity."""
 
 log = structlog.get_logger(__name__)
 
@@ -112,6 +116,7 @@ async def run(settings: Settings, stopping: asyncio.Event, *, with_webhooks: boo
         alerts = AlertsRound(
             engine, queues, components=components, marks=marks, lives=lives, prefixes=prefixes, find_open_hosts=doors
         )
+        sender = await stack.enter_async_context(Sender(settings.webhook_allow_networks))
         submitted = await stack.enter_async_context(Listener(database_url, OUTBOX))
         stepped = await stack.enter_async_context(Listener(database_url, WORKFLOWS))
         loops: tuple[Loop, ...] = (
@@ -134,12 +139,16 @@ async def run(settings: Settings, stopping: asyncio.Event, *, with_webhooks: boo
             Loop("rollups", RollupsRound(engine)),
             Loop("lives", lives),
             Loop("alerts", alerts, lives.wait),
-            *await _outward_loops(stack, settings, engine=engine, counters=counters, with_webhooks=with_webhooks),
+            Loop("notifications", NotificationsRound(engine, sender, public_url=settings.public_url)),
         )
+        notified: dict[Waiting, Wakes] = {Waiting.DUE: submitted, Waiting.WORKFLOWS: stepped}
+        if with_webhooks:
+            of_webhooks, wakes_of_webhooks = await _webhook_loops(stack, settings, engine=engine, counters=counters)
+            loops, notified = (*loops, *of_webhooks), {**notified, **wakes_of_webhooks}
         if settings.adopt_queues:
             loops += (Loop("queues", QueuesRound(engine, control, queues=queues)),)
-        resting, wakes = with_rests(loops, notified={Waiting.DUE: submitted, Waiting.WORKFLOWS: stepped})
-        await _run([*resting, Loop("glance", GlanceRound(engine, wakes))], life=life, stopping=stopping)
+        resting, wakes = with_rests(loops, notified=notified)
+        await _run([*resting, _glance(stack, database_url, wakes)], life=life, stopping=stopping)
     log.info("loops_stopped")
 
 
@@ -154,8 +163,9 @@ async def run_webhooks(settings: Settings, stopping: asyncio.Event) -> None:
         redis = redis_client(settings.effective_redis_url or "")
         stack.push_async_callback(redis.aclose)
         counters = await stack.enter_async_context(Counters(redis))
-        loops = await _webhook_loops(stack, settings, engine=engine, counters=counters)
-        running = [start(run_loop(loop), name=loop.name) for loop in loops]
+        loops, wakes = await _webhook_loops(stack, settings, engine=engine, counters=counters)
+        looking = _glance(stack, urls(settings)[0], wakes)
+        running = [start(run_loop(loop), name=loop.name) for loop in (*loops, looking)]
         await stopping.wait()
         await end(*running)
     log.info("loops_stopped")
@@ -168,22 +178,17 @@ async def _run(loops: Sequence[Loop], *, life: SignOfLife, stopping: asyncio.Eve
     await end(*running)
 
 
-async def _outward_loops(
-    stack: AsyncExitStack, settings: Settings, *, engine: AsyncEngine, counters: Counters, with_webhooks: bool
-) -> tuple[Loop, ...]:
-    """Make the loops that dial where clients say, with what they need, to be closed with the stack."""
-    sender = Sender(settings.webhook_allow_networks)
-    stack.push_async_exit(sender)
-    told = Loop("notifications", NotificationsRound(engine, sender, public_url=settings.public_url))
-    if not with_webhooks:
-        return (told,)
-    return (told, *await _webhook_loops(stack, settings, engine=engine, counters=counters))
+def _glance(stack: AsyncExitStack, database_url: str, wakes: Mapping[Waiting, Wakes]) -> Loop:
+    """Make the loop that looks for others, with its connection, to be closed with the stack."""
+    look = Look(database_url, STATEMENT, name=NAME, by_key=True)
+    stack.push_async_callback(look.close)
+    return Loop("glance", GlanceRound(look, wakes))
 
 
 async def _webhook_loops(
     stack: AsyncExitStack, settings: Settings, *, engine: AsyncEngine, counters: Counters
-) -> tuple[Loop, Loop]:
-    """Make the loops of webhooks, with what they need, to be closed with the stack."""
+) -> tuple[tuple[Loop, Loop], Mapping[Waiting, Wakes]]:
+    """Make the loops of webhooks, with what they need, to be closed with the stack, and who is woken for what."""
     egress = settings.webhook_egress
     http = GuardedHttp(egress.networks, proxy=settings.webhook_proxy, most=MOST_IN_FLIGHT)
     stack.push_async_callback(http.close)
@@ -198,12 +203,13 @@ async def _webhook_loops(
     fan_out = FanOutRound(
         engine, told, redaction=settings.redaction, public_url=settings.public_url, tell=webhooks.wake
     )
-    return Loop("webhook_fanout", fan_out, fan_out.wait), Loop("webhooks", webhooks, webhooks.wait)
+    loops = Loop("webhook_fanout", fan_out, fan_out.wait), Loop("webhooks", webhooks, webhooks.wait)
+    return loops, {Waiting.FOLLOWERS: fan_out, Waiting.DELIVERIES: webhooks}
 
 
 def _open_engine(settings: Settings, database_url: str) -> AsyncEngine:
     pool_size, keys = settings.database_pool_size, settings.at_rest_keys
-    return open_engine(database_url, pool_size=pool_size, name="celeriac loops", by_key=True, keys=keys)
+    return open_engine(database_url, pool_size=pool_size, name=NAME, by_key=True, keys=keys)
 
 
 class _Gateways(NamedTuple):

@@ -8,6 +8,7 @@ endpoint which hangs keeps nobody else waiting.
 import asyncio
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from time import monotonic
 from typing import Protocol
@@ -27,11 +28,11 @@ from store.queries import leadership
 from store.queries.webhooks import fanout, sending
 
 POLL_SECONDS = 1.0
-"""Changes are told when all older transactions are over, and retries are due, without anybody being notified."""
+"""Changes are told when all older transactions are over, without anybody being notified."""
 AGAIN_SECONDS = 0.05
 """How soon after a notification the feed is read again while what it told of is not read yet."""
-NOBODY_SECONDS = 2.0
-"""How often it is looked whether there is a webhook, where there was none."""
+REST_SECONDS = 30.0
+"""How often it is looked for webhooks, and for what is due, though `loops/glance.py` has found none."""
 GATHER_SECONDS = 0.01
 """How long what comes back is gathered, to be written together."""
 MOST_IN_FLIGHT = 500
@@ -67,7 +68,12 @@ class FanOutRound:
         self._public_url = public_url
         self._tell = tell
         self._has_followers = False
+        self._followed = asyncio.Event()
         self._again_until = 0.0
+
+    def wake(self) -> None:
+        """Let it look for webhooks, where it has found none."""
+        self._followed.set()
 
     async def run_once(self) -> float:
         """Deal with the next changes; at once again while there are more."""
@@ -79,13 +85,16 @@ class FanOutRound:
         if not done.is_last:
             return 0
         if not self._has_followers:
-            return NOBODY_SECONDS
+            return REST_SECONDS
         return AGAIN_SECONDS if monotonic() < self._again_until else POLL_SECONDS
 
     async def wait(self, seconds: float) -> None:
-        """Wait until the feed has more; where nobody wants any of it, simply wait."""
+        """Wait until the feed has more; where nobody wants any of it, until somebody may."""
         if not self._has_followers:
-            await asyncio.sleep(seconds)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._followed.wait()
+            self._followed.clear()
         elif await self._listener.wait(seconds):
             self._again_until = monotonic() + 5 * AGAIN_SECONDS
 
@@ -127,7 +136,7 @@ class WebhooksRound:
             self._begin(parcel)
         if monotonic() >= self._upkeep_at and not await self._keep_up():
             self._upkeep_at = monotonic() + UPKEEP_SECONDS
-        return POLL_SECONDS
+        return REST_SECONDS if monotonic() < self._upkeep_at else POLL_SECONDS
 
     async def wait(self, seconds: float) -> None:
         """Wait until something has come back, or is to be sent, and a moment longer for what comes with it."""

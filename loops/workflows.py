@@ -1,4 +1,4 @@
-"""Takes workflows further: woken by the end of a step, in the transaction that recorded it.
+"""Takes workflows further where the transaction that recorded the end of a step has not, but woken them.
 
 Any number of processes may run this; each workflow is in the hands of one at a time.
 """
@@ -23,6 +23,8 @@ from store.queries.workflows.progress import LockedWorkflow
 
 # A notification is what wakes us; `loops/glance.py` finds within 0.5 s what was due while we could not listen.
 POLL_SECONDS = 30.0
+HELD_SECONDS = 0.01
+"""The time after which a workflow is looked at again that another had in hand: nobody tells when it lets go."""
 AFTER_AN_ERROR = timedelta(seconds=5)
 
 log = structlog.get_logger(__name__)
@@ -42,7 +44,7 @@ class WorkflowsRound:
             async with self._engine.begin() as connection:
                 workflow = await progress.claim_woken(connection)
                 if workflow is None:
-                    return POLL_SECONDS
+                    return HELD_SECONDS if await progress.has_due(connection) else POLL_SECONDS
                 advanced = await advance(connection, workflow)
                 is_due = await progress.has_due(connection)
         except Exception as error:

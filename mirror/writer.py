@@ -18,10 +18,12 @@ from domain.workers.status import Heartbeat, newest
 from gateway.events.sources import Blind, EventMessage
 from gateway.ports import ReadsResults
 from mirror.decode import Decoded, decode, split
-from services.record import News, record
+from services.record import Follows, News, record
 from services.redaction import mask_errors
+from services.workflows.following import go_on
 from store.queries import gaps
 from store.queries.workers import nodes, signs
+from store.queries.workflows.steps import follow_tasks
 
 RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0)
 """Waits between tries of a batch; the last one repeats until Postgres is back. Meanwhile nothing is read."""
@@ -88,8 +90,9 @@ class Writer:
         stored = await self._fetch_results(decoded)
         results = [_with_text(result, decoded) for result in stored.values() if result.status is not None]
         news = News(decoded.facts, decoded.identities, results, _told_results(stored, decoded), begins_at)
+        store = partial(_store, news=news, heartbeats=decoded.heartbeats, redaction=self._redaction)
         try:
-            await self._commit(partial(_store, news=news, heartbeats=decoded.heartbeats, redaction=self._redaction))
+            await self._commit_going_on(store)
             await self._note_seen(decoded.seen)
         except Exception as error:  # another try would not mend it, see `_commit`
             return await self._write_apart(messages, error)
@@ -108,6 +111,14 @@ class Writer:
         if due:
             await self._commit(partial(signs.see, seen=due, tells_of_tasks=True))
             self._seen_at |= dict.fromkeys(due, now)
+
+    async def _commit_going_on(self, store: Callable[..., Awaitable[None]]) -> None:
+        """Commit, and take workflows further. If that is what is refused, they wait for the loops: events must not."""
+        try:
+            await self._commit(partial(store, follow=go_on))
+        except Exception as error:
+            log.warning("workflows_left_to_loops", error=type(error).__name__)
+            await self._commit(partial(store, follow=follow_tasks))
 
     async def _commit(self, store: Callable[[AsyncConnection], Awaitable[None]]) -> None:
         """One transaction; tried until Postgres takes it. Raises only what another try cannot mend."""
@@ -160,9 +171,9 @@ def _told_results(stored: Mapping[str, StoredResult], decoded: Decoded) -> list[
 
 
 async def _store(
-    connection: AsyncConnection, *, news: News, heartbeats: Sequence[Heartbeat], redaction: Redaction
+    connection: AsyncConnection, *, news: News, heartbeats: Sequence[Heartbeat], redaction: Redaction, follow: Follows
 ) -> None:
-    await record(connection, await mask_errors(connection, news, redaction=redaction))
+    await record(connection, await mask_errors(connection, news, redaction=redaction), follow=follow)
     if heartbeats:
         await nodes.hear(connection, newest(heartbeats).values())
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.alerts.conditions import AlertInputs, Judgement
+from domain.alerts.conditions import Judgement
 from domain.alerts.rules import DEFAULT_RULES, KINDS, AlertType, Rule, problems
 from domain.audit import Action, Author, Change
 from domain.degradation import BlockedWork
@@ -17,11 +17,8 @@ from services.audit import record_change
 from services.feed import tell_alerts
 from store.queries import alerts, for_alerts
 from store.queries.alerts import AlertRow, RuleInForce
-from store.queries.lost import doubts
-from store.queries.workers.nodes import count_online
+from store.queries.for_alerts import Measured
 
-RETAINED = timedelta(days=90)
-"""How long resolved alerts are retained."""
 FIXED_FIELDS = ("unit", "description", "updated_at")
 """The fields of a rule, as it is shown, that nobody can set."""
 
@@ -95,28 +92,14 @@ def _differences(change: RuleChange, in_force: RuleInForce) -> list[tuple[str, s
     return [(field, f"cannot be set, and differs from what is stored: {stored[field]}") for field in wrong]
 
 
-async def measure(connection: AsyncConnection, rules: Mapping[AlertType, Rule], *, blocked: BlockedWork) -> AlertInputs:
+async def measure(connection: AsyncConnection, rules: Mapping[AlertType, Rule], *, blocked: BlockedWork) -> Measured:
     """Return all that Postgres knows; what must be asked of the broker and other servers is left open."""
-    failed, finished = await for_alerts.count_failures(connection, window=_window(rules[AlertType.HIGH_FAILURE_RATE]))
-    waits = await for_alerts.get_waits_for_pickup(connection)
-    served = await for_alerts.list_served_queues(connection)
-    return AlertInputs(
-        due=await for_alerts.count_due(connection),
-        unserved=frozenset() if served is None else waits.keys() - served,
-        online_workers=await count_online(connection),
-        silent_workers=await for_alerts.get_silences(connection, window=_window(rules[AlertType.WORKER_OFFLINE])),
-        without_events=await for_alerts.list_without_events(connection),
-        failed=failed,
-        finished=finished,
-        running=await for_alerts.get_longest_running(connection),
-        not_picked_up=waits,
-        vanished=await doubts.count_by_queue(connection),
-        oldest_due=await for_alerts.get_oldest_due(connection, blocked),
-        refused=await for_alerts.get_waits_for_broker(connection),
-        parked=await for_alerts.list_parked(connection),
-        failing_webhooks=await for_alerts.get_failing_webhooks(connection),
-        missed=await for_alerts.get_missed(connection, window=_window(rules[AlertType.EVENTS_MISSED])),
-        failing_channels=await for_alerts.get_failing_channels(connection),
+    return await for_alerts.measure(
+        connection,
+        failures=_window(rules[AlertType.HIGH_FAILURE_RATE]),
+        silences=_window(rules[AlertType.WORKER_OFFLINE]),
+        gaps=_window(rules[AlertType.EVENTS_MISSED]),
+        blocked=blocked,
     )
 
 
@@ -125,7 +108,6 @@ async def write_changes(connection: AsyncConnection, judgement: Judgement) -> No
     ids = await alerts.resolve(connection, judgement.resolved)
     ids |= await alerts.save(connection, (*judgement.raised, *judgement.still_open))
     await tell_alerts(connection, judgement, ids=ids)
-    await alerts.forget_resolved(connection, older_than=RETAINED)
 
 
 def _window(rule: Rule) -> timedelta:

@@ -6,7 +6,7 @@ caller's transaction: so nobody's write undoes what another has learned. Its fiv
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import chain
@@ -23,12 +23,12 @@ from domain.results import StoredResult, ToldResult
 from domain.states import STATUS_OF_ATTEMPT, TERMINAL, Status
 from services.feed import tell_tasks
 from services.rollups import count_changes
-from store.engine import together
 from store.queries import events
 from store.queries import results as stored_results
 from store.queries.tasks import writing
 from store.queries.tasks.writing import LockedTask, StateToWrite
 from store.queries.workflows.steps import TaskChange, follow_tasks
+from store.together import together
 
 log = structlog.get_logger(__name__)
 
@@ -39,6 +39,8 @@ MAX_STORED = 2_000
 """How many facts are stored with those beyond `MAX_FACTS` that can change how the task ended."""
 
 Told = TypeVar("Told", Fact, StoredResult)
+Follows = Callable[[AsyncConnection, Sequence[TaskChange]], Awaitable[None]]
+"""Does to steps of workflows what has become of their tasks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,7 @@ class _Folded:
     """How many facts are not stored, by task, of those whose state stays as it is."""
 
 
-async def record(connection: AsyncConnection, news: News) -> frozenset[str]:
+async def record(connection: AsyncConnection, news: News, *, follow: Follows = follow_tasks) -> frozenset[str]:
     """Fold news into the tasks it concerns; returns the ids of those that reached an end by it.
 
     Facts of unknown tasks make them, unless they are too old (`News.begins_at`): others may submit to the same broker.
@@ -107,7 +109,9 @@ async def record(connection: AsyncConnection, news: News) -> frozenset[str]:
     async with together(connection):
         await _write(connection, folded)
         finished = await _tell(connection, folded)
-    await _follow(connection, locked.tasks, states=folded.states)
+    changes = _changes(locked.tasks, folded.states)
+    if changes:
+        await follow(connection, changes)
     return finished
 
 
@@ -267,18 +271,14 @@ def _is_told_of(result: StoredResult | None, state: TaskState) -> bool:
     return before is None or result.date_done is None or result.date_done > before
 
 
-async def _follow(
-    connection: AsyncConnection, locked: Mapping[str, LockedTask], *, states: Iterable[StateToWrite]
-) -> None:
+def _changes(locked: Mapping[str, LockedTask], states: Iterable[StateToWrite]) -> list[TaskChange]:
     """Steps of workflows have the status of their tasks."""
-    changes = [
+    return [
         TaskChange(workflow_id, written.task_id, written.state.status, _ended_at(written.state))
         for written in states
         if (workflow_id := locked[written.task_id].workflow_id)
         and written.state.status != locked[written.task_id].status
     ]
-    if changes:
-        await follow_tasks(connection, changes)
 
 
 def _ended_at(state: TaskState) -> datetime | None:

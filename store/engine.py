@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import psycopg
 from psycopg import AsyncConnection
 from psycopg.abc import RV, PQGen
 from psycopg.types.array import ListBinaryDumper
 from sqlalchemy import AsyncAdaptedQueuePool, event, text
 from sqlalchemy.engine import URL, Dialect, ExceptionContext, make_url
-from sqlalchemy.exc import DBAPIError, InvalidatePoolError
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncConnection as SqlConnection
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import PoolProxiedConnection
@@ -35,8 +34,10 @@ IDLE_IN_TRANSACTION_MS = 45_000
 TCP_USER_TIMEOUT_MS = 10_000
 ANSWER_SECONDS = STATEMENT_TIMEOUT_MS / 1000 + 5
 """How long an answer may take until the connection is closed: what is lost on the way nobody else notices."""
-TRUSTED_SECONDS = 1.0
-"""How long after an answer a connection is not asked whether it lives: that is a tenth of a short request."""
+TRUSTED_SECONDS = 3.0
+"""How long after an answer a connection is not asked whether it lives: that is a tenth of a short request. Longer than
+the pause of what reads every two seconds.
+"""
 
 
 class BoundedConnection(AsyncConnection[Any]):
@@ -49,14 +50,17 @@ class BoundedConnection(AsyncConnection[Any]):
 
     @property
     def is_trusted(self) -> bool:
-        """Tell whether it answered just now and the server has sent nothing since; at rest that could only be a
-        farewell.
-        """
-        if time.monotonic() - self._answered_at > TRUSTED_SECONDS:
-            return False
+        """Tell whether it answered just now and the server has not left it since."""
+        return time.monotonic() - self._answered_at <= TRUSTED_SECONDS and not self.is_left
+
+    @property
+    def is_left(self) -> bool:
+        """Tell whether it is closed, or the server has sent something; at rest that could only be a farewell."""
+        if self.closed:
+            return True
         waiting = select.poll()
         waiting.register(self.pgconn.socket, select.POLLIN)
-        return not waiting.poll(0)
+        return bool(waiting.poll(0))
 
     async def wait(self, gen: PQGen[RV], *limits: Any, **named_limits: Any) -> RV:
         """Wait as psycopg does, but hang up after `ANSWER_SECONDS`."""
@@ -142,11 +146,6 @@ def open_engine(
     `by_key`: its statements find rows by an index, and shall not scan a table because it was small when they were
     planned: a plan is kept, while a new table or a new day's partition grows by a million rows.
     """
-    options = {
-        "statement_timeout": STATEMENT_TIMEOUT_MS,
-        "idle_in_transaction_session_timeout": IDLE_IN_TRANSACTION_MS,
-        "timezone": "UTC",
-    } | ({"enable_seqscan": "off"} if by_key else {})
     engine = create_async_engine(
         sqlalchemy_url(database_url),
         poolclass=CountingPool,
@@ -158,17 +157,26 @@ def open_engine(
         execution_options={OPTION: AtRest(keys)} if keys else {},
         # Errors of SQLAlchemy are logged, and the parameters are task arguments.
         hide_parameters=True,
-        connect_args={
-            "async_creator_fn": BoundedConnection.connect,
-            "connect_timeout": CONNECT_TIMEOUT_SECONDS,
-            "tcp_user_timeout": TCP_USER_TIMEOUT_MS,
-            "application_name": name,
-            "options": " ".join(f"-c {option}={value}" for option, value in options.items()),
-        },
+        connect_args={"async_creator_fn": BoundedConnection.connect, **options_of(name, by_key=by_key)},
     )
     event.listen(engine.sync_engine, "connect", _send_lists_as_binary)
     event.listen(engine.sync_engine, "checkout", partial(_try_before_use, engine.dialect))
     return engine
+
+
+def options_of(name: str, *, by_key: bool) -> dict[str, Any]:
+    """Return how every connection is made, as psycopg takes it; the arguments are those of `open_engine`."""
+    session = {
+        "statement_timeout": STATEMENT_TIMEOUT_MS,
+        "idle_in_transaction_session_timeout": IDLE_IN_TRANSACTION_MS,
+        "timezone": "UTC",
+    } | ({"enable_seqscan": "off"} if by_key else {})
+    return {
+        "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+        "tcp_user_timeout": TCP_USER_TIMEOUT_MS,
+        "application_name": name,
+        "options": " ".join(f"-c {option}={value}" for option, value in session.items()),
+    }
 
 
 @asynccontextmanager
@@ -178,37 +186,6 @@ async def stating(engine: AsyncEngine) -> AsyncIterator[SqlConnection]:
     """
     async with engine.connect() as connection:
         yield await connection.execution_options(isolation_level="AUTOCOMMIT")
-
-
-@asynccontextmanager
-async def together(connection: SqlConnection) -> AsyncIterator[None]:
-    """Send the statements of the block one behind the other: all of them take one round trip.
-
-    Nobody sees their answers, not even how many rows they have written. Raises the first error at the end of the block,
-    as SQLAlchemy would; what follows the failed statement is not executed.
-    """
-    driver = (await connection.get_raw_connection()).driver_connection
-    assert isinstance(driver, AsyncConnection)
-    try:
-        async with driver.pipeline():
-            yield
-    except psycopg.Error as error:
-        if driver.closed:
-            await connection.invalidate()
-        raise _as_of_sqlalchemy(connection, error) from error
-
-
-def _as_of_sqlalchemy(connection: SqlConnection, error: psycopg.Error) -> BaseException:
-    is_lost = connection.invalidated
-    return DBAPIError.instance(
-        None,
-        None,
-        error,
-        psycopg.Error,
-        hide_parameters=True,
-        connection_invalidated=is_lost,
-        dialect=connection.dialect,
-    )
 
 
 async def limit_statements(connection: SqlConnection, *, seconds: float) -> None:

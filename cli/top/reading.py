@@ -60,6 +60,7 @@ class Reader:
             running=_rows(running),
             running_count=None if running is None else running["total"],
             failing=None if trends is None else _failing(trends),
+            failures=None if self._slow["failures"] is None else self._slow["failures"]["groups"],
             mean_wait=None if trends is None else _mean_wait(trends),
             done_per_minute=done,
             failed_percent=100 * (failed or 0) / ended if ended else None,
@@ -72,6 +73,7 @@ class Reader:
             "alerts": self._ask("/alerts", limit=MOST_ALERTS, rows="data"),
             "resilience": self._ask("/resilience/summary"),
             "trends": self._ask("/analytics/trends", hours=1, interval="minutely"),
+            "failures": self._ask("/analytics/failures", hours=1),
         }
 
     def _ask(self, path: str, **query: Any) -> Json | None:

@@ -24,6 +24,8 @@ class Situation:
     workers: list[Json] | None = None
     failing: list[Json] | None = None
     """Names of tasks of which some failed in this hour, with how they fared."""
+    failures: list[Json] | None = None
+    """What failed in this hour by exception and name, the most frequent first."""
     running: list[Json] | None = None
     """Tasks that run, the longest first, as many as a screen holds."""
     running_count: int | None = None

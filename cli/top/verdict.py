@@ -3,15 +3,23 @@
 It is that of `dashboard/src/logic/verdict.ts`, to the letter; `dashboard/tests/said.json` holds both to it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from cli.top.situation import Json, Situation, seconds_since
-from cli.top.words import about, count, duration, percent
+from cli.top.words import about, duration, percent, whole
+from domain.sentences import plural
 
 FAR_TOO_LONG_SECONDS = 60
 MANY_FAIL_PERCENT = 20
+WITHOUT = {
+    "broker": "Submissions are accepted and wait. Nothing is lost.",
+    "result_backend": "Results come late.",
+    "workers": "Nothing starts. What is submitted waits.",
+    "mirror": "Tasks run, and what is shown stands still.",
+}
+"""What it means that a part is down."""
 
 Tone = Literal["ok", "warning", "critical", "unknown", "empty"]
 
@@ -34,7 +42,8 @@ def verdict_of(it: Situation) -> Headline:
         return Headline("unknown", "Not known yet.")
     if it.stats is not None and it.stats["total_tasks_submitted"] == 0:
         return Headline("empty", "Ready. No task has been submitted yet.")
-    return Headline("ok", "All well.", _calm(it))
+    notes = (alert for alert in it.alerts or () if alert["severity"] == "INFO" and not alert["acknowledged"])
+    return Headline("ok", "All well.", " ".join(filter(None, (_calm(it), *map(_of_note, notes)))))
 
 
 _Trouble = tuple[Tone, str]
@@ -43,42 +52,61 @@ _Trouble = tuple[Tone, str]
 def _troubles(it: Situation) -> Iterator[_Trouble]:
     if it.health is not None and it.health["status"] == "unhealthy":
         yield "critical", "The database does not answer: what you see is old, and new tasks are refused."
-    alerts = sorted(it.alerts or (), key=lambda alert: (alert["acknowledged"], alert["created_at"]))
+    down = _parts_down(it)
+    alerts = [
+        alert
+        for alert in sorted(it.alerts or (), key=lambda alert: (alert["acknowledged"], alert["created_at"]))
+        if alert["type"] != "COMPONENT_DOWN" or alert["subject"] not in down
+    ]
+    # Before the alerts: a part that is down is the cause of what else is raised then.
+    for name, since in down.items():
+        yield "critical", _of_part(name, about(seconds_since(since, it.now)))
     for alert in alerts:
         if alert["severity"] == "CRITICAL":
-            yield "critical", _of_alert(alert, it.now)
-    yield from _down(it, alerts)
+            yield "critical", _of_alert(alert, it)
     for alert in alerts:
-        if alert["severity"] != "CRITICAL" and not alert["acknowledged"]:
-            yield "warning", _of_alert(alert, it.now)
+        if alert["severity"] == "WARNING" and not alert["acknowledged"]:
+            yield "warning", _of_alert(alert, it)
     yield from _unserved(it, alerts)
-    yield from _marked(it)
+    yield from _marked(it, down)
     yield from _refused_and_failing(it, alerts)
 
 
-def _down(it: Situation, alerts: Sequence[Json]) -> Iterator[_Trouble]:
-    for part in (it.resilience or {}).get("components", ()):
-        name = part["name"]
-        if part["status"] != "unhealthy" or name == "database" or _told(alerts, "COMPONENT_DOWN", subject=name):
-            continue
-        silence = about(seconds_since(part["since"], it.now))
-        yield "critical", f"The {name.replace('_', ' ')} has not answered for {silence}."
+def _parts_down(it: Situation) -> dict[str, str]:
+    """Return the parts that do not answer, with since when.
+
+    Without the broker and the mirror nobody hears workers, nor knows whether they are there.
+    """
+    parts = (it.resilience or {}).get("components", ())
+    down = {part["name"]: part["since"] for part in parts if part["status"] == "unhealthy"}
+    down.pop("database", None)
+    if "broker" in down or "mirror" in down:
+        down.pop("workers", None)
+    return down
+
+
+def _of_part(name: str, silence: str) -> str:
+    who = "No worker has" if name == "workers" else f"The {name.replace('_', ' ')} has not"
+    return f"{who} answered for {silence}. {WITHOUT.get(name, '')}".rstrip()
 
 
 def _unserved(it: Situation, alerts: Sequence[Json]) -> Iterator[_Trouble]:
-    without = [queue for queue in it.queues or () if queue["consumers"] == 0 and (queue["waiting"] or 0) > 0]
+    without = [queue for queue in it.queues or () if queue["active_consumers"] == 0 and (queue["waiting"] or 0) > 0]
     for queue in sorted(without, key=lambda queue: -queue["waiting"]):
         name, waiting, since = queue["queue_name"], queue["waiting"], queue["oldest_waiting_at"]
         if _told(alerts, "TASKS_NOT_PICKED_UP", subject=name):
             continue
         oldest = f", the oldest for {about(seconds_since(since, it.now))}" if since else ""
-        waits = "task waits" if waiting == 1 else "tasks wait"
-        yield "warning", f"Nobody consumes {name}: {count(waiting)} {waits}{oldest}."
+        waits = plural(waiting, "task waits", many="tasks wait")
+        who = "Nobody consumes" if queue["consumers"] == 0 else "No worker takes from"
+        yield "warning", f"{who} {name}: {waits}{oldest}."
 
 
-def _marked(it: Situation) -> Iterator[_Trouble]:
+def _marked(it: Situation, down: Container[str]) -> Iterator[_Trouble]:
     for mark in (it.resilience or {}).get("degradation", {}).get("marks", ()):
         name = mark["service_name"]
+        if mark["automatic"] and name in down:
+            continue
         yield (
             "warning",
             (f"{name} fails and is kept away from." if mark["automatic"] else f"{name} is marked as degraded."),
@@ -88,32 +116,49 @@ def _marked(it: Situation) -> Iterator[_Trouble]:
 def _refused_and_failing(it: Situation, alerts: Sequence[Json]) -> Iterator[_Trouble]:
     parked = it.stats["parked"] if it.stats is not None else 0
     if parked > 0:
-        tasks = "task" if parked == 1 else "tasks"
-        yield "warning", f"The broker refuses {count(parked)} {tasks} again and again."
+        yield "warning", f"The broker refuses {plural(parked, 'task')} again and again."
     is_many = (it.failed_percent or 0) > MANY_FAIL_PERCENT and (it.done_per_minute or 0) > 0
     if is_many and not _told(alerts, "HIGH_FAILURE_RATE"):
-        yield "warning", f"{percent(it.failed_percent)} of what ends fails."
+        yield "warning", f"{percent(it.failed_percent)} of what ends fails{_mostly(it)}."
+
+
+def _mostly(it: Situation) -> str:
+    """Return what fails above all, as the end of a sentence."""
+    if not it.failures:
+        return ""
+    most = it.failures[0]
+    name = "" if most["task_name"] is None else f" in {most['task_name']}"
+    return f": above all {most['error']}{name}"
 
 
 def _told(alerts: Sequence[Json], kind: str, *, subject: str | None = None) -> bool:
     return any(alert["type"] == kind and subject in (None, alert["subject"]) for alert in alerts)
 
 
-def _of_alert(alert: Json, now: float) -> str:
-    text = alert["description"].removesuffix(".")
-    return f"{text}, for {about(seconds_since(alert['created_at'], now))}."
+def _of_alert(alert: Json, it: Situation) -> str:
+    text, since = alert["description"].removesuffix("."), about(seconds_since(alert["created_at"], it.now))
+    what = _mostly(it) if alert["type"] == "HIGH_FAILURE_RATE" else ""
+    return f"{text}, noticed {since} ago{what}." if "for more than" in text else f"{text}, for {since}{what}."
+
+
+def _of_note(alert: Json) -> str:
+    """Return what has been and is over: told where nothing is wrong, and in the place of nothing that is."""
+    if alert["type"] == "EVENTS_MISSED":
+        return f"Workers were not heard for {about(alert['value'])} of late."
+    return f"{alert['description'].removesuffix('.')}."
 
 
 def _rest_of(others: int) -> str:
     if others == 0:
         return "Everything else is well."
-    return "One more thing is wrong." if others == 1 else f"{count(others)} more things are wrong."
+    return "One more thing is wrong." if others == 1 else f"{others:,} more things are wrong."
 
 
 def _calm(it: Situation) -> str:
     parts: list[str] = []
     if it.done_per_minute:
-        parts.append(f"{count(it.done_per_minute)} tasks a minute")
+        done = whole(it.done_per_minute)
+        parts.append(f"{plural(done, 'task') if done else 'less than one task'} a minute")
         if it.failed_percent is not None:
             parts.append("none failing" if it.failed_percent == 0 else f"{percent(it.failed_percent)} failing")
     oldest = max((seconds_since(queue["oldest_waiting_at"], it.now) or 0 for queue in it.queues or ()), default=0)

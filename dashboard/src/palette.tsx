@@ -6,6 +6,7 @@ import { may } from "./api/session.ts";
 import { allKeys } from "./keys.ts";
 import { Combobox, type Option } from "./parts/combobox.tsx";
 import { Dialog } from "./parts/dialog.tsx";
+import { say } from "./parts/toasts.tsx";
 import { go } from "./router.ts";
 import { ROUTES } from "./routes.ts";
 import { theme, zone } from "./settings.ts";
@@ -21,6 +22,7 @@ const looksLikeId = (text: string) =>
 
 function everything(text: string): Found[] {
   const found: Found[] = [];
+  const denied: Found[] = [];
   const words = text.trim();
   if (looksLikeId(words)) {
     found.push({
@@ -43,7 +45,17 @@ function everything(text: string): Found[] {
     });
   }
   for (const route of ROUTES) {
-    if (route.path.includes(":") || (route.needs && !may(route.needs))) continue;
+    if (route.path.includes(":")) continue;
+    if (route.needs && !may(route.needs)) {
+      denied.push({
+        value: route.path,
+        label: route.title,
+        note: `needs a key that may ${route.needs}`,
+        group: "Not with your key",
+        run: () => say(`${route.title}: your key may not ${route.needs}.`),
+      });
+      continue;
+    }
     found.push({
       value: route.path,
       label: route.title,
@@ -79,6 +91,7 @@ function everything(text: string): Found[] {
     run: () => (zone.value = zone.peek() === "utc" ? "local" : "utc"),
   });
   found.push({ value: "pause", label: "Pause or go on", note: "p", group: "Do", run: togglePause });
+  found.push(...denied);
   // Last, so that the name of a page is enough for Enter.
   if (words)
     found.push({

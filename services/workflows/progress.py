@@ -4,7 +4,7 @@ All in the transaction that holds the lock on the workflow. What a step needs fr
 `loops/workflows.py` fetches it and comes back.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -16,6 +16,8 @@ from services.submissions import submit
 from services.workflows.results import GROUP_BYTES, Group, Resolved, Unread, resolve
 from store.queries.workflows import progress, steps
 from store.queries.workflows.progress import LockedWorkflow
+from store.queries.workflows.steps import ANY_SIZE
+from store.together import together
 
 START_AT_ONCE = 100
 """How many steps have their arguments in memory at a time, `GROUP_BYTES` of them."""
@@ -32,6 +34,21 @@ BEFORE_THE_FIRST = -1
 
 
 @dataclass(frozen=True, slots=True)
+class Bounds:
+    """How much one turn does."""
+
+    steps: int = STEPS_OF_A_TURN
+    bytes: int = GROUP_BYTES
+    """How large the arguments of the steps are in all, or one step's where that alone is larger."""
+    result_bytes: int = ANY_SIZE
+    """How large a result is that is read."""
+    look_again_after: timedelta = LOOK_AGAIN_AFTER
+
+
+WHOLE_TURN = Bounds()
+
+
+@dataclass(frozen=True, slots=True)
 class Advanced:
     """What taking a workflow further has brought about."""
 
@@ -42,17 +59,38 @@ class Advanced:
     """The steps that lack results, filled as far as they can be."""
 
 
-async def advance(connection: AsyncConnection, workflow: LockedWorkflow, *, fetched: Group | None = None) -> Advanced:
+async def advance(
+    connection: AsyncConnection,
+    workflow: LockedWorkflow,
+    *,
+    fetched: Group | None = None,
+    bounds: Bounds = WHOLE_TURN,
+    ended: steps.Ended | None = None,
+) -> Advanced:
     """Do what can be done in one turn, and have it looked at again if more can.
 
-    Doing it again, at any time, does nothing that was done before.
+    `ended`: what `steps.settle_ended` has returned to the caller. Doing it again, at any time, does nothing that was
+    done before.
     """
-    unfinished = workflow.unfinished - await _settle(connection, workflow)
-    turn = await _start(connection, workflow, fetched=fetched or Group())
+    settled = await _settle(connection, workflow, ended=ended)
+    unfinished = workflow.unfinished - settled.count
+    written = unfinished if workflow.status is WorkflowStatus.RUNNING and unfinished else workflow.unfinished
+
+    async def write() -> None:
+        """What is known before any step starts."""
+        if settled.waiting_for:
+            await steps.write_waiting(connection, workflow.workflow_id, waiting_for=settled.waiting_for)
+        if written != workflow.unfinished:
+            await progress.write_progress(connection, workflow, status=workflow.status, unfinished=written)
+
+    turn = await _start(connection, workflow, fetched=fetched or Group(), bounds=bounds, before=write)
     if turn.broken:  # an end like any other
-        unfinished -= await _settle(connection, workflow)
+        again = await _settle(connection, workflow)
+        unfinished -= again.count
+        if again.waiting_for:
+            await steps.write_waiting(connection, workflow.workflow_id, waiting_for=again.waiting_for)
     status = await _status(connection, workflow, unfinished=unfinished)
-    if (status, unfinished) != (workflow.status, workflow.unfinished):
+    if (status, unfinished) != (workflow.status, written):
         await progress.write_progress(connection, workflow, status=status, unfinished=unfinished)
     if status is not workflow.status:
         event = "started" if status is WorkflowStatus.RUNNING else status.lower()
@@ -61,28 +99,40 @@ async def advance(connection: AsyncConnection, workflow: LockedWorkflow, *, fetc
     if unfinished and (turn.broken or (turn.is_cut_off and turn.started)):
         await progress.wake(connection, workflow.workflow_id)
     elif turn.unread:
-        await progress.wake(connection, workflow.workflow_id, after=LOOK_AGAIN_AFTER)
+        await progress.wake(connection, workflow.workflow_id, after=bounds.look_again_after)
     return Advanced(status, () if turn.broken else turn.unread, turn.blocked)
 
 
-async def _settle(connection: AsyncConnection, workflow: LockedWorkflow) -> int:
-    """Take ends into account until there are none left; returns how many steps are settled by it."""
+@dataclass(frozen=True, slots=True)
+class _Settled:
+    """What it means that steps have ended."""
+
+    count: int
+    waiting_for: Mapping[int, int]
+    """What is still to be written: for how many steps some now wait."""
+
+
+async def _settle(
+    connection: AsyncConnection, workflow: LockedWorkflow, *, ended: steps.Ended | None = None
+) -> _Settled:
+    """Take ends into account until there are none left, these before all others."""
     settled = 0
     this = workflow.workflow_id
     if workflow.cancel_requested_at is not None:
         settled += await steps.skip_waiting(connection, this)
     while True:
-        ended, waiting = await steps.settle_ended(connection, this)
-        settled += len(ended)
-        if stops(ended, workflow.on_failure):
+        these, waiting = ended or await steps.settle_ended(connection, this)
+        ended = None
+        settled += len(these)
+        if stops(these, workflow.on_failure):
             settled += await steps.skip_waiting(connection, this)
             await progress.stop(connection, this)
             continue
-        moves = settle(ended, waiting)
+        moves = settle(these, waiting)
+        if not moves.skipped:
+            return _Settled(settled, moves.waiting_for)
         if moves.waiting_for:
             await steps.write_waiting(connection, this, waiting_for=moves.waiting_for)
-        if not moves.skipped:
-            return settled
         await steps.skip(connection, this, positions=moves.skipped)
 
 
@@ -104,29 +154,45 @@ class _Turn:
     blocked: Group = field(default_factory=Group)
     """The steps of that group."""
 
-    def is_over(self) -> bool:
-        return self.is_cut_off or self.seen >= STEPS_OF_A_TURN or self.started_bytes >= GROUP_BYTES
+    def is_over(self, bounds: Bounds) -> bool:
+        return self.is_cut_off or self.seen >= bounds.steps or self.started_bytes >= bounds.bytes
 
 
-async def _start(connection: AsyncConnection, workflow: LockedWorkflow, *, fetched: Group) -> _Turn:
-    """Make tasks of the steps that are free; one whose arguments cannot be made fails here."""
+async def _start(
+    connection: AsyncConnection,
+    workflow: LockedWorkflow,
+    *,
+    fetched: Group,
+    bounds: Bounds,
+    before: steps.Writes,
+) -> _Turn:
+    """Make tasks of the steps that are free by what is written `before`; one whose arguments cannot be made fails
+    here.
+    """
     this, position = workflow.workflow_id, BEFORE_THE_FIRST
     turn = _Turn(workflow.filled_bytes)
     now = datetime.now(UTC)
+    at_once = min(START_AT_ONCE, bounds.steps)
     while free := await steps.list_free(
-        connection, this, behind=position, limit=START_AT_ONCE, max_bytes=GROUP_BYTES, now=now
+        connection,
+        this,
+        behind=position,
+        limit=at_once,
+        max_bytes=bounds.bytes,
+        now=now,
+        before=before if position == BEFORE_THE_FIRST else steps.write_nothing,
     ):
         position = free[-1].position
-        resolved = await resolve(connection, this, steps=free, fetched=fetched)
+        resolved = await resolve(connection, this, steps=free, fetched=fetched, most_bytes=bounds.result_bytes)
         await _submit(connection, workflow, resolved=resolved, turn=turn)
         turn.seen += len(free)
         turn.is_cut_off = resolved.deferred
         if resolved.unread and not turn.unread:
             turn.unread, turn.blocked = resolved.unread, resolved.blocked
-        if turn.is_over():
+        if turn.is_over(bounds):
             turn.is_cut_off = True
             break
-        if len(free) < START_AT_ONCE and sum(step.submission.argument_bytes for step in free) < GROUP_BYTES:
+        if len(free) < at_once and sum(step.submission.argument_bytes for step in free) < bounds.bytes:
             break  # there are no more
     if turn.filled_bytes != workflow.filled_bytes:
         await progress.write_filled(connection, this, filled_bytes=turn.filled_bytes)
@@ -144,10 +210,11 @@ async def _submit(connection: AsyncConnection, workflow: LockedWorkflow, *, reso
             ready[position] = submission
     if ready:
         author = workflow.submitted_by
-        await submit(connection, [replace(submission, submitted_by=author) for submission in ready.values()])
         # Of many that run at a time one is soon over, and its end is not what the others wait for.
         is_awaited = len(ready) <= FEW
-        await steps.mark_started(connection, workflow.workflow_id, positions=ready.keys(), is_awaited=is_awaited)
+        async with together(connection):
+            await submit(connection, [replace(submission, submitted_by=author) for submission in ready.values()])
+            await steps.mark_started(connection, workflow.workflow_id, positions=ready.keys(), is_awaited=is_awaited)
     if broken:
         await steps.fail(connection, workflow.workflow_id, errors=broken)
     turn.started += len(ready)

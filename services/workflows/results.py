@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.submissions import Submission
 from domain.workflows.references import Filling, NotResolved, Result, check_filled, fill, references_in
 from store.queries.workflows import steps
-from store.queries.workflows.steps import FreeStep
+from store.queries.workflows.steps import ANY_SIZE, FreeStep
 
 READ_AT_ONCE = 8
 """How many results are in memory at a time, each up to 1 MiB."""
@@ -132,14 +132,21 @@ class Resolved:
 
 
 async def resolve(
-    connection: AsyncConnection, workflow_id: UUID, *, steps: Sequence[FreeStep], fetched: Group
+    connection: AsyncConnection,
+    workflow_id: UUID,
+    *,
+    steps: Sequence[FreeStep],
+    fetched: Group,
+    most_bytes: int = ANY_SIZE,
 ) -> Resolved:
-    """Look up what these steps refer to. `fetched`: what the result backend has told of what was `unread` before."""
+    """Look up what these steps refer to. `fetched`: what the result backend has told of what was `unread` before.
+
+    A result with more bytes than `most_bytes` stays unread.
+    """
     unopened = {step.position: f"What this step is given {step.unopened}." for step in steps if step.unopened}
     if unopened:
-        readable = await resolve(
-            connection, workflow_id, steps=[step for step in steps if not step.unopened], fetched=fetched
-        )
+        opened = [step for step in steps if not step.unopened]
+        readable = await resolve(connection, workflow_id, steps=opened, fetched=fetched, most_bytes=most_bytes)
         return replace(readable, broken={**readable.broken, **unopened})
     plain = {step.position: step.submission for step in steps if not step.has_references}
     referring = {step.position: step for step in steps if step.has_references}
@@ -147,18 +154,20 @@ async def resolve(
         return Resolved(plain, {}, {}, Group(), (), deferred=False)
     group = fetched.only(referring)
     await asyncio.to_thread(group.add, referring.values())
-    unread = await _look_up(connection, workflow_id, group=group)
+    unread = await _look_up(connection, workflow_id, group=group, most_bytes=most_bytes)
     filled = await asyncio.to_thread(_fill_all, group, referring)
     needed = {step_id for filling in group.fillings.values() for step_id in filling.missing}
     asked = [one for step_id, one in unread.items() if step_id in needed]
     return Resolved(plain, filled, group.problems, group, asked, deferred=group.deferred)
 
 
-async def _look_up(connection: AsyncConnection, workflow_id: UUID, *, group: Group) -> dict[str, Unread]:
+async def _look_up(
+    connection: AsyncConnection, workflow_id: UUID, *, group: Group, most_bytes: int
+) -> dict[str, Unread]:
     """Gives the group what Postgres knows; returns what it does not, by step."""
     unread: dict[str, Unread] = {}
     while step_ids := group.missing(apart_from=unread):
-        stored_results = await steps.get_results(connection, workflow_id, step_ids=step_ids)
+        stored_results = await steps.get_results(connection, workflow_id, step_ids=step_ids, most_bytes=most_bytes)
         if not stored_results:
             raise LookupError(f"workflow {workflow_id} has no step of these ids")
         for result in stored_results:

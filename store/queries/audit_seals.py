@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import (
     Row,
     Uuid,
+    and_,
     any_,
     delete,
     exists,
@@ -69,6 +70,14 @@ async def get_last_seal(connection: AsyncConnection) -> Seal | None:
     newest = select(audit_seals).order_by(audit_seals.c.seal_no.desc()).limit(1)
     row = (await connection.execute(newest)).one_or_none()
     return _seal_of(row) if row else None
+
+
+_newest = select(audit_seals.c.ends_xact, audit_seals.c.ends_id).order_by(audit_seals.c.seal_no.desc()).limit(1)
+any_unsealed = or_(
+    exists().where(_place >= _newest.scalar_subquery()),
+    and_(~exists().select_from(audit_seals), exists().select_from(audit)),
+)
+"""Whether there is a row that no seal lists yet (primary keys)."""
 
 
 async def list_seals(connection: AsyncConnection, *, after: int, limit: int) -> list[Seal]:

@@ -1,8 +1,11 @@
-"""What alerts are judged by, asked of Postgres; each question stays cheap with millions of tasks stored.
+"""What alerts are judged by, asked of Postgres in one statement; each of its questions stays cheap with millions of
+tasks stored.
 
 Ages are in seconds by the database's clock. No answer names more than `MOST_SUBJECTS` subjects.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -16,23 +19,25 @@ from sqlalchemy import (
     cast,
     extract,
     func,
-    literal,
     select,
     true,
 )
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.alerts.conditions import Parked
+from domain.alerts.conditions import AlertInputs, Key, Parked
+from domain.alerts.rules import AlertType
 from domain.degradation import BlockedWork
 from domain.states import Phase, Status
 from domain.webhooks.webhook import Because, State
 from domain.workers.status import hostname
 from store.batch import IDS
 from store.queries.ages import seconds_since
+from store.queries.lost import doubts
 from store.queries.outbox import is_calm, is_refused
 from store.queries.workers.nodes import has_not_left, is_online, last_sign
 from store.queries.workers.strangers import is_stranger
+from store.tables.alerts import alerts
 from store.tables.notifications import notification_channels
 from store.tables.tasks import gaps, outbox, tasks
 from store.tables.webhooks import webhooks
@@ -49,11 +54,6 @@ def _age(time: ColumnElement[Any]) -> ColumnElement[float]:
     return func.greatest(seconds_since(time), 0.0)
 
 
-async def _by_subject(connection: AsyncConnection, question: Select[Any], **parameters: object) -> dict[str, Any]:
-    rows = await connection.execute(question.limit(MOST_SUBJECTS), parameters)
-    return {subject or "": value for subject, value in rows}
-
-
 _is_due = and_(outbox.c.due_at <= func.now(), is_calm)
 _due = select(outbox.c.task_id).where(_is_due).order_by(outbox.c.due_at).limit(COUNTED_DUE)
 _due_rows = _due.subquery()
@@ -63,12 +63,7 @@ _due_by_queue = (
     .group_by(tasks.c.queue_name)
     .order_by(func.count().desc())
 )
-
-
-async def count_due(connection: AsyncConnection) -> dict[str, int]:
-    """Count by queue the tasks that are due and not handed to the broker (index outbox_due, primary key of tasks)."""
-    return await _by_subject(connection, _due_by_queue)
-
+"""By queue, the tasks that are due and not handed to the broker (index outbox_due, primary key of tasks)."""
 
 _oldest_due = (
     select(_age(outbox.c.due_at))
@@ -81,16 +76,7 @@ _oldest_due = (
     .order_by(outbox.c.due_at)
     .limit(1)
 )
-
-
-async def get_oldest_due(connection: AsyncConnection, blocked: BlockedWork) -> float | None:
-    """Return how long the first task that nobody holds back has been due; None if none is (index outbox_due)."""
-    if blocked.everything:
-        return None
-    parameters = {"held_queues": list(blocked.queue_names), "held_tasks": list(blocked.task_names)}
-    age: float | None = (await connection.execute(_oldest_due, parameters)).scalar()
-    return age
-
+"""How long the first task that nobody holds back has been due (index outbox_due)."""
 
 _refused = (
     select(tasks.c.queue_name, _age(func.min(outbox.c.postponed_at)))
@@ -99,12 +85,7 @@ _refused = (
     .group_by(tasks.c.queue_name)
     .order_by(func.min(outbox.c.postponed_at))
 )
-
-
-async def get_waits_for_broker(connection: AsyncConnection) -> dict[str, float]:
-    """Return by queue for how long the broker has not taken a task that it was offered (index outbox_postponed)."""
-    return await _by_subject(connection, _refused)
-
+"""By queue, for how long the broker has not taken a task that it was offered (index outbox_postponed)."""
 
 _parked = (
     select(
@@ -118,15 +99,8 @@ _parked = (
     .where(is_refused, outbox.c.parked_at.is_not(None))
     .group_by(tasks.c.queue_name)
     .order_by(func.count().desc())
-    .limit(MOST_SUBJECTS)
 )
-
-
-async def list_parked(connection: AsyncConnection) -> dict[str, Parked]:
-    """Return by queue what the broker refuses again and again (index outbox_refused)."""
-    rows = await connection.execute(_parked)
-    return {row.queue_name or "": Parked(row.task_id, row.reason or "", row.tasks) for row in rows}
-
+"""By queue, what the broker refuses again and again (index outbox_refused)."""
 
 _unreceived = and_(tasks.c.phase == Phase.QUEUED.value, tasks.c.submitted_here, tasks.c.attempt_count == 0)
 _in_queue_order = (
@@ -140,15 +114,10 @@ _oldest = select(_first_queue).cte("oldest", recursive=True)
 _next_queue = _in_queue_order.where(tasks.c.queue_name > _oldest.c.queue_name).lateral()
 _all_queues = _oldest.union_all(select(_next_queue).select_from(_oldest.join(_next_queue, true())))
 _not_picked_up = select(_all_queues.c.queue_name, _age(_all_queues.c.dispatched_at))
+"""By queue, the age of the oldest dispatch of ours that no worker ever received.
 
-
-async def get_waits_for_pickup(connection: AsyncConnection) -> dict[str, float]:
-    """Return by queue the age of the oldest dispatch of ours that no worker ever received.
-
-    Jumps from queue to queue through index tasks_unreceived, however many tasks wait in each.
-    """
-    return await _by_subject(connection, _not_picked_up)
-
+Jumps from queue to queue through index tasks_unreceived, however many tasks wait in each.
+"""
 
 _run = _age(tasks.c.started_at)
 _longest_running = (
@@ -157,58 +126,34 @@ _longest_running = (
     .group_by(tasks.c.task_name)
     .order_by(func.max(_run).desc())
 )
-
-
-async def get_longest_running(connection: AsyncConnection) -> dict[str, float]:
-    """Return by task name how long a task has been running, if beyond its own timeout (index tasks_node_running)."""
-    return await _by_subject(connection, _longest_running)
-
+"""By task name, how long a task has been running, if beyond its own timeout (index tasks_node_running)."""
 
 _ends = select(func.count().filter(tasks.c.status == Status.FAILED.value), func.count()).where(
-    tasks.c.completed_at > func.now() - bindparam("window", type_=Interval),
+    tasks.c.completed_at > func.now() - bindparam("failures", type_=Interval),
     tasks.c.status.in_((Status.COMPLETED.value, Status.FAILED.value)),
 )
-
-
-async def count_failures(connection: AsyncConnection, *, window: timedelta) -> tuple[int, int]:
-    """Return how many tasks failed within the window, and how many failed or completed (index tasks_ended)."""
-    failed, finished = (await connection.execute(_ends, {"window": window})).one()
-    return failed, finished
-
+"""How many tasks failed within the window, and how many failed or completed (index tasks_ended)."""
 
 _silence = _age(last_sign())
 _silent = (
     select(workers.c.node, _silence)
     .where(
         ~is_online(),
-        last_sign() > func.now() - bindparam("window", type_=Interval),
+        last_sign() > func.now() - bindparam("silences", type_=Interval),
         has_not_left(),
         ~is_stranger(),
     )
     .order_by(last_sign())
 )
+"""The silence of workers that went without a goodbye; none that is longer than the window.
 
+Not of nodes that were never more than a name in events: anybody could raise an alert for each of a thousand names.
+"""
 
-async def get_silences(connection: AsyncConnection, *, window: timedelta) -> dict[str, float]:
-    """Return by hostname the silence of workers that went without a goodbye; none that is longer than the window.
+_sends_no_events = select(workers.c.node).where(is_online(), workers.c.events.is_(False)).order_by(workers.c.node)
+"""Online workers that are known to tell nothing of their tasks."""
 
-    Not of nodes that were never more than a name in events: anybody could raise an alert for each of a thousand names.
-    """
-    silences = await _by_subject(connection, _silent, window=window)
-    return {hostname(node): seconds for node, seconds in silences.items()}
-
-
-_sends_no_events = (
-    select(workers.c.node, literal(1.0)).where(is_online(), workers.c.events.is_(False)).order_by(workers.c.node)
-)
-
-
-async def list_without_events(connection: AsyncConnection) -> list[str]:
-    """Return the hostnames of online workers that are known to tell nothing of their tasks."""
-    return [hostname(node) for node in await _by_subject(connection, _sends_no_events)]
-
-
-_begin_of_window = func.now() - bindparam("window", type_=Interval)
+_begin_of_window = func.now() - bindparam("gaps", type_=Interval)
 _missed = (
     select(
         gaps.c.source,
@@ -217,55 +162,107 @@ _missed = (
     .where(gaps.c.ended_at > _begin_of_window)
     .group_by(gaps.c.source)
 )
-
-
-async def get_missed(connection: AsyncConnection, *, window: timedelta) -> dict[str, float]:
-    """Return by source for how long within the window the mirror was deaf (index gaps_ended)."""
-    return await _by_subject(connection, _missed, window=window)
-
+"""By source, for how long within the window the mirror was deaf (index gaps_ended)."""
 
 _failing_channels = select(notification_channels.c.name, _age(notification_channels.c.failing_since)).where(
     notification_channels.c.enabled, notification_channels.c.failing_since.is_not(None)
 )
-
-
-async def get_failing_channels(connection: AsyncConnection) -> dict[str, float]:
-    """Return by name for how long nothing came through each channel that fails. They are few: no index is needed."""
-    return await _by_subject(connection, _failing_channels)
-
+"""By name, for how long nothing came through each channel that fails. They are few: no index is needed."""
 
 _failing_webhooks = select(webhooks.c.webhook_id, _age(webhooks.c.failing_since)).where(
     webhooks.c.failing_since.is_not(None),
     webhooks.c.state != State.DELETED.value,
     func.coalesce(webhooks.c.disabled_because, "") != Because.ASKED.value,
 )
-
-
-async def get_failing_webhooks(connection: AsyncConnection) -> dict[str, float]:
-    """Return by webhook how long all has failed that was sent to it, also where that has disabled it (100 rows)."""
-    return await _by_subject(connection, _failing_webhooks)
-
+"""By webhook, how long all has failed that was sent to it, also where that has disabled it (100 rows)."""
 
 _served = select(func.unnest(workers.c.queues).label("queue_name")).where(is_online()).distinct()
-_someone_undescribed = select(func.count()).select_from(workers).where(is_online(), workers.c.queues.is_(None))
-
-
-async def list_served_queues(connection: AsyncConnection) -> frozenset[str] | None:
-    """Return the queues that online workers consume; None while one of them has not yet told which."""
-    if (await connection.execute(_someone_undescribed)).scalar_one():
-        return None
-    return frozenset(row.queue_name for row in await connection.execute(_served))
-
+_online = select(func.count(), func.count().filter(workers.c.queues.is_(None))).where(is_online())
+"""How many workers are online, and how many of them have not yet told which queues they consume."""
 
 _consumed = (
     select(func.unnest(workers.c.queues).label("queue_name"))
     .where(last_sign() > func.now() - bindparam("recent", timedelta(days=7), type_=Interval))
     .distinct()
     .order_by("queue_name")
-    .limit(MOST_SUBJECTS)
 )
+"""The queues of all workers heard within 7 days, by name."""
+_open = select(alerts.c.type, alerts.c.subject).where(alerts.c.resolved_at.is_(None))
+"""Type and subject of every open alert (index alerts_open)."""
+
+_BY_SUBJECT: dict[str, Select[*tuple[Any, ...]]] = {
+    "due": _due_by_queue,
+    "silent_workers": _silent,
+    "running": _longest_running,
+    "not_picked_up": _not_picked_up,
+    "vanished": doubts.counts_by_queue,
+    "refused": _refused,
+    "failing_webhooks": _failing_webhooks,
+    "missed": _missed,
+    "failing_channels": _failing_channels,
+}
+"""Questions of which each row is a subject with its value, by the field of `AlertInputs`."""
+_OTHERS: dict[str, Select[*tuple[Any, ...]]] = {
+    "ends": _ends,
+    "oldest_due": _oldest_due,
+    "online": _online,
+    "open": _open,
+    "parked": _parked.limit(MOST_SUBJECTS),
+    "without_events": _sends_no_events.limit(MOST_SUBJECTS),
+    "served": _served,
+    "consumed": _consumed.limit(MOST_SUBJECTS),
+}
 
 
-async def list_consumed_queues(connection: AsyncConnection) -> list[str]:
-    """Return the queues of all workers heard within 7 days, by name."""
-    return [row.queue_name for row in await connection.execute(_consumed)]
+def _answer(name: str, question: Select[*tuple[Any, ...]]) -> ColumnElement[Any]:
+    """All rows of the answer, as a list of lists in JSON."""
+    rows = question.subquery()
+    listed = func.json_agg(func.json_build_array(*rows.c))
+    return select(func.coalesce(listed, func.json_build_array())).select_from(rows).scalar_subquery().label(name)
+
+
+_asked = {name: question.limit(MOST_SUBJECTS) for name, question in _BY_SUBJECT.items()} | _OTHERS
+_all = select(*(_answer(name, question) for name, question in _asked.items()))
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What Postgres knows of it all at one moment."""
+
+    inputs: AlertInputs
+    """What must be asked of the broker and of other servers is left open."""
+    consumed: Sequence[str]
+    """The queues of all workers heard within 7 days, by name."""
+    open_alerts: frozenset[Key]
+
+
+async def measure(
+    connection: AsyncConnection, *, failures: timedelta, silences: timedelta, gaps: timedelta, blocked: BlockedWork
+) -> Measured:
+    """Ask everything; how far back failures, silences and gaps of events count is said in the other arguments."""
+    windows = {"failures": failures, "silences": silences, "gaps": gaps}
+    held = {"held_queues": list(blocked.queue_names), "held_tasks": list(blocked.task_names)}
+    answers = (await connection.execute(_all, windows | held)).one()._mapping
+    by_subject = {name: {subject or "": value for subject, value in answers[name]} for name in _BY_SUBJECT}
+    by_subject["silent_workers"] = {hostname(node): age for node, age in by_subject["silent_workers"].items()}
+    [[failed, finished]], [[online, undescribed]] = answers["ends"], answers["online"]
+    oldest_due = None if blocked.everything else next((age for (age,) in answers["oldest_due"]), None)
+    inputs = AlertInputs(
+        **by_subject,
+        failed=failed,
+        finished=finished,
+        online_workers=online,
+        # Unknown while one of them has not said which queues it consumes.
+        unserved=frozenset() if undescribed else by_subject["not_picked_up"].keys() - set(_firsts(answers["served"])),
+        without_events=[hostname(node) for node in _firsts(answers["without_events"])],
+        oldest_due=oldest_due,
+        parked={
+            queue or "": Parked(task_id, reason or "", count) for queue, task_id, reason, count in answers["parked"]
+        },
+    )
+    open_alerts = frozenset((AlertType(kind), subject) for kind, subject in answers["open"])
+    return Measured(inputs, _firsts(answers["consumed"]), open_alerts)
+
+
+def _firsts(rows: Sequence[Sequence[Any]]) -> list[Any]:
+    return [row[0] for row in rows]

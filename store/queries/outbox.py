@@ -32,6 +32,7 @@ from store.batch import IDS, batch_of, bind_rows
 from store.listener import OUTBOX
 from store.queries.leadership import DISPATCH
 from store.tables.tasks import outbox, task_arguments, tasks
+from store.together import together
 
 CLAIMED_BYTES = 2 * 1024 * 1024
 """How many bytes of arguments a claim holds beside small ones, or one task's where those alone are larger: they are
@@ -128,7 +129,9 @@ async def claim_due(
     """
     parameters = {"batch_size": batch_size, "held_queues": list(held_queues), "held_tasks": list(held_tasks)}
     claim = _claim_refused if refused else _claim_calm
-    claimed = list(starmap(DueTask, await connection.execute(claim, parameters)))
+    async with together(connection) as asking:
+        due = await asking.ask(claim, parameters)
+    claimed = list(starmap(DueTask, due.rows))
     vault = at_rest_of(connection)
     return [_opened(vault, task) for task in await _with_large(connection, claimed, most_bytes=claimed_bytes)]
 

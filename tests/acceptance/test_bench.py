@@ -35,6 +35,7 @@ TINY = {
     "trends": ["--tasks", "1000", "--names", "2", "--requests", "1", "--rounds", "1"],
     # All stages take a minute.
     "scale_out": ["--stage", "submission", "--seconds", "0.2", "--rounds", "1"],
+    "caches": ["--portions", "2", "--rounds", "1"],
     "memory": ["--seconds", "1"],
     "workflows": ["--steps", "3", "--width", "2", "--idle-steps", "3", "--rounds", "1"],
     "dashboard": [
@@ -67,6 +68,7 @@ CONTENDERS = {
     ],
     "trends": ["hourly", "daily"],
     "scale_out": ["submission, one", "submission, two"],
+    "caches": ["warm", "after other data", "after a rest"],
     "workflows": ["chain, workflow", "chain, canvas", "fan-out, workflow", "fan-out, canvas", "step to next step"],
     "dashboard": [
         *(

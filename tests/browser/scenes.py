@@ -52,10 +52,19 @@ def show_nobody_answering(page: Page, url: str) -> None:
     page.get_by_text("No answer since").wait_for()
 
 
+def show_updated(page: Page, url: str) -> None:
+    """The list of tasks, with another build answering than the one that it came from."""
+    pulses = "".join(f'event: pulse\ndata: {{"build": "{build}"}}\n\n' for build in ("old", "new"))
+    page.route(f"{url}/api/v1/live/stream*", lambda route: route.fulfill(content_type="text/event-stream", body=pulses))
+    open_page(page, f"{url}/ui/tasks")
+    page.get_by_text("Celeriac was updated").wait_for()
+
+
 SCENES: Mapping[str, Callable[[Page, str], None]] = {
     "first-start": show_first_start,
     "sign-in": show_sign_in,
     "away": show_nobody_answering,
+    "updated": show_updated,
 }
 
 

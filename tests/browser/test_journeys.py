@@ -1,22 +1,17 @@
 """What somebody does at the dashboard, from the question to the cure, on a running system in a real Chromium."""
 
 import re
-from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 
-import pytest
 from playwright.sync_api import Browser, Page, expect
-from structlog.testing import capture_logs
 
-from settings import Settings
 from tests.acceptance.stack import Stack
 from tests.browser.pages import Watch, open_page, watched
+from tests.browser.people import KEY, READER
 from tests.browser.prefix import proxied
 from tests.browser.shop import NOT_CONSUMED, Shop
-from tests.integration.api.serving import serving
 
 Looked = tuple[Page, Watch]
-ENV_KEY = "a-key-of-the-browser-tests"
 TABS = 7
 
 CREATED = re.compile(r"\d\d:\d\d:\d\d\.\d")
@@ -128,14 +123,6 @@ def test_seven_tabs_share_one_stream(stack: Stack, shop: Shop, browser: Browser)
         assert watch.problems == []
 
 
-@pytest.fixture
-def closed(database_url: str, broker_url: str) -> Iterator[str]:
-    """The API alone, for which everybody needs a key."""
-    settings = Settings(database_url=database_url, broker_url=broker_url, api_keys=(ENV_KEY, f"{ENV_KEY}-2:read"))
-    with capture_logs(), serving(settings) as url:
-        yield url
-
-
 def test_somebody_signs_in_with_a_key_and_sees_only_what_he_may(closed: str, browser: Browser) -> None:
     with browser.new_context() as context:
         page = context.new_page()
@@ -144,13 +131,13 @@ def test_somebody_signs_in_with_a_key_and_sees_only_what_he_may(closed: str, bro
         key.fill("not-a-key")
         page.get_by_role("button", name="Sign in").click()
         expect(page.get_by_role("alert")).to_be_visible()
-        key.fill(f"{ENV_KEY}-2")
+        key.fill(READER)
         key.press("Enter")
         expect(page.get_by_role("heading", level=1)).to_have_text("Tasks")
         assert query_of(page) == {"status": ["FAILED"]}
         expect(page.get_by_text("read only")).to_be_visible()
         expect(page.get_by_role("button", name="Save view")).to_have_count(0)
-        assert ENV_KEY not in str(context.storage_state())
+        assert KEY not in str(context.storage_state())
         page.get_by_role("button", name="Settings").click()
         page.get_by_role("menuitem", name="Sign out").click()
         expect(page.get_by_label("API key")).to_be_visible()

@@ -1,6 +1,7 @@
 // The sentence that answers, before anybody scrolls: is something wrong, what, and what to press. Pure.
 import type { Alert, Health, QueueRow, Resilience, Stats } from "../api/types.ts";
-import { about, count, duration, percent } from "./format.ts";
+import { about, count, duration, percent, plural } from "./format.ts";
+import { meaningOf } from "./system.ts";
 
 export interface Situation {
   now: number;
@@ -10,9 +11,17 @@ export interface Situation {
   stats?: Stats;
   queues?: readonly QueueRow[];
   resilience?: Resilience;
+  /** What failed in this hour by exception and name, the most frequent first. */
+  failures?: readonly FailureGroup[];
   donePerMinute?: number | null;
   failedPercent?: number | null;
   meanWait?: number | null;
+}
+
+export interface FailureGroup {
+  error: string;
+  task_name: string | null;
+  count: number;
 }
 
 export interface Link {
@@ -41,8 +50,26 @@ export function verdictOf(it: Situation): Verdict {
   if (!it.health && !it.stats) return { tone: "unknown", text: "Not known yet.", rest: "", links: [] };
   if (it.stats && it.stats.total_tasks_submitted === 0)
     return { tone: "empty", text: "Ready. No task has been submitted yet.", rest: "", links: [] };
-  return { tone: "ok", text: "All well.", rest: calm(it), links: [] };
+  const noted = notes(it);
+  return {
+    tone: "ok",
+    text: "All well.",
+    rest: [calm(it), ...noted.map(ofNote)].filter(Boolean).join(" "),
+    links: noted[0] ? [...linksOf(noted[0]), ALERT] : [],
+  };
 }
+
+const ALERT: Link = { label: "Alert", to: "/alerts" };
+const SYSTEM: Link = { label: "System", to: "/system" };
+
+/** What has been and is over: told where nothing is wrong, and in the place of nothing that is. */
+const notes = (it: Situation) =>
+  (it.alerts ?? []).filter((alert) => alert.severity === "INFO" && !alert.acknowledged);
+
+const ofNote = (alert: Alert) =>
+  alert.type === "EVENTS_MISSED"
+    ? `Workers were not heard for ${about(alert.value)} of late.`
+    : `${alert.description.replace(/\.$/, "")}.`;
 
 type Trouble = Omit<Verdict, "rest">;
 
@@ -51,33 +78,31 @@ function* troubles(it: Situation): Generator<Trouble> {
     yield {
       tone: "critical",
       text: "The database does not answer: what you see is old, and new tasks are refused.",
-      links: [{ label: "System", to: "/system" }],
+      links: [SYSTEM],
     };
-  const alerts = [...(it.alerts ?? [])].sort(byNeed);
+  const down = partsDown(it);
+  const isTold = (alert: Alert) => alert.type === "COMPONENT_DOWN" && down.has(alert.subject ?? "");
+  const alerts = [...(it.alerts ?? [])].filter((alert) => !isTold(alert)).sort(byNeed);
+  // Before the alerts: a part that is down is the cause of what else is raised then.
+  for (const [name, since] of down) yield ofPart(name, about((it.now - Date.parse(since)) / 1000));
   for (const alert of alerts.filter((one) => one.severity === "CRITICAL"))
-    yield ofAlert(alert, it.now, "critical");
-  for (const part of it.resilience?.components ?? [])
-    if (part.status === "unhealthy" && part.name !== "database" && !told(alerts, "COMPONENT_DOWN", part.name))
-      yield {
-        tone: "critical",
-        text: `The ${part.name.replaceAll("_", " ")} has not answered for ${about((it.now - Date.parse(part.since)) / 1000)}.`,
-        links: [{ label: "System", to: "/system" }],
-      };
-  for (const alert of alerts.filter((one) => one.severity !== "CRITICAL" && !one.acknowledged))
-    yield ofAlert(alert, it.now, "warning");
+    yield ofAlert(alert, it, "critical");
+  for (const alert of alerts.filter((one) => one.severity === "WARNING" && !one.acknowledged))
+    yield ofAlert(alert, it, "warning");
   yield* unserved(it, alerts);
   for (const mark of it.resilience?.degradation.marks ?? [])
-    yield {
-      tone: "warning",
-      text: mark.automatic
-        ? `${mark.service_name} fails and is kept away from.`
-        : `${mark.service_name} is marked as degraded.`,
-      links: [{ label: "Marks", to: "/system" }],
-    };
+    if (!mark.automatic || !down.has(mark.service_name))
+      yield {
+        tone: "warning",
+        text: mark.automatic
+          ? `${mark.service_name} fails and is kept away from.`
+          : `${mark.service_name} is marked as degraded.`,
+        links: [{ label: "Marks", to: "/system" }],
+      };
   if (it.stats && it.stats.parked > 0)
     yield {
       tone: "warning",
-      text: `The broker refuses ${count(it.stats.parked)} ${it.stats.parked === 1 ? "task" : "tasks"} again and again.`,
+      text: `The broker refuses ${plural(it.stats.parked, "task")} again and again.`,
       links: [{ label: "Tasks", to: "/tasks?status=PENDING" }],
     };
   if (
@@ -87,20 +112,46 @@ function* troubles(it: Situation): Generator<Trouble> {
   )
     yield {
       tone: "warning",
-      text: `${percent(it.failedPercent)} of what ends fails.`,
+      text: `${percent(it.failedPercent)} of what ends fails${mostly(it)}.`,
       links: [{ label: "Failures", to: "/failures" }],
     };
 }
 
+/** The parts that do not answer, with since when. Without the broker and the mirror nobody hears workers, nor knows
+ * whether they are there. */
+function partsDown(it: Situation): Map<string, string> {
+  const found = (it.resilience?.components ?? []).filter(
+    (part) => part.status === "unhealthy" && part.name !== "database",
+  );
+  const down = new Map(found.map((part) => [part.name, part.since]));
+  if (down.has("broker") || down.has("mirror")) down.delete("workers");
+  return down;
+}
+
+function ofPart(name: string, silence: string): Trouble {
+  const who = name === "workers" ? "No worker has" : `The ${name.replaceAll("_", " ")} has not`;
+  const text = `${who} answered for ${silence}. ${meaningOf(name, "unhealthy")}`.trim();
+  return { tone: "critical", text, links: [SYSTEM] };
+}
+
+/** What fails above all, as the end of a sentence. */
+function mostly(it: Situation): string {
+  const most = it.failures?.[0];
+  if (!most) return "";
+  return `: above all ${most.error}${most.task_name === null ? "" : ` in ${most.task_name}`}`;
+}
+
 function* unserved(it: Situation, alerts: readonly Alert[]): Generator<Trouble> {
-  const without = (it.queues ?? []).filter((queue) => queue.consumers === 0 && (queue.waiting ?? 0) > 0);
+  const without = (it.queues ?? []).filter(
+    (queue) => queue.active_consumers === 0 && (queue.waiting ?? 0) > 0,
+  );
   for (const queue of without.sort((a, b) => (b.waiting ?? 0) - (a.waiting ?? 0))) {
     if (told(alerts, "TASKS_NOT_PICKED_UP", queue.queue_name)) continue;
     const waiting = queue.waiting ?? 0;
     const since = queue.oldest_waiting_at;
     yield {
       tone: "warning",
-      text: `Nobody consumes ${queue.queue_name}: ${count(waiting)} ${waiting === 1 ? "task waits" : "tasks wait"}${
+      text: `${queue.consumers === 0 ? "Nobody consumes" : "No worker takes from"} ${queue.queue_name}: ${plural(waiting, "task waits", "tasks wait")}${
         since ? `, the oldest for ${about((it.now - Date.parse(since)) / 1000)}` : ""
       }.`,
       links: [{ label: "Queue", to: `/queues/${encodeURIComponent(queue.queue_name)}` }],
@@ -117,14 +168,12 @@ function byNeed(a: Alert, b: Alert): number {
   );
 }
 
-function ofAlert(alert: Alert, now: number, tone: "critical" | "warning"): Trouble {
-  const since = about((now - Date.parse(alert.created_at)) / 1000);
+function ofAlert(alert: Alert, it: Situation, tone: "critical" | "warning"): Trouble {
+  const since = about((it.now - Date.parse(alert.created_at)) / 1000);
   const text = alert.description.replace(/\.$/, "");
-  return {
-    tone,
-    text: `${text}, for ${since}.`,
-    links: [...linksOf(alert), { label: "Alert", to: "/alerts" }],
-  };
+  const what = alert.type === "HIGH_FAILURE_RATE" ? mostly(it) : "";
+  const when = /\bfor more than\b/.test(text) ? `noticed ${since} ago` : `for ${since}`;
+  return { tone, text: `${text}, ${when}${what}.`, links: [...linksOf(alert), ALERT] };
 }
 
 /** Return where the evidence of an alert is. */
@@ -169,7 +218,10 @@ function restOf(others: number): string {
 
 function calm(it: Situation): string {
   const parts: string[] = [];
-  if (it.donePerMinute) parts.push(`${count(Math.round(it.donePerMinute))} tasks a minute`);
+  if (it.donePerMinute) {
+    const done = Math.round(it.donePerMinute);
+    parts.push(`${done > 0 ? plural(done, "task") : "less than one task"} a minute`);
+  }
   if (it.donePerMinute && it.failedPercent !== null && it.failedPercent !== undefined)
     parts.push(it.failedPercent === 0 ? "none failing" : `${percent(it.failedPercent)} failing`);
   const oldest = Math.max(0, ...(it.queues ?? []).map((queue) => secondsOf(queue.oldest_waiting_at, it.now)));

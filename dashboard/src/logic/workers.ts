@@ -26,7 +26,7 @@ export function sentenceOfFleet(workers: readonly Worker[]): string {
 function others(workers: readonly Worker[]): string {
   const there = workers.filter(isThere);
   const said = (found: readonly Worker[], one: string, many: string) =>
-    found.length > 0 ? `${count(found.length)} ${found.length === 1 ? one : many}` : "";
+    found.length > 0 ? plural(found.length, one, many) : "";
   const of = (status: string) => there.filter((one) => one.status === status);
   const parts = [
     said(of("DRAINING"), "drains", "drain"),
@@ -77,8 +77,13 @@ export function byNeed(workers: readonly Worker[]): Worker[] {
   );
 }
 
-/** Return the sentence under the name of a worker. */
-export function sentenceOfWorker(worker: WorkerDetail, drain: Drain | undefined, now: number): string {
+/** Return the sentence under the name of a worker. `lost`: how many tasks that it ran ended with it. */
+export function sentenceOfWorker(
+  worker: WorkerDetail,
+  drain: Drain | undefined,
+  now: number,
+  lost?: number,
+): string {
   const load = worker.current_load;
   const runs = load === 0 ? "runs nothing" : `runs ${plural(load, "task")}`;
   const since = worker.last_heartbeat
@@ -103,7 +108,7 @@ export function sentenceOfWorker(worker: WorkerDetail, drain: Drain | undefined,
       if (drain?.state === "drained") return "Drained: it finished what it ran and exited.";
       return load > 0
         ? `Offline, not heard for ${since}. ${plural(load, "task")} it ran ${load === 1 ? "is" : "are"} looked after: put back, or told as lost.`
-        : `Offline, not heard for ${since}. It ran nothing.`;
+        : `Offline, not heard for ${since}.${lost ? ` ${plural(lost, "task")} that it ran ${lost === 1 ? "was" : "were"} lost with it.` : ""}`;
   }
 }
 

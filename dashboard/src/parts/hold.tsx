@@ -1,7 +1,8 @@
-// Holding a queue or a name back for a while, by a mark.
+// Holding a queue or a name back for a while, by a mark; and letting it go again.
 
 import { may } from "../api/session.ts";
-import { act } from "./actions.tsx";
+import { ActionButton, act } from "./actions.tsx";
+import { Icon } from "./icons.tsx";
 import { Menu } from "./menu.tsx";
 
 const TIMES = [
@@ -28,5 +29,22 @@ export function HoldBack({ service, name }: { service: string; name: string }) {
         run: () => void hold(seconds, words),
       }))}
     />
+  );
+}
+
+const CLEAR = "/resilience/degradation/clear";
+
+/** The button that takes the mark of a hand away. */
+export function LetGo({ service, name }: { service: string; name: string }) {
+  const body = { service_name: service };
+  return (
+    <ActionButton
+      needs="operate"
+      primary
+      command={{ method: "POST", path: CLEAR, body }}
+      onClick={() => act("POST", CLEAR, { body, done: `${name} goes on.`, topics: ["all"] })}
+    >
+      <Icon name="play" /> Let go again
+    </ActionButton>
   );
 }

@@ -11,8 +11,6 @@ from store.batch import batch_of, bind_rows
 from store.tables.doubts import doubts
 from store.tables.tasks import tasks
 
-MOST_QUEUES = 1_000
-
 _DOUBT = ("task_id", "doubt")
 _noted = batch_of(task_id=Text(), doubt=Text())
 _insert = insert(doubts).from_select(_DOUBT, select(_noted.c.task_id, _noted.c.doubt).order_by(_noted.c.task_id))
@@ -20,13 +18,13 @@ _note = _insert.on_conflict_do_update(index_elements=["task_id"], set_={"doubt":
 _ids = bindparam("task_ids", type_=ARRAY(Text)).any_()
 _went_on = select(tasks.c.task_id).where(tasks.c.task_id == doubts.c.task_id, tasks.c.phase == Phase.QUEUED.value)
 _forget = delete(doubts).where(or_(doubts.c.task_id == _ids, ~_went_on.exists()))
-_by_queue = (
+counts_by_queue = (
     select(tasks.c.queue_name, func.count())
     .select_from(doubts.join(tasks, tasks.c.task_id == doubts.c.task_id))
     .where(tasks.c.phase == Phase.QUEUED.value, tasks.c.queue_name.is_not(None))
     .group_by(tasks.c.queue_name)
-    .limit(MOST_QUEUES)
 )
+"""Counts by queue the tasks that are nowhere to be found."""
 
 
 async def note(connection: AsyncConnection, reasons: Mapping[str, str]) -> None:
@@ -44,8 +42,3 @@ async def is_doubted(connection: AsyncConnection, task_id: str) -> bool:
     """Tell whether the task is nowhere to be found (primary key)."""
     query = select(doubts.c.task_id).where(doubts.c.task_id == task_id)
     return (await connection.execute(query)).first() is not None
-
-
-async def count_by_queue(connection: AsyncConnection) -> dict[str, int]:
-    """Count by queue the tasks that are nowhere to be found."""
-    return {row[0]: row[1] for row in await connection.execute(_by_queue)}

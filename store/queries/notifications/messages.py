@@ -5,7 +5,22 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Integer, Interval, Text, Uuid, bindparam, delete, exists, func, literal, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Interval,
+    Text,
+    Uuid,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 from uuid_utils.compat import uuid7
@@ -14,10 +29,15 @@ from domain.alerts.rules import AlertType, Severity
 from domain.notifications.delivery import Attempt, MessageStatus, Outcome
 from domain.notifications.messages import Text as MessageText
 from domain.notifications.messages import Tone
-from domain.notifications.routes import AlertSeen, Phase, Planned, Told
+from domain.notifications.routes import LOOKED_BACK, AlertSeen, Phase, Planned, Told
 from store.batch import Columns, batch_of, bind_rows
 from store.tables.alerts import alerts
-from store.tables.notifications import notification_channels, notification_messages, notification_told
+from store.tables.notifications import (
+    notification_channels,
+    notification_messages,
+    notification_routes,
+    notification_told,
+)
 
 MOST_ALERTS = 2_000
 """Alerts that one round looks at, the newest first."""
@@ -25,7 +45,13 @@ PENDING = MessageStatus.PENDING.value
 TYPES = frozenset(kind.value for kind in AlertType)
 
 _seen = [alerts.c[name] for name in AlertSeen.__dataclass_fields__]
-_lately = or_(alerts.c.resolved_at.is_(None), alerts.c.resolved_at > func.now() - bindparam("back", type_=Interval))
+
+
+def _is_recent(back: ColumnElement[timedelta]) -> ColumnElement[bool]:
+    return or_(alerts.c.resolved_at.is_(None), alerts.c.resolved_at > func.now() - back)
+
+
+_lately = _is_recent(bindparam("back", type_=Interval))
 
 
 async def list_seen(connection: AsyncConnection, *, back: timedelta) -> list[AlertSeen]:
@@ -109,7 +135,7 @@ _is_due = (
     notification_messages.c.next_attempt_at <= func.now(),
     or_(notification_messages.c.leased_until.is_(None), notification_messages.c.leased_until <= func.now()),
 )
-_due = (
+_due_messages = (
     select(
         *(
             notification_messages.c[name]
@@ -119,10 +145,21 @@ _due = (
     )
     .join(notification_channels, notification_channels.c.channel_id == notification_messages.c.channel_id)
     .where(*_is_due, notification_channels.c.enabled)
-    .order_by(notification_channels.c.failing_since.is_not(None), notification_messages.c.message_id)
+)
+_due = (
+    _due_messages.order_by(notification_channels.c.failing_since.is_not(None), notification_messages.c.message_id)
     .with_for_update(of=notification_messages, skip_locked=True)
     .limit(bindparam("most", type_=Integer))
 )
+any_to_tell = or_(
+    _due_messages.exists(),
+    and_(
+        exists().where(notification_channels.c.enabled),
+        exists().where(notification_routes.c.enabled),
+        exists().where(_is_recent(literal(LOOKED_BACK, Interval))),
+    ),
+)
+"""Whether a message is due, or there is an alert of which people may have to be told."""
 
 
 async def claim_due(connection: AsyncConnection, *, most: int, lease: timedelta) -> list[Claimed]:

@@ -7,6 +7,7 @@ transaction. `lock_tasks` is for whoever decides by what a task is now. Each is 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
@@ -36,6 +37,7 @@ from store.listener import FINISHED
 from store.tables.base import Time
 from store.tables.search import search_queue
 from store.tables.tasks import attempts, task_arguments, task_results, tasks
+from store.together import together
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,22 +103,23 @@ _results_of = select(
 async def lock_tasks(connection: AsyncConnection, task_ids: Sequence[str]) -> dict[str, LockedTask]:
     """Lock these tasks in the order of their ids (everyone does, so nobody deadlocks); absent ones are left out."""
     ids = {"task_ids": sorted(task_ids)}
-    rows = (await connection.execute(_lock, ids)).all()
-    results = {row.task_id: row for row in (await connection.execute(_results_of, ids)).all()}
-    locked: dict[str, LockedTask] = {}
-    for row in rows:
-        result = results.get(row.task_id)
-        error = error_of(result.exception_type, result.exception_message) if result else None
-        course = TaskCourse(*row[len(_LOCKED) :])
-        fields_of_task = dict(zip(_LOCKED, row[: len(_LOCKED)], strict=True))
-        locked[row.task_id] = LockedTask(
-            **fields_of_task,
-            course=course,
-            is_result_told=result is not None,
-            has_result=bool(result and result.is_result),
-            error=error,
-        )
-    return locked
+    async with together(connection) as asking:
+        tasks_asked = await asking.ask(_lock, ids)
+        # A statement of its own: it sees what was committed while the locks were waited for.
+        results_asked = await asking.ask(_results_of, ids)
+    results = {task_id: told for task_id, *told in results_asked.rows}
+    return {row[0]: _locked(row, results.get(row[0])) for row in tasks_asked.rows}
+
+
+def _locked(row: Sequence[Any], result: Sequence[Any] | None) -> LockedTask:
+    exception_type, exception_message, is_result = result or (None, None, False)
+    return LockedTask(
+        **dict(zip(_LOCKED, row[: len(_LOCKED)], strict=True)),
+        course=TaskCourse(*row[len(_LOCKED) :]),
+        is_result_told=result is not None,
+        has_result=is_result,
+        error=error_of(exception_type, exception_message) if result else None,
+    )
 
 
 _MISSING = ("task_id", "at")

@@ -76,13 +76,14 @@ class Follower:
     cursor: str
 
 
-_followers = (
+_following = (
     select(*webhooks.c, webhook_cursors.c.cursor)
     .join_from(webhook_cursors, webhooks, webhooks.c.webhook_id == webhook_cursors.c.webhook_id)
     .where(webhooks.c.state == State.ENABLED.value)
-    .order_by(webhook_cursors.c.webhook_id)
-    .with_for_update(of=webhook_cursors, skip_locked=True)
 )
+any_follower = _following.exists()
+"""Whether anybody wants to be told of changes."""
+_followers = _following.order_by(webhook_cursors.c.webhook_id).with_for_update(of=webhook_cursors, skip_locked=True)
 
 
 async def lock_followers(connection: AsyncConnection) -> list[Follower]:

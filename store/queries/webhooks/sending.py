@@ -13,6 +13,7 @@ from sqlalchemy import (
     Uuid,
     and_,
     bindparam,
+    exists,
     func,
     not_,
     or_,
@@ -89,13 +90,14 @@ _in_flight = (
     .correlate(webhooks)
     .scalar_subquery()
 )
+_is_sendable = and_(
+    webhooks.c.state == State.ENABLED.value,
+    or_(webhooks.c.held_until.is_(None), webhooks.c.held_until <= func.now()),
+    select(_deliveries.delivery_id).where(_deliveries.webhook_id == webhooks.c.webhook_id, _is_due).exists(),
+)
 _sendable = (
     select(*webhooks.c, _in_flight.label("in_flight"), func.now().label("now"))
-    .where(
-        webhooks.c.state == State.ENABLED.value,
-        or_(webhooks.c.held_until.is_(None), webhooks.c.held_until <= func.now()),
-        select(_deliveries.delivery_id).where(_deliveries.webhook_id == webhooks.c.webhook_id, _is_due).exists(),
-    )
+    .where(_is_sendable)
     .order_by(webhooks.c.webhook_id)
     .with_for_update(of=webhooks, key_share=True, skip_locked=True)
 )
@@ -138,9 +140,12 @@ _lease = (
     .values(leased_until=_leased_until)
     .returning(*(_deliveries[name] for name in _LEASED))
 )
+_is_open_test = and_(_deliveries.is_test, _deliveries.status == text(f"'{DeliveryStatus.PENDING.value}'"), _is_free)
+any_due = or_(select(webhooks.c.webhook_id).where(_is_sendable).exists(), exists().where(_is_open_test))
+"""Whether `lock_sendable` or `lease_tests` finds any."""
 _tests = (
     select(_deliveries.delivery_id)
-    .where(_deliveries.is_test, _deliveries.status == text(f"'{DeliveryStatus.PENDING.value}'"), _is_free)
+    .where(_is_open_test)
     .order_by(_deliveries.created_at)
     .limit(bindparam("most", type_=Integer))
     .with_for_update(skip_locked=True)

@@ -3,6 +3,7 @@
 What concerns their steps is in `steps.py`; storing and listing workflows in `documents.py`.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -23,6 +24,7 @@ from sqlalchemy import (
     text,
     update,
 )
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.states import TERMINAL
@@ -90,6 +92,12 @@ _locked = select(
     workflows.c.submitted_by,
 )
 _lock = _locked.where(workflows.c.workflow_id == bindparam("workflow", type_=Uuid)).with_for_update()
+_lock_going_on = _locked.where(
+    workflows.c.workflow_id == bindparam("workflows", type_=ARRAY(Uuid)).any_(),
+    workflows.c.unfinished > bindparam("ends", type_=Integer),
+    workflows.c.cancel_requested_at.is_(None),
+    workflows.c.stopped_at.is_(None),
+).with_for_update(skip_locked=True)
 any_woken = exists().where(workflow_wakes.c.due_at <= func.now())
 """Whether `claim_woken` may find anything."""
 _due = (
@@ -121,6 +129,14 @@ async def lock(connection: AsyncConnection, workflow_id: UUID) -> LockedWorkflow
     """Lock a workflow (primary key); None if there is none."""
     row = (await connection.execute(_lock, {"workflow": workflow_id})).one_or_none()
     return _as_locked(row) if row else None
+
+
+async def lock_going_on(
+    connection: AsyncConnection, workflow_ids: Collection[UUID], *, ends: int
+) -> list[LockedWorkflow]:
+    """Lock those of these workflows that nobody holds, that go on, and that so many ends do not end (primary key)."""
+    rows = await connection.execute(_lock_going_on, {"workflows": list(workflow_ids), "ends": ends})
+    return [_as_locked(row) for row in rows]
 
 
 async def claim_woken(connection: AsyncConnection) -> LockedWorkflow | None:

@@ -4,10 +4,11 @@ What concerns a workflow as a whole is in `progress.py`. Each statement looks on
 found by a partial index; none reads all steps of a workflow that is under way, but for those that stop it.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from operator import attrgetter
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
@@ -36,14 +37,16 @@ from domain.submissions import Submission
 from domain.workflows.steps import IN_FLIGHT, EndedStep, StepStatus, WorkflowStatus
 from store.at_rest import AtRest, at_rest_of
 from store.batch import batch_of, bind_rows
-from store.listener import AWAITED
+from store.listener import AWAITED, WORKFLOWS
 from store.queries.workflows.documents import open_arguments, owner_of
-from store.queries.workflows.progress import notify
 from store.tables.base import Time
 from store.tables.tasks import task_results, tasks
 from store.tables.workflows import workflow_steps, workflow_submissions, workflow_wakes, workflows
+from store.together import together
 
 POSITIONS = ARRAY(Integer)
+ANY_SIZE = 2**31 - 1
+Writes = Callable[[], Awaitable[None]]
 
 _steps = workflow_steps.c
 _of_workflow = _steps.workflow_id == bindparam("workflow", type_=Uuid)
@@ -69,25 +72,37 @@ _moved = (
     .returning(_steps.workflow_id, _steps.ended_at)
     .cte("moved")
 )
-_follow = insert(workflow_wakes).from_select(
-    ("workflow_id",),
-    select(_moved.c.workflow_id)
-    .distinct()
-    .join(workflows, workflows.c.workflow_id == _moved.c.workflow_id)
-    # The first start makes the workflow RUNNING; later starts change nothing that is written.
-    .where(or_(_moved.c.ended_at.is_not(None), workflows.c.status == WorkflowStatus.PENDING.value)),
+_woken = (
+    insert(workflow_wakes)
+    .from_select(
+        ("workflow_id",),
+        select(_moved.c.workflow_id)
+        .distinct()
+        .join(workflows, workflows.c.workflow_id == _moved.c.workflow_id)
+        # The first start makes the workflow RUNNING; later starts change nothing that is written.
+        .where(
+            or_(_moved.c.ended_at.is_not(None), workflows.c.status == WorkflowStatus.PENDING.value),
+            _moved.c.workflow_id != bindparam("in_hand", type_=ARRAY(Uuid)).all_(),
+        ),
+    )
+    .returning(workflow_wakes.c.workflow_id)
+    .cte("woken")
 )
+_follow = select(cast(func.pg_notify(WORKFLOWS, ""), Text)).select_from(_woken).limit(1)
 
 
-async def follow_tasks(connection: AsyncConnection, changes: Iterable[TaskChange]) -> None:
-    """Give steps the status of their tasks, and wake their workflows where that may matter (index workflow_steps_task).
+async def follow_tasks(
+    connection: AsyncConnection, changes: Iterable[TaskChange], *, in_hand: Sequence[UUID] = ()
+) -> None:
+    """Give steps the status of their tasks, and wake their workflows where that may matter (index workflow_steps_task),
+    but for those that the caller has in hand.
 
     The caller holds the locks on the tasks, and so those on the steps cannot make a circle. A task that its step has
     replaced since is passed over.
     """
     rows = [(change.workflow_id, change.task_id, change.status, change.ended_at) for change in changes]
-    if (await connection.execute(_follow, bind_rows(_CHANGE, rows))).rowcount:
-        await notify(connection)
+    parameters = bind_rows(_CHANGE, rows) | {"in_hand": list(in_hand)}
+    await connection.execute(_follow, parameters)
 
 
 _settled = (
@@ -117,15 +132,31 @@ _skip_waiting = (
 )
 
 
-async def settle_ended(connection: AsyncConnection, workflow_id: UUID) -> tuple[list[EndedStep], dict[int, int]]:
-    """Note that ends have been taken into account, all that have not been (index workflow_steps_unsettled).
+Ended = tuple[list[EndedStep], dict[int, int]]
+"""Steps that have ended, and those behind them that wait, by position, each with for how many it does."""
 
-    Returns those steps in their order, and the steps behind them that wait, each with the number of steps for which it
-    does (primary key).
+
+async def settle_ended(connection: AsyncConnection, workflow_id: UUID) -> Ended:
+    """Note that ends have been taken into account, all that have not been; returns those (index
+    workflow_steps_unsettled, primary key).
     """
+    return _as_ended(await connection.execute(_settle, {"workflow": workflow_id}))
+
+
+async def follow_and_settle(
+    connection: AsyncConnection, changes: Iterable[TaskChange], *, in_hand: Sequence[UUID]
+) -> dict[UUID, Ended]:
+    """Do as `follow_tasks` does, and then for each workflow in hand as `settle_ended`, in one round trip."""
+    async with together(connection) as asking:
+        await follow_tasks(connection, changes, in_hand=in_hand)
+        asked = {workflow_id: await asking.ask(_settle, {"workflow": workflow_id}) for workflow_id in in_hand}
+    return {workflow_id: _as_ended(answer.rows) for workflow_id, answer in asked.items()}
+
+
+def _as_ended(rows: Iterable[Any]) -> Ended:
     ended: list[EndedStep] = []
     waiting: dict[int, int] = {}
-    for position, status, children, waiting_for in await connection.execute(_settle, {"workflow": workflow_id}):
+    for position, status, children, waiting_for in rows:
         if waiting_for is None:
             ended.append(EndedStep(position, StepStatus(status), children))
         else:
@@ -194,6 +225,7 @@ _free = (
     .where(_measured.c.before < bindparam("max_bytes", type_=Integer))
     .order_by(_measured.c.position)
 )
+_FREE = tuple(_free.selected_columns.keys())
 _started = update(workflow_steps).where(*_at_positions).values(status=StepStatus.PENDING.value)
 _start = select(case((bindparam("is_awaited", type_=Boolean), cast(func.pg_notify(AWAITED, ""), Text)))).add_cte(
     _started.cte("started")
@@ -207,18 +239,33 @@ _fail = (
 )
 
 
+async def write_nothing() -> None:
+    """Write nothing."""
+
+
 async def list_free(
-    connection: AsyncConnection, workflow_id: UUID, *, behind: int, limit: int, max_bytes: int, now: datetime
+    connection: AsyncConnection,
+    workflow_id: UUID,
+    *,
+    behind: int,
+    limit: int,
+    max_bytes: int,
+    now: datetime,
+    before: Writes = write_nothing,
 ) -> list[FreeStep]:
     """Return up to `limit` steps that may start, in their order, after this position (index workflow_steps_free).
 
-    The last of them is the one whose arguments reach `max_bytes`.
+    The last of them is the one whose arguments reach `max_bytes`. `before` writes what makes steps free, in the same
+    round trip.
     """
-    parameters = {"workflow": workflow_id, "behind": behind, "limit": limit, "max_bytes": max_bytes}
+    async with together(connection) as asking:
+        await before()
+        parameters = {"workflow": workflow_id, "behind": behind, "limit": limit, "max_bytes": max_bytes}
+        free = await asking.ask(_free, parameters)
     vault = at_rest_of(connection)
     steps: list[FreeStep] = []
-    for row in await connection.execute(_free, parameters):
-        submitted = dict(row._mapping)
+    for row in free.rows:
+        submitted = dict(zip(_FREE, row, strict=True))
         position, has_references = submitted.pop("position"), submitted.pop("has_references")
         unopened = None
         try:
@@ -255,11 +302,15 @@ class StepResult:
     """Whether it is not known, but the sweep still looks for it."""
 
 
+_result = cast(task_results.c.result, Text)
+_result_bytes = func.octet_length(_result)
 _results = (
     select(
         _steps.step_id,
         _steps.task_id,
-        case((~task_results.c.truncated, cast(task_results.c.result, Text))).label("result"),
+        case((~task_results.c.truncated & (_result_bytes <= bindparam("most_bytes", type_=Integer)), _result)).label(
+            "result"
+        ),
         func.coalesce(tasks.c.result_pending, literal(value=False)).label("is_awaited"),
     )
     .outerjoin(task_results, task_results.c.task_id == _steps.task_id)
@@ -268,9 +319,15 @@ _results = (
 )
 
 
-async def get_results(connection: AsyncConnection, workflow_id: UUID, *, step_ids: Sequence[str]) -> list[StepResult]:
-    """Return results of these steps: up to 1 MiB each, so ask for few at a time (index workflow_steps_id)."""
-    rows = await connection.execute(_results, {"workflow": workflow_id, "step_ids": list(step_ids)})
+async def get_results(
+    connection: AsyncConnection, workflow_id: UUID, *, step_ids: Sequence[str], most_bytes: int = ANY_SIZE
+) -> list[StepResult]:
+    """Return results of these steps: up to 1 MiB each, so ask for few at a time (index workflow_steps_id).
+
+    Larger ones than `most_bytes` are left out, as if they were not known.
+    """
+    parameters = {"workflow": workflow_id, "step_ids": list(step_ids), "most_bytes": most_bytes}
+    rows = await connection.execute(_results, parameters)
     vault = at_rest_of(connection)
     return [_opened_result(vault, StepResult(**row._mapping)) for row in rows]
 

@@ -174,7 +174,7 @@ async def test_a_channel_that_fails_is_tried_again_is_an_alert_and_is_told_throu
     assert (web_channel.last_outcome, web_channel.last_code) == (Outcome.REFUSED, 503)
     assert web_channel.failing_since is not None
     async with world.engine.connect() as connection:
-        inputs = await measure(connection, DEFAULT_RULES, blocked=BlockedWork())
+        inputs = (await measure(connection, DEFAULT_RULES, blocked=BlockedWork())).inputs
     assert inputs.failing_channels.keys() == {"web"}
 
     await world.raise_alerts((AlertType.NOTIFICATION_FAILING, "web"))

@@ -4,7 +4,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from domain.alerts.rules import DEFAULT_RULES
 from domain.broker_options import BrokerOptions
+from domain.degradation import BlockedWork
 from domain.facts import Fact, worker_event_key
 from domain.identities import Identity
 from domain.states import EventType
@@ -14,10 +16,10 @@ from gateway.messages import TaskMessage
 from gateway.results.metas import NO_META
 from loops.lost import vanished_tasks
 from loops.lost.vanished_tasks import VanishedTasksRound
+from services.alerts import measure
 from services.record import News, record
 from services.timeline import TaskHistory, read_task_history
 from store.queries import gaps, leadership
-from store.queries.for_alerts import count_failures
 from store.queries.tasks.documents import TaskOutline
 from store.queries.workers import descriptions, nodes
 from store.queries.workers.descriptions import Description
@@ -128,7 +130,8 @@ async def test_a_task_that_nobody_has_any_more_and_of_whose_end_nobody_knows_has
     assert [entry.type for entry in history.entries] == [*heard, ENDED]
     assert "heard all the while" in str(history.entries[-1].details["reason"])
     async with world.engine.connect() as connection:
-        assert await count_failures(connection, window=timedelta(hours=1)) == (0, 0)
+        measured = (await measure(connection, DEFAULT_RULES, blocked=BlockedWork())).inputs
+    assert (measured.failed, measured.finished) == (0, 0)
     await world.hear(*heard, SUCCEEDED)
     task = (await world.history()).task
     assert (task.status, task.outcome) == ("COMPLETED", None), "a success that is heard after all wins"

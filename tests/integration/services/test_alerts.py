@@ -11,7 +11,8 @@ from domain.alerts.conditions import AlertFinding, Judgement, Key
 from domain.alerts.rules import DEFAULT_RULES, AlertType, Severity
 from domain.degradation import BlockedWork
 from domain.errors import InvalidRequest
-from services.alerts import RETAINED, RuleChange, change_rules, measure, read_rules, write_changes
+from loops.expiry import ALERTS_KEPT_FOR, ExpiryRound
+from services.alerts import RuleChange, change_rules, measure, read_rules, write_changes
 from store.queries.alerts import AlertFilter, AlertRow, acknowledge, list_alerts, list_open_keys
 from store.tables.alerts import alerts
 from tests.authors import AUTHOR
@@ -89,9 +90,13 @@ async def test_what_was_resolved_long_ago_is_forgotten(engine: AsyncEngine) -> N
     row = {"type": "STUCK_TASKS", "subject": "x", "severity": "INFO", "description": "", "value": 1, "threshold": 1}
     kept = timedelta(seconds=60)
     async with engine.begin() as connection:
-        for resolved_at in (ago(RETAINED.total_seconds() + 60), ago((RETAINED - kept).total_seconds())):
+        for resolved_at in (
+            ago((ALERTS_KEPT_FOR + kept).total_seconds()),
+            ago((ALERTS_KEPT_FOR - kept).total_seconds()),
+        ):
             times = {"alert_id": uuid7(), "created_at": resolved_at, "resolved_at": resolved_at}
             await connection.execute(insert(alerts).values(row | times))
+    await ExpiryRound(engine).run_once()
     assert len(await settled(engine, judgement())) == 1
 
 
@@ -152,7 +157,7 @@ async def test_the_measured_facts_are_those_of_the_database(engine: AsyncEngine)
         await add_worker(connection, "celery@two", silent=30, queues=["etl"])
         await add_task(connection, queue_name="etl", dispatched_at=ago(90))
         await add_task(connection, status="FAILED", phase="finished", completed_at=ago(5))
-        facts = await measure(connection, DEFAULT_RULES, blocked=BlockedWork())
+        facts = (await measure(connection, DEFAULT_RULES, blocked=BlockedWork())).inputs
     assert (facts.online_workers, facts.failed, facts.finished) == (1, 1, 1)
     assert facts.silent_workers == {"two": pytest.approx(30, abs=2)}
     assert facts.not_picked_up == {"etl": pytest.approx(90, abs=2)}

@@ -5,11 +5,25 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from domain.alerts.conditions import AlertFinding, AlertInputs, Parked
+from domain.alerts.rules import DEFAULT_RULES, AlertType
 from domain.degradation import BlockedWork
-from store.queries import for_alerts, gaps, outbox
+from store.queries import alerts, for_alerts, gaps, outbox
+from store.queries.outbox import NotedRefusal
 from tests.stored import add_task, add_undispatched, add_worker, ago
 
 HOUR = timedelta(hours=1)
+NOTHING_HELD = BlockedWork()
+
+
+async def measured(
+    connection: AsyncConnection, *, window: timedelta = HOUR, blocked: BlockedWork = NOTHING_HELD
+) -> for_alerts.Measured:
+    return await for_alerts.measure(connection, failures=window, silences=window, gaps=window, blocked=blocked)
+
+
+async def inputs(connection: AsyncConnection, *, window: timedelta = HOUR) -> AlertInputs:
+    return (await measured(connection, window=window)).inputs
 
 
 @pytest.fixture
@@ -19,16 +33,9 @@ async def connection(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 
 
 async def test_an_empty_database_has_nothing_to_tell(connection: AsyncConnection) -> None:
-    assert await for_alerts.count_due(connection) == {}
-    assert await for_alerts.get_oldest_due(connection, BlockedWork()) is None
-    assert await for_alerts.get_waits_for_broker(connection) == {}
-    assert await for_alerts.get_waits_for_pickup(connection) == {}
-    assert await for_alerts.get_longest_running(connection) == {}
-    assert await for_alerts.count_failures(connection, window=HOUR) == (0, 0)
-    assert await for_alerts.get_silences(connection, window=HOUR) == {}
-    assert await for_alerts.get_missed(connection, window=HOUR) == {}
-    assert await for_alerts.list_served_queues(connection) == frozenset()
-    assert await for_alerts.list_consumed_queues(connection) == []
+    assert await measured(connection) == for_alerts.Measured(
+        AlertInputs(waiting=None, without_events=[]), consumed=[], open_alerts=frozenset()
+    )
 
 
 async def test_due_tasks_are_counted_by_queue_and_scheduled_ones_are_not(connection: AsyncConnection) -> None:
@@ -36,21 +43,21 @@ async def test_due_tasks_are_counted_by_queue_and_scheduled_ones_are_not(connect
         await add_undispatched(connection, queue_name="etl")
     await add_undispatched(connection, queue_name="celery")
     await add_undispatched(connection, queue_name="later", due_at=ago(-3600))
-    assert await for_alerts.count_due(connection) == {"etl": 3, "celery": 1}
+    assert (await inputs(connection)).due == {"etl": 3, "celery": 1}
 
 
 async def test_the_oldest_due_task_tells_how_long_dispatch_has_stood_still(connection: AsyncConnection) -> None:
     await add_undispatched(connection, queue_name="etl", due_at=ago(20))
     await add_undispatched(connection, queue_name="etl", due_at=ago(40))
-    assert await for_alerts.get_oldest_due(connection, BlockedWork()) == pytest.approx(40, abs=2)
+    assert (await inputs(connection)).oldest_due == pytest.approx(40, abs=2)
 
 
 async def test_tasks_that_an_operator_holds_back_do_not_count_as_stood_still(connection: AsyncConnection) -> None:
     await add_undispatched(connection, queue_name="etl", due_at=ago(40))
     await add_undispatched(connection, queue_name="celery", due_at=ago(20))
     etl_held, all_held = BlockedWork(queue_names=frozenset({"etl"})), BlockedWork(everything=True)
-    assert await for_alerts.get_oldest_due(connection, etl_held) == pytest.approx(20, abs=2)
-    assert await for_alerts.get_oldest_due(connection, all_held) is None
+    assert (await measured(connection, blocked=etl_held)).inputs.oldest_due == pytest.approx(20, abs=2)
+    assert (await measured(connection, blocked=all_held)).inputs.oldest_due is None
 
 
 async def test_a_task_that_the_broker_gives_back_again_and_again_is_waiting_since_the_first_time(
@@ -59,13 +66,13 @@ async def test_a_task_that_the_broker_gives_back_again_and_again_is_waiting_sinc
     task_id = await add_undispatched(connection, queue_name="nowhere", due_at=ago(50), postponed_at=ago(45))
     await add_undispatched(connection, queue_name="etl", due_at=ago(50))
     await outbox.postpone(connection, [task_id], by=timedelta(seconds=1))
-    assert await for_alerts.get_waits_for_broker(connection) == {"nowhere": pytest.approx(45, abs=2)}
+    assert (await inputs(connection)).refused == {"nowhere": pytest.approx(45, abs=2)}
 
 
 async def test_a_first_refusal_is_noted_when_it_happens(connection: AsyncConnection) -> None:
     task_id = await add_undispatched(connection, queue_name="nowhere", due_at=ago(50))
     await outbox.postpone(connection, [task_id], by=timedelta(seconds=1))
-    assert await for_alerts.get_waits_for_broker(connection) == {"nowhere": pytest.approx(0, abs=2)}
+    assert (await inputs(connection)).refused == {"nowhere": pytest.approx(0, abs=2)}
 
 
 async def test_every_queue_tells_the_oldest_dispatch_that_nobody_received(connection: AsyncConnection) -> None:
@@ -75,7 +82,7 @@ async def test_every_queue_tells_the_oldest_dispatch_that_nobody_received(connec
     await add_task(connection, queue_name="reserved", dispatched_at=ago(900), phase="reserved", attempt_count=1)
     await add_task(connection, queue_name="not-ours", dispatched_at=ago(900), submitted_here=False)
     await add_task(connection, queue_name="done", dispatched_at=ago(900), phase="finished", status="CANCELLED")
-    waits = await for_alerts.get_waits_for_pickup(connection)
+    waits = (await inputs(connection)).not_picked_up
     assert waits == {"a": pytest.approx(90, abs=2), "b": pytest.approx(70, abs=2), "c": pytest.approx(5, abs=2)}
 
 
@@ -94,7 +101,7 @@ async def test_waits_are_read_from_the_index_whatever_the_backlog(connection: As
     plan = "\n".join(row[0] for row in await connection.exec_driver_sql(f"explain (analyze, buffers) {question}"))
     assert "tasks_unreceived" in plan
     assert "Seq Scan" not in plan
-    assert set(await for_alerts.get_waits_for_pickup(connection)) == {"q0", "q1", "q2"}
+    assert set((await inputs(connection)).not_picked_up) == {"q0", "q1", "q2"}
 
 
 async def test_the_longest_run_of_each_name_counts_unless_its_own_timeout_allows_it(
@@ -106,7 +113,7 @@ async def test_the_longest_run_of_each_name_counts_unless_its_own_timeout_allows
     await add_task(connection, task_name="backup", started_at=ago(5000), timeout_seconds=86_400, **running)
     await add_task(connection, task_name="overdue", started_at=ago(500), timeout_seconds=60, **running)
     await add_task(connection, task_name="done", started_at=ago(500), status="COMPLETED", phase="finished")
-    found = await for_alerts.get_longest_running(connection)
+    found = (await inputs(connection)).running
     assert found == {"report": pytest.approx(300, abs=2), "overdue": pytest.approx(500, abs=2)}
 
 
@@ -115,7 +122,8 @@ async def test_failures_are_counted_among_what_completed_or_failed_within_the_wi
 ) -> None:
     for status, seconds in (("FAILED", 5), ("COMPLETED", 5), ("COMPLETED", 50), ("FAILED", 500), ("CANCELLED", 5)):
         await add_task(connection, status=status, phase="finished", completed_at=ago(seconds))
-    assert await for_alerts.count_failures(connection, window=timedelta(seconds=100)) == (1, 3)
+    found = await inputs(connection, window=timedelta(seconds=100))
+    assert (found.failed, found.finished) == (1, 3)
 
 
 async def test_only_workers_that_went_silent_without_a_goodbye_are_told(connection: AsyncConnection) -> None:
@@ -128,7 +136,7 @@ async def test_only_workers_that_went_silent_without_a_goodbye_are_told(connecti
     await add_worker(connection, "celery@forged", silent=100, described_at=None)
     await add_worker(connection, "celery@forged-drain", silent=100, described_at=None, drain_started_at=ago(9))
     await add_worker(connection, "celery@registered", silent=30, described_at=None, registered_at=ago(200))
-    found = await for_alerts.get_silences(connection, window=timedelta(days=1))
+    found = (await inputs(connection, window=timedelta(days=1))).silent_workers
     assert found == {
         "killed": pytest.approx(100, abs=2),
         "other@killed": pytest.approx(50, abs=2),
@@ -141,15 +149,32 @@ async def test_of_gaps_only_what_lies_within_the_window_counts(connection: Async
     await gaps.add_gap(connection, source="broker", started_at=ago(100), ended_at=ago(90))
     await gaps.add_gap(connection, source="broker", started_at=ago(5000), ended_at=ago(3590))
     await gaps.add_gap(connection, source="broker", started_at=ago(9000), ended_at=ago(8000))
-    assert await for_alerts.get_missed(connection, window=HOUR) == {"broker": pytest.approx(20, abs=2)}
+    assert (await inputs(connection)).missed == {"broker": pytest.approx(20, abs=2)}
 
 
-async def test_served_queues_are_unknown_until_every_online_worker_has_told_its_own(
+async def test_unserved_queues_are_unknown_until_every_online_worker_has_told_its_own(
     connection: AsyncConnection,
 ) -> None:
     await add_worker(connection, "celery@one", queues=["celery", "etl"])
     await add_worker(connection, "celery@gone", silent=60, queues=["old"])
-    assert await for_alerts.list_served_queues(connection) == frozenset({"celery", "etl"})
-    assert await for_alerts.list_consumed_queues(connection) == ["celery", "etl", "old"]
+    for queue in ("etl", "old"):
+        await add_task(connection, queue_name=queue, dispatched_at=ago(9))
+    found = await measured(connection)
+    assert (found.inputs.unserved, found.inputs.online_workers) == ({"old"}, 1)
+    assert found.consumed == ["celery", "etl", "old"]
     await add_worker(connection, "celery@new")
-    assert await for_alerts.list_served_queues(connection) is None
+    assert (await inputs(connection)).unserved == frozenset()
+
+
+async def test_what_the_broker_refuses_for_good_is_told_with_its_first_task(connection: AsyncConnection) -> None:
+    task_id = await add_undispatched(connection, queue_name="etl", due_at=ago(50))
+    await outbox.note_refusals(connection, [NotedRefusal(task_id, 9, "no such queue", HOUR, is_parked=True)])
+    assert (await inputs(connection)).parked == {"etl": Parked(task_id, "no such queue", 1)}
+
+
+async def test_open_alerts_are_told_by_type_and_subject(connection: AsyncConnection) -> None:
+    rule = DEFAULT_RULES[AlertType.STUCK_TASKS]
+    await alerts.save(connection, [AlertFinding((rule.type, "report"), 1, rule, "")])
+    assert (await measured(connection)).open_alerts == {(rule.type, "report")}
+    await alerts.resolve(connection, [(rule.type, "report")])
+    assert (await measured(connection)).open_alerts == frozenset()

@@ -1,6 +1,7 @@
 """How loops rest while there is nothing for them, and what brings them back."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -8,8 +9,7 @@ import pytest
 from loops import glance as module
 from loops.glance import GlanceRound, Rest, with_rests
 from loops.loop import Loop
-from store.queries.glance import Glance, Waiting
-from tests.fakes.engine import FakeEngine
+from store.queries.glance import Waiting
 from tests.patience import PATIENCE_SECONDS, until
 
 LONG = 3600.0
@@ -34,14 +34,14 @@ class World:
         self.error: Exception | None = None
         self.due, self.refused, self.nodes = Bell(), Bell(), Bell()
         self.round = GlanceRound(
-            FakeEngine().as_engine(),
+            self,
             {Waiting.DUE: self.due, Waiting.REFUSED_DUE: self.refused, Waiting.UNDESCRIBED_NODES: self.nodes},
         )
 
-    async def look(self, _connection: Any, _statement: str) -> Glance:
+    async def ask(self) -> Sequence[Any]:
         if self.error:
             raise self.error
-        return Glance(frozenset(self.waiting), self.told)
+        return (*(each in self.waiting for each in Waiting), *self.told)
 
     async def rings(self) -> tuple[int, int, int]:
         """Look once; how often each was woken by that."""
@@ -51,9 +51,8 @@ class World:
 
 
 @pytest.fixture
-async def world(monkeypatch: pytest.MonkeyPatch) -> World:
+async def world() -> World:
     world = World()
-    monkeypatch.setattr(module, "look", world.look)
     await world.rings()
     return world
 
@@ -122,11 +121,12 @@ class Idle:
 
 
 def test_loops_for_which_something_may_wait_rest() -> None:
-    loops = [Loop("refused", Idle()), Loop("seals", Idle())]
-    [refused, seals], _ = with_rests(loops, notified={Waiting.DUE: Bell()})
-    assert (refused.wait == asyncio.sleep, seals.wait) == (False, asyncio.sleep)
+    loops = [Loop("refused", Idle()), Loop("sweep", Idle())]
+    [refused, sweep], _ = with_rests(loops, notified={Waiting.DUE: Bell()})
+    assert (refused.wait == asyncio.sleep, sweep.wait) == (False, asyncio.sleep)
 
 
 def test_everything_that_may_wait_has_somebody_who_is_woken() -> None:
-    _, wakes = with_rests([], notified={Waiting.DUE: Bell(), Waiting.WORKFLOWS: Bell()})
+    notified = dict.fromkeys((Waiting.DUE, Waiting.WORKFLOWS, Waiting.FOLLOWERS, Waiting.DELIVERIES), Bell())
+    _, wakes = with_rests([], notified=notified)
     assert set(wakes) == set(Waiting)

@@ -75,7 +75,7 @@ class Postgres:
         """Return the ids of the tasks that are stored, in order."""
         return [fact.task_id for news in self.news for fact in news.facts]
 
-    async def _record(self, _connection: Any, news: News) -> None:
+    async def _record(self, _connection: Any, news: News, *, follow: Any) -> None:
         for fact in news.facts:
             if fact.task_id in self.refused_ids:
                 raise self.refused_ids[fact.task_id]

@@ -2,11 +2,12 @@
 import { useState } from "preact/hooks";
 import { segment } from "../../api/client.ts";
 import { useData } from "../../api/query.ts";
+import type { Mark, Resilience } from "../../api/types.ts";
 import { count, hour, percent, plural } from "../../logic/format.ts";
 import { ActionButton } from "../../parts/actions.tsx";
 import { CopyAs } from "../../parts/copy.tsx";
 import { Sparkline } from "../../parts/figure.tsx";
-import { HoldBack } from "../../parts/hold.tsx";
+import { HoldBack, LetGo } from "../../parts/hold.tsx";
 import { PageHead, type PageProps } from "../../parts/page.tsx";
 import { chosenHours, Range, rangeWords } from "../../parts/range.tsx";
 import { Empty, Shown } from "../../parts/states.tsx";
@@ -25,6 +26,9 @@ export default function Page(_props: PageProps) {
     topics: ["tasks"],
     every: 30_000,
   });
+  const system = useData<Resilience>("/resilience/summary", { every: 10_000 });
+  const markOf = (group: Group) =>
+    system.value?.degradation.marks.find((one) => one.service_name === `task:${group.task_name}`);
   const [replayed, setReplayed] = useState<Group | null>(null);
   const found = failures.value;
   return (
@@ -46,6 +50,7 @@ export default function Page(_props: PageProps) {
                   key={`${group.error}\n${group.task_name}`}
                   found={shown}
                   group={group}
+                  mark={markOf(group)}
                   onReplay={() => setReplayed(group)}
                 />
               ))}
@@ -54,7 +59,12 @@ export default function Page(_props: PageProps) {
         }
       </Shown>
       {replayed && found && (
-        <Canary group={replayed} query={tasksOf(found, replayed)} onClose={() => setReplayed(null)} />
+        <Canary
+          group={replayed}
+          mark={markOf(replayed)}
+          query={tasksOf(found, replayed)}
+          onClose={() => setReplayed(null)}
+        />
       )}
     </>
   );
@@ -76,7 +86,17 @@ function verdict(found: Failures, hours: number): string {
   return `${plural(all, "task")} failed in ${when}${most}.${since}`;
 }
 
-function GroupRow({ found, group, onReplay }: { found: Failures; group: Group; onReplay: () => void }) {
+function GroupRow({
+  found,
+  group,
+  mark,
+  onReplay,
+}: {
+  found: Failures;
+  group: Group;
+  mark: Mark | undefined;
+  onReplay: () => void;
+}) {
   const name = group.task_name;
   const counts = filled(found, group);
   return (
@@ -86,6 +106,7 @@ function GroupRow({ found, group, onReplay }: { found: Failures; group: Group; o
           <b class="mono">{group.error}</b>
         </a>
         {isNew(found, group) && <Status look={{ word: WORDS.fresh, tone: "failed", shape: "warning" }} />}
+        {mark && <Status look={{ word: WORDS.held, tone: "waiting", shape: "paused" }} />}
         <span class="failure-name">
           <span class="muted">in </span>
           {name === null ? (
@@ -126,7 +147,8 @@ function GroupRow({ found, group, onReplay }: { found: Failures; group: Group; o
             {WORDS.replay}
           </ActionButton>
         )}
-        {name !== null && <HoldBack service={`task:${name}`} name={name} />}
+        {name !== null && !mark && <HoldBack service={`task:${name}`} name={name} />}
+        {name !== null && mark?.automatic === false && <LetGo service={`task:${name}`} name={name} />}
       </div>
     </li>
   );

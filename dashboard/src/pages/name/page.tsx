@@ -6,10 +6,9 @@ import type { Mark, Resilience, Trends } from "../../api/types.ts";
 import { count, duration, percent, perMinute } from "../../logic/format.ts";
 import { failingOf, sentenceOfName } from "../../logic/names.ts";
 import { effectOf } from "../../logic/system.ts";
-import { ActionButton, act } from "../../parts/actions.tsx";
 import { CopyAs } from "../../parts/copy.tsx";
 import { Figure } from "../../parts/figure.tsx";
-import { HoldBack } from "../../parts/hold.tsx";
+import { HoldBack, LetGo } from "../../parts/hold.tsx";
 import { Icon } from "../../parts/icons.tsx";
 import { PageHead, type PageProps, Section } from "../../parts/page.tsx";
 import { Empty, Shown } from "../../parts/states.tsx";
@@ -94,8 +93,6 @@ function Whole({ it, name }: { it: NameDetail; name: string }) {
 }
 
 function Held({ mark, name }: { mark: Mark; name: string }) {
-  const body = { service_name: `task:${name}` };
-  const path = "/resilience/degradation/clear";
   return (
     <div class="note name-held" data-tone="waiting">
       <Icon name="pause" />
@@ -108,15 +105,7 @@ function Held({ mark, name }: { mark: Mark; name: string }) {
         )}
         .
       </span>
-      {!mark.automatic && (
-        <ActionButton
-          needs="operate"
-          command={{ method: "POST", path, body }}
-          onClick={() => act("POST", path, { body, done: `${name} goes on.`, topics: ["all"] })}
-        >
-          Let go again
-        </ActionButton>
-      )}
+      {!mark.automatic && <LetGo service={`task:${name}`} name={name} />}
     </div>
   );
 }

@@ -13,8 +13,8 @@ import type {
   Trends,
 } from "../../api/types.ts";
 import { about, count, duration, percent, perMinute } from "../../logic/format.ts";
-import { byNeed } from "../../logic/queues.ts";
-import { type Verdict, verdictOf } from "../../logic/verdict.ts";
+import { byNeed, isUnserved, takersOf } from "../../logic/queues.ts";
+import { type FailureGroup, type Verdict, verdictOf } from "../../logic/verdict.ts";
 import { act } from "../../parts/actions.tsx";
 import { Bars } from "../../parts/bars.tsx";
 import { Figure, Sparkline } from "../../parts/figure.tsx";
@@ -29,6 +29,7 @@ import { WORDS } from "./words.ts";
 import "./page.css";
 
 const MINUTE = 60_000;
+const GROUPS_SHOWN = 6;
 const QUEUES_SHOWN = 8;
 
 export default function Page(_props: PageProps) {
@@ -45,6 +46,11 @@ export default function Page(_props: PageProps) {
     topics: ["tasks"],
     every: 30_000,
   });
+  const failures = useData<{ groups: FailureGroup[] }>("/analytics/failures", {
+    query: { hours: 1 },
+    topics: ["tasks"],
+    every: 10_000,
+  });
   const now = pulse.value;
   const rates = ratesOf();
   const verdict = verdictOf({
@@ -54,6 +60,7 @@ export default function Page(_props: PageProps) {
     stats: stats.value,
     queues: queues.value?.data,
     resilience: resilience.value,
+    failures: failures.value?.groups,
     donePerMinute: rates.done === null ? null : rates.done * 60,
     failedPercent: rates.failedPercent,
     meanWait: now?.mean_wait,
@@ -78,7 +85,7 @@ export default function Page(_props: PageProps) {
           <Shown data={alerts}>{(shown) => <AlertList alerts={shown.data} />}</Shown>
         </Section>
         <Section title={WORDS.failing} flush>
-          <Shown data={trends}>{(shown) => <Failing trends={shown} />}</Shown>
+          <Shown data={failures}>{(shown) => <Failing groups={shown.groups} />}</Shown>
         </Section>
       </div>
     </>
@@ -238,14 +245,12 @@ function QueueList({ queues }: { queues: readonly QueueRow[] }) {
               : ""}
           </span>
           <span class="end">
-            {queue.consumers === 0 && (queue.waiting ?? 0) > 0 ? (
-              <Status look={{ word: WORDS.noOne, tone: "waiting", shape: "warning" }} plain />
+            {isUnserved(queue) ? (
+              <Status look={{ word: takersOf(queue), tone: "waiting", shape: "warning" }} plain />
             ) : queue.empty_in_seconds ? (
               <span class="muted">empty in {about(queue.empty_in_seconds)}</span>
             ) : (
-              <span class="muted">
-                {queue.consumers === 1 ? "1 worker" : `${count(queue.consumers)} workers`}
-              </span>
+              <span class="muted">{takersOf(queue)}</span>
             )}
           </span>
         </a>
@@ -265,7 +270,7 @@ function AlertList({ alerts }: { alerts: readonly Alert[] }) {
     <ul class="list">
       {alerts.slice(0, 6).map((alert) => (
         <li key={alert.alert_id}>
-          <Status of={alert.severity === "CRITICAL" ? "critical" : "warning"} />
+          <Status of={alert.severity} />
           <a class="quiet" href={href("/alerts")}>
             {alert.description}
           </a>
@@ -278,26 +283,37 @@ function AlertList({ alerts }: { alerts: readonly Alert[] }) {
   );
 }
 
-function Failing({ trends }: { trends: Trends }) {
-  if (trends.failure_patterns.length === 0) return <p class="muted list-more">{WORDS.nothingFails}</p>;
+function Failing({ groups }: { groups: readonly FailureGroup[] }) {
+  if (groups.length === 0) return <p class="muted list-more">{WORDS.nothingFails}</p>;
+  const all = groups.reduce((sum, one) => sum + one.count, 0);
   return (
     <ul class="list">
-      {trends.failure_patterns.slice(0, 6).map((pattern) => (
-        <li key={pattern.error}>
-          <a
-            class="quiet mono clip"
-            href={href("/tasks", { status: "FAILED", error: pattern.error, completed_after: "-1h" })}
-          >
-            {pattern.error}
+      {groups.slice(0, GROUPS_SHOWN).map((one) => (
+        <li key={`${one.error}\n${one.task_name}`}>
+          <a class="quiet clip" href={href("/tasks", tasksOf(one))}>
+            <span class="mono">{one.error}</span>{" "}
+            <span class="muted">in {one.task_name ?? WORDS.anonymous}</span>
           </a>
           <span class="end num">
-            {count(pattern.count)} <span class="muted">{percent(pattern.percentage)}</span>
+            {count(one.count)} <span class="muted">{percent((100 * one.count) / all)}</span>
           </span>
         </li>
       ))}
+      {groups.length > GROUPS_SHOWN && (
+        <li>
+          <a href={href("/failures", { hours: "1" })}>{count(groups.length - GROUPS_SHOWN)} more</a>
+        </li>
+      )}
     </ul>
   );
 }
+
+const tasksOf = (group: FailureGroup) => ({
+  status: "FAILED",
+  error: group.error,
+  ...(group.task_name === null ? {} : { task_name: group.task_name }),
+  completed_after: "-1h",
+});
 
 function FirstTask({ verdict }: { verdict: Verdict }) {
   const run = async () => {

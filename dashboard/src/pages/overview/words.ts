@@ -16,6 +16,7 @@ export const WORDS = {
   nothingFails: "Nothing has failed in this hour.",
   noAlerts: "No alert is open.",
   noQueues: "No queue is known yet.",
+  anonymous: "tasks without a known name",
   noOne: "nobody consumes it",
   away: "While you were away",
   firstTitle: "Run the first task",

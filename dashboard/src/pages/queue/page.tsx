@@ -3,13 +3,11 @@ import { segment } from "../../api/client.ts";
 import { useData } from "../../api/query.ts";
 import type { Gap, QueueRow, Page as Rows, Trends } from "../../api/types.ts";
 import { count } from "../../logic/format.ts";
-import { isUnserved, rate, sentenceOfQueue } from "../../logic/queues.ts";
-import { ActionButton, act } from "../../parts/actions.tsx";
+import { isUnserved, rate, sentenceOfQueue, takersOf } from "../../logic/queues.ts";
 import { Bars } from "../../parts/bars.tsx";
 import { CopyAs } from "../../parts/copy.tsx";
 import { Figure } from "../../parts/figure.tsx";
-import { HoldBack } from "../../parts/hold.tsx";
-import { Icon } from "../../parts/icons.tsx";
+import { HoldBack, LetGo } from "../../parts/hold.tsx";
 import { PageHead, type PageProps, Section } from "../../parts/page.tsx";
 import { Empty, Shown } from "../../parts/states.tsx";
 import { Status } from "../../parts/status.tsx";
@@ -75,11 +73,7 @@ function Whole({ queue }: { queue: QueueDetail }) {
             <span>{name}</span> <Condition queue={queue} />
           </span>
         }
-        lead={sentenceOfQueue(
-          queue,
-          clock.value.now,
-          queue.workers.filter((one) => one.status === "ACTIVE").length,
-        )}
+        lead={sentenceOfQueue(queue, clock.value.now)}
       >
         {queue.mark === null ? <HoldBack service={`queue:${name}`} name={name} /> : <Release queue={queue} />}
         <a class="button" href={href("/tasks", { queue_name: name, status: "PENDING" })}>
@@ -124,24 +118,19 @@ function Condition({ queue }: { queue: QueueDetail }) {
       />
     );
   return isUnserved(queue) ? (
-    <Status look={{ word: "nobody consumes it", tone: "waiting", shape: "warning" }} />
+    <Status
+      look={{
+        word: queue.consumers === 0 ? "nobody consumes it" : takersOf(queue),
+        tone: "waiting",
+        shape: "warning",
+      }}
+    />
   ) : null;
 }
 
 function Release({ queue }: { queue: QueueDetail }) {
-  if (queue.mark?.automatic) return null;
-  const body = { service_name: `queue:${queue.queue_name}` };
-  const path = "/resilience/degradation/clear";
-  return (
-    <ActionButton
-      needs="operate"
-      primary
-      command={{ method: "POST", path, body }}
-      onClick={() => act("POST", path, { body, done: `${queue.queue_name} goes on.`, topics: ["all"] })}
-    >
-      <Icon name="play" /> {WORDS.release}
-    </ActionButton>
-  );
+  const name = queue.queue_name;
+  return queue.mark?.automatic ? null : <LetGo service={`queue:${name}`} name={name} />;
 }
 
 function Vitals({ queue }: { queue: QueueDetail }) {

@@ -5,7 +5,6 @@ export const WORDS = {
   ...SHARED,
   title: "Queue",
   missing: "No task has named this queue, and no worker consumes it.",
-  release: "Let go again",
   show: "Show tasks",
   priorities: "Not started, by priority",
   prioritiesNote: "10 goes first",

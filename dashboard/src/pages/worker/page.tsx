@@ -65,6 +65,13 @@ function Whole({ worker }: { worker: WorkerDetail }) {
   const isOffline = !isThere(worker);
   const wasDrained = worker.is_draining || isOffline;
   const drain = useData<Drain>(wasDrained ? `${path}/drain` : null, { topics: TOPICS, every: 2_000 });
+  const lostTasks = lostWith(worker);
+  const lost = useData<Rows<TaskRow>>(isOffline && worker.last_heartbeat ? "/search/tasks" : null, {
+    query: { ...lostTasks, limit: 1 },
+    topics: TOPICS,
+    every: 5_000,
+  });
+  const lostCount = lost.value?.total ?? 0;
   const shownDrain = wasDrained && !drain.error ? drain.value : undefined;
   useKeys({ y: { does: "copy the id", run: () => copy(worker.worker_id) } });
   return (
@@ -77,8 +84,13 @@ function Whole({ worker }: { worker: WorkerDetail }) {
             <WorkerStatus worker={worker} /> <span>{worker.hostname}</span>
           </span>
         }
-        lead={sentenceOfWorker(worker, shownDrain, clock.value.now)}
+        lead={sentenceOfWorker(worker, shownDrain, clock.value.now, lostCount)}
       >
+        {lostCount > 0 && (
+          <a class="button primary" href={href("/tasks", lostTasks)}>
+            {WORDS.lost}
+          </a>
+        )}
         <Actions worker={worker} asked={asked} />
         <CopyAs command={{ path, cli: celeriac("workers", "show", worker.hostname) }} />
       </PageHead>
@@ -158,6 +170,14 @@ function Dialogs({ worker, asked }: { worker: WorkerDetail; asked: Signal<Asked>
     return <AskForget worker={worker} onClose={close} onDone={() => go("/workers")} />;
   return null;
 }
+
+/** The tasks that ended with it: those since it was last heard. */
+const lostWith = (worker: WorkerDetail) => ({
+  worker_id: worker.worker_id,
+  status: "FAILED",
+  error: "WorkerLost",
+  completed_after: worker.last_heartbeat ?? "",
+});
 
 const runningOf = (worker: WorkerDetail) => ({
   worker_id: worker.worker_id,

@@ -5,6 +5,7 @@ export const WORDS = {
   ...SHARED,
   title: "Worker",
   drain: "Drain",
+  lost: "Lost tasks",
   notSeen: "It has not been asked yet.",
   seenAt: "it said so",
 } as const;

@@ -20,6 +20,7 @@ ANSWERS: dict[str, Json] = {
         "series": [MINUTE, LATEST],
         "by_task": [{"task_name": name, "failed": failed} for name, failed in (("a", 1), ("b", 0), ("c", 5))],
     },
+    "/analytics/failures": {"groups": [{"row": 5}]},
     "/dashboard/stats": {"tasks_completed": 100, "tasks_failed": 10},
     "/queues": {"data": [{"row": 2}]},
     "/dashboard/workers": {"data": [{"row": 3}]},
@@ -94,7 +95,7 @@ def test_later_ones_have_rates_of_the_last_seconds_and_ask_for_little(fleet: Fle
     # Not before the one that is 30 s old, of which nothing is left.
     it = reader.read()
     assert (it.done_per_minute, it.failed_percent) == (0.0, None)
-    assert len(asked) == 3 * len(QUICK) + 8
+    assert len(asked) == 3 * len(QUICK) + 10
 
 
 def test_what_the_key_may_not_see_is_left_out_and_said(fleet: Fleet) -> None:

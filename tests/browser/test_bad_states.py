@@ -1,0 +1,208 @@
+"""What a page shows while something is away, refused or over, on real systems in a real Chromium.
+
+Nothing that was typed or shown is lost by any of it, and all of it is left again without a reload.
+"""
+
+import re
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+from structlog.testing import capture_logs
+
+from bench.drills.freezing import frozen
+from bench.stack import RunningProcess, free_ports
+from bench.stack import running as running_process
+from cli.launch import launch_command
+from settings import Settings
+from tests.acceptance.stack import Stack
+from tests.browser.pages import Watch, addresses, open_page, watched
+from tests.browser.people import KEYS, READER, sign_in
+from tests.browser.scenes import answer, show_updated
+from tests.browser.shop import NOT_CONSUMED, Shop
+from tests.integration.api.serving import serving
+from tests.patience import PATIENCE_SECONDS, wait_for
+
+Looked = tuple[Page, Watch]
+SUBMIT = re.compile("^Submit")
+ACTIONS = re.compile(
+    "^(Cancel|Replay|Hold back|Let go|Mark|Clear$|Pause|Resume|Drain|Capacity|Forget|Submit|Seen|Save|Make|Change|Test)"
+)
+"""What the buttons are called of everything that changes something."""
+TOO_LATE = {"detail": "Task has already finished (COMPLETED)", "code": "TASK_ALREADY_FINISHED"}
+
+
+@pytest.fixture(scope="module")
+def guarded(stack: Stack) -> Iterator[str]:
+    """Another API on the same servers as the stack, for which everybody needs a key."""
+    with capture_logs(), serving(_settings(stack, api_keys=KEYS)) as url:
+        yield url
+
+
+def _settings(stack: Stack, **more: object) -> Settings:
+    found = stack.addresses
+    urls = {name: getattr(found, name) for name in ("database_url", "broker_url", "result_url", "redis_url")}
+    return Settings(**urls, **more)  # type: ignore[arg-type]
+
+
+def test_a_session_that_ends_in_a_form_keeps_it_and_the_request_goes_again(
+    guarded: str, shop: Shop, browser: Browser
+) -> None:
+    with watched(browser, guarded) as (page, _):
+        page.goto(f"{guarded}/ui/submit?task_name=celeriac.echo")
+        sign_in(page)
+        words = page.get_by_role("textbox", name="Arguments", exact=True)
+        words.fill('["half a form"]')
+        page.context.clear_cookies()
+        page.get_by_role("button", name=SUBMIT).press("Enter")
+        over = page.get_by_role("dialog", name="Your session is over")
+        expect(over).to_be_visible()
+        expect(words).to_have_value('["half a form"]')
+        sign_in(page)
+        # Nobody has pressed the button a second time.
+        page.wait_for_url(re.compile("/ui/tasks/"))
+        expect(over).to_have_count(0)
+        expect(page.get_by_role("group", name="args", exact=True)).to_contain_text("half a form")
+        expect(page.get_by_role("button", name="live")).to_be_visible()
+
+
+def test_who_may_only_read_sees_no_button_that_does_something(guarded: str, shop: Shop, browser: Browser) -> None:
+    with watched(browser, guarded) as (page, _):
+        page.goto(f"{guarded}/ui/")
+        sign_in(page, READER)
+        expect(page.get_by_text("read only")).to_be_visible()
+        found = []
+        for name, address in addresses(shop).items():
+            open_page(page, f"{guarded}/ui{address}")
+            found += [f"{name}: {text}" for text in page.get_by_role("button", name=ACTIONS).all_inner_texts()]
+        assert found == []
+        page.keyboard.press("Control+k")
+        page.keyboard.type("submit a")
+        expect(page.get_by_role("option").first).to_contain_text("needs a key that may submit")
+
+
+def test_too_many_requests_are_said_and_asked_again_later(stack: Stack, shop: Shop, browser: Browser) -> None:
+    with (
+        capture_logs(),
+        serving(_settings(stack, rate_limit_per_minute=4)) as url,
+        watched(browser, url) as (page, _),
+    ):
+        page.goto(f"{url}/ui/names")
+        page.goto(f"{url}/ui/queues")
+        expect(page.get_by_text(re.compile(r"Too many requests\. It goes on in \d+ s\.")).first).to_be_visible()
+
+
+def test_what_is_not_possible_any_more_is_said_and_what_is_true_now_is_shown_though_paused(
+    stack: Stack, shop: Shop, looked: Looked
+) -> None:
+    page, watch = looked
+    task = stack.submit("celeriac.echo", "cancelled by two", queue_name=NOT_CONSUMED)
+    cancel = f"{stack.url}/api/v1/tasks/{task}/cancel"
+    open_page(page, f"{stack.url}/ui/tasks/{task}")
+    page.keyboard.press("p")
+    page.route(cancel, lambda route: answer(route, TOO_LATE, status=409))
+    page.keyboard.press("c")
+    page.get_by_role("button", name="Cancel the task").press("Enter")
+    expect(page.get_by_text(TOO_LATE["detail"])).to_be_visible()
+    page.unroute(cancel)
+    stack.client.post(f"/tasks/{task}/cancel").raise_for_status()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("queued")
+    page.keyboard.press("c")
+    page.get_by_role("button", name="Cancel the task").press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("cancelled")
+    watch.problems[:] = [problem for problem in watch.problems if "status of 409" not in problem]
+
+
+def test_another_build_is_said_and_loads_nothing_by_itself(stack: Stack, shop: Shop, looked: Looked) -> None:
+    page, _ = looked
+    show_updated(page, stack.url)
+    page.evaluate("window.isTheSamePage = true")
+    page.unroute_all()
+    page.get_by_role("button", name="Reload").press("Enter")
+    expect(page.get_by_text("Celeriac was updated")).to_have_count(0)
+    assert page.evaluate("window.isTheSamePage") is None
+
+
+@contextmanager
+def _api(stack: Stack, folder: Path, port: int) -> Iterator[RunningProcess]:
+    """A process of its own, that may be stopped while others of the stack go on."""
+    found = stack.addresses
+    environment = {f"CELERIAC_{name.upper()}": getattr(found, name) for name in ("database_url", "broker_url")} | {
+        "CELERIAC_RESULT_URL": found.result_url,
+        "CELERIAC_REDIS_URL": found.redis_url,
+        "CELERIAC_PORT": str(port),
+        "CELERIAC_RATE_LIMIT_PER_MINUTE": "0",
+    }
+    command = launch_command([sys.executable, "-m", "cli", "api"], death_signal=signal.SIGTERM)
+    with running_process(command, folder / "api.log", environment=environment) as api:
+        yield api
+
+
+def test_an_api_ends_though_a_page_is_open_which_waits_for_the_next(
+    stack: Stack, shop: Shop, browser: Browser, tmp_path: Path
+) -> None:
+    (port,) = free_ports(1)
+    url = f"http://127.0.0.1:{port}"
+    with watched(browser, url) as (page, _):
+        with _api(stack, tmp_path, port) as api:
+            wait_for(lambda: "startup complete" in api.log.read_text())
+            open_page(page, f"{url}/ui/tasks?status=FAILED")
+            expect(page.get_by_role("button", name="live")).to_be_visible()
+            form = page.context.new_page()
+            open_page(form, f"{url}/ui/submit?task_name=celeriac.echo")
+            form.get_by_role("textbox", name="Arguments", exact=True).fill('["half a form"]')
+            page.bring_to_front()
+            api.process.send_signal(signal.SIGINT)
+            assert api.process.wait(PATIENCE_SECONDS) == 0
+            # It did not have to cut the streams off.
+            assert "graceful" not in api.log.read_text()
+        expect(page.get_by_text("No answer since")).to_be_visible()
+        expect(page.get_by_role("button", name="no answer")).to_be_visible()
+        rows = page.get_by_role("row").count()
+        assert rows > 1
+        expect(form.get_by_text("No answer since")).to_be_visible()
+        expect(form.get_by_role("button", name=SUBMIT)).to_be_disabled()
+        with _api(stack, tmp_path, port):
+            expect(page.get_by_text("No answer since")).to_have_count(0)
+            expect(page.get_by_role("button", name="live")).to_be_visible()
+            assert page.get_by_role("row").count() >= rows
+            form.bring_to_front()
+            expect(form.get_by_role("textbox", name="Arguments", exact=True)).to_have_value('["half a form"]')
+            form.get_by_role("button", name=SUBMIT).click()
+            form.wait_for_url(re.compile("/ui/tasks/"))
+
+
+def test_without_a_database_old_answers_are_shown_as_old(stack: Stack, shop: Shop, browser: Browser) -> None:
+    with watched(browser, stack.url) as (page, _):
+        open_page(page, f"{stack.url}/ui/tasks?status=FAILED")
+        rows = page.get_by_role("row").count()
+        with frozen([stack.child("postgres")]):
+            expect(page.get_by_text("The database does not answer.")).to_be_visible()
+            expect(page.locator("[data-stale]").first).to_be_visible()
+            assert page.get_by_role("row").count() == rows
+        expect(page.get_by_text("The database does not answer.")).to_have_count(0)
+        expect(page.locator("[data-stale]")).to_have_count(0)
+    wait_for(stack.is_healthy)
+
+
+@pytest.mark.parametrize(
+    ("server", "said"),
+    [
+        ("valkey", "The broker has not answered"),
+        ("mirror", "Tasks run, and what is shown stands still."),
+    ],
+)
+def test_a_part_that_is_away_is_named_with_what_goes_on_without_it(
+    stack: Stack, shop: Shop, browser: Browser, server: str, said: str
+) -> None:
+    with watched(browser, stack.url) as (page, _):
+        open_page(page, f"{stack.url}/ui/")
+        verdict = page.locator(".verdict-text")
+        with frozen([stack.child(server)]):
+            expect(verdict).to_contain_text(said)
+        expect(verdict).not_to_contain_text(said)
+    wait_for(stack.is_healthy)
