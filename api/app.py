@@ -92,6 +92,7 @@ from settings import Settings, urls
 from store.engine import open_engine, stating, tell_lost_connections
 from store.look import Look
 from store.queries.mirror import STATE
+from store.queries.workers.consumers import LAST_TOLD
 
 ROUTERS = (
     health.router,
@@ -125,8 +126,9 @@ FEED_CONNECTIONS = 3
 """One for what all streams read, the others for those that catch up."""
 LIVE_CONNECTIONS = 2
 """One for the pulse, one for what is watched."""
-# For `/metrics`; health has one for the database, and one for the workers and the mirror.
-PROBE_CONNECTIONS = 2
+# For `/metrics`. Beside them are one for whether the database is well, one for the workers and the mirror, and one for
+# what workers have told.
+PROBE_CONNECTIONS = 1
 
 DESCRIPTION = """A control plane for Celery: tasks go in over REST, run on Celery workers, and everything that happens
 to them is kept and shown. Where keys are configured, or an issuer of tokens is, every request but those to
@@ -246,8 +248,9 @@ async def open_resources(stack: AsyncExitStack, settings: Settings, *, metrics: 
         stack.push_async_callback(reader.close)
     health_engine = open_engine(database_url, pool_size=PROBE_CONNECTIONS, name="celeriac health")
     stack.push_async_callback(health_engine.dispose)
-    database, state = (Look(database_url, statement, name="celeriac health") for statement in ("select 1", STATE))
-    for look in (database, state):
+    statements = ("select 1", STATE, LAST_TOLD)
+    database, state, told = (Look(database_url, statement, name="celeriac health") for statement in statements)
+    for look in (database, state, told):
         stack.push_async_callback(look.close)
     checks = HealthChecks(database, state, redis, queues=queues, results=results)
     # With connections of its own, that requests cannot keep busy.
@@ -284,7 +287,7 @@ async def open_resources(stack: AsyncExitStack, settings: Settings, *, metrics: 
         no_results=results.blind,
         mover=mover,
         sender=await stack.enter_async_context(Sender(settings.webhook_allow_networks)),
-        limits=await stack.enter_async_context(Limits(engine, layout, on_redis=is_redis(broker_url))),
+        limits=await stack.enter_async_context(Limits(engine, told, layout, on_redis=is_redis(broker_url))),
         host=HostUsage(),
         searches=asyncio.Semaphore(max(1, settings.database_pool_size // 2)),
     )

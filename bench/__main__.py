@@ -28,6 +28,7 @@ PROGRAMS = (
     "scale_out",
     "caches",
     "memory",
+    "dashboard",
 )
 
 

@@ -116,6 +116,7 @@ async def run(settings: Settings, stopping: asyncio.Event, *, with_webhooks: boo
         alerts = AlertsRound(
             engine, queues, components=components, marks=marks, lives=lives, prefixes=prefixes, find_open_hosts=doors
         )
+        sender = await stack.enter_async_context(Sender(settings.webhook_allow_networks))
         submitted = await stack.enter_async_context(Listener(database_url, OUTBOX))
         stepped = await stack.enter_async_context(Listener(database_url, WORKFLOWS))
         loops: tuple[Loop, ...] = (
@@ -138,7 +139,7 @@ async def run(settings: Settings, stopping: asyncio.Event, *, with_webhooks: boo
             Loop("rollups", RollupsRound(engine)),
             Loop("lives", lives),
             Loop("alerts", alerts, lives.wait),
-            Loop("notifications", await _notifications_round(stack, settings, engine=engine)),
+            Loop("notifications", NotificationsRound(engine, sender, public_url=settings.public_url)),
         )
         notified: dict[Waiting, Wakes] = {Waiting.DUE: submitted, Waiting.WORKFLOWS: stepped}
         if with_webhooks:
@@ -182,12 +183,6 @@ def _glance(stack: AsyncExitStack, database_url: str, wakes: Mapping[Waiting, Wa
     look = Look(database_url, STATEMENT, name=NAME, by_key=True)
     stack.push_async_callback(look.close)
     return Loop("glance", GlanceRound(look, wakes))
-
-
-async def _notifications_round(stack: AsyncExitStack, settings: Settings, *, engine: AsyncEngine) -> NotificationsRound:
-    """Make what tells people of alerts, with its sender, to be closed with the stack."""
-    sender = await stack.enter_async_context(Sender(settings.webhook_allow_networks))
-    return NotificationsRound(engine, sender, public_url=settings.public_url)
 
 
 async def _webhook_loops(

@@ -1,6 +1,6 @@
 """The components that health is made of, and what each is asked. `probe.py` asks them."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import partial
 
 from redis.asyncio import Redis
@@ -31,6 +31,7 @@ class HealthChecks:
         self.mirror: MirrorState | None = None
         """As the last check found it."""
         self._shared = Questions()
+        self._lives: Collection[str] = ()
         self._ended: dict[str, frozenset[str]] = {}
         """By kind of process, the lives that had ended unasked by the last check."""
 
@@ -62,7 +63,8 @@ class HealthChecks:
 
     async def _check_ends(self, process: str) -> None:
         """One round says that a process has ended, even where the next one was there within a moment."""
-        lives = await self._shared.ask("lives", partial(list_lives, self._redis))
+        lives = await self._shared.ask("lives", partial(list_lives, self._redis, known=self._lives))
+        self._lives = lives.keys()
         ended = frozenset(life for life, is_there in lives.items() if process_of(life) == process and not is_there)
         count_before, self._ended[process] = self._ended.get(process, ended), ended
         if ended - count_before:

@@ -1,7 +1,7 @@
 // The page that the address names, within the frame.
 import type { ComponentType } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { isSignInAsked, me } from "./api/session.ts";
+import { isSignInAsked, may, me } from "./api/session.ts";
 import { Frame } from "./frame.tsx";
 import { isHelpOpen, isPaletteOpen, KeyHelp, Palette } from "./palette.tsx";
 import { PageHead, type PageProps } from "./parts/page.tsx";
@@ -26,7 +26,13 @@ export function App() {
   }
   return (
     <Frame route={found?.route}>
-      {found ? <Lazy key={found.route.path} {...found} /> : <NotFound />}
+      {!found ? (
+        <NotFound />
+      ) : found.route.needs && me.value && !may(found.route.needs) ? (
+        <NotAllowed route={found.route} />
+      ) : (
+        <Lazy key={found.route.path} {...found} />
+      )}
       {isPaletteOpen.value && <Palette />}
       {isHelpOpen.value && <KeyHelp />}
       {isSignInAsked.value && <SignIn />}
@@ -57,6 +63,17 @@ function Lazy({ route, params }: { route: Route; params: Record<string, string> 
     );
   // Another id is another page: what was typed and opened belongs to the one before.
   return <Page key={JSON.stringify(params)} params={params} />;
+}
+
+function NotAllowed({ route }: { route: Route }) {
+  return (
+    <>
+      <PageHead title={route.title} />
+      <Empty title={`Your key may not ${route.needs}.`} icon="warning">
+        <a href={href("/")}>Overview</a>
+      </Empty>
+    </>
+  );
 }
 
 function NotFound() {

@@ -115,6 +115,10 @@ test("a worker says what it does", () => {
     said({ status: "OFFLINE", current_load: 1 }),
     /not heard for 60 s\. 1 task it ran is looked after/,
   );
+  assert.match(said({ status: "OFFLINE" }), /not heard for 60 s\.$/);
+  const after = (lost: number) => sentenceOfWorker(detail({ status: "OFFLINE" }), undefined, now, lost);
+  assert.match(after(1), /60 s\. 1 task that it ran was lost with it\.$/);
+  assert.match(after(2), /2 tasks that it ran were lost with it\.$/);
   assert.match(said({ status: "OFFLINE" }, drain({ state: "drained" })), /^Drained/);
   assert.match(
     said({ status: "DRAINING", current_load: 1 }, drain({ state: "overdue" })),

@@ -17,6 +17,14 @@ from tests.browser.chromium import PATIENCE_MS, chromium
 from tests.browser.incidents import APP, INCIDENTS, SHOP, Broker, Night, Played
 from tests.browser.walk import Walk
 
+HEAD = (
+    "incident",
+    "said after, s",
+    "the first sentence",
+    "to the cause: presses, s",
+    "to the cure: presses, s",
+    "the way",
+)
 SIZE = {"width": 1280, "height": 800}
 
 
@@ -63,15 +71,7 @@ def play(browser: Browser, shop: Night, *, name: str, folder: Path) -> Played:
 
 def table_of(played: Sequence[Played]) -> str:
     """Return what was played as a table in Markdown."""
-    head = [
-        "incident",
-        "said after, s",
-        "the first sentence",
-        "to the cause: presses, s",
-        "to the cure: presses, s",
-        "the way",
-    ]
-    rows = [head, ["---"] * len(head)]
+    rows = [HEAD, ["---"] * len(HEAD)]
     rows += [
         [
             one.name,

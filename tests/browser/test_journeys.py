@@ -27,6 +27,10 @@ def test_a_failed_task_is_found_by_words_looked_into_and_opened_without_a_mouse(
 ) -> None:
     page, _ = looked
     open_page(page, f"{stack.url}/ui/tasks")
+    # The list scrolls, and not the page, which would draw every row.
+    seen = page.locator(".grid.fill").bounding_box()
+    assert seen is not None
+    assert seen["y"] + seen["height"] <= 800
     page.keyboard.press("/")
     page.keyboard.type("status:failed name:process_payment onerror")
     page.keyboard.press("Enter")

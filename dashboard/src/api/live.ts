@@ -1,7 +1,7 @@
 // The stream of the dashboard: a pulse once a second, and hints of what has changed. One stream a browser: the tab that
 // holds a Web Lock has it and tells the others. Where there is no stream, the pulse is made of polls.
 import { batch, effect, signal } from "@preact/signals";
-import { apiUrl, ask } from "./client.ts";
+import { apiUrl, ask, awaySince } from "./client.ts";
 import { invalidate, mode, POLL_MS, wanted } from "./query.ts";
 import { me } from "./session.ts";
 import type { Stats } from "./types.ts";
@@ -186,6 +186,8 @@ function hear(message: { kind: string; text: string }): void {
     return;
   }
   if (message.kind === "pulse") {
+    // Another tab may have heard it: then this one has asked nothing, and nobody else tells it that the API is back.
+    awaySince.value = null;
     take(data as unknown as Pulse);
     if (mode.peek() === "polling") mode.value = "live";
   } else if (typeof data.topic === "string") {

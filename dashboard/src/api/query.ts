@@ -85,6 +85,14 @@ export function invalidate(topic: string | "all"): void {
   }
 }
 
+/** Show what became of an action of one's own, also while everything else stands still. */
+export function renew(topic: string | "all"): void {
+  invalidate(topic);
+  if (mode.peek() !== "paused") return;
+  for (const entry of entries.values())
+    if (entry.users > 0 && (topic === "all" || entry.topics.has(topic))) load(entry);
+}
+
 /** Ask for everything on the screen again, now. */
 export function refreshScreen(): void {
   for (const entry of entries.values()) {

@@ -4,7 +4,7 @@ import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { awaySince, call, type RequestOptions } from "../api/client.ts";
 import { ApiError } from "../api/errors.ts";
-import { invalidate } from "../api/query.ts";
+import { renew } from "../api/query.ts";
 import { may, type Scope } from "../api/session.ts";
 import { sentenceOf } from "../words.ts";
 import { asCurl, type Command, copy } from "./copy.tsx";
@@ -22,11 +22,11 @@ export async function act<T>(
     const answer = await call<T>(method, path, options);
     const done = typeof options.done === "function" ? options.done(answer) : options.done;
     if (done) say(done, { tone: "completed" });
-    for (const topic of options.topics ?? ["all"]) invalidate(topic);
+    for (const topic of options.topics ?? ["all"]) renew(topic);
     return answer;
   } catch (error) {
     say(error instanceof ApiError ? sentenceOf(error) : String(error), { tone: "failed" });
-    if (error instanceof ApiError && error.status === 409) invalidate("all");
+    if (error instanceof ApiError && error.status === 409) renew("all");
     return null;
   }
 }
@@ -184,6 +184,6 @@ export async function actOnEach(
     }
   };
   await Promise.all(Array.from({ length: options.at ?? 8 }, work));
-  invalidate("all");
+  renew("all");
   return failures;
 }

@@ -16,7 +16,27 @@ import type { Group } from "./groups.ts";
 import { WORDS } from "./words.ts";
 
 const MOST = 200;
+/** Pages that are looked through for those that are left. */
+const MOST_PAGES = 50;
 const ENDED = ["COMPLETED", "FAILED", "CANCELLED"];
+
+/** What was replayed from this page: it stays failed, and is not replayed twice. */
+const replayed = new Set<string>();
+
+/** Return the newest tasks of the group that were not replayed from here, `MOST` at most. */
+async function remaining(query: Record<string, string>): Promise<string[]> {
+  const found: string[] = [];
+  let cursor: string | null = null;
+  for (let page = 0; page < MOST_PAGES && found.length < MOST; page += 1) {
+    const { value }: { value: Rows<TaskRow> } = await ask<Rows<TaskRow>>("GET", "/search/tasks", {
+      query: { ...query, limit: MOST, rows: "data", cursor },
+    });
+    found.push(...value.data.map((row) => row.task_id).filter((id) => !replayed.has(id)));
+    cursor = value.next_cursor;
+    if (cursor === null) break;
+  }
+  return found.slice(0, MOST);
+}
 
 export function Canary({
   group,
@@ -30,7 +50,7 @@ export function Canary({
   query: Record<string, string>;
   onClose: () => void;
 }) {
-  const original = group.sample_task_ids[0]!;
+  const original = group.sample_task_ids.find((id) => !replayed.has(id));
   const [replay, setReplay] = useState<string | null>(null);
   const [error, setError] = useState<Error | null>(null);
   const [rest, setRest] = useState<string[] | null>(null);
@@ -43,9 +63,7 @@ export function Canary({
   const hasEnded = status !== undefined && ENDED.includes(status);
   useEffect(() => {
     if (status !== "COMPLETED" || rest !== null) return;
-    ask<Rows<TaskRow>>("GET", "/search/tasks", { query: { ...query, limit: MOST, rows: "data" } })
-      .then(({ value }) => setRest(value.data.map((row) => row.task_id).filter((id) => id !== original)))
-      .catch(setError);
+    remaining(query).then(setRest).catch(setError);
   }, [status]);
   const guarded = async (run: () => Promise<void>) => {
     setError(null);
@@ -57,9 +75,10 @@ export function Canary({
   };
   const replayOne = () =>
     guarded(async () => {
-      const made = await call<{ task_id: string }>("POST", `/tasks/${segment(original)}/replay`, {
+      const made = await call<{ task_id: string }>("POST", `/tasks/${segment(original!)}/replay`, {
         body: {},
       });
+      replayed.add(original!);
       setReplay(made.task_id);
     });
   const replayRest = () =>
@@ -71,10 +90,15 @@ export function Canary({
         { onProgress: setDone },
       );
       const refused = failures.size > 0 ? `, ${failures.size} refused` : "";
+      for (const id of rest!) if (!failures.has(id)) replayed.add(id);
       say(`${plural(rest!.length - failures.size, "task")} replayed${refused}`, {
         tone: failures.size > 0 ? "failed" : "completed",
+        to: { label: WORDS.look, href: href("/tasks", { ...nameOf(group), created_after: "-5m" }) },
       });
-      onClose();
+      const next = failures.size > 0 ? [] : await remaining(query);
+      if (next.length === 0) return onClose();
+      setRest(next);
+      setDone(null);
     });
   return (
     <Dialog
@@ -87,7 +111,7 @@ export function Canary({
             Back
           </button>
           {replay === null ? (
-            <button type="button" class="button primary" onClick={replayOne}>
+            <button type="button" class="button primary" disabled={!original} onClick={replayOne}>
               {WORDS.one}
             </button>
           ) : (
@@ -107,6 +131,7 @@ export function Canary({
         The newest of them is submitted once more with the same arguments. Only when it has completed are the
         others offered, {MOST} at a time.
       </p>
+      {!original && <p>{WORDS.allReplayed}</p>}
       <Receipt
         title="Proof"
         steps={stepsOf({
@@ -136,6 +161,9 @@ export function Canary({
     </Dialog>
   );
 }
+
+const nameOf = (group: Group): Record<string, string> =>
+  group.task_name === null ? {} : { task_name: group.task_name };
 
 function stepsOf(it: {
   replay: string | null;

@@ -80,7 +80,7 @@ export default function Page(_props: PageProps) {
           );
         }}
       </Shown>
-      {params.value.has("make") && (
+      {params.value.has("make") && may("admin") && (
         <KeyForm
           isFirst={isFirst}
           onClose={closeForm}

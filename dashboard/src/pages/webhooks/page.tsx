@@ -2,6 +2,7 @@
 import { useState } from "preact/hooks";
 import { call, segment } from "../../api/client.ts";
 import { useData } from "../../api/query.ts";
+import { may } from "../../api/session.ts";
 import { about, plural } from "../../logic/format.ts";
 import { ActionButton } from "../../parts/actions.tsx";
 import { CopyAs } from "../../parts/copy.tsx";
@@ -51,7 +52,7 @@ export default function Page(_props: PageProps) {
           )
         }
       </Shown>
-      {params.value.has("make") && (
+      {params.value.has("make") && may("admin") && (
         <WebhookForm
           onClose={close}
           onSubmit={async (wanted) => {

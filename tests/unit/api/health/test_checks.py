@@ -1,7 +1,7 @@
 """What each part is asked, and what it takes to call it unwell."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -46,7 +46,7 @@ class World:
     async def is_alive(self, _: Any, process: str) -> bool:
         return process in self.alive
 
-    async def list_lives(self, _: Any) -> Mapping[str, bool]:
+    async def list_lives(self, _: Any, *, known: Collection[str]) -> Mapping[str, bool]:
         return self.lives
 
 
