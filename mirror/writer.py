@@ -117,8 +117,9 @@ class Writer:
         try:
             await self._commit(partial(store, follow=go_on))
         except Exception as error:
-            log.warning("workflows_left_to_loops", error=type(error).__name__)
             await self._commit(partial(store, follow=follow_tasks))
+            # Only now is it known that this is what was refused, and no event, of which many may be bad.
+            log.warning("workflows_left_to_loops", error=type(error).__name__)
 
     async def _commit(self, store: Callable[[AsyncConnection], Awaitable[None]]) -> None:
         """One transaction; tried until Postgres takes it. Raises only what another try cannot mend."""
