@@ -26,7 +26,7 @@ FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 5.0
 HUNG_SECONDS = 30
 """Far beyond the second for which any one thing may hold the event loop."""
-TICK_SECONDS = 1.0
+TICK_SECONDS = 3.0
 
 log = structlog.get_logger(__name__)
 

@@ -2,14 +2,12 @@
 
 import asyncio
 import gc
-from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 from fastapi import FastAPI
 from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
-from fastapi.routing import iter_route_contexts
 from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.types import ASGIApp
 
@@ -91,7 +89,10 @@ from services.resident.submission_batcher import SubmissionBatcher
 from services.resident.task_names import TaskNames
 from services.workers.orders import WorkerOrders
 from settings import Settings, urls
-from store.engine import open_engine, tell_lost_connections
+from store.engine import open_engine, stating, tell_lost_connections
+from store.look import Look
+from store.queries.mirror import STATE
+from store.queries.workers.consumers import LAST_TOLD
 
 ROUTERS = (
     health.router,
@@ -125,8 +126,9 @@ FEED_CONNECTIONS = 3
 """One for what all streams read, the others for those that catch up."""
 LIVE_CONNECTIONS = 2
 """One for the pulse, one for what is watched."""
-# One each for the database, the workers, the mirror and `/metrics`.
-PROBE_CONNECTIONS = 4
+# For `/metrics`. Beside them are one for whether the database is well, one for the workers and the mirror, and one for
+# what workers have told.
+PROBE_CONNECTIONS = 1
 
 DESCRIPTION = """A control plane for Celery: tasks go in over REST, run on Celery workers, and everything that happens
 to them is kept and shown. Where keys are configured, or an issuer of tokens is, every request but those to
@@ -154,14 +156,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.state.key_ring.fill((), is_closed=False, read_at=0.0)
     install_handlers(app)
     for router in ROUTERS:
-        app.include_router(router)
+        # As they are: `include_router` makes every route once more, and looks for it twice at each request.
+        app.router.routes.extend(router.routes)
     _add_layers(app, settings)
     app.build_middleware_stack = partial(_stack_layers, app)  # type: ignore[method-assign]
     app.openapi = partial(describe_app, app)  # type: ignore[method-assign]  # FastAPI's documented way
     serve_document(app)
     serve_dashboard(app)
-    # FastAPI builds its routes at the first request otherwise, which waits for it; and not safely for two threads.
-    deque(iter_route_contexts(app.routes), maxlen=0)
     return app
 
 
@@ -211,7 +212,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await stack.enter_async_context(OpenAccess(resources.redis, is_open, host=settings.host))
         await stack.enter_async_context(Watchdog())
         app.state.guard = Guard(resources.marks, resources.probe.breakers, answers=answers)
-        # What never goes is not looked through again; see `cli/serving.py`.
+        # What never goes is not looked through again; see `cli/garbage.py`.
         gc.freeze()
         yield
 
@@ -225,7 +226,7 @@ async def _read_keys(stack: AsyncExitStack, ring: KeyRing, *, database_url: str)
     """Keep the API keys in mind, over a connection of its own that requests cannot keep busy."""
     engine = open_engine(database_url, pool_size=1, name="celeriac keys")
     stack.push_async_callback(engine.dispose)
-    await stack.enter_async_context(KeyReader(ring, database_url, transact=engine.begin))
+    await stack.enter_async_context(KeyReader(ring, database_url, transact=partial(stating, engine)))
 
 
 async def open_resources(stack: AsyncExitStack, settings: Settings, *, metrics: Metrics) -> ProcessResources:
@@ -247,7 +248,11 @@ async def open_resources(stack: AsyncExitStack, settings: Settings, *, metrics: 
         stack.push_async_callback(reader.close)
     health_engine = open_engine(database_url, pool_size=PROBE_CONNECTIONS, name="celeriac health")
     stack.push_async_callback(health_engine.dispose)
-    checks = HealthChecks(health_engine, redis, queues=queues, results=results)
+    statements = ("select 1", STATE, LAST_TOLD)
+    database, state, told = (Look(database_url, statement, name="celeriac health") for statement in statements)
+    for look in (database, state, told):
+        stack.push_async_callback(look.close)
+    checks = HealthChecks(database, state, redis, queues=queues, results=results)
     # With connections of its own, that requests cannot keep busy.
     probe = await stack.enter_async_context(HealthProbe(checks.by_name()))
     sources = MetricsSources(health_engine, redis, queues=queues)
@@ -282,7 +287,7 @@ async def open_resources(stack: AsyncExitStack, settings: Settings, *, metrics: 
         no_results=results.blind,
         mover=mover,
         sender=await stack.enter_async_context(Sender(settings.webhook_allow_networks)),
-        limits=await stack.enter_async_context(Limits(engine, layout, on_redis=is_redis(broker_url))),
+        limits=await stack.enter_async_context(Limits(engine, told, layout, on_redis=is_redis(broker_url))),
         host=HostUsage(),
         searches=asyncio.Semaphore(max(1, settings.database_pool_size // 2)),
     )

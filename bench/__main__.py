@@ -26,7 +26,9 @@ PROGRAMS = (
     "history",
     "trends",
     "scale_out",
+    "caches",
     "memory",
+    "dashboard",
 )
 
 

@@ -21,7 +21,7 @@ from bench.figures import Turn, alternate
 from bench.report import Goal, JsonFile, Report, Rounds, present
 from bench.stack import Servers, running_servers
 from bench.worker_events import EVENTS_PER_TASK, messages_of, result_meta
-from cli.serving import look_for_garbage_seldom
+from cli.garbage import look_for_garbage_seldom
 from gateway.events.sources import EventMessage
 from gateway.results.reader import META_PREFIX, ResultReader
 from mirror.decode import decode

@@ -60,6 +60,8 @@ CONNECTIONS = 32
 WARM_UP_SECONDS = 0.5
 BATCH_SIZE = 500
 TURN_SECONDS = 600.0
+LOOK_SECONDS = 0.1
+"""Whoever looks is measured too."""
 TASK = {"task_name": TASK_NAME, "task_args": ARGUMENTS, "queue_name": QUEUE}
 TABLES = (
     "tasks, task_arguments, task_results, attempts, events, outbox, search_queue, task_search, rollup_deltas, workers,"
@@ -222,7 +224,12 @@ def _workers(servers: Servers, count: int) -> Iterator[None]:
 def _wait_until_none(servers: Servers, table: str, *, condition: str) -> None:
     with psycopg.connect(servers.database_url, autocommit=True) as connection:
         question = f"select not exists (select from {table} where {condition})"
-        wait_until(lambda: connection.execute(question).fetchone() == (True,), f"no such {table}", seconds=TURN_SECONDS)
+        wait_until(
+            lambda: connection.execute(question).fetchone() == (True,),
+            f"no such {table}",
+            seconds=TURN_SECONDS,
+            pause=LOOK_SECONDS,
+        )
 
 
 def _expect(servers: Servers, table: str, *, condition: str, count: int) -> None:

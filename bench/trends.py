@@ -27,9 +27,9 @@ INTERVALS = ("hourly", "daily")
 SUM_UP, SUM_UP_WEEKS = (
     import_module(f"store.migrations.versions.{name}").SUM_UP for name in ("0012_coarse_rollups", "0029_week_rollups")
 )
+packing = import_module("store.migrations.versions.0033_packed_durations")
 FILLED = (
-    "rollup_hours, rollup_histograms, rollup_days, rollup_hour_totals, rollup_hour_histograms, rollup_day_histograms,"
-    " rollup_weeks, rollup_week_histograms, rollup_p95s"
+    "rollup_minutes, rollup_hours, rollup_days, rollup_hour_totals, rollup_hour_histograms, rollup_weeks, rollup_p95s"
 )
 
 # Each hour of each pair of name and queue; the first names are the busiest.
@@ -45,6 +45,14 @@ HOURS = """
          lateral (values ('submitted', '', 1.0, 0), ('started', '', 1.0, 1), ('completed', '', 0.95, 1),
                          ('failed', 'ValueError', 0.02, 1), ('failed', 'KeyError', 0.02, 1),
                          ('failed', 'Timeout', 0.01, 1)) measured (measure, error, share, timed)
+"""
+# What the window begins within. A task that comes once an hour is in one minute of it.
+MINUTES = """
+    insert into rollup_minutes
+    select starts_at + nth * interval '1 minute', task_name, queue_name, measure, error, each, each * sign(timed),
+           each * sign(timed) * 400000
+    from rollup_hours, generate_series(0, 59) nth, lateral (values (floor(count / 60.0 + random()))) minute (each)
+    where each > 0 and starts_at < %(before)s
 """
 # A log-normal duration, as wide as a factor of a hundred in all, around another middle for each name.
 SPREAD = """
@@ -110,6 +118,9 @@ def fill(servers: Servers, *, tasks: int, names: int) -> dict[str, int]:
     with psycopg.connect(servers.database_url, autocommit=True) as connection:
         connection.execute("set synchronous_commit = off")
         connection.execute("set timezone = 'UTC'")
+        # Made by the bucket, and packed as the migration packs them.
+        for statement in packing.unpacked():
+            connection.execute(statement)
         connection.execute(HOURS, values)
         for statement in SUM_UP.split(";")[:2]:
             connection.execute(statement)
@@ -118,6 +129,9 @@ def fill(servers: Servers, *, tasks: int, names: int) -> dict[str, int]:
         connection.execute(DAY_HISTOGRAMS, {"before": now})
         connection.execute(HOUR_HISTOGRAMS)
         connection.execute(SUM_UP_WEEKS)
+        for statement in [*packing.packed(), *packing.replaced()]:
+            connection.execute(statement)
+        connection.execute(MINUTES, {"before": now - timedelta(days=DAYS) + timedelta(hours=1)})
         connection.execute(f"vacuum analyze {FILLED}")
         return {table: _count_rows(connection, table) for table in FILLED.split(", ")}
 

@@ -20,6 +20,7 @@ from cli.addresses import Addresses
 from cli.options import DEFAULT_URL
 from cli.supervisor import ChildState, Supervisor
 from cli.terminal import line_of
+from domain.sentences import plural
 from settings import Settings
 
 ROUND_SECONDS = 1.0
@@ -66,7 +67,7 @@ class Board:
         addresses = self.addresses
         if name.startswith("worker-"):
             queues = ",".join(self.settings.queues) or self.settings.default_queue
-            return f"{self.settings.concurrency} tasks at once, queue {queues}"
+            return f"{plural(self.settings.concurrency, 'task')} at once, queue {queues}"
         places = {
             "postgres": addresses and _place(addresses.database_url),
             "valkey": addresses and _place(addresses.redis_url),

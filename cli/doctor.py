@@ -24,6 +24,7 @@ from cli.rights import probes_of
 from cli.servers import reasons_against
 from domain.errors import IssuerUnavailable, Unavailable
 from domain.redis_keys import COUNTERS_KEY
+from domain.sentences import plural
 from domain.server_urls import is_redis, mask_url
 from domain.workers.control import PLUGIN_VERSION
 from gateway.connection import BROKER_ERRORS, blocking_redis_client, connect
@@ -143,7 +144,7 @@ async def _ask_issuer(url: str) -> CheckResult:
     server = IssuerServer(url)
     try:
         keys = await server.fetch_keys(await server.discover())
-        return CheckResult("issuer", "ok", f"answers, with {len(keys)} keys")
+        return CheckResult("issuer", "ok", f"answers, with {plural(len(keys), 'key')}")
     except IssuerUnavailable as error:
         mend = "Is it running, and CELERIAC_OIDC_ISSUER exactly what it calls itself?"
         return CheckResult("issuer", "fail", f"{url}: {error.detail}", mend)
@@ -231,7 +232,7 @@ def _unread(database_url: str | None) -> Iterator[CheckResult]:
     except psycopg.Error:
         return  # said above, or a schema that is to be migrated
     if counts:
-        summary = "; ".join(f"the result {reason} ({count} times)" for reason, count in counts.items())
+        summary = "; ".join(f"the result {reason} ({plural(count, 'time')})" for reason, count in counts.items())
         mend = "Let the application store JSON: result_serializer = 'json'. Meanwhile `result_repr` says what was told."
         yield CheckResult("unread results", "warn", summary, mend)
 
@@ -248,7 +249,8 @@ def encrypted_at_rest(settings: Settings) -> Iterator[CheckResult]:
             yield CheckResult("encryption", "warn", detail, "`celeriac encrypt` says whether any are left.")
         return  # else said above, or a schema that is to be migrated
     if left := sum(counts.values()):
-        detail = f"{left}{' or more' if left >= COUNTED else ''} rows are stored plainly or under an older key"
+        rows = plural(left, "row is", many="rows are", is_exact=left < COUNTED)
+        detail = f"{rows} stored plainly or under an older key"
         yield CheckResult("encryption", "warn", detail, "Run `celeriac encrypt`.")
     else:
         yield CheckResult("encryption", "ok", "all is encrypted with the current key")

@@ -9,6 +9,7 @@ from pkgutil import resolve_name
 import typer
 
 from cli.errors import CliError
+from cli.garbage import nothing_goes
 from cli.terminal import print_error
 
 COMMANDS = {
@@ -39,7 +40,9 @@ COMMANDS = {
 def main() -> None:
     """Run the command line; a CliError is one sentence on stderr and exit code 1."""
     try:
-        application(sys.argv[1:])(prog_name="celeriac")
+        with nothing_goes():
+            app = application(sys.argv[1:])
+        app(prog_name="celeriac")
     except CliError as error:
         print_error(str(error))
         sys.exit(error.exit_code)

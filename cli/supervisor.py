@@ -14,6 +14,7 @@ from pathlib import Path
 import background
 from cli.child import Child, ChildLog, ChildProcess, spawn
 from cli.errors import CliError
+from domain.sentences import plural
 
 PROBE_SECONDS = 0.05
 DEATHS_WHILE_STARTING = 5
@@ -220,7 +221,8 @@ class Supervisor:
         print(message, file=sys.stderr, flush=True)
 
     def _failure(self, running: _Running) -> str:
+        times = plural(running.deaths, "time")
         return (
-            f"{running.child.name} ended {running.deaths} times while starting, last with {running.last_exit}: "
+            f"{running.child.name} ended {times} while starting, last with {running.last_exit}: "
             f"{running.log.last_line or 'it printed nothing'} (more in {self._logs / running.child.name}.log)."
         )

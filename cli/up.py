@@ -156,8 +156,9 @@ def _prepare_flower(settings: Settings) -> str | None:
     is_new = not file.exists()
     login = login_of(settings)
     if login and file.exists() and login == kept_login(settings.data):
-        shown = f" ({file.read_text()})" if is_new and sys.stderr.isatty() else ""
-        print(f"celeriac: Flower's user is {USER}, its password{shown} is in {file}", file=sys.stderr, flush=True)
+        # On a line of its own no terminal breaks it, however long the path is.
+        shown = f":\n  {file.read_text()}" if is_new and sys.stderr.isatty() else ""
+        print(f"celeriac: Flower's user is {USER}, its password is in {file}{shown}", file=sys.stderr, flush=True)
     return login
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from domain.degradation import BROKER, Mark, Marks, holders_of
-from domain.sentences import some_of
+from domain.sentences import plural, some_of
 from domain.states import TERMINAL, Phase, Status
 
 MOST_NAMED = 3
@@ -136,7 +136,8 @@ def _nothing_in_the_way(situation: Situation) -> str:
     if situation.phase == Phase.RESERVED:
         return f"{situation.hostname or 'A worker'} has fetched it and will start it next."
     if situation.waiting:
-        return f"Nothing is in its way: {situation.waiting:,} wait in its queue, itself among them."
+        waits = plural(situation.waiting, "waits", many="wait")
+        return f"Nothing is in its way: {waits} in its queue, itself among them."
     return "Nothing is in its way: it should start within a moment."
 
 
@@ -220,9 +221,10 @@ def _queue(situation: Situation) -> Iterator[Check]:
     if situation.phase != Phase.QUEUED or situation.waiting is None:
         return
     evidence = {"queue_name": situation.queue_name, "waiting": situation.waiting, "sent_before": situation.sent_before}
-    detail = f"{situation.waiting:,} wait in {situation.queue_name}."
+    before = ""
     if situation.sent_before is not None:
-        detail = f"{situation.waiting:,} wait in {situation.queue_name}, {situation.sent_before:,} were sent before it."
+        before = f", {plural(situation.sent_before, 'was', many='were')} sent before it"
+    detail = f"{plural(situation.waiting, 'waits', many='wait')} in {situation.queue_name}{before}."
     yield Check("queue", CheckState.OK, detail, evidence, since=situation.dispatched_at)
 
 
@@ -292,7 +294,7 @@ def _held(situation: Situation) -> Iterator[Check]:
         detail = f"Every worker of its queue is {kinds}: {_named(held)}."
         yield Check("held", CheckState.BLOCKS, detail, {"held": len(held)}, RESUME)
     else:
-        yield Check("held", CheckState.OK, f"{len(online) - len(held)} of {len(online)} workers take tasks.")
+        yield Check("held", CheckState.OK, f"{len(online) - len(held)} of {plural(len(online), 'worker')} take tasks.")
 
 
 def _capacity(situation: Situation) -> Iterator[Check]:

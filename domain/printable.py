@@ -6,6 +6,8 @@ a line read otherwise than it is. Each is shown as JSON would write it, so that 
 
 import re
 
+from domain.sentences import plural
+
 MAX_LINE = 8192
 """Characters of one line of a log; a longer one is cut, and says so."""
 
@@ -43,4 +45,4 @@ def _escaped(match: re.Match[str]) -> str:
 def _cut(text: str, max_length: int | None) -> str:
     if max_length is None or len(text) <= max_length:
         return text
-    return f"{text[:max_length]}... ({len(text) - max_length} characters more)"
+    return f"{text[:max_length]}... ({plural(len(text) - max_length, 'character')} more)"

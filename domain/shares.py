@@ -18,6 +18,12 @@ class Shares:
     count: int
     owned: frozenset[int]
     alone: bool
+    mirrors: int = MOST_SHARES
+    """How many own them in turn: share n and share n + mirrors have the same owner."""
+
+    def place_of(self, subject: str) -> int:
+        """Return the first share of the owner of this subject's: what is for one mirror goes there together."""
+        return share_of(subject, self.count) % self.mirrors
 
 
 ALONE = Shares(1, frozenset({0}), alone=True)
@@ -37,4 +43,4 @@ def deal_out(mirror: str, mirrors: Sequence[str], *, count: int) -> Shares:
         return Shares(count, frozenset(range(count)), alone=True)
     in_turn = sorted(mirrors)
     owned = frozenset(share for share in range(count) if in_turn[share % len(in_turn)] == mirror)
-    return Shares(count, owned, alone=False)
+    return Shares(count, owned, alone=False, mirrors=len(in_turn))

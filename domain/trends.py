@@ -4,10 +4,11 @@ No figure is made up: where nothing was counted that it could be computed from, 
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
+from operator import attrgetter
 
 from domain.histograms import percentile
 from domain.sight import UNLIMITED, Limits
@@ -102,7 +103,7 @@ class Sums:
     run_microseconds: int = 0
 
     def __add__(self, other: "Sums") -> "Sums":
-        return Sums(*(getattr(self, name) + getattr(other, name) for name in Sums.__slots__))
+        return total((self, other))
 
     @property
     def completion_rate(self) -> float | None:
@@ -120,24 +121,34 @@ class Sums:
         return _average(self.run_microseconds, self.runs)
 
 
+_figures: Callable[[Sums], tuple[int, ...]] = attrgetter(*Sums.__slots__)
 NOTHING = Sums()
+
+
+@dataclass(frozen=True, slots=True)
+class SumsAndDurations:
+    """Sums, and the histogram of the durations that belong to them."""
+
+    sums: Sums
+    durations: Mapping[int, int]
 
 
 def sum_buckets(hours: Mapping[datetime, Sums], window: Window, *, interval: Interval) -> dict[datetime, Sums]:
     """The sums of every bucket of the window, also of those in which nothing happened, oldest first."""
     by_bucket = dict.fromkeys(window.buckets(interval), NOTHING)
     for hour, sums in hours.items():
-        by_bucket[interval.start_of(hour)] += sums
+        start = interval.start_of(hour)
+        by_bucket[start] = sums if by_bucket[start] is NOTHING else by_bucket[start] + sums
     return by_bucket
 
 
 def peak_loads(hours: Mapping[datetime, Sums]) -> list[str]:
     """The hours of the day (UTC) in which most tasks were submitted, busiest first, at most 5, ties by time."""
-    load: Counter[str] = Counter()
+    load: Counter[time] = Counter()
     for hour, sums in hours.items():
-        load[f"{hour:%H:%M}"] += sums.submitted
-    busy = [time for time, submitted in load.items() if submitted > 0]
-    return sorted(busy, key=lambda time: (-load[time], time))[:PEAKS]
+        load[hour.time()] += sums.submitted
+    busy = [start for start, submitted in load.items() if submitted > 0]
+    return [f"{start:%H:%M}" for start in sorted(busy, key=lambda start: (-load[start], start))[:PEAKS]]
 
 
 def percentile_seconds(sums: Sums, histogram: Mapping[int, int], *, percent: float) -> float | None:
@@ -153,7 +164,8 @@ def percentage(part: int, whole: int) -> float | None:
 
 def total(sums: Iterable[Sums]) -> Sums:
     """All of them together."""
-    return sum(sums, NOTHING)
+    figures = list(map(_figures, sums))
+    return Sums(*map(sum, zip(*figures, strict=True))) if figures else NOTHING
 
 
 def _average(microseconds: int, count: int) -> float | None:

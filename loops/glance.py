@@ -10,17 +10,16 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Protocol
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from loops.loop import Loop
 from loops.workers.control import KEYS_SECONDS
 from loops.workers.nodes import MAX_AGE, MOST_STRANGERS, WATCHED_AGE
-from store.engine import stating
-from store.queries.glance import Waiting, glance_statement, look
+from store.look import Asks
+from store.queries.glance import Waiting, glance_statement, read_glance
 
 ROUND_SECONDS = 0.5
 """How soon what nobody has notified is found, such as a task that falls due while another process has claimed it."""
 LONGEST_REST_SECONDS = 30.0
+STATEMENT = glance_statement(max_age=MAX_AGE, watched_age=WATCHED_AGE, most_strangers=MOST_STRANGERS)
 
 
 WAITS_FOR: Mapping[Waiting, str] = {
@@ -78,18 +77,18 @@ def with_rests(
 class GlanceRound:
     """Looks once and wakes those for whom there is something; all of them where it cannot look."""
 
-    def __init__(self, engine: AsyncEngine, resting: Mapping[Waiting, Wakes]) -> None:
-        """Prepare to look; who describes nodes is woken also when they come, go or were described by somebody else."""
-        self._engine = engine
+    def __init__(self, look: Asks, resting: Mapping[Waiting, Wakes]) -> None:
+        """Prepare to look with `STATEMENT`; who describes nodes is woken also when they come, go or were described by
+        somebody else.
+        """
+        self._look = look
         self._resting = resting
         self._consumers_told: Sequence[object] | None = None
-        self._statement = glance_statement(max_age=MAX_AGE, watched_age=WATCHED_AGE, most_strangers=MOST_STRANGERS)
 
     async def run_once(self) -> float:
         """Look, and wake. Raises what the database raises: then all look by themselves, and say what is wrong."""
         try:
-            async with stating(self._engine) as connection:
-                found = await look(connection, self._statement)
+            found = read_glance(await self._look.ask())
         except Exception:
             for rest in self._resting.values():
                 rest.wake()

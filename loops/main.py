@@ -33,7 +33,7 @@ from loops.cancels import CancelsRound
 from loops.components import Components, check_mirror
 from loops.dispatch import DispatchRound, RefusedRound
 from loops.expiry import ExpiryRound
-from loops.glance import GlanceRound, Wakes, with_rests
+from loops.glance import STATEMENT, GlanceRound, Wakes, with_rests
 from loops.loop import Loop, run_loop
 from loops.lost.dead_workers import DeadWorkersRound, Gateway
 from loops.lost.missed_ends import MissedEndsRound
@@ -63,7 +63,11 @@ from services.workers.orders import WorkerOrders
 from settings import Settings, urls
 from store.engine import open_engine
 from store.listener import FEED, OUTBOX, WORKFLOWS, Listener
+from store.look import Look
 from store.queries.glance import Waiting
+
+NAME = "celeriac loops"
+"""Shows in pg_stat_activity."""
 
 log = structlog.get_logger(__name__)
 
@@ -112,6 +116,7 @@ async def run(settings: Settings, stopping: asyncio.Event, *, with_webhooks: boo
         alerts = AlertsRound(
             engine, queues, components=components, marks=marks, lives=lives, prefixes=prefixes, find_open_hosts=doors
         )
+        sender = await stack.enter_async_context(Sender(settings.webhook_allow_networks))
         submitted = await stack.enter_async_context(Listener(database_url, OUTBOX))
         stepped = await stack.enter_async_context(Listener(database_url, WORKFLOWS))
         loops: tuple[Loop, ...] = (
@@ -134,7 +139,7 @@ async def run(settings: Settings, stopping: asyncio.Event, *, with_webhooks: boo
             Loop("rollups", RollupsRound(engine)),
             Loop("lives", lives),
             Loop("alerts", alerts, lives.wait),
-            Loop("notifications", await _notifications_round(stack, settings, engine=engine)),
+            Loop("notifications", NotificationsRound(engine, sender, public_url=settings.public_url)),
         )
         notified: dict[Waiting, Wakes] = {Waiting.DUE: submitted, Waiting.WORKFLOWS: stepped}
         if with_webhooks:
@@ -143,7 +148,7 @@ async def run(settings: Settings, stopping: asyncio.Event, *, with_webhooks: boo
         if settings.adopt_queues:
             loops += (Loop("queues", QueuesRound(engine, control, queues=queues)),)
         resting, wakes = with_rests(loops, notified=notified)
-        await _run([*resting, Loop("glance", GlanceRound(engine, wakes))], life=life, stopping=stopping)
+        await _run([*resting, _glance(stack, database_url, wakes)], life=life, stopping=stopping)
     log.info("loops_stopped")
 
 
@@ -159,7 +164,7 @@ async def run_webhooks(settings: Settings, stopping: asyncio.Event) -> None:
         stack.push_async_callback(redis.aclose)
         counters = await stack.enter_async_context(Counters(redis))
         loops, wakes = await _webhook_loops(stack, settings, engine=engine, counters=counters)
-        looking = Loop("glance", GlanceRound(engine, wakes))
+        looking = _glance(stack, urls(settings)[0], wakes)
         running = [start(run_loop(loop), name=loop.name) for loop in (*loops, looking)]
         await stopping.wait()
         await end(*running)
@@ -173,10 +178,11 @@ async def _run(loops: Sequence[Loop], *, life: SignOfLife, stopping: asyncio.Eve
     await end(*running)
 
 
-async def _notifications_round(stack: AsyncExitStack, settings: Settings, *, engine: AsyncEngine) -> NotificationsRound:
-    """Make what tells people of alerts, with its sender, to be closed with the stack."""
-    sender = await stack.enter_async_context(Sender(settings.webhook_allow_networks))
-    return NotificationsRound(engine, sender, public_url=settings.public_url)
+def _glance(stack: AsyncExitStack, database_url: str, wakes: Mapping[Waiting, Wakes]) -> Loop:
+    """Make the loop that looks for others, with its connection, to be closed with the stack."""
+    look = Look(database_url, STATEMENT, name=NAME, by_key=True)
+    stack.push_async_callback(look.close)
+    return Loop("glance", GlanceRound(look, wakes))
 
 
 async def _webhook_loops(
@@ -203,7 +209,7 @@ async def _webhook_loops(
 
 def _open_engine(settings: Settings, database_url: str) -> AsyncEngine:
     pool_size, keys = settings.database_pool_size, settings.at_rest_keys
-    return open_engine(database_url, pool_size=pool_size, name="celeriac loops", by_key=True, keys=keys)
+    return open_engine(database_url, pool_size=pool_size, name=NAME, by_key=True, keys=keys)
 
 
 class _Gateways(NamedTuple):

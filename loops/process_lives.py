@@ -28,6 +28,7 @@ class LivesRound:
         """Prepare to look; `present_since` tells since when Redis knows of ourselves."""
         self._redis = redis
         self._present_since = present_since
+        self._known: Collection[str] = ()
         self._missed: frozenset[str] = frozenset()
         self._ended: dict[str, float] = {}
         """By life, when it was first missed, on the monotonic clock."""
@@ -38,11 +39,12 @@ class LivesRound:
     async def run_once(self) -> float:
         """Look; nothing is missed while Redis does not answer, or has just come back."""
         try:
-            lives = await list_lives(self._redis)
+            lives = await list_lives(self._redis, known=self._known)
         except (RedisError, OSError) as error:
             log.debug("lives_not_read", error=type(error).__name__)
             self._missed = frozenset()
             return ROUND_SECONDS
+        self._known = lives.keys()
         since = self._present_since()
         if since is None or time.monotonic() - since < RESUBSCRIBE_SECONDS:
             self._missed = frozenset()

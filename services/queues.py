@@ -1,6 +1,5 @@
 """What `/queues` tells: what Postgres knows of queues, then how long the broker says they are."""
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -16,8 +15,8 @@ from gateway.ports import ReadsQueues
 from services.dashboard import ask_depths
 from store.queries import for_queues
 from store.queries.for_dashboard import count_held, count_queued
+from store.queries.for_queues import ConsumerCounts
 from store.queries.trends import sum_by_name
-from store.queries.workers.nodes import list_consumers
 
 Reading = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
 
@@ -34,8 +33,7 @@ class QueueState:
     """How many tasks workers have received and not finished."""
     oldest_waiting_at: datetime | None
     rates: QueueRates
-    consumers: int
-    """How many workers that are online consume it."""
+    consumers: ConsumerCounts
     mark: Mark | None
 
     @property
@@ -67,7 +65,7 @@ async def read_queues(
         due = await for_queues.count_due(connection, sight=sight)
         held = await count_held(connection, sight=sight)
         sums = await sum_by_name(connection, window, name="queue_name", limit=for_queues.MAX_QUEUES, chosen=chosen)
-        consumers = Counter(name for _, consumed in await list_consumers(connection) for name in consumed)
+        consumers = await for_queues.count_consumers(connection)
         waiting: Mapping[str, int] = depths if depths is not None else await count_queued(connection)
         oldest = {} if sight.limits.task_names else await for_queues.list_oldest_waiting(connection, names)
     # What waits is told of the whole queue: whoever sees some of its tasks only is not told.
@@ -81,7 +79,7 @@ async def read_queues(
                 held=held.get(name, 0),
                 oldest_waiting_at=oldest.get(name),
                 rates=rates_of(sums.get(name), window),
-                consumers=consumers[name],
+                consumers=consumers.get(name, ConsumerCounts()),
                 mark=marks.get(f"{QUEUE_PREFIX}{name}"),
             )
             for name in names

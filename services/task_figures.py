@@ -8,14 +8,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.rollups import MAX_NAME
 from domain.sight import Limits, Sight
-from domain.trends import DECIMALS, NOTHING, Chosen, Sums, Window
+from domain.trends import DECIMALS, NOTHING, Chosen, Sums, SumsAndDurations, Window
 from domain.workers.figures import RATE_WINDOW
 from domain.workers.status import KNOWN_WITHIN
-from services.trends import EMPTY, SumsAndDurations
+from services.trends import EMPTY
 from store.queries import for_task_names
 from store.queries.for_task_names import KnownName
 from store.queries.tasks.names import list_known_task_names
-from store.queries.trends import count_durations_by_name, sum_by_name
+from store.queries.trends import count_durations_by_task, sum_by_name
 
 MAX_NAMES = 1_000
 UNKNOWN = KnownName(online=0, acks_late=None, max_retries=None)
@@ -67,8 +67,7 @@ async def _read(
     connection: AsyncConnection, names: Sequence[str], *, window: Window, sums: Mapping[str, Sums], limits: Limits
 ) -> list[NamedTasks]:
     chosen = Chosen(limits=limits)
-    asked = await count_durations_by_name(connection, window, names={"task_name": names}, chosen=chosen)
-    durations = asked["task_name"]
+    durations = await count_durations_by_task(connection, window, names=names, chosen=chosen)
     lately = Window.of_last(RATE_WINDOW, now=window.until)
     recent = await sum_by_name(connection, lately, name="task_name", limit=MAX_NAMES, chosen=chosen)
     known = await for_task_names.list_known(connection, names)

@@ -34,8 +34,10 @@ IDLE_IN_TRANSACTION_MS = 45_000
 TCP_USER_TIMEOUT_MS = 10_000
 ANSWER_SECONDS = STATEMENT_TIMEOUT_MS / 1000 + 5
 """How long an answer may take until the connection is closed: what is lost on the way nobody else notices."""
-TRUSTED_SECONDS = 1.0
-"""How long after an answer a connection is not asked whether it lives: that is a tenth of a short request."""
+TRUSTED_SECONDS = 3.0
+"""How long after an answer a connection is not asked whether it lives: that is a tenth of a short request. Longer than
+the pause of what reads every two seconds.
+"""
 
 
 class BoundedConnection(AsyncConnection[Any]):
@@ -48,14 +50,17 @@ class BoundedConnection(AsyncConnection[Any]):
 
     @property
     def is_trusted(self) -> bool:
-        """Tell whether it answered just now and the server has sent nothing since; at rest that could only be a
-        farewell.
-        """
-        if time.monotonic() - self._answered_at > TRUSTED_SECONDS:
-            return False
+        """Tell whether it answered just now and the server has not left it since."""
+        return time.monotonic() - self._answered_at <= TRUSTED_SECONDS and not self.is_left
+
+    @property
+    def is_left(self) -> bool:
+        """Tell whether it is closed, or the server has sent something; at rest that could only be a farewell."""
+        if self.closed:
+            return True
         waiting = select.poll()
         waiting.register(self.pgconn.socket, select.POLLIN)
-        return not waiting.poll(0)
+        return bool(waiting.poll(0))
 
     async def wait(self, gen: PQGen[RV], *limits: Any, **named_limits: Any) -> RV:
         """Wait as psycopg does, but hang up after `ANSWER_SECONDS`."""
@@ -141,11 +146,6 @@ def open_engine(
     `by_key`: its statements find rows by an index, and shall not scan a table because it was small when they were
     planned: a plan is kept, while a new table or a new day's partition grows by a million rows.
     """
-    options = {
-        "statement_timeout": STATEMENT_TIMEOUT_MS,
-        "idle_in_transaction_session_timeout": IDLE_IN_TRANSACTION_MS,
-        "timezone": "UTC",
-    } | ({"enable_seqscan": "off"} if by_key else {})
     engine = create_async_engine(
         sqlalchemy_url(database_url),
         poolclass=CountingPool,
@@ -157,17 +157,26 @@ def open_engine(
         execution_options={OPTION: AtRest(keys)} if keys else {},
         # Errors of SQLAlchemy are logged, and the parameters are task arguments.
         hide_parameters=True,
-        connect_args={
-            "async_creator_fn": BoundedConnection.connect,
-            "connect_timeout": CONNECT_TIMEOUT_SECONDS,
-            "tcp_user_timeout": TCP_USER_TIMEOUT_MS,
-            "application_name": name,
-            "options": " ".join(f"-c {option}={value}" for option, value in options.items()),
-        },
+        connect_args={"async_creator_fn": BoundedConnection.connect, **options_of(name, by_key=by_key)},
     )
     event.listen(engine.sync_engine, "connect", _send_lists_as_binary)
     event.listen(engine.sync_engine, "checkout", partial(_try_before_use, engine.dialect))
     return engine
+
+
+def options_of(name: str, *, by_key: bool) -> dict[str, Any]:
+    """Return how every connection is made, as psycopg takes it; the arguments are those of `open_engine`."""
+    session = {
+        "statement_timeout": STATEMENT_TIMEOUT_MS,
+        "idle_in_transaction_session_timeout": IDLE_IN_TRANSACTION_MS,
+        "timezone": "UTC",
+    } | ({"enable_seqscan": "off"} if by_key else {})
+    return {
+        "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+        "tcp_user_timeout": TCP_USER_TIMEOUT_MS,
+        "application_name": name,
+        "options": " ".join(f"-c {option}={value}" for option, value in session.items()),
+    }
 
 
 @asynccontextmanager

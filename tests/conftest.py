@@ -1,5 +1,6 @@
 """Fixtures that every test folder may use: real servers, one of each per test process, empty for every test."""
 
+import gc
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -24,6 +25,17 @@ SHARING_FILES = tuple(
     for name in ("encryption", "first_light", "metrics", "redaction", "terminal", "workflows")
 )
 """Those of this folder that share its stack; the others start what they need, and take long enough."""
+
+
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage from here on, and never through modules and tests, which stay: that was a third of collecting
+    them, in each of the processes.
+    """
+    gc.freeze()
+    gc.enable()
 
 
 class ServersShared(LoadScopeScheduling):  # type: ignore[misc]

@@ -1,11 +1,9 @@
 """The components that health is made of, and what each is asked. `probe.py` asks them."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import partial
 
 from redis.asyncio import Redis
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.degradation import MIRROR, WORKERS
 from domain.health import DATABASE, LOOPS
@@ -13,38 +11,39 @@ from gateway.queues import QueueReader
 from gateway.results.reader import ResultReader
 from services.components import Check, Questions, Unwell, server_checks
 from services.resident.signs_of_life import is_alive, list_lives, process_of
-from store.engine import stating
-from store.queries.mirror import MirrorState, get_state
+from store.look import Asks
+from store.queries.mirror import MirrorState, read_state
 
 
 class HealthChecks:
-    """The questions behind `/health`. `engine` is the probe's own: a pool that requests keep busy is no unhealthy
-    database.
+    """The questions behind `/health`. Those to the database have connections of their own: a pool that requests keep
+    busy is no unhealthy database.
     """
 
-    def __init__(self, engine: AsyncEngine, redis: Redis, *, queues: QueueReader, results: ResultReader) -> None:
-        self._engine = engine
+    def __init__(
+        self, database: Asks, state: Asks, redis: Redis, *, queues: QueueReader, results: ResultReader
+    ) -> None:
+        """Prepare to ask: `database` is any question, `state` is `store.queries.mirror.STATE`."""
+        self._database = database
+        self._state = state
         self._redis = redis
         self._servers = server_checks(redis, queues=queues, results=results)
         self.mirror: MirrorState | None = None
         """As the last check found it."""
         self._shared = Questions()
+        self._lives: Collection[str] = ()
         self._ended: dict[str, frozenset[str]] = {}
         """By kind of process, the lives that had ended unasked by the last check."""
 
     def by_name(self) -> Mapping[str, Check]:
         """Return the checks, by the name of their component."""
         return {
-            DATABASE: self._check_database,
+            DATABASE: self._database.ask,
             **self._servers,
             WORKERS: self._check_workers,
             MIRROR: self._check_mirror,
             LOOPS: self._check_loops,
         }
-
-    async def _check_database(self) -> None:
-        async with stating(self._engine) as connection:
-            await connection.execute(text("select 1"))
 
     async def _check_workers(self) -> None:
         if not (await self._ask_store()).online_count:
@@ -64,7 +63,8 @@ class HealthChecks:
 
     async def _check_ends(self, process: str) -> None:
         """One round says that a process has ended, even where the next one was there within a moment."""
-        lives = await self._shared.ask("lives", partial(list_lives, self._redis))
+        lives = await self._shared.ask("lives", partial(list_lives, self._redis, known=self._lives))
+        self._lives = lives.keys()
         ended = frozenset(life for life, is_there in lives.items() if process_of(life) == process and not is_there)
         count_before, self._ended[process] = self._ended.get(process, ended), ended
         if ended - count_before:
@@ -75,6 +75,5 @@ class HealthChecks:
         return await self._shared.ask("store", self._read_store)
 
     async def _read_store(self) -> MirrorState:
-        async with stating(self._engine) as connection:
-            self.mirror = await get_state(connection)
+        self.mirror = read_state(await self._state.ask())
         return self.mirror

@@ -61,6 +61,7 @@ from store.queries.workflows import documents
 from store.queries.workflows.documents import WorkflowFilter
 
 MAX_WORKFLOW_BYTES = 16 * 1024 * 1024
+MAX_EVENT_TYPES = 20
 
 router = api_router("/workflows", tag="workflows")
 
@@ -78,6 +79,9 @@ async def _workflow_id(resources: Resources, sight: Sighted, *, workflow_id: str
 
 
 WorkflowId = Annotated[UUID, Depends(_workflow_id)]
+EventTypes = Annotated[
+    list[Name], Query(max_length=MAX_EVENT_TYPES, description="Only events of this type, such as `failed`. May repeat.")
+]
 """The id in the path; a workflow that the caller does not see is not found. What it consists of never changes."""
 
 
@@ -217,17 +221,24 @@ async def get_graph(resources: Resources, workflow_id: WorkflowId) -> Response:
 @within_limits
 @shows_own
 async def get_timeline(
-    resources: Resources, workflow_id: WorkflowId, *, sight: Sighted, limit: Limit = DEFAULT_LIMIT, offset: Offset = 0
+    resources: Resources,
+    workflow_id: WorkflowId,
+    *,
+    sight: Sighted,
+    event_type: EventTypes = [],  # noqa: B006  FastAPI copies it
+    limit: Limit = DEFAULT_LIMIT,
+    offset: Offset = 0,
 ) -> Response:
     """What happened to it and to every task that its steps have had, oldest first."""
     async with reading(resources) as connection:
         history = await read_workflow_history(connection, workflow_id, sight=sight)
-    page = history.happenings[offset : offset + limit]
+    happenings = [one for one in history.happenings if not event_type or one.event_type in event_type]
+    page = happenings[offset : offset + limit]
 
     def make() -> WorkflowTimeline:
         events = [event_of(happening, history.worker_ids) for happening in page]
         return WorkflowTimeline(
-            total=len(history.happenings),
+            total=len(happenings),
             limit=limit,
             offset=offset,
             data=events,

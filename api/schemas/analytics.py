@@ -9,8 +9,8 @@ from pydantic import Field
 
 from api.schemas.base import ResponseModel
 from api.schemas.types import Timestamp
-from domain.trends import MAX_HOURS, Interval, Window, percentage, percentile_seconds
-from services.trends import SumsAndDurations, Trends
+from domain.trends import MAX_HOURS, Interval, SumsAndDurations, Window, percentage, percentile_seconds
+from services.trends import Trends
 
 Hours = Annotated[int, Query(ge=1, le=MAX_HOURS, description="How far back to look.")]
 

@@ -38,6 +38,9 @@ class QueueModel(ResponseModel):
         examples=[240.0],
     )
     consumers: int = Field(description="Workers that are online and consume it.", examples=[3])
+    active_consumers: int = Field(
+        description="Those of them that take tasks now: the others are paused or draining.", examples=[2]
+    )
     mark: ActiveMark | None = Field(description="The mark `queue:<name>` that is in force.")
 
     @classmethod
@@ -113,6 +116,7 @@ def _fields(state: QueueState) -> dict[str, Any]:
         "in_per_minute": state.rates.incoming,
         "out_per_minute": state.rates.outgoing,
         "empty_in_seconds": state.empty_in_seconds,
-        "consumers": state.consumers,
+        "consumers": state.consumers.online,
+        "active_consumers": state.consumers.active,
         "mark": ActiveMark.from_mark(state.mark) if state.mark else None,
     }

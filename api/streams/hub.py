@@ -34,6 +34,8 @@ CATCHING_UP = 2
 """How many streams read from Postgres at a time."""
 POLL_SECONDS = 1.0
 """A change is told when all older transactions are over, which nobody is notified of."""
+REST_SECONDS = 60.0
+"""The same while no stream is open: the first one wakes us."""
 PAUSE_SECONDS = 0.1
 """The pause between two readings: each wakes all streams."""
 
@@ -140,7 +142,7 @@ class FeedHub(Resident):
         return [start_rounds(self._round, name="feed")]
 
     async def _round(self) -> None:
-        await self._listener.wait(POLL_SECONDS)
+        await self._listener.wait(POLL_SECONDS if self._ring else REST_SECONDS)
         if not self._waiting:
             self._ring = None
             return

@@ -11,6 +11,7 @@ from cli.encryption import COUNTED, Encrypted, count_left, encrypt_stored
 from cli.errors import CliError
 from cli.options import Data, Json
 from cli.terminal import print_json
+from domain.sentences import plural
 from settings import Settings
 
 NO_KEYS = "CELERIAC_ENCRYPTION_KEYS is not set: there is no key to encrypt with."
@@ -31,7 +32,7 @@ def command(
         print_json([asdict(table) for table in tables])
     else:
         for table in tables:
-            print(f"{table.table}: {table.encrypted} rows encrypted")
+            print(f"{table.table}: {plural(table.encrypted, 'row')} encrypted")
     problems = [_problem(table) for table in tables if table.locked or table.unreadable]
     if problems:
         raise CliError(" ".join(problems))
@@ -59,12 +60,13 @@ def _print_left(counts: dict[str, int], *, as_json: bool) -> None:
         print_json(counts)
     else:
         for table, count in counts.items():
-            print(f"{table}: {count}{' or more' if count >= COUNTED else ''} rows left")
+            print(f"{table}: {plural(count, 'row', is_exact=count < COUNTED)} left")
     if any(counts.values()):
         raise typer.Exit(1)
 
 
 def _problem(table: Encrypted) -> str:
     if table.locked:
-        return f"{table.locked} rows of {table.table} were locked by others; run this again."
-    return f"{table.unreadable} rows of {table.table} can be opened by none of the keys."
+        locked = plural(table.locked, f"row of {table.table} was", many=f"rows of {table.table} were")
+        return f"{locked} locked by others; run this again."
+    return f"{plural(table.unreadable, 'row')} of {table.table} can be opened by none of the keys."

@@ -1,15 +1,17 @@
 """`celeriac up`: its options; what they start is in `cli/up.py`."""
 
 import asyncio
+from pkgutil import resolve_name
 from typing import Annotated
 
 import typer
 
-from cli.beside.run import run_beside
 from cli.configuration import described, read_settings, tell_unknown_variables
 from cli.errors import CliError
 from cli.options import App, Python
 from cli.up import run_up
+
+BESIDE = "cli.beside.run:run_beside"
 
 
 def command(
@@ -38,7 +40,8 @@ def command(
         "queues": queues,
     }
     if app is not None:
-        run_beside(app, python=python, worker=worker, **options)
+        # Its imports take as long as all others; who starts the system alone needs none of them.
+        resolve_name(BESIDE)(app, python=python, worker=worker, **options)
         return
     if python or worker:
         raise CliError("--python and --worker are about the app that -A names.")

@@ -13,6 +13,7 @@ from celery.utils.nodenames import default_nodename, host_format
 
 from cli.configuration import described, read_settings, require_urls
 from cli.errors import CliError
+from cli.garbage import nothing_goes
 from logs import clean_handlers
 from settings import Settings
 
@@ -29,8 +30,9 @@ def command(
     settings = read_settings(concurrency=concurrency, pool=pool, queues=queues)
     require_urls(settings, "broker_url", "result_url", "redis_url")
     _patch_for(settings.pool)
-    app = resolve_name("tasks.app:app")
-    _load_task_modules(settings.task_modules)
+    with nothing_goes():
+        app = resolve_name("tasks.app:app")
+        _load_task_modules(settings.task_modules)
     _clean_logs()
     worker = _worker(app, settings, hostname=hostname)
     if held:

@@ -10,6 +10,7 @@ from cli.demo.shop import (
     LABELS,
     OURS,
     REPORT,
+    STOCK,
     label,
     long_export,
     next_work,
@@ -17,6 +18,7 @@ from cli.demo.shop import (
     opening_day,
     reminder,
     shaky_parcel,
+    stocktaking,
     wrong_payment,
 )
 from cli.errors import CliError
@@ -27,6 +29,8 @@ ADOPTION_SECONDS = 3.0
 """Workers of `up` take on a queue that nobody consumes within a round of a second."""
 POLL_SECONDS = 0.25
 ROUND_SECONDS = 2.0
+WORKFLOW_ROUNDS = 15
+"""How many rounds, of 2 s, lie between two workflows."""
 FIRST_ORDER = 1001
 NAMES_SHOWN = 3
 
@@ -55,12 +59,13 @@ def open_shop(client: Client, *, tell: Tell) -> None:
     client.submit_all([*day, *more])
     client.cancel(unwanted)
     client.start_workflow(nightly_report())
+    client.start_workflow(stocktaking())
     kinds = {str(task["task_name"]) for task in [*day, *more]}
     tell(
         f"Submitted {len(day) + len(more) + 2} tasks of {len(kinds)} kinds: some fail, some are retried, "
         "one runs for 90 s, one is due tomorrow, one is cancelled."
     )
-    tell(f"Started the workflow {REPORT}: {FAN} payments side by side, of which one fails.")
+    tell(f"Started the workflow {REPORT}: {FAN} payments side by side, of which one fails; {STOCK} completes.")
     _replay(client, wrong, tell=tell)
     tell(_labels(client))
     tell(_drain(client))
@@ -72,6 +77,8 @@ def keep_open(client: Client, *, minutes: float) -> None:
     number = 0
     while time.monotonic() < ends_at:
         client.submit_all(next_work(number, FIRST_ORDER + SIZE + number))
+        if number % WORKFLOW_ROUNDS == WORKFLOW_ROUNDS - 1:
+            client.start_workflow(stocktaking())
         number += 1
         time.sleep(ROUND_SECONDS)
 

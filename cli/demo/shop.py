@@ -26,6 +26,7 @@ OURS = frozenset(
 LABELS = "label-printer"
 """A queue that no worker takes from by itself: its tasks wait."""
 REPORT = "nightly-report"
+STOCK = "stocktaking"
 FAN = 12
 """Payments that the report settles side by side."""
 REVIEWS = ("the cups are lovely and the saucers are too", "one cup broke on the way", "lovely lovely lovely")
@@ -93,6 +94,16 @@ def nightly_report(*, broken: Collection[int] = (7,)) -> Json:
     begin = {"id": "begin", **_task("celeriac.echo", "The day is over.")}
     report = {"id": "report", **_task("celeriac.echo"), "depends_on": [f"pay-{number}" for number in range(FAN)]}
     return {"name": REPORT, "steps": [begin, *pays, report]}
+
+
+def stocktaking() -> Json:
+    """Return a workflow that completes: two shelves are counted side by side, then the count is told."""
+    shelves = [
+        {"id": shelf, **_task("process_data", [{"sku": f"{shelf}-{each}", "pieces": 3 + each} for each in range(4)])}
+        for shelf in ("cups", "saucers")
+    ]
+    told = {"id": "told", **_task("celeriac.echo", {"$result": "cups"}, {"$result": "saucers"})}
+    return {"name": STOCK, "steps": [*shelves, told]}
 
 
 def next_work(round_number: int, number: int) -> list[Json]:

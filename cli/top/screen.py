@@ -12,8 +12,9 @@ from rich.text import Text
 from cli.terminal import line_of
 from cli.top.situation import Json, Situation, seconds_since
 from cli.top.verdict import Headline, verdict_of
-from cli.top.words import NONE, about, count, duration, per_minute, percent, plural
+from cli.top.words import NONE, about, count, duration, per_minute, percent
 from domain.printable import printable
+from domain.sentences import plural
 
 WIDE = 120
 """Columns from which on two sections stand side by side."""
@@ -138,9 +139,9 @@ def _queues(it: Situation) -> _Section:
 
 
 def _need(queue: Json) -> float:
-    """How much a queue needs a look: nobody consumes it, it grows, it waits."""
+    """How much a queue needs a look: nobody takes from it, it grows, it waits."""
     waiting = queue["waiting"] or 0
-    unserved = 1e12 if queue["consumers"] == 0 and waiting > 0 else 0
+    unserved = 1e12 if queue["active_consumers"] == 0 and waiting > 0 else 0
     grows = 1e9 if waiting > 0 and queue["in_per_minute"] > queue["out_per_minute"] else 0
     return float(unserved + grows + waiting + queue["due"])
 
@@ -149,16 +150,26 @@ def _queue(queue: Json, now: float) -> list[Text]:
     oldest = queue["oldest_waiting_at"]
     if queue["consumers"] == 0 and (queue["waiting"] or 0) > 0:
         end = Text("nobody consumes it", style="yellow")
-    elif queue["empty_in_seconds"]:
+    elif queue["empty_in_seconds"] and queue["active_consumers"]:
         end = Text(f"empty in {about(queue['empty_in_seconds'])}", style="dim")
     else:
-        end = Text(plural(queue["consumers"], "worker"), style="dim")
+        end = _consumers(queue)
     return [
         line_of(queue["queue_name"]),
         _number(count(queue["waiting"])),
         Text(f"oldest {about(seconds_since(oldest, now))}" if oldest else "", style="dim"),
         end,
     ]
+
+
+def _consumers(queue: Json) -> Text:
+    """How many take from it, and how many of the others are paused or draining."""
+    active, every = queue["active_consumers"], queue["consumers"]
+    if active == every:
+        return Text(plural(every, "worker"), style="dim")
+    if active > 0:
+        return Text(f"{active:,} of {plural(every, 'worker')}", style="dim")
+    return Text(plural(every, "worker stands still", many="workers stand still"), style="yellow")
 
 
 def _workers(it: Situation) -> _Section:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cli.top.situation import Json, Situation, seconds_since
-from cli.top.words import about, count, duration, percent
+from cli.top.words import about, duration, percent, whole
+from domain.sentences import plural
 
 FAR_TOO_LONG_SECONDS = 60
 MANY_FAIL_PERCENT = 20
@@ -90,14 +91,15 @@ def _of_part(name: str, silence: str) -> str:
 
 
 def _unserved(it: Situation, alerts: Sequence[Json]) -> Iterator[_Trouble]:
-    without = [queue for queue in it.queues or () if queue["consumers"] == 0 and (queue["waiting"] or 0) > 0]
+    without = [queue for queue in it.queues or () if queue["active_consumers"] == 0 and (queue["waiting"] or 0) > 0]
     for queue in sorted(without, key=lambda queue: -queue["waiting"]):
         name, waiting, since = queue["queue_name"], queue["waiting"], queue["oldest_waiting_at"]
         if _told(alerts, "TASKS_NOT_PICKED_UP", subject=name):
             continue
         oldest = f", the oldest for {about(seconds_since(since, it.now))}" if since else ""
-        waits = "task waits" if waiting == 1 else "tasks wait"
-        yield "warning", f"Nobody consumes {name}: {count(waiting)} {waits}{oldest}."
+        waits = plural(waiting, "task waits", many="tasks wait")
+        who = "Nobody consumes" if queue["consumers"] == 0 else "No worker takes from"
+        yield "warning", f"{who} {name}: {waits}{oldest}."
 
 
 def _marked(it: Situation, down: Container[str]) -> Iterator[_Trouble]:
@@ -114,8 +116,7 @@ def _marked(it: Situation, down: Container[str]) -> Iterator[_Trouble]:
 def _refused_and_failing(it: Situation, alerts: Sequence[Json]) -> Iterator[_Trouble]:
     parked = it.stats["parked"] if it.stats is not None else 0
     if parked > 0:
-        tasks = "task" if parked == 1 else "tasks"
-        yield "warning", f"The broker refuses {count(parked)} {tasks} again and again."
+        yield "warning", f"The broker refuses {plural(parked, 'task')} again and again."
     is_many = (it.failed_percent or 0) > MANY_FAIL_PERCENT and (it.done_per_minute or 0) > 0
     if is_many and not _told(alerts, "HIGH_FAILURE_RATE"):
         yield "warning", f"{percent(it.failed_percent)} of what ends fails{_mostly(it)}."
@@ -136,7 +137,8 @@ def _told(alerts: Sequence[Json], kind: str, *, subject: str | None = None) -> b
 
 def _of_alert(alert: Json, it: Situation) -> str:
     text, since = alert["description"].removesuffix("."), about(seconds_since(alert["created_at"], it.now))
-    return f"{text}, for {since}{_mostly(it) if alert['type'] == 'HIGH_FAILURE_RATE' else ''}."
+    what = _mostly(it) if alert["type"] == "HIGH_FAILURE_RATE" else ""
+    return f"{text}, noticed {since} ago{what}." if "for more than" in text else f"{text}, for {since}{what}."
 
 
 def _of_note(alert: Json) -> str:
@@ -149,13 +151,14 @@ def _of_note(alert: Json) -> str:
 def _rest_of(others: int) -> str:
     if others == 0:
         return "Everything else is well."
-    return "One more thing is wrong." if others == 1 else f"{count(others)} more things are wrong."
+    return "One more thing is wrong." if others == 1 else f"{others:,} more things are wrong."
 
 
 def _calm(it: Situation) -> str:
     parts: list[str] = []
     if it.done_per_minute:
-        parts.append(f"{count(it.done_per_minute)} tasks a minute")
+        done = whole(it.done_per_minute)
+        parts.append(f"{plural(done, 'task') if done else 'less than one task'} a minute")
         if it.failed_percent is not None:
             parts.append("none failing" if it.failed_percent == 0 else f"{percent(it.failed_percent)} failing")
     oldest = max((seconds_since(queue["oldest_waiting_at"], it.now) or 0 for queue in it.queues or ()), default=0)

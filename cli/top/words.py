@@ -12,7 +12,7 @@ MINUTE, HOUR, DAY = 60, 3_600, 86_400
 
 def count(value: float | None) -> str:
     """Return `1,204`; a dash for what is not known."""
-    return NONE if value is None else f"{_whole(value):,}"
+    return NONE if value is None else f"{whole(value):,}"
 
 
 def about(seconds: float | None) -> str:
@@ -23,8 +23,8 @@ def about(seconds: float | None) -> str:
         return "less than a second"
     for below, unit, name in ((99.5, 1, "s"), (5_970, MINUTE, "min"), (172_000, HOUR, "h")):
         if seconds < below:
-            return f"{_whole(seconds / unit)} {name}"
-    return f"{_whole(seconds / DAY)} d"
+            return f"{whole(seconds / unit)} {name}"
+    return f"{whole(seconds / DAY)} d"
 
 
 def duration(seconds: float | None) -> str:
@@ -35,13 +35,13 @@ def duration(seconds: float | None) -> str:
         return f"-{duration(-seconds)}"
     if seconds < 59.95:
         return _short(seconds)
-    if _whole(seconds) < HOUR:
-        minutes, rest = divmod(_whole(seconds), 60)
+    if whole(seconds) < HOUR:
+        minutes, rest = divmod(whole(seconds), 60)
         return f"{minutes} m {rest:02} s"
-    hours, minutes = divmod(_whole(seconds / MINUTE), 60)
+    hours, minutes = divmod(whole(seconds / MINUTE), 60)
     if hours < 24:
         return f"{hours} h {minutes:02} m"
-    days, hours = divmod(_whole(seconds / HOUR), 24)
+    days, hours = divmod(whole(seconds / HOUR), 24)
     return f"{days} d {hours} h"
 
 
@@ -51,7 +51,7 @@ def percent(value: float | None) -> str:
         return NONE
     if 0 < value < 0.05:
         return "<0.1 %"
-    return f"{_trim(_fixed(value, 1)) if abs(value) < 9.95 else _whole(value)} %"
+    return f"{_trim(_fixed(value, 1)) if abs(value) < 9.95 else whole(value)} %"
 
 
 def per_minute(rate: float | None) -> str:
@@ -61,22 +61,17 @@ def per_minute(rate: float | None) -> str:
     return f"{_trim(_fixed(rate, 1)) if 0 < rate < 9.95 else count(rate)}/min"
 
 
-def plural(number: int, one: str) -> str:
-    """Return `1 task`, `2 tasks`."""
-    return f"{count(number)} {one}{'' if number == 1 else 's'}"
+def whole(value: float) -> int:
+    """Return it in whole numbers. Halves go up, as in JavaScript; Python's `round` takes them to the even neighbour."""
+    return math.floor(value + 0.5)
 
 
 def _short(seconds: float) -> str:
     if seconds == 0:
         return "0 s"
     if seconds < 0.9995:
-        return f"{max(1, _whole(seconds * 1000))} ms"
+        return f"{max(1, whole(seconds * 1000))} ms"
     return f"{_trim(_fixed(seconds, 2 if seconds < 9.995 else 1))} s"
-
-
-def _whole(value: float) -> int:
-    """Halves go up, as in JavaScript; Python's `round` takes them to the even neighbour."""
-    return math.floor(value + 0.5)
 
 
 def _fixed(value: float, places: int) -> str:

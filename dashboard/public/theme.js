@@ -9,7 +9,8 @@
     }
   };
   const theme = kept("theme");
-  if (theme === "light" || theme === "dark") root.dataset.theme = theme;
+  const isDark = theme === "dark" || (theme !== "light" && matchMedia("(prefers-color-scheme: dark)").matches);
+  root.dataset.theme = isDark ? "dark" : "light";
   if (kept("density") === "compact") root.dataset.density = "compact";
   if (kept("rail") === "folded") root.dataset.rail = "folded";
 })();

@@ -8,8 +8,17 @@ import { listenToKeys } from "./keys.ts";
 import { followLinks } from "./router.ts";
 import "./styles/tokens.css";
 import "./styles/base.css";
+import "./styles/strip.css";
 import "./styles/frame.css";
-import "./styles/parts.css";
+import "./styles/controls.css";
+import "./styles/tones.css";
+import "./styles/layout.css";
+import "./styles/states.css";
+import "./styles/overlays.css";
+import "./styles/values.css";
+import "./styles/grid.css";
+import "./styles/charts.css";
+import "./styles/forms.css";
 
 followLinks();
 listenToKeys();

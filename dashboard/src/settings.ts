@@ -25,9 +25,13 @@ function setting<T extends string>(name: string, usual: T, apply?: (value: T) =>
 
 const data = document.documentElement.dataset;
 
+const dark = matchMedia("(prefers-color-scheme: dark)");
+
 export const theme = setting<"system" | "light" | "dark">("theme", "system", (value) => {
-  if (value === "system") delete data.theme;
-  else data.theme = value;
+  data.theme = value === "system" ? (dark.matches ? "dark" : "light") : value;
+});
+dark.addEventListener("change", () => {
+  if (theme.value === "system") data.theme = dark.matches ? "dark" : "light";
 });
 export const density = setting<"comfortable" | "compact">("density", "comfortable", (value) => {
   if (value === "compact") data.density = value;

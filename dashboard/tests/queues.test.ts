@@ -1,29 +1,17 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import type { QueueRow } from "../src/api/types.ts";
 import {
   byNeed,
   emptyIn,
   sentenceOfForecast,
   sentenceOfQueue,
   sentenceOfQueues,
+  takersOf,
   whatIf,
 } from "../src/logic/queues.ts";
+import { queue } from "./queue-row.ts";
 
 const now = Date.parse("2026-11-26T12:00:00Z");
-const queue = (over: Partial<QueueRow>): QueueRow => ({
-  queue_name: "payments",
-  waiting: 0,
-  due: 0,
-  unacked: 0,
-  oldest_waiting_at: null,
-  in_per_minute: 0,
-  out_per_minute: 0,
-  empty_in_seconds: null,
-  consumers: 1,
-  mark: null,
-  ...over,
-});
 const held = {
   service_name: "queue:payments",
   strategy: "queue_only",
@@ -79,10 +67,30 @@ test("a queue says why it does not move", () => {
 });
 
 test("a queue whose workers all stand still says that", () => {
-  const it = queue({ waiting: 2, consumers: 2 });
-  assert.equal(sentenceOfQueue(it, now, 0), "All 2 workers that consume it stand still: 2 tasks wait.");
-  assert.match(sentenceOfQueue(queue({ waiting: 2 }), now, 0), /^Its only worker stands still/);
-  assert.doesNotMatch(sentenceOfQueue(it, now, 1), /still/);
+  const still = queue({ waiting: 2, consumers: 2, active_consumers: 0 });
+  assert.equal(sentenceOfQueue(still, now), "All 2 workers that consume it stand still: 2 tasks wait.");
+  assert.match(sentenceOfQueue({ ...still, consumers: 1 }, now), /^Its only worker stands still/);
+  assert.doesNotMatch(sentenceOfQueue({ ...still, active_consumers: 1 }, now), /still/);
+  assert.equal(sentenceOfQueues([still], now), "No worker takes from payments: 2 tasks wait.");
+});
+
+test("those who take are told apart from those who stand still", () => {
+  const said = [
+    [0, 0],
+    [1, 1],
+    [3, 3],
+    [3, 1],
+    [1, 0],
+    [3, 0],
+  ].map(([consumers, active]) => takersOf({ consumers: consumers!, active_consumers: active! }));
+  assert.deepEqual(said, [
+    "no one",
+    "1 worker",
+    "3 workers",
+    "1 of 3 workers",
+    "1 worker stands still",
+    "3 workers stand still",
+  ]);
 });
 
 test("never is told apart from not known", () => {

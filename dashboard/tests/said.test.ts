@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import test from "node:test";
-import { about, count, duration, percent, perMinute } from "../src/logic/format.ts";
+import { about, count, duration, percent, perMinute, plural } from "../src/logic/format.ts";
 import { type Situation, verdictOf } from "../src/logic/verdict.ts";
 
 const said = JSON.parse(readFileSync(new URL("./said.json", import.meta.url), "utf8"));
@@ -22,6 +22,8 @@ test("numbers are written as in the terminal", () => {
   for (const [value, words] of said.about) assert.equal(about(value), words);
   for (const [value, words] of said.duration) assert.equal(duration(value), words);
   for (const [value, words] of said.percent) assert.equal(percent(value), words);
+  for (const [value, isExact, words] of said.plural)
+    assert.equal(plural(value, "task", undefined, isExact), words);
   for (const [value, words] of said.count) assert.equal(count(value), words);
   for (const [value, words] of said.perMinute)
     assert.equal(perMinute(value === null ? null : value / 60), words);

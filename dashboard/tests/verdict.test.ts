@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import type { Alert, Health, QueueRow, Resilience, Stats } from "../src/api/types.ts";
+import type { Alert, Health, Resilience, Stats } from "../src/api/types.ts";
 import { linksOf, type Situation, verdictOf } from "../src/logic/verdict.ts";
+import { queue } from "./queue-row.ts";
 
 const now = Date.parse("2026-11-26T12:00:00Z");
 const healthy: Health = { status: "healthy", version: "1", checks: {} };
@@ -18,19 +19,6 @@ const alert = (over: Partial<Alert>): Alert => ({
   subject: null,
   value: 30,
   threshold: 20,
-  ...over,
-});
-const queue = (over: Partial<QueueRow>): QueueRow => ({
-  queue_name: "payments",
-  waiting: 0,
-  due: 0,
-  unacked: 0,
-  oldest_waiting_at: null,
-  in_per_minute: 0,
-  out_per_minute: 0,
-  empty_in_seconds: null,
-  consumers: 1,
-  mark: null,
   ...over,
 });
 const say = (over: Partial<Situation>) => verdictOf({ now, health: healthy, stats, ...over });

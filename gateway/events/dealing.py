@@ -1,7 +1,7 @@
 """Dealing the events of a message out by task: what is ours stays, what is another mirror's is packed for its share.
 
 A packet holds parts of messages with the time at which each was heard. It waits in a stream on Redis, in a queue on
-RabbitMQ; who owns the share takes it from there.
+RabbitMQ: that of the first share of whoever owns the tasks in it, who takes it from there.
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from domain.shares import Shares, share_of
+from domain.shares import Shares
 
 PACKET_BYTES = 256 * 1024
 """A packet that has grown so large is closed, and the next one begun."""
@@ -66,7 +66,7 @@ class Packets:
 
 
 def keep_ours(body: bytes, shares: Shares, *, others: Packets, heard_ms: int, streamed: bool) -> bytes | None:
-    """Return what of this message is ours, None if nothing is; the rest goes into the packets of its shares.
+    """Return what of this message is ours, None if nothing is; the rest goes into one packet for each other mirror.
 
     What cannot be read is ours: it is counted here as it would be anywhere.
     """
@@ -75,7 +75,7 @@ def keep_ours(body: bytes, shares: Shares, *, others: Packets, heard_ms: int, st
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return body
     subjects = found if isinstance(found, list) else [found]
-    places = [share_of(each.uuid or each.hostname or "", shares.count) for each in subjects]
+    places = [shares.place_of(each.uuid or each.hostname or "") for each in subjects]
     if shares.owned.issuperset(places):
         return body
     if len(set(places)) == 1:

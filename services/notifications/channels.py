@@ -3,7 +3,7 @@
 A channel's URL comes in here and goes to the store and to whoever sends; no answer, audit row or error holds it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -20,6 +20,7 @@ from domain.notifications.delivery import Attempt, Outcome
 from domain.notifications.messages import Text, write_test
 from gateway.notifications.sender import Sender
 from services.audit import record_change
+from services.notifications.names import refuse_taken
 from services.transactions import Transact
 from store.queries import leadership
 from store.queries.notifications import channels
@@ -56,7 +57,7 @@ async def create_channel(connection: AsyncConnection, order: ChannelOrder, *, sh
     total, others = await channels.list_channels(connection, limit=MAX_CHANNELS, offset=0)
     if total >= MAX_CHANNELS:
         raise InvalidRequest.of_field("name", f"there are {MAX_CHANNELS} channels; delete one first")
-    _refuse_taken(order.name, others)
+    refuse_taken(order.name, others, refusal=ChannelExists)
     channel_id = uuid7()
     values: dict[str, Any] = {"name": order.name, "shown": shown, "enabled": order.enabled}
     news = values | {"created_by": author.label, "created_at": now, "since": now}
@@ -88,7 +89,9 @@ async def change_channel(
     values = {name: value for name, value in changes.items() if name in ("name", "enabled")}
     if "name" in values:
         others = (await channels.list_channels(connection, limit=MAX_CHANNELS, offset=0))[1]
-        _refuse_taken(values["name"], [each for each in others if each.channel_id != before.channel_id])
+        refuse_taken(
+            values["name"], [each for each in others if each.channel_id != before.channel_id], refusal=ChannelExists
+        )
     values |= _consequences(before, values, shown=shown, now=now)
     if values.get("enabled") is False:
         await channels.drop_waiting(connection, before.channel_id)
@@ -147,11 +150,6 @@ async def send_through(transact: Transact, sender: Sender, *, channel_id: UUID, 
     except CannotOpen:
         return Attempt(Outcome.UNREADABLE)
     return Attempt(Outcome.INVALID) if url is None else await sender.send(url, text)
-
-
-def _refuse_taken(name: str, others: Sequence[Channel]) -> None:
-    if any(other.name == name for other in others):
-        raise ChannelExists
 
 
 def _shown(channel: Channel) -> dict[str, object]:

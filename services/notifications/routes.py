@@ -13,6 +13,7 @@ from domain.audit import Action, Author, Change
 from domain.errors import InvalidRequest, RouteExists, RouteNotFound
 from domain.notifications.routes import MAX_ROUTES
 from services.audit import record_change
+from services.notifications.names import refuse_taken
 from store.queries import leadership
 from store.queries.notifications import channels, routes
 from store.queries.notifications.routes import StoredRoute
@@ -52,7 +53,7 @@ async def create_route(connection: AsyncConnection, order: RouteOrder, *, author
     total, others = await routes.list_routes(connection, limit=MAX_ROUTES, offset=0)
     if total >= MAX_ROUTES:
         raise InvalidRequest.of_field("name", f"there are {MAX_ROUTES} routes; delete one first")
-    _refuse_taken(order.name, others)
+    refuse_taken(order.name, others, refusal=RouteExists)
     await _refuse_unknown(connection, order.channel_ids)
     route_id = uuid7()
     values: dict[str, Any] = {name: _column(getattr(order, name)) for name in AUDITED}
@@ -82,7 +83,9 @@ async def change_route(
     before = await find_route(connection, route_id)
     if "name" in changes:
         others = (await routes.list_routes(connection, limit=MAX_ROUTES, offset=0))[1]
-        _refuse_taken(changes["name"], [each for each in others if each.route_id != before.route_id])
+        refuse_taken(
+            changes["name"], [each for each in others if each.route_id != before.route_id], refusal=RouteExists
+        )
     if "channel_ids" in changes:
         await _refuse_unknown(connection, changes["channel_ids"])
     values = {name: _column(value) for name, value in changes.items()}
@@ -107,11 +110,6 @@ async def delete_route(connection: AsyncConnection, route_id: str, *, author: Au
 async def _refuse_unknown(connection: AsyncConnection, channel_ids: Sequence[UUID]) -> None:
     if await channels.count_existing(connection, channel_ids) != len(set(channel_ids)):
         raise InvalidRequest.of_field("channel_ids", "names a channel that there is not")
-
-
-def _refuse_taken(name: str, others: Sequence[StoredRoute]) -> None:
-    if any(other.name == name for other in others):
-        raise RouteExists
 
 
 def _column(value: object) -> object:

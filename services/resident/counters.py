@@ -39,6 +39,7 @@ class Counters(Resident):
         self._redis = redis
         self._tell_seconds = tell_seconds
         self._untold: Counter[CounterName] = Counter()
+        self._counted = asyncio.Event()
 
     async def __aexit__(self, *raised: object) -> None:
         await super().__aexit__(*raised)
@@ -46,13 +47,18 @@ class Counters(Resident):
 
     def add(self, counted: CounterName, count: int) -> None:
         """Add `count` to this counter."""
-        self._untold[counted] += count
+        if count:
+            self._untold[counted] += count
+            self._counted.set()
 
     def _start(self) -> list[asyncio.Task[None]]:
         return [start_rounds(self._tell_now_and_then, name="counters")]
 
     async def _tell_now_and_then(self) -> None:
+        await self._counted.wait()
         await self._tell()
+        if not self._untold:
+            self._counted.clear()
         await asyncio.sleep(self._tell_seconds)
 
     async def _tell(self) -> None:

@@ -29,7 +29,7 @@ MAX_MARKS = 1_000
 REFRESH_SECONDS = 0.4
 VALID_SECONDS = 0.5
 TIMEOUT_SECONDS = 0.5
-IDLE_SECONDS = 2.0
+IDLE_SECONDS = 1.0
 """The time without a use after which the copy is no longer renewed."""
 
 T = TypeVar("T")
@@ -51,6 +51,7 @@ class DegradationMarks(Resident):
         self._is_known = True
         self._read_at = 0.0
         self._used_at = time.monotonic()
+        self._used = asyncio.Event()
         self._renewing = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
@@ -67,6 +68,7 @@ class DegradationMarks(Resident):
         Waits only where this process has not come round to reading them for long. While Redis is away it never waits.
         """
         self._used_at = time.monotonic()
+        self._used.set()
         if self._is_stale():
             async with self._renewing:
                 if self._is_stale():
@@ -124,9 +126,11 @@ class DegradationMarks(Resident):
         return self._is_known and time.monotonic() - self._read_at > VALID_SECONDS
 
     async def _refresh_soon(self) -> None:
+        if self._is_known and time.monotonic() - self._used_at >= IDLE_SECONDS:
+            self._used.clear()
+            await self._used.wait()
         await asyncio.sleep(self._refresh_seconds)
-        if not self._is_known or time.monotonic() - self._used_at < IDLE_SECONDS:
-            await self.refresh()
+        await self.refresh()
 
     async def _store(self, mark: Mark) -> None:
         await self._forget_ended(make_room_for=mark.service_name)

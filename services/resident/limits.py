@@ -1,8 +1,10 @@
 """What workers can hold a submission to: read again every few seconds, so that no request waits for it."""
 
 import asyncio
+import time
 from collections.abc import Mapping
 
+import psycopg
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -13,20 +15,28 @@ from domain.consumers import Consumers
 from domain.limits import explain_limits
 from gateway.layout import Layout
 from store.engine import stating
+from store.look import Asks
 from store.queries import alerts
 from store.queries.workers.consumers import get_consumers, get_retry_limits
 
-READ_SECONDS = 2.0
+LOOK_SECONDS = 2.0
+"""How often it is looked whether workers have said anything else."""
+READ_SECONDS = 6.0
+"""How often all is read though they have not: what they said ages."""
 
 log = structlog.get_logger(__name__)
 
 
 class Limits(Resident):
-    """`async with Limits(engine) as limits: limits.explain(...)`."""
+    """`async with Limits(engine, look) as limits: limits.explain(...)`."""
 
-    def __init__(self, engine: AsyncEngine, layout: Layout | None = None, *, on_redis: bool = True) -> None:
-        """Prepare to read; what workers say of the broker is passed on to `layout`."""
+    def __init__(self, engine: AsyncEngine, look: Asks, layout: Layout | None = None, *, on_redis: bool = True) -> None:
+        """Prepare to read; what workers say of the broker is passed on to `layout`. `look` asks
+        `store.queries.workers.consumers.LAST_TOLD`."""
         self._engine = engine
+        self._look = look
+        self._last_told: object = None
+        self._read_at = float("-inf")
         self._layout = layout or Layout()
         self._on_redis = on_redis
         self._consumers = Consumers()
@@ -67,8 +77,12 @@ class Limits(Resident):
 
     async def _watch(self) -> None:
         try:
-            await self.read()
-        except (SQLAlchemyError, OSError) as error:
+            last_told = await self._look.ask()
+            if last_told != self._last_told or time.monotonic() - self._read_at >= READ_SECONDS:
+                self._read_at = time.monotonic()
+                await self.read()
+                self._last_told = last_told
+        except (SQLAlchemyError, psycopg.Error, OSError) as error:
             # While Postgres is away what was known a moment ago will do.
             log.warning("limits_not_read", error=type(error).__name__)
-        await asyncio.sleep(READ_SECONDS)
+        await asyncio.sleep(LOOK_SECONDS)

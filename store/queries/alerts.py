@@ -6,7 +6,21 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Double, Text, Uuid, bindparam, delete, func, or_, select, text, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Double,
+    Select,
+    Text,
+    Uuid,
+    bindparam,
+    delete,
+    func,
+    or_,
+    select,
+    text,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 from uuid_utils.compat import uuid7
@@ -92,8 +106,13 @@ async def list_open_keys(connection: AsyncConnection) -> frozenset[Key]:
 
 async def get_open_description(connection: AsyncConnection, alert_type: AlertType, *, subject: str) -> str | None:
     """Return what the open alert of this type and subject says; None without one (index alerts_open)."""
+    return (await connection.execute(open_description(alert_type, subject))).scalar_one_or_none()
+
+
+def open_description(alert_type: AlertType, subject: str) -> Select[str]:
+    """Ask what the open alert of this type and subject says."""
     conditions = (alerts.c.type == alert_type.value, alerts.c.subject == subject, alerts.c.resolved_at.is_(None))
-    return (await connection.execute(select(alerts.c.description).where(*conditions))).scalar_one_or_none()
+    return select(alerts.c.description).where(*conditions)
 
 
 _FOUND: Columns = {

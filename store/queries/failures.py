@@ -14,7 +14,7 @@ from domain.sight import Sight
 from domain.states import Status
 from domain.trends import Chosen, Interval
 from store.queries.sight import KEPT, seen
-from store.queries.trends import are_chosen
+from store.queries.windows import are_chosen
 from store.tables.base import Time
 from store.tables.rollups import rollup_days, rollup_deltas, rollup_hours
 from store.tables.tasks import tasks

@@ -15,7 +15,7 @@ from domain.states import Phase
 from store.queries.for_dashboard import list_queue_names
 from store.queries.outbox import is_calm
 from store.queries.sight import KEPT, seen
-from store.queries.workers.nodes import COLUMNS, WorkerRow, is_online, last_sign
+from store.queries.workers.nodes import COLUMNS, WorkerRow, is_draining, is_online, is_paused, last_sign
 from store.tables.tasks import outbox, tasks
 from store.tables.workers import workers
 
@@ -86,6 +86,31 @@ async def list_oldest_waiting(connection: AsyncConnection, names: Collection[str
     """Return since when the oldest task of ours waits in each queue (index tasks_unreceived)."""
     rows = await connection.execute(_oldest, {"names": list(names)})
     return {row.name: row.at for row in rows if row.at is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerCounts:
+    """Workers that are online and consume a queue."""
+
+    online: int = 0
+    active: int = 0
+    """How many of them take tasks: the others are paused or draining."""
+
+
+_consumed = (
+    select(func.unnest(workers.c.queues).label("name"), (~is_draining() & ~is_paused()).label("is_active"))
+    .where(is_online())
+    .subquery()
+)
+_counted_consumers = select(_consumed.c.name, func.count(), func.count().filter(_consumed.c.is_active)).group_by(
+    _consumed.c.name
+)
+
+
+async def count_consumers(connection: AsyncConnection) -> dict[str, ConsumerCounts]:
+    """Return how many workers consume each queue that any does; nodes not yet described are left out."""
+    rows = await connection.execute(_counted_consumers)
+    return {name: ConsumerCounts(online, active) for name, online, active in rows}
 
 
 _listed_consumers = (

@@ -7,9 +7,8 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import ColumnElement, or_, select
-from sqlalchemy.engine import make_url
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from store.look import text_of
 from store.queries import audit_seals, outbox, queues, rollups, search
 from store.queries.lost import dead_workers
 from store.queries.notifications import messages
@@ -17,9 +16,6 @@ from store.queries.tasks import documents
 from store.queries.webhooks import fanout, sending
 from store.queries.workers import consumers, descriptions, signs, strangers, wishes
 from store.queries.workflows import progress
-
-AS_IT_STANDS = {"no_parameters": True}
-"""The driver does not look for parameters in it."""
 
 
 class Waiting(StrEnum):
@@ -71,21 +67,17 @@ class Glance:
 
 
 def glance_statement(*, max_age: timedelta, watched_age: timedelta, most_strangers: int) -> str:
-    """Return the statement of `look` as text; the ages and the count are those of the questions about nodes.
+    """Return the statement whose row `read_glance` reads; the ages and the count are those of questions about nodes.
 
-    Each condition is that of the query by which its loop finds what to do, and uses the same indexes. It has its values
-    written out: to bind them anew each time would take longer than PostgreSQL takes to answer.
+    Each condition is that of the query by which its loop finds what to do, and uses the same indexes.
     """
     statement = select(*_CONDITIONS.values(), *consumers.last_told).params(
         max_age=max_age, watched_age=watched_age, remaining=most_strangers
     )
-    return str(
-        statement.compile(dialect=make_url("postgresql://").get_dialect()(), compile_kwargs={"literal_binds": True})
-    )
+    return text_of(statement)
 
 
-async def look(connection: AsyncConnection, statement: str) -> Glance:
-    """Look once, in the snapshot of one statement."""
-    row = (await connection.exec_driver_sql(statement, execution_options=AS_IT_STANDS)).one()
+def read_glance(row: Sequence[Any]) -> Glance:
+    """Return what was found, in the snapshot of one statement."""
     found = zip(_CONDITIONS, row, strict=False)
     return Glance(frozenset(name for name, is_waiting in found if is_waiting), tuple(row[len(_CONDITIONS) :]))

@@ -13,10 +13,12 @@ from sqlalchemy import (
     ColumnElement,
     Integer,
     Interval,
+    Numeric,
     SmallInteger,
     Table,
     Text,
     bindparam,
+    cast,
     delete,
     exists,
     func,
@@ -26,15 +28,14 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.histograms import DIGITS
 from domain.rollups import ENDS, Delta, Measure
 from store.batch import Columns, batch_of, bind_rows
 from store.queries import percentiles
 from store.tables.base import Time
 from store.tables.rollups import (
-    rollup_day_histograms,
     rollup_days,
     rollup_deltas,
-    rollup_histograms,
     rollup_hour_histograms,
     rollup_hour_totals,
     rollup_hours,
@@ -42,7 +43,6 @@ from store.tables.rollups import (
     rollup_nodes,
     rollup_p95s,
     rollup_totals,
-    rollup_week_histograms,
     rollup_weeks,
 )
 
@@ -75,6 +75,11 @@ def submitted_count_statement(new_tasks: CTE) -> Insert:
     return insert(rollup_deltas).from_select(("starts_at", "task_name", "queue_name", "measure", "count"), counted)
 
 
+def packed(count: ColumnElement[Any], bucket: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return what so many in this bucket add to a packed histogram (`domain/histograms.py`); null without a bucket."""
+    return count * cast(literal("1e", Text) + cast(bucket * DIGITS, Text), Numeric)
+
+
 _oldest = (
     select(rollup_deltas.c.delta_id)
     .order_by(rollup_deltas.c.delta_id)
@@ -84,7 +89,7 @@ _oldest = (
 _taken = delete(rollup_deltas).where(rollup_deltas.c.delta_id.in_(_oldest)).returning(*rollup_deltas.c).cte("taken")
 _row = _taken.c
 _count = func.sum(_row.count)
-_SUMS = {
+_SUMS: dict[str, ColumnElement[Any]] = {
     "count": _count,
     "timed": func.coalesce(_count.filter(_row.bucket.is_not(None)), 0),
     "microseconds": func.sum(_row.microseconds),
@@ -92,6 +97,8 @@ _SUMS = {
 _NAMES = (_row.task_name, _row.queue_name, _row.measure)
 _is_timed = _row.bucket.is_not(None)
 _is_end = _row.measure.in_([measure.value for measure in ENDS])
+_durations = func.sum(packed(_row.count, _row.bucket)).filter(_is_end)
+_TIMED_SUMS = _SUMS | {"durations": func.coalesce(_durations, 0)}
 
 
 def _fold_into(
@@ -122,24 +129,12 @@ _fold = (
     .select_from(_taken)
     .add_cte(
         _fold_into(rollup_minutes, _by("minute"), *_NAMES, _row.error, sums=_SUMS),
-        _fold_into(rollup_hours, _by("hour"), *_NAMES, _row.error, sums=_SUMS),
-        _fold_into(rollup_days, _by("day"), *_NAMES, _row.error, sums=_SUMS),
-        _fold_into(rollup_weeks, _by("week"), *_NAMES, _row.error, sums=_SUMS),
-        _fold_into(rollup_hour_totals, _by("hour"), _row.measure, sums=_SUMS),
-        _fold_into(rollup_histograms, _by("hour"), *_NAMES, _row.bucket, sums=_COUNT, where=_is_timed),
-        _fold_into(rollup_hour_histograms, _by("hour"), _row.bucket, sums=_COUNT, where=_is_end & _is_timed),
         *(
-            _fold_into(
-                table,
-                _by(period),
-                _row.task_name,
-                _row.queue_name,
-                _row.bucket,
-                sums=_COUNT,
-                where=_is_end & _is_timed,
-            )
-            for period, table in (("day", rollup_day_histograms), ("week", rollup_week_histograms))
+            _fold_into(table, _by(period), *_NAMES, _row.error, sums=_TIMED_SUMS)
+            for period, table in (("hour", rollup_hours), ("day", rollup_days), ("week", rollup_weeks))
         ),
+        _fold_into(rollup_hour_totals, _by("hour"), _row.measure, sums=_SUMS),
+        _fold_into(rollup_hour_histograms, _by("hour"), _row.bucket, sums=_COUNT, where=_is_end & _is_timed),
         _fold_into(
             rollup_nodes, _row.starts_at, _row.node, _row.measure, sums=_COUNT, where=_is_end & (_row.node != "")
         ),
@@ -171,10 +166,7 @@ _prune = {
         rollup_days,
         rollup_weeks,
         rollup_hour_totals,
-        rollup_histograms,
         rollup_hour_histograms,
-        rollup_day_histograms,
-        rollup_week_histograms,
         rollup_p95s,
         rollup_nodes,
     )

@@ -1,6 +1,6 @@
 """The tables of counts: deltas that writers append, and the sums that they are folded into."""
 
-from sqlalchemy import BigInteger, Column, Identity, SmallInteger, Table, Text
+from sqlalchemy import BigInteger, Column, Identity, Numeric, SmallInteger, Table, Text
 
 from store.tables.base import Time, metadata
 
@@ -30,17 +30,11 @@ rollup_minutes, rollup_hours, rollup_days, rollup_weeks = (
         Column("count", BigInteger, nullable=False),
         Column("timed", BigInteger, nullable=False),
         Column("microseconds", BigInteger, nullable=False),
+        *([] if name == "rollup_minutes" else [Column("durations", Numeric, nullable=False, server_default="0")]),
     )
     for name in ("rollup_minutes", "rollup_hours", "rollup_days", "rollup_weeks")
 )
-
-rollup_histograms = Table(
-    "rollup_histograms",
-    metadata,
-    *(Column(key, kind, primary_key=True) for key, kind in (*_counted, ("bucket", SmallInteger))),
-    Column("count", BigInteger, nullable=False),
-)
-"""Times by the hour, as `domain/histograms.py` buckets them."""
+"""Sums by name; `durations` is the histogram of ended tasks, packed into one number (`domain/histograms.py`)."""
 
 rollup_hour_totals = Table(
     "rollup_hour_totals",
@@ -61,20 +55,6 @@ rollup_hour_histograms = Table(
     Column("count", BigInteger, nullable=False),
 )
 """Durations of ended tasks, of all tasks and queues together."""
-
-rollup_day_histograms, rollup_week_histograms = (
-    Table(
-        name,
-        metadata,
-        Column("starts_at", Time, primary_key=True),
-        Column("task_name", Text, primary_key=True),
-        Column("queue_name", Text, primary_key=True),
-        Column("bucket", SmallInteger, primary_key=True),
-        Column("count", BigInteger, nullable=False),
-    )
-    for name in ("rollup_day_histograms", "rollup_week_histograms")
-)
-"""Durations of ended tasks by the day and by the week, which begins on Monday."""
 
 rollup_p95s = Table(
     "rollup_p95s",

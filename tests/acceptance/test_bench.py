@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from bench.__main__ import PROGRAMS
+from bench.dashboard.chromium import chromium_program
 from bench.history import PAGES
 from bench.rabbitmq import rabbitmq_program
 from bench.stack import POSTGRES_TO_COPY
@@ -34,8 +35,13 @@ TINY = {
     "trends": ["--tasks", "1000", "--names", "2", "--requests", "1", "--rounds", "1"],
     # All stages take a minute.
     "scale_out": ["--stage", "submission", "--seconds", "0.2", "--rounds", "1"],
+    "caches": ["--portions", "2", "--rounds", "1"],
     "memory": ["--seconds", "1"],
     "workflows": ["--steps", "3", "--width", "2", "--idle-steps", "3", "--rounds", "1"],
+    "dashboard": [
+        *("--tasks", "20", "--rows", "300", "--steps", "20", "--pages", "1", "--rate", "10"),
+        *("--seconds", "1", "--rounds", "1"),
+    ],
 }
 CONTENDERS = {
     "whole_life": ["celeriac", "plain celery"],
@@ -62,7 +68,18 @@ CONTENDERS = {
     ],
     "trends": ["hourly", "daily"],
     "scale_out": ["submission, one", "submission, two"],
+    "caches": ["warm", "after other data", "after a rest"],
     "workflows": ["chain, workflow", "chain, canvas", "fan-out, workflow", "fan-out, canvas", "step to next step"],
+    "dashboard": [
+        *(
+            f"{side}{page}, {step}"
+            for page in ("", ", list of tasks")
+            for side in ("celeriac", "Flower")
+            for step in ("first paint", "usable")
+        ),
+        "interaction to next paint",
+        "interaction, 20 rows changing a second",
+    ],
 }
 
 
@@ -72,6 +89,8 @@ def test_every_program_is_tried() -> None:
 
 @pytest.mark.parametrize("program", CONTENDERS)
 def test_a_benchmark_measures_every_contender(program: str, tmp_path: Path) -> None:
+    if program == "dashboard" and chromium_program() is None:
+        pytest.skip("no Chromium is installed here: apt-get install chromium")
     told = reported(program, tmp_path)
     assert [series["name"] for series in told["series"]] == CONTENDERS[program]
     assert all((series["rate"] or series["latency_ms"]["p50"]) > 0 for series in told["series"])

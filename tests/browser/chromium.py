@@ -1,17 +1,18 @@
 """A real Chromium where the machine has one, and pages of other sites for it to visit. All of it on loopback."""
 
-import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from playwright.sync_api import Browser, Frame, Page, sync_playwright
+from playwright.sync_api import Browser, Frame, Page
 
-PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
+from bench.dashboard.chromium import PATIENCE_MS as PATIENCE_MS
+from bench.dashboard.chromium import chromium as plain_chromium
+from bench.dashboard.chromium import chromium_program as chromium_program
+
 EVIL, REBOUND = "evil.example", "rebound.example"
 """Names of strangers that lead to this machine: the second is one whose page was fetched before it was pointed here."""
-PATIENCE_MS = 60_000
 
 FETCH = """async ([url, options]) => {
     try {
@@ -23,35 +24,14 @@ FETCH = """async ([url, options]) => {
 }"""
 
 
-def chromium_program() -> str | None:
-    """Its path, if there is one."""
-    return next((found for name in PROGRAMS if (found := shutil.which(name))), None)
-
-
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """Without its sandbox, which root cannot use; it visits nothing but this machine.
-
-    And without its own guard of local networks, which other browsers lack and a person may wave away.
-    """
+    """Without its own guard of local networks, which other browsers lack and a person may wave away."""
     names = ", ".join(f"MAP {name} 127.0.0.1" for name in (EVIL, REBOUND))
     guard = "--disable-features=LocalNetworkAccessChecks,PrivateNetworkAccessChecks"
-    quiet = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=chromium_program(),
-            args=[
-                *quiet,
-                "--disable-sync",
-                guard,
-                f"--host-resolver-rules={names}, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
-            ],
-            timeout=PATIENCE_MS,
-        )
-        try:
-            yield browser
-        finally:
-            browser.close()
+    only_here = f"--host-resolver-rules={names}, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost"
+    with plain_chromium(guard, only_here) as browser:
+        yield browser
 
 
 def fetch(page: Page | Frame, url: str, **options: object) -> tuple[str, int, str]:

@@ -4,11 +4,15 @@ from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
+from structlog.testing import capture_logs
 
+from settings import Settings
 from tests.acceptance.stack import Stack, running
 from tests.browser.chromium import PATIENCE_MS, chromium, chromium_program, stranger
 from tests.browser.pages import Watch, watched
+from tests.browser.people import KEYS
 from tests.browser.shop import Shop, open_shop
+from tests.integration.api.serving import serving
 
 
 @pytest.fixture(scope="package")
@@ -51,3 +55,11 @@ def page(browser: Browser) -> Iterator[Page]:
     with browser.new_context() as context:
         context.set_default_timeout(PATIENCE_MS)
         yield context.new_page()
+
+
+@pytest.fixture
+def closed(database_url: str, broker_url: str) -> Iterator[str]:
+    """The API alone, for which everybody needs a key."""
+    settings = Settings(database_url=database_url, broker_url=broker_url, api_keys=KEYS)
+    with capture_logs(), serving(settings) as url:
+        yield url

@@ -86,7 +86,7 @@ def shop_of(url: str) -> Shop:
             running=task(status="RUNNING"),
             retried=flaky or task(status="COMPLETED"),
             replayed=task(status="FAILED"),
-            workflow=first("workflow_id", "/workflows"),
+            workflow=first("workflow_id", "/workflows", status="FAILED") or first("workflow_id", "/workflows"),
             worker=first("worker_id", "/workers"),
             webhook=first("webhook_id", "/webhooks"),
         )

@@ -154,5 +154,7 @@ export interface QueueRow {
   out_per_minute: number;
   empty_in_seconds: number | null;
   consumers: number;
+  /** Those of them that take tasks: the others are paused or draining. */
+  active_consumers: number;
   mark: Mark | null;
 }

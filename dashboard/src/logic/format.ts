@@ -145,7 +145,7 @@ export function bytes(value: number | null | undefined): string {
   return `${unit === 0 ? size : trim(size.toFixed(1))} ${units[unit]}`;
 }
 
-/** `1 task`, `2 tasks`. */
-export function plural(number: number, one: string, many = `${one}s`): string {
-  return `${count(number)} ${number === 1 ? one : many}`;
+/** `1 task`, `1,204 tasks`, `10,000+ tasks`; `many` where that is not `one` and an s: `2 tasks wait`. */
+export function plural(number: number, one: string, many = `${one}s`, isExact = true): string {
+  return `${count(number, isExact)} ${number === 1 && isExact ? one : many}`;
 }

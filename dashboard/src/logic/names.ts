@@ -30,7 +30,7 @@ export function sentenceOfNames(names: readonly NameRow[], window: string): stri
   if (parts.length > 0) return parts.join(" ");
   const ran = names.filter((one) => one.completed + one.failed > 0).length;
   return ran === 0
-    ? `${plural(names.length, "name")} ${names.length === 1 ? "is" : "are"} known; none of them ended a task ${window}.`
+    ? `${plural(names.length, "name is", "names are")} known; none of them ended a task ${window}.`
     : `Tasks of ${plural(ran, "name")} ended ${window}, and no name fails more than ${MANY_FAIL} % of the time.`;
 }
 

@@ -2,10 +2,10 @@
 import type { QueueRow } from "../api/types.ts";
 import { about, count, duration, NONE, plural } from "./format.ts";
 
-/** Return how much a queue needs a look: nobody consumes it, it is held back, it grows, it waits. */
+/** Return how much a queue needs a look: nobody takes from it, it is held back, it grows, it waits. */
 export function need(queue: QueueRow): number {
   const waiting = (queue.waiting ?? 0) + queue.due;
-  const unserved = queue.consumers === 0 && waiting > 0 ? 1e15 : 0;
+  const unserved = queue.active_consumers === 0 && waiting > 0 ? 1e15 : 0;
   const held = queue.mark !== null ? 1e14 : 0;
   const grows = waiting > 0 && queue.in_per_minute > queue.out_per_minute ? 1e13 : 0;
   return unserved + held + grows + waiting;
@@ -18,7 +18,19 @@ export function byNeed(queues: readonly QueueRow[]): QueueRow[] {
   );
 }
 
-export const isUnserved = (queue: QueueRow) => queue.consumers === 0 && (queue.waiting ?? 0) + queue.due > 0;
+/** Whether something waits in it, and nobody is there who takes it. */
+export const isUnserved = (queue: QueueRow) =>
+  queue.active_consumers === 0 && (queue.waiting ?? 0) + queue.due > 0;
+
+/** Return who takes from it, in a few words. */
+export function takersOf(queue: Pick<QueueRow, "consumers" | "active_consumers">): string {
+  const { consumers, active_consumers: active } = queue;
+  if (consumers === 0) return "no one";
+  if (active === consumers) return plural(consumers, "worker");
+  return active > 0
+    ? `${count(active)} of ${plural(consumers, "worker")}`
+    : plural(consumers, "worker stands still", "workers stand still");
+}
 
 /** A rate that is one a minute already: `40/min`. */
 export function rate(perMinute: number): string {
@@ -38,14 +50,14 @@ export function sentenceOfQueues(queues: readonly QueueRow[], now: number): stri
   if (first) {
     const more = unserved.length - 1;
     parts.push(
-      `Nobody consumes ${first.queue_name}${more > 0 ? ` and ${plural(more, "other queue")}` : ""}: ${waits(
+      `${unserved.every((one) => one.consumers === 0) ? "Nobody consumes" : "No worker takes from"} ${first.queue_name}${more > 0 ? ` and ${plural(more, "other queue")}` : ""}: ${waits(
         unserved.reduce((sum, one) => sum + (one.waiting ?? 0) + one.due, 0),
       )}.`,
     );
   }
   if (held.length > 0)
     parts.push(
-      `${held.length === 1 ? `${held[0]!.queue_name} is` : `${plural(held.length, "queue")} are`} held back.`,
+      `${held.length === 1 ? `${held[0]!.queue_name} is` : plural(held.length, "queue is", "queues are")} held back.`,
     );
   if (parts.length > 0) return parts.join(" ");
   if (waiting === 0)
@@ -58,14 +70,14 @@ export function sentenceOfQueues(queues: readonly QueueRow[], now: number): stri
   return `${waits(waiting)}${since}. Every queue in which something waits is consumed.`;
 }
 
-const waits = (number: number) => `${plural(number, "task")} ${number === 1 ? "waits" : "wait"}`;
+const waits = (number: number) => plural(number, "task waits", "tasks wait");
 
-/** Return the sentence under the name of a queue. `takers`: how many of its consumers take new tasks. */
-export function sentenceOfQueue(queue: QueueRow, now: number, takers = queue.consumers): string {
+/** Return the sentence under the name of a queue. */
+export function sentenceOfQueue(queue: QueueRow, now: number): string {
   const waiting = queue.waiting;
   const due =
     queue.due > 0
-      ? ` ${plural(queue.due, "task")} more ${queue.due === 1 ? "is" : "are"} due and not handed to the broker yet.`
+      ? ` ${plural(queue.due, "task more is", "tasks more are")} due and not handed to the broker yet.`
       : "";
   if (queue.mark !== null) {
     const until = queue.mark.degraded_until
@@ -84,7 +96,7 @@ export function sentenceOfQueue(queue: QueueRow, now: number, takers = queue.con
       ? `Nobody consumes it, and nothing waits in it.${due}`
       : `Nobody consumes it: ${waits(waiting)}${since}.${due}`;
   if (waiting === 0) return `Nothing waits in it.${due}`;
-  if (takers === 0)
+  if (queue.active_consumers === 0)
     return `${queue.consumers === 1 ? "Its only worker stands" : `All ${count(queue.consumers)} workers that consume it stand`} still: ${waits(waiting)}${since}.${due}`;
   if (queue.empty_in_seconds !== null)
     return `${waits(waiting)}${since}. As it goes, it is empty in ${about(queue.empty_in_seconds)}.${due}`;

@@ -1,6 +1,6 @@
 // What became of a task, in one sentence. Pure.
 import type { Task } from "../pages/task/types.ts";
-import { about, between, duration } from "./format.ts";
+import { about, between, duration, plural } from "./format.ts";
 
 /** `1st`, `2nd`, `3rd`, `11th`. */
 export function ordinal(number: number): string {
@@ -53,7 +53,7 @@ function waits(task: Task, now: number): string {
   const queue = task.queue_name ? ` in queue ${task.queue_name}` : "";
   if (task.cancel_requested) return "A cancel was asked for; its end is not proven yet.";
   if (task.dispatch_refusal)
-    return `The broker has refused it ${task.dispatch_refusal.refusals} times: ${task.dispatch_refusal.reason}`;
+    return `The broker has refused it ${plural(task.dispatch_refusal.refusals, "time")}: ${task.dispatch_refusal.reason}`;
   switch (task.phase) {
     case "scheduled":
       return `Due in ${about((Date.parse(task.scheduled_at ?? task.created_at) - now) / 1000)}.`;
@@ -69,7 +69,7 @@ function waits(task: Task, now: number): string {
 }
 
 const attempts = (task: Task) =>
-  task.attempts.length === 1 ? "one attempt" : `${task.attempts.length} attempts`;
+  task.attempts.length === 1 ? "one attempt" : plural(task.attempts.length, "attempt");
 
 const firstLine = (text: string) => {
   const line = text.split("\n", 1)[0]!;

@@ -72,7 +72,7 @@ export function sentenceOfSystem(it: Resilience, health: Health | undefined, now
   const marks = it.degradation.marks.length;
   if (marks > 0)
     sentences.push(
-      `${isWhole ? `All ${count(parts.length)} parts answer, and ` : ""}${plural(marks, "mark")} ${marks === 1 ? "is" : "are"} in force.`,
+      `${isWhole ? `All ${count(parts.length)} parts answer, and ` : ""}${plural(marks, "mark is", "marks are")} in force.`,
     );
   if (sentences.length > 0) return sentences.join(" ");
   if (health !== undefined && health.status !== "healthy")
@@ -121,5 +121,5 @@ export function silenceOf(
 export function sentenceOfGaps(gaps: readonly Gap[], total: number, now: number): string {
   if (total === 0) return "Everything was heard in the last 24 hours.";
   const seconds = silenceOf(gaps, now - 86_400_000, now);
-  return `${plural(total, "stretch", "stretches")} of the last 24 hours ${total === 1 ? "was" : "were"} not heard, ${about(seconds)} in all. Of tasks that were on their way then, some steps may be missing.`;
+  return `${plural(total, "stretch of the last 24 hours was", "stretches of the last 24 hours were")} not heard, ${about(seconds)} in all. Of tasks that were on their way then, some steps may be missing.`;
 }

@@ -1,6 +1,6 @@
 // The sentence that answers, before anybody scrolls: is something wrong, what, and what to press. Pure.
 import type { Alert, Health, QueueRow, Resilience, Stats } from "../api/types.ts";
-import { about, count, duration, percent } from "./format.ts";
+import { about, count, duration, percent, plural } from "./format.ts";
 import { meaningOf } from "./system.ts";
 
 export interface Situation {
@@ -102,7 +102,7 @@ function* troubles(it: Situation): Generator<Trouble> {
   if (it.stats && it.stats.parked > 0)
     yield {
       tone: "warning",
-      text: `The broker refuses ${count(it.stats.parked)} ${it.stats.parked === 1 ? "task" : "tasks"} again and again.`,
+      text: `The broker refuses ${plural(it.stats.parked, "task")} again and again.`,
       links: [{ label: "Tasks", to: "/tasks?status=PENDING" }],
     };
   if (
@@ -142,14 +142,16 @@ function mostly(it: Situation): string {
 }
 
 function* unserved(it: Situation, alerts: readonly Alert[]): Generator<Trouble> {
-  const without = (it.queues ?? []).filter((queue) => queue.consumers === 0 && (queue.waiting ?? 0) > 0);
+  const without = (it.queues ?? []).filter(
+    (queue) => queue.active_consumers === 0 && (queue.waiting ?? 0) > 0,
+  );
   for (const queue of without.sort((a, b) => (b.waiting ?? 0) - (a.waiting ?? 0))) {
     if (told(alerts, "TASKS_NOT_PICKED_UP", queue.queue_name)) continue;
     const waiting = queue.waiting ?? 0;
     const since = queue.oldest_waiting_at;
     yield {
       tone: "warning",
-      text: `Nobody consumes ${queue.queue_name}: ${count(waiting)} ${waiting === 1 ? "task waits" : "tasks wait"}${
+      text: `${queue.consumers === 0 ? "Nobody consumes" : "No worker takes from"} ${queue.queue_name}: ${plural(waiting, "task waits", "tasks wait")}${
         since ? `, the oldest for ${about((it.now - Date.parse(since)) / 1000)}` : ""
       }.`,
       links: [{ label: "Queue", to: `/queues/${encodeURIComponent(queue.queue_name)}` }],
@@ -170,7 +172,8 @@ function ofAlert(alert: Alert, it: Situation, tone: "critical" | "warning"): Tro
   const since = about((it.now - Date.parse(alert.created_at)) / 1000);
   const text = alert.description.replace(/\.$/, "");
   const what = alert.type === "HIGH_FAILURE_RATE" ? mostly(it) : "";
-  return { tone, text: `${text}, for ${since}${what}.`, links: [...linksOf(alert), ALERT] };
+  const when = /\bfor more than\b/.test(text) ? `noticed ${since} ago` : `for ${since}`;
+  return { tone, text: `${text}, ${when}${what}.`, links: [...linksOf(alert), ALERT] };
 }
 
 /** Return where the evidence of an alert is. */
@@ -215,7 +218,10 @@ function restOf(others: number): string {
 
 function calm(it: Situation): string {
   const parts: string[] = [];
-  if (it.donePerMinute) parts.push(`${count(Math.round(it.donePerMinute))} tasks a minute`);
+  if (it.donePerMinute) {
+    const done = Math.round(it.donePerMinute);
+    parts.push(`${done > 0 ? plural(done, "task") : "less than one task"} a minute`);
+  }
   if (it.donePerMinute && it.failedPercent !== null && it.failedPercent !== undefined)
     parts.push(it.failedPercent === 0 ? "none failing" : `${percent(it.failedPercent)} failing`);
   const oldest = Math.max(0, ...(it.queues ?? []).map((queue) => secondsOf(queue.oldest_waiting_at, it.now)));

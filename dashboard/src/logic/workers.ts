@@ -26,7 +26,7 @@ export function sentenceOfFleet(workers: readonly Worker[]): string {
 function others(workers: readonly Worker[]): string {
   const there = workers.filter(isThere);
   const said = (found: readonly Worker[], one: string, many: string) =>
-    found.length > 0 ? `${count(found.length)} ${found.length === 1 ? one : many}` : "";
+    found.length > 0 ? plural(found.length, one, many) : "";
   const of = (status: string) => there.filter((one) => one.status === status);
   const parts = [
     said(of("DRAINING"), "drains", "drain"),

@@ -54,8 +54,8 @@ function onItsWay(found: Map<string, number>): string {
   const running = found.get("RUNNING") ?? 0;
   const pending = found.get("PENDING") ?? 0;
   return [
-    running > 0 ? `, ${count(running)} ${running === 1 ? "runs" : "run"}` : "",
-    pending > 0 ? `, ${count(pending)} ${pending === 1 ? "waits" : "wait"} for a worker` : "",
+    running > 0 ? `, ${plural(running, "runs", "run")}` : "",
+    pending > 0 ? `, ${plural(pending, "waits", "wait")} for a worker` : "",
   ].join("");
 }
 

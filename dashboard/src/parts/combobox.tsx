@@ -44,7 +44,10 @@ export function Combobox({
   const field = inputRef ?? own;
   useEffect(() => setMarked(-1), [value]);
   useEffect(() => {
-    if (autoFocus) field.current?.focus();
+    if (!autoFocus) return;
+    field.current?.focus();
+    // Nobody asked for suggestions yet, and they would cover what is below.
+    setOpen(false);
   }, [autoFocus]);
   const isShown = (isOpen || Boolean(always)) && options.length > 0;
   const choose = (option: Option) => {

@@ -6,6 +6,8 @@ import { writeExact } from "../api/json.ts";
 import { me } from "../api/session.ts";
 import { curl } from "../logic/curl.ts";
 import { shortId } from "../logic/format.ts";
+import { fixedAt, looksBack } from "../logic/moments.ts";
+import { href, params, place } from "../router.ts";
 import { WORDS } from "../words.ts";
 import { Dialog } from "./dialog.tsx";
 import { Icon } from "./icons.tsx";
@@ -81,8 +83,17 @@ export function asCurl(command: Command): string {
   return curl(command.method ?? "GET", apiUrl(command.path, command.query), body, needsKey);
 }
 
-/** The menu that copies this view, or an action, as a command. */
-export function CopyAs({ command, link = true }: { command: Command; link?: boolean }) {
+/** The menu that copies this view, or an action, as a command. `until`: the parameter that a link as of now ends by. */
+export function CopyAs({
+  command,
+  link = true,
+  until,
+}: {
+  command: Command;
+  link?: boolean;
+  until?: string;
+}) {
+  const hasFixed = until !== undefined || looksBack(params.value);
   return (
     <Menu
       label="Copy as a command"
@@ -92,9 +103,18 @@ export function CopyAs({ command, link = true }: { command: Command; link?: bool
           ? { label: "Copy as celeriac", run: () => copy(command.cli!, "Copied as a command") }
           : null,
         link && { label: "Copy link", run: () => copy(location.href, "Link copied") },
+        link &&
+          hasFixed && {
+            label: "Copy link as of now",
+            run: () => copy(fixedLink(until), "Link copied, as of now"),
+          },
       ]}
     >
       <Icon name="terminal" />
     </Menu>
   );
 }
+
+/** The address of this view as it is now, whenever it is opened. */
+const fixedLink = (until?: string): string =>
+  location.origin + href(place.peek().path, fixedAt(params.peek(), Date.now(), until));

@@ -1,7 +1,7 @@
 // A JSON value as a tree of text: every digit kept, long things folded, nothing of it made a link.
 import { useState } from "preact/hooks";
 import { writeExact } from "../api/json.ts";
-import { count } from "../logic/format.ts";
+import { count, plural } from "../logic/format.ts";
 import { copy } from "./copy.tsx";
 import { Icon } from "./icons.tsx";
 
@@ -81,7 +81,7 @@ function Leaf({ value }: { value: unknown }) {
       "{isLong ? value.slice(0, LONG_TEXT) : value}"
       {isLong && (
         <button type="button" class="link" onClick={() => setWhole(true)}>
-          {count(value.length - LONG_TEXT)} more characters
+          {plural(value.length - LONG_TEXT, "more character")}
         </button>
       )}
     </span>

@@ -9,6 +9,7 @@ export interface MenuItem {
   href?: string;
   key?: string;
   isDangerous?: boolean;
+  /** For what is on or off: it stays open, as one more may follow. */
   isChosen?: boolean;
 }
 
@@ -109,11 +110,12 @@ export function Menu({
               <button
                 key={item.label}
                 type="button"
-                role="menuitem"
+                role={item.isChosen === undefined ? "menuitem" : "menuitemcheckbox"}
+                aria-checked={item.isChosen}
                 tabIndex={-1}
                 data-tone={item.isDangerous ? "failed" : undefined}
                 onClick={() => {
-                  close();
+                  if (item.isChosen === undefined) close();
                   item.run?.();
                 }}
               >

@@ -6,9 +6,12 @@ from typing import Any
 from sqlalchemy import Interval, Row, and_, bindparam, func, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.alerts.rules import AlertType
 from domain.broker_options import BrokerOptions
 from domain.consumers import Consumer, Consumers
 from domain.workers.status import KNOWN_WITHIN
+from store.look import text_of
+from store.queries.alerts import open_description
 from store.queries.workers.nodes import is_online, last_sign
 from store.tables.workers import registered_tasks, workers
 
@@ -44,6 +47,11 @@ last_told = (
     select(func.max(workers.c.described_at)).scalar_subquery(),
 )
 """How many nodes are online, and when one last described itself."""
+
+
+_differing = open_description(AlertType.BROKER_OPTIONS_DIFFER, "global_keyprefix").scalar_subquery()
+LAST_TOLD = text_of(select(*last_told, _differing))
+"""The statement that tells whether what workers can hold a submission to may have changed."""
 
 
 async def get_consumers(connection: AsyncConnection) -> Consumers:

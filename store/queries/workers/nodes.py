@@ -275,16 +275,20 @@ def is_draining() -> ColumnElement[bool]:
     return and_(workers.c.drain_started_at.is_not(None), workers.c.drain_finished_at.is_(None))
 
 
+def is_paused() -> ColumnElement[bool]:
+    """Return the condition that somebody wants the node to fetch nothing, or that it says it does not."""
+    return or_(func.coalesce(workers.c.want_paused, False), func.coalesce(workers.c.is_paused, False))
+
+
 def has_status(status: WorkerStatus) -> ColumnElement[bool]:
     """Return the condition that `domain.workers.status.worker_status_of` gives this, in SQL."""
     awaited = and_(last_sign().is_(None), workers.c.registered_at >= func.now() - literal(REGISTRATION_GRACE))
     present = or_(is_online(), func.coalesce(awaited, False))
-    paused = or_(func.coalesce(workers.c.want_paused, False), func.coalesce(workers.c.is_paused, False))
     return {
         WorkerStatus.OFFLINE: ~present,
         WorkerStatus.DRAINING: and_(present, is_draining()),
-        WorkerStatus.PAUSED: and_(present, ~is_draining(), paused),
-        WorkerStatus.ACTIVE: and_(present, ~is_draining(), ~paused),
+        WorkerStatus.PAUSED: and_(present, ~is_draining(), is_paused()),
+        WorkerStatus.ACTIVE: and_(present, ~is_draining(), ~is_paused()),
     }[status]
 
 

@@ -106,7 +106,7 @@ def test_thousands_of_workers_queues_and_alerts_make_it_no_longer(settings: Sett
 
 def test_the_reference_of_the_rest_api_does_not_have_it(settings: Settings) -> None:
     with serving(settings) as url:
-        assert "/metrics" not in httpx.get(f"{url}/openapi.json").json()["paths"]
+        assert "/metrics" not in httpx.get(f"{url}/openapi.json", timeout=60).json()["paths"]
 
 
 def test_a_frozen_database_takes_away_its_figures_and_no_others(settings: Settings, tmp_path: Path) -> None:

@@ -83,6 +83,7 @@ async def test_an_empty_system_has_its_default_queue(client: AsyncClient) -> Non
                 "out_per_minute": 0.0,
                 "empty_in_seconds": 0.0,
                 "consumers": 0,
+                "active_consumers": 0,
                 "mark": None,
             }
         ]
@@ -109,6 +110,18 @@ async def test_a_task_is_counted_where_it_is(client: AsyncClient, engine: AsyncE
         ("gone", "OFFLINE"),
     ]
     assert [row["queue_name"] for row in (await read(client))["data"]] == ["celery", "mail", "payments"]
+
+
+async def test_workers_that_stand_still_consume_and_do_not_take(client: AsyncClient, engine: AsyncEngine) -> None:
+    now = ago(0)
+    stands_still: tuple[dict[str, Any], ...] = ({"want_paused": True}, {"is_paused": True}, {"drain_started_at": now})
+    async with engine.begin() as connection:
+        await add_worker(connection, NODE, queues=["payments"])
+        await add_worker(connection, "celery@back", queues=["payments"], drain_started_at=now, drain_finished_at=now)
+        for number, how in enumerate(stands_still):
+            await add_worker(connection, f"celery@still-{number}", queues=["payments", "mail"], **how)
+    counted = {row["queue_name"]: (row["consumers"], row["active_consumers"]) for row in (await read(client))["data"]}
+    assert counted == {"celery": (0, 0), "mail": (3, 0), "payments": (5, 2)}
 
 
 async def test_a_queue_is_empty_when_it_goes_faster_than_it_comes(

@@ -278,6 +278,10 @@ def test_the_timeline_tells_of_the_workflow_and_of_its_tasks(api: httpx.Client, 
     assert (timeline["total"], timeline["status"]) == (len(told), "FAILED")
     page = get(api, f"/workflows/{workflow['workflow_id']}/timeline", limit=2, offset=1)
     assert page["events"] == timeline["events"][1:3]
+    chosen = get(api, f"/workflows/{workflow['workflow_id']}/timeline", event_type=["failed", "skipped"], limit=2)
+    of_these = [event for event in timeline["events"] if event["event_type"] in ("failed", "skipped")]
+    assert (chosen["events"], chosen["total"]) == (of_these[:2], len(of_these))
+    assert len(of_these) == 3
 
 
 def test_a_cancel_before_anything_has_started_is_certain(api: httpx.Client, settings: Settings) -> None:

@@ -88,7 +88,11 @@ async def test_a_mark_is_known_at_once_here_and_soon_elsewhere(redis: Redis) -> 
         ends = await here.set(DATABASE, Strategy.RETURN_CACHED, duration=FIVE_MINUTES)
         assert before + FIVE_MINUTES <= ends <= datetime.now(UTC) + FIVE_MINUTES
         assert here.current() == {DATABASE: Mark(DATABASE, Strategy.RETURN_CACHED, ends)}
-        await until(lambda: elsewhere.current() == here.current())
+
+        async def is_known_there() -> bool:
+            return await elsewhere.fresh() == here.current()
+
+        await until(is_known_there)
 
 
 async def test_a_new_mark_replaces_the_former_one_of_its_service(redis: Redis) -> None:
@@ -173,4 +177,8 @@ async def test_marks_that_none_of_us_has_written_hide_no_others_and_stop_nobody(
     async with DegradationMarks(redis, refresh_seconds=0.01) as marks:
         assert marks.current() == {}
         await redis.hset(MARKS_KEY, DATABASE, b'["fail_fast", %s]' % until_then)
-        await until(lambda: marks.current().keys() == {DATABASE})
+
+        async def are_known() -> bool:
+            return (await marks.fresh()).keys() == {DATABASE}
+
+        await until(are_known)

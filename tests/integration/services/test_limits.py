@@ -1,7 +1,10 @@
 """Limits from what workers say, and the count of retries on stock nodes, from dispatch to the row."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
+import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.facts import Fact, worker_event_key
@@ -10,10 +13,13 @@ from domain.states import EventType
 from domain.workers.status import Heartbeat
 from services.dispatch import dispatch_due
 from services.record import News, record
+from services.resident import limits as module
 from services.resident.limits import Limits
+from store.look import Look
 from store.queries import submissions
 from store.queries.tasks.documents import get_task
 from store.queries.workers import descriptions, nodes
+from store.queries.workers.consumers import LAST_TOLD
 from store.queries.workers.descriptions import Description
 from tests.fakes.gateway import FakeBroker, FakePublisher
 from tests.patience import until
@@ -45,15 +51,32 @@ def heard(task_id: str, kind: EventType, *, clock: int, retries: int | None = No
     return Fact(task_id, kind, datetime.now(UTC), key, NODE, 1, clock, retries)
 
 
-async def test_what_is_known_of_the_workers_is_told(engine: AsyncEngine) -> None:
-    await add_stock_node(engine, own_limit=7)
-    async with Limits(engine) as limits:
+class Counting(Look):
+    """Counts how often it was asked."""
+
+    asked = 0
+
+    async def ask(self) -> Sequence[Any]:
+        self.asked += 1
+        return await super().ask()
+
+
+async def test_what_workers_say_is_told_soon_and_read_only_where_it_is_new(
+    engine: AsyncEngine, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "READ_SECONDS", 3600)
+    monkeypatch.setattr(module, "LOOK_SECONDS", 0.01)
+    look = Counting(database_url, LAST_TOLD)
+    async with Limits(engine, look) as limits:
+        await until(lambda: look.asked > 1)
+        await add_stock_node(engine, own_limit=7)
         assert await until(lambda: limits.own_retries) == {"celeriac.add": 7}
         told = limits.explain("celeriac.add", "celery", timeout_seconds=5, max_retries=9)
         assert told is not None
         assert "timeout_seconds is not enforced on a threads pool" in told
         assert "own limit of 7" in told
         assert limits.explain("celeriac.add", "elsewhere", timeout_seconds=5, max_retries=9) is None
+    await look.close()
 
 
 async def test_a_stock_worker_counts_from_where_it_will_stop_and_we_count_from_nought(engine: AsyncEngine) -> None:

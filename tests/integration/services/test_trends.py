@@ -17,16 +17,14 @@ from services.record import record
 from services.trends import read_trends
 from store.queries import rollups, submissions
 from store.queries.for_dashboard import count_totals
-from store.queries.trends import NAMES
+from store.queries.windows import NAMES
 from tests.courses import Courses, make_courses
 
 COUNT_WHAT_IS_THERE: str = import_module("store.migrations.versions.0004_rollups").COUNT_WHAT_IS_THERE
 SUM_UP: str = import_module("store.migrations.versions.0012_coarse_rollups").SUM_UP
 SUM_UP_WEEKS: str = import_module("store.migrations.versions.0029_week_rollups").SUM_UP
-COARSE = (
-    *("rollup_days", "rollup_hour_totals", "rollup_hour_histograms", "rollup_day_histograms"),
-    *("rollup_weeks", "rollup_week_histograms", "rollup_p95s"),
-)
+packing = import_module("store.migrations.versions.0033_packed_durations")
+COARSE = ("rollup_days", "rollup_hour_totals", "rollup_hour_histograms", "rollup_weeks", "rollup_p95s")
 TASKS = 3_000
 HOURS = 50
 START = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=HOURS + 2)
@@ -210,24 +208,42 @@ async def test_the_migration_counts_what_is_there_as_the_writers_do(
     assert [await _sums(counted, table) for table in SUMMED] == by_writers
 
 
-async def test_the_migration_sums_up_what_the_loop_would_have_folded(
+async def test_the_migrations_sum_up_and_pack_what_the_loop_would_have_folded(
     engine: AsyncEngine, counted: AsyncConnection
 ) -> None:
     await fold_all(engine)
-    folded = {table: await _sums(counted, table) for table in COARSE}
-    assert all(folded.values())
-    await counted.execute(text(f"TRUNCATE {', '.join(COARSE)}"))
-    for statement in [*SUM_UP.split(";")[:-1], *SUM_UP_WEEKS.split(";")[:-1]]:
-        await counted.execute(text(statement))
-    assert {table: await _sums(counted, table) for table in COARSE} == folded
+    folded = {table: await _sums(counted, table) for table in SUMMED}
+    durations = {table: await _durations(counted, table) for table in PACKED}
+    assert all(durations.values())
+    async with engine.begin() as connection:
+        for statement in packing.unpacked():
+            await connection.exec_driver_sql(statement)
+        coarse = (*COARSE, "rollup_day_histograms", "rollup_week_histograms")
+        await connection.execute(text(f"TRUNCATE {', '.join(coarse)}"))
+        for statement in [SUM_UP, SUM_UP_WEEKS, *packing.packed(), *packing.replaced()]:
+            await connection.exec_driver_sql(statement)
+    assert {table: await _sums(counted, table) for table in SUMMED} == folded
+    assert {table: await _durations(counted, table) for table in PACKED} == durations
 
 
-SUMMED = ("rollup_minutes", "rollup_hours", "rollup_histograms", "rollup_nodes", "rollup_totals", *COARSE)
+PACKED = ("rollup_hours", "rollup_days", "rollup_weeks")
+SUMMED = ("rollup_minutes", "rollup_hours", "rollup_nodes", "rollup_totals", *COARSE)
 
 
 async def _sums(connection: AsyncConnection, table: str) -> set[tuple[Any, ...]]:
-    """All that is not zero; what was taken back leaves zeros behind."""
+    """All that is not zero; what was taken back leaves zeros behind. Of one name, errors may share durations."""
     what = "bucket IS NOT NULL" if table == "rollup_p95s" else "count <> 0"
-    rows = (await connection.execute(text(f"SELECT * FROM {table} WHERE {what}"))).all()
-    assert rows
+    rows = (await connection.execute(text(f"SELECT * FROM {table} WHERE {what}"))).mappings()
+    found = {tuple(value for column, value in row.items() if column != "durations") for row in rows}
+    assert found
+    return found
+
+
+async def _durations(connection: AsyncConnection, table: str) -> set[tuple[Any, ...]]:
+    rows = await connection.execute(
+        text(
+            f"SELECT starts_at, task_name, queue_name, sum(durations)::text FROM {table} "
+            "GROUP BY 1, 2, 3 HAVING sum(durations) > 0"
+        )
+    )
     return {tuple(row) for row in rows}

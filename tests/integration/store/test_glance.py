@@ -2,29 +2,45 @@
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import delete, insert, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from domain.alerts.conditions import AlertFinding
+from domain.alerts.rules import DEFAULT_RULES, AlertType
+from domain.audit import Action, Change
+from domain.feed import Place
+from domain.webhooks.endpoints import Egress
+from domain.webhooks.subscriptions import Subscription
 from domain.workers.status import Heartbeat, worker_id_of
-from store.queries import outbox, submissions
-from store.queries.glance import Waiting, glance_statement, look
+from services.audit import record_change
+from services.webhooks.settings import Order, create_webhook
+from store.queries import alerts, outbox, submissions
+from store.queries.glance import Glance, Waiting, glance_statement, read_glance
 from store.queries.outbox import NotedRefusal
+from store.queries.webhooks import fanout
+from store.queries.webhooks.fanout import NewDelivery
 from store.queries.workers import descriptions, nodes, signs, wishes
 from store.queries.workers.descriptions import Description
+from store.tables.alerts import alerts as alert_rows
+from store.tables.audit import audit, audit_seals
+from store.tables.notifications import notification_channels, notification_routes
 from store.tables.rollups import rollup_deltas
 from store.tables.search import search_queue
 from store.tables.tasks import attempts, tasks
+from store.tables.webhooks import webhook_deliveries, webhooks
 from store.tables.workers import workers
 from store.tables.workflows import workflow_wakes
+from tests.authors import AUTHOR
 from tests.submissions import make_submission
 
 NODE = "celery@a"
 MINUTE = timedelta(minutes=1)
 STATEMENT = glance_statement(max_age=MINUTE, watched_age=MINUTE, most_strangers=1)
 LATER = timedelta(hours=1)
+ALL = Subscription(("*",))
 
 
 @pytest.fixture
@@ -34,8 +50,12 @@ async def connection(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
         yield connection
 
 
+async def look(connection: AsyncConnection) -> Glance:
+    return read_glance((await connection.exec_driver_sql(STATEMENT, execution_options={"no_parameters": True})).one())
+
+
 async def waiting(connection: AsyncConnection) -> set[Waiting]:
-    return set((await look(connection, STATEMENT)).waiting)
+    return set((await look(connection)).waiting)
 
 
 async def submit(connection: AsyncConnection) -> str:
@@ -157,10 +177,58 @@ async def test_what_a_silent_worker_held_waits_also_where_another_run_has_ended_
 
 
 async def test_it_tells_when_nodes_have_come_or_said_what_they_are(connection: AsyncConnection) -> None:
-    told = [(await look(connection, STATEMENT)).consumers_told]
+    told = [(await look(connection)).consumers_told]
     await hear(connection)
-    told.append((await look(connection, STATEMENT)).consumers_told)
+    told.append((await look(connection)).consumers_told)
     await describe(connection)
-    told.append((await look(connection, STATEMENT)).consumers_told)
+    told.append((await look(connection)).consumers_told)
     assert [online for online, _ in told] == [0, 1, 1]
     assert len({described_at for _, described_at in told}) == 2
+
+
+async def test_audit_rows_wait_until_they_are_sealed(connection: AsyncConnection) -> None:
+    change = Change(Action.RULES_CHANGE, "HIGH_QUEUE_DEPTH", before={}, after={})
+    await record_change(connection, change, author=AUTHOR)
+    assert await waiting(connection) == {Waiting.UNSEALED_ROWS}
+    seal = {"kind": "rows", "begins_xact": 0, "begins_id": UUID(int=0), "ends_id": UUID(int=0), "row_ids": []}
+    for number, ends, expected in ((1, 2**62, set()), (2, 1, {Waiting.UNSEALED_ROWS})):
+        told = {"digests": b"", "previous_hash": bytes([number]), "seal_hash": b"", "at": datetime.now(UTC)}
+        await connection.execute(insert(audit_seals).values(seal_no=number, ends_xact=ends, **seal, **told))
+        assert await waiting(connection) == expected
+
+
+async def test_an_alert_waits_where_somebody_is_to_be_told_of_it(connection: AsyncConnection) -> None:
+    rule = DEFAULT_RULES[AlertType.STUCK_TASKS]
+    await alerts.save(connection, [AlertFinding((rule.type, "report"), 1, rule, "")])
+    made = {"enabled": True, "created_by": "anybody"}
+    channel = {"channel_id": uuid4(), "name": "mail", "shown": "mail", "url": "mail", **made}
+    lists: dict[str, list[str]] = {name: [] for name in ("channel_ids", "severities", "alert_types", "subjects")}
+    route = {"route_id": uuid4(), "name": "all", "group_seconds": 0, "send_resolved": True, **lists, **made}
+    for statement, expected in (
+        (insert(notification_channels).values(channel), set()),
+        (insert(notification_routes).values(route), {Waiting.ALERTS_TO_TELL}),
+        (delete(alert_rows), set()),
+    ):
+        await connection.execute(statement)
+        assert await waiting(connection) == expected
+
+
+async def test_webhooks_wait_for_changes_and_their_deliveries_until_they_are_leased(
+    connection: AsyncConnection,
+) -> None:
+    webhook = await create_webhook(connection, Order("https://example.com/", ALL), author=AUTHOR, egress=Egress())
+    await connection.execute(delete(audit))
+    assert await waiting(connection) == {Waiting.FOLLOWERS}
+    place, delivery_id = Place(1, 1), uuid4()
+    delivery = NewDelivery(delivery_id, webhook.webhook_id, "event", "task.failed", "task", place, "{}")
+    await fanout.add_deliveries(connection, [delivery])
+    assert await waiting(connection) == {Waiting.FOLLOWERS, Waiting.DELIVERIES}
+    for changed, expected in (
+        ({"leased_until": datetime.now(UTC) + LATER}, set()),
+        ({"leased_until": None, "is_test": True}, {Waiting.DELIVERIES}),
+        ({"status": "DELIVERED"}, set()),
+    ):
+        await connection.execute(update(webhook_deliveries).values(changed))
+        assert await waiting(connection) == expected | {Waiting.FOLLOWERS}
+    await connection.execute(update(webhooks).values(state="DISABLED"))
+    assert await waiting(connection) == set()

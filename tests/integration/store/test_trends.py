@@ -28,16 +28,19 @@ async def test_windows_of_every_length_count_each_day_once(engine: AsyncEngine) 
     days = range(DAYS)
     await fold(engine, *(delta_of(day, count=2**day, bucket=day) for day in days), delta_of(3, count=7, bucket=3))
     await fold(engine, delta_of(3, count=-7, bucket=3))
-    asked: dict[trends.Name, list[str]] = {"task_name": ["orders.charge"], "queue_name": ["payments", "none"]}
     async with engine.connect() as connection:
         for length in range(1, DAYS):
             window = Window.of_last(timedelta(days=length), now=NOW)
             expected = {day: 2**day for day in range(length + 1)}
-            found = await trends.count_durations_by_name(connection, window, names=asked)
-            assert found == {"task_name": {"orders.charge": expected}, "queue_name": {"payments": expected}}
+            found = await trends.sum_by_kind(connection, window, limit=5)
+            for counted in (found["task_name"]["orders.charge"], found["queue_name"]["payments"]):
+                assert (counted.sums.completed, counted.durations) == (sum(expected.values()), expected)
+            asked = await trends.count_durations_by_task(connection, window, names=["orders.charge", "none"])
+            assert asked == {"orders.charge": expected}
             sums = await trends.sum_by_name(connection, window, name="queue_name", limit=5)
-            assert sums["payments"].completed == sum(expected.values())
+            assert sums == {"payments": found["queue_name"]["payments"].sums}
             assert await trends.count_failures(connection, window, limit=5) == {}
+            assert found["error"] == {}
 
 
 async def test_percentiles_are_those_of_what_is_folded_and_what_is_not(engine: AsyncEngine) -> None:

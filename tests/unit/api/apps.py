@@ -59,7 +59,7 @@ def app_of(*routers: APIRouter, layers: tuple[tuple[Any, dict[str, Any]], ...] =
     app.state.large_bodies = LargeBodies()
     install_handlers(app)
     for router in routers:
-        app.include_router(router)
+        app.router.routes.extend(router.routes)
     app.add_middleware(LetIn)
     for layer, options in layers:
         app.add_middleware(layer, **options)

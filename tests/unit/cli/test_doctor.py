@@ -277,7 +277,7 @@ def test_results_in_a_redis_are_examined_as_that(monkeypatch: pytest.MonkeyPatch
         ({"is pickled": 3}, ["the result is pickled (3 times)"]),
         (
             {"is pickled": 3, "is compressed": 1},
-            ["the result is pickled (3 times); the result is compressed (1 times)"],
+            ["the result is pickled (3 times); the result is compressed (1 time)"],
         ),
     ],
 )

@@ -12,7 +12,8 @@ from structlog.testing import capture_logs
 import logs
 from cli import serving
 from cli.errors import CliError
-from cli.serving import GARBAGE_THRESHOLDS, configure_logs, look_for_garbage_seldom, serve
+from cli.garbage import SELDOM
+from cli.serving import configure_logs, serve
 from settings import Settings
 
 URLS = {
@@ -53,7 +54,7 @@ async def run_until_interrupted(_: Settings, stopping: asyncio.Event) -> None:
 def test_a_door_runs_with_the_settings_until_it_is_told_to_stop() -> None:
     serve(f"{__name__}:run_until_stopped")
     assert ran == ["redis://h/0", "stopped"]
-    assert gc.get_threshold() == GARBAGE_THRESHOLDS
+    assert gc.get_threshold() == SELDOM
 
 
 def test_an_interrupt_is_the_same_wish() -> None:
@@ -83,8 +84,3 @@ def test_logs_are_written_as_the_settings_say(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(logs, "configure", lambda *given: configured.append(given))
     configure_logs(Settings(log_level="error"))
     assert [level for level, _ in configured] == ["error"]
-
-
-def test_what_was_there_at_the_start_is_never_looked_through_again() -> None:
-    look_for_garbage_seldom()
-    assert gc.get_freeze_count() > 0

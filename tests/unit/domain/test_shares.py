@@ -28,6 +28,16 @@ def test_each_share_is_dealt_to_one_mirror_and_they_have_alike_many(mirrors: lis
     assert {shares.alone for shares in dealt} == {len(mirrors) == 1}
 
 
+@pytest.mark.parametrize("mirrors", [["a", "b"], ["b", "c", "a"], ["d", "a", "c", "b", "e"]])
+@pytest.mark.parametrize("count", [1, 4, 8])
+def test_all_that_is_for_one_mirror_has_one_place_among_its_shares(mirrors: list[str], count: int) -> None:
+    dealt = [deal_out(mirror, mirrors, count=count) for mirror in mirrors]
+    for subject in map(str, range(100)):
+        (place,) = {shares.place_of(subject) for shares in dealt}
+        (owner,) = (shares for shares in dealt if share_of(subject, count) in shares.owned)
+        assert place == min(owner.owned)
+
+
 def test_who_is_not_among_the_others_owns_nothing_and_who_knows_of_no_others_owns_all() -> None:
-    assert deal_out("a", ["b"], count=4) == Shares(4, frozenset(), alone=False)
+    assert deal_out("a", ["b"], count=4) == Shares(4, frozenset(), alone=False, mirrors=1)
     assert deal_out("a", [], count=4) == Shares(4, frozenset(range(4)), alone=True)

@@ -1,6 +1,7 @@
 """How loops rest while there is nothing for them, and what brings them back."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -8,8 +9,7 @@ import pytest
 from loops import glance as module
 from loops.glance import GlanceRound, Rest, with_rests
 from loops.loop import Loop
-from store.queries.glance import Glance, Waiting
-from tests.fakes.engine import FakeEngine
+from store.queries.glance import Waiting
 from tests.patience import PATIENCE_SECONDS, until
 
 LONG = 3600.0
@@ -34,14 +34,14 @@ class World:
         self.error: Exception | None = None
         self.due, self.refused, self.nodes = Bell(), Bell(), Bell()
         self.round = GlanceRound(
-            FakeEngine().as_engine(),
+            self,
             {Waiting.DUE: self.due, Waiting.REFUSED_DUE: self.refused, Waiting.UNDESCRIBED_NODES: self.nodes},
         )
 
-    async def look(self, _connection: Any, _statement: str) -> Glance:
+    async def ask(self) -> Sequence[Any]:
         if self.error:
             raise self.error
-        return Glance(frozenset(self.waiting), self.told)
+        return (*(each in self.waiting for each in Waiting), *self.told)
 
     async def rings(self) -> tuple[int, int, int]:
         """Look once; how often each was woken by that."""
@@ -51,9 +51,8 @@ class World:
 
 
 @pytest.fixture
-async def world(monkeypatch: pytest.MonkeyPatch) -> World:
+async def world() -> World:
     world = World()
-    monkeypatch.setattr(module, "look", world.look)
     await world.rings()
     return world
 

@@ -25,7 +25,7 @@ class World:
         self.forgotten: list[str] = []
         self.round = LivesRound(cast(Redis, None), lambda: self.present_since)
 
-    async def list_lives(self, _: Any) -> dict[str, bool]:
+    async def list_lives(self, _: Any, *, known: Collection[str]) -> dict[str, bool]:
         if self.error:
             raise self.error
         return dict(self.lives)

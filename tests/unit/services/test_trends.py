@@ -1,15 +1,14 @@
 """How the figures of a window are put together; the queries stand in for Postgres."""
 
-from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, cast
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.trends import NOTHING, Interval, Sums, Window
+from domain.trends import NOTHING, Interval, Sums, SumsAndDurations, Window
 from services import trends as module
-from services.trends import MAX_ERRORS, MAX_NAMES, SumsAndDurations, read_trends
+from services.trends import MAX_NAMES, read_trends
 from tests.facts import NOON
 
 CONNECTION = cast(AsyncConnection, None)
@@ -20,14 +19,10 @@ WINDOW = Window(since=NOON, until=NOON + 2 * HOUR)
 class Store:
     """What was counted."""
 
-    NAMES = ("task_name", "queue_name")
-
     def __init__(self) -> None:
         self.hours: dict[Any, Sums] = {}
         self.durations: dict[Any, dict[int, int]] = {}
-        self.names: dict[str, dict[str, Sums]] = {"task_name": {}, "queue_name": {}}
-        self.durations_by_name: dict[str, dict[str, dict[int, int]]] = {"task_name": {}, "queue_name": {}}
-        self.asked_names: list[Mapping[str, Sequence[str]]] = []
+        self.kinds: dict[str, dict[str, SumsAndDurations]] = {"task_name": {}, "queue_name": {}, "error": {}}
 
     async def sum_by_hour(self, _: Any, window: Window, **_named: Any) -> dict[Any, Sums]:
         assert window is WINDOW
@@ -36,19 +31,11 @@ class Store:
     async def find_p95s(self, _: Any, window: Window, *, interval: Interval) -> dict[Any, Any]:
         return self.durations
 
-    async def count_failures(self, _: Any, window: Window, *, limit: int, **_named: Any) -> dict[str, int]:
-        assert limit == MAX_ERRORS
-        return {"Timeout": 3}
-
-    async def sum_by_name(self, _: Any, window: Window, *, name: str, limit: int, **_named: Any) -> dict[str, Sums]:
+    async def sum_by_kind(
+        self, _: Any, window: Window, *, limit: int, **_named: Any
+    ) -> dict[str, dict[str, SumsAndDurations]]:
         assert limit == MAX_NAMES
-        return self.names[name]
-
-    async def count_durations_by_name(
-        self, _: Any, window: Window, *, names: Mapping[str, Sequence[str]], **_named: Any
-    ) -> dict[str, dict[str, dict[int, int]]]:
-        self.asked_names.append(names)
-        return self.durations_by_name
+        return self.kinds
 
 
 @pytest.fixture
@@ -74,7 +61,6 @@ async def test_each_bucket_has_its_own_sums_and_durations_and_the_total_has_all(
     assert trends.series[NOON + HOUR] == SumsAndDurations(Sums(submitted=3, failed=1), {7: 1})
     assert trends.total == Sums(submitted=5, failed=1)
     assert trends.peak_loads == ["13:00", "12:00"]
-    assert trends.failures == {"Timeout": 3}
 
 
 async def test_hours_of_one_day_are_one_bucket(store: Store) -> None:
@@ -83,13 +69,11 @@ async def test_hours_of_one_day_are_one_bucket(store: Store) -> None:
     assert [counted.sums for counted in trends.series.values()] == [Sums(completed=5)]
 
 
-async def test_names_keep_their_order_and_only_theirs_are_asked_for_durations(store: Store) -> None:
-    store.names = {"task_name": {"b": Sums(failed=2), "a": Sums(failed=1)}, "queue_name": {"": Sums(failed=3)}}
-    store.durations_by_name = {"task_name": {"a": {1: 1}}, "queue_name": {"": {2: 2}}}
+async def test_names_keep_their_order_and_errors_are_counted_by_what_has_failed(store: Store) -> None:
+    named = {"b": SumsAndDurations(Sums(failed=2), {}), "a": SumsAndDurations(Sums(failed=1), {1: 1})}
+    queues = {"": SumsAndDurations(Sums(failed=3), {2: 2})}
+    failed = {"Timeout": SumsAndDurations(Sums(failed=3), {})}
+    store.kinds = {"task_name": named, "queue_name": queues, "error": failed}
     trends = await read_trends(CONNECTION, WINDOW, interval=Interval.HOURLY)
-    assert list(trends.by_task.items()) == [
-        ("b", SumsAndDurations(Sums(failed=2), {})),
-        ("a", SumsAndDurations(Sums(failed=1), {1: 1})),
-    ]
-    assert trends.by_queue == {"": SumsAndDurations(Sums(failed=3), {2: 2})}
-    assert store.asked_names == [{"task_name": ["b", "a"], "queue_name": [""]}]
+    assert list(trends.by_task.items()) == list(named.items())
+    assert (trends.by_queue, trends.failures) == (queues, {"Timeout": 3})

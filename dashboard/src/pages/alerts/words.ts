@@ -7,7 +7,7 @@ export const WORDS = {
   rules: "Rules",
   none: "No alert is open.",
   noneText: "An alert is raised once, stays while its condition lasts, and resolves by itself.",
-  noPast: "Nothing was wrong in the last 90 days.",
+  noPast: "No alert has come to its end in the last 90 days.",
   whatToDo: "What to do",
   evidence: "Evidence",
   seen: "Seen",

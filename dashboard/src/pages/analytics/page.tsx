@@ -1,14 +1,13 @@
 // How it went: what ended, what failed, how long things waited and took, as a whole and by name and queue.
 import { useMemo } from "preact/hooks";
-import { queryText, segment } from "../../api/client.ts";
+import { queryText } from "../../api/client.ts";
 import { useData } from "../../api/query.ts";
-import type { Figures, Gap, Page as Rows, Trends } from "../../api/types.ts";
+import type { Gap, Page as Rows, Trends } from "../../api/types.ts";
 import { count, duration, percent, plural } from "../../logic/format.ts";
 import { Bars } from "../../parts/bars.tsx";
 import { Chart } from "../../parts/chart.tsx";
 import { CopyAs } from "../../parts/copy.tsx";
 import { Figure } from "../../parts/figure.tsx";
-import { type Column, Grid } from "../../parts/grid.tsx";
 import { Icon } from "../../parts/icons.tsx";
 import { PageHead, type PageProps, Section } from "../../parts/page.tsx";
 import { chosenHours, Range, rangeWords } from "../../parts/range.tsx";
@@ -16,6 +15,7 @@ import { Empty, Shown } from "../../parts/states.tsx";
 import { go, href, params, setParams } from "../../router.ts";
 import type { Durations } from "./heat.ts";
 import { HeatMap } from "./heat-map.tsx";
+import { type Choice, failingOf, Tables } from "./tables.tsx";
 import { WORDS } from "./words.ts";
 import "./page.css";
 
@@ -44,6 +44,7 @@ export default function Page(_props: PageProps) {
         <Chosen name="task_name" word="name" value={chosen.task_name} />
         <Chosen name="queue_name" word="queue" value={chosen.queue_name} />
       </div>
+      {trends.value && <Finer trends={trends.value} />}
       <Shown data={trends} lines={8}>
         {(shown) =>
           whole!.submitted + whole!.ended === 0 ? (
@@ -67,8 +68,6 @@ export default function Page(_props: PageProps) {
   );
 }
 
-type Chosen = Record<"task_name" | "queue_name", string | null>;
-
 function Chosen({ name, word, value }: { name: string; word: string; value: string | null }) {
   if (value === null) return null;
   return (
@@ -81,6 +80,28 @@ function Chosen({ name, word, value }: { name: string; word: string; value: stri
       <span class="muted">{word}</span> <span class="clip">{value}</span>
       <Icon name="close" />
     </button>
+  );
+}
+
+/** Where all of it fell within one bar: the way to a closer look. */
+function Finer({ trends }: { trends: Trends }) {
+  const filled = trends.series.filter(
+    (one) => one.submitted + one.completed + one.failed + one.cancelled > 0,
+  );
+  const [hours, whole, part] =
+    trends.interval === "hourly"
+      ? [1, "hour", "minute"]
+      : trends.interval === "daily"
+        ? [24, "day", "hour"]
+        : [];
+  if (filled.length !== 1 || !hours) return null;
+  const query = new URLSearchParams(params.value);
+  query.set("hours", String(hours));
+  return (
+    <p class="note">
+      <Icon name="clock" /> All of it fell within one {whole}:{" "}
+      <a href={href("/analytics", query)}>look at it by the {part}</a>.
+    </p>
   );
 }
 
@@ -121,7 +142,7 @@ function Whole({
 }: {
   trends: Trends;
   hours: number;
-  chosen: Chosen;
+  chosen: Choice;
   gaps: readonly Gap[];
 }) {
   const whole = sumOf(trends);
@@ -260,154 +281,5 @@ function Lines({
         />
       )}
     </div>
-  );
-}
-
-/** How many percent of what completed or failed has failed; null where nothing did. */
-function failingOf(figures: Figures): number | null {
-  const ended = figures.completed + figures.failed;
-  return ended === 0 ? null : (100 * figures.failed) / ended;
-}
-
-type Row = Figures & { key: string | null };
-
-const SORTS: Record<string, (row: Row) => number> = {
-  submitted: (row) => row.submitted,
-  completed: (row) => row.completed,
-  failed: (row) => row.failed,
-  failing: (row) => failingOf(row) ?? -1,
-  wait: (row) => row.average_wait_seconds ?? -1,
-  run: (row) => row.average_duration_seconds ?? -1,
-  p95: (row) => row.p95_duration_seconds ?? -1,
-};
-
-function Tables({ trends, chosen }: { trends: Trends; chosen: Chosen }) {
-  if (trends.by_task.length === 0) return null;
-  return (
-    <>
-      <Table
-        title={WORDS.byName}
-        rows={trends.by_task.map((row) => ({ ...row, key: row.task_name }))}
-        filter="task_name"
-        page="names"
-        chosen={chosen}
-        since={trends.since}
-      />
-      <Table
-        title={WORDS.byQueue}
-        rows={trends.by_queue.map((row) => ({ ...row, key: row.queue_name }))}
-        filter="queue_name"
-        page="queues"
-        chosen={chosen}
-        since={trends.since}
-      />
-    </>
-  );
-}
-
-function Table({
-  title,
-  rows,
-  filter,
-  page,
-  chosen,
-  since,
-}: {
-  title: string;
-  rows: readonly Row[];
-  filter: "task_name" | "queue_name";
-  page: string;
-  chosen: Chosen;
-  since: string;
-}) {
-  const named = `sort_${filter}`;
-  const [by, order] = (params.value.get(named) ?? "submitted-desc").split("-") as [string, "asc" | "desc"];
-  const value = SORTS[by] ?? SORTS.submitted!;
-  const sign = order === "asc" ? 1 : -1;
-  const sorted = [...rows].sort(
-    (a, b) => sign * (value(a) - value(b)) || String(a.key).localeCompare(String(b.key)),
-  );
-  const number = (
-    id: string,
-    word: string,
-    cell: Column<Row>["cell"],
-    more: Partial<Column<Row>> = {},
-  ): Column<Row> => ({
-    id,
-    title: word,
-    cell,
-    sort: id,
-    align: "end",
-    width: "minmax(72px, 0.6fr)",
-    ...more,
-  });
-  const columns: Column<Row>[] = [
-    {
-      id: "key",
-      title: filter === "task_name" ? "name" : "queue",
-      width: "minmax(140px, 2fr)",
-      narrow: "title",
-      cell: (row) =>
-        row.key === null ? (
-          <span class="muted">{WORDS.unnamed}</span>
-        ) : (
-          <a class="mono" href={href(`/${page}/${segment(row.key)}`)}>
-            {row.key}
-          </a>
-        ),
-    },
-    number("submitted", "submitted", (row) => count(row.submitted), { narrow: "hide" }),
-    number("completed", "completed", (row) => count(row.completed), { from: 700 }),
-    number("failed", "failed", (row) =>
-      row.failed === 0 ? (
-        "0"
-      ) : (
-        <a href={href("/tasks", { ...chosen, [filter]: row.key, status: "FAILED", completed_after: since })}>
-          {plural(row.failed, "failed", "failed").replace(" failed", "")}
-        </a>
-      ),
-    ),
-    number("failing", "failing", (row) => percent(failingOf(row))),
-    number("wait", "mean wait", (row) => duration(row.average_wait_seconds), { from: 800, narrow: "hide" }),
-    number("run", "mean run", (row) => duration(row.average_duration_seconds)),
-    number("p95", "95 % within", (row) => duration(row.p95_duration_seconds), { from: 900, narrow: "hide" }),
-    {
-      id: "only",
-      title: "",
-      align: "end",
-      width: "72px",
-      narrow: "hide",
-      cell: (row) =>
-        row.key !== null && chosen[filter] === null ? (
-          <button
-            type="button"
-            class="link"
-            aria-label={`Only ${row.key}`}
-            onClick={() => setParams({ [filter]: row.key })}
-          >
-            only this
-          </button>
-        ) : null,
-    },
-  ];
-  return (
-    <Section
-      title={title}
-      note={
-        rows.length >= 100 ? WORDS.busiest : plural(rows.length, filter === "task_name" ? "name" : "queue")
-      }
-      flush
-    >
-      <div class="analytics-table">
-        <Grid
-          label={title}
-          rows={sorted}
-          columns={columns}
-          rowKey={(row) => row.key ?? ""}
-          sort={{ by, order, set: (next, way) => setParams({ [named]: `${next}-${way}` }) }}
-          onOpen={(row) => row.key !== null && go(`/${page}/${segment(row.key)}`)}
-        />
-      </div>
-    </Section>
   );
 }

@@ -62,6 +62,7 @@ export default function Page(_props: PageProps) {
                       of={key}
                       now={now}
                       onAsk={(what) => setAsked({ what, of: key })}
+                      onDone={keys.refresh}
                     />
                   ))}
                 </ul>
@@ -113,24 +114,26 @@ function verdict(keys: readonly Key[], now: number): string {
   if (live.length === 0) return "No key opens.";
   const admins = live.filter((key) => key.scopes.includes("admin")).length;
   const soon = live.filter((key) => lookOfKey(key, now).word === "ends soon").length;
-  const ends = soon === 0 ? "" : ` ${plural(soon, "key")} ${soon === 1 ? "ends" : "end"} within a week.`;
-  return `${plural(live.length, "key")} ${live.length === 1 ? "opens" : "open"}, ${admins === 0 ? "none" : count(admins)} of them with admin.${ends}`;
+  const ends = soon === 0 ? "" : ` ${plural(soon, "key ends", "keys end")} within a week.`;
+  return `${plural(live.length, "key opens", "keys open")}, ${admins === 0 ? "none" : count(admins)} of them with admin.${ends}`;
 }
 
 function KeyRow({
   of: key,
   now,
   onAsk,
+  onDone,
 }: {
   of: Key;
   now: number;
   onAsk?: (what: "change" | "rotate" | "revoke") => void;
+  onDone?: () => void;
 }) {
   const limits = [
     key.queues.length > 0 && `queues ${key.queues.join(", ")}`,
     key.task_names.length > 0 && `tasks ${key.task_names.join(", ")}`,
     key.allowed_networks.length > 0 && `from ${key.allowed_networks.join(", ")}`,
-    key.rate_limit_per_minute !== null && `${count(key.rate_limit_per_minute)} requests a minute`,
+    key.rate_limit_per_minute !== null && `${plural(key.rate_limit_per_minute, "request")} a minute`,
   ].filter(Boolean);
   return (
     <li class="key" data-off={isOver(key, now) || key.disabled ? "" : undefined}>
@@ -181,7 +184,7 @@ function KeyRow({
           items={[
             { label: "Change", run: () => onAsk("change") },
             { label: "New secret", run: () => onAsk("rotate") },
-            { label: key.disabled ? "Switch on" : "Switch off", run: () => disable(key) },
+            { label: key.disabled ? "Switch on" : "Switch off", run: () => disable(key).then(onDone) },
             { label: "What was done with it", href: href("/audit", { actor: `api_key:${key.key_id}` }) },
             { label: "Revoke", isDangerous: true, run: () => onAsk("revoke") },
           ]}

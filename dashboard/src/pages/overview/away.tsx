@@ -3,7 +3,7 @@ import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { useData } from "../../api/query.ts";
 import type { Alert, Gap, Page as Rows, TaskRow } from "../../api/types.ts";
-import { about, count, plural, time } from "../../logic/format.ts";
+import { about, plural, time } from "../../logic/format.ts";
 import { Icon } from "../../parts/icons.tsx";
 import { stillClock } from "../../parts/time.tsx";
 import { href } from "../../router.ts";
@@ -49,7 +49,7 @@ function Since({ at, onClose }: { at: string; onClose: () => void }) {
         <b>{WORDS.away}</b>, since {time(at, stillClock())}:{" "}
         {failures > 0 && (
           <a href={href("/tasks", { status: "FAILED", completed_after: at })}>
-            {count(failures, failed.value.total_is_exact)} {failures === 1 ? "task" : "tasks"} failed
+            {plural(failures, "task", "tasks", failed.value.total_is_exact)} failed
           </a>
         )}
         {failures > 0 && raised > 0 && ", "}

@@ -13,7 +13,7 @@ import type {
   Trends,
 } from "../../api/types.ts";
 import { about, count, duration, percent, perMinute } from "../../logic/format.ts";
-import { byNeed } from "../../logic/queues.ts";
+import { byNeed, isUnserved, takersOf } from "../../logic/queues.ts";
 import { type FailureGroup, type Verdict, verdictOf } from "../../logic/verdict.ts";
 import { act } from "../../parts/actions.tsx";
 import { Bars } from "../../parts/bars.tsx";
@@ -245,14 +245,12 @@ function QueueList({ queues }: { queues: readonly QueueRow[] }) {
               : ""}
           </span>
           <span class="end">
-            {queue.consumers === 0 && (queue.waiting ?? 0) > 0 ? (
-              <Status look={{ word: WORDS.noOne, tone: "waiting", shape: "warning" }} plain />
+            {isUnserved(queue) ? (
+              <Status look={{ word: takersOf(queue), tone: "waiting", shape: "warning" }} plain />
             ) : queue.empty_in_seconds ? (
               <span class="muted">empty in {about(queue.empty_in_seconds)}</span>
             ) : (
-              <span class="muted">
-                {queue.consumers === 1 ? "1 worker" : `${count(queue.consumers)} workers`}
-              </span>
+              <span class="muted">{takersOf(queue)}</span>
             )}
           </span>
         </a>

@@ -3,7 +3,7 @@ import { segment } from "../../api/client.ts";
 import { useData } from "../../api/query.ts";
 import type { Gap, QueueRow, Page as Rows, Trends } from "../../api/types.ts";
 import { count } from "../../logic/format.ts";
-import { isUnserved, rate, sentenceOfQueue } from "../../logic/queues.ts";
+import { isUnserved, rate, sentenceOfQueue, takersOf } from "../../logic/queues.ts";
 import { Bars } from "../../parts/bars.tsx";
 import { CopyAs } from "../../parts/copy.tsx";
 import { Figure } from "../../parts/figure.tsx";
@@ -73,11 +73,7 @@ function Whole({ queue }: { queue: QueueDetail }) {
             <span>{name}</span> <Condition queue={queue} />
           </span>
         }
-        lead={sentenceOfQueue(
-          queue,
-          clock.value.now,
-          queue.workers.filter((one) => one.status === "ACTIVE").length,
-        )}
+        lead={sentenceOfQueue(queue, clock.value.now)}
       >
         {queue.mark === null ? <HoldBack service={`queue:${name}`} name={name} /> : <Release queue={queue} />}
         <a class="button" href={href("/tasks", { queue_name: name, status: "PENDING" })}>
@@ -122,7 +118,13 @@ function Condition({ queue }: { queue: QueueDetail }) {
       />
     );
   return isUnserved(queue) ? (
-    <Status look={{ word: "nobody consumes it", tone: "waiting", shape: "warning" }} />
+    <Status
+      look={{
+        word: queue.consumers === 0 ? "nobody consumes it" : takersOf(queue),
+        tone: "waiting",
+        shape: "warning",
+      }}
+    />
   ) : null;
 }
 

@@ -2,8 +2,8 @@
 import { useData } from "../../api/query.ts";
 import { may } from "../../api/session.ts";
 import type { QueueRow, Page as Rows } from "../../api/types.ts";
-import { count, plural } from "../../logic/format.ts";
-import { byNeed, emptyIn, isUnserved, rate, sentenceOfQueues } from "../../logic/queues.ts";
+import { count } from "../../logic/format.ts";
+import { byNeed, emptyIn, isUnserved, rate, sentenceOfQueues, takersOf } from "../../logic/queues.ts";
 import { CopyAs } from "../../parts/copy.tsx";
 import { Figure } from "../../parts/figure.tsx";
 import { type Column, Grid } from "../../parts/grid.tsx";
@@ -205,7 +205,7 @@ function ConsumedBy({ queue }: { queue: QueueRow }) {
         plain
       />
     );
-  if (queue.consumers > 0) return <span>{plural(queue.consumers, "worker")}</span>;
-  if (!isUnserved(queue)) return <span class="muted">{WORDS.noOne}</span>;
-  return <Status look={{ word: WORDS.noOne, tone: "waiting", shape: "warning" }} plain />;
+  const word = takersOf(queue);
+  if (isUnserved(queue)) return <Status look={{ word, tone: "waiting", shape: "warning" }} plain />;
+  return <span class={queue.active_consumers === 0 ? "muted" : undefined}>{word}</span>;
 }

@@ -31,7 +31,7 @@ export default function Page(_props: PageProps) {
           { id: "workflow", title: "Workflow" },
         ]}
       />
-      {isWorkflow ? <WorkflowForm /> : <TaskForm name={params.value.get("task_name") ?? undefined} />}
+      {isWorkflow ? <WorkflowForm /> : <TaskForm />}
     </>
   );
 }

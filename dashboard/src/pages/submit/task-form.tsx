@@ -12,6 +12,7 @@ import { say } from "../../parts/toasts.tsx";
 import { go } from "../../router.ts";
 import { zone } from "../../settings.ts";
 import type { Task } from "../task/types.ts";
+import { givenFields, useAddress } from "./address.ts";
 import { Changes } from "./changes.tsx";
 import { JsonField } from "./editor.tsx";
 import { ExtraFields, type Extras, NameField } from "./fields.tsx";
@@ -38,14 +39,20 @@ interface Made {
   message: string | null;
 }
 
-export function TaskForm({ original, name }: { original?: Task; name?: string }) {
+export function TaskForm({ original }: { original?: Task }) {
   const sending = useSending();
+  const [given] = useState(givenFields);
+  const usual = { queue_name: original?.queue_name ?? "", ...(original ? extrasOf(original) : BLANK) };
   const written = (value: unknown, empty: string) => (value ? writeExact(value, 2) : empty);
-  const [taskName, setTaskName] = useState(original?.task_name ?? name ?? "");
-  const [queue, setQueue] = useState(original?.queue_name ?? "");
+  const [taskName, setTaskName] = useState(original?.task_name ?? given.task_name ?? "");
+  const [queue, setQueue] = useState(given.queue_name ?? usual.queue_name);
   const [args, setArgs] = useState(written(original?.task_args, "[]"));
   const [kwargs, setKwargs] = useState(written(original?.task_kwargs, "{}"));
-  const [extras, setExtras] = useState<Extras>(original ? extrasOf(original) : BLANK);
+  const [extras, setExtras] = useState<Extras>({ ...usual, ...given });
+  useAddress(
+    { ...extras, task_name: taskName, queue_name: queue },
+    { ...usual, task_name: original?.task_name ?? "" },
+  );
   const readArgs = parseDraft(args, "array");
   const readKwargs = parseDraft(kwargs, "object");
   const isSound = !readArgs.problem && !readKwargs.problem && taskName.trim() !== "";
@@ -94,7 +101,7 @@ export function TaskForm({ original, name }: { original?: Task; name?: string })
             onInput={setTaskName}
             error={sending.errorOf("task_name")}
             note="Its name in Celery, such as celeriac.wordcount"
-            autoFocus={!name && !onPhone}
+            autoFocus={!given.task_name && !onPhone}
           />
         )}
         {original?.task_args === null && (

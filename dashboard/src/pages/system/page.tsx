@@ -59,14 +59,15 @@ export default function Page(_props: PageProps) {
 }
 
 function Whole({ system, stats }: { system: Resilience; stats: Stats | undefined }) {
-  const { system_health: health, mirror } = system;
+  const { mirror } = system;
+  const parts = [...system.components, ...system.other_parts];
   return (
     <div class="system-whole">
       <div class="figures">
         <Figure
-          label="components well"
-          value={count(health.healthy)}
-          unit={`of ${count(health.components_total)}`}
+          label="parts well"
+          value={count(parts.filter((part) => part.status === "healthy").length)}
+          unit={`of ${count(parts.length)}`}
           note={`score ${percent(system.resilience_score).replace(" %", "")} of 100`}
         />
         <Figure

@@ -6,7 +6,7 @@ import { may } from "../../api/session.ts";
 import type { Page as Rows, TaskRow } from "../../api/types.ts";
 import { useKeys } from "../../keys.ts";
 import { celeriac } from "../../logic/curl.ts";
-import { between, count, duration } from "../../logic/format.ts";
+import { between, duration, plural } from "../../logic/format.ts";
 import { proofOfCancel } from "../../logic/proof.ts";
 import { firstStart, sentenceOfTask } from "../../logic/sentence.ts";
 import { lookOfTask } from "../../logic/status.ts";
@@ -217,7 +217,7 @@ function Alike({ task }: { task: Task }) {
   if (others < 1) return null;
   return (
     <a href={href("/tasks", { status: "FAILED", task_name: task.task_name, error, completed_after: "-24h" })}>
-      {count(others, found.value?.total_is_exact)} {others === 1 ? "other" : "others"} failed like this today.
+      {plural(others, "other", "others", found.value?.total_is_exact)} failed like this today.
     </a>
   );
 }
@@ -285,7 +285,7 @@ function Family({ task }: { task: Task }) {
   });
   if (!tree.value || tree.value.data.length < 2) return null;
   return (
-    <Section title={WORDS.tree} note={`${count(tree.value.total)} tasks`} flush>
+    <Section title={WORDS.tree} note={plural(tree.value.total, "task")} flush>
       <ul class="list">
         {tree.value.data.map((row) => (
           <li

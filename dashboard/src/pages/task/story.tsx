@@ -127,6 +127,7 @@ function Axis({ told }: { told: Told }) {
         .map((at) => (
           <i
             key={at}
+            data-near={(at - told.from) / whole < 0.5 ? "" : undefined}
             style={{
               left: `calc(var(--story-lane) + (100% - var(--story-lane)) * ${(at - told.from) / whole})`,
             }}

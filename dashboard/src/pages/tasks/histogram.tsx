@@ -1,7 +1,7 @@
 // When the tasks that match were made. A bar leads to its stretch of time.
 import { useData } from "../../api/query.ts";
 import { queryOf } from "../../logic/filters.ts";
-import { count } from "../../logic/format.ts";
+import { count, plural } from "../../logic/format.ts";
 import { Bars } from "../../parts/bars.tsx";
 import { params } from "../../router.ts";
 
@@ -34,7 +34,7 @@ export function TimeBrush() {
       step={step}
       height={44}
       whole={!it.is_exact ? `newest ${count(it.total)}` : query.has("created_after") ? "in all" : "24 h"}
-      sentence={`${count(it.total, it.is_exact)} tasks over time`}
+      sentence={`${plural(it.total, "task", "tasks", it.is_exact)} over time`}
       gaps={it.counted_since ? [{ from: times[0]!, to: Date.parse(it.counted_since) }] : []}
       series={[
         { label: "done", tone: "completed", values: it.data.map((one) => one.completed) },

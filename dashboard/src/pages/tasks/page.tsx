@@ -4,23 +4,22 @@ import { useEffect } from "preact/hooks";
 import { apiUrl, call, segment } from "../../api/client.ts";
 import { useData } from "../../api/query.ts";
 import { may } from "../../api/session.ts";
-import type { Page as Rows, TaskRow } from "../../api/types.ts";
+import type { Page as Rows } from "../../api/types.ts";
 import { useKeys } from "../../keys.ts";
 import { celeriac } from "../../logic/curl.ts";
 import { filtersOfParams, paramsOfFilters, queryOf } from "../../logic/filters.ts";
-import { between, count, duration, plural } from "../../logic/format.ts";
+import { count, plural } from "../../logic/format.ts";
 import { act, actOnEach, Confirm } from "../../parts/actions.tsx";
 import { asCurl, CopyAs, copy, Id } from "../../parts/copy.tsx";
 import { Dialog } from "../../parts/dialog.tsx";
-import { type Column, Grid, SelectionBar } from "../../parts/grid.tsx";
+import { Grid, SelectionBar } from "../../parts/grid.tsx";
 import { Icon } from "../../parts/icons.tsx";
 import { PageHead, type PageProps } from "../../parts/page.tsx";
 import { Empty, ErrorBox, Loading } from "../../parts/states.tsx";
-import { TaskStatus } from "../../parts/status.tsx";
-import { Time } from "../../parts/time.tsx";
 import { say } from "../../parts/toasts.tsx";
 import { go, href, params, setParams } from "../../router.ts";
 import { FilterBar } from "./bar.tsx";
+import { ColumnMenu, shownColumns, taskPath } from "./columns.tsx";
 import { FacetPanel } from "./facets.tsx";
 import { TimeBrush } from "./histogram.tsx";
 import { lastList } from "./last.ts";
@@ -32,92 +31,6 @@ import "./page.css";
 const MOST_SELECTED = 200;
 const selected = signal<ReadonlySet<string>>(new Set());
 const asking = signal<"cancel" | "replay" | "save" | null>(null);
-
-const taskPath = (id: string) => `/tasks/${encodeURIComponent(id)}`;
-
-const COLUMNS: readonly Column<TaskRow>[] = [
-  {
-    id: "status",
-    title: "status",
-    width: "minmax(104px, 0.7fr)",
-    sort: "status",
-    cell: (row) => <TaskStatus task={row} plain />,
-  },
-  {
-    id: "name",
-    title: "name",
-    width: "minmax(140px, 1.7fr)",
-    sort: "task_name",
-    narrow: "title",
-    cell: (row) => (
-      <a href={href(taskPath(row.task_id))} tabIndex={-1} title={row.task_name ?? row.task_id}>
-        {row.task_name ?? "not told yet"}
-      </a>
-    ),
-  },
-  {
-    id: "error",
-    title: "error",
-    from: 620,
-    width: "minmax(80px, 2fr)",
-    narrow: "hide",
-    cell: (row) => (
-      <span class="muted" title={row.error ?? ""}>
-        {row.error ?? ""}
-      </span>
-    ),
-  },
-  {
-    id: "queue",
-    title: "queue",
-    from: 480,
-    width: "minmax(70px, 0.8fr)",
-    sort: "queue_name",
-    cell: (row) => row.queue_name ?? "–",
-  },
-  {
-    id: "worker",
-    title: "worker",
-    from: 900,
-    width: "minmax(84px, 0.9fr)",
-    narrow: "hide",
-    cell: (row) => row.worker_hostname ?? "–",
-  },
-  {
-    id: "created",
-    title: "created",
-    width: "96px",
-    sort: "created_at",
-    align: "end",
-    cell: (row) => <Time at={row.created_at} />,
-  },
-  {
-    id: "waited",
-    title: "waited",
-    from: 760,
-    width: "72px",
-    align: "end",
-    narrow: "hide",
-    cell: (row) => duration(between(row.scheduled_at ?? row.created_at, row.started_at)),
-  },
-  {
-    id: "ran",
-    title: "ran",
-    width: "72px",
-    sort: "duration",
-    align: "end",
-    cell: (row) => duration(row.duration_seconds),
-  },
-  {
-    id: "retries",
-    title: "↻",
-    from: 680,
-    width: "24px",
-    align: "end",
-    narrow: "hide",
-    cell: (row) => (row.retry_count ? row.retry_count : ""),
-  },
-];
 
 export default function Page(_props: PageProps) {
   const query = queryOf(params.value);
@@ -168,7 +81,8 @@ export default function Page(_props: PageProps) {
           <a class="button" href={apiUrl("/search/tasks/export/csv", shown)} download>
             <Icon name="download" /> {WORDS.csv}
           </a>
-          <CopyAs command={{ path: "/search/tasks", query: shown }} />
+          <ColumnMenu />
+          <CopyAs command={{ path: "/search/tasks", query: shown }} until="created_before" />
         </PageHead>
         <FilterBar />
         <TimeBrush />
@@ -178,8 +92,9 @@ export default function Page(_props: PageProps) {
         <div class="tasks-list">
           <div class="tasks-line num">
             <span>
-              <b>{list.isLoading && list.rows.length === 0 ? "…" : count(list.total, list.isExact)}</b>{" "}
-              {list.total === 1 ? "task" : "tasks"}
+              {list.isLoading && list.rows.length === 0
+                ? "…"
+                : plural(list.total, "task", "tasks", list.isExact)}
             </span>
             {list.newer && (
               <button type="button" class="pill" onClick={list.reload}>
@@ -198,7 +113,7 @@ export default function Page(_props: PageProps) {
               label={WORDS.title}
               fill
               rows={list.rows}
-              columns={COLUMNS}
+              columns={shownColumns(params.value.get("columns"))}
               rowKey={(row) => row.task_id}
               total={list.total}
               isExact={list.isExact}

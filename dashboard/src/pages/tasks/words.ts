@@ -10,6 +10,7 @@ export const WORDS = {
   save: "Save view",
   saved: "View saved",
   csv: "CSV",
+  columns: "Columns",
   peekEmpty: "This task is not there any more.",
   clear: "Clear all filters",
 } as const;

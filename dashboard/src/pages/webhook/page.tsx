@@ -27,6 +27,7 @@ import {
   LookedAt,
   lookOfDelivery,
 } from "./delivery.tsx";
+import { Recover } from "./recover.tsx";
 import { WORDS } from "./words.ts";
 import "./page.css";
 
@@ -122,7 +123,7 @@ function FactsOf({ webhook }: { webhook: Webhook }) {
 }
 
 function Actions({ webhook, path, onDone }: { webhook: Webhook; path: string; onDone: () => void }) {
-  const [asked, setAsked] = useState<"change" | "rotate" | "remove" | null>(null);
+  const [asked, setAsked] = useState<"change" | "rotate" | "recover" | "remove" | null>(null);
   const [secret, setSecret] = useState<string | null>(null);
   const [tested, setTested] = useState<Looked | null>(null);
   const close = () => setAsked(null);
@@ -154,7 +155,7 @@ function Actions({ webhook, path, onDone }: { webhook: Webhook; path: string; on
         items={[
           { label: WORDS.change, run: () => setAsked("change") },
           { label: WORDS.rotate, run: () => setAsked("rotate") },
-          { label: WORDS.recover, run: () => recover(path) },
+          { label: WORDS.recover, run: () => setAsked("recover") },
           { label: WORDS.remove, isDangerous: true, run: () => setAsked("remove") },
         ]}
       />
@@ -184,6 +185,7 @@ function Actions({ webhook, path, onDone }: { webhook: Webhook; path: string; on
           <p>The old one signs beside it for a while, so that the receiver can learn the new one first.</p>
         </Confirm>
       )}
+      {asked === "recover" && <Recover path={path} onClose={close} />}
       {asked === "remove" && (
         <Confirm
           title="Delete this webhook?"
@@ -208,13 +210,6 @@ function Actions({ webhook, path, onDone }: { webhook: Webhook; path: string; on
     </>
   );
 }
-
-const recover = (path: string) =>
-  act<{ count: number | null; has_more: boolean }>("POST", `${path}/recover`, {
-    body: { after: "-24h", status: "FAILED" },
-    done: (answer) =>
-      `${plural(answer.count ?? 0, "delivery", "deliveries")} of the last 24 h sent again${answer.has_more ? "; there are more" : ""}`,
-  });
 
 function Deliveries({ path }: { path: string }) {
   const status = params.value.get("status");

@@ -1,6 +1,7 @@
 // The form of a webhook: to make one, or to change it.
 import { useData } from "../../api/query.ts";
 import { Check, Choice, FormDialog, listOf, numberOf, TextField } from "../../parts/form.tsx";
+import { filtersFrom, filtersOf, OnlyWhere } from "./only-where.tsx";
 import type { Webhook } from "./types.ts";
 import { WORDS } from "./words.ts";
 
@@ -34,6 +35,7 @@ export function WebhookForm({
         rate_per_second: String(webhook?.rate_per_second ?? ""),
         max_in_flight: String(webhook?.max_in_flight ?? ""),
         enabled: webhook?.enabled ?? true,
+        ...filtersOf(webhook),
       }}
       onClose={onClose}
       onSubmit={(values) => {
@@ -42,6 +44,7 @@ export function WebhookForm({
           ...(values.url.trim() !== "" || !webhook ? { url: values.url.trim() } : {}),
           description: values.description,
           events: listOf(values.events),
+          filters: filtersFrom(values, webhook),
           payload: values.payload,
           format: values.format,
           ordering: values.ordering,
@@ -76,6 +79,7 @@ export function WebhookForm({
               </>
             }
           />
+          <OnlyWhere form={form} isOpen={Object.keys(webhook?.filters ?? {}).length > 0} />
           <div class="form-row">
             <Choice
               form={form}

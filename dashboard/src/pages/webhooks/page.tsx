@@ -3,7 +3,7 @@ import { useState } from "preact/hooks";
 import { call, segment } from "../../api/client.ts";
 import { useData } from "../../api/query.ts";
 import { may } from "../../api/session.ts";
-import { about, count, plural } from "../../logic/format.ts";
+import { about, plural } from "../../logic/format.ts";
 import { ActionButton } from "../../parts/actions.tsx";
 import { CopyAs } from "../../parts/copy.tsx";
 import { type Column, Grid } from "../../parts/grid.tsx";
@@ -83,8 +83,8 @@ function verdict(webhooks: readonly Webhook[]): string {
   const failing = webhooks.filter((one) => one.enabled && one.failing_since !== null);
   const off = webhooks.filter((one) => !one.enabled).length;
   const parts = [
-    failing.length === 0 ? "" : `${count(failing.length)} ${failing.length === 1 ? "fails" : "fail"}`,
-    off === 0 ? "" : `${count(off)} ${off === 1 ? "is" : "are"} off`,
+    failing.length === 0 ? "" : plural(failing.length, "fails", "fail"),
+    off === 0 ? "" : plural(off, "is off", "are off"),
   ].filter(Boolean);
   const all = plural(webhooks.length, "webhook");
   return parts.length === 0 ? `${all}, and none of them fails.` : `${all}: ${parts.join(", ")}.`;

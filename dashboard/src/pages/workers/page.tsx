@@ -162,11 +162,12 @@ const columnsOf = (figures: ReadonlyMap<string, WorkerFigures>): Column<Worker>[
   {
     id: "queues",
     title: "queues",
-    width: "minmax(0, 1.4fr)",
+    from: 760,
+    width: "minmax(60px, 1.4fr)",
     narrow: "hide",
     cell: (one) => <span title={one.queues?.join(", ")}>{one.queues?.join(", ") ?? "–"}</span>,
   },
-  { id: "chips", title: "note", width: "minmax(24px, 1fr)", cell: (one) => <Notes worker={one} /> },
+  { id: "chips", title: "note", width: "minmax(40px, 1fr)", cell: (one) => <Notes worker={one} /> },
   {
     id: "heard",
     title: "heard",

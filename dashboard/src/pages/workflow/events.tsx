@@ -10,51 +10,64 @@ import type { Workflow, WorkflowEvent } from "./types.ts";
 import { WORDS } from "./words.ts";
 
 const PAGE = 200;
+/** What is told of an attempt that did not go well. */
+const FAILURES = ["failed", "retried", "rejected", "lost"];
 
 export function Events({ workflow }: { workflow: Workflow }) {
   const offset = Math.max(0, Number.parseInt(params.value.get("offset") ?? "0", 10) || 0);
+  const isFailures = params.value.get("only") === "failures";
   const events = useData<Rows<WorkflowEvent>>(`/workflows/${segment(workflow.workflow_id)}/timeline`, {
-    query: { limit: PAGE, offset },
+    query: { limit: PAGE, offset, ...(isFailures && { event_type: FAILURES }) },
     topics: [`workflow:${workflow.workflow_id}`],
   });
   return (
-    <Shown data={events} lines={6}>
-      {(found) =>
-        found.total === 0 ? (
-          <Empty title={WORDS.noEvents} icon="clock" />
-        ) : (
-          <>
-            <table class="workflow-events">
-              <thead>
-                <tr>
-                  <th scope="col">time</th>
-                  <th scope="col">step</th>
-                  <th scope="col">event</th>
-                  <th scope="col">details</th>
-                </tr>
-              </thead>
-              <tbody>
-                {found.data.map((event, index) => (
-                  <tr key={offset + index}>
-                    <td>
-                      <Time at={event.timestamp} />
-                    </td>
-                    <td>
-                      <Where event={event} />
-                    </td>
-                    <td>
-                      <b>{event.event_type.replaceAll("_", " ")}</b>
-                    </td>
-                    <td class="workflow-details">{detailsOf(event)}</td>
+    <>
+      <label class="workflow-only">
+        <input
+          type="checkbox"
+          checked={isFailures}
+          onChange={() => setParams({ only: isFailures ? null : "failures", offset: null })}
+        />
+        {WORDS.onlyFailures}
+      </label>
+      <Shown data={events} lines={6}>
+        {(found) =>
+          found.total === 0 ? (
+            <Empty title={isFailures ? WORDS.noFailures : WORDS.noEvents} icon="clock" />
+          ) : (
+            <>
+              <table class="workflow-events">
+                <thead>
+                  <tr>
+                    <th scope="col">time</th>
+                    <th scope="col">step</th>
+                    <th scope="col">event</th>
+                    <th scope="col">details</th>
                   </tr>
-                ))}
-              </tbody>
-            </table>
-            {found.total > PAGE && <Pager total={found.total} offset={offset} />}
-          </>
-        )
-      }
-    </Shown>
+                </thead>
+                <tbody>
+                  {found.data.map((event, index) => (
+                    <tr key={offset + index}>
+                      <td>
+                        <Time at={event.timestamp} />
+                      </td>
+                      <td>
+                        <Where event={event} />
+                      </td>
+                      <td>
+                        <b>{event.event_type.replaceAll("_", " ")}</b>
+                      </td>
+                      <td class="workflow-details">{detailsOf(event)}</td>
+                    </tr>
+                  ))}
+                </tbody>
+              </table>
+              {found.total > PAGE && <Pager total={found.total} offset={offset} />}
+            </>
+          )
+        }
+      </Shown>
+    </>
   );
 }
 

@@ -1,7 +1,7 @@
 // The whole graph in small, and which part of it is seen. A press goes there; it also scrolls by wheel and keys.
 import type { Layout } from "../../logic/layout.ts";
 import type { Tone } from "../../logic/status.ts";
-import { BOX, leftOf, topOf, type Window } from "./graph.tsx";
+import { BOX, leftOf, topOf, type Window } from "./boxes.tsx";
 
 const MOST = { width: 148, height: 96 };
 const LEAST_SIDE = 24;

@@ -77,7 +77,7 @@ function Whole({ workflow }: { workflow: Workflow }) {
   const retry = async () => {
     const kept = workflow.steps.filter((step) => step.status === "COMPLETED").length;
     const answer = await act<Workflow>("POST", `${path}/retry`, {
-      done: `It goes on: ${plural(kept, "step")} that completed ${kept === 1 ? "does" : "do"} not run again.`,
+      done: `It goes on: ${plural(kept, "step that completed does", "steps that completed do")} not run again.`,
       topics,
     });
     if (!answer) return;
@@ -232,12 +232,8 @@ function AskCancel({
       }}
     >
       <p>
-        {never > 0
-          ? `${plural(never, "step")} that ${never === 1 ? "has" : "have"} not started will not run. `
-          : ""}
-        {running > 0
-          ? `${plural(running, "step")} that ${running === 1 ? "runs is" : "run are"} stopped. `
-          : ""}
+        {never > 0 ? `${plural(never, "step that has", "steps that have")} not started will not run. ` : ""}
+        {running > 0 ? `${plural(running, "step that runs is", "steps that run are")} stopped. ` : ""}
         The receipt shows when that is proven.
       </p>
     </Confirm>

@@ -39,6 +39,7 @@ const COLUMNS: readonly Column<StepDetail>[] = [
   {
     id: "needs",
     title: "needs",
+    from: 760,
     width: "minmax(80px, 1.1fr)",
     narrow: "hide",
     cell: (step) => (

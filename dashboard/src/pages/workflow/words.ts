@@ -10,6 +10,8 @@ export const WORDS = {
   gone: "There is no workflow with this id.",
   goneWhy: "It may have been deleted at the end of its retention, or never started here.",
   noEvents: "Nothing has been told of it yet.",
+  onlyFailures: "Only what went wrong",
+  noFailures: "Nothing of it has gone wrong.",
   unstarted: "not started",
   omitted: "The result is large: the task's page has it.",
   noTask: "It never became a task.",

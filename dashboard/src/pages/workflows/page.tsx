@@ -44,6 +44,7 @@ const COLUMNS: readonly Column<WorkflowRow>[] = [
   },
   {
     id: "id",
+    from: 760,
     title: "id",
     width: "minmax(120px, 0.9fr)",
     narrow: "hide",
@@ -73,7 +74,7 @@ function Progress({ row }: { row: WorkflowRow }) {
       <Meter
         value={row.step_count > 0 ? ended / row.step_count : null}
         tone={lookOf(row.status).tone as Tone}
-        label={`${said} steps ended`}
+        label={`${count(ended)} of ${plural(row.step_count, "step")} ended`}
       />
       <span class="num">{said}</span>
     </span>
@@ -231,8 +232,8 @@ function verdictOf(found: Rows<WorkflowRow>, hasFilter: boolean): string {
     : `Of the newest ${count(found.data.length)} of ${count(found.total, found.total_is_exact)} workflows`;
   const [running, failed, waiting] = [number("RUNNING"), number("FAILED"), number("PENDING")];
   const parts = [
-    running > 0 ? `${count(running)} ${running === 1 ? "runs" : "run"}` : "",
-    waiting > 0 ? `${count(waiting)} ${waiting === 1 ? "waits" : "wait"}` : "",
+    running > 0 ? plural(running, "runs", "run") : "",
+    waiting > 0 ? plural(waiting, "waits", "wait") : "",
     failed > 0 ? `${count(failed)} failed` : "none failed",
   ].filter(Boolean);
   return `${which}, ${parts.join(", ")}.`;

@@ -1,7 +1,8 @@
 """What each part is asked, and what it takes to call it unwell."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -16,7 +17,6 @@ from gateway.queues import QueueReader
 from gateway.results.reader import ResultReader
 from services.components import Unwell
 from store.queries.mirror import MirrorState
-from tests.fakes.engine import FakeEngine
 from tests.fakes.gateway import FakeBroker, FakeQueueReader, FakeResultReader
 
 
@@ -24,7 +24,7 @@ class World:
     """What the checks read."""
 
     def __init__(self) -> None:
-        self.engine, self.broker = FakeEngine(), FakeBroker()
+        self.broker = FakeBroker()
         self.online = 1
         self.alive = {MIRROR, LOOPS}
         self.lives: dict[str, bool] = {}
@@ -32,36 +32,37 @@ class World:
         self.pings = 0
         self.readings = 0
 
-    async def execute(self, _: Any) -> None:
+    async def ask(self) -> Sequence[Any]:
         self.statements += 1
+        return (1,)
 
     async def ping(self) -> None:
         self.pings += 1
 
-    async def get_state(self, _: Any) -> MirrorState:
+    async def read_state(self) -> Sequence[Any]:
         self.readings += 1
-        return MirrorState(0.5, 0, self.online)
+        return (0.5, 0, self.online)
 
     async def is_alive(self, _: Any, process: str) -> bool:
         return process in self.alive
 
-    async def list_lives(self, _: Any) -> Mapping[str, bool]:
+    async def list_lives(self, _: Any, *, known: Collection[str]) -> Mapping[str, bool]:
         return self.lives
 
 
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
     world = World()
-    for name in ("get_state", "is_alive", "list_lives"):
+    for name in ("is_alive", "list_lives"):
         monkeypatch.setattr(module, name, getattr(world, name))
-    monkeypatch.setattr(world.engine, "execute", world.execute, raising=False)
     return world
 
 
 @pytest.fixture
 def checks(world: World) -> HealthChecks:
     return HealthChecks(
-        world.engine.as_engine(),
+        world,
+        SimpleNamespace(ask=world.read_state),
         cast(Redis, world),
         queues=cast(QueueReader, FakeQueueReader(world.broker)),
         results=cast(ResultReader, FakeResultReader(world.broker)),
@@ -79,7 +80,7 @@ def test_seven_parts_are_asked(checks: HealthChecks) -> None:
 async def test_while_all_is_well_no_check_complains(world: World, checks: HealthChecks) -> None:
     for name in checks.by_name():
         await ask(checks, name)
-    assert (world.statements, world.pings, world.engine.open) == (1, 1, 0)
+    assert (world.statements, world.pings) == (1, 1)
 
 
 @pytest.mark.parametrize(("name", "error"), [(BROKER, BrokerUnavailable), (RESULT_BACKEND, Unavailable)])

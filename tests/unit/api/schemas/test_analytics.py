@@ -3,8 +3,8 @@
 from datetime import timedelta
 
 from api.schemas.analytics import FailurePattern, TrendsAnswer
-from domain.trends import NOTHING, Interval, Sums, Window
-from services.trends import SumsAndDurations, Trends
+from domain.trends import NOTHING, Interval, Sums, SumsAndDurations, Window
+from services.trends import Trends
 from tests.facts import NOON
 
 WINDOW = Window(since=NOON, until=NOON + timedelta(hours=1))

@@ -19,6 +19,7 @@ EMPTY: dict[str, Any] = {
     **{path: {"data": [], "total": 0} for path in ANSWERS},
     "/dashboard/stats": STATS | {"tasks_completed": 0, "tasks_failed": 0},
     "/analytics/trends": {"series": [], "by_task": []},
+    "/analytics/failures": {"groups": []},
     "/health": {"status": "healthy"},
 }
 

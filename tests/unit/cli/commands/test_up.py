@@ -61,7 +61,7 @@ def test_beside_an_app_what_was_not_said_is_left_to_the_app(
     ran: list[Settings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given: list[Any] = []
-    monkeypatch.setattr(up, "run_beside", lambda name, **options: given.append((name, options)))
+    monkeypatch.setattr("cli.beside.run.run_beside", lambda name, **options: given.append((name, options)))
     run("up", "-A", "shop", "--worker", "--port", "1")
     ((name, options),) = given
     assert (name, options.pop("python"), options.pop("worker"), options.pop("port")) == ("shop", None, True, 1)

@@ -70,5 +70,6 @@ def test_it_stays_away_from_a_fleet_with_tasks_of_its_own(monkeypatch: pytest.Mo
 
 def test_it_is_kept_open_for_so_long(monkeypatch: pytest.MonkeyPatch) -> None:
     with answering(monkeypatch, (200, ANSWER)) as api, Client("http://h") as client:
-        keep_open(client, minutes=10)
-    assert api.lines == ["POST /api/v1/tasks/batch"] * 5
+        keep_open(client, minutes=30)
+    tasks, workflow = "POST /api/v1/tasks/batch", "POST /api/v1/workflows"
+    assert api.lines == [*[tasks] * 15, workflow, tasks, tasks]

@@ -36,6 +36,13 @@ def test_the_report_waits_for_a_fan_of_which_one_fails() -> None:
     assert [step["id"] for step in steps.values() if step["task_kwargs"].get("amount") == "none"] == ["pay-7"]
 
 
+def test_the_stocktaking_counts_what_there_is_and_tells_it() -> None:
+    *shelves, told = shop.stocktaking()["steps"]
+    counts = [app.tasks[step["task_name"]].run(*step["task_args"]) for step in shelves]
+    assert [count["columns"]["pieces"]["count"] for count in counts] == [4, 4]
+    assert [argument["$result"] for argument in told["task_args"]] == [step["id"] for step in shelves]
+
+
 def test_a_reminder_says_when_and_a_label_goes_to_nobody() -> None:
     assert shop.reminder(1, datetime(2026, 11, 26, tzinfo=UTC))["scheduled_at"] == "2026-11-26T00:00:00+00:00"
     assert {task["queue_name"] for task in SUBMITTED if "queue_name" in task} == {shop.LABELS}

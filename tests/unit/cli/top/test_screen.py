@@ -15,7 +15,8 @@ SINCE = "2026-11-26T11:56:00Z"
 
 def queue(name: str, **more: Any) -> dict[str, Any]:
     row = {"waiting": 0, "due": 0, "oldest_waiting_at": None, "in_per_minute": 0, "out_per_minute": 0}
-    return row | {"queue_name": name, "empty_in_seconds": None, "consumers": 2} | more
+    row |= {"queue_name": name, "empty_in_seconds": None, "consumers": 2} | more
+    return {"active_consumers": row["consumers"]} | row
 
 
 def worker(name: str, **more: Any) -> dict[str, Any]:
@@ -34,6 +35,8 @@ FULL = Situation(
         queue("calm"),
         queue("grows", waiting=3, in_per_minute=9.0, consumers=1),
         queue("lonely", waiting=2, consumers=0, oldest_waiting_at=SINCE),
+        queue("slow", active_consumers=1),
+        queue("still", waiting=1, active_consumers=0, empty_in_seconds=9.0),
         queue("falls", waiting=9, empty_in_seconds=240.0, out_per_minute=9.0),
     ],
     workers=[worker("gone@h", status="OFFLINE", capacity=None), worker("here@h")],
@@ -55,17 +58,19 @@ def lines_of(it: Situation, *, width: int = 80, height: int | None = None, foote
 def test_on_80_columns_the_sections_stand_below_each_other() -> None:
     lines = lines_of(FULL)
     assert [" ".join(line.split()) for line in lines] == [
-        "▲ Nobody consumes lonely: 2 tasks wait, the oldest for 4 min. Everything else is",
-        "well.",
+        "▲ Nobody consumes lonely: 2 tasks wait, the oldest for 4 min. One more thing is",
+        "wrong.",
         "",
         "1,204 70 31/min 4.3 % 20 ms 1 of 2",
         "waiting running done failing mean wait workers",
         "",
         "Queues those in need first",
         "lonely 2 oldest 4 min nobody consumes it",
+        "still 1 2 workers stand still",
         "grows 3 1 worker",
         "falls 9 empty in 4 min",
         "calm 0 2 workers",
+        "slow 0 1 of 2 workers",
         "",
         "Workers",
         "here@h active 1 of 2 4.5/min",

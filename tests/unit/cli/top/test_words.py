@@ -1,6 +1,7 @@
 import pytest
 
 from cli.top import words
+from domain.sentences import plural
 from tests.unit.cli.top.test_verdict import SAID
 
 FUNCTIONS = {"perMinute": words.per_minute} | {
@@ -14,5 +15,6 @@ def test_numbers_are_written_as_on_the_page(name: str) -> None:
         assert FUNCTIONS[name](value) == said
 
 
-def test_one_is_one_and_more_are_many() -> None:
-    assert [words.plural(number, "task") for number in (0, 1, 1200)] == ["0 tasks", "1 task", "1,200 tasks"]
+def test_numbers_of_things_are_written_as_on_the_page() -> None:
+    for number, is_exact, said in SAID["plural"]:
+        assert plural(number, "task", is_exact=is_exact) == said

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from domain.shares import Shares, share_of
+from domain.shares import Shares, deal_out, share_of
 from gateway.events.dealing import PACKET_BYTES, PacketPart, Packets, keep_ours, unpack
 
 COUNT = 4
@@ -49,6 +49,15 @@ def test_a_list_is_taken_apart_and_each_events_order_within_its_share_stays() ->
     for share, (part,) in packets:
         assert ids(part.body) == [task for task in THEIRS if share_of(task, COUNT) == share for _ in range(2)]
         assert [each["nth"] for each in json.loads(part.body)] == [0, 1] * (len(ids(part.body)) // 2)
+
+
+def test_all_that_is_for_one_mirror_is_in_one_packet() -> None:
+    packets = Packets()
+    body = json.dumps([event(task) for task in TASKS]).encode()
+    keep_ours(body, deal_out("a", ["a", "b"], count=COUNT), others=packets, heard_ms=7, streamed=True)
+    ((place, packet),) = packets.take()
+    assert place == 1
+    assert ids(unpack(packet)[0].body) == [task for task in TASKS if share_of(task, COUNT) in {1, 3}]
 
 
 def test_what_nobody_owns_of_a_list_leaves_nothing_here() -> None:

@@ -1,0 +1,1 @@
+"""`python -m bench.dashboard`: what the dashboard costs a browser and the API, beside Flower in the same Chromium."""

@@ -1,0 +1,117 @@
+"""What somebody does who lets people in and has them told: keys, notifications and webhooks, in a real Chromium."""
+
+import re
+
+import httpx
+from playwright.sync_api import Browser, Page, expect
+
+from tests.acceptance.stack import Stack
+from tests.browser.pages import Watch, open_page
+from tests.browser.people import KEY
+from tests.browser.shop import Shop
+from tests.patience import wait_for
+
+Looked = tuple[Page, Watch]
+NOWHERE = "nowhere.invalid"
+"""A host of which every resolver says that there is none."""
+
+
+def test_a_key_is_made_opens_is_switched_off_and_revoked(closed: str, browser: Browser) -> None:
+    def answer(key: str) -> int:
+        return httpx.get(f"{closed}/api/v1/me", headers={"Authorization": f"Bearer {key}"}).status_code
+
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.goto(f"{closed}/ui/keys")
+        page.get_by_label("API key").fill(KEY)
+        page.get_by_label("API key").press("Enter")
+        page.get_by_role("button", name="Make a key").click()
+        dialog = page.get_by_role("dialog")
+        dialog.get_by_label("Name", exact=True).fill("etl")
+        dialog.get_by_label("Only queues").fill("etl.*")
+        dialog.get_by_role("button", name="Make a key").click()
+        key = dialog.get_by_label("The key etl").input_value()
+        dialog.get_by_role("button", name="I have kept it").click()
+        assert answer(key) == 200
+        expect(page.get_by_text("only queues etl.*")).to_be_visible()
+        assert key not in page.content()
+
+        actions = page.get_by_role("button", name="Actions for key etl")
+        actions.click()
+        page.get_by_role("menuitem", name="Switch off").click()
+        expect(page.locator(".key[data-off]")).to_have_count(1)
+        wait_for(lambda: answer(key) == 401)
+        actions.click()
+        page.get_by_role("menuitem", name="Switch on").click()
+        wait_for(lambda: answer(key) == 200)
+        actions.click()
+        page.get_by_role("menuitem", name="Revoke").click()
+        page.get_by_role("alertdialog").get_by_role("button", name="Revoke").click()
+        expect(page.get_by_text("Revoked and expired")).to_be_visible()
+        expect(actions).to_have_count(0)
+        wait_for(lambda: answer(key) == 401)
+
+
+def test_a_channel_is_made_tried_led_to_switched_off_and_deleted(stack: Stack, shop: Shop, looked: Looked) -> None:
+    page, _ = looked
+    open_page(page, f"{stack.url}/ui/notifications")
+    page.get_by_role("button", name="Make a channel").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Name", exact=True).fill("ops")
+    dialog.get_by_label("URL of Apprise").fill(f"json://operator:of-the-test@{NOWHERE}/ops")
+    dialog.get_by_role("button", name="Make a channel").click()
+    channel = page.locator(".notifications-row").filter(has_text=NOWHERE)
+    expect(channel).to_contain_text("Nothing has been sent to it yet.")
+    assert "of-the-test" not in page.content()
+    channel.get_by_role("button", name="Test").click()
+    expect(channel).to_contain_text("last tried")
+
+    page.get_by_role("button", name="Make a route").click()
+    dialog.get_by_label("Name", exact=True).fill("to ops")
+    dialog.get_by_role("checkbox", name="pager").uncheck()
+    dialog.get_by_role("checkbox", name="ops").check()
+    dialog.get_by_role("checkbox", name="critical").check()
+    dialog.get_by_role("button", name="Make a route").click()
+    expect(page.locator(".notifications-row").filter(has_text="to ops")).to_contain_text("takes critical alerts")
+
+    channel.get_by_role("button", name="Actions for channel ops").click()
+    page.get_by_role("menuitem", name="Switch off").click()
+    expect(channel).to_contain_text("off")
+    channel.get_by_role("button", name="Actions for channel ops").click()
+    page.get_by_role("menuitem", name="Delete").click()
+    page.get_by_role("alertdialog").get_by_role("button", name="Delete").click()
+    expect(channel).to_have_count(0)
+
+
+def test_a_webhook_is_told_of_some_tasks_only_asked_for_what_it_missed_and_deleted(
+    stack: Stack, shop: Shop, looked: Looked
+) -> None:
+    page, _ = looked
+    order = {"url": f"https://{NOWHERE}/of-some", "events": ["task.cancelled"]}
+    webhook = stack.client.post("/webhooks", json=order).json()["webhook_id"]
+    open_page(page, f"{stack.url}/ui/webhooks/{webhook}")
+    more, dialog = page.get_by_role("button", name="More"), page.get_by_role("dialog")
+    more.click()
+    page.get_by_role("menuitem", name="Change").click()
+    dialog.get_by_text("Only some tasks").click()
+    dialog.get_by_label("Name", exact=True).fill("process_payment")
+    dialog.get_by_label("Queue", exact=True).fill("payments")
+    dialog.get_by_role("checkbox", name="failed").check()
+    dialog.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("status=FAILED")).to_be_visible()
+    filters = stack.client.get(f"/webhooks/{webhook}").json()["filters"]
+    assert filters == {"task_name": "process_payment", "queue_name": "payments", "status": ["FAILED"]}
+
+    more.click()
+    page.get_by_role("menuitem", name="Send again").click()
+    dialog.get_by_label("What").select_option("MISSED")
+    dialog.get_by_role("button", name="Send again").click()
+    expect(page.get_by_text("What was missed is looked for")).to_be_visible()
+
+    page.get_by_role("button", name="Switch off").click()
+    expect(page.get_by_text("Nothing is sent.")).to_be_visible()
+    more.click()
+    page.get_by_role("menuitem", name="Delete").click()
+    page.get_by_role("alertdialog").get_by_role("button", name="Delete").click()
+    expect(page).to_have_url(re.compile("/ui/webhooks$"))
+    assert stack.client.get(f"/webhooks/{webhook}").status_code == 404
