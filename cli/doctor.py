@@ -249,7 +249,7 @@ def encrypted_at_rest(settings: Settings) -> Iterator[CheckResult]:
             yield CheckResult("encryption", "warn", detail, "`celeriac encrypt` says whether any are left.")
         return  # else said above, or a schema that is to be migrated
     if left := sum(counts.values()):
-        rows = plural(left, "row is", "rows are", is_exact=left < COUNTED)
+        rows = plural(left, "row is", many="rows are", is_exact=left < COUNTED)
         detail = f"{rows} stored plainly or under an older key"
         yield CheckResult("encryption", "warn", detail, "Run `celeriac encrypt`.")
     else:

@@ -136,7 +136,7 @@ def _nothing_in_the_way(situation: Situation) -> str:
     if situation.phase == Phase.RESERVED:
         return f"{situation.hostname or 'A worker'} has fetched it and will start it next."
     if situation.waiting:
-        waits = plural(situation.waiting, "waits", "wait")
+        waits = plural(situation.waiting, "waits", many="wait")
         return f"Nothing is in its way: {waits} in its queue, itself among them."
     return "Nothing is in its way: it should start within a moment."
 
@@ -223,8 +223,8 @@ def _queue(situation: Situation) -> Iterator[Check]:
     evidence = {"queue_name": situation.queue_name, "waiting": situation.waiting, "sent_before": situation.sent_before}
     before = ""
     if situation.sent_before is not None:
-        before = f", {plural(situation.sent_before, 'was', 'were')} sent before it"
-    detail = f"{plural(situation.waiting, 'waits', 'wait')} in {situation.queue_name}{before}."
+        before = f", {plural(situation.sent_before, 'was', many='were')} sent before it"
+    detail = f"{plural(situation.waiting, 'waits', many='wait')} in {situation.queue_name}{before}."
     yield Check("queue", CheckState.OK, detail, evidence, since=situation.dispatched_at)
 
 

@@ -9,7 +9,7 @@ def some_of(names: Sequence[str], *, most: int) -> str:
     return ", ".join(names[:most]) + more
 
 
-def plural(number: int, one: str, many: str | None = None, *, is_exact: bool = True) -> str:
+def plural(number: int, one: str, *, many: str | None = None, is_exact: bool = True) -> str:
     """`1 task`, `1,204 tasks`, `10,000+ tasks`; `many` where that is not `one` and an s: `2 tasks wait`."""
     if not is_exact:
         return f"{number:,}+ {many or f'{one}s'}"

@@ -197,8 +197,8 @@ def loops() -> dict[str, str]:
     imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module]
     files = {name.name: f"{str(node.module).replace('.', '/')}.py" for node in imports for name in node.names}
     for node in tree.body:
-        if isinstance(node, ast.FunctionDef) and isinstance(node.returns, ast.Name) and node.returns.id in files:
-            files[node.name] = files[node.returns.id]
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and isinstance(node.returns, ast.Name):
+            files[node.name] = files.get(node.returns.id, "")
     made = dict(_assigned(tree))
     rounds = {_first_text(call): call.args[1] for call in _calls(tree) if _name(call) == "Loop"}
     return {loop: files[_class_of(made.get(ast.unparse(made_by), made_by))] for loop, made_by in rounds.items()}
@@ -215,6 +215,7 @@ def _assigned(tree: ast.AST) -> Iterator[tuple[str, ast.expr]]:
 
 
 def _class_of(made_by: ast.expr) -> str:
+    made_by = made_by.value if isinstance(made_by, ast.Await) else made_by
     return _name(made_by) if isinstance(made_by, ast.Call) else ast.unparse(made_by)
 
 

@@ -48,7 +48,7 @@ def _open(page: Page, fleet: Fleet, *, workflow: str) -> float:
     """Click on its name; return milliseconds."""
     page.goto(f"{fleet.ui}/workflows")
     link = f'.grid-row a[href$="/workflows/{workflow}"]'
-    page.locator(link).wait_for()
+    page.locator(link).first.wait_for()
     taken: float = page.evaluate(PRESSED, [link, BOX])
     return taken
 

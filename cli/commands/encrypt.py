@@ -67,6 +67,6 @@ def _print_left(counts: dict[str, int], *, as_json: bool) -> None:
 
 def _problem(table: Encrypted) -> str:
     if table.locked:
-        locked = plural(table.locked, f"row of {table.table} was", f"rows of {table.table} were")
+        locked = plural(table.locked, f"row of {table.table} was", many=f"rows of {table.table} were")
         return f"{locked} locked by others; run this again."
     return f"{plural(table.unreadable, 'row')} of {table.table} can be opened by none of the keys."

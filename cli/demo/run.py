@@ -30,7 +30,7 @@ ADOPTION_SECONDS = 3.0
 POLL_SECONDS = 0.25
 ROUND_SECONDS = 2.0
 WORKFLOW_ROUNDS = 15
-"""So many rounds, 30 s, lie between two workflows."""
+"""How many rounds, of 2 s, lie between two workflows."""
 FIRST_ORDER = 1001
 NAMES_SHOWN = 3
 

@@ -97,7 +97,7 @@ def _unserved(it: Situation, alerts: Sequence[Json]) -> Iterator[_Trouble]:
         if _told(alerts, "TASKS_NOT_PICKED_UP", subject=name):
             continue
         oldest = f", the oldest for {about(seconds_since(since, it.now))}" if since else ""
-        waits = plural(waiting, "task waits", "tasks wait")
+        waits = plural(waiting, "task waits", many="tasks wait")
         who = "Nobody consumes" if queue["consumers"] == 0 else "No worker takes from"
         yield "warning", f"{who} {name}: {waits}{oldest}."
 

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.workflows.steps import StepStatus
 from services.workflows.progress import FEW, Bounds, advance
 from store.queries.workflows.progress import lock_going_on
-from store.queries.workflows.steps import TaskChange, follow_tasks
+from store.queries.workflows.steps import TaskChange, follow_and_settle, follow_tasks
 
 LITTLE = Bounds(steps=FEW, bytes=65_536, result_bytes=65_536, look_again_after=timedelta(0))
 """What is done while the tasks of a whole batch are locked."""
@@ -31,6 +31,6 @@ async def go_on(connection: AsyncConnection, changes: Sequence[TaskChange]) -> N
         await follow_tasks(connection, changes)
         return
     in_hand = await lock_going_on(connection, workflow_ids, ends=len(ended))
-    await follow_tasks(connection, changes, in_hand=[workflow.workflow_id for workflow in in_hand])
+    settled = await follow_and_settle(connection, changes, in_hand=[workflow.workflow_id for workflow in in_hand])
     for workflow in in_hand:
-        await advance(connection, workflow, bounds=LITTLE)
+        await advance(connection, workflow, bounds=LITTLE, ended=settled[workflow.workflow_id])

@@ -60,24 +60,37 @@ class Advanced:
 
 
 async def advance(
-    connection: AsyncConnection, workflow: LockedWorkflow, *, fetched: Group | None = None, bounds: Bounds = WHOLE_TURN
+    connection: AsyncConnection,
+    workflow: LockedWorkflow,
+    *,
+    fetched: Group | None = None,
+    bounds: Bounds = WHOLE_TURN,
+    ended: steps.Ended | None = None,
 ) -> Advanced:
     """Do what can be done in one turn, and have it looked at again if more can.
 
-    Doing it again, at any time, does nothing that was done before.
+    `ended`: what `steps.settle_ended` has returned to the caller. Doing it again, at any time, does nothing that was
+    done before.
     """
-    settled = await _settle(connection, workflow)
-    turn = await _start(
-        connection, workflow, fetched=fetched or Group(), bounds=bounds, waiting_for=settled.waiting_for
-    )
+    settled = await _settle(connection, workflow, ended=ended)
     unfinished = workflow.unfinished - settled.count
+    written = unfinished if workflow.status is WorkflowStatus.RUNNING and unfinished else workflow.unfinished
+
+    async def write() -> None:
+        """What is known before any step starts."""
+        if settled.waiting_for:
+            await steps.write_waiting(connection, workflow.workflow_id, waiting_for=settled.waiting_for)
+        if written != workflow.unfinished:
+            await progress.write_progress(connection, workflow, status=workflow.status, unfinished=written)
+
+    turn = await _start(connection, workflow, fetched=fetched or Group(), bounds=bounds, before=write)
     if turn.broken:  # an end like any other
         again = await _settle(connection, workflow)
         unfinished -= again.count
         if again.waiting_for:
             await steps.write_waiting(connection, workflow.workflow_id, waiting_for=again.waiting_for)
     status = await _status(connection, workflow, unfinished=unfinished)
-    if (status, unfinished) != (workflow.status, workflow.unfinished):
+    if (status, unfinished) != (workflow.status, written):
         await progress.write_progress(connection, workflow, status=status, unfinished=unfinished)
     if status is not workflow.status:
         event = "started" if status is WorkflowStatus.RUNNING else status.lower()
@@ -99,20 +112,23 @@ class _Settled:
     """What is still to be written: for how many steps some now wait."""
 
 
-async def _settle(connection: AsyncConnection, workflow: LockedWorkflow) -> _Settled:
-    """Take ends into account until there are none left."""
+async def _settle(
+    connection: AsyncConnection, workflow: LockedWorkflow, *, ended: steps.Ended | None = None
+) -> _Settled:
+    """Take ends into account until there are none left, these before all others."""
     settled = 0
     this = workflow.workflow_id
     if workflow.cancel_requested_at is not None:
         settled += await steps.skip_waiting(connection, this)
     while True:
-        ended, waiting = await steps.settle_ended(connection, this)
-        settled += len(ended)
-        if stops(ended, workflow.on_failure):
+        these, waiting = ended or await steps.settle_ended(connection, this)
+        ended = None
+        settled += len(these)
+        if stops(these, workflow.on_failure):
             settled += await steps.skip_waiting(connection, this)
             await progress.stop(connection, this)
             continue
-        moves = settle(ended, waiting)
+        moves = settle(these, waiting)
         if not moves.skipped:
             return _Settled(settled, moves.waiting_for)
         if moves.waiting_for:
@@ -148,9 +164,9 @@ async def _start(
     *,
     fetched: Group,
     bounds: Bounds,
-    waiting_for: Mapping[int, int],
+    before: steps.Writes,
 ) -> _Turn:
-    """Make tasks of the steps that are free, once `waiting_for` is written; one whose arguments cannot be made fails
+    """Make tasks of the steps that are free by what is written `before`; one whose arguments cannot be made fails
     here.
     """
     this, position = workflow.workflow_id, BEFORE_THE_FIRST
@@ -164,7 +180,7 @@ async def _start(
         limit=at_once,
         max_bytes=bounds.bytes,
         now=now,
-        waiting_for=waiting_for if position == BEFORE_THE_FIRST else steps.NONE_WAITS,
+        before=before if position == BEFORE_THE_FIRST else steps.write_nothing,
     ):
         position = free[-1].position
         resolved = await resolve(connection, this, steps=free, fetched=fetched, most_bytes=bounds.result_bytes)

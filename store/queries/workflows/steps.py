@@ -4,11 +4,11 @@ What concerns a workflow as a whole is in `progress.py`. Each statement looks on
 found by a partial index; none reads all steps of a workflow that is under way, but for those that stop it.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from operator import attrgetter
-from types import MappingProxyType
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
@@ -46,7 +46,7 @@ from store.together import together
 
 POSITIONS = ARRAY(Integer)
 ANY_SIZE = 2**31 - 1
-NONE_WAITS: Mapping[int, int] = MappingProxyType({})
+Writes = Callable[[], Awaitable[None]]
 
 _steps = workflow_steps.c
 _of_workflow = _steps.workflow_id == bindparam("workflow", type_=Uuid)
@@ -132,15 +132,31 @@ _skip_waiting = (
 )
 
 
-async def settle_ended(connection: AsyncConnection, workflow_id: UUID) -> tuple[list[EndedStep], dict[int, int]]:
-    """Note that ends have been taken into account, all that have not been (index workflow_steps_unsettled).
+Ended = tuple[list[EndedStep], dict[int, int]]
+"""Steps that have ended, and those behind them that wait, by position, each with for how many it does."""
 
-    Returns those steps in their order, and the steps behind them that wait, each with the number of steps for which it
-    does (primary key).
+
+async def settle_ended(connection: AsyncConnection, workflow_id: UUID) -> Ended:
+    """Note that ends have been taken into account, all that have not been; returns those (index
+    workflow_steps_unsettled, primary key).
     """
+    return _as_ended(await connection.execute(_settle, {"workflow": workflow_id}))
+
+
+async def follow_and_settle(
+    connection: AsyncConnection, changes: Iterable[TaskChange], *, in_hand: Sequence[UUID]
+) -> dict[UUID, Ended]:
+    """Do as `follow_tasks` does, and then for each workflow in hand as `settle_ended`, in one round trip."""
+    async with together(connection) as asking:
+        await follow_tasks(connection, changes, in_hand=in_hand)
+        asked = {workflow_id: await asking.ask(_settle, {"workflow": workflow_id}) for workflow_id in in_hand}
+    return {workflow_id: _as_ended(answer.rows) for workflow_id, answer in asked.items()}
+
+
+def _as_ended(rows: Iterable[Any]) -> Ended:
     ended: list[EndedStep] = []
     waiting: dict[int, int] = {}
-    for position, status, children, waiting_for in await connection.execute(_settle, {"workflow": workflow_id}):
+    for position, status, children, waiting_for in rows:
         if waiting_for is None:
             ended.append(EndedStep(position, StepStatus(status), children))
         else:
@@ -223,6 +239,10 @@ _fail = (
 )
 
 
+async def write_nothing() -> None:
+    """Write nothing."""
+
+
 async def list_free(
     connection: AsyncConnection,
     workflow_id: UUID,
@@ -231,16 +251,15 @@ async def list_free(
     limit: int,
     max_bytes: int,
     now: datetime,
-    waiting_for: Mapping[int, int] = NONE_WAITS,
+    before: Writes = write_nothing,
 ) -> list[FreeStep]:
     """Return up to `limit` steps that may start, in their order, after this position (index workflow_steps_free).
 
-    The last of them is the one whose arguments reach `max_bytes`. Before, `waiting_for` is written, as `write_waiting`
-    does: both take one round trip.
+    The last of them is the one whose arguments reach `max_bytes`. `before` writes what makes steps free, in the same
+    round trip.
     """
     async with together(connection) as asking:
-        if waiting_for:
-            await write_waiting(connection, workflow_id, waiting_for=waiting_for)
+        await before()
         parameters = {"workflow": workflow_id, "behind": behind, "limit": limit, "max_bytes": max_bytes}
         free = await asking.ask(_free, parameters)
     vault = at_rest_of(connection)

@@ -9,12 +9,14 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain.results import StoredResult
+from loops.workflows import HELD_SECONDS, WorkflowsRound
 from mirror import writer as writer_module
 from mirror.writer import Writer
 from services.workflows import following
 from store.queries.workflows import progress
 from store.tables.tasks import tasks
 from store.tables.workflows import workflow_wakes
+from tests.fakes.gateway import FakeResultReader
 from tests.integration.mirror.messages import Results, life
 from tests.workflows import World, begin, make_workflow
 
@@ -62,6 +64,8 @@ async def test_a_workflow_in_other_hands_is_woken_and_not_waited_for(engine: Asy
         assert await progress.lock(holder, world.workflow_id)
         async with asyncio.timeout(10):
             await end(world, "a")
+            pause = await WorkflowsRound(engine, FakeResultReader(world.broker)).run_once()
+    assert pause == HELD_SECONDS, "nobody tells when it lets go"
     assert (await world.statuses(), await wakes(engine)) == ("a:COMPLETED b:WAITING c:WAITING", 1)
     await world.advance()
     assert await world.statuses() == "a:COMPLETED b:PENDING c:WAITING"

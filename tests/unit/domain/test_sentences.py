@@ -9,9 +9,9 @@ def test_the_first_are_named_and_the_others_counted() -> None:
 
 def test_one_is_one_and_more_are_many() -> None:
     assert [plural(number, "task") for number in (0, 1, 1200)] == ["0 tasks", "1 task", "1,200 tasks"]
-    assert [plural(number, "waits", "wait") for number in (1, 2)] == ["1 waits", "2 wait"]
+    assert [plural(number, "waits", many="wait") for number in (1, 2)] == ["1 waits", "2 wait"]
 
 
 def test_what_is_not_counted_to_the_end_is_many() -> None:
     assert plural(10_000, "row", is_exact=False) == "10,000+ rows"
-    assert plural(1, "row is", "rows are", is_exact=False) == "1+ rows are"
+    assert plural(1, "row is", many="rows are", is_exact=False) == "1+ rows are"

@@ -7,7 +7,7 @@ import { useData } from "../../api/query.ts";
 import type { Page, TaskRow } from "../../api/types.ts";
 
 const PAGE = 200;
-const MOST = 20_000;
+const MOST = 100_000;
 const NEWER = 100;
 const ASKED = 200;
 
@@ -58,10 +58,11 @@ export function useTaskList(query: URLSearchParams): TaskList {
         query: asked,
         signal: abort.signal,
       });
-      const known = new Set(before?.known);
+      // One set for as long as rows are added: a copy of a hundred thousand for each page would be felt.
+      const known = before?.known ?? new Set<string>();
       const fresh = value.data.filter((row) => !known.has(row.task_id));
       for (const row of fresh) known.add(row.task_id);
-      const rows = [...(before?.rows ?? []), ...fresh];
+      const rows = before ? before.rows.concat(fresh) : fresh;
       setLoaded({
         query: text,
         rows,
