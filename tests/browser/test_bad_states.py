@@ -128,7 +128,7 @@ def test_another_build_is_said_and_loads_nothing_by_itself(stack: Stack, shop: S
 
 
 @contextmanager
-def _api(stack: Stack, folder: Path, port: int) -> Iterator[RunningProcess]:
+def _api(stack: Stack, folder: Path, *, port: int) -> Iterator[RunningProcess]:
     """A process of its own, that may be stopped while others of the stack go on."""
     found = stack.addresses
     environment = {f"CELERIAC_{name.upper()}": getattr(found, name) for name in ("database_url", "broker_url")} | {
@@ -148,7 +148,7 @@ def test_an_api_ends_though_a_page_is_open_which_waits_for_the_next(
     (port,) = free_ports(1)
     url = f"http://127.0.0.1:{port}"
     with watched(browser, url) as (page, _):
-        with _api(stack, tmp_path, port) as api:
+        with _api(stack, tmp_path, port=port) as api:
             wait_for(lambda: "startup complete" in api.log.read_text())
             open_page(page, f"{url}/ui/tasks?status=FAILED")
             expect(page.get_by_role("button", name="live")).to_be_visible()
@@ -166,7 +166,7 @@ def test_an_api_ends_though_a_page_is_open_which_waits_for_the_next(
         assert rows > 1
         expect(form.get_by_text("No answer since")).to_be_visible()
         expect(form.get_by_role("button", name=SUBMIT)).to_be_disabled()
-        with _api(stack, tmp_path, port):
+        with _api(stack, tmp_path, port=port):
             expect(page.get_by_text("No answer since")).to_have_count(0)
             expect(page.get_by_role("button", name="live")).to_be_visible()
             assert page.get_by_role("row").count() >= rows

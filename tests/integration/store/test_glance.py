@@ -202,7 +202,7 @@ async def test_an_alert_waits_where_somebody_is_to_be_told_of_it(connection: Asy
     await alerts.save(connection, [AlertFinding((rule.type, "report"), 1, rule, "")])
     made = {"enabled": True, "created_by": "anybody"}
     channel = {"channel_id": uuid4(), "name": "mail", "shown": "mail", "url": "mail", **made}
-    lists = {name: [] for name in ("channel_ids", "severities", "alert_types", "subjects")}
+    lists: dict[str, list[str]] = {name: [] for name in ("channel_ids", "severities", "alert_types", "subjects")}
     route = {"route_id": uuid4(), "name": "all", "group_seconds": 0, "send_resolved": True, **lists, **made}
     for statement, expected in (
         (insert(notification_channels).values(channel), set()),
