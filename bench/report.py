@@ -63,7 +63,7 @@ class Report:
 def present(report: Report, json_file: Path | None) -> None:
     """Print the table; write the JSON if a file was named."""
     console = open_console()
-    console.print(as_table(report))
+    console.print(as_table(report) if report.series else report.title)
     if report.parts:
         console.print(parts_table(report.parts))
     for goal in report.goals:

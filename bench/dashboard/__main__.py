@@ -74,6 +74,7 @@ def main(
     pages: Annotated[int, typer.Option(min=1, help="Open dashboards that the API serves.")] = 20,
     rate: Annotated[list[int], typer.Option(min=1, help="Tasks a second meanwhile; may repeat.")] = [100, 1_000],  # noqa: B006
     seconds: Annotated[float, typer.Option(min=1, help="How long pages are left alone.")] = 10.0,
+    pause: Annotated[float, typer.Option(min=0, help="Milliseconds between two keys of who types fast.")] = 60.0,
     json_file: JsonFile = None,
 ) -> None:
     """Measure the dashboard beside Flower."""
@@ -84,7 +85,7 @@ def main(
         fleet.run(KNOWN_TASKS)
         stages: dict[Stage, Callable[[], None]] = {
             Stage.LOAD: partial(_load, found, browser, fleet=fleet, rounds=rounds, tasks=tasks),
-            Stage.JOURNEY: partial(_walk, found, browser, fleet=fleet, steps=steps, rounds=rounds),
+            Stage.JOURNEY: partial(_walk, found, browser, fleet=fleet, steps=steps, rounds=rounds, pause=pause),
             Stage.LIST: partial(_scroll, found, browser, fleet=fleet, rows=rows),
             Stage.WORKFLOW: partial(_look_at_workflows, found, browser, fleet=fleet, steps=steps, rounds=rounds),
             Stage.IDLE: partial(_rest, found, browser, fleet=fleet, seconds=seconds),
@@ -123,14 +124,14 @@ def _load(found: Found, browser: Browser, *, fleet: Fleet, rounds: int, tasks: i
     found.notes.append(f"Flower's table with {KNOWN_TASKS + tasks:,} tasks: {turned * 1000:,.0f} ms to its next 15.")
 
 
-def _walk(found: Found, browser: Browser, *, fleet: Fleet, steps: int, rounds: int) -> None:
+def _walk(found: Found, browser: Browser, *, fleet: Fleet, steps: int, rounds: int, pause: float) -> None:
     fleet.fan(steps)
-    _add_walk(found, "interaction to next paint", 100, walk(browser, fleet, rounds=1))
+    _add_walk(found, "interaction to next paint", 100, walk(browser, fleet, pause=pause))
     stopping = Event()
     submitter = Thread(target=_keep_changing, args=(fleet, stopping))
     submitter.start()
     try:
-        changing = walk_while_rows_change(browser, fleet, rounds=rounds)
+        changing = walk_while_rows_change(browser, fleet, rounds=rounds, pause=pause)
     finally:
         stopping.set()
         submitter.join()

@@ -36,7 +36,7 @@ def serve_streams(fleet: Fleet, *, streams: int, seconds: float, rate: int = 0) 
     with ExitStack() as stack:
         for _ in range(streams):
             stack.enter_context(_streaming(fleet.stack.api_url))
-        time.sleep(SETTLED_SECONDS)
+        time.sleep(min(SETTLED_SECONDS, seconds))
         return _while(fleet, pages=streams, rate=rate, seconds=seconds)
 
 
@@ -47,7 +47,7 @@ def serve_pages(browser: Browser, fleet: Fleet, *, pages: int, rates: tuple[int,
             it = stack.enter_context(opened(browser))
             it.page.goto(f"{fleet.ui}/")
             it.page.locator(VERDICT).wait_for()
-        time.sleep(SETTLED_SECONDS)
+        time.sleep(min(SETTLED_SECONDS, seconds))
         return [_while(fleet, pages=pages, rate=rate, seconds=seconds) for rate in rates]
 
 

@@ -9,7 +9,7 @@ from bench.dashboard.chromium import opened, processor_seconds
 from bench.dashboard.first_load import FLOWERS_TABLE, VERDICT
 from bench.dashboard.fleet import Fleet
 
-SETTLED_MS = 5_000
+SETTLED_SECONDS = 5.0
 """By then everything is drawn that the first load asked for, and the first hints have been followed."""
 COUNTED = ("LayoutCount", "RecalcStyleCount", "ScriptDuration")
 
@@ -49,7 +49,7 @@ def _rest(browser: Browser, url: str, *, shown: str, seconds: float, headers: di
     with opened(browser, headers) as it:
         it.page.goto(url)
         it.page.locator(shown).first.wait_for()
-        it.page.wait_for_timeout(SETTLED_MS)
+        it.page.wait_for_timeout(min(SETTLED_SECONDS, seconds) * 1000)
         before, counted, begun = processor_seconds(browser), it.metrics(), time.perf_counter()
         it.page.wait_for_timeout(seconds * 1000)
         after, counts, taken = processor_seconds(browser), it.metrics(), time.perf_counter() - begun

@@ -15,10 +15,9 @@ LETTERS = "otfqwneaslhiku"
 """Those that follow `g`, each the key of a page."""
 LOOK_ROUND = ("j", "j", "k", "?", "Escape")
 IN_THE_LIST = ("j", "j", "j", "o", "j", "j", "Escape", "x", "x", "PageDown", "End", "Home")
+ROW = ".grid-row [role=gridcell]"
 FILTER = "status:failed"
 PALETTE = "analytics"
-PAUSE_MS = 60
-"""Between two keys of somebody who types fast."""
 LEAST_SECONDS = 0.008
 """What an interaction counts that was too short to be told."""
 
@@ -32,85 +31,92 @@ class Walk:
     """How many of them took 16 ms or more."""
 
 
-def walk(browser: Browser, fleet: Fleet, *, rounds: int) -> Walk:
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody at a page, who pauses for so many milliseconds after each key."""
+
+    page: Page
+    pause: float
+
+    def open(self, url: str) -> None:
+        """Go there."""
+        self.page.goto(url)
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait for what the page has asked for."""
+        self.page.locator("main h1").first.wait_for(state="attached")
+        self.page.locator(".loading").first.wait_for(state="detached")
+        self.page.wait_for_timeout(self.pause)
+
+    def press(self, *keys: str) -> None:
+        """Press these one after another."""
+        for key in keys:
+            self.page.keyboard.press(key)
+            self.page.wait_for_timeout(self.pause)
+
+    def type(self, text: str) -> None:
+        """Type this into what has the focus."""
+        self.page.keyboard.type(text, delay=self.pause)
+
+    def click(self, selector: str) -> None:
+        """Click on the first of these."""
+        self.page.locator(selector).first.click()
+        self.page.wait_for_timeout(self.pause)
+
+
+def walk(browser: Browser, fleet: Fleet, *, pause: float) -> Walk:
     """Go through all pages by keys and the mouse."""
     with opened(browser) as it:
-        _open(it.page, f"{fleet.ui}/")
-        for _ in range(rounds):
-            for letter in LETTERS:
-                _press(it.page, "g", letter)
-                _settle(it.page)
-                _press(it.page, *LOOK_ROUND)
-            _click(it.page, '.rail a[href$="/ui/tasks"]')
-            _look_through_tasks(it.page)
-            _look_into_a_workflow(it.page)
+        person = Person(it.page, pause)
+        person.open(f"{fleet.ui}/")
+        for letter in LETTERS:
+            person.press("g", letter)
+            person.settle()
+            person.press(*LOOK_ROUND)
+        person.click('.rail a[href$="/ui/tasks"]')
+        _look_through_tasks(person)
+        _look_into_a_workflow(person)
         return _told(it)
 
 
-def walk_while_rows_change(browser: Browser, fleet: Fleet, *, rounds: int) -> Walk:
+def walk_while_rows_change(browser: Browser, fleet: Fleet, *, rounds: int, pause: float) -> Walk:
     """Go through the list of tasks while its rows change."""
     with opened(browser) as it:
-        _open(it.page, f"{fleet.ui}/tasks")
+        person = Person(it.page, pause)
+        person.open(f"{fleet.ui}/tasks")
         for _ in range(rounds):
-            _press(it.page, *IN_THE_LIST)
-            _click(it.page, ".grid-row [role=gridcell]")
-            _press(it.page, "Escape")
+            person.press(*IN_THE_LIST)
+            person.click(ROW)
+            person.press("Escape")
         return _told(it)
 
 
-def _look_through_tasks(page: Page) -> None:
-    _settle(page)
-    _press(page, *IN_THE_LIST)
-    _click(page, ".grid-head button")
-    _settle(page)
-    _click(page, ".grid-row [role=gridcell]")
-    _press(page, "Escape", "/")
-    _type(page, FILTER)
-    _press(page, "Enter", "Escape")
-    _settle(page)
-    _press(page, "Control+k")
-    _type(page, PALETTE)
-    _press(page, "Enter")
-    _settle(page)
+def _look_through_tasks(person: Person) -> None:
+    person.settle()
+    person.press(*IN_THE_LIST)
+    person.click(".grid-head button")
+    person.settle()
+    person.click(ROW)
+    person.press("Escape", "/")
+    person.type(FILTER)
+    person.press("Enter", "Escape")
+    person.settle()
+    person.press("Control+k")
+    person.type(PALETTE)
+    person.press("Enter")
+    person.settle()
 
 
-def _look_into_a_workflow(page: Page) -> None:
-    _press(page, "g", "f")
-    _settle(page)
-    _click(page, ".grid-row a")
-    page.locator(".workflow-box").first.wait_for()
-    _click(page, ".workflow-box")
-    _press(page, "ArrowRight", "ArrowDown", "Enter", "Escape", "+", "-", "0")
+def _look_into_a_workflow(person: Person) -> None:
+    person.press("g", "f")
+    person.settle()
+    person.click(".grid-row a")
+    person.click(".workflow-box")
+    person.press("ArrowRight", "ArrowDown", "Enter", "Escape", "+", "-", "0")
     for tab in ("gantt", "steps", "events"):
-        _click(page, f'.tabs a[href*="tab={tab}"]')
-        _settle(page)
-
-
-def _open(page: Page, url: str) -> None:
-    page.goto(url)
-    _settle(page)
-
-
-def _settle(page: Page) -> None:
-    """Wait for what the page has asked for."""
-    page.locator("main h1").first.wait_for(state="attached")
-    page.locator(".loading").first.wait_for(state="detached")
-    page.wait_for_timeout(PAUSE_MS)
-
-
-def _press(page: Page, *keys: str) -> None:
-    for key in keys:
-        page.keyboard.press(key)
-        page.wait_for_timeout(PAUSE_MS)
-
-
-def _type(page: Page, text: str) -> None:
-    page.keyboard.type(text, delay=PAUSE_MS)
-
-
-def _click(page: Page, selector: str) -> None:
-    page.locator(selector).first.click()
-    page.wait_for_timeout(PAUSE_MS)
+        person.click(f'.tabs a[href*="tab={tab}"]')
+        person.settle()
 
 
 def _told(it: Opened) -> Walk:

@@ -40,7 +40,7 @@ TINY = {
     "workflows": ["--steps", "3", "--width", "2", "--idle-steps", "3", "--rounds", "1"],
     "dashboard": [
         *("--tasks", "20", "--rows", "300", "--steps", "20", "--pages", "1", "--rate", "10"),
-        *("--seconds", "1", "--rounds", "1"),
+        *("--seconds", "1", "--rounds", "1", "--pause", "0"),
     ],
 }
 CONTENDERS = {
