@@ -79,8 +79,6 @@ class WorkflowsRound:
     async def _go_on(self, workflow: LockedWorkflow, advanced: Advanced) -> bool:
         """What cannot be done under the lock on the workflow; returns whether there was any, which may wake it."""
         if advanced.status in TERMINAL:
-            if workflow.status not in TERMINAL:
-                log.info("workflow_ended", workflow_id=str(workflow.workflow_id), status=advanced.status.value)
             return False
         if workflow.cancel_requested_at is not None:
             async with self._engine.begin() as connection:
