@@ -133,7 +133,8 @@ async def test_where_none_but_small_results_are_read_they_are_read_together_and_
     store: Store,
 ) -> None:
     names = [f"s{number}" for number in range(2 * READ_AT_ONCE + 1)]
-    store.results = dict.fromkeys(names, "1") | {"large": json.dumps("x" * 64 * KIB)}
+    store.results = dict.fromkeys(names, "1")
+    store.results["large"] = json.dumps("x" * 64 * KIB)
     found = await resolved(step(1, *map(result_of, names)), step(2, result_of("large")), most_bytes=64 * KIB)
     assert len(store.reads) == 1
     assert arguments(found.filled[1])[0] == [1] * len(names)
