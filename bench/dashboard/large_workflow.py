@@ -17,12 +17,12 @@ class LargeWorkflow:
     """Times in seconds."""
 
     layout: float
-    """From the question to the worker until its answer."""
+    """The time from the question to the worker until its answer."""
     drawn: float
-    """From the click on its name until boxes are drawn, with what is asked of the API."""
+    """The time from the click on its name until boxes are drawn, with what is asked of the API."""
     boxes_touched: int
     gantt: float
-    """From the click on the tab until bars are drawn."""
+    """The time from the click on the tab until bars are drawn."""
 
 
 def look_at_workflows(browser: Browser, fleet: Fleet, *, steps: int, rounds: int) -> LargeWorkflow:
