@@ -248,12 +248,8 @@ async def open_resources(stack: AsyncExitStack, settings: Settings, *, metrics: 
         stack.push_async_callback(reader.close)
     health_engine = open_engine(database_url, pool_size=PROBE_CONNECTIONS, name="celeriac health")
     stack.push_async_callback(health_engine.dispose)
-    statements = ("select 1", STATE, LAST_TOLD)
-    database, state, told = (Look(database_url, statement, name="celeriac health") for statement in statements)
-    for look in (database, state, told):
-        stack.push_async_callback(look.close)
-    checks = HealthChecks(database, state, redis, queues=queues, results=results)
-    # With connections of its own, that requests cannot keep busy.
+    database, state, told = (_look(stack, database_url, asking=asked) for asked in ("select 1", STATE, LAST_TOLD))
+    checks = HealthChecks(database, state, redis=redis, queues=queues, results=results)
     probe = await stack.enter_async_context(HealthProbe(checks.by_name()))
     sources = MetricsSources(health_engine, redis, queues=queues)
     stack.push_async_callback(sources.close)
@@ -287,12 +283,18 @@ async def open_resources(stack: AsyncExitStack, settings: Settings, *, metrics: 
         no_results=results.blind,
         mover=mover,
         sender=await stack.enter_async_context(Sender(settings.webhook_allow_networks)),
-        limits=await stack.enter_async_context(Limits(engine, told, layout, on_redis=is_redis(broker_url))),
+        limits=await stack.enter_async_context(Limits(engine, told, layout=layout, on_redis=is_redis(broker_url))),
         host=HostUsage(),
         searches=asyncio.Semaphore(max(1, settings.database_pool_size // 2)),
     )
     stack.callback(resources.answers.shutdown, wait=False)
     return resources
+
+
+def _look(stack: AsyncExitStack, database_url: str, *, asking: str) -> Look:
+    look = Look(database_url, asking, name="celeriac health")
+    stack.push_async_callback(look.close)
+    return look
 
 
 async def _open_live(

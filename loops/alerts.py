@@ -95,20 +95,20 @@ class AlertsRound:
         self, inputs: AlertInputs, rules: Mapping[AlertType, Rule], *, open_alerts: Collection[Key]
     ) -> bool:
         """Judge, and store what comes of it; false if another process does it. Mostly nothing does."""
-        judgement = self._judge(inputs, rules, open_alerts)
+        judgement = self._judge(inputs, rules, open_alerts=open_alerts)
         if judgement.raised or judgement.still_open or judgement.resolved:
             async with self._engine.begin() as connection:
                 if not await leadership.take(connection, leadership.ALERTS):
                     return False
                 # Others may have raised or resolved some since.
-                judgement = self._judge(inputs, rules, await alerts.list_open_keys(connection))
+                judgement = self._judge(inputs, rules, open_alerts=await alerts.list_open_keys(connection))
                 await write_changes(connection, judgement)
         self._pending = judgement.pending
         _tell(judgement)
         return True
 
     def _judge(
-        self, inputs: AlertInputs, rules: Mapping[AlertType, Rule], open_alerts: Collection[Key], /
+        self, inputs: AlertInputs, rules: Mapping[AlertType, Rule], *, open_alerts: Collection[Key]
     ) -> Judgement:
         return judge_alerts(inputs, rules, open_alerts=open_alerts, pending=self._pending, now=datetime.now(UTC))
 

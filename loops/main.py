@@ -90,13 +90,10 @@ async def run(settings: Settings, stopping: asyncio.Event, *, with_webhooks: boo
     """Run every loop until `stopping` is set; what was claimed and not finished stays in the outbox."""
     database_url, broker_url, _ = urls(settings)
     async with AsyncExitStack() as stack:
-        engine = _open_engine(settings, database_url)
-        stack.push_async_callback(engine.dispose)
+        engine, redis = _open(stack, settings)
         layout = Layout(settings.broker_options, is_told=False)
         gateways = _gateways(stack, settings, layout=layout)
         publisher, singly, control, results, queues, mover, presence, prefixes = gateways
-        redis = redis_client(settings.effective_redis_url or "")
-        stack.push_async_callback(redis.aclose)
         proofs = Proofs(engine, control, presence=presence, redis=redis)
         marks = await stack.enter_async_context(DegradationMarks(redis))
         counters = await stack.enter_async_context(Counters(redis))
@@ -143,12 +140,11 @@ async def run(settings: Settings, stopping: asyncio.Event, *, with_webhooks: boo
         )
         notified: dict[Waiting, Wakes] = {Waiting.DUE: submitted, Waiting.WORKFLOWS: stepped}
         if with_webhooks:
-            of_webhooks, wakes_of_webhooks = await _webhook_loops(stack, settings, engine=engine, counters=counters)
-            loops, notified = (*loops, *of_webhooks), {**notified, **wakes_of_webhooks}
+            of_webhooks, woken = await _webhook_loops(stack, settings, engine=engine, counters=counters)
+            loops, notified = (*loops, *of_webhooks), {**notified, **woken}
         if settings.adopt_queues:
             loops += (Loop("queues", QueuesRound(engine, control, queues=queues)),)
-        resting, wakes = with_rests(loops, notified=notified)
-        await _run([*resting, _glance(stack, database_url, wakes)], life=life, stopping=stopping)
+        await _run(_rested(stack, settings, loops=loops, notified=notified), life=life, stopping=stopping)
     log.info("loops_stopped")
 
 
@@ -158,17 +154,22 @@ async def run_webhooks(settings: Settings, stopping: asyncio.Event) -> None:
     They tell nobody that the loops work: others may not.
     """
     async with AsyncExitStack() as stack:
-        engine = _open_engine(settings, urls(settings)[0])
-        stack.push_async_callback(engine.dispose)
-        redis = redis_client(settings.effective_redis_url or "")
-        stack.push_async_callback(redis.aclose)
+        engine, redis = _open(stack, settings)
         counters = await stack.enter_async_context(Counters(redis))
         loops, wakes = await _webhook_loops(stack, settings, engine=engine, counters=counters)
-        looking = _glance(stack, urls(settings)[0], wakes)
+        looking = _glance(stack, settings, wakes=wakes)
         running = [start(run_loop(loop), name=loop.name) for loop in (*loops, looking)]
         await stopping.wait()
         await end(*running)
     log.info("loops_stopped")
+
+
+def _rested(
+    stack: AsyncExitStack, settings: Settings, *, loops: Sequence[Loop], notified: Mapping[Waiting, Wakes]
+) -> list[Loop]:
+    """Let those rest that may, and add the loop that looks for them."""
+    resting, wakes = with_rests(loops, notified=notified)
+    return [*resting, _glance(stack, settings, wakes=wakes)]
 
 
 async def _run(loops: Sequence[Loop], *, life: SignOfLife, stopping: asyncio.Event) -> None:
@@ -178,9 +179,9 @@ async def _run(loops: Sequence[Loop], *, life: SignOfLife, stopping: asyncio.Eve
     await end(*running)
 
 
-def _glance(stack: AsyncExitStack, database_url: str, wakes: Mapping[Waiting, Wakes]) -> Loop:
+def _glance(stack: AsyncExitStack, settings: Settings, *, wakes: Mapping[Waiting, Wakes]) -> Loop:
     """Make the loop that looks for others, with its connection, to be closed with the stack."""
-    look = Look(database_url, STATEMENT, name=NAME, by_key=True)
+    look = Look(urls(settings)[0], STATEMENT, name=NAME, by_key=True)
     stack.push_async_callback(look.close)
     return Loop("glance", GlanceRound(look, wakes))
 
@@ -207,9 +208,14 @@ async def _webhook_loops(
     return loops, {Waiting.FOLLOWERS: fan_out, Waiting.DELIVERIES: webhooks}
 
 
-def _open_engine(settings: Settings, database_url: str) -> AsyncEngine:
+def _open(stack: AsyncExitStack, settings: Settings) -> tuple[AsyncEngine, Redis]:
+    """Open what all loops use, to be closed with the stack."""
     pool_size, keys = settings.database_pool_size, settings.at_rest_keys
-    return open_engine(database_url, pool_size=pool_size, name=NAME, by_key=True, keys=keys)
+    engine = open_engine(urls(settings)[0], pool_size=pool_size, name=NAME, by_key=True, keys=keys)
+    stack.push_async_callback(engine.dispose)
+    redis = redis_client(settings.effective_redis_url or "")
+    stack.push_async_callback(redis.aclose)
+    return engine, redis
 
 
 class _Gateways(NamedTuple):

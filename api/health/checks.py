@@ -21,7 +21,7 @@ class HealthChecks:
     """
 
     def __init__(
-        self, database: Asks, state: Asks, redis: Redis, *, queues: QueueReader, results: ResultReader
+        self, database: Asks, state: Asks, *, redis: Redis, queues: QueueReader, results: ResultReader
     ) -> None:
         """Prepare to ask: `database` is any question, `state` is `store.queries.mirror.STATE`."""
         self._database = database

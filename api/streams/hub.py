@@ -35,7 +35,7 @@ CATCHING_UP = 2
 POLL_SECONDS = 1.0
 """A change is told when all older transactions are over, which nobody is notified of."""
 REST_SECONDS = 60.0
-"""The same while no stream is open: the first one wakes us."""
+"""The first stream wakes us; this holds while none is open."""
 PAUSE_SECONDS = 0.1
 """The pause between two readings: each wakes all streams."""
 

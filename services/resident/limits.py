@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 class Limits(Resident):
     """`async with Limits(engine, look) as limits: limits.explain(...)`."""
 
-    def __init__(self, engine: AsyncEngine, look: Asks, layout: Layout | None = None, *, on_redis: bool = True) -> None:
+    def __init__(self, engine: AsyncEngine, look: Asks, *, layout: Layout | None = None, on_redis: bool = True) -> None:
         """Prepare to read; what workers say of the broker is passed on to `layout`. `look` asks
         `store.queries.workers.consumers.LAST_TOLD`."""
         self._engine = engine

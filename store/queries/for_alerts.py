@@ -63,7 +63,7 @@ _due_by_queue = (
     .group_by(tasks.c.queue_name)
     .order_by(func.count().desc())
 )
-"""By queue, the tasks that are due and not handed to the broker (index outbox_due, primary key of tasks)."""
+"""The tasks that are due and not handed to the broker, by queue (index outbox_due, primary key of tasks)."""
 
 _oldest_due = (
     select(_age(outbox.c.due_at))
@@ -85,7 +85,7 @@ _refused = (
     .group_by(tasks.c.queue_name)
     .order_by(func.min(outbox.c.postponed_at))
 )
-"""By queue, for how long the broker has not taken a task that it was offered (index outbox_postponed)."""
+"""The time for which the broker has not taken a task that it was offered, by queue (index outbox_postponed)."""
 
 _parked = (
     select(
@@ -100,7 +100,7 @@ _parked = (
     .group_by(tasks.c.queue_name)
     .order_by(func.count().desc())
 )
-"""By queue, what the broker refuses again and again (index outbox_refused)."""
+"""What the broker refuses again and again, by queue (index outbox_refused)."""
 
 _unreceived = and_(tasks.c.phase == Phase.QUEUED.value, tasks.c.submitted_here, tasks.c.attempt_count == 0)
 _in_queue_order = (
@@ -114,7 +114,7 @@ _oldest = select(_first_queue).cte("oldest", recursive=True)
 _next_queue = _in_queue_order.where(tasks.c.queue_name > _oldest.c.queue_name).lateral()
 _all_queues = _oldest.union_all(select(_next_queue).select_from(_oldest.join(_next_queue, true())))
 _not_picked_up = select(_all_queues.c.queue_name, _age(_all_queues.c.dispatched_at))
-"""By queue, the age of the oldest dispatch of ours that no worker ever received.
+"""The age of the oldest dispatch of ours that no worker ever received, by queue.
 
 Jumps from queue to queue through index tasks_unreceived, however many tasks wait in each.
 """
@@ -126,7 +126,7 @@ _longest_running = (
     .group_by(tasks.c.task_name)
     .order_by(func.max(_run).desc())
 )
-"""By task name, how long a task has been running, if beyond its own timeout (index tasks_node_running)."""
+"""How long a task has been running, if beyond its own timeout, by task name (index tasks_node_running)."""
 
 _ends = select(func.count().filter(tasks.c.status == Status.FAILED.value), func.count()).where(
     tasks.c.completed_at > func.now() - bindparam("failures", type_=Interval),
@@ -162,19 +162,19 @@ _missed = (
     .where(gaps.c.ended_at > _begin_of_window)
     .group_by(gaps.c.source)
 )
-"""By source, for how long within the window the mirror was deaf (index gaps_ended)."""
+"""How long within the window the mirror was deaf, by source (index gaps_ended)."""
 
 _failing_channels = select(notification_channels.c.name, _age(notification_channels.c.failing_since)).where(
     notification_channels.c.enabled, notification_channels.c.failing_since.is_not(None)
 )
-"""By name, for how long nothing came through each channel that fails. They are few: no index is needed."""
+"""How long nothing has come through each channel that fails, by name. They are few: no index is needed."""
 
 _failing_webhooks = select(webhooks.c.webhook_id, _age(webhooks.c.failing_since)).where(
     webhooks.c.failing_since.is_not(None),
     webhooks.c.state != State.DELETED.value,
     func.coalesce(webhooks.c.disabled_because, "") != Because.ASKED.value,
 )
-"""By webhook, how long all has failed that was sent to it, also where that has disabled it (100 rows)."""
+"""How long all has failed that was sent to a webhook, by its id, also where that has disabled it (100 rows)."""
 
 _served = select(func.unnest(workers.c.queues).label("queue_name")).where(is_online()).distinct()
 _online = select(func.count(), func.count().filter(workers.c.queues.is_(None))).where(is_online())

@@ -79,7 +79,7 @@ class Rows:
     timed_by_hour: Subquery
     """Durations: packed where tasks are chosen, and else by bucket."""
     timed_by_day: Subquery
-    """Packed durations."""
+    """Durations, which are packed; those of chosen tasks are read by the day from here."""
 
 
 def rows_of(chosen: Chosen) -> Rows:

@@ -178,7 +178,7 @@ def test_an_api_ends_though_a_page_is_open_which_waits_for_the_next(
 
 def test_without_a_database_old_answers_are_shown_as_old(stack: Stack, shop: Shop, browser: Browser) -> None:
     with watched(browser, stack.url) as (page, _):
-        open_page(page, f"{stack.url}/ui/tasks?status=FAILED")
+        open_page(page, f"{stack.url}/ui/workers")
         rows = page.get_by_role("row").count()
         with frozen([stack.child("postgres")]):
             expect(page.get_by_text("The database does not answer.")).to_be_visible()

@@ -63,7 +63,7 @@ def checks(world: World) -> HealthChecks:
     return HealthChecks(
         world,
         SimpleNamespace(ask=world.read_state),
-        cast(Redis, world),
+        redis=cast(Redis, world),
         queues=cast(QueueReader, FakeQueueReader(world.broker)),
         results=cast(ResultReader, FakeResultReader(world.broker)),
     )
