@@ -41,7 +41,7 @@ class Stage(StrEnum):
 
 OURS, FLOWER = "celeriac", "Flower"
 KNOWN_TASKS = 100
-"""How many are run before, so that all pages have something to tell."""
+"""Tasks that are run first, of which all pages tell."""
 CHANGING = 20
 """Rows that change in each second."""
 SHORT_TASK = {"task_name": "celeriac.sleep", "task_args": [0.02]}
@@ -187,7 +187,7 @@ def _in_words(idle: Idle) -> str:
 def _serve(found: Found, browser: Browser, *, fleet: Fleet, pages: int, rates: tuple[int, ...], seconds: float) -> None:
     streams = {count: serve_streams(fleet, streams=count, seconds=seconds) for count in (0, 1, pages)}
     found.at_most(f"API with {pages} streams, % of a core", 1, reached=streams[pages].percent)
-    alone = {rate: _alone(fleet, rate=rate, seconds=seconds) for rate in (0, *rates)}
+    alone = {rate: _alone(fleet, rate, seconds=seconds) for rate in (0, *rates)}
     served = serve_pages(browser, fleet, pages=pages, rates=(0, *rates), seconds=seconds)
     for each, rate in zip(served, alone, strict=True):
         found.notes.append(
@@ -200,7 +200,7 @@ def _serve(found: Found, browser: Browser, *, fleet: Fleet, pages: int, rates: t
     found.notes += [f"API with {count} streams: {each.percent:.2f} % of a core." for count, each in streams.items()]
 
 
-def _alone(fleet: Fleet, *, rate: int, seconds: float) -> Served:
+def _alone(fleet: Fleet, rate: int, *, seconds: float) -> Served:
     return serve_streams(fleet, streams=0, seconds=seconds, rate=rate)
 
 

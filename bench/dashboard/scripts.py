@@ -36,7 +36,7 @@ FIRST_PAINT = "() => performance.getEntriesByName('first-contentful-paint')[0]?.
 LONG_TASKS = "() => probe.longTasks.splice(0)"
 LAYOUTS = "() => probe.layouts"
 INTERACTIONS = "() => ({ slow: [...probe.interactions.values()], all: performance.interactionCount })"
-"""What tells presses; those that took less than 16 ms until the next frame are only counted."""
+"""Interactions that took less than 16 ms until the next frame are only counted."""
 
 PRESSED = """async ([pressed, selector]) => {
     const begun = performance.now();
@@ -78,7 +78,7 @@ SCROLLED = """async (frames) => {
     }
     return nodes;
 }"""
-"""What passes the rows, a jump with each frame; returns the most rows that were in the document."""
+"""Goes from the first row to the last, a jump with each frame; returns the most rows that were in the document."""
 
 WATCH_BOXES = """() => {
     probe.touched = new Set();
