@@ -41,8 +41,8 @@ def main() -> None:
     """Run the command line; a CliError is one sentence on stderr and exit code 1."""
     try:
         with nothing_goes():
-            app = application(sys.argv[1:])
-        app(prog_name="celeriac")
+            command_line = application(sys.argv[1:])
+        command_line(prog_name="celeriac")
     except CliError as error:
         print_error(str(error))
         sys.exit(error.exit_code)

@@ -41,7 +41,7 @@ class Stage(StrEnum):
 
 OURS, FLOWER = "celeriac", "Flower"
 KNOWN_TASKS = 100
-"""So many are run before, of which all pages tell."""
+"""Tasks that are run first, of which all pages tell."""
 CHANGING = 20
 """Rows that change in each second."""
 SHORT_TASK = {"task_name": "celeriac.sleep", "task_args": [0.02]}
@@ -59,7 +59,7 @@ class Found:
         """Add a row of the table."""
         self.series.append(Series(name, (Turn(len(latencies), sum(latencies), tuple(latencies)),)))
 
-    def at_most(self, text: str, wanted: float, reached: float) -> None:
+    def at_most(self, text: str, wanted: float, *, reached: float) -> None:
         """Add a figure that is to be small."""
         self.goals.append(Goal(text, wanted, reached, at_most=True))
 
@@ -117,16 +117,16 @@ def _load(found: Found, browser: Browser, *, fleet: Fleet, rounds: int, tasks: i
         found.notes.append(f"First load of {name}: {first_load.describe(taken)}.")
     painted, usable = (median(getattr(load, what) for load in loads[OURS]) for what in ("painted", "usable"))
     flower = median(load.usable for load in loads[FLOWER])
-    found.at_most("first contentful paint, ms", 300, painted * 1000)
-    found.at_most("usable, ms", 600, usable * 1000)
-    found.at_most("usable, as a multiple of Flower's", 0.5, usable / flower)
+    found.at_most("first contentful paint, ms", 300, reached=painted * 1000)
+    found.at_most("usable, ms", 600, reached=usable * 1000)
+    found.at_most("usable, as a multiple of Flower's", 0.5, reached=usable / flower)
     turned = turn_flowers_pages(browser, fleet)
     found.notes.append(f"Flower's table with {KNOWN_TASKS + tasks:,} tasks: {turned * 1000:,.0f} ms to its next 15.")
 
 
 def _walk(found: Found, browser: Browser, *, fleet: Fleet, steps: int, rounds: int, pause: float) -> None:
     fleet.fan(steps)
-    _add_walk(found, "interaction to next paint", 100, walk(browser, fleet, pause=pause))
+    _add_walk(found, "interaction to next paint", wanted=100, walked=walk(browser, fleet, pause=pause))
     stopping = Event()
     submitter = Thread(target=_keep_changing, args=(fleet, stopping))
     submitter.start()
@@ -135,7 +135,7 @@ def _walk(found: Found, browser: Browser, *, fleet: Fleet, steps: int, rounds: i
     finally:
         stopping.set()
         submitter.join()
-    _add_walk(found, f"interaction, {CHANGING} rows changing a second", 120, changing)
+    _add_walk(found, f"interaction, {CHANGING} rows changing a second", wanted=120, walked=changing)
 
 
 def _keep_changing(fleet: Fleet, stopping: Event) -> None:
@@ -143,35 +143,37 @@ def _keep_changing(fleet: Fleet, stopping: Event) -> None:
         fleet.submit([SHORT_TASK] * CHANGING)
 
 
-def _add_walk(found: Found, name: str, wanted: float, walked: Walk) -> None:
+def _add_walk(found: Found, name: str, *, wanted: float, walked: Walk) -> None:
     found.add_latencies(name, walked.latencies)
-    found.at_most(f"{name}, p95 ms", wanted, percentile(walked.latencies, 95) * 1000)
+    found.at_most(f"{name}, p95 ms", wanted, reached=percentile(walked.latencies, 95) * 1000)
     found.notes.append(f"{name}: {len(walked.latencies)} of them, {walked.told} took 16 ms or more.")
 
 
 def _scroll(found: Found, browser: Browser, *, fleet: Fleet, rows: int) -> None:
     fleet.add_history(rows)
     it = scroll_through(browser, fleet, rows=rows)
-    found.at_most(f"longest task while {it.rows:,} rows are scrolled, ms", 50, it.longest_while_scrolling * 1000)
-    found.at_most("longest task while they are loaded, ms", 50, it.longest_while_loading * 1000)
-    found.at_most("rows in the document", 60, it.row_nodes)
-    found.at_most("heap with them, MiB", 120, it.heap_mib)
+    found.at_most(
+        f"longest task while {it.rows:,} rows are scrolled, ms", 50, reached=it.longest_while_scrolling * 1000
+    )
+    found.at_most("longest task while they are loaded, ms", 50, reached=it.longest_while_loading * 1000)
+    found.at_most("rows in the document", 60, reached=it.row_nodes)
+    found.at_most("heap with them, MiB", 120, reached=it.heap_mib)
     found.notes.append(f"{it.rows:,} rows were loaded in {it.loaded:,.1f} s, 200 at a time.")
 
 
 def _look_at_workflows(found: Found, browser: Browser, *, fleet: Fleet, steps: int, rounds: int) -> None:
     it = look_at_workflows(browser, fleet, steps=steps, rounds=rounds)
-    found.at_most(f"layout of {steps:,} steps in the worker, ms", 120, it.layout * 1000)
-    found.at_most("their graph, from the click on its name, ms", 300, it.drawn * 1000)
-    found.at_most("boxes touched by one change of status", 1, it.boxes_touched)
-    found.at_most(f"gantt of {steps:,} steps, from the click on its tab, ms", 50, it.gantt * 1000)
+    found.at_most(f"layout of {steps:,} steps in the worker, ms", 120, reached=it.layout * 1000)
+    found.at_most("their graph, from the click on its name, ms", 300, reached=it.drawn * 1000)
+    found.at_most("boxes touched by one change of status", 1, reached=it.boxes_touched)
+    found.at_most(f"gantt of {steps:,} steps, from the click on its tab, ms", 50, reached=it.gantt * 1000)
 
 
 def _rest(found: Found, browser: Browser, *, fleet: Fleet, seconds: float) -> None:
     nothing = rest_on_nothing(browser, seconds=seconds)
     ours, flowers = (rest(browser, fleet, seconds=seconds) for rest in (rest_on_ours, rest_on_flower))
-    found.at_most("idle Overview beyond an empty page, % of a core", 1, ours.percent - nothing.percent)
-    found.at_most("layouts of the idle Overview a second", 0, ours.layouts / ours.seconds)
+    found.at_most("idle Overview beyond an empty page, % of a core", 1, reached=ours.percent - nothing.percent)
+    found.at_most("layouts of the idle Overview a second", 0, reached=ours.layouts / ours.seconds)
     for name, idle in {"An empty page": nothing, "Idle Overview": ours, "Idle Flower": flowers}.items():
         found.notes.append(f"{name}: {_in_words(idle)}.")
 
@@ -184,8 +186,8 @@ def _in_words(idle: Idle) -> str:
 
 def _serve(found: Found, browser: Browser, *, fleet: Fleet, pages: int, rates: tuple[int, ...], seconds: float) -> None:
     streams = {count: serve_streams(fleet, streams=count, seconds=seconds) for count in (0, 1, pages)}
-    found.at_most(f"API with {pages} streams, % of a core", 1, streams[pages].percent)
-    alone = {rate: _alone(fleet, rate, seconds) for rate in (0, *rates)}
+    found.at_most(f"API with {pages} streams, % of a core", 1, reached=streams[pages].percent)
+    alone = {rate: _alone(fleet, rate, seconds=seconds) for rate in (0, *rates)}
     served = serve_pages(browser, fleet, pages=pages, rates=(0, *rates), seconds=seconds)
     for each, rate in zip(served, alone, strict=True):
         found.notes.append(
@@ -193,12 +195,12 @@ def _serve(found: Found, browser: Browser, *, fleet: Fleet, pages: int, rates: t
             f"{alone[rate].percent:.1f} % with none."
         )
     found.at_most(
-        f"API with {pages} pages at {served[-1].rate:,.0f} tasks a second, % of a core", 10, served[-1].percent
+        f"API with {pages} pages at {served[-1].rate:,.0f} tasks a second, % of a core", 10, reached=served[-1].percent
     )
     found.notes += [f"API with {count} streams: {each.percent:.2f} % of a core." for count, each in streams.items()]
 
 
-def _alone(fleet: Fleet, rate: int, seconds: float) -> Served:
+def _alone(fleet: Fleet, rate: int, *, seconds: float) -> Served:
     return serve_streams(fleet, streams=0, seconds=seconds, rate=rate)
 
 

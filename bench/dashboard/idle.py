@@ -10,7 +10,7 @@ from bench.dashboard.first_load import FLOWERS_TABLE, VERDICT
 from bench.dashboard.fleet import Fleet
 
 SETTLED_SECONDS = 5.0
-"""By then everything is drawn that the first load asked for, and the first hints have been followed."""
+"""Time in which everything is drawn that the first load asked for, and the first hints are followed."""
 COUNTED = ("LayoutCount", "RecalcStyleCount", "ScriptDuration")
 
 

@@ -12,7 +12,7 @@ from bench.dashboard.fleet import Fleet
 from bench.dashboard.scripts import INTERACTIONS
 
 LETTERS = "otfqwneaslhiku"
-"""Those that follow `g`, each the key of a page."""
+"""Each follows `g`, and is the key of a page."""
 LOOK_ROUND = ("j", "j", "k", "?", "Escape")
 IN_THE_LIST = ("j", "j", "j", "o", "j", "j", "Escape", "x", "x", "PageDown", "End", "Home")
 ROW = ".grid-row [role=gridcell]"
@@ -39,7 +39,7 @@ class Person:
     pause: float
 
     def open(self, url: str) -> None:
-        """Go there."""
+        """Go to this address."""
         self.page.goto(url)
         self.settle()
 

@@ -14,15 +14,15 @@ BOX, BAR = ".workflow-box", ".workflow-gantt .grid-row"
 
 @dataclass(frozen=True, slots=True)
 class LargeWorkflow:
-    """Times in seconds."""
+    """What so many steps cost; times in seconds."""
 
     layout: float
-    """From the question to the worker until its answer."""
+    """Time from the question to the worker until its answer."""
     drawn: float
-    """From the click on its name until boxes are drawn, with what is asked of the API."""
+    """Time from the click on its name until boxes are drawn, with what is asked of the API."""
     boxes_touched: int
     gantt: float
-    """From the click on the tab until bars are drawn."""
+    """Time from the click on the tab until bars are drawn."""
 
 
 def look_at_workflows(browser: Browser, fleet: Fleet, *, steps: int, rounds: int) -> LargeWorkflow:

@@ -11,7 +11,7 @@ from bench.dashboard.scripts import LOADED, LONG_TASKS, SCROLLED, TURNED
 
 ROW_PIXELS = 32
 FRAMES = 600
-"""With these the list is passed from the first row to the last: with 100,000 rows, seven windows further each."""
+"""Jumps with which the list is passed from the first row to the last: with 100,000 rows, seven windows further each."""
 FLOWERS_ROW, FLOWERS_NEXT = "#tasks-table tbody tr[id]", "#tasks-table_next"
 TURNS = 5
 
@@ -24,7 +24,7 @@ class LongList:
     loaded: float
     longest_while_loading: float
     longest_while_scrolling: float
-    """Of the tasks that kept the page from drawing; 0 if none took 50 ms."""
+    """Longest task that kept the page from drawing; 0 if none took 50 ms."""
     row_nodes: int
     heap_mib: float
 

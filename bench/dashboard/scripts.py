@@ -29,14 +29,14 @@ PROBE = """(() => {
         }
     };
 })()"""
-"""Before any script of the page. `shown` is when a frame with such an element has been drawn."""
+"""What runs before any script of the page. `shown` is when a frame with such an element has been drawn."""
 
 SHOWN = "(selector) => probe.shown(selector)"
 FIRST_PAINT = "() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? null"
 LONG_TASKS = "() => probe.longTasks.splice(0)"
 LAYOUTS = "() => probe.layouts"
 INTERACTIONS = "() => ({ slow: [...probe.interactions.values()], all: performance.interactionCount })"
-"""Those that took less than 16 ms until the next frame are only counted."""
+"""Interactions that took less than 16 ms until the next frame are only counted."""
 
 PRESSED = """async ([pressed, selector]) => {
     const begun = performance.now();
@@ -78,7 +78,7 @@ SCROLLED = """async (frames) => {
     }
     return nodes;
 }"""
-"""From the first row to the last, a jump with each frame; returns the most rows that were in the document."""
+"""Goes from the first row to the last, a jump with each frame; returns the most rows that were in the document."""
 
 WATCH_BOXES = """() => {
     probe.touched = new Set();

@@ -44,6 +44,7 @@ def main(
     rate: Annotated[
         int, typer.Option(min=0, help="Tasks a second; 0 for as many as run without a backlog.", show_default=True)
     ] = 0,
+    *,
     json_file: JsonFile = None,
 ) -> None:
     """Submit tasks for as long as it takes, and look at every process."""
@@ -54,7 +55,7 @@ def measure(*, tasks: int, rate: int) -> DrillReport:
     """Run so many tasks at a steady rate, and compare each process's memory early and late."""
     with running_up(workers=1, flower=True) as stack:
         begun = time.monotonic()
-        samples = _sample_while(stack, tasks, rate)
+        samples = _sample_while(stack, tasks, rate=rate)
         seconds = time.monotonic() - begun
         database = Database(stack.servers.database_url)
         events, done = database.number("select count(*) from events"), _completed(database)
@@ -79,10 +80,10 @@ def measure(*, tasks: int, rate: int) -> DrillReport:
     )
 
 
-def _sample_while(stack: Stack, tasks: int, rate: int) -> list[Sample]:
+def _sample_while(stack: Stack, tasks: int, *, rate: int) -> list[Sample]:
     """Take samples while all of them are submitted and run."""
     samples: list[Sample] = []
-    loading = threading.Thread(target=_submit, args=(stack, tasks, rate), name="load")
+    loading = threading.Thread(target=_submit, args=(stack, tasks), kwargs={"rate": rate}, name="load")
     loading.start()
     while loading.is_alive():
         samples.append(sample(stack.pid))
@@ -90,7 +91,7 @@ def _sample_while(stack: Stack, tasks: int, rate: int) -> list[Sample]:
     return samples
 
 
-def _submit(stack: Stack, tasks: int, rate: int) -> None:
+def _submit(stack: Stack, tasks: int, *, rate: int) -> None:
     portion = max(1, rate // PORTIONS_A_SECOND) if rate else PORTION
     database, begun = Database(stack.servers.database_url), time.monotonic()
     with httpx.Client(base_url=f"{stack.api_url}/api/v1", timeout=30) as client:

@@ -240,7 +240,7 @@ _fail = (
 
 
 async def write_nothing() -> None:
-    """Write nothing."""
+    """Do as if something were written."""
 
 
 async def list_free(
