@@ -1,8 +1,9 @@
 // The stream of the dashboard: a pulse once a second, and hints of what has changed. One stream a browser: the tab that
 // holds a Web Lock has it and tells the others. Where there is no stream, the pulse is made of polls.
 import { batch, effect, signal } from "@preact/signals";
+import { POLL_MS } from "../logic/asking.ts";
 import { apiUrl, ask, awaySince } from "./client.ts";
-import { invalidate, mode, POLL_MS, wanted } from "./query.ts";
+import { invalidate, mode, wanted } from "./query.ts";
 import { me } from "./session.ts";
 import type { Stats } from "./types.ts";
 

@@ -20,7 +20,7 @@ import { Bars } from "../../parts/bars.tsx";
 import { Figure, Sparkline } from "../../parts/figure.tsx";
 import { Icon } from "../../parts/icons.tsx";
 import { PageHead, type PageProps, Section } from "../../parts/page.tsx";
-import { Empty, Shown } from "../../parts/states.tsx";
+import { AsOf, Empty, Shown } from "../../parts/states.tsx";
 import { Status } from "../../parts/status.tsx";
 import { Ago, clock } from "../../parts/time.tsx";
 import { go, href } from "../../router.ts";
@@ -70,6 +70,7 @@ export default function Page(_props: PageProps) {
     <>
       <h1 class="sr">{WORDS.title}</h1>
       <Sentence verdict={verdict} />
+      <AsOf reads={[alerts, stats, queues, resilience]} />
       <Vitals stats={stats.value} rates={rates} />
       <Away />
       <div class="overview-columns">
