@@ -17,9 +17,9 @@ MAX_TOPICS = 50
 """How many topics one stream may ask for."""
 MAX_ID = 1_024
 RATE_WINDOW = timedelta(minutes=1)
-"""Over a few seconds a rate jumps with the batches in which ends are committed, and nobody can read it."""
+"""A shorter one jumps with the batches in which ends are committed, and nobody can read it."""
 LEAST_SECONDS = 3.0
-"""Of less no rate is told: it would be that of one batch."""
+"""No rate is told of less: it would be that of one batch."""
 
 
 class Topic(StrEnum):
