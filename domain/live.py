@@ -16,8 +16,10 @@ from domain.rollups import Measure
 MAX_TOPICS = 50
 """How many topics one stream may ask for."""
 MAX_ID = 1_024
-RATE_WINDOW = timedelta(seconds=5)
-"""Ends are committed in batches: from one second to the next their number jumps."""
+RATE_WINDOW = timedelta(minutes=1)
+"""A shorter one jumps with the batches in which ends are committed, and nobody can read it."""
+LEAST_SECONDS = 3.0
+"""No rate is told of less: it would be that of one batch."""
 
 
 class Topic(StrEnum):
@@ -98,7 +100,7 @@ def _read_uuid(name: str) -> UUID:
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """How many tasks have come to an end each second, lately."""
+    """How many tasks have come to an end each second, over the last minute."""
 
     done: float
     failed: float
@@ -111,12 +113,12 @@ class Pace:
         self._told: deque[tuple[float, Mapping[Measure, int]]] = deque()
 
     def add(self, totals: Mapping[Measure, int], *, at_seconds: float) -> Rates | None:
-        """Return the rates since the oldest totals within the window; None where these are the first."""
+        """Return the rates since the oldest totals within the window; None in the first seconds."""
         while self._told and at_seconds - self._told[0][0] > RATE_WINDOW.total_seconds():
             self._told.popleft()
         self._told.append((at_seconds, totals))
         began, first = self._told[0]
-        if began >= at_seconds:
+        if at_seconds - began < LEAST_SECONDS:
             return None
         return Rates(*(_rate(totals[each] - first[each], at_seconds - began) for each in _TOLD))
 

@@ -49,7 +49,9 @@ class Pulse(ResponseModel):
     waiting: int | None = Field(description="Messages in the queues of the broker; null while it does not answer.")
     due: int | None = Field(description="Due and not yet handed to the broker.")
     running: int | None
-    done_per_s: float | None = Field(description="Completed a second, over the last 5 s; null in the first second.")
+    done_per_s: float | None = Field(
+        description="Completed a second, over the last minute or as long as somebody listens; null in the first 3 s."
+    )
     failed_per_s: float | None = Field(description="Failed a second, as above.")
     mean_wait: float | None = Field(
         description="Seconds from due to start, of what has started in this minute and the one before; null if nothing."

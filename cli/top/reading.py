@@ -10,12 +10,14 @@ from cli.errors import CliError
 from cli.top.situation import Json, Situation, seconds_since
 
 SLOW_SECONDS = 5.0
-RATE_SECONDS = 10.0
+RATE_SECONDS = 60.0
 """Rates are of about so long."""
+LEAST_RATE_SECONDS = 10.0
+"""They would jump over less: until then they are of the last two minutes, by the clock."""
 MOST_QUEUES = 200
 MOST_ALERTS = 50
 MOST_ROWS = 50
-MOST_SAMPLES = 16
+MOST_SAMPLES = 128
 
 
 class Reader:
@@ -86,12 +88,13 @@ class Reader:
             return None
 
     def _rates(self, stats: Json | None, *, trends: Json | None, now: float) -> tuple[float | None, float | None]:
-        """Done and failed a minute: from two counts, or of the last two minutes where there is but one."""
+        """Done and failed a minute: from the counts of the last minute, or of the last two where there are none yet."""
         if stats is not None:
             self._samples.append((now, stats["tasks_completed"], stats["tasks_failed"]))
         while len(self._samples) > 2 and now - self._samples[1][0] >= RATE_SECONDS:
             self._samples.popleft()
-        if len(self._samples) > 1:
+        lasted = self._samples[-1][0] - self._samples[0][0] if self._samples else 0.0
+        if lasted >= LEAST_RATE_SECONDS or (trends is None and lasted > 0):
             (began, *first), (ended, *last) = self._samples[0], self._samples[-1]
             done, failed = (max(0, b - a) * 60 / (ended - began) for a, b in zip(first, last, strict=True))
             return done, failed

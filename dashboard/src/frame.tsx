@@ -4,6 +4,7 @@ import { awaySince } from "./api/client.ts";
 import { heardAt, isOutdated, isPaused, pulse, togglePause } from "./api/live.ts";
 import { mode, refreshScreen, slow } from "./api/query.ts";
 import { isReadOnly, may, me, signOut } from "./api/session.ts";
+import { waitingShown } from "./api/waiting.ts";
 import { useKeys } from "./keys.ts";
 import { count, percent, perMinute, time } from "./logic/format.ts";
 import { isHelpOpen, isPaletteOpen } from "./palette.tsx";
@@ -140,7 +141,13 @@ function Strip() {
         <kbd>{navigator.platform.startsWith("Mac") ? "⌘K" : "Ctrl K"}</kbd>
       </button>
       <div class="vitals-strip">
-        <Vital to={href("/queues")} icon="inbox" value={count(now?.waiting)} word="waiting" rank={0} />
+        <Vital
+          to={href("/queues")}
+          icon="inbox"
+          value={count(waitingShown.value ?? now?.waiting)}
+          word="waiting"
+          rank={0}
+        />
         <Vital
           to={href("/tasks", { status: "RUNNING" })}
           icon="play"

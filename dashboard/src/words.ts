@@ -13,6 +13,7 @@ export const WORDS = {
   readOnly: "read only",
   empty: "Nothing here.",
   retry: "Try again",
+  asOf: (time: string) => `As of ${time}: it could not be read since, and is tried again by itself.`,
   copied: "Copied",
   copyFailed: "This browser lets a page copy only over https: the text is selected, press Ctrl C.",
   outdated: "Celeriac was updated while this page was open.",

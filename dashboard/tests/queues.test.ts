@@ -7,6 +7,7 @@ import {
   sentenceOfQueue,
   sentenceOfQueues,
   takersOf,
+  waitingIn,
   whatIf,
 } from "../src/logic/queues.ts";
 import { queue } from "./queue-row.ts";
@@ -112,4 +113,16 @@ test("what if: as many as run at once, as long as each takes, against what comes
     "With 4 tasks at once, up to 240/min would start: empty in 4 min.",
   );
   assert.match(sentenceOfForecast(whatIf(long, 0, 1)!, 0), /fewer than come/);
+});
+
+test("what waits in the broker is one figure, and what is not there yet is told apart", () => {
+  const full = queue({ queue_name: "celery", waiting: 42, due: 5, consumers: 0, active_consumers: 0 });
+  assert.equal(
+    sentenceOfQueues([full], now),
+    "Nobody consumes celery: 42 tasks wait, and 5 more are due and not yet handed to the broker.",
+  );
+  const late = queue({ waiting: 0, due: 1 });
+  assert.match(sentenceOfQueues([late], now), /^1 task is due and not yet handed to the broker\. Every/);
+  assert.equal(waitingIn([full, late]), 42);
+  assert.equal(waitingIn([full, queue({ waiting: null })]), null);
 });

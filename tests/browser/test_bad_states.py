@@ -155,6 +155,10 @@ def test_an_api_ends_though_a_page_is_open_which_waits_for_the_next(
             form = page.context.new_page()
             open_page(form, f"{url}/ui/submit?task_name=celeriac.echo")
             form.get_by_role("textbox", name="Arguments", exact=True).fill('["half a form"]')
+            overview = page.context.new_page()
+            open_page(overview, f"{url}/ui/")
+            queue = overview.locator(".overview-queue", has_text=NOT_CONSUMED)
+            before = int(queue.locator(".end").first.inner_text())
             page.bring_to_front()
             api.process.send_signal(signal.SIGINT)
             assert api.process.wait(PATIENCE_SECONDS) == 0
@@ -170,6 +174,11 @@ def test_an_api_ends_though_a_page_is_open_which_waits_for_the_next(
             expect(page.get_by_text("No answer since")).to_have_count(0)
             expect(page.get_by_role("button", name="live")).to_be_visible()
             assert page.get_by_role("row").count() >= rows
+            overview.bring_to_front()
+            # However much goes on, what had failed meanwhile is asked again.
+            stack.submit("celeriac.echo", "one more", queue_name=NOT_CONSUMED)
+            expect(queue.locator(".end").first).to_have_text(str(before + 1))
+            expect(overview.get_by_text("As of")).to_have_count(0)
             form.bring_to_front()
             expect(form.get_by_role("textbox", name="Arguments", exact=True)).to_have_value('["half a form"]')
             form.get_by_role("button", name=SUBMIT).click()

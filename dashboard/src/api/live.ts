@@ -1,8 +1,10 @@
 // The stream of the dashboard: a pulse once a second, and hints of what has changed. One stream a browser: the tab that
 // holds a Web Lock has it and tells the others. Where there is no stream, the pulse is made of polls.
 import { batch, effect, signal } from "@preact/signals";
+import { POLL_MS } from "../logic/asking.ts";
+import { type Counted, ratesOf, withinMinute } from "../logic/pace.ts";
 import { apiUrl, ask, awaySince } from "./client.ts";
-import { invalidate, mode, POLL_MS, wanted } from "./query.ts";
+import { invalidate, mode, wanted } from "./query.ts";
 import { me } from "./session.ts";
 import type { Stats } from "./types.ts";
 
@@ -223,7 +225,7 @@ function watch(): void {
   if (!isAsking) void poll();
 }
 
-let last: { at: number; stats: Stats } | undefined;
+let counted: Counted[] = [];
 
 async function poll(): Promise<void> {
   isAsking = true;
@@ -231,16 +233,15 @@ async function poll(): Promise<void> {
     const { value: stats } = await ask<Stats>("GET", "/dashboard/stats");
     if (Date.now() - heardAt.peek() < SILENCE_MS && mode.peek() === "live") return;
     const at = Date.now();
-    const seconds = last ? (at - last.at) / 1000 : 0;
-    const rate = (name: "tasks_completed" | "tasks_failed") =>
-      last && seconds > 0 ? Math.max(0, (stats[name] - last.stats[name]) / seconds) : null;
+    counted = withinMinute(counted, { at, done: stats.tasks_completed, failed: stats.tasks_failed });
+    const rates = ratesOf(counted);
     take({
       at: new Date(at).toISOString(),
       waiting: stats.queue_depth,
       due: stats.undispatched,
       running: null,
-      done_per_s: rate("tasks_completed"),
-      failed_per_s: rate("tasks_failed"),
+      done_per_s: rates?.done ?? null,
+      failed_per_s: rates?.failed ?? null,
       mean_wait: null,
       workers: { active: stats.active_workers, offline: stats.total_workers - stats.active_workers },
       alerts: null,
@@ -249,7 +250,6 @@ async function poll(): Promise<void> {
       mirror_lag: null,
       build: null,
     });
-    last = { at, stats };
   } catch {
     // Said by `awaySince` and by what the page itself reads.
     heardAt.value = Date.now() - SILENCE_MS + POLL_MS;

@@ -2,6 +2,7 @@
 // stream, marks it stale; what is on the screen is then asked for anew, the rest when it is shown.
 import { effect, type Signal, signal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
+import { LEAST_MS, MOST_MS, POLL_MS, retryAt, retryBack, waitOf } from "../logic/asking.ts";
 import { ask, awaySince, type Query, queryText, remaining } from "./client.ts";
 import { ApiError } from "./errors.ts";
 
@@ -45,11 +46,10 @@ interface Entry {
   timer: number | undefined;
   abort: AbortController | undefined;
   failures: number;
+  failedAt: number;
+  retryAt: number;
 }
 
-export const POLL_MS = 5_000;
-const LEAST_MS = 2_000;
-const BACK_OFF_MS = [5_000, 10_000, 20_000, 30_000];
 const KEPT = 150;
 const entries = new Map<string, Entry>();
 /** Topics that something on the screen waits for, each with how often. */
@@ -85,6 +85,12 @@ export function invalidate(topic: string | "all"): void {
   }
 }
 
+/** Ask for everything on the screen again, now that somebody answers: also what would wait after it has failed. */
+export function askAgain(): void {
+  for (const entry of entries.values()) entry.retryAt = Math.min(entry.retryAt, retryBack(entry.failedAt));
+  invalidate("all");
+}
+
 /** Show what became of an action of one's own, also while everything else stands still. */
 export function renew(topic: string | "all"): void {
   invalidate(topic);
@@ -117,6 +123,8 @@ function entryOf(key: string, path: string, query: string): Entry {
     timer: undefined,
     abort: undefined,
     failures: 0,
+    failedAt: 0,
+    retryAt: 0,
   };
   const entry: Entry = { key, path, query, state, topics: new Set(), ...fresh };
   entries.set(key, entry);
@@ -162,34 +170,30 @@ function want(topics: readonly string[], by: number): void {
   wanted.value = next;
 }
 
-/** When the entry is asked for next: soon if it is stale, else at its poll, else never. */
+/** When the entry is asked for next: soon if it is stale, else at its poll, else never. One that is under way is not
+ * begun anew by a hint: it would never end where it takes longer than the next hint does. */
 function schedule(entry: Entry): void {
   clearTimeout(entry.timer);
   entry.timer = undefined;
-  if (entry.users === 0 || mode.peek() === "paused" || document.hidden) return;
-  const wait = waitOf(entry);
+  if (entry.abort || entry.users === 0 || mode.peek() === "paused" || document.hidden) return;
+  if (isInVain(entry)) return;
+  // Near the end of what the rate limit lets through, polls become rare.
+  const stretch = (remaining.peek() ?? 1_000) < 100 ? 6 : 1;
+  const at = Math.max(entry.state.peek().at, entry.failedAt);
+  const wait = waitOf({ ...entry, at, every: pollOf(entry) }, Date.now(), stretch);
   if (wait !== null) entry.timer = window.setTimeout(load, wait, entry);
 }
 
-function waitOf(entry: Entry): number | null {
+/** What this version lacks does not come, and what was refused is asked for again only if something has changed. */
+function isInVain(entry: Entry): boolean {
   const error = entry.state.peek().error;
-  // What this version lacks does not come, and what was refused is asked for again only if something has changed.
-  if (
-    error?.isAbsent ||
-    (error && error.status >= 400 && error.status < 500 && error.status !== 429 && !entry.isStale)
-  )
-    return null;
-  if (entry.failures > 0) {
-    const longest = BACK_OFF_MS[Math.min(entry.failures, BACK_OFF_MS.length) - 1]!;
-    return longest * (0.8 + Math.random() * 0.4);
-  }
-  const since = Date.now() - entry.state.peek().at;
-  // Near the end of what the rate limit lets through, polls become rare.
-  const stretch = (remaining.peek() ?? 1_000) < 100 ? 6 : 1;
-  if (entry.isStale) return Math.max(0, Math.max(LEAST_MS, 10 * entry.tookMs) * stretch - since);
+  if (!error || error.isAbsent) return Boolean(error);
+  return error.status >= 400 && error.status < 500 && error.status !== 429 && !entry.isStale;
+}
+
+function pollOf(entry: Entry): number {
   const polls = mode.peek() === "polling" && (entry.topics.size > 0 || entry.every > 0);
-  const every = polls ? Math.max(POLL_MS, entry.every) : entry.every;
-  return every > 0 ? Math.max(LEAST_MS, every * stretch - since) : null;
+  return polls ? Math.max(POLL_MS, entry.every) : entry.every;
 }
 
 async function load(entry: Entry): Promise<void> {
@@ -205,12 +209,15 @@ async function load(entry: Entry): Promise<void> {
     isSlow = true;
     slow.value += 1;
   }, 300);
+  // A connection that is lost without a word would else be waited for without end.
+  const late = setTimeout(() => abort.abort(new ApiError(0, {})), MOST_MS);
   try {
     const { value, age } = await ask<unknown>("GET", entry.path, {
       query: new URLSearchParams(entry.query),
       signal: abort.signal,
     });
     entry.failures = 0;
+    entry.tookMs = performance.now() - started;
     entry.state.value = {
       value: merged(before.value, value),
       error: undefined,
@@ -219,15 +226,19 @@ async function load(entry: Entry): Promise<void> {
       isLoading: false,
     };
   } catch (error) {
-    if (abort.signal.aborted) return;
-    const known = error instanceof ApiError ? error : new ApiError(0, { detail: String(error) });
+    const isLate = abort.signal.reason instanceof ApiError;
+    if (abort.signal.aborted && !isLate) return;
+    const why = isLate ? abort.signal.reason : error;
+    const known = why instanceof ApiError ? why : new ApiError(0, { detail: String(why) });
     entry.failures = known.isAway || known.status === 429 || known.status >= 500 ? entry.failures + 1 : 0;
+    entry.failedAt = Date.now();
+    entry.retryAt = retryAt(entry.failures, entry.failedAt, Math.random());
     entry.state.value = { ...entry.state.peek(), error: known, isLoading: false };
     if (known.status === 401) signedOut.value += 1;
   } finally {
     clearTimeout(slowly);
+    clearTimeout(late);
     if (isSlow) slow.value -= 1;
-    entry.tookMs = performance.now() - started;
     if (entry.abort === abort) {
       entry.abort = undefined;
       schedule(entry);
@@ -256,17 +267,20 @@ function merged(old: unknown, fresh: unknown): unknown {
 let wasAway = false;
 effect(() => {
   const isAway = awaySince.value !== null;
-  if (wasAway && !isAway) queueMicrotask(() => invalidate("all"));
+  if (wasAway && !isAway) queueMicrotask(askAgain);
   wasAway = isAway;
 });
 
 let before = mode.peek();
+let hasBeenLive = false;
 effect(() => {
   const now = mode.value;
   const wasPaused = before === "paused";
   before = now;
   if (wasPaused && now !== "paused") refreshScreen();
+  else if (now === "live" && hasBeenLive) askAgain();
   else for (const entry of entries.values()) if (entry.users > 0 && !entry.abort) schedule(entry);
+  hasBeenLive ||= now === "live";
 });
 
 document.addEventListener("visibilitychange", () => {

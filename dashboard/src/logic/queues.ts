@@ -44,15 +44,12 @@ export function sentenceOfQueues(queues: readonly QueueRow[], now: number): stri
   if (queues.length === 0) return "No queue is known yet.";
   const unserved = byNeed(queues).filter(isUnserved);
   const held = queues.filter((one) => one.mark !== null);
-  const waiting = queues.reduce((sum, one) => sum + (one.waiting ?? 0) + one.due, 0);
   const parts: string[] = [];
   const first = unserved[0];
   if (first) {
     const more = unserved.length - 1;
     parts.push(
-      `${unserved.every((one) => one.consumers === 0) ? "Nobody consumes" : "No worker takes from"} ${first.queue_name}${more > 0 ? ` and ${plural(more, "other queue")}` : ""}: ${waits(
-        unserved.reduce((sum, one) => sum + (one.waiting ?? 0) + one.due, 0),
-      )}.`,
+      `${unserved.every((one) => one.consumers === 0) ? "Nobody consumes" : "No worker takes from"} ${first.queue_name}${more > 0 ? ` and ${plural(more, "other queue")}` : ""}: ${waitsAndDue(unserved)}.`,
     );
   }
   if (held.length > 0)
@@ -60,14 +57,31 @@ export function sentenceOfQueues(queues: readonly QueueRow[], now: number): stri
       `${held.length === 1 ? `${held[0]!.queue_name} is` : plural(held.length, "queue is", "queues are")} held back.`,
     );
   if (parts.length > 0) return parts.join(" ");
-  if (waiting === 0)
+  if (!queues.some((one) => (one.waiting ?? 0) + one.due > 0))
     return `Nothing waits in ${queues.length === 1 ? "the only queue" : `any of ${plural(queues.length, "queue")}`}.`;
   const oldest = queues.map((one) => one.oldest_waiting_at).filter((at) => at !== null);
   const since =
     oldest.length > 0
       ? `, the oldest for ${about(Math.max(...oldest.map((at) => secondsSince(at, now))))}`
       : "";
-  return `${waits(waiting)}${since}. Every queue in which something waits is consumed.`;
+  return `${waitsAndDue(queues, since)}. Every queue in which something waits is consumed.`;
+}
+
+/** Return how much waits in the broker, in all of these; null where it is not known of one. */
+export function waitingIn(queues: readonly QueueRow[]): number | null {
+  const known = queues.map((one) => one.waiting).filter((waiting) => waiting !== null);
+  return known.length === queues.length ? known.reduce((sum, one) => sum + one, 0) : null;
+}
+
+/** What waits in the broker and what is not there yet are told apart, as the figures below tell them. */
+function waitsAndDue(queues: readonly QueueRow[], since = ""): string {
+  const waiting = queues.reduce((sum, one) => sum + (one.waiting ?? 0), 0);
+  const due = queues.reduce((sum, one) => sum + one.due, 0);
+  if (due === 0) return `${waits(waiting)}${since}`;
+  const notYet = "due and not yet handed to the broker";
+  return waiting === 0
+    ? `${plural(due, "task is", "tasks are")} ${notYet}`
+    : `${waits(waiting)}${since}, and ${plural(due, "more is", "more are")} ${notYet}`;
 }
 
 const waits = (number: number) => plural(number, "task waits", "tasks wait");

@@ -1,9 +1,13 @@
 // What stands where nothing can be shown: nothing there, not yet, not any more, not allowed.
 import type { ComponentChildren } from "preact";
+import { awaySince } from "../api/client.ts";
 import { ApiError } from "../api/errors.ts";
 import type { Data } from "../api/query.ts";
+import { oldestFailed } from "../logic/asking.ts";
+import { time } from "../logic/format.ts";
 import { sentenceOf, WORDS } from "../words.ts";
 import { Icon, type IconName } from "./icons.tsx";
+import { stillClock } from "./time.tsx";
 
 /** Nothing is there, and what to do about it. */
 export function Empty({
@@ -89,6 +93,14 @@ export function Shown<T>({
   return (
     <div class="shown" data-stale={data.age !== null || data.error ? "" : undefined}>
       {children(data.value)}
+      <AsOf reads={[data]} />
     </div>
   );
+}
+
+/** Of when these are, where one could not be asked again. While nobody answers at all the banner says it of all. */
+export function AsOf({ reads }: { reads: readonly Data<unknown>[] }) {
+  const old = awaySince.value === null ? oldestFailed(reads) : null;
+  if (old === null) return null;
+  return <p class="muted as-of">{WORDS.asOf(time(new Date(old).toISOString(), stillClock()))}</p>;
 }

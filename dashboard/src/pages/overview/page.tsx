@@ -12,6 +12,7 @@ import type {
   Stats,
   Trends,
 } from "../../api/types.ts";
+import { useWaiting } from "../../api/waiting.ts";
 import { about, count, duration, percent, perMinute } from "../../logic/format.ts";
 import { byNeed, isUnserved, takersOf } from "../../logic/queues.ts";
 import { type FailureGroup, type Verdict, verdictOf } from "../../logic/verdict.ts";
@@ -20,7 +21,7 @@ import { Bars } from "../../parts/bars.tsx";
 import { Figure, Sparkline } from "../../parts/figure.tsx";
 import { Icon } from "../../parts/icons.tsx";
 import { PageHead, type PageProps, Section } from "../../parts/page.tsx";
-import { Empty, Shown } from "../../parts/states.tsx";
+import { AsOf, Empty, Shown } from "../../parts/states.tsx";
 import { Status } from "../../parts/status.tsx";
 import { Ago, clock } from "../../parts/time.tsx";
 import { go, href } from "../../router.ts";
@@ -36,7 +37,7 @@ export default function Page(_props: PageProps) {
   const stats = useData<Stats>("/dashboard/stats", { topics: ["tasks", "queues", "workers"] });
   const health = useData<Health>("/health", { every: 5_000 });
   const alerts = useData<Rows<Alert>>("/alerts", { query: { limit: 50, rows: "data" }, topics: ["alerts"] });
-  const queues = useData<Rows<QueueRow>>("/queues", {
+  const queues = useData<Rows<QueueRow> & { queue_depth_source: "broker" | "mirror" }>("/queues", {
     query: { limit: 200, rows: "data" },
     topics: ["queues", "tasks"],
   });
@@ -52,6 +53,7 @@ export default function Page(_props: PageProps) {
     every: 10_000,
   });
   const now = pulse.value;
+  const waiting = useWaiting(queues);
   const rates = ratesOf();
   const verdict = verdictOf({
     now: clock.value.now,
@@ -70,7 +72,8 @@ export default function Page(_props: PageProps) {
     <>
       <h1 class="sr">{WORDS.title}</h1>
       <Sentence verdict={verdict} />
-      <Vitals stats={stats.value} rates={rates} />
+      <AsOf reads={[alerts, stats, queues, resilience]} />
+      <Vitals stats={stats.value} rates={rates} waiting={waiting} />
       <Away />
       <div class="overview-columns">
         <Section title={WORDS.hour} note="by minute">
@@ -145,7 +148,8 @@ function ratesOf(): Rates {
   return { done, failed, failedPercent: ended > 0 ? (100 * (failed ?? 0)) / ended : null };
 }
 
-function Vitals({ stats, rates }: { stats: Stats | undefined; rates: Rates }) {
+function Vitals(props: { stats: Stats | undefined; rates: Rates; waiting: number | null }) {
+  const { stats, rates, waiting } = props;
   const now = pulse.value;
   const last = recent.value.slice(-36);
   const workers = now?.workers;
@@ -154,7 +158,7 @@ function Vitals({ stats, rates }: { stats: Stats | undefined; rates: Rates }) {
     <div class="figures">
       <Figure
         label={WORDS.waiting}
-        value={count(now?.waiting ?? stats?.queue_depth)}
+        value={count(waiting ?? now?.waiting ?? stats?.queue_depth)}
         to={href("/queues")}
         note={stats?.queue_depth_source === "mirror" ? "as the mirror knows" : undefined}
       >

@@ -2,6 +2,7 @@
 import { useData } from "../../api/query.ts";
 import { may } from "../../api/session.ts";
 import type { QueueRow, Page as Rows } from "../../api/types.ts";
+import { useWaiting } from "../../api/waiting.ts";
 import { count } from "../../logic/format.ts";
 import { byNeed, emptyIn, isUnserved, rate, sentenceOfQueues, takersOf } from "../../logic/queues.ts";
 import { CopyAs } from "../../parts/copy.tsx";
@@ -31,6 +32,7 @@ export default function Page(_props: PageProps) {
     topics: ["queues", "tasks", "workers"],
     every: 5_000,
   });
+  useWaiting(queues);
   const unserved = queues.value?.data.filter(isUnserved).length ?? 0;
   return (
     <>

@@ -80,19 +80,21 @@ def test_the_first_look_has_rates_of_the_last_two_minutes(fleet: Fleet) -> None:
     assert reader.refused == ""
 
 
-def test_later_ones_have_rates_of_the_last_seconds_and_ask_for_little(fleet: Fleet, clock: Clock) -> None:
+def test_later_ones_have_rates_of_the_last_minute_and_ask_for_little(fleet: Fleet, clock: Clock) -> None:
     reader, asked, answers = fleet
     reader.read()
     asked.clear()
     clock.now += 2
     answers["/dashboard/stats"] = {"tasks_completed": 103, "tasks_failed": 11}
     it = reader.read()
-    assert (it.done_per_minute, it.failed_percent) == (90.0, 25.0)
+    # Two seconds tell nothing.
+    assert (it.done_per_minute, it.failed_percent) == (8.0, 20.0)
     assert asked == QUICK
-    clock.now += 20
-    reader.read()
     clock.now += 10
-    # Not before the one that is 30 s old, of which nothing is left.
+    it = reader.read()
+    assert (it.done_per_minute, it.failed_percent) == (15.0, 25.0)
+    clock.now += 60
+    # All of it ended longer than a minute ago.
     it = reader.read()
     assert (it.done_per_minute, it.failed_percent) == (0.0, None)
     assert len(asked) == 3 * len(QUICK) + 10
