@@ -109,8 +109,19 @@ def _marked(it: Situation, down: Container[str]) -> Iterator[_Trouble]:
             continue
         yield (
             "warning",
-            (f"{name} fails and is kept away from." if mark["automatic"] else f"{name} is marked as degraded."),
+            (f"{name} fails and is kept away from." if mark["automatic"] else _of_mark(mark, it.now)),
         )
+
+
+def _of_mark(mark: Json, now: float) -> str:
+    """Return what a mark by hand does, and for how long yet."""
+    left = -(seconds_since(mark["degraded_until"], now) or 0)
+    yet = f", {about(left)} left" if left > 0 else ""
+    kind, colon, name = mark["service_name"].partition(":")
+    if not colon or kind not in ("queue", "task"):
+        return f"{mark['service_name']} is marked as degraded{yet}."
+    who = f"All tasks named {name} are" if kind == "task" else f"All that is submitted to queue {name} is"
+    return f"{who} {'held back' if mark['strategy'] == 'queue_only' else 'refused'}{yet}."
 
 
 def _refused_and_failing(it: Situation, alerts: Sequence[Json]) -> Iterator[_Trouble]:

@@ -113,3 +113,15 @@ test("what if: as many as run at once, as long as each takes, against what comes
   );
   assert.match(sentenceOfForecast(whatIf(long, 0, 1)!, 0), /fewer than come/);
 });
+
+test("what a mark of a name holds back in a queue is said, and no longer called late", () => {
+  const held = [
+    { count: 4, held_by: ["task:pay"] },
+    { count: 1, held_by: ["task:pay", "task:mail"] },
+  ];
+  assert.match(
+    sentenceOfQueue(queue({ due: 7 }), now, held),
+    / 5 tasks more are held back, by the mark of pay, mail\. 2 tasks more are due and not handed/,
+  );
+  assert.doesNotMatch(sentenceOfQueue(queue({ due: 5 }), now, held), /not handed/);
+});
