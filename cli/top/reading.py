@@ -54,6 +54,7 @@ class Reader:
             health=self._slow["health"],
             alerts=_rows(self._slow["alerts"]),
             resilience=self._slow["resilience"],
+            fleet=_rows(self._slow["fleet"]),
             stats=stats,
             queues=_rows(queues),
             workers=_rows(workers),
@@ -68,10 +69,14 @@ class Reader:
 
     def _read_slow(self) -> dict[str, Any]:
         unwell = (HTTPStatus.SERVICE_UNAVAILABLE,)
+        resilience = self._ask("/resilience/summary")
+        parts = (resilience or {}).get("components", ())
+        are_gone = any(part["name"] == "workers" and part["status"] == "unhealthy" for part in parts)
         return {
             "health": self._ask("/health", accept=unwell),
             "alerts": self._ask("/alerts", limit=MOST_ALERTS, rows="data"),
-            "resilience": self._ask("/resilience/summary"),
+            "resilience": resilience,
+            "fleet": self._ask("/workers", limit=MOST_ROWS, rows="data") if are_gone else None,
             "trends": self._ask("/analytics/trends", hours=1, interval="minutely"),
             "failures": self._ask("/analytics/failures", hours=1),
         }

@@ -22,6 +22,8 @@ class Situation:
     failed_percent: float | None = None
     mean_wait: float | None = None
     workers: list[Json] | None = None
+    fleet: list[Json] | None = None
+    """The workers with what is wanted of them; read where none of them answers."""
     failing: list[Json] | None = None
     """Names of tasks of which some failed in this hour, with how they fared."""
     failures: list[Json] | None = None

@@ -60,7 +60,7 @@ def _troubles(it: Situation) -> Iterator[_Trouble]:
     ]
     # Before the alerts: a part that is down is the cause of what else is raised then.
     for name, since in down.items():
-        yield "critical", _of_part(name, about(seconds_since(since, it.now)))
+        yield "critical", _of_part(name, about(seconds_since(since, it.now)), drained=_last_drained(it))
     for alert in alerts:
         if alert["severity"] == "CRITICAL":
             yield "critical", _of_alert(alert, it)
@@ -85,9 +85,19 @@ def _parts_down(it: Situation) -> dict[str, str]:
     return down
 
 
-def _of_part(name: str, silence: str) -> str:
+def _last_drained(it: Situation) -> str | None:
+    """Return the worker that was heard last, where it was told to drain: then nobody has failed."""
+    heard = [worker for worker in it.fleet or () if worker["last_heartbeat"] is not None]
+    if not heard:
+        return None
+    last = min(heard, key=lambda worker: seconds_since(worker["last_heartbeat"], it.now) or 0)
+    return str(last["hostname"]) if last["is_draining"] else None
+
+
+def _of_part(name: str, silence: str, *, drained: str | None) -> str:
     who = "No worker has" if name == "workers" else f"The {name.replace('_', ' ')} has not"
-    return f"{who} answered for {silence}. {WITHOUT.get(name, '')}".rstrip()
+    why = f": {drained}, the last one, was told to drain" if name == "workers" and drained is not None else ""
+    return f"{who} answered for {silence}{why}. {WITHOUT.get(name, '')}".rstrip()
 
 
 def _unserved(it: Situation, alerts: Sequence[Json]) -> Iterator[_Trouble]:

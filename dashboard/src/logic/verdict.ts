@@ -11,6 +11,8 @@ export interface Situation {
   stats?: Stats;
   queues?: readonly QueueRow[];
   resilience?: Resilience;
+  /** The workers; read where none of them answers. */
+  fleet?: readonly { hostname: string; is_draining: boolean; last_heartbeat: string | null }[];
   /** What failed in this hour by exception and name, the most frequent first. */
   failures?: readonly FailureGroup[];
   donePerMinute?: number | null;
@@ -84,7 +86,8 @@ function* troubles(it: Situation): Generator<Trouble> {
   const isTold = (alert: Alert) => alert.type === "COMPONENT_DOWN" && down.has(alert.subject ?? "");
   const alerts = [...(it.alerts ?? [])].filter((alert) => !isTold(alert)).sort(byNeed);
   // Before the alerts: a part that is down is the cause of what else is raised then.
-  for (const [name, since] of down) yield ofPart(name, about((it.now - Date.parse(since)) / 1000));
+  for (const [name, since] of down)
+    yield ofPart(name, about((it.now - Date.parse(since)) / 1000), lastDrained(it.fleet));
   for (const alert of alerts.filter((one) => one.severity === "CRITICAL"))
     yield ofAlert(alert, it, "critical");
   for (const alert of alerts.filter((one) => one.severity === "WARNING" && !one.acknowledged))
@@ -148,9 +151,17 @@ function partsDown(it: Situation): Map<string, string> {
   return down;
 }
 
-function ofPart(name: string, silence: string): Trouble {
+/** The worker that was heard last, where it was told to drain: then nobody has failed. */
+function lastDrained(fleet: Situation["fleet"]): string | null {
+  const heard = (fleet ?? []).filter((one) => one.last_heartbeat !== null);
+  const last = heard.sort((a, b) => Date.parse(b.last_heartbeat!) - Date.parse(a.last_heartbeat!))[0];
+  return last?.is_draining ? last.hostname : null;
+}
+
+function ofPart(name: string, silence: string, drained: string | null): Trouble {
   const who = name === "workers" ? "No worker has" : `The ${name.replaceAll("_", " ")} has not`;
-  const text = `${who} answered for ${silence}. ${meaningOf(name, "unhealthy")}`.trim();
+  const why = name === "workers" && drained !== null ? `: ${drained}, the last one, was told to drain` : "";
+  const text = `${who} answered for ${silence}${why}. ${meaningOf(name, "unhealthy")}`.trim();
   return { tone: "critical", text, links: [SYSTEM] };
 }
 

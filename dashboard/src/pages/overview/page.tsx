@@ -24,6 +24,7 @@ import { Empty, Shown } from "../../parts/states.tsx";
 import { Status } from "../../parts/status.tsx";
 import { Ago, clock } from "../../parts/time.tsx";
 import { go, href } from "../../router.ts";
+import type { Worker } from "../workers/types.ts";
 import { Away } from "./away.tsx";
 import { WORDS } from "./words.ts";
 import "./page.css";
@@ -51,6 +52,13 @@ export default function Page(_props: PageProps) {
     topics: ["tasks"],
     every: 10_000,
   });
+  const areGone = resilience.value?.components.some(
+    (part) => part.name === "workers" && part.status === "unhealthy",
+  );
+  const fleet = useData<Rows<Worker>>(areGone ? "/workers" : null, {
+    query: { limit: 1000, rows: "data" },
+    topics: ["workers"],
+  });
   const now = pulse.value;
   const rates = ratesOf();
   const verdict = verdictOf({
@@ -60,6 +68,7 @@ export default function Page(_props: PageProps) {
     stats: stats.value,
     queues: queues.value?.data,
     resilience: resilience.value,
+    fleet: areGone ? fleet.value?.data : undefined,
     failures: failures.value?.groups,
     donePerMinute: rates.done === null ? null : rates.done * 60,
     failedPercent: rates.failedPercent,
