@@ -13,6 +13,7 @@ SLOW_SECONDS = 5.0
 RATE_SECONDS = 10.0
 """Rates are of about so long."""
 MOST_QUEUES = 200
+MOST_WORKFLOWS = 20
 MOST_ALERTS = 50
 MOST_ROWS = 50
 MOST_SAMPLES = 16
@@ -54,6 +55,8 @@ class Reader:
             health=self._slow["health"],
             alerts=_rows(self._slow["alerts"]),
             resilience=self._slow["resilience"],
+            workflows=_rows(self._slow["workflows"]),
+            offline=sum(row.get("status") == "OFFLINE" for row in _rows(workers) or ()),
             fleet=_rows(self._slow["fleet"]),
             stats=stats,
             queues=_rows(queues),
@@ -77,6 +80,7 @@ class Reader:
             "alerts": self._ask("/alerts", limit=MOST_ALERTS, rows="data"),
             "resilience": resilience,
             "fleet": self._ask("/workers", limit=MOST_ROWS, rows="data") if are_gone else None,
+            "workflows": self._ask("/workflows", status="FAILED", limit=MOST_WORKFLOWS, rows="data"),
             "trends": self._ask("/analytics/trends", hours=1, interval="minutely"),
             "failures": self._ask("/analytics/failures", hours=1),
         }

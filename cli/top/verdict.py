@@ -13,6 +13,7 @@ from domain.sentences import plural
 
 FAR_TOO_LONG_SECONDS = 60
 MANY_FAIL_PERCENT = 20
+HOUR_SECONDS = 3600
 WITHOUT = {
     "broker": "Submissions are accepted and wait. Nothing is lost.",
     "result_backend": "Results come late.",
@@ -43,7 +44,28 @@ def verdict_of(it: Situation) -> Headline:
     if it.stats is not None and it.stats["total_tasks_submitted"] == 0:
         return Headline("empty", "Ready. No task has been submitted yet.")
     notes = (alert for alert in it.alerts or () if alert["severity"] == "INFO" and not alert["acknowledged"])
-    return Headline("ok", "All well.", " ".join(filter(None, (_calm(it), *map(_of_note, notes)))))
+    return Headline("ok", _failed_of(it) or "All well.", " ".join(filter(None, (_calm(it), *map(_of_note, notes)))))
+
+
+def _failed_of(it: Situation) -> str:
+    """Return what failed in this hour, though not so much that it is raised: then not all is well."""
+    failing = sorted((each for each in it.failing or () if each["failed"]), key=lambda each: -each["failed"])
+    workflows = [
+        each
+        for each in it.workflows or ()
+        if each["completed_at"] and (seconds_since(each["completed_at"], it.now) or 0) < HOUR_SECONDS
+    ]
+    parts: list[str] = []
+    if failing:
+        worst, others = failing[0], len(failing) - 1
+        share = percent(100 * worst["failed"] / (worst["failed"] + worst["completed"]))
+        more = f", and {plural(others, 'other name')} failed too" if others else ""
+        name = "what has no name" if worst["task_name"] is None else worst["task_name"]
+        parts.append(f"{name} failed {share} of the time{more}")
+    if workflows:
+        many = f"{plural(len(workflows), 'workflow')} failed"
+        parts.append(f"workflow {workflows[0]['name']} failed" if len(workflows) == 1 else many)
+    return f"In the last hour {'; '.join(parts)}." if parts else ""
 
 
 _Trouble = tuple[Tone, str]
@@ -181,7 +203,8 @@ def _calm(it: Situation) -> str:
         done = whole(it.done_per_minute)
         parts.append(f"{plural(done, 'task') if done else 'less than one task'} a minute")
         if it.failed_percent is not None:
-            parts.append("none failing" if it.failed_percent == 0 else f"{percent(it.failed_percent)} failing")
+            none = "none failing now" if any(each["failed"] for each in it.failing or ()) else "none failing"
+            parts.append(none if it.failed_percent == 0 else f"{percent(it.failed_percent)} failing")
     oldest = max((seconds_since(queue["oldest_waiting_at"], it.now) or 0 for queue in it.queues or ()), default=0)
     if oldest > FAR_TOO_LONG_SECONDS:
         parts.append(f"the oldest waits for {about(oldest)}")
@@ -189,5 +212,7 @@ def _calm(it: Situation) -> str:
         parts.append(f"a task waits {duration(it.mean_wait)} on average")
     elif it.stats is not None and it.stats["queue_depth"] == 0:
         parts.append("nothing waits")
+    if it.offline:
+        parts.append(plural(it.offline, "worker is offline", many="workers are offline"))
     text = ", ".join(parts)
     return f"{text[0].upper()}{text[1:]}." if text else ""

@@ -139,7 +139,7 @@ def broker_stopped(night: Night, walk: Walk) -> Played:
         for task in waiting:
             night.stack.wait_for_end(task)
         walk.key("g o", "Overview")
-        cure = walk.sees("All well.", within=".verdict")
+        cure = walk.sees(re.compile(r"\w"), within=".verdict:has([data-tone=completed])")
     return Played("broker stopped", told, sentence, cause, cure, walk.way)
 
 

@@ -15,6 +15,12 @@ export interface Situation {
   fleet?: readonly { hostname: string; is_draining: boolean; last_heartbeat: string | null }[];
   /** What failed in this hour by exception and name, the most frequent first. */
   failures?: readonly FailureGroup[];
+  /** How the tasks of each name ended in this hour. */
+  failing?: readonly { task_name: string | null; completed: number; failed: number }[];
+  /** The newest of the workflows that failed. */
+  workflows?: readonly { name: string; completed_at: string | null }[];
+  /** How many workers are not there. */
+  offline?: number;
   donePerMinute?: number | null;
   failedPercent?: number | null;
   meanWait?: number | null;
@@ -43,6 +49,7 @@ export interface Verdict {
 
 const FAR_TOO_LONG = 60;
 const MANY_FAIL = 20;
+const HOUR = 3_600_000;
 
 /** Return what to say first. The worst is said; how many more there are comes after it. */
 export function verdictOf(it: Situation): Verdict {
@@ -53,12 +60,37 @@ export function verdictOf(it: Situation): Verdict {
   if (it.stats && it.stats.total_tasks_submitted === 0)
     return { tone: "empty", text: "Ready. No task has been submitted yet.", rest: "", links: [] };
   const noted = notes(it);
+  const failed = failedOf(it);
   return {
     tone: "ok",
-    text: "All well.",
+    text: failed.text || "All well.",
     rest: [calm(it), ...noted.map(ofNote)].filter(Boolean).join(" "),
-    links: noted[0] ? [...linksOf(noted[0]), ALERT] : [],
+    links: [...failed.links, ...(noted[0] ? [...linksOf(noted[0]), ALERT] : [])],
   };
+}
+
+/** What failed in this hour, though not so much that it is raised: then not all is well. */
+function failedOf(it: Situation): { text: string; links: Link[] } {
+  const failing = (it.failing ?? []).filter((one) => one.failed > 0).sort((a, b) => b.failed - a.failed);
+  const workflows = (it.workflows ?? []).filter(
+    (one) => one.completed_at !== null && it.now - Date.parse(one.completed_at) < HOUR,
+  );
+  const parts: string[] = [];
+  const links: Link[] = [];
+  const [worst, ...others] = failing;
+  if (worst) {
+    const share = percent((100 * worst.failed) / (worst.failed + worst.completed));
+    const more = others.length > 0 ? `, and ${plural(others.length, "other name")} failed too` : "";
+    parts.push(`${worst.task_name ?? "what has no name"} failed ${share} of the time${more}`);
+    links.push({ label: "Failures", to: "/failures?hours=1" });
+  }
+  const first = workflows[0];
+  if (first) {
+    const one = `workflow ${first.name} failed`;
+    parts.push(workflows.length === 1 ? one : `${plural(workflows.length, "workflow")} failed`);
+    links.push({ label: "Workflows", to: "/workflows?status=FAILED" });
+  }
+  return { text: parts.length > 0 ? `In the last hour ${parts.join("; ")}.` : "", links };
 }
 
 const ALERT: Link = { label: "Alert", to: "/alerts" };
@@ -254,12 +286,17 @@ function calm(it: Situation): string {
     parts.push(`${done > 0 ? plural(done, "task") : "less than one task"} a minute`);
   }
   if (it.donePerMinute && it.failedPercent !== null && it.failedPercent !== undefined)
-    parts.push(it.failedPercent === 0 ? "none failing" : `${percent(it.failedPercent)} failing`);
+    parts.push(it.failedPercent === 0 ? noneFailing(it) : `${percent(it.failedPercent)} failing`);
   const oldest = Math.max(0, ...(it.queues ?? []).map((queue) => secondsOf(queue.oldest_waiting_at, it.now)));
   if (oldest > FAR_TOO_LONG) parts.push(`the oldest waits for ${about(oldest)}`);
   else if (it.meanWait) parts.push(`a task waits ${duration(it.meanWait)} on average`);
   else if (it.stats?.queue_depth === 0) parts.push("nothing waits");
+  if (it.offline) parts.push(plural(it.offline, "worker is offline", "workers are offline"));
   return parts.length > 0 ? `${parts.join(", ").replace(/^./, (first) => first.toUpperCase())}.` : "";
 }
+
+/** In these minutes; where some failed in the hour, it says which is meant. */
+const noneFailing = (it: Situation) =>
+  it.failing?.some((one) => one.failed > 0) ? "none failing now" : "none failing";
 
 const secondsOf = (text: string | null, now: number) => (text ? (now - Date.parse(text)) / 1000 : 0);

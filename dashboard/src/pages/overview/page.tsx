@@ -25,6 +25,7 @@ import { Status } from "../../parts/status.tsx";
 import { Ago, clock } from "../../parts/time.tsx";
 import { go, href } from "../../router.ts";
 import type { Worker } from "../workers/types.ts";
+import type { WorkflowRow } from "../workflow/types.ts";
 import { Away } from "./away.tsx";
 import { WORDS } from "./words.ts";
 import "./page.css";
@@ -52,6 +53,10 @@ export default function Page(_props: PageProps) {
     topics: ["tasks"],
     every: 10_000,
   });
+  const workflows = useData<Rows<WorkflowRow>>("/workflows", {
+    query: { status: "FAILED", limit: 20, rows: "data" },
+    topics: ["workflows"],
+  });
   const areGone = resilience.value?.components.some(
     (part) => part.name === "workers" && part.status === "unhealthy",
   );
@@ -70,6 +75,9 @@ export default function Page(_props: PageProps) {
     resilience: resilience.value,
     fleet: areGone ? fleet.value?.data : undefined,
     failures: failures.value?.groups,
+    failing: trends.value?.by_task,
+    workflows: workflows.value?.data,
+    offline: now?.workers?.offline,
     donePerMinute: rates.done === null ? null : rates.done * 60,
     failedPercent: rates.failedPercent,
     meanWait: now?.mean_wait,
