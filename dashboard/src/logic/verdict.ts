@@ -225,6 +225,12 @@ function* unserved(it: Situation, alerts: readonly Alert[]): Generator<Trouble> 
 const told = (alerts: readonly Alert[], type: string, subject?: string) =>
   alerts.some((alert) => alert.type === type && (subject === undefined || alert.subject === subject));
 
+const RANK = { CRITICAL: 0, WARNING: 1, INFO: 2 };
+
+/** Return them with the worst first; of one severity they stay in their order. */
+export const bySeverity = (alerts: readonly Alert[]): Alert[] =>
+  [...alerts].sort((a, b) => RANK[a.severity] - RANK[b.severity]);
+
 function byNeed(a: Alert, b: Alert): number {
   return (
     Number(a.acknowledged) - Number(b.acknowledged) || Date.parse(a.created_at) - Date.parse(b.created_at)

@@ -14,7 +14,7 @@ import type {
 } from "../../api/types.ts";
 import { about, count, duration, percent, perMinute } from "../../logic/format.ts";
 import { byNeed, isUnserved, takersOf } from "../../logic/queues.ts";
-import { type FailureGroup, type Verdict, verdictOf } from "../../logic/verdict.ts";
+import { bySeverity, type FailureGroup, type Verdict, verdictOf } from "../../logic/verdict.ts";
 import { act } from "../../parts/actions.tsx";
 import { Bars } from "../../parts/bars.tsx";
 import { Figure, Sparkline } from "../../parts/figure.tsx";
@@ -33,6 +33,7 @@ import "./page.css";
 const MINUTE = 60_000;
 const GROUPS_SHOWN = 6;
 const QUEUES_SHOWN = 8;
+const ALERTS_SHOWN = 6;
 
 export default function Page(_props: PageProps) {
   const stats = useData<Stats>("/dashboard/stats", { topics: ["tasks", "queues", "workers"] });
@@ -285,17 +286,19 @@ function AlertList({ alerts }: { alerts: readonly Alert[] }) {
   if (alerts.length === 0) return <p class="muted list-more">{WORDS.noAlerts}</p>;
   return (
     <ul class="list">
-      {alerts.slice(0, 6).map((alert) => (
-        <li key={alert.alert_id}>
-          <Status of={alert.severity} />
-          <a class="quiet" href={href("/alerts")}>
-            {alert.description}
-          </a>
-          <span class="end muted">
-            <Ago at={alert.created_at} />
-          </span>
-        </li>
-      ))}
+      {bySeverity(alerts)
+        .slice(0, ALERTS_SHOWN)
+        .map((alert) => (
+          <li key={alert.alert_id}>
+            <Status of={alert.severity} />
+            <a class="quiet" href={href("/alerts")}>
+              {alert.description}
+            </a>
+            <span class="end muted">
+              <Ago at={alert.created_at} />
+            </span>
+          </li>
+        ))}
     </ul>
   );
 }
