@@ -15,6 +15,7 @@ RATE_SECONDS = 60.0
 LEAST_RATE_SECONDS = 10.0
 """They would jump over less: until then they are of the last two minutes, by the clock."""
 MOST_QUEUES = 200
+MOST_WORKFLOWS = 20
 MOST_ALERTS = 50
 MOST_ROWS = 50
 MOST_SAMPLES = 128
@@ -56,6 +57,9 @@ class Reader:
             health=self._slow["health"],
             alerts=_rows(self._slow["alerts"]),
             resilience=self._slow["resilience"],
+            workflows=_rows(self._slow["workflows"]),
+            offline=sum(row.get("status") == "OFFLINE" for row in _rows(workers) or ()),
+            fleet=_rows(self._slow["fleet"]),
             stats=stats,
             queues=_rows(queues),
             workers=_rows(workers),
@@ -70,10 +74,15 @@ class Reader:
 
     def _read_slow(self) -> dict[str, Any]:
         unwell = (HTTPStatus.SERVICE_UNAVAILABLE,)
+        resilience = self._ask("/resilience/summary")
+        parts = (resilience or {}).get("components", ())
+        are_gone = any(part["name"] == "workers" and part["status"] == "unhealthy" for part in parts)
         return {
             "health": self._ask("/health", accept=unwell),
             "alerts": self._ask("/alerts", limit=MOST_ALERTS, rows="data"),
-            "resilience": self._ask("/resilience/summary"),
+            "resilience": resilience,
+            "fleet": self._ask("/workers", limit=MOST_ROWS, rows="data") if are_gone else None,
+            "workflows": self._ask("/workflows", status="FAILED", limit=MOST_WORKFLOWS, rows="data"),
             "trends": self._ask("/analytics/trends", hours=1, interval="minutely"),
             "failures": self._ask("/analytics/failures", hours=1),
         }

@@ -22,6 +22,12 @@ class Situation:
     failed_percent: float | None = None
     mean_wait: float | None = None
     workers: list[Json] | None = None
+    fleet: list[Json] | None = None
+    """The workers with what is wanted of them; read where none of them answers."""
+    workflows: list[Json] | None = None
+    """The newest of the workflows that failed."""
+    offline: int = 0
+    """How many workers are not there."""
     failing: list[Json] | None = None
     """Names of tasks of which some failed in this hour, with how they fared."""
     failures: list[Json] | None = None

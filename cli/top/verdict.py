@@ -13,6 +13,7 @@ from domain.sentences import plural
 
 FAR_TOO_LONG_SECONDS = 60
 MANY_FAIL_PERCENT = 20
+HOUR_SECONDS = 3600
 WITHOUT = {
     "broker": "Submissions are accepted and wait. Nothing is lost.",
     "result_backend": "Results come late.",
@@ -43,7 +44,28 @@ def verdict_of(it: Situation) -> Headline:
     if it.stats is not None and it.stats["total_tasks_submitted"] == 0:
         return Headline("empty", "Ready. No task has been submitted yet.")
     notes = (alert for alert in it.alerts or () if alert["severity"] == "INFO" and not alert["acknowledged"])
-    return Headline("ok", "All well.", " ".join(filter(None, (_calm(it), *map(_of_note, notes)))))
+    return Headline("ok", _failed_of(it) or "All well.", " ".join(filter(None, (_calm(it), *map(_of_note, notes)))))
+
+
+def _failed_of(it: Situation) -> str:
+    """Return what failed in this hour, though not so much that it is raised: then not all is well."""
+    failing = sorted((each for each in it.failing or () if each["failed"]), key=lambda each: -each["failed"])
+    workflows = [
+        each
+        for each in it.workflows or ()
+        if each["completed_at"] and (seconds_since(each["completed_at"], it.now) or 0) < HOUR_SECONDS
+    ]
+    parts: list[str] = []
+    if failing:
+        worst, others = failing[0], len(failing) - 1
+        share = percent(100 * worst["failed"] / (worst["failed"] + worst["completed"]))
+        more = f", and {plural(others, 'other name')} failed too" if others else ""
+        name = "what has no name" if worst["task_name"] is None else worst["task_name"]
+        parts.append(f"{name} failed {share} of the time{more}")
+    if workflows:
+        many = f"{plural(len(workflows), 'workflow')} failed"
+        parts.append(f"workflow {workflows[0]['name']} failed" if len(workflows) == 1 else many)
+    return f"In the last hour {'; '.join(parts)}." if parts else ""
 
 
 _Trouble = tuple[Tone, str]
@@ -60,7 +82,7 @@ def _troubles(it: Situation) -> Iterator[_Trouble]:
     ]
     # Before the alerts: a part that is down is the cause of what else is raised then.
     for name, since in down.items():
-        yield "critical", _of_part(name, about(seconds_since(since, it.now)))
+        yield "critical", _of_part(name, about(seconds_since(since, it.now)), drained=_last_drained(it))
     for alert in alerts:
         if alert["severity"] == "CRITICAL":
             yield "critical", _of_alert(alert, it)
@@ -85,9 +107,19 @@ def _parts_down(it: Situation) -> dict[str, str]:
     return down
 
 
-def _of_part(name: str, silence: str) -> str:
+def _last_drained(it: Situation) -> str | None:
+    """Return the worker that was heard last, where it was told to drain: then nobody has failed."""
+    heard = [worker for worker in it.fleet or () if worker["last_heartbeat"] is not None]
+    if not heard:
+        return None
+    last = min(heard, key=lambda worker: seconds_since(worker["last_heartbeat"], it.now) or 0)
+    return str(last["hostname"]) if last["is_draining"] else None
+
+
+def _of_part(name: str, silence: str, *, drained: str | None) -> str:
     who = "No worker has" if name == "workers" else f"The {name.replace('_', ' ')} has not"
-    return f"{who} answered for {silence}. {WITHOUT.get(name, '')}".rstrip()
+    why = f": {drained}, the last one, was told to drain" if name == "workers" and drained is not None else ""
+    return f"{who} answered for {silence}{why}. {WITHOUT.get(name, '')}".rstrip()
 
 
 def _unserved(it: Situation, alerts: Sequence[Json]) -> Iterator[_Trouble]:
@@ -109,8 +141,19 @@ def _marked(it: Situation, down: Container[str]) -> Iterator[_Trouble]:
             continue
         yield (
             "warning",
-            (f"{name} fails and is kept away from." if mark["automatic"] else f"{name} is marked as degraded."),
+            (f"{name} fails and is kept away from." if mark["automatic"] else _of_mark(mark, it.now)),
         )
+
+
+def _of_mark(mark: Json, now: float) -> str:
+    """Return what a mark by hand does, and for how long yet."""
+    left = -(seconds_since(mark["degraded_until"], now) or 0)
+    yet = f", {about(left)} left" if left > 0 else ""
+    kind, colon, name = mark["service_name"].partition(":")
+    if not colon or kind not in ("queue", "task"):
+        return f"{mark['service_name']} is marked as degraded{yet}."
+    who = f"All tasks named {name} are" if kind == "task" else f"All that is submitted to queue {name} is"
+    return f"{who} {'held back' if mark['strategy'] == 'queue_only' else 'refused'}{yet}."
 
 
 def _refused_and_failing(it: Situation, alerts: Sequence[Json]) -> Iterator[_Trouble]:
@@ -160,7 +203,8 @@ def _calm(it: Situation) -> str:
         done = whole(it.done_per_minute)
         parts.append(f"{plural(done, 'task') if done else 'less than one task'} a minute")
         if it.failed_percent is not None:
-            parts.append("none failing" if it.failed_percent == 0 else f"{percent(it.failed_percent)} failing")
+            none = "none failing now" if any(each["failed"] for each in it.failing or ()) else "none failing"
+            parts.append(none if it.failed_percent == 0 else f"{percent(it.failed_percent)} failing")
     oldest = max((seconds_since(queue["oldest_waiting_at"], it.now) or 0 for queue in it.queues or ()), default=0)
     if oldest > FAR_TOO_LONG_SECONDS:
         parts.append(f"the oldest waits for {about(oldest)}")
@@ -168,5 +212,7 @@ def _calm(it: Situation) -> str:
         parts.append(f"a task waits {duration(it.mean_wait)} on average")
     elif it.stats is not None and it.stats["queue_depth"] == 0:
         parts.append("nothing waits")
+    if it.offline:
+        parts.append(plural(it.offline, "worker is offline", many="workers are offline"))
     text = ", ".join(parts)
     return f"{text[0].upper()}{text[1:]}." if text else ""

@@ -43,7 +43,11 @@ test("a rate of nothing is not known", () => {
 test("the list says which names nobody knows and which fail", () => {
   const say = (...rows: NameRow[]) => sentenceOfNames(rows, "in 24 hours");
   assert.equal(say(), "No name is known yet.");
-  assert.match(say(name({})), /^Tasks of 1 name ended in 24 hours, and no name fails/);
+  assert.equal(say(name({})), "Tasks of 1 name ended in 24 hours; none failed.");
+  assert.equal(
+    say(name({}), name({ task_name: "process_payment", completion_rate: 80, failed: 2 })),
+    "Tasks of 2 names ended in 24 hours; process_payment fails most: 20 %.",
+  );
   assert.match(say(name({ completed: 0, completion_rate: null })), /^1 name is known; none of them ended/);
   assert.equal(say(name({ known_by: 0 })), "No worker that is online knows pay.");
   assert.equal(say(name({ completion_rate: 40, failed: 6 })), "pay fails 60 % of the time.");

@@ -126,3 +126,15 @@ test("what waits in the broker is one figure, and what is not there yet is told 
   assert.equal(waitingIn([full, late]), 42);
   assert.equal(waitingIn([full, queue({ waiting: null })]), null);
 });
+
+test("what a mark of a name holds back in a queue is said, and no longer called late", () => {
+  const held = [
+    { count: 4, held_by: ["task:pay"] },
+    { count: 1, held_by: ["task:pay", "task:mail"] },
+  ];
+  assert.match(
+    sentenceOfQueue(queue({ due: 7 }), now, held),
+    / 5 tasks more are held back, by the mark of pay, mail\. 2 tasks more are due and not handed/,
+  );
+  assert.doesNotMatch(sentenceOfQueue(queue({ due: 5 }), now, held), /not handed/);
+});

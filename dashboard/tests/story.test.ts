@@ -159,7 +159,11 @@ test("a task is said in one sentence", () => {
     error: "Timeout: no\nmore",
     attempts: [attempt({}), attempt({ number: 2 }), attempt({ number: 3 })],
   });
-  assert.equal(sentenceOfTask(failed, now), "Failed on its 3rd attempt after 3.5 s: Timeout: no.");
+  assert.equal(
+    sentenceOfTask(failed, now),
+    "Failed on its 3rd attempt after 1.5 s, 3.5 s after it was submitted: Timeout: no.",
+  );
+  assert.match(sentenceOfTask({ ...failed, duration_seconds: null }, now), /attempt after 3.5 s: Timeout/);
   assert.equal(
     sentenceOfTask(task({ status: "CANCELLED" }), now),
     "Cancelled before it started: it never ran.",
@@ -191,6 +195,10 @@ test("a cancel is proven step by step, or it came too late", () => {
     open.map((step) => step.state),
     ["ok", "open", "open", "later"],
   );
+  const running = task({ status: "RUNNING", started_at: at(2), cancel_requested: true });
+  // What the answer claims is not said before it is proven.
+  const claimed = proofOfCancel(running, asked, "Task cancelled successfully");
+  assert.equal(claimed[1]!.detail, "Cancel asked for.");
   const proven = proofOfCancel(task({ status: "CANCELLED", cancel_requested: true }), [
     ...asked,
     event("revoked", 6),

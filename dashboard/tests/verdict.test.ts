@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import type { Alert, Health, Resilience, Stats } from "../src/api/types.ts";
-import { linksOf, type Situation, verdictOf } from "../src/logic/verdict.ts";
+import { bySeverity, linksOf, type Situation, verdictOf } from "../src/logic/verdict.ts";
 import { queue } from "./queue-row.ts";
 
 const now = Date.parse("2026-11-26T12:00:00Z");
@@ -107,4 +107,28 @@ test("every alert leads to its evidence", () => {
   assert.equal(linksOf({ type: "WORKER_OFFLINE", subject: "w@b/1" })[0]!.to, "/workers/w%40b%2F1");
   assert.equal(linksOf({ type: "WEBHOOK_FAILING", subject: "k7Qm" })[0]!.to, "/webhooks/k7Qm");
   assert.equal(linksOf({ type: "OPEN_ACCESS", subject: null })[0]!.to, "/keys");
+});
+
+test("a critical alert stands above a warning that is newer", () => {
+  const all = [alert({ alert_id: "w" }), alert({ alert_id: "i", severity: "INFO" })];
+  const sorted = bySeverity([...all, alert({ alert_id: "c", severity: "CRITICAL" })]);
+  assert.deepEqual(
+    sorted.map((one) => one.alert_id),
+    ["c", "w", "i"],
+  );
+});
+
+test("a mark leads to where it is let go again", () => {
+  const of = (service_name: string) =>
+    say({
+      resilience: {
+        components: [],
+        degradation: {
+          marks: [{ service_name, strategy: "queue_only", degraded_until: null, automatic: false }],
+        },
+      } as unknown as Resilience,
+    }).links[0]!.to;
+  assert.equal(of("task:shop/a"), "/names/shop%2Fa");
+  assert.equal(of("queue:etl"), "/queues/etl");
+  assert.equal(of("broker"), "/system");
 });

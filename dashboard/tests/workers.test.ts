@@ -4,6 +4,7 @@ import {
   byNeed,
   deadlineOf,
   loadOf,
+  onlyTakerOf,
   sentenceOfEntry,
   sentenceOfFleet,
   sentenceOfWorker,
@@ -194,4 +195,17 @@ test("history names sizes, and words that it does not know", () => {
   const entry = { at: AT, event: "resize_asked", by: null, reason: null, capacity: 1 } as const;
   assert.equal(sentenceOfEntry(entry), "Another capacity asked for: 1 task at once");
   assert.equal(sentenceOfEntry({ ...entry, event: "sneezed" as "online", capacity: null }), "sneezed");
+});
+
+test("a worker that alone takes from a queue is told by the queue", () => {
+  const one = worker({ queues: ["celery", "etl"] });
+  const others = [
+    worker({ worker_id: "2", queues: ["celery"] }),
+    worker({ worker_id: "3", queues: ["etl"], status: "OFFLINE" }),
+    worker({ worker_id: "4", queues: ["etl"], status: "PAUSED" }),
+  ];
+  assert.deepEqual(onlyTakerOf(one, [one, ...others]), ["etl"]);
+  assert.deepEqual(onlyTakerOf(one, [one]), ["celery", "etl"]);
+  // Of whom it is not known what it takes: it may take this.
+  assert.deepEqual(onlyTakerOf(one, [one, worker({ worker_id: "5", queues: null })]), []);
 });

@@ -78,9 +78,13 @@ def test_a_workflow_is_looked_through_by_keys_retried_and_replayed_with_proof(
     page.keyboard.press("Escape")
     expect(page.get_by_role("complementary", name="Step")).to_have_count(0)
     page.keyboard.press("r")
+    # It is asked first, and the button that acts has the focus.
+    expect(page.get_by_role("alertdialog").get_by_role("button", name="Retry")).to_be_focused()
+    page.keyboard.press("Enter")
     expect(page.locator(".receipt")).to_contain_text("had completed and did not run again")
     expect(page.locator(".receipt")).to_contain_text("It ended as failed")
     page.keyboard.press("R")
+    page.get_by_role("alertdialog").get_by_role("button", name="Replay").press("Enter")
     expect(page.locator(".receipt")).to_contain_text("Accepted as a new workflow")
     replayed = stack.client.get(f"/workflows/{id_in(page)}").json()
     assert replayed["original_workflow_id"] == shop.workflow

@@ -144,6 +144,19 @@ export interface Mark {
   automatic: boolean;
 }
 
+/** What is due and kept by marks, by queue and name. */
+export interface HeldRead {
+  total: number;
+  is_exact: boolean;
+  data: {
+    queue_name: string;
+    task_name: string;
+    count: number;
+    oldest_due_at: string;
+    held_by: string[];
+  }[];
+}
+
 export interface QueueRow {
   queue_name: string;
   waiting: number | null;

@@ -28,10 +28,15 @@ export function sentenceOfNames(names: readonly NameRow[], window: string): stri
       `${count(failing.length)} names fail more than ${MANY_FAIL} % of the time, ${failing[0]!.task_name} most of all.`,
     );
   if (parts.length > 0) return parts.join(" ");
-  const ran = names.filter((one) => one.completed + one.failed > 0).length;
-  return ran === 0
-    ? `${plural(names.length, "name is", "names are")} known; none of them ended a task ${window}.`
-    : `Tasks of ${plural(ran, "name")} ended ${window}, and no name fails more than ${MANY_FAIL} % of the time.`;
+  const ran = names.filter((one) => one.completed + one.failed > 0);
+  if (ran.length === 0)
+    return `${plural(names.length, "name is", "names are")} known; none of them ended a task ${window}.`;
+  const worst = ran.sort((a, b) => (failingOf(b) ?? 0) - (failingOf(a) ?? 0))[0]!;
+  const most =
+    worst.failed === 0
+      ? "none failed"
+      : `${worst.task_name ?? "what has no name"} fails most: ${percent(failingOf(worst))}`;
+  return `Tasks of ${plural(ran.length, "name")} ended ${window}; ${most}.`;
 }
 
 export const SORTS = ["busiest", "failing", "slowest", "name"] as const;

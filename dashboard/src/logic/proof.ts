@@ -4,6 +4,10 @@ import type { ReceiptStep } from "../parts/receipt.tsx";
 
 const HAS_ENDED = ["COMPLETED", "FAILED", "CANCELLED"];
 
+/** The answer to a cancel, without a claim that what is shown does not prove yet. */
+export const asAsked = (message: string | undefined): string | undefined =>
+  message?.endsWith("cancelled successfully") ? "Cancel asked for." : message;
+
 /** Return the steps of a cancel; none where none was asked for. `message` is the answer to it, where it was given here. */
 export function proofOfCancel(task: Task, events: readonly TimelineEvent[], message?: string): ReceiptStep[] {
   const asked = events.find((event) => event.event_type === "cancel_requested");
@@ -18,7 +22,7 @@ export function proofOfCancel(task: Task, events: readonly TimelineEvent[], mess
     steps.push({
       title: "Workers are told, and refuse to start it",
       state: isOver || message ? "ok" : "open",
-      detail: message,
+      detail: isOver ? message : asAsked(message),
     });
     if (task.started_at && !isOver)
       steps.push({

@@ -86,13 +86,25 @@ function waitsAndDue(queues: readonly QueueRow[], since = ""): string {
 
 const waits = (number: number) => plural(number, "task waits", "tasks wait");
 
-/** Return the sentence under the name of a queue. */
-export function sentenceOfQueue(queue: QueueRow, now: number): string {
+/** What marks hold back of one name. */
+export interface HeldBack {
+  count: number;
+  held_by: readonly string[];
+}
+
+/** Return the sentence under the name of a queue. `heldBack`: what marks hold back of what is due in it. */
+export function sentenceOfQueue(queue: QueueRow, now: number, heldBack: readonly HeldBack[] = []): string {
   const waiting = queue.waiting;
+  const held = heldBack.reduce((sum, one) => sum + one.count, 0);
+  const names = [...new Set(heldBack.flatMap((one) => one.held_by))].map((one) => one.replace(/^task:/, ""));
+  const late = queue.due - held;
   const due =
-    queue.due > 0
-      ? ` ${plural(queue.due, "task more is", "tasks more are")} due and not handed to the broker yet.`
-      : "";
+    (held > 0
+      ? ` ${plural(held, "task more is", "tasks more are")} held back, by the mark of ${names.join(", ")}.`
+      : "") +
+    (late > 0
+      ? ` ${plural(late, "task more is", "tasks more are")} due and not handed to the broker yet.`
+      : "");
   if (queue.mark !== null) {
     const until = queue.mark.degraded_until
       ? ` for ${about((Date.parse(queue.mark.degraded_until) - now) / 1000)} more`

@@ -33,8 +33,13 @@ export function sentenceOfTask(task: Task, now: number): string {
       const on = attempts > 1 ? ` on its ${ordinal(attempts)} attempt` : "";
       return `Completed${on} after ${whole}: ${parts.filter(Boolean).join(", ")}.`;
     }
-    case "FAILED":
-      return `Failed${attempts > 1 ? ` on its ${ordinal(attempts)} attempt` : ""} after ${whole}${task.error ? `: ${firstLine(task.error)}` : "."}`;
+    case "FAILED": {
+      const on = attempts > 1 ? ` on its ${ordinal(attempts)} attempt` : "";
+      const ran = duration(task.duration_seconds);
+      const when =
+        task.duration_seconds === null || ran === whole ? whole : `${ran}, ${whole} after it was submitted`;
+      return `Failed${on} after ${when}${task.error ? `: ${firstLine(task.error)}` : "."}`;
+    }
     case "CANCELLED":
       return task.started_at
         ? `Cancelled after it had run ${duration(task.duration_seconds ?? between(task.started_at, task.completed_at))}.`

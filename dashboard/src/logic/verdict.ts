@@ -1,5 +1,5 @@
 // The sentence that answers, before anybody scrolls: is something wrong, what, and what to press. Pure.
-import type { Alert, Health, QueueRow, Resilience, Stats } from "../api/types.ts";
+import type { Alert, Health, Mark, QueueRow, Resilience, Stats } from "../api/types.ts";
 import { about, count, duration, percent, plural } from "./format.ts";
 import { meaningOf } from "./system.ts";
 
@@ -11,8 +11,16 @@ export interface Situation {
   stats?: Stats;
   queues?: readonly QueueRow[];
   resilience?: Resilience;
+  /** The workers; read where none of them answers. */
+  fleet?: readonly { hostname: string; is_draining: boolean; last_heartbeat: string | null }[];
   /** What failed in this hour by exception and name, the most frequent first. */
   failures?: readonly FailureGroup[];
+  /** How the tasks of each name ended in this hour. */
+  failing?: readonly { task_name: string | null; completed: number; failed: number }[];
+  /** The newest of the workflows that failed. */
+  workflows?: readonly { name: string; completed_at: string | null }[];
+  /** How many workers are not there. */
+  offline?: number;
   donePerMinute?: number | null;
   failedPercent?: number | null;
   meanWait?: number | null;
@@ -41,6 +49,7 @@ export interface Verdict {
 
 const FAR_TOO_LONG = 60;
 const MANY_FAIL = 20;
+const HOUR = 3_600_000;
 
 /** Return what to say first. The worst is said; how many more there are comes after it. */
 export function verdictOf(it: Situation): Verdict {
@@ -51,12 +60,37 @@ export function verdictOf(it: Situation): Verdict {
   if (it.stats && it.stats.total_tasks_submitted === 0)
     return { tone: "empty", text: "Ready. No task has been submitted yet.", rest: "", links: [] };
   const noted = notes(it);
+  const failed = failedOf(it);
   return {
     tone: "ok",
-    text: "All well.",
+    text: failed.text || "All well.",
     rest: [calm(it), ...noted.map(ofNote)].filter(Boolean).join(" "),
-    links: noted[0] ? [...linksOf(noted[0]), ALERT] : [],
+    links: [...failed.links, ...(noted[0] ? [...linksOf(noted[0]), ALERT] : [])],
   };
+}
+
+/** What failed in this hour, though not so much that it is raised: then not all is well. */
+function failedOf(it: Situation): { text: string; links: Link[] } {
+  const failing = (it.failing ?? []).filter((one) => one.failed > 0).sort((a, b) => b.failed - a.failed);
+  const workflows = (it.workflows ?? []).filter(
+    (one) => one.completed_at !== null && it.now - Date.parse(one.completed_at) < HOUR,
+  );
+  const parts: string[] = [];
+  const links: Link[] = [];
+  const [worst, ...others] = failing;
+  if (worst) {
+    const share = percent((100 * worst.failed) / (worst.failed + worst.completed));
+    const more = others.length > 0 ? `, and ${plural(others.length, "other name")} failed too` : "";
+    parts.push(`${worst.task_name ?? "what has no name"} failed ${share} of the time${more}`);
+    links.push({ label: "Failures", to: "/failures?hours=1" });
+  }
+  const first = workflows[0];
+  if (first) {
+    const one = `workflow ${first.name} failed`;
+    parts.push(workflows.length === 1 ? one : `${plural(workflows.length, "workflow")} failed`);
+    links.push({ label: "Workflows", to: "/workflows?status=FAILED" });
+  }
+  return { text: parts.length > 0 ? `In the last hour ${parts.join("; ")}.` : "", links };
 }
 
 const ALERT: Link = { label: "Alert", to: "/alerts" };
@@ -84,7 +118,8 @@ function* troubles(it: Situation): Generator<Trouble> {
   const isTold = (alert: Alert) => alert.type === "COMPONENT_DOWN" && down.has(alert.subject ?? "");
   const alerts = [...(it.alerts ?? [])].filter((alert) => !isTold(alert)).sort(byNeed);
   // Before the alerts: a part that is down is the cause of what else is raised then.
-  for (const [name, since] of down) yield ofPart(name, about((it.now - Date.parse(since)) / 1000));
+  for (const [name, since] of down)
+    yield ofPart(name, about((it.now - Date.parse(since)) / 1000), lastDrained(it.fleet));
   for (const alert of alerts.filter((one) => one.severity === "CRITICAL"))
     yield ofAlert(alert, it, "critical");
   for (const alert of alerts.filter((one) => one.severity === "WARNING" && !one.acknowledged))
@@ -94,10 +129,8 @@ function* troubles(it: Situation): Generator<Trouble> {
     if (!mark.automatic || !down.has(mark.service_name))
       yield {
         tone: "warning",
-        text: mark.automatic
-          ? `${mark.service_name} fails and is kept away from.`
-          : `${mark.service_name} is marked as degraded.`,
-        links: [{ label: "Marks", to: "/system" }],
+        text: mark.automatic ? `${mark.service_name} fails and is kept away from.` : ofMark(mark, it.now),
+        links: [markedBy(mark) ?? MARKS],
       };
   if (it.stats && it.stats.parked > 0)
     yield {
@@ -117,6 +150,28 @@ function* troubles(it: Situation): Generator<Trouble> {
     };
 }
 
+const MARKS: Link = { label: "Marks", to: "/system" };
+
+/** The page of the queue or the name that a mark is for, where it is let go again. */
+function markedBy(mark: Pick<Mark, "service_name">): Link | null {
+  const [, kind, name] = /^(queue|task):(.*)$/s.exec(mark.service_name) ?? [];
+  if (name === undefined) return null;
+  const subject = encodeURIComponent(name);
+  return kind === "queue"
+    ? { label: "Queue", to: `/queues/${subject}` }
+    : { label: "Name", to: `/names/${subject}` };
+}
+
+/** What a mark by hand does, and for how long yet. */
+function ofMark(mark: Mark, now: number): string {
+  const [, kind, name] = /^(queue|task):(.*)$/s.exec(mark.service_name) ?? [];
+  const left = mark.degraded_until ? (Date.parse(mark.degraded_until) - now) / 1000 : 0;
+  const yet = left > 0 ? `, ${about(left)} left` : "";
+  if (name === undefined) return `${mark.service_name} is marked as degraded${yet}.`;
+  const who = kind === "task" ? `All tasks named ${name} are` : `All that is submitted to queue ${name} is`;
+  return `${who} ${mark.strategy === "queue_only" ? "held back" : "refused"}${yet}.`;
+}
+
 /** The parts that do not answer, with since when. Without the broker and the mirror nobody hears workers, nor knows
  * whether they are there. */
 function partsDown(it: Situation): Map<string, string> {
@@ -128,9 +183,17 @@ function partsDown(it: Situation): Map<string, string> {
   return down;
 }
 
-function ofPart(name: string, silence: string): Trouble {
+/** The worker that was heard last, where it was told to drain: then nobody has failed. */
+function lastDrained(fleet: Situation["fleet"]): string | null {
+  const heard = (fleet ?? []).filter((one) => one.last_heartbeat !== null);
+  const last = heard.sort((a, b) => Date.parse(b.last_heartbeat!) - Date.parse(a.last_heartbeat!))[0];
+  return last?.is_draining ? last.hostname : null;
+}
+
+function ofPart(name: string, silence: string, drained: string | null): Trouble {
   const who = name === "workers" ? "No worker has" : `The ${name.replaceAll("_", " ")} has not`;
-  const text = `${who} answered for ${silence}. ${meaningOf(name, "unhealthy")}`.trim();
+  const why = name === "workers" && drained !== null ? `: ${drained}, the last one, was told to drain` : "";
+  const text = `${who} answered for ${silence}${why}. ${meaningOf(name, "unhealthy")}`.trim();
   return { tone: "critical", text, links: [SYSTEM] };
 }
 
@@ -161,6 +224,12 @@ function* unserved(it: Situation, alerts: readonly Alert[]): Generator<Trouble> 
 
 const told = (alerts: readonly Alert[], type: string, subject?: string) =>
   alerts.some((alert) => alert.type === type && (subject === undefined || alert.subject === subject));
+
+const RANK = { CRITICAL: 0, WARNING: 1, INFO: 2 };
+
+/** Return them with the worst first; of one severity they stay in their order. */
+export const bySeverity = (alerts: readonly Alert[]): Alert[] =>
+  [...alerts].sort((a, b) => RANK[a.severity] - RANK[b.severity]);
 
 function byNeed(a: Alert, b: Alert): number {
   return (
@@ -223,12 +292,17 @@ function calm(it: Situation): string {
     parts.push(`${done > 0 ? plural(done, "task") : "less than one task"} a minute`);
   }
   if (it.donePerMinute && it.failedPercent !== null && it.failedPercent !== undefined)
-    parts.push(it.failedPercent === 0 ? "none failing" : `${percent(it.failedPercent)} failing`);
+    parts.push(it.failedPercent === 0 ? noneFailing(it) : `${percent(it.failedPercent)} failing`);
   const oldest = Math.max(0, ...(it.queues ?? []).map((queue) => secondsOf(queue.oldest_waiting_at, it.now)));
   if (oldest > FAR_TOO_LONG) parts.push(`the oldest waits for ${about(oldest)}`);
   else if (it.meanWait) parts.push(`a task waits ${duration(it.meanWait)} on average`);
   else if (it.stats?.queue_depth === 0) parts.push("nothing waits");
+  if (it.offline) parts.push(plural(it.offline, "worker is offline", "workers are offline"));
   return parts.length > 0 ? `${parts.join(", ").replace(/^./, (first) => first.toUpperCase())}.` : "";
 }
+
+/** In these minutes; where some failed in the hour, it says which is meant. */
+const noneFailing = (it: Situation) =>
+  it.failing?.some((one) => one.failed > 0) ? "none failing now" : "none failing";
 
 const secondsOf = (text: string | null, now: number) => (text ? (now - Date.parse(text)) / 1000 : 0);

@@ -58,6 +58,14 @@ function others(workers: readonly Worker[]): string {
   return `${text[0]!.toUpperCase()}${text.slice(1)}.`;
 }
 
+/** Return the queues that it alone takes from: what is submitted to them waits once it stops. */
+export function onlyTakerOf(one: Worker, workers: readonly Worker[]): string[] {
+  const others = workers.filter(
+    (other) => other.worker_id !== one.worker_id && isThere(other) && other.status === "ACTIVE",
+  );
+  return (one.queues ?? []).filter((queue) => !others.some((other) => other.queues?.includes(queue) ?? true));
+}
+
 /** Return how full they are together; null where no capacity is known. */
 export function loadOf(workers: readonly Worker[]): { running: number; capacity: number | null } {
   const online = workers.filter(isThere);

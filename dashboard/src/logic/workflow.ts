@@ -1,8 +1,10 @@
 // What became of a workflow, in one sentence; why a step has not run; and what proves an action on it. Pure.
+
 import type { StepDetail, Workflow } from "../pages/workflow/types.ts";
 import type { ReceiptStep } from "../parts/receipt.tsx";
 import { tally } from "./fold.ts";
 import { between, count, duration, plural } from "./format.ts";
+import { asAsked } from "./proof.ts";
 
 const ENDED = ["COMPLETED", "FAILED", "CANCELLED"];
 
@@ -144,7 +146,7 @@ export function proofOfWorkflowCancel(workflow: Workflow, message?: string): Rec
     .join(", ");
   const skipped = found.get("SKIPPED") ?? 0;
   return [
-    { title: "Asked for", state: "ok", detail: message },
+    { title: "Asked for", state: "ok", detail: isOver ? message : asAsked(message) },
     {
       title: "Nothing new starts",
       state: "ok",

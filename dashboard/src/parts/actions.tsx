@@ -88,6 +88,7 @@ export function Confirm({
   onClose,
   count: number,
   command,
+  isHarmless,
 }: {
   title: string;
   children?: ComponentChildren;
@@ -98,6 +99,8 @@ export function Confirm({
   onClose: () => void;
   count?: number;
   command?: Command;
+  /** The button that acts has the focus. */
+  isHarmless?: boolean;
 }) {
   const typed = useSignal("");
   const error: Signal<Error | null> = useSignal(null);
@@ -138,6 +141,7 @@ export function Confirm({
             type="button"
             class="button primary"
             data-tone={tone === "failed" ? "failed" : undefined}
+            data-first={isHarmless || undefined}
             disabled={isBusy.value || (mustType && typed.value !== String(number))}
             onClick={run}
           >

@@ -23,10 +23,14 @@ export function Dialog({
   useEffect(() => {
     const before = document.activeElement as HTMLElement | null;
     dialog.current?.showModal();
-    // The first field, else the way back: never the button that closes, nor the one that acts.
+    // The first field, else the way back: never the button that closes, nor the one that copies, nor the one that acts,
+    // except where it does no harm and says so.
     const first =
-      ".dialog-body input, .dialog-body textarea, .dialog-body select, footer .button:not(.primary)";
-    dialog.current?.querySelector<HTMLElement>(first)?.focus();
+      ".dialog-body input, .dialog-body textarea, .dialog-body select, footer .button:not(.primary, .quiet-button)";
+    const wanted =
+      dialog.current?.querySelector<HTMLElement>("footer [data-first]") ??
+      dialog.current?.querySelector<HTMLElement>(first);
+    wanted?.focus();
     return () => before?.focus?.({ preventScroll: true });
   }, []);
   return (

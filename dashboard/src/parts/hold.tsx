@@ -18,12 +18,17 @@ export function HoldBack({ service, name }: { service: string; name: string }) {
   const hold = (seconds: number, words: string) =>
     act("POST", "/resilience/degradation/mark", {
       body: { service_name: service, strategy: "queue_only", duration_seconds: seconds },
-      done: `${name} is held back for ${words}.`,
+      done: `${service.startsWith("task:") ? `All tasks named ${name} are` : `${name} is`} held back for ${words}.`,
       topics: ["all"],
     });
   return (
     <Menu
       label="Hold back"
+      note={
+        service.startsWith("task:")
+          ? `Holds back all tasks named ${name}, also those that would succeed.`
+          : `Holds back all that is submitted to ${name}; what the broker has already still runs.`
+      }
       items={TIMES.map(([seconds, words]) => ({
         label: `for ${words}`,
         run: () => void hold(seconds, words),

@@ -15,7 +15,7 @@ import type {
 import { useWaiting } from "../../api/waiting.ts";
 import { about, count, duration, percent, perMinute } from "../../logic/format.ts";
 import { byNeed, isUnserved, takersOf } from "../../logic/queues.ts";
-import { type FailureGroup, type Verdict, verdictOf } from "../../logic/verdict.ts";
+import { bySeverity, type FailureGroup, type Verdict, verdictOf } from "../../logic/verdict.ts";
 import { act } from "../../parts/actions.tsx";
 import { Bars } from "../../parts/bars.tsx";
 import { Figure, Sparkline } from "../../parts/figure.tsx";
@@ -25,6 +25,8 @@ import { AsOf, Empty, Shown } from "../../parts/states.tsx";
 import { Status } from "../../parts/status.tsx";
 import { Ago, clock } from "../../parts/time.tsx";
 import { go, href } from "../../router.ts";
+import type { Worker } from "../workers/types.ts";
+import type { WorkflowRow } from "../workflow/types.ts";
 import { Away } from "./away.tsx";
 import { WORDS } from "./words.ts";
 import "./page.css";
@@ -32,6 +34,7 @@ import "./page.css";
 const MINUTE = 60_000;
 const GROUPS_SHOWN = 6;
 const QUEUES_SHOWN = 8;
+const ALERTS_SHOWN = 6;
 
 export default function Page(_props: PageProps) {
   const stats = useData<Stats>("/dashboard/stats", { topics: ["tasks", "queues", "workers"] });
@@ -52,6 +55,17 @@ export default function Page(_props: PageProps) {
     topics: ["tasks"],
     every: 10_000,
   });
+  const workflows = useData<Rows<WorkflowRow>>("/workflows", {
+    query: { status: "FAILED", limit: 20, rows: "data" },
+    topics: ["workflows"],
+  });
+  const areGone = resilience.value?.components.some(
+    (part) => part.name === "workers" && part.status === "unhealthy",
+  );
+  const fleet = useData<Rows<Worker>>(areGone ? "/workers" : null, {
+    query: { limit: 1000, rows: "data" },
+    topics: ["workers"],
+  });
   const now = pulse.value;
   const waiting = useWaiting(queues);
   const rates = ratesOf();
@@ -62,7 +76,11 @@ export default function Page(_props: PageProps) {
     stats: stats.value,
     queues: queues.value?.data,
     resilience: resilience.value,
+    fleet: areGone ? fleet.value?.data : undefined,
     failures: failures.value?.groups,
+    failing: trends.value?.by_task,
+    workflows: workflows.value?.data,
+    offline: now?.workers?.offline,
     donePerMinute: rates.done === null ? null : rates.done * 60,
     failedPercent: rates.failedPercent,
     meanWait: now?.mean_wait,
@@ -272,17 +290,19 @@ function AlertList({ alerts }: { alerts: readonly Alert[] }) {
   if (alerts.length === 0) return <p class="muted list-more">{WORDS.noAlerts}</p>;
   return (
     <ul class="list">
-      {alerts.slice(0, 6).map((alert) => (
-        <li key={alert.alert_id}>
-          <Status of={alert.severity} />
-          <a class="quiet" href={href("/alerts")}>
-            {alert.description}
-          </a>
-          <span class="end muted">
-            <Ago at={alert.created_at} />
-          </span>
-        </li>
-      ))}
+      {bySeverity(alerts)
+        .slice(0, ALERTS_SHOWN)
+        .map((alert) => (
+          <li key={alert.alert_id}>
+            <Status of={alert.severity} />
+            <a class="quiet" href={href("/alerts")}>
+              {alert.description}
+            </a>
+            <span class="end muted">
+              <Ago at={alert.created_at} />
+            </span>
+          </li>
+        ))}
     </ul>
   );
 }

@@ -1,7 +1,7 @@
 // One queue: why it moves or does not, who consumes it, what waits in it, and what more workers would change.
 import { segment } from "../../api/client.ts";
 import { useData } from "../../api/query.ts";
-import type { Gap, QueueRow, Page as Rows, Trends } from "../../api/types.ts";
+import type { Gap, HeldRead, QueueRow, Page as Rows, Trends } from "../../api/types.ts";
 import { count } from "../../logic/format.ts";
 import { isUnserved, rate, sentenceOfQueue, takersOf } from "../../logic/queues.ts";
 import { Bars } from "../../parts/bars.tsx";
@@ -63,6 +63,8 @@ function Whole({ queue }: { queue: QueueDetail }) {
     topics: ["tasks"],
     every: 30_000,
   });
+  const held = useData<HeldRead>(queue.due > 0 ? "/resilience/held" : null, { topics: TOPICS, every: 5_000 });
+  const here = held.value?.data.filter((one) => one.queue_name === name);
   return (
     <>
       <PageHead
@@ -73,7 +75,7 @@ function Whole({ queue }: { queue: QueueDetail }) {
             <span>{name}</span> <Condition queue={queue} />
           </span>
         }
-        lead={sentenceOfQueue(queue, clock.value.now)}
+        lead={sentenceOfQueue(queue, clock.value.now, queue.due > 0 ? here : [])}
       >
         {queue.mark === null ? <HoldBack service={`queue:${name}`} name={name} /> : <Release queue={queue} />}
         <a class="button" href={href("/tasks", { queue_name: name, status: "PENDING" })}>

@@ -3,7 +3,7 @@ import { useSignal } from "@preact/signals";
 import { call } from "../../api/client.ts";
 import { ApiError } from "../../api/errors.ts";
 import { invalidate, useData } from "../../api/query.ts";
-import type { Mark } from "../../api/types.ts";
+import type { HeldRead, Mark } from "../../api/types.ts";
 import { count } from "../../logic/format.ts";
 import { effectOf, nameOfPart, pathOfService } from "../../logic/system.ts";
 import { ActionButton, act } from "../../parts/actions.tsx";
@@ -72,18 +72,6 @@ function Clear({ service }: { service: string }) {
       {WORDS.clear}
     </ActionButton>
   );
-}
-
-interface HeldRead {
-  total: number;
-  is_exact: boolean;
-  data: {
-    queue_name: string;
-    task_name: string;
-    count: number;
-    oldest_due_at: string;
-    held_by: string[];
-  }[];
 }
 
 const SHOWN = 20;

@@ -59,7 +59,7 @@ function Whole({ task }: { task: Task }) {
   const path = `/tasks/${segment(task.task_id)}`;
   const topics = [`task:${task.task_id}`];
   const timeline = useData<Timeline>(`${path}/timeline`, { topics });
-  const dialog = useSignal<"cancel" | "kill" | null>(null);
+  const dialog = useSignal<"cancel" | "kill" | "replay" | null>(null);
   const told = useSignal<string | undefined>(undefined);
   const ended = hasEnded(task);
   const canReplay = ended && task.task_args !== null;
@@ -88,7 +88,7 @@ function Whole({ task }: { task: Task }) {
   useKeys({
     ...(canReplay &&
       may("operate") && {
-        r: { does: "replay", run: replay },
+        r: { does: "replay", run: () => (dialog.value = "replay") },
         R: { does: "replay with changes", run: () => go("/submit", { query: { from: task.task_id } }) },
       }),
     ...(canCancel && may("operate") && { c: { does: "cancel", run: () => (dialog.value = "cancel") } }),
@@ -124,7 +124,7 @@ function Whole({ task }: { task: Task }) {
             <ActionButton
               needs="operate"
               keyName="r"
-              onClick={replay}
+              onClick={() => (dialog.value = "replay")}
               command={{ method: "POST", path: `${path}/replay` }}
             >
               Replay
@@ -180,7 +180,20 @@ function Whole({ task }: { task: Task }) {
       <Family task={task} />
       {timeline.value && <Events timeline={timeline.value} />}
       {!canReplay && ended && task.task_args === null && <p class="muted">{WORDS.noReplay}</p>}
-      {dialog.value && (
+      {dialog.value === "replay" && (
+        <Confirm
+          title="Run it again?"
+          verb="Replay"
+          tone="plain"
+          isHarmless
+          onConfirm={replay}
+          onClose={() => (dialog.value = null)}
+          command={{ method: "POST", path: `${path}/replay` }}
+        >
+          <p>{WORDS.replayWhat}</p>
+        </Confirm>
+      )}
+      {(dialog.value === "cancel" || dialog.value === "kill") && (
         <AskCancel
           task={task}
           isHard={dialog.value === "kill"}

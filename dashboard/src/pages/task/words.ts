@@ -4,6 +4,8 @@ export const WORDS = {
   title: "Task",
   story: "Story",
   why: "Why is it not running?",
+  replayWhat:
+    "A new task of the same name is submitted, with the same arguments. What this one did is not undone.",
   whyRunning: "What holds it up?",
   input: "Input",
   result: "Result",

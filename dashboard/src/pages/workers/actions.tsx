@@ -1,9 +1,12 @@
 // What can be asked of a worker; the page of one and the list of all ask it in the same way.
 import { useSignal } from "@preact/signals";
 import { segment } from "../../api/client.ts";
-import { stateOf } from "../../logic/workers.ts";
+import { useData } from "../../api/query.ts";
+import type { Page as Rows } from "../../api/types.ts";
+import { onlyTakerOf, stateOf } from "../../logic/workers.ts";
 import { act, Confirm } from "../../parts/actions.tsx";
 import { Dialog } from "../../parts/dialog.tsx";
+import { Icon } from "../../parts/icons.tsx";
 import { Select } from "../../parts/select.tsx";
 import { Status } from "../../parts/status.tsx";
 import type { Worker } from "./types.ts";
@@ -55,6 +58,8 @@ export function AskDrain({ worker, onClose }: { worker: Worker; onClose: () => v
   const deadline = useSignal("600");
   const body = deadline.value ? { deadline_seconds: Number(deadline.value) } : undefined;
   const path = `${pathOf(worker)}/drain`;
+  const all = useData<Rows<Worker>>("/workers", { query: { limit: MOST, rows: "data" }, topics: TOPICS });
+  const alone = all.value ? onlyTakerOf(worker, all.value.data) : [];
   return (
     <Confirm
       title={`Drain ${worker.hostname}?`}
@@ -64,6 +69,12 @@ export function AskDrain({ worker, onClose }: { worker: Worker; onClose: () => v
       command={{ method: "POST", path, body }}
       onConfirm={() => act("POST", path, { body, topics: TOPICS })}
     >
+      {alone.length > 0 && (
+        <p class="note" data-tone="waiting">
+          <Icon name="warning" /> It is the only worker that takes from {alone.join(", ")}:{" "}
+          {alone.length === 1 ? "its" : "their"} tasks will wait.
+        </p>
+      )}
       <p>{WORDS.drainWhy}</p>
       <label class="labelled">
         {WORDS.deadline}

@@ -65,7 +65,7 @@ function Whole({ workflow }: { workflow: Workflow }) {
   const path = `/workflows/${segment(id)}`;
   const topics = ["workflows", `workflow:${id}`];
   const graph = useData<WorkflowGraph>(`${path}/graph`, { topics });
-  const isAsking = useSignal(false);
+  const asking = useSignal<"cancel" | "retry" | "replay" | null>(null);
   const told = useSignal<string | undefined>(undefined);
   // Until the answer after a retry has come, what is shown is from before it.
   const was = before.value[id];
@@ -94,9 +94,9 @@ function Whole({ workflow }: { workflow: Workflow }) {
   };
   useKeys({
     ...(may("operate") && {
-      ...(!isOver && { c: { does: "cancel", run: () => (isAsking.value = true) } }),
-      ...(canRetry && { r: { does: "retry what did not complete", run: retry } }),
-      ...(isOver && { R: { does: "replay all of it", run: replay } }),
+      ...(!isOver && { c: { does: "cancel", run: () => (asking.value = "cancel") } }),
+      ...(canRetry && { r: { does: "retry what did not complete", run: () => (asking.value = "retry") } }),
+      ...(isOver && { R: { does: "replay all of it", run: () => (asking.value = "replay") } }),
     }),
     y: { does: "copy the id", run: () => copy(id) },
     Y: { does: "copy as curl", run: () => copy(asCurl({ path }), "Copied as curl") },
@@ -117,7 +117,7 @@ function Whole({ workflow }: { workflow: Workflow }) {
         lead={sentenceOfWorkflow(workflow, isOver ? 0 : clock.value.now)}
       >
         {!isOver && (
-          <ActionButton needs="operate" tone="failed" keyName="c" onClick={() => (isAsking.value = true)}>
+          <ActionButton needs="operate" tone="failed" keyName="c" onClick={() => (asking.value = "cancel")}>
             Cancel
           </ActionButton>
         )}
@@ -126,7 +126,7 @@ function Whole({ workflow }: { workflow: Workflow }) {
             needs="operate"
             primary
             keyName="r"
-            onClick={retry}
+            onClick={() => (asking.value = "retry")}
             command={{ method: "POST", path: `${path}/retry` }}
           >
             Retry from failed
@@ -136,7 +136,7 @@ function Whole({ workflow }: { workflow: Workflow }) {
           <ActionButton
             needs="operate"
             keyName="R"
-            onClick={replay}
+            onClick={() => (asking.value = "replay")}
             command={{ method: "POST", path: `${path}/replay` }}
           >
             Replay
@@ -182,11 +182,19 @@ function Whole({ workflow }: { workflow: Workflow }) {
         )}
         {at && tab !== "events" && <Peek workflow={workflow} at={at} />}
       </div>
-      {isAsking.value && (
+      {(asking.value === "retry" || asking.value === "replay") && (
+        <AskRun
+          kind={asking.value}
+          workflow={workflow}
+          onConfirm={asking.value === "retry" ? retry : replay}
+          onClose={() => (asking.value = null)}
+        />
+      )}
+      {asking.value === "cancel" && (
         <AskCancel
           workflow={workflow}
           onTold={(message) => (told.value = message)}
-          onClose={() => (isAsking.value = false)}
+          onClose={() => (asking.value = null)}
         />
       )}
     </>
@@ -201,6 +209,38 @@ function Proof({ workflow, told }: { workflow: Workflow; told: string | undefine
   if (kind !== "retry" && kind !== "replay") return null;
   const was = kind === "retry" ? before.value[workflow.workflow_id] : undefined;
   return <Receipt title={kind === "retry" ? "Retry" : "Replay"} steps={proofOfRun(workflow, kind, was)} />;
+}
+
+/** Asks before steps run again. */
+function AskRun({
+  kind,
+  workflow,
+  onConfirm,
+  onClose,
+}: {
+  kind: "retry" | "replay";
+  workflow: Workflow;
+  onConfirm: () => Promise<unknown>;
+  onClose: () => void;
+}) {
+  const path = `/workflows/${segment(workflow.workflow_id)}/${kind}`;
+  const again = workflow.steps.filter((step) => kind === "replay" || step.status !== "COMPLETED").length;
+  return (
+    <Confirm
+      title={kind === "retry" ? "Retry what did not complete?" : "Run all of it again?"}
+      verb={kind === "retry" ? "Retry" : "Replay"}
+      tone="plain"
+      isHarmless
+      onConfirm={onConfirm}
+      onClose={onClose}
+      command={{ method: "POST", path }}
+    >
+      <p>
+        {plural(again, "step runs", "steps run")} again
+        {kind === "retry" ? "; what completed does not" : ", as a new workflow"}.
+      </p>
+    </Confirm>
+  );
 }
 
 function AskCancel({

@@ -21,6 +21,7 @@ ANSWERS: dict[str, Json] = {
         "by_task": [{"task_name": name, "failed": failed} for name, failed in (("a", 1), ("b", 0), ("c", 5))],
     },
     "/analytics/failures": {"groups": [{"row": 5}]},
+    "/workflows": {"data": [{"row": 6}]},
     "/dashboard/stats": {"tasks_completed": 100, "tasks_failed": 10},
     "/queues": {"data": [{"row": 2}]},
     "/dashboard/workers": {"data": [{"row": 3}]},
@@ -97,7 +98,7 @@ def test_later_ones_have_rates_of_the_last_minute_and_ask_for_little(fleet: Flee
     # All of it ended longer than a minute ago.
     it = reader.read()
     assert (it.done_per_minute, it.failed_percent) == (0.0, None)
-    assert len(asked) == 3 * len(QUICK) + 10
+    assert len(asked) == 3 * len(QUICK) + 12
 
 
 def test_what_the_key_may_not_see_is_left_out_and_said(fleet: Fleet) -> None:
@@ -117,3 +118,13 @@ def test_where_nothing_is_told_that_is_an_error(fleet: Fleet) -> None:
     answers["/dashboard/stats"] = httpx.ConnectError("refused")
     with pytest.raises(NotReachable):
         reader.read()
+
+
+def test_who_was_drained_is_read_only_where_no_worker_answers(fleet: Fleet, clock: Clock) -> None:
+    reader, asked, answers = fleet
+    assert reader.read().fleet is None
+    assert "/workers" not in asked
+    answers["/resilience/summary"] = {"components": [{"name": "workers", "status": "unhealthy"}]}
+    answers["/workers"] = {"data": [{"row": 7}]}
+    clock.now += 30
+    assert reader.read().fleet == [{"row": 7}]
