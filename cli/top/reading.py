@@ -59,7 +59,6 @@ class Reader:
             workers=_rows(workers),
             running=_rows(running),
             running_count=None if running is None else running["total"],
-            failing=None if trends is None else _failing(trends),
             failures=None if self._slow["failures"] is None else self._slow["failures"]["groups"],
             mean_wait=None if trends is None else _mean_wait(trends),
             done_per_minute=done,
@@ -100,10 +99,6 @@ class Reader:
 
 def _rows(page: Json | None) -> list[Json] | None:
     return None if page is None else page["data"]
-
-
-def _failing(trends: Json) -> list[Json]:
-    return sorted((each for each in trends["by_task"] if each["failed"]), key=lambda each: -each["failed"])
 
 
 def _rates_of(trends: Json, *, now: float) -> tuple[float | None, float | None]:

@@ -22,8 +22,6 @@ class Situation:
     failed_percent: float | None = None
     mean_wait: float | None = None
     workers: list[Json] | None = None
-    failing: list[Json] | None = None
-    """Names of tasks of which some failed in this hour, with how they fared."""
     failures: list[Json] | None = None
     """What failed in this hour by exception and name, the most frequent first."""
     running: list[Json] | None = None
