@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { proofOfCancel } from "../src/logic/proof.ts";
-import { ordinal, sentenceOfTask } from "../src/logic/sentence.ts";
+import { adviceOf, ordinal, sentenceOfTask } from "../src/logic/sentence.ts";
 import { nameOf, storyOf, ticks } from "../src/logic/story.ts";
 import type { Attempt, Task, TimelineEvent } from "../src/pages/task/types.ts";
 
@@ -232,4 +232,21 @@ test("names of exceptions and places on the axis are short", () => {
   assert.equal(nameOf("a.b.Boom: y"), "Boom");
   assert.ok(ticks(0, 41_000).length <= 6);
   assert.deepEqual(ticks(0, 41_000), [0, 10_000, 20_000, 30_000, 40_000]);
+});
+
+test("an advice on a page names no request", () => {
+  assert.deepEqual(
+    [
+      "Wait, or add workers: PATCH /workers/{id}/capacity.",
+      "Resume one: POST /workers/{worker_id}/resume.",
+      'POST /resilience/degradation/clear {"service_name": "queue:x"}',
+      "Start a worker with `-Q x`.",
+    ].map(adviceOf),
+    [
+      "Wait, or add workers.",
+      "Resume one.",
+      "Clear the mark on the page of the system.",
+      "Start a worker with `-Q x`.",
+    ],
+  );
 });
