@@ -95,7 +95,12 @@ def test_on_80_columns_the_sections_stand_below_each_other() -> None:
 def test_no_figure_is_cut_where_it_is_narrow() -> None:
     lines = [" ".join(line.split()) for line in lines_of(FULL, width=60)]
     at = lines.index("1,204 70 31/min")
-    assert lines[at : at + 4] == ["1,204 70 31/min", "waiting running done", "4.3 % 20 ms 1 of 2", "failing mean wait workers"]
+    assert lines[at : at + 4] == [
+        "1,204 70 31/min",
+        "waiting running done",
+        "4.3 % 20 ms 1 of 2",
+        "failing mean wait workers",
+    ]
 
 
 def test_a_queue_holds_its_level_where_about_as_many_come_as_go() -> None:
