@@ -97,5 +97,6 @@ class GlanceRound:
             self._resting[waiting].wake()
         if found.consumers_told != self._consumers_told:
             self._consumers_told = found.consumers_told
-            self._resting[Waiting.UNDESCRIBED_NODES].wake()
+            if nodes := self._resting.get(Waiting.UNDESCRIBED_NODES):
+                nodes.wake()
         return ROUND_SECONDS

@@ -8,7 +8,7 @@ from datetime import timedelta
 from uuid import UUID
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain.errors import Unavailable
 from domain.results import StoredResult
@@ -23,8 +23,10 @@ from store.queries.workflows.progress import LockedWorkflow
 
 # A notification is what wakes us; `loops/glance.py` finds within 0.5 s what was due while we could not listen.
 POLL_SECONDS = 30.0
-HELD_SECONDS = 0.01
-"""The time after which a workflow is looked at again that another had in hand: nobody tells when it lets go."""
+HELD_SECONDS, LONGEST_HELD_SECONDS = 0.01, 0.5
+"""The time after which a workflow is looked at again that another had in hand: nobody tells when it lets go. It doubles
+with each look: who holds one for a moment does so for milliseconds, who holds it for long may do so for half a minute.
+"""
 AFTER_AN_ERROR = timedelta(seconds=5)
 
 log = structlog.get_logger(__name__)
@@ -36,6 +38,7 @@ class WorkflowsRound:
     def __init__(self, engine: AsyncEngine, results: ReadsWholeResults) -> None:
         self._engine = engine
         self._results = results
+        self._held_seconds = HELD_SECONDS
 
     async def run_once(self) -> float:
         """Take the one that has been due longest further; at once again if there is another."""
@@ -44,7 +47,8 @@ class WorkflowsRound:
             async with self._engine.begin() as connection:
                 workflow = await progress.claim_woken(connection)
                 if workflow is None:
-                    return HELD_SECONDS if await progress.has_due(connection) else POLL_SECONDS
+                    return await self._pause(connection)
+                self._held_seconds = HELD_SECONDS
                 advanced = await advance(connection, workflow)
                 is_due = await progress.has_due(connection)
         except Exception as error:
@@ -54,6 +58,15 @@ class WorkflowsRound:
             return 0
         is_due |= await self._go_on(workflow, advanced)
         return 0 if is_due else POLL_SECONDS
+
+    async def _pause(self, connection: AsyncConnection) -> float:
+        """Return for how long nothing can be done: longer with each look, where others hold what is due."""
+        pause = POLL_SECONDS
+        if await progress.has_due(connection):
+            pause, self._held_seconds = self._held_seconds, min(self._held_seconds * 2, LONGEST_HELD_SECONDS)
+        else:
+            self._held_seconds = HELD_SECONDS
+        return pause
 
     async def _postpone(self, workflow_id: UUID, error: Exception) -> None:
         """Postpone a workflow, whatever is wrong: the others must go on. If Postgres is away, this fails and the loop
@@ -66,8 +79,6 @@ class WorkflowsRound:
     async def _go_on(self, workflow: LockedWorkflow, advanced: Advanced) -> bool:
         """What cannot be done under the lock on the workflow; returns whether there was any, which may wake it."""
         if advanced.status in TERMINAL:
-            if workflow.status not in TERMINAL:
-                log.info("workflow_ended", workflow_id=str(workflow.workflow_id), status=advanced.status.value)
             return False
         if workflow.cancel_requested_at is not None:
             async with self._engine.begin() as connection:

@@ -113,12 +113,14 @@ class Writer:
             self._seen_at |= dict.fromkeys(due, now)
 
     async def _commit_going_on(self, store: Callable[..., Awaitable[None]]) -> None:
-        """Commit, and take workflows further. If that is what is refused, they wait for the loops: events must not."""
+        """Commit, and take workflows further: that is tried once. Then they wait for the loops: events must not."""
         try:
-            await self._commit(partial(store, follow=go_on))
+            async with self._engine.begin() as connection:
+                await store(connection, follow=go_on)
         except Exception as error:
-            log.warning("workflows_left_to_loops", error=type(error).__name__)
             await self._commit(partial(store, follow=follow_tasks))
+            # Only now is it known that this is what failed, and no event, of which many may be bad.
+            log.warning("workflows_left_to_loops", error=type(error).__name__)
 
     async def _commit(self, store: Callable[[AsyncConnection], Awaitable[None]]) -> None:
         """One transaction; tried until Postgres takes it. Raises only what another try cannot mend."""

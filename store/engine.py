@@ -170,6 +170,8 @@ def options_of(name: str, *, by_key: bool) -> dict[str, Any]:
         "statement_timeout": STATEMENT_TIMEOUT_MS,
         "idle_in_transaction_session_timeout": IDLE_IN_TRANSACTION_MS,
         "timezone": "UTC",
+        # No statement of ours is worth compiling, and one that has to scan where it shall not is taken for that costly.
+        "jit": "off",
     } | ({"enable_seqscan": "off"} if by_key else {})
     return {
         "connect_timeout": CONNECT_TIMEOUT_SECONDS,

@@ -79,10 +79,10 @@ async def _workflow_id(resources: Resources, sight: Sighted, *, workflow_id: str
 
 
 WorkflowId = Annotated[UUID, Depends(_workflow_id)]
+"""The id in the path; a workflow that the caller does not see is not found. What it consists of never changes."""
 EventTypes = Annotated[
     list[Name], Query(max_length=MAX_EVENT_TYPES, description="Only events of this type, such as `failed`. May repeat.")
 ]
-"""The id in the path; a workflow that the caller does not see is not found. What it consists of never changes."""
 
 
 @router.post(

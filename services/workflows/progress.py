@@ -8,8 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
+import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.states import TERMINAL
 from domain.workflows.steps import WorkflowStatus, outcome, settle, stops
 from services.feed import tell_workflow
 from services.submissions import submit
@@ -31,6 +33,8 @@ FEW = 4
 LOOK_AGAIN_AFTER = timedelta(seconds=1)
 """How long a workflow waits that lacks a result which nobody has told yet."""
 BEFORE_THE_FIRST = -1
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +100,8 @@ async def advance(
         event = "started" if status is WorkflowStatus.RUNNING else status.lower()
         await progress.add_event(connection, workflow.workflow_id, event_type=event)
         await tell_workflow(connection, workflow.workflow_id, status=status, previous=workflow.status)
+        if status in TERMINAL:
+            log.info("workflow_ended", workflow_id=str(workflow.workflow_id), status=status.value)
     if unfinished and (turn.broken or (turn.is_cut_off and turn.started)):
         await progress.wake(connection, workflow.workflow_id)
     elif turn.unread:

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.submissions import Submission
+from domain.submissions import MAX_ARGUMENT_BYTES, Submission
 from domain.workflows.references import Filling, NotResolved, Result, check_filled, fill, references_in
 from store.queries.workflows import steps
 from store.queries.workflows.steps import ANY_SIZE, FreeStep
@@ -66,14 +66,14 @@ class Group:
                 except NotResolved as problem:
                     self.problems[step.position] = str(problem)
 
-    def missing(self, *, apart_from: Collection[str] = ()) -> list[str]:
+    def missing(self, *, most: int = READ_AT_ONCE, apart_from: Collection[str] = ()) -> list[str]:
         """Return some steps whose results are to be read next."""
         step_ids: dict[str, None] = {}
         for filling in self.fillings.values():
             step_ids |= dict.fromkeys(step_id for step_id in filling.missing if step_id not in apart_from)
-            if len(step_ids) >= READ_AT_ONCE:
+            if len(step_ids) >= most:
                 break
-        return list(step_ids)[:READ_AT_ONCE]
+        return list(step_ids)[:most]
 
     def needs(self, step_id: str) -> bool:
         """Tell whether the result of this step is still missing somewhere."""
@@ -166,7 +166,9 @@ async def _look_up(
 ) -> dict[str, Unread]:
     """Gives the group what Postgres knows; returns what it does not, by step."""
     unread: dict[str, Unread] = {}
-    while step_ids := group.missing(apart_from=unread):
+    # As much as ever, in fewer round trips: who reads small ones only has many tasks locked meanwhile.
+    most = READ_AT_ONCE * max(1, MAX_ARGUMENT_BYTES // most_bytes)
+    while step_ids := group.missing(most=most, apart_from=unread):
         stored_results = await steps.get_results(connection, workflow_id, step_ids=step_ids, most_bytes=most_bytes)
         if not stored_results:
             raise LookupError(f"workflow {workflow_id} has no step of these ids")

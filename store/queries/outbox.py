@@ -129,7 +129,7 @@ async def claim_due(
     """
     parameters = {"batch_size": batch_size, "held_queues": list(held_queues), "held_tasks": list(held_tasks)}
     claim = _claim_refused if refused else _claim_calm
-    async with together(connection) as asking:
+    async with together(connection) as asking:  # with the BEGIN of the transaction
         due = await asking.ask(claim, parameters)
     claimed = list(starmap(DueTask, due.rows))
     vault = at_rest_of(connection)

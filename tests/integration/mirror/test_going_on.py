@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from structlog.testing import capture_logs
 
 from domain.results import StoredResult
-from loops.workflows import HELD_SECONDS, WorkflowsRound
+from loops.workflows import HELD_SECONDS, LONGEST_HELD_SECONDS, WorkflowsRound
 from mirror import writer as writer_module
 from mirror.writer import Writer
 from services.workflows import following
@@ -64,11 +65,24 @@ async def test_a_workflow_in_other_hands_is_woken_and_not_waited_for(engine: Asy
         assert await progress.lock(holder, world.workflow_id)
         async with asyncio.timeout(10):
             await end(world, "a")
-            pause = await WorkflowsRound(engine, FakeResultReader(world.broker)).run_once()
-    assert pause == HELD_SECONDS, "nobody tells when it lets go"
+            rounds = WorkflowsRound(engine, FakeResultReader(world.broker))
+            pauses = [await rounds.run_once() for _ in range(8)]
+    assert pauses[:2] == [HELD_SECONDS, 2 * HELD_SECONDS], "nobody tells when it lets go"
+    assert pauses[-1] == LONGEST_HELD_SECONDS
     assert (await world.statuses(), await wakes(engine)) == ("a:COMPLETED b:WAITING c:WAITING", 1)
     await world.advance()
     assert await world.statuses() == "a:COMPLETED b:PENDING c:WAITING"
+
+
+async def test_an_end_that_the_mirror_finds_beside_its_own_may_be_that_of_the_whole(engine: AsyncEngine) -> None:
+    world = await begin(engine, make_workflow({"a": (), "b": ()}))
+    async with engine.begin() as holder:
+        assert await progress.lock(holder, world.workflow_id)
+        await end(world, "a")
+    with capture_logs() as logs:
+        await end(world, "b")
+    assert (await world.workflow()).status == "COMPLETED"
+    assert [line["status"] for line in logs if line["event"] == "workflow_ended"] == ["COMPLETED"]
 
 
 async def test_many_steps_behind_one_are_started_by_the_loops(engine: AsyncEngine) -> None:

@@ -30,6 +30,12 @@ async def test_a_connection_lost_in_use_is_told_and_a_mistake_in_a_statement_is_
     assert told == [True]
 
 
+async def test_no_statement_is_compiled_whatever_the_server_would_do(engine: AsyncEngine) -> None:
+    async with stating(engine) as connection:
+        found = await connection.execute(text("select setting, source from pg_settings where name = 'jit'"))
+        assert tuple(found.one()) == ("off", "client")
+
+
 async def test_an_old_connection_found_dead_before_its_use_is_not_told(engine: AsyncEngine) -> None:
     told: list[bool] = []
     tell_lost_connections(engine, lambda: told.append(True))

@@ -68,6 +68,12 @@ async def test_who_knows_the_nodes_is_woken_when_they_have_changed(world: World)
     assert [await world.rings(), await world.rings()] == [(0, 0, 1), (0, 0, 0)]
 
 
+async def test_a_process_without_the_loop_that_knows_the_nodes_looks_for_its_others(world: World) -> None:
+    world.waiting, followed = {Waiting.FOLLOWERS}, Bell()
+    assert await GlanceRound(world, {Waiting.FOLLOWERS: followed}).run_once() == module.ROUND_SECONDS
+    assert followed.rung == 1
+
+
 async def test_where_nobody_can_look_all_look_by_themselves(world: World) -> None:
     world.error = ConnectionError("gone")
     with pytest.raises(ConnectionError):

@@ -13,7 +13,7 @@ from domain.submissions import MAX_ARGUMENT_BYTES, Submission
 from domain.workflows.references import TOO_LARGE, Result
 from services.workflows import results as module
 from services.workflows.results import GROUP_BYTES, GROUP_READS, READ_AT_ONCE, Group, Resolved, Unread, resolve
-from store.queries.workflows.steps import FreeStep, StepResult
+from store.queries.workflows.steps import ANY_SIZE, FreeStep, StepResult
 from tests.unit.services.tasks import AT
 
 CONNECTION = cast(AsyncConnection, None)
@@ -53,13 +53,20 @@ class Store:
         self.awaited: set[str] = set()
         self.reads: list[list[str]] = []
 
-    async def get_results(self, _: Any, workflow_id: Any, *, step_ids: Collection[str]) -> list[StepResult]:
+    async def get_results(
+        self, _: Any, workflow_id: Any, *, step_ids: Collection[str], most_bytes: int
+    ) -> list[StepResult]:
         assert workflow_id == WORKFLOW
         self.reads.append(list(step_ids))
+        found = {step_id: self.results[step_id] for step_id in step_ids if step_id in self.results}
         return [
-            StepResult(step_id, f"task-of-{step_id}", self.results[step_id], step_id in self.awaited)
-            for step_id in step_ids
-            if step_id in self.results
+            StepResult(
+                step_id,
+                f"task-of-{step_id}",
+                result if result is not None and len(result) <= most_bytes else None,
+                step_id in self.awaited,
+            )
+            for step_id, result in found.items()
         ]
 
 
@@ -70,8 +77,8 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Store:
     return store
 
 
-async def resolved(*steps: FreeStep, fetched: Group | None = None) -> Resolved:
-    return await resolve(CONNECTION, WORKFLOW, steps=steps, fetched=fetched or Group())
+async def resolved(*steps: FreeStep, fetched: Group | None = None, most_bytes: int = ANY_SIZE) -> Resolved:
+    return await resolve(CONNECTION, WORKFLOW, steps=steps, fetched=fetched or Group(), most_bytes=most_bytes)
 
 
 def arguments(submission: Submission) -> tuple[Any, Any]:
@@ -120,6 +127,18 @@ async def test_results_are_read_a_few_at_a_time(store: Store) -> None:
     found = await resolved(step(1, *map(result_of, names)))
     assert [len(read) for read in store.reads] == [READ_AT_ONCE, READ_AT_ONCE, 1]
     assert arguments(found.filled[1])[0] == [1] * len(names)
+
+
+async def test_where_none_but_small_results_are_read_they_are_read_together_and_a_large_one_stays_unread(
+    store: Store,
+) -> None:
+    names = [f"s{number}" for number in range(2 * READ_AT_ONCE + 1)]
+    store.results = dict.fromkeys(names, "1")
+    store.results["large"] = json.dumps("x" * 64 * KIB)
+    found = await resolved(step(1, *map(result_of, names)), step(2, result_of("large")), most_bytes=64 * KIB)
+    assert len(store.reads) == 1
+    assert arguments(found.filled[1])[0] == [1] * len(names)
+    assert found.unread == [Unread("large", "task-of-large", is_awaited=False)]
 
 
 @pytest.mark.parametrize(
