@@ -247,7 +247,9 @@ function afterLast(last: Attempt, from: number, to: number): Stretch {
     to,
     tone: isRetry ? "scheduled" : "waiting",
     kind: isRetry ? "pause" : "wait",
-    text: isRetry ? `${span(from, to)} until the next try, with any wait for a worker` : `${span(from, to)} waits for a worker again`,
+    text: isRetry
+      ? `${span(from, to)} until the next try, with any wait for a worker`
+      : `${span(from, to)} waits for a worker again`,
     isOpen: true,
   };
 }
