@@ -14,3 +14,14 @@ def plural(number: int, one: str, *, many: str | None = None, is_exact: bool = T
     if not is_exact:
         return f"{number:,}+ {many or f'{one}s'}"
     return f"{number:,} {one if number == 1 else many or f'{one}s'}"
+
+
+def lasting(seconds: float) -> str:
+    """`40 s`, `12 m`, `23 h 57 m`, `3 d 4 h`: how long something takes, in no more than two units."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} m"
+    hours = round(seconds / 3600)
+    return f"{minutes // 60} h {minutes % 60:02} m" if minutes < 24 * 60 else f"{hours // 24} d {hours % 24} h"

@@ -105,7 +105,10 @@ def _drain(client: Client) -> str:
     if len(active) < 2:
         return "No worker was drained, for there is but one; after `celeriac up --workers 2` the demo drains one."
     client.drain(active[-1], None)
-    return f"Drained {active[-1]}; `celeriac workers resume {active[-1]}` lets it work again."
+    return (
+        f"Told {active[-1]} to drain: it ends what it runs and exits; "
+        f"until then `celeriac workers resume {active[-1]}` lets it work again."
+    )
 
 
 def _may_be_drained(worker: Json) -> bool:

@@ -21,7 +21,10 @@ WIDE = 120
 GAP = 3
 HEAD_LINES = 7
 """The sentence and the last line, which may take two lines each, and the figures."""
+FIGURE_WIDTH = 12
+"""Columns of a figure with its label and the gap after it."""
 MOST_ROWS = 50
+LEVEL_TOLERANCE = 0.1
 LOOKS = {
     "ok": ("✓", "green"),
     "warning": ("▲", "yellow"),
@@ -53,7 +56,7 @@ class _Section:
 
 def draw(it: Situation, size: Size, *, footer: str = "") -> Group:
     """Return the whole screen."""
-    parts: list[RenderableType] = [_sentence(verdict_of(it)), Text(), _figures(it), Text()]
+    parts: list[RenderableType] = [_sentence(verdict_of(it)), Text(), *_figures(it, size.width), Text()]
     room = None if size.height is None else size.height - HEAD_LINES
     queues, workers, failing, running = _queues(it), _workers(it), _failing(it), _running(it)
     if size.width >= WIDE:
@@ -88,7 +91,8 @@ def _sentence(verdict: Headline) -> Text:
     )
 
 
-def _figures(it: Situation) -> Table:
+def _figures(it: Situation, width: int) -> list[Table]:
+    """The figures in one table, or in as many below each other as it takes to cut none."""
     stats = it.stats or {}
     active, every = stats.get("active_workers"), stats.get("total_workers")
     figures = [
@@ -99,6 +103,11 @@ def _figures(it: Situation) -> Table:
         (duration(it.mean_wait), "mean wait", ""),
         (count(active) if every is None else f"{count(active)} of {count(every)}", "workers", ""),
     ]
+    beside = next(fit for fit in (6, 3, 2, 1) if fit * FIGURE_WIDTH - GAP <= width or fit == 1)
+    return [_table_of(figures[at : at + beside]) for at in range(0, len(figures), beside)]
+
+
+def _table_of(figures: Sequence[tuple[str, str, str]]) -> Table:
     table = Table.grid(padding=(0, GAP, 0, 0), expand=False)
     for _ in figures:
         table.add_column(min_width=8, no_wrap=True)
@@ -150,6 +159,8 @@ def _queue(queue: Json, now: float) -> list[Text]:
     oldest = queue["oldest_waiting_at"]
     if queue["consumers"] == 0 and (queue["waiting"] or 0) > 0:
         end = Text("nobody consumes it", style="yellow")
+    elif queue["active_consumers"] and _is_level(queue):
+        end = Text("holds its level", style="dim")
     elif queue["empty_in_seconds"] and queue["active_consumers"]:
         end = Text(f"empty in {about(queue['empty_in_seconds'])}", style="dim")
     else:
@@ -160,6 +171,12 @@ def _queue(queue: Json, now: float) -> list[Text]:
         Text(f"oldest {about(seconds_since(oldest, now))}" if oldest else "", style="dim"),
         end,
     ]
+
+
+def _is_level(queue: Json) -> bool:
+    """Whether something waits, and about as many come as go: of a few minutes, the difference is chance."""
+    come, go = queue["in_per_minute"], queue["out_per_minute"]
+    return bool(queue["waiting"]) and go > 0 and abs(come - go) <= LEVEL_TOLERANCE * max(come, go)
 
 
 def _consumers(queue: Json) -> Text:
@@ -187,22 +204,22 @@ def _worker(worker: Json) -> list[Text]:
         line_of(worker["hostname"]),
         Text(printable(status.lower()), style=STATUS_STYLES.get(status, "")),
         _number(f"{count(worker['running'])} of {count(worker['capacity'])}"),
-        Text(per_minute(worker["task_rate"]), style="dim", justify="right"),
+        Text(NONE if status == "OFFLINE" else per_minute(worker["task_rate"]), style="dim", justify="right"),
     ]
 
 
 def _failing(it: Situation) -> _Section:
-    rows = None if it.failing is None else [_failing_name(figures) for figures in it.failing]
-    return _Section("Failing in this hour", "", rows, "Nothing has failed in this hour.")
+    every = sum(group["count"] for group in it.failures or ())
+    rows = None if it.failures is None else [_group(group, every) for group in it.failures]
+    return _Section("Failing in this hour", "and the share of all failures", rows, "Nothing has failed in this hour.")
 
 
-def _failing_name(figures: Json) -> list[Text]:
-    ended = figures["completed"] + figures["failed"]
-    share = percent(100 * figures["failed"] / ended)
+def _group(group: Json, every: int) -> list[Text]:
+    """What failed alike: the error, in which tasks, how many, and the share of all failures."""
     return [
-        line_of(figures["task_name"] or NONE),
-        Text(count(figures["failed"]), style="red", justify="right"),
-        Text(share, style="dim", justify="right"),
+        line_of(f"{group['error']} in {group['task_name'] or 'tasks without a known name'}"),
+        Text(count(group["count"]), style="red", justify="right"),
+        Text(percent(100 * group["count"] / every), style="dim", justify="right"),
     ]
 
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import {
+  chipOf,
   FILTERS,
   filtersOfParams,
   paramsOfFilters,
@@ -23,6 +24,20 @@ test("words with a colon are filters, the rest is searched as it was typed", () 
     ],
   );
   assert.equal(words, 'pay "order 17" -refund http://x');
+});
+
+test("a chip says on which side of a time or a number it chooses", () => {
+  const { tokens } = parse("ended:2026-11-27T20:00:00Z created:-24h endedbefore:-1h longer:10 name:pay");
+  assert.deepEqual(
+    tokens.map((token) => Object.values(chipOf(token)).join(" ")),
+    [
+      "ended after 2026-11-27T20:00:00Z",
+      "created after 24 h ago",
+      "ended before 1 h ago",
+      "ran at least 10 s",
+      "name pay",
+    ],
+  );
 });
 
 test("a filter without a value is still being typed: it is searched, not lost", () => {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import {
   byNeed,
+  courseOf,
   emptyIn,
   sentenceOfForecast,
   sentenceOfQueue,
@@ -92,6 +93,23 @@ test("those who take are told apart from those who stand still", () => {
     "1 worker stands still",
     "3 workers stand still",
   ]);
+});
+
+test("about as many that come as go hold the level, in the list as on the page of the queue", () => {
+  const near = queue({ waiting: 14, in_per_minute: 44, out_per_minute: 42 });
+  const other = { ...near, in_per_minute: 42, out_per_minute: 44, empty_in_seconds: 420 };
+  for (const one of [near, other]) {
+    assert.equal(courseOf(one), "level");
+    assert.equal(emptyIn(one), "holds its level");
+    assert.match(
+      sentenceOfQueue(one, now),
+      /^14 tasks wait\. About as many come as go: it holds its level\.$/,
+    );
+  }
+  const grows = { ...near, in_per_minute: 50 };
+  assert.equal(emptyIn(grows), "it grows");
+  assert.match(sentenceOfQueue(grows, now), /grows by 8\/min/);
+  assert.equal(emptyIn(queue({ waiting: 1, out_per_minute: 100, empty_in_seconds: 0.6 })), "< 1 s");
 });
 
 test("never is told apart from not known", () => {

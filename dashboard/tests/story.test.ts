@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { proofOfCancel } from "../src/logic/proof.ts";
-import { ordinal, sentenceOfTask } from "../src/logic/sentence.ts";
+import { adviceOf, ordinal, sentenceOfTask } from "../src/logic/sentence.ts";
 import { nameOf, storyOf, ticks } from "../src/logic/story.ts";
 import type { Attempt, Task, TimelineEvent } from "../src/pages/task/types.ts";
 
@@ -83,7 +83,7 @@ test("between submission and end nothing is left blank", () => {
     ["queue", "wait", "2 s in q"],
     ["#1 w-1", "wait", ""],
     ["#1 w-1", "run", "6 s retried: Timeout"],
-    ["back-off", "pause", "10 s until the next try"],
+    ["back-off", "pause", "10 s until the next try, with any wait for a worker"],
     ["#2 w-1", "run", "5 s lost"],
     ["put back", "pause", "15 s until it was proven lost and put back"],
     ["#3 w-1", "wait", ""],
@@ -91,6 +91,28 @@ test("between submission and end nothing is left blank", () => {
   ]);
   for (const [index, one] of told.stretches.slice(1).entries())
     assert.equal(one.from, told.stretches[index]!.to);
+});
+
+test("a retry backs off until it is due, and waits for a worker after that", () => {
+  const first = attempt({ state: "RETRIED", received_at: at(0), started_at: at(0), finished_at: at(10) });
+  const second = attempt({ number: 2, received_at: at(11), started_at: at(20.6), finished_at: at(21) });
+  const it = task({ completed_at: at(21), attempts: [first, second] });
+  const told = (eta: unknown) => [{ ...event("received", 11), details: { eta } }];
+  assert.deepEqual(said(storyOf(it, told(at(10.2)), now)).slice(1, 3), [
+    ["back-off", "pause", "200 ms until it was due again"],
+    ["queue", "wait", "10.4 s waiting for a worker"],
+  ]);
+  assert.deepEqual(said(storyOf(it, told(at(20.6)), now)).slice(1), [
+    ["back-off", "pause", "10.6 s until it was due again"],
+    ["#2 w-1", "run", "400 ms completed"],
+  ]);
+  const held = { ...second, state: "RECEIVED", started_at: null, finished_at: null };
+  const open = task({ status: "RUNNING", attempts: [first, held] });
+  assert.deepEqual(said(storyOf(open, told(at(40)), now)).slice(1), [
+    ["back-off", "pause", "30 s until it was due again"],
+    ["#2 w-1", "wait", "20 s reserved by the worker"],
+  ]);
+  assert.match(storyOf(it, told("soon"), now).stretches[1]!.text, /with any wait for a worker$/);
 });
 
 test("what has not ended is open until now", () => {
@@ -218,4 +240,21 @@ test("names of exceptions and places on the axis are short", () => {
   assert.equal(nameOf("a.b.Boom: y"), "Boom");
   assert.ok(ticks(0, 41_000).length <= 6);
   assert.deepEqual(ticks(0, 41_000), [0, 10_000, 20_000, 30_000, 40_000]);
+});
+
+test("an advice on a page names no request", () => {
+  assert.deepEqual(
+    [
+      "Wait, or add workers: PATCH /workers/{id}/capacity.",
+      "Resume one: POST /workers/{worker_id}/resume.",
+      'POST /resilience/degradation/clear {"service_name": "queue:x"}',
+      "Start a worker with `-Q x`.",
+    ].map(adviceOf),
+    [
+      "Wait, or add workers.",
+      "Resume one.",
+      "Clear the mark on the page of the system.",
+      "Start a worker with `-Q x`.",
+    ],
+  );
 });

@@ -75,8 +75,13 @@ test("the list says first whether anything can start", () => {
       worker({ status: "OFFLINE" }),
       worker({ status: "DRAINING", converged: false }),
     ]),
-    "1 of 3 workers takes new tasks. 1 drains, 1 is offline, 1 is not yet as wanted and 1 sends no events.",
+    "1 of 3 workers takes new tasks. 1 drains, 1 is offline and 1 sends no events.",
   );
+  assert.equal(
+    sentenceOfFleet([worker({ status: "DRAINING", converged: false })]),
+    "The only worker that is online stands still: nothing starts. 1 drains.",
+  );
+  assert.match(sentenceOfFleet([worker({ converged: false })]), / 1 is not yet as wanted\.$/);
 });
 
 test("one that was registered and never heard is not there, whatever its status says", () => {

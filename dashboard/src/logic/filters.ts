@@ -162,6 +162,26 @@ export function filtersOfParams(params: URLSearchParams): Record<string, unknown
   return filters;
 }
 
+const CHIPS: Record<string, string> = {
+  created_after: "created after",
+  created_before: "created before",
+  completed_after: "ended after",
+  completed_before: "ended before",
+  started_after: "started after",
+  started_before: "started before",
+  min_duration: "ran at least",
+  max_duration: "ran at most",
+  min_priority: "priority at least",
+  submitted_by: "submitted by",
+};
+
+/** Return what a chip says of a filter, as one reads it: `ended after`, `24h ago`. */
+export function chipOf({ param, word, value }: Token): { word: string; value: string } {
+  if (/_(after|before)$/.test(param) && /^-\d+[a-z]$/.test(value))
+    return { word: CHIPS[param] ?? word, value: `${value.slice(1, -1)} ${value.at(-1)} ago` };
+  return { word: CHIPS[param] ?? word, value: param.endsWith("_duration") ? `${value} s` : value };
+}
+
 /** Return the text of a filter, quoted where it has spaces. */
 export function textOf(token: Pick<Token, "word" | "value">): string {
   return `${token.word}:${/\s/.test(token.value) ? `"${token.value}"` : token.value}`;

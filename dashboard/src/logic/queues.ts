@@ -124,18 +124,45 @@ export function sentenceOfQueue(queue: QueueRow, now: number, heldBack: readonly
   if (waiting === 0) return `Nothing waits in it.${due}`;
   if (queue.active_consumers === 0)
     return `${queue.consumers === 1 ? "Its only worker stands" : `All ${count(queue.consumers)} workers that consume it stand`} still: ${waits(waiting)}${since}.${due}`;
-  if (queue.empty_in_seconds !== null)
+  const course = courseOf(queue);
+  if (course === "level")
+    return `${waits(waiting)}${since}. About as many come as go: it holds its level.${due}`;
+  if (course === "falls")
     return `${waits(waiting)}${since}. As it goes, it is empty in ${about(queue.empty_in_seconds)}.${due}`;
-  if (queue.in_per_minute > queue.out_per_minute)
+  if (course === "grows")
     return `${waits(waiting)}${since}, and more come than go: it grows by ${rate(queue.in_per_minute - queue.out_per_minute)}.${due}`;
   return `${waits(waiting)}${since}. Nothing of it has started within 5 minutes.${due}`;
 }
 
+export type Course = "empty" | "level" | "falls" | "grows" | "stuck" | "unknown";
+
+/** In and out that differ by less than this share are the same: of so few minutes, the difference is chance. */
+const TOLERANCE = 0.1;
+
+/** Return where a queue is going, as it goes now: the one judgement behind every place that says it. */
+export function courseOf(queue: QueueRow): Course {
+  const { waiting, in_per_minute: come, out_per_minute: go } = queue;
+  if (waiting === null) return "unknown";
+  if (waiting === 0) return "empty";
+  if (go > 0 && Math.abs(come - go) <= TOLERANCE * Math.max(come, go)) return "level";
+  if (queue.empty_in_seconds !== null) return "falls";
+  return come > go ? "grows" : "stuck";
+}
+
 /** When it will be empty, for a cell. */
 export function emptyIn(queue: QueueRow): string {
-  if (queue.waiting === 0) return NONE;
-  if (queue.empty_in_seconds !== null) return duration(Math.round(queue.empty_in_seconds));
-  return queue.waiting !== null && queue.waiting > 0 ? "never" : NONE;
+  switch (courseOf(queue)) {
+    case "level":
+      return "holds its level";
+    case "falls":
+      return queue.empty_in_seconds! < 1 ? "< 1 s" : duration(Math.round(queue.empty_in_seconds!));
+    case "grows":
+      return "it grows";
+    case "stuck":
+      return "never";
+    default:
+      return NONE;
+  }
 }
 
 export interface Forecast {

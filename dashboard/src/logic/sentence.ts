@@ -80,3 +80,10 @@ const firstLine = (text: string) => {
   const line = text.split("\n", 1)[0]!;
   return line.length > 200 ? `${line.slice(0, 199)}…` : line.replace(/\.?$/, ".");
 };
+
+/** Return an advice of the API as a person does it: without the request that does it. A link beside it leads there. */
+export function adviceOf(action: string): string {
+  const [said = ""] = action.split(/:? ?\b(?:GET|POST|PUT|PATCH|DELETE) \//);
+  if (said === action) return action;
+  return said ? `${said}.` : "Clear the mark on the page of the system.";
+}

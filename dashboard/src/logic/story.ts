@@ -64,7 +64,7 @@ export function storyOf(task: Task, events: readonly TimelineEvent[], now: numbe
   here = beforeFirst(task, events, here, end, isOver, stretches);
   const attempts = [...task.attempts].sort((a, b) => a.number - b.number);
   for (const [index, attempt] of attempts.entries()) {
-    here = between(attempts[index - 1], attempt, here, events, stretches);
+    here = between(attempts[index - 1], attempt, here, events, end, stretches);
     here = ofAttempt(attempt, here, end, isOver, stretches);
   }
   const last = attempts.at(-1);
@@ -127,16 +127,20 @@ function beforeFirst(
 }
 
 /** From the end of one attempt to the beginning of the next. A retry is often received at once and held by the worker
- * until its time: that is its back-off, and ends when it starts. */
+ * until its time: that is its back-off. What comes after its time, until it starts, is waiting for a worker. */
 function between(
   before: Attempt | undefined,
   next: Attempt,
   here: number,
   events: readonly TimelineEvent[],
+  end: number,
   into: Stretch[],
 ): number {
   const isRetry = before?.state === "RETRIED";
   const to = (isRetry ? at(next.started_at) : null) ?? at(next.received_at) ?? at(next.started_at);
+  const due = isRetry ? dueOf(next, events) : null;
+  if (due !== null)
+    return backOff(due, here, at(next.started_at) ?? Math.min(Math.max(due, to ?? due), end), into);
   if (!before || to === null || to <= here) return here;
   const wasLost = before.state === "LOST";
   const again = events.some((event) => {
@@ -151,13 +155,45 @@ function between(
         ? "given back"
         : "between";
   const text = {
-    "back-off": `${span(here, to)} until the next try`,
+    "back-off": `${span(here, to)} until the next try, with any wait for a worker`,
     "put back": `${span(here, to)} until it was proven lost and put back`,
     "given back": `${span(here, to)} in the queue again`,
     between: `${span(here, to)} until it was delivered again`,
   }[cause];
   into.push({ lane: cause, from: here, to, tone: wasLost ? "lost" : "scheduled", kind: "pause", text });
   return to;
+}
+
+/** Return when the message of a retry was due, as its worker told when it received it; null where nobody told. */
+function dueOf(attempt: Attempt, events: readonly TimelineEvent[]): number | null {
+  const received = at(attempt.received_at);
+  const told = events.find((event) => event.event_type === "received" && at(event.timestamp) === received);
+  const due = typeof told?.details.eta === "string" ? Date.parse(told.details.eta) : Number.NaN;
+  return Number.isNaN(due) ? null : due;
+}
+
+/** The pause of a retry until it was due, and its wait for a worker after that. */
+function backOff(due: number, from: number, to: number, into: Stretch[]): number {
+  const until = Math.max(from, Math.min(due, to));
+  if (until > from)
+    into.push({
+      lane: "back-off",
+      from,
+      to: until,
+      tone: "scheduled",
+      kind: "pause",
+      text: `${span(from, until)} until it was due again`,
+    });
+  if (to > until)
+    into.push({
+      lane: "queue",
+      from: until,
+      to,
+      tone: "waiting",
+      kind: "wait",
+      text: `${span(until, to)} waiting for a worker`,
+    });
+  return Math.max(from, to);
 }
 
 function ofAttempt(attempt: Attempt, here: number, end: number, isOver: boolean, into: Stretch[]): number {
@@ -211,7 +247,9 @@ function afterLast(last: Attempt, from: number, to: number): Stretch {
     to,
     tone: isRetry ? "scheduled" : "waiting",
     kind: isRetry ? "pause" : "wait",
-    text: isRetry ? `${span(from, to)} until the next try` : `${span(from, to)} waits for a worker again`,
+    text: isRetry
+      ? `${span(from, to)} until the next try, with any wait for a worker`
+      : `${span(from, to)} waits for a worker again`,
     isOpen: true,
   };
 }

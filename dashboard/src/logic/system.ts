@@ -117,9 +117,9 @@ export function silenceOf(
   return silent / 1000;
 }
 
-/** Return what the gaps of a day say. */
+/** Return what the gaps of a day say. Since when anything was heard is not told, so that no gap is no proof of hearing. */
 export function sentenceOfGaps(gaps: readonly Gap[], total: number, now: number): string {
-  if (total === 0) return "Everything was heard in the last 24 hours.";
+  if (total === 0) return "No gap is known in the last 24 hours.";
   const seconds = silenceOf(gaps, now - 86_400_000, now);
   return `${plural(total, "stretch of the last 24 hours was", "stretches of the last 24 hours were")} not heard, ${about(seconds)} in all. Of tasks that were on their way then, some steps may be missing.`;
 }

@@ -42,7 +42,7 @@ function others(workers: readonly Worker[]): string {
       "were never heard",
     ),
     said(
-      there.filter((one) => !one.converged),
+      of("ACTIVE").filter((one) => !one.converged), // one that drains or is paused is said to already
       "is not yet as wanted",
       "are not yet as wanted",
     ),

@@ -122,7 +122,7 @@ export function Bars({
           ))}
         </span>
         <span class="num muted">
-          {hour(times.at(-1)! + step, clock)} {zoneWord.value}
+          {hour(Math.min(times.at(-1)! + step, Math.max(clock.now, times.at(-1)!)), clock)} {zoneWord.value}
         </span>
       </figcaption>
     </figure>

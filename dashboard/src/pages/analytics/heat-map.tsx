@@ -61,7 +61,9 @@ export function HeatMap({ found, query }: { found: Durations; query: Record<stri
       )}
       <figcaption>
         <span class="num muted">
-          {hour(heat.times[0]!, clock)} – {hour(heat.times.at(-1)! + step, clock)} {zoneWord.value}
+          {hour(heat.times[0]!, clock)} –{" "}
+          {hour(Math.min(heat.times.at(-1)! + step, Math.max(clock.now, heat.times.at(-1)!)), clock)}{" "}
+          {zoneWord.value}
         </span>
         <span class="num">
           {said && marked

@@ -38,6 +38,12 @@ export default function Page(_props: PageProps) {
     query: { ...filters, limit: 100, rows: "data", cursor: params.value.get("cursor") },
     every: 10_000,
   });
+  const hasWorkers = audit.value?.data.some((row) => row.subject_kind === "worker");
+  const workers = useData<Rows<{ worker_id: string; hostname: string }>>(hasWorkers ? "/workers" : null, {
+    query: { limit: 1000, rows: "data" },
+    topics: ["workers"],
+  });
+  const names = new Map(workers.value?.data.map((one) => [one.worker_id, one.hostname]));
   const [verified, setVerified] = useState<Verification | null>(null);
   const [looked, setLooked] = useState<AuditRow | null>(null);
   if (!isAllowed) return <PageHead title={WORDS.title} lead={WORDS.needs} />;
@@ -74,7 +80,7 @@ export default function Page(_props: PageProps) {
               <Grid
                 label={WORDS.title}
                 rows={shown.data}
-                columns={columns(setLooked)}
+                columns={columns(setLooked, names)}
                 rowKey={(row) => row.audit_id}
                 onOpen={setLooked}
               />
@@ -89,7 +95,7 @@ export default function Page(_props: PageProps) {
           )
         }
       </Shown>
-      {looked && <Looked row={looked} onClose={() => setLooked(null)} />}
+      {looked && <Looked row={looked} names={names} onClose={() => setLooked(null)} />}
     </>
   );
 }
@@ -145,7 +151,9 @@ function Filters({ isFiltered }: { isFiltered: boolean }) {
   );
 }
 
-function columns(look: (row: AuditRow) => void): readonly Column<AuditRow>[] {
+type Names = ReadonlyMap<string, string>;
+
+function columns(look: (row: AuditRow) => void, names: Names): readonly Column<AuditRow>[] {
   return [
     { id: "at", title: "when", width: "108px", cell: (row) => <Time at={row.at} /> },
     {
@@ -177,7 +185,7 @@ function columns(look: (row: AuditRow) => void): readonly Column<AuditRow>[] {
       title: "to",
       width: "minmax(120px, 1.6fr)",
       narrow: "hide",
-      cell: (row) => <Subject row={row} />,
+      cell: (row) => <Subject row={row} names={names} />,
     },
     {
       id: "outcome",
@@ -204,11 +212,12 @@ function columns(look: (row: AuditRow) => void): readonly Column<AuditRow>[] {
   ];
 }
 
-function Subject({ row }: { row: AuditRow }) {
+/** What it was done to: a worker by its name where that is known, with its id on demand. */
+function Subject({ row, names }: { row: AuditRow; names: Names }) {
   const page = pageOf(row);
   return page ? (
     <a class="mono" href={href(page)} title={row.subject_id}>
-      {row.subject_id}
+      {(row.subject_kind === "worker" && names.get(row.subject_id)) || row.subject_id}
     </a>
   ) : (
     <span class="mono" title={row.subject_id}>
@@ -217,7 +226,7 @@ function Subject({ row }: { row: AuditRow }) {
   );
 }
 
-function Looked({ row, onClose }: { row: AuditRow; onClose: () => void }) {
+function Looked({ row, names, onClose }: { row: AuditRow; names: Names; onClose: () => void }) {
   return (
     <Dialog
       title={row.action}
@@ -245,7 +254,7 @@ function Looked({ row, onClose }: { row: AuditRow; onClose: () => void }) {
             </span>,
           ],
           ["from", row.address ?? "–"],
-          ["to", <Subject key="to" row={row} />],
+          ["to", <Subject key="to" row={row} names={names} />],
           row.reason !== null && ["reason", row.reason],
           row.request_id !== null && ["request", <Id key="request" id={row.request_id} whole />],
         ]}

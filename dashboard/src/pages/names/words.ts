@@ -19,7 +19,7 @@ export const WORDS = {
   noFailures: "None of its tasks has failed in these 24 hours.",
   smallFailures:
     "How they fail is told of the 100 largest groups of the day only; theirs are not among them.",
-  queues: "Where they wait",
+  queues: "Where they waited",
   noQueues: "No task of it has been counted in these 24 hours.",
   latest: "Latest failure",
   submit: "Submit",

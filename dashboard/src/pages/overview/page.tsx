@@ -14,7 +14,7 @@ import type {
 } from "../../api/types.ts";
 import { useWaiting } from "../../api/waiting.ts";
 import { about, count, duration, percent, perMinute } from "../../logic/format.ts";
-import { byNeed, isUnserved, takersOf } from "../../logic/queues.ts";
+import { byNeed, courseOf, isUnserved, takersOf } from "../../logic/queues.ts";
 import { bySeverity, type FailureGroup, type Verdict, verdictOf } from "../../logic/verdict.ts";
 import { act } from "../../parts/actions.tsx";
 import { Bars } from "../../parts/bars.tsx";
@@ -105,7 +105,7 @@ export default function Page(_props: PageProps) {
         <Section title={WORDS.alerts} flush>
           <Shown data={alerts}>{(shown) => <AlertList alerts={shown.data} />}</Shown>
         </Section>
-        <Section title={WORDS.failing} flush>
+        <Section title={WORDS.failing} note={WORDS.failingNote} flush>
           <Shown data={failures}>{(shown) => <Failing groups={shown.groups} />}</Shown>
         </Section>
       </div>
@@ -269,8 +269,10 @@ function QueueList({ queues }: { queues: readonly QueueRow[] }) {
           <span class="end">
             {isUnserved(queue) ? (
               <Status look={{ word: takersOf(queue), tone: "waiting", shape: "warning" }} plain />
-            ) : queue.empty_in_seconds ? (
+            ) : courseOf(queue) === "falls" ? (
               <span class="muted">empty in {about(queue.empty_in_seconds)}</span>
+            ) : courseOf(queue) === "level" ? (
+              <span class="muted">holds its level</span>
             ) : (
               <span class="muted">{takersOf(queue)}</span>
             )}

@@ -13,6 +13,7 @@ export const WORDS = {
   queuesNote: "those in need first",
   alerts: "Alerts",
   failing: "Failing in this hour",
+  failingNote: "and the share of all failures",
   nothingFails: "Nothing has failed in this hour.",
   noAlerts: "No alert is open.",
   noQueues: "No queue is known yet.",

@@ -150,10 +150,19 @@ const columnsOf = (most: number, isOfMirror: boolean): Column<QueueRow>[] => [
     cell: (one) =>
       one.oldest_waiting_at ? <Lasting from={one.oldest_waiting_at} /> : <span class="muted">–</span>,
   },
-  { id: "due", title: WORDS.due, width: "36px", align: "end", narrow: "hide", cell: (one) => count(one.due) },
+  {
+    id: "due",
+    title: WORDS.due,
+    from: 760,
+    width: "36px",
+    align: "end",
+    narrow: "hide",
+    cell: (one) => count(one.due),
+  },
   {
     id: "held",
     title: "fetched",
+    from: 840,
     width: "52px",
     align: "end",
     narrow: "hide",
@@ -162,6 +171,7 @@ const columnsOf = (most: number, isOfMirror: boolean): Column<QueueRow>[] => [
   {
     id: "rates",
     title: "in → out a minute",
+    from: 700,
     width: "108px",
     align: "end",
     narrow: "hide",
@@ -170,7 +180,7 @@ const columnsOf = (most: number, isOfMirror: boolean): Column<QueueRow>[] => [
   {
     id: "empty",
     title: "empty in",
-    width: "62px",
+    width: "96px",
     align: "end",
     narrow: "hide",
     cell: (one) => emptyIn(one),
@@ -178,7 +188,7 @@ const columnsOf = (most: number, isOfMirror: boolean): Column<QueueRow>[] => [
   {
     id: "consumers",
     title: "consumed by",
-    width: "minmax(80px, 1fr)",
+    width: "minmax(164px, 1fr)",
     cell: (one) => <ConsumedBy queue={one} />,
   },
 ];

@@ -1,6 +1,7 @@
 // Why a task is not running: what stands on its way, looked at one by one, with evidence and what mends it.
 import { segment } from "../../api/client.ts";
 import { useData } from "../../api/query.ts";
+import { adviceOf } from "../../logic/sentence.ts";
 import { Icon } from "../../parts/icons.tsx";
 import { Section } from "../../parts/page.tsx";
 import { Shown } from "../../parts/states.tsx";
@@ -75,7 +76,7 @@ export function Why({
                     </span>
                     <span>
                       {check.detail}
-                      {check.action && <span class="why-action">{check.action}</span>}
+                      {check.action && <span class="why-action">{adviceOf(check.action)}</span>}
                     </span>
                     <span class="why-end">
                       {check.since && check.state !== "ok" && <Ago at={check.since} />}

@@ -2,7 +2,7 @@
 import { useRef, useState } from "preact/hooks";
 import { useData } from "../../api/query.ts";
 import { useKeys } from "../../keys.ts";
-import { FILTERS, parse, tokensOf, withoutToken, withToken } from "../../logic/filters.ts";
+import { chipOf, FILTERS, parse, tokensOf, withoutToken, withToken } from "../../logic/filters.ts";
 import { Combobox, type Option } from "../../parts/combobox.tsx";
 import { Icon } from "../../parts/icons.tsx";
 import { go, params } from "../../router.ts";
@@ -41,10 +41,10 @@ export function FilterBar() {
           key={`${token.param}=${token.value}`}
           type="button"
           class="chip"
-          aria-label={`Remove ${token.word} ${token.value}`}
+          aria-label={`Remove ${chipOf(token).word} ${chipOf(token).value}`}
           onClick={() => show(withoutToken(params.peek(), token))}
         >
-          <span class="muted">{token.word}</span> <span class="clip">{token.value}</span>
+          <span class="muted">{chipOf(token).word}</span> <span class="clip">{chipOf(token).value}</span>
           <Icon name="close" />
         </button>
       ))}

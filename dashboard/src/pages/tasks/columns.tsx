@@ -16,14 +16,14 @@ const COLUMNS: readonly Column<TaskRow>[] = [
   {
     id: "status",
     title: "status",
-    width: "minmax(104px, 0.7fr)",
+    width: "minmax(104px, 0.4fr)",
     sort: "status",
     cell: (row) => <TaskStatus task={row} plain />,
   },
   {
     id: "name",
     title: "name",
-    width: "minmax(140px, 1.7fr)",
+    width: "minmax(120px, 1.2fr)",
     sort: "task_name",
     narrow: "title",
     cell: (row) => (
@@ -36,7 +36,7 @@ const COLUMNS: readonly Column<TaskRow>[] = [
     id: "error",
     title: "error",
     from: 720,
-    width: "minmax(80px, 2fr)",
+    width: "minmax(120px, 3fr)",
     narrow: "hide",
     cell: (row) => (
       <span class="muted" title={row.error ?? ""}>
@@ -48,7 +48,7 @@ const COLUMNS: readonly Column<TaskRow>[] = [
     id: "queue",
     title: "queue",
     from: 480,
-    width: "minmax(70px, 0.8fr)",
+    width: "minmax(60px, 0.6fr)",
     sort: "queue_name",
     cell: (row) => row.queue_name ?? "–",
   },
@@ -72,7 +72,7 @@ const COLUMNS: readonly Column<TaskRow>[] = [
     id: "waited",
     title: "waited",
     from: 760,
-    width: "72px",
+    width: "64px",
     align: "end",
     narrow: "hide",
     cell: (row) => duration(between(row.scheduled_at ?? row.created_at, row.started_at)),
@@ -80,7 +80,7 @@ const COLUMNS: readonly Column<TaskRow>[] = [
   {
     id: "ran",
     title: "ran",
-    width: "72px",
+    width: "64px",
     sort: "duration",
     align: "end",
     cell: (row) => duration(row.duration_seconds),
@@ -140,13 +140,14 @@ export function shownColumns(named: string | null): readonly Column<TaskRow>[] {
 }
 
 export function ColumnMenu() {
-  const ids = chosenIds(params.value.get("columns"), ALL, USUAL);
+  const named = params.value.get("columns");
+  const ids = chosenIds(named, ALL, USUAL);
   const choose = (id: string) => setParams({ columns: withId(ids, id, ALL, USUAL) }, { replace: true });
   return (
     <Menu
       label={WORDS.columns}
       items={COLUMNS.map((column) => ({
-        label: column.id,
+        label: named === null && column.from ? `${column.id}, where there is room` : column.id,
         isChosen: ids.includes(column.id),
         run: () => choose(column.id),
       }))}

@@ -6,7 +6,7 @@ import { useData } from "../../api/query.ts";
 import { may } from "../../api/session.ts";
 import type { Page as Rows, WorkerFigures } from "../../api/types.ts";
 import { celeriac } from "../../logic/curl.ts";
-import { count, percent, perMinute, plural } from "../../logic/format.ts";
+import { count, NONE, percent, perMinute, plural } from "../../logic/format.ts";
 import { byNeed, isThere, loadOf, sentenceOfFleet } from "../../logic/workers.ts";
 import { ActionButton, actOnEach, Confirm } from "../../parts/actions.tsx";
 import { CopyAs } from "../../parts/copy.tsx";
@@ -149,7 +149,8 @@ const columnsOf = (figures: ReadonlyMap<string, WorkerFigures>): Column<Worker>[
     width: "72px",
     align: "end",
     narrow: "hide",
-    cell: (one) => perMinute((figures.get(one.worker_id)?.task_rate ?? Number.NaN) / 60),
+    cell: (one) =>
+      isThere(one) ? perMinute((figures.get(one.worker_id)?.task_rate ?? Number.NaN) / 60) : NONE,
   },
   {
     id: "failing",

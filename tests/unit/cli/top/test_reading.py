@@ -76,8 +76,7 @@ def test_the_first_look_has_rates_of_the_last_two_minutes(fleet: Fleet) -> None:
         [{"row": 3}],
     )
     assert (it.running, it.running_count) == ([{"row": 4}], 9)
-    assert it.failing is not None
-    assert [each["task_name"] for each in it.failing] == ["c", "a"]
+    assert it.failures == [{"row": 5}]
     assert reader.refused == ""
 
 
@@ -105,7 +104,7 @@ def test_what_the_key_may_not_see_is_left_out_and_said(fleet: Fleet) -> None:
     reader, _, answers = fleet
     answers |= {"/dashboard/stats": 403, "/analytics/trends": 403}
     it = reader.read()
-    assert (it.stats, it.failing, it.done_per_minute, it.failed_percent) == (None, None, None, None)
+    assert (it.stats, it.mean_wait, it.done_per_minute, it.failed_percent) == (None, None, None, None)
     assert it.queues == [{"row": 2}]
     assert reader.refused == "/analytics/trends is not for you"
 

@@ -23,6 +23,10 @@ def worker(name: str, **more: Any) -> dict[str, Any]:
     return {"hostname": name, "status": "ACTIVE", "running": 1, "capacity": 2, "task_rate": 4.5} | more
 
 
+def group(name: str | None, **more: Any) -> dict[str, Any]:
+    return {"error": "Timeout", "task_name": name, "count": 1, "first_at": SINCE, "last_at": SINCE} | more
+
+
 def task(name: str, **more: Any) -> dict[str, Any]:
     return {"task_id": "01a222f8-0569", "task_name": name, "worker_hostname": "w@h", "started_at": SINCE} | more
 
@@ -40,7 +44,7 @@ FULL = Situation(
         queue("falls", waiting=9, empty_in_seconds=240.0, out_per_minute=9.0),
     ],
     workers=[worker("gone@h", status="OFFLINE", capacity=None), worker("here@h")],
-    failing=[{"task_name": "pay", "completed": 3, "failed": 1}, {"task_name": None, "completed": 0, "failed": 1}],
+    failures=[group("pay", count=3), group(None, error="Boom", count=1)],
     running=[task("sleep"), task("echo", task_id="01a222f8-056e-77ed-b8c3-11a92d0ad54a", worker_hostname=None)],
     running_count=70,
     done_per_minute=31,
@@ -74,11 +78,11 @@ def test_on_80_columns_the_sections_stand_below_each_other() -> None:
         "",
         "Workers",
         "here@h active 1 of 2 4.5/min",
-        f"gone@h offline 1 of {NONE} 4.5/min",
+        f"gone@h offline 1 of {NONE} {NONE}",
         "",
-        "Failing in this hour",
-        "pay 1 25 %",
-        f"{NONE} 1 100 %",
+        "Failing in this hour and the share of all failures",
+        "Timeout in pay 3 75 %",
+        "Boom in tasks without a known name 1 25 %",
         "",
         "Running the 2 longest",
         "01a222f8-0569 sleep w@h 4 m 00 s",
@@ -86,6 +90,25 @@ def test_on_80_columns_the_sections_stand_below_each_other() -> None:
         "",
         "",
     ]
+
+
+def test_no_figure_is_cut_where_it_is_narrow() -> None:
+    lines = [" ".join(line.split()) for line in lines_of(FULL, width=60)]
+    at = lines.index("1,204 70 31/min")
+    assert lines[at : at + 4] == [
+        "1,204 70 31/min",
+        "waiting running done",
+        "4.3 % 20 ms 1 of 2",
+        "failing mean wait workers",
+    ]
+
+
+def test_a_queue_holds_its_level_where_about_as_many_come_as_go() -> None:
+    near = queue("near", waiting=14, in_per_minute=42.0, out_per_minute=44.0, empty_in_seconds=420.0)
+    apart = queue("apart", waiting=14, in_per_minute=39.0, out_per_minute=44.0, empty_in_seconds=168.0)
+    said = [" ".join(line.split()) for line in lines_of(Situation(now=NOW, queues=[near, apart]))]
+    assert "near 14 holds its level" in said
+    assert "apart 14 empty in 3 min" in said
 
 
 def test_on_140_columns_two_stand_side_by_side() -> None:
@@ -103,7 +126,7 @@ def test_no_screen_is_wider_or_higher_than_the_terminal(width: int, height: int)
         stats=FULL.stats,
         queues=[queue(f"queue-{number}-of-a-name-that-is-rather-long", waiting=number) for number in range(99)],
         workers=[worker(f"worker-{number}@a-host-of-a-name-that-is-rather-long") for number in range(40)],
-        failing=[{"task_name": f"name-{number}", "completed": 1, "failed": 1} for number in range(40)],
+        failures=[group(f"name-{number}") for number in range(40)],
         running=[task("sleep") for _ in range(40)],
         running_count=40,
     )
@@ -119,7 +142,7 @@ def test_what_is_not_known_is_no_zero_and_what_is_empty_says_so() -> None:
     assert "Not known yet." in text
     assert text.count("Not told.") == 4
     assert "0" not in text
-    nothing = Situation(now=NOW, stats=FULL.stats, queues=[], workers=[], failing=[], running=[], running_count=0)
+    nothing = Situation(now=NOW, stats=FULL.stats, queues=[], workers=[], failures=[], running=[], running_count=0)
     text = "\n".join(lines_of(nothing))
     for said in ("No queue is known yet.", "No worker has been heard of.", "Nothing has failed", "Nothing runs."):
         assert said in text
@@ -130,7 +153,7 @@ def test_nothing_that_others_chose_steers_the_terminal() -> None:
         now=NOW,
         queues=[queue(BAD, waiting=1, consumers=0)],
         workers=[worker(BAD, status=BAD)],
-        failing=[{"task_name": BAD, "completed": 0, "failed": 1}],
+        failures=[group(BAD, error=BAD)],
         running=[task(BAD, task_id=BAD, worker_hostname=BAD)],
         running_count=1,
     )
