@@ -13,7 +13,7 @@ SLOW_SECONDS = 5.0
 RATE_SECONDS = 60.0
 """Rates are of about so long."""
 LEAST_RATE_SECONDS = 10.0
-"""They would jump over less: until then they are of the last two minutes, by the clock."""
+"""Rates over less would jump: until then they are of the last two minutes, by the clock."""
 MOST_QUEUES = 200
 MOST_WORKFLOWS = 20
 MOST_ALERTS = 50
