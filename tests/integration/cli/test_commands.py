@@ -135,7 +135,7 @@ def test_doctor_says_what_the_mirror_was_refused_and_which_results_are_not_read(
     )
     findings = {finding["subject"]: finding for finding in json.loads(done.stdout)}
     assert "7 were none of Celery's" in findings["events"]["detail"]
-    assert findings["unread results"]["detail"] == "the result is pickled (1 times)"
+    assert findings["unread results"]["detail"] == "the result is pickled (1 time)"
     assert "rpc are not read" in findings["results"]["detail"]
     assert {findings[name]["verdict"] for name in ("events", "unread results", "results")} == {"warn"}
 

@@ -50,7 +50,7 @@ def test_it_encrypts_what_is_plain_and_says_what_is_left(database_url: str, monk
     before = run("--check", "--json")
     assert (before.exit_code, json.loads(before.stdout)["task_arguments"]) == (1, 1)
     done = run()
-    assert (done.exit_code, "task_arguments: 1 rows encrypted" in done.stdout) == (0, True)
+    assert (done.exit_code, "task_arguments: 1 row encrypted" in done.stdout) == (0, True)
     assert "Done" in done.stdout
     after = run("--check")
     assert (after.exit_code, "task_arguments: 0 rows left" in after.stdout) == (0, True)
@@ -67,4 +67,4 @@ def test_a_row_that_no_key_opens_is_told(database_url: str, monkeypatch: pytest.
     monkeypatch.setenv("CELERIAC_ENCRYPTION_KEYS", f"2:{b64encode(bytes(range(32, 64))).decode()}")
     problem = run().exception
     assert isinstance(problem, CliError)
-    assert "1 rows of task_arguments can be opened by none of the keys" in str(problem)
+    assert "1 row of task_arguments can be opened by none of the keys" in str(problem)
