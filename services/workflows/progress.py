@@ -186,7 +186,7 @@ async def _start(
         limit=at_once,
         max_bytes=bounds.bytes,
         now=now,
-        before=before if position == BEFORE_THE_FIRST else steps.write_nothing,
+        before=before if position == BEFORE_THE_FIRST else None,
     ):
         position = free[-1].position
         resolved = await resolve(connection, this, steps=free, fetched=fetched, most_bytes=bounds.result_bytes)

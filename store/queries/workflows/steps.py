@@ -239,10 +239,6 @@ _fail = (
 )
 
 
-async def write_nothing() -> None:
-    """Do as if something were written."""
-
-
 async def list_free(
     connection: AsyncConnection,
     workflow_id: UUID,
@@ -251,7 +247,7 @@ async def list_free(
     limit: int,
     max_bytes: int,
     now: datetime,
-    before: Writes = write_nothing,
+    before: Writes | None = None,
 ) -> list[FreeStep]:
     """Return up to `limit` steps that may start, in their order, after this position (index workflow_steps_free).
 
@@ -259,7 +255,8 @@ async def list_free(
     round trip.
     """
     async with together(connection) as asking:
-        await before()
+        if before:
+            await before()
         parameters = {"workflow": workflow_id, "behind": behind, "limit": limit, "max_bytes": max_bytes}
         free = await asking.ask(_free, parameters)
     vault = at_rest_of(connection)
