@@ -60,6 +60,9 @@ async def together(connection: AsyncConnection) -> AsyncIterator[Together]:
     """
     driver = (await connection.get_raw_connection()).driver_connection
     assert isinstance(driver, psycopg.AsyncConnection)
+    if not connection.in_transaction():
+        # What goes past SQLAlchemy begins a transaction that it does not know of, and would not end.
+        await connection.begin()
     asking = Together(connection.dialect, driver)
     try:
         async with driver.pipeline():
