@@ -21,7 +21,6 @@ from domain.shares import MOST_SHARES, Shares, deal_out
 ASK_SECONDS = 1.0
 GONE_SECONDS = 5.0
 """How long a mirror may say nothing before its shares are dealt out to the others."""
-MOST_MIRRORS = 1_000
 LEAVE_SECONDS = 1.0
 
 # KEYS: the mirrors, the largest number of shares. ARGV: our name, our number of shares, whether we work, the

@@ -323,11 +323,6 @@ async def get_worker(
     return WorkerRow(*row) if row else None
 
 
-async def count_online(connection: AsyncConnection) -> int:
-    """Count the nodes that gave a sign of life lately and have not said goodbye."""
-    return (await connection.execute(select(func.count()).select_from(workers).where(is_online()))).scalar_one()
-
-
 def has_wish() -> ColumnElement[bool]:
     """Return the condition that operators want anything of the node."""
     return or_(workers.c.want_paused.is_not(None), workers.c.capacity.is_not(None), is_draining())

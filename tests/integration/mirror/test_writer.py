@@ -13,10 +13,10 @@ from domain.clocks import AHEAD_SECONDS
 from domain.results import StoredResult
 from gateway.events.sources import Blind, EventMessage
 from mirror import writer as writer_module
-from services.record import News, record
+from services.record import Follows, News, record
 from store.queries import gaps
+from store.queries.mirror import get_state
 from store.queries.tasks import writing as task_rows
-from store.queries.workers import nodes
 from store.tables.tasks import events, task_results, tasks
 from store.tables.tasks import gaps as gaps_table
 from tests.integration.mirror.locks import terminate, wait_for_a_waiter
@@ -46,7 +46,7 @@ async def test_a_batch_becomes_tasks_with_their_results_and_workers(engine: Asyn
     await writer.write([*life("a"), *life("b"), message("worker-heartbeat", active=1)])
     assert await stored(engine) == {"a": ("COMPLETED", False), "b": ("COMPLETED", True)}
     async with engine.connect() as connection:
-        assert await nodes.count_online(connection) == 1
+        assert (await get_state(connection)).online_count == 1
 
 
 async def test_the_same_batch_twice_changes_nothing(engine: AsyncEngine) -> None:
@@ -175,7 +175,7 @@ async def test_one_event_that_postgres_refuses_holds_back_none_of_the_others(eng
     assert await stored(engine) == {"a": ("COMPLETED", True), "b": ("COMPLETED", True)}
     assert (written.applied, written.refused) == (14, 3)
     async with engine.connect() as connection:
-        assert await nodes.count_online(connection) == 1
+        assert (await get_state(connection)).online_count == 1
 
 
 @pytest.mark.parametrize("error", [UnicodeEncodeError("utf-8", "\ud800", 0, 1, "x"), OverflowError(), KeyError("x")])
@@ -183,10 +183,10 @@ async def test_what_cannot_even_be_sent_to_postgres_is_not_tried_for_ever(
     engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
 
-    async def fail_for_bad(connection: AsyncConnection, news: News) -> object:
+    async def fail_for_bad(connection: AsyncConnection, news: News, *, follow: Follows) -> object:
         if any(fact.task_id == "bad" for fact in news.facts):
             raise error
-        return await record(connection, news)
+        return await record(connection, news, follow=follow)
 
     monkeypatch.setattr(writer_module, "record", fail_for_bad)
     async with asyncio.timeout(PATIENCE_SECONDS):

@@ -20,6 +20,7 @@ from domain.workers.status import (
     worker_status_of,
 )
 from store.queries import submissions
+from store.queries.mirror import get_state
 from store.queries.tasks import names
 from store.queries.workers import descriptions, nodes, signs, strangers
 from store.queries.workers.descriptions import Description
@@ -132,7 +133,7 @@ async def test_a_late_sign_of_life_neither_revives_nor_ages_a_node(engine: Async
         gone = await rows(connection)
         await nodes.hear(connection, [beat(4, processed=5)])
         assert await rows(connection) == gone
-        assert await nodes.count_online(connection) == 0
+        assert (await get_state(connection)).online_count == 0
 
 
 async def test_sql_judges_every_worker_as_the_rules_do(engine: AsyncEngine) -> None:
@@ -160,7 +161,7 @@ async def test_sql_judges_every_worker_as_the_rules_do(engine: AsyncEngine) -> N
         total, found = await nodes.list_workers(connection, limit=1000, offset=0)
         assert total == len(expected) == len(found)
         assert {worker.node: (worker.online, worker.status) for worker in found} == expected
-        assert await nodes.count_online(connection) == sum(online for online, _ in expected.values())
+        assert (await get_state(connection)).online_count == sum(online for online, _ in expected.values())
         for wanted in WorkerStatus:
             total, found = await nodes.list_workers(connection, limit=1000, offset=0, status=wanted)
             assert {worker.node for worker in found} == {node for node, (_, is_) in expected.items() if is_ is wanted}
@@ -276,4 +277,4 @@ async def test_a_time_of_the_future_that_is_stored_gives_way_to_what_is_heard(en
         assert all(row[name] <= soon for name in times)
         # As it will be in AHEAD_SECONDS.
         await nodes.hear(connection, [replace(beat(0), at=soon + SECOND)])
-        assert await nodes.count_online(connection) == 1
+        assert (await get_state(connection)).online_count == 1
