@@ -1,5 +1,6 @@
 """`celeriac worker`: Celery's own worker, in this process, with our tasks and the user's."""
 
+import gc
 import importlib
 import sys
 from pathlib import Path
@@ -32,7 +33,7 @@ def command(
     _patch_for(settings.pool)
     with nothing_goes():
         app = resolve_name("tasks.app:app")
-        _load_task_modules(settings.task_modules)
+    _load_task_modules(settings.task_modules)
     _clean_logs()
     worker = _worker(app, settings, hostname=hostname)
     if held:
@@ -50,13 +51,18 @@ def _patch_for(pool: str) -> None:
 
 
 def _load_task_modules(modules: tuple[str, ...]) -> None:
-    """The user's modules are looked for where the worker was started, last, so that they cannot shadow ours."""
+    """The user's modules are looked for where the worker was started, last, so that they cannot shadow ours.
+
+    What they read while they are imported may be of any size, so their garbage goes, unlike ours. What stays is not
+    looked through again: each process of the pool would copy its pages.
+    """
     sys.path.append(str(Path.cwd()))
     for name in modules:
         try:
             importlib.import_module(name)
         except ModuleNotFoundError as error:
             raise CliError(f"CELERIAC_TASK_MODULES names {name!r}, but {error.name!r} cannot be found.") from error
+    gc.freeze()
 
 
 def _clean_logs() -> None:

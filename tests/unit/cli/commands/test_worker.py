@@ -84,6 +84,16 @@ def test_it_consumes_the_default_queue_sends_events_and_listens_to_no_other_work
     assert app.steps == ["started"]
 
 
+def test_the_garbage_of_the_users_modules_goes_while_they_are_imported(
+    app: App, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "shop_jobs_of_a_test.py").write_text("import gc\nis_looked_for = gc.isenabled()")
+    monkeypatch.setenv("CELERIAC_TASK_MODULES", "shop_jobs_of_a_test")
+    run("worker")
+    assert app.steps == ["started"]
+    assert sys.modules.pop("shop_jobs_of_a_test").is_looked_for
+
+
 def test_its_options_beat_the_settings(app: App) -> None:
     run("worker", "--queues", "a,b", "--concurrency", "7", "--pool", "threads")
     assert (app.made["queues"], app.made["concurrency"], app.made["pool_cls"]) == (["a", "b"], 7, "threads")
