@@ -6,7 +6,7 @@ import { type Counted, ratesOf, withinMinute } from "../logic/pace.ts";
 import { apiUrl, ask, awaySince } from "./client.ts";
 import { invalidate, mode, wanted } from "./query.ts";
 import { me } from "./session.ts";
-import type { Stats } from "./types.ts";
+import type { Health, Stats } from "./types.ts";
 
 /** The system at one moment; null is not known. */
 export interface Pulse {
@@ -19,7 +19,7 @@ export interface Pulse {
   mean_wait: number | null;
   workers: { active?: number; paused?: number; draining?: number; offline?: number } | null;
   alerts: { CRITICAL?: number; WARNING?: number } | null;
-  health: string | null;
+  health: Health["status"] | null;
   marks: number | null;
   mirror_lag: number | null;
   build: string | null;

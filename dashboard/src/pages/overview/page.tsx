@@ -1,21 +1,13 @@
 // How it is, in one sentence; then figures; then what needs a look.
+import { useHealth } from "../../api/health.ts";
 import { pulse, recent } from "../../api/live.ts";
 import { useData } from "../../api/query.ts";
 import { may } from "../../api/session.ts";
-import type {
-  Alert,
-  Gap,
-  Health,
-  QueueRow,
-  Resilience,
-  Page as Rows,
-  Stats,
-  Trends,
-} from "../../api/types.ts";
+import type { Alert, Gap, QueueRow, Resilience, Page as Rows, Stats, Trends } from "../../api/types.ts";
 import { useWaiting } from "../../api/waiting.ts";
 import { about, count, duration, percent, perMinute } from "../../logic/format.ts";
 import { byNeed, courseOf, isUnserved, takersOf } from "../../logic/queues.ts";
-import { bySeverity, type FailureGroup, type Verdict, verdictOf } from "../../logic/verdict.ts";
+import { bySeverity, type FailureGroup, type Other, type Verdict, verdictOf } from "../../logic/verdict.ts";
 import { act } from "../../parts/actions.tsx";
 import { Bars } from "../../parts/bars.tsx";
 import { Figure, Sparkline } from "../../parts/figure.tsx";
@@ -35,10 +27,11 @@ const MINUTE = 60_000;
 const GROUPS_SHOWN = 6;
 const QUEUES_SHOWN = 8;
 const ALERTS_SHOWN = 6;
+const OTHERS_SHOWN = 3;
 
 export default function Page(_props: PageProps) {
   const stats = useData<Stats>("/dashboard/stats", { topics: ["tasks", "queues", "workers"] });
-  const health = useData<Health>("/health", { every: 5_000 });
+  const health = useHealth();
   const alerts = useData<Rows<Alert>>("/alerts", { query: { limit: 50, rows: "data" }, topics: ["alerts"] });
   const queues = useData<Rows<QueueRow> & { queue_depth_source: "broker" | "mirror" }>("/queues", {
     query: { limit: 200, rows: "data" },
@@ -71,7 +64,7 @@ export default function Page(_props: PageProps) {
   const rates = ratesOf();
   const verdict = verdictOf({
     now: clock.value.now,
-    health: health.value,
+    health,
     alerts: alerts.value?.data,
     stats: stats.value,
     queues: queues.value?.data,
@@ -130,9 +123,12 @@ function Sentence({ verdict }: { verdict: Verdict }) {
         <span class="verdict-mark" data-tone={look.tone}>
           <Icon name={look.icon} />
         </span>
-        <p class="verdict-text">
-          {verdict.text} <span>{verdict.rest}</span>
-        </p>
+        <div class="verdict-said">
+          <p class="verdict-text">
+            {verdict.text} <span>{verdict.rest}</span>
+          </p>
+          <Others of={verdict.others} />
+        </div>
         {verdict.links.length > 0 && (
           <div class="actions">
             {verdict.links.map((link) => (
@@ -143,6 +139,32 @@ function Sentence({ verdict }: { verdict: Verdict }) {
           </div>
         )}
       </div>
+    </>
+  );
+}
+
+/** What else is wrong: each sentence leads to its evidence. */
+function Others({ of: others }: { of: readonly Other[] }) {
+  if (others.length === 0) return null;
+  const list = (some: readonly Other[]) => (
+    <ul class="verdict-others">
+      {some.map((one) => (
+        <li key={one.text}>
+          <a href={href(one.to)}>{one.text}</a>
+        </li>
+      ))}
+    </ul>
+  );
+  const hidden = others.slice(OTHERS_SHOWN);
+  return (
+    <>
+      {list(others.slice(0, OTHERS_SHOWN))}
+      {hidden.length > 0 && (
+        <details>
+          <summary>{count(hidden.length)} more</summary>
+          {list(hidden)}
+        </details>
+      )}
     </>
   );
 }
