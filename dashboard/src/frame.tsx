@@ -1,22 +1,25 @@
 // What stands around every page: the rail, the strip with the pulse, the banner, the settings.
 import type { ComponentChildren } from "preact";
+import { useState } from "preact/hooks";
 import { awaySince } from "./api/client.ts";
+import { useHealth } from "./api/health.ts";
 import { heardAt, isOutdated, isPaused, pulse, togglePause } from "./api/live.ts";
 import { mode, refreshScreen, slow } from "./api/query.ts";
-import { isReadOnly, may, me, signOut } from "./api/session.ts";
+import { may, me, signOut } from "./api/session.ts";
 import { waitingShown } from "./api/waiting.ts";
 import { useKeys } from "./keys.ts";
 import { count, percent, perMinute, time } from "./logic/format.ts";
+import { type Standing, standingOf } from "./logic/system.ts";
 import { isHelpOpen, isPaletteOpen } from "./palette.tsx";
 import { CopyByHand } from "./parts/copy.tsx";
 import { Icon } from "./parts/icons.tsx";
-import { Mark } from "./parts/mark.tsx";
 import { Menu } from "./parts/menu.tsx";
-import { clock, stillClock, zoneWord } from "./parts/time.tsx";
+import { clock, stillClock } from "./parts/time.tsx";
 import { Toasts } from "./parts/toasts.tsx";
+import { Rail } from "./rail.tsx";
 import { go, href } from "./router.ts";
 import { ROUTES, type Route } from "./routes.ts";
-import { density, letters, rail, theme, zone } from "./settings.ts";
+import { density, letters, theme, zone } from "./settings.ts";
 import { WORDS } from "./words.ts";
 
 export function Frame({ route, children }: { route: Route | undefined; children: ComponentChildren }) {
@@ -33,15 +36,18 @@ export function Frame({ route, children }: { route: Route | undefined; children:
       ]),
     ),
   });
+  const health = useHealth();
+  const isAway = awaySince.value !== null;
+  const standing = isAway ? null : standingOf(health, pulse.value?.mirror_lag ?? null, Date.now());
   return (
     <>
       <button type="button" class="skip" onClick={() => document.getElementById("main")?.focus()}>
         Skip to the page
       </button>
       <Rail route={route} />
-      <div class="stage">
+      <div class="stage" data-stale={isAway || standing?.isOld ? "" : undefined}>
         <Strip />
-        <Banner />
+        <Banner standing={standing} />
         <main id="main" tabIndex={-1}>
           {children}
         </main>
@@ -50,76 +56,6 @@ export function Frame({ route, children }: { route: Route | undefined; children:
       <Toasts />
       <CopyByHand />
     </>
-  );
-}
-
-function Rail({ route }: { route: Route | undefined }) {
-  const here = route?.within ?? route?.path;
-  return (
-    <nav class="rail" aria-label="Pages">
-      <a class="brand" href={href("/")}>
-        <Mark />
-        <span class="word">celeriac</span>
-      </a>
-      {([1, 2] as const).map((group) => (
-        <ul key={group}>
-          {ROUTES.filter((one) => one.rail === group).map((one) => (
-            <li key={one.path}>
-              <a
-                class="rail-item"
-                href={href(one.path)}
-                aria-current={one.path === here ? "page" : undefined}
-                title={`${one.title} (g ${one.letter})`}
-              >
-                <Icon name={one.icon!} />
-                <span class="word">{one.title}</span>
-                {one.path === "/alerts" && <AlertBadge />}
-              </a>
-            </li>
-          ))}
-        </ul>
-      ))}
-      <div class="rail-foot">
-        <button
-          type="button"
-          class="rail-item"
-          onClick={() => (rail.value = rail.value === "folded" ? "open" : "folded")}
-          title="Fold the rail"
-        >
-          <Icon name="right" />
-          <span class="word">Fold</span>
-        </button>
-        <button
-          type="button"
-          class="rail-item"
-          onClick={() => (zone.value = zone.value === "utc" ? "local" : "utc")}
-          title="Switch between UTC and the time of this browser"
-        >
-          <Icon name="clock" />
-          <span class="word">{zoneWord.value}</span>
-        </button>
-        {me.value && (
-          <div class="rail-item" title={`${me.value.kind} ${me.value.name}`}>
-            <Icon name="terminal" />
-            <span class="word clip">
-              {me.value.name || me.value.kind}
-              {isReadOnly.value && ` · ${WORDS.readOnly}`}
-            </span>
-          </div>
-        )}
-      </div>
-    </nav>
-  );
-}
-
-function AlertBadge() {
-  const alerts = pulse.value?.alerts;
-  const total = (alerts?.CRITICAL ?? 0) + (alerts?.WARNING ?? 0);
-  if (total === 0) return null;
-  return (
-    <span class="badge" data-tone={alerts?.CRITICAL ? "failed" : "waiting"}>
-      {total}
-    </span>
   );
 }
 
@@ -237,16 +173,14 @@ function Settings() {
 }
 
 /** What is amiss with everything that is seen, since when, and what still works. */
-function Banner() {
-  if (awaySince.value !== null) {
-    const since = time(new Date(awaySince.value).toISOString(), stillClock());
+function Banner({ standing }: { standing: Standing | null }) {
+  if (awaySince.value !== null)
     return (
       <Note
         tone="failed"
-        text={`No answer since ${since}. What you see is from then; it is tried again by itself.`}
+        text={`No answer since ${timeOf(awaySince.value)}. What you see is from then; it is tried again by itself.`}
       />
     );
-  }
   if (isOutdated.value)
     return (
       <Note tone="quiet" text={WORDS.outdated}>
@@ -255,24 +189,21 @@ function Banner() {
         </button>
       </Note>
     );
-  if (pulse.value?.health === "unhealthy")
-    return (
-      <Note
-        tone="failed"
-        text="The database does not answer. Lists are old, and new tasks are refused."
-        to="/system"
-      />
-    );
-  if (pulse.value?.health === "degraded")
-    return (
-      <Note
-        tone="waiting"
-        text="A part of the system does not do its work. Submissions are accepted and kept."
-        to="/system"
-      />
-    );
-  return null;
+  if (standing === null) return null;
+  return (
+    <Note tone={standing.tone} text={standing.text} to="/system">
+      {standing.since !== null && <Since at={standing.since} />}
+    </Note>
+  );
 }
+
+/** Of when what is shown is. The moment is kept as it was first known: told anew each second, it would flicker. */
+function Since({ at }: { at: number }) {
+  const [first] = useState(at);
+  return <span class="num">{WORDS.shownAsOf(timeOf(first))}</span>;
+}
+
+const timeOf = (at: number): string => time(new Date(at).toISOString(), stillClock());
 
 function Note({
   tone,

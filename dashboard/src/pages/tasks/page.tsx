@@ -15,7 +15,7 @@ import { Dialog } from "../../parts/dialog.tsx";
 import { Grid, SelectionBar } from "../../parts/grid.tsx";
 import { Icon } from "../../parts/icons.tsx";
 import { PageHead, type PageProps } from "../../parts/page.tsx";
-import { Empty, ErrorBox, Loading } from "../../parts/states.tsx";
+import { AsOf, Empty, ErrorBox, Loading } from "../../parts/states.tsx";
 import { say } from "../../parts/toasts.tsx";
 import { go, href, params, setParams } from "../../router.ts";
 import { FilterBar } from "./bar.tsx";
@@ -89,7 +89,7 @@ export default function Page(_props: PageProps) {
       </div>
       <div class="tasks-body" data-peek={peeked ? "" : undefined}>
         <FacetPanel />
-        <div class="tasks-list">
+        <div class="tasks-list" data-stale={list.isOld ? "" : undefined}>
           <div class="tasks-line num">
             <span>
               {list.isLoading && list.rows.length === 0
@@ -102,6 +102,7 @@ export default function Page(_props: PageProps) {
               </button>
             )}
           </div>
+          <AsOf reads={list.reads} />
           {list.error && <ErrorBox error={list.error} onRetry={list.reload} />}
           {list.message && <p class="note">{list.message}</p>}
           {list.isLoading && list.rows.length === 0 ? (
