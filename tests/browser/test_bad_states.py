@@ -7,9 +7,10 @@ import re
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from structlog.testing import capture_logs
@@ -19,7 +20,7 @@ from bench.stack import RunningProcess, free_ports
 from bench.stack import running as running_process
 from cli.launch import launch_command
 from settings import Settings
-from tests.acceptance.stack import Stack
+from tests.acceptance.stack import Stack, running
 from tests.browser.pages import Watch, addresses, open_page, watched
 from tests.browser.people import KEYS, READER, sign_in
 from tests.browser.scenes import answer, show_updated
@@ -185,16 +186,69 @@ def test_an_api_ends_though_a_page_is_open_which_waits_for_the_next(
             form.wait_for_url(re.compile("/ui/tasks/"))
 
 
-def test_without_a_database_old_answers_are_shown_as_old(stack: Stack, shop: Shop, browser: Browser) -> None:
-    with watched(browser, stack.url) as (page, _):
-        open_page(page, f"{stack.url}/ui/workers")
-        rows = page.get_by_role("row").count()
-        with frozen([stack.child("postgres")]):
-            expect(page.get_by_text("The database does not answer.")).to_be_visible()
-            expect(page.locator("[data-stale]").first).to_be_visible()
-            assert page.get_by_role("row").count() == rows
-        expect(page.get_by_text("The database does not answer.")).to_have_count(0)
+OLD = ".stage[data-stale]"
+"""A page with all that it shows, while it is older than it looks."""
+
+
+@contextmanager
+def _opened(browser: Browser, stack: Stack, *addresses: str) -> Iterator[list[Page]]:
+    """Each address in a profile of its own: all of them are seen, so that none of them rests."""
+    with ExitStack() as profiles:
+        pages = [profiles.enter_context(watched(browser, stack.url))[0] for _ in addresses]
+        for page, address in zip(pages, addresses, strict=True):
+            open_page(page, f"{stack.url}/ui{address}")
+        yield pages
+
+
+def test_a_whole_system_ends_at_ctrl_c_though_a_page_is_open_which_waits_for_the_next(
+    browser: Browser, tmp_path: Path
+) -> None:
+    with running(tmp_path / "data") as stack, watched(browser, stack.url) as (page, _):
+        open_page(page, f"{stack.url}/ui/")
+        live, away = page.get_by_role("button", name="live"), page.get_by_text("No answer since")
+        expect(live).to_be_visible()
+        family = psutil.Process(stack.pid).children(recursive=True)
+        assert stack.stop(signal.SIGINT) == 0
+        assert psutil.wait_procs(family, timeout=5)[1] == []
+        expect(away).to_be_visible()
+        expect(page.get_by_role("button", name="no answer")).to_be_visible()
+        expect(page.locator(OLD)).to_be_visible()
+        stack.start()
+        expect(away).to_have_count(0)
+        expect(live).to_be_visible()
         expect(page.locator("[data-stale]")).to_have_count(0)
+        # The first task of all is submitted here: what the page shows is of the system that was started again.
+        stack.wait_for_end(stack.submit("celeriac.add", 1, 1))
+        expect(page.locator(".verdict-text")).to_contain_text("All well.")
+
+
+def test_without_a_database_old_answers_are_shown_as_old(stack: Stack, shop: Shop, browser: Browser) -> None:
+    addresses = ("/workers", "/tasks", f"/tasks/{shop.waiting}", "/")
+    with _opened(browser, stack, *addresses) as pages:
+        workers, tasks, task, overview = pages
+        rows = [page.get_by_role("row").count() for page in (workers, tasks)]
+        with frozen([stack.child("postgres")]):
+            for page in pages:
+                expect(page.locator(".banner")).to_contain_text("The database does not answer.")
+                expect(page.locator(OLD)).to_be_visible()
+            for page in (workers, tasks, task):
+                expect(page.locator("main [data-stale]").first).to_be_visible()
+            expect(overview.locator(".verdict-text")).to_contain_text("The database does not answer")
+            assert [page.get_by_role("row").count() for page in (workers, tasks)] == rows
+        for page in pages:
+            expect(page.get_by_text("The database does not answer")).to_have_count(0)
+            expect(page.locator("[data-stale]")).to_have_count(0)
+    wait_for(stack.is_healthy)
+
+
+def test_without_the_mirror_the_list_and_a_task_are_shown_as_old(stack: Stack, shop: Shop, browser: Browser) -> None:
+    with _opened(browser, stack, "/tasks", f"/tasks/{shop.waiting}") as pages:
+        with frozen([stack.child("mirror")]):
+            for page in pages:
+                expect(page.locator(OLD)).to_be_visible()
+                expect(page.locator(".banner")).to_contain_text(re.compile(r"what is shown stands still\..* as of \d"))
+        for page in pages:
+            expect(page.locator("[data-stale]")).to_have_count(0)
     wait_for(stack.is_healthy)
 
 
