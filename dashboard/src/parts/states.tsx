@@ -9,20 +9,20 @@ import { sentenceOf, WORDS } from "../words.ts";
 import { Icon, type IconName } from "./icons.tsx";
 import { stillClock } from "./time.tsx";
 
-/** Nothing is there, and what to do about it. */
+/** Nothing is there, and what to do about it. Without a title where the sentence over the page has said so. */
 export function Empty({
   title,
   icon,
   children,
 }: {
-  title: string;
+  title?: string;
   icon?: IconName;
   children?: ComponentChildren;
 }) {
   return (
     <div class="empty">
       {icon && <Icon name={icon} />}
-      <p class="empty-title">{title}</p>
+      {title && <p class="empty-title">{title}</p>}
       {children}
     </div>
   );

@@ -40,7 +40,7 @@ export default function Page(_props: PageProps) {
       <Shown data={failures} lines={6}>
         {(shown) =>
           shown.groups.length === 0 ? (
-            <Empty title={`${WORDS.none} in ${rangeWords(hours)}.`} icon="check">
+            <Empty icon="check">
               <p>{WORDS.noneText}</p>
             </Empty>
           ) : (

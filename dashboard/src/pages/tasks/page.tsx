@@ -289,8 +289,12 @@ function Nothing({ hasFilter }: { hasFilter: boolean }) {
   if (!hasFilter)
     return (
       <Empty title={WORDS.noTasks} icon="inbox">
-        <p class="mono">{celeriac("submit", "celeriac.wordcount", "--args", '["to be or not to be"]')}</p>
-        <a href={href("/submit")}>Submit one</a>
+        {may("submit") && (
+          <>
+            <p class="mono">{celeriac("submit", "celeriac.wordcount", "--args", '["to be or not to be"]')}</p>
+            <a href={href("/submit")}>Submit one</a>
+          </>
+        )}
       </Empty>
     );
   return (
