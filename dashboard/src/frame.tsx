@@ -5,7 +5,7 @@ import { awaySince } from "./api/client.ts";
 import { useHealth } from "./api/health.ts";
 import { heardAt, isOutdated, isPaused, pulse, togglePause } from "./api/live.ts";
 import { mode, refreshScreen, slow } from "./api/query.ts";
-import { may, me, signOut } from "./api/session.ts";
+import { isToldOfAll, may, maySee, me, signOut } from "./api/session.ts";
 import { waitingShown } from "./api/waiting.ts";
 import { useKeys } from "./keys.ts";
 import { count, percent, perMinute, time } from "./logic/format.ts";
@@ -18,7 +18,7 @@ import { clock, stillClock } from "./parts/time.tsx";
 import { Toasts } from "./parts/toasts.tsx";
 import { Rail } from "./rail.tsx";
 import { go, href } from "./router.ts";
-import { ROUTES, type Route } from "./routes.ts";
+import { lackOf, ROUTES, type Route } from "./routes.ts";
 import { density, letters, theme, zone } from "./settings.ts";
 import { WORDS } from "./words.ts";
 
@@ -30,7 +30,7 @@ export function Frame({ route, children }: { route: Route | undefined; children:
     ".": { does: "refresh", run: refreshScreen },
     ...(may("submit") && { n: { does: "submit a task", run: () => go("/submit") } }),
     ...Object.fromEntries(
-      ROUTES.filter((one) => one.letter && !(one.needs && !may(one.needs))).map((one) => [
+      ROUTES.filter((one) => one.letter && lackOf(one) === null).map((one) => [
         `g ${one.letter}`,
         { does: one.title, run: () => go(one.path) },
       ]),
@@ -60,10 +60,6 @@ export function Frame({ route, children }: { route: Route | undefined; children:
 }
 
 function Strip() {
-  const now = pulse.value;
-  const done = now?.done_per_s ?? null;
-  const failed = now?.failed_per_s ?? null;
-  const ended = (done ?? 0) + (failed ?? 0);
   return (
     <header class="strip">
       <button
@@ -76,33 +72,44 @@ function Strip() {
         <span class="word">{WORDS.find}</span>
         <kbd>{navigator.platform.startsWith("Mac") ? "⌘K" : "Ctrl K"}</kbd>
       </button>
-      <div class="vitals-strip">
-        <Vital
-          to={href("/queues")}
-          icon="inbox"
-          value={count(waitingShown.value ?? now?.waiting)}
-          word="waiting"
-          rank={0}
-        />
-        <Vital
-          to={href("/tasks", { status: "RUNNING" })}
-          icon="play"
-          value={count(now?.running)}
-          word="running"
-          rank={1}
-        />
-        <Vital to={href("/analytics")} icon="check" value={perMinute(done)} word="done" rank={2} />
-        <Vital
-          to={href("/failures")}
-          icon="close"
-          value={ended > 0 ? percent((100 * (failed ?? 0)) / ended) : "–"}
-          word="failed"
-          rank={2}
-        />
-      </div>
+      <div class="vitals-strip">{isToldOfAll.value && <Vitals />}</div>
       <LiveChip />
       <Settings />
     </header>
+  );
+}
+
+/** How the whole is, in four figures: not every key is told them. */
+function Vitals() {
+  const now = pulse.value;
+  const done = now?.done_per_s ?? null;
+  const failed = now?.failed_per_s ?? null;
+  const ended = (done ?? 0) + (failed ?? 0);
+  return (
+    <>
+      <Vital
+        to={href("/queues")}
+        icon="inbox"
+        value={count(waitingShown.value ?? now?.waiting)}
+        word="waiting"
+        rank={0}
+      />
+      <Vital
+        to={href("/tasks", { status: "RUNNING" })}
+        icon="play"
+        value={count(now?.running)}
+        word="running"
+        rank={1}
+      />
+      <Vital to={href("/analytics")} icon="check" value={perMinute(done)} word="done" rank={2} />
+      <Vital
+        to={href("/failures")}
+        icon="close"
+        value={ended > 0 ? percent((100 * (failed ?? 0)) / ended) : "–"}
+        word="failed"
+        rank={2}
+      />
+    </>
   );
 }
 
@@ -220,7 +227,7 @@ function Note({
     <div class="banner" data-tone={tone} role="status">
       <Icon name="warning" />
       <p>
-        {text} {to && <a href={href(to)}>What is wrong</a>}
+        {text} {to && maySee(to) && <a href={href(to)}>What is wrong</a>}
       </p>
       {children}
     </div>

@@ -8,7 +8,7 @@ import { Mark } from "./parts/mark.tsx";
 import { Menu } from "./parts/menu.tsx";
 import { zoneWord } from "./parts/time.tsx";
 import { href } from "./router.ts";
-import { ROUTES, type Route } from "./routes.ts";
+import { lackOf, ROUTES, type Route } from "./routes.ts";
 import { rail, zone } from "./settings.ts";
 import { WORDS } from "./words.ts";
 
@@ -18,7 +18,9 @@ const MOST_COUNTED = 999;
 
 export function Rail({ route }: { route: Route | undefined }) {
   const here = route?.within ?? route?.path;
-  const more = ROUTES.filter((one) => one.rail && !PHONE.includes(one.path));
+  const shown = ROUTES.filter((one) => one.rail && lackOf(one) === null);
+  const groups = [1, 2].map((group) => shown.filter((one) => one.rail === group)).filter((one) => one.length);
+  const more = shown.filter((one) => !PHONE.includes(one.path));
   const isHere = more.some((one) => one.path === here);
   return (
     <nav class="rail" aria-label="Pages">
@@ -26,9 +28,9 @@ export function Rail({ route }: { route: Route | undefined }) {
         <Mark />
         <span class="word">celeriac</span>
       </a>
-      {([1, 2] as const).map((group) => (
-        <ul key={group}>
-          {ROUTES.filter((one) => one.rail === group).map((one) => (
+      {groups.map((group) => (
+        <ul key={group[0]?.rail}>
+          {group.map((one) => (
             <li key={one.path} data-phone={PHONE.includes(one.path) ? "" : undefined}>
               <a
                 class="rail-item"

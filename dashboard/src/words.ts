@@ -19,6 +19,12 @@ export const WORDS = {
   retry: "Try again",
   asOf: (time: string) => `As of ${time}: it could not be read since, and is tried again by itself.`,
   shownAsOf: (time: string) => `as of ${time}`,
+  /** What a key with limits is shown. */
+  seesOnly: (queues: readonly string[], names: readonly string[]) => {
+    const some = (word: string, which: readonly string[]) =>
+      which.length === 0 ? [] : [`${word}${which.length > 1 ? "s" : ""} ${which.join(", ")}`];
+    return `Your key sees only ${[...some("queue", queues), ...some("name", names)].join(" and ")}.`;
+  },
   copied: "Copied",
   copyFailed: "This browser lets a page copy only over https: the text is selected, press Ctrl C.",
   outdated: "Celeriac was updated while this page was open.",

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -84,6 +85,31 @@ def test_who_may_only_read_sees_no_button_that_does_something(guarded: str, shop
         page.keyboard.press("Control+k")
         page.keyboard.type("submit a")
         expect(page.get_by_role("option").first).to_contain_text("needs a key that may submit")
+
+
+def test_who_sees_one_queue_is_shown_and_asks_nothing_that_is_refused(closed: str, browser: Browser) -> None:
+    with httpx.Client(base_url=f"{closed}/api/v1", headers={"Authorization": f"Bearer {KEY}"}) as client:
+        order = {"name": "etl", "scopes": ["read", "submit", "operate"], "queues": ["etl"]}
+        key = client.post("/api-keys", json=order).json()["key"]
+        task = client.post("/tasks", json={"task_name": "celeriac.echo", "queue_name": "etl"}).json()["task_id"]
+    with watched(browser, closed) as (page, _):
+        page.goto(f"{closed}/ui/")
+        sign_in(page, key)
+        pages = page.get_by_role("navigation", name="Pages")
+        expect(pages.get_by_role("link", name="Analytics")).to_be_visible()
+        assert not {"Workers", "Alerts", "System"} & set(pages.get_by_role("link").all_inner_texts())
+        refused: list[str] = []
+        page.on("response", lambda response: refused.append(response.url) if response.status == 403 else None)
+        seen = ("/", "/tasks", f"/tasks/{task}", "/queues", "/queues/etl", "/names", "/failures", "/analytics")
+        for address in (*seen, "/workflows"):
+            open_page(page, f"{closed}/ui{address}")
+            expect(page.get_by_role("button", name=re.compile("^(Hold back|Save view|Mark)"))).to_have_count(0)
+        # Nothing of it is taken for all that there is.
+        expect(page.get_by_text("Your key sees only queue etl.")).to_be_visible()
+        assert refused == []
+        open_page(page, f"{closed}/ui/workers")
+        expect(page.get_by_text("This page needs a key without limits.")).to_be_visible()
+        assert refused == []
 
 
 def test_too_many_requests_are_said_and_asked_again_later(stack: Stack, shop: Shop, browser: Browser) -> None:

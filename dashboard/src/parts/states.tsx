@@ -3,6 +3,7 @@ import type { ComponentChildren } from "preact";
 import { awaySince } from "../api/client.ts";
 import { ApiError } from "../api/errors.ts";
 import type { Data } from "../api/query.ts";
+import { isLimited, me } from "../api/session.ts";
 import { oldestFailed } from "../logic/asking.ts";
 import { time } from "../logic/format.ts";
 import { sentenceOf, WORDS } from "../words.ts";
@@ -24,8 +25,15 @@ export function Empty({
       {icon && <Icon name={icon} />}
       {title && <p class="empty-title">{title}</p>}
       {children}
+      <Limits />
     </div>
   );
+}
+
+/** What a key with limits is shown at all; nothing for any other. */
+export function Limits() {
+  if (!isLimited.value || me.value === null) return null;
+  return <p class="muted">{WORDS.seesOnly(me.value.queues, me.value.task_names)}</p>;
 }
 
 /** Lines in the place of what comes; only where nothing has been shown before. */

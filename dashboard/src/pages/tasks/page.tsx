@@ -3,7 +3,7 @@ import { signal, useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { apiUrl, call, segment } from "../../api/client.ts";
 import { useData } from "../../api/query.ts";
-import { may } from "../../api/session.ts";
+import { isLimited, may } from "../../api/session.ts";
 import type { Page as Rows } from "../../api/types.ts";
 import { useKeys } from "../../keys.ts";
 import { celeriac } from "../../logic/curl.ts";
@@ -73,7 +73,7 @@ export default function Page(_props: PageProps) {
       <div class="tasks-head">
         <PageHead title={WORDS.title} state={list.rows.length ? count(list.total, list.isExact) : undefined}>
           <Views />
-          {may("operate") && hasFilter && (
+          {may("operate") && !isLimited.value && hasFilter && (
             <button type="button" class="button" onClick={() => (asking.value = "save")}>
               <Icon name="star" /> {WORDS.save}
             </button>
@@ -228,7 +228,9 @@ interface Preset {
 
 /** Filters with a name, shared by all: each is an address. */
 function Views() {
-  const presets = useData<Rows<Preset>>("/search/presets", { query: { limit: 100 } });
+  const presets = useData<Rows<Preset>>(isLimited.value ? null : "/search/presets", {
+    query: { limit: 100 },
+  });
   const now = queryOf(params.value).toString();
   if (!presets.value) return null;
   return (
