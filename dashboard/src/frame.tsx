@@ -1,6 +1,6 @@
 // What stands around every page: the rail, the strip with the pulse, the banner, the settings.
 import type { ComponentChildren } from "preact";
-import { useState } from "preact/hooks";
+import { useRef } from "preact/hooks";
 import { awaySince } from "./api/client.ts";
 import { useHealth } from "./api/health.ts";
 import { heardAt, isOutdated, isPaused, pulse, togglePause } from "./api/live.ts";
@@ -181,6 +181,10 @@ function Settings() {
 
 /** What is amiss with everything that is seen, since when, and what still works. */
 function Banner({ standing }: { standing: Standing | null }) {
+  // The moment stays as it was first known: told anew each second, it would flicker.
+  const since = useRef<number | null>(null);
+  if (standing?.isOld) since.current ??= standing.since;
+  else since.current = null;
   if (awaySince.value !== null)
     return (
       <Note
@@ -197,17 +201,8 @@ function Banner({ standing }: { standing: Standing | null }) {
       </Note>
     );
   if (standing === null) return null;
-  return (
-    <Note tone={standing.tone} text={standing.text} to="/system">
-      {standing.since !== null && <Since at={standing.since} />}
-    </Note>
-  );
-}
-
-/** Of when what is shown is. The moment is kept as it was first known: told anew each second, it would flicker. */
-function Since({ at }: { at: number }) {
-  const [first] = useState(at);
-  return <span class="num">{WORDS.shownAsOf(timeOf(first))}</span>;
+  const text = since.current === null ? "" : ` ${WORDS.shownAsOf(timeOf(since.current))}`;
+  return <Note tone={standing.tone} text={standing.text + text} to="/system" />;
 }
 
 const timeOf = (at: number): string => time(new Date(at).toISOString(), stillClock());

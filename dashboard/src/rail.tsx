@@ -76,8 +76,8 @@ export function Rail({ route }: { route: Route | undefined }) {
           <div class="rail-item" title={`${me.value.kind} ${me.value.name}`}>
             <Icon name="terminal" />
             <span class="word clip">
+              {isReadOnly.value && `${WORDS.readOnly} · `}
               {me.value.name || me.value.kind}
-              {isReadOnly.value && ` · ${WORDS.readOnly}`}
             </span>
           </div>
         )}

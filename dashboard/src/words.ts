@@ -18,7 +18,7 @@ export const WORDS = {
   empty: "Nothing here.",
   retry: "Try again",
   asOf: (time: string) => `As of ${time}: it could not be read since, and is tried again by itself.`,
-  shownAsOf: (time: string) => `as of ${time}`,
+  shownAsOf: (time: string) => `It is as of ${time}.`,
   /** What a key with limits is shown. */
   seesOnly: (queues: readonly string[], names: readonly string[]) => {
     const some = (word: string, which: readonly string[]) =>

@@ -85,7 +85,8 @@ test("what is amiss with the whole is named, and what is shown is old where noth
   const broker = standingOf(degraded({ broker: "unhealthy", mirror: "healthy" }), 9, now)!;
   assert.equal(broker.text, "Broker: no answer. Submissions are accepted and wait. Nothing is lost.");
   assert.deepEqual([broker.isOld, broker.since], [false, null]);
-  const mirror = standingOf(degraded({ broker: "unhealthy", mirror: "unknown" }), 9, now)!;
+  const unheard = degraded({ broker: "unhealthy", workers: "unhealthy", mirror: "unknown" });
+  const mirror = standingOf(unheard, 9, now)!;
   assert.equal(mirror.text, "Broker and Mirror do not answer. Tasks run, and what is shown stands still.");
   assert.deepEqual([mirror.isOld, mirror.since], [true, now - 9_000]);
   assert.match(standingOf(degraded({}), null, now)!.text, /^A part of the system/);

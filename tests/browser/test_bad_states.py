@@ -23,7 +23,7 @@ from cli.launch import launch_command
 from settings import Settings
 from tests.acceptance.stack import Stack, running
 from tests.browser.pages import Watch, addresses, open_page, watched
-from tests.browser.people import KEYS, READER, sign_in
+from tests.browser.people import KEY, KEYS, READER, sign_in
 from tests.browser.scenes import answer, show_updated
 from tests.browser.shop import NOT_CONSUMED, Shop
 from tests.integration.api.serving import serving
@@ -252,7 +252,7 @@ def test_without_a_database_old_answers_are_shown_as_old(stack: Stack, shop: Sho
     addresses = ("/workers", "/tasks", f"/tasks/{shop.waiting}", "/")
     with _opened(browser, stack, *addresses) as pages:
         workers, tasks, task, overview = pages
-        rows = [page.get_by_role("row").count() for page in (workers, tasks)]
+        rows = workers.get_by_role("row").count()
         with frozen([stack.child("postgres")]):
             for page in pages:
                 expect(page.locator(".banner")).to_contain_text("The database does not answer.")
@@ -260,7 +260,9 @@ def test_without_a_database_old_answers_are_shown_as_old(stack: Stack, shop: Sho
             for page in (workers, tasks, task):
                 expect(page.locator("main [data-stale]").first).to_be_visible()
             expect(overview.locator(".verdict-text")).to_contain_text("The database does not answer")
-            assert [page.get_by_role("row").count() for page in (workers, tasks)] == rows
+            assert workers.get_by_role("row").count() == rows
+            # As many as there is room for below the line that says so.
+            assert tasks.get_by_role("row").count() > 1
         for page in pages:
             expect(page.get_by_text("The database does not answer")).to_have_count(0)
             expect(page.locator("[data-stale]")).to_have_count(0)
@@ -272,7 +274,7 @@ def test_without_the_mirror_the_list_and_a_task_are_shown_as_old(stack: Stack, s
         with frozen([stack.child("mirror")]):
             for page in pages:
                 expect(page.locator(OLD)).to_be_visible()
-                expect(page.locator(".banner")).to_contain_text(re.compile(r"what is shown stands still\..* as of \d"))
+                expect(page.locator(".banner")).to_contain_text(re.compile(r"what is shown stands still\. It is as of \d"))
         for page in pages:
             expect(page.locator("[data-stale]")).to_have_count(0)
     wait_for(stack.is_healthy)

@@ -104,9 +104,10 @@ export function standingOf(
       isOld: true,
       since: null,
     };
-  const amiss = Object.keys(health.checks).filter((part) => health.checks[part] !== "healthy");
-  // It hears through the broker: while it is not there either, what is shown stands still all the same.
-  const isDeaf = amiss.includes("mirror");
+  const parts = Object.keys(health.checks).filter((part) => health.checks[part] !== "healthy");
+  const isDeaf = parts.includes("mirror");
+  // Then nobody hears the workers, nor knows whether they are there.
+  const amiss = parts.filter((part) => part !== "workers" || !(isDeaf || parts.includes("broker")));
   const [first] = isDeaf ? ["mirror"] : amiss;
   const who = join(amiss.map(nameOfPart)) + (amiss.length === 1 ? ": no answer." : " do not answer.");
   return {
