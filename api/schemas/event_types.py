@@ -6,7 +6,7 @@ from pydantic import ConfigDict, Field
 
 from api.schemas.base import ResponseModel
 from domain.alerts.rules import AlertType, Severity
-from domain.feed import ChangeType
+from domain.feed import ChangeType, flaw_of_type
 from domain.states import Status
 from domain.webhooks.bodies import TEST_TYPE
 from domain.webhooks.webhook import Because
@@ -84,6 +84,9 @@ class EventType(ResponseModel):
 
     name: str = Field(examples=["task.failed"])
     since: str = Field(description="The version of the contract that brought it.", examples=["1.1"])
+    selectable: bool = Field(
+        description="Whether the `events` of a webhook may have it: `webhook.test` goes, unasked, to one that is tried."
+    )
     schema_: dict[str, Any] = Field(alias="schema", description="JSON Schema of the body, as `format: standard`.")
     example: dict[str, Any]
 
@@ -158,8 +161,12 @@ def list_event_types() -> EventTypes:
     """Return all types, as `GET /webhooks/event-types` shows them."""
     return EventTypes(
         data=[
-            EventType.model_validate(
-                {"name": name, "since": SINCE, "schema": schema_of(name), "example": example_of(name)}
+            EventType(
+                name=name,
+                since=SINCE,
+                selectable=flaw_of_type(name) is None,
+                schema=schema_of(name),
+                example=example_of(name),
             )
             for name in NAMES
         ]

@@ -23,6 +23,8 @@ HEAD_LINES = 7
 """The sentence and the last line, which may take two lines each, and the figures."""
 FIGURE_WIDTH = 12
 """Columns of a figure with its label and the gap after it."""
+MOST_OTHERS = 3
+"""How many of the other things that are wrong are named where the lines are bounded."""
 MOST_ROWS = 50
 LEVEL_TOLERANCE = 0.1
 LOOKS = {
@@ -56,8 +58,10 @@ class _Section:
 
 def draw(it: Situation, size: Size, *, footer: str = "") -> Group:
     """Return the whole screen."""
-    parts: list[RenderableType] = [_sentence(verdict_of(it)), Text(), *_figures(it, size.width), Text()]
-    room = None if size.height is None else size.height - HEAD_LINES
+    verdict = verdict_of(it)
+    others = _others(verdict.others, most=None if size.height is None else MOST_OTHERS)
+    parts: list[RenderableType] = [_sentence(verdict), *others, Text(), *_figures(it, size.width), Text()]
+    room = None if size.height is None else size.height - HEAD_LINES - len(others)
     queues, workers, failing, running = _queues(it), _workers(it), _failing(it), _running(it)
     if size.width >= WIDE:
         half = (size.width - GAP) // 2
@@ -89,6 +93,14 @@ def _sentence(verdict: Headline) -> Text:
     return Text.assemble(
         (f"{mark} ", f"bold {style}"), (printable(verdict.text), "bold"), " ", (printable(verdict.rest), "dim")
     )
+
+
+def _others(others: Sequence[str], *, most: int | None) -> list[Text]:
+    """A line for each of the others; a last one for those that are left out."""
+    lines = [f"  {printable(text)}" for text in others[:most]]
+    if most is not None and len(others) > most:
+        lines.append(f"  and {count(len(others) - most)} more")
+    return [Text(line, no_wrap=True, overflow="ellipsis") for line in lines]
 
 
 def _figures(it: Situation, width: int) -> list[Table]:

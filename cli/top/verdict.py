@@ -32,13 +32,16 @@ class Headline:
     tone: Tone
     text: str
     rest: str = ""
+    others: tuple[str, ...] = ()
+    """What else is wrong, the worst first."""
 
 
 def verdict_of(it: Situation) -> Headline:
-    """Return what to say first. The worst is said; how many more there are comes after it."""
+    """Return what to say first. The worst is said; what else is wrong comes after it."""
     found = list(_troubles(it))
     if found:
-        return Headline(*found[0], _rest_of(len(found) - 1))
+        others = tuple(text for _, text in found[1:])
+        return Headline(*found[0], _rest_of(len(others)), others)
     if it.health is None and it.stats is None:
         return Headline("unknown", "Not known yet.")
     if it.stats is not None and it.stats["total_tasks_submitted"] == 0:
@@ -194,7 +197,7 @@ def _of_note(alert: Json) -> str:
 def _rest_of(others: int) -> str:
     if others == 0:
         return "Everything else is well."
-    return "One more thing is wrong." if others == 1 else f"{others:,} more things are wrong."
+    return "One more thing is wrong:" if others == 1 else f"{others:,} more things are wrong:"
 
 
 def _calm(it: Situation) -> str:

@@ -1,13 +1,13 @@
 // The page that the address names, within the frame.
 import type { ComponentType } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { isSignInAsked, may, me } from "./api/session.ts";
+import { isMeAsked, isSignInAsked, me } from "./api/session.ts";
 import { Frame } from "./frame.tsx";
 import { isHelpOpen, isPaletteOpen, KeyHelp, Palette } from "./palette.tsx";
 import { PageHead, type PageProps } from "./parts/page.tsx";
 import { Empty, ErrorBox, Loading } from "./parts/states.tsx";
 import { href, match, place } from "./router.ts";
-import { ROUTES, type Route } from "./routes.ts";
+import { lackOf, ROUTES, type Route } from "./routes.ts";
 import { SignIn } from "./sign-in.tsx";
 import { WORDS } from "./words.ts";
 
@@ -28,7 +28,7 @@ export function App() {
     <Frame route={found?.route}>
       {!found ? (
         <NotFound />
-      ) : found.route.needs && me.value && !may(found.route.needs) ? (
+      ) : lackOf(found.route) !== null ? (
         <NotAllowed route={found.route} />
       ) : (
         <Lazy key={found.route.path} {...found} />
@@ -54,7 +54,8 @@ function Lazy({ route, params }: { route: Route; params: Record<string, string> 
     );
   }, [route]);
   if (error) return <ErrorBox error={error} onRetry={() => location.reload()} />;
-  if (!Page)
+  // What a key may not see is not asked for: until it is known whose it is, nothing is.
+  if (!Page || !isMeAsked.value)
     return (
       <>
         <PageHead title={route.title} />
@@ -66,11 +67,12 @@ function Lazy({ route, params }: { route: Route; params: Record<string, string> 
 }
 
 function NotAllowed({ route }: { route: Route }) {
+  const instead = ROUTES.find((one) => !one.path.includes(":") && lackOf(one) === null);
   return (
     <>
       <PageHead title={route.title} />
-      <Empty title={`Your key may not ${route.needs}.`} icon="warning">
-        <a href={href("/")}>Overview</a>
+      <Empty title={`This page needs ${lackOf(route)}.`} icon="warning">
+        {instead && <a href={href(instead.path)}>{instead.title}</a>}
       </Empty>
     </>
   );

@@ -1,22 +1,25 @@
 // What stands around every page: the rail, the strip with the pulse, the banner, the settings.
 import type { ComponentChildren } from "preact";
+import { useRef } from "preact/hooks";
 import { awaySince } from "./api/client.ts";
+import { useHealth } from "./api/health.ts";
 import { heardAt, isOutdated, isPaused, pulse, togglePause } from "./api/live.ts";
 import { mode, refreshScreen, slow } from "./api/query.ts";
-import { isReadOnly, may, me, signOut } from "./api/session.ts";
+import { isToldOfAll, may, maySee, me, signOut } from "./api/session.ts";
 import { waitingShown } from "./api/waiting.ts";
 import { useKeys } from "./keys.ts";
 import { count, percent, perMinute, time } from "./logic/format.ts";
+import { type Standing, standingOf } from "./logic/system.ts";
 import { isHelpOpen, isPaletteOpen } from "./palette.tsx";
 import { CopyByHand } from "./parts/copy.tsx";
 import { Icon } from "./parts/icons.tsx";
-import { Mark } from "./parts/mark.tsx";
 import { Menu } from "./parts/menu.tsx";
-import { clock, stillClock, zoneWord } from "./parts/time.tsx";
+import { clock, stillClock } from "./parts/time.tsx";
 import { Toasts } from "./parts/toasts.tsx";
+import { Rail } from "./rail.tsx";
 import { go, href } from "./router.ts";
-import { ROUTES, type Route } from "./routes.ts";
-import { density, letters, rail, theme, zone } from "./settings.ts";
+import { lackOf, ROUTES, type Route } from "./routes.ts";
+import { density, letters, theme, zone } from "./settings.ts";
 import { WORDS } from "./words.ts";
 
 export function Frame({ route, children }: { route: Route | undefined; children: ComponentChildren }) {
@@ -27,21 +30,24 @@ export function Frame({ route, children }: { route: Route | undefined; children:
     ".": { does: "refresh", run: refreshScreen },
     ...(may("submit") && { n: { does: "submit a task", run: () => go("/submit") } }),
     ...Object.fromEntries(
-      ROUTES.filter((one) => one.letter && !(one.needs && !may(one.needs))).map((one) => [
+      ROUTES.filter((one) => one.letter && lackOf(one) === null).map((one) => [
         `g ${one.letter}`,
         { does: one.title, run: () => go(one.path) },
       ]),
     ),
   });
+  const health = useHealth();
+  const isAway = awaySince.value !== null;
+  const standing = isAway ? null : standingOf(health, pulse.value?.mirror_lag ?? null, Date.now());
   return (
     <>
       <button type="button" class="skip" onClick={() => document.getElementById("main")?.focus()}>
         Skip to the page
       </button>
       <Rail route={route} />
-      <div class="stage">
+      <div class="stage" data-stale={isAway || standing?.isOld ? "" : undefined}>
         <Strip />
-        <Banner />
+        <Banner standing={standing} />
         <main id="main" tabIndex={-1}>
           {children}
         </main>
@@ -53,81 +59,7 @@ export function Frame({ route, children }: { route: Route | undefined; children:
   );
 }
 
-function Rail({ route }: { route: Route | undefined }) {
-  const here = route?.within ?? route?.path;
-  return (
-    <nav class="rail" aria-label="Pages">
-      <a class="brand" href={href("/")}>
-        <Mark />
-        <span class="word">celeriac</span>
-      </a>
-      {([1, 2] as const).map((group) => (
-        <ul key={group}>
-          {ROUTES.filter((one) => one.rail === group).map((one) => (
-            <li key={one.path}>
-              <a
-                class="rail-item"
-                href={href(one.path)}
-                aria-current={one.path === here ? "page" : undefined}
-                title={`${one.title} (g ${one.letter})`}
-              >
-                <Icon name={one.icon!} />
-                <span class="word">{one.title}</span>
-                {one.path === "/alerts" && <AlertBadge />}
-              </a>
-            </li>
-          ))}
-        </ul>
-      ))}
-      <div class="rail-foot">
-        <button
-          type="button"
-          class="rail-item"
-          onClick={() => (rail.value = rail.value === "folded" ? "open" : "folded")}
-          title="Fold the rail"
-        >
-          <Icon name="right" />
-          <span class="word">Fold</span>
-        </button>
-        <button
-          type="button"
-          class="rail-item"
-          onClick={() => (zone.value = zone.value === "utc" ? "local" : "utc")}
-          title="Switch between UTC and the time of this browser"
-        >
-          <Icon name="clock" />
-          <span class="word">{zoneWord.value}</span>
-        </button>
-        {me.value && (
-          <div class="rail-item" title={`${me.value.kind} ${me.value.name}`}>
-            <Icon name="terminal" />
-            <span class="word clip">
-              {me.value.name || me.value.kind}
-              {isReadOnly.value && ` · ${WORDS.readOnly}`}
-            </span>
-          </div>
-        )}
-      </div>
-    </nav>
-  );
-}
-
-function AlertBadge() {
-  const alerts = pulse.value?.alerts;
-  const total = (alerts?.CRITICAL ?? 0) + (alerts?.WARNING ?? 0);
-  if (total === 0) return null;
-  return (
-    <span class="badge" data-tone={alerts?.CRITICAL ? "failed" : "waiting"}>
-      {total}
-    </span>
-  );
-}
-
 function Strip() {
-  const now = pulse.value;
-  const done = now?.done_per_s ?? null;
-  const failed = now?.failed_per_s ?? null;
-  const ended = (done ?? 0) + (failed ?? 0);
   return (
     <header class="strip">
       <button
@@ -140,33 +72,44 @@ function Strip() {
         <span class="word">{WORDS.find}</span>
         <kbd>{navigator.platform.startsWith("Mac") ? "⌘K" : "Ctrl K"}</kbd>
       </button>
-      <div class="vitals-strip">
-        <Vital
-          to={href("/queues")}
-          icon="inbox"
-          value={count(waitingShown.value ?? now?.waiting)}
-          word="waiting"
-          rank={0}
-        />
-        <Vital
-          to={href("/tasks", { status: "RUNNING" })}
-          icon="play"
-          value={count(now?.running)}
-          word="running"
-          rank={1}
-        />
-        <Vital to={href("/analytics")} icon="check" value={perMinute(done)} word="done" rank={2} />
-        <Vital
-          to={href("/failures")}
-          icon="close"
-          value={ended > 0 ? percent((100 * (failed ?? 0)) / ended) : "–"}
-          word="failed"
-          rank={2}
-        />
-      </div>
+      <div class="vitals-strip">{isToldOfAll.value && <Vitals />}</div>
       <LiveChip />
       <Settings />
     </header>
+  );
+}
+
+/** How the whole is, in four figures: not every key is told them. */
+function Vitals() {
+  const now = pulse.value;
+  const done = now?.done_per_s ?? null;
+  const failed = now?.failed_per_s ?? null;
+  const ended = (done ?? 0) + (failed ?? 0);
+  return (
+    <>
+      <Vital
+        to={href("/queues")}
+        icon="inbox"
+        value={count(waitingShown.value ?? now?.waiting)}
+        word="waiting"
+        rank={0}
+      />
+      <Vital
+        to={href("/tasks", { status: "RUNNING" })}
+        icon="play"
+        value={count(now?.running)}
+        word="running"
+        rank={1}
+      />
+      <Vital to={href("/analytics")} icon="check" value={perMinute(done)} word="done" rank={2} />
+      <Vital
+        to={href("/failures")}
+        icon="close"
+        value={ended > 0 ? percent((100 * (failed ?? 0)) / ended) : "–"}
+        word="failed"
+        rank={2}
+      />
+    </>
   );
 }
 
@@ -237,16 +180,18 @@ function Settings() {
 }
 
 /** What is amiss with everything that is seen, since when, and what still works. */
-function Banner() {
-  if (awaySince.value !== null) {
-    const since = time(new Date(awaySince.value).toISOString(), stillClock());
+function Banner({ standing }: { standing: Standing | null }) {
+  // The moment stays as it was first known: told anew each second, it would flicker.
+  const since = useRef<number | null>(null);
+  if (standing?.isOld) since.current ??= standing.since;
+  else since.current = null;
+  if (awaySince.value !== null)
     return (
       <Note
         tone="failed"
-        text={`No answer since ${since}. What you see is from then; it is tried again by itself.`}
+        text={`No answer since ${timeOf(awaySince.value)}. What you see is from then; it is tried again by itself.`}
       />
     );
-  }
   if (isOutdated.value)
     return (
       <Note tone="quiet" text={WORDS.outdated}>
@@ -255,24 +200,12 @@ function Banner() {
         </button>
       </Note>
     );
-  if (pulse.value?.health === "unhealthy")
-    return (
-      <Note
-        tone="failed"
-        text="The database does not answer. Lists are old, and new tasks are refused."
-        to="/system"
-      />
-    );
-  if (pulse.value?.health === "degraded")
-    return (
-      <Note
-        tone="waiting"
-        text="A part of the system does not do its work. Submissions are accepted and kept."
-        to="/system"
-      />
-    );
-  return null;
+  if (standing === null) return null;
+  const text = since.current === null ? "" : ` ${WORDS.shownAsOf(timeOf(since.current))}`;
+  return <Note tone={standing.tone} text={standing.text + text} to="/system" />;
 }
+
+const timeOf = (at: number): string => time(new Date(at).toISOString(), stillClock());
 
 function Note({
   tone,
@@ -289,7 +222,7 @@ function Note({
     <div class="banner" data-tone={tone} role="status">
       <Icon name="warning" />
       <p>
-        {text} {to && <a href={href(to)}>What is wrong</a>}
+        {text} {to && maySee(to) && <a href={href(to)}>What is wrong</a>}
       </p>
       {children}
     </div>

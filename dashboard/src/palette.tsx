@@ -2,13 +2,13 @@
 import { signal } from "@preact/signals";
 import { useState } from "preact/hooks";
 import { togglePause } from "./api/live.ts";
-import { may } from "./api/session.ts";
+import { isLimited } from "./api/session.ts";
 import { allKeys } from "./keys.ts";
 import { Combobox, type Option } from "./parts/combobox.tsx";
 import { Dialog } from "./parts/dialog.tsx";
 import { say } from "./parts/toasts.tsx";
 import { go } from "./router.ts";
-import { ROUTES } from "./routes.ts";
+import { lackOf, ROUTES } from "./routes.ts";
 import { theme, zone } from "./settings.ts";
 
 export const isPaletteOpen = signal(false);
@@ -37,22 +37,24 @@ function everything(text: string): Found[] {
       group: "By id",
       run: () => go(`/workflows/${encodeURIComponent(words)}`),
     });
-    found.push({
-      value: `worker:${words}`,
-      label: `Worker ${words}`,
-      group: "By id",
-      run: () => go(`/workers/${encodeURIComponent(words)}`),
-    });
+    if (!isLimited.peek())
+      found.push({
+        value: `worker:${words}`,
+        label: `Worker ${words}`,
+        group: "By id",
+        run: () => go(`/workers/${encodeURIComponent(words)}`),
+      });
   }
   for (const route of ROUTES) {
     if (route.path.includes(":")) continue;
-    if (route.needs && !may(route.needs)) {
+    const lack = lackOf(route);
+    if (lack !== null) {
       denied.push({
         value: route.path,
         label: route.title,
-        note: `needs a key that may ${route.needs}`,
+        note: `needs ${lack}`,
         group: "Not with your key",
-        run: () => say(`${route.title}: your key may not ${route.needs}.`),
+        run: () => say(`${route.title} needs ${lack}.`),
       });
       continue;
     }

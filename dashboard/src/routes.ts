@@ -1,5 +1,6 @@
 // Every page of the dashboard: its address, its name, its key, and the file that is fetched when it is opened.
 import type { ComponentType } from "preact";
+import { may, maySee, me, type Scope } from "./api/session.ts";
 import type { IconName } from "./parts/icons.tsx";
 import type { PageProps } from "./parts/page.tsx";
 
@@ -14,8 +15,26 @@ export interface Route {
   letter?: string;
   /** The page of the rail that is marked while this one is open. */
   within?: string;
-  /** Only for who may this. */
-  needs?: "submit" | "admin";
+  /** Only for who may this; without it, for who may read. */
+  needs?: Scope;
+  /** Also for who may not read: it shows what he has submitted himself. */
+  isOwn?: true;
+}
+
+const MAY: Record<Scope, string> = {
+  read: "may read",
+  submit: "may submit",
+  operate: "may operate",
+  admin: "may administer",
+};
+
+/** Return what kind of key a page needs that the person's is not; null where the page may be opened, and while it is not
+ * known who he is. */
+export function lackOf(route: Route): string | null {
+  if (me.value === null) return null;
+  const needs = route.needs ?? "read";
+  if (!may(needs) && !(route.isOwn && may("submit"))) return `a key that ${MAY[needs]}`;
+  return maySee(route.path) ? null : "a key without limits";
 }
 
 export const ROUTES: readonly Route[] = [
@@ -35,19 +54,27 @@ export const ROUTES: readonly Route[] = [
     letter: "t",
     load: () => import("./pages/tasks/page.tsx"),
   },
-  { path: "/tasks/:id", title: "Task", within: "/tasks", load: () => import("./pages/task/page.tsx") },
+  {
+    path: "/tasks/:id",
+    title: "Task",
+    within: "/tasks",
+    isOwn: true,
+    load: () => import("./pages/task/page.tsx"),
+  },
   {
     path: "/workflows",
     title: "Workflows",
     rail: 1,
     icon: "workflow",
     letter: "f",
+    isOwn: true,
     load: () => import("./pages/workflows/page.tsx"),
   },
   {
     path: "/workflows/:id",
     title: "Workflow",
     within: "/workflows",
+    isOwn: true,
     load: () => import("./pages/workflow/page.tsx"),
   },
   {

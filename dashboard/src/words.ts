@@ -7,6 +7,10 @@ export const WORDS = {
   away: "no answer",
   waiting: "waiting",
   running: "running",
+  more: "More",
+  morePages: "More pages",
+  failedOfLate: "failed in the last hour",
+  openAlerts: "open",
   find: "Find anything",
   signIn: "Sign in",
   signOut: "Sign out",
@@ -14,6 +18,13 @@ export const WORDS = {
   empty: "Nothing here.",
   retry: "Try again",
   asOf: (time: string) => `As of ${time}: it could not be read since, and is tried again by itself.`,
+  shownAsOf: (time: string) => `It is as of ${time}.`,
+  /** What a key with limits is shown. */
+  seesOnly: (queues: readonly string[], names: readonly string[]) => {
+    const some = (word: string, which: readonly string[]) =>
+      which.length === 0 ? [] : [`${word}${which.length > 1 ? "s" : ""} ${which.join(", ")}`];
+    return `Your key sees only ${[...some("queue", queues), ...some("name", names)].join(" and ")}.`;
+  },
   copied: "Copied",
   copyFailed: "This browser lets a page copy only over https: the text is selected, press Ctrl C.",
   outdated: "Celeriac was updated while this page was open.",

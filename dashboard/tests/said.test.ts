@@ -12,10 +12,14 @@ const usual = {
   stats: { total_tasks_submitted: 10, queue_depth: 0, parked: 0 },
 };
 
-for (const { why, situation, tone, text, rest } of said.verdicts)
+for (const { why, situation, tone, text, rest, others = [] } of said.verdicts)
   test(`as in the terminal: ${why}`, () => {
     const verdict = verdictOf({ ...usual, ...situation } as unknown as Situation);
     assert.deepEqual([verdict.tone, verdict.text, verdict.rest], [tone, text, rest]);
+    assert.deepEqual(
+      verdict.others.map((one) => one.text),
+      others,
+    );
   });
 
 test("numbers are written as in the terminal", () => {

@@ -8,6 +8,7 @@ import {
   sentenceOfGaps,
   sentenceOfSystem,
   silenceOf,
+  standingOf,
 } from "../src/logic/system.ts";
 
 const now = Date.parse("2026-11-26T12:00:00Z");
@@ -73,4 +74,20 @@ test("silence is counted once, and only within the window", () => {
     /^1 stretch .* was not heard, 2 min in all/,
   );
   assert.equal(sentenceOfGaps([], 0, now), "No gap is known in the last 24 hours.");
+});
+
+test("what is amiss with the whole is named, and what is shown is old where nothing new comes in", () => {
+  const degraded = (checks: Record<string, string>) => ({ status: "degraded" as const, checks });
+  assert.equal(standingOf(undefined, null, now), null);
+  assert.equal(standingOf({ status: "healthy", checks: {} }, null, now), null);
+  const database = standingOf({ status: "unhealthy", checks: {} }, null, now)!;
+  assert.deepEqual([database.tone, database.isOld, database.since], ["failed", true, null]);
+  const broker = standingOf(degraded({ broker: "unhealthy", mirror: "healthy" }), 9, now)!;
+  assert.equal(broker.text, "Broker: no answer. Submissions are accepted and wait. Nothing is lost.");
+  assert.deepEqual([broker.isOld, broker.since], [false, null]);
+  const unheard = degraded({ broker: "unhealthy", workers: "unhealthy", mirror: "unknown" });
+  const mirror = standingOf(unheard, 9, now)!;
+  assert.equal(mirror.text, "Broker and Mirror do not answer. Tasks run, and what is shown stands still.");
+  assert.deepEqual([mirror.isOld, mirror.since], [true, now - 9_000]);
+  assert.match(standingOf(degraded({}), null, now)!.text, /^A part of the system/);
 });

@@ -51,11 +51,16 @@ test("the worst is said first, and how much more there is", () => {
   const said = say({ alerts: [alert({}), critical] });
   assert.equal(said.tone, "critical");
   assert.equal(said.text, "No worker is active, for 4 min.");
-  assert.equal(said.rest, "One more thing is wrong.");
+  assert.equal(said.rest, "One more thing is wrong:");
+  assert.deepEqual(said.others, [{ text: "More than 20 % failed, for 4 min.", to: "/failures?hours=1" }]);
   assert.equal(said.links[0]!.to, "/workers");
   const down = say({ health: { ...healthy, status: "unhealthy" }, alerts: [critical, alert({})] });
   assert.match(down.text, /database/);
-  assert.equal(down.rest, "2 more things are wrong.");
+  assert.equal(down.rest, "2 more things are wrong:");
+  assert.deepEqual(
+    down.others.map((one) => one.to),
+    ["/workers", "/failures?hours=1"],
+  );
 });
 
 test("an alert that somebody has seen does not shout, unless it is critical", () => {
@@ -92,7 +97,7 @@ test("parts that are down, marks, refusals and failures are each a sentence", ()
     donePerMinute: 3,
   });
   assert.equal(said.text, "The result backend has not answered for 60 s. Results come late.");
-  assert.equal(said.rest, "3 more things are wrong.");
+  assert.equal(said.rest, "3 more things are wrong:");
   const automatic = { components: [], degradation: { marks: [{ service_name: "broker", automatic: true }] } };
   assert.match(say({ resilience: automatic as unknown as Resilience }).text, /^broker fails/);
   assert.match(say({ stats: { ...stats, parked: 1 } }).text, /refuses 1 task again/);

@@ -6,7 +6,7 @@ import httpx
 from playwright.sync_api import Browser, Page, expect
 
 from tests.acceptance.stack import Stack
-from tests.browser.pages import Watch, open_page
+from tests.browser.pages import Watch, open_page, watched
 from tests.browser.people import KEY
 from tests.browser.shop import Shop
 from tests.patience import wait_for
@@ -96,7 +96,7 @@ def test_a_webhook_is_told_of_some_tasks_only_asked_for_what_it_missed_and_delet
     dialog.get_by_text("Only some tasks").click()
     dialog.get_by_label("Name", exact=True).fill("process_payment")
     dialog.get_by_label("Queue", exact=True).fill("payments")
-    dialog.get_by_role("checkbox", name="failed").check()
+    dialog.get_by_role("group", name="Status").get_by_role("checkbox", name="failed").check()
     dialog.get_by_role("button", name="Save").click()
     expect(page.get_by_text("status=FAILED")).to_be_visible()
     filters = stack.client.get(f"/webhooks/{webhook}").json()["filters"]
@@ -115,3 +115,47 @@ def test_a_webhook_is_told_of_some_tasks_only_asked_for_what_it_missed_and_delet
     page.get_by_role("alertdialog").get_by_role("button", name="Delete").click()
     expect(page).to_have_url(re.compile("/ui/webhooks$"))
     assert stack.client.get(f"/webhooks/{webhook}").status_code == 404
+
+
+def test_what_a_webhook_asks_for_is_chosen_by_keys_on_a_phone(stack: Stack, shop: Shop, browser: Browser) -> None:
+    def toggle(name: str) -> None:
+        box = dialog.get_by_role("checkbox", name=name, exact=True)
+        box.focus()
+        page.keyboard.press("Space")
+
+    with watched(browser, stack.url, viewport={"width": 320, "height": 640}) as (page, watch):
+        open_page(page, f"{stack.url}/ui/webhooks?make=1")
+        dialog = page.get_by_role("dialog")
+        dialog.get_by_label("URL").fill(f"https://{NOWHERE}/of-all")
+        page.keyboard.press("Tab")
+        page.keyboard.press("Tab")
+        expect(dialog.get_by_role("checkbox", name="all of task.*")).to_be_focused()
+        known = {each["name"] for each in stack.client.get("/webhooks/event-types").json()["data"] if each["selectable"]}
+        boxes = dialog.get_by_role("group", name="Events").get_by_role("checkbox")
+        assert {text for text in boxes.locator("xpath=..").all_inner_texts() if "all of" not in text} == known
+        page.keyboard.press("Space")
+        # It is one of those that all of them are.
+        expect(dialog.get_by_role("checkbox", name="task.failed")).to_be_checked()
+        expect(dialog.get_by_role("checkbox", name="task.failed")).to_be_disabled()
+        toggle("all of alert.*")
+        toggle("worker.offline")
+        dialog.get_by_label("Others").fill("shop.order.*")
+        assert dialog.evaluate("it => it.scrollWidth <= it.clientWidth")
+        dialog.get_by_role("button", name="Make a webhook").press("Enter")
+        dialog.get_by_role("button", name="I have kept it").press("Enter")
+        page.wait_for_url(re.compile("/ui/webhooks/.+"))
+        webhook = page.url.rpartition("/")[2]
+        made = stack.client.get(f"/webhooks/{webhook}").json()["events"]
+        assert made == ["task.*", "worker.offline", "shop.order.*"]
+
+        page.get_by_role("button", name="More", exact=True).press("Enter")
+        page.get_by_role("menuitem", name="Change").press("Enter")
+        expect(dialog.get_by_role("checkbox", name="all of task.*")).to_be_checked()
+        expect(dialog.get_by_label("Others")).to_have_value("shop.order.*")
+        toggle("all of task.*")
+        toggle("task.failed")
+        dialog.get_by_role("button", name="Save").press("Enter")
+        expect(dialog).to_have_count(0)
+        changed = stack.client.get(f"/webhooks/{webhook}").json()["events"]
+        assert changed == ["worker.offline", "task.failed", "shop.order.*"]
+        assert watch.problems == []

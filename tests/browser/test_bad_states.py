@@ -7,9 +7,11 @@ import re
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import httpx
+import psutil
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from structlog.testing import capture_logs
@@ -19,9 +21,9 @@ from bench.stack import RunningProcess, free_ports
 from bench.stack import running as running_process
 from cli.launch import launch_command
 from settings import Settings
-from tests.acceptance.stack import Stack
+from tests.acceptance.stack import Stack, running
 from tests.browser.pages import Watch, addresses, open_page, watched
-from tests.browser.people import KEYS, READER, sign_in
+from tests.browser.people import KEY, KEYS, READER, sign_in
 from tests.browser.scenes import answer, show_updated
 from tests.browser.shop import NOT_CONSUMED, Shop
 from tests.integration.api.serving import serving
@@ -83,6 +85,31 @@ def test_who_may_only_read_sees_no_button_that_does_something(guarded: str, shop
         page.keyboard.press("Control+k")
         page.keyboard.type("submit a")
         expect(page.get_by_role("option").first).to_contain_text("needs a key that may submit")
+
+
+def test_who_sees_one_queue_is_shown_and_asks_nothing_that_is_refused(closed: str, browser: Browser) -> None:
+    with httpx.Client(base_url=f"{closed}/api/v1", headers={"Authorization": f"Bearer {KEY}"}) as client:
+        order = {"name": "etl", "scopes": ["read", "submit", "operate"], "queues": ["etl"]}
+        key = client.post("/api-keys", json=order).json()["key"]
+        task = client.post("/tasks", json={"task_name": "celeriac.echo", "queue_name": "etl"}).json()["task_id"]
+    with watched(browser, closed) as (page, _):
+        page.goto(f"{closed}/ui/")
+        sign_in(page, key)
+        pages = page.get_by_role("navigation", name="Pages")
+        expect(pages.get_by_role("link", name="Analytics")).to_be_visible()
+        assert not {"Workers", "Alerts", "System"} & set(pages.get_by_role("link").all_inner_texts())
+        refused: list[str] = []
+        page.on("response", lambda response: refused.append(response.url) if response.status == 403 else None)
+        seen = ("/", "/tasks", f"/tasks/{task}", "/queues", "/queues/etl", "/names", "/failures", "/analytics")
+        for address in (*seen, "/workflows"):
+            open_page(page, f"{closed}/ui{address}")
+            expect(page.get_by_role("button", name=re.compile("^(Hold back|Save view|Mark)"))).to_have_count(0)
+        # Nothing of it is taken for all that there is.
+        expect(page.get_by_text("Your key sees only queue etl.")).to_be_visible()
+        assert refused == []
+        open_page(page, f"{closed}/ui/workers")
+        expect(page.get_by_text("This page needs a key without limits.")).to_be_visible()
+        assert refused == []
 
 
 def test_too_many_requests_are_said_and_asked_again_later(stack: Stack, shop: Shop, browser: Browser) -> None:
@@ -185,16 +212,71 @@ def test_an_api_ends_though_a_page_is_open_which_waits_for_the_next(
             form.wait_for_url(re.compile("/ui/tasks/"))
 
 
-def test_without_a_database_old_answers_are_shown_as_old(stack: Stack, shop: Shop, browser: Browser) -> None:
-    with watched(browser, stack.url) as (page, _):
-        open_page(page, f"{stack.url}/ui/workers")
-        rows = page.get_by_role("row").count()
-        with frozen([stack.child("postgres")]):
-            expect(page.get_by_text("The database does not answer.")).to_be_visible()
-            expect(page.locator("[data-stale]").first).to_be_visible()
-            assert page.get_by_role("row").count() == rows
-        expect(page.get_by_text("The database does not answer.")).to_have_count(0)
+OLD = ".stage[data-stale]"
+"""A page with all that it shows, while it is older than it looks."""
+
+
+@contextmanager
+def _opened(browser: Browser, stack: Stack, *addresses: str) -> Iterator[list[Page]]:
+    """Each address in a profile of its own: all of them are seen, so that none of them rests."""
+    with ExitStack() as profiles:
+        pages = [profiles.enter_context(watched(browser, stack.url))[0] for _ in addresses]
+        for page, address in zip(pages, addresses, strict=True):
+            open_page(page, f"{stack.url}/ui{address}")
+        yield pages
+
+
+def test_a_whole_system_ends_at_ctrl_c_though_a_page_is_open_which_waits_for_the_next(
+    browser: Browser, tmp_path: Path
+) -> None:
+    with running(tmp_path / "data") as stack, watched(browser, stack.url) as (page, _):
+        open_page(page, f"{stack.url}/ui/")
+        live, away = page.get_by_role("button", name="live"), page.get_by_text("No answer since")
+        expect(live).to_be_visible()
+        family = psutil.Process(stack.pid).children(recursive=True)
+        assert stack.stop(signal.SIGINT) == 0
+        assert psutil.wait_procs(family, timeout=5)[1] == []
+        expect(away).to_be_visible()
+        expect(page.get_by_role("button", name="no answer")).to_be_visible()
+        expect(page.locator(OLD)).to_be_visible()
+        stack.start()
+        expect(away).to_have_count(0)
+        expect(live).to_be_visible()
         expect(page.locator("[data-stale]")).to_have_count(0)
+        # The first task of all is submitted here: what the page shows is of the system that was started again.
+        stack.wait_for_end(stack.submit("celeriac.add", 1, 1))
+        expect(page.locator(".verdict-text")).to_contain_text("All well.")
+
+
+def test_without_a_database_old_answers_are_shown_as_old(stack: Stack, shop: Shop, browser: Browser) -> None:
+    addresses = ("/workers", "/tasks", f"/tasks/{shop.waiting}", "/")
+    with _opened(browser, stack, *addresses) as pages:
+        workers, tasks, task, overview = pages
+        rows = workers.get_by_role("row").count()
+        with frozen([stack.child("postgres")]):
+            for page in pages:
+                expect(page.locator(".banner")).to_contain_text("The database does not answer.")
+                expect(page.locator(OLD)).to_be_visible()
+            for page in (workers, tasks, task):
+                expect(page.locator("main [data-stale]").first).to_be_visible()
+            expect(overview.locator(".verdict-text")).to_contain_text("The database does not answer")
+            assert workers.get_by_role("row").count() == rows
+            # As many as there is room for below the line that says so.
+            assert tasks.get_by_role("row").count() > 1
+        for page in pages:
+            expect(page.get_by_text("The database does not answer")).to_have_count(0)
+            expect(page.locator("[data-stale]")).to_have_count(0)
+    wait_for(stack.is_healthy)
+
+
+def test_without_the_mirror_the_list_and_a_task_are_shown_as_old(stack: Stack, shop: Shop, browser: Browser) -> None:
+    with _opened(browser, stack, "/tasks", f"/tasks/{shop.waiting}") as pages:
+        with frozen([stack.child("mirror")]):
+            for page in pages:
+                expect(page.locator(OLD)).to_be_visible()
+                expect(page.locator(".banner")).to_contain_text(re.compile(r"what is shown stands still\. It is as of \d"))
+        for page in pages:
+            expect(page.locator("[data-stale]")).to_have_count(0)
     wait_for(stack.is_healthy)
 
 

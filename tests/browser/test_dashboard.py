@@ -74,3 +74,31 @@ def test_a_person_goes_everywhere_by_keys(stack: Stack, looked: tuple[Page, Watc
     expect(page.get_by_role("dialog")).to_have_count(0)
     page.go_back()
     expect(page.get_by_role("heading", level=1)).not_to_have_text("Analytics")
+
+
+@pytest.mark.parametrize("width", [320, 414])
+def test_on_a_phone_failures_and_alerts_are_seen_at_once_and_one_press_away(
+    browser: Browser, stack: Stack, shop: Shop, width: int
+) -> None:
+    with watched(browser, stack.url, viewport={"width": width, "height": 640}) as (page, _):
+        open_page(page, f"{stack.url}/ui/")
+        pages = page.get_by_role("navigation", name="Pages")
+        failures, alerts = pages.get_by_role("link", name="Failures"), pages.get_by_role("link", name="Alerts")
+        expect(failures).to_contain_text("failed in the last hour")
+        for link in (failures, alerts, pages.get_by_role("button", name="More pages")):
+            expect(link).to_be_in_viewport(ratio=1)
+        assert pages.evaluate("it => it.scrollWidth <= it.clientWidth")
+        failures.click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Failures")
+        alerts.click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Alerts")
+        # Every other page is behind the last button, and nothing of a page stays behind the bar.
+        pages.get_by_role("button", name="More pages").click()
+        pages.get_by_role("menuitem", name="System").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("System")
+        page.keyboard.press("End")
+        last = page.locator("main a, main button").last
+        last.focus()
+        expect(last).to_be_in_viewport(ratio=1)
+        covered = last.evaluate("it => it.getBoundingClientRect().bottom > innerHeight - 56")
+        assert not covered

@@ -5,8 +5,8 @@ import { POLL_MS } from "../logic/asking.ts";
 import { type Counted, ratesOf, withinMinute } from "../logic/pace.ts";
 import { apiUrl, ask, awaySince } from "./client.ts";
 import { invalidate, mode, wanted } from "./query.ts";
-import { me } from "./session.ts";
-import type { Stats } from "./types.ts";
+import { isLimited, isToldOfAll, me } from "./session.ts";
+import type { Health, Stats } from "./types.ts";
 
 /** The system at one moment; null is not known. */
 export interface Pulse {
@@ -19,7 +19,7 @@ export interface Pulse {
   mean_wait: number | null;
   workers: { active?: number; paused?: number; draining?: number; offline?: number } | null;
   alerts: { CRITICAL?: number; WARNING?: number } | null;
-  health: string | null;
+  health: Health["status"] | null;
   marks: number | null;
   mirror_lag: number | null;
   build: string | null;
@@ -72,7 +72,7 @@ export function startLive(): void {
     who = now;
     queueMicrotask(() => {
       follow();
-      if (!pulse.peek()) void poll();
+      if (!pulse.peek() && isToldOfAll.peek()) void poll();
     });
   });
   setInterval(watch, 1_000);
@@ -153,8 +153,7 @@ function allTopics(): string[] {
     if (now - other.at > 30_000) others.delete(name);
     else for (const topic of other.topics) single.add(topic);
   }
-  const isLimited = Boolean(me.peek()?.queues.length || me.peek()?.task_names.length);
-  return [...(isLimited ? LIMITED : GENERAL), ...[...single].sort().slice(0, MOST_TOPICS)];
+  return [...(isLimited.peek() ? LIMITED : GENERAL), ...[...single].sort().slice(0, MOST_TOPICS)];
 }
 
 interface TabMessage {
@@ -220,7 +219,7 @@ function watch(): void {
     tellWants();
     if (isOwner) open();
   }
-  if (Date.now() - heardAt.peek() < SILENCE_MS) return;
+  if (!isToldOfAll.peek() || Date.now() - heardAt.peek() < SILENCE_MS) return;
   if (mode.peek() === "live") mode.value = "polling";
   if (!isAsking) void poll();
 }

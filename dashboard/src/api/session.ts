@@ -16,11 +16,29 @@ export interface Me {
 }
 
 export const me = signal<Me | null>(null);
+/** Whether the API was asked who it is, and has answered or does not. */
+export const isMeAsked = signal(false);
 /** Whether somebody has to sign in before anything is shown. */
 export const isSignInAsked = signal(false);
 export const isReadOnly = computed(
   () => me.value !== null && !me.value.scopes.some((scope) => scope !== "read"),
 );
+
+/** Whether the person is shown only some queues or names: then what is about all tasks together is refused. */
+export const isLimited = computed(() => Boolean(me.value?.queues.length || me.value?.task_names.length));
+
+/** Whether the person is told how the whole is; taken for granted until it is known who he is. */
+export const isToldOfAll = computed(() => me.value === null || (may("read") && !isLimited.value));
+
+/** Pages about all tasks together, by how their addresses begin. */
+const OF_ALL = ["workers", "alerts", "system", "webhooks", "notifications"];
+
+/** Whether the person may see the page at this address, as far as limits go. */
+export const maySee = (path: string): boolean =>
+  !isLimited.value || !OF_ALL.includes(path.split(/[/?]/)[1] ?? "");
+
+/** Whether the person may hold tasks back: a mark is of all that there is. */
+export const mayMark = (): boolean => may("operate") && !isLimited.value;
 
 /** Whether the person may do what needs this scope; buttons of what he may not do are not drawn. */
 export function may(scope: Scope): boolean {
@@ -36,6 +54,8 @@ export async function loadMe(): Promise<void> {
     isSignInAsked.value = false;
   } catch (error) {
     if (error instanceof ApiError && error.status === 401) isSignInAsked.value = true;
+  } finally {
+    isMeAsked.value = true;
   }
 }
 

@@ -80,6 +80,46 @@ export function sentenceOfSystem(it: Resilience, health: Health | undefined, now
   return `All ${count(parts.length)} parts answer, and nothing is marked.`;
 }
 
+/** What is amiss with the whole. */
+export interface Standing {
+  tone: "failed" | "waiting";
+  text: string;
+  /** Whether what is shown is older than it looks. */
+  isOld: boolean;
+  /** Since when, in milliseconds, where that is known. */
+  since: number | null;
+}
+
+/** Return what is amiss; null while nothing is known to be. `lag`: seconds since a worker was heard. */
+export function standingOf(
+  health: Pick<Health, "status" | "checks"> | undefined,
+  lag: number | null,
+  now: number,
+): Standing | null {
+  if (health === undefined || health.status === "healthy") return null;
+  if (health.status === "unhealthy")
+    return {
+      tone: "failed",
+      text: "The database does not answer. Lists are old, and new tasks are refused.",
+      isOld: true,
+      since: null,
+    };
+  const parts = Object.keys(health.checks).filter((part) => health.checks[part] !== "healthy");
+  const isDeaf = parts.includes("mirror");
+  // Then nobody hears the workers, nor knows whether they are there.
+  const amiss = parts.filter((part) => part !== "workers" || !(isDeaf || parts.includes("broker")));
+  const [first] = isDeaf ? ["mirror"] : amiss;
+  const who = join(amiss.map(nameOfPart)) + (amiss.length === 1 ? ": no answer." : " do not answer.");
+  return {
+    tone: "waiting",
+    text: first
+      ? `${who} ${meaningOf(first, "unhealthy")}`.trim()
+      : "A part of the system does not do its work. Submissions are accepted and kept.",
+    isOld: isDeaf,
+    since: isDeaf && lag !== null ? now - lag * 1000 : null,
+  };
+}
+
 const STRATEGIES: Record<string, string> = {
   queue_only: "new work is kept, and nothing is handed to the broker",
   return_cached: "reads are answered from the last good answer",

@@ -5,7 +5,7 @@ import { meaningOf } from "./system.ts";
 
 export interface Situation {
   now: number;
-  health?: Health;
+  health?: Pick<Health, "status">;
   /** Open ones. */
   alerts?: readonly Alert[];
   stats?: Stats;
@@ -45,20 +45,29 @@ export interface Verdict {
   /** How the rest is. */
   rest: string;
   links: Link[];
+  /** What else is wrong, the worst first. */
+  others: Other[];
+}
+
+/** One more thing that is wrong, and where its evidence is. */
+export interface Other {
+  text: string;
+  to: string;
 }
 
 const FAR_TOO_LONG = 60;
 const MANY_FAIL = 20;
 const HOUR = 3_600_000;
 
-/** Return what to say first. The worst is said; how many more there are comes after it. */
+/** Return what to say first. The worst is said; what else is wrong comes after it. */
 export function verdictOf(it: Situation): Verdict {
-  const found = [...troubles(it)];
-  const worst = found[0];
-  if (worst) return { ...worst, rest: restOf(found.length - 1) };
-  if (!it.health && !it.stats) return { tone: "unknown", text: "Not known yet.", rest: "", links: [] };
+  const [worst, ...more] = troubles(it);
+  const others = more.map(({ text, links }) => ({ text, to: links[0].to }));
+  if (worst) return { ...worst, rest: restOf(others.length), others };
+  const calmly = { rest: "", links: [], others };
+  if (!it.health && !it.stats) return { tone: "unknown", text: "Not known yet.", ...calmly };
   if (it.stats && it.stats.total_tasks_submitted === 0)
-    return { tone: "empty", text: "Ready. No task has been submitted yet.", rest: "", links: [] };
+    return { tone: "empty", text: "Ready. No task has been submitted yet.", ...calmly };
   const noted = notes(it);
   const failed = failedOf(it);
   return {
@@ -66,6 +75,7 @@ export function verdictOf(it: Situation): Verdict {
     text: failed.text || "All well.",
     rest: [calm(it), ...noted.map(ofNote)].filter(Boolean).join(" "),
     links: [...failed.links, ...(noted[0] ? [...linksOf(noted[0]), ALERT] : [])],
+    others,
   };
 }
 
@@ -105,7 +115,7 @@ const ofNote = (alert: Alert) =>
     ? `Workers were not heard for ${about(alert.value)} of late.`
     : `${alert.description.replace(/\.$/, "")}.`;
 
-type Trouble = Omit<Verdict, "rest">;
+type Trouble = Pick<Verdict, "tone" | "text"> & { links: [Link, ...Link[]] };
 
 function* troubles(it: Situation): Generator<Trouble> {
   if (it.health?.status === "unhealthy")
@@ -246,7 +256,7 @@ function ofAlert(alert: Alert, it: Situation, tone: "critical" | "warning"): Tro
 }
 
 /** Return where the evidence of an alert is. */
-export function linksOf(alert: Pick<Alert, "type" | "subject">): Link[] {
+export function linksOf(alert: Pick<Alert, "type" | "subject">): [Link, ...Link[]] {
   const subject = encodeURIComponent(alert.subject ?? "");
   switch (alert.type) {
     case "HIGH_QUEUE_DEPTH":
@@ -282,7 +292,7 @@ export function linksOf(alert: Pick<Alert, "type" | "subject">): Link[] {
 
 function restOf(others: number): string {
   if (others === 0) return "Everything else is well.";
-  return others === 1 ? "One more thing is wrong." : `${count(others)} more things are wrong.`;
+  return others === 1 ? "One more thing is wrong:" : `${count(others)} more things are wrong:`;
 }
 
 function calm(it: Situation): string {

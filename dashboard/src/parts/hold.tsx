@@ -1,6 +1,6 @@
 // Holding a queue or a name back for a while, by a mark; and letting it go again.
 
-import { may } from "../api/session.ts";
+import { mayMark } from "../api/session.ts";
 import { ActionButton, act } from "./actions.tsx";
 import { Icon } from "./icons.tsx";
 import { Menu } from "./menu.tsx";
@@ -14,7 +14,7 @@ const TIMES = [
 
 /** The menu that holds back what is submitted to a queue, or under a name. `service`: as a mark names it. */
 export function HoldBack({ service, name }: { service: string; name: string }) {
-  if (!may("operate")) return null;
+  if (!mayMark()) return null;
   const hold = (seconds: number, words: string) =>
     act("POST", "/resilience/degradation/mark", {
       body: { service_name: service, strategy: "queue_only", duration_seconds: seconds },
@@ -41,6 +41,7 @@ const CLEAR = "/resilience/degradation/clear";
 
 /** The button that takes the mark of a hand away. */
 export function LetGo({ service, name }: { service: string; name: string }) {
+  if (!mayMark()) return null;
   const body = { service_name: service };
   return (
     <ActionButton

@@ -3,29 +3,37 @@ import type { ComponentChildren } from "preact";
 import { awaySince } from "../api/client.ts";
 import { ApiError } from "../api/errors.ts";
 import type { Data } from "../api/query.ts";
+import { isLimited, me } from "../api/session.ts";
 import { oldestFailed } from "../logic/asking.ts";
 import { time } from "../logic/format.ts";
 import { sentenceOf, WORDS } from "../words.ts";
 import { Icon, type IconName } from "./icons.tsx";
 import { stillClock } from "./time.tsx";
 
-/** Nothing is there, and what to do about it. */
+/** Nothing is there, and what to do about it. Without a title where the sentence over the page has said so. */
 export function Empty({
   title,
   icon,
   children,
 }: {
-  title: string;
+  title?: string;
   icon?: IconName;
   children?: ComponentChildren;
 }) {
   return (
     <div class="empty">
       {icon && <Icon name={icon} />}
-      <p class="empty-title">{title}</p>
+      {title && <p class="empty-title">{title}</p>}
       {children}
+      <Limits />
     </div>
   );
+}
+
+/** What a key with limits is shown at all; nothing for any other. */
+export function Limits() {
+  if (!isLimited.value || me.value === null) return null;
+  return <p class="muted">{WORDS.seesOnly(me.value.queues, me.value.task_names)}</p>;
 }
 
 /** Lines in the place of what comes; only where nothing has been shown before. */

@@ -111,7 +111,7 @@ function Open({ alerts, rules }: { alerts: readonly Alert[]; rules: readonly Rul
   });
   if (sorted.length === 0)
     return (
-      <Empty title={WORDS.none} icon="check">
+      <Empty icon="check">
         <p>{WORDS.noneText}</p>
       </Empty>
     );

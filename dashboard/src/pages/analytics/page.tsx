@@ -48,7 +48,7 @@ export default function Page(_props: PageProps) {
       <Shown data={trends} lines={8}>
         {(shown) =>
           whole!.submitted + whole!.ended === 0 ? (
-            <Empty title={`${WORDS.none} in ${rangeWords(hours)}.`} icon="inbox">
+            <Empty icon="inbox">
               <p>{WORDS.noneText}</p>
             </Empty>
           ) : (

@@ -2,6 +2,7 @@
 import { useState } from "preact/hooks";
 import { segment } from "../../api/client.ts";
 import { useData } from "../../api/query.ts";
+import { maySee } from "../../api/session.ts";
 import type { Mark, Resilience } from "../../api/types.ts";
 import { count, hour, percent, plural } from "../../logic/format.ts";
 import { ActionButton } from "../../parts/actions.tsx";
@@ -26,7 +27,7 @@ export default function Page(_props: PageProps) {
     topics: ["tasks"],
     every: 30_000,
   });
-  const system = useData<Resilience>("/resilience/summary", { every: 10_000 });
+  const system = useData<Resilience>(maySee("/system") ? "/resilience/summary" : null, { every: 10_000 });
   const markOf = (group: Group) =>
     system.value?.degradation.marks.find((one) => one.service_name === `task:${group.task_name}`);
   const [replayed, setReplayed] = useState<Group | null>(null);
@@ -40,7 +41,7 @@ export default function Page(_props: PageProps) {
       <Shown data={failures} lines={6}>
         {(shown) =>
           shown.groups.length === 0 ? (
-            <Empty title={`${WORDS.none} in ${rangeWords(hours)}.`} icon="check">
+            <Empty icon="check">
               <p>{WORDS.noneText}</p>
             </Empty>
           ) : (

@@ -38,7 +38,7 @@ export default function Page(_props: PageProps) {
     return <PageHead title={WORDS.title} lead="Keys are seen and made with a key that has admin." />;
   return (
     <>
-      <PageHead title={WORDS.title} lead={found && verdict(found, now)}>
+      <PageHead title={WORDS.title} lead={found && verdict(found, { now, isOpen: isFirst })}>
         <ActionButton needs="admin" primary onClick={() => setParams({ make: "1" })}>
           <Icon name="plus" /> {WORDS.make}
         </ActionButton>
@@ -51,8 +51,8 @@ export default function Page(_props: PageProps) {
           return (
             <>
               {live.length === 0 ? (
-                <Empty title={WORDS.none} icon="unplug">
-                  <p>{WORDS.noneText}</p>
+                <Empty icon="unplug">
+                  <p>{isFirst ? WORDS.firstText : WORDS.noneText}</p>
                 </Empty>
               ) : (
                 <ul class="keys">
@@ -109,9 +109,10 @@ export default function Page(_props: PageProps) {
   );
 }
 
-function verdict(keys: readonly Key[], now: number): string {
+/** `isOpen`: nobody is asked for a key. */
+function verdict(keys: readonly Key[], { now, isOpen }: { now: number; isOpen: boolean }): string {
   const live = keys.filter((key) => !isOver(key, now) && !key.disabled);
-  if (live.length === 0) return "No key opens.";
+  if (live.length === 0) return isOpen ? WORDS.open : WORDS.none;
   const admins = live.filter((key) => key.scopes.includes("admin")).length;
   const soon = live.filter((key) => lookOfKey(key, now).word === "ends soon").length;
   const ends = soon === 0 ? "" : ` ${plural(soon, "key ends", "keys end")} within a week.`;

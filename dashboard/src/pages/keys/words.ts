@@ -4,9 +4,11 @@ export const WORDS = {
   title: "API keys",
   make: "Make a key",
   change: "Change the key",
-  none: "There is no key yet.",
+  open: "Nobody is asked for a key: who reaches this address may do everything.",
+  firstText: "As soon as a key is made, everybody is asked for one.",
+  none: "No key that was made here opens: who comes has one of the environment, or a token.",
   noneText:
-    "Who reaches this address may do everything, or comes with a key of the environment. With a key that has admin, the API asks everybody for one.",
+    "Keys that are made here can be limited, switched off and revoked; those of the environment cannot.",
   secret: "The key",
   secretText:
     "Give it as a bearer token, in CELERIAC_API_KEY of the command line, or at the sign-in of this page.",

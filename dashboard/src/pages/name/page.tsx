@@ -1,7 +1,7 @@
 // One name of a task: who knows it, how its tasks fare, how they fail, where they wait.
 import { segment } from "../../api/client.ts";
 import { useData } from "../../api/query.ts";
-import { may } from "../../api/session.ts";
+import { may, maySee } from "../../api/session.ts";
 import type { Mark, Resilience, Trends } from "../../api/types.ts";
 import { count, duration, percent, perMinute } from "../../logic/format.ts";
 import { failingOf, sentenceOfName } from "../../logic/names.ts";
@@ -43,7 +43,7 @@ export default function Page({ params }: PageProps) {
 }
 
 function Whole({ it, name }: { it: NameDetail; name: string }) {
-  const system = useData<Resilience>("/resilience/summary", { every: 10_000 });
+  const system = useData<Resilience>(maySee("/system") ? "/resilience/summary" : null, { every: 10_000 });
   const mark = system.value?.degradation.marks.find((one) => one.service_name === `task:${name}`);
   const trends = useData<Trends>("/analytics/trends", {
     query: { hours: 24, task_name: name },

@@ -4,6 +4,7 @@ import type { Gap, Page as Rows, Trends } from "../../api/types.ts";
 import { count, plural } from "../../logic/format.ts";
 import { Bars } from "../../parts/bars.tsx";
 import { Sparkline } from "../../parts/figure.tsx";
+import { Lead } from "../../parts/lead.tsx";
 import { Shown } from "../../parts/states.tsx";
 import { Status } from "../../parts/status.tsx";
 import { href } from "../../router.ts";
@@ -68,9 +69,9 @@ export function KnownTo({ it }: { it: NameDetail }) {
             }
             plain
           />
-          <a class="quiet clip" href={href(`/workers/${encodeURIComponent(worker.worker_id)}`)}>
+          <Lead class="quiet clip" to={`/workers/${encodeURIComponent(worker.worker_id)}`}>
             {worker.hostname}
-          </a>
+          </Lead>
           <span class="end muted clip">{saidOf(worker)}</span>
         </li>
       ))}

@@ -59,7 +59,7 @@ export default function Page(_props: PageProps) {
         <Shown data={channels}>
           {(shown) =>
             shown.data.length === 0 ? (
-              <Empty title={WORDS.none} icon="send">
+              <Empty icon="send">
                 <p>{WORDS.noneText}</p>
               </Empty>
             ) : (

@@ -2,6 +2,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { useData } from "../../api/query.ts";
+import { maySee } from "../../api/session.ts";
 import type { Alert, Gap, Page as Rows, TaskRow } from "../../api/types.ts";
 import { about, plural, time } from "../../logic/format.ts";
 import { Icon } from "../../parts/icons.tsx";
@@ -34,7 +35,7 @@ function Since({ at, onClose }: { at: string; onClose: () => void }) {
   const failed = useData<Rows<TaskRow>>("/search/tasks", {
     query: { status: "FAILED", completed_after: at, limit: 1, rows: "data" },
   });
-  const alerts = useData<Rows<Alert>>("/alerts", {
+  const alerts = useData<Rows<Alert>>(maySee("/alerts") ? "/alerts" : null, {
     query: { include_resolved: true, limit: 200, rows: "data" },
   });
   const gaps = useData<Rows<Gap>>("/mirror/gaps", { query: { after: at, limit: 200, rows: "data" } });

@@ -1,27 +1,20 @@
 // How it is, in one sentence; then figures; then what needs a look.
+import { useHealth } from "../../api/health.ts";
 import { pulse, recent } from "../../api/live.ts";
 import { useData } from "../../api/query.ts";
-import { may } from "../../api/session.ts";
-import type {
-  Alert,
-  Gap,
-  Health,
-  QueueRow,
-  Resilience,
-  Page as Rows,
-  Stats,
-  Trends,
-} from "../../api/types.ts";
+import { isLimited, may, maySee } from "../../api/session.ts";
+import type { Alert, Gap, QueueRow, Resilience, Page as Rows, Stats, Trends } from "../../api/types.ts";
 import { useWaiting } from "../../api/waiting.ts";
 import { about, count, duration, percent, perMinute } from "../../logic/format.ts";
 import { byNeed, courseOf, isUnserved, takersOf } from "../../logic/queues.ts";
-import { bySeverity, type FailureGroup, type Verdict, verdictOf } from "../../logic/verdict.ts";
+import { bySeverity, type FailureGroup, type Other, type Verdict, verdictOf } from "../../logic/verdict.ts";
 import { act } from "../../parts/actions.tsx";
 import { Bars } from "../../parts/bars.tsx";
 import { Figure, Sparkline } from "../../parts/figure.tsx";
 import { Icon } from "../../parts/icons.tsx";
+import { Lead } from "../../parts/lead.tsx";
 import { PageHead, type PageProps, Section } from "../../parts/page.tsx";
-import { AsOf, Empty, Shown } from "../../parts/states.tsx";
+import { AsOf, Empty, Limits, Shown } from "../../parts/states.tsx";
 import { Status } from "../../parts/status.tsx";
 import { Ago, clock } from "../../parts/time.tsx";
 import { go, href } from "../../router.ts";
@@ -35,16 +28,23 @@ const MINUTE = 60_000;
 const GROUPS_SHOWN = 6;
 const QUEUES_SHOWN = 8;
 const ALERTS_SHOWN = 6;
+const OTHERS_SHOWN = 3;
+
+/** What is about all tasks together is not asked for with a key that has limits. */
+const ofAll = (path: string) => (isLimited.value ? null : path);
 
 export default function Page(_props: PageProps) {
-  const stats = useData<Stats>("/dashboard/stats", { topics: ["tasks", "queues", "workers"] });
-  const health = useData<Health>("/health", { every: 5_000 });
-  const alerts = useData<Rows<Alert>>("/alerts", { query: { limit: 50, rows: "data" }, topics: ["alerts"] });
+  const stats = useData<Stats>(ofAll("/dashboard/stats"), { topics: ["tasks", "queues", "workers"] });
+  const health = useHealth();
+  const alerts = useData<Rows<Alert>>(ofAll("/alerts"), {
+    query: { limit: 50, rows: "data" },
+    topics: ["alerts"],
+  });
   const queues = useData<Rows<QueueRow> & { queue_depth_source: "broker" | "mirror" }>("/queues", {
     query: { limit: 200, rows: "data" },
     topics: ["queues", "tasks"],
   });
-  const resilience = useData<Resilience>("/resilience/summary", { every: 5_000 });
+  const resilience = useData<Resilience>(ofAll("/resilience/summary"), { every: 5_000 });
   const trends = useData<Trends>("/analytics/trends", {
     query: { hours: 1, interval: "minutely" },
     topics: ["tasks"],
@@ -71,7 +71,7 @@ export default function Page(_props: PageProps) {
   const rates = ratesOf();
   const verdict = verdictOf({
     now: clock.value.now,
-    health: health.value,
+    health,
     alerts: alerts.value?.data,
     stats: stats.value,
     queues: queues.value?.data,
@@ -91,7 +91,8 @@ export default function Page(_props: PageProps) {
       <h1 class="sr">{WORDS.title}</h1>
       <Sentence verdict={verdict} />
       <AsOf reads={[alerts, stats, queues, resilience]} />
-      <Vitals stats={stats.value} rates={rates} waiting={waiting} />
+      <Limits />
+      {!isLimited.value && <Vitals stats={stats.value} rates={rates} waiting={waiting} />}
       <Away />
       <div class="overview-columns">
         <Section title={WORDS.hour} note="by minute">
@@ -102,9 +103,11 @@ export default function Page(_props: PageProps) {
         <Section title={WORDS.queues} note={WORDS.queuesNote} flush>
           <Shown data={queues}>{(shown) => <QueueList queues={shown.data} />}</Shown>
         </Section>
-        <Section title={WORDS.alerts} flush>
-          <Shown data={alerts}>{(shown) => <AlertList alerts={shown.data} />}</Shown>
-        </Section>
+        {!isLimited.value && (
+          <Section title={WORDS.alerts} flush>
+            <Shown data={alerts}>{(shown) => <AlertList alerts={shown.data} />}</Shown>
+          </Section>
+        )}
         <Section title={WORDS.failing} note={WORDS.failingNote} flush>
           <Shown data={failures}>{(shown) => <Failing groups={shown.groups} />}</Shown>
         </Section>
@@ -123,6 +126,7 @@ const LOOK = {
 
 function Sentence({ verdict }: { verdict: Verdict }) {
   const look = LOOK[verdict.tone];
+  const links = verdict.links.filter((link) => maySee(link.to));
   return (
     <>
       <TitleOnly state={look.state} />
@@ -130,12 +134,15 @@ function Sentence({ verdict }: { verdict: Verdict }) {
         <span class="verdict-mark" data-tone={look.tone}>
           <Icon name={look.icon} />
         </span>
-        <p class="verdict-text">
-          {verdict.text} <span>{verdict.rest}</span>
-        </p>
-        {verdict.links.length > 0 && (
+        <div class="verdict-said">
+          <p class="verdict-text">
+            {verdict.text} <span>{verdict.rest}</span>
+          </p>
+          <Others of={verdict.others} />
+        </div>
+        {links.length > 0 && (
           <div class="actions">
-            {verdict.links.map((link) => (
+            {links.map((link) => (
               <a key={link.label} class="button" href={href(link.to)}>
                 {link.label}
               </a>
@@ -143,6 +150,32 @@ function Sentence({ verdict }: { verdict: Verdict }) {
           </div>
         )}
       </div>
+    </>
+  );
+}
+
+/** What else is wrong: each sentence leads to its evidence. */
+function Others({ of: others }: { of: readonly Other[] }) {
+  if (others.length === 0) return null;
+  const list = (some: readonly Other[]) => (
+    <ul class="verdict-others">
+      {some.map((one) => (
+        <li key={one.text}>
+          <Lead to={one.to}>{one.text}</Lead>
+        </li>
+      ))}
+    </ul>
+  );
+  const hidden = others.slice(OTHERS_SHOWN);
+  return (
+    <>
+      {list(others.slice(0, OTHERS_SHOWN))}
+      {hidden.length > 0 && (
+        <details>
+          <summary>{count(hidden.length)} more</summary>
+          {list(hidden)}
+        </details>
+      )}
     </>
   );
 }

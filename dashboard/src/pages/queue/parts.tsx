@@ -1,9 +1,11 @@
 // The parts of the page of a queue.
 import { useSignal } from "@preact/signals";
 import { useData } from "../../api/query.ts";
+import { may, maySee } from "../../api/session.ts";
 import type { Trends } from "../../api/types.ts";
 import { count, duration, percent, plural } from "../../logic/format.ts";
 import { sentenceOfForecast, whatIf } from "../../logic/queues.ts";
+import { Lead } from "../../parts/lead.tsx";
 import { Shown } from "../../parts/states.tsx";
 import { Status } from "../../parts/status.tsx";
 import { Ago } from "../../parts/time.tsx";
@@ -75,9 +77,9 @@ export function Consumers({ workers, name }: { workers: readonly Consumer[]; nam
         {workers.map((one) => (
           <li key={one.worker_id}>
             <Status of={one.status} plain />
-            <a class="quiet clip" href={href(`/workers/${encodeURIComponent(one.worker_id)}`)}>
+            <Lead class="quiet clip" to={`/workers/${encodeURIComponent(one.worker_id)}`}>
               {one.hostname}
-            </a>
+            </Lead>
             <span class="end muted num">
               {one.status === "OFFLINE" ? (
                 <>
@@ -132,7 +134,7 @@ export function WhatIf({ queue, trends }: { queue: QueueDetail; trends: Trends }
         <p class="queue-forecast">{sentenceOfForecast(forecast, atOnce)}</p>
         <p class="muted">
           If its workers did nothing else, and a task took {duration(mean)} as on average of late.{" "}
-          {grown && (
+          {grown && may("operate") && maySee("/workers") && (
             <a href={href(`/workers/${encodeURIComponent(grown.worker_id)}`, { capacity: atOnce })}>
               Set the capacity of {grown.hostname} to {count(atOnce)}
             </a>

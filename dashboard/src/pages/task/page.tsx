@@ -14,6 +14,7 @@ import { nameOf } from "../../logic/story.ts";
 import { ActionButton, act, Confirm } from "../../parts/actions.tsx";
 import { asCurl, CopyAs, copy, Id } from "../../parts/copy.tsx";
 import { Icon } from "../../parts/icons.tsx";
+import { Lead } from "../../parts/lead.tsx";
 import { Menu } from "../../parts/menu.tsx";
 import { Facts, PageHead, type PageProps, Section } from "../../parts/page.tsx";
 import { Receipt } from "../../parts/receipt.tsx";
@@ -258,9 +259,9 @@ function FactsOf({ task }: { task: Task }) {
         [
           "worker",
           task.worker_id ? (
-            <a key="6" href={href(`/workers/${task.worker_id}`)}>
+            <Lead key="6" to={`/workers/${task.worker_id}`}>
               {task.worker_hostname}
-            </a>
+            </Lead>
           ) : (
             "–"
           ),

@@ -1,6 +1,7 @@
 // Why a task is not running: what stands on its way, looked at one by one, with evidence and what mends it.
 import { segment } from "../../api/client.ts";
 import { useData } from "../../api/query.ts";
+import { maySee } from "../../api/session.ts";
 import { adviceOf } from "../../logic/sentence.ts";
 import { Icon } from "../../parts/icons.tsx";
 import { Section } from "../../parts/page.tsx";
@@ -80,7 +81,7 @@ export function Why({
                     </span>
                     <span class="why-end">
                       {check.since && check.state !== "ok" && <Ago at={check.since} />}
-                      {place && (
+                      {place && maySee(place.to) && (
                         <a class="button" href={href(place.to)}>
                           {place.label}
                         </a>

@@ -3,7 +3,7 @@ import { signal, useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { apiUrl, call, segment } from "../../api/client.ts";
 import { useData } from "../../api/query.ts";
-import { may } from "../../api/session.ts";
+import { isLimited, may } from "../../api/session.ts";
 import type { Page as Rows } from "../../api/types.ts";
 import { useKeys } from "../../keys.ts";
 import { celeriac } from "../../logic/curl.ts";
@@ -15,7 +15,7 @@ import { Dialog } from "../../parts/dialog.tsx";
 import { Grid, SelectionBar } from "../../parts/grid.tsx";
 import { Icon } from "../../parts/icons.tsx";
 import { PageHead, type PageProps } from "../../parts/page.tsx";
-import { Empty, ErrorBox, Loading } from "../../parts/states.tsx";
+import { AsOf, Empty, ErrorBox, Loading } from "../../parts/states.tsx";
 import { say } from "../../parts/toasts.tsx";
 import { go, href, params, setParams } from "../../router.ts";
 import { FilterBar } from "./bar.tsx";
@@ -73,7 +73,7 @@ export default function Page(_props: PageProps) {
       <div class="tasks-head">
         <PageHead title={WORDS.title} state={list.rows.length ? count(list.total, list.isExact) : undefined}>
           <Views />
-          {may("operate") && hasFilter && (
+          {may("operate") && !isLimited.value && hasFilter && (
             <button type="button" class="button" onClick={() => (asking.value = "save")}>
               <Icon name="star" /> {WORDS.save}
             </button>
@@ -89,7 +89,7 @@ export default function Page(_props: PageProps) {
       </div>
       <div class="tasks-body" data-peek={peeked ? "" : undefined}>
         <FacetPanel />
-        <div class="tasks-list">
+        <div class="tasks-list" data-stale={list.isOld ? "" : undefined}>
           <div class="tasks-line num">
             <span>
               {list.isLoading && list.rows.length === 0
@@ -102,6 +102,7 @@ export default function Page(_props: PageProps) {
               </button>
             )}
           </div>
+          <AsOf reads={list.reads} />
           {list.error && <ErrorBox error={list.error} onRetry={list.reload} />}
           {list.message && <p class="note">{list.message}</p>}
           {list.isLoading && list.rows.length === 0 ? (
@@ -227,7 +228,9 @@ interface Preset {
 
 /** Filters with a name, shared by all: each is an address. */
 function Views() {
-  const presets = useData<Rows<Preset>>("/search/presets", { query: { limit: 100 } });
+  const presets = useData<Rows<Preset>>(isLimited.value ? null : "/search/presets", {
+    query: { limit: 100 },
+  });
   const now = queryOf(params.value).toString();
   if (!presets.value) return null;
   return (
@@ -288,8 +291,12 @@ function Nothing({ hasFilter }: { hasFilter: boolean }) {
   if (!hasFilter)
     return (
       <Empty title={WORDS.noTasks} icon="inbox">
-        <p class="mono">{celeriac("submit", "celeriac.wordcount", "--args", '["to be or not to be"]')}</p>
-        <a href={href("/submit")}>Submit one</a>
+        {may("submit") && (
+          <>
+            <p class="mono">{celeriac("submit", "celeriac.wordcount", "--args", '["to be or not to be"]')}</p>
+            <a href={href("/submit")}>Submit one</a>
+          </>
+        )}
       </Empty>
     );
   return (

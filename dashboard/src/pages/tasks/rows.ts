@@ -3,7 +3,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { ask } from "../../api/client.ts";
 import { ApiError } from "../../api/errors.ts";
-import { useData } from "../../api/query.ts";
+import { type Data, useData } from "../../api/query.ts";
 import type { Page, TaskRow } from "../../api/types.ts";
 
 const PAGE = 200;
@@ -20,6 +20,10 @@ export interface TaskList {
   isLoading: boolean;
   /** How many are newer than the first row; more than 99 are "99+". */
   newer: string | null;
+  /** Whether the rows, or what tells how far they are, is an old answer, or could not be asked for again. */
+  isOld: boolean;
+  /** What tells how far they are. */
+  reads: readonly Data<unknown>[];
   more: () => void;
   reload: () => void;
 }
@@ -33,6 +37,8 @@ interface Loaded {
   message: string | null;
   cursor: string | null;
   isWhole: boolean;
+  /** Whether an answer was an old one. */
+  isOld: boolean;
 }
 
 /** Read the tasks of a query, sorted as it says. */
@@ -54,7 +60,7 @@ export function useTaskList(query: URLSearchParams): TaskList {
     if (before?.cursor) asked.set("cursor", before.cursor);
     else if (before) asked.set("offset", String(before.rows.length));
     try {
-      const { value } = await ask<Page<TaskRow>>("GET", "/search/tasks", {
+      const { value, age } = await ask<Page<TaskRow>>("GET", "/search/tasks", {
         query: asked,
         signal: abort.signal,
       });
@@ -72,6 +78,7 @@ export function useTaskList(query: URLSearchParams): TaskList {
         message: value.message ?? null,
         cursor: value.next_cursor,
         isWhole: value.data.length < PAGE || rows.length >= MOST,
+        isOld: age !== null || before?.isOld === true,
       });
       setError(null);
     } catch (reason) {
@@ -85,8 +92,14 @@ export function useTaskList(query: URLSearchParams): TaskList {
     return () => busy.current?.abort();
   }, [text, turn]);
 
-  useFresh(loaded, setLoaded);
-  const newer = useNewer(isByTime && loaded?.query === text ? loaded : null, text);
+  const states = useFresh(loaded, setLoaded);
+  const later = useLater(isByTime && loaded?.query === text ? loaded : null, text);
+  const newer = newerIn(later, loaded);
+  const reads = [states, later];
+  const isToldAnew = reads.some((read) => read.value !== undefined && !isOld(read));
+  useEffect(() => {
+    if (loaded?.isOld && isToldAnew) void load(null);
+  }, [loaded?.isOld, isToldAnew]);
   useEffect(() => {
     // Where nothing is shown, nothing can move.
     if (newer !== null && loaded?.rows.length === 0) void load(null);
@@ -99,6 +112,8 @@ export function useTaskList(query: URLSearchParams): TaskList {
     error,
     isLoading: loaded?.query !== text && !error,
     newer,
+    isOld: loaded !== null && (loaded.isOld || error !== null || reads.some(isOld)),
+    reads,
     more: () => {
       if (loaded && loaded.query === text && !loaded.isWhole && !busy.current) void load(loaded);
     },
@@ -106,15 +121,20 @@ export function useTaskList(query: URLSearchParams): TaskList {
   };
 }
 
-/** How many tasks of the query are newer than the first row. */
-function useNewer(loaded: Loaded | null, text: string): string | null {
+const isOld = (read: Data<unknown>): boolean => read.age !== null || read.error !== undefined;
+
+/** The tasks of the query that were made since the first row. */
+function useLater(loaded: Loaded | null, text: string): Data<Page<TaskRow>> {
   const first = loaded?.rows[0];
   const query = new URLSearchParams(text);
   if (first) query.set("created_after", first.created_at);
   query.set("limit", String(NEWER));
   query.set("rows", "data");
-  const found = useData<Page<TaskRow>>(loaded ? "/search/tasks" : null, { query, topics: ["tasks"] });
-  const unknown = found.value?.data.filter((row) => !loaded?.known.has(row.task_id)).length ?? 0;
+  return useData<Page<TaskRow>>(loaded ? "/search/tasks" : null, { query, topics: ["tasks"] });
+}
+
+function newerIn(later: Data<Page<TaskRow>>, loaded: Loaded | null): string | null {
+  const unknown = later.value?.data.filter((row) => !loaded?.known.has(row.task_id)).length ?? 0;
   if (!loaded || unknown === 0) return null;
   return unknown >= NEWER - 1 ? `${NEWER - 1}+` : String(unknown);
 }
@@ -122,7 +142,7 @@ function useNewer(loaded: Loaded | null, text: string): string | null {
 const hasEnded = (row: TaskRow) => row.status !== "PENDING" && row.status !== "RUNNING";
 
 /** Ask again how far those are that have not ended. */
-function useFresh(loaded: Loaded | null, setLoaded: (loaded: Loaded) => void): void {
+function useFresh(loaded: Loaded | null, setLoaded: (loaded: Loaded) => void): Data<unknown> {
   const ids =
     loaded?.rows
       .filter((row) => !hasEnded(row))
@@ -149,4 +169,5 @@ function useFresh(loaded: Loaded | null, setLoaded: (loaded: Loaded) => void): v
     });
     if (isChanged) setLoaded({ ...loaded, rows });
   }, [told]);
+  return states;
 }

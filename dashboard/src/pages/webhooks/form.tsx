@@ -1,6 +1,9 @@
 // The form of a webhook: to make one, or to change it.
 import { useData } from "../../api/query.ts";
-import { Check, Choice, FormDialog, listOf, numberOf, TextField } from "../../parts/form.tsx";
+import { Dialog } from "../../parts/dialog.tsx";
+import { Check, Choice, FormDialog, numberOf, TextField } from "../../parts/form.tsx";
+import { Shown } from "../../parts/states.tsx";
+import { ChooseEvents, type EventType, eventsFrom, wantedOf } from "./events.tsx";
 import { filtersFrom, filtersOf, OnlyWhere } from "./only-where.tsx";
 import type { Webhook } from "./types.ts";
 import { WORDS } from "./words.ts";
@@ -8,18 +11,24 @@ import { WORDS } from "./words.ts";
 /** What is sent to the API of what was typed. */
 export type Wanted = Record<string, unknown>;
 
-export function WebhookForm({
-  webhook,
-  onSubmit,
-  onClose,
-}: {
+interface FormProps {
   /** The one that is changed; without it, one is made. */
   webhook?: Webhook;
   onSubmit: (wanted: Wanted) => Promise<unknown>;
   onClose: () => void;
-}) {
-  const types = useData<{ data: { name: string }[] }>("/webhooks/event-types");
-  const known = (types.value?.data ?? []).map((one) => one.name);
+}
+
+export function WebhookForm(props: FormProps) {
+  const types = useData<{ data: EventType[] }>("/webhooks/event-types");
+  if (types.value) return <FormOf {...props} types={types.value.data} />;
+  return (
+    <Dialog title={props.webhook ? WORDS.change : WORDS.make} wide onClose={props.onClose}>
+      <Shown data={types}>{() => null}</Shown>
+    </Dialog>
+  );
+}
+
+function FormOf({ webhook, types, onSubmit, onClose }: FormProps & { types: readonly EventType[] }) {
   return (
     <FormDialog
       title={webhook ? WORDS.change : WORDS.make}
@@ -28,7 +37,7 @@ export function WebhookForm({
       initial={{
         url: "",
         description: webhook?.description ?? "",
-        events: (webhook?.events ?? ["task.failed", "alert.*"]).join("\n"),
+        ...wantedOf(webhook?.events ?? ["task.failed", "alert.*"], types),
         payload: webhook?.payload ?? "thin",
         format: webhook?.format ?? "standard",
         ordering: webhook?.ordering ?? "none",
@@ -43,7 +52,7 @@ export function WebhookForm({
         return onSubmit({
           ...(values.url.trim() !== "" || !webhook ? { url: values.url.trim() } : {}),
           description: values.description,
-          events: listOf(values.events),
+          events: eventsFrom(values),
           filters: filtersFrom(values, webhook),
           payload: values.payload,
           format: values.format,
@@ -66,19 +75,7 @@ export function WebhookForm({
             hint={webhook ? "Left empty, it stays: its query is a secret and is not shown." : undefined}
           />
           <TextField form={form} name="description" label="What it is for" />
-          <TextField
-            form={form}
-            name="events"
-            label="Events"
-            mono
-            rows={4}
-            hint={
-              <>
-                One a line; <code>task.*</code> stands for all that begin so.
-                {known.length > 0 && ` Known: ${known.join(", ")}, and your own.`}
-              </>
-            }
-          />
+          <ChooseEvents form={form} types={types} />
           <OnlyWhere form={form} isOpen={Object.keys(webhook?.filters ?? {}).length > 0} />
           <div class="form-row">
             <Choice

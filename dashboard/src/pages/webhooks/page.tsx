@@ -38,7 +38,7 @@ export default function Page(_props: PageProps) {
       <Shown data={webhooks}>
         {(shown) =>
           shown.data.length === 0 ? (
-            <Empty title={WORDS.none} icon="send">
+            <Empty icon="send">
               <p>{WORDS.noneText}</p>
             </Empty>
           ) : (

@@ -240,20 +240,17 @@ function verdictOf(found: Rows<WorkflowRow>, hasFilter: boolean): string {
 }
 
 function Nothing({ hasFilter }: { hasFilter: boolean }) {
+  if (!hasFilter)
+    return (
+      <Empty icon="workflow">
+        <p>{WORDS.emptyWhy}</p>
+      </Empty>
+    );
   return (
-    <Empty title={hasFilter ? WORDS.none : WORDS.empty} icon={hasFilter ? "search" : "workflow"}>
-      <p>{hasFilter ? "" : WORDS.emptyWhy}</p>
-      {hasFilter ? (
-        <a class="button" href={href("/workflows")}>
-          {WORDS.clear}
-        </a>
-      ) : (
-        may("submit") && (
-          <a class="button" href={href("/submit", { as: "workflow" })}>
-            {WORDS.submit}
-          </a>
-        )
-      )}
+    <Empty icon="search">
+      <a class="button" href={href("/workflows")}>
+        {WORDS.clear}
+      </a>
     </Empty>
   );
 }

@@ -63,7 +63,8 @@ def test_on_80_columns_the_sections_stand_below_each_other() -> None:
     lines = lines_of(FULL)
     assert [" ".join(line.split()) for line in lines] == [
         "▲ Nobody consumes lonely: 2 tasks wait, the oldest for 4 min. One more thing is",
-        "wrong.",
+        "wrong:",
+        "No worker takes from still: 1 task waits.",
         "",
         "1,204 70 31/min 4.3 % 20 ms 1 of 2",
         "waiting running done failing mean wait workers",
@@ -90,6 +91,18 @@ def test_on_80_columns_the_sections_stand_below_each_other() -> None:
         "",
         "",
     ]
+
+
+def test_what_else_is_wrong_is_named_as_far_as_there_is_room() -> None:
+    queues = [queue(f"q{waiting}", waiting=waiting, consumers=0, active_consumers=0) for waiting in range(1, 7)]
+    it = Situation(now=NOW, queues=queues)
+    whole = lines_of(it)
+    assert whole[0] == "▲ Nobody consumes q6: 6 tasks wait. 5 more things are wrong:"
+    assert whole[1] == "  Nobody consumes q5: 5 tasks wait."
+    assert whole[5] == "  Nobody consumes q1: 1 task waits."
+    bounded = lines_of(it, height=24)
+    assert bounded[3:6] == ["  Nobody consumes q3: 3 tasks wait.", "  and 2 more", ""]
+    assert len(bounded) <= 24
 
 
 def test_no_figure_is_cut_where_it_is_narrow() -> None:

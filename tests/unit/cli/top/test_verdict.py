@@ -24,3 +24,4 @@ def test_the_verdict_is_that_of_the_page(case: dict[str, Any]) -> None:
     given = USUAL | {NAMES.get(name, name): value for name, value in case["situation"].items()}
     verdict = verdict_of(Situation(now=NOW, **given))
     assert (verdict.tone, verdict.text, verdict.rest) == (case["tone"], case["text"], case["rest"])
+    assert list(verdict.others) == case.get("others", [])

@@ -1,0 +1,113 @@
+// Where one can go: beside every page, and on a phone below it, with the rest of the pages behind the last of its buttons.
+import { pulse } from "./api/live.ts";
+import { useData } from "./api/query.ts";
+import { isReadOnly, me } from "./api/session.ts";
+import type { FailureGroup } from "./logic/verdict.ts";
+import { Icon } from "./parts/icons.tsx";
+import { Mark } from "./parts/mark.tsx";
+import { Menu } from "./parts/menu.tsx";
+import { zoneWord } from "./parts/time.tsx";
+import { href } from "./router.ts";
+import { lackOf, ROUTES, type Route } from "./routes.ts";
+import { rail, zone } from "./settings.ts";
+import { WORDS } from "./words.ts";
+
+/** What fits side by side on 320 px beside "More": where one looks first when something is wrong. */
+const PHONE: readonly string[] = ["/", "/tasks", "/failures", "/alerts"];
+const MOST_COUNTED = 999;
+
+export function Rail({ route }: { route: Route | undefined }) {
+  const here = route?.within ?? route?.path;
+  const shown = ROUTES.filter((one) => one.rail && lackOf(one) === null);
+  const groups = [1, 2].map((group) => shown.filter((one) => one.rail === group)).filter((one) => one.length);
+  const more = shown.filter((one) => !PHONE.includes(one.path));
+  const isHere = more.some((one) => one.path === here);
+  return (
+    <nav class="rail" aria-label="Pages">
+      <a class="brand" href={href("/")}>
+        <Mark />
+        <span class="word">celeriac</span>
+      </a>
+      {groups.map((group) => (
+        <ul key={group[0]?.rail}>
+          {group.map((one) => (
+            <li key={one.path} data-phone={PHONE.includes(one.path) ? "" : undefined}>
+              <a
+                class="rail-item"
+                href={href(one.path)}
+                aria-current={one.path === here ? "page" : undefined}
+                title={`${one.title} (g ${one.letter})`}
+              >
+                <Icon name={one.icon!} />
+                <span class="word">{one.title}</span>
+                {one.path === "/failures" && <FailureBadge />}
+                {one.path === "/alerts" && <AlertBadge />}
+              </a>
+            </li>
+          ))}
+        </ul>
+      ))}
+      <div class="rail-more" data-here={isHere ? "" : undefined}>
+        <Menu label={WORDS.morePages} items={more.map((one) => ({ label: one.title, href: href(one.path) }))}>
+          <Icon name="more" />
+          <span class="word">{WORDS.more}</span>
+        </Menu>
+      </div>
+      <div class="rail-foot">
+        <button
+          type="button"
+          class="rail-item"
+          onClick={() => (rail.value = rail.value === "folded" ? "open" : "folded")}
+          title="Fold the rail"
+        >
+          <Icon name="right" />
+          <span class="word">Fold</span>
+        </button>
+        <button
+          type="button"
+          class="rail-item"
+          onClick={() => (zone.value = zone.value === "utc" ? "local" : "utc")}
+          title="Switch between UTC and the time of this browser"
+        >
+          <Icon name="clock" />
+          <span class="word">{zoneWord.value}</span>
+        </button>
+        {me.value && (
+          <div class="rail-item" title={`${me.value.kind} ${me.value.name}`}>
+            <Icon name="terminal" />
+            <span class="word clip">
+              {isReadOnly.value && `${WORDS.readOnly} · `}
+              {me.value.name || me.value.kind}
+            </span>
+          </div>
+        )}
+      </div>
+    </nav>
+  );
+}
+
+/** How many tasks have failed in the last hour. */
+function FailureBadge() {
+  const found = useData<{ groups: FailureGroup[] }>("/analytics/failures", {
+    query: { hours: 1 },
+    every: 30_000,
+  });
+  const failed = (found.value?.groups ?? []).reduce((sum, group) => sum + group.count, 0);
+  return <Badge of={failed} word={WORDS.failedOfLate} tone="failed" />;
+}
+
+function AlertBadge() {
+  const alerts = pulse.value?.alerts;
+  const open = (alerts?.CRITICAL ?? 0) + (alerts?.WARNING ?? 0);
+  return <Badge of={open} word={WORDS.openAlerts} tone={alerts?.CRITICAL ? "failed" : "waiting"} />;
+}
+
+function Badge({ of: number, word, tone }: { of: number; word: string; tone: string }) {
+  if (number === 0) return null;
+  return (
+    <span class="badge" data-tone={tone}>
+      {number > MOST_COUNTED ? `${MOST_COUNTED}+` : number}
+      <span class="sr"> {word}</span>
+    </span>
+  );
+}
