@@ -99,8 +99,10 @@ function Finer({ trends }: { trends: Trends }) {
   query.set("hours", String(hours));
   return (
     <p class="note">
-      <Icon name="clock" /> All of it fell within one {whole}:{" "}
-      <a href={href("/analytics", query)}>look at it by the {part}</a>.
+      <Icon name="clock" />
+      <span>
+        All of it fell within one {whole}: <a href={href("/analytics", query)}>look at it by the {part}</a>.
+      </span>
     </p>
   );
 }
@@ -226,7 +228,7 @@ function Lines({
   const failing = useMemo(
     () => [
       {
-        label: "failing, %",
+        label: "failing",
         color: "--mark-failed",
         fill: true,
         values: trends.series.map(failingOf),
@@ -238,19 +240,19 @@ function Lines({
   const lasting = useMemo(() => {
     const lines = [
       {
-        label: "mean wait, s",
+        label: "mean wait",
         color: "--mark-waiting",
         values: trends.series.map((one) => one.average_wait_seconds),
         write: duration,
       },
       {
-        label: "mean run, s",
+        label: "mean run",
         color: "--mark-running",
         values: trends.series.map((one) => one.average_duration_seconds),
         write: duration,
       },
       {
-        label: "95 % ran within, s",
+        label: "95 % ran within",
         color: "--mark-scheduled",
         isDashed: true,
         values: trends.series.map((one) => one.p95_duration_seconds),

@@ -1,6 +1,6 @@
 // When each step waited and ran, on one axis of time: hollow while it waited for a worker, solid while it ran.
 import { useMemo, useState } from "preact/hooks";
-import { duration, plural, time } from "../../logic/format.ts";
+import { duration, period, plural, time } from "../../logic/format.ts";
 import { lookOf } from "../../logic/status.ts";
 import { ticks } from "../../logic/story.ts";
 import { hasEnded, heldBy } from "../../logic/workflow.ts";
@@ -196,7 +196,7 @@ function Axis({ seen }: { seen: Span }) {
           .slice(1)
           .map((place) => (
             <i key={place} style={{ left: `${((place - seen.from) / (seen.to - seen.from)) * 100}%` }}>
-              +{duration((place - seen.from) / 1000)}
+              +{period((place - seen.from) / 1000)}
             </i>
           ))}
       </span>
