@@ -77,7 +77,8 @@ function lanes(told: Told): Lane[] {
 function place(told: Told, from: number, to: number) {
   const whole = told.to - told.from;
   return {
-    left: `${((from - told.from) / whole) * 100}%`,
+    // What is shorter than can be seen stays seen at the very end too.
+    left: `min(${((from - told.from) / whole) * 100}%, 100% - 3px)`,
     width: `max(3px, ${((to - from) / whole) * 100}%)`,
   };
 }
