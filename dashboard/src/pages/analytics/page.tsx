@@ -3,7 +3,7 @@ import { useMemo } from "preact/hooks";
 import { queryText } from "../../api/client.ts";
 import { useData } from "../../api/query.ts";
 import type { Gap, Page as Rows, Trends } from "../../api/types.ts";
-import { count, duration, percent, plural } from "../../logic/format.ts";
+import { count, duration, percent, period, plural } from "../../logic/format.ts";
 import { Bars } from "../../parts/bars.tsx";
 import { Chart } from "../../parts/chart.tsx";
 import { CopyAs } from "../../parts/copy.tsx";
@@ -243,20 +243,20 @@ function Lines({
         label: "mean wait",
         color: "--mark-waiting",
         values: trends.series.map((one) => one.average_wait_seconds),
-        write: duration,
+        write: period,
       },
       {
         label: "mean run",
         color: "--mark-running",
         values: trends.series.map((one) => one.average_duration_seconds),
-        write: duration,
+        write: period,
       },
       {
         label: "95 % ran within",
         color: "--mark-scheduled",
         isDashed: true,
         values: trends.series.map((one) => one.p95_duration_seconds),
-        write: duration,
+        write: period,
       },
     ];
     return lines.filter((line) => line.values.some((value) => value !== null));

@@ -148,7 +148,7 @@ function Track({
   const bar = (from: number, to: number) => {
     const [left, right] = [Math.max(0, share(from)), Math.min(100, share(to))];
     if (right < 0 || left > 100) return null;
-    return { left: `${left}%`, width: `max(3px, ${Math.max(0, right - left)}%)` };
+    return { left: `min(${left}%, 100% - 3px)`, width: `max(3px, ${Math.max(0, right - left)}%)` };
   };
   const wait = bar(made, started ?? ended);
   const run = started === null ? null : bar(started, ended);
