@@ -6,6 +6,7 @@ import {
   count,
   duration,
   percent,
+  period,
   perMinute,
   short,
   shortId,
@@ -28,6 +29,22 @@ test("durations are said in the units that a person would choose", () => {
     [16_401_600, "189 d 20 h"],
   ];
   for (const [seconds, words] of said) assert.equal(duration(seconds), words);
+});
+
+test("what is round is said with one unit, and what is not with two", () => {
+  const said: [number | null, string][] = [
+    [null, "–"],
+    [0, "0 s"],
+    [0.02, "20 ms"],
+    [30, "30 s"],
+    [60, "1 min"],
+    [90, "1 m 30 s"],
+    [14_400, "4 h"],
+    [14_460, "4 h 01 m"],
+    [86_400, "1 d"],
+    [172_800 + 36_000, "2 d 10 h"],
+  ];
+  for (const [seconds, words] of said) assert.equal(period(seconds), words);
 });
 
 test("what is not known is a dash, and nothing is 0", () => {

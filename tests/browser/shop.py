@@ -71,7 +71,7 @@ def shop_of(url: str) -> Shop:
     with httpx.Client(base_url=f"{url}/api/v1", timeout=30) as client:
 
         def first(field: str, path: str, **query: str) -> str:
-            rows: list[dict[str, Any]] = client.get(path, params={"limit": "1", **query}).json().get("data", [])
+            rows: list[dict[str, Any]] = client.get(path, params=query).json().get("data", [])
             return str(rows[0][field] or "") if rows else ""
 
         def task(**query: str) -> str:

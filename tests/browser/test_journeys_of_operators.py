@@ -23,7 +23,7 @@ def test_a_rule_is_changed_and_what_is_refused_stands_at_its_field(stack: Stack,
     page.get_by_label("Above").fill("7200")
     page.get_by_role("button", name="Save the rule").click()
     expect(page.get_by_role("dialog")).to_have_count(0)
-    expect(page.get_by_text("Raised above 2 h 00 m, at once.")).to_be_visible()
+    expect(page.get_by_text("Raised above 2 h, at once.")).to_be_visible()
     rules = {rule["type"]: rule for rule in stack.client.get("/alerts/rules").json()["data"]}
     assert rules["STUCK_TASKS"]["threshold"] == 7200
     watch.problems[:] = [problem for problem in watch.problems if REFUSED not in problem]

@@ -37,6 +37,13 @@ export function duration(seconds: number | null | undefined): string {
   return `${Math.floor(hours / 24)} d ${hours % 24} h`;
 }
 
+/** As `duration`, for what is round: `5 min`, `4 h`, `1 d`; for limits and axes. */
+export function period(seconds: number | null | undefined): string {
+  return duration(seconds)
+    .replace(/ 0+ [smh]$/, "")
+    .replace(/^(\d+) m$/, "$1 min");
+}
+
 /** As `duration`, with one unit: `4 min`, `2 h`, `3 d`; for sentences. */
 export function about(seconds: number | null | undefined): string {
   if (seconds === null || seconds === undefined || Number.isNaN(seconds)) return NONE;

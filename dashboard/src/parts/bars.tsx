@@ -34,26 +34,18 @@ export function Bars({
   whole: string;
 }) {
   const [marked, setMarked] = useState<number | null>(null);
-  const width = 600;
   const sums = times.map((_, index) => series.reduce((sum, one) => sum + (one.values[index] ?? 0), 0));
   const top = Math.max(1, ...sums);
-  const bar = width / Math.max(1, times.length);
+  const bar = 100 / times.length;
   const scale = (value: number) => (value / top) * (height - 2);
-  const x = (at: number) => ((at - times[0]!) / (step * times.length)) * width;
+  const x = (at: number) => Math.max(0, ((at - times[0]!) / (step * times.length)) * 100);
   const clock = stillClock();
   if (times.length === 0) return null;
   const said = (one: Series) =>
     marked === null ? one.values.reduce((sum, value) => sum + value, 0) : (one.values[marked] ?? 0);
   return (
     <figure class="bars">
-      <svg
-        viewBox={`0 0 ${width} ${height}`}
-        preserveAspectRatio="none"
-        height={height}
-        role="img"
-        aria-label={sentence}
-        onMouseLeave={() => setMarked(null)}
-      >
+      <svg height={height} role="img" aria-label={sentence} onMouseLeave={() => setMarked(null)}>
         <defs>
           <pattern
             id="hatch"
@@ -70,8 +62,8 @@ export function Bars({
           <rect
             key={gap.from}
             class="not-heard"
-            x={Math.max(0, x(gap.from))}
-            width={Math.max(2, x(gap.to) - Math.max(0, x(gap.from)))}
+            x={`${x(gap.from)}%`}
+            width={`${Math.max(0.3, x(gap.to) - x(gap.from))}%`}
             y="0"
             height={height}
           />
@@ -87,8 +79,8 @@ export function Bars({
               <rect
                 key={one.label}
                 data-tone={one.tone}
-                x={index * bar + bar * 0.1}
-                width={bar * 0.8}
+                x={`${index * bar + bar * 0.1}%`}
+                width={`${bar * 0.8}%`}
                 y={y}
                 height={shownSize}
               />

@@ -26,8 +26,8 @@ export function draw(box: HTMLElement, props: ChartProps, height: number): uPlot
       y: { range: (_, low, high) => [Math.min(0, low ?? 0), Math.max(high ?? 0, 1e-6) * 1.08] },
     },
     axes: [
-      { ...axis, space: 64, values: (_, splits) => splits.map(place) },
-      { ...axis, size: 52, values: (_, values) => values.map((value) => short(value)) },
+      { ...axis, size: 28, space: 64, values: (_, splits) => splits.map(place) },
+      { ...axis, size: 52, values: (_, values) => values.map(props.series[0]?.write ?? short) },
     ],
     series: [
       {},

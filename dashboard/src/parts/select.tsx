@@ -1,4 +1,6 @@
 // One of some, in a box that opens: its options are pairs of a value and what is read.
+import { Icon } from "./icons.tsx";
+
 export function Select({
   value,
   options,
@@ -13,17 +15,20 @@ export function Select({
   "aria-describedby"?: string;
 }) {
   return (
-    <select
-      class="field"
-      value={value}
-      onChange={(event) => onChoose(event.currentTarget.value)}
-      {...attributes}
-    >
-      {options.map(([each, label]) => (
-        <option key={each} value={each}>
-          {label}
-        </option>
-      ))}
-    </select>
+    <span class="select">
+      <select
+        class="field"
+        value={value}
+        onChange={(event) => onChoose(event.currentTarget.value)}
+        {...attributes}
+      >
+        {options.map(([each, label]) => (
+          <option key={each} value={each}>
+            {label}
+          </option>
+        ))}
+      </select>
+      <Icon name="down" />
+    </span>
   );
 }

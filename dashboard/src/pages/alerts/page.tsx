@@ -16,10 +16,10 @@ import { Empty, Shown } from "../../parts/states.tsx";
 import { Status } from "../../parts/status.tsx";
 import { chosenTab, Tabs } from "../../parts/tabs.tsx";
 import { Ago, Lasting, Time } from "../../parts/time.tsx";
+import { Told } from "../../parts/told.tsx";
 import { href } from "../../router.ts";
 import { measured, type Rule } from "./rule-words.ts";
 import { RuleList } from "./rules.tsx";
-import { Told } from "./told.tsx";
 import { WORDS } from "./words.ts";
 import "./page.css";
 
@@ -233,7 +233,7 @@ function Past({ alerts, rules }: { alerts: readonly Alert[]; rules: readonly Rul
               <b>{adviceFor(alert).name}</b> <span class="muted">{alert.description}</span>
             </span>
             <span class="end muted">
-              {unit && <span class="num">{measured(alert.value, unit)} · </span>}
+              {unit && <span class="num">{measured(alert.value, unit)} at its end · </span>}
               <Time at={alert.created_at} /> · lasted{" "}
               <Lasting from={alert.created_at} to={alert.resolved_at} />
             </span>

@@ -4,7 +4,7 @@ import { invalidate } from "../../api/query.ts";
 import { may } from "../../api/session.ts";
 import type { Alert } from "../../api/types.ts";
 import { adviceFor } from "../../logic/advice.ts";
-import { duration, plural } from "../../logic/format.ts";
+import { period, plural } from "../../logic/format.ts";
 import { Check, Choice, FormDialog, numberOf, TextField } from "../../parts/form.tsx";
 import { Status } from "../../parts/status.tsx";
 import { clock } from "../../parts/time.tsx";
@@ -47,7 +47,7 @@ function RuleRow({ rule, raised }: { rule: Rule; raised: readonly Alert[] }) {
       <div>
         <b>{adviceFor({ type: rule.type, subject: null }).name}</b> <code class="muted">{rule.type}</code>
         <p class="num">
-          Raised {whenRaised(rule)}. Over after {duration(rule.resolve_after_seconds)}.
+          Raised {whenRaised(rule)}. Over after {period(rule.resolve_after_seconds)}.
         </p>
         <p class="muted">{rule.description}</p>
       </div>

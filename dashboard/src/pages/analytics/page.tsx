@@ -3,7 +3,7 @@ import { useMemo } from "preact/hooks";
 import { queryText } from "../../api/client.ts";
 import { useData } from "../../api/query.ts";
 import type { Gap, Page as Rows, Trends } from "../../api/types.ts";
-import { count, duration, percent, plural } from "../../logic/format.ts";
+import { count, duration, percent, period, plural } from "../../logic/format.ts";
 import { Bars } from "../../parts/bars.tsx";
 import { Chart } from "../../parts/chart.tsx";
 import { CopyAs } from "../../parts/copy.tsx";
@@ -99,8 +99,10 @@ function Finer({ trends }: { trends: Trends }) {
   query.set("hours", String(hours));
   return (
     <p class="note">
-      <Icon name="clock" /> All of it fell within one {whole}:{" "}
-      <a href={href("/analytics", query)}>look at it by the {part}</a>.
+      <Icon name="clock" />
+      <span>
+        All of it fell within one {whole}: <a href={href("/analytics", query)}>look at it by the {part}</a>.
+      </span>
     </p>
   );
 }
@@ -226,7 +228,7 @@ function Lines({
   const failing = useMemo(
     () => [
       {
-        label: "failing, %",
+        label: "failing",
         color: "--mark-failed",
         fill: true,
         values: trends.series.map(failingOf),
@@ -238,23 +240,23 @@ function Lines({
   const lasting = useMemo(() => {
     const lines = [
       {
-        label: "mean wait, s",
+        label: "mean wait",
         color: "--mark-waiting",
         values: trends.series.map((one) => one.average_wait_seconds),
-        write: duration,
+        write: period,
       },
       {
-        label: "mean run, s",
+        label: "mean run",
         color: "--mark-running",
         values: trends.series.map((one) => one.average_duration_seconds),
-        write: duration,
+        write: period,
       },
       {
-        label: "95 % ran within, s",
+        label: "95 % ran within",
         color: "--mark-scheduled",
         isDashed: true,
         values: trends.series.map((one) => one.p95_duration_seconds),
-        write: duration,
+        write: period,
       },
     ];
     return lines.filter((line) => line.values.some((value) => value !== null));

@@ -159,7 +159,7 @@ function columns(look: (row: AuditRow) => void, names: Names): readonly Column<A
     {
       id: "actor",
       title: "who",
-      width: "minmax(100px, 1fr)",
+      width: "minmax(84px, 0.8fr)",
       cell: (row) => (
         <a
           href={href("/audit", { actor: `${row.actor_kind}:${row.actor_id}` })}
@@ -183,7 +183,7 @@ function columns(look: (row: AuditRow) => void, names: Names): readonly Column<A
     {
       id: "subject",
       title: "to",
-      width: "minmax(120px, 1.6fr)",
+      width: "minmax(120px, 2.4fr)",
       narrow: "hide",
       cell: (row) => <Subject row={row} names={names} />,
     },
@@ -204,7 +204,7 @@ function columns(look: (row: AuditRow) => void, names: Names): readonly Column<A
     {
       id: "reason",
       title: "reason",
-      width: "minmax(80px, 1fr)",
+      width: "minmax(80px, 0.9fr)",
       from: 1000,
       narrow: "hide",
       cell: (row) => row.reason ?? "",

@@ -95,7 +95,7 @@ function Bar({
   const started = those.find((moment) => moment.event === "started")?.at;
   const waited = started ?? end;
   const place = (from: number, to: number) => ({
-    left: `${share(from)}%`,
+    left: `min(${share(from)}%, 100% - 3px)`,
     width: `max(3px, ${share(to) - share(from)}%)`,
   });
   const said = `${name}: waited ${duration(waited - begin)}${started === undefined ? ", has not started" : `, then ${duration(end - started)}`}`;

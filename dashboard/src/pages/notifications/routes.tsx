@@ -3,7 +3,7 @@ import type { Data } from "../../api/query.ts";
 import { may } from "../../api/session.ts";
 import type { Page as Rows } from "../../api/types.ts";
 import { adviceFor } from "../../logic/advice.ts";
-import { duration } from "../../logic/format.ts";
+import { period } from "../../logic/format.ts";
 import { ActionButton, act } from "../../parts/actions.tsx";
 import { Icon } from "../../parts/icons.tsx";
 import { Menu } from "../../parts/menu.tsx";
@@ -55,7 +55,7 @@ export function Routes({
                       ·{" "}
                       {route.repeat_seconds === null
                         ? "told once"
-                        : `again after ${duration(route.repeat_seconds)}`}
+                        : `again after ${period(route.repeat_seconds)}`}
                       {route.send_resolved ? ", and when it is over" : ""}
                     </p>
                   </div>

@@ -264,7 +264,7 @@ function Hour({ trends }: { trends: Trends }) {
       step={step}
       height={132}
       sentence={sentence}
-      whole="60 min"
+      whole="the last hour"
       gaps={(gaps.value?.data ?? []).map((gap) => ({
         from: Date.parse(gap.started_at),
         to: Date.parse(gap.ended_at),

@@ -171,14 +171,14 @@ function Hour({ name }: { name: string }) {
             times={times}
             step={60_000}
             height={120}
-            whole="60 min"
+            whole="the last hour"
             sentence={`${count(all("completed"))} done, ${count(all("failed"))} failed and ${count(all("cancelled"))} cancelled in the last hour.`}
             gaps={(gaps.value?.data ?? []).map((gap) => ({
               from: Date.parse(gap.started_at),
               to: Date.parse(gap.ended_at),
             }))}
             series={[
-              { label: "done", tone: "completed", values: series.map((one) => one.completed) },
+              { label: "completed", tone: "completed", values: series.map((one) => one.completed) },
               { label: "cancelled", tone: "cancelled", values: series.map((one) => one.cancelled) },
               { label: "failed", tone: "failed", values: series.map((one) => one.failed) },
             ]}

@@ -82,11 +82,11 @@ const NUMBERS: readonly {
   to: number;
 }[] = [
   { name: "priority", label: "Priority", note: "1 to 10, 10 first; 5 if empty", from: 1, to: 10 },
-  { name: "max_retries", label: "Retries", note: "at most; the task's own if empty", from: 0, to: 100 },
+  { name: "max_retries", label: "Retries", note: "At most; the task's own if empty", from: 0, to: 100 },
   {
     name: "timeout_seconds",
     label: "Limit in seconds",
-    note: "of one run; none if empty",
+    note: "Of one run; none if empty",
     from: 1,
     to: 86_400,
   },
@@ -122,7 +122,7 @@ export function ExtraFields({
       ))}
       <Field
         label="Not before"
-        note={`in ${zoneWord.value}; at once if empty`}
+        note={`In ${zoneWord.value}; at once if empty`}
         error={errorOf("scheduled_at")}
       >
         {(id, described) => (

@@ -139,7 +139,7 @@ export function TaskForm({ original }: { original?: Task }) {
             value={queue}
             onInput={setQueue}
             error={sending.errorOf("queue_name")}
-            note={original ? "" : "the usual one if empty"}
+            note={original ? "" : "The usual one if empty"}
           />
           <ExtraFields
             values={extras}

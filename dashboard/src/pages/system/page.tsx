@@ -71,7 +71,7 @@ function Whole({ system, stats }: { system: Resilience; stats: Stats | undefined
           note={`score ${percent(system.resilience_score).replace(" %", "")} of 100`}
         />
         <Figure
-          label="mirror hears"
+          label="mirror heard"
           value={mirror.lag_seconds === null ? "–" : duration(Math.max(0.001, mirror.lag_seconds))}
           unit={mirror.lag_seconds === null ? undefined : "ago"}
           note={mirror.lag_seconds === null ? "no worker is online" : "each worker speaks every 2 s"}

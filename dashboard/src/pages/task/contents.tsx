@@ -1,12 +1,13 @@
 // What went into a task, what came out, and everything that was told of it.
 import { useState } from "preact/hooks";
+import { detailsOf } from "../../logic/details.ts";
 import { count, duration } from "../../logic/format.ts";
 import { copy } from "../../parts/copy.tsx";
 import { Icon } from "../../parts/icons.tsx";
 import { JsonView } from "../../parts/json.tsx";
 import { Section } from "../../parts/page.tsx";
-import { Time } from "../../parts/time.tsx";
-import type { Task, Timeline, TimelineEvent } from "./types.ts";
+import { stillClock, Time } from "../../parts/time.tsx";
+import type { Task, Timeline } from "./types.ts";
 import { WORDS } from "./words.ts";
 
 export function Input({ task }: { task: Task }) {
@@ -79,16 +80,19 @@ function Traceback({ text }: { text: string }) {
   return (
     // What scrolls can be scrolled by keys.
     <pre class="traceback" tabIndex={0} role="group" aria-label={WORDS.traceback}>
-      {text.split("\n").map((line, index) => {
-        if (/^\s*File "/.test(line)) isLibrary = /site-packages|[/\\]lib[/\\]python/.test(line);
-        else if (/^\S/.test(line)) isLibrary = false;
-        return (
-          <span key={index} class={isLibrary ? "muted" : undefined}>
-            {line}
-            {"\n"}
-          </span>
-        );
-      })}
+      {text
+        .trimEnd()
+        .split("\n")
+        .map((line, index) => {
+          if (/^\s*File "/.test(line)) isLibrary = /site-packages|[/\\]lib[/\\]python/.test(line);
+          else if (/^\S/.test(line)) isLibrary = false;
+          return (
+            <span key={index} class={isLibrary ? "muted" : undefined}>
+              {line}
+              {"\n"}
+            </span>
+          );
+        })}
     </pre>
   );
 }
@@ -100,6 +104,7 @@ export function Events({ timeline }: { timeline: Timeline }) {
   const shown = isWhole ? timeline.events : timeline.events.slice(0, FIRST);
   const rest = timeline.events.length - shown.length;
   const start = timeline.events[0]?.timestamp;
+  const still = stillClock();
   return (
     <Section title={WORDS.events} note={count(timeline.events.length)} flush>
       <table class="task-events">
@@ -123,7 +128,7 @@ export function Events({ timeline }: { timeline: Timeline }) {
                   : ""}
               </td>
               <th scope="row">{event.event_type.replaceAll("_", " ")}</th>
-              <td class="task-details">{details(event)}</td>
+              <td class="task-details">{detailsOf(event.details, still)}</td>
             </tr>
           ))}
         </tbody>
@@ -138,12 +143,4 @@ export function Events({ timeline }: { timeline: Timeline }) {
       )}
     </Section>
   );
-}
-
-function details(event: TimelineEvent): string {
-  const { worker_id: _, ...shown } = event.details;
-  return Object.entries(shown)
-    .filter(([, value]) => value !== null && value !== "")
-    .map(([name, value]) => `${name.replaceAll("_", " ")} ${String(value)}`)
-    .join(" · ");
 }

@@ -6,7 +6,7 @@ import { may } from "../../api/session.ts";
 import type { Page as Rows, TaskRow } from "../../api/types.ts";
 import { useKeys } from "../../keys.ts";
 import { celeriac } from "../../logic/curl.ts";
-import { between, duration, plural } from "../../logic/format.ts";
+import { between, duration, period, plural } from "../../logic/format.ts";
 import { proofOfCancel } from "../../logic/proof.ts";
 import { firstStart, sentenceOfTask } from "../../logic/sentence.ts";
 import { lookOfTask } from "../../logic/status.ts";
@@ -278,7 +278,7 @@ function FactsOf({ task }: { task: Task }) {
         ],
         ["priority", task.priority === null ? "–" : String(task.priority)],
         ["retries", `${task.retry_count} of ${task.max_retries ?? "?"}`],
-        task.timeout_seconds ? ["limit", duration(task.timeout_seconds)] : null,
+        task.timeout_seconds ? ["limit", period(task.timeout_seconds)] : null,
         task.workflow_id
           ? ["workflow", <Id key="8" id={task.workflow_id} to={href(`/workflows/${task.workflow_id}`)} />]
           : null,

@@ -2,7 +2,7 @@
 import { segment } from "../../api/client.ts";
 import { useData } from "../../api/query.ts";
 import type { Gap, Page as Rows } from "../../api/types.ts";
-import { duration, time } from "../../logic/format.ts";
+import { period, time } from "../../logic/format.ts";
 import { storyOf, type Story as Told, ticks } from "../../logic/story.ts";
 import { clock, stillClock, zoneWord } from "../../parts/time.tsx";
 import type { Task, Timeline } from "./types.ts";
@@ -77,7 +77,8 @@ function lanes(told: Told): Lane[] {
 function place(told: Told, from: number, to: number) {
   const whole = told.to - told.from;
   return {
-    left: `${((from - told.from) / whole) * 100}%`,
+    // What is shorter than can be seen stays seen at the very end too.
+    left: `min(${((from - told.from) / whole) * 100}%, 100% - 3px)`,
     width: `max(3px, ${((to - from) / whole) * 100}%)`,
   };
 }
@@ -104,11 +105,11 @@ function Beside({ told, lane }: { told: Told; lane: Lane }) {
       </span>
     );
   const widest = lane.stretches.reduce((a, b) => (b.to - b.from > a.to - a.from ? b : a));
-  const isHollow = widest.kind === "wait";
   return (
     <span
       class="story-said on num"
-      data-hollow={isHollow ? "" : undefined}
+      data-kind={widest.kind}
+      data-tone={widest.tone}
       style={{ left: `calc(${first}% + 5px)` }}
     >
       {text}
@@ -132,7 +133,7 @@ function Axis({ told }: { told: Told }) {
               left: `calc(var(--story-lane) + (100% - var(--story-lane)) * ${(at - told.from) / whole})`,
             }}
           >
-            +{duration((at - told.from) / 1000)}
+            +{period((at - told.from) / 1000)}
           </i>
         ))}
       <span class="story-zone">{zoneWord.value}</span>

@@ -7,6 +7,7 @@ import { Icon } from "../../parts/icons.tsx";
 import { Section } from "../../parts/page.tsx";
 import { Shown } from "../../parts/states.tsx";
 import { Ago } from "../../parts/time.tsx";
+import { Told } from "../../parts/told.tsx";
 import { href } from "../../router.ts";
 import type { Explanation } from "./types.ts";
 import { WORDS } from "./words.ts";
@@ -77,7 +78,11 @@ export function Why({
                     </span>
                     <span>
                       {check.detail}
-                      {check.action && <span class="why-action">{adviceOf(check.action)}</span>}
+                      {check.action && (
+                        <span class="why-action">
+                          <Told text={adviceOf(check.action)} />
+                        </span>
+                      )}
                     </span>
                     <span class="why-end">
                       {check.since && check.state !== "ok" && <Ago at={check.since} />}

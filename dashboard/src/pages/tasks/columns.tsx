@@ -23,7 +23,7 @@ const COLUMNS: readonly Column<TaskRow>[] = [
   {
     id: "name",
     title: "name",
-    width: "minmax(120px, 1.2fr)",
+    width: "minmax(100px, 1.8fr)",
     sort: "task_name",
     narrow: "title",
     cell: (row) => (
@@ -36,7 +36,7 @@ const COLUMNS: readonly Column<TaskRow>[] = [
     id: "error",
     title: "error",
     from: 720,
-    width: "minmax(120px, 3fr)",
+    width: "minmax(120px, 2.6fr)",
     narrow: "hide",
     cell: (row) => (
       <span class="muted" title={row.error ?? ""}>
@@ -56,7 +56,7 @@ const COLUMNS: readonly Column<TaskRow>[] = [
     id: "worker",
     title: "worker",
     from: 900,
-    width: "minmax(84px, 0.9fr)",
+    width: "minmax(100px, 0.9fr)",
     narrow: "hide",
     cell: (row) => row.worker_hostname ?? "–",
   },
@@ -80,6 +80,7 @@ const COLUMNS: readonly Column<TaskRow>[] = [
   {
     id: "ran",
     title: "ran",
+    from: 460,
     width: "64px",
     sort: "duration",
     align: "end",

@@ -33,11 +33,17 @@ export function TimeBrush() {
       times={times}
       step={step}
       height={44}
-      whole={!it.is_exact ? `newest ${count(it.total)}` : query.has("created_after") ? "in all" : "24 h"}
+      whole={
+        !it.is_exact
+          ? `newest ${count(it.total)}`
+          : query.has("created_after")
+            ? "in all"
+            : "the last 24 hours"
+      }
       sentence={`${plural(it.total, "task", "tasks", it.is_exact)} over time`}
       gaps={it.counted_since ? [{ from: times[0]!, to: Date.parse(it.counted_since) }] : []}
       series={[
-        { label: "done", tone: "completed", values: it.data.map((one) => one.completed) },
+        { label: "completed", tone: "completed", values: it.data.map((one) => one.completed) },
         { label: "cancelled", tone: "cancelled", values: it.data.map((one) => one.cancelled) },
         { label: "failed", tone: "failed", values: it.data.map((one) => one.failed) },
         ...(isByEnd ? [] : [{ label: "not ended", tone: "waiting" as const, values: open }]),

@@ -301,7 +301,7 @@ function Nothing({ hasFilter }: { hasFilter: boolean }) {
     );
   return (
     <Empty title={WORDS.none} icon="search">
-      <p>Take a filter away by its cross, or</p>
+      <p>Take a word or a filter away, or</p>
       <a class="button" href={href("/tasks")}>
         {WORDS.clear}
       </a>

@@ -3,7 +3,7 @@
 export const WORDS = {
   title: "Tasks",
   bar: "Filter: status:FAILED queue:payments words",
-  all: "All",
+  all: "all",
   none: "Nothing matches.",
   noTasks: "No task has been submitted yet.",
   newer: "newer",

@@ -7,5 +7,5 @@ export const WORDS = {
   drain: "Drain",
   lost: "Lost tasks",
   notSeen: "It has not been asked yet.",
-  seenAt: "it said so",
+  seenAt: "It said so",
 } as const;

@@ -1,6 +1,6 @@
 // The boxes of a graph and the lines between them: where each stands, and how it looks.
 import { type Fold, tally } from "../../logic/fold.ts";
-import { count, duration } from "../../logic/format.ts";
+import { count, duration, plural } from "../../logic/format.ts";
 import type { Layout } from "../../logic/layout.ts";
 import { lookOf } from "../../logic/status.ts";
 import { ShapeIcon } from "../../parts/icons.tsx";
@@ -85,7 +85,7 @@ export function Box({
       <span class="workflow-box-name clip">{isFan ? first.task_name : first.id}</span>
       {isFan ? (
         <span class="workflow-box-note num">
-          <b>× {count(fold.steps.length)}</b>
+          <b>{plural(fold.steps.length, "step")}</b>
           {parts.map(([status, n]) => (
             <span key={status} data-tone={lookOf(status).tone}>
               <ShapeIcon shape={lookOf(status).shape} />

@@ -2,9 +2,10 @@
 import { segment } from "../../api/client.ts";
 import { useData } from "../../api/query.ts";
 import type { Page as Rows } from "../../api/types.ts";
-import { count, duration } from "../../logic/format.ts";
+import { detailsOf } from "../../logic/details.ts";
+import { count } from "../../logic/format.ts";
 import { Empty, Shown } from "../../parts/states.tsx";
-import { Time } from "../../parts/time.tsx";
+import { stillClock, Time } from "../../parts/time.tsx";
 import { href, params, setParams } from "../../router.ts";
 import type { Workflow, WorkflowEvent } from "./types.ts";
 import { WORDS } from "./words.ts";
@@ -20,6 +21,7 @@ export function Events({ workflow }: { workflow: Workflow }) {
     query: { limit: PAGE, offset, ...(isFailures && { event_type: FAILURES }) },
     topics: [`workflow:${workflow.workflow_id}`],
   });
+  const still = stillClock();
   return (
     <>
       <label class="workflow-only">
@@ -57,7 +59,7 @@ export function Events({ workflow }: { workflow: Workflow }) {
                       <td>
                         <b>{event.event_type.replaceAll("_", " ")}</b>
                       </td>
-                      <td class="workflow-details">{detailsOf(event)}</td>
+                      <td class="workflow-details">{detailsOf(event.details, still)}</td>
                     </tr>
                   ))}
                 </tbody>
@@ -101,15 +103,4 @@ function Pager({ total, offset }: { total: number; offset: number }) {
       </button>
     </p>
   );
-}
-
-function detailsOf(event: WorkflowEvent): string {
-  const { worker_id: _, ...shown } = event.details;
-  return Object.entries(shown)
-    .filter(([, value]) => value !== null && value !== "")
-    .map(([name, value]) => {
-      const isTime = name === "runtime" && typeof value === "number";
-      return `${name.replaceAll("_", " ")} ${isTime ? duration(value) : String(value)}`;
-    })
-    .join(" · ");
 }

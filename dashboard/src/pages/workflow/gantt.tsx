@@ -1,6 +1,6 @@
 // When each step waited and ran, on one axis of time: hollow while it waited for a worker, solid while it ran.
 import { useMemo, useState } from "preact/hooks";
-import { duration, plural, time } from "../../logic/format.ts";
+import { duration, period, plural, time } from "../../logic/format.ts";
 import { lookOf } from "../../logic/status.ts";
 import { ticks } from "../../logic/story.ts";
 import { hasEnded, heldBy } from "../../logic/workflow.ts";
@@ -148,7 +148,7 @@ function Track({
   const bar = (from: number, to: number) => {
     const [left, right] = [Math.max(0, share(from)), Math.min(100, share(to))];
     if (right < 0 || left > 100) return null;
-    return { left: `${left}%`, width: `max(3px, ${Math.max(0, right - left)}%)` };
+    return { left: `min(${left}%, 100% - 3px)`, width: `max(3px, ${Math.max(0, right - left)}%)` };
   };
   const wait = bar(made, started ?? ended);
   const run = started === null ? null : bar(started, ended);
@@ -196,7 +196,7 @@ function Axis({ seen }: { seen: Span }) {
           .slice(1)
           .map((place) => (
             <i key={place} style={{ left: `${((place - seen.from) / (seen.to - seen.from)) * 100}%` }}>
-              +{duration((place - seen.from) / 1000)}
+              +{period((place - seen.from) / 1000)}
             </i>
           ))}
       </span>

@@ -183,7 +183,7 @@ function Filters({ status, name }: { status: string[]; name: string | null }) {
         href={href("/workflows", { name })}
         aria-current={status.length === 0 ? "true" : undefined}
       >
-        All
+        all
       </a>
       {STATUSES.map((one) => {
         const isOn = status.includes(one);

@@ -1,0 +1,25 @@
+// What an event of a task tells beside its name, in words. Pure.
+import { type Clock, duration, time } from "./format.ts";
+
+/** Words of the API that say less to a person than these. */
+const WORDS: Record<string, string> = {
+  worker_hostname: "on",
+  dispatch_no: "dispatch",
+  runtime: "ran",
+  eta: "not before",
+};
+
+/** Return the details of an event as one line: `on shop-1@host · attempt 2 · ran 340 ms`. */
+export function detailsOf(details: Readonly<Record<string, unknown>>, clock: Clock): string {
+  const { worker_id: _, ...shown } = details;
+  return Object.entries(shown)
+    .filter(([, value]) => value !== null && value !== "")
+    .map(([name, value]) => `${WORDS[name] ?? name.replaceAll("_", " ")} ${inWords(name, value, clock)}`)
+    .join(" · ");
+}
+
+function inWords(name: string, value: unknown, clock: Clock): string {
+  if (name === "runtime" && typeof value === "number") return duration(value);
+  if (name === "eta" && typeof value === "string") return time(value, clock);
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
+}
