@@ -1,10 +1,11 @@
 """The dashboard's files, read once and answered from memory: its page for every address below `/ui/`, and its assets.
 
 They hold no data, so nobody is asked for a key. Nothing here knows the prefix under which a proxy shows us: every
-address that leaves is relative, and the page is told how deep it lies.
+address that leaves is relative, and the page is told how deep it lies, and which files its address needs.
 """
 
 import gzip
+import json
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
@@ -26,7 +27,10 @@ DASHBOARD_CONTENT_POLICY = (
 """Nothing inline, nothing evaluated, nothing from elsewhere. The one policy for trusted types lets through the address
 of our own worker."""
 PAGE = "index.html"
+PAGES = "pages.json"
+"""What each address needs beyond what all do; the build writes it, in the order in which addresses are compared."""
 BASE_MARK = b'<base href="./"'
+HEAD_END = b"</head>"
 MEDIA_TYPES = {
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
@@ -93,14 +97,28 @@ async def _lead_there(_: Request) -> Response:
 async def _answer(request: Request) -> Response:
     """Return an asset, or the page: which addresses there are is the page's own affair."""
     asset = load_assets().get(request.path_params["path"])
-    return (asset or page_at(_depth(request))).answer(request)
+    if asset is None:
+        segments = _segments(request)
+        asset = page_at(min(len(segments) - 1, MAX_DEPTH), pattern=_pattern_of([each for each in segments if each]))
+    return asset.answer(request)
 
 
-def _depth(request: Request) -> int:
-    """Return how many folders below `/ui/` the page was asked for; an encoded `/` is no folder to a browser."""
+def _segments(request: Request) -> list[str]:
+    """Return what stands between the slashes below `/ui/`; an encoded `/` is none to a browser."""
     path: bytes = request.scope.get("raw_path") or request.scope["path"].encode()
     _, _, below = path.partition(f"{DASHBOARD_PATH}/".encode())
-    return min(below.count(b"/"), MAX_DEPTH)
+    return below.decode("latin-1").split("/")
+
+
+def _pattern_of(segments: list[str]) -> str:
+    """Return the address of a page, such as `/tasks/:id`, that these match; an empty text if there is none."""
+    for pattern in load_pages():
+        wanted = [each for each in pattern.split("/") if each]
+        if len(wanted) == len(segments) and all(
+            name.startswith(":") or name == given for name, given in zip(wanted, segments, strict=True)
+        ):
+            return pattern
+    return ""
 
 
 @cache
@@ -110,10 +128,25 @@ def load_assets() -> dict[str, Asset]:
 
 
 @cache
-def page_at(depth: int) -> Asset:
-    """Return the page for addresses so many folders below `/ui/`."""
+def load_pages() -> dict[str, list[str]]:
+    """Return the files that each address needs beyond those that the page itself names."""
+    pages: dict[str, list[str]] = json.loads(_load_files()[PAGES])
+    return pages
+
+
+@cache
+def page_at(depth: int, *, pattern: str = "") -> Asset:
+    """Return the page for addresses so many folders below `/ui/`; it names the files that such an address needs."""
     base = b"../" * depth or b"./"
-    return Asset.of(PAGE, _load_files()[PAGE].replace(BASE_MARK, b'<base href="%s"' % base, 1))
+    # Named here they come together with all others: else the page would find them once it runs.
+    links = "".join(map(_link, load_pages().get(pattern, ()))).encode()
+    page = _load_files()[PAGE].replace(BASE_MARK, b'<base href="%s"' % base, 1)
+    return Asset.of(PAGE, page.replace(HEAD_END, links + HEAD_END, 1))
+
+
+def _link(name: str) -> str:
+    kind = "stylesheet" if name.endswith(".css") else "modulepreload"
+    return f'  <link rel="{kind}" crossorigin href="./{name}">\n'
 
 
 def build_of_page() -> str:

@@ -1,29 +1,47 @@
 // The page that the address names, within the frame.
+
 import type { ComponentType } from "preact";
 import { useEffect, useState } from "preact/hooks";
+import { lackOf } from "./allowed.ts";
 import { isMeAsked, isSignInAsked, me } from "./api/session.ts";
 import { Frame } from "./frame.tsx";
 import { isHelpOpen, isPaletteOpen, KeyHelp, Palette } from "./palette.tsx";
 import { PageHead, type PageProps } from "./parts/page.tsx";
 import { Empty, ErrorBox, Loading } from "./parts/states.tsx";
 import { href, match, place } from "./router.ts";
-import { lackOf, ROUTES, type Route } from "./routes.ts";
+import { ROUTES, type Route } from "./routes.ts";
 import { SignIn } from "./sign-in.tsx";
 import { WORDS } from "./words.ts";
 
-const loaded = new Map<string, ComponentType<PageProps>>();
+type Drawn = ComponentType<PageProps>;
+
+const FILES = import.meta.glob<{ default: Drawn }>("./pages/*/page.tsx");
+const fetched = new Map<string, Drawn>();
+
+/** Fetch the page that the address names, so that it is drawn at once and not after an empty one; never rejects. */
+export async function fetchFirst(): Promise<void> {
+  const found = routeOf(place.peek().path);
+  // What cannot be fetched is tried again, and its absence told, by who draws it.
+  if (found) await fetchPage(found.route).catch(() => undefined);
+}
+
+async function fetchPage({ page }: Route): Promise<Drawn> {
+  const file = await FILES[`./pages/${page}/page.tsx`]!();
+  fetched.set(page, file.default);
+  return file.default;
+}
+
+function routeOf(path: string): { route: Route; params: Record<string, string> } | undefined {
+  for (const route of ROUTES) {
+    const params = match(route.path, path);
+    if (params) return { route, params };
+  }
+  return undefined;
+}
 
 export function App() {
   if (isSignInAsked.value && me.value === null) return <SignIn />;
-  const path = place.value.path;
-  let found: { route: Route; params: Record<string, string> } | undefined;
-  for (const route of ROUTES) {
-    const params = match(route.path, path);
-    if (params) {
-      found = { route, params };
-      break;
-    }
-  }
+  const found = routeOf(place.value.path);
   return (
     <Frame route={found?.route}>
       {!found ? (
@@ -41,15 +59,12 @@ export function App() {
 }
 
 function Lazy({ route, params }: { route: Route; params: Record<string, string> }) {
-  const [Page, setPage] = useState<ComponentType<PageProps> | undefined>(() => loaded.get(route.path));
+  const [Page, setPage] = useState<Drawn | undefined>(() => fetched.get(route.page));
   const [error, setError] = useState<Error | null>(null);
   useEffect(() => {
-    if (loaded.has(route.path)) return;
-    route.load().then(
-      (module) => {
-        loaded.set(route.path, module.default);
-        setPage(() => module.default);
-      },
+    if (Page) return;
+    fetchPage(route).then(
+      (page) => setPage(() => page),
       () => setError(new Error(WORDS.gone)),
     );
   }, [route]);

@@ -1,6 +1,8 @@
 // What stands around every page: the rail, the strip with the pulse, the banner, the settings.
+
 import type { ComponentChildren } from "preact";
 import { useRef } from "preact/hooks";
+import { lackOf } from "./allowed.ts";
 import { awaySince } from "./api/client.ts";
 import { useHealth } from "./api/health.ts";
 import { heardAt, isOutdated, isPaused, pulse, togglePause } from "./api/live.ts";
@@ -18,7 +20,7 @@ import { clock, stillClock } from "./parts/time.tsx";
 import { Toasts } from "./parts/toasts.tsx";
 import { Rail } from "./rail.tsx";
 import { go, href } from "./router.ts";
-import { lackOf, ROUTES, type Route } from "./routes.ts";
+import { ROUTES, type Route } from "./routes.ts";
 import { density, letters, theme, zone } from "./settings.ts";
 import { WORDS } from "./words.ts";
 

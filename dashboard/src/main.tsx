@@ -3,7 +3,7 @@ import { render } from "preact";
 import { startLive } from "./api/live.ts";
 import { signedOut } from "./api/query.ts";
 import { isSignInAsked, loadMe } from "./api/session.ts";
-import { App } from "./app.tsx";
+import { App, fetchFirst } from "./app.tsx";
 import { listenToKeys } from "./keys.ts";
 import { followLinks } from "./router.ts";
 import "./styles/tokens.css";
@@ -27,4 +27,4 @@ signedOut.subscribe((times) => {
 });
 void loadMe();
 startLive();
-render(<App />, document.getElementById("app")!);
+void fetchFirst().then(() => render(<App />, document.getElementById("app")!));

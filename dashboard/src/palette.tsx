@@ -1,6 +1,8 @@
 // ⌘K: every page, what can be done here, any id, any words to search for.
+
 import { signal } from "@preact/signals";
 import { useState } from "preact/hooks";
+import { lackOf } from "./allowed.ts";
 import { togglePause } from "./api/live.ts";
 import { isLimited } from "./api/session.ts";
 import { allKeys } from "./keys.ts";
@@ -8,7 +10,7 @@ import { Combobox, type Option } from "./parts/combobox.tsx";
 import { Dialog } from "./parts/dialog.tsx";
 import { say } from "./parts/toasts.tsx";
 import { go } from "./router.ts";
-import { lackOf, ROUTES } from "./routes.ts";
+import { ROUTES } from "./routes.ts";
 import { theme, zone } from "./settings.ts";
 
 export const isPaletteOpen = signal(false);

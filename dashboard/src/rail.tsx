@@ -1,4 +1,5 @@
 // Where one can go: beside every page, and on a phone below it, with the rest of the pages behind the last of its buttons.
+import { lackOf } from "./allowed.ts";
 import { pulse } from "./api/live.ts";
 import { useData } from "./api/query.ts";
 import { isReadOnly, me } from "./api/session.ts";
@@ -8,7 +9,7 @@ import { Mark } from "./parts/mark.tsx";
 import { Menu } from "./parts/menu.tsx";
 import { zoneWord } from "./parts/time.tsx";
 import { href } from "./router.ts";
-import { lackOf, ROUTES, type Route } from "./routes.ts";
+import { ROUTES, type Route } from "./routes.ts";
 import { rail, zone } from "./settings.ts";
 import { WORDS } from "./words.ts";
 

@@ -1,13 +1,12 @@
-// Every page of the dashboard: its address, its name, its key, and the file that is fetched when it is opened.
-import type { ComponentType } from "preact";
-import { may, maySee, me, type Scope } from "./api/session.ts";
+// Every page of the dashboard: its address, its name, its key, and its folder. The build reads this as well.
+import type { Scope } from "./api/session.ts";
 import type { IconName } from "./parts/icons.tsx";
-import type { PageProps } from "./parts/page.tsx";
 
 export interface Route {
   path: string;
   title: string;
-  load: () => Promise<{ default: ComponentType<PageProps> }>;
+  /** Its folder in `pages/`, which is fetched when it is opened. */
+  page: string;
   /** Listed in the rail, in this group. */
   rail?: 1 | 2;
   icon?: IconName;
@@ -21,22 +20,6 @@ export interface Route {
   isOwn?: true;
 }
 
-const MAY: Record<Scope, string> = {
-  read: "may read",
-  submit: "may submit",
-  operate: "may operate",
-  admin: "may administer",
-};
-
-/** Return what kind of key a page needs that the person's is not; null where the page may be opened, and while it is not
- * known who he is. */
-export function lackOf(route: Route): string | null {
-  if (me.value === null) return null;
-  const needs = route.needs ?? "read";
-  if (!may(needs) && !(route.isOwn && may("submit"))) return `a key that ${MAY[needs]}`;
-  return maySee(route.path) ? null : "a key without limits";
-}
-
 export const ROUTES: readonly Route[] = [
   {
     path: "/",
@@ -44,7 +27,7 @@ export const ROUTES: readonly Route[] = [
     rail: 1,
     icon: "overview",
     letter: "o",
-    load: () => import("./pages/overview/page.tsx"),
+    page: "overview",
   },
   {
     path: "/tasks",
@@ -52,15 +35,9 @@ export const ROUTES: readonly Route[] = [
     rail: 1,
     icon: "tasks",
     letter: "t",
-    load: () => import("./pages/tasks/page.tsx"),
+    page: "tasks",
   },
-  {
-    path: "/tasks/:id",
-    title: "Task",
-    within: "/tasks",
-    isOwn: true,
-    load: () => import("./pages/task/page.tsx"),
-  },
+  { path: "/tasks/:id", title: "Task", within: "/tasks", isOwn: true, page: "task" },
   {
     path: "/workflows",
     title: "Workflows",
@@ -68,14 +45,14 @@ export const ROUTES: readonly Route[] = [
     icon: "workflow",
     letter: "f",
     isOwn: true,
-    load: () => import("./pages/workflows/page.tsx"),
+    page: "workflows",
   },
   {
     path: "/workflows/:id",
     title: "Workflow",
     within: "/workflows",
     isOwn: true,
-    load: () => import("./pages/workflow/page.tsx"),
+    page: "workflow",
   },
   {
     path: "/queues",
@@ -83,22 +60,22 @@ export const ROUTES: readonly Route[] = [
     rail: 1,
     icon: "layers",
     letter: "q",
-    load: () => import("./pages/queues/page.tsx"),
+    page: "queues",
   },
-  { path: "/queues/:name", title: "Queue", within: "/queues", load: () => import("./pages/queue/page.tsx") },
+  { path: "/queues/:name", title: "Queue", within: "/queues", page: "queue" },
   {
     path: "/workers",
     title: "Workers",
     rail: 1,
     icon: "server",
     letter: "w",
-    load: () => import("./pages/workers/page.tsx"),
+    page: "workers",
   },
   {
     path: "/workers/:id",
     title: "Worker",
     within: "/workers",
-    load: () => import("./pages/worker/page.tsx"),
+    page: "worker",
   },
   {
     path: "/names",
@@ -106,16 +83,16 @@ export const ROUTES: readonly Route[] = [
     rail: 1,
     icon: "names",
     letter: "n",
-    load: () => import("./pages/names/page.tsx"),
+    page: "names",
   },
-  { path: "/names/:name", title: "Name", within: "/names", load: () => import("./pages/name/page.tsx") },
+  { path: "/names/:name", title: "Name", within: "/names", page: "name" },
   {
     path: "/failures",
     title: "Failures",
     rail: 1,
     icon: "failures",
     letter: "e",
-    load: () => import("./pages/failures/page.tsx"),
+    page: "failures",
   },
   {
     path: "/analytics",
@@ -123,7 +100,7 @@ export const ROUTES: readonly Route[] = [
     rail: 1,
     icon: "trend",
     letter: "a",
-    load: () => import("./pages/analytics/page.tsx"),
+    page: "analytics",
   },
   {
     path: "/alerts",
@@ -131,7 +108,7 @@ export const ROUTES: readonly Route[] = [
     rail: 2,
     icon: "bell",
     letter: "l",
-    load: () => import("./pages/alerts/page.tsx"),
+    page: "alerts",
   },
   {
     path: "/system",
@@ -139,29 +116,29 @@ export const ROUTES: readonly Route[] = [
     rail: 2,
     icon: "settings",
     letter: "s",
-    load: () => import("./pages/system/page.tsx"),
+    page: "system",
   },
-  { path: "/compare", title: "Compare", within: "/tasks", load: () => import("./pages/compare/page.tsx") },
-  { path: "/submit", title: "Submit a task", needs: "submit", load: () => import("./pages/submit/page.tsx") },
+  { path: "/compare", title: "Compare", within: "/tasks", page: "compare" },
+  { path: "/submit", title: "Submit a task", needs: "submit", page: "submit" },
   {
     path: "/webhooks",
     title: "Webhooks",
     within: "/system",
     letter: "h",
-    load: () => import("./pages/webhooks/page.tsx"),
+    page: "webhooks",
   },
   {
     path: "/webhooks/:id",
     title: "Webhook",
     within: "/system",
-    load: () => import("./pages/webhook/page.tsx"),
+    page: "webhook",
   },
   {
     path: "/notifications",
     title: "Notifications",
     within: "/alerts",
     letter: "i",
-    load: () => import("./pages/notifications/page.tsx"),
+    page: "notifications",
   },
   {
     path: "/keys",
@@ -169,7 +146,7 @@ export const ROUTES: readonly Route[] = [
     within: "/system",
     needs: "admin",
     letter: "k",
-    load: () => import("./pages/keys/page.tsx"),
+    page: "keys",
   },
   {
     path: "/audit",
@@ -177,6 +154,6 @@ export const ROUTES: readonly Route[] = [
     within: "/system",
     needs: "admin",
     letter: "u",
-    load: () => import("./pages/audit/page.tsx"),
+    page: "audit",
   },
 ];

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { fixedAt, looksBack } from "../src/logic/moments.ts";
+import { fixedAt, justAfter, looksBack } from "../src/logic/moments.ts";
 
 const now = Date.parse("2026-11-26T12:00:00Z");
 const fixed = (text: string, until?: string) =>
@@ -31,4 +31,11 @@ test("only a relative time looks back", () => {
   assert.equal(looksBack(new URLSearchParams("created_after=-24h")), true);
   assert.equal(looksBack(new URLSearchParams("created_after=2026-11-01&search=-24h&after=-24x")), false);
   assert.deepEqual(fixed("after=-999999999999999d"), { after: "-999999999999999d" });
+});
+
+test("just after a time is the microsecond that follows, in the zone that was given", () => {
+  assert.equal(justAfter("2026-11-26T12:00:00.123456Z"), "2026-11-26T12:00:00.123457Z");
+  assert.equal(justAfter("2026-11-26T12:00:00.5Z"), "2026-11-26T12:00:00.500001Z");
+  assert.equal(justAfter("2026-11-26T12:00:00+00:00"), "2026-11-26T12:00:00.000001+00:00");
+  assert.equal(justAfter("2026-11-26T23:59:59.999999Z"), "2026-11-27T00:00:00.000Z");
 });

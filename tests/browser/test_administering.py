@@ -130,7 +130,9 @@ def test_what_a_webhook_asks_for_is_chosen_by_keys_on_a_phone(stack: Stack, shop
         page.keyboard.press("Tab")
         page.keyboard.press("Tab")
         expect(dialog.get_by_role("checkbox", name="all of task.*")).to_be_focused()
-        known = {each["name"] for each in stack.client.get("/webhooks/event-types").json()["data"] if each["selectable"]}
+        known = {
+            each["name"] for each in stack.client.get("/webhooks/event-types").json()["data"] if each["selectable"]
+        }
         boxes = dialog.get_by_role("group", name="Events").get_by_role("checkbox")
         assert {text for text in boxes.locator("xpath=..").all_inner_texts() if "all of" not in text} == known
         page.keyboard.press("Space")

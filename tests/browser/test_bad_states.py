@@ -274,7 +274,9 @@ def test_without_the_mirror_the_list_and_a_task_are_shown_as_old(stack: Stack, s
         with frozen([stack.child("mirror")]):
             for page in pages:
                 expect(page.locator(OLD)).to_be_visible()
-                expect(page.locator(".banner")).to_contain_text(re.compile(r"what is shown stands still\. It is as of \d"))
+                expect(page.locator(".banner")).to_contain_text(
+                    re.compile(r"what is shown stands still\. It is as of \d")
+                )
         for page in pages:
             expect(page.locator("[data-stale]")).to_have_count(0)
     wait_for(stack.is_healthy)

@@ -70,10 +70,7 @@ export function startLive(): void {
     absentUntil = 0;
     if (now === who) return;
     who = now;
-    queueMicrotask(() => {
-      follow();
-      if (!pulse.peek() && isToldOfAll.peek()) void poll();
-    });
+    queueMicrotask(follow);
   });
   setInterval(watch, 1_000);
   follow();

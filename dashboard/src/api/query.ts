@@ -18,7 +18,6 @@ export interface Read<T> {
   at: number;
   /** How old the value was already when it came, in seconds; null if it was fresh. */
   age: number | null;
-  isLoading: boolean;
 }
 
 export interface Data<T> extends Read<T> {
@@ -69,7 +68,7 @@ export function useData<T>(path: string | null, options: ReadOptions = {}): Data
   return { ...state, refresh: () => entry && load(entry) };
 }
 
-const NOTHING: Read<unknown> = { value: undefined, error: undefined, at: 0, age: null, isLoading: false };
+const NOTHING: Read<unknown> = { value: undefined, error: undefined, at: 0, age: null };
 
 /** Return what is known of a path without asking. */
 export function peek<T>(path: string, query?: Query | URLSearchParams): T | undefined {
@@ -114,7 +113,7 @@ function entryOf(key: string, path: string, query: string): Entry {
     entries.set(key, known);
     return known;
   }
-  const state = signal<Read<unknown>>({ ...NOTHING, isLoading: true });
+  const state = signal<Read<unknown>>({ ...NOTHING });
   const fresh = {
     users: 0,
     every: 0,
@@ -129,6 +128,8 @@ function entryOf(key: string, path: string, query: string): Entry {
   const entry: Entry = { key, path, query, state, topics: new Set(), ...fresh };
   entries.set(key, entry);
   forgetOldest();
+  // While its page is drawn for the first time, not once that is on the screen: a frame is what an answer takes.
+  void load(entry);
   return entry;
 }
 
@@ -145,7 +146,7 @@ function use(entry: Entry, topics: readonly string[], every: number): () => void
   for (const topic of topics) entry.topics.add(topic);
   want(topics, 1);
   const isOld = Date.now() - entry.state.value.at > (every || LEAST_MS);
-  if (entry.isStale || isOld) load(entry);
+  if (!entry.abort && (entry.isStale || isOld)) load(entry);
   else schedule(entry);
   return () => {
     entry.users -= 1;
@@ -203,7 +204,6 @@ async function load(entry: Entry): Promise<void> {
   const started = performance.now();
   const before = entry.state.peek();
   entry.isStale = false;
-  if (!before.isLoading) entry.state.value = { ...before, isLoading: true };
   let isSlow = false;
   const slowly = setTimeout(() => {
     isSlow = true;
@@ -218,13 +218,10 @@ async function load(entry: Entry): Promise<void> {
     });
     entry.failures = 0;
     entry.tookMs = performance.now() - started;
-    entry.state.value = {
-      value: merged(before.value, value),
-      error: undefined,
-      at: Date.now(),
-      age,
-      isLoading: false,
-    };
+    const fresh = { value: merged(before.value, value), error: undefined, at: Date.now(), age };
+    // As it was: nothing is drawn again, and only its time moves on.
+    if (fresh.value === before.value && !before.error && age === before.age) before.at = fresh.at;
+    else entry.state.value = fresh;
   } catch (error) {
     const isLate = abort.signal.reason instanceof ApiError;
     if (abort.signal.aborted && !isLate) return;
@@ -233,7 +230,7 @@ async function load(entry: Entry): Promise<void> {
     entry.failures = known.isAway || known.status === 429 || known.status >= 500 ? entry.failures + 1 : 0;
     entry.failedAt = Date.now();
     entry.retryAt = retryAt(entry.failures, entry.failedAt, Math.random());
-    entry.state.value = { ...entry.state.peek(), error: known, isLoading: false };
+    entry.state.value = { ...entry.state.peek(), error: known };
     if (known.status === 401) signedOut.value += 1;
   } finally {
     clearTimeout(slowly);

@@ -24,3 +24,11 @@ function timeOf(text: string, now: number): string {
   const at = new Date(now - seconds * 1_000);
   return Number.isNaN(at.getTime()) ? text : at.toISOString();
 }
+
+/** Return the time of the API, which counts microseconds, that comes next after one of its times. */
+export function justAfter(text: string): string {
+  const [, whole, digits = "", zone] = text.match(/^(.*T[\d:]{8})(?:\.(\d+))?(.*)$/)!;
+  const micros = Number(digits.padEnd(6, "0").slice(0, 6)) + 1;
+  if (micros < 1_000_000) return `${whole}.${String(micros).padStart(6, "0")}${zone}`;
+  return new Date(Date.parse(`${whole}${zone}`) + 1_000).toISOString();
+}

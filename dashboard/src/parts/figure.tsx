@@ -2,7 +2,8 @@
 import type { ComponentChildren } from "preact";
 import type { Tone } from "../logic/status.ts";
 
-/** Small bars, oldest first, as many as `slots` says; what they say stands beside them in words. */
+/** Small bars, oldest first, as many as `slots` says; what they say stands beside them in words. They are cut out of
+ * one box: each pulse moves them, and only paints. Bars of their own would have the page laid out again every second. */
 export function Sparkline({
   values,
   tone,
@@ -16,34 +17,36 @@ export function Sparkline({
   width?: number;
   height?: number;
 }) {
-  const top = Math.max(1e-9, ...values.map((value) => value ?? 0));
-  const places = Math.max(1, slots, values.length);
-  const step = width / places;
-  const before = places - values.length;
-  const bar = Math.max(1, step - (step > 3 ? 1 : 0));
   return (
-    <svg
+    <span
       class="spark"
       data-tone={tone}
-      width={width}
-      height={height}
-      viewBox={`0 0 ${width} ${height}`}
+      style={{ width: `${width}px`, height: `${height}px` }}
       aria-hidden="true"
     >
-      <line x1="0" x2={width} y1={height - 0.5} y2={height - 0.5} />
-      {values.map((value, index) =>
-        value ? (
-          <rect
-            key={index}
-            x={(before + index) * step}
-            width={bar}
-            y={height - Math.max(1.5, (value / top) * (height - 1))}
-            height={Math.max(1.5, (value / top) * (height - 1))}
-          />
-        ) : null,
-      )}
-    </svg>
+      <i style={{ clipPath: barsOf(values, { places: Math.max(1, slots, values.length), width, height }) }} />
+    </span>
   );
+}
+
+/** Return the outline of the bars: each goes up from the ground and down to it again. */
+function barsOf(
+  values: readonly (number | null)[],
+  { places, width, height }: { places: number; width: number; height: number },
+): string {
+  const top = Math.max(1e-9, ...values.map((value) => value ?? 0));
+  const step = width / places;
+  const bar = Math.max(1, step - (step > 3 ? 1 : 0));
+  const ground = height - 1;
+  const points = values.flatMap((value, index) => {
+    if (!value) return [];
+    const left = (places - values.length + index) * step;
+    const high = ground - Math.max(1.5, (value / top) * ground);
+    const corners = [left, ground, left, high, left + bar, high, left + bar, ground];
+    return corners.map((at) => `${Math.round(at * 100) / 100}px`);
+  });
+  const pairs = points.flatMap((x, index) => (index % 2 ? [] : [`${x} ${points[index + 1]}`]));
+  return `polygon(${pairs.join(", ") || "0 0"})`;
 }
 
 /** A number with its name above and a line of what it is beside; with `to`, a link to what it counts. */

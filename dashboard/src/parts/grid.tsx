@@ -49,17 +49,19 @@ export interface GridProps<Row> {
 const NARROW = "(max-width: 640px)";
 const CARD = 76;
 const BEYOND = 8;
-const ALL_DRAWN = 60;
 const narrow = matchMedia(NARROW);
 
 export function Grid<Row>(props: GridProps<Row>) {
   const { rows, rowKey, selected } = props;
   const body = useRef<HTMLDivElement>(null);
-  const [width, setWidth] = useState(Number.POSITIVE_INFINITY);
+  // Null until it was measured: rows are drawn once it is known how many and which of their cells fit.
+  const [width, setWidth] = useState<number | null>(null);
   const [current, setCurrent] = useState<string | null>(null);
-  const [span, setSpan] = useState<readonly [number, number]>([0, ALL_DRAWN]);
+  const [span, setSpan] = useState<readonly [number, number]>([0, 0]);
   const isNarrow = useNarrow();
-  const columns = isNarrow ? props.columns : props.columns.filter((column) => (column.from ?? 0) <= width);
+  const columns = isNarrow
+    ? props.columns
+    : props.columns.filter((column) => (column.from ?? 0) <= (width ?? 0));
   const height = isNarrow ? CARD : density.value === "compact" ? 26 : 32;
   const isVirtual = Boolean(props.fill);
   const anchor = useRef<number | null>(null);
@@ -74,7 +76,10 @@ export function Grid<Row>(props: GridProps<Row>) {
     setSpan((was) => (was[0] === first && was[1] === last ? was : [first, last]));
     if (last >= rows.length - 2 * BEYOND) props.onEnd?.();
   };
-  useLayoutEffect(look, [rows.length, height, isVirtual]);
+  useLayoutEffect(() => {
+    if (body.current) setWidth(body.current.clientWidth);
+    look();
+  }, [rows.length, height, isVirtual]);
   useEffect(() => {
     if (!body.current) return undefined;
     const watch = new ResizeObserver(([entry]) => {
@@ -147,7 +152,7 @@ export function Grid<Row>(props: GridProps<Row>) {
   };
 
   const [first, last] = isVirtual ? span : [0, rows.length];
-  const drawn = rows.slice(first, last);
+  const drawn = width === null ? [] : rows.slice(first, last);
   const tracks = `${selected ? "28px " : ""}${columns.map((column) => column.width ?? "minmax(0, 1fr)").join(" ")}`;
   const allSelected = selected && rows.length > 0 && rows.every((row) => selected.value.has(rowKey(row)));
   return (

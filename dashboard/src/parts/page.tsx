@@ -24,10 +24,7 @@ export function PageHead({
   /** The page in the title of the tab, where `title` is not text. */
   name?: string;
 }) {
-  const text = name ?? (typeof title === "string" ? title : "");
-  useEffect(() => {
-    document.title = [state, text, "Celeriac"].filter(Boolean).join(" · ");
-  }, [state, text]);
+  useTitle(name ?? (typeof title === "string" ? title : ""), state);
   return (
     <header class="page-head">
       <div>
@@ -37,6 +34,13 @@ export function PageHead({
       {children && <div class="actions">{children}</div>}
     </header>
   );
+}
+
+/** Name the tab after the page, with its state before it. */
+export function useTitle(text: string, state?: string): void {
+  useEffect(() => {
+    document.title = [state, text, "Celeriac"].filter(Boolean).join(" · ");
+  }, [state, text]);
 }
 
 /** A part of a page under a heading. */

@@ -1,4 +1,5 @@
 // How it is, in one sentence; then figures; then what needs a look.
+import type { ComponentChildren } from "preact";
 import { useHealth } from "../../api/health.ts";
 import { pulse, recent } from "../../api/live.ts";
 import { useData } from "../../api/query.ts";
@@ -7,13 +8,20 @@ import type { Alert, Gap, QueueRow, Resilience, Page as Rows, Stats, Trends } fr
 import { useWaiting } from "../../api/waiting.ts";
 import { about, count, duration, percent, perMinute } from "../../logic/format.ts";
 import { byNeed, courseOf, isUnserved, takersOf } from "../../logic/queues.ts";
-import { bySeverity, type FailureGroup, type Other, type Verdict, verdictOf } from "../../logic/verdict.ts";
+import {
+  bySeverity,
+  type FailureGroup,
+  type Other,
+  type Situation,
+  type Verdict,
+  verdictOf,
+} from "../../logic/verdict.ts";
 import { act } from "../../parts/actions.tsx";
 import { Bars } from "../../parts/bars.tsx";
 import { Figure, Sparkline } from "../../parts/figure.tsx";
 import { Icon } from "../../parts/icons.tsx";
 import { Lead } from "../../parts/lead.tsx";
-import { PageHead, type PageProps, Section } from "../../parts/page.tsx";
+import { PageHead, type PageProps, Section, useTitle } from "../../parts/page.tsx";
 import { AsOf, Empty, Limits, Shown } from "../../parts/states.tsx";
 import { Status } from "../../parts/status.tsx";
 import { Ago, clock } from "../../parts/time.tsx";
@@ -34,17 +42,18 @@ const OTHERS_SHOWN = 3;
 const ofAll = (path: string) => (isLimited.value ? null : path);
 
 export default function Page(_props: PageProps) {
-  const stats = useData<Stats>(ofAll("/dashboard/stats"), { topics: ["tasks", "queues", "workers"] });
+  // What the sentence needs comes first: a browser asks six questions of a server at once.
   const health = useHealth();
   const alerts = useData<Rows<Alert>>(ofAll("/alerts"), {
     query: { limit: 50, rows: "data" },
     topics: ["alerts"],
   });
+  const resilience = useData<Resilience>(ofAll("/resilience/summary"), { every: 5_000 });
+  const stats = useData<Stats>(ofAll("/dashboard/stats"), { topics: ["tasks", "queues", "workers"] });
   const queues = useData<Rows<QueueRow> & { queue_depth_source: "broker" | "mirror" }>("/queues", {
     query: { limit: 200, rows: "data" },
     topics: ["queues", "tasks"],
   });
-  const resilience = useData<Resilience>(ofAll("/resilience/summary"), { every: 5_000 });
   const trends = useData<Trends>("/analytics/trends", {
     query: { hours: 1, interval: "minutely" },
     topics: ["tasks"],
@@ -59,6 +68,7 @@ export default function Page(_props: PageProps) {
     query: { status: "FAILED", limit: 20, rows: "data" },
     topics: ["workflows"],
   });
+  const gaps = useData<Rows<Gap>>("/mirror/gaps", { query: { after: "-1h" }, every: 60_000 });
   const areGone = resilience.value?.components.some(
     (part) => part.name === "workers" && part.status === "unhealthy",
   );
@@ -66,11 +76,8 @@ export default function Page(_props: PageProps) {
     query: { limit: 1000, rows: "data" },
     topics: ["workers"],
   });
-  const now = pulse.value;
   const waiting = useWaiting(queues);
-  const rates = ratesOf();
-  const verdict = verdictOf({
-    now: clock.value.now,
+  const known = {
     health,
     alerts: alerts.value?.data,
     stats: stats.value,
@@ -80,24 +87,17 @@ export default function Page(_props: PageProps) {
     failures: failures.value?.groups,
     failing: trends.value?.by_task,
     workflows: workflows.value?.data,
-    offline: now?.workers?.offline,
-    donePerMinute: rates.done === null ? null : rates.done * 60,
-    failedPercent: rates.failedPercent,
-    meanWait: now?.mean_wait,
-  });
-  if (verdict.tone === "empty") return <FirstTask verdict={verdict} />;
+  };
   return (
-    <>
-      <h1 class="sr">{WORDS.title}</h1>
-      <Sentence verdict={verdict} />
+    <Said known={known}>
       <AsOf reads={[alerts, stats, queues, resilience]} />
       <Limits />
-      {!isLimited.value && <Vitals stats={stats.value} rates={rates} waiting={waiting} />}
+      {!isLimited.value && <Vitals stats={stats.value} waiting={waiting} />}
       <Away />
       <div class="overview-columns">
         <Section title={WORDS.hour} note="by minute">
           <Shown data={trends} lines={4}>
-            {(shown) => <Hour trends={shown} />}
+            {(shown) => <Hour trends={shown} gaps={gaps.value?.data ?? []} />}
           </Shown>
         </Section>
         <Section title={WORDS.queues} note={WORDS.queuesNote} flush>
@@ -112,6 +112,28 @@ export default function Page(_props: PageProps) {
           <Shown data={failures}>{(shown) => <Failing groups={shown.groups} />}</Shown>
         </Section>
       </div>
+    </Said>
+  );
+}
+
+/** The sentence over the rest. The clock and the pulse draw it again each second, and what stands below it never. */
+function Said({ known, children }: { known: Omit<Situation, "now">; children: ComponentChildren }) {
+  const now = pulse.value;
+  const rates = ratesOf();
+  const verdict = verdictOf({
+    ...known,
+    now: clock.value.now,
+    offline: now?.workers?.offline,
+    donePerMinute: rates.done === null ? null : rates.done * 60,
+    failedPercent: rates.failedPercent,
+    meanWait: now?.mean_wait,
+  });
+  if (verdict.tone === "empty") return <FirstTask verdict={verdict} />;
+  return (
+    <>
+      <h1 class="sr">{WORDS.title}</h1>
+      <Sentence verdict={verdict} />
+      {children}
     </>
   );
 }
@@ -126,31 +148,29 @@ const LOOK = {
 
 function Sentence({ verdict }: { verdict: Verdict }) {
   const look = LOOK[verdict.tone];
+  useTitle(WORDS.title, look.state);
   const links = verdict.links.filter((link) => maySee(link.to));
   return (
-    <>
-      <TitleOnly state={look.state} />
-      <div class="verdict">
-        <span class="verdict-mark" data-tone={look.tone}>
-          <Icon name={look.icon} />
-        </span>
-        <div class="verdict-said">
-          <p class="verdict-text">
-            {verdict.text} <span>{verdict.rest}</span>
-          </p>
-          <Others of={verdict.others} />
-        </div>
-        {links.length > 0 && (
-          <div class="actions">
-            {links.map((link) => (
-              <a key={link.label} class="button" href={href(link.to)}>
-                {link.label}
-              </a>
-            ))}
-          </div>
-        )}
+    <div class="verdict">
+      <span class="verdict-mark" data-tone={look.tone}>
+        <Icon name={look.icon} />
+      </span>
+      <div class="verdict-said">
+        <p class="verdict-text">
+          {verdict.text} {verdict.rest && <span>{verdict.rest}</span>}
+        </p>
+        <Others of={verdict.others} />
       </div>
-    </>
+      {links.length > 0 && (
+        <div class="actions">
+          {links.map((link) => (
+            <a key={link.label} class="button" href={href(link.to)}>
+              {link.label}
+            </a>
+          ))}
+        </div>
+      )}
+    </div>
   );
 }
 
@@ -180,11 +200,6 @@ function Others({ of: others }: { of: readonly Other[] }) {
   );
 }
 
-function TitleOnly({ state }: { state: string }) {
-  document.title = [state, WORDS.title, "Celeriac"].filter(Boolean).join(" · ");
-  return null;
-}
-
 interface Rates {
   done: number | null;
   failed: number | null;
@@ -199,8 +214,8 @@ function ratesOf(): Rates {
   return { done, failed, failedPercent: ended > 0 ? (100 * (failed ?? 0)) / ended : null };
 }
 
-function Vitals(props: { stats: Stats | undefined; rates: Rates; waiting: number | null }) {
-  const { stats, rates, waiting } = props;
+function Vitals({ stats, waiting }: { stats: Stats | undefined; waiting: number | null }) {
+  const rates = ratesOf();
   const now = pulse.value;
   const last = recent.value.slice(-36);
   const workers = now?.workers;
@@ -251,8 +266,7 @@ function Vitals(props: { stats: Stats | undefined; rates: Rates; waiting: number
   );
 }
 
-function Hour({ trends }: { trends: Trends }) {
-  const gaps = useData<Rows<Gap>>("/mirror/gaps", { query: { after: "-1h" }, every: 60_000 });
+function Hour({ trends, gaps }: { trends: Trends; gaps: readonly Gap[] }) {
   const times = trends.series.map((bucket) => Date.parse(bucket.bucket));
   const sum = (name: "completed" | "failed" | "cancelled") =>
     trends.series.reduce((all, one) => all + one[name], 0);
@@ -265,7 +279,7 @@ function Hour({ trends }: { trends: Trends }) {
       height={132}
       sentence={sentence}
       whole="the last hour"
-      gaps={(gaps.value?.data ?? []).map((gap) => ({
+      gaps={gaps.map((gap) => ({
         from: Date.parse(gap.started_at),
         to: Date.parse(gap.ended_at),
       }))}
@@ -295,9 +309,7 @@ function QueueList({ queues }: { queues: readonly QueueRow[] }) {
           <b class="clip">{queue.queue_name}</b>
           <span class="end">{count(queue.waiting)}</span>
           <span class="muted clip">
-            {queue.oldest_waiting_at
-              ? `oldest ${about((clock.value.now - Date.parse(queue.oldest_waiting_at)) / 1000)}`
-              : ""}
+            {queue.oldest_waiting_at && <Oldest since={Date.parse(queue.oldest_waiting_at)} />}
           </span>
           <span class="end">
             {isUnserved(queue) ? (
@@ -319,6 +331,10 @@ function QueueList({ queues }: { queues: readonly QueueRow[] }) {
       )}
     </>
   );
+}
+
+function Oldest({ since }: { since: number }) {
+  return <>oldest {about((clock.value.now - since) / 1000)}</>;
 }
 
 function AlertList({ alerts }: { alerts: readonly Alert[] }) {

@@ -1,12 +1,15 @@
 // The rows of the list: pages by their cursor, kept as they were read, so that nothing moves under a pointer. What has
 // not ended is asked for again; what is newer is only counted.
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { ask } from "../../api/client.ts";
 import { ApiError } from "../../api/errors.ts";
 import { type Data, useData } from "../../api/query.ts";
 import type { Page, TaskRow } from "../../api/types.ts";
+import { justAfter } from "../../logic/moments.ts";
 
-const PAGE = 200;
+/** What fills a window: a row is 600 bytes. Where it does not, or is scrolled, portions follow. */
+const FIRST = 60;
+const PORTION = 200;
 const MOST = 100_000;
 const NEWER = 100;
 const ASKED = 200;
@@ -54,8 +57,9 @@ export function useTaskList(query: URLSearchParams): TaskList {
   const load = async (before: Loaded | null) => {
     busy.current?.abort();
     const abort = (busy.current = new AbortController());
+    const limit = before ? PORTION : FIRST;
     const asked = new URLSearchParams(text);
-    asked.set("limit", String(PAGE));
+    asked.set("limit", String(limit));
     asked.set("rows", "data");
     if (before?.cursor) asked.set("cursor", before.cursor);
     else if (before) asked.set("offset", String(before.rows.length));
@@ -77,7 +81,7 @@ export function useTaskList(query: URLSearchParams): TaskList {
         isExact: value.total_is_exact,
         message: value.message ?? null,
         cursor: value.next_cursor,
-        isWhole: value.data.length < PAGE || rows.length >= MOST,
+        isWhole: value.data.length < limit || rows.length >= MOST,
         isOld: age !== null || before?.isOld === true,
       });
       setError(null);
@@ -87,10 +91,9 @@ export function useTaskList(query: URLSearchParams): TaskList {
       if (busy.current === abort) busy.current = null;
     }
   };
-  useEffect(() => {
-    void load(null);
-    return () => busy.current?.abort();
-  }, [text, turn]);
+  // While the page is drawn, before everything beside the rows is asked for.
+  useMemo(() => void load(null), [text, turn]);
+  useEffect(() => () => busy.current?.abort(), []);
 
   const states = useFresh(loaded, setLoaded);
   const later = useLater(isByTime && loaded?.query === text ? loaded : null, text);
@@ -123,31 +126,33 @@ export function useTaskList(query: URLSearchParams): TaskList {
 
 const isOld = (read: Data<unknown>): boolean => read.age !== null || read.error !== undefined;
 
-/** The tasks of the query that were made since the first row. */
+/** The tasks of the query that are newer than the first row: counted, not read. */
 function useLater(loaded: Loaded | null, text: string): Data<Page<TaskRow>> {
   const first = loaded?.rows[0];
   const query = new URLSearchParams(text);
-  if (first) query.set("created_after", first.created_at);
-  query.set("limit", String(NEWER));
+  if (first) query.set("created_after", justAfter(first.created_at));
+  query.set("limit", "1");
   query.set("rows", "data");
   return useData<Page<TaskRow>>(loaded ? "/search/tasks" : null, { query, topics: ["tasks"] });
 }
 
 function newerIn(later: Data<Page<TaskRow>>, loaded: Loaded | null): string | null {
-  const unknown = later.value?.data.filter((row) => !loaded?.known.has(row.task_id)).length ?? 0;
-  if (!loaded || unknown === 0) return null;
-  return unknown >= NEWER - 1 ? `${NEWER - 1}+` : String(unknown);
+  const newer = later.value?.total ?? 0;
+  if (!loaded || newer === 0) return null;
+  return newer < NEWER ? String(newer) : `${NEWER - 1}+`;
 }
 
 const hasEnded = (row: TaskRow) => row.status !== "PENDING" && row.status !== "RUNNING";
 
+const unended = (rows: readonly TaskRow[]) =>
+  rows
+    .filter((row) => !hasEnded(row))
+    .slice(0, ASKED)
+    .map((row) => row.task_id);
+
 /** Ask again how far those are that have not ended. */
 function useFresh(loaded: Loaded | null, setLoaded: (loaded: Loaded) => void): Data<unknown> {
-  const ids =
-    loaded?.rows
-      .filter((row) => !hasEnded(row))
-      .slice(0, ASKED)
-      .map((row) => row.task_id) ?? [];
+  const ids = useMemo(() => unended(loaded?.rows ?? []), [loaded]);
   const states = useData<{ data: Partial<TaskRow>[] }>(ids.length > 0 ? "/tasks/states" : null, {
     query: { ids },
     topics: ["tasks"],
