@@ -1,6 +1,7 @@
 """The dashboard's files as they are served: to anybody, from memory, under a strict policy, below any prefix."""
 
 import gzip
+import re
 from collections.abc import AsyncIterator
 from urllib.parse import urljoin
 
@@ -8,7 +9,7 @@ import httpx
 import pytest
 
 from api.app import create_app
-from api.dashboard_pages import DASHBOARD_CONTENT_POLICY, load_assets
+from api.dashboard_pages import DASHBOARD_CONTENT_POLICY, load_assets, load_pages
 from settings import Settings
 
 KEY = "k" * 40
@@ -44,6 +45,21 @@ async def test_any_address_below_is_the_page_and_its_base_leads_back(
     assert answer.headers["cache-control"] == "no-cache"
 
 
+async def test_an_address_names_all_files_of_its_page(client: httpx.AsyncClient) -> None:
+    everywhere = named_in((await client.get("/ui/nothing/of/the/kind")).text)
+    assert everywhere <= load_assets().keys()
+    for pattern, files in load_pages().items():
+        address = pattern.replace(":id", "a%2Fb").replace(":name", "any")
+        named = named_in((await client.get(f"/ui{address}")).text)
+        assert named == everywhere | set(files)
+        assert named <= load_assets().keys()
+        assert any(file.endswith(".js") for file in files)
+
+
+def named_in(page: str) -> set[str]:
+    return set(re.findall(r'(?:src|href)="(?:\./)?([\w/.-]+\.\w+)"', page))
+
+
 async def test_nothing_inline_and_nothing_from_elsewhere_is_allowed(client: httpx.AsyncClient) -> None:
     policy = (await client.get("/ui/")).headers["content-security-policy"]
     assert policy == DASHBOARD_CONTENT_POLICY
@@ -75,7 +91,7 @@ async def test_assets_are_packed_kept_for_ever_and_not_sent_twice(client: httpx.
 
 
 async def test_a_file_that_may_change_under_its_name_is_asked_for_again(client: httpx.AsyncClient) -> None:
-    for name in ("theme.js", "icon.svg", "build.json"):
+    for name in ("theme.js", "icon.svg", "build.json", "pages.json"):
         answer = await client.get(f"/ui/{name}")
         assert answer.status_code == 200
         assert answer.headers["cache-control"] == "no-cache"

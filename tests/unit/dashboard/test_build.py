@@ -33,11 +33,18 @@ def test_the_first_load_fits() -> None:
     """The page, and all that it and the overview need before anything is shown."""
     page = (STATIC / "index.html").read_text()
     named = {STATIC / name for name in re.findall(r'(?:src|href)="(?:\./)?([\w/.-]+\.(?:js|css))"', page)}
-    (overview,) = (STATIC / "assets").glob("overview-*.js")
-    styles = set((STATIC / "assets").glob("overview-*.css"))
-    files = needed(named | {overview}) | styles | {STATIC / "index.html"}
+    overview = {STATIC / name for name in json.loads((STATIC / "pages.json").read_text())["/"]}
+    files = needed(named | overview) | {STATIC / "index.html"}
     assert len(files) <= MOST_REQUESTS
     assert sum(map(packed, files)) <= FIRST_LOAD_BYTES
+
+
+def test_pages_name_all_that_they_import() -> None:
+    """What they did not name would be found only once they run."""
+    frame = needed({STATIC / "assets" / path.name for path in (STATIC / "assets").glob("index-*.js")})
+    for files in json.loads((STATIC / "pages.json").read_text()).values():
+        named = {STATIC / name for name in files}
+        assert needed(named) - frame == named - frame
 
 
 def needed(files: set[Path]) -> set[Path]:
