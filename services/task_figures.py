@@ -8,14 +8,20 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.rollups import MAX_NAME
 from domain.sight import Limits, Sight
-from domain.trends import DECIMALS, NOTHING, Chosen, Sums, SumsAndDurations, Window
+from domain.slowdowns import LOOKED_AT, NO_RUNS, TwoHours
+from domain.trends import DECIMALS, NOTHING, Chosen, Interval, Sums, SumsAndDurations, Window
 from domain.workers.figures import RATE_WINDOW
 from domain.workers.status import KNOWN_WITHIN
 from services.trends import EMPTY
 from store.queries import for_task_names
 from store.queries.for_task_names import KnownName
 from store.queries.tasks.names import list_known_task_names
-from store.queries.trends import count_durations_by_task, sum_by_name
+from store.queries.trends import (
+    count_durations_by_interval,
+    count_durations_by_task,
+    count_runs_by_half,
+    sum_by_name,
+)
 
 MAX_NAMES = 1_000
 UNKNOWN = KnownName(online=0, acks_late=None, max_retries=None)
@@ -29,6 +35,7 @@ class NamedTasks:
     known: KnownName
     counted: SumsAndDurations
     ended_per_minute: float
+    two_hours: TwoHours
 
 
 async def list_named_tasks(
@@ -56,6 +63,17 @@ async def find_named_tasks(
     return None
 
 
+async def find_slower_since(
+    connection: AsyncConnection, named: NamedTasks, *, now: datetime, sight: Sight
+) -> datetime | None:
+    """Return since when the tasks of the name take markedly longer; None if they do not."""
+    if not named.two_hours.is_slower:
+        return None
+    window, chosen = Window.of_last(LOOKED_AT, now=now), Chosen(task_name=named.task_name, limits=sight.limits)
+    durations = await count_durations_by_interval(connection, window, interval=Interval.MINUTELY, chosen=chosen)
+    return named.two_hours.slower_since(durations)
+
+
 async def _may_be_named(connection: AsyncConnection, task_name: str, *, known: KnownName, limits: Limits) -> bool:
     """Whether it is there, and may be spoken of by its name alone."""
     if not limits.may_name(task_name):
@@ -70,6 +88,8 @@ async def _read(
     durations = await count_durations_by_task(connection, window, names=names, chosen=chosen)
     lately = Window.of_last(RATE_WINDOW, now=window.until)
     recent = await sum_by_name(connection, lately, name="task_name", limit=MAX_NAMES, chosen=chosen)
+    two_hours = Window.of_last(LOOKED_AT, now=window.until)
+    runs = await count_runs_by_half(connection, two_hours, names=names, chosen=chosen)
     known = await for_task_names.list_known(connection, names)
     return [
         NamedTasks(
@@ -77,6 +97,7 @@ async def _read(
             known=known.get(name, UNKNOWN),
             counted=SumsAndDurations(sums.get(name, NOTHING), durations.get(name, EMPTY)),
             ended_per_minute=_per_minute(recent.get(name, NOTHING), since=lately.since, until=lately.until),
+            two_hours=TwoHours(last=runs.get((name, True), NO_RUNS), before=runs.get((name, False), NO_RUNS)),
         )
         for name in names
     ]
