@@ -10,7 +10,7 @@ from domain.trends import DECIMALS
 LOOKED_AT = timedelta(hours=2)
 USUAL_PERCENT = 95
 LEAST_RUNS = 20
-"""Of fewer the 95th percentile is the longest of them, whatever that was."""
+"""The fewest of which something is said: the 95th percentile of fewer is the longest of them, whatever that was."""
 MARKEDLY = 1.5
 LEAST_SECONDS = 0.05
 """What a busy machine adds to a task that takes no time."""
@@ -22,7 +22,7 @@ class Runs:
 
     count: int = 0
     durations: Mapping[int, int] = field(default_factory=dict)
-    """Their histogram. It holds fewer of them where not all were counted by the minute."""
+    """The histogram of how long they took. It holds fewer than `count` where not all were counted by the minute."""
 
     def percentile_seconds(self, percent: float) -> float | None:
         """Return it within 5 %; None where none ended, or the durations of some are not known."""

@@ -44,11 +44,12 @@ async def list_named_tasks(
     """Return how many names there are, of those that are seen, and one page of them: names that workers know, and
     the busiest of the window.
     """
-    sums = await sum_by_name(connection, window, name="task_name", limit=MAX_NAMES, chosen=Chosen(limits=sight.limits))
+    chosen = Chosen(limits=sight.limits)
+    sums = await sum_by_name(connection, window, name="task_name", limit=MAX_NAMES, chosen=chosen)
     known = await list_known_task_names(connection, max_age=KNOWN_WITHIN, limit=MAX_NAMES)
     names = sorted({*filter(None, sums), *filter(sight.limits.may_name, known)})
     page = names[offset : offset + limit]
-    return len(names), await _read(connection, page, window=window, sums=sums, limits=sight.limits)
+    return len(names), await _read(connection, page, window=window, sums=sums, chosen=chosen)
 
 
 async def find_named_tasks(
@@ -57,7 +58,7 @@ async def find_named_tasks(
     """Return the figures of one name; None if there is none that is seen."""
     chosen = Chosen(task_name=task_name[:MAX_NAME], limits=sight.limits)
     sums = await sum_by_name(connection, window, name="task_name", limit=1, chosen=chosen)
-    (found,) = await _read(connection, [task_name], window=window, sums=sums, limits=sight.limits)
+    (found,) = await _read(connection, [task_name], window=window, sums=sums, chosen=chosen)
     if sums or await _may_be_named(connection, task_name, known=found.known, limits=sight.limits):
         return found
     return None
@@ -82,9 +83,8 @@ async def _may_be_named(connection: AsyncConnection, task_name: str, *, known: K
 
 
 async def _read(
-    connection: AsyncConnection, names: Sequence[str], *, window: Window, sums: Mapping[str, Sums], limits: Limits
+    connection: AsyncConnection, names: Sequence[str], *, window: Window, sums: Mapping[str, Sums], chosen: Chosen
 ) -> list[NamedTasks]:
-    chosen = Chosen(limits=limits)
     durations = await count_durations_by_task(connection, window, names=names, chosen=chosen)
     lately = Window.of_last(RATE_WINDOW, now=window.until)
     recent = await sum_by_name(connection, lately, name="task_name", limit=MAX_NAMES, chosen=chosen)

@@ -10,8 +10,10 @@ down_revision = "0033_packed_durations"
 
 
 def upgrade() -> None:
+    """Add the column, which rewrites nothing."""
     op.execute("ALTER TABLE rollup_minutes ADD durations numeric DEFAULT 0 NOT NULL")
 
 
 def downgrade() -> None:
+    """Take it away again, with what was counted."""
     op.execute("ALTER TABLE rollup_minutes DROP durations")

@@ -238,19 +238,19 @@ function Lines({
   const lasting = useMemo(() => {
     const lines = [
       {
-        label: "mean wait, s",
+        label: "mean wait",
         color: "--mark-waiting",
         values: trends.series.map((one) => one.average_wait_seconds),
         write: duration,
       },
       {
-        label: "mean run, s",
+        label: "mean run",
         color: "--mark-running",
         values: trends.series.map((one) => one.average_duration_seconds),
         write: duration,
       },
       {
-        label: "95 % ran within, s",
+        label: "95 % ran within",
         color: "--mark-scheduled",
         isDashed: true,
         values: trends.series.map((one) => one.p95_duration_seconds),
