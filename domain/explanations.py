@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from domain.degradation import BROKER, Mark, Marks, holders_of
-from domain.sentences import lasting, plural, some_of
+from domain.sentences import duration, plural, some_of
 from domain.states import TERMINAL, Phase, Status
 
 MOST_NAMED = 3
@@ -152,7 +152,7 @@ def _due(situation: Situation) -> Iterator[Check]:
     due = situation.scheduled_at or situation.created_at
     if due > situation.now:
         seconds = round((due - situation.now).total_seconds(), 1)
-        detail = f"It is not due yet: in {lasting(seconds)}."
+        detail = f"It is not due yet: in {duration(seconds)}."
         yield Check("due", CheckState.BLOCKS, detail, {"due_in_seconds": seconds}, since=situation.created_at)
     elif situation.phase == Phase.RETRYING:
         detail = "It has failed and is tried again when the pause is over that the task has asked for."

@@ -26,6 +26,12 @@ class Trends:
     by_queue: Mapping[str, SumsAndDurations]
     failures: Mapping[str, int]
     peak_loads: list[str]
+    chosen: Chosen = ALL_TASKS
+
+    @property
+    def has_medians(self) -> bool:
+        """Whether the histograms of the series are whole: of all tasks they are true in their 95th percentile alone."""
+        return self.chosen.is_bounded
 
 
 async def read_trends(
@@ -45,13 +51,14 @@ async def read_trends(
         by_queue=named["queue_name"],
         failures={error: counted.sums.failed for error, counted in named["error"].items()},
         peak_loads=peak_loads(hours),
+        chosen=chosen,
     )
 
 
 async def _read_durations(
     connection: AsyncConnection, window: Window, *, interval: Interval, chosen: Chosen
 ) -> Mapping[datetime, Mapping[int, int]]:
-    """Return histograms of the buckets of the series, which need to be true in their 95th percentile alone."""
+    """Return histograms of the buckets of the series; those of all tasks are true in their 95th percentile alone."""
     if chosen.is_bounded:
         return await trends.count_durations_by_interval(connection, window, interval=interval, chosen=chosen)
     return await percentiles.find_p95s(connection, window, interval=interval)

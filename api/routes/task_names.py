@@ -14,7 +14,7 @@ from api.schemas.task_names import TaskNameDetail, TaskNameModel, TaskNamePage
 from domain.errors import TaskNameNotFound
 from domain.scopes import Scope
 from domain.trends import Window
-from services.task_figures import find_named_tasks, list_named_tasks
+from services.task_figures import find_named_tasks, find_slower_since, list_named_tasks
 from store.queries.for_task_names import find_latest_failure, list_knowers
 
 router = api_router("/task-names", tag="task names")
@@ -55,4 +55,9 @@ async def get_task_name(
     if named is None:
         raise TaskNameNotFound
     knowers = await list_knowers(connection, task_name, only=sight.is_bounded)
-    return TaskNameDetail.of(named, knowers, failure=await find_latest_failure(connection, task_name, sight=sight))
+    return TaskNameDetail.of(
+        named,
+        knowers,
+        failure=await find_latest_failure(connection, task_name, sight=sight),
+        slower_since=await find_slower_since(connection, named, now=window.until, sight=sight),
+    )

@@ -25,8 +25,8 @@ class Figures(ResponseModel):
     average_wait_seconds: float | None = Field(description="From due to first start, of the tasks that started then.")
     average_duration_seconds: float | None = Field(description="Of the runs that decided the tasks which ended then.")
     p95_duration_seconds: float | None = Field(
-        description="Within 5 %. Of a first hour that counts in part: the whole. null in a series by the minute, and "
-        "in one by the hour of more than 48 hours where not all tasks are looked at."
+        description="Within 5 %. Of a first hour that counts in part: the whole. null in a series by the minute of all "
+        "tasks, and in one by the hour of more than 48 hours of some."
     )
 
 
@@ -34,6 +34,9 @@ class Bucket(Figures):
     """A minute, an hour or a day."""
 
     bucket: Timestamp = Field(description="Its start, UTC.")
+    p50_duration_seconds: float | None = Field(
+        description="Told where `p95_duration_seconds` is, and a name, a queue or the limits of the key are given."
+    )
 
 
 class TaskFigures(Figures):
@@ -88,7 +91,7 @@ class TrendsAnswer(ResponseModel):
             interval=interval,
             since=window.since,
             until=window.until,
-            series=[_bucket(start, counted) for start, counted in trends.series.items()],
+            series=[_bucket(start, counted, has_median=trends.has_medians) for start, counted in trends.series.items()],
             by_task=[
                 TaskFigures(task_name=name or None, completion_rate=counted.sums.completion_rate, **figures_of(counted))
                 for name, counted in trends.by_task.items()
@@ -102,8 +105,9 @@ class TrendsAnswer(ResponseModel):
         )
 
 
-def _bucket(start: datetime, counted: SumsAndDurations) -> Bucket:
-    return Bucket(bucket=start, **figures_of(counted))
+def _bucket(start: datetime, counted: SumsAndDurations, *, has_median: bool) -> Bucket:
+    median = percentile_seconds(counted.sums, counted.durations, percent=50) if has_median else None
+    return Bucket(bucket=start, p50_duration_seconds=median, **figures_of(counted))
 
 
 def figures_of(counted: SumsAndDurations) -> dict[str, Any]:

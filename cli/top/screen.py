@@ -12,9 +12,8 @@ from rich.text import Text
 from cli.terminal import line_of
 from cli.top.situation import Json, Situation, seconds_since
 from cli.top.verdict import Headline, verdict_of
-from cli.top.words import NONE, about, count, duration, per_minute, percent
 from domain.printable import printable
-from domain.sentences import plural
+from domain.sentences import NONE, about, count, duration, per_minute, percent, plural
 
 WIDE = 120
 """Columns from which on two sections stand side by side."""

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cli.top.situation import Json, Situation, seconds_since
-from cli.top.words import about, duration, percent, whole
-from domain.sentences import plural
+from domain.sentences import about, duration, percent, plural, whole
 
 FAR_TOO_LONG_SECONDS = 60
 MANY_FAIL_PERCENT = 20

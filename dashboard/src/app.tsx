@@ -82,7 +82,7 @@ function Lazy({ route, params }: { route: Route; params: Record<string, string> 
 }
 
 function NotAllowed({ route }: { route: Route }) {
-  const instead = ROUTES.find((one) => !one.path.includes(":") && lackOf(one) === null);
+  const instead = ROUTES.find((one) => ["/", "/submit"].includes(one.path) && lackOf(one) === null);
   return (
     <>
       <PageHead title={route.title} />

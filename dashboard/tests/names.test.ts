@@ -15,6 +15,9 @@ const name = (over: Partial<NameRow>): NameRow => ({
   p95_duration_seconds: 2.1,
   completion_rate: 100,
   ended_per_minute: 0,
+  last_hour: { runs: 0, p50_duration_seconds: null, p95_duration_seconds: null },
+  hour_before: { runs: 0, p50_duration_seconds: null, p95_duration_seconds: null },
+  is_slower: false,
   known_by: 1,
   acks_late: null,
   max_retries: null,
@@ -31,6 +34,7 @@ const detail = (over: Partial<NameDetail>): NameDetail => ({
   ...name({}),
   workers: [worker("one", true), worker("two", true)],
   latest_failure: null,
+  slower_since: null,
   ...over,
 });
 const names = (rows: readonly NameRow[]) => rows.map((row) => row.task_name);
@@ -59,6 +63,30 @@ test("the list says which names nobody knows and which fail", () => {
   assert.doesNotMatch(say(name({ known_by: 0, submitted: 0 })), /knows/);
 });
 
+const slower = (task_name: string, now: number, then: number) =>
+  name({
+    task_name,
+    is_slower: true,
+    last_hour: { runs: 30, p50_duration_seconds: now, p95_duration_seconds: now },
+    hour_before: { runs: 30, p50_duration_seconds: then, p95_duration_seconds: then },
+  });
+
+test("the list says which names have become slower", () => {
+  const say = (...rows: NameRow[]) => sentenceOfNames(rows, "in 24 hours");
+  assert.equal(
+    say(name({}), slower("mail", 1.2, 0.4)),
+    "mail takes longer: 95 % took 1.2 s or less in the last hour, 400 ms in the one before.",
+  );
+  assert.equal(
+    say(slower("mail", 8, 4), slower("pay", 1.2, 0.4)),
+    "2 names take longer than in the hour before, pay most of all.",
+  );
+  assert.match(
+    say(name({ completion_rate: 40, failed: 6 }), slower("mail", 1.2, 0.4)),
+    /^pay fails .* mail takes/,
+  );
+});
+
 test("names stand in the order that was chosen, those that nobody knows before all", () => {
   const rows = [
     name({ task_name: "b" }),
@@ -76,6 +104,10 @@ test("a name says who does not know it, and how its tasks fare", () => {
   assert.equal(
     sentenceOfName(detail({})),
     "10 tasks ended in 24 hours, and none failed; half took less than 400 ms.",
+  );
+  assert.match(
+    sentenceOfName(detail({ is_slower: true })),
+    /^Its runs take longer than in the hour before\. 10/,
   );
   assert.match(
     sentenceOfName(detail({ workers: [worker("two", false), worker("one", true)] })),

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from domain.alerts.rules import KINDS, AlertType, Rule, Severity
 from domain.broker_options import OptionDifference
 from domain.degradation import BROKER
-from domain.sentences import some_of
+from domain.sentences import some_of, span
 
 SYSTEM = ""
 """The subject of an alert about the whole."""
@@ -243,26 +243,27 @@ def _keys(alert_type: AlertType, readings: Readings, *, open_alerts: Collection[
 _DESCRIPTIONS = {
     AlertType.HIGH_QUEUE_DEPTH: "Depth of queue {subject} exceeded {rule.threshold:g}",
     AlertType.NO_ACTIVE_WORKERS: "Number of online workers fell below {rule.threshold:g}",
-    AlertType.WORKER_OFFLINE: "Worker {subject} was silent for more than {rule.threshold:g} s and had not said goodbye",
-    AlertType.HIGH_FAILURE_RATE: "More than {rule.threshold:g} % of the tasks that finished within "
-    "{rule.window_seconds} s failed",
-    AlertType.STUCK_TASKS: "A task {subject} was running for more than {rule.threshold:g} s",
-    AlertType.TASKS_NOT_PICKED_UP: "A task in queue {subject} was not picked up for more than {rule.threshold:g} s",
-    AlertType.DISPATCH_STALLED: "A task that was due was not handed to the broker for more than {rule.threshold:g} s",
-    AlertType.EVENTS_MISSED: "Events of workers were missed for more than {rule.threshold:g} s within the last "
-    "{rule.window_seconds} s",
+    AlertType.WORKER_OFFLINE: "Worker {subject} was silent{lasting} and had not said goodbye",
+    AlertType.HIGH_FAILURE_RATE: "More than {rule.threshold:g} % of the tasks that finished within {window} failed",
+    AlertType.STUCK_TASKS: "A task {subject} was running{lasting}",
+    AlertType.TASKS_NOT_PICKED_UP: "A task in queue {subject} was not picked up{lasting}",
+    AlertType.DISPATCH_STALLED: "A task that was due was not handed to the broker{lasting}",
+    AlertType.EVENTS_MISSED: "Events of workers were missed{lasting} within the last {lately}",
     AlertType.BROKER_OPTIONS_DIFFER: "Workers use the broker by another {subject}",
-    AlertType.COMPONENT_DOWN: "Component {subject} did not answer for more than {rule.threshold:g} s",
+    AlertType.COMPONENT_DOWN: "Component {subject} did not answer{lasting}",
     AlertType.EVENTS_OFF: "Workers run tasks and send no events of them",
-    AlertType.WEBHOOK_FAILING: "All that was sent to webhook {subject} has failed for more than {rule.threshold:g} s",
+    AlertType.WEBHOOK_FAILING: "All that was sent to webhook {subject} has failed{lasting}",
     AlertType.OPEN_ACCESS: "The API asks nobody for a key: all who reach it may do everything, on ",
-    AlertType.NOTIFICATION_FAILING: "No notification came through channel {subject} for more than {rule.threshold:g} s",
+    AlertType.NOTIFICATION_FAILING: "No notification came through channel {subject}{lasting}",
 }
 
 
 def describe_alert(rule: Rule, subject: str, *, inputs: AlertInputs) -> str:
     """One sentence for people: what was measured, not what is measured now, so that it stays true while open."""
-    said = _DESCRIPTIONS[rule.type].format(rule=rule, subject=subject)
+    lasting, window = _lasting(rule), span(rule.window_seconds or 0)
+    said = _DESCRIPTIONS[rule.type].format(
+        rule=rule, subject=subject, lasting=lasting, window=window, lately=window.removeprefix("1 ")
+    )
     if rule.type is AlertType.BROKER_OPTIONS_DIFFER and inputs.differing and subject in inputs.differing:
         return inputs.differing[subject].meaning
     if rule.type is AlertType.WORKER_OFFLINE and subject == SYSTEM:
@@ -283,8 +284,12 @@ def describe_alert(rule: Rule, subject: str, *, inputs: AlertInputs) -> str:
     if rule.type is AlertType.COMPONENT_DOWN and subject in inputs.ended:
         return f"Process {subject} ended without being asked to"
     if rule.type is AlertType.DISPATCH_STALLED and subject:
-        return f"The broker did not take a task for queue {subject} for more than {rule.threshold:g} s"
+        return f"The broker did not take a task for queue {subject}{lasting}"
     return said
+
+
+def _lasting(rule: Rule) -> str:
+    return f" for more than {span(rule.threshold)}" if rule.threshold > 0 else ""
 
 
 def _why_not_picked_up(queue: str, inputs: AlertInputs) -> str:

@@ -128,10 +128,14 @@ _fold = (
     )
     .select_from(_taken)
     .add_cte(
-        _fold_into(rollup_minutes, _by("minute"), *_NAMES, _row.error, sums=_SUMS),
         *(
             _fold_into(table, _by(period), *_NAMES, _row.error, sums=_TIMED_SUMS)
-            for period, table in (("hour", rollup_hours), ("day", rollup_days), ("week", rollup_weeks))
+            for period, table in (
+                ("minute", rollup_minutes),
+                ("hour", rollup_hours),
+                ("day", rollup_days),
+                ("week", rollup_weeks),
+            )
         ),
         _fold_into(rollup_hour_totals, _by("hour"), _row.measure, sums=_SUMS),
         _fold_into(rollup_hour_histograms, _by("hour"), _row.bucket, sums=_COUNT, where=_is_end & _is_timed),

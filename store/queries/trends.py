@@ -18,6 +18,7 @@ from sqlalchemy import (
     Text,
     bindparam,
     cast,
+    column,
     func,
     literal,
     select,
@@ -29,9 +30,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.histograms import unpack
 from domain.rollups import Measure
+from domain.slowdowns import Runs
 from domain.trends import ALL_TASKS, Chosen, Interval, Sums, SumsAndDurations, Window
 from store.queries.sight import KEPT
 from store.queries.windows import NAMES, Name, bounds, rows_of, sums_of
+from store.tables.base import Time
 
 Kind = Literal["task_name", "queue_name", "error"]
 KINDS: tuple[Kind, ...] = ("task_name", "queue_name", "error")
@@ -51,6 +54,7 @@ class _Statements:
     by_kind: CompoundSelect[Any]
     durations_by_interval: Mapping[Interval, Select[Any]]
     durations_by_task: Select[Any]
+    runs_by_task: Select[Any]
 
 
 @lru_cache(maxsize=KEPT)
@@ -65,6 +69,7 @@ def _statements(chosen: Chosen) -> _Statements:
         failures=_failures(counted),
         by_kind=_by_kind(rows.named),
         durations_by_interval={
+            Interval.MINUTELY: _packed_by(rows.runs_by_minute, "minute"),
             Interval.HOURLY: (_packed_by if chosen.is_bounded else _buckets_by)(rows.timed_by_hour, "hour"),
             # With names, sums by the day are fewer than those by the hour; without, the hours are few already.
             Interval.DAILY: (
@@ -72,6 +77,7 @@ def _statements(chosen: Chosen) -> _Statements:
             ),
         },
         durations_by_task=_durations_by_task(rows.named),
+        runs_by_task=_runs_by_task(rows.runs_by_minute),
     )
 
 
@@ -142,6 +148,14 @@ def _durations_by_task(named: Subquery) -> Select[Any]:
     return select(name, cast(func.sum(durations), Text)).where(asked, durations != 0).group_by(name)
 
 
+def _runs_by_task(runs: Subquery) -> Select[Any]:
+    name, is_late = runs.c.task_name, (runs.c.starts_at >= bindparam("middle", type_=Time)).label("is_late")
+    # Joined, not compared with each of them: of a hundred names there are ten thousand minutes in two hours.
+    asked = func.unnest(bindparam("names", type_=ARRAY(Text))).table_valued(column("name")).render_derived(name="asked")
+    sums = cast(func.sum(runs.c.timed), BigInteger), cast(func.sum(runs.c.durations), Text)
+    return select(name, is_late, *sums).join_from(runs, asked, name == asked.c.name).group_by(name, is_late)
+
+
 async def sum_by_hour(
     connection: AsyncConnection, window: Window, *, chosen: Chosen = ALL_TASKS
 ) -> dict[datetime, Sums]:
@@ -191,16 +205,32 @@ async def sum_by_kind(
 async def count_durations_by_interval(
     connection: AsyncConnection, window: Window, *, interval: Interval, chosen: Chosen = ALL_TASKS
 ) -> dict[datetime, dict[int, int]]:
-    """Return the histogram of the durations of ended tasks, for each bucket of the series; none by the minute, and for
-    chosen tasks none by the hour of more than `LONGEST_NAMED`.
+    """Return the histogram of the durations of ended tasks, for each bucket of the series; for all tasks none by the
+    minute, and for chosen ones none by the hour of more than `LONGEST_NAMED`.
     """
-    is_long = chosen.is_bounded and window.until - window.since > LONGEST_NAMED
-    if interval is Interval.MINUTELY or (interval is Interval.HOURLY and is_long):
+    if chosen.is_bounded:
+        is_untold = interval is Interval.HOURLY and window.until - window.since > LONGEST_NAMED
+    else:
+        is_untold = interval is Interval.MINUTELY
+    if is_untold:
         return {}
     rows = await connection.execute(_statements(chosen).durations_by_interval[interval], bounds(window))
     if chosen.is_bounded:
         return {start: unpack(durations) for start, durations in rows}
     return {start: dict(zip(buckets, counts, strict=True)) for start, buckets, counts in rows}
+
+
+async def count_runs_by_half(
+    connection: AsyncConnection, window: Window, *, names: Sequence[str], chosen: Chosen = ALL_TASKS
+) -> dict[tuple[str, bool], Runs]:
+    """Return the runs of these task names that ended in the first half of the window and in the second one, which is
+    True (primary key of rollup_minutes).
+    """
+    middle = window.since + (window.until - window.since) // 2
+    parameters = bounds(window) | {"names": list(names), "middle": Interval.MINUTELY.start_of(middle)}
+    await connection.execute(_by_one_process)
+    rows = await connection.execute(_statements(chosen).runs_by_task, parameters)
+    return {(name, is_late): Runs(count, unpack(durations)) for name, is_late, count, durations in rows}
 
 
 async def count_durations_by_task(

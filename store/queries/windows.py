@@ -1,8 +1,8 @@
 """The rows of the roll-ups that make up a window of time: folded sums and deltas not yet folded.
 
 All tasks together have sums by the hour. Names have sums by the week; the days before the first Monday, the hours
-before the first midnight, and the minutes of the hour in which the window begins, are added from finer sums.
-`rollup_minutes` has no histograms: the percentiles of that first hour are those of the whole hour.
+before the first midnight, and the minutes of the hour in which the window begins, are added from finer sums. The
+percentiles of that first hour are those of the whole hour.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -76,6 +76,8 @@ class Rows:
     """Sums and packed durations by the week, and what stands before the first one. `is_counted` tells those of which
     nothing but the durations is taken: they are older than the window, in its first hour.
     """
+    runs_by_minute: Subquery
+    """How many runs ended, and their packed durations: 0 where they were folded before the minute had any."""
     timed_by_hour: Subquery
     """Durations: packed where tasks are chosen, and else by bucket."""
     timed_by_day: Subquery
@@ -105,6 +107,7 @@ def rows_of(chosen: Chosen) -> Rows:
             )
         ),
         named=_all_of(of(*_named())),
+        runs_by_minute=_all_of(of(*_runs_by_minute())),
         timed_by_hour=_all_of(of(*(_packed_by_hour() if chosen.is_bounded else _buckets_by_hour()))),
         timed_by_day=_all_of(
             of(
@@ -170,6 +173,18 @@ def _unfolded(*keys: str, period: str = "hour") -> Select[Any]:
     timed = (func.num_nonnulls(_delta.bucket) * _delta.count).label("timed")
     cells = (start, *(_delta[key] for key in keys), _delta.count, timed, _delta.microseconds)
     return select(*cells).where(_within(_delta.starts_at, _since))
+
+
+def _runs_by_minute() -> list[Select[Any]]:
+    minute, timed = rollup_minutes.c, _delta.count.label("timed")
+    return [
+        _of(rollup_minutes, "task_name", "timed", "durations").where(
+            _within(minute.starts_at, _since), minute.measure.in_(_ends), minute.timed != 0
+        ),
+        select(_delta.starts_at, _delta.task_name, timed, _durations_of_delta).where(
+            _within(_delta.starts_at, _since), _is_timed_end
+        ),
+    ]
 
 
 def _packed_by_hour(*where: ColumnElement[bool]) -> list[Select[Any]]:

@@ -30,7 +30,7 @@ rollup_minutes, rollup_hours, rollup_days, rollup_weeks = (
         Column("count", BigInteger, nullable=False),
         Column("timed", BigInteger, nullable=False),
         Column("microseconds", BigInteger, nullable=False),
-        *([] if name == "rollup_minutes" else [Column("durations", Numeric, nullable=False, server_default="0")]),
+        Column("durations", Numeric, nullable=False, server_default="0"),
     )
     for name in ("rollup_minutes", "rollup_hours", "rollup_days", "rollup_weeks")
 )

@@ -1,7 +1,11 @@
 """What an operator does at the pages of workers, queues and the system, and sees proven there, in a real Chromium."""
 
+import re
+
+import psycopg
 from playwright.sync_api import Page, expect
 
+from domain.slowdowns import LEAST_RUNS
 from tests.acceptance.stack import Stack
 from tests.browser.pages import Watch, open_page
 from tests.browser.shop import NOT_CONSUMED, Shop
@@ -102,3 +106,34 @@ def test_more_workers_are_tried_out_before_they_are_asked_for(stack: Stack, shop
     # Asked for in the address, and not done before somebody says so.
     expect(page.get_by_role("spinbutton", name="Tasks at once")).to_have_value("7")
     assert stack.client.get(f"/workers/{shop.worker}").json()["desired"]["capacity"] != 7
+
+
+HOUR_BEFORE = "update {} set starts_at = starts_at - interval '70 minutes' where task_name = 'celeriac.sleep'"
+
+
+def run_sleepers(stack: Stack, seconds: float) -> None:
+    """Run as many as it takes to say how long 95 % of them take."""
+    for task_id in [stack.submit("celeriac.sleep", seconds) for _ in range(LEAST_RUNS)]:
+        stack.wait_for_end(task_id)
+
+
+def test_a_name_that_has_become_slower_says_so_and_since_when(stack: Stack, shop: Shop, looked: Looked) -> None:
+    page, _ = looked
+    run_sleepers(stack, 0)
+    with psycopg.connect(stack.database_url) as connection:
+        # In this order, since the loop moves what is in the first to the second.
+        for counts in ("rollup_deltas", "rollup_minutes"):
+            connection.execute(HOUR_BEFORE.format(counts))
+    # A busy machine takes some tenths of a second for one that sleeps for none.
+    run_sleepers(stack, 1)
+
+    open_page(page, f"{stack.url}/ui/names")
+    row = page.get_by_role("row").filter(has_text="celeriac.sleep")
+    expect(row).to_contain_text("slower: ")
+    row.get_by_role("link").press("Enter")
+    expect(page.get_by_text("Its runs take longer than in the hour before.")).to_be_visible()
+    said = r"Slower since about \d\d:\d\d: 95 % took \d\S* s or less in the last hour; \d+ ms in the hour before\."
+    expect(page.get_by_text(re.compile(said))).to_be_visible()
+    page.get_by_role("link", name="1 h", exact=True).press("Enter")
+    page.get_by_role("button", name="Show as table").first.press("Enter")
+    expect(page.get_by_role("cell", name=re.compile(r"^\d\S* s$")).first).to_be_visible()

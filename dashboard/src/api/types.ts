@@ -84,7 +84,7 @@ export interface Trends {
   interval: string;
   since: string;
   until: string;
-  series: (Figures & { bucket: string })[];
+  series: (Figures & { bucket: string; p50_duration_seconds: number | null })[];
   by_task: (Figures & { task_name: string | null; completion_rate: number | null })[];
   by_queue: (Figures & { queue_name: string | null; completion_rate: number | null })[];
 }

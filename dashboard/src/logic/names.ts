@@ -27,6 +27,7 @@ export function sentenceOfNames(names: readonly NameRow[], window: string): stri
     parts.push(
       `${count(failing.length)} names fail more than ${MANY_FAIL} % of the time, ${failing[0]!.task_name} most of all.`,
     );
+  parts.push(...slowerOf(names));
   if (parts.length > 0) return parts.join(" ");
   const ran = names.filter((one) => one.completed + one.failed > 0);
   if (ran.length === 0)
@@ -38,6 +39,24 @@ export function sentenceOfNames(names: readonly NameRow[], window: string): stri
       : `${worst.task_name ?? "what has no name"} fails most: ${percent(failingOf(worst))}`;
   return `Tasks of ${plural(ran.length, "name")} ended ${window}; ${most}.`;
 }
+
+/** Return the sentence on those that have become slower, if any has. */
+function slowerOf(names: readonly NameRow[]): string[] {
+  const slower = names.filter((one) => one.is_slower).sort((a, b) => growthOf(b) - growthOf(a));
+  const most = slower[0];
+  if (!most) return [];
+  if (slower.length > 1)
+    return [
+      `${count(slower.length)} names take longer than in the hour before, ${most.task_name} most of all.`,
+    ];
+  const [now, then] = [most.last_hour, most.hour_before].map((runs) => duration(runs.p95_duration_seconds));
+  return [
+    `${most.task_name} takes longer: 95 % took ${now} or less in the last hour, ${then} in the one before.`,
+  ];
+}
+
+const growthOf = (one: NameRow) =>
+  (one.last_hour.p95_duration_seconds ?? 0) / (one.hour_before.p95_duration_seconds || 1e-6);
 
 export const SORTS = ["busiest", "failing", "slowest", "name"] as const;
 export type NameSort = (typeof SORTS)[number];
@@ -76,7 +95,8 @@ export function sentenceOfName(one: NameDetail): string {
             ? ""
             : `; half took less than ${duration(one.p50_duration_seconds)}`
         }.`;
-  return [knowledge(strangers, online), how].filter(Boolean).join(" ");
+  const slower = one.is_slower ? "Its runs take longer than in the hour before." : "";
+  return [slower, knowledge(strangers, online), how].filter(Boolean).join(" ");
 }
 
 function knowledge(strangers: NameDetail["workers"], online: number): string {

@@ -15,6 +15,8 @@ export function draw(box: HTMLElement, props: ChartProps, height: number): uPlot
     ticks: { show: false },
     grid: { stroke: color("--line"), width: 1 },
   };
+  // All lines of a chart are of one kind, so that the first says how the axis is written.
+  const write = props.series[0]?.write ?? short;
   const options: uPlot.Options = {
     width: Math.max(200, Math.floor(box.clientWidth)),
     height,
@@ -27,7 +29,7 @@ export function draw(box: HTMLElement, props: ChartProps, height: number): uPlot
     },
     axes: [
       { ...axis, size: 28, space: 64, values: (_, splits) => splits.map(place) },
-      { ...axis, size: 52, values: (_, values) => values.map(props.series[0]?.write ?? short) },
+      { ...axis, size: 60, values: (_, values) => values.map((value) => write(value)) },
     ],
     series: [
       {},

@@ -3,19 +3,23 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from httpx import AsyncClient
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from api.routes import analytics, task_names
 from api.routing import API_PREFIX
+from domain.histograms import bucket_of
+from domain.rollups import CountKey, Delta, Measure
 from domain.sight import Limits
 from domain.submissions import Submission
-from store.queries import submissions
+from store.queries import rollups, submissions
+from store.tables.rollups import rollup_minutes
 from store.tables.workers import registered_tasks
 from tests.integration.api.ends import finish
 from tests.stored import add_task, add_worker, ago
@@ -84,6 +88,9 @@ async def test_a_name_has_what_its_workers_say_and_what_was_counted(
     assert pay["p50_duration_seconds"] == pytest.approx(2.0, rel=0.05)
     assert 1 / 6 <= pay["ended_per_minute"] <= 1 / 5
     assert (pay["acks_late"], pay["max_retries"]) == (True, None)  # 3 and 5: they do not agree
+    assert pay["last_hour"]["runs"] == 1
+    assert pay["last_hour"]["p95_duration_seconds"] == pytest.approx(2.0, rel=0.05)
+    assert pay["hour_before"] == {"runs": 0, "p50_duration_seconds": None, "p95_duration_seconds": None}
     assert (idle["submitted"], idle["completion_rate"], idle["p50_duration_seconds"]) == (0, None, None)
 
 
@@ -131,6 +138,45 @@ async def test_a_key_with_limits_knows_of_no_other_name(engine: AsyncEngine) -> 
         assert [(row["task_name"], row["submitted"]) for row in trends["by_task"]] == [("pay", 1)]
     async with client_with(engine, Limits(task_names=("idle", "x"))) as client:
         assert [row["task_name"] for row in (await read(client))["data"]] == ["idle", "x"]
+
+
+NAMED = CountKey(ago(0), "pay", "a", Measure.COMPLETED, "", "", None)
+
+
+def ended(count: int, *, minutes_ago: float, seconds: float, **others: Any) -> Delta:
+    bucket = bucket_of(round(seconds * 1e6))
+    return Delta(NAMED._replace(starts_at=ago(60 * minutes_ago), bucket=bucket, **others), count, round(seconds * 1e6))
+
+
+async def test_a_name_that_has_become_slower_says_by_how_much_and_since_when(engine: AsyncEngine) -> None:
+    before = [ended(2, minutes_ago=minutes, seconds=0.4) for minutes in range(35, 119)]
+    since = [ended(2, minutes_ago=minutes, seconds=1.2) for minutes in range(1, 35)]
+    steady = [ended(30, minutes_ago=minutes, seconds=0.4, task_name="steady", queue_name="b") for minutes in (20, 80)]
+    few = [ended(9, minutes_ago=minutes, seconds=minutes, task_name="few") for minutes in (90, 10)]
+    async with client_with(engine) as client, client_with(engine, Limits(queues=("b",))) as limited:
+        async with engine.begin() as connection:
+            await rollups.add_deltas(connection, [*before, *steady, *few])
+            await rollups.fold_deltas(connection, batch_size=1_000)
+            # What is not folded yet counts as well.
+            await rollups.add_deltas(connection, since)
+        slower = {row["task_name"]: row["is_slower"] for row in (await read(client))["data"]}
+        assert slower == {"few": False, "pay": True, "steady": False}
+        pay = await read(client, "/task-names/pay")
+        assert pay["last_hour"]["p95_duration_seconds"] == pytest.approx(1.2, rel=0.05)
+        assert pay["hour_before"]["p95_duration_seconds"] == pytest.approx(0.4, rel=0.05)
+        assert ago(60 * 35) <= datetime.fromisoformat(pay["slower_since"]) <= ago(60 * 33)
+        assert (await read(client, "/task-names/steady"))["slower_since"] is None
+        trends = await read(client, "/analytics/trends?hours=1&interval=minutely&task_name=pay")
+        told = [row["p50_duration_seconds"] for row in trends["series"] if row["completed"]]
+        assert told[0] == pytest.approx(0.4, rel=0.05)
+        assert told[-1] == pytest.approx(1.2, rel=0.05)
+        assert [row["task_name"] for row in (await read(limited))["data"]] == ["steady"]
+        # What was folded before minutes had durations is counted, and not said to have taken no time.
+        async with engine.begin() as connection:
+            await connection.execute(update(rollup_minutes).values(durations=0))
+        earlier = (await read(client, "/task-names/pay"))["hour_before"]
+        assert earlier["runs"] > 0
+        assert earlier["p95_duration_seconds"] is None
 
 
 async def test_trends_are_of_one_name_or_queue_and_by_the_minute_for_a_day(

@@ -62,7 +62,8 @@ SELECT {key} AS key,
        count(*) FILTER (WHERE what = 'ended' AND status = 'CANCELLED') AS cancelled,
        avg(seconds) FILTER (WHERE what = 'started') AS average_wait_seconds,
        avg(seconds) FILTER (WHERE what = 'ended') AS average_duration_seconds,
-       percentile_disc(0.95) WITHIN GROUP (ORDER BY seconds) FILTER (WHERE what = 'ended') AS p95_duration_seconds
+       percentile_disc(0.95) WITHIN GROUP (ORDER BY seconds) FILTER (WHERE what = 'ended') AS p95_duration_seconds,
+       percentile_disc(0.5) WITHIN GROUP (ORDER BY seconds) FILTER (WHERE what = 'ended') AS p50_duration_seconds
 FROM (
     SELECT 'submitted' AS what, created_at AS at, NULL::float8 AS seconds, tasks.* FROM tasks
     UNION ALL
@@ -96,24 +97,35 @@ async def check(
     trends = await read_trends(connection, WINDOW, interval=interval, chosen=chosen)
     answer = TrendsAnswer.from_trends(trends, WINDOW, interval=interval).model_dump()
     by_start = {row["bucket"]: row for row in answer["series"]}
-    await _check_figures(connection, f"date_trunc('{UNIT[interval]}', at)", rows=by_start, where=where)
+    start = f"date_trunc('{UNIT[interval]}', at)"
+    is_told = chosen.is_bounded or interval is not Interval.MINUTELY
+    await _check_figures(connection, start, rows=by_start, where=where, has_p95=is_told, has_p50=chosen.is_bounded)
     for name in NAMES:
         rows = {row[name]: row for row in answer["by_task" if name == "task_name" else "by_queue"]}
         await _check_figures(connection, name, rows=rows, where=where)
     await _check_whole(connection, answer, where=where)
 
 
-async def _check_figures(connection: AsyncConnection, key: str, *, rows: dict[Any, dict[str, Any]], where: str) -> None:
+async def _check_figures(
+    connection: AsyncConnection,
+    key: str,
+    *,
+    rows: dict[Any, dict[str, Any]],
+    where: str,
+    has_p95: bool = True,
+    has_p50: bool | None = None,
+) -> None:
     true = await truth(connection, key, where=where)
     of_whole_hours = await truth(connection, key, where=where, whole_hours=True)
     assert set(true) == {found for found, row in rows.items() if _happened(row)}
     for found, expected in true.items():
         row, expected = rows[found], dict(expected)
-        expected["p95_duration_seconds"] = of_whole_hours[found]["p95_duration_seconds"]
-        p95 = expected.pop("p95_duration_seconds")
-        p95 = None if "minute" in key else p95
+        for percentile, is_told in {"p95_duration_seconds": has_p95, "p50_duration_seconds": has_p50}.items():
+            del expected[percentile]
+            exact = of_whole_hours[found][percentile] if is_told else None
+            if is_told is not None:
+                assert row[percentile] == (None if exact is None else pytest.approx(exact, rel=0.05))
         assert {name: row[name] for name in expected} == pytest.approx(expected, abs=1e-6)
-        assert row["p95_duration_seconds"] == (None if p95 is None else pytest.approx(p95, rel=0.05))
 
 
 def _happened(row: dict[str, Any]) -> bool:

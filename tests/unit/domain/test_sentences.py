@@ -1,6 +1,15 @@
+import json
+from pathlib import Path
+
 import pytest
 
-from domain.sentences import lasting, plural, some_of
+from domain import sentences
+from domain.sentences import plural, some_of, span
+
+SAID = json.loads((Path(__file__).parents[3] / "dashboard" / "tests" / "said.json").read_text())
+FUNCTIONS = {"perMinute": sentences.per_minute} | {
+    name: getattr(sentences, name) for name in ("about", "duration", "percent", "count")
+}
 
 
 def test_the_first_are_named_and_the_others_counted() -> None:
@@ -19,17 +28,17 @@ def test_what_is_not_counted_to_the_end_is_many() -> None:
     assert plural(1, "row is", many="rows are", is_exact=False) == "1+ rows are"
 
 
-@pytest.mark.parametrize(
-    ("seconds", "said"),
-    [
-        (0.4, "0 s"),
-        (119, "119 s"),
-        (125, "2 m"),
-        (3599, "1 h 00 m"),
-        (86_241, "23 h 57 m"),
-        (86_399, "1 d 0 h"),
-        (3 * 86_400 + 4 * 3600, "3 d 4 h"),
-    ],
-)
-def test_how_long_something_takes_is_said_in_two_units(seconds: float, said: str) -> None:
-    assert lasting(seconds) == said
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_numbers_are_written_as_on_the_page(name: str) -> None:
+    for value, said in SAID[name]:
+        assert FUNCTIONS[name](value) == said
+
+
+def test_numbers_of_things_are_written_as_on_the_page() -> None:
+    for number, is_exact, said in SAID["plural"]:
+        assert plural(number, "task", is_exact=is_exact) == said
+
+
+def test_a_time_that_was_set_is_said_as_people_do() -> None:
+    said = {0.5: "0.5 s", 15: "15 s", 60: "1 minute", 90: "90 s", 300: "5 minutes", 3600: "1 hour", 172_800: "2 days"}
+    assert {seconds: span(seconds) for seconds in said} == said

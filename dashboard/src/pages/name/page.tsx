@@ -15,6 +15,7 @@ import { Empty, Shown } from "../../parts/states.tsx";
 import { Ago } from "../../parts/time.tsx";
 import { href } from "../../router.ts";
 import type { NameDetail } from "../names/types.ts";
+import { HowLong } from "./how-long.tsx";
 import { Failures, KnownTo, OverDay, Queues } from "./parts.tsx";
 import { WORDS } from "./words.ts";
 import "./page.css";
@@ -46,7 +47,7 @@ function Whole({ it, name }: { it: NameDetail; name: string }) {
   const system = useData<Resilience>(maySee("/system") ? "/resilience/summary" : null, { every: 10_000 });
   const mark = system.value?.degradation.marks.find((one) => one.service_name === `task:${name}`);
   const trends = useData<Trends>("/analytics/trends", {
-    query: { hours: 24, task_name: name },
+    query: { hours: 24, interval: "hourly", task_name: name },
     topics: ["tasks"],
     every: 30_000,
   });
@@ -71,6 +72,7 @@ function Whole({ it, name }: { it: NameDetail; name: string }) {
       </PageHead>
       {mark && <Held mark={mark} name={name} />}
       <Vitals it={it} name={name} />
+      <HowLong it={it} name={name} />
       <Section title={WORDS.over} note={WORDS.overNote}>
         <Shown data={trends} lines={4}>
           {(shown) => <OverDay trends={shown} name={name} />}

@@ -90,6 +90,17 @@ function All({ page }: { page: Rows<NameRow> }) {
   );
 }
 
+/** What 95 % took of late; beyond a phone's width of every name, on a phone of those that have become slower. */
+function LastHour({ of }: { of: NameRow }) {
+  const now = duration(of.last_hour.p95_duration_seconds);
+  if (!of.is_slower) return <span class="names-wide">{now}</span>;
+  return (
+    <span title={`${WORDS.wasSlower} ${duration(of.hour_before.p95_duration_seconds)}`}>
+      <Status look={{ word: `${WORDS.slower}: ${now}`, tone: "waiting", shape: "warning" }} plain />
+    </span>
+  );
+}
+
 const COLUMNS: Column<NameRow>[] = [
   {
     id: "name",
@@ -169,6 +180,13 @@ const COLUMNS: Column<NameRow>[] = [
     align: "end",
     narrow: "hide",
     cell: (one) => duration(one.p95_duration_seconds),
+  },
+  {
+    id: "lately",
+    title: "last hour",
+    width: "minmax(84px, 1fr)",
+    align: "end",
+    cell: (one) => <LastHour of={one} />,
   },
   {
     id: "wait",

@@ -6,7 +6,7 @@ from rich.console import Console
 
 from cli.top.screen import Size, draw, share_out
 from cli.top.situation import Situation
-from cli.top.words import NONE
+from domain.sentences import NONE
 from tests.unit.cli.test_terminal import BAD
 from tests.unit.cli.top.test_verdict import NOW
 
