@@ -140,17 +140,17 @@ def test_an_open_page_writes_only_what_differs_and_lays_out_only_for_a_text(
     devtools.send("Network.enable")
     devtools.send("Performance.enable")
     open_page(page, f"{stack.url}/ui{address}")
-    heard_to(page, pulses, PULSES)
+    heard_to(page, pulses, count=PULSES)
     page.evaluate(WATCH_WRITES)
     laid_out = layouts(devtools)
-    heard_to(page, pulses, len(pulses) + PULSES)
+    heard_to(page, pulses, count=len(pulses) + PULSES)
     laid_out = layouts(devtools) - laid_out
     writes = page.evaluate("writes")
     assert writes["idle"] == []
     assert laid_out <= writes["texts"]
 
 
-def heard_to(page: Page, pulses: list[object], count: int) -> None:
+def heard_to(page: Page, pulses: list[object], *, count: int) -> None:
     """Until so many messages of the stream have come; they are told while the page is asked something."""
     wait_for(lambda: page.title() and len(pulses) >= count, "a pulse each second")
 
