@@ -10,6 +10,7 @@ const usual = {
   now: Date.parse("2026-11-26T12:00:00Z"),
   health: { status: "healthy" },
   stats: { total_tasks_submitted: 10, queue_depth: 0, parked: 0 },
+  alerts: [],
 };
 
 for (const { why, situation, tone, text, rest, others = [] } of said.verdicts)

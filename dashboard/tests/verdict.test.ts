@@ -21,10 +21,13 @@ const alert = (over: Partial<Alert>): Alert => ({
   threshold: 20,
   ...over,
 });
-const say = (over: Partial<Situation>) => verdictOf({ now, health: healthy, stats, ...over });
+const say = (over: Partial<Situation>) => verdictOf({ now, health: healthy, stats, alerts: [], ...over });
 
 test("nothing is claimed before anything is known", () => {
   assert.equal(verdictOf({ now }).tone, "unknown");
+  assert.equal(say({ alerts: undefined }).tone, "unknown");
+  // A key with limits is never told of them.
+  assert.equal(verdictOf({ now, health: healthy, isPartial: true }).tone, "ok");
 });
 
 test("all well is said with the figures that show it", () => {

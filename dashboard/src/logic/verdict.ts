@@ -5,6 +5,8 @@ import { meaningOf } from "./system.ts";
 
 export interface Situation {
   now: number;
+  /** Whether a key with limits asks: it is never told of alerts and figures of all that there is. */
+  isPartial?: boolean;
   health?: Pick<Health, "status">;
   /** Open ones. */
   alerts?: readonly Alert[];
@@ -65,9 +67,10 @@ export function verdictOf(it: Situation): Verdict {
   const others = more.map(({ text, links }) => ({ text, to: links[0].to }));
   if (worst) return { ...worst, rest: restOf(others.length), others };
   const calmly = { rest: "", links: [], others };
-  if (!it.health && !it.stats) return { tone: "unknown", text: "Not known yet.", ...calmly };
   if (it.stats && it.stats.total_tasks_submitted === 0)
     return { tone: "empty", text: "Ready. No task has been submitted yet.", ...calmly };
+  const isKnown = it.isPartial ? it.health : it.health && it.stats && it.alerts;
+  if (!isKnown) return { tone: "unknown", text: "Not known yet.", ...calmly };
   const noted = notes(it);
   const failed = failedOf(it);
   return {

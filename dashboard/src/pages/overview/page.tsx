@@ -78,6 +78,7 @@ export default function Page(_props: PageProps) {
   });
   const waiting = useWaiting(queues);
   const known = {
+    isPartial: isLimited.value,
     health,
     alerts: alerts.value?.data,
     stats: stats.value,

@@ -14,6 +14,7 @@ SAID = json.loads((Path(__file__).parents[4] / "dashboard" / "tests" / "said.jso
 USUAL: dict[str, Any] = {
     "health": {"status": "healthy"},
     "stats": {"total_tasks_submitted": 10, "queue_depth": 0, "parked": 0},
+    "alerts": [],
 }
 NAMES = {"donePerMinute": "done_per_minute", "failedPercent": "failed_percent", "meanWait": "mean_wait"}
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC).timestamp()
