@@ -39,7 +39,7 @@ def test_a_key_is_made_opens_is_switched_off_and_revoked(closed: str, browser: B
         actions = page.get_by_role("button", name="Actions for key etl")
         actions.click()
         page.get_by_role("menuitem", name="Switch off").click()
-        expect(page.locator(".key[data-off]")).to_have_count(1)
+        expect(page.locator(".keys-row[data-off]")).to_have_count(1)
         wait_for(lambda: answer(key) == 401)
         actions.click()
         page.get_by_role("menuitem", name="Switch on").click()

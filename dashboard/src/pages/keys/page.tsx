@@ -137,7 +137,7 @@ function KeyRow({
     key.rate_limit_per_minute !== null && `${plural(key.rate_limit_per_minute, "request")} a minute`,
   ].filter(Boolean);
   return (
-    <li class="key" data-off={isOver(key, now) || key.disabled ? "" : undefined}>
+    <li class="keys-row" data-off={isOver(key, now) || key.disabled ? "" : undefined}>
       <Status look={lookOfKey(key, now)} plain />
       <div class="key-what">
         <p>
