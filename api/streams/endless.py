@@ -21,7 +21,7 @@ from domain.principals import Principal
 from domain.scopes import Scope as Permission
 
 HEARTBEAT_SECONDS = 15.0
-ASK_AGAIN_SECONDS = 60.0
+ASK_AGAIN_SECONDS = 15.0
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
