@@ -3,13 +3,14 @@
 `explain` judges evidence that somebody else has gathered. What nobody knows is said to be unknown, never well.
 """
 
+import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from domain.degradation import BROKER, Mark, Marks, holders_of
-from domain.sentences import duration, plural, some_of
+from domain.degradation import BROKER, QUEUE_PREFIX, TASK_PREFIX, Mark, Marks, holders_of
+from domain.sentences import about, duration, plural, some_of
 from domain.states import TERMINAL, Phase, Status
 
 MOST_NAMED = 3
@@ -161,6 +162,48 @@ def _due(situation: Situation) -> Iterator[Check]:
         yield Check("due", CheckState.OK, "It is due.", since=due)
 
 
+def _marks(situation: Situation) -> Iterator[Check]:
+    marks = sorted(_holding(situation), key=lambda mark: mark.service_name)
+    if not marks:
+        yield Check("marks", CheckState.OK, "No mark holds it back.")
+    for mark in marks:
+        until = mark.until.isoformat() if mark.until else None
+        evidence = {"service_name": mark.service_name, "until": until}
+        yield Check("marks", CheckState.BLOCKS, _held_back(mark, situation.now), evidence, _release_of(mark))
+
+
+def _held_back(mark: Mark, now: datetime) -> str:
+    """Return who is held back and for how long yet, in the words of the dashboard's `logic/marks.ts`.
+
+    No time of day: only the reader knows in which zone.
+    """
+    if mark.until is None:
+        return f"Held back: all tasks are, by the breaker of {mark.service_name}, until that answers again."
+    name = mark.service_name
+    if name.startswith(TASK_PREFIX):
+        who = f"all tasks named {name.removeprefix(TASK_PREFIX)} are"
+    elif name.startswith(QUEUE_PREFIX):
+        who = f"all that is submitted to queue {name.removeprefix(QUEUE_PREFIX)} is"
+    else:
+        who = f"all tasks are, by a mark of {name}"
+    return f"Held back: {who}, for {about((mark.until - now).total_seconds())} more."
+
+
+def _release_of(mark: Mark) -> str | None:
+    """Return how its work is let go; None for a breaker's mark, which nobody can clear."""
+    if mark.until is None:
+        return None
+    body = json.dumps({"service_name": mark.service_name}, ensure_ascii=False)
+    return f"Let it go again: POST /resilience/degradation/clear {body}"
+
+
+def _holding(situation: Situation) -> Iterator[Mark]:
+    """What holds it back; nothing of what the broker already has."""
+    if situation.undispatched:
+        for name in holders_of(situation.queue_name or "", situation.task_name or "", marks=situation.marks):
+            yield situation.marks[name]
+
+
 def _outbox(situation: Situation) -> Iterator[Check]:
     row, handed = situation.undispatched, situation.dispatched_at
     if row is None:
@@ -172,30 +215,17 @@ def _outbox(situation: Situation) -> Iterator[Check]:
         evidence: Evidence = {"refusals": row.refusals, "refusal": row.refusal}
         action = "Mend what the broker says, or replay it to another queue."
         yield Check("outbox", CheckState.BLOCKS, detail, evidence, action, row.parked_at)
-    elif row.due_at <= situation.now:
+    elif row.due_at > situation.now:
+        return
+    elif BROKER in situation.failing or any(_holding(situation)):
+        detail = "It is kept, and goes to the broker once nothing holds it back."
+        evidence = {"postponed": row.postponed_at is not None}
+        yield Check("outbox", CheckState.OK, detail, evidence, since=row.due_at)
+    else:
         detail = "It is due and has not been handed to the broker."
-        action = "See the checks of marks and breakers; else look whether `celeriac loops` runs."
+        action = "Look whether `celeriac loops` runs."
         evidence = {"postponed": row.postponed_at is not None}
         yield Check("outbox", CheckState.BLOCKS, detail, evidence, action, row.due_at)
-
-
-def _marks(situation: Situation) -> Iterator[Check]:
-    marks = sorted(_holding(situation), key=lambda mark: mark.service_name)
-    if not marks:
-        yield Check("marks", CheckState.OK, "No mark holds it back.")
-    for mark in marks:
-        detail = f"The mark queue_only of {mark.service_name} holds it back."
-        until = mark.until.isoformat() if mark.until else None
-        action = f'POST /resilience/degradation/clear {{"service_name": "{mark.service_name}"}}'
-        evidence = {"service_name": mark.service_name, "until": until}
-        yield Check("marks", CheckState.BLOCKS, detail, evidence, action)
-
-
-def _holding(situation: Situation) -> Iterator[Mark]:
-    """What holds it back; nothing of what the broker already has."""
-    if situation.undispatched:
-        for name in holders_of(situation.queue_name or "", situation.task_name or "", marks=situation.marks):
-            yield situation.marks[name]
 
 
 def _breaker(situation: Situation) -> Iterator[Check]:
@@ -331,8 +361,8 @@ def _hearing(situation: Situation) -> Iterator[Check]:
 _LOOKS = (
     _cancel,
     _due,
-    _outbox,
     _marks,
+    _outbox,
     _breaker,
     _broker,
     _queue,

@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { proofOfCancel } from "../src/logic/proof.ts";
-import { adviceOf, ordinal, sentenceOfTask } from "../src/logic/sentence.ts";
+import { adviceOf, detailOf, ordinal, sentenceOfTask, verdictOf } from "../src/logic/sentence.ts";
 import { nameOf, storyOf, ticks } from "../src/logic/story.ts";
-import type { Attempt, Task, TimelineEvent } from "../src/pages/task/types.ts";
+import type { Attempt, Explanation, Task, TimelineEvent } from "../src/pages/task/types.ts";
 
 const start = Date.parse("2026-11-26T12:00:00Z");
 const at = (seconds: number) => new Date(start + seconds * 1000).toISOString();
 const now = start + 60_000;
+const clock = { now, zone: "UTC" };
 
 const attempt = (over: Partial<Attempt>): Attempt => ({
   number: 1,
@@ -174,7 +175,7 @@ test("a task is said in one sentence", () => {
     duration_seconds: 1.5,
     completed_at: at(3.5),
   };
-  assert.equal(sentenceOfTask(task(ran), now), "Completed after 3.5 s: waited 2 s, ran 1.5 s.");
+  assert.equal(sentenceOfTask(task(ran), clock), "Completed after 3.5 s: waited 2 s, ran 1.5 s.");
   const failed = task({
     ...ran,
     status: "FAILED",
@@ -182,20 +183,20 @@ test("a task is said in one sentence", () => {
     attempts: [attempt({}), attempt({ number: 2 }), attempt({ number: 3 })],
   });
   assert.equal(
-    sentenceOfTask(failed, now),
+    sentenceOfTask(failed, clock),
     "Failed on its 3rd attempt after 1.5 s, 3.5 s after it was submitted: Timeout: no.",
   );
-  assert.match(sentenceOfTask({ ...failed, duration_seconds: null }, now), /attempt after 3.5 s: Timeout/);
+  assert.match(sentenceOfTask({ ...failed, duration_seconds: null }, clock), /attempt after 3.5 s: Timeout/);
   assert.equal(
-    sentenceOfTask(task({ status: "CANCELLED" }), now),
+    sentenceOfTask(task({ status: "CANCELLED" }), clock),
     "Cancelled before it started: it never ran.",
   );
   assert.equal(
-    sentenceOfTask(task({ status: "PENDING", phase: "queued" }), now),
+    sentenceOfTask(task({ status: "PENDING", phase: "queued" }), clock),
     "Waits in queue q for 60 s.",
   );
   assert.equal(
-    sentenceOfTask(task({ outcome: "unknown" }), now),
+    sentenceOfTask(task({ outcome: "unknown" }), clock),
     "Its run is over, and nobody told how it went.",
   );
   assert.deepEqual([1, 2, 3, 4, 11, 12, 21, 102].map(ordinal), [
@@ -247,14 +248,57 @@ test("an advice on a page names no request", () => {
     [
       "Wait, or add workers: PATCH /workers/{id}/capacity.",
       "Resume one: POST /workers/{worker_id}/resume.",
-      'POST /resilience/degradation/clear {"service_name": "queue:x"}',
+      'Let it go again: POST /resilience/degradation/clear {"service_name": "queue:x"}',
       "Start a worker with `-Q x`.",
     ].map(adviceOf),
-    [
-      "Wait, or add workers.",
-      "Resume one.",
-      "Clear the mark on the page of the system.",
-      "Start a worker with `-Q x`.",
-    ],
+    ["Wait, or add workers.", "Resume one.", "Let it go again.", "Start a worker with `-Q x`."],
   );
+});
+
+const checkOf = (over: Partial<Explanation["checks"][number]>): Explanation["checks"][number] => ({
+  name: "marks",
+  state: "blocks",
+  detail: "Held back: all tasks named pay are, for 12 min more.",
+  evidence: { service_name: "task:pay", until: at(780) },
+  action: null,
+  since: null,
+  ...over,
+});
+const whyOf = (...checks: Explanation["checks"]): Explanation => ({
+  task_id: "t",
+  verdict: checks[0]?.detail ?? "Nothing is in its way.",
+  since: null,
+  checks,
+});
+
+test("what a mark holds back is said to be held back, by whose mark and until when", () => {
+  const due = task({ status: "PENDING", phase: "dispatching" });
+  const held = "Held back: all tasks named pay are, until 12:13 (for 12 min more).";
+  const why = whyOf(checkOf({}));
+  assert.equal(sentenceOfTask(due, clock, why), held);
+  assert.equal(verdictOf(why, clock), held);
+  const queue = checkOf({ evidence: { service_name: "queue:mail", until: at(780) } });
+  assert.equal(
+    detailOf(queue, clock),
+    "Held back: all that is submitted to queue mail is, until 12:13 (for 12 min more).",
+  );
+  const refused = { ...due, dispatch_refusal: { refusals: 2, reason: "no", parked_at: null } } as Task;
+  assert.equal(sentenceOfTask(refused, clock, why), held);
+  assert.match(sentenceOfTask({ ...due, cancel_requested: true }, clock, why), /^A cancel was asked for/);
+});
+
+test("a task that is due is only said to be late once nothing is known to hold it back", () => {
+  const due = task({ status: "PENDING", phase: "dispatching" });
+  assert.equal(sentenceOfTask(due, clock), "Due for 60 s.");
+  assert.equal(sentenceOfTask(due, clock, whyOf()), "Due, and not handed to the broker for 60 s.");
+});
+
+test("the API's words stay where they say more, or the mark has ended", () => {
+  for (const evidence of [
+    { service_name: "broker", until: null },
+    { service_name: "broker", until: at(780) },
+    { service_name: "task:pay", until: at(0) },
+  ])
+    assert.equal(detailOf(checkOf({ evidence }), clock), checkOf({}).detail);
+  assert.equal(verdictOf(whyOf(), clock), "Nothing is in its way.");
 });

@@ -1,6 +1,7 @@
 // What became of a task, in one sentence. Pure.
-import type { Task } from "../pages/task/types.ts";
-import { about, between, duration, plural } from "./format.ts";
+import type { Explanation, Task } from "../pages/task/types.ts";
+import { about, between, type Clock, duration, hour, plural } from "./format.ts";
+import { workOf } from "./marks.ts";
 
 /** `1st`, `2nd`, `3rd`, `11th`. */
 export function ordinal(number: number): string {
@@ -18,8 +19,9 @@ export function firstStart(task: Task): string | null {
   return first?.started_at ?? task.started_at;
 }
 
-/** Return the sentence under a task's title. */
-export function sentenceOfTask(task: Task, now: number): string {
+/** Return the sentence under a task's title. `why`: its explanation, as soon as it is known. */
+export function sentenceOfTask(task: Task, clock: Clock, why?: Explanation): string {
+  const now = clock.now;
   const attempts = task.attempts.length;
   const whole = duration(between(task.created_at, task.completed_at));
   if (task.outcome === "unknown") return "Its run is over, and nobody told how it went.";
@@ -50,20 +52,24 @@ export function sentenceOfTask(task: Task, now: number): string {
       return `Running for ${since(task.started_at, now)}${on}${again}.${task.cancel_requested ? " A cancel was asked for." : ""}`;
     }
     default:
-      return waits(task, now);
+      return waits(task, clock, why);
   }
 }
 
-function waits(task: Task, now: number): string {
+function waits(task: Task, clock: Clock, why: Explanation | undefined): string {
+  const now = clock.now;
   const queue = task.queue_name ? ` in queue ${task.queue_name}` : "";
   if (task.cancel_requested) return "A cancel was asked for; its end is not proven yet.";
+  const held = task.phase === "dispatching" ? why?.checks.find(isHold) : undefined;
+  if (held) return detailOf(held, clock);
   if (task.dispatch_refusal)
     return `The broker has refused it ${plural(task.dispatch_refusal.refusals, "time")}: ${task.dispatch_refusal.reason}`;
   switch (task.phase) {
     case "scheduled":
       return `Due in ${about((Date.parse(task.scheduled_at ?? task.created_at) - now) / 1000)}.`;
     case "dispatching":
-      return `Due, and not handed to the broker for ${since(task.scheduled_at ?? task.created_at, now)}.`;
+      // Whether that is as it should be is only known with the explanation.
+      return `Due${why ? ", and not handed to the broker" : ""} for ${since(task.scheduled_at ?? task.created_at, now)}.`;
     case "reserved":
       return `Fetched by ${task.worker_hostname ?? "a worker"}, and not started for ${since(task.attempts.at(-1)?.received_at, now)}.`;
     case "retrying":
@@ -81,9 +87,27 @@ const firstLine = (text: string) => {
   return line.length > 200 ? `${line.slice(0, 199)}…` : line.replace(/\.?$/, ".");
 };
 
+type Check = Explanation["checks"][number];
+
+const isHold = (check: Check) => check.name === "marks" && check.state === "blocks";
+
+/** Return what is so, in a sentence; of a mark also until when, by the clock of who reads it. */
+export function detailOf(check: Check, clock: Clock): string {
+  const { service_name: service, until } = check.evidence;
+  const who = typeof service === "string" ? workOf(service) : null;
+  const end = typeof until === "string" ? Date.parse(until) : Number.NaN;
+  if (!isHold(check) || who === null || !(end > clock.now)) return check.detail;
+  return `Held back: ${who}, until ${hour(end, clock)} (for ${about((end - clock.now) / 1000)} more).`;
+}
+
+/** Return why the task does not run, in one sentence: what the API says, with the times of who reads it. */
+export function verdictOf(why: Explanation, clock: Clock): string {
+  const said = why.checks.find((check) => check.detail === why.verdict);
+  return said ? detailOf(said, clock) : why.verdict;
+}
+
 /** Return an advice of the API as a person does it: without the request that does it. A link beside it leads there. */
 export function adviceOf(action: string): string {
-  const [said = ""] = action.split(/:? ?\b(?:GET|POST|PUT|PATCH|DELETE) \//);
-  if (said === action) return action;
-  return said ? `${said}.` : "Clear the mark on the page of the system.";
+  const [said = ""] = action.split(/: (?:GET|POST|PUT|PATCH|DELETE) \//);
+  return said === action ? action : `${said}.`;
 }

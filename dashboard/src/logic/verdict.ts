@@ -1,6 +1,7 @@
 // The sentence that answers, before anybody scrolls: is something wrong, what, and what to press. Pure.
 import type { Alert, Health, Mark, QueueRow, Resilience, Stats } from "../api/types.ts";
 import { about, count, duration, percent, plural } from "./format.ts";
+import { pageOf, workOf } from "./marks.ts";
 import { meaningOf } from "./system.ts";
 
 export interface Situation {
@@ -143,7 +144,7 @@ function* troubles(it: Situation): Generator<Trouble> {
       yield {
         tone: "warning",
         text: mark.automatic ? `${mark.service_name} fails and is kept away from.` : ofMark(mark, it.now),
-        links: [markedBy(mark) ?? MARKS],
+        links: [pageOf(mark.service_name) ?? MARKS],
       };
   if (it.stats && it.stats.parked > 0)
     yield {
@@ -165,24 +166,13 @@ function* troubles(it: Situation): Generator<Trouble> {
 
 const MARKS: Link = { label: "Marks", to: "/system" };
 
-/** The page of the queue or the name that a mark is for, where it is let go again. */
-function markedBy(mark: Pick<Mark, "service_name">): Link | null {
-  const [, kind, name] = /^(queue|task):(.*)$/s.exec(mark.service_name) ?? [];
-  if (name === undefined) return null;
-  const subject = encodeURIComponent(name);
-  return kind === "queue"
-    ? { label: "Queue", to: `/queues/${subject}` }
-    : { label: "Name", to: `/names/${subject}` };
-}
-
 /** What a mark by hand does, and for how long yet. */
 function ofMark(mark: Mark, now: number): string {
-  const [, kind, name] = /^(queue|task):(.*)$/s.exec(mark.service_name) ?? [];
+  const who = workOf(mark.service_name);
   const left = mark.degraded_until ? (Date.parse(mark.degraded_until) - now) / 1000 : 0;
   const yet = left > 0 ? `, ${about(left)} left` : "";
-  if (name === undefined) return `${mark.service_name} is marked as degraded${yet}.`;
-  const who = kind === "task" ? `All tasks named ${name} are` : `All that is submitted to queue ${name} is`;
-  return `${who} ${mark.strategy === "queue_only" ? "held back" : "refused"}${yet}.`;
+  if (who === null) return `${mark.service_name} is marked as degraded${yet}.`;
+  return `A${who.slice(1)} ${mark.strategy === "queue_only" ? "held back" : "refused"}${yet}.`;
 }
 
 /** The parts that do not answer, with since when. Without the broker and the mirror nobody hears workers, nor knows

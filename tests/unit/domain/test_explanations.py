@@ -1,5 +1,6 @@
 """Why a task is not running: each thing on its way, and which of them the verdict names."""
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -134,11 +135,40 @@ def test_a_mark_holds_back_only_what_the_broker_does_not_have_yet() -> None:
     for others in (marked("queue:mail"), marked("task:pay", Strategy.FAIL_FAST)):
         assert states(replace(UNDISPATCHED, marks=others))["marks"] == "ok"
     endless = explain(replace(UNDISPATCHED, marks=marked(BROKER, ends=False)))
+    assert [check.action for check in endless.checks if check.name == "marks"] == [None]
     assert [check.evidence["until"] for check in endless.checks if check.name == "marks"] == [None]
 
 
+@pytest.mark.parametrize(
+    ("marks", "verdict"),
+    [
+        (marked("task:pay"), "Held back: all tasks named pay are, for 4 min more."),
+        (marked("queue:payments"), "Held back: all that is submitted to queue payments is, for 4 min more."),
+        (marked(BROKER), "Held back: all tasks are, by a mark of broker, for 4 min more."),
+        (
+            marked(BROKER, ends=False),
+            "Held back: all tasks are, by the breaker of broker, until that answers again.",
+        ),
+    ],
+)
+def test_a_mark_is_the_first_cause_and_the_loops_are_not_blamed(marks: dict[str, Mark], verdict: str) -> None:
+    held = replace(UNDISPATCHED, marks=marks)
+    assert explain(held).verdict == verdict
+    assert [check.name for check in explain(held).checks][:3] == ["due", "marks", "outbox"]
+    assert states(held)["outbox"] == "ok"
+
+
+def test_how_a_mark_is_cleared_is_said_so_that_it_can_be_sent_as_it_is() -> None:
+    quoted = replace(UNDISPATCHED, task_name='a"b', marks=marked('task:a"b'))
+    (check,) = (check for check in explain(quoted).checks if check.name == "marks")
+    way, body = (check.action or "").split(" {")
+    assert way == "Let it go again: POST /resilience/degradation/clear"
+    assert json.loads("{" + body) == {"service_name": 'task:a"b'}
+
+
 def test_a_broker_that_has_failed_holds_back_what_it_does_not_have() -> None:
-    assert states(replace(UNDISPATCHED, failing=(BROKER,)))["breaker"] == "blocks"
+    found = states(replace(UNDISPATCHED, failing=(BROKER,)))
+    assert (found["breaker"], found["outbox"]) == ("blocks", "ok")
 
 
 def test_a_task_in_the_outbox_that_is_not_due_is_not_late() -> None:

@@ -27,7 +27,7 @@ import { lastList } from "../tasks/last.ts";
 import { Events, Input, Outcome } from "./contents.tsx";
 import { Story } from "./story.tsx";
 import type { Task, Timeline, Tree } from "./types.ts";
-import { Why } from "./why.tsx";
+import { useWhy, Why } from "./why.tsx";
 import { WORDS } from "./words.ts";
 import "./page.css";
 
@@ -60,6 +60,7 @@ function Whole({ task }: { task: Task }) {
   const path = `/tasks/${segment(task.task_id)}`;
   const topics = [`task:${task.task_id}`];
   const timeline = useData<Timeline>(`${path}/timeline`, { topics });
+  const why = useWhy(task.phase === "dispatching" ? task.task_id : null);
   const dialog = useSignal<"cancel" | "kill" | "replay" | null>(null);
   const told = useSignal<string | undefined>(undefined);
   const ended = hasEnded(task);
@@ -111,7 +112,7 @@ function Whole({ task }: { task: Task }) {
         }
         lead={
           <>
-            {sentenceOfTask(task, clock.value.now)} {task.status === "FAILED" && <Alike task={task} />}
+            {sentenceOfTask(task, clock.value, why.value)} {task.status === "FAILED" && <Alike task={task} />}
           </>
         }
       >

@@ -2,11 +2,12 @@
 import { segment } from "../../api/client.ts";
 import { useData } from "../../api/query.ts";
 import { maySee } from "../../api/session.ts";
-import { adviceOf } from "../../logic/sentence.ts";
+import { pageOf } from "../../logic/marks.ts";
+import { adviceOf, detailOf, verdictOf } from "../../logic/sentence.ts";
 import { Icon } from "../../parts/icons.tsx";
 import { Section } from "../../parts/page.tsx";
 import { Shown } from "../../parts/states.tsx";
-import { Ago } from "../../parts/time.tsx";
+import { Ago, clock } from "../../parts/time.tsx";
 import { Told } from "../../parts/told.tsx";
 import { href } from "../../router.ts";
 import type { Explanation } from "./types.ts";
@@ -35,6 +36,7 @@ function placeOf(
     case "registered":
       return { label: "Names", to: "/names" };
     case "marks":
+      return pageOf(text("service_name") ?? "") ?? { label: "System", to: "/system" };
     case "breaker":
     case "broker":
     case "mirror":
@@ -43,6 +45,14 @@ function placeOf(
     default:
       return null;
   }
+}
+
+/** Read why a task does not run; null reads nothing. */
+export function useWhy(id: string | null) {
+  return useData<Explanation>(id === null ? null : `/tasks/${segment(id)}/explanation`, {
+    topics: id === null ? [] : [`task:${id}`],
+    every: 5_000,
+  });
 }
 
 export function Why({
@@ -54,10 +64,7 @@ export function Why({
   isRunning: boolean;
   queueName: string | null;
 }) {
-  const found = useData<Explanation>(`/tasks/${segment(id)}/explanation`, {
-    topics: [`task:${id}`],
-    every: 5_000,
-  });
+  const found = useWhy(id);
   if (isRunning && !found.value?.checks.some((check) => check.state !== "ok")) return null;
   if (found.error?.isAbsent || found.value?.checks.length === 0) return null;
   return (
@@ -65,19 +72,19 @@ export function Why({
       <Shown data={found} lines={4} quietAbsence>
         {(it) => (
           <>
-            <p class="why-verdict">{it.verdict}</p>
+            <p class="why-verdict">{verdictOf(it, clock.value)}</p>
             <ul class="why">
-              {it.checks.map((check) => {
+              {it.checks.map((check, index) => {
                 const place = check.state === "ok" ? null : placeOf(check, queueName);
                 return (
-                  <li key={check.name} data-state={check.state}>
+                  <li key={`${check.name}${index}`} data-state={check.state}>
                     <Icon name={ICON[check.state]} />
                     <span class="why-name">
                       {check.name}
                       <span class="sr"> {SAID[check.state]}</span>
                     </span>
                     <span>
-                      {check.detail}
+                      {detailOf(check, clock.value)}
                       {check.action && (
                         <span class="why-action">
                           <Told text={adviceOf(check.action)} />
