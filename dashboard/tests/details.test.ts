@@ -2,6 +2,10 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { detailsOf } from "../src/logic/details.ts";
 
+const lineOf = (details: Record<string, unknown>) =>
+  detailsOf(details, clock)
+    .map(({ word, text }) => `${word} ${text}`)
+    .join(" · ");
 const clock = { now: Date.parse("2026-11-28T12:00:00Z"), zone: "UTC" };
 
 test("what an event tells is said in words, with its units, and without the id of the worker", () => {
@@ -12,12 +16,21 @@ test("what an event tells is said in words, with its units, and without the id o
     runtime: 0.34,
     exception: null,
   };
-  assert.equal(detailsOf(ended, clock), "on shop-1@host · attempt 2 · ran 340 ms");
-  assert.equal(detailsOf({ dispatch_no: 1 }, clock), "dispatch 1");
-  assert.equal(detailsOf({ eta: "2026-11-28T14:02:11.25Z" }, clock), "not before 14:02:11.2");
+  assert.equal(lineOf(ended), "on shop-1@host · attempt 2 · ran 340 ms");
+  assert.equal(lineOf({ dispatch_no: 1 }), "dispatch 1");
+  assert.equal(lineOf({ eta: "2026-11-28T14:02:11.25Z" }), "not before 14:02:11.2");
 });
 
 test("what is not known is shown as it is told", () => {
-  assert.equal(detailsOf({ new_task_id: "a b", runtime: "long" }, clock), "new task id a b · ran long");
-  assert.equal(detailsOf({ labels: { a: 1 } }, clock), 'labels {"a":1}');
+  assert.equal(lineOf({ old_name: "a b", runtime: "long" }), "old name a b · ran long");
+  assert.equal(lineOf({ labels: { a: 1 } }), 'labels {"a":1}');
+});
+
+test("the ids of other tasks are told apart, so that they can lead there", () => {
+  const told = detailsOf({ new_task_id: "a b", parent_id: "c", attempt: 2 }, clock);
+  assert.deepEqual(told, [
+    { word: "as", text: "a b", isTask: true },
+    { word: "parent id", text: "c", isTask: true },
+    { word: "attempt", text: "2", isTask: false },
+  ]);
 });

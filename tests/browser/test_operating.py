@@ -56,6 +56,32 @@ def test_a_worker_that_was_never_heard_is_not_called_active_and_is_forgotten(
     expect(gone).to_have_count(0)
 
 
+def test_a_task_that_was_replayed_says_so_and_before_it_is_replayed_again(
+    stack: Stack, shop: Shop, looked: Looked
+) -> None:
+    page, _ = looked
+    original = stack.submit("celeriac.echo", "once more")
+    stack.wait_for_end(original)
+    open_page(page, f"{stack.url}/ui/tasks/{original}")
+    page.get_by_role("button", name="Replay").press("Enter")
+    asked = page.get_by_role("alertdialog")
+    expect(asked).not_to_contain_text("replayed before")
+    asked.get_by_role("button", name="Replay").press("Enter")
+    expect(page.get_by_text("Replayed as a new task.")).to_be_visible()
+    new = page.url.rpartition("/")[2]
+    stack.wait_for_end(new)
+
+    open_page(page, f"{stack.url}/ui/tasks/{original}")
+    became = page.locator(".task-replayed")
+    expect(became).to_contain_text("completed")
+    expect(became.get_by_role("link")).to_have_attribute("href", f"/ui/tasks/{new}")
+    expect(page.get_by_role("row").get_by_role("link", name=new)).to_have_attribute("href", f"/ui/tasks/{new}")
+    page.get_by_role("button", name="Replay").press("Enter")
+    expect(asked).to_contain_text(re.compile(r"It was replayed before: .+ completed at \d\d:\d\d"))
+    # Enter alone does not run it once more.
+    expect(asked.get_by_role("button", name="Back")).to_be_focused()
+
+
 def test_a_queue_is_held_back_and_the_system_says_what_that_keeps(stack: Stack, shop: Shop, looked: Looked) -> None:
     page, _ = looked
     open_page(page, f"{stack.url}/ui/queues")

@@ -7,15 +7,30 @@ const WORDS: Record<string, string> = {
   dispatch_no: "dispatch",
   runtime: "ran",
   eta: "not before",
+  new_task_id: "as",
 };
 
-/** Return the details of an event as one line: `on shop-1@host · attempt 2 · ran 340 ms`. */
-export function detailsOf(details: Readonly<Record<string, unknown>>, clock: Clock): string {
+/** What names another task. */
+const TASKS: ReadonlySet<string> = new Set(["new_task_id", "parent_id"]);
+
+/** One thing that an event tells: `attempt`, `2`. */
+export interface Detail {
+  word: string;
+  text: string;
+  /** The text is the id of a task. */
+  isTask: boolean;
+}
+
+/** Return the details of an event, each with its word: `on shop-1@host`, `attempt 2`, `ran 340 ms`. */
+export function detailsOf(details: Readonly<Record<string, unknown>>, clock: Clock): Detail[] {
   const { worker_id: _, ...shown } = details;
   return Object.entries(shown)
     .filter(([, value]) => value !== null && value !== "")
-    .map(([name, value]) => `${WORDS[name] ?? name.replaceAll("_", " ")} ${inWords(name, value, clock)}`)
-    .join(" · ");
+    .map(([name, value]) => ({
+      word: WORDS[name] ?? name.replaceAll("_", " "),
+      text: inWords(name, value, clock),
+      isTask: TASKS.has(name) && typeof value === "string",
+    }));
 }
 
 function inWords(name: string, value: unknown, clock: Clock): string {

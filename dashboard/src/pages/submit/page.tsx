@@ -7,6 +7,7 @@ import { Empty, Shown } from "../../parts/states.tsx";
 import { TaskStatus } from "../../parts/status.tsx";
 import { Tabs } from "../../parts/tabs.tsx";
 import { href, params } from "../../router.ts";
+import { ReplayedBefore } from "../task/replays.tsx";
 import type { Task } from "../task/types.ts";
 import { TaskForm } from "./task-form.tsx";
 import { WORDS } from "./words.ts";
@@ -60,6 +61,7 @@ function Replay({ id }: { id: string }) {
               <TaskStatus task={it} /> <b>{it.task_name}</b>
               <Id id={id} to={href(`/tasks/${encodeURIComponent(id)}`)} />
             </p>
+            <ReplayedBefore id={id} />
             <TaskForm key={id} original={it} />
           </>
         )}

@@ -1,12 +1,12 @@
 // What went into a task, what came out, and everything that was told of it.
 import { useState } from "preact/hooks";
-import { detailsOf } from "../../logic/details.ts";
 import { count, duration } from "../../logic/format.ts";
 import { copy } from "../../parts/copy.tsx";
+import { Details } from "../../parts/details.tsx";
 import { Icon } from "../../parts/icons.tsx";
 import { JsonView } from "../../parts/json.tsx";
 import { Section } from "../../parts/page.tsx";
-import { stillClock, Time } from "../../parts/time.tsx";
+import { Time } from "../../parts/time.tsx";
 import type { Task, Timeline } from "./types.ts";
 import { WORDS } from "./words.ts";
 
@@ -104,7 +104,6 @@ export function Events({ timeline }: { timeline: Timeline }) {
   const shown = isWhole ? timeline.events : timeline.events.slice(0, FIRST);
   const rest = timeline.events.length - shown.length;
   const start = timeline.events[0]?.timestamp;
-  const still = stillClock();
   return (
     <Section title={WORDS.events} note={count(timeline.events.length)} flush>
       <table class="task-events">
@@ -128,7 +127,9 @@ export function Events({ timeline }: { timeline: Timeline }) {
                   : ""}
               </td>
               <th scope="row">{event.event_type.replaceAll("_", " ")}</th>
-              <td class="task-details">{detailsOf(event.details, still)}</td>
+              <td class="task-details">
+                <Details of={event.details} />
+              </td>
             </tr>
           ))}
         </tbody>

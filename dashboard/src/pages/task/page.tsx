@@ -8,6 +8,7 @@ import { useKeys } from "../../keys.ts";
 import { celeriac } from "../../logic/curl.ts";
 import { between, duration, period, plural } from "../../logic/format.ts";
 import { proofOfCancel } from "../../logic/proof.ts";
+import { wasReplayed } from "../../logic/replays.ts";
 import { firstStart, sentenceOfTask } from "../../logic/sentence.ts";
 import { lookOfTask } from "../../logic/status.ts";
 import { nameOf } from "../../logic/story.ts";
@@ -25,6 +26,7 @@ import { say } from "../../parts/toasts.tsx";
 import { go, href } from "../../router.ts";
 import { lastList } from "../tasks/last.ts";
 import { Events, Input, Outcome } from "./contents.tsx";
+import { ReplayedAs, ReplayedBefore } from "./replays.tsx";
 import { Story } from "./story.tsx";
 import type { Task, Timeline, Tree } from "./types.ts";
 import { useWhy, Why } from "./why.tsx";
@@ -66,6 +68,8 @@ function Whole({ task }: { task: Task }) {
   const ended = hasEnded(task);
   const canReplay = ended && task.task_args !== null;
   const canCancel = !ended;
+  // Enter alone runs it again only where it is known that nobody has done so yet.
+  const isFirst = wasReplayed(timeline.value) === "no";
   const proof = proofOfCancel(task, timeline.value?.events ?? [], told.value);
 
   const replay = async () => {
@@ -156,6 +160,7 @@ function Whole({ task }: { task: Task }) {
       <p class="task-id">
         <Id id={task.task_id} whole />
       </p>
+      <ReplayedAs id={task.task_id} />
       {task.message && (
         <p class="note">
           <Icon name="alert" /> {task.message}
@@ -187,12 +192,13 @@ function Whole({ task }: { task: Task }) {
           title="Run it again?"
           verb="Replay"
           tone="plain"
-          isHarmless
+          isHarmless={isFirst}
           onConfirm={replay}
           onClose={() => (dialog.value = null)}
           command={{ method: "POST", path: `${path}/replay` }}
         >
           <p>{WORDS.replayWhat}</p>
+          <ReplayedBefore id={task.task_id} />
         </Confirm>
       )}
       {(dialog.value === "cancel" || dialog.value === "kill") && (

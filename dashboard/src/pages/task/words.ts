@@ -6,6 +6,11 @@ export const WORDS = {
   why: "Why is it not running?",
   replayWhat:
     "A new task of the same name is submitted, with the same arguments. What this one did is not undone.",
+  replayedAs: "Replayed as",
+  replayedBefore: "It was replayed before:",
+  replayedHidden: "It was replayed before, as a task that you may not see.",
+  replayedUnknown: "Whether it was replayed before is not known.",
+  replayAgain: "Replay it again?",
   whyRunning: "What holds it up?",
   input: "Input",
   result: "Result",

@@ -18,6 +18,7 @@ import { PageHead, type PageProps } from "../../parts/page.tsx";
 import { AsOf, Empty, ErrorBox, Loading } from "../../parts/states.tsx";
 import { say } from "../../parts/toasts.tsx";
 import { go, href, params, setParams } from "../../router.ts";
+import { ReplayedBefore } from "../task/replays.tsx";
 import { FilterBar } from "./bar.tsx";
 import { ColumnMenu, shownColumns, taskPath } from "./columns.tsx";
 import { FacetPanel } from "./facets.tsx";
@@ -175,11 +176,17 @@ function AskAct({ verb, ids, onDone }: { verb: "cancel" | "replay"; ids: string[
   const some = ids.slice(0, MOST_SELECTED);
   const what = `${verb === "cancel" ? "Cancel" : "Replay"} ${plural(some.length, "task")}`;
   const run = async () => {
-    const failures = await actOnEach(some, (id) => call("POST", `/tasks/${segment(id)}/${verb}`));
+    const made: string[] = [];
+    const failures = await actOnEach(some, async (id) => {
+      const answer = await call<{ task_id: string }>("POST", `/tasks/${segment(id)}/${verb}`);
+      if (verb === "replay") made.push(answer.task_id);
+    });
     const done = some.length - failures.size;
     if (done > 0)
       say(`${verb === "cancel" ? "Cancel asked for" : "Replayed"} ${plural(done, "task")}.`, {
         tone: "completed",
+        // No filter finds several by their ids.
+        to: made.length === 1 ? { label: "Open it", href: href(taskPath(made[0]!)) } : undefined,
       });
     const reasons = new Map<string, number>();
     for (const error of failures.values()) reasons.set(error.message, (reasons.get(error.message) ?? 0) + 1);
@@ -204,6 +211,7 @@ function AskAct({ verb, ids, onDone }: { verb: "cancel" | "replay"; ids: string[
           ? "What has not started never runs. What runs is stopped, and its page shows the proof."
           : "Each becomes a new task with the same arguments."}
       </p>
+      {verb === "replay" && some.length === 1 && <ReplayedBefore id={some[0]!} />}
       {ids.length > some.length && (
         <p class="note">At most {MOST_SELECTED} at once: the first ones are taken.</p>
       )}

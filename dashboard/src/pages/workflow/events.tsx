@@ -2,10 +2,10 @@
 import { segment } from "../../api/client.ts";
 import { useData } from "../../api/query.ts";
 import type { Page as Rows } from "../../api/types.ts";
-import { detailsOf } from "../../logic/details.ts";
 import { count } from "../../logic/format.ts";
+import { Details } from "../../parts/details.tsx";
 import { Empty, Shown } from "../../parts/states.tsx";
-import { stillClock, Time } from "../../parts/time.tsx";
+import { Time } from "../../parts/time.tsx";
 import { href, params, setParams } from "../../router.ts";
 import type { Workflow, WorkflowEvent } from "./types.ts";
 import { WORDS } from "./words.ts";
@@ -21,7 +21,6 @@ export function Events({ workflow }: { workflow: Workflow }) {
     query: { limit: PAGE, offset, ...(isFailures && { event_type: FAILURES }) },
     topics: [`workflow:${workflow.workflow_id}`],
   });
-  const still = stillClock();
   return (
     <>
       <label class="workflow-only">
@@ -59,7 +58,9 @@ export function Events({ workflow }: { workflow: Workflow }) {
                       <td>
                         <b>{event.event_type.replaceAll("_", " ")}</b>
                       </td>
-                      <td class="workflow-details">{detailsOf(event.details, still)}</td>
+                      <td class="workflow-details">
+                        <Details of={event.details} />
+                      </td>
                     </tr>
                   ))}
                 </tbody>
