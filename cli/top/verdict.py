@@ -43,9 +43,9 @@ def verdict_of(it: Situation) -> Headline:
         return Headline(*found[0], _rest_of(len(others)), others)
     if it.stats is not None and it.stats["total_tasks_submitted"] == 0:
         return Headline("empty", "Ready. No task has been submitted yet.")
-    # A key with limits is told neither of them, ever.
-    is_known = it.health is not None if it.stats is None else it.alerts is not None
-    if not is_known:
+    # A key with limits is told neither of alerts nor of figures, ever.
+    is_partial = it.stats is None
+    if it.health is None or (it.alerts is None and not is_partial):
         return Headline("unknown", "Not known yet.")
     notes = (alert for alert in it.alerts or () if alert["severity"] == "INFO" and not alert["acknowledged"])
     return Headline("ok", _failed_of(it) or "All well.", " ".join(filter(None, (_calm(it), *map(_of_note, notes)))))

@@ -25,6 +25,9 @@ listenToKeys();
 signedOut.subscribe((times) => {
   if (times > 0) isSignInAsked.value = true;
 });
-void loadMe();
+/** How long the first drawing waits to learn who asks: the page is then drawn once, and asks what he may see. */
+const PATIENCE_MS = 300;
+
+const known = Promise.race([loadMe(), new Promise((resolve) => setTimeout(resolve, PATIENCE_MS))]);
 startLive();
-void fetchFirst().then(() => render(<App />, document.getElementById("app")!));
+void Promise.all([fetchFirst(), known]).then(() => render(<App />, document.getElementById("app")!));

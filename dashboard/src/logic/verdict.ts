@@ -70,8 +70,8 @@ export function verdictOf(it: Situation): Verdict {
   const calmly = { rest: "", links: [], others };
   if (it.stats && it.stats.total_tasks_submitted === 0)
     return { tone: "empty", text: "Ready. No task has been submitted yet.", ...calmly };
-  const isKnown = it.isPartial ? it.health : it.health && it.stats && it.alerts;
-  if (!isKnown) return { tone: "unknown", text: "Not known yet.", ...calmly };
+  if (!it.health || !(it.alerts || it.isPartial))
+    return { tone: "unknown", text: "Not known yet.", ...calmly };
   const noted = notes(it);
   const failed = failedOf(it);
   return {
