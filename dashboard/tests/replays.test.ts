@@ -39,7 +39,7 @@ test("the replays before the newest are counted, where there are any", () => {
 
 test("a task was not replayed only where every event of it is known", () => {
   const of = (events: ReturnType<typeof event>[], events_left_out = 0) =>
-    wasReplayed({ complete: true, truncated: false, events_left_out, events });
+    wasReplayed({ task_id: "old", complete: true, truncated: false, events_left_out, events });
   assert.equal(of([event("failed", {})]), "no");
   assert.equal(of([event("failed", {})], 3), "unknown");
   assert.equal(wasReplayed(undefined), "unknown");

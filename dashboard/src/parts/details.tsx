@@ -4,11 +4,12 @@ import { detailsOf } from "../logic/details.ts";
 import { Lead } from "./lead.tsx";
 import { stillClock } from "./time.tsx";
 
-/** One line; the ids of tasks in it lead there. */
-export function Details({ of: details }: { of: Readonly<Record<string, unknown>> }) {
+/** One line; the ids of other tasks in it lead there: the message of a retry names its own task. */
+export function Details({ of: details, own }: { of: Readonly<Record<string, unknown>>; own?: string }) {
+  const shown = detailsOf(details, stillClock()).filter((one) => !one.isTask || one.text !== own);
   return (
     <>
-      {detailsOf(details, stillClock()).map((detail, index) => (
+      {shown.map((detail, index) => (
         <Fragment key={detail.word}>
           {index > 0 && " · "}
           {detail.word}{" "}

@@ -128,7 +128,7 @@ export function Events({ timeline }: { timeline: Timeline }) {
               </td>
               <th scope="row">{event.event_type.replaceAll("_", " ")}</th>
               <td class="task-details">
-                <Details of={event.details} />
+                <Details of={event.details} own={timeline.task_id} />
               </td>
             </tr>
           ))}

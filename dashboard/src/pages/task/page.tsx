@@ -244,15 +244,21 @@ function Alike({ task }: { task: Task }) {
 }
 
 function FactsOf({ task }: { task: Task }) {
+  const first = firstStart(task);
+  const isAgain = first !== task.started_at;
   return (
     <Facts
       of={[
         ["created", <Time key="1" at={task.created_at} />],
         task.scheduled_at ? ["due", <Time key="2" at={task.scheduled_at} />] : null,
-        ["started", <Time key="3" at={task.started_at} />],
+        [isAgain ? "first started" : "started", <Time key="3" at={first} />],
+        isAgain ? ["last started", <Time key="3b" at={task.started_at} />] : null,
         ["ended", <Time key="4" at={task.completed_at} />],
-        ["waited", duration(between(task.scheduled_at ?? task.created_at, firstStart(task)))],
-        ["ran", duration(task.duration_seconds)],
+        [
+          isAgain ? "waited at first" : "waited",
+          duration(between(task.scheduled_at ?? task.created_at, first)),
+        ],
+        [isAgain ? "ran at last" : "ran", duration(task.duration_seconds)],
         [
           "queue",
           task.queue_name ? (

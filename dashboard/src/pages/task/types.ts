@@ -45,6 +45,7 @@ export interface TimelineEvent {
 }
 
 export interface Timeline {
+  task_id: string;
   complete: boolean;
   truncated: boolean;
   events_left_out: number;
