@@ -3,9 +3,11 @@
 import gc
 import uuid
 from collections.abc import Iterator
-from typing import Any
+from types import FunctionType
+from typing import Any, cast
 from urllib.parse import urlsplit, urlunsplit
 
+import httpx
 import psycopg
 import pytest
 import redis
@@ -14,6 +16,7 @@ from xdist.scheduler import LoadScopeScheduling
 import background
 from store.migrate import migrate
 from tests.embedded import postgres, quick_folder, valkey
+from tests.patience import PATIENCE_SECONDS
 
 TEMPLATE = "migrated"
 
@@ -28,6 +31,11 @@ SHARING_FILES = tuple(
 
 
 gc.disable()
+
+for ask in (httpx.get, httpx.post, httpx.put, httpx.patch, httpx.delete, httpx.request):
+    # By itself httpx waits for 5 s: a slow and busy machine needs that to answer what is asked for the first time.
+    function = cast("FunctionType", ask)
+    function.__kwdefaults__ = {**(function.__kwdefaults__ or {}), "timeout": PATIENCE_SECONDS}
 
 
 def pytest_collection_finish() -> None:
