@@ -80,6 +80,18 @@ def _check_queue(queue_name: str) -> None:
         )
 
 
+def work_of(service_name: str) -> str | None:
+    """Return whose work a mark is for, to begin a sentence: `all tasks named pay are`; None for a component.
+
+    The words are those of the dashboard's `logic/marks.ts`.
+    """
+    if service_name.startswith(TASK_PREFIX):
+        return f"all tasks named {service_name.removeprefix(TASK_PREFIX)} are"
+    if service_name.startswith(QUEUE_PREFIX):
+        return f"all that is submitted to queue {service_name.removeprefix(QUEUE_PREFIX)} is"
+    return None
+
+
 def in_force(marks: Iterable[Mark], *, now: datetime) -> Marks:
     """Return the marks that have not ended."""
     return {mark.service_name: mark for mark in marks if mark.until is None or mark.until > now}

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from domain.degradation import BROKER, QUEUE_PREFIX, TASK_PREFIX, Mark, Marks, holders_of
+from domain.degradation import BROKER, Mark, Marks, holders_of, work_of
 from domain.sentences import about, duration, plural, some_of
 from domain.states import TERMINAL, Phase, Status
 
@@ -173,19 +173,10 @@ def _marks(situation: Situation) -> Iterator[Check]:
 
 
 def _held_back(mark: Mark, now: datetime) -> str:
-    """Return who is held back and for how long yet, in the words of the dashboard's `logic/marks.ts`.
-
-    No time of day: only the reader knows in which zone.
-    """
+    """Return who is held back and for how long yet. No time of day: only the reader knows in which zone."""
     if mark.until is None:
         return f"Held back: all tasks are, by the breaker of {mark.service_name}, until that answers again."
-    name = mark.service_name
-    if name.startswith(TASK_PREFIX):
-        who = f"all tasks named {name.removeprefix(TASK_PREFIX)} are"
-    elif name.startswith(QUEUE_PREFIX):
-        who = f"all that is submitted to queue {name.removeprefix(QUEUE_PREFIX)} is"
-    else:
-        who = f"all tasks are, by a mark of {name}"
+    who = work_of(mark.service_name) or f"all tasks are, by a mark of {mark.service_name}"
     return f"Held back: {who}, for {about((mark.until - now).total_seconds())} more."
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cli.top.situation import Json, Situation, seconds_since
+from domain.degradation import work_of
 from domain.sentences import about, duration, percent, plural, whole
 
 FAR_TOO_LONG_SECONDS = 60
@@ -153,11 +154,10 @@ def _of_mark(mark: Json, now: float) -> str:
     """Return what a mark by hand does, and for how long yet."""
     left = -(seconds_since(mark["degraded_until"], now) or 0)
     yet = f", {about(left)} left" if left > 0 else ""
-    kind, colon, name = mark["service_name"].partition(":")
-    if not colon or kind not in ("queue", "task"):
+    who = work_of(mark["service_name"])
+    if who is None:
         return f"{mark['service_name']} is marked as degraded{yet}."
-    who = f"All tasks named {name} are" if kind == "task" else f"All that is submitted to queue {name} is"
-    return f"{who} {'held back' if mark['strategy'] == 'queue_only' else 'refused'}{yet}."
+    return f"A{who[1:]} {'held back' if mark['strategy'] == 'queue_only' else 'refused'}{yet}."
 
 
 def _refused_and_failing(it: Situation, alerts: Sequence[Json]) -> Iterator[_Trouble]:

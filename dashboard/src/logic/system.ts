@@ -136,6 +136,12 @@ export function pathOfService(service: string): string | null {
   return null;
 }
 
+/** Return the stretches that were not heard, in milliseconds, as charts hatch them. */
+export const unheardOf = (
+  gaps: readonly Pick<Gap, "started_at" | "ended_at">[],
+): { from: number; to: number }[] =>
+  gaps.map((gap) => ({ from: Date.parse(gap.started_at), to: Date.parse(gap.ended_at) }));
+
 /** Return how long was not heard within a window, each moment counted once, in seconds. */
 export function silenceOf(
   gaps: readonly Pick<Gap, "started_at" | "ended_at">[],

@@ -1,9 +1,11 @@
 // How it went: what ended, what failed, how long things waited and took, as a whole and by name and queue.
+
 import { useMemo } from "preact/hooks";
 import { queryText } from "../../api/client.ts";
 import { useData } from "../../api/query.ts";
 import type { Gap, Page as Rows, Trends } from "../../api/types.ts";
 import { count, duration, percent, period, plural } from "../../logic/format.ts";
+import { unheardOf } from "../../logic/system.ts";
 import { Bars } from "../../parts/bars.tsx";
 import { Chart } from "../../parts/chart.tsx";
 import { CopyAs } from "../../parts/copy.tsx";
@@ -150,10 +152,7 @@ function Whole({
   const whole = sumOf(trends);
   const step = STEPS[trends.interval] ?? STEPS.hourly!;
   const times = useMemo(() => trends.series.map((one) => Date.parse(one.bucket)), [trends]);
-  const unheard = useMemo(
-    () => gaps.map((gap) => ({ from: Date.parse(gap.started_at), to: Date.parse(gap.ended_at) })),
-    [gaps],
-  );
+  const unheard = useMemo(() => unheardOf(gaps), [gaps]);
   const within = { ...chosen, completed_after: trends.since };
   const of = (name: "completed" | "failed" | "cancelled") => trends.series.map((one) => one[name]);
   const stretch = (from: number, to: number) =>

@@ -5,7 +5,7 @@ import { useData } from "../../api/query.ts";
 import type { Gap, Page as Rows, Trends } from "../../api/types.ts";
 import { duration, percent } from "../../logic/format.ts";
 import { intervalOf, sentenceOfRunTimes } from "../../logic/run-times.ts";
-import { silenceOf } from "../../logic/system.ts";
+import { silenceOf, unheardOf } from "../../logic/system.ts";
 import { Chart } from "../../parts/chart.tsx";
 import { Section } from "../../parts/page.tsx";
 import { chosenHours, Range, rangeWords } from "../../parts/range.tsx";
@@ -56,10 +56,7 @@ function Lines({
   range: string;
 }) {
   const { times, took, failing } = useMemo(() => linesOf(trends), [trends]);
-  const unheard = useMemo(
-    () => gaps.map((gap) => ({ from: Date.parse(gap.started_at), to: Date.parse(gap.ended_at) })),
-    [gaps],
-  );
+  const unheard = useMemo(() => unheardOf(gaps), [gaps]);
   if (trends.series.every((one) => one.completed + one.failed === 0))
     return (
       <p class="muted">

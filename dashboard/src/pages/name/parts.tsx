@@ -1,7 +1,9 @@
 // The parts of the page of a name.
+
 import { useData } from "../../api/query.ts";
 import type { Gap, Page as Rows, Trends } from "../../api/types.ts";
 import { count, plural } from "../../logic/format.ts";
+import { unheardOf } from "../../logic/system.ts";
 import { Bars } from "../../parts/bars.tsx";
 import { Sparkline } from "../../parts/figure.tsx";
 import { Lead } from "../../parts/lead.tsx";
@@ -26,10 +28,7 @@ export function OverDay({ trends, name }: { trends: Trends; name: string }) {
       height={120}
       whole="24 hours"
       sentence={`${count(all("completed"))} done, ${count(all("failed"))} failed and ${count(all("cancelled"))} cancelled in 24 hours.`}
-      gaps={(gaps.value?.data ?? []).map((gap) => ({
-        from: Date.parse(gap.started_at),
-        to: Date.parse(gap.ended_at),
-      }))}
+      gaps={unheardOf(gaps.value?.data ?? [])}
       series={[
         { label: "done", tone: "completed", values: series.map((one) => one.completed) },
         { label: "cancelled", tone: "cancelled", values: series.map((one) => one.cancelled) },

@@ -1,4 +1,5 @@
 // How it is, in one sentence; then figures; then what needs a look.
+
 import type { ComponentChildren } from "preact";
 import { useHealth } from "../../api/health.ts";
 import { pulse, recent } from "../../api/live.ts";
@@ -8,6 +9,7 @@ import type { Alert, Gap, QueueRow, Resilience, Page as Rows, Stats, Trends } fr
 import { useWaiting } from "../../api/waiting.ts";
 import { about, count, duration, percent, perMinute } from "../../logic/format.ts";
 import { byNeed, courseOf, isUnserved, takersOf } from "../../logic/queues.ts";
+import { unheardOf } from "../../logic/system.ts";
 import {
   bySeverity,
   type FailureGroup,
@@ -280,10 +282,7 @@ function Hour({ trends, gaps }: { trends: Trends; gaps: readonly Gap[] }) {
       height={132}
       sentence={sentence}
       whole="the last hour"
-      gaps={gaps.map((gap) => ({
-        from: Date.parse(gap.started_at),
-        to: Date.parse(gap.ended_at),
-      }))}
+      gaps={unheardOf(gaps)}
       series={[
         { label: "done", tone: "completed", values: trends.series.map((one) => one.completed) },
         { label: "cancelled", tone: "cancelled", values: trends.series.map((one) => one.cancelled) },

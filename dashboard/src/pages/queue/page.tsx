@@ -1,9 +1,11 @@
 // One queue: why it moves or does not, who consumes it, what waits in it, and what more workers would change.
+
 import { segment } from "../../api/client.ts";
 import { useData } from "../../api/query.ts";
 import type { Gap, HeldRead, QueueRow, Page as Rows, Trends } from "../../api/types.ts";
 import { count } from "../../logic/format.ts";
 import { isUnserved, rate, sentenceOfQueue, takersOf } from "../../logic/queues.ts";
+import { unheardOf } from "../../logic/system.ts";
 import { Bars } from "../../parts/bars.tsx";
 import { CopyAs } from "../../parts/copy.tsx";
 import { Figure } from "../../parts/figure.tsx";
@@ -173,10 +175,7 @@ function Hour({ name }: { name: string }) {
             height={120}
             whole="the last hour"
             sentence={`${count(all("completed"))} done, ${count(all("failed"))} failed and ${count(all("cancelled"))} cancelled in the last hour.`}
-            gaps={(gaps.value?.data ?? []).map((gap) => ({
-              from: Date.parse(gap.started_at),
-              to: Date.parse(gap.ended_at),
-            }))}
+            gaps={unheardOf(gaps.value?.data ?? [])}
             series={[
               { label: "completed", tone: "completed", values: series.map((one) => one.completed) },
               { label: "cancelled", tone: "cancelled", values: series.map((one) => one.cancelled) },
