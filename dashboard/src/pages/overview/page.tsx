@@ -1,10 +1,9 @@
 // How it is, in one sentence; then figures; then what needs a look.
-
 import type { ComponentChildren } from "preact";
 import { useHealth } from "../../api/health.ts";
 import { pulse, recent } from "../../api/live.ts";
 import { useData } from "../../api/query.ts";
-import { isLimited, may, maySee } from "../../api/session.ts";
+import { isLimited, may } from "../../api/session.ts";
 import type { Alert, Gap, QueueRow, Resilience, Page as Rows, Stats, Trends } from "../../api/types.ts";
 import { useWaiting } from "../../api/waiting.ts";
 import { about, count, duration, percent, perMinute } from "../../logic/format.ts";
@@ -13,7 +12,6 @@ import { unheardOf } from "../../logic/system.ts";
 import {
   bySeverity,
   type FailureGroup,
-  type Other,
   type Situation,
   type Verdict,
   verdictOf,
@@ -22,8 +20,7 @@ import { act } from "../../parts/actions.tsx";
 import { Bars } from "../../parts/bars.tsx";
 import { Figure, Sparkline } from "../../parts/figure.tsx";
 import { Icon } from "../../parts/icons.tsx";
-import { Lead } from "../../parts/lead.tsx";
-import { PageHead, type PageProps, Section, useTitle } from "../../parts/page.tsx";
+import { PageHead, type PageProps, Section } from "../../parts/page.tsx";
 import { AsOf, Empty, Limits, Shown } from "../../parts/states.tsx";
 import { Status } from "../../parts/status.tsx";
 import { Ago, clock } from "../../parts/time.tsx";
@@ -31,6 +28,7 @@ import { go, href } from "../../router.ts";
 import type { Worker } from "../workers/types.ts";
 import type { WorkflowRow } from "../workflow/types.ts";
 import { Away } from "./away.tsx";
+import { Sentence } from "./sentence.tsx";
 import { WORDS } from "./words.ts";
 import "./page.css";
 
@@ -38,7 +36,6 @@ const MINUTE = 60_000;
 const GROUPS_SHOWN = 6;
 const QUEUES_SHOWN = 8;
 const ALERTS_SHOWN = 6;
-const OTHERS_SHOWN = 3;
 
 /** What is about all tasks together is not asked for with a key that has limits. */
 const ofAll = (path: string) => (isLimited.value ? null : path);
@@ -137,68 +134,6 @@ function Said({ known, children }: { known: Omit<Situation, "now">; children: Co
       <h1 class="sr">{WORDS.title}</h1>
       <Sentence verdict={verdict} />
       {children}
-    </>
-  );
-}
-
-const LOOK = {
-  ok: { tone: "completed", icon: "check", state: "" },
-  warning: { tone: "waiting", icon: "warning", state: "▲" },
-  critical: { tone: "failed", icon: "warning", state: "✕" },
-  unknown: { tone: "quiet", icon: "clock", state: "" },
-  empty: { tone: "quiet", icon: "inbox", state: "" },
-} as const;
-
-function Sentence({ verdict }: { verdict: Verdict }) {
-  const look = LOOK[verdict.tone];
-  useTitle(WORDS.title, look.state);
-  const links = verdict.links.filter((link) => maySee(link.to));
-  return (
-    <div class="verdict">
-      <span class="verdict-mark" data-tone={look.tone}>
-        <Icon name={look.icon} />
-      </span>
-      <div class="verdict-said">
-        <p class="verdict-text">
-          {verdict.text} {verdict.rest && <span>{verdict.rest}</span>}
-        </p>
-        <Others of={verdict.others} />
-      </div>
-      {links.length > 0 && (
-        <div class="actions">
-          {links.map((link) => (
-            <a key={link.label} class="button" href={href(link.to)}>
-              {link.label}
-            </a>
-          ))}
-        </div>
-      )}
-    </div>
-  );
-}
-
-/** What else is wrong: each sentence leads to its evidence. */
-function Others({ of: others }: { of: readonly Other[] }) {
-  if (others.length === 0) return null;
-  const list = (some: readonly Other[]) => (
-    <ul class="verdict-others">
-      {some.map((one) => (
-        <li key={one.text}>
-          <Lead to={one.to}>{one.text}</Lead>
-        </li>
-      ))}
-    </ul>
-  );
-  const hidden = others.slice(OTHERS_SHOWN);
-  return (
-    <>
-      {list(others.slice(0, OTHERS_SHOWN))}
-      {hidden.length > 0 && (
-        <details>
-          <summary>{count(hidden.length)} more</summary>
-          {list(hidden)}
-        </details>
-      )}
     </>
   );
 }
