@@ -1,6 +1,6 @@
 // Keys. Whoever is drawn last is asked first; letters that are typed into a field are text.
 import { signal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { letters } from "./settings.ts";
 
 export interface Binding {
@@ -21,7 +21,7 @@ let prefixTimer: number | undefined;
 export function useKeys(bindings: Bindings): void {
   const layer = useRef(bindings);
   layer.current = bindings;
-  useEffect(() => {
+  useLayoutEffect(() => {
     layers.push(layer);
     version.value += 1;
     return () => {

@@ -76,6 +76,25 @@ def test_a_person_goes_everywhere_by_keys(stack: Stack, looked: tuple[Page, Watc
     expect(page.get_by_role("heading", level=1)).not_to_have_text("Analytics")
 
 
+WITHIN_A_TURN = """async key => {
+  const event = new KeyboardEvent("keydown", {key, ctrlKey: true, bubbles: true, cancelable: true});
+  document.activeElement.dispatchEvent(event);
+  for (let step = 0; step < 20; step += 1) await null;
+  return document.activeElement.getAttribute("role");
+}"""
+"""Presses a key and returns where the focus is before the browser can hand out another one."""
+
+
+def test_what_is_typed_right_after_the_key_that_asks_for_the_field_stands_in_it(
+    stack: Stack, looked: tuple[Page, Watch]
+) -> None:
+    page, _ = looked
+    open_page(page, f"{stack.url}/ui/")
+    assert page.evaluate(WITHIN_A_TURN, "k") == "combobox"
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+
 @pytest.mark.parametrize("width", [320, 414])
 def test_on_a_phone_failures_and_alerts_are_seen_at_once_and_one_press_away(
     browser: Browser, stack: Stack, shop: Shop, width: int

@@ -1,5 +1,5 @@
 // A field with suggestions, after the editable combobox pattern of ARIA: the focus stays in the field.
-import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 
 export interface Option {
   value: string;
@@ -43,7 +43,7 @@ export function Combobox({
   const own = useRef<HTMLInputElement>(null);
   const field = inputRef ?? own;
   useEffect(() => setMarked(-1), [value]);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!autoFocus) return;
     field.current?.focus();
     // Nobody asked for suggestions yet, and they would cover what is below.

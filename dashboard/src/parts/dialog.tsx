@@ -1,6 +1,6 @@
 // Dialogs, on the browser's own: focus stays inside, Esc closes, what is behind is inert.
 import type { ComponentChildren } from "preact";
-import { useEffect, useId, useRef } from "preact/hooks";
+import { useId, useLayoutEffect, useRef } from "preact/hooks";
 import { Icon } from "./icons.tsx";
 
 export function Dialog({
@@ -20,7 +20,8 @@ export function Dialog({
 }) {
   const dialog = useRef<HTMLDialogElement>(null);
   const id = useId();
-  useEffect(() => {
+  // Before the next key is read: what is typed right after the one that opened it belongs into it.
+  useLayoutEffect(() => {
     const before = document.activeElement as HTMLElement | null;
     dialog.current?.showModal();
     // The first field, else the way back: never the button that closes, nor the one that copies, nor the one that acts,

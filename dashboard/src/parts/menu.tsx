@@ -1,6 +1,6 @@
 // A button that opens a list of actions, after the menu button pattern of ARIA.
 import type { ComponentChildren } from "preact";
-import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { Icon } from "./icons.tsx";
 
 export interface MenuItem {
@@ -33,7 +33,7 @@ export function Menu({
   const button = useRef<HTMLButtonElement>(null);
   const id = useId();
   const shown = items.filter((item): item is MenuItem => Boolean(item));
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!isOpen) return undefined;
     root.current?.querySelector<HTMLElement>("[role^=menuitem]")?.focus();
     const leave = (event: Event) => {
