@@ -93,9 +93,12 @@ HEADERS: Json = {
         "description": "110: the last good answer, while a service is degraded (see /resilience/degradation/mark).",
         "schema": {"type": "string"},
     },
-    "Age": {"description": "With Warning: how old the answer is, in seconds.", "schema": {"type": "integer"}},
+    "Age": {
+        "description": "How old the answer is, in seconds: with Warning, or as `Cache-Control: max-age` accepts it.",
+        "schema": {"type": "integer"},
+    },
 }
-_OF_LAST_ANSWERS = ("Warning", "Age")
+_OF_KEPT_ANSWERS = ("Warning", "Age")
 _RATE_LIMIT = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
 _ERROR_SCHEMA = {"$ref": "#/components/schemas/ErrorResponse"}
 
@@ -119,7 +122,7 @@ def describe_app(app: FastAPI) -> Json:
             _complete(operation)
         _add_scopes(document, _strict_routes(app))
         declared = [(route.path_format, route.declared) for route in _strict_routes(app)]
-        _add_headers_of_last_answers(document, [path for path, each in declared if each.caches_answers])
+        _add_headers_of_kept_answers(document, [path for path, each in declared if each.caches_answers])
         _add_tags_of_answers(document)
         add_links(document, {path: each.id_field for path, each in declared if each.id_field})
         add_webhooks(document)
@@ -197,9 +200,9 @@ def _references(names: Iterable[str]) -> Json:
     return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
-def _add_headers_of_last_answers(document: Json, paths: Iterable[str]) -> None:
+def _add_headers_of_kept_answers(document: Json, paths: Iterable[str]) -> None:
     for path in paths:
-        document["paths"][path]["get"]["responses"]["200"]["headers"] |= _references(_OF_LAST_ANSWERS)
+        document["paths"][path]["get"]["responses"]["200"]["headers"] |= _references(_OF_KEPT_ANSWERS)
 
 
 def _add_tags_of_answers(document: Json) -> None:
@@ -207,7 +210,7 @@ def _add_tags_of_answers(document: Json) -> None:
         good = operation["responses"].get("200", {})
         if "application/json" in good.get("content", ()):
             good["headers"] |= _references(["ETag"])
-            headers = {name: ref for name, ref in good["headers"].items() if name not in _OF_LAST_ANSWERS}
+            headers = {name: ref for name, ref in good["headers"].items() if name != "Warning"}
             unchanged = {"description": "What `If-None-Match` names is still the answer.", "headers": headers}
             operation["responses"]["304"] = unchanged
 

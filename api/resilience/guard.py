@@ -6,6 +6,8 @@ its cancellation. A submission is left only when the freeze lasts: a restart of 
 """
 
 import asyncio
+from contextlib import nullcontext
+from math import ceil
 from urllib.parse import parse_qsl, urlencode
 
 import structlog
@@ -16,6 +18,7 @@ from api.declarations import Declared
 from api.middleware.scopes import SIGHT
 from api.resilience.breakers import Breakers
 from api.resilience.last_answers import MAX_ANSWER_BYTES, LastAnswer, LastAnswers
+from api.resilience.shared_answers import SharedAnswers, accepted_age
 from domain.degradation import Access, Mark, Strategy, decide
 from domain.health import DATABASE
 from domain.sight import EVERYTHING, Sight
@@ -56,6 +59,7 @@ class Guard:
         self._marks = marks
         self._breakers = breakers
         self._answers = answers
+        self._shared = SharedAnswers()
         self._submit_seconds = submit_seconds
         self._left: set[asyncio.Future[None]] = set()
 
@@ -63,15 +67,20 @@ class Guard:
         self, route: ASGIApp, scope: Scope, *, receive: Receive, send: Send, access: Access, caches: bool
     ) -> None:
         """Answer with the route's answer, the last good one, or ServiceDegraded. `caches`: its good answers
-        are cached."""
+        are cached, and shared with who asks for the same at the same time."""
         await self._marks.fresh()
         mark = self._decide(access)
         if mark is None:
-            sending = _Sending(send, caches=caches)
-            if await self._finishes(route, scope, receive=receive, sending=sending, access=access):
-                if body := sending.good_body():
-                    self._answers.remember(_question(scope), body)
+            max_age = accepted_age(scope) if caches else 0
+            if max_age and (shared := await self._shared.find(_question(scope), max_age=max_age)):
+                await _shared(shared)(scope, receive, send)
                 return
+            with self._shared.make(_question(scope)) if max_age else nullcontext() as made:
+                sending = _Sending(send, caches=caches, tells_age=max_age > 0)
+                if await self._finishes(route, scope, receive=receive, sending=sending, access=access):
+                    if body := sending.good_body():
+                        self._keep(scope, body, made=made)
+                    return
             mark = self._decide(access)
         if mark is None or mark.strategy is Strategy.FAIL_FAST or not caches:
             raise refusal(mark or Mark(DATABASE, Strategy.FAIL_FAST, None))
@@ -79,6 +88,11 @@ class Guard:
         if answer is None:
             raise refusal(mark)
         await _stale(answer)(scope, receive, send)
+
+    def _keep(self, scope: Scope, body: bytes, *, made: "asyncio.Future[bytes | None] | None") -> None:
+        self._answers.remember(_question(scope), body)
+        if made:
+            made.set_result(body)
 
     def _decide(self, access: Access) -> Mark | None:
         marks, failing = self._marks.current(), self._breakers.open_ones()
@@ -117,11 +131,14 @@ class Guard:
 
 
 class _Sending:
-    """Passes the answer on, and keeps a copy of one that is good and small."""
+    """Passes the answer on, and keeps a copy of one that is good and small. Who accepts an age is told 0: a browser
+    that keeps answers would else repeat an older one's.
+    """
 
-    def __init__(self, send: Send, *, caches: bool) -> None:
+    def __init__(self, send: Send, *, caches: bool, tells_age: bool) -> None:
         self._send = send
         self._caches = caches
+        self._tells_age = tells_age
         self._body = bytearray()
         self.has_begun = False
         self.is_left = False
@@ -132,6 +149,8 @@ class _Sending:
         if message["type"] == "http.response.start":
             self.has_begun = True
             self._caches = self._caches and _is_good(message)
+            if self._tells_age:
+                message = {**message, "headers": [*message["headers"], (b"age", b"0")]}
         elif self._caches:
             self._body += message.get("body", b"")
             self._caches = len(self._body) <= MAX_ANSWER_BYTES
@@ -154,6 +173,11 @@ def _question(scope: Scope) -> str:
     query = sorted(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
     sight: Sight = scope.get(SIGHT, EVERYTHING)
     return f"{scope['path']}\x00{urlencode(query)}" + (f"\x00{sight}" if sight.is_bounded else "")
+
+
+def _shared(answer: LastAnswer) -> Response:
+    """What says that it is at least as old as it is."""
+    return Response(answer.body, headers={"Age": str(ceil(answer.age_seconds))}, media_type="application/json")
 
 
 def _stale(answer: LastAnswer) -> Response:

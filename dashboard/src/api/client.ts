@@ -11,12 +11,16 @@ export interface RequestOptions {
   body?: unknown;
   headers?: Record<string, string>;
   signal?: AbortSignal;
+  /** Whether an answer of a moment ago will do, which was made for another page. */
+  mayBeShared?: boolean;
 }
 
 export interface Answer<T> {
   value: T;
   /** Seconds, where the answer is an old one that is shown again; else null. */
   age: number | null;
+  /** Seconds since it was made for another page; 0 if it was made for this one. */
+  sharedFor: number;
 }
 
 /** Since when nobody answers, as milliseconds; null while somebody does. */
@@ -25,6 +29,11 @@ export const awaySince = signal<number | null>(null);
 export const remaining = signal<number | null>(null);
 /** Set by `session.ts`: asks for a sign-in, and says whether somebody did. */
 export const door = { signIn: async (): Promise<boolean> => false };
+
+/** How old an answer may be that was made for another page. */
+const SHARED_S = 1;
+/** When something was last done from here: what comes after it was made after it. */
+let actedAt = Number.NEGATIVE_INFINITY;
 
 export const BASE = new URL("./", document.baseURI);
 const API = new URL("../api/v1/", BASE);
@@ -59,6 +68,8 @@ export function newKey(): string {
 /** Ask without a sign-in dialog; throws ApiError. */
 export async function ask<T>(method: string, path: string, options: RequestOptions = {}): Promise<Answer<T>> {
   const headers: Record<string, string> = { Accept: "application/json", ...options.headers };
+  if (options.mayBeShared && performance.now() - actedAt > SHARED_S * 1_000)
+    headers["Cache-Control"] = `max-age=${SHARED_S}`;
   const init: RequestInit = { method, headers, credentials: "same-origin", signal: options.signal };
   if (options.body !== undefined) {
     headers["Content-Type"] = "application/json";
@@ -73,6 +84,8 @@ export async function ask<T>(method: string, path: string, options: RequestOptio
     if (options.signal?.aborted) throw error;
     awaySince.value ??= Date.now();
     throw new ApiError(0, {});
+  } finally {
+    if (method !== "GET") actedAt = performance.now();
   }
   return read<T>(response, text);
 }
@@ -90,7 +103,8 @@ function read<T>(response: Response, text: string): Answer<T> {
     throw new ApiError(response.status, body, Number.isFinite(wait) && wait > 0 ? wait : null);
   }
   const isOld = response.headers.get("Warning")?.startsWith("110") ?? false;
-  return { value: value as T, age: isOld ? Number(response.headers.get("Age") ?? 0) : null };
+  const age = Number(response.headers.get("Age") ?? 0);
+  return { value: value as T, age: isOld ? age : null, sharedFor: isOld ? 0 : age };
 }
 
 function parsed(text: string): unknown {

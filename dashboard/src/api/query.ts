@@ -42,6 +42,8 @@ interface Entry {
   every: number;
   tookMs: number;
   isStale: boolean;
+  /** When a hint said last that it has changed. */
+  hintedAt: number;
   timer: number | undefined;
   abort: AbortController | undefined;
   failures: number;
@@ -80,6 +82,7 @@ export function invalidate(topic: string | "all"): void {
   for (const entry of entries.values()) {
     if (topic !== "all" && !entry.topics.has(topic)) continue;
     entry.isStale = true;
+    entry.hintedAt = Date.now();
     if (entry.users > 0) schedule(entry);
   }
 }
@@ -119,6 +122,7 @@ function entryOf(key: string, path: string, query: string): Entry {
     every: 0,
     tookMs: 0,
     isStale: true,
+    hintedAt: 0,
     timer: undefined,
     abort: undefined,
     failures: 0,
@@ -212,10 +216,13 @@ async function load(entry: Entry): Promise<void> {
   // A connection that is lost without a word would else be waited for without end.
   const late = setTimeout(() => abort.abort(new ApiError(0, {})), MOST_MS);
   try {
-    const { value, age } = await ask<unknown>("GET", entry.path, {
+    const { value, age, sharedFor } = await ask<unknown>("GET", entry.path, {
       query: new URLSearchParams(entry.query),
       signal: abort.signal,
+      mayBeShared: true,
     });
+    // Made for another page before what the hint told of: once more, then.
+    entry.isStale ||= sharedFor > 0 && Date.now() - sharedFor * 1_000 < entry.hintedAt;
     entry.failures = 0;
     entry.tookMs = performance.now() - started;
     const fresh = { value: merged(before.value, value), error: undefined, at: Date.now(), age };

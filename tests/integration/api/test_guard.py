@@ -26,6 +26,7 @@ from tests.patience import PATIENCE_SECONDS, until
 from tests.unit.api.apps import app_of, client_of
 
 TASKS = f"{API_PREFIX}/tasks"
+ACCEPTS_AGE = {"Cache-Control": "max-age=5"}
 CACHED, FAST, QUEUE = Strategy.RETURN_CACHED, Strategy.FAIL_FAST, Strategy.QUEUE_ONLY
 
 router = api_router("/tasks", tag="tasks")
@@ -68,6 +69,9 @@ class World:
 
     async def get(self, path: str = "", **parameters: Any) -> Response:
         return await self.client.get(TASKS + path, params=parameters)
+
+    async def get_shared(self, **parameters: Any) -> Response:
+        return await self.client.get(TASKS, params=parameters, headers=ACCEPTS_AGE)
 
 
 worlds: list[World] = []
@@ -153,6 +157,36 @@ async def test_without_marks_every_request_reaches_its_route(world: World) -> No
         assert answer.json() == {"calls": calls, "limit": 50}
         assert "warning" not in answer.headers
         assert "age" not in answer.headers
+
+
+async def test_who_accepts_an_age_gets_the_answer_that_is_made_for_another(world: World) -> None:
+    world.frozen = asyncio.Event()
+    asked = [asyncio.ensure_future(world.get_shared(limit=1)) for _ in range(3)]
+    others = [asyncio.ensure_future(world.get(limit=1)), asyncio.ensure_future(world.get_shared(limit=2))]
+    await until(lambda: world.calls == 3)
+    world.frozen.set()
+    answers = [await each for each in asked]
+    assert [answer.json()["limit"] for answer in answers] == [1, 1, 1]
+    assert sorted(answer.headers["age"] for answer in answers) == ["0", "1", "1"]
+    assert {answer.headers["etag"] for answer in answers} == {answers[0].headers["etag"]}
+    assert [(await each).json()["limit"] for each in others] == [1, 2]
+    assert world.calls == 3
+
+
+async def test_an_answer_that_went_wrong_is_made_again_by_each_who_waited_for_it(world: World) -> None:
+    for calls in (1, 2):
+        answer = await world.client.get(f"{TASKS}/unknown", headers=ACCEPTS_AGE)
+        assert (answer.status_code, calls) == (404, calls)
+    # What broke off in the middle is waited for by nobody.
+    world.frozen = asyncio.Event()
+    first = asyncio.ensure_future(world.get_shared())
+    await until(lambda: world.calls == 1)
+    second = asyncio.ensure_future(world.get_shared())
+    first.cancel()
+    await asyncio.wait({first})
+    await until(lambda: world.calls == 2)
+    world.frozen.set()
+    assert (await second).json()["calls"] == 2
 
 
 async def test_marked_return_cached_reads_get_the_last_good_answer_and_no_route_is_asked(world: World) -> None:
