@@ -29,12 +29,14 @@ class _Tally:
     refusals: Counter[int] = field(default_factory=Counter)
 
 
-def request(url: str, body: bytes | None) -> bytes:
-    """Return a whole POST of JSON, or a GET where there is no body; a login in the URL goes with it."""
+def request(url: str, body: bytes | None, *, lines: str = "") -> bytes:
+    """Return a whole POST of JSON, or a GET where there is no body; a login in the URL goes with it. `lines` of its
+    head end with CRLF each.
+    """
     address = urlsplit(url)
     login, _, host = address.netloc.rpartition("@")
     target = f"{address.path}?{address.query}" if address.query else address.path
-    head = f"{'GET' if body is None else 'POST'} {target} HTTP/1.1\r\nHost: {host}\r\n"
+    head = f"{'GET' if body is None else 'POST'} {target} HTTP/1.1\r\nHost: {host}\r\n{lines}"
     if login:
         head += f"Authorization: Basic {b64encode(unquote(login).encode()).decode()}\r\n"
     if body is None:
@@ -42,38 +44,40 @@ def request(url: str, body: bytes | None) -> bytes:
     return f"{head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
 
 
-def load(url: str, body: bytes | None, *, connections: int, seconds: float) -> Turn:
+def load(url: str, body: bytes | None, *, connections: int, seconds: float, lines: str = "") -> Turn:
     """POST the body to the URL, or GET it, for so long, and longer where nothing was answered by then: until one is.
 
     Raises RuntimeError if anything but a 2xx comes back.
     """
-    return load_evenly([url], body, connections=connections, seconds=seconds)
+    return load_evenly([url], body, connections=connections, seconds=seconds, lines=lines)
 
 
-def load_evenly(urls: Sequence[str], body: bytes | None, *, connections: int, seconds: float) -> Turn:
+def load_evenly(urls: Sequence[str], body: bytes | None, *, connections: int, seconds: float, lines: str = "") -> Turn:
     """Load several servers with the connections dealt out to them, as a load balancer does."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_load([urls[nth % len(urls)] for nth in range(connections)], body, seconds=seconds))
+        requests = [(url, request(url, body, lines=lines)) for url in urls]
+        return runner.run(_load([requests[nth % len(urls)] for nth in range(connections)], seconds=seconds))
 
 
-async def _load(urls: Sequence[str], body: bytes | None, *, seconds: float) -> Turn:
-    """One connection for each URL."""
+async def _load(requests: Sequence[tuple[str, bytes]], *, seconds: float) -> Turn:
+    """One connection for each."""
     now = time.perf_counter()
     tally = _Tally(begun_at=now, ends_at=now + seconds)
-    opened = [await _connect(url, body, tally=tally) for url in urls]
+    opened = [await _connect(url, asked, tally=tally) for url, asked in requests]
     async with asyncio.timeout(seconds + LATE_SECONDS):
         await asyncio.gather(*(connection.closed for connection in opened))
     if tally.refusals:
         raise RuntimeError(
-            f"{urlsplit(urls[0]).path} refused: " + ", ".join(f"{n} x {status}" for status, n in tally.refusals.items())
+            f"{urlsplit(requests[0][0]).path} refused: "
+            + ", ".join(f"{n} x {status}" for status, n in tally.refusals.items())
         )
     return Turn(len(tally.latencies), tally.ends_at - tally.begun_at, tuple(tally.latencies))
 
 
-async def _connect(url: str, body: bytes | None, *, tally: _Tally) -> "_Connection":
+async def _connect(url: str, asked: bytes, *, tally: _Tally) -> "_Connection":
     host, port = urlsplit(url).hostname or "", urlsplit(url).port or 80
     loop = asyncio.get_running_loop()
-    _, connection = await loop.create_connection(lambda: _Connection(request(url, body), tally), host, port)
+    _, connection = await loop.create_connection(lambda: _Connection(asked, tally), host, port)
     return connection
 
 

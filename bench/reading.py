@@ -1,4 +1,6 @@
-"""Reads a second of one finished task through `GET /tasks/{id}`, from one API process that has nothing else to do."""
+"""Reads a second from one API process that has nothing else to do: of one finished task, and of the trends that each
+open Overview asks for, made for everybody anew and shared.
+"""
 
 import asyncio
 from functools import partial
@@ -15,6 +17,10 @@ from bench.stack import Servers, running_api, running_servers
 from bench.worker_events import messages_of
 
 GET = "GET /tasks/{id}"
+TRENDS = "GET /analytics/trends"
+SHARED = "GET /analytics/trends, max-age=1"
+HOUR = "hours=1&interval=minutely"
+ACCEPTS_AGE = "Cache-Control: max-age=1\r\n"
 WARM_UP_SECONDS = 0.5
 
 
@@ -25,19 +31,26 @@ def main(
     rounds: Rounds = 3,
     json_file: JsonFile = None,
 ) -> None:
-    """Measure reads of one task."""
+    """Measure reads of one task, and of trends."""
     present(measure(seconds=seconds, connections=connections, rounds=rounds), json_file)
 
 
 def measure(*, seconds: float, connections: int, rounds: int) -> Report:
-    """Read one task for so long over so many connections."""
+    """Read for so long over so many connections."""
     with running_servers() as servers, running_api(servers) as (api_url, _):
         task_id = asyncio.run(_finish_a_task(servers))
-        read = partial(load, f"{api_url}/api/v1/tasks/{task_id}", None, connections=connections)
-        read(seconds=min(seconds, WARM_UP_SECONDS))
-        measured = alternate({GET: partial(read, seconds=seconds)}, rounds=rounds)
+        task, trends = f"{api_url}/api/v1/tasks/{task_id}", f"{api_url}/api/v1/analytics/trends?{HOUR}"
+        reads = {
+            GET: partial(load, task, None, connections=connections),
+            TRENDS: partial(load, trends, None, connections=connections),
+            SHARED: partial(load, trends, None, connections=connections, lines=ACCEPTS_AGE),
+        }
+        for read in reads.values():
+            read(seconds=min(seconds, WARM_UP_SECONDS))
+        turns = {name: partial(read, seconds=seconds) for name, read in reads.items()}
+        measured = alternate(turns, rounds=rounds)
     return Report(
-        title=f"Reads of one task: {connections} connections, {rounds} turns of {seconds:g} s",
+        title=f"Reads: {connections} connections, {rounds} turns of {seconds:g} s",
         unit="requests",
         series=measured,
         goals=[Goal("reads a second in one API process", 1_500, measured[0].rate)],

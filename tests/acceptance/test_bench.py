@@ -58,7 +58,7 @@ CONTENDERS = {
     "ingest": ["mirror", "COPY"],
     "mirrors": [f"{broker}, {count}" for broker in BROKERS for count in ("one", "two")],
     "latency": ["POST answered", "POST to started", "POST to COMPLETED seen", "POST ?async=false"],
-    "reading": ["GET /tasks/{id}"],
+    "reading": ["GET /tasks/{id}", "GET /analytics/trends", "GET /analytics/trends, max-age=1"],
     "plugin": ["stock", "plugged"],
     "retention": ["retention"],
     "history": [
