@@ -9,7 +9,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.errors import BrokerUnavailable
 from domain.rollups import Measure
-from domain.workers.status import WorkerStatus
 from gateway.ports import ReadsQueues
 from store.queries import for_dashboard
 from store.queries.workers import nodes
@@ -39,8 +38,7 @@ class DashboardFigures:
 
 async def read_figures(connection: AsyncConnection, *, default_queue: str) -> DashboardFigures:
     """Return everything but the broker's part, in one snapshot."""
-    total_workers, _ = await nodes.list_workers(connection, limit=0, offset=0)
-    active_workers, _ = await nodes.list_workers(connection, limit=0, offset=0, status=WorkerStatus.ACTIVE)
+    total_workers, active_workers = await nodes.count_workers(connection)
     due, parked = await for_dashboard.count_undispatched(connection)
     names = await for_dashboard.list_queue_names(connection, limit=MAX_QUEUES)
     return DashboardFigures(

@@ -23,9 +23,9 @@ from bench.fuzzing.operations import is_stream
 from tests.acceptance.stack import Stack, running
 
 Operation = APIOperation[Any, Any, Any, Any]
-CASES_EACH = 8
+CASES_EACH = 6
 """Of either kind: sound, and not."""
-LEAST_CASES = 1500
+LEAST_CASES = 1100
 SHOWN = 600
 """Characters of each failure that are printed."""
 BODIES: dict[str, Any] = {"POST /api/v1/tasks/{task_id}/reveal": {"reason": "INC-17"}}

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from sqlalchemy import (
     Text,
     Uuid,
     and_,
+    bindparam,
     case,
     cast,
     func,
@@ -302,14 +304,31 @@ COLUMNS: tuple[ColumnElement[Any], ...] = (
 )
 
 
+@cache
+def _listed(status: WorkerStatus | None) -> tuple[Select[Any], Select[Any]]:
+    """How many there are, and one page of them."""
+    where = [] if status is None else [has_status(status)]
+    page = select(*COLUMNS).where(*where).order_by(workers.c.node)
+    limited = page.limit(bindparam("most", type_=Integer)).offset(bindparam("after", type_=Integer))
+    return select(func.count()).select_from(workers).where(*where), limited
+
+
 async def list_workers(
     connection: AsyncConnection, *, limit: int, offset: int, status: WorkerStatus | None = None
 ) -> tuple[int, list[WorkerRow]]:
     """Return how many workers there are and one page of them, by node name. Nodes number in the thousands at most."""
-    where = [] if status is None else [has_status(status)]
-    total = (await connection.execute(select(func.count()).select_from(workers).where(*where))).scalar_one()
-    page = select(*COLUMNS).where(*where).order_by(workers.c.node).limit(limit).offset(offset)
-    return total, [WorkerRow(*row) for row in await connection.execute(page)]
+    counted, page = _listed(status)
+    total = (await connection.execute(counted)).scalar_one()
+    return total, [WorkerRow(*row) for row in await connection.execute(page, {"most": limit, "after": offset})]
+
+
+_counted = select(func.count(), func.count().filter(has_status(WorkerStatus.ACTIVE))).select_from(workers)
+
+
+async def count_workers(connection: AsyncConnection) -> tuple[int, int]:
+    """Return how many workers there are, and how many of them are active."""
+    total, active = (await connection.execute(_counted)).one()
+    return total, active
 
 
 async def get_worker(

@@ -166,6 +166,8 @@ async def test_sql_judges_every_worker_as_the_rules_do(engine: AsyncEngine) -> N
             total, found = await nodes.list_workers(connection, limit=1000, offset=0, status=wanted)
             assert {worker.node for worker in found} == {node for node, (_, is_) in expected.items() if is_ is wanted}
             assert total == len(found)
+            if wanted is WorkerStatus.ACTIVE:
+                assert await nodes.count_workers(connection) == (len(expected), total)
 
 
 async def test_sql_judges_every_sign_of_life_as_the_rules_do(engine: AsyncEngine) -> None:
