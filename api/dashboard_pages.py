@@ -31,6 +31,8 @@ PAGES = "pages.json"
 """What each address needs beyond what all do; the build writes it, in the order in which addresses are compared."""
 BASE_MARK = b'<base href="./"'
 HEAD_END = b"</head>"
+ASKED_FIRST = '  <link rel="preload" as="fetch" crossorigin href="../api/v1/me">\n'
+"""Who looks is asked before anything is drawn: named here, it is known by the time at which the page runs."""
 MEDIA_TYPES = {
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
@@ -139,7 +141,7 @@ def page_at(depth: int, *, pattern: str = "") -> Asset:
     """Return the page for addresses so many folders below `/ui/`; it names the files that such an address needs."""
     base = b"../" * depth or b"./"
     # Named here they come together with all others: else the page would find them once it runs.
-    links = "".join(map(_link, load_pages().get(pattern, ()))).encode()
+    links = "".join([*map(_link, load_pages().get(pattern, ())), ASKED_FIRST]).encode()
     page = _load_files()[PAGE].replace(BASE_MARK, b'<base href="%s"' % base, 1)
     return Asset.of(PAGE, page.replace(HEAD_END, links + HEAD_END, 1))
 

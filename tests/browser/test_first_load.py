@@ -84,15 +84,20 @@ def test_all_that_a_page_asks_at_first_it_asks_once_it_knows_who_asks(stack: Sta
 @pytest.mark.parametrize("address", ["/", "/tasks", "/tasks/some%2Fid"])
 def test_no_file_waits_until_another_has_said_that_it_is_needed(stack: Stack, page: Page, address: str) -> None:
     held: list[Route] = []
+    asked: list[str] = []
     page.route("**/ui/assets/*.js", lambda route: held.append(route))  # Playwright marks the function.
+    page.on("request", lambda request: asked.append(request.url) if request.url.endswith("/api/v1/me") else None)
     page.goto(f"{stack.url}/ui{address}", wait_until="commit")
     wait_for(lambda: page.evaluate("document.readyState") and len(held) >= _scripts(page), "its scripts")
+    # Nor does the question who it is wait for them, and it is asked once.
+    wait_for(lambda: page.evaluate("document.readyState") and asked, "who looks is asked")
     # Now that they come, none is found that had not been asked for.
     first = len(held)
     for route in held[:]:
         route.continue_()
     expect(page.locator("main h1")).to_be_visible()
     assert len(held) == first
+    assert len(asked) == 1
 
 
 def _scripts(page: Page) -> int:
