@@ -28,14 +28,10 @@ export function Gantt({ workflow }: { workflow: Workflow }) {
   const [zoom, setZoom] = useState(1);
   const [share, setShare] = useState(0);
   const now = hasEnded(workflow) ? 0 : clock.value.now;
-  const { rows, from, last, byId } = useMemo(() => inOrder(workflow.steps), [workflow.steps]);
-  if (rows.length === 0) return <Empty title="No step has started." icon="clock" />;
+  const { rows, spans, from, last, byId } = useMemo(() => inOrder(workflow.steps), [workflow.steps]);
   const to = Math.max(from + 1, now, last);
-  const axis = axisOf(
-    from,
-    to,
-    rows.map((step) => spanOf(step, to)),
-  );
+  const axis = useMemo(() => axisOf(from, to, spans), [spans, from, to]);
+  if (rows.length === 0) return <Empty title="No step has started." icon="clock" />;
   const length = axis.length / zoom;
   const begin = share * (axis.length - length);
   const seen: Seen = { axis, part: { from: begin, to: begin + length }, whole: { from, to } };
@@ -102,12 +98,21 @@ export function Gantt({ workflow }: { workflow: Workflow }) {
 function inOrder(steps: readonly StepDetail[]) {
   const begun = steps
     .filter((step) => step.created_at !== null)
-    .map((step) => ({ step, made: at(step.created_at)!, started: at(step.started_at) }))
+    .map((step) => ({
+      step,
+      made: at(step.created_at)!,
+      started: at(step.started_at),
+      span: spanOf(step, Number.POSITIVE_INFINITY),
+    }))
     .sort((a, b) => (a.started ?? a.made) - (b.started ?? b.made));
   return {
     rows: begun.map(({ step }) => step),
+    // One that has not ended goes on beyond the end of the axis.
+    spans: begun.map(({ span }) => span),
     from: Math.min(...begun.map(({ made }) => made)),
-    last: Math.max(...begun.map(({ step, started }) => at(step.completed_at) ?? started ?? 0)),
+    last: Math.max(
+      ...begun.map(({ span, started }) => (Number.isFinite(span.to) ? span.to : (started ?? 0))),
+    ),
     byId: new Map(steps.map((step) => [step.id, step])),
   };
 }

@@ -1,5 +1,5 @@
 // The steps as a graph from left to right. The page scrolls it; only what is on the screen is drawn.
-import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { useKeys } from "../../keys.ts";
 import { type Fold, foldsOf, linesOf } from "../../logic/fold.ts";
 import { plural } from "../../logic/format.ts";
@@ -215,6 +215,7 @@ function Canvas({
     () => folds.map((fold) => fold.steps.some((one) => critical.has(steps[one]!.id))),
     [folds, steps, critical],
   );
+  const toneOf = useCallback((index: number) => lookOf(statusOf(folds[index]!, steps)).tone, [folds, steps]);
   const isOnPath = (index: number) => path[index]!;
   const isLarge = size.width > MAPPED_FROM * view.width || size.height > MAPPED_FROM * view.height;
   return (
@@ -286,7 +287,7 @@ function Canvas({
           layout={layout}
           size={size}
           view={view}
-          toneOf={(index) => lookOf(statusOf(folds[index]!, steps)).tone}
+          toneOf={toneOf}
           onMove={(x, y) => {
             const it = box.current;
             if (!it) return;
