@@ -28,7 +28,7 @@ class GroupWithSamples:
 
     group: FailureGroup
     newest: Sequence[FailedTask]
-    """Its tasks among the newest that failed, the newest first."""
+    """The tasks of the group among the newest that failed, the newest first."""
     is_new: bool
 
     @property

@@ -33,11 +33,13 @@ class FailingWorker(ResponseModel):
 
 
 class FailuresByWorker(ResponseModel):
-    """On which workers the newest tasks of a group failed."""
+    """The workers on which the newest tasks of a group failed."""
 
-    sampled: int = Field(description="Failures that are counted here: those of the newest 1,000 whose worker is known.")
+    sampled: int = Field(
+        description="Failures counted here: of the newest 1,000 of all groups, this one's whose worker is known."
+    )
     worker_count: int = Field(description="On how many workers they failed.")
-    workers: list[FailingWorker] = Field(description="Those with most of them, the first with the most; 10 at most.")
+    workers: list[FailingWorker] = Field(description="The 10 with most of them, the first with the most.")
 
     @classmethod
     def from_counts(cls, by_node: Counter[str]) -> Self:
