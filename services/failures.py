@@ -1,16 +1,16 @@
 """Failures in groups, with some tasks of each to look at."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.rollups import error_class
 from domain.sight import Sight
 from domain.trends import Chosen, Interval, Window
-from store.queries.failures import FailedTask, FailureGroup, list_groups, list_newest_failed
+from store.queries.failures import FailedTask, FailureGroup, list_failed_before, list_groups, list_newest_failed
 
 MAX_GROUPS = 100
 MAX_SAMPLES = 3
@@ -18,18 +18,41 @@ LONGEST_HOURLY = 48
 """How many hours at most have a series by the hour; longer windows have one by the day."""
 
 
+NEW_AFTER = timedelta(days=7)
+"""A group is new if none like it had failed for so long before."""
+
+
 @dataclass(frozen=True, slots=True)
 class GroupWithSamples:
-    """A group of failures, and tasks of it, the newest first."""
+    """A group of failures, and what the newest failed tasks tell of it."""
 
     group: FailureGroup
-    samples: Sequence[FailedTask]
+    newest: Sequence[FailedTask]
+    """The tasks of the group among the newest that failed, the newest first."""
+    is_new: bool
+
+    @property
+    def samples(self) -> Sequence[FailedTask]:
+        """Return some tasks to look at."""
+        return self.newest[:MAX_SAMPLES]
 
     @property
     def last_seen(self) -> datetime:
         """Return when the latest failed as far as it is known: to the hour or day, unless a sample tells."""
         told = [task.failed_at for task in self.samples if task.failed_at is not None]
         return max([*told, max(self.group.series)])
+
+    @property
+    def by_node(self) -> Counter[str]:
+        """Return how many of the newest failed on each node, as far as that is known."""
+        return Counter(task.node for task in self.newest if task.node)
+
+
+def new_since(window: Window) -> datetime:
+    """Return when what is called new began at the earliest: with the whole hour before this one, however long the
+    window is.
+    """
+    return Interval.HOURLY.start_of(window.until) - timedelta(hours=1)
 
 
 async def read_failures(
@@ -38,14 +61,38 @@ async def read_failures(
     """Return the largest groups of the window, which begins with a whole bucket."""
     chosen, since = Chosen(limits=sight.limits), interval.start_of(window.since)
     groups = await list_groups(connection, since=since, interval=interval, chosen=chosen, limit=MAX_GROUPS)
-    samples = _by_group(await list_newest_failed(connection, since=since, sight=sight) if groups else [])
-    return [GroupWithSamples(group, samples.get((group.error, group.task_name), ())) for group in groups]
+    newest = _by_group(await list_newest_failed(connection, since=since, sight=sight) if groups else [])
+    new = await _new_of(groups, connection, begun=new_since(window), interval=interval, chosen=chosen)
+    return [GroupWithSamples(group, newest.get(_key(group), ()), _key(group) in new) for group in groups]
+
+
+async def _new_of(
+    groups: Sequence[FailureGroup],
+    connection: AsyncConnection,
+    *,
+    begun: datetime,
+    interval: Interval,
+    chosen: Chosen,
+) -> set[tuple[str, str]]:
+    """Return those of which none had failed before; asked is only of those of which the window does not tell it."""
+    since, this = Interval.DAILY.start_of(begun) - NEW_AFTER, interval.start_of(begun)
+    recent = {
+        _key(group)
+        for group in groups
+        if max(group.series) >= this and not any(since <= at < this for at in group.series)
+    }
+    if not recent:
+        return recent
+    names = {name for _, name in recent}
+    return recent - await list_failed_before(connection, begun, since=since, task_names=names, chosen=chosen)
+
+
+def _key(group: FailureGroup) -> tuple[str, str]:
+    return group.error, group.task_name
 
 
 def _by_group(failed: Sequence[FailedTask]) -> Mapping[tuple[str, str], list[FailedTask]]:
     found: defaultdict[tuple[str, str], list[FailedTask]] = defaultdict(list)
     for task in failed:
-        samples = found[error_class(task.error), task.task_name or ""]
-        if len(samples) < MAX_SAMPLES:
-            samples.append(task)
+        found[error_class(task.error), task.task_name or ""].append(task)
     return found

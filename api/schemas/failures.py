@@ -1,7 +1,9 @@
 """Groups of failures, and durations over time, on the wire."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Self
+from uuid import UUID
 
 from pydantic import Field
 
@@ -9,7 +11,10 @@ from api.schemas.base import ResponseModel
 from api.schemas.types import Timestamp
 from domain.heat import HeatMap
 from domain.trends import Interval, Window
-from services.failures import GroupWithSamples
+from domain.workers.status import hostname, worker_id_of
+from services.failures import GroupWithSamples, new_since
+
+MAX_WORKERS = 10
 
 
 class FailureCount(ResponseModel):
@@ -17,6 +22,35 @@ class FailureCount(ResponseModel):
 
     bucket: Timestamp
     count: int
+
+
+class FailingWorker(ResponseModel):
+    """A worker, and how many tasks of a group failed on it."""
+
+    worker_id: UUID
+    hostname: str = Field(examples=["compute-3"])
+    count: int
+
+
+class FailuresByWorker(ResponseModel):
+    """The workers on which the newest tasks of a group failed."""
+
+    sampled: int = Field(
+        description="Failures counted here: of the newest 1,000 of all groups, this one's whose worker is known."
+    )
+    worker_count: int = Field(description="On how many workers they failed.")
+    workers: list[FailingWorker] = Field(description="The 10 with most of them, the first with the most.")
+
+    @classmethod
+    def from_counts(cls, by_node: Counter[str]) -> Self:
+        return cls(
+            sampled=by_node.total(),
+            worker_count=len(by_node),
+            workers=[
+                FailingWorker(worker_id=worker_id_of(node), hostname=hostname(node), count=count)
+                for node, count in by_node.most_common(MAX_WORKERS)
+            ],
+        )
 
 
 class FailureGroupModel(ResponseModel):
@@ -31,6 +65,8 @@ class FailureGroupModel(ResponseModel):
     last_seen: Timestamp = Field(description="When the newest sample failed; without one, to the hour or day.")
     series: list[FailureCount] = Field(description="The hours or days in which any failed, oldest first.")
     sample_task_ids: list[str] = Field(description="Up to 3, of the newest 1,000 failed tasks; newest first.")
+    is_new: bool = Field(description="It began after `new_since`; none like it had failed in the 7 days before that.")
+    by_worker: FailuresByWorker
 
     @classmethod
     def from_group(cls, found: GroupWithSamples) -> Self:
@@ -43,6 +79,8 @@ class FailureGroupModel(ResponseModel):
             last_seen=found.last_seen,
             series=[FailureCount(bucket=at, count=count) for at, count in group.series.items()],
             sample_task_ids=[task.task_id for task in found.samples],
+            is_new=found.is_new,
+            by_worker=FailuresByWorker.from_counts(found.by_node),
         )
 
 
@@ -52,6 +90,7 @@ class FailuresAnswer(ResponseModel):
     since: Timestamp = Field(description="Start of the window, a whole hour or midnight.")
     until: Timestamp
     interval: Interval = Field(description="Of `series`: hourly for up to 48 hours.")
+    new_since: Timestamp = Field(description="Start of the hour before this one, whatever `hours` is.")
     groups: list[FailureGroupModel] = Field(description="The 100 largest, the largest first.")
 
     @classmethod
@@ -60,6 +99,7 @@ class FailuresAnswer(ResponseModel):
             since=interval.start_of(window.since),
             until=window.until,
             interval=interval,
+            new_since=new_since(window),
             groups=[FailureGroupModel.from_group(group) for group in groups],
         )
 

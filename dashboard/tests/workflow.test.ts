@@ -3,6 +3,7 @@ import test from "node:test";
 import { divergence, firstDifference, linesOf, moments } from "../src/logic/comparison.ts";
 import {
   heldBy,
+  pathSaid,
   proofOfRun,
   proofOfWorkflowCancel,
   sentenceOfWorkflow,
@@ -118,6 +119,24 @@ test("a step waited for the one that ended last", () => {
   ];
   const byId = new Map(steps.map((one) => [one.id, one]));
   assert.equal(heldBy(step("c", "RUNNING", { depends_on: ["a", "b", "gone"] }), byId)?.id, "a");
+});
+
+test("what the critical path is stands in words: to the failure, to what runs, or to the end", () => {
+  const graph = {
+    edges_truncated: false,
+    critical_path: ["load", "charge"],
+    critical_path_leads_to: "failure",
+    critical_path_seconds: 65,
+  } as const;
+  const said = (over: object) => Object.values(pathSaid({ ...graph, ...over } as never)).join(" ");
+  assert.equal(said({}), "The way to the failure of charge: 1 m 05 s in 2 steps");
+  assert.equal(
+    said({ critical_path_leads_to: "now" }),
+    "Critical path so far, to charge: 1 m 05 s in 2 steps",
+  );
+  assert.match(said({ critical_path_leads_to: "end" }), /^Critical path, the slowest chain: 1 m 05 s/);
+  assert.equal(said({ critical_path_leads_to: "nothing_yet" }), "The longest chain: 2 steps, none has run");
+  assert.equal(said({ critical_path: [] }).trim(), "");
 });
 
 test("the receipt of a cancel is proven only by the end", () => {

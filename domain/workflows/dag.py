@@ -99,16 +99,18 @@ def in_order(parents: Sequence[Sequence[int]]) -> list[int]:
     return ordered
 
 
-def longest_path(parents: Sequence[Sequence[int]], seconds: Mapping[int, float]) -> list[int]:
+def longest_path(
+    parents: Sequence[Sequence[int]], seconds: Mapping[int, float], *, ends: Collection[int] | None = None
+) -> list[int]:
     """The path that took longest, from a step that waits for none; of equally long ones that with the most steps.
 
-    `seconds` by position; a step that is not in it has taken none.
+    `seconds` by position; a step that is not in it has taken none. With `ends`, the path ends at one of these.
     """
     best: dict[int, tuple[float, int, int | None]] = {}
     for position in in_order(parents):
         before = max(((*best[parent][:2], parent) for parent in parents[position]), default=(0.0, 0, None))
         best[position] = (before[0] + seconds.get(position, 0.0), before[1] + 1, before[2])
-    last = max(best, key=lambda position: best[position][:2], default=None)
+    last = max(best if ends is None else ends, key=lambda position: best[position][:2], default=None)
     path: list[int] = []
     while last is not None:
         path.append(last)

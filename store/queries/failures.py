@@ -1,11 +1,12 @@
 """Failures in groups, from the roll-ups: by the class of the exception and the name of the task."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import BigInteger, Select, Text, bindparam, cast, func, literal, select, union_all
+from sqlalchemy import ARRAY, BigInteger, Select, Text, any_, bindparam, cast, func, literal, select, union_all
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -81,6 +82,40 @@ async def list_groups(
     ]
 
 
+@lru_cache(maxsize=KEPT)
+def _failed_before(chosen: Chosen) -> Select[Any]:
+    stretches = (
+        (rollup_days.c, _since, bindparam("day", type_=Time)),
+        (rollup_hours.c, bindparam("day", type_=Time), bindparam("until", type_=Time)),
+        (rollup_deltas.c, _since, bindparam("until", type_=Time)),
+    )
+    counted = union_all(
+        *(
+            select(each.error, each.task_name, each.count).where(
+                each.measure == Measure.FAILED.value,
+                each.starts_at >= begin,
+                each.starts_at < end,
+                each.task_name == any_(bindparam("names", type_=ARRAY(Text))),
+                *are_chosen(chosen, each),
+            )
+            for each, begin, end in stretches
+        )
+    ).subquery("counted")
+    names = (counted.c.error, counted.c.task_name)
+    return select(*names).group_by(*names).having(func.sum(counted.c.count) > 0)
+
+
+async def list_failed_before(
+    connection: AsyncConnection, until: datetime, *, since: datetime, task_names: Collection[str], chosen: Chosen
+) -> set[tuple[str, str]]:
+    """Return the classes and names, of these names, of what failed from a midnight to a whole hour (primary keys of
+    rollup_days and, for the day of that hour, rollup_hours).
+    """
+    day = Interval.DAILY.start_of(until)
+    given = {"until": until, "day": day, "since": since, "names": list(task_names)}
+    return {(error, name) for error, name in await connection.execute(_failed_before(chosen), given)}
+
+
 @dataclass(frozen=True, slots=True)
 class FailedTask:
     """A task that failed."""
@@ -89,12 +124,15 @@ class FailedTask:
     task_name: str | None
     error: str | None
     failed_at: datetime | None
+    node: str | None
 
 
 @lru_cache(maxsize=KEPT)
 def _newest(sight: Sight) -> Select[Any]:
     return (
-        select(tasks.c.task_id, tasks.c.task_name, func.left(tasks.c.exception, 300), tasks.c.completed_at)
+        select(
+            tasks.c.task_id, tasks.c.task_name, func.left(tasks.c.exception, 300), tasks.c.completed_at, tasks.c.node
+        )
         .where(tasks.c.status == Status.FAILED.value, tasks.c.created_at >= _since, *seen(sight))
         .order_by(tasks.c.created_at.desc(), tasks.c.task_id.desc())
         .limit(SAMPLED)

@@ -100,6 +100,15 @@ def test_no_file_waits_until_another_has_said_that_it_is_needed(stack: Stack, pa
     assert len(asked) == 1
 
 
+def test_what_lays_out_a_graph_starts_while_its_workflow_is_awaited(stack: Stack, page: Page) -> None:
+    held: list[Route] = []
+    page.route("**/api/v1/workflows/some-id", lambda route: held.append(route))  # Playwright marks the function.
+    with page.expect_worker() as worker:
+        page.goto(f"{stack.url}/ui/workflows/some-id", wait_until="commit")
+    assert "layout" in worker.value.url
+    wait_for(lambda: page.title() and held, "the question for the workflow")
+
+
 def _scripts(page: Page) -> int:
     named = page.locator("script[type=module], link[rel=modulepreload]").count()
     return named or 1

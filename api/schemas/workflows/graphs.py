@@ -8,7 +8,8 @@ from uuid import UUID
 from pydantic import Field
 
 from api.schemas.base import ResponseModel
-from domain.workflows.dag import first_edges, invert, longest_path
+from domain.workflows.critical_path import LeadsTo, critical_path
+from domain.workflows.dag import first_edges, invert
 from domain.workflows.graph_layout import Box, draw
 from domain.workflows.steps import StepStatus
 from store.queries.workflows.documents import StepProgress
@@ -40,7 +41,12 @@ class WorkflowGraph(ResponseModel):
     edges: list[Edge] = Field(description="At most 20,000.")
     edges_truncated: bool = Field(description="There are more edges than are shown and drawn, from before the bound.")
     critical_path: list[str] = Field(
-        description="The chain of steps that took longest, so far; before anything has run, the one with most steps."
+        description="The chain of steps that took longest on the way to what `critical_path_leads_to` says; before "
+        "anything has run, the one with most steps. No step of it comes after one that failed."
+    )
+    critical_path_leads_to: LeadsTo = Field(
+        description="`failure`: to the step that failed first, once nothing is on its way any more. `now`: to what "
+        "runs or waits for a worker. `end`: to the end of what ran. `nothing_yet`: nothing has run."
     )
     critical_path_seconds: float = Field(description="The time that its steps have run, without what they waited.")
     mermaid: str = Field(description="The graph as a Mermaid flowchart.", examples=["flowchart LR\n..."])
@@ -50,10 +56,11 @@ class WorkflowGraph(ResponseModel):
         ids = [step.step_id for step in steps]
         parents = invert([step.children for step in steps])
         seconds = {step.position: spent for step in steps if (spent := _seconds(step)) is not None}
-        path = longest_path(parents, seconds)
-        on_path = set(path)
-        edges_of = first_edges(parents)
         statuses = [StepStatus(step.status) for step in steps]
+        ended_at = {step.position: at for step in steps if (at := step.completed_at or step.ended_at) is not None}
+        path = critical_path(parents, statuses, seconds=seconds, ended_at=ended_at)
+        on_path = set(path.positions)
+        edges_of = first_edges(parents)
         return cls(
             workflow_id=workflow_id,
             nodes=[_node(step, seconds.get(step.position), critical=step.position in on_path) for step in steps],
@@ -61,8 +68,9 @@ class WorkflowGraph(ResponseModel):
                 Edge(source=ids[parent], target=ids[child]) for child, those in enumerate(edges_of) for parent in those
             ],
             edges_truncated=edges_of != parents,
-            critical_path=[ids[position] for position in path],
-            critical_path_seconds=sum(seconds.get(position, 0.0) for position in path),
+            critical_path=[ids[position] for position in path.positions],
+            critical_path_leads_to=path.leads_to,
+            critical_path_seconds=sum(seconds.get(position, 0.0) for position in path.positions),
             mermaid=draw(list(map(Box, ids, statuses)), edges_of),
         )
 

@@ -1,6 +1,6 @@
 // What became of a workflow, in one sentence; why a step has not run; and what proves an action on it. Pure.
 
-import type { StepDetail, Workflow } from "../pages/workflow/types.ts";
+import type { StepDetail, Workflow, WorkflowGraph } from "../pages/workflow/types.ts";
 import type { ReceiptStep } from "../parts/receipt.tsx";
 import { tally } from "./fold.ts";
 import { between, count, duration, plural } from "./format.ts";
@@ -132,6 +132,21 @@ export function heldBy(step: StepDetail, byId: ReadonlyMap<string, StepDetail>):
     if (before?.completed_at && (!last || before.completed_at > last.completed_at!)) last = before;
   }
   return last;
+}
+
+/** What the critical path is, and how long it took; empty where there is none. */
+export function pathSaid(graph: WorkflowGraph): { what: string; took: string } {
+  const { critical_path: path, critical_path_leads_to: leads } = graph;
+  const last = path.at(-1);
+  if (last === undefined) return { what: "", took: "" };
+  const inSteps = plural(path.length, "step");
+  if (leads === "nothing_yet") return { what: "The longest chain:", took: `${inSteps}, none has run` };
+  const what = {
+    failure: `The way to the failure of ${last}:`,
+    now: `Critical path so far, to ${last}:`,
+    end: "Critical path, the slowest chain:",
+  }[leads];
+  return { what, took: `${duration(graph.critical_path_seconds)} in ${inSteps}` };
 }
 
 /** The receipt of a cancel; none where none was asked for. `message` is the answer to it, where it was given here. */

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from httpx import AsyncClient
+from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.routes import analytics, held, mirror, workers
@@ -17,8 +18,10 @@ from domain.audit import Author
 from domain.degradation import Mark, Strategy
 from domain.sight import Limits
 from domain.states import EventType
+from domain.workers.status import worker_id_of
 from services.workers import requests
 from store.queries import gaps, rollups, submissions
+from store.tables.tasks import tasks
 from tests.integration.api.ends import finish
 from tests.stored import add_undispatched, add_worker, ago
 from tests.submissions import make_submission
@@ -89,6 +92,41 @@ async def test_failures_are_grouped_by_class_and_name(
     assert early[0] not in pay["sample_task_ids"]
     daily = await read(client, "/analytics/failures?hours=100")
     assert (daily["interval"], [group["count"] for group in daily["groups"]]) == ("daily", [5, 1])
+
+
+async def test_what_is_new_is_the_same_in_every_range(
+    client: AsyncClient, engine: AsyncEngine, database_url: str
+) -> None:
+    """New is what began in this hour or the one before, and was not there in the days before that."""
+    await fail(engine, database_url, ("forgotten", "a"), hours=9 * 24)
+    for hours in (3, 30, 6 * 24):
+        await fail(engine, database_url, (f"{hours} hours ago", "a"), hours=hours)
+    async with engine.begin() as connection:
+        await rollups.fold_deltas(connection, batch_size=1_000)
+    await fail(engine, database_url, ("late delta", "a"), hours=4)
+    old = ["3 hours ago", "30 hours ago", "144 hours ago", "late delta"]
+    await fail(engine, database_url, *((name, "a") for name in ("fresh", "forgotten", *old)))
+    answers = [await read(client, f"/analytics/failures?hours={hours}") for hours in (1, 24, 48, 100, 720)]
+    for answer in answers:
+        hour = datetime.fromisoformat(answer["until"]).replace(minute=0, second=0, microsecond=0)
+        assert datetime.fromisoformat(answer["new_since"]) == hour - timedelta(hours=1)
+        found = {group["task_name"] for group in answer["groups"] if group["is_new"]}
+        assert found == {"fresh", "forgotten"}, answer["since"]
+
+
+async def test_a_group_says_on_which_workers_its_newest_failed(
+    client: AsyncClient, engine: AsyncEngine, database_url: str
+) -> None:
+    made = await fail(engine, database_url, *5 * [("pay", "a")], ("mail", "a"))
+    nodes = ["celery@w3", "celery@w3", "celery@w3", "celery@w1", None, "celery@w1"]
+    async with engine.begin() as connection:
+        for task_id, node in zip(made, nodes, strict=True):
+            await connection.execute(update(tasks).where(tasks.c.task_id == task_id).values(node=node))
+    pay, mail = (await read(client, "/analytics/failures"))["groups"]
+    assert (pay["count"], pay["by_worker"]["sampled"], pay["by_worker"]["worker_count"]) == (5, 4, 2)
+    assert [(one["hostname"], one["count"]) for one in pay["by_worker"]["workers"]] == [("w3", 3), ("w1", 1)]
+    assert pay["by_worker"]["workers"][0]["worker_id"] == str(worker_id_of("celery@w3"))
+    assert [one["hostname"] for one in mail["by_worker"]["workers"]] == ["w1"]
 
 
 async def test_a_limited_key_is_told_of_its_failures_alone(engine: AsyncEngine, database_url: str) -> None:

@@ -255,6 +255,7 @@ def test_the_graph_shows_edges_the_critical_path_and_a_drawing(api: httpx.Client
     workflow = start(api, DIAMOND)
     end(settings, workflow, step_id="a")
     finish(settings.database_url or "", workflow["steps"][2]["task_id"], seconds=5.0)
+    end(settings, workflow, step_id="b")
     graph = get(api, f"/workflows/{workflow['workflow_id']}/graph")
     assert graph["edges"] == [
         {"source": "a", "target": "b"},
@@ -265,6 +266,24 @@ def test_the_graph_shows_edges_the_critical_path_and_a_drawing(api: httpx.Client
     assert (graph["critical_path"], graph["critical_path_seconds"]) == (["a", "c", "d"], 6.0)
     assert [node["id"] for node in graph["nodes"] if not node["critical"]] == ["b"]
     assert graph["mermaid"].startswith('flowchart LR\n    s0["a"]:::COMPLETED\n')
+
+
+def test_the_critical_path_leads_to_what_runs_and_to_the_failure_and_never_past_it(
+    api: httpx.Client, settings: Settings
+) -> None:
+    workflow = start(api, [*DIAMOND, step("e", "d")])
+    path = f"/workflows/{workflow['workflow_id']}/graph"
+
+    def told() -> tuple[list[str], str]:
+        graph = get(api, path)
+        assert [node["id"] for node in graph["nodes"] if node["critical"]] == graph["critical_path"]
+        return graph["critical_path"], graph["critical_path_leads_to"]
+
+    assert told() == (["a", "c", "d", "e"], "nothing_yet")
+    end(settings, workflow, step_id="a")
+    assert told() == (["a", "b"], "now")
+    end(settings, workflow, step_id="c", how=EventType.FAILED)
+    assert told() == (["a", "c"], "failure")
 
 
 def test_the_timeline_tells_of_the_workflow_and_of_its_tasks(api: httpx.Client, settings: Settings) -> None:

@@ -1,4 +1,5 @@
 // What the page reads, and what it makes of it.
+import type { ByWorker } from "../../logic/failing-workers.ts";
 
 export interface Group {
   error: string;
@@ -8,12 +9,16 @@ export interface Group {
   last_seen: string;
   series: { bucket: string; count: number }[];
   sample_task_ids: string[];
+  /** It began after `new_since`, and none like it had failed in the week before. */
+  is_new: boolean;
+  by_worker: ByWorker;
 }
 
 export interface Failures {
   since: string;
   until: string;
   interval: "hourly" | "daily";
+  new_since: string;
   groups: Group[];
 }
 
@@ -30,13 +35,6 @@ export function filled(found: Failures, group: Group): number[] {
     if (place >= 0 && place < places) counts[place]! += one.count;
   }
   return counts;
-}
-
-/** Return whether a group has begun in the last two buckets of a window that looks further back. */
-export function isNew(found: Failures, group: Group): boolean {
-  const step = found.interval === "hourly" ? HOUR : 24 * HOUR;
-  const until = Date.parse(found.until);
-  return until - Date.parse(found.since) > 4 * step && until - Date.parse(group.first_seen) < 2 * step;
 }
 
 /** The filters of the tasks of a group. */

@@ -14,9 +14,10 @@ import { chosenHours, Range, rangeWords } from "../../parts/range.tsx";
 import { Empty, Shown } from "../../parts/states.tsx";
 import { Status } from "../../parts/status.tsx";
 import { Ago, stillClock } from "../../parts/time.tsx";
+import { Where } from "../../parts/where.tsx";
 import { href } from "../../router.ts";
 import { Canary } from "./canary.tsx";
-import { type Failures, filled, type Group, isNew, tasksOf } from "./groups.ts";
+import { type Failures, filled, type Group, tasksOf } from "./groups.ts";
 import { WORDS } from "./words.ts";
 import "./page.css";
 
@@ -77,13 +78,14 @@ function verdict(found: Failures, hours: number): string {
   const all = found.groups.reduce((sum, group) => sum + group.count, 0);
   if (all === 0) return `${WORDS.none} in ${when}.`;
   const top = found.groups[0]!;
-  const fresh = found.groups.filter((group) => isNew(found, group)).length;
+  const fresh = found.groups.filter((group) => group.is_new).length;
   const share = (100 * top.count) / all;
   const most =
     found.groups.length === 1
       ? `, all with ${top.error} in ${top.task_name ?? WORDS.anonymous}`
       : `, ${percent(share)} of them with ${top.error} in ${top.task_name ?? WORDS.anonymous}`;
-  const since = fresh === 0 ? "" : fresh === 1 ? " One kind is new." : ` ${count(fresh)} kinds are new.`;
+  const at = hour(Date.parse(found.new_since), stillClock());
+  const since = fresh === 0 ? "" : ` ${plural(fresh, "kind is", "kinds are")} new since ${at}.`;
   return `${plural(all, "task")} failed in ${when}${most}.${since}`;
 }
 
@@ -106,7 +108,17 @@ function GroupRow({
         <a class="quiet" href={href("/tasks", tasksOf(found, group))}>
           <b class="mono">{group.error}</b>
         </a>
-        {isNew(found, group) && <Status look={{ word: WORDS.fresh, tone: "failed", shape: "warning" }} />}
+        {group.is_new && (
+          <span title={WORDS.freshWhy}>
+            <Status
+              look={{
+                word: `${WORDS.fresh} ${hour(Date.parse(found.new_since), stillClock())}`,
+                tone: "failed",
+                shape: "warning",
+              }}
+            />
+          </span>
+        )}
         {mark && <Status look={{ word: WORDS.held, tone: "waiting", shape: "paused" }} />}
         <span class="failure-name">
           <span class="muted">in </span>
@@ -133,6 +145,8 @@ function GroupRow({
         first in the {found.interval === "hourly" ? "hour" : "day"} from{" "}
         <span class="num">{hour(Date.parse(group.first_seen), stillClock())}</span> · last{" "}
         <Ago at={group.last_seen} />
+        {group.by_worker.workers.length > 0 && " · "}
+        <Where by={group.by_worker} failures={group.count} />
       </p>
       <div class="actions">
         <a class="button" href={href("/tasks", tasksOf(found, group))}>

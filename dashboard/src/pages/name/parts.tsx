@@ -2,6 +2,7 @@
 
 import { useData } from "../../api/query.ts";
 import type { Gap, Page as Rows, Trends } from "../../api/types.ts";
+import type { ByWorker } from "../../logic/failing-workers.ts";
 import { count, plural } from "../../logic/format.ts";
 import { unheardOf } from "../../logic/system.ts";
 import { Bars } from "../../parts/bars.tsx";
@@ -9,6 +10,7 @@ import { Sparkline } from "../../parts/figure.tsx";
 import { Lead } from "../../parts/lead.tsx";
 import { Shown } from "../../parts/states.tsx";
 import { Status } from "../../parts/status.tsx";
+import { Where } from "../../parts/where.tsx";
 import { href } from "../../router.ts";
 import type { NameDetail } from "../names/types.ts";
 import { WORDS } from "./words.ts";
@@ -84,6 +86,7 @@ interface Group {
   task_name: string | null;
   count: number;
   series: { bucket: string; count: number }[];
+  by_worker: ByWorker;
 }
 
 interface Groups {
@@ -108,7 +111,7 @@ export function Failures({ name, failed }: { name: string; failed: number }) {
         return (
           <ul class="list">
             {groups.map((group) => (
-              <li key={group.error}>
+              <li key={group.error} class="name-failing">
                 <a
                   class="quiet mono clip"
                   href={href("/tasks", {
@@ -123,6 +126,9 @@ export function Failures({ name, failed }: { name: string; failed: number }) {
                 <span class="end name-group num">
                   <Sparkline values={byHour(group, shown)} tone="failed" width={60} />
                   {count(group.count)}
+                </span>
+                <span class="muted">
+                  <Where by={group.by_worker} failures={group.count} />
                 </span>
               </li>
             ))}

@@ -1,8 +1,9 @@
-// When each step waited and ran, on one axis of time: hollow while it waited for a worker, solid while it ran.
+// When each step waited and ran, on one axis of time: hollow while it waited for a worker, solid while it ran. Long
+// stretches in which nothing did are cut out of it.
 import { useMemo, useState } from "preact/hooks";
 import { duration, period, plural, time } from "../../logic/format.ts";
+import { axisOf, type Span, type TimeAxis, ticksOf } from "../../logic/idle.ts";
 import { lookOf } from "../../logic/status.ts";
-import { ticks } from "../../logic/story.ts";
 import { hasEnded, heldBy } from "../../logic/workflow.ts";
 import { type Column, Grid } from "../../parts/grid.tsx";
 import { ShapeIcon } from "../../parts/icons.tsx";
@@ -14,9 +15,11 @@ import type { StepDetail, Workflow } from "./types.ts";
 const MOST_ZOOM = 64;
 const MANY = 40;
 
-interface Span {
-  from: number;
-  to: number;
+/** The axis, the part of it that is seen (in places on it), and the times at its ends. */
+interface Seen {
+  axis: TimeAxis;
+  part: Span;
+  whole: Span;
 }
 
 const at = (text: string | null): number | null => (text ? Date.parse(text) : null);
@@ -25,14 +28,14 @@ export function Gantt({ workflow }: { workflow: Workflow }) {
   const [zoom, setZoom] = useState(1);
   const [share, setShare] = useState(0);
   const now = hasEnded(workflow) ? 0 : clock.value.now;
-  const { rows, from, last, byId } = useMemo(() => inOrder(workflow.steps), [workflow.steps]);
-  if (rows.length === 0) return <Empty title="No step has started." icon="clock" />;
+  const { rows, spans, from, last, byId } = useMemo(() => inOrder(workflow.steps), [workflow.steps]);
   const to = Math.max(from + 1, now, last);
-  const whole = (to - from) / zoom;
-  const seen: Span = {
-    from: from + share * (to - from - whole),
-    to: from + share * (to - from - whole) + whole,
-  };
+  const axis = useMemo(() => axisOf(from, to, spans), [spans, from, to]);
+  if (rows.length === 0) return <Empty title="No step has started." icon="clock" />;
+  const length = axis.length / zoom;
+  const begin = share * (axis.length - length);
+  const seen: Seen = { axis, part: { from: begin, to: begin + length }, whole: { from, to } };
+  const cut = axis.cuts.reduce((sum, one) => sum + one.to - one.from, 0);
   const isMany = rows.length > MANY;
   const never = workflow.steps.length - rows.length;
   return (
@@ -40,6 +43,7 @@ export function Gantt({ workflow }: { workflow: Workflow }) {
       <div class="workflow-gantt-tools">
         <span class="muted num">
           {duration((to - from) / 1000)} in all
+          {cut > 0 ? ` · ${duration(cut / 1000)} of it cut out, in which nothing ran` : ""}
           {never > 0 ? ` · without ${plural(never, "step")} that never started` : ""}
         </span>
         <span class="workflow-gantt-zoom">
@@ -78,7 +82,7 @@ export function Gantt({ workflow }: { workflow: Workflow }) {
       <Grid
         label="Steps over time"
         rows={rows}
-        columns={columnsOf(seen, to, byId)}
+        columns={columnsOf(seen, byId)}
         rowKey={(step) => step.id}
         fill={isMany}
         peeked={params.value.get("at")}
@@ -94,17 +98,33 @@ export function Gantt({ workflow }: { workflow: Workflow }) {
 function inOrder(steps: readonly StepDetail[]) {
   const begun = steps
     .filter((step) => step.created_at !== null)
-    .map((step) => ({ step, made: at(step.created_at)!, started: at(step.started_at) }))
+    .map((step) => ({
+      step,
+      made: at(step.created_at)!,
+      started: at(step.started_at),
+      span: spanOf(step, Number.POSITIVE_INFINITY),
+    }))
     .sort((a, b) => (a.started ?? a.made) - (b.started ?? b.made));
   return {
     rows: begun.map(({ step }) => step),
+    // One that has not ended goes on beyond the end of the axis.
+    spans: begun.map(({ span }) => span),
     from: Math.min(...begun.map(({ made }) => made)),
-    last: Math.max(...begun.map(({ step, started }) => at(step.completed_at) ?? started ?? 0)),
+    last: Math.max(
+      ...begun.map(({ span, started }) => (Number.isFinite(span.to) ? span.to : (started ?? 0))),
+    ),
     byId: new Map(steps.map((step) => [step.id, step])),
   };
 }
 
-function columnsOf(seen: Span, end: number, byId: ReadonlyMap<string, StepDetail>): Column<StepDetail>[] {
+/** From when a step waited for a worker until it ended. */
+function spanOf(step: StepDetail, end: number): Span {
+  const from = Math.max(at(step.created_at)!, at(step.scheduled_at) ?? 0);
+  const isOpen = step.status === "RUNNING" || step.status === "PENDING";
+  return { from, to: at(step.completed_at) ?? (isOpen ? end : (at(step.started_at) ?? from)) };
+}
+
+function columnsOf(seen: Seen, byId: ReadonlyMap<string, StepDetail>): Column<StepDetail>[] {
   return [
     {
       id: "step",
@@ -124,7 +144,7 @@ function columnsOf(seen: Span, end: number, byId: ReadonlyMap<string, StepDetail
     {
       id: "time",
       title: "hollow: waited for a worker, solid: ran",
-      cell: (step) => <Track step={step} seen={seen} end={end} byId={byId} />,
+      cell: (step) => <Track step={step} seen={seen} byId={byId} />,
     },
   ];
 }
@@ -132,19 +152,16 @@ function columnsOf(seen: Span, end: number, byId: ReadonlyMap<string, StepDetail
 function Track({
   step,
   seen,
-  end,
   byId,
 }: {
   step: StepDetail;
-  seen: Span;
-  end: number;
+  seen: Seen;
   byId: ReadonlyMap<string, StepDetail>;
 }) {
-  const made = Math.max(at(step.created_at)!, at(step.scheduled_at) ?? 0);
+  const { from: made, to: ended } = spanOf(step, seen.whole.to);
   const started = at(step.started_at);
   const isOpen = step.status === "RUNNING" || step.status === "PENDING";
-  const ended = at(step.completed_at) ?? (isOpen ? end : (started ?? made));
-  const share = (time: number) => ((time - seen.from) / (seen.to - seen.from)) * 100;
+  const share = (time: number) => shareOf(seen, time);
   const bar = (from: number, to: number) => {
     const [left, right] = [Math.max(0, share(from)), Math.min(100, share(to))];
     if (right < 0 || left > 100) return null;
@@ -164,6 +181,9 @@ function Track({
   const last = Math.max(0, Math.min(100, share(ended)));
   return (
     <span class="story-track workflow-track" title={text}>
+      {seen.axis.cuts.map((cut) => (
+        <i key={cut.from} data-kind="cut" style={bar(cut.from, cut.to) ?? { display: "none" }} />
+      ))}
       {wait && <i data-tone="waiting" data-kind="wait" style={wait} />}
       {run && <i data-tone={tone} data-kind="run" data-open={isOpen ? "" : undefined} style={run} />}
       {last <= 64 ? (
@@ -185,21 +205,34 @@ function Track({
   );
 }
 
-function Axis({ seen }: { seen: Span }) {
+const shareOf = ({ axis, part }: Seen, time: number) =>
+  ((axis.placeOf(time) - part.from) / (part.to - part.from)) * 100;
+
+function Axis({ seen }: { seen: Seen }) {
   const still = stillClock();
+  const { axis, part, whole } = seen;
+  const clockAt = (moment: number) => time(new Date(moment).toISOString(), still);
+  const cuts = axis.cuts.filter((cut) => shareOf(seen, cut.to) > 0 && shareOf(seen, cut.from) < 100);
   return (
-    <div class="workflow-axis num" aria-hidden="true">
-      <span>{zoneWord.value}</span>
-      <span class="workflow-axis-track">
-        <i style={{ left: 0, transform: "none" }}>{time(new Date(seen.from).toISOString(), still)}</i>
-        {ticks(seen.from, seen.to, 4)
-          .slice(1)
-          .map((place) => (
-            <i key={place} style={{ left: `${((place - seen.from) / (seen.to - seen.from)) * 100}%` }}>
-              +{period((place - seen.from) / 1000)}
+    <>
+      <div class="workflow-axis num" aria-hidden="true">
+        <span>{zoneWord.value}</span>
+        <span class="workflow-axis-track">
+          <i style={{ left: 0, transform: "none" }}>{clockAt(axis.timeAt(part.from))}</i>
+          {ticksOf(axis, whole, part, 4).map((tick) => (
+            <i key={tick.at} style={{ left: `${tick.at * 100}%` }}>
+              +{period(tick.seconds)}
             </i>
           ))}
-      </span>
-    </div>
+        </span>
+      </div>
+      {cuts.map((cut) => (
+        <p key={cut.from} class="workflow-cut num">
+          <i data-kind="cut" aria-hidden="true" />
+          Nothing ran for {duration((cut.to - cut.from) / 1000)}; from {clockAt(cut.to)} it goes on, and +
+          counts anew.
+        </p>
+      ))}
+    </>
   );
 }

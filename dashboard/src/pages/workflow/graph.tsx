@@ -1,10 +1,11 @@
 // The steps as a graph from left to right. The page scrolls it; only what is on the screen is drawn.
-import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { useKeys } from "../../keys.ts";
 import { type Fold, foldsOf, linesOf } from "../../logic/fold.ts";
-import { duration, plural } from "../../logic/format.ts";
+import { plural } from "../../logic/format.ts";
 import type { Layout } from "../../logic/layout.ts";
 import { lookOf } from "../../logic/status.ts";
+import { pathSaid } from "../../logic/workflow.ts";
 import { Loading } from "../../parts/states.tsx";
 import { params, setParams } from "../../router.ts";
 import {
@@ -39,6 +40,7 @@ export function Graph({ workflow, graph }: { workflow: Workflow; graph: Workflow
   const lines = useMemo(() => linesOf(steps, folds), [steps, folds]);
   const layout = useLayout(folds.length, lines);
   const critical = useMemo(() => new Set(graph?.critical_path ?? []), [graph]);
+  const path = graph && pathSaid(graph);
   const isFoldable = !isFolded || folds.length < steps.length || open !== "";
   return (
     <div class="workflow-graph">
@@ -47,10 +49,9 @@ export function Graph({ workflow, graph }: { workflow: Workflow; graph: Workflow
           {plural(steps.length, "step")}
           {folds.length < steps.length && ` in ${plural(folds.length, "box", "boxes")}`}
         </span>
-        {graph && graph.critical_path_seconds > 0 && (
-          <span>
-            <b>{WORDS.critical}</b> {duration(graph.critical_path_seconds)} in{" "}
-            {plural(graph.critical_path.length, "step")}
+        {path?.what && (
+          <span title={WORDS.pathWhy}>
+            <b>{path.what}</b> {path.took}
           </span>
         )}
         {isFoldable && (
@@ -214,6 +215,7 @@ function Canvas({
     () => folds.map((fold) => fold.steps.some((one) => critical.has(steps[one]!.id))),
     [folds, steps, critical],
   );
+  const toneOf = useCallback((index: number) => lookOf(statusOf(folds[index]!, steps)).tone, [folds, steps]);
   const isOnPath = (index: number) => path[index]!;
   const isLarge = size.width > MAPPED_FROM * view.width || size.height > MAPPED_FROM * view.height;
   return (
@@ -285,7 +287,7 @@ function Canvas({
           layout={layout}
           size={size}
           view={view}
-          toneOf={(index) => lookOf(statusOf(folds[index]!, steps)).tone}
+          toneOf={toneOf}
           onMove={(x, y) => {
             const it = box.current;
             if (!it) return;

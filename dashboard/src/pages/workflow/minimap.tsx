@@ -1,4 +1,5 @@
 // The whole graph in small, and which part of it is seen. A press goes there; it also scrolls by wheel and keys.
+import { useMemo } from "preact/hooks";
 import type { Layout } from "../../logic/layout.ts";
 import type { Tone } from "../../logic/status.ts";
 import { BOX, leftOf, topOf, type Window } from "./boxes.tsx";
@@ -22,6 +23,10 @@ export function MiniMap({
   const scale = Math.min(MOST.width / size.width, MOST.height / size.height);
   const width = Math.max(LEAST_SIDE, size.width * scale);
   const height = Math.max(LEAST_SIDE, size.height * scale);
+  const outlines = useMemo(
+    () => outlinesOf(layout, Math.max(BOX.height, (1.5 * size.height) / height), toneOf),
+    [layout, height, toneOf],
+  );
   const move = (event: PointerEvent) => {
     const it = (event.currentTarget as Element).getBoundingClientRect();
     onMove(
@@ -43,15 +48,8 @@ export function MiniMap({
       }}
       onPointerMove={(event) => event.buttons === 1 && move(event)}
     >
-      {layout.layers.map((_, index) => (
-        <rect
-          key={index}
-          data-tone={toneOf(index)}
-          x={leftOf(layout, index)}
-          y={topOf(layout, index)}
-          width={BOX.width}
-          height={Math.max(BOX.height, (1.5 * size.height) / height)}
-        />
+      {outlines.map(([tone, path]) => (
+        <path key={tone} data-tone={tone} d={path} />
       ))}
       <rect
         class="workflow-map-view"
@@ -62,4 +60,15 @@ export function MiniMap({
       />
     </svg>
   );
+}
+
+/** All boxes of a tone as one path: a thousand of them are drawn as five elements. */
+function outlinesOf(layout: Layout, height: number, toneOf: (index: number) => Tone): [Tone, string][] {
+  const paths = new Map<Tone, string>();
+  for (const index of layout.layers.keys()) {
+    const tone = toneOf(index);
+    const box = `M${leftOf(layout, index)} ${topOf(layout, index)}h${BOX.width}v${height}h-${BOX.width}z`;
+    paths.set(tone, (paths.get(tone) ?? "") + box);
+  }
+  return [...paths];
 }

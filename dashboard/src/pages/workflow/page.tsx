@@ -1,5 +1,6 @@
 // One workflow: what became of it in one sentence, its graph, when each step ran, and what can be done with it.
 import { signal, useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
 import { newKey, segment } from "../../api/client.ts";
 import { useData } from "../../api/query.ts";
 import { may } from "../../api/session.ts";
@@ -27,6 +28,7 @@ import { Events } from "./events.tsx";
 import { Gantt } from "./gantt.tsx";
 import { Graph } from "./graph.tsx";
 import { Peek } from "./peek.tsx";
+import { theWorker } from "./place.ts";
 import { Steps } from "./steps.tsx";
 import type { Workflow, WorkflowGraph } from "./types.ts";
 import { WORDS } from "./words.ts";
@@ -41,6 +43,10 @@ const before = signal<Readonly<Record<string, Before>>>({});
 
 export default function Page({ params: { id = "" } }: PageProps) {
   const workflow = useData<Workflow>(`/workflows/${segment(id)}`, { topics: topicsOf(id) });
+  // It starts while the answer is awaited: then its 40 ms are not waited for.
+  useEffect(() => {
+    if (chosenTab("graph") === "graph") theWorker();
+  }, []);
   if (workflow.error?.status === 404 && !workflow.value)
     return (
       <>
@@ -114,7 +120,7 @@ function Whole({ workflow }: { workflow: Workflow }) {
             <Status look={lookOf(workflow.status)} /> <span>{workflow.name}</span>
           </span>
         }
-        lead={sentenceOfWorkflow(workflow, isOver ? 0 : clock.value.now)}
+        lead={<Sentence workflow={workflow} isOver={isOver} />}
       >
         {!isOver && (
           <ActionButton needs="operate" tone="failed" keyName="c" onClick={() => (asking.value = "cancel")}>
@@ -199,6 +205,11 @@ function Whole({ workflow }: { workflow: Workflow }) {
       )}
     </>
   );
+}
+
+/** The smallest that counts its seconds: else the whole graph would be drawn anew with each. */
+function Sentence({ workflow, isOver }: { workflow: Workflow; isOver: boolean }) {
+  return <>{sentenceOfWorkflow(workflow, isOver ? 0 : clock.value.now)}</>;
 }
 
 /** What has been asked of it, and how far that is proven. */

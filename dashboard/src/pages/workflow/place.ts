@@ -1,5 +1,5 @@
 // Where the boxes stand: small graphs at once, large ones from a worker. Anew only when the shape of the graph changes.
-import { useEffect, useMemo, useState } from "preact/hooks";
+import { useLayoutEffect, useMemo, useState } from "preact/hooks";
 import { type Layout, layOut } from "../../logic/layout.ts";
 import address from "./layout.worker.ts?worker&url";
 
@@ -18,8 +18,8 @@ const SMALL = 400;
 let worker: Worker | null | undefined;
 let asked = 0;
 
-/** The one worker; null where this browser gives none. */
-function theWorker(): Worker | null {
+/** The one worker, which starts when it is first wanted; null where this browser gives none. */
+export function theWorker(): Worker | null {
   if (worker !== undefined) return worker;
   try {
     const types = (window as { trustedTypes?: TrustedTypes }).trustedTypes;
@@ -43,7 +43,8 @@ export function useLayout(boxes: number, lines: readonly Line[]): Layout | null 
   const isSmall = boxes + lines.length <= SMALL;
   const atOnce = useMemo(() => (isSmall ? layOut(boxes, lines) : null), [shape]);
   const [later, setLater] = useState<{ shape: string; layout: Layout } | null>(null);
-  useEffect(() => {
+  // Not after the paint, which large graphs make long: meanwhile the worker lays out.
+  useLayoutEffect(() => {
     if (isSmall) return undefined;
     const helper = theWorker();
     if (!helper) {
@@ -61,7 +62,8 @@ export function useLayout(boxes: number, lines: readonly Line[]): Layout | null 
     };
     helper.addEventListener("message", hear);
     helper.addEventListener("error", fail);
-    helper.postMessage({ id, boxes, lines });
+    // As plain numbers: a thousand pairs take 20 ms to be copied.
+    helper.postMessage({ id, boxes, ends: Int32Array.from(lines.flat()) });
     return () => {
       helper.removeEventListener("message", hear);
       helper.removeEventListener("error", fail);

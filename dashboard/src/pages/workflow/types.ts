@@ -44,6 +44,7 @@ export interface Workflow extends WorkflowRow {
 export interface WorkflowGraph {
   edges_truncated: boolean;
   critical_path: string[];
+  critical_path_leads_to: "failure" | "now" | "end" | "nothing_yet";
   critical_path_seconds: number;
 }
 

@@ -2,8 +2,9 @@
 
 export const WORDS = {
   title: "Workflow",
-  critical: "Critical path:",
   onPath: "on the critical path",
+  pathWhy:
+    "Bold in the graph. Of all ways there, the one whose steps ran longest; what they waited is not counted.",
   fold: "Fold fans",
   graphLabel: "Graph of the steps; arrow keys follow its lines, the tab Steps has the same as a table",
   zoom: "Size of the graph",

@@ -1,0 +1,64 @@
+from datetime import UTC, datetime, timedelta
+
+from domain.workflows.critical_path import CriticalPath, LeadsTo, critical_path
+from domain.workflows.steps import StepStatus
+
+NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
+CHAIN = ((), (0,), (1,), (2,))
+"""Each step waits for the one before it."""
+
+
+def found(
+    parents: tuple[tuple[int, ...], ...],
+    statuses: str,
+    *,
+    seconds: dict[int, float] | None = None,
+    ended: dict[int, int] | None = None,
+) -> tuple[list[int], LeadsTo]:
+    by_letter = {status.value[0]: status for status in StepStatus} | {"X": StepStatus.CANCELLED}
+    by_letter["C"] = StepStatus.COMPLETED
+    path: CriticalPath = critical_path(
+        parents,
+        [by_letter[letter] for letter in statuses],
+        seconds=seconds or {},
+        ended_at={position: NOON + timedelta(seconds=second) for position, second in (ended or {}).items()},
+    )
+    return list(path.positions), path.leads_to
+
+
+def test_the_path_of_a_failed_workflow_ends_at_the_failure() -> None:
+    assert found(CHAIN, "CFSS", seconds={0: 2, 1: 1}, ended={0: 2, 1: 3}) == ([0, 1], LeadsTo.FAILURE)
+    assert found(CHAIN, "FSSS") == ([0], LeadsTo.FAILURE)
+
+
+def test_it_leads_to_the_failure_that_was_first_however_long_others_ran() -> None:
+    aside = ((), (0,), (0,), (2,))
+    assert found(aside, "CFCF", seconds={1: 1, 2: 50, 3: 9}, ended={0: 1, 1: 2, 2: 51, 3: 60}) == (
+        [0, 1],
+        LeadsTo.FAILURE,
+    )
+
+
+def test_of_failures_without_a_time_the_slowest_way_is_taken() -> None:
+    assert found(((), ()), "FF", seconds={1: 1}) == ([1], LeadsTo.FAILURE)
+
+
+def test_the_path_of_a_workflow_on_its_way_ends_at_what_runs() -> None:
+    aside = ((), (0,), (0,), (1, 2))
+    assert found(aside, "CCRW", seconds={0: 1, 1: 90, 2: 5}) == ([0, 2], LeadsTo.NOW)
+    assert found(aside, "CFRW", seconds={0: 1, 1: 90, 2: 5}) == ([0, 2], LeadsTo.NOW)
+    assert found(CHAIN, "CCPW", seconds={0: 1, 1: 1}) == ([0, 1, 2], LeadsTo.NOW)
+    assert found(CHAIN, "CCWW", seconds={0: 1, 1: 1}) == ([0, 1], LeadsTo.NOW)
+    assert found(CHAIN, "RWWW") == ([0], LeadsTo.NOW)
+
+
+def test_the_path_of_what_completed_or_was_cancelled_holds_only_what_ran() -> None:
+    assert found(CHAIN, "CCCC", seconds={0: 1}) == ([0, 1, 2, 3], LeadsTo.END)
+    assert found(CHAIN, "CXSS", seconds={0: 1, 1: 2}) == ([0, 1], LeadsTo.END)
+    assert found(((), (0,), (0,)), "CCC", seconds={0: 1, 1: 7, 2: 3}) == ([0, 1], LeadsTo.END)
+
+
+def test_before_anything_has_run_it_is_the_path_with_most_steps() -> None:
+    assert found(((), (0,), (1,), (0,)), "PWWW") == ([0, 1, 2], LeadsTo.NOTHING_YET)
+    assert found((), "") == ([], LeadsTo.NOTHING_YET)
+    assert found(CHAIN, "SSSS") == ([0, 1, 2, 3], LeadsTo.NOTHING_YET)
