@@ -188,9 +188,9 @@ class Authentication:
                 raise Forbidden("This API key may not be used from this address.")
         if key.rate_limit_per_minute:
             await _count(key, key.rate_limit_per_minute, scope=scope)
-        minute = int(time.time()) // 60
-        if minute > held.noted_minute:
-            self._ring.note_use(held, minute, source=self.address_of(scope))
+        now = time.time()
+        if int(now) // 60 > held.noted_minute:
+            self._ring.note_use(held, now, source=self.address_of(scope))
 
     def _find_env_key(self, sent: bytes) -> Principal | None:
         """Compares with all, so that time tells nothing; a key that is given for both may do everything."""
