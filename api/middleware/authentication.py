@@ -92,6 +92,11 @@ class Authentication:
         else:
             await self._identify(scope)
 
+    @property
+    def has_keys(self) -> bool:
+        """Whether there may be a key that opens: one of the settings, or one that was ever made."""
+        return bool(self._keys) or self._ring.is_closed is not False
+
     async def _admit_to_metrics(self, scope: Scope) -> None:
         if self._metrics_key is None and (self._is_loopback or not await self._is_closed()):
             return
