@@ -63,6 +63,13 @@ def test_a_key_is_made_opens_is_switched_off_and_revoked(closed: str, browser: B
         dialog.get_by_role("button", name="I have kept it").click()
         assert answer(key) == 200
         expect(page.get_by_text("only queues etl.*")).to_be_visible()
+        expect(page.get_by_text("by key 1 of CELERIAC_API_KEYS")).to_be_visible()
+        open_page(page, f"{closed}/ui/audit?action=key.create")
+        named = page.get_by_role("gridcell", name="etl", exact=True)
+        expect(named.get_by_title(key.split("_")[1])).to_be_visible()
+        open_page(page, f"{closed}/ui/audit?action=session.sign_in")
+        expect(page.get_by_role("gridcell", name="session of CELERIAC_API_KEYS 1")).to_be_visible()
+        page.goto(f"{closed}/ui/keys")
         assert key not in page.content()
 
         actions = page.get_by_role("button", name="Actions for key etl")

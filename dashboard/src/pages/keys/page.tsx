@@ -6,6 +6,7 @@ import { may, me, signIn } from "../../api/session.ts";
 import type { Page as Rows } from "../../api/types.ts";
 import { count, plural } from "../../logic/format.ts";
 import { ActionButton, act, Confirm } from "../../parts/actions.tsx";
+import { By } from "../../parts/by.tsx";
 import { CopyAs } from "../../parts/copy.tsx";
 import { Icon } from "../../parts/icons.tsx";
 import { Menu } from "../../parts/menu.tsx";
@@ -164,7 +165,7 @@ function KeyRow({
           )}
         </p>
         <p>
-          made <Ago at={key.created_at} /> by <code>{key.created_by}</code>
+          made <Ago at={key.created_at} /> by <By label={key.created_by} />
           {key.expires_at !== null && key.revoked_at === null && (
             <>
               {" "}
