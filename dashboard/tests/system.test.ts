@@ -36,7 +36,7 @@ const gap = (from: string, to: string): Gap => ({
 });
 
 test("what does not answer is said first, with what it means", () => {
-  assert.equal(sentenceOfSystem(system({}), undefined, now), "All 2 parts answer, and nothing is marked.");
+  assert.equal(sentenceOfSystem(system({}), undefined, now), "All 2 parts answer, and nothing is held back.");
   const down = system({ components: [part("database"), part("broker", "unhealthy")] });
   assert.equal(
     sentenceOfSystem(down, undefined, now),

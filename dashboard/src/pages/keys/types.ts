@@ -43,7 +43,7 @@ export const isOver = (key: Key, now: number): boolean =>
 /** What each scope lets somebody do. */
 export const SCOPES: readonly (readonly [Scope, string, string])[] = [
   ["read", "read", "see everything but secrets"],
-  ["submit", "submit", "submit and replay tasks and workflows"],
-  ["operate", "operate", "cancel, pause, drain, mark, acknowledge"],
+  ["submit", "submit", "submit tasks and workflows, and see one's own"],
+  ["operate", "operate", "cancel, replay, pause, drain, hold back, acknowledge alerts"],
   ["admin", "admin", "keys, rules, webhooks, notifications, audit"],
 ];
