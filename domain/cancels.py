@@ -75,6 +75,4 @@ def explain_workflow(status: WorkflowStatus, *, reached: bool) -> str:
         return "Workflow cancelled successfully"
     if not reached:
         return _UNREACHED
-    return (
-        "Nothing new starts. What was handed over is to be refused or stopped; not all of it is known to have ended yet."
-    )
+    return "Nothing new starts. What was handed over is to be refused or stopped; not all of it is known to have ended yet."

@@ -50,12 +50,17 @@ export function Rail({ route }: { route: Route | undefined }) {
           ))}
         </ul>
       ))}
-      <div class="rail-more" data-here={isHere ? "" : undefined}>
-        <Menu label={WORDS.morePages} items={more.map((one) => ({ label: one.title, href: href(one.path) }))}>
-          <Icon name="more" />
-          <span class="word">{WORDS.more}</span>
-        </Menu>
-      </div>
+      {more.length > 0 && (
+        <div class="rail-more" data-here={isHere ? "" : undefined}>
+          <Menu
+            label={WORDS.morePages}
+            items={more.map((one) => ({ label: one.title, href: href(one.path) }))}
+          >
+            <Icon name="more" />
+            <span class="word">{WORDS.more}</span>
+          </Menu>
+        </div>
+      )}
       <div class="rail-foot">
         <button
           type="button"

@@ -112,7 +112,9 @@ def test_who_sees_one_queue_is_shown_and_asks_nothing_that_is_refused(closed: st
         assert refused == []
 
 
-def test_who_may_only_submit_asks_nothing_that_is_refused_and_is_led_to_his_pages(closed: str, browser: Browser) -> None:
+def test_who_may_only_submit_asks_nothing_that_is_refused_and_is_led_to_his_pages(
+    closed: str, browser: Browser
+) -> None:
     with httpx.Client(base_url=f"{closed}/api/v1", headers={"Authorization": f"Bearer {KEY}"}) as client:
         key = client.post("/api-keys", json={"name": "etl", "scopes": ["submit"]}).json()["key"]
     with httpx.Client(base_url=f"{closed}/api/v1", headers={"Authorization": f"Bearer {key}"}) as client:

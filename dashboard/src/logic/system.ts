@@ -139,6 +139,10 @@ const MARKED: Record<string, string> = {
 export const wordOfMark = (mark: Pick<Mark, "strategy">): string =>
   MARKED[mark.strategy] ?? mark.strategy.replaceAll("_", " ");
 
+/** Return what is told of a part: of a mark on it in words. */
+export const detailOf = (detail: string): string =>
+  detail.replace(/^marked (\w+)$/, (_, strategy: string) => `marked: ${wordOfMark({ strategy })}`);
+
 /** Return what a mark is on: `queue mail`, `tasks named pay`, or a part of the system. */
 export function nameOfMarked(service: string): string {
   if (service.startsWith("queue:")) return `queue ${service.slice(6)}`;

@@ -1,4 +1,5 @@
 // The names of what something was done to, where a name is known: nobody knows a thing by its id.
+import type { Query } from "../../api/client.ts";
 import { useData } from "../../api/query.ts";
 import { may } from "../../api/session.ts";
 import { useKeyNames } from "../../parts/by.tsx";
@@ -14,7 +15,7 @@ export function useNames(rows: readonly AuditRow[] | undefined): (row: AuditRow)
     worker: useList(has("worker") && may("read") && "/workers", "worker_id", "hostname"),
     channel: useList(has("channel") && may("read") && "/notifications/channels", "channel_id", "name"),
     route: useList(has("route") && may("read") && "/notifications/routes", "route_id", "name"),
-    webhook: useList(has("webhook") && may("read") && "/webhooks", "webhook_id", "url"),
+    webhook: useList(has("webhook") && may("read") && "/webhooks", "webhook_id", "url", {}),
     session: useList(has("session") && "/sessions", "session_id", "name"),
   };
   return (row) => {
@@ -23,8 +24,13 @@ export function useNames(rows: readonly AuditRow[] | undefined): (row: AuditRow)
   };
 }
 
-function useList(path: string | false, id: string, name: string): ReadonlyMap<string, string> | undefined {
-  const found = useData<{ data: Row[] }>(path || null, { query: { limit: MOST, rows: "data" } });
+function useList(
+  path: string | false,
+  id: string,
+  name: string,
+  query: Query = { limit: MOST, rows: "data" },
+): ReadonlyMap<string, string> | undefined {
+  const found = useData<{ data: Row[] }>(path || null, { query });
   return found.value && new Map(found.value.data.map((one) => [one[id] ?? "", one[name] ?? ""]));
 }
 

@@ -33,7 +33,7 @@ export function lookOfKey(key: Key, now: number): Look {
   if (left !== null && left <= 0) return { word: "expired", tone: "quiet", shape: "offline" };
   if (key.disabled) return { word: "off", tone: "quiet", shape: "paused" };
   if (left !== null && left < 7 * DAY) return { word: "ends soon", tone: "waiting", shape: "warning" };
-  return { word: "valid", tone: "completed", shape: "ok" };
+  return { word: "valid", tone: "completed", shape: "ok", meaning: "Whoever sends it is let in." };
 }
 
 /** Whether a key is over for good. */
