@@ -57,7 +57,7 @@ def can_stop(pool: str | None) -> bool:
 
 
 def explain(status: Status, phase: Phase, *, workers_told: bool, pool: str | None, is_read: bool = True) -> str:
-    """Why it is certain, or why it is not certain yet. `is_read`: whether a worker is online that may read its queue."""
+    """Why it is certain, or why it is not certain yet. `is_read`: whether a worker of its queue is online."""
     if status is Status.CANCELLED:
         return DONE
     if not workers_told:
@@ -75,4 +75,4 @@ def explain_workflow(status: WorkflowStatus, *, reached: bool) -> str:
         return "Workflow cancelled successfully"
     if not reached:
         return _UNREACHED
-    return "Nothing new starts. What was handed over is to be refused or stopped; not all of it is known to have ended yet."
+    return "Nothing new starts. What was handed over is to be refused or stopped; not all of it is known to have ended."

@@ -19,7 +19,7 @@ class SessionOrder(RequestModel):
 
 
 class SignInWays(ResponseModel):
-    """By which ways somebody can sign in here."""
+    """The ways in which somebody can sign in here."""
 
     api_key: bool = Field(description="With a key: `POST /session`.")
     issuer: bool = Field(description="At the issuer of tokens: `GET /session/oidc/login`.")

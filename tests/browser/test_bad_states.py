@@ -32,7 +32,8 @@ from tests.patience import PATIENCE_SECONDS, wait_for
 Looked = tuple[Page, Watch]
 SUBMIT = re.compile("^Submit")
 ACTIONS = re.compile(
-    "^(Cancel|Replay|Hold back|Let go|Mark|Set a|Clear$|Pause|Resume|Drain|Capacity|Forget|Submit|Seen|Save|Make|Change|Test)"
+    "^(Cancel|Replay|Hold back|Let go|Set a|Clear$|Pause|Resume|Drain|Capacity|Forget|Submit|Seen|Save|Make|Change"
+    "|Test)"
 )
 """What the buttons are called of everything that changes something."""
 TOO_LATE = {"detail": "Task has already finished (COMPLETED)", "code": "TASK_ALREADY_FINISHED"}
