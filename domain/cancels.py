@@ -17,6 +17,10 @@ _UNSTARTED = {
     Phase.RESERVED: "A worker has fetched the task and was told to refuse it; it confirms that when its turn comes.",
     Phase.RETRYING: "The task waits for its next try; workers were told to refuse it and confirm that when it is due.",
 }
+_UNREAD = (
+    "No worker is known to read the task's queue, so nobody can confirm the cancel. It is recorded and held: a worker "
+    "that starts there is told to refuse the task, though one without Celeriac's plugin could take it first."
+)
 _ON_THE_WAY = "The task is being handed to the broker; workers were told to refuse it."
 _RUNNING = "The worker was told to stop the task and has not confirmed it yet; SIGKILL stops one that ignores SIGTERM."
 
@@ -52,12 +56,14 @@ def can_stop(pool: str | None) -> bool:
     return pool is None or pool in POOLS_WITH_TERMINATION
 
 
-def explain(status: Status, phase: Phase, *, workers_told: bool, pool: str | None) -> str:
-    """Why it is certain, or why it is not certain yet."""
+def explain(status: Status, phase: Phase, *, workers_told: bool, pool: str | None, is_read: bool = True) -> str:
+    """Why it is certain, or why it is not certain yet. `is_read`: whether a worker of its queue is online."""
     if status is Status.CANCELLED:
         return DONE
     if not workers_told:
         return _UNREACHED
+    if phase is Phase.QUEUED and not is_read:
+        return _UNREAD
     if status is Status.RUNNING and not can_stop(pool):
         return f"A {pool} pool cannot stop a task that runs; no retry of it will start."
     return _RUNNING if status is Status.RUNNING else _UNSTARTED.get(phase, _ON_THE_WAY)
@@ -69,4 +75,4 @@ def explain_workflow(status: WorkflowStatus, *, reached: bool) -> str:
         return "Workflow cancelled successfully"
     if not reached:
         return _UNREACHED
-    return "Nothing new starts; workers were told to stop what runs, and some have not confirmed it yet."
+    return "Nothing new starts. What was handed over is to be refused or stopped; not all of it is known to have ended."

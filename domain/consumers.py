@@ -61,6 +61,10 @@ class Consumers:
         """Return the consumers that may take from this queue."""
         return [node for node in self.nodes if node.may_take_from(queue_name)]
 
+    def are_online(self, queue_name: str) -> bool:
+        """Whether a consumer that may take from this queue is online."""
+        return any(node.online for node in self.of(queue_name))
+
     def hider_since(self, since: datetime) -> Consumer | None:
         """Return a node that was there since and has not said how it uses the broker: what was sent then may lie where
         nobody looks.

@@ -221,7 +221,7 @@ def _outbox(situation: Situation) -> Iterator[Check]:
 
 def _breaker(situation: Situation) -> Iterator[Check]:
     if BROKER not in situation.failing:
-        yield Check("breaker", CheckState.OK, "The breaker of the broker is closed.")
+        yield Check("breaker", CheckState.OK, "The broker takes what it is given: nothing is kept from it.")
         return
     detail = "The broker has failed for seconds: nothing is handed to it until it answers."
     action = "Look at the broker; whatever was accepted is kept and goes out by itself."

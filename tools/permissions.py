@@ -41,8 +41,8 @@ A key may rotate itself without `admin`, whatever its limits.
 `GET /health` and what is below it need no key, for orchestrators have none, and neither do the files of the dashboard
 (`/` and all below `/ui/`), which hold no data. `GET /metrics` is open on loopback;
 elsewhere it needs any key, or that of `CELERIAC_METRICS_KEY`. `/docs`, `/redoc` and `/openapi.json` need any key.
-Whoever signs in (`POST /session`, `GET /session/oidc/login`, `GET /session/oidc/callback`) shows there who he is. A
-token or a session stands for a key everywhere.
+Whoever signs in (`POST /session`, `GET /session/oidc/login`, `GET /session/oidc/callback`) shows there who he is; `GET
+/session/ways` says by which of them one can. A token or a session stands for a key everywhere.
 """
 
 

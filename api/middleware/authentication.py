@@ -92,6 +92,11 @@ class Authentication:
         else:
             await self._identify(scope)
 
+    @property
+    def has_keys(self) -> bool:
+        """Whether there may be a key that opens: one of the settings, or one that was ever made."""
+        return bool(self._keys) or self._ring.is_closed is not False
+
     async def _admit_to_metrics(self, scope: Scope) -> None:
         if self._metrics_key is None and (self._is_loopback or not await self._is_closed()):
             return
@@ -188,9 +193,9 @@ class Authentication:
                 raise Forbidden("This API key may not be used from this address.")
         if key.rate_limit_per_minute:
             await _count(key, key.rate_limit_per_minute, scope=scope)
-        minute = int(time.time()) // 60
-        if minute > held.noted_minute:
-            self._ring.note_use(held, minute, source=self.address_of(scope))
+        now = time.time()
+        if int(now) // 60 > held.noted_minute:
+            self._ring.note_use(held, now, source=self.address_of(scope))
 
     def _find_env_key(self, sent: bytes) -> Principal | None:
         """Compares with all, so that time tells nothing; a key that is given for both may do everything."""

@@ -9,8 +9,15 @@ METRICS_PATH = "/metrics"
 DASHBOARD_PATH = "/ui"
 SESSION_PATH = "/api/v1/session"
 SIGN_IN_PATH = f"{SESSION_PATH}/oidc"
-SIGN_INS = frozenset({("POST", SESSION_PATH), ("GET", f"{SIGN_IN_PATH}/login"), ("GET", f"{SIGN_IN_PATH}/callback")})
-"""The requests by which somebody signs in."""
+SIGN_INS = frozenset(
+    {
+        ("GET", f"{SESSION_PATH}/ways"),
+        ("POST", SESSION_PATH),
+        ("GET", f"{SIGN_IN_PATH}/login"),
+        ("GET", f"{SIGN_IN_PATH}/callback"),
+    }
+)
+"""The requests by which somebody signs in, and learns how."""
 PRINCIPAL = "celeriac.principal"
 """The place where a scope has the `Principal` who makes the request; empty on paths that are open to all."""
 SIGHT = "celeriac.sight"

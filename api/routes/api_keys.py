@@ -25,7 +25,10 @@ router = api_router(tag="api keys")
 async def create(
     connection: WriteConnection, resources: Resources, *, author: RequestAuthor, body: KeyOrder
 ) -> IssuedKey:
-    """The secret is in this answer and nowhere else, so a repeated request makes another key: no Idempotency-Key."""
+    """The secret is in this answer and nowhere else, so a repeated request makes another key: no Idempotency-Key.
+
+    The first key closes the door, for good: from then on, who sends none is refused with 401.
+    """
     issued = await api_keys.create_key(
         connection, body.as_order(), author=author, has_other_way=resources.settings.has_full_key
     )

@@ -25,7 +25,7 @@ from api.middleware.sessions import SESSION_ID, NothingGranted
 from api.openapi.document import responses
 from api.routing import api_router
 from api.schemas.pages import DEFAULT_LIMIT, Limit, Offset, Rows, RowsShown
-from api.schemas.sessions import SessionModel, SessionOrder, SessionPage
+from api.schemas.sessions import SessionModel, SessionOrder, SessionPage, SignInWays
 from domain.audit import Action
 from domain.errors import InvalidRequest, IssuerUnavailable, NotFound, SessionNotFound
 from domain.scopes import Scope
@@ -49,6 +49,13 @@ RETURN_PAGE = """<!doctype html>
 """A page of ours leads on, and no redirect: to a browser that a page of another site has sent, a redirect belongs to
 that site still, and the strict cookie would stay behind.
 """
+
+
+@router.get("/session/ways", summary="Get the ways to sign in")
+@signs_in
+async def get_ways(request: Request) -> SignInWays:
+    """What a sign-in page may offer. Both are false where nobody is asked for a key."""
+    return SignInWays(api_key=_authentication(request).has_keys, issuer=_issuer_to_sign_in_at(request) is not None)
 
 
 @router.post("/session", summary="Sign in with an API key", status_code=204, response_class=Response)
@@ -161,10 +168,15 @@ def _authentication(request: Request) -> Authentication:
 
 
 def _issuer(request: Request) -> Issuer:
-    issuer: Issuer | None = request.app.state.issuer
-    if issuer is None or issuer.rules.client_id is None:
+    issuer = _issuer_to_sign_in_at(request)
+    if issuer is None:
         raise NotFound("Nobody is signed in at an issuer here: CELERIAC_OIDC_CLIENT_ID is not set.")
     return issuer
+
+
+def _issuer_to_sign_in_at(request: Request) -> Issuer | None:
+    issuer: Issuer | None = request.app.state.issuer
+    return issuer if issuer is not None and issuer.rules.client_id is not None else None
 
 
 def _begun_here(request: Request, state: str, *, is_of_issuer: bool) -> SignIn:

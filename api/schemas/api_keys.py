@@ -135,7 +135,9 @@ class KeyModel(ResponseModel):
     previous_expires_at: Timestamp | None = Field(description="Until when the secret before the last rotation opens.")
     disabled: bool
     revoked_at: Timestamp | None
-    last_used_at: Timestamp | None = Field(description="The minute of its last use.")
+    last_used_at: Timestamp | None = Field(
+        description="When it was last used, to a minute: the first use in its last minute."
+    )
     last_used_from: str | None = Field(description="The address of its last use.")
 
     @classmethod

@@ -18,6 +18,13 @@ class SessionOrder(RequestModel):
     )
 
 
+class SignInWays(ResponseModel):
+    """The ways in which somebody can sign in here."""
+
+    api_key: bool = Field(description="With a key: `POST /session`.")
+    issuer: bool = Field(description="At the issuer of tokens: `GET /session/oidc/login`.")
+
+
 class SessionModel(ResponseModel):
     """A session without its text, which its browser alone has."""
 

@@ -6,6 +6,7 @@ once.
 
 import getpass
 import os
+import sys
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
@@ -33,7 +34,7 @@ from domain.sight import MAX_PATTERNS, check_pattern
 from services import api_keys
 from services.api_keys import Issued, Order
 from settings import Settings
-from store.queries.api_keys import list_keys
+from store.queries.api_keys import list_keys, was_closed
 
 NAME = "celeriac keys"
 COLUMNS = ("key_id", "name", "scopes", "limits", "state", "last_used_at", "last_used_from")
@@ -43,7 +44,13 @@ KeyId = Annotated[str, typer.Argument(metavar="KEY_ID", help="The 12 characters 
 command = typer.Typer(no_args_is_help=True)
 
 
-@command.command("create", help="Make a key and print it; it cannot be shown again.")
+CREATE_HELP = """Make a key and print it; it cannot be shown again.
+
+The first key closes the door, for good: from then on the API refuses every program that sends none.
+"""
+
+
+@command.command("create", help=CREATE_HELP)
 def create(
     name: Annotated[str, typer.Argument(help="What it is for.")] = "admin",
     *,
@@ -73,11 +80,15 @@ def create(
         expires_at=datetime.now(UTC) + timedelta(days=expires_days) if expires_days else None,
     )
 
-    async def make(connection: AsyncConnection, settings: Settings) -> Issued:
-        author = _author(reason, settings)
-        return await api_keys.create_key(connection, order, author=author, has_other_way=settings.has_full_key)
+    async def make(connection: AsyncConnection, settings: Settings) -> tuple[Issued, bool]:
+        author, is_first = _author(reason, settings), not await was_closed(connection)
+        issued = await api_keys.create_key(connection, order, author=author, has_other_way=settings.has_full_key)
+        return issued, is_first
 
-    _print_issued(run_on_database(make, data, name=NAME), as_json=as_json)
+    issued, is_first = run_on_database(make, data, name=NAME)
+    _print_issued(issued, as_json=as_json)
+    if is_first:
+        print("The first key: from now on the API refuses every program that sends none.", file=sys.stderr)
 
 
 @command.command("list", help="List the keys, without their secrets.")
@@ -211,7 +222,7 @@ def _shown(key: ApiKey) -> dict[str, Any]:
         "name": key.name,
         "scopes": ", ".join(scope for scope in Scope if scope in key.scopes),
         "limits": ", ".join((*key.queues, *key.task_names)) or None,
-        "state": (key.flaw(datetime.now(UTC)) or "opens").split()[-1],
+        "state": (key.flaw(datetime.now(UTC)) or "valid").split()[-1],
         "expires_at": time_text(key.expires_at),
         "previous_expires_at": time_text(key.previous_expires_at),
         "last_used_at": time_text(key.last_used_at),

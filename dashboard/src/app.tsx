@@ -2,8 +2,8 @@
 
 import type { ComponentType } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { lackOf } from "./allowed.ts";
-import { isMeAsked, isSignInAsked, me } from "./api/session.ts";
+import { isOpenTo, lackOf } from "./allowed.ts";
+import { isMeAsked, isSignInAsked, me, signOut } from "./api/session.ts";
 import { Frame } from "./frame.tsx";
 import { isHelpOpen, isPaletteOpen, KeyHelp, Palette } from "./palette.tsx";
 import { PageHead, type PageProps } from "./parts/page.tsx";
@@ -82,12 +82,32 @@ function Lazy({ route, params }: { route: Route; params: Record<string, string> 
 }
 
 function NotAllowed({ route }: { route: Route }) {
-  const instead = ROUTES.find((one) => ["/", "/submit"].includes(one.path) && lackOf(one) === null);
+  const open = ROUTES.filter(isOpenTo);
+  if (open.length === 0)
+    return (
+      <>
+        <PageHead title={route.title} />
+        <Empty title={WORDS.noPage} icon="warning">
+          <p>{WORDS.noPageText(me.value?.scopes ?? [])}</p>
+          <button type="button" class="button" onClick={signOut}>
+            {WORDS.otherKey}
+          </button>
+        </Empty>
+      </>
+    );
   return (
     <>
       <PageHead title={route.title} />
       <Empty title={`This page needs ${lackOf(route)}.`} icon="warning">
-        {instead && <a href={href(instead.path)}>{instead.title}</a>}
+        <p>
+          Yours may open{" "}
+          {open.map((one, index) => (
+            <span key={one.path}>
+              {index > 0 && ", "}
+              <a href={href(one.path)}>{one.title}</a>
+            </span>
+          ))}
+        </p>
       </Empty>
     </>
   );

@@ -27,7 +27,7 @@ import { WORDS } from "./words.ts";
 export function Frame({ route, children }: { route: Route | undefined; children: ComponentChildren }) {
   useKeys({
     "mod+k": { does: "find anything", run: () => (isPaletteOpen.value = true) },
-    "?": { does: "these keys", run: () => (isHelpOpen.value = true) },
+    "?": { does: "these shortcuts", run: () => (isHelpOpen.value = true) },
     p: { does: "pause or go on", run: togglePause },
     ".": { does: "refresh", run: refreshScreen },
     ...(may("submit") && { n: { does: "submit a task", run: () => go("/submit") } }),
@@ -168,10 +168,10 @@ function Settings() {
           run: () => (zone.value = zone.value === "utc" ? "local" : "utc"),
         },
         {
-          label: `Keys of one letter: ${letters.value}`,
+          label: `Shortcuts of one letter: ${letters.value}`,
           run: () => (letters.value = letters.value === "on" ? "off" : "on"),
         },
-        { label: "Keys", key: "?", run: () => (isHelpOpen.value = true) },
+        { label: "Keyboard shortcuts", key: "?", run: () => (isHelpOpen.value = true) },
         { label: "API documentation", href: new URL("../docs", document.baseURI).href },
         me.value?.kind !== "local" && me.value !== null && { label: WORDS.signOut, run: signOut },
       ]}

@@ -148,7 +148,7 @@ export const isHelpOpen = signal(false);
 /** The keys that hold on this page. */
 export function KeyHelp() {
   return (
-    <Dialog title="Keys" onClose={() => (isHelpOpen.value = false)}>
+    <Dialog title="Keyboard shortcuts" onClose={() => (isHelpOpen.value = false)}>
       <dl class="facts key-list">
         {allKeys().map(([key, does]) => (
           <div key={key}>

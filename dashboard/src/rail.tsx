@@ -1,8 +1,8 @@
 // Where one can go: beside every page, and on a phone below it, with the rest of the pages behind the last of its buttons.
-import { lackOf } from "./allowed.ts";
+import { isListed } from "./allowed.ts";
 import { pulse } from "./api/live.ts";
 import { useData } from "./api/query.ts";
-import { isReadOnly, me } from "./api/session.ts";
+import { isMeAsked, isReadOnly, me } from "./api/session.ts";
 import type { FailureGroup } from "./logic/verdict.ts";
 import { Icon } from "./parts/icons.tsx";
 import { Mark } from "./parts/mark.tsx";
@@ -18,9 +18,11 @@ const PHONE: readonly string[] = ["/", "/tasks", "/failures", "/alerts"];
 const MOST_COUNTED = 999;
 
 export function Rail({ route }: { route: Route | undefined }) {
-  const here = route?.within ?? route?.path;
-  const shown = ROUTES.filter((one) => one.rail && lackOf(one) === null);
-  const groups = [1, 2].map((group) => shown.filter((one) => one.rail === group)).filter((one) => one.length);
+  const shown = ROUTES.filter(isListed);
+  const here = route && (shown.includes(route) ? route.path : (route.within ?? route.path));
+  const groups = [1, 2]
+    .map((group) => shown.filter((one) => (one.rail ?? 2) === group))
+    .filter((one) => one.length);
   const more = shown.filter((one) => !PHONE.includes(one.path));
   const isHere = more.some((one) => one.path === here);
   return (
@@ -30,16 +32,16 @@ export function Rail({ route }: { route: Route | undefined }) {
         <span class="word">celeriac</span>
       </a>
       {groups.map((group) => (
-        <ul key={group[0]?.rail}>
+        <ul key={group[0]?.rail ?? 2}>
           {group.map((one) => (
             <li key={one.path} data-phone={PHONE.includes(one.path) ? "" : undefined}>
               <a
                 class="rail-item"
                 href={href(one.path)}
                 aria-current={one.path === here ? "page" : undefined}
-                title={`${one.title} (g ${one.letter})`}
+                title={one.letter ? `${one.title} (g ${one.letter})` : one.title}
               >
-                <Icon name={one.icon!} />
+                <Icon name={one.icon ?? "right"} />
                 <span class="word">{one.title}</span>
                 {one.path === "/failures" && <FailureBadge />}
                 {one.path === "/alerts" && <AlertBadge />}
@@ -48,12 +50,17 @@ export function Rail({ route }: { route: Route | undefined }) {
           ))}
         </ul>
       ))}
-      <div class="rail-more" data-here={isHere ? "" : undefined}>
-        <Menu label={WORDS.morePages} items={more.map((one) => ({ label: one.title, href: href(one.path) }))}>
-          <Icon name="more" />
-          <span class="word">{WORDS.more}</span>
-        </Menu>
-      </div>
+      {more.length > 0 && (
+        <div class="rail-more" data-here={isHere ? "" : undefined}>
+          <Menu
+            label={WORDS.morePages}
+            items={more.map((one) => ({ label: one.title, href: href(one.path) }))}
+          >
+            <Icon name="more" />
+            <span class="word">{WORDS.more}</span>
+          </Menu>
+        </div>
+      )}
       <div class="rail-foot">
         <button
           type="button"
@@ -68,17 +75,20 @@ export function Rail({ route }: { route: Route | undefined }) {
           type="button"
           class="rail-item"
           onClick={() => (zone.value = zone.value === "utc" ? "local" : "utc")}
-          title="Switch between UTC and the time of this browser"
+          title="In which zone times are shown: switches between UTC and the time of this browser"
         >
           <Icon name="clock" />
           <span class="word">{zoneWord.value}</span>
         </button>
         {me.value && (
-          <div class="rail-item" title={`${me.value.kind} ${me.value.name}`}>
+          <div
+            class="rail-item"
+            title={me.value.kind === "local" ? WORDS.noKeyText : `${me.value.kind} ${me.value.name}`}
+          >
             <Icon name="terminal" />
             <span class="word clip">
               {isReadOnly.value && `${WORDS.readOnly} · `}
-              {me.value.name || me.value.kind}
+              {me.value.kind === "local" ? WORDS.noKey : me.value.name || me.value.kind}
             </span>
           </div>
         )}
@@ -89,7 +99,7 @@ export function Rail({ route }: { route: Route | undefined }) {
 
 /** How many tasks have failed in the last hour. */
 function FailureBadge() {
-  const found = useData<{ groups: FailureGroup[] }>("/analytics/failures", {
+  const found = useData<{ groups: FailureGroup[] }>(isMeAsked.value ? "/analytics/failures" : null, {
     query: { hours: 1 },
     every: 30_000,
   });

@@ -119,7 +119,14 @@ export const ROUTES: readonly Route[] = [
     page: "system",
   },
   { path: "/compare", title: "Compare", within: "/tasks", page: "compare" },
-  { path: "/submit", title: "Submit a task", needs: "submit", page: "submit" },
+  {
+    path: "/submit",
+    title: "Submit a task",
+    icon: "send",
+    within: "/tasks",
+    needs: "submit",
+    page: "submit",
+  },
   {
     path: "/webhooks",
     title: "Webhooks",
@@ -143,6 +150,7 @@ export const ROUTES: readonly Route[] = [
   {
     path: "/keys",
     title: "API keys",
+    icon: "terminal",
     within: "/system",
     needs: "admin",
     letter: "k",
@@ -151,6 +159,7 @@ export const ROUTES: readonly Route[] = [
   {
     path: "/audit",
     title: "Audit",
+    icon: "search",
     within: "/system",
     needs: "admin",
     letter: "u",

@@ -2,6 +2,7 @@
 import { useSignal } from "@preact/signals";
 import { apiUrl } from "./api/client.ts";
 import { ApiError } from "./api/errors.ts";
+import { useData } from "./api/query.ts";
 import { giveUp, isSignInAsked, me, signIn } from "./api/session.ts";
 import { Dialog } from "./parts/dialog.tsx";
 import { Mark } from "./parts/mark.tsx";
@@ -10,6 +11,9 @@ export function SignIn() {
   const key = useSignal("");
   const error = useSignal<string | null>(null);
   const isBusy = useSignal(false);
+  // Until it is known, and where it cannot be, a key is asked for: it is the way that nearly everybody goes.
+  const ways = useData<{ api_key: boolean; issuer: boolean }>("/session/ways").value;
+  const takesKey = ways === undefined || ways.api_key || !ways.issuer;
   const submit = async (event: Event) => {
     event.preventDefault();
     isBusy.value = true;
@@ -31,38 +35,57 @@ export function SignIn() {
   };
   const form = (
     <form onSubmit={submit} class="sign-in-form">
-      <p>Sign in with an API key. It is exchanged for a session of this browser and not kept by the page.</p>
-      <label class="labelled">
-        API key
-        <input
-          class="field mono"
-          type="password"
-          name="key"
-          autoComplete="current-password"
-          required
-          aria-invalid={error.value !== null}
-          aria-describedby={error.value ? "sign-in-error" : undefined}
-          autoFocus
-          value={key.value}
-          onInput={(event) => (key.value = event.currentTarget.value)}
-        />
-      </label>
+      {takesKey ? (
+        <>
+          <p>
+            Sign in with an API key. It is exchanged for a session of this browser and not kept by the page.
+          </p>
+          <label class="labelled">
+            API key
+            <input
+              class="field mono"
+              type="password"
+              name="key"
+              autoComplete="current-password"
+              required
+              aria-invalid={error.value !== null}
+              aria-describedby={error.value ? "sign-in-error" : undefined}
+              autoFocus
+              value={key.value}
+              onInput={(event) => (key.value = event.currentTarget.value)}
+            />
+          </label>
+        </>
+      ) : (
+        <p>You sign in where your organisation signs its people in, and come back to this page.</p>
+      )}
       {error.value && (
         <p id="sign-in-error" class="field-error" role="alert">
           {error.value}
         </p>
       )}
       <div class="actions">
-        <button type="submit" class="button primary" disabled={isBusy.value || key.value.trim() === ""}>
-          Sign in
-        </button>
-        <button type="button" class="button" disabled={isBusy.value} onClick={elsewhere}>
-          At your organisation
-        </button>
+        {takesKey && (
+          <button type="submit" class="button primary" disabled={isBusy.value || key.value.trim() === ""}>
+            Sign in
+          </button>
+        )}
+        {ways?.issuer && (
+          <button
+            type="button"
+            class={takesKey ? "button" : "button primary"}
+            disabled={isBusy.value}
+            onClick={elsewhere}
+          >
+            Sign in at your organisation
+          </button>
+        )}
       </div>
-      <p class="muted">
-        A key is made with <code>celeriac keys create</code>.
-      </p>
+      {takesKey && (
+        <p class="muted">
+          An administrator makes keys, on the page API keys or with <code>celeriac keys create</code>.
+        </p>
+      )}
     </form>
   );
   if (me.value === null)

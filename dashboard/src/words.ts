@@ -15,6 +15,8 @@ export const WORDS = {
   signIn: "Sign in",
   signOut: "Sign out",
   readOnly: "read only",
+  noKey: "no key needed",
+  noKeyText: "Nobody is asked for a key here: whoever reaches this address may do everything.",
   empty: "Nothing here.",
   retry: "Try again",
   asOf: (time: string) => `As of ${time}: it could not be read since, and is tried again by itself.`,
@@ -30,6 +32,10 @@ export const WORDS = {
   outdated: "Celeriac was updated while this page was open.",
   reload: "Reload",
   gone: "A part of this page is not there any more: Celeriac was updated.",
+  noPage: "Your key has no page here.",
+  noPageText: (scopes: readonly string[]) =>
+    `It may ${scopes.join(" and ") || "do nothing"}: from programs, by the API and the command line. The pages need a key that may read, submit or administer.`,
+  otherKey: "Sign in with another key",
   notFoundTitle: "There is no such page",
   absent: "This version of the API does not tell that yet.",
 } as const;

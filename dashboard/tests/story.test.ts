@@ -236,6 +236,27 @@ test("a cancel is proven step by step, or it came too late", () => {
   assert.deepEqual(proofOfCancel(task({}), []), []);
 });
 
+test("a cancel says what was done, and speaks of workers only where there are some", () => {
+  const asked = [event("dispatched", 1), event("cancel_requested", 5)];
+  const titles = (reason: string) =>
+    proofOfCancel(task({ status: "CANCELLED", cancel_requested: true }), [
+      ...asked,
+      { ...event("revoked", 6), details: { reason } },
+    ]).map((step) => step.title);
+  assert.deepEqual(titles("taken out of its queue"), [
+    "Asked for",
+    "Its message was taken out of queue q: no worker can get it any more",
+    "Proven: it never ran",
+  ]);
+  assert.match(titles("every worker of its queue refuses it")[1]!, /^Every worker of queue q asks/);
+  assert.match(titles("not yet handed to the broker")[1]!, /^Taken back before/);
+  const waits = task({ status: "PENDING", phase: "queued", cancel_requested: true });
+  const unread = proofOfCancel(waits, asked, "No worker is known to read it", false);
+  assert.equal(unread[1]!.title, "No worker reads queue q: nobody is there to be told");
+  assert.equal(unread[1]!.state, "open");
+  assert.match(proofOfCancel(waits, asked)[1]!.title, /^Workers are told/);
+});
+
 test("names of exceptions and places on the axis are short", () => {
   assert.equal(nameOf("Timeout('x')"), "Timeout");
   assert.equal(nameOf("a.b.Boom: y"), "Boom");

@@ -1,14 +1,18 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import type { Gap, Resilience } from "../src/api/types.ts";
+import { lookOf } from "../src/logic/status.ts";
 import {
+  detailOf,
   effectOf,
+  nameOfMarked,
   nameOfPart,
   pathOfService,
   sentenceOfGaps,
   sentenceOfSystem,
   silenceOf,
   standingOf,
+  wordOfMark,
 } from "../src/logic/system.ts";
 
 const now = Date.parse("2026-11-26T12:00:00Z");
@@ -36,7 +40,7 @@ const gap = (from: string, to: string): Gap => ({
 });
 
 test("what does not answer is said first, with what it means", () => {
-  assert.equal(sentenceOfSystem(system({}), undefined, now), "All 2 parts answer, and nothing is marked.");
+  assert.equal(sentenceOfSystem(system({}), undefined, now), "All 2 parts answer, and nothing is held back.");
   const down = system({ components: [part("database"), part("broker", "unhealthy")] });
   assert.equal(
     sentenceOfSystem(down, undefined, now),
@@ -90,4 +94,18 @@ test("what is amiss with the whole is named, and what is shown is old where noth
   assert.equal(mirror.text, "Broker and Mirror do not answer. Tasks run, and what is shown stands still.");
   assert.deepEqual([mirror.isOld, mirror.since], [true, now - 9_000]);
   assert.match(standingOf(degraded({}), null, now)!.text, /^A part of the system/);
+});
+
+test("what is marked is told in words, and not in those of the API", () => {
+  assert.equal(wordOfMark({ strategy: "queue_only" }), "held back");
+  assert.equal(wordOfMark({ strategy: "fail_fast" }), "refused");
+  assert.equal(wordOfMark({ strategy: "return_cached" }), "old answers");
+  assert.equal(detailOf("marked return_cached"), "marked: old answers");
+  assert.equal(detailOf("connection refused"), "connection refused");
+  assert.equal(nameOfMarked("queue:mail"), "queue mail");
+  assert.equal(nameOfMarked("task:shop.pay"), "tasks named shop.pay");
+  assert.equal(nameOfMarked("result_backend"), "Result backend");
+  const waits = lookOf("dispatching");
+  assert.equal(waits.word, "not sent yet");
+  assert.match(waits.meaning ?? "", /outbox/);
 });

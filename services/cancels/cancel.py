@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.audit import Action, Author, Change, Outcome
 from domain.cancels import StopSignal, can_stop, explain, wish
-from domain.consumers import CANCEL_GATE
+from domain.consumers import CANCEL_GATE, Consumers
 from domain.errors import BrokerUnavailable, TaskAlreadyFinished, TaskNotFound
 from domain.facts import Fact, dispatch_number
 from domain.fold import fold
@@ -158,12 +158,13 @@ async def read_outcome(connection: AsyncConnection, task_id: str, *, workers_tol
     if progress is None:
         raise TaskNotFound
     _refuse_finished(progress.status, progress.outcome)
-    status = Status(progress.status)
-    pool = (await get_consumers(connection)).pool_of(progress.node) if status is Status.RUNNING else None
+    status, phase = Status(progress.status), Phase(progress.phase)
+    consumers = Consumers() if status is Status.CANCELLED else await get_consumers(connection)
+    pool = consumers.pool_of(progress.node) if status is Status.RUNNING else None
+    is_read = progress.queue_name is None or consumers.are_online(progress.queue_name)
     worth_waiting = workers_told and status is not Status.CANCELLED and (status is not Status.RUNNING or can_stop(pool))
-    return CancelOutcome(
-        status, explain(status, Phase(progress.phase), workers_told=workers_told, pool=pool), worth_waiting
-    )
+    message = explain(status, phase, workers_told=workers_told, pool=pool, is_read=is_read)
+    return CancelOutcome(status, message, worth_waiting)
 
 
 async def renew_keys(redis: Redis, task_ids: Collection[str]) -> None:

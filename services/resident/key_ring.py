@@ -118,10 +118,10 @@ class KeyRing:
         self.ask()
         await asyncio.shield(self._looked)
 
-    def note_use(self, held: HeldKey, minute: int, *, source: str) -> None:
-        """Remember that the key was used in this minute since 1970, until that is written."""
-        held.noted_minute = minute
-        self._uses[held.key.key_id] = (datetime.fromtimestamp(minute * 60, UTC), source)
+    def note_use(self, held: HeldKey, at: float, *, source: str) -> None:
+        """Remember that the key was used at this time in seconds since 1970, until that is written."""
+        held.noted_minute = int(at) // 60
+        self._uses[held.key.key_id] = (datetime.fromtimestamp(at, UTC), source)
 
     def unwritten_uses(self) -> list[tuple[str, datetime, str]]:
         """Return the uses that are later than what was read; older ones are forgotten."""

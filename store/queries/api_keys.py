@@ -61,12 +61,16 @@ async def was_closed(connection: AsyncConnection) -> bool:
 
 
 async def note_uses(connection: AsyncConnection, uses: Collection[tuple[str, datetime, str]]) -> None:
-    """Write when keys were last used, and from where (primary key). No process is told: nothing depends on it."""
+    """Write when keys were last used, and from where (primary key). No process is told: nothing depends on it.
+
+    The uses are by the clocks of the processes, which may be behind that of Postgres: none is before the key was made.
+    """
+    at = func.greatest(bindparam("at"), api_keys.c.created_at)
     noted = (
         update(api_keys)
         .where(api_keys.c.key_id == bindparam("used"))
-        .where(func.coalesce(api_keys.c.last_used_at, text("'-infinity'")) < bindparam("at"))
-        .values(last_used_at=bindparam("at"), last_used_from=bindparam("source"))
+        .where(func.coalesce(api_keys.c.last_used_at, text("'-infinity'")) < at)
+        .values(last_used_at=at, last_used_from=bindparam("source"))
     )
     rows = [{"used": key_id, "at": at, "source": source} for key_id, at, source in sorted(uses)]
     await connection.execute(noted, rows)

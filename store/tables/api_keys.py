@@ -29,5 +29,5 @@ api_keys = Table(
 """`secret_hash` is the SHA-256 of the whole key; `previous_hash` that of the key before a rotation, which opens until
 `previous_expires_at`. Rows stay when a key is revoked. `queues` and `task_names` are for limits that no version
 enforces yet: a version that does not know them refuses a key that has any. `created_by` is the id of a principal,
-`last_used_at` the beginning of a minute.
+`last_used_at` the time of the first use in the minute of the last one, and never before `created_at`.
 """

@@ -4,16 +4,45 @@ import re
 
 import httpx
 from playwright.sync_api import Browser, Page, expect
+from structlog.testing import capture_logs
 
+from settings import Settings
 from tests.acceptance.stack import Stack
 from tests.browser.pages import Watch, open_page, watched
 from tests.browser.people import KEY
 from tests.browser.shop import Shop
+from tests.integration.api.serving import serving
 from tests.patience import wait_for
 
 Looked = tuple[Page, Watch]
 NOWHERE = "nowhere.invalid"
 """A host of which every resolver says that there is none."""
+
+
+def test_the_first_key_says_that_it_closes_the_door_and_for_whom_before_it_does(
+    database_url: str, broker_url: str, browser: Browser
+) -> None:
+    with (
+        capture_logs(),
+        serving(Settings(database_url=database_url, broker_url=broker_url)) as url,
+        watched(browser, url) as (page, watch),
+    ):
+        for _ in range(2):
+            httpx.post(f"{url}/api/v1/tasks", json={"task_name": "celeriac.echo"}).raise_for_status()
+        open_page(page, f"{url}/ui/keys")
+        page.get_by_role("button", name="Make the first key").click()
+        dialog = page.get_by_role("dialog")
+        expect(dialog.get_by_role("note")).to_contain_text("closes the door")
+        expect(dialog.get_by_role("note")).to_contain_text("2 tasks were submitted without a key in the last hour")
+        dialog.get_by_label("Name", exact=True).fill("root")
+        assert httpx.get(f"{url}/api/v1/tasks").status_code == 200
+        dialog.get_by_role("button", name="Make the key and close the door").click()
+        dialog.get_by_role("button", name="I have kept it").click()
+        assert httpx.get(f"{url}/api/v1/tasks").status_code == 401
+        page.get_by_role("button", name="Make a key").click()
+        expect(dialog.get_by_label("Name", exact=True)).to_be_visible()
+        expect(dialog.get_by_role("note")).to_have_count(0)
+        assert watch.problems == []
 
 
 def test_a_key_is_made_opens_is_switched_off_and_revoked(closed: str, browser: Browser) -> None:
@@ -34,6 +63,13 @@ def test_a_key_is_made_opens_is_switched_off_and_revoked(closed: str, browser: B
         dialog.get_by_role("button", name="I have kept it").click()
         assert answer(key) == 200
         expect(page.get_by_text("only queues etl.*")).to_be_visible()
+        expect(page.get_by_text("by key 1 of CELERIAC_API_KEYS")).to_be_visible()
+        open_page(page, f"{closed}/ui/audit?action=key.create")
+        named = page.get_by_role("gridcell", name="etl", exact=True)
+        expect(named.get_by_title(key.split("_")[1])).to_be_visible()
+        open_page(page, f"{closed}/ui/audit?action=session.sign_in")
+        expect(page.get_by_role("gridcell", name="session of CELERIAC_API_KEYS 1")).to_be_visible()
+        page.goto(f"{closed}/ui/keys")
         assert key not in page.content()
 
         actions = page.get_by_role("button", name="Actions for key etl")

@@ -32,7 +32,8 @@ from tests.patience import PATIENCE_SECONDS, wait_for
 Looked = tuple[Page, Watch]
 SUBMIT = re.compile("^Submit")
 ACTIONS = re.compile(
-    "^(Cancel|Replay|Hold back|Let go|Mark|Clear$|Pause|Resume|Drain|Capacity|Forget|Submit|Seen|Save|Make|Change|Test)"
+    "^(Cancel|Replay|Hold back|Let go|Set a|Clear$|Pause|Resume|Drain|Capacity|Forget|Submit|Seen|Save|Make|Change"
+    "|Test)"
 )
 """What the buttons are called of everything that changes something."""
 TOO_LATE = {"detail": "Task has already finished (COMPLETED)", "code": "TASK_ALREADY_FINISHED"}
@@ -103,12 +104,60 @@ def test_who_sees_one_queue_is_shown_and_asks_nothing_that_is_refused(closed: st
         seen = ("/", "/tasks", f"/tasks/{task}", "/queues", "/queues/etl", "/names", "/failures", "/analytics")
         for address in (*seen, "/workflows"):
             open_page(page, f"{closed}/ui{address}")
-            expect(page.get_by_role("button", name=re.compile("^(Hold back|Save view|Mark)"))).to_have_count(0)
+            expect(page.get_by_role("button", name=re.compile("^(Hold back|Save view|Mark|Set a)"))).to_have_count(0)
         # Nothing of it is taken for all that there is.
         expect(page.get_by_text("Your key sees only queue etl.")).to_be_visible()
         assert refused == []
         open_page(page, f"{closed}/ui/workers")
         expect(page.get_by_text("This page needs a key without limits.")).to_be_visible()
+        assert refused == []
+
+
+def test_who_may_only_submit_asks_nothing_that_is_refused_and_is_led_to_his_pages(
+    closed: str, browser: Browser
+) -> None:
+    with httpx.Client(base_url=f"{closed}/api/v1", headers={"Authorization": f"Bearer {KEY}"}) as client:
+        key = client.post("/api-keys", json={"name": "etl", "scopes": ["submit"]}).json()["key"]
+    with httpx.Client(base_url=f"{closed}/api/v1", headers={"Authorization": f"Bearer {key}"}) as client:
+        task = client.post("/tasks", json={"task_name": "celeriac.echo"}).json()["task_id"]
+        steps = [{"id": "one", "task_name": "celeriac.echo"}]
+        workflow = client.post("/workflows", json={"name": "etl", "steps": steps}).json()["workflow_id"]
+    with watched(browser, closed) as (page, _):
+        refused: list[str] = []
+        page.on("response", lambda response: refused.append(response.url) if response.status == 403 else None)
+        page.goto(f"{closed}/ui/")
+        sign_in(page, key)
+        expect(page.get_by_text("This page needs a key that may read.")).to_be_visible()
+        page.get_by_role("link", name="Submit a task").first.click()
+        page.wait_for_url(f"{closed}/ui/submit")
+        for address in (
+            *("/submit", f"/submit?from={task}", "/submit?as=workflow", "/workflows", f"/tasks/{task}"),
+            *(f"/workflows/{workflow}{tab}" for tab in ("", "?tab=gantt", "?tab=steps", "?tab=events")),
+        ):
+            open_page(page, f"{closed}/ui{address}")
+            # Until it is polled: what is asked then, too, is asked of everybody.
+            expect(page.get_by_role("button", name="polling")).to_be_visible()
+        assert refused == []
+
+
+def test_who_has_no_page_is_told_so_and_who_has_one_elsewhere_is_led_there(closed: str, browser: Browser) -> None:
+    with httpx.Client(base_url=f"{closed}/api/v1", headers={"Authorization": f"Bearer {KEY}"}) as client:
+        keys = {
+            scope: client.post("/api-keys", json={"name": scope, "scopes": [scope]}).json()["key"]
+            for scope in ("operate", "admin")
+        }
+    with watched(browser, closed) as (page, _):
+        refused: list[str] = []
+        page.on("response", lambda response: refused.append(response.url) if response.status == 403 else None)
+        page.goto(f"{closed}/ui/")
+        sign_in(page, keys["operate"])
+        expect(page.get_by_text("Your key has no page here.")).to_be_visible()
+        page.get_by_role("button", name="Sign in with another key").click()
+        sign_in(page, keys["admin"])
+        page.get_by_role("main").get_by_role("link", name="API keys").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("API keys")
+        page.goto(f"{closed}/ui/audit")
+        expect(page.get_by_role("row").nth(1)).to_be_visible()
         assert refused == []
 
 
@@ -141,6 +190,9 @@ def test_what_is_not_possible_any_more_is_said_and_what_is_true_now_is_shown_tho
     page.keyboard.press("c")
     page.get_by_role("button", name="Cancel the task").press("Enter")
     expect(page.get_by_role("heading", level=1)).to_contain_text("cancelled")
+    # Nobody reads its queue: no worker is said to have been told.
+    expect(page.locator(".receipt")).to_contain_text(f"Its message was taken out of queue {NOT_CONSUMED}")
+    expect(page.locator(".receipt")).not_to_contain_text("told")
     watch.problems[:] = [problem for problem in watch.problems if "status of 409" not in problem]
 
 

@@ -142,3 +142,16 @@ def test_somebody_signs_in_with_a_key_and_sees_only_what_he_may(closed: str, bro
         page.get_by_role("menuitem", name="Sign out").click()
         expect(page.get_by_label("API key")).to_be_visible()
         assert context.cookies() == []
+
+
+def test_buttons_name_keys_only_where_there_are_some(stack: Stack, shop: Shop, browser: Browser) -> None:
+    for is_phone in (False, True):
+        with watched(browser, stack.url, has_touch=is_phone, is_mobile=is_phone) as (page, watch):
+            open_page(page, f"{stack.url}/ui/tasks/{shop.waiting}")
+            cancel = page.get_by_role("button", name="Cancel")
+            expect(cancel).to_be_visible()
+            expect(cancel.locator("kbd:visible")).to_have_count(0 if is_phone else 1)
+            page.keyboard.press("?")
+            # The list of them has them everywhere: whoever opens it has keys.
+            expect(page.get_by_role("dialog").locator("kbd:visible").first).to_be_visible()
+            assert watch.problems == []

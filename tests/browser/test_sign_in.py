@@ -6,7 +6,7 @@ That the strict cookie is there on the page after the way back is nothing that a
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Page, Response
+from playwright.sync_api import Page, Response, expect
 from structlog.testing import capture_logs
 
 from settings import Settings
@@ -57,3 +57,22 @@ def test_somebody_signs_in_reads_and_signs_out(page: Page, site: str, elsewhere:
     assert fetch(page, site + SESSION, method="DELETE")[1] == 204
     assert page.context.cookies() == []
     assert fetch(page, site + ME)[1] == 401
+
+
+def test_a_page_offers_the_ways_to_sign_in_that_there_are(page: Page, site: str) -> None:
+    page.goto(f"{site}/ui/queues")
+    at_issuer = page.get_by_role("button", name="Sign in at your organisation")
+    expect(at_issuer).to_be_visible()
+    # There is no key that anybody could have.
+    expect(page.get_by_label("API key")).to_have_count(0)
+    at_issuer.click()
+    page.wait_for_url(f"{site}/ui/queues")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Queues")
+
+
+def test_where_no_issuer_is_set_up_nobody_is_led_to_one(page: Page, closed: str) -> None:
+    with page.expect_response(f"{closed}{SESSION}/ways") as answered:
+        page.goto(f"{closed}/ui/queues")
+    assert answered.value.json() == {"api_key": True, "issuer": False}
+    expect(page.get_by_label("API key")).to_be_visible()
+    expect(page.get_by_role("button", name="Sign in")).to_have_count(1)

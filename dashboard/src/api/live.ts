@@ -5,7 +5,7 @@ import { POLL_MS } from "../logic/asking.ts";
 import { type Counted, ratesOf, withinMinute } from "../logic/pace.ts";
 import { apiUrl, ask, awaySince } from "./client.ts";
 import { invalidate, mode, wanted } from "./query.ts";
-import { isLimited, isToldOfAll, me } from "./session.ts";
+import { isLimited, isToldOfAll, may, me } from "./session.ts";
 import type { Health, Stats } from "./types.ts";
 
 /** The system at one moment; null is not known. */
@@ -85,7 +85,8 @@ export function togglePause(): void {
 
 /** Take or leave the stream, as this tab is seen or not. */
 function follow(): void {
-  const isWanted = !document.hidden && !isPaused.peek() && me.peek() !== null;
+  // The stream tells only who may read.
+  const isWanted = !document.hidden && !isPaused.peek() && may("read");
   if (!isWanted) {
     close();
     release?.();

@@ -163,9 +163,9 @@ const ADVICE: Record<string, (subject: string | null) => Advice> = {
     name: "Everybody is let in",
     steps: [
       {
-        text: "Make a key that may do everything: the API asks for keys within a second, and the alert ends.",
+        text: "Make a key that may do everything. It closes the door: within a second every program that sends no key is refused, and the alert ends.",
         to: "/keys?make=1",
-        label: "Make a key",
+        label: "Make the first key",
       },
       {
         text: "Where all who reach that address may do everything, disable the rule.",

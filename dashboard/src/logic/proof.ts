@@ -8,8 +8,22 @@ const HAS_ENDED = ["COMPLETED", "FAILED", "CANCELLED"];
 export const asAsked = (message: string | undefined): string | undefined =>
   message?.endsWith("cancelled successfully") ? "Cancel asked for." : message;
 
-/** Return the steps of a cancel; none where none was asked for. `message` is the answer to it, where it was given here. */
-export function proofOfCancel(task: Task, events: readonly TimelineEvent[], message?: string): ReceiptStep[] {
+/** How a task was kept from its start, by the reason that is recorded with its end; of any other end a worker tells. */
+const KEPT: Record<string, (queue: string) => string> = {
+  "not yet handed to the broker": () => "Taken back before it was handed to the broker",
+  "taken out of its queue": (queue) => `Its message was taken out of ${queue}: no worker can get it any more`,
+  "every worker of its queue refuses it": (queue) =>
+    `Every worker of ${queue} asks before it starts a task, and this one is refused`,
+};
+
+/** Return the steps of a cancel; none where none was asked for. `message` is the answer to it, where it was given here;
+ * `isRead` whether any worker reads its queue, as far as that is known. */
+export function proofOfCancel(
+  task: Task,
+  events: readonly TimelineEvent[],
+  message?: string,
+  isRead = true,
+): ReceiptStep[] {
   const asked = events.find((event) => event.event_type === "cancel_requested");
   const revoked = events.findLast((event) => event.event_type === "revoked");
   if (!asked && !task.cancel_requested) return [];
@@ -17,10 +31,20 @@ export function proofOfCancel(task: Task, events: readonly TimelineEvent[], mess
   const isOver = HAS_ENDED.includes(task.status);
   const neverRan = task.status === "CANCELLED" && !task.started_at;
   const left = events.some((event) => event.event_type === "dispatched");
-  if (!left) steps.push({ title: "Taken out of the outbox", state: isOver ? "ok" : "open" });
+  const queue = task.queue_name ? `queue ${task.queue_name}` : "its queue";
+  const kept = KEPT[String(revoked?.details.reason)]?.(queue);
+  if (kept && isOver) steps.push({ title: kept, state: "ok" });
+  else if (!left)
+    steps.push({ title: "Taken back before it is handed to the broker", state: isOver ? "ok" : "open" });
+  else if (!isRead && !isOver)
+    steps.push({
+      title: `No worker reads ${queue}: nobody is there to be told`,
+      state: "open",
+      detail: "The cancel is recorded and held. A worker that starts there is told to refuse the task.",
+    });
   else {
     steps.push({
-      title: "Workers are told, and refuse to start it",
+      title: "Workers are told to refuse or stop it",
       state: isOver || message ? "ok" : "open",
       detail: isOver ? message : asAsked(message),
     });

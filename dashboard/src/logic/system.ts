@@ -77,7 +77,7 @@ export function sentenceOfSystem(it: Resilience, health: Health | undefined, now
   if (sentences.length > 0) return sentences.join(" ");
   if (health !== undefined && health.status !== "healthy")
     return "A part is down, and the API does its work all the same.";
-  return `All ${count(parts.length)} parts answer, and nothing is marked.`;
+  return `All ${count(parts.length)} parts answer, and nothing is held back.`;
 }
 
 /** What is amiss with the whole. */
@@ -128,6 +128,27 @@ const STRATEGIES: Record<string, string> = {
 
 /** Return what a mark does. */
 export const effectOf = (mark: Pick<Mark, "strategy">): string => STRATEGIES[mark.strategy] ?? mark.strategy;
+
+const MARKED: Record<string, string> = {
+  queue_only: "held back",
+  return_cached: "old answers",
+  fail_fast: "refused",
+};
+
+/** Return how what is marked is, in a word or two. */
+export const wordOfMark = (mark: Pick<Mark, "strategy">): string =>
+  MARKED[mark.strategy] ?? mark.strategy.replaceAll("_", " ");
+
+/** Return what is told of a part: of a mark on it in words. */
+export const detailOf = (detail: string): string =>
+  detail.replace(/^marked (\w+)$/, (_, strategy: string) => `marked: ${wordOfMark({ strategy })}`);
+
+/** Return what a mark is on: `queue mail`, `tasks named pay`, or a part of the system. */
+export function nameOfMarked(service: string): string {
+  if (service.startsWith("queue:")) return `queue ${service.slice(6)}`;
+  if (service.startsWith("task:")) return `tasks named ${service.slice(5)}`;
+  return nameOfPart(service);
+}
 
 /** Return where a marked service is shown; null for a component. */
 export function pathOfService(service: string): string | null {

@@ -271,7 +271,7 @@ export function linksOf(alert: Pick<Alert, "type" | "subject">): [Link, ...Link[
       return [{ label: "Tasks", to: `/tasks?status=RUNNING${name}&sort_by=started_at&sort_order=asc` }];
     }
     case "OPEN_ACCESS":
-      return [{ label: "Keys", to: "/keys" }];
+      return [{ label: "API keys", to: "/keys" }];
     case "NOTIFICATION_FAILING":
       return [{ label: "Notifications", to: "/notifications" }];
     case "WEBHOOK_FAILING":

@@ -6,7 +6,7 @@ import { ShapeIcon } from "./icons.tsx";
 export function Status({ of, look, plain }: { of?: string; look?: Look; plain?: boolean }) {
   const shown = look ?? lookOf(of ?? "unknown");
   return (
-    <span class={plain ? "status plain" : "status"} data-tone={shown.tone}>
+    <span class={plain ? "status plain" : "status"} data-tone={shown.tone} title={shown.meaning}>
       <ShapeIcon shape={shown.shape} />
       {shown.word}
     </span>

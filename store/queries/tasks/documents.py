@@ -254,9 +254,9 @@ async def get_outline(connection: AsyncConnection, task_id: str, *, sight: Sight
     return TaskOutline(*row) if row else None
 
 
-_status = select(tasks.c.status, tasks.c.phase, tasks.c.cancel_requested_at, tasks.c.node, tasks.c.outcome).where(
-    tasks.c.task_id == bindparam("task_id")
-)
+_status = select(
+    tasks.c.status, tasks.c.phase, tasks.c.cancel_requested_at, tasks.c.node, tasks.c.outcome, tasks.c.queue_name
+).where(tasks.c.task_id == bindparam("task_id"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,6 +268,7 @@ class TaskProgress:
     cancel_requested_at: datetime | None
     node: str | None
     outcome: str | None
+    queue_name: str | None
 
 
 async def get_progress(connection: AsyncConnection, task_id: str) -> TaskProgress | None:

@@ -13,6 +13,7 @@ from api.routing import API_PREFIX
 from settings import Settings
 from tests.integration.api.serving import serving
 from tests.oidc_issuer import AUDIENCE, CLIENT_ID, SECRET, OpenIdServer, open_id_server, query_of
+from tests.patience import wait_for
 
 SCOPES = {"operators": ["read", "operate"], "roots": ["read", "admin"]}
 VISIT = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
@@ -190,6 +191,14 @@ def test_what_people_of_the_issuer_may_do_follows_the_settings(browser: httpx.Cl
                 redirect = query_of(begun.headers["location"])["redirect_uri"]
                 assert redirect == f"https://celeriac.example.com{API_PREFIX}/session/oidc/callback"
                 assert begun.headers["set-cookie"].endswith("; Secure")
+
+
+def test_everybody_is_told_by_which_ways_one_can_sign_in(api: httpx.Client, browser: httpx.Client, site: str) -> None:
+    assert api.get("/session/ways").json() == {"api_key": False, "issuer": False}
+    assert browser.get("/session/ways").json() == {"api_key": False, "issuer": True}
+    assert api.post("/api-keys", json={"name": "root", "scopes": ["admin"]}).status_code == 201
+    # The other has the same database, and reads there that a key was made.
+    wait_for(lambda: browser.get("/session/ways").json() == {"api_key": True, "issuer": True})
 
 
 def test_without_an_issuer_nobody_signs_in_there(api: httpx.Client) -> None:

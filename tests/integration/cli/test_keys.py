@@ -48,13 +48,19 @@ def test_the_first_key_is_made_with_no_api_and_lets_an_open_address_be_listened_
     refuse_open(settings)
 
 
+def test_the_first_key_alone_is_said_to_close_the_door() -> None:
+    said = [CliRunner().invoke(command, ["create", "--admin", "--json"]) for _ in range(2)]
+    assert ["refuses every program that sends none" in each.stderr for each in said] == [True, False]
+    assert all(is_whole(json.loads(each.stdout)["key"]) for each in said)
+
+
 def test_a_key_is_rotated_disabled_enabled_and_revoked() -> None:
     first = answered("create", "root", "--admin")
     key_id = answered("create", "etl", "--scope", "submit", "--network", "10.0.0.0/8", "--expires-days", "30")["key_id"]
     assert answered("rotate", key_id)["key_id"] == key_id
-    for verb, state in (("disable", "disabled"), ("enable", "opens"), ("revoke", "revoked")):
+    for verb, state in (("disable", "disabled"), ("enable", "valid"), ("revoke", "revoked")):
         run(verb, key_id)
-        assert {row["key_id"]: row["state"] for row in answered("list")} == {first["key_id"]: "opens", key_id: state}
+        assert {row["key_id"]: row["state"] for row in answered("list")} == {first["key_id"]: "valid", key_id: state}
     assert first["key"].rpartition("_")[2] not in run("list")
 
 

@@ -81,6 +81,23 @@ async def test_who_shows_an_unknown_key_has_them_read(engine: AsyncEngine, datab
         assert time.monotonic() - asked_at < key_ring.LOOK_SECONDS
 
 
+async def test_a_use_is_never_before_the_key_was_made_however_late_the_clock_of_its_process_is(
+    engine: AsyncEngine, database_url: str
+) -> None:
+    ring, key_id = KeyRing(), await made(engine)
+    reader = KeyReader(ring, database_url, transact=engine.begin)
+    await reader.read()
+    held = ring.find(key_id)
+    assert held
+    ring.note_use(held, time.time() - 3600, source="127.0.0.1")
+    for _ in range(2):
+        await reader.read()
+    held = ring.find(key_id)
+    assert held
+    assert held.key.last_used_at == held.key.created_at
+    assert ring.unwritten_uses() == []
+
+
 async def test_while_postgres_is_away_nothing_new_is_known_and_nobody_waits_for_it(
     engine: AsyncEngine, database_url: str
 ) -> None:

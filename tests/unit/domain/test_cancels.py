@@ -53,6 +53,13 @@ def test_the_answer_says_how_certain_it_is(
     assert words in explain(status, phase, workers_told=told, pool=pool)
 
 
+def test_where_nobody_reads_the_queue_no_worker_is_said_to_have_been_told() -> None:
+    words = explain(Status.PENDING, Phase.QUEUED, workers_told=True, pool=None, is_read=False)
+    assert words.startswith("No worker is known to read the task's queue")
+    assert "were told" not in words
+    assert explain(Status.CANCELLED, Phase.FINISHED, workers_told=True, pool=None, is_read=False) == DONE
+
+
 @pytest.mark.parametrize(
     ("status", "reached", "sentence"),
     [

@@ -36,6 +36,12 @@ def test_a_node_that_has_not_said_what_it_is_may_take_from_every_queue() -> None
     assert Consumers([OURS, UNKNOWN]).of("anything") == [UNKNOWN]
 
 
+def test_a_queue_is_read_while_somebody_is_online_who_may_take_from_it() -> None:
+    assert Consumers([ELSEWHERE, OURS]).are_online("q")
+    assert Consumers([UNKNOWN]).are_online("anything")
+    assert not Consumers([ELSEWHERE, replace(OURS, online=False)]).are_online("q")
+
+
 def test_a_queue_without_a_known_consumer_promises_nothing() -> None:
     assert not Consumers().all_can("q", CANCEL_GATE)
     assert Consumers([ELSEWHERE]).lists_of("q") == Consumers([SILENT]).lists_of("q") == {}

@@ -11,12 +11,14 @@ import { Dialog } from "../../parts/dialog.tsx";
 import { type Column, Grid } from "../../parts/grid.tsx";
 import { Icon } from "../../parts/icons.tsx";
 import { JsonView } from "../../parts/json.tsx";
+import { Lead } from "../../parts/lead.tsx";
 import { Facts, PageHead, type PageProps } from "../../parts/page.tsx";
 import { Select } from "../../parts/select.tsx";
 import { Empty, Shown } from "../../parts/states.tsx";
 import { Status } from "../../parts/status.tsx";
 import { Time } from "../../parts/time.tsx";
 import { href, params, setParams } from "../../router.ts";
+import { useNames } from "./names.ts";
 import { ACTIONS, type AuditRow, lookOfOutcome, pageOf, type Verification } from "./types.ts";
 import { WORDS } from "./words.ts";
 import "./page.css";
@@ -38,12 +40,7 @@ export default function Page(_props: PageProps) {
     query: { ...filters, limit: 100, rows: "data", cursor: params.value.get("cursor") },
     every: 10_000,
   });
-  const hasWorkers = audit.value?.data.some((row) => row.subject_kind === "worker");
-  const workers = useData<Rows<{ worker_id: string; hostname: string }>>(hasWorkers ? "/workers" : null, {
-    query: { limit: 1000, rows: "data" },
-    topics: ["workers"],
-  });
-  const names = new Map(workers.value?.data.map((one) => [one.worker_id, one.hostname]));
+  const nameOf = useNames(audit.value?.data);
   const [verified, setVerified] = useState<Verification | null>(null);
   const [looked, setLooked] = useState<AuditRow | null>(null);
   if (!isAllowed) return <PageHead title={WORDS.title} lead={WORDS.needs} />;
@@ -80,7 +77,7 @@ export default function Page(_props: PageProps) {
               <Grid
                 label={WORDS.title}
                 rows={shown.data}
-                columns={columns(setLooked, names)}
+                columns={columns(setLooked, nameOf)}
                 rowKey={(row) => row.audit_id}
                 onOpen={setLooked}
               />
@@ -95,7 +92,7 @@ export default function Page(_props: PageProps) {
           )
         }
       </Shown>
-      {looked && <Looked row={looked} names={names} onClose={() => setLooked(null)} />}
+      {looked && <Looked row={looked} nameOf={nameOf} onClose={() => setLooked(null)} />}
     </>
   );
 }
@@ -151,9 +148,12 @@ function Filters({ isFiltered }: { isFiltered: boolean }) {
   );
 }
 
-type Names = ReadonlyMap<string, string>;
+const whoDid = (row: AuditRow): string =>
+  row.actor_kind === "local" ? WORDS.noKey : row.actor_name || row.actor_id || row.actor_kind;
 
-function columns(look: (row: AuditRow) => void, names: Names): readonly Column<AuditRow>[] {
+type NameOf = (row: AuditRow) => string | null;
+
+function columns(look: (row: AuditRow) => void, nameOf: NameOf): readonly Column<AuditRow>[] {
   return [
     { id: "at", title: "when", width: "108px", cell: (row) => <Time at={row.at} /> },
     {
@@ -165,7 +165,7 @@ function columns(look: (row: AuditRow) => void, names: Names): readonly Column<A
           href={href("/audit", { actor: `${row.actor_kind}:${row.actor_id}` })}
           title={`${row.actor_kind}:${row.actor_id}`}
         >
-          {row.actor_name || row.actor_id || row.actor_kind}
+          {whoDid(row)}
         </a>
       ),
     },
@@ -185,7 +185,7 @@ function columns(look: (row: AuditRow) => void, names: Names): readonly Column<A
       title: "to",
       width: "minmax(120px, 2.4fr)",
       narrow: "hide",
-      cell: (row) => <Subject row={row} names={names} />,
+      cell: (row) => <Subject row={row} name={nameOf(row)} />,
     },
     {
       id: "outcome",
@@ -212,21 +212,21 @@ function columns(look: (row: AuditRow) => void, names: Names): readonly Column<A
   ];
 }
 
-/** What it was done to: a worker by its name where that is known, with its id on demand. */
-function Subject({ row, names }: { row: AuditRow; names: Names }) {
+/** What it was done to: by its name where that is known, with its id on demand. */
+function Subject({ row, name }: { row: AuditRow; name: string | null }) {
   const page = pageOf(row);
+  const look = { class: name ? undefined : "mono", title: `${row.subject_kind} ${row.subject_id}` };
+  const shown = name || row.subject_id || "–";
   return page ? (
-    <a class="mono" href={href(page)} title={row.subject_id}>
-      {(row.subject_kind === "worker" && names.get(row.subject_id)) || row.subject_id}
-    </a>
+    <Lead to={page} {...look}>
+      {shown}
+    </Lead>
   ) : (
-    <span class="mono" title={row.subject_id}>
-      {row.subject_id || "–"}
-    </span>
+    <span {...look}>{shown}</span>
   );
 }
 
-function Looked({ row, names, onClose }: { row: AuditRow; names: Names; onClose: () => void }) {
+function Looked({ row, nameOf, onClose }: { row: AuditRow; nameOf: NameOf; onClose: () => void }) {
   return (
     <Dialog
       title={row.action}
@@ -250,11 +250,16 @@ function Looked({ row, names, onClose }: { row: AuditRow; names: Names; onClose:
           [
             "who",
             <span key="who">
-              {row.actor_name} <code>{`${row.actor_kind}:${row.actor_id}`}</code>
+              {whoDid(row)} <code>{`${row.actor_kind}:${row.actor_id}`}</code>
             </span>,
           ],
           ["from", row.address ?? "–"],
-          ["to", <Subject key="to" row={row} names={names} />],
+          [
+            "to",
+            <span key="to">
+              <Subject row={row} name={nameOf(row)} /> <code>{`${row.subject_kind}:${row.subject_id}`}</code>
+            </span>,
+          ],
           row.reason !== null && ["reason", row.reason],
           row.request_id !== null && ["request", <Id key="request" id={row.request_id} whole />],
         ]}

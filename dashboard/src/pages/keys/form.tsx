@@ -1,5 +1,9 @@
 // The form of a key: to make one, or to change it.
+import { useData } from "../../api/query.ts";
+import type { Page as Rows } from "../../api/types.ts";
+import { plural } from "../../logic/format.ts";
 import { Checks, FormDialog, listOf, numberOf, TextField } from "../../parts/form.tsx";
+import { Icon } from "../../parts/icons.tsx";
 import { type Key, SCOPES } from "./types.ts";
 import { WORDS } from "./words.ts";
 
@@ -11,7 +15,7 @@ export function KeyForm({
 }: {
   /** The key that is changed; without it, one is made. */
   known?: Key;
-  /** There is none that opens yet: the first one needs admin. */
+  /** Nobody is asked for a key yet: this one closes the door, and needs admin. */
   isFirst?: boolean;
   onSubmit: (wanted: Record<string, unknown>) => Promise<unknown>;
   onClose: () => void;
@@ -19,8 +23,8 @@ export function KeyForm({
   const lines = (words: readonly string[] | undefined) => (words ?? []).join("\n");
   return (
     <FormDialog
-      title={known ? WORDS.change : WORDS.make}
-      verb={known ? "Save" : WORDS.make}
+      title={known ? WORDS.change : isFirst ? WORDS.makeFirst : WORDS.make}
+      verb={known ? "Save" : isFirst ? WORDS.makeAndClose : WORDS.make}
       wide
       initial={{
         name: known?.name ?? "",
@@ -46,6 +50,7 @@ export function KeyForm({
     >
       {(form) => (
         <>
+          {isFirst && <DoorCloses />}
           <TextField
             form={form}
             name="name"
@@ -108,6 +113,32 @@ export function KeyForm({
         </>
       )}
     </FormDialog>
+  );
+}
+
+/** What the first key does to all who come without one, and how many tasks of theirs came lately. */
+function DoorCloses() {
+  const came = useData<Rows<unknown>>("/tasks", {
+    query: { submitted_by: "local", created_after: "-1h", limit: 1, rows: "data" },
+    every: 15_000,
+  }).value;
+  return (
+    <div class="note" data-tone="failed" role="note">
+      <Icon name="warning" />
+      <div>
+        <p>
+          <b>{WORDS.closes}</b> {WORDS.closesText}
+        </p>
+        {came && came.total > 0 && (
+          <p>
+            <b>
+              {plural(came.total, "task was", "tasks were", came.total_is_exact)} {WORDS.came}
+            </b>{" "}
+            {WORDS.cameText}
+          </p>
+        )}
+      </div>
+    </div>
   );
 }
 

@@ -6,6 +6,7 @@ import { may, me, signIn } from "../../api/session.ts";
 import type { Page as Rows } from "../../api/types.ts";
 import { count, plural } from "../../logic/format.ts";
 import { ActionButton, act, Confirm } from "../../parts/actions.tsx";
+import { By } from "../../parts/by.tsx";
 import { CopyAs } from "../../parts/copy.tsx";
 import { Icon } from "../../parts/icons.tsx";
 import { Menu } from "../../parts/menu.tsx";
@@ -40,7 +41,7 @@ export default function Page(_props: PageProps) {
     <>
       <PageHead title={WORDS.title} lead={found && verdict(found, { now, isOpen: isFirst })}>
         <ActionButton needs="admin" primary onClick={() => setParams({ make: "1" })}>
-          <Icon name="plus" /> {WORDS.make}
+          <Icon name="plus" /> {isFirst ? WORDS.makeFirst : WORDS.make}
         </ActionButton>
         <CopyAs command={{ path: "/api-keys", cli: "celeriac keys list" }} />
       </PageHead>
@@ -116,7 +117,7 @@ function verdict(keys: readonly Key[], { now, isOpen }: { now: number; isOpen: b
   const admins = live.filter((key) => key.scopes.includes("admin")).length;
   const soon = live.filter((key) => lookOfKey(key, now).word === "ends soon").length;
   const ends = soon === 0 ? "" : ` ${plural(soon, "key ends", "keys end")} within a week.`;
-  return `${plural(live.length, "key opens", "keys open")}, ${admins === 0 ? "none" : count(admins)} of them with admin.${ends}`;
+  return `${plural(live.length, "key is valid", "keys are valid")}, ${admins === 0 ? "none" : count(admins)} of them with admin.${ends}`;
 }
 
 function KeyRow({
@@ -164,7 +165,7 @@ function KeyRow({
           )}
         </p>
         <p>
-          made <Ago at={key.created_at} /> by <code>{key.created_by}</code>
+          made <Ago at={key.created_at} /> by <By label={key.created_by} />
           {key.expires_at !== null && key.revoked_at === null && (
             <>
               {" "}
@@ -200,7 +201,7 @@ function KeyRow({
 const disable = (key: Key) =>
   act("PATCH", pathOf(key), {
     body: { disabled: !key.disabled },
-    done: key.disabled ? `${key.name} opens again` : `${key.name} is refused within a second`,
+    done: key.disabled ? `${key.name} is valid again` : `${key.name} is refused within a second`,
   });
 
 function Asked({
@@ -242,7 +243,7 @@ function Asked({
           onDone();
         }}
       >
-        <p>The old one opens beside it for a while, so that whoever uses it can change over.</p>
+        <p>The old one stays valid beside it for a while, so that whoever uses it can change over.</p>
       </Confirm>
     );
   return (

@@ -33,7 +33,7 @@ export function lookOfKey(key: Key, now: number): Look {
   if (left !== null && left <= 0) return { word: "expired", tone: "quiet", shape: "offline" };
   if (key.disabled) return { word: "off", tone: "quiet", shape: "paused" };
   if (left !== null && left < 7 * DAY) return { word: "ends soon", tone: "waiting", shape: "warning" };
-  return { word: "opens", tone: "completed", shape: "ok" };
+  return { word: "valid", tone: "completed", shape: "ok", meaning: "Whoever sends it is let in." };
 }
 
 /** Whether a key is over for good. */
@@ -43,7 +43,7 @@ export const isOver = (key: Key, now: number): boolean =>
 /** What each scope lets somebody do. */
 export const SCOPES: readonly (readonly [Scope, string, string])[] = [
   ["read", "read", "see everything but secrets"],
-  ["submit", "submit", "submit and replay tasks and workflows"],
-  ["operate", "operate", "cancel, pause, drain, mark, acknowledge"],
+  ["submit", "submit", "submit tasks and workflows, and see one's own"],
+  ["operate", "operate", "cancel, replay, pause, drain, hold back, acknowledge alerts"],
   ["admin", "admin", "keys, rules, webhooks, notifications, audit"],
 ];

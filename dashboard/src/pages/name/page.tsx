@@ -99,7 +99,7 @@ function Held({ mark, name }: { mark: Mark; name: string }) {
     <div class="note name-held" data-tone="waiting">
       <Icon name="pause" />
       <span>
-        It is marked: {effectOf(mark)}
+        {mark.strategy === "queue_only" ? "They are held back" : "They are treated as down"}: {effectOf(mark)}
         {mark.degraded_until && (
           <>
             ; ends <Ago at={mark.degraded_until} />

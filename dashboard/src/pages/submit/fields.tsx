@@ -2,6 +2,7 @@
 import type { ComponentChildren } from "preact";
 import { useId } from "preact/hooks";
 import { useData } from "../../api/query.ts";
+import { may } from "../../api/session.ts";
 import { Combobox } from "../../parts/combobox.tsx";
 import { zoneWord } from "../../parts/time.tsx";
 
@@ -47,7 +48,7 @@ export function NameField({
   note?: string;
   autoFocus?: boolean;
 }) {
-  const found = useData<{ data: string[] }>("/search/suggestions", {
+  const found = useData<{ data: string[] }>(may("read") ? "/search/suggestions" : null, {
     query: { field: of, prefix: value, limit: 10 },
   });
   const options = (found.value?.data ?? []).filter((name) => name !== value).map((name) => ({ value: name }));

@@ -5,7 +5,8 @@ import { ApiError } from "../../api/errors.ts";
 import { invalidate, useData } from "../../api/query.ts";
 import type { HeldRead, Mark } from "../../api/types.ts";
 import { count } from "../../logic/format.ts";
-import { effectOf, nameOfPart, pathOfService } from "../../logic/system.ts";
+import type { Look } from "../../logic/status.ts";
+import { effectOf, nameOfMarked, pathOfService, wordOfMark } from "../../logic/system.ts";
 import { ActionButton, act } from "../../parts/actions.tsx";
 import { Dialog } from "../../parts/dialog.tsx";
 import { Section } from "../../parts/page.tsx";
@@ -44,19 +45,19 @@ export function Marks({ marks }: { marks: readonly Mark[] }) {
   );
 }
 
-const lookOf = (mark: Mark) =>
+const lookOf = (mark: Mark): Look =>
   mark.automatic
-    ? ({ word: "breaker", tone: "failed", shape: "failed" } as const)
-    : ({ word: mark.strategy.replaceAll("_", " "), tone: "waiting", shape: "paused" } as const);
+    ? { word: "fails", tone: "failed", shape: "failed" }
+    : { word: wordOfMark(mark), tone: "waiting", shape: "paused", meaning: mark.strategy };
 
 function Service({ name }: { name: string }) {
   const path = pathOfService(name);
   return path ? (
     <a class="quiet system-service" href={href(path)}>
-      <b>{name}</b>
+      <b>{nameOfMarked(name)}</b>
     </a>
   ) : (
-    <b>{nameOfPart(name)}</b>
+    <b>{nameOfMarked(name)}</b>
   );
 }
 
@@ -67,7 +68,9 @@ function Clear({ service }: { service: string }) {
     <ActionButton
       needs="operate"
       command={{ method: "POST", path, body }}
-      onClick={() => act("POST", path, { body, done: `${service} is not marked any more.`, topics: ["all"] })}
+      onClick={() =>
+        act("POST", path, { body, done: `The mark of ${nameOfMarked(service)} is gone.`, topics: ["all"] })
+      }
     >
       {WORDS.clear}
     </ActionButton>
@@ -105,7 +108,7 @@ export function Held() {
                   </a>{" "}
                   <span class="muted">in {one.queue_name}</span>
                 </span>
-                <span class="muted clip">by {one.held_by.join(", ")}</span>
+                <span class="muted clip">by the mark of {one.held_by.map(nameOfMarked).join(", ")}</span>
                 <span class="end muted">
                   oldest due <Ago at={one.oldest_due_at} />
                 </span>
@@ -145,7 +148,7 @@ export function AskMark({ onClose }: { onClose: () => void }) {
     const body = { service_name: name, strategy: strategy.value, duration_seconds: Number(seconds.value) };
     try {
       await call("POST", "/resilience/degradation/mark", { body });
-      say(`${name} is marked.`, { tone: "completed" });
+      say(`The mark of ${nameOfMarked(name)} is set.`, { tone: "completed" });
       invalidate("all");
       onClose();
     } catch (reason) {
@@ -170,12 +173,13 @@ export function AskMark({ onClose }: { onClose: () => void }) {
             class="button primary"
             disabled={!service.value.trim() || isBusy.value}
           >
-            Mark it
+            {WORDS.setIt}
           </button>
         </>
       }
     >
       <form id="mark" class="system-form" onSubmit={send}>
+        <p class="muted">{WORDS.markText}</p>
         <label class="labelled">
           {WORDS.service}
           <input

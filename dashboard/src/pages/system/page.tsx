@@ -6,7 +6,7 @@ import { may } from "../../api/session.ts";
 import type { Component, Health, Resilience, Stats } from "../../api/types.ts";
 import { celeriac } from "../../logic/curl.ts";
 import { about, count, duration, percent } from "../../logic/format.ts";
-import { meaningOf, nameOfPart, sentenceOfSystem } from "../../logic/system.ts";
+import { detailOf, meaningOf, nameOfPart, sentenceOfSystem } from "../../logic/system.ts";
 import { ActionButton } from "../../parts/actions.tsx";
 import { CopyAs } from "../../parts/copy.tsx";
 import { Figure } from "../../parts/figure.tsx";
@@ -122,7 +122,9 @@ function Part({ part }: { part: Component }) {
       )}
       <span class="muted">
         {meaning}{" "}
-        {part.status !== "healthy" && part.detail && <span class="system-detail">{part.detail}</span>}
+        {part.status !== "healthy" && part.detail && (
+          <span class="system-detail">{detailOf(part.detail)}</span>
+        )}
       </span>
       <span class="end muted">for {about((clock.value.now - Date.parse(part.since)) / 1000)}</span>
     </li>

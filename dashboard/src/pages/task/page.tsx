@@ -13,6 +13,7 @@ import { firstStart, sentenceOfTask } from "../../logic/sentence.ts";
 import { lookOfTask } from "../../logic/status.ts";
 import { nameOf } from "../../logic/story.ts";
 import { ActionButton, act, Confirm } from "../../parts/actions.tsx";
+import { By } from "../../parts/by.tsx";
 import { asCurl, CopyAs, copy, Id } from "../../parts/copy.tsx";
 import { Icon } from "../../parts/icons.tsx";
 import { Lead } from "../../parts/lead.tsx";
@@ -62,7 +63,8 @@ function Whole({ task }: { task: Task }) {
   const path = `/tasks/${segment(task.task_id)}`;
   const topics = [`task:${task.task_id}`];
   const timeline = useData<Timeline>(`${path}/timeline`, { topics });
-  const why = useWhy(task.phase === "dispatching" ? task.task_id : null);
+  const isAsked = task.phase === "dispatching" || (task.cancel_requested && !hasEnded(task));
+  const why = useWhy(isAsked ? task.task_id : null);
   const dialog = useSignal<"cancel" | "kill" | "replay" | null>(null);
   const told = useSignal<string | undefined>(undefined);
   const ended = hasEnded(task);
@@ -70,7 +72,8 @@ function Whole({ task }: { task: Task }) {
   const canCancel = !ended;
   // Enter alone runs it again only where it is known that nobody has done so yet.
   const isFirst = wasReplayed(timeline.value) === "no";
-  const proof = proofOfCancel(task, timeline.value?.events ?? [], told.value);
+  const isRead = !why.value?.checks.some((check) => check.name === "consumers" && check.state === "blocks");
+  const proof = proofOfCancel(task, timeline.value?.events ?? [], told.value, isRead);
 
   const replay = async () => {
     const made = await act<{ task_id: string }>("POST", `${path}/replay`, { topics: ["tasks", ...topics] });
@@ -98,7 +101,7 @@ function Whole({ task }: { task: Task }) {
         R: { does: "replay with changes", run: () => go("/submit", { query: { from: task.task_id } }) },
       }),
     ...(canCancel && may("operate") && { c: { does: "cancel", run: () => (dialog.value = "cancel") } }),
-    d: { does: "compare with the last success of this name", run: compare },
+    ...(may("read") && { d: { does: "compare with the last success of this name", run: compare } }),
     "[": { does: "task before, of the list one came from", run: () => step(-1) },
     "]": { does: "next task of that list", run: () => step(1) },
     y: { does: "copy the id", run: () => copy(task.task_id) },
@@ -142,7 +145,7 @@ function Whole({ task }: { task: Task }) {
             )}
           </>
         )}
-        {task.task_name && (
+        {task.task_name && may("read") && (
           <button type="button" class="button" onClick={compare}>
             Compare <kbd>d</kbd>
           </button>
@@ -230,7 +233,7 @@ function Alike({ task }: { task: Task }) {
     limit: 1,
     rows: "data",
   };
-  const found = useData<Rows<TaskRow>>(error && task.task_name ? "/search/tasks" : null, {
+  const found = useData<Rows<TaskRow>>(error && task.task_name && may("read") ? "/search/tasks" : null, {
     query,
     every: 30_000,
   });
@@ -262,9 +265,9 @@ function FactsOf({ task }: { task: Task }) {
         [
           "queue",
           task.queue_name ? (
-            <a key="5" href={href(`/queues/${encodeURIComponent(task.queue_name)}`)}>
+            <Lead key="5" to={`/queues/${encodeURIComponent(task.queue_name)}`}>
               {task.queue_name}
-            </a>
+            </Lead>
           ) : (
             "–"
           ),
@@ -282,9 +285,9 @@ function FactsOf({ task }: { task: Task }) {
         [
           "name",
           task.task_name ? (
-            <a key="7" href={href(`/names/${encodeURIComponent(task.task_name)}`)}>
+            <Lead key="7" to={`/names/${encodeURIComponent(task.task_name)}`}>
               {task.task_name}
-            </a>
+            </Lead>
           ) : (
             "–"
           ),
@@ -298,7 +301,7 @@ function FactsOf({ task }: { task: Task }) {
         task.original_task_id
           ? ["replay of", <Id key="9" id={task.original_task_id} to={href(pathOf(task.original_task_id))} />]
           : null,
-        ["submitted by", task.submitted_by ?? "another program"],
+        ["submitted by", task.submitted_by ? <By key="10" label={task.submitted_by} /> : "another program"],
       ]}
     />
   );
@@ -306,7 +309,7 @@ function FactsOf({ task }: { task: Task }) {
 
 /** The tasks that it came of, and that came of it. */
 function Family({ task }: { task: Task }) {
-  const tree = useData<Tree>(`/tasks/${segment(task.task_id)}/tree`, {
+  const tree = useData<Tree>(may("read") ? `/tasks/${segment(task.task_id)}/tree` : null, {
     query: { limit: 100 },
     topics: [`task:${task.task_id}`],
   });

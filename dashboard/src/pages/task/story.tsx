@@ -1,11 +1,13 @@
 // The story of a task as bars on one axis of time. What was not heard is hatched.
 import { segment } from "../../api/client.ts";
 import { useData } from "../../api/query.ts";
+import { may } from "../../api/session.ts";
 import type { Gap, Page as Rows } from "../../api/types.ts";
 import { period, time } from "../../logic/format.ts";
 import { storyOf, type Story as Told, ticks } from "../../logic/story.ts";
 import { clock, stillClock, zoneWord } from "../../parts/time.tsx";
 import type { Task, Timeline } from "./types.ts";
+import { WORDS } from "./words.ts";
 import "./story.css";
 
 /** `small` is for the look beside a list: no axis, fewer words. */
@@ -17,7 +19,7 @@ export function Story({ task, small }: { task: Task; small?: boolean }) {
   const now = isOpen ? clock.value.now : Date.now();
   const told = storyOf(task, timeline.value?.events ?? [], now);
   const isBlind = timeline.value?.complete === false;
-  const gaps = useData<Rows<Gap>>(isBlind ? "/mirror/gaps" : null, {
+  const gaps = useData<Rows<Gap>>(isBlind && may("read") ? "/mirror/gaps" : null, {
     query: { after: new Date(told.from).toISOString(), before: new Date(told.to).toISOString() },
   });
   const bands = (gaps.value?.data ?? []).map(
@@ -28,7 +30,7 @@ export function Story({ task, small }: { task: Task; small?: boolean }) {
       <ol class="story-lanes" aria-label="Story">
         {lanes(told).map((lane, index) => (
           <li key={`${lane.name}${index}`}>
-            <span class="story-lane clip" title={lane.name}>
+            <span class="story-lane clip" title={WORDS.lanes[lane.name] ?? lane.name}>
               {lane.name}
             </span>
             <span class="story-track">

@@ -1,7 +1,7 @@
 // Why a task is not running: what stands on its way, looked at one by one, with evidence and what mends it.
+import { mayOpen } from "../../allowed.ts";
 import { segment } from "../../api/client.ts";
 import { useData } from "../../api/query.ts";
-import { maySee } from "../../api/session.ts";
 import { pageOf } from "../../logic/marks.ts";
 import { adviceOf, detailOf, verdictOf } from "../../logic/sentence.ts";
 import { Icon } from "../../parts/icons.tsx";
@@ -79,7 +79,7 @@ export function Why({
                 return (
                   <li key={`${check.name}${index}`} data-state={check.state}>
                     <Icon name={ICON[check.state]} />
-                    <span class="why-name">
+                    <span class="why-name" title={WORDS.checks[check.name]}>
                       {check.name}
                       <span class="sr"> {SAID[check.state]}</span>
                     </span>
@@ -93,7 +93,7 @@ export function Why({
                     </span>
                     <span class="why-end">
                       {check.since && check.state !== "ok" && <Ago at={check.since} />}
-                      {place && maySee(place.to) && (
+                      {place && mayOpen(place.to) && (
                         <a class="button" href={href(place.to)}>
                           {place.label}
                         </a>

@@ -5,6 +5,7 @@ import { useData } from "../../api/query.ts";
 import { may } from "../../api/session.ts";
 import { about, plural } from "../../logic/format.ts";
 import { ActionButton, act, Confirm } from "../../parts/actions.tsx";
+import { By } from "../../parts/by.tsx";
 import { CopyAs, Id } from "../../parts/copy.tsx";
 import { Dialog } from "../../parts/dialog.tsx";
 import { type Column, Grid } from "../../parts/grid.tsx";
@@ -109,7 +110,7 @@ function FactsOf({ webhook }: { webhook: Webhook }) {
           [
             "made",
             <span key="made">
-              <Ago at={webhook.created_at} /> by <code>{webhook.created_by}</code>
+              <Ago at={webhook.created_at} /> by <By label={webhook.created_by} />
             </span>,
           ],
           webhook.previous_secret_expires_at !== null && [

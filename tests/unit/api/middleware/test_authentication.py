@@ -2,6 +2,7 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 from fastapi import APIRouter, FastAPI
@@ -277,12 +278,13 @@ async def test_garbage_is_refused_without_a_look() -> None:
     assert looks == [1]
 
 
-async def test_a_use_is_noted_once_a_minute() -> None:
-    ring = ring_of(KEY, is_closed=True)
+async def test_a_use_is_noted_once_a_minute_with_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    ring, clock = ring_of(KEY, is_closed=True), iter((60_030.25, 60_050.5))
+    monkeypatch.setattr("api.middleware.authentication.time", SimpleNamespace(time=lambda: next(clock)))
     assert await statuses(ring, TEXT, TEXT) == [200, 200]
-    ((key_id, minute, source),) = ring.unwritten_uses()
-    assert (key_id, minute.second, source) == (KEY.key_id, 0, "127.0.0.1")
-    ring.fill([replace(KEY, last_used_at=minute)], is_closed=True, read_at=time.monotonic())
+    ((key_id, at, source),) = ring.unwritten_uses()
+    assert (key_id, at.timestamp(), source) == (KEY.key_id, 60_030.25, "127.0.0.1")
+    ring.fill([replace(KEY, last_used_at=at)], is_closed=True, read_at=time.monotonic())
     assert ring.unwritten_uses() == []
 
 

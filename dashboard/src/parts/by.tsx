@@ -1,0 +1,19 @@
+// Who did something: a key by its name, for who may see the names of keys.
+import { useData } from "../api/query.ts";
+import { may } from "../api/session.ts";
+import type { Page as Rows } from "../api/types.ts";
+import { nameOfPrincipal } from "../logic/principals.ts";
+
+export function By({ label }: { label: string }) {
+  const keys = useKeyNames(label.startsWith("api_key:"));
+  return <span title={label}>{nameOfPrincipal(label, keys)}</span>;
+}
+
+/** The names of keys by their ids, while somebody wants them; undefined for who may not see them. */
+export function useKeyNames(isWanted: boolean): ReadonlyMap<string, string> | undefined {
+  const found = useData<Rows<{ key_id: string; name: string }>>(
+    isWanted && may("admin") ? "/api-keys" : null,
+    { query: { limit: 1000, rows: "data" } },
+  );
+  return found.value && new Map(found.value.data.map((key) => [key.key_id, key.name]));
+}
