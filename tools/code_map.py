@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[1]
+METRICS_PATH = "/metrics"
+"""The one path of a route that its file names by a constant."""
 PAGE = REPOSITORY / "docs" / "map.md"
 ROOMS = ("api", "mirror", "loops", "cli", "services", "store", "gateway", "domain", "tasks", "workers")
 
@@ -85,7 +87,7 @@ def render() -> str:
         entries[noun_of(path.as_posix().removesuffix(".py"))].files[path.as_posix()] = _first_sentence(path)
     for table in _tables():
         entries[noun_of(table)].tables.append(table)
-    for route in _routes():
+    for route in routes():
         entries[noun_of(re.sub(r"{\w+}", "", route))].routes.append(route)
     for loop, file in loops().items():
         entries[noun_of(file.removesuffix(".py"))].loops.append(f"`{loop}` (`{file}`)")
@@ -179,7 +181,7 @@ def _tables() -> list[str]:
     return sorted(names - {""})
 
 
-def _routes() -> Iterator[str]:
+def routes() -> Iterator[str]:
     """Each route as `GET /tasks/{task_id}`."""
     for path in sorted((REPOSITORY / "api" / "routes").rglob("*.py")):
         tree = ast.parse(path.read_text())
@@ -188,7 +190,7 @@ def _routes() -> Iterator[str]:
             for decorator in getattr(node, "decorator_list", ()):
                 if isinstance(decorator, ast.Call) and _name(decorator).startswith("router."):
                     verb = _name(decorator).removeprefix("router.").upper()
-                    yield f"{verb} {prefix}{_first_text(decorator)}" if prefix else f"{verb} /metrics"
+                    yield f"{verb} {prefix + _first_text(decorator) or METRICS_PATH}"
 
 
 def loops() -> dict[str, str]:
