@@ -103,7 +103,7 @@ function Vitals() {
         word="running"
         rank={1}
       />
-      <Vital to={href("/analytics")} icon="check" value={perMinute(done)} word="done" rank={2} />
+      <Vital to={href("/analytics")} icon="check" value={perMinute(done)} word="completed" rank={2} />
       <Vital
         to={href("/failures")}
         icon="close"

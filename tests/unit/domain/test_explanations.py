@@ -144,7 +144,7 @@ def test_a_mark_tells_who_set_it_when_and_why() -> None:
     signed = replace(mark, signature=Signature(after(-60), "api_key:k1", "ann", "the bank is down"))
     (check,) = (it for it in explain(replace(UNDISPATCHED, marks={"task:pay": signed})).checks if it.name == "marks")
     assert (
-        check.detail == "Held back by ann: all tasks named pay are, for 4 min more. The reason given: the bank is down"
+        check.detail == "Held back by ann: all tasks named pay are, for 4 m 00 s more. The reason given: the bank is down"
     )
     assert check.since == after(-60)
     assert (check.evidence["set_by"], check.evidence["set_by_name"]) == ("api_key:k1", "ann")
@@ -154,9 +154,9 @@ def test_a_mark_tells_who_set_it_when_and_why() -> None:
 @pytest.mark.parametrize(
     ("marks", "verdict"),
     [
-        (marked("task:pay"), "Held back: all tasks named pay are, for 4 min more."),
-        (marked("queue:payments"), "Held back: all that is submitted to queue payments is, for 4 min more."),
-        (marked(BROKER), "Held back: all tasks are, by a mark of broker, for 4 min more."),
+        (marked("task:pay"), "Held back: all tasks named pay are, for 4 m 00 s more."),
+        (marked("queue:payments"), "Held back: all that is submitted to queue payments is, for 4 m 00 s more."),
+        (marked(BROKER), "Held back: all tasks are, by a mark of broker, for 4 m 00 s more."),
         (
             marked(BROKER, ends=False),
             "Held back: all tasks are, by the breaker of broker, until that answers again.",

@@ -171,7 +171,7 @@ function Vitals({ stats, waiting }: { stats: Stats | undefined; waiting: number 
       <Figure label={WORDS.running} value={count(now?.running)} to={href("/tasks", { status: "RUNNING" })}>
         <Sparkline slots={36} values={last.map((one) => one.running)} />
       </Figure>
-      <Figure label={WORDS.done} value={perMinute(rates.done)} to={href("/analytics")}>
+      <Figure label={WORDS.completed} value={perMinute(rates.done)} to={href("/analytics")}>
         <Sparkline slots={36} values={last.map((one) => one.done_per_s)} />
       </Figure>
       <Figure
@@ -208,7 +208,7 @@ function Hour({ trends, gaps }: { trends: Trends; gaps: readonly Gap[] }) {
   const times = trends.series.map((bucket) => Date.parse(bucket.bucket));
   const sum = (name: "completed" | "failed" | "cancelled") =>
     trends.series.reduce((all, one) => all + one[name], 0);
-  const sentence = `${count(sum("completed"))} done, ${count(sum("failed"))} failed and ${count(sum("cancelled"))} cancelled in the last hour.`;
+  const sentence = `${count(sum("completed"))} completed, ${count(sum("failed"))} failed and ${count(sum("cancelled"))} cancelled in the last hour.`;
   const step = times.length > 1 ? times[1]! - times[0]! : MINUTE;
   return (
     <Bars
@@ -219,7 +219,7 @@ function Hour({ trends, gaps }: { trends: Trends; gaps: readonly Gap[] }) {
       whole="the last hour"
       gaps={unheardOf(gaps)}
       series={[
-        { label: "done", tone: "completed", values: trends.series.map((one) => one.completed) },
+        { label: "completed", tone: "completed", values: trends.series.map((one) => one.completed) },
         { label: "cancelled", tone: "cancelled", values: trends.series.map((one) => one.cancelled) },
         { label: "failed", tone: "failed", values: trends.series.map((one) => one.failed) },
       ]}

@@ -4,7 +4,7 @@ export const WORDS = {
   title: "Overview",
   waiting: "waiting",
   running: "running",
-  done: "done",
+  completed: "completed",
   failed: "failing",
   wait: "mean wait",
   workers: "workers",

@@ -174,7 +174,7 @@ function Hour({ name }: { name: string }) {
             step={60_000}
             height={120}
             whole="the last hour"
-            sentence={`${count(all("completed"))} done, ${count(all("failed"))} failed and ${count(all("cancelled"))} cancelled in the last hour.`}
+            sentence={`${count(all("completed"))} completed, ${count(all("failed"))} failed and ${count(all("cancelled"))} cancelled in the last hour.`}
             gaps={unheardOf(gaps.value?.data ?? [])}
             series={[
               { label: "completed", tone: "completed", values: series.map((one) => one.completed) },

@@ -46,9 +46,9 @@ export const resume = (worker: Worker) =>
 
 const DEADLINES = [
   ["", "never"],
-  ["300", "5 min"],
-  ["600", "10 min"],
-  ["1800", "30 min"],
+  ["300", "5 m"],
+  ["600", "10 m"],
+  ["1800", "30 m"],
   ["7200", "2 h"],
   ["43200", "12 h"],
 ] as const;
