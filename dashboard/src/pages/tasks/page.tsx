@@ -97,6 +97,11 @@ export default function Page(_props: PageProps) {
                 ? "…"
                 : plural(list.total, "task", "tasks", list.isExact)}
             </span>
+            {list.past.size > 0 && (
+              <button type="button" class="link" onClick={list.reload}>
+                {plural(list.past.size, WORDS.past, WORDS.pastMany)}
+              </button>
+            )}
             {list.newer && (
               <button type="button" class="pill" onClick={list.reload}>
                 <Icon name="sortUp" /> {list.newer} {WORDS.newer}
@@ -117,6 +122,7 @@ export default function Page(_props: PageProps) {
               rows={list.rows}
               columns={shownColumns(params.value.get("columns"))}
               rowKey={(row) => row.task_id}
+              isPast={(row) => list.past.has(row.task_id)}
               total={list.total}
               isExact={list.isExact}
               selected={selected}
