@@ -3,6 +3,7 @@ import test from "node:test";
 import {
   byNeed,
   deadlineOf,
+  keptOrTold,
   loadOf,
   onlyTakerOf,
   sentenceOfEntry,
@@ -59,6 +60,14 @@ const drain = (over: Partial<Drain>): Drain => ({
 
 const states = (steps: { title: string; state: string }[]) =>
   steps.map((step) => `${step.state} ${step.title}`);
+
+test("a wish of a worker that is not there is said to be kept until it is back", () => {
+  const there = worker({});
+  const gone = worker({ status: "OFFLINE" });
+  assert.equal(keptOrTold("one is paused", there, true), "one is paused.");
+  assert.equal(keptOrTold("one is paused", there, false), "one is paused, and repeated until it holds.");
+  assert.equal(keptOrTold("one is paused", gone, false), "Kept: one is paused once it is back.");
+});
 
 test("the list says first whether anything can start", () => {
   assert.equal(sentenceOfFleet([]), "No worker has been heard yet.");
