@@ -7,6 +7,8 @@ export const WORDS = {
   completed: "completed",
   failed: "failing",
   wait: "mean wait",
+  byMinute: "the last 36 minutes",
+  bySecond: "the last seconds",
   workers: "workers",
   hour: "The last hour",
   queues: "Queues",
