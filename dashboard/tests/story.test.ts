@@ -282,6 +282,14 @@ test("what a mark holds back is said to be held back, by whose mark and until wh
     detailOf(queue, clock),
     "Held back: all that is submitted to queue mail is, until 12:13 (for 12 m more).",
   );
+  const signed = checkOf({
+    since: at(-3600),
+    evidence: { service_name: "task:pay", until: at(780), set_by_name: "ann", reason: "the bank is down" },
+  });
+  assert.equal(
+    detailOf(signed, clock),
+    "Held back by ann since 11:00: all tasks named pay are, until 12:13 (for 12 m more). The reason given: the bank is down",
+  );
   const refused = { ...due, dispatch_refusal: { refusals: 2, reason: "no", parked_at: null } } as Task;
   assert.equal(sentenceOfTask(refused, clock, why), held);
   assert.match(sentenceOfTask({ ...due, cancel_requested: true }, clock, why), /^A cancel was asked for/);

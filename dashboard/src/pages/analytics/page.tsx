@@ -4,7 +4,7 @@ import { useMemo } from "preact/hooks";
 import { queryText } from "../../api/client.ts";
 import { useData } from "../../api/query.ts";
 import type { Gap, Page as Rows, Trends } from "../../api/types.ts";
-import { count, duration, percent, period, plural } from "../../logic/format.ts";
+import { count, duration, percent, plural } from "../../logic/format.ts";
 import { unheardOf } from "../../logic/system.ts";
 import { Bars } from "../../parts/bars.tsx";
 import { Chart } from "../../parts/chart.tsx";

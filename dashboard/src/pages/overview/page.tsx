@@ -7,6 +7,7 @@ import { isLimited, may } from "../../api/session.ts";
 import type {
   Alert,
   Gap,
+  HeldRead,
   QueueRow,
   Resilience,
   Page as Rows,
@@ -83,6 +84,8 @@ export default function Page(_props: PageProps) {
     query: { limit: 1000, rows: "data" },
     topics: ["workers"],
   });
+  const isHeld = resilience.value?.degradation.marks.some((mark) => mark.strategy === "queue_only");
+  const held = useData<HeldRead>(isHeld ? "/resilience/held" : null, { topics: ["tasks"], every: 5_000 });
   const waiting = useWaiting(queues);
   const known = {
     isPartial: isLimited.value,
@@ -91,6 +94,7 @@ export default function Page(_props: PageProps) {
     stats: stats.value,
     queues: queues.value?.data,
     resilience: resilience.value,
+    held: isHeld ? held.value : undefined,
     fleet: areGone ? fleet.value?.data : undefined,
     failures: failures.value?.groups,
     failing: trends.value?.by_task,

@@ -2,13 +2,14 @@
 
 import { segment } from "../../api/client.ts";
 import { useData } from "../../api/query.ts";
-import type { Gap, HeldRead, QueueRow, Page as Rows, Trends } from "../../api/types.ts";
+import type { Gap, QueueRow, Page as Rows, Trends } from "../../api/types.ts";
 import { count } from "../../logic/format.ts";
 import { isUnserved, rate, sentenceOfQueue, takersOf } from "../../logic/queues.ts";
 import { unheardOf } from "../../logic/system.ts";
 import { Bars } from "../../parts/bars.tsx";
 import { CopyAs } from "../../parts/copy.tsx";
 import { Figure } from "../../parts/figure.tsx";
+import { HeldNote, useHeld } from "../../parts/held.tsx";
 import { HoldBack, LetGo } from "../../parts/hold.tsx";
 import { PageHead, type PageProps, Section } from "../../parts/page.tsx";
 import { Empty, Shown } from "../../parts/states.tsx";
@@ -65,8 +66,10 @@ function Whole({ queue }: { queue: QueueDetail }) {
     topics: ["tasks"],
     every: 30_000,
   });
-  const held = useData<HeldRead>(queue.due > 0 ? "/resilience/held" : null, { topics: TOPICS, every: 5_000 });
+  const held = useHeld(queue.due > 0 || queue.mark !== null);
   const here = held.value?.data.filter((one) => one.queue_name === name);
+  const holders = new Set([`queue:${name}`, ...(here ?? []).flatMap((one) => one.held_by)]);
+  const holds = held.value?.marks.filter((one) => holders.has(one.service_name)) ?? [];
   return (
     <>
       <PageHead
@@ -79,12 +82,19 @@ function Whole({ queue }: { queue: QueueDetail }) {
         }
         lead={sentenceOfQueue(queue, clock.value.now, queue.due > 0 ? here : [])}
       >
-        {queue.mark === null ? <HoldBack service={`queue:${name}`} name={name} /> : <Release queue={queue} />}
+        {queue.mark === null ? (
+          <HoldBack service={`queue:${name}`} name={name} />
+        ) : (
+          holds.every((one) => one.service_name !== `queue:${name}`) && <Release queue={queue} />
+        )}
         <a class="button" href={href("/tasks", { queue_name: name, status: "PENDING" })}>
           {WORDS.show}
         </a>
         <CopyAs command={{ path: `/queues/${segment(name)}` }} />
       </PageHead>
+      {holds.map((hold) => (
+        <HeldNote key={hold.service_name} hold={hold} isExact={held.value?.is_exact ?? true} />
+      ))}
       <Source of={queue} />
       <Vitals queue={queue} />
       <div class="columns">

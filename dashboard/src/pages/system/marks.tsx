@@ -5,6 +5,7 @@ import { ApiError } from "../../api/errors.ts";
 import { invalidate, useData } from "../../api/query.ts";
 import type { HeldRead, Mark } from "../../api/types.ts";
 import { count } from "../../logic/format.ts";
+import { reasonOf, signatureOf } from "../../logic/holds.ts";
 import { effectOf, nameOfPart, pathOfService } from "../../logic/system.ts";
 import { ActionButton, act } from "../../parts/actions.tsx";
 import { Dialog } from "../../parts/dialog.tsx";
@@ -12,7 +13,7 @@ import { Section } from "../../parts/page.tsx";
 import { Select } from "../../parts/select.tsx";
 import { ErrorBox, Shown } from "../../parts/states.tsx";
 import { Status } from "../../parts/status.tsx";
-import { Ago } from "../../parts/time.tsx";
+import { Ago, clock } from "../../parts/time.tsx";
 import { say } from "../../parts/toasts.tsx";
 import { href } from "../../router.ts";
 import { WORDS } from "./words.ts";
@@ -27,7 +28,11 @@ export function Marks({ marks }: { marks: readonly Mark[] }) {
             <Status look={lookOf(mark)} plain />
           </span>
           <Service name={mark.service_name} />
-          <span class="muted">{effectOf(mark)}</span>
+          <span class="muted">
+            {effectOf(mark)}
+            {signatureOf(mark, clock.value) && `; set${signatureOf(mark, clock.value)}.`}
+            {reasonOf(mark)}
+          </span>
           <span class="end muted">
             {mark.automatic ? (
               WORDS.breaker
@@ -96,7 +101,7 @@ export function Held() {
                   <a
                     class="quiet"
                     href={href("/tasks", {
-                      status: "PENDING",
+                      phase: "dispatching",
                       queue_name: one.queue_name,
                       task_name: one.task_name,
                     })}
