@@ -186,7 +186,7 @@ def _held_back(mark: Mark, now: datetime) -> str:
         return f"Held back: all tasks are, by the breaker of {mark.service_name}, until that answers again."
     who = work_of(mark.service_name) or f"all tasks are, by a mark of {mark.service_name}"
     by = f" by {mark.signature.name}" if mark.signature and mark.signature.name else ""
-    why = f" The reason given: {mark.signature.reason}" if mark.signature and mark.signature.reason else ""
+    why = f" The reason given: “{mark.signature.reason}”." if mark.signature and mark.signature.reason else ""
     return f"Held back{by}: {who}, for {about((mark.until - now).total_seconds())} more.{why}"
 
 

@@ -97,7 +97,7 @@ function Vitals() {
         icon="inbox"
         value={count(waitingShown.value ?? now?.waiting)}
         word="waiting"
-        rank={0}
+        rank={now?.held ? 1 : 0}
       />
       {now?.held ? (
         <Vital

@@ -21,7 +21,7 @@ test("what is held back is said with how much, by whom, since when, until when a
   assert.equal(sentenceOfHold(hold(), clock), said);
   assert.equal(
     sentenceOfHold(hold({ reason: "the bank is down" }), clock),
-    `${said} The reason given: the bank is down`,
+    `${said} The reason given: “the bank is down”.`,
   );
   assert.equal(
     sentenceOfHold(hold({ count: 1, set_by_name: null, service_name: "queue:mail" }), clock),

@@ -288,7 +288,7 @@ test("what a mark holds back is said to be held back, by whose mark and until wh
   });
   assert.equal(
     detailOf(signed, clock),
-    "Held back by ann since 11:00: all tasks named pay are, until 12:13 (for 12 m more). The reason given: the bank is down",
+    "Held back by ann since 11:00: all tasks named pay are, until 12:13 (for 12 m more). The reason given: “the bank is down”.",
   );
   const refused = { ...due, dispatch_refusal: { refusals: 2, reason: "no", parked_at: null } } as Task;
   assert.equal(sentenceOfTask(refused, clock, why), held);

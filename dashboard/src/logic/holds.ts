@@ -18,7 +18,7 @@ export function authorOf(mark: Pick<Mark, "set_at" | "set_by_name">, now: number
 
 /** Return why, where it was said. */
 export const reasonOf = (mark: Pick<Mark, "reason">): string =>
-  mark.reason ? ` The reason given: ${mark.reason}` : "";
+  mark.reason ? ` The reason given: “${mark.reason}”.` : "";
 
 /** Return whose tasks a mark is for: `of pay`, `of queue mail`; nothing for all. */
 function ofWhom(service: string): string {

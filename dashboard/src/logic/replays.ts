@@ -49,7 +49,8 @@ export function sentenceOfReplayed(known: readonly ReplayCount[], all: number, c
   const last = known.map((one) => one.last_replayed_at).sort((a, b) => Date.parse(b) - Date.parse(a))[0];
   const who = known.length === all ? `All ${count(all)}` : `${count(known.length)} of them`;
   const were = known.length === 1 && all > 1 ? "was" : "were";
-  return `${who} ${were} replayed before, last at ${time(last, clock)}. A replay runs them once more.`;
+  const those = known.length === 1 ? "it" : "them";
+  return `${who} ${were} replayed before, last at ${time(last, clock)}. A replay runs ${those} once more.`;
 }
 
 /** The times of the API have as many digits as they need: with all six they sort as text. */

@@ -12,8 +12,17 @@ import { clock } from "./time.tsx";
 export const useHeld = (isWanted = true) =>
   useData<HeldRead>(isWanted ? "/resilience/held" : null, { topics: ["tasks", "queues"], every: 5_000 });
 
-/** One mark that holds work back, with the list of it, and the button that lets it go. */
-export function HeldNote({ hold, isExact }: { hold: Hold; isExact: boolean }) {
+/** One mark that holds work back, with the list of it and the button that lets it go. */
+export function HeldNote({
+  hold,
+  isExact,
+  isLetGoHere = true,
+}: {
+  hold: Hold;
+  isExact: boolean;
+  /** Whether the button is not on the page already. */
+  isLetGoHere?: boolean;
+}) {
   const work = nameOfWork(hold.service_name);
   return (
     <div class="note held-note" data-tone="waiting">
@@ -22,7 +31,7 @@ export function HeldNote({ hold, isExact }: { hold: Hold; isExact: boolean }) {
         {sentenceOfHold(hold, clock.value, isExact)}{" "}
         {hold.count > 0 && <a href={href("/tasks", listOfHold(hold.service_name))}>Show them</a>}
       </span>
-      {!hold.automatic && work && <LetGo service={hold.service_name} name={work.name} />}
+      {isLetGoHere && !hold.automatic && work && <LetGo service={hold.service_name} name={work.name} />}
     </div>
   );
 }

@@ -145,7 +145,7 @@ def test_a_mark_tells_who_set_it_when_and_why() -> None:
     (check,) = (it for it in explain(replace(UNDISPATCHED, marks={"task:pay": signed})).checks if it.name == "marks")
     assert (
         check.detail
-        == "Held back by ann: all tasks named pay are, for 4 m 00 s more. The reason given: the bank is down"
+        == "Held back by ann: all tasks named pay are, for 4 m 00 s more. The reason given: “the bank is down”."
     )
     assert check.since == after(-60)
     assert (check.evidence["set_by"], check.evidence["set_by_name"]) == ("api_key:k1", "ann")

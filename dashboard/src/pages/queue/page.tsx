@@ -82,18 +82,19 @@ function Whole({ queue }: { queue: QueueDetail }) {
         }
         lead={sentenceOfQueue(queue, clock.value.now, queue.due > 0 ? here : [])}
       >
-        {queue.mark === null ? (
-          <HoldBack service={`queue:${name}`} name={name} />
-        ) : (
-          holds.every((one) => one.service_name !== `queue:${name}`) && <Release queue={queue} />
-        )}
+        {queue.mark === null ? <HoldBack service={`queue:${name}`} name={name} /> : <Release queue={queue} />}
         <a class="button" href={href("/tasks", { queue_name: name, status: "PENDING" })}>
           {WORDS.show}
         </a>
         <CopyAs command={{ path: `/queues/${segment(name)}` }} />
       </PageHead>
       {holds.map((hold) => (
-        <HeldNote key={hold.service_name} hold={hold} isExact={held.value?.is_exact ?? true} />
+        <HeldNote
+          key={hold.service_name}
+          hold={hold}
+          isExact={held.value?.is_exact ?? true}
+          isLetGoHere={hold.service_name !== `queue:${name}`}
+        />
       ))}
       <Source of={queue} />
       <Vitals queue={queue} />

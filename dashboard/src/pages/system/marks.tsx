@@ -30,7 +30,7 @@ export function Marks({ marks }: { marks: readonly Mark[] }) {
           <Service name={mark.service_name} />
           <span class="muted">
             {effectOf(mark)}
-            {signatureOf(mark, clock.value) && `; set${signatureOf(mark, clock.value)}.`}
+            {signatureOf(mark, clock.value) && `; marked${signatureOf(mark, clock.value)}.`}
             {reasonOf(mark)}
           </span>
           <span class="end muted">

@@ -147,8 +147,8 @@ function Actions({ worker, asked }: { worker: WorkerDetail; asked: Signal<Asked>
         </ActionButton>
       )}
       <ActionButton needs="operate" onClick={() => (asked.value = "capacity")}>
-        {isOffline ? WORDS.capacityLater : "Capacity"}
-        {worker.capacity === null ? "…" : ` ${worker.capacity}…`}
+        Capacity{worker.capacity === null ? "" : ` ${worker.capacity}`}
+        {isOffline ? ` ${WORDS.later}` : "…"}
       </ActionButton>
       {isOffline && (
         <ActionButton needs="operate" tone="failed" onClick={() => (asked.value = "forget")}>
