@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from domain.audit import NAMELESS, Author
 from domain.errors import InvalidRequest
 from domain.health import DATABASE
 from domain.queue_names import flaw_of
@@ -38,6 +39,18 @@ class Strategy(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Signature:
+    """Who set a mark, when, and why."""
+
+    at: datetime
+    by: str | None
+    """The name under which his writes are recorded, e.g. `api_key:k7Qm2ZpX4rT1`."""
+    name: str | None
+    """How he is called; None for whoever has no name, as where there is no key."""
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Mark:
     """One service, degraded for a while."""
 
@@ -45,6 +58,8 @@ class Mark:
     strategy: Strategy
     until: datetime | None
     """The end of the mark; None for a breaker's, which ends when the service is back."""
+    signature: Signature | None = None
+    """None for a breaker's, and where nobody knows."""
 
 
 Marks = Mapping[str, Mark]
@@ -161,6 +176,9 @@ class BlockedWork:
     queue_names: frozenset[str] = frozenset()
     task_names: frozenset[str] = frozenset()
 
+    def __bool__(self) -> bool:
+        return bool(self.everything or self.queue_names or self.task_names)
+
     def holds(self, queue_name: str, task_name: str) -> bool:
         """Whether this task must stay."""
         return self.everything or queue_name in self.queue_names or task_name in self.task_names
@@ -176,7 +194,22 @@ def blocked_by(marks: Marks) -> BlockedWork:
     )
 
 
+def signature_of(author: Author, *, at: datetime) -> Signature:
+    """Return what a mark tells of whoever sets it in this request."""
+    name = None if author.kind in NAMELESS else author.name
+    return Signature(at, author.label, name, author.reason)
+
+
 def holders_of(queue_name: str, task_name: str, *, marks: Marks) -> list[str]:
     """Return the services whose mark `queue_only` holds back such a task."""
     names = (*COMPONENTS, f"{QUEUE_PREFIX}{queue_name}", f"{TASK_PREFIX}{task_name}")
     return [name for name in names if name in marks and marks[name].strategy is Strategy.QUEUE_ONLY]
+
+
+def counts_by_mark(held: Iterable[tuple[str, str, int]], *, marks: Marks) -> dict[str, int]:
+    """Return how many tasks each mark `queue_only` holds back, by service name, of queues and names with so many."""
+    counts = {name: 0 for name in sorted(marks) if marks[name].strategy is Strategy.QUEUE_ONLY}
+    for queue_name, task_name, count in held:
+        for name in holders_of(queue_name, task_name, marks=marks):
+            counts[name] += count
+    return counts

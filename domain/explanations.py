@@ -167,9 +167,17 @@ def _marks(situation: Situation) -> Iterator[Check]:
     if not marks:
         yield Check("marks", CheckState.OK, "No mark holds it back.")
     for mark in marks:
-        until = mark.until.isoformat() if mark.until else None
-        evidence = {"service_name": mark.service_name, "until": until}
-        yield Check("marks", CheckState.BLOCKS, _held_back(mark, situation.now), evidence, _release_of(mark))
+        signature = mark.signature
+        evidence: Evidence = {
+            "service_name": mark.service_name,
+            "until": mark.until.isoformat() if mark.until else None,
+            "set_by": signature and signature.by,
+            "set_by_name": signature and signature.name,
+            "reason": signature and signature.reason,
+        }
+        since = signature.at if signature else None
+        detail = _held_back(mark, situation.now)
+        yield Check("marks", CheckState.BLOCKS, detail, evidence, _release_of(mark), since)
 
 
 def _held_back(mark: Mark, now: datetime) -> str:
@@ -177,7 +185,9 @@ def _held_back(mark: Mark, now: datetime) -> str:
     if mark.until is None:
         return f"Held back: all tasks are, by the breaker of {mark.service_name}, until that answers again."
     who = work_of(mark.service_name) or f"all tasks are, by a mark of {mark.service_name}"
-    return f"Held back: {who}, for {about((mark.until - now).total_seconds())} more."
+    by = f" by {mark.signature.name}" if mark.signature and mark.signature.name else ""
+    why = f" The reason given: “{mark.signature.reason}”." if mark.signature and mark.signature.reason else ""
+    return f"Held back{by}: {who}, for {about((mark.until - now).total_seconds())} more.{why}"
 
 
 def _release_of(mark: Mark) -> str | None:

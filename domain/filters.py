@@ -11,7 +11,7 @@ from uuid import UUID
 
 from domain.search_text import Query
 from domain.sight import EVERYTHING, Sight
-from domain.states import Status
+from domain.states import Phase, Status
 
 SORT_COLUMNS = {
     "created_at": "created_at",
@@ -37,6 +37,7 @@ class TaskFilter:
     """All that is given must hold; None and empty mean no condition. `_after` includes its time, `_before` does not."""
 
     statuses: tuple[Status, ...] = ()
+    phase: Phase | None = None
     task_id: str | None = None
     task_name: str | None = None
     queue_name: str | None = None
@@ -48,6 +49,8 @@ class TaskFilter:
     worker_id: UUID | None = None
     workflow_id: UUID | None = None
     submitted_by: str | None = None
+    is_replay: bool | None = None
+    """Whether it was made by running another one again."""
     error: str | None = None
     """A part of the error, in any case of letters."""
     min_duration: float | None = None

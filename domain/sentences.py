@@ -31,19 +31,17 @@ def count(value: float | None) -> str:
 
 
 def about(seconds: float | None) -> str:
-    """Return a duration in one unit: `4 min`, `2 h`; for sentences."""
+    """Return it in whole seconds, and in whole minutes from ten on: `41 s`, `1 m 09 s`, `12 m`; for sentences."""
     if seconds is None:
         return NONE
     if seconds < 1:
         return "less than a second"
-    for below, unit, name in ((99.5, 1, "s"), (5_970, MINUTE, "min"), (172_000, HOUR, "h")):
-        if seconds < below:
-            return f"{whole(seconds / unit)} {name}"
-    return f"{whole(seconds / DAY)} d"
+    rounded = whole(seconds)
+    return f"{rounded // MINUTE} m" if 600 <= rounded < HOUR else duration(rounded)
 
 
 def duration(seconds: float | None) -> str:
-    """Return `340 ms`, `1.31 s`, `41.2 s`, `2 m 05 s`, `3 h 12 m`, `189 d 20 h`."""
+    """Return `45 µs`, `1.2 ms`, `340 ms`, `1.31 s`, `41.2 s`, `2 m 05 s`, `3 h 12 m`, `189 d 20 h`."""
     if seconds is None:
         return NONE
     if seconds < 0:
@@ -92,8 +90,12 @@ def span(seconds: float) -> str:
 def _short(seconds: float) -> str:
     if seconds == 0:
         return "0 s"
+    if seconds < 0.0000995:
+        return f"{max(1, whole(seconds * 1e6))} µs"
+    if seconds < 0.00995:
+        return f"{_trim(_fixed(seconds * 1000, 1))} ms"
     if seconds < 0.9995:
-        return f"{max(1, whole(seconds * 1000))} ms"
+        return f"{whole(seconds * 1000)} ms"
     return f"{_trim(_fixed(seconds, 2 if seconds < 9.995 else 1))} s"
 
 

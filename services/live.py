@@ -6,10 +6,12 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.degradation import BlockedWork
 from domain.live import Topic
 from domain.rollups import Measure
 from services.dashboard import MAX_QUEUES
 from store.queries import for_dashboard, for_live
+from store.queries.held import count_held_back
 from store.queries.mirror import get_state
 
 
@@ -19,6 +21,8 @@ class FleetReading:
 
     totals: Mapping[Measure, int]
     due: int
+    held: int
+    """The part of them that marks hold back."""
     running: int
     mean_wait_seconds: float | None
     workers: Mapping[str, int]
@@ -29,17 +33,21 @@ class FleetReading:
     """What is another one than before when a topic has changed; the queues' has what the broker tells besides."""
 
 
-async def read_fleet(connection: AsyncConnection, *, default_queue: str) -> FleetReading:
-    """Return everything but the broker's part; seven short statements, of which none grows with the ended tasks."""
+async def read_fleet(connection: AsyncConnection, *, default_queue: str, blocked: BlockedWork) -> FleetReading:
+    """Return everything but the broker's part; seven short statements, of which none grows with the ended tasks, and
+    one more while marks hold work back.
+    """
     totals = await for_dashboard.count_totals(connection)
     due, parked = await for_dashboard.count_undispatched(connection)
+    held = await count_held_back(connection, blocked)
     figures = await for_live.get_figures(connection)
     workers, alerts = await for_live.count_workers(connection), await for_live.count_alerts(connection)
     names = await for_dashboard.list_queue_names(connection, limit=MAX_QUEUES)
-    counted = (*totals.values(), due, figures.running)
+    counted = (*totals.values(), due, held, figures.running)
     return FleetReading(
         totals=totals,
         due=due,
+        held=held,
         running=figures.running,
         mean_wait_seconds=figures.mean_wait_seconds,
         workers=workers.counts,

@@ -18,8 +18,8 @@ async def get_held(resources: Resources, sight: Sighted) -> HeldAnswer:
     """Tasks that are due and are not handed to the broker because of a mark `queue_only`, by queue and name."""
     marks = {**automatic(resources.probe.breakers.open_ones()), **resources.marks.current()}
     blocked = blocked_by(marks)
-    if not (blocked.everything or blocked.queue_names or blocked.task_names):
-        return HeldAnswer.of([], marks, is_exact=True)
+    if not blocked:
+        return HeldAnswer.of([], {}, is_exact=True)
     async with reading(resources) as connection:
         held, is_exact = await list_held(connection, blocked, sight=sight)
-    return HeldAnswer.of(held, marks, is_exact=is_exact)
+    return HeldAnswer.of(held, marks, is_exact=is_exact, tells_all=not sight.is_bounded)

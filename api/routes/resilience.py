@@ -77,7 +77,7 @@ async def mark_degraded(resources: Resources, author: RequestAuthor, *, body: De
     await record_intent(
         resources.engine.begin, Change(Action.SERVICE_MARK, body.service_name, after=after), author=author
     )
-    until = await resources.marks.set(body.service_name, body.strategy, duration=duration)
+    until = await resources.marks.set(body.service_name, body.strategy, duration=duration, author=author)
     if body.strategy is Strategy.QUEUE_ONLY and DATABASE not in resources.probe.breakers.open_ones():
         await await_rounds(resources.engine)
     return MarkedService(service_name=body.service_name, strategy=body.strategy, degraded_until=until)

@@ -24,7 +24,7 @@ from api.schemas.types import Moment, Text, time_of
 from domain.filters import Sort, TaskFilter
 from domain.identities import MAX_ID_BYTES
 from domain.search_text import parse_query
-from domain.states import Status
+from domain.states import Phase, Status
 from domain.workers.status import node_name
 
 MAX_STATUSES = 100
@@ -56,6 +56,9 @@ class TaskFilters(RequestModel):
     """All that is given must hold."""
 
     status: Statuses = Field(default=[])
+    phase: Annotated[Phase, Field(strict=False)] | None = Field(
+        None, description="`dispatching`: due, and not handed to the broker; while a mark holds it back, it is so."
+    )
     priority: Priority | None = None
     min_priority: Priority | None = None
     task_id: Annotated[Text, Field(max_length=MAX_ID_BYTES)] | None = Field(
@@ -66,6 +69,7 @@ class TaskFilters(RequestModel):
     worker_id: Name | None = Field(None, description="Id or hostname of the worker that has or had it.")
     workflow_id: Annotated[UUID, Field(strict=False)] | None = None
     submitted_by: Name | None = Field(None, description="Who submitted it here, e.g. api_key:k7Qm2ZpX4rT1.")
+    is_replay: bool | None = Field(None, description="true: only replays of others; false: none of them.")
     error: Annotated[Text, Field(max_length=MAX_SEARCH)] | None = Field(
         None, description="A part of the error, in any case of letters."
     )
@@ -91,6 +95,7 @@ class TaskFilters(RequestModel):
         worker_id, node = _worker(self.worker_id)
         return TaskFilter(
             statuses=tuple(dict.fromkeys(self.status)),
+            phase=self.phase,
             task_id=self.task_id,
             task_name=self.task_name,
             queue_name=self.queue_name,
@@ -100,6 +105,7 @@ class TaskFilters(RequestModel):
             worker_id=worker_id,
             workflow_id=self.workflow_id,
             submitted_by=self.submitted_by,
+            is_replay=self.is_replay,
             error=self.error or None,
             min_duration=self.min_duration,
             max_duration=self.max_duration,

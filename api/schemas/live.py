@@ -48,6 +48,9 @@ class Pulse(ResponseModel):
     at: Timestamp
     waiting: int | None = Field(description="Messages in the queues of the broker; null while it does not answer.")
     due: int | None = Field(description="Due and not yet handed to the broker.")
+    held: int | None = Field(
+        description="The part of `due` that marks hold back, of the 10,000 that are due longest; see /resilience/held."
+    )
     running: int | None
     done_per_s: float | None = Field(
         description="Completed a second, over the last minute or as long as somebody listens; null in the first 3 s."
@@ -81,6 +84,7 @@ class Pulse(ResponseModel):
             at=at,
             waiting=waiting,
             due=reading and reading.due,
+            held=reading and reading.held,
             running=reading and reading.running,
             done_per_s=rates and rates.done,
             failed_per_s=rates and rates.failed,

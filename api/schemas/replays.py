@@ -3,11 +3,11 @@
 import json
 from typing import Annotated, Any
 
-from pydantic import MISSING, AfterValidator
+from pydantic import MISSING, AfterValidator, Field
 
-from api.schemas.base import RequestModel
+from api.schemas.base import RequestModel, ResponseModel
 from api.schemas.tasks import MaxRetries, Priority, SubmittedTask, TimeoutSeconds
-from api.schemas.types import JsonArray, JsonObject, QueueName, Time
+from api.schemas.types import JsonArray, JsonObject, QueueName, Time, Timestamp
 from domain.redaction.values import MASK, has_mask
 
 _AS_STORED = {"task_args": "args", "task_kwargs": "kwargs"}
@@ -42,3 +42,19 @@ class ReplayedTask(SubmittedTask):
     """The new task."""
 
     original_task_id: str
+
+
+class ReplayCountModel(ResponseModel):
+    """How often a task was run again."""
+
+    task_id: str
+    replays: int = Field(examples=[2])
+    last_replayed_at: Timestamp
+
+
+class ReplayCounts(ResponseModel):
+    """Which of some tasks were run again already."""
+
+    data: list[ReplayCountModel] = Field(
+        description="In the order of `ids`; those of which no replay is known are left out."
+    )

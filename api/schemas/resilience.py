@@ -51,10 +51,19 @@ class ActiveMark(ResponseModel):
     strategy: Strategy
     degraded_until: Timestamp | None = Field(description="null: set by a breaker, ends when the service is back.")
     automatic: bool
+    set_at: Timestamp | None = Field(description="null: set by a breaker, or by a version that did not keep it.")
+    set_by: str | None = Field(description="Who set it.", examples=["api_key:k7Qm2ZpX4rT1"])
+    set_by_name: str | None = Field(description="How he is called; null where there are no keys.", examples=["ann"])
+    reason: str | None = Field(description="Why, if it was said in `X-Celeriac-Reason`.")
 
     @classmethod
     def from_mark(cls, mark: Mark) -> Self:
+        signature = mark.signature
         return cls(
+            set_at=signature and signature.at,
+            set_by=signature and signature.by,
+            set_by_name=signature and signature.name,
+            reason=signature and signature.reason,
             service_name=mark.service_name,
             strategy=mark.strategy,
             degraded_until=mark.until,

@@ -21,7 +21,7 @@ from api.schemas.live import Hint, Pulse
 from api.streams.frames import unplaced_frame
 from api.streams.open_streams import OpenStreams
 from background import Resident, start_rounds
-from domain.degradation import BROKER
+from domain.degradation import BROKER, BlockedWork, automatic, blocked_by
 from domain.health import DATABASE
 from domain.live import Pace, Topic, Topics, topic_of_task, topic_of_workflow
 from domain.principals import Principal
@@ -167,12 +167,13 @@ class LiveHub(Resident):
     async def read_once(self) -> None:
         """Read how the whole is, and tell all who listen."""
         failing = self._probe.breakers.open_ones()
-        reading = None if DATABASE in failing else await self._read_fleet()
+        degraded = await self._degraded.fresh()
+        blocked = blocked_by({**automatic(failing), **degraded})
+        reading = None if DATABASE in failing else await self._read_fleet(blocked)
         depths = None
         if reading is not None and BROKER not in failing:
             depths = await ask_depths(self._queues, reading.queue_names)
         rates = self._pace.add(reading.totals, at_seconds=time.monotonic()) if reading else None
-        degraded = await self._degraded.fresh()
         pulse = Pulse.of(
             reading,
             at=datetime.now(UTC),
@@ -204,10 +205,10 @@ class LiveHub(Resident):
                 marks |= {topic_of_workflow(each): of_workflows.get(each) for each in workflow_ids}
         self._tell(self.board.note(marks))
 
-    async def _read_fleet(self) -> FleetReading | None:
+    async def _read_fleet(self, blocked: BlockedWork) -> FleetReading | None:
         try:
             async with asyncio.timeout(READ_SECONDS), stating(self._engine) as connection:
-                return await read_fleet(connection, default_queue=self._default_queue)
+                return await read_fleet(connection, default_queue=self._default_queue, blocked=blocked)
         except (SQLAlchemyError, OSError) as error:  # a TimeoutError is an OSError
             log.warning("pulse_not_read", error=type(error).__name__)
             return None

@@ -57,6 +57,7 @@ class Reader:
             health=self._slow["health"],
             alerts=_rows(self._slow["alerts"]),
             resilience=self._slow["resilience"],
+            held=self._slow["held"],
             workflows=_rows(self._slow["workflows"]),
             offline=sum(row.get("status") == "OFFLINE" for row in _rows(workers) or ()),
             fleet=_rows(self._slow["fleet"]),
@@ -81,6 +82,7 @@ class Reader:
             "health": self._ask("/health", accept=unwell),
             "alerts": self._ask("/alerts", limit=MOST_ALERTS, rows="data"),
             "resilience": resilience,
+            "held": self._ask("/resilience/held") if _holds_back(resilience) else None,
             "fleet": self._ask("/workers", limit=MOST_ROWS, rows="data") if are_gone else None,
             "workflows": self._ask("/workflows", status="FAILED", limit=MOST_WORKFLOWS, rows="data"),
             "trends": self._ask("/analytics/trends", hours=1, interval="minutely"),
@@ -108,6 +110,11 @@ class Reader:
             done, failed = (max(0, b - a) * 60 / (ended - began) for a, b in zip(first, last, strict=True))
             return done, failed
         return _rates_of(trends, now=time.time()) if trends is not None else (None, None)
+
+
+def _holds_back(resilience: Json | None) -> bool:
+    marks = (resilience or {}).get("degradation", {}).get("marks", ())
+    return any(mark["strategy"] == "queue_only" for mark in marks)
 
 
 def _rows(page: Json | None) -> list[Json] | None:

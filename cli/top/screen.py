@@ -109,7 +109,7 @@ def _figures(it: Situation, width: int) -> list[Table]:
     figures = [
         (count(stats.get("queue_depth")), "waiting", ""),
         (count(it.running_count), "running", ""),
-        (per_minute(it.done_per_minute), "done", ""),
+        (per_minute(it.done_per_minute), "completed", ""),
         (percent(it.failed_percent), "failing", "red" if it.failed_percent else ""),
         (duration(it.mean_wait), "mean wait", ""),
         (count(active) if every is None else f"{count(active)} of {count(every)}", "workers", ""),

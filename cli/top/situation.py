@@ -18,6 +18,8 @@ class Situation:
     stats: Json | None = None
     queues: list[Json] | None = None
     resilience: Json | None = None
+    held: Json | None = None
+    """How much marks hold back; read where any does."""
     done_per_minute: float | None = None
     failed_percent: float | None = None
     mean_wait: float | None = None

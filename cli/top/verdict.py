@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cli.top.situation import Json, Situation, seconds_since
-from domain.degradation import work_of
+from domain.degradation import QUEUE_PREFIX, TASK_PREFIX, work_of
 from domain.sentences import about, duration, percent, plural, whole
 
 FAR_TOO_LONG_SECONDS = 60
@@ -144,20 +144,37 @@ def _marked(it: Situation, down: Container[str]) -> Iterator[_Trouble]:
         name = mark["service_name"]
         if mark["automatic"] and name in down:
             continue
-        yield (
-            "warning",
-            (f"{name} fails and is kept away from." if mark["automatic"] else _of_mark(mark, it.now)),
-        )
+        yield "warning", f"{name} fails and is kept away from." if mark["automatic"] else _of_mark(mark, it)
 
 
-def _of_mark(mark: Json, now: float) -> str:
-    """Return what a mark by hand does, and for how long yet."""
-    left = -(seconds_since(mark["degraded_until"], now) or 0)
-    yet = f", {about(left)} left" if left > 0 else ""
-    who = work_of(mark["service_name"])
+def _of_mark(mark: Json, it: Situation) -> str:
+    """Return what a mark by hand does, since when by whom, and for how long yet; how much it holds back, if any."""
+    name = mark["service_name"]
+    left = -(seconds_since(mark["degraded_until"], it.now) or 0)
+    since = f"{_author_of(mark, it.now)}{f', {about(left)} left' if left > 0 else ''}."
+    held = it.held or {"marks": (), "is_exact": True}
+    hold = next((each for each in held["marks"] if each["service_name"] == name and each["count"]), None)
+    if hold is not None:
+        is_exact: bool = held["is_exact"]
+        tasks = plural(hold["count"], "task", is_exact=is_exact)
+        return f"{tasks}{_whose(name)} {'is' if hold['count'] == 1 and is_exact else 'are'} held back{since}"
+    who = work_of(name)
     if who is None:
-        return f"{mark['service_name']} is marked as degraded{yet}."
-    return f"A{who[1:]} {'held back' if mark['strategy'] == 'queue_only' else 'refused'}{yet}."
+        return f"{name} is marked as degraded{since}"
+    return f"A{who[1:]} {'held back' if mark['strategy'] == 'queue_only' else 'refused'}{since}"
+
+
+def _author_of(mark: Json, now: float) -> str:
+    by = f" by {mark['set_by_name']}" if mark.get("set_by_name") else ""
+    seconds = seconds_since(mark.get("set_at"), now)
+    return by if seconds is None else f"{by}, for {about(max(0.0, seconds))} so far"
+
+
+def _whose(service_name: str) -> str:
+    """Return whose tasks a mark is for, as the end of a name for them."""
+    if service_name.startswith(QUEUE_PREFIX):
+        return f" of queue {service_name.removeprefix(QUEUE_PREFIX)}"
+    return f" of {service_name.removeprefix(TASK_PREFIX)}" if service_name.startswith(TASK_PREFIX) else ""
 
 
 def _refused_and_failing(it: Situation, alerts: Sequence[Json]) -> Iterator[_Trouble]:

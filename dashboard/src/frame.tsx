@@ -81,7 +81,10 @@ function Strip() {
   );
 }
 
-/** How the whole is, in four figures: not every key is told them. */
+/** So many of those that are due are looked at for marks that hold them back. */
+const COUNTED = 10_000;
+
+/** How the whole is, in four figures, and how much is held back while anything is: not every key is told them. */
 function Vitals() {
   const now = pulse.value;
   const done = now?.done_per_s ?? null;
@@ -94,8 +97,17 @@ function Vitals() {
         icon="inbox"
         value={count(waitingShown.value ?? now?.waiting)}
         word="waiting"
-        rank={0}
+        rank={now?.held ? 1 : 0}
       />
+      {now?.held ? (
+        <Vital
+          to={href("/tasks", { phase: "dispatching" })}
+          icon="pause"
+          value={count(now.held, (now.due ?? 0) <= COUNTED)}
+          word="held back"
+          rank={0}
+        />
+      ) : null}
       <Vital
         to={href("/tasks", { status: "RUNNING" })}
         icon="play"
@@ -103,7 +115,7 @@ function Vitals() {
         word="running"
         rank={1}
       />
-      <Vital to={href("/analytics")} icon="check" value={perMinute(done)} word="done" rank={2} />
+      <Vital to={href("/analytics")} icon="check" value={perMinute(done)} word="completed" rank={2} />
       <Vital
         to={href("/failures")}
         icon="close"
@@ -117,7 +129,7 @@ function Vitals() {
 
 function Vital(props: {
   to: string;
-  icon: "inbox" | "play" | "check" | "close";
+  icon: "inbox" | "pause" | "play" | "check" | "close";
   value: string;
   word: string;
   rank: number;

@@ -7,11 +7,36 @@ import {
   paramsOfFilters,
   parse,
   queryOf,
+  stillFits,
   textOf,
   tokensOf,
   withoutToken,
   withToken,
 } from "../src/logic/filters.ts";
+
+test("a task that has gone on no longer fits the status or the phase that was asked for", () => {
+  const asked = (text: string) => new URLSearchParams(text);
+  const ended = { status: "COMPLETED", phase: "finished" };
+  assert.equal(stillFits(asked("status=PENDING"))(ended), false);
+  assert.equal(stillFits(asked("status=PENDING&status=COMPLETED"))(ended), true);
+  assert.equal(stillFits(asked("phase=dispatching"))({ status: "PENDING", phase: "queued" }), false);
+  assert.equal(stillFits(asked("phase=queued&status=PENDING"))({ status: "PENDING", phase: "queued" }), true);
+  assert.equal(stillFits(asked("queue_name=q"))(ended), true);
+});
+
+test("what is said of a phase or of replays is asked for as the API has it", () => {
+  assert.deepEqual(
+    parse("phase:dispatching replay:true").tokens.map(({ param, value }) => [param, value]),
+    [
+      ["phase", "dispatching"],
+      ["is_replay", "true"],
+    ],
+  );
+  assert.deepEqual(filtersOfParams(new URLSearchParams("is_replay=true&phase=queued")), {
+    is_replay: true,
+    phase: "queued",
+  });
+});
 
 test("words with a colon are filters, the rest is searched as it was typed", () => {
   const { tokens, words } = parse('status:failed queue:"two words" pay "order 17" -refund name:a:b http://x');

@@ -53,7 +53,7 @@ test("a queue says why it does not move", () => {
   assert.equal(sentenceOfQueue(queue({}), now), "Nothing waits in it.");
   assert.match(
     sentenceOfQueue(queue({ mark: held, due: 3 }), now),
-    /^Held back for 15 min more.*3 tasks so far/,
+    /^Held back for 15 m more.*3 tasks so far/,
   );
   assert.match(sentenceOfQueue(queue({ waiting: null }), now), /those only who may see all/);
   assert.equal(
@@ -64,7 +64,7 @@ test("a queue says why it does not move", () => {
     sentenceOfQueue(queue({ waiting: 9, in_per_minute: 40, out_per_minute: 8 }), now),
     /grows by 32\/min/,
   );
-  assert.match(sentenceOfQueue(queue({ waiting: 9, empty_in_seconds: 240 }), now), /empty in 4 min\.$/);
+  assert.match(sentenceOfQueue(queue({ waiting: 9, empty_in_seconds: 240 }), now), /empty in 4 m 00 s\.$/);
   assert.match(sentenceOfQueue(queue({ waiting: 9 }), now), /Nothing of it has started/);
 });
 
@@ -128,7 +128,7 @@ test("what if: as many as run at once, as long as each takes, against what comes
   assert.equal(whatIf({ waiting: null, in_per_minute: 0 }, 4, 1), null);
   assert.equal(
     sentenceOfForecast(whatIf(long, 4, 1)!, 4),
-    "With 4 tasks at once, up to 240/min would start: empty in 4 min.",
+    "With 4 tasks at once, up to 240/min would start: empty in 4 m 00 s.",
   );
   assert.match(sentenceOfForecast(whatIf(long, 0, 1)!, 0), /fewer than come/);
 });

@@ -1,12 +1,44 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { becameOf, othersOf, replaysOf, wasReplayed } from "../src/logic/replays.ts";
+import {
+  becameOf,
+  listOfMade,
+  othersOf,
+  replaysOf,
+  sentenceOfReplayed,
+  wasReplayed,
+} from "../src/logic/replays.ts";
 
 const clock = { now: Date.parse("2026-11-28T12:00:00Z"), zone: "UTC" };
 const event = (event_type: string, details: Record<string, unknown>) => ({
   timestamp: "2026-11-28T11:00:00Z",
   event_type,
   details,
+});
+
+test("before several are replayed it is said how many were before", () => {
+  const clock = { now: Date.parse("2026-11-26T15:00:00Z"), zone: "UTC" };
+  const one = { task_id: "a", replays: 2, last_replayed_at: "2026-11-26T14:02:11.2Z" };
+  const other = { task_id: "b", replays: 1, last_replayed_at: "2026-11-26T14:01:00Z" };
+  assert.equal(sentenceOfReplayed([], 3, clock), "");
+  assert.match(sentenceOfReplayed([one], 3, clock), /^1 of them was replayed before, last at 14:02:11.2\./);
+  assert.match(
+    sentenceOfReplayed([other, one], 3, clock),
+    /^2 of them were replayed before, last at 14:02:11.2\./,
+  );
+  assert.match(sentenceOfReplayed([one, other], 2, clock), /^All 2 were /);
+});
+
+test("what a bulk replay has made is listed from its first moment to its last", () => {
+  const made = ["2026-11-26T14:02:11.000002Z", "2026-11-26T14:02:11Z"].map((at) => ({
+    created_at: at,
+  }));
+  const query = new URLSearchParams(listOfMade(made).split("?")[1]);
+  assert.deepEqual(Object.fromEntries(query), {
+    is_replay: "true",
+    created_after: "2026-11-26T14:02:11.000000Z",
+    created_before: "2026-11-26T14:02:11.000003Z",
+  });
 });
 
 test("the replays of a task are those that its events name, the newest first", () => {

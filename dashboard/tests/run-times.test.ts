@@ -53,7 +53,7 @@ test("what was counted before durations were, by the minute, is not known", () =
 test("a stretch that was not heard is told", () => {
   assert.match(
     say(runs(300, 1.2), runs(200, 0.4), null, 720),
-    / Nothing was heard for 12 min of these two hours: what ended then may be missing\.$/,
+    / Nothing was heard for 12 m of these two hours: what ended then may be missing\.$/,
   );
 });
 

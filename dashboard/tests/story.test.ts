@@ -193,7 +193,7 @@ test("a task is said in one sentence", () => {
   );
   assert.equal(
     sentenceOfTask(task({ status: "PENDING", phase: "queued" }), clock),
-    "Waits in queue q for 60 s.",
+    "Waits in queue q for 1 m 00 s.",
   );
   assert.equal(
     sentenceOfTask(task({ outcome: "unknown" }), clock),
@@ -279,7 +279,7 @@ test("an advice on a page names no request", () => {
 const checkOf = (over: Partial<Explanation["checks"][number]>): Explanation["checks"][number] => ({
   name: "marks",
   state: "blocks",
-  detail: "Held back: all tasks named pay are, for 12 min more.",
+  detail: "Held back: all tasks named pay are, for 12 m more.",
   evidence: { service_name: "task:pay", until: at(780) },
   action: null,
   since: null,
@@ -294,14 +294,22 @@ const whyOf = (...checks: Explanation["checks"]): Explanation => ({
 
 test("what a mark holds back is said to be held back, by whose mark and until when", () => {
   const due = task({ status: "PENDING", phase: "dispatching" });
-  const held = "Held back: all tasks named pay are, until 12:13 (for 12 min more).";
+  const held = "Held back: all tasks named pay are, until 12:13 (for 12 m more).";
   const why = whyOf(checkOf({}));
   assert.equal(sentenceOfTask(due, clock, why), held);
   assert.equal(verdictOf(why, clock), held);
   const queue = checkOf({ evidence: { service_name: "queue:mail", until: at(780) } });
   assert.equal(
     detailOf(queue, clock),
-    "Held back: all that is submitted to queue mail is, until 12:13 (for 12 min more).",
+    "Held back: all that is submitted to queue mail is, until 12:13 (for 12 m more).",
+  );
+  const signed = checkOf({
+    since: at(-3600),
+    evidence: { service_name: "task:pay", until: at(780), set_by_name: "ann", reason: "the bank is down" },
+  });
+  assert.equal(
+    detailOf(signed, clock),
+    "Held back by ann since 11:00: all tasks named pay are, until 12:13 (for 12 m more). The reason given: “the bank is down”.",
   );
   const refused = { ...due, dispatch_refusal: { refusals: 2, reason: "no", parked_at: null } } as Task;
   assert.equal(sentenceOfTask(refused, clock, why), held);
@@ -310,8 +318,8 @@ test("what a mark holds back is said to be held back, by whose mark and until wh
 
 test("a task that is due is only said to be late once nothing is known to hold it back", () => {
   const due = task({ status: "PENDING", phase: "dispatching" });
-  assert.equal(sentenceOfTask(due, clock), "Due for 60 s.");
-  assert.equal(sentenceOfTask(due, clock, whyOf()), "Due, and not handed to the broker for 60 s.");
+  assert.equal(sentenceOfTask(due, clock), "Due for 1 m 00 s.");
+  assert.equal(sentenceOfTask(due, clock, whyOf()), "Due, and not handed to the broker for 1 m 00 s.");
 });
 
 test("the API's words stay where they say more, or the mark has ended", () => {

@@ -44,7 +44,7 @@ test("what does not answer is said first, with what it means", () => {
   const down = system({ components: [part("database"), part("broker", "unhealthy")] });
   assert.equal(
     sentenceOfSystem(down, undefined, now),
-    "Broker: no answer for 4 min. Submissions are accepted and wait. Nothing is lost.",
+    "Broker: no answer for 4 m 00 s. Submissions are accepted and wait. Nothing is lost.",
   );
   const both = system({ components: [part("database", "unhealthy"), part("broker", "unhealthy")] });
   assert.match(
@@ -75,7 +75,7 @@ test("silence is counted once, and only within the window", () => {
   assert.equal(silenceOf(gaps, Date.parse("2026-11-26T10:00:00Z"), now), 120);
   assert.match(
     sentenceOfGaps([gap("11:00:00", "11:02:00")], 1, now),
-    /^1 stretch .* was not heard, 2 min in all/,
+    /^1 stretch .* was not heard, 2 m 00 s in all/,
   );
   assert.equal(sentenceOfGaps([], 0, now), "No gap is known in the last 24 hours.");
 });

@@ -37,7 +37,7 @@ test("all well is said with the figures that show it", () => {
   assert.equal(say({}).rest, "Nothing waits.");
   assert.equal(
     say({ queues: [queue({ oldest_waiting_at: "2026-11-26T11:50:00Z" })] }).rest,
-    "The oldest waits for 10 min.",
+    "The oldest waits for 10 m.",
   );
 });
 
@@ -53,9 +53,9 @@ test("the worst is said first, and how much more there is", () => {
   });
   const said = say({ alerts: [alert({}), critical] });
   assert.equal(said.tone, "critical");
-  assert.equal(said.text, "No worker is active, for 4 min.");
+  assert.equal(said.text, "No worker is active, for 4 m 00 s.");
   assert.equal(said.rest, "One more thing is wrong:");
-  assert.deepEqual(said.others, [{ text: "More than 20 % failed, for 4 min.", to: "/failures?hours=1" }]);
+  assert.deepEqual(said.others, [{ text: "More than 20 % failed, for 4 m 00 s.", to: "/failures?hours=1" }]);
   assert.equal(said.links[0]!.to, "/workers");
   const down = say({ health: { ...healthy, status: "unhealthy" }, alerts: [critical, alert({})] });
   assert.match(down.text, /database/);
@@ -74,7 +74,7 @@ test("an alert that somebody has seen does not shout, unless it is critical", ()
 test("a queue that nobody consumes is named with what waits, unless an alert has said so", () => {
   const lonely = queue({ waiting: 812, consumers: 0, oldest_waiting_at: "2026-11-26T11:56:00Z" });
   const said = say({ queues: [queue({}), lonely] });
-  assert.equal(said.text, "Nobody consumes payments: 812 tasks wait, the oldest for 4 min.");
+  assert.equal(said.text, "Nobody consumes payments: 812 tasks wait, the oldest for 4 m 00 s.");
   assert.equal(said.links[0]!.to, "/queues/payments");
   assert.equal(
     say({ queues: [queue({ waiting: 1, consumers: 0 })] }).text,
@@ -99,7 +99,7 @@ test("parts that are down, marks, refusals and failures are each a sentence", ()
     failedPercent: 40,
     donePerMinute: 3,
   });
-  assert.equal(said.text, "The result backend has not answered for 60 s. Results come late.");
+  assert.equal(said.text, "The result backend has not answered for 1 m 00 s. Results come late.");
   assert.equal(said.rest, "3 more things are wrong:");
   const automatic = { components: [], degradation: { marks: [{ service_name: "broker", automatic: true }] } };
   assert.match(say({ resilience: automatic as unknown as Resilience }).text, /^broker fails/);

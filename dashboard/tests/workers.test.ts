@@ -3,6 +3,7 @@ import test from "node:test";
 import {
   byNeed,
   deadlineOf,
+  keptOrTold,
   loadOf,
   onlyTakerOf,
   sentenceOfEntry,
@@ -59,6 +60,14 @@ const drain = (over: Partial<Drain>): Drain => ({
 
 const states = (steps: { title: string; state: string }[]) =>
   steps.map((step) => `${step.state} ${step.title}`);
+
+test("a wish of a worker that is not there is said to be kept until it is back", () => {
+  const there = worker({});
+  const gone = worker({ status: "OFFLINE" });
+  assert.equal(keptOrTold("one is paused", there, true), "one is paused.");
+  assert.equal(keptOrTold("one is paused", there, false), "one is paused, and repeated until it holds.");
+  assert.equal(keptOrTold("one is paused", gone, false), "Kept: one is paused once it is back.");
+});
 
 test("the list says first whether anything can start", () => {
   assert.equal(sentenceOfFleet([]), "No worker has been heard yet.");
@@ -119,11 +128,11 @@ test("a worker says what it does", () => {
   assert.equal(said({ current_load: 4 }), "Takes new tasks and runs 4 tasks of 4 at once. It is full.");
   assert.match(
     said({ status: "OFFLINE", current_load: 1 }),
-    /not heard for 60 s\. 1 task it ran is looked after/,
+    /not heard for 1 m 00 s\. 1 task it ran is looked after/,
   );
-  assert.match(said({ status: "OFFLINE" }), /not heard for 60 s\.$/);
+  assert.match(said({ status: "OFFLINE" }), /not heard for 1 m 00 s\.$/);
   const after = (lost: number) => sentenceOfWorker(detail({ status: "OFFLINE" }), undefined, now, lost);
-  assert.match(after(1), /60 s\. 1 task that it ran was lost with it\.$/);
+  assert.match(after(1), /1 m 00 s\. 1 task that it ran was lost with it\.$/);
   assert.match(after(2), /2 tasks that it ran were lost with it\.$/);
   assert.match(said({ status: "OFFLINE" }, drain({ state: "drained" })), /^Drained/);
   assert.match(
@@ -192,8 +201,8 @@ test("that it was paused before the drain was asked for proves nothing", () => {
 
 test("a deadline says how long, or by how much it is missed", () => {
   assert.equal(deadlineOf(drain({}), now), null);
-  assert.match(deadlineOf(drain({ deadline_at: "2026-11-26T12:10:00Z" }), now)!, /overdue in 10 min/);
-  assert.match(deadlineOf(drain({ deadline_at: "2026-11-26T11:50:00Z" }), now)!, /overdue by 10 min/);
+  assert.match(deadlineOf(drain({ deadline_at: "2026-11-26T12:10:00Z" }), now)!, /overdue in 10 m/);
+  assert.match(deadlineOf(drain({ deadline_at: "2026-11-26T11:50:00Z" }), now)!, /overdue by 10 m/);
 });
 
 test("history names sizes, and words that it does not know", () => {

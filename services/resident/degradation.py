@@ -10,9 +10,9 @@ system whose Redis is down.
 
 import asyncio
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Self, TypeVar, cast
+from typing import Self, TypeVar
 
 import msgspec
 import structlog
@@ -20,9 +20,10 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from background import Resident, start_rounds
-from domain.degradation import NO_MARKS, Mark, Marks, Strategy, in_force, refusal_of
+from domain.audit import Author
+from domain.degradation import NO_MARKS, Mark, Marks, Signature, Strategy, in_force, refusal_of, signature_of
 from domain.errors import ServiceDegraded, Unavailable
-from domain.redis_keys import MARKS_KEY
+from domain.redis_keys import MARK_SIGNATURES_KEY, MARKS_KEY
 
 MAX_DURATION_SECONDS = 86_400
 MAX_MARKS = 1_000
@@ -75,13 +76,17 @@ class DegradationMarks(Resident):
                     await self.refresh()
         return self.current()
 
-    async def set(self, service_name: str, strategy: Strategy, *, duration: timedelta) -> datetime:
+    async def set(
+        self, service_name: str, strategy: Strategy, *, duration: timedelta, author: Author | None = None
+    ) -> datetime:
         """Mark a service, in place of its former mark; returns its end, once every process goes by it.
 
         Raises Unavailable while Redis does not answer.
         """
-        until = datetime.now(UTC) + duration
-        await _answered(self._store(Mark(service_name, strategy, until)))
+        now = datetime.now(UTC)
+        until = now + duration
+        signature = signature_of(author, at=now) if author else None
+        await _answered(self._store(Mark(service_name, strategy, until, signature)))
         await self._until_known_everywhere()
         log.warning("service_marked", service=service_name, strategy=strategy.value, until=until.isoformat())
         return until
@@ -91,7 +96,7 @@ class DegradationMarks(Resident):
         not answer."""
         # Of a copy that rests others may have cleared it long ago.
         had = service_name in await self.fresh()
-        removed = await _answered(self._redis.hdel(MARKS_KEY, service_name))
+        removed = await _answered(self._remove([service_name]))
         if had or removed:
             await self._until_known_everywhere()
         log.info("service_mark_cleared", service=service_name)
@@ -101,7 +106,7 @@ class DegradationMarks(Resident):
         """Read the marks now."""
         began = time.monotonic()
         try:
-            stored = await _answered(cast(Awaitable[dict[bytes, bytes]], self._redis.hgetall(MARKS_KEY)))
+            stored, signed = await _answered(self._read())
         except Unavailable as error:
             self._marks = NO_MARKS
             if self._is_known:
@@ -112,7 +117,7 @@ class DegradationMarks(Resident):
         if began < self._read_at:
             return  # somebody has read them since
         self._read_at = began
-        marks = [_mark(name, value) for name, value in stored.items()]
+        marks = [_mark(name, value, signed.get(name)) for name, value in stored.items()]
         self._marks = {mark.service_name: mark for mark in marks if mark is not None}
 
     def _start(self) -> list[asyncio.Task[None]]:
@@ -136,8 +141,25 @@ class DegradationMarks(Resident):
         await self._forget_ended(make_room_for=mark.service_name)
         async with self._redis.pipeline(transaction=True) as pipe:
             pipe.hset(MARKS_KEY, mark.service_name, msgspec.json.encode([mark.strategy.value, mark.until]))
+            pipe.hset(MARK_SIGNATURES_KEY, mark.service_name, msgspec.json.encode([mark.until, mark.signature]))
             pipe.expire(MARKS_KEY, MAX_DURATION_SECONDS)
+            pipe.expire(MARK_SIGNATURES_KEY, MAX_DURATION_SECONDS)
             await pipe.execute()
+
+    async def _read(self) -> tuple[dict[bytes, bytes], dict[bytes, bytes]]:
+        async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.hgetall(MARKS_KEY)
+            pipe.hgetall(MARK_SIGNATURES_KEY)
+            stored, signed = await pipe.execute()
+        return stored, signed
+
+    async def _remove(self, service_names: Sequence[str]) -> int:
+        """Return how many of them were marked."""
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.hdel(MARKS_KEY, *service_names)
+            pipe.hdel(MARK_SIGNATURES_KEY, *service_names)
+            removed, _ = await pipe.execute()
+        return int(removed)
 
     async def _forget_ended(self, *, make_room_for: str) -> None:
         await self.refresh()
@@ -146,7 +168,7 @@ class DegradationMarks(Resident):
             raise Unavailable(f"{self._max_marks} services are marked already; clear one first.")
         ended = [name for name in self._marks if name not in kept]
         if ended:
-            await self._redis.hdel(MARKS_KEY, *ended)
+            await self._remove(ended)
 
 
 def refuse_degraded(marks: Marks, *, queue_name: str | None, task_name: str | None) -> None:
@@ -162,15 +184,29 @@ def refusal(mark: Mark) -> ServiceDegraded:
     return ServiceDegraded(f"{mark.service_name} is degraded{until} ({mark.strategy.value}); try again later.")
 
 
-def _mark(service_name: bytes, stored: bytes) -> Mark | None:
+def _mark(service_name: bytes, stored: bytes, signed: bytes | None) -> Mark | None:
     """Read a mark; None for what none of us has written: one strange field must not hide the marks beside it."""
     try:
         strategy, until = msgspec.json.decode(stored, type=tuple[str, datetime])
         # Without an offset it could not be compared with the present.
-        return Mark(service_name.decode(), Strategy(strategy), until) if until.tzinfo else None
+        return (
+            Mark(service_name.decode(), Strategy(strategy), until, _signature(signed, until)) if until.tzinfo else None
+        )
     except (ValueError, RecursionError) as error:
         log.debug("degradation_mark_not_understood", error=type(error).__name__)
         return None
+
+
+def _signature(signed: bytes | None, until: datetime) -> Signature | None:
+    """Read who set the mark that ends then; None where another one was set since by a version that does not tell."""
+    if signed is None:
+        return None
+    try:
+        end, signature = msgspec.json.decode(signed, type=tuple[datetime, Signature | None])
+    except (ValueError, RecursionError) as error:
+        log.debug("mark_signature_not_understood", error=type(error).__name__)
+        return None
+    return signature if end == until else None
 
 
 async def _answered(call: Awaitable[T]) -> T:

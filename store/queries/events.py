@@ -3,19 +3,23 @@
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Integer, Text, bindparam, cast, select
+from sqlalchemy import JSON, BigInteger, Integer, Select, Text, and_, any_, bindparam, cast, func, select
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.facts import Fact
+from domain.sight import Sight
 from domain.states import EventType
 from store.at_rest import AtRest, at_rest_of
-from store.batch import batch_of, bind_rows
+from store.batch import IDS, batch_of, bind_rows
+from store.queries.sight import KEPT, seen
 from store.tables.base import Time
-from store.tables.tasks import events
+from store.tables.tasks import events, tasks
 
 COLUMNS = ("task_id", "occurred_at", "event_key", "event_type", "node", "pid", "clock", "retries", "details")
 TRACEBACK = "traceback"
@@ -73,6 +77,39 @@ async def get_latest_facts(connection: AsyncConnection, task_id: str, *, since: 
     rows = await connection.execute(_latest, {"task_id": task_id, "since": since, "limit": limit})
     vault = at_rest_of(connection)
     return [_fact(vault, row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayCount:
+    """How often a task was run again, as far as its facts are kept."""
+
+    task_id: str
+    replays: int
+    last_replayed_at: datetime
+
+
+@lru_cache(maxsize=KEPT)
+def _replays(sight: Sight) -> Select[Any]:
+    of_task = events.c.task_id == tasks.c.task_id
+    return (
+        select(tasks.c.task_id, func.count(), func.max(events.c.occurred_at))
+        .join(events, and_(of_task, events.c.occurred_at >= tasks.c.events_from))
+        .where(
+            tasks.c.task_id == any_(bindparam("task_ids", type_=IDS)),
+            events.c.event_type == EventType.REPLAYED.value,
+            *seen(sight),
+        )
+        .group_by(tasks.c.task_id)
+    )
+
+
+async def count_replays(connection: AsyncConnection, task_ids: Sequence[str], *, sight: Sight) -> list[ReplayCount]:
+    """Return how often those of these tasks were run again that are seen and were, in the order asked for (primary key
+    of tasks, and of each daily partition since a task's `events_from`).
+    """
+    rows = await connection.execute(_replays(sight), {"task_ids": list(task_ids)})
+    found = {row.task_id: ReplayCount(*row) for row in rows}
+    return [found[task_id] for task_id in dict.fromkeys(task_ids) if task_id in found]
 
 
 def _fact(vault: AtRest, row: Any) -> Fact:

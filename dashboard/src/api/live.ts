@@ -13,6 +13,7 @@ export interface Pulse {
   at: string | null;
   waiting: number | null;
   due: number | null;
+  held: number | null;
   running: number | null;
   done_per_s: number | null;
   failed_per_s: number | null;
@@ -236,6 +237,7 @@ async function poll(): Promise<void> {
       at: new Date(at).toISOString(),
       waiting: stats.queue_depth,
       due: stats.undispatched,
+      held: null,
       running: null,
       done_per_s: rates?.done ?? null,
       failed_per_s: rates?.failed ?? null,

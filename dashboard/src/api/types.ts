@@ -142,9 +142,18 @@ export interface Mark {
   strategy: string;
   degraded_until: string | null;
   automatic: boolean;
+  set_at?: string | null;
+  /** How whoever set it is called; null where there are no keys. */
+  set_by_name?: string | null;
+  reason?: string | null;
 }
 
-/** What is due and kept by marks, by queue and name. */
+/** A mark that holds work back, and how much. */
+export interface Hold extends Mark {
+  count: number;
+}
+
+/** What is due and kept by marks, by queue and name, and by mark. */
 export interface HeldRead {
   total: number;
   is_exact: boolean;
@@ -155,6 +164,7 @@ export interface HeldRead {
     oldest_due_at: string;
     held_by: string[];
   }[];
+  marks: Hold[];
 }
 
 export interface QueueRow {

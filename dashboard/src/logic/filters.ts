@@ -23,6 +23,12 @@ export const FILTERS: readonly Filter[] = [
     values: ["PENDING", "RUNNING", "COMPLETED", "FAILED", "CANCELLED"],
     many: true,
   },
+  {
+    word: "phase",
+    param: "phase",
+    hint: "where it is: dispatching is due and not handed to the broker",
+    values: ["scheduled", "dispatching", "queued", "reserved", "running", "retrying", "finished"],
+  },
   { word: "queue", param: "queue_name", hint: "a queue", suggest: "queue_name" },
   { word: "name", param: "task_name", hint: "a task's name", suggest: "task_name" },
   { word: "worker", param: "worker_id", hint: "a worker's name or id", suggest: "worker" },
@@ -63,6 +69,12 @@ export const FILTERS: readonly Filter[] = [
   },
   { word: "atleast", param: "min_priority", hint: "priority at least" },
   { word: "workflow", param: "workflow_id", hint: "the id of a workflow" },
+  {
+    word: "replay",
+    param: "is_replay",
+    hint: "true: made by running another one again",
+    values: ["true", "false"],
+  },
   { word: "by", param: "submitted_by", hint: "who submitted it" },
   { word: "id", param: "task_id", hint: "the id of a task" },
 ];
@@ -119,6 +131,14 @@ export function queryOf(params: URLSearchParams): URLSearchParams {
   return query;
 }
 
+/** Return what says whether a task that has gone on since it was listed is still one of those that were asked for: of
+ * what was asked for, its status and its phase are told anew. */
+export function stillFits(query: URLSearchParams): (row: { status: string; phase: string }) => boolean {
+  const statuses = query.getAll("status");
+  const phase = query.get("phase");
+  return (row) => (statuses.length === 0 || statuses.includes(row.status)) && (!phase || phase === row.phase);
+}
+
 /** Return an address with one filter more; of most parameters there is one value. */
 export function withToken(params: URLSearchParams, token: Token): URLSearchParams {
   const next = new URLSearchParams(params);
@@ -157,6 +177,7 @@ export function filtersOfParams(params: URLSearchParams): Record<string, unknown
     if (name === "status") filters.status = params.getAll("status");
     else if (["priority", "min_priority", "min_duration", "max_duration"].includes(name))
       filters[name] = Number(value);
+    else if (name === "is_replay") filters[name] = value === "true";
     else filters[name] = value;
   }
   return filters;
@@ -173,6 +194,7 @@ const CHIPS: Record<string, string> = {
   max_duration: "ran at most",
   min_priority: "priority at least",
   submitted_by: "submitted by",
+  is_replay: "replays",
 };
 
 /** Return what a chip says of a filter, as one reads it: `ended after`, `24h ago`. */

@@ -10,22 +10,13 @@ export function count(value: number | null | undefined, isExact = true): string 
   return whole.format(value) + (isExact ? "" : "+");
 }
 
-/** `12.4 k`, for axes and small places. */
-export function short(value: number | null | undefined): string {
-  if (value === null || value === undefined || Number.isNaN(value)) return NONE;
-  const size = Math.abs(value);
-  if (size < 10_000) return size < 10 && !Number.isInteger(value) ? value.toFixed(1) : whole.format(value);
-  const [scale, unit] = size < 1e6 ? [1e3, "k"] : size < 1e9 ? [1e6, "M"] : [1e9, "G"];
-  const scaled = value / scale;
-  return `${Math.abs(scaled) < 100 ? scaled.toFixed(1).replace(/\.0$/, "") : Math.round(scaled)} ${unit}`;
-}
-
-/** `340 ms`, `1.31 s`, `41.2 s`, `2 m 05 s`, `3 h 12 m`, `189 d 20 h`. */
+/** `45 µs`, `1.2 ms`, `340 ms`, `1.31 s`, `41.2 s`, `2 m 05 s`, `3 h 12 m`, `189 d 20 h`. */
 export function duration(seconds: number | null | undefined): string {
   if (seconds === null || seconds === undefined || Number.isNaN(seconds)) return NONE;
   if (seconds < 0) return `-${duration(-seconds)}`;
   if (seconds === 0) return "0 s";
-  if (seconds < 0.0995) return `${Math.max(1, Math.round(seconds * 1_000))} ms`;
+  if (seconds < 0.0000995) return `${Math.max(1, Math.round(seconds * 1e6))} µs`;
+  if (seconds < 0.00995) return `${trim((seconds * 1_000).toFixed(1))} ms`;
   if (seconds < 0.9995) return `${Math.round(seconds * 1_000)} ms`;
   if (seconds < 9.995) return `${trim(seconds.toFixed(2))} s`;
   if (seconds < 59.95) return `${trim(seconds.toFixed(1))} s`;
@@ -37,19 +28,22 @@ export function duration(seconds: number | null | undefined): string {
   return `${Math.floor(hours / 24)} d ${hours % 24} h`;
 }
 
-/** As `duration`, for what is round: `5 min`, `4 h`, `1 d`; for limits and axes. */
-export function period(seconds: number | null | undefined): string {
-  return duration(seconds)
-    .replace(/ 0+ [smh]$/, "")
-    .replace(/^(\d+) m$/, "$1 min");
-}
+/** As `duration`, for what is round: `5 m`, `4 h`, `1 d`; for limits and axes. */
+export const period = (seconds: number | null | undefined): string =>
+  duration(seconds).replace(/ 0+ [smh]$/, "");
 
-/** As `duration`, with one unit: `4 min`, `2 h`, `3 d`; for sentences. */
+/** As `duration`, in whole seconds, and in whole minutes from ten on: `41 s`, `1 m 09 s`, `12 m`; for sentences. */
 export function about(seconds: number | null | undefined): string {
   if (seconds === null || seconds === undefined || Number.isNaN(seconds)) return NONE;
   if (seconds < 1) return "less than a second";
-  if (seconds < 99.5) return `${Math.round(seconds)} s`;
-  if (seconds < 5_970) return `${Math.round(seconds / 60)} min`;
+  const all = Math.round(seconds);
+  return all >= 600 && all < 3_600 ? `${Math.floor(all / 60)} m` : duration(all);
+}
+
+/** The first unit alone, which seldom changes: `4 m`, `2 h`, `3 d`; for ages in lists. */
+function roughly(seconds: number): string {
+  if (seconds < 59.5) return `${Math.round(seconds)} s`;
+  if (seconds < 3_570) return `${Math.round(seconds / 60)} m`;
   if (seconds < 172_000) return `${Math.round(seconds / 3_600)} h`;
   return `${Math.round(seconds / 86_400)} d`;
 }
@@ -117,13 +111,13 @@ export function hour(at: number, clock: Clock): string {
   return `${day}${it.hour}:${it.minute}`;
 }
 
-/** `3 min ago`, `in 2 h`. */
+/** `3 m ago`, `in 2 h`. */
 export function ago(text: string | null | undefined, clock: Clock): string {
   const at = text ? Date.parse(text) : Number.NaN;
   if (Number.isNaN(at)) return NONE;
   const seconds = (clock.now - at) / 1000;
   if (Math.abs(seconds) < 1) return "now";
-  return seconds > 0 ? `${about(seconds)} ago` : `in ${about(-seconds)}`;
+  return seconds > 0 ? `${roughly(seconds)} ago` : `in ${roughly(-seconds)}`;
 }
 
 /** Seconds from one time to another; null where one is missing. */

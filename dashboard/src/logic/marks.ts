@@ -2,6 +2,12 @@
 
 const WORK = /^(queue|task):(.*)$/s;
 
+/** Return whose work a mark is for: a queue's or a name's; null for a component. */
+export function nameOfWork(service: string): { kind: "queue" | "task"; name: string } | null {
+  const [, kind, name] = WORK.exec(service) ?? [];
+  return name === undefined ? null : { kind: kind as "queue" | "task", name };
+}
+
 /** Return whose work a mark is for, to begin a sentence about it: `all tasks named pay are`; null for a component. */
 export function workOf(service: string): string | null {
   const [, kind, name] = WORK.exec(service) ?? [];

@@ -1,6 +1,7 @@
 // What became of a task, in one sentence. Pure.
 import type { Explanation, Task } from "../pages/task/types.ts";
 import { about, between, type Clock, duration, hour, plural } from "./format.ts";
+import { reasonOf, signatureOf } from "./holds.ts";
 import { workOf } from "./marks.ts";
 
 /** `1st`, `2nd`, `3rd`, `11th`. */
@@ -91,14 +92,18 @@ type Check = Explanation["checks"][number];
 
 const isHold = (check: Check) => check.name === "marks" && check.state === "blocks";
 
-/** Return what is so, in a sentence; of a mark also until when, by the clock of who reads it. */
+/** Return what is so, in a sentence; of a mark also since when and until when, by the clock of who reads it. */
 export function detailOf(check: Check, clock: Clock): string {
-  const { service_name: service, until } = check.evidence;
+  const { service_name: service, until, set_by_name: name, reason } = check.evidence;
   const who = typeof service === "string" ? workOf(service) : null;
   const end = typeof until === "string" ? Date.parse(until) : Number.NaN;
   if (!isHold(check) || who === null || !(end > clock.now)) return check.detail;
-  return `Held back: ${who}, until ${hour(end, clock)} (for ${about((end - clock.now) / 1000)} more).`;
+  const signature = signatureOf({ set_by_name: textOf(name), set_at: check.since }, clock);
+  const left = `until ${hour(end, clock)} (for ${about((end - clock.now) / 1000)} more)`;
+  return `Held back${signature}: ${who}, ${left}.${reasonOf({ reason: textOf(reason) })}`;
 }
+
+const textOf = (value: unknown): string | null => (typeof value === "string" ? value : null);
 
 /** Return why the task does not run, in one sentence: what the API says, with the times of who reads it. */
 export function verdictOf(why: Explanation, clock: Clock): string {

@@ -1,6 +1,7 @@
 // The sentence that answers, before anybody scrolls: is something wrong, what, and what to press. Pure.
-import type { Alert, Health, Mark, QueueRow, Resilience, Stats } from "../api/types.ts";
+import type { Alert, Health, HeldRead, Hold, Mark, QueueRow, Resilience, Stats } from "../api/types.ts";
 import { about, count, duration, percent, plural } from "./format.ts";
+import { authorOf, heldBack, pathOfHold } from "./holds.ts";
 import { pageOf, workOf } from "./marks.ts";
 import { meaningOf } from "./system.ts";
 
@@ -14,6 +15,8 @@ export interface Situation {
   stats?: Stats;
   queues?: readonly QueueRow[];
   resilience?: Resilience;
+  /** How much each mark holds back; read where any does. */
+  held?: Pick<HeldRead, "marks" | "is_exact">;
   /** The workers; read where none of them answers. */
   fleet?: readonly { hostname: string; is_draining: boolean; last_heartbeat: string | null }[];
   /** What failed in this hour by exception and name, the most frequent first. */
@@ -140,12 +143,7 @@ function* troubles(it: Situation): Generator<Trouble> {
     yield ofAlert(alert, it, "warning");
   yield* unserved(it, alerts);
   for (const mark of it.resilience?.degradation.marks ?? [])
-    if (!mark.automatic || !down.has(mark.service_name))
-      yield {
-        tone: "warning",
-        text: mark.automatic ? `${mark.service_name} fails and is kept away from.` : ofMark(mark, it.now),
-        links: [pageOf(mark.service_name) ?? MARKS],
-      };
+    if (!mark.automatic || !down.has(mark.service_name)) yield ofMark(mark, it);
   if (it.stats && it.stats.parked > 0)
     yield {
       tone: "warning",
@@ -166,13 +164,23 @@ function* troubles(it: Situation): Generator<Trouble> {
 
 const MARKS: Link = { label: "Marks", to: "/system" };
 
-/** What a mark by hand does, and for how long yet. */
-function ofMark(mark: Mark, now: number): string {
+/** What a mark does, since when by whom, and for how long yet; where it holds something back, how much. */
+function ofMark(mark: Mark, it: Situation): Trouble {
+  const hold = it.held?.marks.find((one) => one.service_name === mark.service_name && one.count > 0);
+  const page = pageOf(mark.service_name) ?? MARKS;
+  const list: Link[] = hold ? [{ label: "Held tasks", to: pathOfHold(hold.service_name) }] : [];
+  return { tone: "warning", text: textOfMark(mark, it, hold), links: [page, ...list] };
+}
+
+function textOfMark(mark: Mark, { now, held }: Situation, hold: Hold | undefined): string {
+  if (mark.automatic) return `${mark.service_name} fails and is kept away from.`;
   const who = workOf(mark.service_name);
   const left = mark.degraded_until ? (Date.parse(mark.degraded_until) - now) / 1000 : 0;
   const yet = left > 0 ? `, ${about(left)} left` : "";
-  if (who === null) return `${mark.service_name} is marked as degraded${yet}.`;
-  return `A${who.slice(1)} ${mark.strategy === "queue_only" ? "held back" : "refused"}${yet}.`;
+  const by = authorOf(mark, now);
+  if (hold) return `${heldBack(hold, held?.is_exact)}${by}${yet}.`;
+  if (who === null) return `${mark.service_name} is marked as degraded${by}${yet}.`;
+  return `A${who.slice(1)} ${mark.strategy === "queue_only" ? "held back" : "refused"}${by}${yet}.`;
 }
 
 /** The parts that do not answer, with since when. Without the broker and the mirror nobody hears workers, nor knows

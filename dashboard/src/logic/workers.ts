@@ -120,6 +120,12 @@ export function sentenceOfWorker(
   }
 }
 
+/** Return what became of a wish, for whoever asked: a worker that is not there is told of it when it comes back. */
+export function keptOrTold(done: string, worker: Worker, isSo: boolean): string {
+  if (!isThere(worker)) return `Kept: ${done} once it is back.`;
+  return isSo ? `${done}.` : `${done}, and repeated until it holds.`;
+}
+
 export interface Wish {
   what: string;
   wanted: string;

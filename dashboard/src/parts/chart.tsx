@@ -1,7 +1,8 @@
 // A chart on canvas, for pages that need many points or a brush. The library comes when the first one is drawn.
 import { useEffect, useRef, useState } from "preact/hooks";
 import type uPlot from "uplot";
-import { short } from "../logic/format.ts";
+import { duration, percent } from "../logic/format.ts";
+import type { Measure } from "../logic/ticks.ts";
 import { theme, zone } from "../settings.ts";
 
 export interface ChartSeries {
@@ -11,14 +12,14 @@ export interface ChartSeries {
   values: readonly (number | null)[];
   isDashed?: boolean;
   fill?: boolean;
-  /** How a value is written. */
-  write?: (value: number | null) => string;
 }
 
 export interface ChartProps {
   /** Milliseconds. */
   times: readonly number[];
   series: readonly ChartSeries[];
+  /** What all lines measure. */
+  measure: Measure;
   /** What the picture says, in words. */
   sentence: string;
   height?: number;
@@ -84,7 +85,9 @@ export function Chart(props: ChartProps) {
   );
 }
 
-function ChartTable({ times, series, sentence }: ChartProps) {
+const WRITE = { percent, seconds: duration };
+
+function ChartTable({ times, series, sentence, measure }: ChartProps) {
   return (
     <div class="chart-table" tabIndex={0} role="group" aria-label={sentence}>
       <table>
@@ -106,7 +109,7 @@ function ChartTable({ times, series, sentence }: ChartProps) {
               </th>
               {series.map((one) => (
                 <td key={one.label} class="num">
-                  {(one.write ?? short)(one.values[index] ?? null)}
+                  {WRITE[measure](one.values[index] ?? null)}
                 </td>
               ))}
             </tr>

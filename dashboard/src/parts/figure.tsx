@@ -10,16 +10,20 @@ export function Sparkline({
   slots = 0,
   width = 72,
   height = 20,
+  title,
 }: {
   values: readonly (number | null)[];
   tone?: Tone;
   slots?: number;
   width?: number;
   height?: number;
+  /** Of how long it is. */
+  title?: string;
 }) {
   return (
     <span
       class="spark"
+      title={title}
       data-tone={tone}
       style={{ width: `${width}px`, height: `${height}px` }}
       aria-hidden="true"

@@ -43,7 +43,8 @@ export interface GridProps<Row> {
   onEnd?: () => void;
   /** Fill the rest of the window and scroll inside; else the page scrolls. */
   fill?: boolean;
-  tone?: (row: Row) => string | undefined;
+  /** Whether a row is there still, and is not what was asked for any more: it is greyed. */
+  isPast?: (row: Row) => boolean;
 }
 
 const NARROW = "(max-width: 640px)";
@@ -197,7 +198,7 @@ export function Grid<Row>(props: GridProps<Row>) {
             aria-rowindex={place + 2}
             aria-selected={selected ? isSelected : undefined}
             data-peeked={props.peeked === key ? "" : undefined}
-            data-tone={props.tone?.(row)}
+            data-past={props.isPast?.(row) ? "" : undefined}
             tabIndex={place === at || (found < first && index === 0) ? 0 : -1}
             onFocus={() => setCurrent(key)}
             onClick={(event) => {

@@ -1,7 +1,8 @@
 // uPlot as our charts use it. Loaded only by pages that draw one.
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
-import { hour, short } from "../logic/format.ts";
+import { hour } from "../logic/format.ts";
+import { STEPS_OF_TIME, ticksOf } from "../logic/ticks.ts";
 import { zone } from "../settings.ts";
 import type { ChartProps } from "./chart.tsx";
 
@@ -15,8 +16,7 @@ export function draw(box: HTMLElement, props: ChartProps, height: number): uPlot
     ticks: { show: false },
     grid: { stroke: color("--line"), width: 1 },
   };
-  // All lines of a chart are of one kind, so that the first says how the axis is written.
-  const write = props.series[0]?.write ?? short;
+  const { measure } = props;
   const options: uPlot.Options = {
     width: Math.max(200, Math.floor(box.clientWidth)),
     height,
@@ -29,7 +29,12 @@ export function draw(box: HTMLElement, props: ChartProps, height: number): uPlot
     },
     axes: [
       { ...axis, size: 28, space: 64, values: (_, splits) => splits.map(place) },
-      { ...axis, size: 60, values: (_, values) => values.map((value) => write(value)) },
+      {
+        ...axis,
+        size: 60,
+        values: (_, values) => ticksOf(values, measure),
+        ...(measure === "seconds" && { incrs: [...STEPS_OF_TIME] }),
+      },
     ],
     series: [
       {},

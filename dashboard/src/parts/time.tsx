@@ -38,7 +38,7 @@ export function Time({ at }: { at: string | null | undefined }) {
   );
 }
 
-/** `3 min ago`, kept true. */
+/** `3 m ago`, kept true. */
 export function Ago({ at }: { at: string | null | undefined }) {
   if (!at) return <span class="muted">–</span>;
   return (

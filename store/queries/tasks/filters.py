@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, false, select
+from sqlalchemy import Column, ColumnElement, false, func, not_, or_, select
 
 from domain.filters import TaskFilter
+from domain.states import TERMINAL, Phase, Status
 from store.queries.search import matches
 from store.queries.sight import seen, seen_links
 from store.tables.tasks import tasks
@@ -26,6 +27,8 @@ _BELOW = {
     "started_before": tasks.c.started_at,
     "completed_before": tasks.c.completed_at,
 }
+_STATUSES = {Phase.RUNNING: (Status.RUNNING,), Phase.FINISHED: tuple(TERMINAL)}
+"""The statuses of a task by its phase; in the others it is PENDING."""
 CLOCKS_APART = timedelta(hours=1)
 """How far apart the clocks of a worker and of whoever made the task may be: see `_made_before`."""
 
@@ -35,11 +38,15 @@ def conditions(filters: TaskFilter) -> list[ColumnElement[bool]]:
     given = [*seen(filters.sight)]
     if filters.statuses:
         given.append(tasks.c.status.in_([status.value for status in filters.statuses]))
+    given += _in_phase(filters.phase)
     given += [column == value for column, value in _given(filters, _EQUAL)]
     given += [column >= value for column, value in _given(filters, _AT_LEAST)]
     given += [column < value for column, value in _given(filters, _BELOW)]
     given += _made_before(filters)
     given += _of_workflow(filters)
+    if filters.is_replay is not None:
+        original = seen_links(filters.sight).get("original_task_id", tasks.c.original_task_id)
+        given.append(original.is_not(None) if filters.is_replay else original.is_(None))
     if filters.max_duration is not None:
         given.append(tasks.c.duration_seconds <= filters.max_duration)
     if filters.worker_id is not None:
@@ -50,6 +57,22 @@ def conditions(filters: TaskFilter) -> list[ColumnElement[bool]]:
     if filters.search is not None:
         given.append(matches(filters.search) if filters.search else false())
     return given
+
+
+def _in_phase(phase: Phase | None) -> list[ColumnElement[bool]]:
+    """Return what holds of a task in this phase. The status that goes with it says where to look (index tasks_status);
+    `scheduled` is stored until a task is handed over, and is another phase once it is due.
+    """
+    if phase is None:
+        return []
+    statuses = _STATUSES.get(phase, (Status.PENDING,))
+    found: list[ColumnElement[bool]] = [tasks.c.status.in_([status.value for status in statuses])]
+    is_due = or_(tasks.c.scheduled_at.is_(None), tasks.c.scheduled_at <= func.now())
+    if phase is Phase.DISPATCHING:
+        return [*found, tasks.c.phase.in_([Phase.SCHEDULED.value, Phase.DISPATCHING.value]), is_due]
+    if phase is Phase.SCHEDULED:
+        found.append(not_(is_due))
+    return [*found, tasks.c.phase == phase.value]
 
 
 def _made_before(filters: TaskFilter) -> list[ColumnElement[bool]]:

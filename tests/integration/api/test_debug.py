@@ -80,6 +80,19 @@ def test_a_replay_of_a_replay_names_the_one_that_was_replayed(api: httpx.Client,
     assert api.post(f"/tasks/{first}/replay").status_code == 201, "as often as one likes"
 
 
+def test_replays_are_listed_as_such_and_told_of_those_that_were_replayed(api: httpx.Client, settings: Settings) -> None:
+    once, twice, never = (finished(api, settings) for _ in range(3))
+    made = [api.post(f"/tasks/{task_id}/replay").json() for task_id in (once, twice, twice)]
+    listed = api.get("/tasks", params={"is_replay": True}).json()["data"]
+    assert [row["task_id"] for row in listed] == [replay["task_id"] for replay in reversed(made)]
+    told = api.get("/tasks/replays", params={"ids": [never, twice, "nobody", once]}).json()["data"]
+    assert told == [
+        {"task_id": twice, "replays": 2, "last_replayed_at": made[2]["created_at"]},
+        {"task_id": once, "replays": 1, "last_replayed_at": made[0]["created_at"]},
+    ]
+    assert api.get("/tasks/replays").json() == {"data": []}
+
+
 def test_a_replay_may_differ_in_what_its_body_says(api: httpx.Client, settings: Settings) -> None:
     task_id = finished(api, settings)
     due = (datetime.now(UTC) + timedelta(hours=1)).isoformat().replace("+00:00", "Z")

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from api.routes import analytics, held, mirror, workers
 from api.routing import API_PREFIX
 from domain.audit import Author
-from domain.degradation import Mark, Strategy
+from domain.degradation import Mark, Signature, Strategy
 from domain.sight import Limits
 from domain.states import EventType
 from domain.workers.status import worker_id_of
@@ -171,17 +171,24 @@ async def test_what_marks_hold_back_is_told_by_queue_and_name(
     async with engine.begin() as connection:
         for queue in ("payments", "payments", "mail"):
             await add_undispatched(connection, queue_name=queue)
-    assert await read(client, "/resilience/held") == {"total": 0, "is_exact": True, "data": []}
+    assert await read(client, "/resilience/held") == {"total": 0, "is_exact": True, "data": [], "marks": []}
     until = datetime.now(UTC) + timedelta(minutes=5)
-    marks["queue:payments"] = Mark("queue:payments", Strategy.QUEUE_ONLY, until)
+    signature = Signature(ago(60), "api_key:k1", "ann", "the bank is down")
+    marks["queue:payments"] = Mark("queue:payments", Strategy.QUEUE_ONLY, until, signature)
+    marks["task:other"] = Mark("task:other", Strategy.QUEUE_ONLY, until)
     found = await read(client, "/resilience/held")
     (row,) = found["data"]
+    assert [(mark["service_name"], mark["count"], mark["set_by_name"], mark["reason"]) for mark in found["marks"]] == [
+        ("queue:payments", 2, "ann", "the bank is down"),
+        ("task:other", 0, None, None),
+    ]
     assert (found["total"], row["queue_name"], row["held_by"]) == (2, "payments", ["queue:payments"])
     marks["broker"] = Mark("broker", Strategy.QUEUE_ONLY, until)
     assert [row["count"] for row in (await read(client, "/resilience/held"))["data"]] == [2, 1]
     async with client_with(engine, marks=marks, limits=Limits(queues=("mail",))) as limited:
         (row,) = (await read(limited, "/resilience/held"))["data"]
         assert (row["queue_name"], row["held_by"]) == ("mail", ["broker"])
+        assert [mark["service_name"] for mark in (await read(limited, "/resilience/held"))["marks"]] == ["broker"]
 
 
 async def test_the_history_of_a_worker_says_who_asked_for_what(client: AsyncClient, engine: AsyncEngine) -> None:

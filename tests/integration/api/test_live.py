@@ -66,13 +66,25 @@ def start(database_url: str, task_id: str) -> None:
     tell(database_url, told(EventType.STARTED, 1, task_id=task_id))
 
 
+def test_a_pulse_tells_how_many_tasks_marks_hold_back(api: httpx.Client) -> None:
+    for name in ("pay", "pay", "mail"):
+        api.post("/tasks", json={"task_name": name})
+    mark = {"service_name": "task:pay", "strategy": "queue_only"}
+    assert api.post("/resilience/degradation/mark", json=mark).status_code == 200
+    with following(api, "pulse") as frames:
+        assert next(data["held"] for _, data in frames) == 2
+    api.post("/resilience/degradation/clear", json={"service_name": "task:pay"})
+    with following(api, "pulse") as frames:
+        assert next(data["held"] for _, data in frames) == 0
+
+
 def test_a_pulse_tells_how_the_whole_is(api: httpx.Client, database_url: str) -> None:
     start(database_url, "a")
     with following(api, "pulse") as frames:
         name, pulse = next(frames)
         assert name == "pulse"
         assert set(pulse) == {
-            *("at", "waiting", "due", "running", "done_per_s", "failed_per_s", "mean_wait", "workers"),
+            *("at", "waiting", "due", "held", "running", "done_per_s", "failed_per_s", "mean_wait", "workers"),
             *("alerts", "health", "marks", "mirror_lag", "build"),
         }
         assert (pulse["running"], pulse["waiting"], pulse["done_per_s"]) == (1, 0, None)

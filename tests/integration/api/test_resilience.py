@@ -64,6 +64,7 @@ def test_a_frozen_database_opens_the_breaker_and_everything_is_answered_at_once(
                 found = summary(url)
                 assert found["degradation"]["marks"] == [
                     {"service_name": "database", "strategy": "return_cached", "degraded_until": None, "automatic": True}
+                    | dict.fromkeys(("set_at", "set_by", "set_by_name", "reason"))
                 ]
                 assert found["mirror"] == {"lag_seconds": None, "gaps_24h": None}
                 answers = [ask(url, TASKS), ask(url, f"{TASKS}?limit=7"), submit(url)]

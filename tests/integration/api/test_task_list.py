@@ -73,6 +73,13 @@ def five(api: httpx.Client, settings: Settings) -> list[str]:
         ({"queue_name": "a", "priority": 1}, []),
         ({"created_after": "2026-01-24"}, [4, 3, 2, 1, 0]),
         ({"created_before": "2026-01-24"}, []),
+        ({"phase": "dispatching"}, [0]),
+        ({"phase": "scheduled"}, []),
+        ({"phase": "running"}, [1]),
+        ({"phase": "finished"}, [4, 3, 2]),
+        ({"phase": "finished", "status": "FAILED"}, [4]),
+        ({"is_replay": "true"}, []),
+        ({"is_replay": "false"}, [4, 3, 2, 1, 0]),
     ],
 )
 def test_every_filter_that_is_given_must_hold(

@@ -11,10 +11,11 @@ import pytest
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
+from domain.audit import Author
 from domain.degradation import BROKER, Mark, Strategy
 from domain.errors import ServiceDegraded, Unavailable
 from domain.health import DATABASE
-from domain.redis_keys import MARKS_KEY
+from domain.redis_keys import MARK_SIGNATURES_KEY, MARKS_KEY
 from gateway.connection import redis_client
 from services.resident.degradation import MAX_DURATION_SECONDS, DegradationMarks, refuse_degraded
 from tests.patience import until
@@ -116,6 +117,32 @@ async def test_what_another_process_has_cleared_is_not_cleared_again(redis: Redi
         await resting.refresh()
         await elsewhere.clear(BROKER)
         assert await resting.clear(BROKER) is False
+
+
+async def test_a_mark_tells_every_process_who_set_it_when_and_why(redis: Redis) -> None:
+    ann = Author("api_key", "k1", "ann", reason="the bank is down")
+    async with DegradationMarks(redis) as here, DegradationMarks(redis, refresh_seconds=3600) as elsewhere:
+        before = datetime.now(UTC)
+        await here.set("queue:a", Strategy.QUEUE_ONLY, duration=FIVE_MINUTES, author=ann)
+        signature = (await elsewhere.fresh())["queue:a"].signature
+        assert signature is not None
+        assert before <= signature.at <= datetime.now(UTC)
+        assert (signature.by, signature.name, signature.reason) == ("api_key:k1", "ann", "the bank is down")
+        await here.clear("queue:a")
+        assert await redis.hlen(MARK_SIGNATURES_KEY) == 0
+
+
+async def test_a_mark_that_an_older_version_set_is_not_said_to_be_of_who_marked_the_service_before(
+    redis: Redis,
+) -> None:
+    async with DegradationMarks(redis, refresh_seconds=3600) as marks:
+        await marks.set("queue:a", Strategy.QUEUE_ONLY, duration=FIVE_MINUTES, author=Author("api_key", "k1", "ann"))
+        await redis.hset(MARKS_KEY, "queue:a", '["queue_only", "2100-01-01T00:00:00Z"]')
+        await marks.refresh()
+        assert marks.current()["queue:a"].signature is None
+        await redis.hset(MARK_SIGNATURES_KEY, "queue:a", "no json")
+        await marks.refresh()
+        assert marks.current()["queue:a"].signature is None
 
 
 async def test_a_mark_ends_by_itself_and_redis_forgets_it(redis: Redis) -> None:

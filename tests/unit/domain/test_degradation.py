@@ -2,11 +2,13 @@ from datetime import timedelta
 
 import pytest
 
+from domain.audit import Author
 from domain.degradation import (
     BROKER,
     COMPONENTS,
     MIRROR,
     NEEDS,
+    NO_MARKS,
     READS,
     RESULT_BACKEND,
     WORKERS,
@@ -18,10 +20,12 @@ from domain.degradation import (
     automatic,
     blocked_by,
     check_service,
+    counts_by_mark,
     decide,
     holders_of,
     in_force,
     refusal_of,
+    signature_of,
 )
 from domain.errors import InvalidRequest
 from domain.health import DATABASE
@@ -192,3 +196,17 @@ def test_what_holds_a_task_back_is_named() -> None:
     }
     assert holders_of("payments", "pay", marks=marks) == ["broker", "queue:payments", "task:pay"]
     assert holders_of("mail", "send", marks=marks) == ["broker"]
+
+
+def test_what_a_mark_holds_back_is_counted_with_each_that_does() -> None:
+    marks = {**named("task:pay", QUEUE), **named("queue:payments", QUEUE), **named("task:mail", FAST)}
+    held = [("payments", "pay", 3), ("payments", "refund", 2), ("other", "pay", 1)]
+    assert counts_by_mark(held, marks=marks) == {"queue:payments": 5, "task:pay": 4}
+    assert not blocked_by(NO_MARKS)
+    assert blocked_by(marks)
+
+
+@pytest.mark.parametrize(("kind", "name"), [("api_key", "ann"), ("local", None), ("cli", None)])
+def test_who_has_no_name_is_not_named(kind: str, name: str | None) -> None:
+    signature = signature_of(Author(kind, "k1", "ann", reason="why"), at=NOON)
+    assert (signature.name, signature.reason, signature.at) == (name, "why", NOON)

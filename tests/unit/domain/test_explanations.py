@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from domain.degradation import BROKER, Mark, Strategy
+from domain.degradation import BROKER, Mark, Signature, Strategy
 from domain.explanations import CheckState, QueueWorker, Situation, Undispatched, explain
 from tests.facts import NOON, after
 
@@ -139,12 +139,25 @@ def test_a_mark_holds_back_only_what_the_broker_does_not_have_yet() -> None:
     assert [check.evidence["until"] for check in endless.checks if check.name == "marks"] == [None]
 
 
+def test_a_mark_tells_who_set_it_when_and_why() -> None:
+    (mark,) = marked("task:pay").values()
+    signed = replace(mark, signature=Signature(after(-60), "api_key:k1", "ann", "the bank is down"))
+    (check,) = (it for it in explain(replace(UNDISPATCHED, marks={"task:pay": signed})).checks if it.name == "marks")
+    assert (
+        check.detail
+        == "Held back by ann: all tasks named pay are, for 4 m 00 s more. The reason given: “the bank is down”."
+    )
+    assert check.since == after(-60)
+    assert (check.evidence["set_by"], check.evidence["set_by_name"]) == ("api_key:k1", "ann")
+    assert check.evidence["reason"] == "the bank is down"
+
+
 @pytest.mark.parametrize(
     ("marks", "verdict"),
     [
-        (marked("task:pay"), "Held back: all tasks named pay are, for 4 min more."),
-        (marked("queue:payments"), "Held back: all that is submitted to queue payments is, for 4 min more."),
-        (marked(BROKER), "Held back: all tasks are, by a mark of broker, for 4 min more."),
+        (marked("task:pay"), "Held back: all tasks named pay are, for 4 m 00 s more."),
+        (marked("queue:payments"), "Held back: all that is submitted to queue payments is, for 4 m 00 s more."),
+        (marked(BROKER), "Held back: all tasks are, by a mark of broker, for 4 m 00 s more."),
         (
             marked(BROKER, ends=False),
             "Held back: all tasks are, by the breaker of broker, until that answers again.",

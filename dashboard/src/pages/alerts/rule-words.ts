@@ -26,7 +26,7 @@ export function measured(value: number, unit: string): string {
   );
 }
 
-/** `above 20 % of at least 20 tasks in 5 min, for 10 s`. */
+/** `above 20 % of at least 20 tasks in 5 m, for 10 s`. */
 export function whenRaised(rule: Rule): string {
   const side = rule.type === "NO_ACTIVE_WORKERS" ? "below" : "above";
   const least = rule.minimum_tasks === null ? "" : ` of at least ${plural(rule.minimum_tasks, "task")}`;

@@ -4,7 +4,7 @@ import { useMemo } from "preact/hooks";
 import { queryText } from "../../api/client.ts";
 import { useData } from "../../api/query.ts";
 import type { Gap, Page as Rows, Trends } from "../../api/types.ts";
-import { count, duration, percent, period, plural } from "../../logic/format.ts";
+import { count, duration, percent, plural } from "../../logic/format.ts";
 import { unheardOf } from "../../logic/system.ts";
 import { Bars } from "../../parts/bars.tsx";
 import { Chart } from "../../parts/chart.tsx";
@@ -231,7 +231,6 @@ function Lines({
         color: "--mark-failed",
         fill: true,
         values: trends.series.map(failingOf),
-        write: percent,
       },
     ],
     [trends],
@@ -242,20 +241,17 @@ function Lines({
         label: "mean wait",
         color: "--mark-waiting",
         values: trends.series.map((one) => one.average_wait_seconds),
-        write: period,
       },
       {
         label: "mean run",
         color: "--mark-running",
         values: trends.series.map((one) => one.average_duration_seconds),
-        write: period,
       },
       {
         label: "95 % ran within",
         color: "--mark-scheduled",
         isDashed: true,
         values: trends.series.map((one) => one.p95_duration_seconds),
-        write: period,
       },
     ];
     return lines.filter((line) => line.values.some((value) => value !== null));
@@ -265,6 +261,7 @@ function Lines({
     <div class="columns">
       <Chart
         times={times}
+        measure="percent"
         series={failing}
         gaps={gaps}
         height={160}
@@ -274,6 +271,7 @@ function Lines({
       {lasting.length > 0 && (
         <Chart
           times={times}
+          measure="seconds"
           series={lasting}
           gaps={gaps}
           height={160}

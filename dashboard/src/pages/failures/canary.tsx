@@ -4,6 +4,7 @@ import { ask, call, segment } from "../../api/client.ts";
 import { useData } from "../../api/query.ts";
 import type { Mark, Page as Rows, TaskRow } from "../../api/types.ts";
 import { plural } from "../../logic/format.ts";
+import { listOfMade } from "../../logic/replays.ts";
 import { actOnEach } from "../../parts/actions.tsx";
 import { Dialog } from "../../parts/dialog.tsx";
 import { LetGo } from "../../parts/hold.tsx";
@@ -12,6 +13,7 @@ import { Receipt, type ReceiptStep } from "../../parts/receipt.tsx";
 import { ErrorBox } from "../../parts/states.tsx";
 import { say } from "../../parts/toasts.tsx";
 import { href } from "../../router.ts";
+import { SomeReplayedBefore } from "../task/replays.tsx";
 import type { Group } from "./groups.ts";
 import { WORDS } from "./words.ts";
 
@@ -84,16 +86,17 @@ export function Canary({
   const replayRest = () =>
     guarded(async () => {
       setDone(0);
+      const made: { created_at: string }[] = [];
       const failures = await actOnEach(
         rest!,
-        (id) => call("POST", `/tasks/${segment(id)}/replay`, { body: {} }),
+        async (id) => made.push(await call("POST", `/tasks/${segment(id)}/replay`, { body: {} })),
         { onProgress: setDone },
       );
       const refused = failures.size > 0 ? `, ${failures.size} refused` : "";
       for (const id of rest!) if (!failures.has(id)) replayed.add(id);
       say(`${plural(rest!.length - failures.size, "task")} replayed${refused}`, {
         tone: failures.size > 0 ? "failed" : "completed",
-        to: { label: WORDS.look, href: href("/tasks", { ...nameOf(group), created_after: "-5m" }) },
+        to: made.length > 0 ? { label: WORDS.look, href: href(listOfMade(made)) } : undefined,
       });
       const next = failures.size > 0 ? [] : await remaining(query);
       if (next.length === 0) return onClose();
@@ -143,6 +146,7 @@ export function Canary({
           done,
         })}
       />
+      {rest && done === null && <SomeReplayedBefore ids={rest} />}
       {mark && !hasEnded && (
         <div class="note" data-tone="waiting">
           <Icon name="pause" />
@@ -161,9 +165,6 @@ export function Canary({
     </Dialog>
   );
 }
-
-const nameOf = (group: Group): Record<string, string> =>
-  group.task_name === null ? {} : { task_name: group.task_name };
 
 function stepsOf(it: {
   replay: string | null;

@@ -3,7 +3,6 @@ import { useMemo } from "preact/hooks";
 import { queryText } from "../../api/client.ts";
 import { useData } from "../../api/query.ts";
 import type { Gap, Page as Rows, Trends } from "../../api/types.ts";
-import { duration, percent } from "../../logic/format.ts";
 import { intervalOf, sentenceOfRunTimes } from "../../logic/run-times.ts";
 import { silenceOf, unheardOf } from "../../logic/system.ts";
 import { Chart } from "../../parts/chart.tsx";
@@ -74,9 +73,19 @@ function Lines({
   const drawn = { times, gaps: unheard, height: 160, onBrush: open };
   return (
     <div class="columns">
-      <Chart {...drawn} series={took} sentence={`${WORDS.runTimes} in ${range}: half of them, and 95 %.`} />
+      <Chart
+        {...drawn}
+        measure="seconds"
+        series={took}
+        sentence={`${WORDS.runTimes} in ${range}: half of them, and 95 %.`}
+      />
       {trends.series.some((one) => one.failed > 0) && (
-        <Chart {...drawn} series={failing} sentence={`How many percent of them failed in ${range}.`} />
+        <Chart
+          {...drawn}
+          measure="percent"
+          series={failing}
+          sentence={`How many percent of them failed in ${range}.`}
+        />
       )}
     </div>
   );
@@ -90,14 +99,12 @@ function linesOf({ series }: Trends) {
         label: "half took",
         color: "--mark-running",
         values: series.map((one) => one.p50_duration_seconds),
-        write: duration,
       },
       {
         label: "95 % took",
         color: "--mark-scheduled",
         isDashed: true,
         values: series.map((one) => one.p95_duration_seconds),
-        write: duration,
       },
     ],
     failing: [
@@ -108,7 +115,6 @@ function linesOf({ series }: Trends) {
         values: series.map(({ completed, failed }) =>
           completed + failed > 0 ? (100 * failed) / (completed + failed) : null,
         ),
-        write: percent,
       },
     ],
   };

@@ -4,15 +4,17 @@ import { useData } from "../../api/query.ts";
 import { may, maySee } from "../../api/session.ts";
 import type { Mark, Resilience, Trends } from "../../api/types.ts";
 import { count, duration, percent, perMinute } from "../../logic/format.ts";
+import { reasonOf, signatureOf } from "../../logic/holds.ts";
 import { failingOf, sentenceOfName } from "../../logic/names.ts";
 import { effectOf } from "../../logic/system.ts";
 import { CopyAs } from "../../parts/copy.tsx";
 import { Figure } from "../../parts/figure.tsx";
+import { HeldNote, useHeld } from "../../parts/held.tsx";
 import { HoldBack, LetGo } from "../../parts/hold.tsx";
 import { Icon } from "../../parts/icons.tsx";
 import { PageHead, type PageProps, Section } from "../../parts/page.tsx";
 import { Empty, Shown } from "../../parts/states.tsx";
-import { Ago } from "../../parts/time.tsx";
+import { Ago, clock } from "../../parts/time.tsx";
 import { href } from "../../router.ts";
 import type { NameDetail } from "../names/types.ts";
 import { HowLong } from "./how-long.tsx";
@@ -46,6 +48,8 @@ export default function Page({ params }: PageProps) {
 function Whole({ it, name }: { it: NameDetail; name: string }) {
   const system = useData<Resilience>(maySee("/system") ? "/resilience/summary" : null, { every: 10_000 });
   const mark = system.value?.degradation.marks.find((one) => one.service_name === `task:${name}`);
+  const held = useHeld();
+  const hold = held.value?.marks.find((one) => one.service_name === `task:${name}`);
   const trends = useData<Trends>("/analytics/trends", {
     query: { hours: 24, interval: "hourly", task_name: name },
     topics: ["tasks"],
@@ -56,7 +60,7 @@ function Whole({ it, name }: { it: NameDetail; name: string }) {
       <PageHead
         name={name}
         title={<span class="name-title">{name}</span>}
-        state={mark ? "‖" : ""}
+        state={mark || hold ? "‖" : ""}
         lead={sentenceOfName(it)}
       >
         {may("submit") && (
@@ -64,13 +68,17 @@ function Whole({ it, name }: { it: NameDetail; name: string }) {
             <Icon name="send" /> {WORDS.submit}
           </a>
         )}
-        {mark === undefined && <HoldBack service={`task:${name}`} name={name} />}
+        {mark === undefined && hold === undefined && <HoldBack service={`task:${name}`} name={name} />}
         <a class="button" href={href("/tasks", { task_name: name })}>
           {WORDS.show}
         </a>
         <CopyAs command={{ path: `/task-names/${segment(name)}` }} />
       </PageHead>
-      {mark && <Held mark={mark} name={name} />}
+      {hold ? (
+        <HeldNote hold={hold} isExact={held.value?.is_exact ?? true} />
+      ) : (
+        mark && <Held mark={mark} name={name} />
+      )}
       <Vitals it={it} name={name} />
       <HowLong it={it} name={name} />
       <Section title={WORDS.over} note={WORDS.overNote}>
@@ -96,16 +104,17 @@ function Whole({ it, name }: { it: NameDetail; name: string }) {
 
 function Held({ mark, name }: { mark: Mark; name: string }) {
   return (
-    <div class="note name-held" data-tone="waiting">
+    <div class="note held-note" data-tone="waiting">
       <Icon name="pause" />
       <span>
-        {mark.strategy === "queue_only" ? "They are held back" : "They are treated as down"}: {effectOf(mark)}
+        {mark.strategy === "queue_only" ? "They are held back" : "They are treated as down"}
+        {signatureOf(mark, clock.value)}: {effectOf(mark)}
         {mark.degraded_until && (
           <>
             ; ends <Ago at={mark.degraded_until} />
           </>
         )}
-        .
+        .{reasonOf(mark)}
       </span>
       {!mark.automatic && <LetGo service={`task:${name}`} name={name} />}
     </div>

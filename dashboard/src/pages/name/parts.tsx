@@ -29,10 +29,10 @@ export function OverDay({ trends, name }: { trends: Trends; name: string }) {
       step={HOUR}
       height={120}
       whole="24 hours"
-      sentence={`${count(all("completed"))} done, ${count(all("failed"))} failed and ${count(all("cancelled"))} cancelled in 24 hours.`}
+      sentence={`${count(all("completed"))} completed, ${count(all("failed"))} failed and ${count(all("cancelled"))} cancelled in 24 hours.`}
       gaps={unheardOf(gaps.value?.data ?? [])}
       series={[
-        { label: "done", tone: "completed", values: series.map((one) => one.completed) },
+        { label: "completed", tone: "completed", values: series.map((one) => one.completed) },
         { label: "cancelled", tone: "cancelled", values: series.map((one) => one.cancelled) },
         { label: "failed", tone: "failed", values: series.map((one) => one.failed) },
       ]}

@@ -1,10 +1,12 @@
 // What can be run: every name of a task, who knows it, and how its tasks fare.
 import { useData } from "../../api/query.ts";
-import type { Page as Rows } from "../../api/types.ts";
+import type { Hold, Page as Rows } from "../../api/types.ts";
 import { count, duration, percent, perMinute, plural } from "../../logic/format.ts";
+import { holdsOf } from "../../logic/holds.ts";
 import { failingOf, found, sentenceOfNames, sorted } from "../../logic/names.ts";
 import { CopyAs } from "../../parts/copy.tsx";
 import { type Column, Grid } from "../../parts/grid.tsx";
+import { HeldLead, useHeld } from "../../parts/held.tsx";
 import { PageHead, type PageProps } from "../../parts/page.tsx";
 import { Empty, Shown } from "../../parts/states.tsx";
 import { Status } from "../../parts/status.tsx";
@@ -25,9 +27,21 @@ export default function Page(_props: PageProps) {
   const window = WINDOWS.find((one) => one.id === params.value.get("hours")) ?? WINDOWS[0];
   const query = { hours: window.id, limit: MOST, rows: "data" };
   const names = useData<Rows<NameRow>>("/task-names", { query, topics: ["tasks", "workers"], every: 10_000 });
+  const held = useHeld();
+  const holds = holdsOf(held.value, "task");
   return (
     <>
-      <PageHead title={WORDS.title} lead={names.value && sentenceOfNames(names.value.data, window.said)}>
+      <PageHead
+        title={WORDS.title}
+        lead={
+          names.value && (
+            <>
+              <HeldLead holds={holds} isExact={held.value?.is_exact ?? true} />
+              {sentenceOfNames(names.value.data, window.said)}
+            </>
+          )
+        }
+      >
         <CopyAs command={{ path: "/task-names", query: { hours: window.id } }} />
       </PageHead>
       <Tabs name="hours" label="How far back" tabs={WINDOWS} />
@@ -38,7 +52,7 @@ export default function Page(_props: PageProps) {
               <p>{WORDS.emptyHow}</p>
             </Empty>
           ) : (
-            <All page={shown} />
+            <All page={shown} holds={holds} />
           )
         }
       </Shown>
@@ -48,7 +62,7 @@ export default function Page(_props: PageProps) {
 
 const pathOf = (name: string) => `/names/${encodeURIComponent(name)}`;
 
-function All({ page }: { page: Rows<NameRow> }) {
+function All({ page, holds }: { page: Rows<NameRow>; holds: readonly Hold[] }) {
   const letters = params.value.get("q") ?? "";
   const by = params.value.get("sort_by") ?? "busiest";
   const rows = sorted(found(page.data, letters), by);
@@ -75,7 +89,7 @@ function All({ page }: { page: Rows<NameRow> }) {
         <Grid
           label={WORDS.title}
           rows={rows}
-          columns={COLUMNS}
+          columns={columnsWith(holds)}
           rowKey={(one) => one.task_name ?? ""}
           onOpen={(one) => one.task_name !== null && go(pathOf(one.task_name))}
           sort={{ by, order: by === "name" ? "asc" : "desc", set: (next) => setParams({ sort_by: next }) }}
@@ -99,6 +113,27 @@ function LastHour({ of }: { of: NameRow }) {
       <Status look={{ word: `${WORDS.slower}: ${now}`, tone: "waiting", shape: "warning" }} plain />
     </span>
   );
+}
+
+/** The columns, with how many tasks of a name are held back beside it. */
+function columnsWith(holds: readonly Hold[]): readonly Column<NameRow>[] {
+  if (holds.length === 0) return COLUMNS;
+  const counts = new Map(holds.map((one) => [one.service_name, one.count]));
+  return COLUMNS.map((column) => {
+    if (column.id !== "name") return column;
+    const cell = (one: NameRow) => {
+      const many = counts.get(`task:${one.task_name}`);
+      return (
+        <>
+          {column.cell(one)}{" "}
+          {many && (
+            <Status look={{ word: `${count(many)} ${WORDS.held}`, tone: "waiting", shape: "paused" }} plain />
+          )}
+        </>
+      );
+    };
+    return { ...column, cell };
+  });
 }
 
 const COLUMNS: Column<NameRow>[] = [

@@ -4,6 +4,7 @@ export const WORDS = {
   title: "Names",
   empty: "No name is known yet.",
   emptyHow: "A name is known as soon as a worker that knows it is online, or a task of it is submitted.",
+  held: "held back",
   filter: "Letters of the name",
   nothing: "No name has these letters.",
   clear: "Show all",

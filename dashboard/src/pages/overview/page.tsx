@@ -1,10 +1,19 @@
 // How it is, in one sentence; then figures; then what needs a look.
 import type { ComponentChildren } from "preact";
 import { useHealth } from "../../api/health.ts";
-import { pulse, recent } from "../../api/live.ts";
+import { type Pulse, pulse, recent } from "../../api/live.ts";
 import { useData } from "../../api/query.ts";
 import { isLimited, may } from "../../api/session.ts";
-import type { Alert, Gap, QueueRow, Resilience, Page as Rows, Stats, Trends } from "../../api/types.ts";
+import type {
+  Alert,
+  Gap,
+  HeldRead,
+  QueueRow,
+  Resilience,
+  Page as Rows,
+  Stats,
+  Trends,
+} from "../../api/types.ts";
 import { useWaiting } from "../../api/waiting.ts";
 import { about, count, duration, percent, perMinute } from "../../logic/format.ts";
 import { byNeed, courseOf, isUnserved, takersOf } from "../../logic/queues.ts";
@@ -75,6 +84,8 @@ export default function Page(_props: PageProps) {
     query: { limit: 1000, rows: "data" },
     topics: ["workers"],
   });
+  const isHeld = resilience.value?.degradation.marks.some((mark) => mark.strategy === "queue_only");
+  const held = useData<HeldRead>(isHeld ? "/resilience/held" : null, { topics: ["tasks"], every: 5_000 });
   const waiting = useWaiting(queues);
   const known = {
     isPartial: isLimited.value,
@@ -83,6 +94,7 @@ export default function Page(_props: PageProps) {
     stats: stats.value,
     queues: queues.value?.data,
     resilience: resilience.value,
+    held: isHeld ? held.value : undefined,
     fleet: areGone ? fleet.value?.data : undefined,
     failures: failures.value?.groups,
     failing: trends.value?.by_task,
@@ -92,7 +104,7 @@ export default function Page(_props: PageProps) {
     <Said known={known}>
       <AsOf reads={[alerts, stats, queues, resilience]} />
       <Limits />
-      {!isLimited.value && <Vitals stats={stats.value} waiting={waiting} />}
+      {!isLimited.value && <Vitals stats={stats.value} waiting={waiting} series={trends.value?.series} />}
       <Away />
       <div class="overview-columns">
         <Section title={WORDS.hour} note="by minute">
@@ -152,10 +164,24 @@ function ratesOf(): Rates {
   return { done, failed, failedPercent: ended > 0 ? (100 * (failed ?? 0)) / ended : null };
 }
 
-function Vitals({ stats, waiting }: { stats: Stats | undefined; waiting: number | null }) {
+/** Of these whole minutes sparklines are drawn, where each is told. */
+const MINUTES = 36;
+
+function Vitals({
+  stats,
+  waiting,
+  series,
+}: {
+  stats: Stats | undefined;
+  waiting: number | null;
+  series: Trends["series"] | undefined;
+}) {
   const rates = ratesOf();
   const now = pulse.value;
-  const last = recent.value.slice(-36);
+  const minutes = series?.slice(-MINUTES - 1, -1) ?? [];
+  const byMinute = (of: (minute: Trends["series"][number]) => number | null, tone?: "failed") => (
+    <Sparkline slots={MINUTES} values={minutes.map(of)} tone={tone} title={WORDS.byMinute} />
+  );
   const workers = now?.workers;
   const all = stats?.total_workers ?? null;
   return (
@@ -166,13 +192,13 @@ function Vitals({ stats, waiting }: { stats: Stats | undefined; waiting: number 
         to={href("/queues")}
         note={stats?.queue_depth_source === "mirror" ? "as the mirror knows" : undefined}
       >
-        <Sparkline slots={36} values={last.map((one) => one.waiting)} />
+        <Seconds of={(one) => one.waiting} />
       </Figure>
       <Figure label={WORDS.running} value={count(now?.running)} to={href("/tasks", { status: "RUNNING" })}>
-        <Sparkline slots={36} values={last.map((one) => one.running)} />
+        <Seconds of={(one) => one.running} />
       </Figure>
-      <Figure label={WORDS.done} value={perMinute(rates.done)} to={href("/analytics")}>
-        <Sparkline slots={36} values={last.map((one) => one.done_per_s)} />
+      <Figure label={WORDS.completed} value={perMinute(rates.done)} to={href("/analytics")}>
+        {byMinute((one) => one.completed)}
       </Figure>
       <Figure
         label={WORDS.failed}
@@ -180,10 +206,10 @@ function Vitals({ stats, waiting }: { stats: Stats | undefined; waiting: number 
         to={href("/failures")}
         tone={(rates.failedPercent ?? 0) > 0 ? "failed" : undefined}
       >
-        <Sparkline slots={36} values={last.map((one) => one.failed_per_s)} tone="failed" />
+        {byMinute((one) => one.failed, "failed")}
       </Figure>
       <Figure label={WORDS.wait} value={duration(now?.mean_wait)} to={href("/analytics")}>
-        <Sparkline slots={36} values={last.map((one) => one.mean_wait)} />
+        {byMinute((one) => one.average_wait_seconds)}
       </Figure>
       <Figure
         label={WORDS.workers}
@@ -204,11 +230,22 @@ function Vitals({ stats, waiting }: { stats: Stats | undefined; waiting: number 
   );
 }
 
+const SECONDS = 36;
+/** Fewer bars of a second each say nothing, and look as if nothing had been before. */
+const LEAST = 12;
+
+/** The last seconds of what nobody has counted by the minute; their place is kept until there are enough of them. */
+function Seconds({ of }: { of: (pulse: Pulse) => number | null }) {
+  const last = recent.value.slice(-SECONDS);
+  const slots = Math.max(LEAST, last.length);
+  return <Sparkline slots={slots} values={last.length < LEAST ? [] : last.map(of)} title={WORDS.bySecond} />;
+}
+
 function Hour({ trends, gaps }: { trends: Trends; gaps: readonly Gap[] }) {
   const times = trends.series.map((bucket) => Date.parse(bucket.bucket));
   const sum = (name: "completed" | "failed" | "cancelled") =>
     trends.series.reduce((all, one) => all + one[name], 0);
-  const sentence = `${count(sum("completed"))} done, ${count(sum("failed"))} failed and ${count(sum("cancelled"))} cancelled in the last hour.`;
+  const sentence = `${count(sum("completed"))} completed, ${count(sum("failed"))} failed and ${count(sum("cancelled"))} cancelled in the last hour.`;
   const step = times.length > 1 ? times[1]! - times[0]! : MINUTE;
   return (
     <Bars
@@ -219,7 +256,7 @@ function Hour({ trends, gaps }: { trends: Trends; gaps: readonly Gap[] }) {
       whole="the last hour"
       gaps={unheardOf(gaps)}
       series={[
-        { label: "done", tone: "completed", values: trends.series.map((one) => one.completed) },
+        { label: "completed", tone: "completed", values: trends.series.map((one) => one.completed) },
         { label: "cancelled", tone: "cancelled", values: trends.series.map((one) => one.cancelled) },
         { label: "failed", tone: "failed", values: trends.series.map((one) => one.failed) },
       ]}

@@ -2,13 +2,14 @@
 
 import { segment } from "../../api/client.ts";
 import { useData } from "../../api/query.ts";
-import type { Gap, HeldRead, QueueRow, Page as Rows, Trends } from "../../api/types.ts";
+import type { Gap, QueueRow, Page as Rows, Trends } from "../../api/types.ts";
 import { count } from "../../logic/format.ts";
 import { isUnserved, rate, sentenceOfQueue, takersOf } from "../../logic/queues.ts";
 import { unheardOf } from "../../logic/system.ts";
 import { Bars } from "../../parts/bars.tsx";
 import { CopyAs } from "../../parts/copy.tsx";
 import { Figure } from "../../parts/figure.tsx";
+import { HeldNote, useHeld } from "../../parts/held.tsx";
 import { HoldBack, LetGo } from "../../parts/hold.tsx";
 import { PageHead, type PageProps, Section } from "../../parts/page.tsx";
 import { Empty, Shown } from "../../parts/states.tsx";
@@ -65,8 +66,10 @@ function Whole({ queue }: { queue: QueueDetail }) {
     topics: ["tasks"],
     every: 30_000,
   });
-  const held = useData<HeldRead>(queue.due > 0 ? "/resilience/held" : null, { topics: TOPICS, every: 5_000 });
+  const held = useHeld(queue.due > 0 || queue.mark !== null);
   const here = held.value?.data.filter((one) => one.queue_name === name);
+  const holders = new Set([`queue:${name}`, ...(here ?? []).flatMap((one) => one.held_by)]);
+  const holds = held.value?.marks.filter((one) => holders.has(one.service_name)) ?? [];
   return (
     <>
       <PageHead
@@ -85,6 +88,14 @@ function Whole({ queue }: { queue: QueueDetail }) {
         </a>
         <CopyAs command={{ path: `/queues/${segment(name)}` }} />
       </PageHead>
+      {holds.map((hold) => (
+        <HeldNote
+          key={hold.service_name}
+          hold={hold}
+          isExact={held.value?.is_exact ?? true}
+          isLetGoHere={hold.service_name !== `queue:${name}`}
+        />
+      ))}
       <Source of={queue} />
       <Vitals queue={queue} />
       <div class="columns">
@@ -174,7 +185,7 @@ function Hour({ name }: { name: string }) {
             step={60_000}
             height={120}
             whole="the last hour"
-            sentence={`${count(all("completed"))} done, ${count(all("failed"))} failed and ${count(all("cancelled"))} cancelled in the last hour.`}
+            sentence={`${count(all("completed"))} completed, ${count(all("failed"))} failed and ${count(all("cancelled"))} cancelled in the last hour.`}
             gaps={unheardOf(gaps.value?.data ?? [])}
             series={[
               { label: "completed", tone: "completed", values: series.map((one) => one.completed) },

@@ -5,6 +5,7 @@ import { ApiError } from "../../api/errors.ts";
 import { invalidate, useData } from "../../api/query.ts";
 import type { HeldRead, Mark } from "../../api/types.ts";
 import { count } from "../../logic/format.ts";
+import { reasonOf, signatureOf } from "../../logic/holds.ts";
 import type { Look } from "../../logic/status.ts";
 import { effectOf, nameOfMarked, pathOfService, wordOfMark } from "../../logic/system.ts";
 import { ActionButton, act } from "../../parts/actions.tsx";
@@ -13,7 +14,7 @@ import { Section } from "../../parts/page.tsx";
 import { Select } from "../../parts/select.tsx";
 import { ErrorBox, Shown } from "../../parts/states.tsx";
 import { Status } from "../../parts/status.tsx";
-import { Ago } from "../../parts/time.tsx";
+import { Ago, clock } from "../../parts/time.tsx";
 import { say } from "../../parts/toasts.tsx";
 import { href } from "../../router.ts";
 import { WORDS } from "./words.ts";
@@ -28,7 +29,11 @@ export function Marks({ marks }: { marks: readonly Mark[] }) {
             <Status look={lookOf(mark)} plain />
           </span>
           <Service name={mark.service_name} />
-          <span class="muted">{effectOf(mark)}</span>
+          <span class="muted">
+            {effectOf(mark)}
+            {signatureOf(mark, clock.value) && `; marked${signatureOf(mark, clock.value)}.`}
+            {reasonOf(mark)}
+          </span>
           <span class="end muted">
             {mark.automatic ? (
               WORDS.breaker
@@ -99,7 +104,7 @@ export function Held() {
                   <a
                     class="quiet"
                     href={href("/tasks", {
-                      status: "PENDING",
+                      phase: "dispatching",
                       queue_name: one.queue_name,
                       task_name: one.task_name,
                     })}

@@ -1,7 +1,16 @@
 // The replays of a task: as what it runs again, and the warning before it does so once more.
 import { segment } from "../../api/client.ts";
 import { useData } from "../../api/query.ts";
-import { becameOf, othersOf, type ReplayState, replaysOf, wasReplayed } from "../../logic/replays.ts";
+import { count } from "../../logic/format.ts";
+import {
+  becameOf,
+  othersOf,
+  type ReplayCount,
+  type ReplayState,
+  replaysOf,
+  sentenceOfReplayed,
+  wasReplayed,
+} from "../../logic/replays.ts";
 import { Id } from "../../parts/copy.tsx";
 import { Icon } from "../../parts/icons.tsx";
 import { TaskStatus } from "../../parts/status.tsx";
@@ -10,6 +19,7 @@ import { href } from "../../router.ts";
 import type { Timeline } from "./types.ts";
 import { WORDS } from "./words.ts";
 
+const NAMED = 5;
 const pathOf = (id: string) => `/tasks/${encodeURIComponent(id)}`;
 
 /** The replays of a task, the newest first, and how far that one is. */
@@ -44,6 +54,28 @@ export function ReplayedAs({ id }: { id: string }) {
       )}
       <span class="muted">{othersOf(ids)}</span>
     </p>
+  );
+}
+
+/** Says in the question before several replays how many of them there were before, and which. */
+export function SomeReplayedBefore({ ids }: { ids: readonly string[] }) {
+  const found = useData<{ data: ReplayCount[] }>(ids.length > 0 ? "/tasks/replays" : null, {
+    query: { ids },
+  });
+  const known = found.value?.data ?? [];
+  const said = found.error ? WORDS.replayedUnknown : sentenceOfReplayed(known, ids.length, stillClock());
+  if (!said) return null;
+  return (
+    <div class="note" data-tone="waiting">
+      <Icon name="warning" />
+      <span>
+        {said}{" "}
+        {known.slice(0, NAMED).map((one) => (
+          <Id key={one.task_id} id={one.task_id} to={href(pathOf(one.task_id))} />
+        ))}
+        {known.length > NAMED && <> and {count(known.length - NAMED)} more</>}
+      </span>
+    </div>
   );
 }
 

@@ -9,6 +9,7 @@ import { useKeys } from "../../keys.ts";
 import { celeriac } from "../../logic/curl.ts";
 import { filtersOfParams, paramsOfFilters, queryOf } from "../../logic/filters.ts";
 import { count, plural } from "../../logic/format.ts";
+import { listOfMade } from "../../logic/replays.ts";
 import { act, actOnEach, Confirm } from "../../parts/actions.tsx";
 import { asCurl, CopyAs, copy, Id } from "../../parts/copy.tsx";
 import { Dialog } from "../../parts/dialog.tsx";
@@ -18,7 +19,7 @@ import { PageHead, type PageProps } from "../../parts/page.tsx";
 import { AsOf, Empty, ErrorBox, Loading } from "../../parts/states.tsx";
 import { say } from "../../parts/toasts.tsx";
 import { go, href, params, setParams } from "../../router.ts";
-import { ReplayedBefore } from "../task/replays.tsx";
+import { ReplayedBefore, SomeReplayedBefore } from "../task/replays.tsx";
 import { FilterBar } from "./bar.tsx";
 import { ColumnMenu, shownColumns, taskPath } from "./columns.tsx";
 import { FacetPanel } from "./facets.tsx";
@@ -97,6 +98,11 @@ export default function Page(_props: PageProps) {
                 ? "…"
                 : plural(list.total, "task", "tasks", list.isExact)}
             </span>
+            {list.past.size > 0 && (
+              <button type="button" class="link" onClick={list.reload}>
+                {plural(list.past.size, WORDS.past, WORDS.pastMany)}
+              </button>
+            )}
             {list.newer && (
               <button type="button" class="pill" onClick={list.reload}>
                 <Icon name="sortUp" /> {list.newer} {WORDS.newer}
@@ -117,6 +123,7 @@ export default function Page(_props: PageProps) {
               rows={list.rows}
               columns={shownColumns(params.value.get("columns"))}
               rowKey={(row) => row.task_id}
+              isPast={(row) => list.past.has(row.task_id)}
               total={list.total}
               isExact={list.isExact}
               selected={selected}
@@ -172,21 +179,28 @@ function compare(ids: string[]): void {
   else say("Select two tasks to compare them.");
 }
 
+/** Where what a replay has made is seen. */
+function whereTo(made: readonly { task_id: string; created_at: string }[]) {
+  const [first] = made;
+  if (!first) return undefined;
+  if (made.length === 1) return { label: "Open it", href: href(taskPath(first.task_id)) };
+  return { label: "Show them", href: href(listOfMade(made)) };
+}
+
 function AskAct({ verb, ids, onDone }: { verb: "cancel" | "replay"; ids: string[]; onDone: () => void }) {
   const some = ids.slice(0, MOST_SELECTED);
   const what = `${verb === "cancel" ? "Cancel" : "Replay"} ${plural(some.length, "task")}`;
   const run = async () => {
-    const made: string[] = [];
+    const made: { task_id: string; created_at: string }[] = [];
     const failures = await actOnEach(some, async (id) => {
-      const answer = await call<{ task_id: string }>("POST", `/tasks/${segment(id)}/${verb}`);
-      if (verb === "replay") made.push(answer.task_id);
+      const answer = await call<(typeof made)[number]>("POST", `/tasks/${segment(id)}/${verb}`);
+      if (verb === "replay") made.push(answer);
     });
     const done = some.length - failures.size;
     if (done > 0)
       say(`${verb === "cancel" ? "Cancel asked for" : "Replayed"} ${plural(done, "task")}.`, {
         tone: "completed",
-        // No filter finds several by their ids.
-        to: made.length === 1 ? { label: "Open it", href: href(taskPath(made[0]!)) } : undefined,
+        to: whereTo(made),
       });
     const reasons = new Map<string, number>();
     for (const error of failures.values()) reasons.set(error.message, (reasons.get(error.message) ?? 0) + 1);
@@ -212,6 +226,7 @@ function AskAct({ verb, ids, onDone }: { verb: "cancel" | "replay"; ids: string[
           : "Each becomes a new task with the same arguments."}
       </p>
       {verb === "replay" && some.length === 1 && <ReplayedBefore id={some[0]!} />}
+      {verb === "replay" && some.length > 1 && <SomeReplayedBefore ids={some} />}
       {ids.length > some.length && (
         <p class="note">At most {MOST_SELECTED} at once: the first ones are taken.</p>
       )}

@@ -5,6 +5,7 @@ import { ask } from "../../api/client.ts";
 import { ApiError } from "../../api/errors.ts";
 import { type Data, useData } from "../../api/query.ts";
 import type { Page, TaskRow } from "../../api/types.ts";
+import { stillFits } from "../../logic/filters.ts";
 import { justAfter } from "../../logic/moments.ts";
 
 /** What fills a window: a row is 600 bytes. Where it does not, or is scrolled, portions follow. */
@@ -21,6 +22,8 @@ export interface TaskList {
   message: string | null;
   error: ApiError | null;
   isLoading: boolean;
+  /** Those that have gone on and are not what was asked for any more; they stay until the list is read anew. */
+  past: ReadonlySet<string>;
   /** How many are newer than the first row; more than 99 are "99+". */
   newer: string | null;
   /** Whether the rows, or what tells how far they are, is an old answer, or could not be asked for again. */
@@ -99,6 +102,10 @@ export function useTaskList(query: URLSearchParams): TaskList {
   const later = useLater(isByTime && loaded?.query === text ? loaded : null, text);
   const newer = newerIn(later, loaded);
   const reads = [states, later];
+  const past = useMemo(() => {
+    const fits = stillFits(query);
+    return new Set((loaded?.rows ?? []).filter((row) => !fits(row)).map((row) => row.task_id));
+  }, [loaded?.rows, text]);
   const isToldAnew = reads.some((read) => read.value !== undefined && !isOld(read));
   useEffect(() => {
     if (loaded?.isOld && isToldAnew) void load(null);
@@ -114,6 +121,7 @@ export function useTaskList(query: URLSearchParams): TaskList {
     message: loaded?.message ?? null,
     error,
     isLoading: loaded?.query !== text && !error,
+    past,
     newer,
     isOld: loaded !== null && (loaded.isOld || error !== null || reads.some(isOld)),
     reads,

@@ -7,6 +7,8 @@ export const WORDS = {
   none: "Nothing matches.",
   noTasks: "No task has been submitted yet.",
   newer: "newer",
+  past: "greyed task has gone on and no longer matches: leave it out",
+  pastMany: "greyed tasks have gone on and no longer match: leave them out",
   save: "Save view",
   saved: "View saved",
   csv: "CSV",

@@ -94,6 +94,7 @@ function Whole({ worker }: { worker: WorkerDetail }) {
         <Actions worker={worker} asked={asked} />
         <CopyAs command={{ path, cli: celeriac("workers", "show", worker.hostname) }} />
       </PageHead>
+      {isOffline && !worker.message && may("operate") && <p class="muted">{WORDS.keptWhy}</p>}
       {worker.message && !shownDrain && (
         <p class="note" data-tone={worker.converged || isOffline ? undefined : "waiting"}>
           <Icon name="alert" /> {worker.message}
@@ -128,7 +129,7 @@ function Actions({ worker, asked }: { worker: WorkerDetail; asked: Signal<Asked>
           onClick={() => resume(worker)}
           command={{ method: "PATCH", path: `${path}/resume` }}
         >
-          <Icon name="play" /> Resume
+          <Icon name="play" /> {isOffline ? WORDS.resumeLater : "Resume"}
         </ActionButton>
       )}
       {!stands && (
@@ -137,7 +138,7 @@ function Actions({ worker, asked }: { worker: WorkerDetail; asked: Signal<Asked>
           onClick={() => pause(worker)}
           command={{ method: "PATCH", path: `${path}/pause` }}
         >
-          <Icon name="pause" /> Pause
+          <Icon name="pause" /> {isOffline ? WORDS.pauseLater : "Pause"}
         </ActionButton>
       )}
       {!isOffline && !worker.is_draining && (
@@ -146,7 +147,8 @@ function Actions({ worker, asked }: { worker: WorkerDetail; asked: Signal<Asked>
         </ActionButton>
       )}
       <ActionButton needs="operate" onClick={() => (asked.value = "capacity")}>
-        Capacity{worker.capacity === null ? "…" : ` ${worker.capacity}…`}
+        Capacity{worker.capacity === null ? "" : ` ${worker.capacity}`}
+        {isOffline ? ` ${WORDS.later}` : "…"}
       </ActionButton>
       {isOffline && (
         <ActionButton needs="operate" tone="failed" onClick={() => (asked.value = "forget")}>

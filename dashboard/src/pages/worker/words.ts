@@ -6,6 +6,9 @@ export const WORDS = {
   title: "Worker",
   drain: "Drain",
   lost: "Lost tasks",
+  later: "once it is back…",
+  pauseLater: "Pause once it is back",
+  resumeLater: "Resume once it is back",
   notSeen: "It has not been asked yet.",
   seenAt: "It said so",
 } as const;

@@ -3,7 +3,7 @@ import { useSignal } from "@preact/signals";
 import { segment } from "../../api/client.ts";
 import { useData } from "../../api/query.ts";
 import type { Page as Rows } from "../../api/types.ts";
-import { onlyTakerOf, stateOf } from "../../logic/workers.ts";
+import { isThere, keptOrTold, onlyTakerOf, stateOf } from "../../logic/workers.ts";
 import { act, Confirm } from "../../parts/actions.tsx";
 import { Dialog } from "../../parts/dialog.tsx";
 import { Icon } from "../../parts/icons.tsx";
@@ -29,26 +29,26 @@ interface Answer {
   message: string | null;
 }
 
-const saying = (done: string) => (answer: Answer) =>
-  answer.converged ? `${done}.` : `${done}, and repeated until it holds.`;
+const saying = (worker: Worker, done: string) => (answer: Answer) =>
+  keptOrTold(`${worker.hostname} ${done}`, worker, answer.converged);
 
 export const pause = (worker: Worker) =>
   act<Answer>("PATCH", `${pathOf(worker)}/pause`, {
-    done: saying(`${worker.hostname} is paused`),
+    done: saying(worker, "is paused"),
     topics: TOPICS,
   });
 
 export const resume = (worker: Worker) =>
   act<Answer>("PATCH", `${pathOf(worker)}/resume`, {
-    done: saying(`${worker.hostname} is resumed`),
+    done: saying(worker, "is resumed"),
     topics: TOPICS,
   });
 
 const DEADLINES = [
   ["", "never"],
-  ["300", "5 min"],
-  ["600", "10 min"],
-  ["1800", "30 min"],
+  ["300", "5 m"],
+  ["600", "10 m"],
+  ["1800", "30 m"],
   ["7200", "2 h"],
   ["43200", "12 h"],
 ] as const;
@@ -112,7 +112,10 @@ export function AskCapacity({
     isBusy.value = true;
     const answer = await act<Answer & { capacity: number }>("PATCH", `${pathOf(worker)}/capacity`, {
       body: { capacity: number },
-      done: (said) => said.message ?? `${worker.hostname} runs up to ${said.capacity} at once.`,
+      done: (said) =>
+        isThere(worker)
+          ? (said.message ?? `${worker.hostname} runs up to ${said.capacity} at once.`)
+          : keptOrTold(`${worker.hostname} runs up to ${said.capacity} at once`, worker, said.converged),
       topics: TOPICS,
     });
     isBusy.value = false;
@@ -149,7 +152,15 @@ export function AskCapacity({
           onInput={(event) => (typed.value = event.currentTarget.value)}
         />
         <small id="capacity-why">
-          {isSound ? WORDS.capacityWhy : <span class="field-error">A whole number from 1 to {MOST}.</span>}
+          {isSound ? (
+            isThere(worker) ? (
+              WORDS.capacityWhy
+            ) : (
+              WORDS.keptWhy
+            )
+          ) : (
+            <span class="field-error">A whole number from 1 to {MOST}.</span>
+          )}
         </small>
       </form>
     </Dialog>

@@ -32,5 +32,6 @@ export const WORDS = {
   drainWhy:
     "It fetches nothing more, gives back what it has fetched and not started, finishes what it runs, and exits. Nothing that runs is ended. Here you see each step proven.",
   deadline: "Counts as overdue after",
+  keptWhy: "It is not there. What is set now is kept, and holds once it is back.",
   capacityWhy: "Busy processes are not ended: a smaller size is reached as they become free.",
 } as const;

@@ -62,18 +62,18 @@ def lines_of(it: Situation, *, width: int = 80, height: int | None = None, foote
 def test_on_80_columns_the_sections_stand_below_each_other() -> None:
     lines = lines_of(FULL)
     assert [" ".join(line.split()) for line in lines] == [
-        "▲ Nobody consumes lonely: 2 tasks wait, the oldest for 4 min. One more thing is",
-        "wrong:",
+        "▲ Nobody consumes lonely: 2 tasks wait, the oldest for 4 m 00 s. One more thing",
+        "is wrong:",
         "No worker takes from still: 1 task waits.",
         "",
         "1,204 70 31/min 4.3 % 20 ms 1 of 2",
-        "waiting running done failing mean wait workers",
+        "waiting running completed failing mean wait workers",
         "",
         "Queues those in need first",
-        "lonely 2 oldest 4 min nobody consumes it",
+        "lonely 2 oldest 4 m 00 s nobody consumes it",
         "still 1 2 workers stand still",
         "grows 3 1 worker",
-        "falls 9 empty in 4 min",
+        "falls 9 empty in 4 m 00 s",
         "calm 0 2 workers",
         "slow 0 1 of 2 workers",
         "",
@@ -110,7 +110,7 @@ def test_no_figure_is_cut_where_it_is_narrow() -> None:
     at = lines.index("1,204 70 31/min")
     assert lines[at : at + 4] == [
         "1,204 70 31/min",
-        "waiting running done",
+        "waiting running completed",
         "4.3 % 20 ms 1 of 2",
         "failing mean wait workers",
     ]
@@ -121,7 +121,7 @@ def test_a_queue_holds_its_level_where_about_as_many_come_as_go() -> None:
     apart = queue("apart", waiting=14, in_per_minute=39.0, out_per_minute=44.0, empty_in_seconds=168.0)
     said = [" ".join(line.split()) for line in lines_of(Situation(now=NOW, queues=[near, apart]))]
     assert "near 14 holds its level" in said
-    assert "apart 14 empty in 3 min" in said
+    assert "apart 14 empty in 2 m 48 s" in said
 
 
 def test_on_140_columns_two_stand_side_by_side() -> None:

@@ -1,0 +1,68 @@
+// What marks hold back: how much, by whom, since when, until when and why. Pure.
+import type { HeldRead, Hold, Mark } from "../api/types.ts";
+import { about, type Clock, count, hour, plural } from "./format.ts";
+import { nameOfWork } from "./marks.ts";
+
+/** Return who set a mark and when, to go on a sentence: ` by ann since 02:10`; nothing where nobody knows. */
+export function signatureOf(mark: Pick<Mark, "set_at" | "set_by_name">, clock: Clock): string {
+  const by = mark.set_by_name ? ` by ${mark.set_by_name}` : "";
+  return by + (mark.set_at ? ` since ${hour(Date.parse(mark.set_at), clock)}` : "");
+}
+
+/** Return the same without a time of day, as the terminal says it too: ` by ann, for 3 h 12 m so far`. */
+export function authorOf(mark: Pick<Mark, "set_at" | "set_by_name">, now: number): string {
+  const by = mark.set_by_name ? ` by ${mark.set_by_name}` : "";
+  const seconds = mark.set_at ? Math.max(0, (now - Date.parse(mark.set_at)) / 1000) : null;
+  return by + (seconds === null ? "" : `, for ${about(seconds)} so far`);
+}
+
+/** Return why, where it was said. */
+export const reasonOf = (mark: Pick<Mark, "reason">): string =>
+  mark.reason ? ` The reason given: “${mark.reason}”.` : "";
+
+/** Return whose tasks a mark is for: `of pay`, `of queue mail`; nothing for all. */
+function ofWhom(service: string): string {
+  const work = nameOfWork(service);
+  return work === null ? "" : ` of ${work.kind === "queue" ? `queue ${work.name}` : work.name}`;
+}
+
+/** Return how many tasks are held back, and by whom since when: `1,204 tasks of pay are held back by ann since 02:10.` */
+export function sentenceOfHold(hold: Hold, clock: Clock, isExact = true): string {
+  const until = hold.degraded_until ? `, until ${hour(Date.parse(hold.degraded_until), clock)}` : "";
+  return `${heldBack(hold, isExact)}${signatureOf(hold, clock)}${until}.${reasonOf(hold)}`;
+}
+
+/** Return `1,204 tasks of pay are held back`. */
+export const heldBack = (hold: Pick<Hold, "count" | "service_name">, isExact = true): string =>
+  `${tasksOf(hold, isExact)} ${hold.count === 1 && isExact ? "is" : "are"} held back`;
+
+const tasksOf = (hold: Pick<Hold, "count" | "service_name">, isExact: boolean): string =>
+  `${plural(hold.count, "task", "tasks", isExact)}${ofWhom(hold.service_name)}`;
+
+/** Return the filter of the list of what a mark holds back: due, and not handed to the broker. */
+export function listOfHold(service: string): Record<string, string> {
+  const work = nameOfWork(service);
+  return {
+    phase: "dispatching",
+    ...(work && { [work.kind === "queue" ? "queue_name" : "task_name"]: work.name }),
+  };
+}
+
+/** Return the address of that list. */
+export const pathOfHold = (service: string): string => `/tasks?${new URLSearchParams(listOfHold(service))}`;
+
+/** Return the marks of names, or of queues, that hold something back, the most first. */
+export const holdsOf = (held: HeldRead | undefined, kind: "queue" | "task"): Hold[] =>
+  (held?.marks ?? [])
+    .filter((one) => one.count > 0 && nameOfWork(one.service_name)?.kind === kind)
+    .sort((a, b) => b.count - a.count);
+
+/** Return the sentence over a list of which some are held back; nothing while none is. */
+export function sentenceOfHolds(holds: readonly Hold[], clock: Clock, isExact = true): string {
+  const [first] = holds;
+  if (!first) return "";
+  if (holds.length === 1) return sentenceOfHold(first, clock, isExact);
+  const all = holds.reduce((sum, one) => sum + one.count, 0);
+  const most = `${count(first.count, isExact)} of them${ofWhom(first.service_name)}`;
+  return `${count(all, isExact)} tasks of ${count(holds.length)} names are held back, ${most}${signatureOf(first, clock)}.`;
+}

@@ -1,0 +1,67 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import type { Hold } from "../src/api/types.ts";
+import { holdsOf, pathOfHold, sentenceOfHold, sentenceOfHolds } from "../src/logic/holds.ts";
+
+const clock = { now: Date.parse("2026-11-26T05:22:00Z"), zone: "UTC" };
+const hold = (over: Partial<Hold> = {}): Hold => ({
+  service_name: "task:etl.load",
+  strategy: "queue_only",
+  degraded_until: "2026-11-26T06:10:00Z",
+  automatic: false,
+  set_at: "2026-11-26T02:10:00Z",
+  set_by_name: "ann",
+  reason: null,
+  count: 1204,
+  ...over,
+});
+
+test("what is held back is said with how much, by whom, since when, until when and why", () => {
+  const said = "1,204 tasks of etl.load are held back by ann since 02:10, until 06:10.";
+  assert.equal(sentenceOfHold(hold(), clock), said);
+  assert.equal(
+    sentenceOfHold(hold({ reason: "the bank is down" }), clock),
+    `${said} The reason given: “the bank is down”.`,
+  );
+  assert.equal(
+    sentenceOfHold(hold({ count: 1, set_by_name: null, service_name: "queue:mail" }), clock),
+    "1 task of queue mail is held back since 02:10, until 06:10.",
+  );
+  assert.equal(
+    sentenceOfHold(
+      hold({ service_name: "broker", set_at: null, set_by_name: null, degraded_until: null }),
+      clock,
+      false,
+    ),
+    "1,204+ tasks are held back.",
+  );
+});
+
+test("several holds are one sentence, the most first", () => {
+  const held = {
+    total: 7,
+    is_exact: true,
+    data: [],
+    marks: [
+      hold({ count: 2 }),
+      hold({ service_name: "task:pay", count: 5 }),
+      hold({ service_name: "queue:q", count: 9 }),
+    ],
+  };
+  assert.equal(sentenceOfHolds([], clock), "");
+  assert.match(
+    sentenceOfHolds(holdsOf(held, "queue"), clock),
+    /^9 tasks of queue q are held back by ann since 02:10/,
+  );
+  assert.equal(
+    sentenceOfHolds(holdsOf(held, "task"), clock),
+    "7 tasks of 2 names are held back, 5 of them of pay by ann since 02:10.",
+  );
+  assert.deepEqual(holdsOf({ ...held, marks: [hold({ count: 0 })] }, "task"), []);
+});
+
+test("what a mark holds back is listed as what is due and not handed over, of its name or queue", () => {
+  assert.equal(pathOfHold("task:etl.load"), "/tasks?phase=dispatching&task_name=etl.load");
+  assert.equal(pathOfHold("queue:a b"), "/tasks?phase=dispatching&queue_name=a+b");
+  assert.equal(pathOfHold("broker"), "/tasks?phase=dispatching");
+});
