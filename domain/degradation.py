@@ -59,7 +59,7 @@ class Mark:
     until: datetime | None
     """The end of the mark; None for a breaker's, which ends when the service is back."""
     signature: Signature | None = None
-    """None for a breaker's, and where nobody knows."""
+    """Who set it; None for a breaker's, and where nobody knows."""
 
 
 Marks = Mapping[str, Mark]

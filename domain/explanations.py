@@ -171,9 +171,9 @@ def _marks(situation: Situation) -> Iterator[Check]:
         evidence: Evidence = {
             "service_name": mark.service_name,
             "until": mark.until.isoformat() if mark.until else None,
-            "set_by": signature and signature.by,
-            "set_by_name": signature and signature.name,
-            "reason": signature and signature.reason,
+            "set_by": signature.by if signature else None,
+            "set_by_name": signature.name if signature else None,
+            "reason": signature.reason if signature else None,
         }
         since = signature.at if signature else None
         detail = _held_back(mark, situation.now)

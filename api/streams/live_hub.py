@@ -27,7 +27,7 @@ from domain.live import Pace, Topic, Topics, topic_of_task, topic_of_workflow
 from domain.principals import Principal
 from gateway.ports import ReadsQueues
 from services.dashboard import ask_depths
-from services.live import FleetReading, read_fleet
+from services.live import FleetReading, HeldCount, read_fleet
 from services.resident.degradation import DegradationMarks
 from store.engine import stating
 from store.queries.for_live import mark_tasks, mark_workflows
@@ -116,6 +116,7 @@ class LiveHub(Resident):
         self._listening: set[Listening] = set()
         self._is_read, self._is_watched = asyncio.Event(), asyncio.Event()
         self._pace = Pace()
+        self._held = HeldCount()
         self.board = Board()
 
     @contextmanager
@@ -208,7 +209,9 @@ class LiveHub(Resident):
     async def _read_fleet(self, blocked: BlockedWork) -> FleetReading | None:
         try:
             async with asyncio.timeout(READ_SECONDS), stating(self._engine) as connection:
-                return await read_fleet(connection, default_queue=self._default_queue, blocked=blocked)
+                return await read_fleet(
+                    connection, default_queue=self._default_queue, blocked=blocked, holds=self._held
+                )
         except (SQLAlchemyError, OSError) as error:  # a TimeoutError is an OSError
             log.warning("pulse_not_read", error=type(error).__name__)
             return None

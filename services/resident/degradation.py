@@ -117,7 +117,7 @@ class DegradationMarks(Resident):
         if began < self._read_at:
             return  # somebody has read them since
         self._read_at = began
-        marks = [_mark(name, value, signed.get(name)) for name, value in stored.items()]
+        marks = [_mark(name, value, signed=signed.get(name)) for name, value in stored.items()]
         self._marks = {mark.service_name: mark for mark in marks if mark is not None}
 
     def _start(self) -> list[asyncio.Task[None]]:
@@ -184,7 +184,7 @@ def refusal(mark: Mark) -> ServiceDegraded:
     return ServiceDegraded(f"{mark.service_name} is degraded{until} ({mark.strategy.value}); try again later.")
 
 
-def _mark(service_name: bytes, stored: bytes, signed: bytes | None) -> Mark | None:
+def _mark(service_name: bytes, stored: bytes, *, signed: bytes | None) -> Mark | None:
     """Read a mark; None for what none of us has written: one strange field must not hide the marks beside it."""
     try:
         strategy, until = msgspec.json.decode(stored, type=tuple[str, datetime])

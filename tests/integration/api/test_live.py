@@ -73,6 +73,8 @@ def test_a_pulse_tells_how_many_tasks_marks_hold_back(api: httpx.Client) -> None
     assert api.post("/resilience/degradation/mark", json=mark).status_code == 200
     with following(api, "pulse") as frames:
         assert next(data["held"] for _, data in frames) == 2
+        api.post("/tasks", json={"task_name": "pay"})
+        assert any(data["held"] == 3 for _, data in frames)
     api.post("/resilience/degradation/clear", json={"service_name": "task:pay"})
     with following(api, "pulse") as frames:
         assert next(data["held"] for _, data in frames) == 0
