@@ -31,10 +31,32 @@ function pageFiles(): Plugin {
   };
 }
 
+/** Names the font of all text in the page itself: else it comes after the first drawing, which is then done again. */
+function fontFile(): Plugin {
+  return {
+    name: "font-file",
+    transformIndexHtml: {
+      order: "post",
+      handler(_, { bundle }) {
+        const font = Object.keys(bundle ?? {}).find((name) => /\binter-.*\.woff2$/.test(name));
+        if (!font) throw new Error("there is no font of the name inter");
+        const attrs = {
+          rel: "preload",
+          as: "font",
+          type: "font/woff2",
+          crossorigin: true,
+          href: `./${font}`,
+        };
+        return [{ tag: "link", attrs, injectTo: "head" as const }];
+      },
+    },
+  };
+}
+
 // Addresses in the build are relative: the page is shown below whatever prefix a proxy has.
 export default defineConfig({
   base: "./",
-  plugins: [pageFiles()],
+  plugins: [pageFiles(), fontFile()],
   build: {
     outDir: "static",
     emptyOutDir: true,
