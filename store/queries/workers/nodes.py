@@ -309,7 +309,7 @@ def _listed(status: WorkerStatus | None) -> tuple[Select[Any], Select[Any]]:
     """How many there are, and one page of them."""
     where = [] if status is None else [has_status(status)]
     page = select(*COLUMNS).where(*where).order_by(workers.c.node)
-    limited = page.limit(bindparam("most", type_=Integer)).offset(bindparam("after", type_=Integer))
+    limited = page.limit(bindparam("most", type_=BigInteger)).offset(bindparam("after", type_=BigInteger))
     return select(func.count()).select_from(workers).where(*where), limited
 
 
