@@ -74,6 +74,7 @@ tasks = Table(
     ),
     Index("tasks_result_pending", "checked_at", postgresql_where=text("result_pending")),
     Index("tasks_workflow", "workflow_id", "created_at", "task_id", postgresql_where=text("workflow_id IS NOT NULL")),
+    Index("tasks_replays", "created_at", "task_id", postgresql_where=text("original_task_id IS NOT NULL")),
     Index("tasks_root", "root_id", "created_at", "task_id", postgresql_where=text("parent_id IS NOT NULL")),
     Index("tasks_held", "queue_name", postgresql_where=text("phase IN ('reserved', 'running')")),
     Index("tasks_ended", "completed_at", "status", postgresql_where=text("completed_at IS NOT NULL")),
