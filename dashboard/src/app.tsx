@@ -3,11 +3,13 @@
 import type { ComponentType } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { isOpenTo, lackOf } from "./allowed.ts";
+import { reasonAsked } from "./api/reason.ts";
 import { isMeAsked, isSignInAsked, me, signOut } from "./api/session.ts";
 import { Frame } from "./frame.tsx";
 import { isHelpOpen, isPaletteOpen, KeyHelp, Palette } from "./palette.tsx";
 import { PageHead, type PageProps } from "./parts/page.tsx";
 import { Empty, ErrorBox, Loading } from "./parts/states.tsx";
+import { AskReason } from "./reason.tsx";
 import { href, match, place } from "./router.ts";
 import { ROUTES, type Route } from "./routes.ts";
 import { SignIn } from "./sign-in.tsx";
@@ -53,6 +55,7 @@ export function App() {
       )}
       {isPaletteOpen.value && <Palette />}
       {isHelpOpen.value && <KeyHelp />}
+      {reasonAsked.value && <AskReason />}
       {isSignInAsked.value && <SignIn />}
     </Frame>
   );

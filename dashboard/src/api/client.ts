@@ -1,6 +1,6 @@
 // The one door to the REST API. Addresses are relative to the page, so that any prefix of a proxy holds.
 import { signal } from "@preact/signals";
-import { ApiError } from "./errors.ts";
+import { ApiError, REASON_HEADER } from "./errors.ts";
 import { parseExact, writeExact } from "./json.ts";
 
 export type QueryValue = string | number | boolean | null | undefined | readonly string[];
@@ -27,8 +27,11 @@ export interface Answer<T> {
 export const awaySince = signal<number | null>(null);
 /** Requests that the rate limit still lets through, as last told. */
 export const remaining = signal<number | null>(null);
-/** Set by `session.ts`: asks for a sign-in, and says whether somebody did. */
-export const door = { signIn: async (): Promise<boolean> => false };
+/** Set by `session.ts`: asks for a sign-in, and says whether somebody did. And by `reason.ts`: asks why, null for nothing. */
+export const door = {
+  signIn: async (): Promise<boolean> => false,
+  giveReason: async (): Promise<string | null> => null,
+};
 
 /** How old an answer may be that was made for another page. */
 const SHARED_S = 1;
@@ -115,12 +118,23 @@ function parsed(text: string): unknown {
   }
 }
 
-/** Do something: as `ask`, and where a sign-in is missing, once more after it. Returns the answer's body. */
+/** Return the header that says why; empty where nothing is said. */
+export function reasonHeaders(reason: string | null): Record<string, string> {
+  const text = reason?.trim();
+  // Its bytes one by one: a browser takes no other characters for a header.
+  return text ? { [REASON_HEADER]: String.fromCharCode(...new TextEncoder().encode(text)) } : {};
+}
+
+/** Do something: as `ask`, and where a sign-in or a reason is missing, once more after it. Returns the answer's body. */
 export async function call<T>(method: string, path: string, options: RequestOptions = {}): Promise<T> {
   try {
     return (await ask<T>(method, path, options)).value;
   } catch (error) {
-    if (!(error instanceof ApiError && error.status === 401 && (await door.signIn()))) throw error;
-    return (await ask<T>(method, path, options)).value;
+    if (!(error instanceof ApiError)) throw error;
+    if (error.status === 401 && (await door.signIn())) return call<T>(method, path, options);
+    const reason = error.wantsReason ? await door.giveReason() : null;
+    if (reason === null) throw error;
+    const headers = { ...options.headers, ...reasonHeaders(reason) };
+    return (await ask<T>(method, path, { ...options, headers })).value;
   }
 }

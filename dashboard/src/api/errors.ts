@@ -5,6 +5,9 @@ export interface FieldError {
   message: string;
 }
 
+/** The header that says why something is done. */
+export const REASON_HEADER = "X-Celeriac-Reason";
+
 /** An answer that is not 2xx, or none at all (`status` 0). */
 export class ApiError extends Error {
   readonly status: number;
@@ -26,6 +29,13 @@ export class ApiError extends Error {
   /** Whether nobody answered: the network, or a proxy in place of the API. */
   get isAway(): boolean {
     return this.status === 0 || this.status === 502 || this.status === 504;
+  }
+
+  /** Whether operators want it said why this is done. */
+  get wantsReason(): boolean {
+    return this.errors.some(
+      ({ field, message }) => field === REASON_HEADER && message.startsWith("is needed"),
+    );
   }
 
   /** Whether this version of the API has no such endpoint. */

@@ -1,6 +1,6 @@
 // Marks: what is marked and what that does, what it holds back, and how one is set.
 import { useSignal } from "@preact/signals";
-import { call } from "../../api/client.ts";
+import { call, reasonHeaders } from "../../api/client.ts";
 import { ApiError } from "../../api/errors.ts";
 import { invalidate, useData } from "../../api/query.ts";
 import type { HeldRead, Mark } from "../../api/types.ts";
@@ -141,6 +141,7 @@ export function AskMark({ onClose }: { onClose: () => void }) {
   const service = useSignal("");
   const strategy = useSignal<string>("queue_only");
   const seconds = useSignal("900");
+  const why = useSignal("");
   const error = useSignal<ApiError | null>(null);
   const isBusy = useSignal(false);
   const wrong = error.value?.errors.find(
@@ -152,7 +153,7 @@ export function AskMark({ onClose }: { onClose: () => void }) {
     const name = service.value.trim();
     const body = { service_name: name, strategy: strategy.value, duration_seconds: Number(seconds.value) };
     try {
-      await call("POST", "/resilience/degradation/mark", { body });
+      await call("POST", "/resilience/degradation/mark", { body, headers: reasonHeaders(why.value) });
       say(`The mark of ${nameOfMarked(name)} is set.`, { tone: "completed" });
       invalidate("all");
       onClose();
@@ -218,6 +219,17 @@ export function AskMark({ onClose }: { onClose: () => void }) {
               seconds.value = chosen;
             }}
           />
+        </label>
+        <label class="labelled">
+          {WORDS.why}
+          <input
+            class="field"
+            autoComplete="off"
+            maxLength={200}
+            value={why.value}
+            onInput={(event) => (why.value = event.currentTarget.value)}
+          />
+          <small>{WORDS.whyHint}</small>
         </label>
         {error.value && !wrong && <ErrorBox error={error.value} />}
       </form>

@@ -22,6 +22,8 @@ export const WORDS = {
   setIt: "Set the mark",
   service: "What to mark",
   serviceHint: "queue:NAME, task:NAME, or one of database, broker, result_backend, workers, mirror",
+  why: "Why, if you like",
+  whyHint: "Whoever finds work held back is told.",
   strategy: "While it is marked",
   duration: "For",
 } as const;
