@@ -7,7 +7,7 @@ down_revision = "0034_minute_durations"
 
 
 def upgrade() -> None:
-    """Build the index beside running work. One that was begun and not finished is made anew."""
+    """Build the index beside running work; one that was begun and not finished is made anew."""
     with op.get_context().autocommit_block():
         op.execute("DROP INDEX CONCURRENTLY IF EXISTS tasks_replays")
         op.execute(
@@ -16,5 +16,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Remove it."""
+    """Remove the index."""
     op.execute("DROP INDEX tasks_replays")
