@@ -28,6 +28,7 @@ MOST_ROWS = 50
 LEVEL_TOLERANCE = 0.1
 LOOKS = {
     "ok": ("✓", "green"),
+    "noted": ("•", "yellow"),
     "warning": ("▲", "yellow"),
     "critical": ("✕", "red"),
     "unknown": ("…", "dim"),

@@ -22,7 +22,11 @@ WITHOUT = {
 }
 """What it means that a part is down."""
 
-Tone = Literal["ok", "warning", "critical", "unknown", "empty"]
+ABSENT = frozenset({"WORKER_OFFLINE", "NO_ACTIVE_WORKERS"})
+"""Alerts that say that workers are not there."""
+
+Tone = Literal["ok", "noted", "warning", "critical", "unknown", "empty"]
+"""`noted`: nothing is wrong now, and not all is well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,7 @@ def verdict_of(it: Situation) -> Headline:
     found = list(_troubles(it))
     if found:
         others = tuple(text for _, text in found[1:])
-        return Headline(*found[0], _rest_of(len(others)), others)
+        return Headline(*found[0], _rest_of(len(others), it), others)
     if it.stats is not None and it.stats["total_tasks_submitted"] == 0:
         return Headline("empty", "Ready. No task has been submitted yet.")
     # A key with limits is told neither of alerts nor of figures, ever.
@@ -49,7 +53,8 @@ def verdict_of(it: Situation) -> Headline:
     if it.health is None or (it.alerts is None and not is_partial):
         return Headline("unknown", "Not known yet.")
     notes = (alert for alert in it.alerts or () if alert["severity"] == "INFO" and not alert["acknowledged"])
-    return Headline("ok", _failed_of(it) or "All well.", " ".join(filter(None, (_calm(it), *map(_of_note, notes)))))
+    failed, rest = _failed_of(it), " ".join(filter(None, (_calm(it), *map(_of_note, notes))))
+    return Headline("noted" if failed else "ok", failed or "All well.", rest)
 
 
 def _failed_of(it: Situation) -> str:
@@ -212,10 +217,17 @@ def _of_note(alert: Json) -> str:
     return f"{alert['description'].removesuffix('.')}."
 
 
-def _rest_of(others: int) -> str:
+def _rest_of(others: int, it: Situation) -> str:
+    """What else there is: where nothing else is wrong, what is not well all the same."""
     if others == 0:
-        return "Everything else is well."
+        return " ".join(filter(None, (_failed_of(it), _offline_of(it)))) or "Everything else is well."
     return "One more thing is wrong:" if others == 1 else f"{others:,} more things are wrong:"
+
+
+def _offline_of(it: Situation) -> str:
+    """Return how many workers are offline, unless that is what is wrong."""
+    is_said = "workers" in _parts_down(it) or any(alert["type"] in ABSENT for alert in it.alerts or ())
+    return "" if is_said or not it.offline else f"{plural(it.offline, 'worker is', many='workers are')} offline."
 
 
 def _calm(it: Situation) -> str:

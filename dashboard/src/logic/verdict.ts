@@ -45,7 +45,8 @@ export interface Link {
 }
 
 export interface Verdict {
-  tone: "ok" | "warning" | "critical" | "unknown" | "empty";
+  /** `noted`: nothing is wrong now, and not all is well. */
+  tone: "ok" | "noted" | "warning" | "critical" | "unknown" | "empty";
   /** What is wrong, or that all is well. */
   text: string;
   /** How the rest is. */
@@ -64,12 +65,14 @@ export interface Other {
 const FAR_TOO_LONG = 60;
 const MANY_FAIL = 20;
 const HOUR = 3_600_000;
+/** Alerts that say that workers are not there. */
+const ABSENT = ["WORKER_OFFLINE", "NO_ACTIVE_WORKERS"];
 
 /** Return what to say first. The worst is said; what else is wrong comes after it. */
 export function verdictOf(it: Situation): Verdict {
   const [worst, ...more] = troubles(it);
   const others = more.map(({ text, links }) => ({ text, to: links[0].to }));
-  if (worst) return { ...worst, rest: restOf(others.length), others };
+  if (worst) return { ...worst, rest: restOf(others.length, it), others };
   const calmly = { rest: "", links: [], others };
   if (it.stats && it.stats.total_tasks_submitted === 0)
     return { tone: "empty", text: "Ready. No task has been submitted yet.", ...calmly };
@@ -78,7 +81,7 @@ export function verdictOf(it: Situation): Verdict {
   const noted = notes(it);
   const failed = failedOf(it);
   return {
-    tone: "ok",
+    tone: failed.text ? "noted" : "ok",
     text: failed.text || "All well.",
     rest: [calm(it), ...noted.map(ofNote)].filter(Boolean).join(" "),
     links: [...failed.links, ...(noted[0] ? [...linksOf(noted[0]), ALERT] : [])],
@@ -291,9 +294,17 @@ export function linksOf(alert: Pick<Alert, "type" | "subject">): [Link, ...Link[
   }
 }
 
-function restOf(others: number): string {
-  if (others === 0) return "Everything else is well.";
+/** What else there is: where nothing else is wrong, what is not well all the same. */
+function restOf(others: number, it: Situation): string {
+  if (others === 0)
+    return [failedOf(it).text, offlineOf(it)].filter(Boolean).join(" ") || "Everything else is well.";
   return others === 1 ? "One more thing is wrong:" : `${count(others)} more things are wrong:`;
+}
+
+/** How many workers are offline, unless that is what is wrong. */
+function offlineOf(it: Situation): string {
+  const isSaid = partsDown(it).has("workers") || ABSENT.some((type) => told(it.alerts ?? [], type));
+  return it.offline && !isSaid ? `${plural(it.offline, "worker is offline", "workers are offline")}.` : "";
 }
 
 function calm(it: Situation): string {

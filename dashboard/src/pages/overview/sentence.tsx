@@ -11,6 +11,7 @@ import { WORDS } from "./words.ts";
 const OTHERS_SHOWN = 3;
 const LOOK = {
   ok: { tone: "completed", icon: "check", state: "" },
+  noted: { tone: "waiting", icon: "alert", state: "" },
   warning: { tone: "waiting", icon: "warning", state: "▲" },
   critical: { tone: "failed", icon: "warning", state: "✕" },
   unknown: { tone: "quiet", icon: "clock", state: "" },
