@@ -49,6 +49,8 @@ class Check:
 class Explanation:
     """Why a task is where it is."""
 
+    status: str
+    """The status of the task when it was looked at: of another one this says nothing."""
     verdict: str
     since: datetime | None
     """The time since when that is so, as far as it is known."""
@@ -120,17 +122,18 @@ class Situation:
 def explain(situation: Situation) -> Explanation:
     """Return why the task is not running, and what was looked at."""
     if situation.status in TERMINAL:
-        return Explanation(f"It has ended: {situation.status}.", situation.completed_at, ())
+        return Explanation(situation.status, f"It has ended: {situation.status}.", situation.completed_at, ())
     if situation.status == Status.RUNNING:
         where = f" on {situation.hostname}" if situation.hostname else ""
-        return Explanation(f"It is running{where}.", situation.started_at, tuple(_hearing(situation)))
+        return Explanation(situation.status, f"It is running{where}.", situation.started_at, tuple(_hearing(situation)))
     checks = tuple(check for look in _LOOKS for check in look(situation))
     blocking = [check for check in checks if check.state is CheckState.BLOCKS]
     unknown = [check for check in checks if check.state is CheckState.UNKNOWN]
     first = next(iter((*blocking, *unknown)), None)
     if first is not None:
-        return Explanation(first.detail, first.since, checks)
-    return Explanation(_nothing_in_the_way(situation), situation.dispatched_at or situation.created_at, checks)
+        return Explanation(situation.status, first.detail, first.since, checks)
+    since = situation.dispatched_at or situation.created_at
+    return Explanation(situation.status, _nothing_in_the_way(situation), since, checks)
 
 
 def _nothing_in_the_way(situation: Situation) -> str:

@@ -138,7 +138,7 @@ class Authentication:
         key = sent.encode("latin-1")
         principal = self._find_env_key(key)
         if principal is None:
-            raise self.failure(scope)
+            raise self.failure(scope, Unauthenticated("This API key opens nothing."))
         return Admitted(principal, sha256(key).digest(), env_key=key)
 
     async def _check_token(self, sent: str, scope: Scope) -> Admitted:

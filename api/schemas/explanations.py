@@ -82,6 +82,7 @@ class ExplanationAnswer(ResponseModel):
     """Why a task is not running."""
 
     task_id: str
+    status: Status = Field(description="Of the task when it was looked at; of another status this says nothing.")
     verdict: str = Field(
         description="The detail of the first check that blocks, else of the first that is unknown.",
         examples=["No worker that is online consumes payments; worker-3 did."],
@@ -93,6 +94,7 @@ class ExplanationAnswer(ResponseModel):
     def from_explanation(cls, task_id: str, explanation: Explanation) -> Self:
         return cls(
             task_id=task_id,
+            status=Status(explanation.status),
             verdict=explanation.verdict,
             since=explanation.since,
             checks=[CheckModel.model_validate(check) for check in explanation.checks],

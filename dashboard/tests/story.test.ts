@@ -287,6 +287,7 @@ const checkOf = (over: Partial<Explanation["checks"][number]>): Explanation["che
 });
 const whyOf = (...checks: Explanation["checks"]): Explanation => ({
   task_id: "t",
+  status: "PENDING",
   verdict: checks[0]?.detail ?? "Nothing is in its way.",
   since: null,
   checks,

@@ -13,19 +13,19 @@ from tests.patience import wait_for
 
 Looked = tuple[Page, Watch]
 NAME = "celeriac.echo"
-MARK = {"service_name": f"task:{NAME}", "strategy": "queue_only", "duration_seconds": 3600}
 WHY = "the warehouse is counted"
 
 
 @contextmanager
-def held_back(stack: Stack) -> Iterator[None]:
+def held_back(stack: Stack, name: str = NAME) -> Iterator[None]:
     """All tasks of a name, for a reason."""
-    path = "/resilience/degradation"
-    stack.client.post(f"{path}/mark", json=MARK, headers={"X-Celeriac-Reason": WHY}).raise_for_status()
+    path, service = "/resilience/degradation", {"service_name": f"task:{name}"}
+    mark = {**service, "strategy": "queue_only", "duration_seconds": 3600}
+    stack.client.post(f"{path}/mark", json=mark, headers={"X-Celeriac-Reason": WHY}).raise_for_status()
     try:
         yield
     finally:
-        stack.client.post(f"{path}/clear", json={"service_name": MARK["service_name"]}).raise_for_status()
+        stack.client.post(f"{path}/clear", json=service).raise_for_status()
 
 
 def rows_of(page: Page, *task_ids: str) -> list[Locator]:
@@ -61,6 +61,22 @@ def test_what_a_mark_holds_back_is_told_wherever_one_looks_and_leads_to_its_task
         stack.wait_for_end(task_id)
     open_page(page, f"{stack.url}/ui/names")
     expect(page.get_by_text("are held back")).to_have_count(0)
+
+
+def test_what_held_a_task_up_is_not_shown_of_one_that_runs(stack: Stack, shop: Shop, looked: Looked) -> None:
+    page, _ = looked
+    with held_back(stack, "celeriac.sleep"):
+        task_id = stack.submit("celeriac.sleep", 60)
+        open_page(page, f"{stack.url}/ui/tasks/{task_id}")
+        reasons = page.get_by_role("heading", name="Why is it not running?")
+        expect(reasons).to_be_visible()
+        expect(page.get_by_text(WHY).first).to_be_visible()
+        # What is asked from now on is never answered.
+        page.route("**/explanation", lambda route: None)
+    expect(reasons).to_have_count(0)
+    expect(page.get_by_text(WHY)).to_have_count(0)
+    stack.client.post(f"/tasks/{task_id}/cancel").raise_for_status()
+    stack.wait_for_end(task_id)
 
 
 def test_a_row_that_no_longer_matches_stays_greyed_and_is_counted(stack: Stack, shop: Shop, looked: Looked) -> None:

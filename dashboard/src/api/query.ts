@@ -93,12 +93,13 @@ export function askAgain(): void {
   invalidate("all");
 }
 
-/** Show what became of an action of one's own, also while everything else stands still. */
+/** Show at once what became of an action of one's own, also while everything else stands still. */
 export function renew(topic: string | "all"): void {
-  invalidate(topic);
-  if (mode.peek() !== "paused") return;
-  for (const entry of entries.values())
-    if (entry.users > 0 && (topic === "all" || entry.topics.has(topic))) load(entry);
+  for (const entry of entries.values()) {
+    if (topic !== "all" && !entry.topics.has(topic)) continue;
+    entry.isStale = true;
+    if (entry.users > 0) load(entry);
+  }
 }
 
 /** Ask for everything on the screen again, now. */

@@ -66,6 +66,8 @@ def test_the_first_key_needs_admin_and_closes_the_door(url: str) -> None:
     assert issued["created_by"] == "local"
     wait_for(lambda: status(url, None) == 401)
     assert [status(url, key) for key in (issued["key"], issued["key"][:-1], "nobody")] == [200, 401, 401]
+    wrong = httpx.post(f"{url}/session", json={"key": "nobody"}, headers={"Sec-Fetch-Site": "same-origin"})
+    assert (wrong.status_code, wrong.json()["detail"]) == (401, "This API key opens nothing.")
 
 
 def test_the_secret_is_shown_once_and_stored_nowhere(root: httpx.Client, settings: Settings) -> None:

@@ -55,6 +55,8 @@ async def explained(client: AsyncClient, task_id: str) -> tuple[str, dict[str, d
     assert answer.status_code == 200, answer.text
     body = answer.json()
     assert body["task_id"] == task_id
+    (state,) = (await client.get(f"{API_PREFIX}/tasks/states", params={"ids": task_id})).json()["data"]
+    assert body["status"] == state["status"]
     return body["verdict"], {check["name"]: check for check in body["checks"]}
 
 

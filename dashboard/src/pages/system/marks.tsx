@@ -2,7 +2,7 @@
 import { useSignal } from "@preact/signals";
 import { call, reasonHeaders } from "../../api/client.ts";
 import { ApiError } from "../../api/errors.ts";
-import { invalidate, useData } from "../../api/query.ts";
+import { renew, useData } from "../../api/query.ts";
 import type { HeldRead, Mark } from "../../api/types.ts";
 import { count } from "../../logic/format.ts";
 import { reasonOf, signatureOf } from "../../logic/holds.ts";
@@ -155,7 +155,7 @@ export function AskMark({ onClose }: { onClose: () => void }) {
     try {
       await call("POST", "/resilience/degradation/mark", { body, headers: reasonHeaders(why.value) });
       say(`The mark of ${nameOfMarked(name)} is set.`, { tone: "completed" });
-      invalidate("all");
+      renew("all");
       onClose();
     } catch (reason) {
       error.value = reason instanceof ApiError ? reason : new ApiError(0, { detail: String(reason) });

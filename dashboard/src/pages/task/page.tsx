@@ -64,7 +64,7 @@ function Whole({ task }: { task: Task }) {
   const topics = [`task:${task.task_id}`];
   const timeline = useData<Timeline>(`${path}/timeline`, { topics });
   const isAsked = task.phase === "dispatching" || (task.cancel_requested && !hasEnded(task));
-  const why = useWhy(isAsked ? task.task_id : null);
+  const why = useWhy(isAsked ? task : null);
   const dialog = useSignal<"cancel" | "kill" | "replay" | null>(null);
   const told = useSignal<string | undefined>(undefined);
   const ended = hasEnded(task);
@@ -170,7 +170,7 @@ function Whole({ task }: { task: Task }) {
         </p>
       )}
       {proof.length > 0 && <Receipt title="Cancel" steps={proof} />}
-      {!ended && <Why id={task.task_id} isRunning={task.status === "RUNNING"} queueName={task.queue_name} />}
+      {!ended && <Why task={task} />}
       <Section
         title={WORDS.story}
         note={timeline.value?.complete === false ? WORDS.incomplete : undefined}

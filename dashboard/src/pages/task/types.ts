@@ -54,6 +54,8 @@ export interface Timeline {
 
 export interface Explanation {
   task_id: string;
+  /** Of the task when it was looked at. */
+  status: string;
   verdict: string;
   since: string | null;
   checks: {

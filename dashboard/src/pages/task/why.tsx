@@ -1,7 +1,7 @@
 // Why a task is not running: what stands on its way, looked at one by one, with evidence and what mends it.
 import { mayOpen } from "../../allowed.ts";
 import { segment } from "../../api/client.ts";
-import { useData } from "../../api/query.ts";
+import { type Data, useData } from "../../api/query.ts";
 import { pageOf } from "../../logic/marks.ts";
 import { adviceOf, detailOf, verdictOf } from "../../logic/sentence.ts";
 import { Icon } from "../../parts/icons.tsx";
@@ -10,7 +10,7 @@ import { Shown } from "../../parts/states.tsx";
 import { Ago, clock } from "../../parts/time.tsx";
 import { Told } from "../../parts/told.tsx";
 import { href } from "../../router.ts";
-import type { Explanation } from "./types.ts";
+import type { Explanation, Task } from "./types.ts";
 import { WORDS } from "./words.ts";
 
 const ICON = { ok: "check", blocks: "close", unknown: "help" } as const;
@@ -47,24 +47,18 @@ function placeOf(
   }
 }
 
-/** Read why a task does not run; null reads nothing. */
-export function useWhy(id: string | null) {
-  return useData<Explanation>(id === null ? null : `/tasks/${segment(id)}/explanation`, {
-    topics: id === null ? [] : [`task:${id}`],
+/** Read why a task does not run; null reads nothing. What held it up before it started holds it up no more. */
+export function useWhy(task: Task | null): Data<Explanation> {
+  const read = useData<Explanation>(task && `/tasks/${segment(task.task_id)}/explanation`, {
+    topics: task ? [`task:${task.task_id}`] : [],
     every: 5_000,
   });
+  return read.value && read.value.status !== task?.status ? { ...read, value: undefined } : read;
 }
 
-export function Why({
-  id,
-  isRunning,
-  queueName,
-}: {
-  id: string;
-  isRunning: boolean;
-  queueName: string | null;
-}) {
-  const found = useWhy(id);
+export function Why({ task }: { task: Task }) {
+  const isRunning = task.status === "RUNNING";
+  const found = useWhy(task);
   if (isRunning && !found.value?.checks.some((check) => check.state !== "ok")) return null;
   if (found.error?.isAbsent || found.value?.checks.length === 0) return null;
   return (
@@ -75,7 +69,7 @@ export function Why({
             <p class="why-verdict">{verdictOf(it, clock.value)}</p>
             <ul class="why">
               {it.checks.map((check, index) => {
-                const place = check.state === "ok" ? null : placeOf(check, queueName);
+                const place = check.state === "ok" ? null : placeOf(check, task.queue_name);
                 return (
                   <li key={`${check.name}${index}`} data-state={check.state}>
                     <Icon name={ICON[check.state]} />
