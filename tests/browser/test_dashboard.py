@@ -78,8 +78,8 @@ def test_a_person_goes_everywhere_by_keys(stack: Stack, looked: tuple[Page, Watc
     expect(page.get_by_role("heading", level=1)).not_to_have_text("Analytics")
 
 
-WITHIN_A_TURN = """async key => {
-  const event = new KeyboardEvent("keydown", {key, ctrlKey: true, bubbles: true, cancelable: true});
+WITHIN_A_TURN = """async ([key, ctrlKey]) => {
+  const event = new KeyboardEvent("keydown", {key, ctrlKey, bubbles: true, cancelable: true});
   document.activeElement.dispatchEvent(event);
   for (let step = 0; step < 20; step += 1) await null;
   return document.activeElement.getAttribute("role");
@@ -92,9 +92,20 @@ def test_what_is_typed_right_after_the_key_that_asks_for_the_field_stands_in_it(
 ) -> None:
     page, _ = looked
     open_page(page, f"{stack.url}/ui/")
-    assert page.evaluate(WITHIN_A_TURN, "k") == "combobox"
+    assert page.evaluate(WITHIN_A_TURN, ["k", True]) == "combobox"
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+def test_what_is_pressed_right_after_the_key_that_goes_to_a_row_is_pressed_on_it(
+    stack: Stack, shop: Shop, looked: tuple[Page, Watch]
+) -> None:
+    page, _ = looked
+    for rows in ("queues", "tasks"):
+        open_page(page, f"{stack.url}/ui/{rows}")
+        expect(page.get_by_role("row").nth(1)).to_be_visible()
+        for key in ("j", "ArrowDown"):
+            assert page.evaluate(WITHIN_A_TURN, [key, False]) == "row"
 
 
 @pytest.mark.parametrize("width", [320, 414])

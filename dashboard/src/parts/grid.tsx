@@ -66,6 +66,8 @@ export function Grid<Row>(props: GridProps<Row>) {
   const height = isNarrow ? CARD : density.value === "compact" ? 26 : 32;
   const isVirtual = Boolean(props.fill);
   const anchor = useRef<number | null>(null);
+  /** The place of the row that gets the focus. */
+  const wanted = useRef<number | null>(null);
   const found = current === null ? -1 : rows.findIndex((row) => rowKey(row) === current);
   const at = Math.max(found, 0);
 
@@ -91,6 +93,16 @@ export function Grid<Row>(props: GridProps<Row>) {
     return () => watch.disconnect();
   }, [isVirtual, height, rows.length]);
 
+  // At once, or as soon as it is drawn: the next key is pressed on it.
+  const focusWanted = () => {
+    if (wanted.current === null) return;
+    const row = body.current?.querySelector<HTMLElement>(`[aria-rowindex="${wanted.current + 2}"]`);
+    if (!row) return;
+    wanted.current = null;
+    row.focus({ preventScroll: isVirtual });
+  };
+  useLayoutEffect(focusWanted);
+
   const move = (to: number, extends_ = false) => {
     const target = Math.max(0, Math.min(rows.length - 1, to));
     const row = rows[target];
@@ -110,9 +122,8 @@ export function Grid<Row>(props: GridProps<Row>) {
         box.scrollTop = top + height - box.clientHeight + head;
       look();
     }
-    requestAnimationFrame(() =>
-      box?.querySelector<HTMLElement>(`[aria-rowindex="${target + 2}"]`)?.focus({ preventScroll: isVirtual }),
-    );
+    wanted.current = target;
+    focusWanted();
     if (props.peeked && props.onPeek) props.onPeek(row);
   };
   const toggle = (row: Row) => {

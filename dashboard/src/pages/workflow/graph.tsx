@@ -95,6 +95,8 @@ function Canvas({
   critical: ReadonlySet<string>;
 }) {
   const box = useRef<HTMLDivElement>(null);
+  /** The box that gets the focus. */
+  const wanted = useRef<number | null>(null);
   const size = sizeOf(layout);
   const [zoom, setZoom] = useState(1);
   const [view, setView] = useState<Window>({ left: 0, top: 0, width: 1_200, height: 600 });
@@ -167,17 +169,21 @@ function Canvas({
     "0": { does: "fit the graph into the window", run: fit },
   });
 
+  // At once, or as soon as it is drawn, where it was beyond the window: the next key is pressed on it.
+  const focusWanted = () => {
+    const found = box.current?.querySelector<HTMLElement>(`[data-box="${wanted.current}"]`);
+    if (!found) return;
+    wanted.current = null;
+    found.focus({ preventScroll: true });
+  };
+  useLayoutEffect(focusWanted);
   const go = (index: number | undefined) => {
     if (index === undefined || index < 0) return;
     setFocused(index);
     show(index);
-    const focus = () => {
-      const found = box.current?.querySelector<HTMLElement>(`[data-box="${index}"]`);
-      found?.focus({ preventScroll: true });
-      return found;
-    };
-    // One that was beyond the window is drawn only with the next frame.
-    if (!focus()) requestAnimationFrame(() => requestAnimationFrame(focus));
+    look();
+    wanted.current = index;
+    focusWanted();
   };
   const onKeyDown = (event: KeyboardEvent) => {
     const place = Number((event.target as HTMLElement).dataset.box ?? focused);
