@@ -153,7 +153,7 @@ def test_a_name_that_has_become_slower_says_so_and_since_when(stack: Stack, shop
         for counts in ("rollup_deltas", "rollup_minutes"):
             connection.execute(HOUR_BEFORE.format(counts))
     # A busy machine takes some tenths of a second for one that sleeps for none.
-    run_sleepers(stack, 1)
+    run_sleepers(stack, 1.5)
 
     open_page(page, f"{stack.url}/ui/names")
     row = page.get_by_role("row").filter(has_text="celeriac.sleep")
