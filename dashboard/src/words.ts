@@ -24,7 +24,8 @@ export const WORDS = {
   seesOnly: (queues: readonly string[], names: readonly string[]) => {
     const some = (word: string, which: readonly string[]) =>
       which.length === 0 ? [] : [`${word}${which.length > 1 ? "s" : ""} ${which.join(", ")}`];
-    return `Your key sees only ${[...some("queue", queues), ...some("name", names)].join(" and ")}.`;
+    const which = [...some("queue", queues), ...some("name", names)].join(" and ");
+    return `Your key sees only ${which}. There may be more that it is not shown.`;
   },
   copied: "Copied",
   copyFailed: "This browser lets a page copy only over https: the text is selected, press Ctrl C.",
@@ -38,6 +39,10 @@ export const WORDS = {
   notFoundTitle: "There is no such page",
   absent: "This version of the API does not tell that yet.",
 } as const;
+
+/** Return that something is not there, as somebody may say it who does not see all: `As far as your key sees: …`. */
+export const asSeen = (text: string, isLimited: boolean): string =>
+  isLimited ? `As far as your key sees: ${text.charAt(0).toLowerCase()}${text.slice(1)}` : text;
 
 interface Refusal {
   status: number;

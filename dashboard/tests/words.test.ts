@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { asOf, sentenceOf } from "../src/words.ts";
+import { asOf, asSeen, sentenceOf, WORDS } from "../src/words.ts";
 
 const refused = (status: number) => ({ status, message: "This key may not.", retryAfter: 7 });
 
@@ -19,4 +19,13 @@ test("an action is not said to be tried again", () => {
   assert.match(sentenceOf(refused(0)), /whether this was done is not known/);
   assert.match(sentenceOf(refused(429)), /in 7 s/);
   assert.equal(sentenceOf(refused(403)), "This key may not.");
+});
+
+test("who does not see all is not told that there is nothing", () => {
+  assert.equal(asSeen("No queue is known yet.", false), "No queue is known yet.");
+  assert.equal(asSeen("No queue is known yet.", true), "As far as your key sees: no queue is known yet.");
+  assert.equal(
+    WORDS.seesOnly(["etl"], ["pay", "mail"]),
+    "Your key sees only queue etl and names pay, mail. There may be more that it is not shown.",
+  );
 });

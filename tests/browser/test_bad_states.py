@@ -106,7 +106,9 @@ def test_who_sees_one_queue_is_shown_and_asks_nothing_that_is_refused(closed: st
             open_page(page, f"{closed}/ui{address}")
             expect(page.get_by_role("button", name=re.compile("^(Hold back|Save view|Mark|Set a)"))).to_have_count(0)
         # Nothing of it is taken for all that there is.
-        expect(page.get_by_text("Your key sees only queue etl.")).to_be_visible()
+        expect(page.get_by_text("Your key sees only queue etl. There may be more")).to_be_visible()
+        open_page(page, f"{closed}/ui/queues/pay")
+        expect(page.get_by_text("As far as your key sees: no task has named this queue")).to_be_visible()
         assert refused == []
         open_page(page, f"{closed}/ui/workers")
         expect(page.get_by_text("This page needs a key without limits.")).to_be_visible()

@@ -6,7 +6,7 @@ import type { Data } from "../api/query.ts";
 import { isLimited, isSignInAsked, me } from "../api/session.ts";
 import { oldestFailed } from "../logic/asking.ts";
 import { time } from "../logic/format.ts";
-import { asOf, sentenceOf, WORDS } from "../words.ts";
+import { asOf, asSeen, sentenceOf, WORDS } from "../words.ts";
 import { Icon, type IconName } from "./icons.tsx";
 import { stillClock } from "./time.tsx";
 
@@ -29,6 +29,9 @@ export function Empty({
     </div>
   );
 }
+
+/** That there is none of something, as far as whoever looks can know. */
+export const none = (text: string): string => asSeen(text, isLimited.value);
 
 /** What a key with limits is shown at all; nothing for any other. */
 export function Limits() {
