@@ -186,6 +186,13 @@ def test_what_is_not_possible_any_more_is_said_and_what_is_true_now_is_shown_tho
     page.keyboard.press("c")
     page.get_by_role("button", name="Cancel the task").press("Enter")
     expect(page.get_by_text(TOO_LATE["detail"])).to_be_visible()
+    for width, height in ((360, 640), (1280, 800)):
+        page.set_viewport_size({"width": width, "height": height})
+        page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+        main, toast = page.locator("main").bounding_box(), page.locator(".toast").bounding_box()
+        assert main and toast
+        # What it says covers nothing that cannot be scrolled out from under it.
+        assert main["y"] + main["height"] <= toast["y"]
     page.unroute(cancel)
     stack.client.post(f"/tasks/{task}/cancel").raise_for_status()
     expect(page.get_by_role("heading", level=1)).to_contain_text("queued")
