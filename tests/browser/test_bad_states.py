@@ -190,7 +190,8 @@ def test_what_is_not_possible_any_more_is_said_and_what_is_true_now_is_shown_tho
         page.set_viewport_size({"width": width, "height": height})
         page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
         main, toast = page.locator("main").bounding_box(), page.locator(".toast").bounding_box()
-        assert main and toast
+        assert main
+        assert toast
         # What it says covers nothing that cannot be scrolled out from under it.
         assert main["y"] + main["height"] <= toast["y"]
     page.unroute(cancel)
