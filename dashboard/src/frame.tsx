@@ -53,9 +53,9 @@ export function Frame({ route, children }: { route: Route | undefined; children:
         <main id="main" tabIndex={-1}>
           {children}
         </main>
+        <Toasts />
       </div>
       {slow.value > 0 && <div class="progress" />}
-      <Toasts />
       <CopyByHand />
     </>
   );

@@ -19,13 +19,13 @@ export const WORDS = {
   noKeyText: "Nobody is asked for a key here: whoever reaches this address may do everything.",
   empty: "Nothing here.",
   retry: "Try again",
-  asOf: (time: string) => `As of ${time}: it could not be read since, and is tried again by itself.`,
   shownAsOf: (time: string) => `It is as of ${time}.`,
   /** What a key with limits is shown. */
   seesOnly: (queues: readonly string[], names: readonly string[]) => {
     const some = (word: string, which: readonly string[]) =>
       which.length === 0 ? [] : [`${word}${which.length > 1 ? "s" : ""} ${which.join(", ")}`];
-    return `Your key sees only ${[...some("queue", queues), ...some("name", names)].join(" and ")}.`;
+    const which = [...some("queue", queues), ...some("name", names)].join(" and ");
+    return `Your key sees only ${which}. There may be more that it is not shown.`;
   },
   copied: "Copied",
   copyFailed: "This browser lets a page copy only over https: the text is selected, press Ctrl C.",
@@ -40,23 +40,41 @@ export const WORDS = {
   absent: "This version of the API does not tell that yet.",
 } as const;
 
-/** The sentence for a request that failed, with what it means here. */
-export function sentenceOf(error: {
+/** Return that something is not there, as somebody may say it who does not see all: `As far as your key sees: …`. */
+export const asSeen = (text: string, isLimited: boolean): string =>
+  isLimited ? `As far as your key sees: ${text.charAt(0).toLowerCase()}${text.slice(1)}` : text;
+
+interface Refusal {
   status: number;
-  code: string;
   message: string;
   retryAfter?: number | null;
-}): string {
+}
+
+/** The sentence for a request that failed, with what it means here. A read is asked again by itself where that may help,
+ * an action never is. */
+export function sentenceOf(error: Refusal, isRead = false): string {
   switch (error.status) {
     case 0:
-      return "Celeriac does not answer. What you see is from before; it is tried again by itself.";
+      return isRead
+        ? "Celeriac does not answer; it is asked again by itself."
+        : "Celeriac does not answer: whether this was done is not known.";
     case 401:
       return "You are not signed in any more.";
-    case 403:
-      return error.message;
     case 429:
-      return `Too many requests. It goes on in ${error.retryAfter ?? 60} s.`;
+      return isRead
+        ? "Too many requests: it is asked again by itself, after a while."
+        : `Too many requests: nothing was done. Try again in ${error.retryAfter ?? 60} s.`;
     default:
       return error.message;
   }
+}
+
+/** The sentence under what is shown from before: of when it is, why it is not newer, and whether that comes by itself. */
+export function asOf(time: string, error: Refusal): string {
+  const why = `As of ${time}: `;
+  if (error.status === 401) return `${why}you are not signed in any more.`;
+  if (error.status === 429)
+    return `${why}there were too many requests since; it is tried again by itself, after a while.`;
+  if (error.status >= 400 && error.status < 500) return `${why}it is refused since. ${error.message}`;
+  return `${why}it could not be read since, and is tried again by itself.`;
 }

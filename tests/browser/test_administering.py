@@ -45,6 +45,26 @@ def test_the_first_key_says_that_it_closes_the_door_and_for_whom_before_it_does(
         assert watch.problems == []
 
 
+def test_a_key_that_was_not_copied_is_not_lost_by_a_key_stroke(closed: str, browser: Browser) -> None:
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.goto(f"{closed}/ui/keys")
+        page.get_by_label("API key").fill(KEY)
+        page.get_by_label("API key").press("Enter")
+        page.get_by_role("button", name="Make a key").click()
+        dialog = page.get_by_role("dialog")
+        dialog.get_by_label("Name", exact=True).fill("kept")
+        dialog.get_by_role("button", name="Make a key").click()
+        expect(dialog.get_by_label("The key kept")).to_have_value(re.compile("."))
+        for _ in range(3):
+            page.keyboard.press("Escape")
+        page.mouse.click(2, 2)
+        expect(dialog.get_by_role("alert")).to_contain_text("You have not copied it")
+        expect(dialog.get_by_label("The key kept")).to_be_visible()
+        dialog.get_by_role("button", name="Close without it").click()
+        expect(dialog).to_have_count(0)
+
+
 def test_a_key_is_made_opens_is_switched_off_and_revoked(closed: str, browser: Browser) -> None:
     def answer(key: str) -> int:
         return httpx.get(f"{closed}/api/v1/me", headers={"Authorization": f"Bearer {key}"}).status_code

@@ -106,7 +106,9 @@ def test_who_sees_one_queue_is_shown_and_asks_nothing_that_is_refused(closed: st
             open_page(page, f"{closed}/ui{address}")
             expect(page.get_by_role("button", name=re.compile("^(Hold back|Save view|Mark|Set a)"))).to_have_count(0)
         # Nothing of it is taken for all that there is.
-        expect(page.get_by_text("Your key sees only queue etl.")).to_be_visible()
+        expect(page.get_by_text("Your key sees only queue etl. There may be more")).to_be_visible()
+        open_page(page, f"{closed}/ui/queues/pay")
+        expect(page.get_by_text("As far as your key sees: no task has named this queue")).to_be_visible()
         assert refused == []
         open_page(page, f"{closed}/ui/workers")
         expect(page.get_by_text("This page needs a key without limits.")).to_be_visible()
@@ -169,7 +171,7 @@ def test_too_many_requests_are_said_and_asked_again_later(stack: Stack, shop: Sh
     ):
         page.goto(f"{url}/ui/names")
         page.goto(f"{url}/ui/queues")
-        expect(page.get_by_text(re.compile(r"Too many requests\. It goes on in \d+ s\.")).first).to_be_visible()
+        expect(page.get_by_text("Too many requests: it is asked again by itself").first).to_be_visible()
 
 
 def test_what_is_not_possible_any_more_is_said_and_what_is_true_now_is_shown_though_paused(
@@ -184,6 +186,14 @@ def test_what_is_not_possible_any_more_is_said_and_what_is_true_now_is_shown_tho
     page.keyboard.press("c")
     page.get_by_role("button", name="Cancel the task").press("Enter")
     expect(page.get_by_text(TOO_LATE["detail"])).to_be_visible()
+    for width, height in ((360, 640), (1280, 800)):
+        page.set_viewport_size({"width": width, "height": height})
+        page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+        main, toast = page.locator("main").bounding_box(), page.locator(".toast").bounding_box()
+        assert main
+        assert toast
+        # What it says covers nothing that cannot be scrolled out from under it.
+        assert main["y"] + main["height"] <= toast["y"]
     page.unroute(cancel)
     stack.client.post(f"/tasks/{task}/cancel").raise_for_status()
     expect(page.get_by_role("heading", level=1)).to_contain_text("queued")

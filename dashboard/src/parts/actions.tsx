@@ -63,7 +63,10 @@ export function ActionButton({
       aria-busy={isBusy}
       title={command ? "Alt and a click copy it as curl" : undefined}
       onClick={async (event) => {
-        if (event.altKey && command) return copy(asCurl(command), "Copied as curl");
+        if (event.altKey && command) {
+          void copy(asCurl(command), "Copied as curl");
+          return;
+        }
         setBusy(true);
         try {
           await onClick();

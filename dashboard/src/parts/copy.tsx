@@ -16,13 +16,15 @@ import { say } from "./toasts.tsx";
 
 const uncopied = signal<string | null>(null);
 
-/** Put a text on the clipboard; where the browser forbids that, show it selected. */
-export async function copy(text: string, what = WORDS.copied as string): Promise<void> {
+/** Put a text on the clipboard; where the browser forbids that, show it selected. Returns whether it is there. */
+export async function copy(text: string, what = WORDS.copied as string): Promise<boolean> {
   try {
     await navigator.clipboard.writeText(text);
     say(what);
+    return true;
   } catch {
     uncopied.value = text;
+    return false;
   }
 }
 

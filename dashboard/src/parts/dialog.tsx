@@ -40,6 +40,12 @@ export function Dialog({
       role={role}
       class={wide ? "dialog wide" : "dialog"}
       aria-labelledby={id}
+      // The browser lets a second Esc pass whatever `cancel` is answered.
+      onKeyDown={(event) => {
+        if (event.key !== "Escape" || event.defaultPrevented) return;
+        event.preventDefault();
+        onClose();
+      }}
       onCancel={(event) => {
         event.preventDefault();
         onClose();

@@ -1,5 +1,5 @@
-// A secret that has just been made: shown this once, nobody can read it again.
-
+// A secret that has just been made: shown this once, nobody can read it again. It is not closed by chance.
+import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useRef } from "preact/hooks";
 import { copy } from "./copy.tsx";
@@ -18,16 +18,33 @@ export function SecretOnce({
   children?: ComponentChildren;
 }) {
   const field = useRef<HTMLInputElement>(null);
+  const isCopied = useSignal(false);
+  const isLeaving = useSignal(false);
+  const leave = () => {
+    if (isCopied.value) onClose();
+    else isLeaving.value = true;
+  };
   return (
     <Dialog
       title={title}
-      onClose={onClose}
+      onClose={leave}
       footer={
         <>
-          <button type="button" class="button" onClick={() => copy(secret)}>
+          <button
+            type="button"
+            class="button"
+            onClick={async () => {
+              if (await copy(secret)) isCopied.value = true;
+            }}
+          >
             <Icon name="copy" /> Copy
           </button>
           <span class="spacer" />
+          {isLeaving.value && (
+            <button type="button" class="button" data-tone="failed" onClick={onClose}>
+              Close without it
+            </button>
+          )}
           <button type="button" class="button primary" onClick={onClose}>
             I have kept it
           </button>
@@ -37,6 +54,11 @@ export function SecretOnce({
       <p class="note" data-tone="waiting">
         <Icon name="warning" /> It is shown this once: nobody can read it again.
       </p>
+      {isLeaving.value && (
+        <p class="field-error" role="alert">
+          You have not copied it. Once this is closed, it is gone.
+        </p>
+      )}
       <input
         ref={field}
         class="field mono secret"
@@ -44,6 +66,7 @@ export function SecretOnce({
         aria-label={title}
         value={secret}
         onFocus={() => field.current?.select()}
+        onCopy={() => (isCopied.value = true)}
       />
       {children}
     </Dialog>

@@ -3,10 +3,10 @@ import type { ComponentChildren } from "preact";
 import { awaySince } from "../api/client.ts";
 import { ApiError } from "../api/errors.ts";
 import type { Data } from "../api/query.ts";
-import { isLimited, me } from "../api/session.ts";
+import { isLimited, isSignInAsked, me } from "../api/session.ts";
 import { oldestFailed } from "../logic/asking.ts";
 import { time } from "../logic/format.ts";
-import { sentenceOf, WORDS } from "../words.ts";
+import { asOf, asSeen, sentenceOf, WORDS } from "../words.ts";
 import { Icon, type IconName } from "./icons.tsx";
 import { stillClock } from "./time.tsx";
 
@@ -30,6 +30,9 @@ export function Empty({
   );
 }
 
+/** That there is none of something, as far as whoever looks can know. */
+export const none = (text: string): string => asSeen(text, isLimited.value);
+
 /** What a key with limits is shown at all; nothing for any other. */
 export function Limits() {
   if (!isLimited.value || me.value === null) return null;
@@ -47,14 +50,16 @@ export function Loading({ lines = 3 }: { lines?: number }) {
   );
 }
 
-/** Why a request failed, with the id that finds it in the log. */
+/** Why a request failed, with the id that finds it in the log. What is read has `onRetry`, what is done has not. */
 export function ErrorBox({ error, onRetry }: { error: Error; onRetry?: () => void }) {
   const known = error instanceof ApiError ? error : null;
   return (
     <div class="error-box" role="alert">
       <Icon name="warning" />
       <div>
-        <p>{known ? (known.isAbsent ? WORDS.absent : sentenceOf(known)) : error.message}</p>
+        <p>
+          {known ? (known.isAbsent ? WORDS.absent : sentenceOf(known, onRetry !== undefined)) : error.message}
+        </p>
         {known && known.errors.length > 0 && (
           <ul>
             {known.errors.map((field) => (
@@ -71,13 +76,17 @@ export function ErrorBox({ error, onRetry }: { error: Error; onRetry?: () => voi
         )}
       </div>
       {onRetry && (
-        <button type="button" class="button" onClick={onRetry}>
-          {WORDS.retry}
+        <button type="button" class="button" onClick={known?.status === 401 ? askForSignIn : onRetry}>
+          {known?.status === 401 ? WORDS.signIn : WORDS.retry}
         </button>
       )}
     </div>
   );
 }
+
+const askForSignIn = () => {
+  isSignInAsked.value = true;
+};
 
 /** Draw what was read: lines while it comes, the error where there is nothing else, else the value with what is amiss
  * about it. */
@@ -109,6 +118,17 @@ export function Shown<T>({
 /** Of when these are, where one could not be asked again. While nobody answers at all the banner says it of all. */
 export function AsOf({ reads }: { reads: readonly Data<unknown>[] }) {
   const old = awaySince.value === null ? oldestFailed(reads) : null;
-  if (old === null) return null;
-  return <p class="muted as-of">{WORDS.asOf(time(new Date(old).toISOString(), stillClock()))}</p>;
+  const errors = reads.flatMap((one) => (one.error && one.value !== undefined ? [one.error] : []));
+  const error = errors.find((one) => one.status === 401) ?? errors[0];
+  if (old === null || !error) return null;
+  return (
+    <p class="muted as-of">
+      {asOf(time(new Date(old).toISOString(), stillClock()), error)}{" "}
+      {error.status === 401 && (
+        <button type="button" class="link" onClick={askForSignIn}>
+          {WORDS.signIn}
+        </button>
+      )}
+    </p>
+  );
 }

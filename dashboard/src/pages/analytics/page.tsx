@@ -13,7 +13,7 @@ import { Figure } from "../../parts/figure.tsx";
 import { Icon } from "../../parts/icons.tsx";
 import { PageHead, type PageProps, Section } from "../../parts/page.tsx";
 import { chosenHours, Range, rangeWords } from "../../parts/range.tsx";
-import { Empty, Shown } from "../../parts/states.tsx";
+import { Empty, none, Shown } from "../../parts/states.tsx";
 import { go, href, params, setParams } from "../../router.ts";
 import type { Durations } from "./heat.ts";
 import { HeatMap } from "./heat-map.tsx";
@@ -126,7 +126,7 @@ function sumOf(trends: Trends): Sum {
 
 function verdict(whole: Sum, hours: number, trends: Trends): string {
   const when = rangeWords(hours);
-  if (whole.submitted + whole.ended === 0) return `${WORDS.none} in ${when}.`;
+  if (whole.submitted + whole.ended === 0) return none(`${WORDS.none} in ${when}.`);
   const failing =
     trends.completion_rate === null
       ? "nothing has completed or failed"

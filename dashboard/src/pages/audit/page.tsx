@@ -5,6 +5,7 @@ import { useData } from "../../api/query.ts";
 import { may } from "../../api/session.ts";
 import type { Page as Rows } from "../../api/types.ts";
 import { count, plural } from "../../logic/format.ts";
+import { nameOfPrincipal } from "../../logic/principals.ts";
 import { ActionButton, act } from "../../parts/actions.tsx";
 import { CopyAs, Id } from "../../parts/copy.tsx";
 import { Dialog } from "../../parts/dialog.tsx";
@@ -149,7 +150,7 @@ function Filters({ isFiltered }: { isFiltered: boolean }) {
 }
 
 const whoDid = (row: AuditRow): string =>
-  row.actor_kind === "local" ? WORDS.noKey : row.actor_name || row.actor_id || row.actor_kind;
+  (row.actor_kind !== "local" && row.actor_name) || nameOfPrincipal(`${row.actor_kind}:${row.actor_id}`);
 
 type NameOf = (row: AuditRow) => string | null;
 

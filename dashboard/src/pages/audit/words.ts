@@ -5,7 +5,6 @@ export const WORDS = {
   lead: "Who did what, the newest first. A submission is no row here: its task tells of it.",
   none: "Nobody has done anything yet.",
   noneFiltered: "Nothing was done like that.",
-  noKey: "without key",
   csv: "CSV",
   verify: "Verify",
   needs: "The audit is read with a key that has admin.",

@@ -188,7 +188,7 @@ function stepsOf(it: {
       detail: it.status === "FAILED" ? it.error : undefined,
     },
     {
-      title: "The rest are submitted",
+      title: it.done === null && ended === "failed" ? "The rest are not submitted" : "The rest are submitted",
       state: it.done !== null ? "open" : ended === "failed" ? "failed" : "later",
       detail:
         it.done !== null

@@ -11,7 +11,7 @@ import { Sparkline } from "../../parts/figure.tsx";
 import { HoldBack, LetGo } from "../../parts/hold.tsx";
 import { PageHead, type PageProps } from "../../parts/page.tsx";
 import { chosenHours, Range, rangeWords } from "../../parts/range.tsx";
-import { Empty, Shown } from "../../parts/states.tsx";
+import { Empty, none, Shown } from "../../parts/states.tsx";
 import { Status } from "../../parts/status.tsx";
 import { Ago, stillClock } from "../../parts/time.tsx";
 import { Where } from "../../parts/where.tsx";
@@ -76,7 +76,7 @@ export default function Page(_props: PageProps) {
 function verdict(found: Failures, hours: number): string {
   const when = rangeWords(hours);
   const all = found.groups.reduce((sum, group) => sum + group.count, 0);
-  if (all === 0) return `${WORDS.none} in ${when}.`;
+  if (all === 0) return none(`${WORDS.none} in ${when}.`);
   const top = found.groups[0]!;
   const fresh = found.groups.filter((group) => group.is_new).length;
   const share = (100 * top.count) / all;

@@ -13,7 +13,7 @@ import { HeldNote, useHeld } from "../../parts/held.tsx";
 import { HoldBack, LetGo } from "../../parts/hold.tsx";
 import { Icon } from "../../parts/icons.tsx";
 import { PageHead, type PageProps, Section } from "../../parts/page.tsx";
-import { Empty, Shown } from "../../parts/states.tsx";
+import { Empty, none, Shown } from "../../parts/states.tsx";
 import { Ago, clock } from "../../parts/time.tsx";
 import { href } from "../../router.ts";
 import type { NameDetail } from "../names/types.ts";
@@ -31,7 +31,7 @@ export default function Page({ params }: PageProps) {
     return (
       <>
         <PageHead title={<span class="name-title">{name}</span>} name={name} />
-        <Empty title={WORDS.missing} icon="search">
+        <Empty title={none(WORDS.missing)} icon="search">
           <a class="button" href={href("/names")}>
             All names
           </a>

@@ -8,7 +8,7 @@ import { unheardOf } from "../../logic/system.ts";
 import { Bars } from "../../parts/bars.tsx";
 import { Sparkline } from "../../parts/figure.tsx";
 import { Lead } from "../../parts/lead.tsx";
-import { Shown } from "../../parts/states.tsx";
+import { none, Shown } from "../../parts/states.tsx";
 import { Status } from "../../parts/status.tsx";
 import { Where } from "../../parts/where.tsx";
 import { href } from "../../router.ts";
@@ -156,7 +156,7 @@ export function Queues({ trends }: { trends: Trends }) {
   const queues = trends.by_queue
     .filter((one) => one.submitted + one.completed + one.failed > 0)
     .slice(0, SHOWN);
-  if (queues.length === 0) return <p class="muted list-more">{WORDS.noQueues}</p>;
+  if (queues.length === 0) return <p class="muted list-more">{none(WORDS.noQueues)}</p>;
   return (
     <ul class="list">
       {queues.map((one) => (

@@ -8,7 +8,7 @@ import { CopyAs } from "../../parts/copy.tsx";
 import { type Column, Grid } from "../../parts/grid.tsx";
 import { HeldLead, useHeld } from "../../parts/held.tsx";
 import { PageHead, type PageProps } from "../../parts/page.tsx";
-import { Empty, Shown } from "../../parts/states.tsx";
+import { Empty, none, Shown } from "../../parts/states.tsx";
 import { Status } from "../../parts/status.tsx";
 import { Tabs } from "../../parts/tabs.tsx";
 import { go, href, params, setParams } from "../../router.ts";
@@ -48,7 +48,7 @@ export default function Page(_props: PageProps) {
       <Shown data={names} lines={6}>
         {(shown) =>
           shown.data.length === 0 ? (
-            <Empty title={WORDS.empty} icon="names">
+            <Empty title={none(WORDS.empty)} icon="names">
               <p>{WORDS.emptyHow}</p>
             </Empty>
           ) : (

@@ -30,7 +30,7 @@ import { Bars } from "../../parts/bars.tsx";
 import { Figure, Sparkline } from "../../parts/figure.tsx";
 import { Icon } from "../../parts/icons.tsx";
 import { PageHead, type PageProps, Section } from "../../parts/page.tsx";
-import { AsOf, Empty, Limits, Shown } from "../../parts/states.tsx";
+import { AsOf, Empty, Limits, none, Shown } from "../../parts/states.tsx";
 import { Status } from "../../parts/status.tsx";
 import { Ago, clock } from "../../parts/time.tsx";
 import { go, href } from "../../router.ts";
@@ -268,7 +268,7 @@ function Hour({ trends, gaps }: { trends: Trends; gaps: readonly Gap[] }) {
 }
 
 function QueueList({ queues }: { queues: readonly QueueRow[] }) {
-  if (queues.length === 0) return <Empty title={WORDS.noQueues} />;
+  if (queues.length === 0) return <Empty title={none(WORDS.noQueues)} />;
   const sorted = byNeed(queues);
   return (
     <>

@@ -12,7 +12,7 @@ import { Figure } from "../../parts/figure.tsx";
 import { HeldNote, useHeld } from "../../parts/held.tsx";
 import { HoldBack, LetGo } from "../../parts/hold.tsx";
 import { PageHead, type PageProps, Section } from "../../parts/page.tsx";
-import { Empty, Shown } from "../../parts/states.tsx";
+import { Empty, none, Shown } from "../../parts/states.tsx";
 import { Status } from "../../parts/status.tsx";
 import { clock, Lasting } from "../../parts/time.tsx";
 import { href } from "../../router.ts";
@@ -45,7 +45,7 @@ export default function Page({ params }: PageProps) {
     return (
       <>
         <PageHead title={name} />
-        <Empty title={WORDS.missing} icon="search">
+        <Empty title={none(WORDS.missing)} icon="search">
           <a class="button" href={href("/queues")}>
             All queues
           </a>

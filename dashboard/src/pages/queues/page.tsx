@@ -10,7 +10,7 @@ import { Figure } from "../../parts/figure.tsx";
 import { type Column, Grid } from "../../parts/grid.tsx";
 import { Icon } from "../../parts/icons.tsx";
 import { PageHead, type PageProps } from "../../parts/page.tsx";
-import { Empty, Shown } from "../../parts/states.tsx";
+import { Empty, none, Shown } from "../../parts/states.tsx";
 import { Status } from "../../parts/status.tsx";
 import { clock, Lasting } from "../../parts/time.tsx";
 import { go, href } from "../../router.ts";
@@ -52,7 +52,7 @@ export default function Page(_props: PageProps) {
 
 function NoQueue() {
   return (
-    <Empty title={WORDS.empty} icon="layers">
+    <Empty title={none(WORDS.empty)} icon="layers">
       <p>{WORDS.emptyHow}</p>
       {may("submit") && (
         <a class="button" href={href("/submit")}>

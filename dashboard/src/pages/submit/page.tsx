@@ -3,7 +3,7 @@ import { segment } from "../../api/client.ts";
 import { useData } from "../../api/query.ts";
 import { Id } from "../../parts/copy.tsx";
 import { PageHead, type PageProps } from "../../parts/page.tsx";
-import { Empty, Shown } from "../../parts/states.tsx";
+import { Empty, none, Shown } from "../../parts/states.tsx";
 import { TaskStatus } from "../../parts/status.tsx";
 import { Tabs } from "../../parts/tabs.tsx";
 import { href, params } from "../../router.ts";
@@ -44,7 +44,7 @@ function Replay({ id }: { id: string }) {
     return (
       <>
         <PageHead title={WORDS.replay} />
-        <Empty title="There is no task with this id." icon="search">
+        <Empty title={none("There is no task with this id.")} icon="search">
           <a class="button" href={href("/submit")}>
             Submit a new one
           </a>

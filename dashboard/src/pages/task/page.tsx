@@ -20,7 +20,7 @@ import { Lead } from "../../parts/lead.tsx";
 import { Menu } from "../../parts/menu.tsx";
 import { Facts, PageHead, type PageProps, Section } from "../../parts/page.tsx";
 import { Receipt } from "../../parts/receipt.tsx";
-import { Empty, Shown } from "../../parts/states.tsx";
+import { Empty, none, Shown } from "../../parts/states.tsx";
 import { TaskStatus } from "../../parts/status.tsx";
 import { clock, Time } from "../../parts/time.tsx";
 import { say } from "../../parts/toasts.tsx";
@@ -44,7 +44,7 @@ export default function Page({ params }: PageProps) {
     return (
       <>
         <PageHead title={WORDS.title} />
-        <Empty title="There is no task with this id." icon="search">
+        <Empty title={none("There is no task with this id.")} icon="search">
           <p>It may have been deleted at the end of its retention, or never submitted here.</p>
           <a class="button" href={href("/tasks", { search: id })}>
             Search for it

@@ -16,7 +16,7 @@ import { Dialog } from "../../parts/dialog.tsx";
 import { Grid, SelectionBar } from "../../parts/grid.tsx";
 import { Icon } from "../../parts/icons.tsx";
 import { PageHead, type PageProps } from "../../parts/page.tsx";
-import { AsOf, Empty, ErrorBox, Loading } from "../../parts/states.tsx";
+import { AsOf, Empty, ErrorBox, Loading, none } from "../../parts/states.tsx";
 import { say } from "../../parts/toasts.tsx";
 import { go, href, params, setParams } from "../../router.ts";
 import { ReplayedBefore, SomeReplayedBefore } from "../task/replays.tsx";
@@ -313,7 +313,7 @@ function SaveView() {
 function Nothing({ hasFilter }: { hasFilter: boolean }) {
   if (!hasFilter)
     return (
-      <Empty title={WORDS.noTasks} icon="inbox">
+      <Empty title={none(WORDS.noTasks)} icon="inbox">
         {may("submit") && (
           <>
             <p class="mono">{celeriac("submit", "celeriac.wordcount", "--args", '["to be or not to be"]')}</p>

@@ -19,7 +19,7 @@ import { ActionButton, act, Confirm } from "../../parts/actions.tsx";
 import { asCurl, CopyAs, copy, Id } from "../../parts/copy.tsx";
 import { PageHead, type PageProps } from "../../parts/page.tsx";
 import { Receipt } from "../../parts/receipt.tsx";
-import { Empty, Shown } from "../../parts/states.tsx";
+import { Empty, none, Shown } from "../../parts/states.tsx";
 import { Status } from "../../parts/status.tsx";
 import { chosenTab, Tabs } from "../../parts/tabs.tsx";
 import { Ago, clock } from "../../parts/time.tsx";
@@ -51,7 +51,7 @@ export default function Page({ params: { id = "" } }: PageProps) {
     return (
       <>
         <PageHead title={WORDS.title} />
-        <Empty title={WORDS.gone} icon="search">
+        <Empty title={none(WORDS.gone)} icon="search">
           <p>{WORDS.goneWhy}</p>
           <a class="button" href={href("/workflows")}>
             All workflows

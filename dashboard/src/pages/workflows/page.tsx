@@ -11,7 +11,7 @@ import { asCurl, CopyAs, copy, Id } from "../../parts/copy.tsx";
 import { Meter } from "../../parts/figure.tsx";
 import { type Column, Grid } from "../../parts/grid.tsx";
 import { PageHead, type PageProps } from "../../parts/page.tsx";
-import { Empty, Shown } from "../../parts/states.tsx";
+import { Empty, none, Shown } from "../../parts/states.tsx";
 import { Status } from "../../parts/status.tsx";
 import { clock, Time } from "../../parts/time.tsx";
 import { say } from "../../parts/toasts.tsx";
@@ -224,7 +224,7 @@ function Filters({ status, name }: { status: string[]; name: string | null }) {
 }
 
 function verdictOf(found: Rows<WorkflowRow>, hasFilter: boolean): string {
-  if (found.total === 0) return hasFilter ? WORDS.none : WORDS.empty;
+  if (found.total === 0) return none(hasFilter ? WORDS.none : WORDS.empty);
   const number = (status: string) => found.data.filter((row) => row.status === status).length;
   const isAll = found.data.length === found.total;
   const which = isAll
