@@ -1,12 +1,13 @@
 // The columns of the list: what there is of a task, and which of it somebody has chosen, which is in the address.
 import type { TaskRow } from "../../api/types.ts";
 import { chosenIds, withId } from "../../logic/columns.ts";
-import { between, duration, NONE, shortId } from "../../logic/format.ts";
+import { NONE, shortId } from "../../logic/format.ts";
+import { runOf, waitOf } from "../../logic/lengths.ts";
 import type { Column } from "../../parts/grid.tsx";
 import { Icon } from "../../parts/icons.tsx";
 import { Menu } from "../../parts/menu.tsx";
 import { TaskStatus } from "../../parts/status.tsx";
-import { Time } from "../../parts/time.tsx";
+import { HowLong, Time } from "../../parts/time.tsx";
 import { href, params, setParams } from "../../router.ts";
 import { WORDS } from "./words.ts";
 
@@ -75,7 +76,7 @@ const COLUMNS: readonly Column<TaskRow>[] = [
     width: "64px",
     align: "end",
     narrow: "hide",
-    cell: (row) => duration(between(row.scheduled_at ?? row.created_at, row.started_at)),
+    cell: (row) => <HowLong of={(now) => waitOf(row, now)} small />,
   },
   {
     id: "ran",
@@ -84,7 +85,7 @@ const COLUMNS: readonly Column<TaskRow>[] = [
     width: "64px",
     sort: "duration",
     align: "end",
-    cell: (row) => duration(row.duration_seconds),
+    cell: (row) => <HowLong of={(now) => runOf(row, now)} small />,
   },
   {
     id: "retries",

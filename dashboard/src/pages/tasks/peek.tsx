@@ -2,14 +2,14 @@
 import { segment } from "../../api/client.ts";
 import { useData } from "../../api/query.ts";
 import type { TaskRow } from "../../api/types.ts";
-import { between, duration } from "../../logic/format.ts";
+import { runOf, waitOf } from "../../logic/lengths.ts";
 import { Id } from "../../parts/copy.tsx";
 import { Icon } from "../../parts/icons.tsx";
 import { JsonView } from "../../parts/json.tsx";
 import { Facts } from "../../parts/page.tsx";
 import { Shown } from "../../parts/states.tsx";
 import { TaskStatus } from "../../parts/status.tsx";
-import { Time } from "../../parts/time.tsx";
+import { HowLong, Time } from "../../parts/time.tsx";
 import { href } from "../../router.ts";
 import { Story } from "../task/story.tsx";
 import type { Task } from "../task/types.ts";
@@ -40,8 +40,8 @@ export function Peek({ id, row, onClose }: { id: string; row: TaskRow | undefine
             <Facts
               of={[
                 ["created", <Time key="c" at={it.created_at} />],
-                ["waited", duration(between(it.scheduled_at ?? it.created_at, it.started_at))],
-                ["ran", duration(it.duration_seconds)],
+                ["waited", <HowLong key="w" of={(now) => waitOf(it, now)} />],
+                ["ran", <HowLong key="r" of={(now) => runOf(it, now)} />],
                 ["queue", it.queue_name ?? "–"],
                 ["worker", it.worker_hostname ?? "–"],
                 it.retry_count > 0 && ["retries", String(it.retry_count)],
