@@ -1,5 +1,5 @@
 // The columns of the list: what there is of a task, and which of it somebody has chosen, which is in the address.
-import type { TaskRow } from "../../api/types.ts";
+import type { HeldRead, TaskRow } from "../../api/types.ts";
 import { chosenIds, withId } from "../../logic/columns.ts";
 import { NONE, shortId } from "../../logic/format.ts";
 import { runOf, waitOf } from "../../logic/lengths.ts";
@@ -134,10 +134,15 @@ const COLUMNS: readonly Column<TaskRow>[] = [
 const ALL = COLUMNS.map((column) => column.id);
 const USUAL = ALL.filter((id) => !["started", "ended", "priority", "id"].includes(id));
 
-/** Return the columns of an address: those that are named, however narrow it is; else the usual, as many as fit. */
-export function shownColumns(named: string | null): readonly Column<TaskRow>[] {
+/** Return the columns of an address: those that are named, however narrow it is; else the usual, as many as fit.
+ * `held`: what marks hold back, which the status says. */
+export function shownColumns(named: string | null, held: HeldRead | undefined): readonly Column<TaskRow>[] {
   const ids = chosenIds(named, ALL, USUAL);
-  const shown = COLUMNS.filter((column) => ids.includes(column.id));
+  const shown = COLUMNS.filter((column) => ids.includes(column.id)).map((column) =>
+    column.id === "status"
+      ? { ...column, cell: (row: TaskRow) => <TaskStatus task={row} held={held} plain /> }
+      : column,
+  );
   return named === null ? shown : shown.map(({ from: _, ...column }) => column);
 }
 
