@@ -36,9 +36,12 @@ export function Gantt({ workflow }: { workflow: Workflow }) {
     <div class={isMany ? "workflow-gantt workflow-fill" : "workflow-gantt"}>
       <div class="workflow-gantt-tools">
         <span class="muted num">
-          {duration((to - from) / 1000)} in all
-          {cut > 0 ? ` · ${duration(cut / 1000)} of it cut out, in which nothing ran` : ""}
-          {never > 0 ? ` · without ${plural(never, "step")} that never started` : ""}
+          {[
+            cut > 0 ? `${duration(cut / 1000)} cut out, in which nothing ran` : "",
+            never > 0 ? `Without ${plural(never, "step")} that never started` : "",
+          ]
+            .filter(Boolean)
+            .join(" · ")}
         </span>
         <span class="workflow-gantt-zoom">
           {zoom > 1 && (

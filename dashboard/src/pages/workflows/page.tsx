@@ -6,8 +6,8 @@ import { may } from "../../api/session.ts";
 import type { Page as Rows } from "../../api/types.ts";
 import { useKeys } from "../../keys.ts";
 import { count, plural } from "../../logic/format.ts";
-import { runOf } from "../../logic/lengths.ts";
 import { lookOf, type Tone } from "../../logic/status.ts";
+import { tookOf } from "../../logic/workflow.ts";
 import { asCurl, CopyAs, copy, Id } from "../../parts/copy.tsx";
 import { Meter } from "../../parts/figure.tsx";
 import { type Column, Grid } from "../../parts/grid.tsx";
@@ -69,7 +69,7 @@ const COLUMNS: readonly Column<WorkflowRow>[] = [
     title: "took",
     width: "76px",
     align: "end",
-    cell: (row) => <HowLong of={(now) => runOf(row, now)} small />,
+    cell: (row) => <HowLong of={(now) => tookOf(row, now)} small />,
   },
 ];
 
