@@ -37,7 +37,9 @@ def critical_path(
     seconds: Mapping[int, float],
     ended_at: Mapping[int, datetime],
 ) -> CriticalPath:
-    """Return the path that took longest by the `seconds` of each step, by position as all of these are; no step on it comes after a failure."""
+    """Return the path that took longest by the `seconds` of each step; no step on it comes after a failure. All of
+    these are by position.
+    """
     leads_to, ends = _ends(statuses, ended_at)
     return CriticalPath(longest_path(parents, seconds, ends=ends), leads_to)
 

@@ -41,8 +41,9 @@ class WorkflowGraph(ResponseModel):
     edges: list[Edge] = Field(description="At most 20,000.")
     edges_truncated: bool = Field(description="There are more edges than are shown and drawn, from before the bound.")
     critical_path: list[str] = Field(
-        description="The chain of steps that took longest, with what they waited, on the way to what `critical_path_leads_to` says; before "
-        "anything has run, the one with most steps. No step of it comes after one that failed."
+        description="The chain of steps that took longest, with what they waited, on the way to what "
+        "`critical_path_leads_to` says; before anything has run, the one with most steps. No step of it comes after "
+        "one that failed."
     )
     critical_path_leads_to: LeadsTo = Field(
         description="`failure`: to the step that failed first, once nothing is on its way any more. `now`: to what "

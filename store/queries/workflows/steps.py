@@ -382,6 +382,10 @@ _reset = (
         status=StepStatus.WAITING.value,
         waiting_for=_again.c.waiting_for,
         task_id=func.coalesce(_again.c.new_task_id, _steps.task_id),
+        earlier_task_ids=case(
+            (_again.c.new_task_id.is_(None), _steps.earlier_task_ids),
+            else_=func.array_append(_steps.earlier_task_ids, _steps.task_id, type_=ARRAY(Text)),
+        ),
         settled=literal(value=False),
         ended_at=None,
         error=None,
