@@ -343,17 +343,6 @@ _events = (
 _task_ids = select(tasks.c.task_id, tasks.c.events_from).where(tasks.c.workflow_id == _workflow)
 
 
-_earlier = select(
-    workflow_steps.c.step_id, func.unnest(workflow_steps.c.earlier_task_ids, type_=Text).label("task_id")
-).where(workflow_steps.c.workflow_id == _workflow)
-
-
-async def list_earlier_tries(connection: AsyncConnection, workflow_id: UUID) -> dict[str, str]:
-    """Return the step of each task that a retry of the workflow has replaced (primary key)."""
-    rows = await connection.execute(_earlier, {"workflow": workflow_id})
-    return {row.task_id: row.step_id for row in rows}
-
-
 async def list_events(connection: AsyncConnection, workflow_id: UUID) -> list[tuple[datetime, str]]:
     """Return what happened to a workflow as a whole and when, oldest first (primary key)."""
     rows = await connection.execute(_events, {"workflow": workflow_id})
