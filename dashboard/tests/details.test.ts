@@ -34,3 +34,15 @@ test("the ids of other tasks are told apart, so that they can lead there", () =>
     { word: "attempt", text: "2", isTask: false },
   ]);
 });
+
+test("a cancel names no signal that may have reached nothing, and one that is not usual only for what runs", () => {
+  const clock = { now: Date.parse("2026-11-26T12:00:00Z"), zone: "UTC" };
+  assert.deepEqual(detailsOf({ signal: "SIGTERM" }, clock), []);
+  const said = (details: Record<string, unknown>) =>
+    detailsOf(details, clock).map((one) => `${one.word} ${one.text}`);
+  assert.deepEqual(said({ signal: "SIGKILL" }), ["if it runs, with SIGKILL"]);
+  assert.deepEqual(said({ terminated: false, expired: false, reason: "taken out of its queue" }), [
+    "reason taken out of its queue",
+  ]);
+  assert.deepEqual(said({ terminated: true, signum: 15 }), ["terminated true", "signum 15"]);
+});

@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import type { Hold } from "../src/api/types.ts";
-import { holdsOf, pathOfHold, sentenceOfHold, sentenceOfHolds } from "../src/logic/holds.ts";
+import {
+  holdOn,
+  holdsOf,
+  lookOfHeld,
+  pathOfHold,
+  sentenceOfHold,
+  sentenceOfHolds,
+} from "../src/logic/holds.ts";
 
 const clock = { now: Date.parse("2026-11-26T05:22:00Z"), zone: "UTC" };
 const hold = (over: Partial<Hold> = {}): Hold => ({
@@ -64,4 +71,29 @@ test("what a mark holds back is listed as what is due and not handed over, of it
   assert.equal(pathOfHold("task:etl.load"), "/tasks?phase=dispatching&task_name=etl.load");
   assert.equal(pathOfHold("queue:a b"), "/tasks?phase=dispatching&queue_name=a+b");
   assert.equal(pathOfHold("broker"), "/tasks?phase=dispatching");
+});
+
+test("a task that is due is told from what holds its queue and its name", () => {
+  const data = [
+    {
+      queue_name: "mail",
+      task_name: "pay",
+      count: 2,
+      oldest_due_at: "",
+      held_by: ["queue:mail", "task:pay"],
+    },
+  ];
+  const marks = [hold({ service_name: "task:pay", reason: "no" }), hold({ service_name: "broker" })];
+  const held = { total: 2, is_exact: true, data, marks };
+  const due = { phase: "dispatching", queue_name: "mail", task_name: "pay" } as const;
+  assert.equal(holdOn(due, held), marks[0]);
+  assert.equal(holdOn({ ...due, phase: "queued" }, held), undefined);
+  assert.equal(holdOn({ ...due, task_name: "other" }, held), undefined);
+  assert.equal(holdOn(due, undefined), undefined);
+  assert.equal(lookOfHeld(marks[0]!, clock).word, "held back");
+  assert.equal(
+    lookOfHeld(marks[0]!, clock).meaning,
+    "Held back by ann since 02:10, until 06:10: all tasks named pay are. The reason given: “no”.",
+  );
+  assert.match(lookOfHeld(marks[1]!, clock).meaning!, /^Held back by ann since 02:10, until 06:10\.$/);
 });

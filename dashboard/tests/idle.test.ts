@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { axisOf, ticksOf } from "../src/logic/idle.ts";
+import { axisOf, placedOn, ticks, ticksOf } from "../src/logic/idle.ts";
 
 const HOUR = 3_600_000;
 const MINUTE = 60_000;
@@ -82,4 +82,22 @@ test("labels count anew behind a break, and none stands within it or out of sigh
     assert.ok(Math.abs(at * axis.length - axis.placeOf(7 * HOUR + seconds * 1000)) < 1e-6);
   const zoomed = ticksOf(axis, whole, { from: axis.length / 2, to: axis.length }, 4);
   assert.ok(zoomed.length > 0 && zoomed.every(({ at }) => at >= 0 && at <= 1));
+});
+
+test("labels stand at whole units", () => {
+  assert.deepEqual(ticks(0, 41_000, 5), [0, 10_000, 20_000, 30_000, 40_000]);
+});
+
+test("a bar is where its time is, and what is out of sight is not drawn", () => {
+  const axis = axisOf(0, 100, [{ from: 0, to: 100 }]);
+  const seen = { axis, part: { from: 50, to: 100 }, whole: { from: 0, to: 100 } };
+  assert.deepEqual(placedOn(seen, { from: 75, to: 100 }), {
+    left: "min(50%, 100% - 3px)",
+    width: "max(3px, 50%)",
+  });
+  assert.deepEqual(placedOn(seen, { from: 0, to: 60 }), {
+    left: "min(0%, 100% - 3px)",
+    width: "max(3px, 20%)",
+  });
+  assert.deepEqual(placedOn(seen, { from: 0, to: 20 }), { display: "none" });
 });

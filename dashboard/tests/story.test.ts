@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import test from "node:test";
+import { axisOf, shareOf } from "../src/logic/idle.ts";
 import { proofOfCancel } from "../src/logic/proof.ts";
 import { adviceOf, detailOf, ordinal, sentenceOfTask, verdictOf } from "../src/logic/sentence.ts";
-import { nameOf, storyOf, ticks } from "../src/logic/story.ts";
+import { nameOf, storyOf, workOf } from "../src/logic/story.ts";
 import type { Attempt, Explanation, Task, TimelineEvent } from "../src/pages/task/types.ts";
 
 const start = Date.parse("2026-11-26T12:00:00Z");
@@ -82,12 +83,12 @@ test("between submission and end nothing is left blank", () => {
   assert.deepEqual(said(told), [
     ["outbox", "wait", "1 s"],
     ["queue", "wait", "2 s in q"],
-    ["#1 w-1", "wait", ""],
+    ["#1 w-1", "wait", "1 s reserved"],
     ["#1 w-1", "run", "6 s retried: Timeout"],
     ["back-off", "pause", "10 s until the next try, with any wait for a worker"],
     ["#2 w-1", "run", "5 s lost"],
     ["put back", "pause", "15 s until it was proven lost and put back"],
-    ["#3 w-1", "wait", ""],
+    ["#3 w-1", "wait", "1 s reserved"],
     ["#3 w-1", "run", "4 s failed: Boom"],
   ]);
   for (const [index, one] of told.stretches.slice(1).entries())
@@ -114,6 +115,33 @@ test("a retry backs off until it is due, and waits for a worker after that", () 
     ["#2 w-1", "wait", "20 s reserved by the worker"],
   ]);
   assert.match(storyOf(it, told("soon"), now).stretches[1]!.text, /with any wait for a worker$/);
+});
+
+test("long pauses are cut from a story, so that runs of a second between them are more than slivers", () => {
+  const tries = [0, 301, 602].map((from, index) =>
+    attempt({
+      number: index + 1,
+      state: index < 2 ? "RETRIED" : "SUCCEEDED",
+      received_at: at(index === 0 ? 0 : from - 299),
+      started_at: at(from),
+      finished_at: at(from + 1),
+    }),
+  );
+  const told = storyOf(task({ completed_at: at(603), attempts: tries }), [], now);
+  const axis = axisOf(told.from, told.to, workOf(told));
+  assert.equal(axis.cuts.length, 2);
+  const seen = { axis, part: { from: 0, to: axis.length }, whole: told };
+  for (const run of told.stretches.filter((one) => one.kind === "run"))
+    assert.ok(shareOf(seen, run.to) - shareOf(seen, run.from) > 25);
+});
+
+test("a long wait in a queue is none of the pauses: it is drawn as long as it was", () => {
+  const it = task({
+    completed_at: at(601),
+    attempts: [attempt({ started_at: at(600), finished_at: at(601) })],
+  });
+  const told = storyOf(it, [event("dispatched", 0)], now);
+  assert.deepEqual(axisOf(told.from, told.to, workOf(told)).cuts, []);
 });
 
 test("what has not ended is open until now", () => {
@@ -257,11 +285,9 @@ test("a cancel says what was done, and speaks of workers only where there are so
   assert.match(proofOfCancel(waits, asked)[1]!.title, /^Workers are told/);
 });
 
-test("names of exceptions and places on the axis are short", () => {
+test("names of exceptions are short", () => {
   assert.equal(nameOf("Timeout('x')"), "Timeout");
   assert.equal(nameOf("a.b.Boom: y"), "Boom");
-  assert.ok(ticks(0, 41_000).length <= 6);
-  assert.deepEqual(ticks(0, 41_000), [0, 10_000, 20_000, 30_000, 40_000]);
 });
 
 test("an advice on a page names no request", () => {

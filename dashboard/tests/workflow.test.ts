@@ -83,7 +83,10 @@ test("one on its way says what runs and what is amiss", () => {
 test("what ended well, was cancelled or has not begun is told in one sentence", () => {
   const done = [step("a", "COMPLETED")];
   assert.equal(
-    sentenceOfWorkflow(workflow("COMPLETED", done, { duration_seconds: 2 }), NOW),
+    sentenceOfWorkflow(
+      workflow("COMPLETED", done, { completed_at: "2026-11-28T12:00:02Z", duration_seconds: 1 }),
+      NOW,
+    ),
     "Its one step completed in 2 s.",
   );
   assert.equal(
@@ -126,13 +129,14 @@ test("what the critical path is stands in words: to the failure, to what runs, o
     edges_truncated: false,
     critical_path: ["load", "charge"],
     critical_path_leads_to: "failure",
-    critical_path_seconds: 65,
+    critical_path_seconds: 60,
+    critical_path_waited_seconds: 5,
   } as const;
   const said = (over: object) => Object.values(pathSaid({ ...graph, ...over } as never)).join(" ");
-  assert.equal(said({}), "The way to the failure of charge: 1 m 05 s in 2 steps");
+  assert.equal(said({}), "The way to the failure of charge: 1 m 05 s in 2 steps: 1 m 00 s run, 5 s waited");
   assert.equal(
     said({ critical_path_leads_to: "now" }),
-    "Critical path so far, to charge: 1 m 05 s in 2 steps",
+    "Critical path so far, to charge: 1 m 05 s in 2 steps: 1 m 00 s run, 5 s waited",
   );
   assert.match(said({ critical_path_leads_to: "end" }), /^Critical path, the slowest chain: 1 m 05 s/);
   assert.equal(said({ critical_path_leads_to: "nothing_yet" }), "The longest chain: 2 steps, none has run");

@@ -1,6 +1,6 @@
 """What has become of a worker, newest first: what people asked of it, and what was heard of it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -66,20 +66,22 @@ class HistoryEntry:
 
 
 def history(requests: Iterable[Request], heard: Heard) -> list[HistoryEntry]:
-    """Return all of it, newest first."""
-    asked = (
+    """Return all of it, newest first; a worker was drained when it left, however much later that was proven."""
+    asked = [
         HistoryEntry(request.at, _ASKED[Action(request.action)], request.by, request.reason, request.capacity)
         for request in requests
         if request.action in _ASKED
-    )
-    return sorted((*asked, *_heard(heard)), key=lambda entry: entry.at, reverse=True)
+    ]
+    drains = [entry.at for entry in asked if entry.event is WorkerEvent.DRAIN_ASKED]
+    return sorted((*asked, *_heard(heard, drains)), key=lambda entry: entry.at, reverse=True)
 
 
-def _heard(heard: Heard) -> Iterator[HistoryEntry]:
+def _heard(heard: Heard, drains: Sequence[datetime]) -> Iterator[HistoryEntry]:
     if heard.online_at is not None:
         yield HistoryEntry(heard.online_at, WorkerEvent.ONLINE)
-    if heard.drained_at is not None:
-        yield HistoryEntry(heard.drained_at, WorkerEvent.DRAINED)
     left_at = heard.goodbye_at if heard.online else heard.goodbye_at or heard.last_sign_at
     if left_at is not None:
         yield HistoryEntry(left_at, WorkerEvent.OFFLINE)
+    if heard.drained_at is not None:
+        left_by_drain = left_at is not None and any(asked_at <= left_at <= heard.drained_at for asked_at in drains)
+        yield HistoryEntry(left_at if left_at and left_by_drain else heard.drained_at, WorkerEvent.DRAINED)

@@ -37,9 +37,30 @@ def critical_path(
     seconds: Mapping[int, float],
     ended_at: Mapping[int, datetime],
 ) -> CriticalPath:
-    """Return the path that took longest, by position as all of these are; no step on it comes after a failure."""
+    """Return the path that took longest by the `seconds` of each step; no step on it comes after a failure. All of
+    these are by position.
+    """
     leads_to, ends = _ends(statuses, ended_at)
     return CriticalPath(longest_path(parents, seconds, ends=ends), leads_to)
+
+
+def seconds_waited(
+    parents: Sequence[Sequence[int]],
+    *,
+    seconds: Mapping[int, float],
+    asked_at: Mapping[int, datetime],
+    ended_at: Mapping[int, datetime],
+) -> dict[int, float]:
+    """Return how long each step that became a task waited, tries before its last included: of the time from when the
+    last of its parents ended until it ended, what it did not run. One that has not ended ends now, in `ended_at` too.
+    """
+    waited = {}
+    for position, asked in asked_at.items():
+        if position in ended_at:
+            ready = max((ended_at[parent] for parent in parents[position] if parent in ended_at), default=asked)
+            whole = (ended_at[position] - ready).total_seconds()
+            waited[position] = max(0.0, whole - seconds.get(position, 0.0))
+    return waited
 
 
 def _ends(statuses: Sequence[StepStatus], ended_at: Mapping[int, datetime]) -> tuple[LeadsTo, Sequence[int] | None]:

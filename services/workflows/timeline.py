@@ -16,7 +16,7 @@ from domain.workflows.steps import StepStatus
 from services.timeline import find_unseen
 from store.queries import events
 from store.queries.workers import nodes
-from store.queries.workflows import documents
+from store.queries.workflows import documents, progress
 from store.queries.workflows.documents import StepProgress, StoredWorkflow
 
 LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
@@ -53,7 +53,8 @@ async def read_workflow_history(
     steps = await documents.list_steps(connection, workflow_id)
     happenings = [Happening(at, event_type) for at, event_type in await documents.list_events(connection, workflow_id)]
     happenings += _without_task(steps)
-    step_ids = {step.task_id: step.step_id for step in steps}
+    step_ids = await progress.list_earlier_tries(connection, workflow_id)
+    step_ids |= {step.task_id: step.step_id for step in steps}
     of_tasks = await _of_tasks(connection, workflow_id, step_ids=step_ids, sight=sight)
     merged = _merged([sorted(happenings, key=lambda happening: happening.at), *of_tasks])
     names = {happening.entry.node for happening in merged if happening.entry and happening.entry.node}
@@ -77,7 +78,7 @@ async def _of_tasks(
     facts = await events.get_facts(connection, list(tasks), since=min(tasks.values()))
     timelines = {task_id: timeline(of_task) for task_id, of_task in facts.items()}
     unseen = await find_unseen(connection, chain.from_iterable(timelines.values()), sight=sight)
-    # A task that a retry has replaced is no step's any more.
+    # Of a task that was replaced before that was written down, the step is not known.
     return [
         [
             Happening(entry.at, entry.type, step_ids.get(task_id), task_id, without_names(entry, unseen))

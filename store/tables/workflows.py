@@ -45,6 +45,7 @@ workflow_steps = Table(
     Column("children", ARRAY(Integer), nullable=False),
     Column("ended_at", Time),
     Column("error", Text),
+    Column("earlier_task_ids", ARRAY(Text), nullable=False, server_default="{}"),
     Index("workflow_steps_id", "workflow_id", "step_id", unique=True),
     Index("workflow_steps_task", "workflow_id", "task_id", unique=True),
     Index(
@@ -63,6 +64,7 @@ workflow_steps = Table(
 """A step that has a task takes its status from there (`services/record.py`).
 
 `settled`: its end has been taken into account. `error`: why it failed without a task.
+`earlier_task_ids`: the tasks that it had before retries of the workflow.
 """
 
 workflow_submissions = Table(

@@ -27,7 +27,7 @@ def _sentences(worker: WorkerRow) -> Iterator[str]:
         yield from _what_it_keeps_to_itself(worker)
         yield from _fetching(worker)
         yield from _size(worker)
-    elif worker.drain_finished_at is not None:
+    elif worker.drain_started_at is not None and worker.drain_finished_at is not None:
         yield "It was drained and has exited; its next start is an ordinary one."
     elif worker.is_draining and worker.has_left:
         yield "It has said goodbye and is about to exit."

@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import Field
 
 from api.schemas.base import ResponseModel
-from domain.workflows.critical_path import LeadsTo, critical_path
+from domain.workflows.critical_path import LeadsTo, critical_path, seconds_waited
 from domain.workflows.dag import first_edges, invert
 from domain.workflows.graph_layout import Box, draw
 from domain.workflows.steps import StepStatus
@@ -41,24 +41,37 @@ class WorkflowGraph(ResponseModel):
     edges: list[Edge] = Field(description="At most 20,000.")
     edges_truncated: bool = Field(description="There are more edges than are shown and drawn, from before the bound.")
     critical_path: list[str] = Field(
-        description="The chain of steps that took longest on the way to what `critical_path_leads_to` says; before "
-        "anything has run, the one with most steps. No step of it comes after one that failed."
+        description="The chain of steps that took longest, with what they waited, on the way to what "
+        "`critical_path_leads_to` says; before anything has run, the one with most steps. No step of it comes after "
+        "one that failed."
     )
     critical_path_leads_to: LeadsTo = Field(
         description="`failure`: to the step that failed first, once nothing is on its way any more. `now`: to what "
         "runs or waits for a worker. `end`: to the end of what ran. `nothing_yet`: nothing has run."
     )
     critical_path_seconds: float = Field(description="The time that its steps have run, without what they waited.")
+    critical_path_waited_seconds: float = Field(
+        description="The time that its steps have waited, each since the last step that it needs ended: for a worker, "
+        "and for its last try."
+    )
     mermaid: str = Field(description="The graph as a Mermaid flowchart.", examples=["flowchart LR\n..."])
 
     @classmethod
     def from_steps(cls, workflow_id: UUID, steps: Sequence[StepProgress]) -> Self:
         ids = [step.step_id for step in steps]
         parents = invert([step.children for step in steps])
-        seconds = {step.position: spent for step in steps if (spent := _seconds(step)) is not None}
+        now = datetime.now(UTC)
+        seconds = {step.position: spent for step in steps if (spent := _seconds(step, now)) is not None}
         statuses = [StepStatus(step.status) for step in steps]
         ended_at = {step.position: at for step in steps if (at := step.completed_at or step.ended_at) is not None}
-        path = critical_path(parents, statuses, seconds=seconds, ended_at=ended_at)
+        waited = seconds_waited(
+            parents,
+            seconds=seconds,
+            asked_at={step.position: step.created_at for step in steps if step.created_at is not None},
+            ended_at=ended_at | {step.position: now for step in steps if step.status in _OPEN},
+        )
+        took = {position: seconds.get(position, 0.0) + waited.get(position, 0.0) for position in seconds | waited}
+        path = critical_path(parents, statuses, seconds=took, ended_at=ended_at)
         on_path = set(path.positions)
         edges_of = first_edges(parents)
         return cls(
@@ -71,16 +84,20 @@ class WorkflowGraph(ResponseModel):
             critical_path=[ids[position] for position in path.positions],
             critical_path_leads_to=path.leads_to,
             critical_path_seconds=sum(seconds.get(position, 0.0) for position in path.positions),
+            critical_path_waited_seconds=sum(waited.get(position, 0.0) for position in path.positions),
             mermaid=draw(list(map(Box, ids, statuses)), edges_of),
         )
 
 
-def _seconds(step: StepProgress) -> float | None:
+_OPEN = (StepStatus.RUNNING, StepStatus.PENDING)
+
+
+def _seconds(step: StepProgress, now: datetime) -> float | None:
     """How long its task has run: to its end, or until now."""
     if step.duration_seconds is not None:
         return step.duration_seconds
     if step.started_at is not None and step.status == StepStatus.RUNNING:
-        return max(0.0, (datetime.now(UTC) - step.started_at).total_seconds())
+        return max(0.0, (now - step.started_at).total_seconds())
     return None
 
 

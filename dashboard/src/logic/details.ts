@@ -8,7 +8,11 @@ const WORDS: Record<string, string> = {
   runtime: "ran",
   eta: "not before",
   new_task_id: "as",
+  signal: "if it runs, with",
 };
+
+/** What says nothing: a cancel asks for SIGTERM in case that the task runs, also of one that never does. */
+const USUAL: Readonly<Record<string, unknown>> = { signal: "SIGTERM", terminated: false, expired: false };
 
 /** What names another task. */
 const TASKS: ReadonlySet<string> = new Set(["new_task_id", "parent_id"]);
@@ -25,7 +29,7 @@ export interface Detail {
 export function detailsOf(details: Readonly<Record<string, unknown>>, clock: Clock): Detail[] {
   const { worker_id: _, ...shown } = details;
   return Object.entries(shown)
-    .filter(([, value]) => value !== null && value !== "")
+    .filter(([name, value]) => value !== null && value !== "" && !(name in USUAL && USUAL[name] === value))
     .map(([name, value]) => ({
       word: WORDS[name] ?? name.replaceAll("_", " "),
       text: inWords(name, value, clock),

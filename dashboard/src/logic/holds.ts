@@ -1,7 +1,8 @@
 // What marks hold back: how much, by whom, since when, until when and why. Pure.
 import type { HeldRead, Hold, Mark } from "../api/types.ts";
 import { about, type Clock, count, hour, plural } from "./format.ts";
-import { nameOfWork } from "./marks.ts";
+import { nameOfWork, workOf } from "./marks.ts";
+import type { Look } from "./status.ts";
 
 /** Return who set a mark and when, to go on a sentence: ` by ann since 02:10`; nothing where nobody knows. */
 export function signatureOf(mark: Pick<Mark, "set_at" | "set_by_name">, clock: Clock): string {
@@ -38,6 +39,37 @@ export const heldBack = (hold: Pick<Hold, "count" | "service_name">, isExact = t
 
 const tasksOf = (hold: Pick<Hold, "count" | "service_name">, isExact: boolean): string =>
   `${plural(hold.count, "task", "tasks", isExact)}${ofWhom(hold.service_name)}`;
+
+/** What is read of a task to know what holds it back. */
+export interface MayBeHeld {
+  phase?: string;
+  queue_name?: string | null;
+  task_name?: string | null;
+}
+
+/** Return the mark that holds a task back, the first where several do. */
+export function holdOn(task: MayBeHeld, held: HeldRead | undefined): Hold | undefined {
+  if (task.phase !== "dispatching") return undefined;
+  const row = held?.data.find(
+    (one) => one.queue_name === task.queue_name && one.task_name === task.task_name,
+  );
+  return row && held!.marks.find((mark) => row.held_by.includes(mark.service_name));
+}
+
+/** Return why a task does not start: `Held back by ann since 02:10, until 06:10: all tasks named pay are.` */
+export function sentenceOfHeld(hold: Mark, clock: Clock): string {
+  const until = hold.degraded_until ? `, until ${hour(Date.parse(hold.degraded_until), clock)}` : "";
+  const who = workOf(hold.service_name);
+  return `Held back${signatureOf(hold, clock)}${until}${who ? `: ${who}` : ""}.${reasonOf(hold)}`;
+}
+
+/** Return how a task is shown that a mark holds back. */
+export const lookOfHeld = (hold: Mark, clock: Clock): Look => ({
+  word: "held back",
+  tone: "waiting",
+  shape: "paused",
+  meaning: sentenceOfHeld(hold, clock),
+});
 
 /** Return the filter of the list of what a mark holds back: due, and not handed to the broker. */
 export function listOfHold(service: string): Record<string, string> {

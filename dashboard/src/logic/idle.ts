@@ -1,7 +1,5 @@
 // An axis of time from which long idle stretches are cut, so that what was done beside them can be read. Pure.
 
-import { ticks } from "./story.ts";
-
 export interface Span {
   from: number;
   to: number;
@@ -73,6 +71,28 @@ function idleOf(from: number, to: number, work: readonly Span[]): Span[] {
   return idle;
 }
 
+/** The axis, the part of it that is seen (in places on it), and the times at its ends. */
+export interface Seen {
+  axis: TimeAxis;
+  part: Span;
+  whole: Span;
+}
+
+/** Return where a time is in what is seen, from 0 to 100. */
+export const shareOf = ({ axis, part }: Seen, time: number): number =>
+  ((axis.placeOf(time) - part.from) / (part.to - part.from)) * 100;
+
+/** Return the place of a bar as it is styled; what is shorter than can be seen stays seen, at the very end too. */
+export function placedOn(seen: Seen, span: Span): { left: string; width: string } | { display: string } {
+  const [from, to] = [shareOf(seen, span.from), shareOf(seen, span.to)];
+  if (to < 0 || from > 100) return { display: "none" };
+  const left = Math.max(0, from);
+  return {
+    left: `min(${left}%, 100% - 3px)`,
+    width: `max(3px, ${Math.max(0, Math.min(100, to) - left)}%)`,
+  };
+}
+
 /** A label below an axis: the time since the beginning of its section, which begins behind a break. */
 export interface Tick {
   /** From 0 to 1, of what is seen. */
@@ -99,4 +119,16 @@ export function ticksOf(axis: TimeAxis, whole: Span, seen: Span, most: number): 
       .map((time) => ({ at: share(time), seconds: (time - from) / 1000 }))
       .filter((tick) => tick.at >= first);
   });
+}
+
+/** Return places for labels of an axis, as times: about five, at whole units. */
+export function ticks(from: number, to: number, most: number): number[] {
+  const steps = [
+    1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 3e4, 6e4, 12e4, 3e5, 6e5, 18e5, 36e5, 72e5, 216e5,
+    432e5, 864e5, 6048e5,
+  ];
+  const step = steps.find((one) => (to - from) / one <= most) ?? (to - from) / most;
+  const found: number[] = [];
+  for (let time = from; time <= to; time += step) found.push(time);
+  return found;
 }

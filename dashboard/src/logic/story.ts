@@ -1,6 +1,7 @@
 // The story of a task as stretches of time, each with its cause: nothing between submission and end is left blank. Pure.
 import type { Attempt, Task, TimelineEvent } from "../pages/task/types.ts";
 import { duration } from "./format.ts";
+import type { Span } from "./idle.ts";
 import type { Tone } from "./status.ts";
 
 export interface Stretch {
@@ -71,6 +72,9 @@ export function storyOf(task: Task, events: readonly TimelineEvent[], now: numbe
   if (last && end - here > 0 && !isOver) stretches.push(afterLast(last, here, end));
   return { from: begin, to: Math.max(end, begin + 1, ...stretches.map((one) => one.to)), stretches };
 }
+
+/** What the time of a story is kept for: all but pauses, in which neither a queue nor a worker had it. */
+export const workOf = (told: Story): Span[] => told.stretches.filter((one) => one.kind !== "pause");
 
 function lastOf(task: Task, events: readonly TimelineEvent[]): number | null {
   const times = [
@@ -217,7 +221,10 @@ function ofAttempt(attempt: Attempt, here: number, end: number, isOver: boolean,
     });
     return heldTo;
   }
-  if (heldTo > from) into.push({ lane, from, to: heldTo, tone: "waiting", kind: "wait", text: "" });
+  if (heldTo > from) {
+    const text = heldTo - from < 50 ? "" : `${span(from, heldTo)} reserved`;
+    into.push({ lane, from, to: heldTo, tone: "waiting", kind: "wait", text });
+  }
   const to = Math.max(heldTo, finished ?? end);
   const said = isDone
     ? (SAID[attempt.state] ?? attempt.state.toLowerCase())
@@ -264,16 +271,4 @@ export function nameOf(exception: string): string {
       .split(".")
       .at(-1) ?? exception.slice(0, 40)
   );
-}
-
-/** Return places for labels of an axis, as times: about five, at whole units. */
-export function ticks(from: number, to: number, most = 5): number[] {
-  const steps = [
-    1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 3e4, 6e4, 12e4, 3e5, 6e5, 18e5, 36e5, 72e5, 216e5,
-    432e5, 864e5, 6048e5,
-  ];
-  const step = steps.find((one) => (to - from) / one <= most) ?? (to - from) / most;
-  const found: number[] = [];
-  for (let time = from; time <= to; time += step) found.push(time);
-  return found;
 }

@@ -1,9 +1,10 @@
 // What became of a workflow, in one sentence; why a step has not run; and what proves an action on it. Pure.
 
-import type { StepDetail, Workflow, WorkflowGraph } from "../pages/workflow/types.ts";
+import type { StepDetail, Workflow, WorkflowGraph, WorkflowRow } from "../pages/workflow/types.ts";
 import type { ReceiptStep } from "../parts/receipt.tsx";
 import { tally } from "./fold.ts";
 import { between, count, duration, plural } from "./format.ts";
+import type { Length } from "./lengths.ts";
 import { asAsked } from "./proof.ts";
 
 const ENDED = ["COMPLETED", "FAILED", "CANCELLED"];
@@ -21,6 +22,12 @@ export function firstFailure(steps: readonly StepDetail[]): StepDetail | undefin
 
 const timeOf = (text: string | null): number => (text ? Date.parse(text) : Number.POSITIVE_INFINITY);
 
+/** Return how long it took from when it was asked for: with what its first steps waited. */
+export function tookOf(it: Pick<WorkflowRow, "status" | "created_at" | "completed_at">, now: number): Length {
+  if (hasEnded(it)) return { seconds: between(it.created_at, it.completed_at), isSoFar: false };
+  return { seconds: Math.max(0, Math.round((now - Date.parse(it.created_at)) / 1000)), isSoFar: true };
+}
+
 /** Return the sentence under a workflow's title. */
 export function sentenceOfWorkflow(workflow: Workflow, now: number): string {
   const { steps } = workflow;
@@ -29,9 +36,7 @@ export function sentenceOfWorkflow(workflow: Workflow, now: number): string {
   const failed = found.get("FAILED") ?? 0;
   const never = (found.get("SKIPPED") ?? 0) + (found.get("WAITING") ?? 0);
   const ofAll = `${count(done)} of ${plural(steps.length, "step")}`;
-  const lasted = duration(
-    workflow.duration_seconds ?? between(workflow.started_at, new Date(now).toISOString()),
-  );
+  const lasted = duration(tookOf(workflow, now).seconds);
   switch (workflow.status) {
     case "COMPLETED":
       return steps.length === 1
@@ -146,7 +151,9 @@ export function pathSaid(graph: WorkflowGraph): { what: string; took: string } {
     now: `Critical path so far, to ${last}:`,
     end: "Critical path, the slowest chain:",
   }[leads];
-  return { what, took: `${duration(graph.critical_path_seconds)} in ${inSteps}` };
+  const { critical_path_seconds: ran, critical_path_waited_seconds: waited } = graph;
+  const parts = `${duration(ran)} run, ${duration(waited)} waited`;
+  return { what, took: `${duration(ran + waited)} in ${inSteps}: ${parts}` };
 }
 
 /** The receipt of a cancel; none where none was asked for. `message` is the answer to it, where it was given here. */

@@ -1,6 +1,7 @@
 // Times and durations that keep up with the clock, in the zone that the person has chosen.
 import { computed, signal } from "@preact/signals";
-import { ago, type Clock, duration, time } from "../logic/format.ts";
+import { ago, type Clock, duration, NONE, time } from "../logic/format.ts";
+import type { Length } from "../logic/lengths.ts";
 import { zone } from "../settings.ts";
 
 const now = signal(Date.now());
@@ -56,5 +57,22 @@ export function Lasting({ from, to }: { from: string | null | undefined; to?: st
     <span class="num">
       {duration(Math.max(0, Math.round((end - Date.parse(from)) / (to ? 1 : 1000)) / (to ? 1000 : 1)))}
     </span>
+  );
+}
+
+/** How long something waited or ran; `3 s so far`, kept true, while it does, and `3 s+` where there is little room. */
+export function HowLong({ of: lengthAt, small }: { of: (now: number) => Length; small?: boolean }) {
+  if (!lengthAt(Date.now()).isSoFar) return <>{duration(lengthAt(Date.now()).seconds)}</>;
+  const { seconds } = lengthAt(clock.value.now);
+  // It may end, or begin, between the two looks.
+  const length = seconds === null ? NONE : duration(seconds);
+  return small ? (
+    <span class="num" title={`${length} so far`}>
+      {length}
+      <span aria-hidden="true">+</span>
+      <span class="sr"> so far</span>
+    </span>
+  ) : (
+    <span class="num">{length} so far</span>
   );
 }

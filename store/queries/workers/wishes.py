@@ -22,7 +22,8 @@ from store.queries.workers.nodes import (
 )
 from store.tables.workers import registered_tasks, workers
 
-_DRAIN = ("started_at", "deadline_at", "shutdown_at", "finished_at", "goodbye_at", "remaining")
+_DRAIN = ("started_at", "deadline_at", "shutdown_at", "goodbye_at", "remaining")
+"""All that is kept of a drain but when it was over, which stays for the worker's history."""
 _NO_DRAIN = dict.fromkeys(f"drain_{name}" for name in _DRAIN)
 _no_queues = array([], type_=Text)
 
@@ -160,7 +161,7 @@ async def list_diverged(connection: AsyncConnection, *, limit: int) -> list[Work
 
 
 # Drained workers that somebody has started again are workers like any other.
-_has_returned = and_(workers.c.drain_finished_at.is_not(None), is_online())
+_has_returned = and_(workers.c.drain_started_at.is_not(None), workers.c.drain_finished_at.is_not(None), is_online())
 _forget_returned = update(workers).where(_has_returned).values(_NO_DRAIN)
 _draining = (
     select(*COLUMNS)

@@ -249,3 +249,14 @@ async def reopen(connection: AsyncConnection, workflow_id: UUID, *, unfinished: 
     """Make an ended workflow go on, with so many steps to do."""
     values = {"workflow": workflow_id, "new_status": WorkflowStatus.RUNNING.value, "left": unfinished}
     await connection.execute(_reopen, values)
+
+
+_earlier = select(
+    workflow_steps.c.step_id, func.unnest(workflow_steps.c.earlier_task_ids, type_=Text).label("task_id")
+).where(workflow_steps.c.workflow_id == bindparam("workflow", type_=Uuid))
+
+
+async def list_earlier_tries(connection: AsyncConnection, workflow_id: UUID) -> dict[str, str]:
+    """Return the step of each task that a retry of the workflow has replaced (primary key)."""
+    rows = await connection.execute(_earlier, {"workflow": workflow_id})
+    return {row.task_id: row.step_id for row in rows}

@@ -375,6 +375,7 @@ async def list_states(connection: AsyncConnection, workflow_id: UUID) -> list[En
 
 _AGAIN = ("position", "waiting_for", "new_task_id")
 _again = batch_of(position=Integer, waiting_for=Integer, new_task_id=Text)
+_had = func.array_append(_steps.earlier_task_ids, _steps.task_id, type_=ARRAY(Text))
 _reset = (
     update(workflow_steps)
     .where(_of_workflow, _steps.position == _again.c.position)
@@ -382,6 +383,7 @@ _reset = (
         status=StepStatus.WAITING.value,
         waiting_for=_again.c.waiting_for,
         task_id=func.coalesce(_again.c.new_task_id, _steps.task_id),
+        earlier_task_ids=case((_again.c.new_task_id.is_(None), _steps.earlier_task_ids), else_=_had),
         settled=literal(value=False),
         ended_at=None,
         error=None,

@@ -362,6 +362,8 @@ def test_a_retry_keeps_what_has_completed(api: httpx.Client, settings: Settings)
     kept = [old["task_id"] == new["task_id"] for old, new in zip(workflow["steps"], again["steps"], strict=True)]
     assert kept == [True, False, True, True]
     assert get(api, "/tasks", workflow_id=workflow["workflow_id"])["total"] == 5
+    told = get(api, f"{path}/timeline")["events"]
+    assert {event["step_id"] for event in told if event["task_id"] == workflow["steps"][1]["task_id"]} == {"b"}
     assert api.post(f"{path}/retry").json()["code"] == "WORKFLOW_ALREADY_FINISHED"
 
 

@@ -6,7 +6,8 @@ import { may } from "../../api/session.ts";
 import type { Page as Rows, TaskRow } from "../../api/types.ts";
 import { useKeys } from "../../keys.ts";
 import { celeriac } from "../../logic/curl.ts";
-import { between, duration, period, plural } from "../../logic/format.ts";
+import { duration, period, plural } from "../../logic/format.ts";
+import { runOf, waitOf } from "../../logic/lengths.ts";
 import { proofOfCancel } from "../../logic/proof.ts";
 import { wasReplayed } from "../../logic/replays.ts";
 import { firstStart, sentenceOfTask } from "../../logic/sentence.ts";
@@ -22,7 +23,7 @@ import { Facts, PageHead, type PageProps, Section } from "../../parts/page.tsx";
 import { Receipt } from "../../parts/receipt.tsx";
 import { Empty, none, Shown } from "../../parts/states.tsx";
 import { TaskStatus } from "../../parts/status.tsx";
-import { clock, Time } from "../../parts/time.tsx";
+import { clock, HowLong, Time } from "../../parts/time.tsx";
 import { say } from "../../parts/toasts.tsx";
 import { go, href } from "../../router.ts";
 import { lastList } from "../tasks/last.ts";
@@ -259,9 +260,9 @@ function FactsOf({ task }: { task: Task }) {
         ["ended", <Time key="4" at={task.completed_at} />],
         [
           isAgain ? "waited at first" : "waited",
-          duration(between(task.scheduled_at ?? task.created_at, first)),
+          <HowLong key="w" of={(now) => waitOf({ ...task, started_at: first }, now)} />,
         ],
-        [isAgain ? "ran at last" : "ran", duration(task.duration_seconds)],
+        [isAgain ? "ran at last" : "ran", <HowLong key="r" of={(now) => runOf(task, now)} />],
         [
           "queue",
           task.queue_name ? (

@@ -1,11 +1,13 @@
-// The story of a task as bars on one axis of time. What was not heard is hatched.
+// The story of a task as bars on one axis of time, with words that stand beside it: no bar is ever under them. What was
+// not heard is hatched; long pauses are cut out.
 import { segment } from "../../api/client.ts";
 import { useData } from "../../api/query.ts";
 import { may } from "../../api/session.ts";
 import type { Gap, Page as Rows } from "../../api/types.ts";
-import { period, time } from "../../logic/format.ts";
-import { storyOf, type Story as Told, ticks } from "../../logic/story.ts";
-import { clock, stillClock, zoneWord } from "../../parts/time.tsx";
+import { axisOf, placedOn, type Seen } from "../../logic/idle.ts";
+import { storyOf, type Story as Told, workOf } from "../../logic/story.ts";
+import { Cuts, Labels } from "../../parts/axis.tsx";
+import { clock, zoneWord } from "../../parts/time.tsx";
 import type { Task, Timeline } from "./types.ts";
 import { WORDS } from "./words.ts";
 import "./story.css";
@@ -18,6 +20,8 @@ export function Story({ task, small }: { task: Task; small?: boolean }) {
   const isOpen = task.status === "PENDING" || task.status === "RUNNING";
   const now = isOpen ? clock.value.now : Date.now();
   const told = storyOf(task, timeline.value?.events ?? [], now);
+  const axis = axisOf(told.from, told.to, workOf(told));
+  const seen: Seen = { axis, part: { from: 0, to: axis.length }, whole: told };
   const isBlind = timeline.value?.complete === false;
   const gaps = useData<Rows<Gap>>(isBlind && may("read") ? "/mirror/gaps" : null, {
     query: { after: new Date(told.from).toISOString(), before: new Date(told.to).toISOString() },
@@ -33,12 +37,16 @@ export function Story({ task, small }: { task: Task; small?: boolean }) {
             <span class="story-lane clip" title={WORDS.lanes[lane.name] ?? lane.name}>
               {lane.name}
             </span>
+            <span class="story-said num">{wordsOf(lane)}</span>
             <span class="story-track">
+              {axis.cuts.map((cut) => (
+                <i key={cut.from} data-kind="cut" style={placedOn(seen, cut)} />
+              ))}
               {bands.map(([from, to]) => (
                 <i
                   key={from}
                   class="story-blind"
-                  style={place(told, Math.max(from, told.from), Math.min(to, told.to))}
+                  style={placedOn(seen, { from: Math.max(from, told.from), to: Math.min(to, told.to) })}
                 />
               ))}
               {lane.stretches.map((stretch) => (
@@ -47,15 +55,22 @@ export function Story({ task, small }: { task: Task; small?: boolean }) {
                   data-tone={stretch.tone}
                   data-kind={stretch.kind}
                   data-open={stretch.isOpen ? "" : undefined}
-                  style={place(told, stretch.from, stretch.to)}
+                  style={placedOn(seen, stretch)}
                 />
               ))}
-              <Beside told={told} lane={lane} />
             </span>
           </li>
         ))}
       </ol>
-      {!small && <Axis told={told} />}
+      {!small && (
+        <>
+          <div class="story-axis num" aria-hidden="true">
+            <span>{zoneWord.value}</span>
+            <Labels seen={seen} most={5} />
+          </div>
+          <Cuts seen={seen} />
+        </>
+      )}
       {isBlind && !small && (
         <p class="muted">Some of this was not heard: what is hatched, or what is missing, is not known.</p>
       )}
@@ -76,69 +91,8 @@ function lanes(told: Told): Lane[] {
   return found;
 }
 
-function place(told: Told, from: number, to: number) {
-  const whole = told.to - told.from;
-  return {
-    // What is shorter than can be seen stays seen at the very end too.
-    left: `min(${((from - told.from) / whole) * 100}%, 100% - 3px)`,
-    width: `max(3px, ${((to - from) / whole) * 100}%)`,
-  };
-}
-
-/** The words stand where there is room: behind the bars, else before them, else on them. */
-function Beside({ told, lane }: { told: Told; lane: Lane }) {
-  const text = lane.stretches
+const wordsOf = (lane: Lane): string =>
+  lane.stretches
     .map((stretch) => stretch.text)
     .filter(Boolean)
     .join(", ");
-  const whole = told.to - told.from;
-  const first = ((lane.stretches[0]!.from - told.from) / whole) * 100;
-  const last = ((lane.stretches.at(-1)!.to - told.from) / whole) * 100;
-  if (last <= 60)
-    return (
-      <span class="story-said num" style={{ left: `${last}%`, maxWidth: `${100 - last}%` }}>
-        {text}
-      </span>
-    );
-  if (first >= 40)
-    return (
-      <span class="story-said before num" style={{ right: `${100 - first}%`, maxWidth: `${first}%` }}>
-        {text}
-      </span>
-    );
-  const widest = lane.stretches.reduce((a, b) => (b.to - b.from > a.to - a.from ? b : a));
-  return (
-    <span
-      class="story-said on num"
-      data-kind={widest.kind}
-      data-tone={widest.tone}
-      style={{ left: `calc(${first}% + 5px)` }}
-    >
-      {text}
-    </span>
-  );
-}
-
-function Axis({ told }: { told: Told }) {
-  const still = stillClock();
-  const whole = told.to - told.from;
-  return (
-    <div class="story-axis num" aria-hidden="true">
-      <span>{time(new Date(told.from).toISOString(), still)}</span>
-      {ticks(told.from, told.to)
-        .filter((at) => (at - told.from) / whole > 0.2)
-        .map((at) => (
-          <i
-            key={at}
-            data-near={(at - told.from) / whole < 0.5 ? "" : undefined}
-            style={{
-              left: `calc(var(--story-lane) + (100% - var(--story-lane)) * ${(at - told.from) / whole})`,
-            }}
-          >
-            +{period((at - told.from) / 1000)}
-          </i>
-        ))}
-      <span class="story-zone">{zoneWord.value}</span>
-    </div>
-  );
-}

@@ -1,12 +1,13 @@
 // The columns of the list: what there is of a task, and which of it somebody has chosen, which is in the address.
-import type { TaskRow } from "../../api/types.ts";
+import type { HeldRead, TaskRow } from "../../api/types.ts";
 import { chosenIds, withId } from "../../logic/columns.ts";
-import { between, duration, NONE, shortId } from "../../logic/format.ts";
+import { NONE, shortId } from "../../logic/format.ts";
+import { runOf, waitOf } from "../../logic/lengths.ts";
 import type { Column } from "../../parts/grid.tsx";
 import { Icon } from "../../parts/icons.tsx";
 import { Menu } from "../../parts/menu.tsx";
 import { TaskStatus } from "../../parts/status.tsx";
-import { Time } from "../../parts/time.tsx";
+import { HowLong, Time } from "../../parts/time.tsx";
 import { href, params, setParams } from "../../router.ts";
 import { WORDS } from "./words.ts";
 
@@ -75,7 +76,7 @@ const COLUMNS: readonly Column<TaskRow>[] = [
     width: "64px",
     align: "end",
     narrow: "hide",
-    cell: (row) => duration(between(row.scheduled_at ?? row.created_at, row.started_at)),
+    cell: (row) => <HowLong of={(now) => waitOf(row, now)} small />,
   },
   {
     id: "ran",
@@ -84,7 +85,7 @@ const COLUMNS: readonly Column<TaskRow>[] = [
     width: "64px",
     sort: "duration",
     align: "end",
-    cell: (row) => duration(row.duration_seconds),
+    cell: (row) => <HowLong of={(now) => runOf(row, now)} small />,
   },
   {
     id: "retries",
@@ -133,10 +134,15 @@ const COLUMNS: readonly Column<TaskRow>[] = [
 const ALL = COLUMNS.map((column) => column.id);
 const USUAL = ALL.filter((id) => !["started", "ended", "priority", "id"].includes(id));
 
-/** Return the columns of an address: those that are named, however narrow it is; else the usual, as many as fit. */
-export function shownColumns(named: string | null): readonly Column<TaskRow>[] {
+/** Return the columns of an address: those that are named, however narrow it is; else the usual, as many as fit.
+ * `held`: what marks hold back, which the status says. */
+export function shownColumns(named: string | null, held: HeldRead | undefined): readonly Column<TaskRow>[] {
   const ids = chosenIds(named, ALL, USUAL);
-  const shown = COLUMNS.filter((column) => ids.includes(column.id));
+  const shown = COLUMNS.filter((column) => ids.includes(column.id)).map((column) =>
+    column.id === "status"
+      ? { ...column, cell: (row: TaskRow) => <TaskStatus task={row} held={held} plain /> }
+      : column,
+  );
   return named === null ? shown : shown.map(({ from: _, ...column }) => column);
 }
 

@@ -6,6 +6,7 @@ import { useData } from "../../api/query.ts";
 import { isLimited, may } from "../../api/session.ts";
 import type { Page as Rows } from "../../api/types.ts";
 import { useKeys } from "../../keys.ts";
+import { cancellable, restOf } from "../../logic/cancels.ts";
 import { celeriac } from "../../logic/curl.ts";
 import { filtersOfParams, paramsOfFilters, queryOf } from "../../logic/filters.ts";
 import { count, plural } from "../../logic/format.ts";
@@ -14,6 +15,7 @@ import { act, actOnEach, Confirm } from "../../parts/actions.tsx";
 import { asCurl, CopyAs, copy, Id } from "../../parts/copy.tsx";
 import { Dialog } from "../../parts/dialog.tsx";
 import { Grid, SelectionBar } from "../../parts/grid.tsx";
+import { useHeld } from "../../parts/held.tsx";
 import { Icon } from "../../parts/icons.tsx";
 import { PageHead, type PageProps } from "../../parts/page.tsx";
 import { AsOf, Empty, ErrorBox, Loading, none } from "../../parts/states.tsx";
@@ -42,6 +44,7 @@ export default function Page(_props: PageProps) {
   shown.set("sort_by", by);
   shown.set("sort_order", order);
   const list = useTaskList(shown);
+  const held = useHeld(may("read") && list.rows.some((row) => row.phase === "dispatching"));
   const peeked = params.value.get("peek");
   const peekedRow = list.rows.find((row) => row.task_id === peeked);
   useEffect(() => {
@@ -52,8 +55,13 @@ export default function Page(_props: PageProps) {
   }, [query.toString()]);
   const chosen = () => (selected.value.size > 0 ? [...selected.value] : peeked ? [peeked] : []);
   const replayable = may("operate");
+  const open = cancellable(chosen(), list.rows);
+  const askCancel = () => {
+    if (open.length > 0) asking.value = "cancel";
+    else if (chosen().length > 0) say(WORDS.allEnded);
+  };
   useKeys({
-    c: { does: "cancel the selected", run: () => replayable && chosen().length && (asking.value = "cancel") },
+    ...(replayable && { c: { does: "cancel the selected", run: askCancel } }),
     r: { does: "replay the selected", run: () => replayable && chosen().length && (asking.value = "replay") },
     d: { does: "compare two selected", run: () => compare([...selected.value]) },
     y: {
@@ -121,7 +129,7 @@ export default function Page(_props: PageProps) {
               label={WORDS.title}
               fill
               rows={list.rows}
-              columns={shownColumns(params.value.get("columns"))}
+              columns={shownColumns(params.value.get("columns"), held.value)}
               rowKey={(row) => row.task_id}
               isPast={(row) => list.past.has(row.task_id)}
               total={list.total}
@@ -141,9 +149,13 @@ export default function Page(_props: PageProps) {
                   type="button"
                   class="button"
                   data-tone="failed"
-                  onClick={() => (asking.value = "cancel")}
+                  disabled={open.length === 0}
+                  title={open.length === 0 ? WORDS.allEnded : undefined}
+                  onClick={askCancel}
                 >
-                  Cancel <kbd>c</kbd>
+                  Cancel{" "}
+                  {open.length > 0 && open.length < selected.value.size ? `${count(open.length)} ` : ""}
+                  <kbd>c</kbd>
                 </button>
                 <button type="button" class="button" onClick={() => (asking.value = "replay")}>
                   Replay <kbd>r</kbd>
@@ -167,7 +179,12 @@ export default function Page(_props: PageProps) {
         {peeked && <Peek id={peeked} row={peekedRow} onClose={() => setParams({ peek: null })} />}
       </div>
       {(asking.value === "cancel" || asking.value === "replay") && (
-        <AskAct verb={asking.value} ids={chosen()} onDone={list.reload} />
+        <AskAct
+          verb={asking.value}
+          ids={asking.value === "cancel" ? open : chosen()}
+          rest={asking.value === "cancel" ? restOf(open.length, chosen().length) : ""}
+          onDone={list.reload}
+        />
       )}
       {asking.value === "save" && <SaveView />}
     </>
@@ -187,7 +204,18 @@ function whereTo(made: readonly { task_id: string; created_at: string }[]) {
   return { label: "Show them", href: href(listOfMade(made)) };
 }
 
-function AskAct({ verb, ids, onDone }: { verb: "cancel" | "replay"; ids: string[]; onDone: () => void }) {
+function AskAct({
+  verb,
+  ids,
+  rest,
+  onDone,
+}: {
+  verb: "cancel" | "replay";
+  ids: string[];
+  /** What is said of the others that are selected. */
+  rest: string;
+  onDone: () => void;
+}) {
   const some = ids.slice(0, MOST_SELECTED);
   const what = `${verb === "cancel" ? "Cancel" : "Replay"} ${plural(some.length, "task")}`;
   const run = async () => {
@@ -225,6 +253,7 @@ function AskAct({ verb, ids, onDone }: { verb: "cancel" | "replay"; ids: string[
           ? "What has not started never runs. What runs is stopped, and its page shows the proof."
           : "Each becomes a new task with the same arguments."}
       </p>
+      {rest && <p>{rest}</p>}
       {verb === "replay" && some.length === 1 && <ReplayedBefore id={some[0]!} />}
       {verb === "replay" && some.length > 1 && <SomeReplayedBefore ids={some} />}
       {ids.length > some.length && (

@@ -15,4 +15,5 @@ export const WORDS = {
   columns: "Columns",
   peekEmpty: "This task is not there any more.",
   clear: "Clear all filters",
+  allEnded: "What has ended cannot be cancelled.",
 } as const;

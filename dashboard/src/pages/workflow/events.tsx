@@ -16,6 +16,8 @@ const FAILURES = ["failed", "retried", "rejected", "lost"];
 
 export function Events({ workflow }: { workflow: Workflow }) {
   const offset = Math.max(0, Number.parseInt(params.value.get("offset") ?? "0", 10) || 0);
+  const current = new Set(workflow.steps.map((step) => step.task_id));
+  const isEarlier = (event: WorkflowEvent) => event.task_id !== null && !current.has(event.task_id);
   const isFailures = params.value.get("only") === "failures";
   const events = useData<Rows<WorkflowEvent>>(`/workflows/${segment(workflow.workflow_id)}/timeline`, {
     query: { limit: PAGE, offset, ...(isFailures && { event_type: FAILURES }) },
@@ -53,7 +55,7 @@ export function Events({ workflow }: { workflow: Workflow }) {
                         <Time at={event.timestamp} />
                       </td>
                       <td>
-                        <Where event={event} />
+                        <Where event={event} isEarlier={isEarlier(event)} />
                       </td>
                       <td>
                         <b>{event.event_type.replaceAll("_", " ")}</b>
@@ -74,9 +76,9 @@ export function Events({ workflow }: { workflow: Workflow }) {
   );
 }
 
-function Where({ event }: { event: WorkflowEvent }) {
+function Where({ event, isEarlier }: { event: WorkflowEvent; isEarlier: boolean }) {
   if (event.step_id === null && event.task_id === null) return <span class="muted">the workflow</span>;
-  const word = event.step_id ?? "an earlier try";
+  const word = [event.step_id, isEarlier ? "an earlier try" : null].filter(Boolean).join(", ");
   return event.task_id ? (
     <a class="quiet" href={href(`/tasks/${encodeURIComponent(event.task_id)}`)}>
       {word}

@@ -1,26 +1,20 @@
 // When each step waited and ran, on one axis of time: hollow while it waited for a worker, solid while it ran. Long
 // stretches in which nothing did are cut out of it.
 import { useMemo, useState } from "preact/hooks";
-import { duration, period, plural, time } from "../../logic/format.ts";
-import { axisOf, type Span, type TimeAxis, ticksOf } from "../../logic/idle.ts";
+import { duration, plural } from "../../logic/format.ts";
+import { axisOf, placedOn, type Seen, type Span } from "../../logic/idle.ts";
 import { lookOf } from "../../logic/status.ts";
 import { hasEnded, heldBy } from "../../logic/workflow.ts";
+import { Cuts, Labels } from "../../parts/axis.tsx";
 import { type Column, Grid } from "../../parts/grid.tsx";
 import { ShapeIcon } from "../../parts/icons.tsx";
 import { Empty } from "../../parts/states.tsx";
-import { clock, stillClock, zoneWord } from "../../parts/time.tsx";
+import { clock, zoneWord } from "../../parts/time.tsx";
 import { params, setParams } from "../../router.ts";
 import type { StepDetail, Workflow } from "./types.ts";
 
 const MOST_ZOOM = 64;
 const MANY = 40;
-
-/** The axis, the part of it that is seen (in places on it), and the times at its ends. */
-interface Seen {
-  axis: TimeAxis;
-  part: Span;
-  whole: Span;
-}
 
 const at = (text: string | null): number | null => (text ? Date.parse(text) : null);
 
@@ -42,9 +36,12 @@ export function Gantt({ workflow }: { workflow: Workflow }) {
     <div class={isMany ? "workflow-gantt workflow-fill" : "workflow-gantt"}>
       <div class="workflow-gantt-tools">
         <span class="muted num">
-          {duration((to - from) / 1000)} in all
-          {cut > 0 ? ` · ${duration(cut / 1000)} of it cut out, in which nothing ran` : ""}
-          {never > 0 ? ` · without ${plural(never, "step")} that never started` : ""}
+          {[
+            cut > 0 ? `${duration(cut / 1000)} cut out, in which nothing ran` : "",
+            never > 0 ? `Without ${plural(never, "step")} that never started` : "",
+          ]
+            .filter(Boolean)
+            .join(" · ")}
         </span>
         <span class="workflow-gantt-zoom">
           {zoom > 1 && (
@@ -89,7 +86,12 @@ export function Gantt({ workflow }: { workflow: Workflow }) {
         onPeek={(step) => setParams({ at: step.id }, { replace: params.peek().has("at") })}
         onOpen={(step) => setParams({ at: step.id })}
       />
-      <Axis seen={seen} />
+      <div class="workflow-axis num" aria-hidden="true">
+        <span>{zoneWord.value}</span>
+        <span />
+        <Labels seen={seen} most={4} />
+      </div>
+      <Cuts seen={seen} />
     </div>
   );
 }
@@ -142,14 +144,20 @@ function columnsOf(seen: Seen, byId: ReadonlyMap<string, StepDetail>): Column<St
       ),
     },
     {
+      id: "said",
+      title: "ran, waited",
+      width: "minmax(72px, 240px)",
+      cell: (step) => <Words step={step} seen={seen} byId={byId} />,
+    },
+    {
       id: "time",
       title: "hollow: waited for a worker, solid: ran",
-      cell: (step) => <Track step={step} seen={seen} byId={byId} />,
+      cell: (step) => <Track step={step} seen={seen} />,
     },
   ];
 }
 
-function Track({
+function Words({
   step,
   seen,
   byId,
@@ -160,16 +168,6 @@ function Track({
 }) {
   const { from: made, to: ended } = spanOf(step, seen.whole.to);
   const started = at(step.started_at);
-  const isOpen = step.status === "RUNNING" || step.status === "PENDING";
-  const share = (time: number) => shareOf(seen, time);
-  const bar = (from: number, to: number) => {
-    const [left, right] = [Math.max(0, share(from)), Math.min(100, share(to))];
-    if (right < 0 || left > 100) return null;
-    return { left: `min(${left}%, 100% - 3px)`, width: `max(3px, ${Math.max(0, right - left)}%)` };
-  };
-  const wait = bar(made, started ?? ended);
-  const run = started === null ? null : bar(started, ended);
-  const tone = lookOf(step.status).tone;
   const before = heldBy(step, byId);
   const text = [
     duration(step.duration_seconds ?? (started === null ? null : (ended - started) / 1000)),
@@ -178,61 +176,31 @@ function Track({
   ]
     .filter(Boolean)
     .join(" · ");
-  const last = Math.max(0, Math.min(100, share(ended)));
   return (
-    <span class="story-track workflow-track" title={text}>
-      {seen.axis.cuts.map((cut) => (
-        <i key={cut.from} data-kind="cut" style={bar(cut.from, cut.to) ?? { display: "none" }} />
-      ))}
-      {wait && <i data-tone="waiting" data-kind="wait" style={wait} />}
-      {run && <i data-tone={tone} data-kind="run" data-open={isOpen ? "" : undefined} style={run} />}
-      {last <= 64 ? (
-        <span class="story-said num" style={{ left: `${last}%`, maxWidth: `${100 - last}%` }}>
-          {text}
-        </span>
-      ) : (
-        <span
-          class="story-said before num"
-          style={{
-            right: `${100 - Math.max(0, Math.min(100, share(made)))}%`,
-            maxWidth: `${Math.max(0, Math.min(100, share(made)))}%`,
-          }}
-        >
-          {text}
-        </span>
-      )}
+    <span class="muted num" title={text}>
+      {text}
     </span>
   );
 }
 
-const shareOf = ({ axis, part }: Seen, time: number) =>
-  ((axis.placeOf(time) - part.from) / (part.to - part.from)) * 100;
-
-function Axis({ seen }: { seen: Seen }) {
-  const still = stillClock();
-  const { axis, part, whole } = seen;
-  const clockAt = (moment: number) => time(new Date(moment).toISOString(), still);
-  const cuts = axis.cuts.filter((cut) => shareOf(seen, cut.to) > 0 && shareOf(seen, cut.from) < 100);
+function Track({ step, seen }: { step: StepDetail; seen: Seen }) {
+  const { from: made, to: ended } = spanOf(step, seen.whole.to);
+  const started = at(step.started_at);
+  const isOpen = step.status === "RUNNING" || step.status === "PENDING";
   return (
-    <>
-      <div class="workflow-axis num" aria-hidden="true">
-        <span>{zoneWord.value}</span>
-        <span class="workflow-axis-track">
-          <i style={{ left: 0, transform: "none" }}>{clockAt(axis.timeAt(part.from))}</i>
-          {ticksOf(axis, whole, part, 4).map((tick) => (
-            <i key={tick.at} style={{ left: `${tick.at * 100}%` }}>
-              +{period(tick.seconds)}
-            </i>
-          ))}
-        </span>
-      </div>
-      {cuts.map((cut) => (
-        <p key={cut.from} class="workflow-cut num">
-          <i data-kind="cut" aria-hidden="true" />
-          Nothing ran for {duration((cut.to - cut.from) / 1000)}; from {clockAt(cut.to)} it goes on, and +
-          counts anew.
-        </p>
+    <span class="story-track workflow-track">
+      {seen.axis.cuts.map((cut) => (
+        <i key={cut.from} data-kind="cut" style={placedOn(seen, cut)} />
       ))}
-    </>
+      <i data-tone="waiting" data-kind="wait" style={placedOn(seen, { from: made, to: started ?? ended })} />
+      {started !== null && (
+        <i
+          data-tone={lookOf(step.status).tone}
+          data-kind="run"
+          data-open={isOpen ? "" : undefined}
+          style={placedOn(seen, { from: started, to: ended })}
+        />
+      )}
+    </span>
   );
 }

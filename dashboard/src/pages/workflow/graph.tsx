@@ -223,6 +223,7 @@ function Canvas({
   );
   const toneOf = useCallback((index: number) => lookOf(statusOf(folds[index]!, steps)).tone, [folds, steps]);
   const isOnPath = (index: number) => path[index]!;
+  const more = beyond(view, size).join(" ");
   const isLarge = size.width > MAPPED_FROM * view.width || size.height > MAPPED_FROM * view.height;
   return (
     <div class="workflow-canvas-box">
@@ -232,6 +233,7 @@ function Canvas({
         role="group"
         aria-label={WORDS.graphLabel}
         data-small={zoom < ZOOM.legible ? "" : undefined}
+        data-more={more || undefined}
         style={{ height: `min(${Math.ceil(size.height * zoom) + 2}px, max(320px, 62dvh))` }}
         onScroll={look}
         onKeyDown={onKeyDown}
@@ -304,6 +306,16 @@ function Canvas({
       )}
     </div>
   );
+}
+
+/** Where the graph goes on beyond what is seen of it: touch screens show no scroll bars. */
+function beyond(view: Window, size: { width: number; height: number }): string[] {
+  return [
+    view.left > 1 ? "left" : "",
+    view.left + view.width < size.width - 1 ? "right" : "",
+    view.top > 1 ? "top" : "",
+    view.top + view.height < size.height - 1 ? "bottom" : "",
+  ].filter(Boolean);
 }
 
 /** Pull the graph with the mouse; it scrolls by wheel, touch and keys as well. */

@@ -14,6 +14,7 @@ import {
   proofOfRun,
   proofOfWorkflowCancel,
   sentenceOfWorkflow,
+  tookOf,
 } from "../../logic/workflow.ts";
 import { ActionButton, act, Confirm } from "../../parts/actions.tsx";
 import { asCurl, CopyAs, copy, Id } from "../../parts/copy.tsx";
@@ -155,9 +156,7 @@ function Whole({ workflow }: { workflow: Workflow }) {
         <span>
           started <Ago at={workflow.created_at} />
         </span>
-        {workflow.duration_seconds !== null && isOver && (
-          <span class="num">took {duration(workflow.duration_seconds)}</span>
-        )}
+        {isOver && <span class="num">took {duration(tookOf(workflow, 0).seconds)}</span>}
         <span>{workflow.on_failure === "stop" ? "stops at a failure" : "goes on after a failure"}</span>
         {workflow.original_workflow_id && (
           <span>

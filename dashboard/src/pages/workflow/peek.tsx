@@ -1,6 +1,7 @@
 // A look at one step, or at a fan of them, beside the graph.
 import { foldsOf, tally } from "../../logic/fold.ts";
-import { between, count, duration, plural } from "../../logic/format.ts";
+import { count, duration, plural } from "../../logic/format.ts";
+import { runOf, waitOf } from "../../logic/lengths.ts";
 import { lookOf } from "../../logic/status.ts";
 import { whyOf } from "../../logic/workflow.ts";
 import { Id } from "../../parts/copy.tsx";
@@ -8,7 +9,7 @@ import { Icon } from "../../parts/icons.tsx";
 import { JsonView } from "../../parts/json.tsx";
 import { Facts } from "../../parts/page.tsx";
 import { Status } from "../../parts/status.tsx";
-import { Time } from "../../parts/time.tsx";
+import { HowLong, Time } from "../../parts/time.tsx";
 import { href, params, setParams } from "../../router.ts";
 import type { StepDetail, Workflow } from "./types.ts";
 import { WORDS } from "./words.ts";
@@ -62,8 +63,8 @@ function OneStep({ step, workflow }: { step: StepDetail; workflow: Workflow }) {
           ["needs", <Ids key="n" ids={step.depends_on} />],
           ["needed by", <Ids key="b" ids={needed} />],
           hasTask && ["started", <Time key="s" at={step.started_at} />],
-          hasTask && ["waited", duration(between(step.scheduled_at ?? step.created_at, step.started_at))],
-          hasTask && ["ran", duration(step.duration_seconds)],
+          hasTask && ["waited", <HowLong key="w" of={(now) => waitOf(step, now)} />],
+          hasTask && ["ran", <HowLong key="r" of={(now) => runOf(step, now)} />],
           step.worker_hostname !== null && ["worker", step.worker_hostname],
           ["queue", step.queue_name],
           step.retry_count > 0 && ["retries", `${step.retry_count} of ${step.max_retries}`],

@@ -1,8 +1,9 @@
 // The steps as a table: the same that the graph shows, for everybody.
-import { duration, plural } from "../../logic/format.ts";
+import { plural } from "../../logic/format.ts";
+import { runOf } from "../../logic/lengths.ts";
 import { type Column, Grid } from "../../parts/grid.tsx";
 import { Status } from "../../parts/status.tsx";
-import { Time } from "../../parts/time.tsx";
+import { HowLong, Time } from "../../parts/time.tsx";
 import { go, href, params, setParams } from "../../router.ts";
 import type { StepDetail, Workflow } from "./types.ts";
 
@@ -74,7 +75,7 @@ const COLUMNS: readonly Column<StepDetail>[] = [
     title: "ran",
     width: "68px",
     align: "end",
-    cell: (step) => duration(step.duration_seconds),
+    cell: (step) => <HowLong of={(now) => runOf(step, now)} small />,
   },
 ];
 

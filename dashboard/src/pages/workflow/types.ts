@@ -46,6 +46,7 @@ export interface WorkflowGraph {
   critical_path: string[];
   critical_path_leads_to: "failure" | "now" | "end" | "nothing_yet";
   critical_path_seconds: number;
+  critical_path_waited_seconds: number;
 }
 
 export interface WorkflowEvent {

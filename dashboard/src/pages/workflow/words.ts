@@ -4,7 +4,7 @@ export const WORDS = {
   title: "Workflow",
   onPath: "on the critical path",
   pathWhy:
-    "Bold in the graph. Of all ways there, the one whose steps ran longest; what they waited is not counted.",
+    "Bold in the graph. Of all ways there, the one that took longest; each step waits from the end of the last that it needs, for a worker and for its last try.",
   fold: "Fold fans",
   graphLabel: "Graph of the steps; arrow keys follow its lines, the tab Steps has the same as a table",
   zoom: "Size of the graph",

@@ -5,15 +5,16 @@ import { useData } from "../../api/query.ts";
 import { may } from "../../api/session.ts";
 import type { Page as Rows } from "../../api/types.ts";
 import { useKeys } from "../../keys.ts";
-import { between, count, duration, plural } from "../../logic/format.ts";
+import { count, plural } from "../../logic/format.ts";
 import { lookOf, type Tone } from "../../logic/status.ts";
+import { tookOf } from "../../logic/workflow.ts";
 import { asCurl, CopyAs, copy, Id } from "../../parts/copy.tsx";
 import { Meter } from "../../parts/figure.tsx";
 import { type Column, Grid } from "../../parts/grid.tsx";
 import { PageHead, type PageProps } from "../../parts/page.tsx";
 import { Empty, none, Shown } from "../../parts/states.tsx";
 import { Status } from "../../parts/status.tsx";
-import { clock, Time } from "../../parts/time.tsx";
+import { HowLong, Time } from "../../parts/time.tsx";
 import { say } from "../../parts/toasts.tsx";
 import { go, href, params, setParams } from "../../router.ts";
 import type { WorkflowRow } from "../workflow/types.ts";
@@ -63,7 +64,13 @@ const COLUMNS: readonly Column<WorkflowRow>[] = [
     align: "end",
     cell: (row) => <Time at={row.created_at} />,
   },
-  { id: "took", title: "took", width: "76px", align: "end", cell: (row) => <Took row={row} /> },
+  {
+    id: "took",
+    title: "took",
+    width: "76px",
+    align: "end",
+    cell: (row) => <HowLong of={(now) => tookOf(row, now)} small />,
+  },
 ];
 
 function Progress({ row }: { row: WorkflowRow }) {
@@ -79,13 +86,6 @@ function Progress({ row }: { row: WorkflowRow }) {
       <span class="num">{said}</span>
     </span>
   );
-}
-
-function Took({ row }: { row: WorkflowRow }) {
-  if (row.duration_seconds !== null) return <>{duration(row.duration_seconds)}</>;
-  if (!row.started_at || row.completed_at) return <span class="muted">–</span>;
-  const now = new Date(clock.value.now).toISOString();
-  return <span class="muted">{duration(Math.max(0, Math.round(between(row.started_at, now) ?? 0)))}</span>;
 }
 
 export default function Page(_props: PageProps) {

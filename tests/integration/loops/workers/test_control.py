@@ -203,7 +203,9 @@ async def test_the_next_start_of_a_drained_worker_is_an_ordinary_one(world: Worl
     world.broker.nodes[NODE] = replace(STOCK, pid=2)
     await world.hear(pid=2, at=datetime.now(UTC) + timedelta(seconds=1))
     assert await world.run(2) == []
-    assert ((await world.worker()).drain_started_at, (await world.worker()).status) == (None, "ACTIVE")
+    worker = await world.worker()
+    assert (worker.drain_started_at, worker.status) == (None, "ACTIVE")
+    assert worker.drain_finished_at is not None, "its history tells that it was drained"
 
 
 async def test_a_worker_that_came_back_before_its_goodbye_was_read_is_not_drained_again(world: World) -> None:

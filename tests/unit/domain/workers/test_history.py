@@ -18,8 +18,8 @@ def test_what_was_asked_and_what_was_heard_stand_in_one_order() -> None:
     assert history(requests, heard) == [
         HistoryEntry(after(30), WorkerEvent.RESIZE_ASKED, "api_key:k", "more load", 8),
         HistoryEntry(after(20), WorkerEvent.ONLINE),
-        HistoryEntry(after(15.5), WorkerEvent.DRAINED),
         HistoryEntry(after(15), WorkerEvent.OFFLINE),
+        HistoryEntry(after(15), WorkerEvent.DRAINED),
         HistoryEntry(after(10), WorkerEvent.DRAIN_ASKED, "local"),
     ]
 
@@ -28,3 +28,11 @@ def test_a_worker_that_went_without_a_goodbye_left_when_it_was_last_heard() -> N
     assert history([], SILENT) == []
     assert history([], replace(SILENT, last_sign_at=NOON)) == [HistoryEntry(NOON, WorkerEvent.OFFLINE)]
     assert history([], replace(SILENT, last_sign_at=NOON, online=True)) == []
+
+
+def test_a_drain_that_no_leave_belongs_to_stands_at_its_own_time() -> None:
+    drain = Request(after(10), "worker.drain", "local")
+    for goodbye_at in (None, after(5), after(30)):
+        heard = replace(SILENT, goodbye_at=goodbye_at, drained_at=after(20))
+        drained = [entry.at for entry in history([drain], heard) if entry.event is WorkerEvent.DRAINED]
+        assert drained == [after(20)]

@@ -1,6 +1,6 @@
 from datetime import UTC, datetime, timedelta
 
-from domain.workflows.critical_path import CriticalPath, LeadsTo, critical_path
+from domain.workflows.critical_path import CriticalPath, LeadsTo, critical_path, seconds_waited
 from domain.workflows.steps import StepStatus
 
 NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
@@ -62,3 +62,25 @@ def test_before_anything_has_run_it_is_the_path_with_most_steps() -> None:
     assert found(((), (0,), (1,), (0,)), "PWWW") == ([0, 1, 2], LeadsTo.NOTHING_YET)
     assert found((), "") == ([], LeadsTo.NOTHING_YET)
     assert found(CHAIN, "SSSS") == ([0, 1, 2, 3], LeadsTo.NOTHING_YET)
+
+
+def test_a_step_waits_from_the_end_of_the_last_that_it_needs() -> None:
+    asked = {0: NOON, 1: NOON + timedelta(seconds=4), 2: NOON + timedelta(seconds=9)}
+    ended = {0: NOON + timedelta(seconds=3), 1: NOON + timedelta(seconds=8), 2: NOON + timedelta(seconds=10)}
+    waited = seconds_waited(((), (0,), (0, 1)), seconds={0: 1.0, 1: 2.0}, asked_at=asked, ended_at=ended)
+    assert waited == {0: 2.0, 1: 3.0, 2: 2.0}
+
+
+def test_what_steps_waited_and_ran_is_the_time_until_the_last_of_them_ended() -> None:
+    ended = {position: NOON + timedelta(seconds=second) for position, second in enumerate((3, 20, 5, 31))}
+    parents, seconds = ((), (0,), (0,), (1, 2)), {0: 1.0, 1: 1.0, 2: 2.0, 3: 1.0}
+    waited = seconds_waited(parents, seconds=seconds, asked_at=dict.fromkeys(range(4), NOON), ended_at=ended)
+    took = {position: seconds[position] + waited[position] for position in seconds}
+    path = critical_path(parents, [StepStatus.COMPLETED] * 4, seconds=took, ended_at=ended)
+    assert (list(path.positions), sum(took[position] for position in path.positions)) == ([0, 1, 3], 31)
+
+
+def test_what_became_no_task_or_has_no_end_waited_for_nobody_knows_how_long() -> None:
+    assert seconds_waited(CHAIN, seconds={}, asked_at={1: NOON}, ended_at={0: NOON}) == {}
+    early = {0: NOON + timedelta(seconds=5), 1: NOON}
+    assert seconds_waited(CHAIN, seconds={}, asked_at={1: NOON}, ended_at=early) == {1: 0.0}

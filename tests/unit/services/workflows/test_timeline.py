@@ -28,6 +28,7 @@ class Store:
         self.steps: list[Any] = []
         self.events: list[tuple[datetime, str]] = []
         self.tasks: dict[str, datetime] = {}
+        self.earlier: dict[str, str] = {}
         self.facts: dict[str, list[Fact]] = {}
         self.since: datetime | None = None
         self.asked_names: set[str] = set()
@@ -40,6 +41,9 @@ class Store:
 
     async def list_events(self, _: Any, workflow_id: UUID) -> list[tuple[datetime, str]]:
         return self.events
+
+    async def list_earlier_tries(self, _: Any, workflow_id: UUID) -> dict[str, str]:
+        return dict(self.earlier)
 
     async def list_tasks(self, _: Any, workflow_id: UUID) -> dict[str, datetime]:
         return self.tasks
@@ -66,7 +70,7 @@ class Store:
 @pytest.fixture
 def store(monkeypatch: pytest.MonkeyPatch) -> Store:
     store = Store()
-    for name in ("documents", "events", "nodes"):
+    for name in ("documents", "events", "nodes", "progress"):
         monkeypatch.setattr(module, name, store)
     return store
 
@@ -129,7 +133,16 @@ async def test_a_clock_that_goes_wrong_does_not_turn_cause_and_effect_around(sto
     ]
 
 
-async def test_a_task_that_a_retry_has_replaced_is_no_steps_any_more(store: Store) -> None:
+async def test_a_task_that_a_retry_has_replaced_keeps_its_step(store: Store) -> None:
+    store.add_task("a", ours(EventType.SUBMITTED))
+    store.tasks["old"] = NOON
+    store.earlier["old"] = "a"
+    store.facts["old"] = [ours(EventType.SUBMITTED, at=-1)]
+    history = await read_workflow_history(CONNECTION, WORKFLOW)
+    assert [(each.step_id, each.task_id) for each in history.happenings] == [("a", "old"), ("a", "task-a")]
+
+
+async def test_of_one_that_was_replaced_before_that_was_written_down_the_step_is_not_known(store: Store) -> None:
     store.add_task("a", ours(EventType.SUBMITTED))
     store.tasks["task-of-the-first-try"] = NOON
     store.facts["task-of-the-first-try"] = [ours(EventType.SUBMITTED, at=-1)]
