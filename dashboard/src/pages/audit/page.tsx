@@ -129,7 +129,7 @@ function Filters({ isFiltered }: { isFiltered: boolean }) {
       {choice("outcome", "What became of it", [
         ["", "any outcome"],
         ["done", "done"],
-        ["requested", "asked for"],
+        ["requested", "accepted"],
         ["refused", "refused"],
       ])}
       {choice("after", "Since when", RANGES)}
@@ -243,6 +243,7 @@ function Looked({ row, nameOf, onClose }: { row: AuditRow; nameOf: NameOf; onClo
     >
       <p>
         <Status look={lookOfOutcome(row.outcome)} />
+        {row.outcome === "requested" && <span class="muted"> {WORDS.accepted}</span>}
       </p>
       <Facts
         of={[

@@ -6,6 +6,7 @@ export const WORDS = {
   none: "Nobody has done anything yet.",
   noneFiltered: "Nothing was done like that.",
   noKey: "without key",
+  accepted: "What came of it is told by what it was done to.",
   csv: "CSV",
   verify: "Verify",
   needs: "The audit is read with a key that has admin.",
