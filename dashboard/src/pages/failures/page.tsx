@@ -141,7 +141,7 @@ function GroupRow({
         </a>
         <Sparkline values={counts} slots={counts.length} tone="failed" width={140} height={24} />
       </div>
-      {group.latest_error !== null && group.latest_error !== group.error && (
+      {group.latest_error && group.latest_error !== group.error && (
         <p class="failure-says mono clip" title={group.latest_error}>
           {withoutClass(group.latest_error, group.error)}
         </p>
