@@ -10,7 +10,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.rollups import error_class
 from domain.sight import Sight
 from domain.trends import Chosen, Interval, Window
-from store.queries.failures import FailedTask, FailureGroup, list_failed_before, list_groups, list_newest_failed
+from store.queries.failures import (
+    SAMPLED,
+    FailedTask,
+    FailureGroup,
+    RunsOnNode,
+    list_failed_before,
+    list_groups,
+    list_newest_failed,
+    list_runs_by_node,
+)
 
 MAX_GROUPS = 100
 MAX_SAMPLES = 3
@@ -30,11 +39,19 @@ class GroupWithSamples:
     newest: Sequence[FailedTask]
     """The tasks of the group among the newest that failed, the newest first."""
     is_new: bool
+    runs: Sequence[RunsOnNode] = ()
+    """Where the newest tasks of its name ended, whatever became of them."""
 
     @property
     def samples(self) -> Sequence[FailedTask]:
         """Return some tasks to look at."""
         return self.newest[:MAX_SAMPLES]
+
+    @property
+    def latest_error(self) -> str | None:
+        """Return the first line of what the newest says."""
+        lines = (self.newest[0].error or "").strip().splitlines() if self.newest else []
+        return lines[0] if lines else None
 
     @property
     def last_seen(self) -> datetime:
@@ -44,8 +61,11 @@ class GroupWithSamples:
 
     @property
     def by_node(self) -> Counter[str]:
-        """Return how many of the newest failed on each node, as far as that is known."""
-        return Counter(task.node for task in self.newest if task.node)
+        """Return how many failed on each node, of the tasks that `runs` counts."""
+        if not self.runs:
+            return Counter()
+        since = min(each.since for each in self.runs)
+        return Counter(task.node for task in self.newest if task.node and task.created_at >= since)
 
 
 def new_since(window: Window) -> datetime:
@@ -61,9 +81,22 @@ async def read_failures(
     """Return the largest groups of the window, which begins with a whole bucket."""
     chosen, since = Chosen(limits=sight.limits), interval.start_of(window.since)
     groups = await list_groups(connection, since=since, interval=interval, chosen=chosen, limit=MAX_GROUPS)
-    newest = _by_group(await list_newest_failed(connection, since=since, sight=sight) if groups else [])
+    failed = await list_newest_failed(connection, since=since, sight=sight) if groups else []
+    newest = _by_group(failed)
+    # Older runs are not counted where older failures are not known either.
+    known_since = failed[-1].created_at if len(failed) == SAMPLED else since
+    names = {task.task_name for task in failed if task.task_name}
+    runs = await list_runs_by_node(connection, names, since=known_since, sight=sight)
     new = await _new_of(groups, connection, begun=new_since(window), interval=interval, chosen=chosen)
-    return [GroupWithSamples(group, newest.get(_key(group), ()), _key(group) in new) for group in groups]
+    return [
+        GroupWithSamples(
+            group,
+            newest.get(_key(group), ()),
+            is_new=_key(group) in new,
+            runs=[each for each in runs if each.task_name == group.task_name],
+        )
+        for group in groups
+    ]
 
 
 async def _new_of(

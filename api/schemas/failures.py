@@ -30,24 +30,30 @@ class FailingWorker(ResponseModel):
     worker_id: UUID
     hostname: str = Field(examples=["compute-3"])
     count: int
+    runs: int = Field(description="How many tasks of the name ended on it, completed or failed, in the same stretch.")
 
 
 class FailuresByWorker(ResponseModel):
-    """The workers on which the newest tasks of a group failed."""
+    """The workers on which the newest tasks of a group failed, beside how many of its name they ran."""
 
     sampled: int = Field(
-        description="Failures counted here: of the newest 1,000 of all groups, this one's whose worker is known."
+        description="Failures counted here: this group's whose worker is known, of the newest 1,000 of all groups and "
+        "the newest 500 tasks of the name."
     )
+    runs: int = Field(description="Tasks of the name that ended in the same stretch, completed or failed.")
+    running_worker_count: int = Field(description="On how many workers they ended.")
     worker_count: int = Field(description="On how many workers they failed.")
     workers: list[FailingWorker] = Field(description="The 10 with most of them, the first with the most.")
 
     @classmethod
-    def from_counts(cls, by_node: Counter[str]) -> Self:
+    def from_counts(cls, by_node: Counter[str], runs: Counter[str]) -> Self:
         return cls(
             sampled=by_node.total(),
+            runs=runs.total(),
+            running_worker_count=len(runs),
             worker_count=len(by_node),
             workers=[
-                FailingWorker(worker_id=worker_id_of(node), hostname=hostname(node), count=count)
+                FailingWorker(worker_id=worker_id_of(node), hostname=hostname(node), count=count, runs=runs[node])
                 for node, count in by_node.most_common(MAX_WORKERS)
             ],
         )
@@ -64,6 +70,10 @@ class FailureGroupModel(ResponseModel):
     first_seen: Timestamp = Field(description="Start of the first hour or day of the window in which any failed.")
     last_seen: Timestamp = Field(description="When the newest sample failed; without one, to the hour or day.")
     series: list[FailureCount] = Field(description="The hours or days in which any failed, oldest first.")
+    latest_error: str | None = Field(
+        description="What the newest sample says, its first line, 300 characters at most and masked as its task is.",
+        examples=["Timeout: no answer within 5 s"],
+    )
     sample_task_ids: list[str] = Field(description="Up to 3, of the newest 1,000 failed tasks; newest first.")
     is_new: bool = Field(description="It began after `new_since`; none like it had failed in the 7 days before that.")
     by_worker: FailuresByWorker
@@ -78,9 +88,12 @@ class FailureGroupModel(ResponseModel):
             first_seen=min(group.series),
             last_seen=found.last_seen,
             series=[FailureCount(bucket=at, count=count) for at, count in group.series.items()],
+            latest_error=found.latest_error,
             sample_task_ids=[task.task_id for task in found.samples],
             is_new=found.is_new,
-            by_worker=FailuresByWorker.from_counts(found.by_node),
+            by_worker=FailuresByWorker.from_counts(
+                found.by_node, Counter({each.node: each.count for each in found.runs})
+            ),
         )
 
 

@@ -5,6 +5,18 @@ import { ADVISED, adviceFor } from "../src/logic/advice.ts";
 
 const page = readFileSync(new URL("../../docs/alerts.md", import.meta.url), "utf8");
 
+test("a title says what its rule has seen, and no more", () => {
+  const title = (type: string, subject: string | null = null) => adviceFor({ type, subject }).name;
+  // A backlog: workers may well take others of the queue.
+  assert.equal(title("TASKS_NOT_PICKED_UP", "etl"), "A task waits for a worker");
+  // The threshold may be any number of workers.
+  assert.equal(title("NO_ACTIVE_WORKERS"), "Too few workers are online");
+  // The loops may be away, or the task be refused.
+  assert.equal(title("DISPATCH_STALLED"), "Due tasks do not reach the broker");
+  assert.equal(title("WORKER_OFFLINE"), "Workers have gone silent");
+  assert.equal(title("WORKER_OFFLINE", "celery@w1"), "A worker has gone silent");
+});
+
 test("every type of alert that the documentation knows has advice, and no other", () => {
   const documented = [...page.matchAll(/^\*\*([A-Z_]+)\.\*\*/gm)].map((found) => found[1]);
   assert.ok(documented.length > 10);

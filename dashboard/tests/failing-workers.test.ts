@@ -2,37 +2,71 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { whereSaid } from "../src/logic/failing-workers.ts";
 
-const by = (...counts: number[]) => ({
-  sampled: counts.reduce((sum, one) => sum + one, 0),
-  worker_count: counts.length,
-  workers: counts.map((count, index) => ({ worker_id: `id${index}`, hostname: `w${index + 3}`, count })),
-});
-const said = (counts: number[], failures: number, online: number | null): string => {
-  const it = whereSaid(by(...counts), failures, online);
-  return it ? `${it.before}${it.worker?.hostname ?? ""}${it.behind}` : "";
+/** Each worker as its failures and its runs; `others`: runs where nothing failed. */
+const said = (each: [number, number][], others = 0, failures?: number): string => {
+  const sampled = each.reduce((sum, [failed]) => sum + failed, 0);
+  const by = {
+    sampled,
+    runs: each.reduce((sum, [, ran]) => sum + ran, others),
+    workers: each.map(([count, runs], index) => ({
+      worker_id: `id${index}`,
+      hostname: `w${index + 3}`,
+      count,
+      runs,
+    })),
+  };
+  const it = whereSaid(by, failures ?? sampled);
+  return it ? `${it.before}${it.worker.hostname}${it.behind}` : "";
 };
 
-test("failures on one worker alone are told as such, beside how many there are", () => {
-  assert.equal(said([412], 412, 12), "all on w3, of 12 workers");
-  assert.equal(said([412], 9_000, 12), "of the newest 412 all on w3, of 12 workers");
-  assert.equal(said([1], 1, 12), "on w3, of 12 workers");
-  assert.equal(said([1], 2, 12), "the newest on w3, of 12 workers");
-  assert.equal(said([5], 5, 1), "all on w3, the only worker");
-  assert.equal(said([5], 5, null), "all on w3");
-  assert.equal(said([5], 5, 0), "all on w3");
+test("a worker that has far more of the failures than of the runs is named", () => {
+  assert.equal(said([[40, 50]], 50), "all on w3, which ran 50 % of them all");
+  assert.equal(
+    said([
+      [80, 100],
+      [10, 100],
+      [10, 200],
+    ]),
+    "80 % on w3, which ran 25 % of them all",
+  );
+  assert.equal(said([[40, 50]], 50, 9_000), "of the newest 40 all on w3, which ran 50 % of them all");
 });
 
-test("of several, the one on which far more failed is named, and else none", () => {
-  assert.equal(said([80, 10, 6, 4], 100, 12), "on 4 of 12 workers, 80 % on w3");
-  assert.equal(said([26, 25, 25, 24], 100, 4), "on 4 of 4 workers, on none far more than on others");
-  assert.equal(said([3, 2], 5, 2), "on 2 of 2 workers, on none far more than on others");
-  assert.equal(said([9, 1], 10, 2), "on 2 of 2 workers, 90 % on w3");
+test("it need not be the one with most failures", () => {
+  assert.equal(
+    said([
+      [55, 900],
+      [45, 100],
+    ]),
+    "45 % on w4, which ran 10 % of them all",
+  );
 });
 
-test("workers that are gone are never counted as some of those that are there", () => {
-  assert.equal(said([80, 20], 100, 1), "on 2 workers, 80 % on w3");
+test("no worker is blamed that alone ran the name, or had its share", () => {
+  assert.equal(said([[412, 9_000]]), "");
+  assert.equal(
+    said([
+      [90, 900],
+      [10, 100],
+    ]),
+    "",
+  );
+  assert.equal(
+    said([
+      [26, 100],
+      [25, 100],
+      [25, 100],
+      [24, 100],
+    ]),
+    "",
+  );
+});
+
+test("a few failures are chance", () => {
+  assert.equal(said([[1, 10]], 10), "");
+  assert.equal(said([[5, 10]], 10), "");
 });
 
 test("what nobody knows is not told", () => {
-  assert.equal(said([], 7, 12), "");
+  assert.equal(said([]), "");
 });

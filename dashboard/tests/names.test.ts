@@ -63,6 +63,16 @@ test("the list says which names nobody knows and which fail", () => {
   assert.doesNotMatch(say(name({ known_by: 0, submitted: 0 })), /knows/);
 });
 
+test("what fails most is named, whatever else there is to say, and not for a few runs", () => {
+  const say = (...rows: NameRow[]) => sentenceOfNames(rows, "in 24 hours");
+  const payment = name({ task_name: "process_payment", completed: 810, failed: 190, completion_rate: 81 });
+  assert.match(say(payment, name({ known_by: 0 })), /knows pay\. process_payment fails most: 19 %\.$/);
+  assert.match(say(payment, slower("mail", 1.2, 0.4)), /^process_payment fails most: 19 %\. mail takes/);
+  const once = name({ task_name: "once", completed: 0, failed: 1, completion_rate: 0 });
+  assert.equal(say(once, payment), "Tasks of 2 names ended in 24 hours; process_payment fails most: 19 %.");
+  assert.doesNotMatch(say(name({}), slower("mail", 1.2, 0.4)), /fails/);
+});
+
 const slower = (task_name: string, now: number, then: number) =>
   name({
     task_name,

@@ -6,7 +6,21 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ARRAY, BigInteger, Select, Text, any_, bindparam, cast, func, literal, select, union_all
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Select,
+    Text,
+    any_,
+    bindparam,
+    cast,
+    column,
+    func,
+    literal,
+    select,
+    true,
+    union_all,
+)
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -22,6 +36,8 @@ from store.tables.tasks import tasks
 
 SAMPLED = 1_000
 """How many failed tasks, the newest, are looked through for those that stand for a group."""
+RUNS = 500
+"""How many tasks of a name, the newest, are looked through for the workers that run it."""
 _TABLES = {Interval.HOURLY: (rollup_hours, "hour"), Interval.DAILY: (rollup_days, "day")}
 _since = bindparam("since", type_=Time)
 
@@ -125,13 +141,19 @@ class FailedTask:
     error: str | None
     failed_at: datetime | None
     node: str | None
+    created_at: datetime
 
 
 @lru_cache(maxsize=KEPT)
 def _newest(sight: Sight) -> Select[Any]:
     return (
         select(
-            tasks.c.task_id, tasks.c.task_name, func.left(tasks.c.exception, 300), tasks.c.completed_at, tasks.c.node
+            tasks.c.task_id,
+            tasks.c.task_name,
+            func.left(tasks.c.exception, 300),
+            tasks.c.completed_at,
+            tasks.c.node,
+            tasks.c.created_at,
         )
         .where(tasks.c.status == Status.FAILED.value, tasks.c.created_at >= _since, *seen(sight))
         .order_by(tasks.c.created_at.desc(), tasks.c.task_id.desc())
@@ -142,3 +164,40 @@ def _newest(sight: Sight) -> Select[Any]:
 async def list_newest_failed(connection: AsyncConnection, *, since: datetime, sight: Sight) -> list[FailedTask]:
     """Return the newest of the failed tasks that were made since then (index tasks_status)."""
     return [FailedTask(*row) for row in await connection.execute(_newest(sight), {"since": since})]
+
+
+@dataclass(frozen=True, slots=True)
+class RunsOnNode:
+    """The newest tasks of a name that ended on a node, completed or failed; `since` is when the first was made."""
+
+    task_name: str
+    node: str
+    count: int
+    since: datetime
+
+
+@lru_cache(maxsize=KEPT)
+def _runs(sight: Sight) -> Select[Any]:
+    name = func.unnest(bindparam("names", type_=ARRAY(Text))).table_valued(column("name", Text)).render_derived()
+    newest = (
+        select(tasks.c.node, tasks.c.status, tasks.c.created_at)
+        .where(tasks.c.task_name == name.c.name, tasks.c.created_at >= _since, *seen(sight))
+        .order_by(tasks.c.created_at.desc(), tasks.c.task_id.desc())
+        .limit(RUNS)
+        .lateral("newest")
+    )
+    has_ended = newest.c.status.in_((Status.COMPLETED.value, Status.FAILED.value))
+    return (
+        select(name.c.name, newest.c.node, func.count(), func.min(newest.c.created_at))
+        .select_from(name.join(newest, true()))
+        .where(has_ended, newest.c.node.is_not(None))
+        .group_by(name.c.name, newest.c.node)
+    )
+
+
+async def list_runs_by_node(
+    connection: AsyncConnection, names: Collection[str], *, since: datetime, sight: Sight
+) -> list[RunsOnNode]:
+    """Return where the newest tasks of these names ended, of those made since then (index tasks_name)."""
+    rows = await connection.execute(_runs(sight), {"names": sorted(names), "since": since})
+    return [RunsOnNode(*row) for row in rows]

@@ -222,7 +222,7 @@ def bad_deploy(night: Night, walk: Walk) -> Played:
         walk.press(page.locator(".verdict").get_by_role("link", name="Failures"), "Failures")
         walk.sees("shop.charge")
         walk.press(page.get_by_role("button", name="Hold back").first, "Hold back")
-        walk.press(page.get_by_role("menuitem", name="for 1 hour"), "for 1 hour")
+        walk.press(page.get_by_role("dialog").get_by_role("button", name="Hold back"), "Hold back")
         walk.sees("All tasks named shop.charge are held back")
     with night.worker():
         walk.press(page.get_by_role("button", name="Let go again"), "Let go again")

@@ -92,8 +92,16 @@ def test_a_queue_is_held_back_and_the_system_says_what_that_keeps(stack: Stack, 
     title = page.get_by_role("heading", level=1)
     expect(title).to_contain_text("nobody consumes it")
     page.get_by_role("button", name="Hold back").press("Enter")
-    page.get_by_role("menuitem", name="for 15 minutes").press("Enter")
+    # Enter alone holds it back for the time that is there, without a reason.
+    reason = page.get_by_role("textbox", name="Reason")
+    expect(reason).to_be_focused()
+    reason.fill("the labels are wrong")
+    page.keyboard.press("Enter")
     expect(title).to_contain_text("held back")
+    marks = stack.client.get("/resilience/summary").json()["degradation"]["marks"]
+    assert [(mark["service_name"], mark["reason"]) for mark in marks] == [
+        (f"queue:{NOT_CONSUMED}", "the labels are wrong")
+    ]
     stack.submit("celeriac.echo", "kept", queue_name=NOT_CONSUMED)
     expect(page.get_by_text("1 task so far")).to_be_visible()
 

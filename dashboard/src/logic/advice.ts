@@ -39,16 +39,16 @@ const ADVICE: Record<string, (subject: string | null) => Advice> = {
     ],
   }),
   NO_ACTIVE_WORKERS: () => ({
-    name: "No worker is online",
+    name: "Too few workers are online",
     steps: [
-      { text: "Nothing runs, and nothing is lost: submissions are kept. Start a worker." },
+      { text: "Nothing is lost: submissions are kept, and run once there is a worker for them. Start more." },
       {
         text: "If one runs and is not seen, it talks to another broker, or its remote control and its events are both off: `celeriac doctor` lists the workers that are heard.",
       },
     ],
   }),
   WORKER_OFFLINE: (worker) => ({
-    name: "A worker has gone silent",
+    name: worker ? "A worker has gone silent" : "Workers have gone silent",
     steps: [
       {
         text: "It was killed, or its machine or network is gone: a worker that is stopped in order says goodbye. Start it again under the same name.",
@@ -87,7 +87,7 @@ const ADVICE: Record<string, (subject: string | null) => Advice> = {
     ],
   }),
   TASKS_NOT_PICKED_UP: (queue) => ({
-    name: "Nobody takes a task",
+    name: "A task waits for a worker",
     steps: [
       {
         text: "If no online worker consumes the queue, start one with `CELERIAC_QUEUES` (ours) or `-Q` (yours), or correct the queue's name in the submission.",
@@ -102,7 +102,7 @@ const ADVICE: Record<string, (subject: string | null) => Advice> = {
     ],
   }),
   DISPATCH_STALLED: (queue) => ({
-    name: "The broker does not take tasks",
+    name: "Due tasks do not reach the broker",
     steps: [
       {
         text: queue

@@ -14,30 +14,40 @@ const isUnknown = (one: NameRow) => one.known_by === 0 && one.submitted > 0;
 export function sentenceOfNames(names: readonly NameRow[], window: string): string {
   if (names.length === 0) return "No name is known yet.";
   const unknown = names.filter(isUnknown);
-  const failing = names
-    .filter((one) => (failingOf(one) ?? 0) > MANY_FAIL)
-    .sort((a, b) => b.failed - a.failed);
   const parts: string[] = [];
   if (unknown.length === 1) parts.push(`No worker that is online knows ${unknown[0]!.task_name}.`);
   else if (unknown.length > 1)
     parts.push(`${count(unknown.length)} names that are submitted are known to no worker that is online.`);
-  if (failing.length === 1)
-    parts.push(`${failing[0]!.task_name} fails ${percent(failingOf(failing[0]!))} of the time.`);
-  else if (failing.length > 1)
-    parts.push(
-      `${count(failing.length)} names fail more than ${MANY_FAIL} % of the time, ${failing[0]!.task_name} most of all.`,
-    );
-  parts.push(...slowerOf(names));
-  if (parts.length > 0) return parts.join(" ");
-  const ran = names.filter((one) => one.completed + one.failed > 0);
-  if (ran.length === 0)
-    return `${plural(names.length, "name is", "names are")} known; none of them ended a task ${window}.`;
-  const worst = ran.sort((a, b) => (failingOf(b) ?? 0) - (failingOf(a) ?? 0))[0]!;
-  const most =
-    worst.failed === 0
-      ? "none failed"
-      : `${worst.task_name ?? "what has no name"} fails most: ${percent(failingOf(worst))}`;
-  return `Tasks of ${plural(ran.length, "name")} ended ${window}; ${most}.`;
+  const ran = names
+    .filter((one) => one.completed + one.failed > 0)
+    .sort((a, b) => badnessOf(b) - badnessOf(a));
+  const worst = ran[0];
+  const slower = slowerOf(names);
+  if (parts.length === 0 && slower.length === 0 && (!worst || (failingOf(worst) ?? 0) <= MANY_FAIL)) {
+    if (!worst)
+      return `${plural(names.length, "name is", "names are")} known; none of them ended a task ${window}.`;
+    const most = worst.failed === 0 ? "none failed" : failsMost(worst);
+    return `Tasks of ${plural(ran.length, "name")} ended ${window}; ${most}.`;
+  }
+  if (worst && worst.failed > 0) parts.push(`${whatFails(worst, ran)}.`);
+  return [...parts, ...slower].join(" ");
+}
+
+/** How few runs say little of a name: as if so many more had completed. */
+const DOUBT = 10;
+const badnessOf = (one: NameRow) => one.failed / (one.completed + one.failed + DOUBT);
+
+const failsMost = (worst: NameRow) =>
+  `${worst.task_name ?? "what has no name"} fails most: ${percent(failingOf(worst))}`;
+
+/** Return what is said of the worst beside others that fail much. */
+function whatFails(worst: NameRow, ran: readonly NameRow[]): string {
+  const many = ran.filter((one) => (failingOf(one) ?? 0) > MANY_FAIL);
+  if (!many.includes(worst)) return failsMost(worst);
+  const name = worst.task_name ?? "what has no name";
+  return many.length === 1
+    ? `${name} fails ${percent(failingOf(worst))} of the time`
+    : `${count(many.length)} names fail more than ${MANY_FAIL} % of the time, ${name} most of all`;
 }
 
 /** Return the sentence on those that have become slower, if any has. */

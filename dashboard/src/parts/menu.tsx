@@ -17,15 +17,12 @@ export function Menu({
   label,
   items,
   children,
-  note,
   align = "end",
 }: {
   /** What the button says, or its name where it shows only an icon. */
   label: string;
   items: readonly (MenuItem | null | false)[];
   children?: ComponentChildren;
-  /** What all of its actions do, over them. */
-  note?: string;
   align?: "start" | "end";
 }) {
   const [isOpen, setOpen] = useState(false);
@@ -90,19 +87,7 @@ export function Menu({
         )}
       </button>
       {isOpen && (
-        <div
-          class="menu-list"
-          data-align={align}
-          role="menu"
-          id={id}
-          aria-label={label}
-          aria-describedby={note && `${id}-note`}
-        >
-          {note && (
-            <p class="menu-note" role="presentation" id={`${id}-note`}>
-              {note}
-            </p>
-          )}
+        <div class="menu-list" data-align={align} role="menu" id={id} aria-label={label}>
           {shown.map((item) => {
             const inside = (
               <>

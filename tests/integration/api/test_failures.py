@@ -127,6 +127,29 @@ async def test_a_group_says_on_which_workers_its_newest_failed(
     assert [(one["hostname"], one["count"]) for one in pay["by_worker"]["workers"]] == [("w3", 3), ("w1", 1)]
     assert pay["by_worker"]["workers"][0]["worker_id"] == str(worker_id_of("celery@w3"))
     assert [one["hostname"] for one in mail["by_worker"]["workers"]] == ["w1"]
+    assert pay["latest_error"].startswith("ValueError")
+
+
+async def test_failures_stand_beside_the_runs_of_their_name(
+    client: AsyncClient, engine: AsyncEngine, database_url: str
+) -> None:
+    """A worker on which all failures are is not to blame where it alone ran the name."""
+    failed = await fail(engine, database_url, *2 * [("pay", "a")])
+    done = [make_submission(task_name="pay", queue_name="a", created_at=ago(300)) for _ in range(3)]
+    async with engine.begin() as connection:
+        await submissions.add_submissions(connection, done)
+    for one in done:
+        end = {"end": EventType.SUCCEEDED, "seconds": 0.5, "begun": ago(300)}
+        await asyncio.to_thread(finish, database_url, one.task_id, **end)  # type: ignore[arg-type]
+    nodes = dict.fromkeys(failed, "celery@w1") | {one.task_id: "celery@w2" for one in done}
+    nodes[done[0].task_id] = "celery@w1"
+    async with engine.begin() as connection:
+        for task_id, node in nodes.items():
+            await connection.execute(update(tasks).where(tasks.c.task_id == task_id).values(node=node))
+    (group,) = (await read(client, "/analytics/failures"))["groups"]
+    found = group["by_worker"]
+    assert (found["sampled"], found["runs"], found["running_worker_count"]) == (2, 5, 2)
+    assert [(one["hostname"], one["count"], one["runs"]) for one in found["workers"]] == [("w1", 2, 3)]
 
 
 async def test_a_limited_key_is_told_of_its_failures_alone(engine: AsyncEngine, database_url: str) -> None:

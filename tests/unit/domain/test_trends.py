@@ -2,6 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from domain.histograms import bucket_of
 from domain.sight import Limits
 from domain.trends import (
     NOTHING,
@@ -100,3 +101,33 @@ def test_the_p95_is_read_from_the_histogram_where_a_run_was_counted() -> None:
     assert percentile_seconds(Sums(runs=1), {0: 1}, percent=95) == 0.0
     assert percentile_seconds(Sums(runs=1), {}, percent=95) is None
     assert percentile_seconds(NOTHING, {0: 1}, percent=95) is None
+
+
+@pytest.mark.parametrize("microseconds", [1, 1_000, 999_999, 1_234_567, 61_000_000])
+@pytest.mark.parametrize("percent", [50, 95])
+def test_a_percentile_of_one_run_is_that_run(microseconds: int, percent: float) -> None:
+    sums = Sums(runs=1, run_microseconds=microseconds)
+    found = percentile_seconds(sums, {bucket_of(microseconds): 1}, percent=percent)
+    assert found == sums.average_duration_seconds
+
+
+def test_the_longest_of_a_few_runs_is_no_shorter_than_their_mean_and_the_shortest_no_longer() -> None:
+    for length in range(1_000_000, 1_200_000, 7_919):
+        sums, counts = Sums(runs=2, run_microseconds=2 * length), {bucket_of(length): 2}
+        mean, longest, shortest = (
+            sums.average_duration_seconds,
+            percentile_seconds(sums, counts, percent=95),
+            percentile_seconds(sums, counts, percent=50),
+        )
+        assert mean is not None
+        assert longest is not None
+        assert shortest is not None
+        assert shortest <= mean <= longest
+        assert longest == pytest.approx(length / 1e6, rel=0.05)
+        assert shortest == pytest.approx(length / 1e6, rel=0.05)
+
+
+def test_a_percentile_among_many_is_left_as_it_was_counted() -> None:
+    sums = Sums(runs=100, run_microseconds=100 * 3_600_000_000)
+    counts = {bucket_of(1_000_000): 99, bucket_of(359_900_000_000): 1}
+    assert percentile_seconds(sums, counts, percent=95) == pytest.approx(1, rel=0.05)

@@ -130,7 +130,7 @@ function Filters({ isFiltered }: { isFiltered: boolean }) {
       {choice("outcome", "What became of it", [
         ["", "any outcome"],
         ["done", "done"],
-        ["requested", "asked for"],
+        ["requested", "accepted"],
         ["refused", "refused"],
       ])}
       {choice("after", "Since when", RANGES)}
@@ -244,6 +244,7 @@ function Looked({ row, nameOf, onClose }: { row: AuditRow; nameOf: NameOf; onClo
     >
       <p>
         <Status look={lookOfOutcome(row.outcome)} />
+        {row.outcome === "requested" && <span class="muted"> {WORDS.accepted}</span>}
       </p>
       <Facts
         of={[

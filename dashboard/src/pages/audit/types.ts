@@ -54,7 +54,8 @@ export const ACTIONS = [
 
 const LOOKS: Record<string, Look> = {
   done: { word: "done", tone: "completed", shape: "completed" },
-  requested: { word: "asked for", tone: "running", shape: "reserved" },
+  // Rows are sealed as they are written: this one is true whatever came of it.
+  requested: { word: "accepted", tone: "running", shape: "reserved" },
   refused: { word: "refused", tone: "failed", shape: "cancelled" },
 };
 

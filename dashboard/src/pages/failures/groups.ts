@@ -8,6 +8,8 @@ export interface Group {
   first_seen: string;
   last_seen: string;
   series: { bucket: string; count: number }[];
+  /** What the newest says, in one line. */
+  latest_error: string | null;
   sample_task_ids: string[];
   /** It began after `new_since`, and none like it had failed in the week before. */
   is_new: boolean;
@@ -46,3 +48,7 @@ export function tasksOf(found: Failures, group: Group): Record<string, string> {
     completed_after: found.since,
   };
 }
+
+/** Return what an error says beside its class: `no such order` of `ValueError: no such order`. */
+export const withoutClass = (error: string, name: string): string =>
+  error.startsWith(`${name}: `) ? error.slice(name.length + 2) : error;

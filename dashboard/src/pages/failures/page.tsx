@@ -17,7 +17,7 @@ import { Ago, stillClock } from "../../parts/time.tsx";
 import { Where } from "../../parts/where.tsx";
 import { href } from "../../router.ts";
 import { Canary } from "./canary.tsx";
-import { type Failures, filled, type Group, tasksOf } from "./groups.ts";
+import { type Failures, filled, type Group, tasksOf, withoutClass } from "./groups.ts";
 import { WORDS } from "./words.ts";
 import "./page.css";
 
@@ -141,12 +141,16 @@ function GroupRow({
         </a>
         <Sparkline values={counts} slots={counts.length} tone="failed" width={140} height={24} />
       </div>
+      {group.latest_error && group.latest_error !== group.error && (
+        <p class="failure-says mono clip" title={group.latest_error}>
+          {withoutClass(group.latest_error, group.error)}
+        </p>
+      )}
       <p class="muted failure-when">
         first in the {found.interval === "hourly" ? "hour" : "day"} from{" "}
         <span class="num">{hour(Date.parse(group.first_seen), stillClock())}</span> · last{" "}
         <Ago at={group.last_seen} />
-        {group.by_worker.workers.length > 0 && " · "}
-        <Where by={group.by_worker} failures={group.count} />
+        <Where before=" · " by={group.by_worker} failures={group.count} />
       </p>
       <div class="actions">
         <a class="button" href={href("/tasks", tasksOf(found, group))}>
