@@ -40,7 +40,7 @@ class GroupWithSamples:
     """The tasks of the group among the newest that failed, the newest first."""
     is_new: bool
     runs: Sequence[RunsOnNode] = ()
-    """Where the newest tasks of its name ended, whatever became of them."""
+    """The workers on which the newest tasks of its name ended, whatever became of them."""
 
     @property
     def samples(self) -> Sequence[FailedTask]:
