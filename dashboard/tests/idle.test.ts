@@ -47,7 +47,13 @@ test("pauses among the work stay, and so does an axis on which nothing was done"
   assert.deepEqual([plain.length, plain.placeOf(40)], [70, 35]);
 });
 
-test("of many stretches only long ones are cut, the longest first", () => {
+test("of pauses that are alike either all are cut or none", () => {
+  const runsOf = (each: number) => [0, 203, 405].map((at) => ({ from: at, to: at + each }));
+  assert.equal(axisOf(0, 415, runsOf(10)).cuts.length, 2);
+  assert.deepEqual(axisOf(0, 445, runsOf(40)).cuts, []);
+});
+
+test("of many stretches only long ones are cut", () => {
   const work = [
     { from: 0, to: 10 },
     { from: 400, to: 410 },

@@ -18,25 +18,22 @@ export interface TimeAxis {
 
 /** An idle stretch of less than this part of the whole stays: so there are nine breaks at most. */
 const LEAST_CUT = 0.1;
+/** Work that takes so much of the whole is seen without a cut. */
+const SEEN = 0.25;
 /** How long a break is drawn, as part of the time that is kept. */
 const BREAK = 0.04;
 
 /**
- * Return the axis from `from` to `to`. Of the stretches in which nothing of `work` was done the longest are cut, until
- * the work takes half of what is left.
+ * Return the axis from `from` to `to`. Where `work` takes less than a quarter of it, every long stretch in which nothing
+ * of it was done is cut; pauses that leave the work to be seen stay as long as they were.
  */
 export function axisOf(from: number, to: number, work: readonly Span[]): TimeAxis {
   const idle = idleOf(from, to, work);
   const lengthOf = (spans: readonly Span[]) => spans.reduce((sum, one) => sum + one.to - one.from, 0);
   const busy = to - from - lengthOf(idle);
-  let rest = lengthOf(idle);
-  const cuts: Span[] = [];
-  for (const one of [...idle].sort((a, b) => b.to - b.from - (a.to - a.from))) {
-    if (busy === 0 || rest <= busy || one.to - one.from < LEAST_CUT * (to - from)) break;
-    cuts.push(one);
-    rest -= one.to - one.from;
-  }
-  cuts.sort((a, b) => a.from - b.from);
+  const isLong = (one: Span) => one.to - one.from >= LEAST_CUT * (to - from);
+  const cuts = busy > 0 && busy < SEEN * (to - from) ? idle.filter(isLong) : [];
+  const rest = lengthOf(idle) - lengthOf(cuts);
   const broken = BREAK * (busy + rest);
   const placeOf = (time: number) => {
     let place = time - from;
