@@ -12,7 +12,7 @@ export function SignIn() {
   const error = useSignal<string | null>(null);
   const isBusy = useSignal(false);
   // Until it is known, and where it cannot be, a key is asked for: it is the way that nearly everybody goes.
-  const ways = useData<{ api_key: boolean; issuer: boolean }>("/session/ways").value;
+  const ways = useData<{ api_key: boolean; issuer: boolean }>("/session/ways", { every: 5_000 }).value;
   const takesKey = ways === undefined || ways.api_key || !ways.issuer;
   const submit = async (event: Event) => {
     event.preventDefault();
