@@ -3,6 +3,7 @@ import test from "node:test";
 import {
   byNeed,
   deadlineOf,
+  keptFor,
   keptOrTold,
   loadOf,
   onlyTakerOf,
@@ -29,6 +30,7 @@ const worker = (over: Partial<Worker>): Worker => ({
   queues: ["celery"],
   software: "py-celery 5.7.0 (Linux)",
   plugin: "1.0.0",
+  desired: { paused: null, draining: false, capacity: null },
   converged: true,
   events: "on",
   ...over,
@@ -42,7 +44,6 @@ const detail = (over: Partial<WorkerDetail>): WorkerDetail => ({
   versions: { celery: "5.7.0", plugin: "1.0.0", protocol: 1 },
   capabilities: ["pause"],
   registered_at: null,
-  desired: { paused: null, draining: false, capacity: null },
   observed: { paused: false, queues: ["celery"], concurrency: 4, described_at: AT },
   message: null,
   ...over,
@@ -67,6 +68,29 @@ test("a wish of a worker that is not there is said to be kept until it is back",
   assert.equal(keptOrTold("one is paused", there, true), "one is paused.");
   assert.equal(keptOrTold("one is paused", there, false), "one is paused, and repeated until it holds.");
   assert.equal(keptOrTold("one is paused", gone, false), "Kept: one is paused once it is back.");
+});
+
+test("what is kept for a worker that is not there is told, and of one that is there nothing is kept", () => {
+  const paused = { paused: true, draining: false, capacity: null };
+  assert.equal(keptFor(worker({ desired: paused })), null);
+  assert.equal(keptFor(worker({ status: "OFFLINE" })), null);
+  assert.equal(keptFor(worker({ status: "OFFLINE", desired: paused })), "paused once it is back");
+  assert.equal(keptFor(worker({ last_heartbeat: null, desired: paused })), "paused once it is back");
+  assert.equal(
+    keptFor(worker({ status: "OFFLINE", desired: { ...paused, draining: true } })),
+    "drains once it is back",
+  );
+});
+
+test("of a drained worker its next start is told as it will be", () => {
+  const of = (paused: boolean) =>
+    sentenceOfWorker(
+      detail({ status: "OFFLINE", desired: { paused, draining: false, capacity: null } }),
+      drain({ state: "drained" }),
+      now,
+    );
+  assert.match(of(false), /^Drained: .+ exited\. Its next start is an ordinary one\.$/);
+  assert.match(of(true), /^Drained: .+ exited\. Once it is back, it is paused until it is resumed\.$/);
 });
 
 test("the list says first whether anything can start", () => {

@@ -23,6 +23,14 @@ EVENTS: Mapping[bool | None, str] = {True: "on", False: "off", None: "unknown"}
 Capacity = Annotated[int, Field(ge=1, le=MAX_CAPACITY)]
 
 
+class Wishes(ResponseModel):
+    """What operators want; it is applied again whenever the worker is otherwise."""
+
+    paused: bool | None = Field(description="null: nobody has asked, and it is left alone.")
+    draining: bool
+    capacity: int | None = Field(description="null: nobody has asked.")
+
+
 class WorkerModel(ResponseModel):
     """A Celery node."""
 
@@ -42,6 +50,7 @@ class WorkerModel(ResponseModel):
     queues: list[str] | None = Field(description="Its own, also while it is held back; null until it has said so.")
     software: str | None
     plugin: str | None = Field(description="Version of the worker plugin; null on a stock worker.")
+    desired: Wishes = Field(description="Of a worker that is offline: kept, and applied when it is back.")
     converged: bool = Field(description="Whether it is as operators want it.")
     events: Literal["on", "off", "unknown"] = Field(
         description="Whether it sends events of its tasks. `off`: what it runs is seen late or not at all."
@@ -50,14 +59,6 @@ class WorkerModel(ResponseModel):
     @classmethod
     def from_row(cls, row: WorkerRow) -> Self:
         return cls(**_fields(row))
-
-
-class Wishes(ResponseModel):
-    """What operators want; it is applied again whenever the worker is otherwise."""
-
-    paused: bool | None = Field(description="null: nobody has asked, and it is left alone.")
-    draining: bool
-    capacity: int | None = Field(description="null: nobody has asked.")
 
 
 class Observation(ResponseModel):
@@ -86,7 +87,6 @@ class WorkerDetail(WorkerModel):
     versions: Versions
     capabilities: list[str] | None = Field(description="What it can be relied on for; null until it has been asked.")
     registered_at: Timestamp | None = Field(description="null: only seen.")
-    desired: Wishes
     observed: Observation
     message: str | None = Field(description="What stands between the two.")
 
@@ -101,7 +101,6 @@ class WorkerDetail(WorkerModel):
             versions=Versions(celery=_celery_version(row.software), plugin=row.plugin, protocol=row.protocol),
             capabilities=None if row.described_at is None else list(observed.capabilities),
             registered_at=row.registered_at,
-            desired=Wishes(paused=row.want_paused, draining=row.is_draining, capacity=row.capacity),
             observed=Observation(
                 paused=row.is_paused,
                 queues=row.consuming,
@@ -199,6 +198,7 @@ def _fields(row: WorkerRow) -> dict[str, Any]:
         "queues": row.queues,
         "software": row.software,
         "plugin": row.plugin,
+        "desired": Wishes(paused=row.want_paused, draining=row.is_draining, capacity=row.capacity),
         "converged": row.converged,
         "events": EVENTS[row.events],
     }

@@ -7,6 +7,7 @@ from domain.workers.control import PLUGIN_VERSION, PROTOCOL, Capability, fetches
 from domain.workers.status import is_shared
 from store.queries.workers.nodes import DEAF, WorkerRow
 
+PAUSED_START = "once it is back, it is paused until it is resumed"
 FORMS = {"application/x-python-serialize": "pickle", "application/x-yaml": "yaml", "application/x-msgpack": "msgpack"}
 
 
@@ -28,11 +29,14 @@ def _sentences(worker: WorkerRow) -> Iterator[str]:
         yield from _fetching(worker)
         yield from _size(worker)
     elif worker.drain_started_at is not None and worker.drain_finished_at is not None:
-        yield "It was drained and has exited; its next start is an ordinary one."
+        next_start = PAUSED_START if worker.want_paused else "its next start is an ordinary one"
+        yield f"It was drained and has exited; {next_start}."
     elif worker.is_draining and worker.has_left:
         yield "It has said goodbye and is about to exit."
     elif worker.is_draining:
         yield "It went away without a goodbye while it was drained; the drain goes on if it comes back."
+    elif worker.want_paused:
+        yield f"It is offline: {PAUSED_START}."
     elif not worker.converged:
         yield "It is offline: what is wanted of it is stored, and applied when it starts."
 

@@ -9,6 +9,13 @@ export const isThere = (one: Worker): boolean => one.status !== "OFFLINE" && one
 export const stateOf = (one: Worker): string =>
   one.status !== "OFFLINE" && one.last_heartbeat === null ? "not heard yet" : one.status;
 
+/** Return what is kept for a worker that is not there, to go on its name: `drains once it is back`; null for nothing. */
+export function keptFor(one: Worker): string | null {
+  if (isThere(one)) return null;
+  if (one.desired.draining) return "drains once it is back";
+  return one.desired.paused ? "paused once it is back" : null;
+}
+
 /** Return the sentence over the list: what is wrong first, then how much is done. */
 export function sentenceOfFleet(workers: readonly Worker[]): string {
   if (workers.length === 0) return "No worker has been heard yet.";
@@ -113,10 +120,11 @@ export function sentenceOfWorker(
         ? `Its drain is overdue: it still ${runs}.`
         : `Draining: it starts nothing new, ${runs}, and exits after that.`;
     default:
-      if (drain?.state === "drained") return "Drained: it finished what it ran and exited.";
-      return load > 0
-        ? `Offline, not heard for ${since}. ${plural(load, "task")} it ran ${load === 1 ? "is" : "are"} looked after: put back, or told as lost.`
-        : `Offline, not heard for ${since}.${lost ? ` ${plural(lost, "task")} that it ran ${lost === 1 ? "was" : "were"} lost with it.` : ""}`;
+      if (drain?.state === "drained")
+        return `Drained: it finished what it ran and exited. ${worker.desired.paused ? "Once it is back, it is paused until it is resumed" : "Its next start is an ordinary one"}.`;
+      if (load > 0)
+        return `Offline, not heard for ${since}. ${plural(load, "task")} it ran ${load === 1 ? "is" : "are"} looked after: put back, or told as lost.`;
+      return `Offline, not heard for ${since}.${lost ? ` ${plural(lost, "task")} that it ran ${lost === 1 ? "was" : "were"} lost with it.` : ""}`;
   }
 }
 

@@ -106,6 +106,8 @@ def test_a_pause_of_a_worker_that_is_offline_is_kept_for_its_start(api: httpx.Cl
         assert keys.keys(OF_NODES) == ["celeriac:paused:celery@away"]
         details = api.get("/workers/away").json()
         assert (details["status"], details["desired"]["paused"]) == ("OFFLINE", True)
+        (listed,) = api.get("/workers").json()["data"]
+        assert listed["desired"] == details["desired"]
         assert api.patch("/workers/away/resume").json()["converged"]
         assert keys.keys(OF_NODES) == []
 

@@ -220,7 +220,7 @@ function DrainProof({ worker, drain }: { worker: WorkerDetail; drain: Drain }) {
   return (
     <Receipt title={WORDS.drain} steps={steps}>
       {deadline && <p class={drain.state === "overdue" ? "worker-overdue" : "muted"}>{deadline}</p>}
-      {drain.message && <p class="muted">{drain.message}</p>}
+      {isOpen && drain.message && <p class="muted">{drain.message}</p>}
     </Receipt>
   );
 }

@@ -7,7 +7,7 @@ import { may } from "../../api/session.ts";
 import type { Page as Rows, WorkerFigures } from "../../api/types.ts";
 import { celeriac } from "../../logic/curl.ts";
 import { count, NONE, percent, perMinute, plural } from "../../logic/format.ts";
-import { byNeed, isThere, loadOf, sentenceOfFleet } from "../../logic/workers.ts";
+import { byNeed, isThere, keptFor, loadOf, sentenceOfFleet } from "../../logic/workers.ts";
 import { ActionButton, actOnEach, Confirm } from "../../parts/actions.tsx";
 import { CopyAs } from "../../parts/copy.tsx";
 import { Figure, Meter } from "../../parts/figure.tsx";
@@ -198,8 +198,15 @@ export function Load({ worker }: { worker: Pick<Worker, "current_load" | "capaci
 
 /** What is unusual about a worker, one word each. */
 export function Notes({ worker }: { worker: Worker }) {
+  const kept = keptFor(worker);
   return (
     <>
+      {kept && (
+        <Status
+          look={{ word: kept, tone: "waiting", shape: worker.desired.draining ? "draining" : "paused" }}
+          plain
+        />
+      )}{" "}
       {!worker.converged && isThere(worker) && (
         <Status look={{ word: WORDS.stray, tone: "waiting", shape: "warning" }} plain />
       )}{" "}
@@ -256,7 +263,10 @@ function Offline({ workers }: { workers: readonly Worker[] }) {
   const isOpen = params.value.get("offline") === "1";
   const isAsking = useSignal(false);
   const held = workers.filter((one) => one.current_load > 0).length;
-  const columns = columnsOf(new Map()).filter((column) => !["rate", "failing", "chips"].includes(column.id));
+  const kept = workers.filter((one) => keptFor(one) !== null).length;
+  const columns = columnsOf(new Map())
+    .filter((column) => !["rate", "failing"].includes(column.id))
+    .map((column) => (column.id === "chips" ? { ...column, width: "minmax(172px, 1fr)" } : column));
   return (
     <section class="section flush">
       <header>
@@ -271,6 +281,7 @@ function Offline({ workers }: { workers: readonly Worker[] }) {
           </button>
         </h2>
         {held > 0 && <span class="muted">{count(held)} with work in hand</span>}
+        {kept > 0 && <span class="muted">{count(kept)} to stand still once back</span>}
         <div class="actions">
           {isOpen && (
             <ActionButton needs="operate" onClick={() => (isAsking.value = true)}>

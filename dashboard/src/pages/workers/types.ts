@@ -12,6 +12,8 @@ export interface Worker {
   queues: string[] | null;
   software: string | null;
   plugin: string | null;
+  /** Of one that is offline: kept until it is back. */
+  desired: { paused: boolean | null; draining: boolean; capacity: number | null };
   converged: boolean;
   events: "on" | "off" | "unknown";
 }
@@ -23,7 +25,6 @@ export interface WorkerDetail extends Worker {
   versions: { celery: string | null; plugin: string | null; protocol: number | null };
   capabilities: string[] | null;
   registered_at: string | null;
-  desired: { paused: boolean | null; draining: boolean; capacity: number | null };
   observed: {
     paused: boolean | null;
     queues: string[] | null;

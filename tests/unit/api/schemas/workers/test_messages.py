@@ -28,6 +28,7 @@ USUAL: dict[str, Any] = {
     "running": 0,
     "online": True,
 }
+DRAINED: dict[str, Any] = {"drain_started_at": NOON, "drain_finished_at": NOON}
 STOCK: dict[str, Any] = {"plugin": None, "protocol": None, "capabilities": None}
 
 
@@ -91,11 +92,13 @@ def test_a_stock_worker_that_stands_still_goes_on_hearing_its_broadcasts() -> No
 @pytest.mark.parametrize(
     ("told", "said"),
     [
-        ({"drain_started_at": NOON, "drain_finished_at": NOON}, "It was drained and has exited"),
+        (DRAINED, "It was drained and has exited; its next start is an ordinary one."),
+        (DRAINED | {"want_paused": True}, "It was drained and has exited; once it is back, it is paused until"),
         ({"drain_started_at": NOON, "goodbye_at": NOON}, "It has said goodbye and is about to exit."),
         ({"drain_started_at": NOON}, "It went away without a goodbye while it was drained"),
         ({"drain_started_at": NOON, "goodbye_at": NOON, "drain_goodbye_at": NOON}, "It went away without a goodbye"),
-        ({"want_paused": True}, "It is offline: what is wanted of it is stored"),
+        ({"want_paused": True}, "It is offline: once it is back, it is paused until it is resumed."),
+        ({"capacity": 2}, "It is offline: what is wanted of it is stored"),
     ],
 )
 def test_of_a_worker_that_is_away_it_is_said_what_becomes_of_the_wish(told: dict[str, Any], said: str) -> None:
