@@ -2,7 +2,15 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { axisOf, shareOf } from "../src/logic/idle.ts";
 import { proofOfCancel } from "../src/logic/proof.ts";
-import { adviceOf, detailOf, ordinal, sentenceOfTask, verdictOf } from "../src/logic/sentence.ts";
+import {
+  adviceOf,
+  detailOf,
+  holdOf,
+  ordinal,
+  sentenceOfTask,
+  shortOf,
+  verdictOf,
+} from "../src/logic/sentence.ts";
 import { nameOf, storyOf, workOf } from "../src/logic/story.ts";
 import type { Attempt, Explanation, Task, TimelineEvent } from "../src/pages/task/types.ts";
 
@@ -341,6 +349,21 @@ test("what a mark holds back is said to be held back, by whose mark and until wh
   const refused = { ...due, dispatch_refusal: { refusals: 2, reason: "no", parked_at: null } } as Task;
   assert.equal(sentenceOfTask(refused, clock, why), held);
   assert.match(sentenceOfTask({ ...due, cancel_requested: true }, clock, why), /^A cancel was asked for/);
+});
+
+test("what is said of a mark under the title is said in short where it is looked at", () => {
+  const due = task({ status: "PENDING", phase: "dispatching" });
+  const mark = checkOf({});
+  const why = whyOf(mark, checkOf({ evidence: { service_name: "queue:mail", until: at(780) } }));
+  assert.equal(holdOf(due, why), mark);
+  assert.equal(holdOf({ ...due, cancel_requested: true }, why), undefined);
+  assert.equal(holdOf({ ...due, phase: "queued" }, why), undefined);
+  assert.deepEqual(why.checks.map(shortOf), [
+    "By the mark of tasks named pay.",
+    "By the mark of queue mail.",
+  ]);
+  const breaker = checkOf({ evidence: { service_name: "broker", until: null } });
+  assert.equal(shortOf(breaker), "By the breaker of Broker.");
 });
 
 test("a task that is due is only said to be late once nothing is known to hold it back", () => {

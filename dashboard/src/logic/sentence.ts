@@ -3,6 +3,7 @@ import type { Explanation, Task } from "../pages/task/types.ts";
 import { about, between, type Clock, duration, hour, plural } from "./format.ts";
 import { reasonOf, signatureOf } from "./holds.ts";
 import { workOf } from "./marks.ts";
+import { nameOfMarked } from "./system.ts";
 
 /** `1st`, `2nd`, `3rd`, `11th`. */
 export function ordinal(number: number): string {
@@ -61,7 +62,7 @@ function waits(task: Task, clock: Clock, why: Explanation | undefined): string {
   const now = clock.now;
   const queue = task.queue_name ? ` in queue ${task.queue_name}` : "";
   if (task.cancel_requested) return "A cancel was asked for; its end is not proven yet.";
-  const held = task.phase === "dispatching" ? why?.checks.find(isHold) : undefined;
+  const held = holdOf(task, why);
   if (held) return detailOf(held, clock);
   if (task.dispatch_refusal)
     return `The broker has refused it ${plural(task.dispatch_refusal.refusals, "time")}: ${task.dispatch_refusal.reason}`;
@@ -91,6 +92,17 @@ const firstLine = (text: string) => {
 type Check = Explanation["checks"][number];
 
 const isHold = (check: Check) => check.name === "marks" && check.state === "blocks";
+
+/** Return what holds a task back, where that is the sentence under its title. */
+export const holdOf = (
+  task: Pick<Task, "phase" | "cancel_requested">,
+  why: Explanation | undefined,
+): Check | undefined =>
+  task.phase === "dispatching" && !task.cancel_requested ? why?.checks.find(isHold) : undefined;
+
+/** Return whose mark a check is of, in short: all of it is said under the title. */
+export const shortOf = (check: Check): string =>
+  `By the ${check.evidence.until === null ? "breaker" : "mark"} of ${nameOfMarked(String(check.evidence.service_name))}.`;
 
 /** Return what is so, in a sentence; of a mark also since when and until when, by the clock of who reads it. */
 export function detailOf(check: Check, clock: Clock): string {

@@ -3,7 +3,7 @@ import { mayOpen } from "../../allowed.ts";
 import { segment } from "../../api/client.ts";
 import { type Data, useData } from "../../api/query.ts";
 import { pageOf } from "../../logic/marks.ts";
-import { adviceOf, detailOf, verdictOf } from "../../logic/sentence.ts";
+import { adviceOf, detailOf, holdOf, shortOf, verdictOf } from "../../logic/sentence.ts";
 import { Icon } from "../../parts/icons.tsx";
 import { Section } from "../../parts/page.tsx";
 import { Shown } from "../../parts/states.tsx";
@@ -16,11 +16,10 @@ import { WORDS } from "./words.ts";
 const ICON = { ok: "check", blocks: "close", unknown: "help" } as const;
 const SAID = { ok: "well", blocks: "stands in the way", unknown: "not known" } as const;
 
+type Check = Explanation["checks"][number];
+
 /** Where the thing that is looked at can be seen. */
-function placeOf(
-  check: Explanation["checks"][number],
-  queueName: string | null,
-): { label: string; to: string } | null {
+function placeOf(check: Check, queueName: string | null): { label: string; to: string } | null {
   const text = (name: string) =>
     typeof check.evidence[name] === "string" ? String(check.evidence[name]) : null;
   const queue = text("queue_name") ?? text("queue") ?? queueName;
@@ -64,42 +63,55 @@ export function Why({ task }: { task: Task }) {
   return (
     <Section title={isRunning ? WORDS.whyRunning : WORDS.why} flush>
       <Shown data={found} lines={4} quietAbsence>
-        {(it) => (
-          <>
-            <p class="why-verdict">{verdictOf(it, clock.value)}</p>
-            <ul class="why">
-              {it.checks.map((check, index) => {
-                const place = check.state === "ok" ? null : placeOf(check, task.queue_name);
-                return (
-                  <li key={`${check.name}${index}`} data-state={check.state}>
-                    <Icon name={ICON[check.state]} />
-                    <span class="why-name" title={WORDS.checks[check.name]}>
-                      {check.name}
-                      <span class="sr"> {SAID[check.state]}</span>
-                    </span>
-                    <span>
-                      {detailOf(check, clock.value)}
-                      {check.action && (
-                        <span class="why-action">
-                          <Told text={adviceOf(check.action)} />
-                        </span>
-                      )}
-                    </span>
-                    <span class="why-end">
-                      {check.since && check.state !== "ok" && <Ago at={check.since} />}
-                      {place && mayOpen(place.to) && (
-                        <a class="button" href={href(place.to)}>
-                          {place.label}
-                        </a>
-                      )}
-                    </span>
-                  </li>
-                );
-              })}
-            </ul>
-          </>
-        )}
+        {(it) => {
+          const said = holdOf(task, it);
+          return (
+            <>
+              {it.verdict !== said?.detail && <p class="why-verdict">{verdictOf(it, clock.value)}</p>}
+              <ul class="why">
+                {it.checks.map((check, index) => (
+                  <Looked
+                    key={`${check.name}${index}`}
+                    check={check}
+                    queueName={task.queue_name}
+                    isSaid={check === said}
+                  />
+                ))}
+              </ul>
+            </>
+          );
+        }}
       </Shown>
     </Section>
+  );
+}
+
+/** One thing on its way. `isSaid`: under the title of the page already. */
+function Looked({ check, queueName, isSaid }: { check: Check; queueName: string | null; isSaid: boolean }) {
+  const place = check.state === "ok" ? null : placeOf(check, queueName);
+  return (
+    <li data-state={check.state}>
+      <Icon name={ICON[check.state]} />
+      <span class="why-name" title={WORDS.checks[check.name]}>
+        {check.name}
+        <span class="sr"> {SAID[check.state]}</span>
+      </span>
+      <span>
+        {isSaid ? shortOf(check) : detailOf(check, clock.value)}
+        {check.action && (
+          <span class="why-action">
+            <Told text={adviceOf(check.action)} />
+          </span>
+        )}
+      </span>
+      <span class="why-end">
+        {check.since && check.state !== "ok" && <Ago at={check.since} />}
+        {place && mayOpen(place.to) && (
+          <a class="button" href={href(place.to)}>
+            {place.label}
+          </a>
+        )}
+      </span>
+    </li>
   );
 }
