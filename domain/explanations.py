@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from domain.adoption import how_to_consume
 from domain.degradation import BROKER, Mark, Marks, holders_of, work_of
 from domain.sentences import about, duration, plural, some_of
 from domain.states import TERMINAL, Phase, Status
@@ -113,6 +114,10 @@ class Situation:
     sent_before: int | None
     """How many tasks of ours were handed to the queue before it and wait; None where that is not told."""
     workers: Sequence[QueueWorker]
+    takers: Sequence[str]
+    """Nodes of ours that know the task and could be told to consume its queue, which nobody does."""
+    adopts: bool
+    """Whether they are told by themselves."""
     heard_seconds_ago: float | None
     """Seconds since any node was heard; None where none is online."""
     had_gap: bool
@@ -296,7 +301,7 @@ def _consumers(situation: Situation) -> Iterator[Check]:
     left = max((worker.heard_at for worker in situation.workers if worker.heard_at), default=None)
     gone = f"; {_named(situation.workers)} did" if situation.workers else ""
     detail = f"No worker that is online consumes {situation.queue_name}{gone}."
-    action = f"Start a worker with `-Q {situation.queue_name}`."
+    action = how_to_consume(situation.queue_name, takers=situation.takers, adopts=situation.adopts)
     yield Check("consumers", CheckState.BLOCKS, detail, {"online": 0}, action, left)
 
 

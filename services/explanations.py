@@ -19,6 +19,7 @@ from store.queries import for_explanations
 from store.queries.for_queues import list_consumers_of
 from store.queries.gaps import overlaps_gap
 from store.queries.mirror import get_state
+from store.queries.queues import list_takers
 from store.queries.tasks.documents import TaskOutline, get_outline
 from store.queries.workers.nodes import WorkerRow
 
@@ -32,6 +33,8 @@ class Surroundings:
     """Components whose breaker is open."""
     queues: ReadsQueues | None
     """The reader of the broker's queues; None where the broker is known to be away."""
+    adopts: bool
+    """Whether our workers are told to consume queues that nobody consumes."""
 
 
 async def explain_task(reading: Reading, task_id: str, *, around: Surroundings, sight: Sight) -> Explanation:
@@ -67,6 +70,8 @@ async def explain_task(reading: Reading, task_id: str, *, around: Surroundings, 
             broker_answers=answers,
             sent_before=known.sent_before,
             workers=known.workers,
+            takers=known.takers,
+            adopts=around.adopts,
             heard_seconds_ago=known.heard_seconds_ago,
             had_gap=known.had_gap,
         )
@@ -80,6 +85,7 @@ class _Known:
     undispatched: Undispatched | None
     sent_before: int | None
     workers: Sequence[QueueWorker]
+    takers: Sequence[str]
     heard_seconds_ago: float | None
     had_gap: bool
     is_told: bool
@@ -92,12 +98,16 @@ async def _look(connection: AsyncConnection, task: TaskOutline, *, sees_all: boo
     if sees_all and task.queue_name is not None and dispatched_at is not None and task.phase == Phase.QUEUED:
         before = await for_explanations.count_sent_before(connection, task.queue_name, dispatched_at=dispatched_at)
     since = dispatched_at or task.created_at
+    workers = await _list_workers(connection, task)
+    is_served = task.queue_name is None or any(worker.online for worker in workers)
+    takers = [] if is_served else await list_takers(connection, task.queue_name or "")
     return _Known(
         submitted_here=submitted_here,
         dispatched_at=dispatched_at,
         undispatched=await for_explanations.find_undispatched(connection, task.task_id),
         sent_before=before,
-        workers=await _list_workers(connection, task),
+        workers=workers,
+        takers=takers,
         heard_seconds_ago=(await get_state(connection)).lag_seconds,
         had_gap=await overlaps_gap(connection, since=since, until=datetime.now(UTC)),
         is_told=sees_all,

@@ -60,6 +60,7 @@ async def get_explanation(resources: Resources, sight: Sighted, *, task_id: str)
         marks={**automatic(failing), **resources.marks.current()},
         failing=failing,
         queues=None if BROKER in failing else resources.queues,
+        adopts=resources.settings.adopt_queues,
     )
     explanation = await explain_task(partial(reading, resources), task_id, around=around, sight=sight)
     return ExplanationAnswer.from_explanation(task_id, explanation)

@@ -17,6 +17,7 @@ from domain.scopes import Scope
 from domain.sight import Sight, fits_patterns
 from services.queues import QueueStates, read_queues
 from store.queries.for_queues import is_queue_known, list_consumers_of, list_seen_queues
+from store.queries.queues import list_takers
 
 router = api_router("/queues", tag="queues")
 
@@ -64,7 +65,10 @@ async def get_queue(resources: Resources, sight: Sighted, *, queue_name: str) ->
         if not (is_known or await is_queue_known(connection, queue_name)):
             raise QueueNotFound
         consumers = await list_consumers_of(connection, queue_name)
-    return QueueDetail.of(await _read(resources, [queue_name], sight=sight), consumers)
+        is_served = any(worker.online for worker in consumers)
+        takers = [] if is_served else await list_takers(connection, queue_name)
+    states = await _read(resources, [queue_name], sight=sight)
+    return QueueDetail.of(states, consumers, takers=takers, adopts=resources.settings.adopt_queues)
 
 
 async def _read(resources: ProcessResources, names: Sequence[str], *, sight: Sight) -> QueueStates:

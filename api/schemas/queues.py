@@ -1,6 +1,6 @@
 """Queues on the wire."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Self
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from api.schemas.dashboard import DepthSource
 from api.schemas.pages import Page
 from api.schemas.resilience import ActiveMark
 from api.schemas.types import Timestamp
+from domain.adoption import adopted_at
 from domain.workers.status import WorkerStatus, hostname
 from services.queues import QueueState, QueueStates
 from store.queries.workers.nodes import WorkerRow
@@ -68,9 +69,13 @@ class QueueConsumer(ResponseModel):
     last_heartbeat: Timestamp | None
     current_load: int = Field(description="Tasks that it is running, of all queues.")
     capacity: int | None = Field(description="Tasks that it can run at once; null while that is not known.")
+    adopted_at: Timestamp | None = Field(
+        description="Since when it consumes the queue because nobody did and it was told to (`CELERIAC_ADOPT_QUEUES`); "
+        "null if it does so by itself."
+    )
 
     @classmethod
-    def from_row(cls, row: WorkerRow) -> Self:
+    def from_row(cls, row: WorkerRow, queue_name: str) -> Self:
         return cls(
             worker_id=row.worker_id,
             hostname=hostname(row.node),
@@ -78,6 +83,7 @@ class QueueConsumer(ResponseModel):
             last_heartbeat=row.last_heartbeat_at,
             current_load=row.running,
             capacity=row.concurrency or row.capacity,
+            adopted_at=adopted_at(queue_name, row.taken_on, online_at=row.online_at),
         )
 
 
@@ -89,15 +95,22 @@ class QueueDetail(QueueModel):
     workers: list[QueueConsumer] = Field(
         description="Those that are online first, then by how lately they were heard; at most 100."
     )
+    takers: list[str] = Field(
+        description="Where no worker that is online consumes it: nodes of ours that know what waits in it and could be "
+        "told to."
+    )
+    adopts: bool = Field(description="Whether they are told by themselves (`CELERIAC_ADOPT_QUEUES`).")
 
     @classmethod
-    def of(cls, states: QueueStates, consumers: Iterable[WorkerRow]) -> Self:
+    def of(cls, states: QueueStates, consumers: Iterable[WorkerRow], *, takers: Sequence[str], adopts: bool) -> Self:
         (state,) = states.queues
         return cls(
             **_fields(state),
             queue_depth_source=source_of(states),
             due_is_exact=states.due_is_exact,
-            workers=[QueueConsumer.from_row(row) for row in consumers],
+            workers=[QueueConsumer.from_row(row, state.name) for row in consumers],
+            takers=list(takers),
+            adopts=adopts,
         )
 
 

@@ -9,6 +9,7 @@ import {
   sentenceOfQueues,
   takersOf,
   waitingIn,
+  waysToConsume,
   whatIf,
 } from "../src/logic/queues.ts";
 import { queue } from "./queue-row.ts";
@@ -155,4 +156,19 @@ test("what a mark of a name holds back in a queue is said, and no longer called 
     / 5 tasks more are held back, by the mark of pay, mail\. 2 tasks more are due and not handed/,
   );
   assert.doesNotMatch(sentenceOfQueue(queue({ due: 5 }), now, held), /not handed/);
+});
+
+test("how a queue gets a consumer is said as it is: by itself, by a word to a worker, or by one that is started", () => {
+  const of = (takers: string[], adopts: boolean, queue_name = "math") =>
+    waysToConsume({ queue_name, takers, adopts });
+  const command = "celery -A your_app worker -E -Q math";
+  assert.deepEqual(of([], true), [{ text: "Start one:", command }]);
+  const [first, second] = of(["celery@one"], true);
+  assert.deepEqual(first, { text: "one knows what waits in it, and is told to consume it within seconds." });
+  assert.deepEqual(second, { text: "Otherwise start one:", command });
+  assert.equal(
+    of(["celery@one"], false)[1]!.command,
+    "celery -A your_app control add_consumer math -d celery@one",
+  );
+  assert.match(of([], false, "it's mine")[0]!.command!, / -Q 'it'\\''s mine'$/);
 });

@@ -230,9 +230,18 @@ test("a deadline says how long, or by how much it is missed", () => {
 });
 
 test("history names sizes, and words that it does not know", () => {
-  const entry = { at: AT, event: "resize_asked", by: null, reason: null, capacity: 1 } as const;
+  const entry = {
+    at: AT,
+    event: "resize_asked",
+    by: null,
+    reason: null,
+    capacity: 1,
+    queue_name: null,
+  } as const;
   assert.equal(sentenceOfEntry(entry), "Another capacity asked for: 1 task at once");
   assert.equal(sentenceOfEntry({ ...entry, event: "sneezed" as "online", capacity: null }), "sneezed");
+  const taken = { ...entry, event: "queue_taken_on", capacity: null, queue_name: "math" } as const;
+  assert.equal(sentenceOfEntry(taken), "Told to consume a queue that nobody consumed: math");
 });
 
 test("a worker that alone takes from a queue is told by the queue", () => {

@@ -1,7 +1,7 @@
 """What has become of a worker, newest first: what people asked of it, and what was heard of it."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -20,6 +20,8 @@ class WorkerEvent(StrEnum):
     ONLINE = "online"
     OFFLINE = "offline"
     DRAINED = "drained"
+    QUEUE_TAKEN_ON = "queue_taken_on"
+    """An order to consume a queue that nobody consumed, given by our loops."""
 
 
 _ASKED = {
@@ -52,6 +54,8 @@ class Heard:
     goodbye_at: datetime | None
     last_sign_at: datetime | None
     drained_at: datetime | None
+    taken_on: Mapping[str, datetime] = field(default_factory=dict)
+    """When it was told to consume queues that nobody consumed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,7 @@ class HistoryEntry:
     by: str | None = None
     reason: str | None = None
     capacity: int | None = None
+    queue_name: str | None = None
 
 
 def history(requests: Iterable[Request], heard: Heard) -> list[HistoryEntry]:
@@ -79,6 +84,8 @@ def history(requests: Iterable[Request], heard: Heard) -> list[HistoryEntry]:
 def _heard(heard: Heard, drains: Sequence[datetime]) -> Iterator[HistoryEntry]:
     if heard.online_at is not None:
         yield HistoryEntry(heard.online_at, WorkerEvent.ONLINE)
+    for queue_name, at in heard.taken_on.items():
+        yield HistoryEntry(at, WorkerEvent.QUEUE_TAKEN_ON, queue_name=queue_name)
     left_at = heard.goodbye_at if heard.online else heard.goodbye_at or heard.last_sign_at
     if left_at is not None:
         yield HistoryEntry(left_at, WorkerEvent.OFFLINE)

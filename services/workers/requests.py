@@ -5,6 +5,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.adoption import adoptions
 from domain.audit import Action, Author, Change, Outcome
 from domain.errors import CapacityNotSupported, NotFound, WorkerExists, WorkerNotFound, WorkerOffline, WorkerOnline
 from domain.workers.control import Observed, resize_base
@@ -41,6 +42,7 @@ async def read_history(connection: AsyncConnection, worker: WorkerRow) -> list[H
         goodbye_at=worker.goodbye_at,
         last_sign_at=worker.last_sign_at,
         drained_at=worker.drain_finished_at,
+        taken_on=adoptions(worker.taken_on),
     )
     return history(await list_requests(connection, str(worker.worker_id)), heard)
 

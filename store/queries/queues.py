@@ -3,7 +3,8 @@
 from collections import defaultdict
 from datetime import timedelta
 
-from sqlalchemy import Interval, bindparam, func, select
+from sqlalchemy import Interval, Text, bindparam, cast, func, literal, select
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.states import Phase, Status
@@ -51,13 +52,38 @@ async def list_unserved(connection: AsyncConnection) -> dict[str, list[str]]:
     return nodes_by_queue
 
 
+_takers = _unserved.where(tasks.c.queue_name == bindparam("queue_name"))
+
+
+async def list_takers(connection: AsyncConnection, queue_name: str) -> list[str]:
+    """Return the same workers for one queue: nobody consumes it, and they know what waits in it
+    (index tasks_unfinished).
+    """
+    return sorted(row.node for row in await connection.execute(_takers, {"queue_name": queue_name}))
+
+
+_each = func.jsonb_each(workers.c.taken_on).table_valued("key", "value")
+_still_taken_on = (
+    select(func.jsonb_object_agg(_each.c.key, _each.c.value))
+    .where(_each.c.key == func.any(workers.c.queues))
+    .correlate(workers)
+    .scalar_subquery()
+)
+_nothing = literal({}, JSONB)
+
+
 async def add_to_described(connection: AsyncConnection, queue_name: str, *, nodes: list[str]) -> None:
-    """Note that these nodes consume the queue now, until they are next asked."""
+    """Note that these nodes consume the queue now, until they are next asked, and that they took it on. Of what they
+    took on before, only what they consume still is kept.
+    """
     await connection.execute(
         workers.update()
         .where(workers.c.node.in_(nodes), workers.c.queues.is_not(None))
         .values(
             queues=func.array_append(workers.c.queues, queue_name),
             consuming=func.array_append(workers.c.consuming, queue_name),
+            taken_on=func.coalesce(_still_taken_on, _nothing).concat(
+                func.jsonb_build_object(cast(queue_name, Text), func.now(), type_=JSONB)
+            ),
         )
     )

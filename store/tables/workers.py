@@ -43,6 +43,7 @@ workers = Table(
     Column("resize_pid", BigInteger),
     Column("is_paused", Boolean),
     Column("consuming", ARRAY(Text)),
+    Column("taken_on", JSONB(none_as_null=True)),
     Column("autoscales", Boolean, nullable=False, server_default="false"),
     Column("protocol", Integer),
     Column("capabilities", ARRAY(Text)),
@@ -67,6 +68,7 @@ workers = Table(
 event, an answer, a connection to the control channel; `last_event_at`, `online_at`, `goodbye_at` and
 `drain_goodbye_at` (the last goodbye before the drain) are the node's own clock and are compared only with each other.
 `queues` are the node's own, also while it is held back; `consuming` is what it fetches from at this moment.
+`taken_on` has those queues that it was told to consume because nobody did, each with when (ours).
 `events` is whether it tells of its tasks, `task_event_at` when it last did (ours), `started_before` how many it had
 started at `counted_at`. `unanswered` counts our questions since the last answer; the latest was at `asked_at`.
 `other_life_at`, our receipt time, is when another process of this name was last heard: its predecessor, or its twin;

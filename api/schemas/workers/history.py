@@ -19,6 +19,9 @@ class WorkerHistoryEntry(ResponseModel):
     by: str | None = Field(description="Who asked for it.", examples=["api_key:k7Qm2ZpX4rT1"])
     reason: str | None = Field(description="Why, if it was said.")
     capacity: int | None = Field(description="Only with `resize_asked` and `registered`.")
+    queue_name: str | None = Field(
+        description="Only with `queue_taken_on`: nobody consumed it, so it was told to (`CELERIAC_ADOPT_QUEUES`)."
+    )
 
 
 class WorkerHistory(ResponseModel):
@@ -26,8 +29,8 @@ class WorkerHistory(ResponseModel):
 
     worker_id: UUID
     data: list[WorkerHistoryEntry] = Field(
-        description="Newest first: the latest 200 requests, as long as the audit keeps them, and when it last came, "
-        "went and was drained."
+        description="Newest first: the latest 200 requests, as long as the audit keeps them, when it last came, "
+        "went and was drained, and when it last took on each queue that nobody consumed."
     )
 
     @classmethod

@@ -90,7 +90,7 @@ const ADVICE: Record<string, (subject: string | null) => Advice> = {
     name: "A task waits for a worker",
     steps: [
       {
-        text: "If no online worker consumes the queue, start one with `CELERIAC_QUEUES` (ours) or `-Q` (yours), or correct the queue's name in the submission.",
+        text: "If no online worker consumes the queue, start one with `CELERIAC_QUEUES` (ours) or `-Q` (yours), or let one that runs consume it too, or correct the queue's name in the submission.",
         to: queuePage(queue),
         label: "Who consumes it",
       },

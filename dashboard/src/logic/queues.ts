@@ -1,5 +1,6 @@
 // What is to be said of queues: which needs a look first, how one is, and what more workers would change. Pure.
 import type { QueueRow } from "../api/types.ts";
+import { quoted } from "./curl.ts";
 import { about, count, duration, NONE, plural } from "./format.ts";
 
 /** Return how much a queue needs a look: nobody takes from it, it is held back, it grows, it waits. */
@@ -30,6 +31,34 @@ export function takersOf(queue: Pick<QueueRow, "consumers" | "active_consumers">
   return active > 0
     ? `${count(active)} of ${plural(consumers, "worker")}`
     : plural(consumers, "worker stands still", "workers stand still");
+}
+
+export interface Way {
+  text: string;
+  command?: string;
+}
+
+/** Return how a queue gets a consumer: what is done by itself first, then what to do. */
+export function waysToConsume(queue: {
+  queue_name: string;
+  takers: readonly string[];
+  adopts: boolean;
+}): Way[] {
+  const [taker] = queue.takers;
+  const name = quoted(queue.queue_name);
+  const start: Way = { text: "Start one:", command: `celery -A your_app worker -E -Q ${name}` };
+  if (taker === undefined) return [start];
+  const host = taker.replace(/^celery@/, "");
+  if (queue.adopts)
+    return [
+      { text: `${host} knows what waits in it, and is told to consume it within seconds.` },
+      { ...start, text: "Otherwise start one:" },
+    ];
+  const told = `celery -A your_app control add_consumer ${name} -d ${quoted(taker)}`;
+  return [
+    start,
+    { text: `Or let ${host}, which knows what waits in it, consume it as well:`, command: told },
+  ];
 }
 
 /** A rate that is one a minute already: `40/min`. */

@@ -241,11 +241,13 @@ const EVENTS: Record<HistoryEntry["event"], string> = {
   online: "Came online",
   offline: "Went offline",
   drained: "Drained: it exited",
+  queue_taken_on: "Told to consume a queue that nobody consumed",
 };
 
 /** Return what an entry of a worker's history says. */
 export function sentenceOfEntry(entry: HistoryEntry): string {
   const said = EVENTS[entry.event] ?? entry.event;
+  if (entry.queue_name !== null) return `${said}: ${entry.queue_name}`;
   return entry.capacity === null ? said : `${said}: ${plural(entry.capacity, "task")} at once`;
 }
 

@@ -163,6 +163,7 @@ class WorkerRow:
     resize_pid: int | None
     is_paused: bool | None
     consuming: list[str] | None
+    taken_on: dict[str, str] | None
     autoscales: bool
     protocol: int | None
     capabilities: list[str] | None

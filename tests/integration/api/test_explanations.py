@@ -31,11 +31,12 @@ def broker() -> FakeBroker:
 
 @asynccontextmanager
 async def client_with(
-    engine: AsyncEngine, broker: FakeBroker, *, limits: Limits | None = None
+    engine: AsyncEngine, broker: FakeBroker, *, limits: Limits | None = None, adopts: bool = False
 ) -> AsyncIterator[AsyncClient]:
     app = app_of(explanations.router, layers=((HasLimits, {"limits": limits}),) if limits else ())
     app.state.resources = SimpleNamespace(
         engine=engine,
+        settings=SimpleNamespace(adopt_queues=adopts),
         queues=FakeQueueReader(broker),
         marks=SimpleNamespace(current=lambda: {HELD.service_name: HELD}),
         probe=SimpleNamespace(breakers=SimpleNamespace(open_ones=frozenset)),

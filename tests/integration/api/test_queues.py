@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from httpx import AsyncClient
+from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.middleware.whole_segments import WholeSegments
@@ -18,6 +19,8 @@ from domain.sight import Limits
 from services.dispatch import dispatch_due
 from settings import Settings
 from store.queries import submissions
+from store.queries.queues import add_to_described
+from store.tables.workers import registered_tasks
 from tests.fakes.gateway import FakeBroker, FakePublisher, FakeQueueReader
 from tests.stored import add_task, add_undispatched, add_worker, ago
 from tests.submissions import make_submission
@@ -122,6 +125,25 @@ async def test_workers_that_stand_still_consume_and_do_not_take(client: AsyncCli
             await add_worker(connection, f"celery@still-{number}", queues=["payments", "mail"], **how)
     counted = {row["queue_name"]: (row["consumers"], row["active_consumers"]) for row in (await read(client))["data"]}
     assert counted == {"celery": (0, 0), "mail": (3, 0), "payments": (5, 2)}
+
+
+async def test_of_a_queue_that_nobody_consumes_it_is_told_who_could_and_then_who_took_it_on(
+    client: AsyncClient, engine: AsyncEngine
+) -> None:
+    async with engine.begin() as connection:
+        await add_worker(connection, NODE, queues=["celery"], consuming=["celery"], plugin="1.0")
+        await connection.execute(insert(registered_tasks).values(node=NODE, task_name="celeriac.echo", seen_at=ago(0)))
+        await add_task(connection, task_name="celeriac.echo", queue_name="math", phase="queued", checked_at=ago(0))
+    queue = await read(client, "/math")
+    assert (queue["workers"], queue["takers"], queue["adopts"]) == ([], [NODE], False)
+    async with engine.begin() as connection:
+        await add_to_described(connection, "math", nodes=[NODE])
+    queue = await read(client, "/math")
+    assert queue["takers"] == []
+    (taker,) = queue["workers"]
+    assert datetime.fromisoformat(taker["adopted_at"]) > ago(60)
+    (own,) = (await read(client, "/celery"))["workers"]
+    assert own["adopted_at"] is None
 
 
 async def test_a_queue_is_empty_when_it_goes_faster_than_it_comes(

@@ -3,6 +3,7 @@ from datetime import UTC, datetime
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from domain.adoption import adoptions
 from domain.workers.status import Heartbeat
 from store.queries import queues, submissions
 from store.queries.workers import descriptions, nodes
@@ -44,6 +45,25 @@ async def test_a_queue_is_served_once_a_worker_says_so(engine: AsyncEngine) -> N
         await queues.add_to_described(connection, "math", nodes=["celery@ours"])
         assert await queues.list_unserved(connection) == {}
         assert await nodes.list_consumers(connection) == [("celery@ours", ["celery", "math"])]
+
+
+async def test_what_a_worker_took_on_is_told_as_long_as_it_consumes_it(engine: AsyncEngine) -> None:
+    async with engine.begin() as connection:
+        await add_worker(connection, "celery@ours")
+        await add_queued(connection, "math")
+        assert await queues.list_takers(connection, "math") == ["celery@ours"]
+        assert await queues.list_takers(connection, "celery") == []
+        await queues.add_to_described(connection, "math", nodes=["celery@ours"])
+        await queues.add_to_described(connection, "art", nodes=["celery@ours"])
+        assert await queues.list_takers(connection, "math") == []
+        worker = await nodes.get_worker(connection, node="celery@ours")
+        assert worker is not None
+        assert sorted(adoptions(worker.taken_on)) == ["art", "math"]
+        await add_worker(connection, "celery@ours")
+        await queues.add_to_described(connection, "math", nodes=["celery@ours"])
+        worker = await nodes.get_worker(connection, node="celery@ours")
+        assert worker is not None
+        assert sorted(adoptions(worker.taken_on)) == ["math"]
 
 
 async def test_only_tasks_of_ours_that_wait_in_it_make_a_queue_unserved(engine: AsyncEngine) -> None:

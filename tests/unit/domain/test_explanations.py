@@ -33,6 +33,8 @@ QUEUED = Situation(
     broker_answers=True,
     sent_before=11,
     workers=(WORKER,),
+    takers=(),
+    adopts=False,
     heard_seconds_ago=0.5,
     had_gap=False,
 )

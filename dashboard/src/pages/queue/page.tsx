@@ -28,12 +28,18 @@ export interface Consumer {
   last_heartbeat: string | null;
   current_load: number;
   capacity: number | null;
+  /** Since when it consumes the queue because nobody did, and it was told to. */
+  adopted_at: string | null;
 }
 
 export interface QueueDetail extends QueueRow {
   queue_depth_source: "broker" | "mirror";
   due_is_exact: boolean;
   workers: Consumer[];
+  /** Nodes of ours that know what waits in it and could be told to consume it. */
+  takers: string[];
+  /** Whether they are told by themselves. */
+  adopts: boolean;
 }
 
 const TOPICS = ["queues", "tasks", "workers"];
@@ -103,7 +109,7 @@ function Whole({ queue }: { queue: QueueDetail }) {
           <Priorities name={name} />
         </Section>
         <Section title={WORDS.consumers} flush>
-          <Consumers workers={queue.workers} name={name} />
+          <Consumers queue={queue} />
         </Section>
       </div>
       <Section title={WORDS.whatIf}>

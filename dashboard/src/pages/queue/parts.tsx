@@ -4,13 +4,13 @@ import { useData } from "../../api/query.ts";
 import { may, maySee } from "../../api/session.ts";
 import type { Trends } from "../../api/types.ts";
 import { count, duration, percent, plural } from "../../logic/format.ts";
-import { sentenceOfForecast, whatIf } from "../../logic/queues.ts";
+import { sentenceOfForecast, waysToConsume, whatIf } from "../../logic/queues.ts";
 import { Lead } from "../../parts/lead.tsx";
 import { Shown } from "../../parts/states.tsx";
 import { Status } from "../../parts/status.tsx";
 import { Ago } from "../../parts/time.tsx";
 import { href } from "../../router.ts";
-import type { Consumer, QueueDetail } from "./page.tsx";
+import type { QueueDetail } from "./page.tsx";
 import { WORDS } from "./words.ts";
 
 interface Facets {
@@ -59,18 +59,20 @@ export function Priorities({ name }: { name: string }) {
 }
 
 /** Who takes from it, and who did when he was last there. */
-export function Consumers({ workers, name }: { workers: readonly Consumer[]; name: string }) {
+export function Consumers({ queue }: { queue: QueueDetail }) {
+  const { workers } = queue;
   const isServed = workers.some((one) => one.status !== "OFFLINE");
   return (
     <>
       {!isServed && (
         <div class="queue-nobody">
           {workers.length === 0 && <p class="muted">{WORDS.noConsumer}</p>}
-          <p>{WORDS.startOne}</p>
-          <pre>
-            celery -A your_app worker -E -Q{" "}
-            {/^[\w.-]+$/.test(name) ? name : `'${name.replaceAll("'", "'\\''")}'`}
-          </pre>
+          {waysToConsume(queue).map((way) => (
+            <div key={way.text}>
+              <p>{way.text}</p>
+              {way.command && <pre>{way.command}</pre>}
+            </div>
+          ))}
         </div>
       )}
       <ul class="list">
@@ -80,6 +82,11 @@ export function Consumers({ workers, name }: { workers: readonly Consumer[]; nam
             <Lead class="quiet clip" to={`/workers/${encodeURIComponent(one.worker_id)}`}>
               {one.hostname}
             </Lead>
+            {one.adopted_at && (
+              <span class="muted" title={WORDS.adoptedWhy}>
+                {WORDS.adopted} <Ago at={one.adopted_at} />
+              </span>
+            )}
             <span class="end muted num">
               {one.status === "OFFLINE" ? (
                 <>

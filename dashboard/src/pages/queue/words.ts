@@ -11,7 +11,8 @@ export const WORDS = {
   none: "No task of it is on its way.",
   consumers: "Consumers",
   noConsumer: "No worker that is online consumes it, and none that was here did.",
-  startOne: "Start one:",
+  adopted: "took it on",
+  adoptedWhy: "Nobody consumed it, so this worker was told to (CELERIAC_ADOPT_QUEUES).",
   whatIf: "What if",
   noMean:
     "How long its tasks take is not known: none has ended within the last 6 hours, so nothing can be said of what more workers would change.",

@@ -54,8 +54,10 @@ export interface HistoryEntry {
     | "forgotten"
     | "online"
     | "offline"
-    | "drained";
+    | "drained"
+    | "queue_taken_on";
   by: string | null;
   reason: string | null;
   capacity: number | null;
+  queue_name: string | null;
 }

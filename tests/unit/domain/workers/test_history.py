@@ -36,3 +36,8 @@ def test_a_drain_that_no_leave_belongs_to_stands_at_its_own_time() -> None:
         heard = replace(SILENT, goodbye_at=goodbye_at, drained_at=after(20))
         drained = [entry.at for entry in history([drain], heard) if entry.event is WorkerEvent.DRAINED]
         assert drained == [after(20)]
+
+
+def test_a_queue_that_it_was_told_to_consume_has_an_entry() -> None:
+    (entry,) = history([], replace(SILENT, taken_on={"math": NOON}))
+    assert entry == HistoryEntry(NOON, WorkerEvent.QUEUE_TAKEN_ON, queue_name="math")
