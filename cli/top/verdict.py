@@ -22,6 +22,9 @@ WITHOUT = {
 }
 """What it means that a part is down."""
 
+MARKED = {"queue_only": "held back", "return_cached": "old answers", "fail_fast": "refused"}
+"""How what is marked is, by the strategy of its mark."""
+
 ABSENT = frozenset({"WORKER_OFFLINE", "NO_ACTIVE_WORKERS"})
 """Alerts that say that workers are not there."""
 
@@ -149,7 +152,12 @@ def _marked(it: Situation, down: Container[str]) -> Iterator[_Trouble]:
         name = mark["service_name"]
         if mark["automatic"] and name in down:
             continue
-        yield "warning", f"{name} fails and is kept away from." if mark["automatic"] else _of_mark(mark, it)
+        yield (
+            "warning",
+            f"{_part(name)}: it fails, and is left alone until it answers."
+            if mark["automatic"]
+            else _of_mark(mark, it),
+        )
 
 
 def _of_mark(mark: Json, it: Situation) -> str:
@@ -165,8 +173,13 @@ def _of_mark(mark: Json, it: Situation) -> str:
         return f"{tasks}{_whose(name)} {'is' if hold['count'] == 1 and is_exact else 'are'} held back{since}"
     who = work_of(name)
     if who is None:
-        return f"{name} is marked as degraded{since}"
+        return f"{_part(name)}: {MARKED.get(mark['strategy'], mark['strategy'])}{since}"
     return f"A{who[1:]} {'held back' if mark['strategy'] == 'queue_only' else 'refused'}{since}"
+
+
+def _part(name: str) -> str:
+    """Return how a part is called: `Result backend`."""
+    return name.replace("_", " ").capitalize()
 
 
 def _author_of(mark: Json, now: float) -> str:

@@ -52,7 +52,9 @@ test("words with a colon are filters, the rest is searched as it was typed", () 
 });
 
 test("a chip says on which side of a time or a number it chooses", () => {
-  const { tokens } = parse("ended:2026-11-27T20:00:00Z created:-24h endedbefore:-1h longer:10 name:pay");
+  const { tokens } = parse(
+    "ended:2026-11-27T20:00:00Z created:-24h endedbefore:-1h longer:10 name:pay phase:dispatching by:local",
+  );
   assert.deepEqual(
     tokens.map((token) => Object.values(chipOf(token)).join(" ")),
     [
@@ -61,6 +63,8 @@ test("a chip says on which side of a time or a number it chooses", () => {
       "ended before 1 h ago",
       "ran at least 10 s",
       "name pay",
+      "phase not sent yet",
+      "submitted by somebody without a key",
     ],
   );
 });

@@ -102,7 +102,7 @@ test("parts that are down, marks, refusals and failures are each a sentence", ()
   assert.equal(said.text, "The result backend has not answered for 1 m 00 s. Results come late.");
   assert.equal(said.rest, "3 more things are wrong:");
   const automatic = { components: [], degradation: { marks: [{ service_name: "broker", automatic: true }] } };
-  assert.match(say({ resilience: automatic as unknown as Resilience }).text, /^broker fails/);
+  assert.match(say({ resilience: automatic as unknown as Resilience }).text, /^Broker: it fails/);
   assert.match(say({ stats: { ...stats, parked: 1 } }).text, /refuses 1 task again/);
   assert.equal(say({ failedPercent: 40, donePerMinute: 3 }).text, "40 % of what ends fails.");
 });

@@ -2,6 +2,9 @@
 //
 // `status:FAILED queue:payments created:-24h pay "order 17" -refund`: words with a colon are filters, the rest is searched.
 
+import { nameOfPrincipal } from "./principals.ts";
+import { lookOf } from "./status.ts";
+
 export interface Filter {
   /** What stands before the colon. */
   word: string;
@@ -26,7 +29,7 @@ export const FILTERS: readonly Filter[] = [
   {
     word: "phase",
     param: "phase",
-    hint: "where it is: dispatching is due and not handed to the broker",
+    hint: "where it is: one that is not sent yet is due and not handed to the broker",
     values: ["scheduled", "dispatching", "queued", "reserved", "running", "retrying", "finished"],
   },
   { word: "queue", param: "queue_name", hint: "a queue", suggest: "queue_name" },
@@ -193,12 +196,16 @@ const CHIPS: Record<string, string> = {
   min_duration: "ran at least",
   max_duration: "ran at most",
   min_priority: "priority at least",
-  submitted_by: "submitted by",
   is_replay: "replays",
 };
 
-/** Return what a chip says of a filter, as one reads it: `ended after`, `24h ago`. */
-export function chipOf({ param, word, value }: Token): { word: string; value: string } {
+/** Return what a chip says of a filter, as one reads it: `ended after`, `24h ago`; `keys`: the names of keys by ids. */
+export function chipOf(
+  { param, word, value }: Token,
+  keys?: ReadonlyMap<string, string>,
+): { word: string; value: string } {
+  if (param === "submitted_by") return { word: "submitted by", value: nameOfPrincipal(value, keys) };
+  if (param === "phase") return { word, value: lookOf(value).word };
   if (/_(after|before)$/.test(param) && /^-\d+[a-z]$/.test(value))
     return { word: CHIPS[param] ?? word, value: `${value.slice(1, -1)} ${value.at(-1)} ago` };
   return { word: CHIPS[param] ?? word, value: param.endsWith("_duration") ? `${value} s` : value };

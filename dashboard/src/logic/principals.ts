@@ -1,5 +1,24 @@
 // Who somebody is whom the API tells as a label: `api_key:k7Qm2ZpX4rT1`. Pure.
 
+/** Return what stands behind the name of somebody: `key k7Qm2ZpX4rT1`; nothing where there is one of a kind. */
+export function originOf(kind: string, id: string): string {
+  switch (kind) {
+    case "local":
+    case "cli":
+      return "";
+    case "env_key":
+      return `key ${id} of CELERIAC_API_KEYS`;
+    case "api_key":
+      return `key ${id}`;
+    case "session":
+      return `signed in as ${id}`;
+    case "oidc":
+      return `person ${id}`;
+    default:
+      return `${kind.replaceAll("_", " ")} ${id}`;
+  }
+}
+
 /** Return a name for a label; the names of keys by their ids, where they are known. */
 export function nameOfPrincipal(label: string, keys?: ReadonlyMap<string, string>): string {
   const [kind = "", ...rest] = label.split(":");
@@ -13,6 +32,9 @@ export function nameOfPrincipal(label: string, keys?: ReadonlyMap<string, string
       return `key ${id} of CELERIAC_API_KEYS`;
     case "api_key":
       return keys?.get(id) ?? `key ${id}`;
+    case "session":
+      // It has the id of what it was made from: a key, or a person.
+      return keys?.get(id) ?? id;
     case "oidc":
       return id;
     default:

@@ -3,7 +3,7 @@ import type { Alert, Health, HeldRead, Hold, Mark, QueueRow, Resilience, Stats }
 import { about, count, duration, percent, plural } from "./format.ts";
 import { authorOf, heldBack, pathOfHold } from "./holds.ts";
 import { pageOf, workOf } from "./marks.ts";
-import { meaningOf } from "./system.ts";
+import { meaningOf, nameOfPart, wordOfMark } from "./system.ts";
 
 export interface Situation {
   now: number;
@@ -176,13 +176,14 @@ function ofMark(mark: Mark, it: Situation): Trouble {
 }
 
 function textOfMark(mark: Mark, { now, held }: Situation, hold: Hold | undefined): string {
-  if (mark.automatic) return `${mark.service_name} fails and is kept away from.`;
+  if (mark.automatic)
+    return `${nameOfPart(mark.service_name)}: it fails, and is left alone until it answers.`;
   const who = workOf(mark.service_name);
   const left = mark.degraded_until ? (Date.parse(mark.degraded_until) - now) / 1000 : 0;
   const yet = left > 0 ? `, ${about(left)} left` : "";
   const by = authorOf(mark, now);
   if (hold) return `${heldBack(hold, held?.is_exact)}${by}${yet}.`;
-  if (who === null) return `${mark.service_name} is marked as degraded${by}${yet}.`;
+  if (who === null) return `${nameOfPart(mark.service_name)}: ${wordOfMark(mark)}${by}${yet}.`;
   return `A${who.slice(1)} ${mark.strategy === "queue_only" ? "held back" : "refused"}${by}${yet}.`;
 }
 

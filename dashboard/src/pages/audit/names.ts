@@ -2,6 +2,7 @@
 import type { Query } from "../../api/client.ts";
 import { useData } from "../../api/query.ts";
 import { may } from "../../api/session.ts";
+import { nameOfMarked } from "../../logic/system.ts";
 import { useKeyNames } from "../../parts/by.tsx";
 import type { AuditRow } from "./types.ts";
 
@@ -19,6 +20,7 @@ export function useNames(rows: readonly AuditRow[] | undefined): (row: AuditRow)
     session: useList(has("session") && "/sessions", "session_id", "name"),
   };
   return (row) => {
+    if (row.subject_kind === "service") return nameOfMarked(row.subject_id);
     const name = known[row.subject_kind]?.get(row.subject_id) ?? nameWithin(row);
     return name && row.subject_kind === "session" ? `session of ${name}` : name;
   };

@@ -5,7 +5,7 @@ import { useData } from "../../api/query.ts";
 import { may } from "../../api/session.ts";
 import type { Page as Rows } from "../../api/types.ts";
 import { count, plural } from "../../logic/format.ts";
-import { nameOfPrincipal } from "../../logic/principals.ts";
+import { nameOfPrincipal, originOf } from "../../logic/principals.ts";
 import { ActionButton, act } from "../../parts/actions.tsx";
 import { CopyAs, Id } from "../../parts/copy.tsx";
 import { Dialog } from "../../parts/dialog.tsx";
@@ -164,7 +164,7 @@ function columns(look: (row: AuditRow) => void, nameOf: NameOf): readonly Column
       cell: (row) => (
         <a
           href={href("/audit", { actor: `${row.actor_kind}:${row.actor_id}` })}
-          title={`${row.actor_kind}:${row.actor_id}`}
+          title={originOf(row.actor_kind, row.actor_id)}
         >
           {whoDid(row)}
         </a>
@@ -252,14 +252,17 @@ function Looked({ row, nameOf, onClose }: { row: AuditRow; nameOf: NameOf; onClo
           [
             "who",
             <span key="who">
-              {whoDid(row)} <code>{`${row.actor_kind}:${row.actor_id}`}</code>
+              {whoDid(row)} <span class="muted">{originOf(row.actor_kind, row.actor_id)}</span>
             </span>,
           ],
           ["from", row.address ?? "–"],
           [
             "to",
             <span key="to">
-              <Subject row={row} name={nameOf(row)} /> <code>{`${row.subject_kind}:${row.subject_id}`}</code>
+              <Subject row={row} name={nameOf(row)} />{" "}
+              <span class="muted">
+                {row.subject_kind} <code>{row.subject_id}</code>
+              </span>
             </span>,
           ],
           row.reason !== null && ["reason", row.reason],

@@ -3,6 +3,8 @@ import { useRef, useState } from "preact/hooks";
 import { useData } from "../../api/query.ts";
 import { useKeys } from "../../keys.ts";
 import { chipOf, FILTERS, parse, tokensOf, withoutToken, withToken } from "../../logic/filters.ts";
+import { lookOf } from "../../logic/status.ts";
+import { useKeyNames } from "../../parts/by.tsx";
 import { Combobox, type Option } from "../../parts/combobox.tsx";
 import { Icon } from "../../parts/icons.tsx";
 import { go, params } from "../../router.ts";
@@ -18,6 +20,8 @@ export function FilterBar() {
   const field = useRef<HTMLInputElement>(null);
   useKeys({ "/": { does: "filter", run: () => field.current?.focus() } });
   const tokens = tokensOf(params.value);
+  const keys = useKeyNames(tokens.some((token) => token.param === "submitted_by"));
+  const chips = tokens.map((token) => ({ token, ...chipOf(token, keys) }));
   const options = useOptions(text);
   const submit = (typed: string) => {
     const { tokens: fresh, words } = parse(typed);
@@ -36,15 +40,15 @@ export function FilterBar() {
   return (
     <div class="tasks-bar">
       <Icon name="filter" />
-      {tokens.map((token) => (
+      {chips.map(({ token, word, value }) => (
         <button
           key={`${token.param}=${token.value}`}
           type="button"
           class="chip"
-          aria-label={`Remove ${chipOf(token).word} ${chipOf(token).value}`}
+          aria-label={`Remove ${word} ${value}`}
           onClick={() => show(withoutToken(params.peek(), token))}
         >
-          <span class="muted">{chipOf(token).word}</span> <span class="clip">{chipOf(token).value}</span>
+          <span class="muted">{word}</span> <span class="clip">{value}</span>
           <Icon name="close" />
         </button>
       ))}
@@ -95,8 +99,11 @@ function useOptions(text: string): Option[] {
   if (filter) {
     const values = filter.values ?? found.value?.data ?? [];
     return values
-      .filter((value) => filter.suggest || value.toLowerCase().includes(prefix.toLowerCase()))
-      .map((value) => ({ value: `${filter.word}:${quote(value)}`, label: value, group: filter.hint }));
+      .map((value) => ({ value, label: filter.param === "phase" ? lookOf(value).word : value }))
+      .filter(
+        (one) => filter.suggest || `${one.value} ${one.label}`.toLowerCase().includes(prefix.toLowerCase()),
+      )
+      .map(({ value, label }) => ({ value: `${filter.word}:${quote(value)}`, label, group: filter.hint }));
   }
   const words = FILTERS.filter((one) => one.word.startsWith(piece.toLowerCase())).map((one) => ({
     value: `${one.word}:`,
