@@ -230,7 +230,7 @@ def bad_deploy(night: Night, walk: Walk) -> Played:
         walk.press(page.get_by_role("button", name="Replay one", exact=True), "Replay one")
         walk.sees(f"{CHARGES - 1} others can follow.")
         walk.press(page.get_by_role("button", name="Replay the other"), "Replay the others")
-        cure = walk.sees(f"{CHARGES - 1} tasks replayed")
+        cure = walk.sees(f"Replayed {CHARGES} tasks")
     return Played("bad deploy", told, sentence, cause, cure, walk.way)
 
 

@@ -111,7 +111,7 @@ def test_before_several_are_replayed_it_says_which_were_and_leads_to_what_it_mak
     expect(asked).to_contain_text("1 of them was replayed before")
     expect(asked.locator(".note").get_by_title(once)).to_have_attribute("href", f"/ui/tasks/{once}")
     asked.get_by_role("button", name="Replay 2 tasks").press("Enter")
-    page.get_by_role("link", name="Show them").press("Enter")
+    page.get_by_role("link", name="Show the replays of that moment").press("Enter")
     expect(page.get_by_text("2 tasks", exact=True)).to_be_visible()
     listed = stack.client.get("/tasks", params={"is_replay": True, "limit": 2}).json()["data"]
     assert {row["original_task_id"] for row in listed} == {once, never}

@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0037_taken_on"
-down_revision = "0035_replays"
+down_revision = "0036_earlier_tries"
 
 
 def upgrade() -> None:

@@ -4,14 +4,13 @@ import { ask, call, segment } from "../../api/client.ts";
 import { useData } from "../../api/query.ts";
 import type { Mark, Page as Rows, TaskRow } from "../../api/types.ts";
 import { plural } from "../../logic/format.ts";
-import { listOfMade } from "../../logic/replays.ts";
+import type { Made } from "../../logic/many.ts";
 import { actOnEach } from "../../parts/actions.tsx";
 import { Dialog } from "../../parts/dialog.tsx";
 import { LetGo } from "../../parts/hold.tsx";
 import { Icon } from "../../parts/icons.tsx";
 import { Receipt, type ReceiptStep } from "../../parts/receipt.tsx";
 import { ErrorBox } from "../../parts/states.tsx";
-import { say } from "../../parts/toasts.tsx";
 import { href } from "../../router.ts";
 import { SomeReplayedBefore } from "../task/replays.tsx";
 import type { Group } from "./groups.ts";
@@ -44,12 +43,15 @@ export function Canary({
   group,
   mark,
   query,
+  onReplayed,
   onClose,
 }: {
   group: Group;
   /** What holds its name back. */
   mark: Mark | undefined;
   query: Record<string, string>;
+  /** Told of what became of each go. */
+  onReplayed: (go: { all: number; made: readonly Made[]; failures: readonly Error[] }) => void;
   onClose: () => void;
 }) {
   const original = group.sample_task_ids.find((id) => !replayed.has(id));
@@ -77,27 +79,24 @@ export function Canary({
   };
   const replayOne = () =>
     guarded(async () => {
-      const made = await call<{ task_id: string }>("POST", `/tasks/${segment(original!)}/replay`, {
+      const made = await call<Made>("POST", `/tasks/${segment(original!)}/replay`, {
         body: {},
       });
       replayed.add(original!);
       setReplay(made.task_id);
+      onReplayed({ all: 1, made: [made], failures: [] });
     });
   const replayRest = () =>
     guarded(async () => {
       setDone(0);
-      const made: { created_at: string }[] = [];
+      const made: Made[] = [];
       const failures = await actOnEach(
         rest!,
         async (id) => made.push(await call("POST", `/tasks/${segment(id)}/replay`, { body: {} })),
         { onProgress: setDone },
       );
-      const refused = failures.size > 0 ? `, ${failures.size} refused` : "";
       for (const id of rest!) if (!failures.has(id)) replayed.add(id);
-      say(`${plural(rest!.length - failures.size, "task")} replayed${refused}`, {
-        tone: failures.size > 0 ? "failed" : "completed",
-        to: made.length > 0 ? { label: WORDS.look, href: href(listOfMade(made)) } : undefined,
-      });
+      onReplayed({ all: rest!.length, made, failures: [...failures.values()] });
       const next = failures.size > 0 ? [] : await remaining(query);
       if (next.length === 0) return onClose();
       setRest(next);
@@ -188,7 +187,12 @@ function stepsOf(it: {
       detail: it.status === "FAILED" ? it.error : undefined,
     },
     {
-      title: it.done === null && ended === "failed" ? "The rest are not submitted" : "The rest are submitted",
+      title:
+        ended === "failed"
+          ? "The rest are not submitted"
+          : it.done !== null
+            ? "The rest are being submitted"
+            : "The rest are submitted",
       state: it.done !== null ? "open" : ended === "failed" ? "failed" : "later",
       detail:
         it.done !== null

@@ -5,10 +5,12 @@ import { useData } from "../../api/query.ts";
 import { maySee } from "../../api/session.ts";
 import type { Mark, Resilience } from "../../api/types.ts";
 import { count, hour, percent, plural } from "../../logic/format.ts";
+import { type Outcome, outcomeOf } from "../../logic/many.ts";
 import { ActionButton } from "../../parts/actions.tsx";
 import { CopyAs } from "../../parts/copy.tsx";
 import { Sparkline } from "../../parts/figure.tsx";
 import { HoldBack, LetGo } from "../../parts/hold.tsx";
+import { ReceiptOfMany } from "../../parts/many.tsx";
 import { PageHead, type PageProps } from "../../parts/page.tsx";
 import { chosenHours, Range, rangeWords } from "../../parts/range.tsx";
 import { Empty, none, Shown } from "../../parts/states.tsx";
@@ -32,12 +34,18 @@ export default function Page(_props: PageProps) {
   const markOf = (group: Group) =>
     system.value?.degradation.marks.find((one) => one.service_name === `task:${group.task_name}`);
   const [replayed, setReplayed] = useState<Group | null>(null);
+  const [outcome, setOutcome] = useState<Outcome | null>(null);
+  const replay = (group: Group) => {
+    setOutcome(null);
+    setReplayed(group);
+  };
   const found = failures.value;
   return (
     <>
       <PageHead title={WORDS.title} lead={found && verdict(found, hours)}>
         <CopyAs command={{ path: "/analytics/failures", query: { hours } }} />
       </PageHead>
+      {outcome && <ReceiptOfMany of={outcome} onClose={() => setOutcome(null)} />}
       <Range label={WORDS.ranges} />
       <Shown data={failures} lines={6}>
         {(shown) =>
@@ -53,7 +61,7 @@ export default function Page(_props: PageProps) {
                   found={shown}
                   group={group}
                   mark={markOf(group)}
-                  onReplay={() => setReplayed(group)}
+                  onReplay={() => replay(group)}
                 />
               ))}
             </ol>
@@ -65,6 +73,9 @@ export default function Page(_props: PageProps) {
           group={replayed}
           mark={markOf(replayed)}
           query={tasksOf(found, replayed)}
+          onReplayed={(go) =>
+            setOutcome((before) => outcomeOf({ verb: "replay", at: Date.now(), ...go }, before))
+          }
           onClose={() => setReplayed(null)}
         />
       )}

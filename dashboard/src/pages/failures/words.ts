@@ -15,7 +15,6 @@ export const WORDS = {
   heldWhy: "is held back: what is replayed waits until it is let go.",
   one: "Replay one",
   rest: "Replay the rest",
-  look: "Look at them",
   allReplayed:
     "The newest of them were replayed from this page already. What fails anew can be replayed here.",
 } as const;

@@ -10,13 +10,14 @@ import { cancellable, restOf } from "../../logic/cancels.ts";
 import { celeriac } from "../../logic/curl.ts";
 import { filtersOfParams, paramsOfFilters, queryOf } from "../../logic/filters.ts";
 import { count, plural } from "../../logic/format.ts";
-import { listOfMade } from "../../logic/replays.ts";
+import { type Made, type Outcome, outcomeOf } from "../../logic/many.ts";
 import { act, actOnEach, Confirm } from "../../parts/actions.tsx";
 import { asCurl, CopyAs, copy, Id } from "../../parts/copy.tsx";
 import { Dialog } from "../../parts/dialog.tsx";
 import { Grid, SelectionBar } from "../../parts/grid.tsx";
 import { useHeld } from "../../parts/held.tsx";
 import { Icon } from "../../parts/icons.tsx";
+import { ReceiptOfMany } from "../../parts/many.tsx";
 import { PageHead, type PageProps } from "../../parts/page.tsx";
 import { AsOf, Empty, ErrorBox, Loading, none } from "../../parts/states.tsx";
 import { say } from "../../parts/toasts.tsx";
@@ -34,6 +35,8 @@ import "./page.css";
 
 const MOST_SELECTED = 200;
 const selected = signal<ReadonlySet<string>>(new Set());
+/** What became of what was last done to the selected ones. */
+const outcome = signal<Outcome | null>(null);
 const asking = signal<"cancel" | "replay" | "save" | null>(null);
 
 export default function Page(_props: PageProps) {
@@ -94,6 +97,7 @@ export default function Page(_props: PageProps) {
           <ColumnMenu />
           <CopyAs command={{ path: "/search/tasks", query: shown }} until="created_before" />
         </PageHead>
+        {outcome.value && <ReceiptOfMany of={outcome.value} onClose={() => (outcome.value = null)} />}
         <FilterBar />
         <TimeBrush />
       </div>
@@ -196,14 +200,6 @@ function compare(ids: string[]): void {
   else say("Select two tasks to compare them.");
 }
 
-/** Where what a replay has made is seen. */
-function whereTo(made: readonly { task_id: string; created_at: string }[]) {
-  const [first] = made;
-  if (!first) return undefined;
-  if (made.length === 1) return { label: "Open it", href: href(taskPath(first.task_id)) };
-  return { label: "Show them", href: href(listOfMade(made)) };
-}
-
 function AskAct({
   verb,
   ids,
@@ -219,20 +215,12 @@ function AskAct({
   const some = ids.slice(0, MOST_SELECTED);
   const what = `${verb === "cancel" ? "Cancel" : "Replay"} ${plural(some.length, "task")}`;
   const run = async () => {
-    const made: { task_id: string; created_at: string }[] = [];
+    const made: Made[] = [];
     const failures = await actOnEach(some, async (id) => {
-      const answer = await call<(typeof made)[number]>("POST", `/tasks/${segment(id)}/${verb}`);
+      const answer = await call<Made>("POST", `/tasks/${segment(id)}/${verb}`);
       if (verb === "replay") made.push(answer);
     });
-    const done = some.length - failures.size;
-    if (done > 0)
-      say(`${verb === "cancel" ? "Cancel asked for" : "Replayed"} ${plural(done, "task")}.`, {
-        tone: "completed",
-        to: whereTo(made),
-      });
-    const reasons = new Map<string, number>();
-    for (const error of failures.values()) reasons.set(error.message, (reasons.get(error.message) ?? 0) + 1);
-    for (const [reason, times] of reasons) say(`${count(times)} not: ${reason}`, { tone: "failed" });
+    outcome.value = outcomeOf({ verb, all: some.length, made, failures: failures.values(), at: Date.now() });
     selected.value = new Set();
     onDone();
   };
