@@ -121,6 +121,10 @@ class RateLimited(CeleriacError):
         self.retry_after_seconds = retry_after_seconds
 
 
+class TooManyWrongKeys(RateLimited):
+    """Too many wrong API keys; try again later."""
+
+
 class InternalError(CeleriacError):
     """Something went wrong on our side; the log line with this request id says more."""
 

@@ -11,10 +11,11 @@ import hmac
 import string
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import sha256
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
+from typing import Self
 
 from domain.scopes import Scope
 from domain.sight import Limits
@@ -137,3 +138,17 @@ def _checksum(body: str) -> str:
         rest, digit = divmod(rest, len(ALPHABET))
         digits.append(ALPHABET[digit])
     return "".join(reversed(digits))
+
+
+@dataclass(frozen=True, slots=True)
+class TurnedAway:
+    """The requests of one minute that nobody was let in with."""
+
+    minute: datetime
+    count: int
+    latest_at: datetime
+    latest_from: str
+
+    def and_earlier(self, earlier: Self) -> Self:
+        """Return both counts of the minute as one."""
+        return replace(self, count=self.count + earlier.count)

@@ -50,7 +50,7 @@ NOUNS: Mapping[str, str] = {
     "The database": "engine listener migrate leadership batch tables transactions ages",
     "Loops": "loop loops",
     "The command line": "cli celeriac_command",
-    "API keys": "api_keys drawing key_ring principals failed_keys",
+    "API keys": "api_keys drawing key_ring principals failed_keys turned_away",
     "Signing in": "session sessions session_book session_cookie sign_ins oidc issuer",
     "The audit": "audit audit_seals seals authorship audit_key",
     "Encryption": "at_rest reencryption encryption encrypt opening payloads",

@@ -15,7 +15,15 @@ from hashlib import sha256
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.client_key import note_key_hash
-from api.errors import Forbidden, LimitedKey, RateLimited, SessionOver, Unauthenticated, error_response
+from api.errors import (
+    Forbidden,
+    LimitedKey,
+    RateLimited,
+    SessionOver,
+    TooManyWrongKeys,
+    Unauthenticated,
+    error_response,
+)
 from api.middleware.client_address import ClientAddress
 from api.middleware.failed_keys import FailedKeys
 from api.middleware.rate_limit import WindowCounter, seconds_until
@@ -74,6 +82,8 @@ class Authentication:
         try:
             await self.admit(scope)
         except CeleriacError as refusal:
+            if isinstance(refusal, (Unauthenticated, TooManyWrongKeys)) and not _is_page_without_key(scope):
+                self._ring.turned_away.add(datetime.now(UTC), source=self.address_of(scope))
             response = error_response(refusal, scope)
             if isinstance(refusal, SessionOver):
                 response.headers.append("Set-Cookie", SESSION_ENDS)
@@ -207,7 +217,7 @@ class Authentication:
         address = self._address.of(scope)
         wait_seconds = self._failed.wait_seconds(address)
         if wait_seconds:
-            return RateLimited("Too many wrong API keys; try again later.", retry_after_seconds=wait_seconds)
+            return TooManyWrongKeys(retry_after_seconds=wait_seconds)
         self._failed.add(address)
         return reason or Unauthenticated()
 
@@ -239,6 +249,11 @@ def _env_key(given: str, number: int) -> tuple[bytes, Principal]:
     key = given.removesuffix(READ_ONLY_SUFFIX)
     scopes = ALL_SCOPES if key == given else frozenset({Permission.READ})
     return key.encode(), Principal(PrincipalKind.ENV_KEY, str(number), f"CELERIAC_API_KEYS {number}", scopes)
+
+
+def _is_page_without_key(scope: Scope) -> bool:
+    """Whether a page of ours asks, in a browser where nobody is signed in: that is how it learns it."""
+    return header_of(scope, b"sec-fetch-site") == "same-origin" and not _bearer(scope)
 
 
 def _bearer(scope: Scope) -> str:

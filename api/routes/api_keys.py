@@ -1,5 +1,7 @@
 """API keys: make, list, read, change, rotate and revoke them, and who the caller is."""
 
+from datetime import timedelta
+
 from fastapi import Response
 
 from api.authorship import RequestAuthor
@@ -7,15 +9,17 @@ from api.declarations import audited_as, needs, needs_any_key, needs_or_is, whol
 from api.dependencies import Caller, ReadConnection, Resources, WriteConnection
 from api.openapi.document import responses
 from api.routing import api_router
-from api.schemas.api_keys import IssuedKey, KeyChange, KeyModel, KeyOrder, KeyPage, Me, Rotation
+from api.schemas.api_keys import IssuedKey, KeyChange, KeyModel, KeyOrder, KeyPage, Me, Rotation, TurnedAwayModel
 from api.schemas.pages import DEFAULT_LIMIT, Limit, Offset, Rows, RowsShown
 from domain.audit import Action
 from domain.errors import KeyNotFound, LastAdmin
 from domain.scopes import Scope
 from services import api_keys
-from store.queries.api_keys import list_keys
+from store.queries.api_keys import list_keys, read_turned_away
 
 router = api_router(tag="api keys")
+
+TURNED_AWAY_WITHIN = timedelta(hours=1)
 
 
 @router.post("/api-keys", summary="Make an API key", status_code=201)
@@ -41,10 +45,13 @@ async def create(
 async def list_all(
     connection: ReadConnection, limit: Limit = DEFAULT_LIMIT, *, offset: Offset = 0, rows: RowsShown = Rows.BOTH
 ) -> KeyPage | Response:
-    """The newest first, revoked ones included; never a secret."""
+    """The newest first, revoked ones included; never a secret. And how many requests had no valid key of late."""
     total, page = await list_keys(connection, limit=limit, offset=offset)
     found = [KeyModel.from_key(key) for key in page]
-    return KeyPage(total=total, limit=limit, offset=offset, data=found, api_keys=found).with_rows(rows)
+    number, at, source = await read_turned_away(connection, since=TURNED_AWAY_WITHIN)
+    turned_away = TurnedAwayModel(count=number, latest_at=at, latest_from=source)
+    page_of = KeyPage(total=total, limit=limit, offset=offset, data=found, api_keys=found, turned_away=turned_away)
+    return page_of.with_rows(rows)
 
 
 @router.get("/api-keys/{key_id}", summary="Get an API key", responses=responses(KeyNotFound))

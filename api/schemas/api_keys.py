@@ -155,10 +155,19 @@ class IssuedKey(KeyModel):
         return cls(key=issued.text, **_shown(issued.key))
 
 
+class TurnedAwayModel(ResponseModel):
+    """How many requests were refused in the last hour for want of a valid key, by all processes together."""
+
+    count: int
+    latest_at: Timestamp | None
+    latest_from: str | None = Field(description="The address of the latest.", examples=["10.0.0.7"])
+
+
 class KeyPage(Page[KeyModel]):
     """A part of the list of API keys; the rows stand under both names."""
 
     api_keys: list[KeyModel]
+    turned_away: TurnedAwayModel
 
 
 class Me(ResponseModel):

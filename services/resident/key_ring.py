@@ -17,9 +17,10 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from background import Resident, start_rounds
-from domain.api_keys import ApiKey, Network, parse_networks
+from domain.api_keys import ApiKey, Network, TurnedAway, parse_networks
 from domain.principals import Principal, PrincipalKind
 from services.resident.session_book import SessionBook
+from services.resident.turned_away import TurnedAwayCounts
 from services.transactions import Transact
 from store.listener import API_KEYS, Listener
 from store.queries import api_keys, sessions
@@ -57,6 +58,8 @@ class KeyRing:
         self._keys: dict[str, HeldKey] = {}
         self.sessions = SessionBook()
         """The sessions that were read with the keys."""
+        self.turned_away = TurnedAwayCounts()
+        """The requests that were let in by no key, until that is written."""
         self._read_at = float("-inf")
         self._uses: dict[str, tuple[datetime, str]] = {}
         self._looked: asyncio.Future[None] | None = None
@@ -163,8 +166,16 @@ class KeyReader(Resident):
         await self._listener.wait(POLL_SECONDS)
 
     async def read(self) -> None:
-        """Read all keys and the sessions in use once, and write the uses that are not written."""
+        """Read all keys and the sessions in use once, and write what is not written yet."""
         read_at, book = time.monotonic(), self._ring.sessions
+        counts = self._ring.turned_away.take()
+        try:
+            await self._read(read_at, book, counts=counts)
+        except BaseException:
+            self._ring.turned_away.give_back(counts)
+            raise
+
+    async def _read(self, read_at: float, book: SessionBook, *, counts: list[TurnedAway]) -> None:
         async with self._transact() as connection:
             if wanted := book.wanted():
                 book.fill(wanted, await sessions.read_sessions(connection, wanted))
@@ -175,6 +186,9 @@ class KeyReader(Resident):
                 await api_keys.note_uses(connection, uses)
             if shown := book.unwritten_uses():
                 await sessions.note_uses(connection, shown)
+            # Last: another process that writes of the same minute waits until the commit.
+            if counts:
+                await api_keys.note_turned_away(connection, counts)
 
     def _tell(self, *, is_away: bool, error: str | None = None) -> None:
         if is_away and not self._ring.is_away:

@@ -1,21 +1,25 @@
 """API keys: stored, changed, listed and read by the processes that let people in."""
 
 from collections.abc import Collection, Mapping
-from datetime import datetime
+from dataclasses import asdict
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, bindparam, func, select, text, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Row, bindparam, case, delete, func, select, text, update
+from sqlalchemy.dialects.postgresql import aggregate_order_by, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.api_keys import ApiKey
+from domain.api_keys import ApiKey, TurnedAway
 from domain.scopes import Scope
 from store.listener import API_KEYS
 from store.queries import leadership
-from store.tables.api_keys import api_keys
+from store.tables.api_keys import api_keys, turned_away
 
 CHANGES = 0x6B657973
 """The lock of those who change keys: whether one is the last way in is only known while nobody else changes any."""
+
+
+TURNED_AWAY_KEPT = timedelta(days=1)
 
 
 async def lock_changes(connection: AsyncConnection) -> datetime:
@@ -74,6 +78,34 @@ async def note_uses(connection: AsyncConnection, uses: Collection[tuple[str, dat
     )
     rows = [{"used": key_id, "at": at, "source": source} for key_id, at, source in sorted(uses)]
     await connection.execute(noted, rows)
+
+
+async def note_turned_away(connection: AsyncConnection, counts: Collection[TurnedAway]) -> None:
+    """Add these counts to their minutes, in order, and remove those that are older than a day (primary key)."""
+    added = insert(turned_away)
+    is_later = added.excluded.latest_at >= turned_away.c.latest_at
+    added = added.on_conflict_do_update(
+        index_elements=["minute"],
+        set_={
+            "count": turned_away.c.count + added.excluded.count,
+            "latest_at": func.greatest(turned_away.c.latest_at, added.excluded.latest_at),
+            "latest_from": case((is_later, added.excluded.latest_from), else_=turned_away.c.latest_from),
+        },
+    )
+    await connection.execute(delete(turned_away).where(turned_away.c.minute < func.now() - TURNED_AWAY_KEPT))
+    await connection.execute(added, [asdict(one) for one in counts])
+
+
+async def read_turned_away(connection: AsyncConnection, *, since: timedelta) -> tuple[int, datetime | None, str | None]:
+    """How many requests were refused for want of a valid key, when the latest was, and from where (primary key)."""
+    latest = turned_away.c.latest_at.desc()
+    found = select(
+        func.coalesce(func.sum(turned_away.c.count), 0),
+        func.max(turned_away.c.latest_at),
+        func.array_agg(aggregate_order_by(turned_away.c.latest_from, latest))[1],
+    ).where(turned_away.c.minute > func.now() - since)
+    number, at, source = (await connection.execute(found)).one()
+    return int(number), at, source
 
 
 async def notify(connection: AsyncConnection) -> None:

@@ -1,6 +1,6 @@
-"""The table of API keys, in the same metadata as the others."""
+"""The tables of API keys and of requests that had none, in the same metadata as the others."""
 
-from sqlalchemy import Column, Integer, LargeBinary, Table, Text, func
+from sqlalchemy import BigInteger, Column, Integer, LargeBinary, Table, Text, func
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from store.tables.base import Time, metadata
@@ -31,3 +31,13 @@ api_keys = Table(
 enforces yet: a version that does not know them refuses a key that has any. `created_by` is the id of a principal,
 `last_used_at` the time of the first use in the minute of the last one, and never before `created_at`.
 """
+
+turned_away = Table(
+    "turned_away",
+    metadata,
+    Column("minute", Time, primary_key=True),
+    Column("count", BigInteger, nullable=False),
+    Column("latest_at", Time, nullable=False),
+    Column("latest_from", Text, nullable=False),
+)
+"""How many requests of a minute were refused for want of a valid key, and the latest of them; a day of them is kept."""

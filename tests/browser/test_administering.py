@@ -12,7 +12,7 @@ from tests.browser.pages import Watch, open_page, watched
 from tests.browser.people import KEY
 from tests.browser.shop import Shop
 from tests.integration.api.serving import serving
-from tests.patience import wait_for
+from tests.patience import PATIENCE_SECONDS, wait_for
 
 Looked = tuple[Page, Watch]
 NOWHERE = "nowhere.invalid"
@@ -39,6 +39,8 @@ def test_the_first_key_says_that_it_closes_the_door_and_for_whom_before_it_does(
         dialog.get_by_role("button", name="Make the key and close the door").click()
         dialog.get_by_role("button", name="I have kept it").click()
         assert httpx.get(f"{url}/api/v1/tasks").status_code == 401
+        refused = page.get_by_text("1 request was refused for want of a valid key in the last hour")
+        expect(refused).to_contain_text("from 127.0.0.1", timeout=PATIENCE_SECONDS * 1000)
         page.get_by_role("button", name="Make a key").click()
         expect(dialog.get_by_label("Name", exact=True)).to_be_visible()
         expect(dialog.get_by_role("note")).to_have_count(0)

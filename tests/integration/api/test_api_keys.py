@@ -263,3 +263,26 @@ def test_a_request_that_is_repeated_after_a_rotation_is_the_same_request(root: h
         with client_with(key, url) as client:
             answers.append(client.post("/tasks", json=TASK, headers={"Idempotency-Key": "once"}))
     assert answers[0].json()["task_id"] == answers[1].json()["task_id"]
+
+
+def test_requests_without_a_valid_key_are_told_of_all_processes_together(
+    root: httpx.Client, url: str, settings: Settings
+) -> None:
+    def told() -> dict[str, Any]:
+        found: dict[str, Any] = root.get("/api-keys").json()["turned_away"]
+        return found
+
+    refused = 1  # by which the fixture sees that the door is closed
+    with serving(settings) as other:
+        for place in (url, other + API_PREFIX):
+            assert httpx.post(f"{place}/tasks", json=TASK).status_code == 401
+            with client_with("a-key-that-opens-nothing", place) as wrong:
+                assert wrong.post("/tasks", json=TASK).status_code == 401
+            # A page of ours that asks who is there is nobody's client.
+            assert httpx.get(f"{place}/me", headers={"Sec-Fetch-Site": "same-origin"}).status_code == 401
+            refused += 2
+        wait_for(lambda: told()["count"] >= refused)
+    found = told()
+    assert found["count"] == refused
+    assert found["latest_from"] == "127.0.0.1"
+    assert found["latest_at"]

@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from domain.api_keys import ApiKey, compose, digest_of, id_within, is_whole, parse_networks
+from domain.api_keys import ApiKey, TurnedAway, compose, digest_of, id_within, is_whole, parse_networks
 from domain.scopes import Scope
 from domain.sight import Limits
 
@@ -90,3 +90,9 @@ def test_networks_are_addresses_or_networks_without_bits_beside_the_prefix() -> 
 def test_no_secret_and_no_hash_is_shown_by_accident() -> None:
     assert "secret_hash" not in repr(KEY)
     assert repr(KEY.secret_hash) not in repr(KEY)
+
+
+def test_the_requests_of_a_minute_are_counted_together() -> None:
+    earlier = TurnedAway(NOW, 2, NOW, "10.0.0.7")
+    later = TurnedAway(NOW, 1, NOW + timedelta(seconds=1), "10.0.0.8")
+    assert later.and_earlier(earlier) == replace(later, count=3)

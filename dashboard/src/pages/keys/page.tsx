@@ -18,14 +18,14 @@ import { Ago, clock, Time } from "../../parts/time.tsx";
 import { say } from "../../parts/toasts.tsx";
 import { href, params, setParams } from "../../router.ts";
 import { KeyForm } from "./form.tsx";
-import { type Issued, isOver, type Key, lookOfKey } from "./types.ts";
+import { type Issued, isOver, type Key, lookOfKey, type TurnedAway } from "./types.ts";
 import { WORDS } from "./words.ts";
 import "./page.css";
 
 const pathOf = (key: Key): string => `/api-keys/${segment(key.key_id)}`;
 
 export default function Page(_props: PageProps) {
-  const keys = useData<Rows<Key>>(may("admin") ? "/api-keys" : null, {
+  const keys = useData<Rows<Key> & { turned_away: TurnedAway }>(may("admin") ? "/api-keys" : null, {
     query: { limit: 200, rows: "data" },
     every: 15_000,
   });
@@ -51,6 +51,7 @@ export default function Page(_props: PageProps) {
           const over = shown.data.filter((key) => isOver(key, now));
           return (
             <>
+              <Refused of={shown.turned_away} />
               {live.length === 0 ? (
                 <Empty icon="unplug">
                   <p>{isFirst ? WORDS.firstText : WORDS.noneText}</p>
@@ -107,6 +108,20 @@ export default function Page(_props: PageProps) {
         </SecretOnce>
       )}
     </>
+  );
+}
+
+/** Clients that are refused: nothing else tells whoever runs them. */
+function Refused({ of: it }: { of: TurnedAway }) {
+  if (it.count === 0 || it.latest_at === null) return null;
+  return (
+    <p class="note" data-tone="waiting">
+      <Icon name="warning" />
+      <span>
+        {plural(it.count, "request was", "requests were")} {WORDS.refused} (latest <Time at={it.latest_at} />
+        {it.latest_from && `, from ${it.latest_from}`}).
+      </span>
+    </p>
   );
 }
 

@@ -20,6 +20,13 @@ export interface Key {
   last_used_from: string | null;
 }
 
+/** The requests of the last hour that were refused for want of a valid key. */
+export interface TurnedAway {
+  count: number;
+  latest_at: string | null;
+  latest_from: string | null;
+}
+
 export interface Issued extends Key {
   key: string;
 }

@@ -12,6 +12,7 @@ export const WORDS = {
   closes: "This closes the door, for good.",
   closesText:
     "From that moment on, whatever sends no key is refused with 401: programs that submit tasks, scripts that read, other browsers. It stays so even if the key is revoked. Workers need no key, and you go on with this one.",
+  refused: "refused for want of a valid key in the last hour",
   came: "submitted without a key in the last hour.",
   cameText: "Whoever submits them is refused until he sends a key. Who only reads is not counted.",
   none: "No key that was made here is valid: who comes has one of the environment, or a token.",
