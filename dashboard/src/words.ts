@@ -5,6 +5,7 @@ export const WORDS = {
   polling: "polling",
   paused: "paused",
   away: "no answer",
+  isOut: "signed out",
   waiting: "waiting",
   running: "running",
   more: "More",
