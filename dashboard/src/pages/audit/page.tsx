@@ -185,8 +185,11 @@ function columns(look: (row: AuditRow) => void, nameOf: NameOf): readonly Column
       id: "subject",
       title: "to",
       width: "minmax(120px, 2.4fr)",
-      narrow: "hide",
-      cell: (row) => <Subject row={row} name={nameOf(row)} />,
+      cell: (row) => (
+        <span class="audit-to">
+          <Subject row={row} name={nameOf(row)} />
+        </span>
+      ),
     },
     {
       id: "outcome",
@@ -207,8 +210,7 @@ function columns(look: (row: AuditRow) => void, nameOf: NameOf): readonly Column
       title: "reason",
       width: "minmax(80px, 0.9fr)",
       from: 1000,
-      narrow: "hide",
-      cell: (row) => row.reason ?? "",
+      cell: (row) => row.reason && <span class="audit-why">{row.reason}</span>,
     },
   ];
 }

@@ -155,7 +155,8 @@ const COLUMNS: Column<NameRow>[] = [
   {
     id: "known",
     title: "known to",
-    width: "minmax(76px, 1fr)",
+    from: 560,
+    width: "minmax(84px, 0.7fr)",
     cell: (one) =>
       one.known_by > 0 ? (
         <span>{plural(one.known_by, "worker")}</span>
@@ -169,7 +170,7 @@ const COLUMNS: Column<NameRow>[] = [
     id: "ended",
     title: "ended",
     sort: "busiest",
-    width: "64px",
+    width: "minmax(64px, 0.5fr)",
     align: "end",
     cell: (one) => (
       <>
@@ -181,7 +182,8 @@ const COLUMNS: Column<NameRow>[] = [
   {
     id: "rate",
     title: "now",
-    width: "62px",
+    from: 700,
+    width: "minmax(62px, 0.5fr)",
     align: "end",
     narrow: "hide",
     cell: (one) => perMinute(one.ended_per_minute / 60),
@@ -190,7 +192,7 @@ const COLUMNS: Column<NameRow>[] = [
     id: "failing",
     title: "failing",
     sort: "failing",
-    width: "62px",
+    width: "minmax(62px, 0.5fr)",
     align: "end",
     cell: (one) => (
       <span class={one.failed > 0 ? "names-failing" : undefined}>
@@ -202,7 +204,8 @@ const COLUMNS: Column<NameRow>[] = [
   {
     id: "p50",
     title: "half take",
-    width: "66px",
+    from: 630,
+    width: "minmax(66px, 0.6fr)",
     align: "end",
     narrow: "hide",
     cell: (one) => duration(one.p50_duration_seconds),
@@ -211,7 +214,7 @@ const COLUMNS: Column<NameRow>[] = [
     id: "p95",
     title: "95 % take",
     sort: "slowest",
-    width: "80px",
+    width: "minmax(80px, 0.6fr)",
     align: "end",
     narrow: "hide",
     cell: (one) => duration(one.p95_duration_seconds),
@@ -219,14 +222,15 @@ const COLUMNS: Column<NameRow>[] = [
   {
     id: "lately",
     title: "last hour",
-    width: "minmax(84px, 1fr)",
+    width: "minmax(84px, 0.9fr)",
     align: "end",
     cell: (one) => <LastHour of={one} />,
   },
   {
     id: "wait",
     title: "wait",
-    width: "64px",
+    from: 780,
+    width: "minmax(64px, 0.5fr)",
     align: "end",
     narrow: "hide",
     cell: (one) => duration(one.average_wait_seconds),

@@ -83,7 +83,7 @@ export function Consumers({ queue }: { queue: QueueDetail }) {
               {one.hostname}
             </Lead>
             {one.adopted_at && (
-              <span class="muted" title={WORDS.adoptedWhy}>
+              <span class="queue-adopted muted" title={WORDS.adoptedWhy}>
                 {WORDS.adopted} <Ago at={one.adopted_at} />
               </span>
             )}

@@ -145,7 +145,7 @@ const columnsOf = (most: number, isOfMirror: boolean): Column<QueueRow>[] => [
   {
     id: "oldest",
     title: "oldest",
-    width: "72px",
+    width: "84px",
     align: "end",
     cell: (one) =>
       one.oldest_waiting_at ? <Lasting from={one.oldest_waiting_at} /> : <span class="muted">–</span>,
