@@ -139,9 +139,9 @@ function Vitals({ it, name }: { it: NameDetail; name: string }) {
         tone={it.failed > 0 ? "failed" : undefined}
         to={href("/tasks", { ...day, status: "FAILED" })}
       />
-      <Figure label="half take" value={duration(it.p50_duration_seconds)} note="or less" />
-      <Figure label="95 % take" value={duration(it.p95_duration_seconds)} note="or less, within 5 %" />
-      <Figure label="wait" value={duration(it.average_wait_seconds)} note="on average, until they start" />
+      <Figure label="half take" value={duration(it.p50_duration_seconds)} note="or less, in 24 hours" />
+      <Figure label="95 % take" value={duration(it.p95_duration_seconds)} note="or less, in 24 hours" />
+      <Figure label="wait" value={duration(it.average_wait_seconds)} note="on average in 24 hours" />
     </div>
   );
 }

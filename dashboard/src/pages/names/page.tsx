@@ -52,7 +52,7 @@ export default function Page(_props: PageProps) {
               <p>{WORDS.emptyHow}</p>
             </Empty>
           ) : (
-            <All page={shown} holds={holds} />
+            <All page={shown} holds={holds} said={window.said} />
           )
         }
       </Shown>
@@ -62,7 +62,7 @@ export default function Page(_props: PageProps) {
 
 const pathOf = (name: string) => `/names/${encodeURIComponent(name)}`;
 
-function All({ page, holds }: { page: Rows<NameRow>; holds: readonly Hold[] }) {
+function All({ page, holds, said }: { page: Rows<NameRow>; holds: readonly Hold[]; said: string }) {
   const letters = params.value.get("q") ?? "";
   const by = params.value.get("sort_by") ?? "busiest";
   const rows = sorted(found(page.data, letters), by);
@@ -79,6 +79,10 @@ function All({ page, holds }: { page: Rows<NameRow>; holds: readonly Hold[] }) {
         />
         <span class="muted num">{plural(rows.length, "name")}</span>
       </label>
+      <p class="muted">
+        {WORDS.figures} {said}
+        {WORDS.butWhere}
+      </p>
       {rows.length === 0 ? (
         <Empty title={WORDS.nothing} icon="search">
           <button type="button" class="button" onClick={() => setParams({ q: null })}>
@@ -181,9 +185,9 @@ const COLUMNS: Column<NameRow>[] = [
   },
   {
     id: "rate",
-    title: "now",
+    title: "in 5 min",
     from: 700,
-    width: "minmax(62px, 0.5fr)",
+    width: "minmax(66px, 0.5fr)",
     align: "end",
     narrow: "hide",
     cell: (one) => perMinute(one.ended_per_minute / 60),
@@ -221,8 +225,8 @@ const COLUMNS: Column<NameRow>[] = [
   },
   {
     id: "lately",
-    title: "last hour",
-    width: "minmax(84px, 0.9fr)",
+    title: "95 %, last hour",
+    width: "minmax(104px, 0.9fr)",
     align: "end",
     cell: (one) => <LastHour of={one} />,
   },

@@ -5,6 +5,8 @@ export const WORDS = {
   empty: "No name is known yet.",
   emptyHow: "A name is known as soon as a worker that knows it is online, or a task of it is submitted.",
   held: "held back",
+  figures: "The figures are of what happened",
+  butWhere: ", but where a column says another time.",
   filter: "Letters of the name",
   nothing: "No name has these letters.",
   clear: "Show all",
