@@ -144,9 +144,7 @@ function Vital(props: {
 
 function LiveChip() {
   const state = awaySince.value !== null ? "away" : isPaused.value ? "paused" : mode.value;
-  const word = isOut.value
-    ? WORDS.isOut
-    : { away: WORDS.away, paused: WORDS.paused, live: WORDS.live, polling: WORDS.polling }[state];
+  const word = { away: WORDS.away, paused: WORDS.paused, live: WORDS.live, polling: WORDS.polling }[state];
   const old =
     state === "paused" && heardAt.value
       ? `, ${Math.round((clock.value.now - heardAt.value) / 1000)} s old`
@@ -155,7 +153,7 @@ function LiveChip() {
     <button
       type="button"
       class="live"
-      data-mode={isOut.value ? "away" : state}
+      data-mode={state}
       onClick={togglePause}
       title={isPaused.value ? "Go on (p)" : "Pause (p)"}
       aria-pressed={isPaused.value}

@@ -5,7 +5,6 @@ export const WORDS = {
   polling: "polling",
   paused: "paused",
   away: "no answer",
-  isOut: "signed out",
   waiting: "waiting",
   running: "running",
   more: "More",

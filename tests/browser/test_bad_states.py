@@ -73,33 +73,6 @@ def test_a_session_that_ends_in_a_form_keeps_it_and_the_request_goes_again(
         expect(page.get_by_role("button", name="live")).to_be_visible()
 
 
-def test_who_is_signed_out_is_told_so_and_promised_nothing(closed: str, browser: Browser) -> None:
-    with watched(browser, closed) as (page, _):
-        page.goto(f"{closed}/ui/queues")
-        sign_in(page)
-        expect(page.get_by_role("heading", level=1)).to_have_text("Queues")
-        httpx.delete(f"{closed}/api/v1/session", headers=_cookies_of(page)).raise_for_status()
-        page.keyboard.press(".")
-        over = page.get_by_role("dialog", name="Your session is over")
-        expect(over).to_be_visible()
-        page.keyboard.press("Escape")
-        expect(over).to_have_count(0)
-        told = page.get_by_text("You are not signed in any more").first
-        expect(told).to_be_visible()
-        expect(page.get_by_text("by itself")).to_have_count(0)
-        expect(page.get_by_role("button", name="signed out")).to_be_visible()
-        page.get_by_role("button", name="Sign in").first.click()
-        sign_in(page)
-        expect(page.get_by_text("You are not signed in any more")).to_have_count(0)
-        expect(over).to_have_count(0)
-
-
-def _cookies_of(page: Page) -> dict[str, str]:
-    """The headers by which a program ends the session of this page, as another tab does."""
-    cookies = "; ".join(f"{one['name']}={one['value']}" for one in page.context.cookies())
-    return {"Cookie": cookies, "Sec-Fetch-Site": "same-origin"}
-
-
 def test_who_may_only_read_sees_no_button_that_does_something(guarded: str, shop: Shop, browser: Browser) -> None:
     with watched(browser, guarded) as (page, _):
         page.goto(f"{guarded}/ui/")
