@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0036_turned_away"
-down_revision = "0035_replays"
+revision = "0038_turned_away"
+down_revision = "0037_taken_on"
 
 
 def upgrade() -> None:
