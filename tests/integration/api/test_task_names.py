@@ -145,7 +145,8 @@ NAMED = CountKey(ago(0), "pay", "a", Measure.COMPLETED, "", "", None)
 
 def ended(count: int, *, minutes_ago: float, seconds: float, **others: Any) -> Delta:
     bucket = bucket_of(round(seconds * 1e6))
-    return Delta(NAMED._replace(starts_at=ago(60 * minutes_ago), bucket=bucket, **others), count, round(seconds * 1e6))
+    key = NAMED._replace(starts_at=ago(60 * minutes_ago), bucket=bucket, **others)
+    return Delta(key, count, round(count * seconds * 1e6))
 
 
 async def test_a_name_that_has_become_slower_says_by_how_much_and_since_when(engine: AsyncEngine) -> None:
