@@ -85,15 +85,17 @@ async def read_failures(
     newest = _by_group(failed)
     # Older runs are not counted where older failures are not known either.
     known_since = failed[-1].created_at if len(failed) == SAMPLED else since
-    names = {task.task_name for task in failed if task.task_name}
-    runs = await list_runs_by_node(connection, names, since=known_since, sight=sight)
+    names = {task.task_name for task in failed if task.task_name} & {group.task_name for group in groups}
+    runs: dict[str | None, list[RunsOnNode]] = {}
+    for each in await list_runs_by_node(connection, names, since=known_since, sight=sight):
+        runs.setdefault(each.task_name, []).append(each)
     new = await _new_of(groups, connection, begun=new_since(window), interval=interval, chosen=chosen)
     return [
         GroupWithSamples(
             group,
             newest.get(_key(group), ()),
             is_new=_key(group) in new,
-            runs=[each for each in runs if each.task_name == group.task_name],
+            runs=runs.get(group.task_name, ()),
         )
         for group in groups
     ]

@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 from settings import Settings
 from tests.acceptance.stack import Stack
 from tests.browser.pages import Watch, open_page, watched
-from tests.browser.people import KEY
+from tests.browser.people import sign_in
 from tests.browser.shop import Shop
 from tests.integration.api.serving import serving
 from tests.patience import PATIENCE_SECONDS, wait_for
@@ -51,8 +51,7 @@ def test_a_key_that_was_not_copied_is_not_lost_by_a_key_stroke(closed: str, brow
     with browser.new_context() as context:
         page = context.new_page()
         page.goto(f"{closed}/ui/keys")
-        page.get_by_label("API key").fill(KEY)
-        page.get_by_label("API key").press("Enter")
+        sign_in(page)
         page.get_by_role("button", name="Make a key").click()
         dialog = page.get_by_role("dialog")
         dialog.get_by_label("Name", exact=True).fill("kept")
@@ -74,8 +73,7 @@ def test_a_key_is_made_opens_is_switched_off_and_revoked(closed: str, browser: B
     with browser.new_context() as context:
         page = context.new_page()
         page.goto(f"{closed}/ui/keys")
-        page.get_by_label("API key").fill(KEY)
-        page.get_by_label("API key").press("Enter")
+        sign_in(page)
         page.get_by_role("button", name="Make a key").click()
         dialog = page.get_by_role("dialog")
         dialog.get_by_label("Name", exact=True).fill("etl")

@@ -103,12 +103,7 @@ export function renew(topic: string | "all"): void {
 }
 
 /** Ask for everything on the screen again, now. */
-export function refreshScreen(): void {
-  for (const entry of entries.values()) {
-    entry.isStale = true;
-    if (entry.users > 0) load(entry);
-  }
-}
+export const refreshScreen = (): void => renew("all");
 
 function entryOf(key: string, path: string, query: string): Entry {
   const known = entries.get(key);

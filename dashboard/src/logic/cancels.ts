@@ -1,12 +1,11 @@
 // Which of the selected tasks can be cancelled: those that have not ended. Pure.
 import type { TaskRow } from "../api/types.ts";
 import { plural } from "./format.ts";
+import { hasEnded } from "./status.ts";
 
 /** Return those that can be cancelled; one of which nothing is known may be one of them. */
 export function cancellable(ids: readonly string[], rows: readonly Pick<TaskRow, "task_id" | "status">[]) {
-  const ended = new Set(
-    rows.filter((row) => row.status !== "PENDING" && row.status !== "RUNNING").map((row) => row.task_id),
-  );
+  const ended = new Set(rows.filter(hasEnded).map((row) => row.task_id));
   return ids.filter((id) => !ended.has(id));
 }
 

@@ -36,7 +36,7 @@ export function runOf(it: Timed, now: number): Length {
 }
 
 /** In whole seconds, as the clock of the page counts. */
-const soFar = (from: string, now: number): Length => ({
+export const soFar = (from: string, now: number): Length => ({
   seconds: Math.max(0, Math.round((now - Date.parse(from)) / 1000)),
   isSoFar: true,
 });

@@ -29,9 +29,9 @@ export function nameOfPrincipal(label: string, keys?: ReadonlyMap<string, string
     case "cli":
       return "the command line";
     case "env_key":
-      return `key ${id} of CELERIAC_API_KEYS`;
+      return originOf(kind, id);
     case "api_key":
-      return keys?.get(id) ?? `key ${id}`;
+      return keys?.get(id) ?? originOf(kind, id);
     case "session":
       // It has the id of what it was made from: a key, or a person.
       return keys?.get(id) ?? id;

@@ -107,6 +107,11 @@ export function lookOf(word: string): Look {
   return LOOKS[plain] ?? { word: plain, tone: "quiet", shape: "lost" };
 }
 
+const ENDED = ["COMPLETED", "FAILED", "CANCELLED"];
+
+/** Return whether a task or a workflow has ended. */
+export const hasEnded = (it: { status: string }): boolean => ENDED.includes(it.status);
+
 /** Return how a task is shown: by its phase while it is on its way, by its status once it has ended. */
 export function lookOfTask(task: { status: string; phase?: string; outcome?: string | null }): Look {
   if (task.outcome === "unknown") return LOOKS.unknown!;

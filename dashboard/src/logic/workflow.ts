@@ -4,12 +4,9 @@ import type { StepDetail, Workflow, WorkflowGraph, WorkflowRow } from "../pages/
 import type { ReceiptStep } from "../parts/receipt.tsx";
 import { tally } from "./fold.ts";
 import { between, count, duration, plural } from "./format.ts";
-import type { Length } from "./lengths.ts";
+import { type Length, soFar } from "./lengths.ts";
 import { asAsked } from "./proof.ts";
-
-const ENDED = ["COMPLETED", "FAILED", "CANCELLED"];
-
-export const hasEnded = (workflow: { status: string }): boolean => ENDED.includes(workflow.status);
+import { hasEnded } from "./status.ts";
 
 const numbers = (steps: readonly StepDetail[]) => new Map(tally(steps.map((step) => step.status)));
 
@@ -24,8 +21,9 @@ const timeOf = (text: string | null): number => (text ? Date.parse(text) : Numbe
 
 /** Return how long it took from when it was asked for: with what its first steps waited. */
 export function tookOf(it: Pick<WorkflowRow, "status" | "created_at" | "completed_at">, now: number): Length {
-  if (hasEnded(it)) return { seconds: between(it.created_at, it.completed_at), isSoFar: false };
-  return { seconds: Math.max(0, Math.round((now - Date.parse(it.created_at)) / 1000)), isSoFar: true };
+  return hasEnded(it)
+    ? { seconds: between(it.created_at, it.completed_at), isSoFar: false }
+    : soFar(it.created_at, now);
 }
 
 /** Return the sentence under a workflow's title. */

@@ -111,6 +111,7 @@ export function TextField<V extends Values>({
   rows?: number;
   mono?: boolean;
   placeholder?: string;
+  maxLength?: number;
   inputMode?: "numeric" | "decimal" | "url";
   type?: "text" | "password" | "datetime-local";
 }) {
@@ -121,6 +122,7 @@ export function TextField<V extends Values>({
     class: field.mono ? "field mono" : "field",
     value: form.values[name] as string,
     placeholder: field.placeholder,
+    maxLength: field.maxLength,
     spellcheck: false,
     autocomplete: "off" as const,
     "aria-invalid": flaw ? true : undefined,

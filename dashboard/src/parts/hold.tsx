@@ -1,11 +1,12 @@
 // Holding a queue or a name back for a while, by a mark; and letting it go again.
 import { useState } from "preact/hooks";
-import { reasonHeaders } from "../api/client.ts";
+import { call, reasonHeaders } from "../api/client.ts";
+import { renew } from "../api/query.ts";
 import { mayMark } from "../api/session.ts";
 import { ActionButton, act } from "./actions.tsx";
-import { Dialog } from "./dialog.tsx";
+import { Choice, FormDialog, TextField } from "./form.tsx";
 import { Icon } from "./icons.tsx";
-import { Select } from "./select.tsx";
+import { say } from "./toasts.tsx";
 
 const TIMES = [
   ["900", "15 minutes"],
@@ -29,62 +30,43 @@ export function HoldBack({ service, name }: { service: string; name: string }) {
 }
 
 function AskHold({ service, name, onClose }: { service: string; name: string; onClose: () => void }) {
-  const [seconds, setSeconds] = useState("900");
-  const [why, setWhy] = useState("");
-  const [isBusy, setBusy] = useState(false);
   const isName = service.startsWith("task:");
-  const send = async (event: Event) => {
-    event.preventDefault();
-    setBusy(true);
-    const words = TIMES.find(([each]) => each === seconds)![1];
-    const done = await act("POST", "/resilience/degradation/mark", {
-      body: { service_name: service, strategy: "queue_only", duration_seconds: Number(seconds) },
-      headers: reasonHeaders(why),
-      done: `${isName ? `All tasks named ${name} are` : `${name} is`} held back for ${words}.`,
-      topics: ["all"],
-    });
-    if (done) onClose();
-    else setBusy(false);
-  };
   return (
-    <Dialog
+    <FormDialog
       title={`Hold back ${name}?`}
+      verb="Hold back"
+      initial={{ why: "", seconds: "900" }}
       onClose={onClose}
-      footer={
-        <>
-          <span class="spacer" />
-          <button type="button" class="button" onClick={onClose}>
-            Back
-          </button>
-          <button type="submit" form="hold" class="button primary" disabled={isBusy}>
-            Hold back
-          </button>
-        </>
-      }
+      onSubmit={async ({ why, seconds }) => {
+        await call("POST", "/resilience/degradation/mark", {
+          body: { service_name: service, strategy: "queue_only", duration_seconds: Number(seconds) },
+          headers: reasonHeaders(why),
+        });
+        const words = TIMES.find(([each]) => each === seconds)![1];
+        say(`${isName ? `All tasks named ${name} are` : `${name} is`} held back for ${words}.`, {
+          tone: "completed",
+        });
+        renew("all");
+      }}
     >
-      <form id="hold" class="hold-form" onSubmit={send}>
-        <p class="muted">
-          {isName
-            ? `Holds back all tasks named ${name}, also those that would succeed.`
-            : `Holds back all that is submitted to ${name}; what the broker has already still runs.`}
-        </p>
-        <label class="labelled">
-          Reason
-          <input
-            class="field"
-            autoComplete="off"
+      {(form) => (
+        <>
+          <p class="muted">
+            {isName
+              ? `Holds back all tasks named ${name}, also those that would succeed.`
+              : `Holds back all that is submitted to ${name}; what the broker has already still runs.`}
+          </p>
+          <TextField
+            form={form}
+            name="why"
+            label="Reason"
             maxLength={200}
-            value={why}
-            onInput={(event) => setWhy(event.currentTarget.value)}
+            hint="May be left empty. It is shown beside what is held back, and the audit keeps it."
           />
-          <small>May be left empty. It is shown beside what is held back, and the audit keeps it.</small>
-        </label>
-        <label class="labelled">
-          For
-          <Select value={seconds} options={TIMES} onChoose={setSeconds} />
-        </label>
-      </form>
-    </Dialog>
+          <Choice form={form} name="seconds" label="For" options={TIMES} />
+        </>
+      )}
+    </FormDialog>
   );
 }
 

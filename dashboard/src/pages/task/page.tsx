@@ -11,7 +11,7 @@ import { runOf, waitOf } from "../../logic/lengths.ts";
 import { proofOfCancel } from "../../logic/proof.ts";
 import { wasReplayed } from "../../logic/replays.ts";
 import { firstStart, sentenceOfTask } from "../../logic/sentence.ts";
-import { lookOfTask } from "../../logic/status.ts";
+import { hasEnded, lookOfTask } from "../../logic/status.ts";
 import { nameOf } from "../../logic/story.ts";
 import { ActionButton, act, Confirm } from "../../parts/actions.tsx";
 import { By } from "../../parts/by.tsx";
@@ -36,7 +36,6 @@ import { WORDS } from "./words.ts";
 import "./page.css";
 
 const pathOf = (id: string) => `/tasks/${encodeURIComponent(id)}`;
-const hasEnded = (task: Task) => task.status !== "PENDING" && task.status !== "RUNNING";
 
 export default function Page({ params }: PageProps) {
   const id = params.id ?? "";

@@ -7,6 +7,7 @@ import { type Data, useData } from "../../api/query.ts";
 import type { Page, TaskRow } from "../../api/types.ts";
 import { stillFits } from "../../logic/filters.ts";
 import { justAfter } from "../../logic/moments.ts";
+import { hasEnded } from "../../logic/status.ts";
 
 /** What fills a window: a row is 600 bytes. Where it does not, or is scrolled, portions follow. */
 const FIRST = 60;
@@ -149,8 +150,6 @@ function newerIn(later: Data<Page<TaskRow>>, loaded: Loaded | null): string | nu
   if (!loaded || newer === 0) return null;
   return newer < NEWER ? String(newer) : `${NEWER - 1}+`;
 }
-
-const hasEnded = (row: TaskRow) => row.status !== "PENDING" && row.status !== "RUNNING";
 
 const unended = (rows: readonly TaskRow[]) =>
   rows

@@ -3,8 +3,8 @@
 import { useMemo, useState } from "preact/hooks";
 import { duration, plural } from "../../logic/format.ts";
 import { axisOf, placedOn, type Seen, type Span } from "../../logic/idle.ts";
-import { lookOf } from "../../logic/status.ts";
-import { hasEnded, heldBy } from "../../logic/workflow.ts";
+import { hasEnded, lookOf } from "../../logic/status.ts";
+import { heldBy } from "../../logic/workflow.ts";
 import { Cuts, Labels } from "../../parts/axis.tsx";
 import { type Column, Grid } from "../../parts/grid.tsx";
 import { ShapeIcon } from "../../parts/icons.tsx";

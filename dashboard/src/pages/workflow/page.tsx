@@ -7,10 +7,9 @@ import { may } from "../../api/session.ts";
 import { useKeys } from "../../keys.ts";
 import { celeriac } from "../../logic/curl.ts";
 import { count, duration, plural } from "../../logic/format.ts";
-import { lookOf } from "../../logic/status.ts";
+import { hasEnded, lookOf } from "../../logic/status.ts";
 import {
   type Before,
-  hasEnded,
   proofOfRun,
   proofOfWorkflowCancel,
   sentenceOfWorkflow,
