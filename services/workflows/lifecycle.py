@@ -21,7 +21,7 @@ from services.submissions import submit
 from services.workflows.progress import advance
 from store.queries import outbox
 from store.queries.tasks import writing
-from store.queries.workflows import documents, progress, steps
+from store.queries.workflows import documents, progress, retries, steps
 from store.queries.workflows.progress import LockedWorkflow
 
 
@@ -88,8 +88,8 @@ async def retry(connection: AsyncConnection, workflow_id: UUID, *, author: Autho
     states = await steps.list_states(connection, workflow_id)
     again = resume([step.status for step in states], invert([step.children for step in states]))
     new_task_ids = {position: str(uuid7()) for position in again.renewed}
-    await steps.reset_steps(connection, workflow_id, waiting_for=again.waiting_for, new_task_ids=new_task_ids)
-    await progress.reopen(connection, workflow_id, unfinished=len(again.waiting_for))
+    await retries.reset_steps(connection, workflow_id, waiting_for=again.waiting_for, new_task_ids=new_task_ids)
+    await retries.reopen(connection, workflow_id, unfinished=len(again.waiting_for))
     await progress.add_event(connection, workflow_id, event_type="retried")
     await progress.wake(connection, workflow_id)
     change = Change(Action.WORKFLOW_RETRY, str(workflow_id), {"status": workflow.status}, {"steps": len(new_task_ids)})

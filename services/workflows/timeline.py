@@ -16,7 +16,7 @@ from domain.workflows.steps import StepStatus
 from services.timeline import find_unseen
 from store.queries import events
 from store.queries.workers import nodes
-from store.queries.workflows import documents, progress
+from store.queries.workflows import documents, retries
 from store.queries.workflows.documents import StepProgress, StoredWorkflow
 
 LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
@@ -53,7 +53,7 @@ async def read_workflow_history(
     steps = await documents.list_steps(connection, workflow_id)
     happenings = [Happening(at, event_type) for at, event_type in await documents.list_events(connection, workflow_id)]
     happenings += _without_task(steps)
-    step_ids = await progress.list_earlier_tries(connection, workflow_id)
+    step_ids = await retries.list_earlier_tries(connection, workflow_id)
     step_ids |= {step.task_id: step.step_id for step in steps}
     of_tasks = await _of_tasks(connection, workflow_id, step_ids=step_ids, sight=sight)
     merged = _merged([sorted(happenings, key=lambda happening: happening.at), *of_tasks])

@@ -64,7 +64,7 @@ workflow_steps = Table(
 """A step that has a task takes its status from there (`services/record.py`).
 
 `settled`: its end has been taken into account. `error`: why it failed without a task.
-`earlier_task_ids`: the tasks that it had before retries of the workflow.
+`earlier_task_ids`: the tasks that it had before retries of the workflow, the latest of them.
 """
 
 workflow_submissions = Table(

@@ -1,8 +1,10 @@
 """What an operator does at the pages of workers, queues and the system, and sees proven there, in a real Chromium."""
 
 import re
+from collections.abc import Iterator
 
 import psycopg
+import pytest
 from playwright.sync_api import Page, expect
 
 from domain.slowdowns import LEAST_RUNS
@@ -14,7 +16,17 @@ from tests.patience import wait_for
 Looked = tuple[Page, Watch]
 
 
-def test_a_worker_is_paused_and_drained_with_proof_and_resumed(stack: Stack, shop: Shop, looked: Looked) -> None:
+@pytest.fixture
+def worker(stack: Stack, shop: Shop) -> Iterator[str]:
+    """The id of the shop's only worker, which runs tasks again afterwards, whatever a test did or left undone."""
+    yield shop.worker
+    stack.client.patch(f"/workers/{shop.worker}/resume").raise_for_status()
+    wait_for(lambda: stack.client.get(f"/workers/{shop.worker}").json()["converged"])
+
+
+def test_a_worker_is_paused_and_drained_with_proof_and_resumed(
+    stack: Stack, shop: Shop, worker: str, looked: Looked
+) -> None:
     page, _ = looked
     open_page(page, f"{stack.url}/ui/workers")
     page.get_by_role("link", name="worker-1@").press("Enter")
@@ -38,7 +50,7 @@ def test_a_worker_is_paused_and_drained_with_proof_and_resumed(stack: Stack, sho
     page.get_by_role("button", name="Resume").press("Enter")
     expect(title).to_contain_text("active")
     expect(proof).to_have_count(0)
-    wait_for(lambda: stack.client.get(f"/workers/{shop.worker}").json()["converged"])
+    wait_for(lambda: stack.client.get(f"/workers/{worker}").json()["converged"])
     expect(page.get_by_text("Drain asked for")).to_be_visible()
 
 

@@ -1,6 +1,6 @@
-"""The statements by which workflows as a whole go on: woken, locked, written when they begin and end, noted, reopened.
+"""The statements by which workflows as a whole go on: woken, locked, written when they begin and end, noted.
 
-What concerns their steps is in `steps.py`; storing and listing workflows in `documents.py`.
+What concerns their steps is in `steps.py`, retries in `retries.py`; storing and listing workflows in `documents.py`.
 """
 
 from collections.abc import Collection
@@ -240,23 +240,3 @@ _count_ends = select(func.count()).where(
 async def count_ends(connection: AsyncConnection, workflow_id: UUID) -> int:
     """Return how often a workflow has come to an end: again, if it was retried (primary key of workflow_events)."""
     return int((await connection.execute(_count_ends, {"workflow": workflow_id})).scalar_one())
-
-
-_reopen = _write.values(completed_at=None, cancel_requested_at=None, stopped_at=None, filled_bytes=0)
-
-
-async def reopen(connection: AsyncConnection, workflow_id: UUID, *, unfinished: int) -> None:
-    """Make an ended workflow go on, with so many steps to do."""
-    values = {"workflow": workflow_id, "new_status": WorkflowStatus.RUNNING.value, "left": unfinished}
-    await connection.execute(_reopen, values)
-
-
-_earlier = select(
-    workflow_steps.c.step_id, func.unnest(workflow_steps.c.earlier_task_ids, type_=Text).label("task_id")
-).where(workflow_steps.c.workflow_id == bindparam("workflow", type_=Uuid))
-
-
-async def list_earlier_tries(connection: AsyncConnection, workflow_id: UUID) -> dict[str, str]:
-    """Return the step of each task that a retry of the workflow has replaced (primary key)."""
-    rows = await connection.execute(_earlier, {"workflow": workflow_id})
-    return {row.task_id: row.step_id for row in rows}

@@ -371,29 +371,3 @@ async def list_states(connection: AsyncConnection, workflow_id: UUID) -> list[En
     """Return every step of a workflow that has ended, in their order (primary key)."""
     rows = await connection.execute(_states, {"workflow": workflow_id})
     return [EndedStep(row.position, StepStatus(row.status), row.children) for row in rows]
-
-
-_AGAIN = ("position", "waiting_for", "new_task_id")
-_again = batch_of(position=Integer, waiting_for=Integer, new_task_id=Text)
-_had = func.array_append(_steps.earlier_task_ids, _steps.task_id, type_=ARRAY(Text))
-_reset = (
-    update(workflow_steps)
-    .where(_of_workflow, _steps.position == _again.c.position)
-    .values(
-        status=StepStatus.WAITING.value,
-        waiting_for=_again.c.waiting_for,
-        task_id=func.coalesce(_again.c.new_task_id, _steps.task_id),
-        earlier_task_ids=case((_again.c.new_task_id.is_(None), _steps.earlier_task_ids), else_=_had),
-        settled=literal(value=False),
-        ended_at=None,
-        error=None,
-    )
-)
-
-
-async def reset_steps(
-    connection: AsyncConnection, workflow_id: UUID, *, waiting_for: Mapping[int, int], new_task_ids: Mapping[int, str]
-) -> None:
-    """Let these steps wait again for so many others; those that had a task get another id (primary key)."""
-    rows = [(position, count, new_task_ids.get(position)) for position, count in waiting_for.items()]
-    await connection.execute(_reset, {"workflow": workflow_id} | bind_rows(_AGAIN, rows))

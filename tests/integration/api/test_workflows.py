@@ -22,6 +22,7 @@ from settings import Settings
 from store.engine import open_engine
 from store.queries.outbox import withdraw
 from store.queries.workflows.documents import SHOWN_RESULTS_BYTES
+from store.queries.workflows.retries import KEPT_TRIES
 from tests.fakes.gateway import FakeBroker, FakeResultReader
 from tests.integration.api.ends import finish, tell
 from tests.workflows import make_workflow
@@ -365,6 +366,19 @@ def test_a_retry_keeps_what_has_completed(api: httpx.Client, settings: Settings)
     told = get(api, f"{path}/timeline")["events"]
     assert {event["step_id"] for event in told if event["task_id"] == workflow["steps"][1]["task_id"]} == {"b"}
     assert api.post(f"{path}/retry").json()["code"] == "WORKFLOW_ALREADY_FINISHED"
+
+
+def test_a_step_keeps_its_latest_tries_and_no_more(api: httpx.Client, settings: Settings) -> None:
+    workflow = start(api, [step("a")])
+    first = workflow["steps"][0]["task_id"]
+    tries = [f"try-{number}" for number in range(KEPT_TRIES)]
+    with psycopg.connect(settings.database_url or "") as connection:
+        connection.execute("update workflow_steps set earlier_task_ids = %s", [tries])
+    end(settings, workflow, step_id="a", how=EventType.FAILED)
+    api.post(f"/workflows/{workflow['workflow_id']}/retry").raise_for_status()
+    with psycopg.connect(settings.database_url or "") as connection:
+        kept = connection.execute("select earlier_task_ids from workflow_steps").fetchone()
+    assert kept == ([*tries[1:], first],)
 
 
 def test_a_cancelled_workflow_can_be_retried(api: httpx.Client, settings: Settings) -> None:

@@ -1,7 +1,5 @@
 // Marks: what is marked and what that does, what it holds back, and how one is set.
-import { useSignal } from "@preact/signals";
 import { call, reasonHeaders } from "../../api/client.ts";
-import { ApiError } from "../../api/errors.ts";
 import { renew, useData } from "../../api/query.ts";
 import type { HeldRead, Mark } from "../../api/types.ts";
 import { count } from "../../logic/format.ts";
@@ -9,10 +7,9 @@ import { reasonOf, signatureOf } from "../../logic/holds.ts";
 import type { Look } from "../../logic/status.ts";
 import { effectOf, nameOfMarked, pathOfService, wordOfMark } from "../../logic/system.ts";
 import { ActionButton, act } from "../../parts/actions.tsx";
-import { Dialog } from "../../parts/dialog.tsx";
+import { Choice, FormDialog, TextField } from "../../parts/form.tsx";
 import { Section } from "../../parts/page.tsx";
-import { Select } from "../../parts/select.tsx";
-import { ErrorBox, Shown } from "../../parts/states.tsx";
+import { Shown } from "../../parts/states.tsx";
 import { Status } from "../../parts/status.tsx";
 import { Ago, clock } from "../../parts/time.tsx";
 import { say } from "../../parts/toasts.tsx";
@@ -127,7 +124,9 @@ export function Held() {
   );
 }
 
-const STRATEGIES = ["queue_only", "return_cached", "fail_fast"] as const;
+const STRATEGIES = ["queue_only", "return_cached", "fail_fast"].map(
+  (strategy) => [strategy, effectOf({ strategy })] as const,
+);
 const TIMES = [
   ["300", "5 minutes"],
   ["900", "15 minutes"],
@@ -138,101 +137,31 @@ const TIMES = [
 
 /** Asks what shall be marked, how, and for how long; what the API refuses lands on its field. */
 export function AskMark({ onClose }: { onClose: () => void }) {
-  const service = useSignal("");
-  const strategy = useSignal<string>("queue_only");
-  const seconds = useSignal("900");
-  const why = useSignal("");
-  const error = useSignal<ApiError | null>(null);
-  const isBusy = useSignal(false);
-  const wrong = error.value?.errors.find(
-    (one) => one.field.endsWith("service_name") || one.field === "strategy",
-  );
-  const send = async (event: Event) => {
-    event.preventDefault();
-    isBusy.value = true;
-    const name = service.value.trim();
-    const body = { service_name: name, strategy: strategy.value, duration_seconds: Number(seconds.value) };
-    try {
-      await call("POST", "/resilience/degradation/mark", { body, headers: reasonHeaders(why.value) });
-      say(`The mark of ${nameOfMarked(name)} is set.`, { tone: "completed" });
-      renew("all");
-      onClose();
-    } catch (reason) {
-      error.value = reason instanceof ApiError ? reason : new ApiError(0, { detail: String(reason) });
-    } finally {
-      isBusy.value = false;
-    }
-  };
   return (
-    <Dialog
+    <FormDialog
       title={WORDS.markTitle}
+      verb={WORDS.setIt}
+      initial={{ service_name: "", strategy: "queue_only", duration_seconds: "900", why: "" }}
       onClose={onClose}
-      footer={
-        <>
-          <span class="spacer" />
-          <button type="button" class="button" onClick={onClose}>
-            Back
-          </button>
-          <button
-            type="submit"
-            form="mark"
-            class="button primary"
-            disabled={!service.value.trim() || isBusy.value}
-          >
-            {WORDS.setIt}
-          </button>
-        </>
-      }
+      onSubmit={async ({ service_name, strategy, duration_seconds, why }) => {
+        const name = service_name.trim();
+        await call("POST", "/resilience/degradation/mark", {
+          body: { service_name: name, strategy, duration_seconds: Number(duration_seconds) },
+          headers: reasonHeaders(why),
+        });
+        say(`The mark of ${nameOfMarked(name)} is set.`, { tone: "completed" });
+        renew("all");
+      }}
     >
-      <form id="mark" class="system-form" onSubmit={send}>
-        <p class="muted">{WORDS.markText}</p>
-        <label class="labelled">
-          {WORDS.service}
-          <input
-            class="field"
-            value={service.value}
-            aria-invalid={wrong !== undefined}
-            aria-describedby="mark-service"
-            autoComplete="off"
-            onInput={(event) => (service.value = event.currentTarget.value)}
-          />
-          <small id="mark-service">
-            {wrong ? <span class="field-error">{wrong.message}</span> : WORDS.serviceHint}
-          </small>
-        </label>
-        <label class="labelled">
-          {WORDS.strategy}
-          <Select
-            value={strategy.value}
-            options={STRATEGIES.map((one) => [one, effectOf({ strategy: one })])}
-            onChoose={(chosen) => {
-              strategy.value = chosen;
-            }}
-          />
-        </label>
-        <label class="labelled">
-          {WORDS.duration}
-          <Select
-            value={seconds.value}
-            options={TIMES}
-            onChoose={(chosen) => {
-              seconds.value = chosen;
-            }}
-          />
-        </label>
-        <label class="labelled">
-          {WORDS.why}
-          <input
-            class="field"
-            autoComplete="off"
-            maxLength={200}
-            value={why.value}
-            onInput={(event) => (why.value = event.currentTarget.value)}
-          />
-          <small>{WORDS.whyHint}</small>
-        </label>
-        {error.value && !wrong && <ErrorBox error={error.value} />}
-      </form>
-    </Dialog>
+      {(form) => (
+        <>
+          <p class="muted">{WORDS.markText}</p>
+          <TextField form={form} name="service_name" label={WORDS.service} hint={WORDS.serviceHint} />
+          <Choice form={form} name="strategy" label={WORDS.strategy} options={STRATEGIES} />
+          <Choice form={form} name="duration_seconds" label={WORDS.duration} options={TIMES} />
+          <TextField form={form} name="why" label={WORDS.why} hint={WORDS.whyHint} maxLength={200} />
+        </>
+      )}
+    </FormDialog>
   );
 }

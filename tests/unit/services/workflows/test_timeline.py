@@ -70,7 +70,7 @@ class Store:
 @pytest.fixture
 def store(monkeypatch: pytest.MonkeyPatch) -> Store:
     store = Store()
-    for name in ("documents", "events", "nodes", "progress"):
+    for name in ("documents", "events", "nodes", "retries"):
         monkeypatch.setattr(module, name, store)
     return store
 

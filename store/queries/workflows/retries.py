@@ -1,0 +1,71 @@
+"""The statements by which a workflow that has ended goes on again, with new tasks for the steps not completed."""
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from sqlalchemy import Integer, Text, Uuid, bindparam, case, func, literal, select, update
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.workflows.steps import StepStatus, WorkflowStatus
+from store.batch import batch_of, bind_rows
+from store.tables.workflows import workflow_steps, workflows
+
+KEPT_TRIES = 20
+"""So many tasks of its earlier tries a step keeps, the latest; events of older ones are told without its name."""
+
+_steps = workflow_steps.c
+_of_workflow = _steps.workflow_id == bindparam("workflow", type_=Uuid)
+_AGAIN = ("position", "waiting_for", "new_task_id")
+_again = batch_of(position=Integer, waiting_for=Integer, new_task_id=Text)
+_tries = func.array_append(_steps.earlier_task_ids, _steps.task_id, type_=ARRAY(Text))
+_latest = _tries[func.cardinality(_tries) - (KEPT_TRIES - 1) : func.cardinality(_tries)]
+_reset = (
+    update(workflow_steps)
+    .where(_of_workflow, _steps.position == _again.c.position)
+    .values(
+        status=StepStatus.WAITING.value,
+        waiting_for=_again.c.waiting_for,
+        task_id=func.coalesce(_again.c.new_task_id, _steps.task_id),
+        earlier_task_ids=case((_again.c.new_task_id.is_(None), _steps.earlier_task_ids), else_=_latest),
+        settled=literal(value=False),
+        ended_at=None,
+        error=None,
+    )
+)
+
+
+async def reset_steps(
+    connection: AsyncConnection, workflow_id: UUID, *, waiting_for: Mapping[int, int], new_task_ids: Mapping[int, str]
+) -> None:
+    """Let these steps wait again for so many others; those that had a task get another id (primary key)."""
+    rows = [(position, count, new_task_ids.get(position)) for position, count in waiting_for.items()]
+    await connection.execute(_reset, {"workflow": workflow_id} | bind_rows(_AGAIN, rows))
+
+
+_reopen = (
+    update(workflows)
+    .where(workflows.c.workflow_id == bindparam("workflow", type_=Uuid))
+    .values(
+        status=WorkflowStatus.RUNNING.value,
+        unfinished=bindparam("left", type_=Integer),
+        completed_at=None,
+        cancel_requested_at=None,
+        stopped_at=None,
+        filled_bytes=0,
+    )
+)
+
+
+async def reopen(connection: AsyncConnection, workflow_id: UUID, *, unfinished: int) -> None:
+    """Make an ended workflow go on, with so many steps to do."""
+    await connection.execute(_reopen, {"workflow": workflow_id, "left": unfinished})
+
+
+_earlier = select(_steps.step_id, func.unnest(_steps.earlier_task_ids, type_=Text).label("task_id")).where(_of_workflow)
+
+
+async def list_earlier_tries(connection: AsyncConnection, workflow_id: UUID) -> dict[str, str]:
+    """Return the step of each task that a retry of the workflow has replaced (primary key)."""
+    rows = await connection.execute(_earlier, {"workflow": workflow_id})
+    return {row.task_id: row.step_id for row in rows}
