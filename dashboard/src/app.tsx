@@ -4,9 +4,10 @@ import type { ComponentType } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { isOpenTo, lackOf } from "./allowed.ts";
 import { reasonAsked } from "./api/reason.ts";
-import { isMeAsked, isSignInAsked, me, signOut } from "./api/session.ts";
+import { isMeAsked, isSignInAsked, me } from "./api/session.ts";
 import { Frame } from "./frame.tsx";
 import { isHelpOpen, isPaletteOpen, KeyHelp, Palette } from "./palette.tsx";
+import { leave } from "./parts/actions.tsx";
 import { PageHead, type PageProps } from "./parts/page.tsx";
 import { Empty, ErrorBox, Loading } from "./parts/states.tsx";
 import { AskReason } from "./reason.tsx";
@@ -92,7 +93,7 @@ function NotAllowed({ route }: { route: Route }) {
         <PageHead title={route.title} />
         <Empty title={WORDS.noPage} icon="warning">
           <p>{WORDS.noPageText(me.value?.scopes ?? [])}</p>
-          <button type="button" class="button" onClick={signOut}>
+          <button type="button" class="button" onClick={leave}>
             {WORDS.otherKey}
           </button>
         </Empty>

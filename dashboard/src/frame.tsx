@@ -7,12 +7,13 @@ import { awaySince } from "./api/client.ts";
 import { useHealth } from "./api/health.ts";
 import { heardAt, isOutdated, isPaused, pulse, togglePause } from "./api/live.ts";
 import { mode, refreshScreen, slow } from "./api/query.ts";
-import { isToldOfAll, may, maySee, me, signOut } from "./api/session.ts";
+import { askForSignIn, isOut, isToldOfAll, may, maySee, me } from "./api/session.ts";
 import { waitingShown } from "./api/waiting.ts";
 import { useKeys } from "./keys.ts";
 import { count, percent, perMinute, time } from "./logic/format.ts";
 import { type Standing, standingOf } from "./logic/system.ts";
 import { isHelpOpen, isPaletteOpen } from "./palette.tsx";
+import { leave } from "./parts/actions.tsx";
 import { CopyByHand } from "./parts/copy.tsx";
 import { Icon } from "./parts/icons.tsx";
 import { Menu } from "./parts/menu.tsx";
@@ -47,7 +48,7 @@ export function Frame({ route, children }: { route: Route | undefined; children:
         Skip to the page
       </button>
       <Rail route={route} />
-      <div class="stage" data-stale={isAway || standing?.isOld ? "" : undefined}>
+      <div class="stage" data-stale={isAway || isOut.value || standing?.isOld ? "" : undefined}>
         <Strip />
         <Banner standing={standing} />
         <main id="main" tabIndex={-1}>
@@ -143,8 +144,8 @@ function Vital(props: {
 }
 
 function LiveChip() {
-  const state = awaySince.value !== null ? "away" : isPaused.value ? "paused" : mode.value;
-  const word = { away: WORDS.away, paused: WORDS.paused, live: WORDS.live, polling: WORDS.polling }[state];
+  const isAway = awaySince.value !== null;
+  const state = isAway ? "away" : isOut.value ? "out" : isPaused.value ? "paused" : mode.value;
   const old =
     state === "paused" && heardAt.value
       ? `, ${Math.round((clock.value.now - heardAt.value) / 1000)} s old`
@@ -154,11 +155,11 @@ function LiveChip() {
       type="button"
       class="live"
       data-mode={state}
-      onClick={togglePause}
-      title={isPaused.value ? "Go on (p)" : "Pause (p)"}
+      onClick={state === "out" ? askForSignIn : togglePause}
+      title={state === "out" ? WORDS.signIn : isPaused.value ? "Go on (p)" : "Pause (p)"}
       aria-pressed={isPaused.value}
     >
-      {word}
+      {WORDS[state]}
       {old}
     </button>
   );
@@ -185,7 +186,7 @@ function Settings() {
         },
         { label: "Keyboard shortcuts", key: "?", run: () => (isHelpOpen.value = true) },
         { label: "API documentation", href: new URL("../docs", document.baseURI).href },
-        me.value?.kind !== "local" && me.value !== null && { label: WORDS.signOut, run: signOut },
+        me.value?.kind !== "local" && me.value !== null && { label: WORDS.signOut, run: leave },
       ]}
     >
       <Icon name="settings" />
@@ -205,6 +206,14 @@ function Banner({ standing }: { standing: Standing | null }) {
         tone="failed"
         text={`No answer since ${timeOf(awaySince.value)}. What you see is from then; it is tried again by itself.`}
       />
+    );
+  if (isOut.value)
+    return (
+      <Note tone="failed" text={WORDS.isOut}>
+        <button type="button" class="link" onClick={askForSignIn}>
+          {WORDS.signIn}
+        </button>
+      </Note>
     );
   if (isOutdated.value)
     return (

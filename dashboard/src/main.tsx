@@ -2,7 +2,7 @@
 import { render } from "preact";
 import { startLive } from "./api/live.ts";
 import { signedOut } from "./api/query.ts";
-import { isSignInAsked, loadMe } from "./api/session.ts";
+import { loadMe, lookAgain, noteOut } from "./api/session.ts";
 import { App, fetchFirst } from "./app.tsx";
 import { listenToKeys } from "./keys.ts";
 import { followLinks } from "./router.ts";
@@ -23,8 +23,9 @@ import "./styles/forms.css";
 followLinks();
 listenToKeys();
 signedOut.subscribe((times) => {
-  if (times > 0) isSignInAsked.value = true;
+  if (times > 0) noteOut();
 });
+document.addEventListener("visibilitychange", () => document.hidden || lookAgain());
 /** How long the first drawing waits to learn who asks: the page is then drawn once, and asks what he may see. */
 const PATIENCE_MS = 300;
 

@@ -5,6 +5,8 @@ export const WORDS = {
   polling: "polling",
   paused: "paused",
   away: "no answer",
+  out: "signed out",
+  isOut: "You are not signed in any more. What you see is from before.",
   waiting: "waiting",
   running: "running",
   more: "More",
@@ -72,7 +74,6 @@ export function sentenceOf(error: Refusal, isRead = false): string {
 /** The sentence under what is shown from before: of when it is, why it is not newer, and whether that comes by itself. */
 export function asOf(time: string, error: Refusal): string {
   const why = `As of ${time}: `;
-  if (error.status === 401) return `${why}you are not signed in any more.`;
   if (error.status === 429)
     return `${why}there were too many requests since; it is tried again by itself, after a while.`;
   if (error.status >= 400 && error.status < 500) return `${why}it is refused since. ${error.message}`;

@@ -24,7 +24,7 @@ test("what took long is asked for seldom, and never waits for minutes", () => {
 });
 
 test("hints do not put off what has failed, each second though they come", () => {
-  const failed = asked({ failures: 2, retryAt: retryAt(2, 0, 0.5) });
+  const failed = asked({ failures: 2, retryAt: retryAt(2, 0, { spread: 0.5, told: null }) });
   const waits = [0, 1, 5, 9, 11].map((second) =>
     waitOf({ ...failed, isStale: second % 2 === 1 }, second * SECOND),
   );
@@ -32,9 +32,13 @@ test("hints do not put off what has failed, each second though they come", () =>
 });
 
 test("the pauses after failures grow to thirty seconds, with a fifth more or less", () => {
-  const pauses = [1, 2, 3, 4, 50].map((failures) => retryAt(failures, 0, 0.5));
+  const pauses = [1, 2, 3, 4, 50].map((failures) => retryAt(failures, 0, { spread: 0.5, told: null }));
   assert.deepEqual(pauses, [5_000, 10_000, 20_000, 30_000, 30_000]);
-  assert.deepEqual([retryAt(1, 0, 0), Math.round(retryAt(1, 0, 1))], [4_000, 6_000]);
+  assert.equal(retryAt(1, 0, { spread: 0.5, told: 7 }), 12_000);
+  assert.deepEqual(
+    [retryAt(1, 0, { spread: 0, told: null }), Math.round(retryAt(1, 0, { spread: 1, told: null }))],
+    [4_000, 6_000],
+  );
 });
 
 test("once the API is back what has failed is tried at once, and twice in two seconds never", () => {
@@ -52,6 +56,6 @@ test("polls come by themselves, rarer near the rate limit", () => {
 test("what could not be asked again is told by the oldest of it, and only where something is shown", () => {
   const error = new Error("503");
   const fresh = { at: 1, value: {}, error: undefined };
-  assert.equal(oldestFailed([fresh, { at: 7, value: {}, error }, { at: 5, value: {}, error }]), 5);
-  assert.equal(oldestFailed([fresh, { at: 0, value: undefined, error }]), null);
+  assert.equal(oldestFailed([fresh, { at: 7, value: {}, error }, { at: 5, value: {}, error }])?.at, 5);
+  assert.equal(oldestFailed([fresh, { at: 0, value: undefined, error }]), undefined);
 });

@@ -7,7 +7,6 @@ const refused = (status: number) => ({ status, message: "This key may not.", ret
 test("only what is asked again by itself is said to be", () => {
   for (const status of [0, 429, 500, 503])
     assert.match(asOf("14:02", refused(status)), /^As of 14:02: .*tried again by itself/);
-  assert.equal(asOf("14:02", refused(401)), "As of 14:02: you are not signed in any more.");
   assert.equal(asOf("14:02", refused(403)), "As of 14:02: it is refused since. This key may not.");
   assert.match(sentenceOf(refused(0), true), /by itself/);
   assert.match(sentenceOf(refused(429), true), /by itself/);

@@ -9,7 +9,7 @@ import argparse
 import math
 import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -36,8 +36,8 @@ def main() -> None:
     parser.add_argument("--url", help="of a running Celeriac, without /ui")
     parser.add_argument("--serve", action="store_true", help="start a stack, print its URL, and keep it until Ctrl-C")
     parser.add_argument("--only", default="", help="names of pages, with commas between")
-    parser.add_argument("--widths", default=",".join(map(str, WIDTHS)))
-    parser.add_argument("--themes", default=",".join(THEMES))
+    parser.add_argument("--widths", type=some_of(map(str, WIDTHS)), default=",".join(map(str, WIDTHS)))
+    parser.add_argument("--themes", type=some_of(THEMES), default=",".join(THEMES))
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
     if given.serve:
@@ -47,14 +47,27 @@ def main() -> None:
     with nullcontext(given.url) if given.url else stack_of_a_shop() as url, chromium() as browser:
         pages = addresses(shop_of(url))
         wanted = [name for name in given.only.split(",") if name] or [*pages, *SCENES]
-        for theme in given.themes.split(","):
-            for width in map(int, given.widths.split(",")):
+        for theme in given.themes:
+            for width in map(int, given.widths):
                 shown = {name: pages[name] for name in wanted if name in pages}
                 take(browser, url, pages=shown, folder=given.folder, look=(theme, width))
                 for name in wanted:
                     if name in SCENES:
                         take_scene(browser, url, name=name, folder=given.folder, look=(theme, width))
             make_sheet(browser, given.folder, theme=theme)
+
+
+def some_of(known: Iterable[str]) -> Callable[[str], list[str]]:
+    """What reads words with commas between, each of which is known."""
+    choices = list(known)
+
+    def read(text: str) -> list[str]:
+        words = text.split(",")
+        if unknown := set(words) - set(choices):
+            raise argparse.ArgumentTypeError(f"{', '.join(sorted(unknown))}: not among {', '.join(choices)}")
+        return words
+
+    return read
 
 
 @contextmanager

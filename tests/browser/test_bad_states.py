@@ -14,161 +14,25 @@ import httpx
 import psutil
 import pytest
 from playwright.sync_api import Browser, Page, expect
-from structlog.testing import capture_logs
 
 from bench.drills.freezing import frozen
 from bench.stack import RunningProcess, free_ports
 from bench.stack import running as running_process
 from cli.launch import launch_command
-from settings import Settings
 from tests.acceptance.stack import Stack, running
-from tests.browser.pages import Watch, addresses, open_page, watched
-from tests.browser.people import KEY, KEYS, READER, sign_in
+from tests.browser.pages import Watch, open_page, watched
+from tests.browser.people import another_api
 from tests.browser.scenes import answer, show_updated
 from tests.browser.shop import NOT_CONSUMED, Shop
-from tests.integration.api.serving import serving
 from tests.patience import PATIENCE_SECONDS, wait_for
 
 Looked = tuple[Page, Watch]
 SUBMIT = re.compile("^Submit")
-ACTIONS = re.compile(
-    "^(Cancel|Replay|Hold back|Let go|Set a|Clear$|Pause|Resume|Drain|Capacity|Forget|Submit|Seen|Save|Make|Change"
-    "|Test)"
-)
-"""What the buttons are called of everything that changes something."""
 TOO_LATE = {"detail": "Task has already finished (COMPLETED)", "code": "TASK_ALREADY_FINISHED"}
 
 
-@pytest.fixture(scope="module")
-def guarded(stack: Stack) -> Iterator[str]:
-    """Another API on the same servers as the stack, for which everybody needs a key."""
-    with capture_logs(), serving(_settings(stack, api_keys=KEYS)) as url:
-        yield url
-
-
-def _settings(stack: Stack, **more: object) -> Settings:
-    found = stack.addresses
-    urls = {name: getattr(found, name) for name in ("database_url", "broker_url", "result_url", "redis_url")}
-    return Settings(**urls, **more)  # type: ignore[arg-type]
-
-
-def test_a_session_that_ends_in_a_form_keeps_it_and_the_request_goes_again(
-    guarded: str, shop: Shop, browser: Browser
-) -> None:
-    with watched(browser, guarded) as (page, _):
-        page.goto(f"{guarded}/ui/submit?task_name=celeriac.echo")
-        sign_in(page)
-        words = page.get_by_role("textbox", name="Arguments", exact=True)
-        words.fill('["half a form"]')
-        page.context.clear_cookies()
-        page.get_by_role("button", name=SUBMIT).press("Enter")
-        over = page.get_by_role("dialog", name="Your session is over")
-        expect(over).to_be_visible()
-        expect(words).to_have_value('["half a form"]')
-        sign_in(page)
-        # Nobody has pressed the button a second time.
-        page.wait_for_url(re.compile("/ui/tasks/"))
-        expect(over).to_have_count(0)
-        expect(page.get_by_role("group", name="args", exact=True)).to_contain_text("half a form")
-        expect(page.get_by_role("button", name="live")).to_be_visible()
-
-
-def test_who_may_only_read_sees_no_button_that_does_something(guarded: str, shop: Shop, browser: Browser) -> None:
-    with watched(browser, guarded) as (page, _):
-        page.goto(f"{guarded}/ui/")
-        sign_in(page, READER)
-        expect(page.get_by_text("read only")).to_be_visible()
-        found = []
-        for name, address in addresses(shop).items():
-            open_page(page, f"{guarded}/ui{address}")
-            found += [f"{name}: {text}" for text in page.get_by_role("button", name=ACTIONS).all_inner_texts()]
-        assert found == []
-        page.keyboard.press("Control+k")
-        page.keyboard.type("submit a")
-        expect(page.get_by_role("option").first).to_contain_text("needs a key that may submit")
-
-
-def test_who_sees_one_queue_is_shown_and_asks_nothing_that_is_refused(closed: str, browser: Browser) -> None:
-    with httpx.Client(base_url=f"{closed}/api/v1", headers={"Authorization": f"Bearer {KEY}"}) as client:
-        order = {"name": "etl", "scopes": ["read", "submit", "operate"], "queues": ["etl"]}
-        key = client.post("/api-keys", json=order).json()["key"]
-        task = client.post("/tasks", json={"task_name": "celeriac.echo", "queue_name": "etl"}).json()["task_id"]
-    with watched(browser, closed) as (page, _):
-        page.goto(f"{closed}/ui/")
-        sign_in(page, key)
-        pages = page.get_by_role("navigation", name="Pages")
-        expect(pages.get_by_role("link", name="Analytics")).to_be_visible()
-        assert not {"Workers", "Alerts", "System"} & set(pages.get_by_role("link").all_inner_texts())
-        refused: list[str] = []
-        page.on("response", lambda response: refused.append(response.url) if response.status == 403 else None)
-        seen = ("/", "/tasks", f"/tasks/{task}", "/queues", "/queues/etl", "/names", "/failures", "/analytics")
-        for address in (*seen, "/workflows"):
-            open_page(page, f"{closed}/ui{address}")
-            expect(page.get_by_role("button", name=re.compile("^(Hold back|Save view|Mark|Set a)"))).to_have_count(0)
-        # Nothing of it is taken for all that there is.
-        expect(page.get_by_text("Your key sees only queue etl. There may be more")).to_be_visible()
-        open_page(page, f"{closed}/ui/queues/pay")
-        expect(page.get_by_text("As far as your key sees: no task has named this queue")).to_be_visible()
-        assert refused == []
-        open_page(page, f"{closed}/ui/workers")
-        expect(page.get_by_text("This page needs a key without limits.")).to_be_visible()
-        assert refused == []
-
-
-def test_who_may_only_submit_asks_nothing_that_is_refused_and_is_led_to_his_pages(
-    closed: str, browser: Browser
-) -> None:
-    with httpx.Client(base_url=f"{closed}/api/v1", headers={"Authorization": f"Bearer {KEY}"}) as client:
-        key = client.post("/api-keys", json={"name": "etl", "scopes": ["submit"]}).json()["key"]
-    with httpx.Client(base_url=f"{closed}/api/v1", headers={"Authorization": f"Bearer {key}"}) as client:
-        task = client.post("/tasks", json={"task_name": "celeriac.echo"}).json()["task_id"]
-        steps = [{"id": "one", "task_name": "celeriac.echo"}]
-        workflow = client.post("/workflows", json={"name": "etl", "steps": steps}).json()["workflow_id"]
-    with watched(browser, closed) as (page, _):
-        refused: list[str] = []
-        page.on("response", lambda response: refused.append(response.url) if response.status == 403 else None)
-        page.goto(f"{closed}/ui/")
-        sign_in(page, key)
-        expect(page.get_by_text("This page needs a key that may read.")).to_be_visible()
-        page.get_by_role("link", name="Submit a task").first.click()
-        page.wait_for_url(f"{closed}/ui/submit")
-        for address in (
-            *("/submit", f"/submit?from={task}", "/submit?as=workflow", "/workflows", f"/tasks/{task}"),
-            *(f"/workflows/{workflow}{tab}" for tab in ("", "?tab=gantt", "?tab=steps", "?tab=events")),
-        ):
-            open_page(page, f"{closed}/ui{address}")
-            # Until it is polled: what is asked then, too, is asked of everybody.
-            expect(page.get_by_role("button", name="polling")).to_be_visible()
-        assert refused == []
-
-
-def test_who_has_no_page_is_told_so_and_who_has_one_elsewhere_is_led_there(closed: str, browser: Browser) -> None:
-    with httpx.Client(base_url=f"{closed}/api/v1", headers={"Authorization": f"Bearer {KEY}"}) as client:
-        keys = {
-            scope: client.post("/api-keys", json={"name": scope, "scopes": [scope]}).json()["key"]
-            for scope in ("operate", "admin")
-        }
-    with watched(browser, closed) as (page, _):
-        refused: list[str] = []
-        page.on("response", lambda response: refused.append(response.url) if response.status == 403 else None)
-        page.goto(f"{closed}/ui/")
-        sign_in(page, keys["operate"])
-        expect(page.get_by_text("Your key has no page here.")).to_be_visible()
-        page.get_by_role("button", name="Sign in with another key").click()
-        sign_in(page, keys["admin"])
-        page.get_by_role("main").get_by_role("link", name="API keys").click()
-        expect(page.get_by_role("heading", level=1)).to_have_text("API keys")
-        page.goto(f"{closed}/ui/audit")
-        expect(page.get_by_role("row").nth(1)).to_be_visible()
-        assert refused == []
-
-
 def test_too_many_requests_are_said_and_asked_again_later(stack: Stack, shop: Shop, browser: Browser) -> None:
-    with (
-        capture_logs(),
-        serving(_settings(stack, rate_limit_per_minute=1)) as url,
-        watched(browser, url) as (page, _),
-    ):
+    with another_api(stack, rate_limit_per_minute=1) as url, watched(browser, url) as (page, _):
         # Asked again and again, so that none is left for the page in the next minute either.
         wait_for(lambda: _is_refused(url))
         page.goto(f"{url}/ui/queues")

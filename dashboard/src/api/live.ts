@@ -4,8 +4,9 @@ import { batch, effect, signal } from "@preact/signals";
 import { POLL_MS } from "../logic/asking.ts";
 import { type Counted, ratesOf, withinMinute } from "../logic/pace.ts";
 import { apiUrl, ask, awaySince } from "./client.ts";
+import { ApiError } from "./errors.ts";
 import { invalidate, mode, wanted } from "./query.ts";
-import { isLimited, isToldOfAll, may, me } from "./session.ts";
+import { isLimited, isOut, isToldOfAll, may, me, noteOut } from "./session.ts";
 import type { Health, Stats } from "./types.ts";
 
 /** The system at one moment; null is not known. */
@@ -65,12 +66,15 @@ export function startLive(): void {
     if (isOwner) open();
   });
   let who = me.peek()?.id;
+  let wasIn = true;
   effect(() => {
     const now = me.value?.id;
     // Whoever signs in again is no other, and a stream that was refused is let in now.
     absentUntil = 0;
-    if (now === who) return;
+    const isIn = !isOut.value;
+    if (now === who && isIn === wasIn) return;
     who = now;
+    wasIn = isIn;
     queueMicrotask(follow);
   });
   setInterval(watch, 1_000);
@@ -87,7 +91,7 @@ export function togglePause(): void {
 /** Take or leave the stream, as this tab is seen or not. */
 function follow(): void {
   // The stream tells only who may read.
-  const isWanted = !document.hidden && !isPaused.peek() && may("read");
+  const isWanted = !document.hidden && !isPaused.peek() && !isOut.peek() && may("read");
   if (!isWanted) {
     close();
     release?.();
@@ -212,7 +216,7 @@ let isAsking = false;
 
 /** Once a second: notice that the stream is silent, and poll in its place. */
 function watch(): void {
-  if (document.hidden || isPaused.peek() || me.peek() === null) return;
+  if (document.hidden || isPaused.peek() || me.peek() === null || isOut.peek()) return;
   ticks += 1;
   if (ticks % 10 === 0) {
     tellWants();
@@ -249,8 +253,9 @@ async function poll(): Promise<void> {
       mirror_lag: null,
       build: null,
     });
-  } catch {
-    // Said by `awaySince` and by what the page itself reads.
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 401) noteOut();
+    // Else said by `awaySince` and by what the page itself reads.
     heardAt.value = Date.now() - SILENCE_MS + POLL_MS;
   } finally {
     isAsking = false;

@@ -232,7 +232,10 @@ async function load(entry: Entry): Promise<void> {
     const known = why instanceof ApiError ? why : new ApiError(0, { detail: String(why) });
     entry.failures = known.isAway || known.status === 429 || known.status >= 500 ? entry.failures + 1 : 0;
     entry.failedAt = Date.now();
-    entry.retryAt = retryAt(entry.failures, entry.failedAt, Math.random());
+    entry.retryAt = retryAt(entry.failures, entry.failedAt, {
+      spread: Math.random(),
+      told: known.retryAfter,
+    });
     entry.state.value = { ...entry.state.peek(), error: known };
     if (known.status === 401) signedOut.value += 1;
   } finally {

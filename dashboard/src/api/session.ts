@@ -20,6 +20,8 @@ export const me = signal<Me | null>(null);
 export const isMeAsked = signal(false);
 /** Whether somebody has to sign in before anything is shown. */
 export const isSignInAsked = signal(false);
+/** Whether the person was let in before and is not any more: nothing is read until somebody signs in. */
+export const isOut = signal(false);
 export const isReadOnly = computed(
   () => me.value !== null && !me.value.scopes.some((scope) => scope !== "read"),
 );
@@ -52,11 +54,29 @@ export async function loadMe(): Promise<void> {
   try {
     me.value = (await ask<Me>("GET", "/me")).value;
     isSignInAsked.value = false;
+    isOut.value = false;
   } catch (error) {
-    if (error instanceof ApiError && error.status === 401) isSignInAsked.value = true;
+    if (error instanceof ApiError && error.status === 401) noteOut();
   } finally {
     isMeAsked.value = true;
   }
+}
+
+export const askForSignIn = (): void => {
+  isSignInAsked.value = true;
+};
+
+/** Take note that nobody is signed in any more; the sign-in is offered once, and can be put off. */
+export function noteOut(): void {
+  if (!isOut.value) isSignInAsked.value = true;
+  isOut.value = me.value !== null;
+}
+
+/** Look whether somebody has signed in meanwhile, in another tab. */
+export async function lookAgain(): Promise<void> {
+  if (!isOut.value) return;
+  await loadMe();
+  if (!isOut.value) refreshScreen();
 }
 
 door.signIn = () => {
@@ -81,8 +101,12 @@ export function giveUp(): void {
   for (const resolve of resolved) resolve(false);
 }
 
+/** Sign out, and forget all that was read; throws ApiError where the session goes on. */
 export async function signOut(): Promise<void> {
-  await ask("DELETE", "/session").catch(() => undefined);
-  me.value = null;
-  isSignInAsked.value = true;
+  try {
+    await ask("DELETE", "/session");
+  } catch (error) {
+    if (!(error instanceof ApiError && error.status === 401)) throw error;
+  }
+  location.reload();
 }

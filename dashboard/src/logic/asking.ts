@@ -36,19 +36,22 @@ export function waitOf(asked: Asked, now: number, stretch = 1): number | null {
   return asked.every > 0 ? Math.max(LEAST_MS, asked.every * stretch - since) : null;
 }
 
-/** Return when what has failed so often in a row is tried again; `spread`, from 0 to 1, keeps pages apart. */
-export function retryAt(failures: number, failedAt: number, spread: number): number {
+/** Return when what has failed so often in a row is tried again; `spread`, from 0 to 1, keeps pages apart. `told`: how
+ * many seconds the API wants to be left alone. */
+export function retryAt(
+  failures: number,
+  failedAt: number,
+  { spread, told }: { spread: number; told: number | null },
+): number {
   const pause = BACK_OFF_MS[Math.min(failures, BACK_OFF_MS.length) - 1] ?? 0;
-  return failedAt + pause * (0.8 + spread * 0.4);
+  return failedAt + (told ?? 0) * 1_000 + pause * (0.8 + spread * 0.4);
 }
 
-/** Return of when the oldest of these is that could not be asked again; null where all are as new as they should be. */
-export function oldestFailed(
-  reads: readonly { at: number; value: unknown; error: unknown }[],
-): number | null {
-  const failed = reads.filter((one) => one.error && one.value !== undefined).map((one) => one.at);
-  return failed.length > 0 ? Math.min(...failed) : null;
-}
+/** Return the oldest of these that could not be asked again; undefined where all are as new as they should be. */
+export const oldestFailed = <R extends { at: number; value: unknown; error: unknown }>(
+  reads: readonly R[],
+): R | undefined =>
+  reads.filter((one) => one.error && one.value !== undefined).sort((one, other) => one.at - other.at)[0];
 
 /** Return when what failed then is tried again, now that the API answers: at once, and not without end. */
 export const retryBack = (failedAt: number): number => failedAt + LEAST_MS;

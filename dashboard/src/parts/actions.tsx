@@ -5,7 +5,7 @@ import { useState } from "preact/hooks";
 import { awaySince, call, type RequestOptions } from "../api/client.ts";
 import { ApiError } from "../api/errors.ts";
 import { renew } from "../api/query.ts";
-import { may, type Scope } from "../api/session.ts";
+import { may, type Scope, signOut } from "../api/session.ts";
 import { sentenceOf } from "../words.ts";
 import { asCurl, type Command, copy } from "./copy.tsx";
 import { Dialog } from "./dialog.tsx";
@@ -25,11 +25,16 @@ export async function act<T>(
     for (const topic of options.topics ?? ["all"]) renew(topic);
     return answer;
   } catch (error) {
-    say(error instanceof ApiError ? sentenceOf(error) : String(error), { tone: "failed" });
+    say(whyNot(error), { tone: "failed" });
     if (error instanceof ApiError && error.status === 409) renew("all");
     return null;
   }
 }
+
+const whyNot = (error: unknown): string => (error instanceof ApiError ? sentenceOf(error) : String(error));
+
+/** Sign out, and say it where the session goes on. */
+export const leave = (): Promise<void> => signOut().catch((error) => say(whyNot(error), { tone: "failed" }));
 
 /** A button for what needs a scope; not drawn for who has it not, off while nobody answers. */
 export function ActionButton({

@@ -3,7 +3,7 @@ import type { ComponentChildren } from "preact";
 import { awaySince } from "../api/client.ts";
 import { ApiError } from "../api/errors.ts";
 import type { Data } from "../api/query.ts";
-import { isLimited, isSignInAsked, me } from "../api/session.ts";
+import { askForSignIn, isLimited, isOut, me } from "../api/session.ts";
 import { oldestFailed } from "../logic/asking.ts";
 import { time } from "../logic/format.ts";
 import { asOf, asSeen, sentenceOf, WORDS } from "../words.ts";
@@ -84,10 +84,6 @@ export function ErrorBox({ error, onRetry }: { error: Error; onRetry?: () => voi
   );
 }
 
-const askForSignIn = () => {
-  isSignInAsked.value = true;
-};
-
 /** Draw what was read: lines while it comes, the error where there is nothing else, else the value with what is amiss
  * about it. */
 export function Shown<T>({
@@ -115,20 +111,10 @@ export function Shown<T>({
   );
 }
 
-/** Of when these are, where one could not be asked again. While nobody answers at all the banner says it of all. */
+/** Of when these are, where one could not be asked again. While nobody answers at all, or nobody is signed in, the banner
+ * says it of all. */
 export function AsOf({ reads }: { reads: readonly Data<unknown>[] }) {
-  const old = awaySince.value === null ? oldestFailed(reads) : null;
-  const errors = reads.flatMap((one) => (one.error && one.value !== undefined ? [one.error] : []));
-  const error = errors.find((one) => one.status === 401) ?? errors[0];
-  if (old === null || !error) return null;
-  return (
-    <p class="muted as-of">
-      {asOf(time(new Date(old).toISOString(), stillClock()), error)}{" "}
-      {error.status === 401 && (
-        <button type="button" class="link" onClick={askForSignIn}>
-          {WORDS.signIn}
-        </button>
-      )}
-    </p>
-  );
+  const old = awaySince.value === null && !isOut.value ? oldestFailed(reads) : null;
+  if (!old?.error) return null;
+  return <p class="muted as-of">{asOf(time(new Date(old.at).toISOString(), stillClock()), old.error)}</p>;
 }
