@@ -8,6 +8,7 @@ Nothing here costs a request more than a few comparisons: what takes time is fou
 import asyncio
 import resource
 from collections import Counter
+from collections.abc import Callable, MutableMapping
 from heapq import nsmallest
 from typing import Any, cast
 
@@ -45,12 +46,20 @@ SPARE_FILES = 224
 LOOK_SECONDS = 1.0
 
 ON_SHUTDOWN = "celeriac.on_shutdown"
-"""The place where a scope has what ends an answer that would not end by itself."""
+"""The place where a scope has what ends an answer that would not end by itself; `end_on_shutdown` puts it there."""
+_IS_STOPPING = "celeriac.is_stopping"
 
 HTTP_VERSIONS = ("1.1", "1.0")
 NOT_HTTP = "This is not a valid HTTP request."
 
 log = structlog.get_logger(__name__)
+
+
+def end_on_shutdown(scope: MutableMapping[str, Any], end: Callable[[], None]) -> None:
+    """Have this called when the server stops: at once where it has begun to, while the request was looked at."""
+    scope[ON_SHUTDOWN] = end
+    if _IS_STOPPING in scope:
+        end()
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -155,6 +164,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().shutdown()
         if self._is_answering:
             scope = cast("dict[str, Any]", self.cycle.scope)
+            scope[_IS_STOPPING] = True
             scope.get(ON_SHUTDOWN, _do_nothing)()
 
     def pause_writing(self) -> None:

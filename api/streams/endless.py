@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from api.errors import RateLimited
 from api.middleware.authentication import ask_again
-from api.protocol import ON_SHUTDOWN
+from api.protocol import end_on_shutdown
 from api.streams.frames import BYE
 from domain.errors import CeleriacError, Unavailable
 from domain.principals import Principal
@@ -42,7 +42,7 @@ class EndlessAnswer(Response, ABC):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         with self._opened():
-            scope[ON_SHUTDOWN] = self._stop
+            end_on_shutdown(scope, self._stop)
             leaving = asyncio.create_task(self._wait_for_end(receive), name="stream-client")
             try:
                 await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})

@@ -7,7 +7,7 @@ import { awaySince } from "./api/client.ts";
 import { useHealth } from "./api/health.ts";
 import { heardAt, isOutdated, isPaused, pulse, togglePause } from "./api/live.ts";
 import { mode, refreshScreen, slow } from "./api/query.ts";
-import { askForSignIn, isOut, isToldOfAll, may, maySee, me } from "./api/session.ts";
+import { askForSignIn, isOut, isSignInAsked, isToldOfAll, may, maySee, me } from "./api/session.ts";
 import { waitingShown } from "./api/waiting.ts";
 import { useKeys } from "./keys.ts";
 import { count, percent, perMinute, time } from "./logic/format.ts";
@@ -210,9 +210,11 @@ function Banner({ standing }: { standing: Standing | null }) {
   if (isOut.value)
     return (
       <Note tone="failed" text={WORDS.isOut}>
-        <button type="button" class="link" onClick={askForSignIn}>
-          {WORDS.signIn}
-        </button>
+        {!isSignInAsked.value && (
+          <button type="button" class="link" onClick={askForSignIn}>
+            {WORDS.signIn}
+          </button>
+        )}
       </Note>
     );
   if (isOutdated.value)

@@ -29,6 +29,7 @@ from api.protocol import (
     WRITE_PROGRESS_BYTES,
     WRITE_SECONDS,
     BoundedProtocol,
+    end_on_shutdown,
     max_connections,
 )
 
@@ -529,6 +530,20 @@ async def test_an_answer_that_takes_long_to_make_is_waited_for(server: Server) -
     server.app.may_answer.set()
     await turn()
     assert wire.written.startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize("begun", ["before", "after"])
+async def test_an_answer_without_an_end_is_ended_whenever_the_server_stops(server: Server, begun: str) -> None:
+    server.app.may_answer.clear()
+    connection, _ = server.connect()
+    connection.data_received(GET)
+    await turn()
+    ends: list[str] = []
+    steps = [connection.shutdown, lambda: end_on_shutdown(server.app.scopes[0], lambda: ends.append("ended"))]
+    for step in steps if begun == "after" else reversed(steps):
+        assert ends == []
+        step()
+    assert ends == ["ended"]
 
 
 async def test_a_closed_connection_leaves_no_timer_and_may_be_lost_twice(server: Server) -> None:
