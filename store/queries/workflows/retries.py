@@ -12,7 +12,7 @@ from store.batch import batch_of, bind_rows
 from store.tables.workflows import workflow_steps, workflows
 
 KEPT_TRIES = 20
-"""So many tasks of its earlier tries a step keeps, the latest; events of older ones are told without its name."""
+"""A step keeps so many tasks of its earlier tries, the latest; events of older ones are told without its name."""
 
 _steps = workflow_steps.c
 _of_workflow = _steps.workflow_id == bindparam("workflow", type_=Uuid)
