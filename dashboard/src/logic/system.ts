@@ -1,6 +1,7 @@
 // What is to be said of the system's parts, of marks, and of stretches that were not heard. Pure.
 import type { Gap, Health, Mark, Resilience } from "../api/types.ts";
 import { about, count, plural } from "./format.ts";
+import type { Look } from "./status.ts";
 
 const PARTS: Record<string, { name: string; does: string; without: string }> = {
   database: {
@@ -138,6 +139,12 @@ const MARKED: Record<string, string> = {
 /** Return how what is marked is, in a word or two. */
 export const wordOfMark = (mark: Pick<Mark, "strategy">): string =>
   MARKED[mark.strategy] ?? mark.strategy.replaceAll("_", " ");
+
+/** Return how what is marked stands, at a glance. */
+export const lookOfMark = (mark: Pick<Mark, "strategy">): Look =>
+  mark.strategy === "queue_only"
+    ? { word: "held back", tone: "waiting", shape: "paused" }
+    : { word: "refuses", tone: "failed", shape: "cancelled" };
 
 /** Return what is told of a part: of a mark on it in words. */
 export const detailOf = (detail: string): string =>

@@ -13,6 +13,7 @@ import { type Column, Grid } from "../../parts/grid.tsx";
 import { Icon } from "../../parts/icons.tsx";
 import { JsonView } from "../../parts/json.tsx";
 import { Lead } from "../../parts/lead.tsx";
+import { Older } from "../../parts/older.tsx";
 import { Facts, PageHead, type PageProps } from "../../parts/page.tsx";
 import { Select } from "../../parts/select.tsx";
 import { Empty, Shown } from "../../parts/states.tsx";
@@ -82,13 +83,7 @@ export default function Page(_props: PageProps) {
                 rowKey={(row) => row.audit_id}
                 onOpen={setLooked}
               />
-              {shown.next_cursor && (
-                <p class="list-more">
-                  <button type="button" class="link" onClick={() => setParams({ cursor: shown.next_cursor })}>
-                    Older ones
-                  </button>
-                </p>
-              )}
+              <Older cursor={shown.next_cursor} />
             </>
           )
         }

@@ -8,6 +8,7 @@ import { reasonOf, signatureOf } from "../../logic/holds.ts";
 import { failingOf, sentenceOfName } from "../../logic/names.ts";
 import { effectOf } from "../../logic/system.ts";
 import { CopyAs } from "../../parts/copy.tsx";
+import { EndedBars } from "../../parts/ended.tsx";
 import { Figure } from "../../parts/figure.tsx";
 import { HeldNote, useHeld } from "../../parts/held.tsx";
 import { HoldBack, LetGo } from "../../parts/hold.tsx";
@@ -18,10 +19,11 @@ import { Ago, clock } from "../../parts/time.tsx";
 import { href } from "../../router.ts";
 import type { NameDetail } from "../names/types.ts";
 import { HowLong } from "./how-long.tsx";
-import { Failures, KnownTo, OverDay, Queues } from "./parts.tsx";
+import { Failures, KnownTo, Queues } from "./parts.tsx";
 import { WORDS } from "./words.ts";
 import "./page.css";
 
+const HOUR = 3_600_000;
 const TOPICS = ["tasks", "workers"];
 
 export default function Page({ params }: PageProps) {
@@ -83,7 +85,7 @@ function Whole({ it, name }: { it: NameDetail; name: string }) {
       <HowLong it={it} name={name} />
       <Section title={WORDS.over} note={WORDS.overNote}>
         <Shown data={trends} lines={4}>
-          {(shown) => <OverDay trends={shown} name={name} />}
+          {(shown) => <EndedBars trends={shown} of={{ task_name: name }} hours={24} step={HOUR} />}
         </Shown>
       </Section>
       <div class="columns">

@@ -1,11 +1,8 @@
 // The parts of the page of a name.
-
 import { useData } from "../../api/query.ts";
-import type { Gap, Page as Rows, Trends } from "../../api/types.ts";
+import type { Trends } from "../../api/types.ts";
 import type { ByWorker } from "../../logic/failing-workers.ts";
 import { count, plural } from "../../logic/format.ts";
-import { unheardOf } from "../../logic/system.ts";
-import { Bars } from "../../parts/bars.tsx";
 import { Sparkline } from "../../parts/figure.tsx";
 import { Lead } from "../../parts/lead.tsx";
 import { none, Shown } from "../../parts/states.tsx";
@@ -17,35 +14,6 @@ import { WORDS } from "./words.ts";
 
 const HOUR = 3_600_000;
 const SHOWN = 12;
-
-export function OverDay({ trends, name }: { trends: Trends; name: string }) {
-  const gaps = useData<Rows<Gap>>("/mirror/gaps", { query: { after: "-24h", rows: "data" }, every: 60_000 });
-  const { series } = trends;
-  const times = series.map((one) => Date.parse(one.bucket));
-  const all = (of: "completed" | "failed" | "cancelled") => series.reduce((sum, one) => sum + one[of], 0);
-  return (
-    <Bars
-      times={times}
-      step={HOUR}
-      height={120}
-      whole="24 hours"
-      sentence={`${count(all("completed"))} completed, ${count(all("failed"))} failed and ${count(all("cancelled"))} cancelled in 24 hours.`}
-      gaps={unheardOf(gaps.value?.data ?? [])}
-      series={[
-        { label: "completed", tone: "completed", values: series.map((one) => one.completed) },
-        { label: "cancelled", tone: "cancelled", values: series.map((one) => one.cancelled) },
-        { label: "failed", tone: "failed", values: series.map((one) => one.failed) },
-      ]}
-      pathOf={(index) =>
-        `/tasks?${new URLSearchParams({
-          task_name: name,
-          completed_after: new Date(times[index]!).toISOString(),
-          completed_before: new Date(times[index]! + HOUR).toISOString(),
-        })}`
-      }
-    />
-  );
-}
 
 const saidOf = (worker: NameDetail["workers"][number]): string =>
   [

@@ -2,12 +2,12 @@
 
 import { segment } from "../../api/client.ts";
 import { useData } from "../../api/query.ts";
-import type { Gap, QueueRow, Page as Rows, Trends } from "../../api/types.ts";
+import type { QueueRow, Trends } from "../../api/types.ts";
 import { count } from "../../logic/format.ts";
 import { isUnserved, rate, sentenceOfQueue, takersOf } from "../../logic/queues.ts";
-import { unheardOf } from "../../logic/system.ts";
-import { Bars } from "../../parts/bars.tsx";
+import { lookOfMark } from "../../logic/system.ts";
 import { CopyAs } from "../../parts/copy.tsx";
+import { EndedBars } from "../../parts/ended.tsx";
 import { Figure } from "../../parts/figure.tsx";
 import { HeldNote, useHeld } from "../../parts/held.tsx";
 import { HoldBack, LetGo } from "../../parts/hold.tsx";
@@ -128,16 +128,7 @@ function Whole({ queue }: { queue: QueueDetail }) {
 }
 
 function Condition({ queue }: { queue: QueueDetail }) {
-  if (queue.mark !== null)
-    return (
-      <Status
-        look={
-          queue.mark.strategy === "queue_only"
-            ? { word: WORDS.heldBack, tone: "waiting", shape: "paused" }
-            : { word: WORDS.refused, tone: "failed", shape: "cancelled" }
-        }
-      />
-    );
+  if (queue.mark !== null) return <Status look={lookOfMark(queue.mark)} />;
   return isUnserved(queue) ? (
     <Status
       look={{
@@ -178,36 +169,9 @@ function Hour({ name }: { name: string }) {
     topics: ["tasks"],
     every: 30_000,
   });
-  const gaps = useData<Rows<Gap>>("/mirror/gaps", { query: { after: "-1h", rows: "data" }, every: 60_000 });
   return (
     <Shown data={trends} lines={4}>
-      {({ series }) => {
-        const times = series.map((one) => Date.parse(one.bucket));
-        const all = (of: "completed" | "failed" | "cancelled") =>
-          series.reduce((sum, one) => sum + one[of], 0);
-        return (
-          <Bars
-            times={times}
-            step={60_000}
-            height={120}
-            whole="the last hour"
-            sentence={`${count(all("completed"))} completed, ${count(all("failed"))} failed and ${count(all("cancelled"))} cancelled in the last hour.`}
-            gaps={unheardOf(gaps.value?.data ?? [])}
-            series={[
-              { label: "completed", tone: "completed", values: series.map((one) => one.completed) },
-              { label: "cancelled", tone: "cancelled", values: series.map((one) => one.cancelled) },
-              { label: "failed", tone: "failed", values: series.map((one) => one.failed) },
-            ]}
-            pathOf={(index) =>
-              `/tasks?${new URLSearchParams({
-                queue_name: name,
-                completed_after: new Date(times[index]!).toISOString(),
-                completed_before: new Date(times[index]! + 60_000).toISOString(),
-              })}`
-            }
-          />
-        );
-      }}
+      {(shown) => <EndedBars trends={shown} of={{ queue_name: name }} hours={1} step={60_000} />}
     </Shown>
   );
 }

@@ -5,6 +5,7 @@ import type { QueueRow, Page as Rows } from "../../api/types.ts";
 import { useWaiting } from "../../api/waiting.ts";
 import { count } from "../../logic/format.ts";
 import { byNeed, emptyIn, isUnserved, rate, sentenceOfQueues, takersOf } from "../../logic/queues.ts";
+import { lookOfMark } from "../../logic/system.ts";
 import { CopyAs } from "../../parts/copy.tsx";
 import { Figure } from "../../parts/figure.tsx";
 import { type Column, Grid } from "../../parts/grid.tsx";
@@ -206,17 +207,7 @@ function Depth({ queue, most, isOfMirror }: { queue: QueueRow; most: number; isO
 }
 
 function ConsumedBy({ queue }: { queue: QueueRow }) {
-  if (queue.mark !== null)
-    return (
-      <Status
-        look={
-          queue.mark.strategy === "queue_only"
-            ? { word: WORDS.heldBack, tone: "waiting", shape: "paused" }
-            : { word: WORDS.refused, tone: "failed", shape: "cancelled" }
-        }
-        plain
-      />
-    );
+  if (queue.mark !== null) return <Status look={lookOfMark(queue.mark)} plain />;
   const word = takersOf(queue);
   if (isUnserved(queue)) return <Status look={{ word, tone: "waiting", shape: "warning" }} plain />;
   return <span class={queue.active_consumers === 0 ? "muted" : undefined}>{word}</span>;

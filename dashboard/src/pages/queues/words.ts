@@ -19,6 +19,4 @@ export const WORDS = {
   out: "out",
   ratesNote: "over the last 5 minutes",
   noOne: "no one",
-  heldBack: "held back",
-  refused: "refuses",
 } as const;

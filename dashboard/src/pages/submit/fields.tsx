@@ -6,6 +6,24 @@ import { may } from "../../api/session.ts";
 import { Combobox } from "../../parts/combobox.tsx";
 import { zoneWord } from "../../parts/time.tsx";
 
+/** The form of a page that submits: by its button, by Enter in a field, and by Ctrl Enter anywhere in it. */
+export function SubmitForm({ onSubmit, children }: { onSubmit: () => unknown; children: ComponentChildren }) {
+  const submit = (event: Event) => {
+    event.preventDefault();
+    onSubmit();
+  };
+  return (
+    <form
+      class="submit-form"
+      noValidate
+      onSubmit={submit}
+      onKeyDown={(event) => event.key === "Enter" && (event.ctrlKey || event.metaKey) && submit(event)}
+    >
+      {children}
+    </form>
+  );
+}
+
 /** A field with its name above, and a line below. */
 export function Field({
   label,

@@ -15,7 +15,7 @@ import type { Task } from "../task/types.ts";
 import { givenFields, useAddress } from "./address.ts";
 import { Changes } from "./changes.tsx";
 import { JsonField } from "./editor.tsx";
-import { ExtraFields, type Extras, NameField } from "./fields.tsx";
+import { ExtraFields, type Extras, NameField, SubmitForm } from "./fields.tsx";
 import { useSending } from "./sending.ts";
 import { WORDS } from "./words.ts";
 
@@ -78,20 +78,7 @@ export function TaskForm({ original }: { original?: Task }) {
   const error = sending.rest(FIELDS);
   const isHidden = original !== undefined && (args.includes(MASK) || kwargs.includes(MASK));
   return (
-    <form
-      class="submit-form"
-      noValidate
-      onSubmit={(event) => {
-        event.preventDefault();
-        void submit();
-      }}
-      onKeyDown={(event) => {
-        if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
-          event.preventDefault();
-          void submit();
-        }
-      }}
-    >
+    <SubmitForm onSubmit={submit}>
       <div class="submit-main">
         {!original && (
           <NameField
@@ -172,7 +159,7 @@ export function TaskForm({ original }: { original?: Task }) {
           </button>
         </div>
       </div>
-    </form>
+    </SubmitForm>
   );
 }
 

@@ -13,6 +13,7 @@ import { Graph } from "../workflow/graph.tsx";
 import type { StepDetail, Workflow } from "../workflow/types.ts";
 import "../workflow/page.css";
 import { JsonField } from "./editor.tsx";
+import { SubmitForm } from "./fields.tsx";
 import { useSending } from "./sending.ts";
 import { EXAMPLE, WORDS } from "./words.ts";
 
@@ -38,19 +39,7 @@ export function WorkflowForm() {
     else setText(await chosen.text());
   };
   return (
-    <form
-      class="submit-form"
-      onSubmit={(event) => {
-        event.preventDefault();
-        void submit();
-      }}
-      onKeyDown={(event) => {
-        if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
-          event.preventDefault();
-          void submit();
-        }
-      }}
-    >
+    <SubmitForm onSubmit={submit}>
       <div class="submit-main">
         <JsonField
           label="Definition"
@@ -107,7 +96,7 @@ export function WorkflowForm() {
           )}
         </Section>
       </div>
-    </form>
+    </SubmitForm>
   );
 }
 

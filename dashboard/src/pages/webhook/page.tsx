@@ -10,6 +10,7 @@ import { CopyAs, Id } from "../../parts/copy.tsx";
 import { Dialog } from "../../parts/dialog.tsx";
 import { type Column, Grid } from "../../parts/grid.tsx";
 import { Menu } from "../../parts/menu.tsx";
+import { Older } from "../../parts/older.tsx";
 import { Facts, PageHead, type PageProps, Section } from "../../parts/page.tsx";
 import { SecretOnce } from "../../parts/secret.tsx";
 import { Select } from "../../parts/select.tsx";
@@ -309,13 +310,7 @@ function Deliveries({ path }: { path: string }) {
                 rowKey={(row) => row.delivery_id}
                 onOpen={look}
               />
-              {shown.next_cursor && (
-                <p class="list-more">
-                  <button type="button" class="link" onClick={() => setParams({ cursor: shown.next_cursor })}>
-                    Older ones
-                  </button>
-                </p>
-              )}
+              <Older cursor={shown.next_cursor} />
             </>
           )
         }
