@@ -38,7 +38,7 @@ class FailuresByWorker(ResponseModel):
 
     sampled: int = Field(
         description="Failures counted here: this group's whose worker is known, of the newest 1,000 of all groups and "
-        "the newest 500 tasks of the name."
+        "the newest 200 tasks of the name."
     )
     runs: int = Field(description="Tasks of the name that ended in the same stretch, completed or failed.")
     running_worker_count: int = Field(description="On how many workers they ended.")

@@ -36,7 +36,7 @@ from store.tables.tasks import tasks
 
 SAMPLED = 1_000
 """How many failed tasks, the newest, are looked through for those that stand for a group."""
-RUNS = 500
+RUNS = 200
 """How many tasks of a name, the newest, are looked through for the workers that run it."""
 _TABLES = {Interval.HOURLY: (rollup_hours, "hour"), Interval.DAILY: (rollup_days, "day")}
 _since = bindparam("since", type_=Time)
