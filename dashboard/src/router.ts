@@ -18,9 +18,28 @@ export const place = signal<Place>(here());
 /** What stands behind `?`. */
 export const params = computed(() => new URLSearchParams(place.value.search));
 
+let ask: (() => void) | null = null;
+
 addEventListener("popstate", () => {
-  place.value = here();
+  if (!ask) {
+    place.value = here();
+    return;
+  }
+  history.pushState(null, "", ROOT + place.peek().path + place.peek().search);
+  ask();
 });
+
+const stay = (event: BeforeUnloadEvent) => event.preventDefault();
+
+/** Stay on this page when the browser goes back, forth or away: it asks first. Returns what lets it go again. */
+export function holdPage(asks: () => void): () => void {
+  ask = asks;
+  addEventListener("beforeunload", stay);
+  return () => {
+    ask = null;
+    removeEventListener("beforeunload", stay);
+  };
+}
 
 /** Return the address of a path of the dashboard, for `href`. */
 export function href(path: string, query?: Query | URLSearchParams): string {

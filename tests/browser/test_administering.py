@@ -29,7 +29,8 @@ def test_the_first_key_says_that_it_closes_the_door_and_for_whom_before_it_does(
     ):
         for _ in range(2):
             httpx.post(f"{url}/api/v1/tasks", json={"task_name": "celeriac.echo"}).raise_for_status()
-        open_page(page, f"{url}/ui/keys")
+        open_page(page, f"{url}/ui/")
+        page.get_by_role("navigation", name="Pages").get_by_role("link", name="API keys").click()
         page.get_by_role("button", name="Make the first key").click()
         dialog = page.get_by_role("dialog")
         expect(dialog.get_by_role("note")).to_contain_text("closes the door")
@@ -37,6 +38,11 @@ def test_the_first_key_says_that_it_closes_the_door_and_for_whom_before_it_does(
         dialog.get_by_label("Name", exact=True).fill("root")
         assert httpx.get(f"{url}/api/v1/tasks").status_code == 200
         dialog.get_by_role("button", name="Make the key and close the door").click()
+        # A step back in the browser does not lose what nobody can read again.
+        expect(dialog.get_by_role("button", name="I have kept it")).to_be_visible()
+        page.evaluate("history.back()")
+        expect(dialog.get_by_role("alert")).to_contain_text("You have not copied it")
+        expect(page).to_have_url(f"{url}/ui/keys")
         dialog.get_by_role("button", name="I have kept it").click()
         assert httpx.get(f"{url}/api/v1/tasks").status_code == 401
         refused = page.get_by_text("1 request was refused for want of a valid key in the last hour")

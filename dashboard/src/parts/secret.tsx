@@ -1,7 +1,8 @@
 // A secret that has just been made: shown this once, nobody can read it again. It is not closed by chance.
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
-import { useRef } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
+import { holdPage } from "../router.ts";
 import { copy } from "./copy.tsx";
 import { Dialog } from "./dialog.tsx";
 import { Icon } from "./icons.tsx";
@@ -24,6 +25,8 @@ export function SecretOnce({
     if (isCopied.value) onClose();
     else isLeaving.value = true;
   };
+  const isKept = isCopied.value;
+  useEffect(() => (isKept ? undefined : holdPage(leave)), [isKept]);
   return (
     <Dialog
       title={title}
