@@ -39,6 +39,7 @@ interface Loaded {
   query: string;
   rows: TaskRow[];
   known: Set<string>;
+  past: ReadonlySet<string>;
   total: number;
   isExact: boolean;
   message: string | null;
@@ -81,6 +82,7 @@ export function useTaskList(query: URLSearchParams): TaskList {
         query: text,
         rows,
         known,
+        past: before?.past ?? new Set(),
         total: value.total,
         isExact: value.total_is_exact,
         message: value.message ?? null,
@@ -99,14 +101,11 @@ export function useTaskList(query: URLSearchParams): TaskList {
   useMemo(() => void load(null), [text, turn]);
   useEffect(() => () => busy.current?.abort(), []);
 
-  const states = useFresh(loaded, setLoaded);
+  const fits = useMemo(() => stillFits(query), [text]);
+  const states = useFresh(loaded, setLoaded, fits);
   const later = useLater(isByTime && loaded?.query === text ? loaded : null, text);
   const newer = newerIn(later, loaded);
   const reads = [states, later];
-  const past = useMemo(() => {
-    const fits = stillFits(query);
-    return new Set((loaded?.rows ?? []).filter((row) => !fits(row)).map((row) => row.task_id));
-  }, [loaded?.rows, text]);
   const isToldAnew = reads.some((read) => read.value !== undefined && !isOld(read));
   useEffect(() => {
     if (loaded?.isOld && isToldAnew) void load(null);
@@ -122,7 +121,7 @@ export function useTaskList(query: URLSearchParams): TaskList {
     message: loaded?.message ?? null,
     error,
     isLoading: loaded?.query !== text && !error,
-    past,
+    past: loaded?.past ?? NONE,
     newer,
     isOld: loaded !== null && (loaded.isOld || error !== null || reads.some(isOld)),
     reads,
@@ -133,6 +132,7 @@ export function useTaskList(query: URLSearchParams): TaskList {
   };
 }
 
+const NONE: ReadonlySet<string> = new Set();
 const isOld = (read: Data<unknown>): boolean => read.age !== null || read.error !== undefined;
 
 /** The tasks of the query that are newer than the first row: counted, not read. */
@@ -157,8 +157,12 @@ const unended = (rows: readonly TaskRow[]) =>
     .slice(0, ASKED)
     .map((row) => row.task_id);
 
-/** Ask again how far those are that have not ended. */
-function useFresh(loaded: Loaded | null, setLoaded: (loaded: Loaded) => void): Data<unknown> {
+/** Ask again how far those are that have not ended. Only what has changed can be no more what was asked for. */
+function useFresh(
+  loaded: Loaded | null,
+  setLoaded: (loaded: Loaded) => void,
+  fits: (row: TaskRow) => boolean,
+): Data<unknown> {
   const ids = useMemo(() => unended(loaded?.rows ?? []), [loaded]);
   const states = useData<{ data: Partial<TaskRow>[] }>(ids.length > 0 ? "/tasks/states" : null, {
     query: { ids },
@@ -168,6 +172,7 @@ function useFresh(loaded: Loaded | null, setLoaded: (loaded: Loaded) => void): D
   useEffect(() => {
     if (!loaded || !told) return;
     const byId = new Map(told.data.map((state) => [state.task_id, state]));
+    const past = new Set(loaded.past);
     let isChanged = false;
     const rows = loaded.rows.map((row) => {
       const state = byId.get(row.task_id);
@@ -177,9 +182,12 @@ function useFresh(loaded: Loaded | null, setLoaded: (loaded: Loaded) => void): D
       )
         return row;
       isChanged = true;
-      return { ...row, ...state };
+      const fresh = { ...row, ...state };
+      if (fits(fresh)) past.delete(row.task_id);
+      else past.add(row.task_id);
+      return fresh;
     });
-    if (isChanged) setLoaded({ ...loaded, rows });
+    if (isChanged) setLoaded({ ...loaded, rows, past });
   }, [told]);
   return states;
 }
