@@ -30,7 +30,8 @@ def test_the_first_key_says_that_it_closes_the_door_and_for_whom_before_it_does(
         for _ in range(2):
             httpx.post(f"{url}/api/v1/tasks", json={"task_name": "celeriac.echo"}).raise_for_status()
         open_page(page, f"{url}/ui/")
-        page.get_by_role("navigation", name="Pages").get_by_role("link", name="API keys").click()
+        page.keyboard.press("g")
+        page.keyboard.press("k")
         page.get_by_role("button", name="Make the first key").click()
         dialog = page.get_by_role("dialog")
         expect(dialog.get_by_role("note")).to_contain_text("closes the door")
